@@ -1,0 +1,177 @@
+/**
+ * What an author of stages meets: kinds of artifacts, and stages that turn some into others.
+ *
+ * A stage is a pure step: artifacts and parameters in, artifacts out. Caching, resuming, progress
+ * bars and the command line are the runner's business.
+ */
+import { z } from "zod";
+
+/** A kind of artifact: a folder that holds these files, whoever made it. */
+export interface Kind<Name extends string = string> {
+  readonly kind: Name;
+  readonly summary: string;
+  /** File name (or pattern) → what is in it. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Declares a kind of artifact; two stages fit together when one makes what the other takes. */
+export function defineKind<const Name extends string>(kind: Kind<Name>): Kind<Name> {
+  return Object.freeze(kind);
+}
+
+/** An input that takes every artifact of a kind that the pipeline makes, in order of stage ids. */
+export interface All<K extends Kind = Kind> {
+  readonly all: K;
+}
+
+/** Asks for all artifacts of a kind, as `evaluate` does for models. At least one must be made. */
+export function all<K extends Kind>(kind: K): All<K> {
+  return Object.freeze({ all: kind });
+}
+
+/** An artifact on disk. It is whole and must not be written to. */
+export interface Artifact<Name extends string = string> {
+  readonly kind: Name;
+  /** Id, in the pipeline, of the stage that made it. */
+  readonly stage: string;
+  /** Absolute path of its folder. */
+  readonly path: string;
+  /** SHA-256 of its files' names and contents, in hex. */
+  readonly digest: string;
+}
+
+export type Inputs = Readonly<Record<string, Kind | All>>;
+export type Outputs = Readonly<Record<string, Kind>>;
+
+type InputArtifacts<I extends Inputs> = {
+  readonly [K in keyof I]: I[K] extends All<Kind<infer Name>> ? readonly Artifact<Name>[]
+    : I[K] extends Kind<infer Name> ? Artifact<Name>
+    : never;
+};
+
+/** Reports how far a stage is; drawn as a bar on a terminal and as plain lines elsewhere. */
+export interface Progress {
+  /** Begins a piece of work of `total` items, of which an earlier attempt may have done some. */
+  start(total: number, unit: string, done?: number): void;
+  /** `items` more are done (1 unless given); `note` is shown beside the bar. */
+  advance(items?: number, note?: string): void;
+}
+
+/** What the runner hands a stage besides its inputs and parameters. */
+export interface StageContext<O extends Outputs = Outputs> {
+  /** The stage's id in the pipeline. */
+  readonly id: string;
+  /** The pipeline's seed. Only a stage that declares `seeded` may read it; all randomness stems from it. */
+  readonly seed: number;
+  /** The compute backend, resolved. Only a stage that declares `compute` may read it. */
+  readonly compute: string;
+  /**
+   * An empty folder for each output. They become artifacts together, when `run` returns; if it
+   * throws or is killed, nothing does.
+   */
+  readonly outputs: { readonly [K in keyof O]: string };
+  /**
+   * A folder that outlives an interrupted attempt: the next attempt with the same parameters,
+   * inputs, code and seed finds in it what was left. It goes when the stage is done.
+   */
+  readonly scratch: string;
+  /** Aborted on Ctrl-C. Long work checks it (`signal.throwIfAborted()`) and lets the event loop turn. */
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** One line for the person who runs the pipeline. */
+  info(message: string): void;
+  /** One line about something the person should know or mend. It is kept in the run's record. */
+  warn(message: string): void;
+}
+
+/** Stage id → part of the data ("train", "validation", "test") → metric → value. */
+export type Metrics = Record<string, Record<string, Record<string, number>>>;
+
+/** What a stage may tell about its result, beside the artifacts. */
+export interface StageResult {
+  metrics?: Metrics;
+  /** Files worth opening, as `output/file`; their paths are printed at the end of the run. */
+  show?: readonly string[];
+}
+
+/** A stage as the runner keeps it, its type parameters forgotten. */
+export interface Stage {
+  readonly name: string;
+  readonly summary: string;
+  readonly inputs: Inputs;
+  readonly outputs: Outputs;
+  readonly params: z.ZodObject;
+  /** Parameters that cannot change the result, such as a number of workers. */
+  readonly unaffecting: readonly string[];
+  /** Whether the result depends on the pipeline's seed. */
+  seeded(params: unknown): boolean;
+  /** Whether the result depends on the compute backend. */
+  compute(params: unknown): boolean;
+  /** A service runs until it is stopped; `run` leaves it out and `serve` starts it. */
+  readonly service: boolean;
+  /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
+  external(params: unknown): Promise<Record<string, string>>;
+  run(
+    inputs: Record<string, Artifact | readonly Artifact[]>,
+    params: unknown,
+    context: StageContext,
+  ): Promise<StageResult | void>;
+}
+
+/** What an author writes; see `Stage` for the meaning of each part. */
+export interface StageDefinition<
+  I extends Inputs,
+  O extends Outputs,
+  P extends z.ZodObject,
+> {
+  /** Used in YAML, in camelCase. */
+  name: string;
+  /** One line: what it does, as an order ("Divide the dataset into ..."). */
+  summary: string;
+  inputs: I;
+  outputs: O;
+  /** A `z.strictObject`, every field with a default or required on purpose, and described. */
+  params: P;
+  unaffecting?: readonly (keyof z.output<P> & string)[];
+  seeded?: boolean | ((params: z.output<P>) => boolean);
+  compute?: boolean | ((params: z.output<P>) => boolean);
+  service?: boolean;
+  external?: (params: z.output<P>) => Promise<Record<string, string>>;
+  run(
+    inputs: InputArtifacts<I>,
+    params: z.output<P>,
+    context: StageContext<O>,
+  ): Promise<StageResult | void>;
+}
+
+/** Declares a stage. A stage's module has it as its default export. */
+export function defineStage<I extends Inputs, O extends Outputs, P extends z.ZodObject>(
+  definition: StageDefinition<I, O, P>,
+): Stage {
+  const { unaffecting = [], seeded = false, compute = false, service = false } = definition;
+  const decide = (flag: boolean | ((params: z.output<P>) => boolean)) => (params: unknown) =>
+    typeof flag === "boolean" ? flag : flag(params as z.output<P>);
+  return Object.freeze({
+    name: definition.name,
+    summary: definition.summary,
+    inputs: definition.inputs,
+    outputs: definition.outputs,
+    params: definition.params,
+    unaffecting,
+    seeded: decide(seeded),
+    compute: decide(compute),
+    service,
+    external: (params: unknown) =>
+      definition.external?.(params as z.output<P>) ?? Promise.resolve({}),
+    // The runner wires inputs by kind and validates parameters before it calls.
+    run: definition.run as Stage["run"],
+  });
+}
+
+/**
+ * A parameter that is a file, a folder or a URL. A relative path counts from the YAML's folder, or,
+ * given on the command line, from where the user stands; the stage gets it absolute.
+ */
+export function pathParam(): z.ZodString {
+  return z.string().min(1).meta({ path: true });
+}

@@ -1,0 +1,87 @@
+/**
+ * The kinds of artifacts that the built-in stages exchange, file by file.
+ * All of them open with ordinary tools: tar, NumPy, pandas, a text editor.
+ */
+import { defineKind } from "../runner/stage.ts";
+
+/** Photos as they came: tar archives, read by offset, never unpacked. */
+export const archives = defineKind({
+  kind: "archives",
+  summary: "Photo archives and their MATLAB metadata, checked and indexed",
+  files: {
+    "*.tar": "the archives themselves",
+    "archives.json": "each dataset: its layout, tars, where its .mat lies, checksums, source",
+    "index.parquet": "dataset, tar, path, offset, size of every file; path as in the .mat",
+  },
+});
+
+/** One row for each photo that the filter kept. */
+export const table = defineKind({
+  kind: "table",
+  summary: "One row a photo: who, how old, which gender, where the face is",
+  files: {
+    "table.parquet":
+      "full_path, dataset, age, gender (1 male, 0 female), name, identity, face_location",
+    "summary.json": "rows read, kept, and dropped by reason, each dataset",
+  },
+});
+
+/** Faces cut out of the photos, lossless. */
+export const faces = defineKind({
+  kind: "faces",
+  summary: "Cropped faces as PNG in a few tar shards, with their boxes",
+  files: {
+    "faces-NNNNN.tar": "PNG crops, named by their row in faces.parquet",
+    "faces.parquet": "the table's columns, box_x, box_y, box_width, box_height (pixels of the " +
+      "upright photo), score, shard, offset, size (of the PNG in the shard)",
+    "problems.csv": "dataset, full_path, problem, detail: photos without a usable face",
+    "preprocessing.json": "detector, crop and all else that turned a photo into a crop",
+    "summary.json": "counts",
+  },
+});
+
+/** What the networks see. */
+export const dataset = defineKind({
+  kind: "dataset",
+  summary: "All faces as one array of small images, and their labels",
+  files: {
+    "images.npy": "uint8 [N, size, size, 3], RGB",
+    "table.parquet": "name, age, gender, identity, dataset, path: row i describes image i",
+    "preprocessing.json": "how a photo became an image",
+  },
+});
+
+/** Which rows of the dataset are for what. */
+export const splits = defineKind({
+  kind: "splits",
+  summary: "Row numbers of the train, validation and test sets",
+  files: {
+    "train.npy": "int32 [n], ascending",
+    "validation.npy": "int32 [n], ascending",
+    "test.npy": "int32 [n], ascending",
+    "summary.json": "counts",
+  },
+});
+
+/** A trained network. */
+export const model = defineKind({
+  kind: "model",
+  summary: "A TensorFlow.js LayersModel, and how it came about",
+  files: {
+    "model.json": "topology and weight manifest of a tf.LayersModel",
+    "weights.bin": "its weights",
+    "history.csv": "epoch, loss, metric, val_loss, val_metric",
+    "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
+  },
+});
+
+/** How good the models are. */
+export const report = defineKind({
+  kind: "report",
+  summary: "Metrics of every model, and a page that shows them",
+  files: {
+    "metrics.json": "loss, accuracy, mae on train, validation and test, with baselines",
+    "predictions.parquet": "stage, row, split, truth, prediction, probability",
+    "report.html": "one self-contained page",
+  },
+});
