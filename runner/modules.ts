@@ -72,9 +72,10 @@ export class Modules {
     return { modules: sorted(modules), packages: [...packages].sort() };
   }
 
-  /** Keeps what was learnt for the next run. */
-  async save(): Promise<void> {
+  /** Keeps what was learnt for the next run, and ends the helper process that learning took. */
+  async close(): Promise<void> {
     if (!this.#changed) return;
+    await (await import("esbuild")).stop();
     await Deno.mkdir(join(this.cache, ".."), { recursive: true });
     await writeWhole(this.cache, JSON.stringify({ format: FORMAT, facts: this.#facts }));
     this.#changed = false;
@@ -174,12 +175,6 @@ async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     hash: createHash("sha256").update(code).digest("hex"),
     imports: [...imports].sort(),
   };
-}
-
-/** Ends esbuild's helper process, if it was needed. */
-export async function stopAnalysis(): Promise<void> {
-  const { stop } = await import("esbuild");
-  await stop();
 }
 
 function sorted<T>(record: Record<string, T>): Record<string, T> {
