@@ -23,10 +23,9 @@ export class EarlyStopping {
   readonly #patience: number;
   readonly #sign: 1 | -1;
 
-  /** Without options it never stops, but still knows the epoch of the lowest val_loss. */
-  constructor(options: EarlyStoppingOptions | false, metricHigherIsBetter: boolean) {
-    this.#monitor = options ? options.monitor : "val_loss";
-    this.#patience = options ? options.patience : Infinity;
+  constructor({ monitor, patience }: EarlyStoppingOptions, metricHigherIsBetter: boolean) {
+    this.#monitor = monitor;
+    this.#patience = patience;
     this.#sign = this.#monitor.endsWith("metric") && metricHigherIsBetter ? -1 : 1;
   }
 

@@ -27,7 +27,7 @@ export interface TrainOptions {
   batchSize: number;
   epochs: number;
   learningRate: number;
-  earlyStopping: EarlyStoppingOptions | false;
+  earlyStopping: EarlyStoppingOptions;
   /** Where shuffles and dropout masks stem from. */
   seed: number;
   /** Path of the checkpoint: written after each epoch, and where a training goes on if it is there. */
@@ -114,13 +114,13 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       progress.advance(1, note(history.at(-1)!, epochs));
     }
 
-    const restore = earlyStopping !== false && earlyStopping.restoreBest;
-    if (restore) trainer.setWeights(best);
+    const { restoreBest } = earlyStopping;
+    if (restoreBest) trainer.setWeights(best);
     return {
       history,
       bestEpoch: stopper.state.bestEpoch,
       stoppedEarly: stopper.state.stopped,
-      weightsOfEpoch: restore ? stopper.state.bestEpoch : history.length,
+      weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
     };
   } finally {
     trainer.optimizer.dispose();
