@@ -126,7 +126,8 @@ function drawLashes(
   const ink = mix(hair.brow, black, 0.7 - 0.25 * traits.hair.grey);
   const thick = lerp(0.9, 2.7, lashes);
   const end = upper[upper.length - 1];
-  const wing: Point = [end[0] + lerp(0.4, 3.2, lashes), end[1] - lerp(0, 2.2, lashes)];
+  const flick = Math.max(0, lashes - 0.3) * lerp(0.45, 1, traits.growth);
+  const wing: Point = [end[0] + 0.4 + 3.4 * flick, end[1] - 2.6 * flick];
   const edge = [...upper.slice(0, -1), end, wing];
   d.path(taper(edge.map(([x, y]): Point => [x, y - thick * 0.25]), thick, 0.68), {
     fill: ink,
@@ -174,16 +175,16 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
   const strength = lerp(0.42, 0.8, lerp(0.3, 1, growth) * (0.55 + 0.45 * m)) +
     0.05 * person.browWeight;
   const colour = mix(hair.brow, skin.deep, 0.25);
-  d.path(ribbon(top, bottom), { fill: colour, opacity: strength * 0.72 });
+  d.path(ribbon(top, bottom), { fill: colour, opacity: strength * 0.8 });
   const hairs = Math.round(lerp(9, 20, growth));
   let strokes = "";
   for (let i = 0; i < hairs; i++) {
     const t = (i + rng.next()) / hairs * 0.93;
     const [x, y] = along(bottom, t);
-    const [tx, ty] = along(top, Math.min(1, t + 0.12 + 0.1 * t));
+    const [tx, ty] = along(top, Math.min(1, t + 0.16 + 0.14 * t));
     strokes += `M${x.toFixed(1)} ${y.toFixed(1)}L${(tx + 0.4 * rng.normal()).toFixed(1)} ${
       (ty - 0.3).toFixed(1)
     }`;
   }
-  d.line(strokes, hair.brow, 0.8, strength * 0.75);
+  d.line(strokes, hair.brow, 0.7, strength * 0.6);
 }

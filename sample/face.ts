@@ -37,8 +37,8 @@ export function faceSvg(traits: Traits): string {
     drawMouth(d, head);
     drawEyes(d, head, rng("eyes"));
     drawEarrings(d, head, ["long", "fringe", "bob"].includes(traits.hair.style));
-    drawHairFront(d, head, hair, rng("front"));
     drawGlasses(d, head, rng("glasses"));
+    drawHairFront(d, head, hair, rng("front"));
   });
   drawLight(d, traits);
   return d.toString();

@@ -177,7 +177,13 @@ function cap(head: Head, rng: Rng, options: {
   const over = arc(head, top, side, -90, 90, 25);
   const outer = ruffle(
     head,
-    [[-head.skull.rx - side * 0.4, low], ...over, [head.skull.rx + side * 0.4, low]],
+    [
+      [-head.skull.rx + 1, low],
+      [-head.skull.rx - side * 0.75, head.eyes.y - 14],
+      ...over,
+      [head.skull.rx + side * 0.75, head.eyes.y - 14],
+      [head.skull.rx - 1, low],
+    ],
     rng,
     rough,
   );
@@ -338,7 +344,7 @@ function bangs(head: Head, rng: Rng): Tuft {
   const { top } = volume(head);
   const y = brow - 4 + 3 * rng.normal();
   const edge = (side: number): Point[] => [
-    [side * 6, skull.y - skull.ry - top + 1],
+    [side * 6, skull.y - skull.ry - top + 3],
     [side * skull.rx * 0.55, skull.y - skull.ry * 0.74],
     [side * skull.rx * 0.82, skull.y - skull.ry * 0.3],
     [side * (skull.rx - 5), brow - 2],
@@ -555,9 +561,9 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     const { top, side } = volume(head);
     const grow = lerp(3, 13, head.traits.hair.length);
     const tuft = cap(head, rng, { top: top + grow, side: side + grow * 0.8, count: 0, rough: 2 });
-    const strands = Array.from({ length: 150 }, () => {
+    const strands = Array.from({ length: 190 }, () => {
       const angle = (-100 + 200 * rng.next()) * Math.PI / 180;
-      const reach = 0.62 + 0.46 * rng.next();
+      const reach = 0.42 + 0.64 * rng.next();
       const x = (head.skull.rx + side + grow) * reach * Math.sin(angle);
       const y = head.skull.y - (head.skull.ry + top + grow) * reach * Math.cos(angle);
       const r = 2 + 2.6 * rng.next();

@@ -1,6 +1,6 @@
 /** A head's measures and colours, computed once from its traits. All other modules draw by them. */
 import { type Colour, lch, mix, ramp, shift } from "./colour.ts";
-import { lerp, symmetric } from "./geometry.ts";
+import { ease, lerp, symmetric } from "./geometry.ts";
 import type { Point } from "./svg.ts";
 import type { Traits } from "./traits.ts";
 
@@ -51,8 +51,8 @@ const tones = [
   lch(0.715, 0.083, 63),
   lch(0.63, 0.086, 60),
   lch(0.545, 0.08, 56),
-  lch(0.46, 0.066, 52),
-  lch(0.385, 0.05, 48),
+  lch(0.465, 0.073, 51),
+  lch(0.395, 0.06, 48),
 ];
 
 const hairShades = [
@@ -72,13 +72,16 @@ export function measure(traits: Traits): Head {
   const grown = (child: number, adult: number) => lerp(child, adult, g);
   const male = (by: number) => by * (m - 0.5) * 2 * lerp(0.4, 1, g);
 
-  const eyeY = grown(11, -7);
-  const chin = grown(67, 77) + 2.2 * person.length + male(2.2);
+  // Babies: all of a child, and more so.
+  const baby = 1 - ease(0.5, 5, traits.age);
+
+  const eyeY = grown(11, -7) + 1.5 * baby;
+  const chin = grown(67, 77) - 1.5 * baby + 2.2 * person.length + male(2.2);
   const mouthY = grown(47, 47) + 0.9 * person.length + male(1);
   const noseY = grown(33, 27) + 1.1 * person.noseLength + 2 * traits.sag;
   const temple = grown(54, 51) + 1.1 * person.width + male(0.5);
   const cheek = grown(56.5, 51.5) + 1.3 * person.width + 0.8 * person.cheeks;
-  const low = grown(53, 44.5) + 1.2 * person.cheeks + male(2.2) + 1.5 * traits.sag;
+  const low = grown(53, 44.5) + 2 * baby + 1.2 * person.cheeks + male(2.2) + 1.5 * traits.sag;
   const jaw = grown(37, 31) + 1.2 * person.jaw + male(4.2) + 3.5 * traits.sag;
   const tip = grown(15, 13.5) + 0.7 * person.jaw + male(3);
   const skull = { y: grown(-22, -28), rx: temple + 0.6, ry: grown(62, 59) };
@@ -107,14 +110,14 @@ export function measure(traits: Traits): Head {
     eyes: {
       x: grown(24.5, 23) + 0.7 * person.eyeSpacing + 0.3 * person.width,
       y: eyeY,
-      half: grown(14, 12.6) + 0.5 * person.eyeSize - male(0.35),
+      half: grown(14, 12.6) + 0.7 * baby + 0.5 * person.eyeSize - male(0.35),
     },
     brow: eyeY - grown(19, 17.5) + male(2) + 1.4 * traits.sag,
     nose: { y: noseY, half: grown(8.2, 10.6) + 0.8 * person.noseWidth + male(1.2) + traits.sag },
-    mouth: { y: mouthY, half: grown(14.5, 19.2) + person.mouthWidth + male(0.8) },
+    mouth: { y: mouthY, half: grown(14.5, 19.2) - 1.5 * baby + person.mouthWidth + male(0.8) },
     chin,
     hairline: skull.y - skull.ry + grown(32, 33) - male(0.5),
-    neck: grown(20, 28) + male(4.5),
+    neck: grown(20, 28) + 2 * baby + male(4.5),
     skin: skinColours(traits),
     hair: hairColours(traits),
   };
@@ -132,7 +135,7 @@ function skinColours({ person, age, masculinity }: Traits): Skin {
   const depth = lerp(1, 0.62, person.tone);
   const rose = mix(base, lch(0.5, 0.15, 22), 0.5);
   return {
-    light: towards(0.055, -0.004, -0.008),
+    light: shift(base, 0.055, 0.92),
     base,
     shade: towards(-0.15 * depth, 0.022, 0.006),
     deep: towards(-0.36 * depth, 0.03, 0.006),

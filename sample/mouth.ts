@@ -200,15 +200,15 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
 
 function drawStubble(d: Drawing, head: Head, rng: Rng, colour: ReturnType<typeof lch>): void {
   let dots = "";
-  for (let i = 0; i < 170; i++) {
+  for (let i = 0; i < 240; i++) {
     const angle = Math.PI * rng.next();
-    const radius = 0.62 + 0.36 * rng.next();
+    const radius = Math.sqrt(0.16 + 0.8 * rng.next());
     const x = Math.cos(angle) * 48 * radius;
     const y = 26 + Math.sin(angle) * (head.chin - 27) * radius;
     const [px, py] = head.at(x, y);
     dots += `M${px.toFixed(1)} ${py.toFixed(1)}l.3 .9`;
   }
-  d.line(dots, shift(colour, -0.08), 0.7, 0.5 * head.traits.beard.density);
+  d.line(dots, shift(colour, -0.08), 0.6, 0.42 * head.traits.beard.density);
 }
 
 /** Short hairs from the inner border of a beard to its outer one. */

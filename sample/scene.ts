@@ -108,7 +108,7 @@ export function drawBody(d: Drawing, head: Head): void {
   const { skin, neck, chin, traits } = head;
   const { light, growth, masculinity, clothing, sag } = traits;
   const wide = neck + 2.5 * sag;
-  const slope = lerp(lerp(97, 104, growth), 99, growth * masculinity);
+  const slope = lerp(lerp(92, 104, growth), 99, growth * masculinity);
   const reach = lerp(78, 98, growth) + 22 * growth * (masculinity - 0.4);
   const trunk = (out: number, up: number): Point[] => [
     [0, 40],
@@ -135,10 +135,8 @@ export function drawBody(d: Drawing, head: Head): void {
   });
   d.group({ "clip-path": d.clip(body) }, () => {
     // The chin's shadow, tendons, collarbones.
-    d.shadow(smooth(head.outline, true), skin.deep, 0.85, [[0, 3], [0, 7], [0, 11], [0, 15], [
-      0,
-      20,
-    ]]);
+    const fall = [2, 4, 6, 8, 11, 14, 18, 22].map((y): Point => [0, y]);
+    d.shadow(smooth(head.outline, true), skin.deep, 0.9, fall);
     for (const s of [-1, 1]) {
       d.glow([s * wide * 0.5, chin + 20], 4, 24, skin.deep, 0.14 + 0.3 * sag, s * 10);
       d.glow([s * 26, slope + 5], 22, 4, skin.shade, 0.5, s * -8);

@@ -269,13 +269,13 @@ type Chances<T extends string> = Partial<Record<T, number>>;
 /** What people wear on their heads, by gender and time of life. */
 const hairChances: Record<Gender, [until: number, Chances<HairStyle>][]> = {
   female: [
-    [1.5, { wisps: 6, fringe: 1, pigtails: 1 }],
+    [2.5, { wisps: 6, fringe: 1, pigtails: 1, crop: 1 }],
     [13, { long: 5, fringe: 4, pigtails: 4, ponytail: 3, bob: 2, curls: 1, crop: 1 }],
     [55, { long: 9, fringe: 3, bob: 4, updo: 3, ponytail: 3, curls: 1, sidePart: 1, crop: 1 }],
     [Infinity, { bob: 6, curls: 4, updo: 3, long: 2, sidePart: 3, fringe: 1, crop: 1 }],
   ],
   male: [
-    [1.5, { wisps: 6, crop: 2 }],
+    [2.5, { wisps: 6, crop: 2 }],
     [13, { crop: 6, sidePart: 5, quiff: 2, curls: 2, buzz: 1, bob: 1 }],
     [55, { crop: 5, sidePart: 5, quiff: 4, buzz: 3, curls: 2, shaved: 1, long: 1 }],
     [Infinity, { sidePart: 5, crop: 4, quiff: 2, buzz: 2, curls: 1, shaved: 1 }],
