@@ -111,7 +111,8 @@ export class Modules {
       const base = Object.keys(this.importMap).find((key) => specifier.startsWith(`${key}/`));
       if (base) mapped = this.importMap[base]!;
     }
-    if (/^\.{0,2}\//.test(mapped)) {
+    if (mapped.startsWith("/")) return { path: mapped };
+    if (/^\.{1,2}\//.test(mapped)) {
       const root = mapped === specifier ? from : join(this.project, "deno.json");
       return { path: join(root, "..", mapped) };
     }

@@ -12,9 +12,12 @@ import type { StageRecord, Store } from "./store.ts";
 
 /** Which stages to run. */
 export interface Selection {
-  until?: string;
+  /** These and all that they need. */
+  until?: readonly string[];
+  /** This and all that needs it. */
   from?: string;
   only?: string;
+  /** Run even if their results are there. */
   force?: readonly string[];
 }
 
@@ -138,7 +141,7 @@ class Run {
         } else if (dryRun) {
           this.#pending.add(id);
           say(paint.strong(">"), id, `runs: ${decision.why}`);
-          settle("skipped", `would run: ${decision.why}`);
+          settle("skipped", `runs: ${decision.why}`);
         } else {
           say(paint.strong(">"), id, `runs: ${decision.why}`);
           const record = await this.#execute(stage, dependencies);
@@ -223,7 +226,7 @@ class Run {
     const { record, damage } = waitsFor.length > 0 ? {} : await store.find(use, print);
     if (record) return { record };
     if (damage) return { why: damage };
-    const before = await store.latest(this.#plan.name, id, use);
+    const before = await store.latest(this.#plan.name, id);
     const pending = Object.entries(stage.wires)
       .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
       .map(([name]) => name);
@@ -374,7 +377,7 @@ class Run {
 
 function select(plan: Plan, { until, from, only }: Selection): Set<string> {
   let ids = plan.stages.filter((stage) => !stage.stage.service).map((stage) => stage.id);
-  if (until) ids = ids.filter((id) => ancestors(plan, until).has(id));
+  if (until) ids = ids.filter((id) => until.some((last) => ancestors(plan, last).has(id)));
   if (from) ids = ids.filter((id) => descendants(plan, from).has(id));
   if (only) ids = ids.filter((id) => id === only);
   return new Set(ids);
