@@ -29,6 +29,8 @@ export const pipelineSchema = z.strictObject({
     .describe("Stage id → its parameters. The order does not matter"),
 });
 
+export type Compute = z.output<typeof pipelineSchema>["compute"];
+
 /** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
 export interface ConfiguredStage {
   readonly id: string;
@@ -46,7 +48,7 @@ export interface Config {
   readonly file: string;
   readonly name: string;
   readonly seed: number;
-  readonly compute: string;
+  readonly compute: Compute;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];

@@ -1,5 +1,6 @@
 /** Decides what has to run and why, runs it, and records what came of it. */
 import { join } from "node:path";
+import type { Compute } from "./config.ts";
 import { explain, list, RunError } from "./errors.ts";
 import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
 import { ancestors, descendants, type Plan, type PlannedStage, type Wire } from "./graph.ts";
@@ -30,7 +31,7 @@ export interface Workshop {
   /** Folders whose modules do not count, such as the runner's own. */
   uncounted: readonly string[];
   /** Turns the compute backend that the config wants into one that is there. */
-  resolveCompute(wanted: string): Promise<{ backend: string; why: string }>;
+  resolveCompute(wanted: Compute): Promise<{ backend: string; why: string }>;
   reporter: Reporter;
   signal: AbortSignal;
 }
