@@ -98,7 +98,7 @@ export class Modules {
     const stamp = `${info.size} ${info.mtime?.getTime()} ${info.ino}`;
     const known = this.#facts[path];
     if (known?.stamp === stamp) return known;
-    const facts = { stamp, ...await (info.isDirectory ? readFolder(path) : readFile(path)) };
+    const facts = { stamp, ...await readFile(path) };
     this.#facts[path] = facts;
     this.#changed = true;
     return facts;
@@ -129,19 +129,6 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [] };
 }
 
-/** A folder counts by the names and contents of the files in it. */
-async function readFolder(path: string): Promise<Omit<ModuleFacts, "stamp">> {
-  const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) names.push(`./${entry.name}`);
-  names.sort();
-  return {
-    hash: createHash("sha256").update(names.join("\n")).digest("hex"),
-    imports: names.map((name) =>
-      `./${path.split(/[\\/]/).filter(Boolean).at(-1)}/${name.slice(2)}`
-    ),
-  };
-}
-
 /** Loaded only when a file has changed since the last run. */
 async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const { build } = await import("esbuild");
@@ -169,7 +156,8 @@ async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     }],
   });
   const code = result.outputFiles[0]!.text;
-  for (const [, asset] of code.matchAll(/new URL\("(\.[^"]*)",import\.meta\.url\)/g)) {
+  // Workers, WebAssembly, tables. A folder ("../") is a place, not something that is read.
+  for (const [, asset] of code.matchAll(/new URL\("(\.[^"]*[^"/])",import\.meta\.url\)/g)) {
     imports.add(asset!);
   }
   return {
