@@ -110,7 +110,8 @@ function interpret(
 /** What L2 regularisation adds to the loss, in training and here. */
 function l2Penalty(model: LayersModel): number {
   let sum = 0;
-  for (const loss of model.calculateLosses()) {
+  // The model's own calculateLosses() knows of none of its layers'.
+  for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
     sum += loss.dataSync()[0];
     loss.dispose();
   }
