@@ -67,6 +67,8 @@ const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16, mxOPAQUE = 17;
 const miMATRIX = 14;
 const MAX_DEPTH = 100;
 const MAX_DIMENSIONS = 64;
+/** Bytes of one decoded array: numbers may be stored in an eighth of what they take in memory. */
+const MAX_DECODED = 2 ** 30;
 
 /** A tag: a type, and where its data lies. */
 interface Tag {
@@ -219,6 +221,7 @@ export class MatSource {
           `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
       );
     }
+    this.afford(at, length, target.BYTES_PER_ELEMENT);
     const raw = this.bytes.slice(tag.data, tag.data + tag.size);
     if (!this.little && width > 1) swap(raw, width);
     const data = new stored.array(raw.buffer);
@@ -230,7 +233,16 @@ export class MatSource {
     return result;
   }
 
-  /** The same into a part of an array, without an array of its own for the usual double. */
+  /** Refuses arrays that would take too much memory. */
+  afford(at: number, length: number, width: number): void {
+    if (length * width <= MAX_DECODED) return;
+    throw this.error(
+      at,
+      `would take ${count(length * width)} bytes of memory, more than ${count(MAX_DECODED)}`,
+    );
+  }
+
+  /** Numbers as float64 into a part of an array, without an array of its own for the usual double. */
   floatsInto(target: Float64Array, start: number, at: number, end: number, length: number): void {
     const { type, size, data } = this.tag(at, end);
     if (type === 9 && size === 8 * length) {
@@ -422,6 +434,7 @@ export class MatCell {
   /** Every part as `width` numbers, one after the other; an empty array is NaN, `width` times. */
   numbers(width: number): Float64Array {
     const source = this.#source;
+    source.afford(this.#header.at, this.length, width * Float64Array.BYTES_PER_ELEMENT);
     const result = new Float64Array(this.length * width);
     for (let i = 0; i < this.length; i++) {
       const at = this.#positions[i];
