@@ -85,16 +85,16 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
       } catch (error) {
         options.signal?.throwIfAborted();
         if (!(error instanceof Passing)) throw error;
-        if (partial.size > furthest) failures = 0;
+        failures = partial.size > furthest ? 0 : failures + 1;
         furthest = Math.max(furthest, partial.size);
-        if (++failures >= patience.attempts) {
+        if (failures >= patience.attempts) {
           throw new Error(
             `${error.message}, and ${failures} attempts in a row brought no more of it. ` +
               `What has arrived is kept: run again to go on`,
             { cause: error.cause ?? error },
           );
         }
-        const doubled = patience.delay * 2 ** (failures - 1);
+        const doubled = patience.delay * 2 ** Math.max(failures - 1, 0);
         const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
         options.onTrouble?.(`${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`);
         await sleep(wait, options.signal);
@@ -127,8 +127,7 @@ export async function fetchText(
     if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
     throw error;
   } finally {
-    await Deno.remove(path).catch(() => {});
-    await Deno.remove(`${path}.part`).catch(() => {});
+    for (const end of ["", ".part", ".part.json"]) await Deno.remove(path + end).catch(() => {});
   }
 }
 
