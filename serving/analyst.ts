@@ -29,7 +29,7 @@ export interface Analyst {
   /** Told when it becomes idle. */
   onIdle: () => void;
   /** @throws {PictureError | TooSlow} */
-  analyse(photo: Uint8Array, wishes: Wishes): Promise<Result>;
+  analyse(photo: Uint8Array<ArrayBuffer>, wishes: Wishes): Promise<Result>;
   close(): void;
 }
 

@@ -29,7 +29,7 @@ export interface PictureLimits {
  * The bytes of the picture in a request's body.
  * @throws {Problem} 400, 408, 413 or 415
  */
-export async function readPicture(request: Request, limits: PictureLimits): Promise<Uint8Array> {
+export async function readPicture(request: Request, limits: PictureLimits): Promise<Uint8Array<ArrayBuffer>> {
   const header = request.headers.get("content-type") ?? "";
   const type = essence(header);
   const wrapped = ["multipart/form-data", "text/plain", "application/json"].includes(type);
@@ -50,7 +50,7 @@ export async function readPicture(request: Request, limits: PictureLimits): Prom
   }
 }
 
-async function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Promise<Uint8Array> {
+async function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Promise<Uint8Array<ArrayBuffer>> {
   let form: FormData;
   try {
     form = await new Response(body, { headers: { "content-type": type } }).formData();
@@ -96,7 +96,7 @@ function parseJson(body: Uint8Array): z.output<typeof dataUrlBody> {
   );
 }
 
-function fromDataUrl(url: string): Uint8Array {
+function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
   const match = /^\s*data:([^,]{0,200}),/.exec(url);
   const [type, ...parameters] = match?.[1].split(";").map((part) => part.trim()) ?? [""];
   if (!match || !parameters.includes("base64")) {

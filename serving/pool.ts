@@ -43,12 +43,12 @@ export interface Pool {
    * @param signal gives up a picture that still waits
    * @throws {PictureError | TooSlow | Busy | Stopping}
    */
-  analyse(photo: Uint8Array, wishes: Wishes, signal?: AbortSignal): Promise<Analysis>;
+  analyse(photo: Uint8Array<ArrayBuffer>, wishes: Wishes, signal?: AbortSignal): Promise<Analysis>;
   close(): void;
 }
 
 interface Job {
-  readonly photo: Uint8Array;
+  readonly photo: Uint8Array<ArrayBuffer>;
   readonly wishes: Wishes;
   readonly since: number;
   readonly answer: PromiseWithResolvers<Analysis>;

@@ -296,6 +296,7 @@ async function makeModel(
     seed: 42,
     backend: "wasm",
     counts: { train: 8, validation: 4 },
+    datasets: { sample: 8 },
     weights: network.countParams(),
     epochs: 2,
     stoppedEarly: false,
