@@ -8,9 +8,11 @@
  * all compressed data together may unpack to `limit` bytes.
  */
 import { inflateSync } from "node:zlib";
-import { MatError, MatSource, type MatValue, valueAt, variableName } from "./matValues.ts";
+import { MatError, MatSource } from "./matSource.ts";
+import { type MatValue, valueAt, variableName } from "./matValues.ts";
 
-export * from "./matValues.ts";
+export { MatError };
+export type * from "./matValues.ts";
 
 const HEADER = 128;
 const miMATRIX = 14;
