@@ -7,7 +7,7 @@ import { RandomAccess } from "../../formats/randomAccess.ts";
 import { scanTar } from "../../formats/tar.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import { testContext } from "../context.ts";
-import { gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
+import { archiveArtifacts, gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
 
 /** Names and contents of all files of a folder. */
 function contents(folder: string): Record<string, Uint8Array> {
@@ -166,6 +166,38 @@ Deno.test("faceCrop's result does not depend on the number of workers", async ()
   }
   assert.deepEqual(results[1], results[0]);
   assert.deepEqual(results[2], results[0]);
+});
+
+const facesDir = Deno.env.get("FACES_DIR");
+
+Deno.test({
+  name: "faceCrop reports the damaged pictures of FACES_DIR, and no others" +
+    (facesDir ? "" : " (ignored: FACES_DIR is not set)"),
+  ignore: !facesDir,
+  async fn() {
+    const problem: Record<string, string> = {
+      missing: "missing",
+      truncated: "unreadable",
+      empty: "unreadable",
+      not_image: "unreadable",
+    };
+    const expected = (await Deno.readTextFile(join(facesDir!, "expected.csv"))).trim().split("\n");
+    for (const archive of ["wiki_crop", "imdb_crop"]) {
+      const rows = expected.map((line) => line.split(",")).filter(([name]) => name === archive)
+        .map(([, , path, kind]) => ({ path, kind }));
+      const damaged = rows.filter(({ kind }) => kind in problem);
+      const photos = [...damaged, ...rows.filter(({ kind }) => kind === "keep").slice(0, 50)];
+      using context = testContext(faceCrop);
+      const tar = join(facesDir!, `${archive}.tar`);
+      const input = await archiveArtifacts(join(context.folder, "in"), tar, photos);
+      await context.run({ ...input }, { detector: "metadata" });
+      const lines = await Deno.readTextFile(join(context.outputs.faces, "problems.csv"));
+      assert.deepEqual(
+        lines.trim().split("\n").slice(1).map((line) => line.split(",").slice(1, 3)),
+        damaged.map(({ path, kind }) => [path, problem[kind]]),
+      );
+    }
+  },
 });
 
 Deno.test("faceCrop depends on the compute backend unless the data set finds the faces", () => {
