@@ -9,12 +9,12 @@ import type { Shard, ShardWriter } from "../faces/shards.ts";
 import { type Artifact, defineStage, type StageContext } from "../runner/stage.ts";
 import { archives, faces, table } from "./artifacts.ts";
 
-/** What a photo's problem means, in words that follow a number of photos. */
+/** What a photo's problem means. */
 const meaning = {
-  missing: "are not in the archives",
-  unreadable: "cannot be decoded",
-  no_face: "show no face where the labelled one should be",
-  several_faces: "show several faces, of which the one that agrees best with the data set is used",
+  missing: "that are not in the archives",
+  unreadable: "that cannot be decoded",
+  no_face: "without a face where the labelled one should be",
+  several_faces: "with several faces, of which the one that agrees best with the data set is used",
 };
 
 /** The share of a _crop archive's photo that is the face's box, in the middle: 40 % more around it. */
@@ -88,15 +88,15 @@ export default defineStage({
     const counts = await publishFaces(context.scratch, output, rows, shards, preprocessing);
     const problems = (Object.keys(meaning) as (keyof typeof meaning)[])
       .filter((problem) => counts.problems[problem] > 0)
-      .map((problem) => `${counts.problems[problem]} ${meaning[problem]}`);
+      .map((problem) => `Photos ${meaning[problem]}: ${counts.problems[problem]}`);
     if (counts.faces === 0) {
       throw new Error(
-        `Cannot cut out faces: none of ${counts.photos} photos has one (${problems.join(", ")}). ` +
-          "Try another detector or a lower minConfidence.",
+        `Cannot cut out faces: none of ${counts.photos} photos has one. ` +
+          `${problems.join(". ")}. Try another detector or a lower minConfidence.`,
       );
     }
     context.info(`${counts.faces} faces from ${counts.photos} photos`);
-    for (const problem of problems) context.warn(`Of the photos, ${problem}; see problems.csv`);
+    for (const problem of problems) context.warn(`${problem}, see problems.csv`);
     return { show: problems.length > 0 ? ["faces/problems.csv"] : [] };
   },
 });

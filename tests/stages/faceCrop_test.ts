@@ -90,7 +90,7 @@ Deno.test("faceCrop lists what is missing or damaged, and goes on", async () => 
     problems: { missing: 1, unreadable: 3, no_face: 0, several_faces: 0 },
   };
   assert.deepEqual(summary, { ...counts, datasets: { photos: counts } });
-  assert.ok(context.warnings.some((warning) => warning.includes("3 cannot be decoded")));
+  assert.ok(context.warnings.some((warning) => warning.includes("that cannot be decoded: 3,")));
 });
 
 Deno.test("faceCrop says so when no photo has a face", async () => {
@@ -101,7 +101,7 @@ Deno.test("faceCrop says so when no photo has a face", async () => {
   ]);
   await assert.rejects(
     context.run({ ...input }, { detector: "metadata" }),
-    /Cannot cut out faces: none of 2 photos has one.*1 are not in the archives.*1 cannot be decoded/,
+    /Cannot cut out faces: none of 2 photos has one\. Photos that are not in the archives: 1\. .*decoded: 1\./,
   );
 });
 
