@@ -70,7 +70,7 @@ const hairShades = [
 export function measure(traits: Traits): Head {
   const { person, growth: g, masculinity: m, pose } = traits;
   const grown = (child: number, adult: number) => lerp(child, adult, g);
-  const male = (by: number) => by * (m - 0.5) * 2 * lerp(0.4, 1, g);
+  const male = (by: number) => by * (m - 0.5) * 2 * lerp(0.65, 1, g);
 
   // Babies: all of a child, and more so.
   const baby = 1 - ease(0.5, 5, traits.age);

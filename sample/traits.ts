@@ -184,10 +184,10 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
   const sign = (from: number, to: number) =>
     clip(ease(from, to, looks) * (1 + 0.1 * rng.normal()) + 0.015 * rng.normal());
   // Children's faces tell less.
-  const masculinity = 0.5 + (person.masculinity - 0.5) * lerp(0.7, 1, ease(8, 18, age));
+  const masculinity = 0.5 + (person.masculinity - 0.5) * lerp(0.9, 1, ease(8, 18, age));
   const soft = 1 - masculinity;
   const grown = ease(13, 20, age);
-  const grey = clip(ease(28, 76, age - person.greyDelay) * 1.08 + 0.02 * rng.normal());
+  const grey = clip(ease(28, 84, age - person.greyDelay) * 1.1 + 0.02 * rng.normal());
   const style = drawHair(rng, person, age);
   const beard = drawBeard(rng, person, age);
   const smile = clip(0.58 + 0.28 * rng.normal(), -0.05, 1);
@@ -205,14 +205,16 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
     spots: sign(52, 95),
     eyes: {
       open: clip(1 - 0.3 * ease(35, 90, looks) + 0.07 * rng.normal(), 0.6, 1.15),
-      lashes: clip(0.15 + 0.75 * soft + 0.12 * rng.normal()),
+      lashes: clip(0.1 + 0.85 * soft + 0.1 * rng.normal()),
       shadow: person.gender === "female" && age > 17 && rng.next() < 0.45 ? rng.next() : 0,
       gaze: 0.5 * rng.normal(),
     },
     blush: clip(0.35 + 0.35 * (1 - growth) + 0.4 * (soft - 0.5) + 0.1 * rng.normal()),
     smile,
     teeth: age > 3 && smile > 0.55 && rng.next() < 0.6,
-    lipTint: clip(0.08 + grown * (soft - 0.4) * (0.45 + 0.75 * rng.next()) + 0.12 * soft),
+    lipTint: clip(
+      0.06 + lerp(0.35, 1, grown) * (soft - 0.4) * (0.55 + 0.75 * rng.next()) + 0.12 * soft,
+    ),
     hair: {
       style,
       grey,
@@ -269,15 +271,15 @@ type Chances<T extends string> = Partial<Record<T, number>>;
 /** What people wear on their heads, by gender and time of life. */
 const hairChances: Record<Gender, [until: number, Chances<HairStyle>][]> = {
   female: [
-    [2.5, { wisps: 6, fringe: 1, pigtails: 1, crop: 1 }],
-    [13, { long: 8, fringe: 6, pigtails: 6, ponytail: 3, bob: 4, crop: 1 }],
+    [2.5, { wisps: 4, fringe: 3, pigtails: 4 }],
+    [13, { long: 12, fringe: 9, pigtails: 9, ponytail: 3, bob: 6, crop: 1 }],
     [55, { long: 18, fringe: 6, bob: 9, updo: 2, ponytail: 3, curls: 1, sidePart: 1 }],
     [Infinity, { bob: 12, curls: 3, updo: 2, long: 7, sidePart: 1, fringe: 2 }],
   ],
   male: [
     [2.5, { wisps: 6, crop: 2 }],
-    [13, { crop: 12, sidePart: 8, quiff: 4, curls: 2, buzz: 2, bob: 1 }],
-    [55, { crop: 10, sidePart: 8, quiff: 8, buzz: 5, curls: 2, shaved: 2, long: 1 }],
+    [13, { crop: 12, sidePart: 8, quiff: 6, curls: 2, buzz: 4, bob: 0.5 }],
+    [55, { crop: 10, sidePart: 8, quiff: 8, buzz: 5, curls: 2, shaved: 2, long: 0.7 }],
     [Infinity, { sidePart: 5, crop: 4, quiff: 2, buzz: 2, curls: 1, shaved: 1 }],
   ],
 };
