@@ -2,14 +2,8 @@
 import sharp from "sharp";
 import { openBackend } from "../compute/mod.ts";
 import type { Backend } from "../compute/resolve.ts";
-import {
-  type Detector,
-  type DetectorOptions,
-  type Network,
-  type NetworkName,
-  openDetector,
-  openNetwork,
-} from "../faces/detect.ts";
+import { type Detector, type Network, openDetector, openNetwork } from "../faces/detect.ts";
+import type { DetectorOptions, NetworkName } from "../faces/detectors.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import { loadModel } from "../training/predict.ts";
 import { analyse, type Model, type Result } from "./analyse.ts";

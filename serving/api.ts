@@ -81,6 +81,7 @@ export const servedModel = z.object({
   trained: z.object({
     at: z.string().describe("When, ISO 8601"),
     images: z.int(),
+    datasets: z.record(z.string(), z.int()).describe("Images of each data set"),
     epochs: z.int(),
     seed: z.int(),
     backend: z.string(),
@@ -108,6 +109,7 @@ export const service = z.object({
     live: z.string().describe("What finds faces in the live view"),
   }),
   mode: z.enum(["server", "browser"]).describe("Where the page computes"),
+  report: z.boolean().describe("Whether /report has the evaluation of the models"),
   maxBodyBytes: z.int().describe("Largest body that /predict takes"),
 });
 

@@ -1,13 +1,17 @@
-/** The HTTP side: routes, validation, limits and headers. What is computed is the pool's business. */
-import { Hono } from "hono";
+/** The HTTP side: routes, validation and headers. What is computed is the pool's business. */
+import { type Context, Hono } from "hono";
+import { routePath } from "hono/route";
 import { z } from "zod";
-import { PictureError } from "../faces/decode.ts";
-import { TooSlow } from "./analyst.ts";
+import type { Wishes } from "./analyser.ts";
 import type { Service } from "./api.ts";
 import type { Assets } from "./assets.ts";
+import { explain, notReady } from "./explain.ts";
 import { guard, secure } from "./guard.ts";
+import type { Live } from "./live.ts";
+import type { Measures } from "./measures.ts";
+import { openapi } from "./openapi.ts";
 import { type PictureLimits, readPicture } from "./picture.ts";
-import { Busy, type Pool, Stopping } from "./pool.ts";
+import type { Pool } from "./pool.ts";
 import { Problem } from "./problem.ts";
 
 export interface AppOptions {
@@ -15,6 +19,8 @@ export interface AppOptions {
   pool(): Pool | undefined;
   readonly service: Service;
   readonly assets: Assets;
+  readonly live: Live;
+  readonly measures: Measures;
   readonly limits: PictureLimits;
   /** Whether the server listens on this machine alone. */
   readonly local: boolean;
@@ -22,87 +28,88 @@ export interface AppOptions {
   warn(message: string): void;
 }
 
-const predictQuery = z.strictObject({
-  crops: z.enum(["true", "false"]).default("false"),
-});
+const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("false") });
 
 /** The application; `fetch` answers a request. */
-export function createApp(options: AppOptions): Hono {
+export function createApp(
+  { pool, service, assets, live, measures, limits, local, warn }: AppOptions,
+): Hono {
   const app = new Hono();
+  app.use(async (c, next) => {
+    const began = performance.now();
+    await next();
+    const seconds = (performance.now() - began) / 1000;
+    measures.request(routeOf(c), methodOf(c), c.res.status, seconds);
+  });
   app.use(secure());
-  app.use(guard(options.local));
+  app.use(guard(local));
 
-  app.post("/predict", async (c) => {
+  /** Registers a route, and what other methods are told. */
+  const route = (
+    method: "GET" | "POST",
+    path: string,
+    handle: (c: Context) => Response | Promise<Response>,
+  ) => {
+    app.on(method, path, handle);
+    app.all(path, (c) => {
+      const message = `${path} takes ${method}, not ${methodOf(c)}.`;
+      throw new Problem(405, "wrong_method", message, { headers: { allow: method } });
+    });
+  };
+
+  route("POST", "/predict", async (c) => {
     const query = predictQuery.safeParse(c.req.query());
     if (!query.success) {
-      throw new Problem(400, "query", `Only "?crops=true" is known: ${issueOf(query.error)}.`);
+      const [{ message }] = query.error.issues;
+      throw new Problem(400, "query", `Only ?crops=true is known: ${message.slice(0, 120)}.`);
     }
-    const pool = options.pool();
-    if (!pool?.ready) throw notReady();
-    const photo = await readPicture(c.req.raw, options.limits);
-    const wishes = { view: "photo", crops: query.data.crops === "true" } as const;
-    return c.json(await pool.analyse(photo, wishes));
+    const wishes: Wishes = { view: "photo", crops: query.data.crops === "true" };
+    if (!pool()?.ready) throw notReady();
+    const photo = await readPicture(c.req.raw, limits);
+    const analysis = await pool()!.analyse(photo, wishes);
+    measures.analysis("photo", analysis);
+    return c.json(analysis);
   });
-  app.get("/model", (c) => c.json(options.service));
-  app.get("/health", (c) => {
-    const pool = options.pool();
-    return pool?.ready
-      ? c.json({ status: "ready" })
-      : c.json({ status: pool ? "stopping" : "starting" }, 503);
+  route("GET", "/live", (c) => live.upgrade(c.req.raw));
+  route("GET", "/model", (c) => c.json(service));
+  const description = openapi(limits.bytes);
+  route("GET", "/openapi.json", (c) => c.json(description));
+  route("GET", "/metrics", (c) => {
+    return c.text(measures.text(), 200, { "content-type": "text/plain; version=0.0.4" });
   });
-  app.get("*", (c) => {
-    const asset = options.assets.get(c.req.path);
-    if (!asset) throw notFound(c.req.path);
-    if (c.req.header("if-none-match") === asset.etag) return c.body(null, 304);
-    c.header("cache-control", "no-cache");
-    c.header("etag", asset.etag);
-    c.header("content-type", asset.type);
-    return c.body(asset.body);
+  route("GET", "/health", (c) => {
+    if (pool()?.ready) return c.json({ status: "ready" });
+    return c.json({ status: pool() ? "stopping" : "starting" }, 503);
   });
-  app.all("*", (c) => {
-    const known: Record<string, string> = { "/predict": "POST", "/model": "GET", "/health": "GET" };
-    const allow = known[c.req.path] ?? (options.assets.get(c.req.path) && "GET");
-    if (!allow) throw notFound(c.req.path);
-    throw new Problem(
-      405,
-      "wrong_method",
-      `${c.req.path} takes ${allow}, not ${c.req.method.slice(0, 20)}.`,
-      { headers: { allow } },
-    );
+  for (const [path, asset] of assets) {
+    route("GET", path, (c) => {
+      for (const [name, value] of Object.entries(asset.headers)) c.header(name, value);
+      if (c.req.header("if-none-match") === asset.headers.etag) return c.body(null, 304);
+      return c.body(asset.body);
+    });
+  }
+  app.notFound((c) => {
+    const path = JSON.stringify(c.req.path.slice(0, 80));
+    const problem = new Problem(404, "not_found", `There is nothing at ${path}.`);
+    return c.json(problem.toJSON(), problem.status);
   });
-
   app.onError((error, c) => {
-    const problem = asProblem(error, options.warn);
+    const problem = explain(error, warn);
     for (const [name, value] of Object.entries(problem.headers)) c.header(name, value);
     return c.json(problem.toJSON(), problem.status);
   });
   return app;
 }
 
-function asProblem(error: Error, warn: (message: string) => void): Problem {
-  if (error instanceof Problem) return error;
-  if (error instanceof PictureError) return new Problem(400, "unreadable", error.message);
-  if (error instanceof Busy) {
-    const headers = { "retry-after": String(error.seconds) };
-    return new Problem(429, "busy", error.message, { headers });
-  }
-  if (error instanceof TooSlow) return new Problem(504, "too_slow", error.message);
-  if (error instanceof Stopping) return notReady();
-  // The client is gone and reads no answer.
-  if (error.name === "AbortError") return new Problem(400, "aborted", "The request was aborted.");
-  warn(`an error on our side: ${error.stack ?? error.message}`);
-  return new Problem(500, "internal", "Something failed on the server; its log says what.");
+/** A route's path is ours; a request's path is the client's, and there is no end of those. */
+function routeOf(c: Context): string {
+  const path = routePath(c, -1);
+  return path.includes("*") ? "other" : path;
 }
 
-function notReady(): Problem {
-  const headers = { "retry-after": "2" };
-  return new Problem(503, "not_ready", "The server is not ready. Try again soon.", { headers });
-}
-
-function notFound(path: string): Problem {
-  return new Problem(404, "not_found", `There is nothing at ${JSON.stringify(path.slice(0, 80))}.`);
-}
-
-function issueOf(error: z.ZodError): string {
-  return error.issues[0].message.slice(0, 120);
+function methodOf(c: Context): string {
+  const { method } = c.req;
+  return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method)
+    ? method
+    : "other";
 }

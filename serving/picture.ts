@@ -29,7 +29,10 @@ export interface PictureLimits {
  * The bytes of the picture in a request's body.
  * @throws {Problem} 400, 408, 413 or 415
  */
-export async function readPicture(request: Request, limits: PictureLimits): Promise<Uint8Array<ArrayBuffer>> {
+export async function readPicture(
+  request: Request,
+  limits: PictureLimits,
+): Promise<Uint8Array<ArrayBuffer>> {
   const header = request.headers.get("content-type") ?? "";
   const type = essence(header);
   const wrapped = ["multipart/form-data", "text/plain", "application/json"].includes(type);
@@ -50,7 +53,10 @@ export async function readPicture(request: Request, limits: PictureLimits): Prom
   }
 }
 
-async function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Promise<Uint8Array<ArrayBuffer>> {
+async function fromForm(
+  body: Uint8Array<ArrayBuffer>,
+  type: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   let form: FormData;
   try {
     form = await new Response(body, { headers: { "content-type": type } }).formData();

@@ -1,6 +1,6 @@
 /** Puts the service together, and keeps it until it is stopped. */
 import type { Backend } from "../compute/resolve.ts";
-import { defaultInputSizes, type NetworkName } from "../faces/detect.ts";
+import { defaultInputSizes, type NetworkName } from "../faces/detectors.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import type { Choice, Setup } from "./analyser.ts";
 import type { Service } from "./api.ts";
@@ -8,11 +8,14 @@ import { createApp } from "./app.ts";
 import { buildAssets } from "./assets.ts";
 import { isLocal } from "./guard.ts";
 import { openPool, type Pool } from "./pool.ts";
-import type { Source } from "./served.ts";
+import { createLive } from "./live.ts";
+import { createMeasures } from "./measures.ts";
+import type { Judged, Source } from "./served.ts";
 import { type Address, listen, type Server } from "./server.ts";
 
 export interface ServeOptions extends Address {
   readonly sources: readonly Source[];
+  readonly judged: Judged;
   readonly backend: Backend;
   /** Unless given, the one that the first model's faces were found with. */
   readonly detector?: NetworkName;
@@ -20,6 +23,8 @@ export interface ServeOptions extends Address {
   readonly maxBodyBytes: number;
   readonly workers: number;
   readonly queue: number;
+  /** Live views that may be open at once. */
+  readonly viewers: number;
   /** Longest time for one picture, in seconds. */
   readonly timeout: number;
   warn(message: string): void;
@@ -33,15 +38,17 @@ export interface Serving {
 
 /** Starts the service. When it returns, it answers. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { sources, backend, maxBodyBytes, timeout, warn } = options;
+  const { sources, judged, backend, maxBodyBytes, timeout, viewers, warn } = options;
+  const [{ preprocessing }] = sources;
   const detectors = {
-    photo: photoDetector(sources[0].preprocessing, options.detector),
-    live: { ...choice(options.liveDetector, sources[0].preprocessing), inputSizes: [224, 416] },
+    photo: photoDetector(preprocessing, options.detector),
+    live: choice(options.liveDetector, preprocessing),
   };
   const service: Service = {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
     mode: "server",
+    report: judged.page !== undefined,
     maxBodyBytes,
   };
   const setup: Setup = {
@@ -56,11 +63,21 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       preprocessing,
     })),
   };
-  let pool: Pool | undefined;
+  let opened: Pool | undefined;
+  const pool = () => opened;
+  const measures = createMeasures(pool);
+  const live = createLive({ pool, measures, viewers, warn });
   const app = createApp({
-    pool: () => pool,
+    pool,
     service,
-    assets: await buildAssets(service),
+    assets: await buildAssets({
+      service,
+      preprocessing,
+      judged: judged.models,
+      report: judged.page,
+    }),
+    live,
+    measures,
     limits: { bytes: maxBodyBytes, seconds: timeout },
     local: isLocal(options.host),
     warn,
@@ -68,11 +85,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   // It listens at once: /health says that it is starting.
   const server: Server = listen(app, options, warn);
   const stop = async () => {
-    pool?.close();
+    opened?.close();
+    live.close();
     await server.stop();
   };
   try {
-    pool = await openPool(setup, options);
+    opened = await openPool(setup, options);
   } catch (error) {
     await stop();
     throw error;

@@ -15,20 +15,30 @@ export interface Source extends Reading {
   readonly description: ServedModel;
 }
 
-/**
- * Reads the models' records, and what the reports say of them.
- * @param models folders of `model` artifacts, by id of their stage
- * @param reports folders of `report` artifacts
- */
+/** What reports say: of each model, and as a page. */
+export interface Judged {
+  readonly models: MetricsFile["models"];
+  /** The first report's page. */
+  readonly page?: string;
+}
+
+/** Reads `report` artifacts, of which there may be none. */
+export async function readReports(folders: readonly string[]): Promise<Judged> {
+  const models: MetricsFile["models"] = {};
+  for (const folder of folders) {
+    const text = await Deno.readTextFile(join(folder, "metrics.json"));
+    Object.assign(models, (JSON.parse(text) as MetricsFile).models);
+  }
+  const [first] = folders;
+  if (first === undefined) return { models };
+  return { models, page: await Deno.readTextFile(join(first, "report.html")) };
+}
+
+/** Reads `model` artifacts; `judged` is what reports say of them, by id of their stage. */
 export async function readSources(
   models: readonly { readonly stage: string; readonly path: string }[],
-  reports: readonly string[],
+  judged: MetricsFile["models"],
 ): Promise<Source[]> {
-  const judged: Record<string, ModelMetrics> = {};
-  for (const folder of reports) {
-    const text = await Deno.readTextFile(join(folder, "metrics.json"));
-    Object.assign(judged, (JSON.parse(text) as MetricsFile).models);
-  }
   return await Promise.all(models.map(async ({ stage: id, path }) => {
     const record = await readRecord(path);
     const history = await readHistory(path);
@@ -52,6 +62,7 @@ export async function readSources(
       trained: {
         at: (mtime ?? new Date(0)).toISOString(),
         images: counts.train,
+        datasets: record.datasets,
         epochs: record.epochs,
         seed: record.seed,
         backend: record.backend,

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import { all, defineStage } from "../runner/stage.ts";
-import { model } from "./artifacts.ts";
+import { model, report } from "./artifacts.ts";
 
 const detectors = ["ssdMobilenetv1", "tinyFaceDetector"] as const;
 
 export default defineStage({
   name: "webcamServe",
   summary: "Serve the models: a page for the webcam and photos, and an HTTP API",
-  inputs: { models: all(model) },
+  inputs: { models: all(model), reports: all(report, { orNone: true }) },
   outputs: {},
   params: z.strictObject({
     host: z.string().min(1).default("127.0.0.1").describe(
@@ -21,6 +21,10 @@ export default defineStage({
       "What finds faces in photos. Unless given, what found them for training, or ssdMobilenetv1 " +
         "where the data set itself said where they are",
     ),
+    liveDetector: z.enum(detectors).default("tinyFaceDetector").describe(
+      "What finds faces in the live view, where speed counts: tinyFaceDetector takes a fifth of " +
+        "ssdMobilenetv1's time and misses more",
+    ),
     maxBodyMegabytes: z.number().gt(0).max(200).default(20).describe(
       "Largest picture that is taken, in millions of bytes",
     ),
@@ -30,6 +34,9 @@ export default defineStage({
     queue: z.int().min(1).max(1000).default(16).describe(
       "Pictures that may wait; when there are more, clients are told to come back later",
     ),
+    viewers: z.int().min(0).max(1000).default(8).describe(
+      "Live views that may be open at the same time",
+    ),
     timeoutSeconds: z.number().min(1).max(600).default(30).describe(
       "Longest time for a picture to arrive, and again to be analysed",
     ),
@@ -38,17 +45,20 @@ export default defineStage({
     "host",
     "port",
     "detector",
+    "liveDetector",
     "maxBodyMegabytes",
     "workers",
     "queue",
+    "viewers",
     "timeoutSeconds",
   ],
   compute: true,
   service: true,
-  async run({ models }, params, context) {
+  async run({ models, reports }, params, context) {
     const { serve } = await import("../serving/serve.ts");
-    const { readSources } = await import("../serving/served.ts");
-    const sources = await readSources(models, []);
+    const { readReports, readSources } = await import("../serving/served.ts");
+    const judged = await readReports(reports.map(({ path }) => path));
+    const sources = await readSources(models, judged.models);
     for (const { id, description: { steps } } of sources) {
       if (steps.length === 0) continue;
       context.warn(
@@ -61,8 +71,8 @@ export default defineStage({
     const serving = await serve({
       ...params,
       sources,
+      judged,
       backend: context.compute as Backend,
-      liveDetector: "tinyFaceDetector",
       maxBodyBytes: Math.round(params.maxBodyMegabytes * 1e6),
       workers: params.workers || Math.min(4, navigator.hardwareConcurrency),
       timeout: params.timeoutSeconds,
