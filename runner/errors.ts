@@ -74,3 +74,11 @@ export function explain(error: unknown): string {
     ? `${error.message}\n  because: ${cause}`
     : error.message;
 }
+
+/** A message for a person; where it is a mistake in the code, also where in the code. */
+export function tell(error: unknown): string {
+  const mistake = error instanceof TypeError || error instanceof ReferenceError ||
+    error instanceof RangeError;
+  const stack = mistake ? `\n${error.stack?.split("\n").slice(1).join("\n")}` : "";
+  return explain(error) + stack;
+}

@@ -74,7 +74,7 @@ function inputDifference(
 ): string[] {
   if (typeof now === "string" || typeof before !== "object") return [`its input ${name} changed`];
   return mapDifferences(before, now, (id) => `its input ${name} of ${id} changed`)
-    .map((text) => text.replace(/^(\w+) is (new|gone)$/, `its input ${name} of $1 is $2`));
+    .map((text) => text.replace(/^([\w.-]+) is (new|gone)$/, `its input ${name} of $1 is $2`));
 }
 
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {
