@@ -296,7 +296,11 @@ function problemsOf(
       }));
     }
     const value = valueAt(source.values, path);
-    const got = value === undefined ? "it is missing" : `got ${quote(value)}`;
+    const got = value === undefined
+      ? "it is missing"
+      : value === null
+      ? "it is empty"
+      : `got ${quote(value)}`;
     const hint = typeof value === "string" ? didYouMean(value, choices(issue)) : "";
     return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
   });

@@ -35,7 +35,7 @@ export class RunError extends Error {
 
 function describe({ at, message }: Problem): string {
   const head = `${at.text}: ${message}`;
-  if (at.line === undefined || at.column === undefined) return head;
+  if (!at.line?.trim() || at.column === undefined) return head;
   return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
 }
 

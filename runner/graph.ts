@@ -85,7 +85,7 @@ function wire(
     const at = config.source.at(["stages", stage.id, "inputs", name]);
     const ids = Array.isArray(written) ? written as string[] : [written as string];
     if (!takesAll && ids.length !== 1) {
-      problems.push({ at, message: `${stage.use} takes one ${kind}, got ${ids.length}.` });
+      problems.push({ at, message: `${stage.use} takes one ${quote(kind)}, got ${ids.length}.` });
       return undefined;
     }
     const wires = ids.map((id) => {
@@ -97,13 +97,15 @@ function wire(
         const meant = found.map((source) => wireName(source, makers));
         problems.push({
           at,
-          message: `stage "${maker}" makes more than one ${kind}. Write ${list(meant, "or")}.`,
+          message: `stage "${maker}" makes more than one ${quote(kind)}. Write ${
+            list(meant, "or")
+          }.`,
         });
       } else if (found.length === 0) {
         const reason = id === stage.id
           ? "a stage cannot take what it makes itself."
           : config.stages.some((other) => other.id === maker)
-          ? `stage "${id}" makes no ${kind}.`
+          ? `stage "${id}" makes no ${quote(kind)}.`
           : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;
         const offer = names.length > 0
           ? ` ${list(names)} ${names.length > 1 ? "make" : "makes"} it.`
@@ -130,7 +132,8 @@ function wire(
   if (makers.length > 1) {
     problems.push({
       at,
-      message: `${stage.id} needs one ${kind}, and ${list(names)} make one each. Say which: ` +
+      message:
+        `${stage.id} needs one ${quote(kind)}, and ${list(names)} make one each. Say which: ` +
         `${stage.id}: { inputs: { ${name}: ${names.at(-1)} } }`,
     });
     return undefined;

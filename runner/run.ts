@@ -393,7 +393,8 @@ class Run {
     const metrics: Metrics = {};
     for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
     const { name: pipeline } = this.#plan;
-    return { pipeline, ok: this.ok, seconds, stages: this.#reports, metrics };
+    const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
+    return { pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics };
   }
 
   /** Keeps what ran, from what, with what result. */
@@ -426,6 +427,11 @@ export function select(plan: Plan, { until, from, only }: Selection): Set<string
   if (from) ids = ids.filter((id) => descendants(plan, from).has(id));
   if (only) ids = ids.filter((id) => id === only);
   return new Set(ids);
+}
+
+/** Seconds to the millisecond. */
+function toMs(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
 }
 
 function more(count: number): string {

@@ -60,10 +60,15 @@ export class ConfigSource {
     this.#text = text;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
     if (this.#document.errors.length > 0) {
-      throw new ConfigError(this.#document.errors.map((error) => ({
-        at: this.#locate(error.pos[0]),
-        message: `not valid YAML: ${error.message}`,
-      })));
+      throw new ConfigError(this.#document.errors.map(({ code, message, pos: [start] }) => {
+        if (code !== "DUPLICATE_KEY") {
+          return { at: this.#locate(start), message: `not valid YAML: ${message}` };
+        }
+        // The parser's place is before the blanks and comments that lead to the key.
+        const blank = text.slice(start).match(/^(?:\s|#.*)*/)![0].length;
+        const key = text.slice(start + blank).match(/^[^:,}\s]*/)![0];
+        return { at: this.#locate(start + blank), message: `"${key}" is there twice; keep one` };
+      }));
     }
     const values: unknown = this.#document.toJS();
     if (typeof values !== "object" || values === null || Array.isArray(values)) {
