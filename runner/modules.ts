@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
+import type { Metafile } from "esbuild";
 import {
   fromFileUrl,
   ignoreMissing,
@@ -18,7 +19,7 @@ import {
 
 /** What a module imports and what it does. */
 interface ModuleFacts {
-  /** Changes when the file may have changed: size and time of last writing. */
+  /** Differs when the file may have changed: size and dates. */
   readonly stamp: string;
   /** SHA-256 of the code without types, comments and formatting. */
   readonly hash: string;
@@ -36,7 +37,10 @@ export interface ModuleGraph {
 }
 
 /** Bumped when `analyse` changes what it finds. */
-const FORMAT = 2;
+const FORMAT = 3;
+
+/** In ms, more than the step in which a file system counts time. */
+const TICK = 100;
 
 const CODE = new Set([".ts", ".mts", ".tsx", ".js", ".mjs", ".jsx"]);
 
@@ -65,7 +69,8 @@ export class Modules {
     if (!entry.startsWith("file:")) return { modules, packages: [entry] };
     await this.#load();
     const queue = [fromFileUrl(entry)];
-    const seen = new Set(queue);
+    // deno.json counts by the packages that it maps to, not by its tasks.
+    const seen = new Set([...queue, join(this.project, "deno.json")]);
     const add = (path: string) => {
       if (seen.has(path) || without.some((folder) => path.startsWith(folder))) return;
       seen.add(path);
@@ -107,9 +112,8 @@ export class Modules {
     try {
       const kept = JSON.parse(await readTextIfThere(this.cache) ?? "{}");
       if (kept.format === FORMAT) this.#facts = kept.facts;
-    } catch (error) {
-      // A damaged cache costs only the time to build it again.
-      if (!(error instanceof SyntaxError)) throw error;
+    } catch {
+      // A cache that cannot be read costs only the time to build it again.
     }
   }
 
@@ -123,11 +127,13 @@ export class Modules {
     const info = await Deno.stat(path).catch(ignoreMissing);
     if (!info?.isFile) return undefined;
     // The time of the last change of any kind (ctime) also tells of a copy that kept its dates.
-    const times = [info.mtime, info.ctime].map((time) => time?.getTime());
+    const times = [info.mtime, info.ctime].map((time) => time?.getTime() ?? 0);
     const stamp = [info.size, ...times, info.ino].join(" ");
     const known = this.#facts[path];
     if (known?.stamp === stamp) return known;
-    const facts = { stamp, ...await readFile(path) };
+    // Dates move in ticks: a file of this very moment can change once more and look the same.
+    const settled = Date.now() - Math.max(...times) > TICK;
+    const facts = { stamp: settled ? stamp : "", ...await readFile(path) };
     this.#facts[path] = facts;
     this.#changed = true;
     return facts;
@@ -164,11 +170,12 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
 /** Loaded only when a file has changed since the last run. */
 async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const { build } = await import("esbuild");
-  const imports = new Set<string>();
   const result = await build({
     entryPoints: [path],
-    bundle: true,
+    // Nothing is bundled: `import(`./${name}.ts`)` would pull in all that it could mean.
+    bundle: false,
     write: false,
+    metafile: true,
     format: "esm",
     target: "esnext",
     minifyWhitespace: true,
@@ -177,18 +184,10 @@ async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     logLevel: "silent",
     // A tsconfig.json in some folder above is not ours.
     tsconfigRaw: {},
-    // Type-only imports are gone by the time esbuild resolves what is left.
-    plugins: [{
-      name: "collect",
-      setup(build) {
-        build.onResolve({ filter: /.*/ }, ({ path, kind }) => {
-          if (kind === "entry-point") return undefined;
-          imports.add(path);
-          return { path, external: true };
-        });
-      },
-    }],
   });
+  const [{ imports: found }] = Object.values(result.metafile.outputs) as [Metafile["outputs"][""]];
+  // Type-only imports are gone by now.
+  const imports = new Set(found.map((record) => record.path));
   const code = result.outputFiles[0]!.text;
   const named = (pattern: RegExp) => [...code.matchAll(pattern)].map(([, name]) => name!);
   for (const name of named(/import\.meta\.resolve\("([^"]*)"\)/g)) imports.add(name);
