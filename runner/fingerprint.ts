@@ -47,8 +47,8 @@ export function differences(
   now: Dependencies,
   pending: readonly string[] = [],
 ): string[] {
+  if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
   const told: string[] = [];
-  if (before.use !== now.use) told.push(`${id} uses ${now.use} instead of ${before.use}`);
   told.push(...paramDifferences(id, before.params, now.params));
   if (before.seed !== now.seed) told.push(changed("seed", before.seed, now.seed));
   if (before.compute !== now.compute) told.push(changed("compute", before.compute, now.compute));

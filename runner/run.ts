@@ -341,17 +341,20 @@ class Run {
     { seed, compute }: Pick<Dependencies, "seed" | "compute">,
     rest: Omit<StageContext, "id" | "seed" | "compute">,
   ): StageContext {
-    const undeclared = (name: string) =>
-      new Error(`Stage "${use}" reads context.${name} without declaring it: add ${name}.`);
+    const undeclared = (name: string, flag: string) =>
+      new Error(
+        `Stage "${use}" reads context.${name} without declaring it: add ${flag}: true to its ` +
+          "definition.",
+      );
     return {
       id,
       ...rest,
       get seed() {
-        if (seed === undefined) throw undeclared("seeded: true");
+        if (seed === undefined) throw undeclared("seed", "seeded");
         return seed;
       },
       get compute() {
-        if (compute === undefined) throw undeclared("compute: true");
+        if (compute === undefined) throw undeclared("compute", "compute");
         return compute;
       },
     };
