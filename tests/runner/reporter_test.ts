@@ -8,7 +8,7 @@ function fake(output: Partial<Output> = {}) {
   const reporter = createReporter({
     terminal: true,
     colour: false,
-    columns: () => 70,
+    columns: () => 80,
     write: (text) => void (seen.text += text),
     ...output,
   }, () => seen.time);
