@@ -37,7 +37,7 @@ Deno.test("createReporter() draws one bar below the lines on a terminal", () => 
   assert.deepEqual(screen(seen.text), ["> faceCrop  runs", empty]);
   seen.time = 1000;
   progress.advance(50, "wiki");
-  const quarter = "  faceCrop ━━━━━───────────────  25 %  50/200 photos  50/s  3.0 s left";
+  const quarter = "  faceCrop ━━━━━───────────────  25 %  50/200 photos  50/s  3.0 s left  wiki";
   assert.equal(screen(seen.text).at(-1), quarter);
   reporter.line("  faceCrop: a photo is damaged");
   assert.deepEqual(screen(seen.text).slice(1), ["  faceCrop: a photo is damaged", quarter]);
