@@ -49,7 +49,7 @@ export function card({ service, preprocessing, judged }: CardFacts): string {
       models.map((model) => [
         `${title(model)} (${model.id})`,
         `${worth(model)}.`,
-        `${origin(model)}; ${model.trained.epochs} epochs, seed ${model.trained.seed}, ` +
+        `${origin(model)}; ${counted(model.trained.epochs)}, seed ${model.trained.seed}, ` +
         `${model.trained.weights.toLocaleString("en")} weights`,
       ]),
     )}
@@ -123,4 +123,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): H
       </table>
     </div>
   `;
+}
+
+function counted(epochs: number): string {
+  return epochs === 1 ? "1 epoch" : `${epochs} epochs`;
 }

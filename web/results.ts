@@ -60,7 +60,7 @@ function shown(prediction: Prediction): HTMLElement[] {
     const scale = make(
       "p",
       { className: "scale" },
-      ...["0", "25", "50", "75", "100 years"].map((text) => make("span", {}, text)),
+      ...[0, 25, 50, 75, 100].map((age) => make("span", {}, String(age))),
     );
     scale.setAttribute("aria-hidden", "true");
     return [make("p", { className: "said" }, short(prediction)), range, scale];
