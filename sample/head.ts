@@ -126,7 +126,7 @@ export function measure(traits: Traits): Head {
 function skinColours({ person, age, masculinity }: Traits): Skin {
   // The rose of childhood fades over the years, and the skin turns a little paler and duller.
   const years = Math.min(1, age / 85);
-  const tone = shift(ramp(tones, person.tone), 0.012 - 0.03 * years, 1.1 - 0.3 * years);
+  const tone = shift(ramp(tones, person.tone), 0.015 - 0.03 * years, 1.15 - 0.4 * years);
   const warm = 0.006 * person.undertone;
   const base = { l: tone.l, a: tone.a - warm / 2, b: tone.b + warm };
   const towards = (l: number, a: number, b: number): Colour => ({

@@ -111,7 +111,7 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
     d.path(smooth(jaw, true), {
       fill: shadow,
       filter: d.blur(4),
-      opacity: density * (style === "none" ? 0.32 : style === "stubble" ? 0.58 : 0.3),
+      opacity: density * (style === "none" ? 0.38 : style === "stubble" ? 0.62 : 0.34),
     });
     if (style === "stubble") drawStubble(d, head, rng, shadow);
   });

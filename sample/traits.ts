@@ -213,7 +213,7 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
     smile,
     teeth: age > 3 && smile > 0.55 && rng.next() < 0.6,
     lipTint: clip(
-      0.06 + lerp(0.35, 1, grown) * (soft - 0.4) * (0.55 + 0.75 * rng.next()) + 0.12 * soft,
+      0.06 + lerp(0.35, 1, grown) * (soft - 0.4) * (0.8 + 0.7 * rng.next()) + 0.12 * soft,
     ),
     hair: {
       style,
@@ -273,8 +273,8 @@ const hairChances: Record<Gender, [until: number, Chances<HairStyle>][]> = {
   female: [
     [2.5, { wisps: 4, fringe: 3, pigtails: 4 }],
     [13, { long: 12, fringe: 9, pigtails: 9, ponytail: 3, bob: 6, crop: 1 }],
-    [55, { long: 18, fringe: 6, bob: 9, updo: 2, ponytail: 3, curls: 1, sidePart: 1 }],
-    [Infinity, { bob: 12, curls: 3, updo: 2, long: 7, sidePart: 1, fringe: 2 }],
+    [55, { long: 20, fringe: 7, bob: 10, updo: 2, ponytail: 2, curls: 1, sidePart: 1 }],
+    [Infinity, { bob: 14, curls: 2, updo: 2, long: 12, sidePart: 1, fringe: 3 }],
   ],
   male: [
     [2.5, { wisps: 6, crop: 2 }],
@@ -296,10 +296,10 @@ function drawBeard(rng: Rng, person: Person, age: number): Traits["beard"] {
   const young = age < 22;
   const style = choose<BeardStyle>(
     rng,
-    young ? { none: 5, stubble: 4 } : { none: 2, stubble: 5, moustache: 2, goatee: 2, full: 4 },
+    young ? { none: 5, stubble: 4 } : { none: 2, stubble: 5, moustache: 3, goatee: 3, full: 6 },
   );
   // A shaven beard still shows as a shadow.
-  return { style, density: clip(lerp(0.5, 0.85, ease(17, 27, age)) + 0.12 * rng.normal()) };
+  return { style, density: clip(lerp(0.55, 0.92, ease(17, 25, age)) + 0.1 * rng.normal()) };
 }
 
 /** One of the options, each as likely as its weight says. */
