@@ -63,6 +63,8 @@ Ctrl-C stops after the step at hand; the next run goes on from there.`,
 
   deno task serve [PIPELINE] [OPTIONS]      (PIPELINE: pipeline unless given)
 
+  --host ADDRESS           listen on another address than 127.0.0.1, which is for this machine
+                           alone; 0.0.0.0 lets in all who can reach it
   --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set webcamServe.port=9000
   --seed N                 override the seed
   --help`,
@@ -80,6 +82,7 @@ project's own pipeline.yaml the README's reference is written too.
 
 const OPTIONS = {
   help: { type: "boolean", short: "h" },
+  host: { type: "string" },
   set: { type: "string", multiple: true },
   seed: { type: "string" },
   until: { type: "string" },
@@ -95,7 +98,7 @@ type Command = Exclude<keyof typeof HELP, "main">;
 
 const TAKES: Record<Command, readonly (keyof typeof OPTIONS)[]> = {
   run: ["help", "set", "seed", "until", "from", "only", "force", "dry-run", "json"],
-  serve: ["help", "set", "seed"],
+  serve: ["help", "host", "set", "seed"],
   graph: ["help", "set"],
   schema: ["help", "check"],
 };
@@ -211,8 +214,13 @@ const COMMANDS: Record<Command, (call: Call) => Promise<number>> = {
   },
 
   async serve({ values, name, program, reporter }) {
-    const planned = await planOf(name, values, program);
+    let planned = await planOf(name, values, program);
     const services = planned.stages.filter((stage) => stage.stage.service);
+    if (values.host !== undefined) {
+      const set = services.filter(({ stage }) => "host" in stage.params.shape)
+        .map(({ id }) => `${id}.host=${JSON.stringify(values.host)}`);
+      planned = await planOf(name, { ...values, set: [...values.set ?? [], ...set] }, program);
+    }
     if (services.length === 0) {
       const { text } = planned.source.at(["stages"], true);
       throw new UsageError(
