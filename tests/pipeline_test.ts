@@ -1,6 +1,6 @@
 /** The whole, as a stranger runs it: the default pipeline in processes of its own. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import type { RunReport } from "../runner/run.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
 
@@ -29,7 +29,7 @@ async function run(artifacts: string, pipeline: string, ...args: string[]): Prom
 
 async function metricsOf({ stages }: RunReport): Promise<MetricsFile["models"]> {
   const { report } = stages.find(({ id }) => id === "evaluate")!.outputs;
-  return JSON.parse(await Deno.readTextFile(join(project, report!, "metrics.json"))).models;
+  return JSON.parse(await Deno.readTextFile(resolve(project, report!, "metrics.json"))).models;
 }
 
 const statuses = ({ stages }: RunReport) =>
