@@ -1,0 +1,145 @@
+/**
+ * Input and convolutions. An image that a convolution reads lies in memory with its padding, so
+ * that a window is `kernel height` runs of `kernel width * channels` contiguous floats.
+ *
+ * Kernels here take a range of images [from, to). A record's words are named where they are read;
+ * engine/plan.ts writes them in the same order.
+ */
+import { address, real, word } from "./simd";
+import { outerProducts, rowsTimesPanel } from "./gemm";
+
+/** Bytes to floats, divided by `divisor`, into the padded image. */
+export function inputBytes(r: usize, from: i32, to: i32): void {
+  const source = address(r, 3), rowLength = word(r, 4), height = word(r, 5);
+  const out = address(r, 6), outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  const divisor = real(r, 9), divisors = f32x4.splat(divisor);
+  for (let i = from; i < to; ++i) {
+    let s = source + <usize> (i * rowLength * height);
+    for (let y = 0; y < height; ++y) {
+      let o = out + <usize> i * outImage + <usize> y * outRow;
+      let n = rowLength;
+      for (; n >= 8; n -= 8) {
+        const words = v128.load_ext<u8>(s);
+        v128.store(o, f32x4.div(f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(words)), divisors));
+        v128.store(
+          o, f32x4.div(f32x4.convert_i32x4_u(i32x4.extend_high_i16x8_u(words)), divisors), 16,
+        );
+        s += 8;
+        o += 32;
+      }
+      for (; n > 0; --n) {
+        store<f32>(o, <f32> load<u8>(s) / divisor);
+        s += 1;
+        o += 4;
+      }
+    }
+  }
+}
+
+/** Floats, as they are, into the padded image. */
+export function inputFloats(r: usize, from: i32, to: i32): void {
+  const source = address(r, 3), rowBytes = <usize> word(r, 4) << 2, height = word(r, 5);
+  const out = address(r, 6), outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  for (let i = from; i < to; ++i) {
+    for (let y = 0; y < height; ++y) {
+      memory.copy(
+        out + <usize> i * outImage + <usize> y * outRow,
+        source + <usize> (i * height + y) * rowBytes,
+        rowBytes,
+      );
+    }
+  }
+}
+
+/**
+ * Convolution, bias and activation; also, with turned weights, the gradient of a convolution's
+ * input. `x` may be scratch of this thread, which holds the images of the range only.
+ */
+export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
+  const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5), xStep = <usize> word(r, 6);
+  const runs = word(r, 7), run = word(r, 8), jump = <usize> word(r, 9);
+  const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
+  const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
+  const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
+  const outStep = <usize> word(r, 19), kind = word(r, 20), alpha = real(r, 21);
+  const scratch = <usize> word(r, 22);
+  const x = scratch == 0
+    ? address(r, 3)
+    : address(r, 3) + <usize> thread * scratch - <usize> from * xImage;
+  const panelBytes = <usize> (runs * run) << 5;
+  const last = width - 1;
+  for (let p = 0; p < panels; ++p) {
+    const panel = weights + <usize> p * panelBytes;
+    const bias = biases + <usize> p * biasStep;
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < height; ++y) {
+        let a = x + <usize> i * xImage + <usize> y * xRow;
+        let o = out + <usize> i * outImage + <usize> y * outRow + (<usize> p << 5);
+        for (let c = 0; c < width; c += 4) {
+          // Past the right end, the last window is computed again and written to the same place.
+          const t1 = <usize> min(1, last - c), t2 = <usize> min(2, last - c);
+          const t3 = <usize> min(3, last - c);
+          rowsTimesPanel(
+            a, a + t1 * xStep, a + t2 * xStep, a + t3 * xStep,
+            runs, run, jump, panel, bias, kind, alpha,
+            o, o + t1 * outStep, o + t2 * outStep, o + t3 * outStep,
+          );
+          a += xStep << 2;
+          o += outStep << 2;
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Gradient of a convolution's weights and bias, summed over the images of one chunk. `out` holds
+ * the panels and behind them the bias, once for each chunk; the chunk's first range begins at zero.
+ */
+export function filterGradient(
+  r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool,
+): void {
+  const x = address(r, 3), xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
+  const xStep = <usize> word(r, 6), runs = word(r, 7), run = word(r, 8), jump = <usize> word(r, 9);
+  const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
+  const scratch = <usize> word(r, 14), dImage = <usize> word(r, 15), dRow = <usize> word(r, 16);
+  const dStep = <usize> word(r, 17);
+  const d = address(r, 13) + <usize> thread * scratch - <usize> from * dImage;
+  const partBytes = <usize> word(r, 19);
+  const out = address(r, 18) + <usize> chunk * partBytes;
+  const panelBytes = <usize> (runs * run) << 5;
+  if (fresh) memory.fill(out, 0, partBytes);
+  for (let p = 0; p < panels; ++p) {
+    const dPanel = d + (<usize> p << 5);
+    let o = out + <usize> p * panelBytes;
+    for (let q = 0; q < runs; ++q) {
+      for (let k = 0; k < run; k += 4) {
+        const rows = min(4, run - k);
+        const a = x + <usize> q * jump + (<usize> k << 2);
+        for (let i = from; i < to; ++i) {
+          outerProducts(
+            a + <usize> i * xImage, xRow, xStep,
+            dPanel + <usize> i * dImage, dRow, dStep,
+            height, width, o, rows,
+          );
+        }
+        o += <usize> rows << 5;
+      }
+    }
+    // The bias: plain sums.
+    const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
+    let s0 = v128.load(bias), s1 = v128.load(bias, 16);
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < height; ++y) {
+        let at = dPanel + <usize> i * dImage + <usize> y * dRow;
+        for (let c = 0; c < width; ++c) {
+          s0 = f32x4.add(s0, v128.load(at));
+          s1 = f32x4.add(s1, v128.load(at, 16));
+          at += dStep;
+        }
+      }
+    }
+    v128.store(bias, s0);
+    v128.store(bias, s1, 16);
+  }
+}
