@@ -1,0 +1,37 @@
+/**
+ * What the wasm backend of tfjs lacks to train convolutional networks, and what it has but too slow.
+ * A faster engine may replace this folder as a whole: nothing but `compute/mod.ts` imports it.
+ */
+import {
+  getKernel,
+  type KernelConfig,
+  registerKernel,
+  unregisterKernel,
+} from "@tensorflow/tfjs-core";
+import { batchMatMulConfig } from "./batchMatMul.ts";
+import { conv2DBackpropFilterConfig } from "./conv2DBackpropFilter.ts";
+import { conv2DBackpropInputConfig } from "./conv2DBackpropInput.ts";
+import { castConfig, identityConfig } from "./identity.ts";
+import { maxPoolGradConfig } from "./maxPoolGrad.ts";
+import { sumConfig } from "./sum.ts";
+
+let registered = false;
+
+/** Registers the kernels, once. The wasm backend's own must be there already. */
+export function registerTrainingKernels(): void {
+  if (registered) return;
+  registered = true;
+  const kernels: KernelConfig[] = [
+    batchMatMulConfig(),
+    castConfig(),
+    conv2DBackpropFilterConfig,
+    conv2DBackpropInputConfig,
+    identityConfig,
+    maxPoolGradConfig,
+    sumConfig(),
+  ];
+  for (const kernel of kernels) {
+    if (getKernel(kernel.kernelName, "wasm")) unregisterKernel(kernel.kernelName, "wasm");
+    registerKernel(kernel);
+  }
+}

@@ -1,0 +1,70 @@
+/** Errors that a person can mend, and how they are worded. */
+import { closest, distance } from "fastest-levenshtein";
+
+/** Where in a file, or on the command line, a value was written. */
+export interface Location {
+  /** "pipeline.yaml:12:5", or "--set split.test=2". */
+  readonly text: string;
+  /** The line itself and a column (from 1), when there is one to show. */
+  readonly line?: string;
+  readonly column?: number;
+}
+
+export interface Problem {
+  readonly at: Location;
+  readonly message: string;
+}
+
+/** The config is wrong. It carries every problem that was found, not only the first. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(readonly problems: readonly Problem[], options?: ErrorOptions) {
+    super(problems.map(describe).join("\n"), options);
+  }
+}
+
+/** The command line asks for something that cannot be. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A stage cannot run for a reason that the message explains to the end; no stack is shown. */
+export class RunError extends Error {
+  override readonly name = "RunError";
+}
+
+function describe({ at, message }: Problem): string {
+  const head = `${at.text}: ${message}`;
+  if (at.line === undefined || at.column === undefined) return head;
+  return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
+}
+
+/** ` Did you mean "split"?`, or nothing when no known name is near. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  if (known.length === 0) return "";
+  const best = closest(name.toLowerCase(), known.map((k) => k.toLowerCase()));
+  const near = known.find((k) => k.toLowerCase() === best)!;
+  const limit = Math.max(2, Math.floor(near.length / 3));
+  return distance(name.toLowerCase(), best) <= limit ? ` Did you mean "${near}"?` : "";
+}
+
+/** "a", "b" and "c". */
+export function list(names: readonly string[], last = "and"): string {
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
+}
+
+/** A value as a person wrote it, short enough for a message. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** The message of anything thrown, with its causes. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : explain(error.cause);
+  return cause && !error.message.includes(cause)
+    ? `${error.message}\n  because: ${cause}`
+    : error.message;
+}

@@ -1,0 +1,118 @@
+/** What a stage's result depends on, its fingerprint, and how two of them differ in words. */
+import { createHash } from "node:crypto";
+import { quote } from "./errors.ts";
+
+/** All that a result is made of. Two stages with equal dependencies make equal results. */
+export interface Dependencies {
+  readonly use: string;
+  /** Without those that cannot affect the result. */
+  readonly params: Record<string, unknown>;
+  /** Input → digest; for an input that takes all of a kind, stage id → digest. */
+  readonly inputs: Record<string, string | Record<string, string>>;
+  readonly seed?: number;
+  readonly compute?: string;
+  /** Path from the project → hash of the code without types, comments and formatting. */
+  readonly modules: Record<string, string>;
+  /** Package → locked version. */
+  readonly packages: Record<string, string>;
+  /** Facts from outside, such as the size and date of a local file. */
+  readonly external: Record<string, string>;
+}
+
+/** SHA-256 in hex. */
+export function fingerprint(dependencies: Dependencies): string {
+  return createHash("sha256").update(canonical(dependencies)).digest("hex");
+}
+
+/** JSON with sorted keys, so that equal values have equal text. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, inner: unknown) =>
+      typeof inner === "object" && inner !== null && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1))
+        : inner,
+  );
+}
+
+/**
+ * Says in a person's words what differs.
+ * @param id the stage's id, which its parameters are told with
+ * @param pending inputs that will be made anew, whose digest is not known yet
+ * @returns one phrase a difference, such as "split.test changed from 0.2 to 0.1"
+ */
+export function differences(
+  id: string,
+  before: Dependencies,
+  now: Dependencies,
+  pending: readonly string[] = [],
+): string[] {
+  const told: string[] = [];
+  if (before.use !== now.use) told.push(`${id} uses ${now.use} instead of ${before.use}`);
+  told.push(...paramDifferences(id, before.params, now.params));
+  if (before.seed !== now.seed) told.push(changed("seed", before.seed, now.seed));
+  if (before.compute !== now.compute) told.push(changed("compute", before.compute, now.compute));
+  for (const [name, digest] of Object.entries(now.inputs)) {
+    if (pending.includes(name)) continue;
+    if (canonical(before.inputs[name] ?? null) !== canonical(digest)) {
+      told.push(...inputDifference(name, before.inputs[name], digest));
+    }
+  }
+  told.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
+  told.push(...mapDifferences(before.packages, now.packages, (name, a, b) => {
+    const [from, to] = [a.split(" ")[0], b.split(" ")[0]];
+    return from === to ? `a package that ${name} needs changed` : changed(name, from, to, String);
+  }));
+  told.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
+  return told;
+}
+
+function inputDifference(
+  name: string,
+  before: string | Record<string, string> | undefined,
+  now: string | Record<string, string>,
+): string[] {
+  if (typeof now === "string" || typeof before !== "object") return [`its input ${name} changed`];
+  return mapDifferences(before, now, (id) => `its input ${name} of ${id} changed`)
+    .map((text) => text.replace(/^(\w+) is (new|gone)$/, `its input ${name} of $1 is $2`));
+}
+
+function paramDifferences(path: string, before: unknown, now: unknown): string[] {
+  if (canonical(before ?? null) === canonical(now ?? null)) return [];
+  if (isRecord(before) && isRecord(now)) {
+    return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key) =>
+      paramDifferences(`${path}.${key}`, before[key], now[key])
+    );
+  }
+  return [changed(path, before, now)];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function changed(
+  name: string,
+  before: unknown,
+  now: unknown,
+  show: (value: unknown) => string = quote,
+): string {
+  const say = (value: unknown) => value === undefined ? "nothing" : show(value);
+  return `${name} changed from ${say(before)} to ${say(now)}`;
+}
+
+function mapDifferences(
+  before: Record<string, string>,
+  now: Record<string, string>,
+  say: (name: string, before: string, now: string) => string,
+): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((name) => {
+    const [a, b] = [before[name], now[name]];
+    if (a === b) return [];
+    return a === undefined
+      ? `${name} is new`
+      : b === undefined
+      ? `${name} is gone`
+      : say(name, a, b);
+  });
+}

@@ -1,0 +1,182 @@
+/** Wires stages: outputs to inputs by kind of artifact, then an order in which all can run. */
+import type { Config, ConfiguredStage } from "./config.ts";
+import { ConfigError, didYouMean, list, type Problem, quote } from "./errors.ts";
+import type { All, Kind } from "./stage.ts";
+
+/** An output of another stage that an input takes. */
+export interface Wire {
+  readonly stage: string;
+  readonly output: string;
+}
+
+export interface PlannedStage extends ConfiguredStage {
+  /** Input → the output that it takes; a list when it takes all of a kind. */
+  readonly wires: Readonly<Record<string, Wire | readonly Wire[]>>;
+  /** Ids of the stages that its inputs come from. */
+  readonly after: readonly string[];
+}
+
+export interface Plan extends Omit<Config, "stages"> {
+  /** In an order in which each stage follows those it takes from. */
+  readonly stages: readonly PlannedStage[];
+}
+
+/** Wires and orders a pipeline. Throws a ConfigError on missing or ambiguous inputs and cycles. */
+export function plan(config: Config): Plan {
+  const problems: Problem[] = [];
+  const planned = config.stages.map((stage): PlannedStage => {
+    const wires: Record<string, Wire | readonly Wire[]> = {};
+    for (const name of Object.keys(stage.inputs)) {
+      if (!(name in stage.stage.inputs)) {
+        const known = Object.keys(stage.stage.inputs);
+        problems.push({
+          at: config.source.at(["stages", stage.id, "inputs", name], true),
+          message: `${stage.use} has no input ${quote(name)}.${didYouMean(name, known)} ` +
+            (known.length > 0 ? `It has ${list(known)}.` : "It takes none."),
+        });
+      }
+    }
+    for (const [name, wanted] of Object.entries(stage.stage.inputs)) {
+      const found = wire(stage, name, wanted, config, problems);
+      if (found) wires[name] = found;
+    }
+    const after = [...new Set(Object.values(wires).flat().map((source) => source.stage))];
+    return { ...stage, wires, after };
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { ...config, stages: order(planned, config) };
+}
+
+function wire(
+  stage: ConfiguredStage,
+  name: string,
+  wanted: Kind | All,
+  config: Config,
+  problems: Problem[],
+): Wire | readonly Wire[] | undefined {
+  const takesAll = "all" in wanted;
+  const { kind } = takesAll ? wanted.all : wanted;
+  const makers = config.stages.filter((other) => other.id !== stage.id).flatMap((other) =>
+    Object.entries(other.stage.outputs)
+      .filter(([, output]) => output.kind === kind)
+      .map(([output]): Wire => ({ stage: other.id, output }))
+  );
+  const named = (wires: readonly Wire[]) => list(wires.map((source) => source.stage));
+  const written = stage.inputs[name];
+  if (written !== undefined) {
+    const at = config.source.at(["stages", stage.id, "inputs", name]);
+    const ids = Array.isArray(written) ? written as string[] : [written as string];
+    if (!takesAll && ids.length !== 1) {
+      problems.push({ at, message: `${stage.use} takes one ${kind}, got ${ids.length}.` });
+      return undefined;
+    }
+    const wires = ids.map((id) => {
+      const [maker, output] = id.split(".");
+      const found = makers.find((source) =>
+        source.stage === maker && (output === undefined || source.output === output)
+      );
+      if (!found) {
+        const known = makers.map((source) => source.stage);
+        const reason = config.stages.some((other) => other.id === maker)
+          ? `stage "${maker}" makes no ${kind}.`
+          : `there is no stage "${maker}".`;
+        const offer = known.length > 0
+          ? `${didYouMean(maker!, known)} ${named(makers)} ${
+            known.length > 1 ? "make" : "makes"
+          } it.`
+          : "";
+        problems.push({ at, message: `${reason}${offer}` });
+      }
+      return found;
+    }).filter((found) => found !== undefined);
+    if (wires.length < ids.length) return undefined;
+    return takesAll ? wires : wires[0];
+  }
+  const at = config.source.at(["stages", stage.id], true);
+  if (makers.length === 0) {
+    problems.push({
+      at,
+      message: `${stage.id} needs ${takesAll ? "at least one" : "a"} ${kind} ` +
+        `(${(takesAll ? wanted.all : wanted).summary.toLowerCase()}), and no other stage of the ` +
+        "pipeline makes one. Add a stage that does.",
+    });
+    return undefined;
+  }
+  if (takesAll) return makers.toSorted((a, b) => a.stage < b.stage ? -1 : 1);
+  if (makers.length > 1) {
+    problems.push({
+      at,
+      message: `${stage.id} needs one ${kind}, and ${named(makers)} make one each. Say which: ` +
+        `${stage.id}: { inputs: { ${name}: ${makers.at(-1)!.stage} } }`,
+    });
+    return undefined;
+  }
+  return makers[0];
+}
+
+/** A topological order that keeps the YAML's order where it can. */
+function order(stages: readonly PlannedStage[], config: Config): PlannedStage[] {
+  const ordered: PlannedStage[] = [];
+  const done = new Set<string>();
+  let waiting = [...stages];
+  while (waiting.length > 0) {
+    const ready = waiting.find((stage) => stage.after.every((id) => done.has(id)));
+    if (!ready) {
+      const cycle = findCycle(waiting);
+      throw new ConfigError([{
+        at: config.source.at(["stages", cycle[0]!], true),
+        message: `these stages wait for each other: ${[...cycle, cycle[0]].join(" → ")}. ` +
+          "Change the inputs of one of them.",
+      }]);
+    }
+    ordered.push(ready);
+    done.add(ready.id);
+    waiting = waiting.filter((stage) => stage !== ready);
+  }
+  return ordered;
+}
+
+/** Ids along a cycle, each before the one that takes from it. */
+function findCycle(waiting: readonly PlannedStage[]): string[] {
+  const byId = new Map(waiting.map((stage) => [stage.id, stage]));
+  const seen: string[] = [];
+  let id = waiting[0]!.id;
+  while (!seen.includes(id)) {
+    seen.push(id);
+    id = byId.get(id)!.after.find((other) => byId.has(other))!;
+  }
+  return seen.slice(seen.indexOf(id)).reverse();
+}
+
+/** Ids of a stage and of all it takes from, directly or not. */
+export function ancestors(plan: Plan, id: string): Set<string> {
+  const found = new Set<string>([id]);
+  for (const stage of plan.stages.toReversed()) {
+    if (found.has(stage.id)) stage.after.forEach((other) => found.add(other));
+  }
+  return found;
+}
+
+/** Ids of a stage and of all that take from it, directly or not. */
+export function descendants(plan: Plan, id: string): Set<string> {
+  const found = new Set<string>([id]);
+  for (const stage of plan.stages) {
+    if (stage.after.some((other) => found.has(other))) found.add(stage.id);
+  }
+  return found;
+}
+
+/** The stages as a Mermaid flowchart. */
+export function mermaid(plan: Plan): string {
+  const lines = ["flowchart LR"];
+  for (const { id, use, stage } of plan.stages) {
+    const label = id === use ? id : `${id}<br/><small>${use}</small>`;
+    lines.push(stage.service ? `  ${id}(["${label}"])` : `  ${id}["${label}"]`);
+  }
+  for (const { id, wires } of plan.stages) {
+    for (const source of Object.values(wires).flat()) {
+      lines.push(`  ${source.stage} -- ${source.output} --> ${id}`);
+    }
+  }
+  return lines.join("\n");
+}

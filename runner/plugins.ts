@@ -1,0 +1,32 @@
+/** Stages from outside: a file or an npm package whose default export is a stage, or a list of them. */
+import { fromFileUrl } from "./paths.ts";
+import type { StageSource } from "./registry.ts";
+import type { Stage } from "./stage.ts";
+
+/**
+ * Imports a plugin and lists its stages.
+ * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
+ */
+export async function loadPlugin(specifier: string): Promise<StageSource[]> {
+  let module: { default?: unknown };
+  try {
+    module = await import(specifier);
+  } catch (cause) {
+    const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
+    throw new Error(`cannot load plugin "${name}"`, { cause });
+  }
+  const stages = (Array.isArray(module.default) ? module.default : [module.default]) as Stage[];
+  return stages.map((stage) => {
+    if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
+      throw new Error(
+        `plugin "${specifier}" has no stage as its default export. ` +
+          "Write: export default defineStage({ ... }).",
+      );
+    }
+    return {
+      name: stage.name,
+      module: specifier,
+      load: () => Promise.resolve({ default: stage }),
+    };
+  });
+}

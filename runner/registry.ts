@@ -1,0 +1,74 @@
+/** Stage name → stage. Filled from explicit lists, then frozen; modules load when they are asked for. */
+import { didYouMean, list } from "./errors.ts";
+import type { Stage } from "./stage.ts";
+
+/** A stage that can be loaded: its name, its module and how to import it. */
+export interface StageSource {
+  readonly name: string;
+  /** URL of the module; the result of the stage depends on it and on all it imports. */
+  readonly module: string;
+  load(): Promise<{ default: Stage }>;
+}
+
+export interface RegisteredStage {
+  readonly stage: Stage;
+  readonly module: string;
+}
+
+export class Registry {
+  #sources = new Map<string, StageSource>();
+  #frozen = false;
+
+  /** Adds stages. Throws when a name is taken or the registry is frozen. */
+  add(sources: readonly StageSource[]): this {
+    for (const source of sources) {
+      if (this.#frozen) {
+        throw new Error(
+          `Cannot register stage "${source.name}": stages are registered before the run starts.`,
+        );
+      }
+      const other = this.#sources.get(source.name);
+      if (other) {
+        throw new Error(
+          `Cannot register stage "${source.name}" of ${source.module}: ${other.module} has that ` +
+            "name already. Rename one of them.",
+        );
+      }
+      this.#sources.set(source.name, source);
+    }
+    return this;
+  }
+
+  freeze(): this {
+    this.#frozen = true;
+    return this;
+  }
+
+  names(): string[] {
+    return [...this.#sources.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#sources.has(name);
+  }
+
+  /** Loads a stage. Throws when the name is unknown or its module does not hold that stage. */
+  async get(name: string): Promise<RegisteredStage> {
+    const source = this.#sources.get(name);
+    if (!source) throw new Error(this.unknown(name));
+    const { default: stage } = await source.load();
+    if (stage?.name !== name) {
+      throw new Error(
+        `${source.module} is registered as stage "${name}", but its default export is ` +
+          `${stage?.name ? `stage "${stage.name}"` : "not a stage (use defineStage)"}.`,
+      );
+    }
+    return { stage, module: source.module };
+  }
+
+  /** Says that a stage is unknown, which one may be meant, and which there are. */
+  unknown(name: string): string {
+    return `no stage is called "${name}".${didYouMean(name, this.names())} ` +
+      `There are ${list(this.names())}.`;
+  }
+}

@@ -1,0 +1,189 @@
+/** What a person sees of a run: one bar for the running stage on a terminal, plain lines elsewhere. */
+import type { Progress } from "./stage.ts";
+
+export interface Reporter {
+  /** A line that stays. */
+  line(text: string): void;
+  /** Progress of a stage, until `end` is called. */
+  begin(id: string): Progress & { end(): void };
+  readonly paint: Paint;
+}
+
+/** Colours, or none. */
+export interface Paint {
+  strong(text: string): string;
+  faint(text: string): string;
+  good(text: string): string;
+  bad(text: string): string;
+  warning(text: string): string;
+}
+
+const code = (open: number, close: number) => (text: string) =>
+  `\x1b[${open}m${text}\x1b[${close}m`;
+const COLOURS: Paint = {
+  strong: code(1, 22),
+  faint: code(2, 22),
+  good: code(32, 39),
+  bad: code(31, 39),
+  warning: code(33, 39),
+};
+const plain = (text: string) => text;
+const NO_COLOURS: Paint = { strong: plain, faint: plain, good: plain, bad: plain, warning: plain };
+
+/** Where a reporter writes: a terminal or a pipe. */
+export interface Output {
+  write(text: string): void;
+  readonly terminal: boolean;
+  columns(): number;
+  readonly colour: boolean;
+}
+
+/** Standard output or error as the reporter needs it. NO_COLOR and TERM=dumb are honoured. */
+export function standardOutput(stream: "stdout" | "stderr"): Output {
+  const out = Deno[stream];
+  const terminal = out.isTerminal() && Deno.env.get("TERM") !== "dumb";
+  const encoder = new TextEncoder();
+  return {
+    terminal,
+    colour: terminal && !Deno.env.get("NO_COLOR"),
+    columns: () => terminal ? Deno.consoleSize().columns : 80,
+    write: (text) => {
+      const bytes = encoder.encode(text);
+      for (let at = 0; at < bytes.length;) at += out.writeSync(bytes.subarray(at));
+    },
+  };
+}
+
+/** How often a bar is drawn, and how often a plain line is printed, in ms. */
+const FRAME = 100;
+const LINE = 10_000;
+
+export function createReporter(output: Output, now: () => number = Date.now): Reporter {
+  const paint = output.colour ? COLOURS : NO_COLOURS;
+  let bar = "";
+  const draw = (text: string) => {
+    if (text === bar) return;
+    output.write(`\r\x1b[2K${text}`);
+    bar = text;
+  };
+  const line = (text: string) => {
+    const hidden = bar;
+    draw("");
+    output.write(`${text}\n`);
+    draw(hidden);
+  };
+  return {
+    paint,
+    line,
+    begin(id) {
+      const meter = new Meter(now);
+      let shown = now();
+      const show = () => {
+        if (output.terminal) {
+          if (now() - shown < FRAME && !meter.finished) return;
+          draw(fit(meter.bar(id, paint), output.columns() - 1));
+        } else {
+          if (now() - shown < LINE) return;
+          line(`  ${id}: ${meter.text()}`);
+        }
+        shown = now();
+      };
+      return {
+        start: (total, unit, done = 0) => {
+          meter.start(total, unit, done);
+          show();
+        },
+        advance: (items = 1, note) => {
+          meter.advance(items, note);
+          show();
+        },
+        end: () => output.terminal && draw(""),
+      };
+    },
+  };
+}
+
+/** Counts items and tells rate and time left, over the last stretch of work. */
+export class Meter {
+  #total = 0;
+  #done = 0;
+  #unit = "";
+  #note = "";
+  #began = 0;
+  #from = 0;
+
+  constructor(readonly now: () => number = Date.now) {}
+
+  get finished(): boolean {
+    return this.#done >= this.#total;
+  }
+
+  start(total: number, unit: string, done: number): void {
+    [this.#total, this.#unit, this.#done, this.#from] = [total, unit, done, done];
+    this.#began = this.now();
+    this.#note = "";
+  }
+
+  advance(items: number, note?: string): void {
+    this.#done = Math.min(this.#done + items, this.#total);
+    if (note !== undefined) this.#note = note;
+  }
+
+  /** "6,210/10,420 photos  48/s  1:27 left  note". */
+  text(): string {
+    const seconds = (this.now() - this.#began) / 1000;
+    const rate = seconds > 0 ? (this.#done - this.#from) / seconds : 0;
+    const bytes = this.#unit === "bytes";
+    const amount = (n: number) => bytes ? megabytes(n) : count(n);
+    const parts = [`${amount(this.#done)}/${amount(this.#total)}${bytes ? "" : ` ${this.#unit}`}`];
+    if (rate > 0) {
+      parts.push(`${bytes ? megabytes(rate) : rate < 10 ? rate.toFixed(1) : count(rate)}/s`);
+      if (!this.finished) parts.push(`${clock((this.#total - this.#done) / rate)} left`);
+    }
+    if (this.#note) parts.push(this.#note);
+    return parts.join("  ");
+  }
+
+  /** A line with a bar. */
+  bar(id: string, paint: Paint): string {
+    if (this.#total === 0) return `  ${id}`;
+    const width = 20;
+    const share = Math.min(1, this.#done / this.#total);
+    const full = Math.floor(share * width);
+    const drawn = paint.good("━".repeat(full)) + paint.faint("─".repeat(width - full));
+    const percent = `${Math.floor(share * 100)} %`.padStart(5);
+    return `  ${id} ${drawn} ${percent}  ${this.text()}`;
+  }
+}
+
+/** 1,234,567. */
+export function count(n: number): string {
+  return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** "0.4 s", "12 s", "3:07", "1:02:03". */
+export function clock(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const pad = (n: number) => String(n).padStart(2, "0");
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 10e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${count(bytes / 1e6)} MB`;
+}
+
+/** Cuts a line to a width, counting what is seen, not the colour codes. */
+function fit(text: string, width: number): string {
+  let seen = 0;
+  let kept = "";
+  // deno-lint-ignore no-control-regex -- colour codes begin with a control character
+  for (const [, escape, char] of text.matchAll(/(\x1b\[\d+m)|(.)/gsu)) {
+    if (char !== undefined && ++seen > width) break;
+    kept += escape ?? char;
+  }
+  return seen > width ? `${kept}\x1b[0m` : kept;
+}

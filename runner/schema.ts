@@ -1,0 +1,139 @@
+/** The stages' parameters as a JSON Schema, for completion in editors, and as Markdown. */
+import { z } from "zod";
+import { pipelineSchema } from "./config.ts";
+import type { Stage } from "./stage.ts";
+
+type Json = Record<string, unknown>;
+
+/**
+ * A JSON Schema (draft 7, which the YAML language server reads) of a pipeline made of these stages.
+ */
+export function pipelineJsonSchema(stages: readonly Stage[]): Json {
+  const names = stages.map((stage) => stage.name);
+  const top = z.toJSONSchema(pipelineSchema, { io: "input", target: "draft-7" }) as Json;
+  const byUse = { $ref: "#/definitions/named" };
+  return {
+    ...top,
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Pipeline",
+    properties: {
+      ...top.properties as Json,
+      stages: {
+        type: "object",
+        description: "Stage id → its parameters. The order does not matter",
+        properties: Object.fromEntries(names.map((name) => [name, {
+          if: { type: "object", required: ["use"] },
+          then: byUse,
+          else: { $ref: `#/definitions/${name}` },
+        }])),
+        additionalProperties: byUse,
+      },
+    },
+    definitions: {
+      ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
+      named: {
+        type: "object",
+        description: "A stage under a name of your own: say which one it is with use",
+        required: ["use"],
+        properties: { use: { enum: names, description: "Which stage this is" } },
+        allOf: stages.map((stage) => ({
+          if: { properties: { use: { const: stage.name } } },
+          then: { $ref: `#/definitions/${stage.name}` },
+        })),
+      },
+    },
+  };
+}
+
+function stageSchema(stage: Stage): Json {
+  const { $schema: _, ...params } = z.toJSONSchema(stage.params, {
+    io: "input",
+    target: "draft-7",
+  }) as Json;
+  const inputs = Object.entries(stage.inputs).map(([name, input]) => {
+    const [kind, takesAll] = "all" in input ? [input.all, true] : [input, false];
+    const text = `Where its ${kind.kind} comes from, if more than one stage makes one`;
+    const id = { type: "string", description: text };
+    return [name, takesAll ? { anyOf: [id, { type: "array", items: id }] } : id];
+  });
+  return {
+    ...params,
+    type: ["object", "null"],
+    description: stage.summary,
+    properties: {
+      use: { const: stage.name, description: `Which stage this is: ${stage.summary}` },
+      ...(inputs.length > 0
+        ? {
+          inputs: {
+            type: "object",
+            description: "Input → id of the stage that it comes from",
+            properties: Object.fromEntries(inputs),
+            additionalProperties: false,
+          },
+        }
+        : {}),
+      ...params.properties as Json,
+    },
+  };
+}
+
+/** The stages and their parameters as Markdown tables, for the README's reference. */
+export function referenceMarkdown(stages: readonly Stage[]): string {
+  return stages.map((stage) => {
+    const takes = Object.values(stage.inputs).map((input) =>
+      "all" in input ? `every ${input.all.kind}` : input.kind
+    );
+    const makes = Object.values(stage.outputs).map((output) => output.kind);
+    const { properties = {}, required = [] } = z.toJSONSchema(stage.params, {
+      io: "input",
+      target: "draft-7",
+    }) as { properties?: Record<string, Json>; required?: string[] };
+    const rows = Object.entries(properties).flatMap(([name, schema]) =>
+      parameterRows(name, schema, required.includes(name))
+    );
+    const wiring = [
+      takes.length > 0 ? `takes ${takes.join(", ")}` : "",
+      makes.length > 0 ? `makes ${makes.join(", ")}` : "",
+    ].filter(Boolean).join("; ");
+    const table = rows.length === 0
+      ? "No parameters."
+      : ["| parameter | values | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+    return `#### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.\n\n${table}\n`;
+  }).join("\n");
+}
+
+function parameterRows(name: string, schema: Json, required: boolean): string[] {
+  const inner = schema.properties as Record<string, Json> | undefined;
+  if (inner) {
+    return Object.entries(inner).flatMap(([key, value]) =>
+      parameterRows(`${name}.${key}`, value, false)
+    );
+  }
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const fallback = required
+    ? "required"
+    : schema.default === undefined
+    ? ""
+    : `\`${JSON.stringify(schema.default)}\``;
+  return [
+    `| \`${name}\` | ${cell(values(schema))} | ${cell(fallback)} | ${
+      cell(String(schema.description ?? ""))
+    } |`,
+  ];
+}
+
+/** "number, more than 0, less than 1". */
+function values(schema: Json): string {
+  if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (Array.isArray(schema.anyOf)) return (schema.anyOf as Json[]).map(values).join(" or ");
+  if (schema.type === "array") return `list of ${values(schema.items as Json)}`;
+  const bounds = [
+    schema.minimum !== undefined && `at least ${schema.minimum}`,
+    schema.exclusiveMinimum !== undefined && `more than ${schema.exclusiveMinimum}`,
+    Number(schema.maximum) < Number.MAX_SAFE_INTEGER && `at most ${schema.maximum}`,
+    schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
+  ].filter((text) => typeof text === "string");
+  const type = schema.type === "integer" ? "whole number" : String(schema.type ?? "anything");
+  return [type, ...bounds.filter((text) => !text.includes("-9007199254740991"))].join(", ");
+}

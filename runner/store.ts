@@ -1,0 +1,274 @@
+/**
+ * Artifacts on disk.
+ *
+ *     artifacts/<stage>/<fingerprint>/record.json and a folder for each output
+ *     artifacts/.work/<stage>-<fingerprint>/   an attempt under way: outputs and scratch
+ *     artifacts/.latest/<pipeline>.json        which results a pipeline used last
+ *     artifacts/runs/                          a record of each run
+ *
+ * A result is written aside and renamed when it is whole, so that what is in its place is complete,
+ * whatever killed whom when.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
+import { readTextIfThere, writeWhole } from "./paths.ts";
+import type { Artifact, Metrics, Stage } from "./stage.ts";
+
+/** An output as it was recorded. */
+export interface OutputRecord {
+  readonly kind: string;
+  readonly digest: string;
+  readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
+}
+
+/** What is known of a result: all that it was made of, and what came out. */
+export interface StageRecord {
+  readonly version: 1;
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly dependencies: Dependencies;
+  readonly outputs: Readonly<Record<string, OutputRecord>>;
+  readonly metrics?: Metrics;
+  readonly show?: readonly string[];
+  readonly warnings: readonly string[];
+  readonly pipeline: string;
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly deno: string;
+  readonly platform: string;
+}
+
+/** What a stage leaves besides its outputs. */
+export type Outcome = Omit<StageRecord, "version" | "fingerprint" | "dependencies" | "outputs">;
+
+/** A place where one attempt writes. Nobody else writes there while it is open. */
+export interface Attempt {
+  /** Output → its empty folder. */
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly scratch: string;
+  /** Whether an earlier attempt was interrupted and left something. */
+  readonly resumed: boolean;
+  /** Makes the outputs artifacts, all at once. */
+  commit(outcome: Outcome): Promise<StageRecord>;
+  /** Lets go. What is in `scratch` stays for the next attempt unless the attempt was committed. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export class Store {
+  constructor(readonly folder: string) {}
+
+  /** Where a result is, or would be. */
+  place(use: string, print: string): string {
+    return join(this.folder, use, print.slice(0, 16));
+  }
+
+  /**
+   * The record of a result.
+   * @returns undefined when there is none; `damage` says what is missing from one that was there
+   */
+  async find(use: string, print: string): Promise<{ record?: StageRecord; damage?: string }> {
+    const place = this.place(use, print);
+    const record = await readRecord(place);
+    if (!record || record.fingerprint !== print) return {};
+    for (const [output, { files }] of Object.entries(record.outputs)) {
+      for (const [name, { size }] of Object.entries(files)) {
+        const info = await Deno.stat(join(place, output, name)).catch(() => undefined);
+        if (!info) return { damage: `${output}/${name} is missing` };
+        if (info.size !== size) return { damage: `${output}/${name} has another size` };
+      }
+    }
+    return { record };
+  }
+
+  /** The artifact that a record's output is. */
+  artifact(record: StageRecord, output: string, stage: string): Artifact {
+    const { kind, digest } = record.outputs[output]!;
+    const path = join(this.place(record.dependencies.use, record.fingerprint), output);
+    return { kind, stage, path, digest };
+  }
+
+  /** The result of a stage that a pipeline used last, or else the youngest one of that stage. */
+  async latest(pipeline: string, id: string, use: string): Promise<StageRecord | undefined> {
+    const used = (await this.#latestOf(pipeline))[id];
+    const record = used && await readRecord(this.place(used.use, used.fingerprint));
+    if (record) return record;
+    let youngest: StageRecord | undefined;
+    for (const name of await folders(join(this.folder, use))) {
+      const other = await readRecord(join(this.folder, use, name));
+      if (other && (!youngest || other.startedAt > youngest.startedAt)) youngest = other;
+    }
+    return youngest;
+  }
+
+  /** Notes which results a pipeline uses. */
+  async use(pipeline: string, records: ReadonlyMap<string, StageRecord>): Promise<void> {
+    const before = await this.#latestOf(pipeline);
+    const now = { ...before };
+    for (const [id, { dependencies, fingerprint }] of records) {
+      now[id] = { use: dependencies.use, fingerprint };
+    }
+    if (canonical(before) === canonical(now)) return;
+    await Deno.mkdir(join(this.folder, ".latest"), { recursive: true });
+    await writeWhole(join(this.folder, ".latest", `${pipeline}.json`), JSON.stringify(now));
+  }
+
+  async #latestOf(pipeline: string): Promise<Record<string, { use: string; fingerprint: string }>> {
+    const text = await readTextIfThere(join(this.folder, ".latest", `${pipeline}.json`));
+    return text === undefined ? {} : JSON.parse(text);
+  }
+
+  /** Whether an interrupted attempt left something to go on from. */
+  async interrupted(use: string, print: string): Promise<boolean> {
+    return (await folders(join(this.#work(use, print), "scratch"), true)).length > 0;
+  }
+
+  #work(use: string, print: string): string {
+    return join(this.folder, ".work", `${use}-${print.slice(0, 16)}`);
+  }
+
+  /**
+   * Opens the place where a result is made. Waits while another run makes the same one.
+   * @param waiting called once when there is another
+   */
+  async attempt(
+    stage: Stage,
+    dependencies: Dependencies,
+    waiting: () => void,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    const print = fingerprint(dependencies);
+    const work = this.#work(stage.name, print);
+    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    const lock = await takeLock(`${work}.lock`, waiting, signal);
+    const [scratch, result] = [join(work, "scratch"), join(work, "result")];
+    const resumed = await this.interrupted(stage.name, print);
+    // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
+    await remove(result);
+    await Deno.mkdir(scratch, { recursive: true });
+    const outputs: Record<string, string> = {};
+    for (const name of Object.keys(stage.outputs)) {
+      outputs[name] = join(result, name);
+      await Deno.mkdir(outputs[name], { recursive: true });
+    }
+    const place = this.place(stage.name, print);
+    let committed = false;
+    return {
+      outputs,
+      scratch,
+      resumed,
+      commit: async (outcome) => {
+        const recorded: Record<string, OutputRecord> = {};
+        for (const [name, { kind }] of Object.entries(stage.outputs)) {
+          recorded[name] = { kind, ...await digestFolder(outputs[name]!) };
+        }
+        const record: StageRecord = {
+          version: 1,
+          ...outcome,
+          fingerprint: print,
+          dependencies,
+          outputs: recorded,
+        };
+        await writeWhole(join(result, "record.json"), JSON.stringify(record, null, 2) + "\n");
+        await Deno.mkdir(join(place, ".."), { recursive: true });
+        // A damaged result, or one that is forced to be made again, makes room.
+        const old = `${work}.old`;
+        await Deno.rename(place, old).catch(ignoreMissing);
+        await Deno.rename(result, place);
+        committed = true;
+        await remove(old);
+        return record;
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (committed) {
+          await remove(work);
+          await Deno.remove(`${work}.lock`).catch(ignoreMissing);
+        }
+        lock.close();
+      },
+    };
+  }
+}
+
+async function readRecord(place: string): Promise<StageRecord | undefined> {
+  const text = await readTextIfThere(join(place, "record.json"));
+  if (text === undefined) return undefined;
+  try {
+    const record = JSON.parse(text) as StageRecord;
+    return record.version === 1 ? record : undefined;
+  } catch {
+    // A record that cannot be read is no record: the stage runs again.
+    return undefined;
+  }
+}
+
+/** The kernel frees the lock when its holder dies, however it dies. */
+async function takeLock(
+  path: string,
+  waiting: () => void,
+  signal: AbortSignal,
+): Promise<Deno.FsFile> {
+  for (let told = false;;) {
+    signal.throwIfAborted();
+    const file = await Deno.open(path, { create: true, write: true, read: true });
+    if (await file.tryLock(true)) {
+      // The last holder may have removed the file between our opening and locking it.
+      const [ours, there] = [await file.stat(), await Deno.stat(path).catch(() => undefined)];
+      if (there && there.ino === ours.ino) return file;
+    } else if (!told) {
+      told = true;
+      waiting();
+    }
+    file.close();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Names, sizes and contents of a folder's files, and one digest of all of them. */
+export async function digestFolder(folder: string): Promise<Omit<OutputRecord, "kind">> {
+  const files: Record<string, { size: number; sha256: string }> = {};
+  const walk = async (path: string, prefix: string) => {
+    for await (const entry of Deno.readDir(path)) {
+      if (entry.isDirectory) await walk(join(path, entry.name), `${prefix}${entry.name}/`);
+      else files[prefix + entry.name] = await digestFile(join(path, entry.name));
+    }
+  };
+  await walk(folder, "");
+  const sorted = Object.fromEntries(Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1));
+  return {
+    digest: createHash("sha256").update(canonical(sorted)).digest("hex"),
+    files: sorted,
+  };
+}
+
+async function digestFile(path: string): Promise<{ size: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let size = 0;
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(1 << 20);
+  for (let n = await file.read(buffer); n !== null; n = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, n));
+    size += n;
+  }
+  return { size, sha256: hash.digest("hex") };
+}
+
+async function folders(path: string, files = false): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(path)) {
+      if (files || entry.isDirectory) names.push(entry.name);
+    }
+  } catch (error) {
+    ignoreMissing(error);
+  }
+  return names;
+}
+
+async function remove(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

@@ -1,0 +1,67 @@
+/**
+ * Adam as Keras computes it, with its whole state in the open, so that a resumed training goes on
+ * as if it had never stopped. Kingma and Ba, "Adam: a method for stochastic optimization" (2015).
+ */
+import * as tf from "@tensorflow/tfjs-core";
+
+const BETA1 = 0.9;
+const BETA2 = 0.999;
+const EPSILON = 1e-7;
+
+export class Adam {
+  /** Steps taken. */
+  steps = 0;
+  readonly learningRate: number;
+  /** Moving average of each variable's gradient, and of its square. */
+  readonly means: tf.Tensor[];
+  readonly squares: tf.Tensor[];
+  readonly #variables: readonly tf.Variable[];
+
+  constructor(variables: readonly tf.Variable[], learningRate: number) {
+    this.#variables = variables;
+    this.learningRate = learningRate;
+    this.means = variables.map((variable) => tf.zerosLike(variable));
+    this.squares = variables.map((variable) => tf.zerosLike(variable));
+  }
+
+  /** Moves each variable against its gradient; `gradients` has the variables' order. */
+  step(gradients: readonly tf.Tensor[]): void {
+    this.steps++;
+    const rate = this.learningRate * Math.sqrt(1 - BETA2 ** this.steps) / (1 - BETA1 ** this.steps);
+    for (const [i, variable] of this.#variables.entries()) {
+      const [mean, square] = tf.tidy(() => {
+        const gradient = gradients[i];
+        const mean = average(this.means[i], gradient, BETA1);
+        const square = average(this.squares[i], tf.square(gradient), BETA2);
+        const move = tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), EPSILON));
+        variable.assign(tf.sub(variable as tf.Tensor, move));
+        return [mean, square];
+      });
+      this.#replace(this.means, i, mean);
+      this.#replace(this.squares, i, square);
+    }
+  }
+
+  /** Puts back what `steps`, `means` and `squares` were when a checkpoint was written. */
+  restore(steps: number, means: readonly Float32Array[], squares: readonly Float32Array[]): void {
+    this.steps = steps;
+    for (const [i, { shape }] of this.#variables.entries()) {
+      this.#replace(this.means, i, tf.tensor(means[i], shape));
+      this.#replace(this.squares, i, tf.tensor(squares[i], shape));
+    }
+  }
+
+  dispose(): void {
+    tf.dispose([this.means, this.squares]);
+  }
+
+  #replace(list: tf.Tensor[], i: number, tensor: tf.Tensor): void {
+    list[i].dispose();
+    list[i] = tf.keep(tensor);
+  }
+}
+
+/** `old` moved towards `value`, keeping `share` of itself. */
+export function average(old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor {
+  return tf.add(old, tf.mul(tf.sub(value, old), 1 - share));
+}
