@@ -120,6 +120,9 @@ function bits(word: Word): number {
   return floatBits[0];
 }
 
+/** Bytes from row to row of a dense layer's values: never a power of two, which caches dislike. */
+const rowBytes = (floats: number) => floats * 4 + 64;
+
 /** Output size and padding before, as TensorFlow has them. */
 function extent(size: number, window: number, stride: number, padding: "same" | "valid") {
   if (padding === "valid") return { size: Math.floor((size - window) / stride) + 1, before: 0 };
@@ -259,14 +262,14 @@ export function plan(network: Network, options: PlanOptions): Plan {
     );
     const common = { movingMean, movingVariance, mean, deviation, turned };
     if (dense) {
-      const activated = allocate(batch * columns * 4);
+      const activated = allocate(batch * rowBytes(columns));
       const apart = norm !== undefined || block.dropout > 0;
       return {
         ...common,
-        x: b === 0 || geometry[b - 1].conv ? allocate(batch * dense.inFlat * 4) : 0,
+        x: b === 0 || geometry[b - 1].conv ? allocate(batch * rowBytes(dense.inFlat)) : 0,
         activated,
-        out: apart ? allocate(batch * columns * 4) : activated,
-        gradient: allocate(batch * columns * 4),
+        out: apart ? allocate(batch * rowBytes(columns)) : activated,
+        gradient: allocate(batch * rowBytes(columns)),
       };
     }
     const c = conv;
@@ -299,6 +302,14 @@ export function plan(network: Network, options: PlanOptions): Plan {
       parts: allocate(chunks * partBytes),
     };
   });
+  // Where a thread packs one panel of gradients.
+  const packStep = 64 + 32 * Math.max(
+        batch,
+        ...geometry.map(({ conv }, b) =>
+          conv ? (memory[b] as { range: number }).range * conv.outHeight * conv.outWidth : 0
+        ),
+      );
+  const packs = allocate(threads * packStep);
   type DenseMemory = Extract<typeof memory[number], { activated: number }>;
   type ConvMemory = Exclude<typeof memory[number], DenseMemory>;
   const convs = geometry.flatMap(({ block, conv }, b) =>
@@ -352,7 +363,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         first.m.paddedImage,
         first.c.paddedWidth * first.c.inStride * 4,
       ]
-      : [denses[0].m.x, denses[0].d.inFlat * 4, rowLength * 4];
+      : [denses[0].m.x, rowBytes(denses[0].d.inFlat), rowLength * 4];
     return record(input.floats ? "inputFloats" : "inputBytes", 0, 0, [
       input.address,
       rowLength,
@@ -397,7 +408,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         next.m.paddedImage,
         next.c.paddedWidth * next.c.inStride * 4,
       ]
-      : [denses[0].m.x, m.pooledImage, c.poolWidth * c.columns * 4];
+      : [denses[0].m.x, rowBytes(denses[0].d.inFlat), c.poolWidth * c.columns * 4];
     return record("normalisePool", 0, 0, [
       ...[m.z, c.outHeight, c.outWidth, c.columns, m.scale, m.shift],
       ...window(c),
@@ -409,7 +420,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     const m = memory[b] as DenseMemory;
     return m.x || (memory[b - 1] as DenseMemory).out;
   };
-  const denseWords = ({ b, block, m }: typeof denses[number], training: boolean): Word[] =>
+  const denseWords = ({ b, block, d, m }: typeof denses[number], training: boolean): Word[] =>
     [
       ...[m.movingMean, m.movingVariance],
       [block.norm?.momentum ?? 0],
@@ -417,7 +428,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
       ...[m.mean, m.deviation, training ? 1 : 0],
       training ? Math.min(Math.round(block.dropout * 2 ** 32), 2 ** 32 - 1) : 0,
       [1 / (1 - block.dropout)],
-      dropoutSalt(b),
+      ...[dropoutSalt(b), rowBytes(d.inFlat), packs, packStep],
     ] as Word[];
   const denseForward = (dense: typeof denses[number], training: boolean): Stage => {
     const { b, block, d, m, p } = dense;
@@ -426,7 +437,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     return {
       ...{ images: false, count: panels, range: 0 },
       kernels: [record("denseForward", 0, panels, [
-        ...[denseInput(b), d.inFlat, p.kernel, p.bias || zeros, m.activated, d.columns],
+        ...[denseInput(b), d.inFlat, p.kernel, p.bias || zeros, m.activated, rowBytes(d.columns)],
         ...activation(block),
         ...[m.out, p.gamma, p.beta],
         ...denseWords(dense, training),
@@ -437,7 +448,14 @@ export function plan(network: Network, options: PlanOptions): Plan {
     const { b, block, d, m, p } = dense;
     const panels = d.columns / 8;
     return record("denseBackward", 0, panels, [
-      ...[denseInput(b), d.inFlat, m.gradient, p.kernel + gradient, m.activated, d.columns],
+      ...[
+        denseInput(b),
+        d.inFlat,
+        m.gradient,
+        p.kernel + gradient,
+        m.activated,
+        rowBytes(d.columns),
+      ],
       ...activation(block),
       p.bias ? p.bias + gradient : trash,
       ...[p.gamma, p.gamma + gradient, p.beta + gradient],
@@ -449,7 +467,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const loss = (training: boolean): Stage => ({
     ...{ images: false, count: 1, range: 0 },
     kernels: [record(lossKernel(network.loss), 0, 1, [
-      ...[head.m.activated, head.d.columns, outColumns, labels, outputs],
+      ...[head.m.activated, rowBytes(head.d.columns) / 4, outColumns, labels, outputs],
       training ? head.m.gradient : 0,
     ])],
   });
@@ -505,14 +523,20 @@ export function plan(network: Network, options: PlanOptions): Plan {
     train.push({
       ...{ images: false, count: panels, range: 0 },
       kernels: [
-        ...(following ? [denseInputGradient(following, dense.m.gradient)] : []),
+        ...(following
+          ? [denseInputGradient(following, dense.m.gradient, rowBytes(dense.d.columns))]
+          : []),
         denseBackward(dense),
       ],
     });
   }
-  function denseInputGradient({ d, m }: typeof denses[number], out: number): Record32 {
+  function denseInputGradient(
+    { d, m }: typeof denses[number],
+    out: number,
+    outRow: number,
+  ): Record32 {
     return record("denseInputGradient", 0, d.inFlat / 8, [
-      ...[m.gradient, d.columns, m.turned, zeros, out, d.inFlat],
+      ...[m.gradient, d.columns, m.turned, zeros, out, outRow, rowBytes(d.columns)],
     ]);
   }
   const sums = ({ c, m }: typeof convs[number]): Record32 =>
@@ -524,7 +548,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     const last = convs.at(-1)!;
     train.push({
       ...{ images: false, count: denses[0].d.inFlat / 8, range: 0 },
-      kernels: [denseInputGradient(denses[0], last.m.gradient)],
+      kernels: [denseInputGradient(denses[0], last.m.gradient, last.m.pooledImage)],
     });
     if (last.block.norm) {
       train.push({ images: true, count: chunks, range: last.m.range, kernels: [sums(last)] });
@@ -555,6 +579,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         ...[c.kh, c.kw * c.inStride, c.paddedWidth * c.inStride * 4],
         ...[c.outHeight, c.outWidth, c.columns / 8],
         ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, dRow, dStep, m.parts, m.partBytes],
+        ...[packs, packStep],
       ]),
     ];
     if (b > 0) {

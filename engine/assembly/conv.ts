@@ -67,27 +67,59 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
     ? address(r, 3)
     : address(r, 3) + <usize> thread * scratch - <usize> from * xImage;
   const panelBytes = <usize> (runs * run) << 5;
-  const last = width - 1;
+  const positions = (to - from) * height * width;
+  const xTurn = xRow - xStep * <usize> (width - 1), outTurn = outRow - outStep * <usize> (width - 1);
+  const xNext = xImage - xRow * <usize> (height - 1) - xStep * <usize> (width - 1);
+  const outNext = outImage - outRow * <usize> (height - 1) - outStep * <usize> (width - 1);
+  const first = x + <usize> from * xImage, firstOut = out + <usize> from * outImage;
   for (let p = 0; p < panels; ++p) {
     const panel = weights + <usize> p * panelBytes;
     const bias = biases + <usize> p * biasStep;
-    for (let i = from; i < to; ++i) {
-      for (let y = 0; y < height; ++y) {
-        let a = x + <usize> i * xImage + <usize> y * xRow;
-        let o = out + <usize> i * outImage + <usize> y * outRow + (<usize> p << 5);
-        for (let c = 0; c < width; c += 4) {
-          // Past the right end, the last window is computed again and written to the same place.
-          const t1 = <usize> min(1, last - c), t2 = <usize> min(2, last - c);
-          const t3 = <usize> min(3, last - c);
-          rowsTimesPanel(
-            a, a + t1 * xStep, a + t2 * xStep, a + t3 * xStep,
-            runs, run, jump, panel, bias, kind, alpha,
-            o, o + t1 * outStep, o + t2 * outStep, o + t3 * outStep,
-          );
-          a += xStep << 2;
-          o += outStep << 2;
-        }
+    // The windows in order, across rows and images, six at a time.
+    let a = first, o = firstOut + (<usize> p << 5);
+    let column = width, row = height, left = positions;
+    while (left > 0) {
+      if (column > 6) {
+        rowsTimesPanel(
+          a, a + xStep, a + 2 * xStep, a + 3 * xStep, a + 4 * xStep, a + 5 * xStep,
+          runs, run, jump, panel, bias, kind, alpha,
+          o, o + outStep, o + 2 * outStep, o + 3 * outStep, o + 4 * outStep, o + 5 * outStep,
+        );
+        a += 6 * xStep;
+        o += 6 * outStep;
+        column -= 6;
+        left -= 6;
+        continue;
       }
+      let a1 = a, o1 = o, a2 = a, o2 = o, a3 = a, o3 = o, a4 = a, o4 = o, a5 = a, o5 = o;
+      const a0 = a, o0 = o;
+      // Past the last window, that one is computed again and written to the same place.
+      for (let n = 1; n <= 6; ++n) {
+        if (--left > 0) {
+          if (--column > 0) {
+            a += xStep;
+            o += outStep;
+          } else {
+            column = width;
+            if (--row > 0) {
+              a += xTurn;
+              o += outTurn;
+            } else {
+              row = height;
+              a += xNext;
+              o += outNext;
+            }
+          }
+        }
+        if (n == 1) { a1 = a; o1 = o; }
+        else if (n == 2) { a2 = a; o2 = o; }
+        else if (n == 3) { a3 = a; o3 = o; }
+        else if (n == 4) { a4 = a; o4 = o; }
+        else if (n == 5) { a5 = a; o5 = o; }
+      }
+      rowsTimesPanel(
+        a0, a1, a2, a3, a4, a5, runs, run, jump, panel, bias, kind, alpha, o0, o1, o2, o3, o4, o5,
+      );
     }
   }
 }
@@ -107,39 +139,40 @@ export function filterGradient(
   const d = address(r, 13) + <usize> thread * scratch - <usize> from * dImage;
   const partBytes = <usize> word(r, 19);
   const out = address(r, 18) + <usize> chunk * partBytes;
+  const packed = address(r, 20) + <usize> thread * <usize> word(r, 21);
   const panelBytes = <usize> (runs * run) << 5;
   if (fresh) memory.fill(out, 0, partBytes);
   for (let p = 0; p < panels; ++p) {
-    const dPanel = d + (<usize> p << 5);
-    let o = out + <usize> p * panelBytes;
-    for (let q = 0; q < runs; ++q) {
-      for (let k = 0; k < run; k += 4) {
-        const rows = min(4, run - k);
-        const a = x + <usize> q * jump + (<usize> k << 2);
-        for (let i = from; i < to; ++i) {
-          outerProducts(
-            a + <usize> i * xImage, xRow, xStep,
-            dPanel + <usize> i * dImage, dRow, dStep,
-            height, width, o, rows,
-          );
-        }
-        o += <usize> rows << 5;
-      }
-    }
-    // The bias: plain sums.
+    // The panel's gradients, close together; their sum is the bias's.
     const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
     let s0 = v128.load(bias), s1 = v128.load(bias, 16);
+    let to8 = packed;
     for (let i = from; i < to; ++i) {
       for (let y = 0; y < height; ++y) {
-        let at = dPanel + <usize> i * dImage + <usize> y * dRow;
+        let at = d + (<usize> p << 5) + <usize> i * dImage + <usize> y * dRow;
         for (let c = 0; c < width; ++c) {
-          s0 = f32x4.add(s0, v128.load(at));
-          s1 = f32x4.add(s1, v128.load(at, 16));
+          const d0 = v128.load(at), d1 = v128.load(at, 16);
+          v128.store(to8, d0);
+          v128.store(to8, d1, 16);
+          s0 = f32x4.add(s0, d0);
+          s1 = f32x4.add(s1, d1);
           at += dStep;
+          to8 += 32;
         }
       }
     }
     v128.store(bias, s0);
     v128.store(bias, s1, 16);
+    let o = out + <usize> p * panelBytes;
+    for (let q = 0; q < runs; ++q) {
+      for (let k = 0; k < run; k += 4) {
+        const rows = min(4, run - k);
+        outerProducts(
+          x + <usize> q * jump + (<usize> k << 2) + <usize> from * xImage, xImage, xRow, xStep,
+          packed, to - from, height, width, o, rows,
+        );
+        o += <usize> rows << 5;
+      }
+    }
   }
 }

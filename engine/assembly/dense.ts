@@ -32,18 +32,20 @@ import { outerProducts, rowsTimesPanel } from "./gemm";
 /** `out[rows][8 columns] = activation(bias + x * panel)`. */
 // @ts-ignore: decorator
 @inline function product(
-  x: usize, inner: i32, panel: usize, bias: usize, out: usize, outRow: usize,
+  x: usize, xRow: usize, inner: i32, panel: usize, bias: usize, out: usize, outRow: usize,
   rows: i32, kind: i32, alpha: f32,
 ): void {
-  const xRow = <usize> inner << 2;
   const last = rows - 1;
-  for (let i = 0; i < rows; i += 4) {
+  for (let i = 0; i < rows; i += 6) {
     const i1 = <usize> min(i + 1, last), i2 = <usize> min(i + 2, last);
-    const i3 = <usize> min(i + 3, last);
+    const i3 = <usize> min(i + 3, last), i4 = <usize> min(i + 4, last);
+    const i5 = <usize> min(i + 5, last);
     rowsTimesPanel(
-      x + <usize> i * xRow, x + i1 * xRow, x + i2 * xRow, x + i3 * xRow,
+      x + <usize> i * xRow, x + i1 * xRow, x + i2 * xRow,
+      x + i3 * xRow, x + i4 * xRow, x + i5 * xRow,
       1, inner, xRow, panel, bias, kind, alpha,
-      out + <usize> i * outRow, out + i1 * outRow, out + i2 * outRow, out + i3 * outRow,
+      out + <usize> i * outRow, out + i1 * outRow, out + i2 * outRow,
+      out + i3 * outRow, out + i4 * outRow, out + i5 * outRow,
     );
   }
 }
@@ -51,9 +53,9 @@ import { outerProducts, rowsTimesPanel } from "./gemm";
 /** Product with turned weights and no more: the gradient of a dense layer's input. */
 export function denseInputGradient(r: usize, item: i32): void {
   const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), zeros = address(r, 6);
-  const out = address(r, 7), outRow = <usize> word(r, 8) << 2;
+  const out = address(r, 7), outRow = <usize> word(r, 8), xRow = <usize> word(r, 9);
   product(
-    x, inner, weights + <usize> (item * inner) * 32, zeros, out + <usize> item * 32, outRow,
+    x, xRow, inner, weights + <usize> (item * inner) * 32, zeros, out + <usize> item * 32, outRow,
     rowsNow(), 0, 0,
   );
 }
@@ -64,13 +66,13 @@ export function denseInputGradient(r: usize, item: i32): void {
  */
 export function denseForward(r: usize, item: i32): void {
   const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), bias = address(r, 6);
-  const activated = address(r, 7), rowBytes = <usize> word(r, 8) << 2;
+  const activated = address(r, 7), rowBytes = <usize> word(r, 8);
   const kind = word(r, 9), alpha = real(r, 10);
   const out = address(r, 11), gamma = address(r, 12); // gamma 0: no normalisation
   const rows = rowsNow();
   const column = <usize> item * 32;
   product(
-    x, inner, weights + <usize> (item * inner) * 32, bias + column, activated + column, rowBytes,
+    x, <usize> word(r, 24), inner, weights + <usize> (item * inner) * 32, bias + column, activated + column, rowBytes,
     rows, kind, alpha,
   );
   if (out == activated) return;
@@ -122,7 +124,7 @@ export function denseForward(r: usize, item: i32): void {
       const at = <usize> i * rowBytes + half;
       let y = v128.load(activated + at);
       if (gamma != 0) y = madd(y, scale, shift);
-      if (dropout) y = drop(y, <i32> (at >> 2), key0, key1, threshold, factor);
+      if (dropout) y = drop(y, (i << 16) | <i32> (half >> 2), key0, key1, threshold, factor);
       v128.store(out + at, y);
     }
   }
@@ -132,15 +134,16 @@ export function denseForward(r: usize, item: i32): void {
  * From the gradient of a block's output, in place, to that of its sum; then the gradients of
  * gamma, beta, bias and the panel of weights.
  */
-export function denseBackward(r: usize, item: i32): void {
+export function denseBackward(r: usize, item: i32, thread: i32): void {
   const x = address(r, 3), inner = word(r, 4), d = address(r, 5), dWeights = address(r, 6);
-  const activated = address(r, 7), rowBytes = <usize> word(r, 8) << 2;
+  const activated = address(r, 7), rowBytes = <usize> word(r, 8);
   const kind = word(r, 9), alpha = f32x4.splat(real(r, 10));
   const dBias = address(r, 11), gamma = address(r, 12), dGamma = address(r, 13);
   const dBeta = address(r, 14), means = address(r, 18), deviations = address(r, 19);
   const dropout = word(r, 21) != 0;
   const threshold = i32x4.splat(word(r, 21)), factor = f32x4.splat(real(r, 22));
   const key0 = i32x4.splat(load<i32>(C_KEY) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(C_KEY, 4));
+  const packed = address(r, 25) + <usize> thread * <usize> word(r, 26);
   const rows = rowsNow();
   const column = <usize> item * 32;
   for (let half: usize = column; half < column + 32; half += 16) {
@@ -152,7 +155,7 @@ export function denseBackward(r: usize, item: i32): void {
         const at = <usize> i * rowBytes + half;
         let g = v128.load(d + at);
         if (dropout) {
-          g = drop(g, <i32> (at >> 2), key0, key1, threshold, factor);
+          g = drop(g, (i << 16) | <i32> (half >> 2), key0, key1, threshold, factor);
           v128.store(d + at, g);
         }
         sum = f32x4.add(sum, g);
@@ -179,16 +182,16 @@ export function denseBackward(r: usize, item: i32): void {
       g = activateGradient(g, y, kind, alpha);
       bias = f32x4.add(bias, g);
       v128.store(d + at, g);
+      v128.store(packed + <usize> i * 32 + (half - column), g);
     }
     v128.store(dBias + half, bias);
   }
   const panel = dWeights + <usize> (item * inner) * 32;
   memory.fill(panel, 0, <usize> inner << 5);
-  const xRow = <usize> inner << 2;
   for (let k = 0; k < inner; k += 4) {
     outerProducts(
-      x + (<usize> k << 2), 0, xRow, d + column, 0, rowBytes,
-      1, rows, panel + (<usize> k << 5), min(4, inner - k),
+      x + (<usize> k << 2), 0, 0, <usize> word(r, 24), packed,
+      1, 1, rows, panel + (<usize> k << 5), min(4, inner - k),
     );
   }
 }

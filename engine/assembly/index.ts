@@ -50,13 +50,13 @@ function overImages(r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh
 }
 
 /** A kernel over one of its items. */
-function overItems(r: usize, item: i32): void {
+function overItems(r: usize, item: i32, thread: i32): void {
   switch (word(r, 0)) {
     case 16: return finishStatistics(r, item);
     case 17: return movingScale(r, item);
     case 18: return finishGradient(r, item);
     case 19: return denseForward(r, item);
-    case 20: return denseBackward(r, item);
+    case 20: return denseBackward(r, item, thread);
     case 21: return denseInputGradient(r, item);
     case 22: return crossEntropy(r);
     case 23: return absoluteError(r);
@@ -100,7 +100,7 @@ export function run(at: usize, thread: i32): void {
         for (let k = 0; k < kernels; ++k) {
           const r = first + <usize> k * RECORD;
           const own = item - word(r, 1);
-          if (own >= 0 && own < word(r, 2)) overItems(r, own);
+          if (own >= 0 && own < word(r, 2)) overItems(r, own, thread);
         }
       }
     }
