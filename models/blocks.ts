@@ -1,6 +1,6 @@
 /** The convolutional blocks that the report's networks have in common. */
 import { layers, regularizers } from "@tensorflow/tfjs-layers";
-import type { Initializer } from "./initialise.ts";
+import type { Initializer } from "./options.ts";
 
 /** Filters of the four blocks. */
 export const blockFilters = [16, 32, 64, 128];

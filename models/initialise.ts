@@ -8,10 +8,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../compute/random.ts";
-
-/** The names that a network's parameters offer for the distribution of its initial kernels. */
-export const initializers = ["glorotUniform", "glorotNormal", "heUniform", "heNormal"] as const;
-export type Initializer = (typeof initializers)[number];
+import { initializers } from "./options.ts";
 
 /** Standard deviation of a normal distribution of deviation 1 that is cut off at ±2. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;

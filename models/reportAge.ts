@@ -1,7 +1,8 @@
 /** The report's network for age as a number of years. */
 import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/tfjs-layers";
 import { convolutionBlocks } from "./blocks.ts";
-import { initialise, type Initializer } from "./initialise.ts";
+import { initialise } from "./initialise.ts";
+import type { Initializer } from "./options.ts";
 
 export interface ReportAgeOptions {
   /** Height and width of the input image. */

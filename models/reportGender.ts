@@ -1,20 +1,8 @@
 /** The report's genderDetectionCNN; with some dense layers left out, also its network for age classes. */
 import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
 import { convolutionBlocks } from "./blocks.ts";
-import { initialise, type Initializer } from "./initialise.ts";
-
-/** The dense layers, each followed by ReLU; the first ones also by normalisation and dropout. */
-export const denseLayers = [
-  { units: 512, normalise: true, drop: true },
-  { units: 256, normalise: true, drop: true },
-  { units: 128, normalise: true, drop: true },
-  { units: 64, normalise: true, drop: false },
-  { units: 16, normalise: false, drop: false },
-] as const;
-
-/** A dense layer is named by its number of units. */
-export type DenseUnits = (typeof denseLayers)[number]["units"];
-export const denseUnits = denseLayers.map(({ units }) => units);
+import { initialise } from "./initialise.ts";
+import { type GenderDense, genderDense, type Initializer } from "./options.ts";
 
 export interface ReportGenderOptions {
   /** Height and width of the input image. */
@@ -25,7 +13,7 @@ export interface ReportGenderOptions {
   batchNormMomentum?: number;
   initializer?: Initializer;
   /** Dense layers that the network does without. */
-  leaveOut?: readonly DenseUnits[];
+  leaveOut?: readonly GenderDense[];
 }
 
 /** An uncompiled network: [batch, size, size, 3], 0 to 1 → [batch, classes], probabilities. */
@@ -36,7 +24,7 @@ export function reportGender(options: ReportGenderOptions): LayersModel {
     name: "reportGender",
     layers: [
       ...convolutionBlocks({ size, initializer, batchNormMomentum }),
-      ...denseLayers.filter(({ units }) => !leaveOut.includes(units)).flatMap((
+      ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
         { units, normalise, drop },
       ) => [
         layers.dense({

@@ -29,6 +29,8 @@ export const pipelineSchema = z.strictObject({
     .describe("Stage id → its parameters. The order does not matter"),
 });
 
+export type Compute = z.output<typeof pipelineSchema>["compute"];
+
 /** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
 export interface ConfiguredStage {
   readonly id: string;
@@ -46,7 +48,7 @@ export interface Config {
   readonly file: string;
   readonly name: string;
   readonly seed: number;
-  readonly compute: string;
+  readonly compute: Compute;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];
@@ -114,7 +116,7 @@ export async function readConfig(file: string, options: ConfigOptions): Promise<
   const top = pipelineSchema.safeParse(source.values);
   if (!top.success) {
     throw new ConfigError(
-      problemsOf(top.error, source, [], Object.keys(pipelineSchema.shape), "the pipeline"),
+      problemsOf(top.error, source, [], pipelineSchema, []),
     );
   }
 
@@ -200,8 +202,7 @@ async function readStage(
   }
   const parsed = stage.params.safeParse(params);
   if (!parsed.success) {
-    const known = [...Object.keys(stage.params.shape), ...RESERVED];
-    problems.push(...problemsOf(parsed.error, source, path, known, use));
+    problems.push(...problemsOf(parsed.error, source, path, stage.params, RESERVED));
     return undefined;
   }
   return { id, use, stage, module, params: parsed.data, inputs: checked.data };
@@ -216,32 +217,48 @@ function isPath(schema: z.ZodType): boolean {
   return inner !== undefined && isPath(inner);
 }
 
-/** zod's issues as problems with a place, what was expected and the nearest name. */
+/**
+ * zod's issues as problems with a place, what was expected and the nearest name.
+ * @param base where the validated value is in the YAML
+ * @param more names beside the schema's own that its top level may have
+ */
 function problemsOf(
   error: z.ZodError,
   source: ConfigSource,
   base: Path,
-  known: readonly string[],
-  owner: string,
+  schema: z.ZodObject,
+  more: readonly string[],
 ): Problem[] {
   return error.issues.flatMap((issue): Problem[] => {
-    const path = [...base, ...issue.path.map((part) => part as string | number)];
+    const inner = issue.path.map((part) => part as string | number);
+    const path = [...base, ...inner];
+    const name = [...base.slice(1), ...inner].join(".");
     if (issue.code === "unrecognized_keys") {
-      const names = issue.path.length === 0 ? known : [];
+      const known = [...keysAt(schema, inner), ...(inner.length === 0 ? more : [])];
       return issue.keys.map((key) => ({
         at: source.at([...path, key], true),
-        message: `${[owner, ...issue.path].join(".")} has no parameter ${quote(key)}.` +
-          didYouMean(key, names) + (names.length > 0 ? ` It has ${list(names)}.` : ""),
+        message: `${name || "a pipeline"} has no ${quote(key)}.${didYouMean(key, known)} ` +
+          (known.length > 0 ? `It has ${list(known)}.` : ""),
       }));
     }
     const value = valueAt(source.values, path);
-    const name = issue.path.length > 0 ? `${issue.path.join(".")}: ` : "";
     const got = value === undefined ? "it is missing" : `got ${quote(value)}`;
     const hint = issue.code === "invalid_value" && typeof value === "string"
       ? didYouMean(value, issue.values.map(String))
       : "";
-    return [{ at: source.at(path), message: `${name}${expectation(issue)}, ${got}.${hint}` }];
+    return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
   });
+}
+
+/** The keys of the object that a schema has at a path, under any optional or default. */
+function keysAt(schema: z.ZodType, path: Path): string[] {
+  const { innerType } = schema.def as { innerType?: z.ZodType };
+  if (innerType) return keysAt(innerType, path);
+  const shape = (schema as Partial<z.ZodObject>).shape;
+  if (!shape) return [];
+  if (path.length === 0) return Object.keys(shape);
+  const next = shape[path[0]!] as z.ZodType | undefined;
+  return next ? keysAt(next, path.slice(1)) : [];
 }
 
 function expectation(issue: z.core.$ZodIssue): string {

@@ -44,8 +44,14 @@ export function didYouMean(name: string, known: readonly string[]): string {
   if (known.length === 0) return "";
   const best = closest(name.toLowerCase(), known.map((k) => k.toLowerCase()));
   const near = known.find((k) => k.toLowerCase() === best)!;
-  const limit = Math.max(2, Math.floor(near.length / 3));
-  return distance(name.toLowerCase(), best) <= limit ? ` Did you mean "${near}"?` : "";
+  const away = distance(name.toLowerCase(), best);
+  // "tset" is near "test"; "q" is near nothing, though one change makes it "a".
+  const limit = Math.min(
+    Math.max(2, Math.floor(near.length / 3)),
+    near.length - 1,
+    name.length - 1,
+  );
+  return away <= limit ? ` Did you mean "${near}"?` : "";
 }
 
 /** "a", "b" and "c". */

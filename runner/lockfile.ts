@@ -44,8 +44,8 @@ export class Locked {
     if (known !== undefined) return known;
     const found = new Set<string>();
     const queue = [key];
-    while (queue.length > 0) {
-      const entry = this.#lock.npm?.[queue.pop()!];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const entry = this.#lock.npm?.[next];
       for (const name of [...entry?.dependencies ?? [], ...entry?.optionalDependencies ?? []]) {
         const full = this.#fullKey(name);
         if (!found.has(full)) {

@@ -98,7 +98,7 @@ export class Modules {
     const stamp = `${info.size} ${info.mtime?.getTime()} ${info.ino}`;
     const known = this.#facts[path];
     if (known?.stamp === stamp) return known;
-    const facts = { stamp, ...await (info.isDirectory ? readFolder(path) : readFile(path)) };
+    const facts = { stamp, ...await readFile(path) };
     this.#facts[path] = facts;
     this.#changed = true;
     return facts;
@@ -111,7 +111,8 @@ export class Modules {
       const base = Object.keys(this.importMap).find((key) => specifier.startsWith(`${key}/`));
       if (base) mapped = this.importMap[base]!;
     }
-    if (/^\.{0,2}\//.test(mapped)) {
+    if (mapped.startsWith("/")) return { path: mapped };
+    if (/^\.{1,2}\//.test(mapped)) {
       const root = mapped === specifier ? from : join(this.project, "deno.json");
       return { path: join(root, "..", mapped) };
     }
@@ -126,19 +127,6 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   return CODE.has(extname(path))
     ? await analyse(path)
     : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [] };
-}
-
-/** A folder counts by the names and contents of the files in it. */
-async function readFolder(path: string): Promise<Omit<ModuleFacts, "stamp">> {
-  const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) names.push(`./${entry.name}`);
-  names.sort();
-  return {
-    hash: createHash("sha256").update(names.join("\n")).digest("hex"),
-    imports: names.map((name) =>
-      `./${path.split(/[\\/]/).filter(Boolean).at(-1)}/${name.slice(2)}`
-    ),
-  };
 }
 
 /** Loaded only when a file has changed since the last run. */
@@ -168,7 +156,8 @@ async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
     }],
   });
   const code = result.outputFiles[0]!.text;
-  for (const [, asset] of code.matchAll(/new URL\("(\.[^"]*)",import\.meta\.url\)/g)) {
+  // Workers, WebAssembly, tables. A folder ("../") is a place, not something that is read.
+  for (const [, asset] of code.matchAll(/new URL\("(\.[^"]*[^"/])",import\.meta\.url\)/g)) {
     imports.add(asset!);
   }
   return {

@@ -1,5 +1,6 @@
 /** Decides what has to run and why, runs it, and records what came of it. */
 import { join } from "node:path";
+import type { Compute } from "./config.ts";
 import { explain, list, RunError } from "./errors.ts";
 import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
 import { ancestors, descendants, type Plan, type PlannedStage, type Wire } from "./graph.ts";
@@ -12,9 +13,12 @@ import type { StageRecord, Store } from "./store.ts";
 
 /** Which stages to run. */
 export interface Selection {
-  until?: string;
+  /** These and all that they need. */
+  until?: readonly string[];
+  /** This and all that needs it. */
   from?: string;
   only?: string;
+  /** Run even if their results are there. */
   force?: readonly string[];
 }
 
@@ -27,7 +31,7 @@ export interface Workshop {
   /** Folders whose modules do not count, such as the runner's own. */
   uncounted: readonly string[];
   /** Turns the compute backend that the config wants into one that is there. */
-  resolveCompute(wanted: string): Promise<{ backend: string; why: string }>;
+  resolveCompute(wanted: Compute): Promise<{ backend: string; why: string }>;
   reporter: Reporter;
   signal: AbortSignal;
 }
@@ -138,7 +142,7 @@ class Run {
         } else if (dryRun) {
           this.#pending.add(id);
           say(paint.strong(">"), id, `runs: ${decision.why}`);
-          settle("skipped", `would run: ${decision.why}`);
+          settle("skipped", `runs: ${decision.why}`);
         } else {
           say(paint.strong(">"), id, `runs: ${decision.why}`);
           const record = await this.#execute(stage, dependencies);
@@ -223,7 +227,7 @@ class Run {
     const { record, damage } = waitsFor.length > 0 ? {} : await store.find(use, print);
     if (record) return { record };
     if (damage) return { why: damage };
-    const before = await store.latest(this.#plan.name, id, use);
+    const before = await store.latest(this.#plan.name, id);
     const pending = Object.entries(stage.wires)
       .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
       .map(([name]) => name);
@@ -374,7 +378,7 @@ class Run {
 
 function select(plan: Plan, { until, from, only }: Selection): Set<string> {
   let ids = plan.stages.filter((stage) => !stage.stage.service).map((stage) => stage.id);
-  if (until) ids = ids.filter((id) => ancestors(plan, until).has(id));
+  if (until) ids = ids.filter((id) => until.some((last) => ancestors(plan, last).has(id)));
   if (from) ids = ids.filter((id) => descendants(plan, from).has(id));
   if (only) ids = ids.filter((id) => id === only);
   return new Set(ids);

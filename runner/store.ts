@@ -88,17 +88,10 @@ export class Store {
     return { kind, stage, path, digest };
   }
 
-  /** The result of a stage that a pipeline used last, or else the youngest one of that stage. */
-  async latest(pipeline: string, id: string, use: string): Promise<StageRecord | undefined> {
+  /** The result that a pipeline used last for a stage. */
+  async latest(pipeline: string, id: string): Promise<StageRecord | undefined> {
     const used = (await this.#latestOf(pipeline))[id];
-    const record = used && await readRecord(this.place(used.use, used.fingerprint));
-    if (record) return record;
-    let youngest: StageRecord | undefined;
-    for (const name of await folders(join(this.folder, use))) {
-      const other = await readRecord(join(this.folder, use, name));
-      if (other && (!youngest || other.startedAt > youngest.startedAt)) youngest = other;
-    }
-    return youngest;
+    return used && await readRecord(this.place(used.use, used.fingerprint));
   }
 
   /** Notes which results a pipeline uses. */
@@ -146,10 +139,11 @@ export class Store {
     // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
     await remove(result);
     await Deno.mkdir(scratch, { recursive: true });
+    await Deno.mkdir(result, { recursive: true });
     const outputs: Record<string, string> = {};
     for (const name of Object.keys(stage.outputs)) {
       outputs[name] = join(result, name);
-      await Deno.mkdir(outputs[name], { recursive: true });
+      await Deno.mkdir(outputs[name]);
     }
     const place = this.place(stage.name, print);
     let committed = false;

@@ -80,8 +80,10 @@ export const report = defineKind({
   kind: "report",
   summary: "Metrics of every model, and a page that shows them",
   files: {
-    "metrics.json": "loss, accuracy, mae on train, validation and test, with baselines",
-    "predictions.parquet": "stage, row, split, truth, prediction, probability",
+    "metrics.json": "each model: loss, accuracy or mae on train, validation and test, the test " +
+      "metric's 95 % interval, what a guess scores, confusion matrix or error by age band",
+    "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
+      "or years), probability (of the prediction), probabilities (of all classes)",
     "report.html": "one self-contained page",
   },
 });

@@ -1,0 +1,139 @@
+/**
+ * What a model's predictions are worth, computed from numbers alone. Classes are numbers from 0,
+ * ages are years; `truth[i]` and `prediction[i]` belong to the same picture.
+ */
+
+/** Share of the predictions that are right, 0 to 1. */
+export function accuracy(truth: ArrayLike<number>, prediction: ArrayLike<number>): number {
+  return mean(hits(truth, prediction));
+}
+
+/** Mean of |prediction - truth|. */
+export function meanAbsoluteError(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+): number {
+  return mean(absoluteErrors(truth, prediction));
+}
+
+/** 1 for each right prediction, 0 for each wrong one. */
+export function hits(truth: ArrayLike<number>, prediction: ArrayLike<number>): Float64Array {
+  return pairwise(truth, prediction, (t, p) => t === p ? 1 : 0);
+}
+
+/** How far off each prediction is, whichever way. */
+export function absoluteErrors(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+): Float64Array {
+  return pairwise(truth, prediction, (t, p) => Math.abs(p - t));
+}
+
+/**
+ * Mean of -log of the probability that was given to the truth: the loss of a classifier, without
+ * any L2 penalty. A probability too small for float32 counts as the smallest that is not.
+ * @param probabilities for each picture, one number a class
+ */
+export function crossEntropy(
+  truth: ArrayLike<number>,
+  probabilities: readonly ArrayLike<number>[],
+): number {
+  const smallest = 2 ** -126;
+  return mean(
+    Float64Array.from(probabilities, (row, i) => -Math.log(Math.max(row[truth[i]], smallest))),
+  );
+}
+
+/** How often class `truth` (first index) was taken for class `prediction` (second index). */
+export function confusionMatrix(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  classes: number,
+): number[][] {
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  pairwise(truth, prediction, (t, p) => ++counts[t][p]);
+  return counts;
+}
+
+/** The most frequent class; the lowest of them if several are. */
+export function majority(truth: ArrayLike<number>, classes: number): number {
+  const counts = new Array<number>(classes).fill(0);
+  for (let i = 0; i < truth.length; i++) counts[truth[i]]++;
+  return counts.indexOf(Math.max(...counts));
+}
+
+/** The middle value, or the mean of the two in the middle. It minimises the mean absolute error. */
+export function median(values: ArrayLike<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** How well the ages of people of about one age are predicted. */
+export interface AgeBand {
+  /** First and last age of the band. */
+  from: number;
+  to: number;
+  /** Pictures whose true age is in the band. */
+  count: number;
+  /** Mean absolute error, years. */
+  mae: number;
+  /** Mean of prediction - truth, years: above 0, people are taken for older than they are. */
+  bias: number;
+  /** The mean absolute error of guessing the same age for all, years. */
+  guessMae: number;
+}
+
+/**
+ * The error in bands of true ages, `width` years each, from the lowest that anybody is in. A band
+ * with nobody in it is left out.
+ * @param guess the one age that the guess says for all
+ */
+export function errorByAgeBand(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  guess: number,
+  width = 10,
+): AgeBand[] {
+  const bands = new Map<number, { count: number; error: number; signed: number; guess: number }>();
+  for (let i = 0; i < truth.length; i++) {
+    const from = Math.floor(truth[i] / width) * width;
+    const band = bands.get(from) ?? { count: 0, error: 0, signed: 0, guess: 0 };
+    band.count++;
+    band.error += Math.abs(prediction[i] - truth[i]);
+    band.signed += prediction[i] - truth[i];
+    band.guess += Math.abs(guess - truth[i]);
+    bands.set(from, band);
+  }
+  return [...bands].sort(([a], [b]) => a - b).map(([from, { count, error, signed, guess }]) => ({
+    from,
+    to: from + width - 1,
+    count,
+    mae: error / count,
+    bias: signed / count,
+    guessMae: guess / count,
+  }));
+}
+
+/** The arithmetic mean; NaN of nothing. */
+export function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum / values.length;
+}
+
+function pairwise(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  compare: (truth: number, prediction: number) => number,
+): Float64Array {
+  if (truth.length !== prediction.length) {
+    throw new RangeError(
+      `Cannot compare ${prediction.length} predictions with ${truth.length} true values: ` +
+        `each picture needs one of both.`,
+    );
+  }
+  const result = new Float64Array(truth.length);
+  for (let i = 0; i < result.length; i++) result[i] = compare(truth[i], prediction[i]);
+  return result;
+}

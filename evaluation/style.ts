@@ -1,0 +1,122 @@
+/** The page's style sheet. Colours after Okabe and Ito, told apart by colour-blind eyes as well. */
+export const style = `
+:root {
+  color-scheme: light dark;
+  --paper: #f7f6f3; --card: #fff; --ink: #1d1f23; --muted: #5c6068; --line: #dcdad4;
+  --train: #0072b2; --validation: #d55e00; --guess: #86602b;
+  --female: #a0527f; --male: #00795c;
+  --good: #00694f; --good-back: #e2f3ed; --bad: #a33f00; --bad-back: #fbeae0;
+  --heat: 0 114 178;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #15171a; --card: #1e2125; --ink: #e9e8e4; --muted: #a5a8ae; --line: #383c43;
+    --train: #56b4e9; --validation: #f0a04b; --guess: #d3b57c;
+    --female: #d993bc; --male: #3fc29c;
+    --good: #66d6b2; --good-back: #16332b; --bad: #f5ac78; --bad-back: #3d2617;
+    --heat: 86 180 233;
+  }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
+}
+main, header, footer { max-width: 1120px; margin: 0 auto; padding: 0 20px; }
+header { padding-top: 40px; }
+footer { padding-bottom: 56px; }
+h1 { font-size: 2rem; line-height: 1.15; letter-spacing: -.02em; margin: 0 0 8px; }
+h2 {
+  font-size: 1.45rem; line-height: 1.2; letter-spacing: -.01em;
+  margin: 56px 0 12px; padding-top: 16px; border-top: 1px solid var(--line);
+}
+h3 { font-size: 1rem; margin: 0 0 2px; }
+h4 { font-size: .95rem; margin: 24px 0 8px; }
+p { margin: 0 0 10px; max-width: 72ch; }
+h1, h2, h3, p, figcaption, dt, dd, li { overflow-wrap: anywhere; }
+.lead, .note, figcaption, .unit { color: var(--muted); }
+.lead { font-size: 1.05rem; }
+.note, figcaption { font-size: .86rem; line-height: 1.4; }
+code, .id { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .86em; }
+.id { color: var(--muted); font-weight: 400; }
+a { color: var(--train); }
+.grid { display: grid; gap: 16px; margin-top: 24px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
+.columns { columns: 3 330px; column-gap: 16px; }
+.card {
+  background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 16px; margin: 0; min-width: 0; break-inside: avoid;
+}
+.columns > .card { margin-bottom: 16px; }
+.figure { font-size: 2.1rem; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; margin: 6px 0 4px; }
+.figure small { font-size: 1rem; font-weight: 400; letter-spacing: 0; color: var(--muted); }
+.verdict {
+  display: inline-block; margin: 6px 0 0; padding: 2px 10px; border-radius: 99px;
+  font-size: .86rem; font-weight: 600; background: var(--bad-back); color: var(--bad);
+}
+.verdict.better { background: var(--good-back); color: var(--good); }
+figure > figcaption { margin: 0 0 8px; }
+figure > figcaption b { color: var(--ink); font-size: .95rem; display: block; }
+svg.plot { display: block; width: 100%; height: auto; overflow: visible; font: 12px system-ui, sans-serif; }
+svg.plot text { white-space: pre; }
+svg.plot + p { margin-top: 10px; }
+.key { white-space: nowrap; }
+.key i { display: inline-block; width: 18px; margin: 0 5px 0 10px; border-top: 3px solid; vertical-align: middle; }
+.key:first-of-type i { margin-left: 0; }
+.key i.train { color: var(--train); }
+.key i.validation { color: var(--validation); border-top-style: dashed; }
+.key i.kept { color: var(--guess); border-top-style: dotted; }
+.key i.guess { color: var(--guess); }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: 5px 10px 5px 0; text-align: right; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
+th { font-weight: 600; }
+thead th { color: var(--muted); font-size: .82rem; font-weight: 500; }
+th:first-child, td:first-child { text-align: left; }
+th:last-child, td:last-child { padding-right: 0; }
+tr.strong td, tr.strong th { font-weight: 650; }
+.data { width: 100%; }
+.confusion { margin-top: 4px; width: 100%; table-layout: fixed; }
+.confusion th, .confusion td { white-space: normal; padding: 6px 3px; text-align: center; border: 1px solid var(--card); font-size: .86rem; }
+.confusion tbody th { text-align: right; padding-right: 8px; font-weight: 500; font-size: .82rem; }
+.confusion thead th { overflow-wrap: normal; }
+.confusion td { background: rgb(var(--heat) / var(--share)); }
+.confusion td.right { font-weight: 700; }
+.confusion td.none { color: var(--muted); font-weight: 400; }
+.confusion.many th, .confusion.many td { font-size: .7rem; padding: 5px 1px; }
+.faces { display: grid; gap: 12px 10px; grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); padding: 0; margin: 0; list-style: none; }
+.faces li { font-size: .8rem; line-height: 1.3; break-inside: avoid; }
+.faces img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; margin-bottom: 4px; image-rendering: pixelated; }
+.faces span { color: var(--muted); display: block; }
+dl.params { columns: 3 210px; column-gap: 28px; margin: 0; font-size: .88rem; }
+dl.params div { display: flex; gap: 10px; justify-content: space-between; border-bottom: 1px solid var(--line); padding: 3px 0; break-inside: avoid; }
+dl.params dt { color: var(--muted); }
+dl.params dd { margin: 0; text-align: right; }
+dl.words dt { font-weight: 600; }
+dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
+@media (max-width: 520px) {
+  main, header, footer { padding-left: 14px; padding-right: 14px; }
+  header { padding-top: 24px; }
+  h1 { font-size: 1.6rem; }
+  h2 { margin-top: 40px; }
+  .card { padding: 12px; }
+  th, td { padding-right: 8px; }
+}
+@media print {
+  :root {
+    color-scheme: light;
+    --paper: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #bbb;
+    --train: #0072b2; --validation: #d55e00; --guess: #6b4a1d; --female: #a0527f; --male: #00795c;
+    --good: #00694f; --good-back: #fff; --bad: #a33f00; --bad-back: #fff; --heat: 0 114 178;
+  }
+  body { font-size: 10.5pt; }
+  main, header, footer { max-width: none; padding: 0; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .grid { grid-template-columns: repeat(2, 1fr); }
+  .columns { columns: 2; }
+  h2, h3, h4, figcaption { break-after: avoid; }
+  h2 { margin-top: 28px; }
+  .faces { grid-template-columns: repeat(8, 1fr); }
+  .verdict { padding-left: 0; }
+}
+@page { margin: 16mm 14mm; }
+`;

@@ -1,0 +1,77 @@
+/** Tables and lists of the page. */
+import { type Child, type Html, html } from "./html.ts";
+
+/** A table whose first column names its rows; the last row is emphasised if `strongLast`. */
+export function table(
+  columns: readonly string[],
+  rows: readonly (readonly Child[])[],
+  strongLast = false,
+): Html {
+  const last = rows.length - 1;
+  return html`
+    <table class="data">
+      <thead>
+        <tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr>
+      </thead>
+      <tbody>${rows.map(([name, ...cells], i) =>
+        html`<tr class="${strongLast && i === last && "strong"}"><th scope="row">${name}</th>${
+          cells.map((cell) => html`<td>${cell}</td>`)
+        }</tr>`
+      )}</tbody>
+    </table>
+  `;
+}
+
+/** How often each true class (row) was taken for each class (column). */
+export function confusionTable(classes: readonly string[], counts: readonly number[][]): Html {
+  const names = classes.map((name) => name.replace(/^(\d+) to (\d+)$/, "$1–$2"));
+  return html`
+    <table class="confusion${classes.length > 4 && " many"}">
+      <thead>
+        <tr><td></td>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr>
+      </thead>
+      <tbody>${counts.map((row, truth) => {
+        const total = row.reduce((a, b) => a + b, 0);
+        return html`<tr><th scope="row">${names[truth]}</th>${
+          row.map((n, said) => {
+            // At most 0.45 of the colour: the numbers stay legible in both themes.
+            const share = (total === 0 ? 0 : 0.45 * n / total).toFixed(3);
+            const kind = n === 0 ? "none" : truth === said ? "right" : "wrong";
+            return html`<td class="${kind}" style="--share:${share}">${
+              n.toLocaleString("en")
+            }</td>`;
+          })
+        }</tr>`;
+      })}</tbody>
+    </table>
+  `;
+}
+
+/** Settings and their values. Nested ones get their path as a name: `earlyStopping.patience`. */
+export function settingsList(settings: Readonly<Record<string, unknown>>): Html {
+  return html`<dl class="params">${
+    flatten(settings).map(([name, value]) =>
+      html`
+        <div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>
+      `
+    )
+  }</dl>`;
+}
+
+function flatten(settings: object, prefix = ""): [string, string][] {
+  return Object.entries(settings).flatMap(([key, value]): [string, string][] => {
+    const name = prefix + key;
+    if (Array.isArray(value)) return [[name, value.map(show).join(", ") || "none"]];
+    if (typeof value === "object" && value !== null) return flatten(value, `${name}.`);
+    return value === undefined ? [] : [[name, show(value)]];
+  });
+}
+
+function show(value: unknown): string {
+  if (value === null || value === false) return "no";
+  if (value === true) return "yes";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,60 @@
+/** Cuts a face out of a photo. */
+import sharp from "sharp";
+import { maxPixels, PictureError } from "./decode.ts";
+import type { Box, Image } from "./image.ts";
+
+/** How a face is cut out. */
+export interface CropOptions {
+  /** How much of the box's longer side is added on every side. */
+  readonly margin: number;
+  /** A crop's largest side in pixels; larger ones are reduced to it. 0 keeps all. */
+  readonly maxSize: number;
+}
+
+/** The square around a box's centre that is cut out: (1 + 2 × margin) times its longer side. */
+export function cropSquare(box: Box, margin: number): Box {
+  const side = Math.max(1, Math.round(Math.max(box.width, box.height) * (1 + 2 * margin)));
+  return {
+    x: Math.round(box.x + box.width / 2 - side / 2),
+    y: Math.round(box.y + box.height / 2 - side / 2),
+    width: side,
+    height: side,
+  };
+}
+
+/**
+ * The square around a box. Where it reaches beyond the photo, the photo's border pixels are
+ * repeated. Reduced with Lanczos's filter, a = 3, if it is larger than `maxSize`.
+ * @throws {PictureError} if it is too large
+ */
+export async function crop(image: Image, box: Box, options: CropOptions): Promise<Image> {
+  const { x, y, width: side } = cropSquare(box, options.margin);
+  if (side * side > maxPixels) {
+    throw new PictureError(
+      `the face and its margin take ${side} × ${side} pixels, ` +
+        `more than the ${maxPixels / 1e6} million that are taken`,
+    );
+  }
+  const data = new Uint8Array(side * side * 3);
+  for (let row = 0; row < side; row++) {
+    const from = clamp(y + row, image.height) * image.width;
+    let to = row * side * 3;
+    for (let column = 0; column < side; column++) {
+      const pixel = (from + clamp(x + column, image.width)) * 3;
+      data[to++] = image.data[pixel];
+      data[to++] = image.data[pixel + 1];
+      data[to++] = image.data[pixel + 2];
+    }
+  }
+  const size = options.maxSize;
+  if (size === 0 || side <= size) return { data, width: side, height: side };
+  const reduced = await sharp(data, { raw: { width: side, height: side, channels: 3 } })
+    .resize(size, size, { kernel: "lanczos3", fit: "fill" })
+    .raw()
+    .toBuffer();
+  return { data: reduced, width: size, height: size };
+}
+
+function clamp(position: number, size: number): number {
+  return Math.min(size - 1, Math.max(0, position));
+}

@@ -1,0 +1,80 @@
+/**
+ * Finds faces in a picture. Each detector is a file in `detectors/`; all are opened here, so that
+ * TensorFlow.js loads only for those that need it.
+ */
+import type { Box, Image } from "./image.ts";
+
+/** A face that was found. */
+export interface Detection {
+  /** In pixels of the picture that was searched. */
+  readonly box: Box;
+  /** How sure the detector is, 0 to 1. */
+  readonly score: number;
+}
+
+/** Something that finds faces. */
+export interface Detector {
+  readonly name: string;
+  /**
+   * The faces in a picture, the surest first. `known` is where the data set says that a face is;
+   * only the `metadata` detector looks at it.
+   */
+  detect(image: Image, known?: Box): Promise<Detection[]>;
+  /** Frees what the detector holds. */
+  close(): void;
+}
+
+/** The detectors' names. */
+export const detectorNames = ["ssdMobilenetv1", "tinyFaceDetector", "metadata"] as const;
+export type DetectorName = typeof detectorNames[number];
+
+/** What a detector is opened with. */
+export interface DetectorOptions {
+  /** Faces with a lower score are left out. */
+  readonly minConfidence: number;
+  /**
+   * Sides in pixels, multiples of 32, of the square that a network sees the picture in; tried in
+   * turn until a face is found. Both networks know faces of some 20 to 150 pixels: a small square
+   * finds close-ups that a large one misses, in less time, and a large one finds small faces.
+   */
+  readonly inputSizes: readonly number[];
+}
+
+/** Sizes for portraits first, then for photos in which the faces are small. */
+export const defaultInputSizes: Readonly<Record<DetectorName, readonly number[]>> = {
+  ssdMobilenetv1: [256, 512],
+  tinyFaceDetector: [224, 96, 416],
+  metadata: [],
+};
+
+/** A detector's network: finds faces in a picture seen as a square of a side. */
+export interface Network {
+  search(image: Image, inputSize: number): Promise<Detection[]>;
+  close(): void;
+}
+
+/**
+ * Opens a detector. Those with a network run on the TensorFlow.js backend that is current, which
+ * the caller has opened (`compute/mod.ts`).
+ */
+export async function openDetector(
+  name: DetectorName,
+  options: DetectorOptions,
+): Promise<Detector> {
+  if (name === "metadata") return (await import("./detectors/metadata.ts")).open();
+  const { open } = name === "ssdMobilenetv1"
+    ? await import("./detectors/ssdMobilenetv1.ts")
+    : await import("./detectors/tinyFaceDetector.ts");
+  const network = await open(options.minConfidence);
+  return {
+    name,
+    async detect(image) {
+      for (const size of options.inputSizes) {
+        const found = await network.search(image, size);
+        if (found.length > 0) return found;
+      }
+      return [];
+    },
+    close: () => network.close(),
+  };
+}

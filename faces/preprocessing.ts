@@ -1,0 +1,79 @@
+/** What turned a photo into what a network was trained on, so that serving can do the very same. */
+import { join } from "node:path";
+import { z } from "zod";
+import { detectorNames } from "./detect.ts";
+
+const detector = z.object({
+  name: z.enum(detectorNames),
+  minConfidence: z.number(),
+  inputSizes: z.array(z.int().positive()),
+});
+
+const cropPreprocessing = z.object({
+  detector,
+  crop: z.object({ margin: z.number().min(0), maxSize: z.int().min(0) }),
+  background: z.literal("#ffffff"),
+  /** What other stages did to the crops, in order, such as "blur sigma=1.5". */
+  steps: z.array(z.string()),
+});
+
+const preprocessing = cropPreprocessing.extend({
+  resize: z.object({
+    size: z.int().positive(),
+    kernel: z.literal("lanczos3"),
+    fit: z.literal("fill"),
+  }),
+});
+
+/** From a photo to a crop: what `preprocessing.json` of faces says. */
+export type CropPreprocessing = z.output<typeof cropPreprocessing>;
+
+/** From a photo to a tensor: what `preprocessing.json` of a dataset says. */
+export type Preprocessing = z.output<typeof preprocessing>;
+
+/** Where the face was found, and how it was cut. */
+export async function readCropPreprocessing(folder: string): Promise<CropPreprocessing> {
+  return await read(folder, cropPreprocessing);
+}
+
+/** All from a photo to a tensor. */
+export async function readPreprocessing(folder: string): Promise<Preprocessing> {
+  return await read(folder, preprocessing);
+}
+
+/** The same of a value that was read from elsewhere, such as a model's training.json. */
+export function parsePreprocessing(value: unknown, source: string): Preprocessing {
+  return parse(value, preprocessing, source);
+}
+
+/** Writes `preprocessing.json` into an artifact's folder. */
+export async function writePreprocessing(
+  folder: string,
+  value: CropPreprocessing | Preprocessing,
+): Promise<void> {
+  await Deno.writeTextFile(join(folder, file), JSON.stringify(value, null, 2) + "\n");
+}
+
+const file = "preprocessing.json";
+
+async function read<T>(folder: string, schema: z.ZodType<T>): Promise<T> {
+  const path = join(folder, file);
+  let value: unknown;
+  try {
+    value = JSON.parse(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": ${(cause as Error).message}.`, { cause });
+  }
+  return parse(value, schema, path);
+}
+
+function parse<T>(value: unknown, schema: z.ZodType<T>, source: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new Error(
+    `Cannot use the preprocessing in "${source}": ${issue.path.join(".") || "it"}: ` +
+      `${issue.message}. Was it made by another version? Make it again: --force faceCrop.`,
+    { cause: result.error },
+  );
+}

@@ -1,0 +1,98 @@
+/**
+ * Shards of faces in the making: each is whole in a folder that outlives an interrupted run, or not
+ * there. A shard holds the faces of a fixed range of the table's rows.
+ */
+import { join } from "node:path";
+import { TarWriter } from "../formats/tar.ts";
+import { pngName, shardName } from "./artifact.ts";
+import type { Box } from "./image.ts";
+
+/** A face in a shard. */
+export interface ShardFace {
+  /** Row of its photo in the table. */
+  readonly row: number;
+  readonly box: Box;
+  readonly score: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** What is to be said of a photo; `several_faces` is used all the same. */
+export interface Problem {
+  readonly row: number;
+  readonly problem: "missing" | "unreadable" | "no_face" | "several_faces";
+  readonly detail: string;
+}
+
+/** What a shard holds. */
+export interface Shard {
+  readonly faces: readonly ShardFace[];
+  readonly problems: readonly Problem[];
+}
+
+/** A whole shard of an earlier attempt, or undefined. */
+export async function readShard(folder: string, index: number): Promise<Shard | undefined> {
+  try {
+    const { bytes, ...shard } = JSON.parse(await Deno.readTextFile(recordPath(folder, index)));
+    const { size } = await Deno.stat(join(folder, shardName(index)));
+    return size === bytes ? shard : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Writes a shard. It counts only when it is finished: its record is written last. */
+export class ShardWriter implements Disposable {
+  readonly #folder: string;
+  readonly #index: number;
+  readonly #firstFace: number;
+  readonly #tar: TarWriter;
+  readonly #faces: ShardFace[] = [];
+  readonly #problems: Problem[] = [];
+
+  /** @param firstFace number of faces in the shards before, by which the PNGs are named */
+  constructor(folder: string, index: number, firstFace: number) {
+    this.#folder = folder;
+    this.#index = index;
+    this.#firstFace = firstFace;
+    this.#tar = new TarWriter(join(folder, shardName(index)));
+  }
+
+  add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
+    const name = pngName(this.#firstFace + this.#faces.length);
+    const { offset, size } = this.#tar.add(name, png);
+    this.#faces.push({ ...face, offset, size });
+  }
+
+  problem(problem: Problem): void {
+    this.#problems.push(problem);
+  }
+
+  async finish(): Promise<Shard> {
+    this.#tar.close();
+    const shard = { faces: this.#faces, problems: this.#problems };
+    const { size: bytes } = await Deno.stat(join(this.#folder, shardName(this.#index)));
+    const path = recordPath(this.#folder, this.#index);
+    await Deno.writeTextFile(`${path}.part`, JSON.stringify({ bytes, ...shard }));
+    await Deno.rename(`${path}.part`, path);
+    return shard;
+  }
+
+  [Symbol.dispose](): void {
+    this.#tar[Symbol.dispose]();
+  }
+}
+
+/**
+ * Puts a shard's tar into the output. It stays where it was as well, so that a run that is killed
+ * now need not make it again; a second name for the same bytes costs nothing.
+ */
+export async function publishShard(folder: string, index: number, output: string): Promise<void> {
+  const from = join(folder, shardName(index)), to = join(output, shardName(index));
+  await Deno.link(from, to).catch(() => Deno.copyFile(from, to)); // some file systems have no links
+}
+
+function recordPath(folder: string, index: number): string {
+  return join(folder, shardName(index).replace(/\.tar$/, ".json"));
+}

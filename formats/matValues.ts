@@ -1,0 +1,555 @@
+/**
+ * Values in a MATLAB level-5 file. A cell or a struct only knows where its parts lie, and decodes
+ * one when it is asked for; `strings` and `numbers` decode a whole column at once. So a cell of half
+ * a million names costs four bytes each until they are wanted.
+ */
+
+/** A file that cannot be read: what is wrong, where, and what was expected. */
+export class MatError extends Error {
+  override readonly name = "MatError";
+}
+
+/** Storage types ("mi..."): what numbers look like in the file, whatever their class. */
+const storage: Record<number, { name: string; array: NumericConstructor }> = {
+  1: { name: "int8", array: Int8Array },
+  2: { name: "uint8", array: Uint8Array },
+  3: { name: "int16", array: Int16Array },
+  4: { name: "uint16", array: Uint16Array },
+  5: { name: "int32", array: Int32Array },
+  6: { name: "uint32", array: Uint32Array },
+  7: { name: "single", array: Float32Array },
+  9: { name: "double", array: Float64Array },
+  12: { name: "int64", array: BigInt64Array },
+  13: { name: "uint64", array: BigUint64Array },
+};
+
+/** Array classes ("mx...") that hold numbers. */
+const numeric: Record<number, { name: NumericClass; array: NumericConstructor }> = {
+  6: { name: "double", array: Float64Array },
+  7: { name: "single", array: Float32Array },
+  8: { name: "int8", array: Int8Array },
+  9: { name: "uint8", array: Uint8Array },
+  10: { name: "int16", array: Int16Array },
+  11: { name: "uint16", array: Uint16Array },
+  12: { name: "int32", array: Int32Array },
+  13: { name: "uint32", array: Uint32Array },
+  14: { name: "int64", array: BigInt64Array },
+  15: { name: "uint64", array: BigUint64Array },
+};
+
+/** Classes that are recognised, and not decoded. */
+const unsupported: Record<number, string> = {
+  3: "object",
+  5: "sparse matrix",
+  16: "function handle",
+  17: "object",
+};
+
+type NumericConstructor =
+  | typeof Int8Array
+  | typeof Uint8Array
+  | typeof Int16Array
+  | typeof Uint16Array
+  | typeof Int32Array
+  | typeof Uint32Array
+  | typeof Float32Array
+  | typeof Float64Array
+  | typeof BigInt64Array
+  | typeof BigUint64Array;
+
+export type NumericClass =
+  | ("double" | "single" | "logical" | "int8" | "uint8" | "int16" | "uint16")
+  | ("int32" | "uint32" | "int64" | "uint64");
+
+export type MatValue = MatNumeric | MatChar | MatCell | MatStruct | MatUnsupported;
+
+const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16, mxOPAQUE = 17;
+const miMATRIX = 14;
+const MAX_DEPTH = 100;
+const MAX_DIMENSIONS = 64;
+
+/** A tag: a type, and where its data lies. */
+interface Tag {
+  readonly type: number;
+  readonly size: number;
+  readonly data: number;
+  readonly next: number;
+}
+
+/** What precedes the data of any array. */
+interface ArrayHeader {
+  readonly class: number;
+  readonly complex: boolean;
+  readonly logical: boolean;
+  readonly dims: readonly number[];
+  /** Product of the dimensions. */
+  readonly count: number;
+  readonly name: string;
+  /** Where the header began, where the data begins, where the array ends. */
+  readonly at: number;
+  readonly data: number;
+  readonly end: number;
+}
+
+const empty: Pick<ArrayHeader, "class" | "complex" | "logical" | "dims" | "count" | "name"> = {
+  class: 6,
+  complex: false,
+  logical: false,
+  dims: [0, 0],
+  count: 0,
+  name: "",
+};
+
+/** Bytes that values are decoded from: the file's own, or a part of it unpacked. */
+export class MatSource {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+  readonly little: boolean;
+  /** Name of the file, for messages. */
+  readonly file: string;
+  #unpackedFrom: number | undefined;
+
+  /** @param unpackedFrom where, in the file, the bytes lay compressed */
+  constructor(
+    bytes: Uint8Array<ArrayBuffer>,
+    options: { little: boolean; file: string; unpackedFrom?: number },
+  ) {
+    // A Node Buffer, whose slices share memory, becomes a plain array.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.little = options.little;
+    this.file = options.file;
+    this.#unpackedFrom = options.unpackedFrom;
+  }
+
+  error(at: number, why: string, cause?: unknown): MatError {
+    const inside = this.#unpackedFrom === undefined
+      ? ""
+      : ` of the data unpacked from byte ${count(this.#unpackedFrom)}`;
+    const message = `Cannot read "${this.file}": the element at byte ${count(at)}${inside} ${why}.`;
+    return new MatError(message, cause === undefined ? undefined : { cause });
+  }
+
+  /** The tag at `at`, its data checked to lie before `end`. */
+  tag(at: number, end: number): Tag {
+    if (at + 8 > end) {
+      throw this.error(at, `should begin with a tag of 8 bytes, ${count(end - at)} remain`);
+    }
+    const word = this.view.getUint32(at, this.little);
+    const small = word >>> 16;
+    if (small !== 0) {
+      // Up to four bytes sit in the tag itself.
+      if (small > 4) {
+        throw this.error(at, `claims ${count(small)} bytes in a small element, which holds 4`);
+      }
+      return { type: word & 0xffff, size: small, data: at + 4, next: at + 8 };
+    }
+    const size = this.view.getUint32(at + 4, this.little);
+    const data = at + 8;
+    if (size > end - data) {
+      throw this.error(at, `claims ${count(size)} bytes, ${count(end - data)} remain`);
+    }
+    return { type: word, size, data, next: Math.min(data + Math.ceil(size / 8) * 8, end) };
+  }
+
+  /** The header of the matrix whose tag is at `at`. */
+  header(at: number, limit: number): ArrayHeader {
+    const tag = this.tag(at, limit);
+    if (tag.type !== miMATRIX) {
+      throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
+    }
+    const end = tag.data + tag.size;
+    if (tag.size === 0) return { ...empty, at, data: end, end };
+
+    const flags = this.tag(tag.data, end);
+    if (flags.size !== 8) throw this.error(tag.data, "should hold 8 bytes of array flags");
+    const word = this.view.getUint32(flags.data, this.little);
+    const shared = {
+      class: word & 0xff,
+      complex: (word & 0x0800) !== 0,
+      logical: (word & 0x0200) !== 0,
+      at,
+      end,
+    };
+    // Objects of newer MATLAB have no dimensions.
+    if (shared.class === mxOPAQUE) {
+      const name = this.tag(flags.next, end);
+      return { ...shared, dims: [], count: 0, name: this.#ascii(name), data: name.next };
+    }
+    const shape = this.tag(flags.next, end);
+    const rank = shape.size / 4;
+    if (shape.type !== 5 || !Number.isInteger(rank) || rank < 2 || rank > MAX_DIMENSIONS) {
+      throw this.error(flags.next, `claims ${count(shape.size)} bytes of dimensions`);
+    }
+    const dims = new Array<number>(rank);
+    let product = 1;
+    for (let i = 0; i < rank; i++) {
+      const dim = dims[i] = this.view.getInt32(shape.data + 4 * i, this.little);
+      if (dim < 0) throw this.error(flags.next, `claims a dimension of ${count(dim)}`);
+      product *= dim;
+    }
+    if (!Number.isSafeInteger(product)) {
+      throw this.error(flags.next, `claims dimensions ${dims.join(" × ")}`);
+    }
+    const name = this.tag(shape.next, end);
+    return { ...shared, dims, count: product, name: this.#ascii(name), data: name.next };
+  }
+
+  #ascii({ data, size }: Tag): string {
+    return decodeUtf8(this.bytes.subarray(data, data + size)).replace(/\0.*$/s, "");
+  }
+
+  /** `length` numbers from the tag at `at`, as the class keeps them, however they are stored. */
+  numbers(at: number, end: number, length: number, target: NumericConstructor): NumericData {
+    const tag = this.tag(at, end);
+    const stored = storage[tag.type];
+    if (!stored) throw this.error(at, `is of storage type ${tag.type}, which holds no numbers`);
+    const width = stored.array.BYTES_PER_ELEMENT;
+    if (tag.size !== length * width) {
+      throw this.error(
+        at,
+        `holds ${count(tag.size)} bytes, ` +
+          `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
+      );
+    }
+    const raw = this.bytes.slice(tag.data, tag.data + tag.size);
+    if (!this.little && width > 1) swap(raw, width);
+    const data = new stored.array(raw.buffer);
+    if (stored.array === target) return data;
+    const result = convert(data, target);
+    if (result === undefined) {
+      throw this.error(at, `holds a number that ${target.name.replace("Array", "")} cannot`);
+    }
+    return result;
+  }
+
+  /** Text from the tag at `at`; malformed parts show as U+FFFD. */
+  text(at: number, end: number): string {
+    const { type, size, data } = this.tag(at, end);
+    const bytes = this.bytes.subarray(data, data + size);
+    switch (type) {
+      case 1: // int8 and uint8: a character a byte
+      case 2:
+        return latin1(bytes);
+      case 16:
+        return decodeUtf8(bytes);
+      case 4: // uint16 holds UTF-16 units
+      case 17:
+        return (this.little ? utf16le : utf16be).decode(bytes);
+      case 6:
+      case 18: {
+        if (size % 4 !== 0) throw this.error(at, `holds ${count(size)} bytes of 4-byte characters`);
+        let text = "";
+        for (let i = 0; i < size; i += 4) {
+          const code = this.view.getUint32(data + i, this.little);
+          text += code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code);
+        }
+        return text.toWellFormed();
+      }
+      default:
+        throw this.error(at, `is of storage type ${type}, which holds no text`);
+    }
+  }
+
+  /** Where `length` arrays, one after the other, begin. */
+  children(at: number, end: number, length: number): Uint32Array {
+    // Each takes a tag, so a count that lies costs no memory.
+    if (length * 8 > end - at) {
+      throw this.error(
+        at,
+        `should be the first of ${count(length)} arrays, which do not fit in ` +
+          `the ${count(end - at)} bytes that remain`,
+      );
+    }
+    const positions = new Uint32Array(length);
+    for (let i = 0; i < length; i++) {
+      const tag = this.tag(at, end);
+      if (tag.type !== miMATRIX) {
+        throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
+      }
+      positions[i] = at;
+      at = tag.next;
+    }
+    return positions;
+  }
+}
+
+export type NumericData =
+  | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
+  | (Float32Array | Float64Array | BigInt64Array | BigUint64Array);
+
+/** The name of the variable at `at`. */
+export function variableName(source: MatSource, at: number, end: number): string {
+  return source.header(at, end).name;
+}
+
+/** The value at `at`. */
+export function valueAt(source: MatSource, at: number, end: number, depth = 0): MatValue {
+  const header = source.header(at, end);
+  if (depth > MAX_DEPTH) {
+    throw source.error(at, `is nested more than ${MAX_DEPTH} cells and structs deep`);
+  }
+  if (header.class === mxCELL) return new MatCell(source, header, depth);
+  if (header.class === mxSTRUCT) return new MatStruct(source, header, depth);
+  if (header.class === mxCHAR) return new MatChar(source, header);
+  if (header.class in numeric) return new MatNumeric(source, header);
+  if (header.class in unsupported) {
+    return new MatUnsupported(unsupported[header.class], header.dims);
+  }
+  throw source.error(at, `is of class ${header.class}, which is unknown`);
+}
+
+/** Numbers, column by column, in the typed array of their class. */
+export class MatNumeric {
+  readonly kind = "numeric";
+  readonly class: NumericClass;
+  readonly dims: readonly number[];
+  readonly data: NumericData;
+  readonly imaginary?: NumericData;
+
+  constructor(source: MatSource, header: ArrayHeader) {
+    const { name, array } = numeric[header.class];
+    this.class = header.logical ? "logical" : name;
+    this.dims = header.dims;
+    if (header.data === header.end && header.count === 0) {
+      this.data = new array(0);
+      return;
+    }
+    this.data = source.numbers(header.data, header.end, header.count, array);
+    if (header.complex) {
+      const real = source.tag(header.data, header.end);
+      this.imaginary = source.numbers(real.next, header.end, header.count, array);
+    }
+  }
+
+  /** As float64, whatever the class. */
+  float64(): Float64Array {
+    return this.data instanceof Float64Array
+      ? this.data
+      : convert(this.data, Float64Array) as Float64Array;
+  }
+}
+
+/** Text: a row of characters, or several rows of one length. */
+export class MatChar {
+  readonly kind = "char";
+  readonly dims: readonly number[];
+  readonly rows: readonly string[];
+
+  constructor(source: MatSource, header: ArrayHeader) {
+    this.dims = header.dims;
+    const [height] = header.dims;
+    const text = header.data === header.end ? "" : source.text(header.data, header.end);
+    if (height <= 1 || header.count === 0) {
+      this.rows = [text];
+      return;
+    }
+    // Column by column. MATLAB counts UTF-16 units; some writers count code points.
+    const units = [...text].length === header.count ? [...text] : text.split("");
+    if (units.length !== header.count) {
+      throw source.error(
+        header.at,
+        `holds ${count(units.length)} characters, its dimensions are ${header.dims.join(" × ")}`,
+      );
+    }
+    const rows = new Array<string>(height).fill("");
+    for (let i = 0; i < units.length; i++) rows[i % height] += units[i];
+    this.rows = rows;
+  }
+
+  /** The rows, joined by newlines. */
+  get text(): string {
+    return this.rows.join("\n");
+  }
+}
+
+/** An array of arrays. */
+export class MatCell {
+  readonly kind = "cell";
+  readonly dims: readonly number[];
+  readonly length: number;
+  #source: MatSource;
+  #header: ArrayHeader;
+  #positions: Uint32Array;
+  #depth: number;
+
+  constructor(source: MatSource, header: ArrayHeader, depth: number) {
+    this.dims = header.dims;
+    this.length = header.count;
+    this.#source = source;
+    this.#header = header;
+    this.#depth = depth;
+    this.#positions = source.children(header.data, header.end, header.count);
+  }
+
+  /** Part `i`, counted column by column. */
+  at(i: number): MatValue {
+    return valueAt(this.#source, this.#positions[i], this.#header.end, this.#depth + 1);
+  }
+
+  /** Every part as text; an empty array is the empty string. */
+  strings(): string[] {
+    const source = this.#source;
+    return Array.from(this.#positions, (at, i) => {
+      const header = source.header(at, this.#header.end);
+      if (header.class === mxCHAR && header.dims[0] === 1) {
+        return header.data === header.end ? "" : source.text(header.data, header.end);
+      }
+      if (header.count === 0 && header.class < mxFUNCTION) return "";
+      throw source.error(at, `, part ${count(i)} of a cell, is not a row of text`);
+    });
+  }
+
+  /** Every part as `width` numbers, one after the other; an empty array is NaN, `width` times. */
+  numbers(width: number): Float64Array {
+    const source = this.#source;
+    const result = new Float64Array(this.length * width);
+    for (let i = 0; i < this.length; i++) {
+      const at = this.#positions[i];
+      const header = source.header(at, this.#header.end);
+      if (header.class in numeric && header.count === width) {
+        const data = source.numbers(header.data, header.end, width, Float64Array);
+        result.set(data as Float64Array, i * width);
+      } else if (header.class in numeric && header.count === 0) {
+        result.fill(NaN, i * width, (i + 1) * width);
+      } else {
+        throw source.error(at, `, part ${count(i)} of a cell, is not ${width} numbers`);
+      }
+    }
+    return result;
+  }
+}
+
+/** A struct, or an array of structs with the same fields. */
+export class MatStruct {
+  readonly kind = "struct";
+  readonly dims: readonly number[];
+  readonly length: number;
+  readonly fields: readonly string[];
+  #source: MatSource;
+  #header: ArrayHeader;
+  #positions: Uint32Array;
+  #depth: number;
+
+  constructor(source: MatSource, header: ArrayHeader, depth: number) {
+    const { end } = header;
+    const width = source.tag(header.data, end);
+    const step = width.size === 4 ? source.view.getInt32(width.data, source.little) : 0;
+    const names = source.tag(width.next, end);
+    if (width.type !== 5 || step < 1 || names.size % step !== 0) {
+      throw source.error(
+        header.data,
+        `should give the length of field names: ${count(step)} for ${count(names.size)} bytes`,
+      );
+    }
+    this.dims = header.dims;
+    this.length = header.count;
+    this.fields = Array.from({ length: names.size / step }, (_, i) => {
+      const start = names.data + i * step;
+      return decodeUtf8(source.bytes.subarray(start, start + step)).replace(/\0.*$/s, "");
+    });
+    this.#source = source;
+    this.#header = header;
+    this.#depth = depth;
+    this.#positions = source.children(names.next, end, this.length * this.fields.length);
+  }
+
+  has(field: string): boolean {
+    return this.fields.includes(field);
+  }
+
+  /** A field of the struct, or of one of the array, counted column by column. */
+  get(field: string, index = 0): MatValue {
+    const column = this.fields.indexOf(field);
+    if (column < 0 || !(index >= 0 && index < this.length)) {
+      throw this.#source.error(
+        this.#header.at,
+        column < 0
+          ? `has no field "${field}", only ${this.fields.join(", ")}`
+          : `has ${count(this.length)} structs, number ${index} was asked for`,
+      );
+    }
+    const at = this.#positions[index * this.fields.length + column];
+    return valueAt(this.#source, at, this.#header.end, this.#depth + 1);
+  }
+
+  /** A field that holds real numbers, as float64. */
+  numbers(field: string): Float64Array {
+    const value = this.get(field);
+    if (value.kind === "numeric" && !value.imaginary) return value.float64();
+    throw this.#unlike(field, value, "real numbers");
+  }
+
+  /** A field that holds a cell. */
+  cell(field: string): MatCell {
+    const value = this.get(field);
+    if (value.kind === "cell") return value;
+    throw this.#unlike(field, value, "a cell");
+  }
+
+  #unlike(field: string, value: MatValue, wanted: string): MatError {
+    const is = value.kind === "unsupported" ? value.class : value.kind;
+    return this.#source.error(
+      this.#header.at,
+      `has a field "${field}" of kind ${is}, ${wanted} was expected`,
+    );
+  }
+}
+
+/** A value of a class that is not decoded. */
+export class MatUnsupported {
+  readonly kind = "unsupported";
+  readonly class: string;
+  readonly dims: readonly number[];
+
+  constructor(name: string, dims: readonly number[]) {
+    this.class = name;
+    this.dims = dims;
+  }
+}
+
+/** Numbers of one type as another; undefined if one would change. Floats may lose precision. */
+function convert(data: NumericData, target: NumericConstructor): NumericData | undefined {
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  if (target === BigInt64Array || target === BigUint64Array) {
+    const result = new target(data.length);
+    for (let i = 0; i < data.length; i++) {
+      if (!big && !Number.isInteger(data[i])) return undefined;
+      result[i] = BigInt(data[i]);
+      if (result[i] !== BigInt(data[i])) return undefined;
+    }
+    return result;
+  }
+  const numbers = big ? Float64Array.from(data as BigInt64Array, Number) : data as Float64Array;
+  const result = new (target as typeof Float64Array)(numbers);
+  if (target !== Float64Array && target as unknown !== Float32Array) {
+    for (let i = 0; i < result.length; i++) if (result[i] !== numbers[i]) return undefined;
+  }
+  return result;
+}
+
+/** Reverses the bytes of each number, in place. */
+function swap(bytes: Uint8Array, width: number): void {
+  for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse();
+}
+
+const utf8 = new TextDecoder();
+const utf16le = new TextDecoder("utf-16le");
+const utf16be = new TextDecoder("utf-16be");
+
+function decodeUtf8(bytes: Uint8Array): string {
+  // Almost all text is short and ASCII, for which this is the faster way.
+  return bytes.length < 64 && bytes.every((byte) => byte < 0x80)
+    ? latin1(bytes)
+    : utf8.decode(bytes);
+}
+
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]);
+  return text;
+}
+
+function count(n: number): string {
+  return n.toLocaleString("en");
+}

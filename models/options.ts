@@ -1,0 +1,19 @@
+/** What the networks' parameters may be. Apart from them, so that reading it loads no TensorFlow.js. */
+
+/** Distributions of initial kernels; Glorot's is also known as Xavier's. */
+export const initializers = ["glorotUniform", "glorotNormal", "heUniform", "heNormal"] as const;
+export type Initializer = (typeof initializers)[number];
+
+/**
+ * The dense layers of the report's gender network, named by their units. Each is followed by ReLU,
+ * some also by batch normalisation and dropout.
+ */
+export const genderDense = [
+  { units: 512, normalise: true, drop: true },
+  { units: 256, normalise: true, drop: true },
+  { units: 128, normalise: true, drop: true },
+  { units: 64, normalise: true, drop: false },
+  { units: 16, normalise: false, drop: false },
+] as const;
+export type GenderDense = (typeof genderDense)[number]["units"];
+export const genderDenseUnits: readonly GenderDense[] = genderDense.map(({ units }) => units);

@@ -1,0 +1,41 @@
+/**
+ * An example of a stage from outside: blurs the faces before the networks see them.
+ *
+ * ```yaml
+ * plugins: [./plugins/blur.ts]
+ * stages:
+ *   faceCrop:
+ *   blur: { sigma: 2 }
+ *   resize32: { inputs: { faces: blur } }
+ * ```
+ *
+ * blur takes its faces from faceCrop, the only other stage that makes some. For resize32 there are
+ * two that do, so it is told which one is meant.
+ */
+import { z } from "zod";
+import { defineStage } from "../runner/stage.ts";
+import { faces } from "../stages/artifacts.ts";
+
+export default defineStage({
+  name: "blur",
+  summary: "Blur the faces, to see how much detail the networks need",
+  inputs: { faces },
+  outputs: { faces },
+  params: z.strictObject({
+    sigma: z.number().min(0.3).max(100).default(1.5).describe(
+      "Standard deviation of the Gaussian filter, in pixels of the crop",
+    ),
+  }),
+  async run({ faces }, { sigma }, context) {
+    // Heavy modules load here, so that a run with nothing to do does without them.
+    const { default: sharp } = await import("sharp");
+    const { mapFaces } = await import("../faces/artifact.ts");
+    await mapFaces(
+      faces.path,
+      context.outputs.faces,
+      context,
+      `blur sigma=${sigma}`, // kept in preprocessing.json: what a model's faces went through
+      async (png) => await sharp(png).blur(sigma).png().toBuffer(),
+    );
+  },
+});

@@ -1,0 +1,59 @@
+/**
+ * A control experiment: deals the labels out anew among the images. A network that is trained on
+ * what comes out has nothing to learn, and must not beat guessing on the test set. If it does,
+ * something tells it the answers.
+ *
+ * ```yaml
+ * plugins: [./plugins/shuffleLabels.ts]
+ * stages:
+ *   resize32:
+ *   shuffleLabels:
+ *   split: { inputs: { dataset: shuffleLabels } }
+ * ```
+ *
+ * Every other stage that takes a dataset needs the same `inputs` as split.
+ */
+import { join } from "node:path";
+import { z } from "zod";
+import { random } from "../compute/random.ts";
+import { defineStage } from "../runner/stage.ts";
+import { dataset } from "../stages/artifacts.ts";
+
+export default defineStage({
+  name: "shuffleLabels",
+  summary: "Deal the labels out anew among the images: a control experiment",
+  inputs: { dataset },
+  outputs: { dataset },
+  params: z.strictObject({}),
+  seeded: true,
+  async run({ dataset }, _params, context) {
+    const { readParquet, writeParquet } = await import("../formats/parquet.ts");
+    const from = (file: string) => join(dataset.path, file);
+    const to = (file: string) => join(context.outputs.dataset, file);
+    const { age, gender, name, identity, dataset: source, path } = await readParquet(
+      from("table.parquet"),
+      {
+        name: "string?",
+        age: "int32",
+        gender: "int32",
+        identity: "string?",
+        dataset: "string",
+        path: "string",
+      },
+    );
+    // Age and gender stay together. Names and identities stay with the images, so that a split by
+    // identity still keeps all images of a person on one side.
+    const owner = Int32Array.from(age, (_, row) => row);
+    random(context.seed, "labels").shuffle(owner);
+    await writeParquet(to("table.parquet"), {
+      name: { type: "string", values: name, nullable: true },
+      age: { type: "int32", values: Array.from(owner, (row) => age[row]) },
+      gender: { type: "int32", values: Array.from(owner, (row) => gender[row]) },
+      identity: { type: "string", values: identity, nullable: true },
+      dataset: { type: "string", values: source },
+      path: { type: "string", values: path },
+    });
+    await Deno.copyFile(from("images.npy"), to("images.npy"));
+    await Deno.copyFile(from("preprocessing.json"), to("preprocessing.json"));
+  },
+});

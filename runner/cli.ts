@@ -1,0 +1,316 @@
+/** The command line: words in, exit code out. */
+import { join } from "node:path";
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { type Config, findPipeline, readConfig } from "./config.ts";
+import { ConfigError, didYouMean, explain, list, UsageError } from "./errors.ts";
+import { mermaid, type Plan, plan } from "./graph.ts";
+import { Locked } from "./lockfile.ts";
+import { Modules } from "./modules.ts";
+import { fromFileUrl, readTextIfThere, short, userFolder, writeWhole } from "./paths.ts";
+import { Registry, type StageSource } from "./registry.ts";
+import { clock, createReporter, type Reporter, standardOutput } from "./reporter.ts";
+import { runPlan, type RunReport, type Selection, type Workshop } from "./run.ts";
+import { pipelineJsonSchema, referenceMarkdown } from "./schema.ts";
+import { parseOverride } from "./source.ts";
+import { Store } from "./store.ts";
+
+/** What the command line is about; the runner itself knows no stage. */
+export interface Program {
+  /** Folder of deno.json. */
+  project: string;
+  stages: readonly StageSource[];
+  resolveCompute: Workshop["resolveCompute"];
+}
+
+export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;
+
+const HELP = {
+  main: `Reproducible experiments on faces, from a YAML file.
+
+  deno task run PIPELINE      run a pipeline
+  deno task serve [PIPELINE]  start its services, such as the webcam page
+  deno task graph [PIPELINE]  print its stages as a Mermaid diagram
+  deno task schema [PIPELINE] write the JSON Schema that editors complete from
+  deno task test              run the tests
+
+Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/faces" is
+experiments/faces.yaml.`,
+  run: `Run a pipeline: every stage whose result is not there yet.
+
+  deno task run PIPELINE [OPTIONS]
+
+  --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set split.test=0.1
+                           --set 'download.datasets=[wiki_crop]' (may be repeated)
+  --seed N                 override the seed
+  --until STAGE            run this stage and what it needs
+  --from STAGE             run this stage and what needs it
+  --only STAGE             run this stage alone
+  --force STAGE            run this stage even if its result is there (may be repeated)
+  --dry-run                say what would run and why, and run nothing
+  --json                   print one JSON object to stdout at the end; all else goes to stderr
+  --help
+
+Exit codes: 0 done, 1 a stage failed, 2 the config or the command line is wrong, 130 interrupted.
+Ctrl-C stops after the step at hand; the next run goes on from there.`,
+  serve: `Start a pipeline's services. What they need runs first, if it has not run yet.
+
+  deno task serve [PIPELINE] [OPTIONS]      (PIPELINE: pipeline unless given)
+
+  --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set webcamServe.port=9000
+  --seed N                 override the seed
+  --help`,
+  graph: `Print a pipeline's stages as a Mermaid flowchart, which GitHub and mermaid.live draw.
+
+  deno task graph [PIPELINE] [--set STAGE.PARAM=VALUE]     (PIPELINE: pipeline unless given)`,
+  schema: `Write PIPELINE.schema.json beside a pipeline: completion and checks in editors that know
+the YAML language server. It has the built-in stages and the pipeline's own plugins. For the
+project's own pipeline.yaml the README's reference is written too.
+
+  deno task schema [PIPELINE] [--check]     (PIPELINE: pipeline unless given)
+
+  --check                  write nothing; exit with 1 if what is there is out of date`,
+} as const;
+
+const OPTIONS = {
+  help: { type: "boolean", short: "h" },
+  set: { type: "string", multiple: true },
+  seed: { type: "string" },
+  until: { type: "string" },
+  from: { type: "string" },
+  only: { type: "string" },
+  force: { type: "string", multiple: true },
+  "dry-run": { type: "boolean" },
+  json: { type: "boolean" },
+  check: { type: "boolean" },
+} as const satisfies ParseArgsConfig["options"];
+
+type Command = Exclude<keyof typeof HELP, "main">;
+
+const TAKES: Record<Command, readonly (keyof typeof OPTIONS)[]> = {
+  run: ["help", "set", "seed", "until", "from", "only", "force", "dry-run", "json"],
+  serve: ["help", "set", "seed"],
+  graph: ["help", "set"],
+  schema: ["help", "check"],
+};
+
+/** Runs a command line and returns its exit code. */
+export async function main(args: readonly string[], program: Program): Promise<number> {
+  const [command = "", ...rest] = args;
+  const json = rest.includes("--json");
+  const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
+  const complain = (text: string) =>
+    createReporter(standardOutput("stderr")).line(`${reporter.paint.bad("error")}: ${text}`);
+  try {
+    if (!isCommand(command)) {
+      if (command === "" || command === "--help" || command === "help") {
+        reporter.line(HELP.main);
+        return EXIT.ok;
+      }
+      throw new UsageError(
+        `there is no command "${command}".${didYouMean(command, Object.keys(TAKES))}`,
+      );
+    }
+    const { values, name } = readArguments(command, rest);
+    if (values.help) {
+      reporter.line(HELP[command]);
+      return EXIT.ok;
+    }
+    return await COMMANDS[command]({ values, name, program, reporter });
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof UsageError)) throw error;
+    const problems = error instanceof ConfigError && error.problems.length > 1
+      ? `${error.problems.length} things are wrong:\n`
+      : "";
+    complain(problems + explain(error));
+    if (json) {
+      console.log(JSON.stringify({ ok: false, error: error.message, stages: [], metrics: {} }));
+    }
+    return EXIT.config;
+  }
+}
+
+interface Call {
+  values: Values;
+  name: string;
+  program: Program;
+  reporter: Reporter;
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
+function isCommand(text: string): text is Command {
+  return text in TAKES;
+}
+
+function readArguments(command: Command, args: string[]): { values: Values; name: string } {
+  const known = TAKES[command];
+  const options = Object.fromEntries(known.map((key) => [key, OPTIONS[key]]));
+  let parsed;
+  try {
+    parsed = parseArgs({ args, options, allowPositionals: true });
+  } catch (cause) {
+    const typed = args.find((arg) =>
+      arg.startsWith("-") && !known.some((key) => arg.split("=")[0] === `--${key}`)
+    );
+    const names = known.map((key) => `--${key}`);
+    throw new UsageError(
+      typed
+        ? `deno task ${command} has no option "${typed}".${didYouMean(typed, names)} ` +
+          `It has ${list(names)}.`
+        : (cause as Error).message,
+    );
+  }
+  const values = parsed.values as Values;
+  const [name, ...others] = parsed.positionals;
+  if (others.length > 0) {
+    throw new UsageError(`one pipeline at a time; got ${list(parsed.positionals)}`);
+  }
+  if (name === undefined && command === "run" && !values.help) {
+    throw new UsageError("which pipeline? deno task run pipeline runs pipeline.yaml");
+  }
+  return { values, name: name ?? "pipeline" };
+}
+
+const COMMANDS: Record<Command, (call: Call) => Promise<number>> = {
+  async run({ values, name, program, reporter }) {
+    const planned = await planOf(name, values, program);
+    const ids = planned.stages.map((stage) => stage.id);
+    for (const option of ["until", "from", "only", "force"] as const) {
+      for (const id of [values[option] ?? []].flat()) {
+        if (!ids.includes(id)) {
+          throw new UsageError(
+            `--${option} ${id}: the pipeline has no such stage.${didYouMean(id, ids)} ` +
+              `It has ${list(ids)}.`,
+          );
+        }
+      }
+    }
+    const { from, only, force } = values;
+    const until = values.until === undefined ? undefined : [values.until];
+    return await execute(planned, { until, from, only, force }, program, reporter, values);
+  },
+
+  async serve({ values, name, program, reporter }) {
+    const planned = await planOf(name, values, program);
+    const services = planned.stages.filter((stage) => stage.stage.service);
+    if (services.length === 0) {
+      const { text } = planned.source.at(["stages"], true);
+      throw new UsageError(
+        `${text}: the pipeline has no service; add "webcamServe:" to its stages`,
+      );
+    }
+    const until = services.flatMap((stage) => stage.after);
+    return await execute(planned, { until }, program, reporter, {}, true);
+  },
+
+  async graph({ values, name, program, reporter }) {
+    reporter.line(mermaid(await planOf(name, values, program)));
+    return EXIT.ok;
+  },
+
+  async schema({ values, name, program, reporter }) {
+    const { project } = program;
+    const { config, registry } = await configOf(name, values, program);
+    const stages = await Promise.all(
+      registry.names().map(async (stage) => (await registry.get(stage)).stage),
+    );
+    const own = config.file === join(project, "pipeline.yaml");
+    const built = new Set(program.stages.map((source) => source.name));
+    const writes: [string, string][] = [[
+      config.file.replace(/\.ya?ml$/, ".schema.json"),
+      JSON.stringify(pipelineJsonSchema(stages), null, 2) + "\n",
+    ]];
+    if (own) {
+      const readme = join(project, "README.md");
+      const text = await readTextIfThere(readme);
+      const reference = referenceMarkdown(stages.filter((stage) => built.has(stage.name)));
+      if (text !== undefined) writes.push([readme, insertReference(text, reference)]);
+    }
+    let stale = false;
+    for (const [path, text] of writes) {
+      if (await readTextIfThere(path) === text) continue;
+      stale = true;
+      const shown = short(path, project);
+      if (!values.check) await writeWhole(path, text);
+      reporter.line(values.check ? `${shown} is out of date: deno task schema` : `wrote ${shown}`);
+    }
+    return stale && values.check ? EXIT.failed : EXIT.ok;
+  },
+};
+
+/** Puts the reference between the README's markers. */
+export function insertReference(text: string, reference: string): string {
+  return text.replace(
+    /(<!-- reference -->\n)[\s\S]*?(<!-- \/reference -->)/,
+    (_, open, close) =>
+      `${open}<!-- deno-fmt-ignore-start -->\n\n${reference}\n<!-- deno-fmt-ignore-end -->\n${close}`,
+  );
+}
+
+async function configOf(
+  name: string,
+  values: Values,
+  { project, stages }: Program,
+): Promise<{ config: Config; registry: Registry }> {
+  const overrides = (values.set ?? []).map(parseOverride);
+  if (values.seed !== undefined) {
+    const seed = { path: ["seed"], value: Number(values.seed), text: `--seed ${values.seed}` };
+    overrides.push(Number.isNaN(seed.value) ? { ...seed, value: values.seed } : seed);
+  }
+  const user = userFolder();
+  const file = await findPipeline(name, user, project);
+  const registry = new Registry().add(stages);
+  return { config: await readConfig(file, { project, user, registry, overrides }), registry };
+}
+
+async function planOf(name: string, values: Values, program: Program): Promise<Plan> {
+  return plan((await configOf(name, values, program)).config);
+}
+
+async function execute(
+  planned: Plan,
+  selection: Selection,
+  { project, resolveCompute }: Program,
+  reporter: Reporter,
+  { json, "dry-run": dryRun = false }: Values,
+  services = false,
+): Promise<number> {
+  const interrupt = new AbortController();
+  const stop = () => {
+    if (interrupt.signal.aborted) Deno.exit(EXIT.interrupted);
+    reporter.line("stopping after the step at hand (press Ctrl-C again to stop at once)");
+    interrupt.abort(new Error("interrupted"));
+  };
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  signals.forEach((signal) => Deno.addSignalListener(signal, stop));
+  const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
+  const shop: Workshop = {
+    project,
+    store: new Store(planned.artifacts),
+    modules: new Modules(project, join(planned.artifacts, ".cache", "modules.json"), imports),
+    locked: new Locked(await readTextIfThere(join(project, "deno.lock"))),
+    uncounted: [fromFileUrl(new URL(".", import.meta.url))],
+    resolveCompute,
+    reporter,
+    signal: interrupt.signal,
+  };
+  try {
+    const report = await runPlan(planned, selection, shop, { dryRun, services });
+    if (json) console.log(JSON.stringify(report));
+    if (!services) summarise(report, dryRun, reporter);
+    if (interrupt.signal.aborted && !services) return EXIT.interrupted;
+    return report.ok ? EXIT.ok : EXIT.failed;
+  } finally {
+    signals.forEach((signal) => Deno.removeSignalListener(signal, stop));
+  }
+}
+
+function summarise({ stages, seconds, ok }: RunReport, dryRun: boolean, reporter: Reporter): void {
+  if (dryRun) return;
+  const counted = (["ran", "cached", "failed"] as const).flatMap((status) => {
+    const count = stages.filter((stage) => stage.status === status).length;
+    return count > 0 ? [`${count} ${status}`] : [];
+  });
+  const { good, bad } = reporter.paint;
+  reporter.line(`${ok ? good("done") : bad("not done")} in ${clock(seconds)}: ${list(counted)}`);
+}

@@ -1,0 +1,88 @@
+/** Curves through points, and the head's turn. */
+import { num, type Point } from "./svg.ts";
+
+/** A smooth path through all points (Catmull-Rom, as cubic Béziers). */
+export function smooth(points: readonly Point[], closed = false): string {
+  const count = points.length;
+  const at = (i: number): Point =>
+    closed ? points[(i + count) % count] : points[Math.min(Math.max(i, 0), count - 1)];
+  let d = `M${pair(points[0])}`;
+  for (let i = 0; i < (closed ? count : count - 1); i++) {
+    const [before, from, to, after] = [at(i - 1), at(i), at(i + 1), at(i + 2)];
+    const first: Point = [from[0] + (to[0] - before[0]) / 6, from[1] + (to[1] - before[1]) / 6];
+    const second: Point = [to[0] - (after[0] - from[0]) / 6, to[1] - (after[1] - from[1]) / 6];
+    d += `C${pair(first)} ${pair(second)} ${pair(to)}`;
+  }
+  return closed ? d + "Z" : d;
+}
+
+/** The outline of a ribbon between two lines that run the same way. */
+export function ribbon(one: readonly Point[], other: readonly Point[]): string {
+  const back = smooth([...other].reverse()).slice(1);
+  return `${smooth(one)}L${back}Z`;
+}
+
+/** Points and their mirror images, as one closed outline: from the top's middle clockwise. */
+export function symmetric(right: readonly Point[]): Point[] {
+  const left = right.filter(([x]) => x !== 0).map(([x, y]): Point => [-x, y]).reverse();
+  return [...right, ...left];
+}
+
+/** The point that is `share` of the way from one to the other. */
+export function between(one: Point, other: Point, share: number): Point {
+  return [one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share];
+}
+
+/** The line that is `share` of the way from one line to another with as many points. */
+export function betweenLines(one: readonly Point[], other: readonly Point[], share: number) {
+  return one.map((point, i) => between(point, other[i], share));
+}
+
+/** Evenly many points along a polyline, by index. */
+export function along(line: readonly Point[], place: number): Point {
+  const at = Math.min(1, Math.max(0, place)) * (line.length - 1);
+  const low = Math.min(Math.floor(at), line.length - 2);
+  return between(line[low], line[low + 1], at - low);
+}
+
+/** `x, y` as path data. */
+export function pair([x, y]: Point): string {
+  return `${num(x)} ${num(y)}`;
+}
+
+/** Between two values, the share clipped to 0..1. */
+export function lerp(from: number, to: number, share: number): number {
+  return from + (to - from) * Math.min(1, Math.max(0, share));
+}
+
+/** 0 below `from`, 1 above `to`, smooth between. */
+export function ease(from: number, to: number, value: number): number {
+  const t = Math.min(1, Math.max(0, (value - from) / (to - from)));
+  return t * t * (3 - 2 * t);
+}
+
+/** A stroke along points that swells to `width` in the middle and ends in points, as a brush's. */
+export function taper(points: readonly Point[], width: number, peak = 0.5): string {
+  const last = points.length - 1;
+  const side = (sign: number) =>
+    points.map(([x, y], i): Point => {
+      const [from, to] = [points[Math.max(0, i - 1)], points[Math.min(last, i + 1)]];
+      const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+      const length = Math.hypot(dx, dy) || 1;
+      const t = i / last;
+      const swell = Math.sin(
+        Math.PI * (t < peak ? t / peak / 2 : 0.5 + (t - peak) / (1 - peak) / 2),
+      );
+      const half = sign * width * swell / 2;
+      return [x - dy / length * half, y + dx / length * half];
+    });
+  return ribbon(side(1), side(-1));
+}
+
+/** Points on a quadratic Bézier curve. */
+export function bend(from: Point, control: Point, to: Point, count = 7): Point[] {
+  return Array.from({ length: count }, (_, i) => {
+    const t = i / (count - 1);
+    return between(between(from, control, t), between(control, to, t), t);
+  });
+}

@@ -1,0 +1,628 @@
+/**
+ * Hair. A style is a list of tufts: an outline, and strands that run in it from the root to the tip.
+ * Tufts behind the head are painted before it, the others after the face.
+ */
+import { type Colour, lch, mix, shift } from "./colour.ts";
+import { along, bend, between, betweenLines, lerp, ribbon, smooth, taper } from "./geometry.ts";
+import type { Head } from "./head.ts";
+import type { Rng } from "../compute/random.ts";
+import type { Drawing, Point } from "./svg.ts";
+import type { HairStyle } from "./traits.ts";
+
+interface Tuft {
+  readonly outline: string;
+  readonly strands: readonly (readonly Point[])[];
+  /** Added to the lightness: what lies behind is darker. */
+  readonly tone?: number;
+  readonly opacity?: number;
+  /** Softens the border, in pixels. */
+  readonly blur?: number;
+  /** How strongly strands show. */
+  readonly grain?: number;
+  /** Lines that shine. */
+  readonly sheen?: readonly (readonly Point[])[];
+  /** Another colour than the hair's: a band that holds it. */
+  readonly colour?: Colour;
+}
+
+interface Style {
+  readonly behind: readonly Tuft[];
+  readonly front: readonly Tuft[];
+}
+
+/** The tufts of the head's style. */
+export function arrangeHair(head: Head, rng: Rng): Style {
+  return styles[head.traits.hair.style](head, rng);
+}
+
+/** What of the hair is behind the neck and shoulders. */
+export function drawHairBehind(d: Drawing, head: Head, style: Style, rng: Rng): void {
+  for (const tuft of style.behind) drawTuft(d, head, tuft, rng);
+}
+
+/** The hair that frames the face, and its shadow on the skin. */
+export function drawHairFront(d: Drawing, head: Head, style: Style, rng: Rng): void {
+  const shade = style.front.filter(({ opacity = 1 }) => opacity > 0.7);
+  if (shade.length > 0) {
+    d.group({ "clip-path": d.clip(smooth(head.outline, true)) }, () => {
+      const away = head.traits.light.side < 0 ? 1 : -1;
+      const steps = [1, 2.2, 3.4, 4.8, 6.4].map((y): Point => [away * y * 0.4, y]);
+      for (const { outline } of shade) d.shadow(outline, head.skin.deep, 0.62, steps);
+    });
+  }
+  for (const tuft of style.front) drawTuft(d, head, tuft, rng);
+}
+
+function drawTuft(d: Drawing, head: Head, tuft: Tuft, rng: Rng): void {
+  const { hair, skull, traits } = head;
+  const { tone = 0, opacity = 1, grain = 1 } = tuft;
+  const base = shift(tuft.colour ?? hair.base, tone);
+  d.group(
+    { opacity: opacity < 1 ? opacity : undefined, filter: tuft.blur && d.blur(tuft.blur) },
+    () => {
+      d.path(tuft.outline, {
+        fill: d.linear([
+          [0, shift(base, 0.015)],
+          [0.35, base],
+          [1, mix(base, hair.dark, tuft.colour ? 0 : 0.55)],
+        ], { gradientUnits: "userSpaceOnUse", x1: 0, y1: skull.y - skull.ry, x2: 0, y2: 95 }),
+      });
+      d.group({ "clip-path": d.clip(tuft.outline) }, () => {
+        const inks: [Colour, number, number][] = [
+          [shift(hair.dark, tone), 1.5, 0.5],
+          [shift(hair.dark, tone - 0.03), 0.8, 0.55],
+          [shift(hair.light, tone), 0.9, 0.5],
+          [shift(hair.light, tone + 0.05), 0.55, 0.45],
+        ];
+        const paths = inks.map(() => "");
+        for (const strand of tuft.strands) paths[rng.int(inks.length)] += smooth(strand);
+        for (const [i, [colour, width, strength]] of inks.entries()) {
+          if (paths[i]) d.line(paths[i], colour, width, strength * grain);
+        }
+        for (const line of tuft.sheen ?? []) {
+          d.path(taper(line, 5), {
+            fill: shift(hair.light, 0.04),
+            opacity: 0.16 * (0.4 + traits.light.strength),
+          });
+        }
+        if (tone > -0.02 && !tuft.colour) {
+          const shine = 0.55 * traits.light.strength * (0.5 + 0.5 * Math.abs(traits.light.side));
+          d.glow(
+            [24 * traits.light.side, skull.y - skull.ry * 0.62],
+            34,
+            17,
+            shift(hair.light, 0.08),
+            shine,
+            24 * traits.light.side,
+          );
+          d.glow(
+            [-52 * Math.sign(traits.light.side), 0],
+            26,
+            60,
+            hair.dark,
+            0.5 * traits.light.strength,
+          );
+        }
+      });
+    },
+  );
+}
+
+/** Points on the hair's outer border over the skull, from one angle to another (0 is up, degrees). */
+function arc(
+  head: Head,
+  top: number,
+  side: number,
+  from: number,
+  to: number,
+  count: number,
+): Point[] {
+  const { skull } = head;
+  return Array.from({ length: count }, (_, i): Point => {
+    const angle = (from + (to - from) * i / (count - 1)) * Math.PI / 180;
+    return [
+      (skull.rx + side) * Math.sin(angle),
+      skull.y - (skull.ry + top) * Math.cos(angle),
+    ];
+  });
+}
+
+/** How far the hair stands off the skull. */
+function volume({ traits }: Head): { top: number; side: number } {
+  const { hair, growth, person } = traits;
+  const coily = Math.max(0, person.hairTexture - 0.5) * 2;
+  const grown = lerp(0.6, 1, growth);
+  return {
+    top: (4 + 7 * hair.volume + 6 * coily) * grown,
+    side: (3 + 4 * hair.volume + 5 * coily) * grown,
+  };
+}
+
+/** Where the hair begins, from the left ear over the forehead to the right. */
+function hairline(head: Head): Point[] {
+  const { skull, eyes, brow, hairline: y, at, traits } = head;
+  const back = traits.hair.recession;
+  const half = (side: -1 | 1): Point[] => [
+    at(side * skull.rx * 0.33, y + 1 - 17 * back),
+    at(side * skull.rx * 0.6, y + 7 - 20 * back),
+    at(side * skull.rx * 0.79, lerp(y, brow, 0.52) - 15 * back),
+    [side * (skull.rx - 6.5), brow + 1 - 3 * back],
+    [side * (skull.rx - 3.5), eyes.y - 5],
+    [side * (skull.rx - 1), eyes.y + 6],
+  ];
+  return [...half(-1).reverse(), at(0, y - 9 * back), ...half(1)];
+}
+
+/** Makes a border uneven: waves for wavy hair, small bumps for coily. */
+function ruffle(head: Head, line: readonly Point[], rng: Rng, amount = 1): Point[] {
+  const texture = head.traits.person.hairTexture;
+  const size = amount * lerp(0.4, 3.4, (texture - 0.25) / 0.6);
+  return line.map(([x, y], i): Point =>
+    i === 0 || i === line.length - 1
+      ? [x, y]
+      : [x + size * (rng.next() - 0.5) * 2, y + size * (rng.next() - 0.5) * 1.4]
+  );
+}
+
+/** Hair over the skull, from the hairline to the outer border; strands sweep by degrees. */
+function cap(head: Head, rng: Rng, options: {
+  top: number;
+  side: number;
+  sweep?: number;
+  count?: number;
+  rough?: number;
+}): Tuft {
+  const { top, side, sweep = 0, count = 90, rough = 1 } = options;
+  const low = head.eyes.y + 4;
+  const over = arc(head, top, side, -90, 90, 25);
+  const outer = ruffle(
+    head,
+    [
+      [-head.skull.rx + 1, low],
+      [-head.skull.rx - side * 0.75, head.eyes.y - 14],
+      ...over,
+      [head.skull.rx + side * 0.75, head.eyes.y - 14],
+      [head.skull.rx - 1, low],
+    ],
+    rng,
+    rough,
+  );
+  const line = hairline(head);
+  const strands = Array.from({ length: count }, () => {
+    const u = rng.next();
+    const root = along(line, u);
+    const angle = lerp(-88, 88, u + sweep / 180) + 5 * rng.normal();
+    const reach = lerp(0.75, 1.02, rng.next());
+    const a = angle * Math.PI / 180;
+    const tip: Point = [
+      (head.skull.rx + side) * reach * Math.sin(a),
+      head.skull.y - (head.skull.ry + top) * reach * Math.cos(a),
+    ];
+    const lift: Point = [
+      root[0] * 0.75 + tip[0] * 0.25 - sweep * 0.12,
+      Math.min(root[1], tip[1]) * 0.6 + root[1] * 0.4,
+    ];
+    return curl(head, bend(root, lift, tip, 6), rng);
+  });
+  return { outline: ribbon(outer, line), strands };
+}
+
+/** Bends a strand as the hair's texture does. */
+function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] {
+  const texture = head.traits.person.hairTexture;
+  if (texture < 0.35) return strand;
+  const size = lerp(0, 3.6, (texture - 0.35) / 0.5);
+  const phase = rng.next() * 6;
+  return strand.map(([x, y], i): Point => [
+    x + size * Math.sin(phase + i * 2.2),
+    y + size * 0.6 * Math.cos(phase + i * 2.2),
+  ]);
+}
+
+/** One half of parted hair: from the part over the temple, down beside the face to the tips. */
+function curtain(head: Head, rng: Rng, side: -1 | 1, options: {
+  part: number;
+  tip: number;
+  /** How much of the cheek it covers, and how far it swings out, in pixels. */
+  cover: number;
+  flare: number;
+  turnIn?: number;
+}): Tuft {
+  const { skull, eyes, at, traits, hairline: y } = head;
+  const { part, tip, cover, flare, turnIn = 0 } = options;
+  const { top, side: off } = volume(head);
+  const back = traits.hair.recession;
+  const start = Math.asin(part / (skull.rx + off)) * 180 / Math.PI;
+  const over = arc(head, top, off, start, side * 90, 7);
+  const wave = lerp(0, 4.5, (traits.person.hairTexture - 0.2) / 0.5) * lerp(0, 1, (tip - 20) / 60);
+  const phase = 6 * rng.next();
+  const fall = (from: number, out: (t: number) => number, sway: number): Point[] =>
+    Array.from({ length: 8 }, (_, i): Point => {
+      const t = (i + 1) / 8;
+      return [
+        side * (out(t) + sway * wave * Math.sin(phase + t * (tip - from) / 13)),
+        lerp(from, tip, t),
+      ];
+    });
+  const outer = [
+    ...over,
+    ...fall(
+      skull.y,
+      (t) => skull.rx + off + flare * Math.sin(Math.PI * Math.min(t, 0.75) / 1.5) - turnIn * t ** 3,
+      1,
+    ),
+  ];
+  const temple = eyes.y - 20;
+  const inner = [
+    ...bend(
+      at(part, y - 11 * back - 5),
+      at(lerp(part, side * skull.rx, 0.62), y + 1 - 15 * back),
+      [side * (skull.rx - 5 - cover * 0.4), temple],
+      7,
+    ),
+    ...fall(
+      temple,
+      (t) =>
+        skull.rx - 4 - cover * Math.sin(Math.PI * Math.min(1, t * 1.25)) + 2 * t -
+        turnIn * 0.5 * t ** 3,
+      0.6,
+    ),
+  ];
+  // The tips draw together.
+  const [one, other] = [inner[inner.length - 1], outer[outer.length - 1]];
+  inner[inner.length - 1] = [lerp(one[0], other[0], 0.3), tip + 3];
+  outer[outer.length - 1] = [lerp(other[0], one[0], 0.3), tip - 1];
+  const strands = Array.from({ length: 46 }, () => {
+    const share = rng.next();
+    const line = betweenLines(inner, outer, share);
+    const from = rng.next() < 0.5 ? 0 : rng.int(5);
+    return line.slice(from, line.length - rng.int(5));
+  });
+  const sheen = [0.35, 0.45, 0.55, 0.7].map((share) =>
+    betweenLines(inner, outer, share).slice(2, 9)
+  );
+  return { outline: ribbon(ruffle(head, outer, rng, 0.6), inner), strands, sheen };
+}
+
+/** The mass behind the neck, down to `tip`. */
+function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
+  const { skull } = head;
+  const { top, side } = volume(head);
+  const low = (s: number): Point[] => [
+    [s * (skull.rx + side + flare * 0.6), lerp(skull.y, tip, 0.35)],
+    [s * (skull.rx + side + flare), lerp(skull.y, tip, 0.7)],
+    [s * (skull.rx + side + flare * 0.7), tip - 4],
+  ];
+  const left: Point[] = [...arc(head, top, side, -8, -90, 6), ...low(-1)];
+  const right: Point[] = [...arc(head, top, side, 8, 90, 6), ...low(1)];
+  const outline = ribbon(ruffle(head, left, rng), ruffle(head, right, rng));
+  const strands = Array.from({ length: 44 }, () => betweenLines(left, right, rng.next()).slice(4));
+  return { outline, strands, tone: -0.055 };
+}
+
+/** A tail of hair along a line, `width` at its fullest. */
+function tail(head: Head, rng: Rng, line: readonly Point[], width: number, tone = 0): Tuft {
+  const last = line.length - 1;
+  const edge = (sign: number) =>
+    line.map(([x, y], i): Point => {
+      const [from, to] = [line[Math.max(0, i - 1)], line[Math.min(last, i + 1)]];
+      const length = Math.hypot(to[0] - from[0], to[1] - from[1]) || 1;
+      const half = sign * width / 2 * Math.sin(Math.PI * lerp(0.16, 0.98, i / last) ** 0.75);
+      return [x - (to[1] - from[1]) / length * half, y + (to[0] - from[0]) / length * half];
+    });
+  const [one, other] = [ruffle(head, edge(1), rng), ruffle(head, edge(-1), rng)];
+  return {
+    outline: ribbon(one, other),
+    strands: Array.from(
+      { length: 24 },
+      () => curl(head, betweenLines(one, other, rng.next()), rng),
+    ),
+    tone,
+  };
+}
+
+function ball(rng: Rng, [x, y]: Point, radius: number): Tuft {
+  const rim = Array.from({ length: 14 }, (_, i): Point => {
+    const a = i / 14 * 2 * Math.PI;
+    const r = radius * (1 + 0.05 * rng.normal());
+    return [x + r * Math.cos(a), y + r * 0.86 * Math.sin(a)];
+  });
+  const strands = Array.from({ length: 26 }, () => {
+    const start = 6.3 * rng.next();
+    const r = radius * (0.25 + 0.75 * rng.next());
+    return Array.from({ length: 5 }, (_, i): Point => [
+      x + r * Math.cos(start + 0.4 * i),
+      y + r * 0.86 * Math.sin(start + 0.4 * i),
+    ]);
+  });
+  return { outline: smooth(rim, true), strands, tone: -0.03 };
+}
+
+/** Bangs from the crown to the brows. */
+function bangs(head: Head, rng: Rng): Tuft {
+  const { skull, at, brow } = head;
+  const { top } = volume(head);
+  const y = brow - 4 + 3 * rng.normal();
+  const edge = (side: number): Point[] => [
+    [side * 6, skull.y - skull.ry - top + 3],
+    [side * skull.rx * 0.55, skull.y - skull.ry * 0.74],
+    [side * skull.rx * 0.82, skull.y - skull.ry * 0.3],
+    [side * (skull.rx - 5), brow - 2],
+  ];
+  const bottom = Array.from({ length: 11 }, (_, i): Point => {
+    const x = lerp(-skull.rx + 5, skull.rx - 5, i / 10);
+    return at(x, y - 3 * Math.cos(x / skull.rx * 1.5) + (i % 2 ? 1 : -1) * rng.next());
+  });
+  const [left, right] = [edge(-1), edge(1)];
+  const outline = `${smooth([...[...left].reverse(), ...right])}L${
+    smooth([...bottom].reverse()).slice(1)
+  }Z`;
+  const strands = Array.from({ length: 60 }, () => {
+    const share = rng.next();
+    const [x, dy] = along(bottom, share);
+    const root = between(left[0], right[0], share);
+    return bend(root, [x * 1.02, lerp(root[1], dy, 0.35)], [x, dy - 1], 5);
+  });
+  return { outline, strands };
+}
+
+/** Short hair at the sides, as after clippers. */
+function sides(head: Head, rng: Rng, thickness: number, height: number): Tuft[] {
+  const { skull, eyes, brow } = head;
+  return ([-1, 1] as const).map((side) => {
+    const outer: Point[] = [
+      ...arc(head, 2, thickness, side * lerp(58, 40, height), side * 92, 6),
+      [side * (skull.rx + thickness * 0.8), eyes.y - 8],
+      [side * (skull.rx + thickness * 0.4), eyes.y + 10],
+    ];
+    const inner: Point[] = [
+      [side * skull.rx * lerp(0.8, 0.66, height), skull.y - skull.ry * lerp(0.42, 0.6, height)],
+      [side * (skull.rx - 9), brow - 18],
+      [side * (skull.rx - 8), brow - 6],
+      [side * (skull.rx - 5), eyes.y - 9],
+      [side * (skull.rx - 3), eyes.y + 8],
+    ];
+    const strands = Array.from({ length: 30 }, () => {
+      const [from, to] = [along(outer, rng.next()), along(inner, rng.next())];
+      const at = between(from, to, rng.next());
+      return [at, [at[0] + side * 1.5, at[1] + 5]] as Point[];
+    });
+    return {
+      outline: ribbon(outer, inner),
+      strands,
+      tone: -0.02,
+      opacity: 0.82,
+      blur: 0.9,
+      grain: 0.8,
+    };
+  });
+}
+
+/** A coloured band or tie. */
+function tie([x, y]: Point, hue: number): Tuft {
+  const rim: Point[] = [[x - 4.5, y], [x, y - 4.5], [x + 4.5, y], [x, y + 4.5]];
+  return { outline: smooth(rim, true), strands: [], colour: lch(0.6, 0.1, hue), grain: 0 };
+}
+
+function parted(
+  head: Head,
+  rng: Rng,
+  options: { part: number; tip: number; cover: number; flare: number; turnIn?: number },
+): Tuft[] {
+  const { part } = options;
+  const { skull, at, hairline: y, skin } = head;
+  // The wider half lies over the other.
+  const order = part > 0 ? [1, -1] as const : [-1, 1] as const;
+  const root = at(part, y - 11 * head.traits.hair.recession - 4);
+  const end: Point = [
+    part * 0.9,
+    skull.y - Math.sqrt(1 - (part / skull.rx) ** 2) * (skull.ry + volume(head).top) * 0.93,
+  ];
+  const scalp = bend(root, [(root[0] + end[0]) / 2 + 0.8, (root[1] + end[1]) / 2], end, 6);
+  return [
+    ...order.map((side) => curtain(head, rng, side, options)),
+    // Darker roots beside the part, and the scalp in it.
+    {
+      outline: taper(scalp, 6, 0.35),
+      strands: [],
+      colour: head.hair.dark,
+      opacity: 0.4,
+      blur: 1.2,
+    },
+    { outline: taper(scalp, 1.7, 0.3), strands: [], colour: mix(skin.base, head.hair.base, 0.35) },
+  ];
+}
+
+/** Where long hair parts, in pixels from the middle. */
+function partOf(head: Head): number {
+  return head.traits.hair.part * 20;
+}
+
+const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
+  long(head, rng) {
+    const { length } = head.traits.hair;
+    const tip = lerp(105, 170, length);
+    return {
+      behind: [back(head, rng, tip, 14)],
+      front: parted(head, rng, {
+        part: partOf(head),
+        tip,
+        cover: lerp(2, 8, rng.next()),
+        flare: lerp(4, 12, rng.next()),
+      }),
+    };
+  },
+  fringe(head, rng) {
+    const tip = lerp(80, 165, head.traits.hair.length);
+    return {
+      behind: [back(head, rng, tip, 10)],
+      front: [
+        ...parted(head, rng, { part: 0, tip, cover: lerp(2, 6, rng.next()), flare: 6 }),
+        bangs(head, rng),
+      ],
+    };
+  },
+  bob(head, rng) {
+    const tip = lerp(52, 84, head.traits.hair.length);
+    const front = parted(head, rng, {
+      part: partOf(head),
+      tip,
+      cover: lerp(3, 9, rng.next()),
+      flare: 9,
+      turnIn: 9,
+    });
+    return {
+      behind: [back(head, rng, tip + 2, 6)],
+      front: rng.next() < 0.35 ? [...front, bangs(head, rng)] : front,
+    };
+  },
+  updo(head, rng) {
+    const { top, side } = volume(head);
+    const crown = head.skull.y - head.skull.ry - top;
+    const high = rng.next() < 0.6;
+    return {
+      behind: high ? [ball(rng, [8 * rng.normal(), crown - 5], 19)] : [],
+      front: [cap(head, rng, { top: top * 0.6, side: side * 0.4, rough: 0.4 })],
+    };
+  },
+  ponytail(head, rng) {
+    const { top, side } = volume(head);
+    const s = rng.next() < 0.5 ? -1 : 1;
+    const root: Point = [s * 34, head.skull.y - 46];
+    const line = bend(
+      root,
+      [s * 96, -70],
+      [s * lerp(66, 84, rng.next()), lerp(40, 90, rng.next())],
+      9,
+    );
+    return {
+      behind: [tail(head, rng, line, 34, -0.02)],
+      front: [cap(head, rng, { top: top * 0.6, side: side * 0.4, sweep: 12 * s, rough: 0.4 })],
+    };
+  },
+  pigtails(head, rng) {
+    const drop = lerp(30, 85, head.traits.hair.length);
+    const hue = 360 * rng.next();
+    const y = lerp(-30, 5, rng.next());
+    const x = head.skull.rx + 5;
+    const both = [-1, 1] as const;
+    return {
+      behind: [
+        ...both.map((s) =>
+          tail(
+            head,
+            rng,
+            bend([s * (x - 4), y], [s * (x + 34), y + 4], [s * (x + 14), y + drop], 9),
+            27,
+          )
+        ),
+        ...both.map((s) => tie([s * (x + 1), y], hue)),
+      ],
+      front: [
+        ...parted(head, rng, { part: 0, tip: head.eyes.y + 2, cover: 0, flare: 1 }),
+        ...(rng.next() < 0.5 ? [bangs(head, rng)] : []),
+      ],
+    };
+  },
+  sidePart(head, rng) {
+    const part = (head.traits.hair.part < 0 ? -1 : 1) *
+      lerp(16, 27, Math.abs(head.traits.hair.part));
+    const tip = head.eyes.y + lerp(4, 14, head.traits.hair.length);
+    return {
+      behind: [],
+      front: parted(head, rng, { part, tip, cover: -1, flare: 0, turnIn: 3 }),
+    };
+  },
+  crop(head, rng) {
+    const { top, side } = volume(head);
+    const sweep = 30 * head.traits.hair.part;
+    return { behind: [], front: [cap(head, rng, { top: top * 0.8, side: side * 0.6, sweep })] };
+  },
+  quiff(head, rng) {
+    const { top, side } = volume(head);
+    const lift = lerp(7, 13, head.traits.hair.length);
+    return {
+      behind: [],
+      front: [
+        ...sides(head, rng, 2, 0.6),
+        cap(head, rng, {
+          top: top + lift,
+          side: side * 0.25,
+          sweep: 26 * Math.sign(head.traits.hair.part),
+        }),
+      ],
+    };
+  },
+  buzz(head, rng) {
+    const tuft = cap(head, rng, { top: 1.6, side: 1.2, count: 150, rough: 0.2 });
+    return { behind: [], front: [{ ...tuft, opacity: 0.78, blur: 0.8, grain: 0.7 }] };
+  },
+  curls(head, rng) {
+    const { top, side } = volume(head);
+    const grow = lerp(3, 13, head.traits.hair.length);
+    const tuft = cap(head, rng, { top: top + grow, side: side + grow * 0.8, count: 0, rough: 2 });
+    const strands = Array.from({ length: 190 }, () => {
+      const angle = (-100 + 200 * rng.next()) * Math.PI / 180;
+      const reach = 0.42 + 0.64 * rng.next();
+      const x = (head.skull.rx + side + grow) * reach * Math.sin(angle);
+      const y = head.skull.y - (head.skull.ry + top + grow) * reach * Math.cos(angle);
+      const r = 2 + 2.6 * rng.next();
+      const start = 6.3 * rng.next();
+      return Array.from({ length: 6 }, (_, i): Point => [
+        x + r * Math.cos(start + 0.8 * i),
+        y + r * Math.sin(start + 0.8 * i),
+      ]);
+    });
+    return { behind: [], front: [{ ...tuft, strands, grain: 1.1 }] };
+  },
+  ring(head, rng) {
+    return { behind: [], front: sides(head, rng, lerp(3, 7, head.traits.hair.volume), 0) };
+  },
+  shaved(head, rng) {
+    return {
+      behind: [],
+      front: [{
+        ...cap(head, rng, { top: 0.2, side: 0.2, count: 0, rough: 0 }),
+        opacity: 0.16,
+        blur: 2.2,
+      }],
+    };
+  },
+  wisps(head, rng) {
+    const { skull, brow } = head;
+    // A baby's down begins far back and thins out towards the ears.
+    const rim = arc(head, 1, 0.6, -80, 80, 15);
+    const line = Array.from({ length: 9 }, (_, i): Point => {
+      const t = i / 4 - 1;
+      return [t * skull.rx * 0.93, lerp(skull.y - skull.ry * 0.72, brow - 12, t * t)];
+    });
+    const down = Array.from({ length: 70 }, () => {
+      const u = rng.next();
+      const [from, to] = [along(line, u), along(rim, u + 0.06 * rng.normal())];
+      return curl(head, bend(from, [from[0] * 0.9, (from[1] + to[1]) / 2], to, 5), rng);
+    });
+    const top: Point = [5 * rng.normal(), skull.y - skull.ry + 1];
+    const curls = Array.from({ length: 16 }, () => {
+      const lean = rng.normal();
+      return taper(
+        bend(
+          [top[0] + 8 * rng.normal(), top[1] + 9 + 4 * rng.next()],
+          [
+            top[0] + 6 * lean,
+            top[1] - 7,
+          ],
+          [top[0] + 13 * lean, top[1] + 1 + 4 * rng.next()],
+          6,
+        ),
+        1.8,
+      );
+    });
+    return {
+      behind: [],
+      front: [
+        { outline: ribbon(rim, line), strands: down, opacity: 0.5, blur: 1.8, grain: 1.4 },
+        { outline: curls.join(""), strands: [], opacity: 0.7 },
+      ],
+    };
+  },
+};

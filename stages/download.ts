@@ -1,0 +1,165 @@
+import { z } from "zod";
+import { defineStage, pathParam, type StageContext } from "../runner/stage.ts";
+import type { ArchivedDataset } from "./archives.ts";
+import { archives } from "./artifacts.ts";
+import { datasetNames, sources } from "./download/sources.ts";
+
+const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
+
+const params = z.strictObject({
+  datasets: z.array(z.enum(datasetNames)).min(1)
+    .refine((names) => new Set(names).size === names.length, "a dataset is named twice")
+    .default(["sample"])
+    .describe(
+      "sample: faces that the project draws itself; wiki_crop (1 GB) and imdb_crop (7 GB): IMDB-WIKI " +
+        "cut to the faces; wiki (3 GB) and imdb (270 GB): its whole photos. Rows keep this order",
+    ),
+  mirror: pathParam().optional().describe(
+    "A URL or a folder that holds IMDB-WIKI's files, in place of the authors' server. If it has " +
+      "an MD5SUMS, that says what the files must be",
+  ),
+  checksums: z.union([z.boolean(), z.record(z.string(), md5)]).default(true).describe(
+    "true checks the MD5 of each file of which one is known: the mirror's, else the authors'. " +
+      "A map from file name to MD5 adds to these or overrides them. false checks none",
+  ),
+  sampleFaces: z.int().min(1).max(100_000).default(400).describe(
+    "How many good faces the sample has; some bad rows come on top, as in real data",
+  ),
+});
+
+type Params = z.output<typeof params>;
+type Context = StageContext<{ archives: typeof archives }>;
+
+export default defineStage({
+  name: "download",
+  summary: "Fetch the photo archives, check them and note where each photo lies",
+  inputs: {},
+  outputs: { archives },
+  params,
+  // What counts of a mirror is what came from it: `external` tells its files apart.
+  unaffecting: ["mirror"],
+  seeded: ({ datasets }) => datasets.includes("sample"),
+  async external(params) {
+    const { describeMirror } = await import("./download/obtain.ts");
+    return await describeMirror(params.mirror, filesOf(params));
+  },
+  async run(_inputs, params, context) {
+    const { join } = await import("node:path");
+    const { writeParquet } = await import("../formats/parquet.ts");
+    const { scanArchives } = await import("./download/scan.ts");
+
+    const datasets: ArchivedDataset[] = [];
+    const index = { dataset: [], tar: [], path: [], offset: [], size: [] } as
+      & {
+        [Column in "dataset" | "tar" | "path"]: string[];
+      }
+      & { [Column in "offset" | "size"]: number[] };
+
+    for (const name of params.datasets) {
+      const tars = name === "sample"
+        ? await draw(params, context)
+        : await get(name, params, context);
+      const { layout, variable } = name === "sample"
+        ? { layout: "crop" as const, variable: "sample" }
+        : sources[name];
+      const files = tars.map(({ file }) => file);
+      const contents = await scanArchives(context.scratch, files, `${variable}.mat`, context)
+        .catch(async (error) => {
+          // Another attempt is to begin with a new file, not with one that cannot be used.
+          if (!context.signal.aborted) {
+            for (const { file, source } of tars) {
+              await Deno.remove(join(context.scratch, file)).catch(() => {});
+              await Deno.remove(join(context.scratch, source)).catch(() => {});
+            }
+          }
+          throw error;
+        });
+      for (const [path, { tar, offset, size }] of contents.places) {
+        index.dataset.push(name);
+        index.tar.push(tar);
+        index.path.push(path);
+        index.offset.push(offset);
+        index.size.push(size);
+      }
+      datasets.push({ name, layout, tars, metadata: { ...contents.metadata, variable } });
+      context.info(`${name}: ${contents.places.size.toLocaleString("en")} files in the archives.`);
+      if (contents.repeated > 0) {
+        context.warn(
+          `${name}: ${contents.repeated} paths occur twice in the archives; the later file counts.`,
+        );
+      }
+    }
+
+    const folder = context.outputs.archives;
+    await writeParquet(join(folder, "index.parquet"), {
+      dataset: { type: "string", values: index.dataset },
+      tar: { type: "string", values: index.tar },
+      path: { type: "string", values: index.path },
+      offset: { type: "int64", values: index.offset },
+      size: { type: "int64", values: index.size },
+    });
+    await Deno.writeTextFile(
+      join(folder, "archives.json"),
+      JSON.stringify({ datasets }, null, 2) + "\n",
+    );
+    for (const { tars } of datasets) {
+      for (const { file } of tars) await publish(join(context.scratch, file), join(folder, file));
+    }
+  },
+});
+
+/** Names of the files that come from elsewhere. */
+function filesOf({ datasets }: Params): string[] {
+  return datasets.flatMap((name) => name === "sample" ? [] : sources[name].files)
+    .map(({ name }) => name);
+}
+
+type Tars = ArchivedDataset["tars"];
+
+/** Draws the sample, unless an earlier attempt has. */
+async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
+  const { join } = await import("node:path");
+  const { drawSample, sampleArchive } = await import("../sample/mod.ts");
+  const { exists } = await import("./download/obtain.ts");
+  if (!await exists(join(context.scratch, sampleArchive))) {
+    let drawn = 0;
+    await drawSample({
+      folder: context.scratch,
+      seed: context.seed,
+      faces: sampleFaces,
+      signal: context.signal,
+      onProgress(done, total) {
+        if (drawn === 0) context.progress.start(total, "faces");
+        context.progress.advance(done - drawn, sampleArchive);
+        drawn = done;
+      },
+    });
+  }
+  return [{ file: sampleArchive, source: sampleArchive, md5: null, verified: true }];
+}
+
+/** Gets a dataset's files, and unpacks what is compressed. */
+async function get(
+  name: keyof typeof sources,
+  params: Params,
+  context: Context,
+): Promise<Tars> {
+  const { openMirror, unpacked } = await import("./download/obtain.ts");
+  const mirror = await openMirror(params, context);
+  const tars: Tars[number][] = [];
+  for (const source of sources[name].files) {
+    const { md5, verified } = await mirror.obtain(source);
+    const file = await unpacked(source.name, context);
+    tars.push({ file, source: source.name, md5, verified });
+  }
+  return tars;
+}
+
+/** A link keeps the file for the next attempt, should this one be killed before it is recorded. */
+async function publish(from: string, to: string): Promise<void> {
+  try {
+    await Deno.link(from, to);
+  } catch {
+    await Deno.rename(from, to); // a file system without links
+  }
+}

@@ -1,0 +1,363 @@
+/**
+ * Fetches a large file over HTTP, whatever the network does: it resumes where it stopped (also
+ * after the process was killed), and tries again after drops, stalls and busy servers.
+ */
+import { createHash, type Hash } from "node:crypto";
+
+export interface FetchOptions {
+  /** Where the file lands, once it is whole; until then it grows in `<path>.part`. */
+  path: string;
+  /** The MD5 it must have, in lower case, if one is known. */
+  md5?: string;
+  signal?: AbortSignal;
+  /** Told its size when the server says it, and how much of it is there already. */
+  onStart?(size: number | undefined, have: number): void;
+  /** Told of every piece that arrives. */
+  onBytes?(count: number): void;
+  /** Told why it has to wait or begin again. */
+  onTrouble?(message: string): void;
+  patience?: Partial<Patience>;
+}
+
+export interface Patience {
+  /** Failures in a row, none of which brought the file on, before it gives up. */
+  attempts: number;
+  /** Milliseconds before the second attempt; doubled before each further one. */
+  delay: number;
+  /** Longest wait in milliseconds, also where the server asks for more. */
+  longest: number;
+  /** Milliseconds without a byte after which a connection counts as dead. */
+  stall: number;
+}
+
+const usual: Patience = { attempts: 8, delay: 1000, longest: 120_000, stall: 60_000 };
+
+/** What is remembered beside a partial file, to know whether the server's is still the same. */
+interface Part {
+  url: string;
+  /** ETag (a strong one) or Last-Modified. */
+  validator: string | null;
+  size: number | null;
+}
+
+export interface Fetched {
+  md5: string;
+  size: number;
+  /** Whether the server said how long the file is, so that a short one was noticed. */
+  lengthKnown: boolean;
+}
+
+/** A failure that another attempt may mend. */
+class Passing extends Error {
+  constructor(message: string, readonly wait?: number, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** Fetches `url` to `options.path`. Nothing is there unless its length and MD5 were right. */
+export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
+  const patience = { ...usual, ...options.patience };
+  const partial = new PartialFile(`${options.path}.part`, url, options.md5 !== undefined);
+  try {
+    await partial.open(options.signal);
+    let failures = 0;
+    let wrongSums = 0;
+    let furthest = partial.size;
+    while (true) {
+      options.signal?.throwIfAborted();
+      try {
+        const resumed = partial.size > 0;
+        const lengthKnown = await receive(partial, url, patience.stall, options);
+        const md5 = partial.md5();
+        const size = partial.size;
+        if (options.md5 !== undefined && md5 !== options.md5) {
+          await partial.reset();
+          const message = `its MD5 is ${md5}, expected was ${options.md5}`;
+          // Pieces of two versions may have met; from one piece it is simply another file.
+          if (resumed && ++wrongSums < 2) throw new Passing(message, 0);
+          throw new Error(
+            `${message}. Either the file changed or something on the way spoiled it; to take it ` +
+              `as it is, give its MD5 under "checksums"`,
+          );
+        }
+        await partial.finish(options.path);
+        return { md5, size, lengthKnown };
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (!(error instanceof Passing)) throw error;
+        if (partial.size > furthest) failures = 0;
+        furthest = Math.max(furthest, partial.size);
+        if (++failures >= patience.attempts) {
+          throw new Error(
+            `${error.message}, and ${failures} attempts in a row brought no more of it. ` +
+              `What has arrived is kept: run again to go on`,
+            { cause: error.cause ?? error },
+          );
+        }
+        const doubled = patience.delay * 2 ** (failures - 1);
+        const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
+        options.onTrouble?.(`${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`);
+        await sleep(wait, options.signal);
+      }
+    }
+  } catch (cause) {
+    options.signal?.throwIfAborted();
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot download "${url}": ${message}.`, { cause });
+  } finally {
+    partial.close();
+  }
+}
+
+/** A text file of up to a megabyte; undefined where the server says that there is none. */
+export async function fetchText(
+  url: string,
+  options: Pick<FetchOptions, "signal" | "patience" | "onTrouble"> & { folder: string },
+): Promise<string | undefined> {
+  const path = await Deno.makeTempFile({ dir: options.folder });
+  let length = 0;
+  const onBytes = (count: number) => {
+    length += count;
+    if (length > 1 << 20) throw new Error("it is longer than a megabyte, which is refused");
+  };
+  try {
+    await fetchFile(url, { ...options, path, onBytes });
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
+    throw error;
+  } finally {
+    await Deno.remove(path).catch(() => {});
+    await Deno.remove(`${path}.part`).catch(() => {});
+  }
+}
+
+/** The server says that there is no such file, or none for us. */
+class AbsentError extends Error {}
+
+/** One request: appends to the partial file what is missing. True if the length was known. */
+async function receive(
+  partial: PartialFile,
+  url: string,
+  stall: number,
+  options: FetchOptions,
+): Promise<boolean> {
+  const watch = new Watch(stall, options.signal);
+  try {
+    const headers: Record<string, string> = { "accept-encoding": "identity" };
+    if (partial.size > 0) {
+      headers.range = `bytes=${partial.size}-`;
+      if (partial.validator) headers["if-range"] = partial.validator;
+    }
+    const response = await watch.guard(
+      (signal) => fetch(url, { headers, signal }),
+      "the connection failed",
+    );
+    try {
+      const total = await accept(partial, response);
+      options.onStart?.(total, partial.size);
+      if (response.body && response.status !== 416) {
+        const reader = response.body.getReader();
+        while (true) {
+          const { done, value } = await watch.guard(() => reader.read(), "the connection dropped");
+          if (done) break;
+          partial.append(value);
+          options.onBytes?.(value.length);
+        }
+      }
+      if (total !== undefined && partial.size !== total) {
+        const message = `${count(partial.size)} bytes of ${count(total)} came`;
+        if (partial.size > total) await partial.reset();
+        throw new Passing(message);
+      }
+      return total !== undefined;
+    } finally {
+      // Frees the connection where the body was not read to its end.
+      await response.body?.cancel().catch(() => {});
+    }
+  } finally {
+    watch.stop();
+  }
+}
+
+/** Makes the partial file fit the answer, and tells how long the whole will be. */
+async function accept(partial: PartialFile, response: Response): Promise<number | undefined> {
+  const { status } = response;
+  const said = `the server answered ${status} ${response.statusText}`.trim();
+  if (status === 206) {
+    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+    const total = range === null || range[2] === "*" ? undefined : Number(range[2]);
+    const same = partial.part?.size === null || partial.part?.size === total;
+    if (range === null || Number(range[1]) !== partial.size || !same) {
+      const got = response.headers.get("content-range");
+      const asked = partial.size;
+      await partial.reset();
+      throw new Passing(
+        `the server sent the range "${got}", bytes from ${asked} on were asked for`,
+      );
+    }
+    return total;
+  }
+  if (status === 416) {
+    const total = /^bytes \*\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
+    if (total !== undefined && Number(total) === partial.size) return partial.size;
+    await partial.reset();
+    throw new Passing("the server's file is shorter than what is here already");
+  }
+  if (status === 200) {
+    // The whole file: ranges are not known there, or it changed since.
+    await partial.reset();
+    const length = response.headers.get("content-length");
+    const size = length === null ? null : Number(length);
+    const etag = response.headers.get("etag");
+    const strong = etag?.startsWith('"') ? etag : null;
+    await partial.remember(size, strong ?? response.headers.get("last-modified"));
+    return size ?? undefined;
+  }
+  if (status === 408 || status === 425 || status === 429 || status >= 500) {
+    throw new Passing(said, retryAfter(response));
+  }
+  if (status === 403 || status === 404 || status === 410) {
+    throw new AbsentError(`${said}. Check the address, or name another "mirror"`);
+  }
+  throw new Error(`${said}, which another attempt would not change`);
+}
+
+/** Milliseconds that the server asks to wait, in seconds or as a date. */
+function retryAfter(response: Response): number | undefined {
+  const text = response.headers.get("retry-after")?.trim();
+  if (!text) return undefined;
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : date - Date.now();
+}
+
+/** Ends what takes longer than `limit` milliseconds without a sign of life. */
+class Watch {
+  #abort = new AbortController();
+  #limit: number;
+  #outer?: AbortSignal;
+
+  constructor(limit: number, outer?: AbortSignal) {
+    this.#limit = limit;
+    this.#outer = outer;
+    outer?.addEventListener("abort", this.#stopOuter, { once: true });
+  }
+
+  #stopOuter = () => this.#abort.abort(this.#outer?.reason);
+
+  /** Waits for one step; failures of the network become `Passing`. */
+  async guard<T>(step: (signal: AbortSignal) => Promise<T>, trouble: string): Promise<T> {
+    let stalled = false;
+    const timer = setTimeout(() => {
+      stalled = true;
+      this.#abort.abort(new Error("stalled"));
+    }, this.#limit);
+    try {
+      return await step(this.#abort.signal);
+    } catch (cause) {
+      this.#outer?.throwIfAborted();
+      const why = stalled
+        ? `no byte came for ${(this.#limit / 1000).toFixed(0)} s`
+        : `${trouble} (${(cause as Error).message})`;
+      throw new Passing(why, undefined, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  stop(): void {
+    this.#outer?.removeEventListener("abort", this.#stopOuter);
+  }
+}
+
+/** A file that grows, its MD5 growing with it, and what is remembered to resume it. */
+class PartialFile {
+  size = 0;
+  part: Part | undefined;
+  #file: Deno.FsFile | undefined;
+  #hash: Hash = createHash("md5");
+
+  /** @param checked whether an MD5 will tell if pieces of two versions met */
+  constructor(readonly path: string, readonly url: string, readonly checked: boolean) {}
+
+  get #notes(): string {
+    return `${this.path}.json`;
+  }
+
+  get validator(): string | null {
+    return this.part?.validator ?? null;
+  }
+
+  /** Takes up what an earlier process left, if it can be trusted to be of the same file. */
+  async open(signal?: AbortSignal): Promise<void> {
+    this.#file = await Deno.open(this.path, { read: true, write: true, create: true });
+    try {
+      this.part = JSON.parse(await Deno.readTextFile(this.#notes));
+    } catch {
+      this.part = undefined; // never begun, or killed just then
+    }
+    const known = this.part?.url === this.url && (this.part.validator !== null || this.checked);
+    if (!known) return await this.reset();
+    const buffer = new Uint8Array(1 << 20);
+    for (let n; (n = await this.#file.read(buffer)) !== null; this.size += n) {
+      signal?.throwIfAborted();
+      this.#hash.update(buffer.subarray(0, n));
+    }
+  }
+
+  async remember(size: number | null, validator: string | null): Promise<void> {
+    this.part = { url: this.url, validator, size };
+    await Deno.writeTextFile(this.#notes, JSON.stringify(this.part));
+  }
+
+  append(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) done += this.#file!.writeSync(bytes.subarray(done));
+    this.#hash.update(bytes);
+    this.size += bytes.length;
+  }
+
+  /** Forgets all. */
+  async reset(): Promise<void> {
+    await this.#file!.truncate(0);
+    await this.#file!.seek(0, Deno.SeekMode.Start);
+    await Deno.remove(this.#notes).catch(() => {});
+    this.#hash = createHash("md5");
+    this.size = 0;
+    this.part = undefined;
+  }
+
+  md5(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  /** The file is whole. */
+  async finish(path: string): Promise<void> {
+    this.close();
+    await Deno.rename(this.path, path);
+    await Deno.remove(this.#notes).catch(() => {});
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+function count(n: number): string {
+  return n.toLocaleString("en");
+}

@@ -1,0 +1,143 @@
+/** Gets files from the authors' server or from a mirror, and holds them against their MD5s. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { StageContext } from "../../runner/stage.ts";
+import { fetchFile, fetchText } from "./http.ts";
+import { copyFile, gunzipFile, md5Of } from "./local.ts";
+import { address, parseMd5Sums, type SourceFile } from "./sources.ts";
+
+interface Options {
+  mirror?: string | undefined;
+  checksums: boolean | Readonly<Record<string, string>>;
+}
+
+type Context = Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "warn">;
+
+export interface Obtained {
+  md5: string;
+  /** Whether an MD5 was known; a wrong one is an error. */
+  verified: boolean;
+}
+
+/** A place that files come from; `obtain` leaves each in `scratch`, whole. */
+export interface Mirror {
+  obtain(file: SourceFile): Promise<Obtained>;
+}
+
+export async function openMirror(
+  { mirror, checksums }: Options,
+  context: Context,
+): Promise<Mirror> {
+  const folder = localFolder(mirror);
+  const base = mirror === undefined ? address : mirror.replace(/\/?$/, "/");
+  const sums = mirror === undefined || checksums === false
+    ? undefined
+    : folder === undefined
+    ? await fetchText(new URL("MD5SUMS", base).href, { ...context, folder: context.scratch })
+    : await readIfThere(join(folder, "MD5SUMS"));
+  const known = parseMd5Sums(sums ?? "");
+  const given = typeof checksums === "object" ? checksums : {};
+
+  return {
+    async obtain({ name, md5: published }) {
+      const expected = checksums === false
+        ? undefined
+        : given[name]?.toLowerCase() ?? known.get(name) ?? published;
+      const path = join(context.scratch, name);
+      const progress = {
+        onStart: (size: number | undefined, have = 0) =>
+          context.progress.start(size ?? 0, "bytes", have),
+        onBytes: (bytes: number) => context.progress.advance(bytes, name),
+      };
+      const options = { path, md5: expected, signal: context.signal, ...progress };
+      let lengthKnown = true;
+      let md5: string | undefined;
+      if (await exists(path)) {
+        // From an earlier attempt, which left it only if it was whole.
+        md5 = await md5Of(path, context.signal);
+        if (expected !== undefined && md5 !== expected) {
+          await Deno.remove(path);
+          await Deno.remove(path.replace(/\.gz$/, "")).catch(() => {}); // what was unpacked of it
+          md5 = undefined;
+        }
+      }
+      if (md5 === undefined && folder !== undefined) {
+        const from = join(folder, name);
+        if (!await exists(from)) {
+          throw new Error(`Cannot take "${name}" from the mirror "${folder}": it is not there.`);
+        }
+        ({ md5 } = await copyFile(from, path, options));
+      } else if (md5 === undefined) {
+        const url = new URL(name, base).href;
+        const onTrouble = (message: string) => context.info(`${name}: ${message}.`);
+        ({ md5, lengthKnown } = await fetchFile(url, { ...options, onTrouble }));
+      }
+      if (expected === undefined) {
+        const why = checksums === false ? "checksums are off" : "no MD5 of it is known";
+        const checked = lengthKnown ? "only its length was checked" : "it could not be checked";
+        context.warn(`${name}: ${why}, so ${checked}. Its MD5 is ${md5}.`);
+      } else if (expected !== published && known.get(name) === expected) {
+        context.info(`${name}: agrees with the mirror's MD5SUMS; it is not the authors' file.`);
+      }
+      return { md5, verified: expected !== undefined };
+    },
+  };
+}
+
+/** Unpacks `x.tar.gz` beside itself, once; any other file stays. Gives the archive's name. */
+export async function unpacked(name: string, context: Context): Promise<string> {
+  if (!name.endsWith(".gz")) return name;
+  const tar = name.slice(0, -".gz".length);
+  const to = join(context.scratch, tar);
+  if (!await exists(to)) {
+    await gunzipFile(join(context.scratch, name), to, {
+      signal: context.signal,
+      onStart: (size) => context.progress.start(size, "bytes"),
+      onBytes: (bytes) => context.progress.advance(bytes, `unpacking ${name}`),
+    });
+  }
+  return tar;
+}
+
+/** What tells a mirror's files apart without reading them: sizes and dates, or the address. */
+export async function describeMirror(
+  mirror: string | undefined,
+  files: readonly string[],
+): Promise<Record<string, string>> {
+  if (mirror === undefined || files.length === 0) return {};
+  const folder = localFolder(mirror);
+  if (folder === undefined) return { mirror };
+  const facts: Record<string, string> = {};
+  for (const name of [...files, "MD5SUMS"]) {
+    const info = await Deno.stat(join(folder, name)).catch(() => undefined);
+    if (info) facts[`mirror's ${name}`] = `${info.size} bytes of ${info.mtime?.toISOString()}`;
+  }
+  return facts;
+}
+
+/** The folder that a mirror is; undefined for one on the network. */
+function localFolder(mirror: string | undefined): string | undefined {
+  if (mirror === undefined || /^https?:\/\//i.test(mirror)) return undefined;
+  if (/^file:\/\//i.test(mirror)) return fileURLToPath(mirror);
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(mirror)) {
+    throw new Error(`Cannot use the mirror "${mirror}": it is no folder and no http address.`);
+  }
+  return mirror;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return await readable(() => Deno.stat(path)) !== undefined;
+}
+
+function readIfThere(path: string): Promise<string | undefined> {
+  return readable(() => Deno.readTextFile(path));
+}
+
+async function readable<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

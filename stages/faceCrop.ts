@@ -1,0 +1,151 @@
+import { z } from "zod";
+import type { Backend } from "../compute/resolve.ts";
+import type { TableRow } from "../faces/artifact.ts";
+import { defaultInputSizes, detectorNames } from "../faces/detect.ts";
+import type { Known } from "../faces/find.ts";
+import type { Shard, ShardWriter as Writer } from "../faces/shards.ts";
+import { defineStage } from "../runner/stage.ts";
+import { archives, faces, table } from "./artifacts.ts";
+
+/** What a photo's problem means, in words that follow a number of photos. */
+const meaning = {
+  missing: "are not in the archives",
+  unreadable: "cannot be decoded",
+  no_face: "show no face where the labelled one should be",
+  several_faces: "show several faces; the one that agrees best with the data set is used",
+};
+
+/** The share of a _crop archive's photo that is the face's box, in the middle: 40 % more around it. */
+const middle = 1 / 1.8;
+
+export default defineStage({
+  name: "faceCrop",
+  summary: "Find the labelled face of each photo and cut it out",
+  inputs: { archives, table },
+  outputs: { faces },
+  params: z.strictObject({
+    detector: z.enum(detectorNames).default("ssdMobilenetv1").describe(
+      "What finds the faces. ssdMobilenetv1 finds most; tinyFaceDetector takes a fifth of the " +
+        "time; metadata trusts the data set: face_location, or the middle 1/1.8 of the photos of " +
+        "the _crop archives, which were cut around it",
+    ),
+    minConfidence: z.number().min(0).max(1).default(0.4).describe(
+      "Faces that the detector is less sure of are left out. 0.3 finds a few percent more, and " +
+        "more that are none. metadata is always sure",
+    ),
+    inputSizes: z.array(z.int().min(64).max(1280).multipleOf(32)).min(1).max(4).optional().describe(
+      "Sides in pixels of the square that the detector sees the photo in, tried in turn until a " +
+        "face is found. Small ones find close-ups, large ones small faces, in more time. " +
+        `Unless given, ${defaultInputSizes.ssdMobilenetv1.join(", ")} for ssdMobilenetv1 and ` +
+        `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector`,
+    ),
+    margin: z.number().min(0).max(1).default(0.2).describe(
+      "How much of the face's box is added on every side. Boxes go from the brows to chin and from " +
+        "ear to ear; 0.2 adds the hair and the chin's outline, which tell of age and gender, and " +
+        "leaves the face most of the pixels. 0 is the box alone, 0.4 shows the whole photo of a " +
+        "_crop archive",
+    ),
+    maxSize: z.int().min(0).default(128).describe(
+      "Largest side of a crop in pixels; larger ones are reduced, to keep the artifact small. " +
+        "0 keeps all. A network's input should not be larger than this",
+    ),
+    shardSize: z.int().min(1).default(1000).describe(
+      "Photos in a shard. A run that was interrupted does at most one shard again",
+    ),
+    workers: z.int().min(0).default(0).describe(
+      "Workers that find faces at the same time. 0 takes one a core, up to 4. Does not change " +
+        "the result",
+    ),
+  }),
+  unaffecting: ["workers"],
+  compute: ({ detector }) => detector !== "metadata",
+  async run({ archives, table }, params, context) {
+    const { openArchives } = await import("./archives.ts");
+    const { readTable } = await import("../faces/artifact.ts");
+    const { inOrder } = await import("../faces/inOrder.ts");
+    const { openPool } = await import("../faces/pool.ts");
+    const { readShard, ShardWriter } = await import("../faces/shards.ts");
+    const { publishFaces } = await import("../faces/publish.ts");
+    const { detector: name, minConfidence, margin, maxSize, shardSize } = params;
+    const detector = {
+      name,
+      minConfidence,
+      inputSizes: params.inputSizes ?? [...defaultInputSizes[name]],
+    };
+    const crop = { margin, maxSize };
+    const rows = await readTable(table.path);
+    using photos = await openArchives(archives);
+    const cropped = new Set(
+      photos.datasets.filter(({ layout }) => layout === "crop").map(({ name }) => name),
+    );
+
+    // Shards that an earlier attempt finished, then the others, photo by photo.
+    const shards: Shard[] = [];
+    for (let shard; (shard = await readShard(context.scratch, shards.length));) shards.push(shard);
+    let row = Math.min(rows.length, shards.length * shardSize);
+    let faceCount = shards.reduce((sum, { faces }) => sum + faces.length, 0);
+    context.progress.start(rows.length, "photos", row);
+    if (row < rows.length) {
+      const workers = params.workers || Math.min(4, navigator.hardwareConcurrency);
+      const backend = name === "metadata" ? undefined : context.compute as Backend;
+      const pool = await openPool({ detector, crop, backend }, workers);
+      let shard: Writer | undefined;
+      try {
+        const outcomes = inOrder(rows.slice(row), pool.parallel, async (photo) => {
+          const bytes = photos.read(photo.dataset, photo.full_path);
+          const known = knownPlace(photo, cropped.has(photo.dataset));
+          return bytes && await pool.cut({ photo: bytes, known });
+        });
+        for await (const outcome of outcomes) {
+          context.signal.throwIfAborted();
+          shard ??= new ShardWriter(context.scratch, shards.length, faceCount);
+          if (!outcome) {
+            const detail = "the archive has no such file";
+            shard.problem({ row, problem: "missing", detail });
+          } else if ("problem" in outcome) {
+            shard.problem({ row, ...outcome });
+          } else {
+            shard.add({ row, box: outcome.box, score: outcome.score }, outcome.png);
+            faceCount++;
+            if (outcome.found > 1) {
+              const detail = `${outcome.found} found; the one that agrees best is used`;
+              shard.problem({ row, problem: "several_faces", detail });
+            }
+          }
+          row++;
+          context.progress.advance();
+          if (row % shardSize === 0 || row === rows.length) {
+            shards.push(await shard.finish());
+            shard = undefined;
+          }
+        }
+      } finally {
+        shard?.[Symbol.dispose]();
+        pool.close();
+      }
+    }
+    const counts = await publishFaces(context.scratch, context.outputs.faces, rows, shards, {
+      detector,
+      crop,
+      background: "#ffffff",
+      steps: [],
+    });
+    context.info(`${counts.faces} faces from ${counts.photos} photos`);
+    for (const problem of Object.keys(meaning) as (keyof typeof meaning)[]) {
+      const count = counts.problems[problem];
+      if (count > 0) context.warn(`${count} photos ${meaning[problem]}; see problems.csv`);
+    }
+    return { show: ["faces/problems.csv"] };
+  },
+});
+
+/**
+ * Where the data set says that the face is. face_location is left, top, right and bottom in the
+ * original photo, counted from 1 as MATLAB does.
+ */
+function knownPlace({ face_location: place }: TableRow, cropped: boolean): Known | undefined {
+  if (cropped) return { middle };
+  if (place?.length !== 4 || !place.every(Number.isFinite)) return undefined;
+  const [left, top, right, bottom] = place;
+  return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };
+}

@@ -1,0 +1,18 @@
+/** The built-in stages. Each module loads when a pipeline uses it. */
+import type { StageSource } from "../runner/registry.ts";
+
+function stage(name: string, load: StageSource["load"]): StageSource {
+  return { name, module: new URL(`./${name}.ts`, import.meta.url).href, load };
+}
+
+export const stages: readonly StageSource[] = [
+  stage("download", () => import("./download.ts")),
+  stage("matParse", () => import("./matParse.ts")),
+  stage("faceCrop", () => import("./faceCrop.ts")),
+  stage("resize32", () => import("./resize32.ts")),
+  stage("split", () => import("./split.ts")),
+  stage("trainGender", () => import("./trainGender.ts")),
+  stage("trainAge", () => import("./trainAge.ts")),
+  stage("evaluate", () => import("./evaluate.ts")),
+  stage("webcamServe", () => import("./webcamServe.ts")),
+];

@@ -1,0 +1,311 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { layers, regularizers, sequential } from "@tensorflow/tfjs-layers";
+import * as tf from "@tensorflow/tfjs-core";
+import { openBackend } from "../../compute/mod.ts";
+import { random } from "../../compute/random.ts";
+import type { MetricsFile } from "../../evaluation/judge.ts";
+import { writePreprocessing } from "../../faces/preprocessing.ts";
+import { writeNpy } from "../../formats/npy.ts";
+import { readParquet, writeParquet } from "../../formats/parquet.ts";
+import type { Artifact } from "../../runner/stage.ts";
+import evaluate from "../../stages/evaluate.ts";
+import { saveModel } from "../../training/model.ts";
+import { type TrainingRecord, writeRecord } from "../../training/record.ts";
+import { ageClasses, genderClasses } from "../../training/targets.ts";
+import { testArtifact, testContext } from "../context.ts";
+
+/** Faces are 8×8 pixels of one brightness; networks read gender or age off it. */
+const SIZE = 8;
+const preprocessing = {
+  detector: { name: "metadata", minConfidence: 0.5, inputSizes: [] },
+  crop: { margin: 0.2, maxSize: 64 },
+  background: "#ffffff",
+  steps: [],
+  resize: { size: SIZE, kernel: "lanczos3", fit: "fill" },
+} as const satisfies TrainingRecord["preprocessing"];
+
+interface People {
+  brightness: number[];
+  age: number[];
+  gender: number[];
+  identity: (string | null)[];
+  dataset: string[];
+}
+
+Deno.test("evaluate scores what a model gets right, beside the guess of the training set", async () => {
+  using context = testContext(evaluate, { id: "evaluate" });
+  const inputs = await artifacts(context.folder, people());
+  const result = await context.run(inputs);
+  const { models } = await metricsOf(context.outputs.report);
+
+  // The network says male from brightness 128 on; of the 8 test faces, it gets one wrong.
+  const { trainGender } = models;
+  assert.equal(trainGender.metric, "accuracy");
+  assert.deepEqual(trainGender.counts, { train: 8, validation: 4, test: 8 });
+  assert.equal(trainGender.train.accuracy, 1);
+  assert.equal(trainGender.test.accuracy, 7 / 8);
+  assert.deepEqual(trainGender.confusion, {
+    classes: ["female", "male"],
+    counts: [[4, 0], [1, 3]],
+  });
+  // Six of the eight training faces are male; so are four of the eight test faces.
+  assert.equal(trainGender.baseline.guess, "male");
+  assert.equal(trainGender.baseline.train.accuracy, 6 / 8);
+  assert.equal(trainGender.baseline.test.accuracy, 4 / 8);
+  assert.equal(trainGender.interval.method, "wilson");
+  assert.ok(trainGender.interval.low < 7 / 8 && 7 / 8 < trainGender.interval.high);
+
+  // The network says brightness / 2 years, and everybody is 3 years older.
+  const { trainAge } = models;
+  assert.equal(trainAge.metric, "mae");
+  close(trainAge.test.mae, 3);
+  assert.deepEqual(trainAge.byAgeBand?.map(({ count }) => count).reduce((a, b) => a + b), 8);
+  for (const { bias } of trainAge.byAgeBand ?? []) close(bias, -3);
+
+  assert.deepEqual(result?.show, ["report/report.html"]);
+  assert.deepEqual(Object.keys(result?.metrics ?? {}), ["ageGroups", "trainAge", "trainGender"]);
+  assert.deepEqual(Object.keys(result?.metrics?.trainAge.test ?? {}), ["loss", "mae"]);
+  assert.equal(context.infos.length, 3);
+  assert.match(
+    context.infos[2],
+    /^trainGender: accuracy 0\.88 on test \(95 % 0\.53-0\.98\), guessing the majority 0\.50$/,
+  );
+  assert.match(context.infos[1], /^trainAge: 3\.00 years off on test \(95 % 3\.00-3\.00\), gue/);
+});
+
+Deno.test("evaluate counts the L2 penalty in the loss, as training does", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  await context.run(inputs);
+  const { trainAge } = (await metricsOf(context.outputs.report)).models;
+  // L2 of 0.1 on 192 weights of 127.5 / 192 each.
+  const penalty = 0.1 * 192 * (127.5 / 192) ** 2;
+  close(trainAge.test.loss, 3 + penalty);
+  close(trainAge.train.loss, 3 + penalty);
+});
+
+Deno.test("evaluate puts ages into the model's groups", async () => {
+  using context = testContext(evaluate);
+  await context.run(await artifacts(context.folder, people()));
+  const { ageGroups } = (await metricsOf(context.outputs.report)).models;
+  assert.deepEqual(ageGroups.classes, ["up to 60", "above 60"]);
+  assert.equal(ageGroups.variant, "binary");
+  const counts = ageGroups.confusion?.counts.flat() ?? [];
+  assert.equal(counts.reduce((a, b) => a + b), 8);
+});
+
+Deno.test("evaluate writes every prediction, that other tools can score again", async () => {
+  using context = testContext(evaluate);
+  const { metrics } = await context.run(await artifacts(context.folder, people())) ?? {};
+  const columns = await readParquet(join(context.outputs.report, "predictions.parquet"), {
+    stage: "string",
+    row: "int32",
+    split: "string",
+    truth: "float64",
+    prediction: "float64",
+    probability: "float64?",
+    probabilities: "float64[]?",
+  });
+  assert.equal(columns.row.length, 3 * 20);
+  const lines = columns.row.map((row, i) => ({
+    row,
+    stage: columns.stage[i],
+    split: columns.split[i],
+    truth: columns.truth[i],
+    prediction: columns.prediction[i],
+    probability: columns.probability[i],
+    probabilities: columns.probabilities[i],
+  }));
+  const gender = lines.filter(({ stage, split }) => stage === "trainGender" && split === "test");
+  const right = gender.filter(({ truth, prediction }) => truth === prediction).length;
+  assert.equal(right / gender.length, metrics?.trainGender.test.accuracy);
+  for (const { probability, probabilities, prediction } of gender) {
+    assert.equal(probabilities?.length, 2);
+    assert.equal(probability, Math.max(...probabilities));
+    assert.equal(probability, probabilities[prediction]);
+  }
+  const ages = lines.filter(({ stage }) => stage === "trainAge");
+  assert.ok(ages.every(({ probability, probabilities }) => probability === null && !probabilities));
+  assert.deepEqual(ages.map(({ row }) => row).sort((a, b) => a - b), [...Array(20).keys()]);
+});
+
+Deno.test("evaluate widens the interval where a person has many pictures", async () => {
+  using alone = testContext(evaluate);
+  await alone.run(await artifacts(alone.folder, people()));
+  using together = testContext(evaluate);
+  const same = people();
+  same.identity = same.identity.map((_, i) => i % 2 === 0 ? "one" : "other");
+  await together.run(await artifacts(together.folder, same));
+  const of = async (folder: string) => (await metricsOf(folder)).models.trainGender.interval;
+  assert.equal((await of(alone.outputs.report)).unit, "image");
+  assert.equal((await of(together.outputs.report)).unit, "person");
+});
+
+Deno.test("evaluate writes the same bytes for the same inputs", async () => {
+  using first = testContext(evaluate, { seed: 1 });
+  using second = testContext(evaluate, { seed: 2 });
+  for (const context of [first, second]) {
+    await context.run(await artifacts(context.folder, people()));
+  }
+  for (const file of ["metrics.json", "report.html", "predictions.parquet"]) {
+    assert.deepEqual(
+      Deno.readFileSync(join(first.outputs.report, file)),
+      Deno.readFileSync(join(second.outputs.report, file)),
+      file,
+    );
+  }
+});
+
+Deno.test("evaluate shows faces as the networks saw them, well and badly predicted", async () => {
+  using context = testContext(evaluate);
+  await context.run(await artifacts(context.folder, people()), { examples: 2 });
+  const html = Deno.readTextFileSync(join(context.outputs.report, "report.html"));
+  assert.match(html, /Right: 7 of 8 faces, 2 of them drawn at random/);
+  assert.match(html, /Wrong: 1 of 8 faces</);
+  assert.match(html, /src="data:image\/png;base64,iVBORw0KGgo/);
+});
+
+Deno.test("evaluate escapes the names of data sets", async () => {
+  using context = testContext(evaluate);
+  const data = people();
+  data.dataset = data.dataset.map(() => `<script>alert("x")</script>`);
+  await context.run(await artifacts(context.folder, data));
+  const html = Deno.readTextFileSync(join(context.outputs.report, "report.html"));
+  assert.doesNotMatch(html, /<script/);
+  assert.match(html, /&lt;script&gt;alert\(/);
+});
+
+Deno.test("evaluate stops when it is told to", async () => {
+  const abort = new AbortController();
+  using context = testContext(evaluate, {
+    signal: abort.signal,
+    onAdvance: () => abort.abort(new Error("stopped by the test")),
+  });
+  const inputs = await artifacts(context.folder, people());
+  await assert.rejects(context.run(inputs), /stopped by the test/);
+});
+
+/** 20 people, of whom rows 0-7 are for training, 8-11 for validation, 12-19 for the test. */
+function people(): People {
+  const gender = [0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1];
+  const rng = random(3, "people");
+  const brightness = gender.map((g) => g === 1 ? 130 + rng.int(60) : 10 + rng.int(100));
+  brightness[16] = 90; // a man who looks like the women
+  return {
+    brightness: brightness.map((b) => b - b % 2),
+    age: brightness.map((b) => (b - b % 2) / 2 + 3),
+    gender,
+    identity: gender.map((_, i) => `person ${i}`),
+    dataset: gender.map((_, i) => i % 3 === 0 ? "imdb_crop" : "wiki_crop"),
+  };
+}
+
+/** The dataset, its splits and three models, in folders as other stages leave them. */
+async function artifacts(
+  folder: string,
+  people: People,
+): Promise<Record<string, Artifact | Artifact[]>> {
+  const path = (name: string) => {
+    Deno.mkdirSync(join(folder, name), { recursive: true });
+    return join(folder, name);
+  };
+  const n = people.age.length;
+  const dataset = path("dataset");
+  const pixels = people.brightness.flatMap((b) => new Array<number>(SIZE * SIZE * 3).fill(b));
+  writeNpy(join(dataset, "images.npy"), Uint8Array.from(pixels), [n, SIZE, SIZE, 3]);
+  await writeParquet(join(dataset, "table.parquet"), {
+    name: { type: "string", values: people.age.map((_, i) => `Name ${i}`), nullable: true },
+    age: { type: "int32", values: people.age },
+    gender: { type: "int32", values: people.gender },
+    identity: { type: "string", values: people.identity, nullable: true },
+    dataset: { type: "string", values: people.dataset },
+    path: { type: "string", values: people.age.map((_, i) => `${i}.png`) },
+  });
+  await writePreprocessing(dataset, preprocessing);
+
+  const splits = path("splits");
+  const rows = (from: number, to: number) =>
+    Int32Array.from({ length: to - from }, (_, i) => from + i);
+  writeNpy(join(splits, "train.npy"), rows(0, 8), [8]);
+  writeNpy(join(splits, "validation.npy"), rows(8, 12), [4]);
+  writeNpy(join(splits, "test.npy"), rows(12, 20), [8]);
+
+  await openBackend("wasm");
+  const models = [
+    { id: "ageGroups", task: "age", variant: "binary", classes: ageClasses.binary },
+    { id: "trainAge", task: "age", variant: "regression", classes: null },
+    { id: "trainGender", task: "gender", variant: "binary", classes: genderClasses },
+  ] as const;
+  for (const { id, task, variant, classes } of models) {
+    await makeModel(path(id), task, variant, classes);
+  }
+  return {
+    dataset: testArtifact(dataset, "dataset", "resize32"),
+    splits: testArtifact(splits, "splits", "split"),
+    models: models.map(({ id }) => testArtifact(join(folder, id), "model", id)),
+  };
+}
+
+/** A network whose weights are set by hand: years = brightness / 2, or a class from 128 on. */
+async function makeModel(
+  folder: string,
+  task: TrainingRecord["task"],
+  variant: TrainingRecord["variant"],
+  classes: TrainingRecord["classes"] | Readonly<TrainingRecord["classes"]>,
+): Promise<void> {
+  const inputs = SIZE * SIZE * 3;
+  const network = sequential({
+    layers: [
+      layers.flatten({ inputShape: [SIZE, SIZE, 3] }),
+      classes
+        ? layers.dense({ units: 2, activation: "softmax" })
+        : layers.dense({ units: 1, kernelRegularizer: regularizers.l2({ l2: 0.1 }) }),
+    ],
+  });
+  const each = (value: number) => new Array<number>(inputs).fill(value / inputs);
+  const kernel = classes
+    ? tf.tensor2d(each(8).flatMap((w) => [-w, w]), [inputs, 2])
+    : tf.tensor2d(each(127.5), [inputs, 1]);
+  const bias = classes ? tf.tensor1d([4, -4]) : tf.tensor1d([0]);
+  network.setWeights([kernel, bias]);
+  await saveModel(network, folder);
+  await writeRecord(folder, {
+    task,
+    variant,
+    loss: classes ? "categorical_crossentropy" : "mean_absolute_error",
+    metric: classes ? "accuracy" : "mae",
+    classes: classes && [...classes],
+    input: { size: SIZE, channels: "RGB", divisor: 255 },
+    preprocessing: {
+      ...preprocessing,
+      steps: [],
+      detector: { ...preprocessing.detector, inputSizes: [] },
+    },
+    params: { batchSize: 64, earlyStopping: { patience: 3 } },
+    seed: 42,
+    backend: "wasm",
+    counts: { train: 8, validation: 4 },
+    weights: network.countParams(),
+    epochs: 2,
+    stoppedEarly: false,
+    bestEpoch: 2,
+    weightsOfEpoch: 2,
+  }, [
+    { epoch: 1, loss: 1.5, metric: 0.5, val_loss: 1.6, val_metric: 0.5 },
+    { epoch: 2, loss: 1.1, metric: 0.7, val_loss: 1.2, val_metric: 0.6 },
+  ]);
+  tf.dispose([kernel, bias]);
+  network.dispose();
+}
+
+async function metricsOf(folder: string): Promise<MetricsFile> {
+  return JSON.parse(await Deno.readTextFile(join(folder, "metrics.json")));
+}
+
+function close(actual: number | undefined, expected: number): void {
+  assert.ok(
+    actual !== undefined && Math.abs(actual - expected) < 1e-4,
+    `expected ${expected}, got ${actual}`,
+  );
+}

@@ -1,0 +1,129 @@
+/** From a dataset and its splits to a model on disk: what the training stages have in common. */
+import { join } from "node:path";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { openBackend } from "../compute/mod.ts";
+import type { Backend } from "../compute/resolve.ts";
+import { readPreprocessing } from "../faces/preprocessing.ts";
+import { NpyFile, readNpy } from "../formats/npy.ts";
+import { readParquet } from "../formats/parquet.ts";
+import type { EarlyStoppingOptions } from "./earlyStopping.ts";
+import { saveModel } from "./model.ts";
+import { classification, regression } from "./objective.ts";
+import { type TrainingRecord, writeRecord } from "./record.ts";
+import { type ClassRecord, targetOf } from "./targets.ts";
+import { train, type TrainOptions } from "./train.ts";
+
+/** What is trained. */
+export interface Fit {
+  task: TrainingRecord["task"];
+  variant: TrainingRecord["variant"];
+  /** null for a number of years. */
+  classes: readonly ClassRecord[] | null;
+  /** Builds the network with its initial weights, for images of `size`. */
+  build(size: number): LayersModel;
+  params: {
+    batchSize: number;
+    epochs: number;
+    learningRate: number;
+    earlyStopping: EarlyStoppingOptions;
+    batchNormMomentum: number;
+  };
+}
+
+/** Folders of the artifacts that a training reads, and of the one that it writes. */
+export interface FitFolders {
+  dataset: string;
+  splits: string;
+  model: string;
+}
+
+/** The part of a stage's context that a training needs. */
+export interface FitContext {
+  scratch: string;
+  seed: number;
+  compute: string;
+  signal: AbortSignal;
+  progress: TrainOptions["progress"];
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/** Trains a network and writes a `model` artifact. */
+export async function fit(task: Fit, folders: FitFolders, context: FitContext): Promise<void> {
+  const { params } = task;
+  const preprocessing = await readPreprocessing(folders.dataset);
+  const people = await readParquet(join(folders.dataset, "table.parquet"), {
+    age: "int32",
+    gender: "int32",
+  });
+  const rows = {
+    train: readNpy(join(folders.splits, "train.npy"), "int32").data,
+    validation: readNpy(join(folders.splits, "validation.npy"), "int32").data,
+  };
+  using images = new NpyFile(join(folders.dataset, "images.npy"), "uint8");
+  const targets = people.age.map((age, i) => targetOf(task, { age, gender: people.gender[i] }));
+  const cold = coldValidation(params, rows.train.length);
+  if (cold !== undefined) context.warn(cold);
+
+  await openBackend(context.compute as Backend);
+  const size = images.shape[1];
+  const model = task.build(size);
+  const objective = task.classes === null ? regression() : classification(task.classes.length);
+  try {
+    const result = await train({
+      model,
+      objective,
+      images,
+      targets,
+      rows,
+      ...params,
+      seed: context.seed,
+      checkpoint: join(context.scratch, "checkpoint.safetensors"),
+      signal: context.signal,
+      progress: context.progress,
+    });
+    await saveModel(model, folders.model);
+    await writeRecord(folders.model, {
+      task: task.task,
+      variant: task.variant,
+      loss: objective.loss,
+      metric: objective.metric,
+      classes: task.classes === null ? null : [...task.classes],
+      input: { size, channels: "RGB", divisor: 255 },
+      preprocessing,
+      params,
+      seed: context.seed,
+      backend: context.compute,
+      counts: { train: rows.train.length, validation: rows.validation.length },
+      weights: model.countParams(),
+      epochs: result.history.length,
+      stoppedEarly: result.stoppedEarly,
+      bestEpoch: result.bestEpoch,
+      weightsOfEpoch: result.weightsOfEpoch,
+    }, result.history);
+    const last = result.history[result.weightsOfEpoch - 1];
+    context.info(
+      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${result.history.length} ` +
+        `epochs; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
+        `val_${objective.metric} ${last.val_metric.toPrecision(3)}`,
+    );
+  } finally {
+    model.dispose();
+  }
+}
+
+/**
+ * Whether early stopping may end the training before the moving averages of batch normalisation
+ * have left where they began: until then, validation says nothing. Then, a warning.
+ */
+export function coldValidation(params: Fit["params"], trainingImages: number): string | undefined {
+  const { batchSize, epochs, batchNormMomentum, earlyStopping: { patience, monitor } } = params;
+  if (!monitor.startsWith("val_") || patience >= epochs) return undefined;
+  const steps = Math.ceil(trainingImages / batchSize);
+  if (batchNormMomentum ** (steps * patience) < 0.1) return undefined;
+  const needed = Math.ceil(Math.log(0.1) / Math.log(batchNormMomentum));
+  return `batch normalisation with batchNormMomentum ${batchNormMomentum} needs some ${needed} ` +
+    `steps before validation means anything, but an epoch has ${steps} and early stopping waits ` +
+    `for ${patience}: lower batchNormMomentum (0.9) or batchSize (now ${batchSize}), or raise ` +
+    `earlyStopping.patience.`;
+}

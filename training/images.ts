@@ -1,0 +1,34 @@
+/** From images in a file to tensors. */
+import * as tf from "@tensorflow/tfjs-core";
+
+/** Many images of one size; an open `NpyFile<"uint8">` is one. */
+export interface ImageSource {
+  /** [images, height, width, 3] */
+  readonly shape: readonly number[];
+  /** The bytes of image `start` and of `count - 1` after it. */
+  read(start: number, count: number): Uint8Array;
+}
+
+/** Images held in memory: `bytes` has the shape [n, size, size, 3]. */
+export function imagesInMemory(bytes: Uint8Array, size: number): ImageSource {
+  const length = size * size * 3;
+  if (bytes.length % length !== 0) {
+    throw new Error(`Cannot read ${bytes.length} bytes as RGB images of ${size}×${size} pixels.`);
+  }
+  return {
+    shape: [bytes.length / length, size, size, 3],
+    read: (start, count) => bytes.subarray(start * length, (start + count) * length),
+  };
+}
+
+/** The images of the given rows as a tensor [rows, height, width, 3] of 0 to 1. */
+export function readBatch(images: ImageSource, rows: ArrayLike<number>): tf.Tensor4D {
+  const [, height, width, channels] = images.shape;
+  const length = height * width * channels;
+  const pixels = new Float32Array(rows.length * length);
+  for (let i = 0; i < rows.length; i++) {
+    const bytes = images.read(rows[i], 1);
+    for (let j = 0, at = i * length; j < length; j++, at++) pixels[at] = bytes[j] / 255;
+  }
+  return tf.tensor4d(pixels, [rows.length, height, width, channels]);
+}
