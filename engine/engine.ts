@@ -158,6 +158,11 @@ export class Engine {
     return this.#options.threads;
   }
 
+  /** Steps that the optimiser took. */
+  get steps(): number {
+    return this.#step;
+  }
+
   /**
    * One step of training on `rows` images, `[rows, height, width, channels]`. Dropout's masks
    * depend on `key` alone (two whole numbers): give each step its own.

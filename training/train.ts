@@ -1,19 +1,17 @@
 /** The training loop. */
-import * as tf from "@tensorflow/tfjs-core";
-import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
-import { random, type Rng } from "../compute/random.ts";
-import { Adam, average } from "./adam.ts";
-import type { BatchStatistics } from "./batchNorm.ts";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { random } from "../compute/random.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import {
   EarlyStopping,
   type EarlyStoppingOptions,
   type EarlyStoppingState,
 } from "./earlyStopping.ts";
-import { forward } from "./forward.ts";
-import { type ImageSource, readBatch } from "./images.ts";
+import { type ImageSource, readBytes } from "./images.ts";
 import type { Objective } from "./objective.ts";
 import type { EpochRecord } from "./record.ts";
+import { TfjsTrainer } from "./tfjsTrainer.ts";
+import { Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 export interface TrainOptions {
   /** Has the initial weights, and in the end the trained ones. */
@@ -32,6 +30,8 @@ export interface TrainOptions {
   seed: number;
   /** Path of the checkpoint: written after each epoch, and where a training goes on if it is there. */
   checkpoint: string;
+  /** What computes the steps: TensorFlow.js on the open backend, unless given. */
+  trainer?: (options: TrainerOptions) => Promise<Trainer>;
   signal: AbortSignal;
   progress: {
     start(total: number, unit: string, done?: number): void;
@@ -65,7 +65,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     );
   }
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
-  const trainer = new Trainer(model, objective, learningRate);
+  const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
+  const trainer = await open({ model, objective, learningRate, batchSize });
   const history: EpochRecord[] = [];
   let best: Float32Array[] = [];
   try {
@@ -82,17 +83,25 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       const order = rows.train.slice();
       random(seed, "shuffle", epoch).shuffle(order);
       const mean = new Mean();
-      for (let step = 0; step < stepsPerEpoch; step++) {
+      const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
-        const result = trainer.step(
-          readBatch(images, batch),
-          pick(targets, batch),
+        return { images: readBytes(images, batch), targets: pick(targets, batch) };
+      };
+      let next = prepare(0);
+      for (let step = 0; step < stepsPerEpoch; step++) {
+        const batch = next;
+        const running = trainer.step(
+          batch.images,
+          batch.targets,
           (layer) => random(seed, "dropout", epoch, step, layer),
         );
+        // The next batch is read while this one is computed.
+        if (step < stepsPerEpoch - 1) next = prepare(step + 1);
+        const result = await running;
         if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
-        mean.add(result, batch.length);
+        mean.add(result, batch.targets.length);
         if (step < stepsPerEpoch - 1) progress.advance();
-        await turn(signal);
+        signal.throwIfAborted();
       }
 
       const validation = await trainer.validate(images, targets, rows.validation, signal);
@@ -108,7 +117,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       });
       if (stopper.update(history.at(-1)!)) best = trainer.weights();
       await writeCheckpoint<State>(options.checkpoint, {
-        state: { history, stopper: stopper.state, steps: trainer.optimizer.steps },
+        state: { history, stopper: stopper.state, steps: trainer.steps },
         arrays: trainer.save(best),
       });
       progress.advance(1, note(history.at(-1)!, epochs));
@@ -116,6 +125,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
     const { restoreBest } = earlyStopping;
     if (restoreBest) trainer.setWeights(best);
+    trainer.handBack();
     return {
       history,
       bestEpoch: stopper.state.bestEpoch,
@@ -123,7 +133,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
     };
   } finally {
-    trainer.optimizer.dispose();
+    await trainer.close();
   }
 }
 
@@ -133,166 +143,6 @@ interface State {
   stopper: EarlyStoppingState;
   /** Steps that the optimiser took. */
   steps: number;
-}
-
-interface BatchResult {
-  loss: number;
-  /** Mean over the batch. */
-  metric: number;
-}
-
-/** A network, its optimiser, and what they do with one batch. */
-class Trainer {
-  readonly optimizer: Adam;
-  readonly #model: LayersModel;
-  readonly #objective: Objective;
-  readonly #variables: tf.Variable[];
-
-  constructor(model: LayersModel, objective: Objective, learningRate: number) {
-    this.#model = model;
-    this.#objective = objective;
-    this.#variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    this.optimizer = new Adam(this.#variables, learningRate);
-  }
-
-  /** Moves the weights by one step down the loss of a batch, whose images it disposes of. */
-  step(
-    x: tf.Tensor, // [batch, height, width, 3]
-    targets: number[],
-    random: (layer: string) => Rng,
-  ): BatchResult {
-    const statistics: [layers.Layer, BatchStatistics][] = [];
-    return tf.tidy(() => {
-      let metric = 0;
-      const { value, grads } = tf.variableGrads(() => {
-        const output = forward(this.#model, x, {
-          random,
-          report: (layer, batch) => statistics.push([layer, batch]),
-        });
-        metric = this.#objective.metricSum(output, targets) / targets.length;
-        return tf.add(this.#objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
-      }, this.#variables);
-      this.optimizer.step(this.#variables.map(({ name }) => grads[name]));
-      for (const [layer, { mean, variance }] of statistics) {
-        const momentum = layer.getConfig().momentum as number;
-        const [movingMean, movingVariance] = layer.nonTrainableWeights;
-        movingMean.write(average(movingMean.read(), mean, momentum));
-        movingVariance.write(average(movingVariance.read(), variance, momentum));
-        tf.dispose([mean, variance]);
-      }
-      x.dispose();
-      return { loss: value.dataSync()[0], metric };
-    });
-  }
-
-  /** Mean loss and metric over images, with the moving averages and without dropout. */
-  async validate(
-    images: ImageSource,
-    targets: ArrayLike<number>,
-    rows: Int32Array,
-    signal: AbortSignal,
-  ): Promise<BatchResult> {
-    const mean = new Mean();
-    for (let start = 0; start < rows.length; start += VALIDATION_BATCH) {
-      const batch = rows.subarray(start, start + VALIDATION_BATCH);
-      const truth = pick(targets, batch);
-      const result = tf.tidy(() => {
-        const output = forward(this.#model, readBatch(images, batch));
-        return {
-          loss: this.#objective.lossOf(output, truth).dataSync()[0],
-          metric: this.#objective.metricSum(output, truth) / truth.length,
-        };
-      });
-      mean.add(result, batch.length);
-      await turn(signal);
-    }
-    const penalty = tf.tidy(() => this.#penalty().dataSync()[0]);
-    return { loss: mean.loss + penalty, metric: mean.metric };
-  }
-
-  weights(): Float32Array[] {
-    // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
-    return this.#model.getWeights().map((weight) => Float32Array.from(weight.dataSync()));
-  }
-
-  setWeights(weights: readonly Float32Array[]): void {
-    tf.tidy(() =>
-      this.#model.setWeights(
-        this.#model.weights.map(({ shape }, i) => tf.tensor(weights[i], shape as number[])),
-      )
-    );
-  }
-
-  /** All arrays of a checkpoint. */
-  save(best: readonly Float32Array[]): Record<string, Float32Array> {
-    const arrays: Record<string, Float32Array> = {};
-    const weights = this.weights();
-    for (const [i, { originalName }] of this.#model.weights.entries()) {
-      arrays[`weights/${originalName}`] = weights[i];
-      arrays[`best/${originalName}`] = best[i];
-    }
-    for (const [i, { originalName }] of this.#model.trainableWeights.entries()) {
-      arrays[`adam/mean/${originalName}`] = this.optimizer.means[i].dataSync() as Float32Array;
-      arrays[`adam/square/${originalName}`] = this.optimizer.squares[i].dataSync() as Float32Array;
-    }
-    return arrays;
-  }
-
-  /** Puts back what `save` gave; returns the best weights. */
-  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
-    const all = (part: string, of: { originalName: string }[]) =>
-      of.map(({ originalName }) => arrays[`${part}/${originalName}`]);
-    const { weights, trainableWeights } = this.#model;
-    this.setWeights(all("weights", weights));
-    this.optimizer.restore(
-      steps,
-      all("adam/mean", trainableWeights),
-      all("adam/square", trainableWeights),
-    );
-    return all("best", weights);
-  }
-
-  /** The L2 penalties of all layers. */
-  #penalty(): tf.Scalar {
-    return this.#model.calculateLosses().reduce<tf.Scalar>(
-      (sum, loss) => tf.add(sum, loss),
-      tf.scalar(0),
-    );
-  }
-}
-
-/** Images that are validated at once; the result does not depend on it but for rounding. */
-const VALIDATION_BATCH = 256;
-
-/** Means over batches, each counted by its size. */
-class Mean {
-  #count = 0;
-  #loss = 0;
-  #metric = 0;
-
-  add({ loss, metric }: BatchResult, count: number): void {
-    this.#count += count;
-    this.#loss += loss * count;
-    this.#metric += metric * count;
-  }
-
-  get loss(): number {
-    return this.#loss / this.#count;
-  }
-
-  get metric(): number {
-    return this.#metric / this.#count;
-  }
-}
-
-function pick(values: ArrayLike<number>, rows: Int32Array): number[] {
-  return Array.from(rows, (row) => values[row]);
-}
-
-/** Lets the event loop turn, so that Ctrl-C is heard. */
-async function turn(signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve));
-  signal.throwIfAborted();
 }
 
 function note({ epoch, loss, val_loss }: EpochRecord, epochs: number): string {

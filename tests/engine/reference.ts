@@ -32,7 +32,11 @@ export function pass(
     const { shape, data } = weights.get(name)!;
     return tf.tensor(data, [...shape]);
   };
-  const result = { outputs: new Float32Array(), loss: 0, penalty: 0 };
+  const result: Omit<Outcome, "gradients" | "moving"> = {
+    outputs: new Float32Array(),
+    loss: 0,
+    penalty: 0,
+  };
   const forward = (...values: tf.Tensor[]): tf.Scalar => {
     const of = (name: string) => values[names.indexOf(name)];
     let x: tf.Tensor = tf.tensor(images, [rows, height, width, channels]);
@@ -42,14 +46,12 @@ export function pass(
       if (layer.kind === "conv2d" || layer.kind === "dense") {
         block++;
         const kernel = of(`${layer.name}/kernel`);
-        x = layer.kind === "dense"
-          ? tf.matMul(x as tf.Tensor2D, kernel as tf.Tensor2D)
-          : tf.conv2d(
-            x as tf.Tensor4D,
-            kernel as tf.Tensor4D,
-            [...layer.strides] as [number, number],
-            layer.padding,
-          );
+        x = layer.kind === "dense" ? tf.matMul(x as tf.Tensor2D, kernel as tf.Tensor2D) : tf.conv2d(
+          x as tf.Tensor4D,
+          kernel as tf.Tensor4D,
+          [...layer.strides] as [number, number],
+          layer.padding,
+        );
         if (layer.bias) x = tf.add(x, of(`${layer.name}/bias`));
         for (const part of ["kernel", "bias"] as const) {
           const l2 = layer.l2?.[part];
