@@ -89,7 +89,7 @@ export function bootstrapMean(
     let sum = 0;
     let count = 0;
     for (let i = 0; i < groups.length; i++) {
-      const group = rng.int(groups.length);
+      const group = Math.floor(rng.next() * groups.length);
       sum += sums[group];
       count += counts[group];
     }

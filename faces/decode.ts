@@ -1,5 +1,5 @@
 /** From the bytes of a photo to an upright RGB picture. */
-import sharp from "sharp";
+import sharp, { type Metadata } from "sharp";
 import type { Box, Image } from "./image.ts";
 
 /** Pictures of more pixels are refused before they are decoded: 64 megapixels take 192 MB. */
@@ -20,7 +20,7 @@ export interface Decoded extends Image {
 /** A picture that cannot be decoded. */
 export class PictureError extends Error {
   override readonly name = "PictureError";
-  constructor(reason: string, cause?: unknown) {
+  constructor(readonly reason: string, cause?: unknown) {
     super(`Cannot decode the picture: ${reason}.`, { cause });
   }
 }
@@ -32,11 +32,7 @@ export class PictureError extends Error {
  */
 export async function decode(bytes: Uint8Array): Promise<Decoded> {
   if (bytes.length === 0) throw new PictureError("it is empty (0 bytes)");
-  const { format, width, height, orientation = 1 } = await sharp(bytes).metadata().catch(
-    (cause) => {
-      throw new PictureError(reason(cause), cause);
-    },
-  );
+  const { format, width, height, orientation = 1 } = await readHeader(bytes);
   if (!formats.has(format)) throw new PictureError(`its format "${format}" is not taken`);
   if (width * height > maxPixels) {
     throw new PictureError(
@@ -51,17 +47,28 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
       .flatten({ background })
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`it decodes to ${info.channels} channels, not 3`);
+    if (info.channels !== 3) throw new Error(`${info.channels} channels instead of 3`);
     return { data, width: info.width, height: info.height, orientation };
   } catch (cause) {
     throw new PictureError(reason(cause as Error), cause);
   }
 }
 
-/** libvips' words, on one line. */
+/** Reads a picture's header, whatever size it claims. */
+async function readHeader(bytes: Uint8Array): Promise<Metadata> {
+  try {
+    return await sharp(bytes, { limitInputPixels: false }).metadata();
+  } catch (cause) {
+    throw new PictureError(reason(cause as Error), cause);
+  }
+}
+
+/** libvips' words, each line once, on one line. */
 function reason(error: Error): string {
-  const text = error.message.replace(/\s+/g, " ").replace(/[.\s]+$/, "");
-  return /unsupported image format/i.test(text) ? "it is no picture that is known" : text;
+  const lines = error.message.split("\n").map((line) => line.replace(/^.*\bVips\w+: /, "").trim());
+  const words = [...new Set(lines)].filter(Boolean).join("; ");
+  if (/unsupported image format/i.test(words)) return "it is no picture that is known";
+  return `it is damaged or cut short (${words})`;
 }
 
 /** A box in the pixels as they are stored, in those of the upright picture. */

@@ -42,39 +42,60 @@ export interface DetectorOptions {
 
 /** Sizes for portraits first, then for photos in which the faces are small. */
 export const defaultInputSizes: Readonly<Record<DetectorName, readonly number[]>> = {
-  ssdMobilenetv1: [256, 512],
+  ssdMobilenetv1: [256, 192, 512],
   tinyFaceDetector: [224, 96, 416],
   metadata: [],
 };
 
-/** A detector's network: finds faces in a picture seen as a square of a side. */
+/** A detector's network. */
 export interface Network {
-  search(image: Image, inputSize: number): Promise<Detection[]>;
+  /**
+   * Finds faces in a square of pixels.
+   * @param pixels RGB, [size, size, 3]
+   * @returns boxes in pixels of the square, the surest first
+   */
+  search(pixels: Uint8Array, size: number): Promise<Detection[]>;
   close(): void;
 }
 
+/** Detectors that are networks. */
+export type NetworkName = Exclude<DetectorName, "metadata">;
+
 /**
- * Opens a detector. Those with a network run on the TensorFlow.js backend that is current, which
- * the caller has opened (`compute/mod.ts`).
+ * Opens a detector's network in this thread, on the TensorFlow.js backend that is current, which the
+ * caller has opened (`compute/mod.ts`).
  */
-export async function openDetector(
-  name: DetectorName,
-  options: DetectorOptions,
-): Promise<Detector> {
-  if (name === "metadata") return (await import("./detectors/metadata.ts")).open();
+export async function openNetwork(name: NetworkName, minConfidence: number): Promise<Network> {
   const { open } = name === "ssdMobilenetv1"
     ? await import("./detectors/ssdMobilenetv1.ts")
     : await import("./detectors/tinyFaceDetector.ts");
-  const network = await open(options.minConfidence);
+  return await open(minConfidence);
+}
+
+/** Opens a detector. `open` opens its network, if it has one: in this thread unless given. */
+export async function openDetector(
+  name: DetectorName,
+  { minConfidence, inputSizes }: DetectorOptions,
+  open = openNetwork,
+): Promise<Detector> {
+  if (name === "metadata") return (await import("./detectors/metadata.ts")).open();
+  const { square } = await import("./square.ts");
+  const network = await open(name, minConfidence);
   return {
     name,
     async detect(image) {
-      for (const size of options.inputSizes) {
-        const found = await network.search(image, size);
-        if (found.length > 0) return found;
+      for (const size of inputSizes) {
+        const found = await network.search(await square(image, size), size);
+        if (found.length === 0) continue;
+        const unit = Math.max(image.width, image.height) / size;
+        return found.map(({ box, score }) => ({ box: scale(box, unit), score }));
       }
       return [];
     },
     close: () => network.close(),
   };
+}
+
+function scale({ x, y, width, height }: Box, by: number): Box {
+  return { x: x * by, y: y * by, width: width * by, height: height * by };
 }

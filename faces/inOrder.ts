@@ -2,7 +2,8 @@
 
 /**
  * Starts `work` on up to `parallel` items at a time and yields the results in the items' order. The
- * first error ends it; what is still under way is left to finish, its results and errors dropped.
+ * first error ends it. When it ends early, it waits for what is still under way, whose results and
+ * errors are dropped: native code must not be at work on what its caller is about to let go.
  */
 export async function* inOrder<T, R>(
   items: Iterable<T>,
@@ -10,11 +11,15 @@ export async function* inOrder<T, R>(
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R, void, undefined> {
   const running: Promise<R>[] = [];
-  for (const item of items) {
-    const started = work(item);
-    started.catch(() => {}); // told below, when its turn comes
-    running.push(started);
-    if (running.length >= parallel) yield await running.shift()!;
+  try {
+    for (const item of items) {
+      const started = work(item);
+      started.catch(() => {}); // told below, when its turn comes
+      running.push(started);
+      if (running.length >= parallel) yield await running.shift()!;
+    }
+    while (running.length > 0) yield await running.shift()!;
+  } finally {
+    await Promise.allSettled(running);
   }
-  for (const last of running) yield await last;
 }

@@ -1,47 +1,49 @@
-/** Cuts out faces on several cores. What comes out does not depend on how many there are. */
-import { type Job, openCutter, type Outcome, type Setup } from "./cutter.ts";
+/** Runs a detector's network on several cores. What it finds does not depend on how many. */
+import type { Backend } from "../compute/resolve.ts";
+import type { Detection, Network, NetworkName } from "./detect.ts";
 
-/** Cuts out faces, several at a time. */
-export interface Pool {
-  /** How many jobs keep it busy. */
-  readonly parallel: number;
-  cut(job: Job): Promise<Outcome>;
-  close(): void;
-}
+/** What a worker is told: first what to open, then one search after another. */
+export type Question =
+  & { readonly id: number }
+  & (
+    | { readonly backend: Backend; readonly name: NetworkName; readonly minConfidence: number }
+    | { readonly pixels: Uint8Array; readonly size: number }
+  );
 
-/** What a worker is told. */
-export type ToWorker = { id: number } & ({ setup: Setup } | { job: Job });
 /** What it answers. */
-export type FromWorker = { id: number; outcome?: Outcome; error?: unknown };
+export type Answer =
+  & { readonly id: number }
+  & ({ readonly found: Detection[] } | { readonly error: unknown });
+
+/** `Omit` of each member of a union. */
+type Unnumbered<T> = T extends unknown ? Omit<T, "id"> : never;
 
 /**
- * Opens `workers` web workers, each with a detector of its own. Where they would not help, the work
- * stays in this thread: decoding alone runs on sharp's threads, and the backends that are not
- * JavaScript's have threads of their own.
+ * Opens a network in each of `workers` web workers, which share the searches. On a backend that is
+ * not JavaScript's, it is opened in this thread: such backends have threads of their own.
  */
-export async function openPool(setup: Setup, workers: number): Promise<Pool> {
-  const threaded = setup.backend === "wasm" || setup.backend === "cpu";
-  if (!threaded || workers < 2) {
-    const cutter = await openCutter(setup);
-    return {
-      parallel: 2 * workers,
-      cut: (job) => cutter.cut(job),
-      close: () => cutter.close(),
-    };
+export async function openNetworks(
+  name: NetworkName,
+  minConfidence: number,
+  backend: Backend,
+  workers: number,
+): Promise<Network> {
+  if (workers < 2 || backend === "node" || backend === "node-gpu") {
+    await (await import("../compute/mod.ts")).openBackend(backend);
+    return await (await import("./detect.ts")).openNetwork(name, minConfidence);
   }
-  const opened = Array.from({ length: workers }, () => openWorker());
+  const opened = Array.from({ length: workers }, openWorker);
   const close = () => opened.forEach((worker) => worker.close());
   try {
-    await Promise.all(opened.map((worker) => worker.ask({ setup })));
+    await Promise.all(opened.map((worker) => worker.ask({ backend, name, minConfidence })));
   } catch (error) {
     close();
     throw error;
   }
   return {
-    parallel: 2 * workers, // so that a worker decodes one photo while it searches another
-    async cut(job) {
-      const idlest = opened.reduce((a, b) => b.pending() < a.pending() ? b : a);
-      return (await idlest.ask({ job }))!;
+    search(pixels, size) {
+      const idlest = opened.reduce((a, b) => b.waiting() < a.waiting() ? b : a);
+      return idlest.ask({ pixels, size });
     },
     close,
   };
@@ -49,28 +51,27 @@ export async function openPool(setup: Setup, workers: number): Promise<Pool> {
 
 function openWorker() {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const waiting = new Map<number, PromiseWithResolvers<Outcome | undefined>>();
+  const waiting = new Map<number, PromiseWithResolvers<Detection[]>>();
   let id = 0;
-  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    const { resolve, reject } = waiting.get(data.id)!;
-    waiting.delete(data.id);
-    if ("error" in data) reject(data.error);
-    else resolve(data.outcome);
+  worker.onmessage = ({ data: answer }: MessageEvent<Answer>) => {
+    const { resolve, reject } = waiting.get(answer.id)!;
+    waiting.delete(answer.id);
+    if ("error" in answer) reject(answer.error);
+    else resolve(answer.found);
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    const error = new Error(`Cannot cut out faces: a worker failed (${event.message}).`, {
-      cause: event.error,
-    });
-    for (const { reject } of waiting.values()) reject(error);
+    const message = `Cannot find faces: a worker failed (${event.message}).`;
+    for (const { reject } of waiting.values()) reject(new Error(message, { cause: event.error }));
     waiting.clear();
   };
   return {
-    pending: () => waiting.size,
-    ask(message: { setup: Setup } | { job: Job }): Promise<Outcome | undefined> {
-      const answer = Promise.withResolvers<Outcome | undefined>();
+    /** How many questions it has not answered yet. */
+    waiting: () => waiting.size,
+    ask(question: Unnumbered<Question>): Promise<Detection[]> {
+      const answer = Promise.withResolvers<Detection[]>();
       waiting.set(++id, answer);
-      worker.postMessage({ id, ...message });
+      worker.postMessage({ id, ...question });
       return answer.promise;
     },
     close: () => worker.terminate(),

@@ -1,19 +1,28 @@
-/** A web worker that cuts out faces. It is told its setup first, then one job after another. */
+/**
+ * A web worker that holds a detector's network. Only plain JavaScript and WebAssembly run in it:
+ * sharp, which is native code, does not survive the end of a worker that it is at work in.
+ */
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
-import { openCutter } from "./cutter.ts";
-import type { FromWorker, ToWorker } from "./pool.ts";
+import { openBackend } from "../compute/mod.ts";
+import { type Detection, type Network, openNetwork } from "./detect.ts";
+import type { Answer, Question } from "./pool.ts";
 
-let cutter: ReturnType<typeof openCutter> | undefined;
+let network: Promise<Network>;
 
-self.onmessage = async ({ data: { id, ...message } }: MessageEvent<ToWorker>) => {
-  let answer: FromWorker;
+self.onmessage = async ({ data: question }: MessageEvent<Question>) => {
+  let answer: Answer;
   try {
-    if ("setup" in message) await (cutter = openCutter(message.setup));
-    const outcome = "job" in message ? await (await cutter!).cut(message.job) : undefined;
-    answer = { id, outcome };
+    answer = { id: question.id, found: await reply(question) };
   } catch (error) {
-    answer = { id, error };
+    answer = { id: question.id, error };
   }
   self.postMessage(answer);
 };
+
+async function reply(question: Question): Promise<Detection[]> {
+  if ("pixels" in question) return (await network).search(question.pixels, question.size);
+  const { backend, name, minConfidence } = question;
+  await (network = openBackend(backend).then(() => openNetwork(name, minConfidence)));
+  return [];
+}

@@ -164,38 +164,45 @@ export class MatSource {
     const flags = this.tag(tag.data, end);
     if (flags.size !== 8) throw this.error(tag.data, "should hold 8 bytes of array flags");
     const word = this.view.getUint32(flags.data, this.little);
-    const shared = {
-      class: word & 0xff,
+    const kind = word & 0xff;
+    let next = flags.next;
+    let dims: number[] = [];
+    let product = 0;
+    // Objects of newer MATLAB have no dimensions.
+    if (kind !== mxOPAQUE) {
+      const shape = this.tag(next, end);
+      const rank = shape.size / 4;
+      if (shape.type !== 5 || !Number.isInteger(rank) || rank < 2 || rank > MAX_DIMENSIONS) {
+        throw this.error(next, `claims ${count(shape.size)} bytes of dimensions`);
+      }
+      dims = new Array<number>(rank);
+      product = 1;
+      for (let i = 0; i < rank; i++) {
+        const dim = dims[i] = this.view.getInt32(shape.data + 4 * i, this.little);
+        if (dim < 0) throw this.error(next, `claims a dimension of ${count(dim)}`);
+        product *= dim;
+      }
+      if (!Number.isSafeInteger(product)) {
+        throw this.error(next, `claims dimensions ${dims.join(" × ")}`);
+      }
+      next = shape.next;
+    }
+    const name = this.tag(next, end);
+    return {
+      class: kind,
       complex: (word & 0x0800) !== 0,
       logical: (word & 0x0200) !== 0,
+      dims,
+      count: product,
+      name: this.#ascii(name),
       at,
+      data: name.next,
       end,
     };
-    // Objects of newer MATLAB have no dimensions.
-    if (shared.class === mxOPAQUE) {
-      const name = this.tag(flags.next, end);
-      return { ...shared, dims: [], count: 0, name: this.#ascii(name), data: name.next };
-    }
-    const shape = this.tag(flags.next, end);
-    const rank = shape.size / 4;
-    if (shape.type !== 5 || !Number.isInteger(rank) || rank < 2 || rank > MAX_DIMENSIONS) {
-      throw this.error(flags.next, `claims ${count(shape.size)} bytes of dimensions`);
-    }
-    const dims = new Array<number>(rank);
-    let product = 1;
-    for (let i = 0; i < rank; i++) {
-      const dim = dims[i] = this.view.getInt32(shape.data + 4 * i, this.little);
-      if (dim < 0) throw this.error(flags.next, `claims a dimension of ${count(dim)}`);
-      product *= dim;
-    }
-    if (!Number.isSafeInteger(product)) {
-      throw this.error(flags.next, `claims dimensions ${dims.join(" × ")}`);
-    }
-    const name = this.tag(shape.next, end);
-    return { ...shared, dims, count: product, name: this.#ascii(name), data: name.next };
   }
 
   #ascii({ data, size }: Tag): string {
+    if (size === 0) return "";
     return decodeUtf8(this.bytes.subarray(data, data + size)).replace(/\0.*$/s, "");
   }
 
@@ -221,6 +228,18 @@ export class MatSource {
       throw this.error(at, `holds a number that ${target.name.replace("Array", "")} cannot`);
     }
     return result;
+  }
+
+  /** The same into a part of an array, without an array of its own for the usual double. */
+  floatsInto(target: Float64Array, start: number, at: number, end: number, length: number): void {
+    const { type, size, data } = this.tag(at, end);
+    if (type === 9 && size === 8 * length) {
+      for (let i = 0; i < length; i++) {
+        target[start + i] = this.view.getFloat64(data + 8 * i, this.little);
+      }
+    } else {
+      target.set(this.numbers(at, end, length, Float64Array) as Float64Array, start);
+    }
   }
 
   /** Text from the tag at `at`; malformed parts show as U+FFFD. */
@@ -408,8 +427,7 @@ export class MatCell {
       const at = this.#positions[i];
       const header = source.header(at, this.#header.end);
       if (header.class in numeric && header.count === width) {
-        const data = source.numbers(header.data, header.end, width, Float64Array);
-        result.set(data as Float64Array, i * width);
+        source.floatsInto(result, i * width, header.data, header.end, width);
       } else if (header.class in numeric && header.count === 0) {
         result.fill(NaN, i * width, (i + 1) * width);
       } else {
@@ -539,14 +557,20 @@ const utf16be = new TextDecoder("utf-16be");
 
 function decodeUtf8(bytes: Uint8Array): string {
   // Almost all text is short and ASCII, for which this is the faster way.
-  return bytes.length < 64 && bytes.every((byte) => byte < 0x80)
-    ? latin1(bytes)
-    : utf8.decode(bytes);
+  if (bytes.length > 256) return utf8.decode(bytes);
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] >= 0x80) return utf8.decode(bytes);
+  return latin1(bytes);
 }
 
+/** A character a byte. */
 function latin1(bytes: Uint8Array): string {
   let text = "";
-  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]);
+  // In parts, as there is a limit to the number of arguments.
+  for (let i = 0; i < bytes.length; i += 4096) {
+    // Typed as an array of numbers; anything with a length will do.
+    const part = bytes.subarray(i, i + 4096) as unknown as number[];
+    text += String.fromCharCode.apply(null, part);
+  }
   return text;
 }
 

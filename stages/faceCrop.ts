@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import type { TableRow } from "../faces/artifact.ts";
-import { defaultInputSizes, detectorNames } from "../faces/detect.ts";
+import { defaultInputSizes, detectorNames, openDetector } from "../faces/detect.ts";
 import type { Known } from "../faces/find.ts";
 import type { Shard, ShardWriter as Writer } from "../faces/shards.ts";
 import { defineStage } from "../runner/stage.ts";
@@ -12,7 +12,7 @@ const meaning = {
   missing: "are not in the archives",
   unreadable: "cannot be decoded",
   no_face: "show no face where the labelled one should be",
-  several_faces: "show several faces; the one that agrees best with the data set is used",
+  several_faces: "show several faces, of which the one that agrees best with the data set is used",
 };
 
 /** The share of a _crop archive's photo that is the face's box, in the middle: 40 % more around it. */
@@ -63,15 +63,12 @@ export default defineStage({
     const { openArchives } = await import("./archives.ts");
     const { readTable } = await import("../faces/artifact.ts");
     const { inOrder } = await import("../faces/inOrder.ts");
-    const { openPool } = await import("../faces/pool.ts");
+    const { cutLabelled } = await import("../faces/labelled.ts");
+    const { openNetworks } = await import("../faces/pool.ts");
     const { readShard, ShardWriter } = await import("../faces/shards.ts");
     const { publishFaces } = await import("../faces/publish.ts");
     const { detector: name, minConfidence, margin, maxSize, shardSize } = params;
-    const detector = {
-      name,
-      minConfidence,
-      inputSizes: params.inputSizes ?? [...defaultInputSizes[name]],
-    };
+    const inputSizes = params.inputSizes ?? [...defaultInputSizes[name]];
     const crop = { margin, maxSize };
     const rows = await readTable(table.path);
     using photos = await openArchives(archives);
@@ -87,14 +84,19 @@ export default defineStage({
     context.progress.start(rows.length, "photos", row);
     if (row < rows.length) {
       const workers = params.workers || Math.min(4, navigator.hardwareConcurrency);
-      const backend = name === "metadata" ? undefined : context.compute as Backend;
-      const pool = await openPool({ detector, crop, backend }, workers);
+      const detector = await openDetector(
+        name,
+        { minConfidence, inputSizes },
+        (name, minConfidence) =>
+          openNetworks(name, minConfidence, context.compute as Backend, workers),
+      );
       let shard: Writer | undefined;
       try {
-        const outcomes = inOrder(rows.slice(row), pool.parallel, async (photo) => {
+        // Twice as many photos as workers, so that some are decoded while others are searched.
+        const outcomes = inOrder(rows.slice(row), 2 * workers, async (photo) => {
           const bytes = photos.read(photo.dataset, photo.full_path);
           const known = knownPlace(photo, cropped.has(photo.dataset));
-          return bytes && await pool.cut({ photo: bytes, known });
+          return bytes && await cutLabelled(bytes, known, detector, crop);
         });
         for await (const outcome of outcomes) {
           context.signal.throwIfAborted();
@@ -121,20 +123,26 @@ export default defineStage({
         }
       } finally {
         shard?.[Symbol.dispose]();
-        pool.close();
+        detector.close();
       }
     }
     const counts = await publishFaces(context.scratch, context.outputs.faces, rows, shards, {
-      detector,
+      detector: { name, minConfidence, inputSizes },
       crop,
       background: "#ffffff",
       steps: [],
     });
-    context.info(`${counts.faces} faces from ${counts.photos} photos`);
-    for (const problem of Object.keys(meaning) as (keyof typeof meaning)[]) {
-      const count = counts.problems[problem];
-      if (count > 0) context.warn(`${count} photos ${meaning[problem]}; see problems.csv`);
+    const problems = (Object.keys(meaning) as (keyof typeof meaning)[])
+      .filter((problem) => counts.problems[problem] > 0)
+      .map((problem) => `${counts.problems[problem]} ${meaning[problem]}`);
+    if (counts.faces === 0) {
+      throw new Error(
+        `Cannot cut out faces: none of ${counts.photos} photos has one (${problems.join(", ")}). ` +
+          "Try another detector or a lower minConfidence.",
+      );
     }
+    context.info(`${counts.faces} faces from ${counts.photos} photos`);
+    for (const problem of problems) context.warn(`Of the photos, ${problem}; see problems.csv`);
     return { show: ["faces/problems.csv"] };
   },
 });

@@ -132,9 +132,9 @@ export class TfjsTrainer implements Trainer {
     return Promise.resolve();
   }
 
-  /** The L2 penalties of all layers. */
+  /** The L2 penalties of all layers. (Asked as a whole, a tf.Sequential says that it has none.) */
   #penalty(): tf.Scalar {
-    return this.#model.calculateLosses().reduce<tf.Scalar>(
+    return this.#model.layers.flatMap((layer) => layer.calculateLosses()).reduce<tf.Scalar>(
       (sum, loss) => tf.add(sum, loss),
       tf.scalar(0),
     );

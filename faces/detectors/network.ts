@@ -1,8 +1,7 @@
-/** What the detectors that are networks share: weights, input, and the choice among boxes. */
+/** What the detectors that are networks share: weights, and the choice among boxes. */
 import * as tf from "@tensorflow/tfjs-core";
-import sharp from "sharp";
 import type { Detection } from "../detect.ts";
-import { type Image, overlap } from "../image.ts";
+import { overlap } from "../image.ts";
 
 /** Weights by name, until they are closed. */
 export interface Weights {
@@ -45,26 +44,6 @@ export async function readWeights(manifest: Manifest, url: string): Promise<Weig
     return tensor as T;
   };
   return Object.assign(get, { close: () => tf.dispose(weights) });
-}
-
-/**
- * The square that a network sees: the picture, scaled so that its longer side is `size`, in the
- * upper left corner, and black beside or below it. Bytes, [size, size, 3].
- *
- * Scaling by sharp averages over what it shrinks (TensorFlow's resizeBilinear, which face-api uses,
- * skips pixels), and a big photo never becomes a big tensor.
- */
-export async function square(image: Image, size: number): Promise<Uint8Array> {
-  const { data, width, height } = image;
-  if (width === size && height === size) return data;
-  const scale = size / Math.max(width, height);
-  const right = Math.max(1, Math.round(width * scale));
-  const bottom = Math.max(1, Math.round(height * scale));
-  return await sharp(data, { raw: { width, height, channels: 3 } })
-    .resize(right, bottom, { kernel: "linear", fit: "fill" })
-    .extend({ right: size - right, bottom: size - bottom, background: "#000000" })
-    .raw()
-    .toBuffer();
 }
 
 /** Non-maximum suppression: the surest first, and none that overlaps a surer one by more than `limit`. */

@@ -8,14 +8,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Detection, Network } from "../detect.ts";
 import type { Box } from "../image.ts";
-import {
-  type Convolution,
-  readWeights,
-  sigmoid,
-  square,
-  suppress,
-  type Weights,
-} from "./network.ts";
+import { type Convolution, readWeights, sigmoid, suppress, type Weights } from "./network.ts";
 
 /** Strides of MobileNet's 13 pairs of a depthwise and a pointwise convolution. */
 const strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1] as const;
@@ -44,16 +37,14 @@ export async function open(minConfidence: number): Promise<Network> {
   const network = build(weights);
   const anchors = new Map<number, Box[]>();
   return {
-    async search(image, size) {
+    async search(pixels, size) {
       if (!anchors.has(size)) anchors.set(size, anchorBoxes(corners, size));
-      const pixels = await square(image, size);
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = pixels[i] / 127.5 - 1;
       const outputs = tf.tidy(() => network.forward(tf.tensor4d(values, [1, size, size, 3])));
       const [offsets, logits] = await Promise.all(outputs.map((output) => output.data()));
       tf.dispose(outputs);
 
-      const unit = Math.max(image.width, image.height) / size;
       const found: Detection[] = [];
       for (const [i, anchor] of anchors.get(size)!.entries()) {
         const score = sigmoid(logits[i * 3 + 1]); // of background, face, and one that is not used
@@ -65,13 +56,7 @@ export async function open(minConfidence: number): Promise<Network> {
         const x = anchor.x + anchor.width * offsets[i * 4 + 1] / 10;
         const left = Math.max(0, x - width / 2), right = Math.min(size, x + width / 2);
         const top = Math.max(0, y - height / 2), bottom = Math.min(size, y + height / 2);
-        const box = {
-          x: left * unit,
-          y: top * unit,
-          width: (right - left) * unit,
-          height: (bottom - top) * unit,
-        };
-        found.push({ box, score });
+        found.push({ box: { x: left, y: top, width: right - left, height: bottom - top }, score });
       }
       return suppress(found, sameFace);
     },

@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Detection, Network } from "../detect.ts";
-import { readWeights, sigmoid, square, suppress } from "./network.ts";
+import { readWeights, sigmoid, suppress } from "./network.ts";
 
 /** Width and height of the anchors in cells of the grid, of which each is 32 pixels wide. */
 const anchors = [
@@ -54,15 +54,14 @@ export async function open(minConfidence: number): Promise<Network> {
   };
 
   return {
-    async search(image, size) {
-      const pixels = await square(image, size);
+    async search(pixels, size) {
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = (pixels[i] - mean[i % 3]) / 255;
       const output = tf.tidy(() => forward(tf.tensor4d(values, [1, size, size, 3])));
       const grid = output.shape[1];
       const raw = await output.data();
       output.dispose();
-      const cell = Math.max(image.width, image.height) / grid;
+      const cell = size / grid;
       const found: Detection[] = [];
       for (let i = 0; i * 5 < raw.length; i++) {
         const [dx, dy, dw, dh, logit] = raw.subarray(i * 5, i * 5 + 5);

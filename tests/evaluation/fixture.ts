@@ -8,13 +8,13 @@ const sizes: Record<SplitName, number> = { train: 640, validation: 160, test: 20
 const groups = ["1 to 20", "21 to 32", "33 to 44", "45 to 56", "57 to 68", "69 to 80", "81 to 92"];
 
 export interface FixtureOptions {
-  /** Put wherever text from data goes. */
-  hostile?: string;
+  /** Comes after whatever text may come from data. */
+  suffix?: string;
   seed?: number;
 }
 
 /** A report of three made-up models on two made-up data sets. */
-export async function madeUpReport({ hostile = "", seed = 1 }: FixtureOptions = {}): Promise<
+export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {}): Promise<
   Report
 > {
   const rng = random(seed, "report");
@@ -24,8 +24,8 @@ export async function madeUpReport({ hostile = "", seed = 1 }: FixtureOptions = 
   });
   return {
     datasets: [
-      { name: `wiki_crop${hostile}`, ...people(700, 36) },
-      { name: `imdb_crop${hostile}`, ...people(300, 44) },
+      { name: `wiki_crop${suffix}`, ...people(700, 36) },
+      { name: `imdb_crop${suffix}`, ...people(300, 44) },
     ],
     splits: sizes,
     preprocessing: {
@@ -33,18 +33,18 @@ export async function madeUpReport({ hostile = "", seed = 1 }: FixtureOptions = 
       crop: { margin: 0.2, maxSize: 256 },
       background: "#ffffff",
       resize: { size: 32, kernel: "lanczos3" },
-      steps: [`blur sigma=1.5${hostile}`],
+      steps: [`blur sigma=1.5${suffix}`],
     },
     models: [
-      await classifier(`ageGroups${hostile}`, "age", "multiclass", groups, 0.45, hostile),
-      await regressor(`trainAge${hostile}`, hostile),
+      await classifier(`ageGroups${suffix}`, "age", "multiclass", groups, 0.45, suffix),
+      await regressor(`trainAge${suffix}`, suffix),
       await classifier(
-        `trainGender${hostile}`,
+        `trainGender${suffix}`,
         "gender",
         "binary",
-        ["female", `male${hostile}`],
+        ["female", `male${suffix}`],
         0.9,
-        hostile,
+        suffix,
       ),
     ],
   };
@@ -55,7 +55,7 @@ export async function madeUpReport({ hostile = "", seed = 1 }: FixtureOptions = 
     variant: string,
     classes: string[],
     skill: number,
-    hostile: string,
+    suffix: string,
   ): Promise<ModelReport> {
     const predictions = bySplit((n): Predictions => {
       const truth = Array.from({ length: n }, () => Math.min(rng.int(classes.length), rng.int(9)));
@@ -69,15 +69,15 @@ export async function madeUpReport({ hostile = "", seed = 1 }: FixtureOptions = 
       metrics: judge({ task, variant, classes }, predictions),
       history: history(0.5, skill),
       training: training(),
-      params: { batchSize: 64, earlyStopping: { patience: 3, monitor: hostile || "val_loss" } },
+      params: { batchSize: 64, earlyStopping: { patience: 3, monitor: suffix || "val_loss" } },
       examples: [
-        await examples(`Right${hostile}`, classes[0], `${classes[0]}, 91 %`),
-        await examples(`Wrong${hostile}`, classes[0], `${classes[1]}, 64 %`),
+        await examples(`Right${suffix}`, classes[0], `${classes[0]}, 91 %`),
+        await examples(`Wrong${suffix}`, classes[0], `${classes[1]}, 64 %`),
       ],
     };
   }
 
-  async function regressor(id: string, hostile: string): Promise<ModelReport> {
+  async function regressor(id: string, suffix: string): Promise<ModelReport> {
     const predictions = bySplit((n): Predictions => {
       const truth = Array.from({ length: n }, () => Math.round(clamp(38 + 16 * rng.normal())));
       const prediction = truth.map((t) => 10 + 0.75 * t + 7 * rng.normal());
@@ -89,7 +89,7 @@ export async function madeUpReport({ hostile = "", seed = 1 }: FixtureOptions = 
       metrics: judge({ task: "age", variant: "regression" }, predictions),
       history: history(14, 6),
       training: training(),
-      params: { variant: "regression", batchSize: 64, l2: 0.1, note: hostile, leaveOut: [] },
+      params: { variant: "regression", batchSize: 64, l2: 0.1, note: suffix, leaveOut: [] },
       scatter: { truth, prediction, of: truth.length },
       examples: [await examples("At most 5 years off", "34", "31.2"), {
         title: "More than 10 years off",

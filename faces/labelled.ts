@@ -1,0 +1,55 @@
+/** One photo of a data set to its labelled face, as it is kept on disk. */
+import sharp from "sharp";
+import type { CropOptions } from "./crop.ts";
+import { PictureError } from "./decode.ts";
+import type { Detector } from "./detect.ts";
+import { findLabelledFace, type Known } from "./find.ts";
+import type { Box, Image } from "./image.ts";
+
+/** What became of a photo. */
+export type Outcome =
+  | {
+    readonly png: Uint8Array;
+    readonly box: Box;
+    readonly score: number;
+    /** How many faces were found in the photo. */
+    readonly found: number;
+  }
+  | { readonly problem: "no_face" | "unreadable"; readonly detail: string };
+
+/**
+ * Cuts out the labelled face of a photo. A photo that cannot be decoded is a problem, not an error.
+ * @param known where the data set says that the face is
+ */
+export async function cutLabelled(
+  photo: Uint8Array,
+  known: Known | undefined,
+  detector: Detector,
+  crop: CropOptions,
+): Promise<Outcome> {
+  try {
+    const face = await findLabelledFace(photo, known, detector, crop);
+    if (!face.crop) return { problem: "no_face", detail: noFace(detector.name, face.found) };
+    return { png: await png(face.crop), box: face.box, score: face.score, found: face.found };
+  } catch (error) {
+    if (!(error instanceof PictureError)) throw error;
+    return { problem: "unreadable", detail: error.reason };
+  }
+}
+
+function noFace(detector: string, found: number): string {
+  if (found > 0) return `${found} found, none where the data set says that the labelled face is`;
+  return detector === "metadata"
+    ? "the data set does not say where the face is, or says a place outside the photo"
+    : "the detector found none";
+}
+
+/**
+ * A crop as PNG, lossless. Row filters make photos two fifths smaller; a level beyond 2 saves 5 to
+ * 10 percent more and takes up to eight times as long.
+ */
+export async function png({ data, width, height }: Image): Promise<Uint8Array> {
+  return await sharp(data, { raw: { width, height, channels: 3 } })
+    .png({ compressionLevel: 2, adaptiveFiltering: true })
+    .toBuffer();
+}

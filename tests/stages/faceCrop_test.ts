@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { decode } from "../../faces/decode.ts";
+import { openFaces } from "../../faces/artifact.ts";
+import { readShard } from "../../faces/shards.ts";
+import { RandomAccess } from "../../formats/randomAccess.ts";
+import { scanTar } from "../../formats/tar.ts";
+import faceCrop from "../../stages/faceCrop.ts";
+import { testContext } from "../context.ts";
+import { gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
+
+/** Names and contents of all files of a folder. */
+function contents(folder: string): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    [...Deno.readDirSync(folder)].map(({ name }) => [name, Deno.readFileSync(join(folder, name))]),
+  );
+}
+
+async function gradients(count: number): Promise<Photo[]> {
+  return await Promise.all(
+    Array.from({ length: count }, async (_, i) => ({
+      path: `00/${i}.jpg`,
+      bytes: await gradient(i, 36),
+    })),
+  );
+}
+
+Deno.test("faceCrop with metadata takes the middle 1/1.8 of a _crop archive's photos", async () => {
+  using context = testContext(faceCrop);
+  const input = await photoArtifacts(join(context.folder, "in"), [
+    { path: "01/a.jpg", bytes: await gradient(3, 90), age: 30, gender: 1, name: "Ω" },
+  ]);
+  await context.run({ ...input }, { detector: "metadata", margin: 0, maxSize: 0 });
+  using faces = await openFaces(context.outputs.faces);
+  assert.equal(faces.rows.length, 1);
+  const [row] = faces.rows;
+  assert.deepEqual(
+    [row.box_x, row.box_y, row.box_width, row.box_height].map((value) => Math.round(value)),
+    [20, 20, 50, 50],
+  );
+  assert.deepEqual([row.full_path, row.age, row.gender, row.name], ["01/a.jpg", 30, 1, "Ω"]);
+  const { data, width, height } = await decode(faces.png(row));
+  assert.deepEqual([width, height], [50, 50]);
+  // The gradient rises by 255 over 90 pixels.
+  assert.ok(Math.abs(data[0] - 255 * 20 / 90) < 4);
+});
+
+Deno.test("faceCrop with metadata takes face_location of a full archive's photos", async () => {
+  using context = testContext(faceCrop);
+  const input = await photoArtifacts(join(context.folder, "in"), [
+    { path: "a.jpg", bytes: await gradient(1, 100), faceLocation: [11, 21, 41, 61] },
+    { path: "b.jpg", bytes: await gradient(1, 100), faceLocation: null },
+    { path: "c.jpg", bytes: await gradient(1, 100), faceLocation: [201, 201, 241, 241] },
+    { path: "d.jpg", bytes: await gradient(1, 100), faceLocation: [NaN, 1, 1, 1] },
+  ], "full");
+  await context.run({ ...input }, { detector: "metadata", margin: 0 });
+  using faces = await openFaces(context.outputs.faces);
+  assert.deepEqual(
+    faces.rows.map((row) => [row.box_x, row.box_y, row.box_width, row.box_height]),
+    [[10, 20, 30, 40]],
+  );
+  const problems = await Deno.readTextFile(join(context.outputs.faces, "problems.csv"));
+  assert.equal(problems.match(/no_face/g)?.length, 3);
+});
+
+Deno.test("faceCrop lists what is missing or damaged, and goes on", async () => {
+  using context = testContext(faceCrop);
+  const good = await gradient(1);
+  const input = await photoArtifacts(join(context.folder, "in"), [
+    { path: "a.jpg", bytes: good },
+    { path: 'gone, "quoted".jpg' },
+    { path: "empty.jpg", bytes: new Uint8Array() },
+    { path: "cut.jpg", bytes: good.subarray(0, good.length / 2) },
+    { path: "text.jpg", bytes: new TextEncoder().encode("404 Not Found") },
+    { path: "b.jpg", bytes: good },
+  ]);
+  await context.run({ ...input }, { detector: "metadata" });
+  using faces = await openFaces(context.outputs.faces);
+  assert.deepEqual(faces.rows.map((row) => row.full_path), ["a.jpg", "b.jpg"]);
+  const lines = (await Deno.readTextFile(join(context.outputs.faces, "problems.csv"))).split("\n");
+  assert.equal(lines[0], "dataset,full_path,problem,detail");
+  assert.equal(lines[1], 'photos,"gone, ""quoted"".jpg",missing,the archive has no such file');
+  assert.equal(lines[2], "photos,empty.jpg,unreadable,it is empty (0 bytes)");
+  assert.match(lines[3], /^photos,cut\.jpg,unreadable,.*premature end/);
+  assert.equal(lines[4], "photos,text.jpg,unreadable,it is no picture that is known");
+  const summary = JSON.parse(await Deno.readTextFile(join(context.outputs.faces, "summary.json")));
+  const counts = {
+    photos: 6,
+    faces: 2,
+    problems: { missing: 1, unreadable: 3, no_face: 0, several_faces: 0 },
+  };
+  assert.deepEqual(summary, { ...counts, datasets: { photos: counts } });
+  assert.ok(context.warnings.some((warning) => warning.includes("3 cannot be decoded")));
+});
+
+Deno.test("faceCrop says so when no photo has a face", async () => {
+  using context = testContext(faceCrop);
+  const input = await photoArtifacts(join(context.folder, "in"), [
+    { path: "there.jpg", bytes: new Uint8Array() },
+    { path: "gone.jpg" },
+  ]);
+  await assert.rejects(
+    context.run({ ...input }, { detector: "metadata" }),
+    /Cannot cut out faces: none of 2 photos has one.*1 are not in the archives.*1 cannot be decoded/,
+  );
+});
+
+Deno.test("faceCrop's shards are tars of PNGs, named by their rows", async () => {
+  using context = testContext(faceCrop);
+  const photos = await gradients(5);
+  photos[1].bytes = new Uint8Array();
+  const input = await photoArtifacts(join(context.folder, "in"), photos);
+  await context.run({ ...input }, { detector: "metadata", shardSize: 2 });
+  using faces = await openFaces(context.outputs.faces);
+  const found: [string, string, number][] = [];
+  for (const shard of ["faces-00000.tar", "faces-00001.tar", "faces-00002.tar"]) {
+    using tar = new RandomAccess(join(context.outputs.faces, shard));
+    for (const { path, offset } of scanTar(tar)) found.push([shard, path, offset]);
+  }
+  assert.deepEqual(
+    found,
+    faces.rows.map(({ shard, offset }, i) => [shard, `000000${i}.png`, offset]),
+  );
+  assert.deepEqual(found.map(([shard]) => shard.slice(10, 11)), ["0", "1", "1", "2"]);
+});
+
+Deno.test("faceCrop goes on after an interruption, doing at most one shard again", async () => {
+  const photos = await gradients(10), params = { detector: "metadata", shardSize: 3, workers: 1 };
+  using whole = testContext(faceCrop);
+  await whole.run({ ...await photoArtifacts(join(whole.folder, "in"), photos) }, params);
+
+  const controller = new AbortController();
+  let advanced = 0;
+  using first = testContext(faceCrop, {
+    signal: controller.signal,
+    onAdvance: () => void (++advanced === 8 && controller.abort(new Error("interrupted"))),
+  });
+  const input = await photoArtifacts(join(first.folder, "in"), photos);
+  await assert.rejects(first.run({ ...input }, params), /interrupted/);
+  assert.ok(await readShard(first.scratch, 1));
+  assert.equal(await readShard(first.scratch, 2), undefined);
+
+  let again = 0;
+  const second = testContext(faceCrop, { folder: first.folder, onAdvance: () => void again++ });
+  await second.run({ ...input }, params);
+  assert.equal(again, 4); // 6 of 10 were done
+  assert.deepEqual(contents(second.outputs.faces), contents(whole.outputs.faces));
+});
+
+Deno.test("faceCrop's result does not depend on the number of workers", async () => {
+  const demo = import.meta.resolve("@vladmandic/face-api/package.json");
+  const photos: Photo[] = [];
+  for (const path of ["sample1.jpg", "sample2.jpg", "sample3.jpg", "sample4.jpg"]) {
+    photos.push({ path, bytes: await Deno.readFile(new URL(`demo/${path}`, demo)) });
+    photos.push({ path: `${path}.cut`, bytes: photos.at(-1)!.bytes!.subarray(0, 9000) });
+  }
+  const results = [];
+  for (const workers of [1, 2, 3]) {
+    using context = testContext(faceCrop);
+    const input = await photoArtifacts(join(context.folder, "in"), photos);
+    const params = { detector: "tinyFaceDetector", inputSizes: [416], workers, shardSize: 3 };
+    await context.run({ ...input }, params);
+    results.push(contents(context.outputs.faces));
+    using faces = await openFaces(context.outputs.faces);
+    assert.ok(faces.rows.length > 0);
+  }
+  assert.deepEqual(results[1], results[0]);
+  assert.deepEqual(results[2], results[0]);
+});
+
+Deno.test("faceCrop depends on the compute backend unless the data set finds the faces", () => {
+  assert.equal(faceCrop.compute(faceCrop.params.parse({ detector: "metadata" })), false);
+  assert.equal(faceCrop.compute(faceCrop.params.parse({})), true);
+  assert.deepEqual(faceCrop.unaffecting, ["workers"]);
+});

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openFaces } from "../../faces/artifact.ts";
+import { decode } from "../../faces/decode.ts";
+import { readPreprocessing } from "../../faces/preprocessing.ts";
+import { toTensor } from "../../faces/resize.ts";
+import { readNpy } from "../../formats/npy.ts";
+import { readParquet } from "../../formats/parquet.ts";
+import faceCrop from "../../stages/faceCrop.ts";
+import resize32 from "../../stages/resize32.ts";
+import { testContext } from "../context.ts";
+import { gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
+
+async function croppedGradients(count: number) {
+  const context = testContext(faceCrop);
+  const photos: Photo[] = [];
+  for (let i = 0; i < count; i++) {
+    photos.push({ path: `${i}.jpg`, bytes: await gradient(i, 80), age: 20 + i, gender: i % 2 });
+  }
+  photos[1] = { path: "gone.jpg" };
+  photos[2] = { ...photos[2], name: null, identity: null };
+  await context.run(
+    { ...await photoArtifacts(join(context.folder, "in"), photos) },
+    { detector: "metadata", shardSize: 4 },
+  );
+  return context;
+}
+
+Deno.test("resize32 makes one array of all faces, and a table beside it", async () => {
+  using cropping = await croppedGradients(40);
+  using context = testContext(resize32);
+  await context.run({ faces: cropping.artifact("faces") });
+  const { data, shape } = readNpy(join(context.outputs.dataset, "images.npy"), "uint8");
+  assert.deepEqual(shape, [39, 32, 32, 3]);
+  const table = await readParquet(join(context.outputs.dataset, "table.parquet"));
+  assert.deepEqual(Object.keys(table), ["name", "age", "gender", "identity", "dataset", "path"]);
+  assert.deepEqual(table.path.slice(0, 3), ["0.jpg", "2.jpg", "3.jpg"]);
+  assert.deepEqual(table.age.slice(0, 3), [20, 22, 23]);
+  assert.deepEqual(table.name.slice(0, 3), ["Søren 0", null, "Søren 3"]);
+
+  using faces = await openFaces(cropping.outputs.faces);
+  for (const row of [0, 17, 38]) {
+    const tensor = await toTensor(await decode(faces.png(faces.rows[row])), 32);
+    assert.deepEqual([...data.subarray(row * 3072, (row + 1) * 3072)], [...tensor]);
+  }
+});
+
+Deno.test("resize32 takes another size, and preprocessing.json says which", async () => {
+  using cropping = await croppedGradients(3);
+  using context = testContext(resize32);
+  await context.run({ faces: cropping.artifact("faces") }, { size: 48 });
+  const { shape } = readNpy(join(context.outputs.dataset, "images.npy"), "uint8");
+  assert.deepEqual(shape, [2, 48, 48, 3]);
+  assert.deepEqual(await readPreprocessing(context.outputs.dataset), {
+    detector: { name: "metadata", minConfidence: 0.4, inputSizes: [] },
+    crop: { margin: 0.2, maxSize: 128 },
+    background: "#ffffff",
+    resize: { size: 48, kernel: "lanczos3", fit: "fill" },
+    steps: [],
+  });
+});
+
+Deno.test("resize32 stops when it is interrupted", async () => {
+  using cropping = await croppedGradients(40);
+  const controller = new AbortController();
+  using context = testContext(resize32, {
+    signal: controller.signal,
+    onAdvance: () => controller.abort(new Error("interrupted")),
+  });
+  await assert.rejects(context.run({ faces: cropping.artifact("faces") }), /interrupted/);
+  assert.equal(context.done.items, 1);
+});
