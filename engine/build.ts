@@ -19,7 +19,7 @@ async function compile(features: string): Promise<Uint8Array> {
   const { error, stderr } = await asc.main([
     "index.ts",
     ...["--outFile", "engine.wasm", "-O3", "--noAssert", "--runtime", "stub"],
-    ...["--use", "abort=", "--enable", features, "--converge"],
+    ...["--use", "abort=", "--enable", features],
     ...[
       "--importMemory",
       "--sharedMemory",

@@ -24,6 +24,8 @@ export interface EngineOptions {
   epsilon?: number;
   /** Keeps every step's gradients, L2 included, for `gradients()`. */
   keepGradients?: boolean;
+  /** Fused multiply-add where the runtime has it; true unless given. */
+  relaxed?: boolean;
 }
 
 /** A tensor by name: `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/moving_mean` ... */
@@ -93,6 +95,7 @@ export class Engine {
       beta2: 0.999,
       epsilon: 1e-7,
       keepGradients: false,
+      relaxed: true,
       ...options,
     };
     const { batch, threads } = all;
@@ -112,7 +115,7 @@ export class Engine {
     }
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const ints = new Int32Array(memory.buffer);
-    const module = await loadKernels();
+    const module = await loadKernels(all.relaxed);
     // The kernels' constants are written when the first thread starts; ours lie above.
     for (const [address, words] of compiled.words) ints.set(words, address / 4);
     ints[CONTROL.threads / 4] = threads;
@@ -363,16 +366,15 @@ function forEach(tensor: Tensor, visit: (logical: number, packed: number) => voi
   }
 }
 
-let kernels: Promise<WebAssembly.Module> | undefined;
-/** The kernels with relaxed SIMD if the runtime has it, else with plain SIMD. */
-function loadKernels(): Promise<WebAssembly.Module> {
-  return kernels ??= (async () => {
-    const relaxed = await Deno.readFile(new URL("./engine.wasm", import.meta.url));
-    if (WebAssembly.validate(relaxed)) return WebAssembly.compile(relaxed);
-    return WebAssembly.compile(
-      await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
-    );
-  })();
+/** The kernels with relaxed SIMD if that is wanted and the runtime has it, else with plain SIMD. */
+async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
+  if (relaxed) {
+    const bytes = await Deno.readFile(new URL("./engine.wasm", import.meta.url));
+    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
+  }
+  return await WebAssembly.compile(
+    await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
+  );
 }
 
 /**

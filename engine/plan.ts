@@ -560,7 +560,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
       train.push({
         ...{ images: false, count: c.columns / 8, range: 0 },
         kernels: [record("finishGradient", 0, c.columns / 8, [
-          ...[m.partial, c.outHeight * c.outWidth, c.columns, m.mean, m.deviation, m.scale],
+          ...[m.partial, c.outHeight * c.outWidth, c.columns, m.deviation, m.scale],
           ...[p.gamma + gradient, p.beta + gradient, m.slope, m.offset],
         ])],
       });
@@ -572,7 +572,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         ...window(c),
         ...[m.scale, m.slope, m.offset],
         ...activation(block),
-        ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, dRow, dStep],
+        ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, dRow, dStep, m.mean],
       ]),
       record("filterGradient", 0, 0, [
         ...[m.x, m.paddedImage, c.sy * c.paddedWidth * c.inStride * 4, c.sx * c.inStride * 4],

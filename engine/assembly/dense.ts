@@ -147,9 +147,9 @@ export function denseBackward(r: usize, item: i32, thread: i32): void {
   const rows = rowsNow();
   const column = <usize> item * 32;
   for (let half: usize = column; half < column + 32; half += 16) {
-    let scale = f32x4.splat(1), slope = f32x4.splat(0), offset = slope;
+    let scale = f32x4.splat(1), slope = f32x4.splat(0), offset = slope, mean = slope;
     if (dropout || gamma != 0) {
-      let sum = f32x4.splat(0), product = sum, mean = sum;
+      let sum = f32x4.splat(0), product = sum;
       if (gamma != 0) mean = v128.load(means + half);
       for (let i = 0; i < rows; ++i) {
         const at = <usize> i * rowBytes + half;
@@ -168,9 +168,7 @@ export function denseBackward(r: usize, item: i32, thread: i32): void {
         v128.store(dBeta + half, sum);
         scale = f32x4.mul(v128.load(gamma + half), deviation);
         slope = f32x4.neg(f32x4.div(f32x4.mul(f32x4.mul(scale, deviation), product), count));
-        offset = f32x4.neg(
-          f32x4.add(f32x4.div(f32x4.mul(scale, sum), count), f32x4.mul(slope, mean)),
-        );
+        offset = f32x4.neg(f32x4.div(f32x4.mul(scale, sum), count));
       }
     }
     let bias = f32x4.splat(0);
@@ -178,7 +176,7 @@ export function denseBackward(r: usize, item: i32, thread: i32): void {
       const at = <usize> i * rowBytes + half;
       const y = v128.load(activated + at);
       let g = v128.load(d + at);
-      if (gamma != 0) g = madd(g, scale, madd(y, slope, offset));
+      if (gamma != 0) g = madd(g, scale, madd(f32x4.sub(y, mean), slope, offset));
       g = activateGradient(g, y, kind, alpha);
       bias = f32x4.add(bias, g);
       v128.store(d + at, g);

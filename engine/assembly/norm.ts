@@ -3,7 +3,7 @@
  *
  * The normalised activations are never stored: pooling normalises while it reads, and the gradient
  * of normalisation is an affine function of what is stored,
- * `dz = scale * dy + slope * z + offset`, with coefficients for each channel.
+ * `dz = scale * dy + slope * (z - mean) + offset`, with coefficients for each channel.
  */
 import { activateGradient, address, madd, real, rowsNow, word } from "./simd";
 
@@ -208,9 +208,9 @@ export function gradientSums(r: usize, from: i32, to: i32): void {
 /** Gradients of gamma and beta, and the coefficients of `dz`, for eight channels. */
 export function finishGradient(r: usize, item: i32): void {
   const partial = address(r, 3), positions = word(r, 4), channels = word(r, 5);
-  const mean = address(r, 6), deviation = address(r, 7), scale = address(r, 8);
-  const dGamma = address(r, 9), dBeta = address(r, 10);
-  const slope = address(r, 11), offset = address(r, 12);
+  const deviation = address(r, 6), scale = address(r, 7);
+  const dGamma = address(r, 8), dBeta = address(r, 9);
+  const slope = address(r, 10), offset = address(r, 11);
   const rows = rowsNow();
   const stride = <usize> channels << 3;
   for (let c = item * 8; c < item * 8 + 8; ++c) {
@@ -227,7 +227,7 @@ export function finishGradient(r: usize, item: i32): void {
     store<f32>(dBeta + o, <f32> sum);
     store<f32>(dGamma + o, <f32> (product * d));
     store<f32>(slope + o, <f32> a);
-    store<f32>(offset + o, <f32> (-s * sum / count - a * <f64> load<f32>(mean + o)));
+    store<f32>(offset + o, <f32> (-s * sum / count));
   }
 }
 
@@ -245,7 +245,7 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   const scale = address(r, 17), slope = address(r, 18), offset = address(r, 19); // slope 0: no norm
   const kind = word(r, 20), alpha = f32x4.splat(real(r, 21));
   const scratch = <usize> word(r, 23), outImage = <usize> word(r, 24);
-  const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26);
+  const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26), mean = address(r, 27);
   const out = address(r, 22) + <usize> thread * scratch - <usize> from * outImage;
   const step = <usize> channels << 2, row = step * <usize> width;
   const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;
@@ -279,11 +279,16 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
             if (slope != 0) {
               d0 = madd(
                 d0, v128.load(scale + c),
-                madd(z0, v128.load(slope + c), v128.load(offset + c)),
+                madd(
+                  f32x4.sub(z0, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
+                ),
               );
               d1 = madd(
                 d1, v128.load(scale + c, 16),
-                madd(z1, v128.load(slope + c, 16), v128.load(offset + c, 16)),
+                madd(
+                  f32x4.sub(z1, v128.load(mean + c, 16)),
+                  v128.load(slope + c, 16), v128.load(offset + c, 16),
+                ),
               );
             }
             v128.store(oAt + c, activateGradient(d0, z0, kind, alpha));
@@ -317,7 +322,10 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
             const zc = v128.load(zAt + c);
             if (slope != 0) {
               g = madd(
-                g, v128.load(scale + c), madd(zc, v128.load(slope + c), v128.load(offset + c)),
+                g, v128.load(scale + c),
+                madd(
+                  f32x4.sub(zc, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
+                ),
               );
             }
             v128.store(oAt + c, activateGradient(g, zc, kind, alpha));

@@ -55,7 +55,7 @@ export function pass(
         if (layer.bias) x = tf.add(x, of(`${layer.name}/bias`));
         for (const part of ["kernel", "bias"] as const) {
           const l2 = layer.l2?.[part];
-          if (l2) {
+          if (l2 && (part === "kernel" || layer.bias)) {
             penalty = tf.add(penalty, tf.mul(tf.sum(tf.square(of(`${layer.name}/${part}`))), l2));
           }
         }
