@@ -78,6 +78,8 @@ const RECORD = 32;
 const CHUNKS = 16;
 /** Floats that one item of the optimiser's stage updates. */
 const UPDATE = 4096;
+/** The same as in winograd.ts. */
+const WINOGRAD_TILES = 64;
 /** Bytes that the images of a range may touch, to stay in a core's own cache. */
 const RANGE_BYTES = 384 * 1024;
 
@@ -90,6 +92,8 @@ const KERNELS = {
   gradientSums: 6,
   preActivationGradient: 7,
   filterGradient: 8,
+  winograd: 9,
+  winogradGradient: 10,
   finishStatistics: 16,
   movingScale: 17,
   finishGradient: 18,
@@ -100,6 +104,7 @@ const KERNELS = {
   absoluteError: 23,
   adam: 24,
   turn: 25,
+  transformWeights: 26,
 } as const;
 
 /** A word of a record: an integer, or `[x]` for the bits of a float. */
@@ -147,7 +152,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
   let [height, width] = network.input;
   let channels = network.input[2], stride = channels; // floats from pixel to pixel
   let flat = 0; // floats in a row of a dense layer's input
-  const geometry = blocks.map((block) => {
+  const geometry = blocks.map((block, b) => {
     const inHeight = height, inWidth = width, inChannels = channels, inStride = stride;
     const inFlat = flat || inHeight * inWidth * inStride;
     if (block.linear.kind === "dense") {
@@ -183,6 +188,9 @@ export function plan(network: Network, options: PlanOptions): Plan {
       paddedHeight: Math.max((y.size - 1) * sy + kh, y.before + inHeight),
       paddedWidth: Math.max((x.size - 1) * sx + kw, x.before + inWidth),
       pooled: ph * pw * py * px > 1,
+      // Whether the products can be saved that winograd.ts saves.
+      winograd: b > 0 && kh === 2 && kw === 2 && sy === 1 && sx === 1 &&
+        block.linear.padding === "same" && y.size % 2 === 0 && x.size % 2 === 0,
     };
     return { block, conv };
   });
@@ -300,6 +308,8 @@ export function plan(network: Network, options: PlanOptions): Plan {
       offset: norm ? vector() : 0,
       scratch: allocate(threads * scratchStep),
       parts: allocate(chunks * partBytes),
+      transformed: c.winograd ? allocate(9 * c.inStride * columns * 4) : 0,
+      turnedTransformed: c.winograd ? allocate(9 * c.inStride * columns * 4) : 0,
     };
   });
   // Where a thread packs one panel of gradients.
@@ -310,6 +320,18 @@ export function plan(network: Network, options: PlanOptions): Plan {
         ),
       );
   const packs = allocate(threads * packStep);
+  // Where a thread keeps the transforms of some tiles: of inputs, of outputs, of weights' gradients.
+  const planes = geometry.flatMap(({ conv }) => {
+    if (!conv?.winograd) return [];
+    const tiles = Math.max(WINOGRAD_TILES, conv.outHeight * conv.outWidth / 4);
+    return [{
+      plane: tiles * Math.max(conv.inStride, conv.columns) * 4 + 64,
+      sums: 9 * conv.inStride * conv.columns * 4,
+    }];
+  });
+  const plane = Math.max(0, ...planes.map(({ plane }) => plane));
+  const tilesStep = 18 * plane + Math.max(0, ...planes.map(({ sums }) => sums)) + 64;
+  const tilesScratch = planes.length > 0 ? allocate(threads * tilesStep) : 0;
   type DenseMemory = Extract<typeof memory[number], { activated: number }>;
   type ConvMemory = Exclude<typeof memory[number], DenseMemory>;
   const convs = geometry.flatMap(({ block, conv }, b) =>
@@ -373,7 +395,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     ]);
   };
   const convolve = ({ block, c, m, p }: typeof convs[number]): Record32 =>
-    record("convolve", 0, 0, [
+    record(c.winograd ? "winograd" : "convolve", 0, 0, [
       m.x,
       m.paddedImage,
       c.sy * c.paddedWidth * c.inStride * 4,
@@ -384,15 +406,15 @@ export function plan(network: Network, options: PlanOptions): Plan {
       c.outHeight,
       c.outWidth,
       c.columns / 8,
-      p.kernel,
+      c.winograd ? m.transformed : p.kernel,
       p.bias || zeros,
-      32,
+      p.bias ? 32 : 0,
       m.z,
       m.zImage,
       c.outWidth * c.columns * 4,
       c.columns * 4,
       ...activation(block),
-      0,
+      ...[0, tilesScratch, tilesStep, plane, plane, zeros],
     ]);
   const window = (c: typeof convs[number]["c"]): Word[] => [
     ...[c.ph, c.pw, c.py, c.px, c.poolTop, c.poolLeft, c.poolHeight, c.poolWidth],
@@ -491,6 +513,19 @@ export function plan(network: Network, options: PlanOptions): Plan {
   if (turningItems > 0) {
     train.push({ images: false, count: turningItems, range: 0, kernels: turnings });
   }
+  const transforms = (first: number, backward: boolean): Stage => {
+    const kernels: Record32[] = [];
+    const add = (from: number, rows: number, panels: number, to: number) => {
+      kernels.push(record("transformWeights", first, panels, [from, rows, panels, to]));
+      first += panels;
+    };
+    for (const { c, m, p } of convs.filter(({ c }) => c.winograd)) {
+      add(p.kernel, c.inStride, c.columns / 8, m.transformed);
+      if (backward) add(m.turned, c.columns, c.inStride / 8, m.turnedTransformed);
+    }
+    return { images: false, count: first, range: 0, kernels };
+  };
+  if (tilesScratch > 0) train.push(transforms(0, true));
   for (const [n, conv] of convs.entries()) {
     const { block, c, m, p } = conv;
     const positions = c.outHeight * c.outWidth;
@@ -574,23 +609,30 @@ export function plan(network: Network, options: PlanOptions): Plan {
         ...activation(block),
         ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, dRow, dStep, m.mean],
       ]),
-      record("filterGradient", 0, 0, [
+      record(c.winograd ? "winogradGradient" : "filterGradient", 0, 0, [
         ...[m.x, m.paddedImage, c.sy * c.paddedWidth * c.inStride * 4, c.sx * c.inStride * 4],
         ...[c.kh, c.kw * c.inStride, c.paddedWidth * c.inStride * 4],
         ...[c.outHeight, c.outWidth, c.columns / 8],
         ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, dRow, dStep, m.parts, m.partBytes],
-        ...[packs, packStep],
+        ...(c.winograd ? [tilesScratch, tilesStep, plane, plane, 18 * plane] : [packs, packStep]),
       ]),
     ];
     if (b > 0) {
       const previous = convs[n - 1];
-      kernels.push(record("convolve", 0, 0, [
+      kernels.push(record(c.winograd ? "winograd" : "convolve", 0, 0, [
         ...[m.scratch, m.dImage, m.dRow, c.columns * 4, c.kh, c.kw * c.columns, m.dRow],
-        ...[c.inHeight, c.inWidth, c.inStride / 8, m.turned, zeros, 0],
+        ...[
+          c.inHeight,
+          c.inWidth,
+          c.inStride / 8,
+          c.winograd ? m.turnedTransformed : m.turned,
+          zeros,
+          0,
+        ],
         ...[previous.m.gradient, c.inHeight * c.inWidth * c.inStride * 4],
         ...[c.inWidth * c.inStride * 4, c.inStride * 4, 0],
         [0],
-        m.scratchStep,
+        ...[m.scratchStep, tilesScratch, tilesStep, plane, plane, zeros],
       ]));
       if (previous.block.norm) kernels.push(sums(previous));
     }
@@ -617,7 +659,9 @@ export function plan(network: Network, options: PlanOptions): Plan {
     ]));
     scaleItems += c.columns / 8;
   }
-  if (scaleItems > 0) infer.push({ images: false, count: scaleItems, range: 0, kernels: scales });
+  const prepared = transforms(scaleItems, false);
+  prepared.kernels.unshift(...scales);
+  if (prepared.count > 0) infer.push(prepared);
   infer.push({
     ...{ images: true, count: chunks, range: convs.length > 0 ? 2 : batch },
     kernels: [

@@ -91,13 +91,42 @@ export function outerProducts(
   const aSkip = aRow - aStep * <usize> width, aNext = aImage - aRow * <usize> height;
   for (let i = images; i > 0; --i) {
     for (let y = height; y > 0; --y) {
-      for (let x = width; x > 0; --x) {
-        const b0 = v128.load(b), b1 = v128.load(b, 16);
+      let x = width;
+      for (; x >= 4; x -= 4) {
+        let b0 = v128.load(b), b1 = v128.load(b, 16);
         let s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
         s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
         s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
         s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
-        a += aStep; b += 32;
+        a += aStep;
+        b0 = v128.load(b, 32); b1 = v128.load(b, 48);
+        s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+        a += aStep;
+        b0 = v128.load(b, 64); b1 = v128.load(b, 80);
+        s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+        a += aStep;
+        b0 = v128.load(b, 96); b1 = v128.load(b, 112);
+        s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+        a += aStep;
+        b += 128;
+      }
+      for (; x > 0; --x) {
+        let b0 = v128.load(b), b1 = v128.load(b, 16);
+        let s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+        a += aStep;
+        b += 32;
       }
       a += aSkip;
     }

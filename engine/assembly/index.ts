@@ -10,6 +10,7 @@ import {
   preActivationGradient, statistics,
 } from "./norm";
 import { denseBackward, denseForward, denseInputGradient } from "./dense";
+import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { absoluteError, adam, crossEntropy, turn } from "./update";
 
 // @ts-ignore: decorator
@@ -34,8 +35,10 @@ function barrier(): void {
   }
 }
 
-/** A kernel over the images [from, to) of a chunk; `fresh` at the chunk's first range. */
-function overImages(r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool): void {
+/** A kernel over images [from, to); `fresh` and `last` at a chunk's first and last range. */
+function overImages(
+  r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
+): void {
   switch (word(r, 0)) {
     case 1: return inputBytes(r, from, to);
     case 2: return inputFloats(r, from, to);
@@ -45,6 +48,8 @@ function overImages(r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh
     case 6: return gradientSums(r, from, to);
     case 7: return preActivationGradient(r, from, to, thread);
     case 8: return filterGradient(r, from, to, thread, chunk, fresh);
+    case 9: return winograd(r, from, to, thread);
+    case 10: return winogradGradient(r, from, to, thread, chunk, fresh, last);
     default: unreachable();
   }
 }
@@ -62,6 +67,7 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case 23: return absoluteError(r);
     case 24: return adam(r, item);
     case 25: return turn(r, item);
+    case 26: return transformWeights(r, item);
     default: unreachable();
   }
 }
@@ -88,7 +94,9 @@ export function run(at: usize, thread: i32): void {
         for (let from = begin; from < end; from += ranges) {
           const to = min(from + ranges, end);
           for (let k = 0; k < kernels; ++k) {
-            overImages(first + <usize> k * RECORD, from, to, thread, chunk, from == begin);
+            overImages(
+              first + <usize> k * RECORD, from, to, thread, chunk, from == begin, to == end,
+            );
           }
         }
       }
