@@ -66,6 +66,15 @@ export function rowsTimesPanel(
     }
     a0 += skip; a1 += skip; a2 += skip; a3 += skip; a4 += skip; a5 += skip;
   }
+  if (kind == 0) {
+    v128.store(o0, c00); v128.store(o0, c01, 16);
+    v128.store(o1, c10); v128.store(o1, c11, 16);
+    v128.store(o2, c20); v128.store(o2, c21, 16);
+    v128.store(o3, c30); v128.store(o3, c31, 16);
+    v128.store(o4, c40); v128.store(o4, c41, 16);
+    v128.store(o5, c50); v128.store(o5, c51, 16);
+    return;
+  }
   const slope = f32x4.splat(alpha);
   v128.store(o0, activate(c00, kind, slope)); v128.store(o0, activate(c01, kind, slope), 16);
   v128.store(o1, activate(c10, kind, slope)); v128.store(o1, activate(c11, kind, slope), 16);

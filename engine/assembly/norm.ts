@@ -119,6 +119,54 @@ export function normalisePool(r: usize, from: i32, to: i32): void {
   const out = address(r, 17), outImage = <usize> word(r, 18), outRow = <usize> word(r, 19);
   const places = address(r, 20), maxima = address(r, 21); // 0 where not wanted
   const step = <usize> channels << 2, row = step * <usize> width;
+  if (
+    windowHeight == 2 && windowWidth == 2 && strideY == 2 && strideX == 2 &&
+    height == 2 * outHeight && width == 2 * outWidth
+  ) {
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < outHeight; ++y) {
+        let at = z + (<usize> i * height + 2 * y) * row;
+        let o = out + <usize> i * outImage + <usize> y * outRow;
+        let pixel = (<usize> i * outHeight + y) * outWidth * <usize> channels;
+        for (let x = 0; x < outWidth; ++x) {
+          for (let c: usize = 0; c < step; c += 16) {
+            const q = at + c;
+            const s = v128.load(scale + c), t = v128.load(shift + c);
+            let z0 = v128.load(q), z1 = v128.load(q + step);
+            let z2 = v128.load(q + row), z3 = v128.load(q + row + step);
+            let best = madd(z0, s, t);
+            // Greater, or not a number: a NaN, once met, stays.
+            let n = madd(z1, s, t);
+            let g = v128.or(f32x4.gt(n, best), f32x4.ne(n, n));
+            let place = v128.and(g, i32x4.splat(1));
+            best = v128.bitselect(n, best, g);
+            z0 = v128.bitselect(z1, z0, g);
+            n = madd(z2, s, t);
+            g = v128.or(f32x4.gt(n, best), f32x4.ne(n, n));
+            place = v128.bitselect(i32x4.splat(2), place, g);
+            best = v128.bitselect(n, best, g);
+            z0 = v128.bitselect(z2, z0, g);
+            n = madd(z3, s, t);
+            g = v128.or(f32x4.gt(n, best), f32x4.ne(n, n));
+            place = v128.bitselect(i32x4.splat(3), place, g);
+            best = v128.bitselect(n, best, g);
+            v128.store(o + c, best);
+            if (places != 0) {
+              place = i16x8.narrow_i32x4_u(place, place);
+              v128.store32_lane(
+                places + pixel + (c >> 2), i8x16.narrow_i16x8_u(place, place), 0,
+              );
+              v128.store(maxima + (pixel << 2) + c, v128.bitselect(z3, z0, g));
+            }
+          }
+          at += 2 * step;
+          o += step;
+          pixel += <usize> channels;
+        }
+      }
+    }
+    return;
+  }
   for (let i = from; i < to; ++i) {
     const image = z + <usize> i * row * <usize> height;
     for (let y = 0; y < outHeight; ++y) {
@@ -231,6 +279,18 @@ export function finishGradient(r: usize, item: i32): void {
   }
 }
 
+/** One of the four places in a window: the maximum has the gradient `g`, the others none. */
+// @ts-ignore: decorator
+@inline function four(
+  z: usize, out: usize, mean: v128, slope: v128, offset: v128, g: v128, place: v128, here: i32,
+  kind: i32, alpha: v128,
+): void {
+  const v = v128.load(z);
+  const own = v128.and(g, i32x4.eq(place, i32x4.splat(here)));
+  const d = f32x4.add(own, madd(f32x4.sub(v, mean), slope, offset));
+  v128.store(out, activateGradient(d, v, kind, alpha));
+}
+
 /**
  * Gradient of a convolution's sum from the gradient of its block's output: back through pooling,
  * normalisation and activation, into this thread's scratch, where it lies padded (and with zeros
@@ -250,6 +310,35 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   const step = <usize> channels << 2, row = step * <usize> width;
   const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;
   const apart = windowHeight <= strideY && windowWidth <= strideX;
+  if (
+    slope != 0 && windowHeight == 2 && windowWidth == 2 && strideY == 2 && strideX == 2 &&
+    height == 2 * dHeight && width == 2 * dWidth
+  ) {
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < dHeight; ++y) {
+        let at = z + (<usize> i * height + 2 * y) * row;
+        let o = out + <usize> i * outImage + <usize> (2 * y) * outRow;
+        let pixel = (<usize> i * dHeight + y) * dWidth * <usize> channels;
+        for (let x = 0; x < dWidth; ++x) {
+          for (let c: usize = 0; c < step; c += 16) {
+            const m = v128.load(mean + c), a = v128.load(slope + c), b = v128.load(offset + c);
+            const g = f32x4.mul(v128.load(d + (pixel << 2) + c), v128.load(scale + c));
+            const place = i32x4.extend_low_i16x8_u(
+              i16x8.extend_low_i8x16_u(v128.load32_zero(places + pixel + (c >> 2))),
+            );
+            four(at + c, o + c, m, a, b, g, place, 0, kind, alpha);
+            four(at + c + step, o + c + outStep, m, a, b, g, place, 1, kind, alpha);
+            four(at + c + row, o + c + outRow, m, a, b, g, place, 2, kind, alpha);
+            four(at + c + row + step, o + c + outRow + outStep, m, a, b, g, place, 3, kind, alpha);
+          }
+          at += 2 * step;
+          o += 2 * outStep;
+          pixel += <usize> channels;
+        }
+      }
+    }
+    return;
+  }
   for (let i = from; i < to; ++i) {
     const image = <usize> i * row * <usize> height;
     const o = out + <usize> i * outImage;
