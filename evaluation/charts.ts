@@ -35,15 +35,19 @@ function draw(label: string, options: Plot.PlotOptions): Html {
   const text = new XMLSerializer().serializeToString(
     figure as unknown as Parameters<XMLSerializer["serializeToString"]>[0],
   );
-  // 14 decimals of a pixel only make the page larger.
-  return trusted(text.replace(/\d+\.\d{3,}/g, (number) => String(Math.round(+number * 100) / 100)));
+  return trusted(text.replace(/ (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g, shorten));
+}
+
+/** 14 decimals of a pixel only make the page larger. */
+function shorten(attribute: string): string {
+  return attribute.replace(/\d+\.\d{3,}/g, (number) => String(Math.round(+number * 100) / 100));
 }
 
 /** How many faces there are of each age, five years a bar. */
 export function ageHistogram(ages: ArrayLike<number>, name: string): Html {
   const data = Array.from(ages);
   return draw(`Histogram of the ages in ${name}`, {
-    x: { label: "age, years", domain: [0, Math.max(100, ...data.map((age) => age + 1))] },
+    x: { label: "age, years", domain: [0, data.reduce((a, b) => Math.max(a, b + 1), 100)] },
     y: { label: "faces", grid: true },
     marks: [
       Plot.rectY(
@@ -149,7 +153,7 @@ export function curves(
           y: "value",
           fill: stroke,
           r: epochs.length > 40 ? 0 : 2.5,
-          title: ({ epoch, value }) => `epoch ${epoch}: ${value}`,
+          title: ({ epoch, value }) => `epoch ${epoch}: ${value.toPrecision(4)}`,
         }),
       ]),
       finite.length === 0 ? Plot.text(["no finite value"], { frameAnchor: "middle" }) : null,
@@ -175,7 +179,9 @@ export function standing({ metric, value, low, high, guess }: Standing): Html {
     high: high * scale,
     guess: guess * scale,
   };
-  return draw(`The metric ${marks.value} between ${marks.low} and ${marks.high}`, {
+  const [at, from, to, guessed] = [marks.value, marks.low, marks.high, marks.guess]
+    .map((mark) => mark.toFixed(1));
+  return draw(`${at} ${unit}, 95 % interval ${from} to ${to}; the guess: ${guessed}`, {
     height: 84,
     marginLeft: 14,
     marginRight: 14,
@@ -218,9 +224,11 @@ export function bandErrors(bands: readonly AgeBand[]): Html {
       label: "true age, years",
       domain: bands.map(name),
       tickRotate: bands.length > 7 ? -40 : 0,
+      labelAnchor: "right",
+      labelArrow: "right",
     },
     y: { label: "years off", grid: true, nice: true },
-    marginBottom: bands.length > 7 ? 52 : 42,
+    marginBottom: bands.length > 7 ? 60 : 42,
     marks: [
       Plot.barY(bands, {
         x: name,
@@ -237,13 +245,14 @@ export function bandErrors(bands: readonly AgeBand[]): Html {
 /** A dot for each face: its age, and the age that the model says. */
 export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>): Html {
   const points = Array.from(truth, (age, i) => ({ age, said: prediction[i] }));
-  const highest = Math.max(10, ...points.map(({ age, said }) => Math.max(age, said)));
-  const lowest = Math.min(0, ...points.map(({ said }) => said));
+  // Whole tens, the same on both axes.
+  const highest = Math.ceil(Math.max(10, ...points.flatMap(Object.values)) / 10) * 10;
+  const lowest = Math.floor(Math.min(0, ...points.map(({ said }) => said)) / 10) * 10;
   const domain = [lowest, highest];
   return draw("Predicted age against true age", {
     height: 320,
-    x: { label: "true age, years", domain, nice: true },
-    y: { label: "predicted age, years", domain, nice: true, grid: true },
+    x: { label: "true age, years", domain },
+    y: { label: "predicted age, years", domain, grid: true },
     marks: [
       Plot.line([[lowest, lowest], [highest, highest]], { stroke: GUESS, strokeDasharray: "4 3" }),
       Plot.dot(points, {

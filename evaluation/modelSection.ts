@@ -8,7 +8,7 @@ import { count, faces, guess, metricOf, percent, subject } from "./words.ts";
 
 export function modelSection(model: ModelReport): Html {
   const { id, metrics, params } = model;
-  return html`<section>
+  return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
 <p>${course(model)}</p>
 <div class="columns">
@@ -32,7 +32,8 @@ function course({ training }: ModelReport): string {
   const kept = weightsOfEpoch === epochs
     ? "and kept the last weights"
     : `and went back to the weights of epoch ${weightsOfEpoch}`;
-  return `${end} ${kept}: ${count(weights)} of them. Seed ${seed}, computed on ${backend}.`;
+  return `${end} ${kept}. The network has ${count(weights)} weights. Seed ${seed}, computed on ` +
+    `${backend}.`;
 }
 
 function scores(metrics: ModelMetrics): Html {

@@ -9,7 +9,17 @@ import { modelSection } from "./modelSection.ts";
 import type { DatasetReport, ModelReport, Report } from "./report.ts";
 import { style } from "./style.ts";
 import { settingsList, table } from "./tables.ts";
-import { amount, count, faces, metricOf, percent, subject, summary, verdict } from "./words.ts";
+import {
+  amount,
+  count,
+  faces,
+  metricOf,
+  networks,
+  percent,
+  subject,
+  summary,
+  verdict,
+} from "./words.ts";
 
 /** The whole page. All text from the data is escaped. */
 export function page(report: Report): string {
@@ -44,12 +54,15 @@ export function page(report: Report): string {
 function opening({ models, datasets, splits }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
-  const networks = models.length === 1 ? "One network" : `${models.length} networks`;
-  const found = better === models.length
-    ? models.length === 1 ? "It is clearly better than guessing" : "All are better than guessing"
-    : `${better === 0 ? "None" : `Only ${better}`} is clearly better than guessing`;
-  return `${networks}, trained on ${count(splits.train)} of ${faces(all)} and tested on ` +
-    `${count(splits.test)} that no training saw. ${found}.`;
+  const found = models.length === 1
+    ? `It is ${better === 1 ? "" : "not "}clearly better than guessing.`
+    : better === models.length
+    ? `${models.length === 2 ? "Both" : "All"} are clearly better than guessing.`
+    : better === 0
+    ? "None is clearly better than guessing."
+    : `${better} of them ${better === 1 ? "is" : "are"} clearly better than guessing.`;
+  return `${networks(models.length)}, trained on ${count(splits.train)} of ${faces(all)} and ` +
+    `tested on ${count(splits.test)} that no training saw. ${found}`;
 }
 
 function card({ id, metrics }: ModelReport): Html {
@@ -95,11 +108,10 @@ ${
 </section>`;
 }
 
-function histogram({ name, ages }: DatasetReport, index: number): Html {
+function histogram({ name, ages }: DatasetReport, index: number, { length }: ArrayLike<unknown>) {
+  const figure = length === 1 ? "Figure 1" : `Figure 1${String.fromCharCode(97 + index)}`;
   return html`<figure class="card">
-<figcaption><b>Ages in ${name}</b>Figure 1${String.fromCharCode(97 + index)}: ${
-    faces(ages.length)
-  }, five years a bar</figcaption>
+<figcaption><b>Ages in ${name}</b>${figure}: ${faces(ages.length)}, five years a bar</figcaption>
 ${ageHistogram(ages, name)}
 </figure>`;
 }

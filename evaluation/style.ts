@@ -41,7 +41,7 @@ h1, h2, h3, p, figcaption, dt, dd, li { overflow-wrap: anywhere; }
 code, .id { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .86em; }
 .id { color: var(--muted); font-weight: 400; }
 a { color: var(--train); }
-.grid { display: grid; gap: 16px; margin-top: 24px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
+.grid { display: grid; gap: 16px; margin-top: 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
 .columns { columns: 3 330px; column-gap: 16px; }
 .card {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px;
@@ -57,7 +57,7 @@ a { color: var(--train); }
 .verdict.better { background: var(--good-back); color: var(--good); }
 figure > figcaption { margin: 0 0 8px; }
 figure > figcaption b { color: var(--ink); font-size: .95rem; display: block; }
-svg.plot { display: block; width: 100%; height: auto; overflow: visible; font: 12px system-ui, sans-serif; }
+svg.plot { display: block; width: 100%; max-width: 440px; height: auto; overflow: visible; font: 12px system-ui, sans-serif; }
 svg.plot text { white-space: pre; }
 svg.plot + p { margin-top: 10px; }
 .key { white-space: nowrap; }
@@ -69,8 +69,8 @@ svg.plot + p { margin-top: 10px; }
 .key i.guess { color: var(--guess); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: 5px 10px 5px 0; text-align: right; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
-th { font-weight: 600; }
-thead th { color: var(--muted); font-size: .82rem; font-weight: 500; }
+th { font-weight: 400; }
+thead th { color: var(--muted); font-size: .82rem; }
 th:first-child, td:first-child { text-align: left; }
 th:last-child, td:last-child { padding-right: 0; }
 tr.strong td, tr.strong th { font-weight: 650; }
@@ -83,13 +83,13 @@ tr.strong td, tr.strong th { font-weight: 650; }
 .confusion td.right { font-weight: 700; }
 .confusion td.none { color: var(--muted); font-weight: 400; }
 .confusion.many th, .confusion.many td { font-size: .7rem; padding: 5px 1px; }
-.faces { display: grid; gap: 12px 10px; grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); padding: 0; margin: 0; list-style: none; }
+.faces { display: grid; gap: 12px 10px; grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)); padding: 0; margin: 0; list-style: none; }
 .faces li { font-size: .8rem; line-height: 1.3; break-inside: avoid; }
 .faces img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; margin-bottom: 4px; image-rendering: pixelated; }
 .faces span { color: var(--muted); display: block; }
 dl.params { columns: 3 210px; column-gap: 28px; margin: 0; font-size: .88rem; }
 dl.params div { display: flex; gap: 10px; justify-content: space-between; border-bottom: 1px solid var(--line); padding: 3px 0; break-inside: avoid; }
-dl.params dt { color: var(--muted); }
+dl.params dt { color: var(--muted); overflow-wrap: break-word; }
 dl.params dd { margin: 0; text-align: right; }
 dl.words dt { font-weight: 600; }
 dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
@@ -108,15 +108,20 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
     --train: #0072b2; --validation: #d55e00; --guess: #6b4a1d; --female: #a0527f; --male: #00795c;
     --good: #00694f; --good-back: #fff; --bad: #a33f00; --bad-back: #fff; --heat: 0 114 178;
   }
-  body { font-size: 10.5pt; }
+  body { font-size: 9.5pt; }
   main, header, footer { max-width: none; padding: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .grid { grid-template-columns: repeat(2, 1fr); }
   .columns { columns: 2; }
-  h2, h3, h4, figcaption { break-after: avoid; }
-  h2 { margin-top: 28px; }
-  .faces { grid-template-columns: repeat(8, 1fr); }
+  h2, h3, h4, figcaption, dl.words dt { break-after: avoid; }
+  .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
+  h4 { margin-top: 14px; }
+  .model { break-before: page; }
+  .model h2 { margin-top: 0; border: 0; }
+  dl.params { columns: 3; font-size: 8pt; }
+  .faces { grid-template-columns: repeat(12, 1fr); gap: 6px; }
+  .faces li { font-size: 7.5pt; }
   .verdict { padding-left: 0; }
 }
-@page { margin: 16mm 14mm; }
+@page { margin: 13mm 13mm; }
 `;

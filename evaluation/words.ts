@@ -14,6 +14,12 @@ export function faces(n: number): string {
   return `${count(n)} ${n === 1 ? "face" : "faces"}`;
 }
 
+/** "Three networks" */
+export function networks(n: number): string {
+  const words = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+  return `${words[n] ?? count(n)} ${n === 1 ? "network" : "networks"}`;
+}
+
 /** "93.2 %" of 0.932 */
 export function percent(share: number, decimals = 1): string {
   return `${(share * 100).toFixed(decimals)}\u00a0%`;

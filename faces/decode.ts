@@ -63,12 +63,14 @@ async function readHeader(bytes: Uint8Array): Promise<Metadata> {
   }
 }
 
-/** libvips' words, each line once, on one line. */
+/**
+ * What went wrong, in words of our own: libvips keeps one list of messages for all threads, so that
+ * those of pictures that are decoded at the same time get mixed. They are in the error's cause.
+ */
 function reason(error: Error): string {
-  const lines = error.message.split("\n").map((line) => line.replace(/^.*\bVips\w+: /, "").trim());
-  const words = [...new Set(lines)].filter(Boolean).join("; ");
-  if (/unsupported image format/i.test(words)) return "it is no picture that is known";
-  return `it is damaged or cut short (${words})`;
+  return /contains unsupported image format/.test(error.message)
+    ? "it is no picture that is known"
+    : "it is damaged or cut short";
 }
 
 /** A box in the pixels as they are stored, in those of the upright picture. */

@@ -4,7 +4,8 @@
  */
 import { crop, type CropOptions } from "./crop.ts";
 import { decode, type Decoded, turnUpright } from "./decode.ts";
-import { defaultInputSizes, type Detection, type Detector, openDetector } from "./detect.ts";
+import { type Detection, type Detector, openDetector } from "./detect.ts";
+import { defaultInputSizes } from "./detectors.ts";
 import { type Box, centredIn, clip, type Image, overlap } from "./image.ts";
 import type { CropPreprocessing, Preprocessing } from "./preprocessing.ts";
 import { toTensor } from "./resize.ts";

@@ -1,6 +1,7 @@
 /** Runs a detector's network on several cores. What it finds does not depend on how many. */
 import type { Backend } from "../compute/resolve.ts";
-import type { Detection, Network, NetworkName } from "./detect.ts";
+import type { Detection, Network } from "./detect.ts";
+import type { NetworkName } from "./detectors.ts";
 
 /** What a worker is told: first what to open, then one search after another. */
 export type Question =

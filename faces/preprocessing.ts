@@ -1,7 +1,7 @@
 /** What turned a photo into what a network was trained on, so that serving can do the very same. */
 import { join } from "node:path";
 import { z } from "zod";
-import { detectorNames } from "./detect.ts";
+import { detectorNames } from "./detectors.ts";
 
 const detector = z.object({
   name: z.enum(detectorNames),

@@ -8,9 +8,11 @@
  * all compressed data together may unpack to `limit` bytes.
  */
 import { inflateSync } from "node:zlib";
-import { MatError, MatSource, type MatValue, valueAt, variableName } from "./matValues.ts";
+import { MatError, MatSource } from "./matSource.ts";
+import { type MatValue, valueAt, variableName } from "./matValues.ts";
 
-export * from "./matValues.ts";
+export { MatError };
+export type * from "./matValues.ts";
 
 const HEADER = 128;
 const miMATRIX = 14;
@@ -21,14 +23,14 @@ const MAX_RATIO = 1032;
 export interface MatOptions {
   /** Name of the file, for messages. */
   source: string;
-  /** Most bytes that all compressed data may unpack to. */
+  /** Most bytes that all compressed data may unpack to; IMDB's file takes less than half of it. */
   limit?: number;
 }
 
 /** The variables of a file by name. Throws `MatError`. */
 export function readMat(
   bytes: Uint8Array<ArrayBuffer>,
-  { source, limit = 2 ** 30 }: MatOptions,
+  { source, limit = 2 ** 29 }: MatOptions,
 ): Map<string, MatValue> {
   const variables = new Map<string, MatValue>();
   const little = byteOrder(bytes, source);

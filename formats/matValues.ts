@@ -4,24 +4,20 @@
  * a million names costs four bytes each until they are wanted.
  */
 
-/** A file that cannot be read: what is wrong, where, and what was expected. */
-export class MatError extends Error {
-  override readonly name = "MatError";
-}
+import {
+  type ArrayHeader,
+  convert,
+  count,
+  decodeUtf8,
+  type MatError,
+  type MatSource,
+  mxOPAQUE,
+  type NumericConstructor,
+  type NumericData,
+} from "./matSource.ts";
 
-/** Storage types ("mi..."): what numbers look like in the file, whatever their class. */
-const storage: Record<number, { name: string; array: NumericConstructor }> = {
-  1: { name: "int8", array: Int8Array },
-  2: { name: "uint8", array: Uint8Array },
-  3: { name: "int16", array: Int16Array },
-  4: { name: "uint16", array: Uint16Array },
-  5: { name: "int32", array: Int32Array },
-  6: { name: "uint32", array: Uint32Array },
-  7: { name: "single", array: Float32Array },
-  9: { name: "double", array: Float64Array },
-  12: { name: "int64", array: BigInt64Array },
-  13: { name: "uint64", array: BigUint64Array },
-};
+const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16;
+const MAX_DEPTH = 100;
 
 /** Array classes ("mx...") that hold numbers. */
 const numeric: Record<number, { name: NumericClass; array: NumericConstructor }> = {
@@ -41,261 +37,15 @@ const numeric: Record<number, { name: NumericClass; array: NumericConstructor }>
 const unsupported: Record<number, string> = {
   3: "object",
   5: "sparse matrix",
-  16: "function handle",
-  17: "object",
+  [mxFUNCTION]: "function handle",
+  [mxOPAQUE]: "object",
 };
-
-type NumericConstructor =
-  | typeof Int8Array
-  | typeof Uint8Array
-  | typeof Int16Array
-  | typeof Uint16Array
-  | typeof Int32Array
-  | typeof Uint32Array
-  | typeof Float32Array
-  | typeof Float64Array
-  | typeof BigInt64Array
-  | typeof BigUint64Array;
 
 export type NumericClass =
   | ("double" | "single" | "logical" | "int8" | "uint8" | "int16" | "uint16")
   | ("int32" | "uint32" | "int64" | "uint64");
 
 export type MatValue = MatNumeric | MatChar | MatCell | MatStruct | MatUnsupported;
-
-const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16, mxOPAQUE = 17;
-const miMATRIX = 14;
-const MAX_DEPTH = 100;
-const MAX_DIMENSIONS = 64;
-
-/** A tag: a type, and where its data lies. */
-interface Tag {
-  readonly type: number;
-  readonly size: number;
-  readonly data: number;
-  readonly next: number;
-}
-
-/** What precedes the data of any array. */
-interface ArrayHeader {
-  readonly class: number;
-  readonly complex: boolean;
-  readonly logical: boolean;
-  readonly dims: readonly number[];
-  /** Product of the dimensions. */
-  readonly count: number;
-  readonly name: string;
-  /** Where the header began, where the data begins, where the array ends. */
-  readonly at: number;
-  readonly data: number;
-  readonly end: number;
-}
-
-const empty: Pick<ArrayHeader, "class" | "complex" | "logical" | "dims" | "count" | "name"> = {
-  class: 6,
-  complex: false,
-  logical: false,
-  dims: [0, 0],
-  count: 0,
-  name: "",
-};
-
-/** Bytes that values are decoded from: the file's own, or a part of it unpacked. */
-export class MatSource {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView;
-  readonly little: boolean;
-  /** Name of the file, for messages. */
-  readonly file: string;
-  #unpackedFrom: number | undefined;
-
-  /** @param unpackedFrom where, in the file, the bytes lay compressed */
-  constructor(
-    bytes: Uint8Array<ArrayBuffer>,
-    options: { little: boolean; file: string; unpackedFrom?: number },
-  ) {
-    // A Node Buffer, whose slices share memory, becomes a plain array.
-    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.little = options.little;
-    this.file = options.file;
-    this.#unpackedFrom = options.unpackedFrom;
-  }
-
-  error(at: number, why: string, cause?: unknown): MatError {
-    const inside = this.#unpackedFrom === undefined
-      ? ""
-      : ` of the data unpacked from byte ${count(this.#unpackedFrom)}`;
-    const message = `Cannot read "${this.file}": the element at byte ${count(at)}${inside} ${why}.`;
-    return new MatError(message, cause === undefined ? undefined : { cause });
-  }
-
-  /** The tag at `at`, its data checked to lie before `end`. */
-  tag(at: number, end: number): Tag {
-    if (at + 8 > end) {
-      throw this.error(at, `should begin with a tag of 8 bytes, ${count(end - at)} remain`);
-    }
-    const word = this.view.getUint32(at, this.little);
-    const small = word >>> 16;
-    if (small !== 0) {
-      // Up to four bytes sit in the tag itself.
-      if (small > 4) {
-        throw this.error(at, `claims ${count(small)} bytes in a small element, which holds 4`);
-      }
-      return { type: word & 0xffff, size: small, data: at + 4, next: at + 8 };
-    }
-    const size = this.view.getUint32(at + 4, this.little);
-    const data = at + 8;
-    if (size > end - data) {
-      throw this.error(at, `claims ${count(size)} bytes, ${count(end - data)} remain`);
-    }
-    return { type: word, size, data, next: Math.min(data + Math.ceil(size / 8) * 8, end) };
-  }
-
-  /** The header of the matrix whose tag is at `at`. */
-  header(at: number, limit: number): ArrayHeader {
-    const tag = this.tag(at, limit);
-    if (tag.type !== miMATRIX) {
-      throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
-    }
-    const end = tag.data + tag.size;
-    if (tag.size === 0) return { ...empty, at, data: end, end };
-
-    const flags = this.tag(tag.data, end);
-    if (flags.size !== 8) throw this.error(tag.data, "should hold 8 bytes of array flags");
-    const word = this.view.getUint32(flags.data, this.little);
-    const kind = word & 0xff;
-    let next = flags.next;
-    let dims: number[] = [];
-    let product = 0;
-    // Objects of newer MATLAB have no dimensions.
-    if (kind !== mxOPAQUE) {
-      const shape = this.tag(next, end);
-      const rank = shape.size / 4;
-      if (shape.type !== 5 || !Number.isInteger(rank) || rank < 2 || rank > MAX_DIMENSIONS) {
-        throw this.error(next, `claims ${count(shape.size)} bytes of dimensions`);
-      }
-      dims = new Array<number>(rank);
-      product = 1;
-      for (let i = 0; i < rank; i++) {
-        const dim = dims[i] = this.view.getInt32(shape.data + 4 * i, this.little);
-        if (dim < 0) throw this.error(next, `claims a dimension of ${count(dim)}`);
-        product *= dim;
-      }
-      if (!Number.isSafeInteger(product)) {
-        throw this.error(next, `claims dimensions ${dims.join(" × ")}`);
-      }
-      next = shape.next;
-    }
-    const name = this.tag(next, end);
-    return {
-      class: kind,
-      complex: (word & 0x0800) !== 0,
-      logical: (word & 0x0200) !== 0,
-      dims,
-      count: product,
-      name: this.#ascii(name),
-      at,
-      data: name.next,
-      end,
-    };
-  }
-
-  #ascii({ data, size }: Tag): string {
-    if (size === 0) return "";
-    return decodeUtf8(this.bytes.subarray(data, data + size)).replace(/\0.*$/s, "");
-  }
-
-  /** `length` numbers from the tag at `at`, as the class keeps them, however they are stored. */
-  numbers(at: number, end: number, length: number, target: NumericConstructor): NumericData {
-    const tag = this.tag(at, end);
-    const stored = storage[tag.type];
-    if (!stored) throw this.error(at, `is of storage type ${tag.type}, which holds no numbers`);
-    const width = stored.array.BYTES_PER_ELEMENT;
-    if (tag.size !== length * width) {
-      throw this.error(
-        at,
-        `holds ${count(tag.size)} bytes, ` +
-          `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
-      );
-    }
-    const raw = this.bytes.slice(tag.data, tag.data + tag.size);
-    if (!this.little && width > 1) swap(raw, width);
-    const data = new stored.array(raw.buffer);
-    if (stored.array === target) return data;
-    const result = convert(data, target);
-    if (result === undefined) {
-      throw this.error(at, `holds a number that ${target.name.replace("Array", "")} cannot`);
-    }
-    return result;
-  }
-
-  /** The same into a part of an array, without an array of its own for the usual double. */
-  floatsInto(target: Float64Array, start: number, at: number, end: number, length: number): void {
-    const { type, size, data } = this.tag(at, end);
-    if (type === 9 && size === 8 * length) {
-      for (let i = 0; i < length; i++) {
-        target[start + i] = this.view.getFloat64(data + 8 * i, this.little);
-      }
-    } else {
-      target.set(this.numbers(at, end, length, Float64Array) as Float64Array, start);
-    }
-  }
-
-  /** Text from the tag at `at`; malformed parts show as U+FFFD. */
-  text(at: number, end: number): string {
-    const { type, size, data } = this.tag(at, end);
-    const bytes = this.bytes.subarray(data, data + size);
-    switch (type) {
-      case 1: // int8 and uint8: a character a byte
-      case 2:
-        return latin1(bytes);
-      case 16:
-        return decodeUtf8(bytes);
-      case 4: // uint16 holds UTF-16 units
-      case 17:
-        return (this.little ? utf16le : utf16be).decode(bytes);
-      case 6:
-      case 18: {
-        if (size % 4 !== 0) throw this.error(at, `holds ${count(size)} bytes of 4-byte characters`);
-        let text = "";
-        for (let i = 0; i < size; i += 4) {
-          const code = this.view.getUint32(data + i, this.little);
-          text += code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code);
-        }
-        return text.toWellFormed();
-      }
-      default:
-        throw this.error(at, `is of storage type ${type}, which holds no text`);
-    }
-  }
-
-  /** Where `length` arrays, one after the other, begin. */
-  children(at: number, end: number, length: number): Uint32Array {
-    // Each takes a tag, so a count that lies costs no memory.
-    if (length * 8 > end - at) {
-      throw this.error(
-        at,
-        `should be the first of ${count(length)} arrays, which do not fit in ` +
-          `the ${count(end - at)} bytes that remain`,
-      );
-    }
-    const positions = new Uint32Array(length);
-    for (let i = 0; i < length; i++) {
-      const tag = this.tag(at, end);
-      if (tag.type !== miMATRIX) {
-        throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
-      }
-      positions[i] = at;
-      at = tag.next;
-    }
-    return positions;
-  }
-}
-
-export type NumericData =
-  | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
-  | (Float32Array | Float64Array | BigInt64Array | BigUint64Array);
 
 /** The name of the variable at `at`. */
 export function variableName(source: MatSource, at: number, end: number): string {
@@ -422,6 +172,7 @@ export class MatCell {
   /** Every part as `width` numbers, one after the other; an empty array is NaN, `width` times. */
   numbers(width: number): Float64Array {
     const source = this.#source;
+    source.afford(this.#header.at, this.length, width * Float64Array.BYTES_PER_ELEMENT);
     const result = new Float64Array(this.length * width);
     for (let i = 0; i < this.length; i++) {
       const at = this.#positions[i];
@@ -524,56 +275,4 @@ export class MatUnsupported {
     this.class = name;
     this.dims = dims;
   }
-}
-
-/** Numbers of one type as another; undefined if one would change. Floats may lose precision. */
-function convert(data: NumericData, target: NumericConstructor): NumericData | undefined {
-  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  if (target === BigInt64Array || target === BigUint64Array) {
-    const result = new target(data.length);
-    for (let i = 0; i < data.length; i++) {
-      if (!big && !Number.isInteger(data[i])) return undefined;
-      result[i] = BigInt(data[i]);
-      if (result[i] !== BigInt(data[i])) return undefined;
-    }
-    return result;
-  }
-  const numbers = big ? Float64Array.from(data as BigInt64Array, Number) : data as Float64Array;
-  const result = new (target as typeof Float64Array)(numbers);
-  if (target !== Float64Array && target as unknown !== Float32Array) {
-    for (let i = 0; i < result.length; i++) if (result[i] !== numbers[i]) return undefined;
-  }
-  return result;
-}
-
-/** Reverses the bytes of each number, in place. */
-function swap(bytes: Uint8Array, width: number): void {
-  for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse();
-}
-
-const utf8 = new TextDecoder();
-const utf16le = new TextDecoder("utf-16le");
-const utf16be = new TextDecoder("utf-16be");
-
-function decodeUtf8(bytes: Uint8Array): string {
-  // Almost all text is short and ASCII, for which this is the faster way.
-  if (bytes.length > 256) return utf8.decode(bytes);
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] >= 0x80) return utf8.decode(bytes);
-  return latin1(bytes);
-}
-
-/** A character a byte. */
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  // In parts, as there is a limit to the number of arguments.
-  for (let i = 0; i < bytes.length; i += 4096) {
-    // Typed as an array of numbers; anything with a length will do.
-    const part = bytes.subarray(i, i + 4096) as unknown as number[];
-    text += String.fromCharCode.apply(null, part);
-  }
-  return text;
-}
-
-function count(n: number): string {
-  return n.toLocaleString("en");
 }

@@ -36,7 +36,7 @@ export function* scanTar(archive: RandomAccess): Generator<TarEntry, void, undef
     }
     archive.readInto(header, position);
     position += BLOCK;
-    if (header.every((byte) => byte === 0)) return; // end of the archive
+    if (header[0] === 0 && header.every((byte) => byte === 0)) return; // end of the archive
     checkSum(header, fail);
 
     const type = String.fromCharCode(header[156] || 0x30);

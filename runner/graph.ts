@@ -94,6 +94,7 @@ function wire(
   }
   const at = config.source.at(["stages", stage.id], true);
   if (makers.length === 0) {
+    if (takesAll && wanted.orNone) return [];
     problems.push({
       at,
       message: `${stage.id} needs ${takesAll ? "at least one" : "a"} ${kind} ` +

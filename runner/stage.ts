@@ -22,11 +22,16 @@ export function defineKind<const Name extends string>(kind: Kind<Name>): Kind<Na
 /** An input that takes every artifact of a kind that the pipeline makes, in order of stage ids. */
 export interface All<K extends Kind = Kind> {
   readonly all: K;
+  /** Whether there may be none. */
+  readonly orNone: boolean;
 }
 
-/** Asks for all artifacts of a kind, as `evaluate` does for models. At least one must be made. */
-export function all<K extends Kind>(kind: K): All<K> {
-  return Object.freeze({ all: kind });
+/**
+ * Asks for all artifacts of a kind, as `evaluate` does for models. At least one must be made, unless
+ * `orNone` says that the stage can do without.
+ */
+export function all<K extends Kind>(kind: K, { orNone = false } = {}): All<K> {
+  return Object.freeze({ all: kind, orNone });
 }
 
 /** An artifact on disk. It is whole and must not be written to. */

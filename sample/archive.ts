@@ -120,9 +120,7 @@ function render(svg: string): Sharp {
   return sharp(new TextEncoder().encode(svg)).removeAlpha();
 }
 
-/** As photos come: compressed more or less, now and then black and white. */
+/** As photos come: compressed more or less. */
 async function jpeg(picture: Sharp, rng: Rng): Promise<Uint8Array> {
-  const quality = 84 + rng.int(12);
-  const monochrome = rng.next() < 0.03;
-  return await (monochrome ? picture.greyscale() : picture).jpeg({ quality }).toBuffer();
+  return await picture.jpeg({ quality: 84 + rng.int(12) }).toBuffer();
 }

@@ -158,7 +158,8 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
   const { traits, brow, hair, at, eyes, skin } = head;
   const { person, masculinity: m, growth } = traits;
   const arch = lerp(3.4, 1.9, m) + 0.8 * person.browArch;
-  const thick = lerp(lerp(3.4, 6.1, m), 2.8, 1 - lerp(0.25, 1, growth)) + 0.6 * person.browWeight;
+  const thick = lerp(lerp(3, 6.6, m), lerp(2, 4.4, m), 0.75 * (1 - growth)) +
+    0.6 * person.browWeight;
   const from = eyes.x - 13.5 + 1.2 * (0.5 - m);
   const to = eyes.x + 15.5;
   const line: Point[] = [
@@ -172,7 +173,7 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
   const edge = (sign: number) =>
     line.map(([x, y], i): Point => at(side * x, y + sign * thick * profile[i] / 2));
   const [top, bottom] = [edge(-1), edge(1)];
-  const strength = lerp(0.42, 0.8, lerp(0.3, 1, growth) * (0.55 + 0.45 * m)) +
+  const strength = lerp(0.4, 0.9, lerp(0.5, 1, growth) * (0.45 + 0.55 * m)) +
     0.05 * person.browWeight;
   const colour = mix(hair.brow, skin.deep, 0.25);
   d.path(ribbon(top, bottom), { fill: colour, opacity: strength * 0.8 });

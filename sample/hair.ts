@@ -447,7 +447,7 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
       front: parted(head, rng, {
         part: partOf(head),
         tip,
-        cover: lerp(2, 8, rng.next()),
+        cover: lerp(4, 12, rng.next()),
         flare: lerp(4, 12, rng.next()),
       }),
     };
@@ -457,7 +457,7 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     return {
       behind: [back(head, rng, tip, 10)],
       front: [
-        ...parted(head, rng, { part: 0, tip, cover: lerp(2, 6, rng.next()), flare: 6 }),
+        ...parted(head, rng, { part: 0, tip, cover: lerp(5, 12, rng.next()), flare: 6 }),
         bangs(head, rng),
       ],
     };
@@ -467,7 +467,7 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     const front = parted(head, rng, {
       part: partOf(head),
       tip,
-      cover: lerp(3, 9, rng.next()),
+      cover: lerp(5, 12, rng.next()),
       flare: 9,
       turnIn: 9,
     });

@@ -70,7 +70,7 @@ const hairShades = [
 export function measure(traits: Traits): Head {
   const { person, growth: g, masculinity: m, pose } = traits;
   const grown = (child: number, adult: number) => lerp(child, adult, g);
-  const male = (by: number) => by * (m - 0.5) * 2 * lerp(0.4, 1, g);
+  const male = (by: number) => by * (m - 0.5) * 2 * lerp(0.65, 1, g);
 
   // Babies: all of a child, and more so.
   const baby = 1 - ease(0.5, 5, traits.age);
@@ -81,9 +81,9 @@ export function measure(traits: Traits): Head {
   const noseY = grown(33, 27) + 1.1 * person.noseLength + 2 * traits.sag;
   const temple = grown(54, 51) + 1.1 * person.width + male(0.5);
   const cheek = grown(56.5, 51.5) + 1.3 * person.width + 0.8 * person.cheeks;
-  const low = grown(53, 44.5) + 2 * baby + 1.2 * person.cheeks + male(2.2) + 1.5 * traits.sag;
-  const jaw = grown(37, 31) + 1.2 * person.jaw + male(4.2) + 3.5 * traits.sag;
-  const tip = grown(15, 13.5) + 0.7 * person.jaw + male(3);
+  const low = grown(53, 44.5) + 2 * baby + 1.2 * person.cheeks + male(2.8) + 1.5 * traits.sag;
+  const jaw = grown(37, 31) + 1.1 * person.jaw + male(5.2) + 3.5 * traits.sag;
+  const tip = grown(15, 13.5) + 0.7 * person.jaw + male(4);
   const skull = { y: grown(-22, -28), rx: temple + 0.6, ry: grown(62, 59) };
 
   const outline = symmetric([
@@ -117,14 +117,16 @@ export function measure(traits: Traits): Head {
     mouth: { y: mouthY, half: grown(14.5, 19.2) - 1.5 * baby + person.mouthWidth + male(0.8) },
     chin,
     hairline: skull.y - skull.ry + grown(32, 33) - male(0.5),
-    neck: grown(20, 28) + 2 * baby + male(4.5),
+    neck: grown(20, 28) + 2 * baby + male(6),
     skin: skinColours(traits),
     hair: hairColours(traits),
   };
 }
 
 function skinColours({ person, age, masculinity }: Traits): Skin {
-  const tone = ramp(tones, person.tone);
+  // The rose of childhood fades over the years, and the skin turns a little paler and duller.
+  const years = Math.min(1, age / 85);
+  const tone = shift(ramp(tones, person.tone), 0.012 - 0.03 * years, 1.1 - 0.3 * years);
   const warm = 0.006 * person.undertone;
   const base = { l: tone.l, a: tone.a - warm / 2, b: tone.b + warm };
   const towards = (l: number, a: number, b: number): Colour => ({

@@ -13,7 +13,7 @@ export function drawMouth(d: Drawing, head: Head): void {
   const { person, smile, masculinity: m, growth, sag } = traits;
   const half = mouth.half + 2.6 * Math.max(0, smile);
   const y = mouth.y;
-  const full = lerp(1.12, 0.8, m) * lerp(1, 0.62, sag) + 0.09 * person.lips;
+  const full = lerp(1.18, 0.76, m) * lerp(1, 0.62, sag) + 0.09 * person.lips;
   const upper = lerp(3.9, 4.6, growth) * full;
   const lower = lerp(5, 6.3, growth) * full;
   const rise = 4.6 * smile - 1.4 * sag;
@@ -48,7 +48,7 @@ export function drawMouth(d: Drawing, head: Head): void {
   ]);
 
   const lip = mix(skin.lip, rouge, traits.lipTint);
-  const soft = lerp(0.78, 1, traits.lipTint) * lerp(0.85, 1, 1 - m);
+  const soft = lerp(0.72, 1, traits.lipTint) * lerp(0.8, 1, 1 - m);
   d.path(ribbon(top, meet(0)), {
     fill: d.linear([[0, mix(lip, skin.base, 0.25)], [1, shift(lip, -0.07)]]),
     opacity: soft,
@@ -111,7 +111,7 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
     d.path(smooth(jaw, true), {
       fill: shadow,
       filter: d.blur(4),
-      opacity: density * (style === "none" ? 0.2 : style === "stubble" ? 0.5 : 0.24),
+      opacity: density * (style === "none" ? 0.32 : style === "stubble" ? 0.58 : 0.3),
     });
     if (style === "stubble") drawStubble(d, head, rng, shadow);
   });

@@ -113,7 +113,7 @@ const isInRange = (age: number) => age >= 1 && age < 95;
 /** A mix: a part as in the real data, most of it from 20 to 45, and a part from all of life. */
 function drawAge(rng: Rng): number {
   for (;;) {
-    const age = rng.next() < 0.45 ? 33 + 10 * rng.normal() : 95 * rng.next();
+    const age = rng.next() < 0.3 ? 33 + 10 * rng.normal() : 95 * rng.next();
     if (isInRange(age)) return age;
   }
 }

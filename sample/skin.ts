@@ -209,7 +209,7 @@ function drawAge(d: Drawing, head: Head, rng: Rng): void {
         at(half, y + 1.5 + jitter(1)),
       ],
       1.1 + 1.1 * traits.forehead,
-      0.52 * traits.forehead,
+      0.66 * traits.forehead,
     );
   }
   for (const side of sides) {
@@ -237,12 +237,12 @@ function drawAge(d: Drawing, head: Head, rng: Rng): void {
           5,
         ),
         1.2,
-        0.5 * traits.crowsFeet,
+        0.62 * traits.crowsFeet,
       );
     }
     // Bags under the eyes: a shade first, then a fold.
     const under = eyes.y + 9 + 2 * traits.bags;
-    d.glow(at(side * (eyes.x - 1), under + 0.5), 13, 6, skin.deep, 0.1 + 0.34 * traits.bags);
+    d.glow(at(side * (eyes.x - 1), under + 0.5), 13, 6, skin.deep, 0.06 + 0.5 * traits.bags);
     furrow(
       d,
       head,
@@ -252,7 +252,7 @@ function drawAge(d: Drawing, head: Head, rng: Rng): void {
         at(side * (eyes.x + 9.5), under - 1.5),
       ),
       1.5,
-      0.42 * traits.bags,
+      0.55 * traits.bags,
     );
     // From the nose to the mouth's corners; a smile shows it in the young too.
     const fold = Math.max(traits.folds, 0.28 * Math.max(traits.smile) * traits.growth);
@@ -262,7 +262,7 @@ function drawAge(d: Drawing, head: Head, rng: Rng): void {
       5.5,
       15,
       skin.deep,
-      0.32 * fold,
+      0.48 * fold,
       -side * 24,
     );
     furrow(
@@ -274,7 +274,7 @@ function drawAge(d: Drawing, head: Head, rng: Rng): void {
         at(side * (corner + 0.5), mouth.y + 1 + 3 * fold),
       ),
       1.2 + 1.1 * fold,
-      0.58 * fold,
+      0.7 * fold,
     );
     // Marionette lines and jowls.
     furrow(
@@ -288,7 +288,7 @@ function drawAge(d: Drawing, head: Head, rng: Rng): void {
       1.5,
       0.5 * traits.sag,
     );
-    d.glow(at(side * 27, chin - 13), 9, 11, skin.deep, 0.3 * traits.sag, side * 25);
+    d.glow(at(side * 27, chin - 13), 9, 11, skin.deep, 0.42 * traits.sag, side * 25);
     d.glow(at(side * 33, chin - 22), 9, 9, skin.light, 0.35 * traits.sag);
     // Cheeks crease last.
     furrow(

@@ -150,12 +150,12 @@ export function drawPerson(rng: Rng, gender: Gender): Person {
   const fair = clip(1.15 - 1.9 * tone);
   return {
     gender,
-    masculinity: clip((gender === "male" ? 0.83 : 0.17) + 0.13 * rng.normal()),
+    masculinity: clip((gender === "male" ? 0.87 : 0.13) + 0.1 * rng.normal()),
     tone,
     undertone: rng.normal(),
     freckles: clip((rng.next() - 0.8) * 4) * fair,
-    weathering: 4 * rng.normal(),
-    greyDelay: 7 * rng.normal(),
+    weathering: 2.5 * rng.normal(),
+    greyDelay: 4.5 * rng.normal(),
     balding: clip(gender === "male" ? 0.45 + 0.4 * rng.normal() : 0.08 * rng.normal()),
     hairShade: clip(0.12 + 0.12 * rng.normal() + 0.9 * fair * rng.next()),
     hairTexture: clip(0.1 + 0.55 * tone + 0.22 * rng.normal()),
@@ -182,12 +182,12 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
   const growth = ease(-2, 19, age);
   const looks = age + person.weathering * ease(20, 60, age);
   const sign = (from: number, to: number) =>
-    clip(ease(from, to, looks) * (1 + 0.18 * rng.normal()) + 0.02 * rng.normal());
+    clip(ease(from, to, looks) * (1 + 0.1 * rng.normal()) + 0.015 * rng.normal());
   // Children's faces tell less.
-  const masculinity = 0.5 + (person.masculinity - 0.5) * lerp(0.6, 1, ease(8, 18, age));
+  const masculinity = 0.5 + (person.masculinity - 0.5) * lerp(0.9, 1, ease(8, 18, age));
   const soft = 1 - masculinity;
   const grown = ease(13, 20, age);
-  const grey = clip(ease(34, 76, age - person.greyDelay) * 1.08 + 0.04 * rng.normal());
+  const grey = clip(ease(28, 84, age - person.greyDelay) * 1.1 + 0.02 * rng.normal());
   const style = drawHair(rng, person, age);
   const beard = drawBeard(rng, person, age);
   const smile = clip(0.58 + 0.28 * rng.normal(), -0.05, 1);
@@ -205,14 +205,16 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
     spots: sign(52, 95),
     eyes: {
       open: clip(1 - 0.3 * ease(35, 90, looks) + 0.07 * rng.normal(), 0.6, 1.15),
-      lashes: clip(0.15 + 0.75 * soft + 0.12 * rng.normal()),
+      lashes: clip(0.1 + 0.85 * soft + 0.1 * rng.normal()),
       shadow: person.gender === "female" && age > 17 && rng.next() < 0.45 ? rng.next() : 0,
       gaze: 0.5 * rng.normal(),
     },
-    blush: clip(0.35 + 0.35 * (1 - growth) + 0.25 * (soft - 0.5) + 0.12 * rng.normal()),
+    blush: clip(0.35 + 0.35 * (1 - growth) + 0.4 * (soft - 0.5) + 0.1 * rng.normal()),
     smile,
     teeth: age > 3 && smile > 0.55 && rng.next() < 0.6,
-    lipTint: clip(0.15 + 0.7 * grown * (soft - 0.35) * rng.next() + 0.1 * soft),
+    lipTint: clip(
+      0.06 + lerp(0.35, 1, grown) * (soft - 0.4) * (0.55 + 0.75 * rng.next()) + 0.12 * soft,
+    ),
     hair: {
       style,
       grey,
@@ -243,17 +245,17 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
       chroma: 0.02 + 0.065 * rng.next(),
     },
     light: {
-      side: clip(0.75 * rng.normal(), -1, 1),
-      strength: 0.35 + 0.6 * rng.next(),
+      side: clip(0.6 * rng.normal(), -1, 1),
+      strength: 0.3 + 0.5 * rng.next(),
       warmth: clip(0.4 * rng.normal(), -1, 1),
-      exposure: clip(0.45 * rng.normal(), -1, 1),
+      exposure: clip(0.3 * rng.normal(), -1, 1),
     },
     pose: {
       x: clip(2.5 * rng.normal(), -6, 6),
       y: clip(2.5 * rng.normal(), -6, 6),
       scale: clip(1 + 0.035 * rng.normal(), 0.92, 1.08),
-      roll: clip(3.5 * rng.normal(), -9, 9),
-      yaw: clip(0.4 * rng.normal(), -0.9, 0.9),
+      roll: clip(2.6 * rng.normal(), -7, 7),
+      yaw: clip(0.33 * rng.normal(), -0.8, 0.8),
       pitch: clip(0.35 * rng.normal(), -0.8, 0.8),
     },
   };
@@ -269,15 +271,15 @@ type Chances<T extends string> = Partial<Record<T, number>>;
 /** What people wear on their heads, by gender and time of life. */
 const hairChances: Record<Gender, [until: number, Chances<HairStyle>][]> = {
   female: [
-    [2.5, { wisps: 6, fringe: 1, pigtails: 1, crop: 1 }],
-    [13, { long: 5, fringe: 4, pigtails: 4, ponytail: 3, bob: 2, curls: 1, crop: 1 }],
-    [55, { long: 9, fringe: 3, bob: 4, updo: 3, ponytail: 3, curls: 1, sidePart: 1, crop: 1 }],
-    [Infinity, { bob: 6, curls: 4, updo: 3, long: 2, sidePart: 3, fringe: 1, crop: 1 }],
+    [2.5, { wisps: 4, fringe: 3, pigtails: 4 }],
+    [13, { long: 12, fringe: 9, pigtails: 9, ponytail: 3, bob: 6, crop: 1 }],
+    [55, { long: 18, fringe: 6, bob: 9, updo: 2, ponytail: 3, curls: 1, sidePart: 1 }],
+    [Infinity, { bob: 12, curls: 3, updo: 2, long: 7, sidePart: 1, fringe: 2 }],
   ],
   male: [
     [2.5, { wisps: 6, crop: 2 }],
-    [13, { crop: 6, sidePart: 5, quiff: 2, curls: 2, buzz: 1, bob: 1 }],
-    [55, { crop: 5, sidePart: 5, quiff: 4, buzz: 3, curls: 2, shaved: 1, long: 1 }],
+    [13, { crop: 12, sidePart: 8, quiff: 6, curls: 2, buzz: 4, bob: 0.5 }],
+    [55, { crop: 10, sidePart: 8, quiff: 8, buzz: 5, curls: 2, shaved: 2, long: 0.7 }],
     [Infinity, { sidePart: 5, crop: 4, quiff: 2, buzz: 2, curls: 1, shaved: 1 }],
   ],
 };
@@ -294,10 +296,10 @@ function drawBeard(rng: Rng, person: Person, age: number): Traits["beard"] {
   const young = age < 22;
   const style = choose<BeardStyle>(
     rng,
-    young ? { none: 6, stubble: 3 } : { none: 3, stubble: 4, moustache: 1, goatee: 1, full: 3 },
+    young ? { none: 5, stubble: 4 } : { none: 2, stubble: 5, moustache: 2, goatee: 2, full: 4 },
   );
   // A shaven beard still shows as a shadow.
-  return { style, density: clip(lerp(0.3, 0.75, ease(17, 27, age)) + 0.15 * rng.normal()) };
+  return { style, density: clip(lerp(0.5, 0.85, ease(17, 27, age)) + 0.12 * rng.normal()) };
 }
 
 /** One of the options, each as likely as its weight says. */

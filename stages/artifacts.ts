@@ -34,7 +34,8 @@ export const faces = defineKind({
     "faces-NNNNN.tar": "PNG crops, named by their row in faces.parquet",
     "faces.parquet": "the table's columns, box_x, box_y, box_width, box_height (pixels of the " +
       "upright photo), score, shard, offset, size (of the PNG in the shard)",
-    "problems.csv": "dataset, full_path, problem, detail: photos without a usable face",
+    "problems.csv": "dataset, full_path, problem, detail: photos that are missing, unreadable or " +
+      "show no_face, and those with several_faces, of which one is used",
     "preprocessing.json": "detector, crop and all else that turned a photo into a crop",
     "summary.json": "counts",
   },

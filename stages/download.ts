@@ -64,16 +64,7 @@ export default defineStage({
         : sources[name];
       const files = tars.map(({ file }) => file);
       const contents = await scanArchives(context.scratch, files, `${variable}.mat`, context)
-        .catch(async (error) => {
-          // Another attempt is to begin with a new file, not with one that cannot be used.
-          if (!context.signal.aborted) {
-            for (const { file, source } of tars) {
-              await Deno.remove(join(context.scratch, file)).catch(() => {});
-              await Deno.remove(join(context.scratch, source)).catch(() => {});
-            }
-          }
-          throw error;
-        });
+        .catch((error) => discard(tars, context, error));
       for (const [path, { tar, offset, size }] of contents.places) {
         index.dataset.push(name);
         index.tar.push(tar);
@@ -149,10 +140,32 @@ async function get(
   const tars: Tars[number][] = [];
   for (const source of sources[name].files) {
     const { md5, verified } = await mirror.obtain(source);
-    const file = await unpacked(source.name, context);
+    const file = await unpacked(source.name, context)
+      .catch((error) =>
+        discard([{ file: source.name, source: source.name, verified }], context, error)
+      );
     tars.push({ file, source: source.name, md5, verified });
   }
   return tars;
+}
+
+/**
+ * Forgets files that cannot be used, for another attempt to get them anew; not those whose MD5 is
+ * right, which would only come again as they are.
+ */
+async function discard(
+  tars: readonly { file: string; source: string; verified: boolean }[],
+  context: Context,
+  error: unknown,
+): Promise<never> {
+  const { join } = await import("node:path");
+  for (const { file, source, verified } of context.signal.aborted ? [] : tars) {
+    if (verified) continue;
+    for (const name of [file, source]) {
+      await Deno.remove(join(context.scratch, name)).catch(() => {});
+    }
+  }
+  throw error;
 }
 
 /** A link keeps the file for the next attempt, should this one be killed before it is recorded. */

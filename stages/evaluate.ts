@@ -37,6 +37,12 @@ export default defineStage({
     using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
     const rows = bySplit((name) => readNpy(join(splits.path, `${name}.npy`), "int32").data);
     const counts = bySplit((name) => rows[name].length);
+    const empty = Object.entries(counts).find(([, count]) => count === 0)?.[0];
+    if (empty !== undefined) {
+      throw new Error(
+        `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
+      );
+    }
     const total = counts.train + counts.validation + counts.test;
     context.progress.start(total * models.length, "predictions");
 

@@ -1,18 +1,20 @@
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import type { TableRow } from "../faces/artifact.ts";
-import { defaultInputSizes, detectorNames, openDetector } from "../faces/detect.ts";
+import { openDetector } from "../faces/detect.ts";
+import { defaultInputSizes, detectorNames } from "../faces/detectors.ts";
 import type { Known } from "../faces/find.ts";
-import type { Shard, ShardWriter as Writer } from "../faces/shards.ts";
-import { defineStage } from "../runner/stage.ts";
+import type { CropPreprocessing } from "../faces/preprocessing.ts";
+import type { Shard, ShardWriter } from "../faces/shards.ts";
+import { type Artifact, defineStage, type StageContext } from "../runner/stage.ts";
 import { archives, faces, table } from "./artifacts.ts";
 
-/** What a photo's problem means, in words that follow a number of photos. */
+/** What a photo's problem means. */
 const meaning = {
-  missing: "are not in the archives",
-  unreadable: "cannot be decoded",
-  no_face: "show no face where the labelled one should be",
-  several_faces: "show several faces, of which the one that agrees best with the data set is used",
+  missing: "that are not in the archives",
+  unreadable: "that cannot be decoded",
+  no_face: "without a face where the labelled one should be",
+  several_faces: "with several faces, of which the one that agrees best with the data set is used",
 };
 
 /** The share of a _crop archive's photo that is the face's box, in the middle: 40 % more around it. */
@@ -60,92 +62,108 @@ export default defineStage({
   unaffecting: ["workers"],
   compute: ({ detector }) => detector !== "metadata",
   async run({ archives, table }, params, context) {
-    const { openArchives } = await import("./archives.ts");
     const { readTable } = await import("../faces/artifact.ts");
-    const { inOrder } = await import("../faces/inOrder.ts");
-    const { cutLabelled } = await import("../faces/labelled.ts");
-    const { openNetworks } = await import("../faces/pool.ts");
-    const { readShard, ShardWriter } = await import("../faces/shards.ts");
     const { publishFaces } = await import("../faces/publish.ts");
+    const { readShard } = await import("../faces/shards.ts");
     const { detector: name, minConfidence, margin, maxSize, shardSize } = params;
-    const inputSizes = params.inputSizes ?? [...defaultInputSizes[name]];
-    const crop = { margin, maxSize };
-    const rows = await readTable(table.path);
-    using photos = await openArchives(archives);
-    const cropped = new Set(
-      photos.datasets.filter(({ layout }) => layout === "crop").map(({ name }) => name),
-    );
-
-    // Shards that an earlier attempt finished, then the others, photo by photo.
-    const shards: Shard[] = [];
-    for (let shard; (shard = await readShard(context.scratch, shards.length));) shards.push(shard);
-    let row = Math.min(rows.length, shards.length * shardSize);
-    let faceCount = shards.reduce((sum, { faces }) => sum + faces.length, 0);
-    context.progress.start(rows.length, "photos", row);
-    if (row < rows.length) {
-      const workers = params.workers || Math.min(4, navigator.hardwareConcurrency);
-      const detector = await openDetector(
+    const preprocessing: CropPreprocessing = {
+      detector: {
         name,
-        { minConfidence, inputSizes },
-        (name, minConfidence) =>
-          openNetworks(name, minConfidence, context.compute as Backend, workers),
-      );
-      let shard: Writer | undefined;
-      try {
-        // Twice as many photos as workers, so that some are decoded while others are searched.
-        const outcomes = inOrder(rows.slice(row), 2 * workers, async (photo) => {
-          const bytes = photos.read(photo.dataset, photo.full_path);
-          const known = knownPlace(photo, cropped.has(photo.dataset));
-          return bytes && await cutLabelled(bytes, known, detector, crop);
-        });
-        for await (const outcome of outcomes) {
-          context.signal.throwIfAborted();
-          shard ??= new ShardWriter(context.scratch, shards.length, faceCount);
-          if (!outcome) {
-            const detail = "the archive has no such file";
-            shard.problem({ row, problem: "missing", detail });
-          } else if ("problem" in outcome) {
-            shard.problem({ row, ...outcome });
-          } else {
-            shard.add({ row, box: outcome.box, score: outcome.score }, outcome.png);
-            faceCount++;
-            if (outcome.found > 1) {
-              const detail = `${outcome.found} found; the one that agrees best is used`;
-              shard.problem({ row, problem: "several_faces", detail });
-            }
-          }
-          row++;
-          context.progress.advance();
-          if (row % shardSize === 0 || row === rows.length) {
-            shards.push(await shard.finish());
-            shard = undefined;
-          }
-        }
-      } finally {
-        shard?.[Symbol.dispose]();
-        detector.close();
-      }
-    }
-    const counts = await publishFaces(context.scratch, context.outputs.faces, rows, shards, {
-      detector: { name, minConfidence, inputSizes },
-      crop,
+        minConfidence,
+        inputSizes: params.inputSizes ?? [...defaultInputSizes[name]],
+      },
+      crop: { margin, maxSize },
       background: "#ffffff",
       steps: [],
-    });
+    };
+    const rows = await readTable(table.path);
+
+    // Shards that an earlier attempt finished, then the others.
+    const shards: Shard[] = [];
+    for (let shard; (shard = await readShard(context.scratch, shards.length));) shards.push(shard);
+    const workers = params.workers || Math.min(4, navigator.hardwareConcurrency);
+    await cutRest(rows, shards, { archives, preprocessing, shardSize, workers }, context);
+
+    const output = context.outputs.faces;
+    const counts = await publishFaces(context.scratch, output, rows, shards, preprocessing);
     const problems = (Object.keys(meaning) as (keyof typeof meaning)[])
       .filter((problem) => counts.problems[problem] > 0)
-      .map((problem) => `${counts.problems[problem]} ${meaning[problem]}`);
+      .map((problem) => `Photos ${meaning[problem]}: ${counts.problems[problem]}`);
     if (counts.faces === 0) {
       throw new Error(
-        `Cannot cut out faces: none of ${counts.photos} photos has one (${problems.join(", ")}). ` +
-          "Try another detector or a lower minConfidence.",
+        `Cannot cut out faces: none of ${counts.photos} photos has one. ` +
+          `${problems.join(". ")}. Try another detector or a lower minConfidence.`,
       );
     }
     context.info(`${counts.faces} faces from ${counts.photos} photos`);
-    for (const problem of problems) context.warn(`Of the photos, ${problem}; see problems.csv`);
-    return { show: ["faces/problems.csv"] };
+    for (const problem of problems) context.warn(`${problem}, see problems.csv`);
+    return { show: problems.length > 0 ? ["faces/problems.csv"] : [] };
   },
 });
+
+/** Cuts out the faces of the rows that come after the shards which are there, and adds theirs. */
+async function cutRest(
+  rows: readonly TableRow[],
+  shards: Shard[],
+  { archives, preprocessing, shardSize, workers }: {
+    archives: Artifact;
+    preprocessing: CropPreprocessing;
+    shardSize: number;
+    workers: number;
+  },
+  context: StageContext,
+): Promise<void> {
+  let row = Math.min(rows.length, shards.length * shardSize);
+  let faceCount = shards.reduce((sum, { faces }) => sum + faces.length, 0);
+  context.progress.start(rows.length, "photos", row);
+  if (row === rows.length) return;
+
+  const { openArchives } = await import("./archives.ts");
+  const { inOrder } = await import("../faces/inOrder.ts");
+  const { cutLabelled } = await import("../faces/labelled.ts");
+  const { openNetworks } = await import("../faces/pool.ts");
+  const { ShardWriter: Writer } = await import("../faces/shards.ts");
+  using photos = await openArchives(archives);
+  const layouts = new Map(photos.datasets.map(({ name, layout }) => [name, layout]));
+  const detector = await openDetector(
+    preprocessing.detector.name,
+    preprocessing.detector,
+    (name, minConfidence) => openNetworks(name, minConfidence, context.compute as Backend, workers),
+  );
+  let shard: ShardWriter | undefined;
+  try {
+    // Twice as many photos as workers, so that some are decoded while others are searched.
+    const outcomes = inOrder(rows.slice(row), 2 * workers, async (photo) => {
+      const bytes = photos.read(photo.dataset, photo.full_path);
+      if (!bytes) return { problem: "missing", detail: "the archive has no such file" } as const;
+      const known = knownPlace(photo, layouts.get(photo.dataset) === "crop");
+      return await cutLabelled(bytes, known, detector, preprocessing.crop);
+    });
+    for await (const outcome of outcomes) {
+      context.signal.throwIfAborted();
+      shard ??= new Writer(context.scratch, shards.length, faceCount);
+      if ("problem" in outcome) {
+        shard.problem({ row, ...outcome });
+      } else {
+        shard.add({ row, box: outcome.box, score: outcome.score }, outcome.png);
+        faceCount++;
+        if (outcome.found > 1) {
+          const detail = `${outcome.found} found; the one that agrees best is used`;
+          shard.problem({ row, problem: "several_faces", detail });
+        }
+      }
+      row++;
+      context.progress.advance();
+      if (row % shardSize === 0 || row === rows.length) {
+        shards.push(await shard.finish());
+        shard = undefined;
+      }
+    }
+  } finally {
+    shard?.[Symbol.dispose]();
+    detector.close();
+  }
+}
 
 /**
  * Where the data set says that the face is. face_location is left, top, right and bottom in the

@@ -38,7 +38,8 @@ export default defineStage({
       rows = rows.slice(0, params.sample).sort();
     }
 
-    const groups = params.by === "image" ? [...rows].map((row) => [row]) : people(rows, identity);
+    const byPerson = params.by === "identity";
+    const groups = byPerson ? people(rows, identity) : [...rows].map((row) => [row]);
     random(context.seed, "split").shuffle(groups);
     const [test, rest] = take(groups, Math.round(rows.length * params.test));
     const left = rest.reduce((sum, group) => sum + group.length, 0);
@@ -49,12 +50,11 @@ export default defineStage({
       const members = Int32Array.from(part.flat()).sort();
       if (members.length === 0) {
         throw new Error(
-          `Cannot split ${rows.length} images of ${groups.length} ` +
-            `${
-              params.by === "image" ? "images" : "people"
-            }: nothing is left for the ${name} set. ` +
-            `Get more data, or change the shares (test ${params.test}, validation ` +
-            `${params.validation})${params.by === "image" ? "" : ", or split by image"}.`,
+          `Cannot split ${rows.length} images${byPerson ? ` of ${groups.length} people` : ""}: ` +
+            `nothing is left for the ${name} set. Get more data, or change the shares (test ` +
+            `${params.test}, validation ${params.validation})${
+              byPerson ? ", or split by image" : ""
+            }.`,
         );
       }
       writeNpy(join(context.outputs.splits, `${name}.npy`), members, [members.length]);

@@ -59,6 +59,7 @@ export async function fit(task: Fit, folders: FitFolders, context: FitContext): 
   const people = await readParquet(join(folders.dataset, "table.parquet"), {
     age: "int32",
     gender: "int32",
+    dataset: "string",
   });
   const rows = {
     train: readNpy(join(folders.splits, "train.npy"), "int32").data,
@@ -100,6 +101,7 @@ export async function fit(task: Fit, folders: FitFolders, context: FitContext): 
       seed: context.seed,
       backend: context.compute,
       counts: { train: rows.train.length, validation: rows.validation.length },
+      datasets: countBy(Array.from(rows.train, (row) => people.dataset[row])),
       weights: model.countParams(),
       epochs: result.history.length,
       stoppedEarly: result.stoppedEarly,
@@ -126,6 +128,13 @@ async function openTrainer(options: TrainerOptions, context: FitContext): Promis
     context.info(`${error.message}; it trains on TensorFlow.js, several times slower`);
     return new TfjsTrainer(options);
   }
+}
+
+/** How often each name occurs, by name. */
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names.toSorted()) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 /**

@@ -18,14 +18,14 @@ export interface PredictOptions {
  * @param images bytes of RGB images of the size that the network takes, [n, size, size, 3]
  * @returns [n, outputs]: probabilities of the classes, or years
  */
-export function predict(
+export async function predict(
   model: LayersModel,
   images: Uint8Array,
   options: PredictOptions = {},
 ): Promise<Float32Array> {
   const source = imagesInMemory(images, model.inputs[0].shape[1]!);
   const rows = Int32Array.from({ length: source.shape[0] }, (_, row) => row);
-  return predictRows(model, source, rows, options);
+  return await predictRows(model, source, rows, options);
 }
 
 /** Predictions of some images of a file (an open NpyFile): [rows, outputs], in the rows' order. */

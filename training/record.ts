@@ -33,6 +33,8 @@ export interface TrainingRecord {
   backend: string;
   /** Images used. */
   counts: { train: number; validation: number };
+  /** Training images by the data set that they are from. */
+  datasets: Record<string, number>;
   /** Trainable and other weights, counted one by one. */
   weights: number;
   /** Epochs run. */

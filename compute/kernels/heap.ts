@@ -43,6 +43,8 @@ export interface ConvolutionAttributes {
   pad: "valid" | "same" | number | backend_util.ExplicitPadding;
   dataFormat: "NHWC" | "NCHW";
   dimRoundingMode?: "floor" | "round" | "ceil";
+  /** Of the convolution itself; tfjs refuses to derive dilated ones. */
+  dilations?: [number, number] | number;
 }
 
 /** Sizes, strides and padding of a convolution, channels last. */
@@ -50,7 +52,7 @@ export function convolutionInfo(
   kernel: string,
   inputShape: number[],
   filterShape: number[],
-  { strides, pad, dataFormat, dimRoundingMode }: ConvolutionAttributes,
+  { strides, pad, dataFormat, dimRoundingMode, dilations = 1 }: ConvolutionAttributes,
 ): backend_util.Conv2DInfo {
   const format = backend_util.convertConv2DDataFormat(dataFormat);
   if (format !== "channelsLast") {
@@ -62,7 +64,7 @@ export function convolutionInfo(
     inputShape as [number, number, number, number],
     filterShape as [number, number, number, number],
     strides,
-    1, // tfjs refuses gradients of dilated convolutions before it comes here
+    dilations,
     pad,
     dimRoundingMode,
     false,

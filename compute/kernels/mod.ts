@@ -13,6 +13,7 @@ import { conv2DBackpropFilterConfig } from "./conv2DBackpropFilter.ts";
 import { conv2DBackpropInputConfig } from "./conv2DBackpropInput.ts";
 import { castConfig, identityConfig } from "./identity.ts";
 import { maxPoolGradConfig } from "./maxPoolGrad.ts";
+import { samePaddingConfig } from "./samePadding.ts";
 import { sumConfig } from "./sum.ts";
 
 let registered = false;
@@ -28,6 +29,8 @@ export function registerTrainingKernels(): void {
     conv2DBackpropInputConfig,
     identityConfig,
     maxPoolGradConfig,
+    samePaddingConfig("Conv2D"),
+    samePaddingConfig("FusedConv2D"),
     sumConfig(),
   ];
   for (const kernel of kernels) {

@@ -2,7 +2,8 @@
  * Fetches a large file over HTTP, whatever the network does: it resumes where it stopped (also
  * after the process was killed), and tries again after drops, stalls and busy servers.
  */
-import { createHash, type Hash } from "node:crypto";
+import { PartialFile } from "./partial.ts";
+import { Passing, sleep, Watch } from "./watch.ts";
 
 export interface FetchOptions {
   /** Where the file lands, once it is whole; until then it grows in `<path>.part`. */
@@ -32,26 +33,11 @@ export interface Patience {
 
 const usual: Patience = { attempts: 8, delay: 1000, longest: 120_000, stall: 60_000 };
 
-/** What is remembered beside a partial file, to know whether the server's is still the same. */
-interface Part {
-  url: string;
-  /** ETag (a strong one) or Last-Modified. */
-  validator: string | null;
-  size: number | null;
-}
-
 export interface Fetched {
   md5: string;
   size: number;
   /** Whether the server said how long the file is, so that a short one was noticed. */
   lengthKnown: boolean;
-}
-
-/** A failure that another attempt may mend. */
-class Passing extends Error {
-  constructor(message: string, readonly wait?: number, options?: ErrorOptions) {
-    super(message, options);
-  }
 }
 
 /** Fetches `url` to `options.path`. Nothing is there unless its length and MD5 were right. */
@@ -85,16 +71,16 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
       } catch (error) {
         options.signal?.throwIfAborted();
         if (!(error instanceof Passing)) throw error;
-        if (partial.size > furthest) failures = 0;
+        failures = partial.size > furthest ? 0 : failures + 1;
         furthest = Math.max(furthest, partial.size);
-        if (++failures >= patience.attempts) {
+        if (failures >= patience.attempts) {
           throw new Error(
             `${error.message}, and ${failures} attempts in a row brought no more of it. ` +
               `What has arrived is kept: run again to go on`,
             { cause: error.cause ?? error },
           );
         }
-        const doubled = patience.delay * 2 ** (failures - 1);
+        const doubled = patience.delay * 2 ** Math.max(failures - 1, 0);
         const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
         options.onTrouble?.(`${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`);
         await sleep(wait, options.signal);
@@ -127,8 +113,7 @@ export async function fetchText(
     if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
     throw error;
   } finally {
-    await Deno.remove(path).catch(() => {});
-    await Deno.remove(`${path}.part`).catch(() => {});
+    for (const end of ["", ".part", ".part.json"]) await Deno.remove(path + end).catch(() => {});
   }
 }
 
@@ -230,132 +215,6 @@ function retryAfter(response: Response): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : date - Date.now();
-}
-
-/** Ends what takes longer than `limit` milliseconds without a sign of life. */
-class Watch {
-  #abort = new AbortController();
-  #limit: number;
-  #outer?: AbortSignal;
-
-  constructor(limit: number, outer?: AbortSignal) {
-    this.#limit = limit;
-    this.#outer = outer;
-    outer?.addEventListener("abort", this.#stopOuter, { once: true });
-  }
-
-  #stopOuter = () => this.#abort.abort(this.#outer?.reason);
-
-  /** Waits for one step; failures of the network become `Passing`. */
-  async guard<T>(step: (signal: AbortSignal) => Promise<T>, trouble: string): Promise<T> {
-    let stalled = false;
-    const timer = setTimeout(() => {
-      stalled = true;
-      this.#abort.abort(new Error("stalled"));
-    }, this.#limit);
-    try {
-      return await step(this.#abort.signal);
-    } catch (cause) {
-      this.#outer?.throwIfAborted();
-      const why = stalled
-        ? `no byte came for ${(this.#limit / 1000).toFixed(0)} s`
-        : `${trouble} (${(cause as Error).message})`;
-      throw new Passing(why, undefined, { cause });
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  stop(): void {
-    this.#outer?.removeEventListener("abort", this.#stopOuter);
-  }
-}
-
-/** A file that grows, its MD5 growing with it, and what is remembered to resume it. */
-class PartialFile {
-  size = 0;
-  part: Part | undefined;
-  #file: Deno.FsFile | undefined;
-  #hash: Hash = createHash("md5");
-
-  /** @param checked whether an MD5 will tell if pieces of two versions met */
-  constructor(readonly path: string, readonly url: string, readonly checked: boolean) {}
-
-  get #notes(): string {
-    return `${this.path}.json`;
-  }
-
-  get validator(): string | null {
-    return this.part?.validator ?? null;
-  }
-
-  /** Takes up what an earlier process left, if it can be trusted to be of the same file. */
-  async open(signal?: AbortSignal): Promise<void> {
-    this.#file = await Deno.open(this.path, { read: true, write: true, create: true });
-    try {
-      this.part = JSON.parse(await Deno.readTextFile(this.#notes));
-    } catch {
-      this.part = undefined; // never begun, or killed just then
-    }
-    const known = this.part?.url === this.url && (this.part.validator !== null || this.checked);
-    if (!known) return await this.reset();
-    const buffer = new Uint8Array(1 << 20);
-    for (let n; (n = await this.#file.read(buffer)) !== null; this.size += n) {
-      signal?.throwIfAborted();
-      this.#hash.update(buffer.subarray(0, n));
-    }
-  }
-
-  async remember(size: number | null, validator: string | null): Promise<void> {
-    this.part = { url: this.url, validator, size };
-    await Deno.writeTextFile(this.#notes, JSON.stringify(this.part));
-  }
-
-  append(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length;) done += this.#file!.writeSync(bytes.subarray(done));
-    this.#hash.update(bytes);
-    this.size += bytes.length;
-  }
-
-  /** Forgets all. */
-  async reset(): Promise<void> {
-    await this.#file!.truncate(0);
-    await this.#file!.seek(0, Deno.SeekMode.Start);
-    await Deno.remove(this.#notes).catch(() => {});
-    this.#hash = createHash("md5");
-    this.size = 0;
-    this.part = undefined;
-  }
-
-  md5(): string {
-    return this.#hash.copy().digest("hex");
-  }
-
-  /** The file is whole. */
-  async finish(path: string): Promise<void> {
-    this.close();
-    await Deno.rename(this.path, path);
-    await Deno.remove(this.#notes).catch(() => {});
-  }
-
-  close(): void {
-    this.#file?.close();
-    this.#file = undefined;
-  }
-}
-
-function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
 }
 
 function count(n: number): string {

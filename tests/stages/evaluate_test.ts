@@ -176,6 +176,16 @@ Deno.test("evaluate escapes the names of data sets", async () => {
   assert.match(html, /&lt;script&gt;alert\(/);
 });
 
+Deno.test("evaluate says which set is empty", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  writeNpy(join(context.folder, "splits", "test.npy"), new Int32Array(0), [0]);
+  await assert.rejects(
+    context.run(inputs),
+    /^Error: Cannot evaluate: the test set of "split" is empty\. Change its shares\.$/,
+  );
+});
+
 Deno.test("evaluate stops when it is told to", async () => {
   const abort = new AbortController();
   using context = testContext(evaluate, {
@@ -286,6 +296,7 @@ async function makeModel(
     seed: 42,
     backend: "wasm",
     counts: { train: 8, validation: 4 },
+    datasets: { sample: 8 },
     weights: network.countParams(),
     epochs: 2,
     stoppedEarly: false,

@@ -1,0 +1,87 @@
+/** Detectors and models, opened on a compute backend and kept for photo after photo. */
+import sharp from "sharp";
+import { openBackend } from "../compute/mod.ts";
+import type { Backend } from "../compute/resolve.ts";
+import { type Detector, type Network, openDetector, openNetwork } from "../faces/detect.ts";
+import type { DetectorOptions, NetworkName } from "../faces/detectors.ts";
+import type { Preprocessing } from "../faces/preprocessing.ts";
+import { loadModel } from "../training/predict.ts";
+import { analyse, type Model, type Result } from "./analyse.ts";
+import type { Reading } from "./prediction.ts";
+import { thorough } from "./thorough.ts";
+
+/** A photo deserves all care; a frame of the live view is followed by another. */
+export type View = "photo" | "live";
+
+/** A detector by name, with what it is opened with. */
+export type Choice = DetectorOptions & { readonly name: NetworkName };
+
+/** What an analyser is made of; crosses to workers. */
+export interface Setup {
+  readonly backend: Backend;
+  readonly detectors: Readonly<Record<View, Choice>>;
+  readonly models: readonly (Reading & {
+    /** The artifact's folder. */
+    readonly path: string;
+    readonly preprocessing: Preprocessing;
+  })[];
+}
+
+/** What is to be done with a photo. */
+export interface Wishes {
+  readonly view: View;
+  /** Whether to send what the networks saw. */
+  readonly crops: boolean;
+}
+
+export interface Analyser {
+  /** @throws {PictureError} if the photo cannot be decoded */
+  analyse(photo: Uint8Array, wishes: Wishes): Promise<Result>;
+  close(): void;
+}
+
+/** Opens all that a setup names. */
+export async function openAnalyser({ backend, detectors, models }: Setup): Promise<Analyser> {
+  await openBackend(backend);
+  const opened = await openDetectors(detectors);
+  const networks: Model[] = [];
+  for (const model of models) {
+    networks.push({ ...model, network: (await loadModel(model.path)).model });
+  }
+  return {
+    analyse: (photo, { view, crops }) =>
+      analyse(photo, opened.by[view], networks, crops ? dataUrl : undefined),
+    close() {
+      opened.close();
+      networks.forEach(({ network }) => network.dispose());
+    },
+  };
+}
+
+/** The detectors; those that are one network at several sizes of its input share its weights. */
+export async function openDetectors(
+  choices: Readonly<Record<View, Choice>>,
+): Promise<{ by: Record<View, Detector>; close(): void }> {
+  const networks = new Map<string, Network>();
+  const shared = async (name: NetworkName, minConfidence: number): Promise<Network> => {
+    const key = `${name} ${minConfidence}`;
+    if (!networks.has(key)) networks.set(key, await openNetwork(name, minConfidence));
+    const network = networks.get(key)!;
+    return { search: (pixels, size) => network.search(pixels, size), close: () => {} };
+  };
+  const { photo, live } = choices;
+  const sizes: Detector[] = [];
+  for (const size of photo.inputSizes) {
+    sizes.push(await openDetector(photo.name, { ...photo, inputSizes: [size] }, shared));
+  }
+  return {
+    by: { photo: thorough(sizes), live: await openDetector(live.name, live, shared) },
+    close: () => networks.forEach((network) => network.close()),
+  };
+}
+
+async function dataUrl(tensor: Uint8Array, size: number): Promise<string> {
+  const raw = { width: size, height: size, channels: 3 } as const;
+  const png = await sharp(tensor, { raw }).png().toBuffer();
+  return `data:image/png;base64,${png.toString("base64")}`;
+}

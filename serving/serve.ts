@@ -1,0 +1,112 @@
+/** Puts the service together, and keeps it until it is stopped. */
+import type { Backend } from "../compute/resolve.ts";
+import { defaultInputSizes, type NetworkName } from "../faces/detectors.ts";
+import type { Preprocessing } from "../faces/preprocessing.ts";
+import type { Choice, Setup } from "./analyser.ts";
+import type { Service } from "./api.ts";
+import { createApp } from "./app.ts";
+import { buildAssets } from "./assets.ts";
+import { isLocal } from "./guard.ts";
+import { openPool, type Pool } from "./pool.ts";
+import { createLive } from "./live.ts";
+import { createMeasures } from "./measures.ts";
+import type { Judged, Source } from "./served.ts";
+import { type Address, listen, type Server } from "./server.ts";
+
+export interface ServeOptions extends Address {
+  readonly sources: readonly Source[];
+  readonly judged: Judged;
+  readonly backend: Backend;
+  /** Unless given, the one that the first model's faces were found with. */
+  readonly detector?: NetworkName;
+  readonly liveDetector: NetworkName;
+  readonly maxBodyBytes: number;
+  readonly workers: number;
+  readonly queue: number;
+  /** Live views that may be open at once. */
+  readonly viewers: number;
+  /** Longest time for one picture, in seconds. */
+  readonly timeout: number;
+  warn(message: string): void;
+}
+
+export interface Serving {
+  readonly url: string;
+  readonly service: Service;
+  stop(): Promise<void>;
+}
+
+/** Starts the service. When it returns, it answers. */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const { sources, judged, backend, maxBodyBytes, timeout, viewers, warn } = options;
+  const [{ preprocessing }] = sources;
+  const detectors = {
+    photo: photoDetector(preprocessing, options.detector),
+    live: choice(options.liveDetector, preprocessing),
+  };
+  const service: Service = {
+    models: sources.map(({ description }) => description),
+    detectors: { photo: detectors.photo.name, live: detectors.live.name },
+    mode: "server",
+    report: judged.page !== undefined,
+    maxBodyBytes,
+  };
+  const setup: Setup = {
+    backend,
+    detectors,
+    models: sources.map(({ id, task, classes, error, path, preprocessing }) => ({
+      id,
+      task,
+      classes,
+      error,
+      path,
+      preprocessing,
+    })),
+  };
+  let opened: Pool | undefined;
+  const pool = () => opened;
+  const measures = createMeasures(pool);
+  const live = createLive({ pool, measures, viewers, warn });
+  const app = createApp({
+    pool,
+    service,
+    assets: await buildAssets({
+      service,
+      preprocessing,
+      judged: judged.models,
+      report: judged.page,
+    }),
+    live,
+    measures,
+    limits: { bytes: maxBodyBytes, seconds: timeout },
+    local: isLocal(options.host),
+    warn,
+  });
+  // It listens at once: /health says that it is starting.
+  const server: Server = listen(app, options, warn);
+  const stop = async () => {
+    opened?.close();
+    live.close();
+    await server.stop();
+  };
+  try {
+    opened = await openPool(setup, options);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: server.url, service, stop };
+}
+
+/** As the faces of training were found, or where their data set said so, the best of ours. */
+function photoDetector(preprocessing: Preprocessing, wanted?: NetworkName): Choice {
+  const { detector } = preprocessing;
+  if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
+    return { ...detector, name: detector.name };
+  }
+  return choice(wanted ?? "ssdMobilenetv1", preprocessing);
+}
+
+function choice(name: NetworkName, { detector: { minConfidence } }: Preprocessing): Choice {
+  return { name, minConfidence, inputSizes: defaultInputSizes[name] };
+}

@@ -1,0 +1,64 @@
+/** Listens, and stops cleanly. */
+import type { Hono } from "hono";
+
+export interface Address {
+  readonly host: string;
+  /** 0 takes one that is free. */
+  readonly port: number;
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+export interface Server {
+  /** "http://127.0.0.1:8000" */
+  readonly url: string;
+  /** Answers what was asked, up to a few seconds, and takes no more. */
+  stop(): Promise<void>;
+}
+
+/** Requests that are not answered this many ms after the stop are cut off. */
+const grace = 3000;
+
+/** @throws if the port is taken or the host is not this machine's */
+export function listen(
+  app: Hono,
+  { host, port, tls }: Address,
+  warn: (text: string) => void,
+): Server {
+  const cut = new AbortController();
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve({
+      hostname: host,
+      port,
+      ...tls,
+      signal: cut.signal,
+      onListen: () => {},
+      onError(error) {
+        warn(`an error on our side: ${error instanceof Error ? error.stack : error}`);
+        return new Response("Something failed on the server.", { status: 500 });
+      },
+    }, (request, info) => app.fetch(request, info)) as Deno.HttpServer<Deno.NetAddr>;
+  } catch (cause) {
+    throw new Error(`Cannot listen on ${host}, port ${port}: ${reason(cause as Error)}`, { cause });
+  }
+  const shown = host.includes(":") ? `[${host}]` : host;
+  return {
+    url: `${tls ? "https" : "http"}://${shown}:${server.addr.port}`,
+    async stop() {
+      const timer = setTimeout(() => cut.abort(), grace);
+      await server.shutdown();
+      clearTimeout(timer);
+    },
+  };
+}
+
+function reason(error: Error): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return "another program has it. Choose another: --set webcamServe.port=8001.";
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return "this machine has no such address. 0.0.0.0 stands for all that it has.";
+  }
+  return `${error.message}.`;
+}

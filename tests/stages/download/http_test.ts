@@ -1,0 +1,285 @@
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { fetchFile, type FetchOptions, fetchText } from "../../../stages/download/http.ts";
+import { type Answer, broken, file, serve } from "./server.ts";
+
+const data = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 255);
+const md5 = (bytes: Uint8Array) => createHash("md5").update(bytes).digest("hex");
+const patience = { attempts: 4, delay: 1, stall: 10_000 };
+
+interface Setting {
+  url: string;
+  path: string;
+  requests: string[];
+  troubles: string[];
+  get(options?: Partial<FetchOptions>): ReturnType<typeof fetchFile>;
+  arrived(): Uint8Array;
+}
+
+async function withServer(answer: Answer, test: (setting: Setting) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  await using server = await serve(answer);
+  try {
+    const path = join(folder, "file.tar");
+    const url = `${server.url}file.tar`;
+    const troubles: string[] = [];
+    const onTrouble = (message: string) => void troubles.push(message);
+    await test({
+      url,
+      path,
+      troubles,
+      requests: server.requests,
+      get: (options) => fetchFile(url, { path, patience, onTrouble, ...options }),
+      arrived: () => Deno.readFileSync(path),
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function absent(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+Deno.test("fetchFile() fetches a file, its MD5 and its progress", async () => {
+  await withServer((request) => file(request, data), async ({ get, arrived, path }) => {
+    let bytes = 0;
+    const starts: unknown[] = [];
+    const fetched = await get({
+      md5: md5(data),
+      onStart: (...start) => starts.push(start),
+      onBytes: (n) => bytes += n,
+    });
+    deepStrictEqual(fetched, { md5: md5(data), size: data.length, lengthKnown: true });
+    deepStrictEqual(arrived(), data);
+    deepStrictEqual([bytes, starts], [data.length, [[data.length, 0]]]);
+    ok(absent(`${path}.part`) && absent(`${path}.part.json`));
+  });
+});
+
+Deno.test("fetchFile() goes on where the connection dropped", async () => {
+  await withServer(
+    (request, n) => n < 2 ? broken(file(request, data), 100_000) : file(request, data),
+    async ({ get, arrived, requests, troubles }) => {
+      const { md5: sum } = await get();
+      deepStrictEqual(arrived(), data);
+      strictEqual(sum, md5(data));
+      strictEqual(requests[0], "/file.tar");
+      match(requests[1], /^\/file.tar bytes=[1-9]\d*-$/);
+      match(requests[2], /^\/file.tar bytes=[1-9]\d*-$/);
+      match(troubles[0], /the connection dropped .*; trying again in/);
+    },
+  );
+});
+
+Deno.test("fetchFile() goes on with what an interrupted process left", async () => {
+  await withServer((request) => file(request, data), async (setting) => {
+    const stop = new AbortController();
+    const interrupted = setting.get({
+      signal: stop.signal,
+      onBytes: () => stop.abort(new Error("stopped")),
+    });
+    await rejects(interrupted, /^Error: stopped$/);
+    const { size } = await Deno.stat(`${setting.path}.part`);
+    ok(size > 0 && size < data.length);
+    const starts: unknown[] = [];
+    const { md5: sum } = await setting.get({ onStart: (...start) => starts.push(start) });
+    deepStrictEqual(setting.requests.slice(1), [`/file.tar bytes=${size}-`]);
+    deepStrictEqual(starts, [[data.length, size]]);
+    deepStrictEqual(setting.arrived(), data);
+    strictEqual(sum, md5(data));
+  });
+});
+
+Deno.test("fetchFile() begins again where the server does not know ranges", async () => {
+  await withServer(
+    (request, n) => {
+      const whole = file(new Request(request.url), data);
+      return n === 0 ? broken(whole, 100_000) : whole;
+    },
+    async ({ get, arrived }) => {
+      await get({ md5: md5(data) });
+      deepStrictEqual(arrived(), data);
+    },
+  );
+});
+
+Deno.test("fetchFile() never mixes two versions of a file", async () => {
+  const newer = data.map((byte) => byte ^ 255);
+  await withServer(
+    (request, n) => n === 0 ? broken(file(request, data), 100_000) : file(request, newer, '"v2"'),
+    async ({ get, arrived }) => {
+      await get();
+      deepStrictEqual(arrived(), newer);
+    },
+  );
+  // A server without ETag and dates: only an MD5 could tell, so without one nothing is resumed.
+  const bare = (response: Response) => {
+    response.headers.delete("etag");
+    return response;
+  };
+  await withServer((request) => bare(file(request, data)), async ({ get, path, requests }) => {
+    Deno.writeFileSync(`${path}.part`, newer.subarray(0, 1000));
+    const part = { url: "http://elsewhere/", validator: null, size: data.length };
+    Deno.writeTextFileSync(`${path}.part.json`, JSON.stringify(part));
+    await get();
+    deepStrictEqual(requests, ["/file.tar"]);
+  });
+  // With one, a mix is found out, and the file is fetched anew.
+  await withServer((request) => bare(file(request, data)), async (setting) => {
+    Deno.writeFileSync(`${setting.path}.part`, newer.subarray(0, 1000));
+    const part = { url: setting.url, validator: null, size: data.length };
+    Deno.writeTextFileSync(`${setting.path}.part.json`, JSON.stringify(part));
+    await setting.get({ md5: md5(data) });
+    deepStrictEqual(setting.requests, ["/file.tar bytes=1000-", "/file.tar"]);
+    deepStrictEqual(setting.arrived(), data);
+  });
+});
+
+Deno.test("fetchFile() leaves a connection on which nothing comes", async () => {
+  await withServer(
+    (request, n) => n === 0 ? broken(file(request, data), 50_000, true) : file(request, data),
+    async ({ get, arrived, troubles }) => {
+      await get({ patience: { ...patience, stall: 300 } });
+      deepStrictEqual(arrived(), data);
+      match(troubles[0], /no byte came for 0 s/);
+    },
+  );
+});
+
+Deno.test("fetchFile() waits as long as a busy server asks", async () => {
+  const later = new Date(Date.now() - 1000).toUTCString(); // now, for a date in the past
+  const answers = [
+    new Response(null, { status: 503, headers: { "retry-after": "0" } }),
+    new Response(null, { status: 429, headers: { "retry-after": later } }),
+    new Response(null, { status: 500 }),
+  ];
+  await withServer(
+    (request, n) => answers[n] ?? file(request, data),
+    async ({ get, arrived, troubles }) => {
+      // Its own delay would not let the test end.
+      await get({ patience: { ...patience, delay: 1, longest: 5 } });
+      deepStrictEqual(arrived(), data);
+      match(troubles[0], /the server answered 503 Service Unavailable; trying again in 0 s/);
+      strictEqual(troubles.length, 3);
+    },
+  );
+});
+
+Deno.test("fetchFile() says at once what another attempt would not change", async () => {
+  for (
+    const [status, message] of [
+      [
+        404,
+        /Cannot download "http:.*file.tar": the server answered 404 Not Found. Check the address/,
+      ],
+      [401, /the server answered 401 Unauthorized, which another attempt would not change/],
+    ] as const
+  ) {
+    await withServer(() => new Response(null, { status }), async ({ get, requests, path }) => {
+      await rejects(get(), message);
+      strictEqual(requests.length, 1);
+      ok(absent(path));
+    });
+  }
+});
+
+Deno.test("fetchFile() gives up in the end, and keeps what came", async () => {
+  await withServer(
+    (request) => broken(file(request, data), request.headers.has("range") ? 0 : 40_000),
+    async ({ get, requests, path }) => {
+      await rejects(get(), /4 attempts in a row brought no more of it. What has arrived is kept/);
+      ok(absent(path));
+      ok(Deno.statSync(`${path}.part`).size > 0);
+      strictEqual(requests.length, 5, "the first brought something");
+    },
+  );
+  const nowhere = "http://127.0.0.1:9/file.tar";
+  const path = await Deno.makeTempFile();
+  await rejects(
+    fetchFile(nowhere, { path, patience: { ...patience, attempts: 2 } }),
+    /Cannot download "http:\/\/127.0.0.1:9\/file.tar": the connection failed .*2 attempts/,
+  );
+  for (const name of [path, `${path}.part`]) await Deno.remove(name);
+});
+
+Deno.test("fetchFile() refuses a file with a wrong MD5", async () => {
+  await withServer((request) => file(request, data), async ({ get, path, requests }) => {
+    await rejects(
+      get({ md5: "0".repeat(32) }),
+      new RegExp(`its MD5 is ${md5(data)}, expected was 0{32}. Either the file changed`),
+    );
+    ok(absent(path));
+    strictEqual(requests.length, 1);
+    strictEqual(Deno.statSync(`${path}.part`).size, 0, "nothing to go on with");
+  });
+});
+
+Deno.test("fetchFile() refuses a range that it did not ask for", async () => {
+  await withServer(
+    (request, n) => {
+      if (n === 0) return broken(file(request, data), 100_000);
+      if (n > 1) return file(request, data);
+      const headers = { "content-range": `bytes 5-${data.length - 1}/${data.length}` };
+      return new Response(data.slice(5), { status: 206, headers });
+    },
+    async ({ get, arrived, troubles }) => {
+      await get();
+      deepStrictEqual(arrived(), data);
+      match(troubles[1], /sent the range "bytes 5-.*", bytes from \d+ on were asked for/);
+    },
+  );
+});
+
+Deno.test("fetchFile() takes a part that turns out to be the whole", async () => {
+  await withServer((request) => file(request, data), async (setting) => {
+    Deno.writeFileSync(`${setting.path}.part`, data);
+    const part = { url: setting.url, validator: '"v1"', size: data.length };
+    Deno.writeTextFileSync(`${setting.path}.part.json`, JSON.stringify(part));
+    await setting.get({ md5: md5(data) });
+    deepStrictEqual(setting.requests, [`/file.tar bytes=${data.length}-`]);
+    deepStrictEqual(setting.arrived(), data);
+  });
+});
+
+Deno.test("fetchFile() tells when the length could not be checked", async () => {
+  await withServer(() => new Response(data), async ({ get, arrived }) => {
+    const { lengthKnown } = await get();
+    deepStrictEqual([lengthKnown, arrived()], [false, data]);
+  });
+});
+
+Deno.test("fetchFile() stops while it waits", async () => {
+  await withServer(() => new Response(null, { status: 503 }), async ({ get }) => {
+    const stop = new AbortController();
+    const onTrouble = () => void setTimeout(() => stop.abort(new Error("stopped")), 10);
+    const signal = stop.signal;
+    await rejects(get({ signal, onTrouble, patience: { delay: 600_000 } }), /^Error: stopped$/);
+  });
+});
+
+Deno.test("fetchText() tells absent from unreachable, and refuses what is no text file", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using server = await serve((request) => {
+      const path = new URL(request.url).pathname;
+      if (path === "/there") return new Response("some text");
+      if (path === "/huge") return new Response(new Uint8Array(1 << 21));
+      return new Response(null, { status: path === "/none" ? 404 : 500 });
+    });
+    const get = (name: string) => fetchText(server.url + name, { folder, patience });
+    strictEqual(await get("there"), "some text");
+    strictEqual(await get("none"), undefined);
+    await rejects(get("ill"), /the server answered 500/);
+    await rejects(get("huge"), /longer than a megabyte/);
+    deepStrictEqual([...Deno.readDirSync(folder)], []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

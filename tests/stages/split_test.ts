@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { random } from "../../compute/random.ts";
+import { readNpy } from "../../formats/npy.ts";
+import { writeParquet } from "../../formats/parquet.ts";
+import split from "../../stages/split.ts";
+import { testArtifact, testContext } from "../context.ts";
+import { writeDataset } from "./trainingData.ts";
+
+type Parts = Record<"train" | "validation" | "test", number[]>;
+
+/** Splits images of people with these identities. */
+async function splitOf(
+  identities: readonly (string | null)[],
+  params: Record<string, unknown> = {},
+  seed = 42,
+): Promise<Parts & { infos: string[] }> {
+  using context = testContext(split, { seed });
+  const people = identities.map((identity) => ({ age: 30, gender: 0, identity }));
+  const dataset = await writeDataset(join(context.folder, "dataset"), people);
+  await context.run({ dataset }, params);
+  const read = (name: string) => {
+    const { data, shape } = readNpy(join(context.outputs.splits, `${name}.npy`), "int32");
+    assert.deepEqual(shape, [data.length]);
+    return [...data];
+  };
+  const parts = { train: read("train"), validation: read("validation"), test: read("test") };
+  const summary = JSON.parse(
+    await Deno.readTextFile(join(context.outputs.splits, "summary.json")),
+  );
+  assert.deepEqual(
+    [summary.train, summary.validation, summary.test],
+    [parts.train.length, parts.validation.length, parts.test.length],
+  );
+  return { ...parts, infos: context.infos };
+}
+
+const sizes = (
+  { train, validation, test }: Parts,
+) => [train.length, validation.length, test.length];
+const nobody = (count: number) => new Array<null>(count).fill(null);
+
+Deno.test("split divides as the report did: 20 % test, 20 % of the rest validation", async () => {
+  const parts = await splitOf(nobody(100));
+  assert.deepEqual(sizes(parts), [64, 16, 20]);
+  const all = [...parts.train, ...parts.validation, ...parts.test];
+  assert.deepEqual(all.sort((a, b) => a - b), Array.from({ length: 100 }, (_, row) => row));
+  for (const rows of [parts.train, parts.validation, parts.test]) {
+    assert.deepEqual(rows, [...rows].sort((a, b) => a - b), "ascending");
+  }
+  assert.deepEqual(parts.infos, ["train 64, validation 16, test 20"]);
+});
+
+Deno.test("split depends on the seed", async () => {
+  assert.deepEqual(await splitOf(nobody(50)), await splitOf(nobody(50)));
+  assert.notDeepEqual((await splitOf(nobody(50), {}, 1)).test, (await splitOf(nobody(50))).test);
+});
+
+Deno.test("split by identity keeps each person on one side, and the shares", async () => {
+  for (const seed of [1, 2, 3]) {
+    const rng = random(seed, "people");
+    // 40 people with 1 to 12 pictures, and pictures of unknown people.
+    const identities = Array.from(
+      { length: 40 },
+      (_, i) => new Array(1 + rng.int(12)).fill(`p${i}`),
+    )
+      .flat().concat(nobody(25));
+    rng.shuffle(identities);
+    const parts = await splitOf(identities, { by: "identity" }, seed);
+    const sides = new Map<string, Set<string>>();
+    for (const name of ["train", "validation", "test"] as const) {
+      for (const row of parts[name]) {
+        const identity = identities[row];
+        if (identity === null) continue;
+        sides.set(identity, (sides.get(identity) ?? new Set()).add(name));
+      }
+    }
+    assert.ok([...sides.values()].every((names) => names.size === 1));
+    const test = Math.round(identities.length * 0.2);
+    const validation = Math.round((identities.length - test) * 0.2);
+    assert.deepEqual(sizes(parts), [identities.length - test - validation, validation, test]);
+  }
+});
+
+Deno.test("split by identity comes as near to the shares as people allow", async () => {
+  const people = [["a", 3], ["b", 3], ["c", 3], ["d", 4], ["e", 7]].flatMap(([name, count]) =>
+    new Array(count as number).fill(name)
+  ); // 20 images: 4 for the test set, 3 of 16 for validation
+  for (const seed of [1, 2, 3, 4, 5]) {
+    assert.deepEqual(sizes(await splitOf(people, { by: "identity" }, seed)), [13, 3, 4]);
+  }
+});
+
+Deno.test("split takes a sample, and says when there were fewer", async () => {
+  const parts = await splitOf(nobody(100), { sample: 50, test: 0.5, validation: 0.4 });
+  assert.deepEqual(sizes(parts), [15, 10, 25]);
+  const all = await splitOf(nobody(20), { sample: 50 });
+  assert.deepEqual(sizes(all), [13, 3, 4]);
+  assert.equal(all.infos[0], "sample: 50 images asked for, 20 there");
+});
+
+Deno.test("split says when a side stays empty", async () => {
+  await assert.rejects(
+    splitOf(new Array(30).fill("one"), { by: "identity" }),
+    /Cannot split 30 images of 1 people: nothing is left for the \w+ set\..*or split by image/,
+  );
+  await assert.rejects(
+    splitOf(nobody(3), { test: 0.01 }),
+    /Cannot split 3 images: nothing is left for the test set. Get more data, or change the shares/,
+  );
+});
+
+Deno.test("split takes many people in its stride", async () => {
+  using context = testContext(split);
+  const folder = join(context.folder, "dataset");
+  await Deno.mkdir(folder);
+  const identities = Array.from({ length: 60_000 }, (_, i) => `p${Math.floor(i / 20)}`);
+  await writeParquet(join(folder, "table.parquet"), {
+    identity: { type: "string", values: identities, nullable: true },
+  });
+  for (const by of ["identity", "image"]) {
+    await context.run({ dataset: testArtifact(folder, "dataset") }, { by });
+    const { shape } = readNpy(join(context.outputs.splits, "test.npy"), "int32");
+    assert.deepEqual(shape, [12_000]);
+  }
+});

@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  input,
+  layers,
+  type LayersModel,
+  model as functional,
+  sequential,
+  type SymbolicTensor,
+} from "@tensorflow/tfjs-layers";
+import { openBackend } from "../../compute/mod.ts";
+import { random } from "../../compute/random.ts";
+import { Adam } from "../../training/adam.ts";
+import { batchNormTraining } from "../../training/batchNorm.ts";
+import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
+import { EarlyStopping } from "../../training/earlyStopping.ts";
+import { coldValidation } from "../../training/fit.ts";
+import { forward } from "../../training/forward.ts";
+import { imagesInMemory, readBatch } from "../../training/images.ts";
+import { classification, regression } from "../../training/objective.ts";
+import { ageClasses, genderClasses, targetOf } from "../../training/targets.ts";
+
+function closeTo(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+  assert.equal(actual.length, expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    assert.ok(Math.abs(actual[i] - expected[i]) <= tolerance, `${i}: ${actual[i]} ${expected[i]}`);
+  }
+}
+
+function normal(shape: number[], ...labels: string[]): tf.Tensor {
+  const rng = random(1, ...labels);
+  const size = shape.reduce((product, n) => product * n, 1);
+  return tf.tensor(Float32Array.from({ length: size }, () => rng.normal()), shape);
+}
+
+Deno.test("batchNormTraining() equals the formula, forward and backward, on both backends", async () => {
+  for (const backend of ["wasm", "cpu"] as const) {
+    await openBackend(backend);
+    for (const shape of [[7, 5], [3, 4, 5, 6], [1, 3, 3, 2]]) {
+      tf.tidy(() => {
+        const channels = shape.at(-1)!;
+        const axes = shape.slice(0, -1).map((_, axis) => axis);
+        const x = tf.add(normal(shape, "x"), 3);
+        const gamma = normal([channels], "gamma") as tf.Tensor1D;
+        const beta = normal([channels], "beta") as tf.Tensor1D;
+        const weights = normal(shape, "weights");
+        const plain = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) => {
+          const { mean, variance } = tf.moments(x, axes);
+          const y = tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-3)));
+          return tf.add(tf.mul(y, gamma), beta);
+        };
+        let reported: number[][] = [];
+        const ours = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) =>
+          batchNormTraining(x, gamma as tf.Tensor1D, beta as tf.Tensor1D, 1e-3, (statistics) => {
+            reported = [[...statistics.mean.dataSync()], [...statistics.variance.dataSync()]];
+
+            kept.push(statistics.mean, statistics.variance);
+          });
+        const kept: tf.Tensor[] = [];
+        closeTo(ours(x, gamma, beta).dataSync(), plain(x, gamma, beta).dataSync(), 1e-4);
+        const { mean, variance } = tf.moments(x, axes);
+        closeTo(reported[0], mean.dataSync(), 1e-5);
+        closeTo(reported[1], variance.dataSync(), 1e-5);
+        const gradients = (f: typeof plain) =>
+          tf.grads((x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) =>
+            tf.sum(tf.mul(f(x, gamma, beta), weights))
+          )([x, gamma, beta]);
+        const expected = gradients(plain);
+        for (const [i, gradient] of gradients(ours).entries()) {
+          closeTo(gradient.dataSync(), expected[i].dataSync(), 2e-4);
+        }
+        tf.dispose(kept);
+      });
+    }
+  }
+});
+
+Deno.test("Adam steps as Keras does", async () => {
+  await openBackend("wasm");
+  const variable = tf.variable(tf.tensor1d([1, -2, 3]));
+  const adam = new Adam([variable], 0.01);
+  // The formula in double precision; Keras adds epsilon after correcting the rate for the bias.
+  const expected = [1, -2, 3], m = [0, 0, 0], v = [0, 0, 0];
+  for (let step = 1; step <= 5; step++) {
+    const gradient = [0.5 * step, -1e-6, Math.sin(step)];
+    for (const [i, g] of gradient.entries()) {
+      m[i] += (g - m[i]) * (1 - 0.9);
+      v[i] += (g * g - v[i]) * (1 - 0.999);
+      const rate = 0.01 * Math.sqrt(1 - 0.999 ** step) / (1 - 0.9 ** step);
+      expected[i] -= rate * m[i] / (Math.sqrt(v[i]) + 1e-7);
+    }
+    tf.tidy(() => adam.step([tf.tensor1d(gradient)]));
+    closeTo(variable.dataSync(), expected, 1e-5);
+  }
+  adam.dispose();
+  variable.dispose();
+});
+
+Deno.test("classification() is categorical cross-entropy, finite for any logits", async () => {
+  await openBackend("wasm");
+  const { lossOf, metricSum } = classification(3);
+  tf.tidy(() => {
+    const logits = tf.tensor2d([[1, 2, 3], [0, 0, 0], [5, -5, 0]]);
+    const probabilities = tf.softmax(logits).arraySync() as number[][];
+    const expected = -(Math.log(probabilities[0][2]) + Math.log(probabilities[1][0]) +
+      Math.log(probabilities[2][1])) / 3;
+    closeTo(lossOf(logits, [2, 0, 1]).dataSync(), [expected], 1e-5);
+    assert.equal(metricSum(logits, [2, 0, 1]), 2);
+    closeTo(lossOf(tf.tensor2d([[1000, -1000, 0]]), [1]).dataSync(), [2000], 1e-2);
+    const gradient = tf.grad((x: tf.Tensor) => lossOf(x, [1]))(tf.tensor2d([[1000, -1000, 0]]));
+    closeTo(gradient.dataSync(), [1, -1, 0], 1e-6);
+  });
+});
+
+Deno.test("regression() is the mean absolute error", async () => {
+  await openBackend("wasm");
+  const { lossOf, metricSum } = regression();
+  tf.tidy(() => {
+    const output = tf.tensor2d([[10], [20], [35]]);
+    closeTo(lossOf(output, [12, 20, 30]).dataSync(), [7 / 3], 1e-6);
+    assert.equal(metricSum(output, [12, 20, 30]), 7);
+  });
+});
+
+Deno.test("EarlyStopping stops as Keras does", () => {
+  const run = (
+    values: number[],
+    patience: number,
+    monitor: "val_loss" | "val_metric" = "val_loss",
+  ) => {
+    const stopping = new EarlyStopping({ monitor, patience, restoreBest: false }, true);
+    for (const [i, value] of values.entries()) {
+      stopping.update({ epoch: i + 1, loss: 0, metric: 0, val_loss: value, val_metric: value });
+      if (stopping.state.stopped) return [i + 1, stopping.state.bestEpoch];
+    }
+    return ["never", stopping.state.bestEpoch];
+  };
+  assert.deepEqual(run([5, 4, 4.5, 4.2, 4.1, 1], 3), [5, 2]);
+  assert.deepEqual(run([5, 4, 4.5, 3, 4.1, 4], 3), ["never", 4]);
+  assert.deepEqual(run([5, 5, 5], 1), [2, 1]); // as good is not better
+  assert.deepEqual(run([0.5, 0.6, 0.4, 0.4], 2, "val_metric"), [4, 2]);
+});
+
+Deno.test("writeCheckpoint(), readCheckpoint() give back what was written, whole or not at all", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "checkpoint.safetensors");
+  assert.equal(await readCheckpoint(path), undefined);
+  const arrays = { "a/kernel": Float32Array.of(1.5, -0, Infinity), empty: new Float32Array(0) };
+  const state = { epoch: 3, name: "Zoë", loss: 0.1 };
+  await writeCheckpoint(path, { state, arrays });
+  await Deno.writeFile(`${path}.part`, new Uint8Array(3)); // a later one, killed half-way
+  assert.deepEqual(await readCheckpoint(path), { state, arrays });
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("targetOf() puts people into the report's classes", () => {
+  const age = (variant: keyof typeof ageClasses, age: number) =>
+    ageClasses[variant][targetOf({ task: "age", classes: ageClasses[variant] }, { age, gender: 0 })]
+      .label;
+  assert.deepEqual(
+    [0, 1, 20, 21, 32, 44, 56, 68, 80, 81, 92, 93, 120].map((years) => age("multiclass", years)),
+    ["1 to 20", "1 to 20", "1 to 20", "21 to 32", "21 to 32", "33 to 44", "45 to 56", "57 to 68"]
+      .concat(["69 to 80", "81 to 92", "81 to 92", "above 92", "above 92"]),
+  );
+  assert.deepEqual([0, 60, 61, 99].map((years) => age("binary", years)), [
+    "up to 60",
+    "up to 60",
+    "above 60",
+    "above 60",
+  ]);
+  const man = { age: 50, gender: 1 };
+  assert.equal(
+    genderClasses[targetOf({ task: "gender", classes: genderClasses }, man)].label,
+    "male",
+  );
+  assert.equal(targetOf({ task: "age", classes: null }, man), 50);
+  assert.throws(
+    () => targetOf({ task: "age", classes: ageClasses.binary }, { age: -1, gender: 0 }),
+    /Cannot find the class of age -1: known are up to 60, above 60/,
+  );
+});
+
+Deno.test("readBatch() gives the rows asked for, from 0 to 1", async () => {
+  await openBackend("wasm");
+  const bytes = Uint8Array.from({ length: 3 * 2 * 2 * 3 }, (_, i) => i);
+  bytes[12] = 255;
+  const images = imagesInMemory(bytes, 2);
+  tf.tidy(() => {
+    const batch = readBatch(images, [2, 1]);
+    assert.deepEqual(batch.shape, [2, 2, 2, 3]);
+    closeTo(batch.dataSync().slice(0, 2), [24 / 255, 25 / 255], 1e-7);
+    closeTo(batch.dataSync().slice(12, 14), [1, 13 / 255], 1e-7);
+  });
+  assert.throws(() => imagesInMemory(bytes, 5), /36 bytes as RGB images of 5×5 pixels/);
+});
+
+/** A training pass whose random numbers and statistics are not looked at. */
+function pass(statistics: tf.Tensor[] = []): Parameters<typeof forward>[2] {
+  return {
+    random: (layer) => random(1, layer),
+    report: (_, { mean, variance }) => void statistics.push(mean, variance),
+  };
+}
+
+Deno.test("forward() gives the logits of what model.predict gives", async () => {
+  await openBackend("wasm");
+  const a = input({ shape: [4, 4, 3] });
+  const b = layers.conv2d({ filters: 3, kernelSize: 1, activation: "relu" }).apply(a);
+  const c = layers.add().apply([a, b as SymbolicTensor]); // a shortcut: not a sequence
+  const d = layers.batchNormalization().apply(c);
+  const e = layers.dense({ units: 5 }).apply(layers.flatten().apply(d));
+  const output = layers.softmax().apply(e) as SymbolicTensor;
+  const network: LayersModel = functional({ inputs: a, outputs: output });
+  tf.tidy(() => {
+    const x = normal([2, 4, 4, 3], "x");
+    const predicted = (network.predict(x) as tf.Tensor).dataSync();
+    closeTo(tf.softmax(forward(network, x)).dataSync(), predicted, 1e-6);
+    const statistics: tf.Tensor[] = [];
+    assert.deepEqual(forward(network, x, pass(statistics)).shape, [2, 5]);
+    assert.deepEqual(statistics.map(({ shape }) => shape), [[3], [3]]);
+    tf.dispose(statistics);
+  });
+  network.dispose();
+});
+
+Deno.test("forward() drops as the given random numbers say, and keeps the mean", async () => {
+  await openBackend("wasm");
+  const model = sequential({
+    layers: [layers.dropout({ name: "drop", rate: 0.25, inputShape: [10_000] })],
+  });
+  tf.tidy(() => {
+    const x = tf.ones([1, 10_000]);
+    const dropped = [...forward(model, x, pass()).dataSync()];
+    assert.deepEqual([...forward(model, x, pass()).dataSync()], dropped);
+    assert.deepEqual(new Set(dropped), new Set([0, Math.fround(4 / 3)]));
+    const mean = dropped.reduce((sum, value) => sum + value, 0) / dropped.length;
+    assert.ok(Math.abs(mean - 1) < 0.03, `mean ${mean}`);
+    assert.deepEqual(forward(model, x).dataSync(), x.dataSync());
+  });
+  model.dispose();
+});
+
+Deno.test("forward() says which layers it cannot train", async () => {
+  await openBackend("wasm");
+  const fails = (message: RegExp, ...stack: layers.Layer[]) => {
+    const model = sequential({ layers: stack });
+    tf.tidy(() => assert.throws(() => forward(model, tf.ones([2, 3]), pass()), message));
+    model.dispose();
+  };
+  fails(
+    /the softmax of its last layer, "last", must be a layer of its own/,
+    layers.dense({ name: "last", units: 2, inputShape: [3], activation: "softmax" }),
+  );
+  fails(
+    /layer "noise": the random numbers of GaussianNoise cannot be repeated. Use Dropout/,
+    layers.gaussianNoise({ name: "noise", stddev: 1, inputShape: [3] }),
+  );
+  fails(
+    /layer "norm": batch normalisation is written for the last axis, with center and scale/,
+    layers.batchNormalization({ name: "norm", scale: false, inputShape: [3] }),
+  );
+});
+
+Deno.test("coldValidation() warns of batch normalisation that early stopping does not wait for", () => {
+  const params = {
+    batchSize: 64,
+    epochs: 20,
+    learningRate: 0.001,
+    batchNormMomentum: 0.99,
+    earlyStopping: { monitor: "val_loss" as const, patience: 3, restoreBest: false },
+  };
+  assert.equal(coldValidation(params, 24_000), undefined);
+  assert.match(coldValidation(params, 300) ?? "", /needs some 230 steps .* an epoch has 5 /);
+  assert.equal(
+    coldValidation({ ...params, batchNormMomentum: 0.9, batchSize: 16 }, 300),
+    undefined,
+  );
+});
