@@ -5,7 +5,7 @@
 import {
   activateGradient, address, C_KEY, madd, real, rowsNow, word,
 } from "./simd";
-import { outerProducts, rowsTimesPanel } from "./gemm";
+import { matrixTimesPanel, outerProducts } from "./gemm";
 
 /** Four random words from four counters (the finaliser of MurmurHash3, twice keyed). */
 // @ts-ignore: decorator
@@ -29,34 +29,13 @@ import { outerProducts, rowsTimesPanel } from "./gemm";
   return v128.and(f32x4.mul(x, factor), i32x4.ge_u(hash(counter, key0, key1), threshold));
 }
 
-/** `out[rows][8 columns] = activation(bias + x * panel)`. */
-// @ts-ignore: decorator
-@inline function product(
-  x: usize, xRow: usize, inner: i32, panel: usize, bias: usize, out: usize, outRow: usize,
-  rows: i32, kind: i32, alpha: f32,
-): void {
-  const last = rows - 1;
-  for (let i = 0; i < rows; i += 6) {
-    const i1 = <usize> min(i + 1, last), i2 = <usize> min(i + 2, last);
-    const i3 = <usize> min(i + 3, last), i4 = <usize> min(i + 4, last);
-    const i5 = <usize> min(i + 5, last);
-    rowsTimesPanel(
-      x + <usize> i * xRow, x + i1 * xRow, x + i2 * xRow,
-      x + i3 * xRow, x + i4 * xRow, x + i5 * xRow,
-      1, inner, xRow, panel, bias, kind, alpha,
-      out + <usize> i * outRow, out + i1 * outRow, out + i2 * outRow,
-      out + i3 * outRow, out + i4 * outRow, out + i5 * outRow,
-    );
-  }
-}
-
 /** Product with turned weights and no more: the gradient of a dense layer's input. */
 export function denseInputGradient(r: usize, item: i32): void {
   const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), zeros = address(r, 6);
   const out = address(r, 7), outRow = <usize> word(r, 8), xRow = <usize> word(r, 9);
-  product(
-    x, xRow, inner, weights + <usize> (item * inner) * 32, zeros, out + <usize> item * 32, outRow,
-    rowsNow(), 0, 0,
+  matrixTimesPanel(
+    x, xRow, rowsNow(), inner, weights + <usize> (item * inner) * 32, zeros, 0, 0,
+    out + <usize> item * 32, outRow,
   );
 }
 
@@ -71,9 +50,9 @@ export function denseForward(r: usize, item: i32): void {
   const out = address(r, 11), gamma = address(r, 12); // gamma 0: no normalisation
   const rows = rowsNow();
   const column = <usize> item * 32;
-  product(
-    x, <usize> word(r, 24), inner, weights + <usize> (item * inner) * 32, bias + column, activated + column, rowBytes,
-    rows, kind, alpha,
+  matrixTimesPanel(
+    x, <usize> word(r, 24), rows, inner, weights + <usize> (item * inner) * 32, bias + column,
+    kind, alpha, activated + column, rowBytes,
   );
   if (out == activated) return;
   const beta = address(r, 13), movingMean = address(r, 14), movingVariance = address(r, 15);

@@ -9,7 +9,8 @@ import { activate, madd } from "./simd";
  * A row of `a` is `runs` pieces of `run` floats whose starts lie `jump` bytes apart, which is how
  * a convolution sees its window in an image: no copy is made. Rows may repeat, to fill a rest.
  */
-export function rowsTimesPanel(
+// @ts-ignore: decorator
+@inline function sixRows(
   a0: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize,
   runs: i32, run: i32, jump: usize,
   b: usize, bias: usize, kind: i32, alpha: f32,
@@ -73,15 +74,45 @@ export function rowsTimesPanel(
     v128.store(o3, c30); v128.store(o3, c31, 16);
     v128.store(o4, c40); v128.store(o4, c41, 16);
     v128.store(o5, c50); v128.store(o5, c51, 16);
-    return;
+  } else {
+    const slope = f32x4.splat(alpha);
+    v128.store(o0, activate(c00, kind, slope)); v128.store(o0, activate(c01, kind, slope), 16);
+    v128.store(o1, activate(c10, kind, slope)); v128.store(o1, activate(c11, kind, slope), 16);
+    v128.store(o2, activate(c20, kind, slope)); v128.store(o2, activate(c21, kind, slope), 16);
+    v128.store(o3, activate(c30, kind, slope)); v128.store(o3, activate(c31, kind, slope), 16);
+    v128.store(o4, activate(c40, kind, slope)); v128.store(o4, activate(c41, kind, slope), 16);
+    v128.store(o5, activate(c50, kind, slope)); v128.store(o5, activate(c51, kind, slope), 16);
   }
-  const slope = f32x4.splat(alpha);
-  v128.store(o0, activate(c00, kind, slope)); v128.store(o0, activate(c01, kind, slope), 16);
-  v128.store(o1, activate(c10, kind, slope)); v128.store(o1, activate(c11, kind, slope), 16);
-  v128.store(o2, activate(c20, kind, slope)); v128.store(o2, activate(c21, kind, slope), 16);
-  v128.store(o3, activate(c30, kind, slope)); v128.store(o3, activate(c31, kind, slope), 16);
-  v128.store(o4, activate(c40, kind, slope)); v128.store(o4, activate(c41, kind, slope), 16);
-  v128.store(o5, activate(c50, kind, slope)); v128.store(o5, activate(c51, kind, slope), 16);
+}
+
+/** See `sixRows`. */
+export function rowsTimesPanel(
+  a0: usize, a1: usize, a2: usize, a3: usize, a4: usize, a5: usize,
+  runs: i32, run: i32, jump: usize,
+  b: usize, bias: usize, kind: i32, alpha: f32,
+  o0: usize, o1: usize, o2: usize, o3: usize, o4: usize, o5: usize,
+): void {
+  sixRows(
+    a0, a1, a2, a3, a4, a5, runs, run, jump, b, bias, kind, alpha, o0, o1, o2, o3, o4, o5,
+  );
+}
+
+/** The same for any number of rows, `aStep` and `oStep` bytes apart, each one run of `inner`. */
+export function matrixTimesPanel(
+  a: usize, aStep: usize, rows: i32, inner: i32,
+  b: usize, bias: usize, kind: i32, alpha: f32, o: usize, oStep: usize,
+): void {
+  for (let left = rows; left > 0; left -= 6) {
+    // The last row fills what is missing of six, and is written to its own place again.
+    const a1 = left > 1 ? a + aStep : a, o1 = left > 1 ? o + oStep : o;
+    const a2 = left > 2 ? a1 + aStep : a1, o2 = left > 2 ? o1 + oStep : o1;
+    const a3 = left > 3 ? a2 + aStep : a2, o3 = left > 3 ? o2 + oStep : o2;
+    const a4 = left > 4 ? a3 + aStep : a3, o4 = left > 4 ? o3 + oStep : o3;
+    const a5 = left > 5 ? a4 + aStep : a4, o5 = left > 5 ? o4 + oStep : o4;
+    sixRows(a, a1, a2, a3, a4, a5, 1, inner, 0, b, bias, kind, alpha, o, o1, o2, o3, o4, o5);
+    a = a5 + aStep;
+    o = o5 + oStep;
+  }
 }
 
 /**

@@ -8,7 +8,7 @@
  * m0 = (d0 - d1) g0, m1 = d1 (g0 + g1), m2 = (d2 - d1) g1.
  */
 import { activate, address, real, word } from "./simd";
-import { outerProducts, rowsTimesPanel } from "./gemm";
+import { matrixTimesPanel, outerProducts } from "./gemm";
 
 /** Tiles that pass at once, but for an image that has more. */
 // @ts-ignore: decorator
@@ -93,7 +93,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const down = height >> 1, across = width >> 1;
   const few = max(1, TILES / (down * across));
   for (let i = from; i < to; i += few) {
-    const images = min(few, to - i), tiles = images * down * across, last = tiles - 1;
+    const images = min(few, to - i), tiles = images * down * across;
     transformInput(
       x + <usize> i * xImage, xImage, xRow, channels, images, down, across, v, vPlane,
     );
@@ -102,18 +102,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
       for (let p = 0; p < panels; ++p) {
         const panel = weights + <usize> (q * panels + p) * panelBytes;
         const o = m + <usize> q * mPlane + (<usize> p << 5);
-        for (let t = 0; t < tiles; t += 6) {
-          const t0 = <usize> t, t1 = <usize> min(t + 1, last), t2 = <usize> min(t + 2, last);
-          const t3 = <usize> min(t + 3, last), t4 = <usize> min(t + 4, last);
-          const t5 = <usize> min(t + 5, last);
-          rowsTimesPanel(
-            a + t0 * xStep, a + t1 * xStep, a + t2 * xStep,
-            a + t3 * xStep, a + t4 * xStep, a + t5 * xStep,
-            1, channels, xStep, panel, zeros, 0, 0,
-            o + t0 * mRow, o + t1 * mRow, o + t2 * mRow,
-            o + t3 * mRow, o + t4 * mRow, o + t5 * mRow,
-          );
-        }
+        matrixTimesPanel(a, xStep, tiles, channels, panel, zeros, 0, 0, o, mRow);
       }
     }
     let at = m;
