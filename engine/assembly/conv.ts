@@ -184,14 +184,11 @@ function panelGradients(
     v128.store(bias, s1, 16);
     let o = out + <usize> p * panelBytes;
     for (let q = 0; q < runs; ++q) {
-      for (let k = 0; k < run; k += 4) {
-        const rows = min(4, run - k);
-        outerProducts(
-          x + <usize> q * jump + (<usize> k << 2) + <usize> from * xImage, xImage, xRow, xStep,
-          packed, to - from, height, width, o, rows,
-        );
-        o += <usize> rows << 5;
-      }
+      outerProducts(
+        x + <usize> q * jump + <usize> from * xImage, run, xImage, xRow, xStep,
+        packed, to - from, height, width, o,
+      );
+      o += <usize> run << 5;
     }
   }
 }

@@ -165,10 +165,5 @@ export function denseBackward(r: usize, item: i32, thread: i32): void {
   }
   const panel = dWeights + <usize> (item * inner) * 32;
   memory.fill(panel, 0, <usize> inner << 5);
-  for (let k = 0; k < inner; k += 4) {
-    outerProducts(
-      x + (<usize> k << 2), 0, 0, <usize> word(r, 24), packed,
-      1, 1, rows, panel + (<usize> k << 5), min(4, inner - k),
-    );
-  }
+  outerProducts(x, inner, 0, 0, <usize> word(r, 24), packed, 1, 1, rows, panel);
 }

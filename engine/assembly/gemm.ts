@@ -116,11 +116,27 @@ export function matrixTimesPanel(
 }
 
 /**
- * Adds to `out[0..4][0..8]` the sum over `images` grids of `height` by `width` positions of
- * `a[0..4] * b[0..8]`: the gradient of four rows of a weight panel. `b` is packed, position by
- * position. Only the first `rows` rows of `out` are written; `a` is read four wide all the same.
+ * Adds to `out[0..inner][0..8]` the sum over `images` grids of `height` by `width` positions of
+ * `a[0..inner] * b[0..8]`: the gradient of rows of a weight panel. `b` is packed, position by
+ * position. Reads `a` and `out` up to three rows too far; writes only what is asked for.
  */
 export function outerProducts(
+  a: usize, inner: i32, aImage: usize, aRow: usize, aStep: usize, b: usize,
+  images: i32, height: i32, width: i32, out: usize,
+): void {
+  if (inner == 6) { // two pixels of three colours
+    sixProducts(a, aImage, aRow, aStep, b, images, height, width, out);
+    return;
+  }
+  for (let left = inner; left > 0; left -= 4) {
+    fourProducts(a, aImage, aRow, aStep, b, images, height, width, out, left);
+    a += 16;
+    out += 128;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function fourProducts(
   a: usize, aImage: usize, aRow: usize, aStep: usize, b: usize,
   images: i32, height: i32, width: i32, out: usize, rows: i32,
 ): void {
@@ -131,42 +147,13 @@ export function outerProducts(
   const aSkip = aRow - aStep * <usize> width, aNext = aImage - aRow * <usize> height;
   for (let i = images; i > 0; --i) {
     for (let y = height; y > 0; --y) {
-      let x = width;
-      for (; x >= 4; x -= 4) {
-        let b0 = v128.load(b), b1 = v128.load(b, 16);
+      for (let x = width; x > 0; --x) {
+        const b0 = v128.load(b), b1 = v128.load(b, 16);
         let s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
         s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
         s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
         s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
-        a += aStep;
-        b0 = v128.load(b, 32); b1 = v128.load(b, 48);
-        s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
-        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
-        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
-        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
-        a += aStep;
-        b0 = v128.load(b, 64); b1 = v128.load(b, 80);
-        s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
-        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
-        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
-        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
-        a += aStep;
-        b0 = v128.load(b, 96); b1 = v128.load(b, 112);
-        s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
-        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
-        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
-        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
-        a += aStep;
-        b += 128;
-      }
-      for (; x > 0; --x) {
-        let b0 = v128.load(b), b1 = v128.load(b, 16);
-        let s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
-        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
-        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
-        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
-        a += aStep;
-        b += 32;
+        a += aStep; b += 32;
       }
       a += aSkip;
     }
@@ -176,4 +163,40 @@ export function outerProducts(
   if (rows > 1) { v128.store(out, c10, 32); v128.store(out, c11, 48); }
   if (rows > 2) { v128.store(out, c20, 64); v128.store(out, c21, 80); }
   if (rows > 3) { v128.store(out, c30, 96); v128.store(out, c31, 112); }
+}
+
+// @ts-ignore: decorator
+@inline function sixProducts(
+  a: usize, aImage: usize, aRow: usize, aStep: usize, b: usize,
+  images: i32, height: i32, width: i32, out: usize,
+): void {
+  let c00 = v128.load(out), c01 = v128.load(out, 16);
+  let c10 = v128.load(out, 32), c11 = v128.load(out, 48);
+  let c20 = v128.load(out, 64), c21 = v128.load(out, 80);
+  let c30 = v128.load(out, 96), c31 = v128.load(out, 112);
+  let c40 = v128.load(out, 128), c41 = v128.load(out, 144);
+  let c50 = v128.load(out, 160), c51 = v128.load(out, 176);
+  const aSkip = aRow - aStep * <usize> width, aNext = aImage - aRow * <usize> height;
+  for (let i = images; i > 0; --i) {
+    for (let y = height; y > 0; --y) {
+      for (let x = width; x > 0; --x) {
+        const b0 = v128.load(b), b1 = v128.load(b, 16);
+        let s = v128.load32_splat(a); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+        s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+        s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+        s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+        s = v128.load32_splat(a, 16); c40 = madd(s, b0, c40); c41 = madd(s, b1, c41);
+        s = v128.load32_splat(a, 20); c50 = madd(s, b0, c50); c51 = madd(s, b1, c51);
+        a += aStep; b += 32;
+      }
+      a += aSkip;
+    }
+    a += aNext;
+  }
+  v128.store(out, c00); v128.store(out, c01, 16);
+  v128.store(out, c10, 32); v128.store(out, c11, 48);
+  v128.store(out, c20, 64); v128.store(out, c21, 80);
+  v128.store(out, c30, 96); v128.store(out, c31, 112);
+  v128.store(out, c40, 128); v128.store(out, c41, 144);
+  v128.store(out, c50, 160); v128.store(out, c51, 176);
 }

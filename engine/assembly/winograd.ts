@@ -197,12 +197,10 @@ export function winogradGradient(
         v128.store(bias + (<usize> p << 5) + half, total);
       }
       for (let q = 0; q < 9; ++q) {
-        let o = sums + <usize> q * plane + <usize> p * tap;
-        const a = v + <usize> q * vPlane, b = m + <usize> q * mPlane;
-        for (let k: usize = 0; k < xStep; k += 16) {
-          outerProducts(a + k, 0, 0, xStep, b, 1, 1, tiles, o, 4);
-          o += 128;
-        }
+        outerProducts(
+          v + <usize> q * vPlane, channels, 0, 0, xStep, m + <usize> q * mPlane,
+          1, 1, tiles, sums + <usize> q * plane + <usize> p * tap,
+        );
       }
     }
   }
