@@ -74,8 +74,11 @@ export interface PlanOptions {
 
 const FIRST = 65536;
 const RECORD = 32;
-/** A batch is cut into at most this many chunks, whatever the number of threads. */
-const CHUNKS = 16;
+/**
+ * A batch is cut into chunks, whatever the number of threads: eight, or more of eight images each
+ * if it is large, up to as many as there may be threads.
+ */
+const CHUNKS = { least: 8, images: 8, most: 16 };
 /** Floats that one item of the optimiser's stage updates. */
 const UPDATE = 4096;
 /** The same as in winograd.ts. */
@@ -139,7 +142,10 @@ function extent(size: number, window: number, stride: number, padding: "same" | 
 export function plan(network: Network, options: PlanOptions): Plan {
   const { batch, threads, divisor } = options;
   const blocks = blocksOf(network);
-  const chunks = Math.min(batch, CHUNKS);
+  const chunks = Math.min(
+    batch,
+    Math.max(CHUNKS.least, Math.min(Math.floor(batch / CHUNKS.images), CHUNKS.most)),
+  );
   let end = FIRST;
   const allocate = (bytes: number): number => {
     const at = end;
