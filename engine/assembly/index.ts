@@ -14,7 +14,7 @@ import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { absoluteError, adam, crossEntropy, turn } from "./update";
 
 // @ts-ignore: decorator
-@inline const SPINS = 4000;
+@inline const SPINS = 20000;
 
 /** Waits until all threads are here: a moment awake, then asleep. */
 function barrier(): void {
