@@ -87,7 +87,7 @@ async function loadNode(backend: "node" | "node-gpu"): Promise<void> {
 /** The name is a variable on purpose: Deno downloads what a literal import names. */
 async function loadPackage(name: string, installation: Installation): Promise<void> {
   if (installation === "imports") await import(name);
-  else createRequire(new URL("../deno.json", import.meta.url))(name);
+  else createRequire(import.meta.url)(name); // looks through the folders node_modules above
 }
 
 /** tfjs-node 4.22 calls two functions that newer runtimes dropped from node:util. */

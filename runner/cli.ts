@@ -1,15 +1,22 @@
 /** The command line: words in, exit code out. */
 import { join } from "node:path";
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { type Config, findPipeline, readConfig } from "./config.ts";
-import { ConfigError, didYouMean, explain, list, UsageError } from "./errors.ts";
+import { type ConfigOptions, findPipeline, openConfig, readConfig } from "./config.ts";
+import { ConfigError, didYouMean, explain, list, tell, UsageError } from "./errors.ts";
 import { mermaid, type Plan, plan } from "./graph.ts";
 import { Locked } from "./lockfile.ts";
 import { Modules } from "./modules.ts";
 import { fromFileUrl, readTextIfThere, short, userFolder, writeWhole } from "./paths.ts";
 import { Registry, type StageSource } from "./registry.ts";
 import { clock, createReporter, type Reporter, standardOutput } from "./reporter.ts";
-import { runPlan, type RunReport, type Selection, type Workshop } from "./run.ts";
+import {
+  INTERRUPTED,
+  runPlan,
+  type RunReport,
+  select,
+  type Selection,
+  type Workshop,
+} from "./run.ts";
 import { pipelineJsonSchema, referenceMarkdown } from "./schema.ts";
 import { parseOverride } from "./source.ts";
 import { Store } from "./store.ts";
@@ -117,15 +124,17 @@ export async function main(args: readonly string[], program: Program): Promise<n
     }
     return await COMMANDS[command]({ values, name, program, reporter });
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof UsageError)) throw error;
+    const wrong = error instanceof ConfigError || error instanceof UsageError;
     const problems = error instanceof ConfigError && error.problems.length > 1
       ? `${error.problems.length} things are wrong:\n`
       : "";
-    complain(problems + explain(error));
+    complain(problems + tell(error));
     if (json) {
-      console.log(JSON.stringify({ ok: false, error: error.message, stages: [], metrics: {} }));
+      const pipeline = rest.find((word) => !word.startsWith("-")) ?? "";
+      const report: RunReport = { pipeline, ok: false, seconds: 0, stages: [], metrics: {} };
+      console.log(JSON.stringify({ ...report, error: explain(error) }));
     }
-    return EXIT.config;
+    return wrong ? EXIT.config : EXIT.failed;
   }
 }
 
@@ -149,15 +158,15 @@ function readArguments(command: Command, args: string[]): { values: Values; name
   try {
     parsed = parseArgs({ args, options, allowPositionals: true });
   } catch (cause) {
-    const typed = args.find((arg) =>
-      arg.startsWith("-") && !known.some((key) => arg.split("=")[0] === `--${key}`)
-    );
+    const { code, message } = cause as Error & { code?: string };
+    if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+      throw new UsageError(message.replace(/^Option /, "option ").replaceAll("\n", " "));
+    }
+    const typed = message.match(/'([^']*)'/)?.[1] ?? "";
     const names = known.map((key) => `--${key}`);
     throw new UsageError(
-      typed
-        ? `deno task ${command} has no option "${typed}".${didYouMean(typed, names)} ` +
-          `It has ${list(names)}.`
-        : (cause as Error).message,
+      `deno task ${command} has no option "${typed}".${didYouMean(typed, names)} ` +
+        `It has ${list(names)}.`,
     );
   }
   const values = parsed.values as Values;
@@ -187,6 +196,16 @@ const COMMANDS: Record<Command, (call: Call) => Promise<number>> = {
     }
     const { from, only, force } = values;
     const until = values.until === undefined ? undefined : [values.until];
+    if (select(planned, { until, from, only }).size === 0) {
+      const service = planned.stages.find(({ id, stage }) =>
+        stage.service && id === (only ?? from)
+      );
+      throw new UsageError(
+        service
+          ? `${service.id} is a service, which deno task serve starts`
+          : "--until, --from and --only leave no stage to run",
+      );
+    }
     return await execute(planned, { until, from, only, force }, program, reporter, values);
   },
 
@@ -210,14 +229,17 @@ const COMMANDS: Record<Command, (call: Call) => Promise<number>> = {
 
   async schema({ values, name, program, reporter }) {
     const { project } = program;
-    const { config, registry } = await configOf(name, values, program);
+    // What the stages are given may be wrong, and completion is what helps; plugins must load.
+    const { file, options } = await optionsOf(name, values, program);
+    const { registry, problems } = await openConfig(file, options);
+    if (problems.length > 0) throw new ConfigError(problems);
     const stages = await Promise.all(
       registry.names().map(async (stage) => (await registry.get(stage)).stage),
     );
-    const own = config.file === join(project, "pipeline.yaml");
+    const own = file === join(project, "pipeline.yaml");
     const built = new Set(program.stages.map((source) => source.name));
     const writes: [string, string][] = [[
-      config.file.replace(/\.ya?ml$/, ".schema.json"),
+      `${file.replace(/\.ya?ml$/, "")}.schema.json`,
       JSON.stringify(pipelineJsonSchema(stages), null, 2) + "\n",
     ]];
     if (own) {
@@ -247,24 +269,23 @@ export function insertReference(text: string, reference: string): string {
   );
 }
 
-async function configOf(
+async function optionsOf(
   name: string,
   values: Values,
   { project, stages }: Program,
-): Promise<{ config: Config; registry: Registry }> {
+): Promise<{ file: string; options: ConfigOptions }> {
   const overrides = (values.set ?? []).map(parseOverride);
   if (values.seed !== undefined) {
-    const seed = { path: ["seed"], value: Number(values.seed), text: `--seed ${values.seed}` };
-    overrides.push(Number.isNaN(seed.value) ? { ...seed, value: values.seed } : seed);
+    overrides.push({ ...parseOverride(`seed=${values.seed}`), text: `--seed ${values.seed}` });
   }
   const user = userFolder();
   const file = await findPipeline(name, user, project);
-  const registry = new Registry().add(stages);
-  return { config: await readConfig(file, { project, user, registry, overrides }), registry };
+  return { file, options: { project, user, registry: new Registry().add(stages), overrides } };
 }
 
 async function planOf(name: string, values: Values, program: Program): Promise<Plan> {
-  return plan((await configOf(name, values, program)).config);
+  const { file, options } = await optionsOf(name, values, program);
+  return plan(await readConfig(file, options));
 }
 
 async function execute(
@@ -297,20 +318,32 @@ async function execute(
   try {
     const report = await runPlan(planned, selection, shop, { dryRun, services });
     if (json) console.log(JSON.stringify(report));
-    if (!services) summarise(report, dryRun, reporter);
-    if (interrupt.signal.aborted && !services) return EXIT.interrupted;
+    const interrupted = interrupt.signal.aborted;
+    if (!services) summarise(report, interrupted, dryRun, reporter);
+    // A service is meant to be stopped by Ctrl-C; what has to run before it is not.
+    if (interrupted && !(services && report.ok)) return EXIT.interrupted;
     return report.ok ? EXIT.ok : EXIT.failed;
   } finally {
     signals.forEach((signal) => Deno.removeSignalListener(signal, stop));
   }
 }
 
-function summarise({ stages, seconds, ok }: RunReport, dryRun: boolean, reporter: Reporter): void {
+function summarise(
+  { stages, seconds, ok }: RunReport,
+  interrupted: boolean,
+  dryRun: boolean,
+  { line, paint }: Reporter,
+): void {
   if (dryRun) return;
   const counted = (["ran", "cached", "failed"] as const).flatMap((status) => {
-    const count = stages.filter((stage) => stage.status === status).length;
+    const count = stages.filter((stage) => stage.status === status && stage.why !== INTERRUPTED)
+      .length;
     return count > 0 ? [`${count} ${status}`] : [];
   });
-  const { good, bad } = reporter.paint;
-  reporter.line(`${ok ? good("done") : bad("not done")} in ${clock(seconds)}: ${list(counted)}`);
+  const head = ok
+    ? `${paint.good("done")} in`
+    : interrupted
+    ? `${paint.warning("interrupted")} after`
+    : `${paint.bad("not done")} in`;
+  line(`${head} ${clock(seconds)}${counted.length > 0 ? `: ${list(counted)}` : ""}`);
 }

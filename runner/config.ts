@@ -2,7 +2,8 @@
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, didYouMean, explain, list, type Problem, quote } from "./errors.ts";
-import { absolute, isUrl, readTextIfThere, short, toFileUrl } from "./paths.ts";
+import { wiringProblems } from "./graph.ts";
+import { absolute, ignoreMissing, isUrl, readTextIfThere, short, toFileUrl } from "./paths.ts";
 import { loadPlugin } from "./plugins.ts";
 import type { Registry } from "./registry.ts";
 import { ConfigSource, type Override, type Path } from "./source.ts";
@@ -71,12 +72,13 @@ export interface ConfigOptions {
  */
 export async function findPipeline(name: string, user: string, project: string): Promise<string> {
   const tried: string[] = [];
+  const endings = /\.ya?ml$/.test(name) ? [""] : [".yaml", ".yml", ""];
   for (const folder of new Set([user, project])) {
-    for (const ending of ["", ".yaml", ".yml"]) {
+    for (const ending of endings) {
       const path = resolve(folder, name + ending);
       const info = await Deno.stat(path).catch(() => undefined);
       if (info?.isFile) return path;
-      tried.push(path);
+      if (ending === endings[0] && !tried.includes(path)) tried.push(path);
     }
   }
   const there: string[] = [];
@@ -90,7 +92,7 @@ export async function findPipeline(name: string, user: string, project: string):
   throw new ConfigError([{
     at: { text: name },
     message: `there is no such pipeline.${didYouMean(name, there)} ` +
-      `Looked for ${tried.filter((path) => path.endsWith(".yaml")).join(" and ")}. ` +
+      `Looked for ${tried.join(" and ")}. ` +
       `The project has ${list(there.sort()) || "none"}.`,
   }]);
 }
@@ -99,59 +101,95 @@ async function* listFolder(folder: string): AsyncGenerator<string> {
   try {
     for await (const entry of Deno.readDir(folder)) if (entry.isFile) yield entry.name;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    ignoreMissing(error);
   }
 }
 
-/** Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it. */
-export async function readConfig(file: string, options: ConfigOptions): Promise<Config> {
-  const { project, user, registry, overrides = [] } = options;
+/** A pipeline's YAML, and all stages that it may use; no stage of it was looked at yet. */
+export interface OpenConfig {
+  readonly source: ConfigSource;
+  readonly registry: Registry;
+  /** The top level, as far as it is valid. */
+  readonly top: Partial<z.output<typeof pipelineSchema>>;
+  /** What is wrong so far. */
+  readonly problems: Problem[];
+}
+
+/** Reads a pipeline's top level and loads its plugins. Throws a ConfigError on what is no YAML. */
+export async function openConfig(file: string, options: ConfigOptions): Promise<OpenConfig> {
+  const { user, registry, overrides } = options;
   const text = await readTextIfThere(file);
   if (text === undefined) throw new ConfigError([{ at: { text: file }, message: "no such file" }]);
   const source = new ConfigSource(short(file, user), text, overrides);
-  const problems: Problem[] = [];
-  const folder = dirname(file);
-  const folderOf = (path: Path) => source.overrideOf(path) ? user : folder;
-
-  const top = pipelineSchema.safeParse(source.values);
-  if (!top.success) {
-    throw new ConfigError(
-      problemsOf(top.error, source, [], pipelineSchema, []),
-    );
-  }
-
-  for (const [i, plugin] of top.data.plugins.entries()) {
+  const parsed = pipelineSchema.safeParse(source.values);
+  const problems = parsed.success ? [] : problemsOf(parsed.error, source, [], pipelineSchema, []);
+  const top = parsed.data ?? validParts(source.values);
+  for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
-    const specifier =
-      /^(npm:|@?[a-z0-9][\w-]*(\/|$))/i.test(plugin) && !/\.[cm]?[jt]sx?$/.test(plugin)
-        ? plugin
-        : isUrl(plugin)
-        ? plugin
-        : toFileUrl(resolve(folderOf(path), plugin));
     try {
-      registry.add(await loadPlugin(specifier));
+      registry.add(await loadPlugin(pluginSpecifier(plugin, folderOf(path, file, source, user))));
     } catch (error) {
       problems.push({ at: source.at(path), message: explain(error) });
     }
   }
-  registry.freeze();
+  return { source, registry: registry.freeze(), top, problems };
+}
 
+/** The top-level values that are valid by themselves, so that one mistake does not hide others. */
+function validParts(values: Record<string, unknown>): Partial<z.output<typeof pipelineSchema>> {
+  return Object.fromEntries(
+    Object.entries(pipelineSchema.shape).flatMap(([key, schema]) => {
+      const { success, data } = schema.safeParse(values[key]);
+      return success ? [[key, data]] : [];
+    }),
+  );
+}
+
+/** A package by its name, everything else by its URL. */
+function pluginSpecifier(written: string, folder: string): string {
+  const isPackage = /^(npm:|@?[a-z0-9][\w-]*(\/|$))/i.test(written) &&
+    !/\.[cm]?[jt]sx?$/.test(written);
+  return isPackage || isUrl(written) ? written : toFileUrl(resolve(folder, written));
+}
+
+/** What a relative path that was written at a place counts from. */
+function folderOf(path: Path, file: string, source: ConfigSource, user: string): string {
+  return source.overrideOf(path) ? user : dirname(file);
+}
+
+/** Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it. */
+export async function readConfig(file: string, options: ConfigOptions): Promise<Config> {
+  const { project, user } = options;
+  const { source, registry, top, problems } = await openConfig(file, options);
+  const scope = {
+    source,
+    registry,
+    problems,
+    folderOf: (path: Path) => folderOf(path, file, source, user),
+  };
   const stages: ConfiguredStage[] = [];
-  for (const [id, written] of Object.entries(top.data.stages)) {
-    const stage = await readStage(id, written, { source, registry, folderOf, problems });
+  for (const [id, written] of Object.entries(top.stages ?? {})) {
+    const stage = await readStage(id, written, scope);
     if (stage) stages.push(stage);
   }
-  if (Object.keys(top.data.stages).length === 0) {
+  if (top.stages && Object.keys(top.stages).length === 0) {
     problems.push({ at: source.at(["stages"], true), message: "the pipeline has no stages" });
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) {
+    // Wiring needs no parameters: what is wrong with it is told in the same breath.
+    const allKnown = stages.length === Object.keys(top.stages ?? {}).length;
+    throw new ConfigError([...problems, ...allKnown ? wiringProblems({ stages, source }) : []]);
+  }
 
-  const artifacts = top.data.artifacts === undefined
+  const artifacts = top.artifacts === undefined
     ? join(project, "artifacts")
-    : resolve(folderOf(["artifacts"]), top.data.artifacts);
-  const name = top.data.name ??
-    short(file, project).replace(/\.ya?ml$/, "").replace(/[^\w.-]+/g, "-");
-  const { seed, compute } = top.data;
+    : resolve(scope.folderOf(["artifacts"]), top.artifacts);
+  if (await Deno.stat(artifacts).then((info) => !info.isDirectory, () => false)) {
+    const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
+    throw new ConfigError([{ at: source.at(["artifacts"]), message }]);
+  }
+  const name = top.name ?? short(file, project).replace(/\.ya?ml$/, "").replace(/[^\w.-]+/g, "-");
+  const { seed, compute } = pipelineSchema.parse({ ...top, stages: {} });
   return { file, name, seed, compute, artifacts, stages, source };
 }
 
@@ -194,27 +232,43 @@ async function readStage(
   if (!checked.success) {
     return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
   }
-  const params = structuredClone(raw);
-  for (const [key, schema] of Object.entries(stage.params.shape)) {
-    if (typeof params[key] === "string" && isPath(schema as z.ZodType)) {
-      params[key] = absolute(params[key], folderOf([...path, key]));
-    }
-  }
-  const parsed = stage.params.safeParse(params);
+  const parsed = stage.params.safeParse(withPaths(raw, stage.params, path, folderOf));
   if (!parsed.success) {
     problems.push(...problemsOf(parsed.error, source, path, stage.params, RESERVED));
-    return undefined;
   }
-  return { id, use, stage, module, params: parsed.data, inputs: checked.data };
+  return { id, use, stage, module, params: parsed.data ?? {}, inputs: checked.data };
 }
 
 const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
-/** Whether a parameter was declared with `pathParam()`, under any optional or default. */
-function isPath(schema: z.ZodType): boolean {
-  if (schema.meta()?.path === true) return true;
-  const inner = (schema.def as { innerType?: z.ZodType }).innerType;
-  return inner !== undefined && isPath(inner);
+/** A value whose parts that were declared with `pathParam()` are made absolute. */
+function withPaths(
+  value: unknown,
+  schema: z.ZodType,
+  path: Path,
+  folderOf: StageScope["folderOf"],
+): unknown {
+  const { innerType, element, valueType, shape } = schema.def as unknown as {
+    /** Of an optional, or of one with a default. */
+    innerType?: z.ZodType;
+    /** Of a list. */
+    element?: z.ZodType;
+    /** Of a map. */
+    valueType?: z.ZodType;
+    shape?: Record<string, z.ZodType>;
+  };
+  if (typeof value === "string") {
+    if (schema.meta()?.path === true) return absolute(value, folderOf(path));
+    return innerType ? withPaths(value, innerType, path, folderOf) : value;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (innerType) return withPaths(value, innerType, path, folderOf);
+  const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
+    of ? withPaths(part, of, [...path, key], folderOf) : part;
+  if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),
+  );
 }
 
 /**
@@ -242,10 +296,12 @@ function problemsOf(
       }));
     }
     const value = valueAt(source.values, path);
-    const got = value === undefined ? "it is missing" : `got ${quote(value)}`;
-    const hint = issue.code === "invalid_value" && typeof value === "string"
-      ? didYouMean(value, issue.values.map(String))
-      : "";
+    const got = value === undefined
+      ? "it is missing"
+      : value === null
+      ? "it is empty"
+      : `got ${quote(value)}`;
+    const hint = typeof value === "string" ? didYouMean(value, choices(issue)) : "";
     return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
   });
 }
@@ -261,10 +317,29 @@ function keysAt(schema: z.ZodType, path: Path): string[] {
   return next ? keysAt(next, path.slice(1)) : [];
 }
 
+/** The words that would have been right. */
+function choices(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  if (issue.code !== "invalid_union") return [];
+  const { options = [] } = issue as { options?: readonly unknown[] };
+  return [...options.map(String), ...issue.errors.flat().flatMap(choices)];
+}
+
+/** zod's names of types in the words of people who write YAML. */
+const TYPES: Record<string, string> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a map of names to values",
+  record: "a map of names to values",
+};
+
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return `expected ${issue.expected === "int" ? "a whole number" : issue.expected}`;
+      return `expected ${TYPES[issue.expected] ?? issue.expected}`;
     case "invalid_value":
       return `expected ${list(issue.values.map(quote), "or")}`;
     case "too_small":
@@ -275,18 +350,23 @@ function expectation(issue: z.core.$ZodIssue): string {
       return `expected ${
         bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum)
       }`;
-    case "invalid_union":
-      return `expected ${
-        list(issue.errors.flat().map((inner) => expectation(inner).replace(/^expected /, "")), "or")
-      }`;
+    case "invalid_union": {
+      // No errors: the key that tells the members apart has none of their values.
+      const ways = issue.errors.length > 0
+        ? issue.errors.flat().map((inner) => expectation(inner).replace(/^expected /, ""))
+        : choices(issue).map(quote);
+      return `expected ${list([...new Set(ways)], "or")}`;
+    }
     default:
       return issue.message;
   }
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {
-  const unit = origin === "string" ? " characters" : origin === "array" ? " items" : "";
-  return `${relation} ${limit}${unit}`;
+  const [one, many] =
+    { string: [" character", " characters"], array: [" item", " items"] }[origin] ??
+      ["", ""];
+  return `${relation} ${limit}${limit === 1 ? one : many}`;
 }
 
 function valueAt(values: unknown, path: Path): unknown {

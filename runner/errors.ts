@@ -35,7 +35,7 @@ export class RunError extends Error {
 
 function describe({ at, message }: Problem): string {
   const head = `${at.text}: ${message}`;
-  if (at.line === undefined || at.column === undefined) return head;
+  if (!at.line?.trim() || at.column === undefined) return head;
   return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
 }
 
@@ -73,4 +73,12 @@ export function explain(error: unknown): string {
   return cause && !error.message.includes(cause)
     ? `${error.message}\n  because: ${cause}`
     : error.message;
+}
+
+/** A message for a person; where it is a mistake in the code, also where in the code. */
+export function tell(error: unknown): string {
+  const mistake = error instanceof TypeError || error instanceof ReferenceError ||
+    error instanceof RangeError;
+  const stack = mistake ? `\n${error.stack?.split("\n").slice(1).join("\n")}` : "";
+  return explain(error) + stack;
 }

@@ -47,8 +47,8 @@ export function differences(
   now: Dependencies,
   pending: readonly string[] = [],
 ): string[] {
+  if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
   const told: string[] = [];
-  if (before.use !== now.use) told.push(`${id} uses ${now.use} instead of ${before.use}`);
   told.push(...paramDifferences(id, before.params, now.params));
   if (before.seed !== now.seed) told.push(changed("seed", before.seed, now.seed));
   if (before.compute !== now.compute) told.push(changed("compute", before.compute, now.compute));
@@ -74,7 +74,7 @@ function inputDifference(
 ): string[] {
   if (typeof now === "string" || typeof before !== "object") return [`its input ${name} changed`];
   return mapDifferences(before, now, (id) => `its input ${name} of ${id} changed`)
-    .map((text) => text.replace(/^(\w+) is (new|gone)$/, `its input ${name} of $1 is $2`));
+    .map((text) => text.replace(/^([\w.-]+) is (new|gone)$/, `its input ${name} of $1 is $2`));
 }
 
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {

@@ -21,13 +21,31 @@ export interface Plan extends Omit<Config, "stages"> {
   readonly stages: readonly PlannedStage[];
 }
 
+/** What wiring a pipeline needs of its config. */
+type Parts = Pick<Config, "stages" | "source">;
+
 /** Wires and orders a pipeline. Throws a ConfigError on missing or ambiguous inputs and cycles. */
 export function plan(config: Config): Plan {
+  return { ...config, stages: wireAll(config) };
+}
+
+/** What is wrong with the wiring: nothing, or all that `plan` would tell. */
+export function wiringProblems(config: Parts): readonly Problem[] {
+  try {
+    wireAll(config);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+function wireAll(config: Parts): PlannedStage[] {
   const problems: Problem[] = [];
   const planned = config.stages.map((stage): PlannedStage => {
     const wires: Record<string, Wire | readonly Wire[]> = {};
     for (const name of Object.keys(stage.inputs)) {
-      if (!(name in stage.stage.inputs)) {
+      if (!Object.hasOwn(stage.stage.inputs, name)) {
         const known = Object.keys(stage.stage.inputs);
         problems.push({
           at: config.source.at(["stages", stage.id, "inputs", name], true),
@@ -44,14 +62,14 @@ export function plan(config: Config): Plan {
     return { ...stage, wires, after };
   });
   if (problems.length > 0) throw new ConfigError(problems);
-  return { ...config, stages: order(planned, config) };
+  return order(planned, config);
 }
 
 function wire(
   stage: ConfiguredStage,
   name: string,
   wanted: Kind | All,
-  config: Config,
+  config: Parts,
   problems: Problem[],
 ): Wire | readonly Wire[] | undefined {
   const takesAll = "all" in wanted;
@@ -61,62 +79,88 @@ function wire(
       .filter(([, output]) => output.kind === kind)
       .map(([output]): Wire => ({ stage: other.id, output }))
   );
-  const named = (wires: readonly Wire[]) => list(wires.map((source) => source.stage));
+  const names = makers.map((source) => wireName(source, makers));
   const written = stage.inputs[name];
   if (written !== undefined) {
     const at = config.source.at(["stages", stage.id, "inputs", name]);
     const ids = Array.isArray(written) ? written as string[] : [written as string];
     if (!takesAll && ids.length !== 1) {
-      problems.push({ at, message: `${stage.use} takes one ${kind}, got ${ids.length}.` });
+      problems.push({ at, message: `${stage.use} takes one ${quote(kind)}, got ${ids.length}.` });
       return undefined;
     }
     const wires = ids.map((id) => {
       const [maker, output] = id.split(".");
-      const found = makers.find((source) =>
+      const found = makers.filter((source) =>
         source.stage === maker && (output === undefined || source.output === output)
       );
-      if (!found) {
-        const known = makers.map((source) => source.stage);
-        const reason = config.stages.some((other) => other.id === maker)
-          ? `stage "${maker}" makes no ${kind}.`
-          : `there is no stage "${maker}".`;
-        const offer = known.length > 0
-          ? `${didYouMean(maker!, known)} ${named(makers)} ${
-            known.length > 1 ? "make" : "makes"
-          } it.`
+      if (found.length > 1) {
+        const meant = found.map((source) => wireName(source, makers));
+        problems.push({
+          at,
+          message: `stage "${maker}" makes more than one ${quote(kind)}. Write ${
+            list(meant, "or")
+          }.`,
+        });
+      } else if (found.length === 0) {
+        const reason = id === stage.id
+          ? "a stage cannot take what it makes itself."
+          : config.stages.some((other) => other.id === maker)
+          ? `stage "${id}" makes no ${quote(kind)}.`
+          : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;
+        const offer = names.length > 0
+          ? ` ${list(names)} ${names.length > 1 ? "make" : "makes"} it.`
           : "";
         problems.push({ at, message: `${reason}${offer}` });
       }
-      return found;
+      return found.length === 1 ? found[0] : undefined;
     }).filter((found) => found !== undefined);
     if (wires.length < ids.length) return undefined;
-    return takesAll ? wires : wires[0];
+    return takesAll ? inOrder(wires) : wires[0];
   }
   const at = config.source.at(["stages", stage.id], true);
   if (makers.length === 0) {
     if (takesAll && wanted.orNone) return [];
     problems.push({
       at,
-      message: `${stage.id} needs ${takesAll ? "at least one" : "a"} ${kind} ` +
-        `(${(takesAll ? wanted.all : wanted).summary.toLowerCase()}), and no other stage of the ` +
-        "pipeline makes one. Add a stage that does.",
+      message: `${stage.id} needs ${takesAll ? "at least one " : ""}${quote(kind)} ` +
+        `(${lowerFirst((takesAll ? wanted.all : wanted).summary)}), and no other stage of the ` +
+        "pipeline makes it. Add one that does.",
     });
     return undefined;
   }
-  if (takesAll) return makers.toSorted((a, b) => a.stage < b.stage ? -1 : 1);
+  if (takesAll) return inOrder(makers);
   if (makers.length > 1) {
     problems.push({
       at,
-      message: `${stage.id} needs one ${kind}, and ${named(makers)} make one each. Say which: ` +
-        `${stage.id}: { inputs: { ${name}: ${makers.at(-1)!.stage} } }`,
+      message:
+        `${stage.id} needs one ${quote(kind)}, and ${list(names)} make one each. Say which: ` +
+        `${stage.id}: { inputs: { ${name}: ${names.at(-1)} } }`,
     });
     return undefined;
   }
   return makers[0];
 }
 
+/** An output as `inputs:` names it: by its stage, and where that makes several of a kind, by both. */
+export function wireName({ stage, output }: Wire, others: readonly Wire[]): string {
+  const alone = others.filter((other) => other.stage === stage).length < 2;
+  return alone ? stage : `${stage}.${output}`;
+}
+
+/** By id, each once. */
+function inOrder(wires: readonly Wire[]): Wire[] {
+  const unique = new Map(wires.map((source) => [`${source.stage}.${source.output}`, source]));
+  const before = (a: Wire, b: Wire) =>
+    a.stage === b.stage ? a.output < b.output : a.stage < b.stage;
+  return [...unique.values()].sort((a, b) => before(a, b) ? -1 : 1);
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
 /** A topological order that keeps the YAML's order where it can. */
-function order(stages: readonly PlannedStage[], config: Config): PlannedStage[] {
+function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
   const ordered: PlannedStage[] = [];
   const done = new Set<string>();
   let waiting = [...stages];

@@ -7,16 +7,26 @@
  */
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
-import { fromFileUrl, readTextIfThere, short, writeWhole } from "./paths.ts";
+import type { Metafile } from "esbuild";
+import {
+  fromFileUrl,
+  ignoreMissing,
+  readTextIfThere,
+  short,
+  toFileUrl,
+  writeWhole,
+} from "./paths.ts";
 
 /** What a module imports and what it does. */
 interface ModuleFacts {
-  /** Changes when the file may have changed: size and time of last writing. */
+  /** Differs when the file may have changed: size and dates. */
   readonly stamp: string;
   /** SHA-256 of the code without types, comments and formatting. */
   readonly hash: string;
-  /** Import specifiers, and files named by `new URL("...", import.meta.url)`. */
+  /** Specifiers of imports and of `import.meta.resolve("...")`. */
   readonly imports: readonly string[];
+  /** Files named by `new URL("...", import.meta.url)`: workers, WebAssembly, tables. */
+  readonly assets: readonly string[];
 }
 
 export interface ModuleGraph {
@@ -27,12 +37,17 @@ export interface ModuleGraph {
 }
 
 /** Bumped when `analyse` changes what it finds. */
-const FORMAT = 1;
+const FORMAT = 3;
+
+/** In ms, more than the step in which a file system counts time. */
+const TICK = 100;
 
 const CODE = new Set([".ts", ".mts", ".tsx", ".js", ".mjs", ".jsx"]);
 
 export class Modules {
   #facts: Record<string, ModuleFacts> = {};
+  /** A run imports a module once, so its facts hold for the run, whatever is edited meanwhile. */
+  readonly #read = new Map<string, Promise<ModuleFacts | undefined>>();
   #loaded = false;
   #changed = false;
 
@@ -54,20 +69,26 @@ export class Modules {
     if (!entry.startsWith("file:")) return { modules, packages: [entry] };
     await this.#load();
     const queue = [fromFileUrl(entry)];
-    const seen = new Set(queue);
+    // deno.json counts by the packages that it maps to, not by its tasks.
+    const seen = new Set([...queue, join(this.project, "deno.json")]);
+    const add = (path: string) => {
+      if (seen.has(path) || without.some((folder) => path.startsWith(folder))) return;
+      seen.add(path);
+      queue.push(path);
+    };
     while (queue.length > 0) {
       const path = queue.pop()!;
-      const { hash, imports } = await this.#read(path);
-      modules[short(path, this.project)] = hash;
-      for (const specifier of imports) {
+      const facts = await this.#factsOf(path);
+      // What is not there is told by the import that misses it; a folder is only a place.
+      if (!facts) continue;
+      modules[short(path, this.project)] = facts.hash;
+      for (const specifier of facts.imports) {
         const target = this.#resolve(specifier, path);
         if (target === undefined) continue;
         if ("package" in target) packages.add(target.package);
-        else if (!seen.has(target.path) && !without.some((dir) => target.path.startsWith(dir))) {
-          seen.add(target.path);
-          queue.push(target.path);
-        }
+        else add(target.path);
       }
+      for (const asset of facts.assets) add(fromFileUrl(new URL(asset, toFileUrl(path))));
     }
     return { modules: sorted(modules), packages: [...packages].sort() };
   }
@@ -75,10 +96,14 @@ export class Modules {
   /** Keeps what was learnt for the next run, and ends the helper process that learning took. */
   async close(): Promise<void> {
     if (!this.#changed) return;
-    await (await import("esbuild")).stop();
-    await Deno.mkdir(join(this.cache, ".."), { recursive: true });
-    await writeWhole(this.cache, JSON.stringify({ format: FORMAT, facts: this.#facts }));
     this.#changed = false;
+    await (await import("esbuild")).stop();
+    try {
+      await Deno.mkdir(join(this.cache, ".."), { recursive: true });
+      await writeWhole(this.cache, JSON.stringify({ format: FORMAT, facts: this.#facts }));
+    } catch {
+      // No place to keep it (a read-only folder, a full disk): the next run learns it again.
+    }
   }
 
   async #load(): Promise<void> {
@@ -87,18 +112,28 @@ export class Modules {
     try {
       const kept = JSON.parse(await readTextIfThere(this.cache) ?? "{}");
       if (kept.format === FORMAT) this.#facts = kept.facts;
-    } catch (error) {
-      // A damaged cache costs only the time to build it again.
-      if (!(error instanceof SyntaxError)) throw error;
+    } catch {
+      // A cache that cannot be read costs only the time to build it again.
     }
   }
 
-  async #read(path: string): Promise<ModuleFacts> {
-    const info = await Deno.stat(path);
-    const stamp = `${info.size} ${info.mtime?.getTime()} ${info.ino}`;
+  #factsOf(path: string): Promise<ModuleFacts | undefined> {
+    let facts = this.#read.get(path);
+    if (!facts) this.#read.set(path, facts = this.#learn(path));
+    return facts;
+  }
+
+  async #learn(path: string): Promise<ModuleFacts | undefined> {
+    const info = await Deno.stat(path).catch(ignoreMissing);
+    if (!info?.isFile) return undefined;
+    // The time of the last change of any kind (ctime) also tells of a copy that kept its dates.
+    const times = [info.mtime, info.ctime].map((time) => time?.getTime() ?? 0);
+    const stamp = [info.size, ...times, info.ino].join(" ");
     const known = this.#facts[path];
     if (known?.stamp === stamp) return known;
-    const facts = { stamp, ...await readFile(path) };
+    // Dates move in ticks: a file of this very moment can change once more and look the same.
+    const settled = Date.now() - Math.max(...times) > TICK;
+    const facts = { stamp: settled ? stamp : "", ...await readFile(path) };
     this.#facts[path] = facts;
     this.#changed = true;
     return facts;
@@ -107,9 +142,12 @@ export class Modules {
   #resolve(specifier: string, from: string): { path: string } | { package: string } | undefined {
     let mapped = this.importMap[specifier] ?? specifier;
     if (mapped === specifier) {
-      // "sharp/lib/x" is under "sharp" in the import map.
-      const base = Object.keys(this.importMap).find((key) => specifier.startsWith(`${key}/`));
-      if (base) mapped = this.importMap[base]!;
+      // "sharp/lib/x" is under "sharp" in the import map, "@/x.ts" under "@/".
+      const base = Object.keys(this.importMap)
+        .filter((key) => specifier.startsWith(key.endsWith("/") ? key : `${key}/`))
+        .sort((a, b) => b.length - a.length)[0];
+      if (base?.endsWith("/")) mapped = this.importMap[base]! + specifier.slice(base.length);
+      else if (base) mapped = this.importMap[base]!;
     }
     if (mapped.startsWith("/")) return { path: mapped };
     if (/^\.{1,2}\//.test(mapped)) {
@@ -126,43 +164,40 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const bytes = await Deno.readFile(path);
   return CODE.has(extname(path))
     ? await analyse(path)
-    : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [] };
+    : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [], assets: [] };
 }
 
 /** Loaded only when a file has changed since the last run. */
 async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const { build } = await import("esbuild");
-  const imports = new Set<string>();
   const result = await build({
     entryPoints: [path],
-    bundle: true,
+    // Nothing is bundled: `import(`./${name}.ts`)` would pull in all that it could mean.
+    bundle: false,
     write: false,
+    metafile: true,
     format: "esm",
     target: "esnext",
     minifyWhitespace: true,
     treeShaking: false,
     legalComments: "none",
     logLevel: "silent",
-    // Type-only imports are gone by the time esbuild resolves what is left.
-    plugins: [{
-      name: "collect",
-      setup(build) {
-        build.onResolve({ filter: /.*/ }, ({ path, kind }) => {
-          if (kind === "entry-point") return undefined;
-          imports.add(path);
-          return { path, external: true };
-        });
-      },
-    }],
+    // A tsconfig.json in some folder above is not ours.
+    tsconfigRaw: {},
   });
+  const [{ imports: found }] = Object.values(result.metafile.outputs) as [Metafile["outputs"][""]];
+  // Type-only imports are gone by now.
+  const imports = new Set(found.map((record) => record.path));
   const code = result.outputFiles[0]!.text;
-  // Workers, WebAssembly, tables. A folder ("../") is a place, not something that is read.
-  for (const [, asset] of code.matchAll(/new URL\("(\.[^"]*[^"/])",import\.meta\.url\)/g)) {
-    imports.add(asset!);
-  }
+  const named = (pattern: RegExp) => [...code.matchAll(pattern)].map(([, name]) => name!);
+  for (const name of named(/import\.meta\.resolve\("([^"]*)"\)/g)) imports.add(name);
+  // A folder ("../") is a place, not something that is read; nor is an address ours.
+  const assets = named(/new URL\("([^"]*[^"/])",import\.meta\.url\)/g)
+    .filter((name) => !/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(name));
   return {
     hash: createHash("sha256").update(code).digest("hex"),
     imports: [...imports].sort(),
+    assets: assets.sort(),
   };
 }
 

@@ -41,6 +41,11 @@ export async function readTextIfThere(path: string): Promise<string | undefined>
   }
 }
 
+/** For `.catch()`: what is not there is no error. */
+export function ignoreMissing(error: unknown): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
 /** Writes a file so that it is there whole or not at all. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;

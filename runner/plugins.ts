@@ -15,7 +15,8 @@ export async function loadPlugin(specifier: string): Promise<StageSource[]> {
     const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
     throw new Error(`cannot load plugin "${name}"`, { cause });
   }
-  const stages = (Array.isArray(module.default) ? module.default : [module.default]) as Stage[];
+  const stages = [module.default].flat() as Stage[];
+  if (stages.length === 0) throw new Error(`plugin "${specifier}" has no stages in its list`);
   return stages.map((stage) => {
     if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
       throw new Error(

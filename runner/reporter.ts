@@ -46,7 +46,8 @@ export function standardOutput(stream: "stdout" | "stderr"): Output {
   return {
     terminal,
     colour: terminal && !Deno.env.get("NO_COLOR"),
-    columns: () => terminal ? Deno.consoleSize().columns : 80,
+    // A terminal that does not know its width says 0.
+    columns: () => terminal && Deno.consoleSize().columns || 80,
     write: (text) => {
       const bytes = encoder.encode(text);
       for (let at = 0; at < bytes.length;) at += out.writeSync(bytes.subarray(at));
@@ -78,9 +79,9 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
     begin(id) {
       const meter = new Meter(now);
       let shown = now();
-      const show = () => {
+      const show = (begins = false) => {
         if (output.terminal) {
-          if (now() - shown < FRAME && !meter.finished) return;
+          if (now() - shown < FRAME && !meter.finished && !begins) return;
           draw(fit(meter.bar(id, paint), output.columns() - 1));
         } else {
           if (now() - shown < LINE) return;
@@ -91,7 +92,7 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
       return {
         start: (total, unit, done = 0) => {
           meter.start(total, unit, done);
-          show();
+          show(true);
         },
         advance: (items = 1, note) => {
           meter.advance(items, note);

@@ -1,9 +1,16 @@
 /** Decides what has to run and why, runs it, and records what came of it. */
 import { join } from "node:path";
 import type { Compute } from "./config.ts";
-import { explain, list, RunError } from "./errors.ts";
+import { explain, list, RunError, tell } from "./errors.ts";
 import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
-import { ancestors, descendants, type Plan, type PlannedStage, type Wire } from "./graph.ts";
+import {
+  ancestors,
+  descendants,
+  type Plan,
+  type PlannedStage,
+  type Wire,
+  wireName,
+} from "./graph.ts";
 import type { Locked } from "./lockfile.ts";
 import type { Modules } from "./modules.ts";
 import { short, writeWhole } from "./paths.ts";
@@ -35,6 +42,9 @@ export interface Workshop {
   reporter: Reporter;
   signal: AbortSignal;
 }
+
+/** The reason of a stage that Ctrl-C ended. */
+export const INTERRUPTED = "interrupted";
 
 export type Status = "ran" | "cached" | "skipped" | "failed";
 
@@ -70,13 +80,19 @@ export async function runPlan(
   const run = new Run(plan, selection, shop);
   try {
     await run.stages(dryRun);
+    // A service may run for days; what was learnt of the modules is kept before that.
+    await shop.modules.close();
     if (services && run.ok && !dryRun) await run.services();
   } finally {
     await shop.modules.close();
   }
   const report = run.report((performance.now() - began) / 1000);
   if (!dryRun && report.stages.some(({ status }) => status === "ran" || status === "failed")) {
-    await run.record(report);
+    try {
+      await run.record(report);
+    } catch (error) {
+      shop.reporter.line(`this run could not be recorded: ${explain(error)}`);
+    }
   }
   return report;
 }
@@ -103,6 +119,11 @@ class Run {
 
   async stages(dryRun: boolean): Promise<void> {
     const { paint, line } = this.#shop.reporter;
+    // All code is looked at now: a module that is edited while an early stage computes for hours
+    // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
+    for (const { id, module } of this.#plan.stages) {
+      if (this.#isNeeded(id)) await this.#shop.modules.graph(module, this.#shop.uncounted);
+    }
     const width = Math.max(...this.#plan.stages.map((stage) => stage.id.length));
     const say = (mark: string, id: string, text: string) =>
       line(`${mark} ${id.padEnd(width)}  ${text}`);
@@ -145,20 +166,25 @@ class Run {
           settle("skipped", `runs: ${decision.why}`);
         } else {
           say(paint.strong(">"), id, `runs: ${decision.why}`);
-          const record = await this.#execute(stage, dependencies);
+          const { record, made } = await this.#execute(stage, dependencies);
           const seconds = (performance.now() - started) / 1000;
           this.#records.set(id, record);
           this.#noteShow(stage, record);
           await this.#shop.store.use(this.#plan.name, this.#records);
-          say(paint.good("✓"), id, `done in ${clock(seconds)}`);
-          settle("ran", decision.why, seconds);
+          if (made) {
+            say(paint.good("✓"), id, `done in ${clock(seconds)}`);
+            settle("ran", decision.why, seconds);
+          } else {
+            say(paint.faint("·"), id, paint.faint("cached: another run made it"));
+            settle("cached", "another run made it", seconds);
+          }
         }
       } catch (error) {
         const seconds = (performance.now() - started) / 1000;
         this.ok = false;
         if (this.#shop.signal.aborted) {
           say(paint.warning("!"), id, "interrupted; the next run goes on from here");
-          settle("failed", "interrupted", seconds);
+          settle("failed", INTERRUPTED, seconds);
         } else {
           say(paint.bad("✗"), id, `failed: ${tell(error)}`);
           settle("failed", explain(error), seconds);
@@ -174,14 +200,16 @@ class Run {
     if (this.#shop.signal.aborted) return "the run was interrupted";
     if (stage.stage.service) return "a service; deno task serve starts it";
     const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
-    if (!this.#selected.has(stage.id)) {
-      const needed = [...this.#selected].some((id) => ancestors(this.#plan, id).has(stage.id));
-      if (!needed) return "not selected";
-    }
+    if (!this.#isNeeded(stage.id)) return "not selected";
     if (!this.ok) {
       return missing.length > 0 ? `${list(missing)} did not finish` : "an earlier stage failed";
     }
     return undefined;
+  }
+
+  /** Whether a stage is selected, or a selected one takes from it. */
+  #isNeeded(id: string): boolean {
+    return [...this.#selected].some((last) => ancestors(this.#plan, last).has(id));
   }
 
   async #dependencies(stage: PlannedStage): Promise<Dependencies> {
@@ -197,7 +225,9 @@ class Run {
       Object.entries(stage.wires).map(([name, wired]) => [
         name,
         Array.isArray(wired)
-          ? Object.fromEntries((wired as Wire[]).map((source) => [source.stage, digest(source)]))
+          ? Object.fromEntries(
+            (wired as Wire[]).map((source, _, all) => [wireName(source, all), digest(source)]),
+          )
           : digest(wired as Wire),
       ]),
     );
@@ -227,7 +257,8 @@ class Run {
     const { record, damage } = waitsFor.length > 0 ? {} : await store.find(use, print);
     if (record) return { record };
     if (damage) return { why: damage };
-    const before = await store.latest(this.#plan.name, id);
+    const last = await store.latest(this.#plan.name, id);
+    const before = last?.record;
     const pending = Object.entries(stage.wires)
       .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
       .map(([name]) => name);
@@ -237,10 +268,14 @@ class Run {
     }
     if (waitsFor.length > 0) return { why: `${list(waitsFor)} will run before it` };
     if (await store.interrupted(use, print)) return { why: "an earlier run of it was interrupted" };
-    return { why: before ? "its result is gone" : "it has not run yet" };
+    return { why: last ? "its last result is gone" : "it has not run yet" };
   }
 
-  async #execute(stage: PlannedStage, dependencies: Dependencies): Promise<StageRecord> {
+  /** Makes a result, unless another run makes it first. */
+  async #execute(
+    stage: PlannedStage,
+    dependencies: Dependencies,
+  ): Promise<{ record: StageRecord; made: boolean }> {
     const { store, reporter, signal } = this.#shop;
     const { paint } = reporter;
     const startedAt = new Date();
@@ -252,7 +287,7 @@ class Run {
     );
     const forced = this.#selection.force?.includes(stage.id);
     const { record } = forced ? {} : await store.find(stage.use, fingerprint(dependencies));
-    if (record) return record;
+    if (record) return { record, made: false };
     if (attempt.resumed) reporter.line(`  ${stage.id}: goes on from an interrupted attempt`);
     const warnings: string[] = [];
     const progress = reporter.begin(stage.id);
@@ -273,7 +308,7 @@ class Run {
         }),
       );
       signal.throwIfAborted();
-      return await attempt.commit({
+      const record = await attempt.commit({
         id: stage.id,
         ...result,
         warnings,
@@ -283,6 +318,7 @@ class Run {
         deno: Deno.version.deno,
         platform: Deno.build.target,
       });
+      return { record, made: true };
     } finally {
       progress.end();
     }
@@ -305,17 +341,20 @@ class Run {
     { seed, compute }: Pick<Dependencies, "seed" | "compute">,
     rest: Omit<StageContext, "id" | "seed" | "compute">,
   ): StageContext {
-    const undeclared = (name: string) =>
-      new Error(`Stage "${use}" reads context.${name} without declaring it: add ${name}.`);
+    const undeclared = (name: string, flag: string) =>
+      new Error(
+        `Stage "${use}" reads context.${name} without declaring it: add ${flag}: true to its ` +
+          "definition.",
+      );
     return {
       id,
       ...rest,
       get seed() {
-        if (seed === undefined) throw undeclared("seeded: true");
+        if (seed === undefined) throw undeclared("seed", "seeded");
         return seed;
       },
       get compute() {
-        if (compute === undefined) throw undeclared("compute: true");
+        if (compute === undefined) throw undeclared("compute", "compute");
         return compute;
       },
     };
@@ -335,6 +374,10 @@ class Run {
       try {
         const inputs = this.#inputs(stage);
         await stage.stage.run(inputs, stage.params, this.#context(stage, dependencies, context));
+      } catch (error) {
+        if (signal.aborted) return;
+        this.ok = false;
+        reporter.line(`${reporter.paint.bad("✗")} ${stage.id}  failed: ${tell(error)}`);
       } finally {
         progress.end();
         await Deno.remove(scratch, { recursive: true });
@@ -353,7 +396,8 @@ class Run {
     const metrics: Metrics = {};
     for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
     const { name: pipeline } = this.#plan;
-    return { pipeline, ok: this.ok, seconds, stages: this.#reports, metrics };
+    const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
+    return { pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics };
   }
 
   /** Keeps what ran, from what, with what result. */
@@ -362,7 +406,10 @@ class Run {
     const at = new Date().toISOString();
     const folder = join(store.folder, "runs");
     await Deno.mkdir(folder, { recursive: true });
-    const name = `${at.replaceAll(":", "-").replace(/\.\d+/, "")}-${this.#plan.name}.json`;
+    // The process tells apart runs that end at the same time.
+    const name = `${
+      at.replaceAll(":", "-").replace(/\.\d+/, "")
+    }-${this.#plan.name}-${Deno.pid}.json`;
     const stages = report.stages.map((stage) => ({
       ...stage,
       fingerprint: this.#records.get(stage.id)?.fingerprint,
@@ -376,7 +423,8 @@ class Run {
   }
 }
 
-function select(plan: Plan, { until, from, only }: Selection): Set<string> {
+/** Ids of the stages to run, services apart. */
+export function select(plan: Plan, { until, from, only }: Selection): Set<string> {
   let ids = plan.stages.filter((stage) => !stage.stage.service).map((stage) => stage.id);
   if (until) ids = ids.filter((id) => until.some((last) => ancestors(plan, last).has(id)));
   if (from) ids = ids.filter((id) => descendants(plan, from).has(id));
@@ -384,14 +432,11 @@ function select(plan: Plan, { until, from, only }: Selection): Set<string> {
   return new Set(ids);
 }
 
-function more(count: number): string {
-  return count > 0 ? ` and ${count} more` : "";
+/** Seconds to the millisecond. */
+function toMs(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
 }
 
-/** A message for a person; where it is our mistake, also where in the code. */
-function tell(error: unknown): string {
-  const ours = error instanceof TypeError || error instanceof ReferenceError ||
-    error instanceof RangeError;
-  const stack = ours ? `\n${error.stack?.split("\n").slice(1).join("\n")}` : "";
-  return explain(error) + stack;
+function more(count: number): string {
+  return count > 0 ? ` and ${count} more` : "";
 }

@@ -48,20 +48,27 @@ export class ConfigSource {
   readonly #text: string;
   /** The values, overrides applied. */
   readonly values: Record<string, unknown>;
+  /** Overrides by the whole path of what they set. */
+  readonly #overrides: Override[] = [];
 
   /**
    * @param file the path as messages shall show it
    * @param text the YAML
    * @throws ConfigError on bad YAML, with every error's place
    */
-  constructor(readonly file: string, text: string, readonly overrides: readonly Override[] = []) {
+  constructor(readonly file: string, text: string, overrides: readonly Override[] = []) {
     this.#text = text;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
     if (this.#document.errors.length > 0) {
-      throw new ConfigError(this.#document.errors.map((error) => ({
-        at: this.#locate(error.pos[0]),
-        message: `not valid YAML: ${error.message}`,
-      })));
+      throw new ConfigError(this.#document.errors.map(({ code, message, pos: [start] }) => {
+        if (code !== "DUPLICATE_KEY") {
+          return { at: this.#locate(start), message: `not valid YAML: ${message}` };
+        }
+        // The parser's place is before the blanks and comments that lead to the key.
+        const blank = text.slice(start).match(/^(?:\s|#.*)*/)![0].length;
+        const key = text.slice(start + blank).match(/^[^:,}\s]*/)![0];
+        return { at: this.#locate(start + blank), message: `"${key}" is there twice; keep one` };
+      }));
     }
     const values: unknown = this.#document.toJS();
     if (typeof values !== "object" || values === null || Array.isArray(values)) {
@@ -86,6 +93,7 @@ export class ConfigSource {
           `It has ${list(known) || "none"}.`,
       }]);
     }
+    this.#overrides.push({ path: inStages ? ["stages", ...path] : path, value, text });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
       const next = target[key] ?? {};
@@ -103,11 +111,9 @@ export class ConfigSource {
 
   /** The override that gave a value its present form, if one did. */
   overrideOf(path: Path): Override | undefined {
-    const plain = path[0] === "stages" ? path.slice(1) : path;
-    return this.overrides.findLast(({ path: set }) => {
-      const own = set[0] === "stages" ? set.slice(1) : set;
-      return own.every((part, i) => String(plain[i] ?? "") === part) && own.length <= plain.length;
-    });
+    return this.#overrides.findLast(({ path: set }) =>
+      set.length <= path.length && set.every((part, i) => String(path[i]) === part)
+    );
   }
 
   /**

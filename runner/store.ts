@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
-import { readTextIfThere, writeWhole } from "./paths.ts";
+import { ignoreMissing, readTextIfThere, writeWhole } from "./paths.ts";
 import type { Artifact, Metrics, Stage } from "./stage.ts";
 
 /** An output as it was recorded. */
@@ -88,10 +88,13 @@ export class Store {
     return { kind, stage, path, digest };
   }
 
-  /** The result that a pipeline used last for a stage. */
-  async latest(pipeline: string, id: string): Promise<StageRecord | undefined> {
+  /**
+   * The result that a pipeline used last for a stage.
+   * @returns undefined when it used none; without a record when that result is gone
+   */
+  async latest(pipeline: string, id: string): Promise<{ record?: StageRecord } | undefined> {
     const used = (await this.#latestOf(pipeline))[id];
-    return used && await readRecord(this.place(used.use, used.fingerprint));
+    return used && { record: await readRecord(this.place(used.use, used.fingerprint)) };
   }
 
   /** Notes which results a pipeline uses. */
@@ -108,7 +111,8 @@ export class Store {
 
   async #latestOf(pipeline: string): Promise<Record<string, { use: string; fingerprint: string }>> {
     const text = await readTextIfThere(join(this.folder, ".latest", `${pipeline}.json`));
-    return text === undefined ? {} : JSON.parse(text);
+    // It serves to tell what changed; a damaged one tells nothing.
+    return parseObject(text) as Record<string, { use: string; fingerprint: string }> ?? {};
   }
 
   /** Whether an interrupted attempt left something to go on from. */
@@ -135,63 +139,90 @@ export class Store {
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
     const lock = await takeLock(`${work}.lock`, waiting, signal);
     const [scratch, result] = [join(work, "scratch"), join(work, "result")];
-    const resumed = await this.interrupted(stage.name, print);
-    // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
-    await remove(result);
-    await Deno.mkdir(scratch, { recursive: true });
-    await Deno.mkdir(result, { recursive: true });
-    const outputs: Record<string, string> = {};
-    for (const name of Object.keys(stage.outputs)) {
-      outputs[name] = join(result, name);
-      await Deno.mkdir(outputs[name]);
-    }
     const place = this.place(stage.name, print);
-    let committed = false;
-    return {
-      outputs,
-      scratch,
-      resumed,
-      commit: async (outcome) => {
-        const recorded: Record<string, OutputRecord> = {};
-        for (const [name, { kind }] of Object.entries(stage.outputs)) {
-          recorded[name] = { kind, ...await digestFolder(outputs[name]!) };
-        }
-        const record: StageRecord = {
-          version: 1,
-          ...outcome,
-          fingerprint: print,
-          dependencies,
-          outputs: recorded,
-        };
-        await writeWhole(join(result, "record.json"), JSON.stringify(record, null, 2) + "\n");
-        await Deno.mkdir(join(place, ".."), { recursive: true });
-        // A damaged result, or one that is forced to be made again, makes room.
-        const old = `${work}.old`;
-        await Deno.rename(place, old).catch(ignoreMissing);
-        await Deno.rename(result, place);
-        committed = true;
-        await remove(old);
-        return record;
-      },
-      [Symbol.asyncDispose]: async () => {
-        if (committed) {
+    /** Leaves nothing of the attempt but what the next one can go on from. */
+    const release = async () => {
+      try {
+        await remove(result);
+        if (!await this.interrupted(stage.name, print)) {
           await remove(work);
           await Deno.remove(`${work}.lock`).catch(ignoreMissing);
         }
+      } finally {
         lock.close();
-      },
+      }
     };
+    try {
+      const resumed = await this.interrupted(stage.name, print);
+      // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
+      await remove(result);
+      await Deno.mkdir(scratch, { recursive: true });
+      await Deno.mkdir(result);
+      const outputs: Record<string, string> = {};
+      for (const name of Object.keys(stage.outputs)) {
+        outputs[name] = join(result, name);
+        await Deno.mkdir(outputs[name]);
+      }
+      return {
+        outputs,
+        scratch,
+        resumed,
+        commit: async (outcome) => {
+          const recorded: Record<string, OutputRecord> = {};
+          for (const [name, { kind }] of Object.entries(stage.outputs)) {
+            recorded[name] = { kind, ...await digestFolder(outputs[name]!) };
+          }
+          const record: StageRecord = {
+            version: 1,
+            ...outcome,
+            fingerprint: print,
+            dependencies,
+            outputs: recorded,
+          };
+          await this.#keep(record, result, place, `${work}.old`);
+          await remove(scratch);
+          return record;
+        },
+        [Symbol.asyncDispose]: release,
+      };
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  /** Puts a whole result in its place. */
+  async #keep(record: StageRecord, result: string, place: string, old: string): Promise<void> {
+    const text = JSON.stringify(record, null, 2) + "\n";
+    const { record: there } = await this.find(record.dependencies.use, record.fingerprint);
+    if (there && canonical(there.outputs) === canonical(record.outputs)) {
+      // The same once more. Another run may be reading it, so it stays where it is.
+      return await writeWhole(join(place, "record.json"), text);
+    }
+    await writeWhole(join(result, "record.json"), text);
+    await Deno.mkdir(join(place, ".."), { recursive: true });
+    // A damaged result, or one that came out differently, makes room.
+    await remove(old);
+    await Deno.rename(place, old).catch(ignoreMissing);
+    await Deno.rename(result, place);
+    await remove(old);
   }
 }
 
 async function readRecord(place: string): Promise<StageRecord | undefined> {
-  const text = await readTextIfThere(join(place, "record.json"));
-  if (text === undefined) return undefined;
+  // A record that cannot be read is no record: the stage runs again.
+  const record = parseObject(await readTextIfThere(join(place, "record.json")));
+  return record?.version === 1 ? record as unknown as StageRecord : undefined;
+}
+
+/** A JSON object, or undefined when the text is none (cut short by a power failure, say). */
+function parseObject(text: string | undefined): Record<string, unknown> | undefined {
   try {
-    const record = JSON.parse(text) as StageRecord;
-    return record.version === 1 ? record : undefined;
+    const value: unknown = JSON.parse(text ?? "null");
+    return typeof value === "object" && value !== null
+      ? value as Record<string, unknown>
+      : undefined;
   } catch {
-    // A record that cannot be read is no record: the stage runs again.
     return undefined;
   }
 }
@@ -261,8 +292,4 @@ async function folders(path: string, files = false): Promise<string[]> {
 
 async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

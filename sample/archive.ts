@@ -42,7 +42,7 @@ export async function drawSample(options: SampleOptions): Promise<void> {
   try {
     {
       using tar = new TarWriter(partial);
-      tar.add("sample_crop/sample.mat", describe(rows));
+      tar.add("sample_crop/sample.mat", matFile(rows));
       for (let start = 0; start < rows.length; start += batchSize) {
         signal?.throwIfAborted();
         const batch = rows.slice(start, start + batchSize);
@@ -62,7 +62,7 @@ export async function drawSample(options: SampleOptions): Promise<void> {
 }
 
 /** The rows as a MATLAB file. */
-function describe(rows: readonly Row[]): Uint8Array {
+function matFile(rows: readonly Row[]): Uint8Array {
   return writeMat("sample", {
     dob: rows.map(({ dob }) => dob),
     photo_taken: rows.map(({ year }) => year),

@@ -1,5 +1,5 @@
 /** Curves through points, and the head's turn. */
-import { num, type Point } from "./svg.ts";
+import type { Point } from "./svg.ts";
 
 /** A smooth path through all points (Catmull-Rom, as cubic Béziers). */
 export function smooth(points: readonly Point[], closed = false): string {
@@ -45,9 +45,9 @@ export function along(line: readonly Point[], place: number): Point {
   return between(line[low], line[low + 1], at - low);
 }
 
-/** `x, y` as path data. */
+/** `x y` as path data, to a tenth of a pixel. */
 export function pair([x, y]: Point): string {
-  return `${num(x)} ${num(y)}`;
+  return `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
 }
 
 /** Between two values, the share clipped to 0..1. */

@@ -172,7 +172,7 @@ function cap(head: Head, rng: Rng, options: {
   count?: number;
   rough?: number;
 }): Tuft {
-  const { top, side, sweep = 0, count = 90, rough = 1 } = options;
+  const { top, side, sweep = 0, count = 80, rough = 1 } = options;
   const low = head.eyes.y + 4;
   const over = arc(head, top, side, -90, 90, 25);
   const outer = ruffle(
@@ -274,9 +274,8 @@ function curtain(head: Head, rng: Rng, side: -1 | 1, options: {
   outer[outer.length - 1] = [lerp(other[0], one[0], 0.3), tip - 1];
   const strands = Array.from({ length: 46 }, () => {
     const share = rng.next();
-    const line = betweenLines(inner, outer, share);
     const from = rng.next() < 0.5 ? 0 : rng.int(5);
-    return line.slice(from, line.length - rng.int(5));
+    return everyOther(betweenLines(inner, outer, share).slice(from, inner.length - rng.int(5)));
   });
   const sheen = [0.35, 0.45, 0.55, 0.7].map((share) =>
     betweenLines(inner, outer, share).slice(2, 9)
@@ -296,8 +295,16 @@ function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
   const left: Point[] = [...arc(head, top, side, -8, -90, 6), ...low(-1)];
   const right: Point[] = [...arc(head, top, side, 8, 90, 6), ...low(1)];
   const outline = ribbon(ruffle(head, left, rng), ruffle(head, right, rng));
-  const strands = Array.from({ length: 44 }, () => betweenLines(left, right, rng.next()).slice(4));
+  const strands = Array.from(
+    { length: 44 },
+    () => everyOther(betweenLines(left, right, rng.next()).slice(3)),
+  );
   return { outline, strands, tone: -0.055 };
+}
+
+/** Fewer points for a strand, the first and the last among them. */
+function everyOther(line: readonly Point[]): Point[] {
+  return line.filter((_, i) => i % 2 === 0 || i === line.length - 1);
 }
 
 /** A tail of hair along a line, `width` at its fullest. */
@@ -488,7 +495,7 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
   ponytail(head, rng) {
     const { top, side } = volume(head);
     const s = rng.next() < 0.5 ? -1 : 1;
-    const root: Point = [s * 34, head.skull.y - 46];
+    const root: Point = [s * 22, head.skull.y - 44];
     const line = bend(
       root,
       [s * 96, -70],
@@ -589,12 +596,12 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     };
   },
   wisps(head, rng) {
-    const { skull, brow } = head;
+    const { skull } = head;
     // A baby's down begins far back and thins out towards the ears.
-    const rim = arc(head, 1, 0.6, -80, 80, 15);
+    const rim = arc(head, 1, 0.8, -88, 88, 15);
     const line = Array.from({ length: 9 }, (_, i): Point => {
       const t = i / 4 - 1;
-      return [t * skull.rx * 0.93, lerp(skull.y - skull.ry * 0.72, brow - 12, t * t)];
+      return [t * skull.rx * 0.95, lerp(skull.y - skull.ry * 0.62, skull.y - 2, Math.abs(t) ** 3)];
     });
     const down = Array.from({ length: 70 }, () => {
       const u = rng.next();
@@ -620,7 +627,7 @@ const styles: Record<HairStyle, (head: Head, rng: Rng) => Style> = {
     return {
       behind: [],
       front: [
-        { outline: ribbon(rim, line), strands: down, opacity: 0.5, blur: 1.8, grain: 1.4 },
+        { outline: ribbon(rim, line), strands: down, opacity: 0.55, blur: 2.2, grain: 1.4 },
         { outline: curls.join(""), strands: [], opacity: 0.7 },
       ],
     };

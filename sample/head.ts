@@ -148,7 +148,10 @@ function skinColours({ person, age, masculinity }: Traits): Skin {
 
 function hairColours({ person, age, hair }: Traits): Hair {
   // Children are fairer than they will be.
-  const shade = ramp(hairShades, person.hairShade + 0.1 * (1 - Math.min(1, age / 14)));
+  const shade = ramp(
+    hairShades,
+    person.hairShade + 0.12 * (1 - person.tone) * (1 - Math.min(1, age / 14)),
+  );
   const grey = lch(lerp(0.62, 0.87, hair.grey), 0.008, 80);
   const base = mix(shade, grey, hair.grey);
   return {

@@ -5,7 +5,6 @@ import type { Head } from "./head.ts";
 import type { Rng } from "../compute/random.ts";
 import type { Drawing, Point } from "./svg.ts";
 
-const rouge = lch(0.48, 0.17, 18);
 const tooth = lch(0.955, 0.012, 85);
 
 export function drawMouth(d: Drawing, head: Head): void {
@@ -47,6 +46,7 @@ export function drawMouth(d: Drawing, head: Head): void {
     [half * 0.62, gap * 0.8 + lower * 0.62 - rise * 0.25],
   ]);
 
+  const rouge = lch(lerp(0.52, 0.36, person.tone), lerp(0.16, 0.12, person.tone), 18);
   const lip = mix(skin.lip, rouge, traits.lipTint);
   const soft = lerp(0.72, 1, traits.lipTint) * lerp(0.8, 1, 1 - m);
   d.path(ribbon(top, meet(0)), {

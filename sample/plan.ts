@@ -72,7 +72,7 @@ export function planSample(seed: number, faces: number): Row[] {
       someone = meet(rng, balance.female < balance.male ? "female" : "male", id);
     }
     if (kind === "good") balance[someone.person.gender]++;
-    rows.push(describe(rng, someone, someone.years.pop()!, kind));
+    rows.push(toRow(rng, someone, someone.years.pop()!, kind));
   }
   rng.shuffle(rows);
   return rows;
@@ -118,7 +118,7 @@ function drawAge(rng: Rng): number {
   }
 }
 
-function describe(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
+function toRow(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
   const { person, id, name } = someone;
   const age = (middleOf(year) - someone.dob) / daysPerYear;
   // The wrong year of birth: of someone else with the same name.
@@ -126,7 +126,7 @@ function describe(rng: Rng, someone: Someone, year: number, kind: RowKind): Row 
     ? 0
     : rng.next() < 0.5
     ? age + 1 + rng.int(9)
-    : -100 - rng.int(30);
+    : -101 - rng.int(30);
   const dob = someone.dob + Math.round(error * daysPerYear);
   const face = 50 + 350 * rng.next();
   const [left, top] = [1 + face * (0.4 + rng.next()), 1 + face * (0.4 + rng.next())];

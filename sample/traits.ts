@@ -157,7 +157,7 @@ export function drawPerson(rng: Rng, gender: Gender): Person {
     weathering: 2.5 * rng.normal(),
     greyDelay: 4.5 * rng.normal(),
     balding: clip(gender === "male" ? 0.45 + 0.4 * rng.normal() : 0.08 * rng.normal()),
-    hairShade: clip(0.12 + 0.12 * rng.normal() + 0.9 * fair * rng.next()),
+    hairShade: clip((0.14 + 0.12 * rng.normal()) * (0.45 + 0.55 * fair) + 0.9 * fair * rng.next()),
     hairTexture: clip(0.1 + 0.55 * tone + 0.22 * rng.normal()),
     eyeShade: clip(0.12 + 0.1 * rng.normal() + fair * rng.next()),
     width: rng.normal(),
@@ -205,7 +205,7 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
     spots: sign(52, 95),
     eyes: {
       open: clip(1 - 0.3 * ease(35, 90, looks) + 0.07 * rng.normal(), 0.6, 1.15),
-      lashes: clip(0.1 + 0.85 * soft + 0.1 * rng.normal()),
+      lashes: clip(lerp(0.75, 1, growth) * (0.1 + 0.85 * soft + 0.1 * rng.normal())),
       shadow: person.gender === "female" && age > 17 && rng.next() < 0.45 ? rng.next() : 0,
       gaze: 0.5 * rng.normal(),
     },

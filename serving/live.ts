@@ -8,6 +8,7 @@
 import type { Wishes } from "./analyser.ts";
 import { explain, notReady } from "./explain.ts";
 import type { Measures } from "./measures.ts";
+import { checkSignature } from "./picture.ts";
 import type { Pool } from "./pool.ts";
 import { Problem } from "./problem.ts";
 
@@ -108,6 +109,7 @@ export function createLive({ pool, measures, viewers, warn }: LiveOptions): Live
     try {
       const current = pool();
       if (!current) throw notReady();
+      checkSignature(photo);
       const analysis = await current.analyse(photo, wishes);
       measures.frame("answered");
       measures.analysis("live", analysis);

@@ -41,16 +41,39 @@ export async function readPicture(
   if (body.length === 0) {
     throw new Problem(400, "empty", "The body is empty: send a picture.");
   }
-  switch (type) {
-    case "multipart/form-data":
-      return await fromForm(body, header);
-    case "text/plain":
-      return fromDataUrl(text(body));
-    case "application/json":
-      return fromDataUrl(parseJson(body).image);
-    default:
-      return body;
-  }
+  const picture = type === "multipart/form-data"
+    ? await fromForm(body, header)
+    : type === "text/plain"
+    ? fromDataUrl(text(body))
+    : type === "application/json"
+    ? fromDataUrl(parseJson(body).image)
+    : body;
+  checkSignature(picture);
+  return picture;
+}
+
+/** How files of the types that are taken begin, byte by byte; a dot stands for any byte. */
+const signatures = [
+  /^\xff\xd8\xff/, // JPEG
+  /^\x89PNG\r\n/,
+  /^GIF8[79]a/,
+  /^RIFF....WEBP/s,
+  /^(II[*+]\0|MM\0[*+])/, // TIFF, BigTIFF
+  /^....ftyp/s, // AVIF, HEIF
+];
+
+/**
+ * Keeps what is none of these from the decoder, which would otherwise try its other formats on it.
+ * @throws {Problem} 400
+ */
+export function checkSignature(picture: Uint8Array): void {
+  const start = String.fromCharCode(...picture.subarray(0, 12));
+  if (signatures.some((signature) => signature.test(start))) return;
+  throw new Problem(
+    400,
+    "unreadable",
+    "Cannot decode the picture: it is none of JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIF.",
+  );
 }
 
 async function fromForm(

@@ -20,6 +20,8 @@ export interface ServeOptions extends Address {
   /** Unless given, the one that the first model's faces were found with. */
   readonly detector?: NetworkName;
   readonly liveDetector: NetworkName;
+  /** Where the page computes. */
+  readonly mode: Service["mode"];
   readonly maxBodyBytes: number;
   readonly workers: number;
   readonly queue: number;
@@ -47,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const service: Service = {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
-    mode: "server",
+    mode: options.mode,
     report: judged.page !== undefined,
     maxBodyBytes,
   };

@@ -12,11 +12,11 @@ export interface Address {
 export interface Server {
   /** "http://127.0.0.1:8000" */
   readonly url: string;
-  /** Answers what was asked, up to a few seconds, and takes no more. */
+  /** Takes no more requests, and waits a few seconds at most for those that came to be answered. */
   stop(): Promise<void>;
 }
 
-/** Requests that are not answered this many ms after the stop are cut off. */
+/** Requests that are not answered this many ms after the stop are not waited for. */
 const grace = 3000;
 
 /** @throws if the port is taken or the host is not this machine's */
@@ -25,14 +25,12 @@ export function listen(
   { host, port, tls }: Address,
   warn: (text: string) => void,
 ): Server {
-  const cut = new AbortController();
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({
       hostname: host,
       port,
       ...tls,
-      signal: cut.signal,
       onListen: () => {},
       onError(error) {
         warn(`an error on our side: ${error instanceof Error ? error.stack : error}`);
@@ -46,9 +44,10 @@ export function listen(
   return {
     url: `${tls ? "https" : "http"}://${shown}:${server.addr.port}`,
     async stop() {
-      const timer = setTimeout(() => cut.abort(), grace);
-      await server.shutdown();
-      clearTimeout(timer);
+      let timer: ReturnType<typeof setTimeout>;
+      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, grace));
+      await Promise.race([server.shutdown(), late]);
+      clearTimeout(timer!);
     },
   };
 }

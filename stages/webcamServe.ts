@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
-import { all, defineStage } from "../runner/stage.ts";
+import { all, defineStage, pathParam } from "../runner/stage.ts";
 import { model, report } from "./artifacts.ts";
 
 const detectors = ["ssdMobilenetv1", "tinyFaceDetector"] as const;
@@ -12,11 +12,16 @@ export default defineStage({
   outputs: {},
   params: z.strictObject({
     host: z.string().min(1).default("127.0.0.1").describe(
-      "Address to listen on. 127.0.0.1 is for this machine alone; 0.0.0.0 lets others in",
+      "Address to listen on. 127.0.0.1 is for this machine alone; 0.0.0.0 lets in all who can reach " +
+        "it, without asking who they are. Browsers then give the camera only with tls",
     ),
     port: z.int().min(0).max(65535).default(8000).describe(
       "Port to listen on; 0 takes one that is free",
     ),
+    tls: z.strictObject({
+      cert: pathParam().describe("Certificate, a PEM file"),
+      key: pathParam().describe("Its private key, a PEM file"),
+    }).optional().describe("Serve by https: browsers give the camera to secure pages only"),
     detector: z.enum(detectors).optional().describe(
       "What finds faces in photos. Unless given, what found them for training, or ssdMobilenetv1 " +
         "where the data set itself said where they are",
@@ -44,6 +49,7 @@ export default defineStage({
   unaffecting: [
     "host",
     "port",
+    "tls",
     "detector",
     "liveDetector",
     "maxBodyMegabytes",
@@ -56,6 +62,7 @@ export default defineStage({
   service: true,
   async run({ models, reports }, params, context) {
     const { serve } = await import("../serving/serve.ts");
+    const { isLocal } = await import("../serving/guard.ts");
     const { readReports, readSources } = await import("../serving/served.ts");
     const judged = await readReports(reports.map(({ path }) => path));
     const sources = await readSources(models, judged.models);
@@ -68,8 +75,20 @@ export default defineStage({
           "serving does not apply: its predictions will be worse than its test says",
       );
     }
+    const { host, tls } = params;
+    const local = isLocal(host);
+    if (!local && !tls) {
+      context.warn(
+        `${host} lets in all who can reach it. Browsers give the camera to secure pages only: for ` +
+          "others than this machine, photos work and the camera does not. With a certificate it " +
+          "does: webcamServe.tls.cert and .key; for a try, make one with openssl req -x509 " +
+          "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
+      );
+    }
     const serving = await serve({
       ...params,
+      mode: "server",
+      tls: tls && { cert: await pem(tls.cert), key: await pem(tls.key) },
       sources,
       judged,
       backend: context.compute as Backend,
@@ -86,6 +105,18 @@ export default defineStage({
     }
   },
 });
+
+async function pem(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    throw new Error(
+      `Cannot serve by https: ${JSON.stringify(path)} cannot be read ` +
+        `(${(cause as Error).message}). See webcamServe.tls.`,
+      { cause },
+    );
+  }
+}
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

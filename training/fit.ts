@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../compute/mod.ts";
 import type { Backend } from "../compute/resolve.ts";
-import { readPreprocessing } from "../faces/preprocessing.ts";
+import type { Preprocessing } from "../faces/preprocessing.ts";
 import { NpyFile, readNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
 import type { EarlyStoppingOptions } from "./earlyStopping.ts";
@@ -55,7 +55,10 @@ export interface FitContext {
 /** Trains a network and writes a `model` artifact. */
 export async function fit(task: Fit, folders: FitFolders, context: FitContext): Promise<void> {
   const { params } = task;
-  const preprocessing = await readPreprocessing(folders.dataset);
+  // Only passed on: what would check it knows the detectors, on which no training depends.
+  const preprocessing: Preprocessing = JSON.parse(
+    await Deno.readTextFile(join(folders.dataset, "preprocessing.json")),
+  );
   const people = await readParquet(join(folders.dataset, "table.parquet"), {
     age: "int32",
     gender: "int32",

@@ -37,8 +37,8 @@ function controls(): void {
   shutter.disabled = state() !== "live";
   back.disabled = state() === "idle" || state() === "starting";
   back.textContent = state() === "still"
-    ? camera ? "Back to the camera" : "Start the camera"
-    : "Stop the camera";
+    ? camera ? "Back to camera" : "Start camera"
+    : "Stop camera";
 }
 
 // ---- The camera and its live view

@@ -42,7 +42,8 @@ function card(face: Face, i: number, count: number): HTMLElement {
   }
   const number = count > 1 ? `Face ${i + 1}, ` : "";
   figure.append(make("figcaption", {}, `${number}${size} × ${size} pixels`));
-  return make("li", { className: "face" }, figure, ...face.predictions.flatMap(shown));
+  const said = make("div", {}, ...face.predictions.flatMap(shown));
+  return make("li", { className: "face" }, figure, said);
 }
 
 /** A prediction: in words, then as bars of all classes or on a line of ages. */

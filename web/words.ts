@@ -49,7 +49,7 @@ export function worth({ metric, validation, test }: ServedModel): string {
   if (!test) {
     return `${
       told(value(validation.value))
-    } ${validation.images} faces that its training watched; ` +
+    } the ${validation.images} faces of its validation set; ` +
       "not tested on others";
   }
   const low = metric === "accuracy" ? String(Math.round(test.low * 100)) : test.low.toFixed(1);

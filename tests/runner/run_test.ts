@@ -1,0 +1,414 @@
+/** What runs again, what does not, and the reasons that a person is given. */
+import assert from "node:assert/strict";
+import { Project, stageUrl } from "./toy/project.ts";
+
+const CHAIN = `stages:
+  count: { to: 4 }
+  clamp: { inputs: { numbers: count }, max: 9 }
+  sum: { inputs: { numbers: clamp } }
+  compare:
+`;
+
+const all = (status: string) => ({
+  ...{ count: status, clamp: status, sum: status, compare: status },
+});
+
+Deno.test("a pipeline runs once", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const first = await project.run();
+  assert.deepEqual(first.statuses, all("ran"));
+  assert.equal(first.why.count, "it has not run yet");
+  assert.equal(await project.output(first, "compare", "comparison.txt"), "sum 10");
+  assert.deepEqual(first.report.metrics, { sum: { test: { loss: 10 } } });
+  const artifacts = await project.files();
+  const second = await project.run();
+  assert.deepEqual(second.statuses, all("cached"));
+  assert.deepEqual(second.report.metrics, first.report.metrics);
+  assert.deepEqual(await project.files(), artifacts);
+  assert.match(second.text, /^· count {4}cached\n/);
+  const files = second.text.match(/artifacts\/compare\/[0-9a-f]{16}\/comparison\/comparison.txt/);
+  assert.ok(files, second.text);
+});
+
+Deno.test("a parameter reruns its stage and those after it", async (t) => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  await t.step("with the reasons", async () => {
+    const { statuses, why, text } = await project.run({ set: ["count.to=5"] });
+    assert.deepEqual(statuses, all("ran"));
+    assert.equal(why.count, "count.to changed from 4 to 5");
+    assert.equal(why.clamp, "its input numbers changed");
+    assert.equal(why.compare, "its input totals of sum changed");
+    assert.match(
+      text,
+      /^> count {4}runs: count.to changed from 4 to 5\n✓ count {4}done in 0.\d s\n/,
+    );
+  });
+  await t.step("and what was there before is there again", async () => {
+    assert.deepEqual((await project.run()).statuses, all("cached"));
+  });
+  await t.step("but not when it cannot matter", async () => {
+    assert.deepEqual((await project.run({ set: ["count.label=hello"] })).statuses, all("cached"));
+  });
+  await t.step("nor when it says what is the default", async () => {
+    assert.deepEqual((await project.run({ set: ["sum.double=false"] })).statuses, all("cached"));
+  });
+});
+
+Deno.test("what comes out the same ends a rerun there", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const { statuses, why } = await project.run({ set: ["clamp.max=8"] });
+  assert.deepEqual(statuses, { count: "cached", clamp: "ran", sum: "cached", compare: "cached" });
+  assert.equal(why.clamp, "clamp.max changed from 9 to 8");
+});
+
+Deno.test("an id is only a name", async () => {
+  await using project = await Project.make({ "pipeline.yaml": "stages:\n  count:\n  sum:\n" });
+  await project.run();
+  await project.write({ "pipeline.yaml": "stages:\n  numbers: { use: count }\n  sum:\n" });
+  assert.deepEqual((await project.run()).statuses, { numbers: "cached", sum: "cached" });
+  await project.write({ "pipeline.yaml": "stages:\n  count:\n  sum: { use: crunch }\n" });
+  assert.equal((await project.run()).why.sum, "sum uses crunch instead of sum");
+});
+
+Deno.test("the seed counts where it is declared", async (t) => {
+  const yaml = "stages:\n  draw:\n  sum: { inputs: { numbers: draw } }\n  count:\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const first = await project.run();
+  assert.equal(await project.output(first, "sum", "total.txt"), "84");
+  await t.step("and is told", async () => {
+    const { statuses, why } = await project.run({ set: ["seed=7"] });
+    assert.deepEqual(statuses, { draw: "ran", sum: "ran", count: "cached" });
+    assert.equal(why.draw, "seed changed from 42 to 7");
+  });
+  await t.step("which may depend on parameters", async () => {
+    const set = ["draw.lucky=false"];
+    const { why } = await project.run({ set });
+    assert.equal(why.draw, "draw.lucky changed from true to false, seed changed from 7 to nothing");
+    const other = await project.run({ set: [...set, "seed=9"] });
+    assert.deepEqual(other.statuses, { draw: "cached", sum: "cached", count: "cached" });
+  });
+});
+
+Deno.test("a context refuses what was not declared", async () => {
+  await using project = await Project.make({ "pipeline.yaml": "stages: { sneak: }" });
+  for (const [what, flag] of [["seed", "seeded"], ["compute", "compute"]]) {
+    const { statuses, why } = await project.run({ set: [`sneak.what=${what}`] });
+    assert.deepEqual(statuses, { sneak: "failed" });
+    const told =
+      `Stage "sneak" reads context.${what} without declaring it: add ${flag}: true to its definition.`;
+    assert.equal(why.sneak, told);
+  }
+});
+
+Deno.test("the compute backend counts where it is declared, as resolved", async () => {
+  await using project = await Project.make({ "pipeline.yaml": "stages:\n  count:\n  crunch:\n" });
+  const first = await project.run();
+  assert.equal(await project.output(first, "crunch", "total.txt"), "wasm");
+  assert.equal((await project.run({ set: ["compute=wasm"] })).statuses.crunch, "cached");
+  const now = await project.run({ backend: "node" });
+  assert.deepEqual(now.statuses, { count: "cached", crunch: "ran" });
+  assert.equal(now.why.crunch, 'compute changed from "wasm" to "node"');
+});
+
+Deno.test("facts from outside count", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "stages:\n  readFile: { file: data.txt }\n  sum:\n",
+    ...{ "data.txt": "1 2", "copy/data.txt": "1 2" },
+  });
+  const first = await project.run();
+  assert.equal(await project.output(first, "sum", "total.txt"), "3");
+  assert.equal(
+    (await project.run({ set: ["readFile.file=copy/data.txt"] })).statuses.sum,
+    "cached",
+  );
+  await project.write({ "data.txt": "1 2 3" });
+  const now = await project.run();
+  assert.deepEqual([now.why.readFile, now.statuses.sum], ["data.txt changed", "ran"]);
+  await Deno.remove(project.path("data.txt"));
+  const gone = await project.run();
+  assert.match(gone.why.readFile!, /No such file or directory.*data\.txt/);
+  assert.equal(gone.report.ok, false);
+});
+
+/** A stage of its own module, which has a helper and some types. */
+const PLUGIN = `import { z } from "zod";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("./toy/stages.ts", import.meta.url).href}";
+import type { Row } from "./types.ts";
+import { many } from "./lib.ts";
+export default defineStage({
+  name: "own", summary: "Own", inputs: {}, outputs: { numbers },
+  params: z.strictObject({}),
+  async run(_, __, { outputs }) {
+    const row: Row = { n: many };
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", String(row.n));
+  },
+});
+`;
+
+Deno.test("code counts", async (t) => {
+  const deno = (yaml: string) => JSON.stringify({ imports: { zod: "npm:zod@4.6.7", yaml } });
+  const lock = (text: string) =>
+    JSON.stringify({ specifiers: { "npm:zod@4.6.7": text }, npm: { [`zod@${text}`]: {} } });
+  await using project = await Project.make({
+    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  own:\n  sum:\n",
+    "own.ts": PLUGIN,
+    "types.ts": "export interface Row { n: number }",
+    "lib.ts": "export const many = 3;",
+    "deno.json": deno("npm:yaml@2.9.1"),
+    "deno.lock": lock("4.6.7"),
+  });
+  await project.run();
+  const why = async (files: Record<string, string>) => {
+    await project.write(files);
+    const { why: { own, sum } } = await project.run();
+    return [own, sum];
+  };
+  await t.step("not comments, formatting, types and other packages", async () => {
+    const told = await why({
+      "own.ts": `// Mine.\n${PLUGIN.replaceAll("  ", "    ")}`,
+      "types.ts": "export interface Row { n: number; m?: string }",
+      "lib.ts": "/** Three. */\nexport const many: number = 3",
+      "deno.json": deno("npm:yaml@3.0.0"),
+    });
+    assert.deepEqual(told, ["cached", "cached"]);
+  });
+  await t.step("what a module imports", async () => {
+    const told = await why({ "lib.ts": "export const many = 4;" });
+    // The module in memory is still the old one, so the result is as it was.
+    assert.deepEqual(told, ["lib.ts changed", "cached"]);
+  });
+  await t.step("versions of packages", async () => {
+    const told = await why({ "deno.lock": lock("4.6.8") });
+    const zod = "zod changed from 4.6.7 to 4.6.8";
+    assert.deepEqual(told, [zod, zod]);
+  });
+  await t.step("all that differs, the first four by name", async () => {
+    const extra = ["a", "b", "c", "d"].map((name) => [`${name}.ts`, `export const ${name} = 1;`]);
+    const told = await why({
+      ...Object.fromEntries(extra),
+      "lib.ts": 'export * from "./a.ts"; export * from "./b.ts"; export * from "./c.ts";\n' +
+        'export * from "./d.ts"; export const many = 5;',
+    });
+    const [own] = told;
+    assert.equal(own, "lib.ts changed, a.ts is new, b.ts is new, c.ts is new and 1 more");
+  });
+});
+
+Deno.test("code that changes during a run counts in the next", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 3 }\n  slow: " +
+      "{ inputs: { numbers: count }, ms: 1 }\n  own:\n  sum: { inputs: { numbers: own } }\n",
+    "deno.json": '{"imports":{"zod":"npm:zod@4.6.7"}}',
+    "own.ts": PLUGIN,
+    "types.ts": "export interface Row { n: number }",
+    "lib.ts": "export const many = 3;",
+  });
+  // The edit falls between the start of the run and the stage's turn.
+  const running = project.run();
+  const until = Date.now() + 5000;
+  while (Date.now() < until) {
+    if (await Deno.stat(project.path("artifacts/count")).catch(() => undefined)) break;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await project.write({ "lib.ts": "export const many = 33;" });
+  assert.equal((await running).statuses.own, "ran");
+  assert.equal((await project.run()).why.own, "lib.ts changed");
+});
+
+Deno.test("a result that is damaged or gone is made again, and why is told", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const first = await project.run();
+  const outputs = (id: string) =>
+    Object.values(first.report.stages.find((stage) => stage.id === id)!.outputs)[0]!;
+  await Deno.writeTextFile(project.path(outputs("count"), "numbers.txt"), "1");
+  await Deno.remove(project.path(outputs("sum"), "total.txt"));
+  await Deno.remove(project.path(outputs("compare"), ".."), { recursive: true });
+  const { statuses, why } = await project.run();
+  assert.deepEqual(statuses, { count: "ran", clamp: "cached", sum: "ran", compare: "ran" });
+  assert.equal(why.count, "numbers/numbers.txt has another size");
+  assert.equal(why.sum, "total/total.txt is missing");
+  assert.equal(why.compare, "its last result is gone");
+  assert.deepEqual((await project.run()).statuses, all("cached"));
+});
+
+Deno.test("--dry-run tells what would run and leaves no result", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const empty = await project.run({ dryRun: true });
+  assert.equal(
+    empty.text,
+    `> count    runs: it has not run yet
+> clamp    runs: count will run before it
+> sum      runs: clamp will run before it
+> compare  runs: sum will run before it
+`,
+  );
+  assert.equal(empty.report.ok, true);
+  const left = (await project.files()).filter((name) => !name.startsWith(".cache/"));
+  assert.deepEqual(left, []);
+  await project.run();
+  const artifacts = await project.files();
+  const dry = await project.run({ dryRun: true, set: ["clamp.max=2", "sum.double=true"] });
+  assert.equal(
+    dry.text,
+    `· count    cached
+> clamp    runs: clamp.max changed from 9 to 2
+> sum      runs: sum.double changed from false to true
+> compare  runs: sum will run before it
+`,
+  );
+  assert.deepEqual(dry.statuses, {
+    ...{ count: "cached", clamp: "skipped", sum: "skipped", compare: "skipped" },
+  });
+  assert.deepEqual(await project.files(), artifacts);
+});
+
+Deno.test("parts of a pipeline", async (t) => {
+  await using project = await Project.make({ "pipeline.yaml": `${CHAIN}  draw:\n` });
+  const { statuses: nothing } = await project.run({ until: ["sum"] });
+  await t.step("--until runs a stage and what it needs", () => {
+    assert.deepEqual(nothing, {
+      ...{ count: "ran", clamp: "ran", sum: "ran", compare: "skipped", draw: "skipped" },
+    });
+  });
+  const set = ["count.to=6"];
+  await t.step("--only needs what comes before it", async () => {
+    const { report, why, statuses } = await project.run({ only: "sum", set });
+    assert.equal(report.ok, false);
+    assert.deepEqual([statuses.clamp, statuses.sum], ["skipped", "skipped"]);
+    assert.equal(
+      why.count,
+      "count has to run first (count.to changed from 4 to 6), and the command line leaves it out. " +
+        "Run it with --until count.",
+    );
+    assert.equal(why.sum, "clamp did not finish");
+  });
+  await t.step("--only runs one", async () => {
+    const { statuses } = await project.run({ only: "sum", set: ["sum.double=true"] });
+    assert.deepEqual(statuses, {
+      ...{ count: "cached", clamp: "cached", sum: "ran", compare: "skipped", draw: "skipped" },
+    });
+  });
+  await t.step("--from runs a stage and what needs it", async () => {
+    const { statuses } = await project.run({ from: "clamp", set: ["clamp.max=2"] });
+    assert.deepEqual(statuses, {
+      ...{ count: "cached", clamp: "ran", sum: "ran", compare: "ran", draw: "skipped" },
+    });
+  });
+  await t.step("--force runs what is there", async () => {
+    const { statuses, why } = await project.run({ force: ["count", "sum"] });
+    assert.deepEqual(statuses, {
+      ...{ count: "ran", clamp: "cached", sum: "ran", compare: "ran", draw: "ran" },
+    });
+    assert.deepEqual([why.count, why.sum], ["forced by --force", "forced by --force"]);
+  });
+});
+
+Deno.test("a forced stage that makes something else reruns what follows", async () => {
+  const yaml = "stages:\n  chance:\n  sum: { inputs: { numbers: chance } }\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const first = await project.run();
+  const before = await project.output(first, "sum", "total.txt");
+  const second = await project.run({ force: ["chance"] });
+  assert.deepEqual(second.statuses, { chance: "ran", sum: "ran" });
+  assert.notEqual(await project.output(second, "sum", "total.txt"), before);
+  assert.deepEqual((await project.run()).statuses, { chance: "cached", sum: "cached" });
+});
+
+Deno.test("a stage that fails", async (t) => {
+  const yaml = `stages:
+  count:
+  broken: { inputs: { numbers: count } }
+  sum: { inputs: { numbers: broken } }
+  draw:
+`;
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  await t.step("is told with its cause, and nothing of it appears", async () => {
+    const { text, statuses, report } = await project.run();
+    assert.equal(report.ok, false);
+    assert.deepEqual(statuses, { count: "ran", broken: "failed", sum: "skipped", draw: "skipped" });
+    assert.match(
+      text,
+      /✗ broken {2}failed: Cannot count "4": it is too large. Use 3.\n {2}because: the wind was from the east\n/,
+    );
+    assert.match(text, /- sum {5}skipped: broken did not finish\n- draw {4}skipped: an earlier /);
+    assert.deepEqual(report.stages[1]!.outputs, {});
+    const left = (await project.files()).filter((name) => /^(broken|\.work)\//.test(name));
+    assert.deepEqual(left, []);
+  });
+  await t.step("shows where in the code, if it is a mistake there", async () => {
+    const { text } = await project.run({ set: ["broken.how=bug"] });
+    assert.match(text, /failed: Cannot read properties of undefined.*\n +at .*toy\/stages\.ts/);
+  });
+  await t.step("goes on when it is mended", async () => {
+    const { statuses, why } = await project.run({ set: ["broken.how=never"] });
+    assert.deepEqual(statuses, { count: "cached", broken: "ran", sum: "ran", draw: "ran" });
+    assert.equal(why.broken, "it has not run yet");
+  });
+});
+
+Deno.test("a stage that is interrupted goes on where it was", async () => {
+  const yaml = "stages:\n  count: { to: 8 }\n  slow: { inputs: { numbers: count }, ms: 30 }\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const interrupt = new AbortController();
+  setTimeout(() => interrupt.abort(new Error("enough")), 150);
+  const first = await project.run({ signal: interrupt.signal });
+  assert.deepEqual([first.statuses.slow, first.why.slow], ["failed", "interrupted"]);
+  assert.match(first.text, /! slow {3}interrupted; the next run goes on from here\n/);
+  const dry = await project.run({ dryRun: true });
+  assert.equal(dry.why.slow, "runs: an earlier run of it was interrupted");
+  const second = await project.run();
+  assert.match(
+    second.text,
+    / {2}slow: goes on from an interrupted attempt\n {2}slow: \d of 8 were done\n/,
+  );
+  assert.equal(await project.output(second, "slow", "numbers.txt"), "1\n4\n9\n16\n25\n36\n49\n64");
+  assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
+});
+
+Deno.test("the record of a run says what it was made of", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run({ set: ["count.to=950"] });
+  const [name, ...others] = await project.files("artifacts/runs");
+  assert.deepEqual(others, []);
+  assert.match(name!, /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-pipeline-\d+\.json$/);
+  const run = JSON.parse(await Deno.readTextFile(project.path("artifacts/runs", name!)));
+  assert.deepEqual([run.pipeline, run.ok, run.seed], ["pipeline", true, 42]);
+  const [count, clamp] = run.stages;
+  assert.deepEqual(count.dependencies.params, { to: 950 });
+  assert.deepEqual(count.warnings, ["that is a lot"]);
+  assert.match(clamp.dependencies.inputs.numbers, /^[0-9a-f]{64}$/);
+  assert.ok("zod" in count.dependencies.packages, JSON.stringify(count.dependencies.packages));
+  assert.ok(Object.keys(count.dependencies.modules).some((file) => file.endsWith("toy/stages.ts")));
+  assert.equal(run.deno, Deno.version.deno);
+  assert.equal(count.fingerprint.length, 64);
+});
+
+Deno.test("two outputs of one stage both count", async () => {
+  const yaml = "stages:\n  count:\n  both:\n  compare:\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  await project.run();
+  const { statuses, why } = await project.run({ set: ["both.high=10"] });
+  assert.deepEqual(statuses, { count: "cached", both: "ran", compare: "ran" });
+  assert.equal(why.compare, "its input totals of both.high changed");
+});
+
+Deno.test("services start when what they need is there, and end with the run", async () => {
+  const yaml = "stages:\n  count:\n  sum:\n  greet:\n  draw:\n".replace(
+    "sum:",
+    "sum: { inputs: { numbers: count } }",
+  );
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const without = await project.run();
+  assert.equal(without.why.greet, "a service; deno task serve starts it");
+  const interrupt = new AbortController();
+  setTimeout(() => interrupt.abort(), 200);
+  const { text, report } = await project.run({ services: true, signal: interrupt.signal });
+  assert.match(text, / {2}greet: serving sum\n$/);
+  assert.equal(report.ok, true);
+  const broken = await project.run({ services: true, set: ["greet.fail=true"] });
+  assert.match(broken.text, /✗ greet {2}failed: the port is taken\n$/);
+  assert.equal(broken.report.ok, false);
+});

@@ -1,0 +1,176 @@
+/** A project in a temporary folder: its files, runs of its pipelines here or in a process. */
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { type Config, readConfig } from "../../../runner/config.ts";
+import { ConfigError } from "../../../runner/errors.ts";
+import { type Plan, plan } from "../../../runner/graph.ts";
+import { Locked } from "../../../runner/lockfile.ts";
+import { Modules } from "../../../runner/modules.ts";
+import { fromFileUrl, readTextIfThere } from "../../../runner/paths.ts";
+import { Registry } from "../../../runner/registry.ts";
+import { createReporter } from "../../../runner/reporter.ts";
+import { runPlan, type RunReport, type Selection } from "../../../runner/run.ts";
+import { parseOverride } from "../../../runner/source.ts";
+import { Store } from "../../../runner/store.ts";
+import { stages } from "./stages.ts";
+
+const repository = fromFileUrl(new URL("../../../", import.meta.url));
+const runner = join(repository, "runner/");
+
+/** URL to import `runner/stage.ts` from a module that a test writes. */
+export const stageUrl = new URL("../../../runner/stage.ts", import.meta.url).href;
+
+export interface RunOptions extends Selection {
+  /** As after --set. */
+  set?: readonly string[];
+  dryRun?: boolean;
+  services?: boolean;
+  signal?: AbortSignal;
+  backend?: string;
+}
+
+export interface Ran {
+  report: RunReport;
+  /** What a person would have seen. */
+  text: string;
+  /** Stage → status. */
+  statuses: Record<string, string>;
+  /** Stage → reason. */
+  why: Record<string, string>;
+}
+
+export interface Ended {
+  code: number;
+  out: string;
+  err: string;
+}
+
+export class Project implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  /** Makes a project of these files; it goes when it is disposed of. */
+  static async make(files: Record<string, string> = {}): Promise<Project> {
+    const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "project-" }));
+    const project = new Project(folder);
+    await project.write({ "deno.json": "{}", ...files });
+    return project;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  async write(files: Record<string, string>): Promise<void> {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(this.path(name)), { recursive: true });
+      await Deno.writeTextFile(this.path(name), text);
+    }
+  }
+
+  /** Reads a pipeline, as the command line does. */
+  async config(name = "pipeline.yaml", set: readonly string[] = [], user = "."): Promise<Config> {
+    return await readConfig(this.path(name), {
+      project: this.folder,
+      user: this.path(user),
+      registry: new Registry().add(stages),
+      overrides: set.map(parseOverride),
+    });
+  }
+
+  async plan(name = "pipeline.yaml", set: readonly string[] = []): Promise<Plan> {
+    return plan(await this.config(name, set));
+  }
+
+  /** The message of the ConfigError that a pipeline ends in. */
+  async mistakes(yaml: string, set: readonly string[] = [], user = "."): Promise<string> {
+    await this.write({ "pipeline.yaml": yaml });
+    try {
+      plan(await this.config("pipeline.yaml", set, user));
+    } catch (error) {
+      assert.ok(error instanceof ConfigError, String(error));
+      return error.message;
+    }
+    assert.fail("the pipeline is valid");
+  }
+
+  /** Runs a pipeline in this process. */
+  async run(
+    { set = [], dryRun, services, signal, backend, ...selection }: RunOptions = {},
+  ): Promise<
+    Ran
+  > {
+    const planned = await this.plan("pipeline.yaml", set);
+    let text = "";
+    const reporter = createReporter({
+      terminal: false,
+      colour: false,
+      columns: () => 80,
+      write: (added) => void (text += added),
+    });
+    const { imports = {} } = JSON.parse(await Deno.readTextFile(this.path("deno.json")));
+    const report = await runPlan(planned, selection, {
+      project: this.folder,
+      store: new Store(planned.artifacts),
+      modules: new Modules(this.folder, join(planned.artifacts, ".cache/modules.json"), imports),
+      locked: new Locked(await readTextIfThere(this.path("deno.lock"))),
+      uncounted: [runner],
+      resolveCompute: (wanted) =>
+        Promise.resolve({ backend: backend ?? (wanted === "auto" ? "wasm" : wanted), why: "" }),
+      reporter,
+      signal: signal ?? new AbortController().signal,
+    }, { dryRun, services });
+    const by = (key: "status" | "why") =>
+      Object.fromEntries(report.stages.map((stage) => [stage.id, stage[key]]));
+    return { report, text, statuses: by("status"), why: by("why") };
+  }
+
+  /** Text of a file of a stage's output, after a run. */
+  async output({ report }: Pick<Ran, "report">, id: string, file: string): Promise<string> {
+    const [folder] = Object.values(report.stages.find((stage) => stage.id === id)!.outputs);
+    return await Deno.readTextFile(this.path(folder!, file));
+  }
+
+  /** Paths of all files below a folder, from it, sorted. */
+  async files(folder = "artifacts"): Promise<string[]> {
+    const found: string[] = [];
+    const walk = async (path: string) => {
+      for await (const entry of Deno.readDir(this.path(folder, path))) {
+        const inner = path ? `${path}/${entry.name}` : entry.name;
+        if (entry.isDirectory) await walk(inner);
+        else found.push(inner);
+      }
+    };
+    if (await Deno.stat(this.path(folder)).catch(() => undefined)) await walk("");
+    return found.sort();
+  }
+
+  /** The toy program as a process. */
+  spawn(args: readonly string[], env: Record<string, string> = {}): Deno.ChildProcess {
+    return new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--allow-all", "--config"],
+        ...[join(repository, "deno.json"), join(repository, "tests/runner/toy/main.ts"), ...args],
+      ],
+      cwd: this.folder,
+      env: { TOY_PROJECT: this.folder, INIT_CWD: this.folder, ...env },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  }
+
+  /** Runs the toy program to its end. */
+  async cli(...args: string[]): Promise<Ended> {
+    return await ended(this.spawn(args));
+  }
+}
+
+export async function ended(child: Deno.ChildProcess): Promise<Ended> {
+  const { code, stdout, stderr } = await child.output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: decode(stdout), err: decode(stderr) };
+}

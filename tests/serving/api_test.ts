@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import * as z from "zod";
+import sharp from "sharp";
+import { openDetector } from "../../faces/detect.ts";
+import { findLabelledFace } from "../../faces/find.ts";
+import { toTensor } from "../../faces/resize.ts";
+import { type Analysis, analysis, health, problem, service } from "../../serving/api.ts";
+import { loadModel, predict } from "../../training/predict.ts";
+import { drawnFace, drawnGroup, preprocessing, type Service, startService } from "./fixture.ts";
+
+const people = [
+  { seed: 3, age: 8, gender: "male", left: 10, top: 20 },
+  { seed: 9, age: 71, gender: "female", left: 340, top: 190 },
+] as const;
+
+async function told(
+  response: Response,
+  status: number,
+): Promise<{ code: string; message: string }> {
+  const text = await response.text();
+  assert.equal(response.status, status, text);
+  assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
+  return problem.parse(JSON.parse(text)).error;
+}
+
+async function analysed(response: Response): Promise<Analysis> {
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return z.strictObject(analysis.shape).parse(JSON.parse(text));
+}
+
+/** The raw pixels of a data URL's PNG. */
+async function pixels(url: string): Promise<Uint8Array> {
+  const png = Uint8Array.fromBase64(url.slice(url.indexOf(",") + 1));
+  return Uint8Array.from(await sharp(png).raw().toBuffer());
+}
+
+Deno.test("POST /predict", async (t) => {
+  await using server = await startService();
+  const face = await drawnFace();
+  const step = (name: string, run: (server: Service) => Promise<void>) =>
+    t.step(name, () => run(server));
+
+  await step("finds every face, and says of each what every model says", async (server) => {
+    const group = await drawnGroup(people);
+    const { faces, width, height, detector, timings } = await analysed(
+      await server.predict(group, "image/png"),
+    );
+    assert.deepEqual({ width, height, detector }, {
+      width: 640,
+      height: 480,
+      detector: "tinyFaceDetector",
+    });
+    assert.equal(faces.length, 2);
+    for (const [i, { left, top }] of people.entries()) {
+      const centre = ({ box }: typeof faces[number]) => [
+        box.x + box.width / 2 - left - 128,
+        box.y + box.height / 2 - top - 128,
+      ];
+      const near = faces.some((face) => centre(face).every((off) => Math.abs(off) < 40));
+      assert.ok(near, `face ${i} is not where it was drawn`);
+    }
+    for (const { gender, age, predictions, crop } of faces) {
+      assert.deepEqual(predictions.map(({ model }) => model), ["ageRegression", "gender"]);
+      assert.deepEqual(age, predictions[0]);
+      assert.deepEqual(gender, predictions[1]);
+      assert.ok(age && "years" in age && age.error === 8.25);
+      const sum = gender!.classes.reduce((sum, { probability }) => sum + probability, 0);
+      assert.ok(Math.abs(sum - 1) < 1e-5);
+      assert.equal(crop, undefined);
+    }
+    const { queue, decode, detect, crop, predict, total } = timings;
+    assert.ok(queue + decode + detect + crop + predict <= total + 1);
+  });
+
+  await step("shows the networks the very bytes that training sees", async (server) => {
+    const detector = await openDetector("tinyFaceDetector", preprocessing.detector);
+    for (const seed of [1, 2, 3]) {
+      const photo = await drawnFace(seed, 20 + seed * 15, seed % 2 ? "female" : "male");
+      // The training path: the labelled face, its crop as it is kept on disk, its tensor.
+      const labelled = await findLabelledFace(
+        photo,
+        { middle: 1 / 1.8 },
+        detector,
+        preprocessing.crop,
+      );
+      assert.ok(labelled.crop);
+      const tensor = Uint8Array.from(await toTensor(labelled.crop, 32));
+      const { faces } = await analysed(await server.predict(photo, "image/png", "?crops=true"));
+      const served = await Promise.all(faces.map(({ crop }) => pixels(crop!)));
+      const same = served.findIndex((bytes) => bytes.every((byte, i) => byte === tensor[i]));
+      assert.ok(same >= 0, `the crop of face ${seed} differs from training's`);
+      assert.equal(served[same].length, 32 * 32 * 3);
+
+      const { model } = await loadModel(join(server.folder, "gender"));
+      const [female] = await predict(model, tensor);
+      assert.ok(Math.abs(faces[same].gender!.classes[0].probability - female) < 1e-6);
+      model.dispose();
+    }
+    detector.close();
+  });
+
+  await step("takes multipart, a data URL as text, as JSON and as a field", async (server) => {
+    const url = `data:image/png;base64,${face.toBase64()}`;
+    const form = (value: string | File) => {
+      const form = new FormData();
+      if (typeof value === "string") form.append("image", value);
+      else form.append("photo", value);
+      return form;
+    };
+    const bodies: [BodyInit, string?][] = [
+      [face, "image/png"],
+      [form(new File([face], "me.png", { type: "image/png" }))],
+      [form(url)],
+      [url, "text/plain"],
+      [JSON.stringify({ image: url }), "application/json; charset=utf-8"],
+    ];
+    const answers = [];
+    for (const [body, type] of bodies) {
+      const { faces } = await analysed(await server.predict(body, type));
+      answers.push(faces);
+    }
+    assert.equal(answers[0].length, 1);
+    for (const answer of answers) assert.deepEqual(answer, answers[0]);
+  });
+
+  await step("turns a photo upright and puts transparency on white", async (server) => {
+    const plain = await analysed(await server.predict(face, "image/png", "?crops=true"));
+    const turned = await sharp(face).rotate(90).png().withMetadata({ orientation: 8 }).toBuffer();
+    const upright = await analysed(
+      await server.predict(Uint8Array.from(turned), "image/png", "?crops=true"),
+    );
+    assert.equal(upright.faces[0].crop, plain.faces[0].crop);
+    const { data, info } = await sharp(face).ensureAlpha().raw().toBuffer({
+      resolveWithObject: true,
+    });
+    for (let i = 3; i < data.length; i += 4) if (i % 1024 < 120) data[i] = 0;
+    const raw = { width: info.width, height: info.height, channels: 4 } as const;
+    const clear = await sharp(data, { raw }).png().toBuffer();
+    const white = await sharp(clear).flatten({ background: "#ffffff" }).png().toBuffer();
+    const [a, b] = await Promise.all(
+      [clear, white].map(async (png) =>
+        (await analysed(await server.predict(Uint8Array.from(png), "image/png", "?crops=true")))
+          .faces
+      ),
+    );
+    assert.deepEqual(a, b);
+  });
+
+  await step("answers with no faces where there are none", async (server) => {
+    const create = { width: 300, height: 200, channels: 3, background: "#336699" } as const;
+    const empty = await sharp({ create }).jpeg().toBuffer();
+    const { faces } = await analysed(await server.predict(Uint8Array.from(empty), "image/jpeg"));
+    assert.deepEqual(faces, []);
+  });
+
+  await step("413: refuses a body over the limit, told or not", async (server) => {
+    const large = new Uint8Array(5_000_001);
+    assert.equal((await told(await server.predict(large, "image/png"), 413)).code, "too_large");
+    let sent = 0;
+    const endless = new ReadableStream({
+      pull(controller) {
+        if (++sent > 2000) controller.close();
+        else controller.enqueue(new Uint8Array(64_000));
+      },
+    });
+    const { message } = await told(await server.predict(endless, "image/png"), 413);
+    assert.match(message, /more than 5000000 bytes/);
+    assert.ok(sent < 1000, `${sent} parts were taken`);
+  });
+
+  await step("415: refuses other types", async (server) => {
+    for (const type of ["image/svg+xml", "application/octet-stream", "text/html", undefined]) {
+      const { code, message } = await told(await server.predict(face, type), 415);
+      assert.equal(code, "wrong_type");
+      assert.match(message, /image\/jpeg/);
+    }
+    const form = new FormData();
+    form.append("image", new File(["<svg/>"], "x.svg", { type: "image/svg+xml" }));
+    await told(await server.predict(form), 415);
+    await told(await server.predict("data:text/html;base64,PGI+", "text/plain"), 415);
+  });
+
+  await step("400: says what does not decode", async (server) => {
+    const cases: [BodyInit, string, RegExp][] = [
+      ["", "image/png", /empty/],
+      ["not a picture", "image/jpeg", /none of/],
+      [face.subarray(0, face.length >> 1), "image/png", /damaged or cut short/],
+      ["<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "image/png", /none of/],
+      ["%PDF-1.4", "image/jpeg", /none of/],
+      ["{", "application/json", /not JSON/],
+      ['{"picture": 1}', "application/json", /must be \{"image"/],
+      ["hello", "text/plain", /Expected a data URL/],
+      ["data:image/png;base64,!!", "text/plain", /not base64/],
+      ["data:image/png,abc", "text/plain", /Expected a data URL/],
+      ["nothing", "multipart/form-data; boundary=x", /multipart/],
+      ["nothing", "multipart/form-data", /multipart/],
+    ];
+    for (const [body, type, message] of cases) {
+      assert.match((await told(await server.predict(body, type), 400)).message, message);
+    }
+    const form = new FormData();
+    form.append("name", "no file");
+    assert.match((await told(await server.predict(form), 400)).message, /no file|data URL/);
+    await told(await server.predict(face, "image/png", "?crops=maybe"), 400);
+    await told(await server.predict(face, "image/png", "?other=1"), 400);
+  });
+
+  await step("400: refuses a bomb before it is decoded", async (server) => {
+    const side = 30_000;
+    const create = { width: side, height: 8, channels: 3, background: "#000" } as const;
+    const png = await sharp({ create }).png({ compressionLevel: 9 }).toBuffer();
+    // The header says 30,000 rows, as that of a true bomb of a few kilobytes does.
+    png.writeUInt32BE(side, 20);
+    png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
+    const before = Deno.memoryUsage().rss;
+    const { message } = await told(await server.predict(Uint8Array.from(png), "image/png"), 400);
+    assert.match(message, /30000 × 30000 pixels, more than the 64 million/);
+    assert.ok(Deno.memoryUsage().rss - before < 300e6);
+  });
+
+  await step("keeps answering after all of that", async (server) => {
+    assert.equal((await analysed(await server.predict(face, "image/png"))).faces.length, 1);
+    assert.deepEqual(server.warnings, []);
+  });
+});
+
+Deno.test("the other routes", async (t) => {
+  await using server = await startService({
+    models: ["ageBinary", "ageMulticlass"],
+    changes: { steps: ["blur sigma=1.5"] },
+  });
+
+  await t.step("GET /model says what is served", async () => {
+    const { models, mode, detectors } = z.strictObject(service.shape).parse(
+      await (await server.get("/model")).json(),
+    );
+    assert.deepEqual(models.map(({ id }) => id), ["ageBinary", "ageMulticlass"]);
+    assert.deepEqual(models[0].steps, ["blur sigma=1.5"]);
+    assert.deepEqual(models[0].trained.datasets, { sample: 256 });
+    assert.equal(models[0].test, null);
+    assert.equal(mode, "server");
+    assert.deepEqual(detectors, { photo: "tinyFaceDetector", live: "tinyFaceDetector" });
+  });
+
+  await t.step("of several age models the finest speaks", async () => {
+    const { faces } = await analysed(await server.predict(await drawnFace(), "image/png"));
+    assert.equal(faces[0].age?.model, "ageMulticlass");
+    assert.equal(faces[0].gender, undefined);
+    assert.equal(faces[0].predictions.length, 2);
+  });
+
+  await t.step("GET /health is 200 when /predict can answer", async () => {
+    const response = await server.get("/health");
+    assert.equal(response.status, 200);
+    assert.deepEqual(health.parse(await response.json()), { status: "ready" });
+  });
+
+  await t.step("GET /metrics speaks Prometheus", async () => {
+    await (await server.get("/no/such/place")).body?.cancel();
+    const response = await server.get("/metrics");
+    assert.match(response.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+    const text = await response.text();
+    for (const line of text.trimEnd().split("\n")) {
+      assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [0-9.e+-]+)$/);
+    }
+    assert.match(
+      text,
+      /^faces_http_requests_total\{route="\/predict",method="POST",status="200"\} 1$/m,
+    );
+    assert.match(text, /^faces_http_requests_total\{route="other",method="GET",status="404"\} 1$/m);
+    assert.match(text, /^faces_found_total\{view="photo"\} 1$/m);
+    assert.match(text, /^faces_ready 1$/m);
+  });
+
+  await t.step("GET /openapi.json describes every route, and no other", async () => {
+    const { openapi, paths, components } = await (await server.get("/openapi.json")).json();
+    assert.equal(openapi, "3.1.0");
+    assert.deepEqual(Object.keys(paths).sort(), [
+      "/health",
+      "/live",
+      "/metrics",
+      "/model",
+      "/predict",
+    ]);
+    const refs = JSON.stringify({ paths, components }).matchAll(/"\$ref":"([^"]+)"/g);
+    for (const [, ref] of refs) {
+      const name = ref.replace("#/components/schemas/", "");
+      assert.ok(name in components.schemas, ref);
+    }
+  });
+
+  await t.step("404 and 405 are JSON too", async () => {
+    assert.equal((await told(await server.get("/../deno.json"), 404)).code, "not_found");
+    for (const path of ["/web/main.ts", "/%2e%2e/deno.json", "/style.css/..%2f..%2fdeno.json"]) {
+      await told(await server.get(path), 404);
+    }
+    const response = await server.get("/predict");
+    assert.equal(response.headers.get("allow"), "POST");
+    await told(response, 405);
+    await told(await server.get("/model", { method: "DELETE" }), 405);
+  });
+
+  await t.step("every answer shuts the browser's doors", async () => {
+    for (const path of ["/", "/page.js", "/card", "/model", "/nowhere"]) {
+      const response = await server.get(path);
+      await response.body?.cancel();
+      const policy = response.headers.get("content-security-policy") ?? "";
+      assert.match(policy, /default-src 'none'/);
+      assert.doesNotMatch(policy, /unsafe-inline|'unsafe-eval'|\*/);
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.equal(response.headers.get("access-control-allow-origin"), null);
+    }
+  });
+
+  await t.step("403: pages from elsewhere, and names that only seem local", async () => {
+    const origin = { origin: "https://example.org" };
+    const { code } = await told(await server.get("/model", { headers: origin }), 403);
+    assert.equal(code, "wrong_origin");
+    const { port } = new URL(server.url);
+    const raw = async (host: string) => {
+      using connection = await Deno.connect({ port: Number(port) });
+      const request = `GET /model HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      await connection.write(new TextEncoder().encode(request));
+      const buffer = new Uint8Array(4096);
+      return new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+    };
+    assert.match(await raw("evil.example"), /^HTTP\/1\.1 403/);
+    assert.match(await raw(`127.0.0.1.evil.example:${port}`), /^HTTP\/1\.1 403/);
+    assert.match(await raw(`localhost:${port}`), /^HTTP\/1\.1 200/);
+  });
+
+  await t.step("the page's facts cannot end their script", async () => {
+    const html = await (await server.get("/")).text();
+    const [, json] = /<script type="application\/json" id="service">([\s\S]*?)<\/script>/.exec(
+      html,
+    )!;
+    assert.equal(JSON.parse(json).models.length, 2);
+    assert.doesNotMatch(json, /</);
+  });
+});
