@@ -13,6 +13,7 @@ import {
   type Backend,
   findInstallation,
   type Installation,
+  installCommand,
   notInstalled,
   optionalPackages,
 } from "./resolve.ts";
@@ -70,9 +71,9 @@ async function loadNode(backend: "node" | "node-gpu"): Promise<void> {
     await loadPackage(name, installation);
   } catch (cause) {
     throw new Error(
-      `Cannot compute on "${backend}": ${name} does not load (${(cause as Error).message}). ` +
-        `Its install script must have run: deno install --node-modules-dir=auto ` +
-        `--allow-scripts=npm:${name}. Or choose compute: wasm.`,
+      `Cannot compute on "${backend}": ${name} does not load (${firstLine(cause)}). ` +
+        `Its install script, which downloads TensorFlow, must have run. Install it again: ` +
+        `${installCommand(backend)}. Or choose compute: wasm.`,
       { cause },
     );
   }
@@ -84,10 +85,19 @@ async function loadNode(backend: "node" | "node-gpu"): Promise<void> {
   }
 }
 
+function firstLine(error: unknown): string {
+  return (error as Error).message.split("\n")[0].trim();
+}
+
 /** The name is a variable on purpose: Deno downloads what a literal import names. */
 async function loadPackage(name: string, installation: Installation): Promise<void> {
-  if (installation === "imports") await import(name);
-  else createRequire(import.meta.url)(name); // looks through the folders node_modules above
+  if (installation === "imports") {
+    await import(name);
+    return;
+  }
+  // By path: a name that deno.json knows too would lead to Deno's cache, where no script has run.
+  const folder = new URL(`../node_modules/${name}`, import.meta.url);
+  createRequire(import.meta.url)(fileURLToPath(folder));
 }
 
 /** tfjs-node 4.22 calls two functions that newer runtimes dropped from node:util. */

@@ -58,19 +58,27 @@ export async function findInstallation(
   root: URL = projectRoot,
 ): Promise<Installation | undefined> {
   const name = optionalPackages[backend];
+  // First the folder: only there do npm's install scripts run, and so only there is it whole.
+  const folder = await Deno.stat(new URL(`node_modules/${name}/package.json`, root)).catch(absent);
+  if (folder !== undefined) return "node_modules";
   const config = await Deno.readTextFile(new URL("deno.json", root)).catch(absent);
-  if (config !== undefined && config.includes(`"${name}":`)) return "imports";
-  const found = await Deno.stat(new URL(`node_modules/${name}/package.json`, root)).catch(absent);
-  return found === undefined ? undefined : "node_modules";
+  return config?.includes(`"${name}":`) ? "imports" : undefined;
+}
+
+/**
+ * How to install the package of an optional backend: into node_modules, where its script runs that
+ * downloads TensorFlow, and without a trace in the project's own files.
+ */
+export function installCommand(backend: OptionalBackend): string {
+  return `npm install --no-save --no-package-lock ${optionalPackages[backend]}@4.22.0`;
 }
 
 /** The error for a backend whose package is missing, with the way to get it. */
 export function notInstalled(backend: OptionalBackend): Error {
-  const name = optionalPackages[backend];
   return new Error(
-    `Cannot compute on "${backend}": ${name} is not installed, and is never downloaded unless ` +
-      `asked for. Run: deno install --node-modules-dir=auto --allow-scripts=npm:${name} ` +
-      `npm:${name}@4.22.0 (in ${fileURLToPath(projectRoot)}). Or choose compute: wasm.`,
+    `Cannot compute on "${backend}": ${optionalPackages[backend]} is not installed, and is never ` +
+      `downloaded unless asked for. Run: ${installCommand(backend)} (in ` +
+      `${fileURLToPath(projectRoot)}). Or choose compute: wasm.`,
   );
 }
 

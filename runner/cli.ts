@@ -107,6 +107,7 @@ export async function main(args: readonly string[], program: Program): Promise<n
   const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
   const complain = (text: string) =>
     createReporter(standardOutput("stderr")).line(`${reporter.paint.bad("error")}: ${text}`);
+  let pipeline = "";
   try {
     if (!isCommand(command)) {
       if (command === "" || command === "--help" || command === "help") {
@@ -118,6 +119,7 @@ export async function main(args: readonly string[], program: Program): Promise<n
       );
     }
     const { values, name } = readArguments(command, rest);
+    pipeline = name;
     if (values.help) {
       reporter.line(HELP[command]);
       return EXIT.ok;
@@ -130,7 +132,6 @@ export async function main(args: readonly string[], program: Program): Promise<n
       : "";
     complain(problems + tell(error));
     if (json) {
-      const pipeline = rest.find((word) => !word.startsWith("-")) ?? "";
       const report: RunReport = { pipeline, ok: false, seconds: 0, stages: [], metrics: {} };
       console.log(JSON.stringify({ ...report, error: explain(error) }));
     }

@@ -12,6 +12,9 @@ import type { Stage } from "./stage.ts";
 /** Keys of a stage in the YAML that are the runner's, not the stage's. */
 export const RESERVED = ["use", "inputs"] as const;
 
+/** What a stage may be called in a pipeline. */
+export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
+
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
@@ -210,7 +213,7 @@ async function readStage(
     problems.push({ at: source.at(at, key), message });
     return undefined;
   };
-  if (!/^[a-zA-Z][\w-]*$/.test(id)) {
+  if (!STAGE_ID.test(id)) {
     return report(
       path,
       `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`,

@@ -186,5 +186,5 @@ function fit(text: string, width: number): string {
     if (char !== undefined && ++seen > width) break;
     kept += escape ?? char;
   }
-  return seen > width ? `${kept}\x1b[0m` : kept;
+  return seen > width && kept.includes("\x1b") ? `${kept}\x1b[0m` : kept;
 }

@@ -1,6 +1,6 @@
 /** The stages' parameters as a JSON Schema, for completion in editors, and as Markdown. */
 import { z } from "zod";
-import { pipelineSchema } from "./config.ts";
+import { pipelineSchema, STAGE_ID } from "./config.ts";
 import type { Stage } from "./stage.ts";
 
 type Json = Record<string, unknown>;
@@ -10,7 +10,7 @@ type Json = Record<string, unknown>;
  */
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const names = stages.map((stage) => stage.name);
-  const top = z.toJSONSchema(pipelineSchema, { io: "input", target: "draft-7" }) as Json;
+  const top = toJson(pipelineSchema);
   const byUse = { $ref: "#/definitions/named" };
   return {
     ...top,
@@ -21,6 +21,8 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       stages: {
         type: "object",
         description: "Stage id → its parameters. The order does not matter",
+        minProperties: 1,
+        propertyNames: { pattern: STAGE_ID.source },
         properties: Object.fromEntries(names.map((name) => [name, {
           if: { type: "object", required: ["use"] },
           then: byUse,
@@ -45,20 +47,39 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   };
 }
 
-function stageSchema(stage: Stage): Json {
-  const { $schema: _, ...params } = z.toJSONSchema(stage.params, {
+/** What a person may write, and nothing that only the runner knows. */
+function toJson(schema: z.ZodType): Json {
+  return z.toJSONSchema(schema, {
     io: "input",
     target: "draft-7",
-  }) as Json;
+    override: ({ jsonSchema }) => void delete jsonSchema.path,
+  });
+}
+
+function stageSchema(stage: Stage): Json {
+  const { $schema: _, ...params } = toJson(stage.params);
   const inputs = Object.entries(stage.inputs).map(([name, input]) => {
     const [kind, takesAll] = "all" in input ? [input.all, true] : [input, false];
-    const text = `Where its ${kind.kind} comes from, if more than one stage makes one`;
-    const id = { type: "string", description: text };
-    return [name, takesAll ? { anyOf: [id, { type: "array", items: id }] } : id];
+    const id = { type: "string" };
+    return [
+      name,
+      takesAll
+        ? {
+          description: `Which stages its ${kind.kind} comes from; all that make one unless given`,
+          anyOf: [id, { type: "array", items: id }],
+        }
+        : {
+          description: `Where its ${kind.kind} comes from, if more than one stage makes one`,
+          ...id,
+        },
+    ];
   });
   return {
     ...params,
-    type: ["object", "null"],
+    // Nothing has to be written unless a parameter has no default.
+    type: Array.isArray(params.required) && params.required.length > 0
+      ? "object"
+      : ["object", "null"],
     description: stage.summary,
     properties: {
       use: { const: stage.name, description: `Which stage this is: ${stage.summary}` },
@@ -84,10 +105,10 @@ export function referenceMarkdown(stages: readonly Stage[]): string {
       "all" in input ? `every ${input.all.kind}` : input.kind
     );
     const makes = Object.values(stage.outputs).map((output) => output.kind);
-    const { properties = {}, required = [] } = z.toJSONSchema(stage.params, {
-      io: "input",
-      target: "draft-7",
-    }) as { properties?: Record<string, Json>; required?: string[] };
+    const { properties = {}, required = [] } = toJson(stage.params) as {
+      properties?: Record<string, Json>;
+      required?: string[];
+    };
     const rows = Object.entries(properties).flatMap(([name, schema]) =>
       parameterRows(name, schema, required.includes(name))
     );

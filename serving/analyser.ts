@@ -83,5 +83,5 @@ export async function openDetectors(
 async function dataUrl(tensor: Uint8Array, size: number): Promise<string> {
   const raw = { width: size, height: size, channels: 3 } as const;
   const png = await sharp(tensor, { raw }).png().toBuffer();
-  return `data:image/png;base64,${png.toString("base64")}`;
+  return `data:image/png;base64,${new Uint8Array(png).toBase64()}`;
 }

@@ -1,7 +1,11 @@
 /** The page's files, made once when the server starts; no path of a request reaches the disk. */
 import { createHash } from "node:crypto";
-import { bundle } from "./bundle.ts";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Setup } from "./analyser.ts";
+import { bundle, bundleCompute } from "./bundle.ts";
 import { card, type CardFacts } from "./card.ts";
+import { fillPage } from "./page.ts";
 
 export interface Asset {
   readonly body: Uint8Array<ArrayBuffer>;
@@ -18,6 +22,10 @@ export type Assets = ReadonlyMap<string, Asset>;
 export interface AssetOptions extends CardFacts {
   /** The report's page, if there is one. */
   readonly report?: string;
+  /** Whether the server listens on this machine alone. */
+  readonly local: boolean;
+  /** What is opened on the server, and in the page if that is to compute. */
+  readonly setup: Setup;
 }
 
 const web = new URL("../web/", import.meta.url);
@@ -25,7 +33,15 @@ const types = {
   html: "text/html; charset=utf-8",
   css: "text/css; charset=utf-8",
   js: "text/javascript; charset=utf-8",
+  json: "application/json",
   svg: "image/svg+xml",
+  wasm: "application/wasm",
+} as const;
+
+/** Where the detectors' weights are listed. */
+const manifests = {
+  ssdMobilenetv1: "@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json",
+  tinyFaceDetector: "@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json",
 } as const;
 
 /** The report brings its style along, and needs nothing else. */
@@ -35,20 +51,51 @@ const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 /** Reads and bundles the page. What it has to know of the service is written into it. */
 export async function buildAssets(options: AssetOptions): Promise<Assets> {
   const read = (name: string) => Deno.readTextFile(new URL(name, web));
-  // "<" would let "</script>" through.
-  const facts = JSON.stringify(options.service).replaceAll("<", "\\u003c");
-  const page = (await read("index.html")).replace('"{{service}}"', () => facts);
+  const page = fillPage(await read("index.html"), options.service, options.local);
   const assets = new Map([
     ["/", asset(types.html, page)],
     ["/style.css", asset(types.css, await read("style.css"))],
     ["/favicon.svg", asset(types.svg, await read("favicon.svg"))],
-    ["/page.js", asset(types.js, await bundle(new URL("main.ts", web)))],
+    ["/page.js", asset(types.js, await bundle("main.ts"))],
     ["/card", asset(types.html, card(options))],
   ]);
   if (options.report !== undefined) {
     const headers = { "content-security-policy": reportPolicy };
     assets.set("/report", asset(types.html, options.report, headers));
   }
+  if (options.service.mode === "browser") {
+    for (const [path, one] of await computing(options.setup)) assets.set(path, one);
+  }
+  return assets;
+}
+
+/** All that the page needs to compute: code, networks, and TensorFlow.js's WebAssembly. */
+async function computing(setup: Setup): Promise<Assets> {
+  const assets = new Map([["/compute.js", asset(types.js, await bundleCompute())]]);
+  const add = async (path: string, file: string) => {
+    const type = types[file.split(".").at(-1) as keyof typeof types] ?? "application/octet-stream";
+    assets.set(path, asset(type, await Deno.readFile(file)));
+  };
+  const models = [];
+  for (const [i, { path, ...model }] of setup.models.entries()) {
+    for (const name of ["model.json", "weights.bin", "training.json"]) {
+      await add(`/models/${i}/${name}`, join(path, name));
+    }
+    models.push({ ...model, path: `/models/${i}` });
+  }
+  for (const { name } of Object.values(setup.detectors)) {
+    const manifest = fileURLToPath(import.meta.resolve(manifests[name]));
+    for (const { paths } of JSON.parse(await Deno.readTextFile(manifest))) {
+      for (const path of paths) await add(`/detectors/${path}`, join(dirname(manifest), path));
+    }
+  }
+  // The plain one is for browsers without SIMD, such as Safari before 16.4.
+  for (const name of ["tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm.wasm"]) {
+    const file = import.meta.resolve(`@tensorflow/tfjs-backend-wasm/dist/${name}`);
+    await add(`/wasm/${name}`, fileURLToPath(file));
+  }
+  const written: Setup = { ...setup, backend: "wasm", models };
+  assets.set("/setup.json", asset(types.json, JSON.stringify(written)));
   return assets;
 }
 

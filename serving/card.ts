@@ -3,6 +3,7 @@ import { type Html, html } from "../evaluation/html.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import { drawnOnly, origin, percent, title, worth } from "../web/words.ts";
+import { drawnNotice } from "./page.ts";
 import type { ServedModel, Service } from "./api.ts";
 
 /** What the card is about. */
@@ -34,8 +35,7 @@ export function card({ service, preprocessing, judged }: CardFacts): string {
         <main class="document">
     <p><a href="/">Back to the camera</a></p>
     <h1>Model card</h1>
-    ${models.every(drawnOnly) && html`<p class="notice">These networks were trained on drawn faces.
-What they say about real people means nothing.</p>`}
+    ${models.every(drawnOnly) && drawnNotice}
     <h2>What it is for</h2>
     <p>To show, and to study, what small convolutional networks that are fed with faces of ${pixels} learn
     about gender and age from labelled pictures.</p>

@@ -65,6 +65,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       preprocessing,
     })),
   };
+  const local = isLocal(options.host);
   let opened: Pool | undefined;
   const pool = () => opened;
   const measures = createMeasures(pool);
@@ -74,6 +75,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     service,
     assets: await buildAssets({
       service,
+      local,
+      setup,
       preprocessing,
       judged: judged.models,
       report: judged.page,
@@ -81,7 +84,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     live,
     measures,
     limits: { bytes: maxBodyBytes, seconds: timeout },
-    local: isLocal(options.host),
+    local,
     warn,
   });
   // It listens at once: /health says that it is starting.

@@ -30,6 +30,11 @@ export default defineStage({
       "What finds faces in the live view, where speed counts: tinyFaceDetector takes a fifth of " +
         "ssdMobilenetv1's time and misses more",
     ),
+    mode: z.enum(["server", "browser"]).default("server").describe(
+      "Where the page computes. server: pictures are sent to the server. browser: the page loads " +
+        "the networks (some 3 MB, with ssdMobilenetv1 9) and no picture leaves it; /predict answers " +
+        "all the same",
+    ),
     maxBodyMegabytes: z.number().gt(0).max(200).default(20).describe(
       "Largest picture that is taken, in millions of bytes",
     ),
@@ -52,6 +57,7 @@ export default defineStage({
     "tls",
     "detector",
     "liveDetector",
+    "mode",
     "maxBodyMegabytes",
     "workers",
     "queue",
@@ -87,7 +93,6 @@ export default defineStage({
     }
     const serving = await serve({
       ...params,
-      mode: "server",
       tls: tls && { cert: await pem(tls.cert), key: await pem(tls.key) },
       sources,
       judged,

@@ -28,18 +28,20 @@ export class Adam {
   step(gradients: readonly tf.Tensor[]): void {
     this.steps++;
     const rate = this.learningRate * Math.sqrt(1 - BETA2 ** this.steps) / (1 - BETA1 ** this.steps);
-    for (const [i, variable] of this.#variables.entries()) {
-      const [mean, square] = tf.tidy(() => {
+    tf.tidy(() => {
+      // As tensors, once: a number would become one anew for each variable.
+      const [rateOfStep, toMean, toSquare, epsilon] = [rate, 1 - BETA1, 1 - BETA2, EPSILON]
+        .map((value) => tf.scalar(value));
+      for (const [i, variable] of this.#variables.entries()) {
         const gradient = gradients[i];
-        const mean = average(this.means[i], gradient, BETA1);
-        const square = average(this.squares[i], tf.square(gradient), BETA2);
-        const move = tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), EPSILON));
-        variable.assign(tf.sub(variable as tf.Tensor, move));
-        return [mean, square];
-      });
-      this.#replace(this.means, i, mean);
-      this.#replace(this.squares, i, square);
-    }
+        const mean = moved(this.means[i], gradient, toMean);
+        const square = moved(this.squares[i], tf.square(gradient), toSquare);
+        const step = tf.div(tf.mul(mean, rateOfStep), tf.add(tf.sqrt(square), epsilon));
+        variable.assign(tf.sub(variable as tf.Tensor, step));
+        this.#replace(this.means, i, mean);
+        this.#replace(this.squares, i, square);
+      }
+    });
   }
 
   /** Puts back what `steps`, `means` and `squares` were when a checkpoint was written. */
@@ -61,7 +63,7 @@ export class Adam {
   }
 }
 
-/** `old` moved towards `value`, keeping `share` of itself. */
-export function average(old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor {
-  return tf.add(old, tf.mul(tf.sub(value, old), 1 - share));
+/** `old` moved towards `value` by a share of the way. */
+export function moved(old: tf.Tensor, value: tf.Tensor, share: tf.Scalar | number): tf.Tensor {
+  return tf.add(old, tf.mul(tf.sub(value, old), share));
 }

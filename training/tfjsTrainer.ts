@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../compute/random.ts";
-import { Adam, average } from "./adam.ts";
+import { Adam, moved } from "./adam.ts";
 import type { BatchStatistics } from "./batchNorm.ts";
 import { forward } from "./forward.ts";
 import { type ImageSource, readBatch, toTensor } from "./images.ts";
@@ -48,8 +48,8 @@ export class TfjsTrainer implements Trainer {
       for (const [layer, { mean, variance }] of statistics) {
         const momentum = layer.getConfig().momentum as number;
         const [movingMean, movingVariance] = layer.nonTrainableWeights;
-        movingMean.write(average(movingMean.read(), mean, momentum));
-        movingVariance.write(average(movingVariance.read(), variance, momentum));
+        movingMean.write(moved(movingMean.read(), mean, 1 - momentum));
+        movingVariance.write(moved(movingVariance.read(), variance, 1 - momentum));
         tf.dispose([mean, variance]);
       }
       return { loss: value.dataSync()[0], metric };

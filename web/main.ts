@@ -5,9 +5,10 @@
 /// <reference lib="dom.asynciterable" />
 /// <reference lib="esnext" />
 import type { Analysis } from "../serving/api.ts";
-import { service, showAbout } from "./about.ts";
+import { service } from "./about.ts";
 import { type Camera, openCamera } from "./camera.ts";
 import { part } from "./dom.ts";
+import { openLocal } from "./local.ts";
 import type { LiveView, Predictor } from "./predictor.ts";
 import { remote } from "./remote.ts";
 import { clearResults, showResults } from "./results.ts";
@@ -22,7 +23,7 @@ const file = part<HTMLInputElement>("file");
 const message = part("message");
 const hud = part("hud");
 
-const predictor: Predictor = remote;
+const predictor: Predictor = service.mode === "browser" ? openLocal() : remote;
 let camera: Camera | undefined;
 let view: LiveView | undefined;
 /** Counts what the person asked for: an answer to something older is not shown. */
@@ -247,5 +248,4 @@ document.addEventListener("drop", (event) => {
 });
 
 startTheme();
-showAbout();
 controls();

@@ -56,7 +56,7 @@ Deno.test("resolveCompute() says how to get a package that is missing", async ()
   await inProject({}, async (root) => {
     await assert.rejects(
       resolveCompute("node-gpu", root),
-      /Cannot compute on "node-gpu": @tensorflow\/tfjs-node-gpu is not installed.*Run: deno install .*npm:@tensorflow\/tfjs-node-gpu@4\.22\.0/,
+      /Cannot compute on "node-gpu": @tensorflow\/tfjs-node-gpu is not installed.*Run: npm install --no-save .*@tensorflow\/tfjs-node-gpu@4\.22\.0/,
     );
     for (const backend of ["wasm", "cpu"] as const) {
       assert.equal((await resolveCompute(backend, root)).backend, backend);

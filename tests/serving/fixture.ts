@@ -151,14 +151,21 @@ export async function startService(
   };
 }
 
+/** Faces that are drawn already: it takes a while. */
+const drawn = new Map<string, Promise<Buffer>>();
+
 /** A drawn face, 256 × 256, as PNG. */
 export async function drawnFace(
   seed = 1,
   age = 30,
   gender: Gender = "female",
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const svg = faceSvg(drawTraits(random(seed, "face"), age, gender));
-  return Uint8Array.from(await sharp(new TextEncoder().encode(svg)).png().toBuffer());
+  const key = [seed, age, gender].join();
+  if (!drawn.has(key)) {
+    const svg = faceSvg(drawTraits(random(seed, "face"), age, gender));
+    drawn.set(key, sharp(new TextEncoder().encode(svg)).png().toBuffer());
+  }
+  return Uint8Array.from(await drawn.get(key)!);
 }
 
 /** Drawn faces side by side in one picture, 640 × 480, as PNG or JPEG. */

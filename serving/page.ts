@@ -1,0 +1,47 @@
+/** The page's HTML, with what it says of the service in place: nothing moves when its script starts. */
+import { type Child, html } from "../evaluation/html.ts";
+import { drawnOnly, origin, title, worth } from "../web/words.ts";
+import type { ServedModel, Service } from "./api.ts";
+
+/**
+ * Fills in `web/index.html`.
+ * @param local whether the server listens on this machine alone
+ */
+export function fillPage(template: string, service: Service, local: boolean): string {
+  const { models, mode, report } = service;
+  const parts: Record<string, Child> = {
+    where: mode === "browser"
+      ? "Pictures are analysed in this browser and do not leave it."
+      : local
+      ? "Pictures are analysed on this computer and not stored."
+      : "Pictures are sent to the server, analysed there and not stored.",
+    notice: models.every(drawnOnly) && drawnNotice,
+    models: models.map(about),
+    links: html`<a href="/card">model card</a>${
+      report && html`, <a href="/report">the whole report</a>`
+    } and <a href="/openapi.json">the API</a>`,
+  };
+  // "<" would let "</script>" through.
+  const facts = JSON.stringify(service).replaceAll("<", "\\u003c");
+  return template
+    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.text)
+    .replace('"{{service}}"', () => facts);
+}
+
+/** Said where no network has seen a real face. */
+export const drawnNotice = html`<p class="notice">These networks were trained on drawn faces. What
+they say about real people means nothing.</p>`;
+
+function about(model: ServedModel): Child {
+  return html`
+    <article class="model">
+      <h3>${title(model)}</h3>
+      <p>${capital(worth(model))}.</p>
+      <p>Trained with ${origin(model)} (${model.id}).</p>
+    </article>
+  `;
+}
+
+function capital(text: string): string {
+  return text[0].toUpperCase() + text.slice(1);
+}

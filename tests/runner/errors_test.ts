@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { ConfigError, didYouMean, explain, list, quote, tell } from "../../runner/errors.ts";
+
+Deno.test("didYouMean() offers near names and no others", () => {
+  const known = ["trainGender", "split", "test", "a", "by", "batchNormMomentum"];
+  const near: [string, string][] = [
+    ["tainGender", "trainGender"],
+    ["traingender", "trainGender"],
+    ["tset", "test"],
+    ["slit", "split"],
+    ["batchNormMomentun", "batchNormMomentum"],
+    ["batchMomentum", "batchNormMomentum"],
+  ];
+  for (const [typed, meant] of near) {
+    assert.equal(didYouMean(typed, known), ` Did you mean "${meant}"?`);
+  }
+  for (const typed of ["q", "evaluate", "xyz", "", "download"]) {
+    assert.equal(didYouMean(typed, known), "", typed);
+  }
+  assert.equal(didYouMean("x", []), "");
+});
+
+Deno.test("list() and quote() write what a person would", () => {
+  assert.deepEqual([[], ["a"], ["a", "b"], ["a", "b", "c"]].map((names) => list(names)), [
+    ...["", "a", "a and b", "a, b and c"],
+  ]);
+  assert.equal(list(["a", "b"], "or"), "a or b");
+  assert.deepEqual(["x", 1, null, [1], undefined].map(quote), [
+    '"x"',
+    "1",
+    "null",
+    "[1]",
+    "undefined",
+  ]);
+  assert.equal(quote("x".repeat(100)).length, 80);
+});
+
+Deno.test("explain() tells causes once", () => {
+  const cause = new Error("disk full", { cause: "no idea" });
+  assert.equal(
+    explain(new Error("cannot write", { cause })),
+    "cannot write\n  because: disk full\n  because: no idea",
+  );
+  assert.equal(
+    explain(new Error("cannot write: disk full", { cause: new Error("disk full") })),
+    "cannot write: disk full",
+  );
+  assert.equal(explain("text"), "text");
+});
+
+Deno.test("tell() shows the code only where it is to blame", () => {
+  assert.equal(tell(new Error("your fault")), "your fault");
+  assert.match(tell(new TypeError("our fault")), /^our fault\n +at .*errors_test\.ts/);
+});
+
+Deno.test("ConfigError shows the line and points at the place", () => {
+  const at = { text: "a.yaml:2:3", line: "  cuont:", column: 3 };
+  const error = new ConfigError([
+    { at, message: "no such stage" },
+    { at: { text: "--set a=1" }, message: "no such stage" },
+  ]);
+  assert.equal(
+    error.message,
+    "a.yaml:2:3: no such stage\n      cuont:\n      ^\n--set a=1: no such stage",
+  );
+});
