@@ -7,11 +7,15 @@ import type { Preprocessing } from "../faces/preprocessing.ts";
 import { NpyFile, readNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
 import type { EarlyStoppingOptions } from "./earlyStopping.ts";
+import { EngineTrainer } from "./engineTrainer.ts";
+import { UnsupportedNetwork } from "../engine/engine.ts";
 import { saveModel } from "./model.ts";
 import { classification, regression } from "./objective.ts";
 import { type TrainingRecord, writeRecord } from "./record.ts";
 import { type ClassRecord, targetOf } from "./targets.ts";
+import { TfjsTrainer } from "./tfjsTrainer.ts";
 import { train, type TrainOptions } from "./train.ts";
+import type { Trainer, TrainerOptions } from "./trainer.ts";
 
 /** What is trained. */
 export interface Fit {
@@ -82,6 +86,7 @@ export async function fit(task: Fit, folders: FitFolders, context: FitContext): 
       rows,
       ...params,
       seed: context.seed,
+      trainer: context.compute === "wasm" ? (options) => openTrainer(options, context) : undefined,
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
       signal: context.signal,
       progress: context.progress,
@@ -114,6 +119,17 @@ export async function fit(task: Fit, folders: FitFolders, context: FitContext): 
     );
   } finally {
     model.dispose();
+  }
+}
+
+/** The project's own engine where it knows the network's layers, else TensorFlow.js. */
+async function openTrainer(options: TrainerOptions, context: FitContext): Promise<Trainer> {
+  try {
+    return await EngineTrainer.open(options);
+  } catch (error) {
+    if (!(error instanceof UnsupportedNetwork)) throw error;
+    context.info(`${error.message}; it trains on TensorFlow.js, several times slower`);
+    return new TfjsTrainer(options);
   }
 }
 

@@ -21,14 +21,23 @@ export function imagesInMemory(bytes: Uint8Array, size: number): ImageSource {
   };
 }
 
+/** The bytes of the images of the given rows, [rows, height, width, 3]. */
+export function readBytes(images: ImageSource, rows: ArrayLike<number>): Uint8Array {
+  const length = images.shape.slice(1).reduce((product, size) => product * size, 1);
+  const bytes = new Uint8Array(rows.length * length);
+  for (let i = 0; i < rows.length; i++) bytes.set(images.read(rows[i], 1), i * length);
+  return bytes;
+}
+
 /** The images of the given rows as a tensor [rows, height, width, 3] of 0 to 1. */
 export function readBatch(images: ImageSource, rows: ArrayLike<number>): tf.Tensor4D {
   const [, height, width, channels] = images.shape;
-  const length = height * width * channels;
-  const pixels = new Float32Array(rows.length * length);
-  for (let i = 0; i < rows.length; i++) {
-    const bytes = images.read(rows[i], 1);
-    for (let j = 0, at = i * length; j < length; j++, at++) pixels[at] = bytes[j] / 255;
-  }
-  return tf.tensor4d(pixels, [rows.length, height, width, channels]);
+  return toTensor(readBytes(images, rows), [rows.length, height, width, channels]);
+}
+
+/** Bytes as a tensor of 0 to 1. */
+export function toTensor(bytes: Uint8Array, shape: [number, number, number, number]): tf.Tensor4D {
+  const pixels = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) pixels[i] = bytes[i] / 255;
+  return tf.tensor4d(pixels, shape);
 }

@@ -7,10 +7,11 @@ import {
   type EarlyStoppingOptions,
   type EarlyStoppingState,
 } from "./earlyStopping.ts";
-import { type ImageSource, readBatch } from "./images.ts";
+import { type ImageSource, readBytes } from "./images.ts";
 import type { Objective } from "./objective.ts";
 import type { EpochRecord } from "./record.ts";
-import { Mean, pick, Trainer, turn } from "./trainer.ts";
+import { TfjsTrainer } from "./tfjsTrainer.ts";
+import { Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 export interface TrainOptions {
   /** Has the initial weights, and in the end the trained ones. */
@@ -29,6 +30,8 @@ export interface TrainOptions {
   seed: number;
   /** Path of the checkpoint: written after each epoch, and where a training goes on if it is there. */
   checkpoint: string;
+  /** What computes the steps: TensorFlow.js on the open backend, unless given. */
+  trainer?: (options: TrainerOptions) => Promise<Trainer>;
   signal: AbortSignal;
   progress: {
     start(total: number, unit: string, done?: number): void;
@@ -62,7 +65,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     );
   }
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
-  const trainer = new Trainer(model, objective, learningRate);
+  const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
+  const trainer = await open({ model, objective, learningRate, batchSize });
   const history: EpochRecord[] = [];
   let best: Float32Array[] = [];
   try {
@@ -79,17 +83,25 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       const order = rows.train.slice();
       random(seed, "shuffle", epoch).shuffle(order);
       const mean = new Mean();
-      for (let step = 0; step < stepsPerEpoch; step++) {
+      const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
-        const result = trainer.step(
-          readBatch(images, batch),
-          pick(targets, batch),
+        return { images: readBytes(images, batch), targets: pick(targets, batch) };
+      };
+      let next = prepare(0);
+      for (let step = 0; step < stepsPerEpoch; step++) {
+        const batch = next;
+        const running = trainer.step(
+          batch.images,
+          batch.targets,
           (layer) => random(seed, "dropout", epoch, step, layer),
         );
+        // The next batch is read while this one is computed.
+        if (step < stepsPerEpoch - 1) next = prepare(step + 1);
+        const result = await running;
         if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
-        mean.add(result, batch.length);
+        mean.add(result, batch.targets.length);
         if (step < stepsPerEpoch - 1) progress.advance();
-        await turn(signal);
+        signal.throwIfAborted();
       }
 
       const validation = await trainer.validate(images, targets, rows.validation, signal);
@@ -105,7 +117,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       });
       if (stopper.update(history.at(-1)!)) best = trainer.weights();
       await writeCheckpoint<State>(options.checkpoint, {
-        state: { history, stopper: stopper.state, steps: trainer.optimizer.steps },
+        state: { history, stopper: stopper.state, steps: trainer.steps },
         arrays: trainer.save(best),
       });
       progress.advance(1, note(history.at(-1)!, epochs));
@@ -113,6 +125,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
     const { restoreBest } = earlyStopping;
     if (restoreBest) trainer.setWeights(best);
+    trainer.handBack();
     return {
       history,
       bestEpoch: stopper.state.bestEpoch,
@@ -120,7 +133,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
     };
   } finally {
-    trainer.optimizer.dispose();
+    await trainer.close();
   }
 }
 

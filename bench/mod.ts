@@ -1,0 +1,19 @@
+/**
+ * The project's figures, each measured beside its peer in one run:
+ *
+ *     deno task bench train --help
+ */
+const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
+  train: () => import("./train.ts"),
+};
+
+if (import.meta.main) {
+  const [name, ...args] = Deno.args;
+  const load = benches[name];
+  if (load === undefined) {
+    const known = Object.keys(benches).join(", ");
+    console.error(`Cannot measure "${name ?? ""}": there is no such bench. Take one of ${known}.`);
+    Deno.exit(2);
+  }
+  await (await load()).bench(args);
+}

@@ -1,0 +1,61 @@
+"""What the Python peers of the bench have in common: orders in, answers out."""
+
+import json
+import sys
+import time
+import traceback
+
+import numpy as np
+
+
+def draw(network, rows):
+    """Images as bytes, and labels."""
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8)
+    return images, rng.integers(0, 2 if network == "gender" else 90, rows)
+
+
+def peak_memory():
+    """The most memory that this process ever held, where the system tells."""
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def timed(step, count):
+    """Milliseconds of each of `count` calls."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def serve(prepare, fit, infer):
+    """Answers orders. `prepare(network, batch)` returns a function that takes one step."""
+    steps = {}
+    for line in sys.stdin:
+        order = json.loads(line)
+        op, network = order["op"], order.get("network")
+        try:
+            answer = {}
+            if op == "prepare":
+                step = steps[network, order["batch"]] = prepare(network, order["batch"])
+                timed(step, 15)
+            elif op == "steps":
+                answer["ms"] = timed(steps[network, order["batch"]], order["count"])
+            elif op == "fit":
+                answer["ms"] = fit(network, order["batch"], order["rows"], order["epochs"])
+            elif op == "infer":
+                answer["ms"] = infer(network, order["rows"])
+            elif op == "memory":
+                answer["bytes"] = peak_memory()
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), flush=True)

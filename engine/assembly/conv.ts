@@ -1,0 +1,194 @@
+/**
+ * Input and convolutions. An image that a convolution reads lies in memory with its padding, so
+ * that a window is `kernel height` runs of `kernel width * channels` contiguous floats.
+ *
+ * Kernels here take a range of images [from, to). A record's words are named where they are read;
+ * engine/plan.ts writes them in the same order.
+ */
+import { address, real, word } from "./simd";
+import { outerProducts, rowsTimesPanel } from "./gemm";
+
+/** Bytes to floats, divided by `divisor`, into the padded image. */
+export function inputBytes(r: usize, from: i32, to: i32): void {
+  const source = address(r, 3), rowLength = word(r, 4), height = word(r, 5);
+  const out = address(r, 6), outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  const divisor = real(r, 9), divisors = f32x4.splat(divisor);
+  for (let i = from; i < to; ++i) {
+    let s = source + <usize> (i * rowLength * height);
+    for (let y = 0; y < height; ++y) {
+      let o = out + <usize> i * outImage + <usize> y * outRow;
+      let n = rowLength;
+      for (; n >= 8; n -= 8) {
+        const words = v128.load_ext<u8>(s);
+        v128.store(o, f32x4.div(f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(words)), divisors));
+        v128.store(
+          o, f32x4.div(f32x4.convert_i32x4_u(i32x4.extend_high_i16x8_u(words)), divisors), 16,
+        );
+        s += 8;
+        o += 32;
+      }
+      for (; n > 0; --n) {
+        store<f32>(o, <f32> load<u8>(s) / divisor);
+        s += 1;
+        o += 4;
+      }
+    }
+  }
+}
+
+/** Floats, as they are, into the padded image. */
+export function inputFloats(r: usize, from: i32, to: i32): void {
+  const source = address(r, 3), rowBytes = <usize> word(r, 4) << 2, height = word(r, 5);
+  const out = address(r, 6), outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  for (let i = from; i < to; ++i) {
+    for (let y = 0; y < height; ++y) {
+      memory.copy(
+        out + <usize> i * outImage + <usize> y * outRow,
+        source + <usize> (i * height + y) * rowBytes,
+        rowBytes,
+      );
+    }
+  }
+}
+
+/**
+ * Convolution, bias and activation; also, with turned weights, the gradient of a convolution's
+ * input. `x` may be scratch of this thread, which holds the images of the range only.
+ */
+export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
+  const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5), xStep = <usize> word(r, 6);
+  const runs = word(r, 7), run = word(r, 8), jump = <usize> word(r, 9);
+  const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
+  const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
+  const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
+  const outStep = <usize> word(r, 19), kind = word(r, 20), alpha = real(r, 21);
+  const scratch = <usize> word(r, 22);
+  const x = scratch == 0
+    ? address(r, 3)
+    : address(r, 3) + <usize> thread * scratch - <usize> from * xImage;
+  const panelBytes = <usize> (runs * run) << 5;
+  const positions = (to - from) * height * width;
+  const xTurn = xRow - xStep * <usize> (width - 1), outTurn = outRow - outStep * <usize> (width - 1);
+  const xNext = xImage - xRow * <usize> (height - 1) - xStep * <usize> (width - 1);
+  const outNext = outImage - outRow * <usize> (height - 1) - outStep * <usize> (width - 1);
+  const first = x + <usize> from * xImage, firstOut = out + <usize> from * outImage;
+  for (let p = 0; p < panels; ++p) {
+    const panel = weights + <usize> p * panelBytes;
+    const bias = biases + <usize> p * biasStep;
+    // The windows in order, across rows and images, six at a time.
+    let a = first, o = firstOut + (<usize> p << 5);
+    let column = width, row = height, left = positions;
+    while (left > 0) {
+      if (column > 6) {
+        rowsTimesPanel(
+          a, a + xStep, a + 2 * xStep, a + 3 * xStep, a + 4 * xStep, a + 5 * xStep,
+          runs, run, jump, panel, bias, kind, alpha,
+          o, o + outStep, o + 2 * outStep, o + 3 * outStep, o + 4 * outStep, o + 5 * outStep,
+        );
+        a += 6 * xStep;
+        o += 6 * outStep;
+        column -= 6;
+        left -= 6;
+        continue;
+      }
+      let a1 = a, o1 = o, a2 = a, o2 = o, a3 = a, o3 = o, a4 = a, o4 = o, a5 = a, o5 = o;
+      const a0 = a, o0 = o;
+      // Past the last window, that one is computed again and written to the same place.
+      for (let n = 1; n <= 6; ++n) {
+        if (--left > 0) {
+          if (--column > 0) {
+            a += xStep;
+            o += outStep;
+          } else {
+            column = width;
+            if (--row > 0) {
+              a += xTurn;
+              o += outTurn;
+            } else {
+              row = height;
+              a += xNext;
+              o += outNext;
+            }
+          }
+        }
+        if (n == 1) { a1 = a; o1 = o; }
+        else if (n == 2) { a2 = a; o2 = o; }
+        else if (n == 3) { a3 = a; o3 = o; }
+        else if (n == 4) { a4 = a; o4 = o; }
+        else if (n == 5) { a5 = a; o5 = o; }
+      }
+      rowsTimesPanel(
+        a0, a1, a2, a3, a4, a5, runs, run, jump, panel, bias, kind, alpha, o0, o1, o2, o3, o4, o5,
+      );
+    }
+  }
+}
+
+/**
+ * Gradient of a convolution's weights and bias, summed over the images of one chunk. `out` holds
+ * the panels and behind them the bias, once for each chunk; the chunk's first range begins at zero.
+ */
+export function filterGradient(
+  r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool,
+): void {
+  const x = address(r, 3), xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
+  const xStep = <usize> word(r, 6), runs = word(r, 7), run = word(r, 8), jump = <usize> word(r, 9);
+  const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
+  const scratch = <usize> word(r, 14), dImage = <usize> word(r, 15), dRow = <usize> word(r, 16);
+  const dStep = <usize> word(r, 17);
+  const d = address(r, 13) + <usize> thread * scratch - <usize> from * dImage;
+  const partBytes = <usize> word(r, 19);
+  const out = address(r, 18) + <usize> chunk * partBytes;
+  const packed = address(r, 20) + <usize> thread * <usize> word(r, 21);
+  if (fresh) memory.fill(out, 0, partBytes);
+  // A few images at a time, so that they stay in the nearest cache while all panels pass.
+  const few = max(1, CACHE / (<i32> xImage + height * width * 32));
+  for (let i = from; i < to; i += few) {
+    panelGradients(
+      i, min(i + few, to), x, xImage, xRow, xStep, runs, run, jump, height, width, panels,
+      d, dImage, dRow, dStep, out, packed,
+    );
+  }
+}
+
+/** Bytes that stay in the nearest cache, with some room for other things. */
+// @ts-ignore: decorator
+@inline const CACHE = 27 * 1024;
+
+function panelGradients(
+  from: i32, to: i32, x: usize, xImage: usize, xRow: usize, xStep: usize,
+  runs: i32, run: i32, jump: usize, height: i32, width: i32, panels: i32,
+  d: usize, dImage: usize, dRow: usize, dStep: usize, out: usize, packed: usize,
+): void {
+  const panelBytes = <usize> (runs * run) << 5;
+  for (let p = 0; p < panels; ++p) {
+    // The panel's gradients, close together; their sum is the bias's.
+    const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
+    let s0 = v128.load(bias), s1 = v128.load(bias, 16);
+    let to8 = packed;
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < height; ++y) {
+        let at = d + (<usize> p << 5) + <usize> i * dImage + <usize> y * dRow;
+        for (let c = 0; c < width; ++c) {
+          const d0 = v128.load(at), d1 = v128.load(at, 16);
+          v128.store(to8, d0);
+          v128.store(to8, d1, 16);
+          s0 = f32x4.add(s0, d0);
+          s1 = f32x4.add(s1, d1);
+          at += dStep;
+          to8 += 32;
+        }
+      }
+    }
+    v128.store(bias, s0);
+    v128.store(bias, s1, 16);
+    let o = out + <usize> p * panelBytes;
+    for (let q = 0; q < runs; ++q) {
+      outerProducts(
+        x + <usize> q * jump + <usize> from * xImage, run, xImage, xRow, xStep,
+        packed, to - from, height, width, o,
+      );
+      o += <usize> run << 5;
+    }
+  }
+}

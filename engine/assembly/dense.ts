@@ -1,0 +1,169 @@
+/**
+ * Dense layers. One item is a panel of eight columns, for all rows of the batch, so that batch
+ * normalisation, dropout and the weights' gradient need nothing from other items.
+ */
+import {
+  activateGradient, address, C_KEY, madd, real, rowsNow, word,
+} from "./simd";
+import { matrixTimesPanel, outerProducts } from "./gemm";
+
+/** Four random words from four counters (the finaliser of MurmurHash3, twice keyed). */
+// @ts-ignore: decorator
+@inline function hash(counter: v128, key0: v128, key1: v128): v128 {
+  let x = i32x4.add(i32x4.mul(counter, i32x4.splat(0x9E3779B1)), key0);
+  x = v128.xor(x, i32x4.shr_u(x, 16));
+  x = i32x4.mul(x, i32x4.splat(0x85EBCA6B));
+  x = v128.xor(x, i32x4.shr_u(x, 13));
+  x = i32x4.mul(v128.xor(x, key1), i32x4.splat(0xC2B2AE35));
+  x = v128.xor(x, i32x4.shr_u(x, 16));
+  x = i32x4.mul(x, i32x4.splat(0x7FEB352D));
+  return v128.xor(x, i32x4.shr_u(x, 15));
+}
+
+/** Keeps a lane where its random word reaches `threshold` = rate * 2^32. */
+// @ts-ignore: decorator
+@inline function drop(
+  x: v128, element: i32, key0: v128, key1: v128, threshold: v128, factor: v128,
+): v128 {
+  const counter = i32x4.add(i32x4.splat(element), i32x4(0, 1, 2, 3));
+  return v128.and(f32x4.mul(x, factor), i32x4.ge_u(hash(counter, key0, key1), threshold));
+}
+
+/** Product with turned weights and no more: the gradient of a dense layer's input. */
+export function denseInputGradient(r: usize, item: i32): void {
+  const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), zeros = address(r, 6);
+  const out = address(r, 7), outRow = <usize> word(r, 8), xRow = <usize> word(r, 9);
+  matrixTimesPanel(
+    x, xRow, rowsNow(), inner, weights + <usize> (item * inner) * 32, zeros, 0, 0,
+    out + <usize> item * 32, outRow,
+  );
+}
+
+/**
+ * Product, bias, activation; then, where the layer has them, normalisation over the batch (or, in
+ * inference, by the moving statistics) and dropout.
+ */
+export function denseForward(r: usize, item: i32): void {
+  const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), bias = address(r, 6);
+  const activated = address(r, 7), rowBytes = <usize> word(r, 8);
+  const kind = word(r, 9), alpha = real(r, 10);
+  const out = address(r, 11), gamma = address(r, 12); // gamma 0: no normalisation
+  const rows = rowsNow();
+  const column = <usize> item * 32;
+  matrixTimesPanel(
+    x, <usize> word(r, 24), rows, inner, weights + <usize> (item * inner) * 32, bias + column,
+    kind, alpha, activated + column, rowBytes,
+  );
+  if (out == activated) return;
+  const beta = address(r, 13), movingMean = address(r, 14), movingVariance = address(r, 15);
+  const momentum = real(r, 16), epsilon = real(r, 17);
+  const means = address(r, 18), deviations = address(r, 19), training = word(r, 20) != 0;
+  const dropout = word(r, 21) != 0 && training;
+  const threshold = i32x4.splat(word(r, 21)), factor = f32x4.splat(real(r, 22));
+  const key0 = i32x4.splat(load<i32>(C_KEY) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(C_KEY, 4));
+  for (let half: usize = column; half < column + 32; half += 16) {
+    let scale = f32x4.splat(1), shift = f32x4.splat(0);
+    if (gamma != 0) {
+      let mean: v128, variance: v128;
+      if (training) {
+        const count = f32x4.splat(<f32> rows);
+        mean = f32x4.splat(0);
+        for (let i = 0; i < rows; ++i) {
+          mean = f32x4.add(mean, v128.load(activated + <usize> i * rowBytes + half));
+        }
+        mean = f32x4.div(mean, count);
+        variance = f32x4.splat(0);
+        for (let i = 0; i < rows; ++i) {
+          const e = f32x4.sub(v128.load(activated + <usize> i * rowBytes + half), mean);
+          variance = madd(e, e, variance);
+        }
+        variance = f32x4.div(variance, count);
+        const keep = f32x4.splat(momentum), take = f32x4.splat(<f32> 1 - momentum);
+        v128.store(
+          movingMean + half,
+          f32x4.add(f32x4.mul(v128.load(movingMean + half), keep), f32x4.mul(mean, take)),
+        );
+        v128.store(
+          movingVariance + half,
+          f32x4.add(f32x4.mul(v128.load(movingVariance + half), keep), f32x4.mul(variance, take)),
+        );
+      } else {
+        mean = v128.load(movingMean + half);
+        variance = v128.load(movingVariance + half);
+      }
+      const deviation = f32x4.div(
+        f32x4.splat(1), f32x4.sqrt(f32x4.add(variance, f32x4.splat(epsilon))),
+      );
+      v128.store(means + half, mean);
+      v128.store(deviations + half, deviation);
+      scale = f32x4.mul(v128.load(gamma + half), deviation);
+      shift = f32x4.sub(v128.load(beta + half), f32x4.mul(mean, scale));
+    }
+    for (let i = 0; i < rows; ++i) {
+      const at = <usize> i * rowBytes + half;
+      let y = v128.load(activated + at);
+      if (gamma != 0) y = madd(y, scale, shift);
+      if (dropout) y = drop(y, (i << 16) | <i32> (half >> 2), key0, key1, threshold, factor);
+      v128.store(out + at, y);
+    }
+  }
+}
+
+/**
+ * From the gradient of a block's output, in place, to that of its sum; then the gradients of
+ * gamma, beta, bias and the panel of weights.
+ */
+export function denseBackward(r: usize, item: i32, thread: i32): void {
+  const x = address(r, 3), inner = word(r, 4), d = address(r, 5), dWeights = address(r, 6);
+  const activated = address(r, 7), rowBytes = <usize> word(r, 8);
+  const kind = word(r, 9), alpha = f32x4.splat(real(r, 10));
+  const dBias = address(r, 11), gamma = address(r, 12), dGamma = address(r, 13);
+  const dBeta = address(r, 14), means = address(r, 18), deviations = address(r, 19);
+  const dropout = word(r, 21) != 0;
+  const threshold = i32x4.splat(word(r, 21)), factor = f32x4.splat(real(r, 22));
+  const key0 = i32x4.splat(load<i32>(C_KEY) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(C_KEY, 4));
+  const packed = address(r, 25) + <usize> thread * <usize> word(r, 26);
+  const rows = rowsNow();
+  const column = <usize> item * 32;
+  for (let half: usize = column; half < column + 32; half += 16) {
+    let scale = f32x4.splat(1), slope = f32x4.splat(0), offset = slope, mean = slope;
+    if (dropout || gamma != 0) {
+      let sum = f32x4.splat(0), product = sum;
+      if (gamma != 0) mean = v128.load(means + half);
+      for (let i = 0; i < rows; ++i) {
+        const at = <usize> i * rowBytes + half;
+        let g = v128.load(d + at);
+        if (dropout) {
+          g = drop(g, (i << 16) | <i32> (half >> 2), key0, key1, threshold, factor);
+          v128.store(d + at, g);
+        }
+        sum = f32x4.add(sum, g);
+        product = madd(g, f32x4.sub(v128.load(activated + at), mean), product);
+      }
+      if (gamma != 0) {
+        const deviation = v128.load(deviations + half), count = f32x4.splat(<f32> rows);
+        product = f32x4.mul(product, deviation);
+        v128.store(dGamma + half, product);
+        v128.store(dBeta + half, sum);
+        scale = f32x4.mul(v128.load(gamma + half), deviation);
+        slope = f32x4.neg(f32x4.div(f32x4.mul(f32x4.mul(scale, deviation), product), count));
+        offset = f32x4.neg(f32x4.div(f32x4.mul(scale, sum), count));
+      }
+    }
+    let bias = f32x4.splat(0);
+    for (let i = 0; i < rows; ++i) {
+      const at = <usize> i * rowBytes + half;
+      const y = v128.load(activated + at);
+      let g = v128.load(d + at);
+      if (gamma != 0) g = madd(g, scale, madd(f32x4.sub(y, mean), slope, offset));
+      g = activateGradient(g, y, kind, alpha);
+      bias = f32x4.add(bias, g);
+      v128.store(d + at, g);
+      v128.store(packed + <usize> i * 32 + (half - column), g);
+    }
+    v128.store(dBias + half, bias);
+  }
+  const panel = dWeights + <usize> (item * inner) * 32;
+  memory.fill(panel, 0, <usize> inner << 5);
+  outerProducts(x, inner, 0, 0, <usize> word(r, 24), packed, 1, 1, rows, panel);
+}

@@ -1,0 +1,118 @@
+/**
+ * The interpreter of plans. Every thread runs the same program over one shared memory; the items
+ * of a stage are drawn from a counter, and a barrier ends each stage. What an item computes does
+ * not depend on which thread drew it, so the number of threads does not show in the result.
+ */
+import { C_ARRIVED, C_GENERATION, C_THREADS, rowsNow, word } from "./simd";
+import { convolve, filterGradient, inputBytes, inputFloats } from "./conv";
+import {
+  finishGradient, finishStatistics, gradientSums, movingScale, normalisePool,
+  preActivationGradient, statistics,
+} from "./norm";
+import { denseBackward, denseForward, denseInputGradient } from "./dense";
+import { transformWeights, winograd, winogradGradient } from "./winograd";
+import { absoluteError, adam, crossEntropy, turn } from "./update";
+
+// @ts-ignore: decorator
+@inline const SPINS = 20000;
+
+/** Waits until all threads are here: a moment awake, then asleep. */
+function barrier(): void {
+  const threads = load<i32>(C_THREADS);
+  if (threads == 1) return;
+  const generation = atomic.load<i32>(C_GENERATION);
+  if (atomic.add<i32>(C_ARRIVED, 1) == threads - 1) {
+    atomic.store<i32>(C_ARRIVED, 0);
+    atomic.add<i32>(C_GENERATION, 1);
+    atomic.notify(C_GENERATION, -1);
+    return;
+  }
+  for (let n = SPINS; n > 0; --n) {
+    if (atomic.load<i32>(C_GENERATION) != generation) return;
+  }
+  while (atomic.load<i32>(C_GENERATION) == generation) {
+    atomic.wait<i32>(C_GENERATION, generation, -1);
+  }
+}
+
+/** A kernel over images [from, to); `fresh` and `last` at a chunk's first and last range. */
+function overImages(
+  r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
+): void {
+  switch (word(r, 0)) {
+    case 1: return inputBytes(r, from, to);
+    case 2: return inputFloats(r, from, to);
+    case 3: return convolve(r, from, to, thread);
+    case 4: return statistics(r, from, to);
+    case 5: return normalisePool(r, from, to);
+    case 6: return gradientSums(r, from, to);
+    case 7: return preActivationGradient(r, from, to, thread);
+    case 8: return filterGradient(r, from, to, thread, chunk, fresh);
+    case 9: return winograd(r, from, to, thread);
+    case 10: return winogradGradient(r, from, to, thread, chunk, fresh, last);
+    default: unreachable();
+  }
+}
+
+/** A kernel over one of its items. */
+function overItems(r: usize, item: i32, thread: i32): void {
+  switch (word(r, 0)) {
+    case 16: return finishStatistics(r, item);
+    case 17: return movingScale(r, item);
+    case 18: return finishGradient(r, item);
+    case 19: return denseForward(r, item);
+    case 20: return denseBackward(r, item, thread);
+    case 21: return denseInputGradient(r, item);
+    case 22: return crossEntropy(r);
+    case 23: return absoluteError(r);
+    case 24: return adam(r, item);
+    case 25: return turn(r, item);
+    case 26: return transformWeights(r, item);
+    default: unreachable();
+  }
+}
+
+// @ts-ignore: decorator
+@inline const RECORD: usize = 32 * 4;
+
+/**
+ * Runs the program at `at` as thread `thread`. A stage is a record of 32 words (1 images or 2
+ * items or 0 the end, number of chunks or items, images in a range, kernels, its counter) with the
+ * kernels' records behind it.
+ */
+export function run(at: usize, thread: i32): void {
+  for (;;) {
+    const kind = word(at, 0);
+    if (kind == 0) return;
+    const kernels = word(at, 3), first = at + RECORD, counter = <usize> word(at, 4);
+    if (kind == 1) {
+      const rows = rowsNow(), chunks = min(word(at, 1), rows), ranges = word(at, 2);
+      for (;;) {
+        const chunk = atomic.add<i32>(counter, 1);
+        if (chunk >= chunks) break;
+        const begin = chunk * rows / chunks, end = (chunk + 1) * rows / chunks;
+        for (let from = begin; from < end; from += ranges) {
+          const to = min(from + ranges, end);
+          for (let k = 0; k < kernels; ++k) {
+            overImages(
+              first + <usize> k * RECORD, from, to, thread, chunk, from == begin, to == end,
+            );
+          }
+        }
+      }
+    } else {
+      const items = word(at, 1);
+      for (;;) {
+        const item = atomic.add<i32>(counter, 1);
+        if (item >= items) break;
+        for (let k = 0; k < kernels; ++k) {
+          const r = first + <usize> k * RECORD;
+          const own = item - word(r, 1);
+          if (own >= 0 && own < word(r, 2)) overItems(r, own, thread);
+        }
+      }
+    }
+    barrier();
+    at = first + <usize> kernels * RECORD;
+  }
+}

@@ -1,0 +1,160 @@
+/** Losses, Adam and the turning of weights. */
+import {
+  address, C_BETA1, C_BETA2, C_EPSILON, C_KEEP_GRADIENTS, C_LOSS, C_METRIC, C_RATE, madd, real,
+  rowsNow, word,
+} from "./simd";
+
+/**
+ * Softmax and categorical cross-entropy, from the sums before the softmax. Writes probabilities
+ * and, if wanted, the gradient of the mean loss; adds up loss and right answers (the first of equal
+ * maxima counts, as in Keras). A label outside the classes (-1: none) costs and teaches nothing.
+ */
+export function crossEntropy(r: usize): void {
+  const x = address(r, 3), stride = <usize> word(r, 4) << 2, classes = word(r, 5);
+  const labels = address(r, 6), out = address(r, 7), gradient = address(r, 8);
+  const rows = rowsNow();
+  let loss: f64 = 0, right: f64 = 0;
+  for (let i = 0; i < rows; ++i) {
+    const at = x + <usize> i * stride, o = out + <usize> (i * classes) * 4;
+    const label = load<i32>(labels + (<usize> i << 2));
+    let top = load<f32>(at), best = 0;
+    for (let c = 1; c < classes; ++c) {
+      const v = load<f32>(at + (<usize> c << 2));
+      if (v > top) {
+        top = v;
+        best = c;
+      }
+    }
+    let sum: f64 = 0;
+    for (let c = 0; c < classes; ++c) sum += Math.exp(<f64> (load<f32>(at + (<usize> c << 2)) - top));
+    for (let c = 0; c < classes; ++c) {
+      const q = <usize> c << 2;
+      const p = <f32> (Math.exp(<f64> (load<f32>(at + q) - top)) / sum);
+      store<f32>(o + q, p);
+      if (gradient != 0) {
+        const t: f32 = c == label ? 1 : 0;
+        const g = label >= 0 && label < classes ? (p - t) / <f32> rows : 0;
+        store<f32>(gradient + <usize> i * stride + q, g);
+      }
+    }
+    if (label >= 0 && label < classes) {
+      loss += Math.log(sum) - <f64> (load<f32>(at + (<usize> label << 2)) - top);
+      if (best == label) right += 1;
+    }
+  }
+  store<f64>(C_LOSS, loss);
+  store<f64>(C_METRIC, right);
+}
+
+/** Mean absolute error over rows and columns; its gradient is 0 where the error is. */
+export function absoluteError(r: usize): void {
+  const x = address(r, 3), stride = <usize> word(r, 4) << 2, columns = word(r, 5);
+  const labels = address(r, 6), out = address(r, 7), gradient = address(r, 8);
+  const rows = rowsNow();
+  const share = <f32> 1 / <f32> (rows * columns);
+  let loss: f64 = 0;
+  for (let i = 0; i < rows; ++i) {
+    for (let c = 0; c < columns; ++c) {
+      const q = <usize> c << 2, o = <usize> (i * columns + c) << 2;
+      const y = load<f32>(x + <usize> i * stride + q);
+      const e = y - load<f32>(labels + o);
+      store<f32>(out + o, y);
+      loss += <f64> abs<f32>(e);
+      if (gradient != 0) {
+        let g = e; // a NaN stays one
+        if (e > 0) g = share;
+        else if (e < 0) g = -share;
+        store<f32>(gradient + <usize> i * stride + q, g);
+      }
+    }
+  }
+  store<f64>(C_LOSS, loss / <f64> columns);
+  store<f64>(C_METRIC, loss / <f64> columns);
+}
+
+/**
+ * One piece of the parameters: adds up the chunks' gradients if there are several, adds that of
+ * the L2 penalty, and steps as Keras's Adam does:
+ * `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`.
+ * The table holds for each item: weights, floats, part, parts' distance in bytes, parts, L2.
+ */
+export function adam(r: usize, item: i32): void {
+  const entry = address(r, 3) + <usize> item * 32;
+  const toM = address(r, 4), toV = address(r, 5), toG = address(r, 6), penalties = address(r, 7);
+  const onlyPenalty = word(r, 8) != 0;
+  let at = address(entry, 0);
+  let part = address(entry, 2);
+  const partStep = <usize> word(entry, 3), parts = rowsNow() < word(entry, 4)
+    ? rowsNow()
+    : word(entry, 4);
+  const l2 = real(entry, 5);
+  const end = at + (<usize> word(entry, 1) << 2);
+  const double = f32x4.splat(2 * l2);
+  const rate = f32x4.splat(load<f32>(C_RATE)), epsilon = f32x4.splat(load<f32>(C_EPSILON));
+  const take1 = f32x4.splat(load<f32>(C_BETA1)), take2 = f32x4.splat(load<f32>(C_BETA2));
+  const keep = load<i32>(C_KEEP_GRADIENTS) != 0;
+  let penalty: f64 = 0;
+  for (; at < end; at += 16) {
+    let w = v128.load(at);
+    if (l2 != 0) {
+      const q = f32x4.mul(w, w);
+      penalty += <f64> f32x4.extract_lane(q, 0) + <f64> f32x4.extract_lane(q, 1) +
+        <f64> f32x4.extract_lane(q, 2) + <f64> f32x4.extract_lane(q, 3);
+    }
+    if (onlyPenalty) continue;
+    let g: v128;
+    if (parts > 0) {
+      g = v128.load(part);
+      let p = part;
+      for (let n = 1; n < parts; ++n) {
+        p += partStep;
+        g = f32x4.add(g, v128.load(p));
+      }
+      part += 16;
+    } else {
+      g = v128.load(at + toG);
+    }
+    if (l2 != 0) g = madd(w, double, g);
+    if (keep) v128.store(at + toG, g);
+    let m = v128.load(at + toM), v = v128.load(at + toV);
+    m = madd(f32x4.sub(g, m), take1, m);
+    v = madd(f32x4.sub(f32x4.mul(g, g), v), take2, v);
+    v128.store(at + toM, m);
+    v128.store(at + toV, v);
+    w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
+    v128.store(at, w);
+  }
+  store<f64>(penalties + (<usize> item << 3), penalty * <f64> l2);
+}
+
+/** Transposes four vectors, `step` bytes apart, to `to`, also `step` apart. */
+// @ts-ignore: decorator
+@inline function transpose4(from: usize, to: usize): void {
+  const a = v128.load(from), b = v128.load(from, 32), c = v128.load(from, 64);
+  const d = v128.load(from, 96);
+  const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5), ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5), cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<f32>(ab0, cd0, 0, 1, 4, 5));
+  v128.store(to, v128.shuffle<f32>(ab0, cd0, 2, 3, 6, 7), 32);
+  v128.store(to, v128.shuffle<f32>(ab1, cd1, 0, 1, 4, 5), 64);
+  v128.store(to, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7), 96);
+}
+
+/**
+ * Turns weights for the gradient of the input: `[out / 8][taps][in][8]` to
+ * `[in / 8][taps reversed][out][8]`. One item is eight inputs. A dense layer has one tap.
+ */
+export function turn(r: usize, item: i32): void {
+  const weights = address(r, 3), taps = word(r, 4), inputs = word(r, 5), panels = word(r, 6);
+  const out = address(r, 7) + <usize> (item * taps * panels) * 256;
+  for (let t = 0; t < taps; ++t) {
+    for (let p = 0; p < panels; ++p) {
+      const from = weights + <usize> ((p * taps + t) * inputs + item * 8) * 32;
+      const to = out + <usize> ((taps - 1 - t) * panels + p) * 256;
+      transpose4(from, to);
+      transpose4(from + 16, to + 128);
+      transpose4(from + 128, to + 16);
+      transpose4(from + 144, to + 144);
+    }
+  }
+}

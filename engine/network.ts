@@ -1,0 +1,126 @@
+/** What the engine can train: a plain description of a sequential network. */
+
+/** L2 penalties: their sum of squares times this is part of the loss, as in Keras. */
+export interface Penalty {
+  kernel?: number;
+  bias?: number;
+}
+
+export type Layer =
+  | {
+    kind: "conv2d";
+    name: string;
+    filters: number;
+    kernelSize: readonly [number, number];
+    strides: readonly [number, number];
+    padding: "same" | "valid";
+    bias: boolean;
+    l2?: Penalty;
+  }
+  | { kind: "dense"; name: string; units: number; bias: boolean; l2?: Penalty }
+  | { kind: "relu" }
+  | { kind: "leakyRelu"; alpha: number }
+  | { kind: "batchNorm"; name: string; momentum: number; epsilon: number }
+  | {
+    kind: "maxPool";
+    poolSize: readonly [number, number];
+    strides: readonly [number, number];
+    padding: "same" | "valid";
+  }
+  | { kind: "flatten" }
+  | { kind: "dropout"; rate: number }
+  | { kind: "softmax" };
+
+/** `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. */
+export type Loss = "categoricalCrossentropy" | "meanAbsoluteError";
+
+export interface Network {
+  /** Height, width, channels. */
+  readonly input: readonly [number, number, number];
+  readonly layers: readonly Layer[];
+  readonly loss: Loss;
+}
+
+/** The network has something that the engine lacks; the message says what. */
+export class UnsupportedNetwork extends Error {
+  override name = "UnsupportedNetwork";
+}
+
+/** A convolution or dense layer with all that follows it up to the next one. */
+export interface Block {
+  readonly linear: Extract<Layer, { kind: "conv2d" | "dense" }>;
+  /** Slope for negative values: 0 for ReLU, undefined for none. */
+  readonly slope?: number;
+  readonly norm?: Extract<Layer, { kind: "batchNorm" }>;
+  readonly pool?: Extract<Layer, { kind: "maxPool" }>;
+  readonly dropout: number;
+}
+
+/** Groups layers into the blocks that the engine's kernels compute, or says why it cannot. */
+export function blocksOf(network: Network): Block[] {
+  const { layers, loss } = network;
+  const blocks: Block[] = [];
+  let at = 0;
+  let flat = false;
+  const refuse = (why: string): never => {
+    const layer = layers[at];
+    const what = layer ? `layer ${at + 1} (${layer.kind})` : "its end";
+    throw new UnsupportedNetwork(`The fast engine cannot train this network: ${what} ${why}`);
+  };
+  /** The layer at hand, if it is of this kind, and moves on. */
+  const take = <K extends Layer["kind"]>(kind: K) => {
+    const layer = layers[at];
+    if (layer?.kind !== kind) return undefined;
+    at++;
+    return layer as Extract<Layer, { kind: K }>;
+  };
+  let softmax = false;
+  while (at < layers.length) {
+    if (!flat && take("flatten")) {
+      flat = true;
+      continue;
+    }
+    const linear = take("conv2d") ?? take("dense");
+    if (!linear) {
+      return refuse("does not follow convolution or dense, activation, normalisation, pooling");
+    }
+    if (linear.kind === "conv2d" && flat) {
+      at--;
+      return refuse("is a convolution after Flatten");
+    }
+    if (linear.kind === "dense" && !flat) {
+      at--;
+      return refuse("is dense but nothing before it flattens the image");
+    }
+    let slope: number | undefined;
+    if (take("relu")) slope = 0;
+    else if (layers[at]?.kind === "leakyRelu") {
+      slope = take("leakyRelu")!.alpha;
+      if (!(slope > 0)) {
+        at--;
+        return refuse(`has a slope of ${slope}; it must be above 0`);
+      }
+    }
+    const norm = take("batchNorm");
+    const pool = linear.kind === "conv2d" ? take("maxPool") : undefined;
+    if (pool && pool.poolSize[0] * pool.poolSize[1] > 255) {
+      at--;
+      return refuse("pools more than 255 values at once");
+    }
+    const dropout = linear.kind === "dense" ? take("dropout")?.rate ?? 0 : 0;
+    blocks.push({ linear, slope, norm, pool, dropout });
+    if (linear.kind === "dense" && slope === undefined && !norm && !dropout && take("softmax")) {
+      softmax = true;
+      if (at < layers.length) return refuse("follows the softmax");
+    }
+  }
+  const last = blocks.at(-1);
+  if (!last || last.linear.kind !== "dense" || last.norm || last.dropout) {
+    return refuse("is not a dense layer with at most an activation");
+  }
+  if (loss === "categoricalCrossentropy" && !softmax) return refuse("is not a softmax");
+  if (loss !== "categoricalCrossentropy" && softmax) {
+    return refuse(`is a softmax, with which ${loss} is not computed`);
+  }
+  return blocks;
+}
