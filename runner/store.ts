@@ -56,6 +56,8 @@ export interface Attempt {
 }
 
 export class Store {
+  #tidied: Promise<void> | undefined;
+
   constructor(readonly folder: string) {}
 
   /** Where a result is, or would be. */
@@ -117,7 +119,7 @@ export class Store {
 
   /** Whether an interrupted attempt left something to go on from. */
   async interrupted(use: string, print: string): Promise<boolean> {
-    return (await folders(join(this.#work(use, print), "scratch"), true)).length > 0;
+    return await hasScratch(this.#work(use, print));
   }
 
   #work(use: string, print: string): string {
@@ -137,17 +139,13 @@ export class Store {
     const print = fingerprint(dependencies);
     const work = this.#work(stage.name, print);
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    await (this.#tidied ??= this.#tidy());
     const lock = await takeLock(`${work}.lock`, waiting, signal);
     const [scratch, result] = [join(work, "scratch"), join(work, "result")];
     const place = this.place(stage.name, print);
-    /** Leaves nothing of the attempt but what the next one can go on from. */
     const release = async () => {
       try {
-        await remove(result);
-        if (!await this.interrupted(stage.name, print)) {
-          await remove(work);
-          await Deno.remove(`${work}.lock`).catch(ignoreMissing);
-        }
+        await sweep(work);
       } finally {
         lock.close();
       }
@@ -191,6 +189,17 @@ export class Store {
     }
   }
 
+  /** Sweeps up after runs that were killed. What others are at work on is theirs. */
+  async #tidy(): Promise<void> {
+    for (const name of await entries(join(this.folder, ".work"))) {
+      if (!name.endsWith(".lock")) continue;
+      const path = join(this.folder, ".work", name);
+      const lock = await tryLock(path, false).catch(ignoreMissing);
+      if (!lock) continue;
+      await sweep(path.slice(0, -".lock".length)).finally(() => lock.close());
+    }
+  }
+
   /** Puts a whole result in its place. */
   async #keep(record: StageRecord, result: string, place: string, old: string): Promise<void> {
     const text = JSON.stringify(record, null, 2) + "\n";
@@ -227,7 +236,7 @@ function parseObject(text: string | undefined): Record<string, unknown> | undefi
   }
 }
 
-/** The kernel frees the lock when its holder dies, however it dies. */
+/** Takes a lock, or tells that it has to wait and does. */
 async function takeLock(
   path: string,
   waiting: () => void,
@@ -235,17 +244,28 @@ async function takeLock(
 ): Promise<Deno.FsFile> {
   for (let told = false;;) {
     signal.throwIfAborted();
-    const file = await Deno.open(path, { create: true, write: true, read: true });
-    if (await file.tryLock(true)) {
-      // The last holder may have removed the file between our opening and locking it.
-      const [ours, there] = [await file.stat(), await Deno.stat(path).catch(() => undefined)];
-      if (there && there.ino === ours.ino) return file;
-    } else if (!told) {
-      told = true;
-      waiting();
-    }
-    file.close();
+    const lock = await tryLock(path, true);
+    if (lock) return lock;
+    if (!told) waiting();
+    told = true;
     await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Takes a lock if nobody has it. The kernel frees it when its holder dies, however it dies. */
+async function tryLock(path: string, create: boolean): Promise<Deno.FsFile | undefined> {
+  for (;;) {
+    const file = await Deno.open(path, { create, write: true, read: true });
+    let ours = false;
+    try {
+      if (!await file.tryLock(true)) return undefined;
+      // The last holder may have removed the file between our opening and locking it.
+      const there = await Deno.stat(path).catch(ignoreMissing);
+      ours = there?.ino === (await file.stat()).ino;
+      if (ours) return file;
+    } finally {
+      if (!ours) file.close();
+    }
   }
 }
 
@@ -278,12 +298,24 @@ async function digestFile(path: string): Promise<{ size: number; sha256: string 
   return { size, sha256: hash.digest("hex") };
 }
 
-async function folders(path: string, files = false): Promise<string[]> {
+/** Leaves nothing of an attempt but what the next one can go on from. Its lock has to be held. */
+async function sweep(work: string): Promise<void> {
+  await remove(`${work}.old`);
+  await remove(join(work, "result"));
+  if (await hasScratch(work)) return;
+  await remove(work);
+  await Deno.remove(`${work}.lock`).catch(ignoreMissing);
+}
+
+async function hasScratch(work: string): Promise<boolean> {
+  return (await entries(join(work, "scratch"))).length > 0;
+}
+
+/** Names in a folder; none if it is not there. */
+async function entries(path: string): Promise<string[]> {
   const names: string[] = [];
   try {
-    for await (const entry of Deno.readDir(path)) {
-      if (files || entry.isDirectory) names.push(entry.name);
-    }
+    for await (const { name } of Deno.readDir(path)) names.push(name);
   } catch (error) {
     ignoreMissing(error);
   }
