@@ -158,6 +158,29 @@ Deno.test("many who make the same one after the other never meet", async () => {
   assert.deepEqual(await Array.fromAsync(Deno.readDir(project.path("artifacts/.work"))), []);
 });
 
+Deno.test("what killed runs left is swept up, but what can be gone on from", async () => {
+  await using toy = await open();
+  const { project, store, make, attempt } = toy;
+  const half = { "scratch/half": "", "result/numbers/numbers.txt": "" };
+  for (const [name, files] of Object.entries({ dead: {}, resumable: half, busy: half })) {
+    await project.write({ [`artifacts/.work/${name}.lock`]: "" });
+    await Deno.mkdir(project.path("artifacts/.work", name), { recursive: true });
+    for (const file of Object.keys(files)) {
+      await project.write({ [`artifacts/.work/${name}/${file}`]: "" });
+    }
+  }
+  await project.write({ "artifacts/.work/dead.old/numbers/numbers.txt": "" });
+  using busy = await Deno.open(project.path("artifacts/.work/busy.lock"), { write: true });
+  await busy.lock(true);
+  await make("1");
+  assert.deepEqual(await project.files("artifacts/.work"), [
+    ...["busy.lock", "busy/result/numbers/numbers.txt", "busy/scratch/half"],
+    ...["resumable.lock", "resumable/scratch/half"],
+  ]);
+  assert.deepEqual(await store.interrupted("count", "none"), false);
+  await (await attempt(2))[Symbol.asyncDispose]();
+});
+
 Deno.test("latest() remembers by pipeline, and what is gone", async () => {
   await using toy = await open();
   const { project, store, make, place } = toy;
