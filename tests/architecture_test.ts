@@ -12,10 +12,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   runner: [],
   formats: [],
   compute: [],
+  engine: [],
   faces: ["formats", "compute"],
   models: ["formats", "compute"],
   sample: ["formats", "compute"],
-  training: ["formats", "compute", "faces", "models"],
+  training: ["formats", "compute", "engine", "faces", "models"],
   evaluation: ["formats", "compute", "faces", "models", "training"],
   serving: ["formats", "compute", "faces", "models", "training", "evaluation"],
   web: ["formats", "compute", "faces", "models", "training", "serving"],
@@ -31,7 +32,7 @@ const FOR_ALL: Record<string, readonly string[]> = {
 
 /** Packages that take long to load, or open what a run with nothing to do does not need. */
 const HEAVY =
-  /^(@tensorflow\/|@vladmandic\/|sharp|esbuild|@observablehq\/|hono|puppeteer|onnx|linkedom)/;
+  /^(@tensorflow\/|@vladmandic\/|sharp|esbuild|assemblyscript|@observablehq\/|hono|puppeteer|onnx|linkedom)/;
 
 interface Import {
   from: string;
