@@ -119,6 +119,7 @@ class Run {
 
   async stages(dryRun: boolean): Promise<void> {
     const { paint, line } = this.#shop.reporter;
+    if (!dryRun) await this.#shop.store.tidy();
     // All code is looked at now: a module that is edited while an early stage computes for hours
     // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
     for (const { id, module } of this.#plan.stages) {

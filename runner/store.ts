@@ -56,8 +56,6 @@ export interface Attempt {
 }
 
 export class Store {
-  #tidied: Promise<void> | undefined;
-
   constructor(readonly folder: string) {}
 
   /** Where a result is, or would be. */
@@ -139,7 +137,6 @@ export class Store {
     const print = fingerprint(dependencies);
     const work = this.#work(stage.name, print);
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
-    await (this.#tidied ??= this.#tidy());
     const lock = await takeLock(`${work}.lock`, waiting, signal);
     const [scratch, result] = [join(work, "scratch"), join(work, "result")];
     const place = this.place(stage.name, print);
@@ -190,13 +187,16 @@ export class Store {
   }
 
   /** Sweeps up after runs that were killed. What others are at work on is theirs. */
-  async #tidy(): Promise<void> {
+  async tidy(): Promise<void> {
     for (const name of await entries(join(this.folder, ".work"))) {
       if (!name.endsWith(".lock")) continue;
       const path = join(this.folder, ".work", name);
-      const lock = await tryLock(path, false).catch(ignoreMissing);
-      if (!lock) continue;
-      await sweep(path.slice(0, -".lock".length)).finally(() => lock.close());
+      try {
+        const lock = await tryLock(path, false);
+        if (lock) await sweep(path.slice(0, -".lock".length)).finally(() => lock.close());
+      } catch {
+        // Gone meanwhile; or nothing can be written here, which whoever has to write will tell.
+      }
     }
   }
 

@@ -160,7 +160,7 @@ Deno.test("many who make the same one after the other never meet", async () => {
 
 Deno.test("what killed runs left is swept up, but what can be gone on from", async () => {
   await using toy = await open();
-  const { project, store, make, attempt } = toy;
+  const { project, store, attempt } = toy;
   const half = { "scratch/half": "", "result/numbers/numbers.txt": "" };
   for (const [name, files] of Object.entries({ dead: {}, resumable: half, busy: half })) {
     await project.write({ [`artifacts/.work/${name}.lock`]: "" });
@@ -172,7 +172,7 @@ Deno.test("what killed runs left is swept up, but what can be gone on from", asy
   await project.write({ "artifacts/.work/dead.old/numbers/numbers.txt": "" });
   using busy = await Deno.open(project.path("artifacts/.work/busy.lock"), { write: true });
   await busy.lock(true);
-  await make("1");
+  await store.tidy();
   assert.deepEqual(await project.files("artifacts/.work"), [
     ...["busy.lock", "busy/result/numbers/numbers.txt", "busy/scratch/half"],
     ...["resumable.lock", "resumable/scratch/half"],
