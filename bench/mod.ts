@@ -5,6 +5,7 @@
  */
 const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
   train: () => import("./train.ts"),
+  serve: () => import("./serve.ts"),
 };
 
 if (import.meta.main) {
