@@ -188,7 +188,7 @@ export class Store {
 
   /** Sweeps up after runs that were killed. What others are at work on is theirs. */
   async tidy(): Promise<void> {
-    for (const name of await entries(join(this.folder, ".work"))) {
+    for (const name of await entries(join(this.folder, ".work")).catch(() => [])) {
       if (!name.endsWith(".lock")) continue;
       const path = join(this.folder, ".work", name);
       try {
