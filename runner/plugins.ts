@@ -1,4 +1,5 @@
 /** Stages from outside: a file or an npm package whose default export is a stage, or a list of them. */
+import type { z } from "zod";
 import { fromFileUrl } from "./paths.ts";
 import type { StageSource } from "./registry.ts";
 import type { Stage } from "./stage.ts";
@@ -8,20 +9,28 @@ import type { Stage } from "./stage.ts";
  * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
  */
 export async function loadPlugin(specifier: string): Promise<StageSource[]> {
+  const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
   let module: { default?: unknown };
   try {
     module = await import(specifier);
   } catch (cause) {
-    const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
     throw new Error(`cannot load plugin "${name}"`, { cause });
   }
   const stages = [module.default].flat() as Stage[];
-  if (stages.length === 0) throw new Error(`plugin "${specifier}" has no stages in its list`);
+  if (stages.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
   return stages.map((stage) => {
     if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
       throw new Error(
-        `plugin "${specifier}" has no stage as its default export. ` +
+        `plugin "${name}" has no stage as its default export. ` +
           "Write: export default defineStage({ ... }).",
+      );
+    }
+    // `def` is zod's own account of a schema; of another major version it is not there.
+    const { type, catchall } = (stage.params as Partial<z.ZodObject>)?.def ?? {};
+    if (type !== "object" || catchall?._zod.def.type !== "never") {
+      throw new Error(
+        `stage "${stage.name}" of plugin "${name}" would let unknown parameters pass: ` +
+          "declare its params with z.strictObject of zod 4",
       );
     }
     return {

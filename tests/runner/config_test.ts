@@ -430,6 +430,16 @@ Deno.test("plugins", async (t) => {
     await says("plugins: [plugins/none.ts]\nstages: { count: }", none);
     await says("plugins: [plugins/empty.ts]\nstages: { count: }", /has no stages in its list/);
   });
+  await t.step("must refuse parameters that they do not know", async () => {
+    const loose = plugin("loose", "").replace("z.strictObject", "z.object");
+    await project.write({
+      "plugins/loose.ts": loose,
+      "plugins/old.ts": loose.replace(/params: .*,/, ""),
+    });
+    const told = /1:11: stage "loose" of plugin ".*" would let unknown parameters pass: declare/;
+    await says("plugins: [plugins/loose.ts]\nstages: { count: }", told);
+    await says("plugins: [plugins/old.ts]\nstages: { count: }", told);
+  });
   await t.step("cannot take a name twice", () =>
     says(
       "plugins: [./plugins/again.ts]\nstages:\n  count:",
