@@ -33,7 +33,8 @@ export interface ServeOptions extends Address {
 }
 
 export interface Serving {
-  readonly url: string;
+  /** Where it can be opened; the first one from this machine. */
+  readonly urls: Server["urls"];
   readonly service: Service;
   stop(): Promise<void>;
 }
@@ -100,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await stop();
     throw error;
   }
-  return { url: server.url, service, stop };
+  return { urls: server.urls, service, stop };
 }
 
 /** As the faces of training were found, or where their data set said so, the best of ours. */

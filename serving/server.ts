@@ -10,8 +10,8 @@ export interface Address {
 }
 
 export interface Server {
-  /** "http://127.0.0.1:8000" */
-  readonly url: string;
+  /** Where it can be opened, such as "http://127.0.0.1:8000"; the first one from this machine. */
+  readonly urls: readonly [string, ...string[]];
   /** Takes no more requests, and waits a few seconds at most for those that came to be answered. */
   stop(): Promise<void>;
 }
@@ -40,9 +40,13 @@ export function listen(
   } catch (cause) {
     throw new Error(`Cannot listen on ${host}, port ${port}: ${reason(cause as Error)}`, { cause });
   }
-  const shown = host.includes(":") ? `[${host}]` : host;
+  const urlOf = (address: string) => {
+    const shown = address.includes(":") ? `[${address}]` : address;
+    return `${tls ? "https" : "http"}://${shown}:${server.addr.port}`;
+  };
+  const [first, ...others] = addressesOf(host);
   return {
-    url: `${tls ? "https" : "http"}://${shown}:${server.addr.port}`,
+    urls: [urlOf(first), ...others.map(urlOf)],
     async stop() {
       let timer: ReturnType<typeof setTimeout>;
       const late = new Promise<void>((resolve) => timer = setTimeout(resolve, grace));
@@ -50,6 +54,15 @@ export function listen(
       clearTimeout(timer!);
     },
   };
+}
+
+/** The addresses that a host stands for, as far as people type them. */
+function addressesOf(host: string): [string, ...string[]] {
+  if (host !== "0.0.0.0" && host !== "::") return [host];
+  const others = Deno.networkInterfaces()
+    .filter(({ family, address }) => family === "IPv4" && !address.startsWith("127."))
+    .map(({ address }) => address);
+  return ["127.0.0.1", ...others];
 }
 
 function reason(error: Error): string {

@@ -103,7 +103,8 @@ export default defineStage({
       warn: (message) => context.warn(message),
     });
     try {
-      context.info(`${sources.map(({ id }) => id).join(", ")} at ${serving.url} (Ctrl-C stops)`);
+      const names = sources.map(({ id }) => id).join(", ");
+      context.info(`${names} at ${serving.urls.join(" and ")} (Ctrl-C stops)`);
       await aborted(context.signal);
     } finally {
       await serving.stop();

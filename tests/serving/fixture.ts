@@ -93,6 +93,7 @@ function centre(network: LayersModel, years: number): void {
 }
 
 export interface Service extends Serving, AsyncDisposable {
+  readonly url: string;
   /** Where its models are. */
   readonly folder: string;
   readonly warnings: string[];
@@ -132,9 +133,10 @@ export async function startService(
     warn: (message) => void warnings.push(message),
     ...options,
   });
-  const get = (path: string, init?: RequestInit) => fetch(new URL(path, serving.url), init);
+  const get = (path: string, init?: RequestInit) => fetch(new URL(path, serving.urls[0]), init);
   return {
     ...serving,
+    url: serving.urls[0],
     folder,
     warnings,
     get,

@@ -13,7 +13,7 @@ import { loadModel, predict } from "../../training/predict.ts";
 import { chromium, firefox, openChromium, screens, screenshot } from "./browser.ts";
 import { drawnFace, drawnGroup, type Service, startService, writeClip } from "./fixture.ts";
 
-const patience = { timeout: 30_000 };
+const patience = { timeout: 60_000 };
 
 /** Runs a test in Chromium, or says that there is none. */
 function inChromium(name: string, run: (t: Deno.TestContext) => Promise<void>): void {
