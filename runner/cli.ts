@@ -129,6 +129,8 @@ export async function main(args: readonly string[], program: Program): Promise<n
     }
     return await COMMANDS[command]({ values, name, program, reporter });
   } catch (error) {
+    // As in "deno task graph | head": nobody reads on.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
     const wrong = error instanceof ConfigError || error instanceof UsageError;
     const problems = error instanceof ConfigError && error.problems.length > 1
       ? `${error.problems.length} things are wrong:\n`
