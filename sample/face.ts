@@ -1,10 +1,13 @@
 /** A face as an SVG document. */
+import { drawEarrings, drawGlasses } from "./accessories.ts";
+import { drawBeard } from "./beard.ts";
+import { drawBody } from "./body.ts";
 import { random } from "../compute/random.ts";
 import { drawEyes } from "./eyes.ts";
 import { arrangeHair, drawHairBehind, drawHairFront } from "./hair.ts";
 import { measure } from "./head.ts";
-import { drawBeard, drawMouth } from "./mouth.ts";
-import { drawBackground, drawBody, drawEarrings, drawGlasses, drawLight } from "./scene.ts";
+import { drawMouth } from "./mouth.ts";
+import { drawBackground, drawLight } from "./scene.ts";
 import { drawEars, drawFace } from "./skin.ts";
 import { Drawing } from "./svg.ts";
 import type { Traits } from "./traits.ts";
