@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, didYouMean, explain, list, type Problem, quote } from "./errors.ts";
 import { wiringProblems } from "./graph.ts";
+import { problemsOf } from "./issues.ts";
 import { absolute, ignoreMissing, isUrl, readTextIfThere, short, toFileUrl } from "./paths.ts";
 import { loadPlugin } from "./plugins.ts";
 import type { Registry } from "./registry.ts";
@@ -271,110 +272,5 @@ function withPaths(
   if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
   return Object.fromEntries(
     Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),
-  );
-}
-
-/**
- * zod's issues as problems with a place, what was expected and the nearest name.
- * @param base where the validated value is in the YAML
- * @param more names beside the schema's own that its top level may have
- */
-function problemsOf(
-  error: z.ZodError,
-  source: ConfigSource,
-  base: Path,
-  schema: z.ZodObject,
-  more: readonly string[],
-): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
-    const inner = issue.path.map((part) => part as string | number);
-    const path = [...base, ...inner];
-    const name = [...base.slice(1), ...inner].join(".");
-    if (issue.code === "unrecognized_keys") {
-      const known = [...keysAt(schema, inner), ...(inner.length === 0 ? more : [])];
-      return issue.keys.map((key) => ({
-        at: source.at([...path, key], true),
-        message: `${name || "a pipeline"} has no ${quote(key)}.${didYouMean(key, known)} ` +
-          (known.length > 0 ? `It has ${list(known)}.` : ""),
-      }));
-    }
-    const value = valueAt(source.values, path);
-    const got = value === undefined
-      ? "it is missing"
-      : value === null
-      ? "it is empty"
-      : `got ${quote(value)}`;
-    const hint = typeof value === "string" ? didYouMean(value, choices(issue)) : "";
-    return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
-  });
-}
-
-/** The keys of the object that a schema has at a path, under any optional or default. */
-function keysAt(schema: z.ZodType, path: Path): string[] {
-  const { innerType } = schema.def as { innerType?: z.ZodType };
-  if (innerType) return keysAt(innerType, path);
-  const shape = (schema as Partial<z.ZodObject>).shape;
-  if (!shape) return [];
-  if (path.length === 0) return Object.keys(shape);
-  const next = shape[path[0]!] as z.ZodType | undefined;
-  return next ? keysAt(next, path.slice(1)) : [];
-}
-
-/** The words that would have been right. */
-function choices(issue: z.core.$ZodIssue): string[] {
-  if (issue.code === "invalid_value") return issue.values.map(String);
-  if (issue.code !== "invalid_union") return [];
-  const { options = [] } = issue as { options?: readonly unknown[] };
-  return [...options.map(String), ...issue.errors.flat().flatMap(choices)];
-}
-
-/** zod's names of types in the words of people who write YAML. */
-const TYPES: Record<string, string> = {
-  string: "a text",
-  number: "a number",
-  int: "a whole number",
-  boolean: "true or false",
-  array: "a list",
-  object: "a map of names to values",
-  record: "a map of names to values",
-};
-
-function expectation(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return `expected ${TYPES[issue.expected] ?? issue.expected}`;
-    case "invalid_value":
-      return `expected ${list(issue.values.map(quote), "or")}`;
-    case "too_small":
-      return `expected ${
-        bound(issue.origin, issue.inclusive ? "at least" : "more than", issue.minimum)
-      }`;
-    case "too_big":
-      return `expected ${
-        bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum)
-      }`;
-    case "invalid_union": {
-      // No errors: the key that tells the members apart has none of their values.
-      const ways = issue.errors.length > 0
-        ? issue.errors.flat().map((inner) => expectation(inner).replace(/^expected /, ""))
-        : choices(issue).map(quote);
-      return `expected ${list([...new Set(ways)], "or")}`;
-    }
-    default:
-      return issue.message;
-  }
-}
-
-function bound(origin: string, relation: string, limit: number | bigint): string {
-  const [one, many] =
-    { string: [" character", " characters"], array: [" item", " items"] }[origin] ??
-      ["", ""];
-  return `${relation} ${limit}${limit === 1 ? one : many}`;
-}
-
-function valueAt(values: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, part) => (value as Record<string | number, unknown> | null | undefined)?.[part],
-    values,
   );
 }
