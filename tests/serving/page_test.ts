@@ -360,18 +360,18 @@ inChromium("mode browser: no picture leaves it, and it says what the server says
           const tensor = await pixels(face.crop!);
           const [female] = await predict(model, tensor);
           assert.ok(Math.abs(face.gender!.classes[0].probability - female) < 1e-3);
-          // The same PNG: other decoders, detectors' inputs and crops that differ by a little.
+          // The same PNG: what is reduced is so to the byte, what is enlarged almost.
           const other = theirs.faces[i];
           for (const side of ["x", "y", "width", "height"] as const) {
-            assert.ok(Math.abs(face.box[side] - other.box[side]) < 2, side);
+            assert.ok(Math.abs(face.box[side] - other.box[side]) < 0.1, side);
           }
           const there = await pixels(other.crop!);
           const off = tensor.reduce((sum, byte, j) => sum + Math.abs(byte - there[j]), 0);
-          assert.ok(off / tensor.length < 3, `crops differ by ${off / tensor.length} of 255`);
+          assert.ok(off / tensor.length < 0.1, `crops differ by ${off / tensor.length} of 255`);
           const probability = other.gender!.classes[0].probability;
-          assert.ok(Math.abs(face.gender!.classes[0].probability - probability) < 0.02);
+          assert.ok(Math.abs(face.gender!.classes[0].probability - probability) < 1e-3);
           assert.ok("years" in face.age! && "years" in other.age!);
-          assert.ok(Math.abs(face.age.years - other.age.years) < 1);
+          assert.ok(Math.abs(face.age.years - other.age.years) < 0.05);
         }
       }
       model.dispose();
