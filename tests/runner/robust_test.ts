@@ -1,6 +1,6 @@
 /** Signals, kills, two runs at once, disks that are full and folders that refuse. */
 import assert from "node:assert/strict";
-import { ended, Project } from "./toy/project.ts";
+import { ended, Project, reading } from "./toy/project.ts";
 import { random } from "../../compute/random.ts";
 
 const SLOW = (ms: number, to = 20) =>
@@ -15,16 +15,6 @@ const TOTAL = "2870";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until the slow stage has done some of its numbers. */
-async function underWay(project: Project, least = 1): Promise<void> {
-  for (let tries = 0; tries < 1000; tries++) {
-    const all = await project.files().catch(() => []);
-    if (all.filter((name) => /^\.work\/slow-.*\/scratch\/\d+$/.test(name)).length >= least) return;
-    await pause(10);
-  }
-  assert.fail("the slow stage does not get on");
-}
-
 async function totalOf(project: Project, out: string): Promise<string> {
   const { stages } = JSON.parse(out) as { stages: { id: string; outputs: { total: string } }[] };
   const { outputs } = stages.find(({ id }) => id === "sum")!;
@@ -38,9 +28,9 @@ Deno.test({
   ignore: windows,
   async fn() {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      await using project = await Project.make({ "pipeline.yaml": SLOW(40) });
+      await using project = await Project.make({ "pipeline.yaml": SLOW(150) });
       const child = project.spawn(["run", "pipeline"]);
-      await underWay(project, 2);
+      await project.underWay(2);
       child.kill(signal);
       const { code, out, err } = await ended(child);
       assert.deepEqual([code, err], [130, ""]);
@@ -48,7 +38,7 @@ Deno.test({
       assert.match(out, /! slow {5}interrupted; the next run goes on from here\n/);
       assert.match(out, /- sum {6}skipped: the run was interrupted\n/);
       assert.match(out, /\ninterrupted after \d\.\d s: 1 ran\n$/);
-      const next = await project.cli("run", "pipeline", "--json");
+      const next = await project.cli("run", "pipeline", "--json", "--set", "slow.ms=0");
       assert.equal(next.code, 0, next.err);
       assert.match(next.err, /> slow {5}runs: an earlier run of it was interrupted\n/);
       assert.match(next.err, /slow: \d+ of 20 were done\n/);
@@ -61,18 +51,14 @@ Deno.test({
   name: "SIGINT twice stops at once",
   ignore: windows,
   async fn() {
-    await using project = await Project.make({ "pipeline.yaml": SLOW(5000) });
-    const child = project.spawn(["run", "pipeline", "--set", "slow.ms=60000"]);
-    const result = ended(child);
-    for (let tries = 0; tries < 1000; tries++) {
-      if ((await project.files().catch(() => [])).some((name) => name.startsWith("count/"))) break;
-      await pause(10);
-    }
-    await pause(100);
+    await using project = await Project.make({ "pipeline.yaml": SLOW(60_000) });
+    const child = project.spawn(["run", "pipeline"]);
+    const stdout = reading(child);
+    await stdout.until("> slow");
     child.kill("SIGINT");
-    await pause(100);
+    await stdout.until("stopping after the step at hand");
     child.kill("SIGINT");
-    const { code, out } = await result;
+    const { code, out } = await stdout.rest();
     assert.equal(code, 130);
     assert.match(out, /stopping after the step at hand .*\n$/);
   },
@@ -82,22 +68,18 @@ Deno.test({
   name: "SIGINT ends a service well, and what runs before it with 130",
   ignore: windows,
   async fn() {
-    await using project = await Project.make({ "pipeline.yaml": `${SLOW(30)}  greet:\n` });
+    await using project = await Project.make({ "pipeline.yaml": `${SLOW(150)}  greet:\n` });
     const first = project.spawn(["serve"]);
-    await underWay(project);
+    await project.underWay();
     first.kill("SIGINT");
     assert.equal((await ended(first)).code, 130);
 
     const second = project.spawn(["serve", "--set", "slow.ms=0"]);
-    const reader = second.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let out = "";
-    while (!out.includes("greet: serving sum")) {
-      out += (await reader.read()).value ?? assert.fail(out);
-    }
+    const stdout = reading(second);
+    await stdout.until("greet: serving sum");
     second.kill("SIGINT");
-    for (let next = await reader.read(); !next.done; next = await reader.read()) out += next.value;
-    await second.stderr.cancel();
-    assert.equal((await second.status).code, 0, out);
+    const { code, out } = await stdout.rest();
+    assert.equal(code, 0, out);
     assert.match(out, /slow: \d+ of 20 were done/);
   },
 });

@@ -350,16 +350,18 @@ Deno.test("a stage that fails", async (t) => {
 });
 
 Deno.test("a stage that is interrupted goes on where it was", async () => {
-  const yaml = "stages:\n  count: { to: 8 }\n  slow: { inputs: { numbers: count }, ms: 30 }\n";
+  const yaml = "stages:\n  count: { to: 8 }\n  slow: { inputs: { numbers: count }, ms: 100 }\n";
   await using project = await Project.make({ "pipeline.yaml": yaml });
   const interrupt = new AbortController();
-  setTimeout(() => interrupt.abort(new Error("enough")), 150);
-  const first = await project.run({ signal: interrupt.signal });
+  const running = project.run({ signal: interrupt.signal });
+  await project.underWay(2);
+  interrupt.abort(new Error("enough"));
+  const first = await running;
   assert.deepEqual([first.statuses.slow, first.why.slow], ["failed", "interrupted"]);
   assert.match(first.text, /! slow {3}interrupted; the next run goes on from here\n/);
   const dry = await project.run({ dryRun: true });
   assert.equal(dry.why.slow, "runs: an earlier run of it was interrupted");
-  const second = await project.run();
+  const second = await project.run({ set: ["slow.ms=0"] });
   assert.match(
     second.text,
     / {2}slow: goes on from an interrupted attempt\n {2}slow: \d of 8 were done\n/,
@@ -404,8 +406,11 @@ Deno.test("services start when what they need is there, and end with the run", a
   const without = await project.run();
   assert.equal(without.why.greet, "a service; deno task serve starts it");
   const interrupt = new AbortController();
-  setTimeout(() => interrupt.abort(), 200);
-  const { text, report } = await project.run({ services: true, signal: interrupt.signal });
+  const { text, report } = await project.run({
+    services: true,
+    signal: interrupt.signal,
+    onText: (text) => text.includes("serving") && setTimeout(() => interrupt.abort()),
+  });
   assert.match(text, / {2}greet: serving sum\n$/);
   assert.equal(report.ok, true);
   const broken = await project.run({ services: true, set: ["greet.fail=true"] });

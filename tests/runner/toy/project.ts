@@ -27,6 +27,8 @@ export interface RunOptions extends Selection {
   services?: boolean;
   signal?: AbortSignal;
   backend?: string;
+  /** Called with all that was written so far. */
+  onText?: (text: string) => void;
 }
 
 export interface Ran {
@@ -99,7 +101,7 @@ export class Project implements AsyncDisposable {
 
   /** Runs a pipeline in this process. */
   async run(
-    { set = [], dryRun, services, signal, backend, ...selection }: RunOptions = {},
+    { set = [], dryRun, services, signal, backend, onText, ...selection }: RunOptions = {},
   ): Promise<
     Ran
   > {
@@ -109,7 +111,10 @@ export class Project implements AsyncDisposable {
       terminal: false,
       colour: false,
       columns: () => 80,
-      write: (added) => void (text += added),
+      write: (added) => {
+        text += added;
+        onText?.(text);
+      },
     });
     const { imports = {} } = JSON.parse(await Deno.readTextFile(this.path("deno.json")));
     const report = await runPlan(planned, selection, {
@@ -148,6 +153,17 @@ export class Project implements AsyncDisposable {
     return found.sort();
   }
 
+  /** Waits until the toy stage `slow` has done some of its numbers. */
+  async underWay(least = 1): Promise<void> {
+    for (let tries = 0; tries < 2000; tries++) {
+      const all = await this.files().catch(() => []);
+      const done = all.filter((name) => /^\.work\/slow-.*\/scratch\/\d+$/.test(name));
+      if (done.length >= least) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.fail("the slow stage does not get on");
+  }
+
   /** The toy program as a process. */
   spawn(args: readonly string[], env: Record<string, string> = {}): Deno.ChildProcess {
     return new Deno.Command(Deno.execPath(), {
@@ -167,6 +183,29 @@ export class Project implements AsyncDisposable {
   async cli(...args: string[]): Promise<Ended> {
     return await ended(this.spawn(args));
   }
+}
+
+/** What a process writes to stdout, while it runs. */
+export function reading(child: Deno.ChildProcess) {
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let out = "";
+  const more = async () => {
+    const { value, done } = await reader.read();
+    out += value ?? "";
+    return !done;
+  };
+  return {
+    /** Waits for a text. */
+    async until(text: string): Promise<void> {
+      while (!out.includes(text)) assert.ok(await more(), `no "${text}" in ${out}`);
+    },
+    /** Reads to the end. */
+    async rest(): Promise<{ code: number; out: string }> {
+      while (await more());
+      await child.stderr.cancel();
+      return { code: (await child.status).code, out };
+    },
+  };
 }
 
 export async function ended(child: Deno.ChildProcess): Promise<Ended> {
