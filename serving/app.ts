@@ -8,6 +8,7 @@ import type { Assets } from "./assets.ts";
 import { explain, notReady } from "./explain.ts";
 import { guard, secure } from "./guard.ts";
 import type { Live } from "./live.ts";
+import type { Memory } from "./memory.ts";
 import type { Measures } from "./measures.ts";
 import { openapi } from "./openapi.ts";
 import { type PictureLimits, readPicture } from "./picture.ts";
@@ -22,6 +23,7 @@ export interface AppOptions {
   readonly live: Live;
   readonly measures: Measures;
   readonly limits: PictureLimits;
+  readonly memory: Memory;
   /** Whether the server listens on this machine alone. */
   readonly local: boolean;
   /** Told of errors that are not the client's. */
@@ -32,7 +34,7 @@ const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("
 
 /** The application; `fetch` answers a request. */
 export function createApp(
-  { pool, service, assets, live, measures, limits, local, warn }: AppOptions,
+  { pool, service, assets, live, measures, limits, memory, local, warn }: AppOptions,
 ): Hono {
   const app = new Hono();
   app.use(async (c, next) => {
@@ -65,7 +67,8 @@ export function createApp(
     }
     const wishes: Wishes = { view: "photo", crops: query.data.crops === "true" };
     if (!pool()?.ready) throw notReady();
-    const photo = await readPicture(c.req.raw, limits);
+    using held = memory.hold();
+    const photo = await readPicture(c.req.raw, limits, held);
     const analysis = await pool()!.analyse(photo, wishes);
     measures.analysis("photo", analysis);
     return c.json(analysis);

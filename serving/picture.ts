@@ -1,5 +1,6 @@
 /** Reads the picture out of a request, however it was sent, and no more bytes than are allowed. */
 import { z } from "zod";
+import type { Held } from "./memory.ts";
 import { Problem } from "./problem.ts";
 
 /** Types of pictures that are taken; not SVG, which can name other files. */
@@ -27,17 +28,19 @@ export interface PictureLimits {
 
 /**
  * The bytes of the picture in a request's body.
- * @throws {Problem} 400, 408, 413 or 415
+ * @param held counts the bytes that are kept
+ * @throws {Problem} 400, 408, 413, 415 or 429
  */
 export async function readPicture(
   request: Request,
   limits: PictureLimits,
+  held: Held,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const header = request.headers.get("content-type") ?? "";
   const type = essence(header);
   const wrapped = ["multipart/form-data", "text/plain", "application/json"].includes(type);
   if (!wrapped && !isPictureType(type)) throw wrongType(header);
-  const body = await readBody(request, limits);
+  const body = await readBody(request, limits, held);
   if (body.length === 0) {
     throw new Problem(400, "empty", "The body is empty: send a picture.");
   }
@@ -148,6 +151,7 @@ function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
 async function readBody(
   request: Request,
   { bytes, seconds }: PictureLimits,
+  held: Held,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () =>
     new Problem(
@@ -169,7 +173,9 @@ async function readBody(
   }, seconds * 1000);
   try {
     for (;;) {
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch((cause) => {
+        throw new Problem(400, "broken_off", "The body broke off.", { cause });
+      });
       if (late) {
         throw new Problem(
           408,
@@ -180,6 +186,7 @@ async function readBody(
       if (done) break;
       length += value.length;
       if (length > bytes) throw tooLarge();
+      held.add(value.length);
       parts.push(value);
     }
   } finally {

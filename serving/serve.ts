@@ -10,6 +10,7 @@ import { isLocal } from "./guard.ts";
 import { openPool, type Pool } from "./pool.ts";
 import { createLive } from "./live.ts";
 import { createMeasures } from "./measures.ts";
+import { Memory } from "./memory.ts";
 import type { Judged, Source } from "./served.ts";
 import { type Address, listen, type Server } from "./server.ts";
 
@@ -38,6 +39,9 @@ export interface Serving {
   readonly service: Service;
   stop(): Promise<void>;
 }
+
+/** So many pictures of the largest size may be in memory; of the usual size, some hundred. */
+const pictures = 8;
 
 /** Starts the service. When it returns, it answers. */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -85,6 +89,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     live,
     measures,
     limits: { bytes: maxBodyBytes, seconds: timeout },
+    memory: new Memory(pictures * maxBodyBytes),
     local,
     warn,
   });

@@ -65,6 +65,42 @@ Deno.test("a body that trickles in is given up: 408", async () => {
   }
 });
 
+Deno.test("clients that leave halfway are no error of ours", async () => {
+  await using server = await startService({ models: ["gender"] });
+  const port = Number(new URL(server.url).port);
+  for (let i = 0; i < 50; i++) {
+    using connection = await Deno.connect({ port });
+    const head = `POST /predict HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
+      "Content-Type: image/png\r\nContent-Length: 100000\r\n\r\nhalf";
+    await connection.write(new TextEncoder().encode(head));
+  }
+  const response = await server.predict(await drawnFace(), "image/png");
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+  assert.deepEqual(server.warnings, []);
+});
+
+Deno.test("a crowd with large pictures is turned away before it fills the memory", async () => {
+  await using server = await startService({ models: ["gender"], maxBodyBytes: 2e6, timeout: 2 });
+  // Sixteen clients that have sent most of 2 MB and keep the rest: eight times 2 MB are too much.
+  const clients = Array.from({ length: 16 }, async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 19; i++) controller.enqueue(new Uint8Array(100_000));
+      },
+    });
+    const response = await server.predict(body, "image/png");
+    await response.body?.cancel();
+    return response.status;
+  });
+  const statuses = await Promise.all(clients);
+  assert.deepEqual([...new Set(statuses)].sort(), [408, 429]);
+  // All is given back.
+  const response = await server.predict(await drawnFace(), "image/png");
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+});
+
 Deno.test("thousands of malformed requests: it answers, and its memory stays flat", async () => {
   await using server = await startService({ models: ["gender"], queue: 64 });
   const face = await drawnFace();
