@@ -32,7 +32,7 @@ export default defineStage({
     ),
     mode: z.enum(["server", "browser"]).default("server").describe(
       "Where the page computes. server: pictures are sent to the server. browser: the page loads " +
-        "the networks (some 3 MB, with ssdMobilenetv1 9) and no picture leaves it; /predict answers " +
+        "the networks (some 4 MB, with ssdMobilenetv1 10) and no picture leaves it; /predict answers " +
         "all the same",
     ),
     maxBodyMegabytes: z.number().gt(0).max(200).default(20).describe(
