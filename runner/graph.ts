@@ -130,11 +130,16 @@ function wire(
   }
   if (takesAll) return inOrder(makers);
   if (makers.length > 1) {
+    // A stage that turns the kind into itself (a blur) was most likely added to be taken.
+    const takes = (id: string) =>
+      Object.values(config.stages.find((other) => other.id === id)!.stage.inputs)
+        .some((input) => !("all" in input) && input.kind === kind);
+    const meant = makers.findLastIndex((maker) => takes(maker.stage));
     problems.push({
       at,
       message:
         `${stage.id} needs one ${quote(kind)}, and ${list(names)} make one each. Say which: ` +
-        `${stage.id}: { inputs: { ${name}: ${names.at(-1)} } }`,
+        `${stage.id}: { inputs: { ${name}: ${names.at(meant)} } }`,
     });
     return undefined;
   }
