@@ -2,10 +2,12 @@
  * The project's figures, each measured beside its peer in one run:
  *
  *     deno task bench train --help
+ *     deno task bench scale --help
  */
 const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
   train: () => import("./train.ts"),
   serve: () => import("./serve.ts"),
+  scale: () => import("./scale.ts"),
 };
 
 if (import.meta.main) {
@@ -16,5 +18,8 @@ if (import.meta.main) {
     console.error(`Cannot measure "${name ?? ""}": there is no such bench. Take one of ${known}.`);
     Deno.exit(2);
   }
-  await (await load()).bench(args);
+  await (await load()).bench(args).catch((error: Error) => {
+    console.error(error.message);
+    Deno.exit(1);
+  });
 }

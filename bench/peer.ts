@@ -1,7 +1,7 @@
 /**
  * A peer is a program that trains the same networks: it reads one order a line, as JSON, and
- * answers each with one line. All peers stay open for the whole run and take turns, so that what
- * else the machine does meets them alike.
+ * answers each with one line. All peers stay open together and take turns, so that what else the
+ * machine does meets them alike.
  */
 import { TextLineStream } from "./lines.ts";
 
@@ -17,6 +17,8 @@ export type Order =
   | { op: "fit"; network: NetworkName; batch: number; rows: number; epochs: number }
   /** Predicts. → { ms } */
   | { op: "infer"; network: NetworkName; rows: number }
+  /** Only in the bench of scale: one epoch on the first rows of a file. → { ms: number[] } */
+  | { op: "epoch"; network: NetworkName; batch: number; rows: number; file: string }
   /** → { bytes: the most memory that the process ever held, or null } */
   | { op: "memory" };
 
@@ -26,14 +28,19 @@ export interface Answer {
   error?: string;
 }
 
+/** The last of what a peer wrote to stderr that a person can be asked to read. */
+const LAST_WORDS = 2000;
+
 export class Peer {
   readonly #process: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #heard: Promise<void>;
+  #stderr = "";
 
   constructor(readonly name: string, command: string, args: string[]) {
     this.#process = new Deno.Command(command, {
-      ...{ args, stdin: "piped", stdout: "piped", stderr: "null" },
+      ...{ args, stdin: "piped", stdout: "piped", stderr: "piped" },
       env: { TF_CPP_MIN_LOG_LEVEL: "3", CUDA_VISIBLE_DEVICES: "" },
     }).spawn();
     this.#lines = this.#process.stdout
@@ -41,22 +48,47 @@ export class Peer {
       .pipeThrough(new TextLineStream())
       .getReader();
     this.#writer = this.#process.stdin.getWriter();
+    this.#heard = this.#listen();
   }
 
+  /** @throws if the peer ends, with its last words, or answers with an error */
   async ask(order: Order): Promise<Answer> {
-    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(order)}\n`));
+    const line = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
+    await this.#writer.write(line).catch(() => {}); // it ended: the next read says so
     for (;;) {
       const { value, done } = await this.#lines.read();
-      if (done) throw new Error(`Cannot go on: ${this.name} ended at ${JSON.stringify(order)}`);
+      if (done) {
+        await this.#heard;
+        throw new Error(
+          `Cannot measure ${this.name}: it ended at ${JSON.stringify(order)}. Its last words:\n` +
+            (this.#stderr.trim() || "(none)"),
+        );
+      }
       if (!value.startsWith("{")) continue; // something that a library printed
       const answer = JSON.parse(value) as Answer;
-      if (answer.error) throw new Error(`${this.name}: ${answer.error}`);
+      if (answer.error) throw new Error(`Cannot measure ${this.name}: ${answer.error}`);
       return answer;
     }
   }
 
   async close(): Promise<void> {
-    await this.#writer.close();
+    await this.#writer.close().catch(() => {}); // it ended by itself
+    await this.#lines.cancel();
     await this.#process.status;
+    await this.#heard;
   }
+
+  async #listen(): Promise<void> {
+    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#stderr = (this.#stderr + text).slice(-LAST_WORDS);
+    }
+  }
+}
+
+/** A Deno of the same version, for a peer written in TypeScript. */
+export function denoPeer(name: string, script: URL, args: string[] = []): Peer {
+  return new Peer(name, Deno.execPath(), [
+    ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-write", "--allow-env"],
+    ...["--allow-sys", "--allow-ffi", script.href, ...args],
+  ]);
 }

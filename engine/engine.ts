@@ -288,7 +288,6 @@ export class Engine {
     const running = this.#running = Promise.withResolvers<void>();
     ints.fill(0, counters.address / 4, counters.address / 4 + counters.count * 16);
     ints[CONTROL.rows / 4] = rows;
-    ints[CONTROL.arrived / 4] = 0;
     ints[CONTROL.done / 4] = 0;
     ints[CONTROL.program / 4] = program;
     Atomics.add(ints, CONTROL.command / 4, 1);

@@ -12,7 +12,6 @@ export const CONTROL = {
   command: 1024,
   done: 1028,
   program: 1032,
-  arrived: 1088,
   threads: 1216,
   rows: 1220,
   key: 1224,

@@ -1,12 +1,14 @@
 /** This project's training, as a peer of the bench. */
+import process from "node:process";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
 import { Engine } from "../../engine/engine.ts";
+import { NpyFile } from "../../formats/npy.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
 import { EngineTrainer } from "../../training/engineTrainer.ts";
-import { imagesInMemory } from "../../training/images.ts";
+import { imagesInMemory, type ImageSource } from "../../training/images.ts";
 import { networkOf } from "../../training/network.ts";
 import { classification, regression } from "../../training/objective.ts";
 import { train } from "../../training/train.ts";
@@ -57,27 +59,18 @@ async function obey(order: Order): Promise<Answer> {
       return { ms: await steps(prepared.get(`${order.network} ${order.batch}`)!, order.count) };
     case "fit": {
       const { network, batch, rows, epochs } = order;
-      const model = networks[network]();
       const { images, targets } = draw(network, rows * 1.2);
-      const range = (from: number, to: number) =>
-        Int32Array.from({ length: to - from }, (_, i) => from + i);
-      const folder = await Deno.makeTempDir({ prefix: "bench-" });
-      const start = performance.now();
-      await train({
-        ...{ model, targets, epochs, batchSize: batch, trainer: EngineTrainer.open },
-        objective: network === "gender" ? classification(2) : regression(),
-        images: imagesInMemory(images, 32),
-        rows: { train: range(0, rows), validation: range(rows, rows * 1.2) },
-        learningRate: 0.001,
-        earlyStopping: { monitor: "val_loss", patience: epochs, restoreBest: false },
-        seed: 1,
-        checkpoint: `${folder}/checkpoint.safetensors`,
-        signal: new AbortController().signal,
-        progress: { start() {}, advance() {} },
-      });
-      const ms = performance.now() - start;
-      await Deno.remove(folder, { recursive: true });
-      return { ms };
+      return {
+        ms: (await fit(network, batch, imagesInMemory(images, 32), targets, rows, epochs)).ms,
+      };
+    }
+    case "epoch": {
+      using images = new NpyFile(order.file, "uint8");
+      const rng = random(1, "bench", order.network);
+      const most = order.network === "gender" ? 2 : 90;
+      const targets = Array.from({ length: images.rows }, () => rng.int(most));
+      const { steps } = await fit(order.network, order.batch, images, targets, order.rows, 1);
+      return { ms: steps };
     }
     case "infer": {
       const engine = await open(order.network, 64);
@@ -90,7 +83,51 @@ async function obey(order: Order): Promise<Answer> {
       return { ms };
     }
     case "memory":
-      return { bytes: await peakMemory() };
+      return { bytes: process.resourceUsage().maxRSS * 1024 };
+  }
+}
+
+/** Trains on the first `rows` images, as the stages do, and validates on up to 1,000 after them. */
+async function fit(
+  network: NetworkName,
+  batch: number,
+  images: ImageSource,
+  targets: number[],
+  rows: number,
+  epochs: number,
+): Promise<{ ms: number; steps: number[] }> {
+  const range = (from: number, to: number) =>
+    Int32Array.from({ length: to - from }, (_, i) => from + i);
+  const folder = await Deno.makeTempDir({ prefix: "bench-" });
+  const steps: number[] = [];
+  const start = performance.now();
+  let last = start;
+  try {
+    await train({
+      ...{ model: networks[network](), images, targets, epochs, batchSize: batch },
+      trainer: EngineTrainer.open,
+      objective: network === "gender" ? classification(2) : regression(),
+      rows: {
+        train: range(0, rows),
+        validation: range(rows, Math.min(images.shape[0], rows + 1000)),
+      },
+      learningRate: 0.001,
+      earlyStopping: { monitor: "val_loss", patience: epochs, restoreBest: false },
+      seed: 1,
+      checkpoint: `${folder}/checkpoint.safetensors`,
+      signal: new AbortController().signal,
+      progress: {
+        start: () => last = performance.now(),
+        advance() {
+          const now = performance.now();
+          steps.push(now - last);
+          last = now;
+        },
+      },
+    });
+    return { ms: performance.now() - start, steps };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
@@ -102,13 +139,6 @@ async function steps(batch: Prepared, count: number): Promise<number[]> {
     ms.push(performance.now() - start);
   }
   return ms;
-}
-
-/** The most memory that this process ever held, where the system tells. */
-async function peakMemory(): Promise<number | null> {
-  const status = await Deno.readTextFile("/proc/self/status").catch(() => "");
-  const kib = /VmHWM:\s+(\d+) kB/.exec(status)?.[1];
-  return kib === undefined ? null : Number(kib) * 1024;
 }
 
 const lines = Deno.stdin.readable

@@ -1,9 +1,10 @@
 /**
  * The interpreter of plans. Every thread runs the same program over one shared memory; the items
- * of a stage are drawn from a counter, and a barrier ends each stage. What an item computes does
- * not depend on which thread drew it, so the number of threads does not show in the result.
+ * of a stage are drawn from a counter, and a stage ends when all its items are done. What an item
+ * computes does not depend on which thread drew it, so the number of threads does not show in the
+ * result.
  */
-import { C_ARRIVED, C_GENERATION, C_THREADS, rowsNow, word } from "./simd";
+import { rowsNow, word } from "./simd";
 import { convolve, filterGradient, inputBytes, inputFloats } from "./conv";
 import {
   finishGradient, finishStatistics, gradientSums, movingScale, normalisePool,
@@ -16,22 +17,28 @@ import { absoluteError, adam, crossEntropy, turn } from "./update";
 // @ts-ignore: decorator
 @inline const SPINS = 20000;
 
-/** Waits until all threads are here: a moment awake, then asleep. */
-function barrier(): void {
-  const threads = load<i32>(C_THREADS);
-  if (threads == 1) return;
-  const generation = atomic.load<i32>(C_GENERATION);
-  if (atomic.add<i32>(C_ARRIVED, 1) == threads - 1) {
-    atomic.store<i32>(C_ARRIVED, 0);
-    atomic.add<i32>(C_GENERATION, 1);
-    atomic.notify(C_GENERATION, -1);
+/** A stage's counter has 64 bytes: how many items were drawn and, this far behind, are done. */
+// @ts-ignore: decorator
+@inline const DONE: usize = 32;
+
+/**
+ * Says that this thread did `mine` of a stage's items, and waits until all are done: a moment awake,
+ * then asleep. It waits for work, not for threads: one that another program keeps from running,
+ * and that holds no item, holds up nobody.
+ */
+function finish(counter: usize, mine: i32, all: i32): void {
+  const done = counter + DONE;
+  if (mine > 0 && atomic.add<i32>(done, mine) + mine == all) {
+    atomic.notify(done, -1);
     return;
   }
   for (let n = SPINS; n > 0; --n) {
-    if (atomic.load<i32>(C_GENERATION) != generation) return;
+    if (atomic.load<i32>(done) == all) return;
   }
-  while (atomic.load<i32>(C_GENERATION) == generation) {
-    atomic.wait<i32>(C_GENERATION, generation, -1);
+  for (;;) {
+    const now = atomic.load<i32>(done);
+    if (now == all) return;
+    atomic.wait<i32>(done, now, -1);
   }
 }
 
@@ -85,11 +92,14 @@ export function run(at: usize, thread: i32): void {
     const kind = word(at, 0);
     if (kind == 0) return;
     const kernels = word(at, 3), first = at + RECORD, counter = <usize> word(at, 4);
+    let mine = 0, all = word(at, 1);
     if (kind == 1) {
-      const rows = rowsNow(), chunks = min(word(at, 1), rows), ranges = word(at, 2);
+      const rows = rowsNow(), chunks = min(all, rows), ranges = word(at, 2);
+      all = chunks;
       for (;;) {
         const chunk = atomic.add<i32>(counter, 1);
         if (chunk >= chunks) break;
+        ++mine;
         const begin = chunk * rows / chunks, end = (chunk + 1) * rows / chunks;
         for (let from = begin; from < end; from += ranges) {
           const to = min(from + ranges, end);
@@ -101,10 +111,10 @@ export function run(at: usize, thread: i32): void {
         }
       }
     } else {
-      const items = word(at, 1);
       for (;;) {
         const item = atomic.add<i32>(counter, 1);
-        if (item >= items) break;
+        if (item >= all) break;
+        ++mine;
         for (let k = 0; k < kernels; ++k) {
           const r = first + <usize> k * RECORD;
           const own = item - word(r, 1);
@@ -112,7 +122,7 @@ export function run(at: usize, thread: i32): void {
         }
       }
     }
-    barrier();
+    finish(counter, mine, all);
     at = first + <usize> kernels * RECORD;
   }
 }

@@ -42,12 +42,6 @@
 // @ts-ignore: decorator
 @inline export const CONTROL: usize = 1024;
 // @ts-ignore: decorator
-@inline export const C_ARRIVED: usize = CONTROL + 64;
-// @ts-ignore: decorator
-@inline export const C_GENERATION: usize = CONTROL + 128;
-// @ts-ignore: decorator
-@inline export const C_THREADS: usize = CONTROL + 192;
-// @ts-ignore: decorator
 @inline export const C_ROWS: usize = CONTROL + 196;
 // @ts-ignore: decorator
 @inline export const C_KEY: usize = CONTROL + 200; // two words

@@ -1,0 +1,139 @@
+/**
+ * The report's networks in TensorFlow.js on TensorFlow's own library, as a peer of the bench. Its
+ * argument is a folder in whose node_modules `@tensorflow/tfjs-node` is installed.
+ */
+import { createRequire } from "node:module";
+import process from "node:process";
+import util from "node:util";
+import type * as Core from "@tensorflow/tfjs-core";
+import type * as Layers from "@tensorflow/tfjs-layers";
+import { random } from "../../compute/random.ts";
+import { TextLineStream } from "../lines.ts";
+import type { Answer, NetworkName, Order } from "../peer.ts";
+
+// What the package still calls and newer runtimes dropped.
+Object.assign(util, {
+  isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+  isArray: Array.isArray,
+});
+const tf = createRequire(`${Deno.args[0]}/`)("@tensorflow/tfjs-node") as
+  & typeof Core
+  & typeof Layers;
+const { layers, regularizers } = tf;
+
+function blocks(l2?: number): Layers.layers.Layer[] {
+  const parts = [16, 32, 64, 128].flatMap((filters, n): Layers.layers.Layer[] => [
+    layers.conv2d({
+      ...{ filters, kernelSize: 2, padding: "same", activation: "relu" },
+      ...(n === 0 ? { inputShape: [32, 32, 3] } : {}),
+      ...(l2 ? { kernelRegularizer: regularizers.l2({ l2 }) } : {}),
+    }),
+    layers.batchNormalization(),
+    layers.maxPooling2d({ poolSize: 2, strides: 2, padding: "same" }),
+  ]);
+  return [...parts, layers.flatten()];
+}
+
+function build(network: NetworkName): Layers.LayersModel {
+  if (network === "gender") {
+    const model = tf.sequential({
+      layers: [
+        ...blocks(),
+        ...[512, 256, 128].flatMap((units) => [
+          layers.dense({ units, activation: "relu" }),
+          layers.batchNormalization(),
+          layers.dropout({ rate: 0.25 }),
+        ]),
+        layers.dense({ units: 64, activation: "relu" }),
+        layers.batchNormalization(),
+        layers.dense({ units: 16, activation: "relu" }),
+        layers.dense({ units: 2, activation: "softmax" }),
+      ],
+    });
+    model.compile({ optimizer: "adam", loss: "categoricalCrossentropy", metrics: ["accuracy"] });
+    return model;
+  }
+  const penalty = () => regularizers.l2({ l2: 0.1 });
+  const model = tf.sequential({
+    layers: [
+      ...blocks(0.0005),
+      ...[256, 64, 32].flatMap((units) => [
+        layers.dense({ units, kernelRegularizer: penalty(), biasRegularizer: penalty() }),
+        layers.leakyReLU({ alpha: 0.2 }),
+        ...(units === 256 ? [layers.dropout({ rate: 0.25 })] : []),
+      ]),
+      layers.dense({ units: 1 }),
+    ],
+  });
+  model.compile({ optimizer: "adam", loss: "meanAbsoluteError", metrics: ["mae"] });
+  return model;
+}
+
+function draw(network: NetworkName, rows: number): { x: Core.Tensor4D; y: Core.Tensor2D } {
+  const rng = random(1, "bench", network, rows);
+  const x = tf.tensor4d(Float32Array.from({ length: rows * 3072 }, () => rng.next()), [
+    ...[rows, 32, 32, 3] as const,
+  ]);
+  if (network === "age") {
+    return { x, y: tf.tensor2d(Float32Array.from({ length: rows }, () => rng.int(90)), [rows, 1]) };
+  }
+  const truth = new Float32Array(rows * 2);
+  for (let row = 0; row < rows; row++) truth[row * 2 + rng.int(2)] = 1;
+  return { x, y: tf.tensor2d(truth, [rows, 2]) };
+}
+
+const prepared = new Map<string, () => Promise<unknown>>();
+
+async function obey(order: Order): Promise<Answer> {
+  switch (order.op) {
+    case "prepare": {
+      const model = build(order.network), { x, y } = draw(order.network, order.batch);
+      const step = () => model.trainOnBatch(x, y);
+      prepared.set(`${order.network} ${order.batch}`, step);
+      for (let n = 0; n < 15; n++) await step();
+      return {};
+    }
+    case "steps": {
+      const step = prepared.get(`${order.network} ${order.batch}`)!, ms: number[] = [];
+      for (let n = 0; n < order.count; n++) {
+        const start = performance.now();
+        await step();
+        ms.push(performance.now() - start);
+      }
+      return { ms };
+    }
+    case "fit": {
+      const { network, batch, rows, epochs } = order;
+      const model = build(network), { x, y } = draw(network, rows * 1.2);
+      const part = <T extends Core.Tensor>(of: T, from: number, count: number) =>
+        tf.slice(of, [from], [count]) as T;
+      const start = performance.now();
+      await model.fit(part(x, 0, rows), part(y, 0, rows), {
+        ...{ batchSize: batch, epochs, verbose: 0 },
+        validationData: [part(x, rows, rows * 0.2), part(y, rows, rows * 0.2)],
+      });
+      return { ms: performance.now() - start };
+    }
+    case "infer": {
+      const model = build(order.network), { x } = draw(order.network, order.rows);
+      const predict = (images: Core.Tensor) =>
+        (model.predict(images, { batchSize: 256 }) as Core.Tensor).data();
+      await predict(tf.slice(x, [0], [640]));
+      const start = performance.now();
+      await predict(x);
+      return { ms: performance.now() - start };
+    }
+    case "memory":
+      return { bytes: process.resourceUsage().maxRSS * 1024 };
+    case "epoch":
+      throw new Error("epoch is asked of this project alone");
+  }
+}
+
+const lines = Deno.stdin.readable
+  .pipeThrough(new TextDecoderStream())
+  .pipeThrough(new TextLineStream());
+for await (const line of lines) {
+  const answer = await obey(JSON.parse(line)).catch((error) => ({ error: String(error) }));
+  console.log(JSON.stringify(answer));
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { denoPeer } from "../../bench/peer.ts";
+import { parsePythons } from "../../bench/python.ts";
+import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale.ts";
+import { median, quantile, table } from "../../bench/statistics.ts";
+import { compare, toMarkdown, type TrainReport, whole } from "../../bench/train.ts";
+import { NpyFile } from "../../formats/npy.ts";
+
+Deno.test("median() and quantile() lie between values", () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 2, 3]), 2.5);
+  assert.equal(quantile([10, 20, 30, 40, 50], 0.95), 48);
+  assert.throws(() => median([]), /quantile of no values/);
+});
+
+Deno.test("table() aligns numbers to the right", () => {
+  assert.equal(
+    table(["", "ms"], [["ours", "12.5"], ["Keras", "9"]]),
+    "|       |   ms |\n| ----- | ---: |\n| ours  | 12.5 |\n| Keras |    9 |",
+  );
+});
+
+Deno.test("compare() takes medians, and null where a peer is not there", () => {
+  assert.deepEqual(compare({ ours: [3, 1, 2], keras: [5, 4, 3] }), {
+    ...{ ours: 2, keras: 4, torch: null, tfjsNode: null, ratioToKeras: 0.5 },
+  });
+  assert.equal(compare({ ours: [1] }).ratioToKeras, null);
+});
+
+Deno.test("toMarkdown() has a column for each who took part, and why one did not", () => {
+  const report: TrainReport = {
+    machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
+    packages: {},
+    absent: { "tfjs-node": "Cannot find @tensorflow/tfjs-node" },
+    train: [{ network: "age", batch: 64, ...compare({ ours: [10], keras: [20] }) }],
+    ...{ fit: [], infer: [], memory: [] },
+  };
+  const text = toMarkdown(report);
+  assert.match(text, /^\| +\| +ours \| +Keras \| tfjs-node \| ours \/ Keras \| ours, images\/s \|/);
+  assert.match(
+    text,
+    /\| age, batch 64: a step \| 10\.0 ms \| 20\.0 ms \| +– \| +0\.50 \| +6,400 \|/,
+  );
+  assert.match(text, /tfjs-node: Cannot find @tensorflow\/tfjs-node$/);
+});
+
+Deno.test("whole() refuses what is no count", () => {
+  assert.equal(whole("rounds", "7"), 7);
+  assert.throws(() => whole("rounds", "0"), /"--rounds": "0" is not a whole number above 0/);
+});
+
+Deno.test("parsePythons() reads one path, or one a peer", () => {
+  assert.deepEqual(parsePythons("/usr/bin/python3"), {
+    ...{ keras: "/usr/bin/python3", torch: "/usr/bin/python3" },
+  });
+  assert.deepEqual(parsePythons("torch=/a=b"), { torch: "/a=b" });
+  assert.throws(() => parsePythons("jax=/a"), /"jax=\/a" is not PEER=PATH with a peer of keras/);
+});
+
+Deno.test("Peer trains one epoch from a file, a step at a time, and tells its memory", async () => {
+  const folder = await Deno.makeTempDir();
+  const peer = denoPeer("ours", new URL("../../bench/peers/ours.ts", import.meta.url));
+  try {
+    const file = `${folder}/images.npy`;
+    drawImages(file, 80);
+    {
+      using images = new NpyFile(file, "uint8");
+      assert.deepEqual(images.shape, [80, 32, 32, 3]);
+    }
+    const { ms } = await peer.ask({ op: "epoch", network: "age", batch: 16, rows: 64, file });
+    assert.equal((ms as number[]).length, 4);
+    const { bytes } = await peer.ask({ op: "memory" });
+    assert.ok(bytes! > 1e7, `${bytes}`);
+  } finally {
+    await peer.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("Peer that ends says its last words", async () => {
+  const peer = denoPeer("nobody", new URL("file:///nowhere/nobody.ts"));
+  await assert.rejects(
+    peer.ask({ op: "memory" }),
+    /Cannot measure nobody: it ended at .*Its last words:\n.*nobody\.ts/s,
+  );
+  await peer.close();
+});
+
+Deno.test("summary() leaves out the step that has the validation in it", () => {
+  const row = summary(256, [10, 12, 14, 500], 2e8);
+  assert.deepEqual(row.step, { median: 12, p95: 13.8, mean: 12 });
+  assert.equal(row.steps, 4);
+  assert.match(
+    scaleTable([row]),
+    /\| 256 +\| +4 \| +12\.0 ms \| +13\.8 ms \| +5,333 \| +200 MB \|/,
+  );
+  assert.match(chart([row]), /^<svg .*256 images.*12\.0.*200.*<\/svg>\n$/s);
+});
