@@ -84,12 +84,14 @@ export async function gunzipFile(
   const part = `${to}.part`;
   const input = createReadStream(from, { highWaterMark: CHUNK });
   const unzip = createGunzip({ chunkSize: CHUNK });
-  input.on("data", (chunk) => options.onBytes?.(chunk.length));
   input.on("error", (error) => unzip.destroy(error));
   try {
     using target = await Deno.open(part, { write: true, create: true, truncate: true });
     let total = 0;
-    for await (const chunk of input.pipe(unzip)) {
+    input.pipe(unzip);
+    // Only now: a listener sets the stream flowing, and what flows before the pipe is there is lost.
+    input.on("data", (chunk) => options.onBytes?.(chunk.length));
+    for await (const chunk of unzip) {
       options.signal?.throwIfAborted();
       total += chunk.length;
       if (total > limit) {

@@ -51,10 +51,11 @@ Deno.test({
   name: "SIGINT twice stops at once",
   ignore: windows,
   async fn() {
-    await using project = await Project.make({ "pipeline.yaml": SLOW(60_000) });
+    await using project = await Project.make({ "pipeline.yaml": SLOW(3_000) });
     const child = project.spawn(["run", "pipeline"]);
     const stdout = reading(child);
-    await stdout.until("> slow");
+    // Amid a step of its own: before the first it would hear of the signal and end well.
+    await project.underWay();
     child.kill("SIGINT");
     await stdout.until("stopping after the step at hand");
     child.kill("SIGINT");
