@@ -7,7 +7,7 @@ import { Problem } from "./problem.ts";
 
 /** The bytes of one request. */
 export interface Held extends Disposable {
-  /** @throws {Problem} 429 if there is no room for so many more */
+  /** @throws {Problem} 429 if there is no room for so many more; what it held is given back then */
   add(bytes: number): void;
 }
 
@@ -27,6 +27,9 @@ export class Memory {
     return {
       add: (bytes) => {
         if (this.#used + bytes > this.limit) {
+          // At once: those that go on shall not be turned away for the sake of one that is gone.
+          this.#used -= own;
+          own = 0;
           throw new Problem(
             429,
             "busy",
