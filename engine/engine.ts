@@ -8,7 +8,7 @@ import type { Network } from "./network.ts";
 import { CONTROL, dropoutSalt, type Plan, plan, type Tensor } from "./plan.ts";
 import type { Report, Start } from "./worker.ts";
 
-export { type Layer, type Loss, type Network, UnsupportedNetwork } from "./network.ts";
+export { type Head, type Layer, type Loss, type Network, UnsupportedNetwork } from "./network.ts";
 
 export interface EngineOptions {
   /** Rows in a batch, at most; a step may have fewer. */
@@ -22,6 +22,8 @@ export interface EngineOptions {
   beta1?: number;
   beta2?: number;
   epsilon?: number;
+  /** What every kernel loses at each step, times the learning rate, as in AdamW; 0 unless given. */
+  weightDecay?: number;
   /** Keeps every step's gradients, L2 included, for `gradients()`. */
   keepGradients?: boolean;
   /** Fused multiply-add where the runtime has it; true unless given. */
@@ -31,7 +33,7 @@ export interface EngineOptions {
 /** A tensor by name: `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/moving_mean` ... */
 export type Tensors = Map<string, { shape: readonly number[]; data: Float32Array }>;
 
-/** Class numbers for `categoricalCrossentropy`, values `[rows, columns]` otherwise. */
+/** Class numbers for `categoricalCrossentropy`; otherwise values, or heads' targets, `[rows, columns]`. */
 export type Labels = ArrayLike<number>;
 
 /** Sums over the rows of a batch, so that an epoch's mean is their sum over its rows. */
@@ -39,8 +41,10 @@ export interface Sums {
   rows: number;
   /** Sum of the rows' losses, without the L2 penalty. */
   loss: number;
-  /** Right answers, or the sum of absolute errors. */
+  /** Right answers, or the sum of absolute errors; with heads 0, see `outputs`. */
   metric: number;
+  /** Of each head the sum of the rows' losses, not weighted. */
+  heads: number[];
   /** The L2 penalty of the weights that the batch saw; the batch's loss is `loss / rows + penalty`. */
   penalty: number;
 }
@@ -94,6 +98,7 @@ export class Engine {
       beta1: 0.9,
       beta2: 0.999,
       epsilon: 1e-7,
+      weightDecay: 0,
       keepGradients: false,
       relaxed: true,
       ...options,
@@ -176,10 +181,11 @@ export class Engine {
     key: readonly [number, number] = [0, this.#step],
   ): Promise<Sums> {
     const rows = this.#load(images, labels);
-    const { beta1, beta2 } = this.#options;
+    const { beta1, beta2, weightDecay } = this.#options;
     const t = this.#step + 1;
     this.#floats[CONTROL.rate / 4] = this.learningRate * Math.sqrt(1 - beta2 ** t) /
       (1 - beta1 ** t);
+    this.#floats[CONTROL.decay / 4] = this.learningRate * weightDecay;
     this.#ints[CONTROL.key / 4] = key[0];
     this.#ints[CONTROL.key / 4 + 1] = key[1];
     await this.#run(this.#plan.programs.train, rows);
@@ -197,6 +203,16 @@ export class Engine {
     }
     await this.#run(this.#plan.programs.infer, rows);
     return this.#sums(rows, this.#penalty);
+  }
+
+  /**
+   * What the network said of the batch that was last stepped on or evaluated, `[rows, columns]`:
+   * probabilities, or values.
+   */
+  outputs(): Float32Array {
+    const { address, columns } = this.#plan.outputs;
+    const rows = this.#ints[CONTROL.rows / 4];
+    return this.#floats.slice(address / 4, address / 4 + rows * columns);
   }
 
   /** Outputs of any number of images, `[rows, columns]`: probabilities, or values. */
@@ -316,10 +332,17 @@ export class Engine {
   }
 
   #sums(rows: number, penalty: number): Sums {
+    const { network, heads: { address, count } } = this.#plan;
+    const heads = Array.from(this.#doubles.subarray(address / 8, address / 8 + count));
+    if (typeof network.loss !== "string") {
+      const loss = network.loss.reduce((sum, { weight }, n) => sum + weight * heads[n], 0);
+      return { rows, loss, metric: 0, heads, penalty };
+    }
     return {
       rows,
       loss: this.#doubles[CONTROL.loss / 8],
       metric: this.#doubles[CONTROL.metric / 8],
+      heads,
       penalty,
     };
   }

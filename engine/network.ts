@@ -31,8 +31,23 @@ export type Layer =
   | { kind: "dropout"; rate: number }
   | { kind: "softmax" };
 
-/** `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. */
-export type Loss = "categoricalCrossentropy" | "meanAbsoluteError";
+/**
+ * One of several things that the last dense layer says, in some of its columns. The first head has
+ * the first columns, and so on.
+ */
+export interface Head {
+  /** `categoricalCrossentropy` is that of the columns' softmax, towards probabilities. */
+  readonly loss: "categoricalCrossentropy" | "meanAbsoluteError";
+  readonly columns: number;
+  /** What the head's loss counts in the sum of all. */
+  readonly weight: number;
+}
+
+/**
+ * `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. Heads
+ * need a dense layer alone at the end, and take a row of probabilities or values.
+ */
+export type Loss = "categoricalCrossentropy" | "meanAbsoluteError" | readonly Head[];
 
 export interface Network {
   /** Height, width, channels. */
@@ -120,7 +135,15 @@ export function blocksOf(network: Network): Block[] {
   }
   if (loss === "categoricalCrossentropy" && !softmax) return refuse("is not a softmax");
   if (loss !== "categoricalCrossentropy" && softmax) {
-    return refuse(`is a softmax, with which ${loss} is not computed`);
+    const what = typeof loss === "string" ? loss : "a loss of heads";
+    return refuse(`is a softmax, with which ${what} is not computed`);
+  }
+  if (typeof loss !== "string") {
+    const columns = loss.reduce((sum, head) => sum + head.columns, 0);
+    if (last.slope !== undefined) return refuse("is an activation, which heads do not take");
+    if (columns !== last.linear.units) {
+      return refuse(`has ${last.linear.units} units for heads of ${columns} columns`);
+    }
   }
   return blocks;
 }

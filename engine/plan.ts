@@ -5,7 +5,7 @@
  * Channels and units are padded to multiples of eight, and the padding stays zero: its weights,
  * gammas and biases are zero and so are their gradients. Only the input keeps its channels.
  */
-import { type Block, blocksOf, type Loss, type Network } from "./network.ts";
+import { type Block, blocksOf, type Head, type Loss, type Network } from "./network.ts";
 
 /** The control block's addresses; engine/assembly/simd.ts has the same. */
 export const CONTROL = {
@@ -22,6 +22,7 @@ export const CONTROL = {
   keepGradients: 1248,
   loss: 1256,
   metric: 1264,
+  decay: 1272,
 } as const;
 
 /** A weight as the outside knows it, and where it lies. */
@@ -57,6 +58,8 @@ export interface Plan {
   readonly input: { readonly address: number; readonly bytes: number; readonly floats: boolean };
   readonly labels: number;
   readonly outputs: { readonly address: number; readonly columns: number };
+  /** For each head the sum of its losses over the rows, 8 bytes. */
+  readonly heads: { readonly address: number; readonly count: number };
   readonly penalties: { readonly address: number; readonly count: number };
   readonly counters: { readonly address: number; readonly count: number };
   /** The program's words, and the numbers that are not zero at the start. */
@@ -107,6 +110,8 @@ const KERNELS = {
   adam: 24,
   turn: 25,
   transformWeights: 26,
+  softCrossEntropy: 27,
+  headAbsoluteError: 28,
 } as const;
 
 /** A word of a record: an integer, or `[x]` for the bits of a float. */
@@ -202,7 +207,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
 
   // Parameters: weights, then the moments and gradients at the same distances.
   const tensors: Tensor[] = [];
-  const parameters: { address: number; floats: number; l2: number }[] = [];
+  const parameters: { address: number; floats: number; l2: number; decays: boolean }[] = [];
   const start = end;
   const parameter = (
     name: string,
@@ -213,7 +218,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     const floats = groups * paddedRows * upTo8(columns);
     const address = allocate(floats * 4);
     tensors.push({ name, shape, trainable: true, address, groups, rows, paddedRows, columns });
-    parameters.push({ address, floats, l2 });
+    parameters.push({ address, floats, l2, decays: name.endsWith("/kernel") });
     return address;
   };
   const places = geometry.map(({ block, conv, dense }) => {
@@ -349,10 +354,12 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const outColumns = tensors.find((t) => t.address === head.p.kernel)!.columns;
   const labels = allocate(batch * outColumns * 4);
   const outputs = allocate(batch * outColumns * 4);
+  const heads = typeof network.loss === "string" ? [] : network.loss;
+  const headLosses = allocate(heads.length * 8);
 
   // The optimiser's table.
   const items: number[] = [];
-  for (const { address, floats, l2 } of parameters) {
+  for (const { address, floats, l2, decays } of parameters) {
     const owner = convs.find(({ p }) => p.kernel === address || p.bias === address);
     const part = owner === undefined
       ? 0
@@ -365,7 +372,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         owner?.m.partBytes ?? 0,
         owner ? chunks : 0,
         bits([l2]),
-        0,
+        Number(decays),
         0,
       );
     }
@@ -491,13 +498,22 @@ export function plan(network: Network, options: PlanOptions): Plan {
       ...denseWords(dense, true).slice(7),
     ]);
   };
-  const loss = (training: boolean): Stage => ({
-    ...{ images: false, count: 1, range: 0 },
-    kernels: [record(lossKernel(network.loss), 0, 1, [
-      ...[head.m.activated, rowBytes(head.d.columns) / 4, outColumns, labels, outputs],
-      training ? head.m.gradient : 0,
-    ])],
-  });
+  const loss = (training: boolean): Stage => {
+    const { activated, gradient } = head.m, row = rowBytes(head.d.columns) / 4;
+    const kernels = typeof network.loss === "string"
+      ? [record(lossKernel(network.loss), 0, 1, [
+        ...[activated, row, outColumns, labels, outputs, training ? gradient : 0],
+      ])]
+      : heads.map(({ loss, columns, weight }, n) => {
+        const at = heads.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
+        return record(headKernel(loss), n, 1, [
+          ...[activated + at, row, columns, labels + at, outputs + at],
+          training ? gradient + at : 0,
+          ...[outColumns, [weight] as const, headLosses + n * 8],
+        ]);
+      });
+    return { images: false, count: kernels.length, range: 0, kernels };
+  };
 
   // Training.
   const train: Stage[] = [];
@@ -705,6 +721,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
     programs: { train: addresses[0], infer: addresses[1], penalty: addresses[2] },
     input: { ...input, bytes: product(network.input) * (input.floats ? 4 : 1) },
     outputs: { address: outputs, columns: outColumns },
+    heads: { address: headLosses, count: heads.length },
     words: written,
   };
 }
@@ -714,8 +731,12 @@ export function dropoutSalt(block: number): number {
   return Math.imul(block + 1, 0x632BE5AB);
 }
 
-function lossKernel(loss: Loss): "crossEntropy" | "absoluteError" {
+function lossKernel(loss: Loss & string): "crossEntropy" | "absoluteError" {
   return loss === "categoricalCrossentropy" ? "crossEntropy" : "absoluteError";
+}
+
+function headKernel(loss: Head["loss"]): "softCrossEntropy" | "headAbsoluteError" {
+  return loss === "categoricalCrossentropy" ? "softCrossEntropy" : "headAbsoluteError";
 }
 
 function product(sizes: readonly number[]): number {

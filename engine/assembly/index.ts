@@ -12,6 +12,7 @@ import {
 } from "./norm";
 import { denseBackward, denseForward, denseInputGradient } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
+import { headAbsoluteError, softCrossEntropy } from "./heads";
 import { absoluteError, adam, crossEntropy, turn } from "./update";
 
 // @ts-ignore: decorator
@@ -75,6 +76,8 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case 24: return adam(r, item);
     case 25: return turn(r, item);
     case 26: return transformWeights(r, item);
+    case 27: return softCrossEntropy(r);
+    case 28: return headAbsoluteError(r);
     default: unreachable();
   }
 }

@@ -59,6 +59,8 @@
 @inline export const C_LOSS: usize = CONTROL + 232; // f64
 // @ts-ignore: decorator
 @inline export const C_METRIC: usize = CONTROL + 240; // f64
+// @ts-ignore: decorator
+@inline export const C_DECAY: usize = CONTROL + 248; // f32: learning rate times weight decay
 
 /** Rows (images) in the batch at hand. */
 // @ts-ignore: decorator

@@ -1,7 +1,7 @@
 /** Losses, Adam and the turning of weights. */
 import {
-  address, C_BETA1, C_BETA2, C_EPSILON, C_KEEP_GRADIENTS, C_LOSS, C_METRIC, C_RATE, madd, real,
-  rowsNow, word,
+  address, C_BETA1, C_BETA2, C_DECAY, C_EPSILON, C_KEEP_GRADIENTS, C_LOSS, C_METRIC, C_RATE, madd,
+  real, rowsNow, word,
 } from "./simd";
 
 /**
@@ -75,8 +75,10 @@ export function absoluteError(r: usize): void {
 /**
  * One piece of the parameters: adds up the chunks' gradients if there are several, adds that of
  * the L2 penalty, and steps as Keras's Adam does:
- * `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`.
- * The table holds for each item: weights, floats, part, parts' distance in bytes, parts, L2.
+ * `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`. Weights that decay shrink by
+ * their share first, as in Keras's AdamW (Loshchilov and Hutter, "Decoupled weight decay").
+ * The table holds for each item: weights, floats, part, parts' distance in bytes, parts, L2, and
+ * whether it decays.
  */
 export function adam(r: usize, item: i32): void {
   const entry = address(r, 3) + <usize> item * 32;
@@ -93,6 +95,7 @@ export function adam(r: usize, item: i32): void {
   const rate = f32x4.splat(load<f32>(C_RATE)), epsilon = f32x4.splat(load<f32>(C_EPSILON));
   const take1 = f32x4.splat(load<f32>(C_BETA1)), take2 = f32x4.splat(load<f32>(C_BETA2));
   const keep = load<i32>(C_KEEP_GRADIENTS) != 0;
+  const decay = word(entry, 6) != 0 ? load<f32>(C_DECAY) : 0;
   let penalty: f64 = 0;
   for (; at < end; at += 16) {
     let w = v128.load(at);
@@ -121,6 +124,7 @@ export function adam(r: usize, item: i32): void {
     v = madd(f32x4.sub(f32x4.mul(g, g), v), take2, v);
     v128.store(at + toM, m);
     v128.store(at + toV, v);
+    if (decay != 0) w = f32x4.sub(w, f32x4.mul(w, f32x4.splat(decay)));
     w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
     v128.store(at, w);
   }

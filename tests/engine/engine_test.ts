@@ -44,7 +44,7 @@ function bits(engine: Engine): number[] {
 for (const relaxed of [true, false]) {
   Deno.test(`Engine computes what tfjs does, drawn networks, ${relaxed ? "relaxed" : "plain"} SIMD`, async () => {
     for (let n = 0; n < 40; n++) {
-      const rng = random(7, "network", n);
+      const rng = random(11, "network", n);
       const network = drawNetwork(rng);
       const batch = 1 + rng.int(24), rows = Math.max(1, batch - rng.int(3));
       const engine = await Engine.compile(network, {
@@ -62,6 +62,8 @@ for (const relaxed of [true, false]) {
         const judged = await engine.evaluate(images, labels);
         close(`${what}: evaluate`, one(judged.loss / rows), one(used.loss));
         close(`${what}: penalty`, one(judged.penalty), one(used.penalty));
+        close(`${what}: heads`, judged.heads.map((loss) => loss / rows), used.heads);
+        close(`${what}: outputs`, engine.outputs(), used.outputs);
 
         const key = [n, 5] as const;
         const expected = pass(network, weights, x, labels, { key });
@@ -98,11 +100,47 @@ for (const relaxed of [true, false]) {
   });
 }
 
-Deno.test("Engine has the gradients that finite differences have", async () => {
+Deno.test("Engine lets kernels decay as AdamW does, and nothing else", async () => {
+  const network = drawNetwork(random(11, "network", 2));
+  const rng = random(8, "decay");
+  const after: Tensors[] = [];
+  let before: Tensors | undefined;
+  const { images, labels } = drawBatch(network, 5, rng);
+  for (const weightDecay of [0, 0.3]) {
+    const engine = await Engine.compile(network, {
+      ...{ batch: 5, threads: 1, learningRate: 0.01, weightDecay },
+    });
+    before ??= drawWeights(engine.weights(), rng);
+    engine.setWeights(before);
+    await engine.step(images, labels, [1, 2]);
+    after.push(engine.weights());
+    await engine.close();
+  }
+  const [plain, decayed] = after;
+  for (const [name, { data }] of plain) {
+    const old = before!.get(name)!.data;
+    const expected = data.map((w, i) => name.endsWith("/kernel") ? w - 0.01 * 0.3 * old[i] : w);
+    close(name, decayed.get(name)!.data, expected);
+    if (name.endsWith("/kernel")) ok(difference(decayed.get(name)!.data, data) > 1e-3);
+  }
+});
+
+for (const heads of [false, true]) {
+  const name = heads ? "Engine, with heads, has" : "Engine has";
+  Deno.test(`${name} the gradients that finite differences have`, () => slopes(heads));
+}
+
+async function slopes(heads: boolean): Promise<void> {
   // Piecewise smooth: where a step crosses a kink of ReLU or of a maximum, a few may differ.
   const network: Network = {
     input: [7, 5, 3],
-    loss: "categoricalCrossentropy",
+    loss: heads
+      ? [
+        { loss: "categoricalCrossentropy", columns: 4, weight: 0.7 },
+        { loss: "meanAbsoluteError", columns: 1, weight: 0.2 },
+        { loss: "categoricalCrossentropy", columns: 2, weight: 1 },
+      ]
+      : "categoricalCrossentropy",
     layers: [
       {
         ...{ kind: "conv2d", name: "conv", filters: 5, kernelSize: [2, 2], strides: [1, 1] },
@@ -116,8 +154,8 @@ Deno.test("Engine has the gradients that finite differences have", async () => {
       { kind: "leakyRelu", alpha: 0.3 },
       { kind: "batchNorm", name: "denseNorm", momentum: 0.9, epsilon: 1e-3 },
       { kind: "dropout", rate: 0.3 },
-      { kind: "dense", name: "last", units: 3, bias: true },
-      { kind: "softmax" },
+      { kind: "dense", name: "last", units: heads ? 7 : 3, bias: true },
+      ...(heads ? [] : [{ kind: "softmax" }]),
     ],
   } as Network;
   const rng = random(3, "finite");
@@ -152,7 +190,7 @@ Deno.test("Engine has the gradients that finite differences have", async () => {
   } finally {
     await engine.close();
   }
-});
+}
 
 /** Some steps of the report's network, with a short last batch. */
 async function train(
@@ -278,5 +316,10 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
   throws(
     () => plan(network([{ kind: "flatten" }, dense, { kind: "softmax" }]), options),
     /its end is a softmax, with which meanAbsoluteError is not computed/,
+  );
+  const heads = [{ loss: "meanAbsoluteError", columns: 2, weight: 1 }] as const;
+  throws(
+    () => plan({ ...network([{ kind: "flatten" }, dense]), loss: heads }, options),
+    /its end has 1 units for heads of 2 columns/,
   );
 });

@@ -1,6 +1,6 @@
 /** Networks for the engine's tests: drawn ones, and their weights. */
 import { random, type Rng } from "../../compute/random.ts";
-import type { Layer, Network, Tensors } from "../../engine/engine.ts";
+import type { Head, Layer, Network, Tensors } from "../../engine/engine.ts";
 
 /** A small network of random layers and odd sizes. */
 export function drawNetwork(rng: Rng): Network {
@@ -50,10 +50,27 @@ export function drawNetwork(rng: Rng): Network {
     if (rng.int(2) > 0) layers.push(norm(`denseNorm${i}`));
     if (rng.int(2) > 0) layers.push({ kind: "dropout", rate: 0.25 });
   }
-  const classes = rng.int(2) > 0 ? 2 + rng.int(9) : 0;
-  layers.push({ kind: "dense", name: "last", units: classes || 1 + rng.int(2), bias: true });
-  if (classes > 0) layers.push({ kind: "softmax" });
-  return { input, layers, loss: classes > 0 ? "categoricalCrossentropy" : "meanAbsoluteError" };
+  const last = (units: number) => layers.push({ kind: "dense", name: "last", units, bias: true });
+  switch (rng.int(3)) {
+    case 0:
+      last(2 + rng.int(9));
+      layers.push({ kind: "softmax" });
+      return { input, layers, loss: "categoricalCrossentropy" };
+    case 1:
+      last(1 + rng.int(2));
+      return { input, layers, loss: "meanAbsoluteError" };
+    default: {
+      const heads = Array.from({ length: 1 + rng.int(3) }, (): Head => ({
+        ...rng.pick<Pick<Head, "loss" | "columns">>([
+          { loss: "categoricalCrossentropy", columns: 2 + rng.int(9) },
+          { loss: "meanAbsoluteError", columns: 1 + rng.int(2) },
+        ]),
+        weight: 0.5 + rng.next(),
+      }));
+      last(heads.reduce((sum, { columns }) => sum + columns, 0));
+      return { input, layers, loss: heads };
+    }
+  }
 }
 
 /** Random values for every weight, none of them special. */
@@ -75,10 +92,22 @@ export function drawBatch(network: Network, rows: number, rng: Rng) {
   const size = network.input.reduce((a, b) => a * b);
   const images = Uint8Array.from({ length: rows * size }, () => rng.int(256));
   const last = network.layers.findLast((layer) => layer.kind === "dense")!;
-  const labels = network.loss === "categoricalCrossentropy"
+  const { loss } = network;
+  const labels = typeof loss !== "string"
+    ? Array.from({ length: rows }, () => loss.flatMap((head) => drawTarget(head, rng))).flat()
+    : loss === "categoricalCrossentropy"
     ? Array.from({ length: rows }, () => rng.int(last.units))
     : Array.from({ length: rows * last.units }, () => rng.next() * 10);
   return { images, labels };
+}
+
+/** Values, or probabilities: all on one column, or some on each. */
+function drawTarget({ loss, columns }: Head, rng: Rng): number[] {
+  const values = Array.from({ length: columns }, () => rng.next());
+  if (loss === "meanAbsoluteError") return values.map((value) => value * 10);
+  const one = rng.int(2) > 0 ? rng.int(columns) : undefined;
+  const all = values.reduce((sum, value) => sum + value, 0);
+  return values.map((value, i) => one === undefined ? value / all : Number(i === one));
 }
 
 /** The report's network for gender, or that for age, as a description. */

@@ -11,6 +11,8 @@ export interface Outcome {
   /** Mean loss of the batch, without penalties. */
   loss: number;
   penalty: number;
+  /** Mean loss of each head, not weighted. */
+  heads: number[];
   gradients: Map<string, Float32Array>;
   /** Moving statistics after the step. */
   moving: Map<string, Float32Array>;
@@ -36,6 +38,7 @@ export function pass(
     outputs: new Float32Array(),
     loss: 0,
     penalty: 0,
+    heads: [],
   };
   const forward = (...values: tf.Tensor[]): tf.Scalar => {
     const of = (name: string) => values[names.indexOf(name)];
@@ -111,7 +114,25 @@ export function pass(
       }
     }
     let loss: tf.Tensor;
-    if (network.loss === "categoricalCrossentropy") {
+    if (typeof network.loss !== "string") {
+      const truth = tf.tensor2d(Array.from(labels), [rows, x.shape[1]!]);
+      let at = 0;
+      const outputs: tf.Tensor[] = [], losses: tf.Tensor[] = [];
+      for (const { loss, columns, weight } of network.loss) {
+        const said = tf.slice(x, [0, at], [rows, columns]);
+        const target = tf.slice(truth, [0, at], [rows, columns]);
+        const soft = loss === "categoricalCrossentropy";
+        outputs.push(soft ? tf.softmax(said) : said);
+        const one = soft
+          ? tf.neg(tf.mean(tf.sum(tf.mul(target, tf.logSoftmax(said)), 1)))
+          : tf.mean(tf.abs(tf.sub(said, target)));
+        result.heads.push(one.dataSync()[0]);
+        losses.push(tf.mul(one, weight));
+        at += columns;
+      }
+      loss = tf.addN(losses);
+      result.outputs = tf.concat(outputs, 1).dataSync() as Float32Array;
+    } else if (network.loss === "categoricalCrossentropy") {
       const truth = tf.oneHot(tf.tensor1d([...Array.from(labels)], "int32"), x.shape[1]!);
       loss = tf.losses.softmaxCrossEntropy(truth, x);
       result.outputs = tf.softmax(x).dataSync() as Float32Array;
