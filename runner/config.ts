@@ -252,7 +252,7 @@ function withPaths(
   path: Path,
   folderOf: StageScope["folderOf"],
 ): unknown {
-  const { innerType, element, valueType, shape } = schema.def as unknown as {
+  const { innerType, element, valueType, shape, options } = schema.def as unknown as {
     /** Of an optional, or of one with a default. */
     innerType?: z.ZodType;
     /** Of a list. */
@@ -260,7 +260,13 @@ function withPaths(
     /** Of a map. */
     valueType?: z.ZodType;
     shape?: Record<string, z.ZodType>;
+    /** Of a value that may be of several forms. */
+    options?: readonly z.ZodType[];
   };
+  if (options) {
+    const form = options.find((option) => option.safeParse(value).success);
+    return form ? withPaths(value, form, path, folderOf) : value;
+  }
   if (typeof value === "string") {
     if (schema.meta()?.path === true) return absolute(value, folderOf(path));
     return innerType ? withPaths(value, innerType, path, folderOf) : value;

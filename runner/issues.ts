@@ -15,7 +15,7 @@ export function problemsOf(
   schema: z.ZodObject,
   more: readonly string[],
 ): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
+  return error.issues.flatMap(meant).flatMap((issue): Problem[] => {
     const inner = issue.path.map((part) => part as string | number);
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
@@ -38,10 +38,33 @@ export function problemsOf(
   });
 }
 
-/** The keys of the object that a schema has at a path, under any optional or default. */
+/**
+ * Of a value that may be of several forms and is of none: what is wrong with the one form that it was
+ * meant to be, if the others are of another type altogether.
+ */
+function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const near = issue.errors.filter((issues) =>
+    issues.some(({ code, path }) =>
+      path.length > 0 || (code !== "invalid_type" && code !== "invalid_value")
+    )
+  );
+  if (near.length !== 1) return [issue];
+  return near[0]!.flatMap((inner) =>
+    meant({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
+  );
+}
+
+/** The keys of the object that a schema has at a path, under any optional, default, list or choice. */
 function keysAt(schema: z.ZodType, path: Path): string[] {
-  const { innerType } = schema.def as { innerType?: z.ZodType };
+  const { innerType, options, element } = schema.def as {
+    innerType?: z.ZodType;
+    options?: readonly z.ZodType[];
+    element?: z.ZodType;
+  };
   if (innerType) return keysAt(innerType, path);
+  if (options) return options.flatMap((option) => keysAt(option, path));
+  if (element && path.length > 0) return keysAt(element, path.slice(1));
   const shape = (schema as Partial<z.ZodObject>).shape;
   if (!shape) return [];
   if (path.length === 0) return Object.keys(shape);

@@ -140,7 +140,18 @@ function parameterRows(name: string, schema: Json, required: boolean): string[] 
     `| \`${name}\` | ${cell(values(schema))} | ${cell(fallback)} | ${
       cell(String(schema.description ?? ""))
     } |`,
+    ...formsOf(schema.items as Json | undefined).flatMap(({ properties, required }) =>
+      Object.entries(properties as Record<string, Json>).flatMap(([key, value]) =>
+        parameterRows(`${name}[].${key}`, value, (required as string[] ?? []).includes(key))
+      )
+    ),
   ];
+}
+
+/** The maps among the forms that a list's items may have. */
+function formsOf(items: Json | undefined): Json[] {
+  if (items?.properties) return [items];
+  return (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
 }
 
 /** "number, more than 0, less than 1". */
@@ -155,6 +166,8 @@ function values(schema: Json): string {
     Number(schema.maximum) < Number.MAX_SAFE_INTEGER && `at most ${schema.maximum}`,
     schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
   ].filter((text) => typeof text === "string");
+  const { properties } = schema as { properties?: Json };
+  if (properties) return `\`{ ${Object.keys(properties).join(", ")} }\``;
   const type = schema.type === "integer" ? "whole number" : String(schema.type ?? "anything");
   return [type, ...bounds.filter((text) => !text.includes("-9007199254740991"))].join(", ");
 }

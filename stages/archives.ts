@@ -22,8 +22,14 @@ export interface ArchivedDataset {
     /** Whether `md5` is the one that was expected. */
     readonly verified: boolean;
   }[];
-  /** The MATLAB file: where it lies, and which of its variables describes the photos. */
-  readonly metadata: Place & { readonly path: string; readonly variable: string };
+  /**
+   * The file that describes the photos, and where it lies: a MATLAB file and which of its variables
+   * it is or, of a person's folder, a CSV.
+   */
+  readonly metadata:
+    & Place
+    & { readonly path: string }
+    & ({ readonly variable: string } | { readonly csv: true });
 }
 
 /** Bytes in one of the artifact's archives. */
@@ -68,7 +74,7 @@ export class Archives implements Disposable {
     return place && this.#read(place);
   }
 
-  /** The bytes of a dataset's MATLAB file. */
+  /** The bytes of the file that describes a dataset. */
   metadata(dataset: ArchivedDataset): Uint8Array<ArrayBuffer> {
     return this.#read(dataset.metadata);
   }

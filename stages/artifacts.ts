@@ -7,11 +7,12 @@ import { defineKind } from "../runner/stage.ts";
 /** Photos as they came: tar archives, read by offset, never unpacked. */
 export const archives = defineKind({
   kind: "archives",
-  summary: "Photo archives and their MATLAB metadata, checked and indexed",
+  summary: "Photo archives and what describes them, checked and indexed",
   files: {
     "*.tar": "the archives themselves",
-    "archives.json": "each dataset: its layout, tars, where its .mat lies, checksums, source",
-    "index.parquet": "dataset, tar, path, offset, size of every file; path as in the .mat",
+    "archives.json":
+      "each dataset: its layout, tars, where its .mat or CSV lies, checksums, source",
+    "index.parquet": "dataset, tar, path, offset, size of every file; path as in the .mat or CSV",
   },
 });
 

@@ -3,16 +3,46 @@ import { defineStage, pathParam, type StageContext } from "../runner/stage.ts";
 import type { ArchivedDataset } from "./archives.ts";
 import { archives } from "./artifacts.ts";
 import { datasetNames, sources } from "./download/sources.ts";
+import { folderName } from "./folder/name.ts";
 
 const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
 
+const folder = z.strictObject({
+  folder: pathParam().describe(
+    "A folder of pictures with a CSV that labels them: columns path (from the folder), age (years, " +
+      "or born and taken, as 1980-03-01 or 1980) and gender (1, m, male or 0, f, female), and if " +
+      "you like identity (who it is) and name",
+  ),
+  labels: z.string().min(1).optional().describe(
+    "The CSV's name in the folder, if there are several",
+  ),
+  name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
+    .describe("What the data set is called in reports; the folder's name unless given"),
+  layout: z.enum(["full", "crop"]).default("full").describe(
+    "full: photos as they were taken; crop: they are cut around the face, whose box is the middle " +
+      "1/1.8 of them, as in the _crop archives",
+  ),
+});
+
 const params = z.strictObject({
-  datasets: z.array(z.enum(datasetNames)).min(1)
-    .refine((names) => new Set(names).size === names.length, "a dataset is named twice")
+  datasets: z.array(z.union([z.enum(datasetNames), folder])).min(1)
+    .superRefine((datasets, context) => {
+      const names = datasets.map(nameOf);
+      for (const [i, name] of names.entries()) {
+        const twice = names.indexOf(name) < i;
+        const taken = typeof datasets[i] === "object" &&
+          datasetNames.some((known) => known === name);
+        if (!twice && !taken) continue;
+        const message = twice ? "is named twice" : "is the name of another data set";
+        const way = typeof datasets[i] === "object" ? "; give the folder another name" : "";
+        context.addIssue({ code: "custom", path: [i], message: `"${name}" ${message}${way}` });
+      }
+    })
     .default(["sample"])
     .describe(
       "sample: faces that the project draws itself; wiki_crop (1 GB) and imdb_crop (7 GB): IMDB-WIKI " +
-        "cut to the faces; wiki (3 GB) and imdb (270 GB): its whole photos. Rows keep this order",
+        "cut to the faces; wiki (3 GB) and imdb (270 GB): its whole photos; { folder: ../mine }: " +
+        "pictures of your own. Rows keep this order",
     ),
   mirror: pathParam().optional().describe(
     "A URL or a folder that holds IMDB-WIKI's files, in place of the authors' server. If it has " +
@@ -28,6 +58,7 @@ const params = z.strictObject({
 });
 
 type Params = z.output<typeof params>;
+type Dataset = "sample" | keyof typeof sources | z.output<typeof folder>;
 type Context = StageContext<{ archives: typeof archives }>;
 
 export default defineStage({
@@ -41,7 +72,13 @@ export default defineStage({
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params) {
     const { describeMirror } = await import("./download/obtain.ts");
-    return await describeMirror(params.mirror, filesOf(params));
+    const facts = await describeMirror(params.mirror, filesOf(params));
+    for (const dataset of params.datasets) {
+      if (typeof dataset === "string") continue;
+      const { describeFolder } = await import("./folder/pack.ts");
+      Object.assign(facts, await describeFolder(dataset));
+    }
+    return facts;
   },
   async run(_inputs, params, context) {
     const { join } = await import("node:path");
@@ -55,15 +92,11 @@ export default defineStage({
       }
       & { [Column in "offset" | "size"]: number[] };
 
-    for (const name of params.datasets) {
-      const tars = name === "sample"
-        ? await draw(params, context)
-        : await get(name, params, context);
-      const { layout, variable } = name === "sample"
-        ? { layout: "crop" as const, variable: "sample" }
-        : sources[name];
+    for (const dataset of params.datasets) {
+      const name = nameOf(dataset);
+      const { tars, layout, labels, file } = await fetchDataset(dataset, params, context);
       const files = tars.map(({ file }) => file);
-      const contents = await scanArchives(context.scratch, files, `${variable}.mat`, context)
+      const contents = await scanArchives(context.scratch, files, file, context)
         .catch((error) => discard(tars, context, error));
       for (const [path, { tar, offset, size }] of contents.places) {
         index.dataset.push(name);
@@ -72,7 +105,7 @@ export default defineStage({
         index.offset.push(offset);
         index.size.push(size);
       }
-      datasets.push({ name, layout, tars, metadata: { ...contents.metadata, variable } });
+      datasets.push({ name, layout, tars, metadata: { ...contents.metadata, ...labels } });
       context.info(`${name}: ${contents.places.size.toLocaleString("en")} files in the archives.`);
       if (contents.repeated > 0) {
         context.warn(
@@ -99,13 +132,44 @@ export default defineStage({
   },
 });
 
+/** What a data set is called, in the table and everywhere after it. */
+function nameOf(dataset: Dataset): string {
+  return typeof dataset === "string" ? dataset : folderName(dataset);
+}
+
 /** Names of the files that come from elsewhere. */
 function filesOf({ datasets }: Params): string[] {
-  return datasets.flatMap((name) => name === "sample" ? [] : sources[name].files)
+  return datasets
+    .flatMap((name) => typeof name === "object" || name === "sample" ? [] : sources[name].files)
     .map(({ name }) => name);
 }
 
 type Tars = ArchivedDataset["tars"];
+
+/** A data set's archives in `scratch`, whole, and in which file of theirs its labels are. */
+async function fetchDataset(dataset: Dataset, params: Params, context: Context): Promise<{
+  tars: Tars;
+  layout: ArchivedDataset["layout"];
+  file: string;
+  labels: { variable: string } | { csv: true };
+}> {
+  if (typeof dataset === "object") {
+    const { packFolder } = await import("./folder/pack.ts");
+    const { join } = await import("node:path");
+    const name = nameOf(dataset);
+    const tar = `folder_${name}.tar`; // IMDB-WIKI's files have other names
+    const file = await packFolder(dataset, join(context.scratch, tar), context);
+    const tars = [{ file: tar, source: tar, md5: null, verified: true }];
+    return { tars, layout: dataset.layout, file, labels: { csv: true } };
+  }
+  if (dataset === "sample") {
+    const tars = await draw(params, context);
+    return { tars, layout: "crop", file: "sample.mat", labels: { variable: "sample" } };
+  }
+  const { layout, variable } = sources[dataset];
+  const tars = await get(dataset, params, context);
+  return { tars, layout, file: `${variable}.mat`, labels: { variable } };
+}
 
 /** Draws the sample, unless an earlier attempt has. */
 async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { defineStage } from "../runner/stage.ts";
+import type { ArchivedDataset } from "./archives.ts";
 import { archives, table } from "./artifacts.ts";
+import type { Rows } from "./matParse/rows.ts";
 
 export default defineStage({
   name: "matParse",
-  summary: "Read the data sets' MATLAB files and keep the rows of use",
+  summary: "Read the data sets' MATLAB files or CSVs and keep the rows of use",
   inputs: { archives },
   outputs: { table },
   params: z.strictObject({
@@ -26,7 +28,7 @@ export default defineStage({
     const { random } = await import("../compute/random.ts");
     const { writeParquet } = await import("../formats/parquet.ts");
     const { openArchives } = await import("./archives.ts");
-    const { filterRows, readRows, reasons } = await import("./matParse/rows.ts");
+    const { filterRows, reasons } = await import("./matParse/rows.ts");
 
     using files = await openArchives(artifact);
     context.progress.start(files.datasets.length, "data sets");
@@ -34,10 +36,15 @@ export default defineStage({
     const counts: Record<string, Counts> = {};
     for (const dataset of files.datasets) {
       context.signal.throwIfAborted();
-      const rows = readRows(files.metadata(dataset), dataset);
+      const { rows, doubts } = await readRows(files.metadata(dataset), dataset);
       const { kept, dropped } = filterRows(rows, params);
       for (const row of kept) all.push({ ...rows.row(row), dataset: dataset.name });
-      counts[dataset.name] = { read: rows.length, kept: kept.length, dropped };
+      counts[dataset.name] = {
+        read: rows.length,
+        kept: kept.length,
+        dropped,
+        ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, LISTED) } : {}),
+      };
       const told = Object.entries(reasons)
         .filter(([reason]) => dropped[reason as keyof typeof reasons] > 0)
         .map(([reason, words]) => `${number(dropped[reason as keyof typeof reasons])} ${words}`);
@@ -45,6 +52,7 @@ export default defineStage({
         `${dataset.name}: kept ${number(kept.length)} of ${number(rows.length)} rows` +
           (told.length > 0 ? `; dropped ${told.join(", ")}.` : "."),
       );
+      if (doubts.length > 0) context.warn(tellDoubts(dataset, doubts));
       context.progress.advance(1, dataset.name);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
@@ -70,8 +78,8 @@ export default defineStage({
       dataset: { type: "string", values: rows.map((row) => row.dataset) },
       age: { type: "int32", values: rows.map((row) => row.age) },
       gender: { type: "int32", values: rows.map((row) => row.gender) },
-      name: { type: "string", values: rows.map((row) => row.name) },
-      identity: { type: "string", values: rows.map((row) => row.identity) },
+      name: { type: "string", values: rows.map((row) => row.name), nullable: true },
+      identity: { type: "string", values: rows.map((row) => row.identity), nullable: true },
       face_location: { type: "float64[]", values: rows.map((row) => row.location), nullable: true },
     });
     const summary = {
@@ -93,6 +101,35 @@ interface Counts {
   read: number;
   kept: number;
   dropped: Record<string, number>;
+  /** Values of a CSV that are not understood, the first of them. */
+  notUnderstood?: Doubts;
+}
+
+type Doubts = import("./folder/labels.ts").Labels["doubts"];
+
+/** Values that are not understood are listed up to this many. */
+const LISTED = 1000;
+
+/** A data set's rows, whatever file they are in. */
+async function readRows(
+  bytes: Uint8Array<ArrayBuffer>,
+  { name, metadata }: ArchivedDataset,
+): Promise<{ rows: Rows; doubts: Doubts }> {
+  if ("csv" in metadata) {
+    const { readCsvRows } = await import("./matParse/csv.ts");
+    return readCsvRows(bytes, `${name}/${metadata.path.split("/").at(-1)}`, name);
+  }
+  const { readMatRows } = await import("./matParse/mat.ts");
+  return { rows: readMatRows(bytes, metadata.path, metadata.variable), doubts: [] };
+}
+
+function tellDoubts({ name }: ArchivedDataset, doubts: Doubts): string {
+  const some = doubts.slice(0, 3)
+    .map(({ line, column, value }) =>
+      `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))}`
+    );
+  return `${name}: ${number(doubts.length)} values are not understood and count as unknown: ` +
+    `${some.join(", ")}${doubts.length > some.length ? ", ..." : ""} (summary.json lists them)`;
 }
 
 function sum(counts: Record<string, Counts>, key: "read" | "kept"): number {

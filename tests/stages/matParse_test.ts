@@ -201,6 +201,7 @@ Deno.test("matParse counts what it drops by reason", async () => {
         unknownAge: 2,
         ageOutside: 2,
         noPath: 1,
+        repeated: 0,
       },
     });
     match(

@@ -1,0 +1,36 @@
+/** The rows of a folder of pictures, as its CSV has them. */
+import { type Labels, parseLabels } from "../folder/labels.ts";
+import type { Rows } from "./rows.ts";
+
+/**
+ * Reads a folder's CSV.
+ * @param file what to call it in errors
+ * @param dataset begins the identities, so that nobody is taken for somebody of another data set
+ * @returns the rows, and values that were not understood
+ */
+export function readCsvRows(
+  bytes: Uint8Array,
+  file: string,
+  dataset: string,
+): { rows: Rows; doubts: Labels["doubts"] } {
+  const { rows: labels, doubts } = parseLabels(bytes, file);
+  const rows: Rows = {
+    length: labels.length,
+    gender: Float64Array.from(labels, ({ gender }) => gender),
+    age: Float64Array.from(labels, ({ age }) => age),
+    path: labels.map(({ path }) => path),
+    repeated: labels.map(({ repeated }) => repeated),
+    row(i) {
+      const { path, age, gender, name, identity } = labels[i];
+      return {
+        path,
+        age,
+        gender,
+        name,
+        identity: identity === null ? null : `${dataset}:${identity}`,
+        location: null,
+      };
+    },
+  };
+  return { rows, doubts };
+}

@@ -1,0 +1,260 @@
+/** A folder of pictures with a CSV, as a data set like the others. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { Ajv } from "ajv";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { readParquet } from "../../formats/parquet.ts";
+import { readConfig } from "../../runner/config.ts";
+import { ConfigError } from "../../runner/errors.ts";
+import { Registry } from "../../runner/registry.ts";
+import { pipelineJsonSchema } from "../../runner/schema.ts";
+import { openArchives } from "../../stages/archives.ts";
+import download from "../../stages/download.ts";
+import { parseLabels } from "../../stages/folder/labels.ts";
+import faceCrop from "../../stages/faceCrop.ts";
+import matParse from "../../stages/matParse.ts";
+import { stages } from "../../stages/mod.ts";
+import resize32 from "../../stages/resize32.ts";
+import split from "../../stages/split.ts";
+import { gradient } from "../faces/fixture.ts";
+import { testContext } from "../context.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const labels = (text: string) => parseLabels(bytes(text), "mine/people.csv");
+
+/** A folder with these files, which goes afterwards. */
+async function withFolder(
+  files: Record<string, string | Uint8Array>,
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  const parent = await Deno.makeTempDir();
+  const folder = join(parent, "mine");
+  try {
+    await Deno.mkdir(folder);
+    for (const [name, data] of Object.entries(files)) await write(folder, name, data);
+    await test(folder);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+async function write(folder: string, name: string, data: string | Uint8Array): Promise<void> {
+  await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+  await Deno.writeFile(join(folder, name), typeof data === "string" ? bytes(data) : data);
+}
+
+Deno.test("parseLabels() knows the usual words, ages and dates", () => {
+  const { rows, doubts } = labels(
+    "path,AGE,Gender,born,taken,identity,mood\n" +
+      "a.jpg,34,f,,,Ada,good\n" +
+      "./b.jpg,34.9,MALE,,,,\n" +
+      'b\\c.jpg,"0,5",1.0,,,,\n' +
+      "d.jpg,,m,1980-03-01,2010-02-28,,\n" +
+      "e.jpg,NaN,0,1980-03-01,2010-03-01T08:00:00,,\n" +
+      "f.jpg,,woman,1980,2010,,\n" +
+      "g.jpg,,M,1980-07-02,2010,,\n" +
+      "h.jpg,-3,?,,,,\n",
+  );
+  deepStrictEqual(rows.map(({ path }) => path), [
+    ...["a.jpg", "b.jpg", "b/c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg"],
+  ]);
+  deepStrictEqual(rows.map(({ age }) => age), [34, 34, 0, 29, 30, 30, 29, -3]);
+  deepStrictEqual(rows.map(({ gender }) => gender), [0, 1, 1, 1, 0, 0, 1, NaN]);
+  deepStrictEqual([rows[0].identity, rows[1].identity], ["Ada", null]);
+  deepStrictEqual(doubts, [], "what says that it is unknown is understood");
+});
+
+Deno.test("parseLabels() lists what it does not understand, and takes it for unknown", () => {
+  const { rows, doubts } = labels(
+    "path;age;gender;born;taken\na;old;femal;;\nb;;m;1980-02-30;2000\na;30;m;;\n",
+  );
+  deepStrictEqual(rows.map(({ age, gender }) => [age, gender]), [[NaN, NaN], [NaN, 1], [30, 1]]);
+  deepStrictEqual(rows.map(({ repeated }) => repeated), [false, false, true]);
+  deepStrictEqual(doubts, [
+    { line: 2, column: "gender", value: "femal" },
+    { line: 2, column: "age", value: "old" },
+    { line: 3, column: "born", value: "1980-02-30" },
+  ]);
+});
+
+Deno.test("parseLabels() refuses what cannot be meant, and says where", async () => {
+  const refused = (text: string, why: RegExp) => rejects(Promise.try(() => labels(text)), why);
+  await refused("path,age\n", /"mine\/people.csv": it has no column "gender"; .* "path", "age"/);
+  await refused("file,age,gender\n", /it has no column "path"/);
+  await refused("path,gender,born\n", /it has no column "age", nor "born" and "taken"/);
+  await refused("path,age,gender,Age\n", /it has two columns "Age"/);
+  for (const path of ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "..\\x.jpg"]) {
+    await refused(
+      `path,age,gender\na.jpg,1,m\n${path},2,f\n`,
+      /on line 3 the path .* leads outside/,
+    );
+  }
+});
+
+Deno.test("download, matParse, faceCrop, resize32 and split take a folder like any data set", async () => {
+  const pictures = Object.fromEntries(
+    await Promise.all(
+      Array.from({ length: 9 }, async (_, i) => [`${i % 2}/p${i}.jpg`, await gradient(i)] as const),
+    ),
+  );
+  const people = Object.keys(pictures).map((path, i) => `${path},${20 + i},${i % 2},who${i % 4}`);
+  const files = {
+    ...pictures,
+    "broken.jpg": "no picture",
+    "people.csv": [
+      "\ufeffpath,age,gender,identity",
+      ...people,
+      ...["gone.jpg,30,m,x", "broken.jpg,31,f,", "0/p0.jpg,20,0,who0", "0/p2.jpg,150,0,who2"],
+      ...["0/none.jpg,30,x,", ",30,m,", "high.jpg,150,m,"],
+      "",
+    ].join("\r\n"),
+  };
+  await withFolder(files, async (folder) => {
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder, layout: "crop" }] });
+    deepStrictEqual(loaded.warnings, [
+      "mine: 3 of 13 pictures are not there: gone.jpg (line 11), 0/none.jpg (line 15), " +
+      "high.jpg (line 17)",
+    ]);
+    const archives = loaded.artifact("archives");
+    {
+      using opened = await openArchives(archives);
+      deepStrictEqual(opened.read("mine", "1/p3.jpg"), new Uint8Array(pictures["1/p3.jpg"]));
+    }
+
+    using parsed = testContext(matParse);
+    await parsed.run({ archives }, {});
+    const summary = JSON.parse(
+      await Deno.readTextFile(join(parsed.outputs.table, "summary.json")),
+    );
+    deepStrictEqual([summary.read, summary.kept], [16, 11]);
+    const { dropped, notUnderstood } = summary.datasets.mine;
+    const reasons = Object.fromEntries(Object.entries(dropped).filter(([, n]) => n !== 0));
+    deepStrictEqual(reasons, { unknownGender: 1, ageOutside: 2, noPath: 1, repeated: 1 });
+    deepStrictEqual(notUnderstood, [{ line: 15, column: "gender", value: "x" }]);
+    match(parsed.warnings[0], /1 values are not understood .* line 15 gender "x"/);
+    const table = await readParquet(join(parsed.outputs.table, "table.parquet"));
+    deepStrictEqual(table.identity.slice(0, 5), [0, 1, 2, 3, 0].map((i) => `mine:who${i}`));
+    strictEqual(table.identity.at(-1), null, "nobody says who it is");
+
+    using cut = testContext(faceCrop);
+    const inputs = { archives, table: parsed.artifact("table") };
+    await cut.run(inputs, { detector: "metadata", workers: 1 });
+    const problems = await Deno.readTextFile(join(cut.outputs.faces, "problems.csv"));
+    match(problems, /mine,gone.jpg,missing,/);
+    match(problems, /mine,broken.jpg,unreadable,/);
+
+    using scaled = testContext(resize32);
+    await scaled.run({ faces: cut.artifact("faces") }, {});
+    const rows = await readParquet(join(scaled.outputs.dataset, "table.parquet"));
+    deepStrictEqual(rows.age, [20, 21, 22, 23, 24, 25, 26, 27, 28]);
+    deepStrictEqual(new Set(rows.dataset), new Set(["mine"]));
+
+    using divided = testContext(split);
+    const shares = { by: "identity", test: 0.3, validation: 0.3 };
+    await divided.run({ dataset: scaled.artifact("dataset") }, shares);
+  });
+});
+
+Deno.test("download.external tells a folder's content from another's", async () => {
+  const files = { "a.jpg": "A", "b.jpg": "B", "l.csv": "path,age,gender\na.jpg,1,m\nb.jpg,2,f\n" };
+  await withFolder(files, async (folder) => {
+    const external = () => download.external(z.parse(download.params, { datasets: [{ folder }] }));
+    const before = await external();
+    deepStrictEqual(Object.keys(before), ["mine's l.csv", "a picture of mine"]);
+    await write(folder, "unnamed.jpg", "what the CSV does not name");
+    deepStrictEqual(await external(), before);
+    await write(folder, "b.jpg", "BB");
+    const after = await external();
+    strictEqual(after["mine's l.csv"], before["mine's l.csv"]);
+    ok(after["a picture of mine"] !== before["a picture of mine"]);
+    await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\nb.jpg,3,f\n");
+    ok((await external())["mine's l.csv"] !== before["mine's l.csv"]);
+    await Deno.remove(join(folder, "b.jpg"));
+    ok((await external())["a picture of mine"] !== after["a picture of mine"]);
+  });
+});
+
+Deno.test("download packs a folder into the same bytes whatever its dates, and again after a kill", async () => {
+  const files = { "a.jpg": "A", "l.csv": "path,age,gender\na.jpg,1,m\n" };
+  await withFolder(files, async (folder) => {
+    const pack = async (left?: string) => {
+      using context = testContext(download);
+      if (left) await Deno.writeTextFile(join(context.scratch, "folder_mine.tar.part"), left);
+      await context.run({}, { datasets: [{ folder }] });
+      return await Deno.readFile(join(context.outputs.archives, "folder_mine.tar"));
+    };
+    const first = await pack();
+    Deno.utimeSync(join(folder, "a.jpg"), 1, 1);
+    deepStrictEqual(await pack("x".repeat(10_000)), first);
+  });
+});
+
+Deno.test("download says what a folder lacks", async () => {
+  const run = async (folder: string, more = {}) => {
+    using context = testContext(download);
+    await context.run({}, { datasets: [{ folder, ...more }] });
+  };
+  await withFolder({}, async (folder) => {
+    await rejects(run(folder + "x"), /Cannot use the folder ".*minex": there is no such folder/);
+    await rejects(
+      run(folder),
+      /it has no CSV that labels its pictures \(columns path, age, gender\)/,
+    );
+    await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\n");
+    await rejects(
+      run(folder),
+      /of 1 pictures that "l.csv" names none can be read, a.jpg \(line 2\)/,
+    );
+    await write(folder, "m.csv", "");
+    await rejects(run(folder), /it has 2 CSVs \(l.csv, m.csv\); say which one with "labels"/);
+    await rejects(run(folder, { labels: "n.csv" }), /it has no "n.csv"; it has l.csv, m.csv/);
+  });
+});
+
+Deno.test("a pipeline names folders beside other data sets, and the schema agrees", async (t) => {
+  const sources = await Promise.all(stages.map(async ({ load }) => (await load()).default));
+  const valid = new Ajv({ strict: false }).compile(pipelineJsonSchema(sources));
+  const cases: Record<string, RegExp | null> = {
+    "[{ folder: mine }]": null,
+    "[sample, { folder: mine, name: ours, labels: l.csv, layout: crop }, wiki_crop]": null,
+    "[{ foldr: mine }]": /download.datasets.0.folder: expected a text, it is missing/,
+    "[sample, { folder: mine, nam: x }]":
+      /datasets.1 has no "nam". Did you mean "name"\? It has folder, labels, name and layout/,
+    "[{ folder: mine, layout: ful }]": /datasets.0.layout: .*Did you mean "full"/,
+    "[wiki_cop]": /Did you mean "wiki_crop"/,
+    "[{ folder: 3 }]": /datasets.0.folder: expected a text, got 3/,
+  };
+  await withFolder({}, async (folder) => {
+    const file = join(folder, "p.yaml");
+    const config = async (datasets: string) => {
+      const yaml = `stages:\n  download:\n    datasets: ${datasets}\n`;
+      await Deno.writeTextFile(file, yaml);
+      const registry = new Registry().add(stages);
+      const config = readConfig(file, { project: folder, user: "/elsewhere", registry });
+      return { yaml: parseYaml(yaml), config };
+    };
+    for (const [datasets, why] of Object.entries(cases)) {
+      await t.step(datasets, async () => {
+        const { yaml, config: read } = await config(datasets);
+        strictEqual(valid(yaml), why === null, "schema");
+        if (why) {
+          return await rejects(
+            read,
+            (error) => error instanceof ConfigError && why.test(error.message),
+          );
+        }
+        const { stages: [{ params }] } = await read;
+        const named = (params.datasets as unknown[]).find((dataset) => typeof dataset === "object");
+        strictEqual((named as { folder: string }).folder, join(folder, "mine"), "from the YAML");
+      });
+    }
+    // Of two data sets of one name, the schema knows nothing.
+    await rejects(
+      (await config("[{ folder: a/x }, { folder: b/x }]")).config,
+      /"x" is named twice; give the folder another name/,
+    );
+    await rejects((await config("[{ folder: sample }]")).config, /"sample" is the name of another/);
+  });
+});
