@@ -1,6 +1,7 @@
 /** From a trained model on disk to its part of the report. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
+import { readScalar } from "../compute/read.ts";
 import type { NpyFile } from "../formats/npy.ts";
 import { loadModel } from "../training/model.ts";
 import { predictRows } from "../training/predict.ts";
@@ -47,7 +48,7 @@ export async function evaluateModel(
   };
   const predictions: Partial<Record<SplitName, Predictions>> = {};
   try {
-    const penalty = l2Penalty(model);
+    const penalty = await l2Penalty(model);
     for (const name of splitNames) {
       const truth = Array.from(
         rows[name],
@@ -108,12 +109,11 @@ function interpret(
 }
 
 /** What L2 regularisation adds to the loss, in training and here. */
-function l2Penalty(model: LayersModel): number {
+async function l2Penalty(model: LayersModel): Promise<number> {
   let sum = 0;
   // The model's own calculateLosses() knows of none of its layers'.
   for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
-    sum += loss.dataSync()[0];
-    loss.dispose();
+    sum += await readScalar(loss);
   }
   return sum;
 }

@@ -69,7 +69,11 @@ export class EngineTrainer implements Trainer {
     return { loss: mean.loss, metric: mean.metric };
   }
 
-  weights(): Float32Array[] {
+  weights(): Promise<Float32Array[]> {
+    return Promise.resolve(this.#weights());
+  }
+
+  #weights(): Float32Array[] {
     const weights = this.#engine.weights();
     return this.#model.weights.map(({ originalName }) => weights.get(originalName)!.data);
   }
@@ -80,9 +84,9 @@ export class EngineTrainer implements Trainer {
     );
   }
 
-  save(best: readonly Float32Array[]): Record<string, Float32Array> {
+  save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
     const arrays: Record<string, Float32Array> = {};
-    const weights = this.weights(), { m, v } = this.#engine.optimizerState();
+    const weights = this.#weights(), { m, v } = this.#engine.optimizerState();
     for (const [i, { originalName }] of this.#model.weights.entries()) {
       arrays[`weights/${originalName}`] = weights[i];
       arrays[`best/${originalName}`] = best[i];
@@ -91,7 +95,7 @@ export class EngineTrainer implements Trainer {
       arrays[`adam/mean/${originalName}`] = m.get(originalName)!.data;
       arrays[`adam/square/${originalName}`] = v.get(originalName)!.data;
     }
-    return arrays;
+    return Promise.resolve(arrays);
   }
 
   restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
@@ -116,7 +120,7 @@ export class EngineTrainer implements Trainer {
   handBack(): void {
     tf.tidy(() =>
       this.#model.setWeights(
-        this.weights().map((data, i) => tf.tensor(data, this.#model.weights[i].shape as number[])),
+        this.#weights().map((data, i) => tf.tensor(data, this.#model.weights[i].shape as number[])),
       )
     );
   }

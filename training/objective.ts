@@ -1,5 +1,6 @@
 /** What a network is trained for: its loss, and the metric that people read. */
 import * as tf from "@tensorflow/tfjs-core";
+import { read } from "../compute/read.ts";
 
 export interface Objective {
   /** Name of the loss, as Keras calls it. */
@@ -16,7 +17,7 @@ export interface Objective {
    */
   lossOf(output: tf.Tensor, targets: number[]): tf.Scalar;
   /** The metric of each image, summed up. */
-  metricSum(output: tf.Tensor, targets: number[]): number;
+  metricSum(output: tf.Tensor, targets: number[]): Promise<number>;
 }
 
 /** Classes 0 to `classes` - 1: categorical cross-entropy from logits, and accuracy. */
@@ -31,8 +32,10 @@ export function classification(classes: number): Objective {
       const truth = tf.cast(tf.oneHot(tf.tensor1d(targets, "int32"), classes), "float32");
       return tf.neg(tf.mean(tf.sum(tf.mul(truth, tf.logSoftmax(logits)), -1)));
     },
-    metricSum(logits, targets) {
-      const guesses = tf.tidy(() => tf.argMax(logits, -1).dataSync());
+    async metricSum(logits, targets) {
+      const best = tf.argMax(logits, -1);
+      const guesses = await read(best);
+      best.dispose();
       return targets.reduce((sum, target, i) => sum + (guesses[i] === target ? 1 : 0), 0);
     },
   };
@@ -47,8 +50,8 @@ export function regression(): Objective {
     outputs: 1,
     lossOf: (output, targets) =>
       tf.mean(tf.abs(tf.sub(tf.reshape(output, [-1]), tf.tensor1d(targets)))),
-    metricSum(output, targets) {
-      const guesses = output.dataSync();
+    async metricSum(output, targets) {
+      const guesses = await read(output);
       return targets.reduce((sum, target, i) => sum + Math.abs(guesses[i] - target), 0);
     },
   };

@@ -1,6 +1,7 @@
 /** What a trained network says about images. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { read } from "../compute/read.ts";
 import { imagesInMemory, type ImageSource, readBatch } from "./images.ts";
 
 export { loadModel } from "./model.ts";
@@ -40,8 +41,9 @@ export async function predictRows(
   for (let start = 0; start < rows.length; start += batch) {
     signal?.throwIfAborted();
     const part = rows.subarray(start, start + batch);
-    const values = tf.tidy(() => (model.apply(readBatch(images, part)) as tf.Tensor).dataSync());
-    predictions.set(values, start * outputs);
+    const values = tf.tidy(() => model.apply(readBatch(images, part)) as tf.Tensor);
+    predictions.set(await read(values), start * outputs);
+    values.dispose();
     onBatch?.(part.length);
     await new Promise((resolve) => setTimeout(resolve)); // lets the event loop turn
   }

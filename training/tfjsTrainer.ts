@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../compute/random.ts";
+import { read, readScalar } from "../compute/read.ts";
 import { Adam, moved } from "./adam.ts";
 import type { BatchStatistics } from "./batchNorm.ts";
 import { forward } from "./forward.ts";
@@ -32,16 +33,16 @@ export class TfjsTrainer implements Trainer {
     random: (layer: string) => Rng,
   ): Promise<BatchResult> {
     const statistics: [layers.Layer, BatchStatistics][] = [];
-    const result = tf.tidy(() => {
+    const [loss, output] = tf.tidy(() => {
       const [, height, width, channels] = this.#model.inputs[0].shape as number[];
       const x = toTensor(images, [targets.length, height, width, channels]);
-      let metric = 0;
+      let output!: tf.Tensor;
       const { value, grads } = tf.variableGrads(() => {
-        const output = forward(this.#model, x, {
+        output = forward(this.#model, x, {
           random,
           report: (layer, batch) => statistics.push([layer, batch]),
         });
-        metric = this.#objective.metricSum(output, targets) / targets.length;
+        tf.keep(output); // the metric is read when the step is done
         return tf.add(this.#objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
       }, this.#variables);
       this.#optimizer.step(this.#variables.map(({ name }) => grads[name]));
@@ -52,10 +53,15 @@ export class TfjsTrainer implements Trainer {
         movingVariance.write(moved(movingVariance.read(), variance, 1 - momentum));
         tf.dispose([mean, variance]);
       }
-      return { loss: value.dataSync()[0], metric };
+      return [value, output];
     });
-    await turn();
-    return result;
+    try {
+      const metric = await this.#objective.metricSum(output, targets) / targets.length;
+      return { loss: (await read(loss))[0], metric };
+    } finally {
+      tf.dispose([loss, output]);
+      await turn();
+    }
   }
 
   async validate(
@@ -68,24 +74,20 @@ export class TfjsTrainer implements Trainer {
     for (let start = 0; start < rows.length; start += VALIDATION_BATCH) {
       const batch = rows.subarray(start, start + VALIDATION_BATCH);
       const truth = pick(targets, batch);
-      const result = tf.tidy(() => {
-        const output = forward(this.#model, readBatch(images, batch));
-        return {
-          loss: this.#objective.lossOf(output, truth).dataSync()[0],
-          metric: this.#objective.metricSum(output, truth) / truth.length,
-        };
-      });
-      mean.add(result, batch.length);
+      const output = tf.tidy(() => forward(this.#model, readBatch(images, batch)));
+      const loss = await readScalar(tf.tidy(() => this.#objective.lossOf(output, truth)));
+      const metric = await this.#objective.metricSum(output, truth) / truth.length;
+      output.dispose();
+      mean.add({ loss, metric }, batch.length);
       await turn();
       signal.throwIfAborted();
     }
-    const penalty = tf.tidy(() => this.#penalty().dataSync()[0]);
+    const penalty = await readScalar(tf.tidy(() => this.#penalty()));
     return { loss: mean.loss + penalty, metric: mean.metric };
   }
 
-  weights(): Float32Array[] {
-    // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
-    return this.#model.getWeights().map((weight) => Float32Array.from(weight.dataSync()));
+  async weights(): Promise<Float32Array[]> {
+    return await Promise.all(this.#model.getWeights().map(copy));
   }
 
   setWeights(weights: readonly Float32Array[]): void {
@@ -96,16 +98,16 @@ export class TfjsTrainer implements Trainer {
     );
   }
 
-  save(best: readonly Float32Array[]): Record<string, Float32Array> {
+  async save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
     const arrays: Record<string, Float32Array> = {};
-    const weights = this.weights();
+    const weights = await this.weights();
     for (const [i, { originalName }] of this.#model.weights.entries()) {
       arrays[`weights/${originalName}`] = weights[i];
       arrays[`best/${originalName}`] = best[i];
     }
     for (const [i, { originalName }] of this.#model.trainableWeights.entries()) {
-      arrays[`adam/mean/${originalName}`] = this.#optimizer.means[i].dataSync() as Float32Array;
-      arrays[`adam/square/${originalName}`] = this.#optimizer.squares[i].dataSync() as Float32Array;
+      arrays[`adam/mean/${originalName}`] = await copy(this.#optimizer.means[i]);
+      arrays[`adam/square/${originalName}`] = await copy(this.#optimizer.squares[i]);
     }
     return arrays;
   }
@@ -143,6 +145,10 @@ export class TfjsTrainer implements Trainer {
 
 /** Images that are validated at once; the result does not depend on it but for rounding. */
 const VALIDATION_BATCH = 256;
+
+async function copy(tensor: tf.Tensor): Promise<Float32Array> {
+  return Float32Array.from(await read(tensor));
+}
 
 /** Lets the event loop turn, so that Ctrl-C is heard. */
 function turn(): Promise<void> {

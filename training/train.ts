@@ -115,10 +115,10 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         val_loss: validation.loss,
         val_metric: validation.metric,
       });
-      if (stopper.update(history.at(-1)!)) best = trainer.weights();
+      if (stopper.update(history.at(-1)!)) best = await trainer.weights();
       await writeCheckpoint<State>(options.checkpoint, {
         state: { history, stopper: stopper.state, steps: trainer.steps },
-        arrays: trainer.save(best),
+        arrays: await trainer.save(best),
       });
       progress.advance(1, note(history.at(-1)!, epochs));
     }

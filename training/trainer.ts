@@ -40,10 +40,10 @@ export interface Trainer {
     signal: AbortSignal,
   ): Promise<BatchResult>;
   /** All weights, in the order of the model's. */
-  weights(): Float32Array[];
+  weights(): Promise<Float32Array[]>;
   setWeights(weights: readonly Float32Array[]): void;
   /** All arrays of a checkpoint: the weights, `best`, and the optimiser's. */
-  save(best: readonly Float32Array[]): Record<string, Float32Array>;
+  save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>>;
   /** Puts back what `save` gave; returns the best weights. */
   restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[];
   /** Gives the model the weights as they are now. */

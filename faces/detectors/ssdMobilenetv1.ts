@@ -6,6 +6,7 @@
  * may be smaller than 512 pixels, all of which saves time.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { read } from "../../compute/read.ts";
 import type { Detection, Network } from "../detect.ts";
 import type { Box } from "../image.ts";
 import { type Convolution, readWeights, sigmoid, suppress, type Weights } from "./network.ts";
@@ -33,7 +34,7 @@ export async function open(minConfidence: number): Promise<Network> {
     manifest,
     import.meta.resolve("@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json"),
   );
-  const corners = weights("Output/extra_dim").dataSync<"float32">();
+  const corners = await read(weights("Output/extra_dim"));
   const network = build(weights);
   const anchors = new Map<number, Box[]>();
   return {
@@ -42,7 +43,7 @@ export async function open(minConfidence: number): Promise<Network> {
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = pixels[i] / 127.5 - 1;
       const outputs = tf.tidy(() => network.forward(tf.tensor4d(values, [1, size, size, 3])));
-      const [offsets, logits] = await Promise.all(outputs.map((output) => output.data()));
+      const [offsets, logits] = await Promise.all(outputs.map(read));
       tf.dispose(outputs);
 
       const found: Detection[] = [];

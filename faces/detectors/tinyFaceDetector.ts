@@ -3,6 +3,7 @@
  * separable convolutions, with face-api's weights. See `ssdMobilenetv1.ts` on why it is written here.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { read } from "../../compute/read.ts";
 import type { Detection, Network } from "../detect.ts";
 import { readWeights, sigmoid, suppress } from "./network.ts";
 
@@ -59,7 +60,7 @@ export async function open(minConfidence: number): Promise<Network> {
       for (let i = 0; i < values.length; i++) values[i] = (pixels[i] - mean[i % 3]) / 255;
       const output = tf.tidy(() => forward(tf.tensor4d(values, [1, size, size, 3])));
       const grid = output.shape[1];
-      const raw = await output.data();
+      const raw = await read(output);
       output.dispose();
       const cell = size / grid;
       const found: Detection[] = [];
