@@ -1,12 +1,14 @@
 /** The command line: words in, exit code out. */
 import { join } from "node:path";
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { type ConfigOptions, findPipeline, openConfig, readConfig } from "./config.ts";
+import { type ConfigOptions, openConfig, readConfig } from "./config.ts";
 import { ConfigError, didYouMean, explain, list, tell, UsageError } from "./errors.ts";
+import { findPipeline } from "./find.ts";
 import { mermaid, type Plan, plan } from "./graph.ts";
 import { HELP } from "./help.ts";
 import { Locked } from "./lockfile.ts";
 import { Modules } from "./modules.ts";
+import { parseOverride } from "./override.ts";
 import { fromFileUrl, readTextIfThere, short, userFolder, writeWhole } from "./paths.ts";
 import { Registry, type StageSource } from "./registry.ts";
 import { clock, createReporter, type Reporter, standardOutput } from "./reporter.ts";
@@ -19,7 +21,6 @@ import {
   type Workshop,
 } from "./run.ts";
 import { pipelineJsonSchema, referenceMarkdown } from "./schema.ts";
-import { parseOverride } from "./source.ts";
 import { Store } from "./store.ts";
 
 /** What the command line is about; the runner itself knows no stage. */
@@ -239,7 +240,8 @@ async function optionsOf(
 ): Promise<{ file: string; options: ConfigOptions }> {
   const overrides = (values.set ?? []).map(parseOverride);
   if (values.seed !== undefined) {
-    overrides.push({ ...parseOverride(`seed=${values.seed}`), text: `--seed ${values.seed}` });
+    const at = { text: `--seed ${values.seed}` };
+    overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
   }
   const user = userFolder();
   const file = await findPipeline(name, user, project);

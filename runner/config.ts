@@ -1,26 +1,27 @@
 /** YAML → validated pipeline. Everything is checked before anything runs, and all errors are told. */
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
-import { ConfigError, didYouMean, explain, list, type Problem, quote } from "./errors.ts";
+import { ConfigError, explain, type Problem } from "./errors.ts";
 import { wiringProblems } from "./graph.ts";
 import { problemsOf } from "./issues.ts";
-import { absolute, ignoreMissing, isUrl, readTextIfThere, short, toFileUrl } from "./paths.ts";
+import type { Override } from "./override.ts";
+import { isUrl, short, toFileUrl } from "./paths.ts";
 import { loadPlugin } from "./plugins.ts";
 import type { Registry } from "./registry.ts";
-import { ConfigSource, type Override, type Path } from "./source.ts";
-import type { Stage } from "./stage.ts";
-
-/** Keys of a stage in the YAML that are the runner's, not the stage's. */
-export const RESERVED = ["use", "inputs"] as const;
-
-/** What a stage may be called in a pipeline. */
-export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
+import { ConfigSource } from "./source.ts";
+import { type ConfiguredStage, readStage, seedSchema } from "./stageConfig.ts";
+import type { Path } from "./yamlFile.ts";
 
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
+  extends: z.string().min(1).optional()
+    .describe(
+      "Another YAML that this one is written over: maps are merged key by key, everything else " +
+        "takes the place of what it has there, and an empty value leaves it",
+    ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Names the run in records and messages; the file's name unless given"),
-  seed: z.int().min(0).max(2 ** 32 - 1).default(42)
+  seed: seedSchema.default(42)
     .describe("All randomness stems from it: same seed, same result"),
   compute: z.enum(["auto", "wasm", "node", "node-gpu", "cpu"]).default("auto")
     .describe(
@@ -35,18 +36,6 @@ export const pipelineSchema = z.strictObject({
 });
 
 export type Compute = z.output<typeof pipelineSchema>["compute"];
-
-/** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
-export interface ConfiguredStage {
-  readonly id: string;
-  readonly use: string;
-  readonly stage: Stage;
-  /** URL of the stage's module. */
-  readonly module: string;
-  readonly params: Record<string, unknown>;
-  /** `inputs:` as written: input name → stage id(s). */
-  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
-}
 
 export interface Config {
   /** Absolute path of the YAML. */
@@ -70,45 +59,6 @@ export interface ConfigOptions {
   overrides?: readonly Override[];
 }
 
-/**
- * Finds the YAML that a name means: `pipeline` is pipeline.yaml, `experiments/gender` is
- * experiments/gender.yaml, looked for where the person stands, then in the project.
- */
-export async function findPipeline(name: string, user: string, project: string): Promise<string> {
-  const tried: string[] = [];
-  const endings = /\.ya?ml$/.test(name) ? [""] : [".yaml", ".yml", ""];
-  for (const folder of new Set([user, project])) {
-    for (const ending of endings) {
-      const path = resolve(folder, name + ending);
-      const info = await Deno.stat(path).catch(() => undefined);
-      if (info?.isFile) return path;
-      if (ending === endings[0] && !tried.includes(path)) tried.push(path);
-    }
-  }
-  const there: string[] = [];
-  for (const folder of [project, join(project, "experiments")]) {
-    for await (const entry of listFolder(folder)) {
-      if (/\.ya?ml$/.test(entry)) {
-        there.push(short(join(folder, entry), project).replace(/\.ya?ml$/, ""));
-      }
-    }
-  }
-  throw new ConfigError([{
-    at: { text: name },
-    message: `there is no such pipeline.${didYouMean(name, there)} ` +
-      `Looked for ${tried.join(" and ")}. ` +
-      `The project has ${list(there.sort()) || "none"}.`,
-  }]);
-}
-
-async function* listFolder(folder: string): AsyncGenerator<string> {
-  try {
-    for await (const entry of Deno.readDir(folder)) if (entry.isFile) yield entry.name;
-  } catch (error) {
-    ignoreMissing(error);
-  }
-}
-
 /** A pipeline's YAML, and all stages that it may use; no stage of it was looked at yet. */
 export interface OpenConfig {
   readonly source: ConfigSource;
@@ -122,16 +72,15 @@ export interface OpenConfig {
 /** Reads a pipeline's top level and loads its plugins. Throws a ConfigError on what is no YAML. */
 export async function openConfig(file: string, options: ConfigOptions): Promise<OpenConfig> {
   const { user, registry, overrides } = options;
-  const text = await readTextIfThere(file);
-  if (text === undefined) throw new ConfigError([{ at: { text: file }, message: "no such file" }]);
-  const source = new ConfigSource(short(file, user), text, overrides);
+  const source = await ConfigSource.read(file, user, overrides);
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : problemsOf(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
-      registry.add(await loadPlugin(pluginSpecifier(plugin, folderOf(path, file, source, user))));
+      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? user);
+      registry.add(await loadPlugin(specifier));
     } catch (error) {
       problems.push({ at: source.at(path), message: explain(error) });
     }
@@ -156,11 +105,6 @@ function pluginSpecifier(written: string, folder: string): string {
   return isPackage || isUrl(written) ? written : toFileUrl(resolve(folder, written));
 }
 
-/** What a relative path that was written at a place counts from. */
-function folderOf(path: Path, file: string, source: ConfigSource, user: string): string {
-  return source.overrideOf(path) ? user : dirname(file);
-}
-
 /** Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it. */
 export async function readConfig(file: string, options: ConfigOptions): Promise<Config> {
   const { project, user } = options;
@@ -169,7 +113,7 @@ export async function readConfig(file: string, options: ConfigOptions): Promise<
     source,
     registry,
     problems,
-    folderOf: (path: Path) => folderOf(path, file, source, user),
+    folderOf: (path: Path) => source.folderOf(path) ?? user,
   };
   const stages: ConfiguredStage[] = [];
   for (const [id, written] of Object.entries(top.stages ?? {})) {
@@ -195,88 +139,4 @@ export async function readConfig(file: string, options: ConfigOptions): Promise<
   const name = top.name ?? short(file, project).replace(/\.ya?ml$/, "").replace(/[^\w.-]+/g, "-");
   const { seed, compute } = pipelineSchema.parse({ ...top, stages: {} });
   return { file, name, seed, compute, artifacts, stages, source };
-}
-
-interface StageScope {
-  source: ConfigSource;
-  registry: Registry;
-  folderOf(path: Path): string;
-  problems: Problem[];
-}
-
-async function readStage(
-  id: string,
-  written: unknown,
-  { source, registry, folderOf, problems }: StageScope,
-): Promise<ConfiguredStage | undefined> {
-  const path = ["stages", id];
-  const report = (at: Path, message: string, key = false) => {
-    problems.push({ at: source.at(at, key), message });
-    return undefined;
-  };
-  if (!STAGE_ID.test(id)) {
-    return report(
-      path,
-      `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`,
-      true,
-    );
-  }
-  if (written !== null && (typeof written !== "object" || Array.isArray(written))) {
-    return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
-  }
-  const { use = id, inputs = {}, ...raw } = (written ?? {}) as Record<string, unknown>;
-  if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
-  if (!registry.has(use)) {
-    const named = use !== id;
-    const hint = named ? "" : ` To name a stage freely, say which it is: ${id}: { use: ... }.`;
-    return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
-  }
-  const { stage, module } = await registry.get(use);
-  const checked = inputsSchema.safeParse(inputs);
-  if (!checked.success) {
-    return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
-  }
-  const parsed = stage.params.safeParse(withPaths(raw, stage.params, path, folderOf));
-  if (!parsed.success) {
-    problems.push(...problemsOf(parsed.error, source, path, stage.params, RESERVED));
-  }
-  return { id, use, stage, module, params: parsed.data ?? {}, inputs: checked.data };
-}
-
-const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
-
-/** A value whose parts that were declared with `pathParam()` are made absolute. */
-function withPaths(
-  value: unknown,
-  schema: z.ZodType,
-  path: Path,
-  folderOf: StageScope["folderOf"],
-): unknown {
-  const { innerType, element, valueType, shape, options } = schema.def as unknown as {
-    /** Of an optional, or of one with a default. */
-    innerType?: z.ZodType;
-    /** Of a list. */
-    element?: z.ZodType;
-    /** Of a map. */
-    valueType?: z.ZodType;
-    shape?: Record<string, z.ZodType>;
-    /** Of a value that may be of several forms. */
-    options?: readonly z.ZodType[];
-  };
-  if (options) {
-    const form = options.find((option) => option.safeParse(value).success);
-    return form ? withPaths(value, form, path, folderOf) : value;
-  }
-  if (typeof value === "string") {
-    if (schema.meta()?.path === true) return absolute(value, folderOf(path));
-    return innerType ? withPaths(value, innerType, path, folderOf) : value;
-  }
-  if (typeof value !== "object" || value === null) return value;
-  if (innerType) return withPaths(value, innerType, path, folderOf);
-  const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
-    of ? withPaths(part, of, [...path, key], folderOf) : part;
-  if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),
-  );
 }

@@ -1,7 +1,8 @@
 /** Wires stages: outputs to inputs by kind of artifact, then an order in which all can run. */
-import type { Config, ConfiguredStage } from "./config.ts";
+import type { Config } from "./config.ts";
 import { ConfigError, didYouMean, list, type Problem, quote } from "./errors.ts";
 import type { All, Kind } from "./stage.ts";
+import type { ConfiguredStage } from "./stageConfig.ts";
 
 /** An output of another stage that an input takes. */
 export interface Wire {

@@ -1,7 +1,8 @@
 /** What zod found wrong with a value, in the words of people who write YAML. */
 import type { z } from "zod";
 import { didYouMean, list, type Problem, quote } from "./errors.ts";
-import type { ConfigSource, Path } from "./source.ts";
+import type { ConfigSource } from "./source.ts";
+import type { Path } from "./yamlFile.ts";
 
 /**
  * zod's issues as problems with a place, what was expected and the nearest name.

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { fromFileUrl } from "./paths.ts";
 import type { StageSource } from "./registry.ts";
 import type { Stage } from "./stage.ts";
+import { RESERVED } from "./stageConfig.ts";
 
 /**
  * Imports a plugin and lists its stages.
@@ -31,6 +32,13 @@ export async function loadPlugin(specifier: string): Promise<StageSource[]> {
       throw new Error(
         `stage "${stage.name}" of plugin "${name}" would let unknown parameters pass: ` +
           "declare its params with z.strictObject of zod 4",
+      );
+    }
+    const taken = RESERVED.find((key) => Object.hasOwn(stage.params.shape, key));
+    if (taken !== undefined) {
+      throw new Error(
+        `stage "${stage.name}" of plugin "${name}" has a parameter "${taken}", which is the ` +
+          "runner's own word for every stage: rename it",
       );
     }
     return {

@@ -237,7 +237,7 @@ class Run {
       use: stage.use,
       params,
       inputs,
-      ...(stage.stage.seeded(stage.params) ? { seed: this.#plan.seed } : {}),
+      ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? this.#plan.seed } : {}),
       ...(stage.stage.compute(stage.params) ? { compute: (await this.#backend()).backend } : {}),
       modules: graph.modules,
       packages: locked.versions(graph.packages.map((name) => modules.importMap[name] ?? name)),

@@ -1,36 +1,50 @@
 /** The stages' parameters as a JSON Schema, for completion in editors, and as Markdown. */
 import { z } from "zod";
-import { pipelineSchema, STAGE_ID } from "./config.ts";
+import { pipelineSchema } from "./config.ts";
 import type { Stage } from "./stage.ts";
+import { seedSchema, STAGE_ID } from "./stageConfig.ts";
 
 type Json = Record<string, unknown>;
+
+const STAGES = "Stage id → its parameters. The order does not matter";
 
 /**
  * A JSON Schema (draft 7, which the YAML language server reads) of a pipeline made of these stages.
  */
 export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   const names = stages.map((stage) => stage.name);
-  const top = toJson(pipelineSchema);
-  const byUse = { $ref: "#/definitions/named" };
+  const { required: _, ...top } = toJson(pipelineSchema);
+  const stagesSchema = (whole: boolean, named = whole ? "wholeNamed" : "named") => ({
+    type: "object",
+    description: STAGES,
+    ...(whole ? { minProperties: 1 } : {}),
+    propertyNames: { pattern: STAGE_ID.source },
+    properties: Object.fromEntries(stages.map((stage) => [stage.name, {
+      if: { type: "object", required: ["use"] },
+      then: reference(named),
+      else: whole && needs(stage).length > 0
+        ? { allOf: [reference(stage.name), { type: "object", required: needs(stage) }] }
+        : reference(stage.name),
+    }])),
+    additionalProperties: whole ? reference(named) : {
+      // Which stage it is may be written in the file that is extended.
+      if: { type: "object", required: ["use"] },
+      then: reference(named),
+      else: { type: ["object", "null"] },
+    },
+  });
   return {
     ...top,
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Pipeline",
     properties: {
       ...top.properties as Json,
-      stages: {
-        type: "object",
-        description: "Stage id → its parameters. The order does not matter",
-        minProperties: 1,
-        propertyNames: { pattern: STAGE_ID.source },
-        properties: Object.fromEntries(names.map((name) => [name, {
-          if: { type: "object", required: ["use"] },
-          then: byUse,
-          else: { $ref: `#/definitions/${name}` },
-        }])),
-        additionalProperties: byUse,
-      },
+      stages: { description: STAGES },
     },
+    // A file over another one need not repeat what is written there.
+    if: { required: ["extends"] },
+    then: { properties: { stages: stagesSchema(false) } },
+    else: { required: ["stages"], properties: { stages: stagesSchema(true) } },
     definitions: {
       ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
       named: {
@@ -40,11 +54,27 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
         properties: { use: { enum: names, description: "Which stage this is" } },
         allOf: stages.map((stage) => ({
           if: { properties: { use: { const: stage.name } } },
-          then: { $ref: `#/definitions/${stage.name}` },
+          then: reference(stage.name),
         })),
+      },
+      wholeNamed: {
+        allOf: [
+          reference("named"),
+          ...stages.filter((stage) => needs(stage).length > 0).map((stage) => ({
+            if: { properties: { use: { const: stage.name } } },
+            then: { required: needs(stage) },
+          })),
+        ],
       },
     },
   };
+}
+
+const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
+
+/** The parameters that a stage must be given. */
+function needs(stage: Stage): readonly string[] {
+  return (toJson(stage.params).required ?? []) as string[];
 }
 
 /** What a person may write, and nothing that only the runner knows. */
@@ -56,8 +86,10 @@ function toJson(schema: z.ZodType): Json {
   });
 }
 
+/** A stage's parameters, all of them optional. */
 function stageSchema(stage: Stage): Json {
-  const { $schema: _, ...params } = toJson(stage.params);
+  const { $schema: ___, ...drawn } = toJson(seedSchema);
+  const { $schema: _, required: __, ...params } = toJson(stage.params);
   const inputs = Object.entries(stage.inputs).map(([name, input]) => {
     const [kind, takesAll] = "all" in input ? [input.all, true] : [input, false];
     const id = { type: "string" };
@@ -76,10 +108,7 @@ function stageSchema(stage: Stage): Json {
   });
   return {
     ...params,
-    // Nothing has to be written unless a parameter has no default.
-    type: Array.isArray(params.required) && params.required.length > 0
-      ? "object"
-      : ["object", "null"],
+    type: ["object", "null"],
     description: stage.summary,
     properties: {
       use: { const: stage.name, description: `Which stage this is: ${stage.summary}` },
@@ -92,6 +121,9 @@ function stageSchema(stage: Stage): Json {
             additionalProperties: false,
           },
         }
+        : {}),
+      ...(stage.everSeeded
+        ? { seed: { ...drawn, description: "For this stage alone, in place of the pipeline's" } }
         : {}),
       ...params.properties as Json,
     },

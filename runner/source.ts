@@ -1,107 +1,62 @@
-/** A YAML file with overrides from the command line: its values, and where each was written. */
-import {
-  type Document,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parse,
-  parseDocument,
-} from "yaml";
+/** A pipeline as it was written, in files and on the command line: its values, and where each is from. */
+import { dirname } from "node:path";
 import { ConfigError, didYouMean, list, type Location } from "./errors.ts";
-
-export type Path = readonly (string | number)[];
-
-/** `--set split.test=0.1`, taken apart. */
-export interface Override {
-  readonly path: readonly string[];
-  readonly value: unknown;
-  /** As it was typed, for messages. */
-  readonly text: string;
-}
-
-/** Reads `a.b=value`; the value is YAML. Throws a ConfigError when it is not of that form. */
-export function parseOverride(argument: string): Override {
-  const text = `--set ${argument}`;
-  const equals = argument.indexOf("=");
-  const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) => part.trim());
-  if (equals < 0 || path.some((part) => part === "")) {
-    throw new ConfigError([{
-      at: { text },
-      message: "expected stage.parameter=value, as in --set split.test=0.1",
-    }]);
-  }
-  try {
-    return { path, value: parse(argument.slice(equals + 1)), text };
-  } catch (cause) {
-    const message = `the value is not YAML: ${(cause as Error).message.split("\n")[0]}`;
-    throw new ConfigError([{ at: { text }, message }], { cause });
-  }
-}
+import { lay, type Layers, readLayers } from "./layers.ts";
+import type { Override } from "./override.ts";
+import type { Path, YamlFile } from "./yamlFile.ts";
 
 export class ConfigSource {
-  readonly #document: Document.Parsed;
-  readonly #lines = new LineCounter();
-  readonly #text: string;
+  readonly #layers: Layers;
+  /** The path of the pipeline's own file as messages show it. */
+  readonly file: string;
   /** The values, overrides applied. */
   readonly values: Record<string, unknown>;
   /** Overrides by the whole path of what they set. */
   readonly #overrides: Override[] = [];
 
-  /**
-   * @param file the path as messages shall show it
-   * @param text the YAML
-   * @throws ConfigError on bad YAML, with every error's place
-   */
-  constructor(readonly file: string, text: string, overrides: readonly Override[] = []) {
-    this.#text = text;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
-    if (this.#document.errors.length > 0) {
-      throw new ConfigError(this.#document.errors.map(({ code, message, pos: [start] }) => {
-        if (code !== "DUPLICATE_KEY") {
-          return { at: this.#locate(start), message: `not valid YAML: ${message}` };
-        }
-        // The parser's place is before the blanks and comments that lead to the key.
-        const blank = text.slice(start).match(/^(?:\s|#.*)*/)![0].length;
-        const key = text.slice(start + blank).match(/^[^:,}\s]*/)![0];
-        return { at: this.#locate(start + blank), message: `"${key}" is there twice; keep one` };
-      }));
-    }
-    const values: unknown = this.#document.toJS();
-    if (typeof values !== "object" || values === null || Array.isArray(values)) {
-      throw new ConfigError([{
-        at: this.#locate(0),
-        message: 'expected a pipeline, such as "stages: { download: }"',
-      }]);
-    }
-    this.values = values as Record<string, unknown>;
+  /** @param files the pipeline's own and those that it extends, in this order */
+  constructor(files: readonly YamlFile[], overrides: readonly Override[] = []) {
+    this.file = files[0]!.shown;
+    this.#layers = lay(files);
+    this.values = this.#layers.values;
     for (const override of overrides) this.#apply(override);
   }
 
-  #apply({ path, value, text }: Override): void {
+  /**
+   * Reads a pipeline's file and those that it extends.
+   * @param user folder from which messages tell the paths
+   */
+  static async read(
+    path: string,
+    user: string,
+    overrides: readonly Override[] = [],
+  ): Promise<ConfigSource> {
+    return new ConfigSource(await readLayers(path, user), overrides);
+  }
+
+  #apply({ path, value, at }: Override): void {
+    if (path[0] === "extends") {
+      const message = "which file a pipeline extends is written in the file itself";
+      throw new ConfigError([{ at, message }]);
+    }
     // A stage is named without "stages.", whatever else is top-level by its own name.
     const stages = this.values.stages as Record<string, unknown> | null | undefined;
     const known = Object.keys(stages ?? {});
     const inStages = path[0] !== "stages" && (path.length > 1 || known.includes(path[0]!));
     if (inStages && !known.includes(path[0]!)) {
       throw new ConfigError([{
-        at: { text },
+        at,
         message: `${this.file} has no stage "${path[0]}".${didYouMean(path[0]!, known)} ` +
           `It has ${list(known) || "none"}.`,
       }]);
     }
-    this.#overrides.push({ path: inStages ? ["stages", ...path] : path, value, text });
+    this.#overrides.push({ path: inStages ? ["stages", ...path] : path, value, at });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
       const next = target[key] ?? {};
       if (typeof next !== "object" || Array.isArray(next)) {
-        throw new ConfigError([{
-          at: { text },
-          message: `${path.slice(0, depth + 1).join(".")} has no parameters of its own`,
-        }]);
+        const name = path.slice(0, depth + 1).join(".");
+        throw new ConfigError([{ at, message: `${name} has no parameters of its own` }]);
       }
       target[key] = next;
       target = next as Record<string, unknown>;
@@ -110,10 +65,15 @@ export class ConfigSource {
   }
 
   /** The override that gave a value its present form, if one did. */
-  overrideOf(path: Path): Override | undefined {
+  #overrideOf(path: Path): Override | undefined {
     return this.#overrides.findLast(({ path: set }) =>
       set.length <= path.length && set.every((part, i) => String(path[i]) === part)
     );
+  }
+
+  /** What a relative path that is the value of a key counts from; undefined: where the user stands. */
+  folderOf(path: Path): string | undefined {
+    return this.#overrideOf(path) ? undefined : dirname(this.#layers.fileOf(path).path);
   }
 
   /**
@@ -121,38 +81,6 @@ export class ConfigSource {
    * What is not written is located at the nearest thing around it that is.
    */
   at(path: Path, key = false): Location {
-    const override = this.overrideOf(path);
-    if (override) return { text: override.text };
-    let node: Node | null = this.#document.contents;
-    let offset = node?.range?.[0] ?? 0;
-    for (const [depth, part] of path.entries()) {
-      let next: unknown;
-      if (isMap(node)) {
-        const pair = (node.items as Pair[]).find((item) =>
-          String(isScalar(item.key) ? item.key.value : item.key) === String(part)
-        );
-        if (!pair) break;
-        next = pair.value;
-        const wantsKey = key && depth === path.length - 1;
-        const written = isNode(next) && next.range && next.range[1] > next.range[0];
-        const place = wantsKey || !written ? pair.key : next;
-        offset = (place as Node).range?.[0] ?? offset;
-      } else if (isSeq(node)) {
-        next = node.items[Number(part)];
-        offset = (isNode(next) ? next.range?.[0] : undefined) ?? offset;
-      }
-      if (!isNode(next)) break;
-      node = next;
-    }
-    return this.#locate(offset);
-  }
-
-  #locate(offset: number): Location {
-    const { line, col } = this.#lines.linePos(offset);
-    return {
-      text: `${this.file}:${Math.max(line, 1)}:${Math.max(col, 1)}`,
-      line: this.#text.split("\n")[Math.max(line, 1) - 1]?.trimEnd(),
-      column: Math.max(col, 1),
-    };
+    return this.#overrideOf(path)?.at ?? this.#layers.fileOf(path).at(path, key);
   }
 }

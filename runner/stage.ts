@@ -110,6 +110,8 @@ export interface Stage {
   readonly unaffecting: readonly string[];
   /** Whether the result depends on the pipeline's seed. */
   seeded(params: unknown): boolean;
+  /** Whether it does with any parameters. */
+  readonly everSeeded: boolean;
   /** Whether the result depends on the compute backend. */
   compute(params: unknown): boolean;
   /** A service runs until it is stopped; `run` leaves it out and `serve` starts it. */
@@ -164,6 +166,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     params: definition.params,
     unaffecting,
     seeded: decide(seeded),
+    everSeeded: seeded !== false,
     compute: decide(compute),
     service,
     external: (params: unknown) =>

@@ -1,6 +1,8 @@
 /** Every pipeline that comes with the project is valid, and says what it was written for. */
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
+import { Ajv } from "ajv";
+import { parse } from "yaml";
 import { program } from "../main.ts";
 import { readConfig } from "../runner/config.ts";
 import { plan } from "../runner/graph.ts";
@@ -22,6 +24,24 @@ for await (const { name } of Deno.readDir(join(project, "experiments"))) {
   });
 }
 
+Deno.test("pipeline.schema.json takes every experiment, and what they have in common", async () => {
+  const schema = JSON.parse(await Deno.readTextFile(join(project, "pipeline.schema.json")));
+  const style = { strict: true, strictTypes: false, strictRequired: false };
+  const validate = new Ajv(style).compile(schema);
+  for (const folder of ["experiments", "experiments/shared"]) {
+    for await (const { name } of Deno.readDir(join(project, folder))) {
+      if (!name.endsWith(".yaml")) continue;
+      const text = await Deno.readTextFile(join(project, folder, name));
+      assert.match(
+        text,
+        /^# yaml-language-server: \$schema=(\.\.\/)+pipeline\.schema\.json\n/,
+        name,
+      );
+      assert.equal(validate(parse(text)), true, `${name} ${JSON.stringify(validate.errors)}`);
+    }
+  }
+});
+
 Deno.test("pipeline.yaml has the stages under their own names", async () => {
   const ids = (await planOf("pipeline.yaml")).stages.map((
     { id, use },
@@ -29,17 +49,33 @@ Deno.test("pipeline.yaml has the stages under their own names", async () => {
   assert.deepEqual(ids.sort(), stages.map(({ name }) => name).sort());
 });
 
+/** What the report says: data, faces, network. */
+const REPORT: Record<string, [datasets: string[], faces: number, use: string, variant?: string]> = {
+  gender: [["wiki_crop"], 42255, "trainGender"],
+  age_wiki: [["wiki_crop"], 42255, "trainAge", "regression"],
+  age_regression: [["wiki_crop", "imdb_crop"], 100122, "trainAge", "regression"],
+  age_multiclass: [["wiki_crop", "imdb_crop"], 100122, "trainAge", "multiclass"],
+  age_binary: [["wiki_crop", "imdb_crop"], 100122, "trainAge", "binary"],
+};
+
 Deno.test("experiments/gender.yaml and age_*.yaml are faithful to the report's numbers", async () => {
-  for (const name of ["gender", "age_wiki", "age_regression", "age_multiclass", "age_binary"]) {
-    const planned = await planOf(`experiments/${name}.yaml`);
-    const training = planned.stages.find(({ use }) => use.startsWith("train"))!;
-    const { batchSize, epochs, earlyStopping } = training.params as Record<string, unknown>;
+  for (const [name, [datasets, faces, use, variant]] of Object.entries(REPORT)) {
+    const { stages } = await planOf(`experiments/${name}.yaml`);
+    const params = (use: string) =>
+      stages.find((stage) => stage.use === use)!.params as Record<string, unknown>;
+    assert.deepEqual(params("download").datasets, datasets, name);
+    const { minFaceScore, allowSecondFace, minAge, maxAge, sample } = params("matParse");
+    // Any face score, which those without a face do not have; every plausible age.
+    assert.deepEqual([minFaceScore, allowSecondFace, minAge, maxAge], [-100, true, 0, 100], name);
+    assert.equal(sample, undefined, name);
+    const split = { test: 0.2, validation: 0.2, by: "image", sample: faces };
+    assert.deepEqual(params("split"), split, name);
+    const { batchSize, epochs, earlyStopping } = params(use);
     assert.deepEqual([batchSize, epochs], [64, 20], name);
     const stopping = { monitor: "val_loss", patience: 3, restoreBest: false };
     assert.deepEqual(earlyStopping, stopping, name);
-    const { test, validation, sample } = planned.stages.find(({ use }) => use === "split")!
-      .params as Record<string, number>;
-    assert.deepEqual([test, validation], [0.2, 0.2], name);
-    assert.equal(sample, name === "gender" || name === "age_wiki" ? 42255 : 100122, name);
+    assert.equal(params(use).variant, variant, name);
+    const trained = stages.filter(({ use }) => use.startsWith("train"));
+    assert.deepEqual(trained.map(({ use }) => use), [use], name);
   }
 });

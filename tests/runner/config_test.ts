@@ -1,8 +1,8 @@
 /** What a person is told about a pipeline that is wrong, and what a right one comes to. */
 import assert from "node:assert/strict";
-import { findPipeline } from "../../runner/config.ts";
 import { ConfigError } from "../../runner/errors.ts";
-import { parseOverride } from "../../runner/source.ts";
+import { findPipeline } from "../../runner/find.ts";
+import { parseOverride } from "../../runner/override.ts";
 import { Project, stageUrl } from "./toy/project.ts";
 
 /** A pipeline that is wrong, and the whole of what is said, place by place. */
@@ -11,13 +11,13 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
     yaml: "seeds: 3\nstages: { count: }",
     says: [
       'pipeline.yaml:1:1: a pipeline has no "seeds". Did you mean "seed"? ' +
-      "It has name, seed, compute, artifacts, plugins and stages.\n    seeds: 3\n    ^",
+      "It has extends, name, seed, compute, artifacts, plugins and stages.\n    seeds: 3\n    ^",
     ],
   },
   "an unknown parameter": {
     yaml: "stages:\n  count: { tp: 3 }",
     says: [
-      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use and inputs.' +
+      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use, inputs and seed.' +
       "\n      count: { tp: 3 }\n               ^",
     ],
   },

@@ -62,6 +62,27 @@ const STAGES: Record<string, boolean> = {
   "tune: { rate: 0.5, weights: { a: b } }": false,
   "readFile: { file: x, more: [y] }": true,
   "readFile: {}": false,
+  "mine: { use: tune }": false,
+  "mine: { use: tune, rate: 0.5 }": true,
+  "draw: { seed: 3 }": true,
+  "draw: { seed: -3 }": false,
+  "draw: { seed: x }": false,
+  "sum: { seed: 3 }": false,
+};
+
+/** Files over `stages: { count: , mine: { use: tune, rate: 0.5 }, draw: }` → whether they are right. */
+const OVER: Record<string, boolean> = {
+  "": true,
+  "seed: 3": true,
+  "stages:\n  mine: { rate: 0.1 }": true,
+  "stages:\n  mine:": true,
+  "stages:\n  mine: { use: add, by: 3 }": true,
+  "stages:\n  mine: { use: add, rate: 3 }": false,
+  "stages:\n  mine: 3": false,
+  "stages:\n  count: { to: 3 }": true,
+  "stages:\n  count: { to: '3' }": false,
+  "stages:\n  draw: { seed: 4 }": true,
+  "seeds: 3": false,
 };
 
 const TOP: Record<string, boolean> = {
@@ -96,6 +117,19 @@ Deno.test("pipelineJsonSchema() accepts what the config accepts, and nothing els
   }
 });
 
+Deno.test("pipelineJsonSchema() takes a file over another one for a part of a pipeline", async () => {
+  await using project = await Project.make({
+    "base.yaml":
+      "stages: { count: , mine: { use: tune, rate: 0.5, inputs: { numbers: count } } , draw: }",
+  });
+  for (const [yaml, right] of Object.entries(OVER)) {
+    const over = `extends: ./base.yaml\n${yaml}`;
+    assert.equal(validate(parse(over)), right, `schema: ${yaml}`);
+    await project.write({ "pipeline.yaml": over });
+    assert.equal(await project.config().then(() => true, () => false), right, `config: ${yaml}`);
+  }
+});
+
 Deno.test("pipelineJsonSchema() describes everything that can be written", () => {
   const missing: string[] = [];
   const walk = (node: Record<string, unknown>, path: string) => {
@@ -106,6 +140,8 @@ Deno.test("pipelineJsonSchema() describes everything that can be written", () =>
     }
   };
   walk(schema, "");
+  walk(schema.then as Record<string, unknown>, "then");
+  walk(schema.else as Record<string, unknown>, "else");
   for (const [name, definition] of Object.entries(schema.definitions!)) walk(definition, name);
   assert.deepEqual(missing, []);
   assert.doesNotMatch(JSON.stringify(schema), /"path"/);
@@ -126,7 +162,7 @@ Deno.test("pipeline.schema.json takes the project's own pipelines and refuses mi
     assert.equal(validate(parse(text.replace(right!, wrong!))), false, wrong);
   }
   const names = builtIn.map(({ name }) => name);
-  assert.deepEqual(Object.keys(own.properties.stages.properties), names);
+  assert.deepEqual(Object.keys(own.else.properties.stages.properties), names);
 });
 
 Deno.test("referenceMarkdown() lists every parameter with its values and default", () => {

@@ -10,7 +10,7 @@ import { fromFileUrl, readTextIfThere } from "../../../runner/paths.ts";
 import { Registry } from "../../../runner/registry.ts";
 import { createReporter } from "../../../runner/reporter.ts";
 import { runPlan, type RunReport, type Selection } from "../../../runner/run.ts";
-import { parseOverride } from "../../../runner/source.ts";
+import { parseOverride } from "../../../runner/override.ts";
 import { Store } from "../../../runner/store.ts";
 import { stages } from "./stages.ts";
 

@@ -1,0 +1,33 @@
+/** `--set split.test=0.1`, taken apart. */
+import { parse } from "yaml";
+import { ConfigError, type Location } from "./errors.ts";
+
+/** A value that takes the place of the YAML's. */
+export interface Override {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  /** Where it was written: as it was typed, or a place in a file. */
+  readonly at: Location;
+}
+
+/** Reads `a.b=value`; the value is YAML. Throws a ConfigError when it is not of that form. */
+export function parseOverride(argument: string): Override {
+  const at = { text: `--set ${argument}` };
+  const equals = argument.indexOf("=");
+  const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) => part.trim());
+  if (equals < 0 || path.some((part) => part === "")) {
+    const message = "expected stage.parameter=value, as in --set split.test=0.1";
+    throw new ConfigError([{ at, message }]);
+  }
+  return { path, value: parseValue(argument.slice(equals + 1), at), at };
+}
+
+/** Reads a value that was typed. */
+export function parseValue(text: string, at: Location): unknown {
+  try {
+    return parse(text);
+  } catch (cause) {
+    const message = `the value is not YAML: ${(cause as Error).message.split("\n")[0]}`;
+    throw new ConfigError([{ at, message }], { cause });
+  }
+}

@@ -1,0 +1,131 @@
+/** From what the YAML says of a stage to the stage and its parameters. */
+import { z } from "zod";
+import { type Problem, quote } from "./errors.ts";
+import { problemsOf } from "./issues.ts";
+import { absolute } from "./paths.ts";
+import type { Registry } from "./registry.ts";
+import type { ConfigSource } from "./source.ts";
+import type { Stage } from "./stage.ts";
+import type { Path } from "./yamlFile.ts";
+
+/** Keys of a stage in the YAML that are the runner's, not the stage's. */
+export const RESERVED = ["use", "inputs", "seed"] as const;
+
+/** What all randomness stems from. */
+export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
+
+/** What a stage may be called in a pipeline. */
+export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
+
+/** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
+export interface ConfiguredStage {
+  readonly id: string;
+  readonly use: string;
+  readonly stage: Stage;
+  /** URL of the stage's module. */
+  readonly module: string;
+  readonly params: Record<string, unknown>;
+  /** `inputs:` as written: input name → stage id(s). */
+  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** In place of the pipeline's. */
+  readonly seed?: number;
+}
+
+/** What reading a stage takes. */
+export interface StageScope {
+  source: ConfigSource;
+  registry: Registry;
+  /** What a relative path that was written at a place counts from. */
+  folderOf(path: Path): string;
+  /** Is given what is wrong. */
+  problems: Problem[];
+}
+
+/** Validates what is written of a stage; undefined when it is not even clear which stage it is. */
+export async function readStage(
+  id: string,
+  written: unknown,
+  { source, registry, folderOf, problems }: StageScope,
+): Promise<ConfiguredStage | undefined> {
+  const path = ["stages", id];
+  const report = (at: Path, message: string, key = false) => {
+    problems.push({ at: source.at(at, key), message });
+    return undefined;
+  };
+  if (!STAGE_ID.test(id)) {
+    return report(
+      path,
+      `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`,
+      true,
+    );
+  }
+  if (written !== null && (typeof written !== "object" || Array.isArray(written))) {
+    return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
+  }
+  const { use = id, inputs = {}, seed, ...raw } = (written ?? {}) as Record<string, unknown>;
+  if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
+  if (!registry.has(use)) {
+    const named = use !== id;
+    const hint = named ? "" : ` To name a stage freely, say which it is: ${id}: { use: ... }.`;
+    return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
+  }
+  const { stage, module } = await registry.get(use);
+  const checked = inputsSchema.safeParse(inputs);
+  if (!checked.success) {
+    return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
+  }
+  const drawn = seedSchema.optional().safeParse(seed);
+  if (!drawn.success) {
+    problems.push(...problemsOf(drawn.error, source, [...path, "seed"], NO_KEYS, []));
+  }
+  const parsed = stage.params.safeParse(withPaths(raw, stage.params, path, folderOf));
+  if (!parsed.success) {
+    problems.push(...problemsOf(parsed.error, source, path, stage.params, RESERVED));
+  }
+  if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
+    report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
+  }
+  const params = parsed.data ?? {};
+  return { id, use, stage, module, params, inputs: checked.data, seed: drawn.data };
+}
+
+/** For values that have no names in them. */
+const NO_KEYS = z.strictObject({});
+
+const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
+
+/** A value whose parts that were declared with `pathParam()` are made absolute. */
+function withPaths(
+  value: unknown,
+  schema: z.ZodType,
+  path: Path,
+  folderOf: StageScope["folderOf"],
+): unknown {
+  const { innerType, element, valueType, shape, options } = schema.def as unknown as {
+    /** Of an optional, or of one with a default. */
+    innerType?: z.ZodType;
+    /** Of a list. */
+    element?: z.ZodType;
+    /** Of a map. */
+    valueType?: z.ZodType;
+    shape?: Record<string, z.ZodType>;
+    /** Of a value that may be of several forms. */
+    options?: readonly z.ZodType[];
+  };
+  if (options) {
+    const form = options.find((option) => option.safeParse(value).success);
+    return form ? withPaths(value, form, path, folderOf) : value;
+  }
+  if (typeof value === "string") {
+    if (schema.meta()?.path === true) return absolute(value, folderOf(path));
+    return innerType ? withPaths(value, innerType, path, folderOf) : value;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (innerType) return withPaths(value, innerType, path, folderOf);
+  const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
+    of ? withPaths(part, of, [...path, key], folderOf) : part;
+  if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),
+  );
+}
