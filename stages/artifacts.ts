@@ -74,6 +74,7 @@ export const model = defineKind({
     "weights.bin": "its weights",
     "history.csv": "epoch, loss, metric, val_loss, val_metric",
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
+    "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
   },
 });
 

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import type { ClassRecord } from "./targets.ts";
+import { writeTensorboard } from "./tensorboard.ts";
 
 /** One line of history.csv. `metric` is what the record's `metric` names. */
 export interface EpochRecord {
@@ -47,7 +48,7 @@ export interface TrainingRecord {
 
 const columns = ["epoch", "loss", "metric", "val_loss", "val_metric"] as const;
 
-/** Writes `training.json` and `history.csv` into a model's folder. */
+/** Writes `training.json`, `history.csv` and TensorBoard's event files into a model's folder. */
 export async function writeRecord(
   folder: string,
   record: TrainingRecord,
@@ -56,6 +57,7 @@ export async function writeRecord(
   const lines = history.map((epoch) => columns.map((column) => epoch[column]).join(","));
   await Deno.writeTextFile(join(folder, "history.csv"), [columns, ...lines, ""].join("\n"));
   await Deno.writeTextFile(join(folder, "training.json"), JSON.stringify(record, null, 2) + "\n");
+  await writeTensorboard(folder, record.metric, history);
 }
 
 /** Reads a model's `training.json`. */

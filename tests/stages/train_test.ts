@@ -26,7 +26,8 @@ async function trainOn(context: TestContext, params: Record<string, unknown>): P
 
 function read(context: TestContext): Record<string, string> {
   const files: Record<string, string> = {};
-  for (const { name } of Deno.readDirSync(context.outputs.model)) {
+  for (const { name, isFile } of Deno.readDirSync(context.outputs.model)) {
+    if (!isFile) continue;
     files[name] = new TextDecoder("latin1").decode(
       Deno.readFileSync(join(context.outputs.model, name)),
     );
@@ -43,6 +44,11 @@ Deno.test("trainGender writes a model artifact, the same bytes each time", async
     "model.json",
     "training.json",
     "weights.bin",
+  ]);
+  const curves = join(context.outputs.model, "tensorboard");
+  assert.deepEqual(Deno.readDirSync(curves).map(({ name }) => name).toArray().sort(), [
+    "train",
+    "validation",
   ]);
   const lines = files["history.csv"].trimEnd().split("\n");
   assert.equal(lines[0], "epoch,loss,metric,val_loss,val_metric");

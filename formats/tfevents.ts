@@ -1,0 +1,113 @@
+/**
+ * TensorBoard's event files, as TensorFlow 2 writes scalars: TFRecords of Event protobufs.
+ * Records: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+ * Messages: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto
+ */
+
+/** A number at a step. */
+export interface Scalar {
+  /** What TensorBoard calls the chart, such as `epoch_loss`. */
+  readonly tag: string;
+  /** A whole number, at least 0. */
+  readonly step: number;
+  /** Stored as float32. */
+  readonly value: number;
+  /** Seconds since 1970. */
+  readonly wallTime: number;
+}
+
+/** The bytes of an event file: its name has to contain `tfevents` for TensorBoard to look at it. */
+export function eventFile(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
+  const started = scalars[0]?.wallTime ?? 0;
+  const version = concat(double(1, started), text(3, "brain.Event:2"));
+  return concat(record(version), ...scalars.map((scalar) => record(event(scalar))));
+}
+
+/** tensorflow.Event: wall_time = 1, step = 2, summary = 5. */
+function event({ tag, step, value, wallTime }: Scalar): Uint8Array {
+  const scalars = text(1, "scalars"); // SummaryMetadata.PluginData: plugin_name = 1
+  const metadata = concat(message(1, scalars), integer(4, 1)); // data_class = 4: a scalar
+  // TensorProto: dtype = 1 (float), tensor_shape = 2 (of no dimensions), float_val = 5.
+  const tensor = concat(integer(1, 1), message(2, new Uint8Array()), message(5, float32(value)));
+  const entry = concat(text(1, tag), message(8, tensor), message(9, metadata));
+  return concat(double(1, wallTime), integer(2, step), message(5, message(1, entry)));
+}
+
+/** Length (8 bytes), checksum of the length, data, checksum of the data. */
+function record(data: Uint8Array): Uint8Array {
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(data.length), true);
+  return concat(length, uint32(masked(crc32c(length))), data, uint32(masked(crc32c(data))));
+}
+
+/** Checksums of data that has checksums in it are weak; so they are turned and shifted. */
+function masked(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+/** Castagnoli's polynomial, the bits in reverse: RFC 3720, appendix B. */
+const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32C of some bytes. */
+export function crc32c(data: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of data) crc = table[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+// Protocol buffers: a key of field number and wire type, then the value.
+
+function key(field: number, wireType: number): Uint8Array {
+  return varint((field << 3) | wireType);
+}
+
+function integer(field: number, value: number): Uint8Array {
+  return concat(key(field, 0), varint(value));
+}
+
+function double(field: number, value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value, true);
+  return concat(key(field, 1), bytes);
+}
+
+function message(field: number, bytes: Uint8Array): Uint8Array {
+  return concat(key(field, 2), varint(bytes.length), bytes);
+}
+
+function text(field: number, value: string): Uint8Array {
+  return message(field, new TextEncoder().encode(value));
+}
+
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
+  return Uint8Array.of(...bytes, rest);
+}
+
+function uint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+function float32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setFloat32(0, value, true);
+  return bytes;
+}
+
+function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}

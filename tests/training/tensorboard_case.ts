@@ -1,0 +1,15 @@
+/** A history whose event files TensorBoard has read: see tensorboard_read.py. */
+import type { EpochRecord } from "../../training/record.ts";
+import { writeTensorboard } from "../../training/tensorboard.ts";
+
+/** A step above 127 takes two bytes; the values cross the range of float32. */
+export const history: readonly EpochRecord[] = [
+  { epoch: 1, loss: 0.7, metric: 0.5, val_loss: 123456.789, val_metric: 0.4 },
+  { epoch: 2, loss: 1e-9, metric: 0.9, val_loss: 0.1 + 0.2, val_metric: 0 },
+  { epoch: 300, loss: 12, metric: 1, val_loss: 3, val_metric: 0.75 },
+];
+
+export async function writeCase(folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  await writeTensorboard(folder, "accuracy", history);
+}
