@@ -17,6 +17,10 @@ export interface Dependencies {
   readonly packages: Record<string, string>;
   /** Facts from outside, such as the size and date of a local file. */
   readonly external: Record<string, string>;
+  /** For a stage that tells how its inputs came to be: the pipeline's name, ... */
+  readonly pipeline?: string;
+  /** ... and the fingerprints of all stages that they stem from, by id. */
+  readonly lineage?: Record<string, string>;
 }
 
 /** SHA-256 in hex. */
@@ -64,6 +68,14 @@ export function differences(
     return from === to ? `a package that ${name} needs changed` : changed(name, from, to, String);
   }));
   told.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
+  if (before.pipeline !== now.pipeline) {
+    told.push(changed("the pipeline's name", before.pipeline, now.pipeline));
+  }
+  if (told.length === 0) {
+    // What it takes is the same, but made otherwise, which it tells.
+    const made = (name: string) => `${name} was made in another way`;
+    told.push(...mapDifferences(before.lineage ?? {}, now.lineage ?? {}, made));
+  }
   return told;
 }
 

@@ -11,6 +11,7 @@ import {
   type Wire,
   wireName,
 } from "./graph.ts";
+import { describeMachine, lineageOf } from "./lineage.ts";
 import type { Locked } from "./lockfile.ts";
 import type { Modules } from "./modules.ts";
 import { short, writeWhole } from "./paths.ts";
@@ -242,7 +243,18 @@ class Run {
       modules: graph.modules,
       packages: locked.versions(graph.packages.map((name) => modules.importMap[name] ?? name)),
       external: await stage.stage.external(stage.params),
+      ...(stage.stage.lineage
+        ? { pipeline: this.#plan.name, lineage: this.#fingerprintsBefore(stage.id) }
+        : {}),
     };
+  }
+
+  /** Fingerprints of the stages that a stage's inputs stem from. */
+  #fingerprintsBefore(id: string): Record<string, string> {
+    const before = [...ancestors(this.#plan, id)].filter((other) => other !== id).sort();
+    return Object.fromEntries(
+      before.map((other) => [other, this.#records.get(other)?.fingerprint ?? "not made yet"]),
+    );
   }
 
   async #backend(): Promise<{ backend: string; why: string }> {
@@ -318,6 +330,7 @@ class Run {
         seconds: (Date.now() - startedAt.getTime()) / 1000,
         deno: Deno.version.deno,
         platform: Deno.build.target,
+        machine: describeMachine(),
       });
       return { record, made: true };
     } finally {
@@ -338,10 +351,13 @@ class Run {
 
   /** What a stage reads without having declared it would be missing from its fingerprint. */
   #context(
-    { id, use }: PlannedStage,
+    { id, use, stage }: PlannedStage,
     { seed, compute }: Pick<Dependencies, "seed" | "compute">,
-    rest: Omit<StageContext, "id" | "seed" | "compute">,
+    rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage">,
   ): StageContext {
+    const lineage = stage.lineage
+      ? lineageOf(this.#plan, id, this.#records, this.#shop.project)
+      : undefined;
     const undeclared = (name: string, flag: string) =>
       new Error(
         `Stage "${use}" reads context.${name} without declaring it: add ${flag}: true to its ` +
@@ -357,6 +373,10 @@ class Run {
       get compute() {
         if (compute === undefined) throw undeclared("compute", "compute");
         return compute;
+      },
+      get lineage() {
+        if (lineage === undefined) throw undeclared("lineage", "lineage");
+        return lineage;
       },
     };
   }

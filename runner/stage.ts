@@ -12,6 +12,11 @@ export interface Kind<Name extends string = string> {
   readonly summary: string;
   /** File name (or pattern) → what is in it. */
   readonly files: Readonly<Record<string, string>>;
+  /**
+   * Names of files that tell of times and machines, and so differ when all else is the same. They
+   * are no part of the artifact's digest: what takes it does not run again for them.
+   */
+  readonly volatile?: readonly string[];
 }
 
 /** Declares a kind of artifact; two stages fit together when one makes what the other takes. */
@@ -41,8 +46,60 @@ export interface Artifact<Name extends string = string> {
   readonly stage: string;
   /** Absolute path of its folder. */
   readonly path: string;
-  /** SHA-256 of its files' names and contents, in hex. */
+  /** SHA-256 of its files' names and contents, in hex; without those that are volatile. */
   readonly digest: string;
+}
+
+/** How a stage's result came to be, as its record tells. */
+export interface Origin {
+  /** Id in the pipeline, and name of the stage. */
+  readonly id: string;
+  readonly use: string;
+  /** The stage's module: its path from the project, or a package. */
+  readonly module: string;
+  readonly fingerprint: string;
+  /** All of them, defaults included. */
+  readonly params: Readonly<Record<string, unknown>>;
+  /** `inputs:` as written: input → stage id(s). */
+  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** Ids of the stages that it took from. */
+  readonly after: readonly string[];
+  /** Of its own, in place of the pipeline's. */
+  readonly seed?: number;
+  /** Backend, if it computed. */
+  readonly compute?: string;
+  /** Package → locked version. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly deno: string;
+  readonly platform: string;
+  /** As `describeMachine` says. */
+  readonly machine?: Machine;
+  /** What the stage told of the attempt; see StageResult. */
+  readonly observed: Readonly<Record<string, unknown>>;
+}
+
+/** A computer, as far as its speed goes. */
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly system: string;
+}
+
+/** The pipeline that a stage runs in, and all that its inputs stem from. */
+export interface Lineage {
+  readonly pipeline: string;
+  /** Path of the YAML, from the project where it lies in it. */
+  readonly file: string;
+  readonly seed: number;
+  /** As configured. */
+  readonly compute: string;
+  /** In an order in which each stage follows those it took from. */
+  readonly stages: readonly Origin[];
 }
 
 export type Inputs = Readonly<Record<string, Kind | All>>;
@@ -71,6 +128,11 @@ export interface StageContext<O extends Outputs = Outputs> {
   /** The compute backend, resolved. Only a stage that declares `compute` may read it. */
   readonly compute: string;
   /**
+   * How the inputs came to be. Only a stage that declares `lineage` may read it. A change of how any
+   * of them is made (of parameters, code, seed) makes such a stage run again, a time does not.
+   */
+  readonly lineage: Lineage;
+  /**
    * An empty folder for each output. They become artifacts together, when `run` returns; if it
    * throws or is killed, nothing does.
    */
@@ -97,6 +159,8 @@ export interface StageResult {
   metrics?: Metrics;
   /** Files worth opening, as `output/file`; their paths are printed at the end of the run. */
   show?: readonly string[];
+  /** What differs from one attempt to the next, such as the time a part took. The record keeps it. */
+  observed?: Record<string, unknown>;
 }
 
 /** A stage as the runner keeps it, its type parameters forgotten. */
@@ -114,6 +178,8 @@ export interface Stage {
   readonly everSeeded: boolean;
   /** Whether the result depends on the compute backend. */
   compute(params: unknown): boolean;
+  /** Whether the result tells how its inputs came to be. */
+  readonly lineage: boolean;
   /** A service runs until it is stopped; `run` leaves it out and `serve` starts it. */
   readonly service: boolean;
   /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
@@ -142,6 +208,7 @@ export interface StageDefinition<
   unaffecting?: readonly (keyof z.output<P> & string)[];
   seeded?: boolean | ((params: z.output<P>) => boolean);
   compute?: boolean | ((params: z.output<P>) => boolean);
+  lineage?: boolean;
   service?: boolean;
   external?: (params: z.output<P>) => Promise<Record<string, string>>;
   run(
@@ -155,7 +222,8 @@ export interface StageDefinition<
 export function defineStage<I extends Inputs, O extends Outputs, P extends z.ZodObject>(
   definition: StageDefinition<I, O, P>,
 ): Stage {
-  const { unaffecting = [], seeded = false, compute = false, service = false } = definition;
+  const { unaffecting = [], seeded = false, compute = false } = definition;
+  const { lineage = false, service = false } = definition;
   const decide = (flag: boolean | ((params: z.output<P>) => boolean)) => (params: unknown) =>
     typeof flag === "boolean" ? flag : flag(params as z.output<P>);
   return Object.freeze({
@@ -168,6 +236,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     seeded: decide(seeded),
     everSeeded: seeded !== false,
     compute: decide(compute),
+    lineage,
     service,
     external: (params: unknown) =>
       definition.external?.(params as z.output<P>) ?? Promise.resolve({}),

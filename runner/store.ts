@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./lock.ts";
 import { ignoreMissing, readTextIfThere, writeWhole } from "./paths.ts";
-import type { Artifact, Metrics, Stage } from "./stage.ts";
+import type { Artifact, Machine, Metrics, Stage } from "./stage.ts";
 
 /** An output as it was recorded. */
 export interface OutputRecord {
@@ -38,6 +38,8 @@ export interface StageRecord {
   readonly seconds: number;
   readonly deno: string;
   readonly platform: string;
+  readonly machine?: Machine;
+  readonly observed?: Readonly<Record<string, unknown>>;
 }
 
 /** What a stage leaves besides its outputs. */
@@ -165,17 +167,21 @@ export class Store {
         resumed,
         commit: async (outcome) => {
           const recorded: Record<string, OutputRecord> = {};
-          for (const [name, { kind }] of Object.entries(stage.outputs)) {
-            recorded[name] = { kind, ...await digestFolder(outputs[name]!) };
+          for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
+            recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
           }
-          const record: StageRecord = {
-            version: 1,
-            ...outcome,
-            fingerprint: print,
-            dependencies,
-            outputs: recorded,
-          };
-          await this.#keep(record, result, place, `${work}.old`);
+          const record = await this.#keep(
+            {
+              version: 1,
+              ...outcome,
+              fingerprint: print,
+              dependencies,
+              outputs: recorded,
+            },
+            result,
+            place,
+            `${work}.old`,
+          );
           await remove(scratch);
           return record;
         },
@@ -201,22 +207,35 @@ export class Store {
     }
   }
 
-  /** Puts a whole result in its place. */
-  async #keep(record: StageRecord, result: string, place: string, old: string): Promise<void> {
-    const text = JSON.stringify(record, null, 2) + "\n";
+  /** Puts a whole result in its place, and returns the record of what is there then. */
+  async #keep(
+    record: StageRecord,
+    result: string,
+    place: string,
+    old: string,
+  ): Promise<StageRecord> {
+    const text = (record: StageRecord) => JSON.stringify(record, null, 2) + "\n";
     const { record: there } = await this.find(record.dependencies.use, record.fingerprint);
-    if (there && canonical(there.outputs) === canonical(record.outputs)) {
-      // The same once more. Another run may be reading it, so it stays where it is.
-      return await writeWhole(join(place, "record.json"), text);
+    if (there && canonical(digests(there)) === canonical(digests(record))) {
+      // The same once more. Another run may be reading it, so it stays where it is, and what is
+      // volatile in it as well.
+      const kept = { ...record, outputs: there.outputs };
+      await writeWhole(join(place, "record.json"), text(kept));
+      return kept;
     }
-    await writeWhole(join(result, "record.json"), text);
+    await writeWhole(join(result, "record.json"), text(record));
     await Deno.mkdir(join(place, ".."), { recursive: true });
     // A damaged result, or one that came out differently, makes room.
     await remove(old);
     await Deno.rename(place, old).catch(ignoreMissing);
     await Deno.rename(result, place);
     await remove(old);
+    return record;
   }
+}
+
+function digests({ outputs }: StageRecord): Record<string, string> {
+  return Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
 }
 
 async function readRecord(place: string): Promise<StageRecord | undefined> {
@@ -237,8 +256,14 @@ function parseObject(text: string | undefined): Record<string, unknown> | undefi
   }
 }
 
-/** Names, sizes and contents of a folder's files, and one digest of all of them. */
-export async function digestFolder(folder: string): Promise<Omit<OutputRecord, "kind">> {
+/**
+ * Names, sizes and contents of a folder's files, and one digest of all of them.
+ * @param volatile files that are listed, and are no part of the digest
+ */
+export async function digestFolder(
+  folder: string,
+  volatile: readonly string[] = [],
+): Promise<Omit<OutputRecord, "kind">> {
   const files: Record<string, { size: number; sha256: string }> = {};
   const walk = async (path: string, prefix: string) => {
     for await (const entry of Deno.readDir(path)) {
@@ -248,8 +273,11 @@ export async function digestFolder(folder: string): Promise<Omit<OutputRecord, "
   };
   await walk(folder, "");
   const sorted = Object.fromEntries(Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1));
+  const lasting = Object.fromEntries(
+    Object.entries(sorted).filter(([name]) => !volatile.includes(name)),
+  );
   return {
-    digest: createHash("sha256").update(canonical(sorted)).digest("hex"),
+    digest: createHash("sha256").update(canonical(lasting)).digest("hex"),
     files: sorted,
   };
 }

@@ -41,7 +41,7 @@ export default defineStage({
     const { ageClasses } = await import("../training/targets.ts");
     const { variant } = params;
     const classes = variant === "regression" ? null : ageClasses[variant];
-    await fit(
+    return await fit(
       {
         task: "age",
         variant,

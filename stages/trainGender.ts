@@ -25,7 +25,7 @@ export default defineStage({
     const { fit } = await import("../training/fit.ts");
     const { reportGender } = await import("../models/reportGender.ts");
     const { genderClasses } = await import("../training/targets.ts");
-    await fit(
+    return await fit(
       {
         task: "gender",
         variant: "binary",

@@ -1,7 +1,7 @@
 /** A hand-made context, to test a stage without the runner. */
 import { join } from "node:path";
 import { z } from "zod";
-import type { Artifact, Stage, StageContext, StageResult } from "../runner/stage.ts";
+import type { Artifact, Lineage, Stage, StageContext, StageResult } from "../runner/stage.ts";
 
 export interface TestContext extends StageContext, Disposable {
   /** Temporary folder that holds outputs and scratch. */
@@ -34,6 +34,7 @@ export function testContext(
   options: {
     seed?: number;
     compute?: string;
+    lineage?: Lineage;
     id?: string;
     signal?: AbortSignal;
     folder?: string;
@@ -62,6 +63,14 @@ export function testContext(
     id,
     seed: options.seed ?? 42,
     compute: options.compute ?? "wasm",
+    lineage: options.lineage ??
+      {
+        pipeline: "test",
+        file: "test.yaml",
+        seed: options.seed ?? 42,
+        compute: "auto",
+        stages: [],
+      },
     outputs,
     scratch,
     folder,

@@ -52,8 +52,15 @@ export interface FitContext {
   warn(message: string): void;
 }
 
-/** Trains a network and writes a `model` artifact. */
-export async function fit(task: Fit, folders: FitFolders, context: FitContext): Promise<void> {
+/**
+ * Trains a network and writes a `model` artifact.
+ * @returns what differs from one training to the next
+ */
+export async function fit(
+  task: Fit,
+  folders: FitFolders,
+  context: FitContext,
+): Promise<{ observed: { secondsPerEpoch: number[] } }> {
   const { params } = task;
   // Only passed on: what would check it knows the detectors, on which no training depends.
   const preprocessing: Preprocessing = JSON.parse(
@@ -117,6 +124,7 @@ export async function fit(task: Fit, folders: FitFolders, context: FitContext): 
         `epochs; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
         `val_${objective.metric} ${last.val_metric.toPrecision(3)}`,
     );
+    return { observed: { secondsPerEpoch: result.seconds } };
   } finally {
     model.dispose();
   }

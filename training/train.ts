@@ -45,6 +45,8 @@ export interface TrainingResult {
   stoppedEarly: boolean;
   /** The epoch whose weights the model has. */
   weightsOfEpoch: number;
+  /** How long each epoch took, its validation included. Differs from one training to the next. */
+  seconds: number[];
 }
 
 /**
@@ -68,11 +70,13 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
   const trainer = await open({ model, objective, learningRate, batchSize });
   const history: EpochRecord[] = [];
+  const seconds: number[] = [];
   let best: Float32Array[] = [];
   try {
     const saved = await readCheckpoint<State>(options.checkpoint);
     if (saved !== undefined) {
       history.push(...saved.state.history);
+      seconds.push(...saved.state.seconds);
       stopper.state = saved.state.stopper;
       best = trainer.restore(saved.arrays, saved.state.steps);
     }
@@ -80,6 +84,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     const stepsPerEpoch = Math.ceil(rows.train.length / batchSize);
     progress.start(epochs * stepsPerEpoch, "steps", history.length * stepsPerEpoch);
     for (let epoch = history.length + 1; epoch <= epochs && !stopper.state.stopped; epoch++) {
+      const began = performance.now();
       const order = rows.train.slice();
       random(seed, "shuffle", epoch).shuffle(order);
       const mean = new Mean();
@@ -116,8 +121,9 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         val_metric: validation.metric,
       });
       if (stopper.update(history.at(-1)!)) best = await trainer.weights();
+      seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
-        state: { history, stopper: stopper.state, steps: trainer.steps },
+        state: { history, seconds, stopper: stopper.state, steps: trainer.steps },
         arrays: await trainer.save(best),
       });
       progress.advance(1, note(history.at(-1)!, epochs));
@@ -131,6 +137,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       bestEpoch: stopper.state.bestEpoch,
       stoppedEarly: stopper.state.stopped,
       weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
+      seconds,
     };
   } finally {
     await trainer.close();
@@ -140,6 +147,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 /** What a checkpoint remembers beside weights. */
 interface State {
   history: EpochRecord[];
+  seconds: number[];
   stopper: EarlyStoppingState;
   /** Steps that the optimiser took. */
   steps: number;

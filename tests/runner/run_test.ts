@@ -93,7 +93,7 @@ Deno.test("the seed counts where it is declared", async (t) => {
 
 Deno.test("a context refuses what was not declared", async () => {
   await using project = await Project.make({ "pipeline.yaml": "stages: { sneak: }" });
-  for (const [what, flag] of [["seed", "seeded"], ["compute", "compute"]]) {
+  for (const [what, flag] of [["seed", "seeded"], ["compute", "compute"], ["lineage", "lineage"]]) {
     const { statuses, why } = await project.run({ set: [`sneak.what=${what}`] });
     assert.deepEqual(statuses, { sneak: "failed" });
     const told =

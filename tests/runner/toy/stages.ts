@@ -100,7 +100,9 @@ const sneak = defineStage({
   summary: "Read what it did not declare",
   inputs: {},
   outputs: { numbers },
-  params: z.strictObject({ what: z.enum(["seed", "compute"]).default("seed").describe("What") }),
+  params: z.strictObject({
+    what: z.enum(["seed", "compute", "lineage"]).default("seed").describe("What"),
+  }),
   async run(_, { what }, context) {
     await write(context.outputs.numbers, [Number(context[what])]);
   },
@@ -236,6 +238,40 @@ const both = defineStage({
   },
 });
 
+/** Files that are no part of what takes the story depends on. */
+export const story = defineKind({
+  kind: "story",
+  summary: "How totals came to be",
+  files: { "story.json": "the stages behind them", "total.txt": "the first total" },
+  volatile: ["story.json"],
+});
+
+const tell = defineStage({
+  name: "tell",
+  summary: "Tell how totals came to be",
+  inputs: { totals: all(total) },
+  outputs: { story },
+  params: z.strictObject({}),
+  lineage: true,
+  async run({ totals }, _, { outputs, lineage }) {
+    const first = await Deno.readTextFile(join(totals[0].path, "total.txt"));
+    await Deno.writeTextFile(join(outputs.story, "total.txt"), first);
+    await Deno.writeTextFile(join(outputs.story, "story.json"), JSON.stringify(lineage));
+    return { observed: { told: lineage.stages.length } };
+  },
+});
+
+const retell = defineStage({
+  name: "retell",
+  summary: "Tell it once more",
+  inputs: { story },
+  outputs: { total },
+  params: z.strictObject({}),
+  async run({ story }, _, { outputs }) {
+    await Deno.copyFile(join(story.path, "total.txt"), join(outputs.total, "total.txt"));
+  },
+});
+
 const tune = defineStage({
   name: "tune",
   summary: "Have many parameters",
@@ -276,7 +312,7 @@ const greet = defineStage({
 
 const list = [
   ...[count, add, clamp, sum, draw, sneak, crunch, readFile, compare],
-  ...[slow, broken, chance, both, tune, greet],
+  ...[slow, broken, chance, both, tell, retell, tune, greet],
 ];
 
 export const stages: StageSource[] = list.map((stage) => ({

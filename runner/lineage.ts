@@ -1,0 +1,47 @@
+/** Where a stage's inputs come from: the stages behind them and their records. */
+import { arch, cpus, totalmem, type } from "node:os";
+import { ancestors, type Plan } from "./graph.ts";
+import { fromFileUrl, short } from "./paths.ts";
+import type { Lineage, Machine, Origin } from "./stage.ts";
+import type { StageRecord } from "./store.ts";
+
+/** What is told to a stage that declares `lineage`. All stages before it have a record. */
+export function lineageOf(
+  plan: Plan,
+  id: string,
+  records: ReadonlyMap<string, StageRecord>,
+  project: string,
+): Lineage {
+  const before = ancestors(plan, id);
+  const stages = plan.stages.filter((stage) => stage.id !== id && before.has(stage.id));
+  return {
+    pipeline: plan.name,
+    file: short(plan.file, project),
+    seed: plan.seed,
+    compute: plan.compute,
+    stages: stages.map(({ id, use, module, params, inputs, after, seed }): Origin => {
+      const record = records.get(id)!;
+      const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
+      return {
+        ...{ id, use, params, inputs, after, fingerprint, startedAt, seconds, deno, platform },
+        module: module.startsWith("file:") ? short(fromFileUrl(module), project) : module,
+        ...(seed === undefined ? {} : { seed }),
+        ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
+        packages: dependencies.packages,
+        ...(record.machine ? { machine: record.machine } : {}),
+        observed: record.observed ?? {},
+      };
+    }),
+  };
+}
+
+/** The computer at hand. */
+export function describeMachine(): Machine {
+  const cores = cpus();
+  return {
+    processor: cores[0]?.model ?? arch(),
+    cores: cores.length,
+    memory: totalmem(),
+    system: type(),
+  };
+}
