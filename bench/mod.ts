@@ -3,11 +3,13 @@
  *
  *     deno task bench train --help
  *     deno task bench scale --help
+ *     deno task bench profile --help
  */
 const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
   train: () => import("./train.ts"),
   serve: () => import("./serve.ts"),
   scale: () => import("./scale.ts"),
+  profile: () => import("./profile.ts"),
 };
 
 if (import.meta.main) {

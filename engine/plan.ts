@@ -75,7 +75,7 @@ export interface PlanOptions {
 }
 
 const FIRST = 65536;
-const RECORD = 32;
+export const RECORD = 32;
 /**
  * A batch is cut into chunks, whatever the number of threads: eight, or more of eight images each
  * if it is large, up to as many as there may be threads.
@@ -88,7 +88,7 @@ const WINOGRAD_TILES = 64;
 /** Bytes that the images of a range may touch, to stay in a core's own cache. */
 const RANGE_BYTES = 384 * 1024;
 
-const KERNELS = {
+export const KERNELS = {
   inputBytes: 1,
   inputFloats: 2,
   convolve: 3,

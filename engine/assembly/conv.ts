@@ -75,26 +75,25 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
   for (let p = 0; p < panels; ++p) {
     const panel = weights + <usize> p * panelBytes;
     const bias = biases + <usize> p * biasStep;
-    // The windows in order, across rows and images, six at a time.
+    // The windows in order, across rows and images, four at a time.
     let a = first, o = firstOut + (<usize> p << 5);
     let column = width, row = height, left = positions;
     while (left > 0) {
-      if (column > 6) {
+      if (column > 4) {
         rowsTimesPanel(
-          a, a + xStep, a + 2 * xStep, a + 3 * xStep, a + 4 * xStep, a + 5 * xStep,
-          runs, run, jump, panel, bias, kind, alpha,
-          o, o + outStep, o + 2 * outStep, o + 3 * outStep, o + 4 * outStep, o + 5 * outStep,
+          a, a + xStep, a + 2 * xStep, a + 3 * xStep, runs, run, jump, panel, bias, kind, alpha,
+          o, o + outStep, o + 2 * outStep, o + 3 * outStep,
         );
-        a += 6 * xStep;
-        o += 6 * outStep;
-        column -= 6;
-        left -= 6;
+        a += 4 * xStep;
+        o += 4 * outStep;
+        column -= 4;
+        left -= 4;
         continue;
       }
-      let a1 = a, o1 = o, a2 = a, o2 = o, a3 = a, o3 = o, a4 = a, o4 = o, a5 = a, o5 = o;
+      let a1 = a, o1 = o, a2 = a, o2 = o, a3 = a, o3 = o;
       const a0 = a, o0 = o;
       // Past the last window, that one is computed again and written to the same place.
-      for (let n = 1; n <= 6; ++n) {
+      for (let n = 1; n <= 4; ++n) {
         if (--left > 0) {
           if (--column > 0) {
             a += xStep;
@@ -114,12 +113,8 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
         if (n == 1) { a1 = a; o1 = o; }
         else if (n == 2) { a2 = a; o2 = o; }
         else if (n == 3) { a3 = a; o3 = o; }
-        else if (n == 4) { a4 = a; o4 = o; }
-        else if (n == 5) { a5 = a; o5 = o; }
       }
-      rowsTimesPanel(
-        a0, a1, a2, a3, a4, a5, runs, run, jump, panel, bias, kind, alpha, o0, o1, o2, o3, o4, o5,
-      );
+      rowsTimesPanel(a0, a1, a2, a3, runs, run, jump, panel, bias, kind, alpha, o0, o1, o2, o3);
     }
   }
 }
