@@ -6,6 +6,7 @@ import { stages } from "./stages/mod.ts";
 export const program: Program = {
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
+  commands: { predict: () => import("./commands/predict.ts") },
   resolveCompute: async (wanted) => (await import("./compute/resolve.ts")).resolveCompute(wanted),
 };
 

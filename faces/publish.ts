@@ -1,5 +1,6 @@
 /** Makes an artifact `faces` of finished shards. */
 import { join } from "node:path";
+import { csvField } from "../formats/csvWrite.ts";
 import { type FaceRow, shardName, type TableRow, writeFaceRows } from "./artifact.ts";
 import { type CropPreprocessing, writePreprocessing } from "./preprocessing.ts";
 import { type Problem, publishShard, type Shard } from "./shards.ts";
@@ -67,9 +68,4 @@ function noCounts(): FaceCounts {
     faces: 0,
     problems: { missing: 0, unreadable: 0, no_face: 0, several_faces: 0 },
   };
-}
-
-/** RFC 4180: quoted where it must be. */
-function csvField(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,11 +1,14 @@
 /** The command line: words in, exit code out. */
 import { join } from "node:path";
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { parseArgs, ParseArgsConfig } from "node:util";
+import { readWords } from "./arguments.ts";
+import type { Commands } from "./command.ts";
 import { type ConfigOptions, openConfig, readConfig } from "./config.ts";
 import { ConfigError, didYouMean, explain, list, tell, UsageError } from "./errors.ts";
 import { findPipeline } from "./find.ts";
 import { mermaid, type Plan, plan } from "./graph.ts";
 import { HELP } from "./help.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { Locked } from "./lockfile.ts";
 import { Modules } from "./modules.ts";
 import { parseOverride } from "./override.ts";
@@ -29,6 +32,8 @@ export interface Program {
   project: string;
   stages: readonly StageSource[];
   resolveCompute: Workshop["resolveCompute"];
+  /** Commands beside the runner's own. */
+  commands?: Commands;
 }
 
 export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;
@@ -65,13 +70,21 @@ export async function main(args: readonly string[], program: Program): Promise<n
     createReporter(standardOutput("stderr")).line(`${reporter.paint.bad("error")}: ${text}`);
   let pipeline = "";
   try {
+    if (program.commands && Object.hasOwn(program.commands, command)) {
+      return await runCommand(program.commands[command]!, rest, program);
+    }
     if (!isCommand(command)) {
       if (command === "" || command === "--help" || command === "help") {
         reporter.line(HELP.main);
         return EXIT.ok;
       }
       throw new UsageError(
-        `there is no command "${command}".${didYouMean(command, Object.keys(TAKES))}`,
+        `there is no command "${command}".${
+          didYouMean(command, [
+            ...Object.keys(TAKES),
+            ...Object.keys(program.commands ?? {}),
+          ])
+        }`,
       );
     }
     const { values, name } = readArguments(command, rest);
@@ -97,6 +110,25 @@ export async function main(args: readonly string[], program: Program): Promise<n
   }
 }
 
+async function runCommand(
+  load: Commands[string],
+  args: string[],
+  program: Program,
+): Promise<number> {
+  const { default: command } = await load();
+  if (args.includes("--help") || args.includes("-h")) {
+    createReporter(standardOutput("stdout")).line(command.help);
+    return EXIT.ok;
+  }
+  return await command.run(args, {
+    project: program.project,
+    user: userFolder(),
+    reporter: createReporter(standardOutput("stderr")),
+    openPlan: (name) => planOf(name, {}, program),
+    resolveCompute: program.resolveCompute,
+  });
+}
+
 interface Call {
   values: Values;
   name: string;
@@ -113,21 +145,7 @@ function isCommand(text: string): text is Command {
 function readArguments(command: Command, args: string[]): { values: Values; name: string } {
   const known = TAKES[command];
   const options = Object.fromEntries(known.map((key) => [key, OPTIONS[key]]));
-  let parsed;
-  try {
-    parsed = parseArgs({ args, options, allowPositionals: true });
-  } catch (cause) {
-    const { code, message } = cause as Error & { code?: string };
-    if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
-      throw new UsageError(message.replace(/^Option /, "option ").replaceAll("\n", " "));
-    }
-    const typed = message.match(/'([^']*)'/)?.[1] ?? "";
-    const names = known.map((key) => `--${key}`);
-    throw new UsageError(
-      `deno task ${command} has no option "${typed}".${didYouMean(typed, names)} ` +
-        `It has ${list(names)}.`,
-    );
-  }
+  const parsed = readWords(command, args, options);
   const values = parsed.values as Values;
   const [name, ...others] = parsed.positionals;
   if (others.length > 0) {
@@ -261,14 +279,7 @@ async function execute(
   { json, "dry-run": dryRun = false }: Values,
   services = false,
 ): Promise<number> {
-  const interrupt = new AbortController();
-  const stop = () => {
-    if (interrupt.signal.aborted) Deno.exit(EXIT.interrupted);
-    reporter.line("stopping after the step at hand (press Ctrl-C again to stop at once)");
-    interrupt.abort(new Error("interrupted"));
-  };
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  signals.forEach((signal) => Deno.addSignalListener(signal, stop));
+  using interrupt = onInterrupt(reporter, EXIT.interrupted);
   const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
   const shop: Workshop = {
     project,
@@ -280,17 +291,13 @@ async function execute(
     reporter,
     signal: interrupt.signal,
   };
-  try {
-    const report = await runPlan(planned, selection, shop, { dryRun, services });
-    if (json) console.log(JSON.stringify(report));
-    const interrupted = interrupt.signal.aborted;
-    if (!services) summarise(report, interrupted, dryRun, reporter);
-    // A service is meant to be stopped by Ctrl-C; what has to run before it is not.
-    if (interrupted && !(services && report.ok)) return EXIT.interrupted;
-    return report.ok ? EXIT.ok : EXIT.failed;
-  } finally {
-    signals.forEach((signal) => Deno.removeSignalListener(signal, stop));
-  }
+  const report = await runPlan(planned, selection, shop, { dryRun, services });
+  if (json) console.log(JSON.stringify(report));
+  const interrupted = interrupt.signal.aborted;
+  if (!services) summarise(report, interrupted, dryRun, reporter);
+  // A service is meant to be stopped by Ctrl-C; what has to run before it is not.
+  if (interrupted && !(services && report.ok)) return EXIT.interrupted;
+  return report.ok ? EXIT.ok : EXIT.failed;
 }
 
 function summarise(

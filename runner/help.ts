@@ -5,6 +5,7 @@ export const HELP = {
 
   deno task run PIPELINE      run a pipeline
   deno task serve [PIPELINE]  start its services, such as the webcam page
+  deno task predict FOLDER    ask a run's models about every face of a folder of pictures
   deno task graph [PIPELINE]  print its stages as a Mermaid diagram
   deno task schema [PIPELINE] write the JSON Schema that editors complete from
   deno task test              run the tests

@@ -110,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 /** As the faces of training were found, or where their data set said so, the best of ours. */
-function photoDetector(preprocessing: Preprocessing, wanted?: NetworkName): Choice {
+export function photoDetector(preprocessing: Preprocessing, wanted?: NetworkName): Choice {
   const { detector } = preprocessing;
   if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
     return { ...detector, name: detector.name };

@@ -21,6 +21,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   serving: ["formats", "compute", "faces", "models", "training", "evaluation"],
   web: ["formats", "compute", "faces", "models", "training", "serving"],
   stages: ["formats", "compute", "faces", "models", "sample", "training", "evaluation", "serving"],
+  commands: [
+    "runner",
+    "formats",
+    "compute",
+    "faces",
+    "models",
+    "training",
+    "evaluation",
+    "serving",
+  ],
   plugins: ["formats", "compute", "faces", "models", "sample", "training", "evaluation", "stages"],
 };
 

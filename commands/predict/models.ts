@@ -1,0 +1,101 @@
+/** The models that a person means by a run, a pipeline or a folder. */
+import { join, resolve } from "node:path";
+import type { CommandTools } from "../../runner/command.ts";
+import { ConfigError, UsageError } from "../../runner/errors.ts";
+import { readTextIfThere } from "../../runner/paths.ts";
+import { knownRuns, pickRun, readRuns } from "../../runner/runRecords.ts";
+import { Store } from "../../runner/store.ts";
+
+/** A model artifact. */
+export interface FoundModel {
+  /** Id of the stage that made it. */
+  readonly stage: string;
+  /** Its folder. */
+  readonly path: string;
+}
+
+export interface Found {
+  readonly models: readonly FoundModel[];
+  /** Where they are from, for a message. */
+  readonly origin: string;
+  /** The compute backend that their pipeline asks for. */
+  readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
+}
+
+/**
+ * Finds models.
+ * @param wanted a run's id or the beginning of one, a pipeline whose newest models are meant, or the
+ *   folder of a model
+ * @param artifacts where the runs are recorded
+ * @throws {UsageError} if there are none
+ */
+export async function findModels(
+  wanted: string,
+  artifacts: string,
+  tools: CommandTools,
+): Promise<Found> {
+  const folder = resolve(tools.user, wanted);
+  if (await readTextIfThere(join(folder, "training.json"))) {
+    const stage = folder.split(/[\\/]/).at(-3) ?? "model"; // artifacts/STAGE/FINGERPRINT/model
+    return { models: [{ stage, path: folder }], origin: wanted, compute: "auto" };
+  }
+  const runs = await readRuns(artifacts);
+  const run = pickRun(runs, wanted);
+  if (run) {
+    const models = await modelsOf(
+      new Store(artifacts),
+      run.stages.flatMap(({ id, use, fingerprint }) =>
+        fingerprint ? [{ id, use, fingerprint }] : []
+      ),
+    );
+    if (models.length > 0) return { models, origin: `run ${run.id}`, compute: "auto" };
+    throw new UsageError(
+      `run ${run.id} has no model: ${
+        run.stages.every(({ status }) => status !== "failed")
+          ? "it trained none, or it was removed"
+          : "it failed"
+      }. ` +
+        `Run its pipeline again: deno task run ${run.pipeline}.`,
+    );
+  }
+  const plan = await tools.openPlan(wanted).catch((error) => {
+    if (!(error instanceof ConfigError) || !/there is no such pipeline/.test(error.message)) {
+      throw error;
+    }
+    throw new UsageError(
+      `"${wanted}" is no run, no pipeline and no model's folder. ${knownRuns(runs, wanted)} ` +
+        `(${error.problems[0].message})`,
+    );
+  });
+  const store = new Store(plan.artifacts);
+  const trained = plan.stages.filter(({ stage }) =>
+    Object.values(stage.outputs).some(({ kind }) => kind === "model")
+  );
+  const used = await Promise.all(trained.map(async ({ id }) => {
+    const record = (await store.latest(plan.name, id))?.record;
+    return record ? [{ id, use: record.dependencies.use, fingerprint: record.fingerprint }] : [];
+  }));
+  const models = await modelsOf(store, used.flat());
+  if (models.length === 0) {
+    const why = trained.length === 0 ? "trains none" : "has trained none yet";
+    throw new UsageError(
+      `pipeline "${wanted}" has no models: it ${why}.` +
+        (trained.length === 0 ? "" : ` Run it first: deno task run ${wanted}.`),
+    );
+  }
+  return { models, origin: `pipeline ${wanted}`, compute: plan.compute };
+}
+
+/** The models among results that are whole. */
+async function modelsOf(
+  store: Store,
+  results: readonly { id: string; use: string; fingerprint: string }[],
+): Promise<FoundModel[]> {
+  const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
+    const { record } = await store.find(use, fingerprint);
+    return Object.entries(record?.outputs ?? {})
+      .filter(([, { kind }]) => kind === "model")
+      .map(([output]) => ({ stage: id, path: store.artifact(record!, output, id).path }));
+  }));
+  return found.flat();
+}

@@ -1,0 +1,206 @@
+/** `deno task predict` as a process, and which models it takes. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { findModels } from "../../commands/predict/models.ts";
+import { listPictures } from "../../commands/predict/pictures.ts";
+import type { CommandTools } from "../../runner/command.ts";
+import { readConfig } from "../../runner/config.ts";
+import { plan } from "../../runner/graph.ts";
+import { Registry } from "../../runner/registry.ts";
+import { stages } from "../../stages/mod.ts";
+import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+
+const group = [
+  { seed: 1, age: 30, gender: "female", left: 20, top: 30 },
+  { seed: 2, age: 70, gender: "male", left: 350, top: 190 },
+] as const;
+
+/** A folder with pictures, and artifacts of untrained models as runs leave them. */
+async function workplace(): Promise<AsyncDisposable & { folder: string; pictures: string }> {
+  const folder = await Deno.makeTempDir({ prefix: "predict-" });
+  const pictures = join(folder, "pictures");
+  await Deno.mkdir(join(pictures, "b"), { recursive: true });
+  await Deno.writeFile(join(pictures, "b", "two.png"), await drawnGroup(group));
+  await Deno.writeFile(join(pictures, "a.JPG"), await drawnGroup(group.slice(1), "jpeg"));
+  await Deno.writeTextFile(join(pictures, "notes.txt"), "no picture");
+  await Deno.writeTextFile(
+    join(folder, "p.yaml"),
+    "name: p\nartifacts: results\nstages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n" +
+      "  trainGender:\n  trainAge:\n",
+  );
+  const artifacts = join(folder, "results");
+  const stages = [];
+  for (const [use, model] of [["trainAge", "ageRegression"], ["trainGender", "gender"]] as const) {
+    const fingerprint = use.length.toString(16).padStart(64, "0");
+    const place = join(artifacts, use, fingerprint.slice(0, 16));
+    await writeModel(join(place, "model"), model);
+    const outputs = { model: { kind: "model", digest: "", files: {} } };
+    const record = { version: 1, id: use, fingerprint, outputs, dependencies: { use } };
+    await Deno.writeTextFile(join(place, "record.json"), JSON.stringify(record));
+    stages.push({ id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint });
+  }
+  await Deno.mkdir(join(artifacts, ".latest"));
+  const latest = Object.fromEntries(stages.map((stage) => [stage.id, stage]));
+  await Deno.writeTextFile(join(artifacts, ".latest", "p.json"), JSON.stringify(latest));
+  await Deno.mkdir(join(artifacts, "runs"));
+  for (const [id, made] of [["2026-01-01-p-1", stages], ["2026-01-02-p-2", []]] as const) {
+    const run = { pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} };
+    await Deno.writeTextFile(join(artifacts, "runs", `${id}.json`), JSON.stringify(run));
+  }
+  return {
+    folder,
+    pictures,
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+function start(folder: string, ...args: string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-all", "main.ts", "predict", ...args],
+    cwd: root,
+    env: { INIT_CWD: folder },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function predict(folder: string, ...args: string[]) {
+  const { code, stdout, stderr } = await start(folder, ...args).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out, err };
+}
+
+Deno.test("predict", async (t) => {
+  await using place = await workplace();
+  const { folder, pictures } = place;
+
+  await t.step("says of each face what the service says", async () => {
+    const { code, out, err } = await predict(folder, "pictures", "--model", "p");
+    strictEqual(code, 0, err);
+    match(err, /^trainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
+    match(err, /3 faces in 2 pictures; 1 files are no pictures\n$/);
+    await using service = await startService({ models: ["gender", "ageRegression"] });
+    const lines = ["path,face,x,y,width,height,score,gender,gender_probability,age"];
+    const types = { "a.JPG": "image/jpeg", "b/two.png": "image/png" };
+    for (const [path, type] of Object.entries(types)) {
+      const response = await service.predict(await Deno.readFile(join(pictures, path)), type);
+      const { faces, ...problem } = await response.json();
+      ok(faces, JSON.stringify(problem));
+      for (const [i, { box, score, gender, age }] of faces.entries()) {
+        const numbers = [box.x, box.y, box.width, box.height].map((n) => n.toFixed(1));
+        const said = [gender.label, gender.probability.toFixed(4), age.years.toFixed(1)];
+        lines.push([path, i + 1, ...numbers, score.toFixed(4), ...said].join());
+      }
+    }
+    strictEqual(out, lines.join("\n") + "\n");
+  });
+
+  await t.step("lists what cannot be read, and tells by its exit code", async () => {
+    await Deno.writeTextFile(join(pictures, "b", "bad.png"), "no picture");
+    await Deno.writeFile(
+      join(pictures, "b", 'grey, "x".png'),
+      await drawnGroup([]),
+    );
+    const args = ["pictures", "--model", "2026-01-01", "--artifacts", "results", "--json"];
+    const one = await predict(folder, ...args, "--workers", "1");
+    strictEqual(one.code, 1, one.err);
+    match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
+    match(one.err, /; 1 without a face; 1 could not be read; 1 files are no pictures\n$/);
+    const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
+    deepStrictEqual(said.map(({ path }) => path), [
+      ...["a.JPG", "b/bad.png", 'b/grey, "x".png', "b/two.png"],
+    ]);
+    match(said[1].error, /no picture/);
+    deepStrictEqual(said[2].faces, []);
+    deepStrictEqual(said[3].faces.map(({ face }: { face: number }) => face), [1, 2]);
+    const three = await predict(folder, ...args, "--workers", "3");
+    strictEqual(three.out, one.out, "whatever the number of workers");
+  });
+
+  await t.step("stops at Ctrl-C, after a whole line", async () => {
+    const bytes = await drawnGroup(group);
+    for (let i = 0; i < 60; i++) await Deno.writeFile(join(pictures, `${100 + i}.png`), bytes);
+    const args = ["pictures", "--model", "results/trainAge/0000000000000000/model"];
+    const process = start(folder, ...args, "--workers", "1", "--no-recursive");
+    const reader = process.stdout.getReader();
+    const decoder = new TextDecoder();
+    let out = decoder.decode((await reader.read()).value, { stream: true });
+    process.kill("SIGINT");
+    for (let piece; !(piece = await reader.read()).done;) out += decoder.decode(piece.value);
+    const [{ code }, err] = await Promise.all([
+      process.status,
+      new Response(process.stderr).text(),
+    ]);
+    strictEqual(code, 130, err);
+    match(err, /interrupted after \d+ of 61 pictures/);
+    const lines = out.split("\n");
+    strictEqual(lines.pop(), "");
+    ok(lines.every((line) => line.split(",").length === lines[0].split(",").length), out);
+    match(lines[0], /^path,face,.*,score,age$/);
+  });
+
+  await t.step("findModels() says what there is not", async () => {
+    const registry = new Registry().add(stages);
+    const options = { project: root, user: folder, registry };
+    const openPlan = async () => plan(await readConfig(join(folder, "p.yaml"), options));
+    const tools = { user: folder, openPlan } as unknown as CommandTools;
+    const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
+    await rejects(find("2026-01-0"), /"2026-01-0" begins the ids of 2 runs; write more of it/);
+    await rejects(find("2026-01-02"), /run 2026-01-02-p-2 has no model: it trained none/);
+    await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });
+    deepStrictEqual((await find("p")).models.map(({ stage }) => stage), ["trainGender"]);
+    await Deno.remove(join(folder, "results", ".latest"), { recursive: true });
+    await rejects(find("p"), /pipeline "p" has no models: it has trained none yet. Run it first/);
+  });
+});
+
+Deno.test("predict's words are checked, and each error says the way out", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const cases: [string[], RegExp][] = [
+      [[], /which folder\? deno task predict FOLDER --model RUN/],
+      [["."], /which models\? --model pipeline/],
+      [["nowhere", "--model", "p"], /cannot read "nowhere": there is no such folder/],
+      [[".", "--model", "p", "--detector", "tinyFaceDetecto"], /Did you mean "tinyFaceDetector"/],
+      [[".", "--modle", "p"], /has no option "--modle". Did you mean "--model"/],
+      [[".", "--model", "nothing"], /"nothing" is no run, no pipeline and no model's folder/],
+    ];
+    const results = await Promise.all(cases.map(([args]) => predict(folder, ...args)));
+    for (const [i, { code, out, err }] of results.entries()) {
+      deepStrictEqual([code, out], [2, ""], err);
+      match(err, cases[i][1]);
+    }
+    const help = await predict(folder, "--help");
+    deepStrictEqual([help.code, help.err], [0, ""]);
+    match(help.out, /deno task predict FOLDER --model RUN/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("listPictures() goes through folders in order, and follows no link to a folder", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(join(folder, "b/c"), { recursive: true });
+    for (const name of ["z.png", "B.jpeg", "b/c/1.webp", "b/x.md", ".hidden.png"]) {
+      await Deno.writeTextFile(join(folder, name), "");
+    }
+    await Deno.symlink(folder, join(folder, "b/loop"));
+    await Deno.symlink(join(folder, "z.png"), join(folder, "b/link.png"));
+    deepStrictEqual([...listPictures(folder, true)], [
+      { picture: "B.jpeg" },
+      { picture: "b/c/1.webp" },
+      { picture: "b/link.png" },
+      { other: "b/loop" },
+      { other: "b/x.md" },
+      { picture: "z.png" },
+    ]);
+    deepStrictEqual([...listPictures(folder, false)], [{ picture: "B.jpeg" }, {
+      picture: "z.png",
+    }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
