@@ -8,6 +8,8 @@ export const HELP = {
   deno task predict FOLDER    ask a run's models about every face of a folder of pictures
   deno task graph [PIPELINE]  print its stages as a Mermaid diagram
   deno task schema [PIPELINE] write the JSON Schema that editors complete from
+  deno task runs [PIPELINE]   list what ran, when, with which metrics
+  deno task gc                remove results that no listed run needs
   deno task test              run the tests
 
 Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/faces" is
@@ -48,4 +50,30 @@ project's own pipeline.yaml the README's reference is written too.
   deno task schema [PIPELINE] [--check]     (PIPELINE: pipeline unless given)
 
   --check                  write nothing; exit with 1 if what is there is out of date`,
+  runs:
+    `List the runs of an artifact folder: what ran, when, how long, with which metrics on the test set.
+A run that made nothing new is listed only if it used other results than the last of its pipeline.
+
+  deno task runs [PIPELINE ...] [OPTIONS]   (all pipelines unless given)
+
+  --last N                 only the last N
+  --forget RUN             take a run off the list; gc removes what only it used (may be repeated)
+  --json                   print one JSON object to stdout: all that is known of each run
+  --artifacts FOLDER       another folder than artifacts/ in the project
+  --help
+
+A RUN is named by its id, the beginning of it, or its pipeline's name (its newest run).`,
+  gc:
+    `Remove results that no listed run needs, after saying which and how much. What each pipeline used
+last stays as well, listed or not; so does all that runs at work may need.
+
+  deno task gc [OPTIONS]
+
+  --keep N                 first forget all but the last N runs of each pipeline
+  --interrupted            remove as well what interrupted stages left to go on from
+  --dry-run                only say what would be removed
+  --yes                    do not ask (without a terminal it is needed)
+  --json                   print one JSON object to stdout
+  --artifacts FOLDER       another folder than artifacts/ in the project
+  --help`,
 } as const;

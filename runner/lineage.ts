@@ -2,8 +2,8 @@
 import { arch, cpus, totalmem, type } from "node:os";
 import { ancestors, type Plan } from "./graph.ts";
 import { fromFileUrl, short } from "./paths.ts";
+import type { StageRecord } from "./record.ts";
 import type { Lineage, Machine, Origin } from "./stage.ts";
-import type { StageRecord } from "./store.ts";
 
 /** What is told to a stage that declares `lineage`. All stages before it have a record. */
 export function lineageOf(

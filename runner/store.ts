@@ -9,41 +9,22 @@
  * A result is written aside and renamed when it is whole, so that what is in its place is complete,
  * whatever killed whom when.
  */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { entries, hasScratch, remove, sweep } from "./attemptFiles.ts";
+import { digestFolder } from "./digest.ts";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./lock.ts";
 import { ignoreMissing, readTextIfThere, writeWhole } from "./paths.ts";
-import type { Artifact, Machine, Metrics, Stage } from "./stage.ts";
-
-/** An output as it was recorded. */
-export interface OutputRecord {
-  readonly kind: string;
-  readonly digest: string;
-  readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
-}
-
-/** What is known of a result: all that it was made of, and what came out. */
-export interface StageRecord {
-  readonly version: 1;
-  readonly id: string;
-  readonly fingerprint: string;
-  readonly dependencies: Dependencies;
-  readonly outputs: Readonly<Record<string, OutputRecord>>;
-  readonly metrics?: Metrics;
-  readonly show?: readonly string[];
-  readonly warnings: readonly string[];
-  readonly pipeline: string;
-  readonly startedAt: string;
-  readonly seconds: number;
-  readonly deno: string;
-  readonly platform: string;
-  readonly machine?: Machine;
-  readonly observed?: Readonly<Record<string, unknown>>;
-}
-
-/** What a stage leaves besides its outputs. */
-export type Outcome = Omit<StageRecord, "version" | "fingerprint" | "dependencies" | "outputs">;
+import {
+  type Outcome,
+  type OutputRecord,
+  parseObject,
+  readRecord,
+  seal,
+  type StageRecord,
+  writeRecord,
+} from "./record.ts";
+import type { Artifact, Stage } from "./stage.ts";
 
 /** A place where one attempt writes. Nobody else writes there while it is open. */
 export interface Attempt {
@@ -56,6 +37,17 @@ export interface Attempt {
   commit(outcome: Outcome): Promise<StageRecord>;
   /** Lets go. What is in `scratch` stays for the next attempt unless the attempt was committed. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Stage id → a result, named by its stage and fingerprint. */
+export type Used = Record<string, { readonly use: string; readonly fingerprint: string }>;
+
+/** Where a result lies. */
+export interface Place {
+  readonly use: string;
+  /** The first 16 digits of its fingerprint. */
+  readonly print: string;
+  readonly path: string;
 }
 
 export class Store {
@@ -74,6 +66,7 @@ export class Store {
     const place = this.place(use, print);
     const record = await readRecord(place);
     if (!record || record.fingerprint !== print) return {};
+    if (record.damage !== undefined) return { damage: record.damage };
     for (const [output, { files }] of Object.entries(record.outputs)) {
       for (const [name, { size }] of Object.entries(files)) {
         const info = await Deno.stat(join(place, output, name)).catch(() => undefined);
@@ -96,26 +89,48 @@ export class Store {
    * @returns undefined when it used none; without a record when that result is gone
    */
   async latest(pipeline: string, id: string): Promise<{ record?: StageRecord } | undefined> {
-    const used = (await this.#latestOf(pipeline))[id];
+    const used = (await this.usedBy(pipeline))[id];
     return used && { record: await readRecord(this.place(used.use, used.fingerprint)) };
   }
 
-  /** Notes which results a pipeline uses. */
-  async use(pipeline: string, records: ReadonlyMap<string, StageRecord>): Promise<void> {
-    const before = await this.#latestOf(pipeline);
+  /**
+   * Notes which results a pipeline uses.
+   * @returns whether they are others than it used last
+   */
+  async use(pipeline: string, records: ReadonlyMap<string, StageRecord>): Promise<boolean> {
+    const before = await this.usedBy(pipeline);
     const now = { ...before };
     for (const [id, { dependencies, fingerprint }] of records) {
       now[id] = { use: dependencies.use, fingerprint };
     }
-    if (canonical(before) === canonical(now)) return;
-    await Deno.mkdir(join(this.folder, ".latest"), { recursive: true });
-    await writeWhole(join(this.folder, ".latest", `${pipeline}.json`), JSON.stringify(now));
+    if (canonical(before) === canonical(now)) return false;
+    await this.#noteUsed(pipeline, now);
+    return true;
   }
 
-  async #latestOf(pipeline: string): Promise<Record<string, { use: string; fingerprint: string }>> {
+  async #noteUsed(pipeline: string, used: Used): Promise<void> {
+    await Deno.mkdir(join(this.folder, ".latest"), { recursive: true });
+    await writeWhole(join(this.folder, ".latest", `${pipeline}.json`), JSON.stringify(used));
+  }
+
+  /** Stage id → the result that a pipeline used last for it. */
+  async usedBy(pipeline: string): Promise<Used> {
     const text = await readTextIfThere(join(this.folder, ".latest", `${pipeline}.json`));
     // It serves to tell what changed; a damaged one tells nothing.
-    return parseObject(text) as Record<string, { use: string; fingerprint: string }> ?? {};
+    return parseObject(text) as Used ?? {};
+  }
+
+  /** Names of the pipelines of which it is noted what they used last. */
+  async pipelines(): Promise<string[]> {
+    const names = await entries(join(this.folder, ".latest"));
+    return names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5)).sort();
+  }
+
+  /** A pipeline uses these results no longer: the next run that takes them counts as one of its own. */
+  async forget(pipeline: string, prints: ReadonlySet<string>): Promise<void> {
+    const used = Object.entries(await this.usedBy(pipeline));
+    const left = used.filter(([, { fingerprint }]) => !prints.has(fingerprint));
+    if (left.length < used.length) await this.#noteUsed(pipeline, Object.fromEntries(left));
   }
 
   /** Whether an interrupted attempt left something to go on from. */
@@ -170,17 +185,10 @@ export class Store {
           for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
             recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
           }
+          const made = { fingerprint: print, dependencies, outputs: recorded };
           const record = await this.#keep(
-            {
-              version: 1,
-              ...outcome,
-              fingerprint: print,
-              dependencies,
-              outputs: recorded,
-            },
-            result,
-            place,
-            `${work}.old`,
+            { version: 1, ...outcome, ...made },
+            ...[result, place, `${work}.old`] as const,
           );
           await remove(scratch);
           return record;
@@ -191,6 +199,74 @@ export class Store {
       await release();
       throw error;
     }
+  }
+
+  /**
+   * Keeps results from being removed until it is closed. Waits while somebody removes some.
+   * @returns undefined where nothing can be locked, as in a folder that cannot be written to, from
+   * which nothing can be removed either
+   */
+  async hold(waiting: () => void, signal: AbortSignal): Promise<Deno.FsFile | undefined> {
+    let file: Deno.FsFile;
+    try {
+      await Deno.mkdir(this.folder, { recursive: true });
+      file = await Deno.open(this.#lock, { create: true, write: true });
+    } catch {
+      return undefined;
+    }
+    try {
+      for (let told = false; !await file.tryLock(false); told = true) {
+        signal.throwIfAborted();
+        if (!told) waiting();
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** For who removes results: undefined while anybody holds them. */
+  async seize(): Promise<Deno.FsFile | undefined> {
+    const file = await Deno.open(this.#lock, { create: true, write: true });
+    if (!await file.tryLock(true)) {
+      file.close();
+      return undefined;
+    }
+    // What was being removed when somebody was killed.
+    const work = join(this.folder, ".work");
+    const left = (await entries(work)).filter((name) => name.startsWith("removed-"));
+    for (const name of left) await remove(join(work, name));
+    return file;
+  }
+
+  get #lock(): string {
+    return join(this.folder, ".lock");
+  }
+
+  /** Every result that is there: its stage and where it lies. */
+  async places(): Promise<Place[]> {
+    const places: Place[] = [];
+    for (const use of (await entries(this.folder)).sort()) {
+      if (use.startsWith(".") || use === "runs") continue;
+      const names = await entries(join(this.folder, use)).catch(() => []);
+      for (const name of names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort()) {
+        places.push({ use, print: name, path: join(this.folder, use, name) });
+      }
+    }
+    return places;
+  }
+
+  /** Takes a result away at once and whole, and then its files. */
+  async remove({ use, print, path }: Place): Promise<void> {
+    const aside = join(this.folder, ".work", `removed-${use}-${print}`);
+    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    await remove(aside);
+    await Deno.rename(path, aside).catch(ignoreMissing);
+    await remove(aside);
+    // The folder of a stage that has no results any more.
+    await Deno.remove(join(path, "..")).catch(() => {});
   }
 
   /** Sweeps up after runs that were killed. What others are at work on is theirs. */
@@ -209,21 +285,18 @@ export class Store {
 
   /** Puts a whole result in its place, and returns the record of what is there then. */
   async #keep(
-    record: StageRecord,
+    made: StageRecord,
     result: string,
     place: string,
     old: string,
   ): Promise<StageRecord> {
-    const text = (record: StageRecord) => JSON.stringify(record, null, 2) + "\n";
-    const { record: there } = await this.find(record.dependencies.use, record.fingerprint);
-    if (there && canonical(digests(there)) === canonical(digests(record))) {
-      // The same once more. Another run may be reading it, so it stays where it is, and what is
-      // volatile in it as well.
-      const kept = { ...record, outputs: there.outputs };
-      await writeWhole(join(place, "record.json"), text(kept));
-      return kept;
-    }
-    await writeWhole(join(result, "record.json"), text(record));
+    const { record: there } = await this.find(made.dependencies.use, made.fingerprint);
+    const same = there && canonical(digests(there)) === canonical(digests(made));
+    // The same once more: another run may be reading it, so it stays where it is, and what is
+    // volatile in it as well.
+    const record = seal(same ? { ...made, outputs: there.outputs } : made);
+    await writeRecord(same ? place : result, record);
+    if (same) return record;
     await Deno.mkdir(join(place, ".."), { recursive: true });
     // A damaged result, or one that came out differently, makes room.
     await remove(old);
@@ -236,88 +309,4 @@ export class Store {
 
 function digests({ outputs }: StageRecord): Record<string, string> {
   return Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
-}
-
-async function readRecord(place: string): Promise<StageRecord | undefined> {
-  // A record that cannot be read is no record: the stage runs again.
-  const record = parseObject(await readTextIfThere(join(place, "record.json")));
-  return record?.version === 1 ? record as unknown as StageRecord : undefined;
-}
-
-/** A JSON object, or undefined when the text is none (cut short by a power failure, say). */
-function parseObject(text: string | undefined): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? "null");
-    return typeof value === "object" && value !== null
-      ? value as Record<string, unknown>
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Names, sizes and contents of a folder's files, and one digest of all of them.
- * @param volatile files that are listed, and are no part of the digest
- */
-export async function digestFolder(
-  folder: string,
-  volatile: readonly string[] = [],
-): Promise<Omit<OutputRecord, "kind">> {
-  const files: Record<string, { size: number; sha256: string }> = {};
-  const walk = async (path: string, prefix: string) => {
-    for await (const entry of Deno.readDir(path)) {
-      if (entry.isDirectory) await walk(join(path, entry.name), `${prefix}${entry.name}/`);
-      else files[prefix + entry.name] = await digestFile(join(path, entry.name));
-    }
-  };
-  await walk(folder, "");
-  const sorted = Object.fromEntries(Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1));
-  const lasting = Object.fromEntries(
-    Object.entries(sorted).filter(([name]) => !volatile.includes(name)),
-  );
-  return {
-    digest: createHash("sha256").update(canonical(lasting)).digest("hex"),
-    files: sorted,
-  };
-}
-
-async function digestFile(path: string): Promise<{ size: number; sha256: string }> {
-  const hash = createHash("sha256");
-  let size = 0;
-  using file = await Deno.open(path);
-  const buffer = new Uint8Array(1 << 20);
-  for (let n = await file.read(buffer); n !== null; n = await file.read(buffer)) {
-    hash.update(buffer.subarray(0, n));
-    size += n;
-  }
-  return { size, sha256: hash.digest("hex") };
-}
-
-/** Leaves nothing of an attempt but what the next one can go on from. Its lock has to be held. */
-async function sweep(work: string): Promise<void> {
-  await remove(`${work}.old`);
-  await remove(join(work, "result"));
-  if (await hasScratch(work)) return;
-  await remove(work);
-  await Deno.remove(`${work}.lock`).catch(ignoreMissing);
-}
-
-async function hasScratch(work: string): Promise<boolean> {
-  return (await entries(join(work, "scratch"))).length > 0;
-}
-
-/** Names in a folder; none if it is not there. */
-async function entries(path: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(path)) names.push(name);
-  } catch (error) {
-    ignoreMissing(error);
-  }
-  return names;
-}
-
-async function remove(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
 }

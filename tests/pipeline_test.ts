@@ -1,7 +1,7 @@
 /** The whole, as a stranger runs it: the default pipeline in processes of its own. */
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
-import type { RunReport } from "../runner/run.ts";
+import type { RunReport } from "../runner/report.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
 
 const project = new URL("../", import.meta.url).pathname;

@@ -1,9 +1,9 @@
 /** The models that a person means by a run, a pipeline or a folder. */
 import { join, resolve } from "node:path";
 import type { CommandTools } from "../../runner/command.ts";
-import { ConfigError, UsageError } from "../../runner/errors.ts";
+import { ConfigError, didYouMean, list, UsageError } from "../../runner/errors.ts";
+import { History, pickRun, type RunRecord } from "../../runner/history.ts";
 import { readTextIfThere } from "../../runner/paths.ts";
-import { knownRuns, pickRun, readRuns } from "../../runner/runRecords.ts";
 import { Store } from "../../runner/store.ts";
 
 /** A model artifact. */
@@ -39,8 +39,8 @@ export async function findModels(
     const stage = folder.split(/[\\/]/).at(-3) ?? "model"; // artifacts/STAGE/FINGERPRINT/model
     return { models: [{ stage, path: folder }], origin: wanted, compute: "auto" };
   }
-  const runs = await readRuns(artifacts);
-  const run = pickRun(runs, wanted);
+  const runs = await new History(artifacts).list();
+  const run = pickRun(wanted, runs);
   if (run) {
     const models = await modelsOf(
       new Store(artifacts),
@@ -98,4 +98,12 @@ async function modelsOf(
       .map(([output]) => ({ stage: id, path: store.artifact(record!, output, id).path }));
   }));
   return found.flat();
+}
+
+/** Words for a message about a run that is not there. */
+function knownRuns(runs: readonly RunRecord[], wanted: string): string {
+  if (runs.length === 0) return "No run is recorded.";
+  const latest = runs.slice(-3).map(({ id, pipeline }) => `${id} (${pipeline})`);
+  const hint = didYouMean(wanted, runs.map(({ id }) => id));
+  return `${hint} The latest runs are ${list(latest)}; deno task runs lists all.`.trim();
 }

@@ -45,8 +45,9 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
   const latest = Object.fromEntries(stages.map((stage) => [stage.id, stage]));
   await Deno.writeTextFile(join(artifacts, ".latest", "p.json"), JSON.stringify(latest));
   await Deno.mkdir(join(artifacts, "runs"));
-  for (const [id, made] of [["2026-01-01-p-1", stages], ["2026-01-02-p-2", []]] as const) {
-    const run = { pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} };
+  for (const [id, made] of [["abcd0001", stages], ["abcd0102", []]] as const) {
+    const at = "2026-01-01T00:00:00Z";
+    const run = { id, at, pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} };
     await Deno.writeTextFile(join(artifacts, "runs", `${id}.json`), JSON.stringify(run));
   }
   return {
@@ -103,7 +104,7 @@ Deno.test("predict", async (t) => {
       join(pictures, "b", 'grey, "x".png'),
       await drawnGroup([]),
     );
-    const args = ["pictures", "--model", "2026-01-01", "--artifacts", "results", "--json"];
+    const args = ["pictures", "--model", "abcd000", "--artifacts", "results", "--json"];
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
     match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
@@ -147,8 +148,8 @@ Deno.test("predict", async (t) => {
     const openPlan = async () => plan(await readConfig(join(folder, "p.yaml"), options));
     const tools = { user: folder, openPlan } as unknown as CommandTools;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
-    await rejects(find("2026-01-0"), /"2026-01-0" begins the ids of 2 runs; write more of it/);
-    await rejects(find("2026-01-02"), /run 2026-01-02-p-2 has no model: it trained none/);
+    await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
+    await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
     await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });
     deepStrictEqual((await find("p")).models.map(({ stage }) => stage), ["trainGender"]);
     await Deno.remove(join(folder, "results", ".latest"), { recursive: true });

@@ -1,6 +1,6 @@
 /** The program as a process: words in, exit code, stdout and stderr out. */
 import assert from "node:assert/strict";
-import { insertReference } from "../../runner/cli.ts";
+import { insertReference } from "../../runner/commands/schema.ts";
 import { Project } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -14,7 +14,8 @@ Deno.test("run prints plain lines to stdout when piped", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const { code, out, err } = await project.cli("run", "pipeline");
   assert.equal(err, "");
-  const plain = out.replace(/\d\.\d s/g, "0.0 s").replace(/[0-9a-f]{16}/, "HASH");
+  const plain = out.replace(/\d\.\d s/g, "0.0 s").replace(/[0-9a-f]{16}/, "HASH")
+    .replace(/run [0-9a-f]{8}\n/, "run ID\n");
   assert.equal(
     plain,
     `> count    runs: it has not run yet
@@ -24,7 +25,7 @@ Deno.test("run prints plain lines to stdout when piped", async () => {
 > compare  runs: it has not run yet
 ✓ compare  done in 0.0 s
   artifacts/compare/HASH/comparison/comparison.txt
-done in 0.0 s: 3 ran
+done in 0.0 s: 3 ran  run ID
 `,
   );
   assert.equal(code, 0);
@@ -40,7 +41,7 @@ Deno.test("run --json", async (t) => {
     const { code, out, err } = await project.cli("run", "pipeline", "--json");
     assert.equal(code, 1);
     assert.match(err, /✗ broken {3}failed: Cannot count "4"/);
-    assert.match(err, /\nnot done in \d\.\d s: 3 ran and 1 failed\n$/);
+    assert.match(err, /\nnot done in \d\.\d s: 3 ran and 1 failed  run [0-9a-f]{8}\n$/);
     const report = JSON.parse(out);
     assert.deepEqual(Object.keys(report), ["pipeline", "ok", "seconds", "stages", "metrics"]);
     assert.deepEqual([report.pipeline, report.ok], ["pipeline", false]);

@@ -375,7 +375,7 @@ Deno.test("the record of a run says what it was made of", async () => {
   await project.run({ set: ["count.to=950"] });
   const [name, ...others] = await project.files("artifacts/runs");
   assert.deepEqual(others, []);
-  assert.match(name!, /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-pipeline-\d+\.json$/);
+  assert.match(name!, /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-pipeline-[0-9a-f]{8}\.json$/);
   const run = JSON.parse(await Deno.readTextFile(project.path("artifacts/runs", name!)));
   assert.deepEqual([run.pipeline, run.ok, run.seed], ["pipeline", true, 42]);
   const [count, clamp] = run.stages;

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Dependencies, fingerprint } from "../../runner/fingerprint.ts";
-import { digestFolder, type Outcome, Store } from "../../runner/store.ts";
+import { digestFolder } from "../../runner/digest.ts";
+import type { Outcome } from "../../runner/record.ts";
+import { Store } from "../../runner/store.ts";
 import { Project } from "./toy/project.ts";
 import { stageList } from "./toy/stages.ts";
 

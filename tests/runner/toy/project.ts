@@ -9,8 +9,10 @@ import { Modules } from "../../../runner/modules.ts";
 import { fromFileUrl, readTextIfThere } from "../../../runner/paths.ts";
 import { Registry } from "../../../runner/registry.ts";
 import { createReporter } from "../../../runner/reporter.ts";
-import { runPlan, type RunReport, type Selection } from "../../../runner/run.ts";
 import { parseOverride } from "../../../runner/override.ts";
+import type { RunReport } from "../../../runner/report.ts";
+import { runPlan } from "../../../runner/run.ts";
+import type { Selection } from "../../../runner/selection.ts";
 import { Store } from "../../../runner/store.ts";
 import { stages } from "./stages.ts";
 
@@ -32,6 +34,8 @@ export interface RunOptions extends Selection {
 }
 
 export interface Ran {
+  /** If it was recorded. */
+  id?: string;
   report: RunReport;
   /** What a person would have seen. */
   text: string;
@@ -117,7 +121,7 @@ export class Project implements AsyncDisposable {
       },
     });
     const { imports = {} } = JSON.parse(await Deno.readTextFile(this.path("deno.json")));
-    const report = await runPlan(planned, selection, {
+    const { report, id } = await runPlan(planned, selection, {
       project: this.folder,
       store: new Store(planned.artifacts),
       modules: new Modules(this.folder, join(planned.artifacts, ".cache/modules.json"), imports),
@@ -130,7 +134,7 @@ export class Project implements AsyncDisposable {
     }, { dryRun, services });
     const by = (key: "status" | "why") =>
       Object.fromEntries(report.stages.map((stage) => [stage.id, stage[key]]));
-    return { report, text, statuses: by("status"), why: by("why") };
+    return { id, report, text, statuses: by("status"), why: by("why") };
   }
 
   /** Text of a file of a stage's output, after a run. */

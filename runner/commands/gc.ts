@@ -1,0 +1,110 @@
+/** deno task gc: removes results that no listed run needs. */
+import { readCount } from "../arguments.ts";
+import { remove } from "../attemptFiles.ts";
+import { UsageError } from "../errors.ts";
+import { type Garbage, interrupted, unneeded } from "../garbage.ts";
+import type { RunRecord } from "../history.ts";
+import { type Call, EXIT } from "../program.ts";
+import { count } from "../reporter.ts";
+import { Store } from "../store.ts";
+import { size, table } from "../table.ts";
+import { artifactsOf, forget, listRuns } from "./runs.ts";
+
+export default async function gc(call: Call): Promise<number> {
+  const { values, names, reporter: { line } } = call;
+  if (names.length > 0) {
+    throw new UsageError(`gc takes no names, got "${names[0]}"; deno task runs --forget RUN`);
+  }
+  const folder = artifactsOf(call);
+  const store = new Store(folder);
+  const keep = readCount("keep", values);
+  const find = async () => {
+    const runs = await listRuns(folder, line);
+    const forgotten = keep === undefined ? [] : allButLast(runs, keep);
+    const left = runs.filter((run) => !forgotten.includes(run));
+    return {
+      forgotten,
+      kept: left.length,
+      results: await unneeded(store, left, forgotten),
+      attempts: values.interrupted ? await interrupted(store) : [],
+    };
+  };
+  const found = await find();
+  const all = [...found.results, ...found.attempts];
+  const report = (removed: boolean, garbage: readonly Garbage[]) => {
+    if (!values.json) return;
+    const results = garbage.map(({ place, bytes }) => ({
+      ...{ use: place.use, fingerprint: place.print, bytes },
+    }));
+    const forgotten = found.forgotten.map(({ id }) => id);
+    console.log(JSON.stringify({ ok: true, removed, bytes: total(garbage), results, forgotten }));
+  };
+  if (all.length === 0 && found.forgotten.length === 0) {
+    line(`nothing to remove: ${count(found.kept)} runs are listed, and need all that is there`);
+    report(false, []);
+    return EXIT.ok;
+  }
+  describe(found, line);
+  if (values["dry-run"]) {
+    report(false, all);
+    return EXIT.ok;
+  }
+  if (!values.yes) {
+    if (!Deno.stdin.isTerminal()) throw new UsageError("nothing was removed: say --yes");
+    if (!confirm(`Remove ${size(total(all))}?`)) return EXIT.ok;
+  }
+
+  using lock = await store.seize();
+  if (!lock) {
+    line("nothing was removed: a run or a service is at work in this folder; wait for its end");
+    return EXIT.failed;
+  }
+  // What was used since it was described stays.
+  const now = await find();
+  const still = new Set([...now.results, ...now.attempts].map(({ place }) => place.path));
+  const garbage = all.filter(({ place }) => still.has(place.path));
+  await forget(now.forgotten, folder);
+  for (const { place } of garbage) {
+    if (found.attempts.some((attempt) => attempt.place.path === place.path)) {
+      await remove(place.path);
+      await remove(`${place.path}.lock`);
+    } else {
+      await store.remove(place);
+    }
+  }
+  line(`removed ${size(total(garbage))}`);
+  report(true, garbage);
+  return EXIT.ok;
+}
+
+/** All runs but the last ones of each pipeline. */
+function allButLast(runs: readonly RunRecord[], keep: number): RunRecord[] {
+  return [...Map.groupBy(runs, ({ pipeline }) => pipeline).values()]
+    .flatMap((group) => group.slice(0, -keep));
+}
+
+function describe(
+  { forgotten, kept, results, attempts }: {
+    forgotten: readonly RunRecord[];
+    kept: number;
+    results: readonly Garbage[];
+    attempts: readonly Garbage[];
+  },
+  line: (text: string) => void,
+): void {
+  const of = (garbage: readonly Garbage[]) => `${count(garbage.length)}, ${size(total(garbage))}`;
+  if (forgotten.length > 0) line(`${count(forgotten.length)} runs will be listed no longer`);
+  if (results.length > 0) {
+    line(`results that none of the ${count(kept)} listed runs needs: ${of(results)}`);
+    const groups = Map.groupBy(results, ({ place }) => place.use);
+    const rows = [...groups].map(([use, garbage]) => [
+      ...[`  ${use}`, count(garbage.length), size(total(garbage))],
+    ]);
+    table(rows, [1, 2]).forEach(line);
+  }
+  if (attempts.length > 0) line(`what interrupted stages left to go on from: ${of(attempts)}`);
+}
+
+function total(garbage: readonly Garbage[]): number {
+  return garbage.reduce((sum, { bytes }) => sum + bytes, 0);
+}

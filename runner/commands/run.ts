@@ -1,0 +1,69 @@
+/** deno task run. */
+import { didYouMean, list, UsageError } from "../errors.ts";
+import type { Plan } from "../graph.ts";
+import { onInterrupt } from "../interrupt.ts";
+import { openWorkshop, planOf } from "../open.ts";
+import { type Call, EXIT } from "../program.ts";
+import { INTERRUPTED } from "../report.ts";
+import { clock, type Reporter } from "../reporter.ts";
+import { type Ended, runPlan } from "../run.ts";
+import { select, type Selection } from "../selection.ts";
+
+export default async function run(call: Call): Promise<number> {
+  const { values, reporter } = call;
+  const planned = await planOf(call);
+  const selection = selectionOf(call, planned);
+  using interrupt = onInterrupt(call.reporter, EXIT.interrupted);
+  const shop = await openWorkshop(planned.artifacts, call, interrupt.signal);
+  const dryRun = values["dry-run"] ?? false;
+  const ended = await runPlan(planned, selection, shop, { dryRun });
+  if (values.json) console.log(JSON.stringify(ended.report));
+  const interrupted = interrupt.signal.aborted;
+  if (!dryRun) summarise(ended, interrupted, reporter);
+  if (interrupted) return EXIT.interrupted;
+  return ended.report.ok ? EXIT.ok : EXIT.failed;
+}
+
+/** The stages that the command line asks for. Throws when there is no such, or none is left. */
+export function selectionOf({ values }: Pick<Call, "values">, planned: Plan): Selection {
+  const ids = planned.stages.map((stage) => stage.id);
+  for (const option of ["until", "from", "only", "force"] as const) {
+    for (const id of [values[option] ?? []].flat()) {
+      if (!ids.includes(id)) {
+        throw new UsageError(
+          `--${option} ${id}: the pipeline has no such stage.${didYouMean(id, ids)} ` +
+            `It has ${list(ids)}.`,
+        );
+      }
+    }
+  }
+  const { from, only, force } = values;
+  const until = values.until === undefined ? undefined : [values.until];
+  const selection = { until, from, only, force };
+  if (select(planned, selection).size > 0) return selection;
+  const service = planned.stages.find(({ id, stage }) => stage.service && id === (only ?? from));
+  throw new UsageError(
+    service
+      ? `${service.id} is a service, which deno task serve starts`
+      : "--until, --from and --only leave no stage to run",
+  );
+}
+
+function summarise(
+  { report: { stages, seconds, ok }, id }: Ended,
+  interrupted: boolean,
+  { line, paint }: Reporter,
+): void {
+  const counted = (["ran", "cached", "failed"] as const).flatMap((status) => {
+    const count = stages.filter((stage) => stage.status === status && stage.why !== INTERRUPTED)
+      .length;
+    return count > 0 ? [`${count} ${status}`] : [];
+  });
+  const head = ok
+    ? `${paint.good("done")} in`
+    : interrupted
+    ? `${paint.warning("interrupted")} after`
+    : `${paint.bad("not done")} in`;
+  const named = id === undefined ? "" : `  ${paint.faint(`run ${id}`)}`;
+  line(`${head} ${clock(seconds)}${counted.length > 0 ? `: ${list(counted)}` : ""}${named}`);
+}

@@ -1,0 +1,85 @@
+/** deno task runs: what ran, when, with which metrics. */
+import { join, resolve } from "node:path";
+import { readCount } from "../arguments.ts";
+import { list } from "../errors.ts";
+import { byTime, findRun, History, type RunRecord, runsOf } from "../history.ts";
+import { short, userFolder } from "../paths.ts";
+import { type Call, EXIT } from "../program.ts";
+import { clock } from "../reporter.ts";
+import type { Metrics } from "../stage.ts";
+import { Store } from "../store.ts";
+import { figure, moment, table } from "../table.ts";
+
+export default async function runs(call: Call): Promise<number> {
+  const { values, names, reporter } = call;
+  const artifacts = artifactsOf(call);
+  const all = await listRuns(artifacts, reporter.line);
+  if (values.forget) {
+    await forget(values.forget.map((name) => findRun(name, all)), artifacts);
+    reporter.line(
+      `forgot ${list([...new Set(values.forget)])}; deno task gc removes what only they used`,
+    );
+    return EXIT.ok;
+  }
+  const last = readCount("last", values);
+  const chosen = names.length === 0 ? all : names.flatMap((name) => runsOf(name, all));
+  const listed = chosen.sort(byTime).slice(last === undefined ? 0 : -last);
+  if (values.json) {
+    console.log(JSON.stringify({ ok: true, runs: listed }));
+  } else if (listed.length === 0) {
+    reporter.line("nothing has run yet: deno task run pipeline");
+  } else {
+    const head = ["run", "ended", "pipeline", "took", "result"];
+    table([head, ...listed.map(rowOf)], [3]).forEach(reporter.line);
+  }
+  return EXIT.ok;
+}
+
+/** The artifact folder that a command is about. */
+export function artifactsOf({ values, program }: Pick<Call, "values" | "program">): string {
+  return values.artifacts === undefined
+    ? join(program.project, "artifacts")
+    : resolve(userFolder(), values.artifacts);
+}
+
+/** The runs of an artifact folder; a record that cannot be read is told. */
+export async function listRuns(
+  artifacts: string,
+  line: (text: string) => void,
+): Promise<RunRecord[]> {
+  return await new History(artifacts).list((path) =>
+    line(`${short(path, userFolder())} cannot be read and is passed over; it may be removed`)
+  );
+}
+
+/** Takes runs off the list, and off what their pipelines used last. */
+export async function forget(runs: readonly RunRecord[], artifacts: string): Promise<void> {
+  const store = new Store(artifacts);
+  for (const { pipeline, stages } of runs) {
+    const prints = stages.flatMap(({ fingerprint }) => fingerprint ?? []);
+    await store.forget(pipeline, new Set(prints));
+  }
+  await new History(artifacts).remove(new Set(runs.map(({ id }) => id)));
+}
+
+function rowOf(run: RunRecord): string[] {
+  const failed = run.stages.filter(({ status }) => status === "failed");
+  const result = failed.length > 0
+    ? `${
+      list(
+        failed.map(({ id, why }) => why === "interrupted" ? `${id} interrupted` : `${id} failed`),
+      )
+    }`
+    : scores(run.metrics) || "no metrics";
+  return [run.id, moment(run.at), run.pipeline, clock(run.seconds), result];
+}
+
+/** "trainGender accuracy 0.681, trainAge mae 11.4": what the test set, or the last, says. */
+export function scores(metrics: Metrics): string {
+  return Object.entries(metrics).map(([stage, splits]) => {
+    const split = splits.test ?? Object.values(splits).at(-1) ?? {};
+    const names = Object.keys(split).filter((name) => name !== "loss");
+    const told = names.length > 0 ? names : Object.keys(split);
+    return `${stage} ${told.map((name) => `${name} ${figure(split[name]!)}`).join(" ")}`;
+  }).join(", ");
+}

@@ -1,0 +1,58 @@
+/** What the result of a planned stage is made of. */
+import type { Dependencies } from "./fingerprint.ts";
+import { ancestors, type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
+import type { Backend, Workshop } from "./workshop.ts";
+
+/** What has to be asked while stages run. */
+export interface Facts {
+  /** Digest of an output that the stage takes. */
+  digest(wire: Wire): string;
+  /** Fingerprint of a stage that comes before. */
+  print(id: string): string;
+  /** Asked only for a stage that computes. */
+  backend(): Promise<Backend>;
+}
+
+/** Collects a stage's dependencies. */
+export async function dependenciesOf(
+  stage: PlannedStage,
+  plan: Plan,
+  { modules, locked, uncounted }: Pick<Workshop, "modules" | "locked" | "uncounted">,
+  { digest, print, backend }: Facts,
+): Promise<Dependencies> {
+  const params = Object.fromEntries(
+    Object.entries(stage.params).filter(([name, value]) =>
+      value !== undefined && !stage.stage.unaffecting.includes(name)
+    ),
+  );
+  const inputs = Object.fromEntries(
+    Object.entries(stage.wires).map(([name, wired]) => [
+      name,
+      Array.isArray(wired)
+        ? Object.fromEntries(
+          (wired as Wire[]).map((source, _, all) => [wireName(source, all), digest(source)]),
+        )
+        : digest(wired as Wire),
+    ]),
+  );
+  const graph = await modules.graph(stage.module, uncounted);
+  return {
+    use: stage.use,
+    params,
+    inputs,
+    ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
+    ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
+    modules: graph.modules,
+    packages: locked.versions(graph.packages.map((name) => modules.importMap[name] ?? name)),
+    external: await stage.stage.external(stage.params),
+    ...(stage.stage.lineage
+      ? {
+        pipeline: plan.name,
+        lineage: Object.fromEntries(
+          [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
+            .map((id) => [id, print(id)]),
+        ),
+      }
+      : {}),
+  };
+}

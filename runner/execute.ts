@@ -1,0 +1,115 @@
+/** Runs one stage: makes a result, or serves until it is stopped. */
+import { type Dependencies, fingerprint } from "./fingerprint.ts";
+import type { PlannedStage } from "./graph.ts";
+import { describeMachine } from "./lineage.ts";
+import type { StageRecord } from "./record.ts";
+import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** A stage that is about to run, and what it takes. */
+export interface Ready {
+  readonly stage: PlannedStage;
+  readonly dependencies: Dependencies;
+  readonly inputs: Record<string, Artifact | readonly Artifact[]>;
+  /** For a stage that asks for it. */
+  readonly lineage?: Lineage;
+}
+
+/**
+ * Makes a result, unless another run makes it first.
+ * @param force make it even if it is there
+ */
+export async function makeResult(
+  ready: Ready,
+  pipeline: string,
+  { store, reporter, signal }: Workshop,
+  force: boolean,
+): Promise<{ record: StageRecord; made: boolean }> {
+  const { stage, dependencies, inputs } = ready;
+  const { paint } = reporter;
+  const startedAt = new Date();
+  await using attempt = await store.attempt(
+    stage.stage,
+    dependencies,
+    () => reporter.line(`  ${stage.id}: another run is making this; waiting for it`),
+    signal,
+  );
+  const { record } = force ? {} : await store.find(stage.use, fingerprint(dependencies));
+  if (record) return { record, made: false };
+  if (attempt.resumed) reporter.line(`  ${stage.id}: goes on from an interrupted attempt`);
+  const warnings: string[] = [];
+  const progress = reporter.begin(stage.id);
+  try {
+    const context = contextOf(ready, {
+      outputs: attempt.outputs,
+      scratch: attempt.scratch,
+      signal,
+      progress,
+      info: (message) => reporter.line(`  ${stage.id}: ${message}`),
+      warn: (message) => {
+        warnings.push(message);
+        reporter.line(`  ${paint.warning(`${stage.id}: ${message}`)}`);
+      },
+    });
+    const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
+    signal.throwIfAborted();
+    const record = await attempt.commit({
+      id: stage.id,
+      ...result,
+      warnings,
+      pipeline,
+      startedAt: startedAt.toISOString(),
+      seconds: (Date.now() - startedAt.getTime()) / 1000,
+      deno: Deno.version.deno,
+      platform: Deno.build.target,
+      machine: describeMachine(),
+    });
+    return { record, made: true };
+  } finally {
+    progress.end();
+  }
+}
+
+/** Runs a service until it is stopped. Throws what it throws. */
+export async function serve(ready: Ready, { reporter, signal }: Workshop): Promise<void> {
+  const { stage, inputs } = ready;
+  const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
+  const progress = reporter.begin(stage.id);
+  const info = (message: string) => reporter.line(`  ${stage.id}: ${message}`);
+  const warn = (message: string) => info(reporter.paint.warning(message));
+  const rest = { outputs: {}, scratch, signal, progress, info, warn };
+  try {
+    await stage.stage.run(inputs, stage.params, contextOf(ready, rest));
+  } finally {
+    progress.end();
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+/** What a stage reads without having declared it would be missing from its fingerprint. */
+function contextOf(
+  { stage: { id, use }, dependencies: { seed, compute }, lineage }: Ready,
+  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage">,
+): StageContext {
+  const undeclared = (name: string, flag: string) =>
+    new Error(
+      `Stage "${use}" reads context.${name} without declaring it: add ${flag}: true to its ` +
+        "definition.",
+    );
+  return {
+    id,
+    ...rest,
+    get seed() {
+      if (seed === undefined) throw undeclared("seed", "seeded");
+      return seed;
+    },
+    get compute() {
+      if (compute === undefined) throw undeclared("compute", "compute");
+      return compute;
+    },
+    get lineage() {
+      if (lineage === undefined) throw undeclared("lineage", "lineage");
+      return lineage;
+    },
+  };
+}

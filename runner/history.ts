@@ -1,0 +1,139 @@
+/** `artifacts/runs/`: a record of each run, from which runs are listed and compared. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { entries } from "./attemptFiles.ts";
+import { didYouMean, list, UsageError } from "./errors.ts";
+import type { Dependencies } from "./fingerprint.ts";
+import { readTextIfThere, writeWhole } from "./paths.ts";
+import { parseObject } from "./record.ts";
+import type { RunReport, StageReport } from "./report.ts";
+
+/** A stage of a run, and what its result was made of. */
+export interface RecordedStage extends StageReport {
+  /** Of a stage that was left out or failed, none is known. */
+  readonly fingerprint?: string;
+  readonly dependencies?: Dependencies;
+  readonly warnings?: readonly string[];
+}
+
+export interface RunRecord extends Omit<RunReport, "stages"> {
+  /** Eight hexadecimal digits. */
+  readonly id: string;
+  /** When it ended, ISO 8601. */
+  readonly at: string;
+  readonly seed: number;
+  readonly compute?: { readonly backend: string; readonly why: string };
+  readonly deno: string;
+  readonly platform: string;
+  readonly stages: readonly RecordedStage[];
+}
+
+/** The runs of an artifact folder. */
+export class History {
+  readonly folder: string;
+
+  /** @param artifacts the artifact folder */
+  constructor(artifacts: string) {
+    this.folder = join(artifacts, "runs");
+  }
+
+  /** Keeps a run's record and gives the run its id. */
+  async add(run: Omit<RunRecord, "id" | "at" | "deno" | "platform">): Promise<RunRecord> {
+    const at = new Date().toISOString();
+    // The process tells apart runs that end at the same time.
+    const id = hash(`${at} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
+    const versions = { deno: Deno.version.deno, platform: Deno.build.target };
+    const record: RunRecord = { id, ...run, at, ...versions };
+    await Deno.mkdir(this.folder, { recursive: true });
+    const time = at.replaceAll(":", "-").replace(/\.\d+/, "");
+    const name = `${time}-${run.pipeline}-${id}.json`;
+    await writeWhole(join(this.folder, name), JSON.stringify(record, null, 2) + "\n");
+    return record;
+  }
+
+  /**
+   * All runs, the oldest first.
+   * @param unreadable told the path of each file that holds no run
+   */
+  async list(unreadable: (path: string) => void = () => {}): Promise<RunRecord[]> {
+    const names = (await entries(this.folder)).filter((name) => name.endsWith(".json"));
+    const runs = await Promise.all(names.map(async (name) => {
+      const path = join(this.folder, name);
+      const run = parseObject(await readTextIfThere(path)) as unknown as RunRecord | undefined;
+      if (typeof run?.pipeline === "string" && Array.isArray(run.stages) && run.at) {
+        // Runs of earlier versions had no id.
+        return [{ ...run, id: run.id ?? hash(name) }];
+      }
+      unreadable(path);
+      return [];
+    }));
+    return runs.flat().sort(byTime);
+  }
+
+  /** Takes runs off the list. */
+  async remove(ids: ReadonlySet<string>): Promise<void> {
+    for (const name of (await entries(this.folder)).filter((name) => name.endsWith(".json"))) {
+      const path = join(this.folder, name);
+      const run = parseObject(await readTextIfThere(path));
+      if (ids.has(String(run?.id ?? hash(name)))) await Deno.remove(path);
+    }
+  }
+}
+
+/** The oldest first. */
+export function byTime(a: RunRecord, b: RunRecord): number {
+  return a.at < b.at ? -1 : a.at > b.at ? 1 : 0;
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}
+
+/**
+ * The run that a name means: its id, the pipeline's name (its newest run), or the beginning of one id.
+ * @param runs the oldest first
+ */
+export function findRun(name: string, runs: readonly RunRecord[]): RunRecord {
+  const found = runs.find(({ id }) => id === name) ?? byPipeline(name, runs).at(-1) ??
+    pickRun(name, runs);
+  if (found) return found;
+  const known = [...new Set(runs.map(({ pipeline }) => pipeline))];
+  throw new UsageError(
+    `there is no run "${name}".${didYouMean(name, known)} A run is named by its id, the ` +
+      "beginning of it, or its pipeline's name; deno task runs lists them.",
+  );
+}
+
+/**
+ * The run that an id, or the beginning of one that no other shares, names; undefined if none begins so.
+ * @throws {UsageError} if several do
+ */
+export function pickRun(name: string, runs: readonly RunRecord[]): RunRecord | undefined {
+  const exact = runs.find(({ id }) => id === name);
+  const begun = runs.filter(({ id }) => id.startsWith(name));
+  if (exact || begun.length < 2) return exact ?? begun[0];
+  const some = begun.slice(-5).map(({ id, pipeline }) => `${id} (${pipeline})`);
+  throw new UsageError(
+    `"${name}" begins the ids of ${begun.length} runs; write more of it: ${list(some, "or")}` +
+      `${begun.length > some.length ? " (the latest)" : ""}.`,
+  );
+}
+
+/** The runs of a pipeline, by its name or the path of its YAML. */
+export function runsOf(name: string, runs: readonly RunRecord[]): RunRecord[] {
+  const found = byPipeline(name, runs);
+  if (found.length > 0) return found;
+  const known = [...new Set(runs.map(({ pipeline }) => pipeline))];
+  throw new UsageError(
+    `no run of a pipeline "${name}" is listed.${didYouMean(name, known)} ` +
+      (known.length > 0 ? `There are runs of ${list(known)}.` : "There are none at all."),
+  );
+}
+
+/** experiments/gender.yaml is called gender if it says so, else experiments-gender. */
+function byPipeline(name: string, runs: readonly RunRecord[]): RunRecord[] {
+  const path = name.replace(/\.ya?ml$/, "");
+  const names = [name, path, path.replace(/^.*[\\/]/, ""), path.replace(/[^\w.-]+/g, "-")];
+  return names.map((name) => runs.filter(({ pipeline }) => pipeline === name))
+    .find(({ length }) => length > 0) ?? [];
+}

@@ -1,0 +1,30 @@
+/** What the command line is about, and what each command is handed. The runner knows no stage. */
+import type { Command, Values } from "./arguments.ts";
+import type { Commands } from "./command.ts";
+import type { StageSource } from "./registry.ts";
+import type { Reporter } from "./reporter.ts";
+import type { Workshop } from "./workshop.ts";
+
+export interface Program {
+  /** Folder of deno.json. */
+  project: string;
+  stages: readonly StageSource[];
+  resolveCompute: Workshop["resolveCompute"];
+  /** Commands beside the runner's own. */
+  commands?: Commands;
+}
+
+export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;
+
+/** A command of the command line. */
+export interface Call {
+  readonly command: Command;
+  readonly values: Values;
+  /** Names of pipelines or runs; a command that takes one pipeline gets one. */
+  readonly names: readonly string[];
+  readonly program: Program;
+  readonly reporter: Reporter;
+}
+
+/** Does what it is called for and returns the exit code. */
+export type CommandMain = (call: Call) => Promise<number>;

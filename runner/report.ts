@@ -1,0 +1,25 @@
+/** What a run tells at its end, to a program. */
+import type { Metrics } from "./stage.ts";
+
+export type Status = "ran" | "cached" | "skipped" | "failed";
+
+/** The reason of a stage that Ctrl-C ended. */
+export const INTERRUPTED = "interrupted";
+
+export interface StageReport {
+  id: string;
+  use: string;
+  status: Status;
+  why: string;
+  seconds: number;
+  /** Output → folder, from the project. */
+  outputs: Record<string, string>;
+}
+
+export interface RunReport {
+  pipeline: string;
+  ok: boolean;
+  seconds: number;
+  stages: StageReport[];
+  metrics: Metrics;
+}
