@@ -41,7 +41,7 @@ Deno.test("run --json", async (t) => {
     const { code, out, err } = await project.cli("run", "pipeline", "--json");
     assert.equal(code, 1);
     assert.match(err, /✗ broken {3}failed: Cannot count "4"/);
-    assert.match(err, /\nnot done in \d\.\d s: 3 ran and 1 failed  run [0-9a-f]{8}\n$/);
+    assert.match(err, /\nnot done in \d\.\d s: 3 ran and 1 failed {2}run [0-9a-f]{8}\n$/);
     const report = JSON.parse(out);
     assert.deepEqual(Object.keys(report), ["pipeline", "ok", "seconds", "stages", "metrics"]);
     assert.deepEqual([report.pipeline, report.ok], ["pipeline", false]);
