@@ -3,6 +3,7 @@
  * Records: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
  * Messages: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto
  */
+import { concat, double, float32, integer, message, text } from "./protobuf.ts";
 
 /** A number at a step. */
 export interface Scalar {
@@ -59,55 +60,8 @@ export function crc32c(data: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-// Protocol buffers: a key of field number and wire type, then the value.
-
-function key(field: number, wireType: number): Uint8Array {
-  return varint((field << 3) | wireType);
-}
-
-function integer(field: number, value: number): Uint8Array {
-  return concat(key(field, 0), varint(value));
-}
-
-function double(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setFloat64(0, value, true);
-  return concat(key(field, 1), bytes);
-}
-
-function message(field: number, bytes: Uint8Array): Uint8Array {
-  return concat(key(field, 2), varint(bytes.length), bytes);
-}
-
-function text(field: number, value: string): Uint8Array {
-  return message(field, new TextEncoder().encode(value));
-}
-
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return Uint8Array.of(...bytes, rest);
-}
-
 function uint32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value, true);
   return bytes;
-}
-
-function float32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setFloat32(0, value, true);
-  return bytes;
-}
-
-function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

@@ -9,8 +9,10 @@ import { readParquet } from "../formats/parquet.ts";
 import type { EarlyStoppingOptions } from "./earlyStopping.ts";
 import { EngineTrainer } from "./engineTrainer.ts";
 import { UnsupportedNetwork } from "../engine/engine.ts";
+import { checkExports, writeExports } from "./exports.ts";
 import { saveModel } from "./model.ts";
 import { classification, regression } from "./objective.ts";
+import type { ExportFormat } from "./params.ts";
 import { type TrainingRecord, writeRecord } from "./record.ts";
 import { type ClassRecord, targetOf } from "./targets.ts";
 import { TfjsTrainer } from "./tfjsTrainer.ts";
@@ -31,6 +33,7 @@ export interface Fit {
     learningRate: number;
     earlyStopping: EarlyStoppingOptions;
     batchNormMomentum: number;
+    export: readonly ExportFormat[];
   };
 }
 
@@ -85,6 +88,7 @@ export async function fit(
   const model = task.build(size);
   const objective = task.classes === null ? regression() : classification(task.classes.length);
   try {
+    checkExports(model, params.export);
     const result = await train({
       model,
       objective,
@@ -99,7 +103,7 @@ export async function fit(
       progress: context.progress,
     });
     await saveModel(model, folders.model);
-    await writeRecord(folders.model, {
+    const record: TrainingRecord = {
       task: task.task,
       variant: task.variant,
       loss: objective.loss,
@@ -117,7 +121,9 @@ export async function fit(
       stoppedEarly: result.stoppedEarly,
       bestEpoch: result.bestEpoch,
       weightsOfEpoch: result.weightsOfEpoch,
-    }, result.history);
+    };
+    await writeRecord(folders.model, record, result.history);
+    await writeExports(model, folders.model, record, params.export);
     const last = result.history[result.weightsOfEpoch - 1];
     context.info(
       `${result.stoppedEarly ? "stopped early after" : "trained for"} ${result.history.length} ` +
@@ -152,7 +158,10 @@ function countBy(names: readonly string[]): Record<string, number> {
  * Whether early stopping may end the training before the moving averages of batch normalisation
  * have left where they began: until then, validation says nothing. Then, a warning.
  */
-export function coldValidation(params: Fit["params"], trainingImages: number): string | undefined {
+export function coldValidation(
+  params: Omit<Fit["params"], "export">,
+  trainingImages: number,
+): string | undefined {
   const { batchSize, epochs, batchNormMomentum, earlyStopping: { patience, monitor } } = params;
   if (!monitor.startsWith("val_") || patience >= epochs) return undefined;
   const steps = Math.ceil(trainingImages / batchSize);

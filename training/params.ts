@@ -15,6 +15,10 @@ export const earlyStoppingParams = z.strictObject({
   ),
 });
 
+/** Formats in which a model may leave beside TensorFlow.js's. */
+export const exportFormats = ["onnx"] as const;
+export type ExportFormat = typeof exportFormats[number];
+
 export const trainingParams = {
   batchSize: z.int().min(1).max(4096).default(64).describe(
     "Images a step. Fewer make more steps of the same epoch, which few images need",
@@ -31,6 +35,10 @@ export const trainingParams = {
   ),
   dropout: z.number().min(0).lt(1).default(0.25).describe(
     "Share of the values that dropout leaves out in training",
+  ),
+  export: z.array(z.enum(exportFormats)).default([]).describe(
+    "Other formats to write the model in. onnx: model.onnx, which onnxruntime and others run. Its " +
+      "input are RGB bytes as images.npy has them, [batch, size, size, 3]",
   ),
 };
 
