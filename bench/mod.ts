@@ -4,12 +4,14 @@
  *     deno task bench train --help
  *     deno task bench scale --help
  *     deno task bench profile --help
+ *     deno task bench detect --help
  */
 const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
   train: () => import("./train.ts"),
   serve: () => import("./serve.ts"),
   scale: () => import("./scale.ts"),
   profile: () => import("./profile.ts"),
+  detect: () => import("./detect.ts"),
 };
 
 if (import.meta.main) {

@@ -22,9 +22,19 @@ export type Order =
   /** → { bytes: the most memory that the process ever held, or null } */
   | { op: "memory" };
 
+/** What a detector is told: find faces in a file of RGB bytes. → { ms, faces } */
+export interface DetectOrder {
+  op: "detect";
+  file: string;
+  width: number;
+  height: number;
+}
+
 export interface Answer {
   ms?: number | number[];
   bytes?: number | null;
+  /** x, y, width, height and score of each. */
+  faces?: number[][];
   error?: string;
 }
 
@@ -52,7 +62,7 @@ export class Peer {
   }
 
   /** @throws if the peer ends, with its last words, or answers with an error */
-  async ask(order: Order): Promise<Answer> {
+  async ask(order: Order | DetectOrder): Promise<Answer> {
     const line = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
     await this.#writer.write(line).catch(() => {}); // it ended: the next read says so
     for (;;) {

@@ -1,0 +1,262 @@
+/** How fast and how well faces are found: the project's detectors beside dlib, picture by picture. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Box, centredIn } from "../faces/image.ts";
+import { drawn, folder, photos, type Picture, type Pictures } from "./detectPictures.ts";
+import { Peer } from "./peer.ts";
+import { packages, pythonFor } from "./python.ts";
+import { machine, table } from "./statistics.ts";
+import { whole } from "./train.ts";
+
+const help = `deno task bench detect [options]
+
+Shows the same pictures to dlib's CNN face detector and to the project's detectors, each a process on
+one core (on Linux, by taskset), in turns. The first time, dlib is installed in the user's cache
+folder. Also tells how far dlibCnn's faces agree with dlib's.
+
+  --detectors LIST  of dlibCnn, ssdMobilenetv1, tinyFaceDetector (all)
+  --count N         pictures of each kind (40)
+  --faces DIR       adds pictures of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
+  --all             all pictures of that folder: days, mostly dlib's
+  --without-dlib    only the project's own
+  --python PATH     a Python that has dlib-bin and numpy
+  --json            one JSON object on stdout, and the rest on stderr
+`;
+
+const known = ["dlibCnn", "ssdMobilenetv1", "tinyFaceDetector"] as const;
+
+/** What a detector said of a picture: x, y, width, height and score of each face. */
+interface Said {
+  readonly ms: number;
+  readonly faces: readonly (readonly number[])[];
+}
+
+/** One detector's figures over all pictures. */
+export interface DetectRow {
+  detector: string;
+  picturesPerSecond: number;
+  /** Of all faces. */
+  found: number;
+  /** Boxes in pictures without a face. */
+  falseFinds: number;
+  /** How many times as fast as dlib; null where dlib did not take part. */
+  timesDlib: number | null;
+}
+
+/** How far dlibCnn's faces are dlib's. */
+export interface Agreement {
+  pictures: number;
+  /** Pictures with the same faces: boxes within 2 pixels, scores within 0.02. */
+  same: number;
+  faces: number;
+  /** Over the faces that both found. */
+  mostPixels: number;
+  mostScore: number;
+  /** The pictures that differ. */
+  others: string[];
+}
+
+export interface DetectReport {
+  machine: ReturnType<typeof machine>;
+  packages: Record<string, readonly string[]>;
+  pictures: { title: string; pictures: number; faces: number; detect: DetectRow[] }[];
+  detect: DetectRow[];
+  agreement: Agreement | null;
+}
+
+export async function bench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      detectors: { type: "string", default: known.join(",") },
+      count: { type: "string", default: "40" },
+      faces: { type: "string" },
+      all: { type: "boolean", default: false },
+      "without-dlib": { type: "boolean", default: false },
+      python: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  const detectors = values.detectors.split(",");
+  for (const name of detectors) {
+    if (!(known as readonly string[]).includes(name)) {
+      throw new Error(`Cannot measure "${name}": it is none of ${known.join(", ")}.`);
+    }
+  }
+  const count = whole("count", values.count);
+  if (values.all && !values.faces) {
+    throw new Error("Cannot take --all pictures without --faces DIR.");
+  }
+  const groups = [
+    drawn(count),
+    photos(),
+    ...values.faces ? await folder(values.faces, values.all ? Infinity : count) : [],
+  ];
+  const peers = await open(detectors, values["without-dlib"] ? undefined : values.python ?? "");
+  const say = (line: string) => console.error(line);
+  const seen: { group: Pictures; picture: Omit<Picture, "image">; said: Record<string, Said> }[] =
+    [];
+  const folderPath = await Deno.makeTempDir({ prefix: "bench-" });
+  try {
+    for (const group of groups) {
+      say(`${group.count} pictures: ${group.title}`);
+      for await (const { image, ...picture } of group.read()) {
+        const file = join(folderPath, "picture.rgb");
+        await Deno.writeFile(file, image.data);
+        const order = { op: "detect", file, width: image.width, height: image.height } as const;
+        const said: Record<string, Said> = {};
+        for (const [name, peer] of peers) {
+          const { ms, faces } = await peer.ask(order);
+          said[name] = { ms: ms as number, faces: faces! };
+        }
+        seen.push({ group, picture, said });
+        progress(seen.length, groups);
+      }
+    }
+  } finally {
+    for (const [, peer] of peers) await peer.close();
+    await Deno.remove(folderPath, { recursive: true });
+  }
+  const names = peers.map(([name]) => name);
+  const report: DetectReport = {
+    machine: machine(),
+    packages: { dlib: packages.dlib },
+    pictures: groups.map((group) => {
+      const those = seen.filter((one) => one.group === group);
+      const faces = those.reduce((sum, { picture }) => sum + picture.faces.length, 0);
+      return { title: group.title, pictures: those.length, faces, detect: rows(names, those) };
+    }),
+    detect: rows(names, seen),
+    agreement: names.includes("dlib") && names.includes("dlibCnn") ? agreement(seen) : null,
+  };
+  const text = toMarkdown(report);
+  if (values.json) {
+    say(`\n${text}`);
+    console.log(JSON.stringify(report, null, 2));
+  } else console.log(`\n${text}`);
+}
+
+/** Each detector's process. `python` undefined leaves dlib out; empty takes one that is set up. */
+async function open(detectors: readonly string[], python?: string): Promise<[string, Peer][]> {
+  const weights = import.meta.resolve("../faces/detectors/dlib/mmod_human_face_detector.dat");
+  const peers: [string, Peer][] = [];
+  if (python !== undefined) {
+    const script = fileURLToPath(import.meta.resolve("./peers/dlib_peer.py"));
+    const command = python || await pythonFor("dlib");
+    peers.push(["dlib", pinned("dlib", command, [script, fileURLToPath(weights)])]);
+  }
+  const script = import.meta.resolve("./peers/detector.ts");
+  const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
+  for (const name of detectors) {
+    const args = ["run", "--quiet", "--no-prompt", ...flags, script, name];
+    peers.push([name, pinned(name, Deno.execPath(), args)]);
+  }
+  return peers;
+}
+
+/** On one core, where the system can be told so. */
+function pinned(name: string, command: string, args: string[]): Peer {
+  return Deno.build.os === "linux"
+    ? new Peer(name, "taskset", ["-c", "0", command, ...args])
+    : new Peer(name, command, args);
+}
+
+function progress(done: number, groups: readonly Pictures[]): void {
+  const all = groups.reduce((sum, { count }) => sum + count, 0);
+  if (Deno.stderr.isTerminal()) {
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r${done} of ${all}${done < all ? "" : "\n"}`));
+  } else if (done % 50 === 0) console.error(`${done} of ${all}`);
+}
+
+type Seen = readonly {
+  readonly picture: { readonly name: string; readonly faces: readonly Box[] };
+  readonly said: Readonly<Record<string, Said>>;
+}[];
+
+/** A row for each detector. */
+export function rows(names: readonly string[], seen: Seen): DetectRow[] {
+  const seconds = (name: string) => seen.reduce((sum, { said }) => sum + said[name].ms, 0) / 1000;
+  return names.map((detector) => {
+    let found = 0, falseFinds = 0;
+    for (const { picture, said } of seen) {
+      const boxes = said[detector].faces.map(toBox);
+      if (picture.faces.length === 0) falseFinds += boxes.length;
+      found += picture.faces.filter((place) => boxes.some((box) => centredIn(box, place))).length;
+    }
+    return {
+      detector,
+      picturesPerSecond: seen.length / seconds(detector),
+      found,
+      falseFinds,
+      timesDlib: names.includes("dlib") ? seconds("dlib") / seconds(detector) : null,
+    };
+  });
+}
+
+/** Compares dlibCnn's faces with dlib's, face by face in their order, the surest first. */
+export function agreement(seen: Seen): Agreement {
+  const told: Agreement = {
+    pictures: 0,
+    same: 0,
+    faces: 0,
+    mostPixels: 0,
+    mostScore: 0,
+    others: [],
+  };
+  for (const { picture, said } of seen) {
+    const [ours, theirs] = [said.dlibCnn.faces, said.dlib.faces];
+    let same = ours.length === theirs.length;
+    for (const face of theirs) {
+      // The nearest: two scores that are nearly equal may come in either order.
+      const off = (other: readonly number[]) =>
+        Math.max(...[0, 1, 2, 3].map((side) => Math.abs(other[side] - face[side])));
+      const nearest = ours.toSorted((a, b) => off(a) - off(b)).at(0);
+      if (!nearest) continue;
+      const [pixels, score] = [off(nearest), Math.abs(nearest[4] - face[4])];
+      const alike = pixels <= 2 && score <= 0.02;
+      same &&= alike;
+      told.faces++;
+      if (!alike) continue;
+      told.mostPixels = Math.max(told.mostPixels, pixels);
+      told.mostScore = Math.max(told.mostScore, score);
+    }
+    told.pictures++;
+    if (same) told.same++;
+    else told.others.push(picture.name);
+  }
+  return told;
+}
+
+function toBox([x, y, width, height]: readonly number[]): Box {
+  return { x, y, width, height };
+}
+
+export function toMarkdown({ pictures, detect, agreement }: DetectReport): string {
+  const head = ["detector", "pictures/s", "times dlib", "found", "false finds"];
+  const of = (rows: readonly DetectRow[]) =>
+    table(
+      head,
+      rows.map(({ detector, picturesPerSecond, found, falseFinds, timesDlib }) => [
+        detector,
+        picturesPerSecond.toFixed(picturesPerSecond < 10 ? 2 : 1),
+        timesDlib?.toFixed(1) ?? "–",
+        String(found),
+        String(falseFinds),
+      ]),
+    );
+  const parts = pictures.map(({ title, pictures, faces, detect }) =>
+    `${pictures} ${title}; ${faces} faces\n\n${of(detect)}`
+  );
+  parts.push(`All\n\n${of(detect)}`);
+  if (agreement) {
+    parts.push(
+      `dlibCnn and dlib say the same of ${agreement.same} of ${agreement.pictures} pictures: boxes ` +
+        `within ${agreement.mostPixels} pixels, scores within ${agreement.mostScore.toFixed(5)}` +
+        (agreement.others.length > 0 ? `. Not of ${agreement.others.join(", ")}` : ""),
+    );
+  }
+  return parts.join("\n\n");
+}
