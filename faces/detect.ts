@@ -9,7 +9,7 @@ import type { Box, Image } from "./image.ts";
 export interface Detection {
   /** In pixels of the picture that was searched. */
   readonly box: Box;
-  /** How sure the detector is, 0 to 1. */
+  /** How sure the detector is: a probability, or dlibCnn's own score, which may be above 1. */
   readonly score: number;
 }
 
@@ -28,46 +28,55 @@ export interface Detector {
 /** A detector's network. */
 export interface Network {
   /**
-   * Finds faces in a square of pixels.
-   * @param pixels RGB, [size, size, 3]
-   * @returns boxes in pixels of the square, the surest first
+   * Finds faces in a picture; face-api's networks take only squares with sides of a multiple of 32.
+   * @returns boxes in pixels of the picture, the surest first
    */
-  search(pixels: Uint8Array, size: number): Promise<Detection[]>;
+  search(image: Image): Promise<Detection[]>;
   close(): void;
 }
 
+/** What a network is opened with. */
+export type NetworkOptions = Omit<DetectorOptions, "inputSizes">;
+
+const networks = {
+  ssdMobilenetv1: () => import("./detectors/ssdMobilenetv1.ts"),
+  tinyFaceDetector: () => import("./detectors/tinyFaceDetector.ts"),
+  dlibCnn: () => import("./detectors/dlibCnn.ts"),
+} satisfies Record<NetworkName, () => Promise<{ open(options: NetworkOptions): Promise<Network> }>>;
+
 /**
- * Opens a detector's network in this thread, on the TensorFlow.js backend that is current, which the
- * caller has opened (`compute/mod.ts`).
+ * Opens a detector's network in this thread. face-api's run on the TensorFlow.js backend that is
+ * current, which the caller has opened (`compute/mod.ts`).
  */
-export async function openNetwork(name: NetworkName, minConfidence: number): Promise<Network> {
-  const { open } = name === "ssdMobilenetv1"
-    ? await import("./detectors/ssdMobilenetv1.ts")
-    : await import("./detectors/tinyFaceDetector.ts");
-  return await open(minConfidence);
+export async function openNetwork(name: NetworkName, options: NetworkOptions): Promise<Network> {
+  const { open } = await networks[name]();
+  return await open(options);
 }
 
 /** Opens a detector. `open` opens its network, if it has one: in this thread unless given. */
 export async function openDetector(
   name: DetectorName,
-  { minConfidence, inputSizes }: DetectorOptions,
+  { inputSizes, ...options }: DetectorOptions,
   open = openNetwork,
 ): Promise<Detector> {
   if (name === "metadata") return (await import("./detectors/metadata.ts")).open();
+  const network = await open(name, options);
+  const close = () => network.close();
+  if (inputSizes.length === 0) return { name, detect: (image) => network.search(image), close };
   const { square } = await import("./square.ts");
-  const network = await open(name, minConfidence);
   return {
     name,
     async detect(image) {
       for (const size of inputSizes) {
-        const found = await network.search(await square(image, size), size);
+        const seen = { data: await square(image, size), width: size, height: size };
+        const found = await network.search(seen);
         if (found.length === 0) continue;
         const unit = Math.max(image.width, image.height) / size;
         return found.map(({ box, score }) => ({ box: scale(box, unit), score }));
       }
       return [];
     },
-    close: () => network.close(),
+    close,
   };
 }
 

@@ -1,15 +1,18 @@
 /** Runs a detector's network on several cores. What it finds does not depend on how many. */
 import type { Backend } from "../compute/resolve.ts";
-import type { Detection, Network } from "./detect.ts";
+import type { Detection, Network, NetworkOptions } from "./detect.ts";
 import type { NetworkName } from "./detectors.ts";
+import type { Image } from "./image.ts";
+
+/** What a worker is to open; without a backend, what does without TensorFlow.js. */
+export interface Opening {
+  readonly backend?: Backend;
+  readonly name: NetworkName;
+  readonly options: NetworkOptions;
+}
 
 /** What a worker is told: first what to open, then one search after another. */
-export type Question =
-  & { readonly id: number }
-  & (
-    | { readonly backend: Backend; readonly name: NetworkName; readonly minConfidence: number }
-    | { readonly pixels: Uint8Array; readonly size: number }
-  );
+export type Question = { readonly id: number } & (Opening | { readonly image: Image });
 
 /** What it answers. */
 export type Answer =
@@ -24,27 +27,26 @@ type Unnumbered<T> = T extends unknown ? Omit<T, "id"> : never;
  * not JavaScript's, it is opened in this thread: such backends have threads of their own.
  */
 export async function openNetworks(
-  name: NetworkName,
-  minConfidence: number,
-  backend: Backend,
+  opening: Opening,
   workers: number,
 ): Promise<Network> {
+  const { backend, name, options } = opening;
   if (workers < 2 || backend === "node" || backend === "node-gpu") {
-    await (await import("../compute/mod.ts")).openBackend(backend);
-    return await (await import("./detect.ts")).openNetwork(name, minConfidence);
+    if (backend) await (await import("../compute/mod.ts")).openBackend(backend);
+    return await (await import("./detect.ts")).openNetwork(name, options);
   }
   const opened = Array.from({ length: workers }, openWorker);
   const close = () => opened.forEach((worker) => worker.close());
   try {
-    await Promise.all(opened.map((worker) => worker.ask({ backend, name, minConfidence })));
+    await Promise.all(opened.map((worker) => worker.ask(opening)));
   } catch (error) {
     close();
     throw error;
   }
   return {
-    search(pixels, size) {
+    search(image) {
       const idlest = opened.reduce((a, b) => b.waiting() < a.waiting() ? b : a);
-      return idlest.ask({ pixels, size });
+      return idlest.ask({ image });
     },
     close,
   };

@@ -7,6 +7,8 @@ const detector = z.object({
   name: z.enum(detectorNames),
   minConfidence: z.number(),
   inputSizes: z.array(z.int().positive()),
+  upsample: z.int().min(0).optional(),
+  weights: z.string().optional(),
 });
 
 const cropPreprocessing = z.object({

@@ -4,9 +4,8 @@
  */
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
-import { openBackend } from "../compute/mod.ts";
 import { type Detection, type Network, openNetwork } from "./detect.ts";
-import type { Answer, Question } from "./pool.ts";
+import type { Answer, Opening, Question } from "./pool.ts";
 
 let network: Promise<Network>;
 
@@ -21,8 +20,12 @@ self.onmessage = async ({ data: question }: MessageEvent<Question>) => {
 };
 
 async function reply(question: Question): Promise<Detection[]> {
-  if ("pixels" in question) return (await network).search(question.pixels, question.size);
-  const { backend, name, minConfidence } = question;
-  await (network = openBackend(backend).then(() => openNetwork(name, minConfidence)));
+  if ("image" in question) return (await network).search(question.image);
+  await (network = open(question));
   return [];
+}
+
+async function open({ backend, name, options }: Opening): Promise<Network> {
+  if (backend) await (await import("../compute/mod.ts")).openBackend(backend);
+  return await openNetwork(name, options);
 }

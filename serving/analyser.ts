@@ -2,7 +2,13 @@
 import sharp from "sharp";
 import { openBackend } from "../compute/mod.ts";
 import type { Backend } from "../compute/resolve.ts";
-import { type Detector, type Network, openDetector, openNetwork } from "../faces/detect.ts";
+import {
+  type Detector,
+  type Network,
+  type NetworkOptions,
+  openDetector,
+  openNetwork,
+} from "../faces/detect.ts";
 import type { DetectorOptions, NetworkName } from "../faces/detectors.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import { loadModel } from "../training/predict.ts";
@@ -63,16 +69,17 @@ export async function openDetectors(
   choices: Readonly<Record<View, Choice>>,
 ): Promise<{ by: Record<View, Detector>; close(): void }> {
   const networks = new Map<string, Network>();
-  const shared = async (name: NetworkName, minConfidence: number): Promise<Network> => {
-    const key = `${name} ${minConfidence}`;
-    if (!networks.has(key)) networks.set(key, await openNetwork(name, minConfidence));
+  const shared = async (name: NetworkName, options: NetworkOptions): Promise<Network> => {
+    const key = JSON.stringify([name, options]);
+    if (!networks.has(key)) networks.set(key, await openNetwork(name, options));
     const network = networks.get(key)!;
-    return { search: (pixels, size) => network.search(pixels, size), close: () => {} };
+    return { search: (image) => network.search(image), close: () => {} };
   };
   const { photo, live } = choices;
   const sizes: Detector[] = [];
-  for (const size of photo.inputSizes) {
-    sizes.push(await openDetector(photo.name, { ...photo, inputSizes: [size] }, shared));
+  const views = photo.inputSizes.length > 0 ? photo.inputSizes.map((size) => [size]) : [[]];
+  for (const inputSizes of views) {
+    sizes.push(await openDetector(photo.name, { ...photo, inputSizes }, shared));
   }
   return {
     by: { photo: thorough(sizes), live: await openDetector(live.name, live, shared) },

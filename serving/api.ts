@@ -42,7 +42,9 @@ export const box = z.object({
 
 export const face = z.object({
   box,
-  score: z.number().min(0).max(1).describe("How sure the detector is that this is a face"),
+  score: z.number().describe(
+    "How sure the detector is that this is a face: 0 to 1; dlibCnn's may be a little higher",
+  ),
   gender: classPrediction.optional().describe("If a model for gender is served"),
   age: prediction.optional().describe(
     "If a model for age is served; of several, the one that says years, or the finest classes",

@@ -1,8 +1,8 @@
 /** The page's files, made once when the server starts; no path of a request reaches the disk. */
 import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Setup } from "./analyser.ts";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Choice, Setup } from "./analyser.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
 import { card, type CardFacts } from "./card.ts";
 import { fillPage } from "./page.ts";
@@ -38,7 +38,7 @@ const types = {
   wasm: "application/wasm",
 } as const;
 
-/** Where the detectors' weights are listed. */
+/** Where the weights of face-api's detectors are listed. */
 const manifests = {
   ssdMobilenetv1: "@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json",
   tinyFaceDetector: "@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json",
@@ -83,10 +83,9 @@ async function computing(setup: Setup): Promise<Assets> {
     }
     models.push({ ...model, path: `/models/${i}` });
   }
-  for (const { name } of Object.values(setup.detectors)) {
-    const manifest = fileURLToPath(import.meta.resolve(manifests[name]));
-    for (const { paths } of JSON.parse(await Deno.readTextFile(manifest))) {
-      for (const path of paths) await add(`/detectors/${path}`, join(dirname(manifest), path));
+  for (const detector of Object.values(setup.detectors)) {
+    for (const file of await detectorFiles(detector)) {
+      await add(`/detectors/${basename(file)}`, file);
     }
   }
   // The plain one is for browsers without SIMD, such as Safari before 16.4.
@@ -94,9 +93,31 @@ async function computing(setup: Setup): Promise<Assets> {
     const file = import.meta.resolve(`@tensorflow/tfjs-backend-wasm/dist/${name}`);
     await add(`/wasm/${name}`, fileURLToPath(file));
   }
-  const written: Setup = { ...setup, backend: "wasm", models };
+  const served = (choice: Choice): Choice =>
+    choice.weights === undefined
+      ? choice
+      : { ...choice, weights: `/detectors/${basename(choice.weights)}` };
+  const { photo, live } = setup.detectors;
+  const detectors = { photo: served(photo), live: served(live) };
+  const written: Setup = { ...setup, backend: "wasm", detectors, models };
   assets.set("/setup.json", asset(types.json, JSON.stringify(written)));
   return assets;
+}
+
+/** The files that a detector reads when it is opened. */
+async function detectorFiles({ name, weights }: Choice): Promise<string[]> {
+  if (name === "dlibCnn") {
+    return [
+      import.meta.resolve("../faces/detectors/dlib/kernels.wasm"),
+      import.meta.resolve("../faces/detectors/dlib/kernels.simd.wasm"),
+      weights === undefined
+        ? import.meta.resolve("../faces/detectors/dlib/mmod_human_face_detector.dat")
+        : pathToFileURL(weights),
+    ].map((url) => fileURLToPath(url));
+  }
+  const manifest = fileURLToPath(import.meta.resolve(manifests[name]));
+  const listed: { paths: string[] }[] = JSON.parse(await Deno.readTextFile(manifest));
+  return listed.flatMap(({ paths }) => paths.map((path) => join(dirname(manifest), path)));
 }
 
 function asset(

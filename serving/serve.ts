@@ -1,6 +1,11 @@
 /** Puts the service together, and keeps it until it is stopped. */
 import type { Backend } from "../compute/resolve.ts";
-import { defaultInputSizes, type NetworkName } from "../faces/detectors.ts";
+import {
+  defaultInputSizes,
+  defaultMinConfidence,
+  type NetworkName,
+  usesTensorFlow,
+} from "../faces/detectors.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import type { Choice, Setup } from "./analyser.ts";
 import type { Service } from "./api.ts";
@@ -118,6 +123,9 @@ export function photoDetector(preprocessing: Preprocessing, wanted?: NetworkName
   return choice(wanted ?? "ssdMobilenetv1", preprocessing);
 }
 
-function choice(name: NetworkName, { detector: { minConfidence } }: Preprocessing): Choice {
+function choice(name: NetworkName, { detector }: Preprocessing): Choice {
+  // A threshold means the same to detectors whose scores are probabilities.
+  const alike = usesTensorFlow(name) === usesTensorFlow(detector.name);
+  const minConfidence = alike ? detector.minConfidence : defaultMinConfidence[name];
   return { name, minConfidence, inputSizes: defaultInputSizes[name] };
 }

@@ -1,12 +1,18 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import type { TableRow } from "../faces/artifact.ts";
 import { openDetector } from "../faces/detect.ts";
-import { defaultInputSizes, detectorNames } from "../faces/detectors.ts";
+import {
+  defaultInputSizes,
+  defaultMinConfidence,
+  detectorNames,
+  usesTensorFlow,
+} from "../faces/detectors.ts";
 import type { Known } from "../faces/find.ts";
 import type { CropPreprocessing } from "../faces/preprocessing.ts";
 import type { Shard, ShardWriter } from "../faces/shards.ts";
-import { type Artifact, defineStage, type StageContext } from "../runner/stage.ts";
+import { type Artifact, defineStage, pathParam, type StageContext } from "../runner/stage.ts";
 import { archives, faces, table } from "./artifacts.ts";
 
 /** What a photo's problem means. */
@@ -27,19 +33,31 @@ export default defineStage({
   outputs: { faces },
   params: z.strictObject({
     detector: z.enum(detectorNames).default("ssdMobilenetv1").describe(
-      "What finds the faces. ssdMobilenetv1 finds most; tinyFaceDetector takes a fifth of the " +
-        "time; metadata trusts the data set: face_location, or the middle 1/1.8 of the photos of " +
-        "the _crop archives, which were cut around it",
+      "What finds the faces. dlibCnn, dlib's and face_recognition's, finds most; ssdMobilenetv1 and " +
+        "tinyFaceDetector are face-api's, the second the fastest; metadata trusts the data set: " +
+        "face_location, or the middle 1/1.8 of the photos of the _crop archives, which were cut " +
+        "around it",
     ),
-    minConfidence: z.number().min(0).max(1).default(0.4).describe(
-      "Faces that the detector is less sure of are left out. 0.3 finds a few percent more, and " +
-        "more that are none. metadata is always sure",
+    minConfidence: z.number().min(0).max(1).optional().describe(
+      "Faces that the detector is less sure of are left out. Unless given, 0.4 for " +
+        "ssdMobilenetv1 and tinyFaceDetector, of which 0.3 finds a few percent more, and more that " +
+        "are none; 0 for dlibCnn, as dlib itself. metadata is always sure",
     ),
     inputSizes: z.array(z.int().min(64).max(1280).multipleOf(32)).min(1).max(4).optional().describe(
       "Sides in pixels of the square that the detector sees the photo in, tried in turn until a " +
         "face is found. Small ones find close-ups, large ones small faces, in more time. " +
         `Unless given, ${defaultInputSizes.ssdMobilenetv1.join(", ")} for ssdMobilenetv1 and ` +
-        `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector`,
+        `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector. Not for dlibCnn, ` +
+        "which sees the photo as it is",
+    ),
+    upsample: z.int().min(0).max(2).default(0).describe(
+      "Only dlibCnn: how many times the photo is doubled before the search. Its smallest face has " +
+        "80 pixels, 40 with 1 and 20 with 2, in four times the time each; photos above 3 million " +
+        "pixels are halved first, and none is doubled beyond. 0 is dlib's default, and enough " +
+        "where faces are large, as in the _crop archives; face_recognition doubles once",
+    ),
+    weights: pathParam().optional().describe(
+      "Only dlibCnn: a mmod_human_face_detector.dat in place of the project's",
     ),
     margin: z.number().min(0).max(1).default(0.2).describe(
       "How much of the face's box is added on every side. Boxes go from the brows to chin and from " +
@@ -60,17 +78,20 @@ export default defineStage({
     ),
   }),
   unaffecting: ["workers"],
-  compute: ({ detector }) => detector !== "metadata",
+  compute: ({ detector }) => usesTensorFlow(detector),
+  external: async ({ detector, weights }): Promise<Record<string, string>> =>
+    detector === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
   async run({ archives, table }, params, context) {
     const { readTable } = await import("../faces/artifact.ts");
     const { publishFaces } = await import("../faces/publish.ts");
     const { readShard } = await import("../faces/shards.ts");
-    const { detector: name, minConfidence, margin, maxSize, shardSize } = params;
+    const { detector: name, margin, maxSize, shardSize } = params;
     const preprocessing: CropPreprocessing = {
       detector: {
         name,
-        minConfidence,
+        minConfidence: params.minConfidence ?? defaultMinConfidence[name],
         inputSizes: params.inputSizes ?? [...defaultInputSizes[name]],
+        ...(name === "dlibCnn" ? { upsample: params.upsample, weights: params.weights } : {}),
       },
       crop: { margin, maxSize },
       background: "#ffffff",
@@ -101,6 +122,21 @@ export default defineStage({
   },
 });
 
+/** SHA-256 of a file, so that a result is made anew when it changes. */
+async function digestOf(path: string): Promise<string> {
+  try {
+    return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
+  } catch (cause) {
+    throw new Error(
+      `Cannot read the detector's weights: ${JSON.stringify(path)} (${
+        (cause as Error).message
+      }). ` +
+        "See faceCrop.weights; without it, the project's own are taken.",
+      { cause },
+    );
+  }
+}
+
 /** Cuts out the faces of the rows that come after the shards which are there, and adds theirs. */
 async function cutRest(
   rows: readonly TableRow[],
@@ -128,7 +164,10 @@ async function cutRest(
   const detector = await openDetector(
     preprocessing.detector.name,
     preprocessing.detector,
-    (name, minConfidence) => openNetworks(name, minConfidence, context.compute as Backend, workers),
+    (name, options) => {
+      const backend = usesTensorFlow(name) ? context.compute as Backend : undefined;
+      return openNetworks({ backend, name, options }, workers);
+    },
   );
   let shard: ShardWriter | undefined;
   try {

@@ -3,7 +3,7 @@ import type { Backend } from "../compute/resolve.ts";
 import { all, defineStage, pathParam } from "../runner/stage.ts";
 import { model, report } from "./artifacts.ts";
 
-const detectors = ["ssdMobilenetv1", "tinyFaceDetector"] as const;
+const detectors = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn"] as const;
 
 export default defineStage({
   name: "webcamServe",

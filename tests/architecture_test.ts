@@ -56,7 +56,7 @@ async function modules(): Promise<string[]> {
     for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
       const path = join(folder, name);
       // Kernels are in AssemblyScript, a language of its own.
-      if (path === join("engine", "assembly")) continue;
+      if (basename(path) === "assembly") continue;
       if (isDirectory) await walk(path);
       else if (/\.ts$/.test(name)) found.push(path);
     }

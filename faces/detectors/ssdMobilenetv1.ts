@@ -7,7 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { read } from "../../compute/read.ts";
-import type { Detection, Network } from "../detect.ts";
+import type { Detection, Network, NetworkOptions } from "../detect.ts";
 import type { Box } from "../image.ts";
 import { type Convolution, readWeights, sigmoid, suppress, type Weights } from "./network.ts";
 
@@ -25,7 +25,7 @@ const anchorInput = 512;
 const grids = [[32, 3], [16, 6], [8, 6], [4, 6], [2, 6], [1, 6]] as const;
 
 /** Opens the network on the current backend. */
-export async function open(minConfidence: number): Promise<Network> {
+export async function open({ minConfidence }: NetworkOptions): Promise<Network> {
   const { default: manifest } = await import(
     "@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json",
     { with: { type: "json" } }
@@ -38,7 +38,7 @@ export async function open(minConfidence: number): Promise<Network> {
   const network = build(weights);
   const anchors = new Map<number, Box[]>();
   return {
-    async search(pixels, size) {
+    async search({ data: pixels, width: size }) {
       if (!anchors.has(size)) anchors.set(size, anchorBoxes(corners, size));
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = pixels[i] / 127.5 - 1;

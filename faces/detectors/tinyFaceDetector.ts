@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { read } from "../../compute/read.ts";
-import type { Detection, Network } from "../detect.ts";
+import type { Detection, Network, NetworkOptions } from "../detect.ts";
 import { readWeights, sigmoid, suppress } from "./network.ts";
 
 /** Width and height of the anchors in cells of the grid, of which each is 32 pixels wide. */
@@ -21,7 +21,7 @@ const mean = [117.001, 114.697, 97.404] as const;
 const sameFace = 0.4;
 
 /** Opens the network on the current backend. */
-export async function open(minConfidence: number): Promise<Network> {
+export async function open({ minConfidence }: NetworkOptions): Promise<Network> {
   const { default: manifest } = await import(
     "@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json",
     { with: { type: "json" } }
@@ -55,7 +55,7 @@ export async function open(minConfidence: number): Promise<Network> {
   };
 
   return {
-    async search(pixels, size) {
+    async search({ data: pixels, width: size }) {
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = (pixels[i] - mean[i % 3]) / 255;
       const output = tf.tidy(() => forward(tf.tensor4d(values, [1, size, size, 3])));

@@ -388,6 +388,27 @@ inChromium("mode browser: no picture leaves it, and it says what the server says
   }
 });
 
+inChromium("mode browser: dlibCnn finds in the page what it finds on the server", async () => {
+  await using server = await startService({
+    mode: "browser",
+    detector: "dlibCnn",
+    liveDetector: "dlibCnn",
+  });
+  const browser = await openChromium();
+  try {
+    const { page, wrong } = await open(browser, server.url);
+    const picture = await drawnFace(2, 50, "male");
+    const [ours, theirs] = [await inPage(page, picture), await served(server, picture)];
+    assert.equal(theirs.detector, "dlibCnn");
+    assert.equal(theirs.faces.length, 1);
+    assert.deepEqual(ours.faces.map(({ box }) => box), theirs.faces.map(({ box }) => box));
+    assert.ok(Math.abs(ours.faces[0].score - theirs.faces[0].score) < 1e-3);
+    assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+  }
+});
+
 /** A photo's analysis by the page's own worker. */
 async function inPage(page: Page, picture: Uint8Array): Promise<Analysis> {
   return await page.evaluate(async (bytes: number[]) => {

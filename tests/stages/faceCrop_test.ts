@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import sharp from "sharp";
 import { decode } from "../../faces/decode.ts";
 import { openFaces } from "../../faces/artifact.ts";
+import { readCropPreprocessing } from "../../faces/preprocessing.ts";
 import { readShard } from "../../faces/shards.ts";
 import { RandomAccess } from "../../formats/randomAccess.ts";
 import { scanTar } from "../../formats/tar.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import { testContext } from "../context.ts";
+import { drawnFace } from "../faces/fixtures/drawnFaces.ts";
 import { archiveArtifacts, gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
 
 /** Names and contents of all files of a folder. */
@@ -145,6 +148,47 @@ Deno.test("faceCrop goes on after an interruption, doing at most one shard again
   await second.run({ ...input }, params);
   assert.equal(again, 4); // 6 of 10 were done
   assert.deepEqual(contents(second.outputs.faces), contents(whole.outputs.faces));
+});
+
+/** A face in the middle of a picture, and a picture without one. */
+async function drawnPhotos(): Promise<Photo[]> {
+  const face = await drawnFace(1, 256);
+  const raw = { raw: { width: face.width, height: face.height, channels: 3 } } as const;
+  return [
+    { path: "face.png", bytes: await sharp(face.data, raw).png().toBuffer() },
+    { path: "none.jpg", bytes: await gradient(3, 200) },
+    { path: "face.jpg", bytes: await sharp(face.data, raw).jpeg({ quality: 95 }).toBuffer() },
+  ];
+}
+
+Deno.test("faceCrop finds faces with dlibCnn, with any number of workers and no compute backend", async () => {
+  const results = [];
+  for (const workers of [1, 2]) {
+    using context = testContext(faceCrop);
+    const input = await photoArtifacts(join(context.folder, "in"), await drawnPhotos());
+    await context.run({ ...input }, { detector: "dlibCnn", workers });
+    results.push(contents(context.outputs.faces));
+    using faces = await openFaces(context.outputs.faces);
+    assert.deepEqual(faces.rows.map(({ full_path }) => full_path), ["face.png", "face.jpg"]);
+    const { detector } = await readCropPreprocessing(context.outputs.faces);
+    assert.deepEqual(detector, { name: "dlibCnn", minConfidence: 0, inputSizes: [], upsample: 0 });
+  }
+  assert.deepEqual(results[1], results[0]);
+  assert.equal(faceCrop.compute({ detector: "dlibCnn" }), false);
+});
+
+Deno.test("faceCrop depends on the contents of dlibCnn's weights, and says if they are missing", async () => {
+  const weights = join(await Deno.makeTempDir(), "my.dat");
+  const params = { detector: "dlibCnn", weights };
+  await assert.rejects(
+    faceCrop.external(params),
+    /Cannot read the detector's weights: ".*my\.dat"/,
+  );
+  await Deno.writeTextFile(weights, "one");
+  const before = await faceCrop.external(params);
+  await Deno.writeTextFile(weights, "two");
+  assert.notDeepEqual(await faceCrop.external(params), before);
+  assert.deepEqual(await faceCrop.external({ detector: "tinyFaceDetector", weights }), {});
 });
 
 Deno.test("faceCrop's result does not depend on the number of workers", async () => {

@@ -1,0 +1,61 @@
+/**
+ * dlib's `cnn_face_detection_model_v1`, the detector that Python's face_recognition calls "cnn": the
+ * same faces, boxes and scores come out, on kernels of our own. It needs no TensorFlow.js.
+ *
+ * Its smallest face has 80 pixels; each doubling of the picture (`upsample`) halves that, and takes
+ * four times as long. The weights are dlib's, in the public domain (CC0 1.0).
+ */
+import type { Detection, Network, NetworkOptions } from "../detect.ts";
+import type { Image } from "../image.ts";
+import { decode } from "./dlib/decode.ts";
+import { readModel } from "./dlib/model.ts";
+import { MmodNetwork } from "./dlib/network.ts";
+import { enlarge, halve, reduceBox } from "./dlib/scale.ts";
+
+/**
+ * Larger pictures are halved before the search, since the network takes some 60 bytes a pixel. Their
+ * smallest face is then 160 pixels, of a side of some 1700 or more.
+ */
+const mostPixels = 3_000_000;
+
+/** Opens the network in this thread. */
+export async function open(
+  { minConfidence, upsample = 0, weights }: NetworkOptions,
+): Promise<Network> {
+  const model = await read(weights);
+  const network = await MmodNetwork.open(model);
+  return {
+    search(image) {
+      let seen: Image = image, factor = 1, times = 0;
+      for (; seen.width * seen.height > mostPixels; factor *= 2) seen = halve(seen);
+      for (; times < upsample && seen.width * seen.height * 4 <= mostPixels; times++) {
+        seen = enlarge(seen);
+      }
+      const scores = network.run(seen.data, seen.width, seen.height);
+      const found = scores ? decode(scores, model, minConfidence) : [];
+      return Promise.resolve(found.map(({ box, score }): Detection => {
+        const { x, y, width, height } = times > 0 ? reduceBox(box, times) : box;
+        return {
+          box: { x: x * factor, y: y * factor, width: width * factor, height: height * factor },
+          score,
+        };
+      }));
+    },
+    close: () => {},
+  };
+}
+
+async function read(path: string | undefined) {
+  if (path === undefined) {
+    const url = import.meta.resolve("./dlib/mmod_human_face_detector.dat");
+    return readModel(await Deno.readFile(new URL(url)), url);
+  }
+  const bytes = await Deno.readFile(path).catch((cause) => {
+    throw new Error(
+      `Cannot read the weights of dlibCnn: ${JSON.stringify(path)} (${cause.message}). ` +
+        "Without a path, the project's own are taken.",
+      { cause },
+    );
+  });
+  return readModel(bytes, path);
+}
