@@ -42,7 +42,7 @@ Deno.test("agreement() names the pictures that differ", () => {
     detect,
     agreement: agreement(seen),
   };
-  assert.match(toMarkdown(report), /\| dlibCnn  \| +20\.0 \| +10\.0 \| +1 \| +2 \|/);
+  assert.match(toMarkdown(report), /\| dlibCnn +\| +20\.0 \| +10\.0 \| +1 \| +2 \|/);
   assert.match(toMarkdown(report), /the same of 1 of 2 pictures: boxes within 1 pixels/);
 });
 
