@@ -6,7 +6,10 @@ import { stages } from "./stages/mod.ts";
 export const program: Program = {
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
-  commands: { predict: () => import("./commands/predict.ts") },
+  commands: {
+    predict: () => import("./commands/predict.ts"),
+    compare: () => import("./commands/compare.ts"),
+  },
   resolveCompute: async (wanted) => (await import("./compute/resolve.ts")).resolveCompute(wanted),
 };
 

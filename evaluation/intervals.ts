@@ -71,16 +71,29 @@ export function wilson(share: number, n: number): { low: number; high: number } 
   };
 }
 
-/**
- * The 2.5th and 97.5th percentile of the mean over samples of groups, drawn with replacement.
- * B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, 13.3; groups as in
- * A. Davison, D. Hinkley (1997), Bootstrap Methods and their Application, 3.8.
- * @param groups indices into `values`
- */
+/** The 95 % interval of a mean by resampling groups; see `bootstrapMeans`. */
 export function bootstrapMean(
   values: ArrayLike<number>,
   groups: readonly (readonly number[])[],
 ): { low: number; high: number } {
+  return percentileInterval(bootstrapMeans(values, groups));
+}
+
+/** The 2.5th and 97.5th percentile of sorted values. */
+export function percentileInterval(sorted: Float64Array): { low: number; high: number } {
+  return { low: quantile(sorted, (1 - LEVEL) / 2), high: quantile(sorted, (1 + LEVEL) / 2) };
+}
+
+/**
+ * Means over samples of groups, drawn with replacement, sorted.
+ * B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, 13.3; groups as in
+ * A. Davison, D. Hinkley (1997), Bootstrap Methods and their Application, 3.8.
+ * @param groups indices into `values`
+ */
+export function bootstrapMeans(
+  values: ArrayLike<number>,
+  groups: readonly (readonly number[])[],
+): Float64Array {
   const sums = groups.map((group) => group.reduce((sum, i) => sum + values[i], 0));
   const counts = groups.map((group) => group.length);
   const rng = random(SEED, "bootstrap");
@@ -95,12 +108,11 @@ export function bootstrapMean(
     }
     means[resample] = sum / count;
   }
-  means.sort();
-  return { low: quantile(means, (1 - LEVEL) / 2), high: quantile(means, (1 + LEVEL) / 2) };
+  return means.sort();
 }
 
 /** Indices of the same person together. Somebody unknown (null or "") is nobody else. */
-function groupsOf(n: number, people?: readonly unknown[]): number[][] {
+export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
   const groups = new Map<unknown, number[]>();
   for (let i = 0; i < n; i++) {
     const person = people?.[i];

@@ -73,7 +73,10 @@ export function readArguments(
 }
 
 /** A whole number that an option was given. */
-export function readCount(option: "last" | "keep", values: Values): number | undefined {
+export function readCount<Name extends string>(
+  option: Name,
+  values: { readonly [N in Name]?: string },
+): number | undefined {
   const text = values[option];
   if (text === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(text)) {

@@ -9,6 +9,7 @@ export const HELP = {
   deno task graph [PIPELINE]  print its stages as a Mermaid diagram
   deno task schema [PIPELINE] write the JSON Schema that editors complete from
   deno task runs [PIPELINE]   list what ran, when, with which metrics
+  deno task compare RUN RUN   say what differs between runs, and whether it is real
   deno task gc                remove results that no listed run needs
   deno task test              run the tests
 

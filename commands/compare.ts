@@ -1,0 +1,81 @@
+/** `deno task compare`: what differs between runs, and whether it is real. */
+import { join, resolve } from "node:path";
+import { readCount, readWords } from "../runner/arguments.ts";
+import type { Command } from "../runner/command.ts";
+import { list, UsageError } from "../runner/errors.ts";
+import { findRun, History, type RunRecord, runsOf } from "../runner/history.ts";
+import { short } from "../runner/paths.ts";
+import { Store } from "../runner/store.ts";
+
+const command: Command = {
+  help: `Say in which parameters and metrics runs differ, and whether the differences are real.
+
+  deno task compare RUN RUN ... [OPTIONS]
+  deno task compare --last N [PIPELINE ...]
+
+  --last N           the last N runs (of these pipelines)
+  --json             print one JSON object to stdout
+  --markdown         print Markdown, to paste into a report
+  --artifacts DIR    where runs are recorded, if not in the project's artifacts/
+  --help
+
+A RUN is named by its id, the beginning of it, or its pipeline's name (its newest run); deno task
+runs lists them. Of the test metrics it tells the 95 % interval of a bootstrap, over people where
+they repeat. Models that say the same thing are tested on the pictures that are in the test sets of
+both: classes by McNemar's exact test, ages by a paired bootstrap of the absolute errors, beside
+which the Wilcoxon signed-rank test gives its opinion. Of more than two runs, the best is tested
+against each other one, with Holm's correction.
+
+Exit codes: 0 compared, 2 the command line is wrong.`,
+  async run(args, tools) {
+    const { values, positionals } = readWords("compare", args, {
+      last: { type: "string" },
+      json: { type: "boolean" },
+      markdown: { type: "boolean" },
+      artifacts: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    });
+    if (values.json && values.markdown) throw new UsageError("--json or --markdown, not both");
+    const artifacts = values.artifacts === undefined
+      ? join(tools.project, "artifacts")
+      : resolve(tools.user, values.artifacts);
+    const warn = (path: string) =>
+      tools.reporter.line(`${short(path, tools.user)} cannot be read and is passed over`);
+    const runs = choose(
+      positionals,
+      readCount("last", values),
+      await new History(artifacts).list(warn),
+    );
+    const { compareRuns } = await import("./compare/compare.ts");
+    const comparison = await compareRuns(runs, new Store(artifacts));
+    const { write } = await import("./compare/write.ts");
+    const text = values.json
+      ? JSON.stringify({ ok: true, ...comparison }) + "\n"
+      : write(comparison, values.markdown ? "markdown" : "text");
+    await Deno.stdout.write(new TextEncoder().encode(text));
+    return 0;
+  },
+};
+export default command;
+
+/** The runs that the words mean, the oldest first if they are the last ones. */
+function choose(
+  names: readonly string[],
+  last: number | undefined,
+  all: readonly RunRecord[],
+): RunRecord[] {
+  const runs = last === undefined
+    ? names.map((name) => findRun(name, all))
+    : (names.length === 0 ? [...all] : names.flatMap((name) => runsOf(name, all)))
+      .sort((a, b) => a.at < b.at ? -1 : 1).slice(-last);
+  const twice = runs.find(({ id }, i) => runs.findIndex((run) => run.id === id) < i);
+  if (twice) throw new UsageError(`${list(names)} name run ${twice.id} (${twice.pipeline}) twice`);
+  if (runs.length < 2) {
+    throw new UsageError(
+      names.length === 0 && last === undefined
+        ? "which runs? deno task compare RUN RUN, or --last 2; deno task runs lists them"
+        : `two runs at least; got ${runs.length === 0 ? "none" : `only ${runs[0]!.id}`}`,
+    );
+  }
+  return runs;
+}

@@ -1,0 +1,112 @@
+/** A comparison for people: as text for a terminal, or as Markdown. */
+import { figure, moment, shown, table } from "../../runner/table.ts";
+import type { Comparison, ModelTest } from "./compare.ts";
+
+interface Style {
+  heading(text: string): string[];
+  table(rows: readonly (readonly string[])[]): string[];
+  best(text: string): string;
+  item(text: string): string;
+}
+
+const TEXT: Style = {
+  heading: (text) => ["", text],
+  table: (rows) => table(rows).map((row) => `  ${row}`),
+  best: (text) => `${text} *`,
+  item: (text) => `  ${text}`,
+};
+
+const MARKDOWN: Style = {
+  heading: (text) => ["", `### ${text}`, ""],
+  table: ([head = [], ...rows]) => {
+    const row = (cells: readonly string[]) =>
+      `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    return [row(head), row(head.map(() => "---")), ...rows.map(row)];
+  },
+  best: (text) => `**${text}**`,
+  item: (text) => `- ${text}`,
+};
+
+export function write(comparison: Comparison, format: "text" | "markdown"): string {
+  const { runs, parameters, metrics, tests, notes } = comparison;
+  const style = format === "text" ? TEXT : MARKDOWN;
+  const ids = runs.map(({ id }) => id);
+  const lines = style.table([
+    ["run", "pipeline", "ended", ""],
+    ...runs.map(({ id, pipeline, at, ok }) => [id, pipeline, moment(at), ok ? "" : "failed"]),
+  ]);
+  lines.push(...style.heading("Parameters"));
+  lines.push(
+    ...parameters.length === 0 ? [style.item("the same in all")] : style.table([
+      ["", ...ids],
+      ...parameters.map(({ name, values }) => [name, ...values.map(shown)]),
+    ]),
+  );
+  lines.push(...style.heading("Metrics"));
+  lines.push(
+    ...metrics.length === 0 ? [style.item("the same in all")] : style.table([
+      ["", ...ids],
+      ...metrics.map(({ model, split, metric, values, best, intervals }) => [
+        `${model} ${split} ${metric}`,
+        ...values.map((value, i) => {
+          if (value === undefined) return "–";
+          const { low, high } = intervals?.[i] ?? {};
+          const text = low === undefined || high === undefined
+            ? figure(value)
+            : `${figure(value)} (${figure(low)} to ${figure(high)})`;
+          return i === best ? style.best(text) : text;
+        }),
+      ]),
+    ]),
+  );
+  if (metrics.length > 0) {
+    lines.push(
+      "",
+      style.item(
+        `${
+          format === "text" ? "* is the better value" : "Bold is the better value"
+        }; in brackets, ` +
+          "95 % bootstrap intervals on the test set",
+      ),
+    );
+  }
+  if (tests.length > 0) {
+    lines.push(...style.heading("Is the difference real?"));
+    lines.push(...tests.map((test) => style.item(sentence(test))));
+    lines.push(style.item(
+      "It is asked of these very models; what their settings make with other seeds, a sweep over " +
+        "seeds tells",
+    ));
+  }
+  if (notes.length > 0) lines.push(...style.heading("Not compared"), ...notes.map(style.item));
+  return lines.join("\n").replace(/^\n/, "") + "\n";
+}
+
+/** "gender: yes, abcd is better by 0.020 in accuracy (95 % 0.010 to 0.030; McNemar ...)". */
+function sentence(test: ModelTest): string {
+  const { model, metric, a, b, difference, interval, real, better, pictures, unit } = test;
+  const [low, high] = difference < 0
+    ? [-interval.high, -interval.low]
+    : [interval.low, interval.high];
+  const unitName = metric === "accuracy" ? "in accuracy" : "years of error";
+  const size = `${figure(Math.abs(difference))} ${unitName} (95 % ${signed(low)} to ${
+    signed(high)
+  })`;
+  const p = test.corrected ?? test.p;
+  const how = [
+    test.test === "mcnemar" ? "McNemar's exact test" : "paired bootstrap",
+    `p ${p < 0.001 ? "< 0.001" : `= ${p.toFixed(3)}`}`,
+    ...(test.corrected === undefined ? [] : ["Holm-corrected"]),
+    ...(test.wilcoxon === undefined ? [] : [
+      `Wilcoxon p ${test.wilcoxon < 0.001 ? "< 0.001" : `= ${test.wilcoxon.toFixed(3)}`}`,
+    ]),
+    `${pictures.toLocaleString("en")} pictures${unit === "person" ? ", people resampled" : ""}`,
+  ].join(", ");
+  return real
+    ? `${model}: yes, ${better} is better than ${better === a ? b : a} by ${size}; ${how}`
+    : `${model}: not shown, ${a} and ${b} differ by ${size}; ${how}`;
+}
+
+function signed(value: number): string {
+  return value < 0 ? `−${figure(-value)}` : figure(value);
+}

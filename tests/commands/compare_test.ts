@@ -1,0 +1,334 @@
+/** Runs side by side: what differs, what does not, and what is said about it. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { compareRuns, type Comparison } from "../../commands/compare/compare.ts";
+import { write } from "../../commands/compare/write.ts";
+import { random } from "../../compute/random.ts";
+import { judge, type Predictions } from "../../evaluation/judge.ts";
+import { writePredictions } from "../../evaluation/predictionsFile.ts";
+import { writeParquet } from "../../formats/parquet.ts";
+import { canonical } from "../../runner/fingerprint.ts";
+import { History, type RecordedStage, type RunRecord } from "../../runner/history.ts";
+import type { StageRecord } from "../../runner/record.ts";
+import { Store } from "../../runner/store.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const PICTURES = 400;
+const GENDERS = ["female", "male"];
+
+/** A model to be: how many of its predictions are right, or how far off it is. */
+interface Fake {
+  readonly use?: string;
+  readonly params?: Record<string, unknown>;
+  /** Of a gender. */
+  readonly skill?: number;
+  /** Of an age, years. */
+  readonly error?: number;
+}
+
+interface FakeRun {
+  readonly pipeline?: string;
+  readonly seed?: number;
+  readonly models: Record<string, Fake>;
+  /** First picture of the test set, which has half of all. */
+  readonly testFrom?: number;
+  /** Pictures of a person. */
+  readonly repeat?: number;
+}
+
+/** An artifact folder with runs in it, as `run` and `evaluate` leave them. */
+async function workshop(fakes: readonly FakeRun[]) {
+  const artifacts = await Deno.makeTempDir({ prefix: "artifacts-" });
+  const store = new Store(artifacts);
+  const history = new History(artifacts);
+  const runs: RunRecord[] = [];
+  for (const [number, fake] of fakes.entries()) runs.push(await makeRun(fake, number));
+  return {
+    artifacts,
+    store,
+    runs,
+    [Symbol.asyncDispose]: () => Deno.remove(artifacts, { recursive: true }),
+  };
+
+  async function keep(
+    id: string,
+    use: string,
+    number: number,
+    params: Record<string, unknown>,
+    inputs: StageRecord["dependencies"]["inputs"],
+    outputs: StageRecord["outputs"],
+    fill: (folder: string) => Promise<void>,
+  ): Promise<RecordedStage> {
+    const print = `${number}${id}`.padEnd(16, "0").replace(/[^0-9a-f]/g, "f").slice(0, 16);
+    const place = store.place(use, print);
+    await Deno.mkdir(place, { recursive: true });
+    for (const output of Object.keys(outputs)) {
+      await Deno.mkdir(join(place, output), { recursive: true });
+      await fill(join(place, output));
+    }
+    const dependencies = { use, params, inputs, modules: {}, packages: {}, external: {} };
+    const record = { version: 1, id, fingerprint: print, dependencies, outputs };
+    await Deno.writeTextFile(join(place, "record.json"), JSON.stringify(record));
+    const report = { id, use, status: "ran" as const, why: "", seconds: 1, outputs: {} };
+    return { ...report, fingerprint: print, dependencies };
+  }
+
+  async function makeRun(
+    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1 }: FakeRun,
+    number: number,
+  ): Promise<RunRecord> {
+    const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
+    const all = Array.from({ length: PICTURES }, (_, i) => i);
+    const stages = [
+      await keep("resize32", "resize32", number, { size: 32 }, {}, {
+        dataset: output("dataset", "the pictures"),
+      }, (folder) =>
+        writeParquet(join(folder, "table.parquet"), {
+          dataset: { type: "string", values: all.map(() => "wiki_crop") },
+          path: { type: "string", values: all.map((i) => `${i}.jpg`) },
+          identity: {
+            type: "string",
+            values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
+            nullable: true,
+          },
+        })),
+    ];
+    const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
+    const predicted = Object.entries(models).map(([stage, { skill, error }]) => {
+      const luck = random(number, stage);
+      const said = (rows: number[]): Predictions => {
+        const truth = rows.map((row) => skill === undefined ? row % 70 : row % 2);
+        const prediction = truth.map((value) =>
+          skill === undefined
+            ? value + error! * (2 * luck.next() - 1)
+            : luck.next() < skill
+            ? value
+            : 1 - value
+        );
+        const probabilities = prediction.map((value) => value === 0 ? [0.9, 0.1] : [0.1, 0.9]);
+        return {
+          rows,
+          truth,
+          prediction,
+          loss: 0.5,
+          ...(skill === undefined ? {} : { probabilities }),
+        };
+      };
+      return {
+        stage,
+        classes: skill === undefined ? undefined : GENDERS,
+        predictions: {
+          train: said(parts.train),
+          validation: said(parts.validation),
+          test: said(parts.test),
+        },
+      };
+    });
+    const judged = Object.fromEntries(predicted.map(({ stage, classes, predictions }) => [
+      stage,
+      judge({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
+    ]));
+    for (const [id, { use = id, params = {} }] of Object.entries(models)) {
+      const inputs = { dataset: "the pictures" };
+      stages.push(await keep(id, use, number, params, inputs, {}, () => Promise.resolve()));
+    }
+    stages.push(
+      await keep("evaluate", "evaluate", number, {}, { dataset: "the pictures" }, {
+        report: output("report", `report ${number}`),
+      }, async (folder) => {
+        await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models: judged }));
+        await writePredictions(join(folder, "predictions.parquet"), predicted);
+      }),
+    );
+    const metrics = Object.fromEntries(
+      Object.entries(judged).map(([id, { train, test }]) => [
+        id,
+        {
+          train: { ...train } as Record<string, number>,
+          test: { ...test } as Record<string, number>,
+        },
+      ]),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 5)); // told apart by when they end
+    return await history.add({ pipeline, seed, ok: true, seconds: 1, stages, metrics });
+  }
+}
+
+const rows = ({ parameters }: Comparison) =>
+  Object.fromEntries(parameters.map(({ name, values }) => [name, values]));
+
+Deno.test("compare tells the parameters and metrics that differ, and nothing else", async () => {
+  const params = { epochs: 20, stopping: { patience: 3, monitor: "val_loss" }, leaveOut: [512] };
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.6, params } } },
+    {
+      seed: 7,
+      models: {
+        trainGender: {
+          skill: 0.9,
+          params: { ...params, stopping: { ...params.stopping, patience: 5 }, leaveOut: [] },
+        },
+      },
+    },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(rows(comparison), {
+    ...{ seed: [42, 7], "trainGender.stopping.patience": [3, 5] },
+    "trainGender.leaveOut": [[512], []],
+  });
+  const [accuracy, ...others] = comparison.metrics.filter(({ split }) => split === "test");
+  assert.deepEqual(others, []); // both lose the same
+  assert.deepEqual([accuracy!.model, accuracy!.metric, accuracy!.best], [
+    ...["trainGender", "accuracy", 1],
+  ]);
+  accuracy!.values.forEach((value, i) => {
+    const { low, high } = accuracy!.intervals![i]!;
+    assert.ok(low < value! && value! < high && high - low < 0.2, `${low} ${value} ${high}`);
+  });
+  const [test, ...more] = comparison.tests;
+  assert.deepEqual(more, []);
+  assert.deepEqual([test!.test, test!.pictures, test!.real], ["mcnemar", 200, true]);
+  assert.equal(test!.better, shop.runs[1]!.id);
+  assert.ok(test!.difference < 0 && test!.interval.high < 0);
+  assert.deepEqual(comparison.notes, []);
+  const text = write(comparison, "text");
+  assert.match(
+    text,
+    /trainGender test accuracy +0\.\d+ \(0\.\d+ to 0\.\d+\) +0\.\d+ \(0.\d+ to 0.\d+\) \*\n/,
+  );
+  assert.match(
+    text,
+    /trainGender: yes, [0-9a-f]{8} is better than [0-9a-f]{8} by 0\.\d+ in accuracy/,
+  );
+  assert.doesNotMatch(text, /epochs|monitor|size/);
+  const markdown = write(comparison, "markdown");
+  assert.match(markdown, /\n\| trainGender\.leaveOut \| \[512\] \| \[\] \|\n/);
+  assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
+});
+
+Deno.test("compare says plainly that a difference is not shown", async () => {
+  await using shop = await workshop([
+    { models: { trainAge: { error: 20 } } },
+    { models: { trainAge: { error: 20 } } },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(comparison.parameters, []);
+  const [test] = comparison.tests;
+  assert.deepEqual([test!.real, test!.better, test!.test], [false, undefined, "bootstrap"]);
+  assert.ok(test!.interval.low < 0 && test!.interval.high > 0 && test!.wilcoxon! > 0.05);
+  assert.match(write(comparison, "text"), /\n {2}the same in all\n[^]*trainAge: not shown, /);
+});
+
+Deno.test("compare tests what both were tested on, and people where they repeat", async (t) => {
+  await using shop = await workshop([
+    { models: { trainAge: { error: 10 } }, repeat: 4 },
+    { models: { trainAge: { error: 40 } }, repeat: 4, testFrom: 150 },
+    { models: { trainAge: { error: 10 } }, testFrom: 195 },
+    { models: { trainAge: { skill: 0.9 } } },
+  ]);
+  const of = (...indices: number[]) => compareRuns(indices.map((i) => shop.runs[i]!), shop.store);
+  await t.step("the pictures in both test sets", async () => {
+    const { tests: [test] } = await of(0, 1);
+    assert.deepEqual([test!.pictures, test!.unit, test!.real], [50, "person", true]);
+    assert.equal(test!.wilcoxon, undefined);
+    assert.equal(test!.better, shop.runs[0]!.id);
+  });
+  await t.step("which may be too few", async () => {
+    const { tests, notes } = await of(0, 2);
+    assert.deepEqual(tests, []);
+    const [first, , third] = shop.runs;
+    assert.deepEqual(notes, [
+      `trainAge, ${first!.id} and ${
+        third!.id
+      }: only 5 pictures are in the test sets of both, too ` +
+      "few for a test",
+    ]);
+  });
+  await t.step("or say different things", async () => {
+    const { tests, notes } = await of(0, 3);
+    assert.deepEqual([tests, notes], [[], ["trainAge: accuracy and years cannot be compared"]]);
+  });
+});
+
+Deno.test("compare pairs models that say the same thing, whatever their stages are called", async () => {
+  await using shop = await workshop([
+    { pipeline: "gender", models: { trainGender: { skill: 0.7, params: { rate: 1, old: 1 } } } },
+    {
+      pipeline: "best",
+      models: { best: { use: "trainResidual", skill: 0.95, params: { rate: 2, fresh: 1 } } },
+    },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(rows(comparison), {
+    ...{ gender: ["trainGender", "trainResidual"], "gender.rate": [1, 2] },
+  });
+  assert.equal(comparison.tests[0]!.better, shop.runs[1]!.id);
+  assert.ok(comparison.metrics.every(({ model }) => model === "gender"));
+});
+
+Deno.test("of several runs the best is tested against each other one, with Holm's correction", async () => {
+  await using shop = await workshop(
+    [0.7, 0.9, 0.91, 0.6].map((skill) => ({ models: { trainGender: { skill } } })),
+  );
+  const { tests, metrics } = await compareRuns(shop.runs, shop.store);
+  const { best } = metrics.find(({ split, metric }) => split === "test" && metric === "accuracy")!;
+  assert.equal(tests.length, 3);
+  assert.ok(tests.every(({ a }) => a === shop.runs[best!]!.id));
+  assert.ok(tests.every(({ p, corrected }) => corrected! >= p));
+  assert.deepEqual(tests.map(({ real }) => real).sort(), [false, true, true]);
+});
+
+Deno.test("compare does without predictions that are gone, and says so", async () => {
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.6 } } },
+    { models: { trainGender: { skill: 0.9 } } },
+  ]);
+  await Deno.remove(join(shop.artifacts, "evaluate"), { recursive: true });
+  const { tests, notes, metrics } = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(tests, []);
+  assert.equal(metrics.find(({ split }) => split === "test")!.best, 1);
+  assert.match(
+    notes[0]!,
+    /^the predictions of run [0-9a-f]{8} are gone; run faces as it was to make/,
+  );
+});
+
+Deno.test("compare's words", async () => {
+  await using shop = await workshop([
+    { pipeline: "one", models: { trainGender: { skill: 0.6 } } },
+    { pipeline: "two", models: { trainGender: { skill: 0.9 } } },
+  ]);
+  const compare = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-env", "--allow-sys"],
+        ...["main.ts", "compare", "--artifacts", shop.artifacts, ...args],
+      ],
+      cwd: root,
+    }).output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, out: out!, err: err! };
+  };
+  const [one] = shop.runs;
+  const cases: [string[], RegExp][] = [
+    [[], /^error: which runs\? deno task compare RUN RUN, or --last 2; deno task runs lists them/],
+    [["one"], /^error: two runs at least; got only [0-9a-f]{8}\n$/],
+    [["one", one!.id], /^error: one and [0-9a-f]{8} name run [0-9a-f]{8} \(one\) twice\n$/],
+    [["one", "tow"], /^error: there is no run "tow"\. Did you mean "two"\?/],
+    [["--last", "x"], /^error: --last x: expected a whole number, at least 1\n$/],
+    [["one", "two", "--json", "--markdown"], /^error: --json or --markdown, not both\n/],
+  ];
+  const json = await compare("one", "two", "--json");
+  assert.deepEqual([json.code, json.err], [0, ""]);
+  const { ok, runs, tests } = JSON.parse(json.out);
+  assert.deepEqual([ok, runs.length, tests.length], [true, 2, 1]);
+  assert.equal(
+    canonical(JSON.parse((await compare("--last", "2", "--json")).out)),
+    canonical(JSON.parse(json.out)),
+  );
+  for (const [args, message] of cases) {
+    const { code, err } = await compare(...args);
+    assert.match(err, message);
+    assert.equal(code, 2);
+  }
+});
