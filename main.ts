@@ -10,7 +10,13 @@ export const program: Program = {
     predict: () => import("./commands/predict.ts"),
     compare: () => import("./commands/compare.ts"),
   },
-  resolveCompute: async (wanted) => (await import("./compute/resolve.ts")).resolveCompute(wanted),
+  resolveCompute: async (wanted) => {
+    if (wanted === "auto") {
+      return (await import("./accelerators/choose.ts")).chooseAuto(console.error);
+    }
+    await (await import("./compute/resolve.ts")).demand(wanted);
+    return { backend: wanted, why: "the pipeline asks for it" };
+  },
 };
 
 if (import.meta.main) Deno.exit(await main(Deno.args, program));

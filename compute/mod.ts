@@ -4,23 +4,15 @@
  * All of tfjs is imported by bare name, so that one copy of tfjs-core serves all: a second one
  * (CommonJS beside ES modules) would keep its own list of kernels.
  */
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import * as nodeUtil from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers the gradients
-import {
-  type Backend,
-  findInstallation,
-  type Installation,
-  installCommand,
-  notInstalled,
-  optionalPackages,
-} from "./resolve.ts";
+import { type Backend, findInstallation, notInstalled, type OptionalBackend } from "./resolve.ts";
 
 /** Our names of the backends → tfjs's. */
 const tfjsNames: Record<Backend, string> = {
   wasm: "wasm",
+  webgpu: "webgpu",
   cpu: "cpu",
   node: "tensorflow",
   "node-gpu": "tensorflow",
@@ -38,7 +30,7 @@ export async function openBackend(backend: Backend): Promise<void> {
       `Cannot compute on "${backend}": there is no such backend. Take one of ${known}.`,
     );
   }
-  if (tf.findBackend(name) === null) await load[backend]();
+  if (tf.findBackendFactory(name) === null) await load[backend]();
   if (tf.getBackend() !== name && !await tf.setBackend(name)) {
     throw new Error(`Cannot compute on "${backend}": it did not start. See the warnings above.`);
   }
@@ -55,54 +47,18 @@ const load: Record<Backend, () => Promise<void>> = {
     const { registerTrainingKernels } = await import("./kernels/mod.ts");
     registerTrainingKernels();
   },
+  async webgpu() {
+    await (await import("./webgpu.ts")).loadWebGpu();
+  },
   async cpu() {
     await import("@tensorflow/tfjs-backend-cpu");
   },
-  node: () => loadNode("node"),
-  "node-gpu": () => loadNode("node-gpu"),
+  node: () => openNode("node"),
+  "node-gpu": () => openNode("node-gpu"),
 };
 
-async function loadNode(backend: "node" | "node-gpu"): Promise<void> {
-  const name = optionalPackages[backend];
+async function openNode(backend: OptionalBackend): Promise<void> {
   const installation = await findInstallation(backend);
   if (installation === undefined) throw notInstalled(backend);
-  mendNodeUtil();
-  try {
-    await loadPackage(name, installation);
-  } catch (cause) {
-    throw new Error(
-      `Cannot compute on "${backend}": ${name} does not load (${firstLine(cause)}). ` +
-        `Its install script, which downloads TensorFlow, must have run. Install it again: ` +
-        `${installCommand(backend)}. Or choose compute: wasm.`,
-      { cause },
-    );
-  }
-  if (tf.findBackend(tfjsNames[backend]) === null) {
-    throw new Error(
-      `Cannot compute on "${backend}": ${name} loaded, but with a copy of tfjs-core of its own. ` +
-        `Install version ${tf.version_core}, that of the project. Or choose compute: wasm.`,
-    );
-  }
-}
-
-function firstLine(error: unknown): string {
-  return (error as Error).message.split("\n")[0].trim();
-}
-
-/** The name is a variable on purpose: Deno downloads what a literal import names. */
-async function loadPackage(name: string, installation: Installation): Promise<void> {
-  if (installation === "imports") {
-    await import(name);
-    return;
-  }
-  // By path: a name that deno.json knows too would lead to Deno's cache, where no script has run.
-  const folder = new URL(`../node_modules/${name}`, import.meta.url);
-  createRequire(import.meta.url)(fileURLToPath(folder));
-}
-
-/** tfjs-node 4.22 calls two functions that newer runtimes dropped from node:util. */
-function mendNodeUtil(): void {
-  const util = (nodeUtil as unknown as { default: Record<string, unknown> }).default;
-  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  util.isArray ??= Array.isArray;
+  (await import("./node.ts")).loadNode(backend, installation);
 }

@@ -1,51 +1,58 @@
 /**
- * Which compute backend a run uses. This is asked in every run, also when nothing has to be
- * computed: it only looks for files, and loads no part of TensorFlow.js.
+ * Which compute backends there are, and which of them are installed. This is asked in every run,
+ * also when nothing has to be computed: it only looks for files, and loads no part of TensorFlow.js.
  */
 import { fileURLToPath } from "node:url";
+import { cacheFolder } from "./cache.ts";
 
-/** The backends, and what each is for. */
+/** The backends, and what each is. */
 export const backends = {
-  wasm: "TensorFlow.js on WebAssembly with SIMD: comes with the project",
+  wasm: "the project's own training engine, and TensorFlow.js, on WebAssembly",
+  webgpu: "TensorFlow.js on the GPU, through the WebGPU of Deno",
   node: "TensorFlow's own kernels on the CPU, through @tensorflow/tfjs-node",
   "node-gpu": "TensorFlow's own kernels on an NVIDIA GPU, through @tensorflow/tfjs-node-gpu",
-  cpu: "plain JavaScript: very slow, for comparisons",
+  cpu: "TensorFlow.js in plain JavaScript: very slow, for comparisons",
 } as const;
 
 export type Backend = keyof typeof backends;
 
-/** The npm packages of the backends that do not come with the project. */
+/** The npm packages of the backends that do not come with the project, and their version. */
 export const optionalPackages = {
-  "node-gpu": "@tensorflow/tfjs-node-gpu",
   node: "@tensorflow/tfjs-node",
+  "node-gpu": "@tensorflow/tfjs-node-gpu",
 } as const;
+export const optionalVersion = "4.22.0";
 
-type OptionalBackend = keyof typeof optionalPackages;
+export type OptionalBackend = keyof typeof optionalPackages;
 
-/** Where an optional package was found: in deno.json's imports, or in the folder node_modules. */
-export type Installation = "imports" | "node_modules";
+/** Where an optional backend was found. */
+export interface Installation {
+  /** compiled: by `deno task compute install`; npm: by npm, with the package's own script. */
+  readonly from: "compiled" | "npm";
+  /** The npm package, unpacked. */
+  readonly folder: string;
+  /** Its native part, linked with TensorFlow. */
+  readonly binding: string;
+  /** What tells this installation from another one: it changes when it is installed again. */
+  readonly signature: string;
+}
 
-const projectRoot = new URL("../", import.meta.url);
+/** Where to look: the project, whose node_modules npm fills, and the cache that we fill. */
+export interface Places {
+  readonly root: string;
+  readonly cache: string;
+}
+
+export function usualPlaces(): Places {
+  return { root: fileURLToPath(new URL("../", import.meta.url)), cache: cacheFolder() };
+}
 
 /**
- * The backend that `wanted` means in this project. "auto" takes node-gpu or node if the user has
- * installed it, else wasm.
- * @throws if `wanted` names a package that is not installed, saying how to get it
+ * Checks that a backend which a pipeline names can be there.
+ * @throws if it is one that has to be installed and is not, saying how
  */
-export async function resolveCompute(
-  wanted: Backend | "auto",
-  root: URL = projectRoot,
-): Promise<{ backend: Backend; why: string }> {
-  if (wanted === "auto") {
-    for (const backend of Object.keys(optionalPackages) as OptionalBackend[]) {
-      if (await findInstallation(backend, root)) {
-        return { backend, why: `${optionalPackages[backend]} is installed` };
-      }
-    }
-    return { backend: "wasm", why: "neither tfjs-node-gpu nor tfjs-node is installed" };
-  }
-  if (isOptional(wanted) && !await findInstallation(wanted, root)) throw notInstalled(wanted);
-  return { backend: wanted, why: "the pipeline asks for it" };
+export async function demand(backend: Backend, places: Places = usualPlaces()): Promise<void> {
+  if (isOptional(backend) && !await findInstallation(backend, places)) throw notInstalled(backend);
 }
 
 export function isOptional(backend: Backend): backend is OptionalBackend {
@@ -55,34 +62,60 @@ export function isOptional(backend: Backend): backend is OptionalBackend {
 /** Where the package of an optional backend is, or undefined if it is not installed. */
 export async function findInstallation(
   backend: OptionalBackend,
-  root: URL = projectRoot,
+  { root, cache }: Places = usualPlaces(),
 ): Promise<Installation | undefined> {
-  const name = optionalPackages[backend];
-  // First the folder: only there do npm's install scripts run, and so only there is it whole.
-  const folder = await Deno.stat(new URL(`node_modules/${name}/package.json`, root)).catch(absent);
-  if (folder !== undefined) return "node_modules";
-  const config = await Deno.readTextFile(new URL("deno.json", root)).catch(absent);
-  return config?.includes(`"${name}":`) ? "imports" : undefined;
+  const compiled = installFolder(backend, cache);
+  const made = await textOf(`${compiled}/installation.json`);
+  if (made !== undefined) {
+    return {
+      from: "compiled",
+      folder: `${compiled}/package`,
+      binding: `${compiled}/tensorflow/tfjs_binding.node`,
+      signature: made,
+    };
+  }
+  const folder = `${root}/node_modules/${optionalPackages[backend]}`;
+  const described = await Deno.stat(`${folder}/package.json`).catch(absent);
+  if (described === undefined) return undefined;
+  return {
+    from: "npm",
+    folder,
+    binding: `${folder}/lib/napi-v8/tfjs_binding.node`,
+    signature: `npm ${described.mtime?.getTime()}`,
+  };
 }
 
-/**
- * How to install the package of an optional backend: into node_modules, where its script runs that
- * downloads TensorFlow, and without a trace in the project's own files.
- */
-export function installCommand(backend: OptionalBackend): string {
-  return `npm install --no-save --no-package-lock ${optionalPackages[backend]}@4.22.0`;
+/** Where `deno task compute install` puts a backend. */
+export function installFolder(backend: OptionalBackend, cache: string = cacheFolder()): string {
+  return `${cache}/${backend}`;
 }
 
-/** The error for a backend whose package is missing, with the way to get it. */
+/** The two ways to get an optional backend, each one command. */
+export function installCommands(backend: OptionalBackend): { ours: string; npm: string } {
+  return {
+    ours: `deno task compute install ${backend}`,
+    npm: `npm install --no-save --no-package-lock ${optionalPackages[backend]}@${optionalVersion}`,
+  };
+}
+
+/** The error for a backend whose package is missing, with the ways to get it. */
 export function notInstalled(backend: OptionalBackend): Error {
+  const { ours, npm } = installCommands(backend);
   return new Error(
     `Cannot compute on "${backend}": ${optionalPackages[backend]} is not installed, and is never ` +
-      `downloaded unless asked for. Run: ${installCommand(backend)} (in ` +
-      `${fileURLToPath(projectRoot)}). Or choose compute: wasm.`,
+      `downloaded unless asked for. Run ${ours}, which compiles it for a TensorFlow of today, ` +
+      `or ${npm}, which downloads one of 2022. Or choose compute: wasm.`,
   );
 }
 
+/** A file's text, or undefined if there is none. */
+async function textOf(path: string): Promise<string | undefined> {
+  return await Deno.readTextFile(path).catch(absent);
+}
+
 function absent(error: unknown): undefined {
-  if (error instanceof Deno.errors.NotFound) return undefined;
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+    return undefined;
+  }
   throw error;
 }

@@ -23,15 +23,15 @@ export type Answer =
 type Unnumbered<T> = T extends unknown ? Omit<T, "id"> : never;
 
 /**
- * Opens a network in each of `workers` web workers, which share the searches. On a backend that is
- * not JavaScript's, it is opened in this thread: such backends have threads of their own.
+ * Opens a network in each of `workers` web workers, which share the searches. On TensorFlow or a GPU
+ * it is opened in this thread: they have threads of their own.
  */
 export async function openNetworks(
   opening: Opening,
   workers: number,
 ): Promise<Network> {
   const { backend, name, options } = opening;
-  if (workers < 2 || backend === "node" || backend === "node-gpu") {
+  if (workers < 2 || backend && !["wasm", "cpu"].includes(backend)) {
     if (backend) await (await import("../compute/mod.ts")).openBackend(backend);
     return await (await import("./detect.ts")).openNetwork(name, options);
   }

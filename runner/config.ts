@@ -23,9 +23,9 @@ export const pipelineSchema = z.strictObject({
     .describe("Names the run in records and messages; the file's name unless given"),
   seed: seedSchema.default(42)
     .describe("All randomness stems from it: same seed, same result"),
-  compute: z.enum(["auto", "wasm", "node", "node-gpu", "cpu"]).default("auto")
+  compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
     .describe(
-      "TensorFlow.js backend. auto: node-gpu or node if you have installed it, else wasm",
+      "What computes. auto: the fastest that this machine has; deno task compute tells",
     ),
   artifacts: z.string().min(1).optional()
     .describe("Folder for results; artifacts/ in the project unless given"),

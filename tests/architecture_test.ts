@@ -31,13 +31,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "evaluation",
     "serving",
   ],
+  accelerators: ["formats", "compute", "models", "training", "runner"],
   plugins: ["formats", "compute", "faces", "models", "sample", "training", "evaluation", "stages"],
 };
 
-/** Modules that other rooms may import, too: the contract of a stage, and words of the page. */
+/** Modules that other rooms may import, too: contracts, words of the page, a way to download. */
 const FOR_ALL: Record<string, readonly string[]> = {
   "runner/stage.ts": ["faces", "sample", "training", "evaluation", "serving", "stages", "plugins"],
   "web/words.ts": ["serving"],
+  "stages/download/http.ts": ["accelerators"],
 };
 
 /** Packages that take long to load, or open what a run with nothing to do does not need. */

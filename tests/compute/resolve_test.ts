@@ -1,79 +1,73 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { resolveCompute } from "../../compute/resolve.ts";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { demand, findInstallation, type Places } from "../../compute/resolve.ts";
 
-/** An empty project with these files. */
-async function inProject(
+/** An empty project and an empty cache with these files. */
+async function inPlaces(
   files: Record<string, string>,
-  test: (root: URL) => Promise<void>,
+  test: (places: Places) => Promise<void>,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "project-" });
+  const folder = await Deno.makeTempDir({ prefix: "places-" });
   try {
     for (const [path, text] of Object.entries(files)) {
-      await Deno.mkdir(join(folder, path, ".."), { recursive: true });
+      await Deno.mkdir(join(folder, dirname(path)), { recursive: true });
       await Deno.writeTextFile(join(folder, path), text);
     }
-    await test(pathToFileURL(`${folder}/`));
+    await test({ root: join(folder, "project"), cache: join(folder, "cache") });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-const gpu = "@tensorflow/tfjs-node-gpu";
-const cpu = "@tensorflow/tfjs-node";
-
-Deno.test("resolveCompute() takes wasm unless the user installed another", async () => {
-  await inProject({ "deno.json": "{}" }, async (root) => {
-    assert.deepEqual(await resolveCompute("auto", root), {
-      backend: "wasm",
-      why: "neither tfjs-node-gpu nor tfjs-node is installed",
-    });
+Deno.test("findInstallation() finds what was compiled, else what npm installed", async () => {
+  const npm = "project/node_modules/@tensorflow/tfjs-node/package.json";
+  await inPlaces({}, async (places) => {
+    assert.equal(await findInstallation("node", places), undefined);
+  });
+  await inPlaces({ [npm]: "{}" }, async (places) => {
+    const found = await findInstallation("node", places);
+    assert.equal(found?.from, "npm");
+    assert.match(found!.binding, /tfjs-node\/lib\/napi-v8\/tfjs_binding\.node$/);
+    assert.equal(await findInstallation("node-gpu", places), undefined);
+  });
+  await inPlaces({ [npm]: "{}", "cache/node/installation.json": "2.21" }, async (places) => {
+    const found = await findInstallation("node", places);
+    assert.deepEqual([found?.from, found?.signature], ["compiled", "2.21"]);
   });
 });
 
-Deno.test("resolveCompute() finds packages in deno.json's imports and in node_modules", async () => {
-  const imports = (name: string) => JSON.stringify({ imports: { [name]: `npm:${name}@4.22.0` } });
-  await inProject({ "deno.json": imports(cpu) }, async (root) => {
-    assert.equal((await resolveCompute("auto", root)).backend, "node");
-    assert.equal((await resolveCompute("node", root)).why, "the pipeline asks for it");
-  });
-  await inProject({ [`node_modules/${cpu}/package.json`]: "{}" }, async (root) => {
-    assert.deepEqual(await resolveCompute("auto", root), {
-      backend: "node",
-      why: `${cpu} is installed`,
-    });
-  });
-  await inProject({
-    "deno.json": imports(cpu),
-    [`node_modules/${gpu}/package.json`]: "{}",
-  }, async (root) => {
-    assert.equal((await resolveCompute("auto", root)).backend, "node-gpu");
-  });
-});
-
-Deno.test("resolveCompute() says how to get a package that is missing", async () => {
-  await inProject({}, async (root) => {
+Deno.test("demand() says how to get a backend that is missing, and nothing of the others", async () => {
+  await inPlaces({}, async (places) => {
     await assert.rejects(
-      resolveCompute("node-gpu", root),
-      /Cannot compute on "node-gpu": @tensorflow\/tfjs-node-gpu is not installed.*Run: npm install --no-save .*@tensorflow\/tfjs-node-gpu@4\.22\.0/,
+      demand("node-gpu", places),
+      /Cannot compute on "node-gpu": @tensorflow\/tfjs-node-gpu is not installed.*Run deno task compute install node-gpu.*or npm install --no-save .*@tensorflow\/tfjs-node-gpu@4\.22\.0.*compute: wasm/,
     );
-    for (const backend of ["wasm", "cpu"] as const) {
-      assert.equal((await resolveCompute(backend, root)).backend, backend);
-    }
+    for (const backend of ["wasm", "webgpu", "cpu"] as const) await demand(backend, places);
   });
 });
 
-Deno.test("resolveCompute() loads nothing of TensorFlow.js", async () => {
-  const module = new URL("../../compute/resolve.ts", import.meta.url);
-  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", fileURLToPath(module)],
-    stdout: "piped",
-  }).output();
-  assert.ok(success);
-  const { modules } = JSON.parse(new TextDecoder().decode(stdout));
-  const loaded = modules.map(({ specifier }: { specifier: string }) => specifier);
-  assert.deepEqual(loaded.filter((name: string) => !name.startsWith("node:")), [
-    module.href,
-  ]);
+Deno.test("asking which backends are installed loads nothing of TensorFlow.js", async () => {
+  for (const path of ["compute/resolve.ts", "accelerators/choose.ts", "accelerators/main.ts"]) {
+    const module = new URL(`../../${path}`, import.meta.url);
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", fileURLToPath(module)],
+      stdout: "piped",
+    }).output();
+    assert.ok(success);
+    const { modules, roots } = JSON.parse(new TextDecoder().decode(stdout));
+    const loaded = new Set<string>();
+    const visit = (specifier: string) => {
+      if (loaded.has(specifier)) return;
+      loaded.add(specifier);
+      const { dependencies = [] } = modules.find((one: { specifier: string }) =>
+        one.specifier === specifier
+      ) ?? {};
+      for (const { code, isDynamic } of dependencies) {
+        if (code?.specifier && !isDynamic) visit(code.specifier);
+      }
+    };
+    visit(roots[0]);
+    assert.deepEqual([...loaded].filter((name) => !/^(node|file):/.test(name)), [], path);
+  }
 });

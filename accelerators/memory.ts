@@ -1,0 +1,83 @@
+/** What was measured is remembered in the person's cache folder, for this machine and these versions. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Backend, findInstallation, type Places, usualPlaces } from "../compute/resolve.ts";
+import type { Finding } from "./measure.ts";
+
+/** What a measurement depends on. */
+export interface Circumstances {
+  /** Homes may be shared by machines. Undefined where the process may not ask. */
+  host?: string;
+  target: string;
+  cores: number;
+  deno: string;
+  /** Versions of TensorFlow.js, and the size of the engine's kernels. */
+  project: string;
+  /** Which node and node-gpu are installed. */
+  installations: string;
+}
+
+export interface Memory {
+  circumstances: Circumstances;
+  at: string;
+  /** What `auto` takes, and why. */
+  chosen: { backend: Backend; why: string };
+  findings: Finding[];
+}
+
+/** Files and versions are looked at, nothing is loaded: this is asked in every run. */
+export async function circumstances(places: Places = usualPlaces()): Promise<Circumstances> {
+  const { imports } = JSON.parse(await Deno.readTextFile(join(places.root, "deno.json")));
+  const tfjs = Object.values(imports as Record<string, string>)
+    .filter((specifier) => specifier.includes("@tensorflow/"));
+  const engine = await Deno.stat(new URL("../engine/engine.wasm", import.meta.url));
+  const installed = [
+    await findInstallation("node", places),
+    await findInstallation("node-gpu", places),
+  ];
+  return {
+    host: host(),
+    target: Deno.build.target,
+    cores: navigator.hardwareConcurrency,
+    deno: Deno.version.deno,
+    project: [...tfjs, `engine ${engine.size}`].join(" "),
+    installations: installed.map((found) => found?.signature ?? "none").join("\n"),
+  };
+}
+
+function host(): string | undefined {
+  try {
+    return Deno.hostname();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
+
+/** Whether what was measured then still says something now. */
+export function sameCircumstances(then: Circumstances, now: Circumstances): boolean {
+  const { host: a, ...before } = then, { host: b, ...after } = now;
+  return JSON.stringify(before) === JSON.stringify(after) &&
+    (a === undefined || b === undefined || a === b);
+}
+
+/** What is remembered, of whatever circumstances; undefined if there is nothing that can be read. */
+export async function recall({ cache }: Places = usualPlaces()): Promise<Memory | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(join(cache, "compute.json")));
+  } catch (error) {
+    // A file that was damaged is as good as none: it is measured again.
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export async function remember(memory: Memory, { cache }: Places = usualPlaces()): Promise<void> {
+  await Deno.mkdir(cache, { recursive: true });
+  const path = join(cache, "compute.json");
+  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
+  await Deno.writeTextFile(aside, JSON.stringify(memory, null, 2) + "\n");
+  await Deno.rename(aside, path);
+}
+
+export const projectFolder = fileURLToPath(new URL("../", import.meta.url));

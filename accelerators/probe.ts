@@ -1,0 +1,69 @@
+/**
+ * Takes steps of the report's gender network on one backend and tells how long one takes, as a line
+ * of JSON. A program of its own, so that a driver that crashes takes nothing else with it:
+ *
+ *     deno run --allow-all accelerators/probe.ts wasm
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { openBackend } from "../compute/mod.ts";
+import { random } from "../compute/random.ts";
+import type { Backend } from "../compute/resolve.ts";
+import { reportGender } from "../models/reportGender.ts";
+import { EngineTrainer } from "../training/engineTrainer.ts";
+import { classification } from "../training/objective.ts";
+import { TfjsTrainer } from "../training/tfjsTrainer.ts";
+import type { Timing } from "./measure.ts";
+
+/** The batch that is meant, and the smaller one that plain JavaScript takes, which needs a second. */
+export const BATCH = 64;
+const SMALL_BATCH = 4;
+
+/** Steps before the clock starts, and how long it runs: fewer where a step takes seconds. */
+const WARM_UP = 5, SECONDS = 2;
+
+async function probe(backend: Backend): Promise<Timing> {
+  await openBackend(backend);
+  const batch = backend === "cpu" ? SMALL_BATCH : BATCH;
+  const rng = random(1, "probe");
+  const images = Uint8Array.from({ length: batch * 32 * 32 * 3 }, () => rng.int(256));
+  const targets = Array.from({ length: batch }, () => rng.int(2));
+  const model = reportGender({ size: 32, classes: 2, seed: 1 });
+  const options = {
+    model,
+    objective: classification(2),
+    learningRate: 0.001,
+    batchSize: batch,
+  };
+  const trainer = backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
+  const step = async () => {
+    const began = performance.now();
+    await trainer.step(images, targets, (layer) => random(1, layer));
+    return performance.now() - began;
+  };
+  let began = performance.now();
+  const timeLeft = () => performance.now() - began < SECONDS * 1000;
+  await step();
+  for (let i = 1; i < WARM_UP && timeLeft(); i++) await step();
+  const times: number[] = [];
+  began = performance.now();
+  while (times.length < 3 || timeLeft()) times.push(await step());
+  await trainer.close();
+  times.sort((a, b) => a - b);
+  const [best, median] = [times[0], times[times.length >> 1]].map((ms) => ms * BATCH / batch);
+  return { version: version(), batch, msPerStep: median, bestMsPerStep: best };
+}
+
+/** Of what computes: TensorFlow, if that is it, else TensorFlow.js. */
+function version(): string {
+  const { binding } = tf.backend() as { binding?: { TF_Version: string } };
+  return binding ? `TensorFlow ${binding.TF_Version}` : `TensorFlow.js ${tf.version_core}`;
+}
+
+if (import.meta.main) {
+  try {
+    console.log(JSON.stringify(await probe(Deno.args[0] as Backend)));
+  } catch (error) {
+    console.log(JSON.stringify({ error: (error as Error).message }));
+  }
+  Deno.exit(0); // threads of TensorFlow or of a driver may be there still
+}
