@@ -2,50 +2,25 @@
  * Compiles engine/assembly to engine/engine.wasm (relaxed SIMD) and engine/engine.simd.wasm (for
  * runtimes without relaxed SIMD): deno task build:engine
  */
-import asc from "assemblyscript/asc";
+import { compile } from "../assemblyscript/compile.ts";
 
 const source = new URL("./assembly/", import.meta.url);
+
+/** To be compiled with, but for the features. */
+const flags = [
+  // -O3 moves each multiplication to where its sum is used, which leaves too few registers: the
+  // microkernels take half as long again.
+  ...["-O2", "--noAssert", "--runtime", "stub", "--use", "abort=", "--importMemory"],
+  ...["--sharedMemory", "--memoryBase", "8192", "--initialMemory", "1"],
+  ...["--maximumMemory", "65536"],
+];
 
 /** The two builds, by file name in engine/. */
 export async function build(): Promise<Record<"engine.wasm" | "engine.simd.wasm", Uint8Array>> {
   return {
-    "engine.wasm": await compile("simd,threads,relaxed-simd"),
-    "engine.simd.wasm": await compile("simd,threads"),
+    "engine.wasm": await compile(source, [...flags, "--enable", "simd,threads,relaxed-simd"]),
+    "engine.simd.wasm": await compile(source, [...flags, "--enable", "simd,threads"]),
   };
-}
-
-async function compile(features: string): Promise<Uint8Array> {
-  let wasm: Uint8Array | undefined;
-  const { error, stderr } = await asc.main([
-    "index.ts",
-    // -O3 moves each multiplication to where its sum is used, which leaves too few registers: the
-    // microkernels take half as long again.
-    ...["--outFile", "engine.wasm", "-O2", "--noAssert", "--runtime", "stub"],
-    ...["--use", "abort=", "--enable", features],
-    ...[
-      "--importMemory",
-      "--sharedMemory",
-      "--memoryBase",
-      "8192",
-      "--initialMemory",
-      "1",
-      "--maximumMemory",
-      "65536",
-    ],
-  ], {
-    async readFile(name) {
-      if (!/^[a-z]+\.ts$/.test(name)) return null;
-      return await Deno.readTextFile(new URL(name, source)).catch(() => null);
-    },
-    writeFile(_name, contents) {
-      if (typeof contents !== "string") wasm = contents;
-    },
-    listFiles: () => [],
-  });
-  if (error || !wasm) {
-    throw new Error(`Cannot build the engine's kernels:\n${stderr}`, { cause: error });
-  }
-  return wasm;
 }
 
 if (import.meta.main) {

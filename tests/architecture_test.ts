@@ -40,6 +40,7 @@ const FOR_ALL: Record<string, readonly string[]> = {
   "runner/stage.ts": ["faces", "sample", "training", "evaluation", "serving", "stages", "plugins"],
   "web/words.ts": ["serving"],
   "stages/download/http.ts": ["accelerators"],
+  "assemblyscript/compile.ts": ["engine", "faces"],
 };
 
 /** Packages that take long to load, or open what a run with nothing to do does not need. */

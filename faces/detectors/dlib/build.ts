@@ -2,38 +2,19 @@
  * Compiles the detector's kernels to kernels.wasm (relaxed SIMD) and kernels.simd.wasm (for runtimes
  * without relaxed SIMD): deno task build:dlib
  */
-import asc from "assemblyscript/asc";
+import { compile } from "../../../assemblyscript/compile.ts";
 
 const source = new URL("./assembly/", import.meta.url);
+
+/** To be compiled with, but for the features. */
+const flags = ["-O3", "--noAssert", "--runtime", "stub", "--use", "abort=", "--importMemory"];
 
 /** The two builds, by file name. */
 export async function build(): Promise<Record<"kernels.wasm" | "kernels.simd.wasm", Uint8Array>> {
   return {
-    "kernels.wasm": await compile("simd,relaxed-simd"),
-    "kernels.simd.wasm": await compile("simd"),
+    "kernels.wasm": await compile(source, [...flags, "--enable", "simd,relaxed-simd"]),
+    "kernels.simd.wasm": await compile(source, [...flags, "--enable", "simd"]),
   };
-}
-
-async function compile(features: string): Promise<Uint8Array> {
-  let wasm: Uint8Array | undefined;
-  const { error, stderr } = await asc.main([
-    "index.ts",
-    ...["--outFile", "kernels.wasm", "-O3", "--noAssert", "--runtime", "stub"],
-    ...["--use", "abort=", "--enable", features, "--importMemory"],
-  ], {
-    async readFile(name) {
-      if (!/^[a-z]+\.ts$/.test(name)) return null;
-      return await Deno.readTextFile(new URL(name, source)).catch(() => null);
-    },
-    writeFile(_name, contents) {
-      if (typeof contents !== "string") wasm = contents;
-    },
-    listFiles: () => [],
-  });
-  if (error || !wasm) {
-    throw new Error(`Cannot build the detector's kernels:\n${stderr}`, { cause: error });
-  }
-  return wasm;
 }
 
 if (import.meta.main) {
