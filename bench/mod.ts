@@ -3,6 +3,7 @@
  *
  *     deno task bench train --help
  *     deno task bench scale --help
+ *     deno task bench mat --help
  *     deno task bench profile --help
  *     deno task bench detect --help
  */
@@ -10,6 +11,7 @@ const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<voi
   train: () => import("./train.ts"),
   serve: () => import("./serve.ts"),
   scale: () => import("./scale.ts"),
+  mat: () => import("./mat.ts"),
   profile: () => import("./profile.ts"),
   detect: () => import("./detect.ts"),
 };

@@ -8,15 +8,15 @@
  * all compressed data together may unpack to `limit` bytes.
  */
 import { inflateSync } from "node:zlib";
-import { MatError, MatSource } from "./matSource.ts";
+import { count, MatError, MatSource } from "./matSource.ts";
 import { type MatValue, valueAt, variableName } from "./matValues.ts";
 
 export { MatError };
 export type * from "./matValues.ts";
 
-const HEADER = 128;
-const miMATRIX = 14;
-const miCOMPRESSED = 15;
+export const HEADER = 128;
+export const miMATRIX = 14;
+export const miCOMPRESSED = 15;
 /** Deflate cannot do better than 1,032 bytes out of one; a claim beyond it is a lie. */
 const MAX_RATIO = 1032;
 
@@ -61,7 +61,7 @@ function add(variables: Map<string, MatValue>, source: MatSource, at: number, en
 }
 
 /** Checks the 128 bytes of the file's header. True: little-endian. */
-function byteOrder(bytes: Uint8Array<ArrayBuffer>, source: string): boolean {
+export function byteOrder(bytes: Uint8Array<ArrayBuffer>, source: string): boolean {
   const fail = (why: string) => new MatError(`Cannot read "${source}": ${why}.`);
   if (bytes.length < HEADER) {
     throw fail(
@@ -93,7 +93,6 @@ function inflate(
   budget: number,
 ): Uint8Array<ArrayBuffer> {
   const packed = file.bytes.subarray(start, start + size);
-  const number = (n: number) => n.toLocaleString("en");
   const unzip = (input: Uint8Array, options: Parameters<typeof inflateSync>[1]) => {
     try {
       // With `info`, the engine tells how much of the input it took.
@@ -109,18 +108,7 @@ function inflate(
   const peek = unzip(packed.subarray(0, 1024), { finishFlush: 2, maxOutputLength: 2 ** 21 }).buffer;
   if (peek.length < 8) throw file.error(at, `unpacks to ${peek.length} bytes, less than a tag`);
   const total = 8 + new DataView(peek.buffer, peek.byteOffset).getUint32(4, file.little);
-  if (total > size * MAX_RATIO) {
-    throw file.error(
-      at,
-      `holds ${number(size)} bytes that claim to unpack to ${number(total)}, which cannot be`,
-    );
-  }
-  if (total > budget) {
-    throw file.error(
-      at,
-      `claims to unpack to ${number(total)} bytes, the limit leaves ${number(budget)}`,
-    );
-  }
+  checkClaim(file, at, size, total, budget);
   // A chunk of the whole size: no pieces to join, and half the memory.
   const { buffer, engine } = unzip(packed, {
     maxOutputLength: total,
@@ -129,9 +117,31 @@ function inflate(
   if (buffer.length !== total || engine.bytesWritten !== size) {
     throw file.error(
       at,
-      `unpacks to ${number(buffer.length)} bytes of ${number(total)} claimed, ` +
-        `from ${number(engine.bytesWritten)} bytes of ${number(size)}`,
+      `unpacks to ${count(buffer.length)} bytes of ${count(total)} claimed, ` +
+        `from ${count(engine.bytesWritten)} bytes of ${count(size)}`,
     );
   }
   return buffer;
+}
+
+/** Refuses compressed data that claims to unpack to more than it can, or may. */
+export function checkClaim(
+  file: MatSource,
+  at: number,
+  size: number,
+  total: number,
+  budget: number,
+): void {
+  if (total > size * MAX_RATIO) {
+    throw file.error(
+      at,
+      `holds ${count(size)} bytes that claim to unpack to ${count(total)}, which cannot be`,
+    );
+  }
+  if (total > budget) {
+    throw file.error(
+      at,
+      `claims to unpack to ${count(total)} bytes, the limit leaves ${count(budget)}`,
+    );
+  }
 }

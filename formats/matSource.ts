@@ -85,11 +85,20 @@ export class MatSource {
   /** Name of the file, for messages. */
   readonly file: string;
   #unpackedFrom: number | undefined;
+  #offset: number;
 
-  /** @param unpackedFrom where, in the file, the bytes lay compressed */
+  /**
+   * @param unpackedFrom where, in the file, the bytes lay compressed
+   * @param offset where the bytes begin in the file or, compressed, in what was unpacked
+   */
   constructor(
     bytes: Uint8Array<ArrayBuffer>,
-    options: { little: boolean; file: string; unpackedFrom?: number },
+    options: {
+      little: boolean;
+      file: string;
+      unpackedFrom?: number | undefined;
+      offset?: number | undefined;
+    },
   ) {
     // A Node Buffer, whose slices share memory, becomes a plain array.
     this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -97,13 +106,15 @@ export class MatSource {
     this.little = options.little;
     this.file = options.file;
     this.#unpackedFrom = options.unpackedFrom;
+    this.#offset = options.offset ?? 0;
   }
 
   error(at: number, why: string, cause?: unknown): MatError {
     const inside = this.#unpackedFrom === undefined
       ? ""
       : ` of the data unpacked from byte ${count(this.#unpackedFrom)}`;
-    const message = `Cannot read "${this.file}": the element at byte ${count(at)}${inside} ${why}.`;
+    const message = `Cannot read "${this.file}": the element at byte ${count(at + this.#offset)}` +
+      `${inside} ${why}.`;
     return new MatError(message, cause === undefined ? undefined : { cause });
   }
 
@@ -135,9 +146,13 @@ export class MatSource {
     if (tag.type !== miMATRIX) {
       throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
     }
-    const end = tag.data + tag.size;
-    if (tag.size === 0) return { ...empty, at, data: end, end };
+    return this.headerWithin(at, tag.data + tag.size, tag.data);
+  }
 
+  /** The header of the matrix at `at`, which is known to be one and to end at `end`. */
+  headerWithin(at: number, end: number, data = at + 8): ArrayHeader {
+    if (data === end) return { ...empty, at, data: end, end };
+    const tag = { data };
     const flags = this.tag(tag.data, end);
     if (flags.size !== 8) throw this.error(tag.data, "should hold 8 bytes of array flags");
     const word = this.view.getUint32(flags.data, this.little);
@@ -227,6 +242,14 @@ export class MatSource {
     } else {
       target.set(this.numbers(at, end, length, Float64Array) as Float64Array, start);
     }
+  }
+
+  /** Text from the tag at `at` as it is stored, if that is ASCII, a character a byte. */
+  ascii(at: number, end: number): Uint8Array | undefined {
+    const { type, size, data } = this.tag(at, end);
+    if (type !== 16 && type !== 1 && type !== 2) return undefined;
+    for (let i = data; i < data + size; i++) if (this.bytes[i] >= 0x80) return undefined;
+    return this.bytes.subarray(data, data + size);
   }
 
   /** Text from the tag at `at`; malformed parts show as U+FFFD. */

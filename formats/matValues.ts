@@ -15,9 +15,11 @@ import {
   type NumericConstructor,
   type NumericData,
 } from "./matSource.ts";
+import { TextColumn } from "./textColumn.ts";
 
 const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16;
 const MAX_DEPTH = 100;
+const none = new Uint8Array();
 
 /** Array classes ("mx...") that hold numbers. */
 const numeric: Record<number, { name: NumericClass; array: NumericConstructor }> = {
@@ -66,6 +68,39 @@ export function valueAt(source: MatSource, at: number, end: number, depth = 0): 
     return new MatUnsupported(unsupported[header.class], header.dims);
   }
   throw source.error(at, `is of class ${header.class}, which is unknown`);
+}
+
+/** What an array of this class is read as. */
+export function kindOf({ class: of }: Pick<ArrayHeader, "class">): MatValue["kind"] {
+  if (of in numeric) return "numeric";
+  return of === mxCELL
+    ? "cell"
+    : of === mxSTRUCT
+    ? "struct"
+    : of === mxCHAR
+    ? "char"
+    : "unsupported";
+}
+
+/** The names of a struct's fields, and where the first of their values begins. */
+export function structFields(
+  source: MatSource,
+  { data, end }: ArrayHeader,
+): { names: string[]; next: number } {
+  const width = source.tag(data, end);
+  const step = width.size === 4 ? source.view.getInt32(width.data, source.little) : 0;
+  const { size, data: start, next } = source.tag(width.next, end);
+  if (width.type !== 5 || step < 1 || size % step !== 0) {
+    throw source.error(
+      data,
+      `should give the length of field names: ${count(step)} for ${count(size)} bytes`,
+    );
+  }
+  const names = Array.from({ length: size / step }, (_, i) => {
+    const bytes = source.bytes.subarray(start + i * step, start + (i + 1) * step);
+    return decodeUtf8(bytes).replace(/\0.*$/s, "");
+  });
+  return { names, next };
 }
 
 /** Numbers, column by column, in the typed array of their class. */
@@ -158,15 +193,27 @@ export class MatCell {
 
   /** Every part as text; an empty array is the empty string. */
   strings(): string[] {
+    const texts = this.texts();
+    return Array.from({ length: this.length }, (_, i) => texts.at(i));
+  }
+
+  /** The same in one piece of memory, for cells of which only some parts become strings. */
+  texts(): TextColumn {
     const source = this.#source;
-    return Array.from(this.#positions, (at, i) => {
+    const texts = new TextColumn(this.length, 32 * this.length);
+    for (const [i, at] of this.#positions.entries()) {
       const header = source.header(at, this.#header.end);
       if (header.class === mxCHAR && header.dims[0] === 1) {
-        return header.data === header.end ? "" : source.text(header.data, header.end);
+        const bytes = header.data === header.end ? none : source.ascii(header.data, header.end);
+        if (bytes) texts.addBytes(bytes);
+        else texts.add(source.text(header.data, header.end));
+      } else if (header.count === 0 && header.class < mxFUNCTION) {
+        texts.addBytes(none);
+      } else {
+        throw source.error(at, `, part ${count(i)} of a cell, is not a row of text`);
       }
-      if (header.count === 0 && header.class < mxFUNCTION) return "";
-      throw source.error(at, `, part ${count(i)} of a cell, is not a row of text`);
-    });
+    }
+    return texts;
   }
 
   /** Every part as `width` numbers, one after the other; an empty array is NaN, `width` times. */
@@ -201,26 +248,14 @@ export class MatStruct {
   #depth: number;
 
   constructor(source: MatSource, header: ArrayHeader, depth: number) {
-    const { end } = header;
-    const width = source.tag(header.data, end);
-    const step = width.size === 4 ? source.view.getInt32(width.data, source.little) : 0;
-    const names = source.tag(width.next, end);
-    if (width.type !== 5 || step < 1 || names.size % step !== 0) {
-      throw source.error(
-        header.data,
-        `should give the length of field names: ${count(step)} for ${count(names.size)} bytes`,
-      );
-    }
+    const { names, next } = structFields(source, header);
     this.dims = header.dims;
     this.length = header.count;
-    this.fields = Array.from({ length: names.size / step }, (_, i) => {
-      const start = names.data + i * step;
-      return decodeUtf8(source.bytes.subarray(start, start + step)).replace(/\0.*$/s, "");
-    });
+    this.fields = names;
     this.#source = source;
     this.#header = header;
     this.#depth = depth;
-    this.#positions = source.children(names.next, end, this.length * this.fields.length);
+    this.#positions = source.children(next, header.end, this.length * this.fields.length);
   }
 
   has(field: string): boolean {

@@ -23,12 +23,15 @@ export type ColumnType = keyof Values;
 /** A column to write: its type, and a value for each row. `null` needs `nullable`. */
 export type Column = {
   [T in ColumnType]:
-    | { type: T; values: ArrayLike<Values[T]>; nullable?: false }
-    | { type: T; values: ArrayLike<Values[T] | null>; nullable: true };
+    | { type: T; values: Listed<Values[T]>; nullable?: false }
+    | { type: T; values: Listed<Values[T] | null>; nullable: true };
 }[ColumnType];
 
+/** Values that are there, or that are made when they are written. */
+type Listed<T> = ArrayLike<T> | { readonly length: number; at(row: number): T };
+
 /** Rows encoded at a time: bounds the memory, and how long the event loop stands still. */
-const GROUP = 50_000;
+const GROUP = 10_000;
 
 /** Writes a table. All columns have the same length. */
 export async function writeParquet(
@@ -139,15 +142,16 @@ function encode(
   end: number,
 ): unknown[] {
   const { type, values, nullable = false } = columns[name];
+  const made = "at" in values && !Array.isArray(values) && !ArrayBuffer.isView(values);
   const result = new Array(end - start);
   for (let row = start; row < end; row++) {
-    const value = values[row];
+    const value = made ? values.at(row) : (values as ArrayLike<unknown>)[row];
     if (value === null && nullable) result[row - start] = null;
     else if (fits(type, value)) {
       result[row - start] = type === "int64"
         ? BigInt(value as number)
         : type === "float64[]"
-        ? Array.from(value as number[])
+        ? (Array.isArray(value) ? value : Array.from(value as number[]))
         : value;
     } else {
       throw new TypeError(

@@ -79,6 +79,19 @@ export class Archives implements Disposable {
     return this.#read(dataset.metadata);
   }
 
+  /** The same, to be read part by part. */
+  openMetadata({ metadata }: ArchivedDataset): {
+    size: number;
+    read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  } {
+    const { tar, offset: start, size } = metadata;
+    return {
+      size,
+      read: (offset, length) =>
+        this.#open(tar).read(start + offset, Math.min(length, size - offset)),
+    };
+  }
+
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
@@ -98,20 +111,31 @@ export class Archives implements Disposable {
           `no photo or MATLAB file is larger than ${MAX_READ.toLocaleString("en")}.`,
       );
     }
+    return this.#open(tar).read(offset, size);
+  }
+
+  #open(tar: string): RandomAccess {
     let file = this.#files.get(tar);
     if (!file) {
       file = new RandomAccess(join(this.folder, tar));
       this.#files.set(tar, file);
     }
-    return file.read(offset, size);
+    return file;
   }
 }
 
-/** Opens an archives artifact. */
-export async function openArchives(artifact: Artifact): Promise<Archives> {
+/**
+ * Opens an archives artifact.
+ * @param photos whether photos will be read: where each lies takes memory
+ */
+export async function openArchives(
+  artifact: Artifact,
+  { photos = true } = {},
+): Promise<Archives> {
   const { datasets }: ArchivesDescription = JSON.parse(
     await Deno.readTextFile(join(artifact.path, "archives.json")),
   );
+  if (!photos) return new Archives(artifact.path, datasets, new Map());
   const index = await readParquet(join(artifact.path, "index.parquet"), indexColumns);
   const places = new Map(datasets.map(({ name }) => [name, new Map<string, Place>()]));
   for (let i = 0; i < index.path.length; i++) {

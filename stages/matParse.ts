@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineStage } from "../runner/stage.ts";
-import type { ArchivedDataset } from "./archives.ts";
+import type { ArchivedDataset, Archives } from "./archives.ts";
 import { archives, table } from "./artifacts.ts";
 import type { Rows } from "./matParse/rows.ts";
 
@@ -30,15 +30,15 @@ export default defineStage({
     const { openArchives } = await import("./archives.ts");
     const { filterRows, reasons } = await import("./matParse/rows.ts");
 
-    using files = await openArchives(artifact);
+    using files = await openArchives(artifact, { photos: false });
     context.progress.start(files.datasets.length, "data sets");
-    const all: Row[] = [];
+    const all = new Table();
     const counts: Record<string, Counts> = {};
     for (const dataset of files.datasets) {
       context.signal.throwIfAborted();
-      const { rows, doubts } = await readRows(files.metadata(dataset), dataset);
+      const { rows, doubts } = await readRows(files, dataset);
       const { kept, dropped } = filterRows(rows, params);
-      for (const row of kept) all.push({ ...rows.row(row), dataset: dataset.name });
+      all.add(dataset.name, rows, kept);
       counts[dataset.name] = {
         read: rows.length,
         kept: kept.length,
@@ -56,31 +56,41 @@ export default defineStage({
       context.progress.advance(1, dataset.name);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    if (all.length === 0) {
+    if (all.rows.length === 0) {
       throw new Error(
         `Cannot make a table: none of the rows passes the filter. Lower minFaceScore ` +
           `(${params.minFaceScore}) or widen the ages (${params.minAge} to ${params.maxAge}).`,
       );
     }
 
-    let rows = all;
-    if (params.sample !== undefined && params.sample >= all.length) {
-      context.info(`sample: ${number(params.sample)} rows asked for, ${number(all.length)} pass.`);
+    let rows = all.rows;
+    if (params.sample !== undefined && params.sample >= rows.length) {
+      context.info(`sample: ${number(params.sample)} rows asked for, ${number(rows.length)} pass.`);
     } else if (params.sample !== undefined) {
-      const order = Uint32Array.from(all, (_, i) => i);
+      const order = Uint32Array.from(rows, (_, i) => i);
       random(context.seed, "matParse", "sample").shuffle(order);
       // In the table's order again, so that a sample reads like the whole.
-      rows = Array.from(order.subarray(0, params.sample).sort(), (i) => all[i]);
+      rows = Array.from(order.subarray(0, params.sample).sort(), (i) => rows[i]);
     }
 
+    const column = <T>(read: (rows: Rows, row: number, dataset: string) => T) =>
+      all.column(rows, read);
     await writeParquet(join(context.outputs.table, "table.parquet"), {
-      full_path: { type: "string", values: rows.map((row) => row.path) },
-      dataset: { type: "string", values: rows.map((row) => row.dataset) },
-      age: { type: "int32", values: rows.map((row) => row.age) },
-      gender: { type: "int32", values: rows.map((row) => row.gender) },
-      name: { type: "string", values: rows.map((row) => row.name), nullable: true },
-      identity: { type: "string", values: rows.map((row) => row.identity), nullable: true },
-      face_location: { type: "float64[]", values: rows.map((row) => row.location), nullable: true },
+      full_path: { type: "string", values: column((rows, row) => rows.path(row)) },
+      dataset: { type: "string", values: column((_rows, _row, dataset) => dataset) },
+      age: { type: "int32", values: column((rows, row) => rows.age[row]) },
+      gender: { type: "int32", values: column((rows, row) => rows.gender[row]) },
+      name: { type: "string", values: column((rows, row) => rows.name(row)), nullable: true },
+      identity: {
+        type: "string",
+        values: column((rows, row) => rows.identity(row)),
+        nullable: true,
+      },
+      face_location: {
+        type: "float64[]",
+        values: column((rows, row) => rows.location(row)),
+        nullable: true,
+      },
     });
     const summary = {
       read: sum(counts, "read"),
@@ -95,7 +105,34 @@ export default defineStage({
   },
 });
 
-type Row = import("./matParse/rows.ts").Row & { dataset: string };
+/** Rows of several data sets, one after the other; columns are read where and when they are written. */
+class Table {
+  /** Number of the data set, times `SHIFT`, and the row in it. */
+  readonly rows: number[] = [];
+  #parts: { dataset: string; rows: Rows }[] = [];
+
+  add(dataset: string, rows: Rows, kept: readonly number[]): void {
+    const part = this.#parts.push({ dataset, rows }) - 1;
+    for (const row of kept) this.rows.push(part * SHIFT + row);
+  }
+
+  /** A column of some of the rows. */
+  column<T>(
+    rows: readonly number[],
+    read: (rows: Rows, row: number, dataset: string) => T,
+  ): { length: number; at(row: number): T } {
+    return {
+      length: rows.length,
+      at: (i) => {
+        const part = this.#parts[Math.floor(rows[i] / SHIFT)];
+        return read(part.rows, rows[i] % SHIFT, part.dataset);
+      },
+    };
+  }
+}
+
+/** More rows than a data set has. */
+const SHIFT = 2 ** 32;
 
 interface Counts {
   read: number;
@@ -112,15 +149,17 @@ const LISTED = 1000;
 
 /** A data set's rows, whatever file they are in. */
 async function readRows(
-  bytes: Uint8Array<ArrayBuffer>,
-  { name, metadata }: ArchivedDataset,
+  files: Archives,
+  dataset: ArchivedDataset,
 ): Promise<{ rows: Rows; doubts: Doubts }> {
+  const { name, metadata } = dataset;
   if ("csv" in metadata) {
     const { readCsvRows } = await import("./matParse/csv.ts");
-    return readCsvRows(bytes, `${name}/${metadata.path.split("/").at(-1)}`, name);
+    return readCsvRows(files.metadata(dataset), `${name}/${metadata.path.split("/").at(-1)}`, name);
   }
   const { readMatRows } = await import("./matParse/mat.ts");
-  return { rows: readMatRows(bytes, metadata.path, metadata.variable), doubts: [] };
+  const file = files.openMetadata(dataset);
+  return { rows: await readMatRows(file, metadata.path, metadata.variable), doubts: [] };
 }
 
 function tellDoubts({ name }: ArchivedDataset, doubts: Doubts): string {

@@ -18,19 +18,12 @@ export function readCsvRows(
     length: labels.length,
     gender: Float64Array.from(labels, ({ gender }) => gender),
     age: Float64Array.from(labels, ({ age }) => age),
-    path: labels.map(({ path }) => path),
+    hasPath: (i) => labels[i].path !== "",
     repeated: labels.map(({ repeated }) => repeated),
-    row(i) {
-      const { path, age, gender, name, identity } = labels[i];
-      return {
-        path,
-        age,
-        gender,
-        name,
-        identity: identity === null ? null : `${dataset}:${identity}`,
-        location: null,
-      };
-    },
+    path: (i) => labels[i].path,
+    name: (i) => labels[i].name,
+    identity: (i) => labels[i].identity === null ? null : `${dataset}:${labels[i].identity}`,
+    location: () => null,
   };
   return { rows, doubts };
 }

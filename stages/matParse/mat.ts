@@ -1,77 +1,86 @@
 /** The rows of IMDB-WIKI's MATLAB files. */
-import { readMat } from "../../formats/mat.ts";
+import { type MatField, type MatFile, readMatStruct } from "../../formats/matStruct.ts";
+import type { TextColumn } from "../../formats/textColumn.ts";
 import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
 
+/** Fields of numbers, one a row. `celeb_id` is IMDB's alone. */
+const numbers = [
+  ...["dob", "photo_taken", "gender", "face_score", "second_face_score", "celeb_id"] as const,
+];
+type Numbers = { [field in typeof numbers[number]]?: Float64Array };
+
 /**
  * Decodes a data set's MATLAB file.
- * @param file what to call it in errors
+ * @param source what to call it in errors
  * @param variable the struct in it that describes the photos
  */
-export function readMatRows(
-  bytes: Uint8Array<ArrayBuffer>,
-  file: string,
+export async function readMatRows(
+  file: MatFile,
+  source: string,
   variable: string,
-): Rows {
-  const variables = readMat(bytes, { source: file });
-  const struct = variables.get(variable);
-  const fail = (why: string) => new Error(`Cannot use "${file}": ${why}.`);
-  if (struct?.kind !== "struct" || struct.length !== 1) {
-    const names = [...variables].map(([name, { kind }]) => `${name} (${kind})`).join(", ");
-    throw fail(`it has no struct "${variable}"; it holds ${names || "nothing"}`);
-  }
-  const path = struct.cell("full_path").strings();
-  const name = struct.cell("name").strings();
-  const location = struct.cell("face_location").numbers(4);
-  const dob = struct.numbers("dob");
-  const photoTaken = struct.numbers("photo_taken");
-  const gender = struct.numbers("gender");
-  const faceScore = struct.numbers("face_score");
-  const secondFaceScore = struct.numbers("second_face_score");
-  const celebrity = struct.has("celeb_id") ? struct.numbers("celeb_id") : undefined;
+): Promise<Rows> {
+  const fail = (why: string) => new Error(`Cannot use "${source}": ${why}.`);
+  const found: Numbers = {};
+  let path: TextColumn | undefined, name: TextColumn | undefined, places: Float64Array | undefined;
+  const fields = await readMatStruct(file, { source, variable }, {
+    full_path: (field) => path = field.cell().texts(),
+    name: (field) => name = field.cell().texts(),
+    face_location: (field) => places = field.cell().numbers(4),
+    ...Object.fromEntries(numbers.map((key) => [
+      key,
+      (field: MatField) => found[key] = field.numbers(),
+    ])),
+  });
+  const needed = <T>(field: string, value: T | undefined): T => {
+    if (value === undefined) throw fail(`it has no field "${field}", only ${fields.join(", ")}`);
+    return value;
+  };
+  const paths = needed("full_path", path), names = needed("name", name);
+  const location = needed("face_location", places);
+  const dob = needed("dob", found.dob), photoTaken = needed("photo_taken", found.photo_taken);
+  const gender = needed("gender", found.gender);
+  const faceScore = needed("face_score", found.face_score);
+  const secondFaceScore = needed("second_face_score", found.second_face_score);
+  const { celeb_id: celebrity } = found;
   const lengths = {
-    full_path: path.length,
-    name: name.length,
+    name: names.length,
     face_location: location.length / 4,
-    dob: dob.length,
-    photo_taken: photoTaken.length,
-    gender: gender.length,
-    face_score: faceScore.length,
-    second_face_score: secondFaceScore.length,
-    ...(celebrity && { celeb_id: celebrity.length }),
+    ...Object.fromEntries(Object.entries(found).map(([field, { length }]) => [field, length])),
   };
   for (const [field, length] of Object.entries(lengths)) {
-    if (length !== path.length) {
-      throw fail(`field "${field}" has ${length} rows, "full_path" has ${path.length}`);
+    if (length !== paths.length) {
+      throw fail(`field "${field}" has ${length} rows, "full_path" has ${paths.length}`);
     }
   }
+  const age = dob.map((day, i) => ageAt(day, photoTaken[i]));
   return {
-    length: path.length,
+    length: paths.length,
     faceScore,
     secondFaceScore,
     gender,
-    age: dob.map((day, i) => ageAt(day, photoTaken[i])),
-    path,
-    row(i) {
-      const box = Array.from(location.subarray(4 * i, 4 * i + 4));
-      return {
-        path: path[i],
-        age: this.age[i],
-        gender: gender[i],
-        name: name[i],
-        identity: `${variable}:${person(path[i], name[i], dob[i], celebrity?.[i])}`,
-        location: box.every(Number.isFinite) ? box : null,
-      };
+    age,
+    hasPath: (i) => !paths.isEmpty(i),
+    path: (i) => paths.at(i),
+    name: (i) => names.at(i),
+    identity(i) {
+      if (celebrity && Number.isFinite(celebrity[i])) return `${variable}:${celebrity[i]}`;
+      const path = paths.at(i);
+      return `${variable}:${idOf(path) ?? personOf(names.at(i), dob[i]) ?? path}`;
+    },
+    location(i) {
+      const box = [0, 1, 2, 3].map((side) => location[4 * i + side]);
+      return box.every(Number.isFinite) ? box : null;
     },
   };
 }
 
-/**
- * Who is on a photo: IMDB's number of the person, else the id with which the file's name begins
- * (of the Wikipedia page, or IMDB's), else name and date of birth.
- */
-function person(path: string, name: string, dob: number, celebrity: number | undefined): string {
-  if (celebrity !== undefined && Number.isFinite(celebrity)) return String(celebrity);
-  const id = /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
-  return id ?? (name === "" ? path : `${name}/${dob}`);
+/** The id of a person with which a photo's name begins: IMDB's, or that of the Wikipedia page. */
+function idOf(path: string): string | undefined {
+  return /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
+}
+
+/** Of people without an id, the same name and date of birth mean the same person. */
+function personOf(name: string, dob: number): string | undefined {
+  return name === "" ? undefined : `${name}/${dob}`;
 }

@@ -13,30 +13,26 @@ export const reasons = {
 } as const;
 export type Reason = keyof typeof reasons;
 
-export interface Row {
-  path: string;
-  age: number;
-  /** 1 male, 0 female. */
-  gender: number;
-  name: string | null;
-  /** Null if nobody says; else the same for all photos of a person, and for nobody else. */
-  identity: string | null;
-  /** Left, top, right, bottom in pixels of the original photo, from 1; null if it is not given. */
-  location: number[] | null;
-}
-
+/** Rows, of which most columns are decoded only where they are asked for. */
 export interface Rows {
   readonly length: number;
   /** Infinite where there is no face; left out where nobody looked for one. */
   readonly faceScore?: Float64Array;
   /** NaN where there is no second face. */
   readonly secondFaceScore?: Float64Array;
+  /** 1 male, 0 female. */
   readonly gender: Float64Array;
+  /** Whole years. */
   readonly age: Float64Array;
-  readonly path: readonly string[];
   /** Whether a row before it has the same path. */
   readonly repeated?: readonly boolean[];
-  row(index: number): Row;
+  hasPath(row: number): boolean;
+  path(row: number): string;
+  name(row: number): string | null;
+  /** The same for all photos of a person, and for nobody else; null if nobody says who it is. */
+  identity(row: number): string | null;
+  /** Left, top, right, bottom in pixels of the original photo, from 1; null if it is not given. */
+  location(row: number): number[] | null;
 }
 
 export interface Filter {
@@ -77,7 +73,7 @@ function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined
   if (rows.gender[i] !== 0 && rows.gender[i] !== 1) return "unknownGender";
   if (!Number.isFinite(rows.age[i])) return "unknownAge";
   if (rows.age[i] < filter.minAge || rows.age[i] > filter.maxAge) return "ageOutside";
-  if (rows.path[i] === "") return "noPath";
+  if (!rows.hasPath(i)) return "noPath";
   if (rows.repeated?.[i]) return "repeated";
   return undefined;
 }
