@@ -84,7 +84,7 @@ const CHUNKS = { least: 8, images: 8, most: 16 };
 /** Floats that one item of the optimiser's stage updates. */
 const UPDATE = 4096;
 /** The same as in winograd.ts. */
-const WINOGRAD_TILES = 64;
+const WINOGRAD_TILES = 32;
 /** Bytes that the images of a range may touch, to stay in a core's own cache. */
 const RANGE_BYTES = 384 * 1024;
 

@@ -12,7 +12,7 @@ import { matrixTimesPanel, outerProducts } from "./gemm";
 
 /** Tiles that pass at once, but for an image that has more. */
 // @ts-ignore: decorator
-@inline const TILES = 64;
+@inline const TILES = 32;
 
 /** Weights `[panel][4 taps][rows][8]` to `[9][panel][rows][8]`; one item is one panel. */
 export function transformWeights(r: usize, item: i32): void {
