@@ -146,8 +146,9 @@ function operations(record: Int32Array, batch: number): number {
     }
     case "winograd":
     case "winogradGradient": {
-      const [step, , , , height, width, panels] = record.subarray(6);
-      return 2 * batch * (height / 2) * (width / 2) * 9 * panels * 8 * (step / 4);
+      const [step, taps, , , height, width, panels] = record.subarray(6);
+      const tiles = height / 2 * (width / 2), planes = (taps + 1) ** 2;
+      return 2 * batch * tiles * planes * panels * 8 * (step / 4);
     }
     case "denseForward":
     case "denseBackward":

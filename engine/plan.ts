@@ -199,7 +199,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
       paddedWidth: Math.max((x.size - 1) * sx + kw, x.before + inWidth),
       pooled: ph * pw * py * px > 1,
       // Whether the products can be saved that winograd.ts saves.
-      winograd: b > 0 && kh === 2 && kw === 2 && sy === 1 && sx === 1 &&
+      winograd: b > 0 && (kh === 2 || kh === 3) && kw === kh && sy === 1 && sx === 1 &&
         block.linear.padding === "same" && y.size % 2 === 0 && x.size % 2 === 0,
     };
     return { block, conv };
@@ -318,8 +318,8 @@ export function plan(network: Network, options: PlanOptions): Plan {
       offset: norm ? vector() : 0,
       scratch: allocate(threads * scratchStep),
       parts: allocate(chunks * partBytes),
-      transformed: c.winograd ? allocate(9 * c.inStride * columns * 4) : 0,
-      turnedTransformed: c.winograd ? allocate(9 * c.inStride * columns * 4) : 0,
+      transformed: c.winograd ? allocate((c.kh + 1) ** 2 * c.inStride * columns * 4) : 0,
+      turnedTransformed: c.winograd ? allocate((c.kh + 1) ** 2 * c.inStride * columns * 4) : 0,
     };
   });
   // Where a thread packs one panel of gradients.
@@ -331,17 +331,20 @@ export function plan(network: Network, options: PlanOptions): Plan {
       );
   const packs = allocate(threads * packStep);
   // Where a thread keeps the transforms of some tiles: of inputs, of outputs, of weights' gradients.
-  const planes = geometry.flatMap(({ conv }) => {
+  const tiled = geometry.flatMap(({ conv }) => {
     if (!conv?.winograd) return [];
     const tiles = Math.max(WINOGRAD_TILES, conv.outHeight * conv.outWidth / 4);
+    const planes = (conv.kh + 1) ** 2;
     return [{
+      planes,
       plane: tiles * Math.max(conv.inStride, conv.columns) * 4 + 64,
-      sums: 9 * conv.inStride * conv.columns * 4,
+      sums: planes * conv.inStride * conv.columns * 4,
     }];
   });
-  const plane = Math.max(0, ...planes.map(({ plane }) => plane));
-  const tilesStep = 18 * plane + Math.max(0, ...planes.map(({ sums }) => sums)) + 64;
-  const tilesScratch = planes.length > 0 ? allocate(threads * tilesStep) : 0;
+  const plane = Math.max(0, ...tiled.map(({ plane }) => plane));
+  const tilesStep = 64 +
+    Math.max(0, ...tiled.map(({ planes, sums }) => 2 * planes * plane + sums));
+  const tilesScratch = tiled.length > 0 ? allocate(threads * tilesStep) : 0;
   type DenseMemory = Extract<typeof memory[number], { activated: number }>;
   type ConvMemory = Exclude<typeof memory[number], DenseMemory>;
   const convs = geometry.flatMap(({ block, conv }, b) =>
@@ -426,7 +429,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
       c.outWidth * c.columns * 4,
       c.columns * 4,
       ...activation(block),
-      ...[0, tilesScratch, tilesStep, plane, plane, zeros],
+      ...[0, tilesScratch, tilesStep, plane, zeros],
     ]);
   const window = (c: typeof convs[number]["c"]): Word[] => [
     ...[c.ph, c.pw, c.py, c.px, c.poolTop, c.poolLeft, c.poolHeight, c.poolWidth],
@@ -536,13 +539,13 @@ export function plan(network: Network, options: PlanOptions): Plan {
   }
   const transforms = (first: number, backward: boolean): Stage => {
     const kernels: Record32[] = [];
-    const add = (from: number, rows: number, panels: number, to: number) => {
-      kernels.push(record("transformWeights", first, panels, [from, rows, panels, to]));
+    const add = (from: number, rows: number, panels: number, to: number, taps: number) => {
+      kernels.push(record("transformWeights", first, panels, [from, rows, panels, to, taps]));
       first += panels;
     };
     for (const { c, m, p } of convs.filter(({ c }) => c.winograd)) {
-      add(p.kernel, c.inStride, c.columns / 8, m.transformed);
-      if (backward) add(m.turned, c.columns, c.inStride / 8, m.turnedTransformed);
+      add(p.kernel, c.inStride, c.columns / 8, m.transformed, c.kh);
+      if (backward) add(m.turned, c.columns, c.inStride / 8, m.turnedTransformed, c.kh);
     }
     return { images: false, count: first, range: 0, kernels };
   };
@@ -635,7 +638,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         ...[c.kh, c.kw * c.inStride, c.paddedWidth * c.inStride * 4],
         ...[c.outHeight, c.outWidth, c.columns / 8],
         ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, dRow, dStep, m.parts, m.partBytes],
-        ...(c.winograd ? [tilesScratch, tilesStep, plane, plane, 18 * plane] : [packs, packStep]),
+        ...(c.winograd ? [tilesScratch, tilesStep, plane] : [packs, packStep]),
       ]),
     ];
     if (b > 0) {
@@ -653,7 +656,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
         ...[previous.m.gradient, c.inHeight * c.inWidth * c.inStride * 4],
         ...[c.inWidth * c.inStride * 4, c.inStride * 4, 0],
         [0],
-        ...[m.scratchStep, tilesScratch, tilesStep, plane, plane, zeros],
+        ...[m.scratchStep, tilesScratch, tilesStep, plane, zeros],
       ]));
       if (previous.block.norm) kernels.push(sums(previous));
     }

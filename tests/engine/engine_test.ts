@@ -100,6 +100,44 @@ for (const relaxed of [true, false]) {
   });
 }
 
+Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves products", async () => {
+  for (const size of [2, 3]) {
+    // Even images; odd ones and other windows are among the drawn networks.
+    for (const [height, width, channels, filters, rows] of [[8, 8, 16, 32, 5], [2, 6, 5, 9, 7]]) {
+      const conv = (name: string, filters: number, size: number) => ({
+        ...{ kind: "conv2d", name, filters, kernelSize: [size, size], strides: [1, 1] },
+        ...{ padding: "same", bias: true },
+      });
+      const network = {
+        ...{ input: [height, width, 3], loss: "meanAbsoluteError" },
+        layers: [
+          ...[conv("first", channels, 2), { kind: "relu" }, conv("second", filters, size)],
+          ...[{ kind: "leakyRelu", alpha: 0.3 }, { kind: "flatten" }],
+          { kind: "dense", name: "last", units: 2, bias: true },
+        ],
+      } as Network;
+      const rng = random(5, "winograd", size, height);
+      const engine = await Engine.compile(network, {
+        ...{ batch: rows, threads: 2, keepGradients: true },
+      });
+      try {
+        const weights = drawWeights(engine.weights(), rng);
+        engine.setWeights(weights);
+        const { images, labels } = drawBatch(network, rows, rng);
+        const expected = pass(network, weights, dividedBy255(images), labels, { key: [1, 2] });
+        const what = `${size}x${size} over ${height}x${width}`;
+        close(`${what}: predict`, await engine.predict(images), expected.outputs);
+        await engine.step(images, labels, [1, 2]);
+        for (const [name, { data }] of engine.gradients()) {
+          close(`${what}: ${name}`, data, expected.gradients.get(name)!);
+        }
+      } finally {
+        await engine.close();
+      }
+    }
+  }
+});
+
 Deno.test("Engine lets kernels decay as AdamW does, and nothing else", async () => {
   const network = drawNetwork(random(11, "network", 2));
   const rng = random(8, "decay");
