@@ -17,8 +17,12 @@ export const tableColumns = {
   face_location: "float64[]?",
 } as const;
 
-/** What faces add: where the face was, in pixels of the upright photo, and where its PNG lies. */
+/**
+ * What faces add: the photo's row in the table, where the face was, in pixels of the upright photo,
+ * and where its PNG lies.
+ */
 const faceColumns = {
+  photo: "int32",
   box_x: "float64",
   box_y: "float64",
   box_width: "float64",
@@ -71,9 +75,9 @@ export function shardName(index: number): string {
   return `faces-${String(index).padStart(5, "0")}.tar`;
 }
 
-/** Name of a face's PNG in its shard. */
-export function pngName(row: number): string {
-  return `${String(row).padStart(7, "0")}.png`;
+/** Name of a face's PNG in its shard: its photo's row in the table, whatever became of the others. */
+export function pngName(photo: number): string {
+  return `${String(photo).padStart(7, "0")}.png`;
 }
 
 /** An artifact `faces`, its crops read when asked for. */
@@ -129,7 +133,7 @@ export async function mapFaces(
         shard = row.shard;
         writer = new TarWriter(join(output, shard));
       }
-      const { offset, size } = writer!.add(pngName(rows.length), png);
+      const { offset, size } = writer!.add(pngName(row.photo), png);
       rows.push({ ...row, offset, size });
       context.progress.advance();
     }

@@ -36,14 +36,19 @@ export async function crop(image: Image, box: Box, options: CropOptions): Promis
     );
   }
   const data = new Uint8Array(side * side * 3);
+  // What lies within the photo is copied row by row, what lies beside it pixel by pixel.
+  const left = Math.min(side, Math.max(0, -x));
+  const right = Math.min(side, Math.max(left, image.width - x));
   for (let row = 0; row < side; row++) {
     const from = clamp(y + row, image.height) * image.width;
-    let to = row * side * 3;
+    const to = row * side;
+    const within = image.data.subarray((from + x + left) * 3, (from + x + right) * 3);
+    data.set(within, (to + left) * 3);
     for (let column = 0; column < side; column++) {
+      if (column === left) column = right;
+      if (column === side) break;
       const pixel = (from + clamp(x + column, image.width)) * 3;
-      data[to++] = image.data[pixel];
-      data[to++] = image.data[pixel + 1];
-      data[to++] = image.data[pixel + 2];
+      data.set(image.data.subarray(pixel, pixel + 3), (to + column) * 3);
     }
   }
   const size = options.maxSize;

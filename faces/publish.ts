@@ -35,6 +35,7 @@ export async function publishFaces(
     for (const { row, box, score, offset, size } of shard.faces) {
       faces.push({
         ...rows[row],
+        photo: row,
         box_x: box.x,
         box_y: box.y,
         box_width: box.width,
@@ -66,6 +67,6 @@ function noCounts(): FaceCounts {
   return {
     photos: 0,
     faces: 0,
-    problems: { missing: 0, unreadable: 0, no_face: 0, several_faces: 0 },
+    problems: { missing: 0, unreadable: 0, crashed: 0, no_face: 0, several_faces: 0 },
   };
 }

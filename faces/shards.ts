@@ -20,7 +20,7 @@ export interface ShardFace {
 /** What is to be said of a photo; `several_faces` is used all the same. */
 export interface Problem {
   readonly row: number;
-  readonly problem: "missing" | "unreadable" | "no_face" | "several_faces";
+  readonly problem: "missing" | "unreadable" | "crashed" | "no_face" | "several_faces";
   readonly detail: string;
 }
 
@@ -46,22 +46,18 @@ export async function readShard(folder: string, index: number): Promise<Shard | 
 export class ShardWriter implements Disposable {
   readonly #folder: string;
   readonly #index: number;
-  readonly #firstFace: number;
   readonly #tar: TarWriter;
   readonly #faces: ShardFace[] = [];
   readonly #problems: Problem[] = [];
 
-  /** @param firstFace number of faces in the shards before, by which the PNGs are named */
-  constructor(folder: string, index: number, firstFace: number) {
+  constructor(folder: string, index: number) {
     this.#folder = folder;
     this.#index = index;
-    this.#firstFace = firstFace;
     this.#tar = new TarWriter(join(folder, shardName(index)));
   }
 
   add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
-    const name = pngName(this.#firstFace + this.#faces.length);
-    const { offset, size } = this.#tar.add(name, png);
+    const { offset, size } = this.#tar.add(pngName(face.row), png);
     this.#faces.push({ ...face, offset, size });
   }
 

@@ -32,11 +32,13 @@ export const faces = defineKind({
   kind: "faces",
   summary: "Cropped faces as PNG in a few tar shards, with their boxes",
   files: {
-    "faces-NNNNN.tar": "PNG crops, named by their row in faces.parquet",
-    "faces.parquet": "the table's columns, box_x, box_y, box_width, box_height (pixels of the " +
-      "upright photo), score, shard, offset, size (of the PNG in the shard)",
-    "problems.csv": "dataset, full_path, problem, detail: photos that are missing, unreadable or " +
-      "show no_face, and those with several_faces, of which one is used",
+    "faces-NNNNN.tar": "PNG crops, named by their photo's row in the table",
+    "faces.parquet":
+      "the table's columns, photo (its row in the table), box_x, box_y, box_width, " +
+      "box_height (pixels of the upright photo), score, shard, offset, size (of the PNG in the shard)",
+    "problems.csv": "dataset, full_path, problem, detail: photos that are missing or unreadable, " +
+      "that crashed the process which read them, that show no_face, and those with several_faces, " +
+      "of which one is used",
     "preprocessing.json": "detector, crop and all else that turned a photo into a crop",
     "summary.json": "counts",
   },

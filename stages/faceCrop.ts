@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import type { TableRow } from "../faces/artifact.ts";
-import { openDetector } from "../faces/detect.ts";
+import type { CutOpening } from "../faces/cutWorker.ts";
 import {
   defaultInputSizes,
   defaultMinConfidence,
@@ -11,7 +12,7 @@ import {
 } from "../faces/detectors.ts";
 import type { Known } from "../faces/find.ts";
 import type { CropPreprocessing } from "../faces/preprocessing.ts";
-import type { Shard, ShardWriter } from "../faces/shards.ts";
+import type { Shard } from "../faces/shards.ts";
 import { type Artifact, defineStage, pathParam, type StageContext } from "../runner/stage.ts";
 import { archives, faces, table } from "./artifacts.ts";
 
@@ -19,6 +20,7 @@ import { archives, faces, table } from "./artifacts.ts";
 const meaning = {
   missing: "that are not in the archives",
   unreadable: "that cannot be decoded",
+  crashed: "that crashed the processes which read them",
   no_face: "without a face where the labelled one should be",
   several_faces: "with several faces, of which the one that agrees best with the data set is used",
 };
@@ -73,8 +75,8 @@ export default defineStage({
       "Photos in a shard. A run that was interrupted does at most one shard again",
     ),
     workers: z.int().min(0).default(0).describe(
-      "Workers that find faces at the same time. 0 takes one a core, up to 4. Does not change " +
-        "the result",
+      "Processes that find faces at the same time. 0 takes one a core, as far as memory allows. " +
+        "Does not change the result",
     ),
   }),
   unaffecting: ["workers"],
@@ -85,6 +87,7 @@ export default defineStage({
     const { readTable } = await import("../faces/artifact.ts");
     const { publishFaces } = await import("../faces/publish.ts");
     const { readShard } = await import("../faces/shards.ts");
+    const { shardCount } = await import("../faces/cutShards.ts");
     const { detector: name, margin, maxSize, shardSize } = params;
     const preprocessing: CropPreprocessing = {
       detector: {
@@ -100,13 +103,19 @@ export default defineStage({
     const rows = await readTable(table.path);
 
     // Shards that an earlier attempt finished, then the others.
-    const shards: Shard[] = [];
-    for (let shard; (shard = await readShard(context.scratch, shards.length));) shards.push(shard);
-    const workers = params.workers || Math.min(4, navigator.hardwareConcurrency);
-    await cutRest(rows, shards, { archives, preprocessing, shardSize, workers }, context);
+    const shards: (Shard | undefined)[] = [];
+    const count = shardCount({ photos: rows.length, shardSize });
+    while (shards.length < count) shards.push(await readShard(context.scratch, shards.length));
+    const opening: CutOpening = {
+      detector: preprocessing.detector,
+      crop: preprocessing.crop,
+      ...usesTensorFlow(name) ? { backend: context.compute as Backend } : {},
+    };
+    await cutRest(rows, shards, { archives, opening, shardSize, workers: params.workers }, context);
 
     const output = context.outputs.faces;
-    const counts = await publishFaces(context.scratch, output, rows, shards, preprocessing);
+    const whole = shards as Shard[]; // all are there now
+    const counts = await publishFaces(context.scratch, output, rows, whole, preprocessing);
     const problems = (Object.keys(meaning) as (keyof typeof meaning)[])
       .filter((problem) => counts.problems[problem] > 0)
       .map((problem) => `Photos ${meaning[problem]}: ${counts.problems[problem]}`);
@@ -137,71 +146,53 @@ async function digestOf(path: string): Promise<string> {
   }
 }
 
-/** Cuts out the faces of the rows that come after the shards which are there, and adds theirs. */
+/** Makes the shards that are not there yet, and puts them in their places. */
 async function cutRest(
   rows: readonly TableRow[],
-  shards: Shard[],
-  { archives, preprocessing, shardSize, workers }: {
+  shards: (Shard | undefined)[],
+  { archives, opening, shardSize, workers }: {
     archives: Artifact;
-    preprocessing: CropPreprocessing;
+    opening: CutOpening;
     shardSize: number;
     workers: number;
   },
   context: StageContext,
 ): Promise<void> {
-  let row = Math.min(rows.length, shards.length * shardSize);
-  let faceCount = shards.reduce((sum, { faces }) => sum + faces.length, 0);
-  context.progress.start(rows.length, "photos", row);
-  if (row === rows.length) return;
-
+  const { crewSize } = await import("../faces/crew/crew.ts");
+  const { cutShards, shardRows } = await import("../faces/cutShards.ts");
   const { openArchives } = await import("./archives.ts");
-  const { inOrder } = await import("../faces/inOrder.ts");
-  const { cutLabelled } = await import("../faces/labelled.ts");
-  const { openNetworks } = await import("../faces/pool.ts");
-  const { ShardWriter: Writer } = await import("../faces/shards.ts");
+  const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
+  const left = missing.reduce((sum, index) => {
+    const [from, to] = shardRows({ photos: rows.length, shardSize }, index);
+    return sum + to - from;
+  }, 0);
+  context.progress.start(rows.length, "photos", rows.length - left);
+  if (left === 0) return;
+
   using photos = await openArchives(archives);
   const layouts = new Map(photos.datasets.map(({ name, layout }) => [name, layout]));
-  const detector = await openDetector(
-    preprocessing.detector.name,
-    preprocessing.detector,
-    (name, options) => {
-      const backend = usesTensorFlow(name) ? context.compute as Backend : undefined;
-      return openNetworks({ backend, name, options }, workers);
+  const made = cutShards(
+    {
+      folder: context.scratch,
+      shardSize,
+      photos: rows.length,
+      photo(row) {
+        const { dataset, full_path } = rows[row];
+        const place = photos.find(dataset, full_path);
+        return place && {
+          file: join(archives.path, place.tar),
+          offset: place.offset,
+          size: place.size,
+          known: knownPlace(rows[row], layouts.get(dataset) === "crop"),
+        };
+      },
+      opening,
+      workers: workers || crewSize(left, 32),
     },
+    missing,
+    context,
   );
-  let shard: ShardWriter | undefined;
-  try {
-    // Twice as many photos as workers, so that some are decoded while others are searched.
-    const outcomes = inOrder(rows.slice(row), 2 * workers, async (photo) => {
-      const bytes = photos.read(photo.dataset, photo.full_path);
-      if (!bytes) return { problem: "missing", detail: "the archive has no such file" } as const;
-      const known = knownPlace(photo, layouts.get(photo.dataset) === "crop");
-      return await cutLabelled(bytes, known, detector, preprocessing.crop);
-    });
-    for await (const outcome of outcomes) {
-      context.signal.throwIfAborted();
-      shard ??= new Writer(context.scratch, shards.length, faceCount);
-      if ("problem" in outcome) {
-        shard.problem({ row, ...outcome });
-      } else {
-        shard.add({ row, box: outcome.box, score: outcome.score }, outcome.png);
-        faceCount++;
-        if (outcome.found > 1) {
-          const detail = `${outcome.found} found; the one that agrees best is used`;
-          shard.problem({ row, problem: "several_faces", detail });
-        }
-      }
-      row++;
-      context.progress.advance();
-      if (row % shardSize === 0 || row === rows.length) {
-        shards.push(await shard.finish());
-        shard = undefined;
-      }
-    }
-  } finally {
-    shard?.[Symbol.dispose]();
-    detector.close();
-  }
+  for await (const { index, shard } of made) shards[index] = shard;
 }
 
 /**

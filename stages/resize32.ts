@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
+import type { ScaleOpening, ScaleTask } from "../faces/scaleWorker.ts";
 import { defineStage } from "../runner/stage.ts";
 import { dataset, faces } from "./artifacts.ts";
 
@@ -13,13 +14,18 @@ export default defineStage({
       "Width and height of the images in pixels; the report's networks take 32. Scaled with " +
         "Lanczos's filter (a = 3), widened when it reduces, so that nothing is skipped",
     ),
+    workers: z.int().min(0).default(0).describe(
+      "Processes that scale faces at the same time. 0 takes one a core, as far as memory allows. " +
+        "Does not change the result",
+    ),
   }),
-  async run({ faces: input }, { size }, context) {
-    const { decode } = await import("../faces/decode.ts");
+  unaffecting: ["workers"],
+  async run({ faces: input }, { size, workers: wanted }, context) {
+    const { crewSize, openCrew } = await import("../faces/crew/crew.ts");
     const { inOrder } = await import("../faces/inOrder.ts");
-    const { openFaces } = await import("../faces/artifact.ts");
+    const { openFaces, pngName } = await import("../faces/artifact.ts");
     const { readCropPreprocessing, writePreprocessing } = await import("../faces/preprocessing.ts");
-    const { fit, kernel, toTensor } = await import("../faces/resize.ts");
+    const { fit, kernel } = await import("../faces/resize.ts");
     const { NpyWriter } = await import("../formats/npy.ts");
     const { writeParquet } = await import("../formats/parquet.ts");
     const output = context.outputs.dataset;
@@ -27,17 +33,27 @@ export default defineStage({
     using faces = await openFaces(input.path);
     const { rows } = faces;
     context.progress.start(rows.length, "faces");
+    const module = new URL("../faces/scaleWorker.ts", import.meta.url);
+    const opening: ScaleOpening = { folder: input.path, size };
+    const workers = wanted || crewSize(rows.length, 500);
+    await using crew = openCrew<ScaleTask, null>({ module, opening, workers }, context.signal);
     using images = new NpyWriter(join(output, "images.npy"), "uint8", [size, size, 3]);
-    // A bounded number of crops is in memory, decoded on sharp's threads.
-    const tensors = inOrder(
-      rows,
-      16,
-      async (row) => await toTensor(await decode(faces.png(row)), size),
-    );
-    for await (const tensor of tensors) {
+    const scaled = inOrder(batches(rows, 16), 4 * workers, async (batch) => {
+      const places = batch.map(({ shard, offset, size }) => ({ shard, offset, size }));
+      return { batch, result: await crew.ask(places) };
+    });
+    for await (const { batch, result } of scaled) {
       context.signal.throwIfAborted();
-      images.write(Uint8Array.from(tensor)); // [size, size, 3]; sharp's Buffer as plain bytes
-      context.progress.advance();
+      if ("died" in result) {
+        const [first, last] = [batch[0], batch.at(-1)!].map(({ photo }) => pngName(photo));
+        throw new Error(
+          `Cannot scale the faces ${first} to ${last} of "${input.path}": the process that read ` +
+            `them died, and so did another (${result.died}). Are they damaged? Make them again: ` +
+            `--force ${input.stage}.`,
+        );
+      }
+      images.write(result.bytes); // [batch, size, size, 3]
+      context.progress.advance(batch.length);
     }
     images.close();
 
@@ -55,3 +71,7 @@ export default defineStage({
     });
   },
 });
+
+function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
+}

@@ -9,7 +9,7 @@ Deno.test("readShard() believes a finished shard and nothing less", async () => 
   const folder = await Deno.makeTempDir();
   assert.equal(await readShard(folder, 0), undefined);
 
-  using writer = new ShardWriter(folder, 0, 10);
+  using writer = new ShardWriter(folder, 0);
   writer.add({ row: 12, box, score: 0.5 }, new Uint8Array([1, 2, 3]));
   writer.problem({ row: 13, problem: "no_face", detail: "none" });
   assert.equal(await readShard(folder, 0), undefined);
@@ -28,7 +28,7 @@ Deno.test("readShard() believes a finished shard and nothing less", async () => 
 
 Deno.test("publishShard() leaves the shard where it was as well", async () => {
   const folder = await Deno.makeTempDir(), output = await Deno.makeTempDir();
-  using writer = new ShardWriter(folder, 3, 0);
+  using writer = new ShardWriter(folder, 3);
   await writer.finish();
   await publishShard(folder, 3, output);
   assert.deepEqual(

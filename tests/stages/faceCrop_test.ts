@@ -90,7 +90,7 @@ Deno.test("faceCrop lists what is missing or damaged, and goes on", async () => 
   const counts = {
     photos: 6,
     faces: 2,
-    problems: { missing: 1, unreadable: 3, no_face: 0, several_faces: 0 },
+    problems: { missing: 1, unreadable: 3, crashed: 0, no_face: 0, several_faces: 0 },
   };
   assert.deepEqual(summary, { ...counts, datasets: { photos: counts } });
   assert.ok(context.warnings.some((warning) => warning.includes("that cannot be decoded: 3,")));
@@ -108,7 +108,7 @@ Deno.test("faceCrop says so when no photo has a face", async () => {
   );
 });
 
-Deno.test("faceCrop's shards are tars of PNGs, named by their rows", async () => {
+Deno.test("faceCrop's shards are tars of PNGs, named by their photos", async () => {
   using context = testContext(faceCrop);
   const photos = await gradients(5);
   photos[1].bytes = new Uint8Array();
@@ -122,8 +122,9 @@ Deno.test("faceCrop's shards are tars of PNGs, named by their rows", async () =>
   }
   assert.deepEqual(
     found,
-    faces.rows.map(({ shard, offset }, i) => [shard, `000000${i}.png`, offset]),
+    faces.rows.map(({ shard, offset, photo }) => [shard, `000000${photo}.png`, offset]),
   );
+  assert.deepEqual(faces.rows.map(({ photo }) => photo), [0, 2, 3, 4]);
   assert.deepEqual(found.map(([shard]) => shard.slice(10, 11)), ["0", "1", "1", "2"]);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openFaces } from "../../faces/artifact.ts";
+import sharp from "sharp";
+import { mapFaces, openFaces } from "../../faces/artifact.ts";
 import { decode } from "../../faces/decode.ts";
 import { readPreprocessing } from "../../faces/preprocessing.ts";
 import { toTensor } from "../../faces/resize.ts";
@@ -60,6 +61,48 @@ Deno.test("resize32 takes another size, and preprocessing.json says which", asyn
   });
 });
 
+Deno.test("resize32's result does not depend on the number of workers", async () => {
+  using cropping = await croppedGradients(70);
+  const results = [];
+  for (const workers of [1, 2, 3]) {
+    using context = testContext(resize32);
+    await context.run({ faces: cropping.artifact("faces") }, { workers });
+    results.push(await Deno.readFile(join(context.outputs.dataset, "images.npy")));
+  }
+  assert.deepEqual(results[1], results[0]);
+  assert.deepEqual(results[2], results[0]);
+  assert.deepEqual(resize32.unaffecting, ["workers"]);
+});
+
+Deno.test("resize32 scales faces that are no plain PNG, and names a face that it cannot read", async () => {
+  using cropping = await croppedGradients(3);
+  using other = testContext(faceCrop);
+  // As a stage from outside may make them.
+  const change = (png: Uint8Array) => sharp(png).ensureAlpha().png().toBuffer();
+  await mapFaces(cropping.outputs.faces, other.outputs.faces, other, "alpha", change);
+  const results = [];
+  for (const faces of [cropping.artifact("faces"), other.artifact("faces")]) {
+    using context = testContext(resize32);
+    await context.run({ faces });
+    results.push(await Deno.readFile(join(context.outputs.dataset, "images.npy")));
+  }
+  assert.deepEqual(results[1], results[0]);
+
+  using faces = await openFaces(other.outputs.faces);
+  const shard = join(other.outputs.faces, faces.rows[1].shard);
+  const bytes = await Deno.readFile(shard);
+  bytes.fill(0, faces.rows[1].offset, faces.rows[1].offset + 8);
+  await Deno.writeFile(shard, bytes);
+  using context = testContext(resize32);
+  await assert.rejects(
+    context.run({ faces: other.artifact("faces") }),
+    new RegExp(
+      `Cannot scale the face at byte ${faces.rows[1].offset} of ".*faces-00000\\.tar": ` +
+        "Cannot decode the picture: it is no picture that is known\\. Make the faces again",
+    ),
+  );
+});
+
 Deno.test("resize32 stops when it is interrupted", async () => {
   using cropping = await croppedGradients(40);
   const controller = new AbortController();
@@ -68,5 +111,5 @@ Deno.test("resize32 stops when it is interrupted", async () => {
     onAdvance: () => controller.abort(new Error("interrupted")),
   });
   await assert.rejects(context.run({ faces: cropping.artifact("faces") }), /interrupted/);
-  assert.equal(context.done.items, 1);
+  assert.equal(context.done.items, 16);
 });

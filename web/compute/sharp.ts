@@ -3,10 +3,10 @@
 /// <reference lib="esnext" />
 /**
  * Stands in for sharp where the page computes: the few of its functions that finding faces and
- * cutting them out calls, on the browser's decoder and on `resample.ts`. So the page runs the very
+ * cutting them out calls, on the browser's decoder and on `faces/resample.ts`. So the page runs the very
  * modules of training and serving.
  */
-import { type Kernel, type Pixels, resample } from "./resample.ts";
+import { type Kernel, type Pixels, resample } from "../../faces/resample.ts";
 
 interface RawOptions {
   readonly raw?: { readonly width: number; readonly height: number; readonly channels: 3 };

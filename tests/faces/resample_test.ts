@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import sharp from "sharp";
-import { type Kernel, resample } from "../../web/compute/resample.ts";
-import { drawnFace } from "./fixture.ts";
+import { type Kernel, resample } from "../../faces/resample.ts";
+import { drawnFace } from "../serving/fixture.ts";
 
 /** A drawn face of some size, as bytes. */
 async function face(size: number): Promise<Uint8Array> {

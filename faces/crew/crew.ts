@@ -1,0 +1,141 @@
+/**
+ * A crew of workers that share tasks. Each is a process of its own, not a thread: native code that
+ * crashes, and a heap that is full, end the process they are in, and with it every thread.
+ *
+ * A worker has one task in hand and others waiting, so that it is known which one it died of. It is
+ * replaced, and the task given out once more; the second worker that dies of it is the last one.
+ */
+import { type Member, type Reply, startMember, type WorkerKind } from "./member.ts";
+
+/** What became of a task. */
+export type Result<Answer> =
+  | { readonly answer: Answer; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** Two workers died of it; how, in words. */
+  | { readonly died: string };
+
+/** Workers that share tasks. */
+export interface Crew<Task, Answer> extends AsyncDisposable {
+  /**
+   * Has a task done by one of the workers, in the order of asking.
+   * @throws what the worker threw; if workers do not start; if the signal was aborted
+   */
+  ask(task: Task): Promise<Result<Answer>>;
+  /** How many times a worker died and was replaced. */
+  readonly replaced: number;
+}
+
+interface Job {
+  readonly task: unknown;
+  readonly promise: PromiseWithResolvers<Result<unknown>>;
+  deaths: number;
+}
+
+/** Tasks that a worker has: one in hand, the others so that it need not wait for the next. */
+const DEPTH = 3;
+/** Workers that may die one after the other, without an answer from any, before all is given up. */
+const HOPELESS = 6;
+
+/**
+ * Opens a crew: one worker now, the others when there is work for them.
+ * @param signal when it aborts, the workers end at once, and what was asked fails with its reason
+ */
+export function openCrew<Task, Answer>(
+  kind: WorkerKind & { readonly workers: number },
+  signal?: AbortSignal,
+): Crew<Task, Answer> {
+  const pending: Job[] = [];
+  const posts: Post[] = [];
+  let failure: Error | undefined;
+  let replaced = 0, inARow = 0;
+
+  /** A worker's place, which outlives the workers that take it. */
+  class Post {
+    readonly jobs: Job[] = [];
+    #ready = false;
+    member: Member = this.#start();
+
+    #start(): Member {
+      this.#ready = false;
+      return startMember(kind, {
+        reply: (reply, bytes) => this.#reply(reply, bytes),
+        died: (how) => this.#died(how),
+      });
+    }
+
+    take(): void {
+      if (!this.#ready) return;
+      while (this.jobs.length < DEPTH && pending.length > 0) {
+        const job = pending.shift()!;
+        this.jobs.push(job);
+        this.member.send(job.task);
+      }
+    }
+
+    #reply(reply: Reply, bytes: Uint8Array<ArrayBuffer>): void {
+      if ("error" in reply) {
+        const error = new Error(reply.error);
+        error.stack = reply.stack;
+        if (this.#ready) this.jobs.shift()!.promise.reject(error);
+        else return fail(error);
+      } else if ("ready" in reply) {
+        this.#ready = true;
+      } else {
+        inARow = 0;
+        this.jobs.shift()!.promise.resolve({ answer: reply.answer, bytes });
+      }
+      this.take();
+    }
+
+    #died(how: string): void {
+      const jobs = this.jobs.splice(0);
+      if (jobs.length > 0 && ++jobs[0].deaths === 2) jobs.shift()!.promise.resolve({ died: how });
+      pending.unshift(...jobs);
+      if (++inARow >= HOPELESS || !this.#ready && inARow > 1) {
+        return fail(new Error(`Cannot go on: workers die one after the other (${how}).`));
+      }
+      replaced++;
+      this.member = this.#start();
+    }
+  }
+
+  function fail(error: Error): void {
+    failure ??= error;
+    const left = [...pending.splice(0), ...posts.flatMap(({ jobs }) => jobs.splice(0))];
+    for (const { promise } of left) promise.reject(failure);
+    void close();
+  }
+  async function close(): Promise<void> {
+    signal?.removeEventListener("abort", abort);
+    await Promise.all(posts.map(({ member }) => member.close()));
+  }
+  const abort = () => fail(signal!.reason);
+  signal?.addEventListener("abort", abort);
+
+  return {
+    get replaced() {
+      return replaced;
+    },
+    async ask(task) {
+      signal?.throwIfAborted();
+      if (failure) throw failure;
+      const job: Job = { task, promise: Promise.withResolvers(), deaths: 0 };
+      pending.push(job);
+      if (posts.length < kind.workers && pending.length > 0) posts.push(new Post());
+      for (const post of posts) post.take();
+      return await job.promise.promise as Result<Answer>;
+    },
+    [Symbol.asyncDispose]: async () => {
+      fail(new Error("The workers were sent home."));
+      await close();
+    },
+  };
+}
+
+/** Memory, in bytes, that a worker should find. */
+const ROOM = 2 ** 29;
+
+/** How many workers there had better be: one a core, as far as memory and work allow. */
+export function crewSize(tasks: number, tasksEach: number): number {
+  const room = Math.floor(Deno.systemMemoryInfo().available / ROOM);
+  return Math.max(1, Math.min(navigator.hardwareConcurrency, room, Math.ceil(tasks / tasksEach)));
+}

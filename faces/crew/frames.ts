@@ -1,0 +1,75 @@
+/**
+ * Messages between processes: JSON, and bytes that travel beside it as they are.
+ *
+ *     4 bytes  length of the JSON, little-endian
+ *     4 bytes  length of the bytes
+ *     the JSON, in UTF-8; the bytes
+ */
+
+/** A message, and the bytes that belong to it. */
+export interface Frame {
+  readonly message: unknown;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+const HEADER = 8;
+/** No message and no face is larger: a length beyond it is not one of ours. */
+const MAX = 2 ** 30;
+const none = new Uint8Array();
+
+/** A frame as it travels. */
+export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(message));
+  const frame = new Uint8Array(HEADER + json.length + bytes.length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, json.length, true);
+  view.setUint32(4, bytes.length, true);
+  frame.set(json, HEADER);
+  frame.set(bytes, HEADER + json.length);
+  return frame;
+}
+
+/** The frames of a stream of bytes, however it was cut. A frame that is cut short is dropped. */
+export async function* decodeFrames(
+  stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Frame> {
+  const decoder = new TextDecoder();
+  /** What has come and makes no frame yet; joined only when it does, so that large ones stay cheap. */
+  let parts: Uint8Array<ArrayBuffer>[] = [], there = 0, wanted = HEADER;
+  for await (const part of stream) {
+    parts.push(part);
+    there += part.length;
+    if (there < wanted) continue;
+    const data = parts.length === 1 ? parts[0] : join(parts, there);
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    let at = 0;
+    wanted = HEADER;
+    while (data.length - at >= HEADER) {
+      const json = view.getUint32(at, true), bytes = view.getUint32(at + 4, true);
+      if (json > MAX || bytes > MAX) {
+        throw new Error(`Cannot read a message: it claims ${json} and ${bytes} bytes.`);
+      }
+      wanted = HEADER + json + bytes;
+      if (data.length - at < wanted) break;
+      const body = at + HEADER, end = at + wanted;
+      yield {
+        message: JSON.parse(decoder.decode(data.subarray(body, body + json))),
+        bytes: data.slice(body + json, end),
+      };
+      at = end;
+      wanted = HEADER;
+    }
+    parts = at < data.length ? [data.subarray(at)] : [];
+    there = data.length - at;
+  }
+}
+
+function join(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

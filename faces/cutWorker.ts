@@ -1,0 +1,53 @@
+/** A worker that cuts the labelled face out of one photo after the other: see `crew/crew.ts`. */
+import type { Backend } from "../compute/resolve.ts";
+import { RandomAccess } from "../formats/randomAccess.ts";
+import type { CropOptions } from "./crop.ts";
+import { serve } from "./crew/serve.ts";
+import { openDetector } from "./detect.ts";
+import type { DetectorName, DetectorOptions } from "./detectors.ts";
+import type { Known } from "./find.ts";
+import { type Cut, cutLabelled, type Trouble } from "./labelled.ts";
+
+/** What it is opened with. */
+export interface CutOpening {
+  readonly detector: DetectorOptions & { readonly name: DetectorName };
+  readonly crop: CropOptions;
+  /** Where the detector's network computes, if it has one. */
+  readonly backend?: Backend;
+}
+
+/** A photo: bytes of an archive, and where the data set says that the face is. */
+export interface CutTask {
+  readonly file: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly known?: Known;
+}
+
+/** What became of it; a face's PNG travels as bytes. */
+export type CutAnswer = Trouble | Omit<Cut, "png">;
+
+/** No photo's file is larger: memory stays bounded, whatever an archive claims. */
+const MAX_BYTES = 2 ** 28;
+
+await serve<CutOpening, CutTask, CutAnswer>(async ({ detector: options, crop, backend }) => {
+  const { default: sharp } = await import("sharp");
+  // One photo at a time: the cores are for other workers, and nothing is asked for twice.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  if (backend) await (await import("../compute/mod.ts")).openBackend(backend);
+  const detector = await openDetector(options.name, options);
+  const archives = new Map<string, RandomAccess>();
+  return async ({ file, offset, size, known }) => {
+    if (size > MAX_BYTES) {
+      const detail = `its file has ${size} bytes, more than the ${MAX_BYTES} that are taken`;
+      return { answer: { problem: "unreadable", detail } };
+    }
+    if (!archives.has(file)) archives.set(file, new RandomAccess(file));
+    const photo = archives.get(file)!.read(offset, size);
+    const outcome = await cutLabelled(photo, known, detector, crop);
+    if ("problem" in outcome) return { answer: outcome };
+    const { png, ...answer } = outcome;
+    return { answer, bytes: png };
+  };
+});

@@ -1,0 +1,142 @@
+/**
+ * PNG of one kind: RGB, 8 bits a channel, not interlaced, which every tool opens. Written and read
+ * here in a third of the time that a general library takes, which counts with hundreds of thousands of
+ * small pictures. Other kinds are for others to read.
+ * Format: https://www.w3.org/TR/png-3/
+ */
+import { Buffer } from "node:buffer";
+import { crc32, deflateSync, inflateSync } from "node:zlib";
+
+/** RGB bytes, [height, width, 3]. */
+export interface Rgb {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** After the signature: IHDR's length, name, 13 bytes and checksum. */
+const AFTER_HEADER = 8 + 8 + 13 + 4;
+/** Bits, colour type, compression, filter, interlacing: 8-bit RGB. */
+const KIND = [8, 2, 0, 0, 0];
+/** Chunks that say nothing of the colours: resolution, words, the date. */
+const PLAIN = new Set(["pHYs", "tEXt", "iTXt", "zTXt", "tIME"]);
+/** Larger ones, 192 MB in memory, are left to others as well. */
+const MAX_PIXELS = 64e6;
+/** zlib's: beyond it files become 5 % smaller and take twice as long. */
+const LEVEL = 2;
+
+/**
+ * A picture as a PNG, lossless. Each row is stored as its difference from the one above, which makes
+ * photos a third smaller; choosing the best of PNG's filters row by row would save 4 % more.
+ */
+export function encodePng({ data, width, height }: Rgb): Uint8Array<ArrayBuffer> {
+  const stride = width * 3;
+  const rows = new Uint8Array((stride + 1) * height);
+  rows[0] = 1; // the first row: differences from the pixel to the left
+  for (let i = 0; i < stride; i++) rows[1 + i] = i < 3 ? data[i] : data[i] - data[i - 3];
+  for (let y = 1, to = stride + 1; y < height; y++) {
+    rows[to++] = 2;
+    for (let i = y * stride, end = i + stride; i < end; i++) {
+      rows[to++] = data[i] - data[i - stride];
+    }
+  }
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set(KIND, 8);
+  const parts = [
+    Uint8Array.from(SIGNATURE),
+    ...chunk("IHDR", header),
+    ...chunk("IDAT", deflateSync(rows, { level: LEVEL })),
+    ...chunk("IEND", new Uint8Array()),
+  ];
+  const png = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (png.set(part, at), at + part.length), 0);
+  return png;
+}
+
+/** @returns undefined if it is no PNG of this kind, or damaged: a general decoder says what it is */
+export function decodePng(bytes: Uint8Array): Rgb | undefined {
+  if (bytes.length < AFTER_HEADER || SIGNATURE.some((byte, i) => bytes[i] !== byte)) return;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const packed: Uint8Array[] = [];
+  let width = 0, height = 0;
+  for (let at = 8;;) {
+    if (at + 12 > bytes.length) return;
+    const length = view.getUint32(at), end = at + 8 + length;
+    if (end + 4 > bytes.length) return;
+    if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) return;
+    const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const data = bytes.subarray(at + 8, end);
+    at = end + 4;
+    if (name === "IHDR") {
+      if (length !== 13 || KIND.some((byte, i) => data[8 + i] !== byte)) return;
+      [width, height] = [view.getUint32(16), view.getUint32(20)];
+      if (width * height > MAX_PIXELS) return;
+    } else if (name === "IDAT") packed.push(data);
+    else if (name === "IEND") break;
+    else if (!PLAIN.has(name)) return;
+  }
+  const stride = width * 3, length = (stride + 1) * height;
+  let rows: Uint8Array;
+  try {
+    rows = inflateSync(packed.length === 1 ? packed[0] : Buffer.concat(packed), {
+      maxOutputLength: Math.max(1, length),
+    });
+  } catch {
+    return;
+  }
+  if (stride === 0 || rows.length !== length) return;
+  const data = new Uint8Array(stride * height);
+  for (let y = 0; y < height; y++) {
+    const from = y * (stride + 1);
+    if (!unfilter(rows[from], rows.subarray(from + 1, from + 1 + stride), data, y * stride)) return;
+  }
+  return { data, width, height };
+}
+
+/** Undoes a row's filter: `row` to `data` at `to`, below the row that ends there. */
+function unfilter(filter: number, row: Uint8Array, data: Uint8Array, to: number): boolean {
+  const stride = row.length, first = to === 0;
+  switch (filter) {
+    case 0:
+      data.set(row, to);
+      return true;
+    case 1:
+      for (let i = 0; i < stride; i++) data[to + i] = row[i] + (i < 3 ? 0 : data[to + i - 3]);
+      return true;
+    case 2:
+      if (first) data.set(row, to);
+      else for (let i = 0; i < stride; i++) data[to + i] = row[i] + data[to + i - stride];
+      return true;
+    case 3:
+    case 4:
+      for (let i = 0; i < stride; i++) {
+        const left = i < 3 ? 0 : data[to + i - 3];
+        const above = first ? 0 : data[to + i - stride];
+        const corner = i < 3 || first ? 0 : data[to + i - stride - 3];
+        data[to + i] = row[i] + (filter === 3 ? left + above >> 1 : paeth(left, above, corner));
+      }
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Of three neighbours the one that is nearest to left + above - corner. */
+function paeth(left: number, above: number, corner: number): number {
+  const guess = left + above - corner;
+  const a = Math.abs(guess - left), b = Math.abs(guess - above), c = Math.abs(guess - corner);
+  return a <= b && a <= c ? left : b <= c ? above : corner;
+}
+
+/** A chunk's parts: length and name, data, checksum. */
+function chunk(name: string, data: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
+  const head = new Uint8Array(8), tail = new Uint8Array(4);
+  new DataView(head.buffer).setUint32(0, data.length);
+  for (let i = 0; i < 4; i++) head[4 + i] = name.charCodeAt(i);
+  new DataView(tail.buffer).setUint32(0, crc32(data, crc32(head.subarray(4))));
+  return [head, data, tail];
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { type Crew, openCrew } from "../../../faces/crew/crew.ts";
+import type { Toy } from "./toyWorker.ts";
+
+const module = new URL("./toyWorker.ts", import.meta.url);
+const kind = { module, opening: {}, workers: 2 };
+
+const open = (more = {}, signal?: AbortSignal): Crew<Toy, number> =>
+  openCrew({ ...kind, ...more }, signal);
+
+Deno.test("openCrew() has tasks done by several processes, and gives each its own answer", async () => {
+  await using crew = open();
+  const asked = Array.from({ length: 50 }, (_, square) => crew.ask({ square }));
+  const results = await Promise.all(asked);
+  results.forEach((result, n) => {
+    assert.ok("answer" in result);
+    assert.deepEqual([result.answer, result.bytes.length], [n * n, n]);
+  });
+  assert.equal(crew.replaced, 0);
+});
+
+Deno.test("openCrew() replaces a worker that dies, and only the task that it died of is lost", async () => {
+  const ways = { SIGSEGV: { segfaults: true }, SIGKILL: { dies: "SIGKILL" } } as const;
+  for (const [signal, way] of Object.entries(ways)) {
+    await using crew = open();
+    const tasks: Toy[] = [1, 2, 3, 4, 5, 6].map((square) => ({ square }));
+    tasks.splice(3, 0, way);
+    const results = await Promise.all(tasks.map((task) => crew.ask(task)));
+    const died = results.splice(3, 1)[0];
+    assert.ok("died" in died && died.died.startsWith(signal), JSON.stringify(died));
+    assert.deepEqual(results.map((one) => "answer" in one && one.answer), [1, 4, 9, 16, 25, 36]);
+    assert.equal(crew.replaced, 2);
+  }
+});
+
+Deno.test("openCrew() has the task of a worker that was killed done by the next one", async () => {
+  const folder = await Deno.makeTempDir();
+  await using crew = open({ workers: 1 });
+  const worker = await crew.ask({ pid: true });
+  const waiting = [crew.ask({ waits: `${folder}/go` }), crew.ask({ square: 5 })];
+  assert.ok("answer" in worker);
+  Deno.kill(worker.answer, "SIGKILL");
+  await Deno.mkdir(`${folder}/go`);
+  const answers = await Promise.all(waiting);
+  assert.deepEqual(answers.map((one) => "answer" in one && one.answer), [0, 25]);
+  assert.equal(crew.replaced, 1);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("openCrew() survives a worker that takes all memory", async () => {
+  await using crew = open({ heap: 32 });
+  const [hog, other] = await Promise.all([crew.ask({ hog: true }), crew.ask({ square: 3 })]);
+  assert.deepEqual(hog, { died: "out of memory" });
+  assert.ok("answer" in other && other.answer === 9);
+});
+
+Deno.test("openCrew() passes on what a worker throws, and goes on", async () => {
+  await using crew = open({ workers: 1 });
+  await assert.rejects(crew.ask({ throws: "no such luck" }), /no such luck/);
+  const result = await crew.ask({ square: 2 });
+  assert.ok("answer" in result && result.answer === 4);
+});
+
+Deno.test("openCrew() gives up when workers do not start, and says why", async () => {
+  {
+    await using crew = open({ opening: { refuse: "there is no detector" } });
+    await assert.rejects(crew.ask({ square: 1 }), /there is no detector/);
+    await assert.rejects(crew.ask({ square: 1 }), /there is no detector/);
+  }
+  {
+    await using crew = open({ opening: { dead: true } });
+    await assert.rejects(
+      crew.ask({ square: 1 }),
+      /workers die one after the other \(exit code 3\)/,
+    );
+  }
+  {
+    await using crew = open({ module: new URL("./noSuchWorker.ts", import.meta.url) });
+    await assert.rejects(crew.ask({ square: 1 }), /die one after the other .*Module not found/);
+  }
+});
+
+Deno.test("openCrew() stops at once when its signal aborts", async () => {
+  const controller = new AbortController();
+  await using crew = open({}, controller.signal);
+  const asked = Array.from({ length: 20 }, (_, square) => crew.ask({ square }));
+  controller.abort(new Error("interrupted"));
+  for (const one of asked) await assert.rejects(one, /interrupted/);
+  await assert.rejects(crew.ask({ square: 1 }), /interrupted/);
+});
+
+Deno.test("a crew that is closed leaves no process behind", async () => {
+  const closing = open();
+  const asked = closing.ask({ square: 1 });
+  asked.catch(() => {});
+  await closing[Symbol.asyncDispose]();
+  await assert.rejects(asked, /sent home/);
+  // The sanitizers of deno test see to the rest: a child that still ran would fail this test.
+});

@@ -1,0 +1,11 @@
+/** Stands in for `cutWorker.ts`: "finds" the same face in each photo, and dies of the one at byte 2. */
+import { serve } from "../../faces/crew/serve.ts";
+import type { CutAnswer, CutOpening, CutTask } from "../../faces/cutWorker.ts";
+
+await serve<CutOpening, CutTask, CutAnswer>(() =>
+  Promise.resolve(({ offset }) => {
+    if (offset === 2) new Deno.UnsafePointerView(Deno.UnsafePointer.create(8n)!).getUint8();
+    const answer = { box: { x: 0, y: 0, width: 9, height: 9 }, score: 1, found: 1 };
+    return Promise.resolve({ answer, bytes: new Uint8Array([offset]) });
+  })
+);

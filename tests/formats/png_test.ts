@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import sharp from "sharp";
+import { random } from "../../compute/random.ts";
+import { decodePng, encodePng, type Rgb } from "../../formats/png.ts";
+
+/** A picture with smooth and with noisy parts. */
+function picture(width: number, height: number): Rgb {
+  const rng = random(7, "png");
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < data.length; i++) data[i] = i % 7 < 4 ? i / 50 : rng.int(256);
+  return { data, width, height };
+}
+
+const raw = ({ width, height }: Rgb) => ({ raw: { width, height, channels: 3 as const } });
+
+Deno.test("encodePng() writes what libpng reads", async () => {
+  for (const [width, height] of [[1, 1], [1, 9], [9, 1], [128, 128], [37, 211]]) {
+    const image = picture(width, height);
+    const png = encodePng(image);
+    const { format, channels, depth } = await sharp(png).metadata();
+    assert.deepEqual([format, channels, depth], ["png", 3, "uchar"]);
+    const { data, info } = await sharp(png, { failOn: "warning" }).raw()
+      .toBuffer({ resolveWithObject: true });
+    assert.deepEqual([info.width, info.height], [width, height]);
+    assert.deepEqual(Uint8Array.from(data), image.data);
+    assert.deepEqual(decodePng(png), image);
+  }
+});
+
+Deno.test("decodePng() reads what libpng writes, whatever its filters", async () => {
+  const image = picture(61, 43);
+  const smooth = { ...image, data: image.data.map((_, i) => (i % 183) * (i / 183) / 60) };
+  for (const one of [image, smooth]) {
+    for (const adaptiveFiltering of [false, true]) {
+      for (const compressionLevel of [0, 9]) {
+        const png = await sharp(one.data, raw(one)).png({ adaptiveFiltering, compressionLevel })
+          .toBuffer();
+        assert.deepEqual(decodePng(png), one);
+      }
+    }
+  }
+});
+
+Deno.test("decodePng() leaves other kinds, and what is damaged, to others", async () => {
+  const image = picture(20, 20);
+  const others = [
+    sharp(image.data, raw(image)).png({ palette: true }),
+    sharp(image.data, raw(image)).ensureAlpha().png(),
+    sharp(image.data, raw(image)).toColourspace("b-w").png(),
+    sharp(image.data, raw(image)).toColourspace("rgb16").png(),
+    sharp(image.data, raw(image)).png({ progressive: true }),
+    sharp(image.data, raw(image)).withIccProfile("p3").png(),
+    sharp(image.data, raw(image)).jpeg(),
+  ];
+  for (const other of others) assert.equal(decodePng(await other.toBuffer()), undefined);
+  const png = encodePng(image);
+  assert.equal(decodePng(new Uint8Array()), undefined);
+  for (let length = 0; length < png.length; length += 7) {
+    assert.equal(decodePng(png.subarray(0, length)), undefined);
+  }
+  for (let at = 0; at < png.length; at++) {
+    const flipped = png.slice();
+    flipped[at] ^= 0x10;
+    assert.equal(decodePng(flipped), undefined, `byte ${at}`);
+  }
+});
