@@ -5,6 +5,12 @@ export const initializers = ["glorotUniform", "glorotNormal", "heUniform", "heNo
 export type Initializer = (typeof initializers)[number];
 
 /**
+ * Ages that a distribution over ages is made of: every second year, and so far beyond those of
+ * people that a normal distribution around any of them is whole.
+ */
+export const ageBins: readonly number[] = Array.from({ length: 62 }, (_, i) => 2 * i - 12);
+
+/**
  * The dense layers of the report's gender network, named by their units. Each is followed by ReLU,
  * some also by batch normalisation and dropout.
  */

@@ -18,26 +18,11 @@ export interface ReportGenderOptions {
 
 /** An uncompiled network: [batch, size, size, 3], 0 to 1 → [batch, classes], probabilities. */
 export function reportGender(options: ReportGenderOptions): LayersModel {
-  const { size, classes, seed, dropout = 0.25, leaveOut = [] } = options;
-  const { batchNormMomentum = 0.99, initializer = "glorotUniform" } = options;
+  const { classes, seed, initializer = "glorotUniform" } = options;
   const model = sequential({
     name: "reportGender",
     layers: [
-      ...convolutionBlocks({ size, initializer, batchNormMomentum }),
-      ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
-        { units, normalise, drop },
-      ) => [
-        layers.dense({
-          name: `dense${units}`,
-          units,
-          activation: "relu",
-          kernelInitializer: initializer,
-        }),
-        ...(normalise
-          ? [layers.batchNormalization({ name: `norm${units}`, momentum: batchNormMomentum })]
-          : []),
-        ...(drop ? [layers.dropout({ name: `dropout${units}`, rate: dropout })] : []),
-      ]),
+      ...reportGenderTrunk(options),
       layers.dense({ name: "logits", units: classes, kernelInitializer: initializer }),
       // A layer of its own: the loss is computed from the logits, which is stable.
       layers.activation({ name: "probabilities", activation: "softmax" }),
@@ -45,4 +30,29 @@ export function reportGender(options: ReportGenderOptions): LayersModel {
   });
   initialise(model, seed);
   return model;
+}
+
+/** All its layers but the last: [batch, size, size, 3] → [batch, units of the last that is not left out] */
+export function reportGenderTrunk(
+  options: Omit<ReportGenderOptions, "classes" | "seed">,
+): layers.Layer[] {
+  const { size, dropout = 0.25, leaveOut = [] } = options;
+  const { batchNormMomentum = 0.99, initializer = "glorotUniform" } = options;
+  return [
+    ...convolutionBlocks({ size, initializer, batchNormMomentum }),
+    ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
+      { units, normalise, drop },
+    ) => [
+      layers.dense({
+        name: `dense${units}`,
+        units,
+        activation: "relu",
+        kernelInitializer: initializer,
+      }),
+      ...(normalise
+        ? [layers.batchNormalization({ name: `norm${units}`, momentum: batchNormMomentum })]
+        : []),
+      ...(drop ? [layers.dropout({ name: `dropout${units}`, rate: dropout })] : []),
+    ]),
+  ];
 }

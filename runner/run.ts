@@ -4,7 +4,7 @@ import { dependenciesOf } from "./dependencies.ts";
 import { explain, list, RunError, tell } from "./errors.ts";
 import { makeResult, type Ready, serve } from "./execute.ts";
 import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
-import { ancestors, type Plan, type PlannedStage, type Wire } from "./graph.ts";
+import { ancestors, type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
 import { History } from "./history.ts";
 import { lineageOf } from "./lineage.ts";
 import { short } from "./paths.ts";
@@ -245,8 +245,14 @@ class Run {
   }
 
   #inputs(stage: PlannedStage): Ready["inputs"] {
-    const open = ({ stage: id, output }: Wire) =>
-      this.#shop.store.artifact(this.#records.get(id)!, output, id);
+    const open = ({ stage: id, output }: Wire) => {
+      const { outputs } = this.#plan.stages.find((other) => other.id === id)!.stage;
+      const same = Object.keys(outputs)
+        .filter((other) => outputs[other].kind === outputs[output].kind)
+        .map((output): Wire => ({ stage: id, output }));
+      const name = wireName({ stage: id, output }, same);
+      return this.#shop.store.artifact(this.#records.get(id)!, output, name);
+    };
     return Object.fromEntries(
       Object.entries(stage.wires).map(([name, wired]) => [
         name,

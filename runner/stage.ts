@@ -42,7 +42,10 @@ export function all<K extends Kind>(kind: K, { orNone = false } = {}): All<K> {
 /** An artifact on disk. It is whole and must not be written to. */
 export interface Artifact<Name extends string = string> {
   readonly kind: Name;
-  /** Id, in the pipeline, of the stage that made it. */
+  /**
+   * Id, in the pipeline, of the stage that made it; where that makes several of the kind, with the
+   * output's name: `trainJoint.age`.
+   */
   readonly stage: string;
   /** Absolute path of its folder. */
   readonly path: string;

@@ -13,6 +13,7 @@ export const stages: readonly StageSource[] = [
   stage("split", () => import("./split.ts")),
   stage("trainGender", () => import("./trainGender.ts")),
   stage("trainAge", () => import("./trainAge.ts")),
+  stage("trainJoint", () => import("./trainJoint.ts")),
   stage("evaluate", () => import("./evaluate.ts")),
   stage("webcamServe", () => import("./webcamServe.ts")),
 ];

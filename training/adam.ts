@@ -11,15 +11,29 @@ const EPSILON = 1e-7;
 export class Adam {
   /** Steps taken. */
   steps = 0;
-  readonly learningRate: number;
+  /** That of the next step. */
+  learningRate: number;
   /** Moving average of each variable's gradient, and of its square. */
   readonly means: tf.Tensor[];
   readonly squares: tf.Tensor[];
   readonly #variables: readonly tf.Variable[];
+  readonly #weightDecay: number;
+  readonly #decays: readonly boolean[];
 
-  constructor(variables: readonly tf.Variable[], learningRate: number) {
+  /**
+   * @param decay what variables lose at each step, times the learning rate, before they are moved:
+   *   AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019); `decays` says
+   *   which of them do
+   */
+  constructor(
+    variables: readonly tf.Variable[],
+    learningRate: number,
+    decay: { weightDecay: number; decays: readonly boolean[] } = { weightDecay: 0, decays: [] },
+  ) {
     this.#variables = variables;
     this.learningRate = learningRate;
+    this.#weightDecay = decay.weightDecay;
+    this.#decays = decay.decays;
     this.means = variables.map((variable) => tf.zerosLike(variable));
     this.squares = variables.map((variable) => tf.zerosLike(variable));
   }
@@ -37,7 +51,10 @@ export class Adam {
         const mean = moved(this.means[i], gradient, toMean);
         const square = moved(this.squares[i], tf.square(gradient), toSquare);
         const step = tf.div(tf.mul(mean, rateOfStep), tf.add(tf.sqrt(square), epsilon));
-        variable.assign(tf.sub(variable as tf.Tensor, step));
+        const kept = this.#weightDecay > 0 && this.#decays[i]
+          ? tf.mul(variable as tf.Tensor, 1 - this.learningRate * this.#weightDecay)
+          : variable as tf.Tensor;
+        variable.assign(tf.sub(kept, step));
         this.#replace(this.means, i, mean);
         this.#replace(this.squares, i, square);
       }

@@ -2,33 +2,38 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../compute/random.ts";
-import { Engine, type Sums, type Tensors } from "../engine/engine.ts";
+import { Engine, type Labels, type Sums, type Tensors } from "../engine/engine.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import { networkOf } from "./network.ts";
+import type { LossName, Objective } from "./objective.ts";
 import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class EngineTrainer implements Trainer {
   readonly #model: LayersModel;
+  readonly #objective: Objective;
   readonly #engine: Engine;
   readonly #batchSize: number;
 
-  private constructor(model: LayersModel, engine: Engine, batchSize: number) {
+  private constructor({ model, objective, batchSize }: TrainerOptions, engine: Engine) {
     this.#model = model;
+    this.#objective = objective;
     this.#engine = engine;
     this.#batchSize = batchSize;
   }
 
   /** @throws {UnsupportedNetwork} if the network has something that the engine lacks, saying what */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
-    const { model, objective, learningRate, batchSize } = options;
+    const { model, objective, learningRate, weightDecay = 0, batchSize } = options;
     const network = networkOf(
       model,
-      objective.loss === "categorical_crossentropy"
-        ? "categoricalCrossentropy"
-        : "meanAbsoluteError",
+      objective.loss === "joint"
+        ? objective.heads.map(({ loss, columns, weight }) => ({
+          ...{ loss: lossOf(loss), columns, weight },
+        }))
+        : lossOf(objective.loss),
     );
-    const engine = await Engine.compile(network, { batch: batchSize, learningRate });
-    const trainer = new EngineTrainer(model, engine, batchSize);
+    const engine = await Engine.compile(network, { batch: batchSize, learningRate, weightDecay });
+    const trainer = new EngineTrainer(options, engine);
     // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
     trainer.setWeights(model.getWeights().map((weight) => weight.dataSync() as Float32Array));
     return trainer;
@@ -38,13 +43,22 @@ export class EngineTrainer implements Trainer {
     return this.#engine.steps;
   }
 
+  get learningRate(): number {
+    return this.#engine.learningRate;
+  }
+
+  set learningRate(rate: number) {
+    this.#engine.learningRate = rate;
+  }
+
   async step(
     images: Uint8Array,
     targets: number[],
     random: (layer: string) => Rng,
   ): Promise<BatchResult> {
     const rng = random("all");
-    return means(await this.#engine.step(images, targets, [rng.int(2 ** 32), rng.int(2 ** 32)]));
+    const key = [rng.int(2 ** 32), rng.int(2 ** 32)] as const;
+    return this.#means(await this.#engine.step(images, this.#labels(targets), key), targets);
   }
 
   async validate(
@@ -56,17 +70,19 @@ export class EngineTrainer implements Trainer {
     const mean = new Mean();
     const read = (start: number) => {
       const batch = rows.subarray(start, start + this.#batchSize);
-      return { images: readBytes(images, batch), targets: pick(targets, batch) };
+      const truth = pick(targets, batch, this.#objective.targets);
+      return { images: readBytes(images, batch), targets: truth, labels: this.#labels(truth) };
     };
     let next = read(0);
     for (let start = 0; start < rows.length; start += this.#batchSize) {
       const batch = next;
-      const running = this.#engine.evaluate(batch.images, batch.targets);
+      const running = this.#engine.evaluate(batch.images, batch.labels);
       if (start + this.#batchSize < rows.length) next = read(start + this.#batchSize);
-      mean.add(means(await running), batch.targets.length);
+      const sums = await running;
+      mean.add(this.#means(sums, batch.targets), sums.rows);
       signal.throwIfAborted();
     }
-    return { loss: mean.loss, metric: mean.metric };
+    return mean.result;
   }
 
   weights(): Promise<Float32Array[]> {
@@ -128,10 +144,24 @@ export class EngineTrainer implements Trainer {
   close(): Promise<void> {
     return this.#engine.close();
   }
+
+  /** Targets as the engine takes them. */
+  #labels(targets: number[]): Labels {
+    return this.#objective.loss === "joint" ? this.#objective.labels(targets) : targets;
+  }
+
+  /** Of the batch that the engine has just seen. */
+  #means({ rows, loss, metric, heads, penalty }: Sums, targets: number[]): BatchResult {
+    const all = loss / rows + penalty;
+    if (this.#objective.loss !== "joint") return { loss: all, metric: metric / rows };
+    const losses = heads.map((sum) => sum / rows);
+    const scores = this.#objective.scores(this.#engine.outputs(), targets, losses);
+    return { loss: all, metric: loss / rows, heads: scores };
+  }
 }
 
-function means({ rows, loss, metric, penalty }: Sums): BatchResult {
-  return { loss: loss / rows + penalty, metric: metric / rows };
+function lossOf(name: LossName) {
+  return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 
 function tensors(entries: [string, Float32Array][]): Tensors {

@@ -1,4 +1,4 @@
-/** The parameters that every training has, with the report's values as defaults. */
+/** Parameters of trainings: those of the report's networks, with its values, and those of one for both. */
 import { z } from "zod";
 import { initializers } from "../models/options.ts";
 
@@ -43,3 +43,61 @@ export const trainingParams = {
 };
 
 export const initializerParam = z.enum(initializers);
+
+const share = (most: number) => z.number().min(0).max(most);
+
+const augmentParams = z.strictObject({
+  flip: z.boolean().default(true).describe("Mirror half of the images"),
+  shift: share(0.5).default(0.1).describe("Move by up to this share of the width, in whole pixels"),
+  light: share(1).default(0.1).describe("Brighten or darken by up to this share of white"),
+  contrast: share(1).default(0.2).describe("Change distances from mid-grey by up to this share"),
+  saturation: share(1).default(0.2).describe("Change distances from grey by up to this share"),
+  erase: share(1).default(0).describe(
+    "Blot out a square of up to this share of the width with noise",
+  ),
+});
+
+/** One network for gender and age, with what has proved itself since the report as defaults. */
+export const jointParams = {
+  weights: z.strictObject({
+    gender: z.number().gt(0).default(1).describe("Of the loss of gender, a cross-entropy"),
+    age: z.number().gt(0).default(1).describe(
+      "Of the loss of age: a cross-entropy too, or years, which are larger numbers",
+    ),
+  }).prefault({}).describe("What the losses of the two tasks count in their sum"),
+  age: z.enum(["distribution", "years"]).default("distribution").describe(
+    "What the network says of age. distribution: how likely each age is, learnt from a normal " +
+      "distribution around the true one and read by its mean; years: one number, as in the report",
+  ),
+  ageSpread: z.number().min(2).max(20).default(4).describe(
+    "distribution: standard deviation in years of what is learnt. Ages are neither known nor to be " +
+      "seen to the year",
+  ),
+  batchSize: trainingParams.batchSize,
+  epochs: z.int().min(1).max(10_000).default(24).describe("Times that each image is seen"),
+  learningRate: z.number().gt(0).max(1).default(0.002).describe("Step size of Adam, at its height"),
+  schedule: z.enum(["cosine", "constant"]).default("cosine").describe(
+    "cosine: the step size rises at first, then falls to nothing along half a cosine, so that the " +
+      "last steps settle what the large ones found",
+  ),
+  warmup: z.number().min(0).max(0.5).default(0.05).describe(
+    "cosine: share of all steps in which the step size rises",
+  ),
+  weightDecay: z.number().min(0).max(1).default(0.02).describe(
+    "What every kernel loses at each step, times the step size (AdamW): large weights must earn " +
+      "their keep",
+  ),
+  augment: z.union([z.literal(false), augmentParams]).prefault({}).describe(
+    "How far each image may be changed each time that it is seen, drawn evenly, both ways; false " +
+      "changes none",
+  ),
+  earlyStopping: earlyStoppingParams.optional().describe(
+    "When to stop before the last epoch. Left out: never, since a step size that falls to nothing " +
+      "needs its last epochs; the last weights are kept",
+  ),
+  export: trainingParams.export,
+  batchNormMomentum: z.number().min(0).lt(1).default(0.9).describe(
+    "How much of its moving averages batch normalisation keeps at each step. 0.9 forgets within " +
+      "tens of steps, which thousands of images want; the report's 0.99 is for hundreds of thousands",
+  ),
+};

@@ -16,6 +16,12 @@ export interface EpochRecord {
   val_metric: number;
 }
 
+/** An epoch of a network with several heads, or of one with none. */
+export interface JointEpoch extends EpochRecord {
+  /** The same of each head, without penalties. */
+  heads?: Omit<EpochRecord, "epoch">[];
+}
+
 /** training.json. Nothing in it changes from one run to the next of the same training. */
 export interface TrainingRecord {
   task: "gender" | "age";

@@ -16,15 +16,26 @@ export class TfjsTrainer implements Trainer {
   readonly #objective: Objective;
   readonly #variables: tf.Variable[];
 
-  constructor({ model, objective, learningRate }: TrainerOptions) {
+  constructor({ model, objective, learningRate, weightDecay = 0 }: TrainerOptions) {
     this.#model = model;
     this.#objective = objective;
     this.#variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    this.#optimizer = new Adam(this.#variables, learningRate);
+    const decays = model.trainableWeights.map(({ originalName }) =>
+      originalName.endsWith("/kernel")
+    );
+    this.#optimizer = new Adam(this.#variables, learningRate, { weightDecay, decays });
   }
 
   get steps(): number {
     return this.#optimizer.steps;
+  }
+
+  get learningRate(): number {
+    return this.#optimizer.learningRate;
+  }
+
+  set learningRate(rate: number) {
+    this.#optimizer.learningRate = rate;
   }
 
   async step(
@@ -33,9 +44,10 @@ export class TfjsTrainer implements Trainer {
     random: (layer: string) => Rng,
   ): Promise<BatchResult> {
     const statistics: [layers.Layer, BatchStatistics][] = [];
+    const rows = targets.length / this.#objective.targets;
     const [loss, output] = tf.tidy(() => {
       const [, height, width, channels] = this.#model.inputs[0].shape as number[];
-      const x = toTensor(images, [targets.length, height, width, channels]);
+      const x = toTensor(images, [rows, height, width, channels]);
       let output!: tf.Tensor;
       const { value, grads } = tf.variableGrads(() => {
         output = forward(this.#model, x, {
@@ -56,8 +68,8 @@ export class TfjsTrainer implements Trainer {
       return [value, output];
     });
     try {
-      const metric = await this.#objective.metricSum(output, targets) / targets.length;
-      return { loss: (await read(loss))[0], metric };
+      const scores = await this.#scores(output, targets, rows);
+      return { loss: (await read(loss))[0], ...scores };
     } finally {
       tf.dispose([loss, output]);
       await turn();
@@ -73,17 +85,17 @@ export class TfjsTrainer implements Trainer {
     const mean = new Mean();
     for (let start = 0; start < rows.length; start += VALIDATION_BATCH) {
       const batch = rows.subarray(start, start + VALIDATION_BATCH);
-      const truth = pick(targets, batch);
+      const truth = pick(targets, batch, this.#objective.targets);
       const output = tf.tidy(() => forward(this.#model, readBatch(images, batch)));
       const loss = await readScalar(tf.tidy(() => this.#objective.lossOf(output, truth)));
-      const metric = await this.#objective.metricSum(output, truth) / truth.length;
+      const scores = await this.#scores(output, truth, batch.length);
       output.dispose();
-      mean.add({ loss, metric }, batch.length);
+      mean.add({ loss, ...scores }, batch.length);
       await turn();
       signal.throwIfAborted();
     }
     const penalty = await readScalar(tf.tidy(() => this.#penalty()));
-    return { loss: mean.loss + penalty, metric: mean.metric };
+    return { ...mean.result, loss: mean.loss + penalty };
   }
 
   async weights(): Promise<Float32Array[]> {
@@ -132,6 +144,21 @@ export class TfjsTrainer implements Trainer {
   close(): Promise<void> {
     this.#optimizer.dispose();
     return Promise.resolve();
+  }
+
+  /** What a batch scored, the loss with penalties aside. */
+  async #scores(
+    output: tf.Tensor,
+    targets: number[],
+    rows: number,
+  ): Promise<Omit<BatchResult, "loss">> {
+    const objective = this.#objective;
+    if (objective.loss !== "joint") {
+      return { metric: await objective.metricSum(output, targets) / rows };
+    }
+    const heads = await objective.scoresOf(output, targets);
+    const metric = heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
+    return { metric, heads };
   }
 
   /** The L2 penalties of all layers. (Asked as a whole, a tf.Sequential says that it has none.) */

@@ -1,6 +1,6 @@
 /** The training loop. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { random } from "../compute/random.ts";
+import { random, type Rng } from "../compute/random.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import {
   EarlyStopping,
@@ -9,22 +9,28 @@ import {
 } from "./earlyStopping.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import type { Objective } from "./objective.ts";
-import type { EpochRecord } from "./record.ts";
+import type { JointEpoch } from "./record.ts";
 import { TfjsTrainer } from "./tfjsTrainer.ts";
-import { Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
+import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 export interface TrainOptions {
   /** Has the initial weights, and in the end the trained ones. */
   model: LayersModel;
   objective: Objective;
   images: ImageSource;
-  /** Class or quantity of each image. */
+  /** Class or quantity of each image; with several heads, that of each head, image by image. */
   targets: ArrayLike<number>;
   /** Images to learn from, and images to look at after each epoch. */
   rows: { train: Int32Array; validation: Int32Array };
   batchSize: number;
   epochs: number;
   learningRate: number;
+  /** What the learning rate is multiplied by at a step, counted from 0, of so many; 1 unless given. */
+  schedule?: (step: number, steps: number) => number;
+  /** See TrainerOptions. */
+  weightDecay?: number;
+  /** Changes a batch's images, [batch, height, width, 3], in place, before they are learnt from. */
+  augment?: (images: Uint8Array, rng: Rng) => void;
   earlyStopping: EarlyStoppingOptions;
   /** Where shuffles and dropout masks stem from. */
   seed: number;
@@ -40,7 +46,7 @@ export interface TrainOptions {
 }
 
 export interface TrainingResult {
-  history: EpochRecord[];
+  history: JointEpoch[];
   bestEpoch: number;
   stoppedEarly: boolean;
   /** The epoch whose weights the model has. */
@@ -59,7 +65,7 @@ export interface TrainingResult {
  */
 export async function train(options: TrainOptions): Promise<TrainingResult> {
   const { model, objective, images, targets, rows, seed, signal, progress } = options;
-  const { batchSize, epochs, learningRate, earlyStopping } = options;
+  const { batchSize, epochs, learningRate, schedule, weightDecay, earlyStopping } = options;
   if (rows.train.length === 0 || rows.validation.length === 0) {
     throw new Error(
       `Cannot train on ${rows.train.length} images and validate on ${rows.validation.length}: ` +
@@ -68,8 +74,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   }
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
-  const trainer = await open({ model, objective, learningRate, batchSize });
-  const history: EpochRecord[] = [];
+  const trainer = await open({ model, objective, learningRate, weightDecay, batchSize });
+  const history: JointEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
   try {
@@ -90,21 +96,28 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       const mean = new Mean();
       const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
-        return { images: readBytes(images, batch), targets: pick(targets, batch) };
+        const bytes = readBytes(images, batch);
+        options.augment?.(bytes, random(seed, "augment", epoch, step));
+        const truth = pick(targets, batch, objective.targets);
+        return { images: bytes, targets: truth, rows: batch.length };
       };
       let next = prepare(0);
       for (let step = 0; step < stepsPerEpoch; step++) {
         const batch = next;
+        if (schedule !== undefined) {
+          const factor = schedule((epoch - 1) * stepsPerEpoch + step, epochs * stepsPerEpoch);
+          trainer.learningRate = learningRate * factor;
+        }
         const running = trainer.step(
           batch.images,
           batch.targets,
           (layer) => random(seed, "dropout", epoch, step, layer),
         );
-        // The next batch is read while this one is computed.
+        // The next batch is read and augmented while this one is computed.
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
         if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
-        mean.add(result, batch.targets.length);
+        mean.add(result, batch.rows);
         if (step < stepsPerEpoch - 1) progress.advance();
         signal.throwIfAborted();
       }
@@ -113,13 +126,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       if (!Number.isFinite(validation.loss)) {
         throw diverged(validation.loss, epoch, stepsPerEpoch - 1, options);
       }
-      history.push({
-        epoch,
-        loss: mean.loss,
-        metric: mean.metric,
-        val_loss: validation.loss,
-        val_metric: validation.metric,
-      });
+      history.push({ epoch, ...recordOf(mean.result, validation) });
       if (stopper.update(history.at(-1)!)) best = await trainer.weights();
       seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
@@ -146,14 +153,23 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
 /** What a checkpoint remembers beside weights. */
 interface State {
-  history: EpochRecord[];
+  history: JointEpoch[];
   seconds: number[];
   stopper: EarlyStoppingState;
   /** Steps that the optimiser took. */
   steps: number;
 }
 
-function note({ epoch, loss, val_loss }: EpochRecord, epochs: number): string {
+function recordOf(train: BatchResult, validation: BatchResult): Omit<JointEpoch, "epoch"> {
+  const heads = train.heads?.map((head, h) => recordOf(head, validation.heads![h]));
+  return {
+    ...{ loss: train.loss, metric: train.metric },
+    ...{ val_loss: validation.loss, val_metric: validation.metric },
+    ...(heads ? { heads } : {}),
+  };
+}
+
+function note({ epoch, loss, val_loss }: JointEpoch, epochs: number): string {
   return `epoch ${epoch}/${epochs} loss ${short(loss)} val_loss ${short(val_loss)}`;
 }
 

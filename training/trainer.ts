@@ -2,27 +2,31 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../compute/random.ts";
 import type { ImageSource } from "./images.ts";
-import type { Objective } from "./objective.ts";
+import type { Objective, Score } from "./objective.ts";
 
 export interface TrainerOptions {
   /** Gives the network and its initial weights. */
   model: LayersModel;
   objective: Objective;
   learningRate: number;
+  /** What every kernel loses at each step, times the learning rate, as in AdamW; 0 unless given. */
+  weightDecay?: number;
   /** Images in a step, at most. */
   batchSize: number;
 }
 
 /** Means over the images of a batch, or of many; the loss has the L2 penalties in it. */
-export interface BatchResult {
-  loss: number;
-  metric: number;
+export interface BatchResult extends Score {
+  /** Of each head, where there are several; without penalties. */
+  heads?: readonly Score[];
 }
 
 /** A network, its optimiser, and what they do with one batch. */
 export interface Trainer {
   /** Steps that the optimiser took. */
   readonly steps: number;
+  /** That of the next step. */
+  learningRate: number;
   /**
    * Moves the weights by one step down the loss of a batch. `images` are bytes,
    * [batch, height, width, 3]; `random` gives the random numbers of a layer in this step.
@@ -56,11 +60,13 @@ export class Mean {
   #count = 0;
   #loss = 0;
   #metric = 0;
+  #heads: Mean[] = [];
 
-  add({ loss, metric }: BatchResult, count: number): void {
+  add({ loss, metric, heads = [] }: BatchResult, count: number): void {
     this.#count += count;
     this.#loss += loss * count;
     this.#metric += metric * count;
+    for (const [h, head] of heads.entries()) (this.#heads[h] ??= new Mean()).add(head, count);
   }
 
   get loss(): number {
@@ -70,8 +76,19 @@ export class Mean {
   get metric(): number {
     return this.#metric / this.#count;
   }
+
+  /** All of it; `heads` is left out where there are none. */
+  get result(): BatchResult {
+    const heads = this.#heads.map(({ loss, metric }) => ({ loss, metric }));
+    return { loss: this.loss, metric: this.metric, ...(heads.length > 0 ? { heads } : {}) };
+  }
 }
 
-export function pick(values: ArrayLike<number>, rows: Int32Array): number[] {
-  return Array.from(rows, (row) => values[row]);
+/** The targets of some rows, of which each has `width` numbers. */
+export function pick(values: ArrayLike<number>, rows: Int32Array, width = 1): number[] {
+  const picked: number[] = [];
+  for (const row of rows) {
+    for (let i = 0; i < width; i++) picked.push(values[row * width + i]);
+  }
+  return picked;
 }

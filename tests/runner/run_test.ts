@@ -417,3 +417,15 @@ Deno.test("services start when what they need is there, and end with the run", a
   assert.match(broken.text, /✗ greet {2}failed: the port is taken\n$/);
   assert.equal(broken.report.ok, false);
 });
+
+Deno.test("an artifact has its stage's name, and its output's where the stage makes several of a kind", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "stages:\n  count:\n  both:\n  sum: { inputs: { numbers: count } }\n  compare:\n",
+  });
+  const run = await project.run();
+  assert.equal(
+    await project.output(run, "compare", "comparison.txt"),
+    "both.high 9\nboth.low 1\nsum 6",
+  );
+});

@@ -3,8 +3,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { random } from "../../compute/random.ts";
 import trainAge from "../../stages/trainAge.ts";
+import evaluate from "../../stages/evaluate.ts";
 import trainGender from "../../stages/trainGender.ts";
-import { type TestContext, testContext } from "../context.ts";
+import trainJoint from "../../stages/trainJoint.ts";
+import { genderClasses } from "../../training/targets.ts";
+import { testArtifact, type TestContext, testContext } from "../context.ts";
 import { preprocessing, writeDataset, writeSplits } from "./trainingData.ts";
 
 const people = Array.from({ length: 60 }, (_, i) => {
@@ -24,12 +27,12 @@ async function trainOn(context: TestContext, params: Record<string, unknown>): P
   }, params);
 }
 
-function read(context: TestContext): Record<string, string> {
+function read(context: TestContext, output = "model"): Record<string, string> {
   const files: Record<string, string> = {};
-  for (const { name, isFile } of Deno.readDirSync(context.outputs.model)) {
+  for (const { name, isFile } of Deno.readDirSync(context.outputs[output])) {
     if (!isFile) continue;
     files[name] = new TextDecoder("latin1").decode(
-      Deno.readFileSync(join(context.outputs.model, name)),
+      Deno.readFileSync(join(context.outputs[output], name)),
     );
   }
   return files;
@@ -113,6 +116,62 @@ Deno.test("trainAge trains each variant", async () => {
   }
 });
 
+Deno.test("trainJoint writes a model of each task, the same bytes also after a kill", async () => {
+  const quick = { epochs: 2, batchSize: 16, export: ["onnx"] };
+  using whole = testContext(trainJoint, { seed: 7 });
+  await trainOn(whole, quick);
+  const files = { gender: read(whole, "gender"), age: read(whole, "age") };
+  for (const task of ["gender", "age"] as const) {
+    const record = JSON.parse(files[task]["training.json"]);
+    assert.equal(record.task, task);
+    assert.equal(record.metric, task === "gender" ? "accuracy" : "mae");
+    assert.equal(record.variant, task === "gender" ? "binary" : "regression");
+    assert.deepEqual(record.classes, task === "gender" ? [...genderClasses] : null);
+    assert.ok(files[task]["model.onnx"].length > 1e6);
+    assert.equal(files[task]["history.csv"].trimEnd().split("\n").length, 3);
+  }
+  assert.match(whole.infos[0], /gender val_accuracy 0\.\d+, age val_mae \d.*3\d\d,\d{3} weights/);
+
+  const abort = new AbortController();
+  let steps = 0;
+  const killed = testContext(trainJoint, {
+    seed: 7,
+    signal: abort.signal,
+    onAdvance: () => {
+      if (++steps === 4) abort.abort(new Error("killed")); // 3 steps an epoch
+    },
+  });
+  await assert.rejects(trainOn(killed, quick), /killed/);
+  using resumed = testContext(trainJoint, { seed: 7, folder: killed.folder });
+  await trainOn(resumed, quick);
+  assert.deepEqual({ gender: read(resumed, "gender"), age: read(resumed, "age") }, files);
+});
+
+Deno.test("trainJoint trains the report's layers, and says of age what evaluate can judge", async () => {
+  using context = testContext(trainJoint);
+  await trainOn(context, {
+    ...{ network: "report", age: "years", weights: { age: 0.05 }, schedule: "constant" },
+    ...{ epochs: 1, batchSize: 16 },
+  });
+  using judged = testContext(evaluate);
+  const inputs = join(context.folder, "dataset");
+  await judged.run({
+    dataset: testArtifact(inputs, "dataset"),
+    splits: testArtifact(join(context.folder, "splits"), "splits"),
+    models: (["gender", "age"] as const).map((output) => ({
+      ...context.artifact(output),
+      stage: `trainJoint.${output}`,
+    })),
+  });
+  const { models } = JSON.parse(
+    await Deno.readTextFile(join(judged.outputs.report, "metrics.json")),
+  );
+  assert.deepEqual(Object.keys(models), ["trainJoint.gender", "trainJoint.age"]);
+  const history = read(context, "age")["history.csv"].trimEnd().split("\n")[1].split(",");
+  // What was validated in training, with both heads in one network, is what the age model says.
+  assert.ok(Math.abs(models["trainJoint.age"].validation.mae / Number(history[4]) - 1) < 1e-3);
+});
+
 Deno.test("trainGender warns of settings under which batch normalisation never warms up", async () => {
   using context = testContext(trainGender);
   await trainOn(context, { epochs: 4, batchSize: 64 });
@@ -128,11 +187,12 @@ Deno.test("trainGender, trainAge have the report's settings as defaults, each de
     earlyStopping: { monitor: "val_loss", patience: 3, restoreBest: false },
     batchNormMomentum: 0.99,
     dropout: 0.25,
+    export: [],
     initializer: "glorotUniform",
     leaveOut: [],
   });
   assert.equal(z.parse(trainAge.params, {}).variant, "regression");
-  for (const { params } of [trainGender, trainAge]) {
+  for (const { params } of [trainGender, trainAge, trainJoint]) {
     const schema = z.toJSONSchema(params, { io: "input", target: "draft-07" });
     assert.equal(schema.required, undefined, "every parameter may be left out");
     for (const [name, property] of Object.entries(schema.properties!)) {

@@ -97,6 +97,19 @@ Deno.test("Adam steps as Keras does", async () => {
   variable.dispose();
 });
 
+Deno.test("Adam lets what decays shrink by its share of each step, as AdamW does in Keras", async () => {
+  await openBackend("wasm");
+  const variables = [tf.variable(tf.tensor1d([1, -2])), tf.variable(tf.tensor1d([1, -2]))];
+  const adam = new Adam(variables, 0.01, { weightDecay: 0.1, decays: [true, false] });
+  adam.learningRate = 0.02;
+  tf.tidy(() => adam.step([tf.tensor1d([0.5, 1]), tf.tensor1d([0.5, 1])]));
+  // keras.optimizers.AdamW(0.02, weight_decay=0.1), one step: 1 - 0.002 - 0.02, -2 + 0.004 - 0.02.
+  closeTo(variables[0].dataSync(), [0.978, -2.016], 1e-5);
+  closeTo(variables[1].dataSync(), [0.98, -2.02], 1e-5);
+  adam.dispose();
+  tf.dispose(variables);
+});
+
 Deno.test("classification() is categorical cross-entropy, finite for any logits", async () => {
   await openBackend("wasm");
   const { lossOf, metricSum } = classification(3);

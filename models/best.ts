@@ -1,0 +1,50 @@
+/** A deeper network than the report's, for the same small images. */
+import { layers } from "@tensorflow/tfjs-layers";
+import type { Initializer } from "./options.ts";
+
+export interface BestOptions {
+  /** Height and width of the input image. */
+  size: number;
+  dropout: number;
+  batchNormMomentum: number;
+  initializer: Initializer;
+}
+
+/** Filters of the convolutions, block by block; each block ends in pooling. */
+const blocks = [[16], [32, 32], [64, 64], [128, 128]];
+const units = 128;
+
+/**
+ * Convolutions 3×3, each with ReLU and batch normalisation, after VGG (Simonyan and Zisserman, 2014);
+ * the image is halved early, since most of the time goes into large ones. Then one dense layer.
+ * [batch, size, size, 3] → [batch, 128]
+ */
+export function bestTrunk(options: BestOptions): layers.Layer[] {
+  const { size, dropout, batchNormMomentum: momentum, initializer } = options;
+  return [
+    ...blocks.flatMap((block, b) => [
+      ...block.flatMap<layers.Layer>((filters, i) => [
+        layers.conv2d({
+          name: `conv${b + 1}_${i + 1}`,
+          ...(b === 0 && i === 0 ? { inputShape: [size, size, 3] } : {}),
+          filters,
+          kernelSize: 3,
+          padding: "same",
+          activation: "relu",
+          kernelInitializer: initializer,
+        }),
+        layers.batchNormalization({ name: `norm${b + 1}_${i + 1}`, momentum }),
+      ]),
+      layers.maxPooling2d({ name: `pool${b + 1}`, poolSize: 2, strides: 2, padding: "same" }),
+    ]),
+    layers.flatten({ name: "flatten" }),
+    layers.dense({
+      name: "dense",
+      units,
+      activation: "relu",
+      kernelInitializer: initializer,
+    }),
+    layers.batchNormalization({ name: "normDense", momentum }),
+    layers.dropout({ name: "dropout", rate: dropout }),
+  ];
+}
