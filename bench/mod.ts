@@ -4,6 +4,7 @@
  *     deno task bench train --help
  *     deno task bench scale --help
  *     deno task bench mat --help
+ *     deno task bench kills --help
  *     deno task bench profile --help
  *     deno task bench detect --help
  */
@@ -12,6 +13,7 @@ const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<voi
   serve: () => import("./serve.ts"),
   scale: () => import("./scale.ts"),
   mat: () => import("./mat.ts"),
+  kills: () => import("./kills.ts"),
   profile: () => import("./profile.ts"),
   detect: () => import("./detect.ts"),
 };
