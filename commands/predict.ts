@@ -52,9 +52,10 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     if (values.model === undefined) {
       throw new UsageError("which models? --model pipeline takes the newest of pipeline.yaml");
     }
-    const { detectorNames } = await import("../faces/detectors.ts");
-    const networks = detectorNames.filter((name) => name !== "metadata");
-    if (values.detector !== undefined && !networks.includes(values.detector as NetworkName)) {
+    const { networkNames: networks } = await import("../faces/detectors.ts");
+    if (
+      values.detector !== undefined && !(networks as readonly string[]).includes(values.detector)
+    ) {
       throw new UsageError(
         `--detector ${values.detector}: there is no such detector.` +
           `${didYouMean(values.detector, networks)} Take ${list(networks, "or")}.`,

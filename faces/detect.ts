@@ -2,7 +2,12 @@
  * Finds faces in a picture. Each detector is a file in `detectors/`; all are opened here, so that
  * TensorFlow.js loads only for those that need it.
  */
-import type { DetectorName, DetectorOptions, NetworkName } from "./detectors.ts";
+import {
+  type DetectorName,
+  type DetectorOptions,
+  type NetworkName,
+  networkNames,
+} from "./detectors.ts";
 import type { Box, Image } from "./image.ts";
 
 /** A face that was found. */
@@ -38,19 +43,53 @@ export interface Network {
 /** What a network is opened with. */
 export type NetworkOptions = Omit<DetectorOptions, "inputSizes">;
 
+/** What the author of a detector writes. */
+export interface DetectorDefinition {
+  /** Used in YAML, in camelCase. */
+  readonly name: string;
+  /** One line: what it does, as an order. */
+  readonly summary: string;
+  /** Opens it; several may be open at the same time, each in a thread of its own. */
+  open(options: NetworkOptions): Promise<Network>;
+}
+
+/**
+ * Declares a detector of a plugin, whose module has it as its default export. A pipeline that lists
+ * the module under `plugins` may name it: `faceCrop: { detector: name }`.
+ */
+export function defineDetector(
+  definition: DetectorDefinition,
+): DetectorDefinition & { readonly extends: "detector" } {
+  return Object.freeze({ extends: "detector", ...definition });
+}
+
 const networks = {
   ssdMobilenetv1: () => import("./detectors/ssdMobilenetv1.ts"),
   tinyFaceDetector: () => import("./detectors/tinyFaceDetector.ts"),
   dlibCnn: () => import("./detectors/dlibCnn.ts"),
-} satisfies Record<NetworkName, () => Promise<{ open(options: NetworkOptions): Promise<Network> }>>;
+} satisfies Record<typeof networkNames[number], () => Promise<Pick<DetectorDefinition, "open">>>;
 
 /**
  * Opens a detector's network in this thread. face-api's run on the TensorFlow.js backend that is
  * current, which the caller has opened (`compute/mod.ts`).
  */
 export async function openNetwork(name: NetworkName, options: NetworkOptions): Promise<Network> {
-  const { open } = await networks[name]();
+  const { open } = options.module === undefined
+    ? await ours(name)
+    : await (await import("./plugin.ts")).importDetector(name, options.module);
   return await open(options);
+}
+
+async function ours(name: NetworkName): Promise<Pick<DetectorDefinition, "open">> {
+  if (!Object.hasOwn(networks, name)) {
+    throw new Error(
+      `Cannot open the detector "${name}": the project has ${
+        networkNames.join(", ")
+      }, and it is not ` +
+        "told which plugin has this one. List it under plugins.",
+    );
+  }
+  return await networks[name as keyof typeof networks]();
 }
 
 /** Opens a detector. `open` opens its network, if it has one: in this thread unless given. */

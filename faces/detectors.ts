@@ -2,7 +2,9 @@
 
 /** The detectors' names. */
 export const detectorNames = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn", "metadata"] as const;
-export type DetectorName = typeof detectorNames[number];
+type BuiltIn = typeof detectorNames[number];
+/** One of these, or a plugin's, which comes with its module. */
+export type DetectorName = string;
 
 /** What a detector is opened with. */
 export interface DetectorOptions {
@@ -19,10 +21,12 @@ export interface DetectorOptions {
   readonly upsample?: number;
   /** Only dlibCnn: path of a file of weights in place of the project's. */
   readonly weights?: string;
+  /** Only a plugin's: its module's path from the project, or its package. */
+  readonly module?: string;
 }
 
 /** Sizes for portraits first, then for photos in which the faces are small. */
-export const defaultInputSizes: Readonly<Record<DetectorName, readonly number[]>> = {
+export const defaultInputSizes: Readonly<Record<BuiltIn, readonly number[]>> = {
   ssdMobilenetv1: [256, 192, 512],
   tinyFaceDetector: [224, 96, 416],
   dlibCnn: [],
@@ -33,15 +37,27 @@ export const defaultInputSizes: Readonly<Record<DetectorName, readonly number[]>
  * Scores mean other things in each: face-api's are probabilities; dlib's a distance from the border
  * between face and none, mostly -1 to 1, which lies at 0.
  */
-export const defaultMinConfidence: Readonly<Record<DetectorName, number>> = {
+export const defaultMinConfidence: Readonly<Record<BuiltIn, number>> = {
   ssdMobilenetv1: 0.4,
   tinyFaceDetector: 0.4,
   dlibCnn: 0,
   metadata: 0.4,
 };
 
-/** Detectors that are networks. */
-export type NetworkName = Exclude<DetectorName, "metadata">;
+/** Detectors of the project that are networks. */
+export const networkNames = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn"] as const;
+/** One of these, or a plugin's. */
+export type NetworkName = string;
+
+/** What a detector is opened with unless told otherwise; a plugin's sees whole pictures. */
+export function defaultsOf(name: DetectorName): DetectorOptions {
+  if (!isBuiltIn(name)) return { minConfidence: 0, inputSizes: [] };
+  return { minConfidence: defaultMinConfidence[name], inputSizes: defaultInputSizes[name] };
+}
+
+function isBuiltIn(name: DetectorName): name is BuiltIn {
+  return (detectorNames as readonly string[]).includes(name);
+}
 
 /** Detectors that compute with TensorFlow.js; the others bring kernels of their own, or need none. */
 export function usesTensorFlow(name: DetectorName): boolean {

@@ -1,14 +1,14 @@
 /** What turned a photo into what a network was trained on, so that serving can do the very same. */
 import { join } from "node:path";
 import { z } from "zod";
-import { detectorNames } from "./detectors.ts";
 
 const detector = z.object({
-  name: z.enum(detectorNames),
+  name: z.string().min(1),
   minConfidence: z.number(),
   inputSizes: z.array(z.int().positive()),
   upsample: z.int().min(0).optional(),
   weights: z.string().optional(),
+  module: z.string().min(1).optional(),
 });
 
 const cropPreprocessing = z.object({

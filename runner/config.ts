@@ -80,7 +80,8 @@ export async function openConfig(file: string, options: ConfigOptions): Promise<
     const path = ["plugins", i];
     try {
       const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? user);
-      registry.add(await loadPlugin(specifier));
+      const { stages, extensions } = await loadPlugin(specifier);
+      registry.add(stages).extend(extensions);
     } catch (error) {
       problems.push({ at: source.at(path), message: explain(error) });
     }

@@ -13,6 +13,11 @@ export interface Facts {
   backend(): Promise<Backend>;
 }
 
+/** URLs of a stage's module, and of those that plugins brought and its parameters name. */
+export function modulesOf({ module, extensions }: PlannedStage): string[] {
+  return [module, ...extensions.map((extension) => extension.module)];
+}
+
 /** Collects a stage's dependencies. */
 export async function dependenciesOf(
   stage: PlannedStage,
@@ -35,15 +40,18 @@ export async function dependenciesOf(
         : digest(wired as Wire),
     ]),
   );
-  const graph = await modules.graph(stage.module, uncounted);
+  const graphs = await Promise.all(
+    modulesOf(stage).map((module) => modules.graph(module, uncounted)),
+  );
+  const packages = new Set(graphs.flatMap((graph) => graph.packages));
   return {
     use: stage.use,
     params,
     inputs,
     ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
-    modules: graph.modules,
-    packages: locked.versions(graph.packages.map((name) => modules.importMap[name] ?? name)),
+    modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
+    packages: locked.versions([...packages].map((name) => modules.importMap[name] ?? name)),
     external: await stage.stage.external(stage.params),
     ...(stage.stage.lineage
       ? {

@@ -1,7 +1,7 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
 import { type Dependencies, fingerprint } from "./fingerprint.ts";
 import type { PlannedStage } from "./graph.ts";
-import { describeMachine } from "./lineage.ts";
+import { describeMachine, moduleName } from "./lineage.ts";
 import type { StageRecord } from "./record.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
 import type { Workshop } from "./workshop.ts";
@@ -22,7 +22,7 @@ export interface Ready {
 export async function makeResult(
   ready: Ready,
   pipeline: string,
-  { store, reporter, signal }: Workshop,
+  { project, store, reporter, signal }: Workshop,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
   const { stage, dependencies, inputs } = ready;
@@ -40,7 +40,7 @@ export async function makeResult(
   const warnings: string[] = [];
   const progress = reporter.begin(stage.id);
   try {
-    const context = contextOf(ready, {
+    const context = contextOf(ready, project, {
       outputs: attempt.outputs,
       scratch: attempt.scratch,
       signal,
@@ -71,7 +71,7 @@ export async function makeResult(
 }
 
 /** Runs a service until it is stopped. Throws what it throws. */
-export async function serve(ready: Ready, { reporter, signal }: Workshop): Promise<void> {
+export async function serve(ready: Ready, { project, reporter, signal }: Workshop): Promise<void> {
   const { stage, inputs } = ready;
   const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
   const progress = reporter.begin(stage.id);
@@ -79,7 +79,7 @@ export async function serve(ready: Ready, { reporter, signal }: Workshop): Promi
   const warn = (message: string) => info(reporter.paint.warning(message));
   const rest = { outputs: {}, scratch, signal, progress, info, warn };
   try {
-    await stage.stage.run(inputs, stage.params, contextOf(ready, rest));
+    await stage.stage.run(inputs, stage.params, contextOf(ready, project, rest));
   } finally {
     progress.end();
     await Deno.remove(scratch, { recursive: true });
@@ -88,8 +88,9 @@ export async function serve(ready: Ready, { reporter, signal }: Workshop): Promi
 
 /** What a stage reads without having declared it would be missing from its fingerprint. */
 function contextOf(
-  { stage: { id, use }, dependencies: { seed, compute }, lineage }: Ready,
-  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage">,
+  { stage: { id, use, extensions }, dependencies: { seed, compute }, lineage }: Ready,
+  project: string,
+  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage" | "extension">,
 ): StageContext {
   const undeclared = (name: string, flag: string) =>
     new Error(
@@ -99,6 +100,10 @@ function contextOf(
   return {
     id,
     ...rest,
+    extension(kind, name) {
+      const found = extensions.find((one) => one.kind === kind && one.name === name);
+      return found && moduleName(found.module, project);
+    },
     get seed() {
       if (seed === undefined) throw undeclared("seed", "seeded");
       return seed;

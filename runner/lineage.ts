@@ -24,7 +24,7 @@ export function lineageOf(
       const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
       return {
         ...{ id, use, params, inputs, after, fingerprint, startedAt, seconds, deno, platform },
-        module: module.startsWith("file:") ? short(fromFileUrl(module), project) : module,
+        module: moduleName(module, project),
         ...(seed === undefined ? {} : { seed }),
         ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
         packages: dependencies.packages,
@@ -33,6 +33,11 @@ export function lineageOf(
       };
     }),
   };
+}
+
+/** A module's path from the project, or its package. */
+export function moduleName(module: string, project: string): string {
+  return module.startsWith("file:") ? short(fromFileUrl(module), project) : module;
 }
 
 /** The computer at hand. */

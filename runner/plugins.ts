@@ -1,15 +1,24 @@
-/** Stages from outside: a file or an npm package whose default export is a stage, or a list of them. */
+/**
+ * Stages from outside, and what is added to their choices: a file or an npm package whose default
+ * export is a stage or an extension, or a list of them.
+ */
 import type { z } from "zod";
+import { type Extension, isExtension } from "./extension.ts";
 import { fromFileUrl } from "./paths.ts";
 import type { StageSource } from "./registry.ts";
 import type { Stage } from "./stage.ts";
 import { RESERVED } from "./stageConfig.ts";
 
+export interface Plugin {
+  readonly stages: readonly StageSource[];
+  readonly extensions: readonly Extension[];
+}
+
 /**
- * Imports a plugin and lists its stages.
+ * Imports a plugin and lists its stages and extensions.
  * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
  */
-export async function loadPlugin(specifier: string): Promise<StageSource[]> {
+export async function loadPlugin(specifier: string): Promise<Plugin> {
   const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
   let module: { default?: unknown };
   try {
@@ -17,34 +26,40 @@ export async function loadPlugin(specifier: string): Promise<StageSource[]> {
   } catch (cause) {
     throw new Error(`cannot load plugin "${name}"`, { cause });
   }
-  const stages = [module.default].flat() as Stage[];
-  if (stages.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
-  return stages.map((stage) => {
-    if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
-      throw new Error(
-        `plugin "${name}" has no stage as its default export. ` +
-          "Write: export default defineStage({ ... }).",
-      );
-    }
-    // `def` is zod's own account of a schema; of another major version it is not there.
-    const { type, catchall } = (stage.params as Partial<z.ZodObject>)?.def ?? {};
-    if (type !== "object" || catchall?._zod.def.type !== "never") {
-      throw new Error(
-        `stage "${stage.name}" of plugin "${name}" would let unknown parameters pass: ` +
-          "declare its params with z.strictObject of zod 4",
-      );
-    }
-    const taken = RESERVED.find((key) => Object.hasOwn(stage.params.shape, key));
-    if (taken !== undefined) {
-      throw new Error(
-        `stage "${stage.name}" of plugin "${name}" has a parameter "${taken}", which is the ` +
-          "runner's own word for every stage: rename it",
-      );
-    }
-    return {
-      name: stage.name,
-      module: specifier,
-      load: () => Promise.resolve({ default: stage }),
-    };
-  });
+  const exported = [module.default].flat() as unknown[];
+  if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
+  const extensions = exported.filter(isExtension)
+    .map(({ extends: kind, name, summary }) => ({ kind, name, summary, module: specifier }));
+  const stages = exported.filter((one) => !isExtension(one))
+    .map((stage) => stageOf(stage as Stage, name, specifier));
+  return { stages, extensions };
+}
+
+function stageOf(stage: Stage, name: string, specifier: string): StageSource {
+  if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
+    throw new Error(
+      `plugin "${name}" has no stage as its default export. ` +
+        "Write: export default defineStage({ ... }).",
+    );
+  }
+  // `def` is zod's own account of a schema; of another major version it is not there.
+  const { type, catchall } = (stage.params as Partial<z.ZodObject>)?.def ?? {};
+  if (type !== "object" || catchall?._zod.def.type !== "never") {
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" would let unknown parameters pass: ` +
+        "declare its params with z.strictObject of zod 4",
+    );
+  }
+  const taken = RESERVED.find((key) => Object.hasOwn(stage.params.shape, key));
+  if (taken !== undefined) {
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" has a parameter "${taken}", which is the ` +
+        "runner's own word for every stage: rename it",
+    );
+  }
+  return {
+    name: stage.name,
+    module: specifier,
+    load: () => Promise.resolve({ default: stage }),
+  };
 }

@@ -1,5 +1,6 @@
 /** Stage name → stage. Filled from explicit lists, then frozen; modules load when they are asked for. */
 import { didYouMean, list } from "./errors.ts";
+import { type Extension, widen } from "./extension.ts";
 import type { Stage } from "./stage.ts";
 
 /** A stage that can be loaded: its name, its module and how to import it. */
@@ -17,6 +18,7 @@ export interface RegisteredStage {
 
 export class Registry {
   #sources = new Map<string, StageSource>();
+  #extensions: Extension[] = [];
   #frozen = false;
 
   /** Adds stages. Throws when a name is taken or the registry is frozen. */
@@ -37,6 +39,32 @@ export class Registry {
       this.#sources.set(source.name, source);
     }
     return this;
+  }
+
+  /** Adds to the choices of stages. Throws when a name is taken or the registry is frozen. */
+  extend(extensions: readonly Extension[]): this {
+    for (const one of extensions) {
+      if (this.#frozen) {
+        throw new Error(
+          `Cannot register ${one.kind} "${one.name}": plugins are registered before the run starts.`,
+        );
+      }
+      const other = this.#extensions.find(({ kind, name }) =>
+        kind === one.kind && name === one.name
+      );
+      if (other) {
+        throw new Error(
+          `Cannot register ${one.kind} "${one.name}" of ${one.module}: ${other.module} has that ` +
+            "name already. Rename one of them.",
+        );
+      }
+      this.#extensions.push(one);
+    }
+    return this;
+  }
+
+  get extensions(): readonly Extension[] {
+    return this.#extensions;
   }
 
   freeze(): this {
@@ -63,7 +91,9 @@ export class Registry {
           `${stage?.name ? `stage "${stage.name}"` : "not a stage (use defineStage)"}.`,
       );
     }
-    return { stage, module: source.module };
+    if (this.#extensions.length === 0) return { stage, module: source.module };
+    const params = widen(stage.params, this.#extensions);
+    return { stage: Object.freeze({ ...stage, params }), module: source.module };
   }
 
   /** Says that a stage is unknown, which one may be meant, and which there are. */

@@ -1,6 +1,6 @@
 /** Decides what has to run and why, runs it, and records what came of it. */
 import { join } from "node:path";
-import { dependenciesOf } from "./dependencies.ts";
+import { dependenciesOf, modulesOf } from "./dependencies.ts";
 import { explain, list, RunError, tell } from "./errors.ts";
 import { makeResult, type Ready, serve } from "./execute.ts";
 import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
@@ -90,8 +90,8 @@ class Run {
     if (!dryRun) await store.tidy();
     // All code is looked at now: a module that is edited while an early stage computes for hours
     // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
-    for (const { id, module } of this.#plan.stages) {
-      if (this.#isNeeded(id)) await modules.graph(module, uncounted);
+    for (const stage of this.#plan.stages.filter(({ id }) => this.#isNeeded(id))) {
+      for (const module of modulesOf(stage)) await modules.graph(module, uncounted);
     }
     for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
     if (this.ok && !dryRun && await store.use(this.#plan.name, this.#records)) {

@@ -82,7 +82,10 @@ function toJson(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, {
     io: "input",
     target: "draft-7",
-    override: ({ jsonSchema }) => void delete jsonSchema.path,
+    override({ jsonSchema }) {
+      delete jsonSchema.path;
+      delete jsonSchema.choice;
+    },
   });
 }
 

@@ -136,6 +136,11 @@ export interface StageContext<O extends Outputs = Outputs> {
    */
   readonly lineage: Lineage;
   /**
+   * Where a value of a `choice` is that a plugin brought: its module's path from the project, or its
+   * package; undefined for a value of the stage's own. Only for values that the parameters name.
+   */
+  extension(kind: string, name: string): string | undefined;
+  /**
    * An empty folder for each output. They become artifacts together, when `run` returns; if it
    * throws or is killed, nothing does.
    */
@@ -246,6 +251,14 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });
+}
+
+/**
+ * A parameter that takes one of these values, or what a plugin adds to this kind of choice by an
+ * export that says `extends: kind`. `context.extension(kind, value)` tells where a plugin's is.
+ */
+export function choice(kind: string, values: readonly string[]): z.ZodEnum<Record<string, string>> {
+  return z.enum(values).meta({ choice: kind });
 }
 
 /**

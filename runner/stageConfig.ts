@@ -1,6 +1,7 @@
 /** From what the YAML says of a stage to the stage and its parameters. */
 import { z } from "zod";
 import { type Problem, quote } from "./errors.ts";
+import { chosen, type Extension } from "./extension.ts";
 import { problemsOf } from "./issues.ts";
 import { absolute } from "./paths.ts";
 import type { Registry } from "./registry.ts";
@@ -27,6 +28,8 @@ export interface ConfiguredStage {
   readonly params: Record<string, unknown>;
   /** `inputs:` as written: input name → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** What plugins brought that its parameters name. */
+  readonly extensions: readonly Extension[];
   /** In place of the pipeline's. */
   readonly seed?: number;
 }
@@ -86,7 +89,8 @@ export async function readStage(
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
   const params = parsed.data ?? {};
-  return { id, use, stage, module, params, inputs: checked.data, seed: drawn.data };
+  const extensions = chosen(params, stage.params, registry.extensions);
+  return { id, use, stage, module, params, inputs: checked.data, extensions, seed: drawn.data };
 }
 
 /** For values that have no names in them. */

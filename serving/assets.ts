@@ -115,7 +115,9 @@ async function detectorFiles({ name, weights }: Choice): Promise<string[]> {
         : pathToFileURL(weights),
     ].map((url) => fileURLToPath(url));
   }
-  const manifest = fileURLToPath(import.meta.resolve(manifests[name]));
+  // A plugin's is refused before.
+  const specifier = manifests[name as keyof typeof manifests];
+  const manifest = fileURLToPath(import.meta.resolve(specifier));
   const listed: { paths: string[] }[] = JSON.parse(await Deno.readTextFile(manifest));
   return listed.flatMap(({ paths }) => paths.map((path) => join(dirname(manifest), path)));
 }

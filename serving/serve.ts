@@ -1,11 +1,6 @@
 /** Puts the service together, and keeps it until it is stopped. */
 import type { Backend } from "../compute/resolve.ts";
-import {
-  defaultInputSizes,
-  defaultMinConfidence,
-  type NetworkName,
-  usesTensorFlow,
-} from "../faces/detectors.ts";
+import { defaultsOf, type NetworkName, networkNames, usesTensorFlow } from "../faces/detectors.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import type { Choice, Setup } from "./analyser.ts";
 import type { Service } from "./api.ts";
@@ -26,6 +21,8 @@ export interface ServeOptions extends Address {
   /** Unless given, the one that the first model's faces were found with. */
   readonly detector?: NetworkName;
   readonly liveDetector: NetworkName;
+  /** Where those of the two are that a plugin brought: name → module. */
+  readonly modules?: Readonly<Record<string, string>>;
   /** Where the page computes. */
   readonly mode: Service["mode"];
   readonly maxBodyBytes: number;
@@ -53,9 +50,21 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { sources, judged, backend, maxBodyBytes, timeout, viewers, warn } = options;
   const [{ preprocessing }] = sources;
   const detectors = {
-    photo: photoDetector(preprocessing, options.detector),
-    live: choice(options.liveDetector, preprocessing),
+    photo: photoDetector(
+      preprocessing,
+      options.detector,
+      options.modules?.[options.detector ?? ""],
+    ),
+    live: choice(options.liveDetector, preprocessing, options.modules?.[options.liveDetector]),
   };
+  const foreign = Object.values(detectors).find(({ module }) => module !== undefined);
+  if (options.mode === "browser" && foreign) {
+    throw new Error(
+      `Cannot compute in the browser: the detector "${foreign.name}" comes from the plugin ` +
+        `"${foreign.module}", which the page does not have. Take webcamServe.mode: server, or a ` +
+        `detector and liveDetector of ${networkNames.join(", ")}.`,
+    );
+  }
   const service: Service = {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
@@ -115,17 +124,24 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 }
 
 /** As the faces of training were found, or where their data set said so, the best of ours. */
-export function photoDetector(preprocessing: Preprocessing, wanted?: NetworkName): Choice {
+export function photoDetector(
+  preprocessing: Preprocessing,
+  wanted?: NetworkName,
+  module?: string,
+): Choice {
   const { detector } = preprocessing;
   if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
     return { ...detector, name: detector.name };
   }
-  return choice(wanted ?? "ssdMobilenetv1", preprocessing);
+  return choice(wanted ?? "ssdMobilenetv1", preprocessing, module);
 }
 
-function choice(name: NetworkName, { detector }: Preprocessing): Choice {
+function choice(name: NetworkName, { detector }: Preprocessing, module?: string): Choice {
   // A threshold means the same to detectors whose scores are probabilities.
-  const alike = usesTensorFlow(name) === usesTensorFlow(detector.name);
-  const minConfidence = alike ? detector.minConfidence : defaultMinConfidence[name];
-  return { name, minConfidence, inputSizes: defaultInputSizes[name] };
+  const alike = usesTensorFlow(name) && usesTensorFlow(detector.name);
+  const defaults = defaultsOf(name);
+  return {
+    ...{ name, module, inputSizes: defaults.inputSizes },
+    minConfidence: alike ? detector.minConfidence : defaults.minConfidence,
+  };
 }

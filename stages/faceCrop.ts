@@ -6,14 +6,20 @@ import type { TableRow } from "../faces/artifact.ts";
 import type { CutOpening } from "../faces/cutWorker.ts";
 import {
   defaultInputSizes,
-  defaultMinConfidence,
+  defaultsOf,
   detectorNames,
   usesTensorFlow,
 } from "../faces/detectors.ts";
 import type { Known } from "../faces/find.ts";
 import type { CropPreprocessing } from "../faces/preprocessing.ts";
 import type { Shard } from "../faces/shards.ts";
-import { type Artifact, defineStage, pathParam, type StageContext } from "../runner/stage.ts";
+import {
+  type Artifact,
+  choice,
+  defineStage,
+  pathParam,
+  type StageContext,
+} from "../runner/stage.ts";
 import { archives, faces, table } from "./artifacts.ts";
 
 /** What a photo's problem means. */
@@ -34,11 +40,11 @@ export default defineStage({
   inputs: { archives, table },
   outputs: { faces },
   params: z.strictObject({
-    detector: z.enum(detectorNames).default("ssdMobilenetv1").describe(
+    detector: choice("detector", detectorNames).default("ssdMobilenetv1").describe(
       "What finds the faces. dlibCnn, dlib's and face_recognition's, finds most; ssdMobilenetv1 and " +
         "tinyFaceDetector are face-api's, the second the fastest; metadata trusts the data set: " +
         "face_location, or the middle 1/1.8 of the photos of the _crop archives, which were cut " +
-        "around it",
+        "around it. A plugin may add more",
     ),
     minConfidence: z.number().min(0).max(1).optional().describe(
       "Faces that the detector is less sure of are left out. Unless given, 0.4 for " +
@@ -89,11 +95,14 @@ export default defineStage({
     const { readShard } = await import("../faces/shards.ts");
     const { shardCount } = await import("../faces/cutShards.ts");
     const { detector: name, margin, maxSize, shardSize } = params;
+    const defaults = defaultsOf(name);
+    const module = context.extension("detector", name);
     const preprocessing: CropPreprocessing = {
       detector: {
         name,
-        minConfidence: params.minConfidence ?? defaultMinConfidence[name],
-        inputSizes: params.inputSizes ?? [...defaultInputSizes[name]],
+        ...(module === undefined ? {} : { module }),
+        minConfidence: params.minConfidence ?? defaults.minConfidence,
+        inputSizes: [...params.inputSizes ?? defaults.inputSizes],
         ...(name === "dlibCnn" ? { upsample: params.upsample, weights: params.weights } : {}),
       },
       crop: { margin, maxSize },

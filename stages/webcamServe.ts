@@ -1,9 +1,8 @@
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
-import { all, defineStage, pathParam } from "../runner/stage.ts";
+import { all, choice, defineStage, pathParam, type StageContext } from "../runner/stage.ts";
+import { networkNames } from "../faces/detectors.ts";
 import { model, report } from "./artifacts.ts";
-
-const detectors = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn"] as const;
 
 export default defineStage({
   name: "webcamServe",
@@ -22,11 +21,11 @@ export default defineStage({
       cert: pathParam().describe("Certificate, a PEM file"),
       key: pathParam().describe("Its private key, a PEM file"),
     }).optional().describe("Serve by https: browsers give the camera to secure pages only"),
-    detector: z.enum(detectors).optional().describe(
+    detector: choice("detector", networkNames).optional().describe(
       "What finds faces in photos. Unless given, what found them for training, or ssdMobilenetv1 " +
         "where the data set itself said where they are",
     ),
-    liveDetector: z.enum(detectors).default("tinyFaceDetector").describe(
+    liveDetector: choice("detector", networkNames).default("tinyFaceDetector").describe(
       "What finds faces in the live view, where speed counts: tinyFaceDetector takes a fifth of " +
         "ssdMobilenetv1's time and misses more",
     ),
@@ -93,6 +92,7 @@ export default defineStage({
     }
     const serving = await serve({
       ...params,
+      modules: modulesOf([params.detector, params.liveDetector], context),
       tls: tls && { cert: await pem(tls.cert), key: await pem(tls.key) },
       sources,
       judged,
@@ -111,6 +111,16 @@ export default defineStage({
     }
   },
 });
+
+/** Of the detectors those that a plugin brought, with their modules. */
+function modulesOf(names: readonly (string | undefined)[], context: StageContext) {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const module = name && context.extension("detector", name);
+      return module ? [[name, module]] : [];
+    }),
+  );
+}
 
 async function pem(path: string): Promise<string> {
   try {

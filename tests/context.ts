@@ -1,6 +1,7 @@
 /** A hand-made context, to test a stage without the runner. */
 import { join } from "node:path";
 import { z } from "zod";
+import { type Extension, widen } from "../runner/extension.ts";
 import type { Artifact, Lineage, Stage, StageContext, StageResult } from "../runner/stage.ts";
 
 export interface TestContext extends StageContext, Disposable {
@@ -35,6 +36,8 @@ export function testContext(
     seed?: number;
     compute?: string;
     lineage?: Lineage;
+    /** What plugins brought. */
+    extensions?: readonly Extension[];
     id?: string;
     signal?: AbortSignal;
     folder?: string;
@@ -55,6 +58,7 @@ export function testContext(
   }
   const scratch = join(folder, "scratch");
   Deno.mkdirSync(scratch, { recursive: true });
+  const { extensions = [] } = options;
   const infos: string[] = [];
   const warnings: string[] = [];
   const done = { total: 0, unit: "", items: 0 };
@@ -71,6 +75,8 @@ export function testContext(
         compute: "auto",
         stages: [],
       },
+    extension: (kind, name) =>
+      extensions.find((one) => one.kind === kind && one.name === name)?.module,
     outputs,
     scratch,
     folder,
@@ -91,7 +97,7 @@ export function testContext(
     warn: (message) => void warnings.push(message),
     artifact: (output) => testArtifact(outputs[output], stage.outputs[output].kind, id),
     run(inputs, params = {}) {
-      return stage.run(inputs, z.parse(stage.params, params), this);
+      return stage.run(inputs, z.parse(widen(stage.params, extensions), params), this);
     },
     [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }),
   };

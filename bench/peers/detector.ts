@@ -1,21 +1,13 @@
 /** One of the project's detectors, as a peer: see bench/peer.ts. Its name is the argument. */
 import { openBackend } from "../../compute/mod.ts";
 import { openDetector } from "../../faces/detect.ts";
-import {
-  defaultInputSizes,
-  defaultMinConfidence,
-  type NetworkName,
-  usesTensorFlow,
-} from "../../faces/detectors.ts";
+import { defaultsOf, type NetworkName, usesTensorFlow } from "../../faces/detectors.ts";
 import { TextLineStream } from "../lines.ts";
 import type { Answer, DetectOrder } from "../peer.ts";
 
 const name = Deno.args[0] as NetworkName;
 if (usesTensorFlow(name)) await openBackend("wasm");
-const detector = await openDetector(name, {
-  minConfidence: defaultMinConfidence[name],
-  inputSizes: defaultInputSizes[name],
-});
+const detector = await openDetector(name, defaultsOf(name));
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());
 for await (const line of lines) {
