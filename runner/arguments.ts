@@ -6,6 +6,9 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
   host: { type: "string" },
   set: { type: "string", multiple: true },
+  sweep: { type: "string", multiple: true },
+  jobs: { type: "string" },
+  point: { type: "string" },
   seed: { type: "string" },
   until: { type: "string" },
   from: { type: "string" },
@@ -34,7 +37,20 @@ interface Takes {
 export const COMMANDS = {
   run: {
     options: [
-      ...["help", "set", "seed", "until", "from", "only", "force", "dry-run", "json"] as const,
+      ...[
+        "help",
+        "set",
+        "seed",
+        "sweep",
+        "jobs",
+        "point",
+        "until",
+        "from",
+        "only",
+        "force",
+        "dry-run",
+        "json",
+      ] as const,
     ],
     names: "pipeline",
   },

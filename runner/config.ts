@@ -31,6 +31,11 @@ export const pipelineSchema = z.strictObject({
     .describe("Folder for results; artifacts/ in the project unless given"),
   plugins: z.array(z.string().min(1)).default([])
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
+  sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
+    .describe(
+      "Values to try: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2, 3] } makes six runs. " +
+        "seed varies all that is drawn, trainGender.seed what that stage draws",
+    ),
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),
 });

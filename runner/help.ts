@@ -22,6 +22,10 @@ experiments/faces.yaml.`,
   --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set split.test=0.1
                            --set 'download.datasets=[wiki_crop]' (may be repeated)
   --seed N                 override the seed
+  --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
+                           --sweep trainGender.learningRate=1e-3,3e-4 (may be repeated)
+  --jobs N                 runs of a sweep at the same time (1 unless given)
+  --point N                of a sweep, only the Nth combination
   --until STAGE            run this stage and what it needs
   --from STAGE             run this stage and what needs it
   --only STAGE             run this stage alone
@@ -29,6 +33,11 @@ experiments/faces.yaml.`,
   --dry-run                say what would run and why, and run nothing
   --json                   print one JSON object to stdout at the end; all else goes to stderr
   --help
+
+A sweep may stand in the YAML as well: sweep: { seed: [1, 2, 3] }. What its runs share is made once;
+one that fails does not end the others; over seeds, mean and spread are told. "seed" varies all that
+is drawn: the drawn faces or a sample of rows, the split, the initial weights, the order of the
+images, dropout. "trainGender.seed" varies what that stage draws, on the same data.
 
 Exit codes: 0 done, 1 a stage failed, 2 the config or the command line is wrong, 130 interrupted.
 Ctrl-C stops after the step at hand; the next run goes on from there.`,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { entries } from "./attemptFiles.ts";
 import { didYouMean, list, UsageError } from "./errors.ts";
-import type { Dependencies } from "./fingerprint.ts";
+import { canonical, type Dependencies } from "./fingerprint.ts";
 import { readTextIfThere, writeWhole } from "./paths.ts";
 import { parseObject } from "./record.ts";
 import type { RunReport, StageReport } from "./report.ts";
@@ -22,6 +22,8 @@ export interface RunRecord extends Omit<RunReport, "stages"> {
   /** When it ended, ISO 8601. */
   readonly at: string;
   readonly seed: number;
+  /** Of a run of a sweep: what was varied, key → value. */
+  readonly point?: Readonly<Record<string, unknown>>;
   readonly compute?: { readonly backend: string; readonly why: string };
   readonly deno: string;
   readonly platform: string;
@@ -68,6 +70,19 @@ export class History {
       return [];
     }));
     return runs.flat().sort(byTime);
+  }
+
+  /** The last listed run of a sweep that varied the same and has the same results. */
+  async find(
+    { pipeline, stages }: Pick<RunRecord, "pipeline" | "stages">,
+    point: RunRecord["point"],
+  ): Promise<RunRecord | undefined> {
+    const prints = (all: RunRecord["stages"]) =>
+      all.map(({ id, fingerprint }) => [id, fingerprint]);
+    return (await this.list()).findLast((run) =>
+      run.pipeline === pipeline && canonical(run.point ?? null) === canonical(point) &&
+      canonical(prints(run.stages)) === canonical(prints(stages))
+    );
   }
 
   /** Takes runs off the list. */

@@ -5,11 +5,18 @@ export interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** Listens until it is disposed of: the first Ctrl-C aborts the signal, a second one ends at once. */
-export function onInterrupt(reporter: Pick<Reporter, "line">, code: number): Interrupt {
+/** Listens until it is disposed of: the first Ctrl-C aborts the signal, a second one ends at once, after `atOnce`. */
+export function onInterrupt(
+  reporter: Pick<Reporter, "line">,
+  code: number,
+  atOnce: () => void = () => {},
+): Interrupt {
   const interrupt = new AbortController();
   const stop = () => {
-    if (interrupt.signal.aborted) Deno.exit(code);
+    if (interrupt.signal.aborted) {
+      atOnce();
+      Deno.exit(code);
+    }
     reporter.line("stopping after the step at hand (press Ctrl-C again to stop at once)");
     interrupt.abort(new Error("interrupted"));
   };

@@ -8,6 +8,10 @@ export interface Override {
   readonly value: unknown;
   /** Where it was written: as it was typed, or a place in a file. */
   readonly at: Location;
+  /** Where its name was written, if elsewhere. */
+  readonly keyAt?: Location;
+  /** What a relative path counts from, if not from where the person stands. */
+  readonly folder?: string;
 }
 
 /** Reads `a.b=value`; the value is YAML. Throws a ConfigError when it is not of that form. */

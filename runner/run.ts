@@ -30,8 +30,10 @@ export interface RunOptions {
   readonly dryRun?: boolean;
   /** Start the pipeline's services, too. */
   readonly services?: boolean;
-  /** Whether the run is listed. A sweep prepares what its runs share in one that is not. */
-  readonly recorded?: boolean;
+  /** What the runs of a sweep share: it is not listed, and what is left out is not told. */
+  readonly part?: boolean;
+  /** Of a run of a sweep: what is varied, key → value. */
+  readonly point?: Readonly<Record<string, unknown>>;
 }
 
 /** Runs a plan's stages that are selected and whose results are not there yet. */
@@ -39,10 +41,10 @@ export async function runPlan(
   plan: Plan,
   selection: Selection,
   shop: Workshop,
-  { dryRun = false, services = false, recorded = true }: RunOptions = {},
+  { dryRun = false, services = false, part = false, point }: RunOptions = {},
 ): Promise<Ended> {
   const began = performance.now();
-  const run = new Run(plan, selection, shop);
+  const run = new Run(plan, selection, shop, part);
   const wait = () => shop.reporter.line("results are being removed; waiting for the end of it");
   using _held = dryRun ? undefined : await shop.store.hold(wait, shop.signal);
   try {
@@ -54,14 +56,16 @@ export async function runPlan(
     await shop.modules.close();
   }
   const report = run.report((performance.now() - began) / 1000);
-  if (!recorded || dryRun || !run.worthRecording) return { report };
+  if (part || dryRun || !run.worthRecording) return { report };
   try {
-    return { report, id: await run.record(report) };
+    return { report, id: await run.record(report, point) };
   } catch (error) {
     shop.reporter.line(`this run could not be recorded: ${explain(error)}`);
     return { report };
   }
 }
+
+const UNSELECTED = "not selected";
 
 class Run {
   readonly #plan: Plan;
@@ -73,12 +77,20 @@ class Run {
   readonly #pending = new Set<string>();
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
+  readonly #part: boolean;
   #compute: Backend | undefined;
   ok = true;
-  /** Whether something was made or failed, or other results are used than last time. */
-  worthRecording = false;
+  /** Whether something was made or failed. */
+  #did = false;
+  /** ... or other results are used than last time. */
+  #usesOthers = false;
 
-  constructor(plan: Plan, selection: Selection, shop: Workshop) {
+  get worthRecording(): boolean {
+    return this.#did || this.#usesOthers;
+  }
+
+  constructor(plan: Plan, selection: Selection, shop: Workshop, part: boolean) {
+    this.#part = part;
     this.#plan = plan;
     this.#selection = selection;
     this.#shop = shop;
@@ -94,8 +106,8 @@ class Run {
       for (const module of modulesOf(stage)) await modules.graph(module, uncounted);
     }
     for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
-    if (this.ok && !dryRun && await store.use(this.#plan.name, this.#records)) {
-      this.worthRecording = true;
+    if (this.ok && !dryRun) {
+      this.#usesOthers = await store.use(this.#plan.name, this.#records);
     }
     const { line, paint } = reporter;
     if (this.ok) this.#show.forEach((path) => line(`  ${paint.strong(path)}`));
@@ -107,7 +119,8 @@ class Run {
     const { id } = stage;
     const left = this.#leftOut(stage);
     if (left !== undefined) {
-      if (!stage.stage.service) this.#say(paint.faint("-"), id, paint.faint(`skipped: ${left}`));
+      const told = !stage.stage.service && !(this.#part && left === UNSELECTED);
+      if (told) this.#say(paint.faint("-"), id, paint.faint(`skipped: ${left}`));
       return this.#settle(stage, "skipped", left);
     }
     const started = performance.now();
@@ -134,7 +147,7 @@ class Run {
       await this.#make(this.#ready(stage, dependencies), decision.why, seconds);
     } catch (error) {
       this.ok = false;
-      this.worthRecording = true;
+      this.#did = true;
       if (this.#shop.signal.aborted) {
         this.#say(paint.warning("!"), id, "interrupted; the next run goes on from here");
         this.#settle(stage, "failed", INTERRUPTED, seconds());
@@ -152,7 +165,7 @@ class Run {
     const { record, made } = await makeResult(ready, this.#plan.name, this.#shop, force);
     this.#take(stage, record);
     await this.#shop.store.use(this.#plan.name, this.#records);
-    this.worthRecording = true;
+    this.#did = true;
     if (made) {
       this.#say(paint.good("✓"), stage.id, `done in ${clock(seconds())}`);
       this.#settle(stage, "ran", why, seconds());
@@ -193,7 +206,7 @@ class Run {
     if (this.#shop.signal.aborted) return "the run was interrupted";
     if (stage.stage.service) return "a service; deno task serve starts it";
     const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
-    if (!this.#isNeeded(stage.id)) return "not selected";
+    if (!this.#isNeeded(stage.id)) return UNSELECTED;
     if (!this.ok) {
       return missing.length > 0 ? `${list(missing)} did not finish` : "an earlier stage failed";
     }
@@ -286,7 +299,7 @@ class Run {
   }
 
   /** Keeps what ran, from what, with what result; returns the run's id. */
-  async record(report: RunReport): Promise<string> {
+  async record(report: RunReport, point: RunOptions["point"]): Promise<string> {
     const stages = report.stages.map((stage) => ({
       ...stage,
       fingerprint: this.#records.get(stage.id)?.fingerprint,
@@ -295,7 +308,11 @@ class Run {
     }));
     const { seed } = this.#plan;
     const history = new History(this.#shop.store.folder);
-    return (await history.add({ ...report, seed, compute: this.#compute, stages })).id;
+    // The runs of a sweep take turns with what they use: one that did nothing was there before.
+    const same = point && !this.#did ? await history.find({ ...report, stages }, point) : undefined;
+    if (same) return same.id;
+    const run = { ...report, seed, ...(point && { point }), compute: this.#compute, stages };
+    return (await history.add(run)).id;
   }
 }
 

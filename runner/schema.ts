@@ -39,6 +39,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     title: "Pipeline",
     properties: {
       ...top.properties as Json,
+      sweep: { ...(top.properties as Record<string, Json>).sweep, properties: sweepable(stages) },
       stages: { description: STAGES },
     },
     // A file over another one need not repeat what is written there.
@@ -68,6 +69,26 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       },
     },
   };
+}
+
+/** What a sweep may vary, of stages under their own names: "split.test" → a list of such values. */
+function sweepable(stages: readonly Stage[]): Json {
+  const found: [string, Json][] = [["seed", toJson(seedSchema)]];
+  const walk = (path: string, properties: Record<string, Json>) => {
+    for (const [name, schema] of Object.entries(properties)) {
+      const inner = schema.properties as Record<string, Json> | undefined;
+      if (inner) walk(`${path}.${name}`, inner);
+      else found.push([`${path}.${name}`, schema]);
+    }
+  };
+  for (const stage of stages) {
+    walk(stage.name, (toJson(stage.params).properties ?? {}) as Record<string, Json>);
+    if (stage.everSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
+  }
+  return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => [
+    key,
+    { type: "array", minItems: 1, items, description: items.description ?? "Seeds to try" },
+  ]));
 }
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });

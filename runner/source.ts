@@ -34,7 +34,8 @@ export class ConfigSource {
     return new ConfigSource(await readLayers(path, user), overrides);
   }
 
-  #apply({ path, value, at }: Override): void {
+  #apply(override: Override): void {
+    const { path, value, at } = override;
     if (path[0] === "extends") {
       const message = "which file a pipeline extends is written in the file itself";
       throw new ConfigError([{ at, message }]);
@@ -45,12 +46,12 @@ export class ConfigSource {
     const inStages = path[0] !== "stages" && (path.length > 1 || known.includes(path[0]!));
     if (inStages && !known.includes(path[0]!)) {
       throw new ConfigError([{
-        at,
+        at: override.keyAt ?? at,
         message: `${this.file} has no stage "${path[0]}".${didYouMean(path[0]!, known)} ` +
           `It has ${list(known) || "none"}.`,
       }]);
     }
-    this.#overrides.push({ path: inStages ? ["stages", ...path] : path, value, at });
+    this.#overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
       const next = target[key] ?? {};
@@ -73,7 +74,8 @@ export class ConfigSource {
 
   /** What a relative path that is the value of a key counts from; undefined: where the user stands. */
   folderOf(path: Path): string | undefined {
-    return this.#overrideOf(path) ? undefined : dirname(this.#layers.fileOf(path).path);
+    const override = this.#overrideOf(path);
+    return override ? override.folder : dirname(this.#layers.fileOf(path).path);
   }
 
   /**
@@ -81,6 +83,9 @@ export class ConfigSource {
    * What is not written is located at the nearest thing around it that is.
    */
   at(path: Path, key = false): Location {
-    return this.#overrideOf(path)?.at ?? this.#layers.fileOf(path).at(path, key);
+    const override = this.#overrideOf(path);
+    if (!override) return this.#layers.fileOf(path).at(path, key);
+    const named = key && override.path.length === path.length ? override.keyAt : undefined;
+    return named ?? override.at;
   }
 }

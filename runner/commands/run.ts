@@ -10,14 +10,40 @@ import { type Ended, runPlan } from "../run.ts";
 import { select, type Selection } from "../selection.ts";
 
 export default async function run(call: Call): Promise<number> {
-  const { values, reporter } = call;
+  const { values } = call;
   const planned = await planOf(call);
+  if (planned.source.values.sweep === undefined && values.sweep === undefined) {
+    for (const option of ["jobs", "point"] as const) {
+      if (values[option] !== undefined) {
+        throw new UsageError(`--${option} is about a sweep, and nothing is varied; see --sweep`);
+      }
+    }
+    return await runOne(planned, call);
+  }
+  // Loaded by those who sweep.
+  return await (await import("../sweep/command.ts")).sweep(planned, call, runOne);
+}
+
+/** What a run of a sweep has beside the pipeline. */
+export interface Swept {
+  readonly point: Readonly<Record<string, unknown>>;
+  /** Whether a sweep started it as a process of its own. */
+  readonly attached: boolean;
+}
+
+/** Runs a pipeline once, and returns the exit code. */
+export async function runOne(planned: Plan, call: Call, swept?: Swept): Promise<number> {
+  const { values, reporter } = call;
   const selection = selectionOf(call, planned);
-  using interrupt = onInterrupt(call.reporter, EXIT.interrupted);
+  using interrupt = swept?.attached
+    ? (await import("../sweep/child.ts")).untilParentEnds()
+    : onInterrupt(reporter, EXIT.interrupted);
   const shop = await openWorkshop(planned.artifacts, call, interrupt.signal);
   const dryRun = values["dry-run"] ?? false;
-  const ended = await runPlan(planned, selection, shop, { dryRun });
-  if (values.json) console.log(JSON.stringify(ended.report));
+  const ended = await runPlan(planned, selection, shop, { dryRun, point: swept?.point });
+  if (values.json) {
+    console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
+  }
   const interrupted = interrupt.signal.aborted;
   if (!dryRun) summarise(ended, interrupted, reporter);
   if (interrupted) return EXIT.interrupted;

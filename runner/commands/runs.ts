@@ -6,9 +6,10 @@ import { byTime, findRun, History, type RunRecord, runsOf } from "../history.ts"
 import { short, userFolder } from "../paths.ts";
 import { type Call, EXIT } from "../program.ts";
 import { clock } from "../reporter.ts";
-import type { Metrics } from "../stage.ts";
+import { scores } from "../scores.ts";
 import { Store } from "../store.ts";
-import { figure, moment, table } from "../table.ts";
+import { labelOf } from "../sweep/grid.ts";
+import { moment, table } from "../table.ts";
 
 export default async function runs(call: Call): Promise<number> {
   const { values, names, reporter } = call;
@@ -71,15 +72,6 @@ function rowOf(run: RunRecord): string[] {
       )
     }`
     : scores(run.metrics) || "no metrics";
-  return [run.id, moment(run.at), run.pipeline, clock(run.seconds), result];
-}
-
-/** "trainGender accuracy 0.681, trainAge mae 11.4": what the test set, or the last, says. */
-export function scores(metrics: Metrics): string {
-  return Object.entries(metrics).map(([stage, splits]) => {
-    const split = splits.test ?? Object.values(splits).at(-1) ?? {};
-    const names = Object.keys(split).filter((name) => name !== "loss");
-    const told = names.length > 0 ? names : Object.keys(split);
-    return `${stage} ${told.map((name) => `${name} ${figure(split[name]!)}`).join(" ")}`;
-  }).join(", ");
+  const sweep = run.point ? `${labelOf(run.point)}: ` : "";
+  return [run.id, moment(run.at), run.pipeline, clock(run.seconds), sweep + result];
 }

@@ -202,7 +202,9 @@ const broken = defineStage({
   inputs: { numbers },
   outputs: { numbers },
   params: z.strictObject({
-    how: z.enum(["error", "bug", "never", "spill"]).default("error").describe("In which way"),
+    how: z.enum(["error", "bug", "never", "spill", "die"]).default("error").describe(
+      "In which way",
+    ),
   }),
   async run(inputs, { how }, { outputs }) {
     if (how === "spill") await Deno.writeFile(join(outputs.numbers, "big"), new Uint8Array(8e6));
@@ -211,6 +213,7 @@ const broken = defineStage({
       const cause = new Error("the wind was from the east");
       throw new Error('Cannot count "4": it is too large. Use 3.', { cause });
     }
+    if (how === "die") Deno.kill(Deno.pid, "SIGKILL");
     if (how === "bug") (undefined as unknown as { x: () => void }).x();
   },
 });
