@@ -66,7 +66,7 @@ stages:
   "words that are not among the choices": {
     yaml: "compute: wsam\nstages:\n  count:\n  tune: { rate: 0.1, stop: { monitor: val_los } }",
     says: [
-      'pipeline.yaml:1:10: compute: expected "auto", "wasm", "node", "node-gpu" or "cpu", ' +
+      'pipeline.yaml:1:10: compute: expected "auto", "wasm", "webgpu", "node", "node-gpu" or "cpu", ' +
       'got "wsam". Did you mean "wasm"?',
       'pipeline.yaml:4:39: tune.stop.monitor: expected "val_loss" or "val_metric", ' +
       'got "val_los". Did you mean "val_loss"?',
