@@ -7,10 +7,12 @@
  *     deno task bench kills --help
  *     deno task bench profile --help
  *     deno task bench detect --help
+ *     deno task bench parity --help
  */
 const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
   train: () => import("./train.ts"),
   serve: () => import("./serve.ts"),
+  parity: () => import("./parity.ts"),
   scale: () => import("./scale.ts"),
   mat: () => import("./mat.ts"),
   kills: () => import("./kills.ts"),

@@ -30,8 +30,30 @@ export interface DetectOrder {
   height: number;
 }
 
+/** What is told to who learns a network from a dataset. → { ms, metric, epochs, weights } */
+export interface LearnOrder {
+  op: "learn";
+  network: NetworkName;
+  seed: number;
+  /** Paths of .npy files: images, a label for each, and the rows that are for what. */
+  images: string;
+  labels: string;
+  rows: Record<"train" | "validation" | "test", string>;
+  batchSize: number;
+  epochs: number;
+  /** Of early stopping on val_loss, which restores the best weights. */
+  patience: number;
+  batchNormMomentum: number;
+}
+
 export interface Answer {
   ms?: number | number[];
+  /** On the test rows: accuracy, or mean absolute error. */
+  metric?: number;
+  /** Epochs run. */
+  epochs?: number;
+  /** Weights of the network, counted one by one. */
+  weights?: number;
   bytes?: number | null;
   /** x, y, width, height and score of each. */
   faces?: number[][];
@@ -62,7 +84,7 @@ export class Peer {
   }
 
   /** @throws if the peer ends, with its last words, or answers with an error */
-  async ask(order: Order | DetectOrder): Promise<Answer> {
+  async ask(order: Order | DetectOrder | LearnOrder): Promise<Answer> {
     const line = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
     await this.#writer.write(line).catch(() => {}); // it ended: the next read says so
     for (;;) {

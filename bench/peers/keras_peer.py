@@ -9,39 +9,41 @@ from keras import layers, regularizers
 from networks import draw, serve
 
 
-def blocks(l2=None):
+def blocks(momentum, l2=None, initializer="glorot_uniform"):
     parts = [layers.Input((32, 32, 3))]
     for filters in (16, 32, 64, 128):
         penalty = regularizers.L2(l2) if l2 else None
         parts += [
             layers.Conv2D(
-                filters, 2, padding="same", activation="relu", kernel_regularizer=penalty
+                filters, 2, padding="same", activation="relu", kernel_regularizer=penalty,
+                kernel_initializer=initializer,
             ),
-            layers.BatchNormalization(),
+            layers.BatchNormalization(momentum=momentum),
             layers.MaxPooling2D(2, 2, padding="same"),
         ]
     return parts + [layers.Flatten()]
 
 
-def build(network):
+def build(network, momentum=0.99):
     if network == "gender":
-        parts = blocks()
+        parts = blocks(momentum)
         for units in (512, 256, 128):
             parts += [
                 layers.Dense(units, activation="relu"),
-                layers.BatchNormalization(),
+                layers.BatchNormalization(momentum=momentum),
                 layers.Dropout(0.25),
             ]
-        parts += [layers.Dense(64, activation="relu"), layers.BatchNormalization()]
+        parts += [layers.Dense(64, activation="relu"), layers.BatchNormalization(momentum=momentum)]
         parts += [layers.Dense(16, activation="relu"), layers.Dense(2, activation="softmax")]
         model = keras.Sequential(parts)
         model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
         return model
-    parts = blocks(0.0005)
+    parts = blocks(momentum, 0.0005, "he_normal")
     for units in (256, 64, 32):
         parts += [
             layers.Dense(
                 units,
+                kernel_initializer="he_normal",
                 kernel_regularizer=regularizers.L2(0.1),
                 bias_regularizer=regularizers.L2(0.1),
             ),
@@ -49,7 +51,7 @@ def build(network):
         ]
         if units == 256:
             parts.append(layers.Dropout(0.25))
-    model = keras.Sequential(parts + [layers.Dense(1)])
+    model = keras.Sequential(parts + [layers.Dense(1, kernel_initializer="he_normal")])
     model.compile("adam", "mean_absolute_error", metrics=["mae"])
     return model
 
@@ -95,4 +97,5 @@ def infer(network, rows):
     return (time.perf_counter() - start) * 1000
 
 
-serve(prepare, fit, infer)
+if __name__ == "__main__":
+    serve(prepare, fit, infer)

@@ -1,0 +1,62 @@
+/** The report's networks, learnt here from the images and rows that it is told. */
+import { join } from "node:path";
+import { openBackend } from "../../compute/mod.ts";
+import { NpyFile, readNpy } from "../../formats/npy.ts";
+import { reportAge } from "../../models/reportAge.ts";
+import { reportGender } from "../../models/reportGender.ts";
+import { EngineTrainer } from "../../training/engineTrainer.ts";
+import { classification, regression } from "../../training/objective.ts";
+import { predictRows } from "../../training/predict.ts";
+import { train } from "../../training/train.ts";
+import { TextLineStream } from "../lines.ts";
+import type { Answer, LearnOrder } from "../peer.ts";
+
+await openBackend("wasm");
+
+async function learn(order: LearnOrder): Promise<Answer> {
+  const { network, seed, batchSize, epochs, patience, batchNormMomentum } = order;
+  using images = new NpyFile(order.images, "uint8");
+  const targets = readNpy(order.labels, "int32").data;
+  const [training, validation, test] = (["train", "validation", "test"] as const)
+    .map((part) => readNpy(order.rows[part], "int32").data);
+  const model = network === "gender"
+    ? reportGender({ size: 32, classes: 2, seed, batchNormMomentum })
+    : reportAge({ size: 32, seed, batchNormMomentum });
+  const folder = await Deno.makeTempDir({ prefix: "parity-" });
+  try {
+    const start = performance.now();
+    const { history } = await train({
+      ...{ model, images, targets, seed, batchSize, epochs, trainer: EngineTrainer.open },
+      objective: network === "gender" ? classification(2) : regression(),
+      rows: { train: training, validation },
+      learningRate: 0.001,
+      earlyStopping: { monitor: "val_loss", patience, restoreBest: true },
+      checkpoint: join(folder, "checkpoint.safetensors"),
+      signal: new AbortController().signal,
+      progress: { start: () => {}, advance: () => {} },
+    });
+    const ms = performance.now() - start;
+    const said = await predictRows(model, images, test);
+    const sum = test.reduce(
+      (sum, row, i) =>
+        sum +
+        (network === "gender"
+          ? Number(Number(said[2 * i + 1] > said[2 * i]) === targets[row])
+          : Math.abs(said[i] - targets[row])),
+      0,
+    );
+    const weights = model.countParams();
+    return { ms, metric: sum / test.length, epochs: history.length, weights };
+  } finally {
+    model.dispose();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const lines = Deno.stdin.readable
+  .pipeThrough(new TextDecoderStream())
+  .pipeThrough(new TextLineStream());
+for await (const line of lines) {
+  const answer = await learn(JSON.parse(line)).catch((error) => ({ error: String(error) }));
+  console.log(JSON.stringify(answer));
+}
