@@ -58,6 +58,7 @@ export const COMMANDS = {
   graph: { options: ["help", "set"], names: "pipeline?" },
   schema: { options: ["help", "check"], names: "pipeline?" },
   runs: { options: ["help", "last", "forget", "json", "artifacts"], names: "any" },
+  verify: { options: ["help", "json", "artifacts"], names: "any" },
   gc: {
     options: ["help", "keep", "interrupted", "dry-run", "yes", "json", "artifacts"],
     names: "any",

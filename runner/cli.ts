@@ -18,6 +18,7 @@ const MAIN: Record<Command, () => Promise<{ default: CommandMain }>> = {
   graph: () => import("./commands/graph.ts"),
   schema: () => import("./commands/schema.ts"),
   runs: () => import("./commands/runs.ts"),
+  verify: () => import("./commands/verify.ts"),
   gc: () => import("./commands/gc.ts"),
 };
 

@@ -10,6 +10,7 @@ export const HELP = {
   deno task schema [PIPELINE] write the JSON Schema that editors complete from
   deno task runs [PIPELINE]   list what ran, when, with which metrics
   deno task compare RUN RUN   say what differs between runs, and whether it is real
+  deno task verify [PIPELINE] read every result and notice what was damaged
   deno task gc                remove results that no listed run needs
   deno task test              run the tests
 
@@ -73,6 +74,18 @@ A run that made nothing new is listed only if it used other results than the las
   --help
 
 A RUN is named by its id, the beginning of it, or its pipeline's name (its newest run).`,
+  verify:
+    `Read every file of every result and compare it with what was recorded when it was made. What is
+damaged is marked; the next run that needs it makes it again, and what follows only if something
+else comes out.
+
+  deno task verify [PIPELINE] [OPTIONS]     (all results; of a PIPELINE, those that it used last)
+
+  --json                   print one JSON object to stdout
+  --artifacts FOLDER       another folder than the pipeline's, or artifacts/ in the project
+  --help
+
+Exit codes: 0 all as it was made, 1 something is damaged, 2 the command line is wrong.`,
   gc:
     `Remove results that no listed run needs, after saying which and how much. What each pipeline used
 last stays as well, listed or not; so does all that runs at work may need.

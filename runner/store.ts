@@ -258,6 +258,19 @@ export class Store {
     return places;
   }
 
+  /** Notes that a result is damaged, so that the next run makes it again and says why. */
+  async condemn({ use, print, path }: Place, why: readonly string[], signal: AbortSignal) {
+    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    const name = join(this.folder, ".work", `${use}-${print}.lock`);
+    using _lock = await takeLock(name, () => {}, signal);
+    const record = await readRecord(path);
+    // Without a record it is no result anyway; another run may have made it again meanwhile.
+    if (record && record.damage === undefined) {
+      await writeRecord(path, { ...record, damage: why.join(", ") });
+    }
+    await Deno.remove(name).catch(ignoreMissing);
+  }
+
   /** Takes a result away at once and whole, and then its files. */
   async remove({ use, print, path }: Place): Promise<void> {
     const aside = join(this.folder, ".work", `removed-${use}-${print}`);

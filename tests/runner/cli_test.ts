@@ -151,12 +151,14 @@ Deno.test("--help explains the program and each command", async () => {
     return out;
   };
   const words = [["--help"], [], ["help"], ["run", "--help"], ["run", "-h"]];
-  const services = ["serve", "graph", "schema"].map((command) => [command, "--help"]);
+  const services = ["serve", "graph", "schema", "runs", "verify", "gc"].map((
+    command,
+  ) => [command, "--help"]);
   const [all, none, word, run, h, ...others] = await Promise.all(
     [...words, ...services].map((args) => help(...args)),
   );
   assert.deepEqual([none, word, h], [all, all, run]);
-  for (const command of ["run", "serve", "graph", "schema", "test"]) {
+  for (const command of ["run", "serve", "graph", "schema", "runs", "verify", "gc", "test"]) {
     assert.match(all!, new RegExp(`deno task ${command} `));
   }
   for (const option of ["set", "seed", "until", "from", "only", "force", "dry-run", "json"]) {
