@@ -1,7 +1,7 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
 import { type Dependencies, fingerprint } from "./fingerprint.ts";
-import type { PlannedStage } from "./graph.ts";
-import { describeMachine, moduleName } from "./lineage.ts";
+import { type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
+import { describeMachine, lineageOf, moduleName } from "./lineage.ts";
 import type { StageRecord } from "./record.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
 import type { Workshop } from "./workshop.ts";
@@ -13,6 +13,31 @@ export interface Ready {
   readonly inputs: Record<string, Artifact | readonly Artifact[]>;
   /** For a stage that asks for it. */
   readonly lineage?: Lineage;
+}
+
+/** Collects what a stage takes from the results of those before it. */
+export function readyFor(
+  stage: PlannedStage,
+  dependencies: Dependencies,
+  plan: Plan,
+  records: ReadonlyMap<string, StageRecord>,
+  { store, project }: Pick<Workshop, "store" | "project">,
+): Ready {
+  const open = ({ stage: id, output }: Wire) => {
+    const { outputs } = plan.stages.find((other) => other.id === id)!.stage;
+    const same = Object.keys(outputs)
+      .filter((other) => outputs[other].kind === outputs[output].kind)
+      .map((output): Wire => ({ stage: id, output }));
+    return store.artifact(records.get(id)!, output, wireName({ stage: id, output }, same));
+  };
+  const inputs = Object.fromEntries(
+    Object.entries(stage.wires).map(([name, wired]) => [
+      name,
+      Array.isArray(wired) ? (wired as Wire[]).map(open) : open(wired as Wire),
+    ]),
+  );
+  const lineage = stage.stage.lineage ? lineageOf(plan, stage.id, records, project) : undefined;
+  return { stage, dependencies, inputs, lineage };
 }
 
 /**

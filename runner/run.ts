@@ -1,12 +1,12 @@
 /** Decides what has to run and why, runs it, and records what came of it. */
 import { join } from "node:path";
+import { decide } from "./decide.ts";
 import { dependenciesOf, modulesOf } from "./dependencies.ts";
 import { explain, list, RunError, tell } from "./errors.ts";
-import { makeResult, type Ready, serve } from "./execute.ts";
-import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
-import { ancestors, type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
+import { makeResult, type Ready, readyFor, serve } from "./execute.ts";
+import type { Dependencies } from "./fingerprint.ts";
+import { ancestors, type Plan, type PlannedStage } from "./graph.ts";
 import { History } from "./history.ts";
-import { lineageOf } from "./lineage.ts";
 import { short } from "./paths.ts";
 import type { StageRecord } from "./record.ts";
 import { INTERRUPTED, type RunReport, type StageReport, type Status } from "./report.ts";
@@ -14,9 +14,6 @@ import { clock } from "./reporter.ts";
 import { select, type Selection } from "./selection.ts";
 import type { Metrics } from "./stage.ts";
 import type { Backend, Workshop } from "./workshop.ts";
-
-/** Either a result that is there already, or the reason why there has to be a new one. */
-type Decision = { record: StageRecord } | { why: string };
 
 /** A run that is over. */
 export interface Ended {
@@ -127,7 +124,11 @@ class Run {
     const seconds = () => (performance.now() - started) / 1000;
     try {
       const dependencies = await this.#dependencies(stage);
-      const decision = await this.#decide(stage, dependencies);
+      const decision = await decide(stage, dependencies, this.#shop.store, {
+        pipeline: this.#plan.name,
+        force: this.#isForced(id),
+        pending: this.#pending,
+      });
       if ("record" in decision) {
         this.#take(stage, decision.record);
         this.#say(paint.faint("·"), id, paint.faint("cached"));
@@ -161,7 +162,7 @@ class Run {
   async #make(ready: Ready, why: string, seconds: () => number): Promise<void> {
     const { paint } = this.#shop.reporter;
     const { stage } = ready;
-    const force = this.#selection.force?.includes(stage.id) ?? false;
+    const force = this.#isForced(stage.id);
     const { record, made } = await makeResult(ready, this.#plan.name, this.#shop, force);
     this.#take(stage, record);
     await this.#shop.store.use(this.#plan.name, this.#records);
@@ -213,6 +214,10 @@ class Run {
     return undefined;
   }
 
+  #isForced(id: string): boolean {
+    return this.#selection.force?.includes(id) ?? false;
+  }
+
   /** Whether a stage is selected, or a selected one takes from it. */
   #isNeeded(id: string): boolean {
     return [...this.#selected].some((last) => ancestors(this.#plan, last).has(id));
@@ -227,51 +232,8 @@ class Run {
     });
   }
 
-  async #decide(stage: PlannedStage, dependencies: Dependencies): Promise<Decision> {
-    const { store } = this.#shop;
-    const { id, use } = stage;
-    const print = fingerprint(dependencies);
-    if (this.#selection.force?.includes(id)) return { why: "forced by --force" };
-    const waitsFor = stage.after.filter((other) => this.#pending.has(other));
-    const { record, damage } = waitsFor.length > 0 ? {} : await store.find(use, print);
-    if (record) return { record };
-    if (damage) return { why: damage };
-    const last = await store.latest(this.#plan.name, id);
-    const before = last?.record;
-    const pending = Object.entries(stage.wires)
-      .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
-      .map(([name]) => name);
-    const reasons = before ? differences(id, before.dependencies, dependencies, pending) : [];
-    if (reasons.length > 0) {
-      return { why: reasons.slice(0, 4).join(", ") + more(reasons.length - 4) };
-    }
-    if (waitsFor.length > 0) return { why: `${list(waitsFor)} will run before it` };
-    if (await store.interrupted(use, print)) return { why: "an earlier run of it was interrupted" };
-    return { why: last ? "its last result is gone" : "it has not run yet" };
-  }
-
   #ready(stage: PlannedStage, dependencies: Dependencies): Ready {
-    const lineage = stage.stage.lineage
-      ? lineageOf(this.#plan, stage.id, this.#records, this.#shop.project)
-      : undefined;
-    return { stage, dependencies, inputs: this.#inputs(stage), lineage };
-  }
-
-  #inputs(stage: PlannedStage): Ready["inputs"] {
-    const open = ({ stage: id, output }: Wire) => {
-      const { outputs } = this.#plan.stages.find((other) => other.id === id)!.stage;
-      const same = Object.keys(outputs)
-        .filter((other) => outputs[other].kind === outputs[output].kind)
-        .map((output): Wire => ({ stage: id, output }));
-      const name = wireName({ stage: id, output }, same);
-      return this.#shop.store.artifact(this.#records.get(id)!, output, name);
-    };
-    return Object.fromEntries(
-      Object.entries(stage.wires).map(([name, wired]) => [
-        name,
-        Array.isArray(wired) ? (wired as Wire[]).map(open) : open(wired as Wire),
-      ]),
-    );
+    return readyFor(stage, dependencies, this.#plan, this.#records, this.#shop);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
@@ -319,8 +281,4 @@ class Run {
 /** Seconds to the millisecond. */
 function toMs(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
-}
-
-function more(count: number): string {
-  return count > 0 ? ` and ${count} more` : "";
 }

@@ -10,34 +10,13 @@
  * whatever killed whom when.
  */
 import { join } from "node:path";
+import { type Attempt, openAttempt } from "./attempt.ts";
 import { entries, hasScratch, remove, sweep } from "./attemptFiles.ts";
-import { digestFolder } from "./digest.ts";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./lock.ts";
 import { ignoreMissing, readTextIfThere, writeWhole } from "./paths.ts";
-import {
-  type Outcome,
-  type OutputRecord,
-  parseObject,
-  readRecord,
-  seal,
-  type StageRecord,
-  writeRecord,
-} from "./record.ts";
+import { parseObject, readRecord, type StageRecord, writeRecord } from "./record.ts";
 import type { Artifact, Stage } from "./stage.ts";
-
-/** A place where one attempt writes. Nobody else writes there while it is open. */
-export interface Attempt {
-  /** Output → its empty folder. */
-  readonly outputs: Readonly<Record<string, string>>;
-  readonly scratch: string;
-  /** Whether an earlier attempt was interrupted and left something. */
-  readonly resumed: boolean;
-  /** Makes the outputs artifacts, all at once. */
-  commit(outcome: Outcome): Promise<StageRecord>;
-  /** Lets go. What is in `scratch` stays for the next attempt unless the attempt was committed. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
 
 /** Stage id → a result, named by its stage and fingerprint. */
 export type Used = Record<string, { readonly use: string; readonly fingerprint: string }>;
@@ -153,52 +132,13 @@ export class Store {
     signal: AbortSignal,
   ): Promise<Attempt> {
     const print = fingerprint(dependencies);
-    const work = this.#work(stage.name, print);
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
-    const lock = await takeLock(`${work}.lock`, waiting, signal);
-    const [scratch, result] = [join(work, "scratch"), join(work, "result")];
-    const place = this.place(stage.name, print);
-    const release = async () => {
-      try {
-        await sweep(work);
-      } finally {
-        lock.close();
-      }
-    };
-    try {
-      const resumed = await this.interrupted(stage.name, print);
-      // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
-      await remove(result);
-      await Deno.mkdir(scratch, { recursive: true });
-      await Deno.mkdir(result);
-      const outputs: Record<string, string> = {};
-      for (const name of Object.keys(stage.outputs)) {
-        outputs[name] = join(result, name);
-        await Deno.mkdir(outputs[name]);
-      }
-      return {
-        outputs,
-        scratch,
-        resumed,
-        commit: async (outcome) => {
-          const recorded: Record<string, OutputRecord> = {};
-          for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
-            recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
-          }
-          const made = { fingerprint: print, dependencies, outputs: recorded };
-          const record = await this.#keep(
-            { version: 1, ...outcome, ...made },
-            ...[result, place, `${work}.old`] as const,
-          );
-          await remove(scratch);
-          return record;
-        },
-        [Symbol.asyncDispose]: release,
-      };
-    } catch (error) {
-      await release();
-      throw error;
-    }
+    return await openAttempt({
+      ...{ stage, dependencies, waiting, signal },
+      work: this.#work(stage.name, print),
+      place: this.place(stage.name, print),
+      find: async () => (await this.find(stage.name, print)).record,
+    });
   }
 
   /**
@@ -295,31 +235,4 @@ export class Store {
       }
     }
   }
-
-  /** Puts a whole result in its place, and returns the record of what is there then. */
-  async #keep(
-    made: StageRecord,
-    result: string,
-    place: string,
-    old: string,
-  ): Promise<StageRecord> {
-    const { record: there } = await this.find(made.dependencies.use, made.fingerprint);
-    const same = there && canonical(digests(there)) === canonical(digests(made));
-    // The same once more: another run may be reading it, so it stays where it is, and what is
-    // volatile in it as well.
-    const record = seal(same ? { ...made, outputs: there.outputs } : made);
-    await writeRecord(same ? place : result, record);
-    if (same) return record;
-    await Deno.mkdir(join(place, ".."), { recursive: true });
-    // A damaged result, or one that came out differently, makes room.
-    await remove(old);
-    await Deno.rename(place, old).catch(ignoreMissing);
-    await Deno.rename(result, place);
-    await remove(old);
-    return record;
-  }
-}
-
-function digests({ outputs }: StageRecord): Record<string, string> {
-  return Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
 }

@@ -1,0 +1,114 @@
+/** An attempt at a result: made aside, and put in its place when it is whole. */
+import { join } from "node:path";
+import { hasScratch, remove, sweep } from "./attemptFiles.ts";
+import { digestFolder } from "./digest.ts";
+import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
+import { takeLock } from "./lock.ts";
+import { ignoreMissing } from "./paths.ts";
+import { type Outcome, type OutputRecord, seal, type StageRecord, writeRecord } from "./record.ts";
+import type { Stage } from "./stage.ts";
+
+/** A place where one attempt writes. Nobody else writes there while it is open. */
+export interface Attempt {
+  /** Output → its empty folder. */
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly scratch: string;
+  /** Whether an earlier attempt was interrupted and left something. */
+  readonly resumed: boolean;
+  /** Makes the outputs artifacts, all at once. */
+  commit(outcome: Outcome): Promise<StageRecord>;
+  /** Lets go. What is in `scratch` stays for the next attempt unless the attempt was committed. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface Wanted {
+  readonly stage: Stage;
+  readonly dependencies: Dependencies;
+  /** Folder to work in; the lock is beside it. */
+  readonly work: string;
+  /** Folder of the result to be. */
+  readonly place: string;
+  /** The result that is there already, if it is whole. */
+  find(): Promise<StageRecord | undefined>;
+  /** Called once when another run makes the same result. */
+  waiting(): void;
+  readonly signal: AbortSignal;
+}
+
+/** Opens the place where a result is made. Waits while another run makes the same one. */
+export async function openAttempt(
+  { stage, dependencies, work, place, find, waiting, signal }: Wanted,
+): Promise<Attempt> {
+  const lock = await takeLock(`${work}.lock`, waiting, signal);
+  const [scratch, result] = [join(work, "scratch"), join(work, "result")];
+  const release = async () => {
+    try {
+      await sweep(work);
+    } finally {
+      lock.close();
+    }
+  };
+  try {
+    const resumed = await hasScratch(work);
+    // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
+    await remove(result);
+    await Deno.mkdir(scratch, { recursive: true });
+    await Deno.mkdir(result);
+    const outputs: Record<string, string> = {};
+    for (const name of Object.keys(stage.outputs)) {
+      outputs[name] = join(result, name);
+      await Deno.mkdir(outputs[name]);
+    }
+    return {
+      outputs,
+      scratch,
+      resumed,
+      commit: async (outcome) => {
+        const recorded: Record<string, OutputRecord> = {};
+        for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
+          recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
+        }
+        const print = fingerprint(dependencies);
+        const made = { fingerprint: print, dependencies, outputs: recorded };
+        const record = await keep(
+          { version: 1, ...outcome, ...made },
+          await find(),
+          ...[result, place, `${work}.old`] as const,
+        );
+        await remove(scratch);
+        return record;
+      },
+      [Symbol.asyncDispose]: release,
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Puts a whole result in its place, and returns the record of what is there then. */
+async function keep(
+  made: StageRecord,
+  there: StageRecord | undefined,
+  result: string,
+  place: string,
+  old: string,
+): Promise<StageRecord> {
+  const same = there && canonical(digests(there)) === canonical(digests(made));
+  // The same once more: another run may be reading it, so it stays where it is, and what is
+  // volatile in it as well.
+  const record = seal(same ? { ...made, outputs: there.outputs } : made);
+  await writeRecord(same ? place : result, record);
+  if (same) return record;
+  await Deno.mkdir(join(place, ".."), { recursive: true });
+  // A damaged result, or one that came out differently, makes room.
+  await remove(old);
+  await Deno.rename(place, old).catch(ignoreMissing);
+  await Deno.rename(result, place);
+  await remove(old);
+  return record;
+}
+
+function digests({ outputs }: StageRecord): Record<string, string> {
+  return Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
+}

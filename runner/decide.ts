@@ -1,0 +1,47 @@
+/** Whether a stage has to run, and why: in a person's words. */
+import { list } from "./errors.ts";
+import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
+import type { PlannedStage } from "./graph.ts";
+import type { StageRecord } from "./record.ts";
+import type { Store } from "./store.ts";
+
+/** Either a result that is there already, or the reason why there has to be a new one. */
+export type Decision = { record: StageRecord } | { why: string };
+
+interface Circumstances {
+  /** The pipeline's name: what it used last is what changes are told from. */
+  readonly pipeline: string;
+  readonly force: boolean;
+  /** Ids of the stages that a dry run would run before. */
+  readonly pending: ReadonlySet<string>;
+}
+
+export async function decide(
+  { id, use, after, wires }: PlannedStage,
+  dependencies: Dependencies,
+  store: Store,
+  { pipeline, force, pending }: Circumstances,
+): Promise<Decision> {
+  const print = fingerprint(dependencies);
+  if (force) return { why: "forced by --force" };
+  const waitsFor = after.filter((other) => pending.has(other));
+  const { record, damage } = waitsFor.length > 0 ? {} : await store.find(use, print);
+  if (record) return { record };
+  if (damage) return { why: damage };
+  const last = await store.latest(pipeline, id);
+  const before = last?.record;
+  const waiting = Object.entries(wires)
+    .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
+    .map(([name]) => name);
+  const reasons = before ? differences(id, before.dependencies, dependencies, waiting) : [];
+  if (reasons.length > 0) {
+    return { why: reasons.slice(0, 4).join(", ") + more(reasons.length - 4) };
+  }
+  if (waitsFor.length > 0) return { why: `${list(waitsFor)} will run before it` };
+  if (await store.interrupted(use, print)) return { why: "an earlier run of it was interrupted" };
+  return { why: last ? "its last result is gone" : "it has not run yet" };
+}
+
+function more(count: number): string {
+  return count > 0 ? ` and ${count} more` : "";
+}
