@@ -70,6 +70,7 @@ Deno.test("experiments/gender.yaml and age_*.yaml are faithful to the report's n
     // Any face score, which those without a face do not have; every plausible age.
     assert.deepEqual([minFaceScore, allowSecondFace, minAge, maxAge], [-100, true, 0, 100], name);
     assert.equal(sample, undefined, name);
+    assert.equal(params("faceCrop").detector, "dlibCnn", name);
     const split = { test: 0.2, validation: 0.2, by: "image", sample: faces };
     assert.deepEqual(params("split"), split, name);
     const { batchSize, epochs, earlyStopping } = params(use);
