@@ -15,12 +15,14 @@ Deno.test({
       strictEqual(whole.code, 0, whole.text);
       const expected = await contents(join(folder, "undisturbed"));
       ok(expected.size > 30, `${expected.size} files`);
+      let usual = whole.ms;
       for (let killed = 0, round = 0; killed < 10; round++) {
         const artifacts = join(folder, `round${round}`);
         for (; killed < 10; killed++) {
-          const run = await runPipeline(artifacts, rng.next() * 0.9 * whole.ms);
+          const run = await runPipeline(artifacts, rng.next() * usual);
           if (!run.killed) {
             strictEqual(run.code, 0, run.text); // it was done before it was hit
+            usual = Math.min(usual, run.ms); // the machine may have been busy with something else
             break;
           }
         }
