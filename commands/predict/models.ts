@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { CommandTools } from "../../runner/command.ts";
 import { ConfigError, didYouMean, list, UsageError } from "../../runner/errors.ts";
 import { History, pickRun, type RunRecord } from "../../runner/history.ts";
+import { wireName } from "../../runner/graph.ts";
 import { readTextIfThere } from "../../runner/paths.ts";
 import { Store } from "../../runner/store.ts";
 
@@ -93,9 +94,14 @@ async function modelsOf(
 ): Promise<FoundModel[]> {
   const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
     const { record } = await store.find(use, fingerprint);
-    return Object.entries(record?.outputs ?? {})
+    const wires = Object.entries(record?.outputs ?? {})
       .filter(([, { kind }]) => kind === "model")
-      .map(([output]) => ({ stage: id, path: store.artifact(record!, output, id).path }));
+      .map(([output]) => ({ stage: id, output }));
+    // A stage may make several, as trainJoint does.
+    return wires.map((wire) => ({
+      stage: wireName(wire, wires),
+      path: store.artifact(record!, wire.output, id).path,
+    }));
   }));
   return found.flat();
 }

@@ -14,18 +14,19 @@ report = max(artifacts.glob("evaluate/*/record.json"), key=lambda path: path.sta
 inputs = json.loads(report.read_text())["dependencies"]["inputs"]
 
 
-def folder(output, digest):
+def folder(digest):
     for path in artifacts.glob("*/*/record.json"):
-        if json.loads(path.read_text())["outputs"].get(output, {}).get("digest") == digest:
-            return path.parent / output
-    raise SystemExit(f"no {output} with digest {digest}")
+        for name, output in json.loads(path.read_text())["outputs"].items():
+            if output["digest"] == digest:
+                return path.parent / name
+    raise SystemExit(f"no result with digest {digest}")
 
 
-images = np.load(folder("dataset", inputs["dataset"]) / "images.npy")
+images = np.load(folder(inputs["dataset"]) / "images.npy")
 rows = parquet.read_table(report.parent / "report" / "predictions.parquet").to_pylist()
 worst = 0.0
 for stage, digest in inputs["models"].items():
-    path = folder("model", digest) / "model.onnx"
+    path = folder(digest) / "model.onnx"
     onnx.checker.check_model(str(path), full_check=True)
     ours = [row for row in rows if row["stage"] == stage and row["split"] == "test"]
     session = onnxruntime.InferenceSession(str(path))
