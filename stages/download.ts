@@ -2,7 +2,8 @@ import { z } from "zod";
 import { defineStage, pathParam, type StageContext } from "../runner/stage.ts";
 import type { ArchivedDataset } from "./archives.ts";
 import { archives } from "./artifacts.ts";
-import { datasetNames, sources } from "./download/sources.ts";
+import type { Mirror } from "./download/obtain.ts";
+import { datasetNames, type SourceFile, sources } from "./download/sources.ts";
 import { folderName } from "./folder/name.ts";
 
 const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
@@ -72,7 +73,7 @@ export default defineStage({
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params) {
     const { describeMirror } = await import("./download/obtain.ts");
-    const facts = await describeMirror(params.mirror, filesOf(params));
+    const facts = await describeMirror(params.mirror, filesOf(params).map(({ name }) => name));
     for (const dataset of params.datasets) {
       if (typeof dataset === "string") continue;
       const { describeFolder } = await import("./folder/pack.ts");
@@ -85,6 +86,7 @@ export default defineStage({
     const { writeParquet } = await import("../formats/parquet.ts");
     const { scanArchives } = await import("./download/scan.ts");
 
+    const mirror = await prepare(params, context);
     const datasets: ArchivedDataset[] = [];
     const index = { dataset: [], tar: [], path: [], offset: [], size: [] } as
       & {
@@ -94,7 +96,7 @@ export default defineStage({
 
     for (const dataset of params.datasets) {
       const name = nameOf(dataset);
-      const { tars, layout, labels, file } = await fetchDataset(dataset, params, context);
+      const { tars, layout, labels, file } = await fetchDataset(dataset, params, mirror, context);
       const files = tars.map(({ file }) => file);
       const contents = await scanArchives(context.scratch, files, file, context)
         .catch((error) => discard(tars, context, error));
@@ -137,17 +139,40 @@ function nameOf(dataset: Dataset): string {
   return typeof dataset === "string" ? dataset : folderName(dataset);
 }
 
-/** Names of the files that come from elsewhere. */
-function filesOf({ datasets }: Params): string[] {
-  return datasets
-    .flatMap((name) => typeof name === "object" || name === "sample" ? [] : sources[name].files)
-    .map(({ name }) => name);
+/** The files that come from elsewhere. */
+function filesOf({ datasets }: Params): SourceFile[] {
+  return datasets.flatMap((name) =>
+    typeof name === "object" || name === "sample" ? [] : sources[name].files
+  );
+}
+
+/** Opens the mirror, if something comes from it, and makes sure that there is room for all of it. */
+async function prepare(params: Params, context: Context): Promise<Mirror | undefined> {
+  const files = filesOf(params);
+  if (files.length === 0) return undefined;
+  const { openMirror } = await import("./download/obtain.ts");
+  const { checkSpace, size } = await import("./download/space.ts");
+  const mirror = await openMirror(params, context);
+  const { bytes, untold } = await mirror.lacking(files);
+  if (bytes === 0) return mirror;
+  const what = files.map(({ name }) => name).join(", ");
+  const free = await checkSpace(context.scratch, bytes, what);
+  context.info(
+    `${size(bytes)} to get${untold > 0 ? `, without ${untold} files whose size is not told` : ""}` +
+      `${free === undefined ? "" : `; ${size(free)} are free`}.`,
+  );
+  return mirror;
 }
 
 type Tars = ArchivedDataset["tars"];
 
 /** A data set's archives in `scratch`, whole, and in which file of theirs its labels are. */
-async function fetchDataset(dataset: Dataset, params: Params, context: Context): Promise<{
+async function fetchDataset(
+  dataset: Dataset,
+  params: Params,
+  mirror: Mirror | undefined,
+  context: Context,
+): Promise<{
   tars: Tars;
   layout: ArchivedDataset["layout"];
   file: string;
@@ -167,7 +192,7 @@ async function fetchDataset(dataset: Dataset, params: Params, context: Context):
     return { tars, layout: "crop", file: "sample.mat", labels: { variable: "sample" } };
   }
   const { layout, variable } = sources[dataset];
-  const tars = await get(dataset, params, context);
+  const tars = await get(dataset, mirror!, context);
   return { tars, layout, file: `${variable}.mat`, labels: { variable } };
 }
 
@@ -196,11 +221,10 @@ async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
 /** Gets a dataset's files, and unpacks what is compressed. */
 async function get(
   name: keyof typeof sources,
-  params: Params,
+  mirror: Mirror,
   context: Context,
 ): Promise<Tars> {
-  const { openMirror, unpacked } = await import("./download/obtain.ts");
-  const mirror = await openMirror(params, context);
+  const { unpacked } = await import("./download/obtain.ts");
   const tars: Tars[number][] = [];
   for (const source of sources[name].files) {
     const { md5, verified } = await mirror.obtain(source);

@@ -71,6 +71,11 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
       } catch (error) {
         options.signal?.throwIfAborted();
         if (!(error instanceof Passing)) throw error;
+        if (/number of redirects/i.test(error.message)) {
+          throw new Error(`${error.message}, which another attempt would not change`, {
+            cause: error.cause,
+          });
+        }
         failures = partial.size > furthest ? 0 : failures + 1;
         furthest = Math.max(furthest, partial.size);
         if (failures >= patience.attempts) {
@@ -114,6 +119,26 @@ export async function fetchText(
     throw error;
   } finally {
     for (const end of ["", ".part", ".part.json"]) await Deno.remove(path + end).catch(() => {});
+  }
+}
+
+/** How long a file is, if the server tells without sending it. */
+export async function fetchSize(
+  url: string,
+  signal: AbortSignal,
+  patience = 20_000,
+): Promise<number | undefined> {
+  try {
+    const { ok, headers } = await fetch(url, {
+      method: "HEAD",
+      headers: { "accept-encoding": "identity" },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
+    });
+    const length = headers.get("content-length");
+    return ok && length !== null ? Number(length) : undefined;
+  } catch {
+    signal.throwIfAborted();
+    return undefined; // what is wrong is told when the file itself is asked for
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { StageContext } from "../../runner/stage.ts";
-import { fetchFile, fetchText } from "./http.ts";
+import { fetchFile, fetchSize, fetchText } from "./http.ts";
 import { copyFile, gunzipFile, md5Of } from "./local.ts";
 import { address, parseMd5Sums, type SourceFile } from "./sources.ts";
 
@@ -19,8 +19,11 @@ export interface Obtained {
   verified: boolean;
 }
 
-/** A place that files come from; `obtain` leaves each in `scratch`, whole. */
+/** A place that files come from. */
 export interface Mirror {
+  /** How much of some files is still to be written, and of how many that is not told. */
+  lacking(files: readonly SourceFile[]): Promise<{ bytes: number; untold: number }>;
+  /** Leaves a file in `scratch`, whole. */
   obtain(file: SourceFile): Promise<Obtained>;
 }
 
@@ -33,12 +36,34 @@ export async function openMirror(
   const sums = mirror === undefined || checksums === false
     ? undefined
     : folder === undefined
-    ? await fetchText(new URL("MD5SUMS", base).href, { ...context, folder: context.scratch })
+    ? await fetchText(new URL("MD5SUMS", base).href, {
+      signal: context.signal, // and no more of the context: what a stage did not declare throws
+      folder: context.scratch,
+    })
     : await readIfThere(join(folder, "MD5SUMS"));
   const known = parseMd5Sums(sums ?? "");
   const given = typeof checksums === "object" ? checksums : {};
 
   return {
+    async lacking(files) {
+      let bytes = 0, untold = 0;
+      for (const { name } of files) {
+        const path = join(context.scratch, name);
+        // Photos hardly compress: unpacked, a .gz takes about as much once more.
+        const unpacks = name.endsWith(".gz") && !await exists(path.slice(0, -".gz".length));
+        const have = await sizeIfThere(path);
+        const size = have ??
+          (folder === undefined
+            ? await fetchSize(new URL(name, base).href, context.signal)
+            : await sizeIfThere(join(folder, name)));
+        if (size === undefined) untold++;
+        else {
+          const part = have ?? (folder === undefined ? await sizeIfThere(`${path}.part`) : 0) ?? 0;
+          bytes += Math.max(0, size - part) + (unpacks ? size : 0);
+        }
+      }
+      return { bytes, untold };
+    },
     async obtain({ name, md5: published }) {
       const expected = checksums === false
         ? undefined
@@ -127,6 +152,10 @@ function localFolder(mirror: string | undefined): string | undefined {
 
 export async function exists(path: string): Promise<boolean> {
   return await readable(() => Deno.stat(path)) !== undefined;
+}
+
+async function sizeIfThere(path: string): Promise<number | undefined> {
+  return (await readable(() => Deno.stat(path)))?.size;
 }
 
 function readIfThere(path: string): Promise<string | undefined> {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { ended, Project, reading } from "./toy/project.ts";
 import { random } from "../../compute/random.ts";
+import { mounted } from "../mount.ts";
 
 const SLOW = (ms: number, to = 20) =>
   `stages:
@@ -183,21 +184,6 @@ Deno.test("a folder for results that is a file is told as a mistake", async () =
   assert.match(below.out, /✗ count {4}failed: .*file\/in\/it/);
   assert.doesNotMatch(below.out + below.err, /\n +at /);
 });
-
-/** Runs as root with mount: a small file system, or one that cannot be written to. */
-async function mounted(options: string, folder: string): Promise<AsyncDisposable | undefined> {
-  await Deno.mkdir(folder, { recursive: true });
-  const run = async (command: string, ...args: string[]) => {
-    try {
-      const { success } = await new Deno.Command(command, { args, stderr: "null" }).output();
-      return success;
-    } catch {
-      return false;
-    }
-  };
-  if (!await run("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder)) return undefined;
-  return { [Symbol.asyncDispose]: async () => void await run("umount", folder) };
-}
 
 const canMount = await (async () => {
   const folder = await Deno.makeTempDir();

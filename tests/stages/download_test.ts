@@ -8,7 +8,9 @@ import { readParquet } from "../../formats/parquet.ts";
 import { TarWriter } from "../../formats/tar.ts";
 import { type ArchivesDescription, openArchives } from "../../stages/archives.ts";
 import download from "../../stages/download.ts";
+import { checkSpace, freeBytes } from "../../stages/download/space.ts";
 import { testContext } from "../context.ts";
+import { mounted } from "../mount.ts";
 import { file, serve } from "./download/server.ts";
 
 const text = (bytes?: Uint8Array) => bytes && new TextDecoder().decode(bytes);
@@ -172,11 +174,15 @@ Deno.test("download takes the metadata and the ten archives of imdb, over the ne
     });
     using context = testContext(download);
     await context.run({}, { datasets: ["imdb"], mirror: `${server.url}mirrored` });
-    deepStrictEqual(server.requests.slice(0, 3), [
+    deepStrictEqual(server.requests.slice(0, 2), [
       "/mirrored/MD5SUMS",
+      "HEAD /mirrored/imdb_meta.tar",
+    ]);
+    deepStrictEqual(server.requests.filter((asked) => /^\/.*tar$/.test(asked)).slice(0, 2), [
       "/mirrored/imdb_meta.tar",
       "/mirrored/imdb_0.tar",
     ]);
+    match(context.infos[0], /^\d+ kB to get; [\d.]+ [MGT]B are free\.$/);
     using archives = await openArchives(context.artifact("archives"));
     strictEqual(archives.datasets[0].layout, "full");
     strictEqual(archives.datasets[0].metadata.tar, "imdb_meta.tar");
@@ -276,6 +282,48 @@ Deno.test("download refuses archives that lead outside, are cut short or lack th
       deepStrictEqual(files(context.scratch), [], "another attempt begins with a new file");
     });
   }
+});
+
+Deno.test("download looks for room before it begins, and for what is left of it later", async () => {
+  await withMirror(async (mirror) => {
+    tar(join(mirror, "wiki_crop.tar"), { ...wikiCrop, "wiki_crop/big.jpg": new Uint8Array(3e6) });
+    sums(mirror);
+    const { size } = Deno.statSync(join(mirror, "wiki_crop.tar"));
+    await using server = await serve((request) => {
+      const path = join(mirror, basename(new URL(request.url).pathname));
+      return file(request, Deno.readFileSync(path));
+    });
+    await using small = await mounted("size=2m", join(mirror, "small"));
+    if (!small) return; // this user may not mount file systems; checkSpace() has a test of its own
+    for (const from of [mirror, server.url]) {
+      const context = testContext(download, { folder: join(mirror, "small") });
+      await rejects(
+        context.run({}, { datasets: ["wiki_crop"], mirror: from }),
+        /Cannot get wiki_crop.tar: 3.0 MB more are needed, .* has 2.1 MB left. Make room/,
+      );
+      ok(!server.requests.includes("/wiki_crop.tar"), "nothing was fetched in vain");
+    }
+    // A third of it is there, and the rest fits.
+    const context = testContext(download, { folder: join(mirror, "small") });
+    const part = { url: `${server.url}wiki_crop.tar`, validator: '"v1"', size };
+    const there = join(context.scratch, "wiki_crop.tar.part");
+    await Deno.writeFile(there, Deno.readFileSync(join(mirror, "wiki_crop.tar")).subarray(0, 1e6));
+    await Deno.writeTextFile(`${there}.json`, JSON.stringify(part));
+    const left = context.run({}, { datasets: ["wiki_crop"], mirror: server.url });
+    await rejects(left, /2.0 MB more are needed|No space left|1\.\d MB left/);
+  });
+});
+
+Deno.test("checkSpace() tells what is needed and what there is", async () => {
+  const check = (bytes: number, free?: number) =>
+    checkSpace("/results", bytes, "imdb_crop.tar", () => Promise.resolve(free));
+  strictEqual(await check(7e9, 8e9), 8e9);
+  strictEqual(await check(7e9, undefined), undefined, "a system that does not tell");
+  await rejects(
+    check(7.2e9, 3.1e9),
+    /Cannot get imdb_crop.tar: 7.2 GB more are needed, and the disk of "\/results" has 3.1 GB left/,
+  );
+  ok((await freeBytes(Deno.cwd()))! > 0);
 });
 
 Deno.test("download says which file a mirror lacks", async () => {

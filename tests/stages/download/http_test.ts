@@ -172,6 +172,56 @@ Deno.test("fetchFile() waits as long as a busy server asks", async () => {
   );
 });
 
+Deno.test("fetchFile() follows redirects, also where it goes on, and no circle of them", async () => {
+  const moved = (to: string) => new Response(null, { status: 302, headers: { location: to } });
+  let sent = 0;
+  await withServer(
+    (request) => {
+      if (!request.url.endsWith("/real.tar")) return moved("/real.tar");
+      return sent++ === 0 ? broken(file(request, data), 100_000) : file(request, data);
+    },
+    async ({ get, arrived, requests }) => {
+      strictEqual((await get({ md5: md5(data) })).md5, md5(data));
+      deepStrictEqual(arrived(), data);
+      deepStrictEqual(requests.slice(0, 2), ["/file.tar", "/real.tar"]);
+      match(requests[3], /^\/real.tar bytes=\d+-$/);
+    },
+  );
+  await withServer(() => moved("/file.tar"), async ({ get, troubles }) => {
+    await rejects(get(), /redirects.*which another attempt would not change/);
+    deepStrictEqual(troubles, []);
+  });
+});
+
+Deno.test("fetchFile() is not taken in by lengths that lie", async () => {
+  const claiming = (request: Request, length: number) => {
+    const { status, headers } = file(request, data);
+    headers.set("content-length", String(length));
+    return new Response(request.headers.has("range") ? data.slice(length) : data, {
+      status,
+      headers,
+    });
+  };
+  // More than comes: what is missing is asked for, and the server admits that there is no more.
+  await withServer(
+    (request, n) =>
+      n === 0 ? broken(claiming(request, data.length + 1000), data.length) : file(request, data),
+    async ({ get, arrived, troubles }) => {
+      await get();
+      deepStrictEqual(arrived(), data);
+      strictEqual(troubles.length, 1);
+    },
+  );
+  // Less than the file has: its MD5 tells, or, without one, the archive that ends too early.
+  await withServer(
+    (request) => broken(claiming(request, 200_000), 200_000),
+    async ({ get, path }) => {
+      await rejects(get({ md5: md5(data) }), /its MD5 is [0-9a-f]+, expected was/);
+      ok(absent(path));
+    },
+  );
+});
+
 Deno.test("fetchFile() says at once what another attempt would not change", async () => {
   for (
     const [status, message] of [
@@ -179,6 +229,7 @@ Deno.test("fetchFile() says at once what another attempt would not change", asyn
         404,
         /Cannot download "http:.*file.tar": the server answered 404 Not Found. Check the address/,
       ],
+      [403, /the server answered 403 Forbidden. Check the address, or name another "mirror"/],
       [401, /the server answered 401 Unauthorized, which another attempt would not change/],
     ] as const
   ) {

@@ -16,14 +16,20 @@ export async function serve(answer: Answer): Promise<TestServer> {
   const requests: string[] = [];
   const server = createServer(async (incoming, outgoing) => {
     const headers = new Headers();
+    const { method } = incoming;
     for (const [name, value] of Object.entries(incoming.headers)) headers.set(name, String(value));
-    const request = new Request(`http://localhost${incoming.url}`, { headers });
+    const request = new Request(`http://localhost${incoming.url}`, { method, headers });
     const range = headers.get("range");
-    requests.push(range === null ? incoming.url! : `${incoming.url} ${range}`);
+    const asked = method === "GET" ? incoming.url! : `${method} ${incoming.url}`;
+    requests.push(range === null ? asked : `${asked} ${range}`);
 
     const response = await answer(request, requests.length - 1);
     const fault = faults.get(response);
-    const body = new Uint8Array(await response.arrayBuffer());
+    // Of a HEAD, only the headers count.
+    const body = new Uint8Array(await response.arrayBuffer()).subarray(
+      0,
+      method === "HEAD" ? 0 : undefined,
+    );
     // Without a Content-Length among the headers, Node sends chunks.
     outgoing.writeHead(response.status, [...response.headers].flat());
     if (!fault) return void outgoing.end(body);
