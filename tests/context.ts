@@ -63,10 +63,20 @@ export function testContext(
   const warnings: string[] = [];
   const done = { total: 0, unit: "", items: 0 };
 
+  /** As the runner has it: what a stage reads without having declared it is an error. */
+  let declared = { seed: true, compute: true };
+  const only = <T>(what: keyof typeof declared, value: T): T => {
+    if (!declared[what]) throw new Error(`${stage.name} reads context.${what} undeclared`);
+    return value;
+  };
   return {
     id,
-    seed: options.seed ?? 42,
-    compute: options.compute ?? "wasm",
+    get seed() {
+      return only("seed", options.seed ?? 42);
+    },
+    get compute() {
+      return only("compute", options.compute ?? "wasm");
+    },
     lineage: options.lineage ??
       {
         pipeline: "test",
@@ -97,7 +107,9 @@ export function testContext(
     warn: (message) => void warnings.push(message),
     artifact: (output) => testArtifact(outputs[output], stage.outputs[output].kind, id),
     run(inputs, params = {}) {
-      return stage.run(inputs, z.parse(widen(stage.params, extensions), params), this);
+      const parsed = z.parse(widen(stage.params, extensions), params);
+      declared = { seed: stage.seeded(parsed), compute: stage.compute(parsed) };
+      return stage.run(inputs, parsed, this);
     },
     [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }),
   };
