@@ -1,40 +1,70 @@
 /** A whole pipeline, killed at random moments; `deno task bench kills` does it two hundred times. */
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { contents, difference, leftovers, runPipeline } from "../bench/kills/run.ts";
 import { random } from "../compute/random.ts";
+import { mounted } from "./mount.ts";
+
+const folder = await Deno.makeTempDir({ prefix: "kills-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+/** What an undisturbed run leaves, and how long it takes. */
+let undisturbed: Promise<{ expected: Map<string, string>; ms: number }> | undefined;
+function reference() {
+  return undisturbed ??= (async () => {
+    const run = await runPipeline(join(folder, "undisturbed"));
+    strictEqual(run.code, 0, run.text);
+    const expected = await contents(join(folder, "undisturbed"));
+    ok(expected.size > 30, `${expected.size} files`);
+    return { expected, ms: run.ms };
+  })();
+}
 
 Deno.test({
   name: "kill -9 ten times in a pipeline: the next run completes, and leaves the same bytes",
   ignore: Deno.build.os === "windows",
   async fn() {
     const rng = random(10, "kills");
-    const folder = await Deno.makeTempDir({ prefix: "kills-" });
-    try {
-      const whole = await runPipeline(join(folder, "undisturbed"));
-      strictEqual(whole.code, 0, whole.text);
-      const expected = await contents(join(folder, "undisturbed"));
-      ok(expected.size > 30, `${expected.size} files`);
-      let usual = whole.ms;
-      for (let killed = 0, round = 0; killed < 10; round++) {
-        const artifacts = join(folder, `round${round}`);
-        for (; killed < 10; killed++) {
-          const run = await runPipeline(artifacts, rng.next() * usual);
-          if (!run.killed) {
-            strictEqual(run.code, 0, run.text); // it was done before it was hit
-            usual = Math.min(usual, run.ms); // the machine may have been busy with something else
-            break;
-          }
+    const { expected, ms } = await reference();
+    let usual = ms;
+    for (let killed = 0, round = 0; killed < 10; round++) {
+      const artifacts = join(folder, `round${round}`);
+      for (; killed < 10; killed++) {
+        const run = await runPipeline(artifacts, rng.next() * usual);
+        if (!run.killed) {
+          strictEqual(run.code, 0, run.text); // it was done before it was hit
+          usual = Math.min(usual, run.ms); // the machine may have been busy with something else
+          break;
         }
-        const last = await runPipeline(artifacts);
-        strictEqual(last.code, 0, last.text);
-        deepStrictEqual(difference(expected, await contents(artifacts)), []);
-        deepStrictEqual(await leftovers(artifacts), [], "a run that ends well cleans up");
       }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+      const last = await runPipeline(artifacts);
+      strictEqual(last.code, 0, last.text);
+      deepStrictEqual(difference(expected, await contents(artifacts)), []);
+      deepStrictEqual(await leftovers(artifacts), [], "a run that ends well cleans up");
     }
   },
+});
+
+Deno.test("a disk that is full again and again: each run says so, and loses nothing", async () => {
+  const artifacts = join(folder, "small");
+  await using disk = await mounted("size=300k", artifacts);
+  if (!disk) return; // this user may not mount file systems
+  const { expected } = await reference();
+  let full = 0, last;
+  const done: number[] = [];
+  for (const size of ["300k", "1100k", "1800k", "100m"]) {
+    await new Deno.Command("mount", { args: ["-o", `remount,size=${size}`, artifacts] }).output();
+    last = await runPipeline(artifacts);
+    done.push(last.text.match(/^[·✓] /gm)?.length ?? 0);
+    if (last.code === 0) continue;
+    full++;
+    match(last.text, /✗ \w+ +failed: .*(No space left|more are needed)/);
+    doesNotMatch(last.text, /\n +at /, "no stack");
+  }
+  strictEqual(last!.code, 0, last!.text);
+  ok(full >= 2, `it was full ${full} times`);
+  deepStrictEqual(done, done.toSorted((a, b) => a - b), "what was made stays");
+  deepStrictEqual(difference(expected, await contents(artifacts)), []);
 });
 
 Deno.test("difference() tells a file that is missing, one too many and one that differs", () => {
