@@ -1,0 +1,145 @@
+/** Records of the kernels that convolutions, their normalisation and their pooling take. */
+import type { ConvLayer, Layout } from "./layout.ts";
+import { type KernelRecord, record, type Word } from "./program.ts";
+import { rowBytes } from "./sizes.ts";
+import type { Block } from "../network.ts";
+
+/** Kind and slope of a block's activation. */
+export function activation({ slope }: Block): Word[] {
+  return slope === undefined ? [0, [0]] : slope === 0 ? [1, [0]] : [2, [slope]];
+}
+
+/** Where block `b` reads its images: the first one inside the padding, and bytes between images and rows. */
+function imagesOf({ convs, denses }: Layout, b: number, rowFloats: number): Word[] {
+  const conv = convs.find((conv) => conv.b === b);
+  if (!conv) return [denses[0].m.x, rowBytes(denses[0].d.inFlat), rowFloats * 4];
+  const { c, m } = conv;
+  return [
+    m.x + (c.top * c.paddedWidth + c.left) * c.inStride * 4,
+    ...[m.paddedImage, c.paddedWidth * c.inStride * 4],
+  ];
+}
+
+export function readInput(layout: Layout): KernelRecord {
+  const { network: { input: [height, width, channels] }, input, divisor } = layout;
+  return record(input.floats ? "inputFloats" : "inputBytes", 0, 0, [
+    ...[input.address, width * channels, height],
+    ...imagesOf(layout, 0, width * channels),
+    [divisor ?? 1],
+  ]);
+}
+
+/** How the convolution sees its input: bytes between images, windows down and across; the window. */
+function windows({ c, m }: ConvLayer): Word[] {
+  const row = c.paddedWidth * c.inStride * 4;
+  return [
+    ...[m.x, m.paddedImage, c.sy * row, c.sx * c.inStride * 4],
+    ...[c.kh, c.kw * c.inStride, row],
+    ...[c.outHeight, c.outWidth, c.columns / 8],
+  ];
+}
+
+const tileWords = ({ tiles, zeros }: Layout) => [tiles.scratch, tiles.step, tiles.plane, zeros];
+
+export function convolve(layout: Layout, conv: ConvLayer): KernelRecord {
+  const { block, c, m, p } = conv;
+  return record(c.winograd ? "winograd" : "convolve", 0, 0, [
+    ...windows(conv),
+    ...[c.winograd ? m.transformed : p.kernel, p.bias || layout.zeros, p.bias ? 32 : 0],
+    ...[m.z, m.zImage, c.outWidth * c.columns * 4, c.columns * 4],
+    ...activation(block),
+    ...[0, ...tileWords(layout)],
+  ]);
+}
+
+/** The gradient of the input: a convolution of the sums' gradient with turned weights. */
+export function inputGradient(
+  layout: Layout,
+  { c, m }: ConvLayer,
+  previous: ConvLayer,
+): KernelRecord {
+  return record(c.winograd ? "winograd" : "convolve", 0, 0, [
+    ...[m.scratch, m.dImage, m.dRow, c.columns * 4, c.kh, c.kw * c.columns, m.dRow],
+    ...[c.inHeight, c.inWidth, c.inStride / 8],
+    ...[c.winograd ? m.turnedTransformed : m.turned, layout.zeros, 0],
+    ...[previous.m.gradient, c.inHeight * c.inWidth * c.inStride * 4],
+    ...[c.inWidth * c.inStride * 4, c.inStride * 4],
+    ...[0, [0] as const], // no activation
+    ...[m.scratchStep, ...tileWords(layout)],
+  ]);
+}
+
+/** Bytes between rows and positions of the sums' gradient, which lies spread if the layer strides. */
+function spread({ b, c, m }: ConvLayer): Word[] {
+  return [m.dRow * (b > 0 ? c.sy : 1), c.columns * 4 * (b > 0 ? c.sx : 1)];
+}
+
+export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLayer): KernelRecord {
+  const { c, m } = conv;
+  return record(c.winograd ? "winogradGradient" : "filterGradient", 0, 0, [
+    ...windows(conv),
+    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.parts, m.partBytes],
+    ...(c.winograd ? [tiles.scratch, tiles.step, tiles.plane] : [packs, packStep]),
+  ]);
+}
+
+const pooling = ({ c }: ConvLayer): Word[] => [
+  ...[c.ph, c.pw, c.py, c.px, c.poolTop, c.poolLeft, c.poolHeight, c.poolWidth],
+];
+
+/** Normalises and pools into the next layer's images. */
+export function normalisePool(layout: Layout, conv: ConvLayer, training: boolean): KernelRecord {
+  const { b, c, m } = conv;
+  return record("normalisePool", 0, 0, [
+    ...[m.z, c.outHeight, c.outWidth, c.columns, m.scale, m.shift],
+    ...pooling(conv),
+    ...imagesOf(layout, b + 1, c.poolWidth * c.columns),
+    ...(training ? [m.places, m.maxima] : [0, 0]),
+  ]);
+}
+
+export function preActivationGradient(conv: ConvLayer): KernelRecord {
+  const { block, c, m } = conv;
+  return record("preActivationGradient", 0, 0, [
+    ...[m.gradient, m.z, c.outHeight, c.outWidth, c.columns, m.places],
+    ...pooling(conv),
+    ...[m.scale, m.slope, m.offset],
+    ...activation(block),
+    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.mean],
+  ]);
+}
+
+export function statistics({ c, m }: ConvLayer): KernelRecord {
+  return record("statistics", 0, 0, [m.z, c.outHeight * c.outWidth, c.columns, m.partial]);
+}
+
+export function finishStatistics({ block, c, m, p }: ConvLayer): KernelRecord {
+  return record("finishStatistics", 0, c.columns / 8, [
+    ...[m.partial, c.outHeight * c.outWidth, c.columns, p.gamma, p.beta],
+    ...[m.movingMean, m.movingVariance],
+    ...[[block.norm!.momentum] as const, [block.norm!.epsilon] as const],
+    ...[m.scale, m.shift, m.mean, m.deviation],
+  ]);
+}
+
+export function gradientSums({ c, m }: ConvLayer): KernelRecord {
+  return record("gradientSums", 0, 0, [
+    ...[m.gradient, c.pooled ? m.maxima : m.z, c.poolHeight * c.poolWidth, c.columns],
+    ...[m.mean, m.partial],
+  ]);
+}
+
+export function finishGradient({ gradient }: Layout, { c, m, p }: ConvLayer): KernelRecord {
+  return record("finishGradient", 0, c.columns / 8, [
+    ...[m.partial, c.outHeight * c.outWidth, c.columns, m.deviation, m.scale],
+    ...[p.gamma + gradient, p.beta + gradient, m.slope, m.offset],
+  ]);
+}
+
+/** In inference: scale and shift by the moving statistics. */
+export function movingScale({ block, c, m, p }: ConvLayer, first: number): KernelRecord {
+  return record("movingScale", first, c.columns / 8, [
+    ...[p.gamma, p.beta, m.movingMean, m.movingVariance],
+    ...[[block.norm!.epsilon] as const, m.scale, m.shift],
+  ]);
+}
