@@ -1,5 +1,4 @@
 /** Training and inference of the report's networks: ours beside its peers, taking turns. */
-import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { denoPeer, type NetworkName, type Order, Peer } from "./peer.ts";
 import { packages, parsePythons, pythonFor, type PythonPeer } from "./python.ts";
@@ -10,14 +9,14 @@ const help = `deno task bench train [options]
 Trains the report's networks with this project's engine and with its peers, in turns, and prints
 medians. The first time, the peers' Python packages are installed in the user's cache folder.
 
-  --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed
+  --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
+                     deno task compute install node
   --networks LIST    of gender, age (both)
   --batches LIST     images in a step (16,64,256)
   --rounds N         how often each takes its turn (7)
   --steps N          steps in a turn (10)
   --only-steps       without whole fits, inference and memory
   --python PATH      a Python that has the peers' packages, or keras=PATH,torch=PATH
-  --tfjs-node PATH   a folder where npm installed @tensorflow/tfjs-node (.)
   --json             one JSON object on stdout, and the rest on stderr
 `;
 
@@ -60,7 +59,6 @@ export async function bench(args: string[]): Promise<void> {
       steps: { type: "string", default: "10" },
       "only-steps": { type: "boolean", default: false },
       python: { type: "string" },
-      "tfjs-node": { type: "string", default: "." },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -79,7 +77,7 @@ export async function bench(args: string[]): Promise<void> {
   const pythons = parsePythons(values.python);
   for (const name of wanted) {
     try {
-      openers.set(name, await opener(name, pythons, values["tfjs-node"]));
+      openers.set(name, await opener(name, pythons));
     } catch (error) {
       // Keras is what the figure is about; without another peer there still is one.
       if (name === "keras") throw error;
@@ -161,21 +159,10 @@ export async function bench(args: string[]): Promise<void> {
 async function opener(
   name: PeerName,
   pythons: Partial<Record<PythonPeer, string>>,
-  folder: string,
 ): Promise<() => Peer> {
   if (name === "tfjs-node") {
-    const from = Deno.realPathSync(folder);
-    try {
-      createRequire(`${from}/`).resolve("@tensorflow/tfjs-node");
-    } catch (cause) {
-      throw new Error(
-        `Cannot find @tensorflow/tfjs-node in "${from}": install it there with ` +
-          `npm install @tensorflow/tfjs-node, or name a folder that has it with --tfjs-node.`,
-        { cause },
-      );
-    }
-    const open = () => denoPeer(name, new URL("./peers/tfjsNode.ts", import.meta.url), [from]);
-    await tried(open); // its native part may be missing
+    const open = () => denoPeer(name, new URL("./peers/tfjsNode.ts", import.meta.url));
+    await tried(open);
     return open;
   }
   const python = pythons[name] ?? await pythonFor(name);

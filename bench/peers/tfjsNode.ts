@@ -1,28 +1,16 @@
-/**
- * The report's networks in TensorFlow.js on TensorFlow's own library, as a peer of the bench. Its
- * argument is a folder in whose node_modules `@tensorflow/tfjs-node` is installed.
- */
-import { createRequire } from "node:module";
+/** The report's networks in TensorFlow.js on TensorFlow's own library, as a peer of the bench. */
 import process from "node:process";
-import util from "node:util";
-import type * as Core from "@tensorflow/tfjs-core";
-import type * as Layers from "@tensorflow/tfjs-layers";
+import * as tf from "@tensorflow/tfjs-core";
+import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/tfjs-layers";
+import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
 import { TextLineStream } from "../lines.ts";
 import type { Answer, NetworkName, Order } from "../peer.ts";
 
-// What the package still calls and newer runtimes dropped.
-Object.assign(util, {
-  isNullOrUndefined: (value: unknown) => value === null || value === undefined,
-  isArray: Array.isArray,
-});
-const tf = createRequire(`${Deno.args[0]}/`)("@tensorflow/tfjs-node") as
-  & typeof Core
-  & typeof Layers;
-const { layers, regularizers } = tf;
+await openBackend("node");
 
-function blocks(l2?: number): Layers.layers.Layer[] {
-  const parts = [16, 32, 64, 128].flatMap((filters, n): Layers.layers.Layer[] => [
+function blocks(l2?: number): layers.Layer[] {
+  const parts = [16, 32, 64, 128].flatMap((filters, n): layers.Layer[] => [
     layers.conv2d({
       ...{ filters, kernelSize: 2, padding: "same", activation: "relu" },
       ...(n === 0 ? { inputShape: [32, 32, 3] } : {}),
@@ -34,9 +22,9 @@ function blocks(l2?: number): Layers.layers.Layer[] {
   return [...parts, layers.flatten()];
 }
 
-function build(network: NetworkName): Layers.LayersModel {
+function build(network: NetworkName): LayersModel {
   if (network === "gender") {
-    const model = tf.sequential({
+    const model = sequential({
       layers: [
         ...blocks(),
         ...[512, 256, 128].flatMap((units) => [
@@ -54,7 +42,7 @@ function build(network: NetworkName): Layers.LayersModel {
     return model;
   }
   const penalty = () => regularizers.l2({ l2: 0.1 });
-  const model = tf.sequential({
+  const model = sequential({
     layers: [
       ...blocks(0.0005),
       ...[256, 64, 32].flatMap((units) => [
@@ -69,7 +57,7 @@ function build(network: NetworkName): Layers.LayersModel {
   return model;
 }
 
-function draw(network: NetworkName, rows: number): { x: Core.Tensor4D; y: Core.Tensor2D } {
+function draw(network: NetworkName, rows: number): { x: tf.Tensor4D; y: tf.Tensor2D } {
   const rng = random(1, "bench", network, rows);
   const x = tf.tensor4d(Float32Array.from({ length: rows * 3072 }, () => rng.next()), [
     ...[rows, 32, 32, 3] as const,
@@ -105,7 +93,7 @@ async function obey(order: Order): Promise<Answer> {
     case "fit": {
       const { network, batch, rows, epochs } = order;
       const model = build(network), { x, y } = draw(network, rows * 1.2);
-      const part = <T extends Core.Tensor>(of: T, from: number, count: number) =>
+      const part = <T extends tf.Tensor>(of: T, from: number, count: number) =>
         tf.slice(of, [from], [count]) as T;
       const start = performance.now();
       await model.fit(part(x, 0, rows), part(y, 0, rows), {
@@ -116,8 +104,8 @@ async function obey(order: Order): Promise<Answer> {
     }
     case "infer": {
       const model = build(order.network), { x } = draw(order.network, order.rows);
-      const predict = (images: Core.Tensor) =>
-        (model.predict(images, { batchSize: 256 }) as Core.Tensor).data();
+      const predict = (images: tf.Tensor) =>
+        (model.predict(images, { batchSize: 256 }) as tf.Tensor).data();
       await predict(tf.slice(x, [0], [640]));
       const start = performance.now();
       await predict(x);
