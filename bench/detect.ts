@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { DetectorOptions, NetworkName } from "../faces/detectors.ts";
 import { type Box, centredIn } from "../faces/image.ts";
 import { drawn, folder, photos, type Picture, type Pictures } from "./detectPictures.ts";
 import { Peer } from "./peer.ts";
@@ -9,13 +10,23 @@ import { packages, pythonFor } from "./python.ts";
 import { machine, table } from "./statistics.ts";
 import { whole } from "./train.ts";
 
+/** What each detector is opened with besides its defaults, by what it is called here. */
+const variants: Readonly<Record<string, { name: NetworkName } & Partial<DetectorOptions>>> = {
+  "dlibCnn": { name: "dlibCnn" },
+  // As a _crop archive's faces may be looked for: most of the time they are large.
+  "dlibCnn-minFace0.45": { name: "dlibCnn", minFace: 0.45 },
+  "ssdMobilenetv1": { name: "ssdMobilenetv1" },
+  "tinyFaceDetector": { name: "tinyFaceDetector" },
+};
+const known = Object.keys(variants);
+
 const help = `deno task bench detect [options]
 
 Shows the same pictures to dlib's CNN face detector and to the project's detectors, each a process on
 one core (on Linux, by taskset), in turns. The first time, dlib is installed in the user's cache
 folder. Also tells how far dlibCnn's faces agree with dlib's.
 
-  --detectors LIST  of dlibCnn, ssdMobilenetv1, tinyFaceDetector (all)
+  --detectors LIST  of ${known.join(", ")} (all)
   --count N         pictures of each kind (40)
   --faces DIR       adds pictures of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
   --all             all pictures of that folder: days, mostly dlib's
@@ -23,8 +34,6 @@ folder. Also tells how far dlibCnn's faces agree with dlib's.
   --python PATH     a Python that has dlib-bin and numpy
   --json            one JSON object on stdout, and the rest on stderr
 `;
-
-const known = ["dlibCnn", "ssdMobilenetv1", "tinyFaceDetector"] as const;
 
 /** What a detector said of a picture: x, y, width, height and score of each face. */
 interface Said {
@@ -82,7 +91,7 @@ export async function bench(args: string[]): Promise<void> {
   if (values.help) return console.log(help);
   const detectors = values.detectors.split(",");
   for (const name of detectors) {
-    if (!(known as readonly string[]).includes(name)) {
+    if (!Object.hasOwn(variants, name)) {
       throw new Error(`Cannot measure "${name}": it is none of ${known.join(", ")}.`);
     }
   }
@@ -151,7 +160,14 @@ async function open(detectors: readonly string[], python?: string): Promise<[str
   const script = import.meta.resolve("./peers/detector.ts");
   const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
   for (const name of detectors) {
-    const args = ["run", "--quiet", "--no-prompt", ...flags, script, name];
+    const args = [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...flags,
+      script,
+      JSON.stringify(variants[name]),
+    ];
     peers.push([name, pinned(name, Deno.execPath(), args)]);
   }
   return peers;

@@ -19,6 +19,11 @@ export interface DetectorOptions {
   readonly inputSizes: readonly number[];
   /** Only dlibCnn: how many times the picture is doubled in width and height; 0 unless given. */
   readonly upsample?: number;
+  /**
+   * Only dlibCnn: as a share of the picture's shorter side. Smaller faces are looked for only if no
+   * larger one is found; 0 unless given.
+   */
+  readonly minFace?: number;
   /** Only dlibCnn: path of a file of weights in place of the project's. */
   readonly weights?: string;
   /** Only a plugin's: its module's path from the project, or its package. */

@@ -7,6 +7,7 @@ const detector = z.object({
   minConfidence: z.number(),
   inputSizes: z.array(z.int().positive()),
   upsample: z.int().min(0).optional(),
+  minFace: z.number().min(0).optional(),
   weights: z.string().optional(),
   module: z.string().min(1).optional(),
 });

@@ -131,7 +131,8 @@ export function photoDetector(
 ): Choice {
   const { detector } = preprocessing;
   if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
-    return { ...detector, name: detector.name };
+    // Of a photo all faces are wanted, the small ones beside a large one, too.
+    return { ...detector, name: detector.name, minFace: 0 };
   }
   return choice(wanted ?? "ssdMobilenetv1", preprocessing, module);
 }

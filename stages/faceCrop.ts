@@ -64,6 +64,11 @@ export default defineStage({
         "pixels are halved first, and none is doubled beyond. 0 is dlib's default, and enough " +
         "where faces are large, as in the _crop archives; face_recognition doubles once",
     ),
+    minFace: z.number().min(0).max(1).default(0).describe(
+      "Only dlibCnn: smaller faces, as a share of the photo's shorter side, are looked for only in " +
+        "photos where no larger one is found, which saves time. In the _crop archives the face is " +
+        "0.55 of it, and 0.45 saves a third",
+    ),
     weights: pathParam().optional().describe(
       "Only dlibCnn: a mmod_human_face_detector.dat in place of the project's",
     ),
@@ -94,7 +99,7 @@ export default defineStage({
     const { publishFaces } = await import("../faces/publish.ts");
     const { readShard } = await import("../faces/shards.ts");
     const { shardCount } = await import("../faces/cutShards.ts");
-    const { detector: name, margin, maxSize, shardSize } = params;
+    const { detector: name, upsample, minFace, weights, margin, maxSize, shardSize } = params;
     const defaults = defaultsOf(name);
     const module = context.extension("detector", name);
     const preprocessing: CropPreprocessing = {
@@ -103,7 +108,7 @@ export default defineStage({
         ...(module === undefined ? {} : { module }),
         minConfidence: params.minConfidence ?? defaults.minConfidence,
         inputSizes: [...params.inputSizes ?? defaults.inputSizes],
-        ...(name === "dlibCnn" ? { upsample: params.upsample, weights: params.weights } : {}),
+        ...(name === "dlibCnn" ? { upsample, minFace, weights } : {}),
       },
       crop: { margin, maxSize },
       background: "#ffffff",

@@ -1,13 +1,20 @@
-/** One of the project's detectors, as a peer: see bench/peer.ts. Its name is the argument. */
+/** One of the project's detectors, as a peer: see bench/peer.ts. Name and options are the argument. */
 import { openBackend } from "../../compute/mod.ts";
 import { openDetector } from "../../faces/detect.ts";
-import { defaultsOf, type NetworkName, usesTensorFlow } from "../../faces/detectors.ts";
+import {
+  defaultsOf,
+  type DetectorOptions,
+  type NetworkName,
+  usesTensorFlow,
+} from "../../faces/detectors.ts";
 import { TextLineStream } from "../lines.ts";
 import type { Answer, DetectOrder } from "../peer.ts";
 
-const name = Deno.args[0] as NetworkName;
+const { name, ...options }: { name: NetworkName } & Partial<DetectorOptions> = JSON.parse(
+  Deno.args[0],
+);
 if (usesTensorFlow(name)) await openBackend("wasm");
-const detector = await openDetector(name, defaultsOf(name));
+const detector = await openDetector(name, { ...defaultsOf(name), ...options });
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());
 for await (const line of lines) {

@@ -10,6 +10,7 @@ import type { Image } from "../image.ts";
 import { decode } from "./dlib/decode.ts";
 import { readModel } from "./dlib/model.ts";
 import { MmodNetwork } from "./dlib/network.ts";
+import { levelsAbove } from "./dlib/pyramid.ts";
 import { enlarge, halve, reduceBox } from "./dlib/scale.ts";
 
 /**
@@ -20,7 +21,7 @@ const mostPixels = 3_000_000;
 
 /** Opens the network in this thread. */
 export async function open(
-  { minConfidence, upsample = 0, weights }: NetworkOptions,
+  { minConfidence, upsample = 0, minFace = 0, weights }: NetworkOptions,
 ): Promise<Network> {
   const model = await read(weights);
   const network = await MmodNetwork.open(model);
@@ -31,8 +32,14 @@ export async function open(
       for (; times < upsample && seen.width * seen.height * 4 <= mostPixels; times++) {
         seen = enlarge(seen);
       }
-      const scores = network.run(seen.data, seen.width, seen.height);
-      const found = scores ? decode(scores, model, minConfidence) : [];
+      const { data, width, height } = seen;
+      const look = (leaveOut: number) => {
+        const scores = network.run(data, width, height, leaveOut);
+        return scores ? decode(scores, model, minConfidence) : [];
+      };
+      const leaveOut = levelsAbove(minFace * Math.min(width, height), model.window);
+      const large = leaveOut > 0 ? look(leaveOut) : [];
+      const found = large.length > 0 ? large : look(0);
       return Promise.resolve(found.map(({ box, score }): Detection => {
         const { x, y, width, height } = times > 0 ? reduceBox(box, times) : box;
         return {

@@ -48,7 +48,8 @@ Deno.test("agreement() names the pictures that differ", () => {
 
 Deno.test("the bench's pictures are found where they say that their faces are", async () => {
   const script = import.meta.resolve("../../bench/peers/detector.ts");
-  const peer = new Peer("dlibCnn", Deno.execPath(), ["run", "--quiet", "-A", script, "dlibCnn"]);
+  const options = JSON.stringify({ name: "dlibCnn" });
+  const peer = new Peer("dlibCnn", Deno.execPath(), ["run", "--quiet", "-A", script, options]);
   const file = await Deno.makeTempFile();
   try {
     for (const group of [drawn(4), photos()]) {

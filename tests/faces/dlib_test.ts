@@ -6,7 +6,7 @@ import { decode as toBoxes } from "../../faces/detectors/dlib/decode.ts";
 import { readModel } from "../../faces/detectors/dlib/model.ts";
 import { MmodNetwork } from "../../faces/detectors/dlib/network.ts";
 import { tile } from "../../faces/detectors/dlib/pyramid.ts";
-import type { Image } from "../../faces/image.ts";
+import { type Box, type Image, overlap } from "../../faces/image.ts";
 import reference from "./fixtures/dlibFaces.json" with { type: "json" };
 import { drawnFace } from "./fixtures/drawnFaces.ts";
 
@@ -46,6 +46,45 @@ Deno.test("dlibCnn leaves out what is below minConfidence", async () => {
   const strict = { ...options, minConfidence: face.score + 0.01 };
   assert.deepEqual(await (await openDetector("dlibCnn", strict)).detect(image), []);
 });
+
+Deno.test("dlibCnn looks for faces below minFace only where there is no larger one", async () => {
+  const whole = await openDetector("dlibCnn", options);
+  const large = await openDetector("dlibCnn", { ...options, minFace: 0.4 });
+  const near = (a: Box, b: Box) => overlap(a, b) > 0.7;
+  const image = await drawnFace(1, 400); // of which the face is about half
+  const [[face], [same]] = [await whole.detect(image), await large.detect(image)];
+  assert.ok(near(face.box, same.box) && Math.abs(face.score - same.score) < 0.1);
+  // A face of half the size, alone and beside the large one.
+  const small = halved(image);
+  const alone = beside({ ...image, data: new Uint8Array(image.data.length).fill(128) }, small);
+  const both = beside(image, small);
+  const [little] = await whole.detect(alone);
+  assert.deepEqual(await large.detect(alone), [little]);
+  assert.equal((await whole.detect(both)).length, 2);
+  assert.equal((await large.detect(both)).length, 1);
+});
+
+/** The same at half its size. */
+function halved({ data, width, height }: Image): Image {
+  const half = { width: width / 2, height: height / 2, data: new Uint8Array(data.length / 4) };
+  for (let i = 0; i < half.data.length; i++) {
+    const pixel = Math.floor(i / 3), x = pixel % half.width, y = Math.floor(pixel / half.width);
+    half.data[i] = data[(y * 2 * width + x * 2) * 3 + i % 3];
+  }
+  return half;
+}
+
+/** Two pictures, one to the right of the other, on grey. */
+function beside(a: Image, b: Image): Image {
+  const width = a.width + b.width, height = Math.max(a.height, b.height);
+  const data = new Uint8Array(width * height * 3).fill(128);
+  for (const [{ data: from, width: wide, height: high }, left] of [[a, 0], [b, a.width]] as const) {
+    for (let y = 0; y < high; y++) {
+      data.set(from.subarray(y * wide * 3, (y + 1) * wide * 3), (y * width + left) * 3);
+    }
+  }
+  return { data, width, height };
+}
 
 Deno.test("run() does not depend on the pictures before, and hardly on the kernels' build", async () => {
   const model = readModel(weights, "weights");

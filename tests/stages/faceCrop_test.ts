@@ -172,7 +172,10 @@ Deno.test("faceCrop finds faces with dlibCnn, with any number of workers and no 
     using faces = await openFaces(context.outputs.faces);
     assert.deepEqual(faces.rows.map(({ full_path }) => full_path), ["face.png", "face.jpg"]);
     const { detector } = await readCropPreprocessing(context.outputs.faces);
-    assert.deepEqual(detector, { name: "dlibCnn", minConfidence: 0, inputSizes: [], upsample: 0 });
+    assert.deepEqual(detector, {
+      name: "dlibCnn",
+      ...{ minConfidence: 0, inputSizes: [], upsample: 0, minFace: 0 },
+    });
   }
   assert.deepEqual(results[1], results[0]);
   assert.equal(faceCrop.compute({ detector: "dlibCnn" }), false);

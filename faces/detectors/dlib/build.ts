@@ -6,8 +6,8 @@ import { compile } from "../../../assemblyscript/compile.ts";
 
 const source = new URL("./assembly/", import.meta.url);
 
-/** To be compiled with, but for the features. */
-const flags = ["-O3", "--noAssert", "--runtime", "stub", "--use", "abort=", "--importMemory"];
+/** To be compiled with, but for the features. As in engine/build.ts, -O3 is slower. */
+const flags = ["-O2", "--noAssert", "--runtime", "stub", "--use", "abort=", "--importMemory"];
 
 /** The two builds, by file name. */
 export async function build(): Promise<Record<"kernels.wasm" | "kernels.simd.wasm", Uint8Array>> {

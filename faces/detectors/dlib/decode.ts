@@ -12,7 +12,7 @@ const stride = 8, offset = 14;
  * that overlaps a surer one too much is the same face.
  */
 export function decode(
-  { scores, width, height, pyramid: { levels } }: Scores,
+  { scores, width, height, pyramid: { above, levels } }: Scores,
   { window, sameFace }: Pick<Model, "window" | "sameFace">,
   threshold: number,
 ): Detection[] {
@@ -23,14 +23,14 @@ export function decode(
       if (!(score > threshold)) continue;
       const x = column * stride + offset, y = row * stride + offset;
       const level = nearestLevel(levels, x, y);
-      const { left, top } = levels[level];
+      const { left, top } = levels[level], times = above.length + level;
       const across = (window.width - 1) / 2, down = (window.height - 1) / 2;
       found.push({
         rect: {
-          left: round(toPicture(x - across - left, level)),
-          top: round(toPicture(y - down - top, level)),
-          right: round(toPicture(x + across - left, level)),
-          bottom: round(toPicture(y + down - top, level)),
+          left: round(toPicture(x - across - left, times)),
+          top: round(toPicture(y - down - top, times)),
+          right: round(toPicture(x + across - left, times)),
+          bottom: round(toPicture(y + down - top, times)),
         },
         score,
       });

@@ -5,7 +5,7 @@
  */
 import { packDirect, packSingle, packWinograd, padded } from "./filters.ts";
 import type { Layer, Model } from "./model.ts";
-import { heightOf, type Pyramid, type Rect, tile, widthOf } from "./pyramid.ts";
+import { heightOf, type Pyramid, type Rect, type Size, tile, widthOf } from "./pyramid.ts";
 
 /** The WebAssembly's functions; see assembly/. Addresses and distances are in bytes. */
 type Kernels = Record<
@@ -41,11 +41,6 @@ interface Pixels {
   readonly at: number;
   readonly step: number;
   readonly row: number;
-}
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
 }
 
 export class MmodNetwork {
@@ -100,10 +95,11 @@ export class MmodNetwork {
 
   /**
    * @param pixels RGB, [height, width, 3]
+   * @param leaveOut so many of the pyramid's largest pictures are not searched
    * @returns undefined if the picture is too small for the network
    */
-  run(pixels: Uint8Array, width: number, height: number): Scores | undefined {
-    const pyramid = tile(width, height, this.#model);
+  run(pixels: Uint8Array, width: number, height: number, leaveOut = 0): Scores | undefined {
+    const pyramid = tile(width, height, this.#model, leaveOut);
     const sizes: Size[] = [pyramid];
     for (const layer of this.#model.layers.slice(0, 3)) sizes.push(after(sizes.at(-1)!, layer));
     const last = sizes[3];
@@ -130,12 +126,13 @@ export class MmodNetwork {
     };
     const [a, bytes] = [take(room), take(pixels.length)];
     const b = take(Math.max(room, pyramid.width * pyramid.height * PIXEL));
+    const above = pyramid.above.map((size) => take(size.width * size.height * PIXEL));
 
     const memory = new Uint8Array(this.#memory.buffer);
     // What an earlier picture left must not show, not even in how sums are rounded.
     memory.fill(0, this.#start, end);
     memory.set(pixels, bytes);
-    this.#fill(bytes, b, pyramid);
+    this.#fill(bytes, above, b, pyramid);
     const reduced = image(a, this.#steps[2]);
     this.#reduce({ at: b, step: PIXEL, row: pyramid.width * PIXEL }, sizes, strips, reduced);
     memory.fill(0, b, b + room);
@@ -153,15 +150,26 @@ export class MmodNetwork {
   }
 
   /** Writes the picture, less its mean, and then each smaller one from the last. */
-  #fill(bytes: number, tiled: number, { width, levels }: Pyramid): void {
-    const row = width * PIXEL;
-    const place = ({ left, top }: Rect) => tiled + top * row + left * PIXEL;
-    const size = (level: Rect) => [widthOf(level), heightOf(level)];
-    const [first] = levels;
-    this.#kernels.normalise(bytes, ...size(first), place(first), row, ...this.#model.mean);
-    for (let i = 1; i < levels.length; i++) {
-      const [from, to] = [levels[i - 1], levels[i]];
-      this.#kernels.reduce(place(from), ...size(from), place(to), ...size(to), row);
+  #fill(bytes: number, above: readonly number[], tiled: number, pyramid: Pyramid): void {
+    const row = pyramid.width * PIXEL;
+    const pictures = [
+      ...pyramid.above.map(({ width, height }, i) => ({
+        ...{ at: above[i], width, height, row: width * PIXEL },
+      })),
+      ...pyramid.levels.map((level: Rect) => ({
+        ...{ at: tiled + level.top * row + level.left * PIXEL, row },
+        ...{ width: widthOf(level), height: heightOf(level) },
+      })),
+    ];
+    const [first] = pictures;
+    const { at, width, height } = first;
+    this.#kernels.normalise(bytes, width, height, at, first.row, ...this.#model.mean);
+    for (let i = 1; i < pictures.length; i++) {
+      const [from, to] = [pictures[i - 1], pictures[i]];
+      this.#kernels.reduce(
+        ...[from.at, from.width, from.height, from.row],
+        ...[to.at, to.width, to.height, to.row],
+      );
     }
   }
 

@@ -13,11 +13,15 @@ export interface Rect {
   readonly bottom: number;
 }
 
-export interface Pyramid {
-  /** Of the tiled image. */
+export interface Size {
   readonly width: number;
   readonly height: number;
-  /** The picture, then the smaller ones. */
+}
+
+export interface Pyramid extends Size {
+  /** Sizes of the largest pictures, if they are left out: the searched one, and on. */
+  readonly above: readonly Size[];
+  /** The other pictures' places in the tiled image, whose size this is. */
   readonly levels: readonly Rect[];
 }
 
@@ -29,22 +33,32 @@ const leastHeight = 5;
 export const widthOf = ({ left, right }: Rect) => right - left + 1;
 export const heightOf = ({ top, bottom }: Rect) => bottom - top + 1;
 
+/** How many of the largest pictures can be left out if faces below a size need not be found. */
+export function levelsAbove(leastFace: number, { width }: Model["window"]): number {
+  const levels = Math.floor(Math.log(leastFace / width) / -Math.log(rate) + 1e-9);
+  return Math.max(0, levels);
+}
+
 /**
  * Where the pictures lie: one under the other, until the next one fits beside the last and half of
  * their heights is used up; then upwards along the right border, as far as the first picture.
+ * @param leaveOut so many of the largest pictures
  */
 export function tile(
   width: number,
   height: number,
   { padding, outerPadding: outer }: Pick<Model, "padding" | "outerPadding">,
+  leaveOut = 0,
 ): Pyramid {
-  const sizes = [{ width, height }];
+  const sizes: Size[] = [{ width, height }];
   for (;;) {
     const last = sizes.at(-1)!;
     const next = { width: Math.floor(rate * last.width), height: Math.floor(rate * last.height) };
     if (next.width === 0 || next.height < leastHeight) break;
     sizes.push(next);
   }
+  const above = sizes.splice(0, Math.min(leaveOut, sizes.length - 1));
+  ({ width, height } = sizes[0]);
   const total = sizes.reduce((sum, size) => sum + size.height + padding, 0) - 2 * padding;
   let column = 0, previous = 0;
   for (const size of sizes) {
@@ -76,7 +90,7 @@ export function tile(
     levels.push(rect);
     y -= size.height + padding;
   }
-  return { width: width + 2 * outer, height: column + 2 * outer, levels };
+  return { width: width + 2 * outer, height: column + 2 * outer, above, levels };
 }
 
 /** The level that a point lies in, or else is nearest to; of equally near ones the first. */

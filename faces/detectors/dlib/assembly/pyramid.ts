@@ -24,11 +24,12 @@ export function normalise(
 }
 
 /**
- * Bilinear interpolation from one picture of the tiled image to the next; the corners' centres fall
- * on each other. The last pixel is written lane by lane, so that what is beside it stays zero.
+ * Bilinear interpolation from one picture to the next, whose rows are `step` and `newStep` bytes
+ * apart; the corners' centres fall on each other. The last pixel is written lane by lane, so that what is beside it stays zero.
  */
 export function reduce(
-  from: usize, width: i32, height: i32, to: usize, newWidth: i32, newHeight: i32, step: usize,
+  from: usize, width: i32, height: i32, step: usize,
+  to: usize, newWidth: i32, newHeight: i32, newStep: usize,
 ): void {
   const xScale = <f64> (width - 1) / <f64> max(newWidth - 1, 1);
   const yScale = <f64> (height - 1) / <f64> max(newHeight - 1, 1);
@@ -37,7 +38,7 @@ export function reduce(
     const down = f32x4.splat(<f32> (place - <f64> top));
     const above = from + <usize> top * step;
     const below = from + <usize> min(top + 1, height - 1) * step;
-    let o = to + <usize> y * step;
+    let o = to + <usize> y * newStep;
     for (let x = 0; x < newWidth; ++x) {
       const across = <f64> x * xScale, left = <i32> across;
       const right = f32x4.splat(<f32> (across - <f64> left));
