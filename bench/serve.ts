@@ -14,7 +14,7 @@ const help = `Measure the webcam service, with the trained models of a pipeline.
 
   deno task bench serve [PIPELINE] [--rounds N]     (PIPELINE: pipeline; N: 40)`;
 
-const detectors = ["tinyFaceDetector", "ssdMobilenetv1"] as const;
+const detectors = ["tinyFaceDetector", "ssdMobilenetv1", "dlibCnn"] as const;
 const steps = ["decode", "detect", "crop", "predict"] as const;
 
 export async function bench(args: string[]): Promise<void> {

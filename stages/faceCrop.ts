@@ -42,7 +42,7 @@ export default defineStage({
   params: z.strictObject({
     detector: choice("detector", detectorNames).default("ssdMobilenetv1").describe(
       "What finds the faces. dlibCnn, dlib's and face_recognition's, finds most; ssdMobilenetv1 and " +
-        "tinyFaceDetector are face-api's, the second the fastest; metadata trusts the data set: " +
+        "tinyFaceDetector are face-api's, faster on large photos; metadata trusts the data set: " +
         "face_location, or the middle 1/1.8 of the photos of the _crop archives, which were cut " +
         "around it. A plugin may add more",
     ),
@@ -67,7 +67,7 @@ export default defineStage({
     minFace: z.number().min(0).max(1).default(0).describe(
       "Only dlibCnn: smaller faces, as a share of the photo's shorter side, are looked for only in " +
         "photos where no larger one is found, which saves time. In the _crop archives the face is " +
-        "0.55 of it, and 0.45 saves a third",
+        "0.55 of it, and 0.45 saves nearly half the time",
     ),
     weights: pathParam().optional().describe(
       "Only dlibCnn: a mmod_human_face_detector.dat in place of the project's",
