@@ -1,6 +1,8 @@
 /**
  * One truth: whatever computes, a network gives the same outputs, gradients and steps, up to the
- * rounding of 32 bit floats. What TensorFlow.js's plain JavaScript gives is the reference.
+ * rounding of 32 bit floats. What TensorFlow.js's plain JavaScript gives is the reference. That is
+ * kept in a file for the report's networks, which do not change any more; of the best network it is
+ * computed, for one step, and the steps after it are compared with those of wasm.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -10,7 +12,12 @@ import file from "./cpu_reference.json" with { type: "json" };
 import { type Account, account, cases } from "./one_truth.ts";
 import type { Testimony } from "./one_truth_on.ts";
 
-const reference = file as unknown as Record<string, Account>;
+const kept = file as unknown as Record<string, Account>;
+let best: Promise<Account> | undefined;
+const references = async (): Promise<Record<string, Account>> => ({
+  ...kept,
+  best: await (best ??= account("cpu", cases.best, 1)),
+});
 
 /**
  * What counts as rounding, as a share of the largest number. Batch normalisation over eight images
@@ -43,7 +50,8 @@ async function testimony(backend: Backend, ours: string, theirs: string[]): Prom
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
 }
 
-function checkAccounts({ accounts, leaked }: Testimony): void {
+async function checkAccounts({ accounts, leaked }: Testimony, wasm: Testimony): Promise<void> {
+  const reference = await references();
   assert.deepEqual(Object.keys(accounts), Object.keys(reference));
   for (const [name, { outputs, gradients, losses }] of Object.entries(accounts)) {
     const expected = reference[name];
@@ -54,20 +62,22 @@ function checkAccounts({ accounts, leaked }: Testimony): void {
       within(tolerances.gradients, actual.some, some, what);
       within(tolerances.gradients, [actual.length], [length], `${what}, length`);
     }
+    assert.equal(losses.length, 10);
     for (const [step, loss] of losses.entries()) {
       const what = `${name}: loss of step ${step + 1}`;
-      within(tolerances.losses, [loss], [expected.losses[step]], what);
+      const truth = expected.losses[step] ?? wasm.accounts[name].losses[step];
+      within(tolerances.losses, [loss], [truth], what);
     }
   }
   assert.equal(leaked, 0, "tensors are left behind");
 }
 
 Deno.test("the reference is what cpu gives, and covers each network", async () => {
-  assert.deepEqual(Object.keys(reference), Object.keys(cases));
+  assert.deepEqual([...Object.keys(kept), "best"], Object.keys(cases));
   const name = "age regression"; // the one with fewest operations
   const actual = await account("cpu", cases[name], 1);
-  within(1e-6, actual.outputs, reference[name].outputs, "outputs");
-  within(1e-6, actual.losses, reference[name].losses.slice(0, 1), "loss");
+  within(1e-6, actual.outputs, kept[name].outputs, "outputs");
+  within(1e-6, actual.losses, kept[name].losses.slice(0, 1), "loss");
 });
 
 const folder = await Deno.makeTempDir({ prefix: "one-truth-" });
@@ -87,7 +97,7 @@ for (const { backend, lack } of machine) {
       const said = backend === "wasm"
         ? base
         : await testimony(backend, ours, [join(folder, "wasm")]);
-      checkAccounts(said);
+      await checkAccounts(said, base);
       const [theirs] = (await testimony("wasm", join(folder, `from ${backend}`), [ours])).theirs;
       const pairs = [
         [theirs, said],

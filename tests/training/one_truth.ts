@@ -3,9 +3,12 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
 import type { Backend } from "../../compute/resolve.ts";
+import { bestTrunk } from "../../models/best.ts";
+import { withHeads } from "../../models/heads.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
 import { EngineTrainer } from "../../training/engineTrainer.ts";
+import { classHead, distributionHead, joint } from "../../training/heads.ts";
 import { classification, type Objective, regression } from "../../training/objective.ts";
 import { predict } from "../../training/predict.ts";
 import { TfjsTrainer } from "../../training/tfjsTrainer.ts";
@@ -19,11 +22,14 @@ export interface Case {
   objective: Objective;
   /** The targets of an image are whole numbers below these. */
   most: number[];
+  /** Images in a step, if not as many as usual. */
+  batch?: number;
 }
 
 // Without dropout: the engine draws its masks in an order of its own.
 const common = { size, seed: 3, dropout: 0, batchNormMomentum: 0.9 };
 const leaveOut = [512, 16] as const;
+const both = joint([classHead(2, 1), distributionHead(2, 1)]);
 
 export const cases: Record<string, Case> = {
   gender: {
@@ -41,6 +47,19 @@ export const cases: Record<string, Case> = {
     build: () => reportGender({ ...common, classes: 2, leaveOut }),
     objective: classification(2),
     most: [2],
+  },
+  best: {
+    build: () =>
+      withHeads(
+        "best",
+        () => bestTrunk({ ...common, initializer: "heNormal" }),
+        both.outputs,
+        "glorotUniform",
+        common.seed,
+      ),
+    objective: both,
+    most: [2, 90],
+    batch: 4,
   },
 };
 
@@ -81,9 +100,10 @@ export interface Account {
 export async function account(backend: Backend, of: Case, steps = 10): Promise<Account> {
   await openBackend(backend);
   const model = of.build();
-  const { images, targets } = draw(batchSize, of.most);
+  const { batch = batchSize } = of;
+  const { images, targets } = draw(batch, of.most);
   const outputs = await predict(model, images.subarray(0, 4 * size * size * 3));
-  const options = { model, objective: of.objective, learningRate: 0.0001, batchSize };
+  const options = { model, objective: of.objective, learningRate: 0.0001, batchSize: batch };
   const trainer = await openTrainer(backend, options);
   const losses: number[] = [];
   const gradients: Account["gradients"] = {};
