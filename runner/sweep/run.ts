@@ -61,6 +61,9 @@ export async function runSweep(
   line(`${points.length} runs: ${axesText(points)}`);
   if (dryRun) return report([], true, await foresee(points, identities, common, shop, options));
 
+  // From here on nothing that is prepared is removed before the last run has taken it.
+  const wait = () => line("results are being removed; waiting for the end of it");
+  using _held = await shop.store.hold(wait, signal);
   let prepared: StageReport[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
