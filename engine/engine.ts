@@ -49,7 +49,7 @@ export class Engine {
   /** Plans the network and starts the threads. Weights are zero until `setWeights`. */
   static async compile(network: Network, options: EngineOptions): Promise<Engine> {
     const all: Required<EngineOptions> = {
-      threads: Math.min(navigator.hardwareConcurrency, 16),
+      threads: coresToUse(),
       divisor: 255,
       learningRate: 1e-3,
       beta1: 0.9,
@@ -266,4 +266,10 @@ async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
   return await WebAssembly.compile(
     await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
   );
+}
+
+/** One thread a core, up to 16; fewer if CORES says so, as a sweep does to runs side by side. */
+function coresToUse(): number {
+  const granted = Math.floor(Number(Deno.env.get("CORES"))) || Infinity;
+  return Math.max(1, Math.min(granted, navigator.hardwareConcurrency, 16));
 }

@@ -26,7 +26,8 @@ experiments/faces.yaml.`,
   --seed N                 override the seed
   --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
                            --sweep trainGender.learningRate=1e-3,3e-4 (may be repeated)
-  --jobs N                 runs of a sweep at the same time (1 unless given)
+  --jobs N                 runs of a sweep at the same time, each with its share of the cores
+                           (unless given, one a core, up to 4)
   --point N                of a sweep, only the Nth combination
   --until STAGE            run this stage and what it needs
   --from STAGE             run this stage and what needs it

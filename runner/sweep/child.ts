@@ -28,12 +28,18 @@ export interface Child {
  */
 export function startChild(
   args: readonly string[],
-  { cwd, user, onLine }: { cwd: string; user: string; onLine(line: string): void },
+  { cwd, user, cores, onLine }: {
+    cwd: string;
+    user: string;
+    /** Its share of the machine. */
+    cores: number;
+    onLine(line: string): void;
+  },
 ): Child {
   const process = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
-    env: { INIT_CWD: user, [ATTACHED]: "1", NO_COLOR: "1" },
+    env: { INIT_CWD: user, [ATTACHED]: "1", NO_COLOR: "1", CORES: String(cores) },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

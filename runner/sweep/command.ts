@@ -26,7 +26,8 @@ export async function sweep(base: Plan, call: Call, one: typeof runOne): Promise
     const attached = Deno.env.get(ATTACHED) === "1";
     return await one(point.plan, call, { point: point.values, attached });
   }
-  const jobs = readCount("jobs", values) ?? DEFAULT_JOBS;
+  const most = Math.min(navigator.hardwareConcurrency, MOST_JOBS);
+  const jobs = Math.min(readCount("jobs", values) ?? most, points.length);
   const dryRun = values["dry-run"] ?? false;
   const selection = selectionOf(call, points[0]!.plan);
   let kill = () => {};
@@ -55,5 +56,5 @@ export async function sweep(base: Plan, call: Call, one: typeof runOne): Promise
   return report.ok ? EXIT.ok : EXIT.failed;
 }
 
-/** Runs at the same time, unless told: a training takes all cores as it is. */
-const DEFAULT_JOBS = 1;
+/** Runs at the same time, unless told: one a core, up to this, since each has images in memory. */
+const MOST_JOBS = 4;

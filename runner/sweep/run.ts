@@ -146,6 +146,8 @@ async function runAll(
       const child = startChild(await childArgs(index, common, call), {
         cwd: call.program.project,
         user: userFolder(),
+        // Two runs of one core each are done sooner than one after the other with both.
+        cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
         onLine(text) {
           tail.push(text);
           if (tail.length > 20) tail.shift();
