@@ -55,6 +55,38 @@ export function confusionMatrix(
   return counts;
 }
 
+/** How well one class is told from the others. */
+export interface ClassScores {
+  /** Pictures whose true class it is. */
+  count: number;
+  /** Of the pictures that were taken for the class, the share whose class it is; 0 of none. */
+  precision: number;
+  /** Of the pictures whose class it is, the share that was taken for it; 0 of none. */
+  recall: number;
+  /** Harmonic mean of both. */
+  f1: number;
+}
+
+/** Precision, recall and F1 of each class. @param confusion see `confusionMatrix` */
+export function classScores(confusion: readonly (readonly number[])[]): ClassScores[] {
+  return confusion.map((row, c) => {
+    const right = row[c];
+    const count = row.reduce((a, b) => a + b, 0);
+    const said = confusion.reduce((sum, other) => sum + other[c], 0);
+    const share = (n: number, of: number) => of === 0 ? 0 : n / of;
+    const f1 = share(2 * right, count + said);
+    return { count, precision: share(right, said), recall: share(right, count), f1 };
+  });
+}
+
+/** prediction - truth of each picture. */
+export function signedErrors(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+): Float64Array {
+  return pairwise(truth, prediction, (t, p) => p - t);
+}
+
 /** The most frequent class; the lowest of them if several are. */
 export function majority(truth: ArrayLike<number>, classes: number): number {
   const counts = new Array<number>(classes).fill(0);

@@ -12,8 +12,18 @@ import scipy
 import sklearn
 import statsmodels
 from scipy.stats import bootstrap
+from sklearn.calibration import calibration_curve
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, mean_absolute_error
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    confusion_matrix,
+    log_loss,
+    mean_absolute_error,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    roc_curve,
+)
 from statsmodels.stats.proportion import proportion_confint
 
 rng = np.random.default_rng(2021)
@@ -38,6 +48,71 @@ def classification(n, classes, skill):
         "crossEntropy": log_loss(truth, probabilities, labels=range(classes)),
         "confusion": confusion_matrix(truth, prediction, labels=range(classes)).tolist(),
         "guess": accuracy_score(truth, guess.predict(np.zeros((n, 1)))),
+        "perClass": [
+            {"precision": p, "recall": r, "f1": f, "count": int(c)}
+            for p, r, f, c in zip(
+                *precision_recall_fscore_support(
+                    truth, prediction, labels=range(classes), zero_division=0
+                )
+            )
+        ],
+    }
+
+
+def ranking(n):
+    """Two classes, scores of few digits so that some are equal, and some at the bins' borders."""
+    rng = np.random.default_rng(7)
+    truth = rng.integers(2, size=n)
+    scores = np.round(1 / (1 + np.exp(-rng.normal(1.6 * (truth - 0.5), 1.3))), 2)
+    false_positives, true_positives, _ = roc_curve(truth, scores, drop_intermediate=False)
+    true, said = calibration_curve(truth, scores, n_bins=10, strategy="uniform")
+    # Borders as calibration_curve puts them; here each score has two digits, so to be exact:
+    hundredths = np.round(100 * scores).astype(int)
+    bins = np.clip((hundredths + 9) // 10 - 1, 0, 9)
+    counts = np.bincount(bins, minlength=10)
+    return {
+        "truth": truth.tolist(),
+        "scores": scores.tolist(),
+        "roc": [[float(x), float(y)] for x, y in zip(false_positives, true_positives)],
+        "auc": roc_auc_score(truth, scores),
+        "brier": brier_score_loss(truth, scores),
+        "said": said.tolist(),
+        "true": true.tolist(),
+        "counts": counts.tolist(),
+        "ece": float((counts[counts > 0] * np.abs(said - true)).sum() / n),
+    }
+
+
+def groups(n):
+    """Right or wrong, and years off, of women and men of different ages."""
+    rng = np.random.default_rng(11)
+    age, gender = rng.integers(0, 85, size=n), rng.integers(2, size=n)
+    hits = (rng.random(n) < 0.6 + 0.3 * gender).astype(int)
+    signed = np.round(rng.normal(3 - age / 10, 6), 3)
+    found = []
+    for g in (0, 1):
+        for start, end in [(0, 999)] + [(start, start + 19) for start in range(0, 100, 20)]:
+            members = (gender == g) & (age >= start) & (age <= end)
+            if not members.any():
+                continue
+            low, high = proportion_confint(hits[members].sum(), members.sum(), 0.05, "wilson")
+            found.append(
+                {
+                    "gender": g,
+                    **({} if end == 999 else {"from": start, "to": end}),
+                    "count": int(members.sum()),
+                    "accuracy": accuracy_score(np.ones(members.sum()), hits[members]),
+                    "interval": [float(low), float(high)],
+                    "mae": mean_absolute_error(np.zeros(members.sum()), signed[members]),
+                    "bias": float(signed[members].mean()),
+                }
+            )
+    return {
+        "age": age.tolist(),
+        "gender": gender.tolist(),
+        "hits": hits.tolist(),
+        "signed": signed.tolist(),
+        "groups": found,
     }
 
 
@@ -104,6 +179,8 @@ Path(__file__).with_suffix(".json").write_text(
             "groups": classification(120, 8, 1.0),
             "ages": ages(180),
             "wilson": wilson,
+            "ranking": ranking(160),
+            "people": groups(140),
         }
     )
     + "\n"

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { calibration } from "../../evaluation/calibration.ts";
+import { byGroup } from "../../evaluation/groups.ts";
+import { classScores } from "../../evaluation/metrics.ts";
+import { rocCurve } from "../../evaluation/ranking.ts";
+import { close } from "./close.ts";
+import statistics from "./statistics.json" with { type: "json" };
+
+const { ranking, people } = statistics;
+
+Deno.test("rocCurve() agrees with scikit-learn's roc_curve and roc_auc_score, ties included", () => {
+  const { points, auc } = rocCurve(ranking.truth, ranking.scores);
+  assert.equal(points.length, ranking.roc.length);
+  points.forEach(([x, y], i) => {
+    close(x, ranking.roc[i][0]);
+    close(y, ranking.roc[i][1]);
+  });
+  close(auc, ranking.auc);
+});
+
+Deno.test("rocCurve() of scores that are all equal is the diagonal", () => {
+  assert.deepEqual(rocCurve([1, 0, 1], [0.4, 0.4, 0.4]), { points: [[0, 0], [1, 1]], auc: 0.5 });
+});
+
+Deno.test("calibration() agrees with scikit-learn's calibration_curve and brier_score_loss", () => {
+  const { brier, ece, bins } = calibration(ranking.truth, ranking.scores);
+  close(brier, ranking.brier);
+  close(ece, ranking.ece);
+  assert.deepEqual(bins.map(({ count }) => count), ranking.counts);
+  bins.forEach((bin, i) => {
+    close(bin.said!, ranking.said[i]);
+    close(bin.true!, ranking.true[i]);
+  });
+});
+
+Deno.test("calibration() puts 0 into the first bin, 1 into the last, and nothing into others", () => {
+  const { brier, ece, bins } = calibration([0, 1, 1], [0, 1, 1]);
+  assert.deepEqual([brier, ece], [0, 0]);
+  assert.deepEqual(bins.map(({ count }) => count), [1, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+});
+
+for (const name of ["gender", "groups"] as const) {
+  Deno.test(`classScores() agrees with scikit-learn's precision and recall on ${name}`, () => {
+    const { confusion, perClass } = statistics[name];
+    classScores(confusion).forEach((scores, c) => {
+      assert.equal(scores.count, perClass[c].count);
+      for (const key of ["precision", "recall", "f1"] as const) {
+        close(scores[key], perClass[c][key]);
+      }
+    });
+  });
+}
+
+Deno.test("classScores() of a class that is never said are 0, as with zero_division=0", () => {
+  assert.deepEqual(classScores([[3, 0], [2, 0]])[1], { count: 2, precision: 0, recall: 0, f1: 0 });
+});
+
+Deno.test("byGroup() agrees with scikit-learn and statsmodels on every gender and age band", () => {
+  const accuracy = byGroup("accuracy", people.hits, people);
+  const mae = byGroup("mae", people.signed.map(Math.abs), people, people.signed);
+  assert.equal(accuracy.length, people.groups.length);
+  people.groups.forEach((expected, i) => {
+    for (const group of [accuracy[i], mae[i]]) {
+      assert.deepEqual(
+        [group.gender, group.from, group.to, group.count],
+        [expected.gender, expected.from, expected.to, expected.count],
+      );
+    }
+    close(accuracy[i].value, expected.accuracy);
+    close(accuracy[i].interval!.low, expected.interval[0]);
+    close(accuracy[i].interval!.high, expected.interval[1]);
+    close(mae[i].value, expected.mae);
+    close(mae[i].bias!, expected.bias);
+    const interval = mae[i].interval;
+    assert.equal(interval === undefined, expected.count < 5);
+    assert.ok(!interval || (interval.low < expected.mae && expected.mae < interval.high));
+  });
+});
+
+Deno.test("byGroup() tells no interval of a mean of fewer than five", () => {
+  const [all, band] = byGroup("mae", [1, 2, 3, 4], { age: [5, 5, 5, 5], gender: [1, 1, 1, 1] });
+  assert.deepEqual([all.interval, band.interval], [undefined, undefined]);
+  assert.equal(band.value, 2.5);
+});
