@@ -1,24 +1,36 @@
 /** From a trained model on disk to its part of the report. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import sharp from "sharp";
 import { readScalar } from "../compute/read.ts";
 import type { NpyFile } from "../formats/npy.ts";
 import { loadModel } from "../training/model.ts";
 import { predictRows } from "../training/predict.ts";
-import { readHistory } from "../training/record.ts";
+import { type EpochRecord, readHistory, type TrainingRecord } from "../training/record.ts";
 import { targetOf } from "../training/targets.ts";
 import { caption, choose, dots } from "./examples.ts";
-import { judge, type Predictions, type SplitName, splitNames, type Subject } from "./judge.ts";
+import { judge, type Others, type Predictions, type SplitName } from "./judge.ts";
+import { splitNames, type Subject } from "./judge.ts";
+import { describeNetwork, type Network } from "./layers.ts";
 import { crossEntropy, meanAbsoluteError } from "./metrics.ts";
-import type { Examples, ModelReport } from "./report.ts";
+import { dataUrl } from "./pictures.ts";
+import { rocCurve } from "./ranking.ts";
+import type { Reference } from "./reference.ts";
+import type { Curve, Examples, ModelReport } from "./report.ts";
 
 /** The dataset, in parts. */
 export interface EvaluationData {
   /** [N, size, size, 3] */
   images: NpyFile<"uint8">;
   /** Columns of its table, one value an image. */
-  people: { age: number[]; gender: number[]; identity: (string | null)[] };
+  people: {
+    age: number[];
+    gender: number[];
+    identity: (string | null)[];
+    dataset: string[];
+    path: string[];
+  };
   rows: Record<SplitName, Int32Array>;
+  /** What networks from elsewhere say of some of the test set. */
+  references: readonly Reference[];
 }
 
 export interface EvaluationOptions {
@@ -26,6 +38,8 @@ export interface EvaluationOptions {
   id: string;
   /** Faces to show of each kind. */
   examples: number;
+  /** How long each epoch of the training took, if that is known. */
+  secondsPerEpoch?: readonly number[];
   signal: AbortSignal;
   onBatch(images: number): void;
 }
@@ -37,7 +51,7 @@ export interface EvaluationOptions {
 export async function evaluateModel(
   folder: string,
   data: EvaluationData,
-  { id, examples, signal, onBatch }: EvaluationOptions,
+  { id, examples, secondsPerEpoch, signal, onBatch }: EvaluationOptions,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, people, rows } = data;
   const { model, record } = await loadModel(folder);
@@ -47,7 +61,9 @@ export async function evaluateModel(
     ...(record.classes && { classes: record.classes.map(({ label }) => label) }),
   };
   const predictions: Partial<Record<SplitName, Predictions>> = {};
+  let network: Network;
   try {
+    network = describeNetwork(model);
     const penalty = await l2Penalty(model);
     for (const name of splitNames) {
       const truth = Array.from(
@@ -72,18 +88,75 @@ export async function evaluateModel(
       ...caption(subject, test, i),
     }))),
   }));
+  const tested = pick(people, test.rows);
+  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets } = record;
   return {
     predictions: all,
     report: {
       id,
-      metrics: judge(subject, all, Array.from(test.rows, (row) => people.identity[row])),
-      history: await readHistory(folder),
-      training: record,
+      metrics: judge(
+        subject,
+        all,
+        tested,
+        data.references.map((one) => others(one, record, tested)),
+      ),
+      network,
+      curves: curves(await readHistory(folder), record.metric),
+      training: {
+        ...{ epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets },
+        ...(secondsPerEpoch && { secondsPerEpoch }),
+      },
       params: record.params,
+      ...(subject.classes?.length === 2
+        ? { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }
+        : {}),
       ...(subject.classes ? {} : { scatter: dots(test) }),
       examples: await Promise.all(shown),
     },
   };
+}
+
+/** The people of some rows. */
+function pick(people: EvaluationData["people"], rows: ArrayLike<number>): EvaluationData["people"] {
+  return Object.fromEntries(
+    Object.entries(people).map(([name, values]) => [
+      name,
+      Array.from(rows, (row) => values[row]),
+    ]),
+  ) as EvaluationData["people"];
+}
+
+/** What a network from elsewhere says of the test set, in the terms of a model. */
+function others(
+  { name, of }: Reference,
+  record: TrainingRecord,
+  { dataset, path }: EvaluationData["people"],
+): Others {
+  const positions: number[] = [];
+  const prediction: number[] = [];
+  dataset.forEach((set, i) => {
+    const said = of(set, path[i]);
+    if (said === undefined) return;
+    // In groups of ages, a year counts when it is over.
+    const age = record.classes === null ? said.age : Math.max(0, Math.floor(said.age));
+    positions.push(i);
+    prediction.push(targetOf(record, { age, gender: said.male > 0.5 ? 1 : 0 }));
+  });
+  return { name, positions, prediction };
+}
+
+function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"]): Curve[] {
+  const of = (train: keyof EpochRecord, validation: keyof EpochRecord) =>
+    history.map((epoch) => ({
+      epoch: epoch.epoch,
+      train: epoch[train],
+      validation: epoch[validation],
+    }));
+  const title = metric === "accuracy" ? "Accuracy" : "Mean absolute error, years";
+  return [
+    { name: "loss", title: "Loss", points: of("loss", "val_loss") },
+    { name: metric, title, points: of("metric", "val_metric") },
+  ];
 }
 
 /**
@@ -116,12 +189,4 @@ async function l2Penalty(model: LayersModel): Promise<number> {
     sum += await readScalar(loss);
   }
   return sum;
-}
-
-/** An image of the dataset as a PNG inside a URL. */
-async function dataUrl(images: NpyFile<"uint8">, row: number): Promise<string> {
-  const [, height, width] = images.shape;
-  const png = await sharp(images.read(row, 1), { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 9 }).toBuffer();
-  return `data:image/png;base64,${png.toString("base64")}`;
 }

@@ -2,7 +2,7 @@
 import { random } from "../compute/random.ts";
 import type { Predictions, Subject } from "./judge.ts";
 import type { Examples, ModelReport } from "./report.ts";
-import { count, faces, percent } from "./words.ts";
+import { percent } from "./words.ts";
 
 /** Fixed: which faces are shown depends on the results alone. */
 const SEED = 20210;
@@ -16,31 +16,29 @@ export interface Chosen {
 }
 
 /**
- * Some faces that the model got right and some that it got wrong, drawn at random; of ages, some
- * that it knows within 5 years and some that it misses by more than 10.
+ * Some faces drawn at random, those that the model knows best, and those that it gets most wrong: of
+ * ages by the error, of classes by how sure it is that the right or a wrong one is meant.
  */
 export function choose(subject: Subject, test: Predictions, n: number): Chosen[] {
-  const { truth, prediction } = test;
+  const { truth, prediction, probabilities } = test;
   const all = Array.from(truth, (_, i) => i);
   const off = (i: number) => Math.abs(prediction[i] - truth[i]);
-  const groups = subject.classes
+  const drawn = all.slice();
+  random(SEED, "examples").shuffle(drawn);
+  // Sorting is stable: of equals, the first of the test set.
+  const by = (members: number[], score: (i: number) => number) =>
+    members.sort((a, b) => score(b) - score(a)).slice(0, n);
+  const sure = (i: number) => probabilities?.[i][prediction[i]] ?? 0;
+  const [best, worst] = subject.classes
     ? [
-      { name: "Right", members: all.filter((i) => off(i) === 0) },
-      { name: "Wrong", members: all.filter((i) => off(i) !== 0) },
+      { title: "Right, and surest of it", positions: by(all.filter((i) => off(i) === 0), sure) },
+      { title: "Wrong, and surest of it", positions: by(all.filter((i) => off(i) !== 0), sure) },
     ]
     : [
-      { name: "At most 5 years off", members: all.filter((i) => off(i) <= 5) },
-      { name: "More than 10 years off", members: all.filter((i) => off(i) > 10) },
+      { title: "Nearest to the truth", positions: by(all.slice(), (i) => -off(i)) },
+      { title: "Farthest from the truth", positions: by(all.slice(), off) },
     ];
-  return groups.map(({ name, members }) => {
-    random(SEED, "examples", name).shuffle(members);
-    const positions = members.slice(0, n);
-    const shown = members.length > n && n > 0 ? `, ${count(n)} of them drawn at random` : "";
-    return {
-      title: `${name}: ${count(members.length)} of ${faces(all.length)}${shown}`,
-      positions,
-    };
-  });
+  return [{ title: "Drawn at random", positions: drawn.slice(0, n) }, best, worst];
 }
 
 /** What the page writes below a face. */

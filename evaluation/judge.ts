@@ -1,7 +1,11 @@
 /** From the predictions of one model to its part of metrics.json. */
-import { absoluteErrors, accuracy, type AgeBand, hits } from "./metrics.ts";
-import { confusionMatrix, errorByAgeBand, majority, meanAbsoluteError, median } from "./metrics.ts";
+import { type Calibration, calibration } from "./calibration.ts";
+import { byGroup, type Group, type People } from "./groups.ts";
 import { accuracyInterval, type Interval, meanInterval } from "./intervals.ts";
+import { absoluteErrors, accuracy, type AgeBand, type ClassScores, hits } from "./metrics.ts";
+import { classScores, confusionMatrix, errorByAgeBand, majority, mean } from "./metrics.ts";
+import { meanAbsoluteError, median, signedErrors } from "./metrics.ts";
+import { rocCurve } from "./ranking.ts";
 
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
@@ -27,6 +31,26 @@ export interface Subject {
   classes?: readonly string[];
 }
 
+/** What somebody else said about some pictures of the test set. */
+export interface Others {
+  /** Who, such as "face-api". */
+  name: string;
+  /** Positions in the test set. */
+  positions: readonly number[];
+  /** For each of them, the class number or the age. */
+  prediction: ArrayLike<number>;
+}
+
+/** How well they did, and the model on the same pictures. */
+export interface OtherScores {
+  name: string;
+  count: number;
+  value: number;
+  interval: Interval;
+  /** The model's value. */
+  model: number;
+}
+
 /** `accuracy` for classes, `mae` (years) for ages. */
 export type Scores = { accuracy?: number; mae?: number };
 
@@ -50,8 +74,23 @@ export interface ModelMetrics {
   verdict: "better" | "worse" | "unclear";
   /** Of the test set: how often the truth (row) was taken for a class (column). */
   confusion?: { classes: readonly string[]; counts: number[][] };
+  /** Of the test set, in the order of the classes. */
+  perClass?: ClassScores[];
+  /** Of the test set and two classes: area under the ROC curve of the second one's probability. */
+  auc?: number;
+  /**
+   * Of the test set: of two classes, the second one's probability; of more, the probability of what
+   * was said, and how often it was right.
+   */
+  calibration?: Calibration;
   /** Of the test set. */
   byAgeBand?: AgeBand[];
+  /** Ages: mean of prediction - truth on the test set, years, and its interval. */
+  bias?: { value: number; interval: Interval };
+  /** The test metric by gender, and by gender and age band. */
+  groups?: Group[];
+  /** Others on the test set, for comparison. */
+  others?: OtherScores[];
 }
 
 /** metrics.json: by id of the stage that trained the model. */
@@ -61,12 +100,14 @@ export interface MetricsFile {
 
 /**
  * Scores a model on every split, beside a guess that knows only the labels of train.
- * @param people for each test row, who is in the picture; none means that all are different
+ * @param people who is in the pictures of the test set
+ * @param others what others say about them
  */
 export function judge(
   subject: Subject,
   predictions: Record<SplitName, Predictions>,
-  people?: readonly unknown[],
+  people?: People,
+  others: readonly Others[] = [],
 ): ModelMetrics {
   const { train, validation, test } = predictions;
   const { classes } = subject;
@@ -82,9 +123,12 @@ export function judge(
   const guessed = ({ truth }: Predictions) =>
     score(truth, new Float64Array(truth.length).fill(guess));
 
-  const interval = classes
-    ? accuracyInterval(hits(test.truth, test.prediction), people)
-    : meanInterval(absoluteErrors(test.truth, test.prediction), people);
+  const metric = classes ? "accuracy" : "mae";
+  const values = classes
+    ? hits(test.truth, test.prediction)
+    : absoluteErrors(test.truth, test.prediction);
+  const intervalOf = classes ? accuracyInterval : meanInterval;
+  const interval = intervalOf(values, people?.identity);
   const baseline = guessed(test).accuracy ?? guessed(test).mae ?? NaN;
   const above = interval.low > baseline;
   const below = interval.high < baseline;
@@ -96,7 +140,7 @@ export function judge(
 
   return {
     ...subject,
-    metric: classes ? "accuracy" : "mae",
+    metric,
     counts: {
       train: train.truth.length,
       validation: validation.truth.length,
@@ -113,13 +157,59 @@ export function judge(
       test: guessed(test),
     },
     verdict,
-    ...(classes
-      ? {
-        confusion: {
-          classes,
-          counts: confusionMatrix(test.truth, test.prediction, classes.length),
-        },
-      }
-      : { byAgeBand: errorByAgeBand(test.truth, test.prediction, guess) }),
+    ...(classes ? ofClasses(classes, test) : ofAges(test, guess, people)),
+    ...(people && {
+      groups: byGroup(
+        metric,
+        values,
+        people,
+        classes ? undefined : signedErrors(test.truth, test.prediction),
+      ),
+    }),
+    ...(others.length > 0 && {
+      others: others.map(({ name, positions, prediction }): OtherScores => {
+        const truth = positions.map((i) => test.truth[i]);
+        const who = people?.identity && positions.map((i) => people.identity![i]);
+        const theirs = classes ? hits(truth, prediction) : absoluteErrors(truth, prediction);
+        return {
+          name,
+          count: positions.length,
+          value: mean(theirs),
+          interval: intervalOf(theirs, who),
+          model: mean(positions.map((i) => values[i])),
+        };
+      }),
+    }),
+  };
+}
+
+function ofClasses(
+  classes: readonly string[],
+  { truth, prediction, probabilities }: Predictions,
+): Partial<ModelMetrics> {
+  const counts = confusionMatrix(truth, prediction, classes.length);
+  const perClass = classScores(counts);
+  if (!probabilities) return { confusion: { classes, counts }, perClass };
+  const two = classes.length === 2;
+  const said = Array.from(probabilities, (row, i) => row[two ? 1 : prediction[i]]);
+  const isSo = two ? Array.from(truth) : hits(truth, prediction);
+  const both = perClass.every(({ count }) => count > 0);
+  return {
+    confusion: { classes, counts },
+    perClass,
+    ...(two && both ? { auc: rocCurve(isSo, said).auc } : {}),
+    calibration: calibration(isSo, said),
+  };
+}
+
+function ofAges(
+  { truth, prediction }: Predictions,
+  guess: number,
+  people?: People,
+): Partial<ModelMetrics> {
+  const signed = signedErrors(truth, prediction);
+  return {
+    byAgeBand: errorByAgeBand(truth, prediction, guess),
+    bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

@@ -3,7 +3,7 @@ export const style = `
 :root {
   color-scheme: light dark;
   --paper: #f7f6f3; --card: #fff; --ink: #1d1f23; --muted: #5c6068; --line: #dcdad4;
-  --train: #0072b2; --validation: #d55e00; --guess: #86602b;
+  --train: #0072b2; --validation: #d55e00; --test: #5d5a9c; --guess: #86602b;
   --female: #a0527f; --male: #00795c;
   --good: #00694f; --good-back: #e2f3ed; --bad: #a33f00; --bad-back: #fbeae0;
   --heat: 0 114 178;
@@ -11,7 +11,7 @@ export const style = `
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --card: #1e2125; --ink: #e9e8e4; --muted: #a5a8ae; --line: #383c43;
-    --train: #56b4e9; --validation: #f0a04b; --guess: #d3b57c;
+    --train: #56b4e9; --validation: #f0a04b; --test: #a9a5e6; --guess: #d3b57c;
     --female: #d993bc; --male: #3fc29c;
     --good: #66d6b2; --good-back: #16332b; --bad: #f5ac78; --bad-back: #3d2617;
     --heat: 86 180 233;
@@ -32,7 +32,12 @@ h2 {
   margin: 56px 0 12px; padding-top: 16px; border-top: 1px solid var(--line);
 }
 h3 { font-size: 1rem; margin: 0 0 2px; }
-h4 { font-size: .95rem; margin: 24px 0 8px; }
+h3.row { margin: 28px 0 10px; }
+h3 small { font-weight: 400; font-size: .86rem; color: var(--muted); margin-left: 6px; }
+.over { color: var(--muted); font-size: .9rem; margin: 0 0 4px; }
+nav { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: .92rem; margin-top: 14px; }
+nav a { text-decoration: none; }
+nav a:hover { text-decoration: underline; }
 p { margin: 0 0 10px; max-width: 72ch; }
 h1, h2, h3, p, figcaption, dt, dd, li { overflow-wrap: anywhere; }
 .lead, .note, figcaption, .unit { color: var(--muted); }
@@ -48,6 +53,11 @@ a { color: var(--train); }
   padding: 16px; margin: 0; min-width: 0; break-inside: avoid;
 }
 .columns > .card { margin-bottom: 16px; }
+.columns > div.card { overflow-x: auto; }
+.columns .data { font-size: .84rem; }
+.columns .data :is(th, td) { padding-right: 7px; }
+.columns .data :is(th, td):first-child { white-space: normal; }
+.columns .data :is(th, td):last-child { padding-right: 0; }
 .figure { font-size: 2.1rem; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; margin: 6px 0 4px; }
 .figure small { font-size: 1rem; font-weight: 400; letter-spacing: 0; color: var(--muted); }
 .verdict {
@@ -67,6 +77,27 @@ svg.plot + p { margin-top: 10px; }
 .key i.validation { color: var(--validation); border-top-style: dashed; }
 .key i.kept { color: var(--guess); border-top-style: dotted; }
 .key i.guess { color: var(--guess); }
+.key i.female { color: var(--female); }
+.key i.male { color: var(--male); }
+b.inline { display: inline; font-size: inherit; }
+p.chart { font-size: .82rem; color: var(--muted); margin: 10px 0 0; }
+.scroll { overflow-x: auto; }
+.network { display: grid; gap: 16px; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); align-items: start; }
+.network > div > * + * { margin-top: 16px; }
+.network dl.params { columns: 1; }
+.comparison { display: grid; gap: 12px 36px; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); margin-bottom: 16px; overflow-x: auto; }
+.comparison .note p { margin: 0 0 8px; }
+.layers :is(th, td):nth-child(2) { text-align: left; white-space: normal; }
+.layers td:last-child { background: linear-gradient(to left, rgb(var(--heat) / .22) calc(100% * var(--share)), transparent 0); padding-left: 8px; }
+.layers th, .layers td { padding-top: 2px; padding-bottom: 2px; }
+.sheet { display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); padding: 0; margin: 0; list-style: none; }
+.sheet img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 5px; }
+.facts { columns: 1 !important; max-width: 100ch; margin: 0 0 16px !important; }
+.facts dt { flex: none; width: 9em; }
+.facts dd { text-align: left !important; flex: 1; }
+details { margin: 0 0 10px; }
+summary { cursor: pointer; color: var(--train); }
+pre { font: .8rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: 5px 10px 5px 0; text-align: right; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
 th { font-weight: 400; }
@@ -93,6 +124,9 @@ dl.params dt { color: var(--muted); overflow-wrap: break-word; }
 dl.params dd { margin: 0; text-align: right; }
 dl.words dt { font-weight: 600; }
 dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
+@media (max-width: 820px) {
+  .network, .comparison { grid-template-columns: minmax(0, 1fr); }
+}
 @media (max-width: 520px) {
   main, header, footer { padding-left: 14px; padding-right: 14px; }
   header { padding-top: 24px; }
@@ -100,12 +134,18 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   h2 { margin-top: 40px; }
   .card { padding: 12px; }
   th, td { padding-right: 8px; }
+  .layers { font-size: .76rem; }
+  .layers :is(th, td) { padding-right: 6px; }
+  .comparison { padding: 12px 10px; }
+  .comparison .data { font-size: .82rem; }
+  .comparison :is(th, td) { padding-right: 6px; white-space: normal; }
+  .comparison td { white-space: nowrap; }
 }
 @media print {
   :root {
     color-scheme: light;
     --paper: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #bbb;
-    --train: #0072b2; --validation: #d55e00; --guess: #6b4a1d; --female: #a0527f; --male: #00795c;
+    --train: #0072b2; --validation: #d55e00; --test: #5d5a9c; --guess: #6b4a1d; --female: #a0527f; --male: #00795c;
     --good: #00694f; --good-back: #fff; --bad: #a33f00; --bad-back: #fff; --heat: 0 114 178;
   }
   body { font-size: 9.5pt; }
@@ -116,9 +156,18 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   h2, h3, h4, figcaption, dl.words dt { break-after: avoid; }
   .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
   h4 { margin-top: 14px; }
-  .model { break-before: page; }
-  .model h2 { margin-top: 0; border: 0; }
-  dl.params { columns: 3; font-size: 8pt; }
+  .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }
+  .comparison { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
+  .scroll { overflow: visible; break-inside: auto; }
+  .data { font-size: 8.5pt; }
+  .layers { font-size: 7.5pt; }
+  .network dl.params { columns: 1; }
+  .sheet { grid-template-columns: repeat(16, 1fr); gap: 4px; }
+  nav, summary { display: none; }
+  details::details-content { content-visibility: visible; display: block; }
+  pre { columns: 2; font-size: 6.5pt; border: 0; padding: 0; }
+  h2 { margin-top: 28px; }
+  dl.params { font-size: 8pt; }
   .faces { grid-template-columns: repeat(12, 1fr); gap: 6px; }
   .faces li { font-size: 7.5pt; }
   .verdict { padding-left: 0; }

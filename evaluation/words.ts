@@ -35,11 +35,29 @@ export function amount(value: number, metric: Metric): string {
   return metric === "accuracy" ? percent(value) : years(value);
 }
 
-/** "88.1 to 97.0 %" */
-export function range({ low, high }: Interval, metric: Metric): string {
-  return metric === "accuracy"
-    ? `${(low * 100).toFixed(1)} to ${percent(high)}`
-    : `${low.toFixed(1)} to ${years(high)}`;
+/** A metric's value without its unit: "93.2" of an accuracy of 0.932. */
+export function plain(value: number, metric: Metric): string {
+  return (metric === "accuracy" ? value * 100 : value).toFixed(1);
+}
+
+/** "88.1 to 97.0 %", or without its unit "88.1–97.0" */
+export function range({ low, high }: Interval, metric: Metric, unit = true): string {
+  if (!unit) return `${plain(low, metric)}–${plain(high, metric)}`;
+  return `${plain(low, metric)} to ${amount(high, metric)}`;
+}
+
+/** "+1.2", "−3.4" */
+export function signed(n: number): string {
+  return n < 0 ? `−${(-n).toFixed(1)}` : `+${n.toFixed(1)}`;
+}
+
+/** "0.4 s", "12 s", "3 min 5 s", "2 h 10 min" */
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)}\u00a0s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}\u00a0s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}\u00a0min ${whole % 60}\u00a0s`;
+  return `${Math.floor(whole / 3600)}\u00a0h ${Math.round((whole % 3600) / 60)}\u00a0min`;
 }
 
 /** The metric out of a split's scores. */

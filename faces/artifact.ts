@@ -4,7 +4,7 @@ import { type Column, readParquet, writeParquet } from "../formats/parquet.ts";
 import { RandomAccess } from "../formats/randomAccess.ts";
 import { TarWriter } from "../formats/tar.ts";
 import { inOrder } from "./inOrder.ts";
-import { readCropPreprocessing, writePreprocessing } from "./preprocessing.ts";
+import { readCropPreprocessing, readPreprocessing, writePreprocessing } from "./preprocessing.ts";
 
 /** Columns of the table, which faces carry on. */
 export const tableColumns = {
@@ -99,6 +99,23 @@ export async function openFaces(folder: string): Promise<Faces> {
     },
     [Symbol.dispose]: () => shards.forEach((shard) => shard.close()),
   };
+}
+
+/**
+ * Of several artifacts `faces`, the one that a dataset was made of: they went through the same steps.
+ * @returns undefined if there are none; the first if it cannot be told
+ */
+export async function facesOf<T extends { readonly path: string }>(
+  dataset: string,
+  all: readonly T[],
+): Promise<T | undefined> {
+  const { resize: _, ...crop } = await readPreprocessing(dataset);
+  for (const faces of all) {
+    if (JSON.stringify(await readCropPreprocessing(faces.path)) === JSON.stringify(crop)) {
+      return faces;
+    }
+  }
+  return all[0];
 }
 
 /** What a stage's context gives to long work. */

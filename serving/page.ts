@@ -1,4 +1,5 @@
 /** The page's HTML, with what it says of the service in place: nothing moves when its script starts. */
+import { drawnNotice } from "../evaluation/card.ts";
 import { type Child, html } from "../evaluation/html.ts";
 import { drawnOnly, origin, title, worth } from "../web/words.ts";
 import type { ServedModel, Service } from "./api.ts";
@@ -15,7 +16,7 @@ export function fillPage(template: string, service: Service, local: boolean): st
       : local
       ? "Pictures are analysed on this computer and not stored."
       : "Pictures are sent to the server, analysed there and not stored.",
-    notice: models.every(drawnOnly) && drawnNotice,
+    notice: models.every(drawnOnly) && html`<p class="notice">${drawnNotice}</p>`,
     models: models.map(about),
     links: html`<a href="/card">model card</a>${
       report && html`, <a href="/report">the whole report</a>`
@@ -27,10 +28,6 @@ export function fillPage(template: string, service: Service, local: boolean): st
     .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.text)
     .replace('"{{service}}"', () => facts);
 }
-
-/** Said where no network has seen a real face. */
-export const drawnNotice = html`<p class="notice">These networks were trained on drawn faces. What
-they say about real people means nothing.</p>`;
 
 function about(model: ServedModel): Child {
   return html`

@@ -81,15 +81,30 @@ export const model = defineKind({
   },
 });
 
+/** What a network from elsewhere says about faces of the test set. */
+export const reference = defineKind({
+  kind: "reference",
+  summary: "Ages and genders that a network from elsewhere saw in faces of the test set",
+  files: {
+    "predictions.parquet": "dataset, path (as in the dataset's table), age (years), male " +
+      "(probability)",
+    "reference.json": "whose network it is",
+  },
+});
+
 /** How good the models are. */
 export const report = defineKind({
   kind: "report",
   summary: "Metrics of every model, and a page that shows them",
   files: {
     "metrics.json": "each model: loss, accuracy or mae on train, validation and test, the test " +
-      "metric's 95 % interval, what a guess scores, confusion matrix or error by age band",
+      "metric's 95 % interval, what a guess and others score, confusion matrix, precision and " +
+      "recall, calibration or error by age band, the metric by gender and age band",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
     "report.html": "one self-contained page",
+    "MODEL_CARD.md": "what the models are for, what they must not be used for, results by group",
   },
+  // They tell how long what took, and on which machine.
+  volatile: ["report.html", "MODEL_CARD.md"],
 });

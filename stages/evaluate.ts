@@ -2,30 +2,45 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import type { MetricsFile, ModelMetrics, Predictions, SplitName } from "../evaluation/judge.ts";
-import type { DatasetReport, ModelReport } from "../evaluation/report.ts";
+import type { ModelReport, Report } from "../evaluation/report.ts";
 import { all, defineStage, type Metrics } from "../runner/stage.ts";
-import { dataset, model, report, splits } from "./artifacts.ts";
+import { archives, dataset, faces, model, reference, report, splits, table } from "./artifacts.ts";
 
 export default defineStage({
   name: "evaluate",
   summary: "Score every model on all splits, and make the report",
-  inputs: { dataset, splits, models: all(model) },
+  inputs: {
+    dataset,
+    splits,
+    models: all(model),
+    // What the report tells more of where it is there.
+    references: all(reference, { orNone: true }),
+    faces: all(faces, { orNone: true }),
+    tables: all(table, { orNone: true }),
+    archives: all(archives, { orNone: true }),
+  },
   outputs: { report },
   params: z.strictObject({
     examples: z.int().min(0).max(200).default(12).describe(
-      "Faces to show of each kind, predicted well and badly, for each model",
+      "Faces of the test set to show of each kind, for each model: drawn at random, predicted best " +
+        "and worst. As many photos without a face",
     ),
+    crops: z.int().min(0).max(500).default(48).describe("Crops to show, drawn at random"),
   }),
   compute: true,
-  async run({ dataset, splits, models }, { examples }, context) {
+  lineage: true,
+  async run(inputs, { examples, crops }, context) {
     const { openBackend } = await import("../compute/mod.ts");
     const { evaluateModel } = await import("../evaluation/evaluateModel.ts");
+    const { modelCard } = await import("../evaluation/modelCard.ts");
     const { page } = await import("../evaluation/page.ts");
     const { writePredictions } = await import("../evaluation/predictionsFile.ts");
+    const { readReference } = await import("../evaluation/reference.ts");
     const { line } = await import("../evaluation/words.ts");
-    const { readPreprocessing } = await import("../faces/preprocessing.ts");
     const { NpyFile, readNpy } = await import("../formats/npy.ts");
     const { readParquet } = await import("../formats/parquet.ts");
+    const { gatherData } = await import("./evaluate/data.ts");
+    const { dataset, splits, models } = inputs;
     const output = context.outputs.report;
 
     const people = await readParquet(join(dataset.path, "table.parquet"), {
@@ -33,6 +48,7 @@ export default defineStage({
       gender: "int32",
       identity: "string?",
       dataset: "string",
+      path: "string",
     });
     using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
     const rows = bySplit((name) => readNpy(join(splits.path, `${name}.npy`), "int32").data);
@@ -43,6 +59,7 @@ export default defineStage({
         `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
       );
     }
+    const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
     const total = counts.train + counts.validation + counts.test;
     context.progress.start(total * models.length, "predictions");
 
@@ -50,12 +67,19 @@ export default defineStage({
     const reports: ModelReport[] = [];
     const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
     for (const { stage, path } of models) {
-      const { report, predictions } = await evaluateModel(path, { images, people, rows }, {
-        id: stage,
-        examples,
-        signal: context.signal,
-        onBatch: (n) => context.progress.advance(n, stage),
-      });
+      // A stage that trained several is named with the output: trainJoint.age.
+      const origin = context.lineage.stages.find(({ id }) => id === stage.split(".")[0]);
+      const { report, predictions } = await evaluateModel(
+        path,
+        { images, people, rows, references },
+        {
+          id: stage,
+          examples,
+          secondsPerEpoch: origin?.observed.secondsPerEpoch as number[] | undefined,
+          signal: context.signal,
+          onBatch: (n) => context.progress.advance(n, stage),
+        },
+      );
       context.info(line(stage, report.metrics));
       reports.push(report);
       predicted.push({ stage, predictions });
@@ -64,23 +88,25 @@ export default defineStage({
     const metrics: MetricsFile = {
       models: Object.fromEntries(reports.map(({ id, metrics }) => [id, metrics])),
     };
-    await Deno.writeTextFile(
-      join(output, "metrics.json"),
-      JSON.stringify(metrics, null, 2) + "\n",
-    );
+    const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
+    await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
     await writePredictions(join(output, "predictions.parquet"), predicted);
-    await Deno.writeTextFile(
-      join(output, "report.html"),
-      page({
-        datasets: byDataset(people),
-        splits: counts,
-        preprocessing: await readPreprocessing(dataset.path),
-        models: reports,
-      }),
-    );
+    const whole: Report = {
+      pipeline: context.lineage.pipeline,
+      data: await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+      models: reports,
+      made: {
+        lineage: context.lineage,
+        id: context.id,
+        use: "evaluate",
+        params: { examples, crops },
+      },
+    };
+    await write("report.html", page(whole));
+    await write("MODEL_CARD.md", modelCard(whole));
     return {
       metrics: Object.fromEntries(reports.map(({ id, metrics }) => [id, scores(metrics)])),
-      show: ["report/report.html"],
+      show: ["report/report.html", "report/MODEL_CARD.md"],
     };
   },
 });
@@ -92,18 +118,4 @@ function bySplit<T>(make: (name: SplitName) => T): Record<SplitName, T> {
 /** Loss and metric of each split, as the runner tells them. */
 function scores(metrics: ModelMetrics): Metrics[string] {
   return bySplit((name) => ({ ...metrics[name] } as Record<string, number>));
-}
-
-/** Ages and genders of each data set, in order of names. */
-function byDataset(
-  people: { age: number[]; gender: number[]; dataset: string[] },
-): DatasetReport[] {
-  const byName = new Map<string, { name: string; ages: number[]; genders: number[] }>();
-  people.dataset.forEach((name, row) => {
-    const group = byName.get(name) ?? { name, ages: [], genders: [] };
-    group.ages.push(people.age[row]);
-    group.genders.push(people.gender[row]);
-    byName.set(name, group);
-  });
-  return [...byName.values()].sort((a, b) => a.name < b.name ? -1 : 1);
 }

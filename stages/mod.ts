@@ -14,6 +14,7 @@ export const stages: readonly StageSource[] = [
   stage("trainGender", () => import("./trainGender.ts")),
   stage("trainAge", () => import("./trainAge.ts")),
   stage("trainJoint", () => import("./trainJoint.ts")),
+  stage("faceApi", () => import("./faceApi.ts")),
   stage("evaluate", () => import("./evaluate.ts")),
   stage("webcamServe", () => import("./webcamServe.ts")),
 ];

@@ -2,7 +2,9 @@
 import sharp from "sharp";
 import { random } from "../../compute/random.ts";
 import { judge, type Predictions, type SplitName, splitNames } from "../../evaluation/judge.ts";
+import { rocCurve } from "../../evaluation/ranking.ts";
 import type { Examples, ModelReport, Report } from "../../evaluation/report.ts";
+import type { Origin } from "../../runner/stage.ts";
 
 const sizes: Record<SplitName, number> = { train: 640, validation: 160, test: 200 };
 const groups = ["1 to 20", "21 to 32", "33 to 44", "45 to 56", "57 to 68", "69 to 80", "81 to 92"];
@@ -22,18 +24,62 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     ages: Array.from({ length: n }, () => Math.round(clamp(centre + 16 * rng.normal()))),
     genders: Array.from({ length: n }, () => rng.next() < 0.7 ? 1 : 0),
   });
+  const datasets = [
+    { name: `wiki_crop${suffix}`, ...people(700, 36) },
+    { name: `imdb_crop${suffix}`, ...people(300, 44) },
+  ];
+  const tested = people(sizes.test, 40);
+  const testedPeople = { age: tested.ages, gender: tested.genders };
   return {
-    datasets: [
-      { name: `wiki_crop${suffix}`, ...people(700, 36) },
-      { name: `imdb_crop${suffix}`, ...people(300, 44) },
-    ],
-    splits: sizes,
-    preprocessing: {
-      detector: { name: "metadata", minConfidence: 0.3 },
-      crop: { margin: 0.2, maxSize: 256 },
-      background: "#ffffff",
-      resize: { size: 32, kernel: "lanczos3" },
-      steps: [`blur sigma=1.5${suffix}`],
+    pipeline: `experiment${suffix}`,
+    data: {
+      datasets,
+      splits: {
+        train: { name: "train", ...people(sizes.train, 38) },
+        validation: { name: "validation", ...people(sizes.validation, 38) },
+        test: { name: "test", ...tested },
+      },
+      selection: [{
+        stage: "matParse",
+        sampled: 1030,
+        datasets: datasets.map(({ name }) => ({
+          name,
+          read: 900,
+          kept: 810,
+          dropped: [["without a face", 60], [`of unknown gender${suffix}`, 30]],
+        })),
+      }],
+      photos: Object.fromEntries(
+        datasets.map(({ name, ages }) => [name, {
+          photos: 810,
+          faces: ages.length,
+          problems: { "no face found": 810 - ages.length, "cannot be decoded": 0 },
+        }]),
+      ),
+      crops: await Promise.all(range(30).map(() => smiley(rng.next(), rng.next()))),
+      noFace: {
+        shown: [{ image: await smiley(0, 0), name: `wiki_crop: 01/7_1990.jpg${suffix}` }],
+        count: 110,
+      },
+      preprocessing: {
+        detector: { name: "metadata", minConfidence: 0.3 },
+        crop: { margin: 0.2, maxSize: 256 },
+        background: "#ffffff",
+        resize: { size: 32, kernel: "lanczos3" },
+        steps: [`blur sigma=1.5${suffix}`],
+      },
+    },
+    made: {
+      id: "evaluate",
+      use: "evaluate",
+      params: { examples: 12 },
+      lineage: {
+        pipeline: `experiment${suffix}`,
+        file: `experiments/made-up${suffix}.yaml`,
+        seed: 42,
+        compute: "auto",
+        stages: [origin("matParse", { minAge: 0, note: suffix }), origin("ageGroups", {})],
+      },
     },
     models: [
       await classifier(`ageGroups${suffix}`, "age", "multiclass", groups, 0.45, suffix),
@@ -62,13 +108,27 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       const prediction = truth.map((t) =>
         rng.next() < skill ? t : Math.abs(t + (rng.next() < 0.5 ? 1 : -1)) % classes.length
       );
-      return { rows: range(n), truth, prediction, loss: 1.2 - skill };
+      const probabilities = prediction.map((said) => {
+        const sure = 0.5 + 0.5 * rng.next();
+        return classes.map((_, c) => c === said ? sure : (1 - sure) / (classes.length - 1));
+      });
+      return { rows: range(n), truth, prediction, probabilities, loss: 1.2 - skill };
     });
+    const { truth, probabilities } = predictions.test;
+    const others = [{
+      name: "face-api",
+      positions: range(100),
+      prediction: range(100).map(() => 1),
+    }];
     return {
       id,
-      metrics: judge({ task, variant, classes }, predictions),
-      history: history(0.5, skill),
+      metrics: judge({ task, variant, classes }, predictions, testedPeople, others),
+      network: network(suffix),
+      curves: curves("accuracy", 0.5, skill),
       training: training(),
+      ...(classes.length === 2
+        ? { roc: rocCurve(truth, probabilities!.map((row) => row[1])).points }
+        : {}),
       params: { batchSize: 64, earlyStopping: { patience: 3, monitor: suffix || "val_loss" } },
       examples: [
         await examples(`Right${suffix}`, classes[0], `${classes[0]}, 91 %`),
@@ -86,8 +146,9 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     const { truth, prediction } = predictions.test;
     return {
       id,
-      metrics: judge({ task: "age", variant: "regression" }, predictions),
-      history: history(14, 6),
+      metrics: judge({ task: "age", variant: "regression" }, predictions, testedPeople),
+      network: network(suffix),
+      curves: curves("mae", 14, 6),
       training: training(),
       params: { variant: "regression", batchSize: 64, l2: 0.1, note: suffix, leaveOut: [] },
       scatter: { truth, prediction, of: truth.length },
@@ -105,23 +166,31 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     >;
   }
 
-  function history(start: number, end: number): ModelReport["history"] {
-    return range(14).map((i) => {
+  function curves(name: string, start: number, end: number): ModelReport["curves"] {
+    const points = range(14).map((i) => {
       const way = 1 - Math.exp(-i / 4);
-      const metric = start + (end - start) * way;
+      const train = start + (end - start) * way;
+      const noise = 0.02 * rng.normal();
       return {
         epoch: i + 1,
-        loss: 1.4 - way,
-        metric,
-        val_loss: 1.5 - way + 0.004 * i * i + 0.02 * rng.normal(),
-        val_metric: metric + 0.02 * end * rng.normal(),
+        loss: { train: 1.4 - way, validation: 1.5 - way + 0.004 * i * i + noise },
+        metric: { train, validation: train + end * noise },
       };
     });
+    return [
+      {
+        name: "loss",
+        title: "Loss",
+        points: points.map(({ epoch, loss }) => ({ epoch, ...loss })),
+      },
+      { name, title: name, points: points.map(({ epoch, metric }) => ({ epoch, ...metric })) },
+    ];
   }
 
   function training(): ModelReport["training"] {
     const epochs = { epochs: 14, weightsOfEpoch: 11, stoppedEarly: true };
-    return { ...epochs, weights: 459_123, backend: "wasm", seed: 42 };
+    const secondsPerEpoch = range(14).map((i) => 2 + 0.1 * (i % 3));
+    return { ...epochs, backend: "wasm", seed: 42, secondsPerEpoch, datasets: { wiki_crop: 640 } };
   }
 
   async function examples(title: string, truth: string, prediction: string): Promise<Examples> {
@@ -133,6 +202,47 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     }));
     return { title, faces: await Promise.all(faces) };
   }
+}
+
+/** A network that branches, so that there is a layer of two. */
+function network(suffix: string): ModelReport["network"] {
+  return {
+    name: `made-up${suffix}`,
+    input: "32×32×3",
+    layers: [
+      { name: "conv1", what: "convolution 2×2, ReLU", output: "32×32×16", weights: 208 },
+      { name: `norm${suffix}`, what: "batch normalisation", output: "32×32×16", weights: 64 },
+      {
+        name: "add1",
+        what: "sum",
+        output: "32×32×16",
+        weights: 0,
+        from: ["conv1", `norm${suffix}`],
+      },
+    ],
+    weights: 272,
+    trainable: 240,
+  };
+}
+
+function origin(id: string, params: Record<string, unknown>): Origin {
+  return {
+    id,
+    use: id === "ageGroups" ? "trainAge" : id,
+    module: `stages/${id === "ageGroups" ? "trainAge" : id}.ts`,
+    fingerprint: "0123456789abcdef".repeat(4),
+    params,
+    inputs: {},
+    after: [],
+    packages: { sharp: "0.35.5" },
+    compute: "wasm",
+    startedAt: "2026-11-24T06:00:00.000Z",
+    seconds: 75,
+    deno: "2.9.6",
+    platform: "x86_64-unknown-linux-gnu",
+    machine: { processor: "A processor", cores: 2, memory: 8 * 2 ** 30, system: "Linux" },
+    observed: {},
+  };
 }
 
 /** A round face of 32×32 pixels as a data URL. */

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { DOMParser } from "@xmldom/xmldom";
+import { parse as parseYaml } from "yaml";
 import { page } from "../../evaluation/page.ts";
+import { configuration } from "../../evaluation/sections/made.ts";
 import { madeUpReport } from "./fixture.ts";
 
 Deno.test("page() opens with every model's metric, interval and guess, in words", async () => {
   const html = text(page(await madeUpReport()));
-  const summary = html.slice(0, html.indexOf("The faces"));
+  const summary = html.slice(0, html.indexOf("Rows kept"));
   for (const words of ["Gender", "Age in years", "Age in 7 groups"]) {
     assert.ok(summary.includes(words));
   }
@@ -15,29 +17,109 @@ Deno.test("page() opens with every model's metric, interval and guess, in words"
   assert.match(summary, /Better than guessing/);
 });
 
-Deno.test("page() draws data, curves, errors and faces", async () => {
+Deno.test("page() draws data, networks, curves, errors and faces", async () => {
   const document = parse(page(await madeUpReport()));
   const labels = [...document.getElementsByTagName("svg")].map((svg) =>
     svg.getAttribute("aria-label")
   );
   const count = (label: RegExp) => labels.filter((text) => label.test(text ?? "")).length;
   assert.equal(count(/^Histogram of the ages in (wiki|imdb)_crop$/), 2);
-  assert.equal(count(/^wiki_crop: \d+ % women, wiki_crop: \d+ % men, imdb_crop/), 1);
+  assert.equal(count(/^Histogram of the ages in all data sets$/), 1);
+  assert.equal(count(/^Histogram of the ages of the part for (train|validation|test)$/), 3);
+  assert.equal(count(/^wiki_crop: \d+ % women, wiki_crop: \d+ % men, imdb_crop.*train.*test/), 1);
   assert.equal(count(/^loss by epoch on the training and validation set$/), 3);
   assert.equal(count(/^accuracy by epoch/), 2);
   assert.equal(count(/^mae by epoch/), 1);
+  assert.equal(count(/^Seconds that each epoch took$/), 3);
   assert.equal(count(/^Mean absolute error by age band$/), 1);
+  assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted age against true age$/), 1);
-  assert.equal(document.getElementsByTagName("img").length, 5 * 12);
+  assert.equal(count(/^ROC curve of “male”$/), 1);
+  assert.equal(count(/^Calibration of /), 2);
+  assert.equal(count(/^(% right|years off) by gender and age band$/), 3);
+  const faces = [...document.getElementsByTagName("ul")].map((list) =>
+    `${list.getAttribute("class")} ${list.getElementsByTagName("img").length}`
+  );
+  assert.deepEqual(faces, ["sheet 30", "sheet 1", ...new Array(5).fill("faces 12")]);
 });
 
-Deno.test("page() marks the epoch whose weights were kept", async () => {
+Deno.test("page() tells what became of rows and photos", async () => {
+  const html = text(page(await madeUpReport()));
+  assert.match(html, /without a face\s*60\s*60/);
+  assert.match(html, /no face found\s*110\s*510/);
+  assert.match(html, /Photos in which no face was found\s*1 of 110, drawn at random/);
+});
+
+Deno.test("page() sets every metric beside the guess, face-api and the report of 2021", async () => {
+  const report = await madeUpReport();
+  const html = text(page(report));
+  const { metrics } = report.models.find(({ metrics }) => metrics.task === "gender")!;
+  const row = (name: string, ...cells: (string | RegExp)[]) =>
+    assert.match(html, new RegExp([name, ...cells.map((cell) => cell)].join("\\s*")));
+  const shown = (value: number) => (100 * value).toFixed(1);
+  const of = (scores: { accuracy?: number }) => shown(scores.accuracy!);
+  row("this network", of(metrics.train), of(metrics.validation), of(metrics.test));
+  row("guess", of(metrics.baseline.train), of(metrics.baseline.validation));
+  row("face-api’s network", shown(metrics.others![0].value));
+  row("report of 2021", "92", "88");
+  row("report of 2021", "9\\.94", "10\\.05");
+});
+
+Deno.test("page() shows every layer, what it takes from elsewhere, and its weights", async () => {
+  const html = text(page(await madeUpReport()));
+  assert.match(html, /conv1\s*convolution 2×2, ReLU\s*32×32×16\s*208/);
+  assert.match(html, /add1\s*sum of conv1, norm\s*32×32×16/);
+  assert.match(html, /Figure 2: made-up,\s*272 weights, 240 of them trained/);
+});
+
+Deno.test("page() marks the epoch whose weights were kept, and that of the stop", async () => {
   const html = page(await madeUpReport());
   assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
+  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
   assert.match(
     text(html),
-    /stopped by itself after epoch 14 and went back to the weights of epoch 11/,
+    /stopped by itself after epoch 14, in 29 s, and went back to the weights of epoch 11/,
   );
+});
+
+Deno.test("page() says what made it, and how to make it again", async () => {
+  const report = await madeUpReport();
+  const html = text(page(report));
+  assert.match(html, /deno task run experiments\/made-up\n/);
+  assert.match(html, /A processor, 2 cores, 8 GiB of memory, Linux/);
+  assert.match(html, /ageGroups \(trainAge\)\s*2026-11-24\s*1\s*min 15\s*s\s*0123456789abcdef/);
+  const again = parseYaml(configuration(report.made));
+  assert.deepEqual(again, {
+    name: "experiment",
+    seed: 42,
+    compute: "auto",
+    stages: {
+      matParse: { minAge: 0, note: "" },
+      ageGroups: { use: "trainAge" },
+      evaluate: { examples: 12 },
+    },
+  });
+});
+
+Deno.test("configuration() names plugins where they lie", async () => {
+  const { made } = await madeUpReport();
+  const [stage] = made.lineage.stages;
+  const lineage = {
+    ...made.lineage,
+    stages: [
+      {
+        ...stage,
+        id: "blur",
+        use: "blur",
+        module: "plugins/blur.ts",
+        inputs: { faces: "faceCrop" },
+      },
+      { ...stage, id: "more", use: "more", module: "npm:more@1.0.0" },
+    ],
+  };
+  const { plugins, stages } = parseYaml(configuration({ ...made, lineage }));
+  assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0"]);
+  assert.deepEqual(stages.blur.inputs, { faces: "faceCrop" });
 });
 
 Deno.test("page() keeps text from the data text, wherever it stands", async () => {
@@ -52,7 +134,7 @@ Deno.test("page() keeps text from the data text, wherever it stands", async () =
   assert.deepEqual(names(attacked), names(benign));
   assert.doesNotMatch(html, /<script/);
   assert.equal(
-    attacked.getElementsByTagName("h2")[1].getElementsByTagName("span")[0].textContent,
+    attacked.getElementsByTagName("h2")[3].getElementsByTagName("span")[0].textContent,
     `ageGroups${suffix}`,
   );
 });
@@ -63,7 +145,10 @@ Deno.test("page() asks the network for nothing", async () => {
   for (const element of [...document.getElementsByTagName("*")]) {
     for (const name of ["src", "href", "xlink:href", "srcset", "data", "action"]) {
       const value = element.getAttribute(name);
-      assert.ok(!value || /^(#|data:image\/png;base64,)/.test(value), `${element.tagName} ${name}`);
+      assert.ok(
+        !value || /^(#|data:image\/(png|jpeg);base64,)/.test(value),
+        `${element.tagName} ${name}`,
+      );
     }
   }
   assert.doesNotMatch(html, /<(script|link|iframe|object|base)\b|@import|url\(/);
@@ -84,8 +169,10 @@ Deno.test("page() has a style for dark screens, for phones and for paper", async
 Deno.test("page() shows a training whose values are not finite", async () => {
   const report = await madeUpReport();
   const [model] = report.models;
-  const history = model.history.map((epoch) => ({ ...epoch, loss: NaN, val_loss: NaN }));
-  const html = page({ ...report, models: [{ ...model, history }] });
+  const [loss, metric] = model.curves;
+  const nothing = loss.points.map(({ epoch }) => ({ epoch, train: NaN, validation: NaN }));
+  const curves = [{ ...loss, points: nothing }, metric];
+  const html = page({ ...report, models: [{ ...model, curves }] });
   assert.match(html, /no finite value/);
   assert.doesNotMatch(html, /="[^"]*NaN/);
 });
@@ -95,8 +182,11 @@ Deno.test("page() shows a training of one epoch on one data set", async () => {
   const [, model] = report.models;
   const html = page({
     ...report,
-    datasets: report.datasets.slice(0, 1),
-    models: [{ ...model, history: model.history.slice(0, 1) }],
+    data: { ...report.data, datasets: report.data.datasets.slice(0, 1) },
+    models: [{
+      ...model,
+      curves: model.curves.map((curve) => ({ ...curve, points: curve.points.slice(0, 1) })),
+    }],
   });
   assert.match(html, /One network/);
   assert.doesNotMatch(html, /NaN|undefined|Infinity/);
@@ -114,3 +204,19 @@ function parse(html: string) {
 function text(html: string): string {
   return (parse(html).documentElement?.textContent ?? "").replaceAll("\u00a0", " ");
 }
+
+Deno.test("page() does without what a pipeline lacks", async () => {
+  const report = await madeUpReport();
+  const { photos: _, ...data } = report.data;
+  const html = page({
+    ...report,
+    data: { ...data, selection: [], crops: [], noFace: { shown: [], count: 0 } },
+    models: report.models.map((model) => {
+      const { others: _, ...metrics } = model.metrics;
+      const { secondsPerEpoch: __, ...training } = model.training;
+      return { ...model, metrics, training, examples: [] };
+    }),
+    made: { ...report.made, lineage: { ...report.made.lineage, stages: [] } },
+  });
+  assert.doesNotMatch(html, /NaN|undefined|Infinity|face-api’s|Rows kept/);
+});

@@ -1,0 +1,102 @@
+/** A network, layer by layer, for people to read. */
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+
+export interface LayerRow {
+  name: string;
+  /** "convolution 2×2, ReLU" */
+  what: string;
+  /** "32×32×16": without the batch. */
+  output: string;
+  /** Numbers that are learnt or counted. */
+  weights: number;
+  /** Where its input comes from, if that is not the layer before it. */
+  from?: string[];
+}
+
+/** What a network is made of. */
+export interface Network {
+  name: string;
+  /** "32×32×3" */
+  input: string;
+  layers: LayerRow[];
+  weights: number;
+  /** Those of `weights` that training changes. */
+  trainable: number;
+}
+
+/** The layers of a network in the order in which they compute. */
+export function describeNetwork(model: LayersModel): Network {
+  const rows: LayerRow[] = [];
+  for (const [i, layer] of model.layers.entries()) {
+    const kind = layer.getClassName();
+    if (kind === "InputLayer") continue;
+    const inputs = layer.inboundNodes[0]?.inboundLayers.map(({ name }) => name) ?? [];
+    // A sequential network does not list its input as a layer.
+    const before = model.layers[i - 1]?.name ?? inputs[0];
+    const follows = inputs.length === 0 || (inputs.length === 1 && inputs[0] === before);
+    rows.push({
+      name: layer.name,
+      what: describe(kind, layer.getConfig() as Config),
+      output: shape(layer.outputShape as (number | null)[]),
+      weights: layer.countParams(),
+      ...(follows ? {} : { from: inputs }),
+    });
+  }
+  const count = (weights: typeof model.weights) =>
+    weights.reduce((sum, { shape }) => sum + shape.reduce<number>((n, d) => n * (d ?? 1), 1), 0);
+  return {
+    name: model.name,
+    input: shape(model.inputs[0].shape),
+    layers: rows,
+    weights: count(model.weights),
+    trainable: count(model.trainableWeights),
+  };
+}
+
+type Config = Record<string, unknown>;
+
+function describe(kind: string, config: Config): string {
+  const size = (key: string) => [config[key]].flat().join("×");
+  const activation = words[String(config.activation)] ?? config.activation;
+  const then = activation === undefined || activation === "linear" ? "" : `, ${activation}`;
+  const strides = [config.strides].flat();
+  const stride = strides.every((n) => n === 1) ? "" : `, stride ${strides[0]}`;
+  switch (kind) {
+    case "Conv2D":
+      return `convolution ${size("kernelSize")}${stride}${then}`;
+    case "DepthwiseConv2D":
+      return `depthwise convolution ${size("kernelSize")}${stride}${then}`;
+    case "SeparableConv2D":
+      return `separable convolution ${size("kernelSize")}${stride}${then}`;
+    case "Dense":
+      return `dense${then}`;
+    case "BatchNormalization":
+      return "batch normalisation";
+    case "MaxPooling2D":
+      return `max pooling ${size("poolSize")}`;
+    case "AveragePooling2D":
+      return `average pooling ${size("poolSize")}`;
+    case "GlobalAveragePooling2D":
+      return "average over the whole picture";
+    case "Dropout":
+      return `dropout of ${Math.round(100 * Number(config.rate))} %`;
+    case "LeakyReLU":
+      return `leaky ReLU, ${config.alpha}`;
+    case "ReLU":
+      return "ReLU";
+    case "Activation":
+      return String(activation);
+    case "Add":
+      return "sum";
+    case "Flatten":
+      return "all in one row";
+    default:
+      return kind.replace(/([a-z])([A-Z0-9])/g, "$1 $2").toLowerCase();
+  }
+}
+
+const words: Record<string, string> = { relu: "ReLU", softmax: "softmax", sigmoid: "sigmoid" };
+
+function shape(sizes: readonly (number | null)[]): string {
+  return sizes.slice(1).map((size) => size ?? "?").join("×");
+}
