@@ -1,7 +1,6 @@
 /** `deno task predict`: what a run's models say about every face of a folder of pictures. */
 import { join, resolve } from "node:path";
 import type { Backend } from "../compute/resolve.ts";
-import type { NetworkName } from "../faces/detectors.ts";
 import { readWords } from "../runner/arguments.ts";
 import type { Command, CommandTools } from "../runner/command.ts";
 import { didYouMean, list, UsageError } from "../runner/errors.ts";
@@ -11,8 +10,6 @@ import type { Lines } from "./predict/write.ts";
 
 const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
 
-/** Larger files are not read; a picture of 64 megapixels, the largest that is decoded, is smaller. */
-const LARGEST = 400e6;
 /** Longest time for one picture, in seconds. */
 const SECONDS = 120;
 
@@ -23,8 +20,8 @@ const command: Command = {
 
   --model RUN        a pipeline, whose newest models are taken ("pipeline", "experiments/gender");
                      a run's id, or the beginning of one; or the folder of a model
-  --detector NAME    what finds the faces: ssdMobilenetv1 or tinyFaceDetector; unless given, what
-                     found them for training
+  --detector NAME    what finds the faces: ssdMobilenetv1, tinyFaceDetector or dlibCnn; unless given,
+                     what found them for training
   --json             a JSON object for each picture, also for those without a face, in place of CSV
   --no-recursive     leave the folders in the folder out
   --workers N        pictures analysed at the same time; one a core, up to 4, unless given
@@ -87,7 +84,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
           "be worse than its test says",
       );
     }
-    const photo = photoDetector(sources[0].preprocessing, values.detector as NetworkName);
+    const photo = photoDetector(sources[0].preprocessing, values.detector);
     reporter.line(`${list(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
     using interrupt = onInterrupt(reporter, EXIT.interrupted);
     const { backend } = await tools.resolveCompute(compute);
@@ -150,6 +147,7 @@ async function predictFolder(
 ): Promise<number> {
   const { listPictures } = await import("./predict/pictures.ts");
   const { inOrder } = await import("../faces/inOrder.ts");
+  const { ask } = await import("./predict/ask.ts");
   let total = 0, others = 0;
   for (const listed of listPictures(folder, recursive)) {
     if ("other" in listed) others++;
@@ -165,7 +163,7 @@ async function predictFolder(
     const analysed = inOrder(pictures(folder, recursive), parallel, async (listed) => {
       if ("unreadable" in listed) return { path: listed.unreadable, error: listed.reason } as const;
       const path = listed.picture;
-      const result = await analyse(join(folder, path), pool, signal);
+      const result = await ask(join(folder, path), pool, signal);
       return typeof result === "string"
         ? { path, error: result }
         : { path, result, error: undefined };
@@ -205,24 +203,6 @@ async function predictFolder(
       if (signal.aborted) return;
       if (!("other" in listed)) yield listed;
     }
-  }
-}
-
-/** What the models say of a picture, or why it cannot be read. */
-async function analyse(path: string, pool: Pool, signal: AbortSignal) {
-  const { PictureError } = await import("../faces/decode.ts");
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > LARGEST) return `it is larger than ${LARGEST / 1e6} MB`;
-    const bytes = await Deno.readFile(path);
-    return await pool.analyse(bytes, { view: "photo", crops: false }, signal);
-  } catch (error) {
-    if (signal.aborted) throw error;
-    if (error instanceof PictureError) return error.reason;
-    const mistake = error instanceof TypeError || error instanceof RangeError;
-    if (mistake) throw error; // in our code
-    // The disk, a picture that takes too long, a worker that died of it: one file's trouble.
-    return (error as Error).message;
   }
 }
 

@@ -1,12 +1,16 @@
 /** `deno task predict` as a process, and which models it takes. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { ask } from "../../commands/predict/ask.ts";
 import { findModels } from "../../commands/predict/models.ts";
 import { listPictures } from "../../commands/predict/pictures.ts";
+import { PictureError } from "../../faces/decode.ts";
 import type { CommandTools } from "../../runner/command.ts";
 import { readConfig } from "../../runner/config.ts";
 import { plan } from "../../runner/graph.ts";
 import { Registry } from "../../runner/registry.ts";
+import { TooSlow } from "../../serving/analyst.ts";
+import type { Pool } from "../../serving/pool.ts";
 import { stages } from "../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
 
@@ -204,4 +208,29 @@ Deno.test("listPictures() goes through folders in order, and follows no link to 
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("ask() gives a picture a second chance, but one that is damaged", async () => {
+  const path = await Deno.makeTempFile();
+  const answer = {} as Awaited<ReturnType<Pool["analyse"]>>;
+  const asked = async (...answers: (Error | typeof answer)[]) => {
+    const analyse = () => {
+      const next = answers.shift()!;
+      return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
+    };
+    const said = await ask(path, { analyse }, new AbortController().signal);
+    return [said, answers.length];
+  };
+  try {
+    deepStrictEqual(await asked(answer), [answer, 0]);
+    deepStrictEqual(await asked(new TooSlow(120), answer), [answer, 0]);
+    const [why, left] = await asked(new TooSlow(120), new TooSlow(120), answer);
+    match(String(why), /more than 120 s/);
+    strictEqual(left, 1);
+    deepStrictEqual(await asked(new PictureError("it is damaged"), answer), ["it is damaged", 1]);
+    await rejects(asked(new TypeError("a mistake"), answer), /a mistake/);
+  } finally {
+    await Deno.remove(path);
+  }
+  match(String((await asked(answer))[0]), /No such file/);
 });
