@@ -82,3 +82,30 @@ Deno.test("experiments/gender.yaml and age_*.yaml are faithful to the report's n
     assert.deepEqual(trained.map(({ use }) => use), [use], name);
   }
 });
+
+Deno.test("experiments/joint.yaml has the report's faces, network and settings", async () => {
+  const { stages } = await planOf("experiments/joint.yaml");
+  const params = (use: string) =>
+    stages.find((stage) => stage.use === use)!.params as Record<string, unknown>;
+  assert.deepEqual(params("download").datasets, ["wiki_crop", "imdb_crop"]);
+  assert.equal(params("split").sample, 100122);
+  const { network, age, augment, weightDecay, schedule, initializer, ...joint } = params(
+    "trainJoint",
+  );
+  assert.deepEqual([network, age, augment, weightDecay], ["report", "years", false, 0]);
+  assert.deepEqual([schedule, initializer], ["constant", undefined]);
+  const { batchSize, epochs, learningRate, batchNormMomentum, dropout, earlyStopping } = joint;
+  assert.deepEqual([batchSize, epochs, learningRate], [64, 20, 0.001]);
+  assert.deepEqual([batchNormMomentum, dropout], [0.99, 0.25]);
+  const stopping = { monitor: "val_loss", patience: 3, restoreBest: false };
+  assert.deepEqual(earlyStopping, stopping);
+});
+
+Deno.test("experiments/best_gender.yaml and best_age.yaml train one and the same network", async () => {
+  const [gender, age] = await Promise.all(["gender", "age"].map(async (task) => {
+    const { stages } = await planOf(`experiments/best_${task}.yaml`);
+    return stages.map(({ id, use, params }) => ({ id, use, params }));
+  }));
+  assert.deepEqual(gender, age);
+  assert.ok(gender.some(({ use }) => use === "trainJoint"));
+});
