@@ -30,7 +30,7 @@ export interface DetectOrder {
   height: number;
 }
 
-/** What is told to who learns a network from a dataset. → { ms, metric, epochs, weights } */
+/** What is told to who learns a network from a dataset. → { ms: of each epoch, metric, weights } */
 export interface LearnOrder {
   op: "learn";
   network: NetworkName;
@@ -50,8 +50,6 @@ export interface Answer {
   ms?: number | number[];
   /** On the test rows: accuracy, or mean absolute error. */
   metric?: number;
-  /** Epochs run. */
-  epochs?: number;
   /** Weights of the network, counted one by one. */
   weights?: number;
   bytes?: number | null;

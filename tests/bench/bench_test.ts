@@ -109,7 +109,7 @@ Deno.test("worse() holds only what chance does not explain against us, in the me
 
 Deno.test("parity's table has means and spreads of both, and says which is worse", () => {
   const trained = (metrics: number[]) =>
-    metrics.map((metric) => ({ metric, epochs: 10, seconds: 20 }));
+    metrics.map((metric) => ({ metric, epochs: 10, secondsPerEpoch: 2 }));
   const text = parityTable({
     machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
     packages: [],
