@@ -104,7 +104,10 @@ export async function bench(args: string[]): Promise<void> {
             row[name].push({
               ...{ metric: metric!, epochs: ms.length, secondsPerEpoch: median(ms) / 1000 },
             });
-            console.error(`${network}, seed ${seed}, ${name}: ${metric!.toFixed(3)} on test`);
+            console.error(
+              `${network}, seed ${seed}, ${name}: ${metric!.toFixed(3)} on test after ` +
+                `${ms.length} epochs of ${(median(ms) / 1000).toFixed(2)} s`,
+            );
           }
         }
         report.networks.push(row);
