@@ -87,7 +87,8 @@ async function list(json: boolean, again: boolean): Promise<number> {
   const chosen = decide(findings);
   await remember({ circumstances: now, at: new Date().toISOString(), chosen, findings });
   if (json) {
-    console.log(JSON.stringify({ backends: findings, auto: chosen }));
+    const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
+    console.log(JSON.stringify({ backends: listed, auto: chosen }));
     return 0;
   }
   for (const finding of findings) {

@@ -9,9 +9,9 @@ export interface Timing {
   version: string;
   /** Images in the steps that were timed. */
   batch: number;
-  /** Milliseconds of a step of 64 images: the median, scaled up if `batch` is smaller. */
+  /** Milliseconds of a step of 64 images: the median, extrapolated if `batch` is smaller. */
   msPerStep: number;
-  /** The fastest of the steps, scaled as well: what other work on the machine disturbs least. */
+  /** The fastest of the steps, likewise: what other work on the machine disturbs least. */
   bestMsPerStep: number;
 }
 
@@ -66,7 +66,7 @@ export async function examine(
     name === "webgpu" ? gpu!.name : "",
     software ? "no GPU, but a processor that does the work of one" : "",
     name === "wasm" ? "training on the project's engine" : "",
-    found.batch < 64 ? `estimated from a batch of ${found.batch}` : "",
+    found.batch < 64 ? `extrapolated from batches of up to ${found.batch}` : "",
   ];
   const why = notes.filter(Boolean).join("; ");
   return { name, usable: true, why, ...(software ? { software } : {}), ...found };

@@ -2,9 +2,14 @@
 
 const NAME = "face-experiments";
 
-/** The person's cache folder, as each system has it, and ours in it. It may not be there yet. */
+/**
+ * FACES_CACHE, if that is set, else a folder in the person's cache folder, as each system has it. It
+ * may not be there yet.
+ */
 export function cacheFolder(): string {
   const of = (name: string) => Deno.env.get(name) || undefined;
+  const own = of("FACES_CACHE");
+  if (own !== undefined) return own;
   const home = of("HOME") ?? of("USERPROFILE") ?? ".";
   const caches = of("XDG_CACHE_HOME") ?? (
     Deno.build.os === "windows"

@@ -31,7 +31,7 @@ export function loadNode(backend: OptionalBackend, { folder, binding }: Installa
   quiet();
   let native: Binding;
   try {
-    native = loadPackage(folder, binding, optionalPackages[backend]);
+    native = loadPackage(Deno.realPathSync(folder), binding, optionalPackages[backend]);
   } catch (cause) {
     const line = (cause as Error).message.split("\n")[0].trim();
     throw new Error(

@@ -26,6 +26,8 @@ export async function read(tensor: Tensor): Promise<Float32Array> {
   try {
     values = await tensor.data<"float32">();
   } catch (error) {
+    // The device tells why only after it has refused.
+    await new Promise((resolve) => setTimeout(resolve));
     throw failure ?? error;
   }
   if (failure !== undefined) throw failure;

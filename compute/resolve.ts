@@ -2,6 +2,7 @@
  * Which compute backends there are, and which of them are installed. This is asked in every run,
  * also when nothing has to be computed: it only looks for files, and loads no part of TensorFlow.js.
  */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder } from "./cache.ts";
 
@@ -65,29 +66,29 @@ export async function findInstallation(
   { root, cache }: Places = usualPlaces(),
 ): Promise<Installation | undefined> {
   const compiled = installFolder(backend, cache);
-  const made = await textOf(`${compiled}/installation.json`);
+  const made = await textOf(join(compiled, "installation.json"));
   if (made !== undefined) {
     return {
       from: "compiled",
-      folder: `${compiled}/package`,
-      binding: `${compiled}/tensorflow/tfjs_binding.node`,
+      folder: join(compiled, "package"),
+      binding: join(compiled, "tensorflow", "tfjs_binding.node"),
       signature: made,
     };
   }
-  const folder = `${root}/node_modules/${optionalPackages[backend]}`;
-  const described = await Deno.stat(`${folder}/package.json`).catch(absent);
+  const folder = join(root, "node_modules", optionalPackages[backend]);
+  const described = await Deno.stat(join(folder, "package.json")).catch(absent);
   if (described === undefined) return undefined;
   return {
     from: "npm",
     folder,
-    binding: `${folder}/lib/napi-v8/tfjs_binding.node`,
+    binding: join(folder, "lib", "napi-v8", "tfjs_binding.node"),
     signature: `npm ${described.mtime?.getTime()}`,
   };
 }
 
 /** Where `deno task compute install` puts a backend. */
 export function installFolder(backend: OptionalBackend, cache: string = cacheFolder()): string {
-  return `${cache}/${backend}`;
+  return join(cache, backend);
 }
 
 /** The two ways to get an optional backend, each one command. */

@@ -12,6 +12,7 @@ export const HELP = {
   deno task compare RUN RUN   say what differs between runs, and whether it is real
   deno task verify [PIPELINE] read every result and notice what was damaged
   deno task gc                remove results that no listed run needs
+  deno task compute           what this machine can compute on, and how fast; get TensorFlow
   deno task test              run the tests
 
 Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/faces" is

@@ -21,11 +21,17 @@ export function imagesInMemory(bytes: Uint8Array, size: number): ImageSource {
   };
 }
 
-/** The bytes of the images of the given rows, [rows, height, width, 3]. */
+/**
+ * The bytes of the images of the given rows, [rows, height, width, 3]. Nothing else is read: a
+ * training holds a batch or two, however many images there are. Neighbours are read at once.
+ */
 export function readBytes(images: ImageSource, rows: ArrayLike<number>): Uint8Array {
   const length = images.shape.slice(1).reduce((product, size) => product * size, 1);
   const bytes = new Uint8Array(rows.length * length);
-  for (let i = 0; i < rows.length; i++) bytes.set(images.read(rows[i], 1), i * length);
+  for (let i = 0, count = 1; i < rows.length; i += count, count = 1) {
+    while (rows[i + count] === rows[i] + count) count++;
+    bytes.set(images.read(rows[i], count), i * length);
+  }
   return bytes;
 }
 

@@ -73,7 +73,7 @@ async function demandSpace(folder: string, bytes: number, what: string): Promise
   if (free > bytes * 1.02) return;
   throw new Error(
     `Cannot make room for "${what}": it needs ${megabytes(bytes)}, but ${folder} has ` +
-      `${megabytes(free)} left. Free some, or set XDG_CACHE_HOME to a folder on another disk.`,
+      `${megabytes(free)} left. Free some, or set FACES_CACHE to a folder on another disk.`,
   );
 }
 

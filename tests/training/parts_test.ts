@@ -17,7 +17,8 @@ import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { EarlyStopping } from "../../training/earlyStopping.ts";
 import { coldValidation } from "../../training/fit.ts";
 import { forward } from "../../training/forward.ts";
-import { imagesInMemory, readBatch } from "../../training/images.ts";
+import { NpyFile, writeNpy } from "../../formats/npy.ts";
+import { imagesInMemory, readBatch, readBytes } from "../../training/images.ts";
 import { classification, regression } from "../../training/objective.ts";
 import { ageClasses, genderClasses, targetOf } from "../../training/targets.ts";
 
@@ -206,6 +207,28 @@ Deno.test("readBatch() gives the rows asked for, from 0 to 1", async () => {
     closeTo(batch.dataSync().slice(12, 14), [1, 13 / 255], 1e-7);
   });
   assert.throws(() => imagesInMemory(bytes, 5), /36 bytes as RGB images of 5×5 pixels/);
+});
+
+Deno.test("readBytes() reads the rows asked for and no others, neighbours at once", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(folder, "images.npy");
+    writeNpy(path, Uint8Array.from({ length: 9 * 12 }, (_, i) => Math.floor(i / 12)), [9, 2, 2, 3]);
+    using file = new NpyFile(path, "uint8");
+    const reads: [number, number][] = [];
+    const images = {
+      shape: file.shape,
+      read(start: number, count: number) {
+        reads.push([start, count]);
+        return file.read(start, count);
+      },
+    };
+    const bytes = readBytes(images, Int32Array.of(7, 2, 3, 4, 0, 8));
+    assert.deepEqual([...bytes].filter((_, i) => i % 12 === 5), [7, 2, 3, 4, 0, 8]);
+    assert.deepEqual(reads, [[7, 1], [2, 3], [0, 1], [8, 1]]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 /** A training pass whose random numbers and statistics are not looked at. */
