@@ -125,6 +125,7 @@ function testModels(
   const [first, ...rest] = ordered as [typeof there[number], ...typeof there];
   const tests = rest.flatMap((other) => {
     const test = testPair(first.model, other.model);
+    if (test === undefined) return [];
     if (typeof test !== "string") return [{ test, a: first.run.id, b: other.run.id }];
     notes.push(`${label}, ${first.run.id} and ${other.run.id}: ${test}`);
     return [];
@@ -142,8 +143,11 @@ function testModels(
   });
 }
 
-/** The test on the pictures that both models were tested on, or why there is none. */
-function testPair(a: TestedModel, b: TestedModel): PairedTest | string {
+/**
+ * The test on the pictures that both models were tested on, or why there is none; undefined if the
+ * models do not differ, as when both runs took the same one.
+ */
+function testPair(a: TestedModel, b: TestedModel): PairedTest | string | undefined {
   const rows = new Map(b.pictures.map((picture, row) => [picture, row]));
   const pairs = a.pictures.flatMap((picture, i) =>
     rows.has(picture) ? [[i, rows.get(picture)!]] : []
@@ -156,6 +160,8 @@ function testPair(a: TestedModel, b: TestedModel): PairedTest | string {
   }
   const scoresA = pairs.map(([i]) => a.scores[i!]!);
   const scoresB = pairs.map(([, j]) => b.scores[j!]!);
+  const same = a.pictures.length === pairs.length && b.pictures.length === pairs.length;
+  if (same && scoresA.every((score, i) => score === scoresB[i])) return undefined;
   const people = pairs.map(([i]) => a.people[i!]);
   return (a.metric === "accuracy" ? compareHits : compareErrors)(scoresA, scoresB, people);
 }

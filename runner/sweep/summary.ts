@@ -93,8 +93,11 @@ export function summaryLines(rows: readonly SummaryRow[]): string[] {
     const spreads = rows.map((row) => spreadOf(row, column));
     const direction = DIRECTION[column.metric];
     const known = spreads.flatMap((spread) => spread ? [spread.mean * (direction ?? 0)] : []);
-    const best = direction && column.split === "validation" && known.length > 1
-      ? Math.max(...known)
+    const most = Math.max(...known);
+    // Where several are as good, none is the best.
+    const alone = known.filter((value) => value === most).length === 1;
+    const best = direction && column.split === "validation" && known.length > 1 && alone
+      ? most
       : undefined;
     return spreads.map((spread) => {
       if (!spread) return "–";

@@ -219,6 +219,19 @@ Deno.test("compare says plainly that a difference is not shown", async () => {
   assert.match(write(comparison, "text"), /\n {2}the same in all\n[^]*trainAge: not shown, /);
 });
 
+Deno.test("compare asks nothing about models that are the same", async () => {
+  // An error of nothing, whatever the luck.
+  const trainAge = { error: 0 };
+  await using shop = await workshop([
+    { models: { trainAge, trainGender: { skill: 0.5 } } },
+    { models: { trainAge, trainGender: { skill: 0.95 } } },
+  ]);
+  const { tests, metrics, notes } = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(tests.map(({ model }) => model), ["trainGender"]);
+  assert.ok(metrics.every(({ model }) => model === "trainGender"));
+  assert.deepEqual(notes, []);
+});
+
 Deno.test("compare tests what both were tested on, and people where they repeat", async (t) => {
   await using shop = await workshop([
     { models: { trainAge: { error: 10 } }, repeat: 4 },

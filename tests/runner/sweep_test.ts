@@ -281,4 +281,7 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
     "0.2   1     0.700                    0.600",
     "mean ± standard deviation over seeds; * is the best on validation, which is what to choose by",
   ]);
+  // Where two are as good, none is marked.
+  const equal = summaryLines(summarise([run({ rate: 1 }, 0.5), run({ rate: 2 }, 0.5)]));
+  assert.ok(equal.every((line) => !line.includes("*")), equal.join("\n"));
 });
