@@ -20,6 +20,8 @@ export const program: Program = {
       return (await import("./accelerators/choose.ts")).chooseAuto(console.error);
     }
     await (await import("./compute/resolve.ts")).demand(wanted);
+    // Fetched here and now: the processes that find faces may not use the network.
+    if (wanted === "webgpu") await (await import("./compute/npm.ts")).webGpuModule();
     return { backend: wanted, why: "the pipeline asks for it" };
   },
 };

@@ -28,7 +28,7 @@ interface Binding {
 export function loadNode(backend: OptionalBackend, { folder, binding }: Installation): string {
   const { ours, npm } = installCommands(backend);
   const way = `Install it again: ${ours}, or ${npm}. Or choose compute: wasm.`;
-  quiet();
+  prepare();
   let native: Binding;
   try {
     native = loadPackage(Deno.realPathSync(folder), binding, optionalPackages[backend]);
@@ -50,9 +50,17 @@ export function loadNode(backend: OptionalBackend, { folder, binding }: Installa
   return native.TF_Version;
 }
 
-/** TensorFlow tells at length how it was compiled, unless told not to; a person may ask for it. */
-function quiet(): void {
-  if (!Deno.env.get("TF_CPP_MIN_LOG_LEVEL")) Deno.env.set("TF_CPP_MIN_LOG_LEVEL", "2");
+/** What TensorFlow reads from the environment when it loads, unless a person has set it. */
+function prepare(): void {
+  const usual = {
+    // It tells at length how it was compiled.
+    TF_CPP_MIN_LOG_LEVEL: "2",
+    // It takes all of a GPU's memory at once, so that no second process could use it.
+    TF_FORCE_GPU_ALLOW_GROWTH: "true",
+  };
+  for (const [name, value] of Object.entries(usual)) {
+    if (!Deno.env.get(name)) Deno.env.set(name, value);
+  }
 }
 
 /** What Node's loader calls for each `require`; not in its types, but what hooks of it replace. */

@@ -52,6 +52,11 @@ export async function npmFile(wanted: NpmPackage, file: string): Promise<string>
   return path;
 }
 
+/** The path of the WebGPU backend's module, fetched if it is not there. */
+export function webGpuModule(): Promise<string> {
+  return npmFile(npmPackages.webgpu, "dist/tf-backend-webgpu.fesm.js");
+}
+
 /** The files of a package, by their paths in it. */
 export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint8Array>> {
   const { name, version, sha512 } = wanted;

@@ -60,6 +60,11 @@ export function isOptional(backend: Backend): backend is OptionalBackend {
   return backend in optionalPackages;
 }
 
+/** Whether a backend computes on a GPU, whose memory several processes had better not share. */
+export function onGpu(backend: Backend): boolean {
+  return backend === "webgpu" || backend === "node-gpu";
+}
+
 /** Where the package of an optional backend is, or undefined if it is not installed. */
 export async function findInstallation(
   backend: OptionalBackend,

@@ -5,7 +5,7 @@
 import { pathToFileURL } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { describeAdapter, findAdapter, noAdapter } from "./adapter.ts";
-import { npmFile, npmPackages } from "./npm.ts";
+import { webGpuModule } from "./npm.ts";
 import { deviceFailed, deviceOpened } from "./read.ts";
 
 /** What of the package's module is used here. */
@@ -19,7 +19,7 @@ const OTHERWISE = "Or choose compute: wasm.";
 export async function loadWebGpu(): Promise<void> {
   const adapter = await findAdapter();
   if (adapter === undefined) throw new Error(`${cannot(noAdapter)} ${OTHERWISE}`);
-  const path = await npmFile(npmPackages.webgpu, "dist/tf-backend-webgpu.fesm.js");
+  const path = await webGpuModule();
   // Its imports are bare names, so that it gets the project's own tfjs-core.
   const { WebGPUBackend }: WebGpuModule = await import(pathToFileURL(path).href);
   const device = await openDevice(adapter);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Backend } from "../compute/resolve.ts";
+import { type Backend, onGpu } from "../compute/resolve.ts";
 import type { TableRow } from "../faces/artifact.ts";
 import type { CutOpening } from "../faces/cutWorker.ts";
 import {
@@ -201,7 +201,7 @@ async function cutRest(
         };
       },
       opening,
-      workers: workers || crewSize(left, 32),
+      workers: workers || (opening.backend && onGpu(opening.backend) ? 1 : crewSize(left, 32)),
     },
     missing,
     context,

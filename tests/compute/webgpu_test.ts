@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import { describeAdapter } from "../../compute/adapter.ts";
 import { openBackend } from "../../compute/mod.ts";
-import { fetchPackage, npmFile, npmPackages } from "../../compute/npm.ts";
+import { fetchPackage, npmPackages, webGpuModule } from "../../compute/npm.ts";
 import { deviceOpened, read } from "../../compute/read.ts";
 import { watch } from "../../compute/webgpu.ts";
 import { machine } from "../backends.ts";
@@ -116,7 +116,7 @@ Deno.test({
   }`,
   ignore: webgpu.lack !== undefined,
   async fn() {
-    await npmFile(npmPackages.webgpu, "dist/tf-backend-webgpu.fesm.js");
+    await webGpuModule();
     const lost = await run(`${start}
       await openBackend("webgpu");
       // Little ones it computes on the processor.
