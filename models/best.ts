@@ -11,7 +11,7 @@ export interface BestOptions {
 }
 
 /** Filters of the convolutions, block by block; each block ends in pooling. */
-const blocks = [[16], [32], [64, 64], [128, 128]];
+const blocks = [[24], [32, 32], [64, 64], [128, 128]];
 const units = 128;
 
 /**

@@ -73,9 +73,9 @@ export const jointParams = {
     "distribution: standard deviation in years of what is learnt. Ages are neither known nor to be " +
       "seen to the year",
   ),
-  batchSize: trainingParams.batchSize,
-  epochs: z.int().min(1).max(10_000).default(24).describe("Times that each image is seen"),
-  learningRate: z.number().gt(0).max(1).default(0.002).describe("Step size of Adam, at its height"),
+  batchSize: z.int().min(1).max(4096).default(32).describe("Images a step"),
+  epochs: z.int().min(1).max(10_000).default(16).describe("Times that each image is seen"),
+  learningRate: z.number().gt(0).max(1).default(0.003).describe("Step size of Adam, at its height"),
   schedule: z.enum(["cosine", "constant"]).default("cosine").describe(
     "cosine: the step size rises at first, then falls to nothing along half a cosine, so that the " +
       "last steps settle what the large ones found",
@@ -83,7 +83,7 @@ export const jointParams = {
   warmup: z.number().min(0).max(0.5).default(0.05).describe(
     "cosine: share of all steps in which the step size rises",
   ),
-  weightDecay: z.number().min(0).max(1).default(0.02).describe(
+  weightDecay: z.number().min(0).max(1).default(0.05).describe(
     "What every kernel loses at each step, times the step size (AdamW): large weights must earn " +
       "their keep",
   ),
