@@ -93,13 +93,14 @@ export function nameModels(tested: readonly (readonly TestedModel[])[]): Names[]
       const alike = tested.map((other) => other.filter((one) => subject(one) === subject(model)));
       const ids = new Set(alike.flat().map(({ id }) => id));
       const alone = alike.every(({ length }) => length < 2);
-      return [model.id, alone && ids.size > 1 ? subjectName(model) : model.id];
+      if (!alone || ids.size < 2) return [model.id, model.id];
+      const { task, variant } = model;
+      const others = tested.flat().some((one) =>
+        one.task === task && subject(one) !== subject(model)
+      );
+      return [model.id, others && variant !== undefined ? `${task} (${variant})` : task];
     }))
   );
-}
-
-function subjectName({ task, classes, variant }: TestedModel): string {
-  return classes && variant ? `${task} (${variant})` : task;
 }
 
 /** Two models: one test. More: the best one against each other one, corrected for their number. */

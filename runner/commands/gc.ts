@@ -56,7 +56,9 @@ export default async function gc(call: Call): Promise<number> {
 
   using lock = await store.seize();
   if (!lock) {
-    line("nothing was removed: a run or a service is at work in this folder; wait for its end");
+    const why = "a run or a service is at work in this folder";
+    line(`nothing was removed: ${why}; wait for its end`);
+    if (values.json) console.log(JSON.stringify({ ok: false, removed: false, error: why }));
     return EXIT.failed;
   }
   // What was used since it was described stays.
