@@ -109,6 +109,15 @@ Deno.test("the runner knows no other room, not even its types", async () => {
   }
 });
 
+Deno.test("tensors are read by compute/read.ts, which waits for them, as GPUs need", async () => {
+  const free = ["compute/read.ts", "training/engineTrainer.ts"]; // the latter reads on wasm alone
+  for (const path of paths) {
+    if (free.includes(path) || path.startsWith("compute/kernels/")) continue;
+    const text = await Deno.readTextFile(join(root, path));
+    assert.doesNotMatch(text, /\.(dataSync|arraySync|bytesSync)\b/, path);
+  }
+});
+
 Deno.test("no room imports main.ts or a test", () => {
   const wrong = imports.filter(({ to }) => to === "main.ts" || to.startsWith("tests/"));
   assert.deepEqual(wrong, []);
