@@ -47,6 +47,10 @@ export interface TrainReport {
 
 const FIT = { batch: 64, rows: 5000, epochs: 3 } as const;
 const INFER = { rows: 10_000 } as const;
+/** Milliseconds between turns. */
+const REST = 300;
+/** Steps at the beginning of a turn that are not timed. */
+const WARM = 3;
 
 export async function bench(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -102,6 +106,9 @@ export async function bench(args: string[]): Promise<void> {
   const each = async (order: Order) => {
     const answers: Record<string, number[]> = {};
     for (const peer of peers) {
+      // Threads of a peer that has just worked spin for a while: they would slow down the next one.
+      await new Promise((resolve) => setTimeout(resolve, REST));
+      if (order.op === "steps") await peer.ask({ ...order, count: WARM });
       const { ms, bytes } = await peer.ask(order);
       answers[peer.name] = [ms ?? bytes ?? []].flat();
     }
