@@ -53,7 +53,7 @@ export async function bench(args: string[]): Promise<void> {
   console.log(`\n${total.toFixed(2)} ms in all`);
 }
 
-interface Timing {
+export interface Timing {
   stage: number;
   /** One, or all that share a stage's items. */
   kernels: string[];
@@ -63,7 +63,7 @@ interface Timing {
   operations: number;
 }
 
-async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
+export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
   const pages = Math.ceil(plan.bytes / 65536) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const { instance } = await WebAssembly.instantiate(

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
 import { spread, toMarkdown as parityTable, worse } from "../../bench/parity.ts";
+import { profile } from "../../bench/profile.ts";
 import { parsePythons } from "../../bench/python.ts";
 import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale.ts";
 import { median, quantile, table } from "../../bench/statistics.ts";
 import { compare, toMarkdown, type TrainReport, whole } from "../../bench/train.ts";
+import { plan } from "../../engine/plan.ts";
 import { NpyFile } from "../../formats/npy.ts";
+import { reportNetwork } from "../engine/networks.ts";
 
 Deno.test("median() and quantile() lie between values", () => {
   assert.equal(median([3, 1, 2]), 2);
@@ -121,4 +124,20 @@ Deno.test("parity's table has means and spreads of both, and says which is worse
   assert.match(text, /age: years off, 7 weights \| 9\.00 ± 0\.10 \| 8\.03 ± 0\.06 \| +worse \|/);
   assert.match(text, /age: seconds an epoch +\| 2\.00 ± 0\.00 \|/);
   assert.match(text, /over 3 seeds; 512 images to learn from/);
+});
+
+Deno.test("profile() times every kernel of a step, and counts what the large ones compute", async () => {
+  const batch = 3;
+  const timings = await profile(
+    plan(reportNetwork("gender"), { batch, threads: 1, divisor: 255 }),
+    1,
+  );
+  const of = (kernel: string) => timings.filter(({ kernels }) => kernels.includes(kernel));
+  for (const kernel of ["inputBytes", "winograd", "winogradGradient", "denseBackward", "adam"]) {
+    assert.ok(of(kernel).length > 0, kernel);
+  }
+  // The first convolution: 12 numbers of each window times 16 filters, once for each pixel.
+  assert.equal(of("convolve")[0].operations, 2 * batch * 32 * 32 * 12 * 16);
+  // The second one: 9 products for each tile of 2x2 outputs, of 16 by 32 channels.
+  assert.equal(of("winograd")[0].operations, 2 * batch * 8 * 8 * 9 * 16 * 32);
 });
