@@ -7,9 +7,12 @@ import { TextLineStream } from "./lines.ts";
 
 export type NetworkName = "gender" | "age";
 
+/** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
+export const WARM_UP = 3000;
+
 /** What a peer is told. Times in the answers are milliseconds. */
 export type Order =
-  /** Makes the network and a batch, and takes a few steps to warm up. → {} */
+  /** Makes the network and a batch, and takes steps for `WARM_UP` milliseconds. → {} */
   | { op: "prepare"; network: NetworkName; batch: number }
   /** Takes steps, each timed. → { ms: number[] } */
   | { op: "steps"; network: NetworkName; batch: number; count: number }

@@ -7,7 +7,8 @@ import { machine, median, table, thousands } from "./statistics.ts";
 const help = `deno task bench train [options]
 
 Trains the report's networks with this project's engine and with its peers, in turns, and prints
-medians. The first time, the peers' Python packages are installed in the user's cache folder.
+medians, after three seconds of warming up. The first time, the peers' Python packages are installed
+in the user's cache folder.
 
   --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
                      deno task compute install node

@@ -13,7 +13,7 @@ import { networkOf } from "../../training/network.ts";
 import { classification, regression } from "../../training/objective.ts";
 import { train } from "../../training/train.ts";
 import { TextLineStream } from "../lines.ts";
-import type { Answer, NetworkName, Order } from "../peer.ts";
+import { type Answer, type NetworkName, type Order, WARM_UP } from "../peer.ts";
 
 await openBackend("wasm");
 
@@ -52,7 +52,8 @@ async function obey(order: Order): Promise<Answer> {
       const engine = await open(order.network, order.batch);
       const batch = { engine, ...draw(order.network, order.batch), steps: 0 };
       prepared.set(`${order.network} ${order.batch}`, batch);
-      await steps(batch, 15);
+      const end = performance.now() + WARM_UP;
+      while (performance.now() < end) await steps(batch, 1);
       return {};
     }
     case "steps":

@@ -5,7 +5,7 @@ import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/
 import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
 import { TextLineStream } from "../lines.ts";
-import type { Answer, NetworkName, Order } from "../peer.ts";
+import { type Answer, type NetworkName, type Order, WARM_UP } from "../peer.ts";
 
 await openBackend("node");
 
@@ -78,7 +78,8 @@ async function obey(order: Order): Promise<Answer> {
       const model = build(order.network), { x, y } = draw(order.network, order.batch);
       const step = () => model.trainOnBatch(x, y);
       prepared.set(`${order.network} ${order.batch}`, step);
-      for (let n = 0; n < 15; n++) await step();
+      const end = performance.now() + WARM_UP;
+      while (performance.now() < end) await step();
       return {};
     }
     case "steps": {
