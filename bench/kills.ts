@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { random } from "../compute/random.ts";
-import { contents, difference, leftovers, runPipeline } from "./kills/run.ts";
+import { anyMoment, contents, difference, leftovers, runPipeline, stagesOf } from "./kills/run.ts";
 import { machine, table } from "./statistics.ts";
 
 export async function bench(args: string[]): Promise<void> {
@@ -37,18 +37,14 @@ export async function bench(args: string[]): Promise<void> {
     const first = await runPipeline(whole);
     if (first.code !== 0) throw new Error(`The undisturbed run failed:\n${first.text}`);
     const expected = await contents(whole);
-    let usual = first.ms;
+    const stages = stagesOf(first);
     while (killed < Number(values.rounds)) {
       const artifacts = join(folder, `round${rounds++}`);
       for (let kills = 1 + rng.int(3); kills > 0; kills--) {
-        // Of what is left to do, too, the moment is anywhere.
-        const run = await runPipeline(artifacts, rng.next() * usual);
+        const run = await runPipeline(artifacts, anyMoment(stages, rng));
         const { killed: was, stage, code, text } = run;
         if (!was && code !== 0) trouble.push(`round ${rounds}: a run failed by itself:\n${text}`);
-        if (!was) {
-          usual = Math.min(usual, run.ms); // the machine may have been busy with something else
-          break;
-        }
+        if (!was) break;
         killed++;
         hit.set(stage ?? "between stages", (hit.get(stage ?? "between stages") ?? 0) + 1);
       }
@@ -62,12 +58,12 @@ export async function bench(args: string[]): Promise<void> {
       await Deno.remove(artifacts, { recursive: true });
       console.error(`${killed} of ${values.rounds} kills, ${trouble.length} in trouble`);
     }
-    const stages = [...hit].sort(([, a], [, b]) => b - a);
+    const counted = [...hit].sort(([, a], [, b]) => b - a);
     if (values.json) {
-      const kills = { killed, rounds, stages: Object.fromEntries(stages), trouble };
+      const kills = { killed, rounds, stages: Object.fromEntries(counted), trouble };
       console.log(JSON.stringify({ kills, files: expected.size, machine: machine() }));
     } else {
-      console.log(table(["killed in", "times"], stages.map(([stage, n]) => [stage, String(n)])));
+      console.log(table(["killed in", "times"], counted.map(([stage, n]) => [stage, String(n)])));
       console.log(
         `\n${killed} kills in ${rounds} rounds; all ${expected.size} files the same each time: ` +
           `${trouble.length === 0 ? "yes" : "NO"}`,

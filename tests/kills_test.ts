@@ -1,22 +1,30 @@
 /** A whole pipeline, killed at random moments; `deno task bench kills` does it two hundred times. */
 import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { contents, difference, leftovers, runPipeline } from "../bench/kills/run.ts";
+import {
+  anyMoment,
+  contents,
+  difference,
+  type Ended,
+  leftovers,
+  runPipeline,
+  stagesOf,
+} from "../bench/kills/run.ts";
 import { random } from "../compute/random.ts";
 import { mounted } from "./mount.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "kills-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** What an undisturbed run leaves, and how long it takes. */
-let undisturbed: Promise<{ expected: Map<string, string>; ms: number }> | undefined;
+/** What an undisturbed run leaves, and what it says. */
+let undisturbed: Promise<{ expected: Map<string, string>; whole: Ended }> | undefined;
 function reference() {
   return undisturbed ??= (async () => {
     const run = await runPipeline(join(folder, "undisturbed"));
     strictEqual(run.code, 0, run.text);
     const expected = await contents(join(folder, "undisturbed"));
     ok(expected.size > 30, `${expected.size} files`);
-    return { expected, ms: run.ms };
+    return { expected, whole: run };
   })();
 }
 
@@ -25,15 +33,15 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     const rng = random(10, "kills");
-    const { expected, ms } = await reference();
-    let usual = ms;
+    const { expected, whole } = await reference();
+    const stages = stagesOf(whole);
+    strictEqual(stages.length, 8, whole.text);
     for (let killed = 0, round = 0; killed < 10; round++) {
       const artifacts = join(folder, `round${round}`);
       for (; killed < 10; killed++) {
-        const run = await runPipeline(artifacts, rng.next() * usual);
+        const run = await runPipeline(artifacts, anyMoment(stages, rng));
         if (!run.killed) {
           strictEqual(run.code, 0, run.text); // it was done before it was hit
-          usual = Math.min(usual, run.ms); // the machine may have been busy with something else
           break;
         }
       }
