@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { agreement, rows, toMarkdown } from "../../bench/detect.ts";
+import { agreement, rows, toMarkdown } from "../../bench/detectFigures.ts";
 import { drawn, photos } from "../../bench/detectPictures.ts";
 import { Peer } from "../../bench/peer.ts";
 import { centredIn } from "../../faces/image.ts";

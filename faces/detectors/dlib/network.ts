@@ -4,14 +4,9 @@
  * width and height, and is kept whole. Memory is taken once, and more of it only for larger pictures.
  */
 import { packDirect, packSingle, packWinograd, padded } from "./filters.ts";
+import { type Kernels, openKernels } from "./kernels.ts";
 import type { Layer, Model } from "./model.ts";
 import { heightOf, type Pyramid, type Rect, type Size, tile, widthOf } from "./pyramid.ts";
-
-/** The WebAssembly's functions; see assembly/. Addresses and distances are in bytes. */
-type Kernels = Record<
-  "normalise" | "reduce" | "convolve" | "winograd" | "score",
-  (...args: number[]) => void
->;
 
 /** Where the kernels' own constants end. */
 const FREE = 4096;
@@ -84,8 +79,7 @@ export class MmodNetwork {
   /** @param relaxed whether fused multiply-adds may be used, where the runtime has them */
   static async open(model: Model, relaxed = true): Promise<MmodNetwork> {
     const memory = new WebAssembly.Memory({ initial: 1 });
-    const { exports } = await WebAssembly.instantiate(await load(relaxed), { env: { memory } });
-    return new MmodNetwork(model, exports as unknown as Kernels, memory);
+    return new MmodNetwork(model, await openKernels(memory, relaxed), memory);
   }
 
   /** Bytes of memory that are held. */
@@ -257,15 +251,4 @@ export class MmodNetwork {
 function after({ width, height }: Size, { size, stride }: Layer): Size {
   const of = (side: number) => Math.floor((side - size) / stride) + 1;
   return { width: of(width), height: of(height) };
-}
-
-/** The kernels with relaxed SIMD if that is wanted and the runtime has it, else with plain SIMD. */
-async function load(relaxed: boolean): Promise<WebAssembly.Module> {
-  if (relaxed) {
-    const bytes = await Deno.readFile(new URL(import.meta.resolve("./kernels.wasm")));
-    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
-  }
-  return await WebAssembly.compile(
-    await Deno.readFile(new URL(import.meta.resolve("./kernels.simd.wasm"))),
-  );
 }
