@@ -9,12 +9,19 @@ export const program: Program = {
   commands: {
     predict: () => import("./commands/predict.ts"),
     compare: () => import("./commands/compare.ts"),
+    worker: () => import("./commands/worker.ts"),
   },
   // With the permissions of the task: "deno run --quiet ... main.ts run".
   self: async () => {
     const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", import.meta.url)));
     return tasks.run.command.split(" ").slice(1, -1);
   },
+  openFleet: (settings, work) => ({
+    async *distribute(parts) {
+      const { distributeTo } = await import("./fleet/mod.ts");
+      yield* distributeTo(settings, work, parts, program);
+    },
+  }),
   resolveCompute: async (wanted) => {
     if (wanted === "auto") {
       return (await import("./accelerators/choose.ts")).chooseAuto(console.error);

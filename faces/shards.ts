@@ -3,6 +3,7 @@
  * there. A shard holds the faces of a fixed range of the table's rows.
  */
 import { join } from "node:path";
+import { z } from "zod";
 import { TarWriter } from "../formats/tar.ts";
 import { pngName, shardName } from "./artifact.ts";
 import type { Box } from "./image.ts";
@@ -30,12 +31,32 @@ export interface Shard {
   readonly problems: readonly Problem[];
 }
 
+const whole = z.number().int().min(0);
+const record = z.strictObject({
+  /** Size of the tar. */
+  bytes: whole,
+  faces: z.array(z.strictObject({
+    row: whole,
+    box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
+    score: z.number(),
+    offset: whole,
+    size: whole,
+  })),
+  problems: z.array(z.strictObject({
+    row: whole,
+    problem: z.enum(["missing", "unreadable", "crashed", "no_face", "several_faces"]),
+    detail: z.string(),
+  })),
+});
+
 /** A whole shard of an earlier attempt, or undefined. */
 export async function readShard(folder: string, index: number): Promise<Shard | undefined> {
   try {
-    const { bytes, ...shard } = JSON.parse(await Deno.readTextFile(recordPath(folder, index)));
+    const text = await Deno.readTextFile(recordPath(folder, index));
+    const { success, data } = record.safeParse(JSON.parse(text));
     const { size } = await Deno.stat(join(folder, shardName(index)));
-    return size === bytes ? shard : undefined;
+    if (!success || size !== data.bytes) return undefined;
+    return { faces: data.faces, problems: data.problems };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
     throw error;
@@ -77,6 +98,28 @@ export class ShardWriter implements Disposable {
 
   [Symbol.dispose](): void {
     this.#tar[Symbol.dispose]();
+  }
+}
+
+/** Other machines' files may take seconds to be seen in a shared folder, in ms. */
+const SIGHT = 15_000;
+
+/** Puts a shard that was made in another folder in its place: the tar, then the record. */
+export async function takeShard(from: string, to: string, index: number): Promise<Shard> {
+  for (const began = Date.now();;) {
+    const shard = await readShard(from, index);
+    if (shard) {
+      await Deno.rename(join(from, shardName(index)), join(to, shardName(index)));
+      await Deno.rename(recordPath(from, index), recordPath(to, index));
+      return shard;
+    }
+    if (Date.now() - began > SIGHT) {
+      throw new Error(
+        `Cannot take "${shardName(index)}" from "${from}", where a worker has put it: it is not ` +
+          "there, or not whole. Do all machines have the same artifact folder?",
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 

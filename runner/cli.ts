@@ -82,6 +82,7 @@ async function runCommand(
     project: program.project,
     user: userFolder(),
     reporter: createReporter(standardOutput("stderr")),
+    stages: program.stages,
     openPlan: (name) => planOf({ names: [name], values: {}, program }),
     resolveCompute: program.resolveCompute,
   });

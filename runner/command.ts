@@ -1,5 +1,6 @@
 /** Commands beside the runner's own, which it knows only by their names. */
 import type { Plan } from "./graph.ts";
+import type { StageSource } from "./registry.ts";
 import type { Reporter } from "./reporter.ts";
 
 /** What a command works with. */
@@ -10,6 +11,8 @@ export interface CommandTools {
   readonly user: string;
   /** Writes to standard error: standard output is for the result. */
   readonly reporter: Reporter;
+  /** The stages that come with the program. */
+  readonly stages: readonly StageSource[];
   /** A pipeline by its name, such as `experiments/gender`. @throws {ConfigError} */
   openPlan(name: string): Promise<Plan>;
   /** The compute backend that is there. */

@@ -12,6 +12,25 @@ import { ConfigSource } from "./source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stageConfig.ts";
 import type { Path } from "./yamlFile.ts";
 
+/** How workers on other machines are reached. */
+export const bullmqSchema = z.strictObject({
+  redis: z.string().optional()
+    .describe(
+      "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Unless given, " +
+        "what the environment's REDIS_URL says, or redis://127.0.0.1:6379",
+    ),
+  ca: z.string().min(1).optional()
+    .describe("Certificate (PEM) of the authority that signed the server's, if it is your own"),
+  prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").default(
+    "faces",
+  )
+    .describe("Begins all keys in Redis; workers with another prefix are others"),
+  localToo: z.boolean().default(false)
+    .describe("Whether this machine is a worker as well"),
+});
+
+export type FleetSettings = z.output<typeof bullmqSchema>;
+
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
   extends: z.string().min(1).optional()
@@ -27,6 +46,13 @@ export const pipelineSchema = z.strictObject({
     .describe(
       "What computes. auto: the fastest that this machine has; deno task compute tells",
     ),
+  executor: z.enum(["local", "bullmq"]).default("local")
+    .describe(
+      "Where shards of faces are made: by this machine, or by workers on others (deno task worker). " +
+        "The result is the same",
+    ),
+  bullmq: bullmqSchema.default(bullmqSchema.parse({}))
+    .describe("How the workers of executor: bullmq are reached"),
   artifacts: z.string().min(1).optional()
     .describe("Folder for results; artifacts/ in the project unless given"),
   plugins: z.array(z.string().min(1)).default([])
@@ -48,6 +74,8 @@ export interface Config {
   readonly name: string;
   readonly seed: number;
   readonly compute: Compute;
+  /** How workers on other machines are reached; undefined: there are none. */
+  readonly fleet?: FleetSettings;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];
@@ -143,6 +171,8 @@ export async function readConfig(file: string, options: ConfigOptions): Promise<
     throw new ConfigError([{ at: source.at(["artifacts"]), message }]);
   }
   const name = top.name ?? short(file, project).replace(/\.ya?ml$/, "").replace(/[^\w.-]+/g, "-");
-  const { seed, compute } = pipelineSchema.parse({ ...top, stages: {} });
-  return { file, name, seed, compute, artifacts, stages, source };
+  const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
+  const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
+  const fleet = executor === "bullmq" ? { ...bullmq, ca } : undefined;
+  return { file, name, seed, compute, fleet, artifacts, stages, source };
 }

@@ -4,7 +4,7 @@ import { type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
 import { describeMachine, lineageOf, moduleName } from "./lineage.ts";
 import type { StageRecord } from "./record.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
-import type { Workshop } from "./workshop.ts";
+import type { FleetWork, Workshop } from "./workshop.ts";
 
 /** A stage that is about to run, and what it takes. */
 export interface Ready {
@@ -46,8 +46,8 @@ export function readyFor(
  */
 export async function makeResult(
   ready: Ready,
-  pipeline: string,
-  { project, store, reporter, signal }: Workshop,
+  { name: pipeline, fleet }: Pick<Plan, "name" | "fleet">,
+  { project, store, reporter, signal, openFleet }: Workshop,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
   const { stage, dependencies, inputs } = ready;
@@ -65,16 +65,29 @@ export async function makeResult(
   const warnings: string[] = [];
   const progress = reporter.begin(stage.id);
   try {
-    const context = contextOf(ready, project, {
+    const given = {
       outputs: attempt.outputs,
       scratch: attempt.scratch,
       signal,
       progress,
-      info: (message) => reporter.line(`  ${stage.id}: ${message}`),
-      warn: (message) => {
+      info: (message: string) => reporter.line(`  ${stage.id}: ${message}`),
+      warn: (message: string) => {
         warnings.push(message);
         reporter.line(`  ${paint.warning(`${stage.id}: ${message}`)}`);
       },
+    };
+    const work: FleetWork = {
+      use: stage.use,
+      dependencies,
+      inputs: Object.fromEntries(
+        Object.entries(inputs).flatMap(([name, one]) => "path" in one ? [[name, one.path]] : []),
+      ),
+      artifacts: store.folder,
+      ...given,
+    };
+    const context = contextOf(ready, project, {
+      ...given,
+      ...(fleet && openFleet && stage.stage.part ? { fleet: openFleet(fleet, work) } : {}),
     });
     const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
     signal.throwIfAborted();

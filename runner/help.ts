@@ -11,6 +11,7 @@ export const HELP = {
   deno task runs [PIPELINE]   list what ran, when, with which metrics
   deno task compare RUN RUN   say what differs between runs, and whether it is real
   deno task verify [PIPELINE] read every result and notice what was damaged
+  deno task worker            do shards of the runs of other machines
   deno task gc                remove results that no listed run needs
   deno task compute           what this machine can compute on, and how fast; get TensorFlow
   deno task test              run the tests

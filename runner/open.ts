@@ -34,7 +34,7 @@ export async function planOf(call: Pick<Call, "names" | "values" | "program">): 
 /** All that running takes. */
 export async function openWorkshop(
   artifacts: string,
-  { program: { project, resolveCompute }, reporter }: Pick<Call, "program" | "reporter">,
+  { program: { project, resolveCompute, openFleet }, reporter }: Pick<Call, "program" | "reporter">,
   signal: AbortSignal,
 ): Promise<Workshop> {
   const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
@@ -45,6 +45,7 @@ export async function openWorkshop(
     locked: new Locked(await readTextIfThere(join(project, "deno.lock"))),
     uncounted: [fromFileUrl(new URL(".", import.meta.url))],
     resolveCompute,
+    openFleet,
     reporter,
     signal,
   };

@@ -10,6 +10,7 @@ export interface Program {
   project: string;
   stages: readonly StageSource[];
   resolveCompute: Workshop["resolveCompute"];
+  openFleet?: Workshop["openFleet"];
   /** Arguments of deno that start this very program in the project's folder, for a run of a sweep. */
   self(): Promise<readonly string[]>;
   /** Commands beside the runner's own. */

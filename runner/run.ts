@@ -163,7 +163,7 @@ class Run {
     const { paint } = this.#shop.reporter;
     const { stage } = ready;
     const force = this.#isForced(stage.id);
-    const { record, made } = await makeResult(ready, this.#plan.name, this.#shop, force);
+    const { record, made } = await makeResult(ready, this.#plan, this.#shop, force);
     this.#take(stage, record);
     await this.#shop.store.use(this.#plan.name, this.#records);
     this.#did = true;

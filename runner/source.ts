@@ -43,7 +43,8 @@ export class ConfigSource {
     // A stage is named without "stages.", whatever else is top-level by its own name.
     const stages = this.values.stages as Record<string, unknown> | null | undefined;
     const known = Object.keys(stages ?? {});
-    const inStages = path[0] !== "stages" && (path.length > 1 || known.includes(path[0]!));
+    const inStages = !["stages", "bullmq"].includes(path[0]!) &&
+      (path.length > 1 || known.includes(path[0]!));
     if (inStages && !known.includes(path[0]!)) {
       throw new ConfigError([{
         at: override.keyAt ?? at,

@@ -122,6 +122,56 @@ export interface Progress {
   advance(items?: number, note?: string): void;
 }
 
+/** A part of a stage's work that a worker on another machine can do by itself. */
+export interface Part {
+  /** Its name among the parts. */
+  readonly key: string;
+  /** How many items of progress it is. */
+  readonly items: number;
+  /** What the stage's `part.run` is told: JSON. */
+  readonly data: unknown;
+}
+
+/** A part that is done. */
+export interface DonePart {
+  readonly key: string;
+  /** The files that it left; they go when the next part is asked for. */
+  readonly folder: string;
+  /** What `part.run` returned, as JSON: a stage validates it. */
+  readonly result: unknown;
+}
+
+/** Workers on other machines. */
+export interface Fleet {
+  /** Has parts done; each is told once, when it is done, in any order. Advances the progress. */
+  distribute(parts: readonly Part[]): AsyncIterable<DonePart>;
+}
+
+/** What a part is done with. */
+export interface PartContext {
+  /** An empty folder for what it makes. */
+  readonly folder: string;
+  /** The compute backend, if the stage declares one. */
+  readonly compute?: string;
+  /** Processes at a time; 0 is one a core. */
+  readonly workers: number;
+  readonly signal: AbortSignal;
+  /** So many items more are done. */
+  advance(items: number): void;
+}
+
+/** How parts of a stage's work are done. */
+export interface StagePart {
+  /** What it is told. Validated where it arrives. */
+  readonly data: z.ZodType;
+  /** @param inputs input → its folder */
+  run(
+    inputs: Readonly<Record<string, string>>,
+    data: unknown,
+    context: PartContext,
+  ): Promise<unknown>;
+}
+
 /** What the runner hands a stage besides its inputs and parameters. */
 export interface StageContext<O extends Outputs = Outputs> {
   /** The stage's id in the pipeline. */
@@ -153,6 +203,8 @@ export interface StageContext<O extends Outputs = Outputs> {
   /** Aborted on Ctrl-C. Long work checks it (`signal.throwIfAborted()`) and lets the event loop turn. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
+  /** Workers on other machines, if the pipeline asks for them; the bytes must not depend on it. */
+  readonly fleet?: Fleet;
   /** One line for the person who runs the pipeline. */
   info(message: string): void;
   /** One line about something the person should know or mend. It is kept in the run's record. */
@@ -192,6 +244,8 @@ export interface Stage {
   readonly service: boolean;
   /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
   external(params: unknown): Promise<Record<string, string>>;
+  /** How parts of the work are done on other machines, if they can be. */
+  readonly part?: StagePart;
   run(
     inputs: Record<string, Artifact | readonly Artifact[]>,
     params: unknown,
@@ -219,6 +273,7 @@ export interface StageDefinition<
   lineage?: boolean;
   service?: boolean;
   external?: (params: z.output<P>) => Promise<Record<string, string>>;
+  part?: StagePart;
   run(
     inputs: InputArtifacts<I>,
     params: z.output<P>,
@@ -248,6 +303,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     service,
     external: (params: unknown) =>
       definition.external?.(params as z.output<P>) ?? Promise.resolve({}),
+    part: definition.part,
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });

@@ -1,9 +1,22 @@
 /** What a run works with; nothing of it is about faces. */
-import type { Compute } from "./config.ts";
+import type { Compute, FleetSettings } from "./config.ts";
+import type { Dependencies } from "./fingerprint.ts";
 import type { Locked } from "./lockfile.ts";
 import type { Modules } from "./modules.ts";
 import type { Reporter } from "./reporter.ts";
+import type { Fleet, StageContext } from "./stage.ts";
 import type { Store } from "./store.ts";
+
+/** What workers on other machines have to know of a stage's work. */
+export interface FleetWork
+  extends Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "warn"> {
+  readonly use: string;
+  readonly dependencies: Dependencies;
+  /** Input → its folder. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** The folder that all machines share. */
+  readonly artifacts: string;
+}
 
 export interface Workshop {
   project: string;
@@ -14,6 +27,8 @@ export interface Workshop {
   uncounted: readonly string[];
   /** Turns the compute backend that the config wants into one that is there. */
   resolveCompute(wanted: Compute): Promise<Backend>;
+  /** Reaches workers on other machines. */
+  openFleet?(settings: FleetSettings, work: FleetWork): Fleet;
   reporter: Reporter;
   signal: AbortSignal;
 }

@@ -129,7 +129,7 @@ export class Archives implements Disposable {
  * @param photos whether photos will be read: where each lies takes memory
  */
 export async function openArchives(
-  artifact: Artifact,
+  artifact: Pick<Artifact, "path">,
   { photos = true } = {},
 ): Promise<Archives> {
   const { datasets }: ArchivesDescription = JSON.parse(

@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { z } from "zod";
-import { type Backend, onGpu } from "../compute/resolve.ts";
-import type { TableRow } from "../faces/artifact.ts";
+import type { Backend } from "../compute/resolve.ts";
 import type { CutOpening } from "../faces/cutWorker.ts";
 import {
   defaultInputSizes,
@@ -10,17 +8,11 @@ import {
   detectorNames,
   usesTensorFlow,
 } from "../faces/detectors.ts";
-import type { Known } from "../faces/find.ts";
 import type { CropPreprocessing } from "../faces/preprocessing.ts";
 import type { Shard } from "../faces/shards.ts";
-import {
-  type Artifact,
-  choice,
-  defineStage,
-  pathParam,
-  type StageContext,
-} from "../runner/stage.ts";
+import { choice, defineStage, pathParam } from "../runner/stage.ts";
 import { archives, faces, table } from "./artifacts.ts";
+import { cutFarAway, cutHere, photosIn, shardPart, type ShardsOf } from "./faceCrop/cut.ts";
 
 /** What a photo's problem means. */
 const meaning = {
@@ -30,9 +22,6 @@ const meaning = {
   no_face: "without a face where the labelled one should be",
   several_faces: "with several faces, of which the one that agrees best with the data set is used",
 };
-
-/** The share of a _crop archive's photo that is the face's box, in the middle: 40 % more around it. */
-const middle = 1 / 1.8;
 
 export default defineStage({
   name: "faceCrop",
@@ -86,14 +75,15 @@ export default defineStage({
       "Photos in a shard. A run that was interrupted does at most one shard again",
     ),
     workers: z.int().min(0).default(0).describe(
-      "Processes that find faces at the same time. 0 takes one a core, as far as memory allows. " +
-        "Does not change the result",
+      "Processes that find faces at the same time. 0 takes one a core, as far as memory allows, " +
+        "and a single one on a backend with threads of its own. Does not change the result",
     ),
   }),
   unaffecting: ["workers"],
   compute: ({ detector }) => usesTensorFlow(detector),
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detector === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
+  part: shardPart,
   async run({ archives, table }, params, context) {
     const { readTable } = await import("../faces/artifact.ts");
     const { publishFaces } = await import("../faces/publish.ts");
@@ -125,7 +115,14 @@ export default defineStage({
       crop: preprocessing.crop,
       ...usesTensorFlow(name) ? { backend: context.compute as Backend } : {},
     };
-    await cutRest(rows, shards, { archives, opening, shardSize, workers: params.workers }, context);
+    const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
+    const work: ShardsOf = { archives: archives.path, rows, opening, shardSize };
+    const left = missing.reduce((sum, index) => sum + photosIn(work, index), 0);
+    context.progress.start(rows.length, "photos", rows.length - left);
+    const made = context.fleet
+      ? cutFarAway(work, missing, context.fleet, context.scratch)
+      : cutHere(work, missing, params.workers, context);
+    for await (const { index, shard } of made) shards[index] = shard;
 
     const output = context.outputs.faces;
     const whole = shards as Shard[]; // all are there now
@@ -158,64 +155,4 @@ async function digestOf(path: string): Promise<string> {
       { cause },
     );
   }
-}
-
-/** Makes the shards that are not there yet, and puts them in their places. */
-async function cutRest(
-  rows: readonly TableRow[],
-  shards: (Shard | undefined)[],
-  { archives, opening, shardSize, workers }: {
-    archives: Artifact;
-    opening: CutOpening;
-    shardSize: number;
-    workers: number;
-  },
-  context: StageContext,
-): Promise<void> {
-  const { crewSize } = await import("../faces/crew/crew.ts");
-  const { cutShards, shardRows } = await import("../faces/cutShards.ts");
-  const { openArchives } = await import("./archives.ts");
-  const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
-  const left = missing.reduce((sum, index) => {
-    const [from, to] = shardRows({ photos: rows.length, shardSize }, index);
-    return sum + to - from;
-  }, 0);
-  context.progress.start(rows.length, "photos", rows.length - left);
-  if (left === 0) return;
-
-  using photos = await openArchives(archives);
-  const layouts = new Map(photos.datasets.map(({ name, layout }) => [name, layout]));
-  const made = cutShards(
-    {
-      folder: context.scratch,
-      shardSize,
-      photos: rows.length,
-      photo(row) {
-        const { dataset, full_path } = rows[row];
-        const place = photos.find(dataset, full_path);
-        return place && {
-          file: join(archives.path, place.tar),
-          offset: place.offset,
-          size: place.size,
-          known: knownPlace(rows[row], layouts.get(dataset) === "crop"),
-        };
-      },
-      opening,
-      workers: workers || (opening.backend && onGpu(opening.backend) ? 1 : crewSize(left, 32)),
-    },
-    missing,
-    context,
-  );
-  for await (const { index, shard } of made) shards[index] = shard;
-}
-
-/**
- * Where the data set says that the face is. face_location is left, top, right and bottom in the
- * original photo, counted from 1 as MATLAB does.
- */
-function knownPlace({ face_location: place }: TableRow, cropped: boolean): Known | undefined {
-  if (cropped) return { middle };
-  if (place?.length !== 4 || !place.every(Number.isFinite)) return undefined;
-  const [left, top, right, bottom] = place;
-  return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };
 }

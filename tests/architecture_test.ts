@@ -30,7 +30,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "training",
     "evaluation",
     "serving",
+    "fleet",
   ],
+  fleet: ["runner", "faces"],
   accelerators: ["formats", "compute", "models", "training", "runner"],
   plugins: ["formats", "compute", "faces", "models", "sample", "training", "evaluation", "stages"],
 };
@@ -45,7 +47,7 @@ const FOR_ALL: Record<string, readonly string[]> = {
 
 /** Packages that take long to load, or open what a run with nothing to do does not need. */
 const HEAVY =
-  /^(@tensorflow\/|@vladmandic\/|sharp|esbuild|assemblyscript|@observablehq\/|hono|puppeteer|onnx|linkedom)/;
+  /^(@tensorflow\/|@vladmandic\/|sharp|esbuild|assemblyscript|@observablehq\/|hono|puppeteer|onnx|linkedom|bullmq|ioredis)/;
 
 interface Import {
   from: string;

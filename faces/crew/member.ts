@@ -12,6 +12,8 @@ export interface WorkerKind {
   readonly heap?: number;
   /** Whether it may use the network; reading files and loading native code it may always. */
   readonly network?: boolean;
+  /** A deno.json of its own. */
+  readonly config?: URL;
 }
 
 /** What a worker says: it is open, it has an answer, or it could not. */
@@ -45,6 +47,7 @@ export function startMember(kind: WorkerKind, listener: Listener): Member {
       ...["run", "--quiet", "--no-prompt", `--v8-flags=--max-old-space-size=${kind.heap ?? HEAP}`],
       ...["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"],
       ...kind.network ? ["--allow-net"] : [],
+      ...kind.config ? ["--config", fileURLToPath(kind.config)] : [],
       kind.module.protocol === "file:" ? fileURLToPath(kind.module) : kind.module.href,
     ],
     env: { NO_COLOR: "1" },

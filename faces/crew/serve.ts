@@ -15,8 +15,10 @@ export interface Done<Answer> {
 export async function serve<Opening, Task, Answer>(
   open: (opening: Opening) => Promise<(task: Task) => Promise<Done<Answer>>>,
 ): Promise<never> {
-  // Ctrl-C is sent to all processes of a terminal; when to stop is for the parent to say.
-  Deno.addSignalListener("SIGINT", () => {});
+  // Ctrl-C is sent to all processes of a terminal, and SIGTERM by some to all of a service; when to
+  // stop is for the parent to say.
+  const signals = ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as Deno.Signal[];
+  for (const signal of signals) Deno.addSignalListener(signal, () => {});
   // Standard output is for frames alone.
   console.log = console.info = console.debug = console.error;
   let work: ((task: Task) => Promise<Done<Answer>>) | undefined;

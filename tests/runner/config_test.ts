@@ -11,7 +11,7 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
     yaml: "seeds: 3\nstages: { count: }",
     says: [
       'pipeline.yaml:1:1: a pipeline has no "seeds". Did you mean "seed"? ' +
-      "It has extends, name, seed, compute, artifacts, plugins, sweep and stages.\n    seeds: 3\n    ^",
+      "It has extends, name, seed, compute, executor, bullmq, artifacts, plugins, sweep and stages.\n    seeds: 3\n    ^",
     ],
   },
   "an unknown parameter": {

@@ -1,0 +1,84 @@
+/** `deno task worker`: does parts of other machines' runs. */
+import { resolve } from "node:path";
+import { readWords } from "../runner/arguments.ts";
+import type { Command } from "../runner/command.ts";
+import { UsageError } from "../runner/errors.ts";
+
+const EXIT = { ok: 0, refused: 1 } as const;
+
+const command: Command = {
+  help:
+    `Do parts of the runs of other machines: shards of faces, for pipelines with executor: bullmq.
+
+  deno task worker [OPTIONS]
+
+  --redis URL        Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379.
+                     Unless given, what the environment's REDIS_URL says, or redis://127.0.0.1:6379
+  --ca FILE          certificate (PEM) of the authority that signed the server's, if it is your own
+  --artifacts DIR    the artifact folder, which all machines share; the project's unless given
+  --prefix NAME      as bullmq.prefix of the pipeline (faces)
+  --workers N        processes at a time; one a core unless given
+  --lock-seconds N   how long a worker may be silent until its part goes to another one (30)
+  --help
+
+It works until it is stopped. Ctrl-C or SIGTERM: the part at hand goes back to the queue, for others.
+A worker whose code, packages, Deno or kind of machine are not those of the run is refused, and ends.
+
+Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command line is wrong.`,
+  async run(args, { project, user, reporter, stages, resolveCompute }) {
+    const { values, positionals } = readWords("worker", args, {
+      redis: { type: "string" },
+      ca: { type: "string" },
+      artifacts: { type: "string" },
+      prefix: { type: "string", default: "faces" },
+      workers: { type: "string", default: "0" },
+      "lock-seconds": { type: "string" },
+      help: { type: "boolean", short: "h" },
+    });
+    if (positionals.length > 0) {
+      throw new UsageError(
+        `a worker takes no pipeline, but any that comes; got "${positionals[0]}"`,
+      );
+    }
+    const { openHere } = await import("../fleet/here.ts");
+    const { redisPlace } = await import("../fleet/link.ts");
+    const { usualLock, usualRedis, workerName } = await import("../fleet/mod.ts");
+    const { work } = await import("../fleet/worker.ts");
+    const seconds = values["lock-seconds"];
+    const artifacts = resolve(user, values.artifacts ?? `${project}/artifacts`);
+    await Deno.mkdir(artifacts, { recursive: true });
+    const stop = new AbortController();
+    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+    const onSignal = () => stop.abort(new Error("stopped"));
+    signals.forEach((signal) => Deno.addSignalListener(signal, onSignal));
+    try {
+      const refusal = await work({
+        redis: await redisPlace(
+          values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
+          values.ca && resolve(user, values.ca),
+        ),
+        prefix: values.prefix,
+        name: workerName(),
+        lock: seconds === undefined ? usualLock : whole("lock-seconds", seconds, 1) * 1000,
+        artifacts,
+        workers: whole("workers", values.workers, 0),
+        signal: stop.signal,
+        say: (line) => reporter.line(line),
+        ...await openHere({ project, stages, resolveCompute }, artifacts),
+      });
+      if (refusal === undefined) return EXIT.ok;
+      reporter.line(`${reporter.paint.bad("refused")}: ${refusal}.`);
+      return EXIT.refused;
+    } finally {
+      signals.forEach((signal) => Deno.removeSignalListener(signal, onSignal));
+    }
+  },
+};
+
+function whole(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (/^\d{1,9}$/.test(text) && value >= least) return value;
+  throw new UsageError(`--${option} ${text}: expected a whole number, at least ${least}`);
+}
+
+export default command;

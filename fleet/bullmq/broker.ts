@@ -1,0 +1,215 @@
+/**
+ * Talks to Redis, with BullMQ, for a process of the project: see `../protocol.ts`. It is a process of
+ * its own, with a configuration and a lock of its own, so that only who asks for several machines
+ * downloads BullMQ; and so that a lock is renewed while its worker computes, but not for one that is
+ * frozen: a broker that hears nothing from its process ends.
+ */
+import { type Job, Queue, WaitingError, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import { type Done, serve } from "../../faces/crew/serve.ts";
+import type {
+  BrokerOpening,
+  CoordinatorAsks,
+  Held,
+  Look,
+  PartState,
+  RedisPlace,
+  Taken,
+  WorkerAsks,
+} from "../protocol.ts";
+
+const QUEUE = "parts";
+/** How long the sign of a run's life lasts, in ms. */
+const ALIVE = 15_000;
+/** How long a worker waits for its next part before it says that there is none, in ms. */
+const MOMENT = 500;
+/** Times that a part may be lost with its worker before it is taken to be what kills them. */
+const LOSSES = 10;
+/** How long a worker that leaves waits until Redis knows it, in ms. */
+const LEAVING = 3000;
+/** How long a server may take to answer the first time, in ms. */
+const PATIENCE = 10_000;
+
+const keyOf = (prefix: string, ...parts: string[]) => [prefix, ...parts].join(":");
+/** A key that is there as long as a run is. */
+const aliveKey = (prefix: string, run: string) => keyOf(prefix, "run", run);
+
+// BullMQ tells of a lost connection in more than one place; it comes back by itself.
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  console.error(`broker: ${event.reason}`);
+});
+
+await serve<BrokerOpening, CoordinatorAsks & WorkerAsks, unknown>(async (opening) => {
+  const redis = await connect(opening.redis);
+  const { prefix } = opening;
+  return opening.role === "coordinator"
+    ? coordinator(new Queue(QUEUE, { connection: redis, prefix }), redis, prefix, opening.run)
+    : worker(redis, opening);
+});
+
+async function connect({ url, ca }: RedisPlace): Promise<Redis> {
+  let there = false, last: Error | undefined;
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: PATIENCE,
+    // While a run is under way a server may be away for any time; at first it has to be there.
+    maxRetriesPerRequest: null,
+    retryStrategy: (times) => there ? Math.min(50 * times, 1000) : null,
+    ...(ca ? { tls: { ca } } : {}),
+  });
+  redis.on("error", (error: Error) => last = error);
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (cause) {
+    const { host, port } = redis.options;
+    const why = [(last ?? cause as Error).message, (last as { code?: string })?.code]
+      .find((text) => text) ?? "no answer";
+    throw new Error(`Cannot reach Redis at ${host}:${port}: ${why}.`);
+  }
+  there = true;
+  return redis;
+}
+
+function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
+  queue.on("error", () => {}); // it connects again
+  const alive = aliveKey(prefix, run), refusals = keyOf(prefix, "refused");
+  return async (asks: CoordinatorAsks): Promise<Done<unknown>> => {
+    if ("add" in asks) {
+      const kept = { age: 3600 }; // if nobody is left to fetch them
+      const opts = (id: string) => ({
+        jobId: id,
+        attempts: 2,
+        removeOnComplete: kept,
+        removeOnFail: kept,
+      });
+      await queue.addBulk(asks.add.map(({ id, data }) => ({ name: "part", data, opts: opts(id) })));
+      return { answer: null };
+    }
+    if ("remove" in asks) {
+      // One that a worker holds cannot be removed; the worker lets go of it when the run is over.
+      for (const id of asks.remove) await (await queue.getJob(id))?.remove().catch(() => {});
+      return { answer: null };
+    }
+    await redis.set(alive, "1", "PX", ALIVE);
+    const parts = await Promise.all(
+      asks.look.map(async (id) => stateOf(id, await queue.getJob(id))),
+    );
+    const refused = await redis.hgetall(refusals);
+    if (Object.keys(refused).length > 0) await redis.hdel(refusals, ...Object.keys(refused));
+    const look: Look = { parts, refused, workers: await queue.getWorkersCount() };
+    return { answer: look };
+  };
+}
+
+function stateOf(id: string, job: Job | undefined): PartState {
+  if (!job) return { id, state: "gone" };
+  const progress = typeof job.progress === "number" ? job.progress : 0;
+  if (!job.finishedOn) return { id, state: job.processedOn ? "active" : "waiting", progress };
+  return job.failedReason
+    ? { id, state: "failed", reason: job.failedReason }
+    : { id, state: "done", result: job.returnvalue };
+}
+
+/** What a worker makes of its part. */
+type Verdict = Exclude<WorkerAsks, { take: true } | { hold: unknown }>;
+
+/** A part in hand. */
+interface InHand {
+  readonly job: Job;
+  readonly verdict: PromiseWithResolvers<Verdict>;
+  lost?: string;
+}
+
+function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "worker" }) {
+  let inHand: InHand | undefined;
+  let arrived = Promise.withResolvers<void>();
+  let leaving = false;
+  const putBack = async (job: Job, token: string | undefined): Promise<never> => {
+    await job.moveToWait(token);
+    throw new WaitingError();
+  };
+  const bull = new Worker(
+    QUEUE,
+    async (job, token) => {
+      if (leaving) return await putBack(job, token);
+      // Left behind by a run that is over.
+      if (!await redis.exists(aliveKey(prefix, String(job.data?.run)))) return null;
+      const own: InHand = inHand = {
+        job,
+        verdict: Promise.withResolvers(),
+      };
+      arrived.resolve();
+      const verdict = await own.verdict.promise;
+      if ("done" in verdict) return verdict.done;
+      if ("fail" in verdict) throw new Error(verdict.fail);
+      return await putBack(job, token);
+    },
+    {
+      connection: redis,
+      prefix,
+      name,
+      lockDuration: lock,
+      stalledInterval: lock / 2,
+      maxStalledCount: LOSSES,
+      runRetryDelay: 500,
+    },
+  );
+  bull.on("error", () => {}); // it connects again
+  bull.on("lockRenewalFailed", (ids) => {
+    if (inHand && ids.includes(inHand.job.id!)) inHand.lost = "another worker has taken it";
+  });
+
+  let heard = Date.now();
+  setInterval(() => {
+    if (Date.now() - heard < lock) return;
+    console.error("broker: nothing was heard from the worker, so its part goes to another");
+    Deno.exit(3);
+  }, lock / 8);
+
+  /** Nobody wants a part whose run is over. A server that is away says nothing, which is no answer. */
+  let asking = false, missed = 0;
+  const askForRun = (own: InHand) => {
+    if (asking) return;
+    asking = true;
+    redis.exists(aliveKey(prefix, String(own.job.data?.run))).then((there) => {
+      missed = there ? 0 : missed + 1;
+      if (missed > 3) own.lost = "its run is over";
+    }, () => {}).finally(() => asking = false);
+  };
+
+  return async (asks: WorkerAsks): Promise<Done<unknown>> => {
+    heard = Date.now();
+    if ("take" in asks) {
+      if (!inHand) await Promise.race([arrived.promise, pause(MOMENT)]);
+      missed = 0;
+      const taken: Taken | null = inHand ? { id: inHand.job.id!, data: inHand.job.data } : null;
+      return { answer: taken };
+    }
+    const own = inHand;
+    if ("hold" in asks) {
+      if (own) {
+        own.job.updateProgress(asks.hold.progress).catch(() => {});
+        askForRun(own);
+      }
+      const held: Held = { ours: own !== undefined && !own.lost, why: own?.lost };
+      return { answer: held };
+    }
+    inHand = undefined;
+    arrived = Promise.withResolvers();
+    own?.verdict.resolve(asks);
+    if ("giveBack" in asks) {
+      const { refusal } = asks.giveBack;
+      if (refusal !== undefined) await redis.hset(keyOf(prefix, "refused"), name, refusal);
+      leaving = true;
+      // It takes no more, and what it has taken meanwhile goes back as well.
+      await Promise.race([bull.close(), pause(LEAVING)]);
+    }
+    return { answer: null };
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { type Code, codeDifference } from "../../fleet/part.ts";
+import { redisPlace, tellPlace } from "../../fleet/link.ts";
+import { Project } from "../runner/toy/project.ts";
+
+const pipeline = { "pipeline.yaml": "stages:\n  count: { to: 3 }\n" };
+
+Deno.test("where shards are made does not count for the result", async () => {
+  await using project = await Project.make(pipeline);
+  assert.deepEqual((await project.run()).statuses, { count: "ran" });
+  const set = ["executor=bullmq", "bullmq.redis=redis://nowhere:1", "bullmq.prefix=other"];
+  assert.deepEqual((await project.run({ set })).statuses, { count: "cached" });
+});
+
+Deno.test("redisPlace() refuses what is no address, and tells no password", async () => {
+  await assert.rejects(redisPlace("localhost"), /Cannot use "localhost" as the address of Redis/);
+  await assert.rejects(redisPlace("http://:s3cret@host"), (error: Error) => {
+    assert.match(error.message, /Cannot use "http:\/\/host".*rediss:\/\/user:password@host:6379/);
+    assert.doesNotMatch(error.message, /s3cret/);
+    return true;
+  });
+  await assert.rejects(redisPlace("redis://host", "ca.pem"), /without TLS it shows none/);
+  await assert.rejects(redisPlace("rediss://host", "/no/ca.pem"), /Cannot read the certificate/);
+  assert.equal(tellPlace(await redisPlace("rediss://u:s3cret@host:7000")), "rediss://host:7000");
+});
+
+Deno.test("codeDifference() says what differs", () => {
+  const code: Code = {
+    ...{ modules: { "a.ts": "1", "b.ts": "2" }, packages: { sharp: "1" } },
+    ...{ deno: "2.9.6", platform: "x86_64-unknown-linux-gnu" },
+  };
+  assert.equal(codeDifference(code, structuredClone(code)), undefined);
+  const differs = (other: Partial<Code>) => codeDifference(code, { ...code, ...other });
+  assert.match(differs({ deno: "3.0.0" })!, /the run is on Deno 2\.9\.6, the worker on 3\.0\.0/);
+  assert.match(
+    differs({ platform: "aarch64-apple-darwin" })!,
+    /the worker on aarch64-apple-darwin/,
+  );
+  assert.match(differs({ packages: { sharp: "2" } })!, /^sharp differs from the run's/);
+  assert.match(
+    differs({ modules: { "a.ts": "3", "c.ts": "1" } })!,
+    /^a\.ts, b\.ts, c\.ts differ from/,
+  );
+});

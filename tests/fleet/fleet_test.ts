@@ -1,0 +1,129 @@
+/** Runs that are shared with workers, against a real Redis: what breaks, and what comes out. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Job, missing, Redis, TestWorker } from "./fixture.ts";
+
+const ignore = missing !== undefined;
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
+
+/** Short, so that the tests are; a part of a worker that is silent for so long goes to another. */
+const lock = ["--lock-seconds", "3"];
+
+test("a run is the same when a worker is killed, one is frozen and Redis forgets all", async () => {
+  using job = await Job.make();
+  const expected = await job.run();
+  await using redis = await Redis.start();
+  await using killed = new TestWorker(job.artifacts, redis.url, ...lock);
+  await using frozen = new TestWorker(job.artifacts, redis.url, ...lock);
+  await using faithful = new TestWorker(job.artifacts, redis.url, ...lock);
+  const running = job.run({ redis: redis.url });
+  running.catch(() => {}); // told below
+
+  await killed.lines.until(/begins/);
+  killed.kill("SIGKILL");
+  await frozen.lines.until(/begins/);
+  frozen.kill("SIGSTOP");
+  await faithful.lines.until(/begins/, 2);
+  await redis.kill();
+  await redis.start();
+
+  const result = await running;
+  assert.deepEqual(Object.keys(result).sort(), Object.keys(expected).sort());
+  for (const [name, bytes] of Object.entries(expected)) assert.deepEqual(result[name], bytes, name);
+  assert.deepEqual(job.keys.map(Number).sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const begun = (worker: TestWorker) => worker.lines.all.filter((line) => /begins/.test(line));
+  const done = (worker: TestWorker) => worker.lines.all.filter((line) => /done in/.test(line));
+  for (const lost of [killed, frozen]) assert.ok(done(lost).length < begun(lost).length);
+
+  // Awake again, it learns that its part is lost, and goes on.
+  frozen.kill("SIGCONT");
+  await frozen.lines.until(/the line to Redis is lost|a part is lost/);
+  frozen.kill("SIGTERM");
+  faithful.kill("SIGTERM");
+  assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
+});
+
+test("a worker of another version is refused, and told why, on both sides", async () => {
+  using job = await Job.make(8);
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, ...lock);
+  const modules = { ...job.code.modules, "faces/crop.ts": "another one" };
+  const code = { ...job.code, modules };
+  const running = job.run({ redis: redis.url }, { code });
+  running.catch(() => {});
+  const why = /its version is another one: faces\/crop\.ts differs from the run's/;
+  assert.match(await worker.lines.until(/refused/), why);
+  assert.equal(await worker.ended(), 1);
+  while (!job.told.some((line) => why.test(line))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  // Nobody else is there: the run says so, and waits.
+  while (!job.told.some((line) => /no worker is connected to redis:.*waiting/.test(line))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  job.interrupt();
+  await assert.rejects(running, /interrupted/);
+  assert.deepEqual(job.keys, []);
+});
+
+test("a worker that is stopped gives its part back, and the run's own machine may help", async () => {
+  using job = await Job.make(24);
+  const expected = await job.run();
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, "--lock-seconds", "3600");
+  await worker.lines.until(/connected/);
+  const running = job.run({ redis: redis.url, localToo: true });
+  running.catch(() => {});
+  await worker.lines.until(/begins/);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+  // Its lock lasts an hour: the part is there for others only because it was given back.
+  assert.deepEqual(await running, expected);
+});
+
+test("a worker takes nothing but parts: what else lies in the queue fails, and harms nobody", async () => {
+  using job = await Job.make(8);
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, ...lock);
+  const running = job.run({ redis: redis.url }, {
+    code: { ...job.code, modules: { "../evil.ts": 1 as unknown as string } },
+  });
+  await assert.rejects(running, /Cannot finish part \d: what arrived is no part: code\.modules/);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+});
+
+test("Redis with a password and TLS", async () => {
+  using job = await Job.make(8);
+  const expected = await job.run();
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(job.artifacts, name));
+  const made = await new Deno.Command("openssl", {
+    args: [
+      ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
+      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
+    ],
+    stderr: "null",
+  }).output();
+  assert.ok(made.success);
+  await using redis = await Redis.start((port) => [
+    ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", cert, "--tls-key-file", key, "--requirepass", "s3cret"],
+  ]);
+  const place = (password: string) => `rediss://:${password}@localhost:${redis.port}`;
+  await using stranger = new TestWorker(job.artifacts, place("s3cret"));
+  assert.equal(await stranger.ended(), 1);
+  await stranger.lines.until(
+    /Cannot reach Redis at localhost:\d+: .*self.?signed|certificate|UnknownIssuer/i,
+  );
+  await using guesser = new TestWorker(job.artifacts, place("guess"), "--ca", cert);
+  assert.equal(await guesser.ended(), 1);
+  assert.match(await guesser.lines.until(/Cannot reach Redis/), /WRONGPASS/);
+  assert.ok(!guesser.lines.all.some((line) => line.includes("guess")));
+
+  await using worker = new TestWorker(job.artifacts, place("s3cret"), "--ca", cert);
+  await worker.lines.until(/connected to rediss:\/\/localhost:\d+ as/);
+  assert.deepEqual(await job.run({ redis: place("s3cret"), ca: cert }), expected);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+});
