@@ -1,6 +1,6 @@
 /** The whole, as a stranger runs it: the default pipeline in processes of its own. */
 import assert from "node:assert/strict";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { RunReport } from "../runner/report.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
 
@@ -55,6 +55,18 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
       assert.equal(webcamServe, "skipped");
       assert.deepEqual(new Set(Object.values(others)), new Set(["cached"]));
       assert.equal(typeof report.metrics.trainGender!.validation!.loss, "number");
+    });
+
+    await t.step("is cached for the configuration that the report tells, too", async () => {
+      const { stages } = await run(artifacts, "pipeline");
+      const { report } = stages.find(({ id }) => id === "evaluate")!.outputs;
+      const html = await Deno.readTextFile(resolve(project, report!, "report.html"));
+      const again = join(artifacts, "again.yaml");
+      const yaml = /<pre>([^<]*)<\/pre>/.exec(html)![1]!.replaceAll("&quot;", '"');
+      await Deno.writeTextFile(again, yaml);
+      const { webcamServe: _, ...others } = statuses(await run(artifacts, again));
+      assert.ok("evaluate" in others);
+      assert.deepEqual(new Set(Object.values(others)), new Set(["cached"]));
     });
 
     await t.step("runs what a parameter changes, and says why", async () => {
