@@ -93,6 +93,7 @@ interface Counts {
 const problems: Record<string, string> = {
   missing: "missing from the archives",
   unreadable: "cannot be decoded",
+  crashed: "crashed what read them",
   no_face: "no face found",
   several_faces: "several faces, one used",
 };
