@@ -38,6 +38,14 @@ function read(context: TestContext, output = "model"): Record<string, string> {
   return files;
 }
 
+Deno.test("trainGender leaves model.onnx as well if its export asks for it", async () => {
+  using context = testContext(trainGender, { seed: 7 });
+  await trainOn(context, { ...quick, epochs: 1, export: ["onnx"] });
+  const files = read(context);
+  assert.match(files["model.onnx"], /images: uint8 \[batch, 32, 32, 3\]/);
+  assert.deepEqual(JSON.parse(files["training.json"]).params.export, ["onnx"]);
+});
+
 Deno.test("trainGender writes a model artifact, the same bytes each time", async () => {
   using context = testContext(trainGender, { seed: 7 });
   await trainOn(context, quick);
