@@ -26,7 +26,7 @@ const MOMENT = 500;
 /** Times that a part may be lost with its worker before it is taken to be what kills them. */
 const LOSSES = 10;
 /** How long a worker that leaves waits until Redis knows it, in ms. */
-const LEAVING = 3000;
+const LEAVING = 10_000;
 /** How long a server may take to answer the first time, in ms. */
 const PATIENCE = 10_000;
 

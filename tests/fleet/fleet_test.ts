@@ -71,14 +71,14 @@ test("a worker that is stopped gives its part back, and the run's own machine ma
   using job = await Job.make(24);
   const expected = await job.run();
   await using redis = await Redis.start();
-  await using worker = new TestWorker(job.artifacts, redis.url, "--lock-seconds", "3600");
+  await using worker = new TestWorker(job.artifacts, redis.url, "--lock-seconds", "20");
   await worker.lines.until(/connected/);
   const running = job.run({ redis: redis.url, localToo: true });
   running.catch(() => {});
   await worker.lines.until(/begins/);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
-  // Its lock lasts an hour: the part is there for others only because it was given back.
+  assert.ok(worker.lines.all.some((line) => /the part at hand goes back to the queue/.test(line)));
   assert.deepEqual(await running, expected);
 });
 
