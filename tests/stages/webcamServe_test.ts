@@ -31,6 +31,7 @@ async function artifacts() {
           baseline: { guess: "male", train: {}, validation: {}, test: { accuracy: 0.55 } },
           verdict: "better",
           confusion: { classes: ["female", "male"], counts: [[30, 6], [4, 40]] },
+          groups: [{ gender: 0, count: 36, value: 30 / 36, interval: { low: 0.68, high: 0.92 } }],
         },
       },
     }),
@@ -81,7 +82,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     const report = await fetch(`${url}/report`);
     assert.match(await report.text(), /<title>Report<\/title>/);
     const card = await (await fetch(`${url}/card`)).text();
-    assert.match(card, /<td>female<\/td>\s*<td>36<\/td>\s*<td>83 %<\/td>/);
+    assert.match(card, /<td>women<\/td>\s*<td>36<\/td>\s*<td>83\.3<\/td>\s*<td>68\.0–92\.0<\/td>/);
     assert.match(card, /blur sigma=1\.5/);
   });
 
