@@ -170,6 +170,7 @@ Deno.test("trainJoint trains the report's layers, and says of age what evaluate 
       ...context.artifact(output),
       stage: `trainJoint.${output}`,
     })),
+    ...{ references: [], faces: [], tables: [], archives: [] },
   });
   const { models } = JSON.parse(
     await Deno.readTextFile(join(judged.outputs.report, "metrics.json")),
