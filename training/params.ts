@@ -74,7 +74,7 @@ export const jointParams = {
       "seen to the year",
   ),
   batchSize: z.int().min(1).max(4096).default(32).describe("Images a step"),
-  epochs: z.int().min(1).max(10_000).default(16).describe("Times that each image is seen"),
+  epochs: z.int().min(1).max(10_000).default(28).describe("Times that each image is seen"),
   learningRate: z.number().gt(0).max(1).default(0.003).describe("Step size of Adam, at its height"),
   schedule: z.enum(["cosine", "constant"]).default("cosine").describe(
     "cosine: the step size rises at first, then falls to nothing along half a cosine, so that the " +
