@@ -3,7 +3,7 @@
  * answers each with one line. All peers stay open together and take turns, so that what else the
  * machine does meets them alike.
  */
-import { TextLineStream } from "./lines.ts";
+import { TextLineStream } from "../runner/lines.ts";
 
 export type NetworkName = "gender" | "age";
 
@@ -77,7 +77,6 @@ export class Peer {
       env: { TF_CPP_MIN_LOG_LEVEL: "3", CUDA_VISIBLE_DEVICES: "" },
     }).spawn();
     this.#lines = this.#process.stdout
-      .pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream())
       .getReader();
     this.#writer = this.#process.stdin.getWriter();

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { random } from "../compute/random.ts";
 import { drawTraits, faceSvg } from "../sample/mod.ts";
 import type { Analysis } from "../serving/api.ts";
-import { TextLineStream } from "./lines.ts";
+import { TextLineStream } from "../runner/lines.ts";
 
 const help = `Measure the webcam service, with the trained models of a pipeline.
 
@@ -97,9 +97,7 @@ async function start(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(
-    new TextLineStream(),
-  );
+  const lines = process.stdout.pipeThrough(new TextLineStream());
   let url: string | undefined;
   for await (const line of lines.values({ preventCancel: true })) {
     url = /webcamServe: .* at (http:\S+)/.exec(line)?.[1];

@@ -7,7 +7,7 @@ import {
   type NetworkName,
   usesTensorFlow,
 } from "../../faces/detectors.ts";
-import { TextLineStream } from "../lines.ts";
+import { TextLineStream } from "../../runner/lines.ts";
 import type { Answer, DetectOrder } from "../peer.ts";
 
 const { name, ...options }: { name: NetworkName } & Partial<DetectorOptions> = JSON.parse(
@@ -15,9 +15,7 @@ const { name, ...options }: { name: NetworkName } & Partial<DetectorOptions> = J
 );
 if (usesTensorFlow(name)) await openBackend("wasm");
 const detector = await openDetector(name, { ...defaultsOf(name), ...options });
-const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
-  .pipeThrough(new TextLineStream());
-for await (const line of lines) {
+for await (const line of Deno.stdin.readable.pipeThrough(new TextLineStream())) {
   const { file, width, height }: DetectOrder = JSON.parse(line);
   const data = await Deno.readFile(file);
   const began = performance.now();

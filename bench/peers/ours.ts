@@ -12,7 +12,7 @@ import { imagesInMemory, type ImageSource } from "../../training/images.ts";
 import { networkOf } from "../../training/network.ts";
 import { classification, regression } from "../../training/objective.ts";
 import { train } from "../../training/train.ts";
-import { TextLineStream } from "../lines.ts";
+import { obeyOrders } from "../orders.ts";
 import { type Answer, type NetworkName, type Order, WARM_UP } from "../peer.ts";
 
 await openBackend("wasm");
@@ -142,11 +142,5 @@ async function steps(batch: Prepared, count: number): Promise<number[]> {
   return ms;
 }
 
-const lines = Deno.stdin.readable
-  .pipeThrough(new TextDecoderStream())
-  .pipeThrough(new TextLineStream());
-for await (const line of lines) {
-  const answer = await obey(JSON.parse(line)).catch((error) => ({ error: String(error) }));
-  console.log(JSON.stringify(answer));
-}
+await obeyOrders(obey);
 for (const { engine } of prepared.values()) await engine.close();

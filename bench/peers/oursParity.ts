@@ -8,7 +8,7 @@ import { EngineTrainer } from "../../training/engineTrainer.ts";
 import { classification, regression } from "../../training/objective.ts";
 import { predictRows } from "../../training/predict.ts";
 import { train } from "../../training/train.ts";
-import { TextLineStream } from "../lines.ts";
+import { obeyOrders } from "../orders.ts";
 import type { Answer, LearnOrder } from "../peer.ts";
 
 await openBackend("wasm");
@@ -52,10 +52,4 @@ async function learn(order: LearnOrder): Promise<Answer> {
   }
 }
 
-const lines = Deno.stdin.readable
-  .pipeThrough(new TextDecoderStream())
-  .pipeThrough(new TextLineStream());
-for await (const line of lines) {
-  const answer = await learn(JSON.parse(line)).catch((error) => ({ error: String(error) }));
-  console.log(JSON.stringify(answer));
-}
+await obeyOrders(learn);

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
-import { TextLineStream } from "../lines.ts";
+import { obeyOrders } from "../orders.ts";
 import { type Answer, type NetworkName, type Order, WARM_UP } from "../peer.ts";
 
 await openBackend("node");
@@ -119,10 +119,4 @@ async function obey(order: Order): Promise<Answer> {
   }
 }
 
-const lines = Deno.stdin.readable
-  .pipeThrough(new TextDecoderStream())
-  .pipeThrough(new TextLineStream());
-for await (const line of lines) {
-  const answer = await obey(JSON.parse(line)).catch((error) => ({ error: String(error) }));
-  console.log(JSON.stringify(answer));
-}
+await obeyOrders(obey);

@@ -1,5 +1,5 @@
 /** One run of a sweep, as a process of its own: what fails there, or is killed, costs that run only. */
-import { TextLineStream } from "./lines.ts";
+import { TextLineStream } from "../lines.ts";
 import type { RunReport } from "../report.ts";
 
 /** What the process of a run prints at its end. */
