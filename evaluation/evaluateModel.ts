@@ -3,7 +3,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readScalar } from "../compute/read.ts";
 import type { NpyFile } from "../formats/npy.ts";
 import { loadModel } from "../training/model.ts";
-import { predictRows } from "../training/predict.ts";
+import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/record.ts";
 import { targetOf } from "../training/targets.ts";
 import { caption, choose, dots } from "./examples.ts";
@@ -65,12 +65,13 @@ export async function evaluateModel(
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
+    await using predictor = await openPredictor(model);
     for (const name of splitNames) {
       const truth = Array.from(
         rows[name],
         (row) => targetOf(record, { age: people.age[row], gender: people.gender[row] }),
       );
-      const outputs = await predictRows(model, images, rows[name], { signal, onBatch });
+      const outputs = await predictor.predict(images, rows[name], { signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
     }
   } finally {

@@ -50,9 +50,13 @@ export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): 
 
 /** Whether the model's output are probabilities, of which `forward` returns the logits. */
 export function endsInSoftmax(model: LayersModel): boolean {
-  const last = model.outputs[0].sourceLayer;
-  return last.getClassName() === "Softmax" ||
-    (last.getClassName() === "Activation" && last.getConfig().activation === "softmax");
+  return isSoftmax(model.outputs[0].sourceLayer);
+}
+
+/** Whether a layer makes probabilities of logits, and does nothing else. */
+export function isSoftmax(layer: layers.Layer): boolean {
+  return layer.getClassName() === "Softmax" ||
+    (layer.getClassName() === "Activation" && layer.getConfig().activation === "softmax");
 }
 
 function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPass): tf.Tensor {

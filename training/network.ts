@@ -5,13 +5,17 @@ import { type Layer, type Loss, type Network, UnsupportedNetwork } from "../engi
 type Config = ReturnType<layers.Layer["getConfig"]>;
 
 /**
- * Describes a model to the engine.
+ * Describes a model to the engine, or its first layers.
  * @throws {UnsupportedNetwork} if it has something that the engine lacks, saying what
  */
-export function networkOf(model: LayersModel, loss: Loss): Network {
+export function networkOf(
+  model: LayersModel,
+  loss: Loss,
+  first: readonly layers.Layer[] = model.layers,
+): Network {
   const described: Layer[] = [];
   let previous: layers.Layer | undefined;
-  for (const layer of model.layers) {
+  for (const layer of first) {
     if (layer.getClassName() === "InputLayer") {
       previous = layer;
       continue;

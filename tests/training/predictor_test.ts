@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-core";
+import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
+import { openBackend } from "../../compute/mod.ts";
+import { random } from "../../compute/random.ts";
+import { bestTrunk } from "../../models/best.ts";
+import { headOf, withHeads } from "../../models/heads.ts";
+import { ageBins } from "../../models/options.ts";
+import { reportAge } from "../../models/reportAge.ts";
+import { reportGender } from "../../models/reportGender.ts";
+import { imagesInMemory } from "../../training/images.ts";
+import { predictRows } from "../../training/predict.ts";
+import { openPredictor } from "../../training/predictor.ts";
+
+const size = 32;
+const rng = random(1, "images");
+const bytes = Uint8Array.from({ length: 100 * size * size * 3 }, () => rng.int(256));
+const images = imagesInMemory(bytes, size);
+/** More than a batch of the engine, and not in order. */
+const rows = Int32Array.from({ length: 90 }, (_, i) => (i * 37) % 100);
+
+const trunk = () =>
+  bestTrunk({ size, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
+const bothHeads = () => withHeads("best", trunk, 2 + ageBins.length, "glorotUniform", 1);
+const age = {
+  ...{ name: "age", start: 2, columns: ageBins.length, reading: "distribution" } as const,
+};
+const gender = { name: "gender", start: 0, columns: 2, reading: "classes" } as const;
+
+const networks: Record<string, () => LayersModel> = {
+  "the report's for gender": () => reportGender({ size, classes: 2, seed: 1 }),
+  "the report's for age": () => reportAge({ size, seed: 1 }),
+  "the best for gender": () => headOf(bothHeads(), trunk, gender),
+  "the best for age, read from a distribution": () => headOf(bothHeads(), trunk, age),
+};
+
+/** Moves all weights from where they began, so that none is 0 or 1 by chance. */
+function disturb(model: LayersModel): void {
+  const rng = random(2, "weights");
+  tf.tidy(() =>
+    model.setWeights(
+      model.getWeights().map((weight) => {
+        const values = tf.buffer(weight.shape, "float32");
+        for (let i = 0; i < values.size; i++) values.values[i] = 0.05 * (rng.next() - 0.5);
+        return tf.add(weight, values.toTensor());
+      }),
+    )
+  );
+}
+
+for (const [name, build] of Object.entries(networks)) {
+  Deno.test(`openPredictor() says what TensorFlow.js says of ${name}`, async () => {
+    await openBackend("wasm");
+    const model = build();
+    disturb(model);
+    const expected = await predictRows(model, images, rows);
+    assert.ok(new Set(expected).size > 45, "images differ in what is said of them");
+    const before = tf.memory().numTensors;
+    let seen = 0;
+    {
+      await using predictor = await openPredictor(model);
+      assert.equal(predictor.fast, true);
+      const got = await predictor.predict(images, rows, { onBatch: (n) => seen += n });
+      assert.equal(seen, rows.length);
+      assert.equal(got.length, expected.length);
+      for (const [i, value] of expected.entries()) {
+        const far = Math.abs(got[i] - value) / Math.max(1, Math.abs(value));
+        assert.ok(far < 1e-4, `output ${i}: ${got[i]} instead of ${value}`);
+      }
+      // A second set of rows, by the same predictor.
+      const [again] = await predictor.predict(images, rows.subarray(0, 1));
+      assert.ok(Math.abs(again - got[0]) < 1e-6 * Math.max(1, Math.abs(got[0])));
+    }
+    assert.equal(tf.memory().numTensors, before);
+    model.dispose();
+  });
+}
+
+Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and other backends", async () => {
+  await openBackend("wasm");
+  const pooled = sequential({
+    layers: [
+      layers.conv2d({ inputShape: [size, size, 3], filters: 4, kernelSize: 3 }),
+      layers.globalAveragePooling2d({}),
+      layers.dense({ units: 2, activation: "softmax" }),
+    ],
+  });
+  const expected = await predictRows(pooled, images, rows);
+  await using predictor = await openPredictor(pooled);
+  assert.equal(predictor.fast, false);
+  assert.deepEqual(await predictor.predict(images, rows), expected);
+  pooled.dispose();
+
+  await openBackend("cpu");
+  const model = reportAge({ size, seed: 1 });
+  await using plain = await openPredictor(model);
+  assert.equal(plain.fast, false);
+  model.dispose();
+  await openBackend("wasm");
+});
+
+Deno.test("openPredictor() stops when it is told to", async () => {
+  await openBackend("wasm");
+  const model = reportAge({ size, seed: 1 });
+  await using predictor = await openPredictor(model);
+  const abort = new AbortController();
+  const stop = { signal: abort.signal, onBatch: () => abort.abort(new Error("enough")) };
+  await assert.rejects(predictor.predict(images, rows, stop), /enough/);
+  model.dispose();
+});

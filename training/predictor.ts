@@ -1,0 +1,107 @@
+/**
+ * What a trained network says about many images: by the project's own engine where it knows the
+ * layers and the backend is `wasm`, else by TensorFlow.js. Apart from predict.ts, which runs in web
+ * pages as well.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
+import { read } from "../compute/read.ts";
+import { Engine, type Tensors, UnsupportedNetwork } from "../engine/engine.ts";
+import { isSoftmax } from "./forward.ts";
+import { type ImageSource, readBytes } from "./images.ts";
+import { networkOf } from "./network.ts";
+import { type PredictOptions, predictRows } from "./predict.ts";
+
+export interface Predictor extends AsyncDisposable {
+  /** Whether the engine computes, and not TensorFlow.js. */
+  readonly fast: boolean;
+  /** As predictRows, and equal but for rounding. */
+  predict(images: ImageSource, rows: Int32Array, options?: PredictOptions): Promise<Float32Array>;
+}
+
+/** Images that the engine sees at once. */
+const BATCH = 64;
+
+/** Opens a network for predictions. It must keep its weights until the predictor is disposed of. */
+export async function openPredictor(model: LayersModel): Promise<Predictor> {
+  const parts = tf.getBackend() === "wasm" ? await enginePart(model) : undefined;
+  if (parts === undefined) {
+    return {
+      fast: false,
+      predict: (images, rows, options) => predictRows(model, images, rows, options),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  const { engine, rest } = parts;
+  return {
+    fast: true,
+    async predict(images, rows, { signal, onBatch } = {}) {
+      const said: Float32Array[] = [];
+      for (let start = 0; start < rows.length; start += BATCH) {
+        signal?.throwIfAborted();
+        const batch = rows.subarray(start, start + BATCH);
+        said.push(await follow(await engine.predict(readBytes(images, batch)), batch.length, rest));
+        onBatch?.(batch.length);
+      }
+      return concat(said);
+    },
+    [Symbol.asyncDispose]: () => engine.close(),
+  };
+}
+
+/**
+ * An engine with the layers up to the first softmax, or all if there is none, and the layers that
+ * follow: a few numbers an image. Undefined if the engine lacks one of its layers.
+ */
+async function enginePart(
+  model: LayersModel,
+): Promise<{ engine: Engine; rest: layers.Layer[] } | undefined> {
+  const softmax = model.layers.findIndex(isSoftmax);
+  const end = softmax < 0 ? model.layers.length : softmax + 1;
+  const first = model.layers.slice(0, end), rest = model.layers.slice(end);
+  if (rest.length > 0 && model.getClassName() !== "Sequential") return undefined;
+  const weights: Tensors = new Map();
+  for (const weight of first.flatMap((layer) => layer.weights)) {
+    const data = Float32Array.from(await read(weight.read()));
+    weights.set(weight.originalName, { shape: weight.shape as number[], data });
+  }
+  const loss = softmax < 0 ? "meanAbsoluteError" : "categoricalCrossentropy";
+  try {
+    const engine = await Engine.compile(networkOf(model, loss, first), { batch: BATCH });
+    engine.setWeights(weights);
+    return { engine, rest };
+  } catch (error) {
+    if (error instanceof UnsupportedNetwork) return undefined;
+    throw error;
+  }
+}
+
+/** Lets layers do what is left to do with what the engine gave, [rows, columns]. */
+async function follow(
+  outputs: Float32Array,
+  rows: number,
+  rest: readonly layers.Layer[],
+): Promise<Float32Array> {
+  if (rest.length === 0) return outputs;
+  const values = tf.tidy(() =>
+    rest.reduce<tf.Tensor>(
+      (x, layer) => layer.apply(x) as tf.Tensor,
+      tf.tensor2d(outputs, [rows, outputs.length / rows]),
+    )
+  );
+  try {
+    return Float32Array.from(await read(values));
+  } finally {
+    values.dispose();
+  }
+}
+
+function concat(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
