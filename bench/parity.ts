@@ -1,9 +1,10 @@
 /** The same trainings here and in Keras, over several seeds: are we as good, and how fast are both? */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
 import { denoPeer, type LearnOrder, type NetworkName, Peer } from "./peer.ts";
+import { Kept } from "./parity/kept.ts";
 import { packages, parsePythons, pythonFor } from "./python.ts";
 import { machine, median, table } from "./statistics.ts";
 import { whole } from "./train.ts";
@@ -19,6 +20,8 @@ installed in the user's cache folder.
   --seeds N        trainings of each network (5)
   --networks LIST  of gender, age (both)
   --epochs N       at most (20)
+  --keep FILE      write each training's result there as it ends, and take what stands there
+                   already: so a bench that was cut off goes on. Remove it when code has changed
   --python PATH    a Python that has the packages
   --json           one JSON object on stdout, and the rest on stderr
 `;
@@ -59,6 +62,7 @@ export async function bench(args: string[]): Promise<void> {
       seeds: { type: "string", default: "5" },
       networks: { type: "string", default: "gender,age" },
       epochs: { type: "string", default: "20" },
+      keep: { type: "string" },
       python: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -84,33 +88,37 @@ export async function bench(args: string[]): Promise<void> {
         new URL("./peers/keras_parity.py", import.meta.url).pathname,
       ]),
     };
+    const kept = new Kept<Trained & { weights: number }>(values.keep);
     try {
-      for (const network of networks) {
-        const row: ParityReport["networks"][number] = { network, weights: 0, ours: [], keras: [] };
-        for (let seed = 1; seed <= seeds; seed++) {
+      report.networks = networks.map((network) => ({ network, weights: 0, ours: [], keras: [] }));
+      // Seeds outside, so that what was cut off has as many of each.
+      for (let seed = 1; seed <= seeds; seed++) {
+        for (const row of report.networks) {
+          const { network } = row;
           for (const name of ["ours", "keras"] as const) {
-            const order: LearnOrder = {
-              ...{ op: "learn", network, seed, epochs, ...data.settings },
+            const setting = { network, seed, epochs, ...data.settings };
+            const key = { name, ...setting, data: data.identity, images: data.counts.train };
+            const known = kept.get(key);
+            const trained = known ?? await learn(peers[name], {
+              ...{ op: "learn", ...setting },
               ...{ images: data.images, labels: data.labels[network], rows: data.rows },
-            };
-            const answer = await peers[name].ask(order);
-            const { metric, weights } = answer, ms = answer.ms as number[];
+            });
+            if (!known) kept.add(key, trained);
+            const { weights, ...result } = trained;
             if (row.weights !== 0 && weights !== row.weights) {
               throw new Error(
                 `Cannot compare ${network}: ${name} has ${weights} weights, not ${row.weights}.`,
               );
             }
-            row.weights = weights!;
-            row[name].push({
-              ...{ metric: metric!, epochs: ms.length, secondsPerEpoch: median(ms) / 1000 },
-            });
+            row.weights = weights;
+            row[name].push(result);
             console.error(
-              `${network}, seed ${seed}, ${name}: ${metric!.toFixed(3)} on test after ` +
-                `${ms.length} epochs of ${(median(ms) / 1000).toFixed(2)} s`,
+              `${network}, seed ${seed}, ${name}: ${result.metric.toFixed(3)} on test after ` +
+                `${result.epochs} epochs of ${result.secondsPerEpoch.toFixed(2)} s` +
+                (known ? " (kept)" : ""),
             );
           }
         }
-        report.networks.push(row);
       }
     } finally {
       for (const peer of Object.values(peers)) await peer.close();
@@ -123,6 +131,15 @@ export async function bench(args: string[]): Promise<void> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function learn(peer: Peer, order: LearnOrder): Promise<Trained & { weights: number }> {
+  const { metric, weights, ms } = await peer.ask(order);
+  const epochs = ms as number[];
+  return {
+    ...{ metric: metric!, epochs: epochs.length, secondsPerEpoch: median(epochs) / 1000 },
+    weights: weights!,
+  };
 }
 
 /** Lets the pipeline make a dataset and its splits, and writes labels beside them for NumPy. */
@@ -162,6 +179,8 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
   const count = (path: string) => readNpy(path, "int32").data.length;
   return {
     images: join(dataset, "images.npy"),
+    // The folders of results are named after all that they are made of.
+    identity: [dataset, splits].map((path) => basename(dirname(path))),
     ...{ labels, rows, settings: settings[faces === undefined ? "drawn" : "faces"] },
     counts: {
       ...{ train: some.length, validation: count(rows.validation), test: count(rows.test) },

@@ -6,7 +6,7 @@
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import { type Html, html } from "./html.ts";
 import type { ModelMetrics } from "./judge.ts";
-import { count, percent, plain, range, signed } from "./words.ts";
+import { count, plain, range, signed, signedRange } from "./words.ts";
 
 /** What the card is about. */
 export interface CardFacts {
@@ -118,24 +118,28 @@ function groups({ title, id, metrics }: CardModel): Block[] {
         "Faces",
         years ? "Off by, years" : "Right, %",
         "95 % interval",
-        ...(years ? ["Too old (+) or young by, years"] : []),
+        ...(years ? ["Too old (+) or young by, years", "95 % interval"] : []),
       ],
-      rows: groups.map(({ gender, from, to, count: n, value, interval, bias }) => [
+      rows: groups.map(({ gender, from, to, count: n, value, interval, bias, biasInterval }) => [
         (gender === 1 ? "men" : "women") + (from === undefined ? "" : `, ${from} to ${to}`),
         count(n),
         plain(value, metric),
         interval ? range(interval, metric, false) : "too few to tell",
-        ...(years ? [signed(bias!)] : []),
+        ...(years
+          ? [signed(bias!), biasInterval ? signedRange(biasInterval) : "too few to tell"]
+          : []),
       ]),
     },
     ...(metrics.perClass && metrics.classes!.length > 2
       ? [{
-        head: ["Class", "Faces", "Precision", "Recall"],
-        rows: metrics.perClass.map(({ count: n, precision, recall }, i) => [
+        head: ["Class", "Faces", "Precision, %", "95 % interval", "Recall, %", "95 % interval"],
+        rows: metrics.perClass.map(({ count: n, precision, recall, intervals }, i) => [
           metrics.classes![i],
           count(n),
-          percent(precision),
-          percent(recall),
+          plain(precision, "accuracy"),
+          intervals.precision ? range(intervals.precision, "accuracy", false) : "never said",
+          plain(recall, "accuracy"),
+          intervals.recall ? range(intervals.recall, "accuracy", false) : "none in the test set",
         ]),
       }]
       : []),

@@ -89,7 +89,11 @@ export async function evaluateModel(
       ...caption(subject, test, i),
     }))),
   }));
-  const tested = pick(people, test.rows);
+  const who = {
+    train: pick(people, rows.train),
+    validation: pick(people, rows.validation),
+    test: pick(people, rows.test),
+  };
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets } = record;
   return {
     predictions: all,
@@ -98,8 +102,8 @@ export async function evaluateModel(
       metrics: judge(
         subject,
         all,
-        tested,
-        data.references.map((one) => others(one, record, tested)),
+        who,
+        data.references.map((one) => others(one, record, who.test)),
       ),
       network,
       curves: curves(await readHistory(folder), record.metric),

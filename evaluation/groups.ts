@@ -1,5 +1,5 @@
 /** A metric for groups of people: by gender and age band. */
-import { accuracyInterval, type Interval, meanInterval } from "./intervals.ts";
+import { accuracyInterval, type Interval, meanIntervalOfEnough } from "./intervals.ts";
 import { mean } from "./metrics.ts";
 
 export interface Group {
@@ -15,6 +15,7 @@ export interface Group {
   interval?: Interval;
   /** Ages: mean of prediction - truth, years. */
   bias?: number;
+  biasInterval?: Interval;
 }
 
 /** People in the pictures that were tested, one value a picture. */
@@ -25,9 +26,6 @@ export interface People {
   /** Who it is; somebody unknown (null) is nobody else. */
   identity?: readonly unknown[];
 }
-
-/** With fewer, a bootstrap of a mean says little but that they are few. */
-const FEWEST = 5;
 
 /**
  * Each gender, then each gender in each band of ages. Groups of nobody are left out.
@@ -51,15 +49,16 @@ export function byGroup(
     const who = people.identity && members.map((i) => people.identity![i]);
     const interval = metric === "accuracy"
       ? accuracyInterval(own, who)
-      : own.length >= FEWEST
-      ? meanInterval(own, who)
-      : undefined;
+      : meanIntervalOfEnough(own, who);
+    const off = signed && members.map((i) => signed[i]);
+    const biasInterval = off && meanIntervalOfEnough(off, who);
     groups.push({
       ...place,
       count: own.length,
       value: mean(own),
       ...(interval && { interval }),
-      ...(signed && { bias: mean(members.map((i) => signed[i])) }),
+      ...(off && { bias: mean(off) }),
+      ...(biasInterval && { biasInterval }),
     });
   };
   const highest = all.reduce((age, i) => Math.max(age, people.age[i]), 0);

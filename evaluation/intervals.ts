@@ -18,10 +18,12 @@ export interface Interval {
   unit: "image" | "person";
 }
 
-const LEVEL = 0.95;
+export const LEVEL = 0.95;
 /** The 0.975 quantile of the normal distribution. */
 const Z = 1.959963984540054;
 const RESAMPLES = 2000;
+/** With fewer to draw from, a bootstrap says little but that they are few. */
+export const FEWEST = 5;
 /** Fixed: the same predictions have the same interval, whatever the pipeline's seed. */
 const SEED = 20210;
 
@@ -37,8 +39,9 @@ export function accuracyInterval(
   const groups = groupsOf(hits.length, people);
   const share = mean(hits);
   const unit = groups.length === hits.length ? "image" : "person";
-  // With nothing to resample but ones (or zeros), a bootstrap would claim to be certain.
-  if (unit === "image" || share === 0 || share === 1) {
+  // With nothing to resample but ones (or zeros), or hardly anybody, a bootstrap would claim to be
+  // certain.
+  if (unit === "image" || share === 0 || share === 1 || groups.length < FEWEST) {
     return { ...wilson(share, groups.length), level: LEVEL, method: "wilson", unit };
   }
   return { ...bootstrapMean(hits, groups), level: LEVEL, method: "bootstrap", unit };
@@ -53,6 +56,14 @@ export function meanInterval(values: ArrayLike<number>, people?: readonly unknow
   const groups = groupsOf(values.length, people);
   const unit = groups.length === values.length ? "image" : "person";
   return { ...bootstrapMean(values, groups), level: LEVEL, method: "bootstrap", unit };
+}
+
+/** Interval of a mean, or undefined where there are too few pictures, or people, to tell. */
+export function meanIntervalOfEnough(
+  values: ArrayLike<number>,
+  people?: readonly unknown[],
+): Interval | undefined {
+  return groupsOf(values.length, people).length < FEWEST ? undefined : meanInterval(values, people);
 }
 
 /**
@@ -86,8 +97,6 @@ export function percentileInterval(sorted: Float64Array): { low: number; high: n
 
 /**
  * Means over samples of groups, drawn with replacement, sorted.
- * B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, 13.3; groups as in
- * A. Davison, D. Hinkley (1997), Bootstrap Methods and their Application, 3.8.
  * @param groups indices into `values`
  */
 export function bootstrapMeans(
@@ -96,19 +105,34 @@ export function bootstrapMeans(
 ): Float64Array {
   const sums = groups.map((group) => group.reduce((sum, i) => sum + values[i], 0));
   const counts = groups.map((group) => group.length);
-  const rng = random(SEED, "bootstrap");
-  const means = new Float64Array(RESAMPLES);
-  for (let resample = 0; resample < RESAMPLES; resample++) {
+  return bootstrap(groups.length, (drawn) => {
     let sum = 0;
     let count = 0;
-    for (let i = 0; i < groups.length; i++) {
-      const group = Math.floor(rng.next() * groups.length);
-      sum += sums[group];
-      count += counts[group];
+    for (let i = 0; i < drawn.length; i++) {
+      sum += sums[drawn[i]];
+      count += counts[drawn[i]];
     }
-    means[resample] = sum / count;
+    return sum / count;
+  });
+}
+
+/**
+ * A statistic of samples of n groups, drawn with replacement, sorted.
+ * B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, 13.3; groups as in
+ * A. Davison, D. Hinkley (1997), Bootstrap Methods and their Application, 3.8.
+ * @param statistic of a sample: numbers of groups, some of them repeatedly. NaN, where a sample has
+ *   none, has another one drawn
+ */
+export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): Float64Array {
+  const rng = random(SEED, "bootstrap");
+  const found = new Float64Array(RESAMPLES);
+  const drawn = new Int32Array(n);
+  for (let resample = 0; resample < RESAMPLES;) {
+    for (let i = 0; i < n; i++) drawn[i] = Math.floor(rng.next() * n);
+    const value = statistic(drawn);
+    if (!Number.isNaN(value)) found[resample++] = value;
   }
-  return means.sort();
+  return found.sort();
 }
 
 /** Indices of the same person together. Somebody unknown (null or "") is nobody else. */

@@ -1,11 +1,13 @@
 /** From the predictions of one model to its part of metrics.json. */
+import { type AgeBand, errorByAgeBand } from "./ageBands.ts";
 import { type Calibration, calibration } from "./calibration.ts";
+import { type ClassIntervals, classIntervals } from "./classIntervals.ts";
 import { byGroup, type Group, type People } from "./groups.ts";
 import { accuracyInterval, type Interval, meanInterval } from "./intervals.ts";
-import { absoluteErrors, accuracy, type AgeBand, type ClassScores, hits } from "./metrics.ts";
-import { classScores, confusionMatrix, errorByAgeBand, majority, mean } from "./metrics.ts";
+import { absoluteErrors, accuracy, type ClassScores, classScores, hits } from "./metrics.ts";
+import { confusionMatrix, majority, mean } from "./metrics.ts";
 import { meanAbsoluteError, median, signedErrors } from "./metrics.ts";
-import { rocCurve } from "./ranking.ts";
+import { aucInterval, rocCurve } from "./ranking.ts";
 
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
@@ -66,8 +68,9 @@ export interface ModelMetrics {
   train: { loss: number } & Scores;
   validation: { loss: number } & Scores;
   test: { loss: number } & Scores;
-  /** Of the test metric. */
+  /** Of the test metric, and of the others. */
   interval: Interval;
+  intervals: Record<Exclude<SplitName, "test">, Interval>;
   /** What the same guess for every picture scores: the most frequent class of train, or its median. */
   baseline: { guess: string | number } & Record<SplitName, Scores>;
   /** Whether the whole interval is better than the guess, worse, or neither. */
@@ -75,9 +78,10 @@ export interface ModelMetrics {
   /** Of the test set: how often the truth (row) was taken for a class (column). */
   confusion?: { classes: readonly string[]; counts: number[][] };
   /** Of the test set, in the order of the classes. */
-  perClass?: ClassScores[];
+  perClass?: (ClassScores & { intervals: ClassIntervals })[];
   /** Of the test set and two classes: area under the ROC curve of the second one's probability. */
   auc?: number;
+  aucInterval?: Interval;
   /**
    * Of the test set: of two classes, the second one's probability; of more, the probability of what
    * was said, and how often it was right.
@@ -100,13 +104,13 @@ export interface MetricsFile {
 
 /**
  * Scores a model on every split, beside a guess that knows only the labels of train.
- * @param people who is in the pictures of the test set
+ * @param people who is in the pictures of each split
  * @param others what others say about them
  */
 export function judge(
   subject: Subject,
   predictions: Record<SplitName, Predictions>,
-  people?: People,
+  people?: Record<SplitName, People>,
   others: readonly Others[] = [],
 ): ModelMetrics {
   const { train, validation, test } = predictions;
@@ -124,11 +128,15 @@ export function judge(
     score(truth, new Float64Array(truth.length).fill(guess));
 
   const metric = classes ? "accuracy" : "mae";
-  const values = classes
-    ? hits(test.truth, test.prediction)
-    : absoluteErrors(test.truth, test.prediction);
+  const scoreEach = classes ? hits : absoluteErrors;
   const intervalOf = classes ? accuracyInterval : meanInterval;
-  const interval = intervalOf(values, people?.identity);
+  const values = scoreEach(test.truth, test.prediction);
+  const tested = people?.test;
+  const interval = intervalOf(values, tested?.identity);
+  const intervalIn = (name: "train" | "validation") => {
+    const { truth, prediction } = predictions[name];
+    return intervalOf(scoreEach(truth, prediction), people?.[name].identity);
+  };
   const baseline = guessed(test).accuracy ?? guessed(test).mae ?? NaN;
   const above = interval.low > baseline;
   const below = interval.high < baseline;
@@ -150,6 +158,7 @@ export function judge(
     validation: scored(validation),
     test: scored(test),
     interval,
+    intervals: { train: intervalIn("train"), validation: intervalIn("validation") },
     baseline: {
       guess: classes ? classes[guess] : guess,
       train: guessed(train),
@@ -157,20 +166,20 @@ export function judge(
       test: guessed(test),
     },
     verdict,
-    ...(classes ? ofClasses(classes, test) : ofAges(test, guess, people)),
-    ...(people && {
+    ...(classes ? ofClasses(classes, test, tested) : ofAges(test, guess, tested)),
+    ...(tested && {
       groups: byGroup(
         metric,
         values,
-        people,
+        tested,
         classes ? undefined : signedErrors(test.truth, test.prediction),
       ),
     }),
     ...(others.length > 0 && {
       others: others.map(({ name, positions, prediction }): OtherScores => {
         const truth = positions.map((i) => test.truth[i]);
-        const who = people?.identity && positions.map((i) => people.identity![i]);
-        const theirs = classes ? hits(truth, prediction) : absoluteErrors(truth, prediction);
+        const who = tested?.identity && positions.map((i) => tested.identity![i]);
+        const theirs = scoreEach(truth, prediction);
         return {
           name,
           count: positions.length,
@@ -186,19 +195,27 @@ export function judge(
 function ofClasses(
   classes: readonly string[],
   { truth, prediction, probabilities }: Predictions,
+  people?: People,
 ): Partial<ModelMetrics> {
+  const who = people?.identity;
   const counts = confusionMatrix(truth, prediction, classes.length);
-  const perClass = classScores(counts);
-  if (!probabilities) return { confusion: { classes, counts }, perClass };
+  const perClass = classScores(counts).map((scores, c) => ({
+    ...scores,
+    intervals: classIntervals(c, truth, prediction, who),
+  }));
+  const confusion = { classes, counts };
+  if (!probabilities) return { confusion, perClass };
   const two = classes.length === 2;
   const said = Array.from(probabilities, (row, i) => row[two ? 1 : prediction[i]]);
   const isSo = two ? Array.from(truth) : hits(truth, prediction);
   const both = perClass.every(({ count }) => count > 0);
+  const area = two && both ? aucInterval(isSo, said, who) : undefined;
   return {
-    confusion: { classes, counts },
+    confusion,
     perClass,
     ...(two && both ? { auc: rocCurve(isSo, said).auc } : {}),
-    calibration: calibration(isSo, said),
+    ...(area && { aucInterval: area }),
+    calibration: calibration(isSo, said, who),
   };
 }
 
@@ -209,7 +226,7 @@ function ofAges(
 ): Partial<ModelMetrics> {
   const signed = signedErrors(truth, prediction);
   return {
-    byAgeBand: errorByAgeBand(truth, prediction, guess),
+    byAgeBand: errorByAgeBand(truth, prediction, guess, people?.identity),
     bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

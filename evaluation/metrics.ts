@@ -101,52 +101,6 @@ export function median(values: ArrayLike<number>): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** How well the ages of people of about one age are predicted. */
-export interface AgeBand {
-  /** First and last age of the band. */
-  from: number;
-  to: number;
-  /** Pictures whose true age is in the band. */
-  count: number;
-  /** Mean absolute error, years. */
-  mae: number;
-  /** Mean of prediction - truth, years: above 0, people are taken for older than they are. */
-  bias: number;
-  /** The mean absolute error of guessing the same age for all, years. */
-  guessMae: number;
-}
-
-/**
- * The error in bands of true ages, `width` years each, from the lowest that anybody is in. A band
- * with nobody in it is left out.
- * @param guess the one age that the guess says for all
- */
-export function errorByAgeBand(
-  truth: ArrayLike<number>,
-  prediction: ArrayLike<number>,
-  guess: number,
-  width = 10,
-): AgeBand[] {
-  const bands = new Map<number, { count: number; error: number; signed: number; guess: number }>();
-  for (let i = 0; i < truth.length; i++) {
-    const from = Math.floor(truth[i] / width) * width;
-    const band = bands.get(from) ?? { count: 0, error: 0, signed: 0, guess: 0 };
-    band.count++;
-    band.error += Math.abs(prediction[i] - truth[i]);
-    band.signed += prediction[i] - truth[i];
-    band.guess += Math.abs(guess - truth[i]);
-    bands.set(from, band);
-  }
-  return [...bands].sort(([a], [b]) => a - b).map(([from, { count, error, signed, guess }]) => ({
-    from,
-    to: from + width - 1,
-    count,
-    mae: error / count,
-    bias: signed / count,
-    guessMae: guess / count,
-  }));
-}
-
 /** The arithmetic mean; NaN of nothing. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;

@@ -1,4 +1,13 @@
 /** How well a score tells two classes apart, whichever threshold is put on it. */
+import {
+  bootstrap,
+  FEWEST,
+  groupsOf,
+  type Interval,
+  LEVEL,
+  percentileInterval,
+  wilson,
+} from "./intervals.ts";
 
 export interface Roc {
   /**
@@ -31,4 +40,53 @@ export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): R
     points.push(point);
   });
   return { points, auc };
+}
+
+/**
+ * Interval of the area under the ROC curve, or undefined where there are too few to tell: people are
+ * drawn with replacement where they repeat, else pictures.
+ * @param truth, scores as of `rocCurve`, some of them positive and some negative
+ * @param people who is in each picture; none means that all are different
+ */
+export function aucInterval(
+  truth: ArrayLike<number>,
+  scores: ArrayLike<number>,
+  people?: readonly unknown[],
+): Interval | undefined {
+  const groups = groupsOf(truth.length, people);
+  if (groups.length < FEWEST) return undefined;
+  const unit = groups.length === truth.length ? "image" : "person";
+  const { auc } = rocCurve(truth, scores);
+  if (auc === 0 || auc === 1) {
+    // Every sample would say the same. But among so many pairs of a positive and a negative that
+    // have nobody in common, it is a share like any other.
+    const pairs = Math.min(
+      ...[0, 1].map((one) => groups.filter((group) => group.some((i) => truth[i] === one)).length),
+    );
+    return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
+  }
+  const groupOf = new Int32Array(truth.length);
+  groups.forEach((group, g) => group.forEach((i) => groupOf[i] = g));
+  const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
+  const times = new Int32Array(groups.length);
+  const areas = bootstrap(groups.length, (drawn) => {
+    times.fill(0);
+    for (let i = 0; i < drawn.length; i++) times[drawn[i]]++;
+    // Of all pairs: those in which the positive scores higher, and half of those with equal scores.
+    let [above, hits, alarms, area] = [0, 0, 0, 0];
+    for (let at = 0; at < order.length;) {
+      const score = scores[order[at]];
+      let negatives = 0;
+      for (; at < order.length && scores[order[at]] === score; at++) {
+        const weight = times[groupOf[order[at]]];
+        if (truth[order[at]] === 1) hits += weight;
+        else negatives += weight;
+      }
+      area += negatives * (above + hits) / 2;
+      above = hits;
+      alarms += negatives;
+    }
+    return area / (hits * alarms);
+  });
+  return { ...percentileInterval(areas), level: LEVEL, method: "bootstrap", unit };
 }

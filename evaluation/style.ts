@@ -106,6 +106,7 @@ th:first-child, td:first-child { text-align: left; }
 th:last-child, td:last-child { padding-right: 0; }
 tr.strong td, tr.strong th { font-weight: 650; }
 .data { width: 100%; }
+small.range { display: block; color: var(--muted); font-size: .76rem; font-weight: 400; line-height: 1.1; }
 .confusion { margin-top: 4px; width: 100%; table-layout: fixed; }
 .confusion th, .confusion td { white-space: normal; padding: 6px 3px; text-align: center; border: 1px solid var(--card); font-size: .86rem; }
 .confusion tbody th { text-align: right; padding-right: 8px; font-weight: 500; font-size: .82rem; }

@@ -22,6 +22,11 @@ export function table(
   `;
 }
 
+/** A cell with a value, and below it how far chance could have moved that. */
+export function withRange(value: Child, range: string | undefined): Html {
+  return html`${value}<small class="range">${range ?? "too few"}</small>`;
+}
+
 /** How often each true class (row) was taken for each class (column). */
 export function confusionTable(classes: readonly string[], counts: readonly number[][]): Html {
   const names = classes.map((name) => name.replace(/^(\d+) to (\d+)$/, "$1–$2"));

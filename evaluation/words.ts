@@ -46,6 +46,11 @@ export function range({ low, high }: Interval, metric: Metric, unit = true): str
   return `${plain(low, metric)} to ${amount(high, metric)}`;
 }
 
+/** "−4.2 to −1.0" */
+export function signedRange({ low, high }: Interval): string {
+  return `${signed(low)} to ${signed(high)}`;
+}
+
 /** "+1.2", "−3.4" */
 export function signed(n: number): string {
   return n < 0 ? `−${(-n).toFixed(1)}` : `+${n.toFixed(1)}`;

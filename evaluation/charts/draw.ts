@@ -14,6 +14,7 @@ export const colours = {
   guess: "var(--guess)",
   soft: "var(--line)",
   card: "var(--card)",
+  ink: "var(--ink)",
   female: "var(--female)",
   male: "var(--male)",
 } as const;

@@ -2,9 +2,10 @@
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colours, draw } from "./draw.ts";
+import type { AgeBand } from "../ageBands.ts";
 import type { CalibrationBin } from "../calibration.ts";
 import type { Group } from "../groups.ts";
-import type { AgeBand } from "../metrics.ts";
+import type { Interval } from "../intervals.ts";
 import type { Roc } from "../ranking.ts";
 
 export interface Standing {
@@ -86,9 +87,25 @@ export function bandErrors(bands: readonly AgeBand[]): Html {
         fill: colours.train,
         title: (band) => `${name(band)}: ${band.mae.toFixed(1)} years off, ${band.count} faces`,
       }),
+      interval(bands, name, ({ interval }) => interval),
       Plot.tickY(bands, { x: name, y: "guessMae", stroke: colours.guess, strokeWidth: 3 }),
       Plot.ruleY([0]),
     ],
+  });
+}
+
+/** A line from the lower to the upper end of each band's interval. */
+function interval(
+  bands: readonly AgeBand[],
+  name: (band: AgeBand) => string,
+  of: (band: AgeBand) => Interval | undefined,
+): Plot.Markish {
+  return Plot.ruleX(bands.filter(of), {
+    x: name,
+    y1: (band) => of(band)!.low,
+    y2: (band) => of(band)!.high,
+    stroke: colours.ink,
+    strokeWidth: 1.25,
   });
 }
 
@@ -140,6 +157,7 @@ export function bandBias(bands: readonly AgeBand[]): Html {
         fill: (band) => band.bias > 0 ? colours.validation : colours.train,
         title: (band) => `${name(band)}: ${band.bias.toFixed(1)} years, ${band.count} faces`,
       }),
+      interval(bands, name, ({ biasInterval }) => biasInterval),
       Plot.ruleY([0]),
     ],
   });
@@ -166,10 +184,12 @@ export function roc(points: Roc["points"], positive: string): Html {
 
 /** How often what was said with a probability was so; dots as large as they have faces. */
 export function reliability(bins: readonly CalibrationBin[], of: string): Html {
-  const points = bins.filter(({ count }) => count > 0).map(({ said, true: so, count }) => ({
-    said: 100 * said!,
-    so: 100 * so!,
-    count,
+  const points = bins.filter(({ count }) => count > 0).map((bin) => ({
+    said: 100 * bin.said!,
+    so: 100 * bin.true!,
+    low: 100 * bin.interval!.low,
+    high: 100 * bin.interval!.high,
+    count: bin.count,
   }));
   return draw(`Calibration of ${of}`, {
     height: 320,
@@ -178,6 +198,10 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [
       Plot.line([[0, 0], [100, 100]], { stroke: colours.guess, strokeDasharray: "4 3" }),
+      Plot.ruleX(points, {
+        ...{ x: "said", y1: "low", y2: "high" },
+        ...{ stroke: colours.train, strokeWidth: 1.5 },
+      }),
       Plot.dot(points, {
         x: "said",
         y: "so",

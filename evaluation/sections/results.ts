@@ -1,11 +1,13 @@
 /** What a model's predictions are worth, beside what others score. */
 import { bandBias, bandErrors, groupValues, reliability, roc, scatter } from "../charts/results.ts";
 import { type Child, type Html, html } from "../html.ts";
+import type { Interval } from "../intervals.ts";
 import { type ModelMetrics, splitNames } from "../judge.ts";
 import { published } from "../report2021.ts";
 import type { Examples, ModelReport } from "../report.ts";
-import { confusionTable, table } from "../tables.ts";
-import { amount, count, faces, guess, metricOf, percent, plain, range, signed } from "../words.ts";
+import { confusionTable, table, withRange } from "../tables.ts";
+import { amount, count, faces, guess, metricOf, percent, plain, range } from "../words.ts";
+import { signed, signedRange } from "../words.ts";
 
 export function results(model: ModelReport): Html {
   const { metrics } = model;
@@ -23,33 +25,39 @@ ${model.examples.map(examples)}`;
 
 /** The metric on each part: the network's, and beside it what it should be compared with. */
 function comparison(metrics: ModelMetrics): Html {
-  const { metric, baseline, counts, interval, others = [] } = metrics;
+  const { metric, baseline, counts, interval, intervals, others = [] } = metrics;
+  const ranges = { ...intervals, test: interval };
   const show = (value: number) => plain(value, metric);
   const report = published(metrics);
   const rows: Child[][] = [
-    ["faces", ...splitNames.map((name) => count(counts[name])), ""],
-    ["loss", ...splitNames.map((name) => metrics[name].loss.toFixed(3)), ""],
+    ["faces", ...splitNames.map((name) => count(counts[name]))],
+    ["loss", ...splitNames.map((name) => metrics[name].loss.toFixed(3))],
     [
       html`<b>this network</b>`,
-      ...splitNames.map((name) => html`<b>${show(metricOf(metrics[name], metric))}</b>`),
-      range(interval, metric, false),
+      ...splitNames.map((name) =>
+        withRange(
+          html`<b>${show(metricOf(metrics[name], metric))}</b>`,
+          range(ranges[name], metric, false),
+        )
+      ),
     ],
-    ["guess", ...splitNames.map((name) => show(metricOf(baseline[name], metric))), ""],
+    ["guess", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
       `${name}’s network`,
       "",
       "",
-      show(value),
-      range(interval, metric, false),
+      withRange(show(value), range(interval, metric, false)),
     ]),
-    ...(report ? [["report of 2021", report.train, report.validation, "", ""]] : []),
+    ...(report ? [["report of 2021", report.train, report.validation, ""]] : []),
   ];
   return html`
     <div class="card comparison">
       <div><h3>${metric === "accuracy" ? "Right, %" : "Years off"}</h3>
-    ${table(["", ...splitNames, "95 %, test"], rows)}</div>
+    ${table(["", ...splitNames], rows)}</div>
       <div
-        class="note"><p>The guess is ${guess(metrics)}.</p>${others.map((
+        class="note"><p>Small below each: the 95 % interval. The guess is ${guess(
+          metrics,
+        )}.</p>${others.map((
           { name, count: n, model },
         ) =>
           html`<p>${name}’s network was trained by others on other data. It saw the faces of ${
@@ -69,6 +77,8 @@ it did, not who is better.</p>`}<p>The test set is looked at once, for this page
 
 function confusion({ confusion, perClass = [] }: ModelMetrics): Html {
   const { classes, counts } = confusion!;
+  const share = (value: number, interval?: Interval) =>
+    withRange(percent(value), interval && range(interval, "accuracy", false));
   const name = (label: string) => label.replace(/^(\d+) to (\d+)$/, "$1–$2");
   return html`<figure class="card">
 <figcaption><b>Who was taken for whom</b>Confusion matrix of the test set: a row for each true
@@ -79,52 +89,65 @@ ${confusionTable(classes, counts)}
 <div class="card">
 <h3>Precision and recall</h3>
 <p class="note">Precision: of those taken for the class, the share that is right. Recall: of those
-who are of the class, the share that was recognised. F1: their harmonic mean.</p>
+who are of the class, the share that was recognised. F1: their harmonic mean. Small below each: the
+95 % interval.</p>
 ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
-      perClass.map(({ count: n, precision, recall, f1 }, i) => [
+      perClass.map(({ count: n, precision, recall, f1, intervals }, i) => [
         name(classes[i]),
         count(n),
-        percent(precision),
-        percent(recall),
-        percent(f1),
+        share(precision, intervals.precision),
+        share(recall, intervals.recall),
+        share(f1, intervals.f1),
       ]),
     )
   }
 </div>`;
 }
 
-function ranking(points: NonNullable<ModelReport["roc"]>, { classes, auc }: ModelMetrics): Html {
+function ranking(points: NonNullable<ModelReport["roc"]>, metrics: ModelMetrics): Html {
+  const { classes, auc, aucInterval } = metrics;
   const [other, positive] = classes!;
   return html`<figure class="card">
 <figcaption><b>ROC curve</b>What recognising more of “${positive}” costs in “${other}” taken for it.
-Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>; the dashed line, guessing, has
+Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>${
+    aucInterval && ` (95 %: ${decimals(aucInterval)})`
+  }; the dashed line, guessing, has
 0.5.</figcaption>
 ${roc(points, positive)}
 </figure>`;
 }
 
 function trust({ calibration, classes }: ModelMetrics): Html {
-  const { brier, ece, bins } = calibration!;
+  const { brier, brierInterval, ece, bins } = calibration!;
   const two = classes!.length === 2;
   const of = two ? `“${classes![1]}”` : "what is said";
   return html`<figure class="card">
 <figcaption><b>Calibration</b>On the dashed line, probabilities mean what they say; dots are as large
-as they have faces. Expected calibration error <b class="inline">${percent(ece)}</b>, Brier score
-<b class="inline">${brier.toFixed(3)}</b>${two && " (always saying one half: 0.250)"}.</figcaption>
+as they have faces, with 95 % intervals. Expected calibration error <b class="inline">${
+    percent(ece)
+  }</b>, Brier score
+<b class="inline">${brier.toFixed(3)}</b> (95 %: ${decimals(brierInterval)})${
+    two && "; always saying one half has 0.250"
+  }.</figcaption>
 ${reliability(bins, of)}
 </figure>`;
 }
 
+/** "0.912 to 0.934" */
+function decimals({ low, high }: Interval): string {
+  return `${low.toFixed(3)} to ${high.toFixed(3)}`;
+}
+
 function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
   const bands = byAgeBand!;
-  const rows = bands.map(({ from, to, count: n, mae, guessMae, bias }) => [
+  const rows = bands.map(({ from, to, count: n, mae, interval, guessMae, bias, biasInterval }) => [
     `${from}–${to}`,
     count(n),
-    mae.toFixed(1),
+    withRange(mae.toFixed(1), interval && range(interval, "mae", false)),
     guessMae.toFixed(1),
-    signed(bias),
+    withRange(signed(bias), biasInterval && signedRange(biasInterval)),
   ]);
   return html`<figure class="card">
 <figcaption><b>Error by age, years</b>
@@ -135,9 +158,7 @@ ${bandErrors(bands)}
 <figure class="card">
 <figcaption><b>Too old or too young</b>Mean of predicted less true age, years.${
     bias && html`
-      Over all: <b class="inline">${signed(bias.value)}</b> (95 %: ${signed(
-        bias.interval.low,
-      )} to ${signed(bias.interval.high)}).
+      Over all: <b class="inline">${signed(bias.value)}</b> (95 %: ${signedRange(bias.interval)}).
     `
   }</figcaption>
 ${bandBias(bands)}
@@ -145,7 +166,7 @@ ${bandBias(bands)}
 <div class="card">
 <h3>Error by age, in numbers</h3>
 <p class="note">Mean absolute error of the network and of the guess; bias: how much older than they
-are people are taken for.</p>
+are people are taken for. Small below: 95 % intervals.</p>
 ${table(["age", "faces", "error", "guess", "bias"], rows)}
 </div>`;
 }
@@ -162,14 +183,13 @@ ${scatter(truth, prediction)}
 
 function groups({ groups = [], metric }: ModelMetrics): Html {
   const years = metric === "mae";
-  const rows = groups.map(({ gender, from, to, count: n, value, interval, bias }) => [
+  const rows = groups.map(({ gender, from, to, count: n, value, interval, bias, biasInterval }) => [
     from === undefined
       ? html`<b>${gender === 1 ? "men" : "women"}</b>`
       : `${gender === 1 ? "men" : "women"}, ${from}–${to}`,
     count(n),
-    plain(value, metric),
-    interval ? range(interval, metric, false) : "too few",
-    ...(years ? [signed(bias!)] : []),
+    withRange(plain(value, metric), interval && range(interval, metric, false)),
+    ...(years ? [withRange(signed(bias!), biasInterval && signedRange(biasInterval))] : []),
   ]);
   return html`<figure class="card">
 <figcaption><b>By gender and age</b>${years ? "Years off" : "Right"}, with 95 % intervals<br>
@@ -179,8 +199,9 @@ ${groupValues(groups, metric)}
 </figure>
 <div class="card">
 <h3>By gender and age, in numbers</h3>
-<p class="note">Of the test set. Where intervals are wide, there are too few faces to tell.</p>
-${table(["", "faces", years ? "error" : "right, %", "95 %", ...(years ? ["bias"] : [])], rows)}
+<p class="note">Of the test set. Small below: 95 % intervals; where they are wide, there are too few
+faces to tell.</p>
+${table(["", "faces", years ? "error" : "right, %", ...(years ? ["bias"] : [])], rows)}
 </div>`;
 }
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
-import { spread, toMarkdown as parityTable, worse } from "../../bench/parity.ts";
 import { profile } from "../../bench/profile.ts";
 import { parsePythons } from "../../bench/python.ts";
 import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale.ts";
@@ -99,31 +98,6 @@ Deno.test("summary() leaves out the step that has the validation in it", () => {
     /\| 256 +\| +4 \| +12\.0 ms \| +13\.8 ms \| +5,333 \| +200 MB \|/,
   );
   assert.match(chart([row]), /^<svg .*256 images.*12\.0.*200.*<\/svg>\n$/s);
-});
-
-Deno.test("worse() holds only what chance does not explain against us, in the metric's direction", () => {
-  assert.deepEqual(spread([1, 2, 3]), { mean: 2, deviation: 1 });
-  assert.ok(worse([0.8, 0.81, 0.79], [0.9, 0.91, 0.89], true));
-  assert.ok(!worse([0.9, 0.91, 0.89], [0.8, 0.81, 0.79], true));
-  assert.ok(!worse([0.8, 0.9, 0.7], [0.82, 0.92, 0.72], true), "within the spread");
-  assert.ok(worse([9, 9.1, 8.9], [8, 8.1, 7.9], false));
-  assert.ok(!worse([8, 8.1, 7.9], [9, 9.1, 8.9], false));
-});
-
-Deno.test("parity's table has means and spreads of both, and says which is worse", () => {
-  const trained = (metrics: number[]) =>
-    metrics.map((metric) => ({ metric, epochs: 10, secondsPerEpoch: 2 }));
-  const text = parityTable({
-    machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
-    packages: [],
-    images: { train: 512, validation: 128, test: 160 },
-    networks: [{
-      ...{ network: "age", weights: 7, ours: trained([9, 9.1, 8.9]), keras: trained([8, 8, 8.1]) },
-    }],
-  });
-  assert.match(text, /age: years off, 7 weights \| 9\.00 ± 0\.10 \| 8\.03 ± 0\.06 \| +worse \|/);
-  assert.match(text, /age: seconds an epoch +\| 2\.00 ± 0\.00 \|/);
-  assert.match(text, /over 3 seeds; 512 images to learn from/);
 });
 
 Deno.test("profile() times every kernel of a step, and counts what the large ones compute", async () => {

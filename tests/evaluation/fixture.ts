@@ -20,24 +20,33 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
   Report
 > {
   const rng = random(seed, "report");
-  const people = (n: number, centre: number) => ({
+  const drawPeople = (n: number, centre: number) => ({
     ages: Array.from({ length: n }, () => Math.round(clamp(centre + 16 * rng.normal()))),
     genders: Array.from({ length: n }, () => rng.next() < 0.7 ? 1 : 0),
   });
   const datasets = [
-    { name: `wiki_crop${suffix}`, ...people(700, 36) },
-    { name: `imdb_crop${suffix}`, ...people(300, 44) },
+    { name: `wiki_crop${suffix}`, ...drawPeople(700, 36) },
+    { name: `imdb_crop${suffix}`, ...drawPeople(300, 44) },
   ];
-  const tested = people(sizes.test, 40);
-  const testedPeople = { age: tested.ages, gender: tested.genders };
+  const parts = {
+    train: drawPeople(sizes.train, 38),
+    validation: drawPeople(sizes.validation, 38),
+    test: drawPeople(sizes.test, 40),
+  };
+  const of = ({ ages, genders }: ReturnType<typeof drawPeople>) => ({ age: ages, gender: genders });
+  const people = {
+    train: of(parts.train),
+    validation: of(parts.validation),
+    test: of(parts.test),
+  };
   return {
     pipeline: `experiment${suffix}`,
     data: {
       datasets,
       splits: {
-        train: { name: "train", ...people(sizes.train, 38) },
-        validation: { name: "validation", ...people(sizes.validation, 38) },
-        test: { name: "test", ...tested },
+        train: { name: "train", ...parts.train },
+        validation: { name: "validation", ...parts.validation },
+        test: { name: "test", ...parts.test },
       },
       selection: [{
         stage: "matParse",
@@ -122,7 +131,7 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     }];
     return {
       id,
-      metrics: judge({ task, variant, classes }, predictions, testedPeople, others),
+      metrics: judge({ task, variant, classes }, predictions, people, others),
       network: network(suffix),
       curves: curves("accuracy", 0.5, skill),
       training: training(),
@@ -146,7 +155,7 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
     const { truth, prediction } = predictions.test;
     return {
       id,
-      metrics: judge({ task: "age", variant: "regression" }, predictions, testedPeople),
+      metrics: judge({ task: "age", variant: "regression" }, predictions, people),
       network: network(suffix),
       curves: curves("mae", 14, 6),
       training: training(),

@@ -42,6 +42,12 @@ Deno.test("accuracyInterval() of nothing but right answers does not claim to be 
   close(interval.low, wilson(1, 10).low); // ten people, not thirty pictures
 });
 
+Deno.test("accuracyInterval() of two people does not claim to be certain of all", () => {
+  const interval = accuracyInterval([1, 0, 1, 0, 1, 0], ["a", "a", "b", "b", "b", "a"]);
+  assert.deepEqual([interval.method, interval.unit], ["wilson", "person"]);
+  close(interval.low, wilson(0.5, 2).low);
+});
+
 Deno.test("meanInterval() agrees with SciPy's percentile bootstrap", () => {
   const { truth, prediction, bootstrap: [low, high] } = statistics.ages;
   const interval = meanInterval(absoluteErrors(truth, prediction));

@@ -4,7 +4,6 @@ import {
   accuracy,
   confusionMatrix,
   crossEntropy,
-  errorByAgeBand,
   hits,
   majority,
   mean,
@@ -50,27 +49,6 @@ Deno.test("median() takes the middle, or the mean of the middle two, in any orde
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([10, 9, 1, 5]), 7);
   assert.equal(median(Int32Array.of(100, 20, 3)), 20);
-});
-
-Deno.test("errorByAgeBand() agrees with scikit-learn's error of each band", () => {
-  const { truth, prediction, median: guess, bands } = statistics.ages;
-  const actual = errorByAgeBand(truth, prediction, guess);
-  assert.equal(actual.length, bands.length);
-  actual.forEach((band, i) => {
-    for (const key of ["from", "to", "count", "mae", "bias", "guessMae"] as const) {
-      close(band[key], bands[i][key]);
-    }
-  });
-});
-
-Deno.test("errorByAgeBand() puts an age on a border into the band that it begins", () => {
-  const bands = errorByAgeBand([9, 10, 30], [9, 12, 25], 20);
-  assert.deepEqual(bands.map(({ from, to, count }) => [from, to, count]), [
-    [0, 9, 1],
-    [10, 19, 1],
-    [30, 39, 1],
-  ]);
-  assert.deepEqual(bands.map(({ bias }) => bias), [0, 2, -5]);
 });
 
 Deno.test("crossEntropy() stays finite when the truth was thought impossible", () => {

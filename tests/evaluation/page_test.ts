@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Interval } from "../../evaluation/intervals.ts";
 import { DOMParser } from "@xmldom/xmldom";
 import { parse as parseYaml } from "yaml";
 import { page } from "../../evaluation/page.ts";
@@ -58,11 +59,50 @@ Deno.test("page() sets every metric beside the guess, face-api and the report of
     assert.match(html, new RegExp([name, ...cells.map((cell) => cell)].join("\\s*")));
   const shown = (value: number) => (100 * value).toFixed(1);
   const of = (scores: { accuracy?: number }) => shown(scores.accuracy!);
-  row("this network", of(metrics.train), of(metrics.validation), of(metrics.test));
+  const range = ({ low, high }: Interval) => `${shown(low)}–${shown(high)}`;
+  row(
+    "this network",
+    ...[of(metrics.train), range(metrics.intervals.train)],
+    ...[of(metrics.validation), range(metrics.intervals.validation)],
+    ...[of(metrics.test), range(metrics.interval)],
+  );
   row("guess", of(metrics.baseline.train), of(metrics.baseline.validation));
-  row("face-api’s network", shown(metrics.others![0].value));
+  row("face-api’s network", shown(metrics.others![0].value), range(metrics.others![0].interval));
   row("report of 2021", "92", "88");
   row("report of 2021", "9\\.94", "10\\.05");
+});
+
+Deno.test("page() gives every metric of classes and of ages its interval", async () => {
+  const report = await madeUpReport();
+  const html = text(page(report));
+  const gender = report.models.find(({ metrics }) => metrics.task === "gender")!.metrics;
+  const three = ({ low, high }: Interval) => `\\(95 %: ${low.toFixed(3)} to ${high.toFixed(3)}\\)`;
+  const { auc, aucInterval, calibration } = gender;
+  assert.match(
+    html,
+    new RegExp(`Area under the curve: ${auc!.toFixed(3)} ${three(aucInterval!)}`),
+  );
+  const { brier, brierInterval } = calibration!;
+  assert.match(html, new RegExp(`Brier score\\s*${brier.toFixed(3)} ${three(brierInterval)}`));
+  const { precision, intervals } = gender.perClass![1];
+  const share = (value: number) => (100 * value).toFixed(1);
+  assert.match(
+    html,
+    new RegExp(
+      `male\\s*\\d+\\s*${share(precision)}\\s%\\s*` +
+        `${share(intervals.precision!.low)}–${share(intervals.precision!.high)}`,
+    ),
+  );
+  const { byAgeBand } = report.models.find(({ id }) => id === "trainAge")!.metrics;
+  const band = byAgeBand!.find(({ interval }) => interval)!;
+  const { low, high } = band.interval!;
+  assert.match(
+    html,
+    new RegExp(
+      `${band.from}–${band.to}\\s*${band.count}\\s*${band.mae.toFixed(1)}\\s*` +
+        `${low.toFixed(1)}–${high.toFixed(1)}`,
+    ),
+  );
 });
 
 Deno.test("page() shows every layer, what it takes from elsewhere, and its weights", async () => {
