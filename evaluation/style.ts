@@ -106,6 +106,7 @@ th:first-child, td:first-child { text-align: left; }
 th:last-child, td:last-child { padding-right: 0; }
 tr.strong td, tr.strong th { font-weight: 650; }
 .data { width: 100%; }
+.data tbody :is(th, td) { vertical-align: baseline; }
 small.range { display: block; color: var(--muted); font-size: .76rem; font-weight: 400; line-height: 1.1; }
 .confusion { margin-top: 4px; width: 100%; table-layout: fixed; }
 .confusion th, .confusion td { white-space: normal; padding: 6px 3px; text-align: center; border: 1px solid var(--card); font-size: .86rem; }
@@ -154,7 +155,7 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .grid { grid-template-columns: repeat(2, 1fr); }
   .columns { columns: 2; }
-  h2, h3, h4, figcaption, dl.words dt { break-after: avoid; }
+  h2, h3, h4, .model > p, figcaption, dl.words dt { break-after: avoid; }
   .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
   h4 { margin-top: 14px; }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }

@@ -28,7 +28,7 @@ export function shapes(network: Network): Html | undefined {
   });
   return draw(`From ${distinct[0]} to ${distinct.at(-1)} in ${network.layers.length} layers`, {
     height: 172,
-    marginLeft: 14,
+    marginLeft: 30, // the first label hangs over to the left
     marginRight: 16,
     marginTop: 4,
     marginBottom: 4,

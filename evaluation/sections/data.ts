@@ -41,9 +41,7 @@ ${
       faces(datasets.reduce((sum, { ages }) => sum + ages.length, 0))
     }, drawn at random</small></h3>
 <ul class="sheet">${
-      crops.map((crop) =>
-        html`<li><img src="${crop}" width="112" height="112" alt="A crop" loading="lazy"></li>`
-      )
+      crops.map((crop) => html`<li><img src="${crop}" width="112" height="112" alt="A crop"></li>`)
     }</ul>`
   }
 ${noFaces(noFace)}
@@ -146,7 +144,7 @@ function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
     shown.map(({ image, name }) =>
       html`
         <li
-          title="${name}"><img src="${image}" width="112" height="112" alt="${name}" loading="lazy"></li>
+          title="${name}"><img src="${image}" width="112" height="112" alt="${name}"></li>
       `
     )
   }</ul>`;
