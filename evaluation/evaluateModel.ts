@@ -65,13 +65,14 @@ export async function evaluateModel(
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
+    const { mirror } = record.input;
     await using predictor = await openPredictor(model);
     for (const name of splitNames) {
       const truth = Array.from(
         rows[name],
         (row) => targetOf(record, { age: people.age[row], gender: people.gender[row] }),
       );
-      const outputs = await predictor.predict(images, rows[name], { signal, onBatch });
+      const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
     }
   } finally {

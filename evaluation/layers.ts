@@ -83,7 +83,7 @@ function describe(kind: string, config: Config): string {
     case "LeakyReLU":
       return `leaky ReLU, ${config.alpha}`;
     case "ReLU":
-      return "ReLU";
+      return config.maxValue == null ? "ReLU" : `ReLU, at most ${config.maxValue}`;
     case "Activation":
       return String(activation);
     case "Add":

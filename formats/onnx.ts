@@ -9,7 +9,7 @@ const OPSET = 17;
 const IR_VERSION = 8;
 
 /** TensorProto.DataType. */
-const types = { float32: 1, uint8: 2 } as const;
+const types = { float32: 1, uint8: 2, int64: 7 } as const;
 type DataType = keyof typeof types;
 
 /** A value of a graph's border. A text in its shape names a size that is free, as of a batch. */
@@ -35,7 +35,7 @@ export type Attribute = number | readonly number[] | { readonly float: number };
 export interface OnnxConstant {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly values: Float32Array;
+  readonly values: Float32Array | BigInt64Array;
 }
 
 export interface OnnxModel {
@@ -92,10 +92,13 @@ function attribute(name: string, value: Attribute): Uint8Array {
 }
 
 function tensorProto({ name, shape, values }: OnnxConstant): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
+  const bytes = new Uint8Array(values.byteLength);
   const view = new DataView(bytes.buffer);
-  values.forEach((value, i) => view.setFloat32(4 * i, value, true));
-  return concat(integers(1, shape), integer(2, types.float32), text(8, name), message(9, bytes));
+  const whole = values instanceof BigInt64Array;
+  if (whole) values.forEach((value, i) => view.setBigInt64(8 * i, value, true));
+  else values.forEach((value, i) => view.setFloat32(4 * i, value, true));
+  const type = types[whole ? "int64" : "float32"];
+  return concat(integers(1, shape), integer(2, type), text(8, name), message(9, bytes));
 }
 
 function valueProto({ name, type, shape, description }: OnnxValue): Uint8Array {

@@ -5,7 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
 import { initialise } from "./initialise.ts";
-import { ageBins, type Initializer } from "./options.ts";
+import { ageBins, type AgeReading, ageReadings, type Initializer } from "./options.ts";
 
 /** The layers that all heads share, built anew at each call. */
 export type Trunk = () => layers.Layer[];
@@ -15,8 +15,8 @@ export interface HeadPlace {
   name: string;
   start: number;
   columns: number;
-  /** Probabilities of classes, a quantity as it is, or the mean of a distribution over ages. */
-  reading: "classes" | "quantity" | "distribution";
+  /** Probabilities of classes, a quantity as it is, or what is read from a distribution over ages. */
+  reading: "classes" | "quantity" | AgeReading;
 }
 
 /** An uncompiled network: [batch, size, size, 3], 0 to 1 → [batch, columns], logits and quantities. */
@@ -55,9 +55,7 @@ export function headOf(
       ...(reading === "quantity"
         ? []
         : [layers.activation({ name: "probabilities", activation: "softmax" })]),
-      ...(reading === "distribution"
-        ? [layers.dense({ name: "mean", units: 1, useBias: false, trainable: false })]
-        : []),
+      ...(reading === "mean" || reading === "median" ? readAge() : []),
     ],
   });
   tf.tidy(() => {
@@ -69,12 +67,39 @@ export function headOf(
           tf.slice(kernel, [0, start], [inputs, columns]),
           tf.slice(bias, [start], [columns]),
         ]);
-      } else if (layer.name === "mean") {
-        layer.setWeights([tf.tensor2d([...ageBins], [columns, 1])]);
+      } else if (layer.name === "older") {
+        layer.setWeights(olderWeights(ageReadings[reading as AgeReading]));
+      } else if (layer.name === "years") {
+        const [first, second] = ageBins;
+        const step = tf.fill([columns - 1, 1], second - first);
+        layer.setWeights([step, tf.tensor1d([first])]);
       } else if (layer.weights.length > 0) {
         layer.setWeights(trained.getLayer(layer.name).getWeights());
       }
     }
   });
   return model;
+}
+
+/**
+ * From a distribution over ages to years, [batch, bins] → [batch, 1], by layers that nobody trains.
+ * The mean of a distribution is its first bin's age and, for each bin, the step to the next one times
+ * the probability of being older. After a share is cut off at either end, that probability p is
+ * (p - share) / (1 - 2 share), within 0 and 1.
+ */
+function readAge(): layers.Layer[] {
+  return [
+    layers.dense({ name: "older", units: ageBins.length - 1, trainable: false }),
+    layers.reLU({ name: "within", maxValue: 1 }),
+    layers.dense({ name: "years", units: 1, trainable: false }),
+  ];
+}
+
+function olderWeights(share: number): tf.Tensor[] {
+  const bins = ageBins.length, middle = 1 - 2 * share;
+  const kernel = tf.buffer([bins, bins - 1], "float32");
+  for (let bin = 0; bin < bins; bin++) {
+    for (let than = 0; than < bin; than++) kernel.set(1 / middle, bin, than);
+  }
+  return [kernel.toTensor(), tf.fill([bins - 1], -share / middle)];
 }

@@ -11,6 +11,8 @@ import { type Reading, readOutputs, summarise } from "./prediction.ts";
 /** A model that is open. */
 export interface Model extends Reading {
   readonly network: LayersModel;
+  /** Whether it is asked about the mirror image, too. */
+  readonly mirror?: boolean;
   readonly preprocessing: Preprocessing;
 }
 
@@ -45,7 +47,7 @@ export async function analyse(
     const found = watched.found();
     const started = performance.now();
     for (const model of same) {
-      const outputs = await predictAll(model.network, faces.map(({ tensor }) => tensor));
+      const outputs = await predictAll(model, faces.map(({ tensor }) => tensor));
       for (const [i, output] of outputs.entries()) {
         if (!said.has(found[i])) said.set(found[i], new Map());
         said.get(found[i])!.set(model, output);
@@ -111,11 +113,14 @@ function watch(detector: Detector) {
 }
 
 /** One model's outputs for each of the faces. */
-async function predictAll(model: LayersModel, tensors: Uint8Array[]): Promise<Float32Array[]> {
+async function predictAll(
+  { network, mirror }: Model,
+  tensors: Uint8Array[],
+): Promise<Float32Array[]> {
   if (tensors.length === 0) return [];
   const images = new Uint8Array(tensors.length * tensors[0].length);
   tensors.forEach((tensor, i) => images.set(tensor, i * tensor.length));
-  const outputs = await predict(model, images);
+  const outputs = await predict(network, images, { mirror });
   const each = outputs.length / tensors.length;
   return tensors.map((_, i) => outputs.subarray(i * each, (i + 1) * each));
 }

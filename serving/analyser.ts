@@ -52,7 +52,8 @@ export async function openAnalyser({ backend, detectors, models }: Setup): Promi
   const opened = await openDetectors(detectors);
   const networks: Model[] = [];
   for (const model of models) {
-    networks.push({ ...model, network: (await loadModel(model.path)).model });
+    const { model: network, record } = await loadModel(model.path);
+    networks.push({ ...model, network, mirror: record.input.mirror });
   }
   return {
     analyse: (photo, { view, crops }) =>

@@ -22,11 +22,12 @@ export async function writeExports(
 ): Promise<void> {
   if (!formats.includes("onnx")) return;
   const { task, classes, input, preprocessing } = record;
-  const { size, divisor } = input;
+  const { size, divisor, mirror } = input;
   const bytes = await toOnnx(model, {
     description: `${task === "gender" ? "Gender" : "Age"} of a face, from RGB bytes of ` +
       `${size} x ${size} pixels`,
     divisor,
+    mirror,
     outputs: [
       classes === null ? { name: "years", description: "Age in years; what is below 0 means 0" } : {
         name: "probabilities",
@@ -37,7 +38,8 @@ export async function writeExports(
       task,
       classes: JSON.stringify(classes),
       input: `images: uint8 [batch, ${size}, ${size}, 3], RGB, 0 to 255; the graph divides by ` +
-        `${divisor} and puts the channels first itself`,
+        `${divisor} and puts the channels first itself` +
+        (mirror ? ", and gives the mean of what it says of each image and its mirror image" : ""),
       preprocessing: JSON.stringify(preprocessing),
     },
   });

@@ -50,13 +50,13 @@ export async function fitJoint(
     gender: classHead(genderClasses.length, weights.gender),
     age: params.age === "years"
       ? quantityHead(weights.age)
-      : distributionHead(params.ageSpread, weights.age),
+      : distributionHead(params.ageSpread, weights.age, params.ageReading),
   };
   const at: Record<"gender" | "age", HeadPlace> = {
     gender: { name: "gender", start: 0, columns: heads.gender.columns, reading: "classes" },
     age: {
       ...{ name: "age", start: heads.gender.columns, columns: heads.age.columns },
-      reading: params.age === "years" ? "quantity" : "distribution",
+      reading: params.age === "years" ? "quantity" : params.ageReading,
     },
   };
   const objective = joint(Object.values(heads));
@@ -93,7 +93,7 @@ export async function fitJoint(
         await saveModel(alone, folders[task]);
         const record: TrainingRecord = {
           ...{ task, ...parts, loss, metric },
-          input: { size, channels: "RGB", divisor: 255 },
+          input: { size, channels: "RGB", divisor: 255, mirror: params.mirror },
           preprocessing: inputs.preprocessing,
           params,
           seed: context.seed,

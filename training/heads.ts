@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { read } from "../compute/read.ts";
-import { ageBins } from "../models/options.ts";
+import { ageBins, type AgeReading, ageReadings } from "../models/options.ts";
 import type { JointObjective, Score } from "./objective.ts";
 
 export interface Head {
@@ -43,11 +43,16 @@ export function quantityHead(weight: number): Head {
 
 /**
  * A distribution over ages, learnt from a normal one around the true age with a deviation of
- * `spread` years, and read by its mean. The bins reach so far beyond the ages there are that the
- * mean of what is learnt is the true age everywhere. Gao et al., "Deep label distribution learning
+ * `spread` years, and read by its mean or median. The bins reach so far beyond the ages there are
+ * that both are the true age everywhere in what is learnt. Gao et al., "Deep label distribution learning
  * with label ambiguity" (2017).
  */
-export function distributionHead(spread: number, weight: number): Head {
+export function distributionHead(
+  spread: number,
+  weight: number,
+  reading: AgeReading = "mean",
+): Head {
+  const share = ageReadings[reading];
   return {
     ...{ loss: "categorical_crossentropy", metric: "mae", columns: ageBins.length, weight },
     write(target, into, at) {
@@ -58,9 +63,14 @@ export function distributionHead(spread: number, weight: number): Head {
       for (let bin = 0; bin < ageBins.length; bin++) into[at + bin] /= sum;
     },
     read(outputs, at) {
-      let mean = 0;
-      for (const [bin, age] of ageBins.entries()) mean += outputs[at + bin] * age;
-      return mean;
+      // As the layers of models/heads.ts do it.
+      let years = ageBins[0], older = 1;
+      for (let bin = 0; bin < ageBins.length - 1; bin++) {
+        older -= outputs[at + bin];
+        const left = Math.min(1, Math.max(0, (older - share) / (1 - 2 * share)));
+        years += (ageBins[bin + 1] - ageBins[bin]) * left;
+      }
+      return years;
     },
   };
 }

@@ -35,6 +35,19 @@ export function readBytes(images: ImageSource, rows: ArrayLike<number>): Uint8Ar
   return bytes;
 }
 
+/** Images mirrored left to right. `bytes` has the shape [n, height, width, 3]. */
+export function mirrored(bytes: Uint8Array, width: number): Uint8Array {
+  const mirror = new Uint8Array(bytes.length);
+  for (let row = 0; row < bytes.length; row += width * 3) {
+    for (let from = row, to = row + (width - 1) * 3; from < row + width * 3; from += 3, to -= 3) {
+      mirror[to] = bytes[from];
+      mirror[to + 1] = bytes[from + 1];
+      mirror[to + 2] = bytes[from + 2];
+    }
+  }
+  return mirror;
+}
+
 /** The images of the given rows as a tensor [rows, height, width, 3] of 0 to 1. */
 export function readBatch(images: ImageSource, rows: ArrayLike<number>): tf.Tensor4D {
   const [, height, width, channels] = images.shape;

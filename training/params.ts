@@ -67,11 +67,20 @@ export const jointParams = {
   }).prefault({}).describe("What the losses of the two tasks count in their sum"),
   age: z.enum(["distribution", "years"]).default("distribution").describe(
     "What the network says of age. distribution: how likely each age is, learnt from a normal " +
-      "distribution around the true one and read by its mean; years: one number, as in the report",
+      "distribution around the true one; years: one number, as in the report",
   ),
   ageSpread: z.number().min(2).max(20).default(4).describe(
     "distribution: standard deviation in years of what is learnt. Ages are neither known nor to be " +
       "seen to the year",
+  ),
+  ageReading: z.enum(["median", "mean"]).default("median").describe(
+    "distribution: what is read from it. median, more exactly the mean of its middle fifth, has the " +
+      "smallest mean absolute error; mean the smallest squared one",
+  ),
+  mirror: z.boolean().default(true).describe(
+    "Once trained, the networks are asked about each face and its mirror image, and the mean is what " +
+      "they say, in the report, predictions, the webcam page and model.onnx alike: twice the time, " +
+      "and less chance in it. history.csv tells of the face alone",
   ),
   batchSize: z.int().min(1).max(4096).default(32).describe("Images a step"),
   epochs: z.int().min(1).max(10_000).default(28).describe("Times that each image is seen"),

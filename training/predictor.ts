@@ -10,7 +10,7 @@ import { Engine, type Tensors, UnsupportedNetwork } from "../engine/engine.ts";
 import { isSoftmax } from "./forward.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import { networkOf } from "./network.ts";
-import { type PredictOptions, predictRows } from "./predict.ts";
+import { bothWays, type PredictOptions, predictRows } from "./predict.ts";
 
 export interface Predictor extends AsyncDisposable {
   /** Whether the engine computes, and not TensorFlow.js. */
@@ -35,12 +35,15 @@ export async function openPredictor(model: LayersModel): Promise<Predictor> {
   const { engine, rest } = parts;
   return {
     fast: true,
-    async predict(images, rows, { signal, onBatch } = {}) {
+    async predict(images, rows, { mirror, signal, onBatch } = {}) {
+      const [, height, width, channels] = images.shape;
+      const ask = async (bytes: Uint8Array) =>
+        await follow(await engine.predict(bytes), bytes.length / (height * width * channels), rest);
       const said: Float32Array[] = [];
       for (let start = 0; start < rows.length; start += BATCH) {
         signal?.throwIfAborted();
         const batch = rows.subarray(start, start + BATCH);
-        said.push(await follow(await engine.predict(readBytes(images, batch)), batch.length, rest));
+        said.push(await bothWays(readBytes(images, batch), width, mirror, ask));
         onBatch?.(batch.length);
       }
       return concat(said);

@@ -32,7 +32,13 @@ export interface TrainingRecord {
   /** Meaning of the outputs, in order; null if the output is a number of years. */
   classes: ClassRecord[] | null;
   /** Bytes of RGB images of this size, divided by `divisor`, are what the network takes. */
-  input: { size: number; channels: "RGB"; divisor: number };
+  input: {
+    size: number;
+    channels: "RGB";
+    divisor: number;
+    /** Whether the mirror image is asked about, too, and the mean of both is what counts. */
+    mirror?: boolean;
+  };
   /** How a photo became such an image. */
   preprocessing: Preprocessing;
   params: Record<string, unknown>;

@@ -133,10 +133,14 @@ Deno.test("headOf() says what the head says in the network that learnt it", asyn
   const columns = 2 + ageBins.length;
   const gender = headOf(model, trunk, { name: "gender", start: 0, columns: 2, reading: "classes" });
   const age = headOf(model, trunk, {
-    ...{ name: "age", start: 2, columns: ageBins.length, reading: "distribution" },
+    ...{ name: "age", start: 2, columns: ageBins.length, reading: "mean" },
+  });
+  const middle = headOf(model, trunk, {
+    ...{ name: "age", start: 2, columns: ageBins.length, reading: "median" },
   });
   const plain = headOf(model, trunk, { name: "age", start: 1, columns: 1, reading: "quantity" });
   const said = { gender: await predict(gender, images), age: await predict(age, images) };
+  const median = await predict(middle, images);
   const second = await predict(plain, images);
   for (let i = 0; i < 5; i++) {
     const row = Array.from(logits.subarray(i * columns, (i + 1) * columns));
@@ -149,24 +153,59 @@ Deno.test("headOf() says what the head says in the network that learnt it", asyn
     assert.ok(Math.abs(said.gender[2 * i + 1] - male) < 1e-5);
     const mean = softmax(row.slice(2)).reduce((sum, p, bin) => sum + p * ageBins[bin], 0);
     assert.ok(Math.abs(said.age[i] - mean) < 1e-3, `${said.age[i]} ${mean}`);
+    const fifth = middleFifth(softmax(row.slice(2)));
+    assert.ok(Math.abs(median[i] - fifth) < 0.01, `${median[i]} ${fifth}`);
+    assert.ok(Math.abs(median[i] - mean) > 0.01, "it is another number than the mean");
     assert.equal(second[i], logits[i * columns + 1]);
   }
-  for (const each of [model, gender, age, plain]) each.dispose();
+  for (const each of [model, gender, age, middle, plain]) each.dispose();
 });
 
-Deno.test("distributionHead() means every age that there is, with the spread that is asked for", () => {
-  const head = distributionHead(4, 1);
-  for (let age = 0; age <= 100; age++) {
-    const row = new Float32Array(head.columns + 3);
-    head.write(age, row, 3);
-    const bins = [...row.subarray(3)];
-    assert.ok(Math.abs(bins.reduce((a, b) => a + b) - 1) < 1e-5);
-    assert.ok(Math.abs(head.read(row, 3) - age) < 0.05, `${age}: ${head.read(row, 3)}`);
-    const spread = Math.sqrt(bins.reduce((sum, p, i) => sum + p * (ageBins[i] - age) ** 2, 0));
-    assert.ok(Math.abs(spread - 4) < 0.1, `${age}: ${spread}`);
-    assert.deepEqual([...row.subarray(0, 3)], [0, 0, 0]);
+/** The mean of the ages at which 40 to 60 % of people are as old or younger. */
+function middleFifth(probabilities: readonly number[]): number {
+  const steps = 20_000;
+  let sum = 0, bin = 0, younger = probabilities[0];
+  for (let step = 0; step < steps; step++) {
+    const share = 0.4 + 0.2 * (step + 0.5) / steps;
+    while (younger < share) younger += probabilities[++bin];
+    sum += ageBins[bin];
+  }
+  return sum / steps;
+}
+
+Deno.test("distributionHead() reads what the layers of headOf() read, which is the median if asked", () => {
+  const rng = random(4, "ages");
+  for (let i = 0; i < 20; i++) {
+    // Two humps, the lower one far older, so that mean and median differ.
+    const young = 15 + 20 * rng.next(), old = 60 + 30 * rng.next(), share = 0.3 * rng.next();
+    const hump = (age: number, at: number) => Math.exp(-(((age - at) / 5) ** 2) / 2);
+    const raw = ageBins.map((age) => (1 - share) * hump(age, young) + share * hump(age, old));
+    const sum = raw.reduce((a, b) => a + b);
+    const bins = raw.map((p) => p / sum);
+    const row = Float32Array.from([0.5, 0.5, ...bins]);
+    const mean = distributionHead(4, 1, "mean").read(row, 2);
+    assert.ok(Math.abs(mean - bins.reduce((sum, p, bin) => sum + p * ageBins[bin], 0)) < 1e-3);
+    const median = distributionHead(4, 1, "median").read(row, 2);
+    assert.ok(Math.abs(median - middleFifth(bins)) < 0.01);
+    assert.ok(share < 0.05 || median < mean - 1);
   }
 });
+
+for (const reading of ["mean", "median"] as const) {
+  Deno.test(`distributionHead() gives every age that there is by its ${reading}, with the spread that is asked for`, () => {
+    const head = distributionHead(4, 1, reading);
+    for (let age = 0; age <= 100; age++) {
+      const row = new Float32Array(head.columns + 3);
+      head.write(age, row, 3);
+      const bins = [...row.subarray(3)];
+      assert.ok(Math.abs(bins.reduce((a, b) => a + b) - 1) < 1e-5);
+      assert.ok(Math.abs(head.read(row, 3) - age) < 0.05, `${age}: ${head.read(row, 3)}`);
+      const spread = Math.sqrt(bins.reduce((sum, p, i) => sum + p * (ageBins[i] - age) ** 2, 0));
+      assert.ok(Math.abs(spread - 4) < 0.1, `${age}: ${spread}`);
+      assert.deepEqual([...row.subarray(0, 3)], [0, 0, 0]);
+    }
+  });
+}
 
 Deno.test("cosine() rises, then falls to nothing", () => {
   const schedule = cosine(0.1);

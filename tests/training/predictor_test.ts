@@ -9,7 +9,7 @@ import { ageBins } from "../../models/options.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
 import { imagesInMemory } from "../../training/images.ts";
-import { predictRows } from "../../training/predict.ts";
+import { predict, predictRows } from "../../training/predict.ts";
 import { openPredictor } from "../../training/predictor.ts";
 
 const size = 32;
@@ -23,7 +23,7 @@ const trunk = () =>
   bestTrunk({ size, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
 const bothHeads = () => withHeads("best", trunk, 2 + ageBins.length, "glorotUniform", 1);
 const age = {
-  ...{ name: "age", start: 2, columns: ageBins.length, reading: "distribution" } as const,
+  ...{ name: "age", start: 2, columns: ageBins.length, reading: "median" } as const,
 };
 const gender = { name: "gender", start: 0, columns: 2, reading: "classes" } as const;
 
@@ -75,6 +75,35 @@ for (const [name, build] of Object.entries(networks)) {
     model.dispose();
   });
 }
+
+Deno.test("with mirror, the mean of an image and its mirror image, whoever computes it", async () => {
+  await openBackend("wasm");
+  const model = networks["the best for age, read from a distribution"]();
+  disturb(model);
+  const mirrors = bytes.slice(0, 5 * size * size * 3);
+  for (let at = 0; at < mirrors.length; at++) {
+    const pixel = Math.floor(at / 3), x = pixel % size;
+    mirrors[at] = bytes[(pixel - x + size - 1 - x) * 3 + at % 3];
+  }
+  const five = Int32Array.of(0, 1, 2, 3, 4);
+  const [straight, turned] = [
+    await predictRows(model, images, five),
+    await predict(model, mirrors),
+  ];
+  await using predictor = await openPredictor(model);
+  const got = {
+    fast: await predictor.predict(images, five, { mirror: true }),
+    slow: await predictRows(model, images, five, { mirror: true }),
+  };
+  assert.ok(straight.some((years, i) => Math.abs(years - turned[i]) > 0.01), "mirrors differ");
+  for (const [who, said] of Object.entries(got)) {
+    for (const [i, years] of said.entries()) {
+      const expected = (straight[i] + turned[i]) / 2;
+      assert.ok(Math.abs(years - expected) < 1e-4 * expected, `${who}: ${years}, not ${expected}`);
+    }
+  }
+  model.dispose();
+});
 
 Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and other backends", async () => {
   await openBackend("wasm");

@@ -13,6 +13,8 @@ export interface OnnxMeaning {
   readonly description: string;
   /** The bytes are divided by it. */
   readonly divisor: number;
+  /** Whether the mirror images are asked about, too, and the mean is given. */
+  readonly mirror?: boolean;
   /** Name and meaning of each output, in the model's order. */
   readonly outputs: readonly { readonly name: string; readonly description: string }[];
   readonly metadata: Readonly<Record<string, string>>;
@@ -25,14 +27,14 @@ export class NotExportable extends Error {
 
 /** @throws {NotExportable} if the network has something that this does not know, saying what */
 export function checkOnnx(model: LayersModel): void {
-  convert(model, 255, model.outputs.map((_, i) => `output${i}`));
+  convert(model, { divisor: 255 }, model.outputs.map((_, i) => `output${i}`));
 }
 
 /** The bytes of an .onnx file. @throws {NotExportable} */
 export async function toOnnx(model: LayersModel, meaning: OnnxMeaning): Promise<Uint8Array> {
   const { nodes, weights } = convert(
     model,
-    meaning.divisor,
+    meaning,
     meaning.outputs.map(({ name }) => name),
   );
   const constants: OnnxConstant[] = [];
@@ -72,7 +74,7 @@ function inputOf({ inputs, name }: LayersModel): OnnxValue {
 
 function convert(
   model: LayersModel,
-  divisor: number,
+  { divisor, mirror }: Pick<OnnxMeaning, "divisor" | "mirror">,
   outputs: readonly string[],
 ): { nodes: OnnxNode[]; weights: Weights[] } {
   const nodes: OnnxNode[] = [];
@@ -101,7 +103,7 @@ function convert(
 
   const values = new Map<SymbolicTensor, Value>();
   values.set(model.inputs[0], {
-    name: "planes",
+    name: mirror ? withMirrors("planes", graph) : "planes",
     shape: model.inputs[0].shape.slice(1) as number[],
   });
   for (const layer of model.layers) {
@@ -123,9 +125,28 @@ function convert(
     if (value.shape.length !== 1) {
       throw lacking(tensor.sourceLayer, model, "ends the network with more than one axis");
     }
-    graph.add("Identity", [value.name], outputs[i]);
+    if (mirror) meanOfMirrors(value, outputs[i], graph);
+    else graph.add("Identity", [value.name], outputs[i]);
   }
   return { nodes, weights };
+}
+
+/** Images [batch, channels, height, width] → [2 batch, ...], their mirror images after them. */
+function withMirrors(images: string, graph: Graph): string {
+  const constant = (name: string, value: bigint) =>
+    graph.constant(`mirror.${name}`, [1], () => Promise.resolve(BigInt64Array.of(value)));
+  // From the last column to before the first: what is out of reach is cut to the border.
+  const slice = [constant("from", -1n), constant("to", -(2n ** 31n)), constant("axis", 3n)];
+  const mirrors = graph.add("Slice", [images, ...slice, constant("step", -1n)], "mirror.images");
+  return graph.add("Concat", [images, mirrors], "mirror.both", { axis: 0 });
+}
+
+/** [2 batch, columns] → [batch, columns], the mean of each image and its mirror image. */
+function meanOfMirrors({ name, shape: [columns] }: Value, output: string, graph: Graph): void {
+  const shape = BigInt64Array.of(2n, -1n, BigInt(columns));
+  const pairs = graph.constant(`${output}.pairs`, [3], () => Promise.resolve(shape));
+  const halves = graph.add("Reshape", [name, pairs], `${output}.halves`);
+  graph.add("ReduceMean", [halves], output, { axes: [0], keepdims: 0 });
 }
 
 /** What a layer takes and makes, if it is used once. */

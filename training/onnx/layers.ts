@@ -15,7 +15,7 @@ export interface Value {
 export interface Weights {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly values: () => Promise<Float32Array>;
+  readonly values: () => Promise<Float32Array | BigInt64Array>;
 }
 
 /** A graph that grows; each call returns the name of what it made. */
@@ -153,8 +153,11 @@ const converters: Record<string, (call: Call) => string> = {
     return activate(input.name, "softmax", name, graph);
   },
   ReLU({ config, input, name, graph }) {
-    if (config.maxValue != null) throw new UnknownLayer("has a greatest value");
-    return graph.add("Relu", [input.name], name);
+    const relu = graph.add("Relu", [input.name], config.maxValue == null ? name : `${name}.relu`);
+    if (config.maxValue == null) return relu;
+    const most = Float32Array.of(config.maxValue as number);
+    const limit = graph.constant(`${name}.maxValue`, [], () => Promise.resolve(most));
+    return graph.add("Min", [relu, limit], name);
   },
   LeakyReLU: ({ config, input, name, graph }) =>
     graph.add("LeakyRelu", [input.name], name, { alpha: { float: config.alpha as number } }),
