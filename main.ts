@@ -22,6 +22,10 @@ export const program: Program = {
       yield* distributeTo(settings, work, parts, program);
     },
   }),
+  async *sendRuns(settings, work, orders) {
+    const { sendRunsTo } = await import("./fleet/mod.ts");
+    yield* sendRunsTo(settings, work, orders, program);
+  },
   resolveCompute: async (wanted) => {
     if (wanted === "auto") {
       return (await import("./accelerators/choose.ts")).chooseAuto(console.error);

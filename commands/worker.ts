@@ -1,4 +1,4 @@
-/** `deno task worker`: does parts of other machines' runs. */
+/** `deno task worker`: does shards and runs of sweeps for other machines. */
 import { resolve } from "node:path";
 import { readWords } from "../runner/arguments.ts";
 import type { Command } from "../runner/command.ts";
@@ -8,7 +8,7 @@ const EXIT = { ok: 0, refused: 1 } as const;
 
 const command: Command = {
   help:
-    `Do parts of the runs of other machines: shards of faces, for pipelines with executor: bullmq.
+    `Work for other machines: do shards of faces and runs of sweeps of pipelines with executor: bullmq.
 
   deno task worker [OPTIONS]
 
@@ -17,15 +17,17 @@ const command: Command = {
   --ca FILE          certificate (PEM) of the authority that signed the server's, if it is your own
   --artifacts DIR    the artifact folder, which all machines share; the project's unless given
   --prefix NAME      as bullmq.prefix of the pipeline (faces)
-  --workers N        processes at a time; one a core unless given
+  --workers N        processes that find faces at a time, and cores that a run trains on; all cores
+                     unless given
   --lock-seconds N   how long a worker may be silent until its part goes to another one (30)
   --help
 
-It works until it is stopped. Ctrl-C or SIGTERM: the part at hand goes back to the queue, for others.
+It works until it is stopped, one job at a time; a machine may have several workers. Ctrl-C or
+SIGTERM: the job at hand goes back to the queue, and another worker goes on where it was.
 A worker whose code, packages, Deno or kind of machine are not those of the run is refused, and ends.
 
 Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command line is wrong.`,
-  async run(args, { project, user, reporter, stages, resolveCompute }) {
+  async run(args, { project, user, reporter, stages, resolveCompute, self }) {
     const { values, positionals } = readWords("worker", args, {
       redis: { type: "string" },
       ca: { type: "string" },
@@ -64,7 +66,7 @@ Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command
         workers: whole("workers", values.workers, 0),
         signal: stop.signal,
         say: (line) => reporter.line(line),
-        ...await openHere({ project, stages, resolveCompute }, artifacts),
+        ...await openHere({ project, stages, resolveCompute, self }, artifacts),
       });
       if (refusal === undefined) return EXIT.ok;
       reporter.line(`${reporter.paint.bad("refused")}: ${refusal}.`);

@@ -7,20 +7,25 @@ import { Modules } from "../runner/modules.ts";
 import { fromFileUrl, readTextIfThere } from "../runner/paths.ts";
 import type { Program } from "../runner/program.ts";
 import type { Compute } from "../runner/config.ts";
-import type { Code } from "./part.ts";
+import { type Code, codeHere } from "../runner/travel.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 /** @param artifacts where what was learnt of the modules is kept */
 export async function openHere(
-  { project, stages, resolveCompute }: Pick<Program, "project" | "stages" | "resolveCompute">,
+  { project, stages, resolveCompute, self }: Pick<
+    Program,
+    "project" | "stages" | "resolveCompute" | "self"
+  >,
   artifacts: string,
-): Promise<Pick<WorkerOptions, "stage" | "demand">> {
+): Promise<Pick<WorkerOptions, "stage" | "demand" | "project" | "self">> {
   const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
   const locked = new Locked(await readTextIfThere(join(project, "deno.lock")));
   const cache = join(artifacts, ".cache", `modules-${hostname()}.json`);
   const known = new Map<string, Code>();
   const runner = [fromFileUrl(new URL("../runner/", import.meta.url))];
   return {
+    project,
+    self,
     async stage(use) {
       const source = stages.find(({ name }) => name === use);
       const part = source && (await source.load()).default.part;
@@ -38,11 +43,7 @@ export async function openHere(
     const modules = new Modules(project, cache, imports);
     const graph = await modules.graph(module, runner);
     await modules.close();
-    return {
-      modules: graph.modules,
-      packages: locked.versions(graph.packages.map((name) => imports[name] ?? name)),
-      deno: Deno.version.deno,
-      platform: Deno.build.target,
-    };
+    const packages = locked.versions(graph.packages.map((name) => imports[name] ?? name));
+    return codeHere({ modules: graph.modules, packages });
   }
 }

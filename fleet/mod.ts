@@ -1,19 +1,21 @@
-/** `executor: bullmq`: parts of a stage's work go to workers that are reached through Redis. */
+/** `executor: bullmq`: work goes to workers that are reached through Redis. */
 import { hostname } from "node:os";
 import type { FleetSettings } from "../runner/config.ts";
-import type { Dependencies } from "../runner/fingerprint.ts";
-import type { Program } from "../runner/program.ts";
+import type { Program, RunNews } from "../runner/program.ts";
 import type { DonePart, Part } from "../runner/stage.ts";
-import type { FleetWork } from "../runner/workshop.ts";
-import { distribute } from "./coordinator.ts";
+import type { Order } from "../runner/sweep/order.ts";
+import { codeHere } from "../runner/travel.ts";
+import type { FleetWork, RunsWork } from "../runner/workshop.ts";
 import { openHere } from "./here.ts";
 import { redisPlace } from "./link.ts";
-import type { Code } from "./part.ts";
+import { handParts } from "./parts.ts";
+import { handPoints } from "./points.ts";
+import type { RedisPlace } from "./protocol.ts";
 import { work as workOn } from "./worker.ts";
 
 /** Where Redis is unless somebody says it. */
 export const usualRedis = "redis://127.0.0.1:6379";
-/** Ms after which a worker that is not heard of has lost its part. */
+/** Ms after which a worker that is not heard of has lost its job. */
 export const usualLock = 30_000;
 
 /** What a worker is called: unique, and telling where it is. */
@@ -21,41 +23,53 @@ export function workerName(): string {
   return `${hostname()}:${Deno.pid}`;
 }
 
-/** Has parts done by whoever is connected; with `localToo`, by this machine as well. */
+/** Has parts of a stage's work done by whoever is connected. */
 export async function* distributeTo(
   settings: FleetSettings,
   work: FleetWork,
   parts: readonly Part[],
   program: Program,
 ): AsyncGenerator<DonePart> {
-  const url = settings.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis;
-  const redis = await redisPlace(url, settings.ca);
-  const { prefix } = settings;
-  const over = new AbortController();
-  const ownWorker = settings.localToo
-    ? workOn({
-      ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0 },
-      artifacts: work.artifacts,
-      signal: AbortSignal.any([work.signal, over.signal]),
-      say: () => {},
-      ...await openHere(program, work.artifacts),
-    })
-    : undefined;
-  // What goes wrong with it is told when all is done; others may do its part meanwhile.
-  ownWorker?.catch(() => {});
-  try {
-    const { modules, packages, compute } = work.dependencies;
-    yield* distribute(
-      { ...work, redis, prefix, compute, code: codeOf({ modules, packages }) },
-      parts,
-    );
-  } finally {
-    over.abort(new Error("all parts are done"));
-    await ownWorker;
-  }
+  const { modules, packages, compute } = work.dependencies;
+  const code = codeHere({ modules, packages });
+  yield* helped(settings, work, program, (place) => (
+    handParts({ ...work, ...place, compute, code }, parts)
+  ));
 }
 
-/** What code makes results here. */
-export function codeOf(made: Pick<Dependencies, "modules" | "packages">): Code {
-  return { ...made, deno: Deno.version.deno, platform: Deno.build.target };
+/** Has runs of a sweep done by whoever is connected. */
+export async function* sendRunsTo(
+  settings: FleetSettings,
+  work: RunsWork,
+  orders: readonly Order[],
+  program: Program,
+): AsyncGenerator<RunNews> {
+  yield* helped(settings, work, program, (place) => handPoints({ ...work, ...place }, orders));
+}
+
+/** Hands out work; with `localToo`, this machine takes of it as well. */
+async function* helped<T>(
+  { redis: url = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix, localToo }: FleetSettings,
+  { artifacts, signal }: RunsWork,
+  program: Program,
+  handOut: (place: { redis: RedisPlace; prefix: string }) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  const redis = await redisPlace(url, ca);
+  const over = new AbortController();
+  const ownWorker = localToo
+    ? workOn({
+      ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0, artifacts },
+      signal: AbortSignal.any([signal, over.signal]),
+      say: () => {},
+      ...await openHere(program, artifacts),
+    })
+    : undefined;
+  // What goes wrong with it is told when all is done; others may do its job meanwhile.
+  ownWorker?.catch(() => {});
+  try {
+    yield* handOut({ redis, prefix });
+  } finally {
+    over.abort(new Error("all is done"));
+    await ownWorker;
+  }
 }

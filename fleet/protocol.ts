@@ -13,27 +13,45 @@ export type BrokerOpening =
   & { readonly redis: RedisPlace; readonly prefix: string }
   & (
     | { readonly role: "coordinator"; readonly run: string }
-    /** `lock`: ms after which a worker that is not heard of has lost its part. */
+    /** `lock`: ms after which a worker that is not heard of has lost its job. */
     | { readonly role: "worker"; readonly name: string; readonly lock: number }
   );
 
+/** A job that is handed out. */
+export interface Job {
+  readonly id: string;
+  readonly data: unknown;
+  /** Jobs without are taken first, then those of 1, and so on. */
+  readonly priority?: number;
+}
+
 /** What a coordinator asks. */
 export type CoordinatorAsks =
-  | { readonly add: readonly { readonly id: string; readonly data: unknown }[] }
-  /** How the parts are, and that the run is alive. */
+  | { readonly add: readonly Job[] }
+  /** How jobs are, and that the run is alive. */
   | { readonly look: readonly string[] }
-  /** Takes parts out of the queue: their results are in, or nobody wants them any more. */
-  | { readonly remove: readonly string[] };
+  /** Takes jobs out of the queue, whose results are in. */
+  | { readonly remove: readonly string[] }
+  /** The run is over: nobody wants these any more. */
+  | { readonly leave: readonly string[] };
 
-/** How a part is. */
-export type PartState =
-  | { readonly id: string; readonly state: "gone" }
-  | { readonly id: string; readonly state: "waiting" | "active"; readonly progress: number }
+/** How far a worker is with its job. */
+export interface Standing {
+  readonly items: number;
+  /** What it is at. */
+  readonly note: string;
+  readonly worker: string;
+}
+
+/** How a job is. */
+export type JobState =
+  | { readonly id: string; readonly state: "gone" | "waiting" }
+  | { readonly id: string; readonly state: "active"; readonly standing?: Standing }
   | { readonly id: string; readonly state: "done"; readonly result: unknown }
   | { readonly id: string; readonly state: "failed"; readonly reason: string };
 
 export interface Look {
-  readonly parts: readonly PartState[];
+  readonly jobs: readonly JobState[];
   readonly workers: number;
   /** Workers that were turned away since the last look, and why. */
   readonly refused: Readonly<Record<string, string>>;
@@ -41,16 +59,16 @@ export interface Look {
 
 /** What a worker asks. It has to ask something before its lock runs out, or its broker ends. */
 export type WorkerAsks =
-  /** The next part, or null if none comes within a moment. */
+  /** The next job, or null if none comes within a moment. */
   | { readonly take: true }
-  /** Whether the part is still this worker's, and wanted. */
-  | { readonly hold: { readonly progress: number } }
+  /** Whether the job is still this worker's, and wanted. */
+  | { readonly hold: Standing }
   | { readonly done: unknown }
   | { readonly fail: string }
-  /** Takes no more, and puts the part in hand back; `refusal` says why this worker does not do it. */
+  /** Takes no more, and puts the job in hand back; `refusal` says why this worker does not do it. */
   | { readonly giveBack: { readonly refusal?: string } };
 
-/** A part as a worker takes it; its data is to be validated. */
+/** A job as a worker takes it; its data is to be validated. */
 export interface Taken {
   readonly id: string;
   readonly data: unknown;

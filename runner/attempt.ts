@@ -1,9 +1,9 @@
 /** An attempt at a result: made aside, and put in its place when it is whole. */
 import { join } from "node:path";
-import { hasScratch, remove, sweep } from "./attemptFiles.ts";
+import { copy, hasScratch, remove, sweep } from "./attemptFiles.ts";
 import { digestFolder } from "./digest.ts";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
-import { takeLock } from "./lock.ts";
+import { type Lock, takeLock } from "./lock.ts";
 import { ignoreMissing } from "./paths.ts";
 import { type Outcome, type OutputRecord, seal, type StageRecord, writeRecord } from "./record.ts";
 import type { Stage } from "./stage.ts";
@@ -33,19 +33,20 @@ interface Wanted {
   /** Called once when another run makes the same result. */
   waiting(): void;
   readonly signal: AbortSignal;
+  /** Ms after which another one that gives no sign of life is not waited for. */
+  readonly patience?: number;
 }
 
 /** Opens the place where a result is made. Waits while another run makes the same one. */
-export async function openAttempt(
-  { stage, dependencies, work, place, find, waiting, signal }: Wanted,
-): Promise<Attempt> {
-  const lock = await takeLock(`${work}.lock`, waiting, signal);
+export async function openAttempt(wanted: Wanted): Promise<Attempt> {
+  const { stage, dependencies, place, find } = wanted;
+  const { work, lock } = await takePlace(wanted);
   const [scratch, result] = [join(work, "scratch"), join(work, "result")];
   const release = async () => {
     try {
       await sweep(work);
     } finally {
-      lock.close();
+      lock[Symbol.dispose]();
     }
   };
   try {
@@ -83,6 +84,26 @@ export async function openAttempt(
   } catch (error) {
     await release();
     throw error;
+  }
+}
+
+/**
+ * Takes the folder to work in; or, while a machine holds it that is frozen, another one, with a copy
+ * of what is there to go on from: whatever wakes up there later, the two do not meet.
+ */
+async function takePlace(
+  { work, waiting, signal, patience }: Wanted,
+): Promise<{ work: string; lock: Lock }> {
+  for (let n = 0, before: string | undefined;; n++) {
+    const own = n === 0 ? work : `${work}+${n}`;
+    const lock = await takeLock(`${own}.lock`, waiting, signal, patience);
+    if (lock) {
+      if (before !== undefined && !await hasScratch(own)) {
+        await copy(join(before, "scratch"), join(own, "scratch"));
+      }
+      return { work: own, lock };
+    }
+    before = own;
   }
 }
 

@@ -29,3 +29,14 @@ export async function entries(path: string): Promise<string[]> {
 export async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
 }
+
+/** Copies a folder with all that is in it; what vanishes meanwhile is left out. */
+export async function copy(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for (const name of await entries(from)) {
+    const [source, target] = [join(from, name), join(to, name)];
+    const info = await Deno.stat(source).catch(ignoreMissing);
+    if (info?.isDirectory) await copy(source, target);
+    else if (info) await Deno.copyFile(source, target).catch(ignoreMissing);
+  }
+}

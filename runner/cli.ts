@@ -84,6 +84,7 @@ async function runCommand(
     reporter: createReporter(standardOutput("stderr")),
     stages: program.stages,
     openPlan: (name) => planOf({ names: [name], values: {}, program }),
+    self: program.self,
     resolveCompute: program.resolveCompute,
   });
 }

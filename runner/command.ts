@@ -15,6 +15,8 @@ export interface CommandTools {
   readonly stages: readonly StageSource[];
   /** A pipeline by its name, such as `experiments/gender`. @throws {ConfigError} */
   openPlan(name: string): Promise<Plan>;
+  /** Arguments of deno that start this very program in the project's folder. */
+  self(): Promise<readonly string[]>;
   /** The compute backend that is there. */
   resolveCompute(wanted: Plan["compute"]): Promise<{ backend: string; why: string }>;
 }

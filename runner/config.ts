@@ -10,7 +10,7 @@ import { loadPlugin } from "./plugins.ts";
 import type { Registry } from "./registry.ts";
 import { ConfigSource } from "./source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stageConfig.ts";
-import type { Path } from "./yamlFile.ts";
+import { type Path, YamlFile } from "./yamlFile.ts";
 
 /** How workers on other machines are reached. */
 export const bullmqSchema = z.strictObject({
@@ -48,8 +48,8 @@ export const pipelineSchema = z.strictObject({
     ),
   executor: z.enum(["local", "bullmq"]).default("local")
     .describe(
-      "Where shards of faces are made: by this machine, or by workers on others (deno task worker). " +
-        "The result is the same",
+      "Where shards of faces and the runs of a sweep are made: by this machine, or by workers on " +
+        "others (deno task worker). The result is the same",
     ),
   bullmq: bullmqSchema.default(bullmqSchema.parse({}))
     .describe("How the workers of executor: bullmq are reached"),
@@ -102,10 +102,18 @@ export interface OpenConfig {
   readonly problems: Problem[];
 }
 
-/** Reads a pipeline's top level and loads its plugins. Throws a ConfigError on what is no YAML. */
-export async function openConfig(file: string, options: ConfigOptions): Promise<OpenConfig> {
+/**
+ * Reads a pipeline's top level and loads its plugins. Throws a ConfigError on what is no YAML.
+ * @param file its path, or what would be read there
+ */
+export async function openConfig(
+  file: string | YamlFile,
+  options: ConfigOptions,
+): Promise<OpenConfig> {
   const { user, registry, overrides } = options;
-  const source = await ConfigSource.read(file, user, overrides);
+  const source = file instanceof YamlFile
+    ? new ConfigSource([file], overrides)
+    : await ConfigSource.read(file, user, overrides);
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : problemsOf(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);
@@ -133,16 +141,23 @@ function validParts(values: Record<string, unknown>): Partial<z.output<typeof pi
 }
 
 /** A package by its name, everything else by its URL. */
-function pluginSpecifier(written: string, folder: string): string {
+export function pluginSpecifier(written: string, folder: string): string {
   const isPackage = /^(npm:|@?[a-z0-9][\w-]*(\/|$))/i.test(written) &&
     !/\.[cm]?[jt]sx?$/.test(written);
   return isPackage || isUrl(written) ? written : toFileUrl(resolve(folder, written));
 }
 
-/** Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it. */
-export async function readConfig(file: string, options: ConfigOptions): Promise<Config> {
+/**
+ * Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it.
+ * @param read its path, or what would be read there
+ */
+export async function readConfig(
+  read: string | YamlFile,
+  options: ConfigOptions,
+): Promise<Config> {
   const { project, user } = options;
-  const { source, registry, top, problems } = await openConfig(file, options);
+  const file = read instanceof YamlFile ? read.path : read;
+  const { source, registry, top, problems } = await openConfig(read, options);
   const scope = {
     source,
     registry,

@@ -45,7 +45,7 @@ export async function interrupted(store: Store): Promise<Garbage[]> {
   const folder = join(store.folder, ".work");
   const places: Place[] = [];
   for (const name of await entries(folder)) {
-    const [, use, print] = name.match(/^(.+)-([0-9a-f]{16})$/) ?? [];
+    const [, use, print] = name.match(/^(.+)-([0-9a-f]{16})(?:\+\d+)?$/) ?? [];
     if (use === undefined || print === undefined) continue;
     const lock = await tryLock(join(folder, `${name}.lock`), false).catch(ignoreMissing);
     lock?.close();

@@ -11,7 +11,7 @@ export const HELP = {
   deno task runs [PIPELINE]   list what ran, when, with which metrics
   deno task compare RUN RUN   say what differs between runs, and whether it is real
   deno task verify [PIPELINE] read every result and notice what was damaged
-  deno task worker            do shards of the runs of other machines
+  deno task worker            do shards of faces and runs of sweeps for other machines
   deno task gc                remove results that no listed run needs
   deno task compute           what this machine can compute on, and how fast; get TensorFlow
   deno task test              run the tests
@@ -28,7 +28,8 @@ experiments/faces.yaml.`,
   --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
                            --sweep trainGender.learningRate=1e-3,3e-4 (may be repeated)
   --jobs N                 runs of a sweep at the same time, each with its share of the cores
-                           (unless given, one a core, up to 4)
+                           (unless given, one a core, up to 4); with executor: bullmq workers on
+                           other machines have one each
   --point N                of a sweep, only the Nth combination
   --until STAGE            run this stage and what it needs
   --from STAGE             run this stage and what needs it

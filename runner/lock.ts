@@ -1,19 +1,63 @@
 /** Locks between runs: files that only one of them holds at a time. */
 import { ignoreMissing } from "./paths.ts";
 
-/** Takes a lock, or tells that it has to wait and does. */
+/** How often a holder gives a sign of life, in ms. */
+const BEAT = 1000;
+
+/** A lock that is held. It shows that its holder lives, as long as the holder's machine does. */
+export class Lock implements Disposable {
+  readonly #beating: ReturnType<typeof setInterval>;
+
+  constructor(readonly file: Deno.FsFile) {
+    const beat = () => void file.utime(new Date(), new Date()).catch(() => {}); // it goes without
+    this.#beating = setInterval(beat, BEAT);
+    this.#beating.unref(); // nobody stays for it
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#beating);
+    this.file.close();
+  }
+}
+
+/**
+ * Takes a lock, or tells that it has to wait and does.
+ * @param patience ms without a sign of life of its holder after which it waits no longer: a machine
+ *   that is frozen keeps its locks. Without it, it waits for ever
+ * @returns undefined when it has lost patience
+ */
 export async function takeLock(
   path: string,
   waiting: () => void,
   signal: AbortSignal,
-): Promise<Deno.FsFile> {
+  patience = Infinity,
+): Promise<Lock | undefined> {
+  let last = "", since = performance.now();
   for (let told = false;;) {
     signal.throwIfAborted();
     const lock = await tryLock(path, true);
-    if (lock) return lock;
+    if (lock) return new Lock(lock);
     if (!told) waiting();
     told = true;
+    if (Number.isFinite(patience)) {
+      const sign = await signOfLife(path);
+      if (sign !== last) [last, since] = [sign, performance.now()];
+      else if (performance.now() - since > patience) return undefined;
+    }
     await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Something that changes as long as a lock's holder lives. */
+async function signOfLife(path: string): Promise<string> {
+  try {
+    // Opened, since shared folders tell the true time only then.
+    using file = await Deno.open(path);
+    const { mtime, ino } = await file.stat();
+    return `${ino} ${mtime?.getTime()}`;
+  } catch (error) {
+    ignoreMissing(error);
+    return "it is gone";
   }
 }
 

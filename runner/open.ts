@@ -31,17 +31,21 @@ export async function planOf(call: Pick<Call, "names" | "values" | "program">): 
   return plan(await readConfig(file, options));
 }
 
-/** All that running takes. */
+/**
+ * All that running takes.
+ * @param cache name of what is kept of the modules; machines that share a folder have one each
+ */
 export async function openWorkshop(
   artifacts: string,
   { program: { project, resolveCompute, openFleet }, reporter }: Pick<Call, "program" | "reporter">,
   signal: AbortSignal,
+  cache = "modules",
 ): Promise<Workshop> {
   const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
   return {
     project,
     store: new Store(artifacts),
-    modules: new Modules(project, join(artifacts, ".cache", "modules.json"), imports),
+    modules: new Modules(project, join(artifacts, ".cache", `${cache}.json`), imports),
     locked: new Locked(await readTextIfThere(join(project, "deno.lock"))),
     uncounted: [fromFileUrl(new URL(".", import.meta.url))],
     resolveCompute,

@@ -3,7 +3,20 @@ import type { Command, Values } from "./arguments.ts";
 import type { Commands } from "./command.ts";
 import type { StageSource } from "./registry.ts";
 import type { Reporter } from "./reporter.ts";
-import type { Workshop } from "./workshop.ts";
+import type { FleetSettings } from "./config.ts";
+import type { ChildReport } from "./sweep/child.ts";
+import type { Order } from "./sweep/order.ts";
+import type { RunsWork, Workshop } from "./workshop.ts";
+
+/** What is heard of a run of a sweep on another machine; `index` is that of its order. */
+export type RunNews =
+  & { readonly index: number }
+  & (
+    | { readonly begins: true }
+    | { readonly says: string }
+    /** Its paths count from the folder that the machines share. */
+    | { readonly ended: ChildReport }
+  );
 
 export interface Program {
   /** Folder of deno.json. */
@@ -11,6 +24,12 @@ export interface Program {
   stages: readonly StageSource[];
   resolveCompute: Workshop["resolveCompute"];
   openFleet?: Workshop["openFleet"];
+  /** Has runs of a sweep done by workers on other machines. */
+  sendRuns?(
+    settings: FleetSettings,
+    work: RunsWork,
+    orders: readonly Order[],
+  ): AsyncIterable<RunNews>;
   /** Arguments of deno that start this very program in the project's folder, for a run of a sweep. */
   self(): Promise<readonly string[]>;
   /** Commands beside the runner's own. */

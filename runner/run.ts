@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly part?: boolean;
   /** Of a run of a sweep: what is varied, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
+  /** Id → a result that is to be used, without asking whether it is up to date. */
+  readonly given?: ReadonlyMap<string, StageRecord>;
 }
 
 /** Runs a plan's stages that are selected and whose results are not there yet. */
@@ -38,10 +40,11 @@ export async function runPlan(
   plan: Plan,
   selection: Selection,
   shop: Workshop,
-  { dryRun = false, services = false, part = false, point }: RunOptions = {},
+  options: RunOptions = {},
 ): Promise<Ended> {
+  const { dryRun = false, services = false, part, point } = options;
   const began = performance.now();
-  const run = new Run(plan, selection, shop, part);
+  const run = new Run(plan, selection, shop, options);
   const wait = () => shop.reporter.line("results are being removed; waiting for the end of it");
   using _held = dryRun ? undefined : await shop.store.hold(wait, shop.signal);
   try {
@@ -75,6 +78,7 @@ class Run {
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
   readonly #part: boolean;
+  readonly #given: NonNullable<RunOptions["given"]>;
   #compute: Backend | undefined;
   ok = true;
   /** Whether something was made or failed. */
@@ -86,8 +90,9 @@ class Run {
     return this.#did || this.#usesOthers;
   }
 
-  constructor(plan: Plan, selection: Selection, shop: Workshop, part: boolean) {
-    this.#part = part;
+  constructor(plan: Plan, selection: Selection, shop: Workshop, options: RunOptions) {
+    this.#part = options.part ?? false;
+    this.#given = options.given ?? new Map();
     this.#plan = plan;
     this.#selection = selection;
     this.#shop = shop;
@@ -99,7 +104,8 @@ class Run {
     if (!dryRun) await store.tidy();
     // All code is looked at now: a module that is edited while an early stage computes for hours
     // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
-    for (const stage of this.#plan.stages.filter(({ id }) => this.#isNeeded(id))) {
+    const made = this.#plan.stages.filter(({ id }) => this.#isNeeded(id) && !this.#given.has(id));
+    for (const stage of made) {
       for (const module of modulesOf(stage)) await modules.graph(module, uncounted);
     }
     for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
@@ -120,6 +126,8 @@ class Run {
       if (told) this.#say(paint.faint("-"), id, paint.faint(`skipped: ${left}`));
       return this.#settle(stage, "skipped", left);
     }
+    const given = this.#given.get(id);
+    if (given) return this.#takeCached(stage, given);
     const started = performance.now();
     const seconds = () => (performance.now() - started) / 1000;
     try {
@@ -129,11 +137,7 @@ class Run {
         force: this.#isForced(id),
         pending: this.#pending,
       });
-      if ("record" in decision) {
-        this.#take(stage, decision.record);
-        this.#say(paint.faint("·"), id, paint.faint("cached"));
-        return this.#settle(stage, "cached", "cached");
-      }
+      if ("record" in decision) return this.#takeCached(stage, decision.record);
       if (!this.#selected.has(id)) {
         throw new RunError(
           `${id} has to run first (${decision.why}), and the command line leaves it out. ` +
@@ -157,6 +161,13 @@ class Run {
         this.#settle(stage, "failed", explain(error), seconds());
       }
     }
+  }
+
+  #takeCached(stage: PlannedStage, record: StageRecord): void {
+    const { paint } = this.#shop.reporter;
+    this.#take(stage, record);
+    this.#say(paint.faint("·"), stage.id, paint.faint("cached"));
+    this.#settle(stage, "cached", "cached");
   }
 
   async #make(ready: Ready, why: string, seconds: () => number): Promise<void> {

@@ -30,7 +30,8 @@ export interface Place {
 }
 
 export class Store {
-  constructor(readonly folder: string) {}
+  /** @param options.patience ms after which an attempt that gives no sign of life is not waited for */
+  constructor(readonly folder: string, readonly options: { readonly patience?: number } = {}) {}
 
   /** Where a result is, or would be. */
   place(use: string, print: string): string {
@@ -134,7 +135,7 @@ export class Store {
     const print = fingerprint(dependencies);
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
     return await openAttempt({
-      ...{ stage, dependencies, waiting, signal },
+      ...{ stage, dependencies, waiting, signal, patience: this.options.patience },
       work: this.#work(stage.name, print),
       place: this.place(stage.name, print),
       find: async () => (await this.find(stage.name, print)).record,

@@ -18,6 +18,12 @@ export interface FleetWork
   readonly artifacts: string;
 }
 
+/** What workers on other machines have to know of a sweep's runs. */
+export interface RunsWork extends Pick<StageContext, "signal" | "info" | "warn"> {
+  /** The folder that all machines share. */
+  readonly artifacts: string;
+}
+
 export interface Workshop {
   project: string;
   store: Store;

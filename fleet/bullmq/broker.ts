@@ -4,26 +4,27 @@
  * downloads BullMQ; and so that a lock is renewed while its worker computes, but not for one that is
  * frozen: a broker that hears nothing from its process ends.
  */
-import { type Job, Queue, WaitingError, Worker } from "bullmq";
+import { type Job as BullJob, Queue, WaitingError, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { type Done, serve } from "../../faces/crew/serve.ts";
 import type {
   BrokerOpening,
   CoordinatorAsks,
   Held,
+  JobState,
   Look,
-  PartState,
   RedisPlace,
+  Standing,
   Taken,
   WorkerAsks,
 } from "../protocol.ts";
 
-const QUEUE = "parts";
+const QUEUE = "jobs";
 /** How long the sign of a run's life lasts, in ms. */
 const ALIVE = 15_000;
-/** How long a worker waits for its next part before it says that there is none, in ms. */
+/** How long a worker waits for its next job before it says that there is none, in ms. */
 const MOMENT = 500;
-/** Times that a part may be lost with its worker before it is taken to be what kills them. */
+/** Times that a job may be lost with its worker before it is taken to be what kills them. */
 const LOSSES = 10;
 /** How long a worker that leaves waits until Redis knows it, in ms. */
 const LEAVING = 10_000;
@@ -78,46 +79,50 @@ function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
   return async (asks: CoordinatorAsks): Promise<Done<unknown>> => {
     if ("add" in asks) {
       const kept = { age: 3600 }; // if nobody is left to fetch them
-      const opts = (id: string) => ({
-        jobId: id,
-        attempts: 2,
-        removeOnComplete: kept,
-        removeOnFail: kept,
-      });
-      await queue.addBulk(asks.add.map(({ id, data }) => ({ name: "part", data, opts: opts(id) })));
+      const rest = { attempts: 2, removeOnComplete: kept, removeOnFail: kept };
+      await queue.addBulk(asks.add.map(({ id, data, priority }) => (
+        { name: "job", data, opts: { jobId: id, priority, ...rest } }
+      )));
       return { answer: null };
     }
-    if ("remove" in asks) {
+    if ("remove" in asks || "leave" in asks) {
+      if ("leave" in asks) await redis.del(alive);
       // One that a worker holds cannot be removed; the worker lets go of it when the run is over.
-      for (const id of asks.remove) await (await queue.getJob(id))?.remove().catch(() => {});
+      const ids = "leave" in asks ? asks.leave : asks.remove;
+      for (const id of ids) await (await queue.getJob(id))?.remove().catch(() => {});
       return { answer: null };
     }
     await redis.set(alive, "1", "PX", ALIVE);
-    const parts = await Promise.all(
+    const jobs = await Promise.all(
       asks.look.map(async (id) => stateOf(id, await queue.getJob(id))),
     );
     const refused = await redis.hgetall(refusals);
     if (Object.keys(refused).length > 0) await redis.hdel(refusals, ...Object.keys(refused));
-    const look: Look = { parts, refused, workers: await queue.getWorkersCount() };
+    const look: Look = { jobs, refused, workers: await queue.getWorkersCount() };
     return { answer: look };
   };
 }
 
-function stateOf(id: string, job: Job | undefined): PartState {
+function stateOf(id: string, job: BullJob | undefined): JobState {
   if (!job) return { id, state: "gone" };
-  const progress = typeof job.progress === "number" ? job.progress : 0;
-  if (!job.finishedOn) return { id, state: job.processedOn ? "active" : "waiting", progress };
-  return job.failedReason
-    ? { id, state: "failed", reason: job.failedReason }
-    : { id, state: "done", result: job.returnvalue };
+  if (!job.finishedOn) {
+    if (!job.processedOn) return { id, state: "waiting" };
+    const told = typeof job.progress === "object";
+    return { id, state: "active", standing: told ? job.progress as Standing : undefined };
+  }
+  const lost = job.failedReason?.includes("stalled more than allowable");
+  const reason = lost
+    ? `it was lost with its worker ${LOSSES} times: it may be what ends them`
+    : job.failedReason;
+  return reason ? { id, state: "failed", reason } : { id, state: "done", result: job.returnvalue };
 }
 
-/** What a worker makes of its part. */
+/** What a worker makes of its job. */
 type Verdict = Exclude<WorkerAsks, { take: true } | { hold: unknown }>;
 
-/** A part in hand. */
+/** A job in hand. */
 interface InHand {
-  readonly job: Job;
+  readonly job: BullJob;
   readonly verdict: PromiseWithResolvers<Verdict>;
   lost?: string;
 }
@@ -126,7 +131,7 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
   let inHand: InHand | undefined;
   let arrived = Promise.withResolvers<void>();
   let leaving = false;
-  const putBack = async (job: Job, token: string | undefined): Promise<never> => {
+  const putBack = async (job: BullJob, token: string | undefined): Promise<never> => {
     await job.moveToWait(token);
     throw new WaitingError();
   };
@@ -164,11 +169,11 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
   let heard = Date.now();
   setInterval(() => {
     if (Date.now() - heard < lock) return;
-    console.error("broker: nothing was heard from the worker, so its part goes to another");
+    console.error("broker: nothing was heard from the worker, so its job goes to another");
     Deno.exit(3);
   }, lock / 8);
 
-  /** Nobody wants a part whose run is over. A server that is away says nothing, which is no answer. */
+  /** Nobody wants a job whose run is over. A server that is away says nothing, which is no answer. */
   let asking = false, missed = 0;
   const askForRun = (own: InHand) => {
     if (asking) return;
@@ -190,7 +195,7 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
     const own = inHand;
     if ("hold" in asks) {
       if (own) {
-        own.job.updateProgress(asks.hold.progress).catch(() => {});
+        own.job.updateProgress(asks.hold).catch(() => {});
         askForRun(own);
       }
       const held: Held = { ours: own !== undefined && !own.lost, why: own?.lost };

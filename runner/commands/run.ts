@@ -8,9 +8,13 @@ import { INTERRUPTED } from "../report.ts";
 import { clock, type Reporter } from "../reporter.ts";
 import { type Ended, runPlan } from "../run.ts";
 import { select, type Selection } from "../selection.ts";
+import { ATTACHED } from "../sweep/child.ts";
 
 export default async function run(call: Call): Promise<number> {
   const { values } = call;
+  if (Deno.env.get(ATTACHED) === "order") {
+    return await (await import("../sweep/ordered.ts")).runOrdered(call);
+  }
   const planned = await planOf(call);
   if (planned.source.values.sweep === undefined && values.sweep === undefined) {
     for (const option of ["jobs", "point"] as const) {

@@ -23,8 +23,13 @@ export async function sweep(base: Plan, call: Call, one: typeof runOne): Promise
     if (!point) {
       throw new UsageError(`--point ${number}: there are ${points.length} combinations`);
     }
-    const attached = Deno.env.get(ATTACHED) === "1";
+    const attached = Deno.env.get(ATTACHED) === "point";
     return await one(point.plan, call, { point: point.values, attached });
+  }
+  if (base.fleet && values.jobs !== undefined) {
+    throw new UsageError(
+      "--jobs is about the runs on this machine; with executor: bullmq each worker has one at a time",
+    );
   }
   const most = Math.min(navigator.hardwareConcurrency, MOST_JOBS);
   const jobs = Math.min(readCount("jobs", values) ?? most, points.length);

@@ -24,7 +24,9 @@ export interface Point {
 }
 
 /** What is not a matter of one run. */
-const FIXED = ["extends", "sweep", "stages", "name", "artifacts", "plugins"];
+const FIXED = [
+  ...["extends", "sweep", "stages", "name", "artifacts", "plugins", "executor", "bullmq"],
+];
 
 /**
  * What a pipeline's YAML and the command line vary. `--sweep` takes the place of the YAML's values

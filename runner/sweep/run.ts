@@ -1,24 +1,17 @@
 /** Runs a sweep: what its runs share once, then each run as a process, some of them at a time. */
 import { list } from "../errors.ts";
 import { openWorkshop } from "../open.ts";
-import { userFolder } from "../paths.ts";
 import type { Call } from "../program.ts";
-import { INTERRUPTED, type RunReport, type StageReport } from "../report.ts";
-import { clock } from "../reporter.ts";
+import type { RunReport, StageReport } from "../report.ts";
 import { runPlan } from "../run.ts";
 import { select, type Selection } from "../selection.ts";
-import { scores } from "../scores.ts";
 import type { Workshop } from "../workshop.ts";
-import { type Child, type ChildReport, startChild } from "./child.ts";
+import type { SweptRun } from "./board.ts";
+import { runFarAway } from "./far.ts";
 import { labelOf, type Point } from "./grid.ts";
+import { runHere } from "./here.ts";
 import { identitiesOf, shared } from "./identities.ts";
 import { summarise, summaryLines, type SummaryRow } from "./summary.ts";
-
-/** What a run of a sweep tells, to a program. */
-export interface SweptRun extends ChildReport {
-  /** Key → value. */
-  readonly values: Readonly<Record<string, unknown>>;
-}
 
 /** What a sweep tells, to a program; its stages are those that its runs share. */
 export interface SweepReport extends RunReport {
@@ -73,7 +66,9 @@ export async function runSweep(
   }
   const left = [...select(first, selection)].filter((id) => !common.includes(id));
   line(`each of the ${points.length} runs goes on with ${list(left) || "nothing"}`);
-  const runs = await runAll(points, call, common, options);
+  const runs = first.fleet
+    ? await runFarAway(points, call, { ...options, common, identities, shop, fleet: first.fleet })
+    : await runHere(points, call, { ...options, common });
   const summary = summarise(runs.filter(({ ok }) => ok));
   if (summary.length > 0) ["", ...summaryLines(summary), ""].forEach(line);
   return report(prepared, runs.length === points.length && runs.every(({ ok }) => ok), runs);
@@ -119,98 +114,4 @@ async function foresee(
     reporter.line(`${reporter.paint.strong(">")} ${labelOf(values)}: ${told.join("; ")}`);
   }
   return runs;
-}
-
-/** Runs the points, some at a time; one that fails is told, and the others go on. */
-async function runAll(
-  points: readonly Point[],
-  call: Call,
-  common: readonly string[],
-  { jobs, signal, onKill }: SweepOptions,
-): Promise<SweptRun[]> {
-  const { reporter: { line, paint, begin } } = call;
-  const progress = begin("sweep");
-  progress.start(points.length, "runs");
-  const running = new Set<Child>();
-  onKill(() => running.forEach((child) => child.kill()));
-  const stop = () => running.forEach((child) => child.stop());
-  signal.addEventListener("abort", stop);
-  const done: (SweptRun | undefined)[] = points.map(() => undefined);
-  let next = 0;
-  const one = async () => {
-    while (next < points.length && !signal.aborted) {
-      const index = next++;
-      const { values } = points[index]!;
-      const label = labelOf(values);
-      const tail: string[] = [];
-      const child = startChild(await childArgs(index, common, call), {
-        cwd: call.program.project,
-        user: userFolder(),
-        // Two runs of one core each are done sooner than one after the other with both.
-        cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
-        onLine(text) {
-          tail.push(text);
-          if (tail.length > 20) tail.shift();
-          progress.advance(0, `${label}: ${text.trim()}`);
-        },
-      });
-      running.add(child);
-      const began = performance.now();
-      const ended = await child.ended;
-      running.delete(child);
-      progress.advance(1, "");
-      const run = { values, ...(ended ?? died(points[index]!, tail)) };
-      done[index] = run;
-      const head = `${index + 1}/${points.length}  ${label}`;
-      const id = run.run === undefined ? "" : `  ${paint.faint(`run ${run.run}`)}`;
-      if (run.ok) {
-        const time = clock((performance.now() - began) / 1000);
-        line(`${paint.good("✓")} ${head}  ${time}  ${scores(run.metrics)}${id}`);
-      } else if (signal.aborted) {
-        line(`${paint.warning("!")} ${head}  interrupted; the next sweep goes on from here`);
-      } else {
-        line(`${paint.bad("✗")} ${head}  failed: ${failure(run)}${id}`);
-      }
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
-  } finally {
-    signal.removeEventListener("abort", stop);
-    progress.end();
-  }
-  return done.filter((run) => run !== undefined);
-}
-
-/** Of a process that ended without a word. */
-function died({ plan }: Point, tail: readonly string[]): ChildReport {
-  const error = `its process died; the last that it said: ${
-    tail.slice(-3).join(" / ") || "nothing"
-  }`;
-  return { pipeline: plan.name, ok: false, seconds: 0, stages: [], metrics: {}, error };
-}
-
-function failure({ error, stages }: SweptRun): string {
-  const failed = stages.filter(({ status, why }) => status === "failed" && why !== INTERRUPTED);
-  return error ?? (failed.map(({ id, why }) => `${id}: ${why}`).join("; ") || "interrupted");
-}
-
-/** The same words once more, for one combination; what was forced and is shared is made by now. */
-async function childArgs(
-  index: number,
-  common: readonly string[],
-  { names, values, program }: Call,
-): Promise<string[]> {
-  const many = (option: string, given: readonly string[] | undefined) =>
-    (given ?? []).flatMap((value) => [`--${option}=${value}`]);
-  const one = (option: "seed" | "until" | "from" | "only") =>
-    values[option] === undefined ? [] : [`--${option}=${values[option]}`];
-  return [
-    ...await program.self(),
-    ...["run", names[0]!, "--json", `--point=${index + 1}`],
-    ...many("set", values.set),
-    ...many("sweep", values.sweep),
-    ...many("force", values.force?.filter((id) => !common.includes(id))),
-    ...[...one("seed"), ...one("until"), ...one("from"), ...one("only")],
-  ];
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Code, codeDifference } from "../../fleet/part.ts";
+import { type Code, codeDifference } from "../../runner/travel.ts";
 import { redisPlace, tellPlace } from "../../fleet/link.ts";
 import { Project } from "../runner/toy/project.ts";
 

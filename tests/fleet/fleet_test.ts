@@ -1,7 +1,8 @@
 /** Runs that are shared with workers, against a real Redis: what breaks, and what comes out. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Job, missing, Redis, TestWorker } from "./fixture.ts";
+import { Job } from "./fixture.ts";
+import { missing, Redis, TestWorker } from "./processes.ts";
 
 const ignore = missing !== undefined;
 const test = (name: string, fn: () => Promise<void>) =>
@@ -14,9 +15,9 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
   using job = await Job.make();
   const expected = await job.run();
   await using redis = await Redis.start();
-  await using killed = new TestWorker(job.artifacts, redis.url, ...lock);
-  await using frozen = new TestWorker(job.artifacts, redis.url, ...lock);
-  await using faithful = new TestWorker(job.artifacts, redis.url, ...lock);
+  await using killed = new TestWorker(job.artifacts, redis.url, lock);
+  await using frozen = new TestWorker(job.artifacts, redis.url, lock);
+  await using faithful = new TestWorker(job.artifacts, redis.url, lock);
   const running = job.run({ redis: redis.url });
   running.catch(() => {}); // told below
 
@@ -36,9 +37,9 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
   const done = (worker: TestWorker) => worker.lines.all.filter((line) => /done in/.test(line));
   for (const lost of [killed, frozen]) assert.ok(done(lost).length < begun(lost).length);
 
-  // Awake again, it learns that its part is lost, and goes on.
+  // Awake again, it learns that its job is lost, and goes on.
   frozen.kill("SIGCONT");
-  await frozen.lines.until(/the line to Redis is lost|a part is lost/);
+  await frozen.lines.until(/the line to Redis is lost|the job is lost/);
   frozen.kill("SIGTERM");
   faithful.kill("SIGTERM");
   assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
@@ -47,7 +48,7 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
 test("a worker of another version is refused, and told why, on both sides", async () => {
   using job = await Job.make(8);
   await using redis = await Redis.start();
-  await using worker = new TestWorker(job.artifacts, redis.url, ...lock);
+  await using worker = new TestWorker(job.artifacts, redis.url, lock);
   const modules = { ...job.code.modules, "faces/crop.ts": "another one" };
   const code = { ...job.code, modules };
   const running = job.run({ redis: redis.url }, { code });
@@ -71,25 +72,25 @@ test("a worker that is stopped gives its part back, and the run's own machine ma
   using job = await Job.make(24);
   const expected = await job.run();
   await using redis = await Redis.start();
-  await using worker = new TestWorker(job.artifacts, redis.url, "--lock-seconds", "20");
+  await using worker = new TestWorker(job.artifacts, redis.url, ["--lock-seconds", "20"]);
   await worker.lines.until(/connected/);
   const running = job.run({ redis: redis.url, localToo: true });
   running.catch(() => {});
   await worker.lines.until(/begins/);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
-  assert.ok(worker.lines.all.some((line) => /the part at hand goes back to the queue/.test(line)));
+  assert.ok(worker.lines.all.some((line) => /the job at hand goes back to the queue/.test(line)));
   assert.deepEqual(await running, expected);
 });
 
 test("a worker takes nothing but parts: what else lies in the queue fails, and harms nobody", async () => {
   using job = await Job.make(8);
   await using redis = await Redis.start();
-  await using worker = new TestWorker(job.artifacts, redis.url, ...lock);
+  await using worker = new TestWorker(job.artifacts, redis.url, lock);
   const running = job.run({ redis: redis.url }, {
     code: { ...job.code, modules: { "../evil.ts": 1 as unknown as string } },
   });
-  await assert.rejects(running, /Cannot finish part \d: what arrived is no part: code\.modules/);
+  await assert.rejects(running, /Cannot finish part \d: what arrived is no job: code\.modules/);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
 });
@@ -116,12 +117,12 @@ test("Redis with a password and TLS", async () => {
   await stranger.lines.until(
     /Cannot reach Redis at localhost:\d+: .*self.?signed|certificate|UnknownIssuer/i,
   );
-  await using guesser = new TestWorker(job.artifacts, place("guess"), "--ca", cert);
+  await using guesser = new TestWorker(job.artifacts, place("guess"), ["--ca", cert]);
   assert.equal(await guesser.ended(), 1);
   assert.match(await guesser.lines.until(/Cannot reach Redis/), /WRONGPASS/);
   assert.ok(!guesser.lines.all.some((line) => line.includes("guess")));
 
-  await using worker = new TestWorker(job.artifacts, place("s3cret"), "--ca", cert);
+  await using worker = new TestWorker(job.artifacts, place("s3cret"), ["--ca", cert]);
   await worker.lines.until(/connected to rediss:\/\/localhost:\d+ as/);
   assert.deepEqual(await job.run({ redis: place("s3cret"), ca: cert }), expected);
   worker.kill("SIGTERM");

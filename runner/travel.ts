@@ -1,11 +1,18 @@
-/** What travels to a worker: data, validated when it arrives, and never code. */
+/** What travels between machines is data, validated where it arrives: paths, and what code is meant. */
+import { isAbsolute, relative, sep } from "node:path";
 import { z } from "zod";
 
-/** A path below the artifact folder, written with slashes: another machine may have it elsewhere. */
-const below = z.string().refine(
+/** A path below a folder, written with slashes: another machine may have the folder elsewhere. */
+export const below = z.string().refine(
   (path) => path !== "" && !/^([/\\]|[a-z]:)/i.test(path) && !path.split(/[/\\]/).includes(".."),
-  "expected a path below the artifact folder",
+  "expected a path below the folder that is meant",
 );
+
+/** A path as `below` has it; undefined: it is not below the folder. */
+export function pathBelow(path: string, folder: string): string | undefined {
+  const found = relative(folder, path).split(sep).join("/");
+  return found === "" || found.split("/")[0] === ".." || isAbsolute(found) ? undefined : found;
+}
 
 /** What code makes a result, and on what. */
 export const codeSchema = z.strictObject({
@@ -17,34 +24,12 @@ export const codeSchema = z.strictObject({
   platform: z.string(),
 });
 
-export const partSchema = z.strictObject({
-  version: z.literal(1),
-  /** The run that waits for it. */
-  run: z.string(),
-  /** The stage, by the name of its module. */
-  use: z.string(),
-  code: codeSchema,
-  compute: z.string().optional(),
-  /** Where the result is put, each attempt in a folder of its own. */
-  folder: below,
-  /** Input → its folder. */
-  inputs: z.record(z.string(), below),
-  /** The stage's own; it validates it. */
-  data: z.unknown(),
-});
-
-export const resultSchema = z.strictObject({
-  /** Where the part's files lie. */
-  folder: below,
-  /** Who made it. */
-  worker: z.string(),
-  /** The stage's own. */
-  result: z.unknown(),
-});
-
 export type Code = z.output<typeof codeSchema>;
-export type PartData = z.output<typeof partSchema>;
-export type PartResult = z.output<typeof resultSchema>;
+
+/** What code makes results here. */
+export function codeHere({ modules, packages }: Pick<Code, "modules" | "packages">): Code {
+  return { modules, packages, deno: Deno.version.deno, platform: Deno.build.target };
+}
 
 /** How a worker's code differs from the run's; undefined: it does not. */
 export function codeDifference(run: Code, worker: Code): string | undefined {
@@ -66,4 +51,16 @@ export function codeDifference(run: Code, worker: Code): string | undefined {
     }
   }
   return undefined;
+}
+
+/** A worker does not do what it was given, and will not do it later. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+}
+
+/** @throws {Refusal} if this code is not the run's */
+export function demandCode(run: Code, here: Code): void {
+  const difference = codeDifference(run, here);
+  if (difference === undefined) return;
+  throw new Refusal(`its version is another one: ${difference}. Bring it to the run's version`);
 }

@@ -1,0 +1,80 @@
+/** Does a part of a stage's work. */
+import { join } from "node:path";
+import type { StagePart } from "../runner/stage.ts";
+import { type Code, demandCode, Refusal } from "../runner/travel.ts";
+import { firstProblem, type PartData, type PartResult } from "./jobs.ts";
+import type { Hold } from "./worker.ts";
+
+export interface PartTools {
+  /** What the worker is called. */
+  readonly name: string;
+  /** The shared folder, as this machine has it. */
+  readonly artifacts: string;
+  /** Processes at a time; 0 is one a core. */
+  readonly workers: number;
+  /**
+   * How a stage's parts are done here, with what code, and whether that has changed since the worker
+   * began; undefined: they are not.
+   */
+  stage(use: string): Promise<{ part: StagePart; code: Code; changed: boolean } | undefined>;
+  /** @throws if this machine does not have the compute backend */
+  demand(backend: string): Promise<void>;
+  say(line: string): void;
+}
+
+/** @throws {Refusal} if it cannot be done here */
+export async function doPart(
+  job: PartData,
+  key: string,
+  tools: PartTools,
+  { signal, advance }: Hold,
+): Promise<PartResult> {
+  const { name, artifacts, workers, say } = tools;
+  const { part, input } = await accept(job, tools);
+  const own = `${job.folder}/${crypto.randomUUID()}`;
+  const folder = join(artifacts, own);
+  await Deno.mkdir(folder);
+  say(`${job.use} ${key}: begins`);
+  const began = performance.now();
+  try {
+    const inputs = Object.fromEntries(
+      Object.entries(job.inputs).map(([key, at]) => [key, join(artifacts, at)]),
+    );
+    const context = { folder, signal, advance, workers, compute: job.compute };
+    const result = await part.run(inputs, input, context);
+    signal.throwIfAborted();
+    say(`${job.use} ${key}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    return { folder: own, worker: name, result };
+  } catch (error) {
+    await Deno.remove(folder, { recursive: true }).catch(() => {}); // the run will do it
+    throw error;
+  }
+}
+
+/** Whether a part can be done here, and how. @throws {Refusal} */
+async function accept(
+  { use, code, compute, folder, inputs, data }: PartData,
+  { stage, demand, artifacts }: PartTools,
+): Promise<{ part: StagePart; input: unknown }> {
+  const found = await stage(use);
+  if (!found) throw new Refusal(`the stage ${JSON.stringify(use)} is none whose parts it can do`);
+  if (found.changed) throw new Refusal("its code was changed after it was started. Start it again");
+  demandCode(code, found.code);
+  if (compute !== undefined) {
+    await demand(compute).catch((error: Error) => {
+      throw new Refusal(`it cannot compute on "${compute}": ${error.message}`);
+    });
+  }
+  for (const path of [folder, ...Object.values(inputs)]) {
+    const there = await Deno.stat(join(artifacts, path)).then(
+      (info) => info.isDirectory,
+      () => false,
+    );
+    if (!there) {
+      throw new Refusal(`its artifact folder "${artifacts}" has no "${path}": it is not the run's`);
+    }
+  }
+  const parsed = found.part.data.safeParse(data);
+  if (parsed.success) return { part: found.part, input: parsed.data };
+  throw new Error(`what arrived is no part of ${use}: ${firstProblem(parsed.error)}.`);
+}

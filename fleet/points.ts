@@ -1,0 +1,58 @@
+/** Runs of a sweep, as jobs. */
+import type { RunNews } from "../runner/program.ts";
+import type { ChildReport } from "../runner/sweep/child.ts";
+import type { Order } from "../runner/sweep/order.ts";
+import { hand, type Hands } from "./hand.ts";
+import { firstProblem, type PointData, pointResultSchema, VERSION } from "./jobs.ts";
+
+/** Parts go before runs of a sweep: somebody waits for them, and they are soon done. */
+const PRIORITY = 1;
+
+/** Has runs done; one that fails, wherever and however, is told like one that is done. */
+export async function* handPoints(
+  hands: Omit<Hands, "run">,
+  orders: readonly Order[],
+): AsyncGenerator<RunNews> {
+  const run = crypto.randomUUID();
+  const tasks = orders.map((order, index) => {
+    const data: PointData = { version: VERSION, kind: "point", run, order };
+    return { key: String(index), data, priority: PRIORITY };
+  });
+  const begun = new Set<number>();
+  const said = new Map<number, string>();
+  for await (const news of hand({ ...hands, run }, tasks)) {
+    if ("outcome" in news) {
+      const { outcome } = news;
+      const index = Number(outcome.key);
+      if (!begun.has(index)) yield { index, begins: true };
+      begun.add(index);
+      const ended = "failed" in outcome
+        ? unfinished(orders[index]!, outcome.failed)
+        : reported(orders[index]!, outcome.result);
+      yield { index, ended };
+      continue;
+    }
+    for (const [key, state] of news.states) {
+      if (state.state !== "active") continue;
+      const index = Number(key);
+      if (!begun.has(index)) yield { index, begins: true };
+      begun.add(index);
+      if (!state.standing) continue;
+      const { note, worker } = state.standing;
+      const says = `${note} (on ${worker})`;
+      if (note !== "" && said.get(index) !== says) yield { index, says };
+      said.set(index, says);
+    }
+  }
+}
+
+/** Checks what a worker says of a run. */
+function reported(order: Order, value: unknown): ChildReport {
+  const { success, data, error } = pointResultSchema.safeParse(value);
+  if (success) return data as ChildReport; // a metric that is no number is null, as in any JSON
+  return unfinished(order, `what its worker sent cannot be used: ${firstProblem(error)}`);
+}
+
+function unfinished({ name: pipeline }: Order, error: string): ChildReport {
+  return { pipeline, ok: false, seconds: 0, stages: [], metrics: {}, error };
+}

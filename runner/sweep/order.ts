@@ -1,0 +1,231 @@
+/**
+ * A run of a sweep as it travels to another machine: values alone, which are validated where they
+ * arrive as if somebody had written them. What all runs share is made before, and named by its
+ * fingerprint; of what is left, it says what each result depends on, so that a machine on which
+ * something else would come out is noticed.
+ */
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { pipelineSchema, pluginSpecifier, readConfig } from "../config.ts";
+import { dependenciesOf } from "../dependencies.ts";
+import { canonical, type Dependencies, differences, fingerprint } from "../fingerprint.ts";
+import { ancestors, type Plan, plan } from "../graph.ts";
+import { fromFileUrl, short, userFolder } from "../paths.ts";
+import type { StageRecord } from "../record.ts";
+import { Registry, type StageSource } from "../registry.ts";
+import { select, type Selection } from "../selection.ts";
+import type { Store, Used } from "../store.ts";
+import { below, codeHere, codeSchema, demandCode, pathBelow, Refusal } from "../travel.ts";
+import type { Backend, Workshop } from "../workshop.ts";
+import { YamlFile } from "../yamlFile.ts";
+
+const values = z.record(z.string(), z.unknown());
+
+/** What a result depends on, but for the code; what it takes is told by who makes it. */
+const needSchema = z.strictObject({
+  use: z.string(),
+  params: values,
+  inputs: z.record(z.string(), z.union([z.string(), z.record(z.string(), z.string())])),
+  seed: z.int().optional(),
+  compute: z.string().optional(),
+  external: z.record(z.string(), z.string()),
+  pipeline: z.string().optional(),
+  lineage: z.record(z.string(), z.string()).optional(),
+});
+
+type Need = z.output<typeof needSchema>;
+
+const { name, seed, compute } = pipelineSchema.shape;
+
+export const orderSchema = z.strictObject({
+  /** Path of the YAML, from the project where it lies in it: it is told, and not read. */
+  file: z.string(),
+  name: name.unwrap(),
+  seed,
+  compute,
+  /** Paths from the project. */
+  plugins: z.array(below),
+  /** Id → what a YAML would say of it, everything written out. */
+  stages: z.record(z.string(), values),
+  /** What the sweep varies: key → value. */
+  point: values,
+  selection: z.strictObject({
+    until: z.array(z.string()).optional(),
+    from: z.string().optional(),
+    only: z.string().optional(),
+    force: z.array(z.string()).optional(),
+  }),
+  /** Id → a result that is there. */
+  given: z.record(
+    z.string(),
+    z.strictObject({
+      use: z.string().regex(/^[\w-]+$/),
+      fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    }),
+  ),
+  code: codeSchema,
+  /** Id → what its result depends on, of those that are not given. */
+  needs: z.record(z.string(), needSchema),
+  /** What computes, if something of it does, and why. */
+  backend: z.strictObject({ backend: z.string(), why: z.string() }).optional(),
+});
+
+export type Order = z.output<typeof orderSchema>;
+
+/** What a plan is looked at with. */
+type Tools = Pick<Workshop, "project" | "modules" | "locked" | "uncounted" | "resolveCompute">;
+
+/** Writes down a run of a sweep. Throws when something of it cannot travel. */
+export async function orderOf(
+  planned: Plan,
+  { point, selection, given }: Pick<Order, "point" | "given"> & { selection: Selection },
+  tools: Tools,
+): Promise<Order> {
+  let backend: Backend | undefined;
+  const resolveCompute: Tools["resolveCompute"] = async (wanted) =>
+    backend ??= await tools.resolveCompute(wanted);
+  const { needs, code } = await needsOf(planned, selection, given, { ...tools, resolveCompute });
+  const { file, name, seed, compute } = planned;
+  const { until, from, only, force } = selection;
+  return {
+    ...{ file: short(file, tools.project), name, seed, compute, point, given, needs, code },
+    plugins: pluginsOf(planned, tools.project),
+    stages: Object.fromEntries(
+      planned.stages.map(({ id, use, params, inputs, seed }) => [
+        id,
+        { ...params, use, inputs, ...(seed === undefined ? {} : { seed }) },
+      ]),
+    ),
+    selection: { until: until && [...until], from, only, force: force && [...force] },
+    ...(backend && { backend }),
+  };
+}
+
+/** Paths of the plugins from the project. */
+function pluginsOf({ source }: Plan, project: string): string[] {
+  const written = (source.values.plugins ?? []) as string[];
+  return written.map((plugin, i) => {
+    const specifier = pluginSpecifier(plugin, source.folderOf(["plugins", i]) ?? userFolder());
+    const path = specifier.startsWith("file:")
+      ? pathBelow(fromFileUrl(specifier), project)
+      : undefined;
+    if (path !== undefined) return path;
+    throw new Error(
+      `Cannot send runs to other machines with the plugin "${plugin}": it does not lie in the ` +
+        "project, of which they have a copy, and code does not travel. Move it to plugins/, or " +
+        "take executor: local.",
+    );
+  });
+}
+
+/** Results that are there of stages that are the same in all runs, and of what they need. */
+export async function givenOf(
+  planned: Plan,
+  ids: readonly string[],
+  tools: Tools & { readonly store: Store },
+): Promise<Used> {
+  const found = new Map<string, StageRecord>();
+  for (const stage of planned.stages.filter(({ id }) => ids.includes(id))) {
+    if (!stage.after.every((id) => found.has(id))) continue;
+    const dependencies = await dependenciesOf(stage, planned, tools, {
+      digest: ({ stage, output }) => found.get(stage)!.outputs[output]!.digest,
+      print: (id) => found.get(id)!.fingerprint,
+      backend: () => tools.resolveCompute(planned.compute),
+    });
+    const { record } = await tools.store.find(stage.use, fingerprint(dependencies));
+    if (record) found.set(stage.id, record);
+  }
+  return Object.fromEntries(
+    [...found].map(([id, { fingerprint, dependencies: { use } }]) => [id, { use, fingerprint }]),
+  );
+}
+
+/** Opens on this machine what was written down on another. @throws {Refusal} */
+export async function planOf(
+  order: Order,
+  { project, stages, artifacts }: {
+    readonly project: string;
+    readonly stages: readonly StageSource[];
+    readonly artifacts: string;
+  },
+): Promise<Plan> {
+  const { name, seed, compute, stages: written } = order;
+  const plugins = order.plugins.map((path) => join(project, path));
+  const values = { name, seed, compute, plugins, stages: written, artifacts };
+  const file = resolve(project, order.file); // it need not be there
+  try {
+    const text = new YamlFile(file, order.file, JSON.stringify(values));
+    const registry = new Registry().add(stages);
+    return plan(await readConfig(text, { project, user: project, registry }));
+  } catch (cause) {
+    throw new Refusal(`it cannot read the run's pipeline: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Whether the same comes out on this machine.
+ * @throws {Refusal} if not, saying why
+ */
+export async function demandSame(order: Order, planned: Plan, tools: Tools): Promise<void> {
+  const { selection, given, code } = order;
+  const resolveCompute = () => Promise.resolve(order.backend ?? { backend: "", why: "" });
+  const here = await needsOf(planned, selection, given, { ...tools, resolveCompute })
+    .catch((cause) => {
+      throw new Refusal(`it lacks something: ${(cause as Error).message}`, { cause });
+    });
+  demandCode(code, here.code);
+  const other = new Set([...Object.keys(order.needs), ...Object.keys(here.needs)]);
+  for (const id of other) {
+    const [theirs, ours] = [order.needs[id], here.needs[id]];
+    if (canonical(theirs ?? null) === canonical(ours ?? null)) continue;
+    const told = theirs && ours ? differences(id, counted(theirs), counted(ours)) : [];
+    throw new Refusal(
+      `${id} would come out otherwise: ${told.join(", ") || "it does not depend on the same"}`,
+    );
+  }
+}
+
+/** Given results, opened. @throws {Refusal} if one is not there */
+export async function open(given: Order["given"], store: Store): Promise<Map<string, StageRecord>> {
+  const records = new Map<string, StageRecord>();
+  for (const [id, { use, fingerprint }] of Object.entries(given)) {
+    const { record } = await store.find(use, fingerprint);
+    if (!record) {
+      const place = pathBelow(store.place(use, fingerprint), store.folder);
+      throw new Refusal(
+        `its artifact folder "${store.folder}" has no "${place}": it is not the run's`,
+      );
+    }
+    records.set(id, record);
+  }
+  return records;
+}
+
+/** What the results of a run depend on that are not given. */
+async function needsOf(
+  planned: Plan,
+  selection: Selection,
+  given: Order["given"],
+  tools: Tools,
+): Promise<Pick<Order, "needs" | "code">> {
+  const needs: Record<string, Need> = {};
+  const all: Pick<Dependencies, "modules" | "packages"> = { modules: {}, packages: {} };
+  const selected = select(planned, selection);
+  const needed = new Set([...selected].flatMap((id) => [...ancestors(planned, id)]));
+  for (const stage of planned.stages) {
+    if (!needed.has(stage.id) || stage.id in given) continue;
+    const { modules, packages, ...rest } = await dependenciesOf(stage, planned, tools, {
+      digest: ({ stage, output }) => `${output} of ${stage}`,
+      print: (id) => given[id]?.fingerprint ?? id,
+      backend: () => tools.resolveCompute(planned.compute),
+    });
+    needs[stage.id] = JSON.parse(JSON.stringify(rest)); // as it travels
+    Object.assign(all.modules, modules);
+    Object.assign(all.packages, packages);
+  }
+  return { needs, code: codeHere(all) };
+}
+
+function counted(need: Need): Dependencies {
+  return { ...need, modules: {}, packages: {} };
+}

@@ -1,0 +1,69 @@
+/** The process of a run that was written down on another machine. */
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { type Compute, pipelineSchema } from "../config.ts";
+import { openWorkshop } from "../open.ts";
+import { type Call, EXIT } from "../program.ts";
+import { runPlan } from "../run.ts";
+import { Store } from "../store.ts";
+import { pathBelow, Refusal } from "../travel.ts";
+import { untilParentEnds } from "./child.ts";
+import { demandSame, open, type Order, orderSchema, planOf } from "./order.ts";
+
+/** First words of the process that started this one. */
+export const openingSchema = z.strictObject({
+  order: orderSchema,
+  /** The artifact folder as this machine has it. */
+  artifacts: z.string(),
+  /** Ms after which one that holds a result and gives no sign of life is not waited for. */
+  patience: z.number().positive(),
+});
+
+export type Opening = z.output<typeof openingSchema>;
+
+/** Runs it, and prints its report, or `{ refused }` and why. */
+export async function runOrdered(call: Call): Promise<number> {
+  using parent = untilParentEnds();
+  const { order, artifacts, patience } = openingSchema.parse(JSON.parse(await parent.order));
+  const { project, stages } = call.program;
+  try {
+    const planned = await planOf(order, { project, stages, artifacts });
+    const shop = await openWorkshop(artifacts, call, parent.signal, `modules-${hostname()}`);
+    shop.store = new Store(artifacts, { patience });
+    await demandSame(order, planned, shop);
+    shop.resolveCompute = async () => await demandBackend(order, call);
+    if (order.backend) await shop.resolveCompute(planned.compute);
+    const given = await open(order.given, shop.store);
+    const { selection, point } = order;
+    const { report, id } = await runPlan(planned, selection, shop, { point, given });
+    // As every machine understands it that has the folder.
+    const told = (path: string) => pathBelow(resolve(project, path), artifacts) ?? path;
+    const travelling = report.stages.map((stage) => ({
+      ...stage,
+      outputs: Object.fromEntries(
+        Object.entries(stage.outputs).map(([name, path]) => [name, told(path)]),
+      ),
+    }));
+    console.log(JSON.stringify({ ...report, stages: travelling, run: id }));
+    return report.ok ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    console.log(JSON.stringify({ refused: error.message }));
+    return EXIT.failed;
+  }
+}
+
+/** The backend that the sweep's machine chose. */
+async function demandBackend({ backend: chosen }: Order, { program }: Call) {
+  const { backend, why } = chosen ?? { backend: "", why: "" };
+  const wanted = pipelineSchema.shape.compute.safeParse(backend);
+  try {
+    if (!wanted.success) throw new Error("there is no such backend");
+    await program.resolveCompute(wanted.data as Compute);
+  } catch (cause) {
+    const message = `it cannot compute on "${backend}": ${(cause as Error).message}`;
+    throw new Refusal(message, { cause });
+  }
+  return { backend, why };
+}

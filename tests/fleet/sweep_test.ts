@@ -1,0 +1,247 @@
+/** Sweeps whose runs go to workers, against a real Redis: what breaks, and what comes out. */
+import assert from "node:assert/strict";
+import { fromFileUrl } from "../../runner/paths.ts";
+import { Project, stageUrl } from "../runner/toy/project.ts";
+import { Lines, missing, Redis, TestWorker } from "./processes.ts";
+
+const ignore = missing !== undefined;
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
+
+const main = fromFileUrl(new URL("toy.ts", import.meta.url));
+const config = fromFileUrl(new URL("../../deno.json", import.meta.url));
+const lock = ["--lock-seconds", "2"];
+
+/** A worker of a copy of the project, with the artifacts of another. */
+function worker(artifacts: Project, redis: Redis, copy = artifacts): TestWorker {
+  const env = { TOY_PROJECT: copy.folder };
+  return new TestWorker(artifacts.path("artifacts"), redis.url, lock, { main, env });
+}
+
+/** `deno task run`, while it runs. */
+class Sweep {
+  readonly out: Lines;
+  readonly err: Lines;
+  readonly #process: Deno.ChildProcess;
+
+  constructor({ folder }: Project, ...args: string[]) {
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--allow-all", "--config", config, main],
+        ...["run", "pipeline", ...args],
+      ],
+      cwd: folder,
+      env: { TOY_PROJECT: folder, INIT_CWD: folder, NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.out = new Lines(this.#process.stdout);
+    this.err = new Lines(this.#process.stderr);
+  }
+
+  static far(project: Project, redis: Redis, ...args: string[]): Sweep {
+    const set = ["executor=bullmq", `bullmq.redis=${redis.url}`].map((text) => `--set=${text}`);
+    return new Sweep(project, "--json", ...set, ...args);
+  }
+
+  interrupt(): void {
+    this.#process.kill("SIGINT");
+  }
+
+  /** Its exit code, and what it printed as JSON. */
+  // deno-lint-ignore no-explicit-any -- what a test does not find in it fails the test
+  async ended(): Promise<{ code: number; report: any; err: string }> {
+    const { code } = await this.#process.status;
+    await Promise.all([this.out.done, this.err.done]);
+    const [text] = this.out.all.filter((line) => line.startsWith("{"));
+    return { code, report: JSON.parse(text ?? "null"), err: this.err.all.join("\n") };
+  }
+}
+
+/** Name → text of each file of each result, but for the records, which tell of times. */
+async function results(project: Project): Promise<Record<string, string>> {
+  const names = (await project.files())
+    .filter((name) => !/^\.|^runs\/|\/record\.json$/.test(name));
+  const texts = names.map((name) => Deno.readTextFile(project.path("artifacts", name)));
+  const all = await Promise.all(texts);
+  return Object.fromEntries(names.map((name, i) => [name, all[i]!]));
+}
+
+/** Waits until so many runs have each done some of their `slow` numbers. */
+async function allUnderWay(project: Project, runs: number): Promise<void> {
+  for (;;) {
+    const done = (await project.files().catch(() => []))
+      .map((name) => name.match(/^\.work\/(slow-[^/]*)\/scratch\/\d+$/)?.[1])
+      .filter((name) => name !== undefined);
+    const counts = [...Map.groupBy(done, (name) => name).values()].map(({ length }) => length);
+    if (counts.filter((count) => count >= 3).length >= runs) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const GRID = `sweep: { few.max: [20, 21, 22] }
+stages:
+  count: { to: 26 }
+  few: { use: clamp, inputs: { numbers: count } }
+  slow: { ms: 80, inputs: { numbers: few } }
+  draw:
+  sum: { inputs: { numbers: slow } }
+  luck: { use: sum, inputs: { numbers: draw } }
+  compare:
+`;
+
+test("a sweep is the same when a worker is killed, one is frozen and Redis forgets all", async () => {
+  await using near = await Project.make({ "pipeline.yaml": GRID });
+  await using far = await Project.make({ "pipeline.yaml": GRID });
+  const here = new Sweep(near, "--json", "--set=slow.ms=0").ended();
+  await using redis = await Redis.start();
+  await using killed = worker(far, redis);
+  await using frozen = worker(far, redis);
+  await using faithful = worker(far, redis);
+  const three = [killed, frozen, faithful];
+  await Promise.all(three.map((one) => one.lines.until(/connected/)));
+  const sweep = Sweep.far(far, redis);
+
+  // All are in the middle of a run when they are struck.
+  await allUnderWay(far, 3);
+  killed.killAll("SIGKILL");
+  frozen.killAll("SIGSTOP");
+  await faithful.lines.until(/pipeline few\.max=.*: done in/);
+  await redis.kill();
+  await redis.start();
+
+  const { code, report, err } = await sweep.ended();
+  assert.equal(code, 0, err);
+  const { code: codeHere, report: expected, err: errHere } = await here;
+  assert.equal(codeHere, 0, errHere);
+  assert.deepEqual(await results(far), await results(near));
+  const told = (runs: { values: unknown; metrics: unknown }[]) =>
+    runs.map(({ values, metrics }) => ({ values, metrics }));
+  assert.deepEqual(told(report.runs), told(expected.runs));
+  assert.deepEqual(report.summary, expected.summary);
+  // What all share was made once, and by no worker.
+  assert.deepEqual(
+    report.stages.map(({ id, status }: Record<string, string>) => [id, status]),
+    ["count", "draw", "luck"].map((id) => [id, "ran"]),
+  );
+  // Both went on where the lost ones had been.
+  const goesOn = faithful.lines.all.filter((line) => /slow: \d+ of 26 were done/.test(line));
+  assert.ok(goesOn.length >= 2, faithful.lines.all.join("\n"));
+
+  // Awake again, it learns that its job is lost, and goes on.
+  frozen.killAll("SIGCONT");
+  await frozen.lines.until(/the line to Redis is lost|the job is lost/);
+  for (const one of [frozen, faithful]) one.kill("SIGTERM");
+  assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
+  assert.deepEqual(await results(far), await results(near));
+});
+
+/** A plugin that multiplies. */
+const plugin = (by: number) =>
+  `import { z } from "zod";
+import { defineKind, defineStage } from ${JSON.stringify(stageUrl)};
+const numbers = defineKind({ kind: "numbers", summary: "Some numbers", files: {} });
+export default defineStage({
+  name: "multiply", summary: "Multiply", inputs: { numbers }, outputs: { numbers },
+  params: z.strictObject({}),
+  async run({ numbers: { path } }, _, { outputs }) {
+    const text = await Deno.readTextFile(path + "/numbers.txt");
+    const products = text.split("\\n").map((one) => Number(one) * ${by});
+    await Deno.writeTextFile(outputs.numbers + "/numbers.txt", products.join("\\n"));
+  },
+});
+`;
+
+const BROKEN = `plugins: [./plugins/multiply.ts]
+sweep: { broken.how: [error, die, never] }
+stages:
+  count:
+  broken: { inputs: { numbers: count } }
+  multiply: { inputs: { numbers: broken } }
+  sum: { inputs: { numbers: multiply } }
+  compare:
+`;
+
+test("runs that fail or die do not end the others, and a worker of another version is refused", async () => {
+  const files = { "pipeline.yaml": BROKEN, "plugins/multiply.ts": plugin(2) };
+  await using project = await Project.make(files);
+  // The worker's machine has the project elsewhere, and of it what the runs need.
+  await using copy = await Project.make({ "plugins/multiply.ts": plugin(2) });
+  await using other = await Project.make({ "plugins/multiply.ts": plugin(3) });
+  await using redis = await Redis.start();
+  const why = /its version is another one: plugins\/multiply\.ts differs from the run's/;
+
+  await using refused = worker(project, redis, other);
+  const sweep = Sweep.far(project, redis);
+  assert.match(await refused.lines.until(/refused/), why);
+  assert.equal(await refused.ended(), 1);
+  assert.match(await sweep.err.until(/is refused:/), why);
+  await sweep.err.until(/no worker is connected to redis:.*; waiting for one/);
+
+  await using faithful = worker(project, redis, copy);
+  const { code, report, err } = await sweep.ended();
+  assert.equal(code, 1);
+  assert.deepEqual(report.runs.map(({ ok }: { ok: boolean }) => ok), [false, false, true]);
+  assert.match(
+    err,
+    /✗ 1\/3 {2}broken\.how=error {2}failed: broken: Cannot count "4": it is too large/,
+  );
+  assert.match(
+    err,
+    /✗ 2\/3 {2}broken\.how=die {2}failed: its process on \S+:\d+ died; the last that it said: .*> br/,
+  );
+  assert.match(err, /✓ 3\/3 {2}broken\.how=never .* sum loss 12\.0 {2}run [0-9a-f]{8}/);
+  // Its files are where this machine has them, and its run is listed.
+  const [, , { stages, run }] = report.runs;
+  const { total } = stages.find(({ id }: { id: string }) => id === "sum").outputs;
+  assert.equal(await Deno.readTextFile(project.path(total, "total.txt")), "12");
+  const { out } = await project.cli("runs", "--json");
+  const listed = JSON.parse(out).runs.find(({ id }: { id: string }) => id === run);
+  assert.deepEqual([listed.point, listed.pipeline], [{ "broken.how": "never" }, "pipeline"]);
+  faithful.kill("SIGTERM");
+  assert.equal(await faithful.ended(), 0);
+});
+
+test("Ctrl-C lets go of the workers, and the next sweep goes on; a worker that stops gives back", async () => {
+  const yaml = "sweep: { count.to: [40, 41] }\n" +
+    "stages: { count: , slow: { inputs: { numbers: count }, ms: 60 } }";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  await using redis = await Redis.start();
+  await using first = worker(project, redis);
+  const sweep = Sweep.far(project, redis);
+  await first.lines.until(/> slow .* runs:/);
+  await project.underWay(2);
+  sweep.interrupt();
+  const { code, err } = await sweep.ended();
+  assert.equal(code, 130, err);
+  assert.match(
+    err,
+    /! [12]\/2 {2}count\.to=4[01] {2}interrupted; the next sweep goes on from here/,
+  );
+  await first.lines.until(/the job is lost: its run is over; going on with the next one/);
+
+  const next = Sweep.far(project, redis);
+  await first.lines.until(/slow: \d+ of 4[01] were done/);
+  first.kill("SIGTERM");
+  assert.equal(await first.ended(), 0);
+  assert.ok(first.lines.all.some((line) => /the job at hand goes back to the queue/.test(line)));
+  await using second = worker(project, redis);
+  const { code: well, report, err: told } = await next.ended();
+  assert.equal(well, 0, told);
+  assert.deepEqual(report.runs.map(({ ok }: { ok: boolean }) => ok), [true, true]);
+  assert.ok(second.lines.all.some((line) => /slow: \d+ of 4[01] were done/.test(line)));
+});
+
+test("code does not travel: a plugin outside of the project is refused", async () => {
+  await using project = await Project.make();
+  await using elsewhere = await Project.make({ "multiply.ts": plugin(2) });
+  const yaml = BROKEN.replace("./plugins/multiply.ts", elsewhere.path("multiply.ts"));
+  await project.write({ "pipeline.yaml": yaml });
+  const { code, err } = await new Sweep(project, "--json", "--set=executor=bullmq").ended();
+  assert.equal(code, 1);
+  assert.match(
+    err,
+    /Cannot send runs to other machines with the plugin ".*multiply\.ts": it does /,
+  );
+});
