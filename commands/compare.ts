@@ -20,11 +20,12 @@ const command: Command = {
   --help
 
 A RUN is named by its id, the beginning of it, or its pipeline's name (its newest run); deno task
-runs lists them. Of the test metrics it tells the 95 % interval of a bootstrap, over people where
-they repeat. Models that say the same thing are tested on the pictures that are in the test sets of
-both: classes by McNemar's exact test, ages by a paired bootstrap of the absolute errors, beside
-which the Wilcoxon signed-rank test gives its opinion. Of more than two runs, the best is tested
-against each other one, with Holm's correction.
+runs lists them. Runs that differ in nothing but seeds are taken together, with mean and standard
+deviation of their metrics. Of the test metrics it tells the 95 % interval of a bootstrap, over
+people where they repeat. Models that say the same thing are tested on the pictures that are in the
+test sets of both: classes by McNemar's exact test, ages by a paired bootstrap of the absolute
+errors, beside which the Wilcoxon signed-rank test gives its opinion. Of more than two runs, the
+best is tested against each other one, with Holm's correction.
 
 Exit codes: 0 compared, 2 the command line is wrong.`,
   async run(args, tools) {

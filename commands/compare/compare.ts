@@ -10,6 +10,7 @@ import {
   type ParameterRow,
   parameterRows,
 } from "./differences.ts";
+import { type OverSeeds, overSeeds } from "./seeds.ts";
 import { readTested, type TestedModel } from "./tested.ts";
 
 export interface Comparison {
@@ -19,6 +20,8 @@ export interface Comparison {
     /** Of the test metric: for each run, its 95 % bootstrap interval. */
     readonly intervals?: readonly ({ low: number; high: number } | undefined)[];
   })[];
+  /** Means over the runs that differ in seeds alone, if there are such. */
+  readonly seeds?: OverSeeds;
   readonly tests: readonly ModelTest[];
   /** What could not be compared, and why. */
   readonly notes: readonly string[];
@@ -77,7 +80,12 @@ export async function compareRuns(
   const shown = runs.map(({ id, pipeline, at, seconds, ok }) => ({
     ...{ id, pipeline, at, seconds, ok },
   }));
-  return { runs: shown, parameters: parameterRows(runs, names), metrics, tests, notes };
+  const seeds = overSeeds(runs, names);
+  return {
+    ...{ runs: shown, parameters: parameterRows(runs, names), metrics },
+    ...(seeds && { seeds }),
+    ...{ tests, notes },
+  };
 }
 
 /**

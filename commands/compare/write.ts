@@ -1,6 +1,7 @@
 /** A comparison for people: as text for a terminal, or as Markdown. */
 import { figure, moment, shown, table } from "../../runner/table.ts";
 import type { Comparison, ModelTest } from "./compare.ts";
+import type { OverSeeds } from "./seeds.ts";
 
 interface Style {
   heading(text: string): string[];
@@ -28,7 +29,7 @@ const MARKDOWN: Style = {
 };
 
 export function write(comparison: Comparison, format: "text" | "markdown"): string {
-  const { runs, parameters, metrics, tests, notes } = comparison;
+  const { runs, parameters, metrics, seeds, tests, notes } = comparison;
   const style = format === "text" ? TEXT : MARKDOWN;
   const ids = runs.map(({ id }) => id);
   const lines = style.table([
@@ -70,6 +71,7 @@ export function write(comparison: Comparison, format: "text" | "markdown"): stri
       ),
     );
   }
+  if (seeds) lines.push(...style.heading("Over seeds"), ...style.table(seedRows(seeds)));
   if (tests.length > 0) {
     lines.push(...style.heading("Is the difference real?"));
     lines.push(...tests.map((test) => style.item(sentence(test))));
@@ -80,6 +82,24 @@ export function write(comparison: Comparison, format: "text" | "markdown"): stri
   }
   if (notes.length > 0) lines.push(...style.heading("Not compared"), ...notes.map(style.item));
   return lines.join("\n").replace(/^\n/, "") + "\n";
+}
+
+/** A column for each group of runs that differ in seeds alone: mean ± standard deviation. */
+function seedRows({ groups, rows }: OverSeeds): string[][] {
+  const name = ([first, ...rest]: readonly string[]) =>
+    rest.length === 0 ? first! : `${first} and ${rest.length} more`;
+  return [
+    ["mean ± standard deviation", ...groups.map(name)],
+    ["runs", ...groups.map(({ length }) => String(length))],
+    ...rows.map(({ model, split, metric, spreads }) => [
+      `${model} ${split} ${metric}`,
+      ...spreads.map((spread) => {
+        if (!spread) return "–";
+        const { mean, deviation } = spread;
+        return figure(mean) + (deviation === undefined ? "" : ` ± ${figure(deviation)}`);
+      }),
+    ]),
+  ];
 }
 
 /** "gender: yes, abcd is better by 0.020 in accuracy (95 % 0.010 to 0.030; McNemar ...)". */

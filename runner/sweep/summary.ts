@@ -33,18 +33,24 @@ export interface SummaryRow {
 /** "seed", or that of one stage. */
 const isSeed = (key: string) => key === "seed" || key.endsWith(".seed");
 
+const withoutSeeds = (values: Finished["values"]) =>
+  Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
+
+/** Puts together what differs in seeds alone. */
+export function bySeeds<T extends Pick<Finished, "values">>(finished: readonly T[]): T[][] {
+  return [...Map.groupBy(finished, ({ values }) => canonical(withoutSeeds(values))).values()];
+}
+
 export function summarise(finished: readonly Finished[]): SummaryRow[] {
-  const rest = (values: Finished["values"]) =>
-    Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
-  const groups = Map.groupBy(finished, ({ values }) => canonical(rest(values)));
-  return [...groups.values()].map((runs) => ({
-    values: rest(runs[0]!.values),
+  return bySeeds(finished).map((runs) => ({
+    values: withoutSeeds(runs[0]!.values),
     runs: runs.length,
     metrics: spreads(runs.map(({ metrics }) => metrics)),
   }));
 }
 
-function spreads(runs: readonly Metrics[]): Spread[] {
+/** Of each metric that some run has. */
+export function spreads(runs: readonly Metrics[]): Spread[] {
   const found = new Map<string, { key: [string, string, string]; values: number[] }>();
   for (const metrics of runs) {
     for (const [stage, splits] of Object.entries(metrics)) {

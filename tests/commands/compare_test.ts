@@ -219,6 +219,42 @@ Deno.test("compare says plainly that a difference is not shown", async () => {
   assert.match(write(comparison, "text"), /\n {2}the same in all\n[^]*trainAge: not shown, /);
 });
 
+Deno.test("compare takes the mean over runs that differ in seeds alone", async () => {
+  const run = (seed: number, error: number, rate: number): FakeRun => ({
+    seed,
+    models: { trainAge: { error, params: { learningRate: rate } } },
+  });
+  await using shop = await workshop([
+    ...[run(1, 20, 0.1), run(2, 24, 0.1), run(3, 28, 0.1)],
+    ...[run(1, 8, 0.2), run(2, 8, 0.2)],
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  const { groups, rows } = comparison.seeds!;
+  const ids = shop.runs.map(({ id }) => id);
+  assert.deepEqual(groups, [ids.slice(0, 3), ids.slice(3)]);
+  const maes = shop.runs.map(({ metrics }) => metrics.trainAge!.test!.mae!);
+  const mean = (maes[0]! + maes[1]! + maes[2]!) / 3;
+  const squares = maes.slice(0, 3).reduce((sum, mae) => sum + (mae - mean) ** 2, 0);
+  const [slow, fast] = rows.find(({ split, metric }) => split === "test" && metric === "mae")!
+    .spreads;
+  assert.ok(Math.abs(slow!.mean - mean) < 1e-12);
+  assert.ok(Math.abs(slow!.deviation! - Math.sqrt(squares / 2)) < 1e-12);
+  assert.equal(fast!.runs, 2);
+  const markdown = write(comparison, "markdown");
+  assert.match(
+    markdown,
+    new RegExp(
+      `### Over seeds\n\n\\| mean ± standard deviation \\| ${ids[0]} and 2 more \\| ${
+        ids[3]
+      } and 1 more \\|\n`,
+    ),
+  );
+  assert.match(markdown, /\| runs \| 3 \| 2 \|\n/);
+  assert.match(markdown, /\| trainAge test mae \| \d+\.\d+ ± \d+\.\d+ \| \d\.\d+ ± /);
+  const [first, , , other] = shop.runs;
+  assert.equal((await compareRuns([first!, other!], shop.store)).seeds, undefined);
+});
+
 Deno.test("compare asks nothing about models that are the same", async () => {
   // An error of nothing, whatever the luck.
   const trainAge = { error: 0 };
