@@ -11,12 +11,13 @@ export interface BestOptions {
 }
 
 /** Filters of the convolutions, block by block; each block ends in pooling. */
-const blocks = [[24], [32, 32], [64, 64], [128, 128]];
+const blocks = [[32, 32], [48, 48], [64, 64], [128, 128]];
 const units = 128;
 
 /**
  * Convolutions 3×3, each with ReLU and batch normalisation, after VGG (Simonyan and Zisserman, 2014);
- * the image is halved early, since most of the time goes into large ones. Then one dense layer.
+ * two before the image is halved for the first time, where a third of the work is: what is so small
+ * to begin with wants to be looked at closely. Then one dense layer.
  * [batch, size, size, 3] → [batch, 128]
  */
 export function bestTrunk(options: BestOptions): layers.Layer[] {

@@ -10,7 +10,7 @@ export default defineStage({
   outputs: { gender: model, age: model },
   params: z.strictObject({
     network: z.enum(["best", "report"]).default("best").describe(
-      "best: seven convolutions of 3×3 and one dense layer; report: the layers of the report's " +
+      "best: eight convolutions of 3×3 and one dense layer; report: the layers of the report's " +
         "gender network. Either ends in one head for gender and one for age",
     ),
     ...jointParams,
