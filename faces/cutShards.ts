@@ -1,6 +1,6 @@
 /** Cuts out the faces of whole shards, with a crew of workers. */
 import type { Progress } from "../runner/stage.ts";
-import { openCrew } from "./crew/crew.ts";
+import { type Crew, openCrew } from "./crew/crew.ts";
 import type { CutAnswer, CutOpening, CutTask } from "./cutWorker.ts";
 import { inOrder } from "./inOrder.ts";
 import { type Shard, ShardWriter } from "./shards.ts";
@@ -16,6 +16,7 @@ export interface ShardWork {
   /** The photo of a row; undefined: the archives do not have it. */
   photo(row: number): CutTask | undefined;
   readonly opening: CutOpening;
+  /** How many, if no crew is given. */
   readonly workers: number;
   /** Module of the workers; `cutWorker.ts` unless given. */
   readonly module?: URL;
@@ -37,22 +38,36 @@ export function shardRows(
 /** Faces of more pixels, which `maxSize: 0` lets through, are not held in memory in numbers. */
 const small = 512;
 
+/** Processes that cut faces out. */
+export type Cutters = Crew<CutTask, CutAnswer>;
+
+/** @param signal when it aborts, they end at once */
+export function openCutters(
+  { module = new URL("./cutWorker.ts", import.meta.url), opening, workers }: Pick<
+    ShardWork,
+    "module" | "opening" | "workers"
+  >,
+  signal?: AbortSignal,
+): Cutters {
+  return openCrew({ module, opening, workers }, signal);
+}
+
 /**
  * Makes these shards, each whole before the next, though workers are ahead of the one that is
  * written. The bytes do not depend on the number of workers.
+ * @param given processes that are open, and stay so; without, some are opened for these shards
  */
 export async function* cutShards(
   work: ShardWork,
   indices: Iterable<number>,
   { signal, progress }: { readonly signal: AbortSignal; readonly progress: Progress },
+  given?: Cutters,
 ): AsyncGenerator<{ index: number; shard: Shard }> {
-  const { module, workers } = { module: new URL("./cutWorker.ts", import.meta.url), ...work };
+  const { workers } = work;
   const { maxSize } = work.opening.crop;
   const ahead = workers * (maxSize > 0 && maxSize <= small ? 8 : 2);
-  await using crew = openCrew<CutTask, CutAnswer>(
-    { module, opening: work.opening, workers },
-    signal,
-  );
+  await using own = given ? undefined : openCutters(work, signal);
+  const crew = given ?? own!;
   let writer: ShardWriter | undefined;
   try {
     const outcomes = inOrder(rowsOf(work, indices), ahead, async ({ index, row, last }) => {

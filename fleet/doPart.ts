@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { StagePart } from "../runner/stage.ts";
 import { type Code, demandCode, Refusal } from "../runner/travel.ts";
 import { firstProblem, type PartData, type PartResult } from "./jobs.ts";
+import type { Kept } from "./kept.ts";
 import type { Hold } from "./worker.ts";
 
 export interface PartTools {
@@ -19,6 +20,7 @@ export interface PartTools {
   stage(use: string): Promise<{ part: StagePart; code: Code; changed: boolean } | undefined>;
   /** @throws if this machine does not have the compute backend */
   demand(backend: string): Promise<void>;
+  readonly kept: Kept;
   say(line: string): void;
 }
 
@@ -29,18 +31,21 @@ export async function doPart(
   tools: PartTools,
   { signal, advance }: Hold,
 ): Promise<PartResult> {
-  const { name, artifacts, workers, say } = tools;
+  const { name, artifacts, workers, kept, say } = tools;
   const { part, input } = await accept(job, tools);
   const own = `${job.folder}/${crypto.randomUUID()}`;
   const folder = join(artifacts, own);
   await Deno.mkdir(folder);
   say(`${job.use} ${key}: begins`);
   const began = performance.now();
+  const stop = () => void kept.close(); // whatever it is at
+  signal.addEventListener("abort", stop);
   try {
     const inputs = Object.fromEntries(
       Object.entries(job.inputs).map(([key, at]) => [key, join(artifacts, at)]),
     );
-    const context = { folder, signal, advance, workers, compute: job.compute };
+    const keep = kept.keep.bind(kept);
+    const context = { folder, signal, advance, workers, compute: job.compute, keep };
     const result = await part.run(inputs, input, context);
     signal.throwIfAborted();
     say(`${job.use} ${key}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
@@ -48,6 +53,8 @@ export async function doPart(
   } catch (error) {
     await Deno.remove(folder, { recursive: true }).catch(() => {}); // the run will do it
     throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

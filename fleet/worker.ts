@@ -4,11 +4,12 @@ import { doPart, type PartTools } from "./doPart.ts";
 import { doPoint, type PointTools } from "./doPoint.ts";
 import { orAborted, pause } from "./hand.ts";
 import { firstProblem, jobSchema, VERSION } from "./jobs.ts";
+import { Kept } from "./kept.ts";
 import { BrokerLost, type Link, openLink, tellPlace } from "./link.ts";
 import type { Held, RedisPlace, Standing, Taken, WorkerAsks } from "./protocol.ts";
 
 /** What a worker is. */
-export interface WorkerOptions extends PartTools, PointTools {
+export interface WorkerOptions extends Omit<PartTools, "kept">, PointTools {
   readonly redis: RedisPlace;
   readonly prefix: string;
   readonly name: string;
@@ -36,6 +37,7 @@ export async function work(options: WorkerOptions): Promise<string | undefined> 
   const { redis, prefix, name, lock, signal, say } = options;
   let link: Link<WorkerAsks> | undefined;
   const open = () => openLink<WorkerAsks>({ role: "worker", redis, prefix, name, lock });
+  const kept = new Kept();
   try {
     link = await orAborted(open(), signal);
     say(`connected to ${tellPlace(redis)} as ${name}; waiting for work`);
@@ -43,8 +45,9 @@ export async function work(options: WorkerOptions): Promise<string | undefined> 
       try {
         link ??= await open();
         const taken = await link.ask<Taken | null>({ take: true });
+        if (taken === null) await kept.close();
         if (taken === null) continue;
-        const refusal = await answer(options, link, taken);
+        const refusal = await answer({ ...options, kept }, link, taken);
         if (refusal !== undefined) return refusal;
       } catch (error) {
         if (link === undefined) await pause(1000, signal);
@@ -56,6 +59,7 @@ export async function work(options: WorkerOptions): Promise<string | undefined> 
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    await kept.close();
     if (signal.aborted) await link?.ask({ giveBack: {} }).catch(() => {});
     await link?.[Symbol.asyncDispose]();
   }
@@ -63,7 +67,7 @@ export async function work(options: WorkerOptions): Promise<string | undefined> 
 
 /** Does a job and tells the broker what came of it. */
 async function answer(
-  options: WorkerOptions,
+  options: WorkerOptions & PartTools,
   link: Link<WorkerAsks>,
   taken: Taken,
 ): Promise<string | undefined> {
@@ -71,6 +75,7 @@ async function answer(
   try {
     await link.ask({ done: await doJob(options, link, taken) });
   } catch (error) {
+    await options.kept.close();
     if (error instanceof BrokerLost) throw error;
     const { message } = error as Error;
     if (error instanceof Refusal) {
@@ -90,7 +95,7 @@ async function answer(
 
 /** Does a job of either kind, and returns what its run is told. @throws {Refusal} */
 async function doJob(
-  options: WorkerOptions,
+  options: WorkerOptions & PartTools,
   link: Link<WorkerAsks>,
   { id, data }: Taken,
 ): Promise<unknown> {
@@ -107,6 +112,7 @@ async function doJob(
   const act = job.kind === "part"
     ? (held: Hold) => doPart(job, id.split("-").at(-1)!, options, held)
     : (held: Hold) => doPoint(job, options, held);
+  if (job.kind === "point") await options.kept.close();
   return await hold<unknown>(options, link, act);
 }
 

@@ -158,6 +158,12 @@ export interface PartContext {
   readonly signal: AbortSignal;
   /** So many items more are done. */
   advance(items: number): void;
+  /**
+   * Something that takes long to open and that the next parts want as well, such as processes that
+   * have a detector loaded. It is opened once for a key, and closed by the worker: when something
+   * else is asked for or nothing is left to do, and after a part that failed or was stopped.
+   */
+  keep<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T>;
 }
 
 /** How parts of a stage's work are done. */

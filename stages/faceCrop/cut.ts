@@ -5,7 +5,7 @@ import type { TableRow } from "../../faces/artifact.ts";
 import type { CutOpening } from "../../faces/cutWorker.ts";
 import type { Known } from "../../faces/find.ts";
 import type { Shard } from "../../faces/shards.ts";
-import type { Fleet, StageContext, StagePart } from "../../runner/stage.ts";
+import type { Fleet, PartContext, StageContext, StagePart } from "../../runner/stage.ts";
 
 /** What shards are made of. */
 export interface ShardsOf {
@@ -36,14 +36,20 @@ export async function* cutHere(
   indices: readonly number[],
   workers: number,
   { scratch: folder, signal, progress }: Pick<StageContext, "scratch" | "signal" | "progress">,
+  keep?: PartContext["keep"],
 ): AsyncGenerator<Made> {
   if (indices.length === 0) return;
   const { crewSize } = await import("../../faces/crew/crew.ts");
-  const { cutShards } = await import("../../faces/cutShards.ts");
+  const { cutShards, openCutters } = await import("../../faces/cutShards.ts");
   const { openArchives } = await import("../archives.ts");
   const { archives: path, rows, opening, shardSize } = of;
   const { onGpu } = await import("../../compute/resolve.ts");
   const left = indices.reduce((sum, index) => sum + photosIn(of, index), 0);
+  const size = workers || (opening.backend && onGpu(opening.backend) ? 1 : crewSize(left, 32));
+  const kept = await keep?.(
+    JSON.stringify(opening),
+    () => Promise.resolve(openCutters({ opening, workers: size })),
+  );
   using photos = await openArchives({ path });
   const layouts = new Map(photos.datasets.map(({ name, layout }) => [name, layout]));
   yield* cutShards(
@@ -62,10 +68,11 @@ export async function* cutHere(
         };
       },
       opening,
-      workers: workers || (opening.backend && onGpu(opening.backend) ? 1 : crewSize(left, 32)),
+      workers: size,
     },
     indices,
     { signal, progress },
+    kept,
   );
 }
 
@@ -79,6 +86,7 @@ const partData = z.strictObject({
       minConfidence: z.number(),
       inputSizes: z.array(z.int().positive()),
       upsample: z.int().min(0).optional(),
+      minFace: z.number().min(0).max(1).optional(),
     }),
     crop: z.strictObject({ margin: z.number().min(0), maxSize: z.int().min(0) }),
     backend: z.enum(["wasm", "webgpu", "node", "node-gpu", "cpu"]).optional(),
@@ -115,12 +123,13 @@ export async function* cutFarAway(
 /** A shard, as a worker on another machine makes it. */
 export const shardPart: StagePart = {
   data: partData,
-  async run({ archives, table }, data, { folder, signal, advance, workers }) {
+  async run({ archives, table }, data, { folder, signal, advance, workers, keep }) {
     const { readTable } = await import("../../faces/artifact.ts");
     const { index, shardSize, opening } = data as z.output<typeof partData>;
     const of: ShardsOf = { archives, rows: await readTable(table), opening, shardSize };
     const progress = { start: () => {}, advance: (items = 1) => advance(items) };
-    await Array.fromAsync(cutHere(of, [index], workers, { scratch: folder, signal, progress }));
+    const here = { scratch: folder, signal, progress };
+    await Array.fromAsync(cutHere(of, [index], workers, here, keep));
     return null; // the files say it all
   },
 };

@@ -9,7 +9,7 @@ import faceCrop from "../../stages/faceCrop.ts";
 import { testContext } from "../context.ts";
 import { gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
 
-/** Photos that take some time each, in shards of four. */
+/** Cuts out the faces of photos, in shards of four. */
 export class Job implements Disposable {
   /** What was told: info and warnings. */
   readonly told: string[] = [];
@@ -22,28 +22,39 @@ export class Job implements Disposable {
     readonly code: Code,
   ) {}
 
+  /** Photos that take some time each. */
   static async make(count = 40): Promise<Job> {
-    const artifacts = await Deno.makeTempDir({ prefix: "fleet-" });
     const kinds = await Promise.all([0, 1, 2, 3, 4].map((kind) => gradient(kind, 1500)));
     const photos = Array.from({ length: count }, (_, i): Photo => (
       i === 7 ? { path: "gone.jpg" } : { path: `${i}.jpg`, bytes: kinds[i % 5] }
     ));
+    return await Job.of(photos);
+  }
+
+  static async of(photos: readonly Photo[]): Promise<Job> {
+    const artifacts = await Deno.makeTempDir({ prefix: "fleet-" });
     const { stage } = await openHere(program, artifacts);
     const found = await stage("faceCrop");
     return new Job(artifacts, await photoArtifacts(join(artifacts, "in"), photos), found!.code);
   }
 
-  /** Runs faceCrop, and returns the names and contents of the files that it made. */
+  /** Runs faceCrop (with `metadata` unless the parameters say it), and returns the names and contents of the files that it made. */
   async run(
     fleet?: Partial<FleetSettings>,
-    { code = this.code }: { code?: Code } = {},
+    { code = this.code, params = {} }: { code?: Code; params?: Record<string, unknown> } = {},
   ): Promise<Record<string, Uint8Array>> {
-    const folder = join(this.artifacts, fleet ? "far" : "near");
+    const all = faceCrop.params.parse({
+      ...{ detector: "metadata", shardSize: 4, workers: 1 },
+      ...params,
+    });
+    // In its scratch lie the shards of this detector.
+    const folder = join(this.artifacts, `${fleet ? "far" : "near"}-${all.detector}`);
     const context = testContext(faceCrop, { folder, signal: this.#abort.signal });
     const settings = bullmqSchema.parse(fleet ?? {});
     const tell = (message: string) => void this.told.push(message);
     const dependencies = {
       ...{ use: "faceCrop", params: {}, external: {}, inputs: {} },
+      ...(faceCrop.compute(all) ? { compute: "wasm" } : {}),
       ...{ modules: code.modules, packages: code.packages },
     };
     const inputs = { archives: this.input.archives.path, table: this.input.table.path };
@@ -66,8 +77,7 @@ export class Job implements Disposable {
         },
       },
     };
-    const params = faceCrop.params.parse({ detector: "metadata", shardSize: 4, workers: 1 });
-    await faceCrop.run({ ...this.input }, params, given);
+    await faceCrop.run({ ...this.input }, all, given);
     return contents(context.outputs.faces);
   }
 

@@ -1,6 +1,10 @@
 /** Runs that are shared with workers, against a real Redis: what breaks, and what comes out. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import sharp from "sharp";
+import { Kept } from "../../fleet/kept.ts";
+import type { Photo } from "../faces/fixture.ts";
+import { drawnFace } from "../faces/fixtures/drawnFaces.ts";
 import { Job } from "./fixture.ts";
 import { missing, Redis, TestWorker } from "./processes.ts";
 
@@ -127,4 +131,57 @@ test("Redis with a password and TLS", async () => {
   assert.deepEqual(await job.run({ redis: place("s3cret"), ca: cert }), expected);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
+});
+
+test("each detector finds the same on other machines, with all that may be said of it", async () => {
+  const photos = await Promise.all([1, 2, 3].map(async (seed): Promise<Photo> => {
+    const { data, width, height } = await drawnFace(seed, 256);
+    const bytes = await sharp(data, { raw: { width, height, channels: 3 } }).png().toBuffer();
+    return { path: `${seed}.png`, bytes };
+  }));
+  using job = await Job.of(photos);
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url);
+  for (
+    const params of [
+      { detector: "dlibCnn", minFace: 0.45, upsample: 1, minConfidence: 0.1 },
+      { detector: "tinyFaceDetector", inputSizes: [224] },
+      { detector: "ssdMobilenetv1", inputSizes: [256] },
+    ]
+  ) {
+    const here = await job.run(undefined, { params });
+    const far = await job.run({ redis: redis.url }, { params });
+    assert.deepEqual(far, here, params.detector);
+  }
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+  assert.equal(worker.lines.all.filter((line) => /done in/.test(line)).length, 3);
+});
+
+Deno.test("Kept opens once for a key, and closes before it opens something else", async () => {
+  const told: string[] = [];
+  const kept = new Kept();
+  const use = (key: string) =>
+    kept.keep(key, () => {
+      told.push(`open ${key}`);
+      return Promise.resolve({
+        key,
+        [Symbol.asyncDispose]: () => Promise.resolve(void told.push(`close ${key}`)),
+      });
+    });
+  const first = await use("a");
+  assert.equal(await use("a"), first);
+  assert.equal((await use("b")).key, "b");
+  await kept.close();
+  await kept.close();
+  assert.notEqual(await use("a"), first);
+  assert.deepEqual(told, ["open a", "close a", "open b", "close b", "open a"]);
+});
+
+Deno.test("Kept forgets what could not be opened", async () => {
+  const kept = new Kept();
+  await assert.rejects(kept.keep("a", () => Promise.reject(new Error("no room"))), /no room/);
+  await kept.close();
+  const opened = { [Symbol.asyncDispose]: () => Promise.resolve() };
+  assert.equal(await kept.keep("a", () => Promise.resolve(opened)), opened);
 });
