@@ -1,7 +1,7 @@
 /** Cuts a face out of a photo. */
-import sharp from "sharp";
 import { maxPixels, PictureError } from "./decode.ts";
 import type { Box, Image } from "./image.ts";
+import { scale } from "./scale.ts";
 
 /** How a face is cut out. */
 export interface CropOptions {
@@ -53,10 +53,7 @@ export async function crop(image: Image, box: Box, options: CropOptions): Promis
   }
   const size = options.maxSize;
   if (size === 0 || side <= size) return { data, width: side, height: side };
-  const reduced = await sharp(data, { raw: { width: side, height: side, channels: 3 } })
-    .resize(size, size, { kernel: "lanczos3", fit: "fill" })
-    .raw()
-    .toBuffer();
+  const reduced = await scale({ data, width: side, height: side }, size, size, "lanczos3");
   return { data: reduced, width: size, height: size };
 }
 

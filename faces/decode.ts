@@ -1,5 +1,6 @@
 /** From the bytes of a photo to an upright RGB picture. */
 import sharp, { type Metadata } from "sharp";
+import { readJpegHeader } from "../formats/jpeg.ts";
 import type { Box, Image } from "./image.ts";
 
 /** Pictures of more pixels are refused before they are decoded: 64 megapixels take 192 MB. */
@@ -54,8 +55,12 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
   }
 }
 
+type Header = Pick<Metadata, "format" | "width" | "height" | "orientation">;
+
 /** Reads a picture's header, whatever size it claims. */
-async function readHeader(bytes: Uint8Array): Promise<Metadata> {
+async function readHeader(bytes: Uint8Array): Promise<Header> {
+  const jpeg = readJpegHeader(bytes); // in a hundredth of the time
+  if (jpeg && !jpeg.exif) return { format: "jpeg", width: jpeg.width, height: jpeg.height };
   try {
     return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (cause) {

@@ -4,6 +4,10 @@
  * Reductions come out to the byte: the filters, the positions and the roundings of fixed-point
  * arithmetic are libvips'. Enlargements may be off by 2 of 255. Pure; tested against sharp.
  */
+import { kernels } from "./resample/kernels.ts";
+import { type Axis, enlarging, type Kernel, reducing, type Taps } from "./resample/taps.ts";
+
+export type { Kernel };
 
 /** RGB bytes, [height, width, 3]. */
 export interface Pixels {
@@ -12,143 +16,115 @@ export interface Pixels {
   readonly height: number;
 }
 
-/** Filters that reduce: half their width in pixels of the result, and their value at a distance. */
-const kernels = {
-  lanczos3: {
-    radius: 3,
-    at: (x: number) => x === 0 ? 1 : Math.abs(x) >= 3 ? 0 : sinc(x) * sinc(x / 3),
-  },
-  linear: { radius: 1, at: (x: number) => Math.max(0, 1 - Math.abs(x)) },
-} as const;
-
-export type Kernel = keyof typeof kernels;
-
 /** Large reductions begin with an average over whole pixels, down to this many times the result. */
 const gap = 2;
-/** Positions between two pixels are rounded to one of this many. */
-const positions = 64;
-/** Weights are cut to 12 bits, as fixed-point numbers. */
-const one = 2 ** 12;
+/** Bytes beyond the ends of a picture that kernels may touch. */
+const SLACK = 16;
+/** Memory, in bytes, beyond which it is not kept for the next picture. */
+const KEPT = 2 ** 26;
+const PAGE = 2 ** 16;
 
 /** Scales to a width and a height, each on its own. */
 export function resample(image: Pixels, width: number, height: number, kernel: Kernel): Pixels {
-  return transpose(rows(transpose(rows(image, height, kernel)), width, kernel));
-}
+  const rows = stepsOf(image.height, height, kernel, "rows");
+  const columns = stepsOf(image.width, width, kernel, "columns");
+  const most = image.width * Math.max(image.height, height);
+  const bytes = 3 * Math.max(most, height * Math.max(image.width, width)) + SLACK;
+  const half = Math.ceil(bytes / SLACK) * SLACK;
+  const tables = [...rows, ...columns].map(({ table }) => table.byteLength);
+  const tableAt = 2 * half, rowsAt = tableAt + Math.max(0, ...tables);
+  const { memory, functions } = open(rowsAt + Math.max(0, ...tables) * 2);
 
-/** Which rows of the source make one row of the result, and by how much. */
-interface Taps {
-  readonly first: number;
-  /** In 4096ths, that is fixed-point numbers of 12 bits, cut off. */
-  readonly weights: Int32Array;
-}
-
-/** The same picture with another number of rows. */
-function rows(image: Pixels, count: number, kernel: Kernel): Pixels {
-  const { height } = image;
-  if (height === count) return image;
-  if (height < count) return combine(image, tapsOf(height, count, kernel));
-  const whole = Math.max(1, Math.floor(height / count / gap));
-  const shrunk = whole > 1 ? average(image, whole) : image;
-  return combine(shrunk, tapsOf(height, count, kernel, height / count / whole));
-}
-
-let last: { height: number; count: number; kernel: Kernel; taps: Taps[] } | undefined;
-
-/** The taps of each row. Faces of one size come in numbers, so those of the last size are kept. */
-function tapsOf(height: number, count: number, kernel: Kernel, shrink?: number): Taps[] {
-  if (last?.height !== height || last.count !== count || last.kernel !== kernel) {
-    const taps = Array.from(
-      { length: count },
-      (_, y) => shrink ? reducing(shrink, kernel, y) : enlarging(height, count, kernel, y),
-    );
-    last = { height, count, kernel, taps };
-  }
-  return last.taps;
-}
-
-/** Weights of any sum, in fixed point. */
-function fixed(first: number, weights: Float64Array): Taps {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return { first, weights: Int32Array.from(weights, (weight) => Math.trunc(weight / total * one)) };
-}
-
-/** libvips' reduce: the filter, widened by the factor. */
-function reducing(shrink: number, kernel: Kernel, y: number): Taps {
-  const { radius, at } = kernels[kernel];
-  const points = 2 * Math.round(radius * shrink) + 1;
-  const place = (y + 0.5) * shrink;
-  const base = Math.floor(place);
-  const fraction = Math.floor((place - base) * positions + 0.5) / positions;
-  const weights = new Float64Array(points);
-  for (let i = 0; i < points; i++) weights[i] = at((i - fraction - points / 2 + 1) / shrink);
-  return fixed(base - (points >> 1), weights);
-}
-
-/** libvips' affine: bilinear, or Catmull and Rom's bicubic in place of Lanczos. */
-function enlarging(height: number, count: number, kernel: Kernel, y: number): Taps {
-  const place = y * height / count - 0.5; // where libvips puts it
-  const base = Math.floor(place), t = place - base;
-  if (kernel === "linear") return fixed(base, Float64Array.of(1 - t, t));
-  return fixed(
-    base - 1,
-    Float64Array.of(
-      ((-0.5 * t + 1) * t - 0.5) * t,
-      (1.5 * t - 2.5) * t * t + 1,
-      ((-1.5 * t + 2) * t + 0.5) * t,
-      (0.5 * t - 0.5) * t * t,
-    ),
-  );
-}
-
-/** Each row of the result as a sum of rows; rows beyond the border are the border's. */
-function combine({ data, width, height }: Pixels, taps: readonly Taps[]): Pixels {
-  const stride = width * 3, count = taps.length;
-  const result = new Uint8ClampedArray(count * stride);
-  const sums = new Int32Array(stride);
-  for (let y = 0; y < count; y++) {
-    const { first, weights } = taps[y];
-    sums.fill(one / 2);
-    for (let i = 0; i < weights.length; i++) {
-      const weight = weights[i];
-      const from = Math.min(height - 1, Math.max(0, first + i)) * stride;
-      for (let x = 0; x < stride; x++) sums[x] += weight * data[from + x];
+  /** Where the picture is, and where the next one goes. */
+  let from = 0, to = half;
+  new Uint8Array(memory.buffer).set(image.data, from);
+  const scale = (steps: readonly Step[], width: number) => {
+    for (const { height, count, factor, pairs, table } of steps) {
+      if (factor > 0) functions.average(from, width * 3, height, factor, to, count);
+      else {
+        new Int32Array(memory.buffer).set(table, tableAt / 4);
+        functions.combine(from, width * 3, height, tableAt, pairs, rowsAt, to, count);
+      }
+      [from, to] = [to, from];
     }
-    for (let x = 0, to = y * stride; x < stride; x++) result[to++] = sums[x] >> 12;
+  };
+  const turn = (width: number, height: number) => {
+    functions.transpose(from, width, height, to);
+    [from, to] = [to, from];
+  };
+  scale(rows, image.width);
+  if (columns.length > 0) {
+    turn(image.width, height);
+    scale(columns, height);
+    turn(height, width);
   }
-  return { data: new Uint8Array(result.buffer), width, height: count };
+  return { data: new Uint8Array(memory.buffer, from, width * height * 3).slice(), width, height };
 }
 
-/** Averages `factor` rows into one; at the end the last row is repeated. */
-function average({ data, width, height }: Pixels, factor: number): Pixels {
-  const count = Math.ceil(height / factor), stride = width * 3;
-  const result = new Uint8Array(count * stride);
-  // libvips divides by multiplying with a fraction of 24 bits, rounded down.
-  const share = Math.floor(2 ** 24 / factor);
-  const sums = new Uint32Array(stride);
-  for (let y = 0; y < count; y++) {
-    sums.fill(factor >> 1);
-    for (let i = 0; i < factor; i++) {
-      const from = Math.min(height - 1, y * factor + i) * stride;
-      for (let x = 0; x < stride; x++) sums[x] += data[from + x];
+/** One pass over a picture's rows: `count` rows of `height` ones. */
+interface Step {
+  readonly height: number;
+  readonly count: number;
+  /** How many rows are averaged; 0: they are combined with the table's weights. */
+  readonly factor: number;
+  readonly pairs: number;
+  /** For each row of the result: the first row, then pairs of weights, 16 bits each. */
+  readonly table: Int32Array;
+}
+
+const none = new Int32Array();
+/** Faces of one size come in numbers, so the tables of the last few sizes are kept. */
+const known = new Map<string, readonly Step[]>();
+
+/** How to make `count` rows, or columns, of `height`. */
+function stepsOf(height: number, count: number, kernel: Kernel, axis: Axis): readonly Step[] {
+  const key = `${height} ${count} ${kernel} ${axis}`;
+  const found = known.get(key);
+  if (found) return found;
+  const steps: Step[] = [];
+  let left = height;
+  if (height > count) {
+    const whole = Math.max(1, Math.floor(height / count / gap));
+    if (whole > 1) {
+      left = Math.ceil(height / whole);
+      steps.push({ height, count: left, factor: whole, pairs: 0, table: none });
     }
-    for (let x = 0; x < stride; x++) result[y * stride + x] = sums[x] * share / 2 ** 24;
-  }
-  return { data: result, width, height: count };
+    steps.push(combining(left, reducing(height, count, whole, kernel, axis)));
+  } else if (height < count) steps.push(combining(height, enlarging(height, count, kernel)));
+  if (known.size >= 16) known.clear();
+  known.set(key, steps);
+  return steps;
 }
 
-/** Rows become columns. */
-function transpose({ data, width, height }: Pixels): Pixels {
-  const result = new Uint8Array(data.length);
-  for (let y = 0, from = 0; y < height; y++) {
-    for (let x = 0, to = y * 3; x < width; x++, from += 3, to += height * 3) {
-      result[to] = data[from];
-      result[to + 1] = data[from + 1];
-      result[to + 2] = data[from + 2];
-    }
+function combining(height: number, taps: readonly Taps[]): Step {
+  const count = taps.length, pairs = Math.ceil(taps[0].weights.length / 2);
+  const table = new Int32Array(count * (1 + pairs));
+  for (const [y, { first, weights }] of taps.entries()) {
+    table[y * (1 + pairs)] = first;
+    new Int16Array(table.buffer, (y * (1 + pairs) + 1) * 4, pairs * 2).set(weights);
   }
-  return { data: result, width: height, height: width };
+  return { height, count, factor: 0, pairs, table };
 }
 
-function sinc(x: number): number {
-  return Math.sin(Math.PI * x) / (Math.PI * x);
+interface Opened {
+  readonly memory: WebAssembly.Memory;
+  /** See `resample/assembly/`. */
+  readonly functions: Record<"combine" | "average" | "transpose", (...of: number[]) => void>;
+}
+
+let module: WebAssembly.Module | undefined;
+let opened: Opened | undefined;
+
+/** The kernels over a memory of at least so many bytes. */
+function open(bytes: number): Opened {
+  const pages = Math.ceil(bytes / PAGE);
+  const kept = opened && opened.memory.buffer.byteLength <= KEPT ? opened : undefined;
+  if (!kept || pages * PAGE > kept.memory.buffer.byteLength) {
+    // A new memory, not a larger one: what a large picture took is given back.
+    const memory = new WebAssembly.Memory({ initial: Math.max(16, pages) });
+    module ??= new WebAssembly.Module(Uint8Array.from(atob(kernels), (c) => c.charCodeAt(0)));
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    opened = { memory, functions: exports as unknown as Opened["functions"] };
+  }
+  return opened!;
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import sharp from "sharp";
+import { random } from "../../compute/random.ts";
+import { build } from "../../faces/resample/build.ts";
 import { type Kernel, resample } from "../../faces/resample.ts";
 import { drawnFace } from "../serving/fixture.ts";
 
@@ -37,6 +39,47 @@ for (const [kernel, sizes] of [["lanczos3", [...lanczos, [33, 32]]], ["linear", 
     }
   });
 }
+
+Deno.test("resample() reduces to the very bytes of sharp, whatever the shape", async () => {
+  const rng = random(1, "shapes");
+  const shapes = Array.from({ length: 60 }, () => {
+    const width = 1 + rng.int(500), height = 1 + rng.int(500);
+    return [width, height, 1 + rng.int(width), 1 + rng.int(height)];
+  });
+  // Between two positions: the last bit of a sum decides, and libvips adds up in strips of 16 rows.
+  shapes.push([385, 385, 192, 192], [161, 321, 50, 192], [513, 773, 190, 160], [
+    337,
+    353,
+    286,
+    217,
+  ]);
+  for (const [i, [width, height, ...to]] of shapes.entries()) {
+    const data = Uint8Array.from({ length: width * height * 3 }, () => rng.int(256));
+    const kernel = i % 2 === 0 ? "lanczos3" : "linear";
+    const theirs = await sharp(data, { raw: { width, height, channels: 3 } })
+      .resize(to[0], to[1], { kernel, fit: "fill" }).raw().toBuffer();
+    const { data: ours } = resample({ data, width, height }, to[0], to[1], kernel);
+    assert.ok(theirs.equals(ours), `${kernel}: ${width} × ${height} to ${to.join(" × ")}`);
+  }
+});
+
+Deno.test("resample() does not depend on the pictures before", async () => {
+  const small = { data: await face(200), width: 200, height: 200 };
+  const first = resample(small, 128, 128, "lanczos3").data;
+  // Larger than the memory that is kept from one picture to the next.
+  const large = { data: new Uint8Array(4200 * 4200 * 3).fill(9), width: 4200, height: 4200 };
+  assert.ok(resample(large, 32, 32, "lanczos3").data.every((byte) => byte === 9));
+  assert.deepEqual(resample(small, 128, 128, "lanczos3").data, first);
+});
+
+Deno.test("build() gives the committed kernels of scaling, byte for byte", async () => {
+  const file = new URL("../../faces/resample/kernels.ts", import.meta.url);
+  assert.equal(
+    await Deno.readTextFile(file),
+    await build(),
+    "kernels.ts is not what assembly/ compiles to. Run: deno task build:resample",
+  );
+});
 
 Deno.test("resample() enlarges as sharp does, give or take 2 of 255", async () => {
   const cases = [["lanczos3", 20, 32], ["lanczos3", 31, 32], ["linear", 300, 416]] as const;

@@ -55,19 +55,6 @@ class Pipeline {
     return this;
   }
 
-  /** Adds black on the right and below. */
-  extend({ right, bottom }: { right: number; bottom: number; background: "#000000" }): this {
-    this.#steps.push(({ data, width, height }) => {
-      const wide = width + right;
-      const extended = new Uint8Array(wide * (height + bottom) * 3);
-      for (let y = 0; y < height; y++) {
-        extended.set(data.subarray(y * width * 3, (y + 1) * width * 3), y * wide * 3);
-      }
-      return { data: extended, width: wide, height: height + bottom };
-    });
-    return this;
-  }
-
   png(): this {
     this.#png = true;
     return this;
