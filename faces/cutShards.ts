@@ -49,7 +49,7 @@ export function openCutters(
   >,
   signal?: AbortSignal,
 ): Cutters {
-  return openCrew({ module, opening, workers }, signal);
+  return openCrew({ module, opening, workers, seconds: opening.photoSeconds }, signal);
 }
 
 /**

@@ -14,6 +14,8 @@ export interface CutOpening {
   readonly crop: CropOptions;
   /** Where the detector's network computes, if it has one. */
   readonly backend?: Backend;
+  /** How long a photo may take. */
+  readonly photoSeconds?: number;
 }
 
 /** A photo: bytes of an archive, and where the data set says that the face is. */

@@ -18,7 +18,7 @@ import { cutFarAway, cutHere, photosIn, shardPart, type ShardsOf } from "./faceC
 const meaning = {
   missing: "that are not in the archives",
   unreadable: "that cannot be decoded",
-  crashed: "that crashed the processes which read them",
+  crashed: "that crashed the processes which read them, or held them up",
   no_face: "without a face where the labelled one should be",
   several_faces: "with several faces, of which the one that agrees best with the data set is used",
 };
@@ -74,6 +74,11 @@ export default defineStage({
     shardSize: z.int().min(1).default(1000).describe(
       "Photos in a shard. A run that was interrupted does at most one shard again",
     ),
+    photoSeconds: z.number().min(1).max(86_400).default(300).describe(
+      "Longest time for one photo. A process that takes longer is ended and replaced, and the photo " +
+        "tried once more; the second time it is listed as one that crashed what read it, with the " +
+        "reason. Raise it for a slow detector of a plugin",
+    ),
     workers: z.int().min(0).default(0).describe(
       "Processes that find faces at the same time. 0 takes one a core, as far as memory allows, " +
         "and a single one on a backend with threads of its own. Does not change the result",
@@ -113,6 +118,7 @@ export default defineStage({
     const opening: CutOpening = {
       detector: preprocessing.detector,
       crop: preprocessing.crop,
+      photoSeconds: params.photoSeconds,
       ...usesTensorFlow(name) ? { backend: context.compute as Backend } : {},
     };
     const missing = [...shards.keys()].filter((index) => shards[index] === undefined);

@@ -3,7 +3,8 @@
  * crashes, and a heap that is full, end the process they are in, and with it every thread.
  *
  * A worker has one task in hand and others waiting, so that it is known which one it died of. It is
- * replaced, and the task given out once more; the second worker that dies of it is the last one.
+ * replaced, and the task given out once more; the second worker that dies of it is the last one. One
+ * that does not come back from a task within the limit of time is ended, and has died of it.
  */
 import { type Member, type Reply, startMember, type WorkerKind } from "./member.ts";
 
@@ -32,17 +33,27 @@ interface Job {
 
 /** Tasks that a worker has: one in hand, the others so that it need not wait for the next. */
 const DEPTH = 3;
+/** How long a task may take unless told otherwise, in seconds. */
+const LIMIT = 300;
+/**
+ * Parts of the limit. They are counted, not the time: while all processes are stopped, or the machine
+ * sleeps, no worker is late.
+ */
+const PARTS = 8;
+/** Limits of a task that a worker has to open in: it may have to compile, or even to download. */
+const OPENING = 10;
 /** Workers that may die one after the other, without an answer from any, before all is given up. */
 const HOPELESS = 6;
 
 /**
- * Opens a crew: one worker now, the others when there is work for them.
+ * Opens a crew: one worker now, the others when there is work for them. A task may take `seconds`.
  * @param signal when it aborts, the workers end at once, and what was asked fails with its reason
  */
 export function openCrew<Task, Answer>(
-  kind: WorkerKind & { readonly workers: number },
+  kind: WorkerKind & { readonly workers: number; readonly seconds?: number },
   signal?: AbortSignal,
 ): Crew<Task, Answer> {
+  const { seconds = LIMIT } = kind;
   const pending: Job[] = [];
   const posts: Post[] = [];
   let failure: Error | undefined;
@@ -52,18 +63,32 @@ export function openCrew<Task, Answer>(
   class Post {
     readonly jobs: Job[] = [];
     #ready = false;
+    /** Parts of the limit that have passed since it last said something, or had nothing to do. */
+    #silent = 0;
+    #late = false;
     member: Member = this.#start();
 
     #start(): Member {
-      this.#ready = false;
+      this.#ready = this.#late = false;
+      this.#silent = 0;
       return startMember(kind, {
         reply: (reply, bytes) => this.#reply(reply, bytes),
         died: (how) => this.#died(how),
       });
     }
 
+    /** Called when a part of the limit has passed. */
+    watch(): void {
+      const idle = this.#ready && this.jobs.length === 0;
+      this.#silent = idle ? 0 : this.#silent + 1;
+      if (this.#silent <= PARTS * (this.#ready ? 1 : OPENING)) return;
+      this.#late = true;
+      this.member.kill();
+    }
+
     take(): void {
       if (!this.#ready) return;
+      if (this.jobs.length === 0) this.#silent = 0;
       while (this.jobs.length < DEPTH && pending.length > 0) {
         const job = pending.shift()!;
         this.jobs.push(job);
@@ -72,6 +97,7 @@ export function openCrew<Task, Answer>(
     }
 
     #reply(reply: Reply, bytes: Uint8Array<ArrayBuffer>): void {
+      this.#silent = 0;
       if ("error" in reply) {
         const error = new Error(reply.error);
         error.stack = reply.stack;
@@ -86,7 +112,9 @@ export function openCrew<Task, Answer>(
       this.take();
     }
 
-    #died(how: string): void {
+    #died(end: string): void {
+      const late = this.#ready ? `no answer within ${seconds} s` : "it did not open in time";
+      const how = this.#late ? late : end;
       const jobs = this.jobs.splice(0);
       if (jobs.length > 0 && ++jobs[0].deaths === 2) jobs.shift()!.promise.resolve({ died: how });
       pending.unshift(...jobs);
@@ -104,7 +132,11 @@ export function openCrew<Task, Answer>(
     for (const { promise } of left) promise.reject(failure);
     void close();
   }
+  const watching = setInterval(() => {
+    for (const post of posts) post.watch();
+  }, seconds * 1000 / PARTS);
   async function close(): Promise<void> {
+    clearInterval(watching);
     signal?.removeEventListener("abort", abort);
     await Promise.all(posts.map(({ member }) => member.close()));
   }
@@ -134,8 +166,13 @@ export function openCrew<Task, Answer>(
 /** Memory, in bytes, that a worker should find. */
 const ROOM = 2 ** 29;
 
-/** How many workers there had better be: one a core, as far as memory and work allow. */
+/**
+ * How many workers there had better be: one a core, or as many as CORES says, which a sweep sets for
+ * runs side by side, as far as memory and work allow.
+ */
 export function crewSize(tasks: number, tasksEach: number): number {
+  const granted = Math.floor(Number(Deno.env.get("CORES"))) || Infinity;
+  const cores = Math.min(granted, navigator.hardwareConcurrency);
   const room = Math.floor(Deno.systemMemoryInfo().available / ROOM);
-  return Math.max(1, Math.min(navigator.hardwareConcurrency, room, Math.ceil(tasks / tasksEach)));
+  return Math.max(1, Math.min(cores, room, Math.ceil(tasks / tasksEach)));
 }

@@ -32,6 +32,8 @@ export interface Listener {
 /** A worker's process. */
 export interface Member {
   send(task: unknown): void;
+  /** Ends the process at once, of which `died` is told. */
+  kill(): void;
   /** Ends the process at once: it writes nothing that could stay half done. */
   close(): Promise<void>;
 }
@@ -75,16 +77,20 @@ export function startMember(kind: WorkerKind, listener: Listener): Member {
     if (!closed) listener.died(howItEnded(code, signal, words));
   })();
 
+  const kill = () => {
+    try {
+      process.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  };
   send({ opening: kind.opening });
   return {
     send: (task) => send({ task }),
+    kill,
     async close() {
       closed = true;
-      try {
-        process.kill("SIGKILL");
-      } catch {
-        // It has ended already.
-      }
+      kill();
       await ended;
     },
   };

@@ -89,6 +89,7 @@ const partData = z.strictObject({
       minFace: z.number().min(0).max(1).optional(),
     }),
     crop: z.strictObject({ margin: z.number().min(0), maxSize: z.int().min(0) }),
+    photoSeconds: z.number().positive().optional(),
     backend: z.enum(["wasm", "webgpu", "node", "node-gpu", "cpu"]).optional(),
   }),
 });

@@ -48,6 +48,21 @@ Deno.test("cutShards() lists a photo that workers die of, and makes the same byt
   assert.deepEqual(tars[2], tars[0]);
 });
 
+Deno.test("cutShards() lists a photo that workers never return from", async () => {
+  const folder = await Deno.makeTempDir();
+  const all = work(folder, 2);
+  const slow: ShardWork = {
+    ...all,
+    photo: (row) => ({ file: "photos.tar", offset: row === 1 ? 9 : 0, size: 1 }),
+    opening: { ...all.opening, photoSeconds: 1 },
+  };
+  const [{ shard }] = await Array.fromAsync(cutShards(slow, [0], context));
+  assert.deepEqual(shard.faces.map(({ row }) => row), [0, 2]);
+  const detail = "the process that read it died, and so did another (no answer within 1 s)";
+  assert.deepEqual(shard.problems, [{ row: 1, problem: "crashed", detail }]);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("cutShards() makes the shards that are asked for, and no others", async () => {
   const folder = await Deno.makeTempDir();
   const made = await Array.fromAsync(cutShards(work(folder, 1), [2], context));

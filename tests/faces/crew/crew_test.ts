@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Crew, openCrew } from "../../../faces/crew/crew.ts";
+import { type Crew, crewSize, openCrew } from "../../../faces/crew/crew.ts";
 import type { Toy } from "./toyWorker.ts";
 
 const module = new URL("./toyWorker.ts", import.meta.url);
@@ -52,6 +52,39 @@ Deno.test("openCrew() survives a worker that takes all memory", async () => {
   const [hog, other] = await Promise.all([crew.ask({ hog: true }), crew.ask({ square: 3 })]);
   assert.deepEqual(hog, { died: "out of memory" });
   assert.ok("answer" in other && other.answer === 9);
+});
+
+Deno.test("openCrew() ends a worker that does not come back from a task, and goes on", async () => {
+  const folder = await Deno.makeTempDir();
+  await using crew = open({ workers: 1, seconds: 1.5 });
+  const tasks: Toy[] = [{ square: 1 }, { waits: `${folder}/never` }, { square: 3 }];
+  const results = await Promise.all(tasks.map((task) => crew.ask(task)));
+  assert.deepEqual(results[1], { died: "no answer within 1.5 s" });
+  assert.deepEqual([results[0], results[2]].map((one) => "answer" in one && one.answer), [1, 9]);
+  assert.ok(crew.replaced >= 2);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("openCrew() gives up when workers do not come to be open in time", async () => {
+  await using crew = open({ opening: { asleep: true }, seconds: 0.1 });
+  await assert.rejects(crew.ask({ square: 1 }), /one after the other \(it did not open in time\)/);
+});
+
+Deno.test("crewSize() takes one worker a core, and fewer if CORES, or the work, says so", () => {
+  const before = Deno.env.get("CORES");
+  try {
+    Deno.env.set("CORES", "1");
+    assert.equal(crewSize(1e6, 1), 1);
+    Deno.env.delete("CORES");
+    const most = Math.min(navigator.hardwareConcurrency, crewSize(1e6, 1));
+    assert.equal(crewSize(1e6, 1), most);
+    assert.equal(crewSize(10, 10), 1);
+    Deno.env.set("CORES", "1000");
+    assert.equal(crewSize(1e6, 1), most);
+  } finally {
+    if (before === undefined) Deno.env.delete("CORES");
+    else Deno.env.set("CORES", before);
+  }
 });
 
 Deno.test("openCrew() passes on what a worker throws, and goes on", async () => {
