@@ -22,6 +22,7 @@ export const program: Program = {
       yield* distributeTo(settings, work, parts, program);
     },
   }),
+  reachFleet: async (settings) => await (await import("./fleet/mod.ts")).reach(settings),
   async *sendRuns(settings, work, orders) {
     const { sendRunsTo } = await import("./fleet/mod.ts");
     yield* sendRunsTo(settings, work, orders, program);

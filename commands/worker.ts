@@ -19,7 +19,7 @@ const command: Command = {
   --prefix NAME      as bullmq.prefix of the pipeline (faces)
   --workers N        processes that find faces at a time, and cores that a run trains on; all cores
                      unless given
-  --lock-seconds N   how long a worker may be silent until its part goes to another one (30)
+  --lock-seconds N   how long a worker may be silent until its job goes to another one (30)
   --help
 
 It works until it is stopped, one job at a time; a machine may have several workers. Ctrl-C or
@@ -48,7 +48,10 @@ Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command
     const { work } = await import("../fleet/worker.ts");
     const seconds = values["lock-seconds"];
     const artifacts = resolve(user, values.artifacts ?? `${project}/artifacts`);
-    await Deno.mkdir(artifacts, { recursive: true });
+    await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
+      const why = (cause as Error).message;
+      throw new UsageError(`--artifacts ${artifacts}: it is no folder to work in: ${why}`);
+    });
     const stop = new AbortController();
     const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
     const onSignal = () => stop.abort(new Error("stopped"));

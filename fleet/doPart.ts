@@ -78,7 +78,10 @@ async function accept(
       () => false,
     );
     if (!there) {
-      throw new Refusal(`its artifact folder "${artifacts}" has no "${path}": it is not the run's`);
+      throw new Refusal(
+        `its artifact folder "${artifacts}" has no "${path}": it is not the run's. Name that with ` +
+          "--artifacts",
+      );
     }
   }
   const parsed = found.part.data.safeParse(data);

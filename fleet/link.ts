@@ -1,5 +1,6 @@
 /** A process's line to its broker. */
 import { type Member, type Reply, startMember } from "../faces/crew/member.ts";
+import { UsageError } from "../runner/errors.ts";
 import type { BrokerOpening, RedisPlace } from "./protocol.ts";
 
 /** The broker has died; what it knew is in Redis, so that another one can go on. */
@@ -74,19 +75,20 @@ export function tellPlace({ url }: RedisPlace): string {
 /**
  * Reads and checks where Redis is.
  * @param ca path of a PEM file
+ * @throws {UsageError}
  */
 export async function redisPlace(url: string, ca?: string): Promise<RedisPlace> {
   const parsed = URL.parse(url);
   if (parsed === null || !["redis:", "rediss:"].includes(parsed.protocol) || parsed.host === "") {
     const shown = parsed ? `${parsed.protocol}//${parsed.host}` : url;
-    throw new Error(
+    throw new UsageError(
       `Cannot use "${shown}" as the address of Redis: it is written redis://host:6379, or, with ` +
         `TLS, rediss://user:password@host:6379.`,
     );
   }
   if (ca === undefined) return { url };
   if (parsed.protocol !== "rediss:") {
-    throw new Error(
+    throw new UsageError(
       `Cannot check the certificate of "${tellPlace({ url })}": without TLS it shows none. ` +
         `Write rediss:// for TLS.`,
     );
@@ -94,6 +96,8 @@ export async function redisPlace(url: string, ca?: string): Promise<RedisPlace> 
   try {
     return { url, ca: await Deno.readTextFile(ca) };
   } catch (cause) {
-    throw new Error(`Cannot read the certificate "${ca}": ${(cause as Error).message}.`, { cause });
+    throw new UsageError(`Cannot read the certificate "${ca}": ${(cause as Error).message}.`, {
+      cause,
+    });
   }
 }

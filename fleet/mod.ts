@@ -7,7 +7,7 @@ import type { Order } from "../runner/sweep/order.ts";
 import { codeHere } from "../runner/travel.ts";
 import type { FleetWork, RunsWork } from "../runner/workshop.ts";
 import { openHere } from "./here.ts";
-import { redisPlace } from "./link.ts";
+import { openLink, redisPlace } from "./link.ts";
 import { handParts } from "./parts.ts";
 import { handPoints } from "./points.ts";
 import type { RedisPlace } from "./protocol.ts";
@@ -47,16 +47,29 @@ export async function* sendRunsTo(
   yield* helped(settings, work, program, (place) => handPoints({ ...work, ...place }, orders));
 }
 
+/** @throws if Redis cannot be reached, saying where and why */
+export async function reach(settings: FleetSettings): Promise<void> {
+  const { redis, prefix } = await placeOf(settings);
+  await using _link = await openLink({ role: "coordinator", redis, prefix, run: "none" });
+}
+
+async function placeOf({ redis = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix }: Pick<
+  FleetSettings,
+  "redis" | "ca" | "prefix"
+>): Promise<{ redis: RedisPlace; prefix: string }> {
+  return { redis: await redisPlace(redis, ca), prefix };
+}
+
 /** Hands out work; with `localToo`, this machine takes of it as well. */
 async function* helped<T>(
-  { redis: url = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix, localToo }: FleetSettings,
+  settings: FleetSettings,
   { artifacts, signal }: RunsWork,
   program: Program,
   handOut: (place: { redis: RedisPlace; prefix: string }) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
-  const redis = await redisPlace(url, ca);
+  const { redis, prefix } = await placeOf(settings);
   const over = new AbortController();
-  const ownWorker = localToo
+  const ownWorker = settings.localToo
     ? workOn({
       ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0, artifacts },
       signal: AbortSignal.any([signal, over.signal]),

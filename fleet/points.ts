@@ -33,8 +33,10 @@ export async function* handPoints(
       continue;
     }
     for (const [key, state] of news.states) {
-      if (state.state !== "active") continue;
       const index = Number(key);
+      // One that was given back begins once more, whoever takes it.
+      if (state.state === "waiting" || state.state === "gone") begun.delete(index);
+      if (state.state !== "active") continue;
       if (!begun.has(index)) yield { index, begins: true };
       begun.add(index);
       if (!state.standing) continue;

@@ -169,6 +169,13 @@ export async function readConfig(
     const stage = await readStage(id, written, scope);
     if (stage) stages.push(stage);
   }
+  if (top.bullmq?.redis !== undefined && !/^rediss?:\/\/[^/]/.test(top.bullmq.redis)) {
+    // Without the line, in which a password may stand.
+    const { text } = source.at(["bullmq", "redis"]);
+    const message = "bullmq.redis: expected redis://host:6379 or, with TLS, " +
+      "rediss://user:password@host:6379";
+    problems.push({ at: { text }, message });
+  }
   if (top.stages && Object.keys(top.stages).length === 0) {
     problems.push({ at: source.at(["stages"], true), message: "the pipeline has no stages" });
   }

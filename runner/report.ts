@@ -6,6 +6,9 @@ export type Status = "ran" | "cached" | "skipped" | "failed";
 /** The reason of a stage that Ctrl-C ended. */
 export const INTERRUPTED = "interrupted";
 
+/** Begins the reason of a stage of a dry run that would run. */
+export const WOULD_RUN = "runs: ";
+
 export interface StageReport {
   id: string;
   use: string;

@@ -9,7 +9,7 @@ import { ancestors, type Plan, type PlannedStage } from "./graph.ts";
 import { History } from "./history.ts";
 import { short } from "./paths.ts";
 import type { StageRecord } from "./record.ts";
-import { INTERRUPTED, type RunReport, type StageReport, type Status } from "./report.ts";
+import { INTERRUPTED, type RunReport, type StageReport, type Status, WOULD_RUN } from "./report.ts";
 import { clock } from "./reporter.ts";
 import { select, type Selection } from "./selection.ts";
 import type { Metrics } from "./stage.ts";
@@ -56,7 +56,8 @@ export async function runPlan(
     await shop.modules.close();
   }
   const report = run.report((performance.now() - began) / 1000);
-  if (part || dryRun || !run.worthRecording) return { report };
+  // A run of a sweep is listed, though another made its results, or itself before it was killed.
+  if (part || dryRun || !(run.worthRecording || point)) return { report };
   try {
     return { report, id: await run.record(report, point) };
   } catch (error) {
@@ -147,7 +148,7 @@ class Run {
       this.#say(paint.strong(">"), id, `runs: ${decision.why}`);
       if (dryRun) {
         this.#pending.add(id);
-        return this.#settle(stage, "skipped", `runs: ${decision.why}`);
+        return this.#settle(stage, "skipped", WOULD_RUN + decision.why);
       }
       await this.#make(this.#ready(stage, dependencies), decision.why, seconds);
     } catch (error) {

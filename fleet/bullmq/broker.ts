@@ -67,7 +67,9 @@ async function connect({ url, ca }: RedisPlace): Promise<Redis> {
     const { host, port } = redis.options;
     const why = [(last ?? cause as Error).message, (last as { code?: string })?.code]
       .find((text) => text) ?? "no answer";
-    throw new Error(`Cannot reach Redis at ${host}:${port}: ${why}.`);
+    const wayOut = "Start it there, or say where it is: worker --redis, the pipeline's bullmq.redis, " +
+      "or the environment's REDIS_URL.";
+    throw new Error(`Cannot reach Redis at ${host}:${port}: ${why}. ${wayOut}`);
   }
   there = true;
   return redis;

@@ -35,6 +35,7 @@ export class Board {
     this.#began.set(index, performance.now());
   }
 
+  /** Those that were begun, and have not ended. */
   get underWay(): readonly number[] {
     return [...this.#began.keys()].filter((index) => this.#runs[index] === undefined);
   }

@@ -2,14 +2,16 @@
 import { join } from "node:path";
 import type { FleetSettings } from "../config.ts";
 import { short } from "../paths.ts";
+import type { Plan } from "../graph.ts";
 import type { Call } from "../program.ts";
-import { INTERRUPTED } from "../report.ts";
+import { INTERRUPTED, WOULD_RUN } from "../report.ts";
+import { runPlan } from "../run.ts";
 import type { Selection } from "../selection.ts";
 import type { Workshop } from "../workshop.ts";
 import { Board, type SweptRun } from "./board.ts";
 import type { ChildReport } from "./child.ts";
 import type { Point } from "./grid.ts";
-import { givenOf, orderOf } from "./order.ts";
+import { givenOf, type Order, orderOf, pluginsOf } from "./order.ts";
 
 export interface FarOptions {
   readonly selection: Selection;
@@ -20,6 +22,20 @@ export interface FarOptions {
   readonly shop: Workshop;
   readonly fleet: FleetSettings;
   readonly signal: AbortSignal;
+}
+
+/** Throws when there is something to send to other machines, and it cannot be sent. */
+export async function demandFleet(
+  points: readonly Point[],
+  { program }: Call,
+  { selection, shop, fleet }: Pick<FarOptions, "selection" | "shop" | "fleet">,
+): Promise<void> {
+  const [{ plan: first }] = points as [Point];
+  for (const { plan } of points) {
+    if (await isMade(plan, selection, shop)) continue;
+    pluginsOf(first, program.project);
+    return await program.reachFleet?.(fleet);
+  }
 }
 
 /** One that fails is told, and the others go on. */
@@ -37,11 +53,21 @@ export async function runFarAway(
   const given = await givenOf(first, same, shop);
   // What was forced and is shared is made by now.
   const force = selection.force?.filter((id) => !common.includes(id));
-  const orders = [];
-  for (const { plan, values: point } of points) {
-    orders.push(await orderOf(plan, { point, given, selection: { ...selection, force } }, shop));
-  }
+  const own = { ...selection, force };
   const board = new Board(points, reporter);
+  const orders: Order[] = [];
+  /** Of each order, which of the points it is. */
+  const indices: number[] = [];
+  for (const [index, { plan, values: point }] of points.entries()) {
+    if (await isMade(plan, own, shop)) {
+      board.begins(index);
+      const { report, id } = await runPlan(plan, own, silent(shop), { point });
+      board.ends(index, { ...report, ...(id === undefined ? {} : { run: id }) }, false);
+    } else {
+      orders.push(await orderOf(plan, { point, given, selection: own }, shop));
+      indices.push(index);
+    }
+  }
   const { line: info, paint } = reporter;
   const warn = (message: string) => info(paint.warning(message));
   const here = (report: ChildReport): ChildReport => ({
@@ -56,10 +82,12 @@ export async function runFarAway(
   });
   try {
     const work = { artifacts: store.folder, signal, info, warn };
-    for await (const news of program.sendRuns(fleet, work, orders)) {
-      if ("begins" in news) board.begins(news.index);
-      else if ("says" in news) board.says(news.index, news.says);
-      else board.ends(news.index, here(news.ended), false);
+    const sent = orders.length > 0 ? program.sendRuns(fleet, work, orders) : [];
+    for await (const news of sent) {
+      const index = indices[news.index]!;
+      if ("begins" in news) board.begins(index);
+      else if ("says" in news) board.says(index, news.says);
+      else board.ends(index, here(news.ended), false);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -72,4 +100,16 @@ export async function runFarAway(
     board.close();
   }
   return board.runs;
+}
+
+/** Whether all of a run is there. */
+async function isMade(planned: Plan, selection: Selection, shop: Workshop): Promise<boolean> {
+  const { report: { ok, stages } } = await runPlan(planned, selection, silent(shop), {
+    dryRun: true,
+  });
+  return ok && !stages.some(({ why }) => why.startsWith(WOULD_RUN));
+}
+
+function silent(shop: Workshop): Workshop {
+  return { ...shop, reporter: { ...shop.reporter, line: () => {} } };
 }

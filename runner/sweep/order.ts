@@ -101,8 +101,8 @@ export async function orderOf(
   };
 }
 
-/** Paths of the plugins from the project. */
-function pluginsOf({ source }: Plan, project: string): string[] {
+/** Paths of the plugins from the project. Throws when one of them lies elsewhere. */
+export function pluginsOf({ source }: Plan, project: string): string[] {
   const written = (source.values.plugins ?? []) as string[];
   return written.map((plugin, i) => {
     const specifier = pluginSpecifier(plugin, source.folderOf(["plugins", i]) ?? userFolder());
@@ -193,7 +193,8 @@ export async function open(given: Order["given"], store: Store): Promise<Map<str
     if (!record) {
       const place = pathBelow(store.place(use, fingerprint), store.folder);
       throw new Refusal(
-        `its artifact folder "${store.folder}" has no "${place}": it is not the run's`,
+        `its artifact folder "${store.folder}" has no "${place}": it is not the run's. Name that ` +
+          "with --artifacts",
       );
     }
     records.set(id, record);

@@ -2,12 +2,12 @@
 import { list } from "../errors.ts";
 import { openWorkshop } from "../open.ts";
 import type { Call } from "../program.ts";
-import type { RunReport, StageReport } from "../report.ts";
+import { type RunReport, type StageReport, WOULD_RUN } from "../report.ts";
 import { runPlan } from "../run.ts";
 import { select, type Selection } from "../selection.ts";
 import type { Workshop } from "../workshop.ts";
 import type { SweptRun } from "./board.ts";
-import { runFarAway } from "./far.ts";
+import { demandFleet, runFarAway } from "./far.ts";
 import { labelOf, type Point } from "./grid.ts";
 import { runHere } from "./here.ts";
 import { identitiesOf, shared } from "./identities.ts";
@@ -53,6 +53,9 @@ export async function runSweep(
   });
   line(`${points.length} runs: ${axesText(points)}`);
   if (dryRun) return report([], true, await foresee(points, identities, common, shop, options));
+
+  // Before hours of work, not after.
+  if (first.fleet) await demandFleet(points, call, { selection, shop, fleet: first.fleet });
 
   // From here on nothing that is prepared is removed before the last run has taken it.
   const wait = () => line("results are being removed; waiting for the end of it");
@@ -105,7 +108,7 @@ async function foresee(
     }
     const told = report.stages.flatMap(({ id, status, why }) => {
       const name = identities[i]!.get(id)!;
-      if (common.includes(id) || (status === "skipped" && !why.startsWith("runs: "))) return [];
+      if (common.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) return [];
       const before = foreseen.has(name);
       foreseen.add(name);
       if (status === "cached") return [`${id} cached`];

@@ -42,3 +42,15 @@ Deno.test("codeDifference() says what differs", () => {
     /^a\.ts, b\.ts, c\.ts differ from/,
   );
 });
+
+Deno.test("a pipeline's address of Redis is checked before anything runs, and not told", async () => {
+  await using project = await Project.make();
+  const said = await project.mistakes(
+    "bullmq: { redis: 'http://:s3cret@host' }\nstages: { count: }",
+  );
+  assert.equal(
+    said,
+    "pipeline.yaml:1:18: bullmq.redis: expected redis://host:6379 or, with TLS, " +
+      "rediss://user:password@host:6379",
+  );
+});

@@ -201,6 +201,16 @@ test("runs that fail or die do not end the others, and a worker of another versi
   assert.deepEqual([listed.point, listed.pipeline], [{ "broken.how": "never" }, "pipeline"]);
   faithful.kill("SIGTERM");
   assert.equal(await faithful.ended(), 0);
+
+  // What is made needs no worker, and with nothing to send no Redis either.
+  const again = await Sweep.far(project, redis, "--sweep=broken.how=never").ended();
+  assert.deepEqual([again.code, again.report.runs[0].run], [0, run], again.err);
+  await redis.kill();
+  const alone = await Sweep.far(project, redis, "--sweep=broken.how=never").ended();
+  assert.equal(alone.code, 0, alone.err);
+  const more = await Sweep.far(project, redis).ended();
+  assert.match(more.err, /Cannot reach Redis at 127\.0\.0\.1:\d+: .* Start it there, or say where/);
+  assert.deepEqual([more.code, more.report.runs], [1, undefined]);
 });
 
 test("Ctrl-C lets go of the workers, and the next sweep goes on; a worker that stops gives back", async () => {

@@ -1,5 +1,5 @@
 /** The toy program of the runner's tests, with workers. TOY_PROJECT is its project's folder. */
-import { distributeTo, sendRunsTo } from "../../fleet/mod.ts";
+import { distributeTo, reach, sendRunsTo } from "../../fleet/mod.ts";
 import { main, type Program } from "../../runner/cli.ts";
 import { fromFileUrl } from "../../runner/paths.ts";
 import { stages } from "../runner/toy/stages.ts";
@@ -16,6 +16,7 @@ const program: Program = {
   openFleet: (settings, work) => ({
     distribute: (parts) => distributeTo(settings, work, parts, program),
   }),
+  reachFleet: reach,
   sendRuns: (settings, work, orders) => sendRunsTo(settings, work, orders, program),
   resolveCompute: (wanted) =>
     Promise.resolve({ backend: wanted === "auto" ? "wasm" : wanted, why: "a toy" }),
