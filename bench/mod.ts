@@ -7,6 +7,7 @@
  *     deno task bench kills --help
  *     deno task bench profile --help
  *     deno task bench detect --help
+ *     deno task bench crop --help
  *     deno task bench parity --help
  */
 const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
@@ -18,6 +19,7 @@ const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<voi
   kills: () => import("./kills.ts"),
   profile: () => import("./profile.ts"),
   detect: () => import("./detect.ts"),
+  crop: () => import("./crop.ts"),
 };
 
 if (import.meta.main) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { random } from "../compute/random.ts";
 import { NpyWriter } from "../formats/npy.ts";
+import { bars } from "./bars.ts";
 import { denoPeer, type NetworkName } from "./peer.ts";
 import { machine, median, quantile, table, thousands } from "./statistics.ts";
 import { whole } from "./train.ts";
@@ -126,48 +127,21 @@ export function toMarkdown(rows: readonly ScaleRow[]): string {
   );
 }
 
-/** Two rows of bars, time a step and memory, as an SVG that needs nothing else. */
+/** Time a step and memory, as an SVG. */
 export function chart(rows: readonly ScaleRow[]): string {
-  const width = 640, left = 130, right = 110, bar = 22, gap = 8;
-  const panels = [
+  const labels = rows.map(({ images }) => `${thousands(images)} images`);
+  return bars("Time a step and memory, by the number of images", labels, [
     {
       title: "ms a step (median)",
       values: rows.map(({ step }) => step.median),
-      show: (value: number) => value.toFixed(1),
+      show: (value) => value.toFixed(1),
       fill: "#4269d0",
     },
     {
       title: "peak memory, MB",
       values: rows.map(({ memory }) => (memory ?? 0) / 1e6),
-      show: (value: number) => value > 0 ? thousands(value) : "unknown",
+      show: (value) => value > 0 ? thousands(value) : "unknown",
       fill: "#a463f2",
     },
-  ];
-  const height = (rows.length * (bar + gap) + 44) * panels.length;
-  const parts = panels.flatMap(({ title, values, show, fill }, p) => {
-    const top = p * (rows.length * (bar + gap) + 44) + 30;
-    const most = Math.max(...values, 1e-9);
-    return [
-      `<text x="${left}" y="${top - 10}" font-weight="bold">${title}</text>`,
-      ...rows.flatMap(({ images }, r) => {
-        const y = top + r * (bar + gap), long = values[r] / most * (width - left - right);
-        const middle = y + bar / 2 + 5;
-        return [
-          `<text x="${left - 8}" y="${middle}" text-anchor="end">${
-            thousands(images)
-          } images</text>`,
-          `<rect x="${left}" y="${y}" width="${long.toFixed(1)}" height="${bar}" fill="${fill}"/>`,
-          `<text x="${(left + long + 8).toFixed(1)}" y="${middle}">${show(values[r])}</text>`,
-        ];
-      }),
-    ];
-  });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" ` +
-    `font-family="system-ui, sans-serif" font-size="14">`,
-    `<title>Time a step and memory, by the number of images</title>`,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    ...parts,
-    `</svg>\n`,
-  ].join("\n");
+  ]);
 }

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { chart, type CropReport, toMarkdown } from "../../bench/crop.ts";
+import { writePictures } from "../../bench/cropPictures.ts";
+
+const report: CropReport = {
+  machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
+  cores: [{ detector: "metadata", photos: 1000, one: [3, 2, 4], all: [1.5, 1, 1], ratio: 2 }],
+  scale: [
+    { photos: 1000, faceCrop: 4, resize32: 1, photosPerSecond: 200, memory: 3e8 },
+    { photos: 10_000, faceCrop: 40, resize32: 10, photosPerSecond: 200, memory: null },
+  ],
+};
+
+Deno.test("toMarkdown() of the bench of crops has a row for each detector and each size", () => {
+  const text = toMarkdown(report);
+  assert.match(
+    text,
+    /\| metadata \| +1,000 \| 3\.00 ms a photo \| +1\.00 ms a photo \| +2\.00 \|/,
+  );
+  assert.match(text, /\| 1,000 +\| +4\.0 s \| +1\.0 s \| +200 \| +300 MB \|/);
+  assert.match(text, /\| 10,000 +\| +40\.0 s \| +10\.0 s \| +200 \| +– \|/);
+});
+
+Deno.test("chart() of the bench of crops has a bar for each size and figure", () => {
+  const svg = chart(report.scale);
+  assert.equal(svg.match(/<rect x=/g)?.length, 4);
+  assert.match(svg, />10,000 photos<\/text>/);
+  assert.match(svg, />unknown<\/text>/);
+});
+
+Deno.test("writePictures() gives as many names as are wanted to the pictures", async () => {
+  const folder = await Deno.makeTempDir();
+  const pictures = [1, 2, 3].map((byte) => new Uint8Array([byte]));
+  await writePictures(folder, pictures, 1002);
+  const lines = (await Deno.readTextFile(join(folder, "labels.csv"))).trim().split("\n").slice(1);
+  assert.equal(lines.length, 1002);
+  for (const i of [0, 2, 3, 1001]) {
+    const path = lines[i].split(",")[0];
+    assert.deepEqual(await Deno.readFile(join(folder, path)), pictures[i % 3], path);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("the bench's watcher tells the memory of a process with all its children", async () => {
+  if (Deno.build.os !== "linux") return;
+  const script = (code: string) => ["eval", "--quiet", code];
+  const run = new Deno.Command(Deno.execPath(), {
+    args: script(`
+      const bytes = new Uint8Array(2e8).fill(1);
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["eval", "const all = new Uint8Array(2e8).fill(1); setTimeout(() => all, 3000)"],
+      });
+      await child.output();
+      console.log(bytes.length);
+    `),
+    stdout: "null",
+  }).spawn();
+  const watcher = new URL("../../bench/peers/memory.ts", import.meta.url).href;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", watcher, String(run.pid)],
+  }).output();
+  await run.status;
+  const told = Number(new TextDecoder().decode(stdout));
+  assert.ok(told > 4e8 && told < 2e9, `${told} bytes`);
+});
