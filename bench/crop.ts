@@ -40,6 +40,8 @@ export interface CropRow {
   faceCrop: number;
   resize32: number;
   photosPerSecond: number;
+  /** Milliseconds of processors for a photo, all processes and stages: busy machines change it little. */
+  work: number | null;
   /** Bytes: the most that all processes had together. */
   memory: number | null;
 }
@@ -138,9 +140,10 @@ async function scale(
   photos: number,
 ): Promise<CropRow> {
   await prepare(folder, pictures, photos, "metadata");
-  const { seconds: { faceCrop, resize32 }, memory } = await run(folder, []);
+  const { seconds: { faceCrop, resize32 }, busy, memory } = await run(folder, []);
   const photosPerSecond = photos / (faceCrop + resize32);
-  return { photos, faceCrop, resize32, photosPerSecond, memory };
+  const work = busy && busy / photos * 1000;
+  return { photos, faceCrop, resize32, photosPerSecond, work, memory };
 }
 
 async function prepare(
@@ -165,7 +168,7 @@ stages:
 async function run(
   folder: string,
   args: readonly string[],
-): Promise<{ seconds: Record<string, number>; memory: number | null }> {
+): Promise<{ seconds: Record<string, number>; busy: number | null; memory: number | null }> {
   const main = new URL("main.ts", root);
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -180,19 +183,25 @@ async function run(
   const watch = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt", "--allow-all"],
-      ...[new URL("./peers/memory.ts", import.meta.url).href, String(child.pid)],
+      ...[new URL("./peers/tree.ts", import.meta.url).href, String(child.pid)],
     ],
     stderr: "inherit",
   }).output();
   const { success, stdout, stderr } = await child.output();
-  const memory = Number(new TextDecoder().decode((await watch).stdout)) || null;
+  const seen: { bytes: number; seconds: number } = JSON.parse(
+    new TextDecoder().decode((await watch).stdout),
+  );
   if (!success) {
     throw new Error(`Cannot measure: the run failed.\n${new TextDecoder().decode(stderr)}`);
   }
   const { stages }: { stages: { id: string; seconds: number }[] } = JSON.parse(
     new TextDecoder().decode(stdout),
   );
-  return { seconds: Object.fromEntries(stages.map(({ id, seconds }) => [id, seconds])), memory };
+  return {
+    seconds: Object.fromEntries(stages.map(({ id, seconds }) => [id, seconds])),
+    busy: seen.seconds || null,
+    memory: seen.bytes || null,
+  };
 }
 
 export function toMarkdown({ cores, scale }: CropReport): string {
@@ -209,12 +218,13 @@ export function toMarkdown({ cores, scale }: CropReport): string {
   }
   if (scale.length > 0) {
     parts.push(table(
-      ["photos", "faceCrop", "resize32", "photos/s", "peak memory"],
-      scale.map(({ photos, faceCrop, resize32, photosPerSecond, memory }) => [
+      ["photos", "faceCrop", "resize32", "photos/s", "work a photo", "peak memory"],
+      scale.map(({ photos, faceCrop, resize32, photosPerSecond, work, memory }) => [
         thousands(photos),
         `${faceCrop.toFixed(1)} s`,
         `${resize32.toFixed(1)} s`,
         thousands(photosPerSecond),
+        work === null ? "–" : `${work.toFixed(2)} ms`,
         memory === null ? "–" : `${thousands(memory / 1e6)} MB`,
       ]),
     ));
@@ -222,14 +232,14 @@ export function toMarkdown({ cores, scale }: CropReport): string {
   return parts.join("\n\n");
 }
 
-/** Photos a second and memory, as an SVG. */
+/** Processors' time for a photo and memory, as an SVG. */
 export function chart(rows: readonly CropRow[]): string {
   const labels = rows.map(({ photos }) => `${thousands(photos)} photos`);
-  return bars("Photos a second and memory, by the number of photos", labels, [
+  return bars("Processors' time for a photo, and memory, by the number of photos", labels, [
     {
-      title: "photos a second",
-      values: rows.map(({ photosPerSecond }) => photosPerSecond),
-      show: thousands,
+      title: "ms of a core for a photo, from its archive to 32 × 32",
+      values: rows.map(({ work }) => work ?? 0),
+      show: (value) => value > 0 ? value.toFixed(2) : "unknown",
       fill: "#4269d0",
     },
     {
