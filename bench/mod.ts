@@ -1,36 +1,61 @@
-/**
- * The project's figures, each measured beside its peer in one run:
- *
- *     deno task bench train --help
- *     deno task bench scale --help
- *     deno task bench mat --help
- *     deno task bench kills --help
- *     deno task bench profile --help
- *     deno task bench detect --help
- *     deno task bench crop --help
- *     deno task bench parity --help
- */
-const benches: Record<string, () => Promise<{ bench(args: string[]): Promise<void> }>> = {
-  train: () => import("./train.ts"),
-  serve: () => import("./serve.ts"),
-  parity: () => import("./parity.ts"),
-  scale: () => import("./scale.ts"),
-  mat: () => import("./mat.ts"),
-  kills: () => import("./kills.ts"),
-  profile: () => import("./profile.ts"),
-  detect: () => import("./detect.ts"),
-  crop: () => import("./crop.ts"),
+/** The project's figures, each measured beside its peer in one run: `deno task bench --help`. */
+interface Bench {
+  says: string;
+  load(): Promise<{ bench(args: string[]): Promise<void> }>;
+}
+
+const benches: Record<string, Bench> = {
+  train: {
+    says: "a training step, whole trainings, predictions and memory, beside Keras and others",
+    load: () => import("./train.ts"),
+  },
+  parity: {
+    says: "the same networks learnt here and in Keras: are they as good?",
+    load: () => import("./parity.ts"),
+  },
+  scale: {
+    says: "an epoch of 10,000, 100,000 and 460,000 images: time of a step, memory",
+    load: () => import("./scale.ts"),
+  },
+  profile: {
+    says: "the time of each kernel of a training step",
+    load: () => import("./profile.ts"),
+  },
+  detect: {
+    says: "each detector's speed and finds, beside dlib",
+    load: () => import("./detect.ts"),
+  },
+  crop: {
+    says: "cutting up to 100,000 photos: speed of the workers, time and memory",
+    load: () => import("./crop.ts"),
+  },
+  mat: { says: "reading IMDB's MATLAB file, beside SciPy", load: () => import("./mat.ts") },
+  serve: { says: "the web server: photos, and the live view", load: () => import("./serve.ts") },
+  kills: {
+    says: "a pipeline that is killed again and again: does it leave the same bytes?",
+    load: () => import("./kills.ts"),
+  },
 };
+
+const help = `Measure the project beside its peers.
+
+  deno task bench BENCH [OPTIONS]           (deno task bench BENCH --help tells a bench's options)
+
+${Object.entries(benches).map(([name, { says }]) => `  ${name.padEnd(9)}${says}`).join("\n")}`;
 
 if (import.meta.main) {
   const [name, ...args] = Deno.args;
-  const load = benches[name];
-  if (load === undefined) {
+  if (name === undefined || name === "--help" || name === "-h") {
+    console.log(help);
+    Deno.exit(name === undefined ? 2 : 0);
+  }
+  const bench = benches[name];
+  if (bench === undefined) {
     const known = Object.keys(benches).join(", ");
-    console.error(`Cannot measure "${name ?? ""}": there is no such bench. Take one of ${known}.`);
+    console.error(`Cannot measure "${name}": there is no such bench. Take one of ${known}.`);
     Deno.exit(2);
   }
-  await (await load()).bench(args).catch((error: Error) => {
+  await (await bench.load()).bench(args).catch((error: Error) => {
     console.error(error.message);
     Deno.exit(1);
   });

@@ -1,5 +1,5 @@
 /** The same trainings here and in Keras, over several seeds: are we as good, and how fast are both? */
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
@@ -147,7 +147,7 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
   const root = new URL("../", import.meta.url);
   const pipeline = faces === undefined
     ? ["pipeline"]
-    : ["experiments/faces", "--set", `download.mirror=${await Deno.realPath(faces)}`];
+    : ["experiments/faces", "--set", `download.mirror=${resolve(faces)}`];
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "run", ...pipeline, "--until", "split", "--json"],
     ...{ cwd: root, stderr: "inherit" },

@@ -44,6 +44,9 @@ export function didYouMean(name: string, known: readonly string[]): string {
   if (known.length === 0) return "";
   const best = closest(name.toLowerCase(), known.map((k) => k.toLowerCase()));
   const near = known.find((k) => k.toLowerCase() === best)!;
+  // "drop" is far from "dropout" in letters, and yet it is likely what is meant.
+  const longer = known.filter((k) => k.toLowerCase().startsWith(name.toLowerCase()));
+  if (name.length > 2 && longer.length === 1) return ` Did you mean "${longer[0]}"?`;
   const away = distance(name.toLowerCase(), best);
   // "tset" is near "test"; "q" is near nothing, though one change makes it "a".
   const limit = Math.min(

@@ -5,6 +5,12 @@ export interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
 }
 
+/**
+ * The terminal tells a program of Ctrl-C, and `deno task` passes it on once more: what comes within
+ * so many milliseconds is the same key press.
+ */
+const ECHO = 300;
+
 /** Listens until it is disposed of: the first Ctrl-C aborts the signal, a second one ends at once, after `atOnce`. */
 export function onInterrupt(
   reporter: Pick<Reporter, "line">,
@@ -12,11 +18,14 @@ export function onInterrupt(
   atOnce: () => void = () => {},
 ): Interrupt {
   const interrupt = new AbortController();
+  let first = 0;
   const stop = () => {
     if (interrupt.signal.aborted) {
+      if (performance.now() - first < ECHO) return;
       atOnce();
       Deno.exit(code);
     }
+    first = performance.now();
     reporter.line("stopping after the step at hand (press Ctrl-C again to stop at once)");
     interrupt.abort(new Error("interrupted"));
   };

@@ -40,7 +40,10 @@ export default async function gc(call: Call): Promise<number> {
     console.log(JSON.stringify({ ok: true, removed, bytes: total(garbage), results, forgotten }));
   };
   if (all.length === 0 && found.forgotten.length === 0) {
-    line(`nothing to remove: ${count(found.kept)} runs are listed, and need all that is there`);
+    const kept = found.kept === 1
+      ? "1 run is listed, and needs"
+      : `${count(found.kept)} runs are listed, and need`;
+    line(`nothing to remove: ${kept} all that is there`);
     report(false, []);
     return EXIT.ok;
   }
@@ -95,9 +98,18 @@ function describe(
   line: (text: string) => void,
 ): void {
   const of = (garbage: readonly Garbage[]) => `${count(garbage.length)}, ${size(total(garbage))}`;
-  if (forgotten.length > 0) line(`${count(forgotten.length)} runs will be listed no longer`);
+  if (forgotten.length > 0) {
+    line(
+      `${count(forgotten.length)} ${
+        forgotten.length === 1 ? "run" : "runs"
+      } will be listed no longer`,
+    );
+  }
   if (results.length > 0) {
-    line(`results that none of the ${count(kept)} listed runs needs: ${of(results)}`);
+    const whom = kept === 1
+      ? "the listed run does not need"
+      : `none of the ${count(kept)} listed runs needs`;
+    line(`results that ${whom}: ${of(results)}`);
     const groups = Map.groupBy(results, ({ place }) => place.use);
     const rows = [...groups].map(([use, garbage]) => [
       ...[`  ${use}`, count(garbage.length), size(total(garbage))],

@@ -89,7 +89,11 @@ export async function openMirror(
       if (md5 === undefined && folder !== undefined) {
         const from = join(folder, name);
         if (!await exists(from)) {
-          throw new Error(`Cannot take "${name}" from the mirror "${folder}": it is not there.`);
+          const why = await exists(folder) ? "it is not there" : "there is no such folder";
+          throw new Error(
+            `Cannot take "${name}" from the mirror "${folder}": ${why}. Put it there, or leave ` +
+              `the parameter "mirror" out, to take the authors' server.`,
+          );
         }
         ({ md5 } = await copyFile(from, path, options));
       } else if (md5 === undefined) {

@@ -10,6 +10,7 @@ Deno.test("didYouMean() offers near names and no others", () => {
     ["slit", "split"],
     ["batchNormMomentun", "batchNormMomentum"],
     ["batchMomentum", "batchNormMomentum"],
+    ["batchN", "batchNormMomentum"],
   ];
   for (const [typed, meant] of near) {
     assert.equal(didYouMean(typed, known), ` Did you mean "${meant}"?`);

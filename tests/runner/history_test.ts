@@ -125,7 +125,7 @@ Deno.test("gc", async (t) => {
     assert.equal(dry.code, 0);
     assert.match(
       dry.out,
-      /^1 runs will be listed no longer\nresults that none of the 2 listed runs needs: 3, [\d.]+ kB\n {2}compare {2}1 .*\n {2}count .*\n {2}sum .*\n$/,
+      /^1 run will be listed no longer\nresults that none of the 2 listed runs needs: 3, [\d.]+ kB\n {2}compare {2}1 .*\n {2}count .*\n {2}sum .*\n$/,
     );
     const unasked = await project.cli("gc", "--keep", "2");
     assert.equal(unasked.code, 2);

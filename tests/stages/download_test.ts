@@ -331,7 +331,7 @@ Deno.test("download says which file a mirror lacks", async () => {
     using context = testContext(download);
     await rejects(
       context.run({}, { datasets: ["imdb_crop"], mirror }),
-      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there/,
+      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or leave/,
     );
     await rejects(
       context.run({}, { datasets: ["imdb_crop"], mirror: "ftp://example.org/" }),
