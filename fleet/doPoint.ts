@@ -37,7 +37,7 @@ export async function doPoint(
   const label = `${order.name} ${labelOf(order.point)}`;
   say(`${label}: begins`);
   const opening: Opening = { order, artifacts, patience: lock };
-  const child = startChild([...await self(), "run", order.name, "--json"], {
+  const child = startChild([...await self(), "run", "--json", "--", order.name], {
     ...{ cwd: project, user: project, order: opening },
     ...(workers > 0 ? { cores: workers } : {}),
     onLine(line) {

@@ -19,7 +19,9 @@ export async function* handPoints(
     return { key: String(index), data, priority: PRIORITY };
   });
   const begun = new Set<number>();
-  const said = new Map<number, string>();
+  const said = new Map<number, { says: string; turn: number }>();
+  const turnOf = (index: number) => said.get(index)?.turn ?? -1;
+  let turn = 0;
   for await (const news of hand({ ...hands, run }, tasks)) {
     if ("outcome" in news) {
       const { outcome } = news;
@@ -32,6 +34,7 @@ export async function* handPoints(
       yield { index, ended };
       continue;
     }
+    let next: { index: number; says: string } | undefined;
     for (const [key, state] of news.states) {
       const index = Number(key);
       // One that was given back begins once more, whoever takes it.
@@ -39,12 +42,15 @@ export async function* handPoints(
       if (state.state !== "active") continue;
       if (!begun.has(index)) yield { index, begins: true };
       begun.add(index);
-      if (!state.standing) continue;
-      const { note, worker } = state.standing;
+      const { note = "", worker = "" } = state.standing ?? {};
       const says = `${note} (on ${worker})`;
-      if (note !== "" && said.get(index) !== says) yield { index, says };
-      said.set(index, says);
+      if (note === "" || said.get(index)?.says === says) continue;
+      if (!next || turnOf(index) < turnOf(next.index)) next = { index, says };
     }
+    // There is one bar: they take turns.
+    if (!next) continue;
+    said.set(next.index, { says: next.says, turn: turn++ });
+    yield next;
   }
 }
 

@@ -67,7 +67,8 @@ async function connect({ url, ca }: RedisPlace): Promise<Redis> {
     const { host, port } = redis.options;
     const why = [(last ?? cause as Error).message, (last as { code?: string })?.code]
       .find((text) => text) ?? "no answer";
-    const wayOut = "Start it there, or say where it is: worker --redis, the pipeline's bullmq.redis, " +
+    const wayOut =
+      "Start it there, or say where it is: worker --redis, the pipeline's bullmq.redis, " +
       "or the environment's REDIS_URL.";
     throw new Error(`Cannot reach Redis at ${host}:${port}: ${why}. ${wayOut}`);
   }
@@ -96,7 +97,7 @@ function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
     }
     await redis.set(alive, "1", "PX", ALIVE);
     const jobs = await Promise.all(
-      asks.look.map(async (id) => stateOf(id, await queue.getJob(id))),
+      asks.look.map((id) => stateOf(id, queue.toKey(id), redis)),
     );
     const refused = await redis.hgetall(refusals);
     if (Object.keys(refused).length > 0) await redis.hdel(refusals, ...Object.keys(refused));
@@ -105,18 +106,28 @@ function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
   };
 }
 
-function stateOf(id: string, job: BullJob | undefined): JobState {
-  if (!job) return { id, state: "gone" };
-  if (!job.finishedOn) {
-    if (!job.processedOn) return { id, state: "waiting" };
-    const told = typeof job.progress === "object";
-    return { id, state: "active", standing: told ? job.progress as Standing : undefined };
+/** How a job is; its data, which may be large, is not fetched for that. */
+async function stateOf(id: string, key: string, redis: Redis): Promise<JobState> {
+  const [[there, ended, progress, failed, returned], held] = await Promise.all([
+    redis.hmget(key, "timestamp", "finishedOn", "progress", "failedReason", "returnvalue"),
+    redis.exists(`${key}:lock`),
+  ]);
+  if (there === null) return { id, state: "gone" };
+  if (!ended) {
+    if (!held) return { id, state: "waiting" };
+    const told: unknown = JSON.parse(progress ?? "0"); // 0 before a worker has said something
+    const standing = typeof told === "object" ? told as Standing : undefined;
+    return { id, state: "active", standing };
   }
-  const lost = job.failedReason?.includes("stalled more than allowable");
+  // What failed at first and was done then has both.
+  if (returned !== null || failed === null) {
+    return { id, state: "done", result: JSON.parse(returned ?? "null") };
+  }
+  const lost = failed.includes("stalled more than allowable");
   const reason = lost
     ? `it was lost with its worker ${LOSSES} times: it may be what ends them`
-    : job.failedReason;
-  return reason ? { id, state: "failed", reason } : { id, state: "done", result: job.returnvalue };
+    : failed;
+  return { id, state: "failed", reason };
 }
 
 /** What a worker makes of its job. */

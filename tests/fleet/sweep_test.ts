@@ -68,23 +68,26 @@ async function results(project: Project): Promise<Record<string, string>> {
   return Object.fromEntries(names.map((name, i) => [name, all[i]!]));
 }
 
-/** Waits until so many runs have each done some of their `slow` numbers. */
-async function allUnderWay(project: Project, runs: number): Promise<void> {
+/** Waits until so many of a sweep's runs stand at the gate of their stage `slow`. */
+async function atTheGate(project: Project, runs: number, sweep: Sweep): Promise<void> {
+  let over = false;
+  sweep.ended().then(() => over = true);
   for (;;) {
+    assert.ok(!over, sweep.err.all.join("\n"));
     const done = (await project.files().catch(() => []))
       .map((name) => name.match(/^\.work\/(slow-[^/]*)\/scratch\/\d+$/)?.[1])
       .filter((name) => name !== undefined);
     const counts = [...Map.groupBy(done, (name) => name).values()].map(({ length }) => length);
-    if (counts.filter((count) => count >= 3).length >= runs) return;
+    if (counts.filter((count) => count === 3).length === runs) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-const GRID = `sweep: { few.max: [20, 21, 22] }
+const GRID = `sweep: { few.max: [7, 8, 9] }
 stages:
-  count: { to: 26 }
+  count: { to: 12 }
   few: { use: clamp, inputs: { numbers: count } }
-  slow: { ms: 80, inputs: { numbers: few } }
+  slow: { ms: 0, gate: gate, inputs: { numbers: few } }
   draw:
   sum: { inputs: { numbers: slow } }
   luck: { use: sum, inputs: { numbers: draw } }
@@ -93,23 +96,21 @@ stages:
 
 test("a sweep is the same when a worker is killed, one is frozen and Redis forgets all", async () => {
   await using near = await Project.make({ "pipeline.yaml": GRID });
-  await using far = await Project.make({ "pipeline.yaml": GRID });
-  const here = new Sweep(near, "--json", "--set=slow.ms=0").ended();
+  await using far = await Project.make({ "pipeline.yaml": GRID, gate: "" });
+  const here = new Sweep(near, "--json").ended();
   await using redis = await Redis.start();
   await using killed = worker(far, redis);
   await using frozen = worker(far, redis);
   await using faithful = worker(far, redis);
-  const three = [killed, frozen, faithful];
-  await Promise.all(three.map((one) => one.lines.until(/connected/)));
   const sweep = Sweep.far(far, redis);
 
-  // All are in the middle of a run when they are struck.
-  await allUnderWay(far, 3);
+  // All are in the middle of a run when two are struck.
+  await atTheGate(far, 3, sweep);
   killed.killAll("SIGKILL");
   frozen.killAll("SIGSTOP");
-  await faithful.lines.until(/pipeline few\.max=.*: done in/);
   await redis.kill();
   await redis.start();
+  await Deno.remove(far.path("gate"));
 
   const { code, report, err } = await sweep.ended();
   assert.equal(code, 0, err);
@@ -126,7 +127,7 @@ test("a sweep is the same when a worker is killed, one is frozen and Redis forge
     ["count", "draw", "luck"].map((id) => [id, "ran"]),
   );
   // Both went on where the lost ones had been.
-  const goesOn = faithful.lines.all.filter((line) => /slow: \d+ of 26 were done/.test(line));
+  const goesOn = faithful.lines.all.filter((line) => /slow: 3 of 12 were done/.test(line));
   assert.ok(goesOn.length >= 2, faithful.lines.all.join("\n"));
 
   // Awake again, it learns that its job is lost, and goes on.
@@ -214,33 +215,33 @@ test("runs that fail or die do not end the others, and a worker of another versi
 });
 
 test("Ctrl-C lets go of the workers, and the next sweep goes on; a worker that stops gives back", async () => {
-  const yaml = "sweep: { count.to: [40, 41] }\n" +
-    "stages: { count: , slow: { inputs: { numbers: count }, ms: 60 } }";
-  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const yaml = "sweep: { count.to: [10, 11] }\n" +
+    "stages: { count: , slow: { inputs: { numbers: count }, ms: 0, gate: gate } }";
+  await using project = await Project.make({ "pipeline.yaml": yaml, gate: "" });
   await using redis = await Redis.start();
   await using first = worker(project, redis);
   const sweep = Sweep.far(project, redis);
-  await first.lines.until(/> slow .* runs:/);
-  await project.underWay(2);
+  await atTheGate(project, 1, sweep);
   sweep.interrupt();
   const { code, err } = await sweep.ended();
   assert.equal(code, 130, err);
   assert.match(
     err,
-    /! [12]\/2 {2}count\.to=4[01] {2}interrupted; the next sweep goes on from here/,
+    /! [12]\/2 {2}count\.to=1[01] {2}interrupted; the next sweep goes on from here/,
   );
   await first.lines.until(/the job is lost: its run is over; going on with the next one/);
 
   const next = Sweep.far(project, redis);
-  await first.lines.until(/slow: \d+ of 4[01] were done/);
+  await first.lines.until(/slow: 3 of 1[01] were done/);
   first.kill("SIGTERM");
   assert.equal(await first.ended(), 0);
   assert.ok(first.lines.all.some((line) => /the job at hand goes back to the queue/.test(line)));
+  await Deno.remove(project.path("gate"));
   await using second = worker(project, redis);
   const { code: well, report, err: told } = await next.ended();
   assert.equal(well, 0, told);
   assert.deepEqual(report.runs.map(({ ok }: { ok: boolean }) => ok), [true, true]);
-  assert.ok(second.lines.all.some((line) => /slow: \d+ of 4[01] were done/.test(line)));
+  assert.ok(second.lines.all.some((line) => /slow: 3 of 1[01] were done/.test(line)));
 });
 
 test("code does not travel: a plugin outside of the project is refused", async () => {

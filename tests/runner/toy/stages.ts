@@ -172,9 +172,10 @@ const slow = defineStage({
   outputs: { numbers },
   params: z.strictObject({
     ms: z.number().default(20).describe("Time for each number"),
+    gate: pathParam().optional().describe("As long as this file is there, it does three numbers"),
   }),
-  unaffecting: ["ms"],
-  async run(inputs, { ms }, { outputs, scratch, progress, signal, info }) {
+  unaffecting: ["ms", "gate"],
+  async run(inputs, { ms, gate }, { outputs, scratch, progress, signal, info }) {
     const values = await read(inputs.numbers);
     const done: number[] = [];
     for await (const { name } of Deno.readDir(scratch)) {
@@ -182,8 +183,13 @@ const slow = defineStage({
     }
     if (done.length > 0) info(`${done.length} of ${values.length} were done`);
     progress.start(values.length, "numbers", done.length);
+    const closed = () => gate !== undefined && Deno.stat(gate).then(() => true, () => false);
     for (const value of values) {
       if (done.includes(value)) continue;
+      while (value > 3 && await closed()) {
+        signal.throwIfAborted();
+        await pause(20);
+      }
       signal.throwIfAborted();
       await pause(ms);
       const file = join(scratch, String(value));
