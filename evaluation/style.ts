@@ -155,7 +155,8 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .grid { grid-template-columns: repeat(2, 1fr); }
   .columns { columns: 2; }
-  h2, h3, h4, .model > p, figcaption, dl.words dt { break-after: avoid; }
+  h2, h3, h4, figcaption, dl.words dt { break-after: avoid; }
+  .model { break-before: page; }
   .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
   h4 { margin-top: 14px; }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }

@@ -41,7 +41,7 @@ export async function gatherData(
 ): Promise<DataReport> {
   const made = await facesOf(dataset.path, faces);
   const sets = Map.groupBy(labels.dataset.keys(), (row) => labels.dataset[row]);
-  const names = [...sets.keys()].sort();
+  const names = [...sets.keys()]; // in the order of the rows, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
     splits: {
