@@ -4,12 +4,12 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../compute/mod.ts";
 import type { Backend } from "../compute/resolve.ts";
 import type { EarlyStoppingOptions } from "./earlyStopping.ts";
-import { checkExports, writeExports } from "./exports.ts";
+import { checkExports } from "./exports.ts";
 import { type FitContext, type InputFolders, openInputs, trainerOn } from "./inputs.ts";
-import { saveModel } from "./model.ts";
 import { classification, regression } from "./objective.ts";
 import type { ExportFormat } from "./params.ts";
-import { type TrainingRecord, writeRecord } from "./record.ts";
+import type { TrainingRecord } from "./record.ts";
+import { saveTrained } from "./saveTrained.ts";
 import { type ClassRecord, targetOf } from "./targets.ts";
 import { train } from "./train.ts";
 
@@ -65,28 +65,12 @@ export async function fit(
       signal: context.signal,
       progress: context.progress,
     });
-    await saveModel(model, folders.model);
-    const record: TrainingRecord = {
-      task: task.task,
-      variant: task.variant,
-      loss: objective.loss,
-      metric: objective.metric,
+    const learnt = {
+      ...{ task: task.task, variant: task.variant, params },
+      ...{ loss: objective.loss, metric: objective.metric },
       classes: task.classes === null ? null : [...task.classes],
-      input: { size, channels: "RGB", divisor: 255 },
-      preprocessing: inputs.preprocessing,
-      params,
-      seed: context.seed,
-      backend: context.compute,
-      counts: { train: rows.train.length, validation: rows.validation.length },
-      datasets: inputs.datasets,
-      weights: model.countParams(),
-      epochs: result.history.length,
-      stoppedEarly: result.stoppedEarly,
-      bestEpoch: result.bestEpoch,
-      weightsOfEpoch: result.weightsOfEpoch,
     };
-    await writeRecord(folders.model, record, result.history);
-    await writeExports(model, folders.model, record, params.export);
+    await saveTrained(model, folders.model, learnt, result, result.history, inputs, context);
     const last = result.history[result.weightsOfEpoch - 1];
     context.info(
       `${result.stoppedEarly ? "stopped early after" : "trained for"} ${result.history.length} ` +

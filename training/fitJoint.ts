@@ -6,13 +6,13 @@ import type { Backend } from "../compute/resolve.ts";
 import { headOf, type HeadPlace, type Trunk, withHeads } from "../models/heads.ts";
 import type { Initializer } from "../models/options.ts";
 import { augment } from "./augment.ts";
-import { checkExports, writeExports } from "./exports.ts";
+import { checkExports } from "./exports.ts";
 import { coldValidation } from "./fit.ts";
 import { classHead, distributionHead, type Head, joint, quantityHead } from "./heads.ts";
 import { type FitContext, type InputFolders, openInputs, trainerOn } from "./inputs.ts";
-import { saveModel } from "./model.ts";
 import type { jointParams } from "./params.ts";
-import { type EpochRecord, type JointEpoch, type TrainingRecord, writeRecord } from "./record.ts";
+import type { EpochRecord, JointEpoch, TrainingRecord } from "./record.ts";
+import { saveTrained } from "./saveTrained.ts";
 import { cosine } from "./schedule.ts";
 import { genderClasses } from "./targets.ts";
 import { train } from "./train.ts";
@@ -88,25 +88,11 @@ export async function fitJoint(
       parts: Pick<TrainingRecord, "variant" | "classes">,
     ) => {
       const { loss, metric } = heads[task];
+      const learnt = { ...{ task, ...parts, loss, metric, params }, mirror: params.mirror };
+      const own = history.map((epoch) => ({ epoch: epoch.epoch, ...partOf(epoch, task) }));
       const alone = headOf(model, trunk, at[task]);
       try {
-        await saveModel(alone, folders[task]);
-        const record: TrainingRecord = {
-          ...{ task, ...parts, loss, metric },
-          input: { size, channels: "RGB", divisor: 255, mirror: params.mirror },
-          preprocessing: inputs.preprocessing,
-          params,
-          seed: context.seed,
-          backend: context.compute,
-          counts: { train: rows.train.length, validation: rows.validation.length },
-          datasets: inputs.datasets,
-          weights: alone.countParams(),
-          epochs: history.length,
-          ...result,
-        };
-        const own = history.map((epoch) => ({ epoch: epoch.epoch, ...partOf(epoch, task) }));
-        await writeRecord(folders[task], record, own);
-        await writeExports(alone, folders[task], record, params.export);
+        await saveTrained(alone, folders[task], learnt, result, own, inputs, context);
       } finally {
         alone.dispose();
       }

@@ -1,0 +1,42 @@
+/** What a training leaves: a `model` artifact. */
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { writeExports } from "./exports.ts";
+import type { FitContext, FitInputs } from "./inputs.ts";
+import { saveModel } from "./model.ts";
+import type { ExportFormat } from "./params.ts";
+import { type EpochRecord, type TrainingRecord, writeRecord } from "./record.ts";
+import type { TrainingResult } from "./train.ts";
+
+/** What a network was to learn, and how. */
+export type Learnt =
+  & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes">
+  & { params: TrainingRecord["params"] & { export: readonly ExportFormat[] }; mirror?: boolean };
+
+/**
+ * Writes a trained network with the record of its training, its curves, and the other formats that
+ * were asked for.
+ * @param history of this network, an entry an epoch
+ */
+export async function saveTrained(
+  model: LayersModel,
+  folder: string,
+  { mirror, ...learnt }: Learnt,
+  { stoppedEarly, bestEpoch, weightsOfEpoch }: Omit<TrainingResult, "history" | "seconds">,
+  history: readonly EpochRecord[],
+  { size, rows, preprocessing, datasets }: FitInputs,
+  { seed, compute: backend }: FitContext,
+): Promise<void> {
+  await saveModel(model, folder);
+  const record: TrainingRecord = {
+    ...learnt,
+    input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },
+    ...{ preprocessing, seed, backend },
+    counts: { train: rows.train.length, validation: rows.validation.length },
+    datasets,
+    weights: model.countParams(),
+    epochs: history.length,
+    ...{ stoppedEarly, bestEpoch, weightsOfEpoch },
+  };
+  await writeRecord(folder, record, history);
+  await writeExports(model, folder, record, learnt.params.export);
+}
