@@ -9,6 +9,8 @@ export interface Hands {
   /** Names the run among others. */
   readonly run: string;
   readonly signal: AbortSignal;
+  /** Whether this machine works as well, so that there is a worker. */
+  readonly ownWorker: boolean;
   info(message: string): void;
   warn(message: string): void;
 }
@@ -55,7 +57,7 @@ export async function* hand(
     for (const [name, why] of Object.entries(refused)) {
       hands.warn(`worker ${name} is refused: ${why}`);
     }
-    if (workers === 0 && !alone) {
+    if (workers === 0 && !alone && !hands.ownWorker) {
       hands.info(
         `no worker is connected to ${tellPlace(redis)}; waiting for one: deno task worker ` +
           `--redis ${tellPlace(redis)} --artifacts FOLDER, on each machine`,

@@ -6,6 +6,7 @@ import type { DonePart, Part } from "../runner/stage.ts";
 import type { Order } from "../runner/sweep/order.ts";
 import { codeHere } from "../runner/travel.ts";
 import type { FleetWork, RunsWork } from "../runner/workshop.ts";
+import type { Hands } from "./hand.ts";
 import { openHere } from "./here.ts";
 import { openLink, redisPlace } from "./link.ts";
 import { handParts } from "./parts.ts";
@@ -65,7 +66,7 @@ async function* helped<T>(
   settings: FleetSettings,
   { artifacts, signal }: RunsWork,
   program: Program,
-  handOut: (place: { redis: RedisPlace; prefix: string }) => AsyncGenerator<T>,
+  handOut: (at: Pick<Hands, "redis" | "prefix" | "ownWorker">) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
   const { redis, prefix } = await placeOf(settings);
   const over = new AbortController();
@@ -80,7 +81,7 @@ async function* helped<T>(
   // What goes wrong with it is told when all is done; others may do its job meanwhile.
   ownWorker?.catch(() => {});
   try {
-    yield* handOut({ redis, prefix });
+    yield* handOut({ redis, prefix, ownWorker: settings.localToo });
   } finally {
     over.abort(new Error("all is done"));
     await ownWorker;

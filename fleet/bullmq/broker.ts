@@ -60,17 +60,25 @@ async function connect({ url, ca }: RedisPlace): Promise<Redis> {
     ...(ca ? { tls: { ca } } : {}),
   });
   redis.on("error", (error: Error) => last = error);
+  const silent = pause(PATIENCE).then(() => {
+    throw new Error(`no answer within ${PATIENCE / 1000} s`);
+  });
+  silent.catch(() => {}); // it may have answered by then
   try {
-    await redis.connect();
-    await redis.ping();
+    await Promise.race([redis.connect().then(() => redis.ping()), silent]);
   } catch (cause) {
+    redis.disconnect();
     const { host, port } = redis.options;
     const why = [(last ?? cause as Error).message, (last as { code?: string })?.code]
       .find((text) => text) ?? "no answer";
-    const wayOut =
-      "Start it there, or say where it is: worker --redis, the pipeline's bullmq.redis, " +
-      "or the environment's REDIS_URL.";
-    throw new Error(`Cannot reach Redis at ${host}:${port}: ${why}. ${wayOut}`);
+    const wayOut = /NOAUTH|WRONGPASS/.test(why)
+      ? "Give its password, redis://:password@host, best in the environment's REDIS_URL."
+      : "Start it there, or say where it is: worker --redis, the pipeline's bullmq.redis, or the " +
+        "environment's REDIS_URL.";
+    throw new Error(
+      `Cannot reach Redis at ${host}:${port}: ${why.replace(/\.+$/, "")}. ${wayOut}`,
+      { cause },
+    );
   }
   there = true;
   return redis;
@@ -81,6 +89,8 @@ function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
   const alive = aliveKey(prefix, run), refusals = keyOf(prefix, "refused");
   return async (asks: CoordinatorAsks): Promise<Done<unknown>> => {
     if ("add" in asks) {
+      // First, or whoever takes one at once finds that its run is over.
+      await redis.set(alive, "1", "PX", ALIVE);
       const kept = { age: 3600 }; // if nobody is left to fetch them
       const rest = { attempts: 2, removeOnComplete: kept, removeOnFail: kept };
       await queue.addBulk(asks.add.map(({ id, data, priority }) => (
