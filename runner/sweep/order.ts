@@ -43,8 +43,8 @@ export const orderSchema = z.strictObject({
   name: name.unwrap(),
   seed,
   compute,
-  /** Paths from the project. */
-  plugins: z.array(below),
+  /** Paths from the project; no package, and nothing that is fetched. */
+  plugins: z.array(below.refine((path) => !path.includes(":"), "expected a file of the project")),
   /** Id → what a YAML would say of it, everything written out. */
   stages: z.record(z.string(), values),
   /** What the sweep varies: key → value. */

@@ -12,10 +12,14 @@ const main = fromFileUrl(new URL("toy.ts", import.meta.url));
 const config = fromFileUrl(new URL("../../deno.json", import.meta.url));
 const lock = ["--lock-seconds", "2"];
 
-/** A worker of a copy of the project, with the artifacts of another. */
-function worker(artifacts: Project, redis: Redis, copy = artifacts): TestWorker {
-  const env = { TOY_PROJECT: copy.folder };
-  return new TestWorker(artifacts.path("artifacts"), redis.url, lock, { main, env });
+/** A worker of a project, or of a copy of it that has the artifacts in another place. */
+function worker(
+  project: Project,
+  redis: Redis,
+  artifacts = project.path("artifacts"),
+): TestWorker {
+  const env = { TOY_PROJECT: project.folder };
+  return new TestWorker(artifacts, redis.url, lock, { main, env });
 }
 
 /** `deno task run`, while it runs. */
@@ -173,14 +177,19 @@ test("runs that fail or die do not end the others, and a worker of another versi
   await using redis = await Redis.start();
   const why = /its version is another one: plugins\/multiply\.ts differs from the run's/;
 
-  await using refused = worker(project, redis, other);
+  await Deno.mkdir(project.path("artifacts"));
+  for (const { folder } of [copy, other]) {
+    await Deno.symlink(project.path("artifacts"), `${folder}/mounted`);
+  }
+
+  await using refused = worker(other, redis, other.path("mounted"));
   const sweep = Sweep.far(project, redis);
   assert.match(await refused.lines.until(/refused/), why);
   assert.equal(await refused.ended(), 1);
   assert.match(await sweep.err.until(/is refused:/), why);
   await sweep.err.until(/no worker is connected to redis:.*; waiting for one/);
 
-  await using faithful = worker(project, redis, copy);
+  await using faithful = worker(copy, redis, copy.path("mounted"));
   const { code, report, err } = await sweep.ended();
   assert.equal(code, 1);
   assert.deepEqual(report.runs.map(({ ok }: { ok: boolean }) => ok), [false, false, true]);
