@@ -42,8 +42,11 @@ const LIMIT = 300;
 const PARTS = 8;
 /** Limits of a task that a worker has to open in: it may have to compile, or even to download. */
 const OPENING = 10;
-/** Workers that may die one after the other, without an answer from any, before all is given up. */
-const HOPELESS = 6;
+/**
+ * Workers that may die one after the other, without an answer from any, before all is given up: it is
+ * not tasks then that they die of. Twenty bad ones in a row must pass, or no run would get beyond them.
+ */
+const HOPELESS = 40;
 
 /**
  * Opens a crew: one worker now, the others when there is work for them. A task may take `seconds`.

@@ -33,6 +33,20 @@ Deno.test("openCrew() replaces a worker that dies, and only the task that it die
   }
 });
 
+Deno.test("openCrew() gets beyond many tasks in a row that workers die of, but not beyond all", async () => {
+  await using crew = open({ workers: 2 });
+  const bad = Array.from({ length: 8 }, () => crew.ask({ dies: "SIGKILL" }));
+  const good = await crew.ask({ square: 3 });
+  for (const one of await Promise.all(bad)) {
+    assert.ok("died" in one && one.died.startsWith("SIGKILL"), JSON.stringify(one));
+  }
+  assert.ok("answer" in good && good.answer === 9);
+  const hopeless = Array.from({ length: 25 }, () => crew.ask({ dies: "SIGKILL" }));
+  const ends = await Promise.allSettled(hopeless);
+  const given = ends.find((one) => one.status === "rejected");
+  assert.match(String(given?.reason), /workers die one after the other \(SIGKILL/);
+});
+
 Deno.test("openCrew() has the task of a worker that was killed done by the next one", async () => {
   const folder = await Deno.makeTempDir();
   await using crew = open({ workers: 1 });
