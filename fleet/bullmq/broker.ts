@@ -32,6 +32,8 @@ const LEAVING = 10_000;
 const PATIENCE = 10_000;
 
 const keyOf = (prefix: string, ...parts: string[]) => [prefix, ...parts].join(":");
+/** Worker → why it does nothing of a run. */
+const refusedKey = (prefix: string, run: string) => keyOf(prefix, "refused", run);
 /** A key that is there as long as a run is. */
 const aliveKey = (prefix: string, run: string) => keyOf(prefix, "run", run);
 
@@ -86,7 +88,7 @@ async function connect({ url, ca }: RedisPlace): Promise<Redis> {
 
 function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
   queue.on("error", () => {}); // it connects again
-  const alive = aliveKey(prefix, run), refusals = keyOf(prefix, "refused");
+  const alive = aliveKey(prefix, run), refusals = refusedKey(prefix, run);
   return async (asks: CoordinatorAsks): Promise<Done<unknown>> => {
     if ("add" in asks) {
       // First, or whoever takes one at once finds that its run is over.
@@ -229,7 +231,10 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
     own?.verdict.resolve(asks);
     if ("giveBack" in asks) {
       const { refusal } = asks.giveBack;
-      if (refusal !== undefined) await redis.hset(keyOf(prefix, "refused"), name, refusal);
+      if (refusal !== undefined && own) {
+        const key = refusedKey(prefix, String(own.job.data?.run));
+        await redis.multi().hset(key, name, refusal).pexpire(key, ALIVE).exec();
+      }
       leaving = true;
       // It takes no more, and what it has taken meanwhile goes back as well.
       await Promise.race([bull.close(), pause(LEAVING)]);
