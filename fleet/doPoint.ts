@@ -1,7 +1,8 @@
 /**
  * Does a run of a sweep, as a process of its own: what it dies of does not end the worker, and it has
- * the code that lies there now. It makes all that is its own by itself, shards of faces too: nobody
- * who waits for others is waited for.
+ * the code that lies there now. It hands nothing out, but makes its shards of faces itself: if all
+ * workers had such runs, nobody would be left to take shards. Where it waits for a result that another
+ * run makes, it holds none.
  */
 import { type ChildReport, died, startChild } from "../runner/sweep/child.ts";
 import { labelOf } from "../runner/sweep/grid.ts";
