@@ -4,6 +4,7 @@
  * The same seed, weights and batches give the same bytes on one machine, whatever the number of
  * threads: work is cut into pieces that depend on the batch alone, and sums have a fixed order.
  */
+import { Here, type Runner } from "./here.ts";
 import type { Network } from "./network.ts";
 import { CONTROL, type Plan, plan } from "./plan.ts";
 import { readTensors, type Tensors, writeTensors } from "./tensors.ts";
@@ -18,7 +19,7 @@ export { type Head, type Layer, type Loss, type Network, UnsupportedNetwork } fr
 export class Engine {
   #plan: Plan;
   #options: Required<EngineOptions>;
-  #threads: Threads;
+  #threads: Runner;
   #buffer: ArrayBufferLike;
   #ints: Int32Array;
   #floats: Float32Array;
@@ -33,7 +34,7 @@ export class Engine {
     plan: Plan,
     options: Required<EngineOptions>,
     memory: WebAssembly.Memory,
-    threads: Threads,
+    threads: Runner,
   ) {
     this.#plan = plan;
     this.#options = options;
@@ -61,12 +62,16 @@ export class Engine {
       ...options,
     };
     const { batch, threads } = all;
-    if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(threads) && threads > 0)) {
+    if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(threads) && threads >= 0)) {
       throw new RangeError(
-        `Cannot compile for a batch of ${batch} on ${threads} threads: both must be whole and above 0`,
+        `Cannot compile for a batch of ${batch} on ${threads} threads: both must be whole, the batch above 0 and the threads not below`,
       );
     }
-    const compiled = plan(network, { batch, threads, divisor: all.divisor ?? undefined });
+    const compiled = plan(network, {
+      batch,
+      threads: Math.max(1, threads),
+      divisor: all.divisor ?? undefined,
+    });
     const pages = Math.ceil(compiled.bytes / 65536);
     if (pages > 65535) {
       throw new RangeError(
@@ -85,7 +90,9 @@ export class Engine {
     floats[CONTROL.beta1 / 4] = 1 - all.beta1;
     floats[CONTROL.beta2 / 4] = 1 - all.beta2;
     floats[CONTROL.epsilon / 4] = all.epsilon;
-    const started = await Threads.start(threads, module, memory, compiled.counters);
+    const started = threads === 0
+      ? new Here(module, memory, compiled.counters)
+      : await Threads.start(threads, module, memory, compiled.counters);
     return new Engine(compiled, all, memory, started);
   }
 

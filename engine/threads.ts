@@ -1,8 +1,9 @@
 /** The engine's threads: they sleep until there is a program, and run it together. */
+import type { Runner } from "./here.ts";
 import { CONTROL, type Plan } from "./plan.ts";
 import type { Report, Start } from "./worker.ts";
 
-export class Threads {
+export class Threads implements Runner {
   readonly #workers: Worker[];
   readonly #ints: Int32Array;
   readonly #counters: Plan["counters"];

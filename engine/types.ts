@@ -4,7 +4,10 @@ import type { Tensors } from "./tensors.ts";
 export interface EngineOptions {
   /** Rows in a batch, at most; a step may have fewer. */
   batch: number;
-  /** Threads; as many as processors, up to 16, unless given. They do not show in the result. */
+  /**
+   * Threads; as many as processors, up to 16, unless given; 0: the one that asks, and it waits. They
+   * do not show in the result.
+   */
   threads?: number;
   /** Images come as bytes and are divided by this (255 unless given); `null`: they come as floats. */
   divisor?: number | null;

@@ -1,16 +1,16 @@
 /** A photo's bytes to what the models say of its faces. Server and page share it. */
-import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Detection, Detector } from "../faces/detect.ts";
 import { findFaces } from "../faces/find.ts";
 import type { Image } from "../faces/image.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
-import { predict } from "../training/predict.ts";
+import { imagesInMemory } from "../training/images.ts";
+import type { Predictor } from "../training/predictor.ts";
 import type { Analysis } from "./api.ts";
 import { type Reading, readOutputs, summarise } from "./prediction.ts";
 
 /** A model that is open. */
 export interface Model extends Reading {
-  readonly network: LayersModel;
+  readonly predictor: Predictor;
   /** Whether it is asked about the mirror image, too. */
   readonly mirror?: boolean;
   readonly preprocessing: Preprocessing;
@@ -114,13 +114,14 @@ function watch(detector: Detector) {
 
 /** One model's outputs for each of the faces. */
 async function predictAll(
-  { network, mirror }: Model,
+  { predictor, mirror, preprocessing: { resize } }: Model,
   tensors: Uint8Array[],
 ): Promise<Float32Array[]> {
   if (tensors.length === 0) return [];
   const images = new Uint8Array(tensors.length * tensors[0].length);
   tensors.forEach((tensor, i) => images.set(tensor, i * tensor.length));
-  const outputs = await predict(network, images, { mirror });
+  const source = imagesInMemory(images, resize.size);
+  const outputs = await predictor.predict(source, Int32Array.from(tensors.keys()), { mirror });
   const each = outputs.length / tensors.length;
   return tensors.map((_, i) => outputs.subarray(i * each, (i + 1) * each));
 }

@@ -1,4 +1,5 @@
 /** Detectors and models, opened on a compute backend and kept for photo after photo. */
+import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../compute/mod.ts";
 import type { Backend } from "../compute/resolve.ts";
@@ -11,7 +12,8 @@ import {
 } from "../faces/detect.ts";
 import type { DetectorOptions, NetworkName } from "../faces/detectors.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
-import { loadModel } from "../training/predict.ts";
+import { loadModel } from "../training/model.ts";
+import { openPredictor } from "../training/predictor.ts";
 import { analyse, type Model, type Result } from "./analyse.ts";
 import type { Reading } from "./prediction.ts";
 import { thorough } from "./thorough.ts";
@@ -50,17 +52,21 @@ export interface Analyser {
 export async function openAnalyser({ backend, detectors, models }: Setup): Promise<Analyser> {
   await openBackend(backend);
   const opened = await openDetectors(detectors);
-  const networks: Model[] = [];
+  const networks: LayersModel[] = [];
+  const ready: Model[] = [];
   for (const model of models) {
     const { model: network, record } = await loadModel(model.path);
-    networks.push({ ...model, network, mirror: record.input.mirror });
+    networks.push(network);
+    const predictor = await openPredictor(network, { batch: 8, threads: 0 }); // a few faces, at once
+    ready.push({ ...model, predictor, mirror: record.input.mirror });
   }
   return {
     analyse: (photo, { view, crops }) =>
-      analyse(photo, opened.by[view], networks, crops ? dataUrl : undefined),
+      analyse(photo, opened.by[view], ready, crops ? dataUrl : undefined),
     close() {
       opened.close();
-      networks.forEach(({ network }) => network.dispose());
+      ready.forEach(({ predictor }) => void predictor[Symbol.asyncDispose]());
+      networks.forEach((network) => network.dispose());
     },
   };
 }

@@ -10,6 +10,7 @@ const shims = join(project, "web", "compute");
 /** Modules of ours that the page cannot run → what stands in for them. */
 const replaced: Readonly<Record<string, string>> = {
   [join(project, "compute", "mod.ts")]: join(shims, "backend.ts"),
+  [join(project, "training", "predictor.ts")]: join(shims, "predictor.ts"),
 };
 /** Packages that the page cannot run → what stands in for them. */
 const standIns: Readonly<Record<string, string>> = {

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import { read } from "../compute/read.ts";
-import { Engine, type Tensors, UnsupportedNetwork } from "../engine/engine.ts";
+import { Engine, type EngineOptions, type Tensors, UnsupportedNetwork } from "../engine/engine.ts";
 import { isSoftmax } from "./forward.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import { networkOf } from "./network.ts";
@@ -15,16 +15,24 @@ import { bothWays, type PredictOptions, predictRows } from "./predict.ts";
 export interface Predictor extends AsyncDisposable {
   /** Whether the engine computes, and not TensorFlow.js. */
   readonly fast: boolean;
-  /** As predictRows, and equal but for rounding. */
+  /** As predictRows, and equal but for rounding. One call at a time. */
   predict(images: ImageSource, rows: Int32Array, options?: PredictOptions): Promise<Float32Array>;
 }
 
-/** Images that the engine sees at once. */
-const BATCH = 64;
+export interface PredictorOptions {
+  /** Images that the engine sees at once, at most; its memory grows with them. 64 unless given. */
+  batch?: number;
+  /** The engine's; 0 for the one that asks. */
+  threads?: number;
+}
 
 /** Opens a network for predictions. It must keep its weights until the predictor is disposed of. */
-export async function openPredictor(model: LayersModel): Promise<Predictor> {
-  const parts = tf.getBackend() === "wasm" ? await enginePart(model) : undefined;
+export async function openPredictor(
+  model: LayersModel,
+  { batch: most = 64, threads }: PredictorOptions = {},
+): Promise<Predictor> {
+  const options: EngineOptions = { batch: most, ...(threads === undefined ? {} : { threads }) };
+  const parts = tf.getBackend() === "wasm" ? await enginePart(model, options) : undefined;
   if (parts === undefined) {
     return {
       fast: false,
@@ -40,9 +48,9 @@ export async function openPredictor(model: LayersModel): Promise<Predictor> {
       const ask = async (bytes: Uint8Array) =>
         await follow(await engine.predict(bytes), bytes.length / (height * width * channels), rest);
       const said: Float32Array[] = [];
-      for (let start = 0; start < rows.length; start += BATCH) {
+      for (let start = 0; start < rows.length; start += most) {
         signal?.throwIfAborted();
-        const batch = rows.subarray(start, start + BATCH);
+        const batch = rows.subarray(start, start + most);
         said.push(await bothWays(readBytes(images, batch), width, mirror, ask));
         onBatch?.(batch.length);
       }
@@ -58,6 +66,7 @@ export async function openPredictor(model: LayersModel): Promise<Predictor> {
  */
 async function enginePart(
   model: LayersModel,
+  options: EngineOptions,
 ): Promise<{ engine: Engine; rest: layers.Layer[] } | undefined> {
   const softmax = model.layers.findIndex(isSoftmax);
   const end = softmax < 0 ? model.layers.length : softmax + 1;
@@ -70,7 +79,7 @@ async function enginePart(
   }
   const loss = softmax < 0 ? "meanAbsoluteError" : "categoricalCrossentropy";
   try {
-    const engine = await Engine.compile(networkOf(model, loss, first), { batch: BATCH });
+    const engine = await Engine.compile(networkOf(model, loss, first), options);
     engine.setWeights(weights);
     return { engine, rest };
   } catch (error) {

@@ -250,7 +250,7 @@ async function train(
 
 Deno.test("Engine gives the same bytes for any number of threads", async () => {
   const all: number[][] = [];
-  for (const threads of [1, 2, 3, 5]) {
+  for (const threads of [1, 0, 2, 3, 5]) {
     const engine = await train(threads, 4);
     all.push(bits(engine));
     await engine.close();
@@ -319,7 +319,7 @@ Deno.test("Engine says what a call got wrong", async () => {
   const network = reportNetwork("age");
   await rejects(
     Engine.compile(network, { batch: 0 }),
-    /Cannot compile for a batch of 0 on \d+ threads: both must be whole and above 0/,
+    /Cannot compile for a batch of 0 on \d+ threads: both must be whole, the batch above 0 and the threads not below/,
   );
   const engine = await Engine.compile(network, { batch: 4, threads: 1 });
   await rejects(

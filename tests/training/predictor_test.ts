@@ -128,6 +128,19 @@ Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and ot
   await openBackend("wasm");
 });
 
+Deno.test("openPredictor() computes in this thread as in others, until it is disposed of", async () => {
+  await openBackend("wasm");
+  const model = reportGender({ size, classes: 2, seed: 1 });
+  disturb(model);
+  await using others = await openPredictor(model, { batch: 8, threads: 2 });
+  const here = await openPredictor(model, { batch: 8, threads: 0 });
+  const expected = await others.predict(images, rows);
+  assert.deepEqual(await here.predict(images, rows), expected);
+  await here[Symbol.asyncDispose]();
+  await assert.rejects(here.predict(images, rows), /The engine is closed/);
+  model.dispose();
+});
+
 Deno.test("openPredictor() stops when it is told to", async () => {
   await openBackend("wasm");
   const model = reportAge({ size, seed: 1 });
