@@ -14,24 +14,31 @@ const PAGE = 4096;
 /** Linux counts processors' time in hundredths of a second. */
 const TICKS = 100;
 
-/** A process and its descendants. Any thread may have started some. */
-function treeOf(pid: number): number[] {
-  const all = [pid];
-  for (const name of listing(`/proc/${pid}/task`)) {
-    const text = read(`/proc/${pid}/task/${name}/children`);
-    for (const child of text.split(" ").filter(Boolean)) all.push(...treeOf(Number(child)));
+/** A process and its descendants. */
+function treeOf(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of listing("/proc")) {
+    const parent = fieldsOf(Number(name))[1];
+    if (parent) children.set(Number(parent), [...children.get(Number(parent)) ?? [], Number(name)]);
   }
+  const all = [root];
+  for (const pid of all) all.push(...children.get(pid) ?? []);
   return all;
+}
+
+/** What Linux says of a process's state, from the third field on: state, parent, ... */
+function fieldsOf(pid: number): string[] {
+  // The name before it, in brackets, may have spaces.
+  return read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
 }
 
 function residentOf(pid: number): number {
   return Number(read(`/proc/${pid}/statm`).split(" ")[1] ?? 0) * PAGE;
 }
 
-/** Seconds that processors were at work for a process. */
+/** Seconds that processors were at work for a process: fields 14, the user's, and 15, the system's. */
 function busyOf(pid: number): number {
-  // The name, in brackets, may have spaces. Counted from 3: user's and system's are 14 and 15.
-  const fields = read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
+  const fields = fieldsOf(pid);
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS;
 }
 
@@ -46,7 +53,9 @@ function read(path: string): string {
 
 function listing(path: string): string[] {
   try {
-    return Array.from(Deno.readDirSync(path), ({ name }) => name);
+    return Array.from(Deno.readDirSync(path), ({ name }) => name).filter((name) =>
+      /^\d+$/.test(name)
+    );
   } catch {
     return [];
   }
