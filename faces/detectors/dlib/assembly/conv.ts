@@ -2,7 +2,9 @@
 import { madd, relu, sum } from "./simd";
 
 /**
- * Six windows times eight filters: all but the loads are multiply-adds.
+ * Six windows times eight filters: all but the loads are multiply-adds. A float of the run is the
+ * same lines four times and once more: sums must be locals to stay in registers, and no function can
+ * be given locals to change.
  * @param run floats in a run, `skip` bytes from its end to the next one's beginning
  * @param b filters, [runs × run, 8]; of a layer, behind their eight biases
  * @param layer whether biases are added, and a relu applied
