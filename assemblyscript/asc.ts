@@ -11,7 +11,7 @@ const [folder, ...flags] = Deno.args;
 let wasm: Uint8Array | undefined;
 const { error, stderr } = await asc.main(["index.ts", "--outFile", "out.wasm", ...flags], {
   async readFile(name) {
-    if (!/^[a-z]+\.ts$/.test(name)) return null;
+    if (!/^([a-z]+\/)?[a-z0-9]+\.ts$/.test(name)) return null;
     return await Deno.readTextFile(`${folder}/${name}`).catch(() => null);
   },
   writeFile(_name, contents) {

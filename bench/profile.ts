@@ -147,8 +147,9 @@ function operations(record: Int32Array, batch: number): number {
     case "winograd":
     case "winogradGradient": {
       const [step, taps, , , height, width, panels] = record.subarray(6);
-      const tiles = height / 2 * (width / 2), planes = (taps + 1) ** 2;
-      return 2 * batch * tiles * planes * panels * 8 * (step / 4);
+      const side = record[nameOf(record) === "winograd" ? 27 : 23], outputs = side - taps + 1;
+      const tiles = height * width / outputs ** 2;
+      return 2 * batch * tiles * side ** 2 * panels * 8 * (step / 4);
     }
     case "denseForward":
     case "denseBackward":

@@ -1,47 +1,68 @@
 /**
- * Convolutions with windows of 2×2 or 3×3 at stride 1 by Winograd's algorithm (tiles.ts): the input
- * of some tiles is transformed to n × n planes, each plane is multiplied by its own matrix of
- * transformed weights, and the products are transformed back.
+ * Convolutions with windows of 2×2 or 3×3 at stride 1 by Winograd's algorithm: the input of some
+ * tiles is transformed to n × n planes, each plane is multiplied by its own matrix of transformed
+ * weights, and the products are transformed back. A tile of n × n has fewer products than the
+ * definition. Winograd (1980); Lavin and Gray, "Fast algorithms for convolutional neural networks"
+ * (2016).
+ *
+ * The transforms are in tiles/, and n tells which: 3 for F(2×2, 2×2), 4 for F(2×2, 3×3), 5 for
+ * F(4×4, 2×2). Each of their functions does four channels; `step` and `row` are bytes between pixels
+ * and rows.
  */
 import { address, real, word } from "./simd";
 import { matrixTimesPanel, outerProducts } from "./gemm";
 import {
-  gradientTile2, gradientTile3, inputTile2, inputTile3, outputTile2, outputTile3, weightsGradientTile2,
-  weightsGradientTile3, weightsTile2, weightsTile3,
-} from "./tiles";
+  gradientTile3, inputTile3, outputTile3, weightsGradientTile3, weightsTile3,
+} from "./tiles/f2x2";
+import {
+  gradientTile4, inputTile4, outputTile4, weightsGradientTile4, weightsTile4,
+} from "./tiles/f2x3";
+import {
+  gradientTile5, inputTile5, outputTile5, weightsGradientTile5, weightsTile5,
+} from "./tiles/f4x2";
 
 /** Tiles that pass at once, but for an image that has more; plan.ts has the same. */
 // @ts-ignore: decorator
 @inline const TILES = 32;
 
+/** Taps of a window, and outputs of a tile, across. */
+// @ts-ignore: decorator
+@inline function tapsOf(n: i32): i32 { return n == 4 ? 3 : 2; }
+// @ts-ignore: decorator
+@inline function outputsOf(n: i32): i32 { return n == 5 ? 4 : 2; }
+
 /** Weights `[panel][taps²][rows][8]` to `[n²][panel][rows][8]`; one item is one panel. */
 export function transformWeights(r: usize, item: i32): void {
-  const weights = address(r, 3), rows = word(r, 4), panels = word(r, 5), taps = word(r, 7);
+  const weights = address(r, 3), rows = word(r, 4), panels = word(r, 5), n = word(r, 7);
+  const taps = tapsOf(n);
   const tap = <usize> rows << 5, plane = tap * <usize> panels;
   const from = weights + tap * <usize> (taps * taps * item), to = address(r, 6) + tap * <usize> item;
   for (let at: usize = 0; at < tap; at += 16) {
-    if (taps == 2) weightsTile2(from + at, tap, to + at, plane);
-    else weightsTile3(from + at, tap, to + at, plane);
+    if (n == 3) weightsTile3(from + at, tap, to + at, plane);
+    else if (n == 4) weightsTile4(from + at, tap, to + at, plane);
+    else weightsTile5(from + at, tap, to + at, plane);
   }
 }
 
 /** What the images' tiles see, to `[n²][tile][channels]`. */
 function transformInput(
-  x: usize, xImage: usize, xRow: usize, channels: i32, taps: i32,
+  x: usize, xImage: usize, xRow: usize, channels: i32, n: i32,
   images: i32, tilesDown: i32, tilesAcross: i32, out: usize, plane: usize,
 ): void {
-  const step = <usize> channels << 2;
+  const step = <usize> channels << 2, outputs = <usize> outputsOf(n);
   let to = out;
   for (let i = 0; i < images; ++i) {
     for (let y = 0; y < tilesDown; ++y) {
-      let at = x + <usize> i * xImage + <usize> (2 * y) * xRow;
+      let at = x + <usize> i * xImage + <usize> y * outputs * xRow;
       for (let t = 0; t < tilesAcross; ++t) {
-        if (taps == 2) {
-          for (let c: usize = 0; c < step; c += 16) inputTile2(at + c, step, xRow, to + c, plane);
-        } else {
+        if (n == 3) {
           for (let c: usize = 0; c < step; c += 16) inputTile3(at + c, step, xRow, to + c, plane);
+        } else if (n == 4) {
+          for (let c: usize = 0; c < step; c += 16) inputTile4(at + c, step, xRow, to + c, plane);
+        } else {
+          for (let c: usize = 0; c < step; c += 16) inputTile5(at + c, step, xRow, to + c, plane);
         }
-        at += 2 * step;
+        at += outputs * step;
         to += step;
       }
     }
@@ -51,7 +72,7 @@ function transformInput(
 /** As `convolve` in conv.ts, whose words it takes; the weights are transformed. */
 export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5), xStep = <usize> word(r, 6);
-  const taps = word(r, 7), height = word(r, 10), width = word(r, 11), panels = word(r, 12);
+  const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
   const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
   const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
   const outStep = <usize> word(r, 19), kind = word(r, 20), slope = f32x4.splat(real(r, 21));
@@ -59,17 +80,17 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const x = scratch == 0
     ? address(r, 3)
     : address(r, 3) + <usize> thread * scratch - <usize> from * xImage;
-  const planes = (taps + 1) * (taps + 1);
+  const n = word(r, 27), planes = n * n, outputs = outputsOf(n);
   const v = address(r, 23) + <usize> thread * <usize> word(r, 24);
   const plane = <usize> word(r, 25), m = v + <usize> planes * plane, zeros = address(r, 26);
   const channels = <i32> (xStep >> 2), panelBytes = xStep << 3;
   const mRow = <usize> panels << 5;
-  const down = height >> 1, across = width >> 1;
+  const down = height / outputs, across = width / outputs;
   const few = max(1, TILES / (down * across));
   for (let i = from; i < to; i += few) {
     const images = min(few, to - i), tiles = images * down * across;
     transformInput(
-      x + <usize> i * xImage, xImage, xRow, channels, taps, images, down, across, v, plane,
+      x + <usize> i * xImage, xImage, xRow, channels, n, images, down, across, v, plane,
     );
     for (let q = 0; q < planes; ++q) {
       const a = v + <usize> q * plane;
@@ -80,17 +101,18 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
       }
     }
     let at = m;
-    for (let n = 0; n < images; ++n) {
+    for (let image = i; image < i + images; ++image) {
       for (let y = 0; y < down; ++y) {
-        let o = out + <usize> (i + n) * outImage + <usize> (2 * y) * outRow;
+        let o = out + <usize> image * outImage + <usize> (outputs * y) * outRow;
         for (let t = 0; t < across; ++t) {
           for (let c: usize = 0; c < mRow; c += 16) {
             const bias = v128.load(biasStep == 0 ? biases : biases + c);
-            if (taps == 2) outputTile2(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-            else outputTile3(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+            if (n == 3) outputTile3(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+            else if (n == 4) outputTile4(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+            else outputTile5(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
           }
           at += mRow;
-          o += 2 * outStep;
+          o += <usize> outputs * outStep;
         }
       }
     }
@@ -102,13 +124,13 @@ export function winogradGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
 ): void {
   const x = address(r, 3), xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
-  const xStep = <usize> word(r, 6), taps = word(r, 7), height = word(r, 10), width = word(r, 11);
+  const xStep = <usize> word(r, 6), height = word(r, 10), width = word(r, 11);
   const panels = word(r, 12), scratch = <usize> word(r, 14), dImage = <usize> word(r, 15);
   const dRow = <usize> word(r, 16), dStep = <usize> word(r, 17);
   const d = address(r, 13) + <usize> thread * scratch - <usize> from * dImage;
   const partBytes = <usize> word(r, 19);
   const out = address(r, 18) + <usize> chunk * partBytes;
-  const planes = (taps + 1) * (taps + 1);
+  const n = word(r, 23), planes = n * n, outputs = outputsOf(n), taps = tapsOf(n);
   const v = address(r, 20) + <usize> thread * <usize> word(r, 21);
   const plane = <usize> word(r, 22), m = v + <usize> planes * plane;
   const sums = m + <usize> planes * plane;
@@ -119,29 +141,31 @@ export function winogradGradient(
     memory.fill(sums, 0, <usize> planes * sumPlane);
     memory.fill(bias, 0, <usize> panels << 5);
   }
-  const down = height >> 1, across = width >> 1;
+  const down = height / outputs, across = width / outputs;
   const few = max(1, TILES / (down * across));
   for (let i = from; i < to; i += few) {
     const images = min(few, to - i), tiles = images * down * across;
     transformInput(
-      x + <usize> i * xImage, xImage, xRow, channels, taps, images, down, across, v, plane,
+      x + <usize> i * xImage, xImage, xRow, channels, n, images, down, across, v, plane,
     );
     for (let p = 0; p < panels; ++p) {
       // The outputs' gradients, to [n²][tile][8].
       for (let half = <usize> p << 5; half < (<usize> p + 1) << 5; half += 16) {
         let to = m + (half & 16);
         let total = v128.load(bias + half);
-        for (let n = 0; n < images; ++n) {
+        for (let image = i; image < i + images; ++image) {
           for (let y = 0; y < down; ++y) {
-            let at = d + <usize> (i + n) * dImage + <usize> (2 * y) * dRow + half;
+            let at = d + <usize> image * dImage + <usize> (outputs * y) * dRow + half;
             for (let t = 0; t < across; ++t) {
               total = f32x4.add(
                 total,
-                taps == 2
-                  ? gradientTile2(at, dStep, dRow, to, plane)
-                  : gradientTile3(at, dStep, dRow, to, plane),
+                n == 3
+                  ? gradientTile3(at, dStep, dRow, to, plane)
+                  : n == 4
+                  ? gradientTile4(at, dStep, dRow, to, plane)
+                  : gradientTile5(at, dStep, dRow, to, plane),
               );
-              at += 2 * dStep;
+              at += <usize> outputs * dStep;
               to += 32;
             }
           }
@@ -160,8 +184,9 @@ export function winogradGradient(
   for (let p = 0; p < panels; ++p) {
     const from = sums + <usize> p * tap, to = out + <usize> (taps * taps * p) * tap;
     for (let at: usize = 0; at < tap; at += 16) {
-      if (taps == 2) weightsGradientTile2(from + at, sumPlane, to + at, tap);
-      else weightsGradientTile3(from + at, sumPlane, to + at, tap);
+      if (n == 3) weightsGradientTile3(from + at, sumPlane, to + at, tap);
+      else if (n == 4) weightsGradientTile4(from + at, sumPlane, to + at, tap);
+      else weightsGradientTile5(from + at, sumPlane, to + at, tap);
     }
   }
 }

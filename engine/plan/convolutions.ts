@@ -43,12 +43,12 @@ const tileWords = ({ tiles, zeros }: Layout) => [tiles.scratch, tiles.step, tile
 
 export function convolve(layout: Layout, conv: ConvLayer): KernelRecord {
   const { block, c, m, p } = conv;
-  return record(c.winograd ? "winograd" : "convolve", 0, 0, [
+  return record(c.winograd > 0 ? "winograd" : "convolve", 0, 0, [
     ...windows(conv),
-    ...[c.winograd ? m.transformed : p.kernel, p.bias || layout.zeros, p.bias ? 32 : 0],
+    ...[c.winograd > 0 ? m.transformed : p.kernel, p.bias || layout.zeros, p.bias ? 32 : 0],
     ...[m.z, m.zImage, c.outWidth * c.columns * 4, c.columns * 4],
     ...activation(block),
-    ...[0, ...tileWords(layout)],
+    ...[0, ...tileWords(layout), c.winograd],
   ]);
 }
 
@@ -58,14 +58,14 @@ export function inputGradient(
   { c, m }: ConvLayer,
   previous: ConvLayer,
 ): KernelRecord {
-  return record(c.winograd ? "winograd" : "convolve", 0, 0, [
+  return record(c.winograd > 0 ? "winograd" : "convolve", 0, 0, [
     ...[m.scratch, m.dImage, m.dRow, c.columns * 4, c.kh, c.kw * c.columns, m.dRow],
     ...[c.inHeight, c.inWidth, c.inStride / 8],
-    ...[c.winograd ? m.turnedTransformed : m.turned, layout.zeros, 0],
+    ...[c.winograd > 0 ? m.turnedTransformed : m.turned, layout.zeros, 0],
     ...[previous.m.gradient, c.inHeight * c.inWidth * c.inStride * 4],
     ...[c.inWidth * c.inStride * 4, c.inStride * 4],
     ...[0, [0] as const], // no activation
-    ...[m.scratchStep, ...tileWords(layout)],
+    ...[m.scratchStep, ...tileWords(layout), c.winograd],
   ]);
 }
 
@@ -76,10 +76,10 @@ function spread({ b, c, m }: ConvLayer): Word[] {
 
 export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLayer): KernelRecord {
   const { c, m } = conv;
-  return record(c.winograd ? "winogradGradient" : "filterGradient", 0, 0, [
+  return record(c.winograd > 0 ? "winogradGradient" : "filterGradient", 0, 0, [
     ...windows(conv),
     ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.parts, m.partBytes],
-    ...(c.winograd ? [tiles.scratch, tiles.step, tiles.plane] : [packs, packStep]),
+    ...(c.winograd > 0 ? [tiles.scratch, tiles.step, tiles.plane, c.winograd] : [packs, packStep]),
   ]);
 }
 

@@ -164,7 +164,7 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
   const scratchStep = Math.ceil(Math.min(range, batch) * dImage / 64 + 1) * 64;
   const partBytes = (c.kh * c.kw * c.inStride * columns + columns) * 4;
   const transformed = () =>
-    c.winograd ? memory.allocate((c.kh + 1) ** 2 * c.inStride * columns * 4) : 0;
+    c.winograd > 0 ? memory.allocate(c.winograd ** 2 * c.inStride * columns * 4) : 0;
   return {
     ...common,
     ...{ paddedImage, zImage, pooledImage, dImage, dRow, dFirst, range, scratchStep, partBytes },
@@ -192,9 +192,9 @@ function threadScratch({ memory, batch, threads }: Shared, convs: readonly ConvL
     32 * Math.max(batch, ...convs.map(({ c, m }) => m.range * c.outHeight * c.outWidth));
   const packs = memory.allocate(threads * packStep);
   // The transforms of some tiles: of inputs, of outputs, and the sums of the weights' gradients.
-  const tiled = convs.filter(({ c }) => c.winograd).map(({ c }) => {
-    const tiles = Math.max(WINOGRAD_TILES, c.outHeight * c.outWidth / 4);
-    const planes = (c.kh + 1) ** 2;
+  const tiled = convs.filter(({ c }) => c.winograd > 0).map(({ c }) => {
+    const outputs = c.winograd - c.kh + 1, planes = c.winograd ** 2;
+    const tiles = Math.max(WINOGRAD_TILES, c.outHeight * c.outWidth / outputs ** 2);
     return {
       planes,
       plane: tiles * Math.max(c.inStride, c.columns) * 4 + 64,

@@ -31,8 +31,8 @@ export interface ConvSizes {
   poolHeight: number;
   poolWidth: number;
   pooled: boolean;
-  /** Whether the products can be saved that engine/assembly/winograd.ts saves. */
-  winograd: boolean;
+  /** Side of the tiles of products in engine/assembly/winograd.ts; 0 where it saves none. */
+  winograd: number;
 }
 
 export interface DenseSizes {
@@ -105,9 +105,20 @@ export function sizesOf(network: Network): SizedBlock[] {
         paddedHeight: Math.max((y.size - 1) * sy + kh, y.before + inHeight),
         paddedWidth: Math.max((x.size - 1) * sx + kw, x.before + inWidth),
         pooled: ph * pw * py * px > 1,
-        winograd: b > 0 && (kh === 2 || kh === 3) && kw === kh && sy === 1 && sx === 1 &&
-          padding === "same" && y.size % 2 === 0 && x.size % 2 === 0,
+        winograd: b > 0 && kw === kh && sy === 1 && sx === 1 && padding === "same"
+          ? tileSide(kh, y.size, x.size)
+          : 0,
       },
     };
   });
+}
+
+/**
+ * Side of the tiles, in products, for windows of `taps` at stride 1. Larger tiles save more products,
+ * but there are fewer of them: then the weights, which grow with the tiles, cost more than they save.
+ */
+function tileSide(taps: number, height: number, width: number): number {
+  if (taps !== 2 && taps !== 3 || height % 2 > 0 || width % 2 > 0) return 0;
+  if (taps === 2 && height % 4 === 0 && width % 4 === 0 && height * width >= 64) return 5;
+  return taps + 1;
 }

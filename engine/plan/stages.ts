@@ -79,13 +79,13 @@ function turnings({ convs, denses }: Layout): Stage {
 /** Weights for Winograd's algorithm, in training also the turned ones. */
 function transforms({ convs }: Layout, first: number, backward: boolean): KernelRecord[] {
   const kernels: KernelRecord[] = [];
-  const add = (from: number, rows: number, panels: number, to: number, taps: number) => {
-    kernels.push(record("transformWeights", first, panels, [from, rows, panels, to, taps]));
+  const add = (from: number, rows: number, panels: number, to: number, side: number) => {
+    kernels.push(record("transformWeights", first, panels, [from, rows, panels, to, side]));
     first += panels;
   };
-  for (const { c, m, p } of convs.filter(({ c }) => c.winograd)) {
-    add(p.kernel, c.inStride, c.columns / 8, m.transformed, c.kh);
-    if (backward) add(m.turned, c.columns, c.inStride / 8, m.turnedTransformed, c.kh);
+  for (const { c, m, p } of convs.filter(({ c }) => c.winograd > 0)) {
+    add(p.kernel, c.inStride, c.columns / 8, m.transformed, c.winograd);
+    if (backward) add(m.turned, c.columns, c.inStride / 8, m.turnedTransformed, c.winograd);
   }
   return kernels;
 }

@@ -1,0 +1,30 @@
+/** What the transforms of Winograd's algorithm share (winograd.ts). */
+
+// @ts-ignore: decorator
+@inline export function add(a: v128, b: v128): v128 { return f32x4.add(a, b); }
+// @ts-ignore: decorator
+@inline export function sub(a: v128, b: v128): v128 { return f32x4.sub(a, b); }
+// @ts-ignore: decorator
+@inline export function half(a: v128): v128 { return f32x4.mul(a, f32x4.splat(0.5)); }
+
+// Rows of planes: numbers `plane` bytes apart.
+// @ts-ignore: decorator
+@inline export function store3(o: usize, plane: usize, a: v128, b: v128, c: v128): void {
+  v128.store(o, a);
+  v128.store(o + plane, b);
+  v128.store(o + 2 * plane, c);
+}
+// @ts-ignore: decorator
+@inline export function store4(
+  o: usize, plane: usize, a: v128, b: v128, c: v128, d: v128,
+): void {
+  store3(o, plane, a, b, c);
+  v128.store(o + 3 * plane, d);
+}
+// @ts-ignore: decorator
+@inline export function store5(
+  o: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, e: v128,
+): void {
+  store4(o, plane, a, b, c, d);
+  v128.store(o + 4 * plane, e);
+}
