@@ -84,14 +84,17 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
   const own = (pages - 1) * 65536;
   const cut = (stage: number, kernels: number): number => {
     ints.copyWithin(own / 4, stage / 4, stage / 4 + RECORD * (1 + kernels));
-    ints[own / 4 + 3] = kernels;
+    // What ends a stage is counted as one of its kernels.
+    const before = ints[stage / 4 + 3];
+    ints[own / 4 + 3] = Math.min(kernels, before);
+    ints[own / 4 + 5] = Math.max(kernels - before, 0);
     ints[own / 4 + RECORD * (1 + kernels)] = 0;
     return own;
   };
   const timings: Timing[] = [];
   for (let n = 0; n < 10; n++) time(plan.programs.train); // until the runtime has optimised it
   for (let stage = plan.programs.train, s = 0; ints[stage / 4] !== 0; s++) {
-    const kernels = ints[stage / 4 + 3], overImages = ints[stage / 4] === 1;
+    const kernels = ints[stage / 4 + 3] + ints[stage / 4 + 5], overImages = ints[stage / 4] === 1;
     const records = Array.from(
       { length: kernels },
       (_, k) => ints.slice(stage / 4 + RECORD * (k + 1), stage / 4 + RECORD * (k + 2)),
@@ -152,8 +155,8 @@ function operations(record: Int32Array, batch: number): number {
       return 2 * batch * tiles * side ** 2 * panels * 8 * (step / 4);
     }
     case "denseForward":
-    case "denseBackward":
     case "denseInputGradient":
+    case "denseUpdate":
       return 2 * batch * record[4] * record[2] * 8;
     default:
       return 0;

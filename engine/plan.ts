@@ -10,7 +10,7 @@ import { layOut, type PlanOptions } from "./plan/layout.ts";
 import type { Tensor } from "./plan/parameters.ts";
 import { writePrograms } from "./plan/program.ts";
 import { product } from "./plan/sizes.ts";
-import { inference, training, update } from "./plan/stages.ts";
+import { inference, penalties, training } from "./plan/stages.ts";
 
 export { dropoutSalt } from "./plan/dense.ts";
 export type { PlanOptions } from "./plan/layout.ts";
@@ -46,15 +46,15 @@ export interface Plan {
 /** Lays out memory and writes the programs. Throws `UnsupportedNetwork`. */
 export function plan(network: Network, options: PlanOptions): Plan {
   const layout = layOut(network, options);
-  const { memory, input, tensors, moments, gradient, labels, penalties } = layout;
+  const { memory, input, tensors, moments, gradient, labels } = layout;
   const { addresses: [train, infer, penalty], counters } = writePrograms(memory, [
     training(layout),
     inference(layout),
-    [update(layout, true)],
+    [penalties(layout)],
   ]);
   return {
     ...{ network, batch: options.batch, threads: options.threads, bytes: memory.end },
-    ...{ tensors, moments, gradient, labels, penalties, counters },
+    ...{ tensors, moments, gradient, labels, penalties: layout.penalties, counters },
     programs: { train, infer, penalty },
     input: { ...input, bytes: product(network.input) * (input.floats ? 4 : 1) },
     outputs: { address: layout.outputs, columns: layout.outColumns },

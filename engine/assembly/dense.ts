@@ -6,6 +6,7 @@ import {
   activateGradient, address, C_KEY, madd, real, rowsNow, word,
 } from "./simd";
 import { matrixTimesPanel, outerProducts } from "./gemm";
+import { turn8, update } from "./update";
 
 /** Four random words from four counters (the finaliser of MurmurHash3, twice keyed). */
 // @ts-ignore: decorator
@@ -29,13 +30,22 @@ import { matrixTimesPanel, outerProducts } from "./gemm";
   return v128.and(f32x4.mul(x, factor), i32x4.ge_u(hash(counter, key0, key1), threshold));
 }
 
-/** Product with turned weights and no more: the gradient of a dense layer's input. */
-export function denseInputGradient(r: usize, item: i32): void {
-  const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), zeros = address(r, 6);
+/**
+ * The gradient of a dense layer's input: a product with turned weights. One item is a panel of eight
+ * inputs, whose weights are turned on the way.
+ */
+export function denseInputGradient(r: usize, item: i32, thread: i32): void {
+  const x = address(r, 3), columns = word(r, 4), weights = address(r, 5), zeros = address(r, 6);
   const out = address(r, 7), outRow = <usize> word(r, 8), xRow = <usize> word(r, 9);
+  const panel = <usize> word(r, 10) << 5;
+  const turned = address(r, 11) + <usize> thread * <usize> word(r, 12);
+  let from = weights + (<usize> item << 8);
+  for (let to = turned; to < turned + (<usize> columns << 5); to += 256) {
+    turn8(from, to);
+    from += panel;
+  }
   matrixTimesPanel(
-    x, xRow, rowsNow(), inner, weights + <usize> (item * inner) * 32, zeros, 0, 0,
-    out + <usize> item * 32, outRow,
+    x, xRow, rowsNow(), columns, turned, zeros, 0, 0, out + (<usize> item << 5), outRow,
   );
 }
 
@@ -110,11 +120,11 @@ export function denseForward(r: usize, item: i32): void {
 }
 
 /**
- * From the gradient of a block's output, in place, to that of its sum; then the gradients of
- * gamma, beta, bias and the panel of weights.
+ * From the gradient of a block's output, in place, to that of its sum; also the gradients of
+ * gamma, beta and bias.
  */
-export function denseBackward(r: usize, item: i32, thread: i32): void {
-  const x = address(r, 3), inner = word(r, 4), d = address(r, 5), dWeights = address(r, 6);
+export function denseBackward(r: usize, item: i32): void {
+  const d = address(r, 5);
   const activated = address(r, 7), rowBytes = <usize> word(r, 8);
   const kind = word(r, 9), alpha = f32x4.splat(real(r, 10));
   const dBias = address(r, 11), gamma = address(r, 12), dGamma = address(r, 13);
@@ -122,7 +132,6 @@ export function denseBackward(r: usize, item: i32, thread: i32): void {
   const dropout = word(r, 21) != 0;
   const threshold = i32x4.splat(word(r, 21)), factor = f32x4.splat(real(r, 22));
   const key0 = i32x4.splat(load<i32>(C_KEY) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(C_KEY, 4));
-  const packed = address(r, 25) + <usize> thread * <usize> word(r, 26);
   const rows = rowsNow();
   const column = <usize> item * 32;
   for (let half: usize = column; half < column + 32; half += 16) {
@@ -159,11 +168,30 @@ export function denseBackward(r: usize, item: i32, thread: i32): void {
       g = activateGradient(g, y, kind, alpha);
       bias = f32x4.add(bias, g);
       v128.store(d + at, g);
-      v128.store(packed + <usize> i * 32 + (half - column), g);
     }
     v128.store(dBias + half, bias);
   }
-  const panel = dWeights + <usize> (item * inner) * 32;
-  memory.fill(panel, 0, <usize> inner << 5);
-  outerProducts(x, inner, 0, 0, <usize> word(r, 24), packed, 1, 1, rows, panel);
+}
+
+/**
+ * The gradient of a panel of weights, from that of the layer's sums, and the optimiser's step with
+ * it: it never leaves the cache.
+ */
+export function denseUpdate(r: usize, item: i32, thread: i32): void {
+  const x = address(r, 3), inner = word(r, 4), d = address(r, 5);
+  const xRow = <usize> word(r, 6), dRow = <usize> word(r, 7);
+  const packed = address(r, 8) + <usize> thread * <usize> word(r, 9);
+  const rows = rowsNow(), gradient = packed + (<usize> rows << 5);
+  let at = d + (<usize> item << 5);
+  for (let to = packed; to < gradient; to += 32) {
+    v128.store(to, v128.load(at));
+    v128.store(to, v128.load(at, 16), 16);
+    at += dRow;
+  }
+  memory.fill(gradient, 0, <usize> inner << 5);
+  outerProducts(x, inner, 0, 0, xRow, packed, 1, 1, rows, gradient);
+  update(
+    address(r, 10) + <usize> item * 32, address(r, 11), address(r, 12), address(r, 13),
+    address(r, 14) + (<usize> item << 3), gradient, 0, 1,
+  );
 }

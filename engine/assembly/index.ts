@@ -6,11 +6,9 @@
  */
 import { rowsNow, word } from "./simd";
 import { convolve, filterGradient, inputBytes, inputFloats } from "./conv";
-import {
-  finishGradient, finishStatistics, gradientSums, movingScale, normalisePool,
-  preActivationGradient, statistics,
-} from "./norm";
-import { denseBackward, denseForward, denseInputGradient } from "./dense";
+import { finishGradient, finishStatistics, gradientSums, movingScale, statistics } from "./norm";
+import { normalise, pool, preActivationGradient } from "./pool";
+import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { headAbsoluteError, softCrossEntropy } from "./heads";
 import { absoluteError, adam, crossEntropy, turn } from "./update";
@@ -18,29 +16,28 @@ import { absoluteError, adam, crossEntropy, turn } from "./update";
 // @ts-ignore: decorator
 @inline const SPINS = 20000;
 
-/** A stage's counter has 64 bytes: how many items were drawn and, this far behind, are done. */
+// A stage's counter has 64 bytes: how many items were drawn, how many are done, and whether the next
+// stage may begin.
 // @ts-ignore: decorator
 @inline const DONE: usize = 32;
+// @ts-ignore: decorator
+@inline const OPEN: usize = 36;
+
+/** Says that this thread did `mine` of a stage's items; true if they were the last ones. */
+// @ts-ignore: decorator
+@inline function finishes(counter: usize, mine: i32, all: i32): bool {
+  return mine > 0 && atomic.add<i32>(counter + DONE, mine) + mine == all;
+}
 
 /**
- * Says that this thread did `mine` of a stage's items, and waits until all are done: a moment awake,
- * then asleep. It waits for work, not for threads: one that another program keeps from running,
- * and that holds no item, holds up nobody.
+ * Waits until the next stage may begin: a moment awake, then asleep. It waits for work, not for
+ * threads: one that another program keeps from running, and that holds no item, holds up nobody.
  */
-function finish(counter: usize, mine: i32, all: i32): void {
-  const done = counter + DONE;
-  if (mine > 0 && atomic.add<i32>(done, mine) + mine == all) {
-    atomic.notify(done, -1);
-    return;
-  }
+function waitFor(counter: usize): void {
   for (let n = SPINS; n > 0; --n) {
-    if (atomic.load<i32>(done) == all) return;
+    if (atomic.load<i32>(counter + OPEN) != 0) return;
   }
-  for (;;) {
-    const now = atomic.load<i32>(done);
-    if (now == all) return;
-    atomic.wait<i32>(done, now, -1);
-  }
+  while (atomic.load<i32>(counter + OPEN) == 0) atomic.wait<i32>(counter + OPEN, 0, -1);
 }
 
 /** A kernel over images [from, to); `fresh` and `last` at a chunk's first and last range. */
@@ -52,12 +49,13 @@ function overImages(
     case 2: return inputFloats(r, from, to);
     case 3: return convolve(r, from, to, thread);
     case 4: return statistics(r, from, to);
-    case 5: return normalisePool(r, from, to);
+    case 5: return normalise(r, from, to);
     case 6: return gradientSums(r, from, to);
     case 7: return preActivationGradient(r, from, to, thread);
     case 8: return filterGradient(r, from, to, thread, chunk, fresh);
     case 9: return winograd(r, from, to, thread);
     case 10: return winogradGradient(r, from, to, thread, chunk, fresh, last);
+    case 11: return pool(r, from, to);
     default: unreachable();
   }
 }
@@ -69,8 +67,8 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case 17: return movingScale(r, item);
     case 18: return finishGradient(r, item);
     case 19: return denseForward(r, item);
-    case 20: return denseBackward(r, item, thread);
-    case 21: return denseInputGradient(r, item);
+    case 20: return denseBackward(r, item);
+    case 21: return denseInputGradient(r, item, thread);
     case 22: return crossEntropy(r);
     case 23: return absoluteError(r);
     case 24: return adam(r, item);
@@ -78,6 +76,7 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case 26: return transformWeights(r, item);
     case 27: return softCrossEntropy(r);
     case 28: return headAbsoluteError(r);
+    case 29: return denseUpdate(r, item, thread);
     default: unreachable();
   }
 }
@@ -87,14 +86,16 @@ function overItems(r: usize, item: i32, thread: i32): void {
 
 /**
  * Runs the program at `at` as thread `thread`. A stage is a record of 32 words (1 images or 2
- * items or 0 the end, number of chunks or items, images in a range, kernels, its counter) with the
- * kernels' records behind it.
+ * items or 0 the end, number of chunks or items, images in a range, kernels, its counter, endings)
+ * with the kernels' records behind it, and then those of the endings: small kernels that need all
+ * of the stage, and that whoever finishes it runs before the others go on.
  */
 export function run(at: usize, thread: i32): void {
   for (;;) {
     const kind = word(at, 0);
     if (kind == 0) return;
     const kernels = word(at, 3), first = at + RECORD, counter = <usize> word(at, 4);
+    const endings = first + <usize> kernels * RECORD, next = endings + <usize> word(at, 5) * RECORD;
     let mine = 0, all = word(at, 1);
     if (kind == 1) {
       const rows = rowsNow(), chunks = min(all, rows), ranges = word(at, 2);
@@ -106,10 +107,8 @@ export function run(at: usize, thread: i32): void {
         const begin = chunk * rows / chunks, end = (chunk + 1) * rows / chunks;
         for (let from = begin; from < end; from += ranges) {
           const to = min(from + ranges, end);
-          for (let k = 0; k < kernels; ++k) {
-            overImages(
-              first + <usize> k * RECORD, from, to, thread, chunk, from == begin, to == end,
-            );
+          for (let r = first; r < endings; r += RECORD) {
+            overImages(r, from, to, thread, chunk, from == begin, to == end);
           }
         }
       }
@@ -118,14 +117,19 @@ export function run(at: usize, thread: i32): void {
         const item = atomic.add<i32>(counter, 1);
         if (item >= all) break;
         ++mine;
-        for (let k = 0; k < kernels; ++k) {
-          const r = first + <usize> k * RECORD;
+        for (let r = first; r < endings; r += RECORD) {
           const own = item - word(r, 1);
           if (own >= 0 && own < word(r, 2)) overItems(r, own, thread);
         }
       }
     }
-    finish(counter, mine, all);
-    at = first + <usize> kernels * RECORD;
+    if (finishes(counter, mine, all)) {
+      for (let r = endings; r < next; r += RECORD) {
+        for (let item = 0; item < word(r, 2); ++item) overItems(r, item, thread);
+      }
+      atomic.store<i32>(counter + OPEN, 1);
+      atomic.notify(counter + OPEN, -1);
+    } else waitFor(counter);
+    at = next;
   }
 }

@@ -73,38 +73,55 @@ export function absoluteError(r: usize): void {
 }
 
 /**
- * One piece of the parameters: adds up the chunks' gradients if there are several, adds that of
- * the L2 penalty, and steps as Keras's Adam does:
- * `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`. Weights that decay shrink by
- * their share first, as in Keras's AdamW (Loshchilov and Hutter, "Decoupled weight decay").
- * The table holds for each item: weights, floats, part, parts' distance in bytes, parts, L2, and
- * whether it decays.
+ * One piece of the parameters. The table holds for each: weights, floats, part, parts' distance in
+ * bytes, parts, L2, and whether it decays. With `onlyPenalty` nothing is changed.
  */
 export function adam(r: usize, item: i32): void {
-  const entry = address(r, 3) + <usize> item * 32;
-  const toM = address(r, 4), toV = address(r, 5), toG = address(r, 6), penalties = address(r, 7);
-  const onlyPenalty = word(r, 8) != 0;
-  let at = address(entry, 0);
-  let part = address(entry, 2);
-  const partStep = <usize> word(entry, 3), parts = rowsNow() < word(entry, 4)
-    ? rowsNow()
-    : word(entry, 4);
+  const entry = address(r, 3) + <usize> item * 32, penalty = address(r, 7) + (<usize> item << 3);
+  if (word(r, 8) != 0) return store<f64>(penalty, penaltyOf(entry));
+  update(
+    entry, address(r, 4), address(r, 5), address(r, 6), penalty,
+    address(entry, 2), <usize> word(entry, 3), min(rowsNow(), word(entry, 4)),
+  );
+}
+
+/** The L2 penalty of an entry's weights. */
+function penaltyOf(entry: usize): f64 {
   const l2 = real(entry, 5);
-  const end = at + (<usize> word(entry, 1) << 2);
+  if (l2 == 0) return 0;
+  const start = address(entry, 0), end = start + (<usize> word(entry, 1) << 2);
+  let sum: f64 = 0;
+  for (let at = start; at < end; at += 16) sum += squares(v128.load(at));
+  return sum * <f64> l2;
+}
+
+// @ts-ignore: decorator
+@inline function squares(w: v128): f64 {
+  const q = f32x4.mul(w, w);
+  return <f64> f32x4.extract_lane(q, 0) + <f64> f32x4.extract_lane(q, 1) +
+    <f64> f32x4.extract_lane(q, 2) + <f64> f32x4.extract_lane(q, 3);
+}
+
+/**
+ * Adds up the parts of the gradient if there are several (none: it lies `toG` behind the weights),
+ * adds that of the L2 penalty, and steps as Keras's Adam does:
+ * `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`. Weights that decay shrink by
+ * their share first, as in Keras's AdamW (Loshchilov and Hutter, "Decoupled weight decay").
+ */
+export function update(
+  entry: usize, toM: usize, toV: usize, toG: usize, penaltyAt: usize,
+  part: usize, partStep: usize, parts: i32,
+): void {
+  let at = address(entry, 0);
+  const end = at + (<usize> word(entry, 1) << 2), l2 = real(entry, 5);
+  store<f64>(penaltyAt, penaltyOf(entry));
   const double = f32x4.splat(2 * l2);
   const rate = f32x4.splat(load<f32>(C_RATE)), epsilon = f32x4.splat(load<f32>(C_EPSILON));
   const take1 = f32x4.splat(load<f32>(C_BETA1)), take2 = f32x4.splat(load<f32>(C_BETA2));
   const keep = load<i32>(C_KEEP_GRADIENTS) != 0;
   const decay = word(entry, 6) != 0 ? load<f32>(C_DECAY) : 0;
-  let penalty: f64 = 0;
   for (; at < end; at += 16) {
     let w = v128.load(at);
-    if (l2 != 0) {
-      const q = f32x4.mul(w, w);
-      penalty += <f64> f32x4.extract_lane(q, 0) + <f64> f32x4.extract_lane(q, 1) +
-        <f64> f32x4.extract_lane(q, 2) + <f64> f32x4.extract_lane(q, 3);
-    }
-    if (onlyPenalty) continue;
     let g: v128;
     if (parts > 0) {
       g = v128.load(part);
@@ -128,7 +145,6 @@ export function adam(r: usize, item: i32): void {
     w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
     v128.store(at, w);
   }
-  store<f64>(penalties + (<usize> item << 3), penalty * <f64> l2);
 }
 
 /** Transposes four vectors, `step` bytes apart, to `to`, also `step` apart. */
@@ -144,9 +160,18 @@ export function adam(r: usize, item: i32): void {
   v128.store(to, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7), 96);
 }
 
+/** Transposes eight rows of eight floats. */
+// @ts-ignore: decorator
+@inline export function turn8(from: usize, to: usize): void {
+  transpose4(from, to);
+  transpose4(from + 16, to + 128);
+  transpose4(from + 128, to + 16);
+  transpose4(from + 144, to + 144);
+}
+
 /**
- * Turns weights for the gradient of the input: `[out / 8][taps][in][8]` to
- * `[in / 8][taps reversed][out][8]`. One item is eight inputs. A dense layer has one tap.
+ * Turns a convolution's weights for the gradient of its input: `[out / 8][taps][in][8]` to
+ * `[in / 8][taps reversed][out][8]`. One item is eight inputs.
  */
 export function turn(r: usize, item: i32): void {
   const weights = address(r, 3), taps = word(r, 4), inputs = word(r, 5), panels = word(r, 6);
@@ -155,10 +180,7 @@ export function turn(r: usize, item: i32): void {
     for (let p = 0; p < panels; ++p) {
       const from = weights + <usize> ((p * taps + t) * inputs + item * 8) * 32;
       const to = out + <usize> ((taps - 1 - t) * panels + p) * 256;
-      transpose4(from, to);
-      transpose4(from + 16, to + 128);
-      transpose4(from + 128, to + 16);
-      transpose4(from + 144, to + 144);
+      turn8(from, to);
     }
   }
 }

@@ -39,7 +39,10 @@ function windows({ c, m }: ConvLayer): Word[] {
   ];
 }
 
-const tileWords = ({ tiles, zeros }: Layout) => [tiles.scratch, tiles.step, tiles.plane, zeros];
+/** Where a thread has its tiles and packs its windows. */
+const scratchWords = ({ tiles, zeros, packs, packStep }: Layout, { c }: ConvLayer) => [
+  ...[tiles.scratch, tiles.step, tiles.plane, zeros, c.winograd, packs, packStep],
+];
 
 export function convolve(layout: Layout, conv: ConvLayer): KernelRecord {
   const { block, c, m, p } = conv;
@@ -48,16 +51,17 @@ export function convolve(layout: Layout, conv: ConvLayer): KernelRecord {
     ...[c.winograd > 0 ? m.transformed : p.kernel, p.bias || layout.zeros, p.bias ? 32 : 0],
     ...[m.z, m.zImage, c.outWidth * c.columns * 4, c.columns * 4],
     ...activation(block),
-    ...[0, ...tileWords(layout), c.winograd],
+    ...[0, ...scratchWords(layout, conv)],
   ]);
 }
 
 /** The gradient of the input: a convolution of the sums' gradient with turned weights. */
 export function inputGradient(
   layout: Layout,
-  { c, m }: ConvLayer,
+  conv: ConvLayer,
   previous: ConvLayer,
 ): KernelRecord {
+  const { c, m } = conv;
   return record(c.winograd > 0 ? "winograd" : "convolve", 0, 0, [
     ...[m.scratch, m.dImage, m.dRow, c.columns * 4, c.kh, c.kw * c.columns, m.dRow],
     ...[c.inHeight, c.inWidth, c.inStride / 8],
@@ -65,7 +69,7 @@ export function inputGradient(
     ...[previous.m.gradient, c.inHeight * c.inWidth * c.inStride * 4],
     ...[c.inWidth * c.inStride * 4, c.inStride * 4],
     ...[0, [0] as const], // no activation
-    ...[m.scratchStep, ...tileWords(layout), c.winograd],
+    ...[m.scratchStep, ...scratchWords(layout, conv)],
   ]);
 }
 
@@ -87,14 +91,22 @@ const pooling = ({ c }: ConvLayer): Word[] => [
   ...[c.ph, c.pw, c.py, c.px, c.poolTop, c.poolLeft, c.poolHeight, c.poolWidth],
 ];
 
-/** Normalises and pools into the next layer's images. */
-export function normalisePool(layout: Layout, conv: ConvLayer, training: boolean): KernelRecord {
-  const { b, c, m } = conv;
-  return record("normalisePool", 0, 0, [
-    ...[m.z, c.outHeight, c.outWidth, c.columns, m.scale, m.shift],
+/** The greatest of each window; in training also its place. */
+export function pool(layout: Layout, conv: ConvLayer, training: boolean): KernelRecord[] {
+  const { c, m, p } = conv;
+  if (!c.pooled) return [];
+  return [record("pool", 0, 0, [
+    ...[m.z, c.outHeight, c.outWidth, c.columns, p.gamma || layout.ones],
     ...pooling(conv),
+    ...[m.maxima, training ? m.places : 0],
+  ])];
+}
+
+/** Normalises what pooling left into the next layer's images. */
+export function normalise(layout: Layout, { b, c, m }: ConvLayer): KernelRecord {
+  return record("normalise", 0, 0, [
+    ...[c.pooled ? m.maxima : m.z, c.poolHeight, c.poolWidth, c.columns, m.scale, m.shift],
     ...imagesOf(layout, b + 1, c.poolWidth * c.columns),
-    ...(training ? [m.places, m.maxima] : [0, 0]),
   ]);
 }
 

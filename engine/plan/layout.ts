@@ -27,6 +27,8 @@ export interface PlanOptions {
 const CHUNKS = { least: 8, images: 8, most: 16 };
 /** The same as in winograd.ts. */
 const WINOGRAD_TILES = 32;
+/** What windows are packed in at most, but for a row that has more: CACHE in conv.ts. */
+const WINDOW_BYTES = 27 * 1024;
 /** Bytes that the images of a range may touch, to stay in a core's own cache. */
 const RANGE_BYTES = 384 * 1024;
 
@@ -90,7 +92,7 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
       denses.push({ b, block, d: dense, m, p });
     }
   }
-  const scratch = threadScratch(shared, convs);
+  const scratch = threadScratch(shared, convs, denses);
   const head = denses.at(-1)!;
   const outColumns = parameters.tensors.find((t) => t.address === head.p.kernel)!.columns;
   const labels = memory.allocate(batch * outColumns * 4);
@@ -104,8 +106,8 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
   };
 }
 
-/** What both kinds of layers have: statistics, and the weights turned for the input's gradient. */
-function commonMemory({ memory, parameters }: Shared, { b, block, conv, dense }: SizedBlock) {
+/** What both kinds of layers have: statistics. */
+function commonMemory({ memory, parameters }: Shared, { block, conv, dense }: SizedBlock) {
   const { norm, linear } = block, { columns } = dense ?? conv;
   const units = linear.kind === "dense" ? linear.units : linear.filters;
   const moving = (suffix: string): number => {
@@ -117,13 +119,11 @@ function commonMemory({ memory, parameters }: Shared, { b, block, conv, dense }:
     });
     return address;
   };
-  const rows = dense ? dense.inFlat : conv.kh * conv.kw * conv.inStride;
   return {
     movingMean: moving("moving_mean"),
     movingVariance: moving("moving_variance"),
     mean: memory.allocate(columns * 4),
     deviation: memory.allocate(columns * 4), // its inverse
-    turned: b === 0 ? 0 : memory.allocate(rows * columns * 4),
   };
 }
 
@@ -180,16 +180,28 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
     offset: norm ? vector() : 0,
     scratch: memory.allocate(threads * scratchStep),
     parts: memory.allocate(chunks * partBytes),
+    /** The weights turned for the input's gradient. */
+    turned: b === 0 ? 0 : memory.allocate(c.kh * c.kw * c.inStride * columns * 4),
     transformed: transformed(),
     turnedTransformed: transformed(),
   };
 }
 
 /** What each thread has for itself, for one layer after the other. */
-function threadScratch({ memory, batch, threads }: Shared, convs: readonly ConvLayer[]) {
-  // One panel of gradients, packed.
-  const packStep = 64 +
-    32 * Math.max(batch, ...convs.map(({ c, m }) => m.range * c.outHeight * c.outWidth));
+function threadScratch(
+  { memory, batch, threads }: Shared,
+  convs: readonly ConvLayer[],
+  denses: readonly DenseLayer[],
+) {
+  // One panel: of sums' gradients, packed, with the weights' gradient behind, or of turned weights.
+  const packStep = 64 + 32 * Math.max(
+        ...convs.map(({ c, m }) => m.range * c.outHeight * c.outWidth),
+        ...denses.map(({ d }) => Math.max(batch + d.inFlat + 3, d.columns)),
+        // Some rows of windows with the sums' gradients, in conv.ts.
+        ...convs.map(({ c }) =>
+          Math.max(WINDOW_BYTES / 32, c.outWidth * (c.kh * c.kw * c.inStride / 8 + 2))
+        ),
+      );
   const packs = memory.allocate(threads * packStep);
   // The transforms of some tiles: of inputs, of outputs, and the sums of the weights' gradients.
   const tiled = convs.filter(({ c }) => c.winograd > 0).map(({ c }) => {

@@ -33,6 +33,8 @@ interface Parameter {
   l2: number;
   /** Whether decoupled weight decay is for it: for kernels only. */
   decays: boolean;
+  /** The block whose dense kernel it is, and the kernel's rows. */
+  dense?: { b: number; rows: number };
 }
 
 export interface Parameters {
@@ -62,7 +64,7 @@ export function layOutParameters(memory: Memory, blocks: readonly SizedBlock[]):
     parameters.push({ address, floats, l2, decays: name.endsWith("/kernel") });
     return address;
   };
-  const places = blocks.map(({ block: { linear, norm }, conv, dense }) => {
+  const places = blocks.map(({ b, block: { linear, norm }, conv, dense }) => {
     const columns = linear.kind === "dense" ? linear.units : linear.filters;
     const name = `${linear.name}/kernel`, l2 = linear.l2?.kernel;
     const kernel = dense
@@ -78,6 +80,7 @@ export function layOutParameters(memory: Memory, blocks: readonly SizedBlock[]):
         [conv.kh * conv.kw, conv.inChannels, conv.inStride, columns],
         l2,
       );
+    if (dense) parameters.at(-1)!.dense = { b, rows: dense.inFlat };
     const vector = (suffix: string, layer: string, l2?: number) =>
       parameter(`${layer}/${suffix}`, [columns], [1, 1, 1, columns], l2);
     const bias = linear.bias ? vector("bias", linear.name, linear.l2?.bias) : 0;
@@ -94,25 +97,37 @@ export function layOutParameters(memory: Memory, blocks: readonly SizedBlock[]):
 const UPDATE = 4096;
 
 /**
- * What `adam` in engine/assembly/update.ts reads: for each item its weights, and where the chunks of
- * a convolution left their parts of the gradient.
+ * What engine/assembly/update.ts reads: for each item its weights, and where the chunks of a
+ * convolution left their parts of the gradient. Dense kernels come last, an item a panel; `panels`
+ * has the first of each block's.
  */
 export function optimiserTable(
   memory: Memory,
   parameters: readonly Parameter[],
   convs: readonly ConvLayer[],
   chunks: number,
-): { table: number; penalties: { address: number; count: number } } {
+): {
+  table: number;
+  penalties: { address: number; count: number };
+  panels: ReadonlyMap<number, number>;
+} {
   const items: number[] = [];
-  for (const { address, floats, l2, decays } of parameters) {
+  const panels = new Map<number, number>();
+  const ordered = [
+    ...parameters.filter(({ dense }) => !dense),
+    ...parameters.filter(({ dense }) => dense),
+  ];
+  for (const { address, floats, l2, decays, dense } of ordered) {
     const owner = convs.find(({ p }) => p.kernel === address || p.bias === address);
     const part = owner === undefined
       ? 0
       : owner.m.parts + (owner.p.bias === address ? owner.m.partBytes - owner.c.columns * 4 : 0);
-    for (let done = 0; done < floats; done += UPDATE) {
+    const most = dense ? dense.rows * 8 : UPDATE;
+    if (dense) panels.set(dense.b, items.length / 8);
+    for (let done = 0; done < floats; done += most) {
       items.push(
         address + done * 4,
-        Math.min(UPDATE, floats - done),
+        Math.min(most, floats - done),
         part && part + done * 4,
         owner?.m.partBytes ?? 0,
         owner ? chunks : 0,
@@ -124,5 +139,5 @@ export function optimiserTable(
   }
   const count = items.length / 8;
   const table = memory.place(Int32Array.from(items));
-  return { table, penalties: { address: memory.allocate(count * 8), count } };
+  return { table, penalties: { address: memory.allocate(count * 8), count }, panels };
 }

@@ -28,12 +28,13 @@ export const KERNELS = {
   inputFloats: 2,
   convolve: 3,
   statistics: 4,
-  normalisePool: 5,
+  normalise: 5,
   gradientSums: 6,
   preActivationGradient: 7,
   filterGradient: 8,
   winograd: 9,
   winogradGradient: 10,
+  pool: 11,
   finishStatistics: 16,
   movingScale: 17,
   finishGradient: 18,
@@ -47,6 +48,7 @@ export const KERNELS = {
   transformWeights: 26,
   softCrossEntropy: 27,
   headAbsoluteError: 28,
+  denseUpdate: 29,
 } as const;
 
 /** A word of a record: an integer, or `[x]` for the bits of a float. */
@@ -64,6 +66,11 @@ export interface Stage {
   /** Images that pass through all its kernels at once. */
   range: number;
   kernels: KernelRecord[];
+  /**
+   * Small kernels over items, for what needs the whole stage: the thread that finishes it runs them
+   * before the others go on, which takes less than a stage of their own.
+   */
+  endings: KernelRecord[];
 }
 
 /** The words are in the order in which the kernel reads them, from the third. */
@@ -77,14 +84,19 @@ export function record(
 }
 
 /** A stage whose kernels each do the items from their first on. */
-export function overItems(kernels: KernelRecord[]): Stage {
+export function overItems(kernels: KernelRecord[], endings: KernelRecord[] = []): Stage {
   const count = Math.max(0, ...kernels.map(([, first, count]) => Number(first) + Number(count)));
-  return { images: false, count, range: 0, kernels };
+  return { images: false, count, range: 0, kernels, endings };
 }
 
 /** A stage whose kernels follow each other on a few images at a time. */
-export function overImages(chunks: number, range: number, kernels: KernelRecord[]): Stage {
-  return { images: true, count: chunks, range, kernels };
+export function overImages(
+  chunks: number,
+  range: number,
+  kernels: KernelRecord[],
+  endings: KernelRecord[] = [],
+): Stage {
+  return { images: true, count: chunks, range, kernels, endings };
 }
 
 const floatBits = new Int32Array(1);
@@ -100,9 +112,12 @@ export function writePrograms(memory: Memory, programs: readonly Stage[][]) {
   const counters = { address: memory.allocate(count * 64), count };
   const addresses = programs.map((stages) => {
     const words: number[] = [];
-    for (const [n, { images, count, range, kernels }] of stages.entries()) {
-      const head = [images ? 1 : 2, count, range, kernels.length, counters.address + n * 64];
-      for (const line of [head, ...kernels]) {
+    for (const [n, { images, count, range, kernels, endings }] of stages.entries()) {
+      const head = [
+        ...[images ? 1 : 2, count, range, kernels.length, counters.address + n * 64],
+        endings.length,
+      ];
+      for (const line of [head, ...kernels, ...endings]) {
         if (line.length > RECORD) throw new Error("a kernel's record is too long");
         for (let n = 0; n < RECORD; n++) words.push(bits(line[n] ?? 0));
       }

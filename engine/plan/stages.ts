@@ -7,12 +7,13 @@ import {
   gradientSums,
   inputGradient,
   movingScale,
-  normalisePool,
+  normalise,
+  pool,
   preActivationGradient,
   readInput,
   statistics,
 } from "./convolutions.ts";
-import { denseBackward, denseForward, denseInputGradient, loss } from "./dense.ts";
+import { denseBackward, denseForward, denseInputGradient, denseUpdate, loss } from "./dense.ts";
 import type { Layout } from "./layout.ts";
 import { type KernelRecord, overImages, overItems, record, type Stage } from "./program.ts";
 import { rowBytes } from "./sizes.ts";
@@ -20,13 +21,11 @@ import { rowBytes } from "./sizes.ts";
 /** Forward, backward and update. */
 export function training(layout: Layout): Stage[] {
   return [
-    turnings(layout),
-    overItems(transforms(layout, 0, true)),
+    weights(layout),
     ...forward(layout),
-    loss(layout, true),
     ...denseGradients(layout),
     ...convGradients(layout),
-    update(layout, false),
+    update(layout),
   ].filter(({ count }) => count > 0);
 }
 
@@ -41,70 +40,101 @@ export function inference(layout: Layout): Stage[] {
     items += conv.c.columns / 8;
   }
   return [
-    overItems([...scales, ...transforms(layout, items, false)]),
+    overItems([...scales, ...transforms(layout, items, "forward")]),
     overImages(chunks, convs.length > 0 ? 2 : batch, [
       readInput(layout),
-      ...convs.flatMap((conv) => [convolve(layout, conv), normalisePool(layout, conv, false)]),
+      ...convs.flatMap((conv) => [
+        ...[convolve(layout, conv), ...pool(layout, conv, false), normalise(layout, conv)],
+      ]),
     ]),
-    ...denses.map((dense) => denseForward(layout, dense, false)),
-    loss(layout, false),
+    ...denses.map((dense) =>
+      overItems(
+        [denseForward(layout, dense, false)],
+        dense === layout.head ? loss(layout, false) : [],
+      )
+    ),
   ].filter(({ count }) => count > 0);
 }
 
-/** Adam, or the penalties of the weights as they are. */
-export function update(layout: Layout, onlyPenalties: boolean): Stage {
-  const { table, moments, gradient, penalties } = layout;
-  return overItems([record("adam", 0, penalties.count, [
-    ...[table, ...moments, gradient, penalties.address, Number(onlyPenalties)],
-  ])]);
+/** The L2 penalties of the weights as they are. */
+export function penalties(layout: Layout): Stage {
+  return overItems([adam(layout, 0, layout.penalties.count, true)]);
 }
 
-/** Turns the weights for the gradients of the inputs; the first layer's input needs none. */
-function turnings({ convs, denses }: Layout): Stage {
+function adam(layout: Layout, first: number, count: number, onlyPenalties: boolean): KernelRecord {
+  const { table, moments, gradient, penalties } = layout;
+  return record("adam", first, count, [
+    ...[table, ...moments, gradient, penalties.address, Number(onlyPenalties)],
+  ]);
+}
+
+/** The optimiser's step, together with the gradients of the dense layers' weights. */
+function update(layout: Layout): Stage {
+  let first = 0;
+  const kernels = layout.denses.map((dense) => {
+    const kernel = denseUpdate(layout, dense, first);
+    first += dense.d.columns / 8;
+    return kernel;
+  });
+  return overItems([...kernels, adam(layout, first, Math.min(...layout.panels.values()), false)]);
+}
+
+/**
+ * The convolutions' weights as the products want them: transformed, and turned for the gradients of
+ * the inputs, but for the first layer's, which nobody needs.
+ */
+function weights(layout: Layout): Stage {
   const kernels: KernelRecord[] = [];
   let items = 0;
-  const turn = (kernel: number, taps: number, rows: number, columns: number, to: number) => {
-    kernels.push(record("turn", items, rows / 8, [kernel, taps, rows, columns / 8, to]));
-    items += rows / 8;
-  };
-  for (const { b, c, m, p } of convs) {
-    if (b > 0) turn(p.kernel, c.kh * c.kw, c.inStride, c.columns, m.turned);
+  for (const { b, c, m, p } of layout.convs) {
+    if (b === 0) continue;
+    kernels.push(record("turn", items, c.inStride / 8, [
+      ...[p.kernel, c.kh * c.kw, c.inStride, c.columns / 8, m.turned],
+    ]));
+    items += c.inStride / 8;
   }
-  for (const { b, d, m, p } of denses) {
-    if (b > 0) turn(p.kernel, 1, d.inFlat, d.columns, m.turned);
-  }
-  return overItems(kernels);
+  return overItems([...kernels, ...transforms(layout, items, "forward")]);
 }
 
-/** Weights for Winograd's algorithm, in training also the turned ones. */
-function transforms({ convs }: Layout, first: number, backward: boolean): KernelRecord[] {
-  const kernels: KernelRecord[] = [];
-  const add = (from: number, rows: number, panels: number, to: number, side: number) => {
-    kernels.push(record("transformWeights", first, panels, [from, rows, panels, to, side]));
+/** Weights for Winograd's algorithm, or the turned ones. */
+function transforms(
+  { convs }: Layout,
+  first: number,
+  direction: "forward" | "backward",
+): KernelRecord[] {
+  return convs.filter(({ c }) => c.winograd > 0).map(({ c, m, p }) => {
+    const [from, rows, columns, to] = direction === "forward"
+      ? [p.kernel, c.inStride, c.columns, m.transformed]
+      : [m.turned, c.columns, c.inStride, m.turnedTransformed];
+    const panels = columns / 8;
+    const kernel = record("transformWeights", first, panels, [from, rows, panels, to, c.winograd]);
     first += panels;
-  };
-  for (const { c, m, p } of convs.filter(({ c }) => c.winograd > 0)) {
-    add(p.kernel, c.inStride, c.columns / 8, m.transformed, c.winograd);
-    if (backward) add(m.turned, c.columns, c.inStride / 8, m.turnedTransformed, c.winograd);
-  }
-  return kernels;
+    return kernel;
+  });
 }
 
 /** Batch normalisation needs all images of a layer before any of the next. */
 function forward(layout: Layout): Stage[] {
-  const { convs, denses, batch, chunks } = layout;
-  const stages: Stage[] = [];
+  const { convs, denses, head, batch, chunks } = layout;
   /** What makes the images that convolution `n` reads, or the rows after the last one. */
-  const before = (n: number) =>
-    n === 0 ? readInput(layout) : normalisePool(layout, convs[n - 1], true);
-  for (const [n, conv] of convs.entries()) {
-    const kernels = [before(n), convolve(layout, conv)];
-    if (conv.block.norm) kernels.push(statistics(conv));
-    stages.push(overImages(chunks, conv.m.range, kernels));
-    if (conv.block.norm) stages.push(overItems([finishStatistics(conv)]));
-  }
-  stages.push(overImages(chunks, convs.at(-1)?.m.range ?? batch, [before(convs.length)]));
-  return [...stages, ...denses.map((dense) => denseForward(layout, dense, true))];
+  const before = (n: number) => n === 0 ? readInput(layout) : normalise(layout, convs[n - 1]);
+  return [
+    ...convs.map((conv, n) =>
+      overImages(chunks, conv.m.range, [
+        ...[before(n), convolve(layout, conv)],
+        ...(conv.block.norm ? [statistics(conv)] : []),
+        ...pool(layout, conv, true),
+      ], conv.block.norm ? [finishStatistics(conv)] : [])
+    ),
+    overImages(chunks, convs.at(-1)?.m.range ?? batch, [before(convs.length)]),
+    ...denses.map((dense, n) =>
+      overItems([
+        denseForward(layout, dense, true),
+        // Needed from here on at the earliest, and a stage of their own would take longer.
+        ...(n === 0 ? transforms(layout, dense.d.columns / 8, "backward") : []),
+      ], dense === head ? loss(layout, true) : [])
+    ),
+  ];
 }
 
 function denseGradients(layout: Layout): Stage[] {
@@ -121,22 +151,21 @@ function denseGradients(layout: Layout): Stage[] {
   if (!last) return stages;
   const { gradient, pooledImage, range } = last.m;
   stages.push(overItems([denseInputGradient(layout, denses[0], gradient, pooledImage)]));
-  if (last.block.norm) stages.push(overImages(chunks, range, [gradientSums(last)]));
+  if (last.block.norm) {
+    stages.push(overImages(chunks, range, [gradientSums(last)], [finishGradient(layout, last)]));
+  }
   return stages;
 }
 
 function convGradients(layout: Layout): Stage[] {
   const { convs, chunks } = layout;
-  return [...convs.entries()].toReversed().flatMap(([n, conv]) => {
+  return [...convs.entries()].toReversed().map(([n, conv]) => {
     const kernels = [preActivationGradient(conv), filterGradient(layout, conv)];
-    if (n > 0) {
-      const previous = convs[n - 1];
-      kernels.push(inputGradient(layout, conv, previous));
-      if (previous.block.norm) kernels.push(gradientSums(previous));
-    }
-    return [
-      ...(conv.block.norm ? [overItems([finishGradient(layout, conv)])] : []),
-      overImages(chunks, conv.m.range, kernels),
-    ];
+    if (n === 0) return overImages(chunks, conv.m.range, kernels);
+    const previous = convs[n - 1];
+    kernels.push(inputGradient(layout, conv, previous));
+    if (!previous.block.norm) return overImages(chunks, conv.m.range, kernels);
+    kernels.push(gradientSums(previous));
+    return overImages(chunks, conv.m.range, kernels, [finishGradient(layout, previous)]);
   });
 }

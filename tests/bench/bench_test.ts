@@ -112,6 +112,6 @@ Deno.test("profile() times every kernel of a step, and counts what the large one
   }
   // The first convolution: 12 numbers of each window times 16 filters, once for each pixel.
   assert.equal(of("convolve")[0].operations, 2 * batch * 32 * 32 * 12 * 16);
-  // The second one: 9 products for each tile of 2x2 outputs, of 16 by 32 channels.
-  assert.equal(of("winograd")[0].operations, 2 * batch * 8 * 8 * 9 * 16 * 32);
+  // The second one: 25 products for each tile of 4x4 outputs, of 16 by 32 channels.
+  assert.equal(of("winograd")[0].operations, 2 * batch * 4 * 4 * 25 * 16 * 32);
 });

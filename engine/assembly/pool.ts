@@ -1,0 +1,263 @@
+/**
+ * Max pooling of convolutions' outputs and what follows it, normalisation, forward and backward.
+ *
+ * Normalisation keeps or turns round the order of a channel's values, by the sign of its gamma. So
+ * the maxima of the normalised values are known before the batch's statistics are: pooling comes
+ * first, while the values are near, and only what it leaves is normalised.
+ */
+import { activateGradient, address, madd, real, word } from "./simd";
+
+/** Turns round the order of a channel with a negative gamma; with one of 0 all are equal. */
+// @ts-ignore: decorator
+@inline function ordered(z: v128, sign: v128, some: v128): v128 {
+  return v128.and(v128.xor(z, sign), some);
+}
+
+/** Where `n` is greater than `best`, or `z` not a number: a NaN, once met, stays. */
+// @ts-ignore: decorator
+@inline function beats(n: v128, best: v128, z: v128): v128 {
+  return v128.or(f32x4.gt(n, best), f32x4.ne(z, z));
+}
+
+/**
+ * Of each window the value `z` whose normalised value is the greatest, the first of equal ones, and
+ * its place in the window, for the gradient. Bytes of places are kept where they are wanted.
+ */
+export function pool(r: usize, from: i32, to: i32): void {
+  const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
+  const gammas = address(r, 7);
+  const windowHeight = word(r, 8), windowWidth = word(r, 9);
+  const strideY = word(r, 10), strideX = word(r, 11), top = word(r, 12), left = word(r, 13);
+  const outHeight = word(r, 14), outWidth = word(r, 15);
+  const maxima = address(r, 16), places = address(r, 17); // 0 where not wanted
+  const step = <usize> channels << 2, row = step * <usize> width;
+  const minus = f32x4.splat(-0.0), zero = f32x4.splat(0);
+  const halves = windowHeight == 2 && windowWidth == 2 && strideY == 2 && strideX == 2 &&
+    height == 2 * outHeight && width == 2 * outWidth;
+  for (let i = from; i < to; ++i) {
+    const image = z + <usize> i * row * <usize> height;
+    for (let y = 0; y < outHeight; ++y) {
+      const y0 = max(0, y * strideY - top);
+      const y1 = min(height, y * strideY - top + windowHeight);
+      for (let x = 0; x < outWidth; ++x) {
+        const x0 = max(0, x * strideX - left);
+        const x1 = min(width, x * strideX - left + windowWidth);
+        const first = image + <usize> y0 * row + <usize> x0 * step;
+        const pixel = ((<usize> i * outHeight + y) * outWidth + x) * <usize> channels;
+        for (let c: usize = 0; c < step; c += 16) {
+          const gamma = v128.load(gammas + c);
+          const sign = v128.and(gamma, minus), some = f32x4.ne(gamma, zero);
+          const at = first + c;
+          let value = v128.load(at), best = ordered(value, sign, some), place: v128;
+          if (halves) {
+            let v = v128.load(at + step), n = ordered(v, sign, some), g = beats(n, best, v);
+            place = v128.and(g, i32x4.splat(1));
+            best = v128.bitselect(n, best, g);
+            value = v128.bitselect(v, value, g);
+            v = v128.load(at + row); n = ordered(v, sign, some); g = beats(n, best, v);
+            place = v128.bitselect(i32x4.splat(2), place, g);
+            best = v128.bitselect(n, best, g);
+            value = v128.bitselect(v, value, g);
+            v = v128.load(at + row + step); n = ordered(v, sign, some); g = beats(n, best, v);
+            place = v128.bitselect(i32x4.splat(3), place, g);
+            value = v128.bitselect(v, value, g);
+          } else {
+            place = i32x4.splat((y0 - y * strideY + top) * windowWidth + x0 - x * strideX + left);
+            for (let wy = y0; wy < y1; ++wy) {
+              let here = (wy - y * strideY + top) * windowWidth + x0 - x * strideX + left;
+              let from = image + <usize> wy * row + <usize> x0 * step + c;
+              for (let wx = x0; wx < x1; ++wx) {
+                if (from != at) {
+                  const v = v128.load(from), n = ordered(v, sign, some), g = beats(n, best, v);
+                  place = v128.bitselect(i32x4.splat(here), place, g);
+                  best = v128.bitselect(n, best, g);
+                  value = v128.bitselect(v, value, g);
+                }
+                from += step;
+                ++here;
+              }
+            }
+          }
+          v128.store(maxima + (pixel << 2) + c, value);
+          if (places != 0) {
+            place = i16x8.narrow_i32x4_u(place, place);
+            v128.store32_lane(places + pixel + (c >> 2), i8x16.narrow_i16x8_u(place, place), 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Normalises, `z * scale + shift`, into the padded images that the next layer reads. */
+export function normalise(r: usize, from: i32, to: i32): void {
+  const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
+  const scale = address(r, 7), shift = address(r, 8);
+  const out = address(r, 9), outImage = <usize> word(r, 10), outRow = <usize> word(r, 11);
+  const step = <usize> channels << 2;
+  let at = z + <usize> (from * height * width) * step;
+  for (let i = from; i < to; ++i) {
+    for (let y = 0; y < height; ++y) {
+      let o = out + <usize> i * outImage + <usize> y * outRow;
+      for (let x = 0; x < width; ++x) {
+        for (let c: usize = 0; c < step; c += 32) {
+          v128.store(
+            o + c, madd(v128.load(at + c), v128.load(scale + c), v128.load(shift + c)),
+          );
+          v128.store(
+            o + c,
+            madd(v128.load(at + c, 16), v128.load(scale + c, 16), v128.load(shift + c, 16)), 16,
+          );
+        }
+        at += step;
+        o += step;
+      }
+    }
+  }
+}
+
+/** One of the four places in a window: the maximum has the gradient `g`, the others none. */
+// @ts-ignore: decorator
+@inline function four(
+  z: usize, out: usize, mean: v128, slope: v128, offset: v128, g: v128, place: v128, here: i32,
+  kind: i32, alpha: v128,
+): void {
+  const v = v128.load(z);
+  const own = v128.and(g, i32x4.eq(place, i32x4.splat(here)));
+  const d = f32x4.add(own, madd(f32x4.sub(v, mean), slope, offset));
+  v128.store(out, activateGradient(d, v, kind, alpha));
+}
+
+/**
+ * Gradient of a convolution's sum from the gradient of its block's output: back through pooling,
+ * normalisation and activation, into this thread's scratch, where it lies padded (and with zeros
+ * between, if the convolution strides) as the next product wants it.
+ */
+export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32): void {
+  const d = address(r, 3), z = address(r, 4), height = word(r, 5), width = word(r, 6);
+  const channels = word(r, 7), places = address(r, 8);
+  const windowHeight = word(r, 9), windowWidth = word(r, 10);
+  const strideY = word(r, 11), strideX = word(r, 12), top = word(r, 13), left = word(r, 14);
+  const dHeight = word(r, 15), dWidth = word(r, 16);
+  const scale = address(r, 17), slope = address(r, 18), offset = address(r, 19); // slope 0: no norm
+  const kind = word(r, 20), alpha = f32x4.splat(real(r, 21));
+  const scratch = <usize> word(r, 23), outImage = <usize> word(r, 24);
+  const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26), mean = address(r, 27);
+  const out = address(r, 22) + <usize> thread * scratch - <usize> from * outImage;
+  const step = <usize> channels << 2, row = step * <usize> width;
+  const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;
+  const apart = windowHeight <= strideY && windowWidth <= strideX;
+  if (
+    slope != 0 && windowHeight == 2 && windowWidth == 2 && strideY == 2 && strideX == 2 &&
+    height == 2 * dHeight && width == 2 * dWidth
+  ) {
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < dHeight; ++y) {
+        let at = z + (<usize> i * height + 2 * y) * row;
+        let o = out + <usize> i * outImage + <usize> (2 * y) * outRow;
+        let pixel = (<usize> i * dHeight + y) * dWidth * <usize> channels;
+        for (let x = 0; x < dWidth; ++x) {
+          for (let c: usize = 0; c < step; c += 16) {
+            const m = v128.load(mean + c), a = v128.load(slope + c), b = v128.load(offset + c);
+            const g = f32x4.mul(v128.load(d + (pixel << 2) + c), v128.load(scale + c));
+            const place = i32x4.extend_low_i16x8_u(
+              i16x8.extend_low_i8x16_u(v128.load32_zero(places + pixel + (c >> 2))),
+            );
+            four(at + c, o + c, m, a, b, g, place, 0, kind, alpha);
+            four(at + c + step, o + c + outStep, m, a, b, g, place, 1, kind, alpha);
+            four(at + c + row, o + c + outRow, m, a, b, g, place, 2, kind, alpha);
+            four(at + c + row + step, o + c + outRow + outStep, m, a, b, g, place, 3, kind, alpha);
+          }
+          at += 2 * step;
+          o += 2 * outStep;
+          pixel += <usize> channels;
+        }
+      }
+    }
+    return;
+  }
+  for (let i = from; i < to; ++i) {
+    const image = <usize> i * row * <usize> height;
+    const o = out + <usize> i * outImage;
+    if (apart) {
+      // Each input belongs to one window at most: gather.
+      for (let y = 0; y < height; ++y) {
+        const py = (y + top) / strideY, wy = (y + top) % strideY;
+        for (let x = 0; x < width; ++x) {
+          const px = (x + left) / strideX, wx = (x + left) % strideX;
+          const inside = py < dHeight && px < dWidth && wy < windowHeight && wx < windowWidth;
+          const place = i32x4.splat(wy * windowWidth + wx);
+          const pixel = ((<usize> i * dHeight + py) * dWidth + px) * <usize> channels;
+          const zAt = z + image + <usize> y * row + <usize> x * step;
+          const oAt = o + <usize> y * outRow + <usize> x * outStep;
+          for (let c: usize = 0; c < step; c += 32) {
+            let d0 = f32x4.splat(0), d1 = d0;
+            if (inside) {
+              d0 = v128.load(d + (pixel << 2) + c);
+              d1 = v128.load(d + (pixel << 2) + c, 16);
+              if (!single) {
+                const p = i16x8.extend_low_i8x16_u(v128.load64_zero(places + pixel + (c >> 2)));
+                d0 = v128.and(d0, i32x4.eq(i32x4.extend_low_i16x8_u(p), place));
+                d1 = v128.and(d1, i32x4.eq(i32x4.extend_high_i16x8_u(p), place));
+              }
+            }
+            const z0 = v128.load(zAt + c), z1 = v128.load(zAt + c, 16);
+            if (slope != 0) {
+              d0 = madd(
+                d0, v128.load(scale + c),
+                madd(
+                  f32x4.sub(z0, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
+                ),
+              );
+              d1 = madd(
+                d1, v128.load(scale + c, 16),
+                madd(
+                  f32x4.sub(z1, v128.load(mean + c, 16)),
+                  v128.load(slope + c, 16), v128.load(offset + c, 16),
+                ),
+              );
+            }
+            v128.store(oAt + c, activateGradient(d0, z0, kind, alpha));
+            v128.store(oAt + c, activateGradient(d1, z1, kind, alpha), 16);
+          }
+        }
+      }
+    } else {
+      for (let y = 0; y < height; ++y) {
+        for (let x = 0; x < width; ++x) {
+          memory.fill(o + <usize> y * outRow + <usize> x * outStep, 0, step);
+        }
+      }
+      for (let y = 0; y < dHeight; ++y) {
+        for (let x = 0; x < dWidth; ++x) {
+          const pixel = ((<usize> i * dHeight + y) * dWidth + x) * <usize> channels;
+          for (let c = 0; c < channels; ++c) {
+            const place = <i32> load<u8>(places + pixel + <usize> c);
+            const at = o + <usize> (y * strideY - top + place / windowWidth) * outRow +
+              <usize> (x * strideX - left + place % windowWidth) * outStep + (<usize> c << 2);
+            store<f32>(at, load<f32>(at) + load<f32>(d + ((pixel + <usize> c) << 2)));
+          }
+        }
+      }
+      for (let y = 0; y < height; ++y) {
+        for (let x = 0; x < width; ++x) {
+          const zAt = z + image + <usize> y * row + <usize> x * step;
+          const oAt = o + <usize> y * outRow + <usize> x * outStep;
+          for (let c: usize = 0; c < step; c += 16) {
+            let g = v128.load(oAt + c);
+            const zc = v128.load(zAt + c);
+            if (slope != 0) {
+              g = madd(
+                g, v128.load(scale + c),
+                madd(
+                  f32x4.sub(zc, v128.load(mean + c)), v128.load(slope + c), v128.load(offset + c),
+                ),
+              );
+            }
+            v128.store(oAt + c, activateGradient(g, zc, kind, alpha));
+          }
+        }
+      }
+    }
+  }
+}
