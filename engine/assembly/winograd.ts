@@ -6,7 +6,7 @@
  * (2016).
  *
  * The transforms are in tiles/, and n tells which: 3 for F(2×2, 2×2), 4 for F(2×2, 3×3), 5 for
- * F(4×4, 2×2). Each of their functions does four channels; `step` and `row` are bytes between pixels
+ * F(4×4, 2×2), 6 for F(4×4, 3×3). Each of their functions does four channels; `step` and `row` are bytes between pixels
  * and rows.
  */
 import { address, real, word } from "./simd";
@@ -20,16 +20,25 @@ import {
 import {
   gradientTile5, inputTile5, outputTile5, weightsGradientTile5, weightsTile5,
 } from "./tiles/f4x2";
+import {
+  gradientTile6, inputTile6, outputTile6, weightsGradientTile6, weightsTile6,
+} from "./tiles/f4x3";
 
-/** Tiles that pass at once, but for an image that has more; plan.ts has the same. */
+/** Tiles that pass at once, but for a row that has more; plan/layout.ts has the same. */
 // @ts-ignore: decorator
 @inline const TILES = 32;
 
+/** Rows of an image's tiles, and images, that pass at once. */
+// @ts-ignore: decorator
+@inline function rowsAtOnce(down: i32, across: i32): i32 { return min(down, max(1, TILES / across)); }
+// @ts-ignore: decorator
+@inline function imagesAtOnce(down: i32, across: i32): i32 { return max(1, TILES / (down * across)); }
+
 /** Taps of a window, and outputs of a tile, across. */
 // @ts-ignore: decorator
-@inline function tapsOf(n: i32): i32 { return n == 4 ? 3 : 2; }
+@inline function tapsOf(n: i32): i32 { return (n & 1) != 0 ? 2 : 3; }
 // @ts-ignore: decorator
-@inline function outputsOf(n: i32): i32 { return n == 5 ? 4 : 2; }
+@inline function outputsOf(n: i32): i32 { return n < 5 ? 2 : 4; }
 
 /** Weights `[panel][taps²][rows][8]` to `[n²][panel][rows][8]`; one item is one panel. */
 export function transformWeights(r: usize, item: i32): void {
@@ -40,7 +49,8 @@ export function transformWeights(r: usize, item: i32): void {
   for (let at: usize = 0; at < tap; at += 16) {
     if (n == 3) weightsTile3(from + at, tap, to + at, plane);
     else if (n == 4) weightsTile4(from + at, tap, to + at, plane);
-    else weightsTile5(from + at, tap, to + at, plane);
+    else if (n == 5) weightsTile5(from + at, tap, to + at, plane);
+    else weightsTile6(from + at, tap, to + at, plane);
   }
 }
 
@@ -59,8 +69,10 @@ function transformInput(
           for (let c: usize = 0; c < step; c += 16) inputTile3(at + c, step, xRow, to + c, plane);
         } else if (n == 4) {
           for (let c: usize = 0; c < step; c += 16) inputTile4(at + c, step, xRow, to + c, plane);
-        } else {
+        } else if (n == 5) {
           for (let c: usize = 0; c < step; c += 16) inputTile5(at + c, step, xRow, to + c, plane);
+        } else {
+          for (let c: usize = 0; c < step; c += 16) inputTile6(at + c, step, xRow, to + c, plane);
         }
         at += outputs * step;
         to += step;
@@ -86,37 +98,67 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const channels = <i32> (xStep >> 2), panelBytes = xStep << 3;
   const mRow = <usize> panels << 5;
   const down = height / outputs, across = width / outputs;
-  const few = max(1, TILES / (down * across));
+  const few = imagesAtOnce(down, across), band = rowsAtOnce(down, across);
   for (let i = from; i < to; i += few) {
-    const images = min(few, to - i), tiles = images * down * across;
-    transformInput(
-      x + <usize> i * xImage, xImage, xRow, channels, n, images, down, across, v, plane,
-    );
-    for (let q = 0; q < planes; ++q) {
-      const a = v + <usize> q * plane;
-      for (let p = 0; p < panels; ++p) {
-        const panel = weights + <usize> (q * panels + p) * panelBytes;
-        const o = m + <usize> q * plane + (<usize> p << 5);
-        matrixTimesPanel(a, xStep, tiles, channels, panel, zeros, 0, 0, o, mRow);
+    const images = min(few, to - i);
+    for (let top = 0; top < down; top += band) {
+      const rows = min(band, down - top), tiles = images * rows * across;
+      transformInput(
+        x + <usize> i * xImage + <usize> (outputs * top) * xRow,
+        xImage, xRow, channels, n, images, rows, across, v, plane,
+      );
+      for (let q = 0; q < planes; ++q) {
+        const a = v + <usize> q * plane;
+        for (let p = 0; p < panels; ++p) {
+          const panel = weights + <usize> (q * panels + p) * panelBytes;
+          const o = m + <usize> q * plane + (<usize> p << 5);
+          matrixTimesPanel(a, xStep, tiles, channels, panel, zeros, 0, 0, o, mRow);
+        }
       }
-    }
-    let at = m;
-    for (let image = i; image < i + images; ++image) {
-      for (let y = 0; y < down; ++y) {
-        let o = out + <usize> image * outImage + <usize> (outputs * y) * outRow;
-        for (let t = 0; t < across; ++t) {
-          for (let c: usize = 0; c < mRow; c += 16) {
-            const bias = v128.load(biasStep == 0 ? biases : biases + c);
-            if (n == 3) outputTile3(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-            else if (n == 4) outputTile4(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
-            else outputTile5(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+      let at = m;
+      for (let image = i; image < i + images; ++image) {
+        for (let y = top; y < top + rows; ++y) {
+          let o = out + <usize> image * outImage + <usize> (outputs * y) * outRow;
+          for (let t = 0; t < across; ++t) {
+            for (let c: usize = 0; c < mRow; c += 16) {
+              const bias = v128.load(biasStep == 0 ? biases : biases + c);
+              if (n == 3) outputTile3(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+              else if (n == 4) outputTile4(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+              else if (n == 5) outputTile5(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+              else outputTile6(at + c, plane, bias, kind, slope, o + c, outStep, outRow);
+            }
+            at += mRow;
+            o += <usize> outputs * outStep;
           }
-          at += mRow;
-          o += <usize> outputs * outStep;
         }
       }
     }
   }
+}
+
+/** Four channels of the outputs' gradients, to `[n²][tile][8]`; adds their sum to the bias's. */
+function transformGradient(
+  d: usize, dImage: usize, dRow: usize, dStep: usize, n: i32,
+  images: i32, tilesDown: i32, tilesAcross: i32, out: usize, plane: usize, bias: usize,
+): void {
+  const outputs = <usize> outputsOf(n);
+  let total = v128.load(bias);
+  for (let i = 0; i < images; ++i) {
+    for (let y = 0; y < tilesDown; ++y) {
+      let at = d + <usize> i * dImage + <usize> y * outputs * dRow;
+      for (let t = 0; t < tilesAcross; ++t) {
+        let sum: v128;
+        if (n == 3) sum = gradientTile3(at, dStep, dRow, out, plane);
+        else if (n == 4) sum = gradientTile4(at, dStep, dRow, out, plane);
+        else if (n == 5) sum = gradientTile5(at, dStep, dRow, out, plane);
+        else sum = gradientTile6(at, dStep, dRow, out, plane);
+        total = f32x4.add(total, sum);
+        at += outputs * dStep;
+        out += 32;
+      }
+    }
+  }
+  v128.store(bias, total);
 }
 
 /** As `filterGradient` in conv.ts, whose words it takes. `last` at the chunk's last range. */
@@ -142,41 +184,29 @@ export function winogradGradient(
     memory.fill(bias, 0, <usize> panels << 5);
   }
   const down = height / outputs, across = width / outputs;
-  const few = max(1, TILES / (down * across));
+  const few = imagesAtOnce(down, across), band = rowsAtOnce(down, across);
   for (let i = from; i < to; i += few) {
-    const images = min(few, to - i), tiles = images * down * across;
-    transformInput(
-      x + <usize> i * xImage, xImage, xRow, channels, n, images, down, across, v, plane,
-    );
-    for (let p = 0; p < panels; ++p) {
-      // The outputs' gradients, to [n²][tile][8].
-      for (let half = <usize> p << 5; half < (<usize> p + 1) << 5; half += 16) {
-        let to = m + (half & 16);
-        let total = v128.load(bias + half);
-        for (let image = i; image < i + images; ++image) {
-          for (let y = 0; y < down; ++y) {
-            let at = d + <usize> image * dImage + <usize> (outputs * y) * dRow + half;
-            for (let t = 0; t < across; ++t) {
-              total = f32x4.add(
-                total,
-                n == 3
-                  ? gradientTile3(at, dStep, dRow, to, plane)
-                  : n == 4
-                  ? gradientTile4(at, dStep, dRow, to, plane)
-                  : gradientTile5(at, dStep, dRow, to, plane),
-              );
-              at += <usize> outputs * dStep;
-              to += 32;
-            }
-          }
+    const images = min(few, to - i);
+    for (let top = 0; top < down; top += band) {
+      const rows = min(band, down - top), tiles = images * rows * across;
+      transformInput(
+        x + <usize> i * xImage + <usize> (outputs * top) * xRow,
+        xImage, xRow, channels, n, images, rows, across, v, plane,
+      );
+      for (let p = 0; p < panels; ++p) {
+        // The outputs' gradients, to [n²][tile][8].
+        for (let half = <usize> p << 5; half < (<usize> p + 1) << 5; half += 16) {
+          transformGradient(
+            d + <usize> i * dImage + <usize> (outputs * top) * dRow + half, dImage, dRow, dStep, n,
+            images, rows, across, m + (half & 16), plane, bias + half,
+          );
         }
-        v128.store(bias + half, total);
-      }
-      for (let q = 0; q < planes; ++q) {
-        outerProducts(
-          v + <usize> q * plane, channels, 0, 0, xStep, m + <usize> q * plane,
-          1, 1, tiles, sums + <usize> q * sumPlane + <usize> p * tap,
-        );
+        for (let q = 0; q < planes; ++q) {
+          outerProducts(
+            v + <usize> q * plane, channels, 0, 0, xStep, m + <usize> q * plane,
+            1, 1, tiles, sums + <usize> q * sumPlane + <usize> p * tap,
+          );
+        }
       }
     }
   }
@@ -186,7 +216,8 @@ export function winogradGradient(
     for (let at: usize = 0; at < tap; at += 16) {
       if (n == 3) weightsGradientTile3(from + at, sumPlane, to + at, tap);
       else if (n == 4) weightsGradientTile4(from + at, sumPlane, to + at, tap);
-      else weightsGradientTile5(from + at, sumPlane, to + at, tap);
+      else if (n == 5) weightsGradientTile5(from + at, sumPlane, to + at, tap);
+      else weightsGradientTile6(from + at, sumPlane, to + at, tap);
     }
   }
 }

@@ -83,7 +83,9 @@ export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLay
   return record(c.winograd > 0 ? "winogradGradient" : "filterGradient", 0, 0, [
     ...windows(conv),
     ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.parts, m.partBytes],
-    ...(c.winograd > 0 ? [tiles.scratch, tiles.step, tiles.plane, c.winograd] : [packs, packStep]),
+    ...(c.winograd > 0
+      ? [tiles.scratch, tiles.step, tiles.plane, c.winogradGradient]
+      : [packs, packStep]),
   ]);
 }
 

@@ -204,15 +204,14 @@ function threadScratch(
       );
   const packs = memory.allocate(threads * packStep);
   // The transforms of some tiles: of inputs, of outputs, and the sums of the weights' gradients.
-  const tiled = convs.filter(({ c }) => c.winograd > 0).map(({ c }) => {
-    const outputs = c.winograd - c.kh + 1, planes = c.winograd ** 2;
-    const tiles = Math.max(WINOGRAD_TILES, c.outHeight * c.outWidth / outputs ** 2);
-    return {
-      planes,
-      plane: tiles * Math.max(c.inStride, c.columns) * 4 + 64,
-      sums: planes * c.inStride * c.columns * 4,
-    };
-  });
+  const tiled = convs.filter(({ c }) => c.winograd > 0).flatMap(({ c }) =>
+    [c.winograd, c.winogradGradient].map((side) => ({
+      planes: side ** 2,
+      plane: Math.max(WINOGRAD_TILES, c.outWidth / (side - c.kh + 1)) *
+          Math.max(c.inStride, c.columns) * 4 + 64,
+      sums: side ** 2 * c.inStride * c.columns * 4,
+    }))
+  );
   const plane = Math.max(0, ...tiled.map(({ plane }) => plane));
   const step = 64 + Math.max(0, ...tiled.map(({ planes, sums }) => 2 * planes * plane + sums));
   const tiles = {

@@ -33,6 +33,8 @@ export interface ConvSizes {
   pooled: boolean;
   /** Side of the tiles of products in engine/assembly/winograd.ts; 0 where it saves none. */
   winograd: number;
+  /** The same for the gradient of the weights. */
+  winogradGradient: number;
 }
 
 export interface DenseSizes {
@@ -105,20 +107,30 @@ export function sizesOf(network: Network): SizedBlock[] {
         paddedHeight: Math.max((y.size - 1) * sy + kh, y.before + inHeight),
         paddedWidth: Math.max((x.size - 1) * sx + kw, x.before + inWidth),
         pooled: ph * pw * py * px > 1,
-        winograd: b > 0 && kw === kh && sy === 1 && sx === 1 && padding === "same"
-          ? tileSide(kh, y.size, x.size)
-          : 0,
+        ...tileSides(
+          b > 0 && kw === kh && sy === 1 && sx === 1 && padding === "same",
+          ...[kh, y.size, x.size] as const,
+        ),
       },
     };
   });
 }
 
 /**
- * Side of the tiles, in products, for windows of `taps` at stride 1. Larger tiles save more products,
- * but there are fewer of them: then the weights, which grow with the tiles, cost more than they save.
+ * Sides of the tiles, in products, for windows of `taps` at stride 1. Larger tiles save more
+ * products, but there are fewer of them: in small images, the weights, which grow with the tiles,
+ * cost more than they save, and sooner so where they are sums.
  */
-function tileSide(taps: number, height: number, width: number): number {
-  if (taps !== 2 && taps !== 3 || height % 2 > 0 || width % 2 > 0) return 0;
-  if (taps === 2 && height % 4 === 0 && width % 4 === 0 && height * width >= 64) return 5;
-  return taps + 1;
+function tileSides(
+  fits: boolean,
+  taps: number,
+  height: number,
+  width: number,
+): Pick<ConvSizes, "winograd" | "winogradGradient"> {
+  if (!fits || taps !== 2 && taps !== 3 || height % 2 > 0 || width % 2 > 0) {
+    return { winograd: 0, winogradGradient: 0 };
+  }
+  const fours = height % 4 === 0 && width % 4 === 0;
+  const side = (least: number) => taps + (fours && height * width >= least ? 4 : 2) - 1;
+  return { winograd: side(64), winogradGradient: side(256) };
 }

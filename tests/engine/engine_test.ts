@@ -102,8 +102,13 @@ for (const relaxed of [true, false]) {
 
 Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves products", async () => {
   for (const size of [2, 3]) {
-    // Even images; odd ones and other windows are among the drawn networks.
-    for (const [height, width, channels, filters, rows] of [[8, 8, 16, 32, 5], [2, 6, 5, 9, 7]]) {
+    // Tiles of 4×4 and of 2×2, several images at once and bands of one; odd images and other windows
+    // are among the drawn networks.
+    for (
+      const [height, width, channels, filters, rows] of [
+        ...[[8, 8, 16, 32, 5], [2, 6, 5, 9, 7], [28, 32, 5, 9, 3], [6, 26, 9, 5, 3]],
+      ]
+    ) {
       const conv = (name: string, filters: number, size: number) => ({
         ...{ kind: "conv2d", name, filters, kernelSize: [size, size], strides: [1, 1] },
         ...{ padding: "same", bias: true },
