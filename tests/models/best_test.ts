@@ -19,12 +19,14 @@ Deno.test("bestTrunk() halves the image four times, and has fewer than 500,000 w
   const shapes = model.layers.filter((layer) => layer.getClassName() === "MaxPooling2D")
     .map(({ outputShape }) => outputShape);
   assert.deepEqual(shapes, [
-    [null, 16, 16, 24],
-    [null, 8, 8, 32],
+    [null, 16, 16, 32],
+    [null, 8, 8, 48],
     [null, 4, 4, 64],
     [null, 2, 2, 128],
   ]);
-  const pairs = [[3, 24], [24, 32], [32, 32], [32, 64], [64, 64], [64, 128], [128, 128]];
+  const pairs = [
+    ...[[3, 32], [32, 32], [32, 48], [48, 48], [48, 64], [64, 64], [64, 128], [128, 128]],
+  ];
   const convolutions = pairs.reduce((sum, [a, b]) => sum + 9 * a * b + b + 4 * b, 0);
   const dense = (2 * 2 * 128 + 1) * 128 + 4 * 128 + (128 + 1) * columns;
   assert.equal(model.countParams(), convolutions + dense);
