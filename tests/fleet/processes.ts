@@ -157,15 +157,18 @@ export class TestWorker implements AsyncDisposable {
   }
 }
 
-/** A process and all that it started, as Linux lists them. */
+/** A process and all that it started, as Linux lists them: by the thread that started it. */
 function withChildren(pid: number): number[] {
-  try {
-    const tasks = [...Deno.readDirSync(`/proc/${pid}/task`)];
-    const children = tasks.flatMap(({ name }) =>
-      Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).trim().split(" ")
-    );
-    return [pid, ...children.filter((text) => text !== "").map(Number).flatMap(withChildren)];
-  } catch {
-    return []; // it has ended
-  }
+  const unlessEnded = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read();
+    } catch {
+      return otherwise; // a process or, while its process goes on, a thread
+    }
+  };
+  const threads = unlessEnded(() => [...Deno.readDirSync(`/proc/${pid}/task`)], []);
+  const children = threads.flatMap(({ name }) =>
+    unlessEnded(() => Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`), "").split(" ")
+  );
+  return [pid, ...children.filter((text) => text.trim() !== "").map(Number).flatMap(withChildren)];
 }
