@@ -12,8 +12,8 @@
  *     y0 = m0 + m1 + m2 + m3 + m4,    y1 = m1 - m2 + 2 (m3 - m4),
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
-import { activate, madd } from "../simd";
-import { add, store3, sub } from "./common";
+import { madd } from "../simd";
+import { add, store3, storeColumns, sub } from "./common";
 
 // @ts-ignore: decorator
 @inline function times(x: f32, a: v128, b: v128): v128 { return madd(f32x4.splat(x), a, b); }
@@ -130,18 +130,9 @@ import { add, store3, sub } from "./common";
     }
     p += 6 * plane;
   }
-  if (last) o += 2 * step;
-  v128.store(o, activate(a0, kind, slope));
-  v128.store(o + step, activate(a1, kind, slope));
-  o += row;
-  v128.store(o, activate(b0, kind, slope));
-  v128.store(o + step, activate(b1, kind, slope));
-  o += row;
-  v128.store(o, activate(c0, kind, slope));
-  v128.store(o + step, activate(c1, kind, slope));
-  o += row;
-  v128.store(o, activate(d0, kind, slope));
-  v128.store(o + step, activate(d1, kind, slope));
+  storeColumns(
+    last ? o + 2 * step : o, step, row, kind, slope, a0, a1, b0, b1, c0, c1, d0, d1,
+  );
 }
 
 /** From the planes to a tile of outputs, with bias and activation. */
