@@ -157,18 +157,16 @@ export class TestWorker implements AsyncDisposable {
   }
 }
 
-/** A process and all that it started, as Linux lists them: by the thread that started it. */
+/**
+ * A process and all that it started, as Linux lists them: by the thread that started it. Deno itself
+ * may not read there without all permissions, which `deno task test` does not have; and a thread
+ * may end meanwhile.
+ */
 function withChildren(pid: number): number[] {
-  const unlessEnded = <T>(read: () => T, otherwise: T): T => {
-    try {
-      return read();
-    } catch {
-      return otherwise; // a process or, while its process goes on, a thread
-    }
-  };
-  const threads = unlessEnded(() => [...Deno.readDirSync(`/proc/${pid}/task`)], []);
-  const children = threads.flatMap(({ name }) =>
-    unlessEnded(() => Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`), "").split(" ")
-  );
-  return [pid, ...children.filter((text) => text.trim() !== "").map(Number).flatMap(withChildren)];
+  const { stdout } = new Deno.Command("sh", {
+    args: ["-c", `cat /proc/${pid}/task/*/children`],
+    stderr: "null",
+  }).outputSync();
+  const children = new TextDecoder().decode(stdout).split(/\s+/).filter((text) => text !== "");
+  return [pid, ...children.map(Number).flatMap(withChildren)];
 }
