@@ -1,5 +1,5 @@
 /** What the transforms of Winograd's algorithm share (winograd.ts). */
-import { activate } from "../simd";
+import { activate, madd } from "../simd";
 
 // @ts-ignore: decorator
 @inline export function add(a: v128, b: v128): v128 { return f32x4.add(a, b); }
@@ -7,6 +7,9 @@ import { activate } from "../simd";
 @inline export function sub(a: v128, b: v128): v128 { return f32x4.sub(a, b); }
 // @ts-ignore: decorator
 @inline export function half(a: v128): v128 { return f32x4.mul(a, f32x4.splat(0.5)); }
+/** x a + b */
+// @ts-ignore: decorator
+@inline export function times(x: f32, a: v128, b: v128): v128 { return madd(f32x4.splat(x), a, b); }
 
 // Rows of planes: numbers `plane` bytes apart.
 // @ts-ignore: decorator

@@ -9,11 +9,7 @@
  *     y0 = m0 + m1 + m2 + m3,   y1 = m1 - m2 + 2 m3,
  *     y2 = m1 + m2 + 4 m3,      y3 = m1 - m2 + 8 m3 + m4.
  */
-import { madd } from "../simd";
-import { add, half, store5, storeColumns, sub } from "./common";
-
-// @ts-ignore: decorator
-@inline function times(x: f32, a: v128, b: v128): v128 { return madd(f32x4.splat(x), a, b); }
+import { add, half, store5, storeColumns, sub, times } from "./common";
 
 /** One column of the input, combined to row `n` of the planes. */
 // @ts-ignore: decorator

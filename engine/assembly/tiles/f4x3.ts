@@ -12,11 +12,8 @@
  *     y0 = m0 + m1 + m2 + m3 + m4,    y1 = m1 - m2 + 2 (m3 - m4),
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
-import { madd } from "../simd";
-import { add, store3, storeColumns, sub } from "./common";
+import { add, store3, storeColumns, sub, times } from "./common";
 
-// @ts-ignore: decorator
-@inline function times(x: f32, a: v128, b: v128): v128 { return madd(f32x4.splat(x), a, b); }
 // @ts-ignore: decorator
 @inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
 
