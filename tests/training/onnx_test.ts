@@ -14,6 +14,7 @@ import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
 import { bestTrunk } from "../../models/best.ts";
 import { headOf, withHeads } from "../../models/heads.ts";
+import { initialise } from "../../models/initialise.ts";
 import { ageBins } from "../../models/options.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
@@ -84,7 +85,9 @@ function branched(): LayersModel {
       apply(layers.dense({ units: 5, activation: "sigmoid" }), both),
     ),
   );
-  return model({ name: "branched", inputs: images, outputs: output });
+  const network = model({ name: "branched", inputs: images, outputs: output });
+  initialise(network, 3); // layers without a seed begin elsewhere each time, at times with a dull one
+  return network;
 }
 
 /** An age read from a distribution, by a ReLU with a limit. */
