@@ -9,90 +9,106 @@
  *     y0 = m0 + m1 + m2 + m3,   y1 = m1 - m2 + 2 m3,
  *     y2 = m1 + m2 + 4 m3,      y3 = m1 - m2 + 8 m3 + m4.
  */
-import { add, half, store5, storeColumns, sub, times } from "./common";
+import { activate } from "../simd";
+import { add, half, store5, sub, times } from "./common";
 
-/** One column of the input, combined to row `n` of the planes. */
+// What is multiplied, from five inputs in a line.
 // @ts-ignore: decorator
-@inline function inputColumn(p: usize, row: usize, n: i32): v128 {
-  const p1 = p + row, p2 = p1 + row, p3 = p2 + row;
-  if (n == 0) {
-    const outer = sub(v128.load(p), v128.load(p2));
-    return times(2, outer, sub(v128.load(p3), v128.load(p1)));
-  }
-  if (n == 1) return times(2, v128.load(p1), sub(v128.load(p2), v128.load(p3)));
-  if (n == 2) {
-    const c = v128.load(p2);
-    return times(2, sub(v128.load(p1), c), sub(v128.load(p3), c));
-  }
-  if (n == 3) return sub(v128.load(p3), v128.load(p1));
-  const outer = sub(v128.load(p3 + row), v128.load(p2));
-  return times(2, sub(v128.load(p1), v128.load(p3)), outer);
+@inline function m0(d0: v128, d1: v128, d2: v128, d3: v128): v128 {
+  return times(2, sub(d0, d2), sub(d3, d1));
+}
+// @ts-ignore: decorator
+@inline function m1(d1: v128, d2: v128, d3: v128): v128 { return times(2, d1, sub(d2, d3)); }
+// @ts-ignore: decorator
+@inline function m2(d1: v128, d2: v128, d3: v128): v128 {
+  return times(2, sub(d1, d2), sub(d3, d2));
+}
+// @ts-ignore: decorator
+@inline function m3(d1: v128, d3: v128): v128 { return sub(d3, d1); }
+// @ts-ignore: decorator
+@inline function m4(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
+  return times(-2, sub(d3, d1), sub(d4, d2));
 }
 
 // @ts-ignore: decorator
-@inline function inputRow(p: usize, step: usize, row: usize, n: i32, o: usize, plane: usize): void {
-  const d0 = inputColumn(p, row, n), d1 = inputColumn(p + step, row, n);
-  const d2 = inputColumn(p + 2 * step, row, n), d3 = inputColumn(p + 3 * step, row, n);
-  const d4 = inputColumn(p + 4 * step, row, n);
-  const d31 = sub(d3, d1), d32 = sub(d3, d2);
+@inline function inputRow(
+  d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, o: usize, plane: usize,
+): void {
   store5(
-    o + <usize> (5 * n) * plane, plane,
-    times(2, sub(d0, d2), d31), times(2, d1, sub(d2, d3)), times(2, sub(d1, d2), d32),
-    d31, times(-2, d31, sub(d4, d2)),
+    o, plane,
+    m0(d0, d1, d2, d3), m1(d1, d2, d3), m2(d1, d2, d3), m3(d1, d3), m4(d1, d2, d3, d4),
   );
 }
 
-/** The input that a tile's windows see, to the planes. */
+/**
+ * The input that a tile's windows see, to the planes. Column by column and then row by row: what
+ * the registers cannot hold lies on the runtime's stack, which is nearer than memory.
+ */
 // @ts-ignore: decorator
 @inline export function inputTile5(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
-  inputRow(p, step, row, 0, o, plane);
-  inputRow(p, step, row, 1, o, plane);
-  inputRow(p, step, row, 2, o, plane);
-  inputRow(p, step, row, 3, o, plane);
-  inputRow(p, step, row, 4, o, plane);
+  const row2 = row + row, row3 = row2 + row, row4 = row3 + row;
+  let d0 = v128.load(p), d1 = v128.load(p + row), d2 = v128.load(p + row2);
+  let d3 = v128.load(p + row3), d4 = v128.load(p + row4);
+  const a0 = m0(d0, d1, d2, d3), a1 = m1(d1, d2, d3), a2 = m2(d1, d2, d3), a3 = m3(d1, d3);
+  const a4 = m4(d1, d2, d3, d4);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4);
+  const b0 = m0(d0, d1, d2, d3), b1 = m1(d1, d2, d3), b2 = m2(d1, d2, d3), b3 = m3(d1, d3);
+  const b4 = m4(d1, d2, d3, d4);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4);
+  const c0 = m0(d0, d1, d2, d3), c1 = m1(d1, d2, d3), c2 = m2(d1, d2, d3), c3 = m3(d1, d3);
+  const c4 = m4(d1, d2, d3, d4);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4);
+  const e0 = m0(d0, d1, d2, d3), e1 = m1(d1, d2, d3), e2 = m2(d1, d2, d3), e3 = m3(d1, d3);
+  const e4 = m4(d1, d2, d3, d4);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4);
+  const f0 = m0(d0, d1, d2, d3), f1 = m1(d1, d2, d3), f2 = m2(d1, d2, d3), f3 = m3(d1, d3);
+  const f4 = m4(d1, d2, d3, d4);
+  const five = 5 * plane;
+  inputRow(a0, b0, c0, e0, f0, o, plane);
+  o += five;
+  inputRow(a1, b1, c1, e1, f1, o, plane);
+  o += five;
+  inputRow(a2, b2, c2, e2, f2, o, plane);
+  o += five;
+  inputRow(a3, b3, c3, e3, f3, o, plane);
+  o += five;
+  inputRow(a4, b4, c4, e4, f4, o, plane);
 }
 
-/** Two of the four columns of a tile of outputs: the first two, or the last two. */
+// The outputs, from five products in a line.
 // @ts-ignore: decorator
-@inline function outputColumns(
-  p: usize, plane: usize, bias: v128, kind: i32, slope: v128,
-  o: usize, step: usize, row: usize, last: bool,
+@inline function y0(p0: v128, p1: v128, p2: v128, p3: v128): v128 {
+  return add(add(p0, p3), add(p1, p2));
+}
+// @ts-ignore: decorator
+@inline function y1(p1: v128, p2: v128, p3: v128): v128 { return times(2, p3, sub(p1, p2)); }
+// @ts-ignore: decorator
+@inline function y2(p1: v128, p2: v128, p3: v128): v128 { return times(4, p3, add(p1, p2)); }
+// @ts-ignore: decorator
+@inline function y3(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
+  return add(times(8, p3, sub(p1, p2)), p4);
+}
+
+/** A column of outputs, with their activation. */
+// @ts-ignore: decorator
+@inline function outputColumn(
+  p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, kind: i32, slope: v128, o: usize, row: usize,
 ): void {
-  let a0 = bias, a1 = bias, b0 = bias, b1 = bias, c0 = bias, c1 = bias, d0 = bias, d1 = bias;
-  for (let n = 0; n < 5; ++n) {
-    const m1 = v128.load(p + plane), m2 = v128.load(p + 2 * plane), m3 = v128.load(p + 3 * plane);
-    let y0: v128, y1: v128;
-    if (last) {
-      y0 = times(4, m3, add(m1, m2));
-      y1 = add(times(8, m3, sub(m1, m2)), v128.load(p + 4 * plane));
-    } else {
-      y0 = add(add(v128.load(p), m3), add(m1, m2));
-      y1 = times(2, m3, sub(m1, m2));
-    }
-    if (n < 4) {
-      a0 = add(a0, y0);
-      a1 = add(a1, y1);
-    }
-    if (n == 1) {
-      b0 = add(b0, y0); b1 = add(b1, y1);
-      c0 = add(c0, y0); c1 = add(c1, y1);
-      d0 = add(d0, y0); d1 = add(d1, y1);
-    } else if (n == 2) {
-      b0 = sub(b0, y0); b1 = sub(b1, y1);
-      c0 = add(c0, y0); c1 = add(c1, y1);
-      d0 = sub(d0, y0); d1 = sub(d1, y1);
-    } else if (n == 3) {
-      b0 = times(2, y0, b0); b1 = times(2, y1, b1);
-      c0 = times(4, y0, c0); c1 = times(4, y1, c1);
-      d0 = times(8, y0, d0); d1 = times(8, y1, d1);
-    } else if (n == 4) {
-      d0 = add(d0, y0); d1 = add(d1, y1);
-    }
-    p += 5 * plane;
-  }
-  storeColumns(
-    last ? o + 2 * step : o, step, row, kind, slope, a0, a1, b0, b1, c0, c1, d0, d1,
-  );
+  v128.store(o, activate(y0(p0, p1, p2, p3), kind, slope));
+  o += row;
+  v128.store(o, activate(y1(p1, p2, p3), kind, slope));
+  o += row;
+  v128.store(o, activate(y2(p1, p2, p3), kind, slope));
+  o += row;
+  v128.store(o, activate(y3(p1, p2, p3, p4), kind, slope));
 }
 
 /** From the planes to a tile of outputs, with bias and activation. */
@@ -100,36 +116,58 @@ import { add, half, store5, storeColumns, sub, times } from "./common";
 @inline export function outputTile5(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
 ): void {
-  outputColumns(p, plane, bias, kind, slope, o, step, row, false);
-  outputColumns(p, plane, bias, kind, slope, o, step, row, true);
+  const plane2 = plane + plane, plane3 = plane2 + plane, plane4 = plane3 + plane;
+  const five = plane4 + plane;
+  let p0 = v128.load(p), p1 = v128.load(p + plane), p2 = v128.load(p + plane2);
+  let p3 = v128.load(p + plane3), p4 = v128.load(p + plane4);
+  const a0 = y0(p0, p1, p2, p3), a1 = y1(p1, p2, p3), a2 = y2(p1, p2, p3);
+  const a3 = y3(p1, p2, p3, p4);
+  p += five;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
+  // Row 1 counts once in every output, and the bias with it.
+  const b0 = add(bias, y0(p0, p1, p2, p3)), b1 = add(bias, y1(p1, p2, p3));
+  const b2 = add(bias, y2(p1, p2, p3)), b3 = add(bias, y3(p1, p2, p3, p4));
+  p += five;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
+  const c0 = y0(p0, p1, p2, p3), c1 = y1(p1, p2, p3), c2 = y2(p1, p2, p3);
+  const c3 = y3(p1, p2, p3, p4);
+  p += five;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
+  const d0 = y0(p0, p1, p2, p3), d1 = y1(p1, p2, p3), d2 = y2(p1, p2, p3);
+  const d3 = y3(p1, p2, p3, p4);
+  p += five;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4);
+  outputColumn(a0, b0, c0, d0, y0(p0, p1, p2, p3), kind, slope, o, row);
+  o += step;
+  outputColumn(a1, b1, c1, d1, y1(p1, p2, p3), kind, slope, o, row);
+  o += step;
+  outputColumn(a2, b2, c2, d2, y2(p1, p2, p3), kind, slope, o, row);
+  o += step;
+  outputColumn(a3, b3, c3, d3, y3(p1, p2, p3, p4), kind, slope, o, row);
 }
 
-/** One column of the outputs' gradients, combined to row `n` of the planes. */
+// What is multiplied, from the gradients of four outputs in a line; the first and the last are
+// those of these outputs.
 // @ts-ignore: decorator
-@inline function gradientColumn(p: usize, row: usize, n: i32): v128 {
-  const p1 = p + row, p2 = p1 + row, p3 = p2 + row;
-  if (n == 0) return v128.load(p);
-  if (n == 4) return v128.load(p3);
-  if (n == 3) {
-    const even = times(4, v128.load(p2), v128.load(p));
-    return times(2, times(4, v128.load(p3), v128.load(p1)), even);
-  }
-  const even = add(v128.load(p), v128.load(p2)), odd = add(v128.load(p1), v128.load(p3));
-  return n == 1 ? add(even, odd) : sub(even, odd);
+@inline function g1(a: v128, b: v128, c: v128, d: v128): v128 { return add(add(a, c), add(b, d)); }
+// @ts-ignore: decorator
+@inline function g2(a: v128, b: v128, c: v128, d: v128): v128 { return sub(add(a, c), add(b, d)); }
+// @ts-ignore: decorator
+@inline function g3(a: v128, b: v128, c: v128, d: v128): v128 {
+  return times(2, times(4, d, b), times(4, c, a));
 }
 
 /** Returns the sum of the row. */
 // @ts-ignore: decorator
 @inline function gradientRow(
-  p: usize, step: usize, row: usize, n: i32, o: usize, plane: usize,
+  a: v128, b: v128, c: v128, d: v128, o: usize, plane: usize,
 ): v128 {
-  const a = gradientColumn(p, row, n), b = gradientColumn(p + step, row, n);
-  const c = gradientColumn(p + 2 * step, row, n), d = gradientColumn(p + 3 * step, row, n);
-  const even = add(a, c), odd = add(b, d), sum = add(even, odd);
-  store5(
-    o + <usize> (5 * n) * plane, plane,
-    a, sum, sub(even, odd), times(2, times(4, d, b), times(4, c, a)), d,
-  );
+  const sum = g1(a, b, c, d);
+  store5(o, plane, a, sum, g2(a, b, c, d), g3(a, b, c, d), d);
   return sum;
 }
 
@@ -138,11 +176,29 @@ import { add, half, store5, storeColumns, sub, times } from "./common";
 @inline export function gradientTile5(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
 ): v128 {
-  gradientRow(p, step, row, 0, o, plane);
-  const sum = gradientRow(p, step, row, 1, o, plane);
-  gradientRow(p, step, row, 2, o, plane);
-  gradientRow(p, step, row, 3, o, plane);
-  gradientRow(p, step, row, 4, o, plane);
+  const q = p + row, r = q + row, s = r + row, step2 = step + step, step3 = step2 + step;
+  const a0 = v128.load(p), a1 = v128.load(q), a2 = v128.load(r), a3 = v128.load(s);
+  const b0 = v128.load(p + step), b1 = v128.load(q + step);
+  const b2 = v128.load(r + step), b3 = v128.load(s + step);
+  const c0 = v128.load(p + step2), c1 = v128.load(q + step2);
+  const c2 = v128.load(r + step2), c3 = v128.load(s + step2);
+  const d0 = v128.load(p + step3), d1 = v128.load(q + step3);
+  const d2 = v128.load(r + step3), d3 = v128.load(s + step3);
+  const five = 5 * plane;
+  gradientRow(a0, b0, c0, d0, o, plane);
+  o += five;
+  const sum = gradientRow(
+    g1(a0, a1, a2, a3), g1(b0, b1, b2, b3), g1(c0, c1, c2, c3), g1(d0, d1, d2, d3), o, plane,
+  );
+  o += five;
+  gradientRow(
+    g2(a0, a1, a2, a3), g2(b0, b1, b2, b3), g2(c0, c1, c2, c3), g2(d0, d1, d2, d3), o, plane,
+  );
+  o += five;
+  gradientRow(
+    g3(a0, a1, a2, a3), g3(b0, b1, b2, b3), g3(c0, c1, c2, c3), g3(d0, d1, d2, d3), o, plane,
+  );
+  gradientRow(a3, b3, c3, d3, o + five, plane);
   return sum;
 }
 
