@@ -150,7 +150,7 @@ function operations(record: Int32Array, batch: number): number {
     case "winograd":
     case "winogradGradient": {
       const [step, taps, , , height, width, panels] = record.subarray(6);
-      const side = record[nameOf(record) === "winograd" ? 27 : 23], outputs = side - taps + 1;
+      const side = record[nameOf(record) === "winograd" ? 27 : 24], outputs = side - taps + 1;
       const tiles = height * width / outputs ** 2;
       return 2 * batch * tiles * side ** 2 * panels * 8 * (step / 4);
     }

@@ -5,14 +5,15 @@
  * Kernels here take a range of images [from, to). A record's words are named where they are read;
  * engine/plan.ts writes them in the same order.
  */
-import { address, real, word } from "./simd";
+import { address, ofThread, real, word } from "./simd";
 import { matrixTimesPanel, outerProducts, rowsTimesPanel } from "./gemm";
 
 /** Bytes to floats, divided by `divisor`, into the padded image. */
-export function inputBytes(r: usize, from: i32, to: i32): void {
+export function inputBytes(r: usize, from: i32, to: i32, thread: i32): void {
   const source = address(r, 3), rowLength = word(r, 4), height = word(r, 5);
-  const out = address(r, 6), outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
-  const divisor = real(r, 9), divisors = f32x4.splat(divisor);
+  const outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  const out = ofThread(address(r, 6), <usize> word(r, 9), thread, from, outImage);
+  const divisor = real(r, 10), divisors = f32x4.splat(divisor);
   for (let i = from; i < to; ++i) {
     let s = source + <usize> (i * rowLength * height);
     for (let y = 0; y < height; ++y) {
@@ -37,9 +38,10 @@ export function inputBytes(r: usize, from: i32, to: i32): void {
 }
 
 /** Floats, as they are, into the padded image. */
-export function inputFloats(r: usize, from: i32, to: i32): void {
+export function inputFloats(r: usize, from: i32, to: i32, thread: i32): void {
   const source = address(r, 3), rowBytes = <usize> word(r, 4) << 2, height = word(r, 5);
-  const out = address(r, 6), outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  const outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
+  const out = ofThread(address(r, 6), <usize> word(r, 9), thread, from, outImage);
   for (let i = from; i < to; ++i) {
     for (let y = 0; y < height; ++y) {
       memory.copy(
@@ -80,7 +82,7 @@ function packWindows(
 
 /**
  * Convolution, bias and activation; also, with turned weights, the gradient of a convolution's
- * input. `x` may be scratch of this thread, which holds the images of the range only.
+ * input. `x` is this thread's, and holds the images of the range only.
  */
 export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
   const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5), xStep = <usize> word(r, 6);
@@ -89,10 +91,7 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
   const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
   const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
   const outStep = <usize> word(r, 19), kind = word(r, 20), alpha = real(r, 21);
-  const scratch = <usize> word(r, 22);
-  const x = scratch == 0
-    ? address(r, 3)
-    : address(r, 3) + <usize> thread * scratch - <usize> from * xImage;
+  const x = ofThread(address(r, 3), <usize> word(r, 22), thread, from, xImage);
   const panelBytes = <usize> (runs * run) << 5;
   if ((run & 3) != 0) {
     const packed = address(r, 28) + <usize> thread * <usize> word(r, 29);
@@ -172,15 +171,15 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
 export function filterGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool,
 ): void {
-  const x = address(r, 3), xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
+  const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
+  const x = ofThread(address(r, 3), <usize> word(r, 20), thread, from, xImage);
   const xStep = <usize> word(r, 6), runs = word(r, 7), run = word(r, 8), jump = <usize> word(r, 9);
   const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
-  const scratch = <usize> word(r, 14), dImage = <usize> word(r, 15), dRow = <usize> word(r, 16);
-  const dStep = <usize> word(r, 17);
-  const d = address(r, 13) + <usize> thread * scratch - <usize> from * dImage;
+  const dImage = <usize> word(r, 15), dRow = <usize> word(r, 16), dStep = <usize> word(r, 17);
+  const d = ofThread(address(r, 13), <usize> word(r, 14), thread, from, dImage);
   const partBytes = <usize> word(r, 19);
   const out = address(r, 18) + <usize> chunk * partBytes;
-  const packed = address(r, 20) + <usize> thread * <usize> word(r, 21);
+  const packed = address(r, 21) + <usize> thread * <usize> word(r, 22);
   if (fresh) memory.fill(out, 0, partBytes);
   if ((run & 3) != 0) {
     const step = windowStep(runs, run), panelBytes = <usize> (runs * run) << 5;

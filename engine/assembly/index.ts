@@ -45,11 +45,11 @@ function overImages(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
 ): void {
   switch (word(r, 0)) {
-    case 1: return inputBytes(r, from, to);
-    case 2: return inputFloats(r, from, to);
+    case 1: return inputBytes(r, from, to, thread);
+    case 2: return inputFloats(r, from, to, thread);
     case 3: return convolve(r, from, to, thread);
     case 4: return statistics(r, from, to);
-    case 5: return normalise(r, from, to);
+    case 5: return normalise(r, from, to, thread);
     case 6: return gradientSums(r, from, to);
     case 7: return preActivationGradient(r, from, to, thread);
     case 8: return filterGradient(r, from, to, thread, chunk, fresh);

@@ -5,7 +5,7 @@
  * the maxima of the normalised values are known before the batch's statistics are: pooling comes
  * first, while the values are near, and only what it leaves is normalised.
  */
-import { activateGradient, address, madd, real, word } from "./simd";
+import { activateGradient, address, madd, ofThread, real, word } from "./simd";
 
 /** Turns round the order of a channel with a negative gamma; with one of 0 all are equal. */
 // @ts-ignore: decorator
@@ -122,10 +122,11 @@ export function pool(r: usize, from: i32, to: i32): void {
 }
 
 /** Normalises, `z * scale + shift`, into the padded images that the next layer reads. */
-export function normalise(r: usize, from: i32, to: i32): void {
+export function normalise(r: usize, from: i32, to: i32, thread: i32): void {
   const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
   const scale = address(r, 7), shift = address(r, 8);
-  const out = address(r, 9), outImage = <usize> word(r, 10), outRow = <usize> word(r, 11);
+  const outImage = <usize> word(r, 10), outRow = <usize> word(r, 11);
+  const out = ofThread(address(r, 9), <usize> word(r, 12), thread, from, outImage);
   const step = <usize> channels << 2;
   let at = z + <usize> (from * height * width) * step;
   for (let i = from; i < to; ++i) {

@@ -83,3 +83,14 @@
 @inline export function real(record: usize, n: usize): f32 {
   return load<f32>(record + (n << 2));
 }
+
+/**
+ * Where image 0 would lie, given that a thread has its own images from `from` on, `step` bytes behind
+ * those of the thread before; with a step of 0 they are everybody's.
+ */
+// @ts-ignore: decorator
+@inline export function ofThread(
+  first: usize, step: usize, thread: i32, from: i32, image: usize,
+): usize {
+  return step == 0 ? first : first + <usize> thread * step - <usize> from * image;
+}

@@ -9,7 +9,7 @@
  * F(4×4, 2×2), 6 for F(4×4, 3×3). Each of their functions does four channels; `step` and `row` are bytes between pixels
  * and rows.
  */
-import { address, real, word } from "./simd";
+import { address, ofThread, real, word } from "./simd";
 import { matrixTimesPanel, outerProducts } from "./gemm";
 import {
   gradientTile3, inputTile3, outputTile3, weightsGradientTile3, weightsTile3,
@@ -88,10 +88,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
   const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
   const outStep = <usize> word(r, 19), kind = word(r, 20), slope = f32x4.splat(real(r, 21));
-  const scratch = <usize> word(r, 22);
-  const x = scratch == 0
-    ? address(r, 3)
-    : address(r, 3) + <usize> thread * scratch - <usize> from * xImage;
+  const x = ofThread(address(r, 3), <usize> word(r, 22), thread, from, xImage);
   const n = word(r, 27), planes = n * n, outputs = outputsOf(n);
   const v = address(r, 23) + <usize> thread * <usize> word(r, 24);
   const plane = <usize> word(r, 25), m = v + <usize> planes * plane, zeros = address(r, 26);
@@ -165,16 +162,17 @@ function transformGradient(
 export function winogradGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
 ): void {
-  const x = address(r, 3), xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
+  const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5);
+  const x = ofThread(address(r, 3), <usize> word(r, 20), thread, from, xImage);
   const xStep = <usize> word(r, 6), height = word(r, 10), width = word(r, 11);
-  const panels = word(r, 12), scratch = <usize> word(r, 14), dImage = <usize> word(r, 15);
+  const panels = word(r, 12), dImage = <usize> word(r, 15);
   const dRow = <usize> word(r, 16), dStep = <usize> word(r, 17);
-  const d = address(r, 13) + <usize> thread * scratch - <usize> from * dImage;
+  const d = ofThread(address(r, 13), <usize> word(r, 14), thread, from, dImage);
   const partBytes = <usize> word(r, 19);
   const out = address(r, 18) + <usize> chunk * partBytes;
-  const n = word(r, 23), planes = n * n, outputs = outputsOf(n), taps = tapsOf(n);
-  const v = address(r, 20) + <usize> thread * <usize> word(r, 21);
-  const plane = <usize> word(r, 22), m = v + <usize> planes * plane;
+  const n = word(r, 24), planes = n * n, outputs = outputsOf(n), taps = tapsOf(n);
+  const v = address(r, 21) + <usize> thread * <usize> word(r, 22);
+  const plane = <usize> word(r, 23), m = v + <usize> planes * plane;
   const sums = m + <usize> planes * plane;
   const channels = <i32> (xStep >> 2);
   const tap = <usize> channels << 5, sumPlane = tap * <usize> panels;

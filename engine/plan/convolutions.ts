@@ -9,14 +9,17 @@ export function activation({ slope }: Block): Word[] {
   return slope === undefined ? [0, [0]] : slope === 0 ? [1, [0]] : [2, [slope]];
 }
 
-/** Where block `b` reads its images: the first one inside the padding, and bytes between images and rows. */
+/**
+ * Where block `b` reads its images: the first one inside the padding, bytes between images and rows,
+ * and between threads, if each has its own.
+ */
 function imagesOf({ convs, denses }: Layout, b: number, rowFloats: number): Word[] {
   const conv = convs.find((conv) => conv.b === b);
-  if (!conv) return [denses[0].m.x, rowBytes(denses[0].d.inFlat), rowFloats * 4];
+  if (!conv) return [denses[0].m.x, rowBytes(denses[0].d.inFlat), rowFloats * 4, 0];
   const { c, m } = conv;
   return [
     m.x + (c.top * c.paddedWidth + c.left) * c.inStride * 4,
-    ...[m.paddedImage, c.paddedWidth * c.inStride * 4],
+    ...[m.paddedImage, c.paddedWidth * c.inStride * 4, m.xStep],
   ];
 }
 
@@ -51,7 +54,7 @@ export function convolve(layout: Layout, conv: ConvLayer): KernelRecord {
     ...[c.winograd > 0 ? m.transformed : p.kernel, p.bias || layout.zeros, p.bias ? 32 : 0],
     ...[m.z, m.zImage, c.outWidth * c.columns * 4, c.columns * 4],
     ...activation(block),
-    ...[0, ...scratchWords(layout, conv)],
+    ...[m.xStep, ...scratchWords(layout, conv)],
   ]);
 }
 
@@ -82,7 +85,7 @@ export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLay
   const { c, m } = conv;
   return record(c.winograd > 0 ? "winogradGradient" : "filterGradient", 0, 0, [
     ...windows(conv),
-    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.parts, m.partBytes],
+    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.parts, m.partBytes, m.xStep],
     ...(c.winograd > 0
       ? [tiles.scratch, tiles.step, tiles.plane, c.winogradGradient]
       : [packs, packStep]),

@@ -29,6 +29,8 @@ const CHUNKS = { least: 8, images: 8, most: 16 };
 const WINOGRAD_TILES = 32;
 /** What windows are packed in at most, but for a row that has more: CACHE in conv.ts. */
 const WINDOW_BYTES = 27 * 1024;
+/** Images that pass through all convolutions at once where nothing needs the whole batch. */
+export const INFERENCE_RANGE = 2;
 /** Bytes that the images of a range may touch, to stay in a core's own cache. */
 const RANGE_BYTES = 384 * 1024;
 
@@ -161,14 +163,22 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
   const dImage = dHeight * dWidth * columns * 4, dRow = dWidth * columns * 4;
   const dFirst = spread ? ((c.kh - 1 - c.top) * dWidth + c.kw - 1 - c.left) * columns * 4 : 0;
   const range = Math.max(1, Math.floor(RANGE_BYTES / (paddedImage + zImage + dImage)));
-  const scratchStep = Math.ceil(Math.min(range, batch) * dImage / 64 + 1) * 64;
+  /** What a thread needs for the images of a range; in inference there may be two. */
+  const ofRange = (image: number) =>
+    Math.ceil(Math.min(Math.max(range, INFERENCE_RANGE), batch) * image / 64 + 1) * 64;
+  const xStep = ofRange(paddedImage), scratchStep = ofRange(dImage);
   const partBytes = (c.kh * c.kw * c.inStride * columns + columns) * 4;
   const transformed = () =>
     c.winograd > 0 ? memory.allocate(c.winograd ** 2 * c.inStride * columns * 4) : 0;
   return {
     ...common,
-    ...{ paddedImage, zImage, pooledImage, dImage, dRow, dFirst, range, scratchStep, partBytes },
-    x: memory.allocate(batch * paddedImage),
+    ...{ paddedImage, zImage, pooledImage, dImage, dRow, dFirst, range, partBytes },
+    ...{ xStep, scratchStep },
+    /**
+     * The input, for each thread: made where it is read, forward and backward, which takes less than
+     * to fetch it from afar.
+     */
+    x: memory.allocate(threads * xStep),
     z: memory.allocate(batch * zImage),
     places: c.pooled ? memory.allocate(batch * pooledImage / 4) : 0,
     maxima: c.pooled ? memory.allocate(batch * pooledImage) : 0,

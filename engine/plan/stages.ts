@@ -14,7 +14,7 @@ import {
   statistics,
 } from "./convolutions.ts";
 import { denseBackward, denseForward, denseInputGradient, denseUpdate, loss } from "./dense.ts";
-import type { Layout } from "./layout.ts";
+import { INFERENCE_RANGE, type Layout } from "./layout.ts";
 import { type KernelRecord, overImages, overItems, record, type Stage } from "./program.ts";
 import { rowBytes } from "./sizes.ts";
 
@@ -41,7 +41,7 @@ export function inference(layout: Layout): Stage[] {
   }
   return [
     overItems([...scales, ...transforms(layout, items, "forward")]),
-    overImages(chunks, convs.length > 0 ? 2 : batch, [
+    overImages(chunks, convs.length > 0 ? INFERENCE_RANGE : batch, [
       readInput(layout),
       ...convs.flatMap((conv) => [
         ...[convolve(layout, conv), ...pool(layout, conv, false), normalise(layout, conv)],
@@ -113,20 +113,23 @@ function transforms(
   });
 }
 
+/** What makes the images that convolution `n` reads, or the rows after the last one. */
+function inputOf(layout: Layout, n: number): KernelRecord {
+  return n === 0 ? readInput(layout) : normalise(layout, layout.convs[n - 1]);
+}
+
 /** Batch normalisation needs all images of a layer before any of the next. */
 function forward(layout: Layout): Stage[] {
   const { convs, denses, head, batch, chunks } = layout;
-  /** What makes the images that convolution `n` reads, or the rows after the last one. */
-  const before = (n: number) => n === 0 ? readInput(layout) : normalise(layout, convs[n - 1]);
   return [
     ...convs.map((conv, n) =>
       overImages(chunks, conv.m.range, [
-        ...[before(n), convolve(layout, conv)],
+        ...[inputOf(layout, n), convolve(layout, conv)],
         ...(conv.block.norm ? [statistics(conv)] : []),
         ...pool(layout, conv, true),
       ], conv.block.norm ? [finishStatistics(conv)] : [])
     ),
-    overImages(chunks, convs.at(-1)?.m.range ?? batch, [before(convs.length)]),
+    overImages(chunks, convs.at(-1)?.m.range ?? batch, [inputOf(layout, convs.length)]),
     ...denses.map((dense, n) =>
       overItems([
         denseForward(layout, dense, true),
@@ -160,7 +163,9 @@ function denseGradients(layout: Layout): Stage[] {
 function convGradients(layout: Layout): Stage[] {
   const { convs, chunks } = layout;
   return [...convs.entries()].toReversed().map(([n, conv]) => {
-    const kernels = [preActivationGradient(conv), filterGradient(layout, conv)];
+    const kernels = [
+      ...[inputOf(layout, n), preActivationGradient(conv), filterGradient(layout, conv)],
+    ];
     if (n === 0) return overImages(chunks, conv.m.range, kernels);
     const previous = convs[n - 1];
     kernels.push(inputGradient(layout, conv, previous));
