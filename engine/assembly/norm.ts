@@ -110,21 +110,22 @@ export function movingScale(r: usize, item: i32): void {
  */
 export function gradientSums(r: usize, from: i32, to: i32): void {
   const d = address(r, 3), z = address(r, 4), positions = word(r, 5), channels = word(r, 6);
-  const mean = address(r, 7), out = address(r, 8);
+  const mean = address(r, 7), out = address(r, 8), dImage = <usize> word(r, 9);
   const step = <usize> channels << 2;
   for (let i = from; i < to; ++i) {
     for (let c = 0; c < channels; c += 8) {
       const o = <usize> c << 2;
       const m0 = v128.load(mean + o), m1 = v128.load(mean + o, 16);
       let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-      let at = <usize> i * <usize> positions * step + o;
+      let at = z + <usize> i * <usize> positions * step + o, dAt = d + <usize> i * dImage + o;
       for (let n = positions; n > 0; --n) {
-        const d0 = v128.load(d + at), d1 = v128.load(d + at, 16);
+        const d0 = v128.load(dAt), d1 = v128.load(dAt, 16);
         a0 = f32x4.add(a0, d0);
         a1 = f32x4.add(a1, d1);
-        b0 = madd(d0, f32x4.sub(v128.load(z + at), m0), b0);
-        b1 = madd(d1, f32x4.sub(v128.load(z + at, 16), m1), b1);
+        b0 = madd(d0, f32x4.sub(v128.load(at), m0), b0);
+        b1 = madd(d1, f32x4.sub(v128.load(at, 16), m1), b1);
         at += step;
+        dAt += step;
       }
       const q = out + <usize> i * 2 * step + o;
       v128.store(q, a0);

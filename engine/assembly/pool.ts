@@ -176,6 +176,7 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   const kind = word(r, 20), alpha = f32x4.splat(real(r, 21));
   const scratch = <usize> word(r, 23), outImage = <usize> word(r, 24);
   const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26), mean = address(r, 27);
+  const dImage = <usize> word(r, 28);
   const out = address(r, 22) + <usize> thread * scratch - <usize> from * outImage;
   const step = <usize> channels << 2, row = step * <usize> width;
   const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;
@@ -188,13 +189,15 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
       for (let y = 0; y < dHeight; ++y) {
         let at = z + (<usize> i * height + 2 * y) * row;
         let o = out + <usize> i * outImage + <usize> (2 * y) * outRow;
-        let pixel = (<usize> i * dHeight + y) * dWidth * <usize> channels;
+        const pixel = <usize> (y * dWidth * channels);
+        let dAt = d + <usize> i * dImage + (pixel << 2);
+        let placeAt = places + <usize> (i * dHeight * dWidth * channels) + pixel;
         for (let x = 0; x < dWidth; ++x) {
           for (let c: usize = 0; c < step; c += 16) {
             const m = v128.load(mean + c), a = v128.load(slope + c), b = v128.load(offset + c);
-            const g = f32x4.mul(v128.load(d + (pixel << 2) + c), v128.load(scale + c));
+            const g = f32x4.mul(v128.load(dAt + c), v128.load(scale + c));
             const place = i32x4.extend_low_i16x8_u(
-              i16x8.extend_low_i8x16_u(v128.load32_zero(places + pixel + (c >> 2))),
+              i16x8.extend_low_i8x16_u(v128.load32_zero(placeAt + (c >> 2))),
             );
             four(at + c, o + c, m, a, b, g, place, 0, kind, alpha);
             four(at + c + step, o + c + outStep, m, a, b, g, place, 1, kind, alpha);
@@ -203,7 +206,8 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
           }
           at += 2 * step;
           o += 2 * outStep;
-          pixel += <usize> channels;
+          dAt += step;
+          placeAt += step >> 2;
         }
       }
     }
@@ -211,7 +215,8 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   }
   for (let i = from; i < to; ++i) {
     const image = <usize> i * row * <usize> height;
-    const o = out + <usize> i * outImage;
+    const o = out + <usize> i * outImage, gradients = d + <usize> i * dImage;
+    const place0 = places + <usize> (i * dHeight * dWidth * channels);
     if (apart) {
       // Each input belongs to one window at most: gather.
       for (let y = 0; y < height; ++y) {
@@ -220,16 +225,16 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
           const px = (x + left) / strideX, wx = (x + left) % strideX;
           const inside = py < dHeight && px < dWidth && wy < windowHeight && wx < windowWidth;
           const place = i32x4.splat(wy * windowWidth + wx);
-          const pixel = ((<usize> i * dHeight + py) * dWidth + px) * <usize> channels;
+          const pixel = <usize> ((py * dWidth + px) * channels);
           const zAt = z + image + <usize> y * row + <usize> x * step;
           const oAt = o + <usize> y * outRow + <usize> x * outStep;
           for (let c: usize = 0; c < step; c += 32) {
             let d0 = f32x4.splat(0), d1 = d0;
             if (inside) {
-              d0 = v128.load(d + (pixel << 2) + c);
-              d1 = v128.load(d + (pixel << 2) + c, 16);
+              d0 = v128.load(gradients + (pixel << 2) + c);
+              d1 = v128.load(gradients + (pixel << 2) + c, 16);
               if (!single) {
-                const p = i16x8.extend_low_i8x16_u(v128.load64_zero(places + pixel + (c >> 2)));
+                const p = i16x8.extend_low_i8x16_u(v128.load64_zero(place0 + pixel + (c >> 2)));
                 d0 = v128.and(d0, i32x4.eq(i32x4.extend_low_i16x8_u(p), place));
                 d1 = v128.and(d1, i32x4.eq(i32x4.extend_high_i16x8_u(p), place));
               }
@@ -263,12 +268,12 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
       }
       for (let y = 0; y < dHeight; ++y) {
         for (let x = 0; x < dWidth; ++x) {
-          const pixel = ((<usize> i * dHeight + y) * dWidth + x) * <usize> channels;
+          const pixel = <usize> ((y * dWidth + x) * channels);
           for (let c = 0; c < channels; ++c) {
-            const place = <i32> load<u8>(places + pixel + <usize> c);
+            const place = <i32> load<u8>(place0 + pixel + <usize> c);
             const at = o + <usize> (y * strideY - top + place / windowWidth) * outRow +
               <usize> (x * strideX - left + place % windowWidth) * outStep + (<usize> c << 2);
-            store<f32>(at, load<f32>(at) + load<f32>(d + ((pixel + <usize> c) << 2)));
+            store<f32>(at, load<f32>(at) + load<f32>(gradients + ((pixel + <usize> c) << 2)));
           }
         }
       }

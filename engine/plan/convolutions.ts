@@ -69,7 +69,7 @@ export function inputGradient(
     ...[m.scratch, m.dImage, m.dRow, c.columns * 4, c.kh, c.kw * c.columns, m.dRow],
     ...[c.inHeight, c.inWidth, c.inStride / 8],
     ...[c.winograd > 0 ? m.turnedTransformed : m.turned, layout.zeros, 0],
-    ...[previous.m.gradient, c.inHeight * c.inWidth * c.inStride * 4],
+    ...[previous.gradient.address, previous.gradient.image],
     ...[c.inWidth * c.inStride * 4, c.inStride * 4],
     ...[0, [0] as const], // no activation
     ...[m.scratchStep, ...scratchWords(layout, conv)],
@@ -116,13 +116,13 @@ export function normalise(layout: Layout, { b, c, m }: ConvLayer): KernelRecord 
 }
 
 export function preActivationGradient(conv: ConvLayer): KernelRecord {
-  const { block, c, m } = conv;
+  const { block, c, m, gradient } = conv;
   return record("preActivationGradient", 0, 0, [
-    ...[m.gradient, m.z, c.outHeight, c.outWidth, c.columns, m.places],
+    ...[gradient.address, m.z, c.outHeight, c.outWidth, c.columns, m.places],
     ...pooling(conv),
     ...[m.scale, m.slope, m.offset],
     ...activation(block),
-    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.mean],
+    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.mean, gradient.image],
   ]);
 }
 
@@ -139,10 +139,10 @@ export function finishStatistics({ block, c, m, p }: ConvLayer): KernelRecord {
   ]);
 }
 
-export function gradientSums({ c, m }: ConvLayer): KernelRecord {
+export function gradientSums({ c, m, gradient }: ConvLayer): KernelRecord {
   return record("gradientSums", 0, 0, [
-    ...[m.gradient, c.pooled ? m.maxima : m.z, c.poolHeight * c.poolWidth, c.columns],
-    ...[m.mean, m.partial],
+    ...[gradient.address, c.pooled ? m.maxima : m.z, c.poolHeight * c.poolWidth, c.columns],
+    ...[m.mean, m.partial, gradient.image],
   ]);
 }
 

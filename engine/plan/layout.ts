@@ -41,6 +41,8 @@ export interface ConvLayer {
   readonly c: ConvSizes;
   readonly m: ReturnType<typeof convMemory>;
   readonly p: Places;
+  /** The gradient of its block's output, and bytes between images. */
+  readonly gradient: { readonly address: number; readonly image: number };
 }
 
 export interface DenseLayer {
@@ -85,15 +87,19 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
   };
   const pixels = product(network.input), floats = divisor === undefined;
   const input = { address: memory.allocate(batch * pixels * (floats ? 4 : 1)), floats };
-  const convs: ConvLayer[] = [], denses: DenseLayer[] = [];
+  const sizedConvs: Omit<ConvLayer, "gradient">[] = [], denses: DenseLayer[] = [];
   for (const sized of blocks) {
     const { b, block, conv, dense } = sized, p = parameters.places[b];
-    if (conv) convs.push({ b, block, c: conv, m: convMemory(shared, sized, conv), p });
+    if (conv) sizedConvs.push({ b, block, c: conv, m: convMemory(shared, sized, conv), p });
     else {
       const m = denseMemory(shared, sized, dense, denses.at(-1)?.m.out);
       denses.push({ b, block, d: dense, m, p });
     }
   }
+  const convs = sizedConvs.map((conv, n) => ({
+    ...conv,
+    gradient: gradientOf(shared, conv.m, sizedConvs[n + 1]?.m),
+  }));
   const scratch = threadScratch(shared, convs, denses);
   const head = denses.at(-1)!;
   const outColumns = parameters.tensors.find((t) => t.address === head.p.kernel)!.columns;
@@ -182,7 +188,6 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
     z: memory.allocate(batch * zImage),
     places: c.pooled ? memory.allocate(batch * pooledImage / 4) : 0,
     maxima: c.pooled ? memory.allocate(batch * pooledImage) : 0,
-    gradient: memory.allocate(batch * pooledImage),
     partial: memory.allocate(batch * columns * 8),
     scale: norm ? vector() : ones,
     shift: norm ? vector() : zeros,
@@ -195,6 +200,20 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
     transformed: transformed(),
     turnedTransformed: transformed(),
   };
+}
+
+/**
+ * Where the gradient of a convolution's block lies. That of the next convolution's sums is made from
+ * its outputs first, which nobody reads from then on: it takes their place if they leave enough.
+ */
+function gradientOf(
+  { memory, batch }: Shared,
+  { pooledImage }: ConvLayer["m"],
+  next: ConvLayer["m"] | undefined,
+): ConvLayer["gradient"] {
+  return next && next.zImage >= pooledImage
+    ? { address: next.z, image: next.zImage }
+    : { address: memory.allocate(batch * pooledImage), image: pooledImage };
 }
 
 /** What each thread has for itself, for one layer after the other. */

@@ -152,10 +152,10 @@ function denseGradients(layout: Layout): Stage[] {
   });
   const last = convs.at(-1);
   if (!last) return stages;
-  const { gradient, pooledImage, range } = last.m;
-  stages.push(overItems([denseInputGradient(layout, denses[0], gradient, pooledImage)]));
+  const { address, image } = last.gradient;
+  stages.push(overItems([denseInputGradient(layout, denses[0], address, image)]));
   if (last.block.norm) {
-    stages.push(overImages(chunks, range, [gradientSums(last)], [finishGradient(layout, last)]));
+    stages.push(overImages(chunks, last.m.range, [gradientSums(last)], [finishGradient(layout, last)]));
   }
   return stages;
 }
