@@ -132,5 +132,5 @@ function tileSides(
   }
   const fours = height % 4 === 0 && width % 4 === 0;
   const side = (least: number) => taps + (fours && height * width >= least ? 4 : 2) - 1;
-  return { winograd: side(taps === 2 ? 16 : 64), winogradGradient: side(256) };
+  return { winograd: side(64), winogradGradient: side(256) };
 }

@@ -24,8 +24,10 @@ export function training(layout: Layout): Stage[] {
     weights(layout),
     ...forward(layout),
     ...denseGradients(layout),
+    denseUpdates(layout),
+    ...outputSums(layout),
     ...convGradients(layout),
-    update(layout),
+    overItems([adam(layout, 0, Math.min(...layout.panels.values()), false)]),
   ].filter(({ count }) => count > 0);
 }
 
@@ -68,15 +70,18 @@ function adam(layout: Layout, first: number, count: number, onlyPenalties: boole
   ]);
 }
 
-/** The optimiser's step, together with the gradients of the dense layers' weights. */
-function update(layout: Layout): Stage {
+/**
+ * The gradients of the dense layers' weights, with the optimiser's step. As soon as nobody needs the
+ * weights as they are, which the caches still have then.
+ */
+function denseUpdates(layout: Layout): Stage {
   let first = 0;
   const kernels = layout.denses.map((dense) => {
     const kernel = denseUpdate(layout, dense, first);
     first += dense.d.columns / 8;
     return kernel;
   });
-  return overItems([...kernels, adam(layout, first, Math.min(...layout.panels.values()), false)]);
+  return overItems(kernels);
 }
 
 /**
@@ -141,7 +146,7 @@ function forward(layout: Layout): Stage[] {
 }
 
 function denseGradients(layout: Layout): Stage[] {
-  const { convs, denses, chunks } = layout;
+  const { convs, denses } = layout;
   const stages = denses.toReversed().map((dense, n) => {
     const following = n === 0 ? undefined : denses.at(-n)!;
     const row = rowBytes(dense.d.columns);
@@ -154,10 +159,16 @@ function denseGradients(layout: Layout): Stage[] {
   if (!last) return stages;
   const { address, image } = last.gradient;
   stages.push(overItems([denseInputGradient(layout, denses[0], address, image)]));
-  if (last.block.norm) {
-    stages.push(overImages(chunks, last.m.range, [gradientSums(last)], [finishGradient(layout, last)]));
-  }
   return stages;
+}
+
+/** What normalisation's gradient needs of the last convolution; the others have it with their stages. */
+function outputSums(layout: Layout): Stage[] {
+  const last = layout.convs.at(-1);
+  if (!last?.block.norm) return [];
+  return [
+    overImages(layout.chunks, last.m.range, [gradientSums(last)], [finishGradient(layout, last)]),
+  ];
 }
 
 function convGradients(layout: Layout): Stage[] {
