@@ -6,7 +6,7 @@
  * engine/plan.ts writes them in the same order.
  */
 import { address, ofThread, real, word } from "./simd";
-import { matrixTimesPanel, outerProducts, rowsTimesPanel } from "./gemm";
+import { fourWindows, matrixTimesPanel, outerProducts, rowsTimesPanel } from "./gemm";
 
 /** Bytes to floats, divided by `divisor`, into the padded image. */
 export function inputBytes(r: usize, from: i32, to: i32, thread: i32): void {
@@ -93,6 +93,28 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
   const outStep = <usize> word(r, 19), kind = word(r, 20), alpha = real(r, 21);
   const x = ofThread(address(r, 3), <usize> word(r, 22), thread, from, xImage);
   const panelBytes = <usize> (runs * run) << 5;
+  if ((run == 6 || run == 9) && xStep == 12 && (width & 3) == 0) {
+    const few = <usize> 4 * outStep;
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < height; ++y) {
+        const row = x + <usize> i * xImage + <usize> y * xRow;
+        let first = out + <usize> i * outImage + <usize> y * outRow, panel = weights, bias = biases;
+        for (let p = 0; p < panels; ++p) {
+          let a = row, o = first;
+          for (let left = width; left > 0; left -= 4) {
+            if (run == 6) fourWindows(a, 2, runs, jump, panel, bias, kind, alpha, o, outStep);
+            else fourWindows(a, 3, runs, jump, panel, bias, kind, alpha, o, outStep);
+            a += 48;
+            o += few;
+          }
+          first += 32;
+          panel += panelBytes;
+          bias += biasStep;
+        }
+      }
+    }
+    return;
+  }
   if ((run & 3) != 0) {
     const packed = address(r, 28) + <usize> thread * <usize> word(r, 29);
     const step = windowStep(runs, run);

@@ -105,6 +105,94 @@ export function matrixTimesPanel(
   }
 }
 
+/** Float `n` of twenty, in all four lanes; `n` is constant. */
+// @ts-ignore: decorator
+@inline function float(n: i32, x0: v128, x1: v128, x2: v128, x3: v128, x4: v128): v128 {
+  const x = n < 4 ? x0 : n < 8 ? x1 : n < 12 ? x2 : n < 16 ? x3 : x4, lane = n & 3;
+  return lane == 0 ? lane0(x) : lane == 1 ? lane1(x) : lane == 2 ? lane2(x) : lane3(x);
+}
+
+/**
+ * As `fourRows`, for windows of RGB pixels, `taps` (2 or 3, constant) across, that move by one pixel:
+ * what four of them see is loaded once. Reads up to two floats too far.
+ */
+// @ts-ignore: decorator
+@inline export function fourWindows(
+  a: usize, taps: i32, runs: i32, jump: usize,
+  b: usize, bias: usize, kind: i32, alpha: f32, o: usize, oStep: usize,
+): void {
+  let c00 = v128.load(bias), c01 = v128.load(bias, 16);
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+  for (let r = runs; r > 0; --r) {
+    const x0 = v128.load(a), x1 = v128.load(a, 16), x2 = v128.load(a, 32), x3 = v128.load(a, 48);
+    const x4 = taps == 3 ? v128.load(a, 64) : x3;
+    let b0: v128, b1: v128, s: v128;
+    b0 = v128.load(b, 0); b1 = v128.load(b, 16);
+    s = float(0, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    s = float(3, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+    s = float(6, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+    s = float(9, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 32); b1 = v128.load(b, 48);
+    s = float(1, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    s = float(4, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+    s = float(7, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+    s = float(10, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 64); b1 = v128.load(b, 80);
+    s = float(2, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    s = float(5, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+    s = float(8, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+    s = float(11, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 96); b1 = v128.load(b, 112);
+    s = float(3, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    s = float(6, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+    s = float(9, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+    s = float(12, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 128); b1 = v128.load(b, 144);
+    s = float(4, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    s = float(7, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+    s = float(10, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+    s = float(13, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 160); b1 = v128.load(b, 176);
+    s = float(5, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    s = float(8, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+    s = float(11, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+    s = float(14, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    if (taps == 3) {
+      b0 = v128.load(b, 192); b1 = v128.load(b, 208);
+      s = float(6, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+      s = float(9, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+      s = float(12, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+      s = float(15, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+      b0 = v128.load(b, 224); b1 = v128.load(b, 240);
+      s = float(7, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+      s = float(10, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+      s = float(13, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+      s = float(16, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+      b0 = v128.load(b, 256); b1 = v128.load(b, 272);
+      s = float(8, x0, x1, x2, x3, x4); c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+      s = float(11, x0, x1, x2, x3, x4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11);
+      s = float(14, x0, x1, x2, x3, x4); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21);
+      s = float(17, x0, x1, x2, x3, x4); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31);
+    }
+    a += jump;
+    b += <usize> (3 * taps) << 5;
+  }
+  if (kind != 0) {
+    const slope = f32x4.splat(alpha);
+    c00 = activate(c00, kind, slope); c01 = activate(c01, kind, slope);
+    c10 = activate(c10, kind, slope); c11 = activate(c11, kind, slope);
+    c20 = activate(c20, kind, slope); c21 = activate(c21, kind, slope);
+    c30 = activate(c30, kind, slope); c31 = activate(c31, kind, slope);
+  }
+  v128.store(o, c00); v128.store(o, c01, 16);
+  o += oStep;
+  v128.store(o, c10); v128.store(o, c11, 16);
+  o += oStep;
+  v128.store(o, c20); v128.store(o, c21, 16);
+  o += oStep;
+  v128.store(o, c30); v128.store(o, c31, 16);
+}
+
 /**
  * Adds to `out[0..inner][0..8]` the sum over `images` grids of `height` by `width` positions of
  * `a[0..inner] * b[0..8]`: the gradient of rows of a weight panel. `b` is packed, position by
