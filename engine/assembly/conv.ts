@@ -201,27 +201,25 @@ export function filterGradient(
   const d = ofThread(address(r, 13), <usize> word(r, 14), thread, from, dImage);
   const partBytes = <usize> word(r, 19);
   const out = address(r, 18) + <usize> chunk * partBytes;
-  const packed = address(r, 21) + <usize> thread * <usize> word(r, 22);
+  const packed = address(r, 21) + <usize> thread * <usize> word(r, 22), dPanel = <usize> word(r, 23);
   if (fresh) memory.fill(out, 0, partBytes);
   if ((run & 3) != 0) {
     const step = windowStep(runs, run), panelBytes = <usize> (runs * run) << 5;
     const down = max(1, CACHE / (width * (<i32> step + 32)));
     for (let i = from; i < to; ++i) {
       for (let y = 0; y < height; y += down) {
-        const rows = min(down, height - y), windows = packed + (<usize> (rows * width) << 5);
+        const rows = min(down, height - y);
         for (let n = 0; n < rows; ++n) {
           packWindows(
             x + <usize> i * xImage + <usize> (y + n) * xRow, xStep, width, runs, run, jump,
-            windows + <usize> (n * width) * step, step,
+            packed + <usize> (n * width) * step, step,
           );
         }
         for (let p = 0; p < panels; ++p) {
-          const at = d + <usize> i * dImage + <usize> y * dRow + (<usize> p << 5);
-          const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
-          packPanel(at, dRow, dStep, rows, width, packed, bias);
+          const at = d + <usize> i * dImage + <usize> y * dRow + <usize> p * dPanel;
+          addRows(at, rows * width, out + <usize> panels * panelBytes + (<usize> p << 5));
           outerProducts(
-            windows, runs * run, 0, 0, step, packed, 1, 1, rows * width,
-            out + <usize> p * panelBytes,
+            packed, runs * run, 0, 0, step, at, 1, 1, rows * width, out + <usize> p * panelBytes,
           );
         }
       }
@@ -233,9 +231,28 @@ export function filterGradient(
   for (let i = from; i < to; i += few) {
     panelGradients(
       i, min(i + few, to), x, xImage, xRow, xStep, runs, run, jump, height, width, panels,
-      d, dImage, dRow, dStep, out, packed,
+      d, dImage, dRow, dStep, dPanel, out, packed,
     );
   }
+}
+
+/** Adds `count` rows of eight, one behind the other, to those at `to`. */
+function addRows(from: usize, count: i32, to: usize): void {
+  let a0 = v128.load(to), a1 = v128.load(to, 16), b0 = f32x4.splat(0), b1 = b0;
+  let left = count;
+  for (; left > 1; left -= 2) {
+    a0 = f32x4.add(a0, v128.load(from));
+    a1 = f32x4.add(a1, v128.load(from, 16));
+    b0 = f32x4.add(b0, v128.load(from, 32));
+    b1 = f32x4.add(b1, v128.load(from, 48));
+    from += 64;
+  }
+  if (left > 0) {
+    a0 = f32x4.add(a0, v128.load(from));
+    a1 = f32x4.add(a1, v128.load(from, 16));
+  }
+  v128.store(to, f32x4.add(a0, b0));
+  v128.store(to, f32x4.add(a1, b1), 16);
 }
 
 /** A panel's gradients, close together; adds their sum to the bias's gradient. */
@@ -266,14 +283,14 @@ function packPanel(
 function panelGradients(
   from: i32, to: i32, x: usize, xImage: usize, xRow: usize, xStep: usize,
   runs: i32, run: i32, jump: usize, height: i32, width: i32, panels: i32,
-  d: usize, dImage: usize, dRow: usize, dStep: usize, out: usize, packed: usize,
+  d: usize, dImage: usize, dRow: usize, dStep: usize, dPanel: usize, out: usize, packed: usize,
 ): void {
   const panelBytes = <usize> (runs * run) << 5;
   for (let p = 0; p < panels; ++p) {
     const bias = out + <usize> panels * panelBytes + (<usize> p << 5);
     for (let i = from; i < to; ++i) {
       packPanel(
-        d + (<usize> p << 5) + <usize> i * dImage, dRow, dStep, height, width,
+        d + <usize> p * dPanel + <usize> i * dImage, dRow, dStep, height, width,
         packed + (<usize> ((i - from) * height * width) << 5), bias,
       );
     }

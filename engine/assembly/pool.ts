@@ -149,6 +149,10 @@ export function normalise(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
+/** Where a channel lies whose first four bytes are the `c`th of a pixel, in panels of eight. */
+// @ts-ignore: decorator
+@inline function inPanel(c: usize, panel: usize): usize { return (c >> 5) * panel + (c & 31); }
+
 /** One of the four places in a window: the maximum has the gradient `g`, the others none. */
 // @ts-ignore: decorator
 @inline function four(
@@ -164,7 +168,8 @@ export function normalise(r: usize, from: i32, to: i32, thread: i32): void {
 /**
  * Gradient of a convolution's sum from the gradient of its block's output: back through pooling,
  * normalisation and activation, into this thread's scratch, where it lies padded (and with zeros
- * between, if the convolution strides) as the next product wants it.
+ * between, if the convolution strides) as the next product wants it: `panel` bytes from eight channels
+ * to the next eight.
  */
 export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32): void {
   const d = address(r, 3), z = address(r, 4), height = word(r, 5), width = word(r, 6);
@@ -176,7 +181,7 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   const kind = word(r, 20), alpha = f32x4.splat(real(r, 21));
   const scratch = <usize> word(r, 23), outImage = <usize> word(r, 24);
   const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26), mean = address(r, 27);
-  const dImage = <usize> word(r, 28);
+  const dImage = <usize> word(r, 28), panel = <usize> word(r, 29);
   const out = address(r, 22) + <usize> thread * scratch - <usize> from * outImage;
   const step = <usize> channels << 2, row = step * <usize> width;
   const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;
@@ -187,27 +192,30 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   ) {
     for (let i = from; i < to; ++i) {
       for (let y = 0; y < dHeight; ++y) {
-        let at = z + (<usize> i * height + 2 * y) * row;
-        let o = out + <usize> i * outImage + <usize> (2 * y) * outRow;
+        const first = z + (<usize> i * height + 2 * y) * row;
+        const firstOut = out + <usize> i * outImage + <usize> (2 * y) * outRow;
         const pixel = <usize> (y * dWidth * channels);
-        let dAt = d + <usize> i * dImage + (pixel << 2);
-        let placeAt = places + <usize> (i * dHeight * dWidth * channels) + pixel;
-        for (let x = 0; x < dWidth; ++x) {
-          for (let c: usize = 0; c < step; c += 16) {
-            const m = v128.load(mean + c), a = v128.load(slope + c), b = v128.load(offset + c);
-            const g = f32x4.mul(v128.load(dAt + c), v128.load(scale + c));
+        const gradients = d + <usize> i * dImage + (pixel << 2);
+        const firstPlace = places + <usize> (i * dHeight * dWidth * channels) + pixel;
+        for (let c: usize = 0; c < step; c += 16) {
+          const m = v128.load(mean + c), a = v128.load(slope + c), b = v128.load(offset + c);
+          const times = v128.load(scale + c);
+          let at = first + c, o = firstOut + inPanel(c, panel), dAt = gradients + c;
+          let placeAt = firstPlace + (c >> 2);
+          for (let x = 0; x < dWidth; ++x) {
+            const g = f32x4.mul(v128.load(dAt), times);
             const place = i32x4.extend_low_i16x8_u(
-              i16x8.extend_low_i8x16_u(v128.load32_zero(placeAt + (c >> 2))),
+              i16x8.extend_low_i8x16_u(v128.load32_zero(placeAt)),
             );
-            four(at + c, o + c, m, a, b, g, place, 0, kind, alpha);
-            four(at + c + step, o + c + outStep, m, a, b, g, place, 1, kind, alpha);
-            four(at + c + row, o + c + outRow, m, a, b, g, place, 2, kind, alpha);
-            four(at + c + row + step, o + c + outRow + outStep, m, a, b, g, place, 3, kind, alpha);
+            four(at, o, m, a, b, g, place, 0, kind, alpha);
+            four(at + step, o + outStep, m, a, b, g, place, 1, kind, alpha);
+            four(at + row, o + outRow, m, a, b, g, place, 2, kind, alpha);
+            four(at + row + step, o + outRow + outStep, m, a, b, g, place, 3, kind, alpha);
+            at += 2 * step;
+            o += 2 * outStep;
+            dAt += step;
+            placeAt += step >> 2;
           }
-          at += 2 * step;
-          o += 2 * outStep;
-          dAt += step;
-          placeAt += step >> 2;
         }
       }
     }
@@ -255,15 +263,16 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
                 ),
               );
             }
-            v128.store(oAt + c, activateGradient(d0, z0, kind, alpha));
-            v128.store(oAt + c, activateGradient(d1, z1, kind, alpha), 16);
+            v128.store(oAt + inPanel(c, panel), activateGradient(d0, z0, kind, alpha));
+            v128.store(oAt + inPanel(c, panel), activateGradient(d1, z1, kind, alpha), 16);
           }
         }
       }
     } else {
       for (let y = 0; y < height; ++y) {
         for (let x = 0; x < width; ++x) {
-          memory.fill(o + <usize> y * outRow + <usize> x * outStep, 0, step);
+          const pixel = o + <usize> y * outRow + <usize> x * outStep;
+          for (let c: usize = 0; c < step; c += 32) memory.fill(pixel + inPanel(c, panel), 0, 32);
         }
       }
       for (let y = 0; y < dHeight; ++y) {
@@ -272,7 +281,8 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
           for (let c = 0; c < channels; ++c) {
             const place = <i32> load<u8>(place0 + pixel + <usize> c);
             const at = o + <usize> (y * strideY - top + place / windowWidth) * outRow +
-              <usize> (x * strideX - left + place % windowWidth) * outStep + (<usize> c << 2);
+              <usize> (x * strideX - left + place % windowWidth) * outStep +
+              inPanel(<usize> c << 2, panel);
             store<f32>(at, load<f32>(at) + load<f32>(gradients + ((pixel + <usize> c) << 2)));
           }
         }
@@ -282,7 +292,7 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
           const zAt = z + image + <usize> y * row + <usize> x * step;
           const oAt = o + <usize> y * outRow + <usize> x * outStep;
           for (let c: usize = 0; c < step; c += 16) {
-            let g = v128.load(oAt + c);
+            let g = v128.load(oAt + inPanel(c, panel));
             const zc = v128.load(zAt + c);
             if (slope != 0) {
               g = madd(
@@ -292,7 +302,7 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
                 ),
               );
             }
-            v128.store(oAt + c, activateGradient(g, zc, kind, alpha));
+            v128.store(oAt + inPanel(c, panel), activateGradient(g, zc, kind, alpha));
           }
         }
       }

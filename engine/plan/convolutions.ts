@@ -78,17 +78,25 @@ export function inputGradient(
 
 /** Bytes between rows and positions of the sums' gradient, which lies spread if the layer strides. */
 function spread({ b, c, m }: ConvLayer): Word[] {
-  return [m.dRow * (b > 0 ? c.sy : 1), c.columns * 4 * (b > 0 ? c.sx : 1)];
+  return b > 0 ? [m.dRow * c.sy, c.columns * 4 * c.sx] : [m.dRow, 32];
 }
 
 export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLayer): KernelRecord {
   const { c, m } = conv;
   return record(c.winograd > 0 ? "winogradGradient" : "filterGradient", 0, 0, [
     ...windows(conv),
-    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.parts, m.partBytes, m.xStep],
+    ...[
+      m.scratch + m.dFirst,
+      m.scratchStep,
+      m.dImage,
+      ...spread(conv),
+      m.parts,
+      m.partBytes,
+      m.xStep,
+    ],
     ...(c.winograd > 0
       ? [tiles.scratch, tiles.step, tiles.plane, c.winogradGradient]
-      : [packs, packStep]),
+      : [packs, packStep, m.dPanel]),
   ]);
 }
 
@@ -122,7 +130,15 @@ export function preActivationGradient(conv: ConvLayer): KernelRecord {
     ...pooling(conv),
     ...[m.scale, m.slope, m.offset],
     ...activation(block),
-    ...[m.scratch + m.dFirst, m.scratchStep, m.dImage, ...spread(conv), m.mean, gradient.image],
+    ...[
+      m.scratch + m.dFirst,
+      m.scratchStep,
+      m.dImage,
+      ...spread(conv),
+      m.mean,
+      gradient.image,
+      m.dPanel,
+    ],
   ]);
 }
 

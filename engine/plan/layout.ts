@@ -162,11 +162,13 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
   const paddedImage = c.paddedHeight * c.paddedWidth * c.inStride * 4;
   const zImage = c.outHeight * c.outWidth * columns * 4;
   const pooledImage = c.poolHeight * c.poolWidth * columns * 4;
-  // Gradient of the sums: padded for the input's gradient, plain where nobody needs that.
+  // Gradient of the sums: padded for the input's gradient. Where nobody needs that, plain, and in
+  // panels of eight channels, as the weights' gradient wants it.
   const spread = b > 0;
   const dHeight = spread ? c.inHeight + c.kh - 1 : c.outHeight;
   const dWidth = spread ? c.inWidth + c.kw - 1 : c.outWidth;
-  const dImage = dHeight * dWidth * columns * 4, dRow = dWidth * columns * 4;
+  const dImage = dHeight * dWidth * columns * 4, dRow = dWidth * (spread ? columns * 4 : 32);
+  const dPanel = spread ? 32 : dHeight * dRow;
   const dFirst = spread ? ((c.kh - 1 - c.top) * dWidth + c.kw - 1 - c.left) * columns * 4 : 0;
   const range = Math.max(1, Math.floor(RANGE_BYTES / (paddedImage + zImage + dImage)));
   /** What a thread needs for the images of a range; in inference there may be two. */
@@ -178,7 +180,7 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
     c.winograd > 0 ? memory.allocate(c.winograd ** 2 * c.inStride * columns * 4) : 0;
   return {
     ...common,
-    ...{ paddedImage, zImage, pooledImage, dImage, dRow, dFirst, range, partBytes },
+    ...{ paddedImage, zImage, pooledImage, dImage, dRow, dPanel, dFirst, range, partBytes },
     ...{ xStep, scratchStep },
     /**
      * The input, for each thread: made where it is read, forward and backward, which takes less than
@@ -226,9 +228,9 @@ function threadScratch(
   const packStep = 64 + 32 * Math.max(
         ...convs.map(({ c, m }) => m.range * c.outHeight * c.outWidth),
         ...denses.map(({ d }) => Math.max(batch + d.inFlat + 3, d.columns)),
-        // Some rows of windows with the sums' gradients, in conv.ts.
+        // Some rows of windows, in conv.ts.
         ...convs.map(({ c }) =>
-          Math.max(WINDOW_BYTES / 32, c.outWidth * (c.kh * c.kw * c.inStride / 8 + 2))
+          Math.max(WINDOW_BYTES / 32, c.outWidth * (c.kh * c.kw * c.inStride / 8 + 1))
         ),
       );
   const packs = memory.allocate(threads * packStep);
