@@ -1,5 +1,5 @@
 /** What the transforms of Winograd's algorithm share (winograd.ts). */
-import { activate, madd } from "../simd";
+import { madd } from "../simd";
 
 // @ts-ignore: decorator
 @inline export function add(a: v128, b: v128): v128 { return f32x4.add(a, b); }
@@ -32,22 +32,10 @@ import { activate, madd } from "../simd";
   store4(o, plane, a, b, c, d);
   v128.store(o + 4 * plane, e);
 }
-
-/** Two columns of four outputs, two a row, with their activation. */
 // @ts-ignore: decorator
-@inline export function storeColumns(
-  o: usize, step: usize, row: usize, kind: i32, slope: v128,
-  a0: v128, a1: v128, b0: v128, b1: v128, c0: v128, c1: v128, d0: v128, d1: v128,
+@inline export function store6(
+  o: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, e: v128, f: v128,
 ): void {
-  v128.store(o, activate(a0, kind, slope));
-  v128.store(o + step, activate(a1, kind, slope));
-  o += row;
-  v128.store(o, activate(b0, kind, slope));
-  v128.store(o + step, activate(b1, kind, slope));
-  o += row;
-  v128.store(o, activate(c0, kind, slope));
-  v128.store(o + step, activate(c1, kind, slope));
-  o += row;
-  v128.store(o, activate(d0, kind, slope));
-  v128.store(o + step, activate(d1, kind, slope));
+  store5(o, plane, a, b, c, d, e);
+  v128.store(o + 5 * plane, f);
 }

@@ -71,7 +71,7 @@ import { add, half, store5, sub, times } from "./common";
   d3 = v128.load(p + row3); d4 = v128.load(p + row4);
   const f0 = m0(d0, d1, d2, d3), f1 = m1(d1, d2, d3), f2 = m2(d1, d2, d3), f3 = m3(d1, d3);
   const f4 = m4(d1, d2, d3, d4);
-  const five = 5 * plane;
+  const five: usize = 5 * plane;
   inputRow(a0, b0, c0, e0, f0, o, plane);
   o += five;
   inputRow(a1, b1, c1, e1, f1, o, plane);
@@ -184,7 +184,7 @@ import { add, half, store5, sub, times } from "./common";
   const c2 = v128.load(r + step2), c3 = v128.load(s + step2);
   const d0 = v128.load(p + step3), d1 = v128.load(q + step3);
   const d2 = v128.load(r + step3), d3 = v128.load(s + step3);
-  const five = 5 * plane;
+  const five: usize = 5 * plane;
   gradientRow(a0, b0, c0, d0, o, plane);
   o += five;
   const sum = gradientRow(

@@ -12,124 +12,122 @@
  *     y0 = m0 + m1 + m2 + m3 + m4,    y1 = m1 - m2 + 2 (m3 - m4),
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
-import { add, store3, storeColumns, sub, times } from "./common";
+import { activate } from "../simd";
+import { add, store3, store6, sub, times } from "./common";
 
+// What is multiplied, from six inputs in a line.
 // @ts-ignore: decorator
-@inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
+@inline function m0(d0: v128, d2: v128, d4: v128): v128 { return times(4, d0, times(-5, d2, d4)); }
+// @ts-ignore: decorator
+@inline function m1(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
+  return add(times(-4, d2, d4), times(-4, d1, d3));
+}
+// @ts-ignore: decorator
+@inline function m2(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
+  return sub(times(-4, d2, d4), times(-4, d1, d3));
+}
+// @ts-ignore: decorator
+@inline function m3(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
+  return times(2, sub(d3, d1), sub(d4, d2));
+}
+// @ts-ignore: decorator
+@inline function m4(d1: v128, d2: v128, d3: v128, d4: v128): v128 {
+  return times(-2, sub(d3, d1), sub(d4, d2));
+}
+// @ts-ignore: decorator
+@inline function m5(d1: v128, d3: v128, d5: v128): v128 { return times(4, d1, times(-5, d3, d5)); }
 
 // @ts-ignore: decorator
 @inline function inputRow(
   d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, o: usize, plane: usize,
 ): void {
-  let even = times(-4, d2, d4), odd = times(-4, d1, d3);
-  store3(o, plane, times(4, d0, times(-5, d2, d4)), add(even, odd), sub(even, odd));
-  even = sub(d4, d2); odd = sub(d3, d1);
-  store3(
-    o + 3 * plane, plane,
-    times(2, odd, even), times(-2, odd, even), times(4, d1, times(-5, d3, d5)),
+  store6(
+    o, plane, m0(d0, d2, d4), m1(d1, d2, d3, d4), m2(d1, d2, d3, d4), m3(d1, d2, d3, d4),
+    m4(d1, d2, d3, d4), m5(d1, d3, d5),
   );
 }
 
-/** Row 0 of the planes from rows 0, 2, 4 of a column of the input, or row 5 from rows 1, 3, 5. */
-// @ts-ignore: decorator
-@inline function outer(p: usize, row: usize): v128 {
-  const p2 = p + 2 * row;
-  return times(4, v128.load(p), times(-5, v128.load(p2), v128.load(p2 + 2 * row)));
-}
-
-/** What rows 1 and 2 of the planes are the sum and the difference of, or rows 3 and 4. */
-// @ts-ignore: decorator
-@inline function even(p: usize, row: usize, near: bool): v128 {
-  const d2 = v128.load(p + 2 * row), d4 = v128.load(p + 4 * row);
-  return near ? times(-4, d2, d4) : sub(d4, d2);
-}
-// @ts-ignore: decorator
-@inline function odd(p: usize, row: usize, near: bool): v128 {
-  const d1 = v128.load(p + row), d3 = v128.load(p + 3 * row);
-  return near ? times(-4, d1, d3) : scaled(2, sub(d3, d1));
-}
-
-// @ts-ignore: decorator
-@inline function inputRows(
-  p: usize, step: usize, row: usize, near: bool, o: usize, plane: usize,
-): void {
-  const p1 = p + step, p2 = p1 + step, p3 = p2 + step, p4 = p3 + step, p5 = p4 + step;
-  const a0 = even(p, row, near), a1 = even(p1, row, near), a2 = even(p2, row, near);
-  const a3 = even(p3, row, near), a4 = even(p4, row, near), a5 = even(p5, row, near);
-  const b0 = odd(p, row, near), b1 = odd(p1, row, near), b2 = odd(p2, row, near);
-  const b3 = odd(p3, row, near), b4 = odd(p4, row, near), b5 = odd(p5, row, near);
-  inputRow(
-    add(a0, b0), add(a1, b1), add(a2, b2), add(a3, b3), add(a4, b4), add(a5, b5), o, plane,
-  );
-  inputRow(
-    sub(a0, b0), sub(a1, b1), sub(a2, b2), sub(a3, b3), sub(a4, b4), sub(a5, b5),
-    o + 6 * plane, plane,
-  );
-}
-
-// @ts-ignore: decorator
-@inline function outerRow(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
-  const p1 = p + step, p2 = p1 + step, p3 = p2 + step, p4 = p3 + step;
-  inputRow(
-    outer(p, row), outer(p1, row), outer(p2, row), outer(p3, row), outer(p4, row),
-    outer(p4 + step, row), o, plane,
-  );
-}
-
-/** The input that a tile's windows see, to the planes. */
+/**
+ * The input that a tile's windows see, to the planes. Column by column and then row by row: what
+ * the registers cannot hold lies on the runtime's stack, which is nearer than memory.
+ */
 // @ts-ignore: decorator
 @inline export function inputTile6(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
-  outerRow(p, step, row, o, plane);
-  inputRows(p, step, row, true, o + 6 * plane, plane);
-  inputRows(p, step, row, false, o + 18 * plane, plane);
-  outerRow(p + row, step, row, o + 30 * plane, plane);
+  const row2 = row + row, row3 = row2 + row, row4 = row3 + row, row5 = row4 + row;
+  let d0 = v128.load(p), d1 = v128.load(p + row), d2 = v128.load(p + row2);
+  let d3 = v128.load(p + row3), d4 = v128.load(p + row4), d5 = v128.load(p + row5);
+  const a0 = m0(d0, d2, d4), a1 = m1(d1, d2, d3, d4), a2 = m2(d1, d2, d3, d4);
+  const a3 = m3(d1, d2, d3, d4), a4 = m4(d1, d2, d3, d4), a5 = m5(d1, d3, d5);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
+  const b0 = m0(d0, d2, d4), b1 = m1(d1, d2, d3, d4), b2 = m2(d1, d2, d3, d4);
+  const b3 = m3(d1, d2, d3, d4), b4 = m4(d1, d2, d3, d4), b5 = m5(d1, d3, d5);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
+  const c0 = m0(d0, d2, d4), c1 = m1(d1, d2, d3, d4), c2 = m2(d1, d2, d3, d4);
+  const c3 = m3(d1, d2, d3, d4), c4 = m4(d1, d2, d3, d4), c5 = m5(d1, d3, d5);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
+  const e0 = m0(d0, d2, d4), e1 = m1(d1, d2, d3, d4), e2 = m2(d1, d2, d3, d4);
+  const e3 = m3(d1, d2, d3, d4), e4 = m4(d1, d2, d3, d4), e5 = m5(d1, d3, d5);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
+  const f0 = m0(d0, d2, d4), f1 = m1(d1, d2, d3, d4), f2 = m2(d1, d2, d3, d4);
+  const f3 = m3(d1, d2, d3, d4), f4 = m4(d1, d2, d3, d4), f5 = m5(d1, d3, d5);
+  p += step;
+  d0 = v128.load(p); d1 = v128.load(p + row); d2 = v128.load(p + row2);
+  d3 = v128.load(p + row3); d4 = v128.load(p + row4); d5 = v128.load(p + row5);
+  const h0 = m0(d0, d2, d4), h1 = m1(d1, d2, d3, d4), h2 = m2(d1, d2, d3, d4);
+  const h3 = m3(d1, d2, d3, d4), h4 = m4(d1, d2, d3, d4), h5 = m5(d1, d3, d5);
+  const six: usize = 6 * plane;
+  inputRow(a0, b0, c0, e0, f0, h0, o, plane);
+  o += six;
+  inputRow(a1, b1, c1, e1, f1, h1, o, plane);
+  o += six;
+  inputRow(a2, b2, c2, e2, f2, h2, o, plane);
+  o += six;
+  inputRow(a3, b3, c3, e3, f3, h3, o, plane);
+  o += six;
+  inputRow(a4, b4, c4, e4, f4, h4, o, plane);
+  o += six;
+  inputRow(a5, b5, c5, e5, f5, h5, o, plane);
 }
 
-/** Two of the four columns of a tile of outputs: the first two, or the last two. */
+// The outputs, from six products in a line.
 // @ts-ignore: decorator
-@inline function outputColumns(
-  p: usize, plane: usize, bias: v128, kind: i32, slope: v128,
-  o: usize, step: usize, row: usize, last: bool,
+@inline function y0(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128): v128 {
+  return add(add(p0, add(p3, p4)), add(p1, p2));
+}
+// @ts-ignore: decorator
+@inline function y1(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
+  return times(2, sub(p3, p4), sub(p1, p2));
+}
+// @ts-ignore: decorator
+@inline function y2(p1: v128, p2: v128, p3: v128, p4: v128): v128 {
+  return times(4, add(p3, p4), add(p1, p2));
+}
+// @ts-ignore: decorator
+@inline function y3(p1: v128, p2: v128, p3: v128, p4: v128, p5: v128): v128 {
+  return add(times(8, sub(p3, p4), sub(p1, p2)), p5);
+}
+
+/** A column of outputs, with their activation. */
+// @ts-ignore: decorator
+@inline function outputColumn(
+  p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, kind: i32, slope: v128,
+  o: usize, row: usize,
 ): void {
-  let a0 = bias, a1 = bias, b0 = bias, b1 = bias, c0 = bias, c1 = bias, d0 = bias, d1 = bias;
-  for (let n = 0; n < 6; ++n) {
-    const m1 = v128.load(p + plane), m2 = v128.load(p + 2 * plane);
-    const m3 = v128.load(p + 3 * plane), m4 = v128.load(p + 4 * plane);
-    let y0: v128, y1: v128;
-    if (last) {
-      y0 = times(4, add(m3, m4), add(m1, m2));
-      y1 = add(times(8, sub(m3, m4), sub(m1, m2)), v128.load(p + 5 * plane));
-    } else {
-      y0 = add(add(v128.load(p), add(m3, m4)), add(m1, m2));
-      y1 = times(2, sub(m3, m4), sub(m1, m2));
-    }
-    if (n < 5) {
-      a0 = add(a0, y0); a1 = add(a1, y1);
-    }
-    if (n == 1) {
-      b0 = add(b0, y0); b1 = add(b1, y1);
-      c0 = add(c0, y0); c1 = add(c1, y1);
-      d0 = add(d0, y0); d1 = add(d1, y1);
-    } else if (n == 2) {
-      b0 = sub(b0, y0); b1 = sub(b1, y1);
-      c0 = add(c0, y0); c1 = add(c1, y1);
-      d0 = sub(d0, y0); d1 = sub(d1, y1);
-    } else if (n == 3) {
-      b0 = times(2, y0, b0); b1 = times(2, y1, b1);
-      c0 = times(4, y0, c0); c1 = times(4, y1, c1);
-      d0 = times(8, y0, d0); d1 = times(8, y1, d1);
-    } else if (n == 4) {
-      b0 = times(-2, y0, b0); b1 = times(-2, y1, b1);
-      c0 = times(4, y0, c0); c1 = times(4, y1, c1);
-      d0 = times(-8, y0, d0); d1 = times(-8, y1, d1);
-    } else if (n == 5) {
-      d0 = add(d0, y0); d1 = add(d1, y1);
-    }
-    p += 6 * plane;
-  }
-  storeColumns(
-    last ? o + 2 * step : o, step, row, kind, slope, a0, a1, b0, b1, c0, c1, d0, d1,
-  );
+  v128.store(o, activate(y0(p0, p1, p2, p3, p4), kind, slope));
+  o += row;
+  v128.store(o, activate(y1(p1, p2, p3, p4), kind, slope));
+  o += row;
+  v128.store(o, activate(y2(p1, p2, p3, p4), kind, slope));
+  o += row;
+  v128.store(o, activate(y3(p1, p2, p3, p4, p5), kind, slope));
 }
 
 /** From the planes to a tile of outputs, with bias and activation. */
@@ -137,8 +135,58 @@ import { add, store3, storeColumns, sub, times } from "./common";
 @inline export function outputTile6(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
 ): void {
-  outputColumns(p, plane, bias, kind, slope, o, step, row, false);
-  outputColumns(p, plane, bias, kind, slope, o, step, row, true);
+  const plane2 = plane + plane, plane3 = plane2 + plane, plane4 = plane3 + plane;
+  const plane5 = plane4 + plane, six = plane5 + plane;
+  let p0 = v128.load(p), p1 = v128.load(p + plane), p2 = v128.load(p + plane2);
+  let p3 = v128.load(p + plane3), p4 = v128.load(p + plane4), p5 = v128.load(p + plane5);
+  const a0 = y0(p0, p1, p2, p3, p4), a1 = y1(p1, p2, p3, p4);
+  const a2 = y2(p1, p2, p3, p4), a3 = y3(p1, p2, p3, p4, p5);
+  p += six;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
+  // Row 1 counts once in every output, and the bias with it.
+  const b0 = add(bias, y0(p0, p1, p2, p3, p4)), b1 = add(bias, y1(p1, p2, p3, p4));
+  const b2 = add(bias, y2(p1, p2, p3, p4)), b3 = add(bias, y3(p1, p2, p3, p4, p5));
+  p += six;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
+  const c0 = y0(p0, p1, p2, p3, p4), c1 = y1(p1, p2, p3, p4);
+  const c2 = y2(p1, p2, p3, p4), c3 = y3(p1, p2, p3, p4, p5);
+  p += six;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
+  const d0 = y0(p0, p1, p2, p3, p4), d1 = y1(p1, p2, p3, p4);
+  const d2 = y2(p1, p2, p3, p4), d3 = y3(p1, p2, p3, p4, p5);
+  p += six;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
+  const e0 = y0(p0, p1, p2, p3, p4), e1 = y1(p1, p2, p3, p4);
+  const e2 = y2(p1, p2, p3, p4), e3 = y3(p1, p2, p3, p4, p5);
+  p += six;
+  p0 = v128.load(p); p1 = v128.load(p + plane); p2 = v128.load(p + plane2);
+  p3 = v128.load(p + plane3); p4 = v128.load(p + plane4); p5 = v128.load(p + plane5);
+  outputColumn(a0, b0, c0, d0, e0, y0(p0, p1, p2, p3, p4), kind, slope, o, row);
+  o += step;
+  outputColumn(a1, b1, c1, d1, e1, y1(p1, p2, p3, p4), kind, slope, o, row);
+  o += step;
+  outputColumn(a2, b2, c2, d2, e2, y2(p1, p2, p3, p4), kind, slope, o, row);
+  o += step;
+  outputColumn(a3, b3, c3, d3, e3, y3(p1, p2, p3, p4, p5), kind, slope, o, row);
+}
+
+// What is multiplied, from the gradients of four outputs in a line; the first and the last are
+// those of these outputs.
+// @ts-ignore: decorator
+@inline function g1(a: v128, b: v128, c: v128, d: v128): v128 { return add(add(a, c), add(b, d)); }
+// @ts-ignore: decorator
+@inline function g2(a: v128, b: v128, c: v128, d: v128): v128 { return sub(add(a, c), add(b, d)); }
+// @ts-ignore: decorator
+@inline function g3(a: v128, b: v128, c: v128, d: v128): v128 {
+  return times(2, times(4, d, b), times(4, c, a));
+}
+// @ts-ignore: decorator
+@inline function g4(a: v128, b: v128, c: v128, d: v128): v128 {
+  return times(-2, times(4, d, b), times(4, c, a));
 }
 
 /** Returns the sum of the row. */
@@ -146,38 +194,9 @@ import { add, store3, storeColumns, sub, times } from "./common";
 @inline function gradientRow(
   a: v128, b: v128, c: v128, d: v128, o: usize, plane: usize,
 ): v128 {
-  let even = add(a, c), odd = add(b, d);
-  const sum = add(even, odd);
-  store3(o, plane, a, sum, sub(even, odd));
-  even = times(4, c, a); odd = scaled(2, times(4, d, b));
-  store3(o + 3 * plane, plane, add(even, odd), sub(even, odd), d);
+  const sum = g1(a, b, c, d);
+  store6(o, plane, a, sum, g2(a, b, c, d), g3(a, b, c, d), g4(a, b, c, d), d);
   return sum;
-}
-
-/** Two rows of the planes: sum and difference of what is even and odd in the four rows. */
-// @ts-ignore: decorator
-@inline function gradientRows(
-  p: usize, step: usize, row: usize, near: bool, o: usize, plane: usize,
-): v128 {
-  const q = p + row, p2 = p + 2 * row, q2 = p + 3 * row;
-  const far: f32 = near ? 1 : 4, twice: f32 = near ? 1 : 2;
-  const a0 = times(far, v128.load(p2), v128.load(p));
-  const a1 = times(far, v128.load(p2 + step), v128.load(p + step));
-  const a2 = times(far, v128.load(p2 + 2 * step), v128.load(p + 2 * step));
-  const a3 = times(far, v128.load(p2 + 3 * step), v128.load(p + 3 * step));
-  const b0 = scaled(twice, times(far, v128.load(q2), v128.load(q)));
-  const b1 = scaled(twice, times(far, v128.load(q2 + step), v128.load(q + step)));
-  const b2 = scaled(twice, times(far, v128.load(q2 + 2 * step), v128.load(q + 2 * step)));
-  const b3 = scaled(twice, times(far, v128.load(q2 + 3 * step), v128.load(q + 3 * step)));
-  const sum = gradientRow(add(a0, b0), add(a1, b1), add(a2, b2), add(a3, b3), o, plane);
-  gradientRow(sub(a0, b0), sub(a1, b1), sub(a2, b2), sub(a3, b3), o + 6 * plane, plane);
-  return sum;
-}
-
-// @ts-ignore: decorator
-@inline function outerGradientRow(p: usize, step: usize, o: usize, plane: usize): void {
-  const a = v128.load(p), b = v128.load(p + step), c = v128.load(p + 2 * step);
-  gradientRow(a, b, c, v128.load(p + 3 * step), o, plane);
 }
 
 /** The gradients of a tile's outputs, to the planes; returns the sum of the sixteen. */
@@ -185,12 +204,39 @@ import { add, store3, storeColumns, sub, times } from "./common";
 @inline export function gradientTile6(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
 ): v128 {
-  outerGradientRow(p, step, o, plane);
-  const sum = gradientRows(p, step, row, true, o + 6 * plane, plane);
-  gradientRows(p, step, row, false, o + 18 * plane, plane);
-  outerGradientRow(p + 3 * row, step, o + 30 * plane, plane);
+  const q = p + row, r = q + row, s = r + row, step2 = step + step, step3 = step2 + step;
+  const a0 = v128.load(p), a1 = v128.load(q), a2 = v128.load(r), a3 = v128.load(s);
+  const b0 = v128.load(p + step), b1 = v128.load(q + step);
+  const b2 = v128.load(r + step), b3 = v128.load(s + step);
+  const c0 = v128.load(p + step2), c1 = v128.load(q + step2);
+  const c2 = v128.load(r + step2), c3 = v128.load(s + step2);
+  const d0 = v128.load(p + step3), d1 = v128.load(q + step3);
+  const d2 = v128.load(r + step3), d3 = v128.load(s + step3);
+  const six: usize = 6 * plane;
+  gradientRow(a0, b0, c0, d0, o, plane);
+  o += six;
+  const sum = gradientRow(
+    g1(a0, a1, a2, a3), g1(b0, b1, b2, b3), g1(c0, c1, c2, c3), g1(d0, d1, d2, d3), o, plane,
+  );
+  o += six;
+  gradientRow(
+    g2(a0, a1, a2, a3), g2(b0, b1, b2, b3), g2(c0, c1, c2, c3), g2(d0, d1, d2, d3), o, plane,
+  );
+  o += six;
+  gradientRow(
+    g3(a0, a1, a2, a3), g3(b0, b1, b2, b3), g3(c0, c1, c2, c3), g3(d0, d1, d2, d3), o, plane,
+  );
+  o += six;
+  gradientRow(
+    g4(a0, a1, a2, a3), g4(b0, b1, b2, b3), g4(c0, c1, c2, c3), g4(d0, d1, d2, d3), o, plane,
+  );
+  o += six;
+  gradientRow(a3, b3, c3, d3, o, plane);
   return sum;
 }
+
+// @ts-ignore: decorator
+@inline function scaled(x: f32, a: v128): v128 { return f32x4.mul(f32x4.splat(x), a); }
 
 /** Of three weights, what is multiplied for `n`. */
 // @ts-ignore: decorator
