@@ -14,8 +14,8 @@ in the user's cache folder.
                      deno task compute install node
   --networks LIST    of gender, age (both)
   --batches LIST     images in a step (16,64,256)
-  --rounds N         how often each takes its turn (7)
-  --steps N          steps in a turn (10)
+  --rounds N         how often each takes its turn (15)
+  --steps N          steps in a turn (20)
   --only-steps       without whole fits, inference and memory
   --python PATH      a Python that has the peers' packages, or keras=PATH,torch=PATH
   --json             one JSON object on stdout, and the rest on stderr
@@ -60,8 +60,8 @@ export async function bench(args: string[]): Promise<void> {
       peers: { type: "string", default: "keras" },
       networks: { type: "string", default: "gender,age" },
       batches: { type: "string", default: "16,64,256" },
-      rounds: { type: "string", default: "7" },
-      steps: { type: "string", default: "10" },
+      rounds: { type: "string", default: "15" },
+      steps: { type: "string", default: "20" },
       "only-steps": { type: "boolean", default: false },
       python: { type: "string" },
       json: { type: "boolean", default: false },

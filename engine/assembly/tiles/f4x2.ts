@@ -10,7 +10,7 @@
  *     y2 = m1 + m2 + 4 m3,      y3 = m1 - m2 + 8 m3 + m4.
  */
 import { activate } from "../simd";
-import { add, half, store5, sub, times } from "./common";
+import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 
 // What is multiplied, from five inputs in a line.
 // @ts-ignore: decorator
@@ -148,17 +148,6 @@ import { add, half, store5, sub, times } from "./common";
   outputColumn(a2, b2, c2, d2, y2(p1, p2, p3), kind, slope, o, row);
   o += step;
   outputColumn(a3, b3, c3, d3, y3(p1, p2, p3, p4), kind, slope, o, row);
-}
-
-// What is multiplied, from the gradients of four outputs in a line; the first and the last are
-// those of these outputs.
-// @ts-ignore: decorator
-@inline function g1(a: v128, b: v128, c: v128, d: v128): v128 { return add(add(a, c), add(b, d)); }
-// @ts-ignore: decorator
-@inline function g2(a: v128, b: v128, c: v128, d: v128): v128 { return sub(add(a, c), add(b, d)); }
-// @ts-ignore: decorator
-@inline function g3(a: v128, b: v128, c: v128, d: v128): v128 {
-  return times(2, times(4, d, b), times(4, c, a));
 }
 
 /** Returns the sum of the row. */

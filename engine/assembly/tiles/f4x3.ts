@@ -13,7 +13,7 @@
  *     y2 = m1 + m2 + 4 (m3 + m4),     y3 = m1 - m2 + 8 (m3 - m4) + m5.
  */
 import { activate } from "../simd";
-import { add, store3, store6, sub, times } from "./common";
+import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 
 // What is multiplied, from six inputs in a line.
 // @ts-ignore: decorator
@@ -174,16 +174,7 @@ import { add, store3, store6, sub, times } from "./common";
   outputColumn(a3, b3, c3, d3, e3, y3(p1, p2, p3, p4, p5), kind, slope, o, row);
 }
 
-// What is multiplied, from the gradients of four outputs in a line; the first and the last are
-// those of these outputs.
-// @ts-ignore: decorator
-@inline function g1(a: v128, b: v128, c: v128, d: v128): v128 { return add(add(a, c), add(b, d)); }
-// @ts-ignore: decorator
-@inline function g2(a: v128, b: v128, c: v128, d: v128): v128 { return sub(add(a, c), add(b, d)); }
-// @ts-ignore: decorator
-@inline function g3(a: v128, b: v128, c: v128, d: v128): v128 {
-  return times(2, times(4, d, b), times(4, c, a));
-}
+// The last product but one of four outputs' gradients in a line; common.ts has the others.
 // @ts-ignore: decorator
 @inline function g4(a: v128, b: v128, c: v128, d: v128): v128 {
   return times(-2, times(4, d, b), times(4, c, a));
