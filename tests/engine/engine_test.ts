@@ -143,6 +143,49 @@ Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves produc
   }
 });
 
+Deno.test("Engine pools before it normalises as tfjs does after, whatever the sign of gamma", async () => {
+  const momenta = { momentum: 0.9, epsilon: 1e-3 };
+  // Halves, which have a kernel of their own; the same with a rest; windows that overlap.
+  for (const [height, width, window] of [[8, 12, 2], [7, 5, 2], [8, 8, 3]]) {
+    const network = {
+      ...{ input: [height, width, 3], loss: "meanAbsoluteError" },
+      layers: [
+        {
+          ...{ kind: "conv2d", name: "conv", filters: 12, kernelSize: [2, 2], strides: [1, 1] },
+          ...{ padding: "same", bias: true },
+        },
+        ...[{ kind: "leakyRelu", alpha: 0.2 }, { kind: "batchNorm", name: "norm", ...momenta }],
+        { kind: "maxPool", poolSize: [window, window], strides: [2, 2], padding: "same" },
+        ...[{ kind: "flatten" }, { kind: "dense", name: "last", units: 2, bias: true }],
+      ],
+    } as Network;
+    for (const gammas of [[1, -1, -0.5, 2], [1, -1, 0, -0.5]]) {
+      const rng = random(5, "gamma", height, gammas.length);
+      const engine = await Engine.compile(network, { batch: 5, threads: 2, keepGradients: true });
+      try {
+        const weights = drawWeights(engine.weights(), rng);
+        const gamma = weights.get("norm/gamma")!.data;
+        for (let i = 0; i < gamma.length; i++) gamma[i] = gammas[i % gammas.length];
+        engine.setWeights(weights);
+        const { images, labels } = drawBatch(network, 5, rng);
+        const x = dividedBy255(images), what = `gammas ${gammas}, ${height}x${width}`;
+        close(
+          `${what}: predict`,
+          await engine.predict(images),
+          pass(network, weights, x, labels, undefined).outputs,
+        );
+        await engine.step(images, labels, [1, 2]);
+        const expected = pass(network, weights, x, labels, { key: [1, 2] });
+        for (const [name, { data }] of engine.gradients()) {
+          close(`${what}: ${name}`, data, expected.gradients.get(name)!, 1e-3);
+        }
+      } finally {
+        await engine.close();
+      }
+    }
+  }
+});
+
 Deno.test("Engine lets kernels decay as AdamW does, and nothing else", async () => {
   const network = drawNetwork(random(11, "network", 2));
   const rng = random(8, "decay");
