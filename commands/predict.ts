@@ -1,5 +1,6 @@
 /** `deno task predict`: what a run's models say about every face of a folder of pictures. */
 import { join, resolve } from "node:path";
+import { cores } from "../compute/cores.ts";
 import type { Backend } from "../compute/resolve.ts";
 import { readWords } from "../runner/arguments.ts";
 import type { Command, CommandTools } from "../runner/command.ts";
@@ -58,7 +59,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
           `${didYouMean(values.detector, networks)} Take ${list(networks, "or")}.`,
       );
     }
-    const workers = Number(values.workers ?? Math.min(4, navigator.hardwareConcurrency));
+    const workers = Number(values.workers ?? Math.min(4, cores()));
     if (!Number.isInteger(workers) || workers < 1 || workers > 64) {
       throw new UsageError(`--workers ${values.workers}: expected a whole number from 1 to 64`);
     }

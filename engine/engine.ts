@@ -16,6 +16,9 @@ export type { Tensors } from "./tensors.ts";
 export type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
 export { type Head, type Layer, type Loss, type Network, UnsupportedNetwork } from "./network.ts";
 
+/** There are no more chunks than that in a batch. */
+const MOST_THREADS = 16;
+
 export class Engine {
   #plan: Plan;
   #options: Required<EngineOptions>;
@@ -50,7 +53,7 @@ export class Engine {
   /** Plans the network and starts the threads. Weights are zero until `setWeights`. */
   static async compile(network: Network, options: EngineOptions): Promise<Engine> {
     const all: Required<EngineOptions> = {
-      threads: coresToUse(),
+      threads: navigator.hardwareConcurrency,
       divisor: 255,
       learningRate: 1e-3,
       beta1: 0.9,
@@ -61,6 +64,7 @@ export class Engine {
       relaxed: true,
       ...options,
     };
+    all.threads = Math.min(all.threads, MOST_THREADS);
     const { batch, threads } = all;
     if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(threads) && threads >= 0)) {
       throw new RangeError(
@@ -273,10 +277,4 @@ async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
   return await WebAssembly.compile(
     await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
   );
-}
-
-/** One thread a core, up to 16; fewer if CORES says so, as a sweep does to runs side by side. */
-function coresToUse(): number {
-  const granted = Math.floor(Number(Deno.env.get("CORES"))) || Infinity;
-  return Math.max(1, Math.min(granted, navigator.hardwareConcurrency, 16));
 }

@@ -5,8 +5,8 @@ export interface EngineOptions {
   /** Rows in a batch, at most; a step may have fewer. */
   batch: number;
   /**
-   * Threads; as many as processors, up to 16, unless given; 0: the one that asks, and it waits. They
-   * do not show in the result.
+   * Threads, up to 16; as many as processors unless given; 0: the one that asks, and it waits. They do
+   * not show in the result.
    */
   threads?: number;
   /** Images come as bytes and are divided by this (255 unless given); `null`: they come as floats. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cores } from "../compute/cores.ts";
 import type { Backend } from "../compute/resolve.ts";
 import { all, choice, defineStage, pathParam, type StageContext } from "../runner/stage.ts";
 import { networkNames } from "../faces/detectors.ts";
@@ -99,7 +100,7 @@ export default defineStage({
       judged,
       backend: context.compute as Backend,
       maxBodyBytes: Math.round(params.maxBodyMegabytes * 1e6),
-      workers: params.workers || Math.min(4, navigator.hardwareConcurrency),
+      workers: params.workers || Math.min(4, cores()),
       timeout: params.timeoutSeconds,
       warn: (message) => context.warn(message),
     });

@@ -1,6 +1,7 @@
 /** Training steps in the project's own kernels, on all processors: for the layers that they know. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { cores } from "../compute/cores.ts";
 import type { Rng } from "../compute/random.ts";
 import { Engine, type Labels, type Sums, type Tensors } from "../engine/engine.ts";
 import { type ImageSource, readBytes } from "./images.ts";
@@ -32,7 +33,9 @@ export class EngineTrainer implements Trainer {
         }))
         : lossOf(objective.loss),
     );
-    const engine = await Engine.compile(network, { batch: batchSize, learningRate, weightDecay });
+    const engine = await Engine.compile(network, {
+      ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
+    });
     const trainer = new EngineTrainer(options, engine);
     // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
     trainer.setWeights(model.getWeights().map((weight) => weight.dataSync() as Float32Array));

@@ -5,6 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
+import { cores } from "../compute/cores.ts";
 import { read } from "../compute/read.ts";
 import { Engine, type EngineOptions, type Tensors, UnsupportedNetwork } from "../engine/engine.ts";
 import { isSoftmax } from "./forward.ts";
@@ -29,9 +30,9 @@ export interface PredictorOptions {
 /** Opens a network for predictions. It must keep its weights until the predictor is disposed of. */
 export async function openPredictor(
   model: LayersModel,
-  { batch: most = 64, threads }: PredictorOptions = {},
+  { batch: most = 64, threads = cores() }: PredictorOptions = {},
 ): Promise<Predictor> {
-  const options: EngineOptions = { batch: most, ...(threads === undefined ? {} : { threads }) };
+  const options: EngineOptions = { batch: most, threads };
   const parts = tf.getBackend() === "wasm" ? await enginePart(model, options) : undefined;
   if (parts === undefined) {
     return {

@@ -6,6 +6,7 @@
  * replaced, and the task given out once more; the second worker that dies of it is the last one. One
  * that does not come back from a task within the limit of time is ended, and has died of it.
  */
+import { cores } from "../../compute/cores.ts";
 import { type Member, type Reply, startMember, type WorkerKind } from "./member.ts";
 
 /** What became of a task. */
@@ -169,13 +170,8 @@ export function openCrew<Task, Answer>(
 /** Memory, in bytes, that a worker should find. */
 const ROOM = 2 ** 29;
 
-/**
- * How many workers there had better be: one a core, or as many as CORES says, which a sweep sets for
- * runs side by side, as far as memory and work allow.
- */
+/** How many workers there had better be: one a core, as far as memory and work allow. */
 export function crewSize(tasks: number, tasksEach: number): number {
-  const granted = Math.floor(Number(Deno.env.get("CORES"))) || Infinity;
-  const cores = Math.min(granted, navigator.hardwareConcurrency);
   const room = Math.floor(Deno.systemMemoryInfo().available / ROOM);
-  return Math.max(1, Math.min(cores, room, Math.ceil(tasks / tasksEach)));
+  return Math.max(1, Math.min(cores(), room, Math.ceil(tasks / tasksEach)));
 }
