@@ -218,7 +218,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     await using project = await Project.make({
-      "pipeline.yaml": "sweep: { count.to: [40, 41] }\n" +
+      "pipeline.yaml": "sweep: { count.to: [400, 401] }\n" +
         "stages: { count: , slow: { inputs: { numbers: count }, ms: 60 } }",
     });
     const child = project.spawn(["run", "pipeline", "--jobs", "2"]);
@@ -229,7 +229,7 @@ Deno.test({
     assert.match(out, /stopping after the step at hand/);
     assert.match(
       out,
-      /! [12]\/2 {2}count\.to=4[01] {2}interrupted; the next sweep goes on from here\n/,
+      /! [12]\/2 {2}count\.to=40[01] {2}interrupted; the next sweep goes on from here\n/,
     );
     const next = await project.cli("run", "pipeline", "--set", "slow.ms=0", "--json");
     assert.equal(next.code, 0, next.err);
