@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
-import { denoPeer, type LearnOrder, type NetworkName, Peer } from "./peer.ts";
+import { denoPeer, type LearnOrder, Peer, type ReportNetwork } from "./peer.ts";
 import { Kept } from "./parity/kept.ts";
 import { packages, parsePythons, pythonFor } from "./python.ts";
 import { machine, median, table } from "./statistics.ts";
@@ -40,7 +40,7 @@ export interface ParityReport {
   packages: readonly string[];
   images: Record<"train" | "validation" | "test", number>;
   networks: {
-    network: NetworkName;
+    network: ReportNetwork;
     weights: number;
     ours: Trained[];
     keras: Trained[];

@@ -5,7 +5,10 @@
  */
 import { TextLineStream } from "../runner/lines.ts";
 
-export type NetworkName = "gender" | "age";
+/** The report's networks. */
+export type ReportNetwork = "gender" | "age";
+/** Those, and the best network, which has a head for each task. */
+export type NetworkName = ReportNetwork | "best";
 
 /** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
 export const WARM_UP = 3000;
@@ -21,7 +24,7 @@ export type Order =
   /** Predicts. → { ms } */
   | { op: "infer"; network: NetworkName; rows: number }
   /** Only in the bench of scale: one epoch on the first rows of a file. → { ms: number[] } */
-  | { op: "epoch"; network: NetworkName; batch: number; rows: number; file: string }
+  | { op: "epoch"; network: ReportNetwork; batch: number; rows: number; file: string }
   /** → { bytes: the most memory that the process ever held, or null } */
   | { op: "memory" };
 
@@ -36,7 +39,7 @@ export interface DetectOrder {
 /** What is told to who learns a network from a dataset. → { ms: of each epoch, metric, weights } */
 export interface LearnOrder {
   op: "learn";
-  network: NetworkName;
+  network: ReportNetwork;
   seed: number;
   /** Paths of .npy files: images, a label for each, and the rows that are for what. */
   images: string;

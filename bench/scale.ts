@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { random } from "../compute/random.ts";
 import { NpyWriter } from "../formats/npy.ts";
 import { bars } from "./bars.ts";
-import { denoPeer, type NetworkName } from "./peer.ts";
+import { denoPeer, type ReportNetwork } from "./peer.ts";
 import { machine, median, quantile, table, thousands } from "./statistics.ts";
 import { whole } from "./train.ts";
 
@@ -54,7 +54,7 @@ export async function bench(args: string[]): Promise<void> {
   if (values.network !== "gender" && values.network !== "age") {
     throw new Error(`Cannot read "--network ${values.network}": it is gender or age.`);
   }
-  const network: NetworkName = values.network;
+  const network: ReportNetwork = values.network;
   const say = (line: string) => console.error(line);
 
   const folder = await Deno.makeTempDir({ prefix: "bench-" });

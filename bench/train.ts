@@ -1,4 +1,4 @@
-/** Training and inference of the report's networks: ours beside its peers, taking turns. */
+/** Training and inference of the networks: ours beside its peers, taking turns. */
 import { parseArgs } from "node:util";
 import { denoPeer, type NetworkName, type Order, Peer } from "./peer.ts";
 import { packages, parsePythons, pythonFor, type PythonPeer } from "./python.ts";
@@ -6,16 +6,16 @@ import { machine, median, table, thousands } from "./statistics.ts";
 
 const help = `deno task bench train [options]
 
-Trains the report's networks with this project's engine and with its peers, in turns, and prints
-medians, after three seconds of warming up. The first time, the peers' Python packages are installed
+Trains the report's networks, and the best one, with this project's engine and with its peers, in
+turns, and prints medians, after three seconds of warming up. The first time, the peers' Python packages are installed
 in the user's cache folder.
 
   --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
                      deno task compute install node
-  --networks LIST    of gender, age (both)
+  --networks LIST    of gender, age, best (all)
   --batches LIST     images in a step (16,64,256)
   --rounds N         how often each takes its turn (15)
-  --steps N          steps in a turn (20)
+  --turn MS          how long a turn takes; five steps at least (400)
   --only-steps       without whole fits, inference and memory
   --python PATH      a Python that has the peers' packages, or keras=PATH,torch=PATH
   --json             one JSON object on stdout, and the rest on stderr
@@ -50,18 +50,20 @@ const FIT = { batch: 64, rows: 5000, epochs: 3 } as const;
 const INFER = { rows: 10_000 } as const;
 /** Milliseconds between turns. */
 const REST = 300;
-/** Steps at the beginning of a turn that are not timed. */
+/** Steps at the beginning of a turn that are not timed, but tell how many there shall be. */
 const WARM = 3;
+/** Steps in a turn, at least. */
+const LEAST = 5;
 
 export async function bench(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
       peers: { type: "string", default: "keras" },
-      networks: { type: "string", default: "gender,age" },
+      networks: { type: "string", default: "gender,age,best" },
       batches: { type: "string", default: "16,64,256" },
       rounds: { type: "string", default: "15" },
-      steps: { type: "string", default: "20" },
+      turn: { type: "string", default: "400" },
       "only-steps": { type: "boolean", default: false },
       python: { type: "string" },
       json: { type: "boolean", default: false },
@@ -69,10 +71,10 @@ export async function bench(args: string[]): Promise<void> {
     },
   });
   if (values.help) return console.log(help);
-  const networks = oneOf("networks", values.networks, ["gender", "age"] as const);
+  const networks = oneOf("networks", values.networks, ["gender", "age", "best"] as const);
   const wanted = oneOf("peers", values.peers, known);
   const batches = values.batches.split(",").map((text) => whole("batches", text));
-  const rounds = whole("rounds", values.rounds), count = whole("steps", values.steps);
+  const rounds = whole("rounds", values.rounds), turn = whole("turn", values.turn);
   const say = (line: string) => console.error(line);
 
   const absent: TrainReport["absent"] = {};
@@ -109,8 +111,9 @@ export async function bench(args: string[]): Promise<void> {
     for (const peer of peers) {
       // Threads of a peer that has just worked spin for a while: they would slow down the next one.
       await new Promise((resolve) => setTimeout(resolve, REST));
-      if (order.op === "steps") await peer.ask({ ...order, count: WARM });
-      const { ms, bytes } = await peer.ask(order);
+      const { ms, bytes } = await peer.ask(
+        order.op === "steps" ? { ...order, count: await stepsIn(turn, peer, order) } : order,
+      );
       answers[peer.name] = [ms ?? bytes ?? []].flat();
     }
     return answers;
@@ -130,7 +133,7 @@ export async function bench(args: string[]): Promise<void> {
         await each({ op: "prepare", network, batch });
         const times: Record<string, number[]> = {};
         for (let round = 0; round < rounds; round++) {
-          await collect(times, { op: "steps", network, batch, count }, 1);
+          await collect(times, { op: "steps", network, batch, count: LEAST }, 1);
         }
         report.train.push({ network, batch, ...compare(times) });
         say(sentence(`${network}, batch ${batch}`, report.train.at(-1)!, "ms a step"));
@@ -161,6 +164,12 @@ export async function bench(args: string[]): Promise<void> {
     say(`\n${text}`);
     console.log(JSON.stringify(report, null, 2));
   } else console.log(`\n${text}`);
+}
+
+/** Steps that a peer takes in so many milliseconds. */
+async function stepsIn(turn: number, peer: Peer, order: Order & { op: "steps" }): Promise<number> {
+  const { ms } = await peer.ask({ ...order, count: WARM });
+  return Math.max(LEAST, Math.round(turn / median([ms!].flat())));
 }
 
 /** How to start a peer. Throws if it is not there, or cannot be made. */

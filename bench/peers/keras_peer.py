@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers, regularizers
 
-from networks import draw, serve
+from networks import AGE_BINS, BEST_FILTERS, best_targets, draw, serve
 
 
 def blocks(momentum, l2=None, initializer="glorot_uniform"):
@@ -24,7 +24,26 @@ def blocks(momentum, l2=None, initializer="glorot_uniform"):
     return parts + [layers.Flatten()]
 
 
+def best(momentum):
+    image = x = layers.Input((32, 32, 3))
+    for block in BEST_FILTERS:
+        for filters in block:
+            x = layers.Conv2D(
+                filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"
+            )(x)
+            x = layers.BatchNormalization(momentum=momentum)(x)
+        x = layers.MaxPooling2D(2, 2, padding="same")(x)
+    x = layers.Dense(128, activation="relu", kernel_initializer="he_normal")(layers.Flatten()(x))
+    x = layers.Dropout(0.3)(layers.BatchNormalization(momentum=momentum)(x))
+    heads = [layers.Dense(columns, activation="softmax")(x) for columns in (2, AGE_BINS)]
+    model = keras.Model(image, heads)
+    model.compile(keras.optimizers.AdamW(weight_decay=0.05), ["categorical_crossentropy"] * 2)
+    return model
+
+
 def build(network, momentum=0.99):
+    if network == "best":
+        return best(momentum)
     if network == "gender":
         parts = blocks(momentum)
         for units in (512, 256, 128):
@@ -59,6 +78,9 @@ def build(network, momentum=0.99):
 def data(network, rows):
     """Images of 0 to 1, and targets as Keras wants them."""
     images, labels = draw(network, rows)
+    if network == "best":
+        gender, age = best_targets(labels)
+        return images.astype("float32") / 255, (keras.utils.to_categorical(gender, 2), age)
     targets = keras.utils.to_categorical(labels, 2) if network == "gender" else labels[:, None]
     return images.astype("float32") / 255, targets.astype("float32")
 
@@ -68,7 +90,8 @@ def prepare(network, batch):
     x, y = data(network, batch)
     model.train_on_batch(x, y)
     # The step that `fit` takes, on tensors that are there already.
-    batches = iter(tf.data.Dataset.from_tensors((tf.constant(x), tf.constant(y))).repeat())
+    tensors = tf.nest.map_structure(tf.constant, (x, y))
+    batches = iter(tf.data.Dataset.from_tensors(tensors).repeat())
     step = model.make_train_function() or model.train_function
     return lambda: step(batches)["loss"].numpy()
 
@@ -76,15 +99,10 @@ def prepare(network, batch):
 def fit(network, batch, rows, epochs):
     model = build(network)
     x, y = data(network, rows * 6 // 5)
+    learn = tf.nest.map_structure(lambda part: part[:rows], (x, y))
+    check = tf.nest.map_structure(lambda part: part[rows:], (x, y))
     start = time.perf_counter()
-    model.fit(
-        x[:rows],
-        y[:rows],
-        batch_size=batch,
-        epochs=epochs,
-        validation_data=(x[rows:], y[rows:]),
-        verbose=0,
-    )
+    model.fit(*learn, batch_size=batch, epochs=epochs, validation_data=check, verbose=0)
     return (time.perf_counter() - start) * 1000
 
 

@@ -2,38 +2,68 @@
 import process from "node:process";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../compute/mod.ts";
-import { random } from "../../compute/random.ts";
-import { Engine } from "../../engine/engine.ts";
+import { random, type Rng } from "../../compute/random.ts";
+import { Engine, type Labels } from "../../engine/engine.ts";
 import { NpyFile } from "../../formats/npy.ts";
+import { bestTrunk } from "../../models/best.ts";
+import { withHeads } from "../../models/heads.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
 import { EngineTrainer } from "../../training/engineTrainer.ts";
+import { classHead, distributionHead, joint } from "../../training/heads.ts";
 import { imagesInMemory, type ImageSource } from "../../training/images.ts";
 import { networkOf } from "../../training/network.ts";
-import { classification, regression } from "../../training/objective.ts";
+import { classification, type Objective, regression } from "../../training/objective.ts";
 import { train } from "../../training/train.ts";
 import { obeyOrders } from "../orders.ts";
 import { type Answer, type NetworkName, type Order, WARM_UP } from "../peer.ts";
 
 await openBackend("wasm");
 
-const networks: Record<NetworkName, () => LayersModel> = {
-  gender: () => reportGender({ size: 32, classes: 2, seed: 1 }),
-  age: () => reportAge({ size: 32, seed: 1 }),
+interface Kind {
+  build(): LayersModel;
+  objective: Objective;
+  weightDecay?: number;
+  /** What an image shows: a number for each head. */
+  draw(rng: Rng): number[];
+}
+
+/** The best network as experiments/shared/best.yaml has it. */
+const heads = joint([classHead(2, 1), distributionHead(3, 1, "median")]);
+const trunk = () =>
+  bestTrunk({ size: 32, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
+
+const kinds: Record<NetworkName, Kind> = {
+  gender: {
+    build: () => reportGender({ size: 32, classes: 2, seed: 1 }),
+    ...{ objective: classification(2), draw: (rng) => [rng.int(2)] },
+  },
+  age: {
+    build: () => reportAge({ size: 32, seed: 1 }),
+    ...{ objective: regression(), draw: (rng) => [rng.int(90)] },
+  },
+  best: {
+    build: () => withHeads("best", trunk, heads.outputs, "glorotUniform", 1),
+    ...{ objective: heads, weightDecay: 0.05, draw: (rng) => [rng.int(2), rng.int(90)] },
+  },
 };
 
 function draw(network: NetworkName, rows: number) {
   const rng = random(1, "bench", network, rows);
   return {
     images: Uint8Array.from({ length: rows * 3072 }, () => rng.int(256)),
-    targets: Array.from({ length: rows }, () => rng.int(network === "gender" ? 2 : 90)),
+    targets: Array.from({ length: rows }, () => kinds[network].draw(rng)).flat(),
   };
 }
 
 async function open(network: NetworkName, batch: number): Promise<Engine> {
-  const model = networks[network]();
-  const loss = network === "gender" ? "categoricalCrossentropy" : "meanAbsoluteError";
-  const engine = await Engine.compile(networkOf(model, loss), { batch });
+  const { build, objective, weightDecay = 0 } = kinds[network], model = build();
+  const losses = objective.loss === "joint"
+    ? objective.heads.map(({ loss, columns, weight }) => ({
+      ...{ loss: engineLoss[loss], columns, weight },
+    }))
+    : engineLoss[objective.loss];
+  const engine = await Engine.compile(networkOf(model, losses), { batch, weightDecay });
   engine.setWeights(
     new Map(model.weights.map((weight) => {
       const data = weight.read().dataSync() as Float32Array;
@@ -43,14 +73,22 @@ async function open(network: NetworkName, batch: number): Promise<Engine> {
   return engine;
 }
 
-type Prepared = { engine: Engine; images: Uint8Array; targets: number[]; steps: number };
+const engineLoss = {
+  "categorical_crossentropy": "categoricalCrossentropy",
+  "mean_absolute_error": "meanAbsoluteError",
+} as const;
+
+type Prepared = { engine: Engine; images: Uint8Array; labels: Labels; steps: number };
 const prepared = new Map<string, Prepared>();
 
 async function obey(order: Order): Promise<Answer> {
   switch (order.op) {
     case "prepare": {
       const engine = await open(order.network, order.batch);
-      const batch = { engine, ...draw(order.network, order.batch), steps: 0 };
+      const { images, targets } = draw(order.network, order.batch);
+      const { objective } = kinds[order.network];
+      const labels = objective.loss === "joint" ? objective.labels(targets) : targets;
+      const batch = { engine, images, labels, steps: 0 };
       prepared.set(`${order.network} ${order.batch}`, batch);
       const end = performance.now() + WARM_UP;
       while (performance.now() < end) await steps(batch, 1);
@@ -68,8 +106,8 @@ async function obey(order: Order): Promise<Answer> {
     case "epoch": {
       using images = new NpyFile(order.file, "uint8");
       const rng = random(1, "bench", order.network);
-      const most = order.network === "gender" ? 2 : 90;
-      const targets = Array.from({ length: images.rows }, () => rng.int(most));
+      const targets = Array.from({ length: images.rows }, () => kinds[order.network].draw(rng))
+        .flat();
       const { steps } = await fit(order.network, order.batch, images, targets, order.rows, 1);
       return { ms: steps };
     }
@@ -100,14 +138,14 @@ async function fit(
   const range = (from: number, to: number) =>
     Int32Array.from({ length: to - from }, (_, i) => from + i);
   const folder = await Deno.makeTempDir({ prefix: "bench-" });
+  const { build, objective, weightDecay } = kinds[network];
   const steps: number[] = [];
   const start = performance.now();
   let last = start;
   try {
     await train({
-      ...{ model: networks[network](), images, targets, epochs, batchSize: batch },
+      ...{ model: build(), images, targets, epochs, batchSize: batch, objective, weightDecay },
       trainer: EngineTrainer.open,
-      objective: network === "gender" ? classification(2) : regression(),
       rows: {
         train: range(0, rows),
         validation: range(rows, Math.min(images.shape[0], rows + 1000)),
@@ -136,7 +174,7 @@ async function steps(batch: Prepared, count: number): Promise<number[]> {
   const ms: number[] = [];
   for (let n = 0; n < count; n++) {
     const start = performance.now();
-    await batch.engine.step(batch.images, batch.targets, [1, batch.steps++]);
+    await batch.engine.step(batch.images, batch.labels, [1, batch.steps++]);
     ms.push(performance.now() - start);
   }
   return ms;

@@ -1,7 +1,15 @@
 /** The report's networks in TensorFlow.js on TensorFlow's own library, as a peer of the bench. */
 import process from "node:process";
 import * as tf from "@tensorflow/tfjs-core";
-import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/tfjs-layers";
+import {
+  input,
+  layers,
+  type LayersModel,
+  model as functional,
+  regularizers,
+  sequential,
+  type SymbolicTensor,
+} from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
 import { obeyOrders } from "../orders.ts";
@@ -22,7 +30,32 @@ function blocks(l2?: number): layers.Layer[] {
   return [...parts, layers.flatten()];
 }
 
+/** The best network, with Adam: TensorFlow.js has no AdamW. */
+function best(): LayersModel {
+  const image = input({ shape: [32, 32, 3] });
+  const through = [
+    ...[[32, 32], [48, 48], [64, 64], [128, 128]].flatMap((block) => [
+      ...block.flatMap((filters) => [
+        layers.conv2d({ filters, kernelSize: 3, padding: "same", activation: "relu" }),
+        layers.batchNormalization(),
+      ]),
+      layers.maxPooling2d({ poolSize: 2, strides: 2, padding: "same" }),
+    ]),
+    ...[layers.flatten(), layers.dense({ units: 128, activation: "relu" })],
+    ...[layers.batchNormalization(), layers.dropout({ rate: 0.3 })],
+  ].reduce((x, layer) => layer.apply(x) as SymbolicTensor, image);
+  const model = functional({
+    inputs: image,
+    outputs: [2, AGES].map((units) =>
+      layers.dense({ units, activation: "softmax" }).apply(through) as SymbolicTensor
+    ),
+  });
+  model.compile({ optimizer: "adam", loss: "categoricalCrossentropy" });
+  return model;
+}
+
 function build(network: NetworkName): LayersModel {
+  if (network === "best") return best();
   if (network === "gender") {
     const model = sequential({
       layers: [
@@ -57,7 +90,12 @@ function build(network: NetworkName): LayersModel {
   return model;
 }
 
-function draw(network: NetworkName, rows: number): { x: tf.Tensor4D; y: tf.Tensor2D } {
+/** Bins of ages, of which the best network gives probabilities. */
+const AGES = 62;
+
+type Targets = tf.Tensor2D | tf.Tensor2D[];
+
+function draw(network: NetworkName, rows: number): { x: tf.Tensor4D; y: Targets } {
   const rng = random(1, "bench", network, rows);
   const x = tf.tensor4d(Float32Array.from({ length: rows * 3072 }, () => rng.next()), [
     ...[rows, 32, 32, 3] as const,
@@ -65,9 +103,12 @@ function draw(network: NetworkName, rows: number): { x: tf.Tensor4D; y: tf.Tenso
   if (network === "age") {
     return { x, y: tf.tensor2d(Float32Array.from({ length: rows }, () => rng.int(90)), [rows, 1]) };
   }
-  const truth = new Float32Array(rows * 2);
-  for (let row = 0; row < rows; row++) truth[row * 2 + rng.int(2)] = 1;
-  return { x, y: tf.tensor2d(truth, [rows, 2]) };
+  const classes = (count: number) => {
+    const truth = new Float32Array(rows * count);
+    for (let row = 0; row < rows; row++) truth[row * count + rng.int(count)] = 1;
+    return tf.tensor2d(truth, [rows, count]);
+  };
+  return { x, y: network === "best" ? [classes(2), classes(AGES)] : classes(2) };
 }
 
 const prepared = new Map<string, () => Promise<unknown>>();
@@ -96,17 +137,19 @@ async function obey(order: Order): Promise<Answer> {
       const model = build(network), { x, y } = draw(network, rows * 1.2);
       const part = <T extends tf.Tensor>(of: T, from: number, count: number) =>
         tf.slice(of, [from], [count]) as T;
+      const parts = (of: Targets, from: number, count: number) =>
+        Array.isArray(of) ? of.map((head) => part(head, from, count)) : part(of, from, count);
       const start = performance.now();
-      await model.fit(part(x, 0, rows), part(y, 0, rows), {
+      await model.fit(part(x, 0, rows), parts(y, 0, rows), {
         ...{ batchSize: batch, epochs, verbose: 0 },
-        validationData: [part(x, rows, rows * 0.2), part(y, rows, rows * 0.2)],
+        validationData: [part(x, rows, rows * 0.2), parts(y, rows, rows * 0.2)],
       });
       return { ms: performance.now() - start };
     }
     case "infer": {
       const model = build(order.network), { x } = draw(order.network, order.rows);
       const predict = (images: tf.Tensor) =>
-        (model.predict(images, { batchSize: 256 }) as tf.Tensor).data();
+        Promise.all([model.predict(images, { batchSize: 256 })].flat().map((head) => head.data()));
       await predict(tf.slice(x, [0], [640]));
       const start = performance.now();
       await predict(x);

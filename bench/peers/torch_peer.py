@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks import draw, serve
+from networks import AGE_BINS, BEST_FILTERS, best_targets, draw, serve
 
 torch.set_num_threads(os.cpu_count() or 1)
 torch.manual_seed(1)
@@ -34,9 +34,27 @@ def blocks():
     return parts + [nn.Flatten()]
 
 
+def best():
+    parts, channels = [], 3
+    for block in BEST_FILTERS:
+        for filters in block:
+            parts += [
+                nn.Conv2d(channels, filters, 3, padding=1),
+                nn.ReLU(),
+                nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01),
+            ]
+            channels = filters
+        parts.append(nn.MaxPool2d(2, 2))
+    parts += [nn.Flatten(), nn.Linear(512, 128), nn.ReLU()]
+    parts += [nn.BatchNorm1d(128, eps=1e-3, momentum=0.01), nn.Dropout(0.3)]
+    return parts + [nn.Linear(128, 2 + AGE_BINS)]
+
+
 def build(network):
     parts, features = blocks(), 512
-    if network == "gender":
+    if network == "best":
+        parts = best()
+    elif network == "gender":
         for units in (512, 256, 128, 64):
             parts += [
                 nn.Linear(features, units),
@@ -60,10 +78,14 @@ def build(network):
 class Trainer:
     def __init__(self, network):
         self.model = build(network)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), eps=1e-7)
-        self.classes = network == "gender"
+        self.network = network
+        if network == "best":
+            parameters = self.model.parameters()
+            self.optimizer = torch.optim.AdamW(parameters, eps=1e-7, weight_decay=0.05)
+        else:
+            self.optimizer = torch.optim.Adam(self.model.parameters(), eps=1e-7)
         self.penalties = []
-        if not self.classes:
+        if network == "age":
             for module in self.model:
                 if isinstance(module, nn.Conv2d):
                     self.penalties.append((module.weight, 0.0005))
@@ -72,7 +94,12 @@ class Trainer:
 
     def loss(self, x, y):
         out = self.model(x)
-        loss = F.cross_entropy(out, y) if self.classes else F.l1_loss(out, y)
+        if self.network == "best":
+            # The class in the first column, and the distribution.
+            loss = F.cross_entropy(out[:, :2], y[:, 0].long())
+            loss = loss + F.cross_entropy(out[:, 2:], y[:, 1:])
+        else:
+            loss = F.cross_entropy(out, y) if self.network == "gender" else F.l1_loss(out, y)
         for weights, factor in self.penalties:
             loss = loss + factor * weights.square().sum()
         return loss
@@ -92,6 +119,9 @@ def data(network, rows):
     x = torch.from_numpy(images.astype(np.float32) / 255).permute(0, 3, 1, 2)
     if network == "gender":
         return x, torch.from_numpy(labels)
+    if network == "best":
+        gender, age = best_targets(labels)
+        return x, torch.from_numpy(np.concatenate([gender[:, None], age], 1).astype(np.float32))
     return x, torch.from_numpy(labels[:, None].astype(np.float32))
 
 

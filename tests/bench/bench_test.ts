@@ -80,6 +80,19 @@ Deno.test("Peer trains one epoch from a file, a step at a time, and tells its me
   }
 });
 
+Deno.test("Peer fits each network, and predicts with it", async () => {
+  const peer = denoPeer("ours", new URL("../../bench/peers/ours.ts", import.meta.url));
+  try {
+    for (const network of ["gender", "age", "best"] as const) {
+      const fit = await peer.ask({ op: "fit", network, batch: 16, rows: 40, epochs: 1 });
+      const infer = await peer.ask({ op: "infer", network, rows: 640 });
+      assert.ok(Number(fit.ms) > 0 && Number(infer.ms) > 0, network);
+    }
+  } finally {
+    await peer.close();
+  }
+});
+
 Deno.test("Peer that ends says its last words", async () => {
   const peer = denoPeer("nobody", new URL("file:///nowhere/nobody.ts"));
   await assert.rejects(
