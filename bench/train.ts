@@ -14,7 +14,7 @@ in the user's cache folder.
                      deno task compute install node
   --networks LIST    of gender, age, best (all)
   --batches LIST     images in a step (16,64,256)
-  --rounds N         how often each takes its turn (15)
+  --rounds N         how often each takes its turn (9)
   --turn MS          how long a turn takes; five steps at least (400)
   --only-steps       without whole fits, inference and memory
   --python PATH      a Python that has the peers' packages, or keras=PATH,torch=PATH
@@ -62,7 +62,7 @@ export async function bench(args: string[]): Promise<void> {
       peers: { type: "string", default: "keras" },
       networks: { type: "string", default: "gender,age,best" },
       batches: { type: "string", default: "16,64,256" },
-      rounds: { type: "string", default: "15" },
+      rounds: { type: "string", default: "9" },
       turn: { type: "string", default: "400" },
       "only-steps": { type: "boolean", default: false },
       python: { type: "string" },
