@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import type { DetectorOptions, NetworkName } from "../faces/detectors.ts";
 import { agreement, type DetectReport, rows, type Said, toMarkdown } from "./detectFigures.ts";
 import { drawn, folder, photos, type Picture, type Pictures } from "./detectPictures.ts";
-import { Peer } from "./peer.ts";
+import { Kept } from "./kept.ts";
+import { type DetectOrder, Peer } from "./peer.ts";
 import { packages, pythonFor } from "./python.ts";
 import { machine } from "./statistics.ts";
 import { whole } from "./train.ts";
@@ -30,6 +31,7 @@ folder. Also tells how far dlibCnn's faces agree with dlib's.
   --count N         pictures of each kind (40)
   --faces DIR       adds pictures of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
   --all             all pictures of that folder (15,000: some three hours)
+  --keep FILE       write what each detector says of a picture there, and take what stands there
   --without-dlib    only the project's own
   --python PATH     a Python that has dlib-bin and numpy
   --json            one JSON object on stdout, and the rest on stderr
@@ -43,6 +45,7 @@ export async function bench(args: string[]): Promise<void> {
       count: { type: "string", default: "40" },
       faces: { type: "string" },
       all: { type: "boolean", default: false },
+      keep: { type: "string" },
       "without-dlib": { type: "boolean", default: false },
       python: { type: "string" },
       json: { type: "boolean", default: false },
@@ -60,6 +63,7 @@ export async function bench(args: string[]): Promise<void> {
   if (values.all && !values.faces) {
     throw new Error("Cannot take --all pictures without --faces DIR.");
   }
+  const kept = new Kept<Said>(values.keep);
   const groups = [
     drawn(count),
     photos(),
@@ -76,11 +80,13 @@ export async function bench(args: string[]): Promise<void> {
       for await (const { image, ...picture } of group.read()) {
         const file = join(folderPath, "picture.rgb");
         await Deno.writeFile(file, image.data);
-        const order = { op: "detect", file, width: image.width, height: image.height } as const;
+        const { width, height } = image;
         const said: Record<string, Said> = {};
         for (const [name, peer] of peers) {
-          const { ms, faces } = await peer.ask(order);
-          said[name] = { ms: ms as number, faces: faces! };
+          const key = { detector: name, picture: picture.name, width, height };
+          const known = kept.get(key);
+          said[name] = known ?? await ask(peer, { op: "detect", file, width, height });
+          if (!known) kept.add(key, said[name]);
         }
         seen.push({ group, picture, said });
         progress(seen.length, groups);
@@ -107,6 +113,11 @@ export async function bench(args: string[]): Promise<void> {
     say(`\n${text}`);
     console.log(JSON.stringify(report, null, 2));
   } else console.log(`\n${text}`);
+}
+
+async function ask(peer: Peer, order: DetectOrder): Promise<Said> {
+  const { ms, faces } = await peer.ask(order);
+  return { ms: ms as number, faces: faces! };
 }
 
 /** Each detector's process. `python` undefined leaves dlib out; empty takes one that is set up. */

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
 import { denoPeer, type LearnOrder, Peer, type ReportNetwork } from "./peer.ts";
-import { Kept } from "./parity/kept.ts";
+import { Kept } from "./kept.ts";
 import { packages, parsePythons, pythonFor } from "./python.ts";
 import { machine, median, table } from "./statistics.ts";
 import { whole } from "./train.ts";

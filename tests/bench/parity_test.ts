@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Kept } from "../../bench/parity/kept.ts";
+import { Kept } from "../../bench/kept.ts";
 import { spread, toMarkdown, worse } from "../../bench/parity.ts";
 
 Deno.test("Kept goes on from what a file has, but for a line that was cut off", async () => {

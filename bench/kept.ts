@@ -1,6 +1,6 @@
-/** Trainings that ended, in a file, a line each, so that a bench that was cut off goes on. */
+/** What was measured, in a file, a line each, so that a bench that was cut off goes on. */
 
-/** What a training is known by, in any order of keys that is always the same. */
+/** What a result is known by, in any order of keys that is always the same. */
 export type Key = Record<string, unknown>;
 
 export class Kept<Result> {
