@@ -7,8 +7,8 @@ import { machine, median, table, thousands } from "./statistics.ts";
 const help = `deno task bench train [options]
 
 Trains the report's networks, and the best one, with this project's engine and with its peers, in
-turns, and prints medians, after three seconds of warming up. The first time, the peers' Python packages are installed
-in the user's cache folder.
+turns, and prints medians, after three seconds of warming up. The first time, the peers' Python
+packages are installed in the user's cache folder.
 
   --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
                      deno task compute install node
@@ -133,7 +133,7 @@ export async function bench(args: string[]): Promise<void> {
         await each({ op: "prepare", network, batch });
         const times: Record<string, number[]> = {};
         for (let round = 0; round < rounds; round++) {
-          await collect(times, { op: "steps", network, batch, count: LEAST }, 1);
+          await collect(times, { op: "steps", network, batch, count: WARM }, 1);
         }
         report.train.push({ network, batch, ...compare(times) });
         say(sentence(`${network}, batch ${batch}`, report.train.at(-1)!, "ms a step"));
@@ -166,9 +166,9 @@ export async function bench(args: string[]): Promise<void> {
   } else console.log(`\n${text}`);
 }
 
-/** Steps that a peer takes in so many milliseconds. */
+/** Steps that a peer takes in so many milliseconds, by those of the order. */
 async function stepsIn(turn: number, peer: Peer, order: Order & { op: "steps" }): Promise<number> {
-  const { ms } = await peer.ask({ ...order, count: WARM });
+  const { ms } = await peer.ask(order);
   return Math.max(LEAST, Math.round(turn / median([ms!].flat())));
 }
 

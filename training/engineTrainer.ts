@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { cores } from "../compute/cores.ts";
 import type { Rng } from "../compute/random.ts";
-import { Engine, type Labels, type Sums, type Tensors } from "../engine/engine.ts";
+import { Engine, type Labels, type Loss, type Sums, type Tensors } from "../engine/engine.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import { networkOf } from "./network.ts";
 import type { LossName, Objective } from "./objective.ts";
@@ -25,14 +25,7 @@ export class EngineTrainer implements Trainer {
   /** @throws {UnsupportedNetwork} if the network has something that the engine lacks, saying what */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
     const { model, objective, learningRate, weightDecay = 0, batchSize } = options;
-    const network = networkOf(
-      model,
-      objective.loss === "joint"
-        ? objective.heads.map(({ loss, columns, weight }) => ({
-          ...{ loss: lossOf(loss), columns, weight },
-        }))
-        : lossOf(objective.loss),
-    );
+    const network = networkOf(model, engineLoss(objective));
     const engine = await Engine.compile(network, {
       ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
     });
@@ -161,6 +154,14 @@ export class EngineTrainer implements Trainer {
     const scores = this.#objective.scores(this.#engine.outputs(), targets, losses);
     return { loss: all, metric: loss / rows, heads: scores };
   }
+}
+
+/** What an objective's loss, or its heads', is to the engine. */
+export function engineLoss(objective: Objective): Loss {
+  if (objective.loss !== "joint") return lossOf(objective.loss);
+  return objective.heads.map(({ loss, columns, weight }) => ({
+    ...{ loss: lossOf(loss), columns, weight },
+  }));
 }
 
 function lossOf(name: LossName) {

@@ -9,7 +9,7 @@ import { bestTrunk } from "../../models/best.ts";
 import { withHeads } from "../../models/heads.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
-import { EngineTrainer } from "../../training/engineTrainer.ts";
+import { engineLoss, EngineTrainer } from "../../training/engineTrainer.ts";
 import { classHead, distributionHead, joint } from "../../training/heads.ts";
 import { imagesInMemory, type ImageSource } from "../../training/images.ts";
 import { networkOf } from "../../training/network.ts";
@@ -58,12 +58,10 @@ function draw(network: NetworkName, rows: number) {
 
 async function open(network: NetworkName, batch: number): Promise<Engine> {
   const { build, objective, weightDecay = 0 } = kinds[network], model = build();
-  const losses = objective.loss === "joint"
-    ? objective.heads.map(({ loss, columns, weight }) => ({
-      ...{ loss: engineLoss[loss], columns, weight },
-    }))
-    : engineLoss[objective.loss];
-  const engine = await Engine.compile(networkOf(model, losses), { batch, weightDecay });
+  const engine = await Engine.compile(networkOf(model, engineLoss(objective)), {
+    batch,
+    weightDecay,
+  });
   engine.setWeights(
     new Map(model.weights.map((weight) => {
       const data = weight.read().dataSync() as Float32Array;
@@ -72,11 +70,6 @@ async function open(network: NetworkName, batch: number): Promise<Engine> {
   );
   return engine;
 }
-
-const engineLoss = {
-  "categorical_crossentropy": "categoricalCrossentropy",
-  "mean_absolute_error": "meanAbsoluteError",
-} as const;
 
 type Prepared = { engine: Engine; images: Uint8Array; labels: Labels; steps: number };
 const prepared = new Map<string, Prepared>();

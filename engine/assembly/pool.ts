@@ -179,10 +179,10 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
   const dHeight = word(r, 15), dWidth = word(r, 16);
   const scale = address(r, 17), slope = address(r, 18), offset = address(r, 19); // slope 0: no norm
   const kind = word(r, 20), alpha = f32x4.splat(real(r, 21));
-  const scratch = <usize> word(r, 23), outImage = <usize> word(r, 24);
+  const outImage = <usize> word(r, 24);
   const outRow = <usize> word(r, 25), outStep = <usize> word(r, 26), mean = address(r, 27);
   const dImage = <usize> word(r, 28), panel = <usize> word(r, 29);
-  const out = address(r, 22) + <usize> thread * scratch - <usize> from * outImage;
+  const out = ofThread(address(r, 22), <usize> word(r, 23), thread, from, outImage);
   const step = <usize> channels << 2, row = step * <usize> width;
   const single = windowHeight == 1 && windowWidth == 1 && strideY == 1 && strideX == 1;
   const apart = windowHeight <= strideY && windowWidth <= strideX;

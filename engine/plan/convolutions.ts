@@ -76,24 +76,20 @@ export function inputGradient(
   ]);
 }
 
-/** Bytes between rows and positions of the sums' gradient, which lies spread if the layer strides. */
-function spread({ b, c, m }: ConvLayer): Word[] {
-  return b > 0 ? [m.dRow * c.sy, c.columns * 4 * c.sx] : [m.dRow, 32];
+/**
+ * Where a thread has the sums' gradient, which lies spread if the layer strides: the first one, and
+ * bytes between threads, images, rows and positions.
+ */
+function sumsGradient({ b, c, m }: ConvLayer): Word[] {
+  const apart = b > 0 ? [m.dRow * c.sy, c.columns * 4 * c.sx] : [m.dRow, 32];
+  return [m.scratch + m.dFirst, m.scratchStep, m.dImage, ...apart];
 }
 
 export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLayer): KernelRecord {
   const { c, m } = conv;
   return record(c.winograd > 0 ? "winogradGradient" : "filterGradient", 0, 0, [
     ...windows(conv),
-    ...[
-      m.scratch + m.dFirst,
-      m.scratchStep,
-      m.dImage,
-      ...spread(conv),
-      m.parts,
-      m.partBytes,
-      m.xStep,
-    ],
+    ...[...sumsGradient(conv), m.parts, m.partBytes, m.xStep],
     ...(c.winograd > 0
       ? [tiles.scratch, tiles.step, tiles.plane, c.winogradGradient]
       : [packs, packStep, m.dPanel]),
@@ -130,15 +126,7 @@ export function preActivationGradient(conv: ConvLayer): KernelRecord {
     ...pooling(conv),
     ...[m.scale, m.slope, m.offset],
     ...activation(block),
-    ...[
-      m.scratch + m.dFirst,
-      m.scratchStep,
-      m.dImage,
-      ...spread(conv),
-      m.mean,
-      gradient.image,
-      m.dPanel,
-    ],
+    ...[...sumsGradient(conv), m.mean, gradient.image, m.dPanel],
   ]);
 }
 
