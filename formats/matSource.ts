@@ -3,40 +3,13 @@
  * length held against what remains before it is believed.
  */
 
+import { convert, type NumericConstructor, type NumericData, storage, swap } from "./matNumbers.ts";
+import { decodeUtf32, decodeUtf8, latin1, utf16be, utf16le } from "./matText.ts";
+
 /** A file that cannot be read: what is wrong, where, and what was expected. */
 export class MatError extends Error {
   override readonly name = "MatError";
 }
-
-/** Storage types ("mi..."): what numbers look like in the file, whatever their class. */
-const storage: Record<number, { name: string; array: NumericConstructor }> = {
-  1: { name: "int8", array: Int8Array },
-  2: { name: "uint8", array: Uint8Array },
-  3: { name: "int16", array: Int16Array },
-  4: { name: "uint16", array: Uint16Array },
-  5: { name: "int32", array: Int32Array },
-  6: { name: "uint32", array: Uint32Array },
-  7: { name: "single", array: Float32Array },
-  9: { name: "double", array: Float64Array },
-  12: { name: "int64", array: BigInt64Array },
-  13: { name: "uint64", array: BigUint64Array },
-};
-
-export type NumericConstructor =
-  | typeof Int8Array
-  | typeof Uint8Array
-  | typeof Int16Array
-  | typeof Uint16Array
-  | typeof Int32Array
-  | typeof Uint32Array
-  | typeof Float32Array
-  | typeof Float64Array
-  | typeof BigInt64Array
-  | typeof BigUint64Array;
-
-export type NumericData =
-  | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
-  | (Float32Array | Float64Array | BigInt64Array | BigUint64Array);
 
 /** Objects of newer MATLAB; their headers are shorter. */
 export const mxOPAQUE = 17;
@@ -266,15 +239,9 @@ export class MatSource {
       case 17:
         return (this.little ? utf16le : utf16be).decode(bytes);
       case 6:
-      case 18: {
+      case 18:
         if (size % 4 !== 0) throw this.error(at, `holds ${count(size)} bytes of 4-byte characters`);
-        let text = "";
-        for (let i = 0; i < size; i += 4) {
-          const code = this.view.getUint32(data + i, this.little);
-          text += code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code);
-        }
-        return text.toWellFormed();
-      }
+        return decodeUtf32(bytes, this.little);
       default:
         throw this.error(at, `is of storage type ${type}, which holds no text`);
     }
@@ -301,54 +268,6 @@ export class MatSource {
     }
     return positions;
   }
-}
-
-/** Numbers of one type as another; undefined if one would change. Floats may lose precision. */
-export function convert(data: NumericData, target: NumericConstructor): NumericData | undefined {
-  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  if (target === BigInt64Array || target === BigUint64Array) {
-    const result = new target(data.length);
-    for (let i = 0; i < data.length; i++) {
-      if (!big && !Number.isInteger(data[i])) return undefined;
-      result[i] = BigInt(data[i]);
-      if (result[i] !== BigInt(data[i])) return undefined;
-    }
-    return result;
-  }
-  const numbers = big ? Float64Array.from(data as BigInt64Array, Number) : data as Float64Array;
-  const result = new (target as typeof Float64Array)(numbers);
-  if (target !== Float64Array && target as unknown !== Float32Array) {
-    for (let i = 0; i < result.length; i++) if (result[i] !== numbers[i]) return undefined;
-  }
-  return result;
-}
-
-/** Reverses the bytes of each number, in place. */
-function swap(bytes: Uint8Array, width: number): void {
-  for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse();
-}
-
-const utf8 = new TextDecoder();
-const utf16le = new TextDecoder("utf-16le");
-const utf16be = new TextDecoder("utf-16be");
-
-export function decodeUtf8(bytes: Uint8Array): string {
-  // Almost all text is short and ASCII, for which this is the faster way.
-  if (bytes.length > 256) return utf8.decode(bytes);
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] >= 0x80) return utf8.decode(bytes);
-  return latin1(bytes);
-}
-
-/** A character a byte. */
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  // In parts, as there is a limit to the number of arguments.
-  for (let i = 0; i < bytes.length; i += 4096) {
-    // Typed as an array of numbers; anything with a length will do.
-    const part = bytes.subarray(i, i + 4096) as unknown as number[];
-    text += String.fromCharCode.apply(null, part);
-  }
-  return text;
 }
 
 export function count(n: number): string {

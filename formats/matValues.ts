@@ -4,17 +4,9 @@
  * a million names costs four bytes each until they are wanted.
  */
 
-import {
-  type ArrayHeader,
-  convert,
-  count,
-  decodeUtf8,
-  type MatError,
-  type MatSource,
-  mxOPAQUE,
-  type NumericConstructor,
-  type NumericData,
-} from "./matSource.ts";
+import { convert, type NumericConstructor, type NumericData } from "./matNumbers.ts";
+import { type ArrayHeader, count, type MatError, type MatSource, mxOPAQUE } from "./matSource.ts";
+import { decodeUtf8 } from "./matText.ts";
 import { TextColumn } from "./textColumn.ts";
 
 const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16;
