@@ -10,8 +10,8 @@ import { finishGradient, finishStatistics, gradientSums, movingScale, statistics
 import { normalise, pool, preActivationGradient } from "./pool";
 import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
-import { headAbsoluteError, softCrossEntropy } from "./heads";
-import { absoluteError, adam, crossEntropy, turn } from "./update";
+import { absoluteError, crossEntropy, headAbsoluteError, softCrossEntropy } from "./losses";
+import { adam, turn } from "./update";
 
 // @ts-ignore: decorator
 @inline const SPINS = 20000;

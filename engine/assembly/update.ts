@@ -1,76 +1,7 @@
-/** Losses, Adam and the turning of weights. */
+/** Adam and the turning of weights. */
 import {
-  address, C_BETA1, C_BETA2, C_DECAY, C_EPSILON, C_KEEP_GRADIENTS, C_LOSS, C_METRIC, C_RATE, madd,
-  real, rowsNow, word,
+  address, C_BETA1, C_BETA2, C_DECAY, C_EPSILON, C_KEEP_GRADIENTS, C_RATE, madd, real, rowsNow, word,
 } from "./simd";
-
-/**
- * Softmax and categorical cross-entropy, from the sums before the softmax. Writes probabilities
- * and, if wanted, the gradient of the mean loss; adds up loss and right answers (the first of equal
- * maxima counts, as in Keras). A label outside the classes (-1: none) costs and teaches nothing.
- */
-export function crossEntropy(r: usize): void {
-  const x = address(r, 3), stride = <usize> word(r, 4) << 2, classes = word(r, 5);
-  const labels = address(r, 6), out = address(r, 7), gradient = address(r, 8);
-  const rows = rowsNow();
-  let loss: f64 = 0, right: f64 = 0;
-  for (let i = 0; i < rows; ++i) {
-    const at = x + <usize> i * stride, o = out + <usize> (i * classes) * 4;
-    const label = load<i32>(labels + (<usize> i << 2));
-    let top = load<f32>(at), best = 0;
-    for (let c = 1; c < classes; ++c) {
-      const v = load<f32>(at + (<usize> c << 2));
-      if (v > top) {
-        top = v;
-        best = c;
-      }
-    }
-    let sum: f64 = 0;
-    for (let c = 0; c < classes; ++c) sum += Math.exp(<f64> (load<f32>(at + (<usize> c << 2)) - top));
-    for (let c = 0; c < classes; ++c) {
-      const q = <usize> c << 2;
-      const p = <f32> (Math.exp(<f64> (load<f32>(at + q) - top)) / sum);
-      store<f32>(o + q, p);
-      if (gradient != 0) {
-        const t: f32 = c == label ? 1 : 0;
-        const g = label >= 0 && label < classes ? (p - t) / <f32> rows : 0;
-        store<f32>(gradient + <usize> i * stride + q, g);
-      }
-    }
-    if (label >= 0 && label < classes) {
-      loss += Math.log(sum) - <f64> (load<f32>(at + (<usize> label << 2)) - top);
-      if (best == label) right += 1;
-    }
-  }
-  store<f64>(C_LOSS, loss);
-  store<f64>(C_METRIC, right);
-}
-
-/** Mean absolute error over rows and columns; its gradient is 0 where the error is. */
-export function absoluteError(r: usize): void {
-  const x = address(r, 3), stride = <usize> word(r, 4) << 2, columns = word(r, 5);
-  const labels = address(r, 6), out = address(r, 7), gradient = address(r, 8);
-  const rows = rowsNow();
-  const share = <f32> 1 / <f32> (rows * columns);
-  let loss: f64 = 0;
-  for (let i = 0; i < rows; ++i) {
-    for (let c = 0; c < columns; ++c) {
-      const q = <usize> c << 2, o = <usize> (i * columns + c) << 2;
-      const y = load<f32>(x + <usize> i * stride + q);
-      const e = y - load<f32>(labels + o);
-      store<f32>(out + o, y);
-      loss += <f64> abs<f32>(e);
-      if (gradient != 0) {
-        let g = e; // a NaN stays one
-        if (e > 0) g = share;
-        else if (e < 0) g = -share;
-        store<f32>(gradient + <usize> i * stride + q, g);
-      }
-    }
-  }
-  store<f64>(C_LOSS, loss / <f64> columns);
-  store<f64>(C_METRIC, loss / <f64> columns);
-}
 
 /**
  * One piece of the parameters. The table holds for each: weights, floats, part, parts' distance in
