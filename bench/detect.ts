@@ -84,9 +84,9 @@ export async function bench(args: string[]): Promise<void> {
         const said: Record<string, Said> = {};
         for (const [name, peer] of peers) {
           const key = { detector: name, picture: picture.name, width, height };
-          const known = kept.get(key);
-          said[name] = known ?? await ask(peer, { op: "detect", file, width, height });
-          if (!known) kept.add(key, said[name]);
+          const before = kept.get(key);
+          said[name] = before ?? await ask(peer, { op: "detect", file, width, height });
+          if (!before) kept.add(key, said[name]);
         }
         seen.push({ group, picture, said });
         progress(seen.length, groups);
