@@ -297,11 +297,9 @@ Deno.test("forward() says which layers it cannot train", async () => {
 Deno.test("checkTrainable() says what training would pass over", () => {
   const dense = (units = 2) => layers.dense({ name: "dense", units, inputShape: [3] });
   const recurrent = {
-    name: "recurrent",
-    units: 2,
-    inputShape: [3, 3],
-    recurrentInitializer: "zeros",
-  } as const;
+    ...{ name: "recurrent", units: 2, inputShape: [3, 3] },
+    recurrentInitializer: "zeros" as const,
+  };
   const fails = (message: RegExp, model: LayersModel) => {
     assert.throws(() => checkTrainable(model), message);
     model.dispose();
