@@ -103,6 +103,36 @@ Deno.test("download takes an archive from a folder and tells where each photo li
   });
 });
 
+Deno.test("download takes archives packed in more folders or on a Mac, and says what they lack", async () => {
+  await withMirror(async (mirror) => {
+    const path = join(mirror, "wiki_crop.tar");
+    const take = async (files: Record<string, string | Uint8Array>) => {
+      tar(path, files);
+      using context = testContext(download);
+      await context.run({}, { datasets: ["wiki_crop"], mirror, checksums: false });
+      const index = await readParquet(join(context.outputs.archives, "index.parquet"));
+      return index.path;
+    };
+    const nested = Object.entries(wikiCrop).map(([name, data]) => [`my/data/${name}`, data]);
+    deepStrictEqual(await take(Object.fromEntries(nested)), [
+      "17/a_1.jpg",
+      "18/b_2.jpg",
+      "data/wiki_crop/wiki.mat",
+    ]);
+    deepStrictEqual(
+      await take({
+        ...{ "._wiki_crop": "x", "wiki_crop/._17": "x", "wiki_crop/17/._a_1.jpg": "x" },
+        ...{ ...wikiCrop, "wiki_crop/._wiki.mat": "x" },
+      }),
+      ["17/a_1.jpg", "18/b_2.jpg", "wiki.mat"],
+    );
+    await rejects(
+      take({ "photos/a_1.jpg": "first", "wiki.mat": wikiCrop["wiki_crop/wiki.mat"] }),
+      /Cannot use "wiki_crop.tar": photos are looked for in folders of two digits .*the 2 files are elsewhere: "photos\/a_1.jpg", "wiki.mat"/,
+    );
+  });
+});
+
 Deno.test("download copies, so that a changed mirror does not change the artifact", async () => {
   await withMirror(async (mirror) => {
     const path = join(mirror, "wiki_crop.tar");
