@@ -54,7 +54,6 @@ export interface Fetched {
 export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
   const patience = { ...usual, ...options.patience };
   const known = withoutSecrets(url);
-  const hide = (message: string) => message.replaceAll(url, known);
   const partial = new PartialFile(`${options.path}.part`, known, options.md5 !== undefined);
   try {
     await partial.open(options.signal);
@@ -100,14 +99,14 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
         const doubled = patience.delay * 2 ** Math.max(failures - 1, 0);
         const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
         options.onTrouble?.(
-          `${hide(error.message)}; trying again in ${(wait / 1000).toFixed(0)} s`,
+          `${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`,
         );
         await sleep(wait, options.signal);
       }
     }
   } catch (cause) {
     options.signal?.throwIfAborted();
-    const message = hide(cause instanceof Error ? cause.message : String(cause));
+    const message = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`Cannot download "${known}": ${message}.`, { cause });
   } finally {
     partial.close();
@@ -171,7 +170,7 @@ async function receive(
       if (partial.validator) headers["if-range"] = partial.validator;
     }
     const response = await watch.guard(
-      (signal) => fetch(url, { headers, signal }),
+      (signal) => fetch(url, { headers, signal }).catch(withoutAddress),
       "the connection failed",
     );
     try {
@@ -204,6 +203,12 @@ async function receive(
   } finally {
     watch.stop();
   }
+}
+
+/** Throws why a request failed; Deno's own causes show the address, its query included. */
+function withoutAddress({ message, cause }: Error): never {
+  const why = cause instanceof Error ? cause.message : message;
+  throw new Error(why.replace(/ for url \(.*?\)(?=:|$)/, ""));
 }
 
 /**
