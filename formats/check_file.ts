@@ -24,7 +24,9 @@ export async function checkFile(path: string): Promise<void> {
       return void await readParquet(path, {});
     case ".tar": {
       using archive = new RandomAccess(path);
-      for (const _ of scanTar(archive));
+      let files = 0;
+      for (const _ of scanTar(archive)) files++;
+      if (files === 0) throw new Error(`Cannot read "${path}": the archive holds no file.`);
       return;
     }
     case ".csv": {
