@@ -10,8 +10,14 @@ import { z } from "zod";
 export interface Kind<Name extends string = string> {
   readonly kind: Name;
   readonly summary: string;
-  /** File name (or pattern) → what is in it. */
+  /**
+   * File name → what is in it; `*` in a name stands for anything but a slash. The runner refuses a
+   * result in which one is missing, empty, or not of the format that its name says (.json, .npy,
+   * .parquet, .tar, .csv).
+   */
   readonly files: Readonly<Record<string, string>>;
+  /** Names of `files` that may be missing. */
+  readonly optional?: readonly string[];
   /**
    * Names of files that tell of times and machines, and so differ when all else is the same. They
    * are no part of the artifact's digest: what takes it does not run again for them.
