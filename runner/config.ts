@@ -1,7 +1,7 @@
 /** YAML → validated pipeline. Everything is checked before anything runs, and all errors are told. */
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { ConfigError, explain, type Problem } from "./errors.ts";
+import { ConfigError, explain, MAX_PROBLEMS, type Problem } from "./errors.ts";
 import { wiringProblems } from "./graph.ts";
 import { problemsOf } from "./issues.ts";
 import type { Override } from "./override.ts";
@@ -166,6 +166,7 @@ export async function readConfig(
   };
   const stages: ConfiguredStage[] = [];
   for (const [id, written] of Object.entries(top.stages ?? {})) {
+    if (problems.length >= MAX_PROBLEMS) break;
     const stage = await readStage(id, written, scope);
     if (stage) stages.push(stage);
   }

@@ -15,11 +15,19 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Number of problems after which the search for more ends; later ones likely repeat them. */
+export const MAX_PROBLEMS = 100;
+
+/** Number of names that `list` shows. */
+const MAX_NAMES = 30;
+
 /** The config is wrong. It carries every problem that was found, not only the first. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   constructor(readonly problems: readonly Problem[], options?: ErrorOptions) {
-    super(problems.map(describe).join("\n"), options);
+    const more = problems.length - MAX_PROBLEMS;
+    const first = problems.slice(0, MAX_PROBLEMS).map(describe);
+    super([...first, ...more > 0 ? [`... and ${more} more`] : []].join("\n"), options);
   }
 }
 
@@ -57,8 +65,11 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return away <= limit ? ` Did you mean "${near}"?` : "";
 }
 
-/** "a", "b" and "c". */
+/** "a", "b" and "c"; of very many names the first, and how many there are beside them. */
 export function list(names: readonly string[], last = "and"): string {
+  if (names.length > MAX_NAMES) {
+    return `${names.slice(0, MAX_NAMES).join(", ")} ${last} ${names.length - MAX_NAMES} more`;
+  }
   if (names.length < 2) return names.join("");
   return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
 }

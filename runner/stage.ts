@@ -65,6 +65,8 @@ export interface Origin {
   readonly params: Readonly<Record<string, unknown>>;
   /** `inputs:` as written: input → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** `replaces:` as written: the stage whose place it has. */
+  readonly replaces?: string;
   /** Ids of the stages that it took from. */
   readonly after: readonly string[];
   /** Of its own, in place of the pipeline's. */

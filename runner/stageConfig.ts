@@ -10,7 +10,7 @@ import type { Stage } from "./stage.ts";
 import type { Path } from "./yamlFile.ts";
 
 /** Keys of a stage in the YAML that are the runner's, not the stage's. */
-export const RESERVED = ["use", "inputs", "seed"] as const;
+export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
 
 /** What all randomness stems from. */
 export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
@@ -28,6 +28,8 @@ export interface ConfiguredStage {
   readonly params: Record<string, unknown>;
   /** `inputs:` as written: input name → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** Stage, or `stage.output`, whose output it takes, and whose place it has for all other stages. */
+  readonly replaces?: string;
   /** What plugins brought that its parameters name. */
   readonly extensions: readonly Extension[];
   /** In place of the pipeline's. */
@@ -65,7 +67,10 @@ export async function readStage(
   if (written !== null && (typeof written !== "object" || Array.isArray(written))) {
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
-  const { use = id, inputs = {}, seed, ...raw } = (written ?? {}) as Record<string, unknown>;
+  const { use = id, inputs = {}, replaces, seed, ...raw } = (written ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
   if (!registry.has(use)) {
     const named = use !== id;
@@ -76,6 +81,9 @@ export async function readStage(
   const checked = inputsSchema.safeParse(inputs);
   if (!checked.success) {
     return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
+  }
+  if (replaces !== undefined && typeof replaces !== "string") {
+    return report([...path, "replaces"], "expected the id of a stage, as in replaces: faceCrop");
   }
   const drawn = seedSchema.optional().safeParse(seed);
   if (!drawn.success) {
@@ -90,7 +98,17 @@ export async function readStage(
   }
   const params = parsed.data ?? {};
   const extensions = chosen(params, stage.params, registry.extensions);
-  return { id, use, stage, module, params, inputs: checked.data, extensions, seed: drawn.data };
+  return {
+    id,
+    use,
+    stage,
+    module,
+    params,
+    inputs: checked.data,
+    replaces,
+    extensions,
+    seed: drawn.data,
+  };
 }
 
 /** For values that have no names in them. */

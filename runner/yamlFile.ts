@@ -32,7 +32,8 @@ interface Parsed {
 
 /** Parses YAML 1.2 with merge keys (`<<`). Never throws: errors are listed with their offsets. */
 export function parseYaml(text: string, lineCounter?: LineCounter): Parsed {
-  const options = { lineCounter, prettyErrors: false, merge: true };
+  // The parser's own search for duplicate keys is quadratic.
+  const options = { lineCounter, prettyErrors: false, merge: true, uniqueKeys: false };
   const document = parseDocument(text, options);
   const { errors, warnings } = document;
   const exhausted = errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
@@ -42,11 +43,7 @@ export function parseYaml(text: string, lineCounter?: LineCounter): Parsed {
     if (code === "MULTIPLE_DOCS") {
       return { at: start, message: "a second document begins here; keep one in each file" };
     }
-    if (code !== "DUPLICATE_KEY") return { at: start, message: `not valid YAML: ${message}` };
-    // The parser's place is before the blanks and comments that lead to the key.
-    const at = start + text.slice(start).match(/^(?:\s|#.*)*/)![0].length;
-    const key = text.slice(at).match(/^[^:,}\s]*/)![0];
-    return { at, message: `"${key}" is there twice; keep one` };
+    return { at: start, message: `not valid YAML: ${message}` };
   });
   const targets = new Map<Alias, Node>();
   if (mistakes.length === 0) mistakes.push(...resolveAliases(document.contents, targets));
@@ -91,17 +88,22 @@ function resolveAliases(root: Node | null, targets: Map<Alias, Node>) {
     };
     if (isSeq(node)) node.items.forEach(add);
     if (isMap(node)) {
+      const names = new Set<string>();
       for (const { key, value } of node.items as Pair<Node, Node | null>[]) {
         add(key);
         add(value);
-        const name = isAlias(key) ? targets.get(key) : key;
-        if (!isScalar(name) && name) report(key, "expected a name, got a list or a map");
-        if (isMerge(key) && !mergedMaps(value, targets)) {
-          report(
-            value?.range ? value : key,
-            "<<: expected a map, an alias of one, or a list of these",
-          );
+        if (isMerge(key)) {
+          if (mergedMaps(value, targets)) continue;
+          const message = "<<: expected a map, an alias of one, or a list of these";
+          report(value?.range ? value : key, message);
+          continue;
         }
+        const name = isAlias(key) ? targets.get(key) : key;
+        if (!isScalar(name)) {
+          if (name) report(key, "expected a name, got a list or a map");
+        } else if (names.has(String(name.value))) {
+          report(key, `"${name.value}" is there twice; keep one`);
+        } else names.add(String(name.value));
       }
     }
     return anchor.size = size;

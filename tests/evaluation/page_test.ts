@@ -153,6 +153,7 @@ Deno.test("configuration() names plugins where they lie", async () => {
         use: "blur",
         module: "plugins/blur.ts",
         inputs: { faces: "faceCrop" },
+        replaces: "faceCrop",
       },
       { ...stage, id: "more", use: "more", module: "npm:more@1.0.0" },
     ],
@@ -160,6 +161,7 @@ Deno.test("configuration() names plugins where they lie", async () => {
   const { plugins, stages } = parseYaml(configuration({ ...made, lineage }));
   assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0"]);
   assert.deepEqual(stages.blur.inputs, { faces: "faceCrop" });
+  assert.equal(stages.blur.replaces, "faceCrop");
 });
 
 Deno.test("page() keeps text from the data text, wherever it stands", async () => {

@@ -14,7 +14,7 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
   "an unknown parameter": {
     yaml: "stages:\n  count: { tp: 3 }",
     says: [
-      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use, inputs and seed.' +
+      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use, inputs, replaces and seed.' +
       "\n      count: { tp: 3 }\n               ^",
     ],
   },
