@@ -100,6 +100,8 @@ export interface OpenConfig {
   readonly top: Partial<z.output<typeof pipelineSchema>>;
   /** What is wrong so far. */
   readonly problems: Problem[];
+  /** True if a plugin did not load. */
+  readonly incomplete: boolean;
 }
 
 /**
@@ -117,6 +119,7 @@ export async function openConfig(
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : problemsOf(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);
+  let incomplete = false;
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
@@ -124,10 +127,11 @@ export async function openConfig(
       const { stages, extensions } = await loadPlugin(specifier);
       registry.add(stages).extend(extensions);
     } catch (error) {
+      incomplete = true;
       problems.push({ at: source.at(path), message: explain(error) });
     }
   }
-  return { source, registry: registry.freeze(), top, problems };
+  return { source, registry: registry.freeze(), top, problems, incomplete };
 }
 
 /** The top-level values that are valid by themselves, so that one mistake does not hide others. */
@@ -157,11 +161,12 @@ export async function readConfig(
 ): Promise<Config> {
   const { project, user } = options;
   const file = read instanceof YamlFile ? read.path : read;
-  const { source, registry, top, problems } = await openConfig(read, options);
+  const { source, registry, top, problems, incomplete } = await openConfig(read, options);
   const scope = {
     source,
     registry,
     problems,
+    incomplete,
     folderOf: (path: Path) => source.folderOf(path) ?? user,
   };
   const stages: ConfiguredStage[] = [];

@@ -1,5 +1,6 @@
 /** Errors that a person can mend, and how they are worded. */
 import { closest, distance } from "fastest-levenshtein";
+import { fromFileUrl } from "./paths.ts";
 
 /** Where in a file, or on the command line, a value was written. */
 export interface Location {
@@ -87,6 +88,20 @@ export function explain(error: unknown): string {
   return cause && !error.message.includes(cause)
     ? `${error.message}\n  because: ${cause}`
     : error.message;
+}
+
+/**
+ * Returns the place of an error in a module, as `path:line:column`: the innermost frame that is in
+ * it, of the error or of its causes; undefined if there is none.
+ * @param module URL
+ */
+export function placeIn(error: unknown, module: string): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const frame = at.stack?.split("\n").find((line) => line.includes(`${module}:`));
+    const place = frame?.slice(frame.indexOf(module) + module.length).match(/^(:\d+:\d+)/);
+    if (place) return `${module.startsWith("file:") ? fromFileUrl(module) : module}${place[1]}`;
+  }
+  return undefined;
 }
 
 /** A message for a person; where it is a mistake in the code, also where in the code. */

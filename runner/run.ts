@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { decide } from "./decide.ts";
 import { dependenciesOf, modulesOf } from "./dependencies.ts";
-import { explain, list, RunError, tell } from "./errors.ts";
+import { explain, list, placeIn, RunError, tell } from "./errors.ts";
 import { makeResult, type Ready, readyFor, serve } from "./execute.ts";
 import type { Dependencies } from "./fingerprint.ts";
 import { ancestors, type Plan, type PlannedStage } from "./graph.ts";
@@ -158,10 +158,18 @@ class Run {
         this.#say(paint.warning("!"), id, "interrupted; the next run goes on from here");
         this.#settle(stage, "failed", INTERRUPTED, seconds());
       } else {
-        this.#say(paint.bad("✗"), id, `failed: ${tell(error)}`);
-        this.#settle(stage, "failed", explain(error), seconds());
+        const place = this.#placeOf(error, stage);
+        this.#say(paint.bad("✗"), id, `failed: ${tell(error)}${place}`);
+        this.#settle(stage, "failed", explain(error) + place, seconds());
       }
     }
+  }
+
+  /** Where in a plugin an error was thrown, on a line of its own. */
+  #placeOf(error: unknown, { plugin, module, use }: PlannedStage): string {
+    if (!plugin || error instanceof RunError) return "";
+    const place = error instanceof Error ? placeIn(error, module) : `"${use}" of ${module}`;
+    return place ? `\n  at ${place}` : "";
   }
 
   #takeCached(stage: PlannedStage, record: StageRecord): void {
@@ -259,7 +267,11 @@ class Run {
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
-        reporter.line(`${reporter.paint.bad("✗")} ${stage.id}  failed: ${tell(error)}`);
+        reporter.line(
+          `${reporter.paint.bad("✗")} ${stage.id}  failed: ${tell(error)}${
+            this.#placeOf(error, stage)
+          }`,
+        );
       }
     }));
   }
