@@ -68,7 +68,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
       : resolve(tools.user, values.artifacts);
 
     const { findModels } = await import("./predict/models.ts");
-    const { origin, models, compute } = await findModels(values.model, artifacts, tools);
+    const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);
     const { readSources } = await import("../serving/served.ts");
     const { photoDetector } = await import("../serving/serve.ts");
     const { openPool } = await import("../serving/pool.ts");
@@ -76,6 +76,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.line(reporter.paint.warning(message));
+    cautions.forEach(warn);
     for (const { id, description: { steps } } of sources) {
       if (steps.length === 0) continue;
       warn(

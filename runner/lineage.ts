@@ -31,6 +31,7 @@ export function lineageOf(
         packages: dependencies.packages,
         ...(record.machine ? { machine: record.machine } : {}),
         observed: record.observed ?? {},
+        ...(record.caution === undefined ? {} : { caution: record.caution }),
       };
     }),
   };

@@ -12,7 +12,7 @@ import type { StageRecord } from "./record.ts";
 import { INTERRUPTED, type RunReport, type StageReport, type Status, WOULD_RUN } from "./report.ts";
 import { clock } from "./reporter.ts";
 import { select, type Selection } from "./selection.ts";
-import type { Metrics } from "./stage.ts";
+import { cautionsOf, type Metrics } from "./stage.ts";
 import type { Backend, Workshop } from "./workshop.ts";
 
 /** A run that is over. */
@@ -281,7 +281,11 @@ class Run {
     for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
     const { name: pipeline } = this.#plan;
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
-    return { pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics };
+    const cautions = cautionsOf(this.#records.values());
+    return {
+      ...{ pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics },
+      ...(cautions.length > 0 && { cautions }),
+    };
   }
 
   /** Keeps what ran, from what, with what result; returns the run's id. */

@@ -84,6 +84,8 @@ export interface Origin {
   readonly machine?: Machine;
   /** What the stage told of the attempt; see StageResult. */
   readonly observed: Readonly<Record<string, unknown>>;
+  /** See StageResult. */
+  readonly caution?: string;
 }
 
 /** A computer, as far as its speed goes. */
@@ -229,6 +231,16 @@ export interface StageResult {
   show?: readonly string[];
   /** What differs from one attempt to the next, such as the time a part took. The record keeps it. */
   observed?: Record<string, unknown>;
+  /**
+   * A sentence that is shown first wherever scores or predictions are shown that stem from this
+   * result, such as that its data is synthetic.
+   */
+  caution?: string;
+}
+
+/** Returns the cautions of results, each once. */
+export function cautionsOf(results: Iterable<{ readonly caution?: string }>): string[] {
+  return [...new Set([...results].flatMap(({ caution }) => caution ?? []))];
 }
 
 /** A stage as the runner keeps it, its type parameters forgotten. */

@@ -1,5 +1,5 @@
 /** The model card as a page of the server: see `evaluation/card.ts` for what it says. */
-import { cardBlocks, toHtml } from "../evaluation/card.ts";
+import { cardBlocks, notices, toHtml } from "../evaluation/card.ts";
 import { document } from "../evaluation/document.ts";
 import { html } from "../evaluation/html.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
@@ -17,7 +17,7 @@ export interface CardFacts {
 
 /** A page in HTML. */
 export function card({ service, preprocessing, judged }: CardFacts): string {
-  const { models, detectors, mode } = service;
+  const { models, cautions, detectors, mode } = service;
   const blocks = cardBlocks({
     models: models.map((model) => ({
       id: model.id,
@@ -44,7 +44,7 @@ export function card({ service, preprocessing, judged }: CardFacts): string {
       <main class="document">
         <p><a href="/">Back to the camera</a></p>
         <h1>Model card</h1>
-        ${toHtml(blocks)}
+        ${toHtml([...notices(cautions), ...blocks])}
       </main>
     `,
   );

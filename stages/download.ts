@@ -131,6 +131,11 @@ export default defineStage({
     for (const { tars } of datasets) {
       for (const { file } of tars) await publish(join(context.scratch, file), join(folder, file));
     }
+    if (!params.datasets.includes("sample")) return {};
+    const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
+    return {
+      caution: `${faces} are drawn: scores and predictions mean nothing for real people.`,
+    };
   },
 });
 

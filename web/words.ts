@@ -73,11 +73,6 @@ export function origin({ trained }: ServedModel, locale = "en-GB"): string {
   return `${trained.images} faces of ${sets.join(" and ")}, on ${date}`;
 }
 
-/** Whether a model has seen nothing but drawn faces. */
-export function drawnOnly({ trained }: ServedModel): boolean {
-  return Object.keys(trained.datasets).every((name) => name === "sample");
-}
-
 /** Why there is no camera, and what to do. */
 export function cameraTrouble(name: string, secure: boolean): string {
   const instead = "or choose a photo instead.";

@@ -1,7 +1,7 @@
 /** What differs between runs, and whether the differences are real. */
 import { meanInterval } from "../../evaluation/intervals.ts";
 import { compareErrors, compareHits, holm, type PairedTest } from "../../evaluation/paired.ts";
-import type { RunRecord } from "../../runner/history.ts";
+import { cautionLines, type RunRecord } from "../../runner/history.ts";
 import type { Store } from "../../runner/store.ts";
 import {
   type MetricRow,
@@ -23,6 +23,8 @@ export interface Comparison {
   /** Means over the runs that differ in seeds alone, if there are such. */
   readonly seeds?: OverSeeds;
   readonly tests: readonly ModelTest[];
+  /** What holds for the metrics of runs, such as that their data is synthetic. */
+  readonly cautions: readonly string[];
   /** What could not be compared, and why. */
   readonly notes: readonly string[];
 }
@@ -84,7 +86,7 @@ export async function compareRuns(
   return {
     ...{ runs: shown, parameters: parameterRows(runs, names), metrics },
     ...(seeds && { seeds }),
-    ...{ tests, notes },
+    ...{ tests, cautions: cautionLines(runs), notes },
   };
 }
 

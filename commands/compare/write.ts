@@ -29,13 +29,14 @@ const MARKDOWN: Style = {
 };
 
 export function write(comparison: Comparison, format: "text" | "markdown"): string {
-  const { runs, parameters, metrics, seeds, tests, notes } = comparison;
+  const { runs, parameters, metrics, seeds, tests, cautions, notes } = comparison;
   const style = format === "text" ? TEXT : MARKDOWN;
   const ids = runs.map(({ id }) => id);
-  const lines = style.table([
+  const lines = cautions.flatMap((caution) => [caution, ""]);
+  lines.push(...style.table([
     ["run", "pipeline", "ended", ""],
     ...runs.map(({ id, pipeline, at, ok }) => [id, pipeline, moment(at), ok ? "" : "failed"]),
-  ]);
+  ]));
   lines.push(...style.heading("Parameters"));
   lines.push(
     ...parameters.length === 0 ? [style.item("the same in all")] : style.table([

@@ -80,7 +80,7 @@ export function selectionOf({ values }: Pick<Call, "values">, planned: Plan): Se
 }
 
 function summarise(
-  { report: { stages, seconds, ok }, id }: Ended,
+  { report: { stages, seconds, ok, cautions = [] }, id }: Ended,
   interrupted: boolean,
   { line, paint }: Reporter,
 ): void {
@@ -89,6 +89,7 @@ function summarise(
       .length;
     return count > 0 ? [`${count} ${status}`] : [];
   });
+  cautions.forEach((caution) => line(paint.warning(caution)));
   const head = ok
     ? `${paint.good("done")} in`
     : interrupted

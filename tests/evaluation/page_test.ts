@@ -122,6 +122,19 @@ Deno.test("page() marks the epoch whose weights were kept, and that of the stop"
   );
 });
 
+Deno.test("page() begins with what the lineage cautions against", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(page(report), /<p class="notice">/);
+  const [stage, ...others] = report.made.lineage.stages;
+  const stages = [{ ...stage!, caution: "Faces are <drawn>." }, ...others];
+  const html = page({
+    ...report,
+    made: { ...report.made, lineage: { ...report.made.lineage, stages } },
+  });
+  assert.ok(html.includes('<p class="notice">Faces are &lt;drawn&gt;.</p>'));
+  assert.ok(html.indexOf('class="notice"') < html.indexOf('class="lead"'));
+});
+
 Deno.test("page() says what made it, and how to make it again", async () => {
   const report = await madeUpReport();
   const html = text(page(report));

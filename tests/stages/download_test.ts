@@ -368,6 +368,25 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
   });
 });
 
+Deno.test("download cautions against what is learned from drawn faces", async () => {
+  await withMirror(async (mirror) => {
+    tar(join(mirror, "wiki_crop.tar"), wikiCrop);
+    sums(mirror);
+    const photos = join(mirror, "photos");
+    await Deno.mkdir(photos);
+    await Deno.writeTextFile(join(photos, "labels.csv"), "path,age,gender\na.jpg,3,m\n");
+    await Deno.writeFile(join(photos, "a.jpg"), Uint8Array.of(0xff, 0xd8, 0xff, 0xd9));
+    const caution = async (...datasets: unknown[]) => {
+      using context = testContext(download);
+      return (await context.run({}, { datasets, mirror, sampleFaces: 1 }) ?? {}).caution;
+    };
+    match((await caution("sample"))!, /^The faces are drawn: scores .* nothing for real people\.$/);
+    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are drawn/);
+    strictEqual(await caution("wiki_crop"), undefined);
+    strictEqual(await caution({ folder: photos }), undefined);
+  });
+});
+
 Deno.test("download draws the sample, the same from the same seed", async () => {
   const draw = async (seed: number) => {
     using context = testContext(download, { seed });
