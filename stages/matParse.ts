@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { defineStage } from "../runner/stage.ts";
+import { causeLines, counted } from "../runner/words.ts";
 import type { ArchivedDataset, Archives } from "./archives.ts";
 import { archives, table } from "./artifacts.ts";
-import type { Rows } from "./matParse/rows.ts";
+import type { Reason, Rows } from "./matParse/rows.ts";
 
 export default defineStage({
   name: "matParse",
@@ -34,11 +35,13 @@ export default defineStage({
     context.progress.start(files.datasets.length, "data sets");
     const all = new Table();
     const counts: Record<string, Counts> = {};
+    const allDoubts: Doubts[number][] = [];
     for (const dataset of files.datasets) {
       context.signal.throwIfAborted();
       const { rows, doubts } = await readRows(files, dataset);
       const { kept, dropped } = filterRows(rows, params);
       all.add(dataset.name, rows, kept);
+      allDoubts.push(...doubts.slice(0, LISTED));
       counts[dataset.name] = {
         read: rows.length,
         kept: kept.length,
@@ -57,9 +60,36 @@ export default defineStage({
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     if (all.rows.length === 0) {
+      const read = sum(counts, "read");
+      const wrong = (column: string) => {
+        const value = allDoubts.find((doubt) => doubt.column === column)?.value;
+        return value === undefined ? "" : ` (such as ${JSON.stringify(value.slice(0, 40))})`;
+      };
+      const waysOut: Record<Reason, string> = {
+        noFace: "use photos in which the data set found a face",
+        lowFaceScore: `lower matParse.minFaceScore (${params.minFaceScore})`,
+        secondFace: "set matParse.allowSecondFace: true",
+        unknownGender: "label them: 1, m, male or 0, f, female",
+        unknownAge: "label them with one number of years, or with born and taken",
+        ageOutside: `widen matParse.minAge and maxAge (${params.minAge} to ${params.maxAge})`,
+        noPath: "fill in the column path",
+        repeated: "keep one row for each picture",
+      };
       throw new Error(
-        `Cannot make a table: none of the rows passes the filter. Lower minFaceScore ` +
-          `(${params.minFaceScore}) or widen the ages (${params.minAge} to ${params.maxAge}).`,
+        `Cannot make a table: none of ${counted(read, "row")} is of use.` +
+          causeLines(
+            read,
+            (Object.keys(reasons) as Reason[]).map((reason) => ({
+              count: Object.values(counts).reduce((n, { dropped }) => n + dropped[reason]!, 0),
+              cause: reasons[reason] +
+                (reason === "unknownAge"
+                  ? wrong("age")
+                  : reason === "unknownGender"
+                  ? wrong("gender")
+                  : ""),
+              wayOut: waysOut[reason],
+            })),
+          ),
       );
     }
 

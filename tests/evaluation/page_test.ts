@@ -135,6 +135,29 @@ Deno.test("page() begins with what the lineage cautions against", async () => {
   assert.ok(html.indexOf('class="notice"') < html.indexOf('class="lead"'));
 });
 
+Deno.test("page() lists the settings that the detector has, and says what others were asked", async () => {
+  const report = await madeUpReport();
+  const html = (detector: Record<string, unknown>) => {
+    const preprocessing = { ...report.data.preprocessing, detector };
+    return text(page({ ...report, data: { ...report.data, preprocessing } }));
+  };
+  assert.doesNotMatch(
+    html({ name: "metadata", minConfidence: 0.4, inputSizes: [] }),
+    /detector\.[mi]/,
+  );
+  const dlib = html({ name: "dlibCnn", minConfidence: 0, inputSizes: [], upsample: 1 });
+  assert.match(dlib, /detector\.minConfidence\s+0\s+detector\.upsample\s+1\s/);
+  assert.match(
+    html({ name: "x", minConfidence: 0, inputSizes: [64] }),
+    /detector\.inputSizes\s+64/,
+  );
+  assert.doesNotMatch(dlib, /saw the faces/);
+  assert.match(
+    dlib,
+    /face-api’s network was trained by others on other data\. It was evaluated on/,
+  );
+});
+
 Deno.test("page() says what made it, and how to make it again", async () => {
   const report = await madeUpReport();
   const html = text(page(report));

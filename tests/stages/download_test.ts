@@ -362,6 +362,11 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
     ok(JSON.stringify(await external(["wiki_crop"], mirror)) !== JSON.stringify(before));
     deepStrictEqual(await external(["wiki_crop"]), {});
     deepStrictEqual(await external(["sample"], mirror), {}, "takes nothing from it");
+    await rejects(
+      () => external(["wiki_crop", "imdb_crop"], mirror),
+      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or/,
+    );
+    await rejects(() => external(["wiki_crop"], `${mirror}/none`), /": there is no such folder\./);
     deepStrictEqual(await external(["wiki_crop"], "https://example.org/x"), {
       mirror: "https://example.org/x",
     });
