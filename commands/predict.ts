@@ -8,6 +8,7 @@ import { didYouMean, list, UsageError } from "../runner/errors.ts";
 import { onInterrupt } from "../runner/interrupt.ts";
 import type { Pool } from "../serving/pool.ts";
 import type { Lines } from "./predict/write.ts";
+import { counted } from "../runner/words.ts";
 
 const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
 
@@ -186,16 +187,18 @@ async function predictFolder(
     }
   } catch (error) {
     if (!signal.aborted) throw error;
-    reporter.line(`interrupted after ${counts.read + counts.unreadable} of ${total} pictures`);
+    reporter.line(
+      `interrupted after ${counts.read + counts.unreadable} of ${counted(total, "picture")}`,
+    );
     return EXIT.interrupted;
   } finally {
     progress.end();
   }
   const parts = [
-    `${number(counts.faces)} faces in ${number(counts.read)} pictures`,
+    `${counted(counts.faces, "face")} in ${counted(counts.read, "picture")}`,
     counts.faceless > 0 && `${number(counts.faceless)} without a face`,
     counts.unreadable > 0 && `${number(counts.unreadable)} could not be read`,
-    others > 0 && `${number(others)} files are no pictures`,
+    others > 0 && counted(others, "file is no picture", "files are no pictures"),
   ];
   reporter.line(parts.filter(Boolean).join("; "));
   return counts.unreadable === 0 ? EXIT.ok : EXIT.failed;

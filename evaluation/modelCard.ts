@@ -3,7 +3,8 @@ import type { Preprocessing } from "../faces/preprocessing.ts";
 import { cautionsOf } from "../runner/stage.ts";
 import { cardBlocks, type CardFacts, notices, toMarkdown } from "./card.ts";
 import type { Report } from "./report.ts";
-import { count, subject, summary } from "./words.ts";
+import { count, faces, subject, summary } from "./words.ts";
+import { counted } from "../runner/words.ts";
 
 export function modelCard({ pipeline, models, data, made }: Report): string {
   const { lineage } = made;
@@ -15,8 +16,8 @@ export function modelCard({ pipeline, models, data, made }: Report): string {
       title: subject(metrics),
       worth: summary(metrics),
       origin:
-        `${count(metrics.counts.train)} faces of ${Object.keys(training.datasets).join(" and ")}; ${
-          training.epochs === 1 ? "1 epoch" : `${training.epochs} epochs`
+        `${faces(metrics.counts.train)} of ${Object.keys(training.datasets).join(" and ")}; ${
+          counted(training.epochs, "epoch")
         }, seed ` +
         `${training.seed}, ${count(network.weights)} weights`,
       metrics,

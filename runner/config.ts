@@ -31,6 +31,9 @@ export const bullmqSchema = z.strictObject({
 
 export type FleetSettings = z.output<typeof bullmqSchema>;
 
+/** Suggested for names of a GPU, which are near "cpu" in letters alone. */
+const GPU = '"webgpu" or "node-gpu"';
+
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
   extends: z.string().min(1).optional()
@@ -45,7 +48,8 @@ export const pipelineSchema = z.strictObject({
   compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
     .describe(
       "What computes. auto: the fastest that this machine has; deno task compute tells",
-    ),
+    )
+    .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
   executor: z.enum(["local", "bullmq"]).default("local")
     .describe(
       "Where shards of faces and the runs of a sweep are made: by this machine, or by workers on " +

@@ -215,7 +215,12 @@ class Run {
 
   /** Uses a result. */
   #take(stage: PlannedStage, record: StageRecord): void {
+    const { line, paint } = this.#shop.reporter;
+    const known = cautionsOf(this.#records.values());
     this.#records.set(stage.id, record);
+    // Before the first line with a score.
+    cautionsOf(this.#records.values()).filter((caution) => !known.includes(caution))
+      .forEach((caution) => line(paint.warning(caution)));
     for (const file of record.show ?? []) {
       const place = this.#shop.store.place(stage.use, record.fingerprint);
       this.#show.push(short(join(place, file), this.#shop.project));

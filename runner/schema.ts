@@ -107,6 +107,7 @@ function toJson(schema: z.ZodType): Json {
     override({ jsonSchema }) {
       delete jsonSchema.path;
       delete jsonSchema.choice;
+      delete jsonSchema.mistaken;
     },
   });
 }

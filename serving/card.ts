@@ -4,6 +4,7 @@ import { document } from "../evaluation/document.ts";
 import { html } from "../evaluation/html.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
+import { counted } from "../runner/words.ts";
 import { origin, title, worth } from "../web/words.ts";
 import type { Service } from "./api.ts";
 
@@ -23,7 +24,10 @@ export function card({ service, preprocessing, judged }: CardFacts): string {
       id: model.id,
       title: title(model),
       worth: `${worth(model)}.`,
-      origin: `${origin(model)}; ${counted(model.trained.epochs)}, seed ${model.trained.seed}, ` +
+      origin:
+        `${origin(model)}; ${
+          counted(model.trained.epochs, "epoch")
+        }, seed ${model.trained.seed}, ` +
         `${model.trained.weights.toLocaleString("en")} weights`,
       metrics: judged[model.id],
     })),
@@ -48,8 +52,4 @@ export function card({ service, preprocessing, judged }: CardFacts): string {
       </main>
     `,
   );
-}
-
-function counted(epochs: number): string {
-  return epochs === 1 ? "1 epoch" : `${epochs} epochs`;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Backend } from "../compute/resolve.ts";
 import type { MetricsFile, ModelMetrics, Predictions, SplitName } from "../evaluation/judge.ts";
 import type { ModelReport, Report } from "../evaluation/report.ts";
-import { all, cautionsOf, defineStage, type Metrics } from "../runner/stage.ts";
+import { all, defineStage, type Metrics } from "../runner/stage.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./artifacts.ts";
 
 export default defineStage({
@@ -63,8 +63,6 @@ export default defineStage({
     const total = counts.train + counts.validation + counts.test;
     context.progress.start(total * models.length, "predictions");
 
-    const cautions = cautionsOf(context.lineage.stages);
-    cautions.forEach((caution) => context.info(caution));
     await openBackend(context.compute as Backend);
     const reports: ModelReport[] = [];
     const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];

@@ -155,7 +155,7 @@ export default defineStage({
           ]),
       );
     }
-    context.info(`${counts.faces} faces from ${counts.photos} photos`);
+    context.info(`${counted(counts.faces, "face")} from ${counted(counts.photos, "photo")}`);
     for (const problem of problems) context.warn(`${problem}, see problems.csv`);
     return { show: problems.length > 0 ? ["faces/problems.csv"] : [] };
   },

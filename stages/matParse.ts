@@ -52,7 +52,7 @@ export default defineStage({
         .filter(([reason]) => dropped[reason as keyof typeof reasons] > 0)
         .map(([reason, words]) => `${number(dropped[reason as keyof typeof reasons])} ${words}`);
       context.info(
-        `${dataset.name}: kept ${number(kept.length)} of ${number(rows.length)} rows` +
+        `${dataset.name}: kept ${number(kept.length)} of ${counted(rows.length, "row")}` +
           (told.length > 0 ? `; dropped ${told.join(", ")}.` : "."),
       );
       if (doubts.length > 0) context.warn(tellDoubts(dataset, doubts));
@@ -95,7 +95,9 @@ export default defineStage({
 
     let rows = all.rows;
     if (params.sample !== undefined && params.sample >= rows.length) {
-      context.info(`sample: ${number(params.sample)} rows asked for, ${number(rows.length)} pass.`);
+      context.info(
+        `sample: ${counted(params.sample, "row")} asked for, ${number(rows.length)} pass.`,
+      );
     } else if (params.sample !== undefined) {
       const order = Uint32Array.from(rows, (_, i) => i);
       random(context.seed, "matParse", "sample").shuffle(order);
@@ -197,7 +199,7 @@ function tellDoubts({ name }: ArchivedDataset, doubts: Doubts): string {
     .map(({ line, column, value }) =>
       `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))}`
     );
-  return `${name}: ${number(doubts.length)} values are not understood and count as unknown: ` +
+  return `${name}: ${counted(doubts.length, "value")} not understood, taken as unknown: ` +
     `${some.join(", ")}${doubts.length > some.length ? ", ..." : ""} (summary.json lists them)`;
 }
 

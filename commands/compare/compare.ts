@@ -12,6 +12,7 @@ import {
 } from "./differences.ts";
 import { type OverSeeds, overSeeds } from "./seeds.ts";
 import { readTested, type TestedModel } from "./tested.ts";
+import { counted } from "../../runner/words.ts";
 
 export interface Comparison {
   readonly runs: readonly Pick<RunRecord, "id" | "pipeline" | "at" | "seconds" | "ok">[];
@@ -164,7 +165,9 @@ function testPair(a: TestedModel, b: TestedModel): PairedTest | string | undefin
     rows.has(picture) ? [[i, rows.get(picture)!]] : []
   );
   if (pairs.length < FEWEST) {
-    return `only ${pairs.length} pictures are in the test sets of both, too few for a test`;
+    return `only ${
+      counted(pairs.length, "picture is", "pictures are")
+    } in the test sets of both, too few for a test`;
   }
   if (pairs.some(([i, j]) => a.truth[i!] !== b.truth[j!])) {
     return "they were to say different things of the same pictures";

@@ -2,6 +2,7 @@
 import { figure, moment, shown, table } from "../../runner/table.ts";
 import type { Comparison, ModelTest } from "./compare.ts";
 import type { OverSeeds } from "./seeds.ts";
+import { counted } from "../../runner/words.ts";
 
 interface Style {
   heading(text: string): string[];
@@ -121,7 +122,7 @@ function sentence(test: ModelTest): string {
     ...(test.wilcoxon === undefined ? [] : [
       `Wilcoxon p ${test.wilcoxon < 0.001 ? "< 0.001" : `= ${test.wilcoxon.toFixed(3)}`}`,
     ]),
-    `${pictures.toLocaleString("en")} pictures${unit === "person" ? ", people resampled" : ""}`,
+    `${counted(pictures, "picture")}${unit === "person" ? ", people resampled" : ""}`,
   ].join(", ");
   return real
     ? `${model}: yes, ${better} is better than ${better === a ? b : a} by ${size}; ${how}`

@@ -89,7 +89,7 @@ Deno.test("predict", async (t) => {
     const { code, out, err } = await predict(folder, "pictures", "--model", "p");
     strictEqual(code, 0, err);
     match(err, /^Drawn\.\ntrainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
-    match(err, /3 faces in 2 pictures; 1 files are no pictures\n$/);
+    match(err, /3 faces in 2 pictures; 1 file is no picture\n$/);
     await using service = await startService({ models: ["gender", "ageRegression"] });
     const lines = ["path,face,x,y,width,height,score,gender,gender_probability,age"];
     const types = { "a.JPG": "image/jpeg", "b/two.png": "image/png" };
@@ -116,7 +116,7 @@ Deno.test("predict", async (t) => {
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
     match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
-    match(one.err, /; 1 without a face; 1 could not be read; 1 files are no pictures\n$/);
+    match(one.err, /; 1 without a face; 1 could not be read; 1 file is no picture\n$/);
     const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     deepStrictEqual(said.map(({ path }) => path), [
       ...["a.JPG", "b/bad.png", 'b/grey, "x".png', "b/two.png"],

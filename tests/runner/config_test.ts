@@ -69,6 +69,13 @@ stages:
       'got "val_los". Did you mean "val_loss"?',
     ],
   },
+  "a backend by the name of its hardware": {
+    yaml: "compute: gpu\nstages:\n  count:",
+    says: [
+      'pipeline.yaml:1:10: compute: expected "auto", "wasm", "webgpu", "node", "node-gpu" or "cpu", ' +
+      'got "gpu". Did you mean "webgpu" or "node-gpu"?',
+    ],
+  },
   "a parameter that has no default and no value": {
     yaml: "stages:\n  count:\n  tune:\n  readFile: { file: }",
     says: [

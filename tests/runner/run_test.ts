@@ -319,7 +319,10 @@ export default defineStage({
     assert.deepEqual([statuses.invent, report.cautions], [status, cautions]);
   }
   const { out } = await project.cli("run", "pipeline");
-  assert.match(out, /The numbers are made up\.\ndone in/);
+  assert.match(
+    out,
+    /^The numbers are made up\.\n· invent +cached\n[^]*\nThe numbers are made up\.\ndone in/,
+  );
   assert.match(
     (await project.cli("runs")).out,
     /^All of these runs: The numbers are made up\.\nrun /,

@@ -270,7 +270,7 @@ Deno.test("download refuses archives that lead outside, are cut short or lack th
     const [spoil, message] of [
       [outside, /"zzzz\/x.jpg" is a symbolic link, which is refused/],
       [cut, /without an end mark, so it was cut short; get it again/],
-      [bare, /Cannot use "wiki_crop.tar": among 1 files there is no "wiki.mat"/],
+      [bare, /Cannot use "wiki_crop.tar": among 1 file there is no "wiki.mat"/],
     ] as const
   ) {
     await withMirror(async (mirror) => {
