@@ -13,6 +13,7 @@ import {
 } from "../engine/engine.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import { read } from "../compute/read.ts";
+import { counted } from "../runner/words.ts";
 import { networkOf } from "./network.ts";
 import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
 import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
@@ -44,9 +45,7 @@ export class EngineTrainer implements Trainer {
   }
 
   get computedBy(): string {
-    const threads = `engine, ${this.#engine.threads} thread${
-      this.#engine.threads === 1 ? "" : "s"
-    }`;
+    const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
     return isBuiltIn(this.#objective)
       ? threads
       : `${threads}; loss "${this.#objective.loss}" by TensorFlow.js (${tf.getBackend()})`;

@@ -20,6 +20,7 @@ import type { TrainingRecord } from "./record.ts";
 import { saveTrained } from "./saveTrained.ts";
 import { type ClassRecord, targetOf } from "./targets.ts";
 import { train } from "./train.ts";
+import { counted } from "../runner/words.ts";
 
 /** What is trained. */
 export interface Fit {
@@ -90,8 +91,9 @@ export async function fit(
     };
     await saveTrained(model, folders.model, learnt, result, result.history, inputs, context);
     context.info(
-      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${result.history.length} ` +
-        `epochs; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
+      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
+        counted(result.history.length, "epoch")
+      }; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
         `val_${metric} ${last.val_metric.toPrecision(3)}`,
     );
     const { seconds: secondsPerEpoch, computedBy } = result;

@@ -7,6 +7,7 @@ import { headOf, type HeadPlace, type Trunk, withHeads } from "../models/heads.t
 import type { Initializer } from "../models/options.ts";
 import { augment } from "./augment.ts";
 import { checkExports } from "./exports.ts";
+import { counted } from "../runner/words.ts";
 import { coldValidation } from "./fit.ts";
 import { classHead, distributionHead, type Head, joint, quantityHead } from "./heads.ts";
 import {
@@ -121,7 +122,9 @@ export async function fitJoint(
       age: await save("age", { variant: "regression", classes: null }),
     };
     context.info(
-      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${history.length} epochs; ` +
+      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
+        counted(history.length, "epoch")
+      }; ` +
         `weights of epoch ${result.weightsOfEpoch}: ` +
         `gender val_accuracy ${validation.gender.val_metric.toPrecision(3)}, ` +
         `age val_mae ${validation.age.val_metric.toPrecision(3)}; ` +

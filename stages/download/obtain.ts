@@ -96,13 +96,7 @@ export async function openMirror(
       }
       if (md5 === undefined && folder !== undefined) {
         const from = join(folder, name);
-        if (!await exists(from)) {
-          const why = await exists(folder) ? "it is not there" : "there is no such folder";
-          throw new Error(
-            `Cannot take "${name}" from the mirror "${folder}": ${why}. Put it there, or leave ` +
-              `the parameter "mirror" out, to take the authors' server.`,
-          );
-        }
+        if (!await exists(from)) throw await missing(name, folder);
         ({ md5 } = await copyFile(from, path, options));
       } else if (md5 === undefined) {
         const url = addressOf(base, name);
@@ -147,9 +141,19 @@ export async function describeMirror(
   const facts: Record<string, string> = {};
   for (const name of [...files, "MD5SUMS"]) {
     const info = await Deno.stat(join(folder, name)).catch(() => undefined);
+    // A dry run refuses what a run would.
+    if (!info && name !== "MD5SUMS") throw await missing(name, folder);
     if (info) facts[`mirror's ${name}`] = `${info.size} bytes of ${info.mtime?.toISOString()}`;
   }
   return facts;
+}
+
+async function missing(name: string, folder: string): Promise<Error> {
+  const why = await exists(folder) ? "it is not there" : "there is no such folder";
+  return new Error(
+    `Cannot take "${name}" from the mirror "${folder}": ${why}. Put it there, or leave ` +
+      `the parameter "mirror" out, to take the authors' server.`,
+  );
 }
 
 /** The folder that a mirror is; undefined for one on the network. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { RandomAccess } from "../../formats/randomAccess.ts";
 import { scanTar } from "../../formats/tar.ts";
 import type { Place } from "../archives.ts";
+import { counted } from "../../runner/words.ts";
 
 export interface Contents {
   /** Path as in the MATLAB file → where the file lies. */
@@ -49,7 +50,9 @@ export async function scanArchives(
   }
   if (!metadata) {
     throw new Error(
-      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: among ${scanned} files there is ` +
+      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: among ${
+        counted(scanned, "file")
+      } there is ` +
         `no "${metadataName}", which describes the photos.`,
     );
   }

@@ -391,7 +391,7 @@ Deno.test("download refuses archives that lead outside, are cut short or lack th
     const [spoil, message] of [
       [outside, /"zzzz\/x.jpg" is a symbolic link, which is refused/],
       [cut, /without an end mark, so it was cut short; get it again/],
-      [bare, /Cannot use "wiki_crop.tar": among 1 files there is no "wiki.mat"/],
+      [bare, /Cannot use "wiki_crop.tar": among 1 file there is no "wiki.mat"/],
     ] as const
   ) {
     await withMirror(async (mirror) => {
@@ -483,9 +483,33 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
     ok(JSON.stringify(await external(["wiki_crop"], mirror)) !== JSON.stringify(before));
     deepStrictEqual(await external(["wiki_crop"]), {});
     deepStrictEqual(await external(["sample"], mirror), {}, "takes nothing from it");
+    await rejects(
+      () => external(["wiki_crop", "imdb_crop"], mirror),
+      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or/,
+    );
+    await rejects(() => external(["wiki_crop"], `${mirror}/none`), /": there is no such folder\./);
     deepStrictEqual(await external(["wiki_crop"], "https://example.org/x"), {
       mirror: "https://example.org/x",
     });
+  });
+});
+
+Deno.test("download cautions against what is learned from drawn faces", async () => {
+  await withMirror(async (mirror) => {
+    tar(join(mirror, "wiki_crop.tar"), wikiCrop);
+    sums(mirror);
+    const photos = join(mirror, "photos");
+    await Deno.mkdir(photos);
+    await Deno.writeTextFile(join(photos, "labels.csv"), "path,age,gender\na.jpg,3,m\n");
+    await Deno.writeFile(join(photos, "a.jpg"), Uint8Array.of(0xff, 0xd8, 0xff, 0xd9));
+    const caution = async (...datasets: unknown[]) => {
+      using context = testContext(download);
+      return (await context.run({}, { datasets, mirror, sampleFaces: 1 }) ?? {}).caution;
+    };
+    match((await caution("sample"))!, /^The faces are drawn: scores .* nothing for real people\.$/);
+    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are drawn/);
+    strictEqual(await caution("wiki_crop"), undefined);
+    strictEqual(await caution({ folder: photos }), undefined);
   });
 });
 
