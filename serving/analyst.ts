@@ -73,7 +73,7 @@ export class TooSlow extends Error {
 export interface Analyst {
   /** Whether it can start on a picture now. */
   readonly idle: boolean;
-  /** Whether it is open; it is not while it is being replaced. */
+  /** Whether it is open, or will be in a moment. */
   readonly open: boolean;
   /** Told when it becomes idle. */
   onIdle: () => void;
@@ -100,7 +100,7 @@ export async function openAnalyst(
   warn: (message: string) => void,
 ): Promise<Analyst> {
   let run: Run | undefined;
-  let open = false, closed = false;
+  let open = false, replacing = false, closed = false;
   let current: PromiseWithResolvers<Result> | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -110,6 +110,7 @@ export async function openAnalyst(
         if (fresh !== run) return;
         if ("ready" in answer) {
           open = true;
+          replacing = false;
           resolve();
         } else if (!open && "failed" in answer) reject(answer.failed);
         else if ("result" in answer) settle()?.resolve(answer.result);
@@ -132,6 +133,7 @@ export async function openAnalyst(
   const replace = (why: Error) => {
     void run?.end();
     open = false;
+    replacing = true;
     const lost = current;
     current = undefined;
     lost?.reject(why);
@@ -142,6 +144,7 @@ export async function openAnalyst(
   const again = () =>
     start().then(() => analyst.onIdle(), (error: Error) => {
       void run?.end();
+      replacing = false;
       if (closed) return;
       warn(`a worker does not start (${error.message}); trying again in ${pause / 1000} s`);
       retry = setTimeout(again, pause);
@@ -152,7 +155,7 @@ export async function openAnalyst(
       return open && current === undefined;
     },
     get open() {
-      return open;
+      return open || replacing;
     },
     onIdle: () => {},
     async analyse(photo, wishes) {
@@ -165,7 +168,7 @@ export async function openAnalyst(
     },
     async close() {
       closed = true;
-      open = false;
+      open = replacing = false;
       clearTimeout(retry);
       current?.reject(new Error("The server is stopping."));
       current = undefined;

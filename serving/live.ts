@@ -48,6 +48,14 @@ export function createLive({ pool, measures, viewers, warn }: LiveOptions): Live
           headers: { upgrade: "websocket" },
         });
       }
+      // Deno asks only whether they are there.
+      const { headers } = request;
+      const key = headers.get("sec-websocket-key") ?? "";
+      if (headers.get("sec-websocket-version") !== "13" || !/^[\w+/]{22}==$/.test(key)) {
+        throw new Problem(400, "malformed", "/live speaks WebSocket of version 13, with a key.", {
+          headers: { "sec-websocket-version": "13" },
+        });
+      }
       if (!pool()?.ready) throw notReady();
       if (open.size >= viewers) {
         throw new Problem(
