@@ -4,8 +4,6 @@ import { readWords } from "../runner/arguments.ts";
 import type { Command } from "../runner/command.ts";
 import { UsageError } from "../runner/errors.ts";
 
-const EXIT = { ok: 0, refused: 1 } as const;
-
 const command: Command = {
   help:
     `Work for other machines: do shards of faces and runs of sweeps of pipelines with executor: bullmq.
@@ -24,9 +22,9 @@ const command: Command = {
 
 It works until it is stopped, one job at a time; a machine may have several workers. Ctrl-C or
 SIGTERM: the job at hand goes back to the queue, and another worker goes on where it was.
-A worker whose code, packages, Deno or kind of machine are not those of the run is refused, and ends.
+A worker whose code, packages, Deno or kind of machine are not those of a run leaves its jobs to others.
 
-Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command line is wrong.`,
+Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.`,
   async run(args, { project, user, reporter, stages, resolveCompute, self }) {
     const { values, positionals } = readWords("worker", args, {
       redis: { type: "string" },
@@ -57,7 +55,7 @@ Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command
     const onSignal = () => stop.abort(new Error("stopped"));
     signals.forEach((signal) => Deno.addSignalListener(signal, onSignal));
     try {
-      const refusal = await work({
+      await work({
         redis: await redisPlace(
           values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
           values.ca && resolve(user, values.ca),
@@ -71,9 +69,7 @@ Exit codes: 0 it was stopped, 1 it was refused or could not go on, 2 the command
         say: (line) => reporter.line(line),
         ...await openHere({ project, stages, resolveCompute, self }, artifacts),
       });
-      if (refusal === undefined) return EXIT.ok;
-      reporter.line(`${reporter.paint.bad("refused")}: ${refusal}.`);
-      return EXIT.refused;
+      return 0;
     } finally {
       signals.forEach((signal) => Deno.removeSignalListener(signal, onSignal));
     }

@@ -1,7 +1,7 @@
 /** Does a part of a stage's work. */
 import { join } from "node:path";
 import type { StagePart } from "../runner/stage.ts";
-import { type Code, demandCode, Refusal } from "../runner/travel.ts";
+import { type Code, demandCode, pathBelow, Refusal } from "../runner/travel.ts";
 import { firstProblem, type PartData, type PartResult } from "./jobs.ts";
 import type { Kept } from "./kept.ts";
 import type { Hold } from "./worker.ts";
@@ -72,12 +72,13 @@ async function accept(
       throw new Refusal(`it cannot compute on "${compute}": ${error.message}`);
     });
   }
+  const root = await Deno.realPath(artifacts);
   for (const path of [folder, ...Object.values(inputs)]) {
-    const there = await Deno.stat(join(artifacts, path)).then(
-      (info) => info.isDirectory,
-      () => false,
-    );
-    if (!there) {
+    const at = await Deno.realPath(join(artifacts, path)).catch(() => undefined);
+    if (at !== undefined && pathBelow(at, root) === undefined) {
+      throw new Error(`Cannot use "${path}": it is a link that leads out of the artifact folder.`);
+    }
+    if (at === undefined || !(await Deno.stat(at)).isDirectory) {
       throw new Refusal(
         `its artifact folder "${artifacts}" has no "${path}": it is not the run's. Name that with ` +
           "--artifacts",

@@ -7,7 +7,7 @@
 import { type ChildReport, died, startChild } from "../runner/sweep/child.ts";
 import { labelOf } from "../runner/sweep/grid.ts";
 import type { Opening } from "../runner/sweep/ordered.ts";
-import { codeHere, demandCode, Refusal } from "../runner/travel.ts";
+import { codeHere, demandCode, demandPlugins, Refusal } from "../runner/travel.ts";
 import type { PointData } from "./jobs.ts";
 import type { Hold } from "./worker.ts";
 
@@ -35,6 +35,7 @@ export async function doPoint(
   // Its process compares the modules as well.
   const { modules, packages } = order.code;
   demandCode(order.code, codeHere({ modules, packages }));
+  await demandPlugins(order.plugins, { project, artifacts });
   const label = `${order.name} ${labelOf(order.point)}`;
   say(`${label}: begins`);
   const opening: Opening = { order, artifacts, patience: lock };

@@ -52,10 +52,13 @@ export async function* hand(
   };
   await add([...left.keys()]);
   let alone = false;
+  const told = new Set<string>();
   while (left.size > 0) {
     const { jobs, workers, refused } = await line.ask<Look>({ look: [...left.keys()] });
     for (const [name, why] of Object.entries(refused)) {
-      hands.warn(`worker ${name} is refused: ${why}`);
+      const line = `worker ${name} is refused: ${why}`;
+      if (!told.has(line)) hands.warn(line);
+      told.add(line);
     }
     if (workers === 0 && !alone && !hands.ownWorker) {
       hands.info(

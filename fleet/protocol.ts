@@ -53,7 +53,7 @@ export type JobState =
 export interface Look {
   readonly jobs: readonly JobState[];
   readonly workers: number;
-  /** Workers that were turned away since the last look, and why. */
+  /** Workers that refused a job since the last look, and why. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
@@ -65,8 +65,10 @@ export type WorkerAsks =
   | { readonly hold: Standing }
   | { readonly done: unknown }
   | { readonly fail: string }
-  /** Takes no more, and puts the job in hand back; `refusal` says why this worker does not do it. */
-  | { readonly giveBack: { readonly refusal?: string } };
+  /** Puts the job in hand back for another worker; why this one does not do it. */
+  | { readonly refuse: string }
+  /** Takes no more, and puts the job in hand back. */
+  | { readonly giveBack: true };
 
 /** A job as a worker takes it; its data is to be validated. */
 export interface Taken {

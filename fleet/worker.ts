@@ -29,15 +29,13 @@ export interface Hold {
 /** The job is no longer ours. */
 class Lost extends Error {}
 
-/**
- * Works until the signal aborts, and gives back the job in hand then.
- * @returns why the worker was refused, if it was
- */
-export async function work(options: WorkerOptions): Promise<string | undefined> {
+/** Works until the signal aborts, and gives back the job in hand then. */
+export async function work(options: WorkerOptions): Promise<void> {
   const { redis, prefix, name, lock, signal, say } = options;
   let link: Link<WorkerAsks> | undefined;
   const open = () => openLink<WorkerAsks>({ role: "worker", redis, prefix, name, lock });
   const kept = new Kept();
+  const refused = new Set<string>();
   try {
     link = await orAborted(open(), signal);
     say(`connected to ${tellPlace(redis)} as ${name}; waiting for work`);
@@ -47,8 +45,7 @@ export async function work(options: WorkerOptions): Promise<string | undefined> 
         const taken = await link.ask<Taken | null>({ take: true });
         if (taken === null) await kept.close();
         if (taken === null) continue;
-        const refusal = await answer({ ...options, kept }, link, taken);
-        if (refusal !== undefined) return refusal;
+        await answer({ ...options, kept }, link, taken, refused);
       } catch (error) {
         if (link === undefined) await pause(1000, signal);
         else if (!(error instanceof BrokerLost)) throw error;
@@ -60,17 +57,22 @@ export async function work(options: WorkerOptions): Promise<string | undefined> 
     if (!signal.aborted) throw error;
   } finally {
     await kept.close();
-    if (signal.aborted) await link?.ask({ giveBack: {} }).catch(() => {});
+    if (signal.aborted) await link?.ask({ giveBack: true }).catch(() => {});
     await link?.[Symbol.asyncDispose]();
   }
 }
 
-/** Does a job and tells the broker what came of it. */
+/**
+ * Does a job and tells the broker what came of it. A job that is refused goes back for other workers:
+ * the next one may be of a run that has this worker's version.
+ * @param refused reasons that were told
+ */
 async function answer(
   options: WorkerOptions & PartTools,
   link: Link<WorkerAsks>,
   taken: Taken,
-): Promise<string | undefined> {
+  refused: Set<string>,
+): Promise<void> {
   const { say, signal } = options;
   try {
     await link.ask({ done: await doJob(options, link, taken) });
@@ -79,8 +81,10 @@ async function answer(
     if (error instanceof BrokerLost) throw error;
     const { message } = error as Error;
     if (error instanceof Refusal) {
-      await link.ask({ giveBack: { refusal: message } });
-      return message;
+      await link.ask({ refuse: message });
+      if (!refused.has(message)) say(`refused: ${message}`);
+      refused.add(message);
+      return;
     }
     if (signal.aborted) say("the job at hand goes back to the queue");
     else if (error instanceof Lost) {
@@ -101,9 +105,9 @@ async function doJob(
 ): Promise<unknown> {
   const { version } = Object(data) as { version?: unknown };
   if (typeof version === "number" && version !== VERSION) {
-    throw new Refusal(
-      `its version is another one: the run hands out jobs of form ${version}, the worker knows ` +
-        `form ${VERSION}. Bring it to the run's version`,
+    throw new Error(
+      `the run hands out jobs of form ${version}, the worker knows form ${VERSION}: they need the ` +
+        "same version.",
     );
   }
   const parsed = jobSchema.safeParse(data);

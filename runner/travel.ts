@@ -1,5 +1,5 @@
 /** What travels between machines is data, validated where it arrives: paths, and what code is meant. */
-import { isAbsolute, relative, sep } from "node:path";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { z } from "zod";
 
 /** A path below a folder, written with slashes: another machine may have the folder elsewhere. */
@@ -12,6 +12,31 @@ export const below = z.string().refine(
 export function pathBelow(path: string, folder: string): string | undefined {
   const found = relative(folder, path).split(sep).join("/");
   return found === "" || found.split("/")[0] === ".." || isAbsolute(found) ? undefined : found;
+}
+
+/**
+ * Checks before anything is imported that plugins are code of the project: neither below a folder of
+ * results, which other machines write to, nor reached by a link that leads there or out of the project.
+ */
+export async function demandPlugins(
+  plugins: readonly string[],
+  { project, artifacts }: { readonly project: string; readonly artifacts: string },
+): Promise<void> {
+  const real = (path: string) => Deno.realPath(path).catch(() => undefined);
+  const root = await Deno.realPath(project);
+  const results = await Promise.all([artifacts, join(project, "artifacts")].map(real));
+  for (const plugin of plugins) {
+    const path = await real(join(project, plugin));
+    if (path === undefined) throw new Refusal(`it has no plugin "${plugin}"`);
+    const outside = pathBelow(path, root) === undefined;
+    if (outside || results.some((folder) => folder && pathBelow(path, folder) !== undefined)) {
+      throw new Error(
+        `Cannot load the plugin "${plugin}": it lies ${
+          outside ? "outside of the project" : "among results"
+        }, and code does not travel. Move it to plugins/.`,
+      );
+    }
+  }
 }
 
 /** What code makes a result, and on what. */

@@ -1,16 +1,65 @@
-/** One analyser in a web worker of its own, which is replaced when it fails or takes too long. */
+/**
+ * One analyser in a process or a thread of its own, replaced when it fails or takes too long. Only a
+ * process can be ended whatever it is at: a thread that is terminated leaves native code running.
+ */
+import { startMember } from "../faces/crew/member.ts";
 import { PictureError } from "../faces/decode.ts";
 import type { Result } from "./analyse.ts";
 import type { Setup, Wishes } from "./analyser.ts";
 
 /** What a worker is told. */
 export type ToWorker = { setup: Setup } | { photo: Uint8Array; wishes: Wishes };
-/** What it answers. */
-export type FromWorker =
-  | { ready: true }
+/** What became of a photo. */
+export type Outcome =
   | { result: Result }
   | { unreadable: string }
-  | { failed: Error };
+  /** It takes more memory than a photo may; the process has to be ended. */
+  | { tooMuch: string };
+/** What a worker answers. */
+export type FromWorker = { ready: true } | Outcome | { failed: Error };
+
+/** A process or thread that analyses. */
+interface Run {
+  analyse(photo: Uint8Array<ArrayBuffer>, wishes: Wishes): void;
+  /** Ends it at once. */
+  end(): void | Promise<void>;
+}
+/** Starts one, which tells of each answer, and if it dies. */
+type Start = (setup: Setup, tell: (answer: FromWorker) => void, died: (why: Error) => void) => Run;
+
+/** Starts a process, which may read files and load native code, and nothing else. */
+export const inProcess: Start = (opening, tell, died) => {
+  const module = new URL("./process.ts", import.meta.url);
+  const member = startMember({ module, opening }, {
+    reply(reply) {
+      if ("ready" in reply) tell(reply);
+      else if ("answer" in reply) tell(reply.answer as Outcome);
+      else tell({ failed: Object.assign(new Error(reply.error), { stack: reply.stack }) });
+    },
+    died: (how) => died(new Error(`A worker's process ended (${how}).`)),
+  });
+  return {
+    analyse: (photo, wishes) => member.send(wishes, photo),
+    end: () => member.close(),
+  };
+};
+
+/** Starts a thread, which needs no right to start processes. */
+export const inThread: Start = (setup, tell, died) => {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  const post = (message: ToWorker, transfer: Transferable[] = []) =>
+    worker.postMessage(message, transfer);
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => tell(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    died(new Error(`A worker failed: ${event.message}.`, { cause: event.error }));
+  };
+  post({ setup });
+  return {
+    analyse: (photo, wishes) => post({ photo, wishes }, [photo.buffer]),
+    end: () => worker.terminate(),
+  };
+};
 
 /** A picture took longer than it may. */
 export class TooSlow extends Error {
@@ -24,57 +73,55 @@ export class TooSlow extends Error {
 export interface Analyst {
   /** Whether it can start on a picture now. */
   readonly idle: boolean;
-  /** Whether it is open; it is not while it is being replaced. */
+  /** Whether it is open, or will be in a moment. */
   readonly open: boolean;
   /** Told when it becomes idle. */
   onIdle: () => void;
   /** @throws {PictureError | TooSlow} */
   analyse(photo: Uint8Array<ArrayBuffer>, wishes: Wishes): Promise<Result>;
-  close(): void;
+  /** Resolves when what it started has ended. */
+  close(): Promise<void>;
 }
 
 /** A worker that does not even start is tried again after this many ms. */
 const pause = 5000;
 
 /**
- * Opens an analyser in a worker.
+ * Opens an analyser.
+ * @param launch starts it: `inProcess` or `inThread`
  * @param seconds longest time for one picture
- * @param warn told when the worker had to be replaced, and why
+ * @param warn told when it had to be replaced, and why
  * @throws if it does not start
  */
 export async function openAnalyst(
+  launch: Start,
   setup: Setup,
   seconds: number,
   warn: (message: string) => void,
 ): Promise<Analyst> {
-  let worker: Worker | undefined;
-  let open = false, closed = false;
+  let run: Run | undefined;
+  let open = false, replacing = false, closed = false;
   let current: PromiseWithResolvers<Result> | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
 
   const start = () =>
     new Promise<void>((resolve, reject) => {
-      const fresh = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-      worker = fresh;
-      fresh.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-        if (fresh !== worker) return;
-        if ("ready" in data) {
+      const fresh: Run = run = launch(setup, (answer) => {
+        if (fresh !== run) return;
+        if ("ready" in answer) {
           open = true;
+          replacing = false;
           resolve();
-        } else if (!open && "failed" in data) {
-          reject(data.failed);
-        } else if ("result" in data) settle()?.resolve(data.result);
-        else if ("unreadable" in data) settle()?.reject(new PictureError(data.unreadable));
-        else settle()?.reject((data as { failed: Error }).failed);
-      };
-      fresh.onerror = (event) => {
-        event.preventDefault();
-        if (fresh !== worker) return;
-        const error = new Error(`A worker failed: ${event.message}.`, { cause: event.error });
-        if (open) replace(error);
-        else reject(error);
-      };
-      fresh.postMessage({ setup });
+        } else if (!open && "failed" in answer) reject(answer.failed);
+        else if ("result" in answer) settle()?.resolve(answer.result);
+        else if ("unreadable" in answer) settle()?.reject(new PictureError(answer.unreadable));
+        else if ("tooMuch" in answer) replace(new PictureError(answer.tooMuch));
+        else if ("failed" in answer) settle()?.reject(answer.failed);
+      }, (why) => {
+        if (fresh !== run) return;
+        if (open) replace(why);
+        else reject(why);
+      });
     });
   /** Takes the current picture's promise out, and lets the next picture in. */
   const settle = () => {
@@ -84,8 +131,9 @@ export async function openAnalyst(
     return settled;
   };
   const replace = (why: Error) => {
-    worker?.terminate();
+    void run?.end();
     open = false;
+    replacing = true;
     const lost = current;
     current = undefined;
     lost?.reject(why);
@@ -95,7 +143,8 @@ export async function openAnalyst(
   };
   const again = () =>
     start().then(() => analyst.onIdle(), (error: Error) => {
-      worker?.terminate();
+      void run?.end();
+      replacing = false;
       if (closed) return;
       warn(`a worker does not start (${error.message}); trying again in ${pause / 1000} s`);
       retry = setTimeout(again, pause);
@@ -106,30 +155,30 @@ export async function openAnalyst(
       return open && current === undefined;
     },
     get open() {
-      return open;
+      return open || replacing;
     },
     onIdle: () => {},
     async analyse(photo, wishes) {
       const answer = current = Promise.withResolvers<Result>();
-      worker!.postMessage({ photo, wishes }, [photo.buffer]);
+      run!.analyse(photo, wishes);
       const timer = setTimeout(() => {
         if (current === answer) replace(new TooSlow(seconds));
       }, seconds * 1000);
       return await answer.promise.finally(() => clearTimeout(timer));
     },
-    close() {
+    async close() {
       closed = true;
-      open = false;
+      open = replacing = false;
       clearTimeout(retry);
-      worker?.terminate();
       current?.reject(new Error("The server is stopping."));
       current = undefined;
+      await run?.end();
     },
   };
   try {
     await start();
   } catch (error) {
-    analyst.close();
+    await analyst.close();
     throw error;
   }
   return analyst;
@@ -137,7 +186,7 @@ export async function openAnalyst(
 
 /**
  * An analyser in this thread, for the backends that have threads of their own and may not be loaded
- * twice. A picture that takes too long cannot be stopped.
+ * twice in a process. A picture that takes too long cannot be stopped.
  */
 export async function openAnalystHere(setup: Setup): Promise<Analyst> {
   const analyser = await (await import("./analyser.ts")).openAnalyser(setup);
@@ -162,6 +211,7 @@ export async function openAnalystHere(setup: Setup): Promise<Analyst> {
     close() {
       open = false;
       analyser.close();
+      return Promise.resolve();
     },
   };
   return analyst;

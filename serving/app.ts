@@ -24,8 +24,8 @@ export interface AppOptions {
   readonly measures: Measures;
   readonly limits: PictureLimits;
   readonly memory: Memory;
-  /** Whether the server listens on this machine alone. */
-  readonly local: boolean;
+  /** Names by which others may ask; undefined: the server listens on this machine alone. */
+  readonly names?: readonly string[];
   /** Told of errors that are not the client's. */
   warn(message: string): void;
 }
@@ -34,7 +34,7 @@ const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("
 
 /** The application; `fetch` answers a request. */
 export function createApp(
-  { pool, service, assets, live, measures, limits, memory, local, warn }: AppOptions,
+  { pool, service, assets, live, measures, limits, memory, names, warn }: AppOptions,
 ): Hono {
   const app = new Hono();
   app.use(async (c, next) => {
@@ -44,7 +44,7 @@ export function createApp(
     measures.request(routeOf(c), methodOf(c), c.res.status, seconds);
   });
   app.use(secure());
-  app.use(guard(local));
+  app.use(guard(names));
 
   /** Registers a route, and what other methods are told. */
   const route = (

@@ -33,7 +33,7 @@ const wishes: Wishes = { view: "live", crops: false };
 const goingAway = 1001, unsupported = 1003, policy = 1008, tooBig = 1009;
 
 export interface Live {
-  /** Answers the request that opens a live view. @throws {Problem} 426, 429 or 503 */
+  /** Answers the request that opens a live view. @throws {Problem} 400, 426, 429 or 503 */
   upgrade(request: Request): Response;
   /** Closes all live views. */
   close(): void;
@@ -48,6 +48,14 @@ export function createLive({ pool, measures, viewers, warn }: LiveOptions): Live
           headers: { upgrade: "websocket" },
         });
       }
+      // Deno asks only whether they are there.
+      const { headers } = request;
+      const key = headers.get("sec-websocket-key") ?? "";
+      if (headers.get("sec-websocket-version") !== "13" || !/^[\w+/]{22}==$/.test(key)) {
+        throw new Problem(400, "malformed", "/live speaks WebSocket of version 13, with a key.", {
+          headers: { "sec-websocket-version": "13" },
+        });
+      }
       if (!pool()?.ready) throw notReady();
       if (open.size >= viewers) {
         throw new Problem(
@@ -57,7 +65,7 @@ export function createLive({ pool, measures, viewers, warn }: LiveOptions): Live
           { headers: { "retry-after": "10" } },
         );
       }
-      const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: idle });
+      const { socket, response } = upgraded(request);
       open.add(socket);
       measures.viewers = open.size;
       socket.addEventListener("close", () => {
@@ -73,6 +81,15 @@ export function createLive({ pool, measures, viewers, warn }: LiveOptions): Live
       for (const socket of open) socket.close(goingAway, "the server stops");
     },
   };
+
+  function upgraded(request: Request): Deno.WebSocketUpgrade {
+    try {
+      return Deno.upgradeWebSocket(request, { idleTimeout: idle });
+    } catch (cause) {
+      const why = (cause as Error).message.replace(/\.$/, "");
+      throw new Problem(400, "malformed", `Cannot open a live view: ${why}.`, { cause });
+    }
+  }
 
   function watch(socket: WebSocket): void {
     socket.binaryType = "arraybuffer";

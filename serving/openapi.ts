@@ -64,7 +64,8 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
           }],
           requestBody: {
             required: true,
-            description: `At most ${maxBodyBytes} bytes and 64 million pixels`,
+            description: `At most ${maxBodyBytes} bytes and 64 million pixels. The bytes decide ` +
+              "what it is, not the type",
             content: {
               ...Object.fromEntries(pictureTypes.map((type) => [type, {}])),
               "multipart/form-data": {
@@ -88,10 +89,10 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
           responses: {
             200: answer("The faces, the surest first; none is an answer too", "Analysis"),
             400: answer("What was sent is no picture, or it is damaged or too large", "Problem"),
-            403: answer("Asked by a page from elsewhere", "Problem"),
+            403: answer("Asked by a page from elsewhere, or by another name", "Problem"),
             408: answer("The picture did not arrive in time", "Problem"),
             413: answer("The body is too large", "Problem"),
-            415: answer("The body is of a type that is not taken", "Problem"),
+            415: answer("The body holds no picture, and is of a type that is not taken", "Problem"),
             429: answer("Too many pictures wait", "Problem", true),
             503: answer("The models are not open yet, or not any more", "Problem", true),
             504: answer("The analysis took too long", "Problem"),
@@ -109,7 +110,8 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
             "answered.",
           responses: {
             101: { description: "The WebSocket is open" },
-            403: answer("Asked by a page from elsewhere", "Problem"),
+            400: answer("The handshake is malformed", "Problem"),
+            403: answer("Asked by a page from elsewhere, or by another name", "Problem"),
             426: answer("Not asked by WebSocket", "Problem"),
             429: answer("Too many live views are open", "Problem", true),
             503: answer("The models are not open yet, or not any more", "Problem", true),

@@ -1,9 +1,9 @@
 /** Reads the picture out of a request, however it was sent, and no more bytes than are allowed. */
-import { z } from "zod";
+import { Buffer } from "node:buffer";
 import type { Held } from "./memory.ts";
 import { Problem } from "./problem.ts";
 
-/** Types of pictures that are taken; not SVG, which can name other files. */
+/** Types of pictures that are taken; not SVG, which can name other files. The bytes decide. */
 export const pictureTypes = [
   "image/jpeg",
   "image/png",
@@ -14,10 +14,12 @@ export const pictureTypes = [
   "image/heif",
 ] as const;
 
-const takes = `${pictureTypes.join(", ")}, multipart/form-data with a file, or a data URL as ` +
-  `text/plain or as JSON: {"image": "data:image/jpeg;base64,..."}`;
+const takes =
+  `a picture (${pictureTypes.join(", ")}), multipart/form-data with a file, or a data ` +
+  `URL as it is or as JSON: {"image": "data:image/jpeg;base64,..."}`;
 
-const dataUrlBody = z.strictObject({ image: z.string() });
+/** Most parts of a form that are looked at, and most bytes of the head of one. */
+const MAX_PARTS = 100, MAX_PART_HEAD = 8192;
 
 export interface PictureLimits {
   /** Largest body in bytes. */
@@ -36,21 +38,30 @@ export async function readPicture(
   limits: PictureLimits,
   held: Held,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const header = request.headers.get("content-type") ?? "";
-  const type = essence(header);
-  const wrapped = ["multipart/form-data", "text/plain", "application/json"].includes(type);
-  if (!wrapped && !isPictureType(type)) throw wrongType(header);
   const body = await readBody(request, limits, held);
   if (body.length === 0) {
     throw new Problem(400, "empty", "The body is empty: send a picture.");
   }
-  const picture = type === "multipart/form-data"
-    ? await fromForm(body, header)
-    : type === "text/plain"
+  return pictureIn(body, request.headers.get("content-type") ?? "");
+}
+
+/** The picture in a body: what it is shows in its bytes, whatever type a client gives it. */
+function pictureIn(body: Uint8Array<ArrayBuffer>, header: string): Uint8Array<ArrayBuffer> {
+  if (isPicture(body)) return body;
+  const type = essence(header);
+  const start = text(body.subarray(0, 1000)).trimStart();
+  if (type === "multipart/form-data" || /^--\S+\r\ncontent-/i.test(start)) {
+    return fromForm(body, header);
+  }
+  const picture = type === "application/json" || start.startsWith("{")
+    ? fromDataUrl(imageOf(text(body)))
+    : type === "text/plain" || /^data:/i.test(start)
     ? fromDataUrl(text(body))
-    : type === "application/json"
-    ? fromDataUrl(parseJson(body).image)
     : body;
+  if (picture === body && !/^(image\/.*|application\/octet-stream|)$/.test(type)) {
+    const got = JSON.stringify(header.slice(0, 80));
+    throw new Problem(415, "wrong_type", `The body has ${got}; what is taken is ${takes}.`);
+  }
   checkSignature(picture);
   return picture;
 }
@@ -62,7 +73,7 @@ const signatures = [
   /^GIF8[79]a/,
   /^RIFF....WEBP/s,
   /^(II[*+]\0|MM\0[*+])/, // TIFF, BigTIFF
-  /^....ftyp/s, // AVIF, HEIF
+  /^\0\0..ftyp(avi[fs]|mif1|msf1|hei[cxms]|hev[cxms])/s, // AVIF, HEIF
 ];
 
 /**
@@ -70,8 +81,7 @@ const signatures = [
  * @throws {Problem} 400
  */
 export function checkSignature(picture: Uint8Array): void {
-  const start = String.fromCharCode(...picture.subarray(0, 12));
-  if (signatures.some((signature) => signature.test(start))) return;
+  if (isPicture(picture)) return;
   throw new Problem(
     400,
     "unreadable",
@@ -79,59 +89,81 @@ export function checkSignature(picture: Uint8Array): void {
   );
 }
 
-async function fromForm(
-  body: Uint8Array<ArrayBuffer>,
-  type: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  let form: FormData;
-  try {
-    form = await new Response(body, { headers: { "content-type": type } }).formData();
-  } catch (cause) {
-    throw new Problem(
-      400,
-      "malformed",
-      `The body is no multipart/form-data: ${(cause as Error).message}.`,
-      { cause },
-    );
-  }
-  const value = form.get("image") ?? [...form.values()].find((value) => value instanceof File);
-  if (value === undefined || value === null) {
-    const names = [...form.keys()].slice(0, 5).map((name) => JSON.stringify(name.slice(0, 40)));
-    throw new Problem(
-      400,
-      "no_picture",
-      `The form has no file${names.length > 0 ? `, only ${names.join(", ")}` : ""}. ` +
-        `Send the picture as its field "image".`,
-    );
-  }
-  if (typeof value === "string") return fromDataUrl(value);
-  if (!isPictureType(essence(value.type))) throw wrongType(value.type);
-  return new Uint8Array(await value.arrayBuffer());
+function isPicture(bytes: Uint8Array): boolean {
+  const start = String.fromCharCode(...bytes.subarray(0, 12));
+  return signatures.some((signature) => signature.test(start));
 }
 
-function parseJson(body: Uint8Array): z.output<typeof dataUrlBody> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text(body));
-  } catch (cause) {
-    const why = (cause as Error).message.slice(0, 120);
-    throw new Problem(400, "malformed", `The body is not JSON: ${why}.`, { cause });
+/**
+ * The field "image" of a form, or its first file. It is searched, not parsed: a form of many small
+ * fields would take seconds and a hundred times its size.
+ */
+function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<ArrayBuffer> {
+  const malformed = (why: string) =>
+    new Problem(400, "malformed", `The body is no multipart/form-data: ${why}.`);
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  const boundary = /;\s*boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type)?.slice(1).find(Boolean) ??
+    /^--(\S+)\r\n/.exec(text(body.subarray(0, 100)))?.[1];
+  if (boundary === undefined) throw malformed("its boundary is missing");
+  const mark = `\r\n--${boundary}`;
+  const names: string[] = [];
+  let file: Uint8Array<ArrayBuffer> | undefined;
+  let at = body.length;
+  if (bytes.indexOf(mark.slice(2)) === 0) at = mark.length - 2;
+  else if (bytes.includes(mark)) at = bytes.indexOf(mark) + mark.length;
+  else throw malformed("its boundary does not occur in it");
+  while (bytes.toString("latin1", at, at + 2) !== "--") {
+    const from = bytes.subarray(0, at + MAX_PART_HEAD).indexOf("\r\n\r\n", at) + 4;
+    const to = bytes.indexOf(mark, from);
+    if (from < 4 || to < 0) throw malformed("it is cut short");
+    if (names.length === MAX_PARTS) throw malformed(`it has more than ${MAX_PARTS} parts`);
+    const head = bytes.toString("utf8", at, from);
+    const part = body.subarray(from, to);
+    const name = /;\s*name="?([^";\r\n]*)/i.exec(head)?.[1] ?? "";
+    if (name === "image") return inPart(part);
+    if (/;\s*filename\*?=/i.test(head)) file ??= part;
+    names.push(JSON.stringify(name.slice(0, 40)));
+    at = to + mark.length;
   }
-  const parsed = dataUrlBody.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (file) return inPart(file);
   throw new Problem(
     400,
-    "malformed",
-    `The JSON must be {"image": "data:image/jpeg;base64,..."}: ${
-      parsed.error.issues[0].message.slice(0, 120)
-    }.`,
+    "no_picture",
+    `The form has no file${names.length > 0 ? `, only ${names.slice(0, 5).join(", ")}` : ""}. ` +
+      `Send the picture as its field "image".`,
   );
 }
 
+/** A part of a form: a picture, or its data URL. */
+function inPart(part: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const isUrl = /^\s*data:/i.test(text(part.subarray(0, 20)));
+  const picture = isUrl ? fromDataUrl(text(part)) : part.slice();
+  checkSignature(picture);
+  return picture;
+}
+
+/**
+ * The data URL of {"image": "data:..."}. JSON of any other shape, which might take seconds and a
+ * hundred times its size, is not parsed.
+ */
+function imageOf(json: string): string {
+  const malformed = (why: string, cause?: unknown) =>
+    new Problem(400, "malformed", `The body is not JSON as {"image": "data:..."}: ${why}.`, {
+      cause,
+    });
+  const start = /^\s*\{\s*"image"\s*:\s*"/.exec(json.slice(0, 1000));
+  const end = /"\s*\}\s*$/.exec(json.slice(-1000));
+  if (!start || !end) throw malformed("it has to have this one field");
+  try {
+    return JSON.parse(json.slice(start[0].length - 1, json.length - end[0].length + 1));
+  } catch (cause) {
+    throw malformed((cause as Error).message.slice(0, 120), cause);
+  }
+}
+
 function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
-  const match = /^\s*data:([^,]{0,200}),/.exec(url);
-  const [type, ...parameters] = match?.[1].split(";").map((part) => part.trim()) ?? [""];
-  if (!match || !parameters.includes("base64")) {
+  const match = /^\s*data:([^,]{0,200}),/i.exec(url.slice(0, 1000));
+  if (!match || !/;\s*base64\s*$/i.test(match[1])) {
     throw new Problem(
       400,
       "malformed",
@@ -139,7 +171,6 @@ function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
         `${JSON.stringify(url.slice(0, 40))}.`,
     );
   }
-  if (!isPictureType(type.toLowerCase())) throw wrongType(type);
   try {
     return Uint8Array.fromBase64(url.slice(match[0].length));
   } catch (cause) {
@@ -199,18 +230,9 @@ async function readBody(
   return body;
 }
 
-function isPictureType(type: string): boolean {
-  return (pictureTypes as readonly string[]).includes(type);
-}
-
 /** "image/png" of "image/PNG; charset=x" */
 function essence(type: string): string {
   return type.split(";")[0].trim().toLowerCase();
-}
-
-function wrongType(type: string): Problem {
-  const got = type === "" ? "no type" : JSON.stringify(type.slice(0, 80));
-  return new Problem(415, "wrong_type", `The body has ${got}; what is taken is ${takes}.`);
 }
 
 function text(bytes: Uint8Array): string {

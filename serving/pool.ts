@@ -3,7 +3,7 @@
  * a crowd is told when to come back rather than kept waiting.
  */
 import type { Setup, Wishes } from "./analyser.ts";
-import { openAnalyst, openAnalystHere } from "./analyst.ts";
+import { inProcess, inThread, openAnalyst, openAnalystHere } from "./analyst.ts";
 import type { Analysis } from "./api.ts";
 
 /** There are as many waiting as may wait. */
@@ -29,6 +29,11 @@ export interface PoolOptions {
   readonly queue: number;
   /** Longest time for one picture, in seconds; then its worker is replaced. */
   readonly timeout: number;
+  /**
+   * Whether each worker is a process, which is ended with all that a picture made it do; threads
+   * unless given. Starting processes takes a right that not every command has.
+   */
+  readonly processes?: boolean;
   /** Told of a worker that was replaced. */
   warn(message: string): void;
 }
@@ -44,7 +49,8 @@ export interface Pool {
    * @throws {PictureError | TooSlow | Busy | Stopping}
    */
   analyse(photo: Uint8Array<ArrayBuffer>, wishes: Wishes, signal?: AbortSignal): Promise<Analysis>;
-  close(): void;
+  /** Resolves when all workers have ended. */
+  close(): Promise<void>;
 }
 
 interface Job {
@@ -56,10 +62,13 @@ interface Job {
 
 /** Opens a pool. @throws if an analyser does not start */
 export async function openPool(setup: Setup, options: PoolOptions): Promise<Pool> {
-  const threaded = setup.backend === "wasm" || setup.backend === "cpu";
-  const analysts = threaded
-    ? await openAll(options.workers, () => openAnalyst(setup, options.timeout, options.warn))
-    : [await openAnalystHere(setup)];
+  const { workers, processes = false, timeout, warn } = options;
+  // The other backends have threads of their own, or share one device.
+  const single = setup.backend !== "wasm" && setup.backend !== "cpu";
+  const launch = processes ? inProcess : inThread;
+  const analysts = single && !processes
+    ? [await openAnalystHere(setup)]
+    : await openAll(single ? 1 : workers, () => openAnalyst(launch, setup, timeout, warn));
   const queue: Job[] = [];
   let closed = false;
   let running = 0;
@@ -121,22 +130,22 @@ export async function openPool(setup: Setup, options: PoolOptions): Promise<Pool
       next();
       return await answer.promise.finally(() => signal?.removeEventListener("abort", giveUp));
     },
-    close() {
+    async close() {
       closed = true;
       for (const { answer } of queue.splice(0)) answer.reject(new Stopping());
-      analysts.forEach((analyst) => analyst.close());
+      await Promise.all(analysts.map((analyst) => analyst.close()));
     },
   };
 }
 
 /** Opens several at once; if one fails, all are closed. */
-async function openAll<T extends { close(): void }>(
+async function openAll<T extends { close(): Promise<void> }>(
   count: number,
   open: () => Promise<T>,
 ): Promise<T[]> {
   const opened = await Promise.allSettled(Array.from({ length: count }, open));
   const failed = opened.find((result) => result.status === "rejected");
   if (!failed) return opened.map((result) => (result as PromiseFulfilledResult<T>).value);
-  opened.forEach((result) => result.status === "fulfilled" && result.value.close());
+  await Promise.all(opened.map((result) => result.status === "fulfilled" && result.value.close()));
   throw failed.reason;
 }

@@ -32,8 +32,12 @@ export interface ServeOptions extends Address {
   readonly queue: number;
   /** Live views that may be open at once. */
   readonly viewers: number;
+  /** Names by which others may ask, beside this machine's own and all addresses. */
+  readonly names?: readonly string[];
   /** Longest time for one picture, in seconds. */
   readonly timeout: number;
+  /** Longest time for a request's head, in ms. */
+  readonly headMs?: number;
   warn(message: string): void;
 }
 
@@ -46,6 +50,9 @@ export interface Serving {
 
 /** So many pictures of the largest size may be in memory; of the usual size, some hundred. */
 const pictures = 8;
+
+/** Connections beside those of live views and of pictures that wait. */
+const SPARE = 256;
 
 /** Starts the service. When it returns, it answers. */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -107,23 +114,33 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     measures,
     limits: { bytes: maxBodyBytes, seconds: timeout },
     memory: new Memory(pictures * maxBodyBytes),
-    local,
+    names: local ? undefined : [...ownNames(options.host), ...options.names ?? []],
     warn,
   });
   // It listens at once: /health says that it is starting.
-  const server: Server = listen(app, options, warn);
+  const server: Server = listen(app, options, {
+    connections: SPARE + viewers + options.queue,
+    headMs: options.headMs,
+    warn,
+  });
   const stop = async () => {
-    opened?.close();
+    const closing = opened?.close();
     live.close();
-    await server.stop();
+    await Promise.all([closing, server.stop()]);
   };
   try {
-    opened = await openPool(setup, options);
+    opened = await openPool(setup, { ...options, processes: true });
   } catch (error) {
     await stop();
     throw error;
   }
   return { urls: server.urls, service, stop };
+}
+
+/** By which this machine is known to others. */
+function ownNames(host: string): string[] {
+  const name = Deno.hostname();
+  return [host, name, `${name}.local`];
 }
 
 /** As the faces of training were found, or where their data set said so, the best of ours. */

@@ -25,6 +25,14 @@ export default defineStage({
     port: z.int().min(0).max(65535).default(8000).describe(
       "Port to listen on; 0 takes one that is free",
     ),
+    names: z.array(z.string().regex(/^[^\s/:@]+$/, "expected a host name, without a port")).default(
+      [],
+    )
+      .describe(
+        "With another host: names by which others may ask for it, beside this machine's own. Any " +
+          "address is allowed, other names are refused: a page from elsewhere could point one here " +
+          "(DNS rebinding)",
+      ),
     tls: z.strictObject({
       cert: pathParam().describe("Certificate, a PEM file"),
       key: pathParam().describe("Its private key, a PEM file"),
@@ -62,6 +70,7 @@ export default defineStage({
   unaffecting: [
     "host",
     "port",
+    "names",
     "tls",
     "detector",
     "liveDetector",

@@ -31,7 +31,8 @@ export interface Listener {
 
 /** A worker's process. */
 export interface Member {
-  send(task: unknown): void;
+  /** @param bytes travel beside the task as they are */
+  send(task: unknown, bytes?: Uint8Array): void;
   /** Ends the process at once, of which `died` is told. */
   kill(): void;
   /** Ends the process at once: it writes nothing that could stay half done. */
@@ -59,7 +60,8 @@ export function startMember(kind: WorkerKind, listener: Listener): Member {
   }).spawn();
   const writer = process.stdin.getWriter();
   // A process that has died takes no more words; that it has is told by its end.
-  const send = (message: unknown) => void writer.write(encodeFrame(message)).catch(() => {});
+  const send = (message: unknown, bytes?: Uint8Array) =>
+    void writer.write(encodeFrame(message, bytes)).catch(() => {});
   let closed = false;
 
   const listening = (async () => {
@@ -86,7 +88,7 @@ export function startMember(kind: WorkerKind, listener: Listener): Member {
   };
   send({ opening: kind.opening });
   return {
-    send: (task) => send({ task }),
+    send: (task, bytes) => send({ task }, bytes),
     kill,
     async close() {
       closed = true;

@@ -13,7 +13,9 @@ export interface Done<Answer> {
  * @param open called once, with what the crew was opened with; returns what does a task
  */
 export async function serve<Opening, Task, Answer>(
-  open: (opening: Opening) => Promise<(task: Task) => Promise<Done<Answer>>>,
+  open: (
+    opening: Opening,
+  ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
 ): Promise<never> {
   // Ctrl-C is sent to all processes of a terminal, and SIGTERM by some to all of a service; when to
   // stop is for the parent to say.
@@ -21,14 +23,14 @@ export async function serve<Opening, Task, Answer>(
   for (const signal of signals) Deno.addSignalListener(signal, () => {});
   // Standard output is for frames alone.
   console.log = console.info = console.debug = console.error;
-  let work: ((task: Task) => Promise<Done<Answer>>) | undefined;
-  for await (const { message } of decodeFrames(Deno.stdin.readable)) {
+  let work: Awaited<ReturnType<typeof open>> | undefined;
+  for await (const { message, bytes: sent } of decodeFrames(Deno.stdin.readable)) {
     try {
       if (work === undefined) {
         work = await open((message as { opening: Opening }).opening);
         reply({ ready: true });
       } else {
-        const { answer, bytes } = await work((message as { task: Task }).task);
+        const { answer, bytes } = await work((message as { task: Task }).task, sent);
         reply({ answer }, bytes);
       }
     } catch (error) {

@@ -4,7 +4,7 @@
  * downloads BullMQ; and so that a lock is renewed while its worker computes, but not for one that is
  * frozen: a broker that hears nothing from its process ends.
  */
-import { type Job as BullJob, Queue, WaitingError, Worker } from "bullmq";
+import { DelayedError, type Job as BullJob, Queue, WaitingError, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { type Done, serve } from "../../faces/crew/serve.ts";
 import type {
@@ -26,6 +26,8 @@ const ALIVE = 15_000;
 const MOMENT = 500;
 /** Times that a job may be lost with its worker before it is taken to be what kills them. */
 const LOSSES = 10;
+/** How long a job that was refused waits for the next worker, in ms. */
+const NEXT = 1000;
 /** How long a worker that leaves waits until Redis knows it, in ms. */
 const LEAVING = 10_000;
 /** How long a server may take to answer the first time, in ms. */
@@ -174,7 +176,11 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
       const verdict = await own.verdict.promise;
       if ("done" in verdict) return verdict.done;
       if ("fail" in verdict) throw new Error(verdict.fail);
-      return await putBack(job, token);
+      if ("giveBack" in verdict) return await putBack(job, token);
+      const key = refusedKey(prefix, String(job.data?.run));
+      await redis.multi().hset(key, name, verdict.refuse).pexpire(key, ALIVE).exec();
+      await job.moveToDelayed(Date.now() + NEXT, token);
+      throw new DelayedError();
     },
     {
       connection: redis,
@@ -230,11 +236,6 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
     arrived = Promise.withResolvers();
     own?.verdict.resolve(asks);
     if ("giveBack" in asks) {
-      const { refusal } = asks.giveBack;
-      if (refusal !== undefined && own) {
-        const key = refusedKey(prefix, String(own.job.data?.run));
-        await redis.multi().hset(key, name, refusal).pexpire(key, ALIVE).exec();
-      }
       leaving = true;
       // It takes no more, and what it has taken meanwhile goes back as well.
       await Promise.race([bull.close(), pause(LEAVING)]);

@@ -10,7 +10,7 @@ import { pipelineSchema, pluginSpecifier, readConfig } from "../config.ts";
 import { dependenciesOf } from "../dependencies.ts";
 import { canonical, type Dependencies, differences, fingerprint } from "../fingerprint.ts";
 import { ancestors, type Plan, plan } from "../graph.ts";
-import { fromFileUrl, short, userFolder } from "../paths.ts";
+import { fromFileUrl, short, toFileUrl, userFolder } from "../paths.ts";
 import type { StageRecord } from "../record.ts";
 import { Registry, type StageSource } from "../registry.ts";
 import { select, type Selection } from "../selection.ts";
@@ -140,6 +140,31 @@ export async function givenOf(
   );
 }
 
+/**
+ * Checks before any plugin is imported that all are as they are where the run was written down.
+ * @throws {Refusal}
+ */
+export async function demandSamePlugins(order: Order, tools: Tools): Promise<void> {
+  const { modules } = await codeOfPlugins(order.plugins, tools);
+  const theirs = Object.keys(modules).filter((path) => path in order.code.modules)
+    .map((path) => [path, order.code.modules[path]!]);
+  demandCode(
+    { ...order.code, modules: Object.fromEntries(theirs), packages: {} },
+    codeHere({ modules, packages: {} }),
+  );
+}
+
+/** Modules of plugins, whether or not a stage of theirs is used: loading them runs them. */
+async function codeOfPlugins(
+  plugins: readonly string[],
+  { project, modules, uncounted }: Tools,
+): Promise<Pick<Dependencies, "modules">> {
+  const graphs = await Promise.all(
+    plugins.map((path) => modules.graph(toFileUrl(join(project, path)), uncounted)),
+  );
+  return { modules: Object.assign({}, ...graphs.map((graph) => graph.modules)) };
+}
+
 /** Opens on this machine what was written down on another. @throws {Refusal} */
 export async function planOf(
   order: Order,
@@ -210,7 +235,8 @@ async function needsOf(
   tools: Tools,
 ): Promise<Pick<Order, "needs" | "code">> {
   const needs: Record<string, Need> = {};
-  const all: Pick<Dependencies, "modules" | "packages"> = { modules: {}, packages: {} };
+  const plugins = await codeOfPlugins(pluginsOf(planned, tools.project), tools);
+  const all: Pick<Dependencies, "modules" | "packages"> = { ...plugins, packages: {} };
   const selected = select(planned, selection);
   const needed = new Set([...selected].flatMap((id) => [...ancestors(planned, id)]));
   for (const stage of planned.stages) {

@@ -7,9 +7,9 @@ import { openWorkshop } from "../open.ts";
 import { type Call, EXIT } from "../program.ts";
 import { runPlan } from "../run.ts";
 import { Store } from "../store.ts";
-import { pathBelow, Refusal } from "../travel.ts";
+import { demandPlugins, pathBelow, Refusal } from "../travel.ts";
 import { untilParentEnds } from "./child.ts";
-import { demandSame, open, type Order, orderSchema, planOf } from "./order.ts";
+import { demandSame, demandSamePlugins, open, type Order, orderSchema, planOf } from "./order.ts";
 
 /** First words of the process that started this one. */
 export const openingSchema = z.strictObject({
@@ -28,8 +28,10 @@ export async function runOrdered(call: Call): Promise<number> {
   const { order, artifacts, patience } = openingSchema.parse(JSON.parse(await parent.order));
   const { project, stages } = call.program;
   try {
-    const planned = await planOf(order, { project, stages, artifacts });
     const shop = await openWorkshop(artifacts, call, parent.signal, `modules-${hostname()}`);
+    await demandPlugins(order.plugins, { project, artifacts });
+    await demandSamePlugins(order, shop);
+    const planned = await planOf(order, { project, stages, artifacts });
     shop.store = new Store(artifacts, { patience });
     await demandSame(order, planned, shop);
     shop.resolveCompute = async () => await demandBackend(order, call);

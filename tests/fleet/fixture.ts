@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import { distributeTo } from "../../fleet/mod.ts";
 import { openHere } from "../../fleet/here.ts";
+import { openLink } from "../../fleet/link.ts";
+import type { CoordinatorAsks, Look } from "../../fleet/protocol.ts";
 import type { Code } from "../../runner/travel.ts";
 import { program } from "../../main.ts";
 import { bullmqSchema, type FleetSettings } from "../../runner/config.ts";
@@ -94,4 +96,32 @@ function contents(folder: string): Record<string, Uint8Array> {
   return Object.fromEntries(
     [...Deno.readDirSync(folder)].map(({ name }) => [name, Deno.readFileSync(join(folder, name))]),
   );
+}
+
+/** Puts jobs of the run "x" into the queue, as anybody may who reaches it; returns why they failed. */
+export async function failures(
+  url: string,
+  jobs: readonly unknown[],
+  signal?: AbortSignal,
+): Promise<string[]> {
+  await using link = await openLink<CoordinatorAsks>({
+    ...{ role: "coordinator", redis: { url }, prefix: "faces", run: "x" },
+  });
+  const ids = jobs.map((_, i) => `x-${crypto.randomUUID()}-${i}`);
+  await link.ask({ add: jobs.map((data, i) => ({ id: ids[i], data })) });
+  for (;;) {
+    signal?.throwIfAborted();
+    const { jobs: states } = await link.ask<Look>({ look: ids });
+    const over = states.filter(({ state }) => state === "failed" || state === "done");
+    if (over.length === jobs.length) {
+      return states.map((state) =>
+        state.state === "failed"
+          ? state.reason
+          : state.state === "done"
+          ? JSON.stringify(state.result)
+          : ""
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }

@@ -5,7 +5,8 @@ import sharp from "sharp";
 import { Kept } from "../../fleet/kept.ts";
 import type { Photo } from "../faces/fixture.ts";
 import { drawnFace } from "../faces/fixtures/drawnFaces.ts";
-import { Job } from "./fixture.ts";
+import { VERSION } from "../../fleet/jobs.ts";
+import { failures, Job } from "./fixture.ts";
 import { missing, Redis, TestWorker } from "./processes.ts";
 
 const ignore = missing !== undefined;
@@ -49,8 +50,17 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
   assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
 });
 
-test("a worker of another version is refused, and told why, on both sides", async () => {
-  using job = await Job.make(8);
+/** Three photos with a face. */
+async function faces(): Promise<Photo[]> {
+  return await Promise.all([1, 2, 3].map(async (seed): Promise<Photo> => {
+    const { data, width, height } = await drawnFace(seed, 256);
+    const bytes = await sharp(data, { raw: { width, height, channels: 3 } }).png().toBuffer();
+    return { path: `${seed}.png`, bytes };
+  }));
+}
+
+test("a worker of another version leaves the job, stays, and tells why on both sides", async () => {
+  using job = await Job.of(await faces());
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url, lock);
   const modules = { ...job.code.modules, "faces/crop.ts": "another one" };
@@ -59,17 +69,42 @@ test("a worker of another version is refused, and told why, on both sides", asyn
   running.catch(() => {});
   const why = /its version is another one: faces\/crop\.ts differs from the run's/;
   assert.match(await worker.lines.until(/refused/), why);
-  assert.equal(await worker.ended(), 1);
   while (!job.told.some((line) => why.test(line))) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  // Nobody else is there: the run says so, and waits.
-  while (!job.told.some((line) => /no worker is connected to redis:.*waiting/.test(line))) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  // It stays, for runs of its own version.
+  const params = { detector: "tinyFaceDetector", inputSizes: [224] };
+  const expected = await job.run(undefined, { params });
+  assert.deepEqual(await job.run({ redis: redis.url }, { params }), expected);
   job.interrupt();
   await assert.rejects(running, /interrupted/);
-  assert.deepEqual(job.keys, []);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+  // Told once, however often it refused.
+  for (const lines of [worker.lines.all, job.told]) {
+    assert.equal(lines.filter((line) => why.test(line)).length, 1);
+  }
+});
+
+test("a job of another form, or whose folder leads elsewhere, fails alone", async () => {
+  using job = await Job.make(8);
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, lock);
+  await Deno.symlink(await Deno.realPath("."), join(job.artifacts, "out"));
+  const part = { version: VERSION, kind: "part", run: "x", use: "faceCrop", code: job.code };
+  const reasons = await failures(redis.url, [
+    { version: 99, kind: "part", run: "x" },
+    { ...part, folder: "out", inputs: {}, data: {} },
+    { ...part, folder: "in", inputs: { table: "out/stages" }, data: {} },
+    { ...part, folder: "in", inputs: { table: "../in" }, data: {} },
+  ]);
+  assert.match(reasons[0], /hands out jobs of form 99, the worker knows form \d/);
+  assert.match(reasons[1], /"out": it is a link that leads out of the artifact folder/);
+  assert.match(reasons[2], /"out\/stages": it is a link that leads out/);
+  assert.match(reasons[3], /no job: inputs\.table/);
+  assert.deepEqual(await job.run({ redis: redis.url }), await job.run());
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
 });
 
 test("a worker that is stopped gives its part back, and the run's own machine may help", async () => {
@@ -134,12 +169,7 @@ test("Redis with a password and TLS", async () => {
 });
 
 test("each detector finds the same on other machines, with all that may be said of it", async () => {
-  const photos = await Promise.all([1, 2, 3].map(async (seed): Promise<Photo> => {
-    const { data, width, height } = await drawnFace(seed, 256);
-    const bytes = await sharp(data, { raw: { width, height, channels: 3 } }).png().toBuffer();
-    return { path: `${seed}.png`, bytes };
-  }));
-  using job = await Job.of(photos);
+  using job = await Job.of(await faces());
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url);
   for (

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { fromFileUrl } from "../../runner/paths.ts";
 import { Project, stageUrl } from "../runner/toy/project.ts";
+import { VERSION } from "../../fleet/jobs.ts";
+import { codeHere } from "../../runner/travel.ts";
+import { failures } from "./fixture.ts";
 import { Lines, missing, Redis, TestWorker } from "./processes.ts";
 
 const ignore = missing !== undefined;
@@ -185,9 +188,7 @@ test("runs that fail or die do not end the others, and a worker of another versi
   await using refused = worker(other, redis, other.path("mounted"));
   const sweep = Sweep.far(project, redis);
   assert.match(await refused.lines.until(/refused/), why);
-  assert.equal(await refused.ended(), 1);
   assert.match(await sweep.err.until(/is refused:/), why);
-  await sweep.err.until(/no worker is connected to redis:.*; waiting for one/);
 
   await using faithful = worker(copy, redis, copy.path("mounted"));
   const { code, report, err } = await sweep.ended();
@@ -202,11 +203,11 @@ test("runs that fail or die do not end the others, and a worker of another versi
     /✗ 2\/3 {2}broken\.how=die {2}failed: its process on \S+:\d+ died; the last that it said: .*> br/,
   );
   assert.match(err, /✓ 3\/3 {2}broken\.how=never .* sum loss 12\.0 {2}run [0-9a-f]{8}/);
-  // One after the other, each once.
+  // Each once.
   assert.deepEqual(
     faithful.lines.all.map((line) => line.match(/^pipeline broken\.how=(\w+): begins/)?.[1])
-      .filter((how) => how !== undefined),
-    ["error", "die", "never"],
+      .filter((how) => how !== undefined).sort(),
+    ["die", "error", "never"],
   );
   // Its files are where this machine has them, and its run is listed.
   const [, , { stages, run }] = report.runs;
@@ -215,8 +216,8 @@ test("runs that fail or die do not end the others, and a worker of another versi
   const { out } = await project.cli("runs", "--json");
   const listed = JSON.parse(out).runs.find(({ id }: { id: string }) => id === run);
   assert.deepEqual([listed.point, listed.pipeline], [{ "broken.how": "never" }, "pipeline"]);
-  faithful.kill("SIGTERM");
-  assert.equal(await faithful.ended(), 0);
+  for (const one of [faithful, refused]) one.kill("SIGTERM");
+  assert.deepEqual([await faithful.ended(), await refused.ended()], [0, 0]);
 
   // What is made needs no worker, and with nothing to send no Redis either.
   const again = await Sweep.far(project, redis, "--sweep=broken.how=never").ended();
@@ -270,4 +271,48 @@ test("code does not travel: a plugin outside of the project is refused", async (
     err,
     /Cannot send runs to other machines with the plugin ".*multiply\.ts": it does /,
   );
+});
+
+test("a worker imports no plugin but those of the project that are the run's, and stays", async () => {
+  const evil = (mark: string) => `Deno.writeTextFileSync(${JSON.stringify(mark)}, "ran");`;
+  await using project = await Project.make();
+  await using elsewhere = await Project.make();
+  const mark = elsewhere.path("mark");
+  await elsewhere.write({ "evil.ts": evil(mark) });
+  await project.write({ "artifacts/evil.ts": evil(mark), "plugins/other.ts": evil(mark) });
+  await Deno.symlink(project.path("artifacts"), project.path("mounted"));
+  await Deno.symlink(elsewhere.path("evil.ts"), project.path("plugins/link.ts"));
+  await Deno.symlink(project.path("artifacts/evil.ts"), project.path("plugins/result.ts"));
+  await using redis = await Redis.start();
+  await using helper = worker(project, redis);
+  const order = (plugin: string, modules = {}) => ({
+    ...{ version: VERSION, kind: "point", run: "x" },
+    order: {
+      ...{ file: "pipeline.yaml", name: "x", seed: 42, compute: "auto", plugins: [plugin] },
+      ...{ stages: { count: { use: "count" } }, point: {}, selection: {}, given: {}, needs: {} },
+      code: codeHere({ modules, packages: {} }),
+    },
+  });
+  const reasons = await failures(redis.url, [
+    order("artifacts/evil.ts"),
+    order("mounted/evil.ts"),
+    order("plugins/link.ts"),
+    order("plugins/result.ts"),
+    order("../evil.ts"),
+    order("data:text/javascript,1"),
+  ]);
+  for (const i of [0, 1, 3]) assert.match(reasons[i]!, /Cannot load the plugin .* among results/);
+  assert.match(reasons[2]!, /Cannot load the plugin .* outside of the project/);
+  for (const i of [4, 5]) assert.match(reasons[i]!, /no job: order\.plugins/);
+  // One that is not as it is where the run is goes back, and is not imported either.
+  const enough = new AbortController();
+  const other = order("plugins/other.ts", { "plugins/other.ts": "1" });
+  const waiting = failures(redis.url, [other], enough.signal);
+  waiting.catch(() => {});
+  await helper.lines.until(/refused: .*plugins\/other\.ts differs from the run's/);
+  enough.abort(new Error("seen"));
+  await assert.rejects(waiting, /seen/);
+  await assert.rejects(Deno.stat(mark), Deno.errors.NotFound);
+  helper.kill("SIGTERM");
+  assert.equal(await helper.ended(), 0);
 });

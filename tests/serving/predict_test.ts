@@ -1,5 +1,6 @@
 /** POST /predict: what it says, what it refuses. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
@@ -155,16 +156,69 @@ Deno.test("POST /predict", async (t) => {
     assert.ok(sent < 1000, `${sent} parts were taken`);
   });
 
-  await step("415: refuses other types", async (server) => {
-    for (const type of ["image/svg+xml", "application/octet-stream", "text/html", undefined]) {
-      const { code, message } = await told(await server.predict(face, type), 415);
+  await step("415: refuses what is neither a picture nor called one", async (server) => {
+    for (const [body, type] of [["<html>", "text/html"], ["a=1", undefined]] as const) {
+      const { code, message } = await told(
+        await server.predict(new TextEncoder().encode(body), type ?? "application/x-www-form"),
+        415,
+      );
       assert.equal(code, "wrong_type");
       assert.match(message, /image\/jpeg/);
     }
-    const form = new FormData();
-    form.append("image", new File(["<svg/>"], "x.svg", { type: "image/svg+xml" }));
-    await told(await server.predict(form), 415);
-    await told(await server.predict("data:text/html;base64,PGI+", "text/plain"), 415);
+  });
+
+  await step("the bytes decide what a body is, whatever type it has", async (server) => {
+    const { faces } = await analysed(await server.predict(face, "image/png"));
+    const url = new TextEncoder().encode(`data:image/jpg;base64,${face.toBase64()}`);
+    const types = [undefined, "application/octet-stream", "image/jpg", "image/pjpeg", "image/heic"];
+    types.push(
+      "application/x-www-form-urlencoded",
+      "image/svg+xml",
+      "text/plain",
+      "garbage",
+      "a/b",
+    );
+    for (const type of types) {
+      assert.deepEqual((await analysed(await server.predict(face, type))).faces, faces, type);
+      assert.deepEqual((await analysed(await server.predict(url, type))).faces, faces, type);
+    }
+    // As Python's requests, curl, browsers and PHP write them.
+    const part = (head: string, boundary = "b0undary", before = "", after = "--") =>
+      Buffer.concat([
+        Buffer.from(`${before}--${boundary}\r\n${head}\r\n\r\n`),
+        face,
+        Buffer.from(`\r\n--${boundary}${after}\r\n`),
+      ]);
+    const form = "multipart/form-data; boundary=b0undary";
+    const disposition = 'Content-Disposition: form-data; name="image"';
+    const field = '--b0undary\r\nContent-Disposition: form-data; name="note"\r\n\r\nhi\r\n';
+    const forms: [Uint8Array, string | undefined][] = [
+      [part(`${disposition}; filename="photo.jpg"`), form],
+      [part(`${disposition}; filename="é.webp"\r\nContent-Type: application/octet-stream`), form],
+      [part(`content-type: image/svg+xml\r\n${disposition.toLowerCase()}`), form],
+      [part(`${disposition.replace("image", "file")}; filename=a.png`, "b0undary", field), form],
+      [
+        part("Content-Disposition: form-data; name=image"),
+        'multipart/form-data; boundary="b0undary"',
+      ],
+      [part(disposition, "b0undary", "preamble\r\n"), form],
+      [part(disposition, "b0undary", "", "--\r\nepilogue"), form],
+      // fetch() with a type of its own has no boundary in it.
+      [part(disposition, "----WebKitFormBoundaryx"), "multipart/form-data"],
+      [part(disposition), undefined],
+    ];
+    for (const [body, type] of forms) {
+      const answer = await server.predict(Uint8Array.from(body), type);
+      assert.deepEqual(
+        (await analysed(answer)).faces,
+        faces,
+        new TextDecoder().decode(body.subarray(0, 99)),
+      );
+    }
+    const json = JSON.stringify({ image: new TextDecoder().decode(url) });
+    for (const text of [json, json.replaceAll("/", "\\/"), `\n { "image" :\t${json.slice(9)}\n`]) {
+      assert.deepEqual((await analysed(await server.predict(text, "a/b"))).faces, faces);
+    }
   });
 
   await step("400: says what does not decode", async (server) => {
@@ -175,7 +229,16 @@ Deno.test("POST /predict", async (t) => {
       ["<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "image/png", /none of/],
       ["%PDF-1.4", "image/jpeg", /none of/],
       ["{", "application/json", /not JSON/],
-      ['{"picture": 1}', "application/json", /must be \{"image"/],
+      ['{"picture": 1}', "application/json", /not JSON as \{"image"/],
+      ['{"image": "data:", "x": "y"}', "application/json", /not JSON as \{"image"/],
+      ['{"image": 1}', "application/json", /not JSON as \{"image"/],
+      ["<svg/>", "image/svg+xml", /none of/],
+      ["data:text/html;base64,PGI+", "text/plain", /none of/],
+      ["<!--ftyp--><svg xmlns='http://www.w3.org/2000/svg'/>", "image/png", /none of/],
+      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /cut short/],
+      ["--x\r\nContent-Disposition: form-data; name=image", "multipart/form-data", /cut short/],
+      ["--y--\r\n", "multipart/form-data; boundary=x", /boundary does not occur/],
+      ["--x--\r\n", "multipart/form-data; boundary=x", /no file/],
       ["hello", "text/plain", /Expected a data URL/],
       ["data:image/png;base64,!!", "text/plain", /not base64/],
       ["data:image/png,abc", "text/plain", /Expected a data URL/],
