@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-control-regex -- signatures are made of such characters
 /** Image formats, told apart by their first bytes: file names and HTTP headers do not decide. */
 
 export interface ImageFormat {
