@@ -77,7 +77,6 @@ function locate(folder: string): (path: string) => string {
   };
   return (path) => {
     const plain = resolve(folder, path);
-    // deno-lint-ignore no-control-regex -- ASCII has one form
     if (/^[\0-\x7f]*$/.test(path) || isFile(plain)) return plain;
     return path.split("/").reduce((place, name) => {
       const names = listings.get(place) ?? list(place);

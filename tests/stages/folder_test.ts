@@ -111,7 +111,7 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
   const many = Array.from({ length: 100 }, (_, i) => `${i}.jpg\n`).join("");
   await rejects(
     Promise.try(() => labels("path,age,gender\n" + many)),
-    /100 errors:\n  line 2 has 1 .*\n  line 21 has 1 values, the header 3\n  and 80 more\.$/s,
+    /100 errors:\n {2}line 2 has 1 .*\n {2}line 21 has 1 values, the header 3\n {2}and 80 more\.$/s,
   );
 });
 
