@@ -28,9 +28,10 @@ export const program: Program = {
     const { sendRunsTo } = await import("./fleet/mod.ts");
     yield* sendRunsTo(settings, work, orders, program);
   },
-  resolveCompute: async (wanted) => {
+  resolveCompute: async (wanted, measure = true) => {
     if (wanted === "auto") {
-      return (await import("./accelerators/choose.ts")).chooseAuto(console.error);
+      const { chooseAuto, recallAuto } = await import("./accelerators/choose.ts");
+      return measure ? chooseAuto(console.error) : recallAuto();
     }
     await (await import("./compute/resolve.ts")).demand(wanted);
     // Fetched here and now: the processes that find faces may not use the network.

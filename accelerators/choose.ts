@@ -25,6 +25,14 @@ export interface Eyes {
  */
 const WORTHWHILE = 1.15;
 
+/** Returns what `auto` was found to mean under these circumstances; wasm, if it never was. Measures nothing. */
+export async function recallAuto(places: Places = usualPlaces()): Promise<Choice> {
+  const memory = await recall(places);
+  return memory && sameCircumstances(memory.circumstances, await circumstances(places))
+    ? memory.chosen
+    : { backend: "wasm", why: "nothing was measured here" };
+}
+
 /**
  * What `auto` means here. Remembered; where it is not, it is found out, which takes a second where
  * there is nothing but wasm, and some ten where backends have to be measured.

@@ -1,10 +1,9 @@
 /** A folder with as many labelled pictures as are wanted, which are some hundreds, repeated. */
 import { join } from "node:path";
-import sharp from "sharp";
 import { random } from "../compute/random.ts";
 import { RandomAccess } from "../formats/randomAccess.ts";
 import { scanTar } from "../formats/tar.ts";
-import { drawTraits, faceSvg } from "../sample/mod.ts";
+import { drawSvg, drawTraits, faceSvg } from "../sample/mod.ts";
 
 /** Pictures that differ. */
 const DIFFERENT = 400;
@@ -22,7 +21,7 @@ async function drawnOnes(): Promise<Uint8Array[]> {
   for (let i = 0; i < DIFFERENT; i++) {
     const rng = random(seed, "bench", "crop", i);
     const svg = faceSvg(drawTraits(rng, 3 + rng.int(85), i % 2 === 0 ? "female" : "male"));
-    pictures.push(await sharp(new TextEncoder().encode(svg)).flatten().jpeg().toBuffer());
+    pictures.push(await drawSvg(svg).flatten().jpeg().toBuffer());
   }
   return pictures;
 }

@@ -6,7 +6,7 @@ import { decode, PictureError } from "../faces/decode.ts";
 import type { Box, Image } from "../faces/image.ts";
 import { RandomAccess } from "../formats/randomAccess.ts";
 import { scanTar } from "../formats/tar.ts";
-import { drawTraits, faceSvg } from "../sample/mod.ts";
+import { drawSvg, drawTraits, faceSvg } from "../sample/mod.ts";
 import { drawBackground } from "../sample/scene.ts";
 import { Drawing } from "../sample/svg.ts";
 
@@ -37,7 +37,7 @@ export function drawn(count: number): Pictures {
         const traits = drawTraits(rng, 3 + rng.int(85), i % 4 < 2 ? "female" : "male");
         const whole = i % 2 === 0;
         const svg = whole ? faceSvg(traits) : scene(traits);
-        const image = await decode(await sharp(new TextEncoder().encode(svg)).png().toBuffer());
+        const image = await decode(await drawSvg(svg).png().toBuffer());
         yield { name: `drawn ${i}`, image, faces: whole ? [middle(image, 1 / 1.8)] : [] };
       }
     },

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { random } from "../compute/random.ts";
-import { drawTraits, faceSvg } from "../sample/mod.ts";
+import { drawSvg, drawTraits, faceSvg } from "../sample/mod.ts";
 import type { Analysis } from "../serving/api.ts";
 import { TextLineStream } from "../runner/lines.ts";
 
@@ -73,7 +73,7 @@ export async function bench(args: string[]): Promise<void> {
 /** A drawn face before a wall, as a webcam would send it. */
 async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
   const svg = faceSvg(drawTraits(random(1, "bench"), 34, "female"));
-  const face = await sharp(new TextEncoder().encode(svg)).resize(400).png().toBuffer();
+  const face = await drawSvg(svg).resize(400).png().toBuffer();
   const wall = { width: 640, height: 480, channels: 3, background: "#7d8a94" } as const;
   return Uint8Array.from(
     await sharp({ create: wall })

@@ -4,7 +4,7 @@ import { cores } from "../compute/cores.ts";
 import type { Backend } from "../compute/resolve.ts";
 import { readWords } from "../runner/arguments.ts";
 import type { Command, CommandTools } from "../runner/command.ts";
-import { didYouMean, list, UsageError } from "../runner/errors.ts";
+import { didYouMean, list, printable, UsageError } from "../runner/errors.ts";
 import { onInterrupt } from "../runner/interrupt.ts";
 import type { Pool } from "../serving/pool.ts";
 import type { Lines } from "./predict/write.ts";
@@ -90,11 +90,22 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     const photo = photoDetector(sources[0].preprocessing, values.detector);
     reporter.line(`${list(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
     using interrupt = onInterrupt(reporter, EXIT.interrupted);
-    const { backend } = await tools.resolveCompute(compute);
-    const pool = await openPool(
-      { backend: backend as Backend, detectors: { photo, live: photo }, models: sources },
-      { workers, queue: 4 * workers, timeout: SECONDS, warn },
-    );
+    const open = (backend: Backend) =>
+      openPool(
+        { backend, detectors: { photo, live: photo }, models: sources },
+        { workers, queue: 4 * workers, timeout: SECONDS, warn },
+      );
+    let pool: Pool | undefined;
+    if (compute !== "wasm") {
+      try {
+        // Without measuring: it needs rights, and time, that a prediction is not worth.
+        const { backend } = await tools.resolveCompute(compute, false);
+        if (backend !== "wasm") pool = await open(backend as Backend);
+      } catch (error) {
+        warn(`${(error as Error).message} Predicting on wasm instead.`);
+      }
+    }
+    pool ??= await open("wasm");
     try {
       const lines = values.json ? jsonLines() : csvLines(sources);
       return await predictFolder(folder, {
@@ -175,7 +186,8 @@ async function predictFolder(
       signal.throwIfAborted();
       if (error !== undefined) {
         counts.unreadable++;
-        reporter.line(`  ${reporter.paint.warning(`cannot read ${path}: ${error}`)}`);
+        const shown = printable(`cannot read ${path}: ${error}`).replaceAll("\n", "\\n");
+        reporter.line(`  ${reporter.paint.warning(shown)}`);
         write(lines.unreadable(path, error));
       } else {
         counts.read++;

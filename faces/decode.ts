@@ -1,13 +1,28 @@
 /** From the bytes of a photo to an upright RGB picture. */
 import sharp, { type Metadata } from "sharp";
+import { identifyImage } from "../formats/image_format.ts";
 import { readJpegHeader } from "../formats/jpeg.ts";
 import type { Box, Image } from "./image.ts";
 
 /** Pictures of more pixels are refused before they are decoded: 64 megapixels take 192 MB. */
 export const maxPixels = 64e6;
 
-/** What is decoded. Vector graphics are not: they can name other files. */
-const formats = new Set(["jpeg", "png", "webp", "gif", "tiff", "avif", "heif"]);
+/**
+ * No photo has more pixels a byte, so that a file of 1 kB cannot claim the memory of 64 megapixels.
+ * Pictures of up to `ALWAYS_TAKEN` pixels, such as a plain wall, may be packed as densely as they are.
+ */
+const PIXELS_PER_BYTE = 1000, ALWAYS_TAKEN = 4e6;
+
+// The other loaders of libvips read files, inflate or render what somebody else wrote. They are shut
+// in every process that decodes, whatever a signature makes of a file.
+sharp.block({ operation: ["VipsForeignLoad"] });
+sharp.unblock({
+  operation: ["Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif"].map((name) =>
+    `VipsForeignLoad${name}`
+  ),
+});
+
+const TAKEN = "JPEG, PNG, WebP, GIF, TIFF and AVIF are taken";
 
 /** Behind transparent pixels. */
 export const background = "#ffffff";
@@ -28,39 +43,86 @@ export class PictureError extends Error {
 
 /**
  * Decodes a JPEG, PNG, WebP, GIF (its first frame), TIFF or AVIF: turned upright as EXIF says, in
- * sRGB, transparency flattened on white, 8 bits a channel.
- * @throws {PictureError} if it is empty, no picture, damaged, cut short or too large
+ * sRGB, transparency flattened on white, 8 bits a channel. What it is decides its signature alone.
+ * @throws {PictureError} if it is empty, of another format, damaged, cut short or too large
  */
 export async function decode(bytes: Uint8Array): Promise<Decoded> {
   if (bytes.length === 0) throw new PictureError("it is empty (0 bytes)");
-  const { format, width, height, orientation = 1 } = await readHeader(bytes);
-  if (!formats.has(format)) throw new PictureError(`its format "${format}" is not taken`);
-  if (width * height > maxPixels) {
+  const known = identifyImage(bytes);
+  if (known === undefined) throw new PictureError("it is no picture that is known");
+  const { name, kind, convert } = known;
+  if (kind !== "decoded") {
+    const way = convert ? `; convert it, such as with ${convert}` : "";
+    throw new PictureError(`it is ${name}, which is not taken${way} (${TAKEN})`);
+  }
+  const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
+  const pixels = width * height;
+  const most = pixels > maxPixels
+    ? `${maxPixels / 1e6} million that are taken`
+    : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
+    ? `${PIXELS_PER_BYTE} a byte that are taken of large pictures`
+    : undefined;
+  if (most) throw new PictureError(`it has ${width} × ${height} pixels, more than the ${most}`);
+  if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
     throw new PictureError(
-      `it has ${width} × ${height} pixels, more than the ${maxPixels / 1e6} million that are taken`,
+      `its numbers are of type ${depth}, which says nothing of what is black and white; save it ` +
+        "with 8 or 16 bits a channel",
     );
   }
   try {
-    // A warning, such as stray bytes between two JPEG markers, does not fail; a cut file does.
-    const { data, info } = await sharp(bytes, { failOn: "error" })
-      .autoOrient()
-      .toColourspace("srgb")
-      .flatten({ background })
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`${info.channels} channels instead of 3`);
+    const { data, info } = await decodePixels(bytes).catch(async (error) => {
+      const pixels = name === "a JPEG" ? await decodeWithoutEnd(bytes) : undefined;
+      if (pixels) return pixels;
+      throw error;
+    });
+    if (info.channels !== 3) throw new PictureError(`it has ${info.channels} channels, not 3`);
     return { data, width: info.width, height: info.height, orientation };
   } catch (cause) {
+    if (cause instanceof PictureError) throw cause;
     throw new PictureError(reason(cause as Error), cause);
   }
 }
 
-type Header = Pick<Metadata, "format" | "width" | "height" | "orientation">;
+async function decodePixels(bytes: Uint8Array) {
+  // A warning, such as stray bytes between two JPEG markers, does not fail; a cut file does.
+  return await sharp(bytes, { failOn: "error", limitInputPixels: maxPixels })
+    .autoOrient()
+    .toColourspace("srgb")
+    .flatten({ background })
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+}
+
+/**
+ * Decodes a JPEG that lacks only its end marker. Where its last scan is complete, the pixels are the
+ * same whatever follows; where it is not, what follows is taken for pixels.
+ * @returns undefined if more is lost
+ */
+async function decodeWithoutEnd(bytes: Uint8Array) {
+  const length = bytes.at(-1) === 0xff ? bytes.length - 1 : bytes.length; // half of the marker
+  const continued = async (noise: number) => {
+    const file = new Uint8Array(length + noise + 2).fill(0x55);
+    file.set(bytes.subarray(0, length));
+    file.set([0xff, 0xd9], length + noise);
+    return await decodePixels(file);
+  };
+  try {
+    const pixels = await continued(0), other = await continued(1024);
+    return pixels.data.every((value, i) => value === other.data[i]) ? pixels : undefined;
+  } catch {
+    return undefined; // the error of the file as it is counts
+  }
+}
+
+type Header = Pick<Metadata, "width" | "height" | "orientation"> & {
+  depth?: string;
+  space?: string;
+};
 
 /** Reads a picture's header, whatever size it claims. */
 async function readHeader(bytes: Uint8Array): Promise<Header> {
   const jpeg = readJpegHeader(bytes); // in a hundredth of the time
-  if (jpeg && !jpeg.exif) return { format: "jpeg", width: jpeg.width, height: jpeg.height };
+  if (jpeg && !jpeg.exif) return jpeg;
   try {
     return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (cause) {

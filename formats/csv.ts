@@ -20,16 +20,23 @@ export interface CsvRow {
 
 /**
  * Reads a CSV: a header, then rows. Values may be quoted, and quoted ones may hold separators,
- * quotes (doubled) and line breaks; lines end in LF or CRLF; commas, semicolons or tabs separate,
- * whichever the header has most of. UTF-8, or UTF-16 that says so by its byte order mark.
+ * quotes (doubled) and line breaks; lines end in LF, CRLF or CR, mixed as well; commas, semicolons or
+ * tabs separate, whichever the header has most of, or what a first line such as Excel's `sep=;` says.
+ * UTF-8, or UTF-16 that says so by its byte order mark.
  * @param source what to call it in errors
+ * @param problems collects what is wrong with single rows, which are left out; thrown if not given
+ * @throws if it is no CSV: with every row that is wrong
  */
-export function readCsv(bytes: Uint8Array, source: string): CsvTable {
+export function readCsv(bytes: Uint8Array, source: string, problems?: string[]): CsvTable {
   const text = decodeText(bytes, source);
+  const told = /^"?sep=([,;\t|])"?(?:[\r\n]|$)/i.exec(text)?.[1];
   let records: { record: string[]; info: { lines: number } }[];
   try {
     records = parse(text, {
-      delimiter: separator(text),
+      delimiter: told ?? separator(text),
+      fromLine: told === undefined ? 1 : 2,
+      recordDelimiter: ["\r\n", "\n", "\r"],
+      relaxColumnCount: true,
       info: true,
       skipEmptyLines: true,
       trim: true,
@@ -42,27 +49,40 @@ export function readCsv(bytes: Uint8Array, source: string): CsvTable {
   if (!first) {
     throw new Error(`Cannot read "${source}": it is empty; its first line names columns.`);
   }
-  return {
-    header: first.record,
-    rows: rest.map(({ record, info }) => ({ values: record, line: info.lines })),
-  };
+  const header = first.record;
+  const rows: CsvRow[] = [], ragged: string[] = [];
+  let twice = 0; // csv-parse counts a quoted CRLF as two lines
+  for (const { record, info } of rest) {
+    twice += record.join().split("\r\n").length - 1;
+    const row = { values: record.slice(0, header.length), line: info.lines - twice };
+    // Spreadsheets end rows in as many separators as they have columns.
+    const whole = record.length >= header.length && record.slice(header.length).every((v) => !v);
+    if (whole) rows.push(row);
+    else ragged.push(`line ${row.line} has ${record.length} values, the header ${header.length}`);
+  }
+  if (ragged.length > 0) {
+    ragged.push(`${ragged.pop()}; a value with a separator in it has to stand in quotes`);
+  }
+  if (problems) problems.push(...ragged);
+  else if (ragged.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(ragged)}.`);
+  return { header, rows };
 }
 
+/** The first of many problems, each on a line of its own; one alone stands in the sentence. */
+export function listProblems(problems: readonly string[]): string {
+  if (problems.length === 1) return problems[0];
+  const rest = problems.length - SHOWN;
+  return `${problems.length} errors:` +
+    problems.slice(0, SHOWN).map((one) => `\n  ${one}`).join("") +
+    (rest > 0 ? `\n  and ${rest} more` : "");
+}
+const SHOWN = 20;
+
 /** What csv-parse found, in the words of a person with a file; its `lines` is where. */
-function explain({ code, message, lines, record }: CsvError & Record<string, unknown>): string {
-  const where = `line ${lines}`;
-  switch (code) {
-    case "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH": {
-      const expected = /expect (\d+)/.exec(message)?.[1];
-      const got = Array.isArray(record) ? record.length : /got (\d+)/.exec(message)?.[1];
-      return `${where} has ${got} values, the header ${expected}; a value with a separator in it ` +
-        `has to stand in quotes`;
-    }
-    case "CSV_QUOTE_NOT_CLOSED":
-      return `a quote is opened and never closed; the file ends on ${where}`;
-    default:
-      return `${where}: ${message}`;
-  }
+function explain({ code, message, lines }: CsvError & Record<string, unknown>): string {
+  return code === "CSV_QUOTE_NOT_CLOSED"
+    ? `a quote is opened and never closed; the file ends on line ${lines}`
+    : `line ${lines}: ${message}`;
 }
 
 function decodeText(bytes: Uint8Array, source: string): string {
@@ -83,7 +103,7 @@ function decodeText(bytes: Uint8Array, source: string): string {
 
 /** The separator that the first line has most of, outside of quotes. */
 function separator(text: string): string {
-  const line = text.trimStart().split(/\r?\n/, 1)[0].replaceAll(/"[^"]*"/g, "");
+  const line = text.trimStart().split(/[\r\n]/, 1)[0].replaceAll(/"[^"]*"/g, "");
   const count = (mark: string) => line.split(mark).length;
   return [",", ";", "\t"].reduce((best, mark) => count(mark) > count(best) ? mark : best);
 }

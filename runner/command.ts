@@ -17,8 +17,14 @@ export interface CommandTools {
   openPlan(name: string): Promise<Plan>;
   /** Arguments of deno that start this very program in the project's folder. */
   self(): Promise<readonly string[]>;
-  /** The compute backend that is there. */
-  resolveCompute(wanted: Plan["compute"]): Promise<{ backend: string; why: string }>;
+  /**
+   * The compute backend that is there.
+   * @param measure whether `auto` may measure, which starts processes and writes; default: true
+   */
+  resolveCompute(
+    wanted: Plan["compute"],
+    measure?: boolean,
+  ): Promise<{ backend: string; why: string }>;
 }
 
 export interface Command {

@@ -75,6 +75,17 @@ export function list(names: readonly string[], last = "and"): string {
   return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
 }
 
+/**
+ * Text that a terminal may show: control characters, which move its cursor or change its title, and
+ * characters that turn the direction of writing become `\\x1b` and the like. New lines stay.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (char) => {
+    const code = char.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+
 /** A value as a person wrote it, short enough for a message. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);

@@ -1,4 +1,5 @@
 /** What a person sees of a run: one bar for the running stage on a terminal, plain lines elsewhere. */
+import { printable } from "./errors.ts";
 import type { Progress } from "./stage.ts";
 
 export interface Reporter {
@@ -27,6 +28,8 @@ const COLOURS: Paint = {
   bad: code(31, 39),
   warning: code(33, 39),
 };
+// deno-lint-ignore no-control-regex -- colour codes begin with a control character
+const COLOUR_CODE = /(\x1b\[(?:1|2|22|3[123]|39)m)/;
 const plain = (text: string) => text;
 const NO_COLOURS: Paint = { strong: plain, faint: plain, good: plain, bad: plain, warning: plain };
 
@@ -61,6 +64,10 @@ const LINE = 10_000;
 
 export function createReporter(output: Output, now: () => number = Date.now): Reporter {
   const paint = output.colour ? COLOURS : NO_COLOURS;
+  // What names a file may hold escape sequences; those of a line's own colours stay.
+  const clean = (text: string) =>
+    text.split(output.colour ? COLOUR_CODE : /$^/).map((part, i) => i % 2 ? part : printable(part))
+      .join("");
   let bar = "";
   const draw = (text: string) => {
     if (text === bar) return;
@@ -70,7 +77,7 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
   const line = (text: string) => {
     const hidden = bar;
     draw("");
-    output.write(`${text}\n`);
+    output.write(`${clean(text)}\n`);
     draw(hidden);
   };
   return {
@@ -82,7 +89,9 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
       const show = (begins = false) => {
         if (output.terminal) {
           if (now() - shown < FRAME && !meter.finished && !begins) return;
-          draw(fit(meter.bar(id, paint, output.columns() - 1), output.columns() - 1));
+          const room = output.columns() - 1;
+          draw(fit(clean(meter.bar(id, paint, room)).replaceAll(/[
+	]/g, " "), room));
         } else {
           if (now() - shown < LINE) return;
           line(`  ${id}: ${meter.text()}`);

@@ -32,7 +32,7 @@ export interface Workshop {
   /** Folders whose modules do not count, such as the runner's own. */
   uncounted: readonly string[];
   /** Turns the compute backend that the config wants into one that is there. */
-  resolveCompute(wanted: Compute): Promise<Backend>;
+  resolveCompute(wanted: Compute, measure?: boolean): Promise<Backend>;
   /** Reaches workers on other machines. */
   openFleet?(settings: FleetSettings, work: FleetWork): Fleet;
   /** Throws if a file is not of the format that its name says. */

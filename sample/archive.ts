@@ -117,7 +117,13 @@ async function couple(row: Row, rng: Rng): Promise<Sharp> {
 }
 
 function render(svg: string): Sharp {
-  return sharp(new TextEncoder().encode(svg)).removeAlpha();
+  return drawSvg(svg).removeAlpha();
+}
+
+/** Opens an SVG of ours. Those of others are never rendered: `faces/decode.ts` shuts their loader. */
+export function drawSvg(svg: string): Sharp {
+  sharp.unblock({ operation: ["VipsForeignLoadSvg"] });
+  return sharp(new TextEncoder().encode(svg));
 }
 
 /** As photos come: compressed more or less. */

@@ -16,7 +16,7 @@ const folder = z.strictObject({
       "you like identity (who it is) and name",
   ),
   labels: z.string().min(1).optional().describe(
-    "The CSV's name in the folder, if there are several",
+    "The CSV's path from the folder, if there are several",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("What the data set is called in reports; the folder's name unless given"),

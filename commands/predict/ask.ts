@@ -18,7 +18,8 @@ export async function ask(
   for (let chances = 2;;) {
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      const { size } = await Deno.stat(path);
+      const { isFile, size } = await Deno.stat(path);
+      if (!isFile) return "it is not a regular file"; // a pipe may have no end
       if (size > LARGEST) return `it is larger than ${LARGEST / 1e6} MB`;
       bytes = await Deno.readFile(path);
     } catch (error) {

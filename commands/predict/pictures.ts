@@ -1,9 +1,11 @@
 /** The pictures below a folder, one folder in memory at a time, in an order that does not change. */
 import { extname, join } from "node:path";
+import { HEAD_BYTES, identifyImage } from "../../formats/image_format.ts";
 
-/** Endings of the formats that are decoded (`faces/decode.ts`). */
+/** Endings of photos, also of formats that are not decoded. Of files with others their bytes decide. */
 const endings = new Set(
-  ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "avif", "heic", "heif"].map((e) => `.${e}`),
+  ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "tif", "tiff", "avif", "heic", "heif"]
+    .map((ending) => `.${ending}`),
 );
 
 /** Something in a folder. */
@@ -37,7 +39,21 @@ export function* listPictures(
     const path = below + name;
     if (isDirectory) {
       if (recursive) yield* listPictures(join(folder, name), recursive, `${path}/`);
-    } else if (endings.has(extname(name).toLowerCase())) yield { picture: path };
-    else yield { other: path };
+    } else if (endings.has(extname(name).toLowerCase()) || holdsPhoto(join(folder, name))) {
+      yield { picture: path };
+    } else yield { other: path };
+  }
+}
+
+/** Returns whether a file begins as a photo does, also one of a format that is not decoded. */
+function holdsPhoto(path: string): boolean {
+  try {
+    if (!Deno.statSync(path).isFile) return false; // to open a pipe waits for a writer
+    using file = Deno.openSync(path);
+    const head = new Uint8Array(HEAD_BYTES);
+    const kind = identifyImage(head.subarray(0, file.readSync(head) ?? 0))?.kind;
+    return kind === "decoded" || kind === "photo";
+  } catch {
+    return false; // what cannot be read is named only where its ending is a photo's
   }
 }

@@ -7,6 +7,7 @@ import { type Faces, facesOf, openFaces } from "../../faces/artifact.ts";
 import { PictureError } from "../../faces/decode.ts";
 import { readPreprocessing } from "../../faces/preprocessing.ts";
 import { readCsv } from "../../formats/csv.ts";
+import { withoutGuard } from "../../formats/csvWrite.ts";
 import type { NpyFile } from "../../formats/npy.ts";
 import type { Artifact } from "../../runner/stage.ts";
 import { openArchives } from "../archives.ts";
@@ -138,7 +139,7 @@ async function findNoFace(
   const [set, path, problem] = ["dataset", "full_path", "problem"].map((name) =>
     header.indexOf(name)
   );
-  const found = rows.map(({ values }) => values).filter((values) => values[problem] === "no_face");
+  const found = rows.map(({ values }) => values.map(withoutGuard)).filter((values) => values[problem] === "no_face");
   const drawn = found.slice();
   random(SEED, "no face").shuffle(drawn);
   const shown: DataReport["noFace"]["shown"][number][] = [];

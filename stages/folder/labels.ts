@@ -1,5 +1,5 @@
 /** What a person's CSV says about their pictures: see `labelColumns` for its columns. */
-import { type CsvTable, readCsv } from "../../formats/csv.ts";
+import { type CsvTable, listProblems, readCsv } from "../../formats/csv.ts";
 import { ageAtDate, parseDay } from "./dates.ts";
 
 /** Names of columns, in any case and order. `path`, `gender` and an age are needed. */
@@ -18,8 +18,6 @@ export interface Label {
   readonly identity: string | null;
   readonly name: string | null;
   readonly line: number;
-  /** Whether a row before it has the same path. */
-  readonly repeated: boolean;
 }
 
 export interface Labels {
@@ -39,13 +37,13 @@ const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unkn
 /**
  * Reads a folder's CSV.
  * @param source what to call it in errors
- * @throws if it is no CSV, lacks a column, or names a path outside of the folder
+ * @throws if it is no CSV, lacks columns, or names paths outside of the folder: with all that is wrong
  */
 export function parseLabels(bytes: Uint8Array, source: string): Labels {
-  const table = readCsv(bytes, source);
-  const columns = findColumns(table, source);
+  const problems: string[] = [], outside: string[] = [];
+  const table = readCsv(bytes, source, problems);
+  const columns = findColumns(table, problems);
   const doubts: Labels["doubts"][number][] = [];
-  const seen = new Set<string>();
   const rows = table.rows.map(({ values, line }): Label => {
     const text = (column: LabelColumn) => values[columns.get(column) ?? -1] ?? "";
     const read = (column: LabelColumn, parse: (text: string) => number) => {
@@ -55,19 +53,27 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
       if (Number.isNaN(number)) doubts.push({ line, column, value });
       return number;
     };
-    const path = inside(text("path"), source, line);
-    const repeated = seen.has(path);
-    if (path !== "") seen.add(path);
+    const path = inside(text("path"));
+    if (path === undefined) {
+      outside.push(
+        `on line ${line} the path ${JSON.stringify(text("path"))} leads outside of the folder`,
+      );
+    }
     return {
-      path,
+      path: path ?? "",
       gender: read("gender", (value) => genders[value.toLowerCase()] ?? NaN),
       age: ageOf(read),
       identity: text("identity") || null,
       name: text("name") || null,
       line,
-      repeated,
     };
   });
+  if (outside.length > 0) {
+    const way = "Paths count from the folder; put the picture, or a link to it, there";
+    outside.push(`${outside.pop()}. ${way}`);
+    problems.push(...outside);
+  }
+  if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
   return { rows, doubts };
 }
 
@@ -84,35 +90,32 @@ function decimal(text: string): number {
   return /^[+-]?\d+([.,]\d*)?$/.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
 
-function findColumns({ header }: CsvTable, source: string): Map<LabelColumn, number> {
-  const fail = (why: string) => new Error(`Cannot use "${source}": ${why}.`);
+function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn, number> {
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
     const name = written.toLowerCase() as LabelColumn;
     if (!labelColumns.includes(name)) continue; // what else people note is theirs
-    if (found.has(name)) throw fail(`it has two columns "${written}"`);
+    if (found.has(name)) problems.push(`it has two columns "${written}"`);
     found.set(name, i);
   }
-  const has = `its first line has ${header.map((name) => `"${name}"`).join(", ")}`;
-  for (const name of ["path", "gender"] as const) {
-    if (!found.has(name)) throw fail(`it has no column "${name}"; ${has}`);
-  }
+  const missing = (["path", "gender"] as const).filter((name) => !found.has(name))
+    .map((name) => `it has no column "${name}"`);
   if (!found.has("age") && !(found.has("born") && found.has("taken"))) {
-    throw fail(`it has no column "age", nor "born" and "taken"; ${has}`);
+    missing.push('it has no column "age", nor "born" and "taken"');
   }
+  if (missing.length > 0) {
+    const has = `its first line has ${header.map((name) => `"${name}"`).join(", ")}`;
+    missing.push(`${missing.pop()}; ${has}`);
+  }
+  problems.push(...missing);
   return found;
 }
 
-/** A path below the folder, in one way of writing it. */
-function inside(written: string, source: string, line: number): string {
+/** A path below the folder, in one way of writing it; undefined if it leads elsewhere. */
+function inside(written: string): string | undefined {
   const path = written.replaceAll("\\", "/").replace(/^(?:\.\/+)+/, "");
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   // deno-lint-ignore no-control-regex -- control characters are what is looked for
-  if (/^\/|^[A-Za-z]:|[\0-\x1f]/.test(path) || parts.includes("..")) {
-    throw new Error(
-      `Cannot use "${source}": on line ${line} the path ${JSON.stringify(written)} leads outside ` +
-        `of the folder. Paths count from the folder; put the picture, or a link to it, there.`,
-    );
-  }
-  return parts.join("/");
+  const wrong = /^\/|^[A-Za-z]:|[\0-\x1f]/.test(path) || parts.includes("..");
+  return wrong ? undefined : parts.join("/");
 }

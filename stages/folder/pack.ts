@@ -1,5 +1,5 @@
 /** A person's folder of pictures, packed into an archive as those of the data sets are. */
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../formats/tar.ts";
 import { type Labels, parseLabels } from "./labels.ts";
@@ -9,7 +9,7 @@ import { folderName } from "./name.ts";
 export interface FolderDataset {
   /** Absolute. */
   readonly folder: string;
-  /** The CSV's name in the folder; unless given, the only one there. */
+  /** The CSV's path from the folder; default: the only CSV that lies in it. */
   readonly labels?: string | undefined;
   readonly name?: string | undefined;
   readonly layout: "full" | "crop";
@@ -21,14 +21,15 @@ export async function openLabels(
 ): Promise<{ name: string; bytes: Uint8Array; labels: Labels }> {
   const fail = (why: string, cause?: unknown) =>
     new Error(`Cannot use the folder "${folder}": ${why}.`, { cause });
-  let names: string[];
+  let tables: string[];
   try {
-    names = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+    // Neither what macOS and spreadsheets put beside a file, nor a folder called x.csv.
+    tables = Array.from(Deno.readDirSync(folder), ({ name }) => name)
+      .filter((name) => /^(?!\.|~\$).*\.csv$/i.test(name) && isFile(join(folder, name))).sort();
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
     throw fail(missing ? "there is no such folder" : (cause as Error).message, cause);
   }
-  const tables = names.filter((name) => /\.csv$/i.test(name));
   if (labels === undefined && tables.length !== 1) {
     throw fail(
       tables.length === 0
@@ -38,17 +39,51 @@ export async function openLabels(
         }); say which one with "labels"`,
     );
   }
-  const name = labels ?? tables[0];
+  const given = labels ?? tables[0];
+  const path = locate(folder)(given);
   let bytes: Uint8Array;
   try {
-    bytes = await Deno.readFile(join(folder, name));
+    if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file"); // a pipe has no end
+    bytes = await Deno.readFile(path);
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound
-      ? `it has no "${name}"; it has ${tables.join(", ") || "no CSV"}`
-      : `"${name}" cannot be read (${(cause as Error).message})`;
+      ? `it has no "${given}"; it has ${tables.join(", ") || "no CSV"}`
+      : `"${given}" cannot be read (${(cause as Error).message})`;
     throw fail(why, cause);
   }
-  return { name, bytes, labels: parseLabels(bytes, join(folder, name)) };
+  return { name: basename(given), bytes, labels: parseLabels(bytes, path) };
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // a link that leads nowhere
+  }
+}
+
+/**
+ * Returns a function that finds a file below a folder whichever form of Unicode its name has there:
+ * macOS and other systems write é as one code point or as two.
+ */
+function locate(folder: string): (path: string) => string {
+  const listings = new Map<string, Map<string, string>>();
+  const list = (place: string) => {
+    try {
+      return new Map(Array.from(Deno.readDirSync(place), ({ name }) => [name.normalize(), name]));
+    } catch {
+      return new Map<string, string>(); // reading the file says why it cannot be read
+    }
+  };
+  return (path) => {
+    const plain = resolve(folder, path);
+    if (/^[\0-\x7f]*$/.test(path) || isFile(plain)) return plain;
+    return path.split("/").reduce((place, name) => {
+      const names = listings.get(place) ?? list(place);
+      listings.set(place, names);
+      return join(place, names.get(name.normalize()) ?? name);
+    }, folder);
+  };
 }
 
 /**
@@ -59,10 +94,11 @@ export async function openLabels(
 export async function describeFolder(dataset: FolderDataset): Promise<Record<string, string>> {
   const { name, bytes, labels } = await openLabels(dataset);
   const pictures = createHash("sha256");
+  const find = locate(dataset.folder);
   for (const { path } of labels.rows) {
     let seen = "absent";
     try {
-      const { size, mtime } = Deno.statSync(join(dataset.folder, path));
+      const { size, mtime } = Deno.statSync(find(path));
       seen = `${size} ${mtime?.getTime()}`;
     } catch {
       // Packing says which ones are absent, and why.
@@ -100,37 +136,42 @@ export async function packFolder(
 ): Promise<string> {
   const { name, bytes, labels } = await openLabels(dataset);
   const { folder } = dataset;
-  const rows = labels.rows.filter(({ path, repeated }) => path !== "" && !repeated);
-  const absent: string[] = [], unreadable: string[] = [];
-  progress.start(rows.length, "pictures");
+  const lines = new Map<string, number>();
+  for (const { path, line } of labels.rows) {
+    if (path !== "" && !lines.has(path)) lines.set(path, line);
+  }
+  const find = locate(folder);
+  const lacking: Record<Lack, string[]> = {
+    "are not there": [],
+    "cannot be read": [],
+    "are not regular files": [],
+    "are larger than 1 GiB": [],
+  };
+  progress.start(lines.size, "pictures");
   const part = `${to}.part`;
   {
     using tar = new TarWriter(part);
-    for (const { path, line } of rows) {
+    for (const [path, line] of lines) {
       signal.throwIfAborted();
-      const picture = await readPicture(join(folder, path));
+      const picture = await readPicture(find(path));
       if (picture instanceof Uint8Array) tar.add(`pictures/${path}`, picture);
-      else (picture === "absent" ? absent : unreadable).push(`${path} (line ${line})`);
+      else lacking[picture].push(`${path} (line ${line})`);
       progress.advance(1, path);
     }
     tar.add(`labels/${name}`, bytes); // last: should a picture have its name, the last counts
     tar.close();
   }
-  const tell = (what: string[], how: string) => {
-    if (what.length === 0) return;
-    const some = what.slice(0, SHOWN).join(", ") + (what.length > SHOWN ? ", ..." : "");
-    warn(`${folderName(dataset)}: ${what.length} of ${rows.length} pictures ${how}: ${some}`);
-  };
-  tell(absent, "are not there");
-  tell(unreadable, "cannot be read");
-  if (absent.length + unreadable.length === rows.length) {
+  for (const [how, paths] of Object.entries(lacking)) {
+    if (paths.length === 0) continue;
+    const some = paths.slice(0, SHOWN).join(", ") + (paths.length > SHOWN ? ", ..." : "");
+    warn(`${folderName(dataset)}: ${paths.length} of ${lines.size} pictures ${how}: ${some}`);
+  }
+  const all = Object.values(lacking).flat();
+  if (all.length === lines.size) {
     await Deno.remove(part);
     throw new Error(
-      `Cannot use the folder "${folder}": of ${rows.length} pictures that "${name}" names none can ` +
-        `be read${
-          rows.length > 0 ? `, ${[...absent, ...unreadable][0]} for one` : ""
-        }. Paths count ` +
-        `from the folder.`,
+      `Cannot use the folder "${folder}": of ${lines.size} pictures that "${name}" names none can ` +
+        `be read${all.length > 0 ? `, ${all[0]} for one` : ""}. Paths count from the folder.`,
     );
   }
   await Deno.rename(part, to);
@@ -140,13 +181,17 @@ export async function packFolder(
 /** No picture is larger; something else would take the memory. */
 const LARGEST = 2 ** 30;
 
-async function readPicture(path: string): Promise<Uint8Array | "absent" | "unreadable"> {
+/** Why a picture is not packed. */
+type Lack = "are not there" | "cannot be read" | "are not regular files" | "are larger than 1 GiB";
+
+async function readPicture(path: string): Promise<Uint8Array | Lack> {
   try {
     const { isFile, size } = await Deno.stat(path);
-    return isFile && size <= LARGEST ? await Deno.readFile(path) : "unreadable";
+    if (!isFile) return "are not regular files"; // a pipe may have no end
+    return size <= LARGEST ? await Deno.readFile(path) : "are larger than 1 GiB";
   } catch (error) {
     const absent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
-    return absent ? "absent" : "unreadable";
+    return absent ? "are not there" : "cannot be read";
   }
 }

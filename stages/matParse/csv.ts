@@ -19,7 +19,7 @@ export function readCsvRows(
     gender: Float64Array.from(labels, ({ gender }) => gender),
     age: Float64Array.from(labels, ({ age }) => age),
     hasPath: (i) => labels[i].path !== "",
-    repeated: labels.map(({ repeated }) => repeated),
+    photosOnce: true,
     path: (i) => labels[i].path,
     name: (i) => labels[i].name,
     identity: (i) => labels[i].identity === null ? null : `${dataset}:${labels[i].identity}`,

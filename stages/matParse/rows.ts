@@ -24,8 +24,8 @@ export interface Rows {
   readonly gender: Float64Array;
   /** Whole years. */
   readonly age: Float64Array;
-  /** Whether a row before it has the same path. */
-  readonly repeated?: readonly boolean[];
+  /** Whether of several rows of one photo only the first that passes is kept. */
+  readonly photosOnce?: true;
   hasPath(row: number): boolean;
   path(row: number): string;
   name(row: number): string | null;
@@ -52,8 +52,15 @@ export function filterRows(
     number
   >;
   const kept: number[] = [];
+  /** In one form of Unicode: file systems take é for é in whichever of two it is written. */
+  const seen = new Set<string>();
   for (let i = 0; i < rows.length; i++) {
-    const reason = reasonToDrop(rows, i, filter);
+    let reason = reasonToDrop(rows, i, filter);
+    if (reason === undefined && rows.photosOnce) {
+      const path = rows.path(i).normalize();
+      if (seen.has(path)) reason = "repeated";
+      seen.add(path);
+    }
     if (reason === undefined) kept.push(i);
     else dropped[reason]++;
   }
@@ -74,6 +81,5 @@ function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined
   if (!Number.isFinite(rows.age[i])) return "unknownAge";
   if (rows.age[i] < filter.minAge || rows.age[i] > filter.maxAge) return "ageOutside";
   if (!rows.hasPath(i)) return "noPath";
-  if (rows.repeated?.[i]) return "repeated";
   return undefined;
 }

@@ -128,6 +128,19 @@ Deno.test("predict", async (t) => {
     strictEqual(three.out, one.out, "whatever the number of workers");
   });
 
+  await t.step("shows no escape sequence of a file's name, and writes no formula", async () => {
+    const place = join(folder, "named");
+    await Deno.mkdir(place);
+    await Deno.writeTextFile(join(place, "\x1b]0;title\x07\nok.png"), "no picture");
+    await Deno.writeFile(join(place, "=1+1.png"), await drawnGroup(group.slice(1)));
+    const { err, out, code } = await predict(folder, "named", "--model", "p");
+    strictEqual(code, 1);
+    match(err, /cannot read \\x1b\]0;title\\x07\\nok.png: it is no picture/);
+    // deno-lint-ignore no-control-regex -- it must not be there
+    ok(!/[\x00-\x09\x0b-\x1f]/.test(err), JSON.stringify(err));
+    match(out, /\n'=1\+1.png,1,/);
+  });
+
   await t.step("stops at Ctrl-C, after a whole line", async () => {
     const bytes = await drawnGroup(group);
     for (let i = 0; i < 60; i++) await Deno.writeFile(join(pictures, `${100 + i}.png`), bytes);
@@ -213,6 +226,35 @@ Deno.test("listPictures() goes through folders in order, and follows no link to 
     deepStrictEqual([...listPictures(folder, false)], [{ picture: "B.jpeg" }, {
       picture: "z.png",
     }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("listPictures() takes files for photos by their bytes where the ending does not say", async () => {
+  const folder = await Deno.makeTempDir();
+  const jpeg = await drawnGroup(group.slice(1), "jpeg");
+  const heic = Uint8Array.fromBase64("AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZg==");
+  const text = new TextEncoder().encode("text");
+  const files: Record<string, Uint8Array> = {
+    ...{ "a.jfif": jpeg, "b.jpe": jpeg, "c": jpeg, "d.jpg!large": jpeg, "e.dat": heic },
+    ...{ "x": text, "y.svg": new TextEncoder().encode("<svg/>"), "z.txt": new Uint8Array() },
+  };
+  try {
+    for (const [name, bytes] of Object.entries(files)) {
+      await Deno.writeFile(join(folder, name), bytes);
+    }
+    await new Deno.Command("mkfifo", { args: ["p", "q.jpg"], cwd: folder }).output();
+    const listed = [...listPictures(folder, true)];
+    deepStrictEqual(listed.flatMap((one) => "picture" in one ? [one.picture] : []), [
+      ...["a.jfif", "b.jpe", "c", "d.jpg!large", "e.dat", "q.jpg"],
+    ]);
+    deepStrictEqual(listed.flatMap((one) => "other" in one ? [one.other] : []), [
+      ...["p", "x", "y.svg", "z.txt"],
+    ]);
+    const analyse = () => Promise.reject(new Error("no pool is needed"));
+    const asked = await ask(join(folder, "q.jpg"), { analyse }, new AbortController().signal);
+    strictEqual(asked, "it is not a regular file");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -110,9 +110,111 @@ Deno.test("decode() takes a picture with stray bytes after its end", async () =>
   assert.equal(width, 64);
 });
 
-Deno.test("decode() refuses vector graphics, which can name other files", async () => {
+Deno.test("decode() takes a JPEG that lacks only its end marker, but none that lacks pixels", async () => {
+  for (const progressive of [false, true]) {
+    for (const chromaSubsampling of ["4:2:0", "4:4:4"]) {
+      const jpeg = new Uint8Array(
+        await sharp(await gradient(3, 203)).jpeg({ progressive, chromaSubsampling }).toBuffer(),
+      );
+      const whole = await decode(jpeg);
+      for (const lost of [1, 2]) {
+        assert.deepEqual(await decode(jpeg.subarray(0, -lost)), whole, `${lost} bytes`);
+      }
+      for (let lost = 8; lost < jpeg.length; lost += 1 + (jpeg.length >> 4)) {
+        await assert.rejects(decode(jpeg.subarray(0, -lost)), /it is damaged or cut short\.$/);
+      }
+    }
+  }
+});
+
+/** As Pillow 12 and libheif write pictures of 4 × 3 pixels; of HEIC the beginning. */
+const FOREIGN: readonly (readonly [base64: string, refusal: RegExp])[] = [
+  [
+    "Qk1aAAAAAAAAADYAAAAoAAAABAAAAAMAAAABABgAAAAAACQAAADEDgAAxA4AAAAAAAAAAAAAtq+oy8S94NnS9e7nYltUd3BpjIV+oZqTDgcAIxwVODEqTUY/",
+    /it is a BMP, which is not taken; convert it, such as with magick IN OUT.jpg \(JPEG, PNG, /,
+  ],
+  [
+    "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAAAwAAAAQAAwcHAAAAAAAPY29scgEAAAAAABAAAAC3anAyY/9P/1EALwAAAAAABAAAAAMAAAAAAAAAAAAAAAQAAAADAAAAAAAAAAAAAwcBAQcBAQcBAf9SAAwAAAABAAEEBAAB/1wAB0BASEhQ/2QAJQABQ3JlYXRlZCBieSBPcGVuSlBFRyB2ZXJzaW9uIDIuNS40/5AACgAAAAAAPAAB/5PfgCgHo1PVLs+0FAYRjISLz7QYBhHfliF/wfODAAz/Y8HzgwAM/2PB84MADP9j/9k=",
+    /it is a JPEG 2000/,
+  ],
+  [
+    "/0//UQAvAAAAAAAEAAAAAwAAAAAAAAAAAAAABAAAAAMAAAAAAAAAAAADBwEBBwEBBwEB/1IADAAAAAEAAQQEAAH/XAAHQEBISFD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAA8AAH/k9+AKAejU9Uuz7QUBhGMhIvPtBgGEd+WIX/B84MADP9jwfODAAz/Y8HzgwAM/2P/2Q==",
+    /it is a JPEG 2000/,
+  ],
+  ["UDYKNCAzCjI1NQoABw4VHCMqMTg/Rk1UW2JpcHd+hYyTmqGor7a9xMvS2eDn7vU=", /it is a Netpbm image/],
+  ["UDUKNCAzCjI1NQoGGzBFWm+Ema7D2O0=", /it is a Netpbm image/],
+  ["AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZg==", /it is a HEIC, .*heif-convert IN.heic OUT.jpg/],
+  ["AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAA", /it is a HEIC/],
+  ["JVBERi0xLjQKJSBjcmVhdGVkIGJ5IFBpbGxvdw==", /it is a PDF, which is not taken \(JPEG/],
+  ["/woACA==", /it is a JPEG XL/],
+];
+
+Deno.test("decode() names the formats that it does not take, and what to do", async () => {
+  for (const [base64, refusal] of FOREIGN) {
+    await assert.rejects(decode(Uint8Array.fromBase64(base64)), refusal);
+  }
+});
+
+Deno.test("decode() lets no SVG through, whatever another signature makes of it", async () => {
+  const text = (text: string) => new TextEncoder().encode(text);
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`;
-  await assert.rejects(decode(new TextEncoder().encode(svg)), /its format "svg" is not taken/);
+  const refused = async (bytes: Uint8Array, why: RegExp) => {
+    await assert.rejects(decode(bytes), (error) => {
+      assert.ok(error instanceof PictureError);
+      assert.match(error.message, why);
+      return true;
+    });
+  };
+  for (const before of ["", "<!--ftyp-->", '<?xml version="1.0"?>\n', "\ufeff \n"]) {
+    await refused(text(before + svg), /it is an SVG, which is not taken/);
+  }
+  const zipped = new Uint8Array(
+    await new Response(
+      new Blob([text(svg)]).stream().pipeThrough(new CompressionStream("gzip")),
+    ).arrayBuffer(),
+  );
+  await refused(zipped, /it is a gzip file/);
+  zipped.set(text("ftyp"), 4); // its date
+  await refused(zipped, /it is a gzip file/);
+  // Nothing but a signature: the loaders that would read on are shut.
+  await refused(text(`RIFF0000WEBPVP8 ${svg}`), /damaged|no picture/);
+  await refused(text(`GIF89a${svg}`), /damaged|no picture/);
+  await refused(text(`\0\0\0\x10ftypavif\0\0\0\0${svg}`), /damaged|no picture/);
+  await assert.rejects(sharp(text(svg)).metadata(), /unsupported image format/, "shut for all");
+});
+
+Deno.test("decode() reads AVIF by its brands, as libavif writes them", async () => {
+  const avif = Uint8Array.fromBase64(
+    "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAALgAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAABAAAAAMAAAAQcGl4aQAAAAADCAgIAAAADGF2MUOBAAwAAAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAANm1kYXQSAAoIGAR5ogIaDQgyIBTHh4ZlAgggnlVAAAD2b2NEDsjHDJbGXy4R8lQwuu20",
+  );
+  const { width, height } = await decode(avif);
+  assert.deepEqual([width, height], [4, 3]);
+  const others = avif.slice();
+  others.set(new TextEncoder().encode("mif1"), 8); // the compatible brands say AVIF
+  assert.deepEqual(await decode(others), await decode(avif));
+});
+
+Deno.test("decode() refuses TIFFs whose numbers do not say what is black and white", async () => {
+  // As tifffile writes them.
+  const tiffs = {
+    float:
+      "SUkqAAgAAAAOAAABBAABAAAABAAAAAEBBAABAAAAAwAAAAIBAwABAAAAIAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAA4AAAABUBAwABAAAAAQAAABYBBAABAAAAAwAAABcBBAABAAAAMAAAABoBBQABAAAAtgAAABsBBQABAAAAvgAAACgBAwABAAAAAQAAADEBAgAMAAAAxgAAAFMBAwABAAAAAwAAAAAAAAABAAAAAQAAAAEAAAABAAAAdGlmZmZpbGUucHkAAAAAAAAAAAAAAAAAAAAAAAAAjC66PYwuOj7poos+jC66Pi+66D7pogs/uugiP4wuOj9ddFE/L7poPwAAgD8=",
+    short:
+      "SUkqAAgAAAAOAAABBAABAAAABAAAAAEBBAABAAAAAwAAAAIBAwABAAAAEAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAA4AAAABUBAwABAAAAAQAAABYBBAABAAAAAwAAABcBBAABAAAAGAAAABoBBQABAAAAtgAAABsBBQABAAAAvgAAACgBAwABAAAAAQAAADEBAgAMAAAAxgAAAFMBAwABAAAAAgAAAAAAAAABAAAAAQAAAAEAAAABAAAAdGlmZmZpbGUucHkAAAAAAAAAAAAAAAAAAAAAAKcKThX1H50qRDXrP5JKOlXhX4hqMHU=",
+    uint:
+      "SUkqAAgAAAANAAABBAABAAAABAAAAAEBBAABAAAAAwAAAAIBAwABAAAAIAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAA0AAAABUBAwABAAAAAQAAABYBBAABAAAAAwAAABcBBAABAAAAMAAAABoBBQABAAAAqgAAABsBBQABAAAAsgAAACgBAwABAAAAAQAAADEBAgAMAAAAugAAAAAAAAABAAAAAQAAAAEAAAABAAAAdGlmZmZpbGUucHkAAAAAAAAAAAAAAAAAAACnCgAAThUAAPUfAACdKgAARDUAAOs/AACSSgAAOlUAAOFfAACIagAAMHUAAA==",
+  };
+  for (const [type, base64] of Object.entries(tiffs)) {
+    const why = new RegExp(
+      `its numbers are of type ${type}, .*save it with 8 or 16 bits a channel`,
+    );
+    await assert.rejects(decode(Uint8Array.fromBase64(base64)), why);
+  }
+  const ushort = Uint8Array.fromBase64(
+    "SUkqAAgAAAANAAABBAABAAAABAAAAAEBBAABAAAAAwAAAAIBAwABAAAAEAAAAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEBBAABAAAA0AAAABUBAwABAAAAAQAAABYBBAABAAAAAwAAABcBBAABAAAAGAAAABoBBQABAAAAqgAAABsBBQABAAAAsgAAACgBAwABAAAAAQAAADEBAgAMAAAAugAAAAAAAAABAAAAAQAAAAEAAAABAAAAdGlmZmZpbGUucHkAAAAAAAAAAAAAAAAApwpOFfUfnSpENes/kko6VeFfiGowdQ==",
+  );
+  const grey = (await decode(ushort)).data.filter((_, i) => i % 3 === 0);
+  assert.deepEqual([...grey], [0, 10, 21, 31, 42, 53, 63, 74, 85, 95, 106, 117]);
 });
 
 Deno.test("decode() refuses too many pixels before it decodes them", async () => {
@@ -120,4 +222,20 @@ Deno.test("decode() refuses too many pixels before it decodes them", async () =>
     decode(claimingPng(60000, 60000)),
     /it has 60000 × 60000 pixels, more than the 64 million that are taken/,
   );
+});
+
+Deno.test("decode() refuses large pictures of next to no bytes, which take memory for nothing", async () => {
+  const wall = (width: number) => ({
+    create: { width, height: 2000, channels: 3, background: "#888" },
+  } as const);
+  const avif = await sharp(wall(3000)).avif({ effort: 0 }).toBuffer();
+  assert.ok(avif.length < 2000, `${avif.length} bytes`);
+  await assert.rejects(
+    decode(avif),
+    /3000 × 2000 pixels, more than the 1000 a byte that are taken/,
+  );
+  const small = await decode(await sharp(wall(2000)).avif({ effort: 0 }).toBuffer());
+  assert.equal(small.width, 2000, "a wall of 4 megapixels");
+  const jpeg = await decode(await sharp(wall(3000)).jpeg().toBuffer());
+  assert.equal(jpeg.width, 3000);
 });

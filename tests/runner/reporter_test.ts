@@ -46,6 +46,21 @@ Deno.test("createReporter() draws one bar below the lines on a terminal", () => 
   assert.deepEqual(screen(seen.text).slice(2), ["✓ faceCrop", ""]);
 });
 
+Deno.test("createReporter() shows escape sequences of names, and keeps the colours of its own", () => {
+  const name = "\x1b[2J\x9b1A\x07a\u202eb.jpg", shown = "\\x1b[2J\\x9b1A\\x07a\\u202eb.jpg";
+  for (const colour of [false, true]) {
+    const { seen, reporter } = fake({ colour, columns: () => 200 });
+    reporter.line(reporter.paint.warning(`cannot read ${name}`));
+    const line = colour ? `\x1b[33mcannot read ${shown}\x1b[39m\n` : `cannot read ${shown}\n`;
+    assert.equal(seen.text, line);
+    const progress = reporter.begin("predict");
+    progress.start(1, "pictures");
+    progress.advance(1, `${name}\n`);
+    assert.ok(seen.text.includes(`  ${shown} `), JSON.stringify(seen.text));
+    assert.ok(!seen.text.includes(name));
+  }
+});
+
 Deno.test("createReporter() draws at most ten times a second, and the end", () => {
   const { seen, reporter } = fake();
   const progress = reporter.begin("split");

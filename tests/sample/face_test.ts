@@ -1,6 +1,6 @@
 import { doesNotMatch, equal, ok } from "node:assert/strict";
-import sharp from "sharp";
 import { random } from "../../compute/random.ts";
+import { drawSvg } from "../../sample/archive.ts";
 import { faceSvg } from "../../sample/face.ts";
 import {
   beardStyles,
@@ -15,7 +15,7 @@ const genders: Gender[] = ["female", "male"];
 
 /** RGB bytes of an SVG; sharp throws if it is not well formed. */
 async function pixels(svg: string): Promise<Uint8Array> {
-  const { data, info } = await sharp(new TextEncoder().encode(svg)).removeAlpha().raw()
+  const { data, info } = await drawSvg(svg).removeAlpha().raw()
     .toBuffer({ resolveWithObject: true });
   equal(`${info.width}×${info.height}×${info.channels}`, "256×256×3");
   return data;

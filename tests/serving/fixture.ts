@@ -10,7 +10,7 @@ import { defaultInputSizes } from "../../faces/detectors.ts";
 import type { Preprocessing } from "../../faces/preprocessing.ts";
 import { reportAge } from "../../models/reportAge.ts";
 import { reportGender } from "../../models/reportGender.ts";
-import { drawTraits, faceSvg, type Gender } from "../../sample/mod.ts";
+import { drawSvg, drawTraits, faceSvg, type Gender } from "../../sample/mod.ts";
 import { serve, type ServeOptions, type Serving } from "../../serving/serve.ts";
 import { readReports, readSources } from "../../serving/served.ts";
 import { saveModel } from "../../training/model.ts";
@@ -165,7 +165,7 @@ export async function drawnFace(
   const key = [seed, age, gender].join();
   if (!drawn.has(key)) {
     const svg = faceSvg(drawTraits(random(seed, "face"), age, gender));
-    drawn.set(key, sharp(new TextEncoder().encode(svg)).png().toBuffer());
+    drawn.set(key, drawSvg(svg).png().toBuffer());
   }
   return Uint8Array.from(await drawn.get(key)!);
 }

@@ -70,7 +70,6 @@ Deno.test("parseLabels() lists what it does not understand, and takes it for unk
     "path;age;gender;born;taken\na;old;femal;;\nb;;m;1980-02-30;2000\na;30;m;;\n",
   );
   deepStrictEqual(rows.map(({ age, gender }) => [age, gender]), [[NaN, NaN], [NaN, 1], [30, 1]]);
-  deepStrictEqual(rows.map(({ repeated }) => repeated), [false, false, true]);
   deepStrictEqual(doubts, [
     { line: 2, column: "gender", value: "femal" },
     { line: 2, column: "age", value: "old" },
@@ -90,6 +89,110 @@ Deno.test("parseLabels() refuses what cannot be meant, and says where", async ()
       /on line 3 the path .* leads outside/,
     );
   }
+});
+
+Deno.test("parseLabels() tells all structural mistakes at once", async () => {
+  const table = "path,gender\n../x.jpg,m\na.jpg,m,1\n/y.jpg,f\nb.jpg\nc.jpg,f,,\n";
+  await rejects(
+    Promise.try(() => labels(table)),
+    ({ message }: Error) => {
+      deepStrictEqual(message.split("\n  "), [
+        'Cannot use "mine/people.csv": 5 errors:',
+        "line 3 has 3 values, the header 2",
+        "line 5 has 1 values, the header 2; a value with a separator in it has to stand in quotes",
+        'it has no column "age", nor "born" and "taken"; its first line has "path", "gender"',
+        'on line 2 the path "../x.jpg" leads outside of the folder',
+        'on line 4 the path "/y.jpg" leads outside of the folder. Paths count from the folder; put ' +
+        "the picture, or a link to it, there.",
+      ]);
+      return true;
+    },
+  );
+  const many = Array.from({ length: 100 }, (_, i) => `${i}.jpg\n`).join("");
+  await rejects(
+    Promise.try(() => labels("path,age,gender\n" + many)),
+    /100 errors:\n {2}line 2 has 1 .*\n {2}line 21 has 1 values, the header 3\n {2}and 80 more\.$/s,
+  );
+});
+
+/** Runs download and matParse on a folder, and returns the paths and ages that are kept. */
+async function parse(folder: string, more: Record<string, unknown> = {}) {
+  using loaded = testContext(download);
+  await loaded.run({}, { datasets: [{ folder, ...more }] });
+  using parsed = testContext(matParse);
+  const archives = loaded.artifact("archives");
+  await parsed.run({ archives }, {});
+  const { full_path, age } = await readParquet(join(parsed.outputs.table, "table.parquet"));
+  using opened = await openArchives(archives);
+  const found = (full_path as string[]).map((path) => opened.read("mine", path) !== undefined);
+  return {
+    rows: Object.fromEntries((full_path as string[]).map((path, i) => [path, age[i]])),
+    found,
+  };
+}
+
+Deno.test("a picture is dropped as repeated only if a row before it is kept", async () => {
+  const files = {
+    "0.jpg": "0",
+    "l.csv": "path,age,gender\n0.jpg,,m\n0.jpg,150,m\n0.jpg,34,m\n0.jpg,35,m\n",
+  };
+  await withFolder(files, async (folder) => {
+    deepStrictEqual(await parse(folder), { rows: { "0.jpg": 34 }, found: [true] });
+  });
+});
+
+Deno.test("labels may lie in a folder below, and what only looks like a second CSV does not count", async () => {
+  const csv = "path,age,gender\n0.jpg,34,m\n";
+  const files = { "0.jpg": "0", "notes/train.csv": csv, "train.csv": csv.replace("34", "35") };
+  await withFolder(files, async (folder) => {
+    await write(folder, "old.csv/x.jpg", "a folder");
+    await write(folder, "._train.csv", "what macOS adds");
+    await write(folder, "~$train.csv", "what Excel adds");
+    await Deno.symlink("nowhere", join(folder, "dead.csv"));
+    deepStrictEqual((await parse(folder)).rows, { "0.jpg": 35 });
+    const labelled = async (labels: string) => (await parse(folder, { labels })).rows["0.jpg"];
+    strictEqual(await labelled("./train.csv"), 35);
+    strictEqual(await labelled("notes/train.csv"), 34);
+    strictEqual(await labelled("./notes/../notes/train.csv"), 34);
+    await rejects(labelled("old.csv"), /"old.csv" cannot be read \(it is not a regular file\)/);
+    await rejects(labelled("notes/test.csv"), /it has no "notes\/test.csv"; it has train.csv/);
+  });
+});
+
+Deno.test("names are found in whichever form of Unicode the CSV and the disk have them", async () => {
+  const one = "jos\u00e9.jpg", two = "jose\u0301.jpg", below = "Zo\u00eb/Zo\u00eb.jpg";
+  for (const [csv, disk] of [[one, two], [two, one], [below, below.normalize("NFD")]]) {
+    const files = { [disk]: "x", "l.csv": `path,age,gender\n${csv},34,m\n` };
+    await withFolder(files, async (folder) => {
+      deepStrictEqual(await parse(folder), { rows: { [csv]: 34 }, found: [true] });
+      const external = () =>
+        download.external(z.parse(download.params, { datasets: [{ folder }] }));
+      const before = await external();
+      await write(folder, disk, "another");
+      ok((await external())["a picture of mine"] !== before["a picture of mine"], "is looked at");
+    });
+  }
+  const both = { [one]: "x", "l.csv": `path,age,gender\n${one},34,m\n${two},35,m\n` };
+  await withFolder(both, async (folder) => {
+    deepStrictEqual((await parse(folder)).rows, { [one]: 34 }, "one picture");
+  });
+});
+
+Deno.test("a pipe in place of a picture or a CSV is told, and not waited for", async () => {
+  const files = { "0.jpg": "0", "l.csv": "path,age,gender\n0.jpg,34,m\nx.jpg,35,f\ny.jpg,36,f\n" };
+  await withFolder(files, async (folder) => {
+    await new Deno.Command("mkfifo", { args: ["x.jpg", "p.csv"], cwd: folder }).output();
+    await write(folder, "y.jpg/z", "a folder");
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder }] });
+    deepStrictEqual(loaded.warnings, [
+      "mine: 2 of 3 pictures are not regular files: x.jpg (line 3), y.jpg (line 4)",
+    ]);
+    await rejects(
+      loaded.run({}, { datasets: [{ folder, labels: "p.csv" }] }),
+      /"p.csv" cannot be read \(it is not a regular file\)/,
+    );
+  });
 });
 
 Deno.test("download, matParse, faceCrop, resize32 and split take a folder like any data set", async () => {

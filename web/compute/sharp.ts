@@ -11,6 +11,7 @@ import { type Kernel, type Pixels, resample } from "../../faces/resample.ts";
 interface RawOptions {
   readonly raw?: { readonly width: number; readonly height: number; readonly channels: 3 };
   readonly failOn?: string;
+  readonly limitInputPixels?: number | false;
 }
 
 /** Pictures that the browser has decoded, by their bytes. */
@@ -18,7 +19,9 @@ const decoded = new WeakMap<Uint8Array, ImageBitmap>();
 
 /** Bytes that stand for a picture which is decoded already, such as a frame of a video. */
 export function bytesOf(bitmap: ImageBitmap): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(1);
+  // As decode() expects it of a picture: a signature, and not too few bytes for its pixels.
+  const bytes = new Uint8Array(8 + Math.ceil(bitmap.width * bitmap.height / 1000));
+  bytes.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]); // PNG
   decoded.set(bytes, bitmap);
   return bytes;
 }
@@ -77,6 +80,8 @@ class Pipeline {
 export default function sharp(input: Uint8Array, options: RawOptions = {}): Pipeline {
   return new Pipeline(input, options);
 }
+// The browser's own decoder is all there is.
+sharp.block = sharp.unblock = (_options: { operation: string[] }) => {};
 
 async function decode(bytes: Uint8Array): Promise<ImageBitmap> {
   let bitmap = decoded.get(bytes);
