@@ -90,8 +90,7 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
         if (output.terminal) {
           if (now() - shown < FRAME && !meter.finished && !begins) return;
           const room = output.columns() - 1;
-          draw(fit(clean(meter.bar(id, paint, room)).replaceAll(/[
-	]/g, " "), room));
+          draw(fit(clean(meter.bar(id, paint, room)).replaceAll(/[\n\t]/g, " "), room));
         } else {
           if (now() - shown < LINE) return;
           line(`  ${id}: ${meter.text()}`);
