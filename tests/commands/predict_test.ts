@@ -13,6 +13,7 @@ import { TooSlow } from "../../serving/analyst.ts";
 import type { Pool } from "../../serving/pool.ts";
 import { stages } from "../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import { writeState } from "../../runner/state.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -41,8 +42,17 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
     const place = join(artifacts, use, fingerprint.slice(0, 16));
     await writeModel(join(place, "model"), model);
     const outputs = { model: { kind: "model", digest: "", files: {} } };
-    const record = { version: 1, id: use, fingerprint, outputs, dependencies: { use } };
-    await Deno.writeTextFile(join(place, "record.json"), JSON.stringify(record));
+    const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
+    const about = {
+      warnings: [],
+      pipeline: "p",
+      startedAt: "",
+      seconds: 1,
+      deno: "",
+      platform: "",
+    };
+    const made = { fingerprint, outputs, dependencies: { use, ...empty } };
+    await writeState(join(place, "record.json"), { version: 1, id: use, ...about, ...made });
     stages.push({ id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint });
   }
   await Deno.mkdir(join(artifacts, ".latest"));
@@ -51,8 +61,8 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
   await Deno.mkdir(join(artifacts, "runs"));
   for (const [id, made] of [["abcd0001", stages], ["abcd0102", []]] as const) {
     const at = "2026-01-01T00:00:00Z";
-    const run = { id, at, pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} };
-    await Deno.writeTextFile(join(artifacts, "runs", `${id}.json`), JSON.stringify(run));
+    const run = { id, at, pipeline: "p", ok: true, seconds: 1, seed: 1, stages: made, metrics: {} };
+    await writeState(join(artifacts, "runs", `${id}.json`), run);
   }
   return {
     folder,
