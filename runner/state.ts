@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { z } from "zod";
-import { digestFile } from "./digest.ts";
+import { digestFile as digestOf } from "./digest.ts";
 import { writeWhole } from "./durable.ts";
 import { canonical } from "./fingerprint.ts";
 import { ignoreMissing } from "./paths.ts";
@@ -89,19 +89,26 @@ function checksumOf(value: object): string {
   return createHash("sha256").update(canonical(rest)).digest("hex");
 }
 
+/** The digest of a file; undefined where there is none. */
+export async function digestFile(
+  path: string,
+): Promise<{ size: number; sha256: string } | undefined> {
+  return await digestOf(path).catch(ignoreMissing);
+}
+
 const digest = z.looseObject({ size: z.number(), sha256: z.string() });
 
 /** Keeps the digest of a finished file beside it, for `takeWhole()` in a later attempt. */
 export async function keepDigest(path: string): Promise<void> {
-  await writeState(`${path}.digest`, await digestFile(path));
+  await writeState(`${path}.digest`, await digestOf(path));
 }
 
 /**
- * Whether a file that an earlier attempt finished is as it was then. Removes one that is not.
+ * Tells whether a file that an earlier attempt finished is as it was then. Removes one that is not.
  * @param info told of a file that was removed
  */
 export async function takeWhole(path: string, info: (line: string) => void): Promise<boolean> {
-  const now = await digestFile(path).catch(ignoreMissing);
+  const now = await digestFile(path);
   if (!now) return false;
   const { value } = await readState<typeof now>(`${path}.digest`, { shape: digest });
   if (value?.size === now.size && value.sha256 === now.sha256) return true;
@@ -112,6 +119,6 @@ export async function takeWhole(path: string, info: (line: string) => void): Pro
 
 /** Removes a file of an interrupted attempt that cannot be trusted. */
 export async function removeDamaged(path: string, info: (line: string) => void): Promise<void> {
-  info(`removed "${basename(path)}" of an interrupted attempt: it is damaged; making it again`);
+  info(`"${basename(path)}" of an interrupted attempt is damaged; it is removed and made again`);
   await Deno.remove(path).catch(ignoreMissing);
 }

@@ -63,6 +63,7 @@ export async function fit(
       trainer: trainerOn(context),
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
       signal: context.signal,
+      info: (message) => context.info(message),
       progress: context.progress,
     });
     const learnt = {

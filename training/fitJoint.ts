@@ -81,6 +81,7 @@ export async function fitJoint(
       trainer: trainerOn(context),
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
       signal: context.signal,
+      info: (message) => context.info(message),
       progress: context.progress,
     });
     const save = async (

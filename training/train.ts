@@ -39,6 +39,8 @@ export interface TrainOptions {
   /** What computes the steps: TensorFlow.js on the open backend, unless given. */
   trainer?: (options: TrainerOptions) => Promise<Trainer>;
   signal: AbortSignal;
+  /** Told that a damaged checkpoint was removed. */
+  info?(message: string): void;
   progress: {
     start(total: number, unit: string, done?: number): void;
     advance(items?: number, note?: string): void;
@@ -79,7 +81,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const seconds: number[] = [];
   let best: Float32Array[] = [];
   try {
-    const saved = await readCheckpoint<State>(options.checkpoint);
+    const saved = await readCheckpoint<State>(options.checkpoint, options.info);
     if (saved !== undefined) {
       history.push(...saved.state.history);
       seconds.push(...saved.state.seconds);

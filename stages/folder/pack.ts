@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../formats/tar.ts";
+import { moveWhole } from "../../runner/durable.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { folderName } from "./name.ts";
 
@@ -133,7 +134,7 @@ export async function packFolder(
         `from the folder.`,
     );
   }
-  await Deno.rename(part, to);
+  await moveWhole(part, to);
   return name;
 }
 
