@@ -35,6 +35,10 @@ const benches: Record<string, Bench> = {
     says: "a pipeline that is killed again and again: does it leave the same bytes?",
     load: () => import("./kills.ts"),
   },
+  same: {
+    says: "a small pipeline at another commit and here: are all results the same bytes?",
+    load: () => import("./same_results.ts"),
+  },
 };
 
 const help = `Measure the project beside its peers.

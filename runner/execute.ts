@@ -2,6 +2,7 @@
 import { type Dependencies, fingerprint } from "./fingerprint.ts";
 import { type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
 import { describeMachine, lineageOf, moduleName } from "./lineage.ts";
+import { checkOutputs } from "./outputs.ts";
 import type { StageRecord } from "./record.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
 import type { FleetWork, Workshop } from "./workshop.ts";
@@ -47,7 +48,7 @@ export function readyFor(
 export async function makeResult(
   ready: Ready,
   { name: pipeline, fleet }: Pick<Plan, "name" | "fleet">,
-  { project, store, reporter, signal, openFleet }: Workshop,
+  { project, store, reporter, signal, openFleet, checkFile }: Workshop,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
   const { stage, dependencies, inputs } = ready;
@@ -92,6 +93,7 @@ export async function makeResult(
     });
     const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
     signal.throwIfAborted();
+    await checkOutputs(stage.id, stage.stage.outputs, attempt.outputs, checkFile);
     const record = await attempt.commit({
       id: stage.id,
       ...result,

@@ -45,6 +45,7 @@ const runShape = z.looseObject({
   deno: text.optional(),
   platform: text.optional(),
   metrics: metricsShape,
+  cautions: z.array(text).optional(),
   stages: z.array(z.looseObject({
     ...{ id: text, use: text, why: text, seconds: z.number() },
     status: z.enum(["ran", "cached", "skipped", "failed"]),
@@ -181,4 +182,17 @@ function byPipeline(name: string, runs: readonly RunRecord[]): RunRecord[] {
   const names = [name, path, path.replace(/^.*[\\/]/, ""), path.replace(/[^\w.-]+/g, "-")];
   return names.map((name) => runs.filter(({ pipeline }) => pipeline === name))
     .find(({ length }) => length > 0) ?? [];
+}
+
+/** Returns a line for each caution about runs' scores, with the runs that it is about. */
+export function cautionLines(runs: readonly Pick<RunRecord, "id" | "cautions">[]): string[] {
+  const about = Map.groupBy(
+    runs.flatMap(({ id, cautions = [] }) => cautions.map((caution) => ({ id, caution }))),
+    ({ caution }) => caution,
+  );
+  return [...about].map(([caution, ids]) =>
+    `${
+      ids.length === runs.length ? "All of these runs" : list(ids.map(({ id }) => id))
+    }: ${caution}`
+  );
 }

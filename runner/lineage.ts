@@ -19,17 +19,19 @@ export function lineageOf(
     file: short(plan.file, project),
     seed: plan.seed,
     compute: plan.compute,
-    stages: stages.map(({ id, use, module, params, inputs, after, seed }): Origin => {
+    stages: stages.map(({ id, use, module, params, inputs, replaces, after, seed }): Origin => {
       const record = records.get(id)!;
       const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
       return {
         ...{ id, use, params, inputs, after, fingerprint, startedAt, seconds, deno, platform },
         module: moduleName(module, project),
+        ...(replaces === undefined ? {} : { replaces }),
         ...(seed === undefined ? {} : { seed }),
         ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
         packages: dependencies.packages,
         ...(record.machine ? { machine: record.machine } : {}),
         observed: record.observed ?? {},
+        ...(record.caution === undefined ? {} : { caution: record.caution }),
       };
     }),
   };

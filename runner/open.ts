@@ -37,7 +37,10 @@ export async function planOf(call: Pick<Call, "names" | "values" | "program">): 
  */
 export async function openWorkshop(
   artifacts: string,
-  { program: { project, resolveCompute, openFleet }, reporter }: Pick<Call, "program" | "reporter">,
+  { program: { project, resolveCompute, openFleet, checkFile }, reporter }: Pick<
+    Call,
+    "program" | "reporter"
+  >,
   signal: AbortSignal,
   cache = "modules",
 ): Promise<Workshop> {
@@ -50,6 +53,7 @@ export async function openWorkshop(
     uncounted: [fromFileUrl(new URL(".", import.meta.url))],
     resolveCompute,
     openFleet,
+    checkFile,
     reporter,
     signal,
   };

@@ -42,6 +42,7 @@ const FOR_ALL: Record<string, readonly string[]> = {
   "runner/stage.ts": ["faces", "sample", "training", "evaluation", "serving", "stages", "plugins"],
   "runner/durable.ts": ["compute", "faces", "sample", "stages", "training"],
   "runner/state.ts": ["faces", "stages", "training"],
+  "runner/words.ts": ["faces", "training", "evaluation", "serving", "stages", "web"],
   "web/words.ts": ["serving"],
   "stages/download/http.ts": ["accelerators"],
   "assemblyscript/compile.ts": ["engine", "faces"],

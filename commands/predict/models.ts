@@ -5,6 +5,7 @@ import { ConfigError, didYouMean, list, UsageError } from "../../runner/errors.t
 import { History, pickRun, type RunRecord } from "../../runner/history.ts";
 import { wireName } from "../../runner/graph.ts";
 import { readTextIfThere } from "../../runner/paths.ts";
+import { cautionsOf } from "../../runner/stage.ts";
 import { Store } from "../../runner/store.ts";
 
 /** A model artifact. */
@@ -19,6 +20,8 @@ export interface Found {
   readonly models: readonly FoundModel[];
   /** Where they are from, for a message. */
   readonly origin: string;
+  /** What is to be said before their predictions; see StageResult. */
+  readonly cautions: readonly string[];
   /** The compute backend that their pipeline asks for. */
   readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
 }
@@ -36,11 +39,17 @@ export async function findModels(
   tools: CommandTools,
 ): Promise<Found> {
   const folder = resolve(tools.user, wanted);
-  if (await readTextIfThere(join(folder, "training.json"))) {
-    const stage = folder.split(/[\\/]/).at(-3) ?? "model"; // artifacts/STAGE/FINGERPRINT/model
-    return { models: [{ stage, path: folder }], origin: wanted, compute: "auto" };
-  }
   const runs = await new History(artifacts).list();
+  if (await readTextIfThere(join(folder, "training.json"))) {
+    // artifacts/STAGE/FINGERPRINT/model
+    const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
+    const { cautions = [] } = runs.findLast(({ stages }) =>
+      stages.some(({ fingerprint }) =>
+        place !== "" && fingerprint?.startsWith(place)
+      )
+    ) ?? {};
+    return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
+  }
   const run = pickRun(wanted, runs);
   if (run) {
     const models = await modelsOf(
@@ -49,7 +58,10 @@ export async function findModels(
         fingerprint ? [{ id, use, fingerprint }] : []
       ),
     );
-    if (models.length > 0) return { models, origin: `run ${run.id}`, compute: "auto" };
+    if (models.length > 0) {
+      const { cautions = [] } = run;
+      return { models, origin: `run ${run.id}`, cautions, compute: "auto" };
+    }
     throw new UsageError(
       `run ${run.id} has no model: ${
         run.stages.every(({ status }) => status !== "failed")
@@ -84,7 +96,13 @@ export async function findModels(
         (trained.length === 0 ? "" : ` Run it first: deno task run ${wanted}.`),
     );
   }
-  return { models, origin: `pipeline ${wanted}`, compute: plan.compute };
+  const results = await Promise.all(
+    plan.stages.map(async ({ id }) => (await store.latest(plan.name, id))?.record ?? {}),
+  );
+  return {
+    ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
+    cautions: cautionsOf(results),
+  };
 }
 
 /** The models among results that are whole. */

@@ -49,7 +49,10 @@ export async function runOne(planned: Plan, call: Call, swept?: Swept): Promise<
     console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
   }
   const interrupted = interrupt.signal.aborted;
-  if (!dryRun) summarise(ended, interrupted, reporter);
+  if (!dryRun) {
+    summarise(ended, interrupted, reporter);
+    if (ended.report.ok && !swept) next(planned, ended, call);
+  }
   if (interrupted) return EXIT.interrupted;
   return ended.report.ok ? EXIT.ok : EXIT.failed;
 }
@@ -80,7 +83,7 @@ export function selectionOf({ values }: Pick<Call, "values">, planned: Plan): Se
 }
 
 function summarise(
-  { report: { stages, seconds, ok }, id }: Ended,
+  { report: { stages, seconds, ok, cautions = [] }, id }: Ended,
   interrupted: boolean,
   { line, paint }: Reporter,
 ): void {
@@ -89,6 +92,7 @@ function summarise(
       .length;
     return count > 0 ? [`${count} ${status}`] : [];
   });
+  cautions.forEach((caution) => line(paint.warning(caution)));
   const head = ok
     ? `${paint.good("done")} in`
     : interrupted
@@ -96,4 +100,22 @@ function summarise(
     : `${paint.bad("not done")} in`;
   const named = id === undefined ? "" : `  ${paint.faint(`run ${id}`)}`;
   line(`${head} ${clock(seconds)}${counted.length > 0 ? `: ${list(counted)}` : ""}${named}`);
+}
+
+/** Lists the commands that make sense after a run. */
+function next({ stages }: Plan, { report, id }: Ended, { names, program, reporter }: Call): void {
+  const made = (id: string) =>
+    report.stages.some((one) => one.id === id && Object.keys(one.outputs).length > 0);
+  const model = stages.some(({ id, stage }) =>
+    made(id) && Object.values(stage.outputs).some(({ kind }) => kind === "model")
+  );
+  const [pipeline] = names;
+  const commands = [
+    stages.some(({ stage, after }) => stage.service && after.every(made)) && `serve ${pipeline}`,
+    model && program.commands?.predict && `predict FOLDER --model ${id ?? pipeline}`,
+    id !== undefined && Object.keys(report.metrics).length > 0 && program.commands?.compare &&
+    `compare ${id} RUN`,
+  ].filter((command) => typeof command === "string");
+  if (commands.length === 0) return;
+  reporter.line(`next: ${commands.map((command) => `deno task ${command}`).join("\n      ")}`);
 }

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { readCount } from "../arguments.ts";
 import { list } from "../errors.ts";
-import { byTime, findRun, History, type RunRecord, runsOf } from "../history.ts";
+import { byTime, cautionLines, findRun, History, type RunRecord, runsOf } from "../history.ts";
 import { short, userFolder } from "../paths.ts";
 import { type Call, EXIT } from "../program.ts";
 import { clock } from "../reporter.ts";
@@ -30,6 +30,7 @@ export default async function runs(call: Call): Promise<number> {
   } else if (listed.length === 0) {
     reporter.line("nothing has run yet: deno task run pipeline");
   } else {
+    cautionLines(listed).forEach((text) => reporter.line(reporter.paint.warning(text)));
     const head = ["run", "ended", "pipeline", "took", "result"];
     table([head, ...listed.map(rowOf)], [3]).forEach(reporter.line);
   }
