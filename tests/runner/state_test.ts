@@ -20,8 +20,11 @@ const CHAIN = "stages: { count: { to: 2 }, sum: , compare: }\n";
 async function statesOf(project: Project) {
   const named = await project.files();
   const find = (pattern: RegExp) => project.path("artifacts", named.find((n) => pattern.test(n))!);
+  const store = new Store(project.path("artifacts"));
+  const [name] = await store.pipelines();
+  const { use, fingerprint } = (await store.usedBy(name!)).sum!;
   return {
-    record: find(/^sum\/.*record\.json$/),
+    record: join(store.place(use, fingerprint), "record.json"),
     latest: find(/^\.latest\//),
     run: find(/^runs\//),
     modules: find(/^\.cache\//),
