@@ -1,7 +1,9 @@
 /** What was measured is remembered in the person's cache folder, for this machine and these versions. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { type Backend, findInstallation, type Places, usualPlaces } from "../compute/resolve.ts";
+import { readState, writeState } from "../runner/state.ts";
 import type { Finding } from "./measure.ts";
 
 /** What a measurement depends on. */
@@ -24,6 +26,16 @@ export interface Memory {
   chosen: { backend: Backend; why: string };
   findings: Finding[];
 }
+
+const shape = z.looseObject({
+  circumstances: z.looseObject({
+    ...{ target: z.string(), cores: z.number(), deno: z.string() },
+    ...{ project: z.string(), installations: z.string(), host: z.string().optional() },
+  }),
+  at: z.string(),
+  chosen: z.looseObject({ backend: z.string(), why: z.string() }),
+  findings: z.array(z.looseObject({ name: z.string(), usable: z.boolean(), why: z.string() })),
+});
 
 /** Files and versions are looked at, nothing is loaded: this is asked in every run. */
 export async function circumstances(places: Places = usualPlaces()): Promise<Circumstances> {
@@ -63,21 +75,13 @@ export function sameCircumstances(then: Circumstances, now: Circumstances): bool
 
 /** What is remembered, of whatever circumstances; undefined if there is nothing that can be read. */
 export async function recall({ cache }: Places = usualPlaces()): Promise<Memory | undefined> {
-  try {
-    return JSON.parse(await Deno.readTextFile(join(cache, "compute.json")));
-  } catch (error) {
-    // A file that was damaged is as good as none: it is measured again.
-    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  // A file that was damaged is as good as none: it is measured again.
+  return (await readState<Memory>(join(cache, "compute.json"), { shape })).value;
 }
 
 export async function remember(memory: Memory, { cache }: Places = usualPlaces()): Promise<void> {
   await Deno.mkdir(cache, { recursive: true });
-  const path = join(cache, "compute.json");
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
-  await Deno.writeTextFile(aside, JSON.stringify(memory, null, 2) + "\n");
-  await Deno.rename(aside, path);
+  await writeState(join(cache, "compute.json"), memory);
 }
 
 export const projectFolder = fileURLToPath(new URL("../", import.meta.url));

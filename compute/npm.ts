@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import { writeWhole } from "../runner/durable.ts";
 import { cacheFolder } from "./cache.ts";
 
 export interface NpmPackage {
@@ -46,9 +47,7 @@ export async function npmFile(wanted: NpmPackage, file: string): Promise<string>
   const bytes = (await fetchPackage(wanted)).get(file);
   if (bytes === undefined) throw new Error(`${wanted.name} ${wanted.version} has no ${file}.`);
   await Deno.mkdir(folder, { recursive: true });
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
-  await Deno.writeFile(aside, bytes);
-  await Deno.rename(aside, path);
+  await writeWhole(path, bytes);
   return path;
 }
 

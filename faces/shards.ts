@@ -5,6 +5,8 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { TarWriter } from "../formats/tar.ts";
+import { moveWhole } from "../runner/durable.ts";
+import { digestFile, readState, removeDamaged, writeState } from "../runner/state.ts";
 import { pngName, shardName } from "./artifact.ts";
 import type { Box } from "./image.ts";
 
@@ -32,9 +34,9 @@ export interface Shard {
 }
 
 const whole = z.number().int().min(0);
-const record = z.strictObject({
-  /** Size of the tar. */
-  bytes: whole,
+const record = z.looseObject({
+  /** SHA-256 of the tar. */
+  sha256: z.string(),
   faces: z.array(z.strictObject({
     row: whole,
     box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
@@ -49,18 +51,26 @@ const record = z.strictObject({
   })),
 });
 
-/** A whole shard of an earlier attempt, or undefined. */
-export async function readShard(folder: string, index: number): Promise<Shard | undefined> {
-  try {
-    const text = await Deno.readTextFile(recordPath(folder, index));
-    const { success, data } = record.safeParse(JSON.parse(text));
-    const { size } = await Deno.stat(join(folder, shardName(index)));
-    if (!success || size !== data.bytes) return undefined;
-    return { faces: data.faces, problems: data.problems };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
-    throw error;
+/**
+ * Reads a whole shard of an earlier attempt.
+ * @param info told that there is one that is damaged, which is removed; without it, it stays
+ * @returns undefined if there is none
+ */
+export async function readShard(
+  folder: string,
+  index: number,
+  info?: (message: string) => void,
+): Promise<Shard | undefined> {
+  const path = recordPath(folder, index), tar = join(folder, shardName(index));
+  const { value, problem } = await readState<z.output<typeof record>>(path, { shape: record });
+  if (value && (await digestFile(tar))?.sha256 === value.sha256) {
+    return { faces: value.faces, problems: value.problems };
   }
+  if (info && (value || problem !== undefined)) {
+    await removeDamaged(tar, info);
+    await Deno.remove(path);
+  }
+  return undefined;
 }
 
 /** Writes a shard. It counts only when it is finished: its record is written last. */
@@ -74,7 +84,7 @@ export class ShardWriter implements Disposable {
   constructor(folder: string, index: number) {
     this.#folder = folder;
     this.#index = index;
-    this.#tar = new TarWriter(join(folder, shardName(index)));
+    this.#tar = new TarWriter(join(folder, `${shardName(index)}.part`));
   }
 
   add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
@@ -89,10 +99,10 @@ export class ShardWriter implements Disposable {
   async finish(): Promise<Shard> {
     this.#tar.close();
     const shard = { faces: this.#faces, problems: this.#problems };
-    const { size: bytes } = await Deno.stat(join(this.#folder, shardName(this.#index)));
-    const path = recordPath(this.#folder, this.#index);
-    await Deno.writeTextFile(`${path}.part`, JSON.stringify({ bytes, ...shard }));
-    await Deno.rename(`${path}.part`, path);
+    const tar = join(this.#folder, shardName(this.#index));
+    await moveWhole(`${tar}.part`, tar);
+    const { sha256 } = (await digestFile(tar))!;
+    await writeState(recordPath(this.#folder, this.#index), { sha256, ...shard });
     return shard;
   }
 
@@ -109,8 +119,8 @@ export async function takeShard(from: string, to: string, index: number): Promis
   for (const began = Date.now();;) {
     const shard = await readShard(from, index);
     if (shard) {
-      await Deno.rename(join(from, shardName(index)), join(to, shardName(index)));
-      await Deno.rename(recordPath(from, index), recordPath(to, index));
+      await moveWhole(join(from, shardName(index)), join(to, shardName(index)));
+      await moveWhole(recordPath(from, index), recordPath(to, index));
       return shard;
     }
     if (Date.now() - began > SIGHT) {

@@ -2,11 +2,13 @@
 import { join } from "node:path";
 import { copy, hasScratch, remove, sweep } from "./attemptFiles.ts";
 import { digestFolder } from "./digest.ts";
+import { disk, makeFolder, moveWhole } from "./durable.ts";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { ignoreMissing } from "./paths.ts";
-import { type Outcome, type OutputRecord, seal, type StageRecord, writeRecord } from "./record.ts";
+import type { Outcome, OutputRecord, StageRecord } from "./record.ts";
 import type { Stage } from "./stage.ts";
+import { seal, writeState } from "./state.ts";
 
 /** A place where one attempt writes. Nobody else writes there while it is open. */
 export interface Attempt {
@@ -53,7 +55,7 @@ export async function openAttempt(wanted: Wanted): Promise<Attempt> {
     const resumed = await hasScratch(work);
     // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
     await remove(result);
-    await Deno.mkdir(scratch, { recursive: true });
+    await makeFolder(scratch);
     await Deno.mkdir(result);
     const outputs: Record<string, string> = {};
     for (const name of Object.keys(stage.outputs)) {
@@ -119,13 +121,13 @@ async function keep(
   // The same once more: another run may be reading it, so it stays where it is, and what is
   // volatile in it as well.
   const record = seal(same ? { ...made, outputs: there.outputs } : made);
-  await writeRecord(same ? place : result, record);
+  await writeState(join(same ? place : result, "record.json"), record);
   if (same) return record;
-  await Deno.mkdir(join(place, ".."), { recursive: true });
+  await makeFolder(join(place, ".."));
   // A damaged result, or one that came out differently, makes room.
   await remove(old);
-  await Deno.rename(place, old).catch(ignoreMissing);
-  await Deno.rename(result, place);
+  await disk.rename(place, old).catch(ignoreMissing);
+  await moveWhole(result, place);
   await remove(old);
   return record;
 }

@@ -17,7 +17,7 @@ interface Circumstances {
 }
 
 export async function decide(
-  { id, use, after, wires }: PlannedStage,
+  { id, use, after, wires, stage }: PlannedStage,
   dependencies: Dependencies,
   store: Store,
   { pipeline, force, pending }: Circumstances,
@@ -25,7 +25,9 @@ export async function decide(
   const print = fingerprint(dependencies);
   if (force) return { why: "forced by --force" };
   const waitsFor = after.filter((other) => pending.has(other));
-  const { record, damage } = waitsFor.length > 0 ? {} : await store.find(use, print);
+  const { record, damage } = waitsFor.length > 0
+    ? {}
+    : await store.find(use, print, Object.keys(stage.outputs));
   if (record) return { record };
   if (damage) return { why: damage };
   const last = await store.latest(pipeline, id);

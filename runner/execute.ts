@@ -60,7 +60,8 @@ export async function makeResult(
     () => reporter.line(`  ${stage.id}: another run is making this; waiting for it`),
     signal,
   );
-  const { record } = force ? {} : await store.find(stage.use, fingerprint(dependencies));
+  const outputs = Object.keys(stage.stage.outputs);
+  const { record } = force ? {} : await store.find(stage.use, fingerprint(dependencies), outputs);
   if (record) return { record, made: false };
   if (attempt.resumed) reporter.line(`  ${stage.id}: goes on from an interrupted attempt`);
   const warnings: string[] = [];

@@ -5,6 +5,7 @@ import { filesBelow } from "./digest.ts";
 import type { RunRecord } from "./history.ts";
 import { tryLock } from "./lock.ts";
 import { ignoreMissing } from "./paths.ts";
+import { readRecord } from "./record.ts";
 import type { Place, Store } from "./store.ts";
 
 /** Something that can be removed. */
@@ -17,13 +18,19 @@ export interface Garbage {
  * Every result but those that a listed run used or a pipeline used last, as one does that was killed
  * before it could be listed.
  * @param forgotten runs that are about to be listed no longer
+ * @param unread texts of records of runs that are damaged or of a newer version: what they mention
+ *   is needed
+ * @param foreign told the path of each folder that is none of the store's
  */
 export async function unneeded(
   store: Store,
   runs: readonly RunRecord[],
   forgotten: readonly RunRecord[] = [],
+  unread: readonly string[] = [],
+  foreign: (path: string) => void = () => {},
 ): Promise<Garbage[]> {
   const needed = new Set<string>();
+  let mentioned = unread.join("\n");
   const need = (use: string, print: string) => needed.add(store.place(use, print));
   for (const { use, fingerprint } of runs.flatMap(({ stages }) => stages)) {
     if (fingerprint !== undefined) need(use, fingerprint);
@@ -33,11 +40,26 @@ export async function unneeded(
       run.stages
     );
     const dropped = new Set(stages.map(({ fingerprint }) => fingerprint));
-    for (const { use, fingerprint } of Object.values(await store.usedBy(pipeline))) {
+    const { value = {}, text = "" } = await store.readUsed(pipeline);
+    for (const { use, fingerprint } of Object.values(value)) {
       if (!dropped.has(fingerprint)) need(use, fingerprint);
     }
+    mentioned += text;
   }
-  return await measure((await store.places()).filter(({ path }) => !needed.has(path)));
+  const places = (await store.places()).filter(({ path, print }) =>
+    !needed.has(path) && !mentioned.includes(print)
+  );
+  const owned = await Promise.all(places.map((place) => isOwn(store, place)));
+  places.filter((_, i) => !owned[i]).forEach(({ path }) => foreign(path));
+  return await measure(places.filter((_, i) => owned[i]));
+}
+
+/** Tells a result of the store from any other folder, and from one behind a link. */
+async function isOwn({ folder }: Store, { use, print, path }: Place): Promise<boolean> {
+  const real = await Deno.realPath(path);
+  if (real !== join(await Deno.realPath(folder), use, print)) return false;
+  const { value } = await readRecord(path);
+  return value?.dependencies.use === use && value.fingerprint.startsWith(print);
 }
 
 /** What interrupted attempts left to go on from, but of those that are under way. */
@@ -49,6 +71,7 @@ export async function interrupted(store: Store): Promise<Garbage[]> {
     if (use === undefined || print === undefined) continue;
     const lock = await tryLock(join(folder, `${name}.lock`), false).catch(ignoreMissing);
     lock?.close();
+    if (!(await Deno.lstat(join(folder, name))).isDirectory) continue;
     const atWork = !lock && await Deno.stat(join(folder, `${name}.lock`)).catch(ignoreMissing);
     if (!atWork) places.push({ use, print, path: join(folder, name) });
   }
@@ -58,7 +81,7 @@ export async function interrupted(store: Store): Promise<Garbage[]> {
 async function measure(places: readonly Place[]): Promise<Garbage[]> {
   return await Promise.all(places.map(async (place) => {
     const files = await filesBelow(place.path);
-    const sizes = files.map(async (name) => (await Deno.stat(join(place.path, name))).size);
+    const sizes = files.map(async (name) => (await Deno.lstat(join(place.path, name))).size);
     return { place, bytes: (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) };
   }));
 }

@@ -1,12 +1,14 @@
 /** `artifacts/runs/`: a record of each run, from which runs are listed and compared. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { z } from "zod";
 import { entries } from "./attemptFiles.ts";
+import { makeFolder } from "./durable.ts";
 import { didYouMean, list, UsageError } from "./errors.ts";
 import { canonical, type Dependencies } from "./fingerprint.ts";
-import { readTextIfThere, writeWhole } from "./paths.ts";
-import { parseObject } from "./record.ts";
+import { dependenciesShape, metricsShape } from "./record.ts";
 import type { RunReport, StageReport } from "./report.ts";
+import { readState, type State, writeState } from "./state.ts";
 
 /** A stage of a run, and what its result was made of. */
 export interface RecordedStage extends StageReport {
@@ -30,6 +32,35 @@ export interface RunRecord extends Omit<RunReport, "stages"> {
   readonly stages: readonly RecordedStage[];
 }
 
+const text = z.string();
+const runShape = z.looseObject({
+  id: text.optional(), // runs of earlier versions have none
+  at: text,
+  pipeline: text,
+  ok: z.boolean(),
+  seconds: z.number(),
+  seed: z.number(),
+  point: z.record(text, z.unknown()).optional(),
+  compute: z.looseObject({ backend: text, why: text }).optional(),
+  deno: text.optional(),
+  platform: text.optional(),
+  metrics: metricsShape,
+  cautions: z.array(text).optional(),
+  stages: z.array(z.looseObject({
+    ...{ id: text, use: text, why: text, seconds: z.number() },
+    status: z.enum(["ran", "cached", "skipped", "failed"]),
+    outputs: z.record(text, text),
+    fingerprint: text.optional(),
+    dependencies: dependenciesShape.optional(),
+    warnings: z.array(text).optional(),
+  })),
+});
+
+/** Reads a run's record. */
+async function readRun(path: string): Promise<State<RunRecord>> {
+  return await readState(path, { shape: runShape, unsealed: runShape.strict() });
+}
+
 /** The runs of an artifact folder. */
 export class History {
   readonly folder: string;
@@ -46,28 +77,28 @@ export class History {
     const id = hash(`${at} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
     const versions = { deno: Deno.version.deno, platform: Deno.build.target };
     const record: RunRecord = { id, ...run, at, ...versions };
-    await Deno.mkdir(this.folder, { recursive: true });
+    await makeFolder(this.folder);
     const time = at.replaceAll(":", "-").replace(/\.\d+/, "");
     const name = `${time}-${run.pipeline}-${id}.json`;
-    await writeWhole(join(this.folder, name), JSON.stringify(record, null, 2) + "\n");
+    await writeState(join(this.folder, name), { version: 1, ...record });
     return record;
   }
 
   /**
    * All runs, the oldest first.
-   * @param unreadable told the path of each file that holds no run
+   * @param unreadable told the path of each file that holds no run, and what is wrong with it
    */
-  async list(unreadable: (path: string) => void = () => {}): Promise<RunRecord[]> {
+  async list(
+    unreadable: (path: string, state: State<RunRecord>) => void = () => {},
+  ): Promise<RunRecord[]> {
     const names = (await entries(this.folder)).filter((name) => name.endsWith(".json"));
     const runs = await Promise.all(names.map(async (name) => {
       const path = join(this.folder, name);
-      const run = parseObject(await readTextIfThere(path)) as unknown as RunRecord | undefined;
-      if (typeof run?.pipeline === "string" && Array.isArray(run.stages) && run.at) {
-        // Runs of earlier versions had no id.
-        return [{ ...run, id: run.id ?? hash(name) }];
-      }
-      unreadable(path);
-      return [];
+      const state = await readRun(path);
+      const { value } = state;
+      if (state.problem !== undefined) unreadable(path, state);
+      // Runs of earlier versions had no id.
+      return value ? [{ ...value, id: value.id ?? hash(name) }] : [];
     }));
     return runs.flat().sort(byTime);
   }
@@ -89,8 +120,8 @@ export class History {
   async remove(ids: ReadonlySet<string>): Promise<void> {
     for (const name of (await entries(this.folder)).filter((name) => name.endsWith(".json"))) {
       const path = join(this.folder, name);
-      const run = parseObject(await readTextIfThere(path));
-      if (ids.has(String(run?.id ?? hash(name)))) await Deno.remove(path);
+      const { value } = await readRun(path);
+      if (value && ids.has(value.id ?? hash(name))) await Deno.remove(path);
     }
   }
 }

@@ -8,14 +8,9 @@
 import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import type { Metafile } from "esbuild";
-import {
-  fromFileUrl,
-  ignoreMissing,
-  readTextIfThere,
-  short,
-  toFileUrl,
-  writeWhole,
-} from "./paths.ts";
+import { z } from "zod";
+import { fromFileUrl, ignoreMissing, short, toFileUrl } from "./paths.ts";
+import { readState, writeState } from "./state.ts";
 
 /** What a module imports and what it does. */
 interface ModuleFacts {
@@ -37,7 +32,18 @@ export interface ModuleGraph {
 }
 
 /** Bumped when `analyse` changes what it finds. */
-const FORMAT = 3;
+const FORMAT = 4;
+
+const cacheShape = z.looseObject({
+  format: z.literal(FORMAT),
+  facts: z.record(
+    z.string(),
+    z.strictObject({
+      ...{ stamp: z.string(), hash: z.string() },
+      ...{ imports: z.array(z.string()), assets: z.array(z.string()) },
+    }),
+  ),
+});
 
 /** In ms, more than the step in which a file system counts time. */
 const TICK = 100;
@@ -100,7 +106,7 @@ export class Modules {
     await (await import("esbuild")).stop();
     try {
       await Deno.mkdir(join(this.cache, ".."), { recursive: true });
-      await writeWhole(this.cache, JSON.stringify({ format: FORMAT, facts: this.#facts }));
+      await writeState(this.cache, { format: FORMAT, facts: this.#facts });
     } catch {
       // No place to keep it (a read-only folder, a full disk): the next run learns it again.
     }
@@ -109,12 +115,11 @@ export class Modules {
   async #load(): Promise<void> {
     if (this.#loaded) return;
     this.#loaded = true;
-    try {
-      const kept = JSON.parse(await readTextIfThere(this.cache) ?? "{}");
-      if (kept.format === FORMAT) this.#facts = kept.facts;
-    } catch {
-      // A cache that cannot be read costs only the time to build it again.
-    }
+    // A cache that is damaged, or of another version, costs only the time to build it again.
+    const { value } = await readState<{ facts: Record<string, ModuleFacts> }>(
+      ...[this.cache, { shape: cacheShape }] as const,
+    );
+    if (value) this.#facts = value.facts;
   }
 
   #factsOf(path: string): Promise<ModuleFacts | undefined> {

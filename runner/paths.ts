@@ -45,15 +45,3 @@ export async function readTextIfThere(path: string): Promise<string | undefined>
 export function ignoreMissing(error: unknown): undefined {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
-
-/** Writes a file so that it is there whole or not at all. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
-  try {
-    await Deno.writeTextFile(aside, text);
-    await Deno.rename(aside, path);
-  } catch (error) {
-    await Deno.remove(aside).catch(() => {});
-    throw error;
-  }
-}

@@ -1,9 +1,9 @@
 /** `record.json`: what a result was made of, and what came out. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { canonical, type Dependencies } from "./fingerprint.ts";
-import { readTextIfThere, writeWhole } from "./paths.ts";
+import { z } from "zod";
+import { type Dependencies, fingerprint } from "./fingerprint.ts";
 import type { Machine, Metrics } from "./stage.ts";
+import { readState, type State, stateText } from "./state.ts";
 
 /** An output as it was recorded. */
 export interface OutputRecord {
@@ -43,38 +43,64 @@ export type Outcome = Omit<
   "version" | "fingerprint" | "dependencies" | "outputs" | "damage" | "checksum"
 >;
 
-/** A result's record; one that cannot be read is no record, and the stage runs again. */
-export async function readRecord(place: string): Promise<StageRecord | undefined> {
-  const record = parseObject(await readTextIfThere(join(place, "record.json")));
-  return record?.version === 1 ? record as unknown as StageRecord : undefined;
-}
+const text = z.string();
+const texts = z.record(text, text);
+const whole = z.int().min(0);
 
-export async function writeRecord(place: string, record: StageRecord): Promise<void> {
-  await writeWhole(join(place, "record.json"), recordText(record));
-}
+/** The shape of `Dependencies`. */
+export const dependenciesShape = z.looseObject({
+  use: text,
+  params: z.record(text, z.unknown()),
+  inputs: z.record(text, z.union([text, texts])),
+  seed: z.number().optional(),
+  compute: text.optional(),
+  modules: texts,
+  packages: texts,
+  external: texts,
+  pipeline: text.optional(),
+  lineage: texts.optional(),
+});
 
-/** The text of a record, the same for the same record. */
-export function recordText(record: StageRecord): string {
-  return JSON.stringify(record, null, 2) + "\n";
-}
+/** The shape of `Metrics`; a number that JSON cannot hold is null. */
+export const metricsShape = z.record(
+  text,
+  z.record(text, z.record(text, z.number().nullable())),
+);
 
-/** A record with its checksum. */
-export function seal(record: StageRecord): StageRecord {
-  return { ...record, checksum: checksumOf(record) };
-}
+const shape = z.looseObject({
+  version: z.literal(1),
+  id: text,
+  fingerprint: text,
+  dependencies: dependenciesShape,
+  outputs: z.record(
+    text,
+    z.looseObject({
+      kind: text,
+      digest: text,
+      files: z.record(text, z.looseObject({ size: whole, sha256: text })),
+    }),
+  ),
+  metrics: metricsShape.optional(),
+  show: z.array(text).optional(),
+  caution: text.optional(),
+  warnings: z.array(text),
+  pipeline: text,
+  startedAt: text,
+  seconds: z.number(),
+  deno: text,
+  platform: text,
+  machine: z.looseObject({ processor: text, cores: whole, memory: whole, system: text }).optional(),
+  observed: z.record(text, z.unknown()).optional(),
+  damage: text.optional(),
+});
 
-export function checksumOf({ checksum: _, damage: __, ...record }: StageRecord): string {
-  return createHash("sha256").update(canonical(record)).digest("hex");
-}
-
-/** A JSON object, or undefined when the text is none (cut short by a power failure, say). */
-export function parseObject(text: string | undefined): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? "null");
-    return typeof value === "object" && value !== null
-      ? value as Record<string, unknown>
-      : undefined;
-  } catch {
-    return undefined;
+/** Reads the record of the result in a folder. */
+export async function readRecord(place: string): Promise<State<StageRecord>> {
+  const form = { shape, unsealed: shape.strict() };
+  const state = await readState<StageRecord>(join(place, "record.json"), form);
+  const { value } = state;
+  if (!value || value.checksum || value.fingerprint === fingerprint(value.dependencies)) {
+    return state;
   }
+  return { problem: "record.json was changed after it was written", text: stateText(value) };
 }

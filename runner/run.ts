@@ -111,7 +111,7 @@ class Run {
     }
     for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
     if (this.ok && !dryRun) {
-      this.#usesOthers = await store.use(this.#plan.name, this.#records);
+      this.#usesOthers = await this.#noteUse();
     }
     const { line, paint } = reporter;
     if (this.ok) this.#show.forEach((path) => line(`  ${paint.strong(path)}`));
@@ -185,7 +185,7 @@ class Run {
     const force = this.#isForced(stage.id);
     const { record, made } = await makeResult(ready, this.#plan, this.#shop, force);
     this.#take(stage, record);
-    await this.#shop.store.use(this.#plan.name, this.#records);
+    await this.#noteUse();
     this.#did = true;
     if (made) {
       this.#say(paint.good("✓"), stage.id, `done in ${clock(seconds())}`);
@@ -193,6 +193,17 @@ class Run {
     } else {
       this.#say(paint.faint("·"), stage.id, paint.faint("cached: another run made it"));
       this.#settle(stage, "cached", "another run made it", seconds());
+    }
+  }
+
+  /** Notes which results the pipeline uses; where that cannot be written, it uses them all the same. */
+  async #noteUse(): Promise<boolean> {
+    const { store, reporter } = this.#shop;
+    try {
+      return await store.use(this.#plan.name, this.#records);
+    } catch (error) {
+      reporter.line(`what this run uses could not be noted: ${explain(error)}`);
+      return false;
     }
   }
 

@@ -10,16 +10,25 @@
  * whatever killed whom when.
  */
 import { join } from "node:path";
+import { z } from "zod";
 import { type Attempt, openAttempt } from "./attempt.ts";
 import { entries, hasScratch, remove, sweep } from "./attemptFiles.ts";
+import { makeFolder } from "./durable.ts";
 import { canonical, type Dependencies, fingerprint } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./lock.ts";
-import { ignoreMissing, readTextIfThere, writeWhole } from "./paths.ts";
-import { parseObject, readRecord, type StageRecord, writeRecord } from "./record.ts";
+import { ignoreMissing } from "./paths.ts";
+import { readRecord, type StageRecord } from "./record.ts";
 import type { Artifact, Stage } from "./stage.ts";
+import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
 export type Used = Record<string, { readonly use: string; readonly fingerprint: string }>;
+
+const usedShape = z.record(
+  z.string(),
+  z.looseObject({ use: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }),
+);
+const latestShape = z.looseObject({ version: z.literal(1), used: usedShape });
 
 /** Where a result lies. */
 export interface Place {
@@ -40,13 +49,21 @@ export class Store {
 
   /**
    * The record of a result.
-   * @returns undefined when there is none; `damage` says what is missing from one that was there
+   * @param outputs names of the outputs that it must have
+   * @returns nothing when there is none; `damage` is why one that is there does not count
    */
-  async find(use: string, print: string): Promise<{ record?: StageRecord; damage?: string }> {
+  async find(
+    use: string,
+    print: string,
+    outputs: readonly string[] = [],
+  ): Promise<{ record?: StageRecord; damage?: string }> {
     const place = this.place(use, print);
-    const record = await readRecord(place);
+    const { value: record, problem } = await readRecord(place);
+    if (problem !== undefined) return { damage: problem };
     if (!record || record.fingerprint !== print) return {};
     if (record.damage !== undefined) return { damage: record.damage };
+    const lacking = outputs.find((output) => !Object.hasOwn(record.outputs, output));
+    if (lacking !== undefined) return { damage: `record.json lacks the output ${lacking}` };
     for (const [output, { files }] of Object.entries(record.outputs)) {
       for (const [name, { size }] of Object.entries(files)) {
         const info = await Deno.stat(join(place, output, name)).catch(() => undefined);
@@ -70,7 +87,7 @@ export class Store {
    */
   async latest(pipeline: string, id: string): Promise<{ record?: StageRecord } | undefined> {
     const used = (await this.usedBy(pipeline))[id];
-    return used && { record: await readRecord(this.place(used.use, used.fingerprint)) };
+    return used && { record: (await readRecord(this.place(used.use, used.fingerprint))).value };
   }
 
   /**
@@ -89,15 +106,28 @@ export class Store {
   }
 
   async #noteUsed(pipeline: string, used: Used): Promise<void> {
-    await Deno.mkdir(join(this.folder, ".latest"), { recursive: true });
-    await writeWhole(join(this.folder, ".latest", `${pipeline}.json`), JSON.stringify(used));
+    await makeFolder(join(this.folder, ".latest"));
+    await writeState(this.#latest(pipeline), { version: 1, used });
+  }
+
+  #latest(pipeline: string): string {
+    return join(this.folder, ".latest", `${pipeline}.json`);
   }
 
   /** Stage id → the result that a pipeline used last for it. */
   async usedBy(pipeline: string): Promise<Used> {
-    const text = await readTextIfThere(join(this.folder, ".latest", `${pipeline}.json`));
-    // It serves to tell what changed; a damaged one tells nothing.
-    return parseObject(text) as Used ?? {};
+    return (await this.readUsed(pipeline)).value ?? {};
+  }
+
+  /** The same, with what is wrong with the note of it. */
+  async readUsed(pipeline: string): Promise<State<Used>> {
+    // Notes of earlier versions are the map alone.
+    const form = { shape: latestShape, unsealed: usedShape };
+    const { value, ...rest } = await readState<Record<string, unknown>>(
+      ...[this.#latest(pipeline), form] as const,
+    );
+    const used = value && "checksum" in value ? value.used : value;
+    return { ...rest, value: used as Used | undefined };
   }
 
   /** Names of the pipelines of which it is noted what they used last. */
@@ -133,12 +163,12 @@ export class Store {
     signal: AbortSignal,
   ): Promise<Attempt> {
     const print = fingerprint(dependencies);
-    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    await makeFolder(join(this.folder, ".work"));
     return await openAttempt({
       ...{ stage, dependencies, waiting, signal, patience: this.options.patience },
       work: this.#work(stage.name, print),
       place: this.place(stage.name, print),
-      find: async () => (await this.find(stage.name, print)).record,
+      find: async () => (await this.find(stage.name, print, Object.keys(stage.outputs))).record,
     });
   }
 
@@ -204,10 +234,10 @@ export class Store {
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
     const name = join(this.folder, ".work", `${use}-${print}.lock`);
     using _lock = await takeLock(name, () => {}, signal);
-    const record = await readRecord(path);
+    const { value } = await readRecord(path);
     // Without a record it is no result anyway; another run may have made it again meanwhile.
-    if (record && record.damage === undefined) {
-      await writeRecord(path, { ...record, damage: why.join(", ") });
+    if (value && value.damage === undefined) {
+      await writeState(join(path, "record.json"), { ...value, damage: why.join(", ") });
     }
     await Deno.remove(name).catch(ignoreMissing);
   }

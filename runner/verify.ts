@@ -1,9 +1,7 @@
 /** Whether results are still what was made: every byte of every file against what was recorded. */
 import { join } from "node:path";
 import { digestFile, filesBelow } from "./digest.ts";
-import { fingerprint } from "./fingerprint.ts";
-import { readTextIfThere } from "./paths.ts";
-import { checksumOf, parseObject, readRecord, recordText, type StageRecord } from "./record.ts";
+import { readRecord } from "./record.ts";
 import type { Place } from "./store.ts";
 
 /** What was found in the place of a result. */
@@ -13,6 +11,8 @@ export interface Finding {
   /** Files that nobody recorded; they are left alone. */
   readonly strangers: readonly string[];
   readonly bytes: number;
+  /** Why nothing is known of it: a newer version of this program made it. */
+  readonly newer?: string;
 }
 
 /**
@@ -23,9 +23,15 @@ export async function verifyResult(
   { use, print, path }: Place,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<Finding> {
-  const record = await readRecord(path);
-  if (!record) return { problems: ["record.json cannot be read"], strangers: [], bytes: 0 };
-  const problems = await recordProblems(record, use, print, path);
+  const { value: record, problem = "record.json is missing", newer } = await readRecord(path);
+  const none = { problems: [], strangers: [], bytes: 0 };
+  if (newer) return { ...none, newer: problem };
+  if (!record) return { ...none, problems: [problem] };
+  const here = record.dependencies.use === use && record.fingerprint.startsWith(print);
+  const problems = [
+    ...(record.damage === undefined ? [] : [record.damage]),
+    ...(here ? [] : ["record.json is that of another result"]),
+  ];
   const strangers: string[] = [];
   let bytes = 0;
   for (const [output, { files }] of Object.entries(record.outputs)) {
@@ -50,33 +56,13 @@ export async function verifyResult(
       }
     }
   }
-  return { problems, strangers, bytes };
-}
-
-/** Whether the record itself is as it was written. */
-async function recordProblems(
-  record: StageRecord,
-  use: string,
-  print: string,
-  path: string,
-): Promise<string[]> {
-  const { dependencies, checksum, damage } = record;
-  const text = await readTextIfThere(join(path, "record.json"));
-  const whole = text === recordText(record) &&
-    // Records of earlier versions have none.
-    (checksum === undefined || checksum === checksumOf(record)) &&
-    record.fingerprint === fingerprint(dependencies) && record.fingerprint.startsWith(print) &&
-    dependencies.use === use;
-  return [
-    ...(damage === undefined ? [] : [damage]),
-    ...(whole ? [] : ["record.json was changed"]),
-  ].filter((problem, i, all) => all.indexOf(problem) === i);
+  // Some may be noted as the record's damage already.
+  return { problems: [...new Set(problems)], strangers, bytes };
 }
 
 /** How many bytes a place's record speaks of. */
 export async function sizeOf({ path }: Place): Promise<number> {
-  const text = await readTextIfThere(join(path, "record.json"));
-  const { outputs = {} } = (parseObject(text) ?? {}) as Partial<StageRecord>;
-  const files = Object.values(outputs).flatMap(({ files }) => Object.values(files ?? {}));
-  return files.reduce((sum, { size }) => sum + (Number(size) || 0), 0);
+  const { value } = await readRecord(path);
+  const files = Object.values(value?.outputs ?? {}).flatMap(({ files }) => Object.values(files));
+  return files.reduce((sum, { size }) => sum + size, 0);
 }

@@ -3,6 +3,7 @@ import sharp, { type Sharp } from "sharp";
 import { random, type Rng } from "../compute/random.ts";
 import { writeMat } from "../formats/matWrite.ts";
 import { TarWriter } from "../formats/tar.ts";
+import { moveWhole } from "../runner/durable.ts";
 import { faceSvg } from "./face.ts";
 import { planSample, type Row } from "./plan.ts";
 import { pictureSize } from "./svg.ts";
@@ -54,7 +55,7 @@ export async function drawSample(options: SampleOptions): Promise<void> {
       }
       tar.close();
     }
-    await Deno.rename(partial, path);
+    await moveWhole(partial, path);
   } catch (error) {
     await Deno.remove(partial).catch(() => {}); // the first error is the one to tell
     throw error;

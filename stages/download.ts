@@ -208,8 +208,9 @@ async function fetchDataset(
 async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
   const { join } = await import("node:path");
   const { drawSample, sampleArchive } = await import("../sample/mod.ts");
-  const { exists } = await import("./download/obtain.ts");
-  if (!await exists(join(context.scratch, sampleArchive))) {
+  const { keepDigest, takeWhole } = await import("../runner/state.ts");
+  const path = join(context.scratch, sampleArchive);
+  if (!await takeWhole(path, (message) => context.info(message))) {
     let drawn = 0;
     await drawSample({
       folder: context.scratch,
@@ -222,6 +223,7 @@ async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
         drawn = done;
       },
     });
+    await keepDigest(path);
   }
   return [{ file: sampleArchive, source: sampleArchive, md5: null, verified: true }];
 }
@@ -257,7 +259,7 @@ async function discard(
   const { join } = await import("node:path");
   for (const { file, source, verified } of context.signal.aborted ? [] : tars) {
     if (verified) continue;
-    for (const name of [file, source]) {
+    for (const name of [file, source].flatMap((name) => [name, `${name}.digest`])) {
       await Deno.remove(join(context.scratch, name)).catch(() => {});
     }
   }

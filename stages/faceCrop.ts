@@ -115,7 +115,10 @@ export default defineStage({
     // Shards that an earlier attempt finished, then the others.
     const shards: (Shard | undefined)[] = [];
     const count = shardCount({ photos: rows.length, shardSize });
-    while (shards.length < count) shards.push(await readShard(context.scratch, shards.length));
+    const info = (message: string) => context.info(message);
+    while (shards.length < count) {
+      shards.push(await readShard(context.scratch, shards.length, info));
+    }
     const opening: CutOpening = {
       detector: preprocessing.detector,
       crop: preprocessing.crop,

@@ -79,6 +79,7 @@ export async function fit(
         model: { metric, of: (history) => [...history] },
       }),
       signal: context.signal,
+      info: (message) => context.info(message),
       progress: context.progress,
     });
     const last = result.history[result.weightsOfEpoch - 1];

@@ -94,6 +94,7 @@ export async function fitJoint(
         age: { metric: heads.age.metric, of: (history) => partsOf(history, "age") },
       }),
       signal: context.signal,
+      info: (message) => context.info(message),
       progress: context.progress,
     });
     const save = async (

@@ -50,6 +50,8 @@ export interface TrainOptions {
    */
   onEpoch?: (history: readonly JointEpoch[], best: boolean) => Promise<void>;
   signal: AbortSignal;
+  /** Told that a damaged checkpoint was removed. */
+  info?(message: string): void;
   progress: {
     start(total: number, unit: string, done?: number): void;
     advance(items?: number, note?: string): void;
@@ -103,7 +105,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const seconds: number[] = [];
   let best: Float32Array[] = [];
   try {
-    const saved = await readCheckpoint<State>(options.checkpoint);
+    const saved = await readCheckpoint<State>(options.checkpoint, options.info);
     if (saved !== undefined) {
       history.push(...saved.state.history);
       seconds.push(...saved.state.seconds);

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { cacheFolder } from "../../compute/cache.ts";
 import { fetchPackage, npmPackages } from "../../compute/npm.ts";
 import { installFolder, type OptionalBackend } from "../../compute/resolve.ts";
+import { moveWhole } from "../../runner/durable.ts";
 import { compileBinding, findCompiler } from "./compiler.ts";
 import { findWheel, indexUrl, type Wheel } from "./pypi.ts";
 import { requirementsOf } from "./versions.ts";
@@ -111,7 +112,7 @@ export async function installNode(
     const text = JSON.stringify(record, null, 2) + "\n";
     await Deno.writeTextFile(join(aside, "installation.json"), text);
     await Deno.remove(place, { recursive: true }).catch(() => {});
-    await Deno.rename(aside, place);
+    await moveWhole(aside, place);
     // They would be fetched again, but are as large as what was made of them.
     for (const { file } of wheels) await Deno.remove(join(downloads, file));
     return record;

@@ -4,6 +4,7 @@ import { remove } from "../attemptFiles.ts";
 import { UsageError } from "../errors.ts";
 import { type Garbage, interrupted, unneeded } from "../garbage.ts";
 import type { RunRecord } from "../history.ts";
+import { short, userFolder } from "../paths.ts";
 import { type Call, EXIT } from "../program.ts";
 import { count } from "../reporter.ts";
 import { Store } from "../store.ts";
@@ -18,18 +19,21 @@ export default async function gc(call: Call): Promise<number> {
   const folder = artifactsOf(call);
   const store = new Store(folder);
   const keep = readCount("keep", values);
-  const find = async () => {
-    const runs = await listRuns(folder, line);
+  const find = async (tell: (text: string) => void = () => {}) => {
+    const unread: string[] = [];
+    const foreign = (path: string) =>
+      tell(`${short(path, userFolder())} has no valid record of a result; it is left alone`);
+    const runs = await listRuns(folder, tell, (text) => unread.push(text));
     const forgotten = keep === undefined ? [] : allButLast(runs, keep);
     const left = runs.filter((run) => !forgotten.includes(run));
     return {
       forgotten,
       kept: left.length,
-      results: await unneeded(store, left, forgotten),
+      results: await unneeded(store, left, forgotten, unread, foreign),
       attempts: values.interrupted ? await interrupted(store) : [],
     };
   };
-  const found = await find();
+  const found = await find(line);
   const all = [...found.results, ...found.attempts];
   const report = (removed: boolean, garbage: readonly Garbage[]) => {
     if (!values.json) return;

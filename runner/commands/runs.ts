@@ -44,14 +44,20 @@ export function artifactsOf({ values, program }: Pick<Call, "values" | "program"
     : resolve(userFolder(), values.artifacts);
 }
 
-/** The runs of an artifact folder; a record that cannot be read is told. */
+/**
+ * The runs of an artifact folder. Prints which records do not count.
+ * @param unread told the text of each of these
+ */
 export async function listRuns(
   artifacts: string,
   line: (text: string) => void,
+  unread: (text: string) => void = () => {},
 ): Promise<RunRecord[]> {
-  return await new History(artifacts).list((path) =>
-    line(`${short(path, userFolder())} cannot be read and is passed over; it may be removed`)
-  );
+  return await new History(artifacts).list((path, { problem, newer, text = "" }) => {
+    const folder = short(join(path, ".."), userFolder());
+    line(`${folder}/${problem} and is passed over${newer ? "" : "; it may be removed"}`);
+    unread(text);
+  });
 }
 
 /** Takes runs off the list, and off what their pipelines used last. */

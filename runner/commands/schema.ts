@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { openConfig } from "../config.ts";
 import { ConfigError } from "../errors.ts";
 import { optionsOf } from "../open.ts";
-import { readTextIfThere, short, writeWhole } from "../paths.ts";
+import { writeWhole } from "../durable.ts";
+import { readTextIfThere, short } from "../paths.ts";
 import { type Call, EXIT } from "../program.ts";
 import { pipelineJsonSchema, referenceMarkdown } from "../schema.ts";
 

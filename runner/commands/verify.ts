@@ -29,6 +29,7 @@ export default async function verify(call: Call): Promise<number> {
       const finding = await verifyResult(place, (n) => progress.advance(n, use));
       bytes += finding.bytes;
       const name = `${use}/${print}`;
+      if (finding.newer !== undefined) line(`  ${name}: ${finding.newer}; it is passed over`);
       for (const stranger of finding.strangers) {
         line(`  ${name}: ${stranger} is no part of it; it is left alone`);
       }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { createGunzip } from "node:zlib";
 import { createReadStream } from "node:fs";
 import { RandomAccess } from "../../formats/randomAccess.ts";
+import { moveWhole } from "../../runner/durable.ts";
 
 /** Bytes at a time. */
 const CHUNK = 1 << 20;
@@ -51,7 +52,7 @@ export async function copyFile(
         `or another version; to take it as it is, give its MD5 under "checksums".`,
     );
   }
-  await Deno.rename(part, to);
+  await moveWhole(part, to);
   return { md5, size: source.size };
 }
 
@@ -114,7 +115,7 @@ export async function gunzipFile(
     input.destroy();
     unzip.destroy();
   }
-  await Deno.rename(part, to);
+  await moveWhole(part, to);
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {

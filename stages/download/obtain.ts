@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { StageContext } from "../../runner/stage.ts";
 import { fetchFile, fetchSize, fetchText } from "./http.ts";
 import { copyFile, gunzipFile, md5Of } from "./local.ts";
+import { keepDigest, takeWhole } from "../../runner/state.ts";
 import { address, addressOf, parseMd5Sums, type SourceFile, withoutSecrets } from "./sources.ts";
 
 interface Options {
@@ -85,8 +86,9 @@ export async function openMirror(
       const options = { path, md5: expected, signal: context.signal, ...progress };
       let lengthKnown = true;
       let md5: string | undefined;
-      if (await exists(path)) {
-        // From an earlier attempt, which left it only if it was whole.
+      const info = (message: string) => context.info(message);
+      // From an earlier attempt, which left it only if it was whole.
+      if (expected === undefined ? await takeWhole(path, info) : await exists(path)) {
         md5 = await md5Of(path, context.signal);
         if (expected !== undefined && md5 !== expected) {
           await Deno.remove(path);
@@ -104,6 +106,7 @@ export async function openMirror(
         ({ md5, lengthKnown } = await fetchFile(url, { ...options, onTrouble }));
       }
       if (expected === undefined) {
+        await keepDigest(path);
         const why = checksums === false ? "checksums are off" : "no MD5 of it is known";
         const checked = lengthKnown ? "only its length was checked" : "it could not be checked";
         context.warn(`${name}: ${why}, so ${checked}. Its MD5 is ${md5}.`);
@@ -120,12 +123,13 @@ export async function unpacked(name: string, context: Context): Promise<string> 
   if (!name.endsWith(".gz")) return name;
   const tar = name.slice(0, -".gz".length);
   const to = join(context.scratch, tar);
-  if (!await exists(to)) {
+  if (!await takeWhole(to, (message) => context.info(message))) {
     await gunzipFile(join(context.scratch, name), to, {
       signal: context.signal,
       onStart: (size) => context.progress.start(size, "bytes"),
       onBytes: (bytes) => context.progress.advance(bytes, `unpacking ${name}`),
     });
+    await keepDigest(to);
   }
   return tar;
 }

@@ -1,5 +1,6 @@
 /** Files that arrive in pieces, and over more than one run. */
 import { createHash, type Hash } from "node:crypto";
+import { moveWhole } from "../../runner/durable.ts";
 
 /** What is remembered beside a partial file, to know whether the server's is still the same. */
 interface Part {
@@ -72,7 +73,7 @@ export class PartialFile {
   /** The file is whole. */
   async finish(path: string): Promise<void> {
     this.close();
-    await Deno.rename(this.path, path);
+    await moveWhole(this.path, path);
     await Deno.remove(this.#notes).catch(() => {});
   }
 

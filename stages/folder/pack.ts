@@ -2,6 +2,7 @@
 import { basename, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../formats/tar.ts";
+import { moveWhole } from "../../runner/durable.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { folderName } from "./name.ts";
 
@@ -174,7 +175,7 @@ export async function packFolder(
         `be read${all.length > 0 ? `, ${all[0]} for one` : ""}. Paths count from the folder.`,
     );
   }
-  await Deno.rename(part, to);
+  await moveWhole(part, to);
   return name;
 }
 

@@ -48,6 +48,26 @@ async function install(places: Places, backend: "node" | "node-gpu", text = "{}"
 const gpu = { name: "A GPU", software: false };
 const llvmpipe = { name: "llvmpipe", software: true };
 
+Deno.test("chooseAuto() measures again where what it remembers is damaged", async () => {
+  await inPlaces(async (places) => {
+    const { see } = eyes({}, undefined);
+    const choice = await chooseAuto(() => {}, places, see);
+    const path = join(places.cache, "compute.json");
+    const kept = await Deno.readTextFile(path);
+    for (
+      const text of [
+        ...["", "{", "null", "[]", "{}", kept.slice(0, -9), kept.replace('"wasm"', '"wasn"')],
+        ...[kept.replace("chosen", "chosem"), kept.replace("checksum", "checksuM")],
+      ]
+    ) {
+      await Deno.writeTextFile(path, text);
+      const { see, asked } = eyes({}, undefined);
+      assert.deepEqual(await chooseAuto(() => {}, places, see), choice);
+      assert.deepEqual(asked, ["gpu"], text);
+    }
+  });
+});
+
 Deno.test("chooseAuto() takes wasm without measuring where nothing else is there", async () => {
   for (const found of [undefined, llvmpipe]) {
     await inPlaces(async (places) => {

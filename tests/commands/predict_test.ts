@@ -13,6 +13,7 @@ import { TooSlow } from "../../serving/analyst.ts";
 import type { Pool } from "../../serving/pool.ts";
 import { stages } from "../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import { writeState } from "../../runner/state.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -42,8 +43,17 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
     await writeModel(join(place, "model"), model);
     const outputs = { model: { kind: "model", digest: "", files: {} } };
     const caution = "Drawn."; // in truth it is download's
-    const record = { version: 1, id: use, fingerprint, outputs, dependencies: { use }, caution };
-    await Deno.writeTextFile(join(place, "record.json"), JSON.stringify(record));
+    const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
+    const about = {
+      warnings: [],
+      pipeline: "p",
+      startedAt: "",
+      seconds: 1,
+      deno: "",
+      platform: "",
+    };
+    const made = { caution, fingerprint, outputs, dependencies: { use, ...empty } };
+    await writeState(join(place, "record.json"), { version: 1, id: use, ...about, ...made });
     stages.push({ id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint });
   }
   await Deno.mkdir(join(artifacts, ".latest"));
@@ -53,10 +63,10 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
   for (const [id, made] of [["abcd0001", stages], ["abcd0102", []]] as const) {
     const at = "2026-01-01T00:00:00Z";
     const run = {
-      ...{ id, at, pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} },
+      ...{ id, at, pipeline: "p", ok: true, seconds: 1, seed: 1, stages: made, metrics: {} },
       cautions: ["Drawn."],
     };
-    await Deno.writeTextFile(join(artifacts, "runs", `${id}.json`), JSON.stringify(run));
+    await writeState(join(artifacts, "runs", `${id}.json`), run);
   }
   return {
     folder,

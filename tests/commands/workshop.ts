@@ -6,6 +6,7 @@ import { writePredictions } from "../../evaluation/predictionsFile.ts";
 import { writeParquet } from "../../formats/parquet.ts";
 import { History, type RecordedStage, type RunRecord } from "../../runner/history.ts";
 import type { StageRecord } from "../../runner/record.ts";
+import { writeState } from "../../runner/state.ts";
 import { Store } from "../../runner/store.ts";
 
 const PICTURES = 400;
@@ -65,7 +66,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
     }
     const dependencies = { use, params, inputs, modules: {}, packages: {}, external: {} };
     const record = { version: 1, id, fingerprint: print, dependencies, outputs };
-    await Deno.writeTextFile(join(place, "record.json"), JSON.stringify(record));
+    const about = { warnings: [], pipeline: "", startedAt: "", seconds: 1, deno: "", platform: "" };
+    await writeState(join(place, "record.json"), { ...record, ...about });
     const report = { id, use, status: "ran" as const, why: "", seconds: 1, outputs: {} };
     return { ...report, fingerprint: print, dependencies };
   }

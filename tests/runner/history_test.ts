@@ -161,6 +161,62 @@ Deno.test("gc", async (t) => {
   });
 });
 
+Deno.test("gc removes only what the store has made, and follows no link", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const { id } = await project.run();
+  const print = "0123456789abcdef";
+  await project.write({
+    [`artifacts/mine/${print}/photo.jpg`]: "a",
+    [`artifacts/mine/${print.replace("0", "1")}/record.json`]: '{ "mine": true }',
+    [`elsewhere/${print}/photo.jpg`]: "b",
+    "elsewhere/big.bin": "c",
+  });
+  // A stage's folder that is a link, a result that is one, and links in what is removed.
+  const results = project.path("artifacts");
+  await Deno.rename(`${results}/sum`, project.path("sums"));
+  await Deno.symlink(project.path("sums"), `${results}/sum`);
+  await Deno.symlink(project.path("elsewhere"), `${results}/linked`);
+  const [count] = (await project.files("artifacts/count")).map((name) => name.split("/")[0]!);
+  await Deno.symlink(project.path("elsewhere", print), `${results}/count/${print}`);
+  await Deno.symlink(project.path("elsewhere"), `${results}/count/${count}/numbers/link`);
+  await Deno.symlink(project.path("nowhere"), `${results}/count/${count}/numbers/dangling`);
+  await Deno.mkdir(`${results}/.work`, { recursive: true });
+  await Deno.symlink(project.path("elsewhere"), `${results}/.work/slow-${print}`);
+  const outside = {
+    elsewhere: await project.files("elsewhere"),
+    sums: await project.files("sums"),
+  };
+  assert.equal(outside.sums.length, 2);
+  assert.equal((await project.cli("runs", "--forget", id!)).code, 0);
+
+  const { code, out, err } = await project.cli("gc", "--yes", "--interrupted");
+  assert.equal(code, 0, err);
+  assert.match(out, /artifacts\/mine\/0\w+ has no valid record of a result; it is left alone\n/);
+  assert.deepEqual(await project.files("elsewhere"), outside.elsewhere);
+  assert.deepEqual(await project.files("sums"), outside.sums);
+  assert.equal((await project.files("artifacts/mine")).length, 2);
+  assert.deepEqual(await project.files("artifacts/compare"), []);
+  await assert.rejects(Deno.lstat(`${results}/count/${count}`), Deno.errors.NotFound);
+});
+
+Deno.test("gc keeps what a damaged record of a run mentions", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const [name] = await project.files("artifacts/runs");
+  const path = project.path("artifacts/runs", name!);
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replace('"pipeline"', '"pipelinE"'));
+  await Deno.remove(project.path("artifacts/.latest"), { recursive: true });
+  const before = await results(project);
+  const { code, out } = await project.cli("gc", "--yes");
+  assert.equal(code, 0, out);
+  assert.match(
+    out,
+    /\.json was changed after it was written and is passed over; it may be removed/,
+  );
+  assert.deepEqual(await results(project), before);
+});
+
 Deno.test("gc removes nothing while a run is at work, nor what a killed one had done", async (t) => {
   await using project = await Project.make({
     "pipeline.yaml":

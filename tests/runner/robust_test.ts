@@ -258,6 +258,16 @@ Deno.test("results in a folder that cannot be written to are used", {
     const { code, out } = await project.cli("run", "pipeline");
     assert.equal(code, 0, out);
     assert.match(out, /done in .*: 4 cached\n$/);
+    // A pipeline that used none of them before, and one whose note is damaged.
+    await project.write({ "other.yaml": SLOW(0) });
+    const other = await project.cli("run", "other");
+    assert.equal(other.code, 0, other.out);
+    assert.match(other.out, /\nwhat this run uses could not be noted: Read-only file system/);
+    assert.match(other.out, /done in .*: 4 cached\n$/);
+    for (const args of [["run", "other", "--dry-run"], ["runs"], ["verify"], ["gc", "--dry-run"]]) {
+      const { code, out, err } = await project.cli(...args);
+      assert.equal(code, 0, `${args}: ${out}${err}`);
+    }
   } finally {
     await new Deno.Command("umount", { args: [folder] }).output();
   }

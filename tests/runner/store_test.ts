@@ -90,9 +90,14 @@ Deno.test("find() notices what is missing or cut short", async () => {
   assert.deepEqual(await find(), { damage: "numbers/numbers.txt has another size" });
   await Deno.remove(file);
   assert.deepEqual(await find(), { damage: "numbers/numbers.txt is missing" });
-  for (const text of ["", "{", "null", "{}", '{"version":2}']) {
+  const damages = {
+    ...{ "": "cannot be read", "{": "cannot be read", "null": "cannot be read" },
+    ...{ "{}": "lacks what it should hold (version)" },
+    '{"version":2}': "is of a newer version (2)",
+  };
+  for (const [text, damage] of Object.entries(damages)) {
     await Deno.writeTextFile(join(place, "record.json"), text);
-    assert.deepEqual(await find(), {});
+    assert.deepEqual(await find(), { damage: `record.json ${damage}` });
   }
   await make("12345");
   assert.ok((await find()).record);

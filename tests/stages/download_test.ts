@@ -494,6 +494,25 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
   });
 });
 
+Deno.test("download draws the sample again where an earlier one is damaged, in whatever way", async () => {
+  const { damageEach } = await import("../damages.ts");
+  const archive = (context: ReturnType<typeof testContext>) =>
+    md5(Deno.readFileSync(join(context.outputs.archives, "sample_crop.tar")));
+  using first = testContext(download);
+  await first.run({}, { sampleFaces: 1 });
+  const left = await Deno.makeTempDir();
+  for (const { name } of Deno.readDirSync(first.scratch)) {
+    await Deno.copyFile(join(first.scratch, name), join(left, name));
+  }
+  await damageEach(left, archive(first), async () => {
+    using again = testContext(download);
+    Object.assign(again, { scratch: left });
+    await again.run({}, { sampleFaces: 1 });
+    return { made: archive(again), infos: again.infos };
+  });
+  await Deno.remove(left, { recursive: true });
+});
+
 Deno.test("download cautions against what is learned from drawn faces", async () => {
   await withMirror(async (mirror) => {
     tar(join(mirror, "wiki_crop.tar"), wikiCrop);

@@ -9,6 +9,7 @@ import { RandomAccess } from "../../formats/randomAccess.ts";
 import { scanTar } from "../../formats/tar.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import { testContext } from "../context.ts";
+import { damageEach } from "../damages.ts";
 import { drawnFace } from "../faces/fixtures/drawnFaces.ts";
 import { archiveArtifacts, gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
 
@@ -174,6 +175,24 @@ Deno.test("faceCrop goes on after an interruption, doing at most one shard again
   await second.run({ ...input }, params);
   assert.equal(again, 4); // 6 of 10 were done
   assert.deepEqual(contents(second.outputs.faces), contents(whole.outputs.faces));
+});
+
+Deno.test("faceCrop makes a damaged shard again, whatever is damaged and how", async () => {
+  const photos = await gradients(3), params = { detector: "metadata", shardSize: 2, workers: 1 };
+  using whole = testContext(faceCrop);
+  const input = await photoArtifacts(join(whole.folder, "in"), photos);
+  await whole.run({ ...input }, params);
+  const left = await Deno.makeTempDir();
+  for (const name of ["faces-00000.tar", "faces-00000.json"]) {
+    await Deno.copyFile(join(whole.scratch, name), join(left, name));
+  }
+  await damageEach(left, contents(whole.outputs.faces), async () => {
+    using again = testContext(faceCrop);
+    Object.assign(again, { scratch: left });
+    await again.run({ ...input }, params);
+    return { made: contents(again.outputs.faces), infos: again.infos };
+  });
+  await Deno.remove(left, { recursive: true });
 });
 
 /** A face in the middle of a picture, and a picture without one. */

@@ -12,6 +12,7 @@ import { compareWithConstant, trainerOn } from "../../training/inputs.ts";
 import { classification } from "../../training/objective.ts";
 import { genderClasses } from "../../training/targets.ts";
 import { testArtifact, type TestContext, testContext } from "../context.ts";
+import { damageEach } from "../damages.ts";
 import { preprocessing, writeDataset, writeSplits } from "./trainingData.ts";
 
 const people = Array.from({ length: 60 }, (_, i) => {
@@ -52,6 +53,22 @@ Deno.test("trainGender leaves model.onnx as well if its export asks for it", asy
   const files = read(context);
   assert.match(files["model.onnx"], /images: uint8 \[batch, 32, 32, 3\]/);
   assert.deepEqual(JSON.parse(files["training.json"]).params.export, ["onnx"]);
+});
+
+Deno.test("a training begins anew where its checkpoint is damaged, in whatever way", async () => {
+  const params = { ...quick, batchSize: 40 }; // one step an epoch
+  using whole = testContext(trainGender, { seed: 7 });
+  await trainOn(whole, params);
+  const abort = new AbortController();
+  const onAdvance = () => abort.abort(new Error("interrupted"));
+  using first = testContext(trainGender, { seed: 7, signal: abort.signal, onAdvance });
+  await assert.rejects(trainOn(first, params), /interrupted/);
+  await damageEach(first.scratch, read(whole), async () => {
+    using again = testContext(trainGender, { seed: 7 });
+    Object.assign(again, { scratch: first.scratch });
+    await trainOn(again, params);
+    return { made: read(again), infos: again.infos };
+  });
 });
 
 Deno.test("trainGender writes a model artifact, the same bytes each time", async () => {
