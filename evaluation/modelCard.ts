@@ -29,7 +29,10 @@ export function modelCard({ pipeline, models, data, made }: Report): string {
   const when = trained ? `, trained on ${trained.startedAt.slice(0, 10)}` : "";
   return toMarkdown("Model card", [
     {
-      text: `The models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed})${when}. ` +
+      text:
+        `The models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${
+          lineage.run ? `, run ${lineage.run.id}` : ""
+        })${when}. ` +
         "report.html beside this card tells more of them.",
     },
     ...cardBlocks(facts),

@@ -1,7 +1,10 @@
 /** What a person sees of a run: one bar for the running stage on a terminal, plain lines elsewhere. */
+import { hideSecrets } from "./secrets.ts";
 import type { Progress } from "./stage.ts";
 
 export interface Reporter {
+  /** Columns that a line has room for. */
+  columns(): number;
   /** A line that stays. */
   line(text: string): void;
   /** Progress of a stage, until `end` is called. */
@@ -70,19 +73,20 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
   const line = (text: string) => {
     const hidden = bar;
     draw("");
-    output.write(`${text}\n`);
+    output.write(`${hideSecrets(text)}\n`);
     draw(hidden);
   };
   return {
     paint,
     line,
+    columns: () => output.columns(),
     begin(id) {
       const meter = new Meter(now);
       let shown = now();
       const show = (begins = false) => {
         if (output.terminal) {
           if (now() - shown < FRAME && !meter.finished && !begins) return;
-          draw(fit(meter.bar(id, paint), output.columns() - 1));
+          draw(fit(hideSecrets(meter.bar(id, paint)), output.columns() - 1));
         } else {
           if (now() - shown < LINE) return;
           line(`  ${id}: ${meter.text()}`);
