@@ -83,6 +83,7 @@ async function runCommand(
     project: program.project,
     user: userFolder(),
     reporter: createReporter(standardOutput("stderr")),
+    columns: standardOutput("stdout").columns,
     stages: program.stages,
     openPlan: (name) => planOf({ names: [name], values: {}, program }),
     self: program.self,

@@ -18,7 +18,9 @@ export function hideUrl(url: string): string {
   if (at < 0 && (/^rediss?:/i.test(scheme) || !/^[^:]*(:\d*)?$/.test(host))) {
     at = rest.lastIndexOf("@");
   }
-  const user = at < 0 ? "" : `${HIDDEN}@`;
+  const written = rest.slice(0, at + 1);
+  // As an example has it.
+  const user = at < 0 || /^(user)?:password@$/.test(written) ? written : `${HIDDEN}@`;
   const [, path = "", more = ""] = rest.slice(at + 1).match(/^([^?#]*)(.*)$/s)!;
   const query = more.replace(
     /([?&#])([^=&#]*=)?([^&#]*)/g,

@@ -6,6 +6,8 @@
  */
 import { z } from "zod";
 
+export { hideUrl } from "./secrets.ts";
+
 /** A kind of artifact: a folder that holds these files, whoever made it. */
 export interface Kind<Name extends string = string> {
   readonly kind: Name;

@@ -50,7 +50,7 @@ function stacked([head = [], ...rows]: readonly (readonly string[])[], room: num
 }
 
 /** A text as lines of a width; only a longer word makes a longer one. */
-function broken(text: string, most: number): string[] {
+export function broken(text: string, most: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const last = lines.at(-1);

@@ -2,6 +2,7 @@
  * Fetches a large file over HTTP, whatever the network does: it resumes where it stopped (also
  * after the process was killed), and tries again after drops, stalls and busy servers.
  */
+import { hideUrl } from "../../runner/stage.ts";
 import { PartialFile } from "./partial.ts";
 import { Passing, sleep, Watch } from "./watch.ts";
 
@@ -43,7 +44,7 @@ export interface Fetched {
 /** Fetches `url` to `options.path`. Nothing is there unless its length and MD5 were right. */
 export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
   const patience = { ...usual, ...options.patience };
-  const partial = new PartialFile(`${options.path}.part`, url, options.md5 !== undefined);
+  const partial = new PartialFile(`${options.path}.part`, hideUrl(url), options.md5 !== undefined);
   try {
     await partial.open(options.signal);
     let failures = 0;

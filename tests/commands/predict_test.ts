@@ -150,7 +150,7 @@ Deno.test("predict", async (t) => {
     const registry = new Registry().add(stages);
     const options = { project: root, user: folder, registry };
     const openPlan = async () => plan(await readConfig(join(folder, "p.yaml"), options));
-    const tools = { user: folder, openPlan } as unknown as CommandTools;
+    const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
     await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
     await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
