@@ -22,6 +22,7 @@ export const program: Program = {
       yield* distributeTo(settings, work, parts, program);
     },
   }),
+  checkFile: async (path) => await (await import("./formats/check_file.ts")).checkFile(path),
   reachFleet: async (settings) => await (await import("./fleet/mod.ts")).reach(settings),
   async *sendRuns(settings, work, orders) {
     const { sendRunsTo } = await import("./fleet/mod.ts");

@@ -8,6 +8,7 @@ import { didYouMean, list, UsageError } from "../runner/errors.ts";
 import { onInterrupt } from "../runner/interrupt.ts";
 import type { Pool } from "../serving/pool.ts";
 import type { Lines } from "./predict/write.ts";
+import { counted } from "../runner/words.ts";
 
 const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
 
@@ -68,7 +69,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
       : resolve(tools.user, values.artifacts);
 
     const { findModels } = await import("./predict/models.ts");
-    const { origin, models, compute } = await findModels(values.model, artifacts, tools);
+    const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);
     const { readSources } = await import("../serving/served.ts");
     const { photoDetector } = await import("../serving/serve.ts");
     const { openPool } = await import("../serving/pool.ts");
@@ -76,6 +77,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.line(reporter.paint.warning(message));
+    cautions.forEach(warn);
     for (const { id, description: { steps } } of sources) {
       if (steps.length === 0) continue;
       warn(
@@ -185,16 +187,18 @@ async function predictFolder(
     }
   } catch (error) {
     if (!signal.aborted) throw error;
-    reporter.line(`interrupted after ${counts.read + counts.unreadable} of ${total} pictures`);
+    reporter.line(
+      `interrupted after ${counts.read + counts.unreadable} of ${counted(total, "picture")}`,
+    );
     return EXIT.interrupted;
   } finally {
     progress.end();
   }
   const parts = [
-    `${number(counts.faces)} faces in ${number(counts.read)} pictures`,
+    `${counted(counts.faces, "face")} in ${counted(counts.read, "picture")}`,
     counts.faceless > 0 && `${number(counts.faceless)} without a face`,
     counts.unreadable > 0 && `${number(counts.unreadable)} could not be read`,
-    others > 0 && `${number(others)} files are no pictures`,
+    others > 0 && counted(others, "file is no picture", "files are no pictures"),
   ];
   reporter.line(parts.filter(Boolean).join("; "));
   return counts.unreadable === 0 ? EXIT.ok : EXIT.failed;

@@ -40,11 +40,12 @@ type Block =
   | { notice: string }
   | { head: readonly string[]; rows: readonly (readonly string[])[] };
 
-/** Said where no network has seen a real face. */
-export const drawnNotice = "These networks were trained on drawn faces. What they say about real " +
-  "people means nothing.";
+/** Cautions as the card's first blocks. */
+export function notices(cautions: readonly string[]): Block[] {
+  return cautions.map((notice) => ({ notice }));
+}
 
-/** The card, block by block. */
+/** The card after its notices, block by block. */
 export function cardBlocks(facts: CardFacts): Block[] {
   const { models, datasets, mirror, preprocessing } = facts;
   const { crop, resize, detector, steps } = preprocessing;
@@ -52,9 +53,7 @@ export function cardBlocks(facts: CardFacts): Block[] {
   const found = detector.name === "metadata"
     ? "the data set itself says"
     : `${detector.name} finds`;
-  const drawn = datasets.every((name) => name === "sample");
   return [
-    ...(drawn ? [{ notice: drawnNotice }] : []),
     heading("What it is for"),
     text(
       `To show, and to study, what small convolutional networks that are fed with faces of ` +

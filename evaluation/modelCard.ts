@@ -1,20 +1,23 @@
 /** MODEL_CARD.md of a run. */
 import type { Preprocessing } from "../faces/preprocessing.ts";
-import { cardBlocks, type CardFacts, toMarkdown } from "./card.ts";
+import { cautionsOf } from "../runner/stage.ts";
+import { cardBlocks, type CardFacts, notices, toMarkdown } from "./card.ts";
 import type { Report } from "./report.ts";
-import { count, subject, summary } from "./words.ts";
+import { count, faces, subject, summary } from "./words.ts";
+import { counted } from "../runner/words.ts";
 
 export function modelCard({ pipeline, models, data, made }: Report): string {
   const { lineage } = made;
   const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
+  const cautions = cautionsOf(lineage.stages);
   const facts: CardFacts = {
     models: models.map(({ id, metrics, training, network }) => ({
       id,
       title: subject(metrics),
       worth: summary(metrics),
       origin:
-        `${count(metrics.counts.train)} faces of ${Object.keys(training.datasets).join(" and ")}; ${
-          training.epochs === 1 ? "1 epoch" : `${training.epochs} epochs`
+        `${faces(metrics.counts.train)} of ${Object.keys(training.datasets).join(" and ")}; ${
+          counted(training.epochs, "epoch")
         }, seed ` +
         `${training.seed}, ${count(network.weights)} weights`,
       metrics,
@@ -28,6 +31,7 @@ export function modelCard({ pipeline, models, data, made }: Report): string {
   );
   const when = trained ? `, trained on ${trained.startedAt.slice(0, 10)}` : "";
   return toMarkdown("Model card", [
+    ...notices(cautions),
     {
       text:
         `The models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${

@@ -2,6 +2,7 @@
  * The report as one HTML page that needs nothing but itself. Its times are those of the stages
  * before it, which their records tell: the same results of the same run give the same bytes.
  */
+import { cautionsOf } from "../runner/stage.ts";
 import { document } from "./document.ts";
 import { html, trusted } from "./html.ts";
 import type { ModelReport, Report } from "./report.ts";
@@ -22,6 +23,9 @@ export function page(unordered: Report): string {
       <header>
         <p class="over">${report.pipeline}</p>
         <h1>Gender and age from faces</h1>
+        ${cautionsOf(report.made.lineage.stages).map((caution) =>
+          html`<p class="notice">${caution}</p>`
+        )}
         <p class="lead">${opening(report)}</p>
         ${contents(report)}
       </header>

@@ -42,6 +42,7 @@ p { margin: 0 0 10px; max-width: 72ch; }
 h1, h2, h3, p, figcaption, dt, dd, li { overflow-wrap: anywhere; }
 .lead, .note, figcaption, .unit { color: var(--muted); }
 .lead { font-size: 1.05rem; }
+.notice { font-weight: 600; border-left: 4px solid var(--validation); padding-left: 10px; }
 .note, figcaption { font-size: .86rem; line-height: 1.4; }
 code, .id { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .86em; }
 .id { color: var(--muted); font-weight: 400; }

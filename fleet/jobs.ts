@@ -62,6 +62,7 @@ export const pointResultSchema = z.strictObject({
   })),
   // What is no number, a mean of nothing, is null in JSON.
   metrics: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.number().nullable()))),
+  cautions: z.array(z.string()).optional(),
   run: z.string().optional(),
   error: z.string().optional(),
 });

@@ -137,7 +137,11 @@ export class MatSource {
     if (kind !== mxOPAQUE) {
       const shape = this.tag(next, end);
       const rank = shape.size / 4;
-      if (shape.type !== 5 || !Number.isInteger(rank) || rank < 2 || rank > MAX_DIMENSIONS) {
+      // int32 as MATLAB writes them; uint32, as SciPy reads them too.
+      if (
+        shape.type !== 5 && shape.type !== 6 || !Number.isInteger(rank) || rank < 2 ||
+        rank > MAX_DIMENSIONS
+      ) {
         throw this.error(next, `claims ${count(shape.size)} bytes of dimensions`);
       }
       dims = new Array<number>(rank);

@@ -74,7 +74,16 @@ export async function readMatStruct(
       const header = headOf(() => top.headerWithin(0, size), error);
       const kind = kindOf(header);
       if (header.name === variable) {
-        if (kind !== "struct" || header.count !== 1) {
+        if (kind === "struct" && header.count !== 1) {
+          throw new Error(
+            `Cannot use "${source}": its struct "${variable}" is an array of ` +
+              `${
+                header.dims.join(" × ")
+              } structs; one struct of columns was expected. In MATLAB: ` +
+              `${variable} = table2struct(struct2table(${variable}), 'ToScalar', true).`,
+          );
+        }
+        if (kind !== "struct") {
           throw notThere(source, variable, [...others, `${variable} (${kind})`]);
         }
         const { names, next } = headOf(() => structFields(top, header), error);

@@ -82,7 +82,7 @@ export function structFields(
   const width = source.tag(data, end);
   const step = width.size === 4 ? source.view.getInt32(width.data, source.little) : 0;
   const { size, data: start, next } = source.tag(width.next, end);
-  if (width.type !== 5 || step < 1 || size % step !== 0) {
+  if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
     throw source.error(
       data,
       `should give the length of field names: ${count(step)} for ${count(size)} bytes`,

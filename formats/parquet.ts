@@ -2,9 +2,11 @@
  * Tables as Parquet files, which pandas, DuckDB and others open. A thin layer over hyparquet and
  * hyparquet-writer: columns with declared types in, typed columns out.
  */
-import { asyncBufferFromFile, parquetMetadataAsync, parquetRead } from "hyparquet";
+import { parquetRead } from "hyparquet";
 import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
+import { checkPages, ParquetError, readFooter } from "./parquet_check.ts";
+import { RandomAccess } from "./randomAccess.ts";
 
 interface Values {
   int32: number;
@@ -78,33 +80,52 @@ type Read<S extends Spec> = {
 export async function readParquet(path: string): Promise<Record<string, unknown[]>>;
 export async function readParquet<const S extends Spec>(path: string, spec: S): Promise<Read<S>>;
 export async function readParquet(path: string, spec?: Spec): Promise<Record<string, unknown[]>> {
+  const bytes = readWhole(path);
   try {
-    const file = await asyncBufferFromFile(path);
-    const metadata = await parquetMetadataAsync(file);
-    const present = topLevel(metadata.schema);
+    const { metadata, leaves } = readFooter(bytes);
+    const present = [...leaves.keys()];
     const rows = Number(metadata.num_rows);
     const columns = spec ? Object.keys(spec) : present;
     const missing = columns.find((name) => !present.includes(name));
     if (missing !== undefined) {
-      throw new Error(`it has no column "${missing}", only ${present.join(", ")}`);
+      throw new ParquetError(`it has no column "${missing}", only ${present.join(", ")}`);
     }
     const result: Record<string, unknown[]> = {};
     for (const name of columns) result[name] = new Array(rows).fill(null);
-    if (rows > 0) {
-      await parquetRead({
-        file,
-        metadata,
-        columns,
-        onChunk({ columnName, columnData, rowStart }) {
-          const column = result[columnName];
-          for (let i = 0; i < columnData.length; i++) column[rowStart + i] = columnData[i];
-        },
-      });
+    const file = {
+      byteLength: bytes.length,
+      slice: (start: number, end?: number) => bytes.buffer.slice(start, end),
+    };
+    let start = 0;
+    for (const group of metadata.row_groups) {
+      for (const name of columns) {
+        const parts = group.columns.filter(({ meta_data }) =>
+          meta_data!.path_in_schema[0] === name
+        );
+        if (parts.length !== 1) {
+          throw new ParquetError(`it is damaged: column "${name}" has no place`);
+        }
+        const leaf = leaves.get(name)!;
+        checkPages(bytes, parts[0].meta_data!, leaf, Number(group.num_rows));
+        // One at a time: of several that fail, hyparquet catches the first.
+        await parquetRead({
+          file,
+          metadata: { ...metadata, row_groups: [{ ...group, columns: parts }] },
+          onChunk({ columnData, rowStart }) {
+            for (let i = 0; i < columnData.length; i++) {
+              result[name][start + rowStart + i] = columnData[i];
+            }
+          },
+        });
+      }
+      start += Number(group.num_rows);
     }
     for (const name of columns) check(name, result[name], spec?.[name]);
     return result;
   } catch (cause) {
-    throw new Error(`Cannot read "${path}": ${(cause as Error).message}.`, { cause });
+    const { message } = cause as Error;
+    const why = cause instanceof ParquetError ? message : `it is damaged (${message})`;
+    throw new Error(`Cannot read "${path}": ${why}.`, { cause });
   }
 }
 
@@ -189,23 +210,21 @@ function check(name: string, values: unknown[], spec?: Spec[string]): void {
     let value = values[row] ?? null;
     if (typeof value === "bigint") value = Number(value);
     if (value === null ? !nullable : type !== undefined && !fits(type, value)) {
-      throw new Error(`row ${row} of column "${name}" is ${JSON.stringify(value)}, no ${type}`);
+      throw new ParquetError(
+        `row ${row} of column "${name}" is ${JSON.stringify(value)}, no ${type}`,
+      );
     }
     values[row] = value;
   }
 }
 
-/** Names of the root's children in a flattened schema. */
-function topLevel(schema: SchemaElement[]): string[] {
-  const names: string[] = [];
-  let i = 1;
-  const skip = () => {
-    const children = schema[i++].num_children ?? 0;
-    for (let child = 0; child < children; child++) skip();
-  };
-  while (i < schema.length) {
-    names.push(schema[i].name);
-    skip();
+/** No table of this project is larger. */
+const MAX_BYTES = 2 ** 30;
+
+function readWhole(path: string): Uint8Array<ArrayBuffer> {
+  using file = new RandomAccess(path);
+  if (file.size > MAX_BYTES) {
+    throw new Error(`Cannot read "${path}": it has more than ${MAX_BYTES} bytes.`);
   }
-  return names;
+  return file.read(0, file.size);
 }

@@ -91,7 +91,7 @@ export function decodePng(bytes: Uint8Array): Rgb | undefined {
   } catch {
     return;
   }
-  if (stride === 0 || rows.length !== length) return;
+  if (stride === 0 || height === 0 || rows.length !== length) return;
   const data = new Uint8Array(stride * height);
   for (let y = 0; y < height; y++) {
     const from = y * (stride + 1);

@@ -6,6 +6,7 @@ export class RandomAccess implements Disposable {
   /** Size in bytes when it was opened. */
   readonly size: number;
   #file: Deno.FsFile;
+  #mtime: number | undefined;
 
   constructor(path: string) {
     try {
@@ -14,12 +15,19 @@ export class RandomAccess implements Disposable {
       throw new Error(`Cannot open "${path}": ${(cause as Error).message}.`, { cause });
     }
     this.path = path;
-    const { size, isFile } = this.#file.statSync();
+    const { size, isFile, mtime } = this.#file.statSync();
     if (!isFile) {
       this.#file.close();
       throw new Error(`Cannot open "${path}": it is not a file.`);
     }
     this.size = size;
+    this.#mtime = mtime?.getTime();
+  }
+
+  /** Returns whether the file was written to since it was opened, as far as its date tells. */
+  changed(): boolean {
+    const { size, mtime } = this.#file.statSync();
+    return size !== this.size || mtime?.getTime() !== this.#mtime;
   }
 
   /** The `length` bytes from `offset` on, in memory of their own. All of them, or an error. */

@@ -2,8 +2,9 @@
  * Tar archives, read by offset and written as a stream. Reading goes through the headers only, so
  * an archive of gigabytes costs a few seconds and no memory, and nothing is ever unpacked.
  *
- * Knows ustar, GNU long names and PAX extended headers (POSIX.1-2001). An archive which asks for
- * more than plain files and folders inside it - links, devices, paths that lead outside - is refused.
+ * Knows ustar, GNU long names and PAX extended headers (POSIX.1-2001). A hard link stands for the
+ * earlier file that it names. An archive which asks for more than files and folders inside it -
+ * symbolic links, devices, paths that lead outside - is refused.
  */
 import { RandomAccess } from "./randomAccess.ts";
 
@@ -18,15 +19,23 @@ const BLOCK = 512;
 /** No long name or PAX header needs more. */
 const MAX_EXTENSION = 1 << 20;
 
-/** The files of an archive, in their order. Folders are passed over. Throws `TarError`. */
-export function* scanTar(archive: RandomAccess): Generator<TarEntry, void, undefined> {
+/**
+ * Yields the files of an archive, in their order. Folders are passed over. Throws `TarError`.
+ * @param end byte at which to stop. Default: the archive's end mark
+ */
+export function* scanTar(
+  archive: RandomAccess,
+  end = Infinity,
+): Generator<TarEntry, void, undefined> {
   const header = new Uint8Array(BLOCK);
   let position = 0;
-  let globals: Record<string, string> = {};
-  let pax: Record<string, string> = {};
-  let longName: string | undefined;
+  let globals: Pax = {};
+  let pax: Pax = {};
+  let longName: string | undefined, longLink: string | undefined;
+  /** The files so far by path, from the first hard link on. */
+  let seen: Map<string, TarEntry> | undefined;
 
-  while (true) {
+  while (position < end) {
     const at = position;
     const fail = (why: string) => new TarError(archive.path, at, why);
     if (position + BLOCK > archive.size) {
@@ -58,23 +67,48 @@ export function* scanTar(archive: RandomAccess): Generator<TarEntry, void, undef
       if (type === "x") pax = { ...globals, ...paxRecords(data, fail) };
       else if (type === "g") pax = globals = { ...globals, ...paxRecords(data, fail) };
       else if (type === "L") longName = text(data, 0, data.length, fail);
-      // "K", a long link target: the link that follows is refused.
+      else longLink = text(data, 0, data.length, fail);
       continue;
     }
 
     const path = safePath(pax.path ?? longName ?? ustarPath(header, fail), fail);
-    if (Object.keys(pax).some((key) => key.startsWith("GNU.sparse"))) {
-      throw fail(`"${path}" is a sparse file, which is refused`);
-    }
+    if (pax.sparse) throw fail(`"${path}" is a sparse file, which is refused; ${repack}`);
     const folder = type === "5" || (type === "0" && path.endsWith("/"));
-    if (!folder && type !== "0" && type !== "7") {
+    if (!folder && !"017".includes(type)) {
       const kind = kinds[type] ?? `an entry of type ${JSON.stringify(type)}`;
-      throw fail(`"${path}" is ${kind}, which is refused: only files and folders are taken`);
+      throw fail(
+        `"${path}" is ${kind}, which is refused: only files and folders are taken; ${repack}`,
+      );
     }
-    if (!folder) yield { path, offset, size };
+    if (!folder) {
+      let entry: TarEntry = { path, offset, size };
+      if (type === "1") {
+        const target = safePath(pax.linkpath ?? longLink ?? text(header, 157, 257, fail), fail);
+        seen ??= filesBefore(archive, at);
+        const file = size === 0 ? seen.get(target) : undefined;
+        if (!file) {
+          throw fail(
+            `"${path}" is a hard link to "${target}", which is no file before it; ${repack}`,
+          );
+        }
+        entry = { ...file, path };
+      }
+      seen?.set(path, entry);
+      yield entry;
+    }
     pax = globals;
-    longName = undefined;
+    longName = longLink = undefined;
   }
+}
+
+/** The way out for what only an archiver can mend. */
+const repack = "pack it again with GNU tar's --dereference --hard-dereference";
+
+/** The files of an archive before byte `end`, by path; of two with one path the later. */
+function filesBefore(archive: RandomAccess, end: number): Map<string, TarEntry> {
+  const files = new Map<string, TarEntry>();
+  for (const entry of scanTar(archive, end)) files.set(entry.path, entry);
+  return files;
 }
 
 /** An archive that cannot or must not be read. */
@@ -130,9 +164,20 @@ function decimal(digits: string, fail: Fail): number {
   return value;
 }
 
-/** Records of a PAX header: "length key=value\n", the length in decimal and counting itself. */
-function paxRecords(data: Uint8Array, fail: Fail): Record<string, string> {
-  const records: Record<string, string> = Object.create(null);
+/** The records of a PAX header that count here. */
+interface Pax {
+  path?: string;
+  linkpath?: string;
+  size?: string;
+  sparse?: true;
+}
+
+/**
+ * Reads a PAX header: records "length key=value\n", the length in decimal and counting itself. Other
+ * keys are passed over undecoded: extended attributes (SCHILY.xattr, LIBARCHIVE.xattr) are no text.
+ */
+function paxRecords(data: Uint8Array, fail: Fail): Pax {
+  const records: Pax = {};
   for (let start = 0; start < data.length;) {
     const space = data.indexOf(0x20, start);
     const length = space < 0 || space - start > 8
@@ -143,7 +188,10 @@ function paxRecords(data: Uint8Array, fail: Fail): Record<string, string> {
     if (!(end <= data.length) || data[end - 1] !== 0x0a || equals < 0 || equals >= end) {
       throw fail(`its extended header is malformed at its byte ${start}`);
     }
-    records[text(data, space + 1, equals, fail)] = text(data, equals + 1, end - 1, fail, true);
+    const key = latin1(data.subarray(space + 1, equals));
+    if (key === "path" || key === "linkpath" || key === "size") {
+      records[key] = text(data, equals + 1, end - 1, fail, true);
+    } else if (key.startsWith("GNU.sparse")) records.sparse = true;
     start = end;
   }
   return records;
@@ -167,7 +215,10 @@ function text(data: Uint8Array, start: number, end: number, fail: Fail, whole = 
       nul < 0 ? bytes : bytes.subarray(0, nul),
     );
   } catch {
-    throw fail(`a name is not UTF-8: ${JSON.stringify(latin1(bytes).slice(0, 100))}`);
+    throw fail(
+      `a name is not UTF-8: ${JSON.stringify(latin1(bytes).slice(0, 100))}; rename it, and pack ` +
+        `the archive again`,
+    );
   }
 }
 

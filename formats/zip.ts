@@ -42,11 +42,12 @@ export class ZipFile implements Disposable {
     const { name, size, packedSize, crc, method, offset } = entry;
     const damaged = (why: string) =>
       new Error(`Cannot unpack "${name}" of "${this.#file.path}": ${why}. It is damaged.`);
-    const head = view(this.#file.read(offset, 30));
-    if (head.getUint32(0, true) !== 0x04034b50) {
+    const head = inside(this.#file, offset, 30) ? view(this.#file.read(offset, 30)) : undefined;
+    if (head?.getUint32(0, true) !== 0x04034b50) {
       throw damaged("its header is not where it should be");
     }
     const start = offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
+    if (!inside(this.#file, start, packedSize)) throw damaged("its data lie outside");
     let at = 0;
     const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: (controller) => {
@@ -98,7 +99,7 @@ function view(bytes: Uint8Array): DataView {
 function readDirectory(file: RandomAccess): ZipEntry[] {
   const bad = (why: string) => new Error(`Cannot read "${file.path}" as a zip archive: ${why}.`);
   const { count, size, offset } = findDirectory(file, bad);
-  if (offset + size > file.size) throw bad("its directory lies outside");
+  if (!inside(file, offset, size)) throw bad("its directory lies outside");
   const directory = view(file.read(offset, size));
   const entries: ZipEntry[] = [];
   let at = 0;
@@ -109,6 +110,7 @@ function readDirectory(file: RandomAccess): ZipEntry[] {
     const short = (place: number) => directory.getUint16(at + place, true);
     const long = (place: number) => directory.getUint32(at + place, true);
     const [nameLength, extraLength, commentLength] = [short(28), short(30), short(32)];
+    if (at + 46 + nameLength + extraLength > size) throw bad("its directory is damaged");
     const name = new TextDecoder().decode(
       new Uint8Array(directory.buffer, directory.byteOffset + at + 46, nameLength),
     );
@@ -118,7 +120,10 @@ function readDirectory(file: RandomAccess): ZipEntry[] {
       throw bad(`"${name}" is packed by method ${method}, not stored or deflated`);
     }
     const sizes = { size: long(24), packedSize: long(20), offset: long(42) };
-    widen(sizes, directory, at + 46 + nameLength, extraLength);
+    if (
+      !widen(sizes, directory, at + 46 + nameLength, extraLength) ||
+      !Object.values(sizes).every(Number.isSafeInteger)
+    ) throw bad(`the sizes of "${name}" are damaged`);
     // Folders have entries too.
     if (!name.endsWith("/")) entries.push({ name, method, crc: long(16), ...sizes });
     at += 46 + nameLength + extraLength + commentLength;
@@ -139,29 +144,41 @@ function findDirectory(file: RandomAccess, bad: (why: string) => Error) {
   const offset = tail.getUint32(end + 16, true);
   const locator = end - 20;
   if (locator < 0 || tail.getUint32(locator, true) !== 0x07064b50) return { count, size, offset };
-  const wide = view(file.read(Number(tail.getBigUint64(locator + 8, true)), 56));
+  const place = Number(tail.getBigUint64(locator + 8, true));
+  if (!inside(file, place, 56)) throw bad("its zip64 directory lies outside");
+  const wide = view(file.read(place, 56));
   if (wide.getUint32(0, true) !== 0x06064b50) throw bad("its zip64 directory is damaged");
   const at = (place: number) => Number(wide.getBigUint64(place, true));
   return { count: at(32), size: at(40), offset: at(48) };
 }
 
-/** Takes sizes that did not fit into 32 bits from an entry's zip64 field. */
+/** Returns whether bytes that an archive claims to have lie in it. */
+function inside({ size }: RandomAccess, offset: number, length: number): boolean {
+  return offset >= 0 && length >= 0 && offset + length <= size;
+}
+
+/**
+ * Takes sizes that did not fit into 32 bits from an entry's zip64 field.
+ * @returns false if they are not all there
+ */
 function widen(
   sizes: { size: number; packedSize: number; offset: number },
   directory: DataView,
   start: number,
   length: number,
-): void {
+): boolean {
   for (let at = start; at + 4 <= start + length;) {
     const [id, fieldLength] = [directory.getUint16(at, true), directory.getUint16(at + 2, true)];
     if (id === 1) {
       let value = at + 4;
       for (const key of ["size", "packedSize", "offset"] as const) {
         if (sizes[key] !== 0xffffffff) continue;
+        if (value + 8 > Math.min(at + 4 + fieldLength, start + length)) return false;
         sizes[key] = Number(directory.getBigUint64(value, true));
         value += 8;
       }
     }
     at += 4 + fieldLength;
   }
+  return true;
 }

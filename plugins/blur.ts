@@ -5,12 +5,11 @@
  * plugins: [./plugins/blur.ts]
  * stages:
  *   faceCrop:
- *   blur: { sigma: 2 }
- *   resize32: { inputs: { faces: blur } }
+ *   blur: { sigma: 2, replaces: faceCrop }
+ *   resize32:
  * ```
  *
- * blur takes its faces from faceCrop, the only other stage that makes some. For resize32 there are
- * two that do, so it is told which one is meant.
+ * blur takes faceCrop's faces, and resize32, which would take these, takes blur's.
  */
 import { z } from "zod";
 import { defineStage } from "../runner/stage.ts";

@@ -7,11 +7,11 @@
  * plugins: [./plugins/shuffleLabels.ts]
  * stages:
  *   resize32:
- *   shuffleLabels:
- *   split: { inputs: { dataset: shuffleLabels } }
+ *   shuffleLabels: { replaces: resize32 }
+ *   split:
  * ```
  *
- * Every other stage that takes a dataset needs the same `inputs` as split.
+ * All stages that would take resize32's dataset take this one.
  */
 import { join } from "node:path";
 import { z } from "zod";

@@ -1,7 +1,7 @@
 /** YAML → validated pipeline. Everything is checked before anything runs, and all errors are told. */
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { ConfigError, explain, type Problem } from "./errors.ts";
+import { ConfigError, explain, MAX_PROBLEMS, type Problem } from "./errors.ts";
 import { wiringProblems } from "./graph.ts";
 import { problemsOf, valueAt } from "./issues.ts";
 import type { Override } from "./override.ts";
@@ -32,6 +32,9 @@ export const bullmqSchema = z.strictObject({
 
 export type FleetSettings = z.output<typeof bullmqSchema>;
 
+/** Suggested for names of a GPU, which are near "cpu" in letters alone. */
+const GPU = '"webgpu" or "node-gpu"';
+
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
   extends: z.string().min(1).optional()
@@ -46,7 +49,8 @@ export const pipelineSchema = z.strictObject({
   compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
     .describe(
       "What computes. auto: the fastest that this machine has; deno task compute tells",
-    ),
+    )
+    .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
   executor: z.enum(["local", "bullmq"]).default("local")
     .describe(
       "Where shards of faces and the runs of a sweep are made: by this machine, or by workers on " +
@@ -108,6 +112,8 @@ export interface OpenConfig {
   readonly top: Partial<z.output<typeof pipelineSchema>>;
   /** What is wrong so far. */
   readonly problems: Problem[];
+  /** True if a plugin did not load. */
+  readonly incomplete: boolean;
 }
 
 /**
@@ -125,6 +131,7 @@ export async function openConfig(
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : problemsOf(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);
+  let incomplete = false;
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
@@ -132,10 +139,11 @@ export async function openConfig(
       const { stages, extensions } = await loadPlugin(specifier);
       registry.add(stages).extend(extensions);
     } catch (error) {
+      incomplete = true;
       problems.push({ at: source.at(path), message: explain(error) });
     }
   }
-  return { source, registry: registry.freeze(), top, problems };
+  return { source, registry: registry.freeze(), top, problems, incomplete };
 }
 
 /** The top-level values that are valid by themselves, so that one mistake does not hide others. */
@@ -165,15 +173,17 @@ export async function readConfig(
 ): Promise<Config> {
   const { project, user } = options;
   const file = read instanceof YamlFile ? read.path : read;
-  const { source, registry, top, problems } = await openConfig(read, options);
+  const { source, registry, top, problems, incomplete } = await openConfig(read, options);
   const scope = {
     source,
     registry,
     problems,
+    incomplete,
     folderOf: (path: Path) => source.folderOf(path) ?? user,
   };
   const stages: ConfiguredStage[] = [];
   for (const [id, written] of Object.entries(top.stages ?? {})) {
+    if (problems.length >= MAX_PROBLEMS) break;
     const stage = await readStage(id, written, scope);
     if (stage) stages.push(stage);
   }

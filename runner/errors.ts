@@ -1,5 +1,6 @@
 /** Errors that a person can mend, and how they are worded. */
 import { closest, distance } from "fastest-levenshtein";
+import { fromFileUrl } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
 
 /** Where in a file, or on the command line, a value was written. */
@@ -16,11 +17,19 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Number of problems after which the search for more ends; later ones likely repeat them. */
+export const MAX_PROBLEMS = 100;
+
+/** Number of names that `list` shows. */
+const MAX_NAMES = 30;
+
 /** The config is wrong. It carries every problem that was found, not only the first. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   constructor(readonly problems: readonly Problem[], options?: ErrorOptions) {
-    super(problems.map(describe).join("\n"), options);
+    const more = problems.length - MAX_PROBLEMS;
+    const first = problems.slice(0, MAX_PROBLEMS).map(describe);
+    super([...first, ...more > 0 ? [`... and ${more} more`] : []].join("\n"), options);
   }
 }
 
@@ -59,8 +68,11 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return away <= limit ? ` Did you mean "${near}"?` : "";
 }
 
-/** "a", "b" and "c". */
+/** "a", "b" and "c"; of very many names the first, and how many there are beside them. */
 export function list(names: readonly string[], last = "and"): string {
+  if (names.length > MAX_NAMES) {
+    return `${names.slice(0, MAX_NAMES).join(", ")} ${last} ${names.length - MAX_NAMES} more`;
+  }
   if (names.length < 2) return names.join("");
   return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
 }
@@ -77,6 +89,20 @@ export function explain(error: unknown): string {
   const cause = error.cause === undefined ? "" : explain(error.cause);
   const message = hideSecrets(error.message);
   return cause && !message.includes(cause) ? `${message}\n  because: ${cause}` : message;
+}
+
+/**
+ * Returns the place of an error in a module, as `path:line:column`: the innermost frame that is in
+ * it, of the error or of its causes; undefined if there is none.
+ * @param module URL
+ */
+export function placeIn(error: unknown, module: string): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const frame = at.stack?.split("\n").find((line) => line.includes(`${module}:`));
+    const place = frame?.slice(frame.indexOf(module) + module.length).match(/^(:\d+:\d+)/);
+    if (place) return `${module.startsWith("file:") ? fromFileUrl(module) : module}${place[1]}`;
+  }
+  return undefined;
 }
 
 /** A message for a person; where it is a mistake in the code, also where in the code. */

@@ -3,6 +3,7 @@ import { type Dependencies, fingerprint } from "./fingerprint.ts";
 import type { Begun } from "./history.ts";
 import { type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
 import { describeMachine, lineageOf, moduleName } from "./lineage.ts";
+import { checkOutputs } from "./outputs.ts";
 import type { StageRecord } from "./record.ts";
 import { withoutSecrets } from "./secrets.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
@@ -52,7 +53,7 @@ export function readyFor(
 export async function makeResult(
   ready: Ready,
   { name: pipeline, fleet }: Pick<Plan, "name" | "fleet">,
-  { project, store, reporter, signal, openFleet }: Workshop,
+  { project, store, reporter, signal, openFleet, checkFile }: Workshop,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
   const { stage, dependencies, inputs } = ready;
@@ -96,6 +97,7 @@ export async function makeResult(
     });
     const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
     signal.throwIfAborted();
+    await checkOutputs(stage.id, stage.stage.outputs, attempt.outputs, checkFile);
     const record = await attempt.commit({
       id: stage.id,
       ...withoutSecrets({ ...result, warnings }),

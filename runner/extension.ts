@@ -50,7 +50,8 @@ export function chosen(
 }
 
 /** The kind of a choice, if a schema is one. */
-function kindOf(schema: z.ZodType): unknown {
+export function kindOf(schema: z.ZodType | undefined): unknown {
+  if (!schema) return undefined;
   const { innerType } = schema.def as unknown as { innerType?: z.ZodType };
   return schema.meta()?.choice ?? (innerType && kindOf(innerType));
 }

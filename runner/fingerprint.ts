@@ -56,8 +56,10 @@ export function differences(
   if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
   const told: string[] = [];
   told.push(...paramDifferences(id, before.params, now.params));
-  if (before.seed !== now.seed) told.push(changed("seed", before.seed, now.seed));
-  if (before.compute !== now.compute) told.push(changed("compute", before.compute, now.compute));
+  if (before.seed !== now.seed) told.push(changed("seed", before.seed, now.seed, MATTERS));
+  if (before.compute !== now.compute) {
+    told.push(changed("compute", before.compute, now.compute, MATTERS));
+  }
   for (const [name, digest] of Object.entries(now.inputs)) {
     if (pending.includes(name)) continue;
     if (canonical(before.inputs[name] ?? null) !== canonical(digest)) {
@@ -67,7 +69,8 @@ export function differences(
   told.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
   told.push(...mapDifferences(before.packages, now.packages, (name, a, b) => {
     const [from, to] = [a.split(" ")[0], b.split(" ")[0]];
-    return from === to ? `a package that ${name} needs changed` : changed(name, from, to, String);
+    const show = (version: string) => version;
+    return from === to ? `a package that ${name} needs changed` : changed(name, from, to, { show });
   }));
   told.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
   if (before.pipeline !== now.pipeline) {
@@ -95,7 +98,9 @@ function inputDifference(
 ): string[] {
   if (typeof now === "string" || typeof before !== "object") return [`its input ${name} changed`];
   return mapDifferences(before, now, (id) => `its input ${name} of ${id} changed`)
-    .map((text) => text.replace(/^([\w.-]+) is (new|gone)$/, `its input ${name} of $1 is $2`));
+    .map((text) =>
+      text.replace(/^([\w.-]+) is (new|no longer used)$/, `its input ${name} of $1 is $2`)
+    );
 }
 
 function paramDifferences(path: string, before: unknown, now: unknown): string[] {
@@ -112,14 +117,25 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function changed(
+/** Words for a value that is there in one of two results only. */
+interface Words<T> {
+  readonly appears?: string;
+  readonly goes?: string;
+  show?(value: T): string;
+}
+
+/** For what depends on other parameters: no seed where nothing is drawn. */
+const MATTERS: Words<unknown> = { appears: "matters now", goes: "no longer matters" };
+
+function changed<T>(
   name: string,
-  before: unknown,
-  now: unknown,
-  show: (value: unknown) => string = quote,
+  before: T | undefined,
+  now: T | undefined,
+  { appears = "is now set", goes = "is no longer set", show = quote }: Words<T> = {},
 ): string {
-  const say = (value: unknown) => value === undefined ? "nothing" : show(value);
-  return `${name} changed from ${say(before)} to ${say(now)}`;
+  if (before === undefined) return `${name} ${appears} (${show(now as T)})`;
+  if (now === undefined) return `${name} ${goes} (it was ${show(before)})`;
+  return `${name} changed from ${show(before)} to ${show(now)}`;
 }
 
 function mapDifferences(
@@ -133,7 +149,7 @@ function mapDifferences(
     return a === undefined
       ? `${name} is new`
       : b === undefined
-      ? `${name} is gone`
+      ? `${name} is no longer used`
       : say(name, a, b);
   });
 }

@@ -1,7 +1,7 @@
 /** Wires stages: outputs to inputs by kind of artifact, then an order in which all can run. */
 import type { Config } from "./config.ts";
-import { ConfigError, didYouMean, list, type Problem, quote } from "./errors.ts";
-import type { All, Kind } from "./stage.ts";
+import { ConfigError, didYouMean, list, MAX_PROBLEMS, type Problem, quote } from "./errors.ts";
+import type { All, Kind, Stage } from "./stage.ts";
 import type { ConfiguredStage } from "./stageConfig.ts";
 
 /** An output of another stage that an input takes. */
@@ -25,6 +25,16 @@ export interface Plan extends Omit<Config, "stages"> {
 /** What wiring a pipeline needs of its config. */
 type Parts = Pick<Config, "stages" | "source">;
 
+/** The stages while they are wired, and what was found wrong with that. */
+interface Wiring extends Parts {
+  readonly byId: ReadonlyMap<string, ConfiguredStage>;
+  /** Kind → outputs of that kind, in the order of the stages. */
+  readonly makers: ReadonlyMap<string, readonly Wire[]>;
+  /** Replaced output (`stage.output`) → id of the stage that replaces it. */
+  readonly replaced: Map<string, string>;
+  readonly problems: Problem[];
+}
+
 /** Wires and orders a pipeline. Throws a ConfigError on missing or ambiguous inputs and cycles. */
 export function plan(config: Config): Plan {
   return { ...config, stages: wireAll(config) };
@@ -43,7 +53,24 @@ export function wiringProblems(config: Parts): readonly Problem[] {
 
 function wireAll(config: Parts): PlannedStage[] {
   const problems: Problem[] = [];
+  const outputs = config.stages.flatMap(({ id, stage }) =>
+    Object.entries(stage.outputs).map(([output, { kind }]) => ({
+      kind,
+      wire: { stage: id, output },
+    }))
+  );
+  const makers = new Map(
+    [...Map.groupBy(outputs, ({ kind }) => kind)]
+      .map(([kind, made]) => [kind, made.map(({ wire }) => wire)]),
+  );
+  const byId = new Map(config.stages.map((stage) => [stage.id, stage]));
+  const wiring: Wiring = { ...config, byId, makers, replaced: new Map(), problems };
+  for (const stage of config.stages) {
+    if (stage.replaces !== undefined && problems.length < MAX_PROBLEMS) replace(stage, wiring);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
   const planned = config.stages.map((stage): PlannedStage => {
+    if (problems.length >= MAX_PROBLEMS) return { ...stage, wires: {}, after: [] };
     const wires: Record<string, Wire | readonly Wire[]> = {};
     for (const name of Object.keys(stage.inputs)) {
       if (!Object.hasOwn(stage.stage.inputs, name)) {
@@ -56,7 +83,7 @@ function wireAll(config: Parts): PlannedStage[] {
       }
     }
     for (const [name, wanted] of Object.entries(stage.stage.inputs)) {
-      const found = wire(stage, name, wanted, config, problems);
+      const found = wire(stage, name, wanted, wiring);
       if (found) wires[name] = found;
     }
     const after = [...new Set(Object.values(wires).flat().map((source) => source.stage))];
@@ -66,24 +93,73 @@ function wireAll(config: Parts): PlannedStage[] {
   return order(planned, config);
 }
 
+/** Notes the outputs that a stage replaces. */
+function replace(stage: ConfiguredStage, { byId, source, replaced, problems }: Wiring): void {
+  const { id, replaces } = stage;
+  const report = (message: string) =>
+    problems.push({ at: source.at(["stages", id, "replaces"]), message });
+  const [maker, only] = replaces!.split(".");
+  const chain = chainOf(id, byId);
+  if (chain.has(id)) {
+    report(`these stages replace each other: ${[id, ...chain].join(" → ")}`);
+  } else if (!byId.has(maker!)) {
+    const known = [...byId.keys()].filter((other) => other !== id);
+    report(`there is no stage "${maker}".${didYouMean(maker!, known)} There are ${list(known)}.`);
+  } else {
+    const outputs = Object.entries(byId.get(maker!)!.stage.outputs)
+      .filter(([output]) => only === undefined || only === output);
+    const kinds = turnedBy(stage.stage);
+    const found = outputs.filter(([, { kind }]) => kinds.includes(kind));
+    if (found.length === 0) {
+      const made = list(outputs.map(([, { kind }]) => quote(kind)), "or") || "its output";
+      report(`${id} cannot replace ${replaces}: ${stage.use} does not turn ${made} into another.`);
+    }
+    for (const [output] of found) {
+      const other = replaced.get(`${maker}.${output}`);
+      if (other === undefined) replaced.set(`${maker}.${output}`, id);
+      else {
+        const wayOut = `To apply one after the other, write ${id}: { replaces: ${other} }.`;
+        report(`${other} and ${id} both replace ${maker}. ${wayOut}`);
+      }
+    }
+  }
+}
+
+/** Ids of the stages that a stage replaces, directly or not. */
+function chainOf(id: string, byId: Wiring["byId"]): Set<string> {
+  const chain = new Set<string>();
+  const next = (of: string) => byId.get(of)?.replaces?.split(".")[0];
+  for (let at = next(id); at !== undefined && !chain.has(at); at = next(at)) chain.add(at);
+  return chain;
+}
+
+/** Kinds that a stage both takes and makes. */
+export function turnedBy({ inputs, outputs }: Stage): string[] {
+  const made = Object.values(outputs).map(({ kind }) => kind);
+  return Object.values(inputs).flatMap((input) => "all" in input ? [] : [input.kind])
+    .filter((kind) => made.includes(kind));
+}
+
 function wire(
   stage: ConfiguredStage,
   name: string,
   wanted: Kind | All,
-  config: Parts,
-  problems: Problem[],
+  { source, byId, replaced, problems, ...wiring }: Wiring,
 ): Wire | readonly Wire[] | undefined {
   const takesAll = "all" in wanted;
   const { kind } = takesAll ? wanted.all : wanted;
-  const makers = config.stages.filter((other) => other.id !== stage.id).flatMap((other) =>
-    Object.entries(other.stage.outputs)
-      .filter(([, output]) => output.kind === kind)
-      .map(([output]): Wire => ({ stage: other.id, output }))
-  );
-  const names = makers.map((source) => wireName(source, makers));
-  const written = stage.inputs[name];
+  const makers = (wiring.makers.get(kind) ?? []).filter((other) => other.stage !== stage.id);
+  const nameOf = ({ stage, output }: Wire) => {
+    const { outputs } = byId.get(stage)!.stage;
+    const same = Object.keys(outputs).filter((other) => outputs[other]!.kind === kind);
+    return wireName({ stage, output }, same.map((output) => ({ stage, output })));
+  };
+  const isReplaced = !takesAll &&
+    makers.some((other) => replaced.get(`${other.stage}.${other.output}`) === stage.id);
+  const written = stage.inputs[name] ?? (isReplaced ? stage.replaces : undefined);
   if (written !== undefined) {
-    const at = config.source.at(["stages", stage.id, "inputs", name]);
+    const place = stage.inputs[name] !== undefined ? ["inputs", name] : ["replaces"];
+    const at = source.at(["stages", stage.id, ...place]);
     const ids = Array.isArray(written) ? written as string[] : [written as string];
     if (!takesAll && ids.length !== 1) {
       problems.push({ at, message: `${stage.use} takes one ${quote(kind)}, got ${ids.length}.` });
@@ -95,7 +171,7 @@ function wire(
         source.stage === maker && (output === undefined || source.output === output)
       );
       if (found.length > 1) {
-        const meant = found.map((source) => wireName(source, makers));
+        const meant = found.map(nameOf);
         problems.push({
           at,
           message: `stage "${maker}" makes more than one ${quote(kind)}. Write ${
@@ -105,9 +181,10 @@ function wire(
       } else if (found.length === 0) {
         const reason = id === stage.id
           ? "a stage cannot take what it makes itself."
-          : config.stages.some((other) => other.id === maker)
+          : byId.has(maker!)
           ? `stage "${id}" makes no ${quote(kind)}.`
           : `there is no stage "${maker}".${didYouMean(maker!, makers.map((made) => made.stage))}`;
+        const names = makers.map(nameOf);
         const offer = names.length > 0
           ? ` ${list(names)} ${names.length > 1 ? "make" : "makes"} it.`
           : "";
@@ -118,8 +195,13 @@ function wire(
     if (wires.length < ids.length) return undefined;
     return takesAll ? inOrder(wires) : wires[0];
   }
-  const at = config.source.at(["stages", stage.id], true);
-  if (makers.length === 0) {
+  const at = source.at(["stages", stage.id], true);
+  // What a stage replaces is not taken from its replacement, or it would wait for itself.
+  const free = replaced.size === 0 ? makers : makers.filter((other) => {
+    const by = replaced.get(`${other.stage}.${other.output}`);
+    return (by === undefined || by === stage.id) && !chainOf(other.stage, byId).has(stage.id);
+  });
+  if (free.length === 0) {
     if (takesAll && wanted.orNone) return [];
     problems.push({
       at,
@@ -129,22 +211,25 @@ function wire(
     });
     return undefined;
   }
-  if (takesAll) return inOrder(makers);
-  if (makers.length > 1) {
+  if (takesAll) return inOrder(free);
+  if (free.length > 1) {
     // A stage that turns the kind into itself (a blur) was most likely added to be taken.
-    const takes = (id: string) =>
-      Object.values(config.stages.find((other) => other.id === id)!.stage.inputs)
-        .some((input) => !("all" in input) && input.kind === kind);
-    const meant = makers.findLastIndex((maker) => takes(maker.stage));
+    const turns = ({ stage }: Wire) => turnedBy(byId.get(stage)!.stage).includes(kind);
+    const meant = free.findLast(turns);
+    const [first, ...others] = free.filter((other) => other !== meant).map(nameOf);
+    const everywhere = meant && others.length === 0 && !byId.get(meant.stage)!.replaces
+      ? `, or for all stages ${meant.stage}: { replaces: ${first} }`
+      : "";
     problems.push({
       at,
       message:
-        `${stage.id} needs one ${quote(kind)}, and ${list(names)} make one each. Say which: ` +
-        `${stage.id}: { inputs: { ${name}: ${names.at(meant)} } }`,
+        `${stage.id} needs one ${quote(kind)}, and ${list(free.map(nameOf))} make one each. ` +
+        `Say which: ${stage.id}: { inputs: { ${name}: ${nameOf(meant ?? free.at(-1)!)} } }` +
+        everywhere,
     });
     return undefined;
   }
-  return makers[0];
+  return free[0];
 }
 
 /** An output as `inputs:` names it: by its stage, and where that makes several of a kind, by both. */

@@ -57,7 +57,11 @@ Ctrl-C stops after the step at hand; the next run goes on from there.`,
   --help`,
   graph: `Print a pipeline's stages as a Mermaid flowchart, which GitHub and mermaid.live draw.
 
-  deno task graph [PIPELINE] [--set STAGE.PARAM=VALUE]     (PIPELINE: pipeline unless given)`,
+  deno task graph [PIPELINE] [--set STAGE.PARAM=VALUE]     (PIPELINE: pipeline unless given)
+
+Outputs find inputs by kind. In the YAML, B: { replaces: A } on a stage that makes A's kind of
+output out of it puts B between A and every stage that would take A's output; an explicit
+B: { inputs: { NAME: STAGE } } wins.`,
   schema: `Write PIPELINE.schema.json beside a pipeline: completion and checks in editors that know
 the YAML language server. It has the built-in stages and the pipeline's own plugins. For the
 project's own pipeline.yaml the README's reference is written too.

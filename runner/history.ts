@@ -367,3 +367,16 @@ function byPipeline(name: string, runs: readonly RunRecord[], identity?: string)
   return names.map((name) => runs.filter((run) => !run.file && run.pipeline === name))
     .find(({ length }) => length > 0) ?? [];
 }
+
+/** Returns a line for each caution about runs' scores, with the runs that it is about. */
+export function cautionLines(runs: readonly Pick<RunRecord, "id" | "cautions">[]): string[] {
+  const about = Map.groupBy(
+    runs.flatMap(({ id, cautions = [] }) => cautions.map((caution) => ({ id, caution }))),
+    ({ caution }) => caution,
+  );
+  return [...about].map(([caution, ids]) =>
+    `${
+      ids.length === runs.length ? "All of these runs" : list(ids.map(({ id }) => id))
+    }: ${caution}`
+  );
+}

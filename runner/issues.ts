@@ -34,7 +34,7 @@ export function problemsOf(
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
-    const hint = typeof value === "string" ? didYouMean(value, choices(issue)) : "";
+    const hint = typeof value === "string" ? suggestion(schema, inner, value, choices(issue)) : "";
     return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
   });
 }
@@ -71,6 +71,16 @@ function keysAt(schema: z.ZodType, path: Path): string[] {
   if (path.length === 0) return Object.keys(shape);
   const next = shape[path[0]!] as z.ZodType | undefined;
   return next ? keysAt(next, path.slice(1)) : [];
+}
+
+/** Suggests by the schema's own `mistaken` values (written → meant), else by the spelling. */
+function suggestion(schema: z.ZodType, path: Path, value: string, known: string[]): string {
+  const [field] = path.length === 1 && "shape" in schema
+    ? [(schema as z.ZodObject).shape[path[0]!] as z.ZodType | undefined]
+    : [];
+  const mistaken = field?.meta()?.mistaken as Record<string, string> | undefined;
+  const meant = mistaken?.[value.toLowerCase()];
+  return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
 }
 
 /** The words that would have been right. */

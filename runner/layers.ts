@@ -7,7 +7,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { ConfigError, didYouMean, quote } from "./errors.ts";
-import { readTextIfThere, short } from "./paths.ts";
+import { short } from "./paths.ts";
 import { type Path, YamlFile } from "./yamlFile.ts";
 
 /** What a file keeps to itself. */
@@ -44,8 +44,7 @@ export async function readLayers(path: string, user: string): Promise<YamlFile[]
 async function readFile(path: string, user: string, from?: YamlFile): Promise<YamlFile> {
   const shown = short(path, user);
   const there = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
-  const text = there ? await readTextIfThere(path) : undefined;
-  if (text !== undefined) return new YamlFile(path, shown, text);
+  if (there) return new YamlFile(path, shown, await Deno.readFile(path));
   if (!from) throw new ConfigError([{ at: { text: path }, message: "no such file" }]);
   const folder = dirname(path);
   const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).catch(() => []);

@@ -29,7 +29,7 @@ export function lineageOf(
     command: commandOf(plan.identity, withoutSecrets(plan.overrides)),
     ...(hidden.length > 0 && { hidden }),
     ...(begun && { run: { id: begun.id, startedAt: begun.startedAt } }),
-    stages: stages.map(({ id, use, module, params, inputs, after, seed }): Origin => {
+    stages: stages.map(({ id, use, module, params, inputs, replaces, after, seed }): Origin => {
       const record = records.get(id)!;
       const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
       return {
@@ -46,11 +46,13 @@ export function lineageOf(
           platform,
         },
         module: moduleName(module, project),
+        ...(replaces === undefined ? {} : { replaces }),
         ...(seed === undefined ? {} : { seed }),
         ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
         packages: dependencies.packages,
         ...(record.machine ? { machine: record.machine } : {}),
         observed: withoutSecrets(record.observed ?? {}),
+        ...(record.caution === undefined ? {} : { caution: record.caution }),
       };
     }),
   };

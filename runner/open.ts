@@ -68,7 +68,10 @@ export async function ofRun(call: Call): Promise<Call> {
  */
 export async function openWorkshop(
   artifacts: string,
-  { program: { project, resolveCompute, openFleet }, reporter }: Pick<Call, "program" | "reporter">,
+  { program: { project, resolveCompute, openFleet, checkFile }, reporter }: Pick<
+    Call,
+    "program" | "reporter"
+  >,
   signal: AbortSignal,
   cache = "modules",
 ): Promise<Workshop> {
@@ -81,6 +84,7 @@ export async function openWorkshop(
     uncounted: [fromFileUrl(new URL(".", import.meta.url))],
     resolveCompute,
     openFleet,
+    checkFile,
     reporter,
     signal,
   };

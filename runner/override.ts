@@ -1,6 +1,6 @@
 /** `--set split.test=0.1`, taken apart. */
-import { parse } from "yaml";
 import { ConfigError, type Location } from "./errors.ts";
+import { parseYaml } from "./yamlFile.ts";
 
 /** A value that takes the place of the YAML's. */
 export interface Override {
@@ -28,10 +28,9 @@ export function parseOverride(argument: string): Override {
 
 /** Reads a value that was typed. */
 export function parseValue(text: string, at: Location): unknown {
-  try {
-    return parse(text);
-  } catch (cause) {
-    const message = `the value is not YAML: ${(cause as Error).message.split("\n")[0]}`;
-    throw new ConfigError([{ at, message }], { cause });
+  const { mistakes: [mistake], value } = parseYaml(text);
+  if (mistake) {
+    throw new ConfigError([{ at, message: `the value is not YAML: ${mistake.message}` }]);
   }
+  return value;
 }

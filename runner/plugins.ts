@@ -3,10 +3,11 @@
  * export is a stage or an extension, or a list of them.
  */
 import type { z } from "zod";
+import { placeIn } from "./errors.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { fromFileUrl } from "./paths.ts";
 import type { StageSource } from "./registry.ts";
-import type { Stage } from "./stage.ts";
+import type { All, Kind, Stage } from "./stage.ts";
 import { RESERVED } from "./stageConfig.ts";
 
 export interface Plugin {
@@ -24,7 +25,10 @@ export async function loadPlugin(specifier: string): Promise<Plugin> {
   try {
     module = await import(specifier);
   } catch (cause) {
-    throw new Error(`cannot load plugin "${name}"`, { cause });
+    const place = placeIn(cause, specifier);
+    throw new Error(`cannot load plugin "${name}"${place ? `, which throws at ${place}` : ""}`, {
+      cause,
+    });
   }
   const exported = [module.default].flat() as unknown[];
   if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
@@ -35,11 +39,32 @@ export async function loadPlugin(specifier: string): Promise<Plugin> {
   return { stages, extensions };
 }
 
+function isKind(value: unknown): value is Kind {
+  return typeof (value as Partial<Kind> | undefined)?.kind === "string";
+}
+
 function stageOf(stage: Stage, name: string, specifier: string): StageSource {
   if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
     throw new Error(
       `plugin "${name}" has no stage as its default export. ` +
         "Write: export default defineStage({ ... }).",
+    );
+  }
+  // Without TypeScript anything may be exported; `defineStage` fills in what is left out.
+  if (typeof stage.everSeeded !== "boolean" || typeof stage.external !== "function") {
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" is a plain object. ` +
+        "Write: export default defineStage({ ... }).",
+    );
+  }
+  for (const part of ["inputs", "outputs"] as const) {
+    const kinds: unknown[] = Object.values(stage[part] ?? [undefined]);
+    if (kinds.every((kind) => isKind(kind) || part === "inputs" && isKind((kind as All)?.all))) {
+      continue;
+    }
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" declares no ${part}: expected name: kind, as in ` +
+        `${part}: { faces }, or {}`,
     );
   }
   // `def` is zod's own account of a schema; of another major version it is not there.
@@ -60,6 +85,7 @@ function stageOf(stage: Stage, name: string, specifier: string): StageSource {
   return {
     name: stage.name,
     module: specifier,
+    plugin: true,
     load: () => Promise.resolve({ default: stage }),
   };
 }

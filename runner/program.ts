@@ -24,6 +24,7 @@ export interface Program {
   stages: readonly StageSource[];
   resolveCompute: Workshop["resolveCompute"];
   openFleet?: Workshop["openFleet"];
+  checkFile?: Workshop["checkFile"];
   /** Whether workers on other machines can be reached; throws if not. */
   reachFleet?(settings: FleetSettings): Promise<void>;
   /** Has runs of a sweep done by workers on other machines. */

@@ -29,6 +29,8 @@ export interface StageRecord {
   readonly platform: string;
   readonly machine?: Machine;
   readonly observed?: Readonly<Record<string, unknown>>;
+  /** See StageResult. */
+  readonly caution?: string;
   /** What was found wrong with the files later on: the result has to be made again. */
   readonly damage?: string;
   /** SHA-256 of all the above but the damage; records of earlier versions have none. */

@@ -8,12 +8,16 @@ export interface StageSource {
   readonly name: string;
   /** URL of the module; the result of the stage depends on it and on all it imports. */
   readonly module: string;
+  /** Default: false. */
+  readonly plugin?: boolean;
   load(): Promise<{ default: Stage }>;
 }
 
 export interface RegisteredStage {
   readonly stage: Stage;
   readonly module: string;
+  /** True if a plugin has it: an error's place in the module is then reported. */
+  readonly plugin: boolean;
 }
 
 export class Registry {
@@ -91,9 +95,10 @@ export class Registry {
           `${stage?.name ? `stage "${stage.name}"` : "not a stage (use defineStage)"}.`,
       );
     }
-    if (this.#extensions.length === 0) return { stage, module: source.module };
+    const { module, plugin = false } = source;
+    if (this.#extensions.length === 0) return { stage, module, plugin };
     const params = widen(stage.params, this.#extensions);
-    return { stage: Object.freeze({ ...stage, params }), module: source.module };
+    return { stage: Object.freeze({ ...stage, params }), module, plugin };
   }
 
   /** Says that a stage is unknown, which one may be meant, and which there are. */

@@ -25,4 +25,6 @@ export interface RunReport {
   seconds: number;
   stages: StageReport[];
   metrics: Metrics;
+  /** What holds for all metrics, such as that the data is synthetic; see StageResult. */
+  cautions?: readonly string[];
 }

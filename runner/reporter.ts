@@ -140,7 +140,8 @@ export class Meter {
     const rate = seconds > 0 ? (this.#done - this.#from) / seconds : 0;
     const bytes = this.#unit === "bytes";
     const amount = (n: number) => bytes ? megabytes(n) : count(n);
-    const parts = [`${amount(this.#done)}/${amount(this.#total)}${bytes ? "" : ` ${this.#unit}`}`];
+    const unit = this.#total === 1 ? this.#unit.replace(/s$/, "") : this.#unit;
+    const parts = [`${amount(this.#done)}/${amount(this.#total)}${bytes ? "" : ` ${unit}`}`];
     if (rate > 0) {
       parts.push(`${bytes ? megabytes(rate) : rate < 10 ? rate.toFixed(1) : count(rate)}/s`);
       if (!this.finished) parts.push(`${clock((this.#total - this.#done) / rate)} left`);

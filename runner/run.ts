@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { decide } from "./decide.ts";
 import { dependenciesOf, modulesOf } from "./dependencies.ts";
-import { explain, list, RunError, tell } from "./errors.ts";
+import { explain, list, placeIn, RunError, tell } from "./errors.ts";
 import { makeResult, type Ready, readyFor, serve } from "./execute.ts";
 import type { Dependencies } from "./fingerprint.ts";
 import { ancestors, type Plan, type PlannedStage } from "./graph.ts";
@@ -13,7 +13,7 @@ import type { StageRecord } from "./record.ts";
 import { INTERRUPTED, type RunReport, type StageReport, type Status, WOULD_RUN } from "./report.ts";
 import { clock } from "./reporter.ts";
 import { select, type Selection } from "./selection.ts";
-import type { Metrics } from "./stage.ts";
+import { cautionsOf, type Metrics } from "./stage.ts";
 import type { Backend, Workshop } from "./workshop.ts";
 
 /** A run that is over. */
@@ -176,10 +176,18 @@ class Run {
         this.#say(paint.warning("!"), id, "interrupted; the next run goes on from here");
         this.#settle(stage, "failed", INTERRUPTED, seconds());
       } else {
-        this.#say(paint.bad("✗"), id, `failed: ${tell(error)}`);
-        this.#settle(stage, "failed", explain(error), seconds());
+        const place = this.#placeOf(error, stage);
+        this.#say(paint.bad("✗"), id, `failed: ${tell(error)}${place}`);
+        this.#settle(stage, "failed", explain(error) + place, seconds());
       }
     }
+  }
+
+  /** Where in a plugin an error was thrown, on a line of its own. */
+  #placeOf(error: unknown, { plugin, module, use }: PlannedStage): string {
+    if (!plugin || error instanceof RunError) return "";
+    const place = error instanceof Error ? placeIn(error, module) : `"${use}" of ${module}`;
+    return place ? `\n  at ${place}` : "";
   }
 
   #takeCached(stage: PlannedStage, record: StageRecord): void {
@@ -231,7 +239,12 @@ class Run {
 
   /** Uses a result. */
   #take(stage: PlannedStage, record: StageRecord): void {
+    const { line, paint } = this.#shop.reporter;
+    const known = cautionsOf(this.#records.values());
     this.#records.set(stage.id, record);
+    // Before the first line with a score.
+    cautionsOf(this.#records.values()).filter((caution) => !known.includes(caution))
+      .forEach((caution) => line(paint.warning(caution)));
     for (const file of record.show ?? []) {
       const place = this.#shop.store.place(stage.use, record.fingerprint);
       this.#show.push(short(join(place, file), this.#shop.project));
@@ -283,7 +296,11 @@ class Run {
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
-        reporter.line(`${reporter.paint.bad("✗")} ${stage.id}  failed: ${tell(error)}`);
+        reporter.line(
+          `${reporter.paint.bad("✗")} ${stage.id}  failed: ${tell(error)}${
+            this.#placeOf(error, stage)
+          }`,
+        );
       }
     }));
   }
@@ -293,7 +310,11 @@ class Run {
     for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
     const { name: pipeline } = this.#plan;
     const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
-    return { pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics };
+    const cautions = cautionsOf(this.#records.values());
+    return {
+      ...{ pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics },
+      ...(cautions.length > 0 && { cautions }),
+    };
   }
 
   /** Keeps what ran, from what, with what result; returns the run's id, if it could be kept. */

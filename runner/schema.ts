@@ -1,6 +1,7 @@
 /** The stages' parameters as a JSON Schema, for completion in editors, and as Markdown. */
 import { z } from "zod";
 import { pipelineSchema } from "./config.ts";
+import { turnedBy } from "./graph.ts";
 import type { Stage } from "./stage.ts";
 import { seedSchema, STAGE_ID } from "./stageConfig.ts";
 
@@ -106,6 +107,7 @@ function toJson(schema: z.ZodType): Json {
     override({ jsonSchema }) {
       delete jsonSchema.path;
       delete jsonSchema.choice;
+      delete jsonSchema.mistaken;
     },
   });
 }
@@ -143,6 +145,16 @@ function stageSchema(stage: Stage): Json {
             description: "Input → id of the stage that it comes from",
             properties: Object.fromEntries(inputs),
             additionalProperties: false,
+          },
+        }
+        : {}),
+      ...(turnedBy(stage).length > 0
+        ? {
+          replaces: {
+            type: "string",
+            description:
+              "Id of the stage whose output it takes; every stage that would take that " +
+              "output takes this one's. inputs: wins",
           },
         }
         : {}),

@@ -12,8 +12,14 @@ export { hideUrl } from "./secrets.ts";
 export interface Kind<Name extends string = string> {
   readonly kind: Name;
   readonly summary: string;
-  /** File name (or pattern) → what is in it. */
+  /**
+   * File name → what is in it; `*` in a name stands for anything but a slash. The runner refuses a
+   * result in which one is missing, empty, or not of the format that its name says (.json, .npy,
+   * .parquet, .tar, .csv).
+   */
   readonly files: Readonly<Record<string, string>>;
+  /** Names of `files` that may be missing. */
+  readonly optional?: readonly string[];
   /**
    * Names of files that tell of times and machines, and so differ when all else is the same. They
    * are no part of the artifact's digest: what takes it does not run again for them.
@@ -67,6 +73,8 @@ export interface Origin {
   readonly params: Readonly<Record<string, unknown>>;
   /** `inputs:` as written: input → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** `replaces:` as written: the stage whose place it has. */
+  readonly replaces?: string;
   /** Ids of the stages that it took from. */
   readonly after: readonly string[];
   /** Of its own, in place of the pipeline's. */
@@ -84,6 +92,8 @@ export interface Origin {
   readonly machine?: Machine;
   /** What the stage told of the attempt; see StageResult. */
   readonly observed: Readonly<Record<string, unknown>>;
+  /** See StageResult. */
+  readonly caution?: string;
 }
 
 /** A computer, as far as its speed goes. */
@@ -235,6 +245,16 @@ export interface StageResult {
   show?: readonly string[];
   /** What differs from one attempt to the next, such as the time a part took. The record keeps it. */
   observed?: Record<string, unknown>;
+  /**
+   * A sentence that is shown first wherever scores or predictions are shown that stem from this
+   * result, such as that its data is synthetic.
+   */
+  caution?: string;
+}
+
+/** Returns the cautions of results, each once. */
+export function cautionsOf(results: Iterable<{ readonly caution?: string }>): string[] {
+  return [...new Set([...results].flatMap(({ caution }) => caution ?? []))];
 }
 
 /** A stage as the runner keeps it, its type parameters forgotten. */

@@ -1,7 +1,7 @@
 /** From what the YAML says of a stage to the stage and its parameters. */
 import { z } from "zod";
 import { type Problem, quote } from "./errors.ts";
-import { chosen, type Extension } from "./extension.ts";
+import { chosen, type Extension, kindOf } from "./extension.ts";
 import { problemsOf } from "./issues.ts";
 import { absolute } from "./paths.ts";
 import type { Registry } from "./registry.ts";
@@ -10,7 +10,7 @@ import type { Stage } from "./stage.ts";
 import type { Path } from "./yamlFile.ts";
 
 /** Keys of a stage in the YAML that are the runner's, not the stage's. */
-export const RESERVED = ["use", "inputs", "seed"] as const;
+export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
 
 /** What all randomness stems from. */
 export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
@@ -26,8 +26,12 @@ export interface ConfiguredStage {
   /** URL of the stage's module. */
   readonly module: string;
   readonly params: Record<string, unknown>;
+  /** True if a plugin has it. */
+  readonly plugin: boolean;
   /** `inputs:` as written: input name → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** Stage, or `stage.output`, whose output it takes, and whose place it has for all other stages. */
+  readonly replaces?: string;
   /** What plugins brought that its parameters name. */
   readonly extensions: readonly Extension[];
   /** In place of the pipeline's. */
@@ -42,13 +46,15 @@ export interface StageScope {
   folderOf(path: Path): string;
   /** Is given what is wrong. */
   problems: Problem[];
+  /** True if a plugin did not load: what is unknown may be its. */
+  incomplete: boolean;
 }
 
 /** Validates what is written of a stage; undefined when it is not even clear which stage it is. */
 export async function readStage(
   id: string,
   written: unknown,
-  { source, registry, folderOf, problems }: StageScope,
+  { source, registry, folderOf, problems, incomplete }: StageScope,
 ): Promise<ConfiguredStage | undefined> {
   const path = ["stages", id];
   const report = (at: Path, message: string, key = false) => {
@@ -65,17 +71,24 @@ export async function readStage(
   if (written !== null && (typeof written !== "object" || Array.isArray(written))) {
     return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
   }
-  const { use = id, inputs = {}, seed, ...raw } = (written ?? {}) as Record<string, unknown>;
+  const { use = id, inputs = {}, replaces, seed, ...raw } = (written ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
   if (!registry.has(use)) {
+    if (incomplete) return undefined;
     const named = use !== id;
     const hint = named ? "" : ` To name a stage freely, say which it is: ${id}: { use: ... }.`;
     return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
   }
-  const { stage, module } = await registry.get(use);
+  const { stage, module, plugin } = await registry.get(use);
   const checked = inputsSchema.safeParse(inputs);
   if (!checked.success) {
     return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
+  }
+  if (replaces !== undefined && typeof replaces !== "string") {
+    return report([...path, "replaces"], "expected the id of a stage, as in replaces: faceCrop");
   }
   const drawn = seedSchema.optional().safeParse(seed);
   if (!drawn.success) {
@@ -83,14 +96,29 @@ export async function readStage(
   }
   const parsed = stage.params.safeParse(withPaths(raw, stage.params, path, folderOf));
   if (!parsed.success) {
-    problems.push(...problemsOf(parsed.error, source, path, stage.params, RESERVED));
+    const issues = parsed.error.issues.filter(({ path: [key] }) =>
+      !(incomplete && kindOf(stage.params.shape[String(key)]) !== undefined)
+    );
+    const error = new z.ZodError(issues);
+    problems.push(...problemsOf(error, source, path, stage.params, RESERVED));
   }
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
   const params = parsed.data ?? {};
   const extensions = chosen(params, stage.params, registry.extensions);
-  return { id, use, stage, module, params, inputs: checked.data, extensions, seed: drawn.data };
+  return {
+    id,
+    use,
+    stage,
+    module,
+    plugin,
+    params,
+    inputs: checked.data,
+    replaces,
+    extensions,
+    seed: drawn.data,
+  };
 }
 
 /** For values that have no names in them. */

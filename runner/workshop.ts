@@ -35,6 +35,8 @@ export interface Workshop {
   resolveCompute(wanted: Compute): Promise<Backend>;
   /** Reaches workers on other machines. */
   openFleet?(settings: FleetSettings, work: FleetWork): Fleet;
+  /** Throws if a file is not of the format that its name says. */
+  checkFile?(path: string): Promise<void>;
   reporter: Reporter;
   signal: AbortSignal;
 }

@@ -111,6 +111,9 @@ export const service = z.object({
     live: z.string().describe("What finds faces in the live view"),
   }),
   mode: z.enum(["server", "browser"]).describe("Where the page computes"),
+  cautions: z.array(z.string()).describe(
+    "What holds for all predictions, such as that the networks saw drawn faces only",
+  ),
   report: z.boolean().describe("Whether /report has the evaluation of the models"),
   maxBodyBytes: z.int().describe("Largest body that /predict takes"),
 });

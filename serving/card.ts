@@ -1,9 +1,10 @@
 /** The model card as a page of the server: see `evaluation/card.ts` for what it says. */
-import { cardBlocks, toHtml } from "../evaluation/card.ts";
+import { cardBlocks, notices, toHtml } from "../evaluation/card.ts";
 import { document } from "../evaluation/document.ts";
 import { html } from "../evaluation/html.ts";
 import type { MetricsFile } from "../evaluation/judge.ts";
 import type { Preprocessing } from "../faces/preprocessing.ts";
+import { counted } from "../runner/words.ts";
 import { origin, title, worth } from "../web/words.ts";
 import type { Service } from "./api.ts";
 
@@ -17,13 +18,16 @@ export interface CardFacts {
 
 /** A page in HTML. */
 export function card({ service, preprocessing, judged }: CardFacts): string {
-  const { models, detectors, mode } = service;
+  const { models, cautions, detectors, mode } = service;
   const blocks = cardBlocks({
     models: models.map((model) => ({
       id: model.id,
       title: title(model),
       worth: `${worth(model)}.`,
-      origin: `${origin(model)}; ${counted(model.trained.epochs)}, seed ${model.trained.seed}, ` +
+      origin:
+        `${origin(model)}; ${
+          counted(model.trained.epochs, "epoch")
+        }, seed ${model.trained.seed}, ` +
         `${model.trained.weights.toLocaleString("en")} weights`,
       metrics: judged[model.id],
     })),
@@ -44,12 +48,8 @@ export function card({ service, preprocessing, judged }: CardFacts): string {
       <main class="document">
         <p><a href="/">Back to the camera</a></p>
         <h1>Model card</h1>
-        ${toHtml(blocks)}
+        ${toHtml([...notices(cautions), ...blocks])}
       </main>
     `,
   );
-}
-
-function counted(epochs: number): string {
-  return epochs === 1 ? "1 epoch" : `${epochs} epochs`;
 }

@@ -1,7 +1,6 @@
 /** The page's HTML, with what it says of the service in place: nothing moves when its script starts. */
-import { drawnNotice } from "../evaluation/card.ts";
 import { type Child, html } from "../evaluation/html.ts";
-import { drawnOnly, origin, title, worth } from "../web/words.ts";
+import { origin, title, worth } from "../web/words.ts";
 import type { ServedModel, Service } from "./api.ts";
 
 /**
@@ -9,14 +8,14 @@ import type { ServedModel, Service } from "./api.ts";
  * @param local whether the server listens on this machine alone
  */
 export function fillPage(template: string, service: Service, local: boolean): string {
-  const { models, mode, report } = service;
+  const { models, cautions, mode, report } = service;
   const parts: Record<string, Child> = {
     where: mode === "browser"
       ? "Pictures are analysed in this browser and do not leave it."
       : local
       ? "Pictures are analysed on this computer and not stored."
       : "Pictures are sent to the server, analysed there and not stored.",
-    notice: models.every(drawnOnly) && html`<p class="notice">${drawnNotice}</p>`,
+    notice: cautions.map((caution) => html`<p class="notice">${caution}</p>`),
     models: models.map(about),
     links: html`<a href="/card">model card</a>${
       report && html`, <a href="/report">the whole report</a>`

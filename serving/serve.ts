@@ -16,6 +16,8 @@ import { type Address, listen, type Server } from "./server.ts";
 
 export interface ServeOptions extends Address {
   readonly sources: readonly Source[];
+  /** What is shown before all scores and predictions. */
+  readonly cautions?: readonly string[];
   readonly judged: Judged;
   readonly backend: Backend;
   /** Unless given, the one that the first model's faces were found with. */
@@ -69,6 +71,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
     mode: options.mode,
+    cautions: [...options.cautions ?? []],
     report: judged.page !== undefined,
     maxBodyBytes,
   };

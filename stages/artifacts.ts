@@ -32,7 +32,7 @@ export const faces = defineKind({
   kind: "faces",
   summary: "Cropped faces as PNG in a few tar shards, with their boxes",
   files: {
-    "faces-NNNNN.tar": "PNG crops, named by their photo's row in the table",
+    "faces-*.tar": "PNG crops, named by their photo's row in the table",
     "faces.parquet":
       "the table's columns, photo (its row in the table), box_x, box_y, box_width, " +
       "box_height (pixels of the upright photo), score, shard, offset, size (of the PNG in the shard)",
@@ -79,6 +79,7 @@ export const model = defineKind({
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
   },
+  optional: ["model.onnx", "tensorboard/*/events.out.tfevents.*"],
 });
 
 /** What a network from elsewhere says about faces of the test set. */

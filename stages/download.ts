@@ -5,6 +5,7 @@ import { archives } from "./artifacts.ts";
 import type { Mirror } from "./download/obtain.ts";
 import { datasetNames, type SourceFile, sources } from "./download/sources.ts";
 import { folderName } from "./folder/name.ts";
+import { counted } from "../runner/words.ts";
 
 const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
 
@@ -108,7 +109,7 @@ export default defineStage({
         index.size.push(size);
       }
       datasets.push({ name, layout, tars, metadata: { ...contents.metadata, ...labels } });
-      context.info(`${name}: ${contents.places.size.toLocaleString("en")} files in the archives.`);
+      context.info(`${name}: ${counted(contents.places.size, "file")} in the archives.`);
       if (contents.repeated > 0) {
         context.warn(
           `${name}: ${contents.repeated} paths occur twice in the archives; the later file counts.`,
@@ -131,6 +132,11 @@ export default defineStage({
     for (const { tars } of datasets) {
       for (const { file } of tars) await publish(join(context.scratch, file), join(folder, file));
     }
+    if (!params.datasets.includes("sample")) return {};
+    const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
+    return {
+      caution: `${faces} are drawn: scores and predictions mean nothing for real people.`,
+    };
   },
 });
 
@@ -158,7 +164,9 @@ async function prepare(params: Params, context: Context): Promise<Mirror | undef
   const what = files.map(({ name }) => name).join(", ");
   const free = await checkSpace(context.scratch, bytes, what);
   context.info(
-    `${size(bytes)} to get${untold > 0 ? `, without ${untold} files whose size is not told` : ""}` +
+    `${size(bytes)} to get${
+      untold > 0 ? `, without ${counted(untold, "file")} of unknown size` : ""
+    }` +
       `${free === undefined ? "" : `; ${size(free)} are free`}.`,
   );
   return mirror;

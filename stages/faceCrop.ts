@@ -11,6 +11,7 @@ import {
 import type { CropPreprocessing } from "../faces/preprocessing.ts";
 import type { Shard } from "../faces/shards.ts";
 import { choice, defineStage, pathParam } from "../runner/stage.ts";
+import { causeLines, counted } from "../runner/words.ts";
 import { archives, faces, table } from "./artifacts.ts";
 import { cutFarAway, cutHere, photosIn, shardPart, type ShardsOf } from "./faceCrop/cut.ts";
 
@@ -137,16 +138,43 @@ export default defineStage({
       .filter((problem) => counts.problems[problem] > 0)
       .map((problem) => `Photos ${meaning[problem]}: ${counts.problems[problem]}`);
     if (counts.faces === 0) {
+      const all = whole.flatMap(({ problems }) => problems);
+      const cause = (problem: keyof typeof meaning, wayOut: string) => {
+        const first = all.find((one) => one.problem === problem);
+        const example = first ? ` ("${rows[first.row].full_path}": ${first.detail})` : "";
+        const words = meaning[problem].replace(/^that /, "");
+        return { count: counts.problems[problem], cause: words + example, wayOut };
+      };
       throw new Error(
-        `Cannot cut out faces: none of ${counts.photos} photos has one. ` +
-          `${problems.join(". ")}. Try another detector or a lower minConfidence.`,
+        `Cannot cut out faces: none of ${counted(counts.photos, "photo")} has one.` +
+          causeLines(counts.photos, [
+            cause("missing", "add them to the archive or folder"),
+            cause("unreadable", "replace them, or convert them to JPEG or PNG"),
+            cause("crashed", "raise faceCrop.photoSeconds or lower faceCrop.workers"),
+            cause("no_face", wayToFaces(preprocessing.detector)),
+          ]),
       );
     }
-    context.info(`${counts.faces} faces from ${counts.photos} photos`);
+    context.info(`${counted(counts.faces, "face")} from ${counted(counts.photos, "photo")}`);
     for (const problem of problems) context.warn(`${problem}, see problems.csv`);
     return { show: problems.length > 0 ? ["faces/problems.csv"] : [] };
   },
 });
+
+/** Which settings of a detector, or which other detector, may find more faces. */
+function wayToFaces({ name, minConfidence, upsample = 0 }: CropPreprocessing["detector"]): string {
+  if (name === "metadata") {
+    return "metadata knows those of the _crop archives and with a face_location; set " +
+      "faceCrop.detector: ssdMobilenetv1, which searches";
+  }
+  const ways = [
+    minConfidence > 0 && `lower faceCrop.minConfidence (${minConfidence})`,
+    name === "dlibCnn"
+      ? upsample < 2 && `raise faceCrop.upsample (${upsample})`
+      : "set faceCrop.detector: dlibCnn, which finds most",
+  ];
+  return ways.filter(Boolean).join(", or ") || "use photos with larger faces";
+}
 
 /** SHA-256 of a file, so that a result is made anew when it changes. */
 async function digestOf(path: string): Promise<string> {

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { defineStage } from "../runner/stage.ts";
+import { causeLines, counted } from "../runner/words.ts";
 import type { ArchivedDataset, Archives } from "./archives.ts";
 import { archives, table } from "./artifacts.ts";
-import type { Rows } from "./matParse/rows.ts";
+import type { Reason, Rows } from "./matParse/rows.ts";
 
 export default defineStage({
   name: "matParse",
@@ -34,11 +35,13 @@ export default defineStage({
     context.progress.start(files.datasets.length, "data sets");
     const all = new Table();
     const counts: Record<string, Counts> = {};
+    const allDoubts: Doubts[number][] = [];
     for (const dataset of files.datasets) {
       context.signal.throwIfAborted();
       const { rows, doubts } = await readRows(files, dataset);
       const { kept, dropped } = filterRows(rows, params);
       all.add(dataset.name, rows, kept);
+      allDoubts.push(...doubts.slice(0, LISTED));
       counts[dataset.name] = {
         read: rows.length,
         kept: kept.length,
@@ -49,7 +52,7 @@ export default defineStage({
         .filter(([reason]) => dropped[reason as keyof typeof reasons] > 0)
         .map(([reason, words]) => `${number(dropped[reason as keyof typeof reasons])} ${words}`);
       context.info(
-        `${dataset.name}: kept ${number(kept.length)} of ${number(rows.length)} rows` +
+        `${dataset.name}: kept ${number(kept.length)} of ${counted(rows.length, "row")}` +
           (told.length > 0 ? `; dropped ${told.join(", ")}.` : "."),
       );
       if (doubts.length > 0) context.warn(tellDoubts(dataset, doubts));
@@ -57,15 +60,44 @@ export default defineStage({
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     if (all.rows.length === 0) {
+      const read = sum(counts, "read");
+      const wrong = (column: string) => {
+        const value = allDoubts.find((doubt) => doubt.column === column)?.value;
+        return value === undefined ? "" : ` (such as ${JSON.stringify(value.slice(0, 40))})`;
+      };
+      const waysOut: Record<Reason, string> = {
+        noFace: "use photos in which the data set found a face",
+        lowFaceScore: `lower matParse.minFaceScore (${params.minFaceScore})`,
+        secondFace: "set matParse.allowSecondFace: true",
+        unknownGender: "label them: 1, m, male or 0, f, female",
+        unknownAge: "label them with one number of years, or with born and taken",
+        ageOutside: `widen matParse.minAge and maxAge (${params.minAge} to ${params.maxAge})`,
+        noPath: "fill in the column path",
+        repeated: "keep one row for each picture",
+      };
       throw new Error(
-        `Cannot make a table: none of the rows passes the filter. Lower minFaceScore ` +
-          `(${params.minFaceScore}) or widen the ages (${params.minAge} to ${params.maxAge}).`,
+        `Cannot make a table: none of ${counted(read, "row")} is of use.` +
+          causeLines(
+            read,
+            (Object.keys(reasons) as Reason[]).map((reason) => ({
+              count: Object.values(counts).reduce((n, { dropped }) => n + dropped[reason]!, 0),
+              cause: reasons[reason] +
+                (reason === "unknownAge"
+                  ? wrong("age")
+                  : reason === "unknownGender"
+                  ? wrong("gender")
+                  : ""),
+              wayOut: waysOut[reason],
+            })),
+          ),
       );
     }
 
     let rows = all.rows;
     if (params.sample !== undefined && params.sample >= rows.length) {
-      context.info(`sample: ${number(params.sample)} rows asked for, ${number(rows.length)} pass.`);
+      context.info(
+        `sample: ${counted(params.sample, "row")} asked for, ${number(rows.length)} pass.`,
+      );
     } else if (params.sample !== undefined) {
       const order = Uint32Array.from(rows, (_, i) => i);
       random(context.seed, "matParse", "sample").shuffle(order);
@@ -167,7 +199,7 @@ function tellDoubts({ name }: ArchivedDataset, doubts: Doubts): string {
     .map(({ line, column, value }) =>
       `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))}`
     );
-  return `${name}: ${number(doubts.length)} values are not understood and count as unknown: ` +
+  return `${name}: ${counted(doubts.length, "value")} not understood, taken as unknown: ` +
     `${some.join(", ")}${doubts.length > some.length ? ", ..." : ""} (summary.json lists them)`;
 }
 

@@ -4,6 +4,7 @@ import { defineStage } from "../runner/stage.ts";
 import { random } from "../compute/random.ts";
 import { writeNpy } from "../formats/npy.ts";
 import { dataset, splits } from "./artifacts.ts";
+import { counted } from "../runner/words.ts";
 
 const share = z.number().gt(0).lt(1);
 
@@ -32,7 +33,7 @@ export default defineStage({
     let rows = Int32Array.from(identity, (_, row) => row);
     if (params.sample !== undefined) {
       if (params.sample > rows.length) {
-        context.info(`sample: ${params.sample} images asked for, ${rows.length} there`);
+        context.info(`sample: ${counted(params.sample, "image")} asked for, ${rows.length} there`);
       }
       random(context.seed, "sample").shuffle(rows);
       rows = rows.slice(0, params.sample).sort();
@@ -50,7 +51,9 @@ export default defineStage({
       const members = Int32Array.from(part.flat()).sort();
       if (members.length === 0) {
         throw new Error(
-          `Cannot split ${rows.length} images${byPerson ? ` of ${groups.length} people` : ""}: ` +
+          `Cannot split ${counted(rows.length, "image")}${
+            byPerson ? ` of ${groups.length} people` : ""
+          }: ` +
             `nothing is left for the ${name} set. Get more data, or change the shares (test ` +
             `${params.test}, validation ${params.validation})${
               byPerson ? ", or split by image" : ""

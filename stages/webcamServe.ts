@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { cores } from "../compute/cores.ts";
 import type { Backend } from "../compute/resolve.ts";
-import { all, choice, defineStage, pathParam, type StageContext } from "../runner/stage.ts";
+import {
+  all,
+  cautionsOf,
+  choice,
+  defineStage,
+  pathParam,
+  type StageContext,
+} from "../runner/stage.ts";
 import { networkNames } from "../faces/detectors.ts";
 import { model, report } from "./artifacts.ts";
 
@@ -67,6 +74,7 @@ export default defineStage({
   ],
   compute: true,
   service: true,
+  lineage: true,
   async run({ models, reports }, params, context) {
     const { serve } = await import("../serving/serve.ts");
     const { isLocal } = await import("../serving/guard.ts");
@@ -92,8 +100,11 @@ export default defineStage({
           "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
       );
     }
+    const cautions = cautionsOf(context.lineage.stages);
+    cautions.forEach((caution) => context.warn(caution));
     const serving = await serve({
       ...params,
+      cautions,
       modules: modulesOf([params.detector, params.liveDetector], context),
       tls: tls && { cert: await pem(tls.cert), key: await pem(tls.key) },
       sources,

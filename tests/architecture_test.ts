@@ -40,6 +40,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Modules that other rooms may import, too: contracts, words of the page, a way to download. */
 const FOR_ALL: Record<string, readonly string[]> = {
   "runner/stage.ts": ["faces", "sample", "training", "evaluation", "serving", "stages", "plugins"],
+  "runner/words.ts": ["faces", "training", "evaluation", "serving", "stages", "web"],
   "web/words.ts": ["serving"],
   "stages/download/http.ts": ["accelerators"],
   "assemblyscript/compile.ts": ["engine", "faces"],

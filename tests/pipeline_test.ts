@@ -46,6 +46,15 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
         const guess = (await metricsOf(report)).trainAge!.baseline.test.mae!;
         assert.ok(trainGender!.test!.accuracy! >= 0.8, `accuracy ${trainGender!.test!.accuracy}`);
         assert.ok(trainAge!.test!.mae! <= 0.7 * guess, `${trainAge!.test!.mae} of ${guess} years`);
+        const [first] = report.text.split(/ on test \(/);
+        assert.match(
+          first!,
+          /\nThe faces are drawn: scores and predictions mean nothing for real people/,
+        );
+        assert.match(
+          report.text,
+          /\nnext: deno task serve pipeline\n +deno task predict FOLDER --model [0-9a-f]{8}\n +deno task compare [0-9a-f]{8} RUN\n$/,
+        );
       });
     }
 

@@ -12,6 +12,7 @@ import type { TrainingRecord } from "./record.ts";
 import { saveTrained } from "./saveTrained.ts";
 import { type ClassRecord, targetOf } from "./targets.ts";
 import { train } from "./train.ts";
+import { counted } from "../runner/words.ts";
 
 /** What is trained. */
 export interface Fit {
@@ -73,8 +74,10 @@ export async function fit(
     await saveTrained(model, folders.model, learnt, result, result.history, inputs, context);
     const last = result.history[result.weightsOfEpoch - 1];
     context.info(
-      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${result.history.length} ` +
-        `epochs; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
+      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
+        counted(result.history.length, "epoch")
+      }; ` +
+        `weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
         `val_${objective.metric} ${last.val_metric.toPrecision(3)}`,
     );
     return { observed: { secondsPerEpoch: result.seconds } };

@@ -7,6 +7,7 @@ import { headOf, type HeadPlace, type Trunk, withHeads } from "../models/heads.t
 import type { Initializer } from "../models/options.ts";
 import { augment } from "./augment.ts";
 import { checkExports } from "./exports.ts";
+import { counted } from "../runner/words.ts";
 import { coldValidation } from "./fit.ts";
 import { classHead, distributionHead, type Head, joint, quantityHead } from "./heads.ts";
 import { type FitContext, type InputFolders, openInputs, trainerOn } from "./inputs.ts";
@@ -101,7 +102,9 @@ export async function fitJoint(
     await save("age", { variant: "regression", classes: null });
     const last = history[result.weightsOfEpoch - 1];
     context.info(
-      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${history.length} epochs; ` +
+      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
+        counted(history.length, "epoch")
+      }; ` +
         `weights of epoch ${last.epoch}: ` +
         `gender val_accuracy ${partOf(last, "gender").val_metric.toPrecision(3)}, ` +
         `age val_mae ${partOf(last, "age").val_metric.toPrecision(3)}; ` +

@@ -12,6 +12,7 @@ import type { Objective } from "./objective.ts";
 import type { JointEpoch } from "./record.ts";
 import { TfjsTrainer } from "./tfjsTrainer.ts";
 import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
+import { counted } from "../runner/words.ts";
 
 export interface TrainOptions {
   /** Has the initial weights, and in the end the trained ones. */
@@ -68,7 +69,9 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const { batchSize, epochs, learningRate, schedule, weightDecay, earlyStopping } = options;
   if (rows.train.length === 0 || rows.validation.length === 0) {
     throw new Error(
-      `Cannot train on ${rows.train.length} images and validate on ${rows.validation.length}: ` +
+      `Cannot train on ${
+        counted(rows.train.length, "image")
+      } and validate on ${rows.validation.length}: ` +
         `both need at least one. Split differently, or get more data.`,
     );
   }

@@ -33,6 +33,10 @@ export function spoken(faces: readonly Face[]): string {
   return `${count}: ${faces.map(caption).join("; ")}.`;
 }
 
+function faces(n: number): string {
+  return n === 1 ? "1 face" : `${n} faces`;
+}
+
 /** What a model says, as a title. */
 export function title({ task, variant, classes }: ServedModel): string {
   if (task === "gender") return "Gender";
@@ -47,16 +51,16 @@ export function worth({ metric, validation, test }: ServedModel): string {
   const told = (value: string) =>
     metric === "accuracy" ? `right for ${value} of` : `off by ${value} on average for`;
   if (!test) {
-    return `${
-      told(value(validation.value))
-    } the ${validation.images} faces of its validation set; ` +
+    return `${told(value(validation.value))} the ${
+      faces(validation.images)
+    } of its validation set; ` +
       "not tested on others";
   }
   const low = metric === "accuracy" ? String(Math.round(test.low * 100)) : test.low.toFixed(1);
   const guess = metric === "accuracy"
     ? `always saying the same is right for ${value(test.guess)}`
     : `always saying the same is off by ${value(test.guess)}`;
-  return `${told(value(test.value))} ${test.images} faces that it never saw ` +
+  return `${told(value(test.value))} ${faces(test.images)} that it never saw ` +
     `(95 % interval: ${low} to ${value(test.high)}); ${guess}`;
 }
 
@@ -70,12 +74,7 @@ export function origin({ trained }: ServedModel, locale = "en-GB"): string {
     month: "long",
     year: "numeric",
   });
-  return `${trained.images} faces of ${sets.join(" and ")}, on ${date}`;
-}
-
-/** Whether a model has seen nothing but drawn faces. */
-export function drawnOnly({ trained }: ServedModel): boolean {
-  return Object.keys(trained.datasets).every((name) => name === "sample");
+  return `${faces(trained.images)} of ${sets.join(" and ")}, on ${date}`;
 }
 
 /** Why there is no camera, and what to do. */

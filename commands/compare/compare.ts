@@ -1,7 +1,7 @@
 /** What differs between runs, and whether the differences are real. */
 import { meanInterval } from "../../evaluation/intervals.ts";
 import { compareErrors, compareHits, holm, type PairedTest } from "../../evaluation/paired.ts";
-import type { RunRecord } from "../../runner/history.ts";
+import { cautionLines, type RunRecord } from "../../runner/history.ts";
 import type { Store } from "../../runner/store.ts";
 import {
   type MetricRow,
@@ -12,6 +12,7 @@ import {
 } from "./differences.ts";
 import { type OverSeeds, overSeeds } from "./seeds.ts";
 import { readTested, type TestedModel } from "./tested.ts";
+import { counted } from "../../runner/words.ts";
 
 export interface Comparison {
   readonly runs: readonly Pick<RunRecord, "id" | "pipeline" | "at" | "seconds" | "ok">[];
@@ -23,6 +24,8 @@ export interface Comparison {
   /** Means over the runs that differ in seeds alone, if there are such. */
   readonly seeds?: OverSeeds;
   readonly tests: readonly ModelTest[];
+  /** What holds for the metrics of runs, such as that their data is synthetic. */
+  readonly cautions: readonly string[];
   /** What could not be compared, and why. */
   readonly notes: readonly string[];
 }
@@ -89,7 +92,7 @@ export async function compareRuns(
   return {
     ...{ runs: shown, parameters: parameterRows(runs, names), metrics },
     ...(seeds && { seeds }),
-    ...{ tests, notes },
+    ...{ tests, cautions: cautionLines(runs), notes },
   };
 }
 
@@ -167,7 +170,9 @@ function testPair(a: TestedModel, b: TestedModel): PairedTest | string | undefin
     rows.has(picture) ? [[i, rows.get(picture)!]] : []
   );
   if (pairs.length < FEWEST) {
-    return `only ${pairs.length} pictures are in the test sets of both, too few for a test`;
+    return `only ${
+      counted(pairs.length, "picture is", "pictures are")
+    } in the test sets of both, too few for a test`;
   }
   if (pairs.some(([i, j]) => a.truth[i!] !== b.truth[j!])) {
     return "they were to say different things of the same pictures";

@@ -2,6 +2,7 @@
 import { broken, figure, moment, shown, table } from "../../runner/table.ts";
 import type { Comparison, ModelTest } from "./compare.ts";
 import type { OverSeeds } from "./seeds.ts";
+import { counted } from "../../runner/words.ts";
 
 interface Style {
   heading(text: string): string[];
@@ -34,13 +35,14 @@ export function write(
   format: "text" | "markdown",
   room = 80,
 ): string {
-  const { runs, parameters, metrics, seeds, tests, notes } = comparison;
+  const { runs, parameters, metrics, seeds, tests, cautions, notes } = comparison;
   const style = format === "text" ? textStyle(room) : MARKDOWN;
   const ids = runs.map(({ id }) => id);
-  const lines = style.table([
+  const lines = cautions.flatMap((caution) => [caution, ""]);
+  lines.push(...style.table([
     ["run", "pipeline", "ended", ""],
     ...runs.map(({ id, pipeline, at, ok }) => [id, pipeline, moment(at), ok ? "" : "failed"]),
-  ]);
+  ]));
   lines.push(...style.heading("Parameters"));
   lines.push(
     ...parameters.length === 0 ? [style.item("the same in all")] : style.table([
@@ -129,7 +131,7 @@ function sentence(test: ModelTest): string {
     ...(test.wilcoxon === undefined ? [] : [
       `Wilcoxon p ${test.wilcoxon < 0.001 ? "< 0.001" : `= ${test.wilcoxon.toFixed(3)}`}`,
     ]),
-    `${pictures.toLocaleString("en")} pictures${unit === "person" ? ", people resampled" : ""}`,
+    `${counted(pictures, "picture")}${unit === "person" ? ", people resampled" : ""}`,
   ].join(", ");
   return real
     ? `${model}: yes, ${better} is better than ${better === a ? b : a} by ${size}; ${how}`

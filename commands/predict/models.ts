@@ -7,6 +7,7 @@ import { History, nameOf, pickRun, pipelinesOf, type RunRecord } from "../../run
 import { commandOf, fileNameOf } from "../../runner/identity.ts";
 import { wireName } from "../../runner/graph.ts";
 import { readTextIfThere } from "../../runner/paths.ts";
+import { cautionsOf } from "../../runner/stage.ts";
 import { Store } from "../../runner/store.ts";
 
 /** A model artifact. */
@@ -21,6 +22,8 @@ export interface Found {
   readonly models: readonly FoundModel[];
   /** Where they are from, for a message. */
   readonly origin: string;
+  /** What is to be said before their predictions; see StageResult. */
+  readonly cautions: readonly string[];
   /** The compute backend that their pipeline asks for. */
   readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
 }
@@ -38,16 +41,25 @@ export async function findModels(
   tools: CommandTools,
 ): Promise<Found> {
   const folder = resolve(tools.user, wanted);
-  if (await readTextIfThere(join(folder, "training.json"))) {
-    const stage = folder.split(/[\\/]/).at(-3) ?? "model"; // artifacts/STAGE/FINGERPRINT/model
-    return { models: [{ stage, path: folder }], origin: wanted, compute: "auto" };
-  }
   const runs = await new History(artifacts).list();
+  if (await readTextIfThere(join(folder, "training.json"))) {
+    // artifacts/STAGE/FINGERPRINT/model
+    const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
+    const { cautions = [] } = runs.findLast(({ stages }) =>
+      stages.some(({ fingerprint }) =>
+        place !== "" && fingerprint?.startsWith(place)
+      )
+    ) ?? {};
+    return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
+  }
   const isFile = await identityNamed(wanted, tools.user, tools.project) !== undefined;
   const run = isFile ? undefined : pickRun(wanted, runs);
   if (run) {
     const models = await modelsOf(new Store(artifacts), resultsOf(run));
-    if (models.length > 0) return { models, origin: `run ${run.id}`, compute: "auto" };
+    if (models.length > 0) {
+      const { cautions = [] } = run;
+      return { models, origin: `run ${run.id}`, cautions, compute: "auto" };
+    }
     throw new UsageError(
       `run ${run.id} has no model: ${
         run.state !== undefined
@@ -80,7 +92,9 @@ export async function findModels(
     const results = resultsOf(run).filter(({ id }) => trained.some((stage) => stage.id === id));
     const models = results.length === trained.length ? await modelsOf(store, results) : [];
     if (models.length >= trained.length && trained.length > 0) {
-      return { models, origin: `pipeline ${wanted} (run ${run.id})`, compute: plan.compute };
+      const { cautions = [] } = run;
+      const origin = `pipeline ${wanted} (run ${run.id})`;
+      return { models, origin, cautions, compute: plan.compute };
     }
   }
   const key = fileNameOf(plan.identity);
@@ -96,7 +110,13 @@ export async function findModels(
         (trained.length === 0 ? "" : ` Run it first: deno task run ${wanted}.`),
     );
   }
-  return { models, origin: `pipeline ${wanted}`, compute: plan.compute };
+  const results = await Promise.all(
+    plan.stages.map(async ({ id }) => (await store.latest(key, id, plan.former))?.record ?? {}),
+  );
+  return {
+    ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
+    cautions: cautionsOf(results),
+  };
 }
 
 function resultsOf({ stages }: RunRecord): { id: string; use: string; fingerprint: string }[] {

@@ -7,6 +7,7 @@ import type { CalibrationBin } from "../calibration.ts";
 import type { Group } from "../groups.ts";
 import type { Interval } from "../intervals.ts";
 import type { Roc } from "../ranking.ts";
+import { faces } from "../words.ts";
 
 export interface Standing {
   metric: "accuracy" | "mae";
@@ -85,7 +86,7 @@ export function bandErrors(bands: readonly AgeBand[]): Html {
         x: name,
         y: "mae",
         fill: colours.train,
-        title: (band) => `${name(band)}: ${band.mae.toFixed(1)} years off, ${band.count} faces`,
+        title: (band) => `${name(band)}: ${band.mae.toFixed(1)} years off, ${faces(band.count)}`,
       }),
       interval(bands, name, ({ interval }) => interval),
       Plot.tickY(bands, { x: name, y: "guessMae", stroke: colours.guess, strokeWidth: 3 }),
@@ -155,7 +156,7 @@ export function bandBias(bands: readonly AgeBand[]): Html {
         x: name,
         y: "bias",
         fill: (band) => band.bias > 0 ? colours.validation : colours.train,
-        title: (band) => `${name(band)}: ${band.bias.toFixed(1)} years, ${band.count} faces`,
+        title: (band) => `${name(band)}: ${band.bias.toFixed(1)} years, ${faces(band.count)}`,
       }),
       interval(bands, name, ({ biasInterval }) => biasInterval),
       Plot.ruleY([0]),
@@ -253,7 +254,7 @@ export function groupValues(groups: readonly Group[], metric: "accuracy" | "mae"
             symbol: gender === "men" ? "square" : "circle",
             dx,
             title: ({ band, value, count }) =>
-              `${gender}, ${band}: ${value.toFixed(1)}, ${count} faces`,
+              `${gender}, ${band}: ${value.toFixed(1)}, ${faces(count)}`,
           }),
         ];
       }),

@@ -46,7 +46,7 @@ ${
   }
 ${noFaces(noFace)}
 <h3 class="row">From photo to image</h3>
-${settingsList(preprocessing)}
+${settingsList(effective(preprocessing))}
 </section>`;
 }
 
@@ -111,6 +111,16 @@ ${ageHistogram(ages, `in ${name}`)}
   const ages = datasets.flatMap(({ ages }) => Array.from(ages));
   const all = figure({ name: "all data sets", ages }, "Figure 1: ", "in all data sets together");
   return [all, ...datasets.map((set) => figure(set, "", `in ${set.name}`))];
+}
+
+/** Preprocessing without the settings that its detector does not have. */
+function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<string, unknown> {
+  const { name, minConfidence, inputSizes, ...others } = detector as Record<string, unknown>;
+  const own = {
+    ...(name === "metadata" ? {} : { minConfidence }),
+    ...(Array.isArray(inputSizes) && inputSizes.length > 0 ? { inputSizes } : {}),
+  };
+  return { detector: { name, ...own, ...others }, ...rest };
 }
 
 function parts(splits: Record<SplitName, FaceGroup>): Html {

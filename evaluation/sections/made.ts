@@ -99,6 +99,7 @@ export function configuration({ lineage, id, use, params }: Report["made"]): str
       ...(stage.use === stage.id ? {} : { use: stage.use }),
       ...(stage.seed === undefined ? {} : { seed: stage.seed }),
       ...(Object.keys(stage.inputs).length > 0 ? { inputs: stage.inputs } : {}),
+      ...(stage.replaces === undefined ? {} : { replaces: stage.replaces }),
       ...stage.params,
     }]),
     [id, { ...(use === id ? {} : { use }), ...params }],

@@ -26,6 +26,8 @@ function course({ training, network }: ModelReport): string {
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, secondsPerEpoch } = training;
   const end = stoppedEarly
     ? `Training stopped by itself after epoch ${epochs}`
+    : epochs === 1
+    ? "Training ran its one epoch"
     : `Training ran all its ${epochs} epochs`;
   const kept = weightsOfEpoch === epochs
     ? "and kept the last weights"

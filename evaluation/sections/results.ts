@@ -60,7 +60,7 @@ function comparison(metrics: ModelMetrics): Html {
         )}.</p>${others.map((
           { name, count: n, model },
         ) =>
-          html`<p>${name}’s network was trained by others on other data. It saw the faces of ${
+          html`<p>${name}’s network was trained by others on other data. It was evaluated on ${
             n === counts.test
               ? "the whole test set"
               : `${faces(n)} of the test set, drawn at random; on these, this one scores ${

@@ -1,12 +1,14 @@
 /** deno task run. */
 import { didYouMean, list, UsageError } from "../errors.ts";
 import type { Plan } from "../graph.ts";
+import { commandOf } from "../identity.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { openWorkshop, planOf } from "../open.ts";
 import { type Call, EXIT } from "../program.ts";
 import { INTERRUPTED } from "../report.ts";
 import { clock, type Reporter } from "../reporter.ts";
 import { type Ended, runPlan } from "../run.ts";
+import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../selection.ts";
 import { ATTACHED } from "../sweep/child.ts";
 
@@ -49,7 +51,10 @@ export async function runOne(planned: Plan, call: Call, swept?: Swept): Promise<
     console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
   }
   const interrupted = interrupt.signal.aborted;
-  if (!dryRun) summarise(ended, interrupted, reporter);
+  if (!dryRun) {
+    summarise(ended, interrupted, reporter);
+    if (ended.report.ok && !swept) next(planned, ended, call);
+  }
   if (interrupted) return EXIT.interrupted;
   return ended.report.ok ? EXIT.ok : EXIT.failed;
 }
@@ -80,7 +85,7 @@ export function selectionOf({ values }: Pick<Call, "values">, planned: Plan): Se
 }
 
 function summarise(
-  { report: { stages, seconds, ok }, id }: Ended,
+  { report: { stages, seconds, ok, cautions = [] }, id }: Ended,
   interrupted: boolean,
   { line, paint }: Reporter,
 ): void {
@@ -89,6 +94,7 @@ function summarise(
       .length;
     return count > 0 ? [`${count} ${status}`] : [];
   });
+  cautions.forEach((caution) => line(paint.warning(caution)));
   const head = ok
     ? `${paint.good("done")} in`
     : interrupted
@@ -96,4 +102,28 @@ function summarise(
     : `${paint.bad("not done")} in`;
   const named = id === undefined ? "" : `  ${paint.faint(`run ${id}`)}`;
   line(`${head} ${clock(seconds)}${counted.length > 0 ? `: ${list(counted)}` : ""}${named}`);
+}
+
+/** Lists the commands that make sense after a run. */
+function next(
+  { stages, identity, overrides }: Plan,
+  { report, id }: Ended,
+  { program, reporter }: Call,
+): void {
+  const made = (id: string) =>
+    report.stages.some((one) => one.id === id && Object.keys(one.outputs).length > 0);
+  const model = stages.some(({ id, stage }) =>
+    made(id) && Object.values(stage.outputs).some(({ kind }) => kind === "model")
+  );
+  const words = (values: Plan["overrides"]) =>
+    commandOf(identity, withoutSecrets(values)).slice("deno task run ".length);
+  const commands = [
+    stages.some(({ stage, after }) => stage.service && after.every(made)) &&
+    `serve ${words(overrides)}`,
+    model && program.commands?.predict && `predict FOLDER --model ${id ?? words({})}`,
+    id !== undefined && Object.keys(report.metrics).length > 0 && program.commands?.compare &&
+    `compare ${id} RUN`,
+  ].filter((command) => typeof command === "string");
+  if (commands.length === 0) return;
+  reporter.line(`next: ${commands.map((command) => `deno task ${command}`).join("\n      ")}`);
 }

@@ -6,6 +6,7 @@ import { identityNamed } from "../find.ts";
 import { canonical } from "../fingerprint.ts";
 import {
   byTime,
+  cautionLines,
   findRun,
   History,
   nameOf,
@@ -47,6 +48,7 @@ export default async function runs(call: Call): Promise<number> {
   } else if (listed.length === 0) {
     reporter.line("nothing has run yet: deno task run pipeline");
   } else {
+    cautionLines(listed).forEach((text) => reporter.line(reporter.paint.warning(text)));
     const head = ["run", "ended", "pipeline", "took", "values", "result"];
     const pipelineOf = pipelinesOf(all);
     const rows = listed.map((run) => {

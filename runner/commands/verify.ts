@@ -12,6 +12,7 @@ import { type Place, Store } from "../store.ts";
 import { size } from "../table.ts";
 import { sizeOf, verifyResult } from "../verify.ts";
 import { artifactsOf } from "./runs.ts";
+import { counted } from "../words.ts";
 
 export default async function verify(call: Call): Promise<number> {
   const { values, reporter } = call;
@@ -48,7 +49,7 @@ export default async function verify(call: Call): Promise<number> {
   } finally {
     progress.end();
   }
-  const read = `${count(places.length)} results, ${size(bytes)}`;
+  const read = `${counted(places.length, "result")}, ${size(bytes)}`;
   line(
     damaged.length === 0
       ? `${paint.good("✓")} ${read}: all as they were made`

@@ -17,6 +17,8 @@ export class Board {
   readonly #progress: ReturnType<Reporter["begin"]>;
   readonly #began = new Map<number, number>();
   readonly #runs: (SweptRun | undefined)[];
+  /** Printed already. */
+  readonly #cautions = new Set<string>();
 
   constructor(points: readonly Point[], reporter: Reporter) {
     this.#points = points;
@@ -54,6 +56,10 @@ export class Board {
     const head = `${index + 1}/${this.#points.length}  ${labelOf(values)}`;
     const id = report.run === undefined ? "" : `  ${paint.faint(`run ${report.run}`)}`;
     if (report.ok) {
+      for (const caution of report.cautions ?? []) {
+        if (!this.#cautions.has(caution)) line(paint.warning(caution));
+        this.#cautions.add(caution);
+      }
       const time = clock((performance.now() - this.#began.get(index)!) / 1000);
       line(`${paint.good("✓")} ${head}  ${time}  ${scores(report.metrics)}${id}`);
     } else if (interrupted) {

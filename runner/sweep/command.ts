@@ -52,7 +52,7 @@ export async function sweep(base: Plan, call: Call, one: typeof runOne): Promise
       ? `${paint.warning("interrupted")} after`
       : `${paint.bad("not done")} in`;
     const counted = [
-      ...(well > 0 ? [`${well} runs done`] : []),
+      ...(well > 0 ? [`${well} ${well === 1 ? "run" : "runs"} done`] : []),
       ...(failed > 0 ? [`${failed} ${interrupted ? "not done" : "failed"}`] : []),
     ];
     line(`${head} ${clock(report.seconds)}${counted.length > 0 ? `: ${list(counted)}` : ""}`);

@@ -12,6 +12,7 @@ import { labelOf, type Point } from "./grid.ts";
 import { runHere } from "./here.ts";
 import { identitiesOf, shared } from "./identities.ts";
 import { summarise, summaryLines, type SummaryRow } from "./summary.ts";
+import { counted } from "../words.ts";
 
 /** What a sweep tells, to a program; its stages are those that its runs share. */
 export interface SweepReport extends RunReport {
@@ -51,7 +52,7 @@ export async function runSweep(
     runs,
     summary: summarise(runs.filter(({ ok }) => ok)),
   });
-  line(`${points.length} runs: ${axesText(points)}`);
+  line(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (dryRun) return report([], true, await foresee(points, identities, common, shop, options));
 
   // Before hours of work, not after.
@@ -68,7 +69,11 @@ export async function runSweep(
     if (!made.ok) return report(prepared, false, []);
   }
   const left = [...select(first, selection)].filter((id) => !common.includes(id));
-  line(`each of the ${points.length} runs goes on with ${list(left) || "nothing"}`);
+  line(
+    `${points.length === 1 ? "the run" : `each of the ${points.length} runs`} goes on with ${
+      list(left) || "nothing"
+    }`,
+  );
   const runs = first.fleet
     ? await runFarAway(points, call, { ...options, common, identities, shop, fleet: first.fleet })
     : await runHere(points, call, { ...options, common });

@@ -2,8 +2,10 @@
  * Fetches a large file over HTTP, whatever the network does: it resumes where it stopped (also
  * after the process was killed), and tries again after drops, stalls and busy servers.
  */
+import { dirname } from "node:path";
 import { hideUrl } from "../../runner/stage.ts";
 import { PartialFile } from "./partial.ts";
+import { checkSpace, freeBytes, size } from "./space.ts";
 import { Passing, sleep, Watch } from "./watch.ts";
 
 export interface FetchOptions {
@@ -19,6 +21,10 @@ export interface FetchOptions {
   /** Told why it has to wait or begin again. */
   onTrouble?(message: string): void;
   patience?: Partial<Patience>;
+  /** Most bytes to take. Default: 64 GiB, twice the largest file of IMDB-WIKI. */
+  limit?: number;
+  /** Returns the bytes that may still be written to a folder's disk. */
+  free?: typeof freeBytes;
 }
 
 export interface Patience {
@@ -32,6 +38,9 @@ export interface Patience {
   stall: number;
 }
 
+const LIMIT = 2 ** 36;
+/** Of a body without a length: bytes between looks at the disk, and what it leaves free there. */
+const LOOK = 2 ** 26, RESERVE = 2 ** 30;
 const usual: Patience = { attempts: 8, delay: 1000, longest: 120_000, stall: 60_000 };
 
 export interface Fetched {
@@ -44,7 +53,8 @@ export interface Fetched {
 /** Fetches `url` to `options.path`. Nothing is there unless its length and MD5 were right. */
 export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
   const patience = { ...usual, ...options.patience };
-  const partial = new PartialFile(`${options.path}.part`, hideUrl(url), options.md5 !== undefined);
+  const known = hideUrl(url);
+  const partial = new PartialFile(`${options.path}.part`, known, options.md5 !== undefined);
   try {
     await partial.open(options.signal);
     let failures = 0;
@@ -56,7 +66,7 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
         const resumed = partial.size > 0;
         const lengthKnown = await receive(partial, url, patience.stall, options);
         const md5 = partial.md5();
-        const size = partial.size;
+        const { size } = partial;
         if (options.md5 !== undefined && md5 !== options.md5) {
           await partial.reset();
           const message = `its MD5 is ${md5}, expected was ${options.md5}`;
@@ -88,14 +98,16 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
         }
         const doubled = patience.delay * 2 ** Math.max(failures - 1, 0);
         const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
-        options.onTrouble?.(`${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`);
+        options.onTrouble?.(
+          `${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`,
+        );
         await sleep(wait, options.signal);
       }
     }
   } catch (cause) {
     options.signal?.throwIfAborted();
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot download "${url}": ${message}.`, { cause });
+    throw new Error(`Cannot download "${known}": ${message}.`, { cause });
   } finally {
     partial.close();
   }
@@ -107,13 +119,8 @@ export async function fetchText(
   options: Pick<FetchOptions, "signal" | "patience" | "onTrouble"> & { folder: string },
 ): Promise<string | undefined> {
   const path = await Deno.makeTempFile({ dir: options.folder });
-  let length = 0;
-  const onBytes = (count: number) => {
-    length += count;
-    if (length > 1 << 20) throw new Error("it is longer than a megabyte, which is refused");
-  };
   try {
-    await fetchFile(url, { ...options, path, onBytes });
+    await fetchFile(url, { ...options, path, limit: 1 << 20 });
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
@@ -156,25 +163,32 @@ async function receive(
   const watch = new Watch(stall, options.signal);
   try {
     const headers: Record<string, string> = { "accept-encoding": "identity" };
+    // Without an MD5 or a validator nothing tells whether the rest is of the same version.
+    if (!partial.checked && partial.validator === null) await partial.reset();
     if (partial.size > 0) {
       headers.range = `bytes=${partial.size}-`;
       if (partial.validator) headers["if-range"] = partial.validator;
     }
     const response = await watch.guard(
-      (signal) => fetch(url, { headers, signal }),
+      (signal) => fetch(url, { headers, signal }).catch(withoutAddress),
       "the connection failed",
     );
     try {
       const total = await accept(partial, response);
+      await checkRoom(partial, total, options);
       options.onStart?.(total, partial.size);
       if (response.body && response.status !== 416) {
         const reader = response.body.getReader();
-        while (true) {
+        for (let looked = 0; total === undefined || partial.size <= total;) {
           const { done, value } = await watch.guard(() => reader.read(), "the connection dropped");
           if (done) break;
           partial.append(value);
           options.onBytes?.(value.length);
+          if (total !== undefined || (looked += value.length) < LOOK) continue;
+          looked = 0;
+          await checkRoom(partial, total, options);
         }
+        await checkRoom(partial, total, options);
       }
       if (total !== undefined && partial.size !== total) {
         const message = `${count(partial.size)} bytes of ${count(total)} came`;
@@ -188,6 +202,38 @@ async function receive(
     }
   } finally {
     watch.stop();
+  }
+}
+
+/** Throws why a request failed; Deno's own causes show the address, its query included. */
+function withoutAddress({ message, cause }: Error): never {
+  const why = cause instanceof Error ? cause.message : message;
+  throw new Error(why.replace(/ for url \(.*?\)(?=:|$)/, ""));
+}
+
+/**
+ * Refuses what is longer than it may be, or than there is room for. A body that does not say its
+ * length may be endless: of such a one nothing is kept.
+ */
+async function checkRoom(
+  partial: PartialFile,
+  total: number | undefined,
+  { path, limit = LIMIT, free = freeBytes }: FetchOptions,
+): Promise<void> {
+  const folder = dirname(path);
+  if ((total ?? partial.size) > limit) {
+    const what = total === undefined ? "the server sends, without an end," : "it has";
+    await partial.reset();
+    throw new Error(`${what} more than ${size(limit)}, which is refused`);
+  }
+  if (total !== undefined) await checkSpace(folder, total - partial.size, "it", free);
+  else if (partial.size >= LOOK && (await free(folder) ?? Infinity) < RESERVE) {
+    const came = size(partial.size);
+    await partial.reset();
+    throw new Error(
+      `the server does not say how long it is, and after ${came} less than ${size(RESERVE)} ` +
+        `of the disk of "${folder}" were left. Make room, or name another "mirror"`,
+    );
   }
 }
 
@@ -207,13 +253,23 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
         `the server sent the range "${got}", bytes from ${asked} on were asked for`,
       );
     }
+    // A server may pass over If-Range: the answer has to be of the version that was begun.
+    const { validator } = partial;
+    const now = validator && response.headers.get(validator[0] === '"' ? "etag" : "last-modified");
+    // With If-Range, the ETag has to be repeated and the date need not.
+    const another = now !== validator && (now !== null || validator?.[0] === '"');
+    if (another) {
+      await partial.reset();
+      throw new Passing(`the file changed from version ${validator} to ${now ?? "another"}`, 0);
+    }
     return total;
   }
   if (status === 416) {
     const total = /^bytes \*\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
-    if (total !== undefined && Number(total) === partial.size) return partial.size;
+    // Of the right length; only an MD5 tells whether it is of the same version.
+    if (Number(total ?? NaN) === partial.size && partial.checked) return partial.size;
     await partial.reset();
-    throw new Passing("the server's file is shorter than what is here already");
+    throw new Passing("the server's file is no longer than what is here already", 0);
   }
   if (status === 200) {
     // The whole file: ranges are not known there, or it changed since.

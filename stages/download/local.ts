@@ -40,6 +40,10 @@ export async function copyFile(
     }
   }
   const md5 = hash.digest("hex");
+  if (source.changed()) {
+    await Deno.remove(part);
+    throw new Error(`Cannot take "${from}": it was changed while it was copied. Run again.`);
+  }
   if (options.md5 !== undefined && md5 !== options.md5) {
     await Deno.remove(part);
     throw new Error(

@@ -1,10 +1,10 @@
 /** Gets files from the authors' server or from a mirror, and holds them against their MD5s. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { StageContext } from "../../runner/stage.ts";
+import { hideUrl, type StageContext } from "../../runner/stage.ts";
 import { fetchFile, fetchSize, fetchText } from "./http.ts";
 import { copyFile, gunzipFile, md5Of } from "./local.ts";
-import { address, parseMd5Sums, type SourceFile } from "./sources.ts";
+import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts";
 
 interface Options {
   mirror?: string | undefined;
@@ -32,16 +32,24 @@ export async function openMirror(
   context: Context,
 ): Promise<Mirror> {
   const folder = localFolder(mirror);
-  const base = mirror === undefined ? address : mirror.replace(/\/?$/, "/");
+  const base = mirror ?? address;
   const sums = mirror === undefined || checksums === false
     ? undefined
     : folder === undefined
-    ? await fetchText(new URL("MD5SUMS", base).href, {
+    ? await fetchText(addressOf(base, "MD5SUMS"), {
       signal: context.signal, // and no more of the context: what a stage did not declare throws
       folder: context.scratch,
     })
     : await readIfThere(join(folder, "MD5SUMS"));
-  const known = parseMd5Sums(sums ?? "");
+  const odd: string[] = [];
+  const known = parseMd5Sums(sums ?? "", (line) => odd.push(line));
+  if (odd.length > 0) {
+    context.warn(
+      `MD5SUMS: ${odd.length} ${odd.length === 1 ? "line" : "lines"} not understood, or at odds ` +
+        `with another, the first ${JSON.stringify(odd[0].slice(0, 100))}. A line is an MD5 and a ` +
+        `file's name, as md5sum and md5 write them.`,
+    );
+  }
   const given = typeof checksums === "object" ? checksums : {};
 
   return {
@@ -54,7 +62,7 @@ export async function openMirror(
         const have = await sizeIfThere(path);
         const size = have ??
           (folder === undefined
-            ? await fetchSize(new URL(name, base).href, context.signal)
+            ? await fetchSize(addressOf(base, name), context.signal)
             : await sizeIfThere(join(folder, name)));
         if (size === undefined) untold++;
         else {
@@ -88,16 +96,10 @@ export async function openMirror(
       }
       if (md5 === undefined && folder !== undefined) {
         const from = join(folder, name);
-        if (!await exists(from)) {
-          const why = await exists(folder) ? "it is not there" : "there is no such folder";
-          throw new Error(
-            `Cannot take "${name}" from the mirror "${folder}": ${why}. Put it there, or leave ` +
-              `the parameter "mirror" out, to take the authors' server.`,
-          );
-        }
+        if (!await exists(from)) throw await missing(name, folder);
         ({ md5 } = await copyFile(from, path, options));
       } else if (md5 === undefined) {
-        const url = new URL(name, base).href;
+        const url = addressOf(base, name);
         const onTrouble = (message: string) => context.info(`${name}: ${message}.`);
         ({ md5, lengthKnown } = await fetchFile(url, { ...options, onTrouble }));
       }
@@ -135,13 +137,23 @@ export async function describeMirror(
 ): Promise<Record<string, string>> {
   if (mirror === undefined || files.length === 0) return {};
   const folder = localFolder(mirror);
-  if (folder === undefined) return { mirror };
+  if (folder === undefined) return { mirror: hideUrl(mirror) };
   const facts: Record<string, string> = {};
   for (const name of [...files, "MD5SUMS"]) {
     const info = await Deno.stat(join(folder, name)).catch(() => undefined);
+    // A dry run refuses what a run would.
+    if (!info && name !== "MD5SUMS") throw await missing(name, folder);
     if (info) facts[`mirror's ${name}`] = `${info.size} bytes of ${info.mtime?.toISOString()}`;
   }
   return facts;
+}
+
+async function missing(name: string, folder: string): Promise<Error> {
+  const why = await exists(folder) ? "it is not there" : "there is no such folder";
+  return new Error(
+    `Cannot take "${name}" from the mirror "${folder}": ${why}. Put it there, or leave ` +
+      `the parameter "mirror" out, to take the authors' server.`,
+  );
 }
 
 /** The folder that a mirror is; undefined for one on the network. */

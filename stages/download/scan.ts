@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { RandomAccess } from "../../formats/randomAccess.ts";
 import { scanTar } from "../../formats/tar.ts";
 import type { Place } from "../archives.ts";
+import { counted } from "../../runner/words.ts";
 
 export interface Contents {
   /** Path as in the MATLAB file → where the file lies. */
@@ -12,7 +13,11 @@ export interface Contents {
   readonly repeated: number;
 }
 
-/** The files of a dataset's archives. `metadataName` is the MATLAB file's, without folders. */
+/**
+ * Lists the files of a dataset's archives.
+ * @param metadataName name of the file that describes the photos, without folders: a MATLAB file, or
+ * the CSV of a folder that the project packed
+ */
 export async function scanArchives(
   folder: string,
   tars: readonly string[],
@@ -20,13 +25,20 @@ export async function scanArchives(
   options: { signal?: AbortSignal; onFile?(path: string): void } = {},
 ): Promise<Contents> {
   const places = new Map<string, Place>();
+  const matlab = metadataName.endsWith(".mat");
+  const held: string[] = [];
+  let photos = 0;
   let metadata: Contents["metadata"] | undefined;
   let repeated = 0;
   let scanned = 0;
   for (const tar of tars) {
     using archive = new RandomAccess(join(folder, tar));
     for (const { path, offset, size } of scanTar(archive)) {
-      const inner = withoutTop(path);
+      const inner = matlab ? pathInMatlab(path) : path.slice(path.indexOf("/") + 1);
+      // macOS packs a file's attributes beside it (AppleDouble).
+      if (matlab && /(^|\/)\._[^/]*$/.test(path)) continue;
+      if (/^\d\d\//.test(inner)) photos++;
+      else if (held.length < 3) held.push(JSON.stringify(path));
       if (places.has(inner)) repeated++;
       places.set(inner, { tar, offset, size });
       if (inner.split("/").at(-1) === metadataName) metadata = { tar, offset, size, path };
@@ -38,17 +50,28 @@ export async function scanArchives(
   }
   if (!metadata) {
     throw new Error(
-      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: among ${scanned} files there is ` +
+      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: among ${
+        counted(scanned, "file")
+      } there is ` +
         `no "${metadataName}", which describes the photos.`,
+    );
+  }
+  if (matlab && photos === 0) {
+    throw new Error(
+      `Cannot use ${
+        tars.map((tar) => `"${tar}"`).join(", ")
+      }: photos are looked for in folders of ` +
+        `two digits ("17/name.jpg"), and the ${scanned} files are elsewhere: ${held.join(", ")}. ` +
+        `Pack the archive again with these folders.`,
     );
   }
   return { places, metadata, repeated };
 }
 
 /**
- * The path as the MATLAB file gives it, which begins with two digits: `wiki_crop/17/x.jpg` is
- * `17/x.jpg` there.
+ * Returns the path as the MATLAB file gives it, which begins with two digits: `wiki_crop/17/x.jpg`,
+ * and `any/folders/wiki_crop/17/x.jpg` of an archive that was packed again, is `17/x.jpg` there.
  */
-function withoutTop(path: string): string {
-  return /^\d\d\//.test(path) ? path : path.slice(path.indexOf("/") + 1);
+function pathInMatlab(path: string): string {
+  return /(?:^|\/)(\d\d\/[^/]+)$/.exec(path)?.[1] ?? path.slice(path.indexOf("/") + 1);
 }

@@ -46,12 +46,38 @@ export const sources: Readonly<Record<Exclude<DatasetName, "sample">, Source>> =
   },
 };
 
-/** The lines of an MD5SUMS file: name → MD5 in lower case. Lines of other kinds are passed over. */
-export function parseMd5Sums(text: string): Map<string, string> {
-  const sums = new Map<string, string>();
-  for (const line of text.split("\n")) {
-    const match = /^([0-9a-f]{32}) [ *](?:\.\/)?(.+?)\r?$/i.exec(line);
-    if (match) sums.set(match[2], match[1].toLowerCase());
+/**
+ * Reads an MD5SUMS file as md5sum, BSD's `md5` and `md5 -r`, openssl or PowerShell write it; with a
+ * byte order mark, in UTF-16, with folders before the names.
+ * @param odd called with each line that is of none of these forms, or gives a file another sum
+ * @returns file name, without folders → MD5 in lower case
+ */
+export function parseMd5Sums(text: string, odd: (line: string) => void): Map<string, string> {
+  const sums = new Map<string, { sum: string; depth: number }>();
+  // What remains of a mark and of UTF-16 that was read as UTF-8: sums and names are ASCII.
+  for (const line of text.replaceAll(/[\0\uFEFF\uFFFD]/g, "").split(/[\r\n]+/)) {
+    if (/^\s*([#;]|$)/.test(line)) continue;
+    const [, first, after] = /^\\?(?:MD5\s+)?([0-9a-f]{32})\s+\*?(.*\S)\s*$/i.exec(line) ?? [];
+    const [, before, last] = /^\\?MD5\s?\((.+)\)\s?=\s?([0-9a-f]{32})\s*$/i.exec(line) ?? [];
+    const path = (after ?? before)?.split(/[/\\]+/).filter((part) => part !== ".");
+    const name = path?.at(-1), sum = (first ?? last)?.toLowerCase(), depth = path?.length;
+    if (name === undefined || sum === undefined || depth === undefined) {
+      odd(line);
+      continue;
+    }
+    const other = sums.get(name);
+    // Of the same name in several folders, the one in the fewest is meant.
+    if (other && other.depth < depth) continue;
+    if (other?.depth === depth && other.sum !== sum) odd(line);
+    sums.set(name, { sum, depth });
   }
-  return sums;
+  return new Map(Array.from(sums, ([name, { sum }]) => [name, sum]));
+}
+
+/** Returns the address of a file in a folder on the network, the folder's query kept. */
+export function addressOf(folder: string, name: string): string {
+  const url = new URL(folder);
+  url.pathname = url.pathname.replace(/\/?$/, `/${name}`);
+  url.hash = "";
+  return url.href;
 }

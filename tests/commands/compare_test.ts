@@ -62,6 +62,15 @@ Deno.test("compare tells the parameters and metrics that differ, and nothing els
   assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
 });
 
+Deno.test("compare begins with what holds for the scores of runs", async () => {
+  const models = { trainAge: { error: 20 } };
+  await using shop = await workshop([{ models, cautions: ["Drawn."] }, { models }]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(comparison.cautions, [`${shop.runs[0]!.id}: Drawn.`]);
+  assert.ok(write(comparison, "text").startsWith(`${shop.runs[0]!.id}: Drawn.\n\n  run `));
+  assert.match(write(comparison, "markdown"), /^[0-9a-f]{8}: Drawn\.\n\n\| run /);
+});
+
 Deno.test("compare says plainly that a difference is not shown", async () => {
   await using shop = await workshop([
     { models: { trainAge: { error: 20 } } },

@@ -41,7 +41,8 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
     const place = join(artifacts, use, fingerprint.slice(0, 16));
     await writeModel(join(place, "model"), model);
     const outputs = { model: { kind: "model", digest: "", files: {} } };
-    const record = { version: 1, id: use, fingerprint, outputs, dependencies: { use } };
+    const caution = "Drawn."; // in truth it is download's
+    const record = { version: 1, id: use, fingerprint, outputs, dependencies: { use }, caution };
     await Deno.writeTextFile(join(place, "record.json"), JSON.stringify(record));
     stages.push({ id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint });
   }
@@ -51,7 +52,10 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
   await Deno.mkdir(join(artifacts, "runs"));
   for (const [id, made] of [["abcd0001", stages], ["abcd0102", []]] as const) {
     const at = "2026-01-01T00:00:00Z";
-    const run = { id, at, pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} };
+    const run = {
+      ...{ id, at, pipeline: "p", ok: true, seconds: 1, stages: made, metrics: {} },
+      cautions: ["Drawn."],
+    };
     await Deno.writeTextFile(join(artifacts, "runs", `${id}.json`), JSON.stringify(run));
   }
   return {
@@ -84,8 +88,8 @@ Deno.test("predict", async (t) => {
   await t.step("says of each face what the service says", async () => {
     const { code, out, err } = await predict(folder, "pictures", "--model", "p");
     strictEqual(code, 0, err);
-    match(err, /^trainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
-    match(err, /3 faces in 2 pictures; 1 files are no pictures\n$/);
+    match(err, /^Drawn\.\ntrainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
+    match(err, /3 faces in 2 pictures; 1 file is no picture\n$/);
     await using service = await startService({ models: ["gender", "ageRegression"] });
     const lines = ["path,face,x,y,width,height,score,gender,gender_probability,age"];
     const types = { "a.JPG": "image/jpeg", "b/two.png": "image/png" };
@@ -112,7 +116,7 @@ Deno.test("predict", async (t) => {
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
     match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
-    match(one.err, /; 1 without a face; 1 could not be read; 1 files are no pictures\n$/);
+    match(one.err, /; 1 without a face; 1 could not be read; 1 file is no picture\n$/);
     const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     deepStrictEqual(said.map(({ path }) => path), [
       ...["a.JPG", "b/bad.png", 'b/grey, "x".png', "b/two.png"],
@@ -152,6 +156,10 @@ Deno.test("predict", async (t) => {
     const openPlan = async () => plan(await readConfig(join(folder, "p.yaml"), options));
     const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
+    const folderOfModel = (await find("abcd0001")).models[0]!.path;
+    for (const wanted of ["abcd0001", "p", folderOfModel]) {
+      deepStrictEqual((await find(wanted)).cautions, ["Drawn."], wanted);
+    }
     await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
     await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
     await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });

@@ -30,6 +30,7 @@ export interface FakeRun {
   readonly testFrom?: number;
   /** Pictures of a person. */
   readonly repeat?: number;
+  readonly cautions?: readonly string[];
 }
 
 /** An artifact folder with runs in it, as `run` and `evaluate` leave them. */
@@ -70,7 +71,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
   }
 
   async function makeRun(
-    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1 }: FakeRun,
+    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1, cautions }: FakeRun,
     number: number,
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
@@ -146,6 +147,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       ]),
     );
     await new Promise((resolve) => setTimeout(resolve, 5)); // told apart by when they end
-    return await history.add({ pipeline, seed, ok: true, seconds: 1, stages, metrics });
+    const run = { pipeline, seed, ok: true, seconds: 1, stages, metrics };
+    return await history.add({ ...run, ...(cautions && { cautions }) });
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cardBlocks, toMarkdown } from "../../evaluation/card.ts";
+import { cardBlocks, notices, toMarkdown } from "../../evaluation/card.ts";
 import { modelCard } from "../../evaluation/modelCard.ts";
 import { madeUpReport } from "./fixture.ts";
 
@@ -35,7 +35,19 @@ Deno.test("toMarkdown() keeps text from the data text, in one cell and one line"
   );
 });
 
-Deno.test("cardBlocks() says of drawn faces that they tell nothing, and where data came from", async () => {
+Deno.test("modelCard() begins with what the lineage cautions against", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(modelCard(report), /^[^]{0,40}\*\*/);
+  const [stage, ...others] = report.made.lineage.stages;
+  const stages = [{ ...stage!, caution: "Faces are drawn." }, ...others];
+  const made = { ...report.made, lineage: { ...report.made.lineage, stages } };
+  assert.match(
+    modelCard({ ...report, made }),
+    /^# Model card\n\n\*\*Faces are drawn\.\*\*\n\nThe mo/,
+  );
+});
+
+Deno.test("cardBlocks() tells where data came from", async () => {
   const { data } = await madeUpReport();
   const preprocessing = {
     ...data.preprocessing,
@@ -43,8 +55,8 @@ Deno.test("cardBlocks() says of drawn faces that they tell nothing, and where da
   } as unknown as Parameters<typeof cardBlocks>[0]["preprocessing"];
   const told = (datasets: string[], mirror?: string) =>
     toMarkdown("Card", cardBlocks({ models: [], datasets, mirror, preprocessing }));
-  assert.match(told(["sample"]), /What they say about real people means nothing/);
-  assert.doesNotMatch(told(["sample", "mine"]), /means nothing/);
+  assert.equal(toMarkdown("Card", notices(["a", "b"])), "# Card\n\n**a**\n\n**b**\n");
+  assert.match(told(["sample"]), /sample: faces that the project draws/);
   assert.match(told(["mine"]), /mine: pictures of the person who ran this/);
   assert.match(told(["wiki"], "/mnt/faces"), /The files came from \/mnt\/faces/);
 });

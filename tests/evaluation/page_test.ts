@@ -122,6 +122,42 @@ Deno.test("page() marks the epoch whose weights were kept, and that of the stop"
   );
 });
 
+Deno.test("page() begins with what the lineage cautions against", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(page(report), /<p class="notice">/);
+  const [stage, ...others] = report.made.lineage.stages;
+  const stages = [{ ...stage!, caution: "Faces are <drawn>." }, ...others];
+  const html = page({
+    ...report,
+    made: { ...report.made, lineage: { ...report.made.lineage, stages } },
+  });
+  assert.ok(html.includes('<p class="notice">Faces are &lt;drawn&gt;.</p>'));
+  assert.ok(html.indexOf('class="notice"') < html.indexOf('class="lead"'));
+});
+
+Deno.test("page() lists the settings that the detector has, and says what others were asked", async () => {
+  const report = await madeUpReport();
+  const html = (detector: Record<string, unknown>) => {
+    const preprocessing = { ...report.data.preprocessing, detector };
+    return text(page({ ...report, data: { ...report.data, preprocessing } }));
+  };
+  assert.doesNotMatch(
+    html({ name: "metadata", minConfidence: 0.4, inputSizes: [] }),
+    /detector\.[mi]/,
+  );
+  const dlib = html({ name: "dlibCnn", minConfidence: 0, inputSizes: [], upsample: 1 });
+  assert.match(dlib, /detector\.minConfidence\s+0\s+detector\.upsample\s+1\s/);
+  assert.match(
+    html({ name: "x", minConfidence: 0, inputSizes: [64] }),
+    /detector\.inputSizes\s+64/,
+  );
+  assert.doesNotMatch(dlib, /saw the faces/);
+  assert.match(
+    dlib,
+    /face-api’s network was trained by others on other data\. It was evaluated on/,
+  );
+});
+
 Deno.test("page() says what made it, and how to make it again", async () => {
   const report = await madeUpReport();
   const html = text(page(report));
@@ -164,6 +200,7 @@ Deno.test("configuration() names plugins where they lie", async () => {
         use: "blur",
         module: "plugins/blur.ts",
         inputs: { faces: "faceCrop" },
+        replaces: "faceCrop",
       },
       { ...stage, id: "more", use: "more", module: "npm:more@1.0.0" },
     ],
@@ -171,6 +208,7 @@ Deno.test("configuration() names plugins where they lie", async () => {
   const { plugins, stages } = parseYaml(configuration({ ...made, lineage }));
   assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0"]);
   assert.deepEqual(stages.blur.inputs, { faces: "faceCrop" });
+  assert.equal(stages.blur.replaces, "faceCrop");
 });
 
 Deno.test("page() keeps text from the data text, wherever it stands", async () => {

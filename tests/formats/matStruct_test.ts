@@ -113,6 +113,39 @@ Deno.test("readMatStruct() refuses what lies, and says where", async () => {
   await rejects(readAll(fileOf(odd)), /field "dob", is of kind cell, real numbers was expected/);
 });
 
+/** A file's bytes from its version on; the text before says nothing. */
+function withHeader(rest: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(124 + rest.length).fill(0x20, 0, 116);
+  bytes.set(rest, 124);
+  return bytes;
+}
+
+Deno.test("readMatStruct() says that a struct array is one, and how to make columns of it", async () => {
+  // SciPy 1.17.1, savemat(do_compression=True): 1 × 3 structs of dob and gender.
+  const array = withHeader(Uint8Array.fromBase64(
+    "AAFJTQ8AAABWAAAAeJzjY2BgOMHIwMAGpDmAmIkBAlihfKAUAzOYZmEoz8zOZAXS7FBxPiBOyU8CKU9PzUtJLYKKWTAgzGPDY" +
+      "h4MgwAnVBwGKNP/wX5o62dwoNR+AID9Dlk=",
+  ));
+  await rejects(
+    readAll(fileOf(array)),
+    /Cannot use "x.mat": its struct "wiki" is an array of 1 × 3 structs; one struct of columns was expected. In MATLAB: wiki = table2struct\(struct2table\(wiki\), 'ToScalar', true\)/,
+  );
+});
+
+Deno.test("readMat() and readMatStruct() take dimensions that are stored unsigned, as SciPy does", async () => {
+  // SciPy 1.17.1's struct of dob [1, 2] and gender [0, 1], every miINT32 made miUINT32; its own
+  // loadmat() gives the same of it.
+  const unsigned = withHeader(inflateSync(Uint8Array.fromBase64(
+    "eNpjYPT05WNgYLgBxGxAzAHETAwQAOMzwjELQ3lmdiYbkGaHioH0puQngZSnp+alpBZBxRyQ9LNhMY8JSoMAJxALMMDAB3sow4" +
+      "EycxDmAQC6hArZ",
+  )));
+  const { found } = await readAll(fileOf(unsigned));
+  deepStrictEqual(found, { dob: Float64Array.of(1, 2), gender: Float64Array.of(0, 1) });
+  const wiki = readMat(unsigned, { source: "x.mat" }).get("wiki");
+  ok(wiki?.kind === "struct");
+  deepStrictEqual(wiki.numbers("gender"), Float64Array.of(0, 1));
+});
+
 Deno.test("readMatStruct() meets thousands of mutated files with fields or an error of ours", async () => {
   const rng = random(3, "mutated structs");
   const small = unpacked(
@@ -132,7 +165,9 @@ Deno.test("readMatStruct() meets thousands of mutated files with fields or an er
       await readAll(fileOf(bytes), 1 << 24);
     } catch (error) {
       const known = error instanceof MatError ||
-        /^Cannot use "x.mat": it has no/.test(String((error as Error).message));
+        /^Cannot use "x.mat": (it has no|its struct "wiki" is an array)/.test(
+          String((error as Error).message),
+        );
       if (!known) throw error;
       match((error as Error).message, /^Cannot (read|use) "x.mat": .+\.$/s);
       refused++;

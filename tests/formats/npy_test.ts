@@ -1,5 +1,6 @@
-import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert/strict";
 import { join } from "node:path";
+import { random } from "../../compute/random.ts";
 import { NpyFile, NpyWriter, readNpy, writeNpy } from "../../formats/npy.ts";
 
 const fixture = (name: string) => new URL(`./fixtures/${name}`, import.meta.url).pathname;
@@ -88,5 +89,31 @@ Deno.test("readNpy() says what it cannot read", () => {
     Deno.writeFileSync(path, whole);
     throws(() => readNpy(path), /its header claims 65,\d+ bytes/);
     throws(() => writeNpy(path, Uint8Array.of(1), [2]), /shape \[2\] does not hold 1 elements/);
+  });
+});
+
+Deno.test("readNpy() meets thousands of mutated files with an array or a clear error", () => {
+  inFolder((path) => {
+    writeNpy(path, Float32Array.from({ length: 24 }, (_, i) => i), [2, 3, 4]);
+    const whole = Deno.readFileSync(path);
+    const rng = random(4, "mutated arrays");
+    let refused = 0;
+    for (let round = 0; round < 3000; round++) {
+      const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
+      for (let i = rng.int(4); i >= 0 && bytes.length > 0; i--) {
+        bytes[rng.int(Math.min(75, bytes.length))] = rng.int(2) === 0
+          ? 48 + rng.int(10)
+          : rng.int(256);
+      }
+      Deno.writeFileSync(path, bytes);
+      try {
+        readNpy(path);
+      } catch (error) {
+        strictEqual((error as Error).constructor, Error);
+        match((error as Error).message, /^Cannot read ".*test.npy": .*\.$/s);
+        refused++;
+      }
+    }
+    ok(refused > 2000, `${refused} of 3000 were refused`);
   });
 });

@@ -1,5 +1,6 @@
-import { deepStrictEqual, rejects } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
+import { random } from "../../compute/random.ts";
 import { readParquet, writeParquet } from "../../formats/parquet.ts";
 
 const fixture = new URL("./fixtures/pyarrow.parquet", import.meta.url).pathname;
@@ -37,7 +38,7 @@ Deno.test("readParquet() says which column is not as expected", async () => {
     readParquet(fixture, { name: "int32" }),
     /row 0 of column "name" is "Ada", no int32/,
   );
-  await rejects(readParquet(`${fixture}.no`), /Cannot read ".*\.no"/);
+  await rejects(readParquet(`${fixture}.no`), /Cannot open ".*\.no"/);
 });
 
 Deno.test("writeParquet() writes what readParquet() reads, over several row groups", async () => {
@@ -101,5 +102,65 @@ Deno.test("writeParquet() refuses values that are not of the column's type", asy
       }),
       /column "y" has 2 rows, "x" 1/,
     );
+  });
+});
+
+Deno.test("readParquet() meets thousands of mutated files with a table or a clear error", async () => {
+  await inFolder(async (path) => {
+    const rows = Array.from({ length: 40 }, (_, i) => i);
+    await writeParquet(path, {
+      age: { type: "int32", values: rows },
+      offset: { type: "int64", values: rows.map((i) => i * 512) },
+      known: { type: "boolean", values: rows.map((i) => i % 3 === 0) },
+      name: { type: "string", values: rows.map((i) => i % 5 ? `${i % 7}` : null), nullable: true },
+      dataset: { type: "string", values: rows.map(() => "imdb") },
+      box: { type: "float64[]", values: rows.map((i) => i % 4 ? [i, 2.5] : null), nullable: true },
+    });
+    const wholes = [Deno.readFileSync(path), Deno.readFileSync(fixture)];
+    const rng = random(33, "mutated tables");
+    let refused = 0;
+    for (let round = 0; round < 4000; round++) {
+      const whole = wholes[round % 2];
+      const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
+      for (let i = rng.int(8); i >= 0 && bytes.length > 0; i--) {
+        // Half of it in the footer.
+        const tail = rng.int(Math.min(1200, bytes.length));
+        const at = rng.int(2) === 0 ? rng.int(bytes.length) : bytes.length - 1 - tail;
+        if (rng.int(6) === 0) bytes.fill([0, 255, 128, 0x1c][rng.int(4)], at, at + rng.int(40));
+        else bytes[at] = rng.int(3) === 0 ? bytes[at] ^ 1 << rng.int(8) : rng.int(256);
+      }
+      Deno.writeFileSync(path, bytes);
+      await readParquet(path).catch(({ message }) => {
+        match(message, /^Cannot read ".*test.parquet": (it is |it has no |its column |row \d)/);
+        refused++;
+      });
+    }
+    ok(refused > 2000, `${refused} of 4000 were refused`);
+  });
+});
+
+Deno.test("readParquet() refuses counts on which its decoder would loop or fill the memory", async () => {
+  await inFolder(async (path) => {
+    const values = Array.from({ length: 40 }, (_, i) => i % 5 ? "ab" : null);
+    await writeParquet(path, { name: { type: "string", values, nullable: true } });
+    const whole = Deno.readFileSync(path);
+    // Every byte of the pages, of which each may be a length of a run or of a piece.
+    const pages = whole.length - 8 - new DataView(whole.buffer).getUint32(whole.length - 8, true);
+    for (let at = 4; at < pages; at++) {
+      for (
+        const bytes of [[0xfc, 255, 255, 255, 255], [254, 255, 255, 255, 15], [
+          255,
+          255,
+          255,
+          255,
+          15,
+        ]]
+      ) {
+        const mutated = whole.slice();
+        mutated.set(bytes, at);
+        Deno.writeFileSync(path, mutated);
+        await readParquet(path).catch(({ message }) => match(message, /^Cannot read/));
+      }
+    }
   });
 });

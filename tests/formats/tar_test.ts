@@ -1,5 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert/strict";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { random } from "../../compute/random.ts";
 import { RandomAccess } from "../../formats/randomAccess.ts";
 import { scanTar, TarError, TarWriter } from "../../formats/tar.ts";
@@ -33,11 +34,14 @@ interface Header {
   size?: string | Uint8Array;
   magic?: string;
   prefix?: string;
+  link?: string;
   sum?: (bytes: Uint8Array) => number;
 }
 
 /** An entry of any kind, its checksum right unless told otherwise. */
-function entry({ name, type = "0", data = "", size, magic, prefix = "", sum }: Header): Uint8Array {
+function entry(
+  { name, type = "0", data = "", size, magic, prefix = "", link = "", sum }: Header,
+): Uint8Array {
   const content = bytes(data);
   const header = new Uint8Array(512);
   header.set(bytes(name));
@@ -47,6 +51,7 @@ function entry({ name, type = "0", data = "", size, magic, prefix = "", sum }: H
   header.set(bytes("        "), 148);
   header.set(bytes(type), 156);
   header.set(bytes(magic ?? "ustar\x0000"), 257);
+  header.set(bytes(link), 157);
   header.set(bytes(prefix), 345);
   const total = sum?.(header) ?? header.reduce((a, b) => a + b, 0);
   header.set(bytes(total.toString(8).padStart(6, "0") + "\0 "), 148);
@@ -133,6 +138,47 @@ Deno.test("scanTar() knows GNU long names, PAX headers, prefixes and plain old h
   });
 });
 
+/**
+ * `tar --format=posix --xattrs -c wiki_crop` of GNU tar 1.34, gzipped: 17/b.jpg has an attribute of the
+ * bytes 01 02 00 cf 24 37, and 17/a.jpg is a hard link to it.
+ */
+const linked = Uint8Array.fromBase64(
+  "H4sIAAAAAAACA+3VMQ7CIBgF4F9HT8HgXKGAnZxcNHFzcjLVqKkONZSmvaVXsjqYiFGnUm3ft0ACCSEvD4rk" +
+    "lKy3Jj2PqDa8Eml9Hyvu+DoXknNJTJMHeWZjUx1v0tR+2vdt3b3cnyge+Yto9Dv5hzJE/t7zL+vLf6zU+/yV" +
+    "mz9Xekys9Jk/dZMM2XI6my9WQRlba4I825nAxMWk16fLMBoQtNpT/zfB8XxooP9cO/1XQnNi3Gf/O/r+7xOT" +
+    "WdQA/b/1P26q/+7/H0kuiAkfj1PH+w8AAAAAAAAAAAAAAADtcgXAQp0gACgAAA==",
+);
+
+Deno.test("scanTar() passes over binary attributes and takes a hard link for its file", () => {
+  inFolder((path) => {
+    Deno.writeFileSync(path, gunzipSync(linked));
+    deepStrictEqual(contents(path), [
+      ["wiki_crop/17/b.jpg", "first"],
+      ["wiki_crop/17/a.jpg", "first"],
+    ]);
+    const attribute = entry(pax("SCHILY.xattr.com.apple.quarantine", "??"));
+    attribute.set([0xff, 0xcf], attribute.indexOf(0x3d, 512) + 1);
+    const long = `${"long/".repeat(30)}file`;
+    write(
+      path,
+      { name: "first", data: "one" },
+      { name: "./@LongLink", type: "L", data: `${long}\0` },
+      { name: "cut", data: "two" },
+      attribute,
+      { name: "third", type: "1", link: "./first" },
+      { name: "./@LongLink", type: "K", data: `${long}\0` },
+      { name: "fourth", type: "1", link: "cut" },
+      pax("linkpath", "fourth"),
+      { name: "fifth", type: "1", link: "cut" },
+      end,
+    );
+    deepStrictEqual(contents(path).slice(2), [["third", "one"], ["fourth", "two"], [
+      "fifth",
+      "two",
+    ]]);
+  });
+});
+
 Deno.test("scanTar() reads sizes in base 256 and in PAX headers", () => {
   inFolder((path) => {
     const size = new Uint8Array(12);
@@ -160,8 +206,22 @@ Deno.test("scanTar() refuses what leads outside or is no plain file", () => {
       /"..\/x" leads outside/,
     ],
     ["GNU", [{ name: "l", type: "L", data: "/x\0" }, { name: "x" }], /"\/x" leads outside/],
-    ["symbolic link", [{ name: "x", type: "2" }], /"x" is a symbolic link, which is refused/],
-    ["hard link", [{ name: "x", type: "1" }], /"x" is a hard link/],
+    [
+      "symbolic link",
+      [{ name: "x", type: "2" }],
+      /"x" is a symbolic link, which is refused.*pack it again/,
+    ],
+    [
+      "hard link to nothing",
+      [{ name: "x", type: "1", link: "y" }, { name: "y" }],
+      /"x" is a hard link to "y", which is no file before it; pack it again .*--hard-dereference/,
+    ],
+    ["hard link outside", [{ name: "x", type: "1", link: "../y" }], /"..\/y" leads outside/],
+    [
+      "hard link with data",
+      [{ name: "y" }, { name: "x", type: "1", link: "y", data: "z" }],
+      /"x" is a hard link to "y"/,
+    ],
     ["long link", [{ name: "l", type: "K", data: "/y\0" }, { name: "x", type: "2" }], /symbolic/],
     ["device", [{ name: "x", type: "3" }], /a character device/],
     ["pipe", [{ name: "x", type: "6" }], /a named pipe/],

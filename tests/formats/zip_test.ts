@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { random } from "../../compute/random.ts";
 import { ZipFile } from "../../formats/zip.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures/", import.meta.url));
@@ -63,4 +64,34 @@ Deno.test("ZipFile says what it cannot read", async () => {
   };
   await damage(stored, /Cannot unpack "stored\.txt" of ".*": its checksum is wrong/);
   await Deno.remove(path);
+});
+
+Deno.test("ZipFile meets thousands of mutated archives with files or a clear error", async () => {
+  const path = await Deno.makeTempFile();
+  const wholes = ["archive.zip", "archive64.zip"].map((name) =>
+    Deno.readFileSync(join(fixtures, name))
+  );
+  const rng = random(35, "mutated zips");
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const whole = wholes[round % 2];
+    const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
+    for (let i = rng.int(6); i >= 0 && bytes.length > 0; i--) {
+      // Half of it in the directory.
+      const tail = rng.int(Math.min(500, bytes.length));
+      const at = rng.int(2) === 0 ? rng.int(bytes.length) : bytes.length - 1 - tail;
+      bytes.fill(rng.pick([0, 1, 127, 128, 255, rng.int(256)]), at, at + 1 + rng.int(4));
+    }
+    Deno.writeFileSync(path, bytes);
+    await contents(path).catch((error: Error) => {
+      assert.equal(error.constructor, Error, error.stack);
+      assert.match(
+        error.message,
+        /^Cannot (read ".*" as a zip archive|unpack ".*" of ".*"): .*\.$/s,
+      );
+      refused++;
+    });
+  }
+  await Deno.remove(path);
+  assert.ok(refused > 1000, `${refused} of 3000 were refused`);
 });

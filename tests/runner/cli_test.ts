@@ -26,6 +26,7 @@ Deno.test("run prints plain lines to stdout when piped", async () => {
 ✓ compare  done in 0.0 s
   artifacts/compare/HASH/comparison/comparison.txt
 done in 0.0 s: 3 ran  run ID
+next: deno task serve pipeline
 `,
   );
   assert.equal(code, 0);

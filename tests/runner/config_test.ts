@@ -14,7 +14,7 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
   "an unknown parameter": {
     yaml: "stages:\n  count: { tp: 3 }",
     says: [
-      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use, inputs and seed.' +
+      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use, inputs, replaces and seed.' +
       "\n      count: { tp: 3 }\n               ^",
     ],
   },
@@ -67,6 +67,13 @@ stages:
       'got "wsam". Did you mean "wasm"?',
       'pipeline.yaml:4:39: tune.stop.monitor: expected "val_loss" or "val_metric", ' +
       'got "val_los". Did you mean "val_loss"?',
+    ],
+  },
+  "a backend by the name of its hardware": {
+    yaml: "compute: gpu\nstages:\n  count:",
+    says: [
+      'pipeline.yaml:1:10: compute: expected "auto", "wasm", "webgpu", "node", "node-gpu" or "cpu", ' +
+      'got "gpu". Did you mean "webgpu" or "node-gpu"?',
     ],
   },
   "a parameter that has no default and no value": {

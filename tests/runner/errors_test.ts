@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError, didYouMean, explain, list, quote, tell } from "../../runner/errors.ts";
+import { causeLines, counted } from "../../runner/words.ts";
 
 Deno.test("didYouMean() offers near names and no others", () => {
   const known = ["trainGender", "split", "test", "a", "by", "batchNormMomentum"];
@@ -63,5 +64,19 @@ Deno.test("ConfigError shows the line and points at the place", () => {
   assert.equal(
     error.message,
     "a.yaml:2:3: no such stage\n      cuont:\n      ^\n--set a=1: no such stage",
+  );
+});
+
+Deno.test("counted() and causeLines() write what a person would", () => {
+  assert.deepEqual([0, 1, 2000].map((n) => counted(n, "epoch")), [
+    "0 epochs",
+    "1 epoch",
+    "2,000 epochs",
+  ]);
+  assert.equal(counted(1, "file is", "files are"), "1 file is");
+  const cause = (count: number, cause: string) => ({ count, cause, wayOut: `mend ${cause}` });
+  assert.equal(
+    causeLines(1200, [cause(0, "none"), cause(2, "few"), cause(1198, "most")]),
+    "\n  1,198 of 1,200: most - mend most\n  2 of 1,200: few - mend few",
   );
 });

@@ -172,6 +172,16 @@ Deno.test("paths count from the file that they stand in", async () => {
   assert.equal(typed.stages[0]!.params.file, project.path("home/d"));
 });
 
+Deno.test("a stage that replaces one of the base is all that a file needs to add", async () => {
+  await using project = await Project.make({
+    "base.yaml": "stages: { count: { to: 4 }, sum: , compare: }",
+    "pipeline.yaml": "extends: base.yaml\nstages: { add: { replaces: count } }",
+  });
+  assert.equal(await project.output(await project.run(), "sum", "total.txt"), "14");
+  const other = await project.run({ set: ["stages.clamp={ replaces: add, max: 3 }"] });
+  assert.equal(await project.output(other, "sum", "total.txt"), "11");
+});
+
 Deno.test("a run over a base says what changed, whichever file changed", async () => {
   await using project = await Project.make({
     "base.yaml": "stages: { count: { to: 4 }, sum: , compare: }",

@@ -96,3 +96,12 @@ Deno.test("an extension shows in the schema, beside the stage's own values", asy
   assert.match(schema, /"other":\{[^}]*"enum":\["one","three"\]/);
   assert.doesNotMatch(schema, /"choice"/);
 });
+
+Deno.test("a value that a plugin would have brought is no second error when it does not load", async () => {
+  await using project = await make("");
+  const message = await project.mistakes(
+    "plugins: [plugins/pick.ts, plugins/none.ts]\nstages:\n  pick: { of: five }",
+  );
+  assert.match(message, /^pipeline\.yaml:1:28: cannot load plugin/);
+  assert.doesNotMatch(message, /pipeline\.yaml:3/);
+});

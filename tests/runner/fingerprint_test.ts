@@ -40,26 +40,27 @@ const CHANGES: [Partial<Dependencies>, string[]][] = [
   [{ params: { ...BASE.params, names: ["a", "b"] } }, [
     'data.names changed from ["a"] to ["a","b"]',
   ]],
-  [{ params: { ...BASE.params, sample: 10 } }, ["data.sample changed from nothing to 10"]],
+  [{ params: { ...BASE.params, sample: 10 } }, ["data.sample is now set (10)"]],
   [
     { params: { test: 0.2, by: "image", names: ["a"] } },
-    ['data.stop changed from {"patience":3,"monitor":"val_loss"} to nothing'],
+    ['data.stop is no longer set (it was {"patience":3,"monitor":"val_loss"})'],
   ],
   [{ seed: 7 }, ["seed changed from 42 to 7"]],
-  [{ seed: undefined }, ["seed changed from 42 to nothing"]],
+  [{ seed: undefined }, ["seed no longer matters (it was 42)"]],
+  [{ compute: undefined }, ['compute no longer matters (it was "wasm")']],
   [{ compute: "node" }, ['compute changed from "wasm" to "node"']],
   [{ inputs: { ...BASE.inputs, dataset: "d2" } }, ["its input dataset changed"]],
   [
     { inputs: { dataset: "d1", models: { age: "m3", "my-age": "m4" } } },
     [
       "its input models of age changed",
-      "its input models of gender is gone",
+      "its input models of gender is no longer used",
       "its input models of my-age is new",
     ],
   ],
   [
     { modules: { "stages/split.ts": "h3", "formats/tar.ts": "h4" } },
-    ["stages/split.ts changed", "formats/npy.ts is gone", "formats/tar.ts is new"],
+    ["stages/split.ts changed", "formats/npy.ts is no longer used", "formats/tar.ts is new"],
   ],
   [
     { packages: { sharp: "0.36.0 (with 5678)", zod: "4.6.7" } },

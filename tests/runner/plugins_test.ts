@@ -60,7 +60,40 @@ Deno.test("plugins", async (t) => {
       "plugins: [plugins/bad.ts]\nstages: { count: }",
       /cannot load plugin.*\n.*because: /,
     );
-    await says("plugins: [plugins/throws.ts]\nstages: { count: }", "because: no luck");
+    await says(
+      "plugins: [plugins/throws.ts]\nstages: { count: }",
+      `, which throws at ${project.path("plugins/throws.ts")}:1:7`,
+      "because: no luck",
+    );
+  });
+  await t.step("that does not load is the only error, whatever it would have brought", async () => {
+    const message = await project.mistakes(
+      "plugins: [plugins/throws.ts]\nstages:\n  count:\n  negate: { times: 2 }\n" +
+        "  sum: { inputs: { numbers: negate } }",
+    );
+    assert.match(message, /^pipeline\.yaml:1:11: cannot load plugin [^]*$/);
+    assert.doesNotMatch(message, /pipeline\.yaml:[2-9]/);
+    await says(
+      "plugins: [plugins/throws.ts]\nstages:\n  count: { to: 0 }\n  negate:",
+      "pipeline.yaml:3:16: count.to: expected at least 1, got 0.",
+    );
+  });
+  await t.step("must be made by defineStage, with inputs and outputs", async () => {
+    const plain = plugin("plain").replace("defineStage({", "({");
+    await project.write({
+      "plugins/plain.ts": plain,
+      "plugins/flags.ts": plain.replace("params:", "seeded: () => true, params:"),
+      "plugins/inputs.ts": plugin("open").replace("inputs: { numbers },", ""),
+      "plugins/outputs.ts": plugin("closed").replace("outputs: { numbers }", "outputs: { a: 3 }"),
+    });
+    const told = /1:11: stage "plain" of plugin ".*" is a plain object\. Write: export default def/;
+    await says("plugins: [plugins/plain.ts]\nstages: { plain: }", told);
+    await says("plugins: [plugins/flags.ts]\nstages: { plain: }", told);
+    await says("plugins: [plugins/inputs.ts]\nstages: { open: }", /"open" .* declares no inputs: /);
+    await says(
+      "plugins: [plugins/outputs.ts]\nstages: { x: }",
+      /"closed" .* declares no outputs: /,
+    );
   });
   await t.step("must have a stage as their default export", async () => {
     const none =
@@ -84,4 +117,33 @@ Deno.test("plugins", async (t) => {
       /1:11: Cannot register stage "count" of file:.*plugins\/again.ts: file:.*toy\/stages.ts has/,
       "Rename one of them.",
     ));
+});
+
+Deno.test("an error of a plugin is reported with its place in it", async () => {
+  const throwing = (what: string) =>
+    plugin("negate").replace("async run() {}", `async run() {\n    await null;\n    ${what};\n  }`);
+  await using project = await Project.make({
+    "pipeline.yaml": "plugins: [plugins/negate.ts]\nstages: { count: , negate: }",
+    "plugins/negate.ts": throwing("throw new Error('no luck', { cause: new Error('it rained') })"),
+    "plugins/second.ts": throwing("throw 'no luck'"),
+    "plugins/third.ts": throwing("await Deno.readTextFile('/none')"),
+    "plugins/helped.ts": throwing("help()") + "import { help } from './help.ts';",
+    "plugins/help.ts": "export function help() { throw new Error('too far'); }",
+    "plugins/mistake.ts": throwing("null.x"),
+  });
+  const failed = async (name: string) => {
+    const { report, text } = await project.run({ set: [`plugins=[plugins/${name}.ts]`] });
+    const { why } = report.stages.find(({ id }) => id === "negate")!;
+    return { why, text };
+  };
+  const at = (name: string) => `  at ${project.path(`plugins/${name}.ts`)}:10:`;
+  const first = await failed("negate");
+  assert.ok(first.why.startsWith(`no luck\n  because: it rained\n${at("negate")}11`), first.why);
+  assert.ok(first.text.includes(at("negate")), first.text);
+  assert.match((await failed("second")).why, /^no luck\n {2}at "negate" of file:.*second\.ts$/);
+  for (const name of ["third", "helped"]) {
+    const { why } = await failed(name);
+    assert.ok(why.includes(`\n${at(name)}`), why);
+  }
+  assert.match((await failed("mistake")).text, /mistake\.ts:10:/);
 });

@@ -125,3 +125,11 @@ Deno.test("clock() and count() are easy to read", () => {
   ]);
   assert.deepEqual([0, 999, 1000, 1234567.4].map(count), ["0", "999", "1,000", "1,234,567"]);
 });
+
+Deno.test("Meter counts one item in the singular", () => {
+  const meter = new Meter(() => 0);
+  meter.start(1, "epochs", 0);
+  assert.equal(meter.text(), "0/1 epoch");
+  meter.start(2, "epochs", 0);
+  assert.equal(meter.text(), "0/2 epochs");
+});

@@ -1,6 +1,6 @@
 /** What runs again, what does not, and the reasons that a person is given. */
 import assert from "node:assert/strict";
-import { Project } from "./toy/project.ts";
+import { Project, stageUrl } from "./toy/project.ts";
 
 const CHAIN = `stages:
   count: { to: 4 }
@@ -85,7 +85,10 @@ Deno.test("the seed counts where it is declared", async (t) => {
   await t.step("which may depend on parameters", async () => {
     const set = ["draw.lucky=false"];
     const { why } = await project.run({ set });
-    assert.equal(why.draw, "draw.lucky changed from true to false, seed changed from 7 to nothing");
+    assert.equal(
+      why.draw,
+      "draw.lucky changed from true to false, seed no longer matters (it was 7)",
+    );
     const other = await project.run({ set: [...set, "seed=9"] });
     assert.deepEqual(other.statuses, { draw: "cached", sum: "cached", count: "cached" });
   });
@@ -289,5 +292,49 @@ Deno.test("an artifact has its stage's name, and its output's where the stage ma
   assert.equal(
     await project.output(run, "compare", "comparison.txt"),
     "both.high 9\nboth.low 1\nsum 6",
+  );
+});
+
+Deno.test("what a result cautions against is shown before all scores that stem from it", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "plugins: [invent.ts]\nstages: { invent: , sum: { inputs: { numbers: invent } } }",
+    "invent.ts": `import { z } from "npm:zod@4.6.7";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("./toy/stages.ts", import.meta.url).href}";
+export default defineStage({
+  name: "invent", summary: "Make numbers up", inputs: {}, outputs: { numbers }, seeded: true,
+  params: z.strictObject({}),
+  async run(_, __, context) {
+    await Deno.writeTextFile(context.outputs.numbers + "/numbers.txt", String(context.seed));
+    const metrics = { invent: { test: { accuracy: 0.75 } } };
+    return { metrics, caution: "The numbers are made up." };
+  },
+});
+`,
+  });
+  const cautions = ["The numbers are made up."];
+  for (const status of ["ran", "cached"]) {
+    const { report, statuses } = await project.run();
+    assert.deepEqual([statuses.invent, report.cautions], [status, cautions]);
+  }
+  const { out } = await project.cli("run", "pipeline");
+  assert.match(
+    out,
+    /^The numbers are made up\.\n· invent +cached\n[^]*\nThe numbers are made up\.\ndone in/,
+  );
+  assert.match(
+    (await project.cli("runs")).out,
+    /^All of these runs: The numbers are made up\.\nrun /,
+  );
+  const sweep = await project.cli("run", "pipeline", "--sweep", "seed=1,2");
+  assert.match(sweep.out, /runs goes on with [^\n]*\nThe numbers are made up\.\n✓ /);
+  assert.equal(sweep.out.split("made up").length, 2, sweep.out);
+  await project.write({ "other.yaml": "stages: { count: }" });
+  await project.cli("run", "other");
+  const { out: listed } = await project.cli("runs");
+  assert.match(
+    listed,
+    /^[0-9a-f]{8}, [0-9a-f]{8} and [0-9a-f]{8}: The numbers are made up\.\nrun /,
   );
 });

@@ -197,7 +197,7 @@ stages:
   );
   assert.match(runs[1].error, /its process died; .*> broken {3}runs: /);
   assert.match(err, /✓ 3\/3 {2}broken\.how=never/);
-  assert.match(err, /\nnot done in .*: 1 runs done and 2 failed\n$/);
+  assert.match(err, /\nnot done in .*: 1 run done and 2 failed\n$/);
   assert.equal(summary.length, 1);
 });
 

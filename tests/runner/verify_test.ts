@@ -60,7 +60,7 @@ Deno.test("verify", async (t) => {
     const { code, out } = await project.cli("verify");
     assert.equal(code, 0);
     assert.match(out, /^✓ 5 results, \d+ B: all as they were made\n$/);
-    assert.match((await project.cli("verify", "other")).out, /^✓ 1 results, 15 B: all/);
+    assert.match((await project.cli("verify", "other")).out, /^✓ 1 result, 15 B: all/);
   });
   const { path, print } = await place("clamp");
   await flip(join(path, "numbers/numbers.txt"), 3, 0);

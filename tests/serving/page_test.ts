@@ -11,7 +11,10 @@ import { cards, inChromium, material, message, open, patience, upload } from "./
 
 inChromium("the page: live view, shutter, photos, keyboard, themes, phone", async (t) => {
   await using files = await material();
-  await using server = await startService({ models: ["ageRegression", "gender"] });
+  await using server = await startService({
+    models: ["ageRegression", "gender"],
+    cautions: ["The networks were trained on drawn faces."],
+  });
   const browser = await openChromium({ clip: files.clip });
   try {
     const { page, wrong, requests } = await open(browser, server.url);

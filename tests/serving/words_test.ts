@@ -4,15 +4,7 @@ import type { ServedModel } from "../../serving/api.ts";
 import { readOutputs, summarise } from "../../serving/prediction.ts";
 import { thorough } from "../../serving/thorough.ts";
 import { ageClasses, genderClasses } from "../../training/targets.ts";
-import {
-  cameraTrouble,
-  caption,
-  drawnOnly,
-  origin,
-  percent,
-  spoken,
-  worth,
-} from "../../web/words.ts";
+import { cameraTrouble, caption, origin, percent, spoken, worth } from "../../web/words.ts";
 
 const gender = { id: "g", task: "gender", classes: genderClasses, error: 0.9 } as const;
 const years = { id: "y", task: "age", classes: null, error: 7.6 } as const;
@@ -85,9 +77,6 @@ Deno.test("worth() and origin() tell how good a model is, and where it comes fro
   );
   assert.match(worth({ ...model, test: null }), /^off by 8\.0 years .* not tested on others$/);
   assert.equal(origin(model), "2000 faces of imdb_crop and wiki_crop, on 1 March 2026");
-  assert.equal(drawnOnly(model), false);
-  const trained = { ...model.trained, datasets: { sample: 2000 } };
-  assert.equal(drawnOnly({ ...model, trained }), true);
 });
 
 Deno.test("cameraTrouble() always names a way on", () => {

@@ -8,6 +8,8 @@ import { readParquet } from "../../formats/parquet.ts";
 import { TarWriter } from "../../formats/tar.ts";
 import { type ArchivesDescription, openArchives } from "../../stages/archives.ts";
 import download from "../../stages/download.ts";
+import { copyFile } from "../../stages/download/local.ts";
+import { parseMd5Sums } from "../../stages/download/sources.ts";
 import { checkSpace, freeBytes } from "../../stages/download/space.ts";
 import { testContext } from "../context.ts";
 import { mounted } from "../mount.ts";
@@ -100,6 +102,125 @@ Deno.test("download takes an archive from a folder and tells where each photo li
       archives.metadata(archives.datasets[0]),
       new Uint8Array(wikiCrop["wiki_crop/wiki.mat"]),
     );
+  });
+});
+
+Deno.test("download takes archives packed in more folders or on a Mac, and says what they lack", async () => {
+  await withMirror(async (mirror) => {
+    const path = join(mirror, "wiki_crop.tar");
+    const take = async (files: Record<string, string | Uint8Array>) => {
+      tar(path, files);
+      using context = testContext(download);
+      await context.run({}, { datasets: ["wiki_crop"], mirror, checksums: false });
+      const index = await readParquet(join(context.outputs.archives, "index.parquet"));
+      return index.path;
+    };
+    const nested = Object.entries(wikiCrop).map(([name, data]) => [`my/data/${name}`, data]);
+    deepStrictEqual(await take(Object.fromEntries(nested)), [
+      "17/a_1.jpg",
+      "18/b_2.jpg",
+      "data/wiki_crop/wiki.mat",
+    ]);
+    deepStrictEqual(
+      await take({
+        ...{ "._wiki_crop": "x", "wiki_crop/._17": "x", "wiki_crop/17/._a_1.jpg": "x" },
+        ...{ ...wikiCrop, "wiki_crop/._wiki.mat": "x" },
+      }),
+      ["17/a_1.jpg", "18/b_2.jpg", "wiki.mat"],
+    );
+    await rejects(
+      take({ "photos/a_1.jpg": "first", "wiki.mat": wikiCrop["wiki_crop/wiki.mat"] }),
+      /Cannot use "wiki_crop.tar": photos are looked for in folders of two digits .*the 2 files are elsewhere: "photos\/a_1.jpg", "wiki.mat"/,
+    );
+  });
+});
+
+Deno.test("parseMd5Sums() reads what the usual programs write", () => {
+  const a = "60925d75367e5a56ebf4e5d6450524cf", b = "f536eb7f5eae229ae8f286184364b42b";
+  const both = { "wiki.tar.gz": a, "imdb_0.tar": b };
+  const cases: Record<string, string> = {
+    "md5sum": `${a}  wiki.tar.gz\n${b} *./imdb_0.tar\n`,
+    "md5": `MD5 (wiki.tar.gz) = ${a}\nMD5 (/data/x (old)/imdb_0.tar) = ${b}\n`,
+    "md5 -r": `${a} wiki.tar.gz\n${b} imdb_0.tar\n`,
+    "openssl": `MD5(wiki.tar.gz)= ${a}\nMD5(some/imdb_0.tar)= ${b}`,
+    "PowerShell": `MD5             ${a.toUpperCase()}       C:\\data\\wiki.tar.gz   \r\n` +
+      `MD5             ${b.toUpperCase()}       C:\\data\\imdb_0.tar`,
+    "a mark, comments, CRLF":
+      `\uFEFF# sums\r\n; of all\r\n\r\n${a}  wiki.tar.gz\r\n${b}\timdb_0.tar\r\n`,
+    "UTF-16 taken for UTF-8": `\uFFFD\uFFFD${
+      [...`${a}  wiki.tar.gz\r\n${b}  imdb_0.tar\r\n`].join("\0")
+    }\0`,
+    "md5sum's escapes": `\\${a}  wiki.tar.gz\n${b}  imdb_0.tar`,
+    "folders":
+      `${b}  old/wiki.tar.gz\n${a}  wiki.tar.gz\n${b}  old/wiki.tar.gz\n${b}  x/y/imdb_0.tar`,
+  };
+  for (const [name, text] of Object.entries(cases)) {
+    const odd: string[] = [];
+    const sums = parseMd5Sums(text, (line) => odd.push(line));
+    deepStrictEqual([Object.fromEntries(sums), odd], [both, []], name);
+  }
+  const odd: string[] = [];
+  const lines = [`SHA256 (x) = ${a}${b}`, `${a}${b}  x`, "<html>", a, `${a}  x`, `${b}  x`];
+  parseMd5Sums(lines.join("\n"), (line) => odd.push(line));
+  deepStrictEqual(odd, lines.filter((line) => line !== `${a}  x`));
+});
+
+Deno.test("download checks a mirror by BSD's MD5SUMS, and warns of lines it does not understand", async () => {
+  await withMirror(async (mirror) => {
+    const bytes = tar(join(mirror, "wiki_crop.tar"), wikiCrop);
+    const written = `MD5 (wiki_crop.tar) = ${md5(bytes)}\nSHA1 (wiki_crop.tar) = 00\n`;
+    Deno.writeTextFileSync(join(mirror, "MD5SUMS"), written);
+    using context = testContext(download);
+    await context.run({}, { datasets: ["wiki_crop"], mirror });
+    deepStrictEqual(context.warnings, [
+      'MD5SUMS: 1 line not understood, or at odds with another, the first "SHA1 (wiki_crop.tar) = ' +
+      "00\". A line is an MD5 and a file's name, as md5sum and md5 write them.",
+    ]);
+    using archives = await openArchives(context.artifact("archives"));
+    strictEqual(archives.datasets[0].tars[0].verified, true);
+  });
+});
+
+Deno.test("download keeps the query and the last folder of a mirror's address", async () => {
+  await withMirror(async (folder) => {
+    const bytes = tar(join(folder, "t"), wikiCrop);
+    await using server = await serve((request) => {
+      const { pathname, search } = new URL(request.url);
+      if (search !== "?sig=a/b&v=1") return new Response(null, { status: 403 });
+      return pathname.endsWith("MD5SUMS")
+        ? new Response(`${md5(bytes)}  wiki_crop.tar\n`)
+        : file(request, bytes);
+    });
+    for (const path of ["static", "static/"]) {
+      using context = testContext(download);
+      const mirror = `${server.url}mirrors/${path}?sig=a/b&v=1#part`;
+      await context.run({}, { datasets: ["wiki_crop"], mirror });
+      deepStrictEqual(context.warnings, []);
+    }
+    deepStrictEqual(
+      new Set(server.requests),
+      new Set([
+        "/mirrors/static/MD5SUMS?sig=a/b&v=1",
+        "HEAD /mirrors/static/wiki_crop.tar?sig=a/b&v=1",
+        "/mirrors/static/wiki_crop.tar?sig=a/b&v=1",
+      ]),
+    );
+    const external = await download.external(z.parse(download.params, {
+      ...{ datasets: ["wiki_crop"], mirror: "https://me:pw@example.org/x?sig=hidden&flag" },
+    }));
+    deepStrictEqual(external, { mirror: "https://***@example.org/x?sig=***&***" });
+  });
+});
+
+Deno.test("download takes no file that changes while it is copied", async () => {
+  await withMirror(async (folder) => {
+    const from = join(folder, "a"), to = join(folder, "b");
+    Deno.writeFileSync(from, new Uint8Array(3 << 20));
+    await rejects(
+      copyFile(from, to, { onBytes: () => Deno.utimeSync(from, 1, 1) }),
+      /it was changed while it was copied. Run again/,
+    );
+    deepStrictEqual(files(folder), ["a"]);
   });
 });
 
@@ -270,7 +391,7 @@ Deno.test("download refuses archives that lead outside, are cut short or lack th
     const [spoil, message] of [
       [outside, /"zzzz\/x.jpg" is a symbolic link, which is refused/],
       [cut, /without an end mark, so it was cut short; get it again/],
-      [bare, /Cannot use "wiki_crop.tar": among 1 files there is no "wiki.mat"/],
+      [bare, /Cannot use "wiki_crop.tar": among 1 file there is no "wiki.mat"/],
     ] as const
   ) {
     await withMirror(async (mirror) => {
@@ -362,9 +483,33 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
     ok(JSON.stringify(await external(["wiki_crop"], mirror)) !== JSON.stringify(before));
     deepStrictEqual(await external(["wiki_crop"]), {});
     deepStrictEqual(await external(["sample"], mirror), {}, "takes nothing from it");
+    await rejects(
+      () => external(["wiki_crop", "imdb_crop"], mirror),
+      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or/,
+    );
+    await rejects(() => external(["wiki_crop"], `${mirror}/none`), /": there is no such folder\./);
     deepStrictEqual(await external(["wiki_crop"], "https://example.org/x"), {
       mirror: "https://example.org/x",
     });
+  });
+});
+
+Deno.test("download cautions against what is learned from drawn faces", async () => {
+  await withMirror(async (mirror) => {
+    tar(join(mirror, "wiki_crop.tar"), wikiCrop);
+    sums(mirror);
+    const photos = join(mirror, "photos");
+    await Deno.mkdir(photos);
+    await Deno.writeTextFile(join(photos, "labels.csv"), "path,age,gender\na.jpg,3,m\n");
+    await Deno.writeFile(join(photos, "a.jpg"), Uint8Array.of(0xff, 0xd8, 0xff, 0xd9));
+    const caution = async (...datasets: unknown[]) => {
+      using context = testContext(download);
+      return (await context.run({}, { datasets, mirror, sampleFaces: 1 }) ?? {}).caution;
+    };
+    match((await caution("sample"))!, /^The faces are drawn: scores .* nothing for real people\.$/);
+    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are drawn/);
+    strictEqual(await caution("wiki_crop"), undefined);
+    strictEqual(await caution({ folder: photos }), undefined);
   });
 });
 

@@ -102,10 +102,35 @@ Deno.test("faceCrop says so when no photo has a face", async () => {
     { path: "there.jpg", bytes: new Uint8Array() },
     { path: "gone.jpg" },
   ]);
-  await assert.rejects(
-    context.run({ ...input }, { detector: "metadata" }),
-    /Cannot cut out faces: none of 2 photos has one\. Photos that are not in the archives: 1\. .*decoded: 1\./,
+  await assert.rejects(context.run({ ...input }, { detector: "metadata" }), {
+    message: "Cannot cut out faces: none of 2 photos has one." +
+      '\n  1 of 2: are not in the archives ("gone.jpg": the archive has no such file) - add them to ' +
+      "the archive or folder" +
+      '\n  1 of 2: cannot be decoded ("there.jpg": it is empty (0 bytes)) - replace them, or convert ' +
+      "them to JPEG or PNG",
+  });
+});
+
+Deno.test("faceCrop advises settings that the detector at hand has", async () => {
+  const advice = async (params: Record<string, unknown>) => {
+    using context = testContext(faceCrop);
+    const input = await photoArtifacts(join(context.folder, "in"), await gradients(2), "full");
+    const error = await context.run({ ...input }, params).then(
+      () => assert.fail(),
+      (error) => error,
+    );
+    assert.match(error.message, /\n {2}2 of 2: without a face where the labelled one should be/);
+    return error.message.split(" - ").at(-1);
+  };
+  assert.match(
+    await advice({ detector: "metadata" }),
+    /face_location; set faceCrop\.detector: ssd/,
   );
+  assert.equal(
+    await advice({ detector: "tinyFaceDetector" }),
+    "lower faceCrop.minConfidence (0.4), or set faceCrop.detector: dlibCnn, which finds most",
+  );
+  assert.equal(await advice({ detector: "dlibCnn" }), "raise faceCrop.upsample (0)");
 });
 
 Deno.test("faceCrop's shards are tars of PNGs, named by their photos", async () => {

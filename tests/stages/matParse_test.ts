@@ -10,6 +10,7 @@ import download from "../../stages/download.ts";
 import { ageAt } from "../../stages/matParse/age.ts";
 import matParse from "../../stages/matParse.ts";
 import { testArtifact, testContext } from "../context.ts";
+import { gradient } from "../faces/fixture.ts";
 
 /** A date as MATLAB's datenum gives it. */
 const datenum = (year: number, month: number, day: number) => {
@@ -283,8 +284,47 @@ Deno.test("matParse says what is wrong with a MATLAB file", async () => {
   );
   await broken(
     writeMat("wiki", fields([{ ...good, gender: NaN }])),
-    /none of the rows passes the filter. Lower minFaceScore \(1\) or widen the ages \(0 to 100\)/,
+    /^Error: Cannot make a table: none of 1 row is of use\.\n {2}1 of 1: of unknown gender - label/,
   );
+});
+
+Deno.test("matParse advises by cause, the most frequent first, and about nothing else", async () => {
+  const rows = [
+    ...[0, 1, 2].map(() => ({ ...good, face_score: 0.5 })),
+    ...[0, 1].map(() => ({ ...good, second_face_score: 2 })),
+    { ...good, photo_taken: 2200 },
+  ];
+  await withArchives(wiki(rows), async (archives) => {
+    await rejects(() => parse(archives), {
+      message: "Cannot make a table: none of 6 rows is of use." +
+        "\n  3 of 6: with a low face score - lower matParse.minFaceScore (1)" +
+        "\n  2 of 6: with a second face - set matParse.allowSecondFace: true" +
+        "\n  1 of 6: outside the ages - widen matParse.minAge and maxAge (0 to 100)",
+    });
+  });
+});
+
+Deno.test("matParse quotes the labels that it does not understand where nothing is left", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      join(folder, "labels.csv"),
+      "path,age,gender\na.jpg,20-29,f\nb.jpg,(25;32),m\nc.jpg,30,divers\n",
+    );
+    for (const name of "abc") {
+      await Deno.writeFile(join(folder, `${name}.jpg`), await gradient(1, 8));
+    }
+    using downloaded = testContext(download);
+    await downloaded.run({}, { datasets: [{ folder }] });
+    await rejects(() => parse(downloaded.artifact("archives")), {
+      message: "Cannot make a table: none of 3 rows is of use." +
+        '\n  2 of 3: of unknown age (such as "20-29") - label them with one number of years, or with ' +
+        "born and taken" +
+        '\n  1 of 3: of unknown gender (such as "divers") - label them: 1, m, male or 0, f, female',
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 const faces = Deno.env.get("FACES_DIR");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { Origin } from "../../runner/stage.ts";
 import webcamServe from "../../stages/webcamServe.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { drawnFace, writeModel } from "../serving/fixture.ts";
@@ -56,14 +57,29 @@ async function until(done: () => boolean): Promise<void> {
 Deno.test("webcamServe serves until it is stopped", async (t) => {
   await using made = await artifacts();
   const stop = new AbortController();
-  using context = testContext(webcamServe, { signal: stop.signal });
+  const lineage = {
+    ...{ pipeline: "p", file: "p.yaml", seed: 1, compute: "auto", command: "" },
+    stages: [{ caution: "The faces are <drawn>." } as Origin],
+  };
+  using context = testContext(webcamServe, { signal: stop.signal, lineage });
   const run = context.run(made.inputs, { port: 0, workers: 1 });
   await until(() => context.infos.length > 0);
   const [, url] = /^age, gender at (http:\/\/127\.0\.0\.1:\d+) /.exec(context.infos[0])!;
 
   await t.step("says that it leaves out a step of training", () => {
-    assert.equal(context.warnings.length, 1);
+    assert.equal(context.warnings.length, 2);
     assert.match(context.warnings[0], /"age" was trained on faces after "blur sigma=1\.5"/);
+  });
+
+  await t.step("says first what its lineage cautions against", async () => {
+    assert.equal(context.warnings[1], "The faces are <drawn>.");
+    const notice = '<p class="notice">The faces are &lt;drawn&gt;.</p>';
+    for (const [path, after] of [["", "Right for 88 %"], ["/card", "<h2>"]]) {
+      const text = await (await fetch(`${url}${path}`)).text();
+      assert.ok(text.indexOf(notice) > 0 && text.indexOf(notice) < text.indexOf(after!), path);
+    }
+    const { cautions } = await (await fetch(`${url}/model`)).json();
+    assert.deepEqual(cautions, ["The faces are <drawn>."]);
   });
 
   await t.step("takes ssdMobilenetv1 where the data set said where the faces are", async () => {

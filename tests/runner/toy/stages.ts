@@ -208,11 +208,12 @@ const broken = defineStage({
   inputs: { numbers },
   outputs: { numbers },
   params: z.strictObject({
-    how: z.enum(["error", "bug", "never", "spill", "die"]).default("error").describe(
+    how: z.enum(["error", "bug", "never", "spill", "die", "nothing"]).default("error").describe(
       "In which way",
     ),
   }),
   async run(inputs, { how }, { outputs }) {
+    if (how === "nothing") return;
     if (how === "spill") await Deno.writeFile(join(outputs.numbers, "big"), new Uint8Array(8e6));
     await write(outputs.numbers, await read(inputs.numbers));
     if (how === "error") {
