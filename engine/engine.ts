@@ -14,7 +14,14 @@ import type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
 export { dropoutMask } from "./dropout.ts";
 export type { Tensors } from "./tensors.ts";
 export type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
-export { type Head, type Layer, type Loss, type Network, UnsupportedNetwork } from "./network.ts";
+export {
+  type Head,
+  type Layer,
+  type Loss,
+  type Network,
+  type OutsideLoss,
+  UnsupportedNetwork,
+} from "./network.ts";
 
 /** There are no more chunks than that in a batch. */
 const MOST_THREADS = 16;
@@ -131,10 +138,20 @@ export class Engine {
     this.#floats[CONTROL.decay / 4] = this.learningRate * weightDecay;
     this.#ints[CONTROL.key / 4] = key[0];
     this.#ints[CONTROL.key / 4 + 1] = key[1];
-    await this.#threads.run(this.#plan.programs.train, rows);
+    const { programs: { train, back }, outputs: { columns, row, gradient: at } } = this.#plan;
+    await this.#threads.run(train, rows);
+    let outside: number | undefined;
+    if (back !== undefined) {
+      const gradient = new Float32Array(rows * columns);
+      outside = await this.#outside(labels, gradient);
+      for (let r = 0; r < rows; r++) {
+        this.#floats.set(gradient.subarray(r * columns, (r + 1) * columns), (at + r * row) / 4);
+      }
+      await this.#threads.run(back, rows);
+    }
     this.#step = t;
     this.#penalty = undefined;
-    return this.#sums(rows, this.#penalties());
+    return this.#sums(rows, this.#penalties(), outside);
   }
 
   /** Loss and metric of a batch as in inference: moving statistics, no dropout. */
@@ -145,17 +162,27 @@ export class Engine {
       this.#penalty = this.#penalties();
     }
     await this.#threads.run(this.#plan.programs.infer, rows);
-    return this.#sums(rows, this.#penalty);
+    return this.#sums(rows, this.#penalty, await this.#outside(labels));
+  }
+
+  /** The mean loss of the batch at hand where the caller computes it. */
+  async #outside(labels: Labels, gradient?: Float32Array): Promise<number | undefined> {
+    const { loss } = this.#plan.network;
+    return typeof loss === "function" ? await loss(this.outputs(), labels, gradient) : undefined;
   }
 
   /**
    * What the network said of the batch that was last stepped on or evaluated, `[rows, columns]`:
-   * probabilities, or values.
+   * probabilities, or values; with a loss of the caller's, what that takes.
    */
   outputs(): Float32Array {
-    const { address, columns } = this.#plan.outputs;
-    const rows = this.#ints[CONTROL.rows / 4];
-    return this.#floats.slice(address / 4, address / 4 + rows * columns);
+    const { address, columns, row } = this.#plan.outputs;
+    const outputs = new Float32Array(this.#ints[CONTROL.rows / 4] * columns);
+    for (let r = 0; r * columns < outputs.length; r++) {
+      const at = (address + r * row) / 4;
+      outputs.set(this.#floats.subarray(at, at + columns), r * columns);
+    }
+    return outputs;
   }
 
   /** Outputs of any number of images, `[rows, columns]`: probabilities, or values. */
@@ -167,10 +194,11 @@ export class Engine {
     const rows = images.length / size;
     const all = new Float32Array(rows * outputs.columns);
     for (let from = 0; from < rows; from += batch) {
-      const some = this.#load(images.subarray(from * size, Math.min(from + batch, rows) * size));
-      await this.#threads.run(this.#plan.programs.infer, some);
-      const at = outputs.address / 4;
-      all.set(this.#floats.subarray(at, at + some * outputs.columns), from * outputs.columns);
+      await this.#threads.run(
+        this.#plan.programs.infer,
+        this.#load(images.subarray(from * size, Math.min(from + batch, rows) * size)),
+      );
+      all.set(this.outputs(), from * outputs.columns);
     }
     return all;
   }
@@ -222,7 +250,7 @@ export class Engine {
     }
     if (input.floats) this.#floats.set(images, input.address / 4);
     else this.#bytes.set(images, input.address);
-    if (labels) {
+    if (labels && typeof network.loss !== "function") {
       const classes = network.loss === "categoricalCrossentropy";
       const wanted = classes ? rows : rows * outputs.columns;
       if (labels.length !== wanted) {
@@ -251,10 +279,11 @@ export class Engine {
     return sum;
   }
 
-  #sums(rows: number, penalty: number): Sums {
+  #sums(rows: number, penalty: number, outside?: number): Sums {
     const { network, heads: { address, count } } = this.#plan;
     const heads = Array.from(this.#doubles.subarray(address / 8, address / 8 + count));
-    if (typeof network.loss !== "string") {
+    if (outside !== undefined) return { rows, loss: outside * rows, metric: 0, heads, penalty };
+    if (typeof network.loss === "object") {
       const loss = network.loss.reduce((sum, { weight }, n) => sum + weight * heads[n], 0);
       return { rows, loss, metric: 0, heads, penalty };
     }

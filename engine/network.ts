@@ -44,10 +44,24 @@ export interface Head {
 }
 
 /**
- * `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. Heads
- * need a dense layer alone at the end, and take a row of probabilities or values.
+ * A loss that the caller computes: the engine takes the network forward, and back from the gradient.
+ * @param outputs of the last dense layer, before a softmax: [rows, columns]
+ * @param labels as the step was given them
+ * @param gradient to be filled in training: of the mean loss at the outputs, [rows, columns]
+ * @returns the mean loss over the rows
  */
-export type Loss = "categoricalCrossentropy" | "meanAbsoluteError" | readonly Head[];
+export type OutsideLoss = (
+  outputs: Float32Array,
+  labels: ArrayLike<number>,
+  gradient?: Float32Array,
+) => Promise<number>;
+
+/**
+ * `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. Heads
+ * need a dense layer alone at the end, and take a row of probabilities or values. A loss of the
+ * caller takes either end and any labels.
+ */
+export type Loss = "categoricalCrossentropy" | "meanAbsoluteError" | readonly Head[] | OutsideLoss;
 
 export interface Network {
   /** Height, width, channels. */
@@ -134,11 +148,11 @@ export function blocksOf(network: Network): Block[] {
     return refuse("is not a dense layer with at most an activation");
   }
   if (loss === "categoricalCrossentropy" && !softmax) return refuse("is not a softmax");
-  if (loss !== "categoricalCrossentropy" && softmax) {
+  if (typeof loss !== "function" && loss !== "categoricalCrossentropy" && softmax) {
     const what = typeof loss === "string" ? loss : "a loss of heads";
     return refuse(`is a softmax, with which ${what} is not computed`);
   }
-  if (typeof loss !== "string") {
+  if (typeof loss === "object") {
     const columns = loss.reduce((sum, head) => sum + head.columns, 0);
     if (last.slope !== undefined) return refuse("is an activation, which heads do not take");
     if (columns !== last.linear.units) {

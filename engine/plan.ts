@@ -9,8 +9,8 @@ import type { Network } from "./network.ts";
 import { layOut, type PlanOptions } from "./plan/layout.ts";
 import type { Tensor } from "./plan/parameters.ts";
 import { writePrograms } from "./plan/program.ts";
-import { product } from "./plan/sizes.ts";
-import { inference, penalties, training } from "./plan/stages.ts";
+import { product, rowBytes } from "./plan/sizes.ts";
+import { inference, penalties, trainingBackward, trainingForward } from "./plan/stages.ts";
 
 export { dropoutSalt } from "./plan/dense.ts";
 export type { PlanOptions } from "./plan/layout.ts";
@@ -23,7 +23,10 @@ export interface Plan {
   readonly threads: number;
   readonly bytes: number;
   readonly programs: {
+    /** Up to a loss of the caller's, if that is the loss; else all of a step. */
     readonly train: number;
+    /** What is left of a step after a loss of the caller's. */
+    readonly back?: number;
     readonly infer: number;
     /** L2 penalties only. */
     readonly penalty: number;
@@ -34,7 +37,13 @@ export interface Plan {
   readonly gradient: number;
   readonly input: { readonly address: number; readonly bytes: number; readonly floats: boolean };
   readonly labels: number;
-  readonly outputs: { readonly address: number; readonly columns: number };
+  /** `row`: bytes between rows; `gradient`: where a loss of the caller's puts that of the outputs. */
+  readonly outputs: {
+    readonly address: number;
+    readonly columns: number;
+    readonly row: number;
+    readonly gradient: number;
+  };
   /** For each head the sum of its losses over the rows, 8 bytes. */
   readonly heads: { readonly address: number; readonly count: number };
   readonly penalties: { readonly address: number; readonly count: number };
@@ -46,18 +55,26 @@ export interface Plan {
 /** Lays out memory and writes the programs. Throws `UnsupportedNetwork`. */
 export function plan(network: Network, options: PlanOptions): Plan {
   const layout = layOut(network, options);
-  const { memory, input, tensors, moments, gradient, labels } = layout;
-  const { addresses: [train, infer, penalty], counters } = writePrograms(memory, [
-    training(layout),
+  const { memory, input, tensors, moments, gradient, labels, head, outColumns: columns } = layout;
+  const outside = typeof network.loss === "function";
+  const ahead = trainingForward(layout), behind = trainingBackward(layout);
+  const { addresses: [train, infer, penalty, back], counters } = writePrograms(memory, [
+    outside ? ahead : [...ahead, ...behind],
     inference(layout),
     [penalties(layout)],
+    ...(outside ? [behind] : []),
   ]);
   return {
     ...{ network, batch: options.batch, threads: options.threads, bytes: memory.end },
     ...{ tensors, moments, gradient, labels, penalties: layout.penalties, counters },
-    programs: { train, infer, penalty },
+    programs: { train, infer, penalty, back },
     input: { ...input, bytes: product(network.input) * (input.floats ? 4 : 1) },
-    outputs: { address: layout.outputs, columns: layout.outColumns },
+    outputs: {
+      ...{ columns, gradient: head.m.gradient },
+      ...(outside
+        ? { address: head.m.activated, row: rowBytes(head.d.columns) }
+        : { address: layout.outputs, row: columns * 4 }),
+    },
     heads: { address: layout.headLosses, count: layout.heads.length },
     words: memory.words,
   };

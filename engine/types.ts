@@ -32,7 +32,7 @@ export interface Sums {
   rows: number;
   /** Sum of the rows' losses, without the L2 penalty. */
   loss: number;
-  /** Right answers, or the sum of absolute errors; with heads 0, see `outputs`. */
+  /** Right answers, or the sum of absolute errors; with heads or a loss of the caller's 0, see `outputs`. */
   metric: number;
   /** Of each head the sum of the rows' losses, not weighted. */
   heads: number[];

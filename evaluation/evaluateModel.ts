@@ -152,7 +152,8 @@ function others(
 }
 
 function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"]): Curve[] {
-  const of = (train: keyof EpochRecord, validation: keyof EpochRecord) =>
+  type Score = Exclude<keyof EpochRecord, "learning_rate">;
+  const of = (train: Score, validation: Score) =>
     history.map((epoch) => ({
       epoch: epoch.epoch,
       train: epoch[train],

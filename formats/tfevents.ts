@@ -21,7 +21,12 @@ export interface Scalar {
 export function eventFile(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
   const started = scalars[0]?.wallTime ?? 0;
   const version = concat(double(1, started), text(3, "brain.Event:2"));
-  return concat(record(version), ...scalars.map((scalar) => record(event(scalar))));
+  return concat(record(version), events(scalars));
+}
+
+/** What is appended to an event file for more scalars. */
+export function events(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
+  return concat(...scalars.map((scalar) => record(event(scalar))));
 }
 
 /** tensorflow.Event: wall_time = 1, step = 2, summary = 5. */

@@ -86,7 +86,7 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
       const show = (begins = false) => {
         if (output.terminal) {
           if (now() - shown < FRAME && !meter.finished && !begins) return;
-          draw(fit(hideSecrets(meter.bar(id, paint)), output.columns() - 1));
+          draw(fit(meter.bar(id, paint, output.columns() - 1), output.columns() - 1));
         } else {
           if (now() - shown < LINE) return;
           line(`  ${id}: ${meter.text()}`);
@@ -131,11 +131,16 @@ export class Meter {
 
   advance(items: number, note?: string): void {
     this.#done = Math.min(this.#done + items, this.#total);
-    if (note !== undefined) this.#note = note;
+    // Before it is cut, which would hide where a URL's user ends.
+    if (note !== undefined) this.#note = hideSecrets(note);
   }
 
   /** "6,210/10,420 photos  48/s  1:27 left  note". */
   text(): string {
+    return this.#parts().join("  ");
+  }
+
+  #parts(): string[] {
     const seconds = (this.now() - this.#began) / 1000;
     const rate = seconds > 0 ? (this.#done - this.#from) / seconds : 0;
     const bytes = this.#unit === "bytes";
@@ -147,18 +152,23 @@ export class Meter {
       if (!this.finished) parts.push(`${clock((this.#total - this.#done) / rate)} left`);
     }
     if (this.#note) parts.push(this.#note);
-    return parts.join("  ");
+    return parts;
   }
 
-  /** A line with a bar. */
-  bar(id: string, paint: Paint): string {
+  /** A line with a bar, which gives way to a note that would not fit into `columns`, as do the counts. */
+  bar(id: string, paint: Paint, columns = Infinity): string {
     if (this.#total === 0) return `  ${id}`;
-    const width = 20;
+    let parts = this.#parts(), width = 20;
+    const taken = () => id.length + 11 + parts.join("  ").length; // all but the bar
+    if (this.#note && taken() + width > columns) {
+      parts = parts.slice(-2); // time left and note
+      width = Math.min(width, Math.max(0, columns - taken()));
+    }
     const share = Math.min(1, this.#done / this.#total);
     const full = Math.floor(share * width);
     const drawn = paint.good("━".repeat(full)) + paint.faint("─".repeat(width - full));
     const percent = `${Math.floor(share * 100)} %`.padStart(5);
-    return `  ${id} ${drawn} ${percent}  ${this.text()}`;
+    return `  ${id} ${drawn} ${percent}  ${parts.join("  ")}`;
   }
 }
 

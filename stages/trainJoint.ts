@@ -18,8 +18,8 @@ export default defineStage({
       "Share of the values that dropout leaves out in training",
     ),
     initializer: initializerParam.optional().describe(
-      "Distribution of the initial weights. Left out, heNormal for best, as is usual before ReLU, " +
-        "and glorotUniform, the default of Keras, for report",
+      "Distribution of the initial weights. Default: in best, heNormal before ReLU and glorotUniform, " +
+        "the default of Keras, in the heads; in report, glorotUniform",
     ),
   }),
   seeded: true,

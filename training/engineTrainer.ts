@@ -3,10 +3,19 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { cores } from "../compute/cores.ts";
 import type { Rng } from "../compute/random.ts";
-import { Engine, type Labels, type Loss, type Sums, type Tensors } from "../engine/engine.ts";
+import {
+  Engine,
+  type Labels,
+  type Loss,
+  type OutsideLoss,
+  type Sums,
+  type Tensors,
+} from "../engine/engine.ts";
 import { type ImageSource, readBytes } from "./images.ts";
+import { read } from "../compute/read.ts";
+import { counted } from "../runner/words.ts";
 import { networkOf } from "./network.ts";
-import type { LossName, Objective } from "./objective.ts";
+import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
 import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class EngineTrainer implements Trainer {
@@ -33,6 +42,13 @@ export class EngineTrainer implements Trainer {
     // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
     trainer.setWeights(model.getWeights().map((weight) => weight.dataSync() as Float32Array));
     return trainer;
+  }
+
+  get computedBy(): string {
+    const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
+    return isBuiltIn(this.#objective)
+      ? threads
+      : `${threads}; loss "${this.#objective.loss}" by TensorFlow.js (${tf.getBackend()})`;
   }
 
   get steps(): number {
@@ -75,7 +91,7 @@ export class EngineTrainer implements Trainer {
       const running = this.#engine.evaluate(batch.images, batch.labels);
       if (start + this.#batchSize < rows.length) next = read(start + this.#batchSize);
       const sums = await running;
-      mean.add(this.#means(sums, batch.targets), sums.rows);
+      mean.add(await this.#means(sums, batch.targets), sums.rows);
       signal.throwIfAborted();
     }
     return mean.result;
@@ -143,28 +159,66 @@ export class EngineTrainer implements Trainer {
 
   /** Targets as the engine takes them. */
   #labels(targets: number[]): Labels {
-    return this.#objective.loss === "joint" ? this.#objective.labels(targets) : targets;
+    const objective = this.#objective;
+    return "heads" in objective && isBuiltIn(objective) ? objective.labels(targets) : targets;
   }
 
   /** Of the batch that the engine has just seen. */
-  #means({ rows, loss, metric, heads, penalty }: Sums, targets: number[]): BatchResult {
-    const all = loss / rows + penalty;
-    if (this.#objective.loss !== "joint") return { loss: all, metric: metric / rows };
+  async #means(
+    { rows, loss, metric, heads, penalty }: Sums,
+    targets: number[],
+  ): Promise<BatchResult> {
+    const all = loss / rows + penalty, objective = this.#objective;
+    if (!isBuiltIn(objective)) {
+      const output = tf.tensor2d(this.#engine.outputs(), [rows, objective.outputs]);
+      try {
+        return { loss: all, ...await scoresOf(objective, output, targets) };
+      } finally {
+        output.dispose();
+      }
+    }
+    if (!("heads" in objective)) return { loss: all, metric: metric / rows };
     const losses = heads.map((sum) => sum / rows);
-    const scores = this.#objective.scores(this.#engine.outputs(), targets, losses);
+    const scores = objective.scores(this.#engine.outputs(), targets, losses);
     return { loss: all, metric: loss / rows, heads: scores };
   }
 }
 
 /** What an objective's loss, or its heads', is to the engine. */
 export function engineLoss(objective: Objective): Loss {
-  if (objective.loss !== "joint") return lossOf(objective.loss);
+  if (!isBuiltIn(objective)) return outsideLoss(objective);
+  if (!("heads" in objective)) return lossOf(objective.loss);
   return objective.heads.map(({ loss, columns, weight }) => ({
     ...{ loss: lossOf(loss), columns, weight },
   }));
 }
 
-function lossOf(name: LossName) {
+/** An objective's own loss, and its gradient, by TensorFlow.js on the open backend. */
+function outsideLoss(objective: Objective): OutsideLoss {
+  return async (outputs, labels, gradient) => {
+    const targets = Array.from(labels);
+    const [loss, slope] = tf.tidy(() => {
+      const output = tf.tensor2d(outputs, [outputs.length / objective.outputs, objective.outputs]);
+      if (gradient === undefined) return [objective.lossOf(output, targets), output];
+      const { value, grad } = tf.valueAndGrad((x) => objective.lossOf(x, targets))(output);
+      return [value, grad];
+    });
+    try {
+      if (loss.size !== 1) {
+        throw new Error(
+          `Cannot train with loss "${objective.loss}": its lossOf() gives a tensor of shape ` +
+            `[${loss.shape}] and has to give the mean over the batch, a scalar.`,
+        );
+      }
+      gradient?.set(await read(slope));
+      return (await read(loss))[0];
+    } finally {
+      tf.dispose([loss, slope]);
+    }
+  };
+}
+
+function lossOf(name: string) {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 

@@ -5,8 +5,16 @@ import { openBackend } from "../compute/mod.ts";
 import type { Backend } from "../compute/resolve.ts";
 import type { EarlyStoppingOptions } from "./earlyStopping.ts";
 import { checkExports } from "./exports.ts";
-import { type FitContext, type InputFolders, openInputs, trainerOn } from "./inputs.ts";
-import { classification, regression } from "./objective.ts";
+import {
+  compareWithConstant,
+  type FitContext,
+  type FitObserved,
+  follow,
+  type InputFolders,
+  openInputs,
+  trainerOn,
+} from "./inputs.ts";
+import { classification, regression, type SingleObjective } from "./objective.ts";
 import type { ExportFormat } from "./params.ts";
 import type { TrainingRecord } from "./record.ts";
 import { saveTrained } from "./saveTrained.ts";
@@ -22,6 +30,8 @@ export interface Fit {
   classes: readonly ClassRecord[] | null;
   /** Builds the network with its initial weights, for images of `size`. */
   build(size: number): LayersModel;
+  /** In place of classification() or regression(): one with a loss of its own, for one. */
+  objective?: SingleObjective & { readonly metric: TrainingRecord["metric"] };
   params: {
     batchSize: number;
     epochs: number;
@@ -40,7 +50,7 @@ export async function fit(
   task: Fit,
   folders: InputFolders & { model: string },
   context: FitContext,
-): Promise<{ observed: { secondsPerEpoch: number[] } }> {
+): Promise<{ observed: FitObserved }> {
   const { params } = task;
   using inputs = await openInputs(folders);
   const { images, size, people, rows } = inputs;
@@ -50,7 +60,9 @@ export async function fit(
 
   await openBackend(context.compute as Backend);
   const model = task.build(size);
-  const objective = task.classes === null ? regression() : classification(task.classes.length);
+  const objective = task.objective ??
+    (task.classes === null ? regression() : classification(task.classes.length));
+  const { metric } = objective;
   try {
     checkExports(model, params.export);
     const result = await train({
@@ -63,24 +75,29 @@ export async function fit(
       seed: context.seed,
       trainer: trainerOn(context),
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
+      onEpoch: follow(context, params.epochs, {
+        model: { metric, of: (history) => [...history] },
+      }),
       signal: context.signal,
       progress: context.progress,
     });
+    const last = result.history[result.weightsOfEpoch - 1];
+    const about = { task: task.task, metric, learningRate: params.learningRate };
+    const compared = compareWithConstant(about, last, targets, rows, context);
     const learnt = {
-      ...{ task: task.task, variant: task.variant, params },
-      ...{ loss: objective.loss, metric: objective.metric },
+      ...{ task: task.task, variant: task.variant, params, compared },
+      ...{ loss: objective.loss, metric },
       classes: task.classes === null ? null : [...task.classes],
     };
     await saveTrained(model, folders.model, learnt, result, result.history, inputs, context);
-    const last = result.history[result.weightsOfEpoch - 1];
     context.info(
       `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
         counted(result.history.length, "epoch")
-      }; ` +
-        `weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
-        `val_${objective.metric} ${last.val_metric.toPrecision(3)}`,
+      }; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
+        `val_${metric} ${last.val_metric.toPrecision(3)}`,
     );
-    return { observed: { secondsPerEpoch: result.seconds } };
+    const { seconds: secondsPerEpoch, computedBy } = result;
+    return { observed: { secondsPerEpoch, computedBy, validation: { [task.task]: compared } } };
   } finally {
     model.dispose();
   }

@@ -10,7 +10,15 @@ import { checkExports } from "./exports.ts";
 import { counted } from "../runner/words.ts";
 import { coldValidation } from "./fit.ts";
 import { classHead, distributionHead, type Head, joint, quantityHead } from "./heads.ts";
-import { type FitContext, type InputFolders, openInputs, trainerOn } from "./inputs.ts";
+import {
+  compareWithConstant,
+  type FitContext,
+  type FitObserved,
+  follow,
+  type InputFolders,
+  openInputs,
+  trainerOn,
+} from "./inputs.ts";
 import type { jointParams } from "./params.ts";
 import type { EpochRecord, JointEpoch, TrainingRecord } from "./record.ts";
 import { saveTrained } from "./saveTrained.ts";
@@ -36,7 +44,7 @@ export async function fitJoint(
   { name, trunk: trunkFor, initializer, params }: JointFit,
   folders: InputFolders & { gender: string; age: string },
   context: FitContext,
-): Promise<{ observed: { secondsPerEpoch: number[] } }> {
+): Promise<{ observed: FitObserved }> {
   const { weights, augment: limits, batchSize, epochs, learningRate, weightDecay } = params;
   using inputs = await openInputs(folders);
   const { images, size, people, rows } = inputs;
@@ -71,7 +79,7 @@ export async function fitJoint(
       checkExports(alone, params.export);
       alone.dispose();
     }
-    const { history, seconds, ...result } = await train({
+    const { history, seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows, batchSize, epochs, learningRate, weightDecay },
       targets: people.flatMap(({ gender, age }) => [gender, age]),
       schedule: params.schedule === "cosine" ? cosine(params.warmup) : undefined,
@@ -81,6 +89,10 @@ export async function fitJoint(
       seed: context.seed,
       trainer: trainerOn(context),
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
+      onEpoch: follow(context, epochs, {
+        gender: { metric: heads.gender.metric, of: (history) => partsOf(history, "gender") },
+        age: { metric: heads.age.metric, of: (history) => partsOf(history, "age") },
+      }),
       signal: context.signal,
       progress: context.progress,
     });
@@ -89,34 +101,44 @@ export async function fitJoint(
       parts: Pick<TrainingRecord, "variant" | "classes">,
     ) => {
       const { loss, metric } = heads[task];
-      const learnt = { ...{ task, ...parts, loss, metric, params }, mirror: params.mirror };
-      const own = history.map((epoch) => ({ epoch: epoch.epoch, ...partOf(epoch, task) }));
+      const own = partsOf(history, task);
+      const kept = own[result.weightsOfEpoch - 1], truth = people.map((person) => person[task]);
+      const about = { task, metric, learningRate };
+      const compared = compareWithConstant(about, kept, truth, rows, context);
+      const learnt = {
+        ...{ task, ...parts, loss, metric, params, compared },
+        mirror: params.mirror,
+      };
       const alone = headOf(model, trunk, at[task]);
       try {
         await saveTrained(alone, folders[task], learnt, result, own, inputs, context);
       } finally {
         alone.dispose();
       }
+      return compared;
     };
-    await save("gender", { variant: "binary", classes: [...genderClasses] });
-    await save("age", { variant: "regression", classes: null });
-    const last = history[result.weightsOfEpoch - 1];
+    const validation = {
+      gender: await save("gender", { variant: "binary", classes: [...genderClasses] }),
+      age: await save("age", { variant: "regression", classes: null }),
+    };
     context.info(
       `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
         counted(history.length, "epoch")
       }; ` +
-        `weights of epoch ${last.epoch}: ` +
-        `gender val_accuracy ${partOf(last, "gender").val_metric.toPrecision(3)}, ` +
-        `age val_mae ${partOf(last, "age").val_metric.toPrecision(3)}; ` +
+        `weights of epoch ${result.weightsOfEpoch}: ` +
+        `gender val_accuracy ${validation.gender.val_metric.toPrecision(3)}, ` +
+        `age val_mae ${validation.age.val_metric.toPrecision(3)}; ` +
         `${model.countParams().toLocaleString("en")} weights for both`,
     );
-    return { observed: { secondsPerEpoch: seconds } };
+    return { observed: { secondsPerEpoch, computedBy, validation } };
   } finally {
     model.dispose();
   }
 }
 
-/** A task's own part of an epoch. */
-function partOf(epoch: JointEpoch, task: "gender" | "age"): Omit<EpochRecord, "epoch"> {
-  return epoch.heads![task === "gender" ? 0 : 1];
+/** A task's own part of each epoch. */
+function partsOf(history: readonly JointEpoch[], task: "gender" | "age"): EpochRecord[] {
+  return history.map(({ epoch, learning_rate, heads }) => ({
+    ...{ epoch, ...heads![task === "gender" ? 0 : 1], learning_rate },
+  }));
 }

@@ -5,7 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { read } from "../compute/read.ts";
 import { ageBins, type AgeReading, ageReadings } from "../models/options.ts";
-import type { JointObjective, Score } from "./objective.ts";
+import { type JointObjective, markBuiltIn, type Score } from "./objective.ts";
 
 export interface Head {
   readonly loss: "categorical_crossentropy" | "mean_absolute_error";
@@ -114,7 +114,7 @@ export function joint(heads: readonly Head[]): JointObjective {
       }
       return { loss: losses[h], metric: sum / rows };
     });
-  return {
+  return markBuiltIn({
     ...{ loss: "joint", metric: "loss", higherIsBetter: false, outputs: columns, heads },
     targets: heads.length,
     labels,
@@ -136,5 +136,5 @@ export function joint(heads: readonly Head[]): JointObjective {
         tf.dispose([losses, said]);
       }
     },
-  };
+  });
 }

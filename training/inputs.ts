@@ -1,13 +1,14 @@
 /** What a training reads and is handed: the same for every network. */
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Preprocessing } from "../faces/preprocessing.ts";
 import { NpyFile, readNpy } from "../formats/npy.ts";
 import { readParquet } from "../formats/parquet.ts";
 import { UnsupportedNetwork } from "../engine/engine.ts";
 import { EngineTrainer } from "./engineTrainer.ts";
+import { type EpochRecord, type JointEpoch, liveCurves } from "./record.ts";
 import type { Person } from "./targets.ts";
 import { TfjsTrainer } from "./tfjsTrainer.ts";
-import type { TrainOptions } from "./train.ts";
+import { epochLine, type TrainOptions } from "./train.ts";
 import type { Trainer, TrainerOptions } from "./trainer.ts";
 
 /** Folders of the artifacts that a training reads. */
@@ -66,20 +67,113 @@ export async function openInputs({ dataset, splits }: InputFolders): Promise<Fit
   };
 }
 
-/** What computes the steps on a backend: on `wasm`, the project's own engine where it can. */
+/**
+ * What computes the steps on a backend: on `wasm`, the project's own engine where it can. Logs which,
+ * and how to watch the curves.
+ */
 export function trainerOn(context: FitContext): TrainOptions["trainer"] {
-  return context.compute === "wasm" ? (options) => openTrainer(options, context) : undefined;
+  return async (options) => {
+    const trainer = await openTrainer(options, context);
+    // The folder of all artifacts has the curves of this attempt, and later those of the model.
+    const work = resolve(context.scratch, "../..");
+    const logs = basename(work) === ".work" ? dirname(work) : context.scratch;
+    context.info(`trains on ${trainer.computedBy}; to watch: tensorboard --logdir "${logs}"`);
+    return trainer;
+  };
 }
 
 /** The project's own engine where it knows the network's layers, else TensorFlow.js. */
-async function openTrainer(options: TrainerOptions, context: FitContext): Promise<Trainer> {
+async function openTrainer(options: TrainerOptions, { compute }: FitContext): Promise<Trainer> {
+  if (compute !== "wasm") return new TfjsTrainer(options, "the engine is for compute: wasm");
   try {
     return await EngineTrainer.open(options);
   } catch (error) {
     if (!(error instanceof UnsupportedNetwork)) throw error;
-    context.info(`${error.message}; it trains on TensorFlow.js, several times slower`);
-    return new TfjsTrainer(options);
+    return new TfjsTrainer(options, error.message);
   }
+}
+
+/**
+ * What follows a training as it goes: a line and the curves after each epoch, in `scratch`.
+ * @param parts a model's history in the network's, by its folder there, and its metric's name
+ */
+export function follow(
+  { scratch, info }: FitContext,
+  epochs: number,
+  parts: Record<string, { metric: string; of(history: readonly JointEpoch[]): EpochRecord[] }>,
+): TrainOptions["onEpoch"] {
+  const named = Object.entries(parts);
+  const curves = named.map(([name, { metric }]) => liveCurves(join(scratch, name), metric));
+  const metrics = named.map(([name, { metric }]) =>
+    named.length > 1 ? `${name}_${metric}` : metric
+  );
+  return async (history, best) => {
+    for (const [i, [, { of }]] of named.entries()) await curves[i](of(history));
+    info(epochLine(history.at(-1)!, { epochs, metrics, best }));
+  };
+}
+
+/** A kept epoch beside the constant baseline, both on validation. */
+export interface Compared {
+  val_metric: number;
+  constantBaseline: number;
+  worse: boolean;
+}
+
+/** What differs from one training to the next, or between machines. */
+export type FitObserved = {
+  secondsPerEpoch: number[];
+  /** What computed the steps and the loss, and why the engine did not; see Trainer. */
+  computedBy: string;
+  /** By task. */
+  validation: Record<string, Compared>;
+};
+
+/**
+ * Compares a kept epoch with the constant baseline, the majority class or the median of the training
+ * set, and warns where it is worse.
+ * @param targets class or quantity of each image
+ */
+export function compareWithConstant(
+  { task, metric, learningRate }: {
+    task: string;
+    metric: "accuracy" | "mae";
+    learningRate: number;
+  },
+  { epoch, val_metric }: Pick<EpochRecord, "epoch" | "val_metric">,
+  targets: readonly number[],
+  { train, validation }: FitInputs["rows"],
+  { warn }: Pick<FitContext, "warn">,
+): Compared {
+  const learnt = Array.from(train, (row) => targets[row]).sort((a, b) => a - b);
+  const accuracy = metric === "accuracy";
+  const guess = accuracy ? mostFrequent(learnt) : median(learnt);
+  const errors = Array.from(validation, (row) => Math.abs(targets[row] - guess));
+  const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
+  const constantBaseline = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
+  if (worse) {
+    warn(
+      `${task} learnt nothing of use: the weights of epoch ${epoch}, which are kept, have ` +
+        `val_${metric} ${val_metric.toPrecision(3)}, and the constant baseline ` +
+        `(${accuracy ? "majority class" : "median"} of the training set) has ` +
+        `${constantBaseline.toPrecision(3)}. Lower learningRate (now ${learningRate}), train ` +
+        `longer, or check the labels.`,
+    );
+  }
+  return { val_metric, constantBaseline, worse };
+}
+
+/** @param sorted the lowest of several that are as frequent counts */
+function mostFrequent(sorted: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const value of sorted) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].reduce((best, entry) => entry[1] > best[1] ? entry : best)[0];
+}
+
+function median(sorted: readonly number[]): number {
+  const half = sorted.length / 2;
+  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }
 
 /** How often each name occurs, by name. */

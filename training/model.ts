@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
+import { keepWeights } from "../models/initialise.ts";
 import { readRecord, type TrainingRecord } from "./record.ts";
 
 /** Writes `model.json` and `weights.bin` into a folder. */
@@ -39,5 +40,5 @@ export async function loadModel(
     weightSpecs: weightsManifest[0].weights,
     weightData: weights.buffer,
   }));
-  return { model, record: await readRecord(folder) };
+  return { model: keepWeights(model), record: await readRecord(folder) };
 }

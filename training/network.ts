@@ -1,5 +1,6 @@
 /** From a TensorFlow.js model to the engine's description of a network. */
-import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
+import { layers, type LayersModel, regularizers } from "@tensorflow/tfjs-layers";
+import { isSoftmax } from "./forward.ts";
 import { type Layer, type Loss, type Network, UnsupportedNetwork } from "../engine/network.ts";
 
 type Config = ReturnType<layers.Layer["getConfig"]>;
@@ -28,8 +29,20 @@ export function networkOf(
     ) {
       throw lacking(layer, "does not simply follow the layer before it");
     }
-    if (!layer.trainable) throw lacking(layer, "is frozen");
-    described.push(...describe(layer, layer.getConfig()));
+    const moving = layer.getClassName() === "BatchNormalization" ? 2 : 0;
+    if (!layer.trainable || layer.trainableWeights.length !== layer.weights.length - moving) {
+      throw lacking(layer, "is frozen");
+    }
+    if (layer.weights.some((weight) => "constraint" in weight && weight.constraint != null)) {
+      throw lacking(layer, "has a constraint");
+    }
+    const config = layer.getConfig();
+    described.push(...describe(layer, config));
+    // Whatever else it costs was added by its own code.
+    const penalties = Object.entries(config).filter(([key, value]) =>
+      value != null && key.endsWith("Regularizer")
+    );
+    if (layer.losses.length !== penalties.length) throw lacking(layer, "adds a loss of its own");
     previous = layer;
   }
   const [, height, width, channels] = model.inputs[0].shape;
@@ -41,13 +54,30 @@ export function networkOf(
   return { input: [height, width, channels], layers: described, loss };
 }
 
+/** One of each kind that the engine knows: what another class of the same name computes is unknown. */
+const layersOfTfjs: Record<string, layers.Layer> = Object.fromEntries(
+  [
+    ...[layers.conv2d({ filters: 1, kernelSize: 1 }), layers.dense({ units: 1 })],
+    ...[layers.batchNormalization(), layers.maxPooling2d({}), layers.flatten()],
+    ...[layers.reLU(), layers.leakyReLU(), layers.softmax(), layers.dropout({ rate: 0 })],
+    layers.activation({ activation: "relu" }),
+  ].map((layer) => [layer.getClassName(), layer]),
+);
+const l2 = regularizers.l2();
+
 function describe(layer: layers.Layer, config: Config): Layer[] {
-  const { name } = layer;
-  switch (layer.getClassName()) {
+  const { name } = layer, className = layer.getClassName();
+  const known = layersOfTfjs[className];
+  if (
+    known !== undefined && (known.constructor !== layer.constructor || known.call !== layer.call)
+  ) {
+    throw lacking(layer, `computes otherwise than ${className}`);
+  }
+  if (config.dataFormat === "channelsFirst") throw lacking(layer, "has its channels first");
+  switch (className) {
     case "Conv2D": {
       const [dilationY, dilationX] = pair(config.dilationRate);
       if (dilationY !== 1 || dilationX !== 1) throw lacking(layer, "is dilated");
-      if (config.dataFormat === "channelsFirst") throw lacking(layer, "has its channels first");
       if (config.padding !== "same" && config.padding !== "valid") {
         throw lacking(layer, `pads "${config.padding}"`);
       }
@@ -101,6 +131,7 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
     case "LeakyReLU":
       return [{ kind: "leakyRelu", alpha: config.alpha as number }];
     case "Softmax":
+      if (!isSoftmax(layer)) throw lacking(layer, "normalises another axis than the last");
       return [{ kind: "softmax" }];
     case "Activation":
       return activation(layer, config.activation);
@@ -121,19 +152,21 @@ function activation(layer: layers.Layer, name: unknown): Layer[] {
 }
 
 function penalties(layer: layers.Layer, config: Config): { kernel: number; bias: number } {
-  if (config.kernelConstraint || config.biasConstraint || config.activityRegularizer) {
-    throw lacking(layer, "has a constraint or penalises its output");
-  }
-  const of = (regularizer: unknown): number => {
+  if (config.activityRegularizer) throw lacking(layer, "penalises its output");
+  const of = (which: "kernelRegularizer" | "biasRegularizer"): number => {
+    const regularizer = config[which];
     if (regularizer == null) return 0;
-    const { className, config } = regularizer as {
+    const own = (layer as unknown as Record<string, object>)[which];
+    const { className, config: { l1, l2: strength } } = regularizer as {
       className: string;
       config: { l1?: number; l2?: number };
     };
-    if (className !== "L1L2" || config.l1) throw lacking(layer, "has a penalty other than L2");
-    return config.l2 ?? 0;
+    if (className !== "L1L2" || l1 || own.constructor !== l2.constructor) {
+      throw lacking(layer, "has a penalty other than L2");
+    }
+    return strength ?? 0;
   };
-  return { kernel: of(config.kernelRegularizer), bias: of(config.biasRegularizer) };
+  return { kernel: of("kernelRegularizer"), bias: of("biasRegularizer") };
 }
 
 function pair(value: unknown): [number, number] {

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { read } from "../compute/read.ts";
 
-/** Names of losses, as Keras has them. */
+/** Names of the losses of classification() and regression(), as Keras has them. */
 export type LossName = "categorical_crossentropy" | "mean_absolute_error";
 
 /** Means over images. (A type, not an interface, so that tfjs's tidy takes it.) */
@@ -23,10 +23,10 @@ interface Common {
   lossOf(output: tf.Tensor, targets: number[]): tf.Scalar;
 }
 
-/** One thing to learn. */
+/** One thing to learn, by a loss and a metric of any name. */
 export interface SingleObjective extends Common {
-  readonly loss: LossName;
-  readonly metric: "accuracy" | "mae";
+  readonly loss: string;
+  readonly metric: string;
   /** The metric of each image, summed up. */
   metricSum(output: tf.Tensor, targets: number[]): Promise<number>;
 }
@@ -52,9 +52,41 @@ export interface JointObjective extends Common {
 
 export type Objective = SingleObjective | JointObjective;
 
+/** Objectives of this project, by identity: a copy may have a `lossOf` or a metric of its own. */
+const builtIn = new WeakSet<Objective>();
+
+/** Marks an objective as one whose loss and metric the engine computes itself, and freezes it. */
+export function markBuiltIn<T extends Objective>(objective: T): T {
+  builtIn.add(objective);
+  return Object.freeze(objective);
+}
+
+/** Returns whether the engine computes an objective's loss and metric itself. */
+export function isBuiltIn(objective: Objective): boolean {
+  return builtIn.has(objective);
+}
+
+/** Scores a batch by the objective's own functions, its loss aside. */
+export async function scoresOf(
+  objective: Objective,
+  output: tf.Tensor,
+  targets: number[],
+): Promise<{ metric: number; heads?: Score[] }> {
+  if (!("heads" in objective)) {
+    return {
+      metric: await objective.metricSum(output, targets) * objective.targets / targets.length,
+    };
+  }
+  const heads = await objective.scoresOf(output, targets);
+  const metric = heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
+  return { metric, heads };
+}
+
 /** Classes 0 to `classes` - 1: categorical cross-entropy from logits, and accuracy. */
-export function classification(classes: number): SingleObjective {
-  return {
+export function classification(
+  classes: number,
+): SingleObjective & { loss: LossName; metric: "accuracy" } {
+  return markBuiltIn({
     loss: "categorical_crossentropy",
     metric: "accuracy",
     higherIsBetter: true,
@@ -71,12 +103,12 @@ export function classification(classes: number): SingleObjective {
       best.dispose();
       return targets.reduce((sum, target, i) => sum + (guesses[i] === target ? 1 : 0), 0);
     },
-  };
+  });
 }
 
 /** A quantity: the mean absolute error is both loss and metric. */
-export function regression(): SingleObjective {
-  return {
+export function regression(): SingleObjective & { loss: LossName; metric: "mae" } {
+  return markBuiltIn({
     loss: "mean_absolute_error",
     metric: "mae",
     higherIsBetter: false,
@@ -88,5 +120,5 @@ export function regression(): SingleObjective {
       const guesses = await read(output);
       return targets.reduce((sum, target, i) => sum + Math.abs(guesses[i] - target), 0);
     },
-  };
+  });
 }

@@ -14,19 +14,21 @@ export interface EpochRecord {
   /** After the epoch, on the validation set; L2 included. */
   val_loss: number;
   val_metric: number;
+  /** That of the epoch's last step; records of before lack it. */
+  learning_rate?: number;
 }
 
 /** An epoch of a network with several heads, or of one with none. */
 export interface JointEpoch extends EpochRecord {
   /** The same of each head, without penalties. */
-  heads?: Omit<EpochRecord, "epoch">[];
+  heads?: Omit<EpochRecord, "epoch" | "learning_rate">[];
 }
 
 /** training.json. Nothing in it changes from one run to the next of the same training. */
 export interface TrainingRecord {
   task: "gender" | "age";
   variant: "binary" | "multiclass" | "regression";
-  loss: "categorical_crossentropy" | "mean_absolute_error";
+  loss: string;
   /** What `metric` and `val_metric` in history.csv are. */
   metric: "accuracy" | "mae";
   /** Meaning of the outputs, in order; null if the output is a number of years. */
@@ -56,9 +58,14 @@ export interface TrainingRecord {
   bestEpoch: number;
   /** The epoch whose weights these are. */
   weightsOfEpoch: number;
+  /**
+   * Only where the kept weights are worse on validation than the constant baseline: what the majority
+   * class or the median age of the training set scores there, in the same metric.
+   */
+  constantBaseline?: number;
 }
 
-const columns = ["epoch", "loss", "metric", "val_loss", "val_metric"] as const;
+const columns = ["epoch", "loss", "metric", "val_loss", "val_metric", "learning_rate"] as const;
 
 /** Writes `training.json`, `history.csv` and TensorBoard's event files into a model's folder. */
 export async function writeRecord(
@@ -66,10 +73,38 @@ export async function writeRecord(
   record: TrainingRecord,
   history: readonly EpochRecord[],
 ): Promise<void> {
-  const lines = history.map((epoch) => columns.map((column) => epoch[column]).join(","));
-  await Deno.writeTextFile(join(folder, "history.csv"), [columns, ...lines, ""].join("\n"));
   await Deno.writeTextFile(join(folder, "training.json"), JSON.stringify(record, null, 2) + "\n");
-  await writeTensorboard(folder, record.metric, history);
+  await writeCurves(folder, record.metric, history);
+}
+
+/**
+ * Writes `history.csv` and TensorBoard's event files into a folder.
+ * @param done epochs that both have already: the others are appended, so that readers can follow
+ */
+async function writeCurves(
+  folder: string,
+  metric: string,
+  history: readonly EpochRecord[],
+  done = 0,
+): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  const given = columns.filter((name) => history.every((epoch) => epoch[name] !== undefined));
+  const lines = history.slice(done).map((epoch) => given.map((name) => epoch[name]).join(","));
+  const text = [...(done === 0 ? [given] : []), ...lines, ""].join("\n");
+  await Deno.writeTextFile(join(folder, "history.csv"), text, { append: done > 0 });
+  await writeTensorboard(folder, metric, history, done);
+}
+
+/** Writes the curves of a training under way; a resumed one begins them anew, from its checkpoint. */
+export function liveCurves(
+  folder: string,
+  metric: string,
+): (history: readonly EpochRecord[]) => Promise<void> {
+  let done = 0;
+  return async (history) => {
+    await writeCurves(folder, metric, history, done);
+    done = history.length;
+  };
 }
 
 /** Reads a model's `training.json`. */
@@ -80,8 +115,8 @@ export async function readRecord(folder: string): Promise<TrainingRecord> {
 /** Reads a model's `history.csv`. */
 export async function readHistory(folder: string): Promise<EpochRecord[]> {
   const text = await Deno.readTextFile(join(folder, "history.csv"));
-  return text.trimEnd().split("\n").slice(1).map((line) => {
-    const values = line.split(",").map(Number);
-    return Object.fromEntries(columns.map((column, i) => [column, values[i]])) as never;
-  });
+  const [header, ...lines] = text.trimEnd().split("\n").map((line) => line.split(","));
+  return lines.map((values) =>
+    Object.fromEntries(header.map((column, i) => [column, Number(values[i])])) as never
+  );
 }

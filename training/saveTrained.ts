@@ -1,7 +1,7 @@
 /** What a training leaves: a `model` artifact. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { writeExports } from "./exports.ts";
-import type { FitContext, FitInputs } from "./inputs.ts";
+import type { Compared, FitContext, FitInputs } from "./inputs.ts";
 import { saveModel } from "./model.ts";
 import type { ExportFormat } from "./params.ts";
 import { type EpochRecord, type TrainingRecord, writeRecord } from "./record.ts";
@@ -10,7 +10,11 @@ import type { TrainingResult } from "./train.ts";
 /** What a network was to learn, and how. */
 export type Learnt =
   & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes">
-  & { params: TrainingRecord["params"] & { export: readonly ExportFormat[] }; mirror?: boolean };
+  & {
+    params: TrainingRecord["params"] & { export: readonly ExportFormat[] };
+    mirror?: boolean;
+    compared: Compared;
+  };
 
 /**
  * Writes a trained network with the record of its training, its curves, and the other formats that
@@ -20,8 +24,11 @@ export type Learnt =
 export async function saveTrained(
   model: LayersModel,
   folder: string,
-  { mirror, ...learnt }: Learnt,
-  { stoppedEarly, bestEpoch, weightsOfEpoch }: Omit<TrainingResult, "history" | "seconds">,
+  { mirror, compared: { worse, constantBaseline }, ...learnt }: Learnt,
+  { stoppedEarly, bestEpoch, weightsOfEpoch }: Pick<
+    TrainingResult,
+    "stoppedEarly" | "bestEpoch" | "weightsOfEpoch"
+  >,
   history: readonly EpochRecord[],
   { size, rows, preprocessing, datasets }: FitInputs,
   { seed, compute: backend }: FitContext,
@@ -36,6 +43,7 @@ export async function saveTrained(
     weights: model.countParams(),
     epochs: history.length,
     ...{ stoppedEarly, bestEpoch, weightsOfEpoch },
+    ...(worse ? { constantBaseline } : {}),
   };
   await writeRecord(folder, record, history);
   await writeExports(model, folder, record, learnt.params.export);

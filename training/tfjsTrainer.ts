@@ -5,18 +5,21 @@ import type { Rng } from "../compute/random.ts";
 import { read, readScalar } from "../compute/read.ts";
 import { Adam, moved } from "./adam.ts";
 import type { BatchStatistics } from "./batchNorm.ts";
-import { forward } from "./forward.ts";
+import { forward, normWeights } from "./forward.ts";
 import { type ImageSource, readBatch, toTensor } from "./images.ts";
-import type { Objective } from "./objective.ts";
+import { type Objective, scoresOf } from "./objective.ts";
 import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 export class TfjsTrainer implements Trainer {
+  readonly computedBy: string;
   readonly #optimizer: Adam;
   readonly #model: LayersModel;
   readonly #objective: Objective;
   readonly #variables: tf.Variable[];
 
-  constructor({ model, objective, learningRate, weightDecay = 0 }: TrainerOptions) {
+  /** @param why it computes, and not the engine */
+  constructor({ model, objective, learningRate, weightDecay = 0 }: TrainerOptions, why?: string) {
+    this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
     this.#model = model;
     this.#objective = objective;
     this.#variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
@@ -58,9 +61,15 @@ export class TfjsTrainer implements Trainer {
         return tf.add(this.#objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
       }, this.#variables);
       this.#optimizer.step(this.#variables.map(({ name }) => grads[name]));
+      for (const weight of this.#model.trainableWeights) {
+        // `write` holds what it is given to the weight's constraint.
+        if ("constraint" in weight && weight.constraint != null) {
+          weight.write(tf.clone(weight.read()));
+        }
+      }
       for (const [layer, { mean, variance }] of statistics) {
         const momentum = layer.getConfig().momentum as number;
-        const [movingMean, movingVariance] = layer.nonTrainableWeights;
+        const [, , movingMean, movingVariance] = normWeights(layer);
         movingMean.write(moved(movingMean.read(), mean, 1 - momentum));
         movingVariance.write(moved(movingVariance.read(), variance, 1 - momentum));
         tf.dispose([mean, variance]);
@@ -68,7 +77,7 @@ export class TfjsTrainer implements Trainer {
       return [value, output];
     });
     try {
-      const scores = await this.#scores(output, targets, rows);
+      const scores = await scoresOf(this.#objective, output, targets);
       return { loss: (await read(loss))[0], ...scores };
     } finally {
       tf.dispose([loss, output]);
@@ -88,7 +97,7 @@ export class TfjsTrainer implements Trainer {
       const truth = pick(targets, batch, this.#objective.targets);
       const output = tf.tidy(() => forward(this.#model, readBatch(images, batch)));
       const loss = await readScalar(tf.tidy(() => this.#objective.lossOf(output, truth)));
-      const scores = await this.#scores(output, truth, batch.length);
+      const scores = await scoresOf(this.#objective, output, truth);
       output.dispose();
       mean.add({ loss, ...scores }, batch.length);
       await turn();
@@ -144,21 +153,6 @@ export class TfjsTrainer implements Trainer {
   close(): Promise<void> {
     this.#optimizer.dispose();
     return Promise.resolve();
-  }
-
-  /** What a batch scored, the loss with penalties aside. */
-  async #scores(
-    output: tf.Tensor,
-    targets: number[],
-    rows: number,
-  ): Promise<Omit<BatchResult, "loss">> {
-    const objective = this.#objective;
-    if (objective.loss !== "joint") {
-      return { metric: await objective.metricSum(output, targets) / rows };
-    }
-    const heads = await objective.scoresOf(output, targets);
-    const metric = heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
-    return { metric, heads };
   }
 
   /** The L2 penalties of all layers. (Asked as a whole, a tf.Sequential says that it has none.) */

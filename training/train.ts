@@ -1,12 +1,14 @@
 /** The training loop. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../compute/random.ts";
+import { ensureInitialised } from "../models/initialise.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import {
   EarlyStopping,
   type EarlyStoppingOptions,
   type EarlyStoppingState,
 } from "./earlyStopping.ts";
+import { checkTrainable } from "./forward.ts";
 import { type ImageSource, readBytes } from "./images.ts";
 import type { Objective } from "./objective.ts";
 import type { JointEpoch } from "./record.ts";
@@ -15,7 +17,10 @@ import { type BatchResult, Mean, pick, type Trainer, type TrainerOptions } from 
 import { counted } from "../runner/words.ts";
 
 export interface TrainOptions {
-  /** Has the initial weights, and in the end the trained ones. */
+  /**
+   * Has the initial weights, and in the end the trained ones. Unless initialise() drew them or
+   * keepWeights() declares that they are trained, they are drawn from the seed.
+   */
   model: LayersModel;
   objective: Objective;
   images: ImageSource;
@@ -39,6 +44,11 @@ export interface TrainOptions {
   checkpoint: string;
   /** What computes the steps: TensorFlow.js on the open backend, unless given. */
   trainer?: (options: TrainerOptions) => Promise<Trainer>;
+  /**
+   * Called after each epoch, when its checkpoint is written.
+   * @param best whether the epoch is the best so far of what early stopping watches
+   */
+  onEpoch?: (history: readonly JointEpoch[], best: boolean) => Promise<void>;
   signal: AbortSignal;
   progress: {
     start(total: number, unit: string, done?: number): void;
@@ -54,6 +64,8 @@ export interface TrainingResult {
   weightsOfEpoch: number;
   /** How long each epoch took, its validation included. Differs from one training to the next. */
   seconds: number[];
+  /** What computed the steps and the loss; see Trainer. */
+  computedBy: string;
 }
 
 /**
@@ -75,6 +87,15 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         `both need at least one. Split differently, or get more data.`,
     );
   }
+  const outputs = model.outputs[0].shape.at(-1);
+  checkTrainable(model);
+  if (outputs !== objective.outputs) {
+    throw new Error(
+      `Cannot train "${model.name}": it gives ${outputs} numbers an image, and its loss ` +
+        `"${objective.loss}" takes ${objective.outputs}.`,
+    );
+  }
+  ensureInitialised(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
   const trainer = await open({ model, objective, learningRate, weightDecay, batchSize });
@@ -129,13 +150,16 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       if (!Number.isFinite(validation.loss)) {
         throw diverged(validation.loss, epoch, stepsPerEpoch - 1, options);
       }
-      history.push({ epoch, ...recordOf(mean.result, validation) });
-      if (stopper.update(history.at(-1)!)) best = await trainer.weights();
+      const scores = recordOf(mean.result, validation);
+      history.push({ epoch, ...scores, learning_rate: trainer.learningRate });
+      const better = stopper.update(history.at(-1)!);
+      if (better) best = await trainer.weights();
       seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
         state: { history, seconds, stopper: stopper.state, steps: trainer.steps },
         arrays: await trainer.save(best),
       });
+      await options.onEpoch?.(history, better);
       progress.advance(1, note(history.at(-1)!, epochs));
     }
 
@@ -148,6 +172,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       stoppedEarly: stopper.state.stopped,
       weightsOfEpoch: restoreBest ? stopper.state.bestEpoch : history.length,
       seconds,
+      computedBy: trainer.computedBy,
     };
   } finally {
     await trainer.close();
@@ -163,13 +188,33 @@ interface State {
   steps: number;
 }
 
-function recordOf(train: BatchResult, validation: BatchResult): Omit<JointEpoch, "epoch"> {
+function recordOf(
+  train: BatchResult,
+  validation: BatchResult,
+): Omit<JointEpoch, "epoch" | "learning_rate"> {
   const heads = train.heads?.map((head, h) => recordOf(head, validation.heads![h]));
   return {
     ...{ loss: train.loss, metric: train.metric },
     ...{ val_loss: validation.loss, val_metric: validation.metric },
     ...(heads ? { heads } : {}),
   };
+}
+
+/** One line about an epoch; `metrics` names the metric, or that of each head. */
+export function epochLine(
+  { epoch, learning_rate, heads, ...whole }: JointEpoch,
+  { epochs, metrics, best }: { epochs: number; metrics: readonly string[]; best: boolean },
+): string {
+  const parts = metrics.map((name, i) => ({ name, ...(heads?.[i] ?? whole) }));
+  return [
+    `epoch ${epoch}/${epochs}`,
+    `loss ${short(whole.loss)}`,
+    ...parts.map(({ name, metric }) => `${name} ${short(metric)}`),
+    `val_loss ${short(whole.val_loss)}`,
+    ...parts.map(({ name, val_metric }) => `val_${name} ${short(val_metric)}`),
+    `learning_rate ${Number(learning_rate!.toPrecision(3))}`,
+    ...(best ? ["best"] : []),
+  ].join(" ");
 }
 
 function note({ epoch, loss, val_loss }: JointEpoch, epochs: number): string {

@@ -23,6 +23,8 @@ export interface BatchResult extends Score {
 
 /** A network, its optimiser, and what they do with one batch. */
 export interface Trainer {
+  /** What computes the steps and the loss, such as `engine, 2 threads`. */
+  readonly computedBy: string;
   /** Steps that the optimiser took. */
   readonly steps: number;
   /** That of the next step. */

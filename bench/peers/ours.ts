@@ -80,7 +80,7 @@ async function obey(order: Order): Promise<Answer> {
       const engine = await open(order.network, order.batch);
       const { images, targets } = draw(order.network, order.batch);
       const { objective } = kinds[order.network];
-      const labels = objective.loss === "joint" ? objective.labels(targets) : targets;
+      const labels = "heads" in objective ? objective.labels(targets) : targets;
       const batch = { engine, images, labels, steps: 0 };
       prepared.set(`${order.network} ${order.batch}`, batch);
       const end = performance.now() + WARM_UP;

@@ -74,10 +74,11 @@ export function denseUpdate(
   ]);
 }
 
-/** Loss, metric and outputs; in training also the gradient of the last layer's sums. */
+/** Loss, metric and outputs; in training also the gradient of the last layer's sums. None of the caller's. */
 export function loss(layout: Layout, training: boolean): KernelRecord[] {
   const { network, head, heads, outColumns, labels, outputs, headLosses } = layout;
   const { activated, gradient } = head.m, row = rowBytes(head.d.columns) / 4;
+  if (typeof network.loss === "function") return [];
   if (typeof network.loss === "string") {
     return [record(lossKernel(network.loss), 0, 1, [
       ...[activated, row, outColumns, labels, outputs, training ? gradient : 0],

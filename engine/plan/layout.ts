@@ -105,7 +105,7 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
   const outColumns = parameters.tensors.find((t) => t.address === head.p.kernel)!.columns;
   const labels = memory.allocate(batch * outColumns * 4);
   const outputs = memory.allocate(batch * outColumns * 4);
-  const heads = typeof network.loss === "string" ? [] : network.loss;
+  const heads = typeof network.loss === "object" ? network.loss : [];
   const headLosses = memory.allocate(heads.length * 8);
   return {
     ...{ network, divisor, ...shared, ...parameters, input, convs, denses, head, ...scratch },

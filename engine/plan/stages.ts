@@ -18,11 +18,14 @@ import { INFERENCE_RANGE, type Layout } from "./layout.ts";
 import { type KernelRecord, overImages, overItems, record, type Stage } from "./program.ts";
 import { rowBytes } from "./sizes.ts";
 
-/** Forward, backward and update. */
-export function training(layout: Layout): Stage[] {
+/** Forward, up to the loss. */
+export function trainingForward(layout: Layout): Stage[] {
+  return [weights(layout), ...forward(layout)].filter(({ count }) => count > 0);
+}
+
+/** From the gradient of the loss: backward and update. */
+export function trainingBackward(layout: Layout): Stage[] {
   return [
-    weights(layout),
-    ...forward(layout),
     ...denseGradients(layout),
     denseUpdates(layout),
     ...outputSums(layout),

@@ -101,12 +101,13 @@ async function ofPipelines(
   return [...new Set(found.flat())];
 }
 
-/** How many values that a run has of its own are listed. */
+/** How many values are listed, but that a run was given more. */
 const MOST_VALUES = 4;
 
 /** What a run was given, and in what else it differs from the one before of its pipeline. */
 function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
   const given = new Map(Object.entries(run.overrides ?? run.point ?? {}));
+  const most = Math.max(MOST_VALUES, given.size);
   const [then, now] = [before ? settingsOf(before) : undefined, settingsOf(run)];
   for (const [name, { value, stage }] of now) {
     const old = then?.get(name);
@@ -119,8 +120,8 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
     given.set(name.replace(/: \w+$/, ""), /: \w+$/.test(name) ? name.split(": ")[1] : value);
   }
   const told = [...given].map(([name, value]) => labelOf({ [name]: value }));
-  const more = told.length - MOST_VALUES;
-  return told.slice(0, MOST_VALUES).join(" ") + (more > 0 ? ` and ${more} more` : "");
+  const more = told.length - most;
+  return told.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function rowOf(run: RunRecord, values: string): string[] {

@@ -93,7 +93,7 @@ export function drawBatch(network: Network, rows: number, rng: Rng) {
   const images = Uint8Array.from({ length: rows * size }, () => rng.int(256));
   const last = network.layers.findLast((layer) => layer.kind === "dense")!;
   const { loss } = network;
-  const labels = typeof loss !== "string"
+  const labels = typeof loss === "object"
     ? Array.from({ length: rows }, () => loss.flatMap((head) => drawTarget(head, rng))).flat()
     : loss === "categoricalCrossentropy"
     ? Array.from({ length: rows }, () => rng.int(last.units))

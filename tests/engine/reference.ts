@@ -114,7 +114,7 @@ export function pass(
       }
     }
     let loss: tf.Tensor;
-    if (typeof network.loss !== "string") {
+    if (typeof network.loss === "object") {
       const truth = tf.tensor2d(Array.from(labels), [rows, x.shape[1]!]);
       let at = 0;
       const outputs: tf.Tensor[] = [], losses: tf.Tensor[] = [];

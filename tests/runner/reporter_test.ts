@@ -67,6 +67,18 @@ Deno.test("createReporter() cuts a bar to the terminal, colours apart", () => {
   assert.equal(plain, "  train ────────────────────   ".slice(0, 30));
 });
 
+Deno.test("createReporter() keeps a note whole at 80 columns, at the expense of bar and counts", () => {
+  const { seen, reporter } = fake();
+  const progress = reporter.begin("trainGender");
+  progress.start(12_000, "steps");
+  seen.time = 60_000;
+  progress.advance(6_000, "epoch 10/20 loss 0.512 val_loss 0.634");
+  assert.equal(
+    screen(seen.text).at(-1),
+    "  trainGender ━━━━─────  50 %  1:00 left  epoch 10/20 loss 0.512 val_loss 0.634",
+  );
+});
+
 Deno.test("createReporter() prints plain lines now and then when it is no terminal", () => {
   const { seen, reporter } = fake({ terminal: false });
   const progress = reporter.begin("faceCrop");

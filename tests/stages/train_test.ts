@@ -6,6 +6,10 @@ import trainAge from "../../stages/trainAge.ts";
 import evaluate from "../../stages/evaluate.ts";
 import trainGender from "../../stages/trainGender.ts";
 import trainJoint from "../../stages/trainJoint.ts";
+import type { Stage, StageResult } from "../../runner/stage.ts";
+import { reportGender } from "../../models/reportGender.ts";
+import { compareWithConstant, trainerOn } from "../../training/inputs.ts";
+import { classification } from "../../training/objective.ts";
 import { genderClasses } from "../../training/targets.ts";
 import { testArtifact, type TestContext, testContext } from "../context.ts";
 import { preprocessing, writeDataset, writeSplits } from "./trainingData.ts";
@@ -16,8 +20,11 @@ const people = Array.from({ length: 60 }, (_, i) => {
 });
 const quick = { epochs: 2, batchSize: 16, batchNormMomentum: 0.5 };
 
-async function trainOn(context: TestContext, params: Record<string, unknown>): Promise<void> {
-  await context.run({
+async function trainOn(
+  context: TestContext,
+  params: Record<string, unknown>,
+): Promise<StageResult> {
+  const result = await context.run({
     dataset: await writeDataset(join(context.folder, "dataset"), people),
     splits: await writeSplits(join(context.folder, "splits"), {
       train: 40,
@@ -25,6 +32,7 @@ async function trainOn(context: TestContext, params: Record<string, unknown>): P
       test: 10,
     }),
   }, params);
+  return result ?? {};
 }
 
 function read(context: TestContext, output = "model"): Record<string, string> {
@@ -62,7 +70,7 @@ Deno.test("trainGender writes a model artifact, the same bytes each time", async
     "validation",
   ]);
   const lines = files["history.csv"].trimEnd().split("\n");
-  assert.equal(lines[0], "epoch,loss,metric,val_loss,val_metric");
+  assert.equal(lines[0], "epoch,loss,metric,val_loss,val_metric,learning_rate");
   assert.equal(lines.length, 3);
   const record = JSON.parse(files["training.json"]);
   assert.deepEqual(record.classes, [{ label: "female" }, { label: "male" }]);
@@ -82,7 +90,7 @@ Deno.test("trainGender writes a model artifact, the same bytes each time", async
   });
   assert.equal(record.params.earlyStopping.patience, 3);
   assert.equal(context.done.items, context.done.total);
-  assert.match(context.infos[0], /^trained for 2 epochs; weights of epoch 2: val_loss /);
+  assert.match(context.infos.at(-1)!, /^trained for 2 epochs; weights of epoch 2: val_loss /);
 
   using again = testContext(trainGender, { seed: 7 });
   await trainOn(again, quick);
@@ -109,6 +117,111 @@ Deno.test("trainGender killed in the second epoch goes on from the first, to the
   await trainOn(context, quick);
   assert.equal(resumed, 3);
   assert.deepEqual(read(context), read(whole));
+});
+
+/** The files of a folder and below, by path. */
+function filesOf(folder: string, files: Record<string, string> = {}, at = ""): typeof files {
+  for (const { name, isFile } of Deno.readDirSync(join(folder, at))) {
+    const path = join(at, name);
+    if (isFile) files[path] = Deno.readTextFileSync(join(folder, path));
+    else filesOf(folder, files, path);
+  }
+  return files;
+}
+
+Deno.test("a training's curves can be followed, also over a kill, and are the model's in the end", async () => {
+  for (
+    const [stage, tasks] of [[trainGender, ["model"]], [trainJoint, ["gender", "age"]]] as const
+  ) {
+    const settings = { epochs: 3, batchSize: 16 };
+    const seen: Record<string, string>[] = [];
+    const abort = new AbortController();
+    const follow = (steps: number) => () => {
+      const scratch = join(context.folder, "scratch");
+      if (++steps % 3 === 0) seen.push(...tasks.map((task) => filesOf(join(scratch, task))));
+      if (steps === 4) abort.abort(new Error("killed")); // 3 steps an epoch
+    };
+    let context = testContext(stage as Stage, { signal: abort.signal, onAdvance: follow(0) });
+    await assert.rejects(trainOn(context, settings), /killed/);
+    // A kill may leave part of a line.
+    const torn = join(context.folder, "scratch", tasks[0], "history.csv");
+    await Deno.writeTextFile(torn, "2,0.5", { append: true });
+    context = testContext(stage as Stage, { folder: context.folder, onAdvance: follow(6) });
+    await trainOn(context, settings);
+    assert.equal(seen.length, 3 * tasks.length);
+    for (const [i, live] of seen.entries()) {
+      const model = context.outputs[tasks[i % tasks.length]];
+      const epoch = 1 + Math.floor(i / tasks.length);
+      assert.equal(live["history.csv"].trimEnd().split("\n").length, 1 + epoch);
+      for (const [path, text] of Object.entries(live)) {
+        const whole = await Deno.readTextFile(join(model, path));
+        assert.ok(whole.startsWith(text) && text.length > 0, path);
+        if (epoch === 3) assert.equal(text, whole);
+      }
+    }
+    const epochs = context.infos.filter((line) => line.startsWith("epoch "));
+    assert.equal(epochs.length, 2, "the epochs since the kill");
+    assert.match(epochs[1], /^epoch 3\/3 loss .* val_loss .* learning_rate /);
+    if (stage === trainJoint) {
+      assert.match(
+        epochs[1],
+        /gender_accuracy \S+ age_mae .* val_age_mae /,
+      );
+    }
+    context[Symbol.dispose]();
+  }
+});
+
+Deno.test("a training logs and records what computed it", async () => {
+  using context = testContext(trainGender);
+  const result = await trainOn(context, { ...quick, epochs: 1 });
+  assert.match(
+    context.infos[0],
+    /^trains on engine, \d threads?; to watch: tensorboard --logdir "/,
+  );
+  assert.match(result.observed!.computedBy as string, /^engine, \d threads?$/);
+  using other = testContext(trainGender, { compute: "node" });
+  const model = reportGender({ size: 32, classes: 2, seed: 1 });
+  const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };
+  const trainer = await trainerOn(other)!(options);
+  assert.equal(trainer.computedBy, "TensorFlow.js (wasm): the engine is for compute: wasm");
+  await trainer.close();
+  model.dispose();
+});
+
+Deno.test("a training that is worse on validation than the constant baseline warns and records it", async () => {
+  type Validation = Record<
+    string,
+    { val_metric: number; constantBaseline: number; worse: boolean }
+  >;
+  const ages = people.map(({ age }) => age);
+  const middle = ages.slice(0, 40).sort((a, b) => a - b);
+  const median = (middle[19] + middle[20]) / 2;
+  const mae = ages.slice(40, 50).reduce((sum, age) => sum + Math.abs(age - median), 0) / 10;
+  using bad = testContext(trainAge);
+  const { observed } = await trainOn(bad, { ...quick, learningRate: 0.9 });
+  const { age } = observed!.validation as Validation;
+  assert.ok(age.worse && age.val_metric > mae);
+  assert.ok(Math.abs(age.constantBaseline - mae) < 1e-9, `${age.constantBaseline} ${mae}`);
+  assert.match(bad.warnings.at(-1)!, /the constant baseline \(median of the training set\) has/);
+  assert.match(bad.warnings.at(-1)!, /Lower learningRate \(now 0.9\)/);
+  assert.ok(Math.abs(JSON.parse(read(bad)["training.json"]).constantBaseline - mae) < 1e-9);
+});
+
+Deno.test("compareWithConstant() warns of the worse only, whichever direction that is", () => {
+  const rows = { train: Int32Array.of(0, 1, 2, 3, 4), validation: Int32Array.of(5, 6, 7, 8) };
+  const targets = [1, 0, 1, 0, 1, 1, 1, 0, 1];
+  const compare = (metric: "accuracy" | "mae", val_metric: number) => {
+    const warnings: string[] = [];
+    const about = { task: "gender", metric, learningRate: 0.1 };
+    const warn = (message: string) => void warnings.push(message);
+    const compared = compareWithConstant(about, { epoch: 2, val_metric }, targets, rows, { warn });
+    return [compared.constantBaseline, compared.worse, warnings.length];
+  };
+  assert.deepEqual(compare("accuracy", 0.5), [0.75, true, 1]);
+  assert.deepEqual(compare("accuracy", 0.75), [0.75, false, 0]);
+  assert.deepEqual(compare("mae", 0.25), [0.25, false, 0]);
+  assert.deepEqual(compare("mae", 0.3), [0.25, true, 1]);
 });
 
 Deno.test("trainAge trains each variant", async () => {
@@ -139,7 +252,10 @@ Deno.test("trainJoint writes a model of each task, the same bytes also after a k
     assert.deepEqual(record.input, { size: 32, channels: "RGB", divisor: 255, mirror: true });
     assert.equal(files[task]["history.csv"].trimEnd().split("\n").length, 3);
   }
-  assert.match(whole.infos[0], /gender val_accuracy 0\.\d+, age val_mae \d.* 4\d\d,\d{3} weights/);
+  assert.match(
+    whole.infos.at(-1)!,
+    /gender val_accuracy 0\.\d+, age val_mae \d.* 4\d\d,\d{3} weights/,
+  );
 
   const abort = new AbortController();
   let steps = 0;

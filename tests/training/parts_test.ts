@@ -16,7 +16,7 @@ import { batchNormTraining } from "../../training/batchNorm.ts";
 import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { EarlyStopping } from "../../training/earlyStopping.ts";
 import { coldValidation } from "../../training/fit.ts";
-import { forward } from "../../training/forward.ts";
+import { checkTrainable, forward } from "../../training/forward.ts";
 import { NpyFile, writeNpy } from "../../formats/npy.ts";
 import { imagesInMemory, readBatch, readBytes } from "../../training/images.ts";
 import { classification, regression } from "../../training/objective.ts";
@@ -289,13 +289,80 @@ Deno.test("forward() says which layers it cannot train", async () => {
     layers.dense({ name: "last", units: 2, inputShape: [3], activation: "softmax" }),
   );
   fails(
-    /layer "noise": the random numbers of GaussianNoise cannot be repeated. Use Dropout/,
-    layers.gaussianNoise({ name: "noise", stddev: 1, inputShape: [3] }),
-  );
-  fails(
     /layer "norm": batch normalisation is written for the last axis, with center and scale/,
     layers.batchNormalization({ name: "norm", scale: false, inputShape: [3] }),
   );
+});
+
+Deno.test("checkTrainable() says what training would pass over", () => {
+  const dense = (units = 2) => layers.dense({ name: "dense", units, inputShape: [3] });
+  const recurrent = {
+    ...{ name: "recurrent", units: 2, inputShape: [3, 3] },
+    recurrentInitializer: "zeros" as const,
+  };
+  const fails = (message: RegExp, model: LayersModel) => {
+    assert.throws(() => checkTrainable(model), message);
+    model.dispose();
+  };
+  for (
+    const [message, ...stack] of [
+      [
+        /layer "noise": the random numbers of GaussianNoise cannot be repeated. Use Dropout/,
+        ...[dense(), layers.gaussianNoise({ name: "noise", stddev: 1 })],
+      ],
+      [
+        /layer "drop": its seed is not used/,
+        ...[dense(), layers.dropout({ name: "drop", rate: 0.5, seed: 1 })],
+      ],
+      [
+        /layer "dense_Dense\d+": it has no name of its own/,
+        layers.dense({ units: 1, inputShape: [3] }),
+      ],
+      [
+        /layer "recurrent": the random numbers of its dropout/,
+        layers.gru({ ...recurrent, dropout: 0.5 }),
+      ],
+      [
+        /layer "recurrent": it is stateful/,
+        layers.gru({ ...recurrent, stateful: true, batchInputShape: [2, 3, 3] }),
+      ],
+      [
+        /layer "norm": within another layer, it would do nothing in training/,
+        sequential({
+          name: "inner",
+          layers: [dense(), layers.batchNormalization({ name: "norm" })],
+        }),
+      ],
+      [/all its weights are frozen/, layers.dense({ units: 1, inputShape: [3], trainable: false })],
+    ] as [RegExp, ...layers.Layer[]][]
+  ) fails(message, sequential({ layers: stack }));
+  const compiled = sequential({ layers: [dense()] });
+  compiled.compile({ optimizer: "sgd", loss: "meanSquaredError" });
+  fails(/it is compiled with an optimizer and a loss/, compiled);
+  const x = input({ shape: [3] }), one = dense().apply(x) as SymbolicTensor;
+  fails(/it has 1 inputs and 2 outputs/, functional({ inputs: x, outputs: [one, one] }));
+});
+
+Deno.test("forward() in training: a frozen layer normalises as in use, dropout keeps its noise shape", async () => {
+  await openBackend("wasm");
+  const frozen = sequential({
+    layers: [layers.batchNormalization({ name: "norm", inputShape: [3], trainable: false })],
+  });
+  const drops = sequential({
+    layers: [
+      layers.dropout({ name: "drop", rate: 0.5, inputShape: [40, 3], noiseShape: [2, 40, 1] }),
+    ],
+  });
+  tf.tidy(() => {
+    const x = tf.randomUniform([4, 3], 0, 9, "float32", 1);
+    assert.deepEqual(forward(frozen, x, pass()).dataSync(), forward(frozen, x).dataSync());
+    const rows = tf.reshape(forward(drops, tf.ones([2, 40, 3]), pass()), [80, 3])
+      .arraySync() as number[][];
+    assert.ok(rows.every(([a, b, c]) => a === b && b === c), "all channels or none");
+    assert.equal(new Set(rows.map(([a]) => a)).size, 2);
+  });
+  frozen.dispose();
+  drops.dispose();
 });
 
 Deno.test("coldValidation() warns of batch normalisation that early stopping does not wait for", () => {

@@ -44,13 +44,12 @@ Deno.test({
 function checkRead({ runs }: Pick<typeof read, "runs">): void {
   assert.deepEqual(Object.keys(runs), ["train", "validation"]);
   const expect = (
-    { epoch_loss, epoch_accuracy, ...rest }: (typeof read)["runs"]["train"]["scalars"],
-    loss: keyof EpochRecord,
-    metric: keyof EpochRecord,
+    scalars: Record<string, unknown>,
+    expected: Record<string, keyof EpochRecord>,
   ) => {
-    assert.deepEqual(rest, {});
-    for (const [scalar, column] of [[epoch_loss, loss], [epoch_accuracy, metric]] as const) {
-      assert.deepEqual(scalar, {
+    assert.deepEqual(Object.keys(scalars).sort(), Object.keys(expected).sort());
+    for (const [tag, column] of Object.entries(expected)) {
+      assert.deepEqual(scalars[tag], {
         plugin: "scalars",
         steps: history.map(({ epoch }) => epoch - 1),
         times: history.map(({ epoch }) => epoch),
@@ -58,8 +57,12 @@ function checkRead({ runs }: Pick<typeof read, "runs">): void {
       });
     }
   };
-  expect(runs.train.scalars, "loss", "metric");
-  expect(runs.validation.scalars, "val_loss", "val_metric");
+  expect(runs.train.scalars, {
+    epoch_loss: "loss",
+    epoch_accuracy: "metric",
+    epoch_learning_rate: "learning_rate",
+  });
+  expect(runs.validation.scalars, { epoch_loss: "val_loss", epoch_accuracy: "val_metric" });
 }
 
 async function withCase(check: (folder: string) => Promise<void>): Promise<void> {

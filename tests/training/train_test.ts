@@ -4,11 +4,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../compute/mod.ts";
 import { random } from "../../compute/random.ts";
-import { initialise } from "../../models/initialise.ts";
+import { initialise, keepWeights } from "../../models/initialise.ts";
 import { imagesInMemory } from "../../training/images.ts";
 import { classification } from "../../training/objective.ts";
 import type { EpochRecord } from "../../training/record.ts";
-import { train, type TrainingResult, type TrainOptions } from "../../training/train.ts";
+import { epochLine, train, type TrainingResult, type TrainOptions } from "../../training/train.ts";
 import { batchSize, cases, drawCase, epochs, rows, seed } from "./keras_case.ts";
 import reference from "./keras_reference.json" with { type: "json" };
 
@@ -218,6 +218,87 @@ Deno.test("train() says what to change when the loss is no number any more", asy
     run({ model }),
     /Cannot go on training "small": the loss is NaN in epoch 1, step 1. The steps are too large: lower learningRate \(now 0.01\), or raise batchSize \(now 8\)/,
   );
+  model.dispose();
+});
+
+/** A network whose weights nobody drew: tfjs draws them by chance. */
+function forgotten(options: object = {}): LayersModel {
+  return sequential({
+    name: "forgotten",
+    layers: [
+      layers.flatten({ name: "flatten", inputShape: [8, 8, 3] }),
+      layers.dense({ name: "dense", units: 4, biasInitializer: "glorotUniform", ...options }),
+      layers.dense({ name: "logits", units: 2 }),
+      layers.activation({ name: "probabilities", activation: "softmax" }),
+    ],
+  });
+}
+
+Deno.test("train() draws weights that initialise() did not, unless they are declared as trained", async () => {
+  await openBackend("wasm");
+  const models = [forgotten(), forgotten(), forgotten(), keepWeights(forgotten())];
+  initialise(models[1], 1);
+  const start = models[3].getWeights().map((weight) => [...weight.dataSync()]);
+  const still = { epochs: 1, learningRate: 1e-9 };
+  const runs = [];
+  for (const model of models) runs.push(await run({ model, ...still }));
+  const [first, drawn, again, kept] = runs;
+  assert.deepEqual(first.weights, again.weights);
+  assert.deepEqual(first.weights, drawn.weights);
+  assert.notDeepEqual(first.weights[1], [0, 0, 0, 0]);
+  for (const [i, weights] of kept.weights.entries()) {
+    for (const [n, weight] of weights.entries()) assert.ok(Math.abs(weight - start[i][n]) < 1e-6);
+  }
+  await assert.rejects(
+    run({ model: forgotten({ kernelInitializer: "randomNormal" }) }),
+    /weights of layer "dense": its initialiser is RandomNormal. Take one of glorotUniform/,
+  );
+  for (const { model } of runs) model.dispose();
+});
+
+Deno.test("train() holds weights to their constraints", async () => {
+  await openBackend("wasm");
+  const model = forgotten({ kernelConstraint: "nonNeg" });
+  const { weights } = await run({ model, epochs: 2 });
+  assert.ok(weights[0].every((weight) => weight >= 0));
+  assert.ok(weights[0].some((weight) => weight > 0));
+  assert.ok(weights[2].some((weight) => weight < 0));
+  model.dispose();
+});
+
+Deno.test("train() refuses a loss for another number of outputs", async () => {
+  await openBackend("wasm");
+  await assert.rejects(
+    run({ objective: classification(3) }),
+    /"small": it gives 2 numbers an image, and its loss "categorical_crossentropy" takes 3/,
+  );
+});
+
+Deno.test("train() hands on each epoch, once, with its learning rate", async () => {
+  await openBackend("wasm");
+  const seen: [number, boolean, number | undefined][] = [];
+  const lines: string[] = [];
+  const { history, model, bestEpoch } = await run({
+    epochs: 3,
+    schedule: (step) => step < 4 ? 1 : 0.5,
+    onEpoch: (history, best) => {
+      seen.push([history.length, best, history.at(-1)!.learning_rate]);
+      lines.push(epochLine(history.at(-1)!, { epochs: 3, metrics: ["accuracy"], best }));
+      return Promise.resolve();
+    },
+  });
+  assert.deepEqual(seen.map(([length, , rate]) => [length, rate]), [[1, 0.01], [2, 0.005], [
+    3,
+    0.005,
+  ]]);
+  assert.equal(seen.findLastIndex(([, best]) => best) + 1, bestEpoch);
+  const { loss, val_loss } = history[0];
+  assert.match(
+    lines[0],
+    /^epoch 1\/3 loss \S+ accuracy \S+ val_loss \S+ val_accuracy \S+ learning_rate 0.01 best$/,
+  );
+  assert.ok(lines[0].includes(` loss ${loss.toPrecision(3)} `));
+  assert.ok(lines[0].includes(` val_loss ${val_loss.toPrecision(3)} `));
   model.dispose();
 });
 
