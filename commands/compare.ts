@@ -3,7 +3,8 @@ import { join, resolve } from "node:path";
 import { readCount, readWords } from "../runner/arguments.ts";
 import type { Command } from "../runner/command.ts";
 import { list, UsageError } from "../runner/errors.ts";
-import { findRun, History, type RunRecord, runsOf } from "../runner/history.ts";
+import { identityNamed } from "../runner/find.ts";
+import { findRun, History, nameOf, type RunRecord, runsOf } from "../runner/history.ts";
 import { short } from "../runner/paths.ts";
 import { Store } from "../runner/store.ts";
 
@@ -42,17 +43,19 @@ Exit codes: 0 compared, 2 the command line is wrong.`,
       : resolve(tools.user, values.artifacts);
     const warn = (path: string) =>
       tools.reporter.line(`${short(path, tools.user)} cannot be read and is passed over`);
-    const runs = choose(
-      positionals,
-      readCount("last", values),
-      await new History(artifacts).list(warn),
+    const identities = new Map(
+      await Promise.all(positionals.map(async (name) => {
+        return [name, await identityNamed(name, tools.user, tools.project)] as const;
+      })),
     );
+    const all = await new History(artifacts).list(warn);
+    const runs = choose(positionals, readCount("last", values), all, identities);
     const { compareRuns } = await import("./compare/compare.ts");
     const comparison = await compareRuns(runs, new Store(artifacts));
     const { write } = await import("./compare/write.ts");
     const text = values.json
       ? JSON.stringify({ ok: true, ...comparison }) + "\n"
-      : write(comparison, values.markdown ? "markdown" : "text");
+      : write(comparison, values.markdown ? "markdown" : "text", tools.columns());
     await Deno.stdout.write(new TextEncoder().encode(text));
     return 0;
   },
@@ -64,13 +67,20 @@ function choose(
   names: readonly string[],
   last: number | undefined,
   all: readonly RunRecord[],
+  identities: ReadonlyMap<string, string | undefined>,
 ): RunRecord[] {
+  const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 0;
+  const what = "has ended with metrics to compare";
+  const named = names.flatMap((name) =>
+    last === undefined ? [] : runsOf(name, all, identities.get(name))
+  );
   const runs = last === undefined
-    ? names.map((name) => findRun(name, all))
-    : (names.length === 0 ? [...all] : names.flatMap((name) => runsOf(name, all)))
-      .sort((a, b) => a.at < b.at ? -1 : 1).slice(-last);
+    ? names.map((name) => findRun(name, all, { identity: identities.get(name), has, what }))
+    : (names.length === 0 ? [...all] : [...new Set(named)]).filter(has).sort((a, b) =>
+      a.at < b.at ? -1 : 1
+    ).slice(-last);
   const twice = runs.find(({ id }, i) => runs.findIndex((run) => run.id === id) < i);
-  if (twice) throw new UsageError(`${list(names)} name run ${twice.id} (${twice.pipeline}) twice`);
+  if (twice) throw new UsageError(`${list(names)} name run ${twice.id} (${nameOf(twice)}) twice`);
   if (runs.length < 2) {
     throw new UsageError(
       names.length === 0 && last === undefined

@@ -33,7 +33,10 @@ export function modelCard({ pipeline, models, data, made }: Report): string {
   return toMarkdown("Model card", [
     ...notices(cautions),
     {
-      text: `The models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed})${when}. ` +
+      text:
+        `The models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${
+          lineage.run ? `, run ${lineage.run.id}` : ""
+        })${when}. ` +
         "report.html beside this card tells more of them.",
     },
     ...cardBlocks(facts),

@@ -77,12 +77,18 @@ export function tellPlace({ url }: RedisPlace): string {
  * @param ca path of a PEM file
  * @throws {UsageError}
  */
-export async function redisPlace(url: string, ca?: string): Promise<RedisPlace> {
+export async function redisPlace(written: string, ca?: string): Promise<RedisPlace> {
+  // A password may hold what ends a host's name.
+  const url = written.replace(
+    /^(rediss?:\/\/)(.*)(?=@)/i,
+    (_, scheme, user) => scheme + user.replace(/[/#?@[\]]/g, encodeURIComponent),
+  );
   const parsed = URL.parse(url);
   if (parsed === null || !["redis:", "rediss:"].includes(parsed.protocol) || parsed.host === "") {
-    const shown = parsed ? `${parsed.protocol}//${parsed.host}` : url;
     throw new UsageError(
-      `Cannot use "${shown}" as the address of Redis: it is written redis://host:6379, or, with ` +
+      `Cannot use "${
+        written.replace(/(:\/\/).*@/, "$1***@")
+      }" as the address of Redis: it is written redis://host:6379, or, with ` +
         `TLS, rediss://user:password@host:6379.`,
     );
   }

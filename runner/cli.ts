@@ -3,7 +3,7 @@ import { type Command, COMMANDS, isCommand, readArguments } from "./arguments.ts
 import type { Commands } from "./command.ts";
 import { ConfigError, didYouMean, explain, tell, UsageError } from "./errors.ts";
 import { HELP } from "./help.ts";
-import { planOf } from "./open.ts";
+import { ofRun, planOf } from "./open.ts";
 import { userFolder } from "./paths.ts";
 import { type CommandMain, EXIT, type Program } from "./program.ts";
 import type { RunReport } from "./report.ts";
@@ -49,7 +49,8 @@ export async function main(args: readonly string[], program: Program): Promise<n
       return EXIT.ok;
     }
     const { default: run } = await MAIN[command]();
-    return await run({ command, values, names, program, reporter });
+    const call = { command, values, names, program, reporter };
+    return await run(["run", "serve", "graph"].includes(command) ? await ofRun(call) : call);
   } catch (error) {
     // As in "deno task graph | head": nobody reads on.
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
@@ -82,6 +83,7 @@ async function runCommand(
     project: program.project,
     user: userFolder(),
     reporter: createReporter(standardOutput("stderr")),
+    columns: standardOutput("stdout").columns,
     stages: program.stages,
     openPlan: (name) => planOf({ names: [name], values: {}, program }),
     self: program.self,

@@ -11,6 +11,8 @@ export interface CommandTools {
   readonly user: string;
   /** Writes to standard error: standard output is for the result. */
   readonly reporter: Reporter;
+  /** Columns of standard output's terminal. */
+  columns(): number;
   /** The stages that come with the program. */
   readonly stages: readonly StageSource[];
   /** A pipeline by its name, such as `experiments/gender`. @throws {ConfigError} */

@@ -3,8 +3,9 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, explain, MAX_PROBLEMS, type Problem } from "./errors.ts";
 import { wiringProblems } from "./graph.ts";
-import { problemsOf } from "./issues.ts";
+import { problemsOf, valueAt } from "./issues.ts";
 import type { Override } from "./override.ts";
+import { formerName, identityOf } from "./identity.ts";
 import { isUrl, short, toFileUrl } from "./paths.ts";
 import { loadPlugin } from "./plugins.ts";
 import type { Registry } from "./registry.ts";
@@ -42,7 +43,7 @@ export const pipelineSchema = z.strictObject({
         "takes the place of what it has there, and an empty value leaves it",
     ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
-    .describe("Names the run in records and messages; the file's name unless given"),
+    .describe("Label of the pipeline in its report. Default: its file's name"),
   seed: seedSchema.default(42)
     .describe("All randomness stems from it: same seed, same result"),
   compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
@@ -75,7 +76,14 @@ export type Compute = z.output<typeof pipelineSchema>["compute"];
 export interface Config {
   /** Absolute path of the YAML. */
   readonly file: string;
+  /** Its path from the project, or absolute outside of it: which pipeline it is; see `identityOf`. */
+  readonly identity: string;
+  /** A label; another pipeline may bear the same. */
   readonly name: string;
+  /** The name by which records of earlier versions know it. */
+  readonly former: string;
+  /** Values given in place of the YAML's: name → value, as `--set` takes it. */
+  readonly overrides: Readonly<Record<string, unknown>>;
   readonly seed: number;
   readonly compute: Compute;
   /** How workers on other machines are reached; undefined: there are none. */
@@ -202,9 +210,30 @@ export async function readConfig(
     const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
     throw new ConfigError([{ at: source.at(["artifacts"]), message }]);
   }
-  const name = top.name ?? short(file, project).replace(/\.ya?ml$/, "").replace(/[^\w.-]+/g, "-");
+  const shown = short(file, project);
+  const name = top.name ?? shown.replace(/\.ya?ml$/, "").replace(/[\\/]+/g, "-");
+  const former = top.name ?? formerName(shown);
+  const identity = await identityOf(file, project);
+  const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
   const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
   const fleet = executor === "bullmq" ? { ...bullmq, ca } : undefined;
-  return { file, name, seed, compute, fleet, artifacts, stages, source };
+  return {
+    ...{ file, identity, name, former, overrides, seed, compute, fleet, artifacts, stages, source },
+  };
+}
+
+/** Returns overrides as they count: of a stage's parameter what became of it, such as a whole path. */
+function overridesOf(
+  { overrides }: ConfigSource,
+  stages: readonly ConfiguredStage[],
+  artifacts: string,
+): Record<string, unknown> {
+  return Object.fromEntries(overrides.map(({ path, value }) => {
+    if (path[0] !== "stages") return [path.join("."), path[0] === "artifacts" ? artifacts : value];
+    const [, id, ...inner] = path;
+    const { params } = stages.find((stage) => stage.id === id)!;
+    const counts = inner.length > 0 ? valueAt(params, inner) : undefined;
+    return [[id, ...inner].join("."), counts ?? value];
+  }));
 }

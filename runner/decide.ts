@@ -1,7 +1,8 @@
 /** Whether a stage has to run, and why: in a person's words. */
 import { list } from "./errors.ts";
 import { type Dependencies, differences, fingerprint } from "./fingerprint.ts";
-import type { PlannedStage } from "./graph.ts";
+import type { Plan, PlannedStage } from "./graph.ts";
+import { fileNameOf } from "./identity.ts";
 import type { StageRecord } from "./record.ts";
 import type { Store } from "./store.ts";
 
@@ -9,8 +10,8 @@ import type { Store } from "./store.ts";
 export type Decision = { record: StageRecord } | { why: string };
 
 interface Circumstances {
-  /** The pipeline's name: what it used last is what changes are told from. */
-  readonly pipeline: string;
+  /** What the pipeline used last is what changes are told from. */
+  readonly plan: Pick<Plan, "identity" | "former">;
   readonly force: boolean;
   /** Ids of the stages that a dry run would run before. */
   readonly pending: ReadonlySet<string>;
@@ -20,7 +21,7 @@ export async function decide(
   { id, use, after, wires, stage }: PlannedStage,
   dependencies: Dependencies,
   store: Store,
-  { pipeline, force, pending }: Circumstances,
+  { plan, force, pending }: Circumstances,
 ): Promise<Decision> {
   const print = fingerprint(dependencies);
   if (force) return { why: "forced by --force" };
@@ -30,7 +31,7 @@ export async function decide(
     : await store.find(use, print, Object.keys(stage.outputs));
   if (record) return { record };
   if (damage) return { why: damage };
-  const last = await store.latest(pipeline, id);
+  const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
   const before = last?.record;
   const waiting = Object.entries(wires)
     .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))

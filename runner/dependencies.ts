@@ -1,6 +1,7 @@
 /** What the result of a planned stage is made of. */
 import type { Dependencies } from "./fingerprint.ts";
 import { ancestors, type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
+import { withoutSecrets } from "./secrets.ts";
 import type { Backend, Workshop } from "./workshop.ts";
 
 /** What has to be asked while stages run. */
@@ -46,16 +47,17 @@ export async function dependenciesOf(
   const packages = new Set(graphs.flatMap((graph) => graph.packages));
   return {
     use: stage.use,
-    params,
+    params: withoutSecrets(params),
     inputs,
     ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: locked.versions([...packages].map((name) => modules.importMap[name] ?? name)),
-    external: await stage.stage.external(stage.params),
+    external: withoutSecrets(await stage.stage.external(stage.params)),
     ...(stage.stage.lineage
       ? {
         pipeline: plan.name,
+        file: plan.identity,
         lineage: Object.fromEntries(
           [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
             .map((id) => [id, print(id)]),

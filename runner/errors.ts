@@ -1,6 +1,7 @@
 /** Errors that a person can mend, and how they are worded. */
 import { closest, distance } from "fastest-levenshtein";
 import { fromFileUrl } from "./paths.ts";
+import { hideSecrets } from "./secrets.ts";
 
 /** Where in a file, or on the command line, a value was written. */
 export interface Location {
@@ -43,8 +44,9 @@ export class RunError extends Error {
 }
 
 function describe({ at, message }: Problem): string {
-  const head = `${at.text}: ${message}`;
-  if (!at.line?.trim() || at.column === undefined) return head;
+  const head = hideSecrets(`${at.text}: ${message}`);
+  // Where something of the line is hidden, the mark would stand elsewhere.
+  if (!at.line?.trim() || at.column === undefined || hideSecrets(at.line) !== at.line) return head;
   return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
 }
 
@@ -94,11 +96,10 @@ export function quote(value: unknown): string {
 
 /** The message of anything thrown, with its causes. */
 export function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return hideSecrets(String(error));
   const cause = error.cause === undefined ? "" : explain(error.cause);
-  return cause && !error.message.includes(cause)
-    ? `${error.message}\n  because: ${cause}`
-    : error.message;
+  const message = hideSecrets(error.message);
+  return cause && !message.includes(cause) ? `${message}\n  because: ${cause}` : message;
 }
 
 /**
@@ -119,6 +120,8 @@ export function placeIn(error: unknown, module: string): string | undefined {
 export function tell(error: unknown): string {
   const mistake = error instanceof TypeError || error instanceof ReferenceError ||
     error instanceof RangeError;
-  const stack = mistake ? `\n${error.stack?.split("\n").slice(1).join("\n")}` : "";
+  const stack = mistake
+    ? `\n${hideSecrets(error.stack?.split("\n").slice(1).join("\n") ?? "")}`
+    : "";
   return explain(error) + stack;
 }

@@ -1,9 +1,11 @@
 /** Runs one stage: makes a result, or serves until it is stopped. */
 import { type Dependencies, fingerprint } from "./fingerprint.ts";
+import type { Begun } from "./history.ts";
 import { type Plan, type PlannedStage, type Wire, wireName } from "./graph.ts";
 import { describeMachine, lineageOf, moduleName } from "./lineage.ts";
 import { checkOutputs } from "./outputs.ts";
 import type { StageRecord } from "./record.ts";
+import { withoutSecrets } from "./secrets.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "./stage.ts";
 import type { FleetWork, Workshop } from "./workshop.ts";
 
@@ -23,6 +25,7 @@ export function readyFor(
   plan: Plan,
   records: ReadonlyMap<string, StageRecord>,
   { store, project }: Pick<Workshop, "store" | "project">,
+  begun?: Begun,
 ): Ready {
   const open = ({ stage: id, output }: Wire) => {
     const { outputs } = plan.stages.find((other) => other.id === id)!.stage;
@@ -37,7 +40,9 @@ export function readyFor(
       Array.isArray(wired) ? (wired as Wire[]).map(open) : open(wired as Wire),
     ]),
   );
-  const lineage = stage.stage.lineage ? lineageOf(plan, stage.id, records, project) : undefined;
+  const lineage = stage.stage.lineage
+    ? lineageOf(plan, stage.id, records, project, begun)
+    : undefined;
   return { stage, dependencies, inputs, lineage };
 }
 
@@ -96,8 +101,7 @@ export async function makeResult(
     await checkOutputs(stage.id, stage.stage.outputs, attempt.outputs, checkFile);
     const record = await attempt.commit({
       id: stage.id,
-      ...result,
-      warnings,
+      ...withoutSecrets({ ...result, warnings }),
       pipeline,
       startedAt: startedAt.toISOString(),
       seconds: (Date.now() - startedAt.getTime()) / 1000,

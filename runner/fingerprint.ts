@@ -19,6 +19,8 @@ export interface Dependencies {
   readonly external: Record<string, string>;
   /** For a stage that tells how its inputs came to be: the pipeline's name, ... */
   readonly pipeline?: string;
+  /** ... its file (records of earlier versions have none), ... */
+  readonly file?: string;
   /** ... and the fingerprints of all stages that they stem from, by id. */
   readonly lineage?: Record<string, string>;
 }
@@ -73,6 +75,13 @@ export function differences(
   told.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
   if (before.pipeline !== now.pipeline) {
     told.push(changed("the pipeline's name", before.pipeline, now.pipeline));
+  }
+  if (before.file !== now.file) {
+    told.push(
+      before.file === undefined
+        ? "its last result does not name the pipeline's file"
+        : changed("the pipeline's file", before.file, now.file),
+    );
   }
   if (told.length === 0) {
     // What it takes is the same, but made otherwise, which it tells.

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { entries } from "./attemptFiles.ts";
 import { filesBelow } from "./digest.ts";
-import type { RunRecord } from "./history.ts";
+import { noteOf, type RunRecord } from "./history.ts";
 import { tryLock } from "./lock.ts";
 import { ignoreMissing } from "./paths.ts";
 import { readRecord } from "./record.ts";
@@ -36,9 +36,7 @@ export async function unneeded(
     if (fingerprint !== undefined) need(use, fingerprint);
   }
   for (const pipeline of await store.pipelines()) {
-    const stages = forgotten.filter((run) => run.pipeline === pipeline).flatMap((run) =>
-      run.stages
-    );
+    const stages = forgotten.filter((run) => noteOf(run) === pipeline).flatMap((run) => run.stages);
     const dropped = new Set(stages.map(({ fingerprint }) => fingerprint));
     const { value = {}, text = "" } = await store.readUsed(pipeline);
     for (const { use, fingerprint } of Object.values(value)) {

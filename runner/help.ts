@@ -17,7 +17,8 @@ export const HELP = {
   deno task test              run the tests
 
 Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/faces" is
-experiments/faces.yaml.`,
+experiments/faces.yaml; or a run's id, for "run", "serve", "graph" and "verify": its pipeline
+with the values that it was given.`,
   run: `Run a pipeline: every stage whose result is not there yet.
 
   deno task run PIPELINE [OPTIONS]

@@ -135,7 +135,8 @@ function bound(origin: string, relation: string, limit: number | bigint): string
   return `${relation} ${limit}${limit === 1 ? one : many}`;
 }
 
-function valueAt(values: unknown, path: Path): unknown {
+/** Returns what is at a path within a value; undefined: nothing. */
+export function valueAt(values: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (value, part) => (value as Record<string | number, unknown> | null | undefined)?.[part],
     values,

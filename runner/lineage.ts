@@ -1,8 +1,11 @@
 /** Where a stage's inputs come from: the stages behind them and their records. */
 import { arch, cpus, totalmem, type } from "node:os";
 import { ancestors, type Plan } from "./graph.ts";
+import type { Begun } from "./history.ts";
+import { commandOf } from "./identity.ts";
 import { fromFileUrl, short } from "./paths.ts";
 import type { StageRecord } from "./record.ts";
+import { hiddenIn, withoutSecrets } from "./secrets.ts";
 import type { Lineage, Machine, Origin } from "./stage.ts";
 
 /** What is told to a stage that declares `lineage`. All stages before it have a record. */
@@ -11,26 +14,44 @@ export function lineageOf(
   id: string,
   records: ReadonlyMap<string, StageRecord>,
   project: string,
+  begun?: Begun,
 ): Lineage {
   const before = ancestors(plan, id);
   const stages = plan.stages.filter((stage) => stage.id !== id && before.has(stage.id));
+  const hidden = hiddenIn(withoutSecrets(
+    Object.fromEntries(stages.map(({ id, params }) => [id, params])),
+  ));
   return {
     pipeline: plan.name,
     file: short(plan.file, project),
     seed: plan.seed,
     compute: plan.compute,
+    command: commandOf(plan.identity, withoutSecrets(plan.overrides)),
+    ...(hidden.length > 0 && { hidden }),
+    ...(begun && { run: { id: begun.id, startedAt: begun.startedAt } }),
     stages: stages.map(({ id, use, module, params, inputs, replaces, after, seed }): Origin => {
       const record = records.get(id)!;
       const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
       return {
-        ...{ id, use, params, inputs, after, fingerprint, startedAt, seconds, deno, platform },
+        ...{
+          id,
+          use,
+          params: withoutSecrets(params),
+          inputs,
+          after,
+          fingerprint,
+          startedAt,
+          seconds,
+          deno,
+          platform,
+        },
         module: moduleName(module, project),
         ...(replaces === undefined ? {} : { replaces }),
         ...(seed === undefined ? {} : { seed }),
         ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
         packages: dependencies.packages,
         ...(record.machine ? { machine: record.machine } : {}),
-        observed: record.observed ?? {},
+        observed: withoutSecrets(record.observed ?? {}),
         ...(record.caution === undefined ? {} : { caution: record.caution }),
       };
     }),

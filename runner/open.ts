@@ -1,14 +1,18 @@
 /** From a command's words to a plan, and to all that running it takes. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type ConfigOptions, readConfig } from "./config.ts";
-import { findPipeline } from "./find.ts";
+import { UsageError } from "./errors.ts";
+import { findPipeline, identityNamed } from "./find.ts";
 import { type Plan, plan } from "./graph.ts";
+import { History, pickRun } from "./history.ts";
+import { argument } from "./identity.ts";
 import { Locked } from "./lockfile.ts";
 import { Modules } from "./modules.ts";
 import { parseOverride } from "./override.ts";
 import { fromFileUrl, readTextIfThere, userFolder } from "./paths.ts";
 import type { Call } from "./program.ts";
 import { Registry } from "./registry.ts";
+import { hiddenIn } from "./secrets.ts";
 import { Store } from "./store.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -29,6 +33,33 @@ export async function optionsOf(
 export async function planOf(call: Pick<Call, "names" | "values" | "program">): Promise<Plan> {
   const { file, options } = await optionsOf(call);
   return plan(await readConfig(file, options));
+}
+
+/**
+ * Returns a call with a run's id replaced by its pipeline and the values that the run was given, which
+ * those of the command line come after. Any other call is returned as it is.
+ * @throws {UsageError} if something of the values is not recorded
+ */
+export async function ofRun(call: Call): Promise<Call> {
+  const { names: [name = ""], values, program: { project } } = call;
+  // A shorter word is rather a name that was mistyped.
+  if (!/^[0-9a-f]{4,8}$/.test(name)) return call;
+  if (await identityNamed(name, userFolder(), project) !== undefined) return call;
+  const run = pickRun(name, await new History(join(project, "artifacts")).list());
+  if (!run) return call;
+  const typedKeys = (values.set ?? []).map((text) => parseOverride(text).path.join("."));
+  const given = Object.entries(run.overrides ?? run.point ?? {})
+    .filter(([key]) => !typedKeys.includes(key) && !(key === "seed" && values.seed !== undefined));
+  const [hidden] = hiddenIn(Object.fromEntries(given));
+  if (hidden !== undefined) {
+    throw new UsageError(
+      `run ${run.id} was given a ${hidden} of which a part is recorded nowhere (***). ` +
+        `Give it again: --set '${hidden}=URL'.`,
+    );
+  }
+  const set = given.map(([key, value]) => `${key}=${argument(value)}`);
+  const names = [run.file === undefined ? run.pipeline : resolve(project, run.file)];
+  return { ...call, names, values: { ...values, set: [...set, ...values.set ?? []] } };
 }
 
 /**

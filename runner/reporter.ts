@@ -1,8 +1,11 @@
 /** What a person sees of a run: one bar for the running stage on a terminal, plain lines elsewhere. */
 import { printable } from "./errors.ts";
+import { hideSecrets } from "./secrets.ts";
 import type { Progress } from "./stage.ts";
 
 export interface Reporter {
+  /** Columns that a line has room for. */
+  columns(): number;
   /** A line that stays. */
   line(text: string): void;
   /** Progress of a stage, until `end` is called. */
@@ -77,12 +80,13 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
   const line = (text: string) => {
     const hidden = bar;
     draw("");
-    output.write(`${clean(text)}\n`);
+    output.write(`${hideSecrets(clean(text))}\n`);
     draw(hidden);
   };
   return {
     paint,
     line,
+    columns: () => output.columns(),
     begin(id) {
       const meter = new Meter(now);
       let shown = now();
@@ -135,7 +139,8 @@ export class Meter {
 
   advance(items: number, note?: string): void {
     this.#done = Math.min(this.#done + items, this.#total);
-    if (note !== undefined) this.#note = note;
+    // Before it is cut, which would hide where a URL's user ends.
+    if (note !== undefined) this.#note = hideSecrets(note);
   }
 
   /** "6,210/10,420 photos  48/s  1:27 left  note". */

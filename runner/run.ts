@@ -6,7 +6,8 @@ import { explain, list, placeIn, RunError, tell } from "./errors.ts";
 import { makeResult, type Ready, readyFor, serve } from "./execute.ts";
 import type { Dependencies } from "./fingerprint.ts";
 import { ancestors, type Plan, type PlannedStage } from "./graph.ts";
-import { History } from "./history.ts";
+import { type Begun, History } from "./history.ts";
+import { fileNameOf } from "./identity.ts";
 import { short } from "./paths.ts";
 import type { StageRecord } from "./record.ts";
 import { INTERRUPTED, type RunReport, type StageReport, type Status, WOULD_RUN } from "./report.ts";
@@ -18,7 +19,7 @@ import type { Backend, Workshop } from "./workshop.ts";
 /** A run that is over. */
 export interface Ended {
   readonly report: RunReport;
-  /** Its id, if it was recorded: one that made nothing and uses what was used before is not. */
+  /** Its id, if it is listed: one that made nothing and uses what was used before is not. */
   readonly id?: string;
 }
 
@@ -44,26 +45,34 @@ export async function runPlan(
 ): Promise<Ended> {
   const { dryRun = false, services = false, part, point } = options;
   const began = performance.now();
-  const run = new Run(plan, selection, shop, options);
   const wait = () => shop.reporter.line("results are being removed; waiting for the end of it");
   using _held = dryRun ? undefined : await shop.store.hold(wait, shop.signal);
+  const history = new History(shop.store.folder);
+  const { name: pipeline, identity: file, overrides, seed } = plan;
+  const beginning = { pipeline, file, overrides, ...(point && { point }), seed };
+  const begun = part || dryRun ? undefined : await history.begin(beginning);
+  const run = new Run(plan, selection, shop, options, begun);
+  const reportNow = () => run.report((performance.now() - began) / 1000);
+  let id: string | undefined, listed = begun;
+  const settle = async () => {
+    if (listed && id !== listed.id) await history.drop(listed);
+    listed = undefined;
+  };
   try {
     await run.stages(dryRun);
-    // A service may run for days; what was learnt of the modules is kept before that.
+    // A service may run for days; what was learnt is kept before that.
     await shop.modules.close();
-    if (services && run.ok && !dryRun) await run.services();
+    // A run of a sweep is listed, though another made its results, or itself before it was killed.
+    if (begun && (run.worthRecording || point)) id = await run.record(reportNow(), history, point);
+    if (services && run.ok && !dryRun) {
+      await settle();
+      await run.services();
+    }
   } finally {
+    await settle();
     await shop.modules.close();
   }
-  const report = run.report((performance.now() - began) / 1000);
-  // A run of a sweep is listed, though another made its results, or itself before it was killed.
-  if (part || dryRun || !(run.worthRecording || point)) return { report };
-  try {
-    return { report, id: await run.record(report, point) };
-  } catch (error) {
-    shop.reporter.line(`this run could not be recorded: ${explain(error)}`);
-    return { report };
-  }
+  return { report: reportNow(), ...(id === undefined ? {} : { id }) };
 }
 
 const UNSELECTED = "not selected";
@@ -79,6 +88,7 @@ class Run {
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
   readonly #part: boolean;
+  readonly #begun: Begun | undefined;
   readonly #given: NonNullable<RunOptions["given"]>;
   #compute: Backend | undefined;
   ok = true;
@@ -91,7 +101,15 @@ class Run {
     return this.#did || this.#usesOthers;
   }
 
-  constructor(plan: Plan, selection: Selection, shop: Workshop, options: RunOptions) {
+  /** @param begun its entry in the history, if it is listed */
+  constructor(
+    plan: Plan,
+    selection: Selection,
+    shop: Workshop,
+    options: RunOptions,
+    begun?: Begun,
+  ) {
+    this.#begun = begun;
     this.#part = options.part ?? false;
     this.#given = options.given ?? new Map();
     this.#plan = plan;
@@ -134,7 +152,7 @@ class Run {
     try {
       const dependencies = await this.#dependencies(stage);
       const decision = await decide(stage, dependencies, this.#shop.store, {
-        pipeline: this.#plan.name,
+        plan: this.#plan,
         force: this.#isForced(id),
         pending: this.#pending,
       });
@@ -199,8 +217,9 @@ class Run {
   /** Notes which results the pipeline uses; where that cannot be written, it uses them all the same. */
   async #noteUse(): Promise<boolean> {
     const { store, reporter } = this.#shop;
+    const { identity, former } = this.#plan;
     try {
-      return await store.use(this.#plan.name, this.#records);
+      return await store.use(fileNameOf(identity), this.#records, former);
     } catch (error) {
       reporter.line(`what this run uses could not be noted: ${explain(error)}`);
       return false;
@@ -269,7 +288,7 @@ class Run {
   }
 
   #ready(stage: PlannedStage, dependencies: Dependencies): Ready {
-    return readyFor(stage, dependencies, this.#plan, this.#records, this.#shop);
+    return readyFor(stage, dependencies, this.#plan, this.#records, this.#shop, this.#begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
@@ -304,21 +323,30 @@ class Run {
     };
   }
 
-  /** Keeps what ran, from what, with what result; returns the run's id. */
-  async record(report: RunReport, point: RunOptions["point"]): Promise<string> {
+  /** Keeps what ran, from what, with what result; returns the run's id, if it could be kept. */
+  async record(
+    report: RunReport,
+    history: History,
+    point: RunOptions["point"],
+  ): Promise<string | undefined> {
     const stages = report.stages.map((stage) => ({
       ...stage,
+      after: this.#plan.stages.find(({ id }) => id === stage.id)!.after,
       fingerprint: this.#records.get(stage.id)?.fingerprint,
       dependencies: this.#records.get(stage.id)?.dependencies,
       warnings: this.#records.get(stage.id)?.warnings,
     }));
-    const { seed } = this.#plan;
-    const history = new History(this.#shop.store.folder);
+    const { identity: file, overrides, seed } = this.#plan;
     // The runs of a sweep take turns with what they use: one that did nothing was there before.
-    const same = point && !this.#did ? await history.find({ ...report, stages }, point) : undefined;
+    const same = point && !this.#did ? await history.find({ file, stages }, point) : undefined;
     if (same) return same.id;
-    const run = { ...report, seed, ...(point && { point }), compute: this.#compute, stages };
-    return (await history.add(run)).id;
+    const run = { ...report, file, overrides, seed, ...(point && { point }) };
+    try {
+      return (await history.add({ ...run, compute: this.#compute, stages }, this.#begun)).id;
+    } catch (error) {
+      this.#shop.reporter.line(`this run could not be recorded: ${explain(error)}`);
+      return undefined;
+    }
   }
 }
 

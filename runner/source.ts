@@ -12,7 +12,7 @@ export class ConfigSource {
   /** The values, overrides applied. */
   readonly values: Record<string, unknown>;
   /** Overrides by the whole path of what they set. */
-  readonly #overrides: Override[] = [];
+  readonly overrides: Override[] = [];
 
   /** @param files the pipeline's own and those that it extends, in this order */
   constructor(files: readonly YamlFile[], overrides: readonly Override[] = []) {
@@ -52,7 +52,7 @@ export class ConfigSource {
           `It has ${list(known) || "none"}.`,
       }]);
     }
-    this.#overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
+    this.overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
       const next = target[key] ?? {};
@@ -68,7 +68,7 @@ export class ConfigSource {
 
   /** The override that gave a value its present form, if one did. */
   #overrideOf(path: Path): Override | undefined {
-    return this.#overrides.findLast(({ path: set }) =>
+    return this.overrides.findLast(({ path: set }) =>
       set.length <= path.length && set.every((part, i) => String(path[i]) === part)
     );
   }

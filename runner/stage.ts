@@ -6,6 +6,8 @@
  */
 import { z } from "zod";
 
+export { hideUrl } from "./secrets.ts";
+
 /** A kind of artifact: a folder that holds these files, whoever made it. */
 export interface Kind<Name extends string = string> {
   readonly kind: Name;
@@ -111,6 +113,12 @@ export interface Lineage {
   readonly seed: number;
   /** As configured. */
   readonly compute: string;
+  /** The words that run it once more, with what was given in place of the YAML's values. */
+  readonly command: string;
+  /** Parameters whose URLs have `***` in place of a user, a password or a query. */
+  readonly hidden?: readonly string[];
+  /** The run in which the stage is made: what a stage writes of it belongs into volatile files. */
+  readonly run?: { readonly id: string; readonly startedAt: string };
   /** In an order in which each stage follows those it took from. */
   readonly stages: readonly Origin[];
 }

@@ -3,7 +3,7 @@
  *
  *     artifacts/<stage>/<fingerprint>/record.json and a folder for each output
  *     artifacts/.work/<stage>-<fingerprint>/   an attempt under way: outputs and scratch
- *     artifacts/.latest/<pipeline>.json        which results a pipeline used last
+ *     artifacts/.latest/<pipeline>.json        which results a pipeline used last; see fileNameOf()
  *     artifacts/runs/                          a record of each run
  *
  * A result is written aside and renamed when it is whole, so that what is in its place is complete,
@@ -83,25 +83,37 @@ export class Store {
 
   /**
    * The result that a pipeline used last for a stage.
+   * @param former see `usedBy`
    * @returns undefined when it used none; without a record when that result is gone
    */
-  async latest(pipeline: string, id: string): Promise<{ record?: StageRecord } | undefined> {
-    const used = (await this.usedBy(pipeline))[id];
+  async latest(
+    pipeline: string,
+    id: string,
+    former?: string,
+  ): Promise<{ record?: StageRecord } | undefined> {
+    const used = (await this.usedBy(pipeline, former))[id];
     return used && { record: (await readRecord(this.place(used.use, used.fingerprint))).value };
   }
 
   /**
    * Notes which results a pipeline uses.
+   * @param former see `usedBy`
    * @returns whether they are others than it used last
    */
-  async use(pipeline: string, records: ReadonlyMap<string, StageRecord>): Promise<boolean> {
-    const before = await this.usedBy(pipeline);
+  async use(
+    pipeline: string,
+    records: ReadonlyMap<string, StageRecord>,
+    former?: string,
+  ): Promise<boolean> {
+    const before = await this.usedBy(pipeline, former);
     const now = { ...before };
     for (const [id, { dependencies, fingerprint }] of records) {
       now[id] = { use: dependencies.use, fingerprint };
     }
     if (canonical(before) === canonical(now)) return false;
     await this.#noteUsed(pipeline, now);
+    // It is noted under its own name from now on.
+    if (former !== undefined) await remove(join(this.folder, ".latest", `${former}.json`));
     return true;
   }
 
@@ -114,9 +126,14 @@ export class Store {
     return join(this.folder, ".latest", `${pipeline}.json`);
   }
 
-  /** Stage id → the result that a pipeline used last for it. */
-  async usedBy(pipeline: string): Promise<Used> {
-    return (await this.readUsed(pipeline)).value ?? {};
+  /**
+   * Stage id → the result that a pipeline used last for it.
+   * @param former the name under which an earlier version noted it, if none is noted under the first
+   */
+  async usedBy(pipeline: string, former?: string): Promise<Used> {
+    const { value, problem } = await this.readUsed(pipeline);
+    if (!value && problem === undefined && former !== undefined) return await this.usedBy(former);
+    return value ?? {};
   }
 
   /** The same, with what is wrong with the note of it. */

@@ -1,19 +1,64 @@
 /** Tables and numbers for people. */
 
-/** Rows of cells as lines, columns aligned and two blanks apart; numbers end a column flush. */
+/**
+ * Rows of cells as lines, columns aligned and two blanks apart; numbers end a column flush.
+ * @param right numbers of the columns that end flush
+ * @param room columns of the terminal. Cells that do not fit are broken between words; where even
+ *   that is too wide, each row becomes a list of its cells under the names of the first row
+ */
 export function table(
   rows: readonly (readonly string[])[],
   right: readonly number[] = [],
+  room = Infinity,
 ): string[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => width(row[column] ?? "")))
-  );
-  return rows.map((row) =>
-    row.map((cell, column) => {
-      const blanks = " ".repeat(widths[column]! - width(cell));
-      return right.includes(column) ? blanks + cell : cell + blanks;
-    }).join("  ").trimEnd()
-  );
+  const most = (measure: (cell: string) => number) =>
+    (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => measure(row[column] ?? ""))));
+  const widths = most(width);
+  const least = most((cell) => Math.max(...cell.split(" ").map(width)));
+  const excess = () => widths.reduce((sum, one) => sum + one + 2, -2) - room;
+  while (excess() > 0) {
+    const spare = widths.map((one, column) => one > least[column]! ? one : 0);
+    const widest = spare.indexOf(Math.max(...spare));
+    if (!spare[widest]) return stacked(rows, room);
+    widths[widest]!--;
+  }
+  return rows.flatMap((row) => {
+    const cells = row.map((cell, column) => broken(cell, widths[column]!));
+    return Array.from(
+      { length: Math.max(1, ...cells.map(({ length }) => length)) },
+      (_, line) =>
+        cells.map((parts, column) => {
+          const part = parts[line] ?? "";
+          const blanks = " ".repeat(widths[column]! - width(part));
+          return right.includes(column) ? blanks + part : part + blanks;
+        }).join("  ").trimEnd(),
+    );
+  });
+}
+
+/** Each row but the first as its first cell and, below it, the others with their names. */
+function stacked([head = [], ...rows]: readonly (readonly string[])[], room: number): string[] {
+  return rows.flatMap(([first = "", ...cells]) => [
+    ...broken(first, room),
+    ...cells.flatMap((cell, i) => {
+      const text = `${head[i + 1] ?? ""} ${cell}`.trim();
+      return cell === ""
+        ? []
+        : broken(text, room - 4).map((part, n) => `${n ? "    " : "  "}${part}`);
+    }),
+  ]);
+}
+
+/** A text as lines of a width; only a longer word makes a longer one. */
+export function broken(text: string, most: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && width(last) + 1 + width(word) <= most) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
+  }
+  return lines;
 }
 
 /** Columns that a text takes on a terminal, colour codes apart. */

@@ -83,6 +83,7 @@ export function testContext(
         file: "test.yaml",
         seed: options.seed ?? 42,
         compute: "auto",
+        command: "deno task run test",
         stages: [],
       },
     extension: (kind, name) =>

@@ -64,7 +64,12 @@ export async function compareRuns(
   const named = tested.map((models, run) =>
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
   );
-  const metrics = metricRows(runs, names).map((row) => {
+  const subjects = named.map((models) =>
+    new Map([...models].map(([name, { task, metric, classes }]) => [
+      ...[name, JSON.stringify([task, metric, classes ?? null])] as const,
+    ]))
+  );
+  const metrics = metricRows(runs, names, subjects).map((row) => {
     const models = named.map((models) => models.get(row.model));
     if (row.split !== "test" || !models.some((model) => model?.metric === row.metric)) return row;
     return {

@@ -1,7 +1,7 @@
 /** Parameters and metrics in which runs differ. */
-import { createHash } from "node:crypto";
 import { canonical } from "../../runner/fingerprint.ts";
-import type { RunRecord } from "../../runner/history.ts";
+import { type RunRecord, settingsOf } from "../../runner/history.ts";
+import { BETTER } from "../../runner/sweep/summary.ts";
 
 /** A parameter with a value for each run; undefined where a run has no such. */
 export interface ParameterRow {
@@ -36,35 +36,34 @@ export function parameterRows(
     rows.set(name, values);
   };
   runs.forEach((run, i) => {
-    put("seed", i, run.seed);
-    put("compute", i, run.compute?.backend);
-    for (const { id, use, dependencies } of run.stages) {
-      if (!dependencies) continue;
-      const name = names[i]!.get(id) ?? id;
-      put(name, i, use);
-      if (dependencies.seed !== run.seed) put(`${name}.seed`, i, dependencies.seed);
-      for (const [path, value] of leaves(dependencies.params)) put(`${name}.${path}`, i, value);
-      put(`${name}: code`, i, short(dependencies.modules));
-      put(`${name}: packages`, i, short(dependencies.packages));
+    for (const [name, { value }] of settingsOf(run, (id) => names[i]!.get(id) ?? id)) {
+      put(name, i, value);
     }
   });
   return [...rows].flatMap(([name, values]) => {
     if (values.every((value) => same(value, values[0]))) return [];
+    // Records of earlier versions do not know what a stage took from.
+    if (name.endsWith(": inputs") && values.includes(undefined)) return [];
     // What a stage that only some runs have is made of is no difference of its own.
     const stage = rows.get(stageOf(name, rows));
-    const alike = stage?.every((use) => use === stage[0]);
-    if (stage && !alike && name !== stageOf(name, rows)) {
-      if (/: (code|packages)$/.test(name) || !isShared(values, stage)) return [];
+    if (stage && name !== stageOf(name, rows) && !stage.every((use) => use === stage[0])) {
+      if (!isShared(name, values, stage)) return [];
     }
     return [{ name, values }];
   });
 }
 
-/** Whether all runs that have the stage also have the parameter, and it differs between these. */
-function isShared(values: readonly unknown[], stage: readonly unknown[]): boolean {
+/**
+ * Whether all runs that have the stage also have the parameter, and it differs between these; or it
+ * differs between those in which the stage is the same.
+ */
+function isShared(name: string, values: readonly unknown[], stage: readonly unknown[]): boolean {
+  const differ = (some: readonly unknown[]) => some.some((value) => !same(value, some[0]));
   const there = values.filter((_, i) => stage[i] !== undefined);
-  return there.length > 1 && there.every((value) => value !== undefined) &&
-    !there.every((value) => same(value, there[0]));
+  const shared = !/: (code|packages|data|inputs)$/.test(name) &&
+    there.every((value) => value !== undefined);
+  return (shared && differ(there)) ||
+    stage.some((use) => use !== undefined && differ(values.filter((_, i) => same(stage[i], use))));
 }
 
 /** "split.test" → "split". Ids have no dots, but the heads of a model may. */
@@ -77,27 +76,39 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
   return name;
 }
 
-const DIRECTION: Record<string, "more" | "less"> = { accuracy: "more", loss: "less", mae: "less" };
-
-/** @param names for each run */
-export function metricRows(runs: readonly RunRecord[], names: readonly Names[]): MetricRow[] {
-  const rows = new Map<string, { key: [string, string, string]; values: (number | undefined)[] }>();
+/**
+ * Metrics in which runs differ. A best value is marked only where all of them measure the same.
+ * @param names for each run
+ * @param subjects for each run: model → what it says, as far as that is known
+ */
+export function metricRows(
+  runs: readonly RunRecord[],
+  names: readonly Names[],
+  subjects: readonly ReadonlyMap<string, string>[] = [],
+): MetricRow[] {
+  const rows = new Map<
+    string,
+    { key: [string, string, string]; values: (number | undefined)[]; measures: Set<string> }
+  >();
   runs.forEach((run, i) => {
     for (const [id, splits] of Object.entries(run.metrics)) {
       const model = names[i]!.get(id) ?? id;
       for (const [split, metrics] of Object.entries(splits)) {
         for (const [metric, value] of Object.entries(metrics)) {
           const key: [string, string, string] = [model, split, metric];
-          const row = rows.get(key.join("\n")) ?? { key, values: runs.map(() => undefined) };
+          const empty = { key, values: runs.map(() => undefined), measures: new Set<string>() };
+          const row = rows.get(key.join("\n")) ?? empty;
           row.values[i] = value;
+          const measured = measureOf(run, id, metric, Object.keys(metrics));
+          row.measures.add(`${measured} ${subjects[i]?.get(model) ?? ""}`);
           rows.set(key.join("\n"), row);
         }
       }
     }
   });
-  return [...rows.values()].flatMap(({ key: [model, split, metric], values }) => {
+  return [...rows.values()].flatMap(({ key: [model, split, metric], values, measures }) => {
     if (values.every((value) => value === values[0])) return [];
-    const better = DIRECTION[metric];
+    const better = measures.size === 1 ? BETTER[metric] : undefined;
     const there = values.filter((value) => value !== undefined);
     const top = better === "more" ? Math.max(...there) : Math.min(...there);
     const holders = values.flatMap((value, i) => value === top ? [i] : []);
@@ -106,22 +117,19 @@ export function metricRows(runs: readonly RunRecord[], names: readonly Names[]):
   });
 }
 
-function* leaves(
-  value: Readonly<Record<string, unknown>>,
-  path = "",
-): Generator<[string, unknown]> {
-  for (const [key, inner] of Object.entries(value)) {
-    const isMap = typeof inner === "object" && inner !== null && !Array.isArray(inner);
-    if (isMap) yield* leaves(inner as Record<string, unknown>, `${path}${key}.`);
-    else yield [path + key, inner];
-  }
+/** What a metric of a model measures: a loss is another one for another task, stage or setting. */
+function measureOf(
+  { stages }: RunRecord,
+  id: string,
+  metric: string,
+  metrics: readonly string[],
+): string {
+  if (metric !== "loss") return metric;
+  const stage = stages.find((stage) => stage.id === id.split(".")[0]);
+  const loss = stage?.dependencies?.params.loss ?? null;
+  return canonical([stage?.use ?? null, loss, [...metrics].sort()]);
 }
 
 function same(a: unknown, b: unknown): boolean {
   return canonical(a ?? null) === canonical(b ?? null);
-}
-
-/** A few digits that stand for what code or packages there are. */
-function short(parts: Readonly<Record<string, string>>): string {
-  return createHash("sha256").update(canonical(parts)).digest("hex").slice(0, 7);
 }

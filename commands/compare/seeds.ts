@@ -1,8 +1,9 @@
 /** What runs have in common that differ in their seeds alone. */
-import type { RunRecord } from "../../runner/history.ts";
+import { canonical } from "../../runner/fingerprint.ts";
+import { type RunRecord, settingsOf } from "../../runner/history.ts";
 import type { Metrics } from "../../runner/stage.ts";
-import { bySeeds, type Spread, spreads } from "../../runner/sweep/summary.ts";
-import { type MetricRow, type Names, parameterRows } from "./differences.ts";
+import { type Spread, spreads } from "../../runner/sweep/summary.ts";
+import type { MetricRow, Names } from "./differences.ts";
 
 /** Metrics over seeds, of each group of runs that differ in nothing else. */
 export interface OverSeeds {
@@ -22,20 +23,40 @@ export function overSeeds(
   runs: readonly RunRecord[],
   names: readonly Names[],
 ): OverSeeds | undefined {
-  const parameters = parameterRows(runs, names);
-  const groups = bySeeds(runs.map(({ id, metrics }, i) => ({
-    id,
-    values: Object.fromEntries(parameters.map(({ name, values }) => [name, values[i] ?? null])),
-    metrics: Object.fromEntries(
-      Object.entries(metrics).map(([stage, splits]) => [names[i]!.get(stage) ?? stage, splits]),
-    ) as Metrics,
-  })));
-  if (groups.every(({ length }) => length < 2)) return undefined;
-  const found = groups.map((group) => spreads(group.map(({ metrics }) => metrics)));
+  const settings = (run: RunRecord, i: number) =>
+    [...settingsOf(run, (id) => names[i]!.get(id) ?? id)]
+      .flatMap(([name, { value, seed }]) =>
+        seed || (!wired && name.endsWith(": inputs")) ? [] : [[name, value ?? null]]
+      );
+  // Records of earlier versions do not know what a stage took from.
+  const wired = runs.every(({ stages }) =>
+    stages.every(({ dependencies, after }) => !dependencies || after)
+  );
+  const indices = [...runs.keys()];
+  const groups = [
+    ...Map.groupBy(indices, (i) => canonical(Object.fromEntries(settings(runs[i]!, i)))).values(),
+  ];
+  const found = groups.map((group) =>
+    spreads(group.map((i) => {
+      const { metrics, stages } = runs[i]!;
+      const idOf = new Map([...names[i]!].map(([id, name]) => [name, id.split(".")[0]!]));
+      const named = Object.entries(metrics)
+        .map(([id, splits]) => [names[i]!.get(id) ?? id, splits] as const);
+      return {
+        metrics: Object.fromEntries(named) as Metrics,
+        result: (name) => {
+          const id = idOf.get(name) ?? name;
+          return stages.find((stage) => stage.id === id)?.fingerprint;
+        },
+      };
+    }))
+  );
+  // Runs that took the same results are one experiment, made once.
+  if (found.every((group) => group.every(({ runs }) => runs < 2))) return undefined;
   const keyOf = ({ stage, split, metric }: Spread) => `${stage}\n${split}\n${metric}`;
   const each = new Map(found.flat().map((spread) => [keyOf(spread), spread]));
   return {
-    groups: groups.map((group) => group.map(({ id }) => id)),
+    groups: groups.map((group) => group.map((i) => runs[i]!.id)),
     rows: [...each].map(([key, { stage, split, metric }]) => ({
       ...{ model: stage, split, metric },
       spreads: found.map((group) => group.find((spread) => keyOf(spread) === key)),

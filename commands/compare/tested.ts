@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { MetricsFile } from "../../evaluation/judge.ts";
 import { absoluteErrors, hits } from "../../evaluation/metrics.ts";
 import { readParquet } from "../../formats/parquet.ts";
-import type { RunRecord } from "../../runner/history.ts";
+import { nameOf, type RunRecord } from "../../runner/history.ts";
 import type { StageRecord } from "../../runner/record.ts";
 import type { Store } from "../../runner/store.ts";
 
@@ -49,7 +49,7 @@ export async function readTested(
   if (!report) {
     const evaluated = run.stages.some(({ use, fingerprint }) => use === "evaluate" && fingerprint);
     const missing = evaluated
-      ? `the predictions of run ${run.id} are gone; run ${run.pipeline} as it was to make them again`
+      ? `the predictions of run ${run.id} are gone; run ${nameOf(run)} as it was to make them again`
       : `run ${run.id} has evaluated no model`;
     return { models: [], missing };
   }

@@ -1,5 +1,5 @@
 /** A comparison for people: as text for a terminal, or as Markdown. */
-import { figure, moment, shown, table } from "../../runner/table.ts";
+import { broken, figure, moment, shown, table } from "../../runner/table.ts";
 import type { Comparison, ModelTest } from "./compare.ts";
 import type { OverSeeds } from "./seeds.ts";
 import { counted } from "../../runner/words.ts";
@@ -11,12 +11,12 @@ interface Style {
   item(text: string): string;
 }
 
-const TEXT: Style = {
+const textStyle = (room: number): Style => ({
   heading: (text) => ["", text],
-  table: (rows) => table(rows).map((row) => `  ${row}`),
+  table: (rows) => table(rows, [], room - 2).map((row) => `  ${row}`),
   best: (text) => `${text} *`,
-  item: (text) => `  ${text}`,
-};
+  item: (text) => broken(text, room - 4).map((line, i) => `${i ? "    " : "  "}${line}`).join("\n"),
+});
 
 const MARKDOWN: Style = {
   heading: (text) => ["", `### ${text}`, ""],
@@ -29,9 +29,14 @@ const MARKDOWN: Style = {
   item: (text) => `- ${text}`,
 };
 
-export function write(comparison: Comparison, format: "text" | "markdown"): string {
+/** @param room columns that a text has */
+export function write(
+  comparison: Comparison,
+  format: "text" | "markdown",
+  room = 80,
+): string {
   const { runs, parameters, metrics, seeds, tests, cautions, notes } = comparison;
-  const style = format === "text" ? TEXT : MARKDOWN;
+  const style = format === "text" ? textStyle(room) : MARKDOWN;
   const ids = runs.map(({ id }) => id);
   const lines = cautions.flatMap((caution) => [caution, ""]);
   lines.push(...style.table([
@@ -92,7 +97,11 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
     rest.length === 0 ? first! : `${first} and ${rest.length} more`;
   return [
     ["mean ± standard deviation", ...groups.map(name)],
-    ["runs", ...groups.map(({ length }) => String(length))],
+    // A result that several runs took counts once.
+    [
+      "runs",
+      ...groups.map((_, i) => String(Math.max(...rows.map((row) => row.spreads[i]?.runs ?? 0)))),
+    ],
     ...rows.map(({ model, split, metric, spreads }) => [
       `${model} ${split} ${metric}`,
       ...spreads.map((spread) => {

@@ -2,7 +2,9 @@
 import { join, resolve } from "node:path";
 import type { CommandTools } from "../../runner/command.ts";
 import { ConfigError, didYouMean, list, UsageError } from "../../runner/errors.ts";
-import { History, pickRun, type RunRecord } from "../../runner/history.ts";
+import { identityNamed } from "../../runner/find.ts";
+import { History, nameOf, pickRun, pipelinesOf, type RunRecord } from "../../runner/history.ts";
+import { commandOf, fileNameOf } from "../../runner/identity.ts";
 import { wireName } from "../../runner/graph.ts";
 import { readTextIfThere } from "../../runner/paths.ts";
 import { cautionsOf } from "../../runner/stage.ts";
@@ -50,25 +52,23 @@ export async function findModels(
     ) ?? {};
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
-  const run = pickRun(wanted, runs);
+  const isFile = await identityNamed(wanted, tools.user, tools.project) !== undefined;
+  const run = isFile ? undefined : pickRun(wanted, runs);
   if (run) {
-    const models = await modelsOf(
-      new Store(artifacts),
-      run.stages.flatMap(({ id, use, fingerprint }) =>
-        fingerprint ? [{ id, use, fingerprint }] : []
-      ),
-    );
+    const models = await modelsOf(new Store(artifacts), resultsOf(run));
     if (models.length > 0) {
       const { cautions = [] } = run;
       return { models, origin: `run ${run.id}`, cautions, compute: "auto" };
     }
     throw new UsageError(
       `run ${run.id} has no model: ${
-        run.stages.every(({ status }) => status !== "failed")
+        run.state !== undefined
+          ? `it is ${run.state}`
+          : run.stages.every(({ status }) => status !== "failed")
           ? "it trained none, or it was removed"
           : "it failed"
       }. ` +
-        `Run its pipeline again: deno task run ${run.pipeline}.`,
+        `Run it again: ${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
     );
   }
   const plan = await tools.openPlan(wanted).catch((error) => {
@@ -84,8 +84,22 @@ export async function findModels(
   const trained = plan.stages.filter(({ stage }) =>
     Object.values(stage.outputs).some(({ kind }) => kind === "model")
   );
+  // The newest run that has all of them; else each as it was made last.
+  const listed = store.folder === artifacts ? runs : await new History(store.folder).list();
+  const pipelineOf = pipelinesOf(listed);
+  const own = listed.filter((run) => run.ok && pipelineOf(run) === plan.identity);
+  for (const run of own.toReversed()) {
+    const results = resultsOf(run).filter(({ id }) => trained.some((stage) => stage.id === id));
+    const models = results.length === trained.length ? await modelsOf(store, results) : [];
+    if (models.length >= trained.length && trained.length > 0) {
+      const { cautions = [] } = run;
+      const origin = `pipeline ${wanted} (run ${run.id})`;
+      return { models, origin, cautions, compute: plan.compute };
+    }
+  }
+  const key = fileNameOf(plan.identity);
   const used = await Promise.all(trained.map(async ({ id }) => {
-    const record = (await store.latest(plan.name, id))?.record;
+    const record = (await store.latest(key, id, plan.former))?.record;
     return record ? [{ id, use: record.dependencies.use, fingerprint: record.fingerprint }] : [];
   }));
   const models = await modelsOf(store, used.flat());
@@ -97,12 +111,18 @@ export async function findModels(
     );
   }
   const results = await Promise.all(
-    plan.stages.map(async ({ id }) => (await store.latest(plan.name, id))?.record ?? {}),
+    plan.stages.map(async ({ id }) => (await store.latest(key, id, plan.former))?.record ?? {}),
   );
   return {
     ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
     cautions: cautionsOf(results),
   };
+}
+
+function resultsOf({ stages }: RunRecord): { id: string; use: string; fingerprint: string }[] {
+  return stages.flatMap(({ id, use, fingerprint }) =>
+    fingerprint ? [{ id, use, fingerprint }] : []
+  );
 }
 
 /** The models among results that are whole. */
@@ -127,7 +147,9 @@ async function modelsOf(
 /** Words for a message about a run that is not there. */
 function knownRuns(runs: readonly RunRecord[], wanted: string): string {
   if (runs.length === 0) return "No run is recorded.";
-  const latest = runs.slice(-3).map(({ id, pipeline }) => `${id} (${pipeline})`);
-  const hint = didYouMean(wanted, runs.map(({ id }) => id));
+  const well = runs.filter(({ ok }) => ok);
+  if (well.length === 0) return "No run has ended well.";
+  const latest = well.slice(-3).map((run) => `${run.id} (${nameOf(run)})`);
+  const hint = didYouMean(wanted, well.flatMap((run) => [run.id, nameOf(run)]));
   return `${hint} The latest runs are ${list(latest)}; deno task runs lists all.`.trim();
 }

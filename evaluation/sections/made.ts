@@ -16,14 +16,22 @@ export function madeSection({ made }: Report): Html {
   const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
   const backends = [...new Set(stages.flatMap(({ compute }) => compute ? [compute] : []))];
   const packages = Object.fromEntries(stages.flatMap((stage) => Object.entries(stage.packages)));
-  const command = `deno task run ${lineage.file.replace(/\.ya?ml$/, "")}`;
+  const { command, hidden, run } = lineage;
   return html`<section>
 <h2 id="made">What made it</h2>
 <p>Pipeline <b>${lineage.pipeline}</b> <span class="id">${lineage.file}</span>, seed ${lineage.seed}${
     stages.length > 0 &&
     html`. All stages before this report took ${duration(seconds)} together: each was run once, when
 it was needed first, and kept`
-  }. Times tell nothing about another machine; everything else on this page comes out the same again.</p>
+  }. ${
+    run && html`
+      This page was made by run <code>${run.id}</code>, which began on
+      ${run.startedAt.slice(0, 16).replace(
+        "T",
+        " ",
+      )} UTC; a later run that needs it takes it as it is.
+    `
+  }Times tell nothing about another machine; everything else on this page comes out the same again.</p>
 <dl class="params facts">
 ${fact("computed on", backends.join(", "))}
 ${fact("machine", machines.join("; "))}
@@ -54,6 +62,14 @@ ${
 <p class="note">That file may have changed since. This is all of it as it was, defaults included: kept
 as <code>again.yaml</code> in the project\u2019s folder, it runs with
 <code>deno task run again</code>.</p>
+${
+    hidden &&
+    html`<p class="note">What <code>***</code> stands for in ${
+      hidden.join(", ")
+    } is recorded nowhere: the
+user, the password or the query of a URL. Give the whole URL to run it again, as in
+<code>--set '${hidden[0]}=URL'</code>.</p>`
+  }
 <details><summary>The whole configuration</summary><pre>${configuration(made)}</pre></details>
 </section>`;
 }
@@ -89,7 +105,8 @@ export function configuration({ lineage, id, use, params }: Report["made"]): str
     [id, { ...(use === id ? {} : { use }), ...params }],
   ];
   return stringify({
-    name: pipeline,
+    // A file's name may hold what a written name may not.
+    ...(/^[\w.-]+$/.test(pipeline) ? { name: pipeline } : {}),
     seed,
     compute,
     ...(plugins.length > 0 ? { plugins: [...new Set(plugins)] } : {}),

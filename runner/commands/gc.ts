@@ -3,7 +3,7 @@ import { readCount } from "../arguments.ts";
 import { remove } from "../attemptFiles.ts";
 import { UsageError } from "../errors.ts";
 import { type Garbage, interrupted, unneeded } from "../garbage.ts";
-import type { RunRecord } from "../history.ts";
+import { pipelinesOf, type RunRecord } from "../history.ts";
 import { short, userFolder } from "../paths.ts";
 import { type Call, EXIT } from "../program.ts";
 import { count } from "../reporter.ts";
@@ -86,10 +86,13 @@ export default async function gc(call: Call): Promise<number> {
   return EXIT.ok;
 }
 
-/** All runs but the last ones of each pipeline. */
+/** All runs but the last ones of each pipeline; those that have not ended count as none of them. */
 function allButLast(runs: readonly RunRecord[], keep: number): RunRecord[] {
-  return [...Map.groupBy(runs, ({ pipeline }) => pipeline).values()]
-    .flatMap((group) => group.slice(0, -keep));
+  return [...Map.groupBy(runs, pipelinesOf(runs)).values()].flatMap((group) => {
+    const oldest = group.filter(({ state }) => state === undefined).at(-keep);
+    const before = oldest === undefined ? 0 : group.indexOf(oldest);
+    return group.slice(0, before).filter(({ state }) => state !== "running");
+  });
 }
 
 function describe(

@@ -1,12 +1,14 @@
 /** deno task run. */
 import { didYouMean, list, UsageError } from "../errors.ts";
 import type { Plan } from "../graph.ts";
+import { commandOf } from "../identity.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { openWorkshop, planOf } from "../open.ts";
 import { type Call, EXIT } from "../program.ts";
 import { INTERRUPTED } from "../report.ts";
 import { clock, type Reporter } from "../reporter.ts";
 import { type Ended, runPlan } from "../run.ts";
+import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../selection.ts";
 import { ATTACHED } from "../sweep/child.ts";
 
@@ -103,16 +105,22 @@ function summarise(
 }
 
 /** Lists the commands that make sense after a run. */
-function next({ stages }: Plan, { report, id }: Ended, { names, program, reporter }: Call): void {
+function next(
+  { stages, identity, overrides }: Plan,
+  { report, id }: Ended,
+  { program, reporter }: Call,
+): void {
   const made = (id: string) =>
     report.stages.some((one) => one.id === id && Object.keys(one.outputs).length > 0);
   const model = stages.some(({ id, stage }) =>
     made(id) && Object.values(stage.outputs).some(({ kind }) => kind === "model")
   );
-  const [pipeline] = names;
+  const words = (values: Plan["overrides"]) =>
+    commandOf(identity, withoutSecrets(values)).slice("deno task run ".length);
   const commands = [
-    stages.some(({ stage, after }) => stage.service && after.every(made)) && `serve ${pipeline}`,
-    model && program.commands?.predict && `predict FOLDER --model ${id ?? pipeline}`,
+    stages.some(({ stage, after }) => stage.service && after.every(made)) &&
+    `serve ${words(overrides)}`,
+    model && program.commands?.predict && `predict FOLDER --model ${id ?? words({})}`,
     id !== undefined && Object.keys(report.metrics).length > 0 && program.commands?.compare &&
     `compare ${id} RUN`,
   ].filter((command) => typeof command === "string");

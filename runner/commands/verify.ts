@@ -1,7 +1,11 @@
 /** deno task verify: whether results are still what was made. */
 import { explain, UsageError } from "../errors.ts";
+import { identityNamed } from "../find.ts";
+import { History, pickRun } from "../history.ts";
+import { fileNameOf } from "../identity.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { planOf } from "../open.ts";
+import { userFolder } from "../paths.ts";
 import { type Call, EXIT } from "../program.ts";
 import { count } from "../reporter.ts";
 import { type Place, Store } from "../store.ts";
@@ -67,10 +71,21 @@ async function placesOf(call: Call): Promise<{ store: Store; places: Place[] }> 
     const store = new Store(artifactsOf(call));
     return { store, places: await store.places() };
   }
+  const all = await new History(artifactsOf(call)).list();
+  const run = await identityNamed(names[0]!, userFolder(), call.program.project) === undefined
+    ? pickRun(names[0]!, all)
+    : undefined;
+  if (run) {
+    const store = new Store(artifactsOf(call));
+    const made = run.stages.map(({ use, fingerprint }) =>
+      fingerprint && store.place(use, fingerprint)
+    );
+    return { store, places: (await store.places()).filter(({ path }) => made.includes(path)) };
+  }
   const plan = await planOf(call);
   const store = new Store(call.values.artifacts === undefined ? plan.artifacts : artifactsOf(call));
-  const used = Object.values(await store.usedBy(plan.name)).map(({ use, fingerprint }) =>
-    store.place(use, fingerprint)
-  );
+  const used = Object.values(await store.usedBy(fileNameOf(plan.identity), plan.former)).map((
+    { use, fingerprint },
+  ) => store.place(use, fingerprint));
   return { store, places: (await store.places()).filter(({ path }) => used.includes(path)) };
 }

@@ -13,6 +13,7 @@ import { ancestors, type Plan, plan } from "../graph.ts";
 import { fromFileUrl, short, toFileUrl, userFolder } from "../paths.ts";
 import type { StageRecord } from "../record.ts";
 import { Registry, type StageSource } from "../registry.ts";
+import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../selection.ts";
 import type { Store, Used } from "../store.ts";
 import { below, codeHere, codeSchema, demandCode, pathBelow, Refusal } from "../travel.ts";
@@ -30,17 +31,22 @@ const needSchema = z.strictObject({
   compute: z.string().optional(),
   external: z.record(z.string(), z.string()),
   pipeline: z.string().optional(),
+  file: z.string().optional(),
   lineage: z.record(z.string(), z.string()).optional(),
 });
 
 type Need = z.output<typeof needSchema>;
 
-const { name, seed, compute } = pipelineSchema.shape;
+const { seed, compute } = pipelineSchema.shape;
 
 export const orderSchema = z.strictObject({
   /** Path of the YAML, from the project where it lies in it: it is told, and not read. */
   file: z.string(),
-  name: name.unwrap(),
+  /** Which pipeline it is, and how it is called. */
+  identity: z.string(),
+  name: z.string(),
+  /** What was given in place of the YAML's values. */
+  overrides: values,
   seed,
   compute,
   /** Paths from the project; no package, and nothing that is fetched. */
@@ -85,15 +91,30 @@ export async function orderOf(
   const resolveCompute: Tools["resolveCompute"] = async (wanted) =>
     backend ??= await tools.resolveCompute(wanted);
   const { needs, code } = await needsOf(planned, selection, given, { ...tools, resolveCompute });
-  const { file, name, seed, compute } = planned;
+  const { file, identity, name, seed, compute } = planned;
   const { until, from, only, force } = selection;
   return {
-    ...{ file: short(file, tools.project), name, seed, compute, point, given, needs, code },
+    ...{
+      file: short(file, tools.project),
+      identity,
+      name,
+      seed,
+      compute,
+      point,
+      given,
+      needs,
+      code,
+    },
+    overrides: withoutSecrets(planned.overrides),
     plugins: pluginsOf(planned, tools.project),
     stages: Object.fromEntries(
       planned.stages.map(({ id, use, params, inputs, seed }) => [
         id,
-        { ...params, use, inputs, ...(seed === undefined ? {} : { seed }) },
+        // What is there is not made: nobody has to know how to reach what it was made of.
+        {
+          ...(id in given ? withoutSecrets(params) : params),
+          ...{ use, inputs, ...(seed === undefined ? {} : { seed }) },
+        },
       ]),
     ),
     selection: { until: until && [...until], from, only, force: force && [...force] },
@@ -174,14 +195,15 @@ export async function planOf(
     readonly artifacts: string;
   },
 ): Promise<Plan> {
-  const { name, seed, compute, stages: written } = order;
+  const { identity, name, overrides, seed, compute, stages: written } = order;
   const plugins = order.plugins.map((path) => join(project, path));
-  const values = { name, seed, compute, plugins, stages: written, artifacts };
+  const values = { seed, compute, plugins, stages: written, artifacts };
   const file = resolve(project, order.file); // it need not be there
   try {
     const text = new YamlFile(file, order.file, JSON.stringify(values));
     const registry = new Registry().add(stages);
-    return plan(await readConfig(text, { project, user: project, registry }));
+    const config = await readConfig(text, { project, user: project, registry });
+    return plan({ ...config, identity, name, former: name, overrides });
   } catch (cause) {
     throw new Refusal(`it cannot read the run's pipeline: ${(cause as Error).message}`, { cause });
   }

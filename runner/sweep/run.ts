@@ -78,7 +78,7 @@ export async function runSweep(
     ? await runFarAway(points, call, { ...options, common, identities, shop, fleet: first.fleet })
     : await runHere(points, call, { ...options, common });
   const summary = summarise(runs.filter(({ ok }) => ok));
-  if (summary.length > 0) ["", ...summaryLines(summary), ""].forEach(line);
+  if (summary.length > 0) ["", ...summaryLines(summary, call.reporter.columns()), ""].forEach(line);
   return report(prepared, runs.length === points.length && runs.every(({ ok }) => ok), runs);
 }
 

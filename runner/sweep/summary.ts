@@ -1,4 +1,5 @@
 /** What a sweep found: a row for each combination of values, over seeds the mean and the spread. */
+import type { StageReport } from "../report.ts";
 import type { Metrics } from "../stage.ts";
 import { figure, shown, table } from "../table.ts";
 import { canonical } from "../fingerprint.ts";
@@ -7,6 +8,13 @@ import { canonical } from "../fingerprint.ts";
 export interface Finished {
   readonly values: Readonly<Record<string, unknown>>;
   readonly metrics: Metrics;
+  readonly stages?: readonly Pick<StageReport, "id" | "outputs">[];
+}
+
+/** Metrics of a run, and what tells the result apart that a stage's metrics are of. */
+export interface Measured {
+  readonly metrics: Metrics;
+  result?(stage: string): string | undefined;
 }
 
 /** A metric over the runs that differ in seeds alone. */
@@ -14,7 +22,7 @@ export interface Spread {
   readonly stage: string;
   readonly split: string;
   readonly metric: string;
-  /** How many runs have it. */
+  /** How many results have it; one that several runs took counts once. */
   readonly runs: number;
   readonly mean: number;
   /** Standard deviation of the sample (n - 1); undefined for one run. */
@@ -30,33 +38,42 @@ export interface SummaryRow {
   readonly metrics: readonly Spread[];
 }
 
-/** "seed", or that of one stage. */
-const isSeed = (key: string) => key === "seed" || key.endsWith(".seed");
+/** "seed", or that of one stage; no other parameter that is called so. */
+const isSeed = (key: string) => /^((stages\.)?[^.]+\.)?seed$/.test(key);
 
 const withoutSeeds = (values: Finished["values"]) =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
 
 /** Puts together what differs in seeds alone. */
-export function bySeeds<T extends Pick<Finished, "values">>(finished: readonly T[]): T[][] {
-  return [...Map.groupBy(finished, ({ values }) => canonical(withoutSeeds(values))).values()];
-}
-
 export function summarise(finished: readonly Finished[]): SummaryRow[] {
-  return bySeeds(finished).map((runs) => ({
+  const groups = Map.groupBy(finished, ({ values }) => canonical(withoutSeeds(values)));
+  return [...groups.values()].map((runs) => ({
     values: withoutSeeds(runs[0]!.values),
     runs: runs.length,
-    metrics: spreads(runs.map(({ metrics }) => metrics)),
+    metrics: spreads(runs.map(({ metrics, stages }) => ({
+      metrics,
+      // The folder that it lies in.
+      result: (id) => Object.values(stages?.find((stage) => stage.id === id)?.outputs ?? {})[0],
+    }))),
   }));
 }
 
+/** A spread below this share of the values is what their last digits leave. */
+const NOISE = 1e-9;
+
 /** Of each metric that some run has. */
-export function spreads(runs: readonly Metrics[]): Spread[] {
+export function spreads(runs: readonly Measured[]): Spread[] {
   const found = new Map<string, { key: [string, string, string]; values: number[] }>();
-  for (const metrics of runs) {
+  const counted = new Set<string>();
+  for (const { metrics, result } of runs) {
     for (const [stage, splits] of Object.entries(metrics)) {
       for (const [split, named] of Object.entries(splits)) {
         for (const [metric, value] of Object.entries(named)) {
           const key: [string, string, string] = [stage, split, metric];
+          const made = result?.(stage.split(".")[0]!);
+          const once = `${key.join("\n")}\n${made}\n${value}`;
+          if (made !== undefined && counted.has(once)) continue;
+          counted.add(once);
           const entry = found.get(key.join("\n")) ?? { key, values: [] };
           entry.values.push(value);
           found.set(key.join("\n"), entry);
@@ -67,21 +84,28 @@ export function spreads(runs: readonly Metrics[]): Spread[] {
   return [...found.values()].map(({ key: [stage, split, metric], values }) => {
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    const alike = most - least <= NOISE * Math.max(Math.abs(least), Math.abs(most));
+    const deviation = alike ? 0 : Math.sqrt(squares / (values.length - 1));
     return {
-      ...{ stage, split, metric, runs: values.length, mean },
-      ...(values.length > 1 ? { deviation: Math.sqrt(squares / (values.length - 1)) } : {}),
-      least: Math.min(...values),
-      most: Math.max(...values),
+      ...{ stage, split, metric, runs: values.length, mean: least === most ? least : mean },
+      ...(values.length > 1 ? { deviation } : {}),
+      ...{ least, most },
     };
   });
 }
 
-const DIRECTION: Record<string, 1 | -1> = { accuracy: 1, loss: -1, mae: -1 };
+/** Whether more or less of a metric is better. */
+export const BETTER: Readonly<Record<string, "more" | "less">> = {
+  accuracy: "more",
+  loss: "less",
+  mae: "less",
+};
 
 /**
  * The summary as lines. Choices are made on validation, so that is where the best is marked.
  */
-export function summaryLines(rows: readonly SummaryRow[]): string[] {
+export function summaryLines(rows: readonly SummaryRow[], room?: number): string[] {
   const columns = new Map<string, Spread>();
   for (const spread of rows.flatMap(({ metrics }) => metrics)) {
     const { stage, split, metric } = spread;
@@ -97,7 +121,10 @@ export function summaryLines(rows: readonly SummaryRow[]): string[] {
     row.metrics.find((one) => one.stage === stage && one.split === split && one.metric === metric);
   const cells = [...columns.values()].map((column) => {
     const spreads = rows.map((row) => spreadOf(row, column));
-    const direction = DIRECTION[column.metric];
+    // Losses that are not computed in one way are not better or worse than each other.
+    const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
+    const better = other ? undefined : BETTER[column.metric];
+    const direction = better && (better === "more" ? 1 : -1);
     const known = spreads.flatMap((spread) => spread ? [spread.mean * (direction ?? 0)] : []);
     const most = Math.max(...known);
     // Where several are as good, none is the best.
@@ -113,14 +140,18 @@ export function summaryLines(rows: readonly SummaryRow[]): string[] {
     });
   });
   const head = [...keys, ...(seeds ? ["runs"] : []), ...columns.keys()];
-  const lines = table([
-    head,
-    ...rows.map((row, i) => [
-      ...keys.map((key) => shown(row.values[key])),
-      ...(seeds ? [String(row.runs)] : []),
-      ...cells.map((column) => column[i]!),
-    ]),
-  ]);
+  const lines = table(
+    [
+      head,
+      ...rows.map((row, i) => [
+        ...keys.map((key) => shown(row.values[key])),
+        ...(seeds ? [String(row.runs)] : []),
+        ...cells.map((column) => column[i]!),
+      ]),
+    ],
+    [],
+    room,
+  );
   const words = [
     ...(seeds ? ["mean ± standard deviation over seeds"] : []),
     ...(cells.flat().some((cell) => cell.endsWith("*"))

@@ -3,8 +3,8 @@
  * after the process was killed), and tries again after drops, stalls and busy servers.
  */
 import { dirname } from "node:path";
+import { hideUrl } from "../../runner/stage.ts";
 import { PartialFile } from "./partial.ts";
-import { withoutSecrets } from "./sources.ts";
 import { checkSpace, freeBytes, size } from "./space.ts";
 import { Passing, sleep, Watch } from "./watch.ts";
 
@@ -53,7 +53,7 @@ export interface Fetched {
 /** Fetches `url` to `options.path`. Nothing is there unless its length and MD5 were right. */
 export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
   const patience = { ...usual, ...options.patience };
-  const known = withoutSecrets(url);
+  const known = hideUrl(url);
   const partial = new PartialFile(`${options.path}.part`, known, options.md5 !== undefined);
   try {
     await partial.open(options.signal);

@@ -1,11 +1,11 @@
 /** Gets files from the authors' server or from a mirror, and holds them against their MD5s. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { StageContext } from "../../runner/stage.ts";
+import { hideUrl, type StageContext } from "../../runner/stage.ts";
 import { fetchFile, fetchSize, fetchText } from "./http.ts";
 import { copyFile, gunzipFile, md5Of } from "./local.ts";
 import { keepDigest, takeWhole } from "../../runner/state.ts";
-import { address, addressOf, parseMd5Sums, type SourceFile, withoutSecrets } from "./sources.ts";
+import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts";
 
 interface Options {
   mirror?: string | undefined;
@@ -141,7 +141,7 @@ export async function describeMirror(
 ): Promise<Record<string, string>> {
   if (mirror === undefined || files.length === 0) return {};
   const folder = localFolder(mirror);
-  if (folder === undefined) return { mirror: withoutSecrets(mirror) };
+  if (folder === undefined) return { mirror: hideUrl(mirror) };
   const facts: Record<string, string> = {};
   for (const name of [...files, "MD5SUMS"]) {
     const info = await Deno.stat(join(folder, name)).catch(() => undefined);

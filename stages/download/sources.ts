@@ -81,15 +81,3 @@ export function addressOf(folder: string, name: string): string {
   url.hash = "";
   return url.href;
 }
-
-/** Returns an address for messages and records: user, password and query values become `***`. */
-export function withoutSecrets(address: string): string {
-  const url = URL.parse(address);
-  if (!url || !(url.username || url.password || url.search)) return address;
-  const user = url.username || url.password ? "***@" : "";
-  const query = url.search.replaceAll(
-    /([?&][^=&]*=?)[^&]*/g,
-    (_, key) => `${key.endsWith("=") ? key : key[0]}***`,
-  );
-  return `${url.protocol}//${user}${url.host}${url.pathname}${query}`;
-}

@@ -139,7 +139,9 @@ async function findNoFace(
   const [set, path, problem] = ["dataset", "full_path", "problem"].map((name) =>
     header.indexOf(name)
   );
-  const found = rows.map(({ values }) => values.map(withoutGuard)).filter((values) => values[problem] === "no_face");
+  const found = rows.map(({ values }) => values.map(withoutGuard)).filter((values) =>
+    values[problem] === "no_face"
+  );
   const drawn = found.slice();
   random(SEED, "no face").shuffle(drawn);
   const shown: DataReport["noFace"]["shown"][number][] = [];

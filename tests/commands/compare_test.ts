@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { compareRuns, type Comparison } from "../../commands/compare/compare.ts";
 import { write } from "../../commands/compare/write.ts";
 import { canonical } from "../../runner/fingerprint.ts";
+import { findRun, type RunRecord } from "../../runner/history.ts";
+import { spreads } from "../../runner/sweep/summary.ts";
 import { type FakeRun, workshop } from "./workshop.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -243,4 +245,95 @@ Deno.test("compare's words", async () => {
     assert.match(err, message);
     assert.equal(code, 2);
   }
+});
+
+Deno.test("compare takes together what differs in seeds alone, whatever other runs have", async (t) => {
+  const run = (seed: number, denseL2: number, use = "trainAge"): FakeRun => ({
+    seed,
+    models: { age: { use, error: 20 + seed + denseL2, params: { denseL2 } } },
+  });
+  await t.step("not what differs in a parameter that a third run lacks", async () => {
+    await using shop = await workshop([run(1, 0.1), run(1, 0.9), {
+      models: { age: { use: "other", error: 9, params: { width: 3 } } },
+    }]);
+    const comparison = await compareRuns(shop.runs, shop.store);
+    assert.equal(comparison.seeds, undefined);
+    assert.deepEqual(rows(comparison)["age.denseL2"], [0.1, 0.9, undefined]);
+  });
+  await t.step("a result that two runs took counts once", async () => {
+    await using shop = await workshop([run(1, 0.1), run(2, 0.1)]);
+    const [first, second] = shop.runs as [RunRecord, RunRecord];
+    const again = { ...first, id: "00000000" };
+    assert.equal((await compareRuns([first, again], shop.store)).seeds, undefined);
+    const { seeds } = await compareRuns([first, again, second], shop.store);
+    assert.deepEqual(seeds!.groups.map(({ length }) => length), [3]);
+    assert.ok(seeds!.rows.every(({ spreads: [spread] }) => spread!.runs === 2));
+  });
+  await t.step("a different code is no seed", async () => {
+    await using shop = await workshop([run(1, 0.1), run(2, 0.1)]);
+    const [first, second] = shop.runs as [RunRecord, RunRecord];
+    const stages = second.stages.map((stage) => ({
+      ...stage,
+      dependencies: { ...stage.dependencies!, modules: { "plugins/age.ts": "1" } },
+    }));
+    assert.equal((await compareRuns([first, { ...second, stages }], shop.store)).seeds, undefined);
+  });
+});
+
+Deno.test("spreads() have no noise of the last digits, and one result has none at all", () => {
+  const measured = (value: number) => ({ metrics: { a: { test: { mae: value } } } });
+  const [equal] = spreads([measured(0.1 + 0.2), measured(0.3), measured(0.3)]);
+  assert.equal(equal!.deviation, 0);
+  assert.equal("deviation" in spreads([measured(3)])[0]!, false);
+  assert.ok(Math.abs(spreads([measured(1), measured(1.001)])[0]!.deviation! - 0.0007071) < 1e-6);
+});
+
+Deno.test("compare stars no value that measures something else", async () => {
+  await using shop = await workshop([
+    { models: { age: { use: "trainAge", skill: 0.9 } } },
+    { models: { age: { use: "trainAge", error: 9 } } },
+    { models: { age: { use: "trainAge", error: 7, params: { loss: "huber" } } } },
+    { models: { age: { use: "trainAge", error: 8 } } },
+  ]);
+  const loss = (run: RunRecord, value: number): RunRecord => ({
+    ...run,
+    metrics: { age: { test: { ...run.metrics.age!.test, loss: value } } },
+  });
+  const [classes, years, huber, more] = shop.runs.map(loss) as [RunRecord, ...RunRecord[]];
+  const starred = async (...runs: RunRecord[]) => {
+    const { metrics } = await compareRuns(runs, shop.store);
+    return Object.fromEntries(metrics.map(({ metric, best }) => [metric, best]));
+  };
+  assert.equal((await starred(classes, years!)).loss, undefined);
+  assert.deepEqual(await starred(years!, huber!), { loss: undefined, mae: 1 });
+  assert.deepEqual(await starred(years!, more!), { loss: 0, mae: 1 });
+});
+
+Deno.test("compare takes the newest run of a pipeline that has metrics, and fits a terminal", async () => {
+  const models = { trainGender: { skill: 0.8 } };
+  await using shop = await workshop([
+    { pipeline: "one", models },
+    { pipeline: "one", models },
+    { pipeline: "two", models },
+  ]);
+  const [, second, third] = shop.runs as [RunRecord, RunRecord, RunRecord];
+  const failed = { ...second, id: "ffffffff", ok: false, at: "2999-01-01T00:00:00.000Z" };
+  const all = [...shop.runs, failed];
+  const has = ({ ok }: RunRecord) => ok;
+  assert.equal(findRun("one", all, { has }).id, second.id);
+  assert.equal(findRun(failed.id, all, { has }).id, failed.id);
+  assert.throws(
+    () => findRun("one", [failed], { has, what: "has metrics" }),
+    /no run of the pipeline "one" has metrics; the last, ffffffff, failed\. Run it: deno task run one/,
+  );
+  const runs = [
+    ...shop.runs,
+    ...shop.runs.map((run, i) => ({ ...run, id: `0000000${i}`, seed: i })),
+  ];
+  const comparison = await compareRuns(runs, shop.store);
+  for (const room of [80, 120]) {
+    const lines = write(comparison, "text", room).split("\n");
+    assert.ok(lines.every((line) => line.length <= room), lines.join("\n"));
+  }
+  assert.match(write(comparison, "text", 80), new RegExp(third.id));
 });

@@ -7,8 +7,12 @@ import { listPictures } from "../../commands/predict/pictures.ts";
 import { PictureError } from "../../faces/decode.ts";
 import type { CommandTools } from "../../runner/command.ts";
 import { readConfig } from "../../runner/config.ts";
+import { ConfigError } from "../../runner/errors.ts";
 import { plan } from "../../runner/graph.ts";
+import { History } from "../../runner/history.ts";
+import { fileNameOf } from "../../runner/identity.ts";
 import { Registry } from "../../runner/registry.ts";
+import { Store } from "../../runner/store.ts";
 import { TooSlow } from "../../serving/analyst.ts";
 import type { Pool } from "../../serving/pool.ts";
 import { stages } from "../../stages/mod.ts";
@@ -173,11 +177,63 @@ Deno.test("predict", async (t) => {
     match(lines[0], /^path,face,.*,score,age$/);
   });
 
+  await t.step(
+    "findModels() takes a pipeline's own models, and its newest complete run",
+    async () => {
+      const artifacts = join(folder, "results");
+      const store = new Store(artifacts);
+      const notes = await store.usedBy("p");
+      // A copy that kept its name, and has trained another gender and no age yet.
+      await Deno.copyFile(join(folder, "p.yaml"), join(folder, "q.yaml"));
+      const options = { project: root, user: folder, registry: new Registry().add(stages) };
+      const plans = await Promise.all(
+        ["p", "q"].map(async (name) =>
+          [name, plan(await readConfig(join(folder, `${name}.yaml`), options))] as const
+        ),
+      );
+      const none = new ConfigError([{ at: { text: "?" }, message: "there is no such pipeline." }]);
+      const openPlan = (name: string) => {
+        const found = new Map(plans).get(name);
+        return found ? Promise.resolve(found) : Promise.reject(none);
+      };
+      const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+      const find = async (name: string) => {
+        const { models, origin } = await findModels(name, artifacts, tools);
+        return [
+          origin,
+          models.map(({ stage }) => stage).sort(),
+        ];
+      };
+      const [p, q] = plans.map(([, { identity }]) => fileNameOf(identity));
+      const note = (key: string | undefined, used: unknown) =>
+        Deno.writeTextFile(join(artifacts, ".latest", `${key}.json`), JSON.stringify(used));
+      await note(p, notes);
+      await note(q, { trainGender: notes.trainGender });
+      deepStrictEqual(await find("p"), ["pipeline p", ["trainAge", "trainGender"]]);
+      deepStrictEqual(await find("q"), ["pipeline q", ["trainGender"]]);
+      // A run of its file that has all of them, and a newer one that failed.
+      const history = new History(artifacts);
+      const base = { pipeline: "p", file: plans[1]![1].identity, seed: 1, seconds: 1, metrics: {} };
+      const made = Object.entries(notes).map(([id, used]) => ({
+        ...{ id, ...used, status: "ran" as const, why: "", seconds: 1, outputs: {} },
+      }));
+      const { id } = await history.add({ ...base, ok: true, stages: made });
+      const failed = await history.add({ ...base, ok: false, stages: made.slice(1) });
+      deepStrictEqual(await find("q"), [`pipeline q (run ${id})`, ["trainAge", "trainGender"]]);
+      await rejects(find("nothing that is there"), (error: Error) => {
+        ok(!error.message.includes(failed.id), error.message);
+        return true;
+      });
+      await history.remove(new Set([id, failed.id]));
+      for (const key of [p, q]) await Deno.remove(join(artifacts, ".latest", `${key}.json`));
+    },
+  );
+
   await t.step("findModels() says what there is not", async () => {
     const registry = new Registry().add(stages);
     const options = { project: root, user: folder, registry };
     const openPlan = async () => plan(await readConfig(join(folder, "p.yaml"), options));
-    const tools = { user: folder, openPlan } as unknown as CommandTools;
+    const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
     const folderOfModel = (await find("abcd0001")).models[0]!.path;
     for (const wanted of ["abcd0001", "p", folderOfModel]) {

@@ -18,7 +18,7 @@ Deno.test("modelCard() tells purpose, limits, data and its terms, and results by
   ) assert.ok(card.includes(`\n## ${heading}\n`), heading);
   assert.match(
     card,
-    /pipeline experiment \(experiments\/made-up\.yaml, seed 42\), trained on 2026/,
+    /pipeline experiment \(experiments\/made-up\.yaml, seed 42, run 1a2b3c4d\), trained on 2026/,
   );
   assert.match(card, /wiki\\_crop, imdb\\_crop: IMDB-WIKI .* for academic research only/);
   assert.match(card, /\| Age in years \(trainAge\) \| Off by \d+\.\d\u00a0years on average over/);

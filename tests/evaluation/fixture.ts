@@ -87,6 +87,8 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
         file: `experiments/made-up${suffix}.yaml`,
         seed: 42,
         compute: "auto",
+        command: `deno task run experiments/made-up${suffix} --set split.test=0.1 --seed 42`,
+        run: { id: "1a2b3c4d", startedAt: "2026-11-24T05:41:07.000Z" },
         stages: [origin("matParse", { minAge: 0, note: suffix }), origin("ageGroups", {})],
       },
     },

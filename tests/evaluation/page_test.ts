@@ -161,7 +161,8 @@ Deno.test("page() lists the settings that the detector has, and says what others
 Deno.test("page() says what made it, and how to make it again", async () => {
   const report = await madeUpReport();
   const html = text(page(report));
-  assert.match(html, /deno task run experiments\/made-up\n/);
+  assert.match(html, /deno task run experiments\/made-up --set split\.test=0\.1 --seed 42\n/);
+  assert.match(html, /made by run 1a2b3c4d\s*, which began on\s*2026-11-24 05:41 UTC/);
   assert.match(html, /A processor, 2 cores, 8 GiB of memory, Linux/);
   assert.match(html, /ageGroups \(trainAge\)\s*2026-11-24\s*1\s*min 15\s*s\s*0123456789abcdef/);
   const again = parseYaml(configuration(report.made));
@@ -175,6 +176,16 @@ Deno.test("page() says what made it, and how to make it again", async () => {
       evaluate: { examples: 12 },
     },
   });
+});
+
+Deno.test("page() says what to supply where something of a URL is hidden", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(text(page(report)), /recorded nowhere/);
+  const { made } = report;
+  const hidden = { ...made, lineage: { ...made.lineage, hidden: ["download.mirror"] } };
+  const html = text(page({ ...report, made: hidden }));
+  assert.match(html, /stands for in download\.mirror is recorded nowhere/);
+  assert.match(html, /--set 'download\.mirror=URL'/);
 });
 
 Deno.test("configuration() names plugins where they lie", async () => {

@@ -15,13 +15,29 @@ Deno.test("where shards are made does not count for the result", async () => {
 Deno.test("redisPlace() refuses what is no address, and tells no password", async () => {
   await assert.rejects(redisPlace("localhost"), /Cannot use "localhost" as the address of Redis/);
   await assert.rejects(redisPlace("http://:s3cret@host"), (error: Error) => {
-    assert.match(error.message, /Cannot use "http:\/\/host".*rediss:\/\/user:password@host:6379/);
+    assert.match(
+      error.message,
+      /Cannot use "http:\/\/\*\*\*@host".*rediss:\/\/user:password@host:6379/,
+    );
     assert.doesNotMatch(error.message, /s3cret/);
     return true;
   });
   await assert.rejects(redisPlace("redis://host", "ca.pem"), /without TLS it shows none/);
   await assert.rejects(redisPlace("rediss://host", "/no/ca.pem"), /Cannot read the certificate/);
   assert.equal(tellPlace(await redisPlace("rediss://u:s3cret@host:7000")), "rediss://host:7000");
+  for (const password of ["12/s3", "s3#12", "1?s/#3@4", "[s3]"]) {
+    const place = await redisPlace(`redis://u:${password}@host:7000/2`);
+    assert.equal(tellPlace(place), "redis://host:7000");
+    assert.equal(decodeURIComponent(new URL(place.url).password), password);
+  }
+  await assert.rejects(redisPlace("http://u:12/s3cret@host"), (error: Error) => {
+    assert.match(error.message, /^Cannot use "http:\/\/\*\*\*@host" as/);
+    return true;
+  });
+  await assert.rejects(redisPlace("redis://u:s3/cret@host:port"), (error: Error) => {
+    assert.match(error.message, /^Cannot use "redis:\/\/\*\*\*@host:port" as/);
+    return true;
+  });
 });
 
 Deno.test("codeDifference() says what differs", () => {

@@ -20,8 +20,11 @@ async function told(project: Project, ran: Awaited<ReturnType<Project["run"]>>):
 Deno.test("a stage with lineage learns how its inputs came to be", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const lineage = await told(project, await project.run());
-  const { stages, ...pipeline } = lineage;
+  const { stages, run, ...pipeline } = lineage;
+  assert.match(run!.id, /^[0-9a-f]{8}$/);
+  assert.ok(Date.parse(run!.startedAt) <= Date.parse(stages[0].startedAt));
   assert.deepEqual(pipeline, {
+    command: "deno task run pipeline",
     pipeline: "toys",
     file: "pipeline.yaml",
     seed: 42,
@@ -53,7 +56,7 @@ Deno.test("a stage with lineage runs again when its inputs are made in another w
   });
   await t.step("or for a pipeline of another name", async () => {
     const { why } = await project.run({ set: ["name=others"] });
-    assert.equal(why.tell, "it has not run yet");
+    assert.equal(why.tell, 'the pipeline\'s name changed from "toys" to "others"');
     assert.equal(why.retell, "cached");
   });
   await t.step("but not for what cannot matter", async () => {

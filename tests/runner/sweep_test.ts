@@ -67,10 +67,12 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     const [luck, sum] = report.summary[1].metrics;
     const name = { split: "test", metric: "loss", runs: 3 };
     assert.deepEqual(luck, { stage: "luck", ...name, mean: 4, deviation: 2, least: 2, most: 6 });
-    assert.deepEqual(sum, { stage: "sum", ...name, mean: 18, deviation: 0, least: 18, most: 18 });
+    // One result, which all three took.
+    const once = { stage: "sum", ...name, runs: 1 };
+    assert.deepEqual(sum, { ...once, mean: 18, least: 18, most: 18 });
     assert.match(
       err,
-      /\n4 {8}3 {5}4\.00 ± 2\.00 {5}18\.0 ± 0\.000\nmean ± standard deviation over s/,
+      /\n4 {8}3 {5}4\.00 ± 2\.00 {5}18\.0\nmean ± standard deviation over s/,
     );
     assert.match(
       err,
@@ -87,7 +89,7 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
       runs.map(({ id }: { id: string }) => id).sort(),
       JSON.parse(again.out).runs.map(({ run }: { run: string }) => run).sort(),
     );
-    assert.match((await project.cli("runs")).out, / few\.max=4 seed=2: luck loss 4\.00, sum loss/);
+    assert.match((await project.cli("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
   });
   await t.step("can be taken in parts", async () => {
     const { out, code } = await project.cli("run", "pipeline", "--point", "6", "--json");

@@ -1,0 +1,54 @@
+/** Identity of a pipeline: the path of its file. Its name is a label, which several may bear. */
+import { createHash } from "node:crypto";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { parse } from "yaml";
+
+/** Returns the path of a pipeline's file: from the project where it lies in it, else absolute. */
+export async function identityOf(file: string, project: string): Promise<string> {
+  const real = (path: string) => Deno.realPath(path).catch(() => path); // it need not be there
+  const path = join(await real(dirname(file)), basename(file));
+  const inside = relative(await real(project), path);
+  const outside = /^\.\.([\\/]|$)/.test(inside) || isAbsolute(inside);
+  return (outside ? path : inside).replaceAll("\\", "/");
+}
+
+/** Returns an identity as it is typed: "experiments/gender". */
+export function typed(identity: string): string {
+  return identity.replace(/\.yaml$/, "");
+}
+
+/** Returns the name that earlier versions gave a pipeline whose YAML gives none. */
+export function formerName(identity: string): string {
+  return identity.replace(/\.ya?ml$/, "").replace(/[^\w.-]+/g, "-");
+}
+
+/** Returns a file name for an identity, another for each. */
+export function fileNameOf(identity: string): string {
+  const hash = createHash("sha256").update(identity).digest("hex").slice(0, 16);
+  return `${formerName(identity).slice(-60)}-${hash}`;
+}
+
+/** Returns a value as `--set KEY=` takes it. */
+export function argument(value: unknown): string {
+  if (typeof value !== "string") return JSON.stringify(value ?? null);
+  let same = false;
+  try {
+    same = parse(value) === value;
+  } catch {
+    // It is no YAML as it stands.
+  }
+  return same ? value : JSON.stringify(value);
+}
+
+/**
+ * Returns the words that run a pipeline with these values in place of its own, quoted for a shell:
+ * `deno task run experiments/gender --set split.test=0.1 --seed 3`.
+ */
+export function commandOf(identity: string, overrides: Readonly<Record<string, unknown>>): string {
+  const quoted = (word: string) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  const options = Object.entries(overrides).map(([key, value]) =>
+    key === "seed" ? `--seed ${value}` : `--set ${quoted(`${key}=${argument(value)}`)}`
+  );
+  return ["deno task run", quoted(typed(identity)), ...options].join(" ");
+}
