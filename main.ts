@@ -1,41 +1,45 @@
 /** The program: the runner, and the stages it is given. */
-import { main, type Program } from "./runner/cli.ts";
-import { fromFileUrl } from "./runner/paths.ts";
+import { main, type Program } from "./packages/pipeline/cli.ts";
+import { fromFileUrl } from "./packages/pipeline/paths.ts";
 import { stages } from "./stages/mod.ts";
 
 export const program: Program = {
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
   commands: {
-    predict: () => import("./commands/predict.ts"),
-    compare: () => import("./commands/compare.ts"),
-    worker: () => import("./commands/worker.ts"),
+    predict: () => import("./faces/commands/predict.ts"),
+    compare: () => import("./faces/commands/compare.ts"),
+    worker: () => import("./packages/pipeline/worker_command.ts"),
   },
   // With the permissions of the task: "deno run --quiet ... main.ts run".
   self: async () => {
-    const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", import.meta.url)));
+    const { tasks } = JSON.parse(await Deno.readTextFile(new URL("./deno.json", import.meta.url)));
     return tasks.run.command.split(" ").slice(1, -1);
   },
   openFleet: (settings, work) => ({
     async *distribute(parts) {
-      const { distributeTo } = await import("./fleet/mod.ts");
-      yield* distributeTo(settings, work, parts, program);
+      const { distributeShards } = await import("./packages/pipeline/remote_workers.ts");
+      yield* distributeShards(settings, work, parts, program);
     },
   }),
-  checkFile: async (path) => await (await import("./formats/check_file.ts")).checkFile(path),
-  reachFleet: async (settings) => await (await import("./fleet/mod.ts")).reach(settings),
+  checkFile: async (path) =>
+    await (await import("./packages/formats/check_file.ts")).checkFile(path),
+  reachFleet: async (settings) =>
+    await (await import("./packages/pipeline/remote_workers.ts")).checkReachable(settings),
   async *sendRuns(settings, work, orders) {
-    const { sendRunsTo } = await import("./fleet/mod.ts");
-    yield* sendRunsTo(settings, work, orders, program);
+    const { runSweepRemotely } = await import("./packages/pipeline/remote_workers.ts");
+    yield* runSweepRemotely(settings, work, orders, program);
   },
   resolveCompute: async (wanted, measure = true) => {
     if (wanted === "auto") {
-      const { chooseAuto, recallAuto } = await import("./accelerators/choose.ts");
+      const { chooseAuto, recallAuto } = await import("./faces/commands/auto_backend.ts");
       return measure ? chooseAuto(console.error) : recallAuto();
     }
-    await (await import("./compute/resolve.ts")).demand(wanted);
+    await (await import("./packages/compute/backends.ts")).requireBackend(wanted);
     // Fetched here and now: the processes that find faces may not use the network.
-    if (wanted === "webgpu") await (await import("./compute/npm.ts")).webGpuModule();
+    if (wanted === "webgpu") {
+      await (await import("./packages/compute/npm_package.ts")).webGpuModule();
+    }
     return { backend: wanted, why: "the pipeline asks for it" };
   },
 };

@@ -7,33 +7,36 @@ interface Bench {
 const benches: Record<string, Bench> = {
   train: {
     says: "a training step, whole trainings, predictions and memory, beside Keras and others",
-    load: () => import("./train.ts"),
+    load: () => import("./train_bench.ts"),
   },
   parity: {
     says: "the same networks learnt here and in Keras: are they as good?",
-    load: () => import("./parity.ts"),
+    load: () => import("./parity_bench.ts"),
   },
   scale: {
     says: "an epoch of 10,000, 100,000 and 460,000 images: time of a step, memory",
-    load: () => import("./scale.ts"),
+    load: () => import("./scale_bench.ts"),
   },
   profile: {
     says: "the time of each kernel of a training step",
-    load: () => import("./profile.ts"),
+    load: () => import("./profile_bench.ts"),
   },
   detect: {
     says: "each detector's speed and finds, beside dlib",
-    load: () => import("./detect.ts"),
+    load: () => import("./detect_bench.ts"),
   },
   crop: {
     says: "cutting up to 100,000 photos: speed of the workers, time and memory",
-    load: () => import("./crop.ts"),
+    load: () => import("./crop_bench.ts"),
   },
-  mat: { says: "reading IMDB's MATLAB file, beside SciPy", load: () => import("./mat.ts") },
-  serve: { says: "the web server: photos, and the live view", load: () => import("./serve.ts") },
+  mat: { says: "reading IMDB's MATLAB file, beside SciPy", load: () => import("./mat_bench.ts") },
+  serve: {
+    says: "the web server: photos, and the live view",
+    load: () => import("./serve_bench.ts"),
+  },
   kills: {
     says: "a pipeline that is killed again and again: does it leave the same bytes?",
-    load: () => import("./kills.ts"),
+    load: () => import("./kills_bench.ts"),
   },
   same: {
     says: "a small pipeline at another commit and here: are all results the same bytes?",

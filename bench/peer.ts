@@ -3,7 +3,7 @@
  * answers each with one line. All peers stay open together and take turns, so that what else the
  * machine does meets them alike.
  */
-import { TextLineStream } from "../runner/lines.ts";
+import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 
 /** The report's networks. */
 export type ReportNetwork = "gender" | "age";

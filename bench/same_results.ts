@@ -9,7 +9,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { fromFileUrl } from "../runner/paths.ts";
+import { fromFileUrl } from "../packages/pipeline/paths.ts";
 
 const ROOT = fromFileUrl(new URL("../", import.meta.url));
 

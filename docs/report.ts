@@ -41,7 +41,7 @@ try {
   }
   await sharp({ create: { width: 1120, height, channels: 3, background: "white" } })
     .composite(parts).png({ palette: true })
-    .toFile(new URL("report.png", import.meta.url).pathname);
+    .toFile(new URL("./report.png", import.meta.url).pathname);
 } finally {
   await browser.close();
 }

@@ -12,8 +12,8 @@
  * blur takes faceCrop's faces, and resize32, which would take these, takes blur's.
  */
 import { z } from "zod";
-import { defineStage } from "../runner/stage.ts";
-import { faces } from "../stages/artifacts.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { faces } from "../stages/kinds.ts";
 
 export default defineStage({
   name: "blur",
@@ -28,7 +28,7 @@ export default defineStage({
   async run({ faces }, { sigma }, context) {
     // Heavy modules load here, so that a run with nothing to do does without them.
     const { default: sharp } = await import("sharp");
-    const { mapFaces } = await import("../faces/artifact.ts");
+    const { mapFaces } = await import("../faces/detection/faces_artifact.ts");
     await mapFaces(
       faces.path,
       context.outputs.faces,

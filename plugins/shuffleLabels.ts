@@ -15,9 +15,9 @@
  */
 import { join } from "node:path";
 import { z } from "zod";
-import { random } from "../compute/random.ts";
-import { defineStage } from "../runner/stage.ts";
-import { dataset } from "../stages/artifacts.ts";
+import { random } from "../packages/random/random.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { dataset } from "../stages/kinds.ts";
 
 export default defineStage({
   name: "shuffleLabels",
@@ -27,7 +27,7 @@ export default defineStage({
   params: z.strictObject({}),
   seeded: true,
   async run({ dataset }, _params, context) {
-    const { readParquet, writeParquet } = await import("../formats/parquet.ts");
+    const { readParquet, writeParquet } = await import("../packages/formats/parquet.ts");
     const from = (file: string) => join(dataset.path, file);
     const to = (file: string) => join(context.outputs.dataset, file);
     const { age, gender, name, identity, dataset: source, path } = await readParquet(

@@ -12,7 +12,7 @@
  * A pipeline's workers, its service and `deno task predict` find it again by what preprocessing.json
  * says of it.
  */
-import { defineDetector } from "../faces/detect.ts";
+import { defineDetector } from "../faces/detection/detector.ts";
 
 /** The picture is searched in squares of so many pixels. */
 const cell = 8;

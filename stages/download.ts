@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { defineStage, pathParam, type StageContext } from "../runner/stage.ts";
-import type { ArchivedDataset } from "./archives.ts";
-import { archives } from "./artifacts.ts";
-import type { Mirror } from "./download/obtain.ts";
-import { datasetNames, type SourceFile, sources } from "./download/sources.ts";
-import { folderName } from "./folder/name.ts";
-import { counted } from "../runner/words.ts";
+import { defineStage, pathParam, type StageContext } from "../packages/pipeline/stage.ts";
+import type { ArchivedDataset } from "../faces/datasets/archives.ts";
+import { archives } from "./kinds.ts";
+import type { Mirror } from "../faces/datasets/mirror.ts";
+import { datasetNames, type SourceFile, sources } from "../faces/datasets/imdb_wiki.ts";
+import { folderName } from "../faces/datasets/folder_name.ts";
+import { counted } from "../packages/pipeline/causes.ts";
 
 const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
 
@@ -73,19 +73,19 @@ export default defineStage({
   unaffecting: ["mirror"],
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params) {
-    const { describeMirror } = await import("./download/obtain.ts");
+    const { describeMirror } = await import("../faces/datasets/mirror.ts");
     const facts = await describeMirror(params.mirror, filesOf(params).map(({ name }) => name));
     for (const dataset of params.datasets) {
       if (typeof dataset === "string") continue;
-      const { describeFolder } = await import("./folder/pack.ts");
+      const { describeFolder } = await import("../faces/datasets/pack_folder.ts");
       Object.assign(facts, await describeFolder(dataset));
     }
     return facts;
   },
   async run(_inputs, params, context) {
     const { join } = await import("node:path");
-    const { writeParquet } = await import("../formats/parquet.ts");
-    const { scanArchives } = await import("./download/scan.ts");
+    const { writeParquet } = await import("../packages/formats/parquet.ts");
+    const { indexArchives } = await import("../faces/datasets/index_archives.ts");
 
     const mirror = await prepare(params, context);
     const datasets: ArchivedDataset[] = [];
@@ -99,7 +99,7 @@ export default defineStage({
       const name = nameOf(dataset);
       const { tars, layout, labels, file } = await fetchDataset(dataset, params, mirror, context);
       const files = tars.map(({ file }) => file);
-      const contents = await scanArchives(context.scratch, files, file, context)
+      const contents = await indexArchives(context.scratch, files, file, context)
         .catch((error) => discard(tars, context, error));
       for (const [path, { tar, offset, size }] of contents.places) {
         index.dataset.push(name);
@@ -156,18 +156,18 @@ function filesOf({ datasets }: Params): SourceFile[] {
 async function prepare(params: Params, context: Context): Promise<Mirror | undefined> {
   const files = filesOf(params);
   if (files.length === 0) return undefined;
-  const { openMirror } = await import("./download/obtain.ts");
-  const { checkSpace, size } = await import("./download/space.ts");
+  const { openMirror } = await import("../faces/datasets/mirror.ts");
+  const { checkSpace, formatGigabytes } = await import("../packages/download/disk_space.ts");
   const mirror = await openMirror(params, context);
   const { bytes, untold } = await mirror.lacking(files);
   if (bytes === 0) return mirror;
   const what = files.map(({ name }) => name).join(", ");
   const free = await checkSpace(context.scratch, bytes, what);
   context.info(
-    `${size(bytes)} to get${
+    `${formatGigabytes(bytes)} to get${
       untold > 0 ? `, without ${counted(untold, "file")} of unknown size` : ""
     }` +
-      `${free === undefined ? "" : `; ${size(free)} are free`}.`,
+      `${free === undefined ? "" : `; ${formatGigabytes(free)} are free`}.`,
   );
   return mirror;
 }
@@ -187,7 +187,7 @@ async function fetchDataset(
   labels: { variable: string } | { csv: true };
 }> {
   if (typeof dataset === "object") {
-    const { packFolder } = await import("./folder/pack.ts");
+    const { packFolder } = await import("../faces/datasets/pack_folder.ts");
     const { join } = await import("node:path");
     const name = nameOf(dataset);
     const tar = `folder_${name}.tar`; // IMDB-WIKI's files have other names
@@ -207,8 +207,8 @@ async function fetchDataset(
 /** Draws the sample, unless an earlier attempt has. */
 async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
   const { join } = await import("node:path");
-  const { drawSample, sampleArchive } = await import("../sample/mod.ts");
-  const { keepDigest, takeWhole } = await import("../runner/state.ts");
+  const { drawSample, sampleArchive } = await import("../faces/synthetic/mod.ts");
+  const { keepDigest, takeWhole } = await import("../packages/pipeline/state.ts");
   const path = join(context.scratch, sampleArchive);
   if (!await takeWhole(path, (message) => context.info(message))) {
     let drawn = 0;
@@ -234,7 +234,7 @@ async function get(
   mirror: Mirror,
   context: Context,
 ): Promise<Tars> {
-  const { unpacked } = await import("./download/obtain.ts");
+  const { unpacked } = await import("../faces/datasets/mirror.ts");
   const tars: Tars[number][] = [];
   for (const source of sources[name].files) {
     const { md5, verified } = await mirror.obtain(source);

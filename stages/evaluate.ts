@@ -1,10 +1,15 @@
 import { join } from "node:path";
 import { z } from "zod";
-import type { Backend } from "../compute/resolve.ts";
-import type { MetricsFile, ModelMetrics, Predictions, SplitName } from "../evaluation/judge.ts";
-import type { ModelReport, Report } from "../evaluation/report.ts";
-import { all, defineStage, type Metrics } from "../runner/stage.ts";
-import { archives, dataset, faces, model, reference, report, splits, table } from "./artifacts.ts";
+import type { Backend } from "../packages/compute/backends.ts";
+import type {
+  MetricsFile,
+  ModelMetrics,
+  Predictions,
+  SplitName,
+} from "../faces/evaluation/score_model.ts";
+import type { ModelReport, Report } from "../faces/evaluation/report_data.ts";
+import { all, defineStage, type Metrics } from "../packages/pipeline/stage.ts";
+import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";
 
 export default defineStage({
   name: "evaluate",
@@ -30,16 +35,16 @@ export default defineStage({
   compute: true,
   lineage: true,
   async run(inputs, { examples, crops }, context) {
-    const { openBackend } = await import("../compute/mod.ts");
-    const { evaluateModel } = await import("../evaluation/evaluateModel.ts");
-    const { modelCard } = await import("../evaluation/modelCard.ts");
-    const { page } = await import("../evaluation/page.ts");
-    const { writePredictions } = await import("../evaluation/predictionsFile.ts");
-    const { readReference } = await import("../evaluation/reference.ts");
-    const { line } = await import("../evaluation/words.ts");
-    const { NpyFile, readNpy } = await import("../formats/npy.ts");
-    const { readParquet } = await import("../formats/parquet.ts");
-    const { gatherData } = await import("./evaluate/data.ts");
+    const { openBackend } = await import("../packages/compute/open_backend.ts");
+    const { evaluateModel } = await import("../faces/evaluation/evaluate_model.ts");
+    const { modelCard } = await import("../faces/evaluation/model_card_markdown.ts");
+    const { reportPage } = await import("../faces/evaluation/report_page.ts");
+    const { writePredictions } = await import("../faces/evaluation/write_predictions.ts");
+    const { readReference } = await import("../faces/evaluation/reference_predictions.ts");
+    const { line } = await import("../faces/evaluation/format_metric.ts");
+    const { NpyFile, readNpy } = await import("../packages/formats/npy.ts");
+    const { readParquet } = await import("../packages/formats/parquet.ts");
+    const { gatherData } = await import("../faces/evaluation/data_facts.ts");
     const { dataset, splits, models } = inputs;
     const output = context.outputs.report;
 
@@ -102,7 +107,7 @@ export default defineStage({
         params: { examples, crops },
       },
     };
-    await write("report.html", page(whole));
+    await write("report.html", reportPage(whole));
     await write("MODEL_CARD.md", modelCard(whole));
     return {
       metrics: Object.fromEntries(reports.map(({ id, metrics }) => [id, scores(metrics)])),

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
-import type { Backend } from "../compute/resolve.ts";
-import { all, defineStage } from "../runner/stage.ts";
-import { dataset, faces, reference, splits } from "./artifacts.ts";
+import type { Backend } from "../packages/compute/backends.ts";
+import { all, defineStage } from "../packages/pipeline/stage.ts";
+import { dataset, faces, reference, splits } from "./kinds.ts";
 
 /** Fixed: every pipeline asks about the same faces of a test set. */
 const SEED = 20210;
@@ -21,23 +21,25 @@ export default defineStage({
   }),
   compute: true,
   async run({ faces: made, dataset, splits }, { sample }, context) {
-    const { openBackend } = await import("../compute/mod.ts");
-    const { random } = await import("../compute/random.ts");
-    const { openAgeGenderNet, SIZE, withoutMargin } = await import("../evaluation/ageGenderNet.ts");
-    const { writeReference } = await import("../evaluation/reference.ts");
-    const { facesOf, openFaces } = await import("../faces/artifact.ts");
-    const { decode } = await import("../faces/decode.ts");
-    const { readPreprocessing } = await import("../faces/preprocessing.ts");
-    const { toTensor } = await import("../faces/resize.ts");
-    const { readNpy } = await import("../formats/npy.ts");
-    const { readParquet } = await import("../formats/parquet.ts");
+    const { openBackend } = await import("../packages/compute/open_backend.ts");
+    const { random } = await import("../packages/random/random.ts");
+    const { openAgeGenderNet, SIZE, withoutMargin } = await import(
+      "../faces/evaluation/age_gender_net.ts"
+    );
+    const { writeReference } = await import("../faces/evaluation/reference_predictions.ts");
+    const { findSourceFaces, openFaces } = await import("../faces/detection/faces_artifact.ts");
+    const { decode } = await import("../faces/images/decode_image.ts");
+    const { readPreprocessing } = await import("../faces/images/preprocessing.ts");
+    const { toNetworkInput } = await import("../faces/images/fit_image.ts");
+    const { readNpy } = await import("../packages/formats/npy.ts");
+    const { readParquet } = await import("../packages/formats/parquet.ts");
 
     const people = await readParquet(join(dataset.path, "table.parquet"), {
       dataset: "string",
       path: "string",
     });
     const { margin } = (await readPreprocessing(dataset.path)).crop;
-    using crops = await openFaces((await facesOf(dataset.path, made))!.path);
+    using crops = await openFaces((await findSourceFaces(dataset.path, made))!.path);
     const places = new Map(crops.rows.map((row) => [`${row.dataset}\n${row.full_path}`, row]));
     const rows = readNpy(join(splits.path, "test.npy"), "int32").data;
     random(SEED, "faceApi").shuffle(rows);
@@ -63,7 +65,7 @@ export default defineStage({
         const pixels = new Uint8Array(part.length * SIZE * SIZE * 3);
         await Promise.all(part.map(async ({ crop }, i) => {
           const face = withoutMargin(await decode(crops.png(crop)), margin);
-          pixels.set(await toTensor(face, SIZE), i * SIZE * SIZE * 3);
+          pixels.set(await toNetworkInput(face, SIZE), i * SIZE * SIZE * 3);
         }));
         said.push(...await net.predict(pixels));
         context.progress.advance(part.length);

@@ -1,19 +1,25 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { Backend } from "../compute/resolve.ts";
-import type { CutOpening } from "../faces/cutWorker.ts";
+import type { Backend } from "../packages/compute/backends.ts";
+import type { CropInit } from "../faces/detection/crop_worker.ts";
 import {
   defaultInputSizes,
   defaultsOf,
   detectorNames,
   usesTensorFlow,
-} from "../faces/detectors.ts";
-import type { CropPreprocessing } from "../faces/preprocessing.ts";
-import type { Shard } from "../faces/shards.ts";
-import { choice, defineStage, pathParam } from "../runner/stage.ts";
-import { causeLines, counted } from "../runner/words.ts";
-import { archives, faces, table } from "./artifacts.ts";
-import { cutFarAway, cutHere, photosIn, shardPart, type ShardsOf } from "./faceCrop/cut.ts";
+} from "../faces/detection/detectors.ts";
+import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
+import type { Shard } from "../faces/detection/shards.ts";
+import { choice, defineStage, pathParam } from "../packages/pipeline/stage.ts";
+import { causeLines, counted } from "../packages/pipeline/causes.ts";
+import { archives, faces, table } from "./kinds.ts";
+import {
+  cropLocally,
+  cropRemotely,
+  photosIn,
+  shardPart,
+  type ShardsOf,
+} from "../faces/detection/crop_faces.ts";
 
 /** What a photo's problem means. */
 const meaning = {
@@ -91,10 +97,10 @@ export default defineStage({
     detector === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
   part: shardPart,
   async run({ archives, table }, params, context) {
-    const { readTable } = await import("../faces/artifact.ts");
-    const { publishFaces } = await import("../faces/publish.ts");
-    const { readShard } = await import("../faces/shards.ts");
-    const { shardCount } = await import("../faces/cutShards.ts");
+    const { readTable } = await import("../faces/detection/faces_artifact.ts");
+    const { writeFaces } = await import("../faces/detection/write_faces.ts");
+    const { readShard } = await import("../faces/detection/shards.ts");
+    const { shardCount } = await import("../faces/detection/crop_shards.ts");
     const { detector: name, upsample, minFace, weights, margin, maxSize, shardSize } = params;
     const defaults = defaultsOf(name);
     const module = context.extension("detector", name);
@@ -119,7 +125,7 @@ export default defineStage({
     while (shards.length < count) {
       shards.push(await readShard(context.scratch, shards.length, info));
     }
-    const opening: CutOpening = {
+    const opening: CropInit = {
       detector: preprocessing.detector,
       crop: preprocessing.crop,
       photoSeconds: params.photoSeconds,
@@ -130,13 +136,13 @@ export default defineStage({
     const left = missing.reduce((sum, index) => sum + photosIn(work, index), 0);
     context.progress.start(rows.length, "photos", rows.length - left);
     const made = context.fleet
-      ? cutFarAway(work, missing, context.fleet, context.scratch)
-      : cutHere(work, missing, params.workers, context);
+      ? cropRemotely(work, missing, context.fleet, context.scratch)
+      : cropLocally(work, missing, params.workers, context);
     for await (const { index, shard } of made) shards[index] = shard;
 
     const output = context.outputs.faces;
     const whole = shards as Shard[]; // all are there now
-    const counts = await publishFaces(context.scratch, output, rows, whole, preprocessing);
+    const counts = await writeFaces(context.scratch, output, rows, whole, preprocessing);
     const problems = (Object.keys(meaning) as (keyof typeof meaning)[])
       .filter((problem) => counts.problems[problem] > 0)
       .map((problem) => `Photos ${meaning[problem]}: ${counts.problems[problem]}`);

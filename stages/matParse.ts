@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { defineStage } from "../runner/stage.ts";
-import { causeLines, counted } from "../runner/words.ts";
-import type { ArchivedDataset, Archives } from "./archives.ts";
-import { archives, table } from "./artifacts.ts";
-import type { Reason, Rows } from "./matParse/rows.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { causeLines, counted } from "../packages/pipeline/causes.ts";
+import type { ArchivedDataset, Archives } from "../faces/datasets/archives.ts";
+import { archives, table } from "./kinds.ts";
+import type { Reason, Rows } from "../faces/datasets/rows.ts";
 
 export default defineStage({
   name: "matParse",
@@ -26,10 +26,10 @@ export default defineStage({
   seeded: ({ sample }) => sample !== undefined,
   async run({ archives: artifact }, params, context) {
     const { join } = await import("node:path");
-    const { random } = await import("../compute/random.ts");
-    const { writeParquet } = await import("../formats/parquet.ts");
-    const { openArchives } = await import("./archives.ts");
-    const { filterRows, reasons } = await import("./matParse/rows.ts");
+    const { random } = await import("../packages/random/random.ts");
+    const { writeParquet } = await import("../packages/formats/parquet.ts");
+    const { openArchives } = await import("../faces/datasets/archives.ts");
+    const { filterRows, reasons } = await import("../faces/datasets/rows.ts");
 
     using files = await openArchives(artifact, { photos: false });
     context.progress.start(files.datasets.length, "data sets");
@@ -174,7 +174,7 @@ interface Counts {
   notUnderstood?: Doubts;
 }
 
-type Doubts = import("./folder/labels.ts").Labels["doubts"];
+type Doubts = import("../faces/datasets/labels.ts").Labels["doubts"];
 
 /** Values that are not understood are listed up to this many. */
 const LISTED = 1000;
@@ -186,10 +186,10 @@ async function readRows(
 ): Promise<{ rows: Rows; doubts: Doubts }> {
   const { name, metadata } = dataset;
   if ("csv" in metadata) {
-    const { readCsvRows } = await import("./matParse/csv.ts");
+    const { readCsvRows } = await import("../faces/datasets/csv_rows.ts");
     return readCsvRows(files.metadata(dataset), `${name}/${metadata.path.split("/").at(-1)}`, name);
   }
-  const { readMatRows } = await import("./matParse/mat.ts");
+  const { readMatRows } = await import("../faces/datasets/mat_rows.ts");
   const file = files.openMetadata(dataset);
   return { rows: await readMatRows(file, metadata.path, metadata.variable), doubts: [] };
 }

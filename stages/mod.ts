@@ -1,11 +1,11 @@
 /** The built-in stages. Each module loads when a pipeline uses it. */
-import type { StageSource } from "../runner/registry.ts";
+import type { LazyStage } from "../packages/pipeline/registry.ts";
 
-function stage(name: string, load: StageSource["load"]): StageSource {
+function stage(name: string, load: LazyStage["load"]): LazyStage {
   return { name, module: new URL(`./${name}.ts`, import.meta.url).href, load };
 }
 
-export const stages: readonly StageSource[] = [
+export const stages: readonly LazyStage[] = [
   stage("download", () => import("./download.ts")),
   stage("matParse", () => import("./matParse.ts")),
   stage("faceCrop", () => import("./faceCrop.ts")),

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
-import type { ScaleOpening, ScaleTask } from "../faces/scaleWorker.ts";
-import { defineStage } from "../runner/stage.ts";
-import { dataset, faces } from "./artifacts.ts";
+import type { ResizeInit, ResizeTask } from "../faces/images/resize_worker.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { dataset, faces } from "./kinds.ts";
 
 export default defineStage({
   name: "resize32",
@@ -21,26 +21,28 @@ export default defineStage({
   }),
   unaffecting: ["workers"],
   async run({ faces: input }, { size, workers: wanted }, context) {
-    const { crewSize, openCrew } = await import("../faces/crew/crew.ts");
-    const { inOrder } = await import("../faces/inOrder.ts");
-    const { openFaces, pngName } = await import("../faces/artifact.ts");
-    const { readCropPreprocessing, writePreprocessing } = await import("../faces/preprocessing.ts");
-    const { fit, kernel } = await import("../faces/resize.ts");
-    const { NpyWriter } = await import("../formats/npy.ts");
-    const { writeParquet } = await import("../formats/parquet.ts");
+    const { defaultPoolSize, openPool } = await import("../packages/workers/process_pool.ts");
+    const { mapOrdered } = await import("../packages/workers/ordered_map.ts");
+    const { openFaces, pngName } = await import("../faces/detection/faces_artifact.ts");
+    const { readCropPreprocessing, writePreprocessing } = await import(
+      "../faces/images/preprocessing.ts"
+    );
+    const { fit, kernel } = await import("../faces/images/fit_image.ts");
+    const { NpyWriter } = await import("../packages/formats/npy.ts");
+    const { writeParquet } = await import("../packages/formats/parquet.ts");
     const output = context.outputs.dataset;
 
     using faces = await openFaces(input.path);
     const { rows } = faces;
     context.progress.start(rows.length, "faces");
-    const module = new URL("../faces/scaleWorker.ts", import.meta.url);
-    const opening: ScaleOpening = { folder: input.path, size };
-    const workers = wanted || crewSize(rows.length, 500);
-    await using crew = openCrew<ScaleTask, null>({ module, opening, workers }, context.signal);
+    const module = new URL("../faces/images/resize_worker.ts", import.meta.url);
+    const opening: ResizeInit = { folder: input.path, size };
+    const workers = wanted || defaultPoolSize(rows.length, 500);
+    await using crew = openPool<ResizeTask, null>({ module, opening, workers }, context.signal);
     using images = new NpyWriter(join(output, "images.npy"), "uint8", [size, size, 3]);
-    const scaled = inOrder(batches(rows, 16), 4 * workers, async (batch) => {
+    const scaled = mapOrdered(batches(rows, 16), 4 * workers, async (batch) => {
       const places = batch.map(({ shard, offset, size }) => ({ shard, offset, size }));
-      return { batch, result: await crew.ask(places) };
+      return { batch, result: await crew.run(places) };
     });
     for await (const { batch, result } of scaled) {
       context.signal.throwIfAborted();

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { defineStage } from "../runner/stage.ts";
-import { random } from "../compute/random.ts";
-import { writeNpy } from "../formats/npy.ts";
-import { dataset, splits } from "./artifacts.ts";
-import { counted } from "../runner/words.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { random } from "../packages/random/random.ts";
+import { writeNpy } from "../packages/formats/npy.ts";
+import { dataset, splits } from "./kinds.ts";
+import { counted } from "../packages/pipeline/causes.ts";
 
 const share = z.number().gt(0).lt(1);
 
@@ -26,7 +26,7 @@ export default defineStage({
   }),
   seeded: true,
   async run({ dataset }, params, context) {
-    const { readParquet } = await import("../formats/parquet.ts");
+    const { readParquet } = await import("../packages/formats/parquet.ts");
     const { identity } = await readParquet(join(dataset.path, "table.parquet"), {
       identity: "string?",
     });

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { genderDenseUnits } from "../models/options.ts";
-import { defineStage } from "../runner/stage.ts";
-import { initializerParam, trainingParams } from "../training/params.ts";
-import { dataset, model, splits } from "./artifacts.ts";
+import { genderDenseUnits } from "../faces/training/network_options.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { initializerParam, trainingParams } from "../faces/training/training_params.ts";
+import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainAge",
@@ -35,13 +35,13 @@ export default defineStage({
   seeded: true,
   compute: true,
   async run({ dataset, splits }, params, context) {
-    const { fit } = await import("../training/fit.ts");
-    const { reportAge } = await import("../models/reportAge.ts");
-    const { reportGender } = await import("../models/reportGender.ts");
-    const { ageClasses } = await import("../training/targets.ts");
+    const { trainModel } = await import("../faces/training/train_model.ts");
+    const { age2021 } = await import("../models/age_2021.ts");
+    const { gender2021 } = await import("../models/gender_2021.ts");
+    const { ageClasses } = await import("../faces/training/targets.ts");
     const { variant } = params;
     const classes = variant === "regression" ? null : ageClasses[variant];
-    return await fit(
+    return await trainModel(
       {
         task: "age",
         variant,
@@ -49,8 +49,8 @@ export default defineStage({
         params,
         build: (size) =>
           classes === null
-            ? reportAge({ ...params, size, seed: context.seed })
-            : reportGender({ ...params, size, seed: context.seed, classes: classes.length }),
+            ? age2021({ ...params, size, seed: context.seed })
+            : gender2021({ ...params, size, seed: context.seed, classes: classes.length }),
       },
       { dataset: dataset.path, splits: splits.path, model: context.outputs.model },
       context,

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { genderDenseUnits } from "../models/options.ts";
-import { defineStage } from "../runner/stage.ts";
-import { initializerParam, trainingParams } from "../training/params.ts";
-import { dataset, model, splits } from "./artifacts.ts";
+import { genderDenseUnits } from "../faces/training/network_options.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { initializerParam, trainingParams } from "../faces/training/training_params.ts";
+import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainGender",
@@ -22,17 +22,17 @@ export default defineStage({
   seeded: true,
   compute: true,
   async run({ dataset, splits }, params, context) {
-    const { fit } = await import("../training/fit.ts");
-    const { reportGender } = await import("../models/reportGender.ts");
-    const { genderClasses } = await import("../training/targets.ts");
-    return await fit(
+    const { trainModel } = await import("../faces/training/train_model.ts");
+    const { gender2021 } = await import("../models/gender_2021.ts");
+    const { genderClasses } = await import("../faces/training/targets.ts");
+    return await trainModel(
       {
         task: "gender",
         variant: "binary",
         classes: genderClasses,
         params,
         build: (size) =>
-          reportGender({ ...params, size, seed: context.seed, classes: genderClasses.length }),
+          gender2021({ ...params, size, seed: context.seed, classes: genderClasses.length }),
       },
       { dataset: dataset.path, splits: splits.path, model: context.outputs.model },
       context,

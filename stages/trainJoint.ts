@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { defineStage } from "../runner/stage.ts";
-import { initializerParam, jointParams } from "../training/params.ts";
-import { dataset, model, splits } from "./artifacts.ts";
+import { defineStage } from "../packages/pipeline/stage.ts";
+import { initializerParam, jointParams } from "../faces/training/training_params.ts";
+import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainJoint",
@@ -25,18 +25,18 @@ export default defineStage({
   seeded: true,
   compute: true,
   async run({ dataset, splits }, params, context) {
-    const { fitJoint } = await import("../training/fitJoint.ts");
-    const { bestTrunk } = await import("../models/best.ts");
-    const { reportGenderTrunk } = await import("../models/reportGender.ts");
+    const { trainJointModel } = await import("../faces/training/train_joint_model.ts");
+    const { deepTrunk } = await import("../models/deep.ts");
+    const { gender2021Trunk } = await import("../models/gender_2021.ts");
     const { network, dropout, batchNormMomentum } = params;
     const best = network === "best";
     const initializer = params.initializer ?? (best ? "heNormal" : "glorotUniform");
     const options = { dropout, batchNormMomentum, initializer };
-    return await fitJoint(
+    return await trainJointModel(
       {
         name: best ? "best" : "reportJoint",
         trunk: (size) => () =>
-          best ? bestTrunk({ size, ...options }) : reportGenderTrunk({ size, ...options }),
+          best ? deepTrunk({ size, ...options }) : gender2021Trunk({ size, ...options }),
         initializer: params.initializer ?? "glorotUniform",
         params,
       },

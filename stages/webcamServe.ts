@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { cores } from "../compute/cores.ts";
-import type { Backend } from "../compute/resolve.ts";
+import { cores } from "../packages/workers/cores.ts";
+import type { Backend } from "../packages/compute/backends.ts";
 import {
   all,
   cautionsOf,
@@ -8,9 +8,9 @@ import {
   defineStage,
   pathParam,
   type StageContext,
-} from "../runner/stage.ts";
-import { networkNames } from "../faces/detectors.ts";
-import { model, report } from "./artifacts.ts";
+} from "../packages/pipeline/stage.ts";
+import { networkNames } from "../faces/detection/detectors.ts";
+import { model, report } from "./kinds.ts";
 
 export default defineStage({
   name: "webcamServe",
@@ -85,9 +85,9 @@ export default defineStage({
   service: true,
   lineage: true,
   async run({ models, reports }, params, context) {
-    const { serve } = await import("../serving/serve.ts");
-    const { isLocal } = await import("../serving/guard.ts");
-    const { readReports, readSources } = await import("../serving/served.ts");
+    const { serve } = await import("../faces/serving/service.ts");
+    const { isLocal } = await import("../faces/serving/security.ts");
+    const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
     const judged = await readReports(reports.map(({ path }) => path));
     const sources = await readSources(models, judged.models);
     for (const { id, description: { steps } } of sources) {

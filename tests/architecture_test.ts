@@ -7,46 +7,33 @@ import { stages } from "../stages/mod.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
-/** Room → rooms that it may import, besides itself. Whatever is not listed may import nothing. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  runner: [],
-  formats: [],
-  compute: [],
-  engine: [],
-  faces: ["formats", "compute"],
-  models: ["formats", "compute"],
-  sample: ["formats", "compute"],
-  training: ["formats", "compute", "engine", "faces", "models"],
-  evaluation: ["formats", "compute", "faces", "models", "training"],
-  serving: ["formats", "compute", "faces", "models", "training", "evaluation"],
-  web: ["formats", "compute", "faces", "models", "training", "serving"],
-  stages: ["formats", "compute", "faces", "models", "sample", "training", "evaluation", "serving"],
-  commands: [
-    "runner",
-    "formats",
-    "compute",
-    "faces",
-    "models",
-    "training",
-    "evaluation",
-    "serving",
-    "fleet",
-  ],
-  fleet: ["runner", "faces"],
-  accelerators: ["formats", "compute", "models", "training", "runner"],
-  plugins: ["formats", "compute", "faces", "models", "sample", "training", "evaluation", "stages"],
-};
-
-/** Modules that other rooms may import, too: contracts, words of the page, a way to download. */
-const FOR_ALL: Record<string, readonly string[]> = {
-  "runner/stage.ts": ["faces", "sample", "training", "evaluation", "serving", "stages", "plugins"],
-  "runner/durable.ts": ["compute", "faces", "sample", "stages", "training"],
-  "runner/state.ts": ["faces", "stages", "training"],
-  "runner/words.ts": ["faces", "training", "evaluation", "serving", "stages", "web"],
-  "web/words.ts": ["serving"],
-  "stages/download/http.ts": ["accelerators"],
-  "assemblyscript/compile.ts": ["engine", "faces"],
-};
+/**
+ * The rooms, from the bottom up: a file imports from rooms before its own and from its own. `packages`
+ * know nothing of faces; `faces/commands` stand above the stages, since a command composes everything.
+ */
+const ROOMS = [
+  "packages/assemblyscript",
+  "packages/random",
+  "packages/formats",
+  "packages/workers",
+  "packages/statistics",
+  "packages/pipeline",
+  "packages/download",
+  "packages/compute",
+  "packages/engine",
+  "faces/images",
+  "faces/synthetic",
+  "faces/datasets",
+  "faces/detection",
+  "faces/training",
+  "faces/evaluation",
+  "faces/serving",
+  "models",
+  "stages",
+  "plugins",
+  "faces/commands",
+  "main.ts",
+];
 
 /** Packages that take long to load, or open what a run with nothing to do does not need. */
 const HEAVY =
@@ -59,19 +46,17 @@ interface Import {
 }
 
 async function modules(): Promise<string[]> {
-  const found: string[] = [];
+  const found: string[] = ["main.ts"];
   const walk = async (folder: string) => {
     for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
       const path = join(folder, name);
       // Kernels are in AssemblyScript, a language of its own.
-      if (basename(path) === "assembly") continue;
+      if (basename(path) === "assembly" || path === "packages/assemblyscript/asc.ts") continue;
       if (isDirectory) await walk(path);
       else if (/\.ts$/.test(name)) found.push(path);
     }
   };
-  for (const room of Object.keys(MAY_IMPORT)) {
-    if (await Deno.stat(join(root, room)).catch(() => undefined)) await walk(room);
-  }
+  for (const top of ["packages", "faces", "models", "stages", "plugins"]) await walk(top);
   return found.sort();
 }
 
@@ -94,37 +79,54 @@ async function importsOf(paths: readonly string[]): Promise<Import[]> {
 
 const paths = await modules();
 const imports = await importsOf(paths);
-const roomOf = (path: string) => path.split("/")[0]!;
+const texts = new Map(
+  await Promise.all(
+    paths.map(async (path) => [path, await Deno.readTextFile(join(root, path))] as const),
+  ),
+);
 
-Deno.test("imports go one way", () => {
-  const wrong = imports.filter(({ from, to }) => {
-    const [room, other] = [roomOf(from), roomOf(to)];
-    if (!to.endsWith(".ts") || room === other) return false;
-    return !MAY_IMPORT[room]!.includes(other) && !FOR_ALL[to]?.includes(room);
-  });
+/** Imports as written, those of types alone included. */
+const written = paths.flatMap((from) =>
+  [...texts.get(from)!.matchAll(/(?:\bfrom|\bimport\(|\bimport)\s*"(\.[^"]*)"/g)]
+    .map(([, specifier]) => ({ from, to: join(from, "..", specifier!) }))
+);
+
+const roomOf = (path: string) =>
+  ROOMS.find((room) => path === room || path.startsWith(`${room}/`)) ?? `no room: ${path}`;
+
+Deno.test("every file is in a room, and no import runs up, of types neither", () => {
+  for (const path of paths) assert.ok(ROOMS.includes(roomOf(path)), roomOf(path));
+  const wrong = written.filter(({ from, to }) =>
+    ROOMS.indexOf(roomOf(to)) > ROOMS.indexOf(roomOf(from)) || !texts.has(to)
+  );
   assert.deepEqual(wrong.map(({ from, to }) => `${from} imports ${to}`), []);
 });
 
-Deno.test("the runner knows no other room, not even its types", async () => {
-  for (const path of paths.filter((path) => roomOf(path) === "runner")) {
-    const text = await Deno.readTextFile(join(root, path));
-    for (const [, specifier] of text.matchAll(/(?:from |import\()"(\.[^"]*)"/g)) {
-      assert.equal(roomOf(join(path, "..", specifier!)), "runner", `${path} imports ${specifier}`);
-    }
-  }
+Deno.test("a room's top-level files are public, its subfolders private", () => {
+  const wrong = written.filter(({ from, to }) =>
+    roomOf(from) !== roomOf(to) && to.slice(roomOf(to).length + 1).includes("/")
+  );
+  assert.deepEqual(wrong.map(({ from, to }) => `${from} imports ${to}`), []);
 });
 
-Deno.test("tensors are read by compute/read.ts, which waits for them, as GPUs need", async () => {
-  const free = ["compute/read.ts", "training/engineTrainer.ts"]; // the latter reads on wasm alone
+Deno.test("no file name stands twice where both could be meant", () => {
+  const allowed = ["mod.ts", "main.ts", "worker.ts", "types.ts", "params.ts", "options.ts"];
+  const twice = [...Map.groupBy(paths, (path) => basename(path))]
+    .filter(([name, at]) => at.length > 1 && !allowed.includes(name));
+  assert.deepEqual(twice, []);
+});
+
+Deno.test("tensors are read by packages/compute/read_tensor.ts, which waits for them, as GPUs need", async () => {
+  const free = ["packages/compute/read_tensor.ts", "faces/training/engine_trainer.ts"]; // the latter reads on wasm alone
   for (const path of paths) {
-    if (free.includes(path) || path.startsWith("compute/kernels/")) continue;
+    if (free.includes(path) || path.startsWith("packages/compute/kernels/")) continue;
     const text = await Deno.readTextFile(join(root, path));
     assert.doesNotMatch(text, /\.(dataSync|arraySync|bytesSync)\b/, path);
   }
 });
 
 Deno.test("no room imports main.ts or a test", () => {
-  const wrong = imports.filter(({ to }) => to === "main.ts" || to.startsWith("tests/"));
+  const wrong = written.filter(({ to }) => to === "main.ts" || to.startsWith("tests/"));
   assert.deepEqual(wrong, []);
 });
 
@@ -151,14 +153,16 @@ Deno.test("a run with nothing to do loads no heavy package", () => {
   // What a stage imports within `run` comes later.
   for (const { name } of stages) visit(`stages/${name}.ts`, []);
   // Of the commands, all but those that are about models load nothing heavy.
-  for (const path of paths.filter((path) => roomOf(path) === "runner")) visit(path, []);
+  // Remote workers load their broker when a pipeline asks for them.
+  const runner = paths.filter((path) => roomOf(path) === "packages/pipeline");
+  for (const path of runner.filter((path) => !path.includes("/remote/"))) visit(path, []);
   visit("stages/mod.ts", []);
 });
 
 Deno.test("every stage is a module of its name, listed once, with parameters that explain themselves", async (t) => {
   const files = await Array.fromAsync(Deno.readDir(join(root, "stages")));
   const names = files.filter(({ isFile }) => isFile).map(({ name }) => basename(name, ".ts"));
-  const shared = ["mod", "artifacts", "archives"];
+  const shared = ["mod", "kinds"];
   assert.deepEqual(
     stages.map(({ name }) => name).sort(),
     names.filter((name) => !shared.includes(name)).sort(),

@@ -1,6 +1,11 @@
 /** The backends of the machine that runs the tests, and why it lacks the others. */
-import { type Backend, backends, findInstallation, isOptional } from "../compute/resolve.ts";
-import { lookForGpu } from "../accelerators/measure.ts";
+import {
+  type Backend,
+  backends,
+  findInstallation,
+  isOptional,
+} from "../packages/compute/backends.ts";
+import { lookForGpu } from "../faces/commands/compute/measure_backend.ts";
 
 async function lack(backend: Backend): Promise<string | undefined> {
   if (backend === "webgpu") return await lookForGpu() ? undefined : "no GPU, not even in software";

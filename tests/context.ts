@@ -1,8 +1,14 @@
 /** A hand-made context, to test a stage without the runner. */
 import { join } from "node:path";
 import { z } from "zod";
-import { type Extension, widen } from "../runner/extension.ts";
-import type { Artifact, Lineage, Stage, StageContext, StageResult } from "../runner/stage.ts";
+import { addChoices, type Extension } from "../packages/pipeline/config/extension.ts";
+import type {
+  Artifact,
+  Lineage,
+  Stage,
+  StageContext,
+  StageResult,
+} from "../packages/pipeline/stage.ts";
 
 export interface TestContext extends StageContext, Disposable {
   /** Temporary folder that holds outputs and scratch. */
@@ -108,7 +114,7 @@ export function testContext(
     warn: (message) => void warnings.push(message),
     artifact: (output) => testArtifact(outputs[output], stage.outputs[output].kind, id),
     run(inputs, params = {}) {
-      const parsed = z.parse(widen(stage.params, extensions), params);
+      const parsed = z.parse(addChoices(stage.params, extensions), params);
       declared = { seed: stage.seeded(parsed), compute: stage.compute(parsed) };
       return stage.run(inputs, parsed, this);
     },

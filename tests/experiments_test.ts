@@ -4,15 +4,15 @@ import { basename, join } from "node:path";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
 import { program } from "../main.ts";
-import { readConfig } from "../runner/config.ts";
-import { plan } from "../runner/graph.ts";
-import { Registry } from "../runner/registry.ts";
+import { readConfig } from "../packages/pipeline/config/config.ts";
+import { createPlan } from "../packages/pipeline/plan.ts";
+import { Registry } from "../packages/pipeline/registry.ts";
 
 const { project, stages } = program;
 
 async function planOf(file: string) {
   const registry = new Registry().add(stages);
-  return plan(await readConfig(join(project, file), { project, user: project, registry }));
+  return createPlan(await readConfig(join(project, file), { project, user: project, registry }));
 }
 
 for await (const { name } of Deno.readDir(join(project, "experiments"))) {

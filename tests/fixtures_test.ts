@@ -1,8 +1,8 @@
 /** Artifacts of earlier versions open in every command, for good. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readReports, readSources } from "../serving/served.ts";
-import { drawnGroup } from "./serving/fixture.ts";
+import { readReports, readSources } from "../faces/serving/model_sources.ts";
+import { drawnGroup } from "./faces/serving/fixture.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 

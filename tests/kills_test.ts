@@ -2,15 +2,15 @@
 import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import {
-  anyMoment,
   contents,
   difference,
   type Ended,
   leftovers,
+  randomKillPoint,
   runPipeline,
   stagesOf,
-} from "../bench/kills/run.ts";
-import { random } from "../compute/random.ts";
+} from "../bench/kills/crash_test.ts";
+import { random } from "../packages/random/random.ts";
 import { mounted } from "./mount.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "kills-" });
@@ -39,7 +39,7 @@ Deno.test({
     for (let killed = 0, round = 0; killed < 10; round++) {
       const artifacts = join(folder, `round${round}`);
       for (; killed < 10; killed++) {
-        const run = await runPipeline(artifacts, anyMoment(stages, rng));
+        const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
         if (!run.killed) {
           strictEqual(run.code, 0, run.text); // it was done before it was hit
           break;

@@ -1,8 +1,8 @@
 /** The whole, as a stranger runs it: the default pipeline in processes of its own. */
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
-import type { RunReport } from "../runner/report.ts";
-import type { MetricsFile } from "../evaluation/judge.ts";
+import type { RunReport } from "../packages/pipeline/run/run_report.ts";
+import type { MetricsFile } from "../faces/evaluation/score_model.ts";
 
 const project = new URL("../", import.meta.url).pathname;
 const flags = ["read", "write", "env", "net", "sys", "ffi", "run"].map((name) => `--allow-${name}`);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
-import { profile } from "../../bench/profile.ts";
+import { profile } from "../../bench/profile_bench.ts";
 import { parsePythons } from "../../bench/python.ts";
-import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale.ts";
-import { median, quantile, table } from "../../bench/statistics.ts";
-import { compare, toMarkdown, type TrainReport, whole } from "../../bench/train.ts";
-import { plan } from "../../engine/plan.ts";
-import { NpyFile } from "../../formats/npy.ts";
-import { reportNetwork } from "../engine/networks.ts";
+import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale_bench.ts";
+import { median, quantile, table } from "../../bench/machine_table.ts";
+import { compare, toMarkdown, type TrainReport, whole } from "../../bench/train_bench.ts";
+import { plan } from "../../packages/engine/engine_plan.ts";
+import { NpyFile } from "../../packages/formats/npy.ts";
+import { reportNetwork } from "../packages/engine/networks.ts";
 
 Deno.test("median() and quantile() lie between values", () => {
   assert.equal(median([3, 1, 2]), 2);
@@ -62,7 +62,7 @@ Deno.test("parsePythons() reads one path, or one a peer", () => {
 
 Deno.test("Peer trains one epoch from a file, a step at a time, and tells its memory", async () => {
   const folder = await Deno.makeTempDir();
-  const peer = denoPeer("ours", new URL("../../bench/peers/ours.ts", import.meta.url));
+  const peer = denoPeer("ours", new URL("../../bench/peers/ours_peer.ts", import.meta.url));
   try {
     const file = `${folder}/images.npy`;
     drawImages(file, 80);
@@ -81,7 +81,7 @@ Deno.test("Peer trains one epoch from a file, a step at a time, and tells its me
 });
 
 Deno.test("Peer fits each network, and predicts with it", async () => {
-  const peer = denoPeer("ours", new URL("../../bench/peers/ours.ts", import.meta.url));
+  const peer = denoPeer("ours", new URL("../../bench/peers/ours_peer.ts", import.meta.url));
   try {
     for (const network of ["gender", "age", "best"] as const) {
       const fit = await peer.ask({ op: "fit", network, batch: 16, rows: 40, epochs: 1 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chart, type CropReport, toMarkdown } from "../../bench/crop.ts";
-import { writePictures } from "../../bench/cropPictures.ts";
+import { chart, type CropReport, toMarkdown } from "../../bench/crop_bench.ts";
+import { writePictures } from "../../bench/crop_photos.ts";
 
 const report: CropReport = {
   machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
@@ -56,7 +56,7 @@ Deno.test("the bench's watcher tells the memory and work of a process with all i
     `),
     stdout: "null",
   }).spawn();
-  const watcher = new URL("../../bench/peers/tree.ts", import.meta.url).href;
+  const watcher = new URL("../../bench/peers/process_tree.ts", import.meta.url).href;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", watcher, String(run.pid)],
   }).output();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { agreement, rows, toMarkdown } from "../../bench/detectFigures.ts";
-import { drawn, photos } from "../../bench/detectPictures.ts";
+import { agreement, rows, toMarkdown } from "../../bench/detect_stats.ts";
+import { drawn, photos } from "../../bench/detect_photos.ts";
 import { Peer } from "../../bench/peer.ts";
-import { centredIn } from "../../faces/image.ts";
+import { hasCenterIn } from "../../faces/images/image.ts";
 
 const place = { x: 50, y: 50, width: 100, height: 100 };
 const seen = [
@@ -47,7 +47,7 @@ Deno.test("agreement() names the pictures that differ", () => {
 });
 
 Deno.test("the bench's pictures are found where they say that their faces are", async () => {
-  const script = import.meta.resolve("../../bench/peers/detector.ts");
+  const script = import.meta.resolve("../../bench/peers/detector_peer.ts");
   const options = JSON.stringify({ name: "dlibCnn" });
   const peer = new Peer("dlibCnn", Deno.execPath(), ["run", "--quiet", "-A", script, options]);
   const file = await Deno.makeTempFile();
@@ -59,7 +59,7 @@ Deno.test("the bench's pictures are found where they say that their faces are", 
         const answer = await peer.ask({ op: "detect", file, width, height });
         const boxes = answer.faces!.map(([x, y, width, height]) => ({ x, y, width, height }));
         assert.equal(boxes.length, faces.length, name);
-        assert.ok(faces.every((place) => boxes.some((box) => centredIn(box, place))), name);
+        assert.ok(faces.every((place) => boxes.some((box) => hasCenterIn(box, place))), name);
         assert.ok(answer.ms as number > 0);
         count++;
       }

@@ -1,26 +1,29 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Kept } from "../../bench/kept.ts";
-import { spread, toMarkdown, worse } from "../../bench/parity.ts";
+import { ResultLog } from "../../bench/result_log.ts";
+import { spread, toMarkdown, worse } from "../../bench/parity_bench.ts";
 
 Deno.test("Kept goes on from what a file has, but for a line that was cut off", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const path = join(folder, "kept.jsonl");
-    const first = new Kept<number>(path);
+    const first = new ResultLog<number>(path);
     assert.equal(first.get({ seed: 1 }), undefined);
     first.add({ seed: 1 }, 0.5);
     first.add({ seed: 2 }, 0.6);
     Deno.writeTextFileSync(path, '{"key":{"seed":3},"resu', { append: true });
 
-    const second = new Kept<number>(path);
+    const second = new ResultLog<number>(path);
     assert.equal(second.get({ seed: 2 }), 0.6);
     assert.equal(second.get({ seed: 3 }), undefined);
     second.add({ seed: 3 }, 0.7);
-    assert.equal(new Kept<number>(path).get({ seed: 3 }), 0.7);
+    assert.equal(new ResultLog<number>(path).get({ seed: 3 }), 0.7);
 
     Deno.writeTextFileSync(path, "metric,0.5\n", { append: true });
-    assert.throws(() => new Kept(path), /kept\.jsonl", line 4: .*Remove the file, or name another/);
+    assert.throws(
+      () => new ResultLog(path),
+      /kept\.jsonl", line 4: .*Remove the file, or name another/,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

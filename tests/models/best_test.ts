@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { openBackend } from "../../compute/mod.ts";
-import { bestTrunk } from "../../models/best.ts";
-import { withHeads } from "../../models/heads.ts";
-import { ageBins } from "../../models/options.ts";
-import { networkOf } from "../../training/network.ts";
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import { deepTrunk } from "../../models/deep.ts";
+import { multiHeadModel } from "../../faces/training/multi_head.ts";
+import { ageBins } from "../../faces/training/network_options.ts";
+import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 
 const options = {
   size: 32,
@@ -15,7 +15,7 @@ const options = {
 Deno.test("bestTrunk() halves the image four times, and has fewer than 500,000 weights with its heads", async () => {
   await openBackend("wasm");
   const columns = 2 + ageBins.length;
-  const model = withHeads("best", () => bestTrunk(options), columns, "glorotUniform", 1);
+  const model = multiHeadModel("best", () => deepTrunk(options), columns, "glorotUniform", 1);
   const shapes = model.layers.filter((layer) => layer.getClassName() === "MaxPooling2D")
     .map(({ outputShape }) => outputShape);
   assert.deepEqual(shapes, [
@@ -32,14 +32,14 @@ Deno.test("bestTrunk() halves the image four times, and has fewer than 500,000 w
   assert.equal(model.countParams(), convolutions + dense);
   assert.ok(model.countParams() < 500_000);
   // The engine takes it: it throws at layers that it lacks.
-  networkOf(model, [{ loss: "categoricalCrossentropy", columns, weight: 1 }]);
+  toEngineNetwork(model, [{ loss: "categoricalCrossentropy", columns, weight: 1 }]);
   model.dispose();
 });
 
 Deno.test("withHeads() draws the same weights for the same seed, and others for another", async () => {
   await openBackend("wasm");
   const draw = (seed: number) => {
-    const model = withHeads("best", () => bestTrunk(options), 3, "glorotUniform", seed);
+    const model = multiHeadModel("best", () => deepTrunk(options), 3, "glorotUniform", seed);
     const weights = model.getWeights().map((weight) => [...weight.dataSync()]);
     model.dispose();
     return weights;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { openBackend } from "../../compute/mod.ts";
-import { initialise } from "../../models/initialise.ts";
-import { type Initializer, initializers } from "../../models/options.ts";
-import { reportAge } from "../../models/reportAge.ts";
-import { reportGender } from "../../models/reportGender.ts";
-import reference from "../training/keras_reference.json" with { type: "json" };
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import { initialize } from "../../faces/training/initialize.ts";
+import { type Initializer, initializers } from "../../faces/training/network_options.ts";
+import { age2021 } from "../../models/age_2021.ts";
+import { gender2021 } from "../../models/gender_2021.ts";
+import reference from "../faces/training/keras_reference.json" with { type: "json" };
 
 /** Class names of the layers, with what matters of their sizes. */
 function outline(model: LayersModel): string[] {
@@ -29,7 +29,7 @@ const blocks = [
 
 Deno.test("reportGender() is the report's genderDetectionCNN, layer by layer", async () => {
   await openBackend("wasm");
-  const model = reportGender({ size: 32, classes: 2, seed: 1 });
+  const model = gender2021({ size: 32, classes: 2, seed: 1 });
   assert.deepEqual(outline(model), [
     ...blocks,
     ...[512, 256, 128].flatMap((units) => [
@@ -54,7 +54,7 @@ Deno.test("reportGender() is the report's genderDetectionCNN, layer by layer", a
 
 Deno.test("reportAge() is the report's regression network, layer by layer", async () => {
   await openBackend("wasm");
-  const model = reportAge({ size: 32, seed: 1 });
+  const model = age2021({ size: 32, seed: 1 });
   assert.deepEqual(outline(model), [
     ...blocks,
     "Dense 256",
@@ -75,7 +75,7 @@ Deno.test("reportAge() is the report's regression network, layer by layer", asyn
 
 Deno.test("reportGender() does without the dense layers that are left out", async () => {
   await openBackend("wasm");
-  const model = reportGender({ size: 32, classes: 8, seed: 1, leaveOut: [512, 16] });
+  const model = gender2021({ size: 32, classes: 8, seed: 1, leaveOut: [512, 16] });
   assert.deepEqual(outline(model).slice(blocks.length), [
     ...["Dense 256 relu", "BatchNormalization", "Dropout 0.25"],
     ...["Dense 128 relu", "BatchNormalization", "Dropout 0.25"],
@@ -89,7 +89,7 @@ Deno.test("reportGender(), reportAge() take images of other sizes", async () => 
   await openBackend("wasm");
   for (const size of [16, 33, 64]) {
     for (
-      const model of [reportGender({ size, classes: 2, seed: 1 }), reportAge({ size, seed: 1 })]
+      const model of [gender2021({ size, classes: 2, seed: 1 }), age2021({ size, seed: 1 })]
     ) {
       const [features] = model.getLayer("flatten").outputShape.slice(1) as number[];
       assert.equal(features, Math.ceil(size / 16) ** 2 * 128);
@@ -101,7 +101,7 @@ Deno.test("reportGender(), reportAge() take images of other sizes", async () => 
 Deno.test("reportGender() starts from weights that depend on the seed alone", async () => {
   const weights = async (seed: number, backend: "wasm" | "cpu") => {
     await openBackend(backend);
-    const model = reportGender({ size: 32, classes: 2, seed });
+    const model = gender2021({ size: 32, classes: 2, seed });
     const values = model.getWeights().map((weight) => [...weight.dataSync()]);
     model.dispose();
     return values;
@@ -122,7 +122,7 @@ Deno.test("initialise() draws from the distributions of Keras", async () => {
     heNormal: 2 / fanIn,
   };
   for (const initializer of initializers) {
-    const model = reportGender({ size: 32, classes: 2, seed: 3, initializer, leaveOut: [512] });
+    const model = gender2021({ size: 32, classes: 2, seed: 3, initializer, leaveOut: [512] });
     const kernel = [...model.getLayer("dense256").getWeights()[0].dataSync()];
     const mean = kernel.reduce((sum, x) => sum + x, 0) / kernel.length;
     const squares = kernel.reduce((sum, x) => sum + x * x, 0) / kernel.length;
@@ -149,7 +149,7 @@ Deno.test("initialise() says which initialisers it can draw", async () => {
     ],
   });
   assert.throws(
-    () => initialise(model, 1),
+    () => initialize(model, 1),
     /initial weights of layer "d": its initialiser is RandomNormal. Take one of glorotUniform,/,
   );
   model.dispose();

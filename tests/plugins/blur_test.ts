@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openFaces } from "../../faces/artifact.ts";
-import { decode } from "../../faces/decode.ts";
-import { readCropPreprocessing } from "../../faces/preprocessing.ts";
+import { openFaces } from "../../faces/detection/faces_artifact.ts";
+import { decode } from "../../faces/images/decode_image.ts";
+import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import blur from "../../plugins/blur.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import resize32 from "../../stages/resize32.ts";
 import { testContext } from "../context.ts";
-import { gradient, photoArtifacts } from "../faces/fixture.ts";
+import { gradient, photoArtifacts } from "../faces/detection/fixture.ts";
 import sharp from "sharp";
 
 /** Sum of the differences between neighbours in a row: how much detail there is. */

@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { layers, regularizers, sequential } from "@tensorflow/tfjs-layers";
 import * as tf from "@tensorflow/tfjs-core";
-import { openBackend } from "../../compute/mod.ts";
-import { random } from "../../compute/random.ts";
-import type { MetricsFile } from "../../evaluation/judge.ts";
-import { writePreprocessing } from "../../faces/preprocessing.ts";
-import { writeNpy } from "../../formats/npy.ts";
-import { readParquet, writeParquet } from "../../formats/parquet.ts";
-import type { Artifact } from "../../runner/stage.ts";
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import { random } from "../../packages/random/random.ts";
+import type { MetricsFile } from "../../faces/evaluation/score_model.ts";
+import { writePreprocessing } from "../../faces/images/preprocessing.ts";
+import { writeNpy } from "../../packages/formats/npy.ts";
+import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
 import evaluate from "../../stages/evaluate.ts";
-import { saveModel } from "../../training/model.ts";
-import { type TrainingRecord, writeRecord } from "../../training/record.ts";
-import { ageClasses, genderClasses } from "../../training/targets.ts";
+import { saveModel } from "../../faces/training/model_files.ts";
+import { type TrainingRecord, writeRecord } from "../../faces/training/training_record.ts";
+import { ageClasses, genderClasses } from "../../faces/training/targets.ts";
 import { testArtifact, testContext } from "../context.ts";
 
 /** Faces are 8×8 pixels of one brightness; networks read gender or age off it. */

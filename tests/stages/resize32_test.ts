@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
-import { mapFaces, openFaces } from "../../faces/artifact.ts";
-import { decode } from "../../faces/decode.ts";
-import { readPreprocessing } from "../../faces/preprocessing.ts";
-import { toTensor } from "../../faces/resize.ts";
-import { readNpy } from "../../formats/npy.ts";
-import { readParquet } from "../../formats/parquet.ts";
+import { mapFaces, openFaces } from "../../faces/detection/faces_artifact.ts";
+import { decode } from "../../faces/images/decode_image.ts";
+import { readPreprocessing } from "../../faces/images/preprocessing.ts";
+import { toNetworkInput } from "../../faces/images/fit_image.ts";
+import { readNpy } from "../../packages/formats/npy.ts";
+import { readParquet } from "../../packages/formats/parquet.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import resize32 from "../../stages/resize32.ts";
 import { testContext } from "../context.ts";
-import { gradient, type Photo, photoArtifacts } from "../faces/fixture.ts";
+import { gradient, type Photo, photoArtifacts } from "../faces/detection/fixture.ts";
 
 async function croppedGradients(count: number) {
   const context = testContext(faceCrop);
@@ -41,7 +41,7 @@ Deno.test("resize32 makes one array of all faces, and a table beside it", async 
 
   using faces = await openFaces(cropping.outputs.faces);
   for (const row of [0, 17, 38]) {
-    const tensor = await toTensor(await decode(faces.png(faces.rows[row])), 32);
+    const tensor = await toNetworkInput(await decode(faces.png(faces.rows[row])), 32);
     assert.deepEqual([...data.subarray(row * 3072, (row + 1) * 3072)], [...tensor]);
   }
 });

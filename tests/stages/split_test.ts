@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { random } from "../../compute/random.ts";
-import { readNpy } from "../../formats/npy.ts";
-import { writeParquet } from "../../formats/parquet.ts";
+import { random } from "../../packages/random/random.ts";
+import { readNpy } from "../../packages/formats/npy.ts";
+import { writeParquet } from "../../packages/formats/parquet.ts";
 import split from "../../stages/split.ts";
 import { testArtifact, testContext } from "../context.ts";
-import { writeDataset } from "./trainingData.ts";
+import { writeDataset } from "./training_data.ts";
 
 type Parts = Record<"train" | "validation" | "test", number[]>;
 

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { z } from "zod";
-import { random } from "../../compute/random.ts";
+import { random } from "../../packages/random/random.ts";
 import trainAge from "../../stages/trainAge.ts";
 import evaluate from "../../stages/evaluate.ts";
 import trainGender from "../../stages/trainGender.ts";
 import trainJoint from "../../stages/trainJoint.ts";
-import type { Stage, StageResult } from "../../runner/stage.ts";
-import { reportGender } from "../../models/reportGender.ts";
-import { compareWithConstant, trainerOn } from "../../training/inputs.ts";
-import { classification } from "../../training/objective.ts";
-import { genderClasses } from "../../training/targets.ts";
+import type { Stage, StageResult } from "../../packages/pipeline/stage.ts";
+import { gender2021 } from "../../models/gender_2021.ts";
+import { chooseTrainer, compareWithConstant } from "../../faces/training/training_data.ts";
+import { classification } from "../../faces/training/objective.ts";
+import { genderClasses } from "../../faces/training/targets.ts";
 import { testArtifact, type TestContext, testContext } from "../context.ts";
 import { damageEach } from "../damages.ts";
-import { preprocessing, writeDataset, writeSplits } from "./trainingData.ts";
+import { preprocessing, writeDataset, writeSplits } from "./training_data.ts";
 
 const people = Array.from({ length: 60 }, (_, i) => {
   const rng = random(1, "person", i);
@@ -198,9 +198,9 @@ Deno.test("a training logs and records what computed it", async () => {
   );
   assert.match(result.observed!.computedBy as string, /^engine, \d threads?$/);
   using other = testContext(trainGender, { compute: "node" });
-  const model = reportGender({ size: 32, classes: 2, seed: 1 });
+  const model = gender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };
-  const trainer = await trainerOn(other)!(options);
+  const trainer = await chooseTrainer(other)!(options);
   assert.equal(trainer.computedBy, "TensorFlow.js (wasm): the engine is for compute: wasm");
   await trainer.close();
   model.dispose();

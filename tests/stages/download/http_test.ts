@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { explain } from "../../../runner/errors.ts";
-import { fetchFile, type FetchOptions, fetchText } from "../../../stages/download/http.ts";
+import { formatError } from "../../../packages/pipeline/errors.ts";
+import { fetchFile, type FetchOptions, fetchText } from "../../../packages/download/http.ts";
 import { type Answer, broken, file, serve } from "./server.ts";
 
 const data = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 255);
@@ -265,11 +265,11 @@ Deno.test("fetchFile() shows no password and no query of an address", async () =
     const path = join(folder, "x.tar");
     const options = { path, patience: { attempts: 2, delay: 1 } };
     const seen = await fetchFile(url, { ...options, onTrouble: (line) => troubles.push(line) })
-      .then(() => "", explain);
+      .then(() => "", formatError);
     match(seen, /Cannot download "http:\/\/\*\*\*@127.*\/x.tar\?sig=\*\*\*&v=\*\*\*": the server/);
     const { port } = new URL(url);
     await server[Symbol.asyncDispose]();
-    const dead = await fetchFile(url, options).then(() => "", explain);
+    const dead = await fetchFile(url, options).then(() => "", formatError);
     match(dead, new RegExp(`Cannot download "http:.*${port}.*the connection failed .*refused`));
     doesNotMatch(`${seen} ${dead} ${troubles}`, /secret|hidden/);
     deepStrictEqual(server.requests[0], "/x.tar?sig=hidden&v=1");

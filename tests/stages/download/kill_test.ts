@@ -2,9 +2,9 @@
 import { deepStrictEqual, fail, match, ok, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { random } from "../../../compute/random.ts";
-import { writeMat } from "../../../formats/matWrite.ts";
-import { TarWriter } from "../../../formats/tar.ts";
+import { random } from "../../../packages/random/random.ts";
+import { writeMat } from "../../../packages/formats/mat_write.ts";
+import { TarWriter } from "../../../packages/formats/tar.ts";
 import { broken, file, serve } from "./server.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;

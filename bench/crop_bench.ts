@@ -1,0 +1,252 @@
+/** Whether cores count in faceCrop, and whether many pictures take more time each, or more memory. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { barChart } from "./bar_chart.ts";
+import { somePictures, writePictures } from "./crop_photos.ts";
+import { machine, median, table, thousands } from "./machine_table.ts";
+import { whole } from "./train_bench.ts";
+
+const help = `deno task bench crop [options]
+
+Runs faceCrop and resize32, as deno task run does, on a folder of pictures of 256 × 256:
+faceCrop with one worker and with one a core, in turns; then both stages, with detector: metadata, on
+more and more pictures, which are some hundreds repeated.
+
+  --parts LIST      of cores and scale (both)
+  --detectors LIST  whose cores are measured (metadata,tinyFaceDetector)
+  --rounds N        turns of each (3)
+  --photos LIST     photos of a turn, for each detector (4000,400)
+  --count N         the most photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
+  --faces DIR       takes pictures of its wiki_crop.tar, not drawn ones
+  --chart PATH      writes a chart of the scale there, as SVG
+  --json            one JSON object on stdout, and the rest on stderr
+`;
+
+const root = new URL("../", import.meta.url);
+
+/** Seconds of faceCrop with one worker, and with one a core, in each round. */
+export interface CoresRow {
+  detector: string;
+  photos: number;
+  one: number[];
+  all: number[];
+  /** The median over the rounds of one by all. */
+  ratio: number;
+}
+
+export interface CropRow {
+  photos: number;
+  /** Seconds. */
+  faceCrop: number;
+  resize32: number;
+  photosPerSecond: number;
+  /** Milliseconds of processors for a photo, all processes and stages: busy machines change it little. */
+  work: number | null;
+  /** Bytes: the most that all processes had together. */
+  memory: number | null;
+}
+
+export interface CropReport {
+  machine: ReturnType<typeof machine>;
+  cores: CoresRow[];
+  scale: CropRow[];
+}
+
+export async function bench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      parts: { type: "string", default: "cores,scale" },
+      detectors: { type: "string", default: "metadata,tinyFaceDetector" },
+      rounds: { type: "string", default: "3" },
+      photos: { type: "string", default: "4000,400" },
+      count: { type: "string", default: "100000" },
+      faces: { type: "string" },
+      chart: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  const parts = values.parts.split(",");
+  const wrong = parts.find((part) => part !== "cores" && part !== "scale");
+  if (wrong !== undefined) throw new Error(`Cannot measure "${wrong}": it is cores or scale.`);
+  const photos = values.photos.split(",").map((text) => whole("photos", text));
+  const rounds = whole("rounds", values.rounds), count = whole("count", values.count);
+  const say = (line: string) => console.error(line);
+
+  const folder = await Deno.makeTempDir({ prefix: "bench-crop-" });
+  const report: CropReport = { machine: machine(), cores: [], scale: [] };
+  try {
+    const pictures = await somePictures(values.faces);
+    if (parts.includes("cores")) {
+      for (const [d, detector] of values.detectors.split(",").entries()) {
+        const here = join(folder, detector);
+        const row = await cores(here, pictures, detector, photos[d] ?? photos.at(-1)!, rounds);
+        say(`${detector}: ${row.ratio.toFixed(2)} times one worker`);
+        report.cores.push(row);
+        await Deno.remove(here, { recursive: true });
+      }
+    }
+    if (parts.includes("scale")) {
+      for (const share of [0.1, 0.3, 1]) {
+        const here = join(folder, "scale"), many = Math.max(1, Math.round(count * share));
+        const row = await scale(here, pictures, many);
+        say(
+          `${thousands(many)} photos: ${thousands(row.photosPerSecond)} a second` +
+            (row.memory === null ? "" : `, ${thousands(row.memory / 1e6)} MB`),
+        );
+        report.scale.push(row);
+        await Deno.remove(here, { recursive: true });
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(report.scale));
+  const text = toMarkdown(report);
+  if (values.json) {
+    say(`\n${text}`);
+    console.log(JSON.stringify({ crop: report }, null, 2));
+  } else console.log(`\n${text}`);
+}
+
+/** One worker and one a core, in turns. */
+async function cores(
+  folder: string,
+  pictures: readonly Uint8Array[],
+  detector: string,
+  photos: number,
+  rounds: number,
+): Promise<CoresRow> {
+  await prepare(folder, pictures, photos, detector);
+  await run(folder, ["--until", "matParse"]);
+  const turn = async (workers: number) => {
+    const again = ["--only", "faceCrop", "--force", "faceCrop"];
+    const { seconds } = await run(folder, [...again, "--set", `faceCrop.workers=${workers}`]);
+    return seconds.faceCrop;
+  };
+  const one: number[] = [], all: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    one.push(await turn(1));
+    all.push(await turn(navigator.hardwareConcurrency));
+  }
+  return { detector, photos, one, all, ratio: median(one.map((time, i) => time / all[i])) };
+}
+
+async function scale(
+  folder: string,
+  pictures: readonly Uint8Array[],
+  photos: number,
+): Promise<CropRow> {
+  await prepare(folder, pictures, photos, "metadata");
+  const { seconds: { faceCrop, resize32 }, busy, memory } = await run(folder, []);
+  const photosPerSecond = photos / (faceCrop + resize32);
+  const work = busy && busy / photos * 1000;
+  return { photos, faceCrop, resize32, photosPerSecond, work, memory };
+}
+
+async function prepare(
+  folder: string,
+  pictures: readonly Uint8Array[],
+  photos: number,
+  detector: string,
+): Promise<void> {
+  await writePictures(join(folder, "pictures"), pictures, photos);
+  const yaml = `name: crop
+artifacts: ./artifacts
+stages:
+  download: { datasets: [{ folder: ./pictures, layout: crop }] }
+  matParse:
+  faceCrop: { detector: ${detector} }
+  resize32:
+`;
+  await Deno.writeTextFile(join(folder, "crop.yaml"), yaml);
+}
+
+/** Runs the pipeline of a folder. */
+async function run(
+  folder: string,
+  args: readonly string[],
+): Promise<{ seconds: Record<string, number>; busy: number | null; memory: number | null }> {
+  const main = new URL("main.ts", root);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--allow-all", main.href],
+      ...["run", join(folder, "crop.yaml"), "--json", ...args],
+    ],
+    cwd: root,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const watch = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--allow-all"],
+      ...[new URL("./peers/process_tree.ts", import.meta.url).href, String(child.pid)],
+    ],
+    stderr: "inherit",
+  }).output();
+  const { success, stdout, stderr } = await child.output();
+  const seen: { bytes: number; seconds: number } = JSON.parse(
+    new TextDecoder().decode((await watch).stdout),
+  );
+  if (!success) {
+    throw new Error(`Cannot measure: the run failed.\n${new TextDecoder().decode(stderr)}`);
+  }
+  const { stages }: { stages: { id: string; seconds: number }[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  return {
+    seconds: Object.fromEntries(stages.map(({ id, seconds }) => [id, seconds])),
+    busy: seen.seconds || null,
+    memory: seen.bytes || null,
+  };
+}
+
+export function toMarkdown({ cores, scale }: CropReport): string {
+  const parts: string[] = [];
+  if (cores.length > 0) {
+    parts.push(table(
+      ["detector", "photos", "1 worker", "a worker a core", "times"],
+      cores.map(({ detector, photos, one, all, ratio }) => [
+        ...[detector, thousands(photos)],
+        ...[one, all].map((times) => `${(median(times) / photos * 1000).toFixed(2)} ms a photo`),
+        ratio.toFixed(2),
+      ]),
+    ));
+  }
+  if (scale.length > 0) {
+    parts.push(table(
+      ["photos", "faceCrop", "resize32", "photos/s", "work a photo", "peak memory"],
+      scale.map(({ photos, faceCrop, resize32, photosPerSecond, work, memory }) => [
+        thousands(photos),
+        `${faceCrop.toFixed(1)} s`,
+        `${resize32.toFixed(1)} s`,
+        thousands(photosPerSecond),
+        work === null ? "–" : `${work.toFixed(2)} ms`,
+        memory === null ? "–" : `${thousands(memory / 1e6)} MB`,
+      ]),
+    ));
+  }
+  return parts.join("\n\n");
+}
+
+/** Processors' time for a photo and memory, as an SVG. */
+export function chart(rows: readonly CropRow[]): string {
+  const labels = rows.map(({ photos }) => `${thousands(photos)} photos`);
+  return barChart("Processors' time for a photo, and memory, by the number of photos", labels, [
+    {
+      title: "ms of a core for a photo, from its archive to 32 × 32",
+      values: rows.map(({ work }) => work ?? 0),
+      show: (value) => value > 0 ? value.toFixed(2) : "unknown",
+      fill: "#4269d0",
+    },
+    {
+      title: "peak memory of all processes, MB",
+      values: rows.map(({ memory }) => (memory ?? 0) / 1e6),
+      show: (value) => value > 0 ? thousands(value) : "unknown",
+      fill: "#a463f2",
+    },
+  ]);
+}

@@ -1,0 +1,162 @@
+/** How fast and how well faces are found: the project's detectors beside dlib, picture by picture. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { DetectorModelName, DetectorOptions } from "../faces/detection/detectors.ts";
+import { agreement, type DetectReport, rows, type Said, toMarkdown } from "./detect_stats.ts";
+import { drawn, folder, photos, type Picture, type Pictures } from "./detect_photos.ts";
+import { ResultLog } from "./result_log.ts";
+import { type DetectOrder, Peer } from "./peer.ts";
+import { packages, pythonFor } from "./python.ts";
+import { machine } from "./machine_table.ts";
+import { whole } from "./train_bench.ts";
+
+/** What each detector is opened with besides its defaults, by what it is called here. */
+const variants: Readonly<Record<string, { name: DetectorModelName } & Partial<DetectorOptions>>> = {
+  "dlibCnn": { name: "dlibCnn" },
+  // As a _crop archive's faces may be looked for: most of the time they are large.
+  "dlibCnn-minFace0.45": { name: "dlibCnn", minFace: 0.45 },
+  "ssdMobilenetv1": { name: "ssdMobilenetv1" },
+  "tinyFaceDetector": { name: "tinyFaceDetector" },
+};
+const known = Object.keys(variants);
+
+const help = `deno task bench detect [options]
+
+Shows the same pictures to dlib's CNN face detector and to the project's detectors, each a process on
+one core (on Linux, by taskset), in turns. The first time, dlib is installed in the user's cache
+folder. Also tells how far dlibCnn's faces agree with dlib's.
+
+  --detectors LIST  of ${known.join(", ")} (all)
+  --count N         pictures of each kind (40)
+  --faces DIR       adds pictures of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
+  --all             all pictures of that folder (15,000: some three hours)
+  --keep FILE       write what each detector says of a picture there, and take what stands there
+  --without-dlib    only the project's own
+  --python PATH     a Python that has dlib-bin and numpy
+  --json            one JSON object on stdout, and the rest on stderr
+`;
+
+export async function bench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      detectors: { type: "string", default: known.join(",") },
+      count: { type: "string", default: "40" },
+      faces: { type: "string" },
+      all: { type: "boolean", default: false },
+      keep: { type: "string" },
+      "without-dlib": { type: "boolean", default: false },
+      python: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  const detectors = values.detectors.split(",");
+  for (const name of detectors) {
+    if (!Object.hasOwn(variants, name)) {
+      throw new Error(`Cannot measure "${name}": it is none of ${known.join(", ")}.`);
+    }
+  }
+  const count = whole("count", values.count);
+  if (values.all && !values.faces) {
+    throw new Error("Cannot take --all pictures without --faces DIR.");
+  }
+  const kept = new ResultLog<Said>(values.keep);
+  const groups = [
+    drawn(count),
+    photos(),
+    ...values.faces ? await folder(values.faces, values.all ? Infinity : count) : [],
+  ];
+  const peers = await open(detectors, values["without-dlib"] ? undefined : values.python ?? "");
+  const say = (line: string) => console.error(line);
+  const seen: { group: Pictures; picture: Omit<Picture, "image">; said: Record<string, Said> }[] =
+    [];
+  const folderPath = await Deno.makeTempDir({ prefix: "bench-" });
+  try {
+    for (const group of groups) {
+      say(`${group.count} pictures: ${group.title}`);
+      for await (const { image, ...picture } of group.read()) {
+        const file = join(folderPath, "picture.rgb");
+        await Deno.writeFile(file, image.data);
+        const { width, height } = image;
+        const said: Record<string, Said> = {};
+        for (const [name, peer] of peers) {
+          const key = { detector: name, picture: picture.name, width, height };
+          const before = kept.get(key);
+          said[name] = before ?? await ask(peer, { op: "detect", file, width, height });
+          if (!before) kept.add(key, said[name]);
+        }
+        seen.push({ group, picture, said });
+        progress(seen.length, groups);
+      }
+    }
+  } finally {
+    for (const [, peer] of peers) await peer.close();
+    await Deno.remove(folderPath, { recursive: true });
+  }
+  const names = peers.map(([name]) => name);
+  const report: DetectReport = {
+    machine: machine(),
+    packages: { dlib: packages.dlib },
+    pictures: groups.map((group) => {
+      const those = seen.filter((one) => one.group === group);
+      const faces = those.reduce((sum, { picture }) => sum + picture.faces.length, 0);
+      return { title: group.title, pictures: those.length, faces, detect: rows(names, those) };
+    }),
+    detect: rows(names, seen),
+    agreement: names.includes("dlib") && names.includes("dlibCnn") ? agreement(seen) : null,
+  };
+  const text = toMarkdown(report);
+  if (values.json) {
+    say(`\n${text}`);
+    console.log(JSON.stringify(report, null, 2));
+  } else console.log(`\n${text}`);
+}
+
+async function ask(peer: Peer, order: DetectOrder): Promise<Said> {
+  const { ms, faces } = await peer.ask(order);
+  return { ms: ms as number, faces: faces! };
+}
+
+/** Each detector's process. `python` undefined leaves dlib out; empty takes one that is set up. */
+async function open(detectors: readonly string[], python?: string): Promise<[string, Peer][]> {
+  const weights = import.meta.resolve(
+    "../faces/detection/detectors/dlib/mmod_human_face_detector.dat",
+  );
+  const peers: [string, Peer][] = [];
+  if (python !== undefined) {
+    const script = fileURLToPath(import.meta.resolve("./peers/dlib_peer.py"));
+    const command = python || await pythonFor("dlib");
+    peers.push(["dlib", pinned("dlib", command, [script, fileURLToPath(weights)])]);
+  }
+  const script = import.meta.resolve("./peers/detector_peer.ts");
+  const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
+  for (const name of detectors) {
+    const args = [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...flags,
+      script,
+      JSON.stringify(variants[name]),
+    ];
+    peers.push([name, pinned(name, Deno.execPath(), args)]);
+  }
+  return peers;
+}
+
+/** On one core, where the system can be told so. */
+function pinned(name: string, command: string, args: string[]): Peer {
+  return Deno.build.os === "linux"
+    ? new Peer(name, "taskset", ["-c", "0", command, ...args])
+    : new Peer(name, command, args);
+}
+
+function progress(done: number, groups: readonly Pictures[]): void {
+  const all = groups.reduce((sum, { count }) => sum + count, 0);
+  if (Deno.stderr.isTerminal()) {
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r${done} of ${all}${done < all ? "" : "\n"}`));
+  } else if (done % 50 === 0) console.error(`${done} of ${all}`);
+}

@@ -1,0 +1,170 @@
+/**
+ * How fast the webcam service answers, and where the time goes: photos one after another, photos from
+ * several clients at once, and the live view's frames. Measured from outside, over HTTP, with the
+ * trained models of a pipeline.
+ */
+import { parseArgs } from "node:util";
+import sharp from "sharp";
+import { random } from "../packages/random/random.ts";
+import { drawSvg, drawTraits, faceSvg } from "../faces/synthetic/mod.ts";
+import type { Analysis } from "../faces/serving/api.ts";
+import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
+
+const help = `Measure the webcam service, with the trained models of a pipeline.
+
+  deno task bench serve [PIPELINE] [--rounds N]     (PIPELINE: pipeline; N: 40)`;
+
+const detectors = ["tinyFaceDetector", "ssdMobilenetv1", "dlibCnn"] as const;
+const steps = ["decode", "detect", "crop", "predict"] as const;
+
+export async function bench(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { rounds: { type: "string", default: "40" }, help: { type: "boolean" } },
+  });
+  if (values.help) return console.log(help);
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    throw new Error(
+      `Cannot measure ${JSON.stringify(values.rounds)} rounds: give a number from 1.`,
+    );
+  }
+  const portrait = await drawnPortrait();
+  const group = await Deno.readFile(
+    new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg")),
+  );
+  const photos = [["640 × 480, one face", portrait], ["1920 × 1280, three faces", group]] as const;
+
+  console.log(`${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; times in ms`);
+  for (const detector of detectors) {
+    await using service = await start(positionals[0] ?? "pipeline", detector);
+    console.log(`\n${detector}`);
+    for (const [name, photo] of photos) {
+      for (let i = 0; i < 3; i++) await predict(service.url, photo);
+      const told: (Analysis & { wall: number })[] = [];
+      for (let i = 0; i < rounds; i++) told.push(await predict(service.url, photo));
+      const walls = told.map(({ wall }) => wall);
+      const parts = steps.map((step) =>
+        `${step} ${show(median(told.map(({ timings }) => timings[step])))}`
+      );
+      console.log(
+        `  photo ${name}: p50 ${show(quantile(walls, 0.5))}, p95 ${show(quantile(walls, 0.95))} ` +
+          `(${parts.join(", ")}; ${told[0].faces.length} found)`,
+      );
+    }
+    const began = performance.now();
+    const clients = Array.from({ length: 4 }, async () => {
+      for (let i = 0; i < Math.ceil(rounds / 4); i++) await predict(service.url, portrait);
+    });
+    await Promise.all(clients);
+    const rate = Math.ceil(rounds / 4) * 4 * 1000 / (performance.now() - began);
+    console.log(`  four clients at once, 640 × 480: ${rate.toFixed(1)} photos/s`);
+    // The live view has its own detector, whatever photos take.
+    if (detector !== detectors[0]) continue;
+    const { waits, seconds } = await live(service.url, portrait, rounds * 4);
+    console.log(
+      `  live view 640 × 480: ${(waits.length / seconds).toFixed(1)} frames/s, a frame's answer ` +
+        `after p50 ${show(quantile(waits, 0.5))}, p95 ${show(quantile(waits, 0.95))}`,
+    );
+  }
+}
+
+/** A drawn face before a wall, as a webcam would send it. */
+async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
+  const svg = faceSvg(drawTraits(random(1, "bench"), 34, "female"));
+  const face = await drawSvg(svg).resize(400).png().toBuffer();
+  const wall = { width: 640, height: 480, channels: 3, background: "#7d8a94" } as const;
+  return Uint8Array.from(
+    await sharp({ create: wall })
+      .composite([{ input: face, left: 120, top: 50 }])
+      .jpeg({ quality: 85 })
+      .toBuffer(),
+  );
+}
+
+/** Starts the service as a person would, on a free port. */
+async function start(
+  pipeline: string,
+  detector: string,
+): Promise<AsyncDisposable & { url: string }> {
+  const set = ["port=0", `detector=${detector}`].flatMap((it) => ["--set", `webcamServe.${it}`]);
+  const project = new URL("../", import.meta.url);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "serve", pipeline, ...set],
+    cwd: project,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines = process.stdout.pipeThrough(new TextLineStream());
+  let url: string | undefined;
+  for await (const line of lines.values({ preventCancel: true })) {
+    url = /webcamServe: .* at (http:\S+)/.exec(line)?.[1];
+    if (url) break;
+  }
+  if (!url) throw new Error(`Cannot measure: deno task serve ${pipeline} did not start.`);
+  const rest = lines.pipeTo(new WritableStream());
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      process.kill("SIGTERM");
+      await Promise.all([process.status, rest]);
+    },
+  };
+}
+
+async function predict(url: string, photo: BodyInit): Promise<Analysis & { wall: number }> {
+  const began = performance.now();
+  const response = await fetch(`${url}/predict`, {
+    method: "POST",
+    headers: { "content-type": "image/jpeg" },
+    body: photo,
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`Cannot measure: the service says ${JSON.stringify(answer)}.`);
+  return { ...answer, wall: performance.now() - began };
+}
+
+/** Sends frames as the page does, two at a time under way. */
+async function live(url: string, frame: Uint8Array, count: number) {
+  const socket = new WebSocket(`${url.replace("http", "ws")}/live`);
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = () => reject(new Error("Cannot measure: the live view does not open."));
+  });
+  const sent: number[] = [];
+  const waits: number[] = [];
+  const send = () => {
+    const message = new Uint8Array(4 + frame.length);
+    new DataView(message.buffer).setUint32(0, sent.length);
+    message.set(frame, 4);
+    sent.push(performance.now());
+    socket.send(message);
+  };
+  const began = performance.now();
+  await new Promise<void>((resolve) => {
+    socket.onmessage = ({ data }) => {
+      waits.push(performance.now() - sent[JSON.parse(data).frame]);
+      if (waits.length === count) resolve();
+      else send();
+    };
+    send();
+    send();
+  });
+  socket.close();
+  return { waits, seconds: (performance.now() - began) / 1000 };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
+function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+function show(ms: number): string {
+  return ms < 10 ? ms.toFixed(1) : ms.toFixed(0);
+}

@@ -1,0 +1,82 @@
+/**
+ * Takes steps of the report's gender network on one backend and tells how long one takes, as a line
+ * of JSON. A program of its own, so that a driver that crashes takes nothing else with it:
+ *
+ *     deno run --allow-all faces/commands/compute/backend_probe.ts wasm
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { random } from "../../../packages/random/random.ts";
+import type { Backend } from "../../../packages/compute/backends.ts";
+import { gender2021 } from "../../../models/gender_2021.ts";
+import { EngineTrainer } from "../../training/engine_trainer.ts";
+import { classification } from "../../training/objective.ts";
+import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
+import type { Timing } from "./measure_backend.ts";
+
+/** Images in the step that is meant. */
+const BATCH = 64;
+
+/**
+ * Plain JavaScript needs many seconds for it. A step of 4 and one of 1 tell what each image costs and
+ * what the rest does, such as moving the weights.
+ */
+const FEW = 4, FEWEST = 1;
+
+/** Steps before the clock starts, and how long it runs: fewer where a step takes seconds. */
+const WARM_UP = 5, SECONDS = 2;
+
+async function probe(backend: Backend): Promise<Timing> {
+  await openBackend(backend);
+  if (backend !== "cpu") {
+    const [best, median] = await time(backend, BATCH);
+    return { version: version(), batch: BATCH, msPerStep: median, bestMsPerStep: best };
+  }
+  const [few, fewest] = [await time(backend, FEW), await time(backend, FEWEST)];
+  const [best, median] = few.map((ms, i) => {
+    const image = Math.max(0, ms - fewest[i]) / (FEW - FEWEST);
+    return ms + (BATCH - FEW) * image;
+  });
+  return { version: version(), batch: FEW, msPerStep: median, bestMsPerStep: best };
+}
+
+/** Milliseconds of a step: the best and the median. */
+async function time(backend: Backend, batch: number): Promise<[number, number]> {
+  const rng = random(1, "probe");
+  const images = Uint8Array.from({ length: batch * 32 * 32 * 3 }, () => rng.int(256));
+  const targets = Array.from({ length: batch }, () => rng.int(2));
+  const model = gender2021({ size: 32, classes: 2, seed: 1 });
+  const options = { model, objective: classification(2), learningRate: 0.001, batchSize: batch };
+  const trainer = backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
+  const step = async () => {
+    const began = performance.now();
+    await trainer.step(images, targets, (layer) => random(1, layer));
+    return performance.now() - began;
+  };
+  let began = performance.now();
+  const timeLeft = () => performance.now() - began < SECONDS * 1000;
+  await step();
+  for (let i = 1; i < WARM_UP && timeLeft(); i++) await step();
+  const times: number[] = [];
+  began = performance.now();
+  while (times.length < 3 || timeLeft()) times.push(await step());
+  await trainer.close();
+  model.dispose();
+  times.sort((a, b) => a - b);
+  return [times[0], times[times.length >> 1]];
+}
+
+/** Of what computes: TensorFlow, if that is it, else TensorFlow.js. */
+function version(): string {
+  const { binding } = tf.backend() as { binding?: { TF_Version: string } };
+  return binding ? `TensorFlow ${binding.TF_Version}` : `TensorFlow.js ${tf.version_core}`;
+}
+
+if (import.meta.main) {
+  try {
+    console.log(JSON.stringify(await probe(Deno.args[0] as Backend)));
+  } catch (error) {
+    console.log(JSON.stringify({ error: (error as Error).message }));
+  }
+  Deno.exit(0); // threads of TensorFlow or of a driver may be there still
+}

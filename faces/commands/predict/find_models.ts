@@ -1,0 +1,166 @@
+/** The models that a person means by a run, a pipeline or a folder. */
+import { join, resolve } from "node:path";
+import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import {
+  ConfigError,
+  didYouMean,
+  joinWords,
+  UsageError,
+} from "../../../packages/pipeline/errors.ts";
+import { identityNamed } from "../../../packages/pipeline/find_pipeline.ts";
+import {
+  findByIdPrefix,
+  History,
+  nameOf,
+  pipelinesOf,
+  type RunRecord,
+} from "../../../packages/pipeline/history.ts";
+import { commandOf, fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
+import { outputName } from "../../../packages/pipeline/plan.ts";
+import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
+import { cautionsOf } from "../../../packages/pipeline/stage.ts";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+
+/** A model artifact. */
+export interface FoundModel {
+  /** Id of the stage that made it. */
+  readonly stage: string;
+  /** Its folder. */
+  readonly path: string;
+}
+
+export interface Found {
+  readonly models: readonly FoundModel[];
+  /** Where they are from, for a message. */
+  readonly origin: string;
+  /** What is to be said before their predictions; see StageResult. */
+  readonly cautions: readonly string[];
+  /** The compute backend that their pipeline asks for. */
+  readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
+}
+
+/**
+ * Finds models.
+ * @param wanted a run's id or the beginning of one, a pipeline whose newest models are meant, or the
+ *   folder of a model
+ * @param artifacts where the runs are recorded
+ * @throws {UsageError} if there are none
+ */
+export async function findModels(
+  wanted: string,
+  artifacts: string,
+  tools: CommandTools,
+): Promise<Found> {
+  const folder = resolve(tools.user, wanted);
+  const runs = await new History(artifacts).list();
+  if (await readTextIfExists(join(folder, "training.json"))) {
+    // artifacts/STAGE/FINGERPRINT/model
+    const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
+    const { cautions = [] } = runs.findLast(({ stages }) =>
+      stages.some(({ fingerprint }) =>
+        place !== "" && fingerprint?.startsWith(place)
+      )
+    ) ?? {};
+    return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
+  }
+  const isFile = await identityNamed(wanted, tools.user, tools.project) !== undefined;
+  const run = isFile ? undefined : findByIdPrefix(wanted, runs);
+  if (run) {
+    const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
+    if (models.length > 0) {
+      const { cautions = [] } = run;
+      return { models, origin: `run ${run.id}`, cautions, compute: "auto" };
+    }
+    throw new UsageError(
+      `run ${run.id} has no model: ${
+        run.state !== undefined
+          ? `it is ${run.state}`
+          : run.stages.every(({ status }) => status !== "failed")
+          ? "it trained none, or it was removed"
+          : "it failed"
+      }. ` +
+        `Run it again: ${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
+    );
+  }
+  const plan = await tools.openPlan(wanted).catch((error) => {
+    if (!(error instanceof ConfigError) || !/there is no such pipeline/.test(error.message)) {
+      throw error;
+    }
+    throw new UsageError(
+      `"${wanted}" is no run, no pipeline and no model's folder. ${knownRuns(runs, wanted)} ` +
+        `(${error.problems[0].message})`,
+    );
+  });
+  const store = new ArtifactStore(plan.artifacts);
+  const trained = plan.stages.filter(({ stage }) =>
+    Object.values(stage.outputs).some(({ kind }) => kind === "model")
+  );
+  // The newest run that has all of them; else each as it was made last.
+  const listed = store.folder === artifacts ? runs : await new History(store.folder).list();
+  const pipelineOf = pipelinesOf(listed);
+  const own = listed.filter((run) => run.ok && pipelineOf(run) === plan.identity);
+  for (const run of own.toReversed()) {
+    const results = resultsOf(run).filter(({ id }) => trained.some((stage) => stage.id === id));
+    const models = results.length === trained.length ? await modelsOf(store, results) : [];
+    if (models.length >= trained.length && trained.length > 0) {
+      const { cautions = [] } = run;
+      const origin = `pipeline ${wanted} (run ${run.id})`;
+      return { models, origin, cautions, compute: plan.compute };
+    }
+  }
+  const key = fileNameOf(plan.identity);
+  const used = await Promise.all(trained.map(async ({ id }) => {
+    const record = (await store.latest(key, id, plan.former))?.record;
+    return record ? [{ id, use: record.dependencies.use, fingerprint: record.fingerprint }] : [];
+  }));
+  const models = await modelsOf(store, used.flat());
+  if (models.length === 0) {
+    const why = trained.length === 0 ? "trains none" : "has trained none yet";
+    throw new UsageError(
+      `pipeline "${wanted}" has no models: it ${why}.` +
+        (trained.length === 0 ? "" : ` Run it first: deno task run ${wanted}.`),
+    );
+  }
+  const results = await Promise.all(
+    plan.stages.map(async ({ id }) => (await store.latest(key, id, plan.former))?.record ?? {}),
+  );
+  return {
+    ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
+    cautions: cautionsOf(results),
+  };
+}
+
+function resultsOf({ stages }: RunRecord): { id: string; use: string; fingerprint: string }[] {
+  return stages.flatMap(({ id, use, fingerprint }) =>
+    fingerprint ? [{ id, use, fingerprint }] : []
+  );
+}
+
+/** The models among results that are whole. */
+async function modelsOf(
+  store: ArtifactStore,
+  results: readonly { id: string; use: string; fingerprint: string }[],
+): Promise<FoundModel[]> {
+  const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
+    const { record } = await store.find(use, fingerprint);
+    const wires = Object.entries(record?.outputs ?? {})
+      .filter(([, { kind }]) => kind === "model")
+      .map(([output]) => ({ stage: id, output }));
+    // A stage may make several, as trainJoint does.
+    return wires.map((wire) => ({
+      stage: outputName(wire, wires),
+      path: store.artifact(record!, wire.output, id).path,
+    }));
+  }));
+  return found.flat();
+}
+
+/** Words for a message about a run that is not there. */
+function knownRuns(runs: readonly RunRecord[], wanted: string): string {
+  if (runs.length === 0) return "No run is recorded.";
+  const well = runs.filter(({ ok }) => ok);
+  if (well.length === 0) return "No run has ended well.";
+  const latest = well.slice(-3).map((run) => `${run.id} (${nameOf(run)})`);
+  const hint = didYouMean(wanted, well.flatMap((run) => [run.id, nameOf(run)]));
+  return `${hint} The latest runs are ${joinWords(latest)}; deno task runs lists all.`.trim();
+}

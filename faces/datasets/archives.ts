@@ -1,0 +1,149 @@
+/** The archives artifact: what `download` writes into it, and how later stages read from it. */
+import { join } from "node:path";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
+import { readParquet } from "../../packages/formats/parquet.ts";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+
+/** What `archives.json` holds. */
+export interface ArchivesDescription {
+  readonly datasets: readonly ArchivedDataset[];
+}
+
+export interface ArchivedDataset {
+  readonly name: string;
+  /** "crop": photos are cut to the face and a margin; "full": as they were taken. */
+  readonly layout: "crop" | "full";
+  readonly tars: readonly {
+    readonly file: string;
+    /** What was downloaded: the archive itself or, compressed, the one it was unpacked from. */
+    readonly source: string;
+    /** Of `source`; null for what the project made itself. */
+    readonly md5: string | null;
+    /** Whether `md5` is the one that was expected. */
+    readonly verified: boolean;
+  }[];
+  /**
+   * The file that describes the photos, and where it lies: a MATLAB file and which of its variables
+   * it is or, of a person's folder, a CSV.
+   */
+  readonly metadata:
+    & FilePlace
+    & { readonly path: string }
+    & ({ readonly variable: string } | { readonly csv: true });
+}
+
+/** Bytes in one of the artifact's archives. */
+export interface FilePlace {
+  readonly tar: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Columns of `index.parquet`. */
+const indexColumns = {
+  dataset: "string",
+  tar: "string",
+  path: "string",
+  offset: "int64",
+  size: "int64",
+} as const;
+
+/** No photo or MATLAB file is larger; a claim beyond it must not take the memory. */
+const MAX_READ = 2 ** 30;
+
+export class Archives implements Disposable {
+  #files = new Map<string, RandomAccessFile>();
+  #places: Map<string, Map<string, FilePlace>>;
+
+  constructor(
+    readonly folder: string,
+    readonly datasets: readonly ArchivedDataset[],
+    places: Map<string, Map<string, FilePlace>>,
+  ) {
+    this.#places = places;
+  }
+
+  /** Where a photo lies; `path` as in the MATLAB file's full_path. Undefined: it is not there. */
+  find(dataset: string, path: string): FilePlace | undefined {
+    return this.#dataset(dataset).get(path);
+  }
+
+  /** A photo's bytes; undefined: it is not in the archives. */
+  read(dataset: string, path: string): Uint8Array<ArrayBuffer> | undefined {
+    const place = this.find(dataset, path);
+    return place && this.#read(place);
+  }
+
+  /** The bytes of the file that describes a dataset. */
+  metadata(dataset: ArchivedDataset): Uint8Array<ArrayBuffer> {
+    return this.#read(dataset.metadata);
+  }
+
+  /** The same, to be read part by part. */
+  openMetadata({ metadata }: ArchivedDataset): {
+    size: number;
+    read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  } {
+    const { tar, offset: start, size } = metadata;
+    return {
+      size,
+      read: (offset, length) =>
+        this.#open(tar).read(start + offset, Math.min(length, size - offset)),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+
+  #dataset(name: string): Map<string, FilePlace> {
+    const places = this.#places.get(name);
+    if (places) return places;
+    const known = [...this.#places.keys()].join(", ");
+    throw new Error(`Cannot read photos of dataset "${name}": the archives hold ${known}.`);
+  }
+
+  #read({ tar, offset, size }: FilePlace): Uint8Array<ArrayBuffer> {
+    if (size > MAX_READ) {
+      throw new Error(
+        `Cannot read ${size.toLocaleString("en")} bytes of "${tar}" into memory: ` +
+          `no photo or MATLAB file is larger than ${MAX_READ.toLocaleString("en")}.`,
+      );
+    }
+    return this.#open(tar).read(offset, size);
+  }
+
+  #open(tar: string): RandomAccessFile {
+    let file = this.#files.get(tar);
+    if (!file) {
+      file = new RandomAccessFile(join(this.folder, tar));
+      this.#files.set(tar, file);
+    }
+    return file;
+  }
+}
+
+/**
+ * Opens an archives artifact.
+ * @param photos whether photos will be read: where each lies takes memory
+ */
+export async function openArchives(
+  artifact: Pick<Artifact, "path">,
+  { photos = true } = {},
+): Promise<Archives> {
+  const { datasets }: ArchivesDescription = JSON.parse(
+    await Deno.readTextFile(join(artifact.path, "archives.json")),
+  );
+  if (!photos) return new Archives(artifact.path, datasets, new Map());
+  const index = await readParquet(join(artifact.path, "index.parquet"), indexColumns);
+  const places = new Map(datasets.map(({ name }) => [name, new Map<string, FilePlace>()]));
+  for (let i = 0; i < index.path.length; i++) {
+    places.get(index.dataset[i])?.set(index.path[i], {
+      tar: index.tar[i],
+      offset: index.offset[i],
+      size: index.size[i],
+    });
+  }
+  return new Archives(artifact.path, datasets, places);
+}

@@ -1,0 +1,88 @@
+/** The rows of IMDB-WIKI's MATLAB files. */
+import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat_struct.ts";
+import type { PackedStrings } from "../../packages/formats/packed_strings.ts";
+import { ageAt } from "./age.ts";
+import type { Rows } from "./rows.ts";
+
+/** Fields of numbers, one a row. `celeb_id` is IMDB's alone. */
+const numbers = [
+  ...["dob", "photo_taken", "gender", "face_score", "second_face_score", "celeb_id"] as const,
+];
+type Numbers = { [field in typeof numbers[number]]?: Float64Array };
+
+/**
+ * Decodes a data set's MATLAB file.
+ * @param source what to call it in errors
+ * @param variable the struct in it that describes the photos
+ */
+export async function readMatRows(
+  file: MatFile,
+  source: string,
+  variable: string,
+): Promise<Rows> {
+  const fail = (why: string) => new Error(`Cannot use "${source}": ${why}.`);
+  const found: Numbers = {};
+  let path: PackedStrings | undefined,
+    name: PackedStrings | undefined,
+    places: Float64Array | undefined;
+  const fields = await readMatStruct(file, { source, variable }, {
+    full_path: (field) => path = field.cell().texts(),
+    name: (field) => name = field.cell().texts(),
+    face_location: (field) => places = field.cell().numbers(4),
+    ...Object.fromEntries(numbers.map((key) => [
+      key,
+      (field: MatField) => found[key] = field.numbers(),
+    ])),
+  });
+  const needed = <T>(field: string, value: T | undefined): T => {
+    if (value === undefined) throw fail(`it has no field "${field}", only ${fields.join(", ")}`);
+    return value;
+  };
+  const paths = needed("full_path", path), names = needed("name", name);
+  const location = needed("face_location", places);
+  const dob = needed("dob", found.dob), photoTaken = needed("photo_taken", found.photo_taken);
+  const gender = needed("gender", found.gender);
+  const faceScore = needed("face_score", found.face_score);
+  const secondFaceScore = needed("second_face_score", found.second_face_score);
+  const { celeb_id: celebrity } = found;
+  const lengths = {
+    name: names.length,
+    face_location: location.length / 4,
+    ...Object.fromEntries(Object.entries(found).map(([field, { length }]) => [field, length])),
+  };
+  for (const [field, length] of Object.entries(lengths)) {
+    if (length !== paths.length) {
+      throw fail(`field "${field}" has ${length} rows, "full_path" has ${paths.length}`);
+    }
+  }
+  const age = dob.map((day, i) => ageAt(day, photoTaken[i]));
+  return {
+    length: paths.length,
+    faceScore,
+    secondFaceScore,
+    gender,
+    age,
+    hasPath: (i) => !paths.isEmpty(i),
+    path: (i) => paths.at(i),
+    name: (i) => names.at(i),
+    identity(i) {
+      if (celebrity && Number.isFinite(celebrity[i])) return `${variable}:${celebrity[i]}`;
+      const path = paths.at(i);
+      return `${variable}:${idOf(path) ?? personOf(names.at(i), dob[i]) ?? path}`;
+    },
+    location(i) {
+      const box = [0, 1, 2, 3].map((side) => location[4 * i + side]);
+      return box.every(Number.isFinite) ? box : null;
+    },
+  };
+}
+
+/** The id of a person with which a photo's name begins: IMDB's, or that of the Wikipedia page. */
+function idOf(path: string): string | undefined {
+  return /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
+}
+
+/** Of people without an id, the same name and date of birth mean the same person. */
+function personOf(name: string, dob: number): string | undefined {
+  return name === "" ? undefined : `${name}/${dob}`;
+}

@@ -1,0 +1,25 @@
+/**
+ * Compiles the detector's kernels to kernels.wasm (relaxed SIMD) and kernels.simd.wasm (for runtimes
+ * without relaxed SIMD): deno task build:dlib
+ */
+import { compile } from "../../../../packages/assemblyscript/compile.ts";
+
+const source = new URL("./assembly/", import.meta.url);
+
+/** To be compiled with, but for the features. As in packages/engine/build_engine.ts, -O3 is slower. */
+const flags = ["-O2", "--noAssert", "--runtime", "stub", "--use", "abort=", "--importMemory"];
+
+/** The two builds, by file name. */
+export async function build(): Promise<Record<"kernels.wasm" | "kernels.simd.wasm", Uint8Array>> {
+  return {
+    "kernels.wasm": await compile(source, [...flags, "--enable", "simd,relaxed-simd"]),
+    "kernels.simd.wasm": await compile(source, [...flags, "--enable", "simd"]),
+  };
+}
+
+if (import.meta.main) {
+  for (const [name, bytes] of Object.entries(await build())) {
+    await Deno.writeFile(new URL(name, import.meta.url), bytes);
+    console.log(`${name}: ${bytes.length.toLocaleString("en")} bytes`);
+  }
+}

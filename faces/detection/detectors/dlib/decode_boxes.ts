@@ -1,0 +1,76 @@
+/** From the network's scores to boxes, as dlib's `loss_mmod` does it. */
+import type { Detection } from "../../detector.ts";
+import type { Model } from "./dlib_model.ts";
+import type { Scores } from "./dlib_network.ts";
+import { nearestLevel, type Rect, toPicture } from "./pyramid.ts";
+
+/** Of the sum of the layers' strides and offsets: a score's place in pixels of the tiled image. */
+const stride = 8, offset = 14;
+
+/**
+ * The faces whose score is above a threshold, the surest first, in whole pixels of the picture. One
+ * that overlaps a surer one too much is the same face.
+ */
+export function decode(
+  { scores, width, height, pyramid: { above, levels } }: Scores,
+  { window, sameFace }: Pick<Model, "window" | "sameFace">,
+  threshold: number,
+): Detection[] {
+  const found: { rect: Rect; score: number }[] = [];
+  for (let row = 0, i = 0; row < height; row++) {
+    for (let column = 0; column < width; column++, i++) {
+      const score = scores[i];
+      if (!(score > threshold)) continue;
+      const x = column * stride + offset, y = row * stride + offset;
+      const level = nearestLevel(levels, x, y);
+      const { left, top } = levels[level], times = above.length + level;
+      const across = (window.width - 1) / 2, down = (window.height - 1) / 2;
+      found.push({
+        rect: {
+          left: round(toPicture(x - across - left, times)),
+          top: round(toPicture(y - down - top, times)),
+          right: round(toPicture(x + across - left, times)),
+          bottom: round(toPicture(y + down - top, times)),
+        },
+        score,
+      });
+    }
+  }
+  const kept: typeof found = [];
+  for (const one of found.sort((a, b) => b.score - a.score)) {
+    if (kept.every((other) => !same(other.rect, one.rect, sameFace))) kept.push(one);
+  }
+  return kept.map(({ rect: { left, top, right, bottom }, score }) => ({
+    box: { x: left, y: top, width: right - left + 1, height: bottom - top + 1 },
+    score,
+  }));
+}
+
+function same(a: Rect, b: Rect, { overlap, covered }: Model["sameFace"]): boolean {
+  const shared = area(
+    Math.max(a.left, b.left),
+    Math.max(a.top, b.top),
+    Math.min(a.right, b.right),
+    Math.min(a.bottom, b.bottom),
+  );
+  if (shared === 0) return false;
+  const around = area(
+    Math.min(a.left, b.left),
+    Math.min(a.top, b.top),
+    Math.max(a.right, b.right),
+    Math.max(a.bottom, b.bottom),
+  );
+  return shared / around > overlap ||
+    shared / area(a.left, a.top, a.right, a.bottom) > covered ||
+    shared / area(b.left, b.top, b.right, b.bottom) > covered;
+}
+
+/** In pixels, the last ones included. */
+function area(left: number, top: number, right: number, bottom: number): number {
+  return right < left || bottom < top ? 0 : (right - left + 1) * (bottom - top + 1);
+}
+
+/** To the nearest whole number, halves away from zero. */
+function round(value: number): number {
+  return Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
+}

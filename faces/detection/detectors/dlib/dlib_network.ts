@@ -1,0 +1,254 @@
+/**
+ * dlib's network on kernels of our own. The first three convolutions, whose outputs are large, run
+ * strip by strip from the top of the tiled image to its bottom; what they leave has an eighth of its
+ * width and height, and is kept whole. Memory is taken once, and more of it only for larger pictures.
+ */
+import { packDirect, packSingle, packWinograd, padded } from "./pack_filters.ts";
+import { type Kernels, openKernels } from "./dlib_kernels.ts";
+import type { Layer, Model } from "./dlib_model.ts";
+import { heightOf, type Pyramid, type Rect, type Size, tile, widthOf } from "./pyramid.ts";
+
+/** Where the kernels' own constants end. */
+const FREE = 4096;
+/** Kernels may read a vector beyond the end of what they are given. */
+const SLACK = 64;
+const FLOAT = 4;
+/** Bytes of a pixel in the tiled image. */
+const PIXEL = 3 * FLOAT;
+/** Rows of the third convolution in a strip: a multiple of Winograd's 6. */
+const STRIP = 12;
+/** Tiles that Winograd's kernel works on together. */
+const TILES = 12;
+/** Rows beyond an image that Winograd's squares may reach; what is there must be some number. */
+const BEYOND = 12;
+
+/** What the network says of a picture. */
+export interface Scores {
+  /** [height, width]: above zero, there is a face. Valid until the next picture. */
+  readonly scores: Float32Array;
+  readonly width: number;
+  readonly height: number;
+  readonly pyramid: Pyramid;
+}
+
+/** Pixels in memory, whose channels lie together: bytes to the next pixel and to the next row. */
+interface Pixels {
+  readonly at: number;
+  readonly step: number;
+  readonly row: number;
+}
+
+export class MmodNetwork {
+  readonly #model: Model;
+  readonly #kernels: Kernels;
+  readonly #memory: WebAssembly.Memory;
+  /** Addresses of the layers' filters. */
+  readonly #filters: readonly number[];
+  /** Bytes of a pixel after each layer. */
+  readonly #steps: readonly number[];
+  readonly #scratch: number;
+  /** Where the pictures' memory begins. */
+  readonly #start: number;
+
+  private constructor(model: Model, kernels: Kernels, memory: WebAssembly.Memory) {
+    this.#model = model;
+    this.#kernels = kernels;
+    this.#memory = memory;
+    this.#steps = model.layers.map(({ outputs }) => padded(outputs) * FLOAT);
+    let at = FREE;
+    this.#filters = model.layers.map((layer) => {
+      const packed = layer.inputs === 3
+        ? packDirect(layer, 3)
+        : layer.outputs === 1
+        ? packSingle(layer)
+        : packWinograd(layer);
+      const address = at;
+      at = this.#reserve(at, packed.byteLength);
+      new Float32Array(memory.buffer).set(packed, address / FLOAT);
+      return address;
+    });
+    this.#scratch = at;
+    const deepest = Math.max(
+      ...model.layers.map((layer) =>
+        padded(layer.inputs) * layer.stride ** 2 + padded(layer.outputs)
+      ),
+    );
+    this.#start = this.#reserve(at, 64 * TILES * deepest * FLOAT);
+  }
+
+  /** @param relaxed whether fused multiply-adds may be used, where the runtime has them */
+  static async open(model: Model, relaxed = true): Promise<MmodNetwork> {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    return new MmodNetwork(model, await openKernels(memory, relaxed), memory);
+  }
+
+  /** Bytes of memory that are held. */
+  get bytes(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  /**
+   * @param pixels RGB, [height, width, 3]
+   * @param leaveOut so many of the pyramid's largest pictures are not searched
+   * @returns undefined if the picture is too small for the network
+   */
+  run(pixels: Uint8Array, width: number, height: number, leaveOut = 0): Scores | undefined {
+    const pyramid = tile(width, height, this.#model, leaveOut);
+    const sizes: Size[] = [pyramid];
+    for (const layer of this.#model.layers.slice(0, 3)) sizes.push(after(sizes.at(-1)!, layer));
+    const last = sizes[3];
+    if (last.width < 1 || last.height < 1) return undefined;
+
+    let end = this.#start;
+    const take = (bytes: number) => {
+      const at = end;
+      end = this.#reserve(end, bytes + SLACK);
+      return at;
+    };
+    const strips = [4 * STRIP + 9, 2 * STRIP + 3].map((rows, i): Pixels => {
+      const step = this.#steps[i], row = sizes[i + 1].width * step;
+      return { at: take(row * (rows + BEYOND)), step, row };
+    });
+    const scores = take(last.width * last.height * FLOAT);
+    // Two images take turns as input and output; one of them where the tiled image was.
+    const border = this.#model.layers.at(-1)!.padding;
+    const room = (last.width + 2 * border) * (last.height + 2 * border + BEYOND) *
+      Math.max(...this.#steps);
+    const image = (from: number, step: number): Pixels => {
+      const row = (last.width + 2 * border) * step;
+      return { at: from + border * (row + step), step, row };
+    };
+    const [a, bytes] = [take(room), take(pixels.length)];
+    const b = take(Math.max(room, pyramid.width * pyramid.height * PIXEL));
+    const above = pyramid.above.map((size) => take(size.width * size.height * PIXEL));
+
+    const memory = new Uint8Array(this.#memory.buffer);
+    // What an earlier picture left must not show, not even in how sums are rounded.
+    memory.fill(0, this.#start, end);
+    memory.set(pixels, bytes);
+    this.#fill(bytes, above, b, pyramid);
+    const reduced = image(a, this.#steps[2]);
+    this.#reduce({ at: b, step: PIXEL, row: pyramid.width * PIXEL }, sizes, strips, reduced);
+    memory.fill(0, b, b + room);
+    const [even, odd] = [image(a, this.#steps[3]), image(b, this.#steps[3])];
+    this.#filter(3, reduced, odd, last);
+    memory.fill(0, a, a + room);
+    this.#filter(4, odd, even, last);
+    this.#filter(5, even, odd, last);
+    this.#score(odd, scores, last);
+    return {
+      scores: new Float32Array(this.#memory.buffer, scores, last.width * last.height),
+      ...last,
+      pyramid,
+    };
+  }
+
+  /** Writes the picture, less its mean, and then each smaller one from the last. */
+  #fill(bytes: number, above: readonly number[], tiled: number, pyramid: Pyramid): void {
+    const row = pyramid.width * PIXEL;
+    const pictures = [
+      ...pyramid.above.map(({ width, height }, i) => ({
+        ...{ at: above[i], width, height, row: width * PIXEL },
+      })),
+      ...pyramid.levels.map((level: Rect) => ({
+        ...{ at: tiled + level.top * row + level.left * PIXEL, row },
+        ...{ width: widthOf(level), height: heightOf(level) },
+      })),
+    ];
+    const [first] = pictures;
+    const { at, width, height } = first;
+    this.#kernels.normalise(bytes, width, height, at, first.row, ...this.#model.mean);
+    for (let i = 1; i < pictures.length; i++) {
+      const [from, to] = [pictures[i - 1], pictures[i]];
+      this.#kernels.reduce(
+        ...[from.at, from.width, from.height, from.row],
+        ...[to.at, to.width, to.height, to.row],
+      );
+    }
+  }
+
+  /** The three convolutions with a stride. A strip keeps the rows that the next one needs, too. */
+  #reduce(
+    tiled: Pixels,
+    sizes: readonly Size[],
+    strips: readonly Pixels[],
+    output: Pixels,
+  ): void {
+    const memory = new Uint8Array(this.#memory.buffer);
+    /** Rows of each strip's image: the first that is there, and the first that is not yet. */
+    const rows = strips.map(() => ({ first: 0, next: 0 }));
+    const last = sizes[3];
+    for (let from = 0; from < last.height; from += STRIP) {
+      const to = Math.min(from + STRIP, last.height);
+      const wanted = [{ first: 4 * from, next: 4 * to + 9 }, { first: 2 * from, next: 2 * to + 3 }];
+      for (const [i, { first, next }] of wanted.entries()) {
+        const { at, step, row } = strips[i];
+        const old = rows[i], kept = at + (first - old.first) * row;
+        memory.copyWithin(at, kept, at + (old.next - old.first) * row);
+        const begin = Math.max(old.next, first);
+        const input = i === 0 ? tiled : strips[0], above = i === 0 ? 0 : rows[0].first;
+        const size = { width: sizes[i + 1].width, height: next - begin };
+        this.#filter(
+          i,
+          { ...input, at: input.at + (2 * begin - above) * input.row },
+          { at: at + (begin - first) * row, step, row },
+          size,
+        );
+        rows[i] = { first, next };
+      }
+      const input = { ...strips[1], at: strips[1].at + (2 * from - rows[1].first) * strips[1].row };
+      const size = { width: last.width, height: to - from };
+      this.#filter(2, input, { ...output, at: output.at + from * output.row }, size);
+    }
+  }
+
+  /** One convolution, with all that follows it. `output` is of a size. */
+  #filter(i: number, input: Pixels, output: Pixels, { width, height }: Size): void {
+    const { inputs, outputs, size, stride, padding } = this.#model.layers[i];
+    const { step, row } = input;
+    const panels = padded(outputs) / 8, filters = this.#filters[i];
+    const corner = input.at - padding * (row + step);
+    const to = [output.at, output.step, output.row, width, height];
+    if (inputs === 3) {
+      const window = [size, size * inputs, row];
+      this.#kernels.convolve(
+        corner,
+        stride * step,
+        stride * row,
+        ...window,
+        filters,
+        panels,
+        ...to,
+      );
+      return;
+    }
+    // With a stride, two pixels side by side are one of twice the channels, and two rows two phases.
+    const channels = padded(inputs) * stride;
+    const seen = [corner, stride * step, stride * row, channels, stride, row];
+    const tile = stride === 2 ? 6 : 4;
+    this.#kernels.winograd(...seen, tile, filters, panels, ...to, this.#scratch);
+  }
+
+  #score({ at, step, row }: Pixels, scores: number, { width, height }: Size): void {
+    const { size, padding, bias } = this.#model.layers.at(-1)!;
+    const window = [size, size * step / FLOAT, row];
+    this.#kernels.score(
+      ...[at - padding * (row + step), step, row, ...window],
+      ...[this.#filters.at(-1)!, bias[0], scores, width, height],
+    );
+  }
+
+  /** Makes room for bytes at an address; returns the next free one. */
+  #reserve(at: number, bytes: number): number {
+    const end = at + Math.ceil(bytes / 64) * 64;
+    const missing = end + SLACK - this.#memory.buffer.byteLength;
+    if (missing > 0) this.#memory.grow(Math.ceil(missing / 65536));
+    return end;
+  }
+}
+
+/** The size of a convolution's output. */
+function after({ width, height }: Size, { size, stride }: Layer): Size {
+  const of = (side: number) => Math.floor((side - size) / stride) + 1;
+  return { width: of(width), height: of(height) };
+}

@@ -1,0 +1,183 @@
+/** The files of the artifacts `table` and `faces`: see `stages/kinds.ts` for what is in them. */
+import { join } from "node:path";
+import { type Column, readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { TarWriter } from "../../packages/formats/tar.ts";
+import { mapOrdered } from "../../packages/workers/ordered_map.ts";
+import {
+  readCropPreprocessing,
+  readPreprocessing,
+  writePreprocessing,
+} from "../images/preprocessing.ts";
+
+/** Columns of the table, which faces carry on. */
+export const tableColumns = {
+  full_path: "string",
+  dataset: "string",
+  age: "int32",
+  gender: "int32",
+  name: "string?",
+  identity: "string?",
+  face_location: "float64[]?",
+} as const;
+
+/**
+ * What faces add: the photo's row in the table, where the face was, in pixels of the upright photo,
+ * and where its PNG lies.
+ */
+const faceColumns = {
+  photo: "int32",
+  box_x: "float64",
+  box_y: "float64",
+  box_width: "float64",
+  box_height: "float64",
+  score: "float64",
+  shard: "string",
+  offset: "int64",
+  size: "int64",
+} as const;
+
+const columns = { ...tableColumns, ...faceColumns };
+type Row = {
+  full_path: string;
+  dataset: string;
+  age: number;
+  gender: number;
+  name: string | null;
+  identity: string | null;
+  face_location: number[] | null;
+};
+type Added = {
+  [K in keyof typeof faceColumns]: (typeof faceColumns)[K] extends "string" ? string : number;
+};
+
+/** A photo's row in the table. */
+export type TableRow = Readonly<Row>;
+/** A face's row in faces.parquet. */
+export type FaceRow = Readonly<Row & Added>;
+
+/** The rows of an artifact `table`. */
+export async function readTable(folder: string): Promise<TableRow[]> {
+  return rowsOf(await readParquet(join(folder, "table.parquet"), tableColumns));
+}
+
+/** Writes faces.parquet. */
+export async function writeFaceRows(folder: string, rows: readonly FaceRow[]): Promise<void> {
+  const written: Record<string, Column> = {};
+  for (const [name, type] of Object.entries(columns)) {
+    written[name] = {
+      type: type.replace("?", ""),
+      nullable: type.endsWith("?"),
+      values: rows.map((row) => row[name as keyof FaceRow]),
+    } as Column;
+  }
+  await writeParquet(join(folder, "faces.parquet"), written);
+}
+
+/** Name of a shard. */
+export function shardName(index: number): string {
+  return `faces-${String(index).padStart(5, "0")}.tar`;
+}
+
+/** Name of a face's PNG in its shard: its photo's row in the table, whatever became of the others. */
+export function pngName(photo: number): string {
+  return `${String(photo).padStart(7, "0")}.png`;
+}
+
+/** An artifact `faces`, its crops read when asked for. */
+export interface Faces extends Disposable {
+  readonly rows: readonly FaceRow[];
+  /** The bytes of a face's PNG. */
+  png(row: FaceRow): Uint8Array;
+}
+
+/** Opens an artifact `faces`. */
+export async function openFaces(folder: string): Promise<Faces> {
+  const rows: FaceRow[] = rowsOf(await readParquet(join(folder, "faces.parquet"), columns));
+  const shards = new Map<string, RandomAccessFile>();
+  return {
+    rows,
+    png({ shard, offset, size }) {
+      if (!shards.has(shard)) shards.set(shard, new RandomAccessFile(join(folder, shard)));
+      return shards.get(shard)!.read(offset, size);
+    },
+    [Symbol.dispose]: () => shards.forEach((shard) => shard.close()),
+  };
+}
+
+/**
+ * Of several artifacts `faces`, the one that a dataset was made of: they went through the same steps.
+ * @returns undefined if there are none; the first if it cannot be told
+ */
+export async function findSourceFaces<T extends { readonly path: string }>(
+  dataset: string,
+  all: readonly T[],
+): Promise<T | undefined> {
+  const { resize: _, ...crop } = await readPreprocessing(dataset);
+  for (const faces of all) {
+    if (JSON.stringify(await readCropPreprocessing(faces.path)) === JSON.stringify(crop)) {
+      return faces;
+    }
+  }
+  return all[0];
+}
+
+/** What a stage's context gives to long work. */
+interface Watched {
+  readonly signal: AbortSignal;
+  readonly progress: { start(total: number, unit: string): void; advance(): void };
+}
+
+/**
+ * Makes faces of faces, folder to folder: `change` turns each PNG into another, and all else stays. `step` says what
+ * was done, for `preprocessing.json`. Several faces are changed at a time.
+ */
+export async function mapFaces(
+  input: string,
+  output: string,
+  context: Watched,
+  step: string,
+  change: (png: Uint8Array, row: FaceRow) => Promise<Uint8Array>,
+): Promise<void> {
+  using faces = await openFaces(input);
+  context.progress.start(faces.rows.length, "faces");
+  const rows: FaceRow[] = [];
+  let writer: TarWriter | undefined;
+  try {
+    let shard = "";
+    const changed = mapOrdered(faces.rows, 8, (row) => change(faces.png(row), row));
+    for await (const png of changed) {
+      context.signal.throwIfAborted();
+      const row = faces.rows[rows.length];
+      if (row.shard !== shard) {
+        writer?.close();
+        shard = row.shard;
+        writer = new TarWriter(join(output, shard));
+      }
+      const { offset, size } = writer!.add(pngName(row.photo), png);
+      rows.push({ ...row, offset, size });
+      context.progress.advance();
+    }
+    writer?.close();
+  } finally {
+    writer?.[Symbol.dispose]();
+  }
+  await writeFaceRows(output, rows);
+  for (const name of ["problems.csv", "summary.json"]) {
+    await Deno.copyFile(join(input, name), join(output, name));
+  }
+  const preprocessing = await readCropPreprocessing(input);
+  await writePreprocessing(output, {
+    ...preprocessing,
+    steps: [...preprocessing.steps, step],
+  });
+}
+
+/** Columns to rows. */
+function rowsOf<T>(table: { readonly [K in keyof T]: readonly T[K][] }): T[] {
+  const names = Object.keys(table) as (keyof T)[];
+  return Array.from(
+    { length: table[names[0]].length },
+    (_, i) => Object.fromEntries(names.map((name) => [name, table[name][i]])) as T,
+  );
+}

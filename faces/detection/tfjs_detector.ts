@@ -1,0 +1,61 @@
+/** What the detectors that are networks share: weights, and the choice among boxes. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Detection } from "./detector.ts";
+import { iou } from "../images/image.ts";
+
+/** Weights by name, until they are closed. */
+export interface Weights {
+  <T extends tf.Tensor = tf.Tensor>(name: string): T;
+  close(): void;
+}
+
+/** A convolution's weights. */
+export interface Convolution {
+  /** [height, width, channels in, channels out or, if depthwise, 1] */
+  readonly filter: tf.Tensor4D;
+  /** [channels out] */
+  readonly bias: tf.Tensor1D;
+}
+
+/** A manifest of weights, as TensorFlow.js writes it. */
+export type Manifest = readonly {
+  readonly paths: readonly string[];
+  readonly weights: readonly unknown[];
+}[];
+
+/**
+ * Reads weights that lie beside their manifest: 8-bit numbers, each tensor with its own scale, which
+ * come out as float32.
+ */
+export async function readWeights(manifest: Manifest, url: string): Promise<Weights> {
+  const weights: tf.NamedTensorMap = {};
+  for (const { paths, weights: specs } of manifest) {
+    const parts = await Promise.all(paths.map((path) => Deno.readFile(new URL(path, url))));
+    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    parts.reduce((offset, part) => (bytes.set(part, offset), offset + part.length), 0);
+    Object.assign(
+      weights,
+      tf.io.decodeWeights(bytes.buffer, specs as tf.io.WeightsManifestEntry[]),
+    );
+  }
+  const get = <T extends tf.Tensor>(name: string) => {
+    const tensor = weights[name];
+    if (!tensor) throw new Error(`Cannot open the detector: "${url}" has no weights "${name}".`);
+    return tensor as T;
+  };
+  return Object.assign(get, { close: () => tf.dispose(weights) });
+}
+
+/** Non-maximum suppression: the surest first, and none that overlaps a surer one by more than `limit`. */
+export function nonMaxSuppression(found: readonly Detection[], limit: number): Detection[] {
+  const kept: Detection[] = [];
+  for (const one of [...found].sort((a, b) => b.score - a.score)) {
+    if (kept.every((other) => iou(one.box, other.box) <= limit)) kept.push(one);
+  }
+  return kept;
+}
+
+/** The logistic function. */
+export function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}

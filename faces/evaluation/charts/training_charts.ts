@@ -1,0 +1,101 @@
+/** Charts of a training. */
+import * as Plot from "@observablehq/plot";
+import type { Html } from "../html.ts";
+import { colors, draw } from "./draw.ts";
+
+export interface Epoch {
+  epoch: number;
+  train: number;
+  validation: number;
+}
+
+export interface Marks {
+  /** The epoch whose weights were kept. */
+  kept: number;
+  /** The epoch after which the training stopped early, if it did. */
+  stopped?: number;
+}
+
+/** A value by epoch on train and validation, the kept epoch and that of the stop marked. */
+export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }: Marks): Html {
+  const marks = [
+    { epoch: kept, word: stopped === kept ? "kept, stopped" : "kept", dash: "2 3" },
+    ...(stopped === undefined || stopped === kept
+      ? []
+      : [{ epoch: stopped, word: "stopped", dash: "6 3" }]),
+  ];
+  const last = epochs.at(-1)?.epoch ?? 1;
+  const series = (["train", "validation"] as const).map((key) => ({
+    key,
+    stroke: key === "train" ? colors.train : colors.validation,
+    dash: key === "train" ? undefined : "5 3",
+    points: epochs.map((epoch) => ({ epoch: epoch.epoch, value: epoch[key] })),
+  }));
+  const finite = series.flatMap(({ points }) => points).filter(({ value }) =>
+    Number.isFinite(value)
+  );
+  return draw(`${name} by epoch on the training and validation set`, {
+    x: { label: "epoch", ticks: wholeTicks(epochs.map(({ epoch }) => epoch)), tickFormat: "d" },
+    y: { label: name, grid: true, nice: true },
+    marks: [
+      ...marks.flatMap(({ epoch, word, dash }, i) => [
+        Plot.ruleX([epoch], { stroke: colors.guess, strokeDasharray: dash }),
+        // Left of a line in the right half, so that the word stays inside.
+        Plot.text([epoch], {
+          x: (x) => x,
+          text: () => word,
+          frameAnchor: "top",
+          textAnchor: epoch > last / 2 ? "end" : "start",
+          dx: epoch > last / 2 ? -4 : 4,
+          dy: 12 * i,
+          fill: colors.guess,
+          fontSize: 10.5,
+        }),
+      ]),
+      ...series.flatMap(({ points, stroke, dash }) => [
+        Plot.line(points, {
+          x: "epoch",
+          y: "value",
+          stroke,
+          strokeWidth: 2,
+          strokeDasharray: dash,
+        }),
+        Plot.dot(points, {
+          x: "epoch",
+          y: "value",
+          fill: stroke,
+          r: epochs.length > 40 ? 0 : 2.5,
+          title: ({ epoch, value }) => `epoch ${epoch}: ${value.toPrecision(4)}`,
+        }),
+      ]),
+      finite.length === 0 ? Plot.text(["no finite value"], { frameAnchor: "middle" }) : null,
+    ],
+  });
+}
+
+/** How long each epoch took. */
+export function epochSeconds(seconds: readonly number[]): Html {
+  const epochs = seconds.map((took, i) => ({ epoch: i + 1, took }));
+  return draw("Seconds that each epoch took", {
+    height: 130,
+    x: { label: "epoch", ticks: wholeTicks(epochs.map(({ epoch }) => epoch)), tickFormat: "d" },
+    y: { label: "seconds", grid: true, ticks: 3 },
+    marks: [
+      Plot.rectY(epochs, {
+        x1: ({ epoch }) => epoch - 0.4,
+        x2: ({ epoch }) => epoch + 0.4,
+        y: "took",
+        fill: colors.guess,
+        fillOpacity: 0.55,
+        title: ({ epoch, took }) => `epoch ${epoch}: ${took} s`,
+      }),
+      Plot.ruleY([0]),
+    ],
+  });
+}
+
+/** At most some ten whole epochs. */
+function wholeTicks(epochs: readonly number[]): number[] {
+  const step = [1, 2, 5, 10, 20, 50, 100].find((n) => epochs.length / n <= 10) ?? 200;
+  return epochs.filter((epoch) => epoch % step === 0 || epochs.length === 1);
+}

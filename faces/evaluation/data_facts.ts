@@ -1,0 +1,165 @@
+/** What the report says of the data, from the artifacts before the dataset; any of them may lack. */
+import { join } from "node:path";
+import { random } from "../../packages/random/random.ts";
+import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
+import type { DataReport, FaceGroup, PhotoCounts, Selection } from "./report_data.ts";
+import { type Faces, findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
+import { ImageError } from "../images/decode_image.ts";
+import { readPreprocessing } from "../images/preprocessing.ts";
+import { readCsv } from "../../packages/formats/csv.ts";
+import { withoutGuard } from "../../packages/formats/csv_write.ts";
+import type { NpyFile } from "../../packages/formats/npy.ts";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
+import { openArchives } from "../datasets/archives.ts";
+import { reasons } from "../datasets/rows.ts";
+
+/** Fixed: the same data show the same pictures. */
+const SEED = 20210;
+/** Pixels of a picture's side; twice of what it takes on a page. */
+const THUMBNAIL = 112;
+
+/** Labels of the dataset's images. */
+export interface Labels {
+  age: number[];
+  gender: number[];
+  dataset: string[];
+}
+
+export interface Sources {
+  dataset: Artifact;
+  faces: readonly Artifact[];
+  tables: readonly Artifact[];
+  archives: readonly Artifact[];
+}
+
+/** @param shown pictures of a kind, at most */
+export async function gatherData(
+  { dataset, faces, tables, archives }: Sources,
+  labels: Labels,
+  splits: { train: Int32Array; validation: Int32Array; test: Int32Array },
+  images: NpyFile<"uint8">,
+  shown: { crops: number; noFace: number },
+): Promise<DataReport> {
+  const made = await findSourceFaces(dataset.path, faces);
+  const sets = Map.groupBy(labels.dataset.keys(), (row) => labels.dataset[row]);
+  const names = [...sets.keys()]; // in the order of the rows, which is that of the pipeline
+  return {
+    datasets: names.map((name) => group(name, labels, sets.get(name)!)),
+    splits: {
+      train: group("train", labels, splits.train),
+      validation: group("validation", labels, splits.validation),
+      test: group("test", labels, splits.test),
+    },
+    selection: await Promise.all(tables.map(readSelection)),
+    ...(made && { photos: await readPhotos(made) }),
+    crops: await drawCrops(made, images, shown.crops),
+    noFace: made ? await findNoFace(made, archives, shown.noFace) : { shown: [], count: 0 },
+    preprocessing: await readPreprocessing(dataset.path),
+  };
+}
+
+function group(name: string, { age, gender }: Labels, rows: ArrayLike<number>): FaceGroup {
+  return {
+    name,
+    ages: Array.from(rows, (row) => age[row]),
+    genders: Array.from(rows, (row) => gender[row]),
+  };
+}
+
+async function readSelection({ stage, path }: Artifact): Promise<Selection> {
+  const { sampled, datasets } = JSON.parse(await Deno.readTextFile(join(path, "summary.json")));
+  return {
+    stage,
+    ...(sampled === undefined ? {} : { sampled }),
+    datasets: Object.entries(datasets as Record<string, Counts>).map((
+      [name, { read, kept, dropped }],
+    ) => ({
+      name,
+      read,
+      kept,
+      dropped: Object.entries(dropped)
+        .filter(([, count]) => count > 0)
+        // Those of a table from elsewhere may have names of their own.
+        .map(([reason, count]) => [reasons[reason as keyof typeof reasons] ?? reason, count]),
+    })),
+  };
+}
+
+interface Counts {
+  read: number;
+  kept: number;
+  dropped: Record<string, number>;
+}
+
+const problems: Record<string, string> = {
+  missing: "missing from the archives",
+  unreadable: "cannot be decoded",
+  crashed: "crashed what read them",
+  no_face: "no face found",
+  several_faces: "several faces, one used",
+};
+
+async function readPhotos({ path }: Artifact): Promise<DataReport["photos"]> {
+  const { datasets } = JSON.parse(await Deno.readTextFile(join(path, "summary.json")));
+  return Object.fromEntries(
+    Object.entries(datasets as Record<string, PhotoCounts>).map(([name, counts]) => [name, {
+      ...counts,
+      problems: Object.fromEntries(
+        Object.entries(counts.problems).map(([problem, n]) => [problems[problem] ?? problem, n]),
+      ),
+    }]),
+  );
+}
+
+/** Crops drawn at random; of a dataset whose crops are not at hand, its images. */
+async function drawCrops(
+  made: Artifact | undefined,
+  images: NpyFile<"uint8">,
+  count: number,
+): Promise<string[]> {
+  using faces: Faces | undefined = made && await openFaces(made.path);
+  const order = Int32Array.from({ length: faces?.rows.length ?? images.shape[0] }, (_, i) => i);
+  random(SEED, "crops").shuffle(order);
+  return await Promise.all(
+    Array.from(
+      order.subarray(0, count),
+      (row) => faces ? thumbnail(faces.png(faces.rows[row]), THUMBNAIL) : imageDataUrl(images, row),
+    ),
+  );
+}
+
+/** Photos in which no face was found, drawn at random. */
+async function findNoFace(
+  made: Artifact,
+  archives: readonly Artifact[],
+  count: number,
+): Promise<DataReport["noFace"]> {
+  const file = join(made.path, "problems.csv");
+  const { header, rows } = readCsv(await Deno.readFile(file), file);
+  const [set, path, problem] = ["dataset", "full_path", "problem"].map((name) =>
+    header.indexOf(name)
+  );
+  const found = rows.map(({ values }) => values.map(withoutGuard)).filter((values) =>
+    values[problem] === "no_face"
+  );
+  const drawn = found.slice();
+  random(SEED, "no face").shuffle(drawn);
+  const shown: DataReport["noFace"]["shown"][number][] = [];
+  for (const artifact of archives) {
+    using photos = await openArchives(artifact);
+    const known = new Set(photos.datasets.map(({ name }) => name));
+    for (const values of drawn) {
+      if (shown.length === count) break;
+      const bytes = known.has(values[set]) && photos.read(values[set], values[path]);
+      if (!bytes) continue;
+      try {
+        const image = await thumbnail(bytes, THUMBNAIL);
+        shown.push({ image, name: `${values[set]}: ${values[path]}` });
+      } catch (error) {
+        // What faceCrop could decode and this not would be told as unreadable; the count is kept.
+        if (!(error instanceof ImageError)) throw error;
+      }
+    }
+  }
+  return { shown, count: found.length };
+}

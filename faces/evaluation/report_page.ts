@@ -1,0 +1,48 @@
+/**
+ * The report as one HTML page that needs nothing but itself. Its times are those of the stages
+ * before it, which their records tell: the same results of the same run give the same bytes.
+ */
+import { cautionsOf } from "../../packages/pipeline/stage.ts";
+import { document } from "./html_document.ts";
+import { html, trusted } from "./html.ts";
+import type { ModelReport, Report } from "./report_data.ts";
+import { dataSection } from "./sections/data_section.ts";
+import { glossarySection } from "./sections/glossary_section.ts";
+import { provenanceSection } from "./sections/provenance_section.ts";
+import { modelSection } from "./sections/model_section.ts";
+import { cards, contents, opening } from "./sections/summary_section.ts";
+import { style } from "./report_style.ts";
+
+/** The whole page. All text from the data is escaped. */
+export function reportPage(unordered: Report): string {
+  const report = { ...unordered, models: inOrder(unordered.models) };
+  return document(
+    `${report.pipeline}: gender and age from faces`,
+    html`<style>${trusted(style)}</style>`,
+    html`
+      <header>
+        <p class="over">${report.pipeline}</p>
+        <h1>Gender and age from faces</h1>
+        ${cautionsOf(report.made.lineage.stages).map((caution) =>
+          html`<p class="notice">${caution}</p>`
+        )}
+        <p class="lead">${opening(report)}</p>
+        ${contents(report)}
+      </header>
+      <main>
+      ${cards(report)}
+      ${dataSection(report.data)}
+      ${report.models.map((model, i) => modelSection(model, i + 2))}
+      ${provenanceSection(report)}
+      </main>
+      <footer>${glossarySection(report)}</footer>
+    `,
+  );
+}
+
+/** Gender, then years, then groups of ages, as the report of 2021 has them. */
+function inOrder(models: readonly ModelReport[]): ModelReport[] {
+  const rank = ({ metrics: { task, classes } }: ModelReport) =>
+    task === "gender" ? 0 : classes ? 2 : 1;
+  return models.toSorted((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
+}

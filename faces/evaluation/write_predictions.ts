@@ -1,0 +1,45 @@
+/** What every model said about every image, for tools that look further than the report. */
+import { writeParquet } from "../../packages/formats/parquet.ts";
+import { type Predictions, type SplitName, splitNames } from "./score_model.ts";
+
+/**
+ * Writes `predictions.parquet`: for each model, a row for each image of each split. `truth` and
+ * `prediction` are class numbers or years; `probabilities` has one for each class, `probability`
+ * that of the prediction, and both are null for years.
+ */
+export async function writePredictions(
+  path: string,
+  predicted: readonly { stage: string; predictions: Record<SplitName, Predictions> }[],
+): Promise<void> {
+  const lines = predicted.flatMap(({ stage, predictions }) =>
+    splitNames.flatMap((split) => {
+      const { rows, truth, prediction, probabilities } = predictions[split];
+      return Array.from(rows, (row, i) => ({
+        stage,
+        row,
+        split,
+        truth: truth[i],
+        prediction: prediction[i],
+        probability: probabilities ? probabilities[i][prediction[i]] : null,
+        probabilities: probabilities ? Array.from(probabilities[i]) : null,
+      }));
+    })
+  );
+  await writeParquet(path, {
+    stage: { type: "string", values: lines.map(({ stage }) => stage) },
+    row: { type: "int32", values: lines.map(({ row }) => row) },
+    split: { type: "string", values: lines.map(({ split }) => split) },
+    truth: { type: "float64", values: lines.map(({ truth }) => truth) },
+    prediction: { type: "float64", values: lines.map(({ prediction }) => prediction) },
+    probability: {
+      type: "float64",
+      values: lines.map(({ probability }) => probability),
+      nullable: true,
+    },
+    probabilities: {
+      type: "float64[]",
+      values: lines.map(({ probabilities }) => probabilities),
+      nullable: true,
+    },
+  });
+}

@@ -1,0 +1,167 @@
+/** From the bytes of a photo to an upright RGB picture. */
+import sharp, { type Metadata } from "sharp";
+import { identifyImage } from "../../packages/formats/image_format.ts";
+import { readJpegHeader } from "../../packages/formats/jpeg.ts";
+import type { Box, Image } from "./image.ts";
+
+/** Pictures of more pixels are refused before they are decoded: 64 megapixels take 192 MB. */
+export const MAX_PIXELS = 64e6;
+
+/**
+ * No photo has more pixels a byte, so that a file of 1 kB cannot claim the memory of 64 megapixels.
+ * Pictures of up to `ALWAYS_TAKEN` pixels, such as a plain wall, may be packed as densely as they are.
+ */
+const PIXELS_PER_BYTE = 1000, ALWAYS_TAKEN = 4e6;
+
+// The other loaders of libvips read files, inflate or render what somebody else wrote. They are shut
+// in every process that decodes, whatever a signature makes of a file.
+sharp.block({ operation: ["VipsForeignLoad"] });
+sharp.unblock({
+  operation: ["Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif"].map((name) =>
+    `VipsForeignLoad${name}`
+  ),
+});
+
+const TAKEN = "JPEG, PNG, WebP, GIF, TIFF and AVIF are taken";
+
+/** Behind transparent pixels. */
+export const background = "#ffffff";
+
+/** A picture, and how it lay in its file. */
+export interface Decoded extends Image {
+  /** EXIF orientation, 1 to 8: how the stored pixels were turned to be upright; 1 is not at all. */
+  readonly orientation: number;
+}
+
+/** A picture that cannot be decoded. */
+export class ImageError extends Error {
+  override readonly name = "PictureError";
+  constructor(readonly reason: string, cause?: unknown) {
+    super(`Cannot decode the picture: ${reason}.`, { cause });
+  }
+}
+
+/**
+ * Decodes a JPEG, PNG, WebP, GIF (its first frame), TIFF or AVIF: turned upright as EXIF says, in
+ * sRGB, transparency flattened on white, 8 bits a channel. What it is decides its signature alone.
+ * @throws {ImageError} if it is empty, of another format, damaged, cut short or too large
+ */
+export async function decode(bytes: Uint8Array): Promise<Decoded> {
+  if (bytes.length === 0) throw new ImageError("it is empty (0 bytes)");
+  const known = identifyImage(bytes);
+  if (known === undefined) throw new ImageError("it is no picture that is known");
+  const { name, kind, convert } = known;
+  if (kind !== "decoded") {
+    const way = convert ? `; convert it, such as with ${convert}` : "";
+    throw new ImageError(`it is ${name}, which is not taken${way} (${TAKEN})`);
+  }
+  const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
+  const pixels = width * height;
+  const most = pixels > MAX_PIXELS
+    ? `${MAX_PIXELS / 1e6} million that are taken`
+    : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
+    ? `${PIXELS_PER_BYTE} a byte that are taken of large pictures`
+    : undefined;
+  if (most) throw new ImageError(`it has ${width} × ${height} pixels, more than the ${most}`);
+  if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
+    throw new ImageError(
+      `its numbers are of type ${depth}, which says nothing of what is black and white; save it ` +
+        "with 8 or 16 bits a channel",
+    );
+  }
+  try {
+    const { data, info } = await decodePixels(bytes).catch(async (error) => {
+      const pixels = name === "a JPEG" ? await decodeWithoutEnd(bytes) : undefined;
+      if (pixels) return pixels;
+      throw error;
+    });
+    if (info.channels !== 3) throw new ImageError(`it has ${info.channels} channels, not 3`);
+    return { data, width: info.width, height: info.height, orientation };
+  } catch (cause) {
+    if (cause instanceof ImageError) throw cause;
+    throw new ImageError(reason(cause as Error), cause);
+  }
+}
+
+async function decodePixels(bytes: Uint8Array) {
+  // A warning, such as stray bytes between two JPEG markers, does not fail; a cut file does.
+  return await sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS })
+    .autoOrient()
+    .toColourspace("srgb")
+    .flatten({ background })
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+}
+
+/**
+ * Decodes a JPEG that lacks only its end marker. Where its last scan is complete, the pixels are the
+ * same whatever follows; where it is not, what follows is taken for pixels.
+ * @returns undefined if more is lost
+ */
+async function decodeWithoutEnd(bytes: Uint8Array) {
+  const length = bytes.at(-1) === 0xff ? bytes.length - 1 : bytes.length; // half of the marker
+  const continued = async (noise: number) => {
+    const file = new Uint8Array(length + noise + 2).fill(0x55);
+    file.set(bytes.subarray(0, length));
+    file.set([0xff, 0xd9], length + noise);
+    return await decodePixels(file);
+  };
+  try {
+    const pixels = await continued(0), other = await continued(1024);
+    return pixels.data.every((value, i) => value === other.data[i]) ? pixels : undefined;
+  } catch {
+    return undefined; // the error of the file as it is counts
+  }
+}
+
+type Header = Pick<Metadata, "width" | "height" | "orientation"> & {
+  depth?: string;
+  space?: string;
+};
+
+/** Reads a picture's header, whatever size it claims. */
+async function readHeader(bytes: Uint8Array): Promise<Header> {
+  const jpeg = readJpegHeader(bytes); // in a hundredth of the time
+  if (jpeg && !jpeg.exif) return jpeg;
+  try {
+    return await sharp(bytes, { limitInputPixels: false }).metadata();
+  } catch (cause) {
+    throw new ImageError(reason(cause as Error), cause);
+  }
+}
+
+/**
+ * What went wrong, in words of our own: libvips keeps one list of messages for all threads, so that
+ * those of pictures that are decoded at the same time get mixed. They are in the error's cause.
+ */
+function reason(error: Error): string {
+  return /contains unsupported image format/.test(error.message)
+    ? "it is no picture that is known"
+    : "it is damaged or cut short";
+}
+
+/** A box in the pixels as they are stored, in those of the upright picture. */
+export function turnUpright(box: Box, { width, height, orientation }: Decoded): Box {
+  // `width` and `height` are the upright picture's; 5 to 8 swap the axes.
+  const right = (x: number, size: number) => width - x - size;
+  const bottom = (y: number, size: number) => height - y - size;
+  const { x, y, width: w, height: h } = box;
+  switch (orientation) {
+    case 2: // mirrored left to right
+      return { x: right(x, w), y, width: w, height: h };
+    case 3: // upside down
+      return { x: right(x, w), y: bottom(y, h), width: w, height: h };
+    case 4: // mirrored top to bottom
+      return { x, y: bottom(y, h), width: w, height: h };
+    case 5: // mirrored along the diagonal
+      return { x: y, y: x, width: h, height: w };
+    case 6: // to be turned right
+      return { x: right(y, h), y: x, width: h, height: w };
+    case 7: // mirrored along the other diagonal
+      return { x: right(y, h), y: bottom(x, w), width: h, height: w };
+    case 8: // to be turned left
+      return { x: y, y: bottom(x, w), width: h, height: w };
+    default:
+      return box;
+  }
+}

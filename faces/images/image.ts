@@ -1,0 +1,47 @@
+/** Pictures in memory, and boxes in them. */
+
+/** An upright RGB picture: three bytes a pixel, row by row, no padding. */
+export interface Image {
+  /** [height, width, 3], R G B, 0 to 255. */
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A rectangle in pixels; x and y are its upper left corner, and may lie outside the picture. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Shared area over joint area of two boxes: 0 when they are apart, 1 when they are the same. */
+export function iou(a: Box, b: Box): number {
+  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  if (width <= 0 || height <= 0) return 0;
+  const shared = width * height;
+  return shared / (a.width * a.height + b.width * b.height - shared);
+}
+
+/** The part of a box that lies inside a picture, or undefined if none does. */
+export function clip(
+  box: Box,
+  { width, height }: { width: number; height: number },
+): Box | undefined {
+  const x = Math.max(0, box.x), y = Math.max(0, box.y);
+  const clipped = {
+    x,
+    y,
+    width: Math.min(width, box.x + box.width) - x,
+    height: Math.min(height, box.y + box.height) - y,
+  };
+  return clipped.width > 0 && clipped.height > 0 ? clipped : undefined;
+}
+
+/** Whether a box's centre lies in another box. */
+export function hasCenterIn(box: Box, other: Box): boolean {
+  const x = box.x + box.width / 2, y = box.y + box.height / 2;
+  return x >= other.x && x <= other.x + other.width && y >= other.y && y <= other.y + other.height;
+}

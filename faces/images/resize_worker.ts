@@ -1,0 +1,56 @@
+/** A worker that scales faces to what a network sees: see `crew/crew.ts`. */
+import { join } from "node:path";
+import { decodePng } from "../../packages/formats/png.ts";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { serve } from "../../packages/workers/worker_main.ts";
+import type { Image } from "./image.ts";
+import { toNetworkInput } from "./fit_image.ts";
+
+/** What it is opened with. */
+export interface ResizeInit {
+  /** Of an artifact `faces`. */
+  readonly folder: string;
+  /** Width and height of the tensors. */
+  readonly size: number;
+}
+
+/** Faces, by where their PNGs lie. */
+export type ResizeTask = readonly {
+  readonly shard: string;
+  readonly offset: number;
+  readonly size: number;
+}[];
+
+// Answers are bytes alone: a tensor [size, size, 3] a face.
+await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
+  const shards = new Map<string, RandomAccessFile>();
+  return Promise.resolve(async (places) => {
+    const bytes = new Uint8Array(places.length * size * size * 3);
+    for (const [i, { shard, offset, size: length }] of places.entries()) {
+      if (!shards.has(shard)) shards.set(shard, new RandomAccessFile(join(folder, shard)));
+      try {
+        const png = shards.get(shard)!.read(offset, length);
+        const face = decodePng(png) ?? await decodeOther(png);
+        bytes.set(await toNetworkInput(face, size), i * size * size * 3);
+      } catch (cause) {
+        throw new Error(
+          `Cannot scale the face at byte ${offset} of "${join(folder, shard)}": ` +
+            `${(cause as Error).message} Make the faces again.`,
+          { cause },
+        );
+      }
+    }
+    return { answer: null, bytes };
+  });
+});
+
+/** A picture of a kind that faceCrop does not write, such as a plugin's. */
+async function decodeOther(bytes: Uint8Array): Promise<Image> {
+  const [{ default: sharp }, { decode }] = await Promise.all([
+    import("sharp"),
+    import("./decode_image.ts"),
+  ]);
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return await decode(bytes);
+}

@@ -1,0 +1,178 @@
+/** Beards, from the shadow after shaving to a full one. */
+import { type Color, lch, mix, shift } from "./color.ts";
+import { along, bend, lerp, ribbon, smooth } from "./geometry.ts";
+import type { Head } from "./head.ts";
+import type { Rng } from "../../packages/random/random.ts";
+import type { Drawing, Point } from "./svg.ts";
+
+/** A tuft's two borders, which run the same way; the hairs grow from the inner to the outer. */
+type Borders = readonly [outer: readonly Point[], inner: readonly Point[]];
+
+export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
+  const { style, density } = head.traits.beard;
+  if (density === 0) return;
+  drawShadow(d, head, rng);
+  if (style === "none" || style === "stubble") return;
+  const length = lerp(2, 9, rng.next()) * density;
+  const tufts = [moustache(head)];
+  if (style === "goatee") tufts.push(goatee(head, length));
+  if (style === "full") tufts.push(fullBeard(head, length));
+  for (const [outer, inner] of tufts) {
+    d.path(ribbon(outer, inner), {
+      fill: head.hair.base,
+      opacity: lerp(0.7, 0.95, density),
+      filter: d.blur(1.1),
+    });
+    strokes(d, head, rng, outer, inner);
+  }
+}
+
+/** What shows of a beard on the skin, shaven or not. */
+function drawShadow(d: Drawing, head: Head, rng: Rng): void {
+  const { traits, mouth, nose, chin, hair, skin, at, skull } = head;
+  const { style, density } = traits.beard;
+  // The jaw from ear to ear, around the mouth; the lips are drawn over it.
+  const jaw: Point[] = [
+    [skull.rx + 1, 8],
+    [skull.rx - 6, 16],
+    at(40, mouth.y - 13),
+    at(27, mouth.y - 8),
+    at(15, nose.y + 5.5),
+    at(0, nose.y + 7),
+    at(-15, nose.y + 5.5),
+    at(-27, mouth.y - 8),
+    at(-40, mouth.y - 13),
+    [-skull.rx + 6, 16],
+    [-skull.rx - 1, 8],
+    [-skull.rx - 3, 50],
+    [-40, chin + 6],
+    [0, chin + 12],
+    [40, chin + 6],
+    [skull.rx + 3, 50],
+  ];
+  const colour = mix(mix(hair.brow, lch(0.4, 0.02, 250), 0.3), skin.shade, 0.2);
+  d.group({ "clip-path": d.clip(smooth(head.outline, true)) }, () => {
+    d.path(smooth(jaw, true), {
+      fill: colour,
+      filter: d.blur(4),
+      opacity: density * (style === "none" ? 0.38 : style === "stubble" ? 0.62 : 0.34),
+    });
+    if (style === "stubble") drawStubble(d, head, rng, colour);
+  });
+}
+
+function moustache({ traits, mouth, nose, at }: Head): Borders {
+  const corner = mouth.y + 2 - 3.6 * traits.smile;
+  const outer = [
+    at(-mouth.half - 3, corner + 1),
+    at(-mouth.half * 0.8, mouth.y - 6.9),
+    at(-mouth.half * 0.4, nose.y + 4.4),
+    at(0, nose.y + 7),
+    at(mouth.half * 0.4, nose.y + 4.4),
+    at(mouth.half * 0.8, mouth.y - 6.9),
+    at(mouth.half + 3, corner + 1),
+  ];
+  const inner = [
+    at(-mouth.half - 2, corner + 0.5),
+    at(-mouth.half * 0.7, mouth.y - 3.5 - 2 * traits.smile),
+    at(-mouth.half * 0.25, mouth.y - 3.4),
+    at(0, mouth.y - 2.6),
+    at(mouth.half * 0.25, mouth.y - 3.4),
+    at(mouth.half * 0.7, mouth.y - 3.5 - 2 * traits.smile),
+    at(mouth.half + 2, corner + 0.5),
+  ];
+  return [outer, inner];
+}
+
+function goatee({ mouth, chin, at }: Head, length: number): Borders {
+  const under = mouth.y + 7;
+  const outer = bend(
+    at(-mouth.half - 3, mouth.y),
+    at(-12, chin + 4 + length),
+    at(0, chin + 2 + length),
+    5,
+  )
+    .concat(
+      bend(at(0, chin + 2 + length), at(12, chin + 4 + length), at(mouth.half + 3, mouth.y), 5)
+        .slice(1),
+    );
+  const inner = bend(at(-mouth.half + 2, mouth.y + 3), at(-8, under + 6), at(0, under + 3), 5)
+    .concat(
+      bend(at(0, under + 3), at(8, under + 6), at(mouth.half - 2, mouth.y + 3), 5).slice(1),
+    );
+  return [outer, inner];
+}
+
+/** From ear to ear, around the mouth. */
+function fullBeard({ outline, mouth, chin, at, skull }: Head, length: number): Borders {
+  const rim = outline.filter(([x, y]) => x > 0 && y > 12).map((
+    [x, y],
+  ): Point => [x + 1.5, y]);
+  const right: Point[] = [
+    [skull.rx + 0.5, 2],
+    ...rim.map(([x, y]): Point => [x, y + length * Math.max(0, (y - 20) / 60)]),
+    [0, chin + length],
+  ];
+  const inside: Point[] = [
+    [skull.rx - 5, 2],
+    [skull.rx - 8, 14],
+    [skull.rx - 12, 25],
+    at(36, mouth.y - 12),
+    at(mouth.half + 8, mouth.y - 9),
+    at(mouth.half + 3, mouth.y - 2),
+    at(mouth.half - 1, mouth.y + 6),
+    at(0, mouth.y + 10),
+  ];
+  const inner = right.map((_, i) => along(inside, i / (right.length - 1)));
+  const whole = (half: readonly Point[], mirrored: readonly Point[]) => [
+    ...half,
+    ...[...mirrored].slice(0, -1).reverse(),
+  ];
+  const flip = ([x, y]: Point): Point => [-x, y];
+  const flipInside = ([x, y]: Point): Point => {
+    // The face's turn is not symmetric: mirror around where the middle has gone.
+    const middle = at(0, y)[0];
+    return Math.abs(x) > 36 ? [-x, y] : [2 * middle - x, y];
+  };
+  return [whole(right, right.map(flip)), whole(inner, inner.map(flipInside))];
+}
+
+function drawStubble(d: Drawing, head: Head, rng: Rng, colour: Color): void {
+  let dots = "";
+  for (let i = 0; i < 240; i++) {
+    const angle = Math.PI * rng.next();
+    const radius = Math.sqrt(0.16 + 0.8 * rng.next());
+    const x = Math.cos(angle) * 48 * radius;
+    const y = 26 + Math.sin(angle) * (head.chin - 27) * radius;
+    const [px, py] = head.at(x, y);
+    dots += `M${px.toFixed(1)} ${py.toFixed(1)}l.3 .9`;
+  }
+  d.line(dots, shift(colour, -0.08), 0.6, 0.42 * head.traits.beard.density);
+}
+
+/** Short hairs from the inner border of a beard to its outer one. */
+function strokes(
+  d: Drawing,
+  head: Head,
+  rng: Rng,
+  outer: readonly Point[],
+  inner: readonly Point[],
+): void {
+  for (const [colour, opacity] of [[head.hair.dark, 0.5], [head.hair.light, 0.35]] as const) {
+    let path = "";
+    for (let i = 0; i < 70; i++) {
+      const t = rng.next() * (outer.length - 1);
+      const low = Math.min(Math.floor(t), outer.length - 2);
+      const blend = (line: readonly Point[], k: number): number =>
+        line[low][k] + (line[low + 1][k] - line[low][k]) * (t - low);
+      const from = 0.75 * rng.next();
+      const to = from + 0.3;
+      const x = (s: number) => blend(inner, 0) + (blend(outer, 0) - blend(inner, 0)) * s;
+      const y = (s: number) => blend(inner, 1) + (blend(outer, 1) - blend(inner, 1)) * s;
+      path += `M${x(from).toFixed(1)} ${y(from).toFixed(1)}L${x(to).toFixed(1)} ${
+        (y(to) + 1).toFixed(1)
+      }`;
+    }
+    d.line(path, colour, 0.8, opacity);
+  }
+}

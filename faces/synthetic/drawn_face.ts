@@ -1,0 +1,48 @@
+/** A face as an SVG document. */
+import { drawEarrings, drawGlasses } from "./accessories.ts";
+import { drawBeard } from "./beard.ts";
+import { drawBody } from "./body.ts";
+import { random } from "../../packages/random/random.ts";
+import { drawEyes } from "./eyes.ts";
+import { arrangeHair, drawHairBehind, drawHairFront } from "./hair.ts";
+import { measure } from "./head.ts";
+import { drawMouth } from "./mouth.ts";
+import { drawBackground, drawLight } from "./scene.ts";
+import { drawEars, drawFace } from "./skin.ts";
+import { Drawing } from "./svg.ts";
+import type { Traits } from "./traits.ts";
+
+/**
+ * Draws a face of `pictureSize` square, from the chin to the hairline in the middle 1/1.8 of it. The
+ * same traits give the same text.
+ */
+export function faceSvg(traits: Traits): string {
+  const d = new Drawing();
+  const rng = (what: string) => random(traits.strokes, what);
+  const head = measure(traits);
+  const hair = arrangeHair(head, rng("hair"));
+  const { x, y, scale, roll } = traits.pose;
+  const place = (turn: number) => ({
+    transform:
+      `translate(${(128 + x).toFixed(2)} ${(117 + y).toFixed(2)}) rotate(${
+        turn.toFixed(2)
+      } 0 60) ` +
+      `scale(${scale.toFixed(3)})`,
+  });
+
+  drawBackground(d, traits, rng("background"));
+  d.group(place(roll * 0.6), () => drawHairBehind(d, head, hair, rng("behind")));
+  d.group(place(roll * 0.3), () => drawBody(d, head));
+  d.group(place(roll), () => {
+    drawEars(d, head);
+    drawFace(d, head, rng("skin"));
+    drawBeard(d, head, rng("beard"));
+    drawMouth(d, head);
+    drawEyes(d, head, rng("eyes"));
+    drawEarrings(d, head, ["long", "fringe", "bob"].includes(traits.hair.style));
+    drawGlasses(d, head, rng("glasses"));
+    drawHairFront(d, head, hair, rng("front"));
+  });
+  drawLight(d, traits);
+  return d.toString();
+}

@@ -1,0 +1,84 @@
+/**
+ * The state of a training after an epoch, in one file: a header in JSON and the numbers after it,
+ * in the layout of safetensors (https://huggingface.co/docs/safetensors), which Python reads too.
+ *
+ * The header begins with a SHA-256 of the whole file, taken with 64 zeros in its own place.
+ */
+import { createHash } from "node:crypto";
+import { disk, moveDurably } from "../../packages/pipeline/durable.ts";
+import { removeDamaged } from "../../packages/pipeline/state.ts";
+
+/** What stands before the checksum in the header. */
+const BEFORE = '{"__metadata__":{"sha256":"';
+const CHECKSUM = { from: 8 + BEFORE.length, to: 8 + BEFORE.length + 64 };
+
+/** Named arrays, and what else there is to remember. */
+export interface Checkpoint<State> {
+  state: State;
+  arrays: Record<string, Float32Array>;
+}
+
+/** Writes a checkpoint, which replaces the one before as a whole or not at all. */
+export async function writeCheckpoint<State>(
+  path: string,
+  { state, arrays }: Checkpoint<State>,
+): Promise<void> {
+  let end = 0;
+  const header: Record<string, unknown> = {
+    __metadata__: { sha256: "0".repeat(64), state: JSON.stringify(state) },
+  };
+  for (const [name, { length, byteLength }] of Object.entries(arrays)) {
+    header[name] = { dtype: "F32", shape: [length], data_offsets: [end, end += byteLength] };
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const start = 8 + Math.ceil(text.length / 8) * 8; // keeps the numbers aligned
+  const bytes = new Uint8Array(start + end).fill(0x20, 8, start);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
+  bytes.set(text, 8);
+  const numbers = new Float32Array(bytes.buffer, start);
+  let at = 0;
+  for (const array of Object.values(arrays)) {
+    numbers.set(array, at);
+    at += array.length;
+  }
+  const sum = createHash("sha256").update(bytes).digest("hex");
+  bytes.set(new TextEncoder().encode(sum), CHECKSUM.from);
+  const aside = `${path}.part`;
+  await disk.write(aside, bytes);
+  await moveDurably(aside, path);
+}
+
+/**
+ * Reads a checkpoint.
+ * @param info told that one was damaged, which is removed
+ * @returns undefined if there is none
+ */
+export async function readCheckpoint<State>(
+  path: string,
+  info: (message: string) => void = () => {},
+): Promise<Checkpoint<State> | undefined> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const { from, to } = CHECKSUM;
+  const sum = new TextDecoder().decode(bytes.subarray(from, to));
+  bytes.fill(0x30, from, to);
+  if (createHash("sha256").update(bytes).digest("hex") !== sum) {
+    await removeDamaged(path, info);
+    return undefined;
+  }
+  const start = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const { __metadata__, ...tensors } = JSON.parse(
+    new TextDecoder().decode(bytes.subarray(8, start)),
+  );
+  const arrays: Record<string, Float32Array> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const [from, to] = (tensor as { data_offsets: [number, number] }).data_offsets;
+    arrays[name] = new Float32Array(bytes.buffer, start + from, (to - from) / 4);
+  }
+  return { state: JSON.parse(__metadata__.state), arrays };
+}

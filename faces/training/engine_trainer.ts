@@ -1,0 +1,233 @@
+/** Training steps in the project's own kernels, on all processors: for the layers that they know. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { cores } from "../../packages/workers/cores.ts";
+import type { Rng } from "../../packages/random/random.ts";
+import {
+  Engine,
+  type Labels,
+  type Loss,
+  type OutsideLoss,
+  type Sums,
+  type Tensors,
+} from "../../packages/engine/engine.ts";
+import { type ImageSource, readBytes } from "./image_source.ts";
+import { readTensor } from "../../packages/compute/read_tensor.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
+import { toEngineNetwork } from "./to_engine_network.ts";
+import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
+import {
+  type BatchResult,
+  gatherTargets,
+  RunningMean,
+  type Trainer,
+  type TrainerOptions,
+} from "./trainer.ts";
+
+export class EngineTrainer implements Trainer {
+  readonly #model: LayersModel;
+  readonly #objective: Objective;
+  readonly #engine: Engine;
+  readonly #batchSize: number;
+
+  private constructor({ model, objective, batchSize }: TrainerOptions, engine: Engine) {
+    this.#model = model;
+    this.#objective = objective;
+    this.#engine = engine;
+    this.#batchSize = batchSize;
+  }
+
+  /** @throws {UnsupportedNetwork} if the network has something that the engine lacks, saying what */
+  static async open(options: TrainerOptions): Promise<EngineTrainer> {
+    const { model, objective, learningRate, weightDecay = 0, batchSize } = options;
+    const network = toEngineNetwork(model, engineLoss(objective));
+    const engine = await Engine.compile(network, {
+      ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
+    });
+    const trainer = new EngineTrainer(options, engine);
+    // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
+    trainer.setWeights(model.getWeights().map((weight) => weight.dataSync() as Float32Array));
+    return trainer;
+  }
+
+  get computedBy(): string {
+    const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
+    return isBuiltIn(this.#objective)
+      ? threads
+      : `${threads}; loss "${this.#objective.loss}" by TensorFlow.js (${tf.getBackend()})`;
+  }
+
+  get steps(): number {
+    return this.#engine.steps;
+  }
+
+  get learningRate(): number {
+    return this.#engine.learningRate;
+  }
+
+  set learningRate(rate: number) {
+    this.#engine.learningRate = rate;
+  }
+
+  async step(
+    images: Uint8Array,
+    targets: number[],
+    random: (layer: string) => Rng,
+  ): Promise<BatchResult> {
+    const rng = random("all");
+    const key = [rng.int(2 ** 32), rng.int(2 ** 32)] as const;
+    return this.#means(await this.#engine.step(images, this.#labels(targets), key), targets);
+  }
+
+  async validate(
+    images: ImageSource,
+    targets: ArrayLike<number>,
+    rows: Int32Array,
+    signal: AbortSignal,
+  ): Promise<BatchResult> {
+    const mean = new RunningMean();
+    const read = (start: number) => {
+      const batch = rows.subarray(start, start + this.#batchSize);
+      const truth = gatherTargets(targets, batch, this.#objective.targets);
+      return { images: readBytes(images, batch), targets: truth, labels: this.#labels(truth) };
+    };
+    let next = read(0);
+    for (let start = 0; start < rows.length; start += this.#batchSize) {
+      const batch = next;
+      const running = this.#engine.evaluate(batch.images, batch.labels);
+      if (start + this.#batchSize < rows.length) next = read(start + this.#batchSize);
+      const sums = await running;
+      mean.add(await this.#means(sums, batch.targets), sums.rows);
+      signal.throwIfAborted();
+    }
+    return mean.result;
+  }
+
+  weights(): Promise<Float32Array[]> {
+    return Promise.resolve(this.#weights());
+  }
+
+  #weights(): Float32Array[] {
+    const weights = this.#engine.weights();
+    return this.#model.weights.map(({ originalName }) => weights.get(originalName)!.data);
+  }
+
+  setWeights(weights: readonly Float32Array[]): void {
+    this.#engine.setWeights(
+      tensors(this.#model.weights.map(({ originalName }, i) => [originalName, weights[i]])),
+    );
+  }
+
+  save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
+    const arrays: Record<string, Float32Array> = {};
+    const weights = this.#weights(), { m, v } = this.#engine.optimizerState();
+    for (const [i, { originalName }] of this.#model.weights.entries()) {
+      arrays[`weights/${originalName}`] = weights[i];
+      arrays[`best/${originalName}`] = best[i];
+    }
+    for (const { originalName } of this.#model.trainableWeights) {
+      arrays[`adam/mean/${originalName}`] = m.get(originalName)!.data;
+      arrays[`adam/square/${originalName}`] = v.get(originalName)!.data;
+    }
+    return Promise.resolve(arrays);
+  }
+
+  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
+    const all = (part: string, of: { originalName: string }[]) =>
+      of.map(({ originalName }) => arrays[`${part}/${originalName}`]);
+    const { weights, trainableWeights } = this.#model;
+    this.setWeights(all("weights", weights));
+    const moments = (part: string) =>
+      tensors(
+        trainableWeights.map((
+          { originalName },
+        ) => [originalName, arrays[`${part}/${originalName}`]]),
+      );
+    this.#engine.setOptimizerState({
+      step: steps,
+      m: moments("adam/mean"),
+      v: moments("adam/square"),
+    });
+    return all("best", weights);
+  }
+
+  handBack(): void {
+    tf.tidy(() =>
+      this.#model.setWeights(
+        this.#weights().map((data, i) => tf.tensor(data, this.#model.weights[i].shape as number[])),
+      )
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  /** Targets as the engine takes them. */
+  #labels(targets: number[]): Labels {
+    const objective = this.#objective;
+    return "heads" in objective && isBuiltIn(objective) ? objective.labels(targets) : targets;
+  }
+
+  /** Of the batch that the engine has just seen. */
+  async #means(
+    { rows, loss, metric, heads, penalty }: Sums,
+    targets: number[],
+  ): Promise<BatchResult> {
+    const all = loss / rows + penalty, objective = this.#objective;
+    if (!isBuiltIn(objective)) {
+      const output = tf.tensor2d(this.#engine.outputs(), [rows, objective.outputs]);
+      try {
+        return { loss: all, ...await scoresOf(objective, output, targets) };
+      } finally {
+        output.dispose();
+      }
+    }
+    if (!("heads" in objective)) return { loss: all, metric: metric / rows };
+    const losses = heads.map((sum) => sum / rows);
+    const scores = objective.scores(this.#engine.outputs(), targets, losses);
+    return { loss: all, metric: loss / rows, heads: scores };
+  }
+}
+
+/** What an objective's loss, or its heads', is to the engine. */
+export function engineLoss(objective: Objective): Loss {
+  if (!isBuiltIn(objective)) return outsideLoss(objective);
+  if (!("heads" in objective)) return lossOf(objective.loss);
+  return objective.heads.map(({ loss, columns, weight }) => ({
+    ...{ loss: lossOf(loss), columns, weight },
+  }));
+}
+
+/** An objective's own loss, and its gradient, by TensorFlow.js on the open backend. */
+function outsideLoss(objective: Objective): OutsideLoss {
+  return async (outputs, labels, gradient) => {
+    const targets = Array.from(labels);
+    const [loss, slope] = tf.tidy(() => {
+      const output = tf.tensor2d(outputs, [outputs.length / objective.outputs, objective.outputs]);
+      if (gradient === undefined) return [objective.lossOf(output, targets), output];
+      const { value, grad } = tf.valueAndGrad((x) => objective.lossOf(x, targets))(output);
+      return [value, grad];
+    });
+    try {
+      if (loss.size !== 1) {
+        throw new Error(
+          `Cannot train with loss "${objective.loss}": its lossOf() gives a tensor of shape ` +
+            `[${loss.shape}] and has to give the mean over the batch, a scalar.`,
+        );
+      }
+      gradient?.set(await readTensor(slope));
+      return (await readTensor(loss))[0];
+    } finally {
+      tf.dispose([loss, slope]);
+    }
+  };
+}
+
+function lossOf(name: string) {
+  return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
+}
+
+function tensors(entries: [string, Float32Array][]): Tensors {
+  return new Map(entries.map(([name, data]) => [name, { shape: [data.length], data }]));
+}

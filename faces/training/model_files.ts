@@ -1,0 +1,44 @@
+/** Networks in files, as plain TensorFlow.js opens them: `model.json` and `weights.bin`. */
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
+import { keepWeights } from "./initialize.ts";
+import { readRecord, type TrainingRecord } from "./training_record.ts";
+
+/** Writes `model.json` and `weights.bin` into a folder. */
+export async function saveModel(model: LayersModel, folder: string): Promise<void> {
+  await model.save(tf.io.withSaveHandler(async (artifacts) => {
+    const weights = tf.io.CompositeArrayBuffer.join(artifacts.weightData);
+    await Deno.writeFile(join(folder, "weights.bin"), new Uint8Array(weights));
+    const manifest = {
+      modelTopology: artifacts.modelTopology,
+      format: artifacts.format,
+      generatedBy: artifacts.generatedBy,
+      convertedBy: null,
+      weightsManifest: [{ paths: ["weights.bin"], weights: artifacts.weightSpecs }],
+    };
+    await Deno.writeTextFile(join(folder, "model.json"), JSON.stringify(manifest));
+    return {
+      modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" },
+    } as tf.io.SaveResult;
+  }));
+}
+
+/**
+ * Opens a trained model: its network, on whichever backend is open, and its training.json.
+ * @param folder the folder of a `model` artifact
+ */
+export async function loadModel(
+  folder: string,
+): Promise<{ model: LayersModel; record: TrainingRecord }> {
+  const { modelTopology, weightsManifest } = JSON.parse(
+    await Deno.readTextFile(join(folder, "model.json")),
+  );
+  const weights = await Deno.readFile(join(folder, "weights.bin"));
+  const model = await loadLayersModel(tf.io.fromMemory({
+    modelTopology,
+    weightSpecs: weightsManifest[0].weights,
+    weightData: weights.buffer,
+  }));
+  return { model: keepWeights(model), record: await readRecord(folder) };
+}

@@ -1,0 +1,105 @@
+/**
+ * Networks with several heads: while they learn, all heads are columns of one dense layer, "heads".
+ * In use each is a network of its own, with a copy of the layers that all share.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
+import { initialize } from "./initialize.ts";
+import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
+
+/** The layers that all heads share, built anew at each call. */
+export type Trunk = () => layers.Layer[];
+
+/** Which columns of "heads" are a head's, and what becomes of them. */
+export interface HeadSlice {
+  name: string;
+  start: number;
+  columns: number;
+  /** Probabilities of classes, a quantity as it is, or what is read from a distribution over ages. */
+  reading: "classes" | "quantity" | AgeEstimator;
+}
+
+/** An uncompiled network: [batch, size, size, 3], 0 to 1 → [batch, columns], logits and quantities. */
+export function multiHeadModel(
+  name: string,
+  trunk: Trunk,
+  columns: number,
+  initializer: Initializer,
+  seed: number,
+): LayersModel {
+  const model = sequential({
+    name,
+    layers: [
+      ...trunk(),
+      layers.dense({ name: "heads", units: columns, kernelInitializer: initializer }),
+    ],
+  });
+  initialize(model, seed);
+  return model;
+}
+
+/**
+ * One head of a trained network as a network of its own, which gives probabilities or years.
+ * @param trained as `withHeads` made it, of the same trunk
+ */
+export function extractHead(
+  trained: LayersModel,
+  trunk: Trunk,
+  { name, start, columns, reading }: HeadSlice,
+): LayersModel {
+  const model = sequential({
+    name: `${trained.name}-${name}`,
+    layers: [
+      ...trunk(),
+      layers.dense({ name, units: columns }),
+      ...(reading === "quantity"
+        ? []
+        : [layers.activation({ name: "probabilities", activation: "softmax" })]),
+      ...(reading === "mean" || reading === "median" ? readAge() : []),
+    ],
+  });
+  tf.tidy(() => {
+    for (const layer of model.layers) {
+      if (layer.name === name) {
+        const [kernel, bias] = trained.getLayer("heads").getWeights();
+        const inputs = kernel.shape[0];
+        layer.setWeights([
+          tf.slice(kernel, [0, start], [inputs, columns]),
+          tf.slice(bias, [start], [columns]),
+        ]);
+      } else if (layer.name === "older") {
+        layer.setWeights(olderWeights(ageReadings[reading as AgeEstimator]));
+      } else if (layer.name === "years") {
+        const [first, second] = ageBins;
+        const step = tf.fill([columns - 1, 1], second - first);
+        layer.setWeights([step, tf.tensor1d([first])]);
+      } else if (layer.weights.length > 0) {
+        layer.setWeights(trained.getLayer(layer.name).getWeights());
+      }
+    }
+  });
+  return model;
+}
+
+/**
+ * From a distribution over ages to years, [batch, bins] → [batch, 1], by layers that nobody trains.
+ * The mean of a distribution is its first bin's age and, for each bin, the step to the next one times
+ * the probability of being older. After a share is cut off at either end, that probability p is
+ * (p - share) / (1 - 2 share), within 0 and 1.
+ */
+function readAge(): layers.Layer[] {
+  return [
+    layers.dense({ name: "older", units: ageBins.length - 1, trainable: false }),
+    layers.reLU({ name: "within", maxValue: 1 }),
+    layers.dense({ name: "years", units: 1, trainable: false }),
+  ];
+}
+
+function olderWeights(share: number): tf.Tensor[] {
+  const bins = ageBins.length, middle = 1 - 2 * share;
+  const kernel = tf.buffer([bins, bins - 1], "float32");
+  for (let bin = 0; bin < bins; bin++) {
+    for (let than = 0; than < bin; than++) kernel.set(1 / middle, bin, than);
+  }
+  return [kernel.toTensor(), tf.fill([bins - 1], -share / middle)];
+}

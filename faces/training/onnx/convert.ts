@@ -1,0 +1,170 @@
+/**
+ * A trained network as ONNX. Its input is what `images.npy` holds, bytes of [batch, size, size, 3]:
+ * scaling and the order of axes are part of the graph, so that whoever runs it cannot get them wrong.
+ */
+import type { layers, LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { readTensor } from "../../../packages/compute/read_tensor.ts";
+import {
+  type OnnxConstant,
+  type OnnxNode,
+  type OnnxValue,
+  writeOnnx,
+} from "../../../packages/formats/onnx.ts";
+import { convertLayer, type Graph, UnknownLayer, type Value, type Weights } from "./onnx_layers.ts";
+
+/** What the input and the outputs mean. */
+export interface OnnxMeaning {
+  readonly description: string;
+  /** The bytes are divided by it. */
+  readonly divisor: number;
+  /** Whether the mirror images are asked about, too, and the mean is given. */
+  readonly mirror?: boolean;
+  /** Name and meaning of each output, in the model's order. */
+  readonly outputs: readonly { readonly name: string; readonly description: string }[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A network that cannot be written as ONNX. */
+export class NotExportable extends Error {
+  override readonly name = "NotExportable";
+}
+
+/** @throws {NotExportable} if the network has something that this does not know, saying what */
+export function checkOnnx(model: LayersModel): void {
+  convert(model, { divisor: 255 }, model.outputs.map((_, i) => `output${i}`));
+}
+
+/** The bytes of an .onnx file. @throws {NotExportable} */
+export async function toOnnx(model: LayersModel, meaning: OnnxMeaning): Promise<Uint8Array> {
+  const { nodes, weights } = convert(
+    model,
+    meaning,
+    meaning.outputs.map(({ name }) => name),
+  );
+  const constants: OnnxConstant[] = [];
+  for (const { name, shape, values } of weights) {
+    constants.push({ name, shape, values: await values() });
+  }
+  return writeOnnx({
+    name: model.name,
+    description: meaning.description,
+    inputs: [inputOf(model)],
+    outputs: model.outputs.map(({ shape }, i): OnnxValue => ({
+      ...meaning.outputs[i],
+      type: "float32",
+      shape: ["batch", ...shape.slice(1) as number[]],
+    })),
+    constants,
+    nodes,
+    metadata: meaning.metadata,
+  });
+}
+
+function inputOf({ inputs, name }: LayersModel): OnnxValue {
+  const [, ...shape] = inputs[0].shape;
+  if (inputs.length !== 1 || shape.length !== 3 || shape.some((size) => size === null)) {
+    throw new NotExportable(
+      `Cannot write "${name}" as ONNX: its input is not images of one size. Train without ` +
+        `export: [onnx].`,
+    );
+  }
+  return {
+    name: "images",
+    type: "uint8",
+    shape: ["batch", ...shape as number[]],
+    description: "Faces as RGB bytes, height × width × channels, cut and scaled as in training",
+  };
+}
+
+function convert(
+  model: LayersModel,
+  { divisor, mirror }: Pick<OnnxMeaning, "divisor" | "mirror">,
+  outputs: readonly string[],
+): { nodes: OnnxNode[]; weights: Weights[] } {
+  const nodes: OnnxNode[] = [];
+  const weights: Weights[] = [];
+  const graph: Graph = {
+    add(operator, inputs, output, attributes) {
+      nodes.push({ operator, inputs, output, ...(attributes ? { attributes } : {}) });
+      return output;
+    },
+    constant(name, shape, values) {
+      weights.push({ name, shape, values });
+      return name;
+    },
+    weight: (name, tensor, change = (values) => values, shape = tensor.shape) =>
+      graph.constant(
+        name,
+        shape,
+        async () => change(Float32Array.from(await readTensor(tensor as Tensor))),
+      ),
+  };
+  const { name: images } = inputOf(model);
+  graph.add("Cast", [images], "floats", { to: 1 });
+  graph.constant("divisor", [], () => Promise.resolve(Float32Array.of(divisor)));
+  graph.add("Div", ["floats", "divisor"], "scaled");
+  graph.add("Transpose", ["scaled"], "planes", { perm: [0, 3, 1, 2] }); // channels first, as ONNX has them
+
+  const values = new Map<SymbolicTensor, Value>();
+  values.set(model.inputs[0], {
+    name: mirror ? withMirrors("planes", graph) : "planes",
+    shape: model.inputs[0].shape.slice(1) as number[],
+  });
+  for (const layer of model.layers) {
+    if (layer.getClassName() === "InputLayer") continue;
+    const { inputs, output } = ends(layer, model);
+    const taken = inputs.map((tensor) => values.get(tensor)!);
+    try {
+      values.set(output, {
+        name: convertLayer(layer, taken, graph),
+        shape: output.shape.slice(1) as number[],
+      });
+    } catch (error) {
+      if (!(error instanceof UnknownLayer)) throw error;
+      throw lacking(layer, model, error.message);
+    }
+  }
+  for (const [i, tensor] of model.outputs.entries()) {
+    const value = values.get(tensor)!;
+    if (value.shape.length !== 1) {
+      throw lacking(tensor.sourceLayer, model, "ends the network with more than one axis");
+    }
+    if (mirror) meanOfMirrors(value, outputs[i], graph);
+    else graph.add("Identity", [value.name], outputs[i]);
+  }
+  return { nodes, weights };
+}
+
+/** Images [batch, channels, height, width] → [2 batch, ...], their mirror images after them. */
+function withMirrors(images: string, graph: Graph): string {
+  const constant = (name: string, value: bigint) =>
+    graph.constant(`mirror.${name}`, [1], () => Promise.resolve(BigInt64Array.of(value)));
+  // From the last column to before the first: what is out of reach is cut to the border.
+  const slice = [constant("from", -1n), constant("to", -(2n ** 31n)), constant("axis", 3n)];
+  const mirrors = graph.add("Slice", [images, ...slice, constant("step", -1n)], "mirror.images");
+  return graph.add("Concat", [images, mirrors], "mirror.both", { axis: 0 });
+}
+
+/** [2 batch, columns] → [batch, columns], the mean of each image and its mirror image. */
+function meanOfMirrors({ name, shape: [columns] }: Value, output: string, graph: Graph): void {
+  const shape = BigInt64Array.of(2n, -1n, BigInt(columns));
+  const pairs = graph.constant(`${output}.pairs`, [3], () => Promise.resolve(shape));
+  const halves = graph.add("Reshape", [name, pairs], `${output}.halves`);
+  graph.add("ReduceMean", [halves], output, { axes: [0], keepdims: 0 });
+}
+
+/** What a layer takes and makes, if it is used once. */
+function ends(layer: layers.Layer, model: LayersModel) {
+  const [node, ...others] = layer.inboundNodes;
+  if (others.length > 0) throw lacking(layer, model, "is used more than once");
+  if (node.outputTensors.length !== 1) throw lacking(layer, model, "has several outputs");
+  return { inputs: node.inputTensors, output: node.outputTensors[0] };
+}
+
+function lacking(layer: layers.Layer, model: LayersModel, what: string): NotExportable {
+  return new NotExportable(
+    `Cannot write "${model.name}" as ONNX: its layer "${layer.name}" ${what}. Train without ` +
+      `export: [onnx], or with a network that does without it.`,
+  );
+}

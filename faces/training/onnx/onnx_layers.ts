@@ -1,0 +1,246 @@
+/** Layers in ONNX's operators. Images are [batch, channels, height, width] there. */
+import type { layers } from "@tensorflow/tfjs-layers";
+import type { Attribute } from "../../../packages/formats/onnx.ts";
+
+type Config = ReturnType<layers.Layer["getConfig"]>;
+type Weight = ReturnType<layers.Layer["getWeights"]>[number];
+
+/** A value in the graph, and its shape without the batch as TensorFlow.js has it (channels last). */
+export interface Value {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A constant whose numbers are read when they are needed. */
+export interface Weights {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: () => Promise<Float32Array | BigInt64Array>;
+}
+
+/** A graph that grows; each call returns the name of what it made. */
+export interface Graph {
+  add(
+    operator: string,
+    inputs: readonly string[],
+    output: string,
+    attributes?: Record<string, Attribute>,
+  ): string;
+  constant(name: string, shape: readonly number[], values: Weights["values"]): string;
+  /** A layer's weight, its numbers put in another order if need be. */
+  weight(
+    name: string,
+    tensor: Weight,
+    change?: (values: Float32Array) => Float32Array,
+    shape?: readonly number[],
+  ): string;
+}
+
+/** A layer, or an option of it, that has no counterpart here. The message says what. */
+export class UnknownLayer extends Error {}
+
+/** Adds a layer; returns the name of its output. @throws {UnknownLayer} */
+export function convertLayer(layer: layers.Layer, inputs: readonly Value[], graph: Graph): string {
+  const config = layer.getConfig();
+  const kind = layer.getClassName();
+  const convert = Object.hasOwn(converters, kind) ? converters[kind] : undefined;
+  if (!convert) throw new UnknownLayer(`is a ${kind}`);
+  // A name of the network's own border, such as "years", may be a layer's as well.
+  const name = `layers/${layer.name}`;
+  return convert({ layer, config, name, input: inputs[0], inputs, graph });
+}
+
+interface Call {
+  readonly layer: layers.Layer;
+  readonly config: Config;
+  readonly name: string;
+  readonly input: Value;
+  readonly inputs: readonly Value[];
+  readonly graph: Graph;
+}
+
+/** Class of a layer → what it is in operators. Each adds them and returns the last one's output. */
+const converters: Record<string, (call: Call) => string> = {
+  Conv2D(call) {
+    const { layer, config, name, input, graph } = call;
+    const [kernel, bias] = layer.getWeights();
+    const [height, width, from, to] = kernel.shape;
+    const window = windowOf(call, [height, width], config.strides, pair(config.dilationRate ?? 1));
+    const inputs = [
+      input.name,
+      // [height, width, from, to] → [to, from, height, width]
+      graph.weight(
+        `${name}.kernel`,
+        kernel,
+        (values) => reorder(values, [height, width, from, to], [3, 2, 0, 1]),
+        [to, from, height, width],
+      ),
+      ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
+    ];
+    const output = graph.add("Conv", inputs, `${name}.sum`, window);
+    return activate(output, config.activation, name, graph);
+  },
+  Dense({ layer, config, name, input, graph }) {
+    if (input.shape.length !== 1) throw new UnknownLayer("takes more than one axis");
+    const [kernel, bias] = layer.getWeights();
+    const output = graph.add(
+      "Gemm",
+      [
+        input.name,
+        graph.weight(`${name}.kernel`, kernel),
+        ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
+      ],
+      `${name}.sum`,
+    );
+    return activate(output, config.activation, name, graph);
+  },
+  BatchNormalization({ layer, config, name, input, graph }) {
+    const rank = input.shape.length;
+    if (config.axis !== -1 && config.axis !== rank) {
+      throw new UnknownLayer("normalises another axis than the last");
+    }
+    const weights = layer.getWeights();
+    const channels = input.shape[rank - 1];
+    const constant = (part: string, value: number) =>
+      graph.constant(
+        `${name}.${part}`,
+        [channels],
+        () => Promise.resolve(new Float32Array(channels).fill(value)),
+      );
+    const own = (part: string) => graph.weight(`${name}.${part}`, weights.shift()!);
+    return graph.add(
+      "BatchNormalization",
+      [
+        input.name,
+        config.scale === false ? constant("gamma", 1) : own("gamma"),
+        config.center === false ? constant("beta", 0) : own("beta"),
+        own("mean"),
+        own("variance"),
+      ],
+      name,
+      { epsilon: { float: config.epsilon as number } },
+    );
+  },
+  MaxPooling2D: (call) =>
+    call.graph.add(
+      "MaxPool",
+      [call.input.name],
+      call.name,
+      windowOf(call, pair(call.config.poolSize), call.config.strides),
+    ),
+  AveragePooling2D: (call) =>
+    call.graph.add(
+      "AveragePool",
+      [call.input.name],
+      call.name,
+      windowOf(call, pair(call.config.poolSize), call.config.strides),
+    ),
+  GlobalAveragePooling2D: (call) => global("GlobalAveragePool", call),
+  GlobalMaxPooling2D: (call) => global("GlobalMaxPool", call),
+  Flatten({ input, name, graph }) {
+    // TensorFlow.js flattens with the channels last, and the next layer's weights count on it.
+    const last = input.shape.length === 3
+      ? graph.add("Transpose", [input.name], `${name}.last`, { perm: [0, 2, 3, 1] })
+      : input.name;
+    return graph.add("Flatten", [last], name, { axis: 1 });
+  },
+  Activation: ({ config, input, name, graph }) =>
+    activate(input.name, config.activation, name, graph),
+  Softmax({ config, input, name, graph }) {
+    if (config.axis !== -1 && config.axis !== input.shape.length) {
+      throw new UnknownLayer("takes the softmax of another axis than the last");
+    }
+    return activate(input.name, "softmax", name, graph);
+  },
+  ReLU({ config, input, name, graph }) {
+    const relu = graph.add("Relu", [input.name], config.maxValue == null ? name : `${name}.relu`);
+    if (config.maxValue == null) return relu;
+    const most = Float32Array.of(config.maxValue as number);
+    const limit = graph.constant(`${name}.maxValue`, [], () => Promise.resolve(most));
+    return graph.add("Min", [relu, limit], name);
+  },
+  LeakyReLU: ({ config, input, name, graph }) =>
+    graph.add("LeakyRelu", [input.name], name, { alpha: { float: config.alpha as number } }),
+  Add: ({ inputs, name, graph }) =>
+    inputs.map((input) => input.name).reduce((sum, input, i) =>
+      graph.add("Add", [sum, input], i === inputs.length - 1 ? name : `${name}.sum${i}`)
+    ),
+  // Only training needs these.
+  Dropout: ({ input }) => input.name,
+  SpatialDropout1D: ({ input }) => input.name,
+  GaussianNoise: ({ input }) => input.name,
+  GaussianDropout: ({ input }) => input.name,
+};
+
+/** Functions of one value, by their names in TensorFlow.js. */
+const functions: Record<string, string> = {
+  relu: "Relu",
+  sigmoid: "Sigmoid",
+  tanh: "Tanh",
+  elu: "Elu",
+  selu: "Selu",
+  softplus: "Softplus",
+  softsign: "Softsign",
+};
+
+function activate(input: string, activation: unknown, name: string, graph: Graph): string {
+  if (activation == null || activation === "linear") return input;
+  // Channels are the last axis there and the first one here.
+  if (activation === "softmax") return graph.add("Softmax", [input], name, { axis: 1 });
+  const operator = functions[String(activation)];
+  if (!operator) throw new UnknownLayer(`has the activation ${activation}`);
+  return graph.add(operator, [input], name);
+}
+
+function global(operator: string, { input, name, graph }: Call): string {
+  return graph.add("Flatten", [graph.add(operator, [input.name], `${name}.all`)], name, {
+    axis: 1,
+  });
+}
+
+/** Size, steps and borders of what slides over an image. TensorFlow pads more at the end. */
+function windowOf(
+  { config, input }: Call,
+  size: readonly number[],
+  steps: unknown,
+  dilations: readonly number[] = [1, 1],
+): Record<string, Attribute> {
+  if (config.dataFormat === "channelsFirst") throw new UnknownLayer("has its channels first");
+  const strides = pair(steps ?? size);
+  const pads = [0, 1].map((axis) => {
+    if (config.padding === "valid") return 0;
+    if (config.padding !== "same") throw new UnknownLayer(`pads "${config.padding}"`);
+    const covered = (size[axis] - 1) * dilations[axis] + 1;
+    const outputs = Math.ceil(input.shape[axis] / strides[axis]);
+    return Math.max(0, (outputs - 1) * strides[axis] + covered - input.shape[axis]);
+  });
+  const before = pads.map((pad) => Math.floor(pad / 2));
+  return {
+    kernel_shape: size,
+    strides,
+    pads: [...before, ...pads.map((pad, axis) => pad - before[axis])],
+    ...(dilations.some((dilation) => dilation !== 1) ? { dilations } : {}),
+  };
+}
+
+/** Numbers of an array in the order of its axes after they are exchanged. */
+function reorder(
+  values: Float32Array,
+  shape: readonly number[],
+  axes: readonly number[],
+): Float32Array {
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const result = new Float32Array(values.length);
+  let at = 0;
+  const walk = (depth: number, offset: number) => {
+    if (depth === axes.length) return void (result[at++] = values[offset]);
+    const axis = axes[depth];
+    for (let i = 0; i < shape[axis]; i++) walk(depth + 1, offset + i * strides[axis]);
+  };
+  walk(0, 0);
+  return result;
+}
+
+function pair(value: unknown): [number, number] {
+  return typeof value === "number" ? [value, value] : value as [number, number];
+}

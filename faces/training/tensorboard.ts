@@ -1,0 +1,45 @@
+/** A training's curves for TensorBoard, laid out as Keras's TensorBoard callback does. */
+import { join } from "node:path";
+import { eventFile, events } from "../../packages/formats/tfevents.ts";
+import type { EpochRecord } from "./training_record.ts";
+
+/** In a model's folder; `tensorboard --logdir` takes it, or any folder above it. */
+export const tensorboardFolder = "tensorboard";
+const fileName = "events.out.tfevents.0000000000.faces.v2";
+
+/**
+ * Writes `tensorboard/train` and `tensorboard/validation` into a model's folder, each with an event
+ * file of `epoch_loss` and `epoch_accuracy` or `epoch_mae`, in training also of
+ * `epoch_learning_rate`. As in Keras, the first epoch is step 0.
+ *
+ * TensorBoard wants a time for each value. The same training has to leave the same bytes, so epoch
+ * n is said to have ended n seconds after 1970 began.
+ * @param done epochs that the files have already: the others are appended
+ */
+export async function writeTensorboard(
+  folder: string,
+  metric: string,
+  history: readonly EpochRecord[],
+  done = 0,
+): Promise<void> {
+  const runs = {
+    train: ({ loss, metric: value, learning_rate: rate }: EpochRecord) => ({ loss, value, rate }),
+    validation: (epoch: EpochRecord) => ({ loss: epoch.val_loss, value: epoch.val_metric }),
+  };
+  for (const [run, of] of Object.entries(runs)) {
+    const scalars = history.slice(done).flatMap((record) => {
+      const { loss, value, rate }: { loss: number; value: number; rate?: number } = of(record);
+      const at = { step: record.epoch - 1, wallTime: record.epoch };
+      return [
+        { tag: "epoch_loss", value: loss, ...at },
+        { tag: `epoch_${metric}`, value, ...at },
+        ...(rate === undefined ? [] : [{ tag: "epoch_learning_rate", value: rate, ...at }]),
+      ];
+    });
+    await Deno.mkdir(join(folder, tensorboardFolder, run), { recursive: true });
+    const bytes = done === 0 ? eventFile(scalars) : events(scalars);
+    await Deno.writeFile(join(folder, tensorboardFolder, run, fileName), bytes, {
+      append: done > 0,
+    });
+  }
+}

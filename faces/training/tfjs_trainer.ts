@@ -1,0 +1,183 @@
+/** Training steps in TensorFlow.js, on whichever backend is open: for any network, on any machine. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
+import type { Rng } from "../../packages/random/random.ts";
+import { readScalar, readTensor } from "../../packages/compute/read_tensor.ts";
+import { Adam, lerp } from "./adam.ts";
+import type { BatchStatistics } from "./batch_norm.ts";
+import { forward, normWeights } from "./forward.ts";
+import { type ImageSource, readBatch, toTensor } from "./image_source.ts";
+import { type Objective, scoresOf } from "./objective.ts";
+import {
+  type BatchResult,
+  gatherTargets,
+  RunningMean,
+  type Trainer,
+  type TrainerOptions,
+} from "./trainer.ts";
+
+export class TfjsTrainer implements Trainer {
+  readonly computedBy: string;
+  readonly #optimizer: Adam;
+  readonly #model: LayersModel;
+  readonly #objective: Objective;
+  readonly #variables: tf.Variable[];
+
+  /** @param why it computes, and not the engine */
+  constructor({ model, objective, learningRate, weightDecay = 0 }: TrainerOptions, why?: string) {
+    this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
+    this.#model = model;
+    this.#objective = objective;
+    this.#variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+    const decays = model.trainableWeights.map(({ originalName }) =>
+      originalName.endsWith("/kernel")
+    );
+    this.#optimizer = new Adam(this.#variables, learningRate, { weightDecay, decays });
+  }
+
+  get steps(): number {
+    return this.#optimizer.steps;
+  }
+
+  get learningRate(): number {
+    return this.#optimizer.learningRate;
+  }
+
+  set learningRate(rate: number) {
+    this.#optimizer.learningRate = rate;
+  }
+
+  async step(
+    images: Uint8Array,
+    targets: number[],
+    random: (layer: string) => Rng,
+  ): Promise<BatchResult> {
+    const statistics: [layers.Layer, BatchStatistics][] = [];
+    const rows = targets.length / this.#objective.targets;
+    const [loss, output] = tf.tidy(() => {
+      const [, height, width, channels] = this.#model.inputs[0].shape as number[];
+      const x = toTensor(images, [rows, height, width, channels]);
+      let output!: tf.Tensor;
+      const { value, grads } = tf.variableGrads(() => {
+        output = forward(this.#model, x, {
+          random,
+          report: (layer, batch) => statistics.push([layer, batch]),
+        });
+        tf.keep(output); // the metric is read when the step is done
+        return tf.add(this.#objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
+      }, this.#variables);
+      this.#optimizer.step(this.#variables.map(({ name }) => grads[name]));
+      for (const weight of this.#model.trainableWeights) {
+        // `write` holds what it is given to the weight's constraint.
+        if ("constraint" in weight && weight.constraint != null) {
+          weight.write(tf.clone(weight.read()));
+        }
+      }
+      for (const [layer, { mean, variance }] of statistics) {
+        const momentum = layer.getConfig().momentum as number;
+        const [, , movingMean, movingVariance] = normWeights(layer);
+        movingMean.write(lerp(movingMean.read(), mean, 1 - momentum));
+        movingVariance.write(lerp(movingVariance.read(), variance, 1 - momentum));
+        tf.dispose([mean, variance]);
+      }
+      return [value, output];
+    });
+    try {
+      const scores = await scoresOf(this.#objective, output, targets);
+      return { loss: (await readTensor(loss))[0], ...scores };
+    } finally {
+      tf.dispose([loss, output]);
+      await turn();
+    }
+  }
+
+  async validate(
+    images: ImageSource,
+    targets: ArrayLike<number>,
+    rows: Int32Array,
+    signal: AbortSignal,
+  ): Promise<BatchResult> {
+    const mean = new RunningMean();
+    for (let start = 0; start < rows.length; start += VALIDATION_BATCH) {
+      const batch = rows.subarray(start, start + VALIDATION_BATCH);
+      const truth = gatherTargets(targets, batch, this.#objective.targets);
+      const output = tf.tidy(() => forward(this.#model, readBatch(images, batch)));
+      const loss = await readScalar(tf.tidy(() => this.#objective.lossOf(output, truth)));
+      const scores = await scoresOf(this.#objective, output, truth);
+      output.dispose();
+      mean.add({ loss, ...scores }, batch.length);
+      await turn();
+      signal.throwIfAborted();
+    }
+    const penalty = await readScalar(tf.tidy(() => this.#penalty()));
+    return { ...mean.result, loss: mean.loss + penalty };
+  }
+
+  async weights(): Promise<Float32Array[]> {
+    return await Promise.all(this.#model.getWeights().map(copy));
+  }
+
+  setWeights(weights: readonly Float32Array[]): void {
+    tf.tidy(() =>
+      this.#model.setWeights(
+        this.#model.weights.map(({ shape }, i) => tf.tensor(weights[i], shape as number[])),
+      )
+    );
+  }
+
+  async save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
+    const arrays: Record<string, Float32Array> = {};
+    const weights = await this.weights();
+    for (const [i, { originalName }] of this.#model.weights.entries()) {
+      arrays[`weights/${originalName}`] = weights[i];
+      arrays[`best/${originalName}`] = best[i];
+    }
+    for (const [i, { originalName }] of this.#model.trainableWeights.entries()) {
+      arrays[`adam/mean/${originalName}`] = await copy(this.#optimizer.means[i]);
+      arrays[`adam/square/${originalName}`] = await copy(this.#optimizer.squares[i]);
+    }
+    return arrays;
+  }
+
+  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
+    const all = (part: string, of: { originalName: string }[]) =>
+      of.map(({ originalName }) => arrays[`${part}/${originalName}`]);
+    const { weights, trainableWeights } = this.#model;
+    this.setWeights(all("weights", weights));
+    this.#optimizer.restore(
+      steps,
+      all("adam/mean", trainableWeights),
+      all("adam/square", trainableWeights),
+    );
+    return all("best", weights);
+  }
+
+  handBack(): void {
+    // The model's weights are those that are trained.
+  }
+
+  close(): Promise<void> {
+    this.#optimizer.dispose();
+    return Promise.resolve();
+  }
+
+  /** The L2 penalties of all layers. (Asked as a whole, a tf.Sequential says that it has none.) */
+  #penalty(): tf.Scalar {
+    return this.#model.layers.flatMap((layer) => layer.calculateLosses()).reduce<tf.Scalar>(
+      (sum, loss) => tf.add(sum, loss),
+      tf.scalar(0),
+    );
+  }
+}
+
+/** Images that are validated at once; the result does not depend on it but for rounding. */
+const VALIDATION_BATCH = 256;
+
+async function copy(tensor: tf.Tensor): Promise<Float32Array> {
+  return Float32Array.from(await readTensor(tensor));
+}
+
+/** Lets the event loop turn, so that Ctrl-C is heard. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}

@@ -1,0 +1,96 @@
+/** What all kernels share: multiply-add, the control block's layout, small vector functions. */
+
+/**
+ * a * b + c, lane by lane. With relaxed SIMD it is one fused instruction where the processor has
+ * one; the plain build rounds twice.
+ */
+// @ts-ignore: decorator
+@inline export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+// @ts-ignore: decorator
+@inline export const RELU = 1;
+// @ts-ignore: decorator
+@inline export const LEAKY = 2;
+
+/** Activation of one vector; NaN passes. `pmax(a, b)` is `a < b ? b : a`. */
+// @ts-ignore: decorator
+@inline export function activate(x: v128, kind: i32, alpha: v128): v128 {
+  if (kind == RELU) return f32x4.pmax(x, f32x4.splat(0));
+  if (kind == LEAKY) {
+    return v128.bitselect(x, f32x4.mul(x, alpha), f32x4.gt(x, f32x4.splat(0)));
+  }
+  return x;
+}
+
+/**
+ * Gradient through the activation whose output was `y`: the sign of the output is the sign of the
+ * input. At 0 it is that of the negative side, as in TensorFlow; a NaN in `y` lets `d` through.
+ */
+// @ts-ignore: decorator
+@inline export function activateGradient(d: v128, y: v128, kind: i32, alpha: v128): v128 {
+  if (kind == RELU) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
+  if (kind == LEAKY) {
+    return v128.bitselect(f32x4.mul(d, alpha), d, f32x4.le(y, f32x4.splat(0)));
+  }
+  return d;
+}
+
+// The control block, at a fixed address; packages/engine/engine_plan.ts writes the same offsets.
+// @ts-ignore: decorator
+@inline export const CONTROL: usize = 1024;
+// @ts-ignore: decorator
+@inline export const C_ROWS: usize = CONTROL + 196;
+// @ts-ignore: decorator
+@inline export const C_KEY: usize = CONTROL + 200; // two words
+// @ts-ignore: decorator
+@inline export const C_RATE: usize = CONTROL + 208; // f32: learning rate, bias-corrected
+// @ts-ignore: decorator
+@inline export const C_BETA1: usize = CONTROL + 212; // f32: 1 - beta1
+// @ts-ignore: decorator
+@inline export const C_BETA2: usize = CONTROL + 216; // f32: 1 - beta2
+// @ts-ignore: decorator
+@inline export const C_EPSILON: usize = CONTROL + 220; // f32
+// @ts-ignore: decorator
+@inline export const C_KEEP_GRADIENTS: usize = CONTROL + 224;
+// @ts-ignore: decorator
+@inline export const C_LOSS: usize = CONTROL + 232; // f64
+// @ts-ignore: decorator
+@inline export const C_METRIC: usize = CONTROL + 240; // f64
+// @ts-ignore: decorator
+@inline export const C_DECAY: usize = CONTROL + 248; // f32: learning rate times weight decay
+
+/** Rows (images) in the batch at hand. */
+// @ts-ignore: decorator
+@inline export function rowsNow(): i32 {
+  return load<i32>(C_ROWS);
+}
+
+/** Word `n` of a kernel's record. */
+// @ts-ignore: decorator
+@inline export function word(record: usize, n: usize): i32 {
+  return load<i32>(record + (n << 2));
+}
+
+// @ts-ignore: decorator
+@inline export function address(record: usize, n: usize): usize {
+  return load<u32>(record + (n << 2)) as usize;
+}
+
+// @ts-ignore: decorator
+@inline export function real(record: usize, n: usize): f32 {
+  return load<f32>(record + (n << 2));
+}
+
+/**
+ * Where image 0 would lie, given that a thread has its own images from `from` on, `step` bytes behind
+ * those of the thread before; with a step of 0 they are everybody's.
+ */
+// @ts-ignore: decorator
+@inline export function ofThread(
+  first: usize, step: usize, thread: i32, from: i32, image: usize,
+): usize {
+  return step == 0 ? first : first + <usize> thread * step - <usize> from * image;
+}

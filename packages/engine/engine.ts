@@ -1,0 +1,309 @@
+/**
+ * Trains and runs the networks of packages/engine/engine_network.ts with WebAssembly kernels on several threads.
+ *
+ * The same seed, weights and batches give the same bytes on one machine, whatever the number of
+ * threads: work is cut into pieces that depend on the batch alone, and sums have a fixed order.
+ */
+import { InlineRunner, type Runner } from "./run/inline_runner.ts";
+import type { Network } from "./engine_network.ts";
+import { CONTROL, type Plan, plan } from "./engine_plan.ts";
+import { readTensors, type Tensors, writeTensors } from "./run/tensors.ts";
+import { Threads } from "./run/threads.ts";
+import type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
+
+export { dropoutMask } from "./run/dropout.ts";
+export type { Tensors } from "./run/tensors.ts";
+export type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
+export {
+  type Head,
+  type Layer,
+  type Loss,
+  type Network,
+  type OutsideLoss,
+  UnsupportedNetwork,
+} from "./engine_network.ts";
+
+/** There are no more chunks than that in a batch. */
+const MOST_THREADS = 16;
+
+export class Engine {
+  #plan: Plan;
+  #options: Required<EngineOptions>;
+  #threads: Runner;
+  #buffer: ArrayBufferLike;
+  #ints: Int32Array;
+  #floats: Float32Array;
+  #doubles: Float64Array;
+  #bytes: Uint8Array;
+  #step = 0;
+  #penalty: number | undefined;
+  /** Adam's learning rate; may change between steps. */
+  learningRate: number;
+
+  private constructor(
+    plan: Plan,
+    options: Required<EngineOptions>,
+    memory: WebAssembly.Memory,
+    threads: Runner,
+  ) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#threads = threads;
+    this.#buffer = memory.buffer;
+    this.#ints = new Int32Array(memory.buffer);
+    this.#floats = new Float32Array(memory.buffer);
+    this.#doubles = new Float64Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.learningRate = options.learningRate;
+  }
+
+  /** Plans the network and starts the threads. Weights are zero until `setWeights`. */
+  static async compile(network: Network, options: EngineOptions): Promise<Engine> {
+    const all: Required<EngineOptions> = {
+      threads: navigator.hardwareConcurrency,
+      divisor: 255,
+      learningRate: 1e-3,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-7,
+      weightDecay: 0,
+      keepGradients: false,
+      relaxed: true,
+      ...options,
+    };
+    all.threads = Math.min(all.threads, MOST_THREADS);
+    const { batch, threads } = all;
+    if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(threads) && threads >= 0)) {
+      throw new RangeError(
+        `Cannot compile for a batch of ${batch} on ${threads} threads: both must be whole, the batch above 0 and the threads not below`,
+      );
+    }
+    const compiled = plan(network, {
+      batch,
+      threads: Math.max(1, threads),
+      divisor: all.divisor ?? undefined,
+    });
+    const pages = Math.ceil(compiled.bytes / 65536);
+    if (pages > 65535) {
+      throw new RangeError(
+        `Cannot compile for a batch of ${batch}: it takes ${
+          (compiled.bytes / 2 ** 30).toFixed(1)
+        } GiB and WebAssembly has 4. Take a smaller batch`,
+      );
+    }
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const ints = new Int32Array(memory.buffer);
+    const module = await loadKernels(all.relaxed);
+    // The kernels' constants are written when the first thread starts; ours lie above.
+    for (const [address, words] of compiled.words) ints.set(words, address / 4);
+    ints[CONTROL.keepGradients / 4] = Number(all.keepGradients);
+    const floats = new Float32Array(memory.buffer);
+    floats[CONTROL.beta1 / 4] = 1 - all.beta1;
+    floats[CONTROL.beta2 / 4] = 1 - all.beta2;
+    floats[CONTROL.epsilon / 4] = all.epsilon;
+    const started = threads === 0
+      ? new InlineRunner(module, memory, compiled.counters)
+      : await Threads.start(threads, module, memory, compiled.counters);
+    return new Engine(compiled, all, memory, started);
+  }
+
+  /** Bytes of memory that the engine holds. */
+  get bytes(): number {
+    return this.#buffer.byteLength;
+  }
+
+  get threads(): number {
+    return this.#options.threads;
+  }
+
+  /** Steps that the optimiser took. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /**
+   * One step of training on `rows` images, `[rows, height, width, channels]`. Dropout's masks
+   * depend on `key` alone (two whole numbers): give each step its own.
+   */
+  async step(
+    images: ArrayLike<number>,
+    labels: Labels,
+    key: readonly [number, number] = [0, this.#step],
+  ): Promise<Sums> {
+    const rows = this.#load(images, labels);
+    const { beta1, beta2, weightDecay } = this.#options;
+    const t = this.#step + 1;
+    this.#floats[CONTROL.rate / 4] = this.learningRate * Math.sqrt(1 - beta2 ** t) /
+      (1 - beta1 ** t);
+    this.#floats[CONTROL.decay / 4] = this.learningRate * weightDecay;
+    this.#ints[CONTROL.key / 4] = key[0];
+    this.#ints[CONTROL.key / 4 + 1] = key[1];
+    const { programs: { train, back }, outputs: { columns, row, gradient: at } } = this.#plan;
+    await this.#threads.run(train, rows);
+    let outside: number | undefined;
+    if (back !== undefined) {
+      const gradient = new Float32Array(rows * columns);
+      outside = await this.#outside(labels, gradient);
+      for (let r = 0; r < rows; r++) {
+        this.#floats.set(gradient.subarray(r * columns, (r + 1) * columns), (at + r * row) / 4);
+      }
+      await this.#threads.run(back, rows);
+    }
+    this.#step = t;
+    this.#penalty = undefined;
+    return this.#sums(rows, this.#penalties(), outside);
+  }
+
+  /** Loss and metric of a batch as in inference: moving statistics, no dropout. */
+  async evaluate(images: ArrayLike<number>, labels: Labels): Promise<Sums> {
+    const rows = this.#load(images, labels);
+    if (this.#penalty === undefined) {
+      await this.#threads.run(this.#plan.programs.penalty, rows);
+      this.#penalty = this.#penalties();
+    }
+    await this.#threads.run(this.#plan.programs.infer, rows);
+    return this.#sums(rows, this.#penalty, await this.#outside(labels));
+  }
+
+  /** The mean loss of the batch at hand where the caller computes it. */
+  async #outside(labels: Labels, gradient?: Float32Array): Promise<number | undefined> {
+    const { loss } = this.#plan.network;
+    return typeof loss === "function" ? await loss(this.outputs(), labels, gradient) : undefined;
+  }
+
+  /**
+   * What the network said of the batch that was last stepped on or evaluated, `[rows, columns]`:
+   * probabilities, or values; with a loss of the caller's, what that takes.
+   */
+  outputs(): Float32Array {
+    const { address, columns, row } = this.#plan.outputs;
+    const outputs = new Float32Array(this.#ints[CONTROL.rows / 4] * columns);
+    for (let r = 0; r * columns < outputs.length; r++) {
+      const at = (address + r * row) / 4;
+      outputs.set(this.#floats.subarray(at, at + columns), r * columns);
+    }
+    return outputs;
+  }
+
+  /** Outputs of any number of images, `[rows, columns]`: probabilities, or values. */
+  async predict(
+    images: ArrayLike<number> & { subarray(from: number, to: number): ArrayLike<number> },
+  ) {
+    const { network, outputs, batch } = this.#plan;
+    const size = network.input.reduce((a, b) => a * b);
+    const rows = images.length / size;
+    const all = new Float32Array(rows * outputs.columns);
+    for (let from = 0; from < rows; from += batch) {
+      await this.#threads.run(
+        this.#plan.programs.infer,
+        this.#load(images.subarray(from * size, Math.min(from + batch, rows) * size)),
+      );
+      all.set(this.outputs(), from * outputs.columns);
+    }
+    return all;
+  }
+
+  /** All weights, in the layers' order: kernel, bias, gamma, beta, then the moving statistics. */
+  weights(): Tensors {
+    return readTensors(this.#plan.tensors, this.#floats, 0);
+  }
+
+  /** Replaces the weights that are given. Throws if a name or a size is unknown. */
+  setWeights(weights: Tensors): void {
+    this.#write(weights, 0);
+    this.#penalty = undefined;
+  }
+
+  optimizerState(): OptimizerState {
+    const [m, v] = this.#plan.moments;
+    return { step: this.#step, m: this.#trainable(m), v: this.#trainable(v) };
+  }
+
+  setOptimizerState({ step, m, v }: OptimizerState): void {
+    this.#write(m, this.#plan.moments[0]);
+    this.#write(v, this.#plan.moments[1]);
+    this.#step = step;
+  }
+
+  /** Gradients of the last step, L2 included; only with `keepGradients`. */
+  gradients(): Tensors {
+    return this.#trainable(this.#plan.gradient);
+  }
+
+  /** Ends the threads. A running step is waited for. */
+  close(): Promise<void> {
+    return this.#threads.close();
+  }
+
+  /** Writes a batch into memory and returns its rows. */
+  #load(images: ArrayLike<number>, labels?: Labels): number {
+    this.#threads.mustRest();
+    const { network, batch, input, outputs, labels: at } = this.#plan;
+    const size = network.input.reduce((a, b) => a * b);
+    const rows = images.length / size;
+    if (!Number.isInteger(rows) || rows < 1 || rows > batch) {
+      throw new RangeError(
+        `Cannot take ${images.length} numbers as images: expected 1 to ${batch} times ${
+          network.input.join(" x ")
+        }`,
+      );
+    }
+    if (input.floats) this.#floats.set(images, input.address / 4);
+    else this.#bytes.set(images, input.address);
+    if (labels && typeof network.loss !== "function") {
+      const classes = network.loss === "categoricalCrossentropy";
+      const wanted = classes ? rows : rows * outputs.columns;
+      if (labels.length !== wanted) {
+        throw new RangeError(`Cannot take ${labels.length} labels: expected ${wanted}`);
+      }
+      (classes ? this.#ints : this.#floats).set(labels, at / 4);
+    }
+    return rows;
+  }
+
+  #write(values: Tensors, distance: number): void {
+    this.#threads.mustRest();
+    writeTensors(values, this.#plan.tensors, this.#floats, distance);
+  }
+
+  /** What lies at a distance from the trainable tensors. */
+  #trainable(distance: number): Tensors {
+    const trainable = this.#plan.tensors.filter((tensor) => tensor.trainable);
+    return readTensors(trainable, this.#floats, distance);
+  }
+
+  #penalties(): number {
+    const { address, count } = this.#plan.penalties;
+    let sum = 0;
+    for (let n = 0; n < count; n++) sum += this.#doubles[address / 8 + n];
+    return sum;
+  }
+
+  #sums(rows: number, penalty: number, outside?: number): Sums {
+    const { network, heads: { address, count } } = this.#plan;
+    const heads = Array.from(this.#doubles.subarray(address / 8, address / 8 + count));
+    if (outside !== undefined) return { rows, loss: outside * rows, metric: 0, heads, penalty };
+    if (typeof network.loss === "object") {
+      const loss = network.loss.reduce((sum, { weight }, n) => sum + weight * heads[n], 0);
+      return { rows, loss, metric: 0, heads, penalty };
+    }
+    return {
+      rows,
+      loss: this.#doubles[CONTROL.loss / 8],
+      metric: this.#doubles[CONTROL.metric / 8],
+      heads,
+      penalty,
+    };
+  }
+}
+
+/** The kernels with relaxed SIMD if that is wanted and the runtime has it, else with plain SIMD. */
+async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
+  if (relaxed) {
+    const bytes = await Deno.readFile(new URL("./engine.wasm", import.meta.url));
+    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
+  }
+  return await WebAssembly.compile(
+    await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
+  );
+}

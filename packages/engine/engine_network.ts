@@ -1,0 +1,163 @@
+/** What the engine can train: a plain description of a sequential network. */
+
+/** L2 penalties: their sum of squares times this is part of the loss, as in Keras. */
+export interface Penalty {
+  kernel?: number;
+  bias?: number;
+}
+
+export type Layer =
+  | {
+    kind: "conv2d";
+    name: string;
+    filters: number;
+    kernelSize: readonly [number, number];
+    strides: readonly [number, number];
+    padding: "same" | "valid";
+    bias: boolean;
+    l2?: Penalty;
+  }
+  | { kind: "dense"; name: string; units: number; bias: boolean; l2?: Penalty }
+  | { kind: "relu" }
+  | { kind: "leakyRelu"; alpha: number }
+  | { kind: "batchNorm"; name: string; momentum: number; epsilon: number }
+  | {
+    kind: "maxPool";
+    poolSize: readonly [number, number];
+    strides: readonly [number, number];
+    padding: "same" | "valid";
+  }
+  | { kind: "flatten" }
+  | { kind: "dropout"; rate: number }
+  | { kind: "softmax" };
+
+/**
+ * One of several things that the last dense layer says, in some of its columns. The first head has
+ * the first columns, and so on.
+ */
+export interface Head {
+  /** `categoricalCrossentropy` is that of the columns' softmax, towards probabilities. */
+  readonly loss: "categoricalCrossentropy" | "meanAbsoluteError";
+  readonly columns: number;
+  /** What the head's loss counts in the sum of all. */
+  readonly weight: number;
+}
+
+/**
+ * A loss that the caller computes: the engine takes the network forward, and back from the gradient.
+ * @param outputs of the last dense layer, before a softmax: [rows, columns]
+ * @param labels as the step was given them
+ * @param gradient to be filled in training: of the mean loss at the outputs, [rows, columns]
+ * @returns the mean loss over the rows
+ */
+export type OutsideLoss = (
+  outputs: Float32Array,
+  labels: ArrayLike<number>,
+  gradient?: Float32Array,
+) => Promise<number>;
+
+/**
+ * `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. Heads
+ * need a dense layer alone at the end, and take a row of probabilities or values. A loss of the
+ * caller takes either end and any labels.
+ */
+export type Loss = "categoricalCrossentropy" | "meanAbsoluteError" | readonly Head[] | OutsideLoss;
+
+export interface Network {
+  /** Height, width, channels. */
+  readonly input: readonly [number, number, number];
+  readonly layers: readonly Layer[];
+  readonly loss: Loss;
+}
+
+/** The network has something that the engine lacks; the message says what. */
+export class UnsupportedNetwork extends Error {
+  override name = "UnsupportedNetwork";
+}
+
+/** A convolution or dense layer with all that follows it up to the next one. */
+export interface Block {
+  readonly linear: Extract<Layer, { kind: "conv2d" | "dense" }>;
+  /** Slope for negative values: 0 for ReLU, undefined for none. */
+  readonly slope?: number;
+  readonly norm?: Extract<Layer, { kind: "batchNorm" }>;
+  readonly pool?: Extract<Layer, { kind: "maxPool" }>;
+  readonly dropout: number;
+}
+
+/** Groups layers into the blocks that the engine's kernels compute, or says why it cannot. */
+export function groupIntoBlocks(network: Network): Block[] {
+  const { layers, loss } = network;
+  const blocks: Block[] = [];
+  let at = 0;
+  let flat = false;
+  const refuse = (why: string): never => {
+    const layer = layers[at];
+    const what = layer ? `layer ${at + 1} (${layer.kind})` : "its end";
+    throw new UnsupportedNetwork(`The fast engine cannot train this network: ${what} ${why}`);
+  };
+  /** The layer at hand, if it is of this kind, and moves on. */
+  const take = <K extends Layer["kind"]>(kind: K) => {
+    const layer = layers[at];
+    if (layer?.kind !== kind) return undefined;
+    at++;
+    return layer as Extract<Layer, { kind: K }>;
+  };
+  let softmax = false;
+  while (at < layers.length) {
+    if (!flat && take("flatten")) {
+      flat = true;
+      continue;
+    }
+    const linear = take("conv2d") ?? take("dense");
+    if (!linear) {
+      return refuse("does not follow convolution or dense, activation, normalisation, pooling");
+    }
+    if (linear.kind === "conv2d" && flat) {
+      at--;
+      return refuse("is a convolution after Flatten");
+    }
+    if (linear.kind === "dense" && !flat) {
+      at--;
+      return refuse("is dense but nothing before it flattens the image");
+    }
+    let slope: number | undefined;
+    if (take("relu")) slope = 0;
+    else if (layers[at]?.kind === "leakyRelu") {
+      slope = take("leakyRelu")!.alpha;
+      if (!(slope > 0)) {
+        at--;
+        return refuse(`has a slope of ${slope}; it must be above 0`);
+      }
+    }
+    const norm = take("batchNorm");
+    const pool = linear.kind === "conv2d" ? take("maxPool") : undefined;
+    if (pool && pool.poolSize[0] * pool.poolSize[1] > 255) {
+      at--;
+      return refuse("pools more than 255 values at once");
+    }
+    const dropout = linear.kind === "dense" ? take("dropout")?.rate ?? 0 : 0;
+    blocks.push({ linear, slope, norm, pool, dropout });
+    if (linear.kind === "dense" && slope === undefined && !norm && !dropout && take("softmax")) {
+      softmax = true;
+      if (at < layers.length) return refuse("follows the softmax");
+    }
+  }
+  const last = blocks.at(-1);
+  if (!last || last.linear.kind !== "dense" || last.norm || last.dropout) {
+    return refuse("is not a dense layer with at most an activation");
+  }
+  if (loss === "categoricalCrossentropy" && !softmax) return refuse("is not a softmax");
+  if (typeof loss !== "function" && loss !== "categoricalCrossentropy" && softmax) {
+    const what = typeof loss === "string" ? loss : "a loss of heads";
+    return refuse(`is a softmax, with which ${what} is not computed`);
+  }
+  if (typeof loss === "object") {
+    const columns = loss.reduce((sum, head) => sum + head.columns, 0);
+    if (last.slope !== undefined) return refuse("is an activation, which heads do not take");
+    if (columns !== last.linear.units) {
+      return refuse(`has ${last.linear.units} units for heads of ${columns} columns`);
+    }
+  }
+  return blocks;
+}

@@ -1,0 +1,103 @@
+/** Records of the kernels that dense layers and the loss take. */
+import type { Head, Loss } from "../engine_network.ts";
+import { activation } from "./convolutions.ts";
+import type { DenseLayer, Layout } from "./layout.ts";
+import { type KernelRecord, record, type Word } from "./program.ts";
+import { rowBytes } from "./shapes.ts";
+
+/** What tells one layer's dropout mask from another's. */
+export function dropoutSalt(block: number): number {
+  return Math.imul(block + 1, 0x632BE5AB);
+}
+
+/** Dropout's threshold, factor and salt, and bytes between rows of the layer's input. */
+function dropoutWords({ b, block, d }: DenseLayer, training: boolean): Word[] {
+  return [
+    training ? Math.min(Math.round(block.dropout * 2 ** 32), 2 ** 32 - 1) : 0,
+    [1 / (1 - block.dropout)],
+    ...[dropoutSalt(b), rowBytes(d.inFlat)],
+  ];
+}
+
+export function denseForward(
+  layout: Layout,
+  dense: DenseLayer,
+  training: boolean,
+): KernelRecord {
+  const { block, d, m, p } = dense;
+  // In inference dropout does nothing; the copy that its output is stays.
+  return record("denseForward", 0, d.columns / 8, [
+    ...[m.x, d.inFlat, p.kernel, p.bias || layout.zeros, m.activated, rowBytes(d.columns)],
+    ...activation(block),
+    ...[m.out, p.gamma, p.beta, m.movingMean, m.movingVariance],
+    ...[[block.norm?.momentum ?? 0] as const, [block.norm?.epsilon ?? 0] as const],
+    ...[m.mean, m.deviation, Number(training)],
+    ...dropoutWords(dense, training),
+  ]);
+}
+
+/** From the gradient of a layer's output, in place, to that of its sums. */
+export function denseBackward(layout: Layout, dense: DenseLayer): KernelRecord {
+  const { block, d, m, p } = dense, { gradient, trash } = layout;
+  return record("denseBackward", 0, d.columns / 8, [
+    ...[0, 0, m.gradient, 0, m.activated, rowBytes(d.columns)],
+    ...activation(block),
+    ...[p.bias ? p.bias + gradient : trash, p.gamma, p.gamma + gradient, p.beta + gradient],
+    ...[0, 0, 0], // the kernel shares its other words with denseForward
+    ...[m.mean, m.deviation, 1],
+    ...dropoutWords(dense, true),
+  ]);
+}
+
+export function denseInputGradient(
+  { zeros, packs, packStep }: Layout,
+  { d, m, p }: DenseLayer,
+  out: number,
+  outRow: number,
+): KernelRecord {
+  return record("denseInputGradient", 0, d.inFlat / 8, [
+    ...[m.gradient, d.columns, p.kernel, zeros, out, outRow, rowBytes(d.columns)],
+    ...[d.inFlat, packs, packStep],
+  ]);
+}
+
+/** The gradient of a layer's weights and the optimiser's step; its first item in the stage is `first`. */
+export function denseUpdate(
+  { packs, packStep, table, moments, gradient, penalties, panels }: Layout,
+  { b, d, m }: DenseLayer,
+  first: number,
+): KernelRecord {
+  const item = panels.get(b)!;
+  return record("denseUpdate", first, d.columns / 8, [
+    ...[m.x, d.inFlat, m.gradient, rowBytes(d.inFlat), rowBytes(d.columns), packs, packStep],
+    ...[table + item * 32, ...moments, gradient, penalties.address + item * 8],
+  ]);
+}
+
+/** Loss, metric and outputs; in training also the gradient of the last layer's sums. None of the caller's. */
+export function loss(layout: Layout, training: boolean): KernelRecord[] {
+  const { network, head, heads, outColumns, labels, outputs, headLosses } = layout;
+  const { activated, gradient } = head.m, row = rowBytes(head.d.columns) / 4;
+  if (typeof network.loss === "function") return [];
+  if (typeof network.loss === "string") {
+    return [record(lossKernel(network.loss), 0, 1, [
+      ...[activated, row, outColumns, labels, outputs, training ? gradient : 0],
+    ])];
+  }
+  return heads.map(({ loss, columns, weight }, n) => {
+    const at = heads.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
+    return record(headKernel(loss), 0, 1, [
+      ...[activated + at, row, columns, labels + at, outputs + at],
+      training ? gradient + at : 0,
+      ...[outColumns, [weight] as const, headLosses + n * 8],
+    ]);
+  });
+}
+
+function lossKernel(loss: Loss & string): "crossEntropy" | "absoluteError" {
+  return loss === "categoricalCrossentropy" ? "crossEntropy" : "absoluteError";
+}
+
+function headKernel(loss: Head["loss"]): "softCrossEntropy" | "headAbsoluteError" {
+  return loss === "categoricalCrossentropy" ? "softCrossEntropy" : "headAbsoluteError";
+}

@@ -1,0 +1,143 @@
+/** The weights, their gradients and the optimiser's moments, and the table of the optimiser. */
+import type { ConvLayer } from "./layout.ts";
+import type { Allocator } from "./allocator.ts";
+import { bits } from "./program.ts";
+import { type SizedBlock, upTo8 } from "./shapes.ts";
+
+/** A weight as the outside knows it, and where it lies. */
+export interface Tensor {
+  /** `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/beta`, `layer/moving_mean`, `layer/moving_variance`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Trainable tensors have a gradient and the optimiser's moments at fixed distances. */
+  readonly trainable: boolean;
+  readonly address: number;
+  /** How many groups of rows (taps, positions), rows in a group, the same padded, and columns. */
+  readonly groups: number;
+  readonly rows: number;
+  readonly paddedRows: number;
+  readonly columns: number;
+}
+
+/** Addresses of a block's weights; 0 for what it lacks. */
+export interface Places {
+  readonly kernel: number;
+  readonly bias: number;
+  readonly gamma: number;
+  readonly beta: number;
+}
+
+interface Parameter {
+  address: number;
+  floats: number;
+  l2: number;
+  /** Whether decoupled weight decay is for it: for kernels only. */
+  decays: boolean;
+  /** The block whose dense kernel it is, and the kernel's rows. */
+  dense?: { b: number; rows: number };
+}
+
+export interface Parameters {
+  readonly tensors: Tensor[];
+  /** A block's weights each. */
+  readonly places: readonly Places[];
+  readonly parameters: readonly Parameter[];
+  /** Distances from a weight to its moments and gradient, in bytes. */
+  readonly moments: readonly [number, number];
+  readonly gradient: number;
+}
+
+/** All weights in one piece, then the moments and gradients, each in the same order. */
+export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[]): Parameters {
+  const tensors: Tensor[] = [];
+  const parameters: Parameter[] = [];
+  const start = memory.end;
+  const parameter = (
+    name: string,
+    shape: number[],
+    [groups, rows, paddedRows, columns]: [number, number, number, number],
+    l2 = 0,
+  ): number => {
+    const floats = groups * paddedRows * upTo8(columns);
+    const address = memory.allocate(floats * 4);
+    tensors.push({ name, shape, trainable: true, address, groups, rows, paddedRows, columns });
+    parameters.push({ address, floats, l2, decays: name.endsWith("/kernel") });
+    return address;
+  };
+  const places = blocks.map(({ b, block: { linear, norm }, conv, dense }) => {
+    const columns = linear.kind === "dense" ? linear.units : linear.filters;
+    const name = `${linear.name}/kernel`, l2 = linear.l2?.kernel;
+    const kernel = dense
+      ? parameter(
+        name,
+        [dense.groups * dense.inChannels, columns],
+        [dense.groups, dense.inChannels, dense.inStride, columns],
+        l2,
+      )
+      : parameter(
+        name,
+        [conv.kh, conv.kw, conv.inChannels, columns],
+        [conv.kh * conv.kw, conv.inChannels, conv.inStride, columns],
+        l2,
+      );
+    if (dense) parameters.at(-1)!.dense = { b, rows: dense.inFlat };
+    const vector = (suffix: string, layer: string, l2?: number) =>
+      parameter(`${layer}/${suffix}`, [columns], [1, 1, 1, columns], l2);
+    const bias = linear.bias ? vector("bias", linear.name, linear.l2?.bias) : 0;
+    const gamma = norm ? vector("gamma", norm.name) : 0;
+    const beta = norm ? vector("beta", norm.name) : 0;
+    return { kernel, bias, gamma, beta };
+  });
+  const span = memory.end - start;
+  memory.allocate(3 * span);
+  return { tensors, places, parameters, moments: [span, 2 * span], gradient: 3 * span };
+}
+
+/** Floats that one item of the optimiser's stage updates. */
+const UPDATE = 4096;
+
+/**
+ * What packages/engine/assembly/update.ts reads: for each item its weights, and where the chunks of a
+ * convolution left their parts of the gradient. Dense kernels come last, an item a panel; `panels`
+ * has the first of each block's.
+ */
+export function optimiserTable(
+  memory: Allocator,
+  parameters: readonly Parameter[],
+  convs: readonly ConvLayer[],
+  chunks: number,
+): {
+  table: number;
+  penalties: { address: number; count: number };
+  panels: ReadonlyMap<number, number>;
+} {
+  const items: number[] = [];
+  const panels = new Map<number, number>();
+  const ordered = [
+    ...parameters.filter(({ dense }) => !dense),
+    ...parameters.filter(({ dense }) => dense),
+  ];
+  for (const { address, floats, l2, decays, dense } of ordered) {
+    const owner = convs.find(({ p }) => p.kernel === address || p.bias === address);
+    const part = owner === undefined
+      ? 0
+      : owner.m.parts + (owner.p.bias === address ? owner.m.partBytes - owner.c.columns * 4 : 0);
+    const most = dense ? dense.rows * 8 : UPDATE;
+    if (dense) panels.set(dense.b, items.length / 8);
+    for (let done = 0; done < floats; done += most) {
+      items.push(
+        address + done * 4,
+        Math.min(most, floats - done),
+        part && part + done * 4,
+        owner?.m.partBytes ?? 0,
+        owner ? chunks : 0,
+        bits([l2]),
+        Number(decays),
+        0,
+      );
+    }
+  }
+  const count = items.length / 8;
+  const table = memory.place(Int32Array.from(items));
+  return { table, penalties: { address: memory.allocate(count * 8), count }, panels };
+}

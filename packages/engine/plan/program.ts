@@ -1,0 +1,129 @@
+/** Programs, as the kernels' interpreter (packages/engine/assembly/index.ts) reads them. */
+import type { Allocator } from "./allocator.ts";
+
+/** The control block's addresses; packages/engine/assembly/simd.ts has the same. */
+export const CONTROL = {
+  command: 1024,
+  done: 1028,
+  program: 1032,
+  threads: 1216,
+  rows: 1220,
+  key: 1224,
+  rate: 1232,
+  beta1: 1236,
+  beta2: 1240,
+  epsilon: 1244,
+  keepGradients: 1248,
+  loss: 1256,
+  metric: 1264,
+  decay: 1272,
+} as const;
+
+/** Words in a record. */
+export const RECORD = 32;
+
+/** Kernels over images below 16, over items from there on. */
+export const KERNELS = {
+  inputBytes: 1,
+  inputFloats: 2,
+  convolve: 3,
+  statistics: 4,
+  normalise: 5,
+  gradientSums: 6,
+  preActivationGradient: 7,
+  filterGradient: 8,
+  winograd: 9,
+  winogradGradient: 10,
+  pool: 11,
+  finishStatistics: 16,
+  movingScale: 17,
+  finishGradient: 18,
+  denseForward: 19,
+  denseBackward: 20,
+  denseInputGradient: 21,
+  crossEntropy: 22,
+  absoluteError: 23,
+  adam: 24,
+  turn: 25,
+  transformWeights: 26,
+  softCrossEntropy: 27,
+  headAbsoluteError: 28,
+  denseUpdate: 29,
+} as const;
+
+/** A word of a record: an integer, or `[x]` for the bits of a float. */
+export type Word = number | readonly [number];
+
+/** A kernel, the first of its items in the stage, how many there are, and the kernel's own words. */
+export type KernelRecord = readonly Word[];
+
+/** What all threads do together, and finish before the next stage begins. */
+export interface Stage {
+  /** Whether its items are chunks of images. */
+  images: boolean;
+  /** Chunks or items. */
+  count: number;
+  /** Images that pass through all its kernels at once. */
+  range: number;
+  kernels: KernelRecord[];
+  /**
+   * Small kernels over items, for what needs the whole stage: the thread that finishes it runs them
+   * before the others go on, which takes less than a stage of their own.
+   */
+  endings: KernelRecord[];
+}
+
+/** The words are in the order in which the kernel reads them, from the third. */
+export function record(
+  kernel: keyof typeof KERNELS,
+  first: number,
+  count: number,
+  words: readonly Word[],
+): KernelRecord {
+  return [KERNELS[kernel], first, count, ...words];
+}
+
+/** A stage whose kernels each do the items from their first on. */
+export function overItems(kernels: KernelRecord[], endings: KernelRecord[] = []): Stage {
+  const count = Math.max(0, ...kernels.map(([, first, count]) => Number(first) + Number(count)));
+  return { images: false, count, range: 0, kernels, endings };
+}
+
+/** A stage whose kernels follow each other on a few images at a time. */
+export function overImages(
+  chunks: number,
+  range: number,
+  kernels: KernelRecord[],
+  endings: KernelRecord[] = [],
+): Stage {
+  return { images: true, count: chunks, range, kernels, endings };
+}
+
+const floatBits = new Int32Array(1);
+export function bits(word: Word): number {
+  if (typeof word === "number") return word | 0;
+  new Float32Array(floatBits.buffer)[0] = word[0];
+  return floatBits[0];
+}
+
+/** Writes programs into memory; returns their addresses and where their stages count. */
+export function writePrograms(memory: Allocator, programs: readonly Stage[][]) {
+  const count = Math.max(...programs.map((stages) => stages.length));
+  const counters = { address: memory.allocate(count * 64), count };
+  const addresses = programs.map((stages) => {
+    const words: number[] = [];
+    for (const [n, { images, count, range, kernels, endings }] of stages.entries()) {
+      const head = [
+        ...[images ? 1 : 2, count, range, kernels.length, counters.address + n * 64],
+        endings.length,
+      ];
+      for (const line of [head, ...kernels, ...endings]) {
+        if (line.length > RECORD) throw new Error("a kernel's record is too long");
+        for (let n = 0; n < RECORD; n++) words.push(bits(line[n] ?? 0));
+      }
+    }
+    for (let n = 0; n < RECORD; n++) words.push(0); // the end
+    return memory.place(Int32Array.from(words));
+  });
+  return { addresses, counters };
+}

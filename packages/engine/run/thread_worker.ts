@@ -1,0 +1,41 @@
+/** One thread of the engine: sleeps until there is a program to run, runs it, says so. */
+import { CONTROL } from "../engine_plan.ts";
+
+/** The little of a worker's global scope that is used here. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<Start>) => void;
+  postMessage(message: Report): void;
+  close(): void;
+};
+
+export interface Start {
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+  thread: number;
+}
+
+/** Sent by every thread once, at the start, and then by the last one to finish a program. */
+export type Report = { ready: true } | { done: true } | { error: string };
+
+scope.onmessage = ({ data: { module, memory, thread } }) => {
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const run = instance.exports.run as (program: number, thread: number) => void;
+  const control = new Int32Array(memory.buffer);
+  const command = CONTROL.command / 4, done = CONTROL.done / 4;
+  let seen = Atomics.load(control, command);
+  scope.postMessage({ ready: true });
+  for (;;) {
+    Atomics.wait(control, command, seen);
+    seen = Atomics.load(control, command);
+    const program = control[CONTROL.program / 4];
+    if (program === 0) return scope.close();
+    try {
+      run(program, thread);
+    } catch (error) {
+      return scope.postMessage({ error: String(error) });
+    }
+    if (Atomics.add(control, done, 1) === control[CONTROL.threads / 4] - 1) {
+      scope.postMessage({ done: true });
+    }
+  }
+};

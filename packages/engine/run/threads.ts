@@ -1,0 +1,99 @@
+/** The engine's threads: they sleep until there is a program, and run it together. */
+import type { Runner } from "./inline_runner.ts";
+import { CONTROL, type Plan } from "../engine_plan.ts";
+import type { Report, Start } from "./thread_worker.ts";
+
+export class Threads implements Runner {
+  readonly #workers: Worker[];
+  readonly #ints: Int32Array;
+  readonly #counters: Plan["counters"];
+  #running: PromiseWithResolvers<void> | undefined;
+  #broken: Error | undefined;
+
+  private constructor(count: number, memory: WebAssembly.Memory, counters: Plan["counters"]) {
+    this.#ints = new Int32Array(memory.buffer);
+    this.#counters = counters;
+    this.#workers = Array.from(
+      { length: count },
+      () => new Worker(new URL("./thread_worker.ts", import.meta.url), { type: "module" }),
+    );
+  }
+
+  /** Starts them, on kernels over one memory. */
+  static async start(
+    count: number,
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    counters: Plan["counters"],
+  ): Promise<Threads> {
+    const threads = new Threads(count, memory, counters);
+    threads.#ints[CONTROL.threads / 4] = count;
+    try {
+      await Promise.all(threads.#workers.map((worker, thread) => {
+        const ready = Promise.withResolvers<void>();
+        worker.onmessage = ({ data }: MessageEvent<Report>) => {
+          if ("error" in data) threads.#fail(data.error);
+          else if ("done" in data) threads.#finish();
+          else ready.resolve();
+        };
+        worker.onerror = (event) => {
+          event.preventDefault();
+          ready.reject(new Error(`Cannot start the engine's threads: ${event.message}`));
+          threads.#fail(event.message);
+        };
+        worker.postMessage({ module, memory, thread } satisfies Start);
+        return ready.promise;
+      }));
+    } catch (error) {
+      for (const worker of threads.#workers) worker.terminate();
+      throw error;
+    }
+    return threads;
+  }
+
+  /** Throws if they are at work, closed or broken. */
+  mustRest(): void {
+    if (this.#broken) throw this.#broken;
+    if (this.#running) {
+      throw new Error("The engine is at work: await its last call before the next");
+    }
+  }
+
+  /** Runs a program on the first `rows` rows of the batch in memory. */
+  run(program: number, rows: number): Promise<void> {
+    const { address, count } = this.#counters, ints = this.#ints;
+    const running = this.#running = Promise.withResolvers<void>();
+    ints.fill(0, address / 4, address / 4 + count * 16);
+    ints[CONTROL.rows / 4] = rows;
+    ints[CONTROL.done / 4] = 0;
+    this.#command(program);
+    return running.promise;
+  }
+
+  /** Ends them. A running program is waited for. */
+  async close(): Promise<void> {
+    await this.#running?.promise.catch(() => {});
+    this.#broken ??= new Error("The engine is closed");
+    this.#command(0);
+    for (const worker of this.#workers) worker.terminate();
+  }
+
+  #command(program: number): void {
+    this.#ints[CONTROL.program / 4] = program;
+    Atomics.add(this.#ints, CONTROL.command / 4, 1);
+    Atomics.notify(this.#ints, CONTROL.command / 4);
+  }
+
+  #finish(): void {
+    const running = this.#running;
+    this.#running = undefined;
+    running?.resolve();
+  }
+
+  #fail(message: string): void {
+    this.#broken ??= new Error(`The engine stopped: ${message}`);
+    for (const worker of this.#workers) worker.terminate();
+    this.#running?.reject(this.#broken);
+    this.#running = undefined;
+  }
+}

@@ -1,0 +1,75 @@
+/** Checks files of known formats, as far as it costs little: heads and lengths, not every value. */
+import { dirname, extname, join } from "node:path";
+import { readCsv } from "./csv.ts";
+import { NpyFile } from "./npy.ts";
+import { readParquet } from "./parquet.ts";
+import { RandomAccessFile } from "./random_access_file.ts";
+import { scanTar } from "./tar.ts";
+
+/** Bytes of a CSV that are looked at: its header and first rows. */
+const CSV_HEAD = 1 << 16;
+
+/**
+ * Checks a file by the format that its name says: .json (and the weights that a TensorFlow.js model
+ * names), .npy, .parquet, .tar, .csv. Files of other names pass.
+ * @throws if the file cannot be read as what its name says
+ */
+export async function checkFile(path: string): Promise<void> {
+  switch (extname(path)) {
+    case ".json":
+      return await checkJson(path);
+    case ".npy":
+      return new NpyFile(path).close();
+    case ".parquet":
+      return void await readParquet(path, {});
+    case ".tar": {
+      using archive = new RandomAccessFile(path);
+      let files = 0;
+      for (const _ of scanTar(archive)) files++;
+      if (files === 0) throw new Error(`Cannot read "${path}": the archive holds no file.`);
+      return;
+    }
+    case ".csv": {
+      using file = new RandomAccessFile(path);
+      const head = file.read(0, Math.min(CSV_HEAD, file.size));
+      // Whole lines; quoted values may hold line breaks, but not in a header.
+      const end = file.size > CSV_HEAD ? head.indexOf(0x0a) : head.length;
+      if (head.includes(0)) throw new Error(`Cannot read "${path}": it is no text.`);
+      readCsv(head.subarray(0, end < 0 ? undefined : end), path);
+    }
+  }
+}
+
+/** The weights that a model.json of TensorFlow.js names. */
+interface Manifest {
+  readonly paths: readonly string[];
+  readonly weights: readonly { readonly shape: readonly number[]; readonly dtype: string }[];
+}
+
+async function checkJson(path: string): Promise<void> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": it is no JSON (${(cause as Error).message}).`, {
+      cause,
+    });
+  }
+  const { weightsManifest } = (value ?? {}) as { weightsManifest?: readonly Manifest[] };
+  if (!Array.isArray(weightsManifest)) return;
+  for (const { paths, weights } of weightsManifest as readonly Manifest[]) {
+    const expected = weights.reduce(
+      (sum, { shape, dtype }) =>
+        sum + shape.reduce((a, b) => a * b, 1) * (/^(bool|uint8)$/.test(dtype) ? 1 : 4),
+      0,
+    );
+    let size = 0;
+    for (const name of paths) size += (await Deno.stat(join(dirname(path), name))).size;
+    if (size !== expected) {
+      throw new Error(
+        `Cannot use "${path}": its weights take ${expected.toLocaleString("en")} bytes, ` +
+          `${paths.join(", ")} has ${size.toLocaleString("en")}.`,
+      );
+    }
+  }
+}

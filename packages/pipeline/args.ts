@@ -1,0 +1,123 @@
+/** Words of the command line → a command, its pipeline or runs, and its options. */
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { didYouMean, joinWords, UsageError } from "./errors.ts";
+
+const OPTIONS = {
+  help: { type: "boolean", short: "h" },
+  host: { type: "string" },
+  set: { type: "string", multiple: true },
+  sweep: { type: "string", multiple: true },
+  jobs: { type: "string" },
+  point: { type: "string" },
+  seed: { type: "string" },
+  until: { type: "string" },
+  from: { type: "string" },
+  only: { type: "string" },
+  force: { type: "string", multiple: true },
+  "dry-run": { type: "boolean" },
+  json: { type: "boolean" },
+  check: { type: "boolean" },
+  last: { type: "string" },
+  keep: { type: "string" },
+  forget: { type: "string", multiple: true },
+  interrupted: { type: "boolean" },
+  yes: { type: "boolean", short: "y" },
+  artifacts: { type: "string" },
+} as const satisfies ParseArgsConfig["options"];
+
+export type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
+/** What a command takes: its options, and how many names. */
+interface Takes {
+  readonly options: readonly (keyof typeof OPTIONS)[];
+  /** A pipeline that has to be named, one that is pipeline.yaml unless named, or that may be left out. */
+  readonly names: "pipeline" | "pipeline?" | "any";
+}
+
+export const COMMANDS = {
+  run: {
+    options: [
+      ...[
+        "help",
+        "set",
+        "seed",
+        "sweep",
+        "jobs",
+        "point",
+        "until",
+        "from",
+        "only",
+        "force",
+        "dry-run",
+        "json",
+      ] as const,
+    ],
+    names: "pipeline",
+  },
+  serve: { options: ["help", "host", "set", "seed"], names: "pipeline?" },
+  graph: { options: ["help", "set"], names: "pipeline?" },
+  schema: { options: ["help", "check"], names: "pipeline?" },
+  runs: { options: ["help", "last", "forget", "json", "artifacts"], names: "any" },
+  verify: { options: ["help", "json", "artifacts"], names: "any" },
+  gc: {
+    options: ["help", "keep", "interrupted", "dry-run", "yes", "json", "artifacts"],
+    names: "any",
+  },
+} as const satisfies Record<string, Takes>;
+
+export type Command = keyof typeof COMMANDS;
+
+export function isCommand(text: string): text is Command {
+  return Object.hasOwn(COMMANDS, text);
+}
+
+/** Reads what follows one of the runner's commands. */
+export function parseArguments(
+  command: Command,
+  args: string[],
+): { values: Values; names: string[] } {
+  const takes: Takes = COMMANDS[command];
+  const options = Object.fromEntries(takes.options.map((key) => [key, OPTIONS[key]]));
+  const parsed = parseOptions(command, args, options);
+  const values = parsed.values as Values;
+  const names = parsed.positionals;
+  if (takes.names === "any") return { values, names };
+  if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${joinWords(names)}`);
+  if (names.length === 0 && takes.names === "pipeline" && !values.help) {
+    throw new UsageError("which pipeline? deno task run pipeline runs pipeline.yaml");
+  }
+  return { values, names: names.length === 0 ? ["pipeline"] : names };
+}
+
+/** A whole number that an option was given. */
+export function parsePositiveInt<Name extends string>(
+  option: Name,
+  values: { readonly [N in Name]?: string },
+): number | undefined {
+  const text = values[option];
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    throw new UsageError(`--${option} ${text}: expected a whole number, at least 1`);
+  }
+  return Number(text);
+}
+
+type Options = NonNullable<ParseArgsConfig["options"]>;
+
+/** Reads options and other words. @throws {UsageError} on an option that the command does not have */
+export function parseOptions<const O extends Options>(command: string, args: string[], options: O) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (cause) {
+    const { code, message } = cause as Error & { code?: string };
+    if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+      throw new UsageError(message.replace(/^Option /, "option ").replaceAll("\n", " "));
+    }
+    const typed = message.match(/'([^']*)'/)?.[1] ?? "";
+    const names = Object.keys(options).map((key) => `--${key}`);
+    throw new UsageError(
+      `deno task ${command} has no option "${typed}".${didYouMean(typed, names)} ` +
+        `It has ${joinWords(names)}.`,
+    );
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * Artifacts on disk.
+ *
+ *     artifacts/<stage>/<fingerprint>/record.json and a folder for each output
+ *     artifacts/.work/<stage>-<fingerprint>/   an attempt under way: outputs and scratch
+ *     artifacts/.latest/<pipeline>.json        which results a pipeline used last; see fileNameOf()
+ *     artifacts/runs/                          a record of each run
+ *
+ * A result is written aside and renamed when it is whole, so that what is in its place is complete,
+ * whatever killed whom when.
+ */
+import { join } from "node:path";
+import { z } from "zod";
+import { type Attempt, openAttempt } from "./cache/attempt.ts";
+import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
+import { ensureFolder } from "./durable.ts";
+import { type CacheKeyInputs, canonicalJson, fingerprint } from "./fingerprint.ts";
+import { takeLock, tryLock } from "./cache/file_lock.ts";
+import { ignoreNotFound } from "./paths.ts";
+import { readRecord, type StageRecord } from "./stage_record.ts";
+import type { Artifact, Stage } from "./stage.ts";
+import { readState, type State, writeState } from "./state.ts";
+
+/** Stage id → a result, named by its stage and fingerprint. */
+export type Used = Record<string, { readonly use: string; readonly fingerprint: string }>;
+
+const usedShape = z.record(
+  z.string(),
+  z.looseObject({ use: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }),
+);
+const latestShape = z.looseObject({ version: z.literal(1), used: usedShape });
+
+/** Where a result lies. */
+export interface StoredResult {
+  readonly use: string;
+  /** The first 16 digits of its fingerprint. */
+  readonly print: string;
+  readonly path: string;
+}
+
+export class ArtifactStore {
+  /** @param options.patience ms after which an attempt that gives no sign of life is not waited for */
+  constructor(readonly folder: string, readonly options: { readonly patience?: number } = {}) {}
+
+  /** Where a result is, or would be. */
+  pathOf(use: string, print: string): string {
+    return join(this.folder, use, print.slice(0, 16));
+  }
+
+  /**
+   * The record of a result.
+   * @param outputs names of the outputs that it must have
+   * @returns nothing when there is none; `damage` is why one that is there does not count
+   */
+  async find(
+    use: string,
+    print: string,
+    outputs: readonly string[] = [],
+  ): Promise<{ record?: StageRecord; damage?: string }> {
+    const place = this.pathOf(use, print);
+    const { value: record, problem } = await readRecord(place);
+    if (problem !== undefined) return { damage: problem };
+    if (!record || record.fingerprint !== print) return {};
+    if (record.damage !== undefined) return { damage: record.damage };
+    const lacking = outputs.find((output) => !Object.hasOwn(record.outputs, output));
+    if (lacking !== undefined) return { damage: `record.json lacks the output ${lacking}` };
+    for (const [output, { files }] of Object.entries(record.outputs)) {
+      for (const [name, { size }] of Object.entries(files)) {
+        const info = await Deno.stat(join(place, output, name)).catch(() => undefined);
+        if (!info) return { damage: `${output}/${name} is missing` };
+        if (info.size !== size) return { damage: `${output}/${name} has another size` };
+      }
+    }
+    return { record };
+  }
+
+  /** The artifact that a record's output is. */
+  artifact(record: StageRecord, output: string, stage: string): Artifact {
+    const { kind, digest } = record.outputs[output]!;
+    const path = join(this.pathOf(record.dependencies.use, record.fingerprint), output);
+    return { kind, stage, path, digest };
+  }
+
+  /**
+   * The result that a pipeline used last for a stage.
+   * @param former see `usedBy`
+   * @returns undefined when it used none; without a record when that result is gone
+   */
+  async latest(
+    pipeline: string,
+    id: string,
+    former?: string,
+  ): Promise<{ record?: StageRecord } | undefined> {
+    const used = (await this.currentOf(pipeline, former))[id];
+    return used && { record: (await readRecord(this.pathOf(used.use, used.fingerprint))).value };
+  }
+
+  /**
+   * Notes which results a pipeline uses.
+   * @param former see `usedBy`
+   * @returns whether they are others than it used last
+   */
+  async setCurrent(
+    pipeline: string,
+    records: ReadonlyMap<string, StageRecord>,
+    former?: string,
+  ): Promise<boolean> {
+    const before = await this.currentOf(pipeline, former);
+    const now = { ...before };
+    for (const [id, { dependencies, fingerprint }] of records) {
+      now[id] = { use: dependencies.use, fingerprint };
+    }
+    if (canonicalJson(before) === canonicalJson(now)) return false;
+    await this.#noteUsed(pipeline, now);
+    // It is noted under its own name from now on.
+    if (former !== undefined) await remove(join(this.folder, ".latest", `${former}.json`));
+    return true;
+  }
+
+  async #noteUsed(pipeline: string, used: Used): Promise<void> {
+    await ensureFolder(join(this.folder, ".latest"));
+    await writeState(this.#latest(pipeline), { version: 1, used });
+  }
+
+  #latest(pipeline: string): string {
+    return join(this.folder, ".latest", `${pipeline}.json`);
+  }
+
+  /**
+   * Stage id → the result that a pipeline used last for it.
+   * @param former the name under which an earlier version noted it, if none is noted under the first
+   */
+  async currentOf(pipeline: string, former?: string): Promise<Used> {
+    const { value, problem } = await this.readUsed(pipeline);
+    if (!value && problem === undefined && former !== undefined) {
+      return await this.currentOf(former);
+    }
+    return value ?? {};
+  }
+
+  /** The same, with what is wrong with the note of it. */
+  async readUsed(pipeline: string): Promise<State<Used>> {
+    // Notes of earlier versions are the map alone.
+    const form = { shape: latestShape, unsealed: usedShape };
+    const { value, ...rest } = await readState<Record<string, unknown>>(
+      ...[this.#latest(pipeline), form] as const,
+    );
+    const used = value && "checksum" in value ? value.used : value;
+    return { ...rest, value: used as Used | undefined };
+  }
+
+  /** Names of the pipelines of which it is noted what they used last. */
+  async pipelines(): Promise<string[]> {
+    const names = await entries(join(this.folder, ".latest"));
+    return names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5)).sort();
+  }
+
+  /** A pipeline uses these results no longer: the next run that takes them counts as one of its own. */
+  async forget(pipeline: string, prints: ReadonlySet<string>): Promise<void> {
+    const used = Object.entries(await this.currentOf(pipeline));
+    const left = used.filter(([, { fingerprint }]) => !prints.has(fingerprint));
+    if (left.length < used.length) await this.#noteUsed(pipeline, Object.fromEntries(left));
+  }
+
+  /** Whether an interrupted attempt left something to go on from. */
+  async interrupted(use: string, print: string): Promise<boolean> {
+    return await hasScratch(this.#work(use, print));
+  }
+
+  #work(use: string, print: string): string {
+    return join(this.folder, ".work", `${use}-${print.slice(0, 16)}`);
+  }
+
+  /**
+   * Opens the place where a result is made. Waits while another run makes the same one.
+   * @param waiting called once when there is another
+   */
+  async attempt(
+    stage: Stage,
+    dependencies: CacheKeyInputs,
+    waiting: () => void,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    const print = fingerprint(dependencies);
+    await ensureFolder(join(this.folder, ".work"));
+    return await openAttempt({
+      ...{ stage, dependencies, waiting, signal, patience: this.options.patience },
+      work: this.#work(stage.name, print),
+      place: this.pathOf(stage.name, print),
+      find: async () => (await this.find(stage.name, print, Object.keys(stage.outputs))).record,
+    });
+  }
+
+  /**
+   * Keeps results from being removed until it is closed. Waits while somebody removes some.
+   * @returns undefined where nothing can be locked, as in a folder that cannot be written to, from
+   * which nothing can be removed either
+   */
+  async lockShared(waiting: () => void, signal: AbortSignal): Promise<Deno.FsFile | undefined> {
+    let file: Deno.FsFile;
+    try {
+      await Deno.mkdir(this.folder, { recursive: true });
+      file = await Deno.open(this.#lock, { create: true, write: true });
+    } catch {
+      return undefined;
+    }
+    try {
+      for (let told = false; !await file.tryLock(false); told = true) {
+        signal.throwIfAborted();
+        if (!told) waiting();
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** For who removes results: undefined while anybody holds them. */
+  async lockExclusive(): Promise<Deno.FsFile | undefined> {
+    const file = await Deno.open(this.#lock, { create: true, write: true });
+    if (!await file.tryLock(true)) {
+      file.close();
+      return undefined;
+    }
+    // What was being removed when somebody was killed.
+    const work = join(this.folder, ".work");
+    const left = (await entries(work)).filter((name) => name.startsWith("removed-"));
+    for (const name of left) await remove(join(work, name));
+    return file;
+  }
+
+  get #lock(): string {
+    return join(this.folder, ".lock");
+  }
+
+  /** Every result that is there: its stage and where it lies. */
+  async storedResults(): Promise<StoredResult[]> {
+    const places: StoredResult[] = [];
+    for (const use of (await entries(this.folder)).sort()) {
+      if (use.startsWith(".") || use === "runs") continue;
+      const names = await entries(join(this.folder, use)).catch(() => []);
+      for (const name of names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort()) {
+        places.push({ use, print: name, path: join(this.folder, use, name) });
+      }
+    }
+    return places;
+  }
+
+  /** Notes that a result is damaged, so that the next run makes it again and says why. */
+  async markDamaged(
+    { use, print, path }: StoredResult,
+    why: readonly string[],
+    signal: AbortSignal,
+  ) {
+    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    const name = join(this.folder, ".work", `${use}-${print}.lock`);
+    using _lock = await takeLock(name, () => {}, signal);
+    const { value } = await readRecord(path);
+    // Without a record it is no result anyway; another run may have made it again meanwhile.
+    if (value && value.damage === undefined) {
+      await writeState(join(path, "record.json"), { ...value, damage: why.join(", ") });
+    }
+    await Deno.remove(name).catch(ignoreNotFound);
+  }
+
+  /** Takes a result away at once and whole, and then its files. */
+  async remove({ use, print, path }: StoredResult): Promise<void> {
+    const aside = join(this.folder, ".work", `removed-${use}-${print}`);
+    await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
+    await remove(aside);
+    await Deno.rename(path, aside).catch(ignoreNotFound);
+    await remove(aside);
+    // The folder of a stage that has no results any more.
+    await Deno.remove(join(path, "..")).catch(() => {});
+  }
+
+  /** Sweeps up after runs that were killed. What others are at work on is theirs. */
+  async cleanUp(): Promise<void> {
+    for (const name of await entries(join(this.folder, ".work")).catch(() => [])) {
+      if (!name.endsWith(".lock")) continue;
+      const path = join(this.folder, ".work", name);
+      try {
+        const lock = await tryLock(path, false);
+        if (lock) await removeLeftovers(path.slice(0, -".lock".length)).finally(() => lock.close());
+      } catch {
+        // Gone meanwhile; or nothing can be written here, which whoever has to write will tell.
+      }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/** What the result of a planned stage is made of. */
+import type { CacheKeyInputs } from "../fingerprint.ts";
+import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
+import { withoutSecrets } from "../secrets.ts";
+import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
+
+/** What has to be asked while stages run. */
+export interface RuntimeFacts {
+  /** Digest of an output that the stage takes. */
+  digest(wire: Edge): string;
+  /** Fingerprint of a stage that comes before. */
+  fingerprintOf(id: string): string;
+  /** Asked only for a stage that computes. */
+  backend(): Promise<ResolvedBackend>;
+}
+
+/** URLs of a stage's module, and of those that plugins brought and its parameters name. */
+export function modulesOf({ module, extensions }: PlannedStage): string[] {
+  return [module, ...extensions.map((extension) => extension.module)];
+}
+
+/** Collects a stage's dependencies. */
+export async function cacheKeyInputsOf(
+  stage: PlannedStage,
+  plan: Plan,
+  { modules, locked, uncounted }: Pick<RunContext, "modules" | "locked" | "uncounted">,
+  { digest, fingerprintOf: print, backend }: RuntimeFacts,
+): Promise<CacheKeyInputs> {
+  const params = Object.fromEntries(
+    Object.entries(stage.params).filter(([name, value]) =>
+      value !== undefined && !stage.stage.unaffecting.includes(name)
+    ),
+  );
+  const inputs = Object.fromEntries(
+    Object.entries(stage.wires).map(([name, wired]) => [
+      name,
+      Array.isArray(wired)
+        ? Object.fromEntries(
+          (wired as Edge[]).map((source, _, all) => [outputName(source, all), digest(source)]),
+        )
+        : digest(wired as Edge),
+    ]),
+  );
+  const graphs = await Promise.all(
+    modulesOf(stage).map((module) => modules.graph(module, uncounted)),
+  );
+  const packages = new Set(graphs.flatMap((graph) => graph.packages));
+  return {
+    use: stage.use,
+    params: withoutSecrets(params),
+    inputs,
+    ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
+    ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
+    modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
+    packages: locked.versions([...packages].map((name) => modules.importMap[name] ?? name)),
+    external: withoutSecrets(await stage.stage.external(stage.params)),
+    ...(stage.stage.lineage
+      ? {
+        pipeline: plan.name,
+        file: plan.identity,
+        lineage: Object.fromEntries(
+          [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
+            .map((id) => [id, print(id)]),
+        ),
+      }
+      : {}),
+  };
+}

@@ -1,0 +1,50 @@
+/** Whether a stage has to run, and why: in a person's words. */
+import { joinWords } from "../errors.ts";
+import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
+import type { Plan, PlannedStage } from "../plan.ts";
+import { fileNameOf } from "../pipeline_identity.ts";
+import type { StageRecord } from "../stage_record.ts";
+import type { ArtifactStore } from "../artifact_store.ts";
+
+/** Either a result that is there already, or the reason why there has to be a new one. */
+export type CacheCheck = { record: StageRecord } | { why: string };
+
+interface Circumstances {
+  /** What the pipeline used last is what changes are told from. */
+  readonly plan: Pick<Plan, "identity" | "former">;
+  readonly force: boolean;
+  /** Ids of the stages that a dry run would run before. */
+  readonly pending: ReadonlySet<string>;
+}
+
+export async function checkCache(
+  { id, use, after, wires, stage }: PlannedStage,
+  dependencies: CacheKeyInputs,
+  store: ArtifactStore,
+  { plan, force, pending }: Circumstances,
+): Promise<CacheCheck> {
+  const print = fingerprint(dependencies);
+  if (force) return { why: "forced by --force" };
+  const waitsFor = after.filter((other) => pending.has(other));
+  const { record, damage } = waitsFor.length > 0
+    ? {}
+    : await store.find(use, print, Object.keys(stage.outputs));
+  if (record) return { record };
+  if (damage) return { why: damage };
+  const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
+  const before = last?.record;
+  const waiting = Object.entries(wires)
+    .filter(([, wired]) => [wired].flat().some((source) => waitsFor.includes(source.stage)))
+    .map(([name]) => name);
+  const reasons = before ? explainChanges(id, before.dependencies, dependencies, waiting) : [];
+  if (reasons.length > 0) {
+    return { why: reasons.slice(0, 4).join(", ") + more(reasons.length - 4) };
+  }
+  if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)} will run before it` };
+  if (await store.interrupted(use, print)) return { why: "an earlier run of it was interrupted" };
+  return { why: last ? "its last result is gone" : "it has not run yet" };
+}
+
+function more(count: number): string {
+  return count > 0 ? ` and ${count} more` : "";
+}

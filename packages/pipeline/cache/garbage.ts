@@ -1,0 +1,88 @@
+/** Results that no listed run needs. */
+import { join } from "node:path";
+import { entries } from "./attempt_files.ts";
+import { listFiles } from "./digest.ts";
+import { noteOf, type RunRecord } from "../history.ts";
+import { tryLock } from "./file_lock.ts";
+import { ignoreNotFound } from "../paths.ts";
+import { readRecord } from "../stage_record.ts";
+import type { ArtifactStore, StoredResult } from "../artifact_store.ts";
+
+/** Something that can be removed. */
+export interface Removable {
+  readonly place: StoredResult;
+  readonly bytes: number;
+}
+
+/**
+ * Every result but those that a listed run used or a pipeline used last, as one does that was killed
+ * before it could be listed.
+ * @param forgotten runs that are about to be listed no longer
+ * @param unread texts of records of runs that are damaged or of a newer version: what they mention
+ *   is needed
+ * @param foreign told the path of each folder that is none of the store's
+ */
+export async function findUnreferenced(
+  store: ArtifactStore,
+  runs: readonly RunRecord[],
+  forgotten: readonly RunRecord[] = [],
+  unread: readonly string[] = [],
+  foreign: (path: string) => void = () => {},
+): Promise<Removable[]> {
+  const needed = new Set<string>();
+  let mentioned = unread.join("\n");
+  const need = (use: string, print: string) => needed.add(store.pathOf(use, print));
+  for (const { use, fingerprint } of runs.flatMap(({ stages }) => stages)) {
+    if (fingerprint !== undefined) need(use, fingerprint);
+  }
+  for (const pipeline of await store.pipelines()) {
+    const stages = forgotten.filter((run) => noteOf(run) === pipeline).flatMap((run) => run.stages);
+    const dropped = new Set(stages.map(({ fingerprint }) => fingerprint));
+    const { value = {}, text = "" } = await store.readUsed(pipeline);
+    for (const { use, fingerprint } of Object.values(value)) {
+      if (!dropped.has(fingerprint)) need(use, fingerprint);
+    }
+    mentioned += text;
+  }
+  const places = (await store.storedResults()).filter(({ path, print }) =>
+    !needed.has(path) && !mentioned.includes(print)
+  );
+  const owned = await Promise.all(places.map((place) => isOwn(store, place)));
+  places.filter((_, i) => !owned[i]).forEach(({ path }) => foreign(path));
+  return await measure(places.filter((_, i) => owned[i]));
+}
+
+/** Tells a result of the store from any other folder, and from one behind a link. */
+async function isOwn(
+  { folder }: ArtifactStore,
+  { use, print, path }: StoredResult,
+): Promise<boolean> {
+  const real = await Deno.realPath(path);
+  if (real !== join(await Deno.realPath(folder), use, print)) return false;
+  const { value } = await readRecord(path);
+  return value?.dependencies.use === use && value.fingerprint.startsWith(print);
+}
+
+/** What interrupted attempts left to go on from, but of those that are under way. */
+export async function interrupted(store: ArtifactStore): Promise<Removable[]> {
+  const folder = join(store.folder, ".work");
+  const places: StoredResult[] = [];
+  for (const name of await entries(folder)) {
+    const [, use, print] = name.match(/^(.+)-([0-9a-f]{16})(?:\+\d+)?$/) ?? [];
+    if (use === undefined || print === undefined) continue;
+    const lock = await tryLock(join(folder, `${name}.lock`), false).catch(ignoreNotFound);
+    lock?.close();
+    if (!(await Deno.lstat(join(folder, name))).isDirectory) continue;
+    const atWork = !lock && await Deno.stat(join(folder, `${name}.lock`)).catch(ignoreNotFound);
+    if (!atWork) places.push({ use, print, path: join(folder, name) });
+  }
+  return await measure(places);
+}
+
+async function measure(places: readonly StoredResult[]): Promise<Removable[]> {
+  return await Promise.all(places.map(async (place) => {
+    const files = await listFiles(place.path);
+    const sizes = files.map(async (name) => (await Deno.lstat(join(place.path, name))).size);
+    return { place, bytes: (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) };
+  }));
+}

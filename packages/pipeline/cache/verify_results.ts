@@ -1,0 +1,68 @@
+/** Whether results are still what was made: every byte of every file against what was recorded. */
+import { join } from "node:path";
+import { digestFile, listFiles } from "./digest.ts";
+import { readRecord } from "../stage_record.ts";
+import type { StoredResult } from "../artifact_store.ts";
+
+/** What was found in the place of a result. */
+export interface VerifyResult {
+  /** What is not as it was made. */
+  readonly problems: readonly string[];
+  /** Files that nobody recorded; they are left alone. */
+  readonly strangers: readonly string[];
+  readonly bytes: number;
+  /** Why nothing is known of it: a newer version of this program made it. */
+  readonly newer?: string;
+}
+
+/**
+ * Reads a result whole.
+ * @param onBytes told how much more was read
+ */
+export async function verifyResult(
+  { use, print, path }: StoredResult,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<VerifyResult> {
+  const { value: record, problem = "record.json is missing", newer } = await readRecord(path);
+  const none = { problems: [], strangers: [], bytes: 0 };
+  if (newer) return { ...none, newer: problem };
+  if (!record) return { ...none, problems: [problem] };
+  const here = record.dependencies.use === use && record.fingerprint.startsWith(print);
+  const problems = [
+    ...(record.damage === undefined ? [] : [record.damage]),
+    ...(here ? [] : ["record.json is that of another result"]),
+  ];
+  const strangers: string[] = [];
+  let bytes = 0;
+  for (const [output, { files }] of Object.entries(record.outputs)) {
+    const folder = join(path, output);
+    const there = await listFiles(folder).catch((): string[] => []);
+    strangers.push(...there.filter((name) => !(name in files)).map((name) => `${output}/${name}`));
+    for (const [name, { size, sha256 }] of Object.entries(files)) {
+      const file = `${output}/${name}`;
+      if (!there.includes(name)) {
+        problems.push(`${file} is missing`);
+        continue;
+      }
+      try {
+        const now = await digestFile(join(folder, name), (n) => {
+          bytes += n;
+          onBytes(n);
+        });
+        if (now.size !== size) problems.push(`${file} has another size`);
+        else if (now.sha256 !== sha256) problems.push(`${file} has another content`);
+      } catch (error) {
+        problems.push(`${file} cannot be read: ${(error as Error).message}`);
+      }
+    }
+  }
+  // Some may be noted as the record's damage already.
+  return { problems: [...new Set(problems)], strangers, bytes };
+}
+
+/** How many bytes a place's record speaks of. */
+export async function sizeOf({ path }: StoredResult): Promise<number> {
+  const { value } = await readRecord(path);
+  const files = Object.values(value?.outputs ?? {}).flatMap(({ files }) => Object.values(files));
+  return files.reduce((sum, { size }) => sum + size, 0);
+}

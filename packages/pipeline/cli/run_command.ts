@@ -1,0 +1,133 @@
+/** deno task run. */
+import { didYouMean, joinWords, UsageError } from "../errors.ts";
+import type { Plan } from "../plan.ts";
+import { commandOf } from "../pipeline_identity.ts";
+import { abortOnSignal } from "../interrupt.ts";
+import { createRunContext, loadPlan } from "../run/create_context.ts";
+import { type CommandContext, EXIT } from "../app.ts";
+import { INTERRUPTED } from "../run/run_report.ts";
+import { formatDuration, type Reporter } from "../reporter.ts";
+import { runPlan, type RunResult } from "../run/run_pipeline.ts";
+import { withoutSecrets } from "../secrets.ts";
+import { select, type Selection } from "../run/selection.ts";
+import { PARENT_ENV } from "../sweep/child_process.ts";
+
+export default async function run(call: CommandContext): Promise<number> {
+  const { values } = call;
+  if (Deno.env.get(PARENT_ENV) === "order") {
+    return await (await import("../sweep/remote_run_main.ts")).runRemoteRun(call);
+  }
+  const planned = await loadPlan(call);
+  if (planned.source.values.sweep === undefined && values.sweep === undefined) {
+    for (const option of ["jobs", "point"] as const) {
+      if (values[option] !== undefined) {
+        throw new UsageError(`--${option} is about a sweep, and nothing is varied; see --sweep`);
+      }
+    }
+    return await runOne(planned, call);
+  }
+  // Loaded by those who sweep.
+  return await (await import("../sweep/sweep_command.ts")).sweep(planned, call, runOne);
+}
+
+/** What a run of a sweep has beside the pipeline. */
+export interface Swept {
+  readonly point: Readonly<Record<string, unknown>>;
+  /** Whether a sweep started it as a process of its own. */
+  readonly attached: boolean;
+}
+
+/** Runs a pipeline once, and returns the exit code. */
+export async function runOne(planned: Plan, call: CommandContext, swept?: Swept): Promise<number> {
+  const { values, reporter } = call;
+  const selection = selectionOf(call, planned);
+  using interrupt = swept?.attached
+    ? (await import("../sweep/child_process.ts")).followParent()
+    : abortOnSignal(reporter, EXIT.interrupted);
+  const shop = await createRunContext(planned.artifacts, call, interrupt.signal);
+  const dryRun = values["dry-run"] ?? false;
+  const ended = await runPlan(planned, selection, shop, { dryRun, point: swept?.point });
+  if (values.json) {
+    console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
+  }
+  const interrupted = interrupt.signal.aborted;
+  if (!dryRun) {
+    summarise(ended, interrupted, reporter);
+    if (ended.report.ok && !swept) next(planned, ended, call);
+  }
+  if (interrupted) return EXIT.interrupted;
+  return ended.report.ok ? EXIT.ok : EXIT.failed;
+}
+
+/** The stages that the command line asks for. Throws when there is no such, or none is left. */
+export function selectionOf({ values }: Pick<CommandContext, "values">, planned: Plan): Selection {
+  const ids = planned.stages.map((stage) => stage.id);
+  for (const option of ["until", "from", "only", "force"] as const) {
+    for (const id of [values[option] ?? []].flat()) {
+      if (!ids.includes(id)) {
+        throw new UsageError(
+          `--${option} ${id}: the pipeline has no such stage.${didYouMean(id, ids)} ` +
+            `It has ${joinWords(ids)}.`,
+        );
+      }
+    }
+  }
+  const { from, only, force } = values;
+  const until = values.until === undefined ? undefined : [values.until];
+  const selection = { until, from, only, force };
+  if (select(planned, selection).size > 0) return selection;
+  const service = planned.stages.find(({ id, stage }) => stage.service && id === (only ?? from));
+  throw new UsageError(
+    service
+      ? `${service.id} is a service, which deno task serve starts`
+      : "--until, --from and --only leave no stage to run",
+  );
+}
+
+function summarise(
+  { report: { stages, seconds, ok, cautions = [] }, id }: RunResult,
+  interrupted: boolean,
+  { log: line, paint }: Reporter,
+): void {
+  const counted = (["ran", "cached", "failed"] as const).flatMap((status) => {
+    const count = stages.filter((stage) => stage.status === status && stage.why !== INTERRUPTED)
+      .length;
+    return count > 0 ? [`${count} ${status}`] : [];
+  });
+  cautions.forEach((caution) => line(paint.yellow(caution)));
+  const head = ok
+    ? `${paint.green("done")} in`
+    : interrupted
+    ? `${paint.yellow("interrupted")} after`
+    : `${paint.red("not done")} in`;
+  const named = id === undefined ? "" : `  ${paint.dim(`run ${id}`)}`;
+  line(
+    `${head} ${formatDuration(seconds)}${
+      counted.length > 0 ? `: ${joinWords(counted)}` : ""
+    }${named}`,
+  );
+}
+
+/** Lists the commands that make sense after a run. */
+function next(
+  { stages, identity, overrides }: Plan,
+  { report, id }: RunResult,
+  { program, reporter }: CommandContext,
+): void {
+  const made = (id: string) =>
+    report.stages.some((one) => one.id === id && Object.keys(one.outputs).length > 0);
+  const model = stages.some(({ id, stage }) =>
+    made(id) && Object.values(stage.outputs).some(({ kind }) => kind === "model")
+  );
+  const words = (values: Plan["overrides"]) =>
+    commandOf(identity, withoutSecrets(values)).slice("deno task run ".length);
+  const commands = [
+    stages.some(({ stage, after }) => stage.service && after.every(made)) &&
+    `serve ${words(overrides)}`,
+    model && program.commands?.predict && `predict FOLDER --model ${id ?? words({})}`,
+    id !== undefined && Object.keys(report.metrics).length > 0 && program.commands?.compare &&
+    `compare ${id} RUN`,
+  ].filter((command) => typeof command === "string");
+  if (commands.length === 0) return;
+  reporter.log(`next: ${commands.map((command) => `deno task ${command}`).join("\n      ")}`);
+}

@@ -1,0 +1,155 @@
+/** deno task runs: what ran, when, with which metrics. */
+import { join, resolve } from "node:path";
+import { parsePositiveInt } from "../args.ts";
+import { joinWords } from "../errors.ts";
+import { identityNamed } from "../find_pipeline.ts";
+import { canonicalJson } from "../fingerprint.ts";
+import {
+  byTime,
+  cautionLines,
+  findRun,
+  History,
+  nameOf,
+  noteOf,
+  pipelinesOf,
+  type RunRecord,
+  runsOfPipeline,
+  settingsOf,
+} from "../history.ts";
+import { displayPath, invocationDir } from "../paths.ts";
+import { type CommandContext, EXIT } from "../app.ts";
+import { formatDuration } from "../reporter.ts";
+import { formatMetrics } from "./format_metrics.ts";
+import { withoutSecrets } from "../secrets.ts";
+import { ArtifactStore } from "../artifact_store.ts";
+import { formatValues } from "../sweep/grid.ts";
+import { formatTable, formatTimestamp } from "../format.ts";
+
+export default async function runs(call: CommandContext): Promise<number> {
+  const { values, names, reporter } = call;
+  const artifacts = artifactsOf(call);
+  const all = await listRuns(artifacts, reporter.log);
+  if (values.forget) {
+    const found = values.forget.map(async (name) => {
+      const identity = await identityNamed(name, invocationDir(), call.program.project);
+      return findRun(name, all, { identity });
+    });
+    await forget(await Promise.all(found), artifacts);
+    reporter.log(
+      `forgot ${joinWords([...new Set(values.forget)])}; deno task gc removes what only they used`,
+    );
+    return EXIT.ok;
+  }
+  const last = parsePositiveInt("last", values);
+  const chosen = names.length === 0 ? all : await ofPipelines(names, all, call);
+  const listed = chosen.sort(byTime).slice(last === undefined ? 0 : -last);
+  if (values.json) {
+    console.log(JSON.stringify(withoutSecrets({ ok: true, runs: listed })));
+  } else if (listed.length === 0) {
+    reporter.log("nothing has run yet: deno task run pipeline");
+  } else {
+    cautionLines(listed).forEach((text) => reporter.log(reporter.paint.yellow(text)));
+    const head = ["run", "ended", "pipeline", "took", "values", "result"];
+    const pipelineOf = pipelinesOf(all);
+    const rows = listed.map((run) => {
+      const own = all.filter((other) => pipelineOf(other) === pipelineOf(run));
+      const before = own.slice(0, own.indexOf(run)).findLast(({ stages }) => stages.length > 0);
+      return rowOf(run, valuesOf(run, before));
+    });
+    formatTable([head, ...rows], [3], reporter.columns()).forEach(reporter.log);
+  }
+  return EXIT.ok;
+}
+
+/** The artifact folder that a command is about. */
+export function artifactsOf(
+  { values, program }: Pick<CommandContext, "values" | "program">,
+): string {
+  return values.artifacts === undefined
+    ? join(program.project, "artifacts")
+    : resolve(invocationDir(), values.artifacts);
+}
+
+/**
+ * The runs of an artifact folder. Prints which records do not count.
+ * @param unread told the text of each of these
+ */
+export async function listRuns(
+  artifacts: string,
+  line: (text: string) => void,
+  unread: (text: string) => void = () => {},
+): Promise<RunRecord[]> {
+  return await new History(artifacts).list((path, { problem, newer, text = "" }) => {
+    const folder = displayPath(join(path, ".."), invocationDir());
+    line(`${folder}/${problem} and is passed over${newer ? "" : "; it may be removed"}`);
+    unread(text);
+  });
+}
+
+/** Takes runs off the list, and off what their pipelines used last. */
+export async function forget(runs: readonly RunRecord[], artifacts: string): Promise<void> {
+  const store = new ArtifactStore(artifacts);
+  for (const run of runs) {
+    const prints = run.stages.flatMap(({ fingerprint }) => fingerprint ?? []);
+    await store.forget(noteOf(run), new Set(prints));
+  }
+  await new History(artifacts).remove(new Set(runs.map(({ id }) => id)));
+}
+
+/** The runs of pipelines, or those that ids name. */
+async function ofPipelines(
+  names: readonly string[],
+  all: readonly RunRecord[],
+  { program: { project } }: CommandContext,
+): Promise<RunRecord[]> {
+  const found = await Promise.all(names.map(async (name) => {
+    const one = all.find(({ id }) => id === name);
+    return one
+      ? [one]
+      : runsOfPipeline(name, all, await identityNamed(name, invocationDir(), project));
+  }));
+  return [...new Set(found.flat())];
+}
+
+/** How many values are listed, but that a run was given more. */
+const MOST_VALUES = 4;
+
+/** What a run was given, and in what else it differs from the one before of its pipeline. */
+function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
+  const given = new Map(Object.entries(run.overrides ?? run.point ?? {}));
+  const most = Math.max(MOST_VALUES, given.size);
+  const [then, now] = [before ? settingsOf(before) : undefined, settingsOf(run)];
+  for (const [name, { value, stage }] of now) {
+    const old = then?.get(name);
+    const isNew = then === undefined || (stage !== undefined && !then.has(stage));
+    if (
+      isNew || given.has(name) || canonicalJson(old?.value ?? null) === canonicalJson(value ?? null)
+    ) {
+      continue;
+    }
+    // Records of earlier versions do not know what a stage took from.
+    if (name.endsWith(": inputs") && old?.value === undefined) continue;
+    given.set(name.replace(/: \w+$/, ""), /: \w+$/.test(name) ? name.split(": ")[1] : value);
+  }
+  const told = [...given].map(([name, value]) => formatValues({ [name]: value }));
+  const more = told.length - most;
+  return told.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+function rowOf(run: RunRecord, values: string): string[] {
+  const failed = run.stages.filter(({ status }) => status === "failed");
+  const result = run.state !== undefined ? run.state : failed.length > 0
+    ? `${
+      joinWords(
+        failed.map(({ id, why }) => why === "interrupted" ? `${id} interrupted` : `${id} failed`),
+      )
+    }`
+    : formatMetrics(run.metrics) || "no metrics";
+  const began = Date.parse(run.startedAt ?? run.at);
+  const took = run.state === undefined
+    ? formatDuration(run.seconds)
+    : run.state === "running"
+    ? formatDuration((Date.now() - began) / 1000)
+    : "–";
+  return [run.id, formatTimestamp(run.at), nameOf(run), took, values, result];
+}

@@ -1,0 +1,98 @@
+/** deno task verify: whether results are still what was made. */
+import { formatError, UsageError } from "../errors.ts";
+import { identityNamed } from "../find_pipeline.ts";
+import { findByIdPrefix, History } from "../history.ts";
+import { fileNameOf } from "../pipeline_identity.ts";
+import { abortOnSignal } from "../interrupt.ts";
+import { loadPlan } from "../run/create_context.ts";
+import { invocationDir } from "../paths.ts";
+import { type CommandContext, EXIT } from "../app.ts";
+import { formatInteger } from "../reporter.ts";
+import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
+import { formatBytes } from "../format.ts";
+import { sizeOf, verifyResult } from "../cache/verify_results.ts";
+import { artifactsOf } from "./runs_command.ts";
+import { counted } from "../causes.ts";
+
+export default async function verify(call: CommandContext): Promise<number> {
+  const { values, reporter } = call;
+  const { log: line, paint } = reporter;
+  const { store, places } = await placesOf(call);
+  using interrupt = abortOnSignal(reporter, EXIT.interrupted);
+  const { signal } = interrupt;
+  using _held = await store.lockShared(() => line("results are being removed; waiting"), signal);
+  const damaged: { use: string; fingerprint: string; path: string; problems: string[] }[] = [];
+  let bytes = 0;
+  const progress = reporter.startProgress("verify");
+  try {
+    const sizes = await Promise.all(places.map(sizeOf));
+    progress.start(sizes.reduce((sum, size) => sum + size, 0), "bytes");
+    for (const place of places) {
+      if (signal.aborted) return EXIT.interrupted;
+      const { use, print, path } = place;
+      const finding = await verifyResult(place, (n) => progress.advance(n, use));
+      bytes += finding.bytes;
+      const name = `${use}/${print}`;
+      if (finding.newer !== undefined) line(`  ${name}: ${finding.newer}; it is passed over`);
+      for (const stranger of finding.strangers) {
+        line(`  ${name}: ${stranger} is no part of it; it is left alone`);
+      }
+      if (finding.problems.length === 0) continue;
+      const problems = [...finding.problems];
+      line(`${paint.red("✗")} ${name}: ${problems.join(", ")}`);
+      damaged.push({ use, fingerprint: print, path, problems });
+      try {
+        await store.markDamaged(place, problems, signal);
+      } catch (error) {
+        line(`  ${name} cannot be marked, so that runs take it as it is: ${formatError(error)}`);
+      }
+    }
+  } finally {
+    progress.end();
+  }
+  const read = `${counted(places.length, "result")}, ${formatBytes(bytes)}`;
+  line(
+    damaged.length === 0
+      ? `${paint.green("✓")} ${read}: all as they were made`
+      : `${
+        formatInteger(damaged.length)
+      } of ${read} are damaged; the next run that needs them makes them again`,
+  );
+  const ok = damaged.length === 0;
+  if (values.json) console.log(JSON.stringify({ ok, results: places.length, bytes, damaged }));
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
+/** All results, or those that a pipeline used last. */
+async function placesOf(
+  call: CommandContext,
+): Promise<{ store: ArtifactStore; places: StoredResult[] }> {
+  const { names } = call;
+  if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${names.join(" and ")}`);
+  if (names.length === 0) {
+    const store = new ArtifactStore(artifactsOf(call));
+    return { store, places: await store.storedResults() };
+  }
+  const all = await new History(artifactsOf(call)).list();
+  const run = await identityNamed(names[0]!, invocationDir(), call.program.project) === undefined
+    ? findByIdPrefix(names[0]!, all)
+    : undefined;
+  if (run) {
+    const store = new ArtifactStore(artifactsOf(call));
+    const made = run.stages.map(({ use, fingerprint }) =>
+      fingerprint && store.pathOf(use, fingerprint)
+    );
+    return {
+      store,
+      places: (await store.storedResults()).filter(({ path }) => made.includes(path)),
+    };
+  }
+  const plan = await loadPlan(call);
+  const store = new ArtifactStore(
+    call.values.artifacts === undefined ? plan.artifacts : artifactsOf(call),
+  );
+  const used = Object.values(await store.currentOf(fileNameOf(plan.identity), plan.former)).map((
+    { use, fingerprint },
+  ) => store.pathOf(use, fingerprint));
+  return { store, places: (await store.storedResults()).filter(({ path }) => used.includes(path)) };
+}

@@ -1,0 +1,239 @@
+/** YAML → validated pipeline. Everything is checked before anything runs, and all errors are told. */
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { ConfigError, formatError, MAX_PROBLEMS, type Problem } from "../errors.ts";
+import { wiringProblems } from "../plan.ts";
+import { toProblems, valueAt } from "./zod_issues.ts";
+import type { Override } from "./override.ts";
+import { formerName, identityOf } from "../pipeline_identity.ts";
+import { displayPath, isUrl, toFileUrl } from "../paths.ts";
+import { loadPlugin } from "./plugins.ts";
+import type { Registry } from "../registry.ts";
+import { ConfigSource } from "./config_source.ts";
+import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
+import { type Path, YamlFile } from "./yaml_file.ts";
+
+/** How workers on other machines are reached. */
+export const bullmqSchema = z.strictObject({
+  redis: z.string().optional()
+    .describe(
+      "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Unless given, " +
+        "what the environment's REDIS_URL says, or redis://127.0.0.1:6379",
+    ),
+  ca: z.string().min(1).optional()
+    .describe("Certificate (PEM) of the authority that signed the server's, if it is your own"),
+  prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").default(
+    "faces",
+  )
+    .describe("Begins all keys in Redis; workers with another prefix are others"),
+  localToo: z.boolean().default(false)
+    .describe("Whether this machine is a worker as well"),
+});
+
+export type BullmqSettings = z.output<typeof bullmqSchema>;
+
+/** Suggested for names of a GPU, which are near "cpu" in letters alone. */
+const GPU = '"webgpu" or "node-gpu"';
+
+/** The top level of a pipeline's YAML. */
+export const pipelineSchema = z.strictObject({
+  extends: z.string().min(1).optional()
+    .describe(
+      "Another YAML that this one is written over: maps are merged key by key, everything else " +
+        "takes the place of what it has there, and an empty value leaves it",
+    ),
+  name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
+    .describe("Label of the pipeline in its report. Default: its file's name"),
+  seed: seedSchema.default(42)
+    .describe("All randomness stems from it: same seed, same result"),
+  compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
+    .describe(
+      "What computes. auto: the fastest that this machine has; deno task compute tells",
+    )
+    .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
+  executor: z.enum(["local", "bullmq"]).default("local")
+    .describe(
+      "Where shards of faces and the runs of a sweep are made: by this machine, or by workers on " +
+        "others (deno task worker). The result is the same",
+    ),
+  bullmq: bullmqSchema.default(bullmqSchema.parse({}))
+    .describe("How the workers of executor: bullmq are reached"),
+  artifacts: z.string().min(1).optional()
+    .describe("Folder for results; artifacts/ in the project unless given"),
+  plugins: z.array(z.string().min(1)).default([])
+    .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
+  sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
+    .describe(
+      "Values to try: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2, 3] } makes six runs. " +
+        "seed varies all that is drawn, trainGender.seed what that stage draws",
+    ),
+  stages: z.record(z.string(), z.unknown())
+    .describe("Stage id → its parameters. The order does not matter"),
+});
+
+export type Compute = z.output<typeof pipelineSchema>["compute"];
+
+export interface Config {
+  /** Absolute path of the YAML. */
+  readonly file: string;
+  /** Its path from the project, or absolute outside of it: which pipeline it is; see `identityOf`. */
+  readonly identity: string;
+  /** A label; another pipeline may bear the same. */
+  readonly name: string;
+  /** The name by which records of earlier versions know it. */
+  readonly former: string;
+  /** Values given in place of the YAML's: name → value, as `--set` takes it. */
+  readonly overrides: Readonly<Record<string, unknown>>;
+  readonly seed: number;
+  readonly compute: Compute;
+  /** How workers on other machines are reached; undefined: there are none. */
+  readonly fleet?: BullmqSettings;
+  /** Absolute path of the artifact folder. */
+  readonly artifacts: string;
+  readonly stages: readonly ConfiguredStage[];
+  /** For messages about what was written. */
+  readonly source: ConfigSource;
+}
+
+export interface ConfigOptions {
+  /** The project's folder: where `artifacts/` is and names like `pipeline` are looked up. */
+  project: string;
+  /** Where the person stands: relative paths of overrides count from here. */
+  user: string;
+  registry: Registry;
+  overrides?: readonly Override[];
+}
+
+/** A pipeline's YAML, and all stages that it may use; no stage of it was looked at yet. */
+export interface OpenConfig {
+  readonly source: ConfigSource;
+  readonly registry: Registry;
+  /** The top level, as far as it is valid. */
+  readonly top: Partial<z.output<typeof pipelineSchema>>;
+  /** What is wrong so far. */
+  readonly problems: Problem[];
+  /** True if a plugin did not load. */
+  readonly incomplete: boolean;
+}
+
+/**
+ * Reads a pipeline's top level and loads its plugins. Throws a ConfigError on what is no YAML.
+ * @param file its path, or what would be read there
+ */
+export async function readTopLevel(
+  file: string | YamlFile,
+  options: ConfigOptions,
+): Promise<OpenConfig> {
+  const { user, registry, overrides } = options;
+  const source = file instanceof YamlFile
+    ? new ConfigSource([file], overrides)
+    : await ConfigSource.read(file, user, overrides);
+  const parsed = pipelineSchema.safeParse(source.values);
+  const problems = parsed.success ? [] : toProblems(parsed.error, source, [], pipelineSchema, []);
+  const top = parsed.data ?? validParts(source.values);
+  let incomplete = false;
+  for (const [i, plugin] of (top.plugins ?? []).entries()) {
+    const path = ["plugins", i];
+    try {
+      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? user);
+      const { stages, extensions } = await loadPlugin(specifier);
+      registry.add(stages).extend(extensions);
+    } catch (error) {
+      incomplete = true;
+      problems.push({ at: source.at(path), message: formatError(error) });
+    }
+  }
+  return { source, registry: registry.freeze(), top, problems, incomplete };
+}
+
+/** The top-level values that are valid by themselves, so that one mistake does not hide others. */
+function validParts(values: Record<string, unknown>): Partial<z.output<typeof pipelineSchema>> {
+  return Object.fromEntries(
+    Object.entries(pipelineSchema.shape).flatMap(([key, schema]) => {
+      const { success, data } = schema.safeParse(values[key]);
+      return success ? [[key, data]] : [];
+    }),
+  );
+}
+
+/** A package by its name, everything else by its URL. */
+export function pluginSpecifier(written: string, folder: string): string {
+  const isPackage = /^(npm:|@?[a-z0-9][\w-]*(\/|$))/i.test(written) &&
+    !/\.[cm]?[jt]sx?$/.test(written);
+  return isPackage || isUrl(written) ? written : toFileUrl(resolve(folder, written));
+}
+
+/**
+ * Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it.
+ * @param read its path, or what would be read there
+ */
+export async function readConfig(
+  read: string | YamlFile,
+  options: ConfigOptions,
+): Promise<Config> {
+  const { project, user } = options;
+  const file = read instanceof YamlFile ? read.path : read;
+  const { source, registry, top, problems, incomplete } = await readTopLevel(read, options);
+  const scope = {
+    source,
+    registry,
+    problems,
+    incomplete,
+    folderOf: (path: Path) => source.folderOf(path) ?? user,
+  };
+  const stages: ConfiguredStage[] = [];
+  for (const [id, written] of Object.entries(top.stages ?? {})) {
+    if (problems.length >= MAX_PROBLEMS) break;
+    const stage = await readStage(id, written, scope);
+    if (stage) stages.push(stage);
+  }
+  if (top.bullmq?.redis !== undefined && !/^rediss?:\/\/[^/]/.test(top.bullmq.redis)) {
+    // Without the line, in which a password may stand.
+    const { text } = source.at(["bullmq", "redis"]);
+    const message = "bullmq.redis: expected redis://host:6379 or, with TLS, " +
+      "rediss://user:password@host:6379";
+    problems.push({ at: { text }, message });
+  }
+  if (top.stages && Object.keys(top.stages).length === 0) {
+    problems.push({ at: source.at(["stages"], true), message: "the pipeline has no stages" });
+  }
+  if (problems.length > 0) {
+    // Wiring needs no parameters: what is wrong with it is told in the same breath.
+    const allKnown = stages.length === Object.keys(top.stages ?? {}).length;
+    throw new ConfigError([...problems, ...allKnown ? wiringProblems({ stages, source }) : []]);
+  }
+
+  const artifacts = top.artifacts === undefined
+    ? join(project, "artifacts")
+    : resolve(scope.folderOf(["artifacts"]), top.artifacts);
+  if (await Deno.stat(artifacts).then((info) => !info.isDirectory, () => false)) {
+    const message = `artifacts: expected a folder for the results, but ${artifacts} is a file`;
+    throw new ConfigError([{ at: source.at(["artifacts"]), message }]);
+  }
+  const shown = displayPath(file, project);
+  const name = top.name ?? shown.replace(/\.ya?ml$/, "").replace(/[\\/]+/g, "-");
+  const former = top.name ?? formerName(shown);
+  const identity = await identityOf(file, project);
+  const overrides = overridesOf(source, stages, artifacts);
+  const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
+  const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
+  const fleet = executor === "bullmq" ? { ...bullmq, ca } : undefined;
+  return {
+    ...{ file, identity, name, former, overrides, seed, compute, fleet, artifacts, stages, source },
+  };
+}
+
+/** Returns overrides as they count: of a stage's parameter what became of it, such as a whole path. */
+function overridesOf(
+  { overrides }: ConfigSource,
+  stages: readonly ConfiguredStage[],
+  artifacts: string,
+): Record<string, unknown> {
+  return Object.fromEntries(overrides.map(({ path, value }) => {
+    if (path[0] !== "stages") return [path.join("."), path[0] === "artifacts" ? artifacts : value];
+    const [, id, ...inner] = path;
+    const { params } = stages.find((stage) => stage.id === id)!;
+    const counts = inner.length > 0 ? valueAt(params, inner) : undefined;
+    return [[id, ...inner].join("."), counts ?? value];
+  }));
+}

@@ -1,0 +1,132 @@
+/**
+ * `extends: ./base.yaml`: a pipeline that is written over another one.
+ *
+ * Maps are merged key by key, however deep. Everything else, lists too, takes the place of what the
+ * base says; an empty value (`resize32:`) leaves it as it is. A stage whose `use` is another one
+ * starts anew, since the base's parameters are those of another stage. The base's name stays its own.
+ */
+import { dirname, resolve } from "node:path";
+import { ConfigError, didYouMean, quote } from "../errors.ts";
+import { displayPath } from "../paths.ts";
+import { type Path, YamlFile } from "./yaml_file.ts";
+
+/** What a file keeps to itself. */
+const OWN = ["extends", "name"];
+
+/**
+ * Reads a pipeline and all that it extends, itself first.
+ * @param user folder from which messages tell the paths
+ */
+export async function readExtendsChain(path: string, user: string): Promise<YamlFile[]> {
+  const files: YamlFile[] = [];
+  for (let next: string | undefined = path; next !== undefined;) {
+    const file: YamlFile = await readFile(next, user, files.at(-1));
+    files.push(file);
+    const base = file.values.extends;
+    if (base === undefined) break;
+    const at = file.at(["extends"]);
+    if (typeof base !== "string" || base === "") {
+      const got = base === null ? "it is empty" : `got ${quote(base)}`;
+      const message = `extends: expected the path of a YAML file, as in ./base.yaml, ${got}`;
+      throw new ConfigError([{ at, message }]);
+    }
+    next = resolve(dirname(file.path), base);
+    const circle = files.findIndex((other) => other.path === next);
+    if (circle >= 0) {
+      const names = [...files.slice(circle), files[circle]!].map(({ shown }) => shown);
+      const message = `these files extend each other: ${names.join(" → ")}`;
+      throw new ConfigError([{ at, message }]);
+    }
+  }
+  return files;
+}
+
+async function readFile(path: string, user: string, from?: YamlFile): Promise<YamlFile> {
+  const shown = displayPath(path, user);
+  const there = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+  if (there) return new YamlFile(path, shown, await Deno.readFile(path));
+  if (!from) throw new ConfigError([{ at: { text: path }, message: "no such file" }]);
+  const folder = dirname(path);
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).catch(() => []);
+  const near = didYouMean(displayPath(path, folder), names.filter((name) => /\.ya?ml$/.test(name)));
+  const message = `extends: there is no file ${shown}.${near}`;
+  throw new ConfigError([{ at: from.at(["extends"]), message }]);
+}
+
+/** Several files as one. */
+export interface MergedYaml {
+  readonly values: Record<string, unknown>;
+  /** The file that a value is from; for one that is not written, the nearest around it. */
+  fileOf(path: Path): YamlFile;
+}
+
+/** Lays files over each other, the first on top. */
+export function mergeFiles(files: readonly YamlFile[]): MergedYaml {
+  const from = new Map<string, YamlFile>();
+  const parts = files.map((file, depth) => ({
+    file,
+    value: depth === 0
+      ? file.values
+      : Object.fromEntries(Object.entries(file.values).filter(([key]) => !OWN.includes(key))),
+  }));
+  const values = merge([], parts, from) as Record<string, unknown>;
+  return {
+    values,
+    fileOf(path) {
+      for (let length = path.length; length > 0; length--) {
+        const file = from.get(nameOf(path.slice(0, length)));
+        if (file) return file;
+      }
+      return files[0]!;
+    },
+  };
+}
+
+/** What one file says at a path. */
+interface Part {
+  readonly file: YamlFile;
+  readonly value: unknown;
+}
+
+type MapPart = Part & { readonly value: Readonly<Record<string, unknown>> };
+
+/**
+ * @param parts what the files say at a path, the topmost first; at least one
+ * @param from is given the file of each path
+ */
+function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>): unknown {
+  const said = parts.filter(({ value }) => value !== null);
+  const [top] = said.length > 0 ? said : parts;
+  from.set(nameOf(path), top!.file);
+  const covered = said.findIndex((part) => !isMapPart(part));
+  const maps = said.slice(0, covered < 0 ? undefined : covered) as MapPart[];
+  if (maps.length === 0) return top!.value;
+  const merged = path.length === 2 && path[0] === "stages"
+    ? sameStage(String(path[1]), maps)
+    : maps;
+  // The base's order, which is the order in which stages run where they could run in any.
+  const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
+  return Object.fromEntries(
+    Array.from(keys, (key) => {
+      const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
+        .map(({ file, value }) => ({ file, value: value[key] }));
+      return [key, merge([...path, key], inner, from)];
+    }),
+  );
+}
+
+/** Of what files say of a stage, what is about the stage that the topmost means. */
+function sameStage(id: string, maps: readonly MapPart[]): readonly MapPart[] {
+  const use = (depth: number) =>
+    maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined) ?? id;
+  const other = maps.findIndex((_, depth) => use(depth) !== use(0));
+  return other < 0 ? maps : maps.slice(0, other);
+}
+
+function isMapPart(part: Part): part is MapPart {
+  return typeof part.value === "object" && part.value !== null && !Array.isArray(part.value);
+}
+
+function nameOf(path: Path): string {
+  return JSON.stringify(path.map(String));
+}

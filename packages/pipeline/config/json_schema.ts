@@ -1,0 +1,241 @@
+/** The stages' parameters as a JSON Schema, for completion in editors, and as Markdown. */
+import { z } from "zod";
+import { pipelineSchema } from "./config.ts";
+import { turnedBy } from "../plan.ts";
+import type { Stage } from "../stage.ts";
+import { seedSchema, STAGE_ID } from "./stage_config.ts";
+
+type Json = Record<string, unknown>;
+
+const STAGES = "Stage id → its parameters. The order does not matter";
+
+/**
+ * A JSON Schema (draft 7, which the YAML language server reads) of a pipeline made of these stages.
+ */
+export function pipelineJsonSchema(stages: readonly Stage[]): Json {
+  const names = stages.map((stage) => stage.name);
+  const { required: _, ...top } = toJson(pipelineSchema);
+  const stagesSchema = (whole: boolean, named = whole ? "wholeNamed" : "named") => ({
+    type: "object",
+    description: STAGES,
+    ...(whole ? { minProperties: 1 } : {}),
+    propertyNames: { pattern: STAGE_ID.source },
+    properties: Object.fromEntries(stages.map((stage) => [stage.name, {
+      if: { type: "object", required: ["use"] },
+      then: reference(named),
+      else: whole && needs(stage).length > 0
+        ? { allOf: [reference(stage.name), { type: "object", required: needs(stage) }] }
+        : reference(stage.name),
+    }])),
+    additionalProperties: whole ? reference(named) : {
+      // Which stage it is may be written in the file that is extended.
+      if: { type: "object", required: ["use"] },
+      then: reference(named),
+      else: { type: ["object", "null"] },
+    },
+  });
+  return {
+    ...top,
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Pipeline",
+    properties: {
+      ...top.properties as Json,
+      sweep: { ...(top.properties as Record<string, Json>).sweep, properties: sweepable(stages) },
+      stages: { description: STAGES },
+    },
+    // A file over another one need not repeat what is written there.
+    if: { required: ["extends"] },
+    then: { properties: { stages: stagesSchema(false) } },
+    else: { required: ["stages"], properties: { stages: stagesSchema(true) } },
+    definitions: {
+      ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
+      named: {
+        type: "object",
+        description: "A stage under a name of your own: say which one it is with use",
+        required: ["use"],
+        properties: { use: { enum: names, description: "Which stage this is" } },
+        allOf: stages.map((stage) => ({
+          if: { properties: { use: { const: stage.name } } },
+          then: reference(stage.name),
+        })),
+      },
+      wholeNamed: {
+        allOf: [
+          reference("named"),
+          ...stages.filter((stage) => needs(stage).length > 0).map((stage) => ({
+            if: { properties: { use: { const: stage.name } } },
+            then: { required: needs(stage) },
+          })),
+        ],
+      },
+    },
+  };
+}
+
+/** What a sweep may vary, of stages under their own names: "split.test" → a list of such values. */
+function sweepable(stages: readonly Stage[]): Json {
+  const found: [string, Json][] = [["seed", toJson(seedSchema)]];
+  const walk = (path: string, properties: Record<string, Json>) => {
+    for (const [name, schema] of Object.entries(properties)) {
+      const inner = schema.properties as Record<string, Json> | undefined;
+      if (inner) walk(`${path}.${name}`, inner);
+      else found.push([`${path}.${name}`, schema]);
+    }
+  };
+  for (const stage of stages) {
+    walk(stage.name, (toJson(stage.params).properties ?? {}) as Record<string, Json>);
+    if (stage.everSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
+  }
+  return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => [
+    key,
+    { type: "array", minItems: 1, items, description: items.description ?? "Seeds to try" },
+  ]));
+}
+
+const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
+
+/** The parameters that a stage must be given. */
+function needs(stage: Stage): readonly string[] {
+  return (toJson(stage.params).required ?? []) as string[];
+}
+
+/** What a person may write, and nothing that only the runner knows. */
+function toJson(schema: z.ZodType): Json {
+  return z.toJSONSchema(schema, {
+    io: "input",
+    target: "draft-7",
+    override({ jsonSchema }) {
+      delete jsonSchema.path;
+      delete jsonSchema.choice;
+      delete jsonSchema.mistaken;
+    },
+  });
+}
+
+/** A stage's parameters, all of them optional. */
+function stageSchema(stage: Stage): Json {
+  const { $schema: ___, ...drawn } = toJson(seedSchema);
+  const { $schema: _, required: __, ...params } = toJson(stage.params);
+  const inputs = Object.entries(stage.inputs).map(([name, input]) => {
+    const [kind, takesAll] = "all" in input ? [input.all, true] : [input, false];
+    const id = { type: "string" };
+    return [
+      name,
+      takesAll
+        ? {
+          description: `Which stages its ${kind.kind} comes from; all that make one unless given`,
+          anyOf: [id, { type: "array", items: id }],
+        }
+        : {
+          description: `Where its ${kind.kind} comes from, if more than one stage makes one`,
+          ...id,
+        },
+    ];
+  });
+  return {
+    ...params,
+    type: ["object", "null"],
+    description: stage.summary,
+    properties: {
+      use: { const: stage.name, description: `Which stage this is: ${stage.summary}` },
+      ...(inputs.length > 0
+        ? {
+          inputs: {
+            type: "object",
+            description: "Input → id of the stage that it comes from",
+            properties: Object.fromEntries(inputs),
+            additionalProperties: false,
+          },
+        }
+        : {}),
+      ...(turnedBy(stage).length > 0
+        ? {
+          replaces: {
+            type: "string",
+            description:
+              "Id of the stage whose output it takes; every stage that would take that " +
+              "output takes this one's. inputs: wins",
+          },
+        }
+        : {}),
+      ...(stage.everSeeded
+        ? { seed: { ...drawn, description: "For this stage alone, in place of the pipeline's" } }
+        : {}),
+      ...params.properties as Json,
+    },
+  };
+}
+
+/** The stages and their parameters as Markdown tables, for the README's reference. */
+export function referenceMarkdown(stages: readonly Stage[]): string {
+  return stages.map((stage) => {
+    const takes = Object.values(stage.inputs).map((input) =>
+      "all" in input ? `every ${input.all.kind}` : input.kind
+    );
+    const makes = Object.values(stage.outputs).map((output) => output.kind);
+    const { properties = {}, required = [] } = toJson(stage.params) as {
+      properties?: Record<string, Json>;
+      required?: string[];
+    };
+    const rows = Object.entries(properties).flatMap(([name, schema]) =>
+      parameterRows(name, schema, required.includes(name))
+    );
+    const wiring = [
+      takes.length > 0 ? `takes ${takes.join(", ")}` : "",
+      makes.length > 0 ? `makes ${makes.join(", ")}` : "",
+    ].filter(Boolean).join("; ");
+    const table = rows.length === 0
+      ? "No parameters."
+      : ["| parameter | values | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+    return `#### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.\n\n${table}\n`;
+  }).join("\n");
+}
+
+function parameterRows(name: string, schema: Json, required: boolean): string[] {
+  const inner = schema.properties as Record<string, Json> | undefined;
+  if (inner) {
+    return Object.entries(inner).flatMap(([key, value]) =>
+      parameterRows(`${name}.${key}`, value, false)
+    );
+  }
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const fallback = required
+    ? "required"
+    : schema.default === undefined
+    ? ""
+    : `\`${JSON.stringify(schema.default)}\``;
+  return [
+    `| \`${name}\` | ${cell(values(schema))} | ${cell(fallback)} | ${
+      cell(String(schema.description ?? ""))
+    } |`,
+    ...formsOf(schema.items as Json | undefined).flatMap(({ properties, required }) =>
+      Object.entries(properties as Record<string, Json>).flatMap(([key, value]) =>
+        parameterRows(`${name}[].${key}`, value, (required as string[] ?? []).includes(key))
+      )
+    ),
+  ];
+}
+
+/** The maps among the forms that a list's items may have. */
+function formsOf(items: Json | undefined): Json[] {
+  if (items?.properties) return [items];
+  return (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
+}
+
+/** "number, more than 0, less than 1". */
+function values(schema: Json): string {
+  if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (Array.isArray(schema.anyOf)) return (schema.anyOf as Json[]).map(values).join(" or ");
+  if (schema.type === "array") return `list of ${values(schema.items as Json)}`;
+  const bounds = [
+    schema.minimum !== undefined && `at least ${schema.minimum}`,
+    schema.exclusiveMinimum !== undefined && `more than ${schema.exclusiveMinimum}`,
+    Number(schema.maximum) < Number.MAX_SAFE_INTEGER && `at most ${schema.maximum}`,
+    schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
+  ].filter((text) => typeof text === "string");
+  const { properties } = schema as { properties?: Json };
+  if (properties) return `\`{ ${Object.keys(properties).join(", ")} }\``;
+  const type = schema.type === "integer" ? "whole number" : String(schema.type ?? "anything");
+  return [type, ...bounds.filter((text) => !text.includes("-9007199254740991"))].join(", ");
+}

@@ -1,0 +1,36 @@
+/** `--set split.test=0.1`, taken apart. */
+import { ConfigError, type Location } from "../errors.ts";
+import { parseYaml } from "./yaml_file.ts";
+
+/** A value that takes the place of the YAML's. */
+export interface Override {
+  readonly path: readonly string[];
+  readonly value: unknown;
+  /** Where it was written: as it was typed, or a place in a file. */
+  readonly at: Location;
+  /** Where its name was written, if elsewhere. */
+  readonly keyAt?: Location;
+  /** What a relative path counts from, if not from where the person stands. */
+  readonly folder?: string;
+}
+
+/** Reads `a.b=value`; the value is YAML. Throws a ConfigError when it is not of that form. */
+export function parseOverride(argument: string): Override {
+  const at = { text: `--set ${argument}` };
+  const equals = argument.indexOf("=");
+  const path = argument.slice(0, Math.max(equals, 0)).split(".").map((part) => part.trim());
+  if (equals < 0 || path.some((part) => part === "")) {
+    const message = "expected stage.parameter=value, as in --set split.test=0.1";
+    throw new ConfigError([{ at, message }]);
+  }
+  return { path, value: parseValue(argument.slice(equals + 1), at), at };
+}
+
+/** Reads a value that was typed. */
+export function parseValue(text: string, at: Location): unknown {
+  const { mistakes: [mistake], value } = parseYaml(text);
+  if (mistake) {
+    throw new ConfigError([{ at, message: `the value is not YAML: ${mistake.message}` }]);
+  }
+  return value;
+}

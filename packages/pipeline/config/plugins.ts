@@ -1,0 +1,91 @@
+/**
+ * Stages from outside, and what is added to their choices: a file or an npm package whose default
+ * export is a stage or an extension, or a list of them.
+ */
+import type { z } from "zod";
+import { placeIn } from "../errors.ts";
+import { type Extension, isExtension } from "./extension.ts";
+import { fromFileUrl } from "../paths.ts";
+import type { LazyStage } from "../registry.ts";
+import type { All, Kind, Stage } from "../stage.ts";
+import { RESERVED } from "./stage_config.ts";
+
+export interface Plugin {
+  readonly stages: readonly LazyStage[];
+  readonly extensions: readonly Extension[];
+}
+
+/**
+ * Imports a plugin and lists its stages and extensions.
+ * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
+ */
+export async function loadPlugin(specifier: string): Promise<Plugin> {
+  const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
+  let module: { default?: unknown };
+  try {
+    module = await import(specifier);
+  } catch (cause) {
+    const place = placeIn(cause, specifier);
+    throw new Error(`cannot load plugin "${name}"${place ? `, which throws at ${place}` : ""}`, {
+      cause,
+    });
+  }
+  const exported = [module.default].flat() as unknown[];
+  if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
+  const extensions = exported.filter(isExtension)
+    .map(({ extends: kind, name, summary }) => ({ kind, name, summary, module: specifier }));
+  const stages = exported.filter((one) => !isExtension(one))
+    .map((stage) => stageOf(stage as Stage, name, specifier));
+  return { stages, extensions };
+}
+
+function isKind(value: unknown): value is Kind {
+  return typeof (value as Partial<Kind> | undefined)?.kind === "string";
+}
+
+function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
+  if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
+    throw new Error(
+      `plugin "${name}" has no stage as its default export. ` +
+        "Write: export default defineStage({ ... }).",
+    );
+  }
+  // Without TypeScript anything may be exported; `defineStage` fills in what is left out.
+  if (typeof stage.everSeeded !== "boolean" || typeof stage.external !== "function") {
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" is a plain object. ` +
+        "Write: export default defineStage({ ... }).",
+    );
+  }
+  for (const part of ["inputs", "outputs"] as const) {
+    const kinds: unknown[] = Object.values(stage[part] ?? [undefined]);
+    if (kinds.every((kind) => isKind(kind) || part === "inputs" && isKind((kind as All)?.all))) {
+      continue;
+    }
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" declares no ${part}: expected name: kind, as in ` +
+        `${part}: { faces }, or {}`,
+    );
+  }
+  // `def` is zod's own account of a schema; of another major version it is not there.
+  const { type, catchall } = (stage.params as Partial<z.ZodObject>)?.def ?? {};
+  if (type !== "object" || catchall?._zod.def.type !== "never") {
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" would let unknown parameters pass: ` +
+        "declare its params with z.strictObject of zod 4",
+    );
+  }
+  const taken = RESERVED.find((key) => Object.hasOwn(stage.params.shape, key));
+  if (taken !== undefined) {
+    throw new Error(
+      `stage "${stage.name}" of plugin "${name}" has a parameter "${taken}", which is the ` +
+        "runner's own word for every stage: rename it",
+    );
+  }
+  return {
+    name: stage.name,
+    module: specifier,
+    plugin: true,
+    load: () => Promise.resolve({ default: stage }),
+  };
+}

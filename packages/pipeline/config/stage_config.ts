@@ -1,0 +1,163 @@
+/** From what the YAML says of a stage to the stage and its parameters. */
+import { z } from "zod";
+import { type Problem, quote } from "../errors.ts";
+import { type Extension, kindOf, usedExtensions } from "./extension.ts";
+import { toProblems } from "./zod_issues.ts";
+import { resolveFrom } from "../paths.ts";
+import type { Registry } from "../registry.ts";
+import type { ConfigSource } from "./config_source.ts";
+import type { Stage } from "../stage.ts";
+import type { Path } from "./yaml_file.ts";
+
+/** Keys of a stage in the YAML that are the runner's, not the stage's. */
+export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
+
+/** What all randomness stems from. */
+export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
+
+/** What a stage may be called in a pipeline. */
+export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
+
+/** A stage of a pipeline, its parameters validated, its inputs not yet wired. */
+export interface ConfiguredStage {
+  readonly id: string;
+  readonly use: string;
+  readonly stage: Stage;
+  /** URL of the stage's module. */
+  readonly module: string;
+  readonly params: Record<string, unknown>;
+  /** True if a plugin has it. */
+  readonly plugin: boolean;
+  /** `inputs:` as written: input name → stage id(s). */
+  readonly inputs: Readonly<Record<string, string | readonly string[]>>;
+  /** Stage, or `stage.output`, whose output it takes, and whose place it has for all other stages. */
+  readonly replaces?: string;
+  /** What plugins brought that its parameters name. */
+  readonly extensions: readonly Extension[];
+  /** In place of the pipeline's. */
+  readonly seed?: number;
+}
+
+/** What reading a stage takes. */
+export interface StageScope {
+  source: ConfigSource;
+  registry: Registry;
+  /** What a relative path that was written at a place counts from. */
+  folderOf(path: Path): string;
+  /** Is given what is wrong. */
+  problems: Problem[];
+  /** True if a plugin did not load: what is unknown may be its. */
+  incomplete: boolean;
+}
+
+/** Validates what is written of a stage; undefined when it is not even clear which stage it is. */
+export async function readStage(
+  id: string,
+  written: unknown,
+  { source, registry, folderOf, problems, incomplete }: StageScope,
+): Promise<ConfiguredStage | undefined> {
+  const path = ["stages", id];
+  const report = (at: Path, message: string, key = false) => {
+    problems.push({ at: source.at(at, key), message });
+    return undefined;
+  };
+  if (!STAGE_ID.test(id)) {
+    return report(
+      path,
+      `stage id ${quote(id)}: expected a letter, then letters, digits, - or _`,
+      true,
+    );
+  }
+  if (written !== null && (typeof written !== "object" || Array.isArray(written))) {
+    return report(path, `expected the parameters of ${id}, got ${quote(written)}`);
+  }
+  const { use = id, inputs = {}, replaces, seed, ...raw } = (written ?? {}) as Record<
+    string,
+    unknown
+  >;
+  if (typeof use !== "string") return report([...path, "use"], "expected the name of a stage");
+  if (!registry.has(use)) {
+    if (incomplete) return undefined;
+    const named = use !== id;
+    const hint = named ? "" : ` To name a stage freely, say which it is: ${id}: { use: ... }.`;
+    return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
+  }
+  const { stage, module, plugin } = await registry.get(use);
+  const checked = inputsSchema.safeParse(inputs);
+  if (!checked.success) {
+    return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
+  }
+  if (replaces !== undefined && typeof replaces !== "string") {
+    return report([...path, "replaces"], "expected the id of a stage, as in replaces: faceCrop");
+  }
+  const drawn = seedSchema.optional().safeParse(seed);
+  if (!drawn.success) {
+    problems.push(...toProblems(drawn.error, source, [...path, "seed"], NO_KEYS, []));
+  }
+  const parsed = stage.params.safeParse(withPaths(raw, stage.params, path, folderOf));
+  if (!parsed.success) {
+    const issues = parsed.error.issues.filter(({ path: [key] }) =>
+      !(incomplete && kindOf(stage.params.shape[String(key)]) !== undefined)
+    );
+    const error = new z.ZodError(issues);
+    problems.push(...toProblems(error, source, path, stage.params, RESERVED));
+  }
+  if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
+    report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
+  }
+  const params = parsed.data ?? {};
+  const extensions = usedExtensions(params, stage.params, registry.extensions);
+  return {
+    id,
+    use,
+    stage,
+    module,
+    plugin,
+    params,
+    inputs: checked.data,
+    replaces,
+    extensions,
+    seed: drawn.data,
+  };
+}
+
+/** For values that have no names in them. */
+const NO_KEYS = z.strictObject({});
+
+const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
+
+/** A value whose parts that were declared with `pathParam()` are made absolute. */
+function withPaths(
+  value: unknown,
+  schema: z.ZodType,
+  path: Path,
+  folderOf: StageScope["folderOf"],
+): unknown {
+  const { innerType, element, valueType, shape, options } = schema.def as unknown as {
+    /** Of an optional, or of one with a default. */
+    innerType?: z.ZodType;
+    /** Of a list. */
+    element?: z.ZodType;
+    /** Of a map. */
+    valueType?: z.ZodType;
+    shape?: Record<string, z.ZodType>;
+    /** Of a value that may be of several forms. */
+    options?: readonly z.ZodType[];
+  };
+  if (options) {
+    const form = options.find((option) => option.safeParse(value).success);
+    return form ? withPaths(value, form, path, folderOf) : value;
+  }
+  if (typeof value === "string") {
+    if (schema.meta()?.path === true) return resolveFrom(value, folderOf(path));
+    return innerType ? withPaths(value, innerType, path, folderOf) : value;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (innerType) return withPaths(value, innerType, path, folderOf);
+  const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
+    of ? withPaths(part, of, [...path, key], folderOf) : part;
+  if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),
+  );
+}

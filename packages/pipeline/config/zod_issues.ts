@@ -1,0 +1,144 @@
+/** What zod found wrong with a value, in the words of people who write YAML. */
+import type { z } from "zod";
+import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
+import type { ConfigSource } from "./config_source.ts";
+import type { Path } from "./yaml_file.ts";
+
+/**
+ * zod's issues as problems with a place, what was expected and the nearest name.
+ * @param base where the validated value is in the YAML
+ * @param more names beside the schema's own that its top level may have
+ */
+export function toProblems(
+  error: z.ZodError,
+  source: ConfigSource,
+  base: Path,
+  schema: z.ZodObject,
+  more: readonly string[],
+): Problem[] {
+  return error.issues.flatMap(meant).flatMap((issue): Problem[] => {
+    const inner = issue.path.map((part) => part as string | number);
+    const path = [...base, ...inner];
+    const name = [...base.slice(1), ...inner].join(".");
+    if (issue.code === "unrecognized_keys") {
+      const known = [...keysAt(schema, inner), ...(inner.length === 0 ? more : [])];
+      return issue.keys.map((key) => ({
+        at: source.at([...path, key], true),
+        message: `${name || "a pipeline"} has no ${quote(key)}.${didYouMean(key, known)} ` +
+          (known.length > 0 ? `It has ${joinWords(known)}.` : ""),
+      }));
+    }
+    const value = valueAt(source.values, path);
+    const got = value === undefined
+      ? "it is missing"
+      : value === null
+      ? "it is empty"
+      : `got ${quote(value)}`;
+    const hint = typeof value === "string" ? suggestion(schema, inner, value, choices(issue)) : "";
+    return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
+  });
+}
+
+/**
+ * Of a value that may be of several forms and is of none: what is wrong with the one form that it was
+ * meant to be, if the others are of another type altogether.
+ */
+function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const near = issue.errors.filter((issues) =>
+    issues.some(({ code, path }) =>
+      path.length > 0 || (code !== "invalid_type" && code !== "invalid_value")
+    )
+  );
+  if (near.length !== 1) return [issue];
+  return near[0]!.flatMap((inner) =>
+    meant({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
+  );
+}
+
+/** The keys of the object that a schema has at a path, under any optional, default, list or choice. */
+function keysAt(schema: z.ZodType, path: Path): string[] {
+  const { innerType, options, element } = schema.def as {
+    innerType?: z.ZodType;
+    options?: readonly z.ZodType[];
+    element?: z.ZodType;
+  };
+  if (innerType) return keysAt(innerType, path);
+  if (options) return options.flatMap((option) => keysAt(option, path));
+  if (element && path.length > 0) return keysAt(element, path.slice(1));
+  const shape = (schema as Partial<z.ZodObject>).shape;
+  if (!shape) return [];
+  if (path.length === 0) return Object.keys(shape);
+  const next = shape[path[0]!] as z.ZodType | undefined;
+  return next ? keysAt(next, path.slice(1)) : [];
+}
+
+/** Suggests by the schema's own `mistaken` values (written → meant), else by the spelling. */
+function suggestion(schema: z.ZodType, path: Path, value: string, known: string[]): string {
+  const [field] = path.length === 1 && "shape" in schema
+    ? [(schema as z.ZodObject).shape[path[0]!] as z.ZodType | undefined]
+    : [];
+  const mistaken = field?.meta()?.mistaken as Record<string, string> | undefined;
+  const meant = mistaken?.[value.toLowerCase()];
+  return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
+}
+
+/** The words that would have been right. */
+function choices(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  if (issue.code !== "invalid_union") return [];
+  const { options = [] } = issue as { options?: readonly unknown[] };
+  return [...options.map(String), ...issue.errors.flat().flatMap(choices)];
+}
+
+/** zod's names of types in the words of people who write YAML. */
+const TYPES: Record<string, string> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a map of names to values",
+  record: "a map of names to values",
+};
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${TYPES[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `expected ${joinWords(issue.values.map(quote), "or")}`;
+    case "too_small":
+      return `expected ${
+        bound(issue.origin, issue.inclusive ? "at least" : "more than", issue.minimum)
+      }`;
+    case "too_big":
+      return `expected ${
+        bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum)
+      }`;
+    case "invalid_union": {
+      // No errors: the key that tells the members apart has none of their values.
+      const ways = issue.errors.length > 0
+        ? issue.errors.flat().map((inner) => expectation(inner).replace(/^expected /, ""))
+        : choices(issue).map(quote);
+      return `expected ${joinWords([...new Set(ways)], "or")}`;
+    }
+    default:
+      return issue.message;
+  }
+}
+
+function bound(origin: string, relation: string, limit: number | bigint): string {
+  const [one, many] =
+    { string: [" character", " characters"], array: [" item", " items"] }[origin] ??
+      ["", ""];
+  return `${relation} ${limit}${limit === 1 ? one : many}`;
+}
+
+/** Returns what is at a path within a value; undefined: nothing. */
+export function valueAt(values: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (value as Record<string | number, unknown> | null | undefined)?.[part],
+    values,
+  );
+}

@@ -1,0 +1,127 @@
+/** Errors that a person can mend, and how they are worded. */
+import { closest, distance } from "fastest-levenshtein";
+import { fromFileUrl } from "./paths.ts";
+import { hideSecrets } from "./secrets.ts";
+
+/** Where in a file, or on the command line, a value was written. */
+export interface Location {
+  /** "pipeline.yaml:12:5", or "--set split.test=2". */
+  readonly text: string;
+  /** The line itself and a column (from 1), when there is one to show. */
+  readonly line?: string;
+  readonly column?: number;
+}
+
+export interface Problem {
+  readonly at: Location;
+  readonly message: string;
+}
+
+/** Number of problems after which the search for more ends; later ones likely repeat them. */
+export const MAX_PROBLEMS = 100;
+
+/** Number of names that `list` shows. */
+const MAX_NAMES = 30;
+
+/** The config is wrong. It carries every problem that was found, not only the first. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(readonly problems: readonly Problem[], options?: ErrorOptions) {
+    const more = problems.length - MAX_PROBLEMS;
+    const first = problems.slice(0, MAX_PROBLEMS).map(describe);
+    super([...first, ...more > 0 ? [`... and ${more} more`] : []].join("\n"), options);
+  }
+}
+
+/** The command line asks for something that cannot be. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A stage cannot run for a reason that the message explains to the end; no stack is shown. */
+export class RunError extends Error {
+  override readonly name = "RunError";
+}
+
+function describe({ at, message }: Problem): string {
+  const head = hideSecrets(`${at.text}: ${message}`);
+  // Where something of the line is hidden, the mark would stand elsewhere.
+  if (!at.line?.trim() || at.column === undefined || hideSecrets(at.line) !== at.line) return head;
+  return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
+}
+
+/** ` Did you mean "split"?`, or nothing when no known name is near. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  if (known.length === 0) return "";
+  const best = closest(name.toLowerCase(), known.map((k) => k.toLowerCase()));
+  const near = known.find((k) => k.toLowerCase() === best)!;
+  // "drop" is far from "dropout" in letters, and yet it is likely what is meant.
+  const longer = known.filter((k) => k.toLowerCase().startsWith(name.toLowerCase()));
+  if (name.length > 2 && longer.length === 1) return ` Did you mean "${longer[0]}"?`;
+  const away = distance(name.toLowerCase(), best);
+  // "tset" is near "test"; "q" is near nothing, though one change makes it "a".
+  const limit = Math.min(
+    Math.max(2, Math.floor(near.length / 3)),
+    near.length - 1,
+    name.length - 1,
+  );
+  return away <= limit ? ` Did you mean "${near}"?` : "";
+}
+
+/** "a", "b" and "c"; of very many names the first, and how many there are beside them. */
+export function joinWords(names: readonly string[], last = "and"): string {
+  if (names.length > MAX_NAMES) {
+    return `${names.slice(0, MAX_NAMES).join(", ")} ${last} ${names.length - MAX_NAMES} more`;
+  }
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
+}
+
+/**
+ * Text that a terminal may show: control characters, which move its cursor or change its title, and
+ * characters that turn the direction of writing become `\\x1b` and the like. New lines stay.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (char) => {
+    const code = char.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+
+/** A value as a person wrote it, short enough for a message. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** The message of anything thrown, with its causes. */
+export function formatError(error: unknown): string {
+  if (!(error instanceof Error)) return hideSecrets(String(error));
+  const cause = error.cause === undefined ? "" : formatError(error.cause);
+  const message = hideSecrets(error.message);
+  return cause && !message.includes(cause) ? `${message}\n  because: ${cause}` : message;
+}
+
+/**
+ * Returns the place of an error in a module, as `path:line:column`: the innermost frame that is in
+ * it, of the error or of its causes; undefined if there is none.
+ * @param module URL
+ */
+export function placeIn(error: unknown, module: string): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const frame = at.stack?.split("\n").find((line) => line.includes(`${module}:`));
+    const place = frame?.slice(frame.indexOf(module) + module.length).match(/^(:\d+:\d+)/);
+    if (place) return `${module.startsWith("file:") ? fromFileUrl(module) : module}${place[1]}`;
+  }
+  return undefined;
+}
+
+/** A message for a person; where it is a mistake in the code, also where in the code. */
+export function formatErrorWithStack(error: unknown): string {
+  const mistake = error instanceof TypeError || error instanceof ReferenceError ||
+    error instanceof RangeError;
+  const stack = mistake
+    ? `\n${hideSecrets(error.stack?.split("\n").slice(1).join("\n") ?? "")}`
+    : "";
+  return formatError(error) + stack;
+}

@@ -1,0 +1,100 @@
+/** Tables and numbers for people. */
+
+/**
+ * Rows of cells as lines, columns aligned and two blanks apart; numbers end a column flush.
+ * @param right numbers of the columns that end flush
+ * @param room columns of the terminal. Cells that do not fit are broken between words; where even
+ *   that is too wide, each row becomes a list of its cells under the names of the first row
+ */
+export function formatTable(
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+  room = Infinity,
+): string[] {
+  const most = (measure: (cell: string) => number) =>
+    (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => measure(row[column] ?? ""))));
+  const widths = most(width);
+  const least = most((cell) => Math.max(...cell.split(" ").map(width)));
+  const excess = () => widths.reduce((sum, one) => sum + one + 2, -2) - room;
+  while (excess() > 0) {
+    const spare = widths.map((one, column) => one > least[column]! ? one : 0);
+    const widest = spare.indexOf(Math.max(...spare));
+    if (!spare[widest]) return stacked(rows, room);
+    widths[widest]!--;
+  }
+  return rows.flatMap((row) => {
+    const cells = row.map((cell, column) => broken(cell, widths[column]!));
+    return Array.from(
+      { length: Math.max(1, ...cells.map(({ length }) => length)) },
+      (_, line) =>
+        cells.map((parts, column) => {
+          const part = parts[line] ?? "";
+          const blanks = " ".repeat(widths[column]! - width(part));
+          return right.includes(column) ? blanks + part : part + blanks;
+        }).join("  ").trimEnd(),
+    );
+  });
+}
+
+/** Each row but the first as its first cell and, below it, the others with their names. */
+function stacked([head = [], ...rows]: readonly (readonly string[])[], room: number): string[] {
+  return rows.flatMap(([first = "", ...cells]) => [
+    ...broken(first, room),
+    ...cells.flatMap((cell, i) => {
+      const text = `${head[i + 1] ?? ""} ${cell}`.trim();
+      return cell === ""
+        ? []
+        : broken(text, room - 4).map((part, n) => `${n ? "    " : "  "}${part}`);
+    }),
+  ]);
+}
+
+/** A text as lines of a width; only a longer word makes a longer one. */
+export function broken(text: string, most: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && width(last) + 1 + width(word) <= most) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
+  }
+  return lines;
+}
+
+/** Columns that a text takes on a terminal, colour codes apart. */
+function width(text: string): number {
+  // deno-lint-ignore no-control-regex -- colour codes begin with a control character
+  return [...text.replaceAll(/\x1b\[\d+m/g, "")].length;
+}
+
+/** Three digits that count: 0.681, 11.4, 1,234. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
+  const digits = Math.abs(value) < 1 ? 3 : Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0;
+  return value === 0 || Math.abs(value) >= 0.0005 ? value.toFixed(digits) : value.toPrecision(2);
+}
+
+/** 730 B, 41 MB, 1.3 GB. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  const amount = bytes / 1000 ** power;
+  return `${amount < 9.95 && power > 0 ? amount.toFixed(1) : Math.round(amount)} ${units[power]}`;
+}
+
+/** A moment where the person is: 2026-11-24 05:41. */
+export function formatTimestamp(iso: string): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return iso;
+  const pad = (n: number) => String(n).padStart(2, "0");
+  const day = [date.getFullYear(), pad(date.getMonth() + 1), pad(date.getDate())].join("-");
+  return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
+}
+
+/** A parameter's value: texts bare, everything else as JSON, cut where it is long. */
+export function formatValue(value: unknown): string {
+  if (value === undefined) return "–";
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

@@ -1,0 +1,421 @@
+/** `artifacts/runs/`: a record of each run, from which runs are listed and compared. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { entries } from "./cache/attempt_files.ts";
+import { ensureFolder } from "./durable.ts";
+import { didYouMean, joinWords, UsageError } from "./errors.ts";
+import { type CacheKeyInputs, canonicalJson } from "./fingerprint.ts";
+import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
+import { Lock, tryLock } from "./cache/file_lock.ts";
+import { ignoreNotFound } from "./paths.ts";
+import { dependenciesShape, metricsShape } from "./stage_record.ts";
+import type { RunReport, StageReport } from "./run/run_report.ts";
+import { withoutSecrets } from "./secrets.ts";
+import { readState, type State, writeState } from "./state.ts";
+
+/** A stage of a run, and what its result was made of. */
+export interface RecordedStage extends StageReport {
+  /** Of a stage that was left out or failed, none is known. */
+  readonly fingerprint?: string;
+  readonly dependencies?: CacheKeyInputs;
+  readonly warnings?: readonly string[];
+  /** Ids of the stages that it took from; records of earlier versions have none. */
+  readonly after?: readonly string[];
+}
+
+export interface RunRecord extends Omit<RunReport, "stages"> {
+  /** Eight hexadecimal digits. */
+  readonly id: string;
+  /** Identity of its pipeline; runs of earlier versions knew the name alone. */
+  readonly file?: string;
+  /** Values given in place of the YAML's, those of a sweep among them; see `Config`. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  /** Of a run that has not ended: whether its process is there. */
+  readonly state?: "running" | "interrupted";
+  /** When it began, ISO 8601. */
+  readonly startedAt?: string;
+  /** When it ended, or began if it has not; ISO 8601. */
+  readonly at: string;
+  readonly seed: number;
+  /** Of a run of a sweep: what was varied, key → value. */
+  readonly point?: Readonly<Record<string, unknown>>;
+  readonly compute?: { readonly backend: string; readonly why: string };
+  readonly deno: string;
+  readonly platform: string;
+  readonly stages: readonly RecordedStage[];
+}
+
+const text = z.string();
+const runShape = z.looseObject({
+  id: text.optional(), // runs of earlier versions have none
+  at: text,
+  pipeline: text,
+  ok: z.boolean(),
+  file: text.optional(),
+  overrides: z.record(text, z.unknown()).optional(),
+  state: z.enum(["running", "interrupted"]).optional(),
+  startedAt: text.optional(),
+  seconds: z.number(),
+  seed: z.number(),
+  point: z.record(text, z.unknown()).optional(),
+  compute: z.looseObject({ backend: text, why: text }).optional(),
+  deno: text.optional(),
+  platform: text.optional(),
+  metrics: metricsShape,
+  cautions: z.array(text).optional(),
+  stages: z.array(z.looseObject({
+    ...{ id: text, use: text, why: text, seconds: z.number() },
+    status: z.enum(["ran", "cached", "skipped", "failed"]),
+    outputs: z.record(text, text),
+    fingerprint: text.optional(),
+    dependencies: dependenciesShape.optional(),
+    warnings: z.array(text).optional(),
+    after: z.array(text).optional(),
+  })),
+});
+
+/** Reads a run's record. */
+async function readRun(path: string): Promise<State<RunRecord>> {
+  return await readState(path, { shape: runShape, unsealed: runShape.strict() });
+}
+
+/** A run from its beginning on. */
+export interface Begun {
+  readonly id: string;
+  readonly startedAt: string;
+  /** Its file in the history, and the lock that shows that its process lives, if they could be made. */
+  readonly path: string;
+  readonly lock?: Lock;
+}
+
+/** What is known of a run before it has run. */
+export type Beginning = Pick<RunRecord, "pipeline" | "file" | "overrides" | "point" | "seed">;
+
+/** The runs of an artifact folder. */
+export class History {
+  readonly folder: string;
+
+  /** @param artifacts the artifact folder */
+  constructor(artifacts: string) {
+    this.folder = join(artifacts, "runs");
+  }
+
+  /** Gives a run its id, and lists it as under way where the folder can be written to. */
+  async begin(run: Beginning): Promise<Begun> {
+    const startedAt = new Date().toISOString();
+    // The process tells apart runs that begin at the same time.
+    const id = hash(`${startedAt} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
+    const time = startedAt.replaceAll(":", "-").replace(/\.\d+/, "");
+    const path = join(this.folder, `${time}-${formerName(run.pipeline)}-${id}.json`);
+    const begun = { id, startedAt, path };
+    try {
+      await ensureFolder(this.folder);
+      const lock = await tryLock(lockOf(path), true);
+      const rest = { state: "running", ok: false, seconds: 0, stages: [], metrics: {} } as const;
+      await this.#write(begun, { ...run, ...rest }, startedAt);
+      return { ...begun, lock: lock && new Lock(lock) };
+    } catch {
+      return begun; // that it cannot be kept is told at its end, if there is something to keep
+    }
+  }
+
+  /** Keeps the record of a run that has ended. */
+  async add(
+    run: Omit<RunRecord, "id" | "at" | "deno" | "platform" | "state">,
+    begun?: Begun,
+  ): Promise<RunRecord> {
+    const { lock, ...first } = begun ?? await this.begin(run);
+    await ensureFolder(this.folder);
+    const record = await this.#write(first, run, new Date().toISOString());
+    await unlock(first.path, lock);
+    return record;
+  }
+
+  /** Takes a run that is under way off the list. */
+  async drop({ path, lock }: Begun): Promise<void> {
+    if (!lock) return;
+    await Deno.remove(path).catch(ignoreNotFound);
+    await unlock(path, lock);
+  }
+
+  async #write(
+    { id, startedAt, path }: Begun,
+    run: Omit<RunRecord, "id" | "at" | "startedAt" | "deno" | "platform">,
+    at: string,
+  ): Promise<RunRecord> {
+    const versions = { deno: Deno.version.deno, platform: Deno.build.target };
+    const record = withoutSecrets<RunRecord>({ id, ...run, startedAt, at, ...versions });
+    await writeState(path, { version: 1, ...record });
+    return record;
+  }
+
+  /**
+   * All runs, the oldest first.
+   * @param unreadable told the path of each file that holds no run, and what is wrong with it
+   */
+  async list(
+    unreadable: (path: string, state: State<RunRecord>) => void = () => {},
+  ): Promise<RunRecord[]> {
+    const names = (await entries(this.folder)).filter((name) => name.endsWith(".json"));
+    const runs = await Promise.all(names.map(async (name) => {
+      const path = join(this.folder, name);
+      let state = await readRun(path);
+      if (state.value?.state === "running" && !await isAlive(path)) {
+        // It may have ended meanwhile.
+        state = await readRun(path);
+        const { value } = state;
+        if (value?.state === "running") {
+          state = { value: { ...value, state: "interrupted" } };
+        }
+      }
+      const { value } = state;
+      if (state.problem !== undefined) unreadable(path, state);
+      // Runs of earlier versions had no id.
+      return value ? [{ ...value, id: value.id ?? hash(name) }] : [];
+    }));
+    return runs.flat().sort(byTime);
+  }
+
+  /** The last listed run of a sweep that varied the same and has the same results. */
+  async find(
+    { file, stages }: Pick<RunRecord, "file" | "stages">,
+    point: RunRecord["point"],
+  ): Promise<RunRecord | undefined> {
+    const prints = (all: RunRecord["stages"]) =>
+      all.map(({ id, fingerprint }) => [id, fingerprint]);
+    return (await this.list()).findLast((run) =>
+      run.file === file && canonicalJson(run.point ?? null) === canonicalJson(point) &&
+      canonicalJson(prints(run.stages)) === canonicalJson(prints(stages))
+    );
+  }
+
+  /** Takes runs off the list. */
+  async remove(ids: ReadonlySet<string>): Promise<void> {
+    for (const name of (await entries(this.folder)).filter((name) => name.endsWith(".json"))) {
+      const path = join(this.folder, name);
+      const { value } = await readRun(path);
+      if (!value || !ids.has(value.id ?? hash(name))) continue;
+      await Deno.remove(path);
+      await Deno.remove(lockOf(path)).catch(ignoreNotFound);
+    }
+  }
+}
+
+function lockOf(path: string): string {
+  return path.replace(/\.json$/, ".lock");
+}
+
+async function unlock(path: string, lock: Lock | undefined): Promise<void> {
+  lock?.[Symbol.dispose]();
+  await Deno.remove(lockOf(path)).catch(ignoreNotFound);
+}
+
+/** Whether the process of a run that has not ended is there; where it cannot be told, it is. */
+async function isAlive(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(lockOf(path));
+    return !await file.tryLock(true);
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}
+
+/** The oldest first. */
+export function byTime(a: RunRecord, b: RunRecord): number {
+  return a.at < b.at ? -1 : a.at > b.at ? 1 : 0;
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}
+
+/**
+ * Returns of which pipeline each run is: its file; of a run of an earlier version the file of the
+ * only pipeline that has its name, else the name.
+ */
+export function pipelinesOf(runs: readonly RunRecord[]): (run: RunRecord) => string {
+  const files = new Map<string, Set<string>>();
+  for (const { file, pipeline } of runs) {
+    if (file === undefined) continue;
+    for (const name of [pipeline, formerName(file)]) {
+      files.set(name, (files.get(name) ?? new Set()).add(file));
+    }
+  }
+  return ({ file, pipeline }) => {
+    const [only, ...others] = files.get(pipeline) ?? [];
+    return file ?? (only !== undefined && others.length === 0 ? only : pipeline);
+  };
+}
+
+/** Returns under which name the store notes what the pipeline of a run used last. */
+export function noteOf({ file, pipeline }: Pick<RunRecord, "file" | "pipeline">): string {
+  return file === undefined ? pipeline : fileNameOf(file);
+}
+
+/** A setting of a run; a seed is what runs of the same experiment may differ in. */
+export interface Setting {
+  readonly value: unknown;
+  readonly seed?: boolean;
+  /** Name of its stage, if it is one of a stage. */
+  readonly stage?: string;
+}
+
+/**
+ * Returns all that a run's results depend on but the content of its data, by name: "seed",
+ * "split" (the stage it is), "split.test", "split: code".
+ * @param nameOf names a stage. Default: its id
+ */
+export function settingsOf(
+  { seed, compute, stages }: RunRecord,
+  nameOf: (id: string) => string = (id) => id,
+): Map<string, Setting> {
+  const settings = new Map<string, Setting>([["seed", { value: seed, seed: true }]]);
+  if (compute) settings.set("compute", { value: compute.backend });
+  for (const { id, use, dependencies, after } of stages) {
+    if (!dependencies) continue;
+    const stage = nameOf(id);
+    const put = (name: string, value: unknown) => settings.set(name, { value, stage });
+    put(stage, use);
+    if (dependencies.seed !== undefined && dependencies.seed !== seed) {
+      settings.set(`${stage}.seed`, { value: dependencies.seed, seed: true, stage });
+    }
+    for (const [path, value] of leaves(dependencies.params)) put(`${stage}.${path}`, value);
+    put(`${stage}: inputs`, after?.map(nameOf));
+    put(`${stage}: data`, digits(dependencies.external));
+    put(`${stage}: code`, digits(dependencies.modules));
+    put(`${stage}: packages`, digits(dependencies.packages));
+  }
+  return settings;
+}
+
+function* leaves(
+  value: Readonly<Record<string, unknown>>,
+  path = "",
+): Generator<[string, unknown]> {
+  for (const [key, inner] of Object.entries(value)) {
+    const isMap = typeof inner === "object" && inner !== null && !Array.isArray(inner);
+    if (isMap) yield* leaves(inner as Record<string, unknown>, `${path}${key}.`);
+    else yield [path + key, inner];
+  }
+}
+
+/** A few digits that stand for what code, packages or data there are. */
+function digits(parts: Readonly<Record<string, string>>): string {
+  return createHash("sha256").update(canonicalJson(parts)).digest("hex").slice(0, 7);
+}
+
+/** Returns a run's pipeline as every command takes it: as its file is typed. */
+export function nameOf({ file, pipeline }: Pick<RunRecord, "file" | "pipeline">): string {
+  return file === undefined ? pipeline : typed(file);
+}
+
+/** What is asked of a run that a pipeline's name means. */
+export interface Wanted {
+  /** Identity of the pipeline whose file the name is, if it is one. */
+  readonly identity?: string;
+  /** Whether a run has what is needed, and what that is: "has evaluated a model". */
+  readonly has?: (run: RunRecord) => boolean;
+  readonly what?: string;
+}
+
+/**
+ * Returns the run that a name means: its id, a pipeline's name (its newest run that has what is
+ * asked for), or the beginning of one id.
+ * @param runs the oldest first
+ * @throws {UsageError} if there is none
+ */
+export function findRun(
+  name: string,
+  runs: readonly RunRecord[],
+  { identity, has = () => true, what = "is listed" }: Wanted = {},
+): RunRecord {
+  const found = runs.find(({ id }) => id === name);
+  if (found) return found;
+  const own = byPipeline(name, runs, identity);
+  const newest = own.findLast(has);
+  if (newest) return newest;
+  const begun = own.length === 0 ? findByIdPrefix(name, runs) : undefined;
+  if (begun) return begun;
+  if (own.length > 0) {
+    const last = own.at(-1)!;
+    throw new UsageError(
+      `no run of the pipeline "${name}" ${what}; the last, ${last.id}, ${
+        last.state === undefined ? last.ok ? "has not" : "failed" : `is ${last.state}`
+      }. Run it: deno task run ${nameOf(last)}.`,
+    );
+  }
+  throw new UsageError(
+    `there is no run "${name}".${didYouMean(name, namesOf(runs.filter(has)))} A run is named by ` +
+      "its id, the beginning of it, or its pipeline's name; deno task runs lists them.",
+  );
+}
+
+function namesOf(runs: readonly RunRecord[]): string[] {
+  return [...new Set(runs.map(nameOf))];
+}
+
+/**
+ * The run that an id, or the beginning of one that no other shares, names; undefined if none begins so.
+ * @throws {UsageError} if several do
+ */
+export function findByIdPrefix(name: string, runs: readonly RunRecord[]): RunRecord | undefined {
+  const exact = runs.find(({ id }) => id === name);
+  const begun = runs.filter(({ id }) => id.startsWith(name));
+  if (exact || begun.length < 2) return exact ?? begun[0];
+  const ok = begun.filter(({ ok }) => ok);
+  const some = (ok.length > 0 ? ok : begun).slice(-5).map((run) => `${run.id} (${nameOf(run)})`);
+  throw new UsageError(
+    `"${name}" begins the ids of ${begun.length} runs; write more of it: ${joinWords(some, "or")}` +
+      `${begun.length > some.length ? " (the latest)" : ""}.`,
+  );
+}
+
+/** The runs of a pipeline, by its name or the path of its YAML. @throws {UsageError} if none is */
+export function runsOfPipeline(
+  name: string,
+  runs: readonly RunRecord[],
+  identity?: string,
+): RunRecord[] {
+  const found = byPipeline(name, runs, identity);
+  if (found.length > 0) return found;
+  const known = namesOf(runs);
+  throw new UsageError(
+    `no run of a pipeline "${name}" is listed.${didYouMean(name, known)} ` +
+      (known.length > 0 ? `There are runs of ${joinWords(known)}.` : "There are none at all."),
+  );
+}
+
+/** @throws {UsageError} if several pipelines bear a label */
+function byPipeline(name: string, runs: readonly RunRecord[], identity?: string): RunRecord[] {
+  const path = name.replace(/\.ya?ml$/, "");
+  const pipelineOf = pipelinesOf(runs);
+  const known = [...new Set(runs.flatMap(({ file }) => file ?? []))];
+  const labelled = known.filter((file) =>
+    runs.some((run) => run.file === file && run.pipeline === name)
+  );
+  const is = (file: string) => file === identity || file === name || typed(file) === path;
+  const [file, ...others] = known.some(is) ? known.filter(is) : labelled;
+  if (others.length > 0) {
+    const all = [file!, ...others].map((one) => `"${typed(one)}"`);
+    throw new UsageError(`${joinWords(all)} are both called "${name}"; write which is meant.`);
+  }
+  if (file !== undefined) return runs.filter((run) => pipelineOf(run) === file);
+  // Earlier versions called experiments/gender.yaml gender if it said so, else experiments-gender.
+  const names = [name, path, path.replace(/^.*[\\/]/, ""), formerName(path)];
+  return names.map((name) => runs.filter((run) => !run.file && run.pipeline === name))
+    .find(({ length }) => length > 0) ?? [];
+}
+
+/** Returns a line for each caution about runs' scores, with the runs that it is about. */
+export function cautionLines(runs: readonly Pick<RunRecord, "id" | "cautions">[]): string[] {
+  const about = Map.groupBy(
+    runs.flatMap(({ id, cautions = [] }) => cautions.map((caution) => ({ id, caution }))),
+    ({ caution }) => caution,
+  );
+  return [...about].map(([caution, ids]) =>
+    `${
+      ids.length === runs.length ? "All of these runs" : joinWords(ids.map(({ id }) => id))
+    }: ${caution}`
+  );
+}

@@ -1,0 +1,94 @@
+/** `executor: bullmq`: work goes to workers that are reached through Redis. */
+import { hostname } from "node:os";
+import type { BullmqSettings } from "./config/config.ts";
+import type { App, RemoteRunEvent } from "./app.ts";
+import type { FinishedUnit, WorkUnit } from "./stage.ts";
+import type { RemoteRun } from "./sweep/remote_run.ts";
+import { localCodeVersion } from "./remote/compatibility.ts";
+import type { RemoteRunsWork, ShardedWork } from "./run/run_context.ts";
+import type { DispatchOptions } from "./remote/coordinator.ts";
+import { localCapabilities } from "./remote/capabilities.ts";
+import { connectBroker, parseRedisAddress } from "./remote/broker_client.ts";
+import { dispatchShards } from "./remote/shard_jobs.ts";
+import { dispatchSweepPoints } from "./remote/sweep_jobs.ts";
+import type { RedisPlace } from "./remote/protocol.ts";
+import { runWorker as workOn } from "./remote/worker.ts";
+
+/** Where Redis is unless somebody says it. */
+export const usualRedis = "redis://127.0.0.1:6379";
+/** Ms after which a worker that is not heard of has lost its job. */
+export const usualLock = 30_000;
+
+/** What a worker is called: unique, and telling where it is. */
+export function workerName(): string {
+  return `${hostname()}:${Deno.pid}`;
+}
+
+/** Has parts of a stage's work done by whoever is connected. */
+export async function* distributeShards(
+  settings: BullmqSettings,
+  work: ShardedWork,
+  parts: readonly WorkUnit[],
+  program: App,
+): AsyncGenerator<FinishedUnit> {
+  const { modules, packages, compute } = work.dependencies;
+  const code = localCodeVersion({ modules, packages });
+  yield* helped(settings, work, program, (place) => (
+    dispatchShards({ ...work, ...place, compute, code }, parts)
+  ));
+}
+
+/** Has runs of a sweep done by whoever is connected. */
+export async function* runSweepRemotely(
+  settings: BullmqSettings,
+  work: RemoteRunsWork,
+  orders: readonly RemoteRun[],
+  program: App,
+): AsyncGenerator<RemoteRunEvent> {
+  yield* helped(
+    settings,
+    work,
+    program,
+    (place) => dispatchSweepPoints({ ...work, ...place }, orders),
+  );
+}
+
+/** @throws if Redis cannot be reached, saying where and why */
+export async function checkReachable(settings: BullmqSettings): Promise<void> {
+  const { redis, prefix } = await placeOf(settings);
+  await using _link = await connectBroker({ role: "coordinator", redis, prefix, run: "none" });
+}
+
+async function placeOf({ redis = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix }: Pick<
+  BullmqSettings,
+  "redis" | "ca" | "prefix"
+>): Promise<{ redis: RedisPlace; prefix: string }> {
+  return { redis: await parseRedisAddress(redis, ca), prefix };
+}
+
+/** Hands out work; with `localToo`, this machine takes of it as well. */
+async function* helped<T>(
+  settings: BullmqSettings,
+  { artifacts, signal }: RemoteRunsWork,
+  program: App,
+  handOut: (at: Pick<DispatchOptions, "redis" | "prefix" | "ownWorker">) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  const { redis, prefix } = await placeOf(settings);
+  const over = new AbortController();
+  const ownWorker = settings.localToo
+    ? workOn({
+      ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0, artifacts },
+      signal: AbortSignal.any([signal, over.signal]),
+      say: () => {},
+      ...await localCapabilities(program, artifacts),
+    })
+    : undefined;
+  // What goes wrong with it is told when all is done; others may do its job meanwhile.
+  ownWorker?.catch(() => {});
+  try {
+    yield* handOut({ redis, prefix, ownWorker: settings.localToo });
+  } finally {
+    over.abort(new Error("all is done"));
+    await ownWorker;
+  }
+}

@@ -1,0 +1,63 @@
+/** Checks what a stage wrote against the declarations of its kinds, before it becomes artifacts. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { listFiles } from "../cache/digest.ts";
+import type { Kind, Outputs } from "../stage.ts";
+
+/**
+ * Checks that each output holds the files of its kind, readable and not empty.
+ * @param id the stage's id in the pipeline
+ * @param folders output → its folder
+ * @param checkFile throws if a file is not of the format that its name says
+ * @throws {Error} naming stage, output and file of everything that is wrong
+ */
+export async function checkOutputs(
+  id: string,
+  outputs: Outputs,
+  folders: Readonly<Record<string, string>>,
+  checkFile?: (path: string) => Promise<void>,
+): Promise<void> {
+  const wrong: string[] = [];
+  for (const [output, kind] of Object.entries(outputs)) {
+    for (const problem of await problemsOf(kind, folders[output]!, checkFile)) {
+      wrong.push(`output "${output}": ${problem}`);
+    }
+  }
+  if (wrong.length === 0) return;
+  throw new Error(
+    `Cannot keep what stage "${id}" made: ${wrong.join("; ")}. It has to write the files that ` +
+      `its kind declares, or the kind has to list those that may be missing as optional.`,
+  );
+}
+
+async function problemsOf(
+  { files, optional = [] }: Kind,
+  folder: string,
+  checkFile?: (path: string) => Promise<void>,
+): Promise<string[]> {
+  const there = await listFiles(folder);
+  const problems: string[] = [];
+  for (const [name, what] of Object.entries(files)) {
+    const matches = there.filter((file) => pattern(name).test(file));
+    if (matches.length === 0 && !optional.includes(name)) {
+      problems.push(`"${name}" is missing (${what})`);
+    }
+    for (const file of matches) {
+      try {
+        const path = join(folder, file);
+        const info = await stat(path);
+        if (!info.isFile()) problems.push(`"${file}" is no file`);
+        else if (info.size === 0) problems.push(`"${file}" is empty (${what})`);
+        else await checkFile?.(path);
+      } catch (error) {
+        problems.push(`"${file}": ${(error as Error).message.replace(/\.$/, "")}`);
+      }
+    }
+  }
+  return problems;
+}
+
+/** Returns what matches a file name in which `*` stands for anything but a slash. */
+function pattern(name: string): RegExp {
+  return new RegExp(`^${name.split("*").map((part) => RegExp.escape(part)).join("[^/]*")}$`);
+}

@@ -1,0 +1,96 @@
+/** From a command's words to a plan, and to all that running it takes. */
+import { join, resolve } from "node:path";
+import { type ConfigOptions, readConfig } from "../config/config.ts";
+import { UsageError } from "../errors.ts";
+import { findPipeline, identityNamed } from "../find_pipeline.ts";
+import { createPlan, type Plan } from "../plan.ts";
+import { findByIdPrefix, History } from "../history.ts";
+import { argument } from "../pipeline_identity.ts";
+import { DenoLock } from "../cache/deno_lock.ts";
+import { ModuleHasher } from "../cache/module_graph.ts";
+import { parseOverride } from "../config/override.ts";
+import { fromFileUrl, invocationDir, readTextIfExists } from "../paths.ts";
+import type { CommandContext } from "../app.ts";
+import { Registry } from "../registry.ts";
+import { hiddenIn } from "../secrets.ts";
+import { ArtifactStore } from "../artifact_store.ts";
+import type { RunContext } from "./run_context.ts";
+
+/** The YAML that a command names, and how to read it. */
+export async function configOptions(
+  { names, values, program: { project, stages } }: Pick<
+    CommandContext,
+    "names" | "values" | "program"
+  >,
+): Promise<{ file: string; options: ConfigOptions }> {
+  const overrides = (values.set ?? []).map(parseOverride);
+  if (values.seed !== undefined) {
+    const at = { text: `--seed ${values.seed}` };
+    overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
+  }
+  const user = invocationDir();
+  const file = await findPipeline(names[0]!, user, project);
+  return { file, options: { project, user, registry: new Registry().add(stages), overrides } };
+}
+
+export async function loadPlan(
+  call: Pick<CommandContext, "names" | "values" | "program">,
+): Promise<Plan> {
+  const { file, options } = await configOptions(call);
+  return createPlan(await readConfig(file, options));
+}
+
+/**
+ * Returns a call with a run's id replaced by its pipeline and the values that the run was given, which
+ * those of the command line come after. Any other call is returned as it is.
+ * @throws {UsageError} if something of the values is not recorded
+ */
+export async function ofRun(call: CommandContext): Promise<CommandContext> {
+  const { names: [name = ""], values, program: { project } } = call;
+  // A shorter word is rather a name that was mistyped.
+  if (!/^[0-9a-f]{4,8}$/.test(name)) return call;
+  if (await identityNamed(name, invocationDir(), project) !== undefined) return call;
+  const run = findByIdPrefix(name, await new History(join(project, "artifacts")).list());
+  if (!run) return call;
+  const typedKeys = (values.set ?? []).map((text) => parseOverride(text).path.join("."));
+  const given = Object.entries(run.overrides ?? run.point ?? {})
+    .filter(([key]) => !typedKeys.includes(key) && !(key === "seed" && values.seed !== undefined));
+  const [hidden] = hiddenIn(Object.fromEntries(given));
+  if (hidden !== undefined) {
+    throw new UsageError(
+      `run ${run.id} was given a ${hidden} of which a part is recorded nowhere (***). ` +
+        `Give it again: --set '${hidden}=URL'.`,
+    );
+  }
+  const set = given.map(([key, value]) => `${key}=${argument(value)}`);
+  const names = [run.file === undefined ? run.pipeline : resolve(project, run.file)];
+  return { ...call, names, values: { ...values, set: [...set, ...values.set ?? []] } };
+}
+
+/**
+ * All that running takes.
+ * @param cache name of what is kept of the modules; machines that share a folder have one each
+ */
+export async function createRunContext(
+  artifacts: string,
+  { program: { project, resolveCompute, openFleet, checkFile }, reporter }: Pick<
+    CommandContext,
+    "program" | "reporter"
+  >,
+  signal: AbortSignal,
+  cache = "modules",
+): Promise<RunContext> {
+  const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
+  return {
+    project,
+    store: new ArtifactStore(artifacts),
+    modules: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
+    locked: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
+    uncounted: [fromFileUrl(new URL("../", import.meta.url))],
+    resolveCompute,
+    openFleet,
+    checkFile,
+    reporter,
+    signal,
+  };
+}

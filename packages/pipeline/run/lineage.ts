@@ -1,0 +1,77 @@
+/** Where a stage's inputs come from: the stages behind them and their records. */
+import { arch, cpus, totalmem, type } from "node:os";
+import { ancestors, type Plan } from "../plan.ts";
+import type { Begun } from "../history.ts";
+import { commandOf } from "../pipeline_identity.ts";
+import { displayPath, fromFileUrl } from "../paths.ts";
+import type { StageRecord } from "../stage_record.ts";
+import { hiddenIn, withoutSecrets } from "../secrets.ts";
+import type { Lineage, Machine, StageProvenance } from "../stage.ts";
+
+/** What is told to a stage that declares `lineage`. All stages before it have a record. */
+export function lineageOf(
+  plan: Plan,
+  id: string,
+  records: ReadonlyMap<string, StageRecord>,
+  project: string,
+  begun?: Begun,
+): Lineage {
+  const before = ancestors(plan, id);
+  const stages = plan.stages.filter((stage) => stage.id !== id && before.has(stage.id));
+  const hidden = hiddenIn(withoutSecrets(
+    Object.fromEntries(stages.map(({ id, params }) => [id, params])),
+  ));
+  return {
+    pipeline: plan.name,
+    file: displayPath(plan.file, project),
+    seed: plan.seed,
+    compute: plan.compute,
+    command: commandOf(plan.identity, withoutSecrets(plan.overrides)),
+    ...(hidden.length > 0 && { hidden }),
+    ...(begun && { run: { id: begun.id, startedAt: begun.startedAt } }),
+    stages: stages.map(
+      ({ id, use, module, params, inputs, replaces, after, seed }): StageProvenance => {
+        const record = records.get(id)!;
+        const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
+        return {
+          ...{
+            id,
+            use,
+            params: withoutSecrets(params),
+            inputs,
+            after,
+            fingerprint,
+            startedAt,
+            seconds,
+            deno,
+            platform,
+          },
+          module: moduleName(module, project),
+          ...(replaces === undefined ? {} : { replaces }),
+          ...(seed === undefined ? {} : { seed }),
+          ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
+          packages: dependencies.packages,
+          ...(record.machine ? { machine: record.machine } : {}),
+          observed: withoutSecrets(record.observed ?? {}),
+          ...(record.caution === undefined ? {} : { caution: record.caution }),
+        };
+      },
+    ),
+  };
+}
+
+/** A module's path from the project, or its package. */
+export function moduleName(module: string, project: string): string {
+  return module.startsWith("file:") ? displayPath(fromFileUrl(module), project) : module;
+}
+
+/** The computer at hand. */
+export function describeMachine(): Machine {
+  const cores = cpus();
+  return {
+    processor: cores[0]?.model ?? arch(),
+    cores: cores.length,
+    memory: totalmem(),
+    system: type(),
+  };
+}

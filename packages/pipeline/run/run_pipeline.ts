@@ -1,0 +1,364 @@
+/** Decides what has to run and why, runs it, and records what came of it. */
+import { join } from "node:path";
+import { checkCache } from "../cache/check_cache.ts";
+import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
+import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
+import { executeStage, prepareStage, serve, type StageExecution } from "./run_stage.ts";
+import type { CacheKeyInputs } from "../fingerprint.ts";
+import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
+import { type Begun, History } from "../history.ts";
+import { fileNameOf } from "../pipeline_identity.ts";
+import { displayPath } from "../paths.ts";
+import type { StageRecord } from "../stage_record.ts";
+import {
+  INTERRUPTED,
+  type RunReport,
+  type StageReport,
+  type Status,
+  WOULD_RUN,
+} from "./run_report.ts";
+import { formatDuration } from "../reporter.ts";
+import { select, type Selection } from "./selection.ts";
+import { cautionsOf, type Metrics } from "../stage.ts";
+import type { ResolvedBackend, RunContext } from "./run_context.ts";
+
+/** A run that is over. */
+export interface RunResult {
+  readonly report: RunReport;
+  /** Its id, if it is listed: one that made nothing and uses what was used before is not. */
+  readonly id?: string;
+}
+
+export interface RunOptions {
+  /** Only say what would run. */
+  readonly dryRun?: boolean;
+  /** Start the pipeline's services, too. */
+  readonly services?: boolean;
+  /** What the runs of a sweep share: it is not listed, and what is left out is not told. */
+  readonly part?: boolean;
+  /** Of a run of a sweep: what is varied, key → value. */
+  readonly point?: Readonly<Record<string, unknown>>;
+  /** Id → a result that is to be used, without asking whether it is up to date. */
+  readonly given?: ReadonlyMap<string, StageRecord>;
+}
+
+/** Runs a plan's stages that are selected and whose results are not there yet. */
+export async function runPlan(
+  plan: Plan,
+  selection: Selection,
+  shop: RunContext,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const { dryRun = false, services = false, part, point } = options;
+  const began = performance.now();
+  const wait = () => shop.reporter.log("results are being removed; waiting for the end of it");
+  using _held = dryRun ? undefined : await shop.store.lockShared(wait, shop.signal);
+  const history = new History(shop.store.folder);
+  const { name: pipeline, identity: file, overrides, seed } = plan;
+  const beginning = { pipeline, file, overrides, ...(point && { point }), seed };
+  const begun = part || dryRun ? undefined : await history.begin(beginning);
+  const run = new Run(plan, selection, shop, options, begun);
+  const reportNow = () => run.report((performance.now() - began) / 1000);
+  let id: string | undefined, listed = begun;
+  const settle = async () => {
+    if (listed && id !== listed.id) await history.drop(listed);
+    listed = undefined;
+  };
+  try {
+    await run.stages(dryRun);
+    // A service may run for days; what was learnt is kept before that.
+    await shop.modules.close();
+    // A run of a sweep is listed, though another made its results, or itself before it was killed.
+    if (begun && (run.worthRecording || point)) id = await run.record(reportNow(), history, point);
+    if (services && run.ok && !dryRun) {
+      await settle();
+      await run.services();
+    }
+  } finally {
+    await settle();
+    await shop.modules.close();
+  }
+  return { report: reportNow(), ...(id === undefined ? {} : { id }) };
+}
+
+const UNSELECTED = "not selected";
+
+class Run {
+  readonly #plan: Plan;
+  readonly #selection: Selection;
+  readonly #shop: RunContext;
+  readonly #selected: ReadonlySet<string>;
+  readonly #records = new Map<string, StageRecord>();
+  /** Stages of a dry run that would run. */
+  readonly #pending = new Set<string>();
+  readonly #reports: StageReport[] = [];
+  readonly #show: string[] = [];
+  readonly #part: boolean;
+  readonly #begun: Begun | undefined;
+  readonly #given: NonNullable<RunOptions["given"]>;
+  #compute: ResolvedBackend | undefined;
+  ok = true;
+  /** Whether something was made or failed. */
+  #did = false;
+  /** ... or other results are used than last time. */
+  #usesOthers = false;
+
+  get worthRecording(): boolean {
+    return this.#did || this.#usesOthers;
+  }
+
+  /** @param begun its entry in the history, if it is listed */
+  constructor(
+    plan: Plan,
+    selection: Selection,
+    shop: RunContext,
+    options: RunOptions,
+    begun?: Begun,
+  ) {
+    this.#begun = begun;
+    this.#part = options.part ?? false;
+    this.#given = options.given ?? new Map();
+    this.#plan = plan;
+    this.#selection = selection;
+    this.#shop = shop;
+    this.#selected = select(plan, selection);
+  }
+
+  async stages(dryRun: boolean): Promise<void> {
+    const { store, modules, uncounted, reporter } = this.#shop;
+    if (!dryRun) await store.cleanUp();
+    // All code is looked at now: a module that is edited while an early stage computes for hours
+    // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
+    const made = this.#plan.stages.filter(({ id }) => this.#isNeeded(id) && !this.#given.has(id));
+    for (const stage of made) {
+      for (const module of modulesOf(stage)) await modules.graph(module, uncounted);
+    }
+    for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
+    if (this.ok && !dryRun) {
+      this.#usesOthers = await this.#noteUse();
+    }
+    const { log: line, paint } = reporter;
+    if (this.ok) this.#show.forEach((path) => line(`  ${paint.bold(path)}`));
+  }
+
+  /** Looks at a stage, and runs it if it has to. */
+  async #stage(stage: PlannedStage, dryRun: boolean): Promise<void> {
+    const { paint } = this.#shop.reporter;
+    const { id } = stage;
+    const left = this.#leftOut(stage);
+    if (left !== undefined) {
+      const told = !stage.stage.service && !(this.#part && left === UNSELECTED);
+      if (told) this.#say(paint.dim("-"), id, paint.dim(`skipped: ${left}`));
+      return this.#settle(stage, "skipped", left);
+    }
+    const given = this.#given.get(id);
+    if (given) return this.#takeCached(stage, given);
+    const started = performance.now();
+    const seconds = () => (performance.now() - started) / 1000;
+    try {
+      const dependencies = await this.#dependencies(stage);
+      const decision = await checkCache(stage, dependencies, this.#shop.store, {
+        plan: this.#plan,
+        force: this.#isForced(id),
+        pending: this.#pending,
+      });
+      if ("record" in decision) return this.#takeCached(stage, decision.record);
+      if (!this.#selected.has(id)) {
+        throw new RunError(
+          `${id} has to run first (${decision.why}), and the command line leaves it out. ` +
+            `Run it with --until ${id}.`,
+        );
+      }
+      this.#say(paint.bold(">"), id, `runs: ${decision.why}`);
+      if (dryRun) {
+        this.#pending.add(id);
+        return this.#settle(stage, "skipped", WOULD_RUN + decision.why);
+      }
+      await this.#make(this.#ready(stage, dependencies), decision.why, seconds);
+    } catch (error) {
+      this.ok = false;
+      this.#did = true;
+      if (this.#shop.signal.aborted) {
+        this.#say(paint.yellow("!"), id, "interrupted; the next run goes on from here");
+        this.#settle(stage, "failed", INTERRUPTED, seconds());
+      } else {
+        const place = this.#placeOf(error, stage);
+        this.#say(paint.red("✗"), id, `failed: ${formatErrorWithStack(error)}${place}`);
+        this.#settle(stage, "failed", formatError(error) + place, seconds());
+      }
+    }
+  }
+
+  /** Where in a plugin an error was thrown, on a line of its own. */
+  #placeOf(error: unknown, { plugin, module, use }: PlannedStage): string {
+    if (!plugin || error instanceof RunError) return "";
+    const place = error instanceof Error ? placeIn(error, module) : `"${use}" of ${module}`;
+    return place ? `\n  at ${place}` : "";
+  }
+
+  #takeCached(stage: PlannedStage, record: StageRecord): void {
+    const { paint } = this.#shop.reporter;
+    this.#take(stage, record);
+    this.#say(paint.dim("·"), stage.id, paint.dim("cached"));
+    this.#settle(stage, "cached", "cached");
+  }
+
+  async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {
+    const { paint } = this.#shop.reporter;
+    const { stage } = ready;
+    const force = this.#isForced(stage.id);
+    const { record, made } = await executeStage(ready, this.#plan, this.#shop, force);
+    this.#take(stage, record);
+    await this.#noteUse();
+    this.#did = true;
+    if (made) {
+      this.#say(paint.green("✓"), stage.id, `done in ${formatDuration(seconds())}`);
+      this.#settle(stage, "ran", why, seconds());
+    } else {
+      this.#say(paint.dim("·"), stage.id, paint.dim("cached: another run made it"));
+      this.#settle(stage, "cached", "another run made it", seconds());
+    }
+  }
+
+  /** Notes which results the pipeline uses; where that cannot be written, it uses them all the same. */
+  async #noteUse(): Promise<boolean> {
+    const { store, reporter } = this.#shop;
+    const { identity, former } = this.#plan;
+    try {
+      return await store.setCurrent(fileNameOf(identity), this.#records, former);
+    } catch (error) {
+      reporter.log(`what this run uses could not be noted: ${formatError(error)}`);
+      return false;
+    }
+  }
+
+  #say(mark: string, id: string, text: string): void {
+    const width = Math.max(...this.#plan.stages.map((stage) => stage.id.length));
+    this.#shop.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
+  }
+
+  #settle(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
+    const { id, use } = stage;
+    const record = this.#records.get(id);
+    const outputs = Object.fromEntries(
+      Object.keys(record ? stage.stage.outputs : {}).map((name) => {
+        const { path } = this.#shop.store.artifact(record!, name, id);
+        return [name, displayPath(path, this.#shop.project)];
+      }),
+    );
+    this.#reports.push({ id, use, status, why, seconds, outputs });
+  }
+
+  /** Uses a result. */
+  #take(stage: PlannedStage, record: StageRecord): void {
+    const { log: line, paint } = this.#shop.reporter;
+    const known = cautionsOf(this.#records.values());
+    this.#records.set(stage.id, record);
+    // Before the first line with a score.
+    cautionsOf(this.#records.values()).filter((caution) => !known.includes(caution))
+      .forEach((caution) => line(paint.yellow(caution)));
+    for (const file of record.show ?? []) {
+      const place = this.#shop.store.pathOf(stage.use, record.fingerprint);
+      this.#show.push(displayPath(join(place, file), this.#shop.project));
+    }
+  }
+
+  /** Why a stage is not looked at, if so. */
+  #leftOut(stage: PlannedStage): string | undefined {
+    if (this.#shop.signal.aborted) return "the run was interrupted";
+    if (stage.stage.service) return "a service; deno task serve starts it";
+    const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
+    if (!this.#isNeeded(stage.id)) return UNSELECTED;
+    if (!this.ok) {
+      return missing.length > 0
+        ? `${joinWords(missing)} did not finish`
+        : "an earlier stage failed";
+    }
+    return undefined;
+  }
+
+  #isForced(id: string): boolean {
+    return this.#selection.force?.includes(id) ?? false;
+  }
+
+  /** Whether a stage is selected, or a selected one takes from it. */
+  #isNeeded(id: string): boolean {
+    return [...this.#selected].some((last) => ancestors(this.#plan, last).has(id));
+  }
+
+  #dependencies(stage: PlannedStage): Promise<CacheKeyInputs> {
+    return cacheKeyInputsOf(stage, this.#plan, this.#shop, {
+      digest: ({ stage: id, output }) =>
+        this.#records.get(id)?.outputs[output]?.digest ?? "not made yet",
+      fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? "not made yet",
+      backend: async () => this.#compute ??= await this.#shop.resolveCompute(this.#plan.compute),
+    });
+  }
+
+  #ready(stage: PlannedStage, dependencies: CacheKeyInputs): StageExecution {
+    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#shop, this.#begun);
+  }
+
+  /** Starts the pipeline's services and waits until they are stopped. */
+  async services(): Promise<void> {
+    const { reporter, signal } = this.#shop;
+    const services = this.#plan.stages.filter((stage) => stage.stage.service);
+    await Promise.all(services.map(async (stage) => {
+      try {
+        const dependencies = await this.#dependencies(stage);
+        await serve(this.#ready(stage, dependencies), this.#shop);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.ok = false;
+        reporter.log(
+          `${reporter.paint.red("✗")} ${stage.id}  failed: ${formatErrorWithStack(error)}${
+            this.#placeOf(error, stage)
+          }`,
+        );
+      }
+    }));
+  }
+
+  report(seconds: number): RunReport {
+    const metrics: Metrics = {};
+    for (const record of this.#records.values()) Object.assign(metrics, record.metrics);
+    const { name: pipeline } = this.#plan;
+    const stages = this.#reports.map((stage) => ({ ...stage, seconds: toMs(stage.seconds) }));
+    const cautions = cautionsOf(this.#records.values());
+    return {
+      ...{ pipeline, ok: this.ok, seconds: toMs(seconds), stages, metrics },
+      ...(cautions.length > 0 && { cautions }),
+    };
+  }
+
+  /** Keeps what ran, from what, with what result; returns the run's id, if it could be kept. */
+  async record(
+    report: RunReport,
+    history: History,
+    point: RunOptions["point"],
+  ): Promise<string | undefined> {
+    const stages = report.stages.map((stage) => ({
+      ...stage,
+      after: this.#plan.stages.find(({ id }) => id === stage.id)!.after,
+      fingerprint: this.#records.get(stage.id)?.fingerprint,
+      dependencies: this.#records.get(stage.id)?.dependencies,
+      warnings: this.#records.get(stage.id)?.warnings,
+    }));
+    const { identity: file, overrides, seed } = this.#plan;
+    // The runs of a sweep take turns with what they use: one that did nothing was there before.
+    const same = point && !this.#did ? await history.find({ file, stages }, point) : undefined;
+    if (same) return same.id;
+    const run = { ...report, file, overrides, seed, ...(point && { point }) };
+    try {
+      return (await history.add({ ...run, compute: this.#compute, stages }, this.#begun)).id;
+    } catch (error) {
+      this.#shop.reporter.log(`this run could not be recorded: ${formatError(error)}`);
+      return undefined;
+    }
+  }
+}
+
+/** Seconds to the millisecond. */
+function toMs(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

@@ -1,0 +1,30 @@
+/** What a run tells at its end, to a program. */
+import type { Metrics } from "../stage.ts";
+
+export type Status = "ran" | "cached" | "skipped" | "failed";
+
+/** The reason of a stage that Ctrl-C ended. */
+export const INTERRUPTED = "interrupted";
+
+/** Begins the reason of a stage of a dry run that would run. */
+export const WOULD_RUN = "runs: ";
+
+export interface StageReport {
+  id: string;
+  use: string;
+  status: Status;
+  why: string;
+  seconds: number;
+  /** Output → folder, from the project. */
+  outputs: Record<string, string>;
+}
+
+export interface RunReport {
+  pipeline: string;
+  ok: boolean;
+  seconds: number;
+  stages: StageReport[];
+  metrics: Metrics;
+  /** What holds for all metrics, such as that the data is synthetic; see StageResult. */
+  cautions?: readonly string[];
+}

@@ -1,0 +1,92 @@
+/** How well a score tells two classes apart, whichever threshold is put on it. */
+import {
+  bootstrap,
+  groupsOf,
+  type Interval,
+  LEVEL,
+  MIN_COUNT,
+  percentileInterval,
+  wilson,
+} from "./confidence_intervals.ts";
+
+export interface Roc {
+  /**
+   * False and true positive rate at every threshold, from [0, 0] (nobody is called positive) to
+   * [1, 1]; scores that are equal share a threshold.
+   */
+  points: [falsePositives: number, truePositives: number][];
+  /** Area under them: how often a positive scores higher than a negative, ties counted half. */
+  auc: number;
+}
+
+/**
+ * The ROC curve. T. Fawcett (2006), An introduction to ROC analysis, algorithms 1 and 2.
+ * @param truth 1 for each positive, 0 for each negative; with none of either the rates are NaN
+ * @param scores higher for what is rather positive
+ */
+export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): Roc {
+  const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
+  const positives = order.reduce((sum, i) => sum + truth[i], 0);
+  const negatives = order.length - positives;
+  const points: Roc["points"] = [[0, 0]];
+  let [hits, alarms, auc] = [0, 0, 0];
+  order.forEach((i, at) => {
+    if (truth[i] === 1) hits++;
+    else alarms++;
+    if (at + 1 < order.length && scores[order[at + 1]] === scores[i]) return;
+    const [x, y] = points.at(-1)!;
+    const point: [number, number] = [alarms / negatives, hits / positives];
+    auc += (point[0] - x) * (point[1] + y) / 2;
+    points.push(point);
+  });
+  return { points, auc };
+}
+
+/**
+ * Interval of the area under the ROC curve, or undefined where there are too few to tell: people are
+ * drawn with replacement where they repeat, else pictures.
+ * @param truth, scores as of `rocCurve`, some of them positive and some negative
+ * @param people who is in each picture; none means that all are different
+ */
+export function aucInterval(
+  truth: ArrayLike<number>,
+  scores: ArrayLike<number>,
+  people?: readonly unknown[],
+): Interval | undefined {
+  const groups = groupsOf(truth.length, people);
+  if (groups.length < MIN_COUNT) return undefined;
+  const unit = groups.length === truth.length ? "image" : "person";
+  const { auc } = rocCurve(truth, scores);
+  if (auc === 0 || auc === 1) {
+    // Every sample would say the same. But among so many pairs of a positive and a negative that
+    // have nobody in common, it is a share like any other.
+    const pairs = Math.min(
+      ...[0, 1].map((one) => groups.filter((group) => group.some((i) => truth[i] === one)).length),
+    );
+    return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
+  }
+  const groupOf = new Int32Array(truth.length);
+  groups.forEach((group, g) => group.forEach((i) => groupOf[i] = g));
+  const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
+  const times = new Int32Array(groups.length);
+  const areas = bootstrap(groups.length, (drawn) => {
+    times.fill(0);
+    for (let i = 0; i < drawn.length; i++) times[drawn[i]]++;
+    // Of all pairs: those in which the positive scores higher, and half of those with equal scores.
+    let [above, hits, alarms, area] = [0, 0, 0, 0];
+    for (let at = 0; at < order.length;) {
+      const score = scores[order[at]];
+      let negatives = 0;
+      for (; at < order.length && scores[order[at]] === score; at++) {
+        const weight = times[groupOf[order[at]]];
+        if (truth[order[at]] === 1) hits += weight;
+        else negatives += weight;
+      }
+      area += negatives * (above + hits) / 2;
+      above = hits;
+      alarms += negatives;
+    }
+    return area / (hits * alarms);
+  });
+  return { ...percentileInterval(areas), level: LEVEL, method: "bootstrap", unit };
+}

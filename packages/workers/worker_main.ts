@@ -1,0 +1,52 @@
+/** The worker's side: opens once, then does one task after the other until its parent is gone. */
+import { decodeFrames, encodeFrame } from "./framing.ts";
+import type { Reply } from "./child.ts";
+
+/** An answer: JSON, and bytes. */
+export interface Done<Answer> {
+  readonly answer: Answer;
+  readonly bytes?: Uint8Array;
+}
+
+/**
+ * Serves the parent process.
+ * @param open called once, with what the crew was opened with; returns what does a task
+ */
+export async function serve<Opening, Task, Answer>(
+  open: (
+    opening: Opening,
+  ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
+): Promise<never> {
+  // Ctrl-C is sent to all processes of a terminal, and SIGTERM by some to all of a service; when to
+  // stop is for the parent to say.
+  const signals = ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as Deno.Signal[];
+  for (const signal of signals) Deno.addSignalListener(signal, () => {});
+  // Standard output is for frames alone.
+  console.log = console.info = console.debug = console.error;
+  let work: Awaited<ReturnType<typeof open>> | undefined;
+  for await (const { message, bytes: sent } of decodeFrames(Deno.stdin.readable)) {
+    try {
+      if (work === undefined) {
+        work = await open((message as { opening: Opening }).opening);
+        reply({ ready: true });
+      } else {
+        const { answer, bytes } = await work((message as { task: Task }).task, sent);
+        reply({ answer }, bytes);
+      }
+    } catch (error) {
+      const { message, stack } = error as Error;
+      reply({ error: message, stack });
+    }
+  }
+  Deno.exit(0);
+}
+
+function reply(message: Reply, bytes?: Uint8Array): void {
+  const frame = encodeFrame(message, bytes);
+  try {
+    for (let sent = 0; sent < frame.length;) sent += Deno.stdout.writeSync(frame.subarray(sent));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0); // the parent is gone
+    throw error;
+  }
+}

@@ -1,0 +1,344 @@
+/** Runs side by side: what differs, what does not, and what is said about it. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { compareRuns, type Comparison } from "../../../faces/commands/compare/compare_runs.ts";
+import { formatComparison } from "../../../faces/commands/compare/format_comparison.ts";
+import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
+import { findRun, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { spreads } from "../../../packages/pipeline/sweep_summary.ts";
+import { type FakeRun, workshop } from "./workshop.ts";
+
+const root = new URL("../../../", import.meta.url).pathname;
+
+const rows = ({ parameters }: Comparison) =>
+  Object.fromEntries(parameters.map(({ name, values }) => [name, values]));
+
+Deno.test("compare tells the parameters and metrics that differ, and nothing else", async () => {
+  const params = { epochs: 20, stopping: { patience: 3, monitor: "val_loss" }, leaveOut: [512] };
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.6, params } } },
+    {
+      seed: 7,
+      models: {
+        trainGender: {
+          skill: 0.9,
+          params: { ...params, stopping: { ...params.stopping, patience: 5 }, leaveOut: [] },
+        },
+      },
+    },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(rows(comparison), {
+    ...{ seed: [42, 7], "trainGender.stopping.patience": [3, 5] },
+    "trainGender.leaveOut": [[512], []],
+  });
+  const [accuracy, ...others] = comparison.metrics.filter(({ split }) => split === "test");
+  assert.deepEqual(others, []); // both lose the same
+  assert.deepEqual([accuracy!.model, accuracy!.metric, accuracy!.best], [
+    ...["trainGender", "accuracy", 1],
+  ]);
+  accuracy!.values.forEach((value, i) => {
+    const { low, high } = accuracy!.intervals![i]!;
+    assert.ok(low < value! && value! < high && high - low < 0.2, `${low} ${value} ${high}`);
+  });
+  const [test, ...more] = comparison.tests;
+  assert.deepEqual(more, []);
+  assert.deepEqual([test!.test, test!.pictures, test!.real], ["mcnemar", 200, true]);
+  assert.equal(test!.better, shop.runs[1]!.id);
+  assert.ok(test!.difference < 0 && test!.interval.high < 0);
+  assert.deepEqual(comparison.notes, []);
+  const text = formatComparison(comparison, "text");
+  assert.match(
+    text,
+    /trainGender test accuracy +0\.\d+ \(0\.\d+ to 0\.\d+\) +0\.\d+ \(0.\d+ to 0.\d+\) \*\n/,
+  );
+  assert.match(
+    text,
+    /trainGender: yes, [0-9a-f]{8} is better than [0-9a-f]{8} by 0\.\d+ in accuracy/,
+  );
+  assert.doesNotMatch(text, /epochs|monitor|size/);
+  const markdown = formatComparison(comparison, "markdown");
+  assert.match(markdown, /\n\| trainGender\.leaveOut \| \[512\] \| \[\] \|\n/);
+  assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
+});
+
+Deno.test("compare begins with what holds for the scores of runs", async () => {
+  const models = { trainAge: { error: 20 } };
+  await using shop = await workshop([{ models, cautions: ["Drawn."] }, { models }]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(comparison.cautions, [`${shop.runs[0]!.id}: Drawn.`]);
+  assert.ok(
+    formatComparison(comparison, "text").startsWith(`${shop.runs[0]!.id}: Drawn.\n\n  run `),
+  );
+  assert.match(formatComparison(comparison, "markdown"), /^[0-9a-f]{8}: Drawn\.\n\n\| run /);
+});
+
+Deno.test("compare says plainly that a difference is not shown", async () => {
+  await using shop = await workshop([
+    { models: { trainAge: { error: 20 } } },
+    { models: { trainAge: { error: 20 } } },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(comparison.parameters, []);
+  const [test] = comparison.tests;
+  assert.deepEqual([test!.real, test!.better, test!.test], [false, undefined, "bootstrap"]);
+  assert.ok(test!.interval.low < 0 && test!.interval.high > 0 && test!.wilcoxon! > 0.05);
+  assert.match(
+    formatComparison(comparison, "text"),
+    /\n {2}the same in all\n[^]*trainAge: not shown, /,
+  );
+});
+
+Deno.test("compare takes the mean over runs that differ in seeds alone", async () => {
+  const run = (seed: number, error: number, rate: number): FakeRun => ({
+    seed,
+    models: { trainAge: { error, params: { learningRate: rate } } },
+  });
+  await using shop = await workshop([
+    ...[run(1, 20, 0.1), run(2, 24, 0.1), run(3, 28, 0.1)],
+    ...[run(1, 8, 0.2), run(2, 8, 0.2)],
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  const { groups, rows } = comparison.seeds!;
+  const ids = shop.runs.map(({ id }) => id);
+  assert.deepEqual(groups, [ids.slice(0, 3), ids.slice(3)]);
+  const maes = shop.runs.map(({ metrics }) => metrics.trainAge!.test!.mae!);
+  const mean = (maes[0]! + maes[1]! + maes[2]!) / 3;
+  const squares = maes.slice(0, 3).reduce((sum, mae) => sum + (mae - mean) ** 2, 0);
+  const [slow, fast] = rows.find(({ split, metric }) => split === "test" && metric === "mae")!
+    .spreads;
+  assert.ok(Math.abs(slow!.mean - mean) < 1e-12);
+  assert.ok(Math.abs(slow!.deviation! - Math.sqrt(squares / 2)) < 1e-12);
+  assert.equal(fast!.runs, 2);
+  const markdown = formatComparison(comparison, "markdown");
+  assert.match(
+    markdown,
+    new RegExp(
+      `### Over seeds\n\n\\| mean ± standard deviation \\| ${ids[0]} and 2 more \\| ${
+        ids[3]
+      } and 1 more \\|\n`,
+    ),
+  );
+  assert.match(markdown, /\| runs \| 3 \| 2 \|\n/);
+  assert.match(markdown, /\| trainAge test mae \| \d+\.\d+ ± \d+\.\d+ \| \d\.\d+ ± /);
+  const [first, , , other] = shop.runs;
+  assert.equal((await compareRuns([first!, other!], shop.store)).seeds, undefined);
+});
+
+Deno.test("compare asks nothing about models that are the same", async () => {
+  // An error of nothing, whatever the luck.
+  const trainAge = { error: 0 };
+  await using shop = await workshop([
+    { models: { trainAge, trainGender: { skill: 0.5 } } },
+    { models: { trainAge, trainGender: { skill: 0.95 } } },
+  ]);
+  const { tests, metrics, notes } = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(tests.map(({ model }) => model), ["trainGender"]);
+  assert.ok(metrics.every(({ model }) => model === "trainGender"));
+  assert.deepEqual(notes, []);
+});
+
+Deno.test("compare tests what both were tested on, and people where they repeat", async (t) => {
+  await using shop = await workshop([
+    { models: { trainAge: { error: 10 } }, repeat: 4 },
+    { models: { trainAge: { error: 40 } }, repeat: 4, testFrom: 150 },
+    { models: { trainAge: { error: 10 } }, testFrom: 195 },
+    { models: { trainAge: { skill: 0.9 } } },
+  ]);
+  const of = (...indices: number[]) => compareRuns(indices.map((i) => shop.runs[i]!), shop.store);
+  await t.step("the pictures in both test sets", async () => {
+    const { tests: [test] } = await of(0, 1);
+    assert.deepEqual([test!.pictures, test!.unit, test!.real], [50, "person", true]);
+    assert.equal(test!.wilcoxon, undefined);
+    assert.equal(test!.better, shop.runs[0]!.id);
+  });
+  await t.step("which may be too few", async () => {
+    const { tests, notes } = await of(0, 2);
+    assert.deepEqual(tests, []);
+    const [first, , third] = shop.runs;
+    assert.deepEqual(notes, [
+      `trainAge, ${first!.id} and ${
+        third!.id
+      }: only 5 pictures are in the test sets of both, too ` +
+      "few for a test",
+    ]);
+  });
+  await t.step("or say different things", async () => {
+    const { tests, notes } = await of(0, 3);
+    assert.deepEqual([tests, notes], [[], ["trainAge: accuracy and years cannot be compared"]]);
+  });
+});
+
+Deno.test("compare pairs models that say the same thing, whatever their stages are called", async () => {
+  await using shop = await workshop([
+    { pipeline: "gender", models: { trainGender: { skill: 0.7, params: { rate: 1, old: 1 } } } },
+    {
+      pipeline: "best",
+      models: { best: { use: "trainResidual", skill: 0.95, params: { rate: 2, fresh: 1 } } },
+    },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(rows(comparison), {
+    ...{ gender: ["trainGender", "trainResidual"], "gender.rate": [1, 2] },
+  });
+  assert.equal(comparison.tests[0]!.better, shop.runs[1]!.id);
+  assert.ok(comparison.metrics.every(({ model }) => model === "gender"));
+});
+
+Deno.test("of several runs the best is tested against each other one, with Holm's correction", async () => {
+  await using shop = await workshop(
+    [0.7, 0.9, 0.91, 0.6].map((skill) => ({ models: { trainGender: { skill } } })),
+  );
+  const { tests, metrics } = await compareRuns(shop.runs, shop.store);
+  const { best } = metrics.find(({ split, metric }) => split === "test" && metric === "accuracy")!;
+  assert.equal(tests.length, 3);
+  assert.ok(tests.every(({ a }) => a === shop.runs[best!]!.id));
+  assert.ok(tests.every(({ p, corrected }) => corrected! >= p));
+  assert.deepEqual(tests.map(({ real }) => real).sort(), [false, true, true]);
+});
+
+Deno.test("compare does without predictions that are gone, and says so", async () => {
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.6 } } },
+    { models: { trainGender: { skill: 0.9 } } },
+  ]);
+  await Deno.remove(join(shop.artifacts, "evaluate"), { recursive: true });
+  const { tests, notes, metrics } = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(tests, []);
+  assert.equal(metrics.find(({ split }) => split === "test")!.best, 1);
+  assert.match(
+    notes[0]!,
+    /^the predictions of run [0-9a-f]{8} are gone; run faces as it was to make/,
+  );
+});
+
+Deno.test("compare's words", async () => {
+  await using shop = await workshop([
+    { pipeline: "one", models: { trainGender: { skill: 0.6 } } },
+    { pipeline: "two", models: { trainGender: { skill: 0.9 } } },
+  ]);
+  const compare = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-env", "--allow-sys"],
+        ...["main.ts", "compare", "--artifacts", shop.artifacts, ...args],
+      ],
+      cwd: root,
+    }).output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    return { code, out: out!, err: err! };
+  };
+  const [one] = shop.runs;
+  const cases: [string[], RegExp][] = [
+    [[], /^error: which runs\? deno task compare RUN RUN, or --last 2; deno task runs lists them/],
+    [["one"], /^error: two runs at least; got only [0-9a-f]{8}\n$/],
+    [["one", one!.id], /^error: one and [0-9a-f]{8} name run [0-9a-f]{8} \(one\) twice\n$/],
+    [["one", "tow"], /^error: there is no run "tow"\. Did you mean "two"\?/],
+    [["--last", "x"], /^error: --last x: expected a whole number, at least 1\n$/],
+    [["one", "two", "--json", "--markdown"], /^error: --json or --markdown, not both\n/],
+  ];
+  const json = await compare("one", "two", "--json");
+  assert.deepEqual([json.code, json.err], [0, ""]);
+  const { ok, runs, tests } = JSON.parse(json.out);
+  assert.deepEqual([ok, runs.length, tests.length], [true, 2, 1]);
+  assert.equal(
+    canonicalJson(JSON.parse((await compare("--last", "2", "--json")).out)),
+    canonicalJson(JSON.parse(json.out)),
+  );
+  for (const [args, message] of cases) {
+    const { code, err } = await compare(...args);
+    assert.match(err, message);
+    assert.equal(code, 2);
+  }
+});
+
+Deno.test("compare takes together what differs in seeds alone, whatever other runs have", async (t) => {
+  const run = (seed: number, denseL2: number, use = "trainAge"): FakeRun => ({
+    seed,
+    models: { age: { use, error: 20 + seed + denseL2, params: { denseL2 } } },
+  });
+  await t.step("not what differs in a parameter that a third run lacks", async () => {
+    await using shop = await workshop([run(1, 0.1), run(1, 0.9), {
+      models: { age: { use: "other", error: 9, params: { width: 3 } } },
+    }]);
+    const comparison = await compareRuns(shop.runs, shop.store);
+    assert.equal(comparison.seeds, undefined);
+    assert.deepEqual(rows(comparison)["age.denseL2"], [0.1, 0.9, undefined]);
+  });
+  await t.step("a result that two runs took counts once", async () => {
+    await using shop = await workshop([run(1, 0.1), run(2, 0.1)]);
+    const [first, second] = shop.runs as [RunRecord, RunRecord];
+    const again = { ...first, id: "00000000" };
+    assert.equal((await compareRuns([first, again], shop.store)).seeds, undefined);
+    const { seeds } = await compareRuns([first, again, second], shop.store);
+    assert.deepEqual(seeds!.groups.map(({ length }) => length), [3]);
+    assert.ok(seeds!.rows.every(({ spreads: [spread] }) => spread!.runs === 2));
+  });
+  await t.step("a different code is no seed", async () => {
+    await using shop = await workshop([run(1, 0.1), run(2, 0.1)]);
+    const [first, second] = shop.runs as [RunRecord, RunRecord];
+    const stages = second.stages.map((stage) => ({
+      ...stage,
+      dependencies: { ...stage.dependencies!, modules: { "plugins/age.ts": "1" } },
+    }));
+    assert.equal((await compareRuns([first, { ...second, stages }], shop.store)).seeds, undefined);
+  });
+});
+
+Deno.test("spreads() have no noise of the last digits, and one result has none at all", () => {
+  const measured = (value: number) => ({ metrics: { a: { test: { mae: value } } } });
+  const [equal] = spreads([measured(0.1 + 0.2), measured(0.3), measured(0.3)]);
+  assert.equal(equal!.deviation, 0);
+  assert.equal("deviation" in spreads([measured(3)])[0]!, false);
+  assert.ok(Math.abs(spreads([measured(1), measured(1.001)])[0]!.deviation! - 0.0007071) < 1e-6);
+});
+
+Deno.test("compare stars no value that measures something else", async () => {
+  await using shop = await workshop([
+    { models: { age: { use: "trainAge", skill: 0.9 } } },
+    { models: { age: { use: "trainAge", error: 9 } } },
+    { models: { age: { use: "trainAge", error: 7, params: { loss: "huber" } } } },
+    { models: { age: { use: "trainAge", error: 8 } } },
+  ]);
+  const loss = (run: RunRecord, value: number): RunRecord => ({
+    ...run,
+    metrics: { age: { test: { ...run.metrics.age!.test, loss: value } } },
+  });
+  const [classes, years, huber, more] = shop.runs.map(loss) as [RunRecord, ...RunRecord[]];
+  const starred = async (...runs: RunRecord[]) => {
+    const { metrics } = await compareRuns(runs, shop.store);
+    return Object.fromEntries(metrics.map(({ metric, best }) => [metric, best]));
+  };
+  assert.equal((await starred(classes, years!)).loss, undefined);
+  assert.deepEqual(await starred(years!, huber!), { loss: undefined, mae: 1 });
+  assert.deepEqual(await starred(years!, more!), { loss: 0, mae: 1 });
+});
+
+Deno.test("compare takes the newest run of a pipeline that has metrics, and fits a terminal", async () => {
+  const models = { trainGender: { skill: 0.8 } };
+  await using shop = await workshop([
+    { pipeline: "one", models },
+    { pipeline: "one", models },
+    { pipeline: "two", models },
+  ]);
+  const [, second, third] = shop.runs as [RunRecord, RunRecord, RunRecord];
+  const failed = { ...second, id: "ffffffff", ok: false, at: "2999-01-01T00:00:00.000Z" };
+  const all = [...shop.runs, failed];
+  const has = ({ ok }: RunRecord) => ok;
+  assert.equal(findRun("one", all, { has }).id, second.id);
+  assert.equal(findRun(failed.id, all, { has }).id, failed.id);
+  assert.throws(
+    () => findRun("one", [failed], { has, what: "has metrics" }),
+    /no run of the pipeline "one" has metrics; the last, ffffffff, failed\. Run it: deno task run one/,
+  );
+  const runs = [
+    ...shop.runs,
+    ...shop.runs.map((run, i) => ({ ...run, id: `0000000${i}`, seed: i })),
+  ];
+  const comparison = await compareRuns(runs, shop.store);
+  for (const room of [80, 120]) {
+    const lines = formatComparison(comparison, "text", room).split("\n");
+    assert.ok(lines.every((line) => line.length <= room), lines.join("\n"));
+  }
+  assert.match(formatComparison(comparison, "text", 80), new RegExp(third.id));
+});

@@ -1,0 +1,356 @@
+/** `deno task predict` as a process, and which models it takes. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { predictImage } from "../../../faces/commands/predict/predict_image.ts";
+import { findModels } from "../../../faces/commands/predict/find_models.ts";
+import { listPictures } from "../../../faces/commands/predict/list_photos.ts";
+import { ImageError } from "../../../faces/images/decode_image.ts";
+import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { ConfigError } from "../../../packages/pipeline/errors.ts";
+import { createPlan } from "../../../packages/pipeline/plan.ts";
+import { History } from "../../../packages/pipeline/history.ts";
+import { fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
+import { Registry } from "../../../packages/pipeline/registry.ts";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { TimeoutError } from "../../../faces/serving/inference_worker.ts";
+import type { Pool } from "../../../faces/serving/inference_pool.ts";
+import { stages } from "../../../stages/mod.ts";
+import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
+
+const root = new URL("../../../", import.meta.url).pathname;
+
+const group = [
+  { seed: 1, age: 30, gender: "female", left: 20, top: 30 },
+  { seed: 2, age: 70, gender: "male", left: 350, top: 190 },
+] as const;
+
+/** A folder with pictures, and artifacts of untrained models as runs leave them. */
+async function workplace(): Promise<AsyncDisposable & { folder: string; pictures: string }> {
+  const folder = await Deno.makeTempDir({ prefix: "predict-" });
+  const pictures = join(folder, "pictures");
+  await Deno.mkdir(join(pictures, "b"), { recursive: true });
+  await Deno.writeFile(join(pictures, "b", "two.png"), await drawnGroup(group));
+  await Deno.writeFile(join(pictures, "a.JPG"), await drawnGroup(group.slice(1), "jpeg"));
+  await Deno.writeTextFile(join(pictures, "notes.txt"), "no picture");
+  await Deno.writeTextFile(
+    join(folder, "p.yaml"),
+    "name: p\nartifacts: results\nstages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n" +
+      "  trainGender:\n  trainAge:\n",
+  );
+  const artifacts = join(folder, "results");
+  const stages = [];
+  for (const [use, model] of [["trainAge", "ageRegression"], ["trainGender", "gender"]] as const) {
+    const fingerprint = use.length.toString(16).padStart(64, "0");
+    const place = join(artifacts, use, fingerprint.slice(0, 16));
+    await writeModel(join(place, "model"), model);
+    const outputs = { model: { kind: "model", digest: "", files: {} } };
+    const caution = "Drawn."; // in truth it is download's
+    const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
+    const about = {
+      warnings: [],
+      pipeline: "p",
+      startedAt: "",
+      seconds: 1,
+      deno: "",
+      platform: "",
+    };
+    const made = { caution, fingerprint, outputs, dependencies: { use, ...empty } };
+    await writeState(join(place, "record.json"), { version: 1, id: use, ...about, ...made });
+    stages.push({ id: use, use, status: "ran", why: "", seconds: 1, outputs: {}, fingerprint });
+  }
+  await Deno.mkdir(join(artifacts, ".latest"));
+  const latest = Object.fromEntries(stages.map((stage) => [stage.id, stage]));
+  await Deno.writeTextFile(join(artifacts, ".latest", "p.json"), JSON.stringify(latest));
+  await Deno.mkdir(join(artifacts, "runs"));
+  for (const [id, made] of [["abcd0001", stages], ["abcd0102", []]] as const) {
+    const at = "2026-01-01T00:00:00Z";
+    const run = {
+      ...{ id, at, pipeline: "p", ok: true, seconds: 1, seed: 1, stages: made, metrics: {} },
+      cautions: ["Drawn."],
+    };
+    await writeState(join(artifacts, "runs", `${id}.json`), run);
+  }
+  return {
+    folder,
+    pictures,
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+function start(folder: string, ...args: string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-all", "main.ts", "predict", ...args],
+    cwd: root,
+    env: { INIT_CWD: folder },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function predict(folder: string, ...args: string[]) {
+  const { code, stdout, stderr } = await start(folder, ...args).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out, err };
+}
+
+Deno.test("predict", async (t) => {
+  await using place = await workplace();
+  const { folder, pictures } = place;
+
+  await t.step("says of each face what the service says", async () => {
+    const { code, out, err } = await predict(folder, "pictures", "--model", "p");
+    strictEqual(code, 0, err);
+    match(err, /^Drawn\.\ntrainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
+    match(err, /3 faces in 2 pictures; 1 file is no picture\n$/);
+    await using service = await startService({ models: ["gender", "ageRegression"] });
+    const lines = ["path,face,x,y,width,height,score,gender,gender_probability,age"];
+    const types = { "a.JPG": "image/jpeg", "b/two.png": "image/png" };
+    for (const [path, type] of Object.entries(types)) {
+      const response = await service.predict(await Deno.readFile(join(pictures, path)), type);
+      const { faces, ...problem } = await response.json();
+      ok(faces, JSON.stringify(problem));
+      for (const [i, { box, score, gender, age }] of faces.entries()) {
+        const numbers = [box.x, box.y, box.width, box.height].map((n) => n.toFixed(1));
+        const said = [gender.label, gender.probability.toFixed(4), age.years.toFixed(1)];
+        lines.push([path, i + 1, ...numbers, score.toFixed(4), ...said].join());
+      }
+    }
+    strictEqual(out, lines.join("\n") + "\n");
+  });
+
+  await t.step("lists what cannot be read, and tells by its exit code", async () => {
+    await Deno.writeTextFile(join(pictures, "b", "bad.png"), "no picture");
+    await Deno.writeFile(
+      join(pictures, "b", 'grey, "x".png'),
+      await drawnGroup([]),
+    );
+    const args = ["pictures", "--model", "abcd000", "--artifacts", "results", "--json"];
+    const one = await predict(folder, ...args, "--workers", "1");
+    strictEqual(one.code, 1, one.err);
+    match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
+    match(one.err, /; 1 without a face; 1 could not be read; 1 file is no picture\n$/);
+    const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
+    deepStrictEqual(said.map(({ path }) => path), [
+      ...["a.JPG", "b/bad.png", 'b/grey, "x".png', "b/two.png"],
+    ]);
+    match(said[1].error, /no picture/);
+    deepStrictEqual(said[2].faces, []);
+    deepStrictEqual(said[3].faces.map(({ face }: { face: number }) => face), [1, 2]);
+    const three = await predict(folder, ...args, "--workers", "3");
+    strictEqual(three.out, one.out, "whatever the number of workers");
+  });
+
+  await t.step("shows no escape sequence of a file's name, and writes no formula", async () => {
+    const place = join(folder, "named");
+    await Deno.mkdir(place);
+    await Deno.writeTextFile(join(place, "\x1b]0;title\x07\nok.png"), "no picture");
+    await Deno.writeFile(join(place, "=1+1.png"), await drawnGroup(group.slice(1)));
+    const { err, out, code } = await predict(folder, "named", "--model", "p");
+    strictEqual(code, 1);
+    match(err, /cannot read \\x1b\]0;title\\x07\\nok.png: it is no picture/);
+    // deno-lint-ignore no-control-regex -- it must not be there
+    ok(!/[\x00-\x09\x0b-\x1f]/.test(err), JSON.stringify(err));
+    match(out, /\n'=1\+1.png,1,/);
+  });
+
+  await t.step("stops at Ctrl-C, after a whole line", async () => {
+    const bytes = await drawnGroup(group);
+    for (let i = 0; i < 60; i++) await Deno.writeFile(join(pictures, `${100 + i}.png`), bytes);
+    const args = ["pictures", "--model", "results/trainAge/0000000000000000/model"];
+    const process = start(folder, ...args, "--workers", "1", "--no-recursive");
+    const reader = process.stdout.getReader();
+    const decoder = new TextDecoder();
+    let out = decoder.decode((await reader.read()).value, { stream: true });
+    process.kill("SIGINT");
+    for (let piece; !(piece = await reader.read()).done;) out += decoder.decode(piece.value);
+    const [{ code }, err] = await Promise.all([
+      process.status,
+      new Response(process.stderr).text(),
+    ]);
+    strictEqual(code, 130, err);
+    match(err, /interrupted after \d+ of 61 pictures/);
+    const lines = out.split("\n");
+    strictEqual(lines.pop(), "");
+    ok(lines.every((line) => line.split(",").length === lines[0].split(",").length), out);
+    match(lines[0], /^path,face,.*,score,age$/);
+  });
+
+  await t.step(
+    "findModels() takes a pipeline's own models, and its newest complete run",
+    async () => {
+      const artifacts = join(folder, "results");
+      const store = new ArtifactStore(artifacts);
+      const notes = await store.currentOf("p");
+      // A copy that kept its name, and has trained another gender and no age yet.
+      await Deno.copyFile(join(folder, "p.yaml"), join(folder, "q.yaml"));
+      const options = { project: root, user: folder, registry: new Registry().add(stages) };
+      const plans = await Promise.all(
+        ["p", "q"].map(async (name) =>
+          [name, createPlan(await readConfig(join(folder, `${name}.yaml`), options))] as const
+        ),
+      );
+      const none = new ConfigError([{ at: { text: "?" }, message: "there is no such pipeline." }]);
+      const openPlan = (name: string) => {
+        const found = new Map(plans).get(name);
+        return found ? Promise.resolve(found) : Promise.reject(none);
+      };
+      const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+      const find = async (name: string) => {
+        const { models, origin } = await findModels(name, artifacts, tools);
+        return [
+          origin,
+          models.map(({ stage }) => stage).sort(),
+        ];
+      };
+      const [p, q] = plans.map(([, { identity }]) => fileNameOf(identity));
+      const note = (key: string | undefined, used: unknown) =>
+        Deno.writeTextFile(join(artifacts, ".latest", `${key}.json`), JSON.stringify(used));
+      await note(p, notes);
+      await note(q, { trainGender: notes.trainGender });
+      deepStrictEqual(await find("p"), ["pipeline p", ["trainAge", "trainGender"]]);
+      deepStrictEqual(await find("q"), ["pipeline q", ["trainGender"]]);
+      // A run of its file that has all of them, and a newer one that failed.
+      const history = new History(artifacts);
+      const base = { pipeline: "p", file: plans[1]![1].identity, seed: 1, seconds: 1, metrics: {} };
+      const made = Object.entries(notes).map(([id, used]) => ({
+        ...{ id, ...used, status: "ran" as const, why: "", seconds: 1, outputs: {} },
+      }));
+      const { id } = await history.add({ ...base, ok: true, stages: made });
+      const failed = await history.add({ ...base, ok: false, stages: made.slice(1) });
+      deepStrictEqual(await find("q"), [`pipeline q (run ${id})`, ["trainAge", "trainGender"]]);
+      await rejects(find("nothing that is there"), (error: Error) => {
+        ok(!error.message.includes(failed.id), error.message);
+        return true;
+      });
+      await history.remove(new Set([id, failed.id]));
+      for (const key of [p, q]) await Deno.remove(join(artifacts, ".latest", `${key}.json`));
+    },
+  );
+
+  await t.step("findModels() says what there is not", async () => {
+    const registry = new Registry().add(stages);
+    const options = { project: root, user: folder, registry };
+    const openPlan = async () => createPlan(await readConfig(join(folder, "p.yaml"), options));
+    const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+    const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
+    const folderOfModel = (await find("abcd0001")).models[0]!.path;
+    for (const wanted of ["abcd0001", "p", folderOfModel]) {
+      deepStrictEqual((await find(wanted)).cautions, ["Drawn."], wanted);
+    }
+    await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
+    await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
+    await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });
+    deepStrictEqual((await find("p")).models.map(({ stage }) => stage), ["trainGender"]);
+    await Deno.remove(join(folder, "results", ".latest"), { recursive: true });
+    await rejects(find("p"), /pipeline "p" has no models: it has trained none yet. Run it first/);
+  });
+});
+
+Deno.test("predict's words are checked, and each error says the way out", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const cases: [string[], RegExp][] = [
+      [[], /which folder\? deno task predict FOLDER --model RUN/],
+      [["."], /which models\? --model pipeline/],
+      [["nowhere", "--model", "p"], /cannot read "nowhere": there is no such folder/],
+      [[".", "--model", "p", "--detector", "tinyFaceDetecto"], /Did you mean "tinyFaceDetector"/],
+      [[".", "--modle", "p"], /has no option "--modle". Did you mean "--model"/],
+      [[".", "--model", "nothing"], /"nothing" is no run, no pipeline and no model's folder/],
+    ];
+    const results = await Promise.all(cases.map(([args]) => predict(folder, ...args)));
+    for (const [i, { code, out, err }] of results.entries()) {
+      deepStrictEqual([code, out], [2, ""], err);
+      match(err, cases[i][1]);
+    }
+    const help = await predict(folder, "--help");
+    deepStrictEqual([help.code, help.err], [0, ""]);
+    match(help.out, /deno task predict FOLDER --model RUN/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("listPictures() goes through folders in order, and follows no link to a folder", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(join(folder, "b/c"), { recursive: true });
+    for (const name of ["z.png", "B.jpeg", "b/c/1.webp", "b/x.md", ".hidden.png"]) {
+      await Deno.writeTextFile(join(folder, name), "");
+    }
+    await Deno.symlink(folder, join(folder, "b/loop"));
+    await Deno.symlink(join(folder, "z.png"), join(folder, "b/link.png"));
+    deepStrictEqual([...listPictures(folder, true)], [
+      { picture: "B.jpeg" },
+      { picture: "b/c/1.webp" },
+      { picture: "b/link.png" },
+      { other: "b/loop" },
+      { other: "b/x.md" },
+      { picture: "z.png" },
+    ]);
+    deepStrictEqual([...listPictures(folder, false)], [{ picture: "B.jpeg" }, {
+      picture: "z.png",
+    }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("listPictures() takes files for photos by their bytes where the ending does not say", async () => {
+  const folder = await Deno.makeTempDir();
+  const jpeg = await drawnGroup(group.slice(1), "jpeg");
+  const heic = Uint8Array.fromBase64("AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZg==");
+  const text = new TextEncoder().encode("text");
+  const files: Record<string, Uint8Array> = {
+    ...{ "a.jfif": jpeg, "b.jpe": jpeg, "c": jpeg, "d.jpg!large": jpeg, "e.dat": heic },
+    ...{ "x": text, "y.svg": new TextEncoder().encode("<svg/>"), "z.txt": new Uint8Array() },
+  };
+  try {
+    for (const [name, bytes] of Object.entries(files)) {
+      await Deno.writeFile(join(folder, name), bytes);
+    }
+    await new Deno.Command("mkfifo", { args: ["p", "q.jpg"], cwd: folder }).output();
+    const listed = [...listPictures(folder, true)];
+    deepStrictEqual(listed.flatMap((one) => "picture" in one ? [one.picture] : []), [
+      ...["a.jfif", "b.jpe", "c", "d.jpg!large", "e.dat", "q.jpg"],
+    ]);
+    deepStrictEqual(listed.flatMap((one) => "other" in one ? [one.other] : []), [
+      ...["p", "x", "y.svg", "z.txt"],
+    ]);
+    const analyse = () => Promise.reject(new Error("no pool is needed"));
+    const asked = await predictImage(
+      join(folder, "q.jpg"),
+      { analyse },
+      new AbortController().signal,
+    );
+    strictEqual(asked, "it is not a regular file");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("ask() gives a picture a second chance, but one that is damaged", async () => {
+  const path = await Deno.makeTempFile();
+  const answer = {} as Awaited<ReturnType<Pool["analyse"]>>;
+  const asked = async (...answers: (Error | typeof answer)[]) => {
+    const analyse = () => {
+      const next = answers.shift()!;
+      return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
+    };
+    const said = await predictImage(path, { analyse }, new AbortController().signal);
+    return [said, answers.length];
+  };
+  try {
+    deepStrictEqual(await asked(answer), [answer, 0]);
+    deepStrictEqual(await asked(new TimeoutError(120), answer), [answer, 0]);
+    const [why, left] = await asked(new TimeoutError(120), new TimeoutError(120), answer);
+    match(String(why), /more than 120 s/);
+    strictEqual(left, 1);
+    deepStrictEqual(await asked(new ImageError("it is damaged"), answer), ["it is damaged", 1]);
+    await rejects(asked(new TypeError("a mistake"), answer), /a mistake/);
+  } finally {
+    await Deno.remove(path);
+  }
+  match(String((await asked(answer))[0]), /No such file/);
+});

@@ -1,0 +1,155 @@
+/** Artifact folders with made-up runs in them. */
+import { join } from "node:path";
+import { random } from "../../../packages/random/random.ts";
+import { type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
+import { writePredictions } from "../../../faces/evaluation/write_predictions.ts";
+import { writeParquet } from "../../../packages/formats/parquet.ts";
+import { History, type RecordedStage, type RunRecord } from "../../../packages/pipeline/history.ts";
+import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+
+const PICTURES = 400;
+const GENDERS = ["female", "male"];
+
+/** A model to be: how many of its predictions are right, or how far off it is. */
+interface Fake {
+  readonly use?: string;
+  readonly params?: Record<string, unknown>;
+  /** Of a gender. */
+  readonly skill?: number;
+  /** Of an age, years. */
+  readonly error?: number;
+}
+
+/** A run to be. */
+export interface FakeRun {
+  readonly pipeline?: string;
+  readonly seed?: number;
+  readonly models: Record<string, Fake>;
+  /** First picture of the test set, which has half of all. */
+  readonly testFrom?: number;
+  /** Pictures of a person. */
+  readonly repeat?: number;
+  readonly cautions?: readonly string[];
+}
+
+/** An artifact folder with runs in it, as `run` and `evaluate` leave them. */
+export async function workshop(fakes: readonly FakeRun[]) {
+  const artifacts = await Deno.makeTempDir({ prefix: "artifacts-" });
+  const store = new ArtifactStore(artifacts);
+  const history = new History(artifacts);
+  const runs: RunRecord[] = [];
+  for (const [number, fake] of fakes.entries()) runs.push(await makeRun(fake, number));
+  return {
+    artifacts,
+    store,
+    runs,
+    [Symbol.asyncDispose]: () => Deno.remove(artifacts, { recursive: true }),
+  };
+
+  async function keep(
+    id: string,
+    use: string,
+    number: number,
+    params: Record<string, unknown>,
+    inputs: StageRecord["dependencies"]["inputs"],
+    outputs: StageRecord["outputs"],
+    fill: (folder: string) => Promise<void>,
+  ): Promise<RecordedStage> {
+    const print = `${number}${id}`.padEnd(16, "0").replace(/[^0-9a-f]/g, "f").slice(0, 16);
+    const place = store.pathOf(use, print);
+    await Deno.mkdir(place, { recursive: true });
+    for (const output of Object.keys(outputs)) {
+      await Deno.mkdir(join(place, output), { recursive: true });
+      await fill(join(place, output));
+    }
+    const dependencies = { use, params, inputs, modules: {}, packages: {}, external: {} };
+    const record = { version: 1, id, fingerprint: print, dependencies, outputs };
+    const about = { warnings: [], pipeline: "", startedAt: "", seconds: 1, deno: "", platform: "" };
+    await writeState(join(place, "record.json"), { ...record, ...about });
+    const report = { id, use, status: "ran" as const, why: "", seconds: 1, outputs: {} };
+    return { ...report, fingerprint: print, dependencies };
+  }
+
+  async function makeRun(
+    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1, cautions }: FakeRun,
+    number: number,
+  ): Promise<RunRecord> {
+    const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
+    const all = Array.from({ length: PICTURES }, (_, i) => i);
+    const stages = [
+      await keep("resize32", "resize32", number, { size: 32 }, {}, {
+        dataset: output("dataset", "the pictures"),
+      }, (folder) =>
+        writeParquet(join(folder, "table.parquet"), {
+          dataset: { type: "string", values: all.map(() => "wiki_crop") },
+          path: { type: "string", values: all.map((i) => `${i}.jpg`) },
+          identity: {
+            type: "string",
+            values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
+            nullable: true,
+          },
+        })),
+    ];
+    const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
+    const predicted = Object.entries(models).map(([stage, { skill, error }]) => {
+      const luck = random(number, stage);
+      const said = (rows: number[]): Predictions => {
+        const truth = rows.map((row) => skill === undefined ? row % 70 : row % 2);
+        const prediction = truth.map((value) =>
+          skill === undefined
+            ? value + error! * (2 * luck.next() - 1)
+            : luck.next() < skill
+            ? value
+            : 1 - value
+        );
+        const probabilities = prediction.map((value) => value === 0 ? [0.9, 0.1] : [0.1, 0.9]);
+        return {
+          rows,
+          truth,
+          prediction,
+          loss: 0.5,
+          ...(skill === undefined ? {} : { probabilities }),
+        };
+      };
+      return {
+        stage,
+        classes: skill === undefined ? undefined : GENDERS,
+        predictions: {
+          train: said(parts.train),
+          validation: said(parts.validation),
+          test: said(parts.test),
+        },
+      };
+    });
+    const judged = Object.fromEntries(predicted.map(({ stage, classes, predictions }) => [
+      stage,
+      scoreModel({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
+    ]));
+    for (const [id, { use = id, params = {} }] of Object.entries(models)) {
+      const inputs = { dataset: "the pictures" };
+      stages.push(await keep(id, use, number, params, inputs, {}, () => Promise.resolve()));
+    }
+    stages.push(
+      await keep("evaluate", "evaluate", number, {}, { dataset: "the pictures" }, {
+        report: output("report", `report ${number}`),
+      }, async (folder) => {
+        await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models: judged }));
+        await writePredictions(join(folder, "predictions.parquet"), predicted);
+      }),
+    );
+    const metrics = Object.fromEntries(
+      Object.entries(judged).map(([id, { train, test }]) => [
+        id,
+        {
+          train: { ...train } as Record<string, number>,
+          test: { ...test } as Record<string, number>,
+        },
+      ]),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 5)); // told apart by when they end
+    const run = { pipeline, seed, ok: true, seconds: 1, stages, metrics };
+    return await history.add({ ...run, ...(cautions && { cautions }) });
+  }
+}

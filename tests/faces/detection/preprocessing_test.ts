@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  parsePreprocessing,
+  type Preprocessing,
+  readCropPreprocessing,
+  readPreprocessing,
+  writePreprocessing,
+} from "../../../faces/images/preprocessing.ts";
+
+const value: Preprocessing = {
+  detector: { name: "tinyFaceDetector", minConfidence: 0.4, inputSizes: [224, 96] },
+  crop: { margin: 0.2, maxSize: 128 },
+  background: "#ffffff",
+  resize: { size: 32, kernel: "lanczos3", fit: "fill" },
+  steps: ["blur sigma=1.5"],
+};
+
+Deno.test("readPreprocessing() gives back what was written", async () => {
+  const folder = await Deno.makeTempDir();
+  await writePreprocessing(folder, value);
+  assert.deepEqual(await readPreprocessing(folder), value);
+  const { resize: _, ...cropOnly } = value;
+  assert.deepEqual(await readCropPreprocessing(folder), cropOnly);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("readPreprocessing() says which file it cannot read", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "preprocessing.json");
+  await assert.rejects(readPreprocessing(folder), (error: Error) => {
+    assert.ok(error.message.startsWith(`Cannot read "${path}": `));
+    return true;
+  });
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("parsePreprocessing() says what is wrong and where it came from", () => {
+  const wrong = { ...value, resize: { ...value.resize, kernel: "nearest" } };
+  assert.throws(
+    () => parsePreprocessing(wrong, "training.json"),
+    /Cannot use the preprocessing in "training\.json": resize\.kernel: .*--force faceCrop/,
+  );
+});

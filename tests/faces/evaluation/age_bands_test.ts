@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { errorByAgeBand } from "../../../faces/evaluation/age_bands.ts";
+import { close } from "./close.ts";
+import intervals from "./intervals.json" with { type: "json" };
+import statistics from "./statistics.json" with { type: "json" };
+
+Deno.test("errorByAgeBand() agrees with scikit-learn's error of each band", () => {
+  const { truth, prediction, median: guess, bands } = statistics.ages;
+  const actual = errorByAgeBand(truth, prediction, guess);
+  assert.equal(actual.length, bands.length);
+  actual.forEach((band, i) => {
+    for (const key of ["from", "to", "count", "mae", "bias", "guessMae"] as const) {
+      close(band[key], bands[i][key]);
+    }
+  });
+});
+
+Deno.test("errorByAgeBand() puts an age on a border into the band that it begins", () => {
+  const bands = errorByAgeBand([9, 10, 30], [9, 12, 25], 20);
+  assert.deepEqual(bands.map(({ from, to, count }) => [from, to, count]), [
+    [0, 9, 1],
+    [10, 19, 1],
+    [30, 39, 1],
+  ]);
+  assert.deepEqual(bands.map(({ bias }) => bias), [0, 2, -5]);
+});
+
+Deno.test("errorByAgeBand() gives each band SciPy's bootstrap intervals, where there are enough", () => {
+  const { truth, prediction, median: guess } = statistics.ages;
+  errorByAgeBand(truth, prediction, guess).forEach(({ interval, biasInterval, count }, i) => {
+    for (
+      const [actual, expected] of [
+        [interval, intervals.bands[i].mae],
+        [biasInterval, intervals.bands[i].bias],
+      ] as const
+    ) {
+      assert.equal(actual === undefined, count < 5);
+      if (!actual) continue;
+      const [low, high] = expected!;
+      close(actual.low, low, (high - low) / 20);
+      close(actual.high, high, (high - low) / 20);
+    }
+  });
+});
+
+Deno.test("errorByAgeBand() tells no interval of one person, however many the pictures", () => {
+  const ages = [31, 32, 33, 34, 35, 36, 37];
+  const [band] = errorByAgeBand(ages, ages.map((age, i) => age + i), 30, ages.map(() => "Ann"));
+  assert.deepEqual([band.count, band.interval, band.biasInterval], [7, undefined, undefined]);
+});

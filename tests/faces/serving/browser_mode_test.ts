@@ -1,0 +1,121 @@
+/// <reference lib="dom" />
+/** Mode "browser": what the page finds and says by itself, against the server's words. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Page } from "puppeteer-core";
+import sharp from "sharp";
+import type { Analysis } from "../../../faces/serving/api.ts";
+import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
+import { openChromium, screenshot } from "./browser.ts";
+import { drawnFace, type Service, startService } from "./fixture.ts";
+import { cards, inChromium, material, open, patience } from "./page.ts";
+
+inChromium("mode browser: no picture leaves it, and it says what the server says", async (t) => {
+  await using files = await material();
+  await using server = await startService({ mode: "browser", detector: "ssdMobilenetv1" });
+  const browser = await openChromium({ clip: files.clip });
+  try {
+    const { page, wrong, requests } = await open(browser, server.url);
+
+    await t.step("live view and shutter", async () => {
+      await page.click("#start");
+      await page.waitForSelector(".box", patience);
+      await screenshot(page, "browser-mode-live");
+      await page.keyboard.press("Space");
+      await cards(page, 1);
+      assert.match(
+        await page.$eval("#timings", (timings) => timings.textContent!),
+        /in this browser.*ssdMobilenetv1/,
+      );
+      await screenshot(page, "browser-mode-photo");
+    });
+
+    await t.step("agrees with the server", async () => {
+      const { model } = await loadModel(join(server.folder, "gender"));
+      for (const picture of [await Deno.readFile(files.group), await drawnFace(2, 50, "male")]) {
+        const ours = await inPage(page, picture);
+        const theirs = await served(server, picture);
+        assert.equal(ours.faces.length, theirs.faces.length);
+        for (const [i, face] of ours.faces.entries()) {
+          // The same tensor: what the page's network saw, through the network here.
+          const tensor = await pixels(face.crop!);
+          const [female] = await predict(model, tensor);
+          assert.ok(Math.abs(face.gender!.classes[0].probability - female) < 1e-3);
+          // The same PNG: what is reduced is so to the byte, what is enlarged almost.
+          const other = theirs.faces[i];
+          for (const side of ["x", "y", "width", "height"] as const) {
+            assert.ok(Math.abs(face.box[side] - other.box[side]) < 0.1, side);
+          }
+          const there = await pixels(other.crop!);
+          const off = tensor.reduce((sum, byte, j) => sum + Math.abs(byte - there[j]), 0);
+          assert.ok(off / tensor.length < 0.1, `crops differ by ${off / tensor.length} of 255`);
+          const probability = other.gender!.classes[0].probability;
+          assert.ok(Math.abs(face.gender!.classes[0].probability - probability) < 1e-3);
+          assert.ok("years" in face.age! && "years" in other.age!);
+          assert.ok(Math.abs(face.age.years - other.age.years) < 0.05);
+        }
+      }
+      model.dispose();
+    });
+
+    await t.step("sends nothing", () => {
+      assert.ok(requests.every(({ method, url }) => method === "GET" && !/live|predict/.test(url)));
+      assert.deepEqual(requests.filter(({ url }) => !url.startsWith(server.url)), []);
+      assert.deepEqual(wrong, []);
+      return Promise.resolve();
+    });
+  } finally {
+    await browser.close();
+  }
+});
+
+inChromium("mode browser: dlibCnn finds in the page what it finds on the server", async () => {
+  await using server = await startService({
+    mode: "browser",
+    detector: "dlibCnn",
+    liveDetector: "dlibCnn",
+  });
+  const browser = await openChromium();
+  try {
+    const { page, wrong } = await open(browser, server.url);
+    const picture = await drawnFace(2, 50, "male");
+    const [ours, theirs] = [await inPage(page, picture), await served(server, picture)];
+    assert.equal(theirs.detector, "dlibCnn");
+    assert.equal(theirs.faces.length, 1);
+    assert.deepEqual(ours.faces.map(({ box }) => box), theirs.faces.map(({ box }) => box));
+    assert.ok(Math.abs(ours.faces[0].score - theirs.faces[0].score) < 1e-3);
+    assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+  }
+});
+
+/** A photo's analysis by the page's own worker. */
+async function inPage(page: Page, picture: Uint8Array): Promise<Analysis> {
+  return await page.evaluate(async (bytes: number[]) => {
+    const worker = new Worker("/compute.js", { type: "module" });
+    const answer = new Promise<unknown>((resolve, reject) => {
+      worker.onmessage = ({ data }) => {
+        if (data.trouble) reject(new Error(data.trouble));
+        else if (data.id === 1) resolve(data.result);
+      };
+    });
+    worker.postMessage({
+      id: 1,
+      picture: new Uint8Array(bytes),
+      wishes: { view: "photo", crops: true },
+    });
+    const result = await answer;
+    worker.terminate();
+    return result;
+  }, [...picture]) as Analysis;
+}
+
+async function served(server: Service, picture: Uint8Array<ArrayBuffer>): Promise<Analysis> {
+  return await (await server.predict(picture, "image/png", "?crops=true")).json();
+}
+
+async function pixels(url: string): Promise<Uint8Array> {
+  const png = Uint8Array.fromBase64(url.slice(url.indexOf(",") + 1));
+  return Uint8Array.from(await sharp(png).removeAlpha().raw().toBuffer());
+}

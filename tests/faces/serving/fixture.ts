@@ -1,0 +1,200 @@
+/** A service with small untrained networks, drawn faces to show it, and clips for a camera. */
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import sharp from "sharp";
+import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { random } from "../../../packages/random/random.ts";
+import { defaultInputSizes } from "../../../faces/detection/detectors.ts";
+import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
+import { age2021 } from "../../../models/age_2021.ts";
+import { gender2021 } from "../../../models/gender_2021.ts";
+import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/mod.ts";
+import { serve, type ServeOptions, type Serving } from "../../../faces/serving/service.ts";
+import { readReports, readSources } from "../../../faces/serving/model_sources.ts";
+import { saveModel } from "../../../faces/training/model_files.ts";
+import { type TrainingRecord, writeRecord } from "../../../faces/training/training_record.ts";
+import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
+
+export const preprocessing: Preprocessing = {
+  detector: {
+    name: "tinyFaceDetector",
+    minConfidence: 0.4,
+    inputSizes: [...defaultInputSizes.tinyFaceDetector],
+  },
+  crop: { margin: 0.2, maxSize: 128 },
+  background: "#ffffff",
+  steps: [],
+  resize: { size: 32, kernel: "lanczos3", fit: "fill" },
+};
+
+export type ModelName = "gender" | "ageRegression" | "ageMulticlass" | "ageBinary";
+
+/** Writes a `model` artifact of an untrained network. */
+export async function writeModel(
+  folder: string,
+  name: ModelName,
+  changes: Partial<Preprocessing> = {},
+): Promise<void> {
+  await openBackend("wasm");
+  await Deno.mkdir(folder, { recursive: true });
+  const variant = name === "ageMulticlass"
+    ? "multiclass"
+    : name === "ageRegression"
+    ? "regression"
+    : "binary";
+  const classes = name === "gender"
+    ? genderClasses
+    : variant === "regression"
+    ? null
+    : ageClasses[variant];
+  const network = name === "gender"
+    ? gender2021(options(2))
+    : variant === "regression"
+    ? age2021(options(1))
+    : gender2021(options(classes!.length));
+  if (variant === "regression") centre(network, 34);
+  await saveModel(network, folder);
+  const record: TrainingRecord = {
+    task: name === "gender" ? "gender" : "age",
+    variant,
+    loss: classes ? "categorical_crossentropy" : "mean_absolute_error",
+    metric: classes ? "accuracy" : "mae",
+    classes: classes && [...classes],
+    input: { size: 32, channels: "RGB", divisor: 255 },
+    preprocessing: { ...preprocessing, ...changes },
+    params: {},
+    seed: 42,
+    backend: "wasm",
+    counts: { train: 256, validation: 64 },
+    datasets: { sample: 256 },
+    weights: network.countParams(),
+    epochs: 1,
+    stoppedEarly: false,
+    bestEpoch: 1,
+    weightsOfEpoch: 1,
+  };
+  const metric = classes ? 0.75 : 8.25;
+  const epoch = { epoch: 1, loss: 1.5, metric, val_loss: 1.6, val_metric: metric };
+  await writeRecord(folder, record, [epoch]);
+  network.dispose();
+}
+
+function options(classes: number) {
+  return { size: 32, seed: 7, classes };
+}
+
+/** Has an untrained network say ages around `years`, where it would say some around 0. */
+function centre(network: LayersModel, years: number): void {
+  const layer = network.getLayer("years");
+  const [kernel, bias] = layer.getWeights();
+  tf.tidy(() => layer.setWeights([kernel, tf.add(bias, years)]));
+}
+
+export interface Service extends Serving, AsyncDisposable {
+  readonly url: string;
+  /** Where its models are. */
+  readonly folder: string;
+  readonly warnings: string[];
+  get(path: string, init?: RequestInit): Promise<Response>;
+  /** Posts a picture. */
+  predict(body: BodyInit, type?: string, query?: string): Promise<Response>;
+}
+
+/** Starts a service of untrained networks on a free port. */
+export async function startService(
+  { models = ["ageRegression", "gender"], changes = {}, ...options }:
+    & { models?: readonly ModelName[]; changes?: Partial<Preprocessing> }
+    & Partial<ServeOptions> = {},
+): Promise<Service> {
+  const folder = await Deno.makeTempDir({ prefix: "serving-" });
+  const made = [];
+  for (const name of models) {
+    const path = join(folder, name);
+    await writeModel(path, name, changes);
+    made.push({ stage: name, path });
+  }
+  const judged = await readReports([]);
+  const warnings: string[] = [];
+  const serving = await serve({
+    host: "127.0.0.1",
+    port: 0,
+    sources: await readSources(made, judged.models),
+    judged,
+    backend: "wasm",
+    liveDetector: "tinyFaceDetector",
+    mode: "server",
+    maxBodyBytes: 5e6,
+    workers: 1,
+    queue: 16,
+    viewers: 4,
+    timeout: 30,
+    warn: (message) => void warnings.push(message),
+    ...options,
+  });
+  const get = (path: string, init?: RequestInit) => fetch(new URL(path, serving.urls[0]), init);
+  return {
+    ...serving,
+    url: serving.urls[0],
+    folder,
+    warnings,
+    get,
+    predict: (body, type, query = "") =>
+      get(`/predict${query}`, {
+        method: "POST",
+        body,
+        ...(type ? { headers: { "content-type": type } } : {}),
+      }),
+    async [Symbol.asyncDispose]() {
+      await serving.stop();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** Faces that are drawn already: it takes a while. */
+const drawn = new Map<string, Promise<Buffer>>();
+
+/** A drawn face, 256 × 256, as PNG. */
+export async function drawnFace(
+  seed = 1,
+  age = 30,
+  gender: Gender = "female",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const key = [seed, age, gender].join();
+  if (!drawn.has(key)) {
+    const svg = faceSvg(drawTraits(random(seed, "face"), age, gender));
+    drawn.set(key, drawSvg(svg).png().toBuffer());
+  }
+  return Uint8Array.from(await drawn.get(key)!);
+}
+
+/** Drawn faces side by side in one picture, 640 × 480, as PNG or JPEG. */
+export async function drawnGroup(
+  people: readonly { seed: number; age: number; gender: Gender; left: number; top: number }[],
+  format: "png" | "jpeg" = "png",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const faces = await Promise.all(people.map(async ({ seed, age, gender, left, top }) => ({
+    input: Buffer.from(await drawnFace(seed, age, gender)),
+    left,
+    top,
+  })));
+  const picture = sharp({ create: { width: 640, height: 480, channels: 3, background: "#7d8a94" } })
+    .composite(faces);
+  const bytes = format === "png" ? picture.png() : picture.jpeg({ quality: 92 });
+  return Uint8Array.from(await bytes.toBuffer());
+}
+
+/** A film of a drawn face that moves slowly, as Chromium's fake camera takes it: JPEGs in a row. */
+export async function writeClip(path: string, frames = 120): Promise<void> {
+  using file = await Deno.open(path, { create: true, write: true, truncate: true });
+  for (let i = 0; i < frames; i++) {
+    const left = Math.round(190 + 80 * Math.sin(2 * Math.PI * i / frames));
+    const frame = await drawnGroup(
+      [{ seed: 5, age: 34, gender: "female", left, top: 110 }],
+      "jpeg",
+    );
+    for (let at = 0; at < frame.length;) at += await file.write(frame.subarray(at));
+  }
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { analysis } from "../../../faces/serving/api.ts";
+import { maxFrameBytes } from "../../../faces/serving/live.ts";
+import { drawnFace, startService } from "./fixture.ts";
+
+type Answer = { frame: number; faces?: unknown[]; error?: { code: string } };
+
+/** A client of the live view. */
+async function connect(url: string) {
+  const socket = new WebSocket(new URL("/live", url.replace("http", "ws")));
+  socket.binaryType = "arraybuffer";
+  const answers: Answer[] = [];
+  let told = Promise.withResolvers<void>();
+  socket.addEventListener("message", ({ data }) => {
+    answers.push(JSON.parse(data));
+    told.resolve();
+    told = Promise.withResolvers();
+  });
+  const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
+  await new Promise<void>((resolve, reject) => {
+    socket.addEventListener("open", () => resolve());
+    socket.addEventListener("error", () => reject(new Error("the live view does not open")));
+  });
+  return {
+    socket,
+    answers,
+    closed,
+    send(frame: number, picture: Uint8Array) {
+      const message = new Uint8Array(4 + picture.length);
+      new DataView(message.buffer).setUint32(0, frame);
+      message.set(picture, 4);
+      socket.send(message);
+    },
+    async answer(frame: number): Promise<Answer> {
+      for (;;) {
+        const found = answers.find((answer) => answer.frame === frame);
+        if (found) return found;
+        await told.promise;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (socket.readyState === WebSocket.OPEN) socket.close();
+      await closed;
+    },
+  };
+}
+
+Deno.test("the live view", async (t) => {
+  await using server = await startService({ viewers: 2 });
+  const face = await drawnFace();
+
+  await t.step("answers a frame with what it shows", async () => {
+    await using client = await connect(server.url);
+    client.send(7, face);
+    const answer = await client.answer(7);
+    const { faces, width } = analysis.parse(answer);
+    assert.equal(faces.length, 1);
+    assert.equal(width, 256);
+  });
+
+  await t.step("the newest frame wins, and none queue up", async () => {
+    await using client = await connect(server.url);
+    for (let frame = 1; frame <= 40; frame++) client.send(frame, face);
+    await client.answer(40);
+    const frames = client.answers.map(({ frame }) => frame);
+    assert.ok(frames.length < 20, `${frames.length} of 40 frames were answered`);
+    assert.deepEqual(frames, frames.toSorted((a, b) => a - b));
+    const metrics = await (await server.get("/metrics")).text();
+    assert.match(metrics, /faces_live_frames_total\{outcome="replaced"\} \d\d/);
+  });
+
+  await t.step("tells what is no picture, and goes on", async () => {
+    await using client = await connect(server.url);
+    client.send(1, new TextEncoder().encode("nothing to see"));
+    assert.equal((await client.answer(1)).error?.code, "unreadable");
+    client.send(2, face.subarray(0, 500));
+    assert.equal((await client.answer(2)).error?.code, "unreadable");
+    client.send(3, face);
+    assert.equal((await client.answer(3)).faces?.length, 1);
+  });
+
+  await t.step("lets go of a client that says anything else, or too much", async () => {
+    const cases: [string | Uint8Array<ArrayBuffer>, number][] = [
+      ["hello", 1003],
+      [new Uint8Array(3), 1003],
+      [new Uint8Array(maxFrameBytes + 1), 1009],
+    ];
+    for (const [message, code] of cases) {
+      await using client = await connect(server.url);
+      client.socket.send(message);
+      assert.equal((await client.closed).code, code);
+    }
+  });
+
+  await t.step("takes so many viewers and no more", async () => {
+    await using _first = await connect(server.url);
+    await using _second = await connect(server.url);
+    await assert.rejects(connect(server.url), /does not open/);
+    assert.match(await (await server.get("/metrics")).text(), /^faces_live_viewers 2$/m);
+  });
+
+  await t.step("426 without WebSocket, 403 from another page", async () => {
+    const plain = await server.get("/live");
+    assert.equal(plain.status, 426);
+    await plain.body?.cancel();
+    const port = Number(new URL(server.url).port);
+    using connection = await Deno.connect({ port });
+    await connection.write(new TextEncoder().encode([
+      "GET /live HTTP/1.1",
+      `Host: 127.0.0.1:${port}`,
+      "Origin: http://evil.example",
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      "\r\n",
+    ].join("\r\n")));
+    const buffer = new Uint8Array(1024);
+    const count = await connection.read(buffer) ?? 0;
+    assert.match(new TextDecoder().decode(buffer.subarray(0, count)), /^HTTP\/1\.1 403/);
+  });
+
+  await t.step("stopping closes it, and says why", async () => {
+    const stopping = await startService({ models: ["gender"] });
+    const client = await connect(stopping.url);
+    client.send(1, face);
+    await client.answer(1);
+    await stopping[Symbol.asyncDispose]();
+    assert.equal((await client.closed).code, 1001);
+  });
+});

@@ -1,0 +1,121 @@
+/** All routes but POST /predict, and what holds for every answer. */
+import assert from "node:assert/strict";
+import * as z from "zod";
+import { health, service } from "../../../faces/serving/api.ts";
+import { analysed, told } from "./answers.ts";
+import { drawnFace, startService } from "./fixture.ts";
+
+Deno.test("the other routes", async (t) => {
+  await using server = await startService({
+    models: ["ageBinary", "ageMulticlass"],
+    changes: { steps: ["blur sigma=1.5"] },
+  });
+
+  await t.step("GET /model says what is served", async () => {
+    const { models, mode, detectors } = z.strictObject(service.shape).parse(
+      await (await server.get("/model")).json(),
+    );
+    assert.deepEqual(models.map(({ id }) => id), ["ageBinary", "ageMulticlass"]);
+    assert.deepEqual(models[0].steps, ["blur sigma=1.5"]);
+    assert.deepEqual(models[0].trained.datasets, { sample: 256 });
+    assert.equal(models[0].test, null);
+    assert.equal(mode, "server");
+    assert.deepEqual(detectors, { photo: "tinyFaceDetector", live: "tinyFaceDetector" });
+  });
+
+  await t.step("of several age models the finest speaks", async () => {
+    const { faces } = await analysed(await server.predict(await drawnFace(), "image/png"));
+    assert.equal(faces[0].age?.model, "ageMulticlass");
+    assert.equal(faces[0].gender, undefined);
+    assert.equal(faces[0].predictions.length, 2);
+  });
+
+  await t.step("GET /health is 200 when /predict can answer", async () => {
+    const response = await server.get("/health");
+    assert.equal(response.status, 200);
+    assert.deepEqual(health.parse(await response.json()), { status: "ready" });
+  });
+
+  await t.step("GET /metrics speaks Prometheus", async () => {
+    await (await server.get("/no/such/place")).body?.cancel();
+    const response = await server.get("/metrics");
+    assert.match(response.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+    const text = await response.text();
+    for (const line of text.trimEnd().split("\n")) {
+      assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [0-9.e+-]+)$/);
+    }
+    assert.match(
+      text,
+      /^faces_http_requests_total\{route="\/predict",method="POST",status="200"\} 1$/m,
+    );
+    assert.match(text, /^faces_http_requests_total\{route="other",method="GET",status="404"\} 1$/m);
+    assert.match(text, /^faces_found_total\{view="photo"\} 1$/m);
+    assert.match(text, /^faces_ready 1$/m);
+  });
+
+  await t.step("GET /openapi.json describes every route, and no other", async () => {
+    const { openapi, paths, components } = await (await server.get("/openapi.json")).json();
+    assert.equal(openapi, "3.1.0");
+    assert.deepEqual(Object.keys(paths).sort(), [
+      "/health",
+      "/live",
+      "/metrics",
+      "/model",
+      "/predict",
+    ]);
+    const refs = JSON.stringify({ paths, components }).matchAll(/"\$ref":"([^"]+)"/g);
+    for (const [, ref] of refs) {
+      const name = ref.replace("#/components/schemas/", "");
+      assert.ok(name in components.schemas, ref);
+    }
+  });
+
+  await t.step("404 and 405 are JSON too", async () => {
+    assert.equal((await told(await server.get("/../deno.json"), 404)).code, "not_found");
+    for (const path of ["/web/main.ts", "/%2e%2e/deno.json", "/style.css/..%2f..%2fdeno.json"]) {
+      await told(await server.get(path), 404);
+    }
+    const response = await server.get("/predict");
+    assert.equal(response.headers.get("allow"), "POST");
+    await told(response, 405);
+    await told(await server.get("/model", { method: "DELETE" }), 405);
+  });
+
+  await t.step("every answer shuts the browser's doors", async () => {
+    for (const path of ["/", "/page.js", "/card", "/model", "/nowhere"]) {
+      const response = await server.get(path);
+      await response.body?.cancel();
+      const policy = response.headers.get("content-security-policy") ?? "";
+      assert.match(policy, /default-src 'none'/);
+      assert.doesNotMatch(policy, /unsafe-inline|'unsafe-eval'|\*/);
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.equal(response.headers.get("access-control-allow-origin"), null);
+    }
+  });
+
+  await t.step("403: pages from elsewhere, and names that only seem local", async () => {
+    const origin = { origin: "https://example.org" };
+    const { code } = await told(await server.get("/model", { headers: origin }), 403);
+    assert.equal(code, "wrong_origin");
+    const { port } = new URL(server.url);
+    const raw = async (host: string) => {
+      using connection = await Deno.connect({ port: Number(port) });
+      const request = `GET /model HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      await connection.write(new TextEncoder().encode(request));
+      const buffer = new Uint8Array(4096);
+      return new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+    };
+    assert.match(await raw("evil.example"), /^HTTP\/1\.1 403/);
+    assert.match(await raw(`127.0.0.1.evil.example:${port}`), /^HTTP\/1\.1 403/);
+    assert.match(await raw(`localhost:${port}`), /^HTTP\/1\.1 200/);
+  });
+
+  await t.step("the page's facts cannot end their script", async () => {
+    const html = await (await server.get("/")).text();
+    const [, json] = /<script type="application\/json" id="service">([\s\S]*?)<\/script>/.exec(
+      html,
+    )!;
+    assert.equal(JSON.parse(json).models.length, 2);
+    assert.doesNotMatch(json, /</);
+  });
+});

@@ -1,0 +1,385 @@
+import assert from "node:assert/strict";
+import { random } from "../../../packages/random/random.ts";
+import { TimeoutError } from "../../../faces/serving/inference_worker.ts";
+import { openPool } from "../../../faces/serving/inference_pool.ts";
+import { drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
+
+Deno.test("a full queue: 429 says when to come back, the others are answered", async () => {
+  await using server = await startService({ models: ["gender"], queue: 2 });
+  const face = await drawnFace();
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      const response = await server.predict(face.slice(), "image/png");
+      await response.body?.cancel();
+      return { status: response.status, retry: response.headers.get("retry-after") };
+    }),
+  );
+  const refused = answers.filter(({ status }) => status === 429);
+  assert.ok(refused.length >= 1);
+  assert.ok(refused.every(({ retry }) => Number(retry) >= 1));
+  const served = answers.filter(({ status }) => status === 200);
+  assert.ok(served.length >= 3);
+  assert.equal(refused.length + served.length, 12);
+});
+
+Deno.test("a picture that takes too long costs its worker, which is replaced", async () => {
+  const path = await Deno.makeTempDir();
+  await writeModel(path, "gender");
+  const { detector } = preprocessing;
+  const choice = { ...detector, name: "tinyFaceDetector" } as const;
+  const warnings: string[] = [];
+  const pool = await openPool({
+    backend: "wasm",
+    detectors: { photo: choice, live: choice },
+    models: [{ id: "gender", task: "gender", classes: [], error: 0, path, preprocessing }],
+  }, { workers: 1, queue: 4, timeout: 0.001, warn: (message) => void warnings.push(message) });
+  try {
+    const photo = await drawnFace();
+    const ask = () => pool.analyse(photo.slice(), { view: "photo", crops: false });
+    const late = await Promise.allSettled([ask(), ask()]);
+    assert.ok(late.every(({ status }) => status === "rejected"));
+    assert.ok((late[0] as PromiseRejectedResult).reason instanceof TimeoutError);
+    assert.match(warnings[0], /took more than 0.001 s.*replaced/);
+    while (!pool.ready) await new Promise((resolve) => setTimeout(resolve, 50));
+  } finally {
+    pool.close();
+    await Deno.remove(path, { recursive: true });
+  }
+});
+
+Deno.test("a body that trickles in is given up: 408", async () => {
+  await using server = await startService({ models: ["gender"], timeout: 1 });
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const slow = new ReadableStream({
+    start(controller) {
+      timer = setInterval(() => controller.enqueue(new Uint8Array(10)), 200);
+    },
+    cancel: () => clearInterval(timer),
+  });
+  try {
+    const response = await server.predict(slow, "image/png");
+    assert.equal(response.status, 408);
+    assert.match((await response.json()).error.message, /did not arrive within 1 s/);
+  } finally {
+    clearInterval(timer);
+  }
+});
+
+Deno.test("clients that leave halfway are no error of ours", async () => {
+  await using server = await startService({ models: ["gender"] });
+  const port = Number(new URL(server.url).port);
+  for (let i = 0; i < 50; i++) {
+    using connection = await Deno.connect({ port });
+    const head = `POST /predict HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
+      "Content-Type: image/png\r\nContent-Length: 100000\r\n\r\nhalf";
+    await connection.write(new TextEncoder().encode(head));
+  }
+  const response = await server.predict(await drawnFace(), "image/png");
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+  assert.deepEqual(server.warnings, []);
+});
+
+Deno.test("a crowd with large pictures is turned away before it fills the memory", async () => {
+  await using server = await startService({ models: ["gender"], maxBodyBytes: 2e6, timeout: 5 });
+  // Sixteen clients that have sent most of 2 MB and keep the rest: eight times 2 MB are too much.
+  // Some are turned away at once; their room is enough for the others, who run out of time.
+  const clients = Array.from({ length: 16 }, async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 19; i++) controller.enqueue(new Uint8Array(100_000));
+      },
+    });
+    const response = await server.predict(body, "image/png");
+    await response.body?.cancel();
+    return response.status;
+  });
+  const statuses = await Promise.all(clients);
+  assert.deepEqual([...new Set(statuses)].sort(), [408, 429]);
+  // All is given back.
+  const response = await server.predict(await drawnFace(), "image/png");
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+});
+
+Deno.test("thousands of malformed requests: it answers, and its memory stays flat", async () => {
+  await using server = await startService({ models: ["gender"], queue: 64 });
+  const face = await drawnFace();
+  const rng = random(11, "malformed");
+  const types = [
+    "image/png",
+    "image/jpeg",
+    "multipart/form-data; boundary=b",
+    "application/json",
+    "text/plain",
+    "x/y",
+    "",
+  ];
+  const long = "/" + "a".repeat(3000);
+  const paths = ["/predict", "/predict?crops=true", "/model", "/live", "/%00", long];
+  const statuses = new Set<number>();
+  const one = async () => {
+    const body = face.slice(0, 1 + rng.int(face.length));
+    for (let i = rng.int(40); i > 0; i--) body[rng.int(body.length)] = rng.int(256);
+    const method = rng.pick(["POST", "POST", "POST", "GET", "PUT"]);
+    const response = await server.get(rng.pick(paths), {
+      method,
+      headers: { "content-type": rng.pick(types) },
+      ...(method === "GET" ? {} : { body }),
+    });
+    statuses.add(response.status);
+    assert.ok(response.status < 500 || response.status === 503, `${response.status}`);
+    await response.body?.cancel();
+  };
+  const round = async (count: number) => {
+    for (let i = 0; i < count; i += 20) await Promise.all(Array.from({ length: 20 }, one));
+  };
+  await round(400);
+  const before = Deno.memoryUsage().rss;
+  await round(1600);
+  const grown = Deno.memoryUsage().rss - before;
+  assert.ok(grown < 150e6, `memory grew by ${(grown / 1e6).toFixed(0)} MB`);
+  for (const status of [200, 400, 404, 405, 415]) assert.ok(statuses.has(status), `no ${status}`);
+
+  // What is not even HTTP, over bare connections.
+  const port = Number(new URL(server.url).port);
+  for (let i = 0; i < 300; i++) {
+    using connection = await Deno.connect({ port });
+    const junk = Uint8Array.from({ length: 1 + rng.int(300) }, () => rng.int(256));
+    const head = rng.pick([
+      "",
+      "GET / HTTP/1.1\r\n",
+      "POST /predict HTTP/1.1\r\nContent-Length: 9",
+    ]);
+    await connection.write(new TextEncoder().encode(head));
+    await connection.write(junk).catch(() => {});
+  }
+  const response = await server.predict(face, "image/png");
+  assert.equal(response.status, 200);
+  assert.equal((await response.json()).faces.length, 1);
+  assert.deepEqual(server.warnings, []);
+});
+
+Deno.test("stop() while pictures are under way answers them or says so, and frees the port", async () => {
+  const server = await startService({ models: ["gender"] });
+  const face = await drawnFace();
+  const under = Promise.all(
+    Array.from({ length: 5 }, async () => {
+      const response = await server.predict(face.slice(), "image/png");
+      await response.body?.cancel();
+      return response.status;
+    }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await server[Symbol.asyncDispose]();
+  for (const status of await under) assert.ok([200, 503].includes(status), `${status}`);
+  await assert.rejects(server.get("/health"), TypeError);
+  const { port } = new URL(server.url);
+  Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close();
+});
+
+/** Sends bytes over a connection of its own; returns what comes until the server closes it. */
+async function raw(url: string, text: string): Promise<string> {
+  using connection = await Deno.connect({ port: Number(new URL(url).port) });
+  await connection.write(new TextEncoder().encode(text));
+  const buffer = new Uint8Array(65_536);
+  let answer = "";
+  for (let n; (n = await connection.read(buffer).catch(() => null)) !== null;) {
+    answer += new TextDecoder().decode(buffer.subarray(0, n));
+    if (answer.startsWith("HTTP/1.1 101")) break;
+  }
+  return answer;
+}
+
+const head = (host: string, ...more: string[]) =>
+  ["GET /live HTTP/1.1", ...host === "" ? [] : [`Host: ${host}`], "Connection: close", ...more]
+    .join("\r\n") + "\r\n\r\n";
+
+Deno.test("a malformed Host is answered with 400 and in JSON", async () => {
+  await using server = await startService({ models: ["gender"] });
+  const { host } = new URL(server.url);
+  const wrong = [" ", "", "a b", `u@${host}`, `u:p@${host}`, "127.0.0.1:99999", "127.0.0.1:x"];
+  wrong.push("[::1", "::1", "[zz]", "é", "a".repeat(5000), `${host}/x`, `${host}?`, `${host}#`);
+  wrong.push("a\\b", "%31", "localhost,localhost", "127.0.0.1:");
+  for (const name of wrong) {
+    const answer = await raw(server.url, head(name));
+    assert.match(answer, /^HTTP\/1\.1 400 /, name);
+    assert.match(answer, /"code":"malformed_host"/, name);
+  }
+  assert.match(await raw(server.url, head(`${host}\r\nHost: ${host}`)), /^HTTP\/1\.1 400 /);
+  const target = `GET http://evil.example/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+  assert.match(await raw(server.url, target), /^HTTP\/1\.1 400 /);
+  for (const name of [host, "localhost:1", "[::1]", "127.9.9.9"]) {
+    assert.match(await raw(server.url, head(name)), /^HTTP\/1\.1 426 /, name);
+  }
+  assert.deepEqual(server.warnings, []);
+});
+
+Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
+  await using server = await startService({ models: ["gender"], headMs: 300 });
+  const { host } = new URL(server.url);
+  const good = [
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ];
+  const open = (lines: readonly string[]) =>
+    raw(
+      server.url,
+      ["GET /live HTTP/1.1", `Host: ${host}`, "Upgrade: websocket", ...lines, "", ""].join("\r\n"),
+    );
+  assert.match(await open(good), /^HTTP\/1\.1 101 /);
+  for (
+    const wrong of ["Connection: close", "Sec-WebSocket-Version: 8", "Sec-WebSocket-Key: abc", ""]
+  ) {
+    for (const [i, line] of good.entries()) {
+      const name = line.split(":")[0];
+      if (wrong !== "" && !wrong.startsWith(`${name}:`)) continue;
+      const lines = good.with(i, wrong === "" ? "X: y" : wrong);
+      // The server keeps what it may be sent next, unless told.
+      const answer = await open([
+        ...lines.filter((one) => one !== "X: y"),
+        ...i > 0 ? ["Connection: close"] : [],
+      ]);
+      assert.match(answer, /^HTTP\/1\.1 400 /, lines.join());
+      assert.match(answer, /"code":"malformed"/);
+    }
+  }
+  assert.deepEqual(server.warnings, []);
+});
+
+Deno.test("a head that does not arrive is not waited for, nor the next one", async () => {
+  await using server = await startService({ models: ["gender"], headMs: 300 });
+  assert.equal(await raw(server.url, "GET / HTTP/1.1\r\nHost: a\r\n"), "");
+  const { host } = new URL(server.url);
+  const first = `GET /health HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  assert.match(await raw(server.url, `${first}GET / HT`), /^HTTP\/1\.1 200 .*"ready"\}$/s);
+  // A body may take longer than a head.
+  const face = await drawnFace();
+  const slow = new ReadableStream({
+    async start(controller) {
+      for (let at = 0; at < face.length; at += 10_000) {
+        controller.enqueue(face.subarray(at, at + 10_000));
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      controller.close();
+    },
+  });
+  const response = await server.predict(slow, "image/png");
+  assert.equal(response.status, 200, await response.text());
+});
+
+Deno.test("the port that requests are passed on to answers no other process", async () => {
+  await using server = await startService({ models: ["gender"] });
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", "cat /proc/net/tcp"],
+    stderr: "null",
+  }).output();
+  const { port } = new URL(server.url);
+  const listening = [
+    ...new TextDecoder().decode(stdout).matchAll(/ 0100007F:([\dA-F]{4}) .{13} 0A /g),
+  ]
+    .map(([, hex]) => String(parseInt(hex, 16)));
+  assert.ok(Deno.build.os !== "linux" || listening.includes(port));
+  for (const other of listening.filter((other) => other !== port)) {
+    const answer = await fetch(`http://127.0.0.1:${other}/health`).catch(() => undefined);
+    const text = await answer?.text();
+    assert.ok(!text?.includes("ready"), `port ${other}: ${text}`);
+  }
+});
+
+Deno.test("where others are let in, names have to be known", async () => {
+  await using server = await startService({
+    models: ["gender"],
+    host: "0.0.0.0",
+    names: ["Faces.example", "bücher.example"],
+  });
+  const wanted = ["10.1.2.3:80", "[fe80::1]", Deno.hostname(), "faces.EXAMPLE", "localhost"];
+  wanted.push("xn--bcher-kva.example", "faces.example.:8000");
+  for (const name of wanted) {
+    assert.match(await raw(server.url, head(name)), /^HTTP\/1\.1 426 /, name);
+  }
+  for (const name of ["evil.example", "faces.example.evil.example", "1.2.3.4.evil.example"]) {
+    const answer = await raw(server.url, head(name));
+    assert.match(answer, /^HTTP\/1\.1 403 .*"code":"wrong_host".*webcamServe\.names/s, name);
+  }
+});
+
+/** Bodies of 20 MB that took seconds and gigabytes when they were parsed. */
+Deno.test("a large body of many small things is refused without being parsed", async () => {
+  await using server = await startService({ models: ["gender"], maxBodyBytes: 20e6 });
+  const part = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n";
+  const bodies: [string, string, RegExp][] = [
+    ["[".repeat(19e6), "application/json", /not JSON as/],
+    ['{"image":' + "[{},".repeat(4.5e6), "application/json", /not JSON as/],
+    ['{"image":"x",' + '"a":1,'.repeat(3e6) + '"image":"x"}', "application/json", /not JSON as/],
+    [part.repeat(380_000) + "--x--", "multipart/form-data; boundary=x", /more than 100 parts/],
+    ["--x\r\n".repeat(3.9e6), "multipart/form-data; boundary=x", /cut short/],
+    [" ".repeat(19e6), "text/plain", /Expected a data URL/],
+  ];
+  const before = Deno.memoryUsage().rss;
+  let most = 0;
+  const timer = setInterval(() => most = Math.max(most, Deno.memoryUsage().rss - before), 5);
+  for (const [body, type, message] of bodies) {
+    const response = await server.predict(body, type);
+    assert.match(await response.text(), message);
+    assert.equal(response.status, 400);
+  }
+  clearInterval(timer);
+  assert.ok(most < 500e6, `it took ${(most / 1e6).toFixed(0)} MB`);
+});
+
+/** Processes of Deno that this one has started. */
+async function children(): Promise<number[]> {
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "pid=,comm=", "--ppid", String(Deno.pid)],
+  }).output();
+  return [...new TextDecoder().decode(stdout).matchAll(/(\d+) deno$/gm)].map(([, pid]) =>
+    Number(pid)
+  );
+}
+
+// 7071 × 7071 pixels of one colour, an AVIF; padded, as one that is to look like a photo.
+const flat = Uint8Array.fromBase64(
+  "AAAAHGZ0eXBhdmlmAAAAAG1pZjFhdmlmbWlhZgAAANZtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAA" +
+    "AAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAAA+gABAAAAAAAAAvMAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAAB" +
+    "AABhdjAxAAAAAA5waXRtAAAAAAABAAAAVmlwcnAAAAA4aXBjbwAAAAxhdjFDgT8CAAAAABRpc3BlAAAAAAAAG58AAB" +
+    "ufAAAAEHBpeGkAAAAAAwgICAAAABZpcG1hAAAAAAAAAAEAAQOBAgMAAAL7bWRhdBIACgo/8zc9ueaQENBpMuIFERKE" +
+    "xgmHnnnmgkAAAFjPzEUivi3WRIhWllKIgWCS1o1YtoUnli9sY44wKlFtdT8hSMsmXp9MhLWV5iaa1kztU3GNBJn4vE" +
+    "uI8RsM1hOiDMpONWOXIlGT93s4w8CZ27+CuiIyyit+IFnPzFJekZ1/T11G2DHb3TPyZ9qssoR9t1GYkYLfdFUsZZcU" +
+    "uITG5qcJHfo6XO1xZOwkykArMgw11UsnA5nqw4K0kIUBpkcEhDF+ZvTdZPlIr3Ikigbc6URPbZBaz8xSXpGdf09dRt" +
+    "gx290z8mfarLKEfbdRmJGC33RVLGWXFLiExuanCR36OlztcWTsJMpAKunm8xVPahLnc55BLKBTZ16cF0oUXIdTFNuB" +
+    "wkwEMEDqc9SxQpaTwFnPzFJekZ1/T11G2DHb3TPyZ9qssoR9t1GYkYLfdFUsZZcUuITG5qcJHfo6XO1xZOwkykArMg" +
+    "w11UsnA5nqw4K0kIUBpkcEhDF+ZvTdZPlIr3Ikigbc6URPbZBaz8xSXpGdf09dRtgx290z8mfarLKEfbdRmJGC33RV" +
+    "LGWXFLiExuanCR36OlztcWTsJMpAKunm8xVPahLnc55BLKBTZ16cF0oUXIdTFNuBwkwEMEDqc9SxQpaTwFnPzFJekZ" +
+    "1/T11G2DHb3TPyZ9qssoR9t1GYkYLfdFUsZZcUuITG5qcJHfo6XO1xZOwkykArMgw11UsnA5nqw4K0kIUBpkcEhDF+" +
+    "ZvTdZPlIr3Ikigbc6URPbZBYz8xSXpGdf09dRtgx290z8mfarLKEfbdRmJGC33RVLGWXFLiExuanCR36OlztcWTsJM" +
+    "pAKunm8xVPahLnc55BLKBTZ16cF0oUXIdTFNuBwkwEMEDqc9SxQtDPzFJekZ1/T11G2DHb3TPyZ9qssoR9t1GYkYLf" +
+    "dFUsZZcUuITG5qcJHfo6XO1xZOwkykArMgw11UsnA5nqw4K0kIUBpkcEhDF+ZvTdZPlIr3Ikigbc6URc",
+);
+const bomb = new Uint8Array(100_000);
+bomb.set(flat);
+
+Deno.test("a picture that takes too much memory or time ends its process, native code included", async () => {
+  const face = await drawnFace();
+  const cases: [number, number, RegExp][] = [[30, 400, /more than 600 MB/], [
+    0.3,
+    504,
+    /more than 0.3 s/,
+  ]];
+  for (const [timeout, status, message] of cases) {
+    await using server = await startService({ models: ["gender"], timeout });
+    const [process] = await children();
+    assert.ok(process);
+    const response = await server.predict(bomb.slice(), "image/avif");
+    assert.match(await response.text(), message);
+    assert.equal(response.status, status);
+    while ((await children()).includes(process)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    // One that comes meanwhile waits for the next process.
+    if (timeout < 30) continue;
+    const next = await server.predict(face.slice(), "image/png");
+    assert.equal(next.status, 200, await next.text());
+  }
+});

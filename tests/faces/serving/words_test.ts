@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import type { Detection, Detector } from "../../../faces/detection/detector.ts";
+import type { ServedModel } from "../../../faces/serving/api.ts";
+import { readOutputs, summarise } from "../../../faces/serving/prediction.ts";
+import { multiScale } from "../../../faces/serving/multi_scale_detector.ts";
+import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
+import {
+  announcement,
+  cameraTrouble,
+  caption,
+  formatScore,
+  origin,
+  percent,
+} from "../../../faces/serving/web/wording.ts";
+
+const gender = { id: "g", task: "gender", classes: genderClasses, error: 0.9 } as const;
+const years = { id: "y", task: "age", classes: null, error: 7.6 } as const;
+const groups = { id: "m", task: "age", classes: ageClasses.multiclass, error: 0.5 } as const;
+const binary = { id: "b", task: "age", classes: ageClasses.binary, error: 0.5 } as const;
+
+Deno.test("readOutputs() and caption() say what a network says", () => {
+  const said = [gender, years, groups].map((model, i) =>
+    readOutputs(model, [[0.93, 0.07], [34.4], [0, 0, 0.61, 0.39, 0, 0, 0, 0]][i])
+  );
+  const { gender: sex, age } = summarise([gender, years, groups], said);
+  assert.equal(caption({ gender: sex, age }), "female 93 %, 34 ± 8 years");
+  assert.equal(caption({ age: said[2] }), "33 to 44 years 61 %");
+  assert.deepEqual([(said[2] as { minAge?: number }).minAge], [33]);
+  assert.equal(caption({ age: readOutputs(binary, [0.2, 0.8]) }), "above 60 years 80 %");
+  assert.equal(caption({ age: readOutputs(years, [-3]) }), "0 ± 8 years");
+});
+
+Deno.test("summarise() prefers years, then the finest classes", () => {
+  const all = [binary, groups, years];
+  const said = all.map((model, i) => readOutputs(model, [[1, 0], Array(8).fill(1 / 8), [20]][i]));
+  assert.equal(summarise(all, said).age?.model, "y");
+  assert.equal(summarise(all.slice(0, 2), said).age?.model, "m");
+  assert.deepEqual(summarise([], []), {});
+});
+
+Deno.test("percent() does not call certain what is not", () => {
+  assert.deepEqual([0, 0.001, 0.5, 0.999, 1].map(percent), [
+    "0 %",
+    "< 1 %",
+    "50 %",
+    "> 99 %",
+    "100 %",
+  ]);
+});
+
+Deno.test("spoken() counts faces, and helps where there is none", () => {
+  assert.equal(announcement([]), "No face found: come closer, more light.");
+  const age = { model: "y", years: 40, error: 5 };
+  const face = { box: { x: 0, y: 0, width: 1, height: 1 }, score: 1, age, predictions: [age] };
+  assert.equal(announcement([face]), "1 face: 40 ± 5 years.");
+  assert.equal(announcement([face, face]), "2 faces: 40 ± 5 years; 40 ± 5 years.");
+});
+
+Deno.test("worth() and origin() tell how good a model is, and where it comes from", () => {
+  const model: ServedModel = {
+    id: "trainAge",
+    task: "age",
+    variant: "regression",
+    classes: null,
+    trained: {
+      at: "2026-03-01T12:00:00Z",
+      images: 2000,
+      datasets: { imdb_crop: 800, wiki_crop: 1200 },
+      epochs: 9,
+      seed: 1,
+      backend: "wasm",
+      weights: 1,
+    },
+    metric: "mae",
+    validation: { images: 500, value: 8.04 },
+    test: { images: 600, value: 8.51, low: 8.12, high: 8.9, guess: 11.4 },
+    input: 32,
+    steps: [],
+  };
+  assert.equal(
+    formatScore(model),
+    "off by 8.5 years on average for 600 faces that it never saw (95 % interval: 8.1 to " +
+      "8.9 years); always saying the same is off by 11.4 years",
+  );
+  assert.match(
+    formatScore({ ...model, test: null }),
+    /^off by 8\.0 years .* not tested on others$/,
+  );
+  assert.equal(origin(model), "2000 faces of imdb_crop and wiki_crop, on 1 March 2026");
+});
+
+Deno.test("cameraTrouble() always names a way on", () => {
+  for (const name of ["NotAllowedError", "NotFoundError", "NotReadableError", "TypeError"]) {
+    assert.match(cameraTrouble(name, true), /choose a photo instead\.$/);
+  }
+  assert.match(cameraTrouble("", false), /https/);
+});
+
+Deno.test("thorough() keeps the first detector's box of a face that several find", async () => {
+  const at = (x: number, score: number, size = 10): Detection => ({
+    box: { x, y: 0, width: size, height: size },
+    score,
+  });
+  const finds = (...found: Detection[]): Detector => ({
+    name: "made up",
+    detect: () => Promise.resolve(found),
+    close: () => {},
+  });
+  const detector = multiScale([
+    finds(),
+    finds(at(0, 0.5), at(100, 0.6)),
+    finds(at(1, 0.9), at(98, 0.9, 30), at(50, 0.7), at(53, 0.65)),
+  ]);
+  const image = { data: new Uint8Array(), width: 200, height: 10 };
+  const faces = await detector.detect(image);
+  // Two that one search tells apart are two, however near they are.
+  assert.deepEqual(faces, [at(50, 0.7), at(53, 0.65), at(100, 0.6), at(0, 0.5)]);
+});

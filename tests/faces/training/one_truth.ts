@@ -1,0 +1,127 @@
+/** What every backend has to agree on: each network's outputs, gradients and first ten steps. */
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { random } from "../../../packages/random/random.ts";
+import type { Backend } from "../../../packages/compute/backends.ts";
+import { deepTrunk } from "../../../models/deep.ts";
+import { multiHeadModel } from "../../../faces/training/multi_head.ts";
+import { age2021 } from "../../../models/age_2021.ts";
+import { gender2021 } from "../../../models/gender_2021.ts";
+import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
+import { classHead, distributionHead, jointHead } from "../../../faces/training/loss_heads.ts";
+import { classification, type Objective, regression } from "../../../faces/training/objective.ts";
+import { predict } from "../../../faces/training/predict_rows.ts";
+import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
+import type { Trainer, TrainerOptions } from "../../../faces/training/trainer.ts";
+
+export const size = 32;
+const batchSize = 8;
+
+export interface Case {
+  build(): LayersModel;
+  objective: Objective;
+  /** The targets of an image are whole numbers below these. */
+  most: number[];
+  /** Images in a step, if not as many as usual. */
+  batch?: number;
+}
+
+// Without dropout: the engine draws its masks in an order of its own.
+const common = { size, seed: 3, dropout: 0, batchNormMomentum: 0.9 };
+const leaveOut = [512, 16] as const;
+const both = jointHead([classHead(2, 1), distributionHead(2, 1)]);
+
+export const cases: Record<string, Case> = {
+  gender: {
+    build: () => gender2021({ ...common, classes: 2 }),
+    objective: classification(2),
+    most: [2],
+  },
+  "age regression": { build: () => age2021(common), objective: regression(), most: [90] },
+  "age multiclass": {
+    build: () => gender2021({ ...common, classes: 8, leaveOut }),
+    objective: classification(8),
+    most: [8],
+  },
+  "age binary": {
+    build: () => gender2021({ ...common, classes: 2, leaveOut }),
+    objective: classification(2),
+    most: [2],
+  },
+  best: {
+    build: () =>
+      multiHeadModel(
+        "best",
+        () => deepTrunk({ ...common, initializer: "heNormal" }),
+        both.outputs,
+        "glorotUniform",
+        common.seed,
+      ),
+    objective: both,
+    most: [2, 90],
+    batch: 4,
+  },
+};
+
+/** What trains on a backend in a pipeline. */
+export async function openTrainer(backend: Backend, options: TrainerOptions): Promise<Trainer> {
+  return backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
+}
+
+/** Smooth images, as faces are, and their targets: [rows, size, size, 3], [rows · targets]. */
+export function draw(rows: number, most: number[]): { images: Uint8Array; targets: number[] } {
+  const rng = random(9, "one truth");
+  const targets: number[] = [];
+  const images = new Uint8Array(rows * size * size * 3);
+  for (let row = 0; row < rows; row++) {
+    targets.push(...most.map((n) => rng.int(n)));
+    for (let channel = 0; channel < 3; channel++) {
+      const [a, b, c] = [rng.next() * 9, rng.next() * 9, rng.next() * 6];
+      for (let i = 0; i < size * size; i++) {
+        const phase = a * (i % size) / size + b * Math.floor(i / size) / size + c;
+        images[(row * size * size + i) * 3 + channel] = 127 + 120 * Math.sin(phase);
+      }
+    }
+  }
+  return { images, targets };
+}
+
+/** What a backend makes of a network. */
+export interface Account {
+  /** Of the untrained network, [4, outputs]. */
+  outputs: number[];
+  /** In the first step: of each weight the gradient's length, and some of its numbers. */
+  gradients: Record<string, { length: number; some: number[] }>;
+  /** Of ten steps on the same batch. */
+  losses: number[];
+}
+
+/** @param steps how many steps to take, for those who have no time */
+export async function account(backend: Backend, of: Case, steps = 10): Promise<Account> {
+  await openBackend(backend);
+  const model = of.build();
+  const { batch = batchSize } = of;
+  const { images, targets } = draw(batch, of.most);
+  const outputs = await predict(model, images.subarray(0, 4 * size * size * 3));
+  const options = { model, objective: of.objective, learningRate: 0.0001, batchSize: batch };
+  const trainer = await openTrainer(backend, options);
+  const losses: number[] = [];
+  const gradients: Account["gradients"] = {};
+  for (let step = 0; step < steps; step++) {
+    losses.push((await trainer.step(images, targets, () => random(1))).loss);
+    if (step > 0) continue;
+    for (const [name, moved] of Object.entries(await trainer.save([]))) {
+      if (!name.startsWith("adam/mean/")) continue;
+      // After one step, Adam's moving average of the gradient is a tenth of it.
+      const gradient = moved.map((value) => value * 10);
+      const every = Math.ceil(gradient.length / 5);
+      gradients[name.slice("adam/mean/".length)] = {
+        length: Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)),
+        some: [...gradient.filter((_, i) => i % every === 0)],
+      };
+    }
+  }
+  await trainer.close();
+  model.dispose();
+  return { outputs: [...outputs], gradients, losses };
+}

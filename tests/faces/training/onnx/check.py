@@ -1,0 +1,40 @@
+"""Holds model.onnx of a run against onnxruntime for Python and onnx.checker, on the whole test set.
+
+    pip install onnx onnxruntime numpy pyarrow
+    deno task run pipeline --set trainGender.export=[onnx] --set trainAge.export=[onnx]
+    python tests/faces/training/onnx/check.py artifacts
+
+takes the newest evaluate, and prints how far the predictions are from those in predictions.parquet.
+"""
+import json, pathlib, sys
+import numpy as np, onnx, onnxruntime, pyarrow.parquet as parquet
+
+artifacts = pathlib.Path(sys.argv[1])
+report = max(artifacts.glob("evaluate/*/record.json"), key=lambda path: path.stat().st_mtime)
+inputs = json.loads(report.read_text())["dependencies"]["inputs"]
+
+
+def folder(digest):
+    for path in artifacts.glob("*/*/record.json"):
+        for name, output in json.loads(path.read_text())["outputs"].items():
+            if output["digest"] == digest:
+                return path.parent / name
+    raise SystemExit(f"no result with digest {digest}")
+
+
+images = np.load(folder(inputs["dataset"]) / "images.npy")
+rows = parquet.read_table(report.parent / "report" / "predictions.parquet").to_pylist()
+worst = 0.0
+for stage, digest in inputs["models"].items():
+    path = folder(digest) / "model.onnx"
+    onnx.checker.check_model(str(path), full_check=True)
+    ours = [row for row in rows if row["stage"] == stage and row["split"] == "test"]
+    session = onnxruntime.InferenceSession(str(path))
+    output, = session.run(None, {"images": images[[row["row"] for row in ours]]})
+    if session.get_outputs()[0].name == "years":
+        difference = np.abs(np.maximum(output[:, 0], 0) - [max(row["prediction"], 0) for row in ours])
+    else:
+        difference = np.abs(output - np.array([row["probabilities"] for row in ours])).max(1)
+    worst = max(worst, difference.max())
+    print(f"{stage}: {len(ours)} test rows, largest difference {difference.max():.2g}")
+sys.exit(int(worst > 1e-4))

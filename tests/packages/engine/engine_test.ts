@@ -1,0 +1,151 @@
+/** What holds for the engine whatever it computes: threads, going on, bad numbers, bad calls. */
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import {
+  dropoutMask,
+  Engine,
+  type Network,
+  type Tensors,
+} from "../../../packages/engine/engine.ts";
+import { plan } from "../../../packages/engine/engine_plan.ts";
+import { close } from "./close.ts";
+import { drawBatch, drawWeights, random, reportNetwork } from "./networks.ts";
+
+/** Every number of an engine's state, as bits. */
+function bits(engine: Engine): number[] {
+  const { m, v } = engine.optimizerState();
+  return [engine.weights(), m, v].flatMap((tensors) =>
+    [...tensors.values()].flatMap(({ data }) => [...new Int32Array(data.buffer)])
+  );
+}
+
+/** Some steps of the report's network, with a short last batch. */
+async function train(
+  threads: number,
+  steps: number,
+  from?: { weights: Tensors; state: ReturnType<Engine["optimizerState"]> },
+) {
+  const network = reportNetwork("gender");
+  const engine = await Engine.compile(network, { batch: 20, threads });
+  const rng = random(11, "weights");
+  engine.setWeights(from?.weights ?? drawWeights(engine.weights(), rng));
+  if (from) engine.setOptimizerState(from.state);
+  for (let step = engine.steps; step < steps; step++) {
+    const { images, labels } = drawBatch(network, step % 2 ? 13 : 20, random(11, "batch", step));
+    await engine.step(images, labels, [step, 1]);
+  }
+  return engine;
+}
+
+Deno.test("Engine gives the same bytes for any number of threads", async () => {
+  const all: number[][] = [];
+  for (const threads of [1, 0, 2, 3, 5]) {
+    const engine = await train(threads, 4);
+    all.push(bits(engine));
+    await engine.close();
+  }
+  for (const other of all.slice(1)) ok(other.every((bit, i) => bit === all[0][i]));
+});
+
+Deno.test("Engine goes on from weights and optimiser state as if it had never stopped", async () => {
+  const whole = await train(2, 5), half = await train(2, 3);
+  const rest = await train(2, 5, { weights: half.weights(), state: half.optimizerState() });
+  const expected = bits(whole), got = bits(rest);
+  ok(got.every((bit, i) => bit === expected[i]));
+  equal(rest.steps, 5);
+  for (const engine of [whole, half, rest]) await engine.close();
+});
+
+Deno.test("Engine lets NaN and infinity through to the loss", async () => {
+  for (const bad of [NaN, Infinity]) {
+    const network = reportNetwork("age", 0);
+    const engine = await Engine.compile(network, { batch: 4, threads: 2, divisor: null });
+    try {
+      engine.setWeights(drawWeights(engine.weights(), random(1, "weights")));
+      const images = new Float32Array(4 * 32 * 32 * 3).fill(0.5);
+      images[32 * 32 * 3 + 777] = bad;
+      const outputs = await engine.predict(images);
+      deepEqual([...outputs].map(Number.isFinite), [true, false, true, true]);
+      ok(Number.isNaN((await engine.step(images, [1, 2, 3, 4])).loss));
+      ok(engine.weights().get("conv1/kernel")!.data.some(Number.isNaN));
+    } finally {
+      await engine.close();
+    }
+  }
+});
+
+Deno.test("Engine predicts more images than a batch holds", async () => {
+  const network = reportNetwork("age");
+  const engine = await Engine.compile(network, { batch: 8, threads: 2 });
+  try {
+    engine.setWeights(drawWeights(engine.weights(), random(2, "weights")));
+    const { images } = drawBatch(network, 21, random(2, "batch"));
+    const all = await engine.predict(images);
+    const size = 32 * 32 * 3;
+    const few = await engine.predict(images.subarray(9 * size, 12 * size));
+    deepEqual(all.length, 21);
+    close("the rows", few, all.subarray(9, 12));
+  } finally {
+    await engine.close();
+  }
+});
+
+Deno.test("dropoutMask() drops the given share, differently for each key and layer", () => {
+  const masks = [[1, 2, 0], [1, 3, 0], [2, 2, 0], [1, 2, 1]].map(([a, b, block]) =>
+    dropoutMask([a, b], block, 0.25, 200, 500)
+  );
+  for (const [i, mask] of masks.entries()) {
+    const kept = mask.reduce((sum, keep) => sum + keep, 0) / mask.length;
+    ok(Math.abs(kept - 0.75) < 0.006, `kept ${kept}`);
+    for (const other of masks.slice(i + 1)) {
+      const both = mask.reduce((sum, keep, j) => sum + keep * other[j], 0) / mask.length;
+      ok(Math.abs(both - 0.75 ** 2) < 0.008, `both kept ${both}`);
+    }
+  }
+});
+
+Deno.test("Engine says what a call got wrong", async () => {
+  const network = reportNetwork("age");
+  await rejects(
+    Engine.compile(network, { batch: 0 }),
+    /Cannot compile for a batch of 0 on \d+ threads: both must be whole, the batch above 0 and the threads not below/,
+  );
+  const engine = await Engine.compile(network, { batch: 4, threads: 1 });
+  await rejects(
+    engine.step(new Uint8Array(5 * 3072), []),
+    /15360 numbers as images: expected 1 to 4 times 32 x 32 x 3/,
+  );
+  await rejects(engine.step(new Uint8Array(3072), [1, 2]), /Cannot take 2 labels: expected 1/);
+  throws(
+    () => engine.setWeights(new Map([["conv9/kernel", { shape: [1], data: new Float32Array(1) }]])),
+    /Cannot set "conv9\/kernel": the network has only conv1\/kernel/,
+  );
+  const running = engine.step(new Uint8Array(3072), [1]);
+  await rejects(engine.step(new Uint8Array(3072), [1]), /at work: await its last call/);
+  await running;
+  await engine.close();
+  await rejects(engine.step(new Uint8Array(3072), [1]), /The engine is closed/);
+});
+
+Deno.test("plan() refuses what the kernels lack, and says what", () => {
+  const network = (layers: Network["layers"]): Network => ({
+    input: [8, 8, 3],
+    layers,
+    loss: "meanAbsoluteError",
+  });
+  const dense = { kind: "dense", name: "d", units: 1, bias: true } as const;
+  const options = { batch: 1, threads: 1, divisor: 255 };
+  throws(() => plan(network([dense]), options), /layer 1 \(dense\) is dense but nothing before it/);
+  throws(
+    () => plan(network([{ kind: "flatten" }, { kind: "relu" }, dense]), options),
+    /layer 2 \(relu\) does not follow/,
+  );
+  throws(
+    () => plan(network([{ kind: "flatten" }, dense, { kind: "softmax" }]), options),
+    /its end is a softmax, with which meanAbsoluteError is not computed/,
+  );
+  const heads = [{ loss: "meanAbsoluteError", columns: 2, weight: 1 }] as const;
+  throws(
+    () => plan({ ...network([{ kind: "flatten" }, dense]), loss: heads }, options),
+    /its end has 1 units for heads of 2 columns/,
+  );
+});

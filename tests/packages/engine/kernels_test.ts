@@ -1,0 +1,256 @@
+/** The engine's numbers, against those of TensorFlow.js and against finite differences. */
+import { ok } from "node:assert/strict";
+import { Engine, type Network, type Tensors } from "../../../packages/engine/engine.ts";
+import { close, difference } from "./close.ts";
+import { drawBatch, drawNetwork, drawWeights, random } from "./networks.ts";
+import { pass } from "./reference.ts";
+
+/** The same weights but for their last bit. */
+function nudged(weights: Tensors): Tensors {
+  return new Map(
+    [...weights].map(([name, { shape, data }]) => [
+      name,
+      { shape, data: data.map((w, i) => w * (1 + (i % 2 ? 1 : -1) * 2 ** -23)) },
+    ]),
+  );
+}
+
+const dividedBy255 = (images: Uint8Array) => Float32Array.from(images, (x) => Math.fround(x / 255));
+const one = (x: number) => new Float32Array([x]);
+
+for (const relaxed of [true, false]) {
+  Deno.test(`Engine computes what tfjs does, drawn networks, ${relaxed ? "relaxed" : "plain"} SIMD`, async () => {
+    for (let n = 0; n < 40; n++) {
+      const rng = random(11, "network", n);
+      const network = drawNetwork(rng);
+      const batch = 1 + rng.int(24), rows = Math.max(1, batch - rng.int(3));
+      const engine = await Engine.compile(network, {
+        ...{ batch, threads: 1 + n % 3, keepGradients: true, relaxed },
+      });
+      try {
+        const weights = drawWeights(engine.weights(), rng);
+        engine.setWeights(weights);
+        const { images, labels } = drawBatch(network, rows, rng);
+        const x = dividedBy255(images);
+        const what = `network ${n}, ${rows} rows`;
+
+        const used = pass(network, weights, x, labels, undefined);
+        close(`${what}: predict`, await engine.predict(images), used.outputs);
+        const judged = await engine.evaluate(images, labels);
+        close(`${what}: evaluate`, one(judged.loss / rows), one(used.loss));
+        close(`${what}: penalty`, one(judged.penalty), one(used.penalty));
+        close(`${what}: heads`, judged.heads.map((loss) => loss / rows), used.heads);
+        close(`${what}: outputs`, engine.outputs(), used.outputs);
+
+        const key = [n, 5] as const;
+        const expected = pass(network, weights, x, labels, { key });
+        const got = await engine.step(images, labels, key);
+        close(`${what}: loss`, one(got.loss / rows), one(expected.loss));
+        // Batch normalisation can take a gradient away but for rounding. What the last bit of the
+        // weights decides is not compared.
+        const rounded = pass(network, nudged(weights), x, labels, { key });
+        const gradients = engine.gradients();
+        for (const [name, gradient] of expected.gradients) {
+          const noise = rounded.gradients.get(name)!.reduce(
+            (far, g, i) => Math.max(far, Math.abs(g - gradient[i])),
+            0,
+          );
+          close(`${what}: ${name}`, gradients.get(name)!.data, gradient, noise * 3e5);
+        }
+        const after = engine.weights();
+        for (const [name, statistic] of expected.moving) {
+          close(`${what}: ${name}`, after.get(name)!.data, statistic);
+        }
+        // Adam's first step, from the engine's own gradients.
+        for (const [name, { data }] of gradients) {
+          const moved = data.map((g, i) => {
+            const m = g * 0.1, v = g * g * 0.001;
+            const rate = 0.001 * Math.sqrt(0.001) / 0.1;
+            return weights.get(name)!.data[i] - rate * m / (Math.sqrt(v) + 1e-7);
+          });
+          close(`${what}: Adam on ${name}`, after.get(name)!.data, moved);
+        }
+      } finally {
+        await engine.close();
+      }
+    }
+  });
+}
+
+Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves products", async () => {
+  for (const size of [2, 3]) {
+    // Tiles of 4×4 and of 2×2, several images at once and bands of one; odd images and other windows
+    // are among the drawn networks. The first convolution, of RGB, has the other size.
+    for (
+      const [height, width, channels, filters, rows] of [
+        ...[[8, 8, 16, 32, 5], [2, 6, 5, 9, 7], [28, 32, 5, 9, 3], [6, 26, 9, 5, 3]],
+      ]
+    ) {
+      const conv = (name: string, filters: number, size: number) => ({
+        ...{ kind: "conv2d", name, filters, kernelSize: [size, size], strides: [1, 1] },
+        ...{ padding: "same", bias: true },
+      });
+      const network = {
+        ...{ input: [height, width, 3], loss: "meanAbsoluteError" },
+        layers: [
+          ...[conv("first", channels, 5 - size), { kind: "relu" }, conv("second", filters, size)],
+          ...[{ kind: "leakyRelu", alpha: 0.3 }, { kind: "flatten" }],
+          { kind: "dense", name: "last", units: 2, bias: true },
+        ],
+      } as Network;
+      const rng = random(5, "winograd", size, height);
+      const engine = await Engine.compile(network, {
+        ...{ batch: rows, threads: 2, keepGradients: true },
+      });
+      try {
+        const weights = drawWeights(engine.weights(), rng);
+        engine.setWeights(weights);
+        const { images, labels } = drawBatch(network, rows, rng);
+        const expected = pass(network, weights, dividedBy255(images), labels, { key: [1, 2] });
+        const what = `${size}x${size} over ${height}x${width}`;
+        close(`${what}: predict`, await engine.predict(images), expected.outputs);
+        await engine.step(images, labels, [1, 2]);
+        for (const [name, { data }] of engine.gradients()) {
+          close(`${what}: ${name}`, data, expected.gradients.get(name)!);
+        }
+      } finally {
+        await engine.close();
+      }
+    }
+  }
+});
+
+Deno.test("Engine pools before it normalises as tfjs does after, whatever the sign of gamma", async () => {
+  const momenta = { momentum: 0.9, epsilon: 1e-3 };
+  // Halves, which have a kernel of their own; the same with a rest; windows that overlap.
+  for (const [height, width, window] of [[8, 12, 2], [7, 5, 2], [8, 8, 3]]) {
+    const network = {
+      ...{ input: [height, width, 3], loss: "meanAbsoluteError" },
+      layers: [
+        {
+          ...{ kind: "conv2d", name: "conv", filters: 12, kernelSize: [2, 2], strides: [1, 1] },
+          ...{ padding: "same", bias: true },
+        },
+        ...[{ kind: "leakyRelu", alpha: 0.2 }, { kind: "batchNorm", name: "norm", ...momenta }],
+        { kind: "maxPool", poolSize: [window, window], strides: [2, 2], padding: "same" },
+        ...[{ kind: "flatten" }, { kind: "dense", name: "last", units: 2, bias: true }],
+      ],
+    } as Network;
+    for (const gammas of [[1, -1, -0.5, 2], [1, -1, 0, -0.5]]) {
+      const rng = random(5, "gamma", height, gammas.length);
+      const engine = await Engine.compile(network, { batch: 5, threads: 2, keepGradients: true });
+      try {
+        const weights = drawWeights(engine.weights(), rng);
+        const gamma = weights.get("norm/gamma")!.data;
+        for (let i = 0; i < gamma.length; i++) gamma[i] = gammas[i % gammas.length];
+        engine.setWeights(weights);
+        const { images, labels } = drawBatch(network, 5, rng);
+        const x = dividedBy255(images), what = `gammas ${gammas}, ${height}x${width}`;
+        close(
+          `${what}: predict`,
+          await engine.predict(images),
+          pass(network, weights, x, labels, undefined).outputs,
+        );
+        await engine.step(images, labels, [1, 2]);
+        const expected = pass(network, weights, x, labels, { key: [1, 2] });
+        for (const [name, { data }] of engine.gradients()) {
+          close(`${what}: ${name}`, data, expected.gradients.get(name)!, 1e-3);
+        }
+      } finally {
+        await engine.close();
+      }
+    }
+  }
+});
+
+Deno.test("Engine lets kernels decay as AdamW does, and nothing else", async () => {
+  const network = drawNetwork(random(11, "network", 2));
+  const rng = random(8, "decay");
+  const after: Tensors[] = [];
+  let before: Tensors | undefined;
+  const { images, labels } = drawBatch(network, 5, rng);
+  for (const weightDecay of [0, 0.3]) {
+    const engine = await Engine.compile(network, {
+      ...{ batch: 5, threads: 1, learningRate: 0.01, weightDecay },
+    });
+    before ??= drawWeights(engine.weights(), rng);
+    engine.setWeights(before);
+    await engine.step(images, labels, [1, 2]);
+    after.push(engine.weights());
+    await engine.close();
+  }
+  const [plain, decayed] = after;
+  for (const [name, { data }] of plain) {
+    const old = before!.get(name)!.data;
+    const expected = data.map((w, i) => name.endsWith("/kernel") ? w - 0.01 * 0.3 * old[i] : w);
+    close(name, decayed.get(name)!.data, expected);
+    if (name.endsWith("/kernel")) ok(difference(decayed.get(name)!.data, data) > 1e-3);
+  }
+});
+
+for (const heads of [false, true]) {
+  const name = heads ? "Engine, with heads, has" : "Engine has";
+  Deno.test(`${name} the gradients that finite differences have`, () => slopes(heads));
+}
+
+async function slopes(heads: boolean): Promise<void> {
+  // Piecewise smooth: where a step crosses a kink of ReLU or of a maximum, a few may differ.
+  const network: Network = {
+    input: [7, 5, 3],
+    loss: heads
+      ? [
+        { loss: "categoricalCrossentropy", columns: 4, weight: 0.7 },
+        { loss: "meanAbsoluteError", columns: 1, weight: 0.2 },
+        { loss: "categoricalCrossentropy", columns: 2, weight: 1 },
+      ]
+      : "categoricalCrossentropy",
+    layers: [
+      {
+        ...{ kind: "conv2d", name: "conv", filters: 5, kernelSize: [2, 2], strides: [1, 1] },
+        ...{ padding: "same", bias: true, l2: { kernel: 0.1 } },
+      },
+      { kind: "leakyRelu", alpha: 0.3 },
+      { kind: "batchNorm", name: "norm", momentum: 0.9, epsilon: 1e-3 },
+      { kind: "maxPool", poolSize: [2, 2], strides: [2, 2], padding: "same" },
+      { kind: "flatten" },
+      { kind: "dense", name: "dense", units: 6, bias: true },
+      { kind: "leakyRelu", alpha: 0.3 },
+      { kind: "batchNorm", name: "denseNorm", momentum: 0.9, epsilon: 1e-3 },
+      { kind: "dropout", rate: 0.3 },
+      { kind: "dense", name: "last", units: heads ? 7 : 3, bias: true },
+      ...(heads ? [] : [{ kind: "softmax" }]),
+    ],
+  } as Network;
+  const rng = random(3, "finite");
+  const engine = await Engine.compile(network, {
+    ...{ batch: 6, threads: 1, learningRate: 0, keepGradients: true },
+  });
+  try {
+    const weights = drawWeights(engine.weights(), rng);
+    const { images, labels } = drawBatch(network, 6, rng);
+    const lossWith = async (name: string, i: number, value: number): Promise<number> => {
+      const data = weights.get(name)!.data, kept = data[i];
+      data[i] = value;
+      engine.setWeights(weights);
+      data[i] = kept;
+      const { loss, penalty } = await engine.step(images, labels, [1, 2]);
+      return loss / 6 + penalty;
+    };
+    engine.setWeights(weights);
+    await engine.step(images, labels, [1, 2]);
+    const gradients = engine.gradients();
+    let far = 0, count = 0;
+    for (const [name, { data }] of gradients) {
+      for (let i = 0; i < data.length; i += 3) {
+        const at = weights.get(name)!.data[i], step = 2e-3;
+        const slope = (await lossWith(name, i, at + step) - await lossWith(name, i, at - step)) /
+          (2 * step);
+        count++;
+        if (Math.abs(slope - data[i]) > 2e-3 + 0.02 * Math.abs(data[i])) far++;
+      }
+    }
+    ok(count > 60 && far <= count * 0.03, `${far} of ${count} slopes differ`);
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,256 @@
+/** The program as a process: words in, exit code, stdout and stderr out. */
+import assert from "node:assert/strict";
+import { insertReference } from "../../../packages/pipeline/cli/schema_command.ts";
+import { Project } from "./toy/project.ts";
+
+const CHAIN = `stages:
+  count: { to: 4 }
+  sum: { inputs: { numbers: count } }
+  compare:
+  greet:
+`;
+
+Deno.test("run prints plain lines to stdout when piped", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const { code, out, err } = await project.cli("run", "pipeline");
+  assert.equal(err, "");
+  const plain = out.replace(/\d\.\d s/g, "0.0 s").replace(/[0-9a-f]{16}/, "HASH")
+    .replace(/run [0-9a-f]{8}\n/, "run ID\n");
+  assert.equal(
+    plain,
+    `> count    runs: it has not run yet
+✓ count    done in 0.0 s
+> sum      runs: it has not run yet
+✓ sum      done in 0.0 s
+> compare  runs: it has not run yet
+✓ compare  done in 0.0 s
+  artifacts/compare/HASH/comparison/comparison.txt
+done in 0.0 s: 3 ran  run ID
+next: deno task serve pipeline
+`,
+  );
+  assert.equal(code, 0);
+});
+
+Deno.test("run --json", async (t) => {
+  const yaml = `${CHAIN}  broken: { inputs: { numbers: count } }\n`;
+  await using project = await Project.make({
+    "pipeline.yaml": yaml,
+    "bad.yaml": "stages: { cuont: }",
+  });
+  await t.step("prints one object to stdout, also when a stage fails", async () => {
+    const { code, out, err } = await project.cli("run", "pipeline", "--json");
+    assert.equal(code, 1);
+    assert.match(err, /✗ broken {3}failed: Cannot count "4"/);
+    assert.match(err, /\nnot done in \d\.\d s: 3 ran and 1 failed {2}run [0-9a-f]{8}\n$/);
+    const report = JSON.parse(out);
+    assert.deepEqual(Object.keys(report), ["pipeline", "ok", "seconds", "stages", "metrics"]);
+    assert.deepEqual([report.pipeline, report.ok], ["pipeline", false]);
+    assert.equal(typeof report.seconds, "number");
+    assert.deepEqual(report.metrics, { sum: { test: { loss: 10 } } });
+    for (const stage of report.stages) {
+      assert.deepEqual(Object.keys(stage), ["id", "use", "status", "why", "seconds", "outputs"]);
+      assert.equal(typeof stage.seconds, "number");
+    }
+    const [count, , , greet, broken] = report.stages;
+    assert.deepEqual([count.id, count.use, count.status, count.why], [
+      ...["count", "count", "ran", "it has not run yet"],
+    ]);
+    assert.match(count.outputs.numbers, /^artifacts\/count\/[0-9a-f]{16}\/numbers$/);
+    await Deno.stat(project.path(count.outputs.numbers, "numbers.txt"));
+    assert.deepEqual([greet.status, broken.status, broken.outputs], ["skipped", "failed", {}]);
+  });
+  await t.step("also in a dry run", async () => {
+    const { code, out, err } = await project.cli("run", "pipeline", "--json", "--dry-run");
+    assert.equal(code, 0);
+    assert.match(err, /^· count {4}cached\n/);
+    const { ok, stages } = JSON.parse(out);
+    assert.equal(ok, true);
+    assert.deepEqual(stages.map(({ status }: { status: string }) => status), [
+      ...["cached", "cached", "cached", "skipped", "skipped"],
+    ]);
+    assert.equal(stages[4].why, "runs: it has not run yet");
+  });
+  await t.step("also when the config is wrong", async () => {
+    const { code, out, err } = await project.cli("run", "bad", "--json");
+    assert.equal(code, 2);
+    assert.match(err, /^error: bad\.yaml:1:11: no stage is called "cuont"/);
+    const { error, ...report } = JSON.parse(out);
+    assert.match(error, /^bad\.yaml:1:11: /);
+    assert.deepEqual(report, { pipeline: "bad", ok: false, seconds: 0, stages: [], metrics: {} });
+  });
+});
+
+Deno.test("a wrong config or command line ends with 2 and tells the way out", async (t) => {
+  await using project = await Project.make({
+    "pipeline.yaml": CHAIN,
+    "bad.yaml": "seeds: 1\nstages: { cuont: }",
+  });
+  const cases: [string[], RegExp][] = [
+    [["run", "bad"], /^error: 2 things are wrong:\nbad\.yaml:1:1: .*\n.*\n.*\nbad\.yaml:2:11: /],
+    [["run", "pipelin"], /^error: pipelin: there is no such pipeline\. Did you mean "pipeline"\?/],
+    [["run"], /^error: which pipeline\? deno task run pipeline runs pipeline\.yaml\n$/],
+    [["run", "a", "b"], /^error: one pipeline at a time; got a and b\n$/],
+    [["rnu", "pipeline"], /^error: there is no command "rnu"\. Did you mean "run"\?\n$/],
+    [
+      ["run", "pipeline", "--dryrun"],
+      /no option "--dryrun"\. Did you mean "--dry-run"\? It has --he/,
+    ],
+    [["run", "pipeline", "-x"], /^error: deno task run has no option "-x"\. It has --help, --set/],
+    [
+      ["graph", "--check"],
+      /^error: deno task graph has no option "--check"\. It has --help and --set/,
+    ],
+    [
+      ["run", "pipeline", "--seed", "-1"],
+      /^error: option '--seed' argument is ambiguous\. Did you/,
+    ],
+    [["run", "pipeline", "--seed=-1"], /^error: --seed -1: seed: expected at least 0, got -1\.\n$/],
+    [["run", "pipeline", "--seed", "x"], /^error: --seed x: seed: expected a number, got "x"\.\n$/],
+    [["run", "pipeline", "--seed="], /^error: --seed : seed: expected a number, it is empty\.\n$/],
+    [["run", "pipeline", "--set"], /^error: option '--set <value>' argument missing\n$/],
+    [
+      ["run", "pipeline", "--set", "sum"],
+      /^error: --set sum: expected stage\.parameter=value, as in/,
+    ],
+    [
+      ["run", "pipeline", "--until", "smu"],
+      /^error: --until smu: the pipeline has no such stage\. Did you mean "sum"\? It has count, sum,/,
+    ],
+    [
+      ["run", "pipeline", "--only", "greet"],
+      /^error: greet is a service, which deno task serve star/,
+    ],
+    [
+      ["run", "pipeline", "--until", "count", "--from", "sum"],
+      /^error: --until, --from and --only l/,
+    ],
+    [
+      ["serve", "--set", "count.to=0"],
+      /^error: --set count\.to=0: count\.to: expected at least 1, g/,
+    ],
+  ];
+  // Few at a time: each is a process.
+  const queue = [...cases];
+  await Promise.all([1, 2, 3].map(async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [args, message] = next;
+      const { code, out, err } = await project.cli(...args);
+      assert.match(err, message, args.join(" "));
+      assert.doesNotMatch(err, /\n +at /, "shows a stack");
+      assert.deepEqual([code, out], [2, ""], args.join(" "));
+    }
+  }));
+  await t.step("before anything runs", async () => assert.deepEqual(await project.files(), []));
+});
+
+Deno.test("--help explains the program and each command", async () => {
+  await using project = await Project.make();
+  const help = async (...args: string[]) => {
+    const { code, out, err } = await project.cli(...args);
+    assert.deepEqual([code, err], [0, ""]);
+    return out;
+  };
+  const words = [["--help"], [], ["help"], ["run", "--help"], ["run", "-h"]];
+  const services = ["serve", "graph", "schema", "runs", "verify", "gc"].map((
+    command,
+  ) => [command, "--help"]);
+  const [all, none, word, run, h, ...others] = await Promise.all(
+    [...words, ...services].map((args) => help(...args)),
+  );
+  assert.deepEqual([none, word, h], [all, all, run]);
+  for (const command of ["run", "serve", "graph", "schema", "runs", "verify", "gc", "test"]) {
+    assert.match(all!, new RegExp(`deno task ${command} `));
+  }
+  for (const option of ["set", "seed", "until", "from", "only", "force", "dry-run", "json"]) {
+    assert.match(run!, new RegExp(`^ {2}--${option}\\b`, "m"));
+  }
+  assert.match(run!, /Exit codes: 0 done, 1 a stage failed, 2 the config.*, 130 interrupted/);
+  for (const line of [all, run, ...others].join("\n").split("\n")) {
+    assert.ok(line.length <= 100, line);
+  }
+});
+
+Deno.test("graph prints Mermaid", async () => {
+  await using project = await Project.make({ "experiments/one.yaml": CHAIN });
+  const { code, out } = await project.cli("graph", "experiments/one");
+  assert.equal(code, 0);
+  assert.match(out, /^flowchart LR\n {2}count\["count"\]\n[^]* {2}sum -- total --> compare\n/);
+});
+
+Deno.test("schema", async (t) => {
+  await using project = await Project.make({
+    "pipeline.yaml": CHAIN,
+    "experiments/one.yaml": "stages: { tune: { rat: 3 } }",
+    "experiments/odd": CHAIN,
+    "experiments/plugin.yaml": "plugins: [./none.ts]\nstages: { count: }",
+    "README.md": "# Toy\n<!-- reference -->\n<!-- /reference -->\nend\n",
+  });
+  await t.step("--check notices that there is none, and writes none", async () => {
+    const { code, out } = await project.cli("schema", "--check");
+    assert.equal(code, 1);
+    assert.equal(
+      out,
+      "pipeline.schema.json is out of date: deno task schema\nREADME.md is out of date: deno task schema\n",
+    );
+    assert.ok(!(await project.files(".")).includes("pipeline.schema.json"));
+  });
+  await t.step("writes it and the README's reference", async () => {
+    const { code, out } = await project.cli("schema");
+    assert.deepEqual([code, out], [0, "wrote pipeline.schema.json\nwrote README.md\n"]);
+    const readme = await Deno.readTextFile(project.path("README.md"));
+    assert.match(
+      readme,
+      /#### count\n\nCount from one \(makes numbers\)\.\n\n\| parameter \| values/,
+    );
+    const again = await project.cli("schema", "--check");
+    assert.deepEqual([again.code, again.out], [0, ""]);
+  });
+  await t.step(
+    "of a pipeline whose stages are wrong is written: it helps to mend them",
+    async () => {
+      const { code, out } = await project.cli("schema", "experiments/one");
+      assert.deepEqual([code, out], [0, "wrote experiments/one.schema.json\n"]);
+    },
+  );
+  await t.step("never takes the place of the pipeline", async () => {
+    const { out } = await project.cli("schema", "experiments/odd");
+    assert.equal(out, "wrote experiments/odd.schema.json\n");
+    assert.equal(await Deno.readTextFile(project.path("experiments/odd")), CHAIN);
+  });
+  await t.step("needs the plugins", async () => {
+    const { code, err } = await project.cli("schema", "experiments/plugin");
+    assert.equal(code, 2);
+    assert.match(err, /^error: experiments\/plugin\.yaml:1:11: cannot load plugin/);
+  });
+});
+
+Deno.test("insertReference() replaces what is between the markers, and only that", () => {
+  const text = "a $& b\n<!-- reference -->\nold\n<!-- /reference -->\nc\n";
+  const once = insertReference(text, "new $1");
+  assert.equal(
+    once,
+    "a $& b\n<!-- reference -->\n<!-- deno-fmt-ignore-start -->\n\nnew $1\n" +
+      "<!-- deno-fmt-ignore-end -->\n<!-- /reference -->\nc\n",
+  );
+  assert.equal(insertReference(once, "new $1"), once);
+  assert.equal(insertReference("nothing", "new"), "nothing");
+});
+
+Deno.test("paths of the command line count from where the person stands", async () => {
+  await using project = await Project.make({
+    "experiments/one.yaml": "stages:\n  readFile: { file: data.txt }\n  sum:\n",
+    "experiments/data.txt": "1 2",
+    "home/data.txt": "10 20",
+  });
+  const run = (...args: string[]) => {
+    const env = { INIT_CWD: project.path("home") };
+    return project.spawn(["run", "experiments/one", "--json", ...args], env).output();
+  };
+  const total = async ({ stdout }: Deno.CommandOutput) => {
+    const { stages } = JSON.parse(new TextDecoder().decode(stdout));
+    return await Deno.readTextFile(project.path(stages[1].outputs.total, "total.txt"));
+  };
+  assert.equal(await total(await run()), "3");
+  assert.equal(await total(await run("--set", "readFile.file=data.txt")), "30");
+});

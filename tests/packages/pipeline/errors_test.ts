@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import {
+  ConfigError,
+  didYouMean,
+  formatError,
+  formatErrorWithStack,
+  joinWords,
+  quote,
+} from "../../../packages/pipeline/errors.ts";
+import { causeLines, counted } from "../../../packages/pipeline/causes.ts";
+
+Deno.test("didYouMean() offers near names and no others", () => {
+  const known = ["trainGender", "split", "test", "a", "by", "batchNormMomentum"];
+  const near: [string, string][] = [
+    ["tainGender", "trainGender"],
+    ["traingender", "trainGender"],
+    ["tset", "test"],
+    ["slit", "split"],
+    ["batchNormMomentun", "batchNormMomentum"],
+    ["batchMomentum", "batchNormMomentum"],
+    ["batchN", "batchNormMomentum"],
+  ];
+  for (const [typed, meant] of near) {
+    assert.equal(didYouMean(typed, known), ` Did you mean "${meant}"?`);
+  }
+  for (const typed of ["q", "evaluate", "xyz", "", "download"]) {
+    assert.equal(didYouMean(typed, known), "", typed);
+  }
+  assert.equal(didYouMean("x", []), "");
+});
+
+Deno.test("list() and quote() write what a person would", () => {
+  assert.deepEqual([[], ["a"], ["a", "b"], ["a", "b", "c"]].map((names) => joinWords(names)), [
+    ...["", "a", "a and b", "a, b and c"],
+  ]);
+  assert.equal(joinWords(["a", "b"], "or"), "a or b");
+  assert.deepEqual(["x", 1, null, [1], undefined].map(quote), [
+    '"x"',
+    "1",
+    "null",
+    "[1]",
+    "undefined",
+  ]);
+  assert.equal(quote("x".repeat(100)).length, 80);
+});
+
+Deno.test("explain() tells causes once", () => {
+  const cause = new Error("disk full", { cause: "no idea" });
+  assert.equal(
+    formatError(new Error("cannot write", { cause })),
+    "cannot write\n  because: disk full\n  because: no idea",
+  );
+  assert.equal(
+    formatError(new Error("cannot write: disk full", { cause: new Error("disk full") })),
+    "cannot write: disk full",
+  );
+  assert.equal(formatError("text"), "text");
+});
+
+Deno.test("tell() shows the code only where it is to blame", () => {
+  assert.equal(formatErrorWithStack(new Error("your fault")), "your fault");
+  assert.match(
+    formatErrorWithStack(new TypeError("our fault")),
+    /^our fault\n +at .*errors_test\.ts/,
+  );
+});
+
+Deno.test("ConfigError shows the line and points at the place", () => {
+  const at = { text: "a.yaml:2:3", line: "  cuont:", column: 3 };
+  const error = new ConfigError([
+    { at, message: "no such stage" },
+    { at: { text: "--set a=1" }, message: "no such stage" },
+  ]);
+  assert.equal(
+    error.message,
+    "a.yaml:2:3: no such stage\n      cuont:\n      ^\n--set a=1: no such stage",
+  );
+});
+
+Deno.test("counted() and causeLines() write what a person would", () => {
+  assert.deepEqual([0, 1, 2000].map((n) => counted(n, "epoch")), [
+    "0 epochs",
+    "1 epoch",
+    "2,000 epochs",
+  ]);
+  assert.equal(counted(1, "file is", "files are"), "1 file is");
+  const cause = (count: number, cause: string) => ({ count, cause, wayOut: `mend ${cause}` });
+  assert.equal(
+    causeLines(1200, [cause(0, "none"), cause(2, "few"), cause(1198, "most")]),
+    "\n  1,198 of 1,200: most - mend most\n  2 of 1,200: few - mend few",
+  );
+});

@@ -1,0 +1,271 @@
+/** Which runs are listed, by which names they are found, and what is removed when. */
+import assert from "node:assert/strict";
+import { findRun, History, runsOfPipeline } from "../../../packages/pipeline/history.ts";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { ended, Project } from "./toy/project.ts";
+
+const CHAIN = `stages:
+  count: { to: 4 }
+  sum:
+  compare:
+`;
+
+/** Stage → how many results of it there are. */
+async function results(project: Project): Promise<Record<string, number>> {
+  const places = await new ArtifactStore(project.path("artifacts")).storedResults();
+  const groups = Map.groupBy(places, ({ use }) => use);
+  return Object.fromEntries([...groups].map(([use, { length }]) => [use, length]));
+}
+
+Deno.test("a run is listed when it made something, failed, or used other results than before", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const history = new History(project.path("artifacts"));
+  const ids: (string | undefined)[] = [];
+  for (const set of [[], [], ["count.to=5"], [], ["count.to=5"], ["count.to=5"]]) {
+    ids.push((await project.run({ set })).id);
+  }
+  assert.deepEqual(ids.map((id) => id !== undefined), [true, false, true, true, true, false]);
+  const runs = await history.list();
+  assert.deepEqual(runs.map(({ id }) => id), ids.filter((id) => id !== undefined));
+  assert.deepEqual(
+    runs.map(({ metrics }) => metrics.sum!.test!.loss),
+    [10, 15, 10, 15],
+  );
+  await project.write({ "pipeline.yaml": "stages: { count: , broken: }" });
+  const { id } = await project.run();
+  const failed = (await history.list()).at(-1)!;
+  assert.deepEqual([failed.id, failed.ok], [id, false]);
+  assert.equal((await project.run({ dryRun: true })).id, undefined);
+});
+
+Deno.test("findRun() takes ids, the beginning of one, and pipelines", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const history = new History(project.path("artifacts"));
+  const base = { ok: true, seconds: 1, seed: 1, stages: [], metrics: {} };
+  const written = [];
+  for (const pipeline of ["gender", "age", "gender"]) {
+    written.push(await history.add({ ...base, pipeline }));
+    // Runs are told apart by the millisecond in which they end.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const runs = [
+    ...await history.list(),
+    { ...written[0]!, id: "abcd0000", pipeline: "x" },
+    { ...written[0]!, id: "abcd1111", pipeline: "x" },
+  ];
+  for (const { id } of runs) assert.equal(findRun(id, runs).id, id);
+  assert.equal(findRun("abcd1", runs).id, "abcd1111");
+  assert.equal(findRun("gender", runs).id, written[2]!.id);
+  assert.equal(findRun("experiments/age.yaml", runs).id, written[1]!.id);
+  assert.throws(() => findRun("abcd", runs), {
+    name: "UsageError",
+    message: '"abcd" begins the ids of 2 runs; write more of it: abcd0000 (x) or abcd1111 (x).',
+  });
+  assert.throws(() => findRun("gendre", runs), {
+    message: 'there is no run "gendre". Did you mean "gender"? A run is named by its id, the ' +
+      "beginning of it, or its pipeline's name; deno task runs lists them.",
+  });
+  assert.deepEqual(runsOfPipeline("gender", runs).map(({ id }) => id), [
+    written[0]!.id,
+    written[2]!.id,
+  ]);
+  assert.throws(
+    () => runsOfPipeline("agee", runs),
+    /^UsageError: no run of .*Did you mean "age"\?/,
+  );
+});
+
+Deno.test("runs", async (t) => {
+  await using project = await Project.make({
+    "pipeline.yaml": CHAIN,
+    "two.yaml": CHAIN.replace("sum:", "sum: { double: true }"),
+  });
+  await t.step("says that there are none", async () => {
+    const { code, out } = await project.cli("runs");
+    assert.deepEqual([code, out], [0, "nothing has run yet: deno task run pipeline\n"]);
+  });
+  await project.cli("run", "pipeline");
+  await project.cli("run", "two");
+  await t.step("lists when, what and how good", async () => {
+    const { out } = await project.cli("runs");
+    assert.match(
+      out,
+      /^run {7}ended {13}pipeline +took {2}values {2}result\n[0-9a-f]{8} {2}\d{4}-\d\d-\d\d \d\d:\d\d {2}pipeline {2}\d\.\d s {10}sum loss 10\.0\n.* two .* sum loss 20\.0\n$/,
+    );
+  });
+  await t.step("of one pipeline, the last ones, as JSON", async () => {
+    assert.match((await project.cli("runs", "two")).out, /\n.* two .*\n$/);
+    assert.equal((await project.cli("runs", "--last", "1")).out.split("\n").length, 3);
+    const { out, err } = await project.cli("runs", "pipeline", "--json");
+    const { ok, runs: [run, ...others] } = JSON.parse(out);
+    assert.deepEqual([ok, others, err, run.pipeline], [true, [], "", "pipeline"]);
+    assert.equal(run.metrics.sum.test.loss, 10);
+    assert.equal(run.stages[0].dependencies.params.to, 4);
+  });
+  await t.step("passes over what is no record, and says so", async () => {
+    await project.write({ "artifacts/runs/bad.json": '{"pipeline": "x"' });
+    const { code, out } = await project.cli("runs", "two");
+    assert.equal(code, 0);
+    assert.match(out, /^artifacts\/runs\/bad\.json cannot be read and is passed over/);
+    await Deno.remove(project.path("artifacts/runs/bad.json"));
+  });
+  await t.step("tells what it does not know", async () => {
+    const bad = await project.cli("runs", "tow");
+    assert.equal(bad.code, 2);
+    assert.match(bad.err, /^error: no run of a pipeline "tow" is listed\. Did you mean "two"\?/);
+    assert.match((await project.cli("runs", "--last", "0")).err, /--last 0: expected a whole num/);
+    assert.match((await project.cli("runs", "--forget", "x")).err, /there is no run "x"/);
+  });
+});
+
+Deno.test("gc", async (t) => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN, "two.yaml": CHAIN });
+  for (const to of [4, 5, 6]) await project.cli("run", "pipeline", "--set", `count.to=${to}`);
+  await t.step("has nothing to do while every run is listed", async () => {
+    const { code, out } = await project.cli("gc");
+    assert.equal(code, 0);
+    assert.equal(out, "nothing to remove: 3 runs are listed, and need all that is there\n");
+  });
+  await t.step("says what and how much before it does anything", async () => {
+    const dry = await project.cli("gc", "--keep", "2", "--dry-run");
+    assert.equal(dry.code, 0);
+    assert.match(
+      dry.out,
+      /^1 run will be listed no longer\nresults that none of the 2 listed runs needs: 3, [\d.]+ kB\n {2}compare {2}1 .*\n {2}count .*\n {2}sum .*\n$/,
+    );
+    const unasked = await project.cli("gc", "--keep", "2");
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.err, /^error: nothing was removed: say --yes\n$/);
+    assert.deepEqual(await results(project), { compare: 3, count: 3, sum: 3 });
+  });
+  await t.step("removes what no listed run needs, and nothing else", async () => {
+    // Shares a result with the run that goes.
+    await project.cli("run", "two", "--until", "sum");
+    const { code, out } = await project.cli("gc", "--keep", "2", "--yes", "--json");
+    assert.equal(code, 0);
+    const { ok, removed, forgotten, results: [result, ...others] } = JSON.parse(out);
+    assert.deepEqual([ok, removed, forgotten.length, others], [true, true, 1, []]);
+    assert.equal(result.use, "compare");
+    assert.deepEqual(await results(project), { compare: 2, count: 3, sum: 3 });
+    const { statuses } = await project.run({ set: ["count.to=5"] });
+    assert.deepEqual(statuses, { count: "cached", sum: "cached", compare: "cached" });
+  });
+  await t.step("a run that was forgotten is listed again when it is made again", async () => {
+    const { id } = await project.run({ set: ["count.to=6"] });
+    assert.ok(id);
+    assert.equal((await project.cli("runs", "--forget", id)).code, 0);
+    assert.ok((await project.run({ set: ["count.to=6"] })).id);
+  });
+  await t.step("leaves alone what is not the runner's", async () => {
+    const mine = { "artifacts/mine/notes/a.txt": "a", "artifacts/count/notes.txt": "b" };
+    await project.write(mine);
+    await project.cli("gc", "--keep", "1", "--yes");
+    for (const name of Object.keys(mine)) await Deno.stat(project.path(name));
+  });
+  await t.step("takes no names", async () => {
+    assert.equal((await project.cli("gc", "pipeline")).code, 2);
+  });
+});
+
+Deno.test("gc removes only what the store has made, and follows no link", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  const { id } = await project.run();
+  const print = "0123456789abcdef";
+  await project.write({
+    [`artifacts/mine/${print}/photo.jpg`]: "a",
+    [`artifacts/mine/${print.replace("0", "1")}/record.json`]: '{ "mine": true }',
+    [`elsewhere/${print}/photo.jpg`]: "b",
+    "elsewhere/big.bin": "c",
+  });
+  // A stage's folder that is a link, a result that is one, and links in what is removed.
+  const results = project.path("artifacts");
+  await Deno.rename(`${results}/sum`, project.path("sums"));
+  await Deno.symlink(project.path("sums"), `${results}/sum`);
+  await Deno.symlink(project.path("elsewhere"), `${results}/linked`);
+  const [count] = (await project.files("artifacts/count")).map((name) => name.split("/")[0]!);
+  await Deno.symlink(project.path("elsewhere", print), `${results}/count/${print}`);
+  await Deno.symlink(project.path("elsewhere"), `${results}/count/${count}/numbers/link`);
+  await Deno.symlink(project.path("nowhere"), `${results}/count/${count}/numbers/dangling`);
+  await Deno.mkdir(`${results}/.work`, { recursive: true });
+  await Deno.symlink(project.path("elsewhere"), `${results}/.work/slow-${print}`);
+  const outside = {
+    elsewhere: await project.files("elsewhere"),
+    sums: await project.files("sums"),
+  };
+  assert.equal(outside.sums.length, 2);
+  assert.equal((await project.cli("runs", "--forget", id!)).code, 0);
+
+  const { code, out, err } = await project.cli("gc", "--yes", "--interrupted");
+  assert.equal(code, 0, err);
+  assert.match(out, /artifacts\/mine\/0\w+ has no valid record of a result; it is left alone\n/);
+  assert.deepEqual(await project.files("elsewhere"), outside.elsewhere);
+  assert.deepEqual(await project.files("sums"), outside.sums);
+  assert.equal((await project.files("artifacts/mine")).length, 2);
+  assert.deepEqual(await project.files("artifacts/compare"), []);
+  await assert.rejects(Deno.lstat(`${results}/count/${count}`), Deno.errors.NotFound);
+});
+
+Deno.test("gc keeps what a damaged record of a run mentions", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const [name] = await project.files("artifacts/runs");
+  const path = project.path("artifacts/runs", name!);
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, text.replace('"pipeline"', '"pipelinE"'));
+  await Deno.remove(project.path("artifacts/.latest"), { recursive: true });
+  const before = await results(project);
+  const { code, out } = await project.cli("gc", "--yes");
+  assert.equal(code, 0, out);
+  assert.match(
+    out,
+    /\.json was changed after it was written and is passed over; it may be removed/,
+  );
+  assert.deepEqual(await results(project), before);
+});
+
+Deno.test("gc removes nothing while a run is at work, nor what a killed one had done", async (t) => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "stages:\n  count: { to: 30 }\n  slow: { inputs: { numbers: count }, ms: 100 }\n",
+    "two.yaml": "stages: { count: { to: 7 } }",
+  });
+  await project.cli("run", "two");
+  await project.cli("runs", "--forget", "two");
+  const child = project.spawn(["run", "pipeline"]);
+  await project.underWay(2);
+  await t.step("at work", async () => {
+    const { code, out } = await project.cli("gc", "--yes");
+    assert.equal(code, 1);
+    assert.match(out, /\nnothing was removed: a run or a service is at work in this folder; wait/);
+    assert.deepEqual(await results(project), { count: 2 });
+  });
+  child.kill("SIGKILL");
+  await ended(child);
+  await t.step("killed", async () => {
+    assert.equal((await project.cli("gc", "--yes")).code, 0);
+    assert.deepEqual(await results(project), { count: 1 });
+    const { out } = await project.cli("run", "pipeline", "--set", "slow.ms=0");
+    assert.match(out, /· count +cached\n> slow +runs: an earlier run of it was interrupted\n/);
+    assert.match(out, / of 30 were done\n/);
+  });
+  await t.step("unless it is told to", async () => {
+    const again = project.spawn(["run", "pipeline", "--set", "count.to=29"]);
+    await project.underWay(2);
+    again.kill("SIGKILL");
+    await ended(again);
+    const { out } = await project.cli("gc", "--interrupted", "--yes");
+    assert.match(out, /^what interrupted stages left to go on from: 1, \d+ B\nremoved /);
+    assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
+  });
+});
+
+Deno.test("a run waits while results are being removed", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const lock = await new ArtifactStore(project.path("artifacts")).lockExclusive();
+  assert.ok(lock);
+  const { text } = await project.run({
+    onText: (text) => text.endsWith("waiting for the end of it\n") && lock.close(),
+  });
+  assert.match(text, /^results are being removed; waiting for the end of it\n· count/);
+});

@@ -1,0 +1,217 @@
+/** Runs that are shared with workers, against a real Redis: what breaks, and what comes out. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import sharp from "sharp";
+import { ResourceCache } from "../../../../packages/pipeline/remote/resource_cache.ts";
+import type { Photo } from "../../../faces/detection/fixture.ts";
+import { drawnFace } from "../../../faces/detection/fixtures/drawnFaces.ts";
+import { JOB_FORMAT } from "../../../../packages/pipeline/remote/job_schemas.ts";
+import { failures, Job } from "./fixture.ts";
+import { missing, Redis, TestWorker } from "./processes.ts";
+
+const ignore = missing !== undefined;
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
+
+/** Short, so that the tests are; a part of a worker that is silent for so long goes to another. */
+const lock = ["--lock-seconds", "3"];
+
+test("a run is the same when a worker is killed, one is frozen and Redis forgets all", async () => {
+  using job = await Job.make();
+  const expected = await job.run();
+  await using redis = await Redis.start();
+  await using killed = new TestWorker(job.artifacts, redis.url, lock);
+  await using frozen = new TestWorker(job.artifacts, redis.url, lock);
+  await using faithful = new TestWorker(job.artifacts, redis.url, lock);
+  const running = job.run({ redis: redis.url });
+  running.catch(() => {}); // told below
+
+  await killed.lines.until(/begins/);
+  killed.kill("SIGKILL");
+  await frozen.lines.until(/begins/);
+  frozen.kill("SIGSTOP");
+  await faithful.lines.until(/begins/, 2);
+  await redis.kill();
+  await redis.start();
+
+  const result = await running;
+  assert.deepEqual(Object.keys(result).sort(), Object.keys(expected).sort());
+  for (const [name, bytes] of Object.entries(expected)) assert.deepEqual(result[name], bytes, name);
+  assert.deepEqual(job.keys.map(Number).sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const begun = (worker: TestWorker) => worker.lines.all.filter((line) => /begins/.test(line));
+  const done = (worker: TestWorker) => worker.lines.all.filter((line) => /done in/.test(line));
+  for (const lost of [killed, frozen]) assert.ok(done(lost).length < begun(lost).length);
+
+  // Awake again, it learns that its job is lost, and goes on.
+  frozen.kill("SIGCONT");
+  await frozen.lines.until(/the line to Redis is lost|the job is lost/);
+  frozen.kill("SIGTERM");
+  faithful.kill("SIGTERM");
+  assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
+});
+
+/** Three photos with a face. */
+async function faces(): Promise<Photo[]> {
+  return await Promise.all([1, 2, 3].map(async (seed): Promise<Photo> => {
+    const { data, width, height } = await drawnFace(seed, 256);
+    const bytes = await sharp(data, { raw: { width, height, channels: 3 } }).png().toBuffer();
+    return { path: `${seed}.png`, bytes };
+  }));
+}
+
+test("a worker of another version leaves the job, stays, and tells why on both sides", async () => {
+  using job = await Job.of(await faces());
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, lock);
+  const modules = { ...job.code.modules, "faces/images/crop.ts": "another one" };
+  const code = { ...job.code, modules };
+  const running = job.run({ redis: redis.url }, { code });
+  running.catch(() => {});
+  const why = /its version is another one: faces\/images\/crop\.ts differs from the run's/;
+  assert.match(await worker.lines.until(/refused/), why);
+  while (!job.told.some((line) => why.test(line))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  // It stays, for runs of its own version.
+  const params = { detector: "tinyFaceDetector", inputSizes: [224] };
+  const expected = await job.run(undefined, { params });
+  assert.deepEqual(await job.run({ redis: redis.url }, { params }), expected);
+  job.interrupt();
+  await assert.rejects(running, /interrupted/);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+  // Told once, however often it refused.
+  for (const lines of [worker.lines.all, job.told]) {
+    assert.equal(lines.filter((line) => why.test(line)).length, 1);
+  }
+});
+
+test("a job of another form, or whose folder leads elsewhere, fails alone", async () => {
+  using job = await Job.make(8);
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, lock);
+  await Deno.symlink(await Deno.realPath("."), join(job.artifacts, "out"));
+  const part = { version: JOB_FORMAT, kind: "part", run: "x", use: "faceCrop", code: job.code };
+  const reasons = await failures(redis.url, [
+    { version: 99, kind: "part", run: "x" },
+    { ...part, folder: "out", inputs: {}, data: {} },
+    { ...part, folder: "in", inputs: { table: "out/stages" }, data: {} },
+    { ...part, folder: "in", inputs: { table: "../in" }, data: {} },
+  ]);
+  assert.match(reasons[0], /hands out jobs of form 99, the worker knows form \d/);
+  assert.match(reasons[1], /"out": it is a link that leads out of the artifact folder/);
+  assert.match(reasons[2], /"out\/stages": it is a link that leads out/);
+  assert.match(reasons[3], /no job: inputs\.table/);
+  assert.deepEqual(await job.run({ redis: redis.url }), await job.run());
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+});
+
+test("a worker that is stopped gives its part back, and the run's own machine may help", async () => {
+  using job = await Job.make(24);
+  const expected = await job.run();
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, ["--lock-seconds", "20"]);
+  await worker.lines.until(/connected/);
+  const running = job.run({ redis: redis.url, localToo: true });
+  running.catch(() => {});
+  await worker.lines.until(/begins/);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+  assert.ok(worker.lines.all.some((line) => /the job at hand goes back to the queue/.test(line)));
+  assert.deepEqual(await running, expected);
+});
+
+test("a worker takes nothing but parts: what else lies in the queue fails, and harms nobody", async () => {
+  using job = await Job.make(8);
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url, lock);
+  const running = job.run({ redis: redis.url }, {
+    code: { ...job.code, modules: { "../evil.ts": 1 as unknown as string } },
+  });
+  await assert.rejects(running, /Cannot finish part \d: what arrived is no job: code\.modules/);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+});
+
+test("Redis with a password and TLS", async () => {
+  using job = await Job.make(8);
+  const expected = await job.run();
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(job.artifacts, name));
+  const made = await new Deno.Command("openssl", {
+    args: [
+      ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
+      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
+    ],
+    stderr: "null",
+  }).output();
+  assert.ok(made.success);
+  await using redis = await Redis.start((port) => [
+    ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", cert, "--tls-key-file", key, "--requirepass", "s3cret"],
+  ]);
+  const place = (password: string) => `rediss://:${password}@localhost:${redis.port}`;
+  await using stranger = new TestWorker(job.artifacts, place("s3cret"));
+  assert.equal(await stranger.ended(), 1);
+  await stranger.lines.until(
+    /Cannot reach Redis at localhost:\d+: .*self.?signed|certificate|UnknownIssuer/i,
+  );
+  await using guesser = new TestWorker(job.artifacts, place("guess"), ["--ca", cert]);
+  assert.equal(await guesser.ended(), 1);
+  assert.match(await guesser.lines.until(/Cannot reach Redis/), /WRONGPASS/);
+  assert.ok(!guesser.lines.all.some((line) => line.includes("guess")));
+
+  await using worker = new TestWorker(job.artifacts, place("s3cret"), ["--ca", cert]);
+  await worker.lines.until(/connected to rediss:\/\/localhost:\d+ as/);
+  assert.deepEqual(await job.run({ redis: place("s3cret"), ca: cert }), expected);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+});
+
+test("each detector finds the same on other machines, with all that may be said of it", async () => {
+  using job = await Job.of(await faces());
+  await using redis = await Redis.start();
+  await using worker = new TestWorker(job.artifacts, redis.url);
+  for (
+    const params of [
+      { detector: "dlibCnn", minFace: 0.45, upsample: 1, minConfidence: 0.1 },
+      { detector: "tinyFaceDetector", inputSizes: [224] },
+      { detector: "ssdMobilenetv1", inputSizes: [256] },
+    ]
+  ) {
+    const here = await job.run(undefined, { params });
+    const far = await job.run({ redis: redis.url }, { params });
+    assert.deepEqual(far, here, params.detector);
+  }
+  worker.kill("SIGTERM");
+  assert.equal(await worker.ended(), 0);
+  assert.equal(worker.lines.all.filter((line) => /done in/.test(line)).length, 3);
+});
+
+Deno.test("Kept opens once for a key, and closes before it opens something else", async () => {
+  const told: string[] = [];
+  const kept = new ResourceCache();
+  const use = (key: string) =>
+    kept.keep(key, () => {
+      told.push(`open ${key}`);
+      return Promise.resolve({
+        key,
+        [Symbol.asyncDispose]: () => Promise.resolve(void told.push(`close ${key}`)),
+      });
+    });
+  const first = await use("a");
+  assert.equal(await use("a"), first);
+  assert.equal((await use("b")).key, "b");
+  await kept.close();
+  await kept.close();
+  assert.notEqual(await use("a"), first);
+  assert.deepEqual(told, ["open a", "close a", "open b", "close b", "open a"]);
+});
+
+Deno.test("Kept forgets what could not be opened", async () => {
+  const kept = new ResourceCache();
+  await assert.rejects(kept.keep("a", () => Promise.reject(new Error("no room"))), /no room/);
+  await kept.close();
+  const opened = { [Symbol.asyncDispose]: () => Promise.resolve() };
+  assert.equal(await kept.keep("a", () => Promise.resolve(opened)), opened);
+});

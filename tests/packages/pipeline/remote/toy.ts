@@ -1,0 +1,29 @@
+/** The toy program of the runner's tests, with workers. TOY_PROJECT is its project's folder. */
+import {
+  checkReachable,
+  distributeShards,
+  runSweepRemotely,
+} from "../../../../packages/pipeline/remote_workers.ts";
+import { main, type Program } from "../../../../packages/pipeline/cli.ts";
+import { fromFileUrl } from "../../../../packages/pipeline/paths.ts";
+import { stages } from "../toy/stages.ts";
+
+const config = fromFileUrl(new URL("../../../../deno.json", import.meta.url));
+const self = fromFileUrl(import.meta.url);
+
+const program: Program = {
+  project: Deno.env.get("TOY_PROJECT")!,
+  stages,
+  commands: { worker: () => import("../../../../packages/pipeline/worker_command.ts") },
+  self: () =>
+    Promise.resolve(["run", "--quiet", "--no-prompt", "--allow-all", "--config", config, self]),
+  openFleet: (settings, work) => ({
+    distribute: (parts) => distributeShards(settings, work, parts, program),
+  }),
+  reachFleet: checkReachable,
+  sendRuns: (settings, work, orders) => runSweepRemotely(settings, work, orders, program),
+  resolveCompute: (wanted) =>
+    Promise.resolve({ backend: wanted === "auto" ? "wasm" : wanted, why: "a toy" }),
+};
+
+Deno.exit(await main(Deno.args, program));

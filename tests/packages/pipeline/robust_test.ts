@@ -1,0 +1,274 @@
+/** Signals, kills, two runs at once, disks that are full and folders that refuse. */
+import assert from "node:assert/strict";
+import { ended, Project, reading } from "./toy/project.ts";
+import { random } from "../../../packages/random/random.ts";
+import { mounted } from "../../mount.ts";
+
+const SLOW = (ms: number, to = 20) =>
+  `stages:
+  count: { to: ${to} }
+  slow: { inputs: { numbers: count }, ms: ${ms} }
+  sum: { inputs: { numbers: slow } }
+  compare:
+`;
+/** 1² + 2² + ... + 20² */
+const TOTAL = "2870";
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function totalOf(project: Project, out: string): Promise<string> {
+  const { stages } = JSON.parse(out) as { stages: { id: string; outputs: { total: string } }[] };
+  const { outputs } = stages.find(({ id }) => id === "sum")!;
+  return await Deno.readTextFile(project.path(outputs.total, "total.txt"));
+}
+
+const windows = Deno.build.os === "windows";
+
+Deno.test({
+  name: "SIGINT and SIGTERM stop after the step at hand, and the next run goes on",
+  ignore: windows,
+  async fn() {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      await using project = await Project.make({ "pipeline.yaml": SLOW(150) });
+      const child = project.spawn(["run", "pipeline"]);
+      await project.underWay(2);
+      child.kill(signal);
+      // `deno task` passes on what the terminal has told the program already.
+      await pause(20);
+      try {
+        child.kill(signal);
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // it has ended by now
+      }
+      const { code, out, err } = await ended(child);
+      assert.deepEqual([code, err], [130, ""]);
+      assert.match(out, /stopping after the step at hand \(press Ctrl-C again to stop at once\)\n/);
+      assert.match(out, /! slow {5}interrupted; the next run goes on from here\n/);
+      assert.match(out, /- sum {6}skipped: the run was interrupted\n/);
+      assert.match(out, /\ninterrupted after \d\.\d s: 1 ran {2}run [0-9a-f]{8}\n$/);
+      const next = await project.cli("run", "pipeline", "--json", "--set", "slow.ms=0");
+      assert.equal(next.code, 0, next.err);
+      assert.match(next.err, /> slow {5}runs: an earlier run of it was interrupted\n/);
+      assert.match(next.err, /slow: \d+ of 20 were done\n/);
+      assert.equal(await totalOf(project, next.out), TOTAL);
+    }
+  },
+});
+
+Deno.test({
+  name: "SIGINT twice stops at once",
+  ignore: windows,
+  async fn() {
+    await using project = await Project.make({ "pipeline.yaml": SLOW(3_000) });
+    const child = project.spawn(["run", "pipeline"]);
+    const stdout = reading(child);
+    // Amid a step of its own: before the first it would hear of the signal and end well.
+    await project.underWay();
+    child.kill("SIGINT");
+    await stdout.until("stopping after the step at hand");
+    await pause(400); // or it would be taken for an echo of the first
+    child.kill("SIGINT");
+    const { code, out } = await stdout.rest();
+    assert.equal(code, 130);
+    assert.match(out, /stopping after the step at hand .*\n$/);
+  },
+});
+
+Deno.test({
+  name: "SIGINT ends a service well, and what runs before it with 130",
+  ignore: windows,
+  async fn() {
+    await using project = await Project.make({ "pipeline.yaml": `${SLOW(150)}  greet:\n` });
+    const first = project.spawn(["serve"]);
+    await project.underWay();
+    first.kill("SIGINT");
+    assert.equal((await ended(first)).code, 130);
+
+    const second = project.spawn(["serve", "--set", "slow.ms=0"]);
+    const stdout = reading(second);
+    await stdout.until("greet: serving sum");
+    second.kill("SIGINT");
+    const { code, out } = await stdout.rest();
+    assert.equal(code, 0, out);
+    assert.match(out, /slow: \d+ of 20 were done/);
+  },
+});
+
+Deno.test({
+  name: "kill -9 at any moment: the next run completes, with the same bytes",
+  ignore: windows,
+  async fn() {
+    await using project = await Project.make({ "pipeline.yaml": SLOW(8) });
+    const rng = random(9, "kill");
+    let died = 0;
+    for (let round = 0; round < 10; round++) {
+      const child = project.spawn(["run", "pipeline", "--force", "count", "--force", "sum"]);
+      const result = ended(child);
+      // A fresh start each time; the moment falls anywhere from start-up to the last stage.
+      await pause(50 + 450 * rng.next());
+      try {
+        child.kill("SIGKILL");
+        died++;
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // it was done before
+      }
+      await result;
+      if (round % 3 === 2) {
+        const next = await project.cli("run", "pipeline", "--json");
+        assert.equal(next.code, 0, next.err);
+        assert.equal(await totalOf(project, next.out), TOTAL);
+        await Deno.remove(project.path("artifacts"), { recursive: true });
+      }
+    }
+    assert.ok(died > 0);
+    await project.cli("run", "pipeline");
+    const left = (await project.files()).filter((name) => name.startsWith(".work/"));
+    assert.deepEqual(left, [], "a run that ends well cleans up");
+  },
+});
+
+Deno.test("two runs at once make each result once, and both end well", async (t) => {
+  await using project = await Project.make({ "pipeline.yaml": SLOW(20) });
+  const both = async (...args: string[][]) => {
+    const runs = await Promise.all(
+      args.map((more) => project.cli("run", "pipeline", "--json", ...more)),
+    );
+    for (const { code, err, out } of runs) {
+      assert.equal(code, 0, err);
+      assert.equal(await totalOf(project, out), TOTAL);
+    }
+    return runs.map(({ out }) =>
+      JSON.parse(out).stages as { id: string; status: string; why: string }[]
+    );
+  };
+  await t.step("of the same pipeline", async () => {
+    const [one, two] = await both([], []);
+    for (const [i, { id, status, why }] of one!.entries()) {
+      const other = two![i]!;
+      assert.deepEqual([status, other.status].sort(), ["cached", "ran"], id);
+      const idle = status === "cached" ? why : other.why;
+      assert.match(idle, /^(cached|another run made it)$/);
+    }
+    assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work/")), []);
+  });
+  await t.step("with different seeds", async () => {
+    await project.write({ "pipeline.yaml": `${SLOW(10)}  draw:\n` });
+    const before = (await project.files("artifacts/runs")).length;
+    const results = await both(["--seed", "1"], ["--seed", "2"]);
+    for (const stages of results) {
+      assert.equal(stages.find(({ id }) => id === "draw")!.status, "ran");
+      assert.equal(stages.find(({ id }) => id === "slow")!.status, "cached");
+    }
+    const recorded = (await project.files("artifacts/runs")).length - before;
+    assert.equal(recorded, 2, "each run has its record");
+  });
+});
+
+Deno.test("a forced run does not pull results from under another", async () => {
+  await using project = await Project.make({ "pipeline.yaml": SLOW(10) });
+  await project.cli("run", "pipeline");
+  const runs = await Promise.all([
+    project.cli("run", "pipeline", "--json", "--force", "count", "--force", "slow"),
+    project.cli("run", "pipeline", "--json", "--force", "sum"),
+    project.cli("run", "pipeline", "--json", "--force", "slow", "--force", "sum"),
+  ]);
+  for (const { code, err, out } of runs) {
+    assert.equal(code, 0, err);
+    assert.equal(await totalOf(project, out), TOTAL);
+  }
+});
+
+Deno.test("a folder for results that is a file is told as a mistake", async () => {
+  await using project = await Project.make({ "pipeline.yaml": SLOW(0), "artifacts": "" });
+  const { code, err } = await project.cli("run", "pipeline");
+  assert.equal(code, 2);
+  assert.match(
+    err,
+    /pipeline\.yaml:1:1: artifacts: expected a folder for the results, but .* is a file/,
+  );
+  await project.write({ "file": "" });
+  const below = await project.cli("run", "pipeline", "--set", "artifacts=file/in/it");
+  assert.equal(below.code, 1);
+  assert.match(below.out, /✗ count {4}failed: .*file\/in\/it/);
+  assert.doesNotMatch(below.out + below.err, /\n +at /);
+});
+
+const canMount = await (async () => {
+  const folder = await Deno.makeTempDir();
+  const mount = await mounted("size=64k", folder);
+  await mount?.[Symbol.asyncDispose]();
+  await Deno.remove(folder);
+  return mount !== undefined;
+})();
+const needsMount = canMount ? "" : " (ignored: this user may not mount file systems)";
+
+Deno.test({
+  name: `a full disk fails the stage, is told, and is no obstacle once there is room${needsMount}`,
+  ignore: !canMount,
+  async fn() {
+    const yaml = `stages:
+  count:
+  broken: { inputs: { numbers: count }, how: spill }
+  sum: { inputs: { numbers: broken } }
+`;
+    await using project = await Project.make({ "pipeline.yaml": yaml });
+    await using _mount = await mounted("size=4m", project.path("artifacts"));
+    const full = await project.cli("run", "pipeline", "--json");
+    assert.equal(full.code, 1);
+    assert.match(full.err, /✗ broken {2}failed: .*No space left on device/);
+    assert.deepEqual(JSON.parse(full.out).stages.map((s: { status: string }) => s.status), [
+      ...["ran", "failed", "skipped"],
+    ]);
+    const stuffed = project.path("artifacts/stuffing");
+    await Deno.writeFile(stuffed, new Uint8Array(3_900_000));
+    const fuller = await project.cli("run", "pipeline", "--set", "broken.how=never");
+    assert.doesNotMatch(fuller.out + fuller.err, /\n +at /);
+    await Deno.remove(stuffed);
+    const roomy = await project.cli("run", "pipeline", "--set", "broken.how=never");
+    assert.equal(roomy.code, 0, roomy.out);
+  },
+});
+
+Deno.test({
+  name: `a folder for results that cannot be written to is told plainly${needsMount}`,
+  ignore: !canMount,
+  async fn() {
+    await using project = await Project.make({ "pipeline.yaml": SLOW(0) });
+    await using _mount = await mounted("size=1m,ro", project.path("artifacts"));
+    const dry = await project.cli("run", "pipeline", "--dry-run");
+    assert.equal(dry.code, 0, dry.err);
+    const { code, out, err } = await project.cli("run", "pipeline");
+    assert.equal(code, 1);
+    assert.match(out, /✗ count {4}failed: Read-only file system .*artifacts\/\.work/);
+    assert.match(out, /this run could not be recorded: Read-only file system/);
+    assert.doesNotMatch(out + err, /\n +at /);
+  },
+});
+
+Deno.test("results in a folder that cannot be written to are used", {
+  ignore: !canMount,
+}, async () => {
+  await using project = await Project.make({ "pipeline.yaml": SLOW(0) });
+  await project.cli("run", "pipeline");
+  const bind = (...args: string[]) => new Deno.Command("mount", { args }).output();
+  const folder = project.path("artifacts");
+  await bind("--bind", folder, folder);
+  try {
+    await bind("-o", "remount,ro,bind", folder);
+    const { code, out } = await project.cli("run", "pipeline");
+    assert.equal(code, 0, out);
+    assert.match(out, /done in .*: 4 cached\n$/);
+    // A pipeline that used none of them before, and one whose note is damaged.
+    await project.write({ "other.yaml": SLOW(0) });
+    const other = await project.cli("run", "other");
+    assert.equal(other.code, 0, other.out);
+    assert.match(other.out, /\nwhat this run uses could not be noted: Read-only file system/);
+    assert.match(other.out, /done in .*: 4 cached\n$/);
+    for (const args of [["run", "other", "--dry-run"], ["runs"], ["verify"], ["gc", "--dry-run"]]) {
+      const { code, out, err } = await project.cli(...args);
+      assert.equal(code, 0, `${args}: ${out}${err}`);
+    }
+  } finally {
+    await new Deno.Command("umount", { args: [folder] }).output();
+  }
+});

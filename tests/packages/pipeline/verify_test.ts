@@ -1,0 +1,117 @@
+/** A flipped byte in any file of a result is noticed, and no more runs again than has to. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { verifyResult } from "../../../packages/pipeline/cache/verify_results.ts";
+import { Project } from "./toy/project.ts";
+
+const CHAIN = `stages:
+  count: { to: 40 }
+  clamp: { inputs: { numbers: count }, max: 9 }
+  sum: { inputs: { numbers: clamp } }
+  compare:
+`;
+
+async function flip(path: string, at: number, bit: number): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  bytes[at]! ^= 1 << bit;
+  await Deno.writeFile(path, bytes);
+}
+
+Deno.test("verifyResult() notices a flipped bit anywhere", async () => {
+  await using project = await Project.make({ "pipeline.yaml": CHAIN });
+  await project.run();
+  const store = new ArtifactStore(project.path("artifacts"));
+  let flips = 0;
+  for (const place of await store.storedResults()) {
+    assert.deepEqual((await verifyResult(place)).problems, []);
+    for (const name of await project.files(`artifacts/${place.use}/${place.print}`)) {
+      const path = join(place.path, name);
+      const { size } = await Deno.stat(path);
+      // Every bit of a byte, in steps through the file that end on its last byte.
+      const step = Math.max(1, Math.floor(size / 40));
+      for (let at = size - 1, bit = 0; at >= 0; at -= step, bit = (bit + 1) % 8) {
+        await flip(path, at, bit);
+        const { problems } = await verifyResult(place);
+        assert.ok(problems.length > 0, `${place.use}/${name}, byte ${at}, bit ${bit}`);
+        assert.match(
+          problems.join(),
+          name === "record.json" ? /record\.json|has another|is missing/ : /another content/,
+        );
+        await flip(path, at, bit);
+        flips++;
+      }
+    }
+    assert.deepEqual((await verifyResult(place)).problems, []);
+  }
+  assert.ok(flips > 200, String(flips));
+});
+
+Deno.test("verify", async (t) => {
+  await using project = await Project.make({
+    "pipeline.yaml": CHAIN,
+    "other.yaml": "stages: { count: { to: 8 } }",
+  });
+  await project.cli("run", "pipeline");
+  await project.cli("run", "other");
+  const store = new ArtifactStore(project.path("artifacts"));
+  const place = async (use: string) =>
+    (await store.storedResults()).find((place) => place.use === use)!;
+  await t.step("says that all is as it was made", async () => {
+    const { code, out } = await project.cli("verify");
+    assert.equal(code, 0);
+    assert.match(out, /^✓ 5 results, \d+ B: all as they were made\n$/);
+    assert.match((await project.cli("verify", "other")).out, /^✓ 1 result, 15 B: all/);
+  });
+  const { path, print } = await place("clamp");
+  await flip(join(path, "numbers/numbers.txt"), 3, 0);
+  await t.step("notices a flipped byte", async () => {
+    const { code, out, err } = await project.cli("verify", "--json");
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /^✗ clamp\/[0-9a-f]{16}: numbers\/numbers\.txt has another content\n1 of 5 results, /,
+    );
+    const { ok, results, damaged } = JSON.parse(out);
+    assert.deepEqual([ok, results, damaged], [false, 5, [
+      {
+        use: "clamp",
+        fingerprint: print,
+        path,
+        problems: ["numbers/numbers.txt has another content"],
+      },
+    ]]);
+    assert.equal((await project.cli("verify", "other")).code, 0);
+    assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
+  });
+  await t.step("says so again until it is made again", async () => {
+    assert.equal((await project.cli("verify")).code, 1);
+  });
+  await t.step("and only what is needed runs again", async () => {
+    const { statuses, why } = await project.run();
+    assert.deepEqual(statuses, { count: "cached", clamp: "ran", sum: "cached", compare: "cached" });
+    assert.equal(why.clamp, "numbers/numbers.txt has another content");
+    assert.equal((await project.cli("verify")).code, 0);
+  });
+  await t.step("a record that is no record costs its stage", async () => {
+    const { path } = await place("sum");
+    await Deno.writeTextFile(join(path, "record.json"), "{");
+    assert.match((await project.cli("verify")).out, /^✗ sum\/\w+: record\.json cannot be read\n/);
+    const { statuses } = await project.run();
+    assert.deepEqual(statuses, { count: "cached", clamp: "cached", sum: "ran", compare: "cached" });
+    assert.equal((await project.cli("verify")).code, 0);
+  });
+  await t.step("leaves alone what is not a part", async () => {
+    const { path } = await place("sum");
+    await Deno.writeTextFile(join(path, "total/.DS_Store"), "");
+    const { code, out } = await project.cli("verify");
+    assert.equal(code, 0);
+    assert.match(
+      out,
+      /^ {2}sum\/\w+: total\/\.DS_Store is no part of it; it is left alone\n✓ 5 results/,
+    );
+  });
+  await t.step("takes one pipeline", async () => {
+    assert.equal((await project.cli("verify", "pipeline", "other")).code, 2);
+  });
+});

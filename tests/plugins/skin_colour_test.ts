@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import sharp from "sharp";
+import { openFaces } from "../../faces/detection/faces_artifact.ts";
+import { openDetector } from "../../faces/detection/detector.ts";
+import { findFaces, openTrainingDetector } from "../../faces/detection/find_faces.ts";
+import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
+import { readConfig } from "../../packages/pipeline/config/config.ts";
+import { Registry } from "../../packages/pipeline/registry.ts";
+import faceCrop from "../../stages/faceCrop.ts";
+import { stages } from "../../stages/mod.ts";
+import { testContext } from "../context.ts";
+import { photoArtifacts } from "../faces/detection/fixture.ts";
+import { startService } from "../faces/serving/fixture.ts";
+
+const module = "plugins/skinColour.ts";
+const project = new URL("../../", import.meta.url).pathname;
+
+/** A patch of skin's colour, 80 × 96 at 64, 48, on grey. */
+async function patch(): Promise<Uint8Array<ArrayBuffer>> {
+  const face = { create: { width: 80, height: 96, channels: 3, background: "#d8a080" } } as const;
+  return Uint8Array.from(
+    await sharp({ create: { width: 240, height: 200, channels: 3, background: "#808890" } })
+      .composite([{ input: await sharp(face).png().toBuffer(), left: 64, top: 48 }])
+      .png()
+      .toBuffer(),
+  );
+}
+
+const box = { x: 64, y: 48, width: 80, height: 96 };
+
+Deno.test("a pipeline may name a plugin's detector once it lists the plugin", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = join(folder, "pipeline.yaml");
+  const read = async (plugins: string) => {
+    await Deno.writeTextFile(
+      file,
+      `${plugins}stages:\n  download:\n  matParse:\n  faceCrop: { detector: skinColour }\n`,
+    );
+    const registry = new Registry().add(stages);
+    return await readConfig(file, { project, user: folder, registry, overrides: [] });
+  };
+  const { stages: [, , stage] } = await read(`plugins: [${join(project, module)}]\n`);
+  assert.equal(stage.params.detector, "skinColour");
+  assert.deepEqual(stage.extensions.map(({ name }) => name), ["skinColour"]);
+  assert.equal(stage.stage.compute(stage.params), false);
+  await assert.rejects(read(""), /faceCrop\.detector: expected .*"dlibCnn".*got "skinColour"/);
+});
+
+Deno.test("faceCrop finds faces with a plugin's detector, in any number of workers; so do its models", async () => {
+  const results = [];
+  for (const workers of [1, 2]) {
+    using context = testContext(faceCrop, {
+      extensions: [{ kind: "detector", name: "skinColour", summary: "Skin", module }],
+    });
+    const photos = [{ path: "a.png", bytes: await patch() }];
+    const input = await photoArtifacts(join(context.folder, "in"), photos);
+    await context.run({ ...input }, { detector: "skinColour", workers });
+    const faces = context.outputs.faces;
+    using opened = await openFaces(faces);
+    const [row] = opened.rows;
+    results.push([row.box_x, row.box_y, row.box_width, row.box_height]);
+    const preprocessing = await readCropPreprocessing(faces);
+    assert.deepEqual(preprocessing.detector, {
+      name: "skinColour",
+      ...{ module, minConfidence: 0, inputSizes: [] },
+    });
+    const detector = await openTrainingDetector(preprocessing);
+    const resize = { size: 32, kernel: "lanczos3", fit: "fill" } as const;
+    const [face] = await findFaces(await patch(), { ...preprocessing, resize }, detector);
+    assert.deepEqual(face.box, box);
+  }
+  assert.deepEqual(results, [Object.values(box), Object.values(box)]);
+});
+
+Deno.test("the service finds faces with a plugin's detector, and the page does not compute with it", async () => {
+  const changes = { detector: { name: "skinColour", module, minConfidence: 0, inputSizes: [] } };
+  {
+    await using server = await startService({
+      detector: "skinColour",
+      modules: { skinColour: module },
+    });
+    const { detector, faces } = await (await server.predict(await patch(), "image/png")).json();
+    assert.deepEqual([detector, faces.length, faces[0].box], ["skinColour", 1, box]);
+  }
+  await assert.rejects(
+    startService({ changes, mode: "browser" }),
+    /Cannot compute in the browser: the detector "skinColour" comes from the plugin .*mode: server/,
+  );
+});
+
+Deno.test("openDetector() says what is wrong with a plugin's detector", async () => {
+  const open = (name: string, module?: string) =>
+    openDetector(name, { minConfidence: 0, inputSizes: [], module });
+  await assert.rejects(open("skinColour"), /"skinColour": the project has .*List it under plugins/);
+  await assert.rejects(open("skin", module), /no default export of its has that name/);
+  await assert.rejects(open("skinColour", "plugins/none.ts"), /it does not load/);
+});

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { StageProvenance } from "../../packages/pipeline/stage.ts";
+import webcamServe from "../../stages/webcamServe.ts";
+import { testArtifact, testContext } from "../context.ts";
+import { drawnFace, writeModel } from "../faces/serving/fixture.ts";
+
+/** Two models and a report on one of them, by their folders. */
+async function artifacts() {
+  const folder = await Deno.makeTempDir({ prefix: "webcamServe-" });
+  await writeModel(join(folder, "gender"), "gender");
+  await writeModel(join(folder, "age"), "ageRegression", {
+    steps: ["blur sigma=1.5"],
+    detector: { name: "metadata", minConfidence: 0.4, inputSizes: [] },
+  });
+  const report = join(folder, "report");
+  await Deno.mkdir(report);
+  const score = { loss: 1, accuracy: 0.8 };
+  await Deno.writeTextFile(
+    join(report, "metrics.json"),
+    JSON.stringify({
+      models: {
+        gender: {
+          task: "gender",
+          metric: "accuracy",
+          classes: ["female", "male"],
+          counts: { train: 256, validation: 64, test: 80 },
+          train: score,
+          validation: score,
+          test: { loss: 1, accuracy: 0.875 },
+          interval: { low: 0.79, high: 0.94 },
+          baseline: { guess: "male", train: {}, validation: {}, test: { accuracy: 0.55 } },
+          verdict: "better",
+          confusion: { classes: ["female", "male"], counts: [[30, 6], [4, 40]] },
+          groups: [{ gender: 0, count: 36, value: 30 / 36, interval: { low: 0.68, high: 0.92 } }],
+        },
+      },
+    }),
+  );
+  await Deno.writeTextFile(join(report, "report.html"), "<!doctype html><title>Report</title>");
+  return {
+    inputs: {
+      models: [
+        testArtifact(join(folder, "age"), "model", "age"),
+        testArtifact(join(folder, "gender"), "model", "gender"),
+      ],
+      reports: [testArtifact(report, "report")],
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+Deno.test("webcamServe serves until it is stopped", async (t) => {
+  await using made = await artifacts();
+  const stop = new AbortController();
+  const lineage = {
+    ...{ pipeline: "p", file: "p.yaml", seed: 1, compute: "auto", command: "" },
+    stages: [{ caution: "The faces are <drawn>." } as StageProvenance],
+  };
+  using context = testContext(webcamServe, { signal: stop.signal, lineage });
+  const run = context.run(made.inputs, { port: 0, workers: 1 });
+  await until(() => context.infos.length > 0);
+  const [, url] = /^age, gender at (http:\/\/127\.0\.0\.1:\d+) /.exec(context.infos[0])!;
+
+  await t.step("says that it leaves out a step of training", () => {
+    assert.equal(context.warnings.length, 2);
+    assert.match(context.warnings[0], /"age" was trained on faces after "blur sigma=1\.5"/);
+  });
+
+  await t.step("says first what its lineage cautions against", async () => {
+    assert.equal(context.warnings[1], "The faces are <drawn>.");
+    const notice = '<p class="notice">The faces are &lt;drawn&gt;.</p>';
+    for (const [path, after] of [["", "Right for 88 %"], ["/card", "<h2>"]]) {
+      const text = await (await fetch(`${url}${path}`)).text();
+      assert.ok(text.indexOf(notice) > 0 && text.indexOf(notice) < text.indexOf(after!), path);
+    }
+    const { cautions } = await (await fetch(`${url}/model`)).json();
+    assert.deepEqual(cautions, ["The faces are <drawn>."]);
+  });
+
+  await t.step("takes ssdMobilenetv1 where the data set said where the faces are", async () => {
+    const { detectors, report } = await (await fetch(`${url}/model`)).json();
+    assert.deepEqual(detectors, { photo: "ssdMobilenetv1", live: "tinyFaceDetector" });
+    assert.equal(report, true);
+  });
+
+  await t.step("tells what the report says of a model, and serves the report", async () => {
+    const page = await (await fetch(url)).text();
+    assert.match(
+      page,
+      /Right for 88 % of 80 faces that it never saw \(95 % interval: 79 to 94 %\)/,
+    );
+    assert.match(page, /href="\/report"/);
+    const report = await fetch(`${url}/report`);
+    assert.match(await report.text(), /<title>Report<\/title>/);
+    const card = await (await fetch(`${url}/card`)).text();
+    assert.match(card, /<td>women<\/td>\s*<td>36<\/td>\s*<td>83\.3<\/td>\s*<td>68\.0–92\.0<\/td>/);
+    assert.match(card, /blur sigma=1\.5/);
+  });
+
+  await t.step("answers a photo", async () => {
+    const response = await fetch(`${url}/predict`, {
+      method: "POST",
+      headers: { "content-type": "image/png" },
+      body: await drawnFace(),
+    });
+    const { faces } = await response.json();
+    assert.equal(faces.length, 1);
+    assert.deepEqual(Object.keys(faces[0]), ["box", "score", "gender", "age", "predictions"]);
+  });
+
+  await t.step("a port that is taken", async () => {
+    using other = testContext(webcamServe);
+    const port = Number(new URL(url).port);
+    await assert.rejects(
+      other.run(made.inputs, { port, workers: 1 }) as Promise<void>,
+      /Cannot listen on 127\.0\.0\.1, port \d+: another program has it\. Choose another/,
+    );
+  });
+
+  stop.abort();
+  await run;
+  await assert.rejects(fetch(`${url}/health`), TypeError);
+});
+
+Deno.test("webcamServe finds all three faces of a group", async () => {
+  await using made = await artifacts();
+  const stop = new AbortController();
+  using context = testContext(webcamServe, { signal: stop.signal });
+  const run = context.run({ models: made.inputs.models, reports: [] }, { port: 0, workers: 1 });
+  await until(() => context.infos.length > 0);
+  const [url] = /http:\S+/.exec(context.infos[0])!;
+  const photo = new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg"));
+  const response = await fetch(`${url}/predict`, {
+    method: "POST",
+    headers: { "content-type": "image/jpeg" },
+    body: await Deno.readFile(photo),
+  });
+  assert.equal((await response.json()).faces.length, 3);
+  stop.abort();
+  await run;
+});
+
+Deno.test("webcamServe explains what another address means, and what tls lacks", async () => {
+  await using made = await artifacts();
+  const stop = new AbortController();
+  using context = testContext(webcamServe, { signal: stop.signal });
+  const run = context.run(made.inputs, { host: "0.0.0.0", port: 0, workers: 1 });
+  await until(() => context.infos.length > 0);
+  stop.abort();
+  await run;
+  assert.ok(context.warnings.some((text) => /camera to secure pages only.*tls\.cert/.test(text)));
+  await assert.rejects(
+    context.run(made.inputs, { tls: { cert: "/no/such.pem", key: "/no/such.pem" } }) as Promise<
+      void
+    >,
+    /Cannot serve by https: "\/no\/such\.pem" cannot be read/,
+  );
+});
