@@ -37,6 +37,8 @@ export interface App {
   self(): Promise<readonly string[]>;
   /** Commands beside the runner's own. */
   commands?: Commands;
+  /** Returns the app's own sections of docs/reference.md, as Markdown with headings of level 2. */
+  referenceSections?(): Promise<string>;
 }
 
 export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;
