@@ -12,7 +12,7 @@ import { pipelineJsonSchema, referenceMarkdown } from "../config/json_schema.ts"
 export default async function schema(call: CommandContext): Promise<number> {
   const { values, program, reporter } = call;
   const { project } = program;
-  // What the stages are given may be wrong, and completion is what helps; plugins must load.
+  // Stages may have wrong parameters, which completion helps to correct; plugins must load.
   const { file, options } = await configOptions(call);
   const { registry, problems } = await readTopLevel(file, options);
   if (problems.length > 0) throw new ConfigError(problems);

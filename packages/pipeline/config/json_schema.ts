@@ -51,9 +51,9 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
       named: {
         type: "object",
-        description: "A stage under a name of your own: say which one it is with use",
+        description: "A stage under an id of your own; use names the stage",
         required: ["use"],
-        properties: { use: { enum: names, description: "Which stage this is" } },
+        properties: { use: { enum: names, description: "Name of the stage" } },
         allOf: stages.map((stage) => ({
           if: { properties: { use: { const: stage.name } } },
           then: reference(stage.name),
@@ -72,7 +72,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   };
 }
 
-/** What a sweep may vary, of stages under their own names: "split.test" → a list of such values. */
+/** Returns the keys that a sweep may vary, such as "split.test", with the schema of their values. */
 function sweepable(stages: readonly Stage[]): Json {
   const found: [string, Json][] = [["seed", toJson(seedSchema)]];
   const walk = (path: string, properties: Record<string, Json>) => {
@@ -94,12 +94,12 @@ function sweepable(stages: readonly Stage[]): Json {
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
 
-/** The parameters that a stage must be given. */
+/** Returns the names of a stage's required parameters. */
 function needs(stage: Stage): readonly string[] {
   return (toJson(stage.params).required ?? []) as string[];
 }
 
-/** What a person may write, and nothing that only the runner knows. */
+/** Returns the JSON Schema of values as written in YAML, without keys that only the runner reads. */
 function toJson(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, {
     io: "input",
@@ -112,7 +112,7 @@ function toJson(schema: z.ZodType): Json {
   });
 }
 
-/** A stage's parameters, all of them optional. */
+/** Returns the schema of a stage's parameters, all of them optional. */
 function stageSchema(stage: Stage): Json {
   const { $schema: ___, ...drawn } = toJson(seedSchema);
   const { $schema: _, required: __, ...params } = toJson(stage.params);
@@ -123,11 +123,11 @@ function stageSchema(stage: Stage): Json {
       name,
       takesAll
         ? {
-          description: `Which stages its ${kind.kind} comes from; all that make one unless given`,
+          description: `Ids of the stages that make its ${kind.kind}. Default: all that make one`,
           anyOf: [id, { type: "array", items: id }],
         }
         : {
-          description: `Where its ${kind.kind} comes from, if more than one stage makes one`,
+          description: `Id of the stage that makes its ${kind.kind}, if more than one does`,
           ...id,
         },
     ];
@@ -137,12 +137,12 @@ function stageSchema(stage: Stage): Json {
     type: ["object", "null"],
     description: stage.summary,
     properties: {
-      use: { const: stage.name, description: `Which stage this is: ${stage.summary}` },
+      use: { const: stage.name, description: `Name of the stage: ${stage.summary}` },
       ...(inputs.length > 0
         ? {
           inputs: {
             type: "object",
-            description: "Input → id of the stage that it comes from",
+            description: "Input → id of the stage that makes it",
             properties: Object.fromEntries(inputs),
             additionalProperties: false,
           },
@@ -283,13 +283,13 @@ function parameterRows(name: string, schema: Json, required: boolean): string[] 
   ];
 }
 
-/** The maps among the forms that a list's items may have. */
+/** Returns the maps among the alternatives of a list's items. */
 function formsOf(items: Json | undefined): Json[] {
   if (items?.properties) return [items];
   return (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
 }
 
-/** "number, more than 0, less than 1". */
+/** Formats the values that a schema allows: "number, more than 0, less than 1". */
 function values(schema: Json): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
   if (schema.const !== undefined) return `\`${schema.const}\``;
