@@ -1,10 +1,11 @@
 /** The whole, as a stranger runs it: the default pipeline in processes of its own. */
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { RunReport } from "../packages/pipeline/run/run_report.ts";
 import type { MetricsFile } from "../faces/evaluation/score_model.ts";
 
-const project = new URL("../", import.meta.url).pathname;
+const project = fileURLToPath(new URL("../", import.meta.url));
 const flags = ["read", "write", "env", "net", "sys", "ffi", "run"].map((name) => `--allow-${name}`);
 
 interface Outcome extends RunReport {
