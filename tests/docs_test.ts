@@ -1,6 +1,8 @@
 /** Documents: links and paths resolve, commands and options exist, generated parts are current. */
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
+import { cp } from "node:fs/promises";
+import { pathToFileURL as toFileUrl } from "node:url";
 import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
 import { HELP as computeHelp } from "../faces/commands/compute.ts";
 import { program } from "../main.ts";
@@ -141,6 +143,51 @@ Deno.test("every key that the documents set or vary exists", async () => {
   assert.deepEqual(wrong, []);
 });
 
+/** A pipeline in place of the project's, whose run takes seconds. */
+const TINY = `name: pipeline
+stages:
+  download: { sampleFaces: 40 }
+  matParse:
+  faceCrop: { detector: metadata }
+  resize32:
+  split:
+  trainGender: { epochs: 1 }
+  trainAge: { epochs: 1 }
+  evaluate: { examples: 1, crops: 1 }
+`;
+
+Deno.test("every shell example runs, in a scratch copy on tiny settings", async () => {
+  const copy = await Deno.makeTempDir({ prefix: "examples-" });
+  try {
+    const skipped = /^(\..*|artifacts|node_modules|bench|tests|docs)$/;
+    for await (const { name, isDirectory } of Deno.readDir(root)) {
+      if (skipped.test(name)) continue;
+      if (isDirectory) await cp(join(root, name), join(copy, name), { recursive: true });
+      else await Deno.copyFile(join(root, name), join(copy, name));
+    }
+    await Deno.writeTextFile(join(copy, "pipeline.yaml"), TINY);
+    for (const { path, fences } of files) {
+      for (const { code } of fences.filter(({ info }) => info === "sh")) {
+        for (const line of code.replace(/\\\n\s*/g, " ").split("\n")) {
+          const words = line.replace(/(^| )#.*$/, "").replace(/^npx -y deno@[\d.]+/, "deno").trim()
+            .split(/\s+/);
+          if (words[0] === "" || words[2] === "test") continue; // the tests are running
+          assert.equal(words.slice(0, 2).join(" "), "deno task", `${path}: ${line}`);
+          const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+            args: words.slice(1),
+            cwd: copy,
+            env: { INIT_CWD: copy, NO_COLOR: "1" },
+          }).output();
+          const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+          assert.ok(success, `${path}: ${line}\n${text}`);
+        }
+      }
+    }
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+});
+
 Deno.test("every shell example that cannot run here has its reason", () => {
   const wrong = files.flatMap(({ path, fences }) =>
     fences.filter(({ info }) =>
@@ -149,6 +196,32 @@ Deno.test("every shell example that cannot run here has its reason", () => {
       .map(({ info }) => `${path}: ${info}`)
   );
   assert.deepEqual(wrong, []);
+});
+
+Deno.test("every TypeScript example that names its file passes the type check", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "examples-" });
+  try {
+    const examples = files.flatMap(({ fences }) => fences).flatMap(({ info, code }) => {
+      const path = info === "ts" ? code.match(/^\/\/ (\S+\.ts)\n/)?.[1] : undefined;
+      return path === undefined ? [] : [{ path, code }];
+    });
+    assert.ok(examples.length > 0);
+    const paths = await Promise.all(examples.map(async ({ path, code }, i) => {
+      const file = join(folder, `${i}.ts`);
+      const from = toFileUrl(join(root, path));
+      await Deno.writeTextFile(
+        file,
+        code.replace(/"(\.[^"]*\.ts)"/g, (_, to) => `"${new URL(to, from).href}"`),
+      );
+      return file;
+    }));
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--quiet", "--config", join(root, "deno.json"), ...paths],
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("the diagram of docs/architecture.md is that of the code", async () => {
