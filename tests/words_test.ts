@@ -53,11 +53,15 @@ async function sources(paths: readonly string[]): Promise<string[]> {
 const TOKENS =
   /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[^])*`)|(\/\*[^]*?\*\/)|((?:\/\/[^\n]*(?:\n[ \t]*(?=\/\/))?)+)/g;
 
-/** Finds what the rules forbid in a module's comments and identifiers. */
+/** Finds what the rules forbid in a module's comments, messages and identifiers. */
 export function findInCode(path: string, code: string): Finding[] {
   const found: Finding[] = [];
   const rest = code.replace(TOKENS, (_, string?: string, block?: string, lines?: string) => {
-    if (string !== undefined) return '""';
+    if (string !== undefined) {
+      // A message or a help text; a string without blanks is data.
+      if (/\w \w/.test(string)) found.push(...findInText(path, string.replace(/\s+/g, " ")));
+      return '""';
+    }
     const text = (block ?? lines!).replace(/^\/\*+|\*+\/$/g, "").replace(/^[ \t]*(\*|\/\/) ?/gm, "")
       .replace(/`[^`]*`/g, "``").replace(/\s+/g, " ").trim();
     if (block?.startsWith("/**")) {
@@ -85,20 +89,21 @@ function findInText(path: string, text: string): Finding[] {
 const show = (findings: readonly Finding[]) =>
   findings.map(({ path, text, rule }) => `${path}: ${rule}: ${text.slice(0, 90)}`);
 
-Deno.test("findInCode() finds openings, words and spellings, in comments and names only", () => {
+Deno.test("findInCode() finds openings, words and spellings in comments, messages and names", () => {
   const rulesOf = (code: string) => findInCode("a.ts", code).map(({ rule }) => rule.split(":")[0]);
   assert.deepEqual(rulesOf("/** What it is. */\nconst a = 1;"), [
     'a doc comment begins with "What"',
   ]);
   assert.deepEqual(rulesOf("/**\n * Reads it.\n * @param b as a says\n */"), ['"says"']);
   assert.deepEqual(rulesOf("const a = 1; // told by nobody"), ['"told"', '"nobody"']);
-  assert.deepEqual(rulesOf('const normaliser = "/** What says nobody */";'), [
+  assert.deepEqual(rulesOf('const normaliser = "/**What*/";'), [
     "American spelling in identifiers",
   ]);
-  assert.deepEqual(rulesOf("/** Reads `tell()`. */\nconst a = `// says`;"), []);
+  assert.deepEqual(rulesOf('const a = ["says", "the run says so"];'), ['"says"']);
+  assert.deepEqual(rulesOf("/** Reads `tell()`. */\nconst a = `//says`;"), []);
 });
 
-Deno.test("comments and names of clean rooms follow CONTRIBUTING.md", async () => {
+Deno.test("comments, messages and names of clean rooms follow CONTRIBUTING.md", async () => {
   const found: Finding[] = [];
   for (const path of await sources(CLEAN)) {
     found.push(...findInCode(path, await Deno.readTextFile(join(root, path))));
