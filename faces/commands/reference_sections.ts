@@ -9,11 +9,10 @@ import { describeNetwork } from "../evaluation/describe_network.ts";
 import { HELP } from "./compute.ts";
 import { ageBins } from "../training/network_options.ts";
 
-/** Returns Markdown with headings of level 2. */
-export async function referenceSections(): Promise<string> {
+/** Returns sections as Markdown with headings of level 2, and the help of `deno task compute`. */
+export async function reference() {
   await openBackend("wasm");
-  const compute = `## deno task compute\n\n\`\`\`text\n${HELP}\n\`\`\``;
-  return [networks(), detectors(), compute].join("\n\n");
+  return { sections: [networks(), detectors()].join("\n\n"), commands: { compute: HELP } };
 }
 
 function networks(): string {

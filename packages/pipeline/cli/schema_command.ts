@@ -27,10 +27,11 @@ export default async function schema(call: CommandContext): Promise<number> {
   ]];
   const reference = join(project, "docs", "reference.md");
   if (own && await readTextIfExists(reference) !== undefined) {
+    const extra = await program.reference?.();
     const text = referenceMarkdown({
       stages: stages.filter((stage) => built.has(stage.name)),
-      commands: await commandHelp(program),
-      sections: await program.referenceSections?.(),
+      commands: { ...await commandHelp(program), ...extra?.commands },
+      sections: extra?.sections,
     });
     writes.push([reference, text]);
   }
