@@ -1,5 +1,5 @@
 /**
- * Makes docs/report.png of a report page: its beginning, and what it says of a model.
+ * Makes docs/report.png of a report page: its beginning, and the section of a model.
  *
  *     deno run -A docs/report.ts artifacts/evaluate/…/report/report.html
  */
