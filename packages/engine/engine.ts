@@ -116,7 +116,7 @@ export class Engine {
     return this.#options.threads;
   }
 
-  /** Steps that the optimiser took. */
+  /** Steps that the optimizer took. */
   get steps(): number {
     return this.#step;
   }

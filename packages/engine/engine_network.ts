@@ -111,7 +111,7 @@ export function groupIntoBlocks(network: Network): Block[] {
     }
     const linear = take("conv2d") ?? take("dense");
     if (!linear) {
-      return refuse("does not follow convolution or dense, activation, normalisation, pooling");
+      return refuse("does not follow convolution or dense, activation, normalization, pooling");
     }
     if (linear.kind === "conv2d" && flat) {
       at--;

@@ -1,4 +1,4 @@
-/** Records of the kernels that convolutions, their normalisation and their pooling take. */
+/** Records of the kernels that convolutions, their normalization and their pooling take. */
 import type { ConvLayer, Layout } from "./layout.ts";
 import { type KernelRecord, record, type Word } from "./program.ts";
 import { rowBytes } from "./shapes.ts";
@@ -111,9 +111,9 @@ export function pool(layout: Layout, conv: ConvLayer, training: boolean): Kernel
   ])];
 }
 
-/** Normalises what pooling left into the next layer's images. */
-export function normalise(layout: Layout, { b, c, m }: ConvLayer): KernelRecord {
-  return record("normalise", 0, 0, [
+/** Normalizes what pooling left into the next layer's images. */
+export function normalize(layout: Layout, { b, c, m }: ConvLayer): KernelRecord {
+  return record("normalize", 0, 0, [
     ...[c.pooled ? m.maxima : m.z, c.poolHeight, c.poolWidth, c.columns, m.scale, m.shift],
     ...imagesOf(layout, b + 1, c.poolWidth * c.columns),
   ]);

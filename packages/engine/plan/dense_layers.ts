@@ -61,7 +61,7 @@ export function denseInputGradient(
   ]);
 }
 
-/** The gradient of a layer's weights and the optimiser's step; its first item in the stage is `first`. */
+/** The gradient of a layer's weights and the optimizer's step; its first item in the stage is `first`. */
 export function denseUpdate(
   { packs, packStep, table, moments, gradient, penalties, panels }: Layout,
   { b, d, m }: DenseLayer,

@@ -1,7 +1,7 @@
 /** Where everything lies that a plan's programs read and write. */
 import type { Block, Network } from "../engine_network.ts";
 import { Allocator } from "./allocator.ts";
-import { layOutParameters, optimiserTable, type Parameters, type Places } from "./parameters.ts";
+import { layOutParameters, optimizerTable, type Parameters, type Places } from "./parameters.ts";
 import { bits } from "./program.ts";
 import {
   type ConvSizes,
@@ -110,7 +110,7 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
   return {
     ...{ network, divisor, ...shared, ...parameters, input, convs, denses, head, ...scratch },
     ...{ outColumns, labels, outputs, heads, headLosses },
-    ...optimiserTable(memory, parameters.parameters, convs, chunks),
+    ...optimizerTable(memory, parameters.parameters, convs, chunks),
   };
 }
 

@@ -1,4 +1,4 @@
-/** The weights, their gradients and the optimiser's moments, and the table of the optimiser. */
+/** The weights, their gradients and the optimizer's moments, and the table of the optimizer. */
 import type { ConvLayer } from "./layout.ts";
 import type { Allocator } from "./allocator.ts";
 import { bits } from "./program.ts";
@@ -9,7 +9,7 @@ export interface Tensor {
   /** `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/beta`, `layer/moving_mean`, `layer/moving_variance`. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Trainable tensors have a gradient and the optimiser's moments at fixed distances. */
+  /** Trainable tensors have a gradient and the optimizer's moments at fixed distances. */
   readonly trainable: boolean;
   readonly address: number;
   /** How many groups of rows (taps, positions), rows in a group, the same padded, and columns. */
@@ -93,7 +93,7 @@ export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[
   return { tensors, places, parameters, moments: [span, 2 * span], gradient: 3 * span };
 }
 
-/** Floats that one item of the optimiser's stage updates. */
+/** Floats that one item of the optimizer's stage updates. */
 const UPDATE = 4096;
 
 /**
@@ -101,7 +101,7 @@ const UPDATE = 4096;
  * convolution left their parts of the gradient. Dense kernels come last, an item a panel; `panels`
  * has the first of each block's.
  */
-export function optimiserTable(
+export function optimizerTable(
   memory: Allocator,
   parameters: readonly Parameter[],
   convs: readonly ConvLayer[],

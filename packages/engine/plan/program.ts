@@ -28,7 +28,7 @@ export const KERNELS = {
   inputFloats: 2,
   convolve: 3,
   statistics: 4,
-  normalise: 5,
+  normalize: 5,
   gradientSums: 6,
   preActivationGradient: 7,
   filterGradient: 8,

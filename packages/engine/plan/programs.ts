@@ -7,7 +7,7 @@ import {
   gradientSums,
   inputGradient,
   movingScale,
-  normalise,
+  normalize,
   pool,
   preActivationGradient,
   readInput,
@@ -55,7 +55,7 @@ export function inference(layout: Layout): Stage[] {
     overImages(chunks, convs.length > 0 ? INFERENCE_RANGE : batch, [
       readInput(layout),
       ...convs.flatMap((conv) => [
-        ...[convolve(layout, conv), ...pool(layout, conv, false), normalise(layout, conv)],
+        ...[convolve(layout, conv), ...pool(layout, conv, false), normalize(layout, conv)],
       ]),
     ]),
     ...denses.map((dense) =>
@@ -80,7 +80,7 @@ function adam(layout: Layout, first: number, count: number, onlyPenalties: boole
 }
 
 /**
- * The gradients of the dense layers' weights, with the optimiser's step. As soon as nobody needs the
+ * The gradients of the dense layers' weights, with the optimizer's step. As soon as nobody needs the
  * weights as they are, which the caches still have then.
  */
 function denseUpdates(layout: Layout): Stage {
@@ -129,10 +129,10 @@ function transforms(
 
 /** What makes the images that convolution `n` reads, or the rows after the last one. */
 function inputOf(layout: Layout, n: number): KernelRecord {
-  return n === 0 ? readInput(layout) : normalise(layout, layout.convs[n - 1]);
+  return n === 0 ? readInput(layout) : normalize(layout, layout.convs[n - 1]);
 }
 
-/** Batch normalisation needs all images of a layer before any of the next. */
+/** Batch normalization needs all images of a layer before any of the next. */
 function forward(layout: Layout): Stage[] {
   const { convs, denses, head, batch, chunks } = layout;
   return [
@@ -171,7 +171,7 @@ function denseGradients(layout: Layout): Stage[] {
   return stages;
 }
 
-/** What normalisation's gradient needs of the last convolution; the others have it with their stages. */
+/** What normalization's gradient needs of the last convolution; the others have it with their stages. */
 function outputSums(layout: Layout): Stage[] {
   const last = layout.convs.at(-1);
   if (!last?.block.norm) return [];
