@@ -4,10 +4,10 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import {
+  type CustomLoss,
   Engine,
   type Labels,
   type Loss,
-  type OutsideLoss,
   type Sums,
   type Tensors,
 } from "../../packages/engine/engine.ts";
@@ -192,7 +192,7 @@ export class EngineTrainer implements Trainer {
 
 /** Converts an objective's loss, or that of its heads, to the engine's. */
 export function engineLoss(objective: Objective): Loss {
-  if (!isBuiltIn(objective)) return outsideLoss(objective);
+  if (!isBuiltIn(objective)) return customLoss(objective);
   if (!("heads" in objective)) return lossOf(objective.loss);
   return objective.heads.map(({ loss, columns, weight }) => ({
     ...{ loss: lossOf(loss), columns, weight },
@@ -200,7 +200,7 @@ export function engineLoss(objective: Objective): Loss {
 }
 
 /** Computes a custom loss and its gradient by TensorFlow.js on the open backend. */
-function outsideLoss(objective: Objective): OutsideLoss {
+function customLoss(objective: Objective): CustomLoss {
   return async (outputs, labels, gradient) => {
     const targets = Array.from(labels);
     const [loss, slope] = tf.tidy(() => {
