@@ -23,7 +23,7 @@ export interface Obtained {
 /** A place that files come from. */
 export interface Mirror {
   /** How much of some files is still to be written, and of how many that is not told. */
-  lacking(files: readonly SourceFile[]): Promise<{ bytes: number; untold: number }>;
+  lacking(files: readonly SourceFile[]): Promise<{ bytes: number; unknownSizes: number }>;
   /** Leaves a file in `scratch`, whole. */
   obtain(file: SourceFile): Promise<Obtained>;
 }
@@ -55,7 +55,7 @@ export async function openMirror(
 
   return {
     async lacking(files) {
-      let bytes = 0, untold = 0;
+      let bytes = 0, unknownSizes = 0;
       for (const { name } of files) {
         const path = join(context.scratch, name);
         // Photos hardly compress: unpacked, a .gz takes about as much once more.
@@ -65,13 +65,13 @@ export async function openMirror(
           (folder === undefined
             ? await fetchSize(addressOf(base, name), context.signal)
             : await sizeIfThere(join(folder, name)));
-        if (size === undefined) untold++;
+        if (size === undefined) unknownSizes++;
         else {
           const part = have ?? (folder === undefined ? await sizeIfThere(`${path}.part`) : 0) ?? 0;
           bytes += Math.max(0, size - part) + (unpacks ? size : 0);
         }
       }
-      return { bytes, untold };
+      return { bytes, unknownSizes };
     },
     async obtain({ name, md5: published }) {
       const expected = checksums === false

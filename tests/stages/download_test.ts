@@ -303,7 +303,7 @@ Deno.test("download takes the metadata and the ten archives of imdb, over the ne
       "/mirrored/imdb_meta.tar",
       "/mirrored/imdb_0.tar",
     ]);
-    match(context.infos[0], /^\d+ kB to get; [\d.]+ [MGT]B are free\.$/);
+    match(context.infos[0], /^\d+ kB to download; [\d.]+ [MGT]B are free\.$/);
     using archives = await openArchives(context.artifact("archives"));
     strictEqual(archives.datasets[0].layout, "full");
     strictEqual(archives.datasets[0].metadata.tar, "imdb_meta.tar");
@@ -525,8 +525,11 @@ Deno.test("download cautions against what is learned from drawn faces", async ()
       using context = testContext(download);
       return (await context.run({}, { datasets, mirror, sampleFaces: 1 }) ?? {}).caution;
     };
-    match((await caution("sample"))!, /^The faces are drawn: scores .* nothing for real people\.$/);
-    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are drawn/);
+    match(
+      (await caution("sample"))!,
+      /^The faces are synthetic: scores .* do not carry over to real people\.$/,
+    );
+    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are synthetic/);
     strictEqual(await caution("wiki_crop"), undefined);
     strictEqual(await caution({ folder: photos }), undefined);
   });
@@ -550,7 +553,7 @@ Deno.test("download draws the sample, the same from the same seed", async () => 
 Deno.test("download's parameters are checked", () => {
   const parse = (params: unknown) => z.parse(download.params, params);
   deepStrictEqual(parse({}).datasets, ["sample"]);
-  throws(() => parse({ datasets: ["wiki", "wiki"] }), /is named twice/);
+  throws(() => parse({ datasets: ["wiki", "wiki"] }), /is listed twice/);
   throws(() => parse({ checksums: { "wiki.tar.gz": "abc" } }), /an MD5 is 32 hexadecimal digits/);
   ok(download.seeded({ datasets: ["sample", "wiki"] }));
   ok(!download.seeded({ datasets: ["wiki"] }));
