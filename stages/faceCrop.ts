@@ -14,11 +14,11 @@ import { choice, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { causeLines, counted } from "../packages/pipeline/causes.ts";
 import { archives, faces, table } from "./kinds.ts";
 import {
+  type CropJob,
   cropLocally,
   cropRemotely,
   photosIn,
   shardPart,
-  type ShardsOf,
 } from "../faces/detection/crop_faces.ts";
 
 /** Descriptions of the problems of photos, for messages. */
@@ -135,7 +135,7 @@ export default defineStage({
       ...usesTensorFlow(name) ? { backend: context.compute as Backend } : {},
     };
     const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
-    const work: ShardsOf = { archives: archives.path, rows, opening, shardSize };
+    const work: CropJob = { archives: archives.path, rows, opening, shardSize };
     const left = missing.reduce((sum, index) => sum + photosIn(work, index), 0);
     context.progress.start(rows.length, "photos", rows.length - left);
     const made = context.fleet

@@ -46,11 +46,11 @@ export default defineStage({
     });
     for await (const { batch, result } of resized) {
       context.signal.throwIfAborted();
-      if ("died" in result) {
+      if ("crashed" in result) {
         const [first, last] = [batch[0], batch.at(-1)!].map(({ photo }) => pngName(photo));
         throw new Error(
           `Cannot resize the crops ${first} to ${last} of "${input.path}": two workers crashed ` +
-            `on them (${result.died}). If the files are damaged, repeat their stage: ` +
+            `on them (${result.crashed}). If the files are damaged, repeat their stage: ` +
             `--force ${input.stage}.`,
         );
       }

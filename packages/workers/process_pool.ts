@@ -12,8 +12,8 @@ import { type Child, type Reply, startChild, type WorkerSpec } from "./child.ts"
 /** What became of a task. */
 export type Result<Answer> =
   | { readonly answer: Answer; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Two workers died of it; how, in words. */
-  | { readonly died: string };
+  /** Two workers crashed on the task; a description of how. */
+  | { readonly crashed: string };
 
 /** Workers that share tasks. */
 export interface ProcessPool<Task, Answer> extends AsyncDisposable {
@@ -120,7 +120,9 @@ export function openPool<Task, Answer>(
       const late = this.#ready ? `no answer within ${seconds} s` : "it did not open in time";
       const how = this.#late ? late : end;
       const jobs = this.jobs.splice(0);
-      if (jobs.length > 0 && ++jobs[0].deaths === 2) jobs.shift()!.promise.resolve({ died: how });
+      if (jobs.length > 0 && ++jobs[0].deaths === 2) {
+        jobs.shift()!.promise.resolve({ crashed: how });
+      }
       pending.unshift(...jobs);
       if (++inARow >= MAX_CONSECUTIVE_CRASHES || !this.#ready && inARow > 1) {
         return fail(new Error(`Cannot go on: workers die one after the other (${how}).`));
