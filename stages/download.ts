@@ -243,11 +243,11 @@ async function get(
   mirror: Mirror,
   context: Context,
 ): Promise<Tars> {
-  const { unpacked } = await import("../faces/datasets/mirror.ts");
+  const { gunzipOnce } = await import("../faces/datasets/mirror.ts");
   const tars: Tars[number][] = [];
   for (const source of sources[name].files) {
     const { md5, verified } = await mirror.obtain(source);
-    const file = await unpacked(source.name, context)
+    const file = await gunzipOnce(source.name, context)
       .catch((error) =>
         discard([{ file: source.name, source: source.name, verified }], context, error)
       );

@@ -96,6 +96,6 @@ Deno.test("openDetector() says what is wrong with a plugin's detector", async ()
     open("skinColour"),
     /"skinColour": it is neither built in .*List its plugin under plugins/,
   );
-  await assert.rejects(open("skin", module), /no default export of its has that name/);
+  await assert.rejects(open("skin", module), /no default export has that name/);
   await assert.rejects(open("skinColour", "plugins/none.ts"), /it does not load/);
 });

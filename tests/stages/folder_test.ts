@@ -102,8 +102,8 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
         "line 5 has 1 values, the header 2; a value with a separator in it has to stand in quotes",
         'it has no column "age", nor "born" and "taken"; its first line has "path", "gender"',
         'on line 2 the path "../x.jpg" leads outside of the folder',
-        'on line 4 the path "/y.jpg" leads outside of the folder. Paths count from the folder; put ' +
-        "the picture, or a link to it, there.",
+        'on line 4 the path "/y.jpg" leads outside of the folder. Paths are relative to the folder; put ' +
+        "the photo, or a link to it, there.",
       ]);
       return true;
     },
@@ -186,7 +186,7 @@ Deno.test("a pipe in place of a picture or a CSV is told, and not waited for", a
     using loaded = testContext(download);
     await loaded.run({}, { datasets: [{ folder }] });
     deepStrictEqual(loaded.warnings, [
-      "mine: 2 of 3 pictures are not regular files: x.jpg (line 3), y.jpg (line 4)",
+      "mine: 2 of 3 photos are not regular files: x.jpg (line 3), y.jpg (line 4)",
     ]);
     await rejects(
       loaded.run({}, { datasets: [{ folder, labels: "p.csv" }] }),
@@ -217,7 +217,7 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
     using loaded = testContext(download);
     await loaded.run({}, { datasets: [{ folder, layout: "crop" }] });
     deepStrictEqual(loaded.warnings, [
-      "mine: 3 of 13 pictures are not there: gone.jpg (line 11), 0/none.jpg (line 15), " +
+      "mine: 3 of 13 photos are missing: gone.jpg (line 11), 0/none.jpg (line 15), " +
       "high.jpg (line 17)",
     ]);
     const archives = loaded.artifact("archives");
@@ -303,15 +303,15 @@ Deno.test("download says what a folder lacks", async () => {
     await rejects(run(folder + "x"), /Cannot use the folder ".*minex": there is no such folder/);
     await rejects(
       run(folder),
-      /it has no CSV that labels its pictures \(columns path, age, gender\)/,
+      /it has no CSV of labels \(columns path, age, gender\)/,
     );
     await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\n");
     await rejects(
       run(folder),
-      /of 1 pictures that "l.csv" names none can be read, a.jpg \(line 2\)/,
+      /none of the 1 photos in "l.csv" can be read, such as a.jpg \(line 2\)/,
     );
     await write(folder, "m.csv", "");
-    await rejects(run(folder), /it has 2 CSVs \(l.csv, m.csv\); say which one with "labels"/);
+    await rejects(run(folder), /it has 2 CSVs \(l.csv, m.csv\); select one with "labels"/);
     await rejects(run(folder, { labels: "n.csv" }), /it has no "n.csv"; it has l.csv, m.csv/);
   });
 });

@@ -299,7 +299,7 @@ Deno.test("matParse advises by cause, the most frequent first, and about nothing
       message: "Cannot create the table: none of 6 rows passes the filter." +
         "\n  3 of 6: with a low face score - lower matParse.minFaceScore (1)" +
         "\n  2 of 6: with a second face - set matParse.allowSecondFace: true" +
-        "\n  1 of 6: outside the ages - widen matParse.minAge and maxAge (0 to 100)",
+        "\n  1 of 6: outside the age range - widen matParse.minAge and maxAge (0 to 100)",
     });
   });
 });

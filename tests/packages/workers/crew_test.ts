@@ -48,7 +48,7 @@ Deno.test("openCrew() gets beyond many tasks in a row that workers die of, but n
   const hopeless = Array.from({ length: 25 }, () => crew.run({ dies: "SIGKILL" }));
   const ends = await Promise.allSettled(hopeless);
   const given = ends.find((one) => one.status === "rejected");
-  assert.match(String(given?.reason), /workers die one after the other \(SIGKILL/);
+  assert.match(String(given?.reason), /consecutive worker crashes \(SIGKILL/);
 });
 
 Deno.test("openCrew() has the task of a worker that was killed done by the next one", async () => {
@@ -122,12 +122,12 @@ Deno.test("openCrew() gives up when workers do not start, and says why", async (
     await using crew = open({ opening: { dead: true } });
     await assert.rejects(
       crew.run({ square: 1 }),
-      /workers die one after the other \(exit code 3\)/,
+      /consecutive worker crashes \(exit code 3\)/,
     );
   }
   {
     await using crew = open({ module: new URL("./noSuchWorker.ts", import.meta.url) });
-    await assert.rejects(crew.run({ square: 1 }), /die one after the other .*Module not found/);
+    await assert.rejects(crew.run({ square: 1 }), /consecutive worker crashes .*Module not found/);
   }
 });
 
@@ -145,6 +145,6 @@ Deno.test("a crew that is closed leaves no process behind", async () => {
   const asked = closing.run({ square: 1 });
   asked.catch(() => {});
   await closing[Symbol.asyncDispose]();
-  await assert.rejects(asked, /sent home/);
+  await assert.rejects(asked, /pool is closed/);
   // The sanitizers of deno test see to the rest: a child that still ran would fail this test.
 });
