@@ -85,7 +85,10 @@ Deno.test("openCrew() ends a worker that does not come back from a task, and goe
 
 Deno.test("openCrew() gives up when workers do not come to be open in time", async () => {
   await using crew = open({ opening: { asleep: true }, seconds: 0.1 });
-  await assert.rejects(crew.run({ square: 1 }), /consecutive worker crashes \(it did not open in time\)/);
+  await assert.rejects(
+    crew.run({ square: 1 }),
+    /consecutive worker crashes \(it did not open in time\)/,
+  );
 });
 
 Deno.test("crewSize() takes one worker a core, and fewer if CORES, or the work, says so", () => {
