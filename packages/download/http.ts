@@ -126,7 +126,9 @@ export async function fetchText(
     if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
     throw error;
   } finally {
-    for (const end of ["", ".part", ".part.json"]) await Deno.remove(path + end).catch(() => {});
+    for (const end of ["", ".part", ".part.json", ".part.blocks"]) {
+      await Deno.remove(path + end).catch(() => {});
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { formatError } from "../../../packages/pipeline/errors.ts";
 import { fetchFile, type FetchOptions, fetchText } from "../../../packages/download/http.ts";
+import { PartialFile } from "../../../packages/download/partial_file.ts";
 import { type Answer, broken, file, serve } from "./server.ts";
 
 const data = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 255);
@@ -39,6 +40,21 @@ async function withServer(answer: Answer, test: (setting: Setting) => Promise<vo
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+interface Part {
+  url: string;
+  validator: string | null;
+  size: number;
+}
+
+/** Leaves a part as an interrupted attempt does. */
+async function leave(path: string, part: Part, bytes: Uint8Array): Promise<void> {
+  const partial = new PartialFile(`${path}.part`, part.url, true);
+  await partial.open();
+  await partial.remember(part.size, part.validator);
+  partial.append(bytes);
+  partial.close();
 }
 
 function absent(path: string): boolean {
@@ -128,17 +144,21 @@ Deno.test("fetchFile() never mixes two versions of a file", async () => {
     return response;
   };
   await withServer((request) => bare(file(request, data)), async ({ get, path, requests }) => {
-    Deno.writeFileSync(`${path}.part`, newer.subarray(0, 1000));
-    const part = { url: "http://elsewhere/", validator: null, size: data.length };
-    Deno.writeTextFileSync(`${path}.part.json`, JSON.stringify(part));
+    await leave(
+      path,
+      { url: "http://elsewhere/", validator: null, size: data.length },
+      newer.subarray(0, 1000),
+    );
     await get();
     deepStrictEqual(requests, ["/file.tar"]);
   });
   // With one, a mix is found out, and the file is fetched anew.
   await withServer((request) => bare(file(request, data)), async (setting) => {
-    Deno.writeFileSync(`${setting.path}.part`, newer.subarray(0, 1000));
-    const part = { url: setting.url, validator: null, size: data.length };
-    Deno.writeTextFileSync(`${setting.path}.part.json`, JSON.stringify(part));
+    await leave(
+      setting.path,
+      { url: setting.url, validator: null, size: data.length },
+      newer.subarray(0, 1000),
+    );
     await setting.get({ md5: md5(data) });
     deepStrictEqual(setting.requests, ["/file.tar bytes=1000-", "/file.tar"]);
     deepStrictEqual(setting.arrived(), data);
@@ -206,9 +226,7 @@ Deno.test("fetchFile() begins again where a server sends the rest of another ver
   await withServer(
     (request) => careless(request, newer, { etag: '"v2"' }),
     async ({ get, url, path, arrived }) => {
-      Deno.writeFileSync(`${path}.part`, data);
-      const part = { url, validator: '"v1"', size: data.length };
-      Deno.writeTextFileSync(`${path}.part.json`, JSON.stringify(part));
+      await leave(path, { url, validator: '"v1"', size: data.length }, data);
       await get();
       deepStrictEqual(arrived(), newer);
     },
@@ -425,11 +443,47 @@ Deno.test("fetchFile() refuses a range that it did not ask for", async () => {
   );
 });
 
+Deno.test("fetchFile() fetches again what was damaged in a part, without an MD5", async () => {
+  const flipped = (path: string, at: number) => {
+    const bytes = Deno.readFileSync(path);
+    bytes[at] ^= 1;
+    Deno.writeFileSync(path, bytes);
+  };
+  const block = 1 << 16;
+  const cases: [damage: (path: string) => void, request: string][] = [
+    [() => {}, "bytes=200000-"],
+    [(path) => flipped(path, 0), ""],
+    [(path) => flipped(path, block + 5), `bytes=${block}-`],
+    [(path) => flipped(path, 199_999), `bytes=${3 * block}-`],
+    [(path) => Deno.truncateSync(path, 150_000), `bytes=${2 * block}-`],
+    [(path) => Deno.writeFileSync(path, new Uint8Array(200_000)), ""],
+    [
+      (path) => Deno.writeFileSync(path, new Uint8Array(9), { append: true }),
+      `bytes=${3 * block}-`,
+    ],
+    [(path) => flipped(`${path}.blocks`, 40), `bytes=${block}-`],
+    [(path) => Deno.removeSync(`${path}.blocks`), ""],
+    [(path) => Deno.truncateSync(`${path}.blocks`, 70), `bytes=${2 * block}-`],
+    [(path) => flipped(`${path}.json`, 30), ""],
+    [(path) => Deno.writeTextFileSync(`${path}.json`, "null"), ""],
+    [(path) => Deno.writeTextFileSync(`${path}.json`, '{"url": 1}'), ""],
+  ];
+  for (const [damage, range] of cases) {
+    await withServer((request) => file(request, data), async (setting) => {
+      const part = { url: setting.url, validator: '"v1"', size: data.length };
+      await leave(setting.path, part, data.subarray(0, 200_000));
+      damage(`${setting.path}.part`);
+      await setting.get();
+      deepStrictEqual(setting.requests, [`/file.tar ${range}`.trim()]);
+      deepStrictEqual(setting.arrived(), data);
+      for (const end of [".part", ".part.json", ".part.blocks"]) ok(absent(setting.path + end));
+    });
+  }
+});
+
 Deno.test("fetchFile() takes a part that turns out to be the whole", async () => {
   await withServer((request) => file(request, data), async (setting) => {
-    Deno.writeFileSync(`${setting.path}.part`, data);
-    const part = { url: setting.url, validator: '"v1"', size: data.length };
-    Deno.writeTextFileSync(`${setting.path}.part.json`, JSON.stringify(part));
+    await leave(setting.path, { url: setting.url, validator: '"v1"', size: data.length }, data);
     await setting.get({ md5: md5(data) });
     deepStrictEqual(setting.requests, [`/file.tar bytes=${data.length}-`]);
     deepStrictEqual(setting.arrived(), data);
