@@ -45,6 +45,8 @@ export interface EvaluationOptions {
   examples: number;
   /** How long each epoch of the training took, if that is known. */
   secondsPerEpoch?: readonly number[];
+  /** What computed the training, if that is known. */
+  computedBy?: string;
   signal: AbortSignal;
   onBatch(images: number): void;
 }
@@ -56,7 +58,7 @@ export interface EvaluationOptions {
 export async function evaluateModel(
   folder: string,
   data: EvaluationData,
-  { id, examples, secondsPerEpoch, signal, onBatch }: EvaluationOptions,
+  { id, examples, secondsPerEpoch, computedBy, signal, onBatch }: EvaluationOptions,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, people, rows } = data;
   const { model, record } = await loadModel(folder);
@@ -100,7 +102,8 @@ export async function evaluateModel(
     validation: pick(people, rows.validation),
     test: pick(people, rows.test),
   };
-  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets } = record;
+  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
+    record;
   return {
     predictions: all,
     report: {
@@ -116,6 +119,8 @@ export async function evaluateModel(
       training: {
         ...{ epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets },
         ...(secondsPerEpoch && { secondsPerEpoch }),
+        ...(computedBy !== undefined && { computedBy }),
+        ...(constantBaseline !== undefined && { constantBaseline }),
       },
       params: record.params,
       ...(subject.classes?.length === 2

@@ -80,6 +80,10 @@ export interface ModelReport {
     stoppedEarly: boolean;
     backend: string;
     seed: number;
+    /** What computed the steps: the engine or TensorFlow.js with its reason, if that is known. */
+    computedBy?: string;
+    /** Score of the constant baseline on validation, only where the kept weights are worse. */
+    constantBaseline?: number;
     /** How long each epoch took, if that is known. */
     secondsPerEpoch?: readonly number[];
     /** Training faces by data set. */

@@ -1,4 +1,7 @@
 /** From the predictions of one model to its part of metrics.json. */
+import { join } from "node:path";
+import { z } from "zod";
+import { readJson } from "../../packages/formats/read_json.ts";
 import { type AgeBand, errorByAgeBand } from "./age_bands.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
@@ -118,6 +121,26 @@ export interface ModelMetrics {
 /** metrics.json: by id of the stage that trained the model. */
 export interface MetricsFile {
   models: Record<string, ModelMetrics>;
+}
+
+const metricsShape = z.looseObject({
+  models: z.record(
+    z.string(),
+    z.looseObject({
+      task: z.string(),
+      metric: z.enum(["accuracy", "mae"]),
+      classes: z.array(z.string()).nullish(),
+      test: z.looseObject({}),
+    }),
+  ),
+});
+
+/** Reads a report's `metrics.json`. Throws an error with the way out if it is damaged. */
+export async function readMetrics(folder: string): Promise<MetricsFile> {
+  const wayOut =
+    "Evaluate again: `deno task verify` finds what is damaged, the next run makes it " +
+    "anew";
+  return await readJson(join(folder, "metrics.json"), metricsShape, wayOut) as never;
 }
 
 /**

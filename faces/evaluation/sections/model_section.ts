@@ -12,6 +12,7 @@ export function modelSection(model: ModelReport, figure: number): Html {
   const { id, metrics } = model;
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
+${worseThanConstant(model)}
 <p>${course(model)}</p>
 ${resultsSection(model)}
 <h3 class="row">Training</h3>
@@ -22,8 +23,23 @@ ${network(model, figure)}
 </section>`;
 }
 
+/** Warns of a network whose kept epoch is worse on validation than the constant baseline. */
+function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
+  const { constantBaseline, weightsOfEpoch } = training;
+  if (constantBaseline === undefined) return "";
+  const guess = metrics.metric === "accuracy"
+    ? `the majority class of the training set is right for ${(constantBaseline * 100).toFixed(1)} %`
+    : `the median age of the training set has a mean absolute error of ${
+      constantBaseline.toFixed(2)
+    } years`;
+  return html`<p class="notice" role="note"><b>This network has learned nothing of use.</b>
+On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline: ${guess}.
+Lower the learning rate, or train for more epochs.</p>`;
+}
+
 function course({ training, network }: ModelReport): string {
-  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, secondsPerEpoch } = training;
+  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, secondsPerEpoch, computedBy } =
+    training;
   const end = stoppedEarly
     ? `Training stopped by itself after epoch ${epochs}`
     : epochs === 1
@@ -38,7 +54,7 @@ function course({ training, network }: ModelReport): string {
   return `${end}${took}, ${kept}. The network has ${
     count(network.weights)
   } weights. Seed ${seed}, ` +
-    `computed on ${backend}.`;
+    `computed on ${backend}${computedBy === undefined ? "" : `, trained by ${computedBy}`}.`;
 }
 
 function learning({ curves: all, training }: ModelReport): Html[] {

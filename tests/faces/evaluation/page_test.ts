@@ -18,6 +18,16 @@ Deno.test("page() opens with every model's metric, interval and guess, in words"
   assert.match(summary, /Better than guessing/);
 });
 
+Deno.test("page() tells what trained, and warns of what is worse than the constant baseline", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(text(reportPage(report)), /worse than the constant baseline|, trained by /);
+  const [first] = report.models;
+  Object.assign(first.training, { computedBy: "engine, 4 threads", constantBaseline: 0.625 });
+  const html = text(reportPage(report));
+  assert.match(html, /trained by engine, 4 threads\./);
+  assert.match(html, /worse than the constant baseline: the majority class .* 62\.5 %/);
+});
+
 Deno.test("page() draws data, networks, curves, errors and faces", async () => {
   const document = parse(reportPage(await madeUpReport()));
   const labels = [...document.getElementsByTagName("svg")].map((svg) =>
