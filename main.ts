@@ -11,6 +11,7 @@ export const program: Program = {
     compare: () => import("./faces/commands/compare.ts"),
     worker: () => import("./packages/pipeline/worker_command.ts"),
   },
+  reference: async () => await (await import("./faces/commands/reference_sections.ts")).reference(),
   // With the permissions of the task: "deno run --quiet ... main.ts run".
   self: async () => {
     const { tasks } = JSON.parse(await Deno.readTextFile(new URL("./deno.json", import.meta.url)));

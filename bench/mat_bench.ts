@@ -5,6 +5,7 @@
  *     deno task bench mat [--rows 460723] [--rounds 3] [--python PATH] [--json]
  */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { machine, median, table, thousands } from "./machine_table.ts";
 import { pythonFor } from "./python.ts";
@@ -34,8 +35,8 @@ export async function bench(args: string[]): Promise<void> {
     return;
   }
   const python = values.python ?? await pythonFor("scipy");
-  const peer = new URL("./peers/mat_peer.py", import.meta.url).pathname;
-  const ours = new URL("./peers/mat_parse_peer.ts", import.meta.url).pathname;
+  const peer = fileURLToPath(new URL("./peers/mat_peer.py", import.meta.url));
+  const ours = fileURLToPath(new URL("./peers/mat_parse_peer.ts", import.meta.url));
   const folder = await Deno.makeTempDir({ prefix: "bench-mat-" });
   try {
     const mat = join(folder, "imdb.mat");

@@ -1,5 +1,6 @@
 /** The same trainings here and in Keras, over several seeds: are we as good, and how fast are both? */
 import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../packages/formats/npy.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
@@ -85,7 +86,7 @@ export async function bench(args: string[]): Promise<void> {
     const peers = {
       ours: denoPeer("ours", new URL("./peers/ours_parity.ts", import.meta.url)),
       keras: new Peer("keras", python, [
-        new URL("./peers/keras_parity.py", import.meta.url).pathname,
+        fileURLToPath(new URL("./peers/keras_parity.py", import.meta.url)),
       ]),
     };
     const kept = new ResultLog<Trained & { weights: number }>(values.keep);
@@ -157,7 +158,7 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
     stages: { id: string; outputs: Record<string, string> }[];
   };
   const output = (id: string, name: string) =>
-    new URL(stages.find((stage) => stage.id === id)!.outputs[name], root).pathname;
+    fileURLToPath(new URL(stages.find((stage) => stage.id === id)!.outputs[name], root));
   const dataset = output("resize32", "dataset"), splits = output("split", "splits");
   const people = await readParquet(join(dataset, "table.parquet"), {
     ...{ gender: "int32", age: "int32" } as const,

@@ -1,8 +1,9 @@
 /**
- * Makes docs/report.png of a report page: its beginning, and what it says of a model.
+ * Makes docs/report.png of a report page: its beginning, and the section of a model.
  *
  *     deno run -A docs/report.ts artifacts/evaluate/…/report/report.html
  */
+import { fileURLToPath } from "node:url";
 import { Buffer } from "node:buffer";
 import { pathToFileURL } from "node:url";
 import puppeteer, { type ElementHandle } from "puppeteer-core";
@@ -41,7 +42,7 @@ try {
   }
   await sharp({ create: { width: 1120, height, channels: 3, background: "white" } })
     .composite(parts).png({ palette: true })
-    .toFile(new URL("./report.png", import.meta.url).pathname);
+    .toFile(fileURLToPath(new URL("./report.png", import.meta.url)));
 } finally {
   await browser.close();
 }

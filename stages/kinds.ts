@@ -75,7 +75,7 @@ export const model = defineKind({
     "model.json": "topology and weight manifest of a tf.LayersModel",
     "weights.bin": "its weights",
     "model.onnx": "the same as ONNX, if export asks for it",
-    "history.csv": "epoch, loss, metric, val_loss, val_metric",
+    "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate",
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
   },

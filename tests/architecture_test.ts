@@ -1,11 +1,12 @@
 /** The rules of the house that a compiler does not keep: who imports whom, and what loads when. */
 import assert from "node:assert/strict";
 import { basename, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build, stop } from "esbuild";
 import { z } from "zod";
 import { stages } from "../stages/mod.ts";
 
-const root = new URL("../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../", import.meta.url));
 
 /**
  * The rooms, from the bottom up: a file imports from rooms before its own and from its own. `packages`

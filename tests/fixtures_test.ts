@@ -1,10 +1,11 @@
 /** Artifacts of earlier versions open in every command, for good. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readReports, readSources } from "../faces/serving/model_sources.ts";
 import { drawnGroup } from "./faces/serving/fixture.ts";
 
-const root = new URL("../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** Unpacks the artifacts of November 2026, with a photo beside them. */
 async function unpacked(): Promise<AsyncDisposable & { folder: string; artifacts: string }> {

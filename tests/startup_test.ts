@@ -1,8 +1,9 @@
 /** What it takes to say that there is nothing to do. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const root = new URL("../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** Runs a script with permissions and returns its exit code, output and time in ms. */
 async function deno(permissions: readonly string[], ...args: string[]) {

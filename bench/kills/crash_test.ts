@@ -1,11 +1,12 @@
 /** A pipeline of seconds as a process that may be killed, and what it leaves. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Kind } from "../../packages/pipeline/stage.ts";
 import * as kinds from "../../stages/kinds.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const pipeline = "tests/pipelines/kills.yaml";
 
 export interface Ended {

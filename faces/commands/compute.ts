@@ -11,7 +11,8 @@ import {
   saveBenchmark,
 } from "./compute/benchmark_cache.ts";
 
-const HELP = `What this machine can compute on, and how fast.
+/** Help of `deno task compute`. */
+export const HELP = `What this machine can compute on, and how fast.
 
   deno task compute                     list the backends, with the milliseconds of one step of the
                                         report's gender network at batch 64

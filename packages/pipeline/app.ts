@@ -37,6 +37,11 @@ export interface App {
   self(): Promise<readonly string[]>;
   /** Commands beside the runner's own. */
   commands?: Commands;
+  /**
+   * Returns the app's own part of docs/reference.md: sections as Markdown with headings of level 2,
+   * and the help of tasks that are not commands of this command line.
+   */
+  reference?(): Promise<{ sections: string; commands: Readonly<Record<string, string>> }>;
 }
 
 export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;

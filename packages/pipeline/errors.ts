@@ -108,12 +108,22 @@ export function formatError(error: unknown): string {
  * @param module URL
  */
 export function placeIn(error: unknown, module: string): string | undefined {
+  // In a frame, parts of a URL may be written decoded.
+  const url = decodeUrl(module);
   for (let at = error; at instanceof Error; at = at.cause) {
-    const frame = at.stack?.split("\n").find((line) => line.includes(`${module}:`));
-    const place = frame?.slice(frame.indexOf(module) + module.length).match(/^(:\d+:\d+)/);
+    const frame = at.stack?.split("\n").map(decodeUrl).find((line) => line.includes(`${url}:`));
+    const place = frame?.slice(frame.indexOf(url) + url.length).match(/^(:\d+:\d+)/);
     if (place) return `${module.startsWith("file:") ? fromFileUrl(module) : module}${place[1]}`;
   }
   return undefined;
+}
+
+function decodeUrl(text: string): string {
+  try {
+    return decodeURI(text);
+  } catch {
+    return text; // a "%" that encodes nothing
+  }
 }
 
 /** A message for a person; where it is a mistake in the code, also where in the code. */

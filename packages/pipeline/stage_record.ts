@@ -58,6 +58,7 @@ export const dependenciesShape = z.looseObject({
   packages: texts,
   external: texts,
   pipeline: text.optional(),
+  file: text.optional(),
   lineage: texts.optional(),
 });
 

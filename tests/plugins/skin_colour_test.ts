@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../faces/detection/detector.ts";
@@ -14,7 +15,7 @@ import { photoArtifacts } from "../faces/detection/fixture.ts";
 import { startService } from "../faces/serving/fixture.ts";
 
 const module = "plugins/skinColour.ts";
-const project = new URL("../../", import.meta.url).pathname;
+const project = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A patch of skin's colour, 80 × 96 at 64, 48, on grey. */
 async function patch(): Promise<Uint8Array<ArrayBuffer>> {

@@ -236,7 +236,7 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
     const reasons = Object.fromEntries(Object.entries(dropped).filter(([, n]) => n !== 0));
     deepStrictEqual(reasons, { unknownGender: 1, ageOutside: 2, noPath: 1, repeated: 1 });
     deepStrictEqual(notUnderstood, [{ line: 15, column: "gender", value: "x" }]);
-    match(parsed.warnings[0], /1 values are not understood .* line 15 gender "x"/);
+    match(parsed.warnings[0], /1 value not understood, taken as unknown: line 15 gender "x"/);
     const table = await readParquet(join(parsed.outputs.table, "table.parquet"));
     deepStrictEqual(table.identity.slice(0, 5), [0, 1, 2, 3, 0].map((i) => `mine:who${i}`));
     strictEqual(table.identity.at(-1), null, "nobody says who it is");

@@ -65,7 +65,7 @@ output out of it puts B between A and every stage that would take A's output; an
 B: { inputs: { NAME: STAGE } } wins.`,
   schema: `Write PIPELINE.schema.json beside a pipeline: completion and checks in editors that know
 the YAML language server. It has the built-in stages and the pipeline's own plugins. For the
-project's own pipeline.yaml the README's reference is written too.
+project's own pipeline.yaml docs/reference.md is written too, if it exists.
 
   deno task schema [PIPELINE] [--check]     (PIPELINE: pipeline unless given)
 

@@ -1,17 +1,18 @@
-/** deno task schema. */
+/** `deno task schema`: the JSON Schema for editors and docs/reference.md. */
 import { join } from "node:path";
 import { readTopLevel } from "../config/config.ts";
 import { ConfigError } from "../errors.ts";
 import { configOptions } from "../run/create_context.ts";
 import { writeFileAtomic } from "../durable.ts";
 import { displayPath, readTextIfExists } from "../paths.ts";
-import { type CommandContext, EXIT } from "../app.ts";
+import { type App, type CommandContext, EXIT } from "../app.ts";
+import { HELP } from "./help.ts";
 import { pipelineJsonSchema, referenceMarkdown } from "../config/json_schema.ts";
 
 export default async function schema(call: CommandContext): Promise<number> {
   const { values, program, reporter } = call;
   const { project } = program;
-  // What the stages are given may be wrong, and completion is what helps; plugins must load.
+  // Stages may have wrong parameters, which completion helps to correct; plugins must load.
   const { file, options } = await configOptions(call);
   const { registry, problems } = await readTopLevel(file, options);
   if (problems.length > 0) throw new ConfigError(problems);
@@ -24,11 +25,15 @@ export default async function schema(call: CommandContext): Promise<number> {
     `${file.replace(/\.ya?ml$/, "")}.schema.json`,
     JSON.stringify(pipelineJsonSchema(stages), null, 2) + "\n",
   ]];
-  if (own) {
-    const readme = join(project, "README.md");
-    const text = await readTextIfExists(readme);
-    const reference = referenceMarkdown(stages.filter((stage) => built.has(stage.name)));
-    if (text !== undefined) writes.push([readme, insertReference(text, reference)]);
+  const reference = join(project, "docs", "reference.md");
+  if (own && await readTextIfExists(reference) !== undefined) {
+    const extra = await program.reference?.();
+    const text = referenceMarkdown({
+      stages: stages.filter((stage) => built.has(stage.name)),
+      commands: { ...await commandHelp(program), ...extra?.commands },
+      sections: extra?.sections,
+    });
+    writes.push([reference, text]);
   }
   let stale = false;
   for (const [path, text] of writes) {
@@ -41,11 +46,13 @@ export default async function schema(call: CommandContext): Promise<number> {
   return stale && values.check ? EXIT.failed : EXIT.ok;
 }
 
-/** Puts the reference between the README's markers. */
-export function insertReference(text: string, reference: string): string {
-  return text.replace(
-    /(<!-- reference -->\n)[\s\S]*?(<!-- \/reference -->)/,
-    (_, open, close) =>
-      `${open}<!-- deno-fmt-ignore-start -->\n\n${reference}\n<!-- deno-fmt-ignore-end -->\n${close}`,
+/** Returns the help of the runner's commands, then of the app's. */
+async function commandHelp({ commands = {} }: App): Promise<Record<string, string>> {
+  const { main: _, ...help } = HELP;
+  const further = await Promise.all(
+    Object.entries(commands).map(async ([name, load]) =>
+      [name, (await load()).default.help] as const
+    ),
   );
+  return { ...help, ...Object.fromEntries(further) };
 }

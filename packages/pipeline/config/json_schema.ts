@@ -1,8 +1,8 @@
-/** The stages' parameters as a JSON Schema, for completion in editors, and as Markdown. */
+/** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
 import { pipelineSchema } from "./config.ts";
 import { turnedBy } from "../plan.ts";
-import type { Stage } from "../stage.ts";
+import type { Kind, Stage } from "../stage.ts";
 import { seedSchema, STAGE_ID } from "./stage_config.ts";
 
 type Json = Record<string, unknown>;
@@ -51,9 +51,9 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
       ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
       named: {
         type: "object",
-        description: "A stage under a name of your own: say which one it is with use",
+        description: "A stage under an id of your own; use names the stage",
         required: ["use"],
-        properties: { use: { enum: names, description: "Which stage this is" } },
+        properties: { use: { enum: names, description: "Name of the stage" } },
         allOf: stages.map((stage) => ({
           if: { properties: { use: { const: stage.name } } },
           then: reference(stage.name),
@@ -72,7 +72,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
   };
 }
 
-/** What a sweep may vary, of stages under their own names: "split.test" → a list of such values. */
+/** Returns the keys that a sweep may vary, such as "split.test", with the schema of their values. */
 function sweepable(stages: readonly Stage[]): Json {
   const found: [string, Json][] = [["seed", toJson(seedSchema)]];
   const walk = (path: string, properties: Record<string, Json>) => {
@@ -94,12 +94,12 @@ function sweepable(stages: readonly Stage[]): Json {
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
 
-/** The parameters that a stage must be given. */
+/** Returns the names of a stage's required parameters. */
 function needs(stage: Stage): readonly string[] {
   return (toJson(stage.params).required ?? []) as string[];
 }
 
-/** What a person may write, and nothing that only the runner knows. */
+/** Returns the JSON Schema of values as written in YAML, without keys that only the runner reads. */
 function toJson(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, {
     io: "input",
@@ -112,7 +112,7 @@ function toJson(schema: z.ZodType): Json {
   });
 }
 
-/** A stage's parameters, all of them optional. */
+/** Returns the schema of a stage's parameters, all of them optional. */
 function stageSchema(stage: Stage): Json {
   const { $schema: ___, ...drawn } = toJson(seedSchema);
   const { $schema: _, required: __, ...params } = toJson(stage.params);
@@ -123,11 +123,11 @@ function stageSchema(stage: Stage): Json {
       name,
       takesAll
         ? {
-          description: `Which stages its ${kind.kind} comes from; all that make one unless given`,
+          description: `Ids of the stages that make its ${kind.kind}. Default: all that make one`,
           anyOf: [id, { type: "array", items: id }],
         }
         : {
-          description: `Where its ${kind.kind} comes from, if more than one stage makes one`,
+          description: `Id of the stage that makes its ${kind.kind}, if more than one does`,
           ...id,
         },
     ];
@@ -137,12 +137,12 @@ function stageSchema(stage: Stage): Json {
     type: ["object", "null"],
     description: stage.summary,
     properties: {
-      use: { const: stage.name, description: `Which stage this is: ${stage.summary}` },
+      use: { const: stage.name, description: `Name of the stage: ${stage.summary}` },
       ...(inputs.length > 0
         ? {
           inputs: {
             type: "object",
-            description: "Input → id of the stage that it comes from",
+            description: "Input → id of the stage that makes it",
             properties: Object.fromEntries(inputs),
             additionalProperties: false,
           },
@@ -166,30 +166,98 @@ function stageSchema(stage: Stage): Json {
   };
 }
 
-/** The stages and their parameters as Markdown tables, for the README's reference. */
-export function referenceMarkdown(stages: readonly Stage[]): string {
-  return stages.map((stage) => {
-    const takes = Object.values(stage.inputs).map((input) =>
-      "all" in input ? `every ${input.all.kind}` : input.kind
-    );
-    const makes = Object.values(stage.outputs).map((output) => output.kind);
-    const { properties = {}, required = [] } = toJson(stage.params) as {
-      properties?: Record<string, Json>;
-      required?: string[];
-    };
-    const rows = Object.entries(properties).flatMap(([name, schema]) =>
-      parameterRows(name, schema, required.includes(name))
-    );
-    const wiring = [
-      takes.length > 0 ? `takes ${takes.join(", ")}` : "",
-      makes.length > 0 ? `makes ${makes.join(", ")}` : "",
-    ].filter(Boolean).join("; ");
-    const table = rows.length === 0
-      ? "No parameters."
-      : ["| parameter | values | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
-    return `#### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.\n\n${table}\n`;
-  }).join("\n");
+/** Everything that docs/reference.md is generated from. */
+export interface ReferenceSources {
+  /** Command → its help, in the order of the list of commands. */
+  readonly commands: Readonly<Record<string, string>>;
+  readonly stages: readonly Stage[];
+  /** Further sections, such as the app's own registries: Markdown with headings of level 2. */
+  readonly sections?: string;
 }
+
+/**
+ * Returns the whole reference as Markdown: keys of a pipeline, stages with their parameters, kinds of
+ * artifacts with their files, the app's own sections, and the help of each command.
+ */
+export function referenceMarkdown({ commands, stages, sections = "" }: ReferenceSources): string {
+  return [
+    "<!-- deno-fmt-ignore-file -->",
+    "# Reference",
+    "Generated from the code by `deno task schema`; edits are overwritten.",
+    "## Pipeline",
+    "Keys at the top of a pipeline's YAML. Relative paths count from the folder of the YAML.",
+    parameterTable(pipelineSchema, (key) => key !== "stages" && key !== "sweep"),
+    "`stages` maps an id to a stage's parameters, and `sweep` a parameter to its values. Beside its " +
+    "own parameters a stage takes `use` (the stage, where the id is another), `inputs` (input → id " +
+    "of the stage that makes it), `replaces` (the stage whose output it takes over) and, where it " +
+    "draws at random, `seed`.",
+    "## Stages",
+    ...stages.map(stageMarkdown),
+    "## Artifact kinds",
+    "An artifact is a folder, `artifacts/STAGE/FINGERPRINT/OUTPUT/`. `record.json` beside it lists " +
+    "what it was made of.",
+    ...kindsOf(stages).map(kindMarkdown),
+    ...(sections === "" ? [] : [sections.trim()]),
+    "## Commands",
+    ...Object.entries(commands).map(([name, help]) =>
+      `### deno task ${name}\n\n\`\`\`text\n${help.trim()}\n\`\`\``
+    ),
+  ].join("\n\n") + "\n";
+}
+
+function stageMarkdown(stage: Stage): string {
+  const takes = Object.values(stage.inputs).map((input) =>
+    "all" in input ? `every ${kindLink(input.all.kind)}` : kindLink(input.kind)
+  );
+  const makes = Object.values(stage.outputs).map((output) => kindLink(output.kind));
+  const wiring = [
+    takes.length > 0 ? `takes ${takes.join(", ")}` : "",
+    makes.length > 0 ? `makes ${makes.join(", ")}` : "",
+  ].filter(Boolean).join("; ");
+  return `### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.\n\n${
+    parameterTable(stage.params)
+  }`;
+}
+
+const kindLink = (kind: string) => `[${kind}](#kind-${kind.toLowerCase()})`;
+
+/** Returns the kinds that stages take and make, each once, in the order of the stages. */
+function kindsOf(stages: readonly Stage[]): Kind[] {
+  const kinds = stages.flatMap((stage) => [
+    ...Object.values(stage.inputs).map((input) => "all" in input ? input.all : input),
+    ...Object.values(stage.outputs),
+  ]);
+  return [...new Map(kinds.map((kind) => [kind.kind, kind])).values()];
+}
+
+function kindMarkdown({ kind, summary, files, optional = [], volatile = [] }: Kind): string {
+  const rows = Object.entries(files).map(([file, content]) => {
+    const notes = [
+      optional.includes(file) ? "optional" : "",
+      volatile.includes(file) ? "not part of the digest" : "",
+    ].filter(Boolean).join(", ");
+    return `| \`${file}\` | ${cell(content)} | ${notes} |`;
+  });
+  return `### Kind ${kind}\n\n${summary}.\n\n${
+    ["| file | content | |", "| --- | --- | --- |", ...rows].join("\n")
+  }`;
+}
+
+function parameterTable(params: z.ZodType, shown: (key: string) => boolean = () => true): string {
+  const { properties = {}, required = [] } = toJson(params) as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
+  const rows = Object.entries(properties).filter(([name]) => shown(name)).flatMap((
+    [name, schema],
+  ) => parameterRows(name, schema, required.includes(name)));
+  return rows.length === 0
+    ? "No parameters."
+    : ["| parameter | values | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+/** Returns text for a cell of a Markdown table. */
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 function parameterRows(name: string, schema: Json, required: boolean): string[] {
   const inner = schema.properties as Record<string, Json> | undefined;
@@ -198,7 +266,6 @@ function parameterRows(name: string, schema: Json, required: boolean): string[] 
       parameterRows(`${name}.${key}`, value, false)
     );
   }
-  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const fallback = required
     ? "required"
     : schema.default === undefined
@@ -216,13 +283,13 @@ function parameterRows(name: string, schema: Json, required: boolean): string[] 
   ];
 }
 
-/** The maps among the forms that a list's items may have. */
+/** Returns the maps among the alternatives of a list's items. */
 function formsOf(items: Json | undefined): Json[] {
   if (items?.properties) return [items];
   return (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
 }
 
-/** "number, more than 0, less than 1". */
+/** Formats the values that a schema allows: "number, more than 0, less than 1". */
 function values(schema: Json): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
   if (schema.const !== undefined) return `\`${schema.const}\``;

@@ -1,6 +1,7 @@
 /** Runs side by side: what differs, what does not, and what is said about it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { compareRuns, type Comparison } from "../../../faces/commands/compare/compare_runs.ts";
 import { formatComparison } from "../../../faces/commands/compare/format_comparison.ts";
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
@@ -8,7 +9,7 @@ import { findRun, type RunRecord } from "../../../packages/pipeline/history.ts";
 import { spreads } from "../../../packages/pipeline/sweep_summary.ts";
 import { type FakeRun, workshop } from "./workshop.ts";
 
-const root = new URL("../../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 const rows = ({ parameters }: Comparison) =>
   Object.fromEntries(parameters.map(({ name, values }) => [name, values]));

@@ -1,6 +1,7 @@
 /** `deno task predict` as a process, and which models it takes. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { predictImage } from "../../../faces/commands/predict/predict_image.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { listPictures } from "../../../faces/commands/predict/list_photos.ts";
@@ -19,7 +20,7 @@ import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 
-const root = new URL("../../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 const group = [
   { seed: 1, age: 30, gender: "female", left: 20, top: 30 },

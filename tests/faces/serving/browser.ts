@@ -1,6 +1,7 @@
 /** A real browser for tests, where there is one. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 
 /** Where systems keep Chromium; CHROMIUM says another place. */
@@ -58,6 +59,6 @@ const folder = new URL("../../../artifacts/screenshots/", import.meta.url);
 /** Keeps a picture of a page; they are worth looking at. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
-  const path = join(folder.pathname, `${name}.png`) as `${string}.png`;
+  const path = join(fileURLToPath(folder), `${name}.png`) as `${string}.png`;
   await page.screenshot({ path, fullPage: true });
 }

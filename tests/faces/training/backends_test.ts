@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Backend } from "../../../packages/compute/backends.ts";
 import { machine } from "../../backends.ts";
 import file from "./cpu_reference.json" with { type: "json" };
@@ -41,10 +42,10 @@ function within(
 
 async function testimony(backend: Backend, ours: string, theirs: string[]): Promise<Testimony> {
   await Deno.mkdir(ours, { recursive: true });
-  const script = new URL("./one_truth_on.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("./one_truth_on.ts", import.meta.url));
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-all", script, backend, ours, ...theirs],
-    cwd: new URL("../../../", import.meta.url).pathname,
+    cwd: fileURLToPath(new URL("../../../", import.meta.url)),
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);

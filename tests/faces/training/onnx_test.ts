@@ -1,6 +1,7 @@
 /** Networks as ONNX, run by onnxruntime: the same predictions as in TensorFlow.js. */
 import { deepStrictEqual, match, ok, rejects, throws } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   input,
@@ -134,7 +135,7 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
       await writeExports(network, place, record(!age(name), mirror(name)), ["onnx"]);
       paths.push(join(place, "model.onnx"));
     }
-    const script = new URL("./onnx/run.ts", import.meta.url).pathname;
+    const script = fileURLToPath(new URL("./onnx/run.ts", import.meta.url));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--quiet", "--no-lock", "--no-prompt", "--allow-all", script],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { crc32c } from "../../../packages/formats/tfevents.ts";
 import type { EpochRecord } from "../../../faces/training/training_record.ts";
 import { history, writeCase } from "./tensorboard_case.ts";
@@ -31,7 +32,7 @@ Deno.test({
   ignore: python === undefined,
   fn: () =>
     withCase(async (folder) => {
-      const script = new URL("./tensorboard_read.py", import.meta.url).pathname;
+      const script = fileURLToPath(new URL("./tensorboard_read.py", import.meta.url));
       const { success, stdout, stderr } = await new Deno.Command(python!, {
         args: [script, folder],
       }).output();

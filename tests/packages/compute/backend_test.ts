@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
@@ -23,7 +24,7 @@ Deno.test("openBackend() needs no network for wasm", async () => {
   const script = `import { openBackend } from "${module}"; await openBackend("wasm");`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   await Deno.writeTextFile(file, script);
-  const config = new URL("../../../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(new URL("../../../deno.json", import.meta.url));
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",

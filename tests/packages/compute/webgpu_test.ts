@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import { describeAdapter } from "../../../packages/compute/webgpu_adapter.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
@@ -86,7 +87,7 @@ Deno.test("fetchPackage() refuses what is not what was published, and says who d
 async function run(script: string, env: Record<string, string> = {}): Promise<string> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--quiet", script],
-    cwd: new URL("../../../", import.meta.url).pathname,
+    cwd: fileURLToPath(new URL("../../../", import.meta.url)),
     env,
   }).output();
   return [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");

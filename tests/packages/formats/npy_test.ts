@@ -1,9 +1,10 @@
 import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
 import { NpyFile, NpyWriter, readNpy, writeNpy } from "../../../packages/formats/npy.ts";
 
-const fixture = (name: string) => new URL(`./fixtures/${name}`, import.meta.url).pathname;
+const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
 function inFolder(test: (path: string) => void): void {
   const folder = Deno.makeTempDirSync();

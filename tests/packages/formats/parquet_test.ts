@@ -1,9 +1,10 @@
 import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
 import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
 
-const fixture = new URL("./fixtures/pyarrow.parquet", import.meta.url).pathname;
+const fixture = fileURLToPath(new URL("./fixtures/pyarrow.parquet", import.meta.url));
 
 async function inFolder(test: (path: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

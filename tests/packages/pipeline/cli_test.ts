@@ -1,6 +1,5 @@
 /** The program as a process: words in, exit code, stdout and stderr out. */
 import assert from "node:assert/strict";
-import { insertReference } from "../../../packages/pipeline/cli/schema_command.ts";
 import { Project } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -184,25 +183,27 @@ Deno.test("schema", async (t) => {
     "experiments/one.yaml": "stages: { tune: { rat: 3 } }",
     "experiments/odd": CHAIN,
     "experiments/plugin.yaml": "plugins: [./none.ts]\nstages: { count: }",
-    "README.md": "# Toy\n<!-- reference -->\n<!-- /reference -->\nend\n",
+    "docs/reference.md": "",
   });
   await t.step("--check notices that there is none, and writes none", async () => {
     const { code, out } = await project.cli("schema", "--check");
     assert.equal(code, 1);
     assert.equal(
       out,
-      "pipeline.schema.json is out of date: deno task schema\nREADME.md is out of date: deno task schema\n",
+      "pipeline.schema.json is out of date: deno task schema\ndocs/reference.md is out of date: deno task schema\n",
     );
     assert.ok(!(await project.files(".")).includes("pipeline.schema.json"));
   });
-  await t.step("writes it and the README's reference", async () => {
+  await t.step("writes it and the reference", async () => {
     const { code, out } = await project.cli("schema");
-    assert.deepEqual([code, out], [0, "wrote pipeline.schema.json\nwrote README.md\n"]);
-    const readme = await Deno.readTextFile(project.path("README.md"));
+    assert.deepEqual([code, out], [0, "wrote pipeline.schema.json\nwrote docs/reference.md\n"]);
+    const reference = await Deno.readTextFile(project.path("docs/reference.md"));
     assert.match(
-      readme,
-      /#### count\n\nCount from one \(makes numbers\)\.\n\n\| parameter \| values/,
+      reference,
+      /### count\n\nCount from one \(makes \[numbers\]\(#kind-numbers\)\)\.\n\n\| parameter \| values/,
     );
+    assert.match(reference, /## Artifact kinds[^]*### Kind numbers\n/);
+    assert.match(reference, /### deno task run\n\n```text\nRun a pipeline/);
     const again = await project.cli("schema", "--check");
     assert.deepEqual([again.code, again.out], [0, ""]);
   });
@@ -223,18 +224,6 @@ Deno.test("schema", async (t) => {
     assert.equal(code, 2);
     assert.match(err, /^error: experiments\/plugin\.yaml:1:11: cannot load plugin/);
   });
-});
-
-Deno.test("insertReference() replaces what is between the markers, and only that", () => {
-  const text = "a $& b\n<!-- reference -->\nold\n<!-- /reference -->\nc\n";
-  const once = insertReference(text, "new $1");
-  assert.equal(
-    once,
-    "a $& b\n<!-- reference -->\n<!-- deno-fmt-ignore-start -->\n\nnew $1\n" +
-      "<!-- deno-fmt-ignore-end -->\n<!-- /reference -->\nc\n",
-  );
-  assert.equal(insertReference(once, "new $1"), once);
-  assert.equal(insertReference("nothing", "new"), "nothing");
 });
 
 Deno.test("paths of the command line count from where the person stands", async () => {

@@ -181,11 +181,24 @@ Deno.test("pipeline.schema.json takes the project's own pipelines and refuses mi
 Deno.test("referenceMarkdown() lists every parameter with its values and default", () => {
   const tune = stageList.find(({ name }) => name === "tune")!;
   const compare = stageList.find(({ name }) => name === "compare")!;
+  const text = referenceMarkdown({
+    stages: [tune, compare],
+    commands: { go: "Go somewhere.\n\n  deno task go" },
+    sections: "## More\n\nfrom the app",
+  });
+  assert.match(text, /^<!-- deno-fmt-ignore-file -->\n\n# Reference\n/);
+  assert.match(text, /\n\n## More\n\nfrom the app\n\n## Commands\n/);
+  assert.ok(text.endsWith("### deno task go\n\n```text\nGo somewhere.\n\n  deno task go\n```\n"));
+  assert.match(text, /\| `seed` \| whole number, at least 0, at most 4294967295 \| `42` \| /);
+  assert.match(text, /\n### Kind numbers\n\n/);
+  const stages = text.slice(text.indexOf("## Stages"), text.indexOf("## Artifact kinds"));
   assert.equal(
-    referenceMarkdown([tune, compare]),
-    `#### tune
+    stages,
+    `## Stages
 
-Have many parameters (takes numbers; makes total).
+### tune
+
+Have many parameters (takes [numbers](#kind-numbers); makes [total](#kind-total)).
 
 | parameter | values | default | |
 | --- | --- | --- | --- |
@@ -198,11 +211,12 @@ Have many parameters (takes numbers; makes total).
 | \`text\` | string |  | Any |
 | \`weights\` | object | \`{}\` | Name → weight |
 
-#### compare
+### compare
 
-Put all totals side by side (takes every total; makes comparison).
+Put all totals side by side (takes every [total](#kind-total); makes [comparison](#kind-comparison)).
 
 No parameters.
+
 `,
   );
 });

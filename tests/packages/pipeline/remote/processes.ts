@@ -1,7 +1,8 @@
 /** A real Redis, and real workers, in processes of their own. */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const root = new URL("../../../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Whether a program is installed. */
 async function installed(name: string, ...args: string[]): Promise<boolean> {

@@ -288,7 +288,8 @@ test("a worker imports no plugin but those of the project that are the run's, an
   const order = (plugin: string, modules = {}) => ({
     ...{ version: JOB_FORMAT, kind: "point", run: "x" },
     order: {
-      ...{ file: "pipeline.yaml", name: "x", seed: 42, compute: "auto", plugins: [plugin] },
+      ...{ file: "pipeline.yaml", identity: "pipeline.yaml", name: "x", overrides: {} },
+      ...{ seed: 42, compute: "auto", plugins: [plugin] },
       ...{ stages: { count: { use: "count" } }, point: {}, selection: {}, given: {}, needs: {} },
       code: localCodeVersion({ modules, packages: {} }),
     },

@@ -1,0 +1,234 @@
+/** Documents: links and paths resolve, commands and options exist, generated parts are current. */
+import assert from "node:assert/strict";
+import { dirname, join, normalize } from "node:path";
+import { cp } from "node:fs/promises";
+import { pathToFileURL as toFileUrl } from "node:url";
+import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
+import { HELP as computeHelp } from "../faces/commands/compute.ts";
+import { program } from "../main.ts";
+import { HELP } from "../packages/pipeline/cli/help.ts";
+import { markdownFiles, root } from "./markdown.ts";
+
+const files = await markdownFiles();
+const byPath = new Map(files.map((file) => [file.path, file]));
+
+/** Paths that documents name as examples of a file of the reader's. */
+const EXAMPLES = [
+  "experiments/dropout",
+  "experiments/dropout.yaml",
+  "plugins/grey.ts",
+];
+
+const exists = (path: string) => Deno.stat(join(root, path)).then(() => true, () => false);
+
+Deno.test("README.md has at most 200 lines", () => {
+  assert.ok(byPath.get("README.md")!.text.trimEnd().split("\n").length <= 200);
+});
+
+Deno.test("every relative link and anchor resolves", async () => {
+  const broken: string[] = [];
+  for (const { path, links } of files) {
+    for (const link of links) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const [target, anchor] = link.split("#");
+      const file = target === "" ? path : normalize(join(dirname(path), target));
+      if (!await exists(file)) broken.push(`${path}: ${link}: no such file`);
+      else if (anchor !== undefined && !byPath.get(file)?.anchors.has(anchor)) {
+        broken.push(`${path}: ${link}: no such heading`);
+      }
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("every document is reachable from README.md", () => {
+  const reached = new Set<string>();
+  const visit = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const link of byPath.get(path)?.links ?? []) {
+      const target = link.split("#")[0];
+      if (target !== "" && !/^[a-z]+:/.test(target)) visit(normalize(join(dirname(path), target)));
+    }
+  };
+  visit("README.md");
+  const documents = files.map(({ path }) => path).filter((path) =>
+    path.startsWith("docs/") || !path.includes("/")
+  );
+  assert.deepEqual(documents.filter((path) => !reached.has(path)), []);
+});
+
+Deno.test("every path in backticks exists", async () => {
+  const missing: string[] = [];
+  for (const { path, spans } of files) {
+    if (path === "docs/reference.md") continue; // generated: its paths are those of artifacts
+    for (const span of spans) {
+      if (
+        !/^(packages|faces|stages|models|plugins|experiments|tests|bench|docs)\/\S*$/.test(span)
+      ) {
+        continue;
+      }
+      if (/NAME|…|\*/.test(span) || EXAMPLES.includes(span)) continue;
+      if (!await exists(span) && !await exists(`${span}.yaml`)) missing.push(`${path}: ${span}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
+/** Returns the help of each task that has one, by the task's name. */
+async function helpTexts(): Promise<Map<string, string>> {
+  const texts = new Map<string, string>(Object.entries(HELP));
+  for (const [name, load] of Object.entries(program.commands ?? {})) {
+    texts.set(name, (await load()).default.help);
+  }
+  texts.set("compute", computeHelp);
+  return texts;
+}
+
+/** Returns every `deno task …` of the documents, with continued lines joined. */
+function commands(): { path: string; words: string[] }[] {
+  return files.flatMap(({ path, spans, fences }) => {
+    const shell = fences.filter(({ info }) => info.split(" ")[0] === "sh")
+      .flatMap(({ code }) => code.replace(/\\\n\s*/g, " ").split("\n"));
+    return [...spans, ...shell].flatMap((line) => {
+      const command = line.match(/\bdeno(?:@[\d.]+)? task (.*)$/)?.[1].replace(/ +#.*$/, "");
+      return command === undefined ? [] : [{ path, words: command.trim().split(/\s+/) }];
+    });
+  });
+}
+
+Deno.test("every command in the documents is a task, with options that it has", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+  const help = await helpTexts();
+  const benches = await Deno.readTextFile(join(root, "bench/mod.ts"));
+  const wrong: string[] = [];
+  for (const { path, words } of commands()) {
+    const [task, ...rest] = words;
+    const shown = `${path}: deno task ${words.join(" ")}`;
+    if (!Object.hasOwn(tasks, task)) {
+      wrong.push(`${shown}: no such task`);
+      continue;
+    }
+    let known = help.get(task) ?? "";
+    if (task === "bench" && /^[a-z]/.test(rest[0] ?? "")) {
+      if (!benches.includes(`  ${rest[0]}: {`)) wrong.push(`${shown}: no such bench`);
+      const module = benches.match(new RegExp(`  ${rest[0]}: \\{[^}]*import\\("\\./([^"]+)"`))?.[1];
+      known = module ? await Deno.readTextFile(join(root, "bench", module)) : "";
+    }
+    for (const option of rest.filter((word) => word.startsWith("--") && word !== "--help")) {
+      const name = option.split("=")[0];
+      const declared = known.includes(name) || known.includes(`${name.slice(2)}: {`) ||
+        tasks[task].command.includes(name);
+      if (!declared && task !== "schema") wrong.push(`${shown}: no option ${name}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every key that the documents set or vary exists", async () => {
+  const schema = JSON.parse(await Deno.readTextFile(join(root, "pipeline.schema.json")));
+  const known = new Set([
+    ...Object.keys(schema.properties),
+    ...Object.keys(schema.properties.sweep.properties),
+    ...Object.keys(schema.properties.bullmq.properties).map((key) => `bullmq.${key}`),
+  ]);
+  const wrong = commands().flatMap(({ path, words }) =>
+    words.flatMap((word, i) => {
+      const key = /^--(set|sweep)$/.test(words[i - 1] ?? "") ? word.split("=")[0] : undefined;
+      return key === undefined || known.has(key) || key === "KEY" || key === "STAGE.PARAM"
+        ? []
+        : [`${path}: ${key}`];
+    })
+  );
+  assert.deepEqual(wrong, []);
+});
+
+/** A pipeline in place of the project's, whose run takes seconds. */
+const TINY = `name: pipeline
+stages:
+  download: { sampleFaces: 40 }
+  matParse:
+  faceCrop: { detector: metadata }
+  resize32:
+  split:
+  trainGender: { epochs: 1 }
+  trainAge: { epochs: 1 }
+  evaluate: { examples: 1, crops: 1 }
+`;
+
+Deno.test("every shell example runs, in a scratch copy on tiny settings", async () => {
+  const copy = await Deno.makeTempDir({ prefix: "examples-" });
+  try {
+    const skipped = /^(\..*|artifacts|node_modules|bench|tests|docs)$/;
+    for await (const { name, isDirectory } of Deno.readDir(root)) {
+      if (skipped.test(name)) continue;
+      if (isDirectory) await cp(join(root, name), join(copy, name), { recursive: true });
+      else await Deno.copyFile(join(root, name), join(copy, name));
+    }
+    await Deno.writeTextFile(join(copy, "pipeline.yaml"), TINY);
+    for (const { path, fences } of files) {
+      for (const { code } of fences.filter(({ info }) => info === "sh")) {
+        for (const line of code.replace(/\\\n\s*/g, " ").split("\n")) {
+          const words = line.replace(/(^| )#.*$/, "").replace(/^npx -y deno@[\d.]+/, "deno").trim()
+            .split(/\s+/);
+          if (words[0] === "" || words[2] === "test") continue; // the tests are running
+          assert.equal(words.slice(0, 2).join(" "), "deno task", `${path}: ${line}`);
+          const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+            args: words.slice(1),
+            cwd: copy,
+            env: { INIT_CWD: copy, NO_COLOR: "1" },
+          }).output();
+          const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+          assert.ok(success, `${path}: ${line}\n${text}`);
+        }
+      }
+    }
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+});
+
+Deno.test("every shell example that cannot run here has its reason", () => {
+  const wrong = files.flatMap(({ path, fences }) =>
+    fences.filter(({ info }) =>
+      /^(sh|bash|shell)\b/.test(info) && !/^sh( no-run: \S.*)?$/.test(info)
+    )
+      .map(({ info }) => `${path}: ${info}`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every TypeScript example that names its file passes the type check", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "examples-" });
+  try {
+    const examples = files.flatMap(({ fences }) => fences).flatMap(({ info, code }) => {
+      const path = info === "ts" ? code.match(/^\/\/ (\S+\.ts)\n/)?.[1] : undefined;
+      return path === undefined ? [] : [{ path, code }];
+    });
+    assert.ok(examples.length > 0);
+    const paths = await Promise.all(examples.map(async ({ path, code }, i) => {
+      const file = join(folder, `${i}.ts`);
+      const from = toFileUrl(join(root, path));
+      await Deno.writeTextFile(
+        file,
+        code.replace(/"(\.[^"]*\.ts)"/g, (_, to) => `"${new URL(to, from).href}"`),
+      );
+      return file;
+    }));
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--quiet", "--config", join(root, "deno.json"), ...paths],
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the diagram of docs/architecture.md is that of the code", async () => {
+  const { text } = byPath.get("docs/architecture.md")!;
+  assert.equal(
+    insertDiagram(text, await roomsDiagram()),
+    text,
+    "out of date: deno run -A docs/architecture.ts",
+  );
+});
