@@ -83,6 +83,7 @@ export default defineStage({
           id: stage,
           examples,
           secondsPerEpoch: origin?.observed.secondsPerEpoch as number[] | undefined,
+          computedBy: origin?.observed.computedBy as string | undefined,
           signal: context.signal,
           onBatch: (n) => context.progress.advance(n, stage),
         },

@@ -106,6 +106,12 @@ export default defineStage({
     const { shardCount } = await import("../faces/detection/crop_shards.ts");
     const { detector: name, upsample, minFace, weights, margin, maxSize, shardSize } = params;
     const defaults = defaultsOf(name);
+    if (name === "metadata" && params.minConfidence !== undefined) {
+      context.warn(
+        "faceCrop.minConfidence has no effect with detector: metadata, whose boxes have " +
+          "no score",
+      );
+    }
     const module = context.extension("detector", name);
     const preprocessing: CropPreprocessing = {
       detector: {

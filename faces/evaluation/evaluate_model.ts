@@ -46,6 +46,8 @@ export interface EvaluationOptions {
   examples: number;
   /** Duration of each training epoch, if known. */
   secondsPerEpoch?: readonly number[];
+  /** What computed the training, if that is known. */
+  computedBy?: string;
   signal: AbortSignal;
   onBatch(images: number): void;
 }
@@ -57,7 +59,7 @@ export interface EvaluationOptions {
 export async function evaluateModel(
   folder: string,
   data: EvaluationData,
-  { id, examples, secondsPerEpoch, signal, onBatch }: EvaluationOptions,
+  { id, examples, secondsPerEpoch, computedBy, signal, onBatch }: EvaluationOptions,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, people, rows } = data;
   const { model, record } = await loadModel(folder);
@@ -101,7 +103,8 @@ export async function evaluateModel(
     validation: selectRows(people, rows.validation),
     test: selectRows(people, rows.test),
   };
-  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets } = record;
+  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
+    record;
   return {
     predictions: all,
     report: {
@@ -117,6 +120,8 @@ export async function evaluateModel(
       training: {
         ...{ epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets },
         ...(secondsPerEpoch && { secondsPerEpoch }),
+        ...(computedBy !== undefined && { computedBy }),
+        ...(constantBaseline !== undefined && { constantBaseline }),
       },
       params: record.params,
       ...(subject.classes?.length === 2

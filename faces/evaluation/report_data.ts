@@ -80,6 +80,10 @@ export interface ModelReport {
     stoppedEarly: boolean;
     backend: string;
     seed: number;
+    /** Path that computed the steps: the engine or TensorFlow.js with its reason, if known. */
+    computedBy?: string;
+    /** Score of the constant baseline on validation, only where the kept weights are worse. */
+    constantBaseline?: number;
     /** Duration of each epoch, if known. */
     secondsPerEpoch?: readonly number[];
     /** Number of training faces by data set. */

@@ -1,4 +1,7 @@
 /** Metrics of one model, as in metrics.json, from its predictions. */
+import { join } from "node:path";
+import { z } from "zod";
+import { readJson } from "../../packages/formats/read_json.ts";
 import { type AgeBand, errorByAgeBand } from "./age_bands.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
@@ -120,6 +123,26 @@ export interface ModelMetrics {
 /** Content of metrics.json, by id of the training stage. */
 export interface MetricsFile {
   models: Record<string, ModelMetrics>;
+}
+
+const metricsShape = z.looseObject({
+  models: z.record(
+    z.string(),
+    z.looseObject({
+      task: z.string(),
+      metric: z.enum(["accuracy", "mae"]),
+      classes: z.array(z.string()).nullish(),
+      test: z.looseObject({}),
+    }),
+  ),
+});
+
+/** Reads a report's `metrics.json`. Throws an error with the way out if it is damaged. */
+export async function readMetrics(folder: string): Promise<MetricsFile> {
+  const wayOut =
+    "Evaluate again: `deno task verify` finds what is damaged, the next run makes it " +
+    "anew";
+  return await readJson(join(folder, "metrics.json"), metricsShape, wayOut) as never;
 }
 
 /**

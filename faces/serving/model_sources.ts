@@ -1,6 +1,6 @@
 /** What the artifacts say about the models that are served. */
 import { join } from "node:path";
-import type { MetricsFile, ModelMetrics } from "../evaluation/score_model.ts";
+import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { parsePreprocessing, type Preprocessing } from "../images/preprocessing.ts";
 import { readHistory, readRecord, type TrainingRecord } from "../training/training_record.ts";
 import type { ServedModel } from "./api.ts";
@@ -26,8 +26,7 @@ export interface ReportedMetrics {
 export async function readReports(folders: readonly string[]): Promise<ReportedMetrics> {
   const models: MetricsFile["models"] = {};
   for (const folder of folders) {
-    const text = await Deno.readTextFile(join(folder, "metrics.json"));
-    Object.assign(models, (JSON.parse(text) as MetricsFile).models);
+    Object.assign(models, (await readMetrics(folder)).models);
   }
   const [first] = folders;
   if (first === undefined) return { models };

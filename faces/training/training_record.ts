@@ -1,5 +1,7 @@
 /** `training.json` and `history.csv` of a model. */
 import { join } from "node:path";
+import { z } from "zod";
+import { readJson } from "../../packages/formats/read_json.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
@@ -107,9 +109,25 @@ export function liveCurves(
   };
 }
 
-/** Reads a model's `training.json`. */
+/** The fields that readers rely on. */
+const recordShape = z.looseObject({
+  task: z.enum(["gender", "age"]),
+  variant: z.enum(["binary", "multiclass", "regression"]),
+  metric: z.enum(["accuracy", "mae"]),
+  classes: z.array(z.looseObject({ label: z.string() })).nullable(),
+  input: z.looseObject({ size: z.number(), divisor: z.number() }),
+  preprocessing: z.looseObject({}),
+  params: z.looseObject({}),
+  counts: z.looseObject({ train: z.number(), validation: z.number() }),
+  epochs: z.number(),
+  weightsOfEpoch: z.number(),
+});
+
+/** Reads a model's `training.json`. Throws an error with the way out if it is damaged. */
 export async function readRecord(folder: string): Promise<TrainingRecord> {
-  return JSON.parse(await Deno.readTextFile(join(folder, "training.json")));
+  const wayOut = "Train the model again: `deno task verify` finds what is damaged, the next run " +
+    "makes it anew";
+  return await readJson(join(folder, "training.json"), recordShape, wayOut) as never;
 }
 
 /** Reads a model's `history.csv`. */

@@ -1,6 +1,6 @@
 /** What the models of a run said of their test sets, read from what `evaluate` left. */
 import { join } from "node:path";
-import type { MetricsFile } from "../../evaluation/score_model.ts";
+import { readMetrics } from "../../evaluation/score_model.ts";
 import { absoluteErrors, isCorrect } from "../../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
@@ -60,8 +60,7 @@ export async function loadPredictions(
 }
 
 async function readModels(report: string, dataset: string): Promise<TestedModel[]> {
-  const text = await Deno.readTextFile(join(report, "metrics.json"));
-  const { models } = JSON.parse(text) as MetricsFile;
+  const { models } = await readMetrics(report);
   const said = await readParquet(join(report, "predictions.parquet"), {
     ...{ stage: "string", row: "int32", split: "string" },
     ...{ truth: "float64", prediction: "float64" },

@@ -15,6 +15,7 @@ export function modelSection(model: ModelReport, figure: number): Html {
   const { id, metrics } = model;
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
+${worseThanConstant(model)}
 <p>${trainingSummary(model)}</p>
 ${resultsSection(model)}
 <h3 class="row">Training</h3>
@@ -25,8 +26,21 @@ ${network(model, figure)}
 </section>`;
 }
 
+/** Warns of a network whose kept epoch is worse on validation than the constant baseline. */
+function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
+  const { constantBaseline, weightsOfEpoch } = training;
+  if (constantBaseline === undefined) return "";
+  const baseline = metrics.metric === "accuracy"
+    ? `accuracy ${constantBaseline.toFixed(3)} by the majority class of the training set`
+    : `MAE ${constantBaseline.toFixed(2)} years by the median age of the training set`;
+  return html`<p class="notice" role="note"><b>This network has learned nothing of use.</b>
+On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline: ${baseline}.
+Lower the learning rate, or train for more epochs.</p>`;
+}
+
 function trainingSummary({ training, network }: ModelReport): string {
-  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, secondsPerEpoch } = training;
+  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, secondsPerEpoch, computedBy } =
+    training;
   const end = stoppedEarly
     ? `Early stopping after epoch ${epochs}`
     : epochs === 1
@@ -40,7 +54,8 @@ function trainingSummary({ training, network }: ModelReport): string {
     : "";
   return `${end}${took}, ${kept}. ${
     count(network.weights)
-  } parameters, seed ${seed}, backend ${backend}.`;
+  } parameters, seed ${seed}, backend ${backend}` +
+    `${computedBy === undefined ? "" : `, trained by ${computedBy}`}.`;
 }
 
 function learningCurves({ curves: all, training }: ModelReport): Html[] {

@@ -21,6 +21,16 @@ Deno.test("page() opens with every model's metric, interval and constant baselin
   assert.match(summary, /Better than the constant baseline/);
 });
 
+Deno.test("page() tells what trained, and warns of what is worse than the constant baseline", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(text(reportPage(report)), /worse than the constant baseline|, trained by /);
+  const [first] = report.models;
+  Object.assign(first.training, { computedBy: "engine, 4 threads", constantBaseline: 0.625 });
+  const html = text(reportPage(report));
+  assert.match(html, /trained by engine, 4 threads\./);
+  assert.match(html, /worse than the constant baseline: accuracy 0\.625 by the majority class/);
+});
+
 Deno.test("page() draws data, networks, curves, errors and faces", async () => {
   const document = parse(reportPage(await madeUpReport()));
   const labels = [...document.getElementsByTagName("svg")].map((svg) =>
