@@ -45,7 +45,7 @@ export function gender2021Trunk(
   return [
     ...convolutionBlocks({ size, initializer, batchNormMomentum }),
     ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
-      { units, normalise, drop },
+      { units, normalize, drop },
     ) => [
       layers.dense({
         name: `dense${units}`,
@@ -53,7 +53,7 @@ export function gender2021Trunk(
         activation: "relu",
         kernelInitializer: initializer,
       }),
-      ...(normalise
+      ...(normalize
         ? [layers.batchNormalization({ name: `norm${units}`, momentum: batchNormMomentum })]
         : []),
       ...(drop ? [layers.dropout({ name: `dropout${units}`, rate: dropout })] : []),

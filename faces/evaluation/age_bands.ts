@@ -1,37 +1,36 @@
-/** How far off ages are, by true age. */
+/** Errors of predicted ages by age band. */
 import {
   type Interval,
   meanIntervalOfEnough,
 } from "../../packages/statistics/confidence_intervals.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 
-/** How well the ages of people of about one age are predicted. */
+/** Errors in one band of true ages. */
 export interface AgeBand {
   /** First and last age of the band. */
   from: number;
   to: number;
-  /** Pictures whose true age is in the band. */
+  /** Number of images whose true age is in the band. */
   count: number;
-  /** Mean absolute error, years; its interval is left out where there are too few to tell. */
+  /** MAE, years. Its interval is undefined where there are too few images or people. */
   mae: number;
   interval?: Interval;
-  /** Mean of prediction - truth, years: above 0, people are taken for older than they are. */
+  /** Mean of prediction - truth, years: positive values overestimate. */
   bias: number;
   biasInterval?: Interval;
-  /** The mean absolute error of guessing the same age for all, years. */
+  /** MAE of the constant baseline, years. */
   guessMae: number;
 }
 
 /**
- * The error in bands of true ages, `width` years each, from the lowest that anybody is in. A band
- * with nobody in it is left out.
- * @param guess the one age that the guess says for all
- * @param people who is in each picture; none means that all are different
+ * Computes errors in bands of true ages, each `width` years wide. Omits empty bands.
+ * @param baseline age that the constant baseline predicts
+ * @param people person of each image; without it, all are distinct
  */
 export function errorByAgeBand(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
-  guess: number,
+  baseline: number,
   people?: readonly unknown[],
   width = 10,
 ): AgeBand[] {
@@ -42,9 +41,9 @@ export function errorByAgeBand(
   return [...bands].sort(([a], [b]) => a - b).map(([from, members]) => {
     const signed = members.map((i) => prediction[i] - truth[i]);
     const errors = signed.map(Math.abs);
-    const who = people && members.map((i) => people[i]);
-    const interval = meanIntervalOfEnough(errors, who);
-    const biasInterval = meanIntervalOfEnough(signed, who);
+    const identities = people && members.map((i) => people[i]);
+    const interval = meanIntervalOfEnough(errors, identities);
+    const biasInterval = meanIntervalOfEnough(signed, identities);
     return {
       from,
       to: from + width - 1,
@@ -53,7 +52,7 @@ export function errorByAgeBand(
       ...(interval && { interval }),
       bias: mean(signed),
       ...(biasInterval && { biasInterval }),
-      guessMae: mean(members.map((i) => Math.abs(guess - truth[i]))),
+      guessMae: mean(members.map((i) => Math.abs(baseline - truth[i]))),
     };
   });
 }

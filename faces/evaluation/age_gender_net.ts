@@ -1,36 +1,37 @@
 /**
- * face-api's age and gender network, a small Xception (Chollet 2017) with its published weights, to
- * have something from outside to compare with. It is written here on tfjs-core because face-api's
- * own builds bring a second copy of TensorFlow.js.
+ * The age and gender network of face-api, a small Xception (Chollet 2017) with its published
+ * weights, as an external reference. Implemented on tfjs-core, because face-api's own builds bundle
+ * a second copy of TensorFlow.js.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { readWeights } from "../detection/tfjs_detector.ts";
 import type { Image } from "../images/image.ts";
 
-/** Width and height of its input. */
+/** Width and height of the input, pixels. */
 export const SIZE = 112;
-/** Mean red, green and blue of the pictures it was trained on. */
+/** Mean red, green and blue of the network's training images. */
 const MEAN = [122.782, 117.001, 104.298];
 
-/** What it says of one picture. */
+/** Prediction for one image. */
 export interface AgeGender {
   /** Years. */
   age: number;
-  /** How sure it is that the data it was trained with would say male, 0 to 1. */
+  /** Probability of the label male, 0 to 1. */
   male: number;
 }
 
+/** The opened network. */
 export interface AgeGenderNet {
-  /** @param pixels bytes of RGB pictures of faces, [n, 112, 112, 3] */
+  /** @param pixels bytes of RGB images of faces, [n, 112, 112, 3] */
   predict(pixels: Uint8Array): Promise<AgeGender[]>;
   close(): void;
 }
 
 /**
- * A crop less the margin that was added to the face's box on every side. The network knows faces by
- * their boxes: on 400 of FairFace's faces with a margin of 0.2 it is right about gender for 83 % and
- * 7.9 years off; on the whole crops, for 69 % and 9.9 years.
- * @param margin as a share of the box's side
+ * Removes the margin that was added to the box of a face on every side. The network was trained on
+ * boxes without a margin: on 400 faces of FairFace with a margin of 0.2, its gender accuracy is 0.83
+ * and its MAE 7.9 years without the margin, against 0.69 and 9.9 years with it.
+ * @param margin margin, as a share of the box's side
  */
 export function withoutMargin({ data, width, height }: Image, margin: number): Image {
   const side = Math.max(1, Math.round(Math.min(width, height) / (1 + 2 * margin)));
@@ -70,7 +71,7 @@ export async function openAgeGenderNet(): Promise<AgeGenderNet> {
       tf.depthwiseConv2d(x, weights<tf.Tensor4D>(`${name}/depthwise_filter`), 1, "same"),
       { filter: `${name}/pointwise_filter`, bias: `${name}/bias` },
     );
-  /** Halves height and width. */
+  /** Reduction block: halves height and width. */
   const reduce = (x: tf.Tensor4D, name: string, activate = true): tf.Tensor4D => {
     let y = separable(activate ? tf.relu(x) : x, `${name}/separable_conv0`);
     y = separable(tf.relu(y), `${name}/separable_conv1`);

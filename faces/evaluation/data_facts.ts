@@ -1,4 +1,4 @@
-/** What the report says of the data, from the artifacts before the dataset; any of them may lack. */
+/** The report's facts on the data, from the artifacts before the dataset. Each may be missing. */
 import { join } from "node:path";
 import { random } from "../../packages/random/random.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
@@ -13,9 +13,9 @@ import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { openArchives } from "../datasets/archives.ts";
 import { reasons } from "../datasets/rows.ts";
 
-/** Fixed: the same data show the same pictures. */
+/** Fixed, so the same data show the same images. */
 const SEED = 20210;
-/** Pixels of a picture's side; twice of what it takes on a page. */
+/** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
 /** Labels of the dataset's images. */
@@ -25,6 +25,7 @@ export interface Labels {
   dataset: string[];
 }
 
+/** Artifacts that the facts are collected from. */
 export interface Sources {
   dataset: Artifact;
   faces: readonly Artifact[];
@@ -32,7 +33,10 @@ export interface Sources {
   archives: readonly Artifact[];
 }
 
-/** @param shown pictures of a kind, at most */
+/**
+ * Collects the facts on the data.
+ * @param shown maximum number of images of each kind
+ */
 export async function gatherData(
   { dataset, faces, tables, archives }: Sources,
   labels: Labels,
@@ -42,7 +46,7 @@ export async function gatherData(
 ): Promise<DataReport> {
   const made = await findSourceFaces(dataset.path, faces);
   const sets = Map.groupBy(labels.dataset.keys(), (row) => labels.dataset[row]);
-  const names = [...sets.keys()]; // in the order of the rows, which is that of the pipeline
+  const names = [...sets.keys()]; // in row order, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
     splits: {
@@ -79,7 +83,7 @@ async function readSelection({ stage, path }: Artifact): Promise<Selection> {
       kept,
       dropped: Object.entries(dropped)
         .filter(([, count]) => count > 0)
-        // Those of a table from elsewhere may have names of their own.
+        // Tables of plugins may have reasons of their own.
         .map(([reason, count]) => [reasons[reason as keyof typeof reasons] ?? reason, count]),
     })),
   };
@@ -94,7 +98,7 @@ interface Counts {
 const problems: Record<string, string> = {
   missing: "missing from the archives",
   unreadable: "cannot be decoded",
-  crashed: "crashed what read them",
+  crashed: "crashed the decoder",
   no_face: "no face found",
   several_faces: "several faces, one used",
 };
@@ -111,7 +115,7 @@ async function readPhotos({ path }: Artifact): Promise<DataReport["photos"]> {
   );
 }
 
-/** Crops drawn at random; of a dataset whose crops are not at hand, its images. */
+/** Draws crops at random, or the dataset's images if its crops are missing. */
 async function drawCrops(
   made: Artifact | undefined,
   images: NpyFile<"uint8">,
@@ -128,7 +132,7 @@ async function drawCrops(
   );
 }
 
-/** Photos in which no face was found, drawn at random. */
+/** Draws photos without a detected face at random. */
 async function findNoFace(
   made: Artifact,
   archives: readonly Artifact[],
@@ -156,7 +160,7 @@ async function findNoFace(
         const image = await thumbnail(bytes, THUMBNAIL);
         shown.push({ image, name: `${values[set]}: ${values[path]}` });
       } catch (error) {
-        // What faceCrop could decode and this not would be told as unreadable; the count is kept.
+        // A photo that cannot be decoded is omitted; the count includes it.
         if (!(error instanceof ImageError)) throw error;
       }
     }

@@ -1,37 +1,39 @@
-/** A network, layer by layer, for people to read. */
+/** Human-readable description of a network, layer by layer. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 
+/** Description of a layer. */
 export interface LayerRow {
   name: string;
-  /** "convolution 2×2, ReLU" */
+  /** Operation, such as "convolution 2×2, ReLU". */
   what: string;
-  /** "32×32×16": without the batch. */
+  /** Output shape without the batch, such as "32×32×16". */
   output: string;
-  /** Numbers that are learnt or counted. */
+  /** Number of parameters, including moving averages. */
   weights: number;
-  /** Where its input comes from, if that is not the layer before it. */
+  /** Names of its input layers, if not the previous layer. */
   from?: string[];
 }
 
-/** What a network is made of. */
+/** Description of a network. */
 export interface Network {
   name: string;
-  /** "32×32×3" */
+  /** Input shape, such as "32×32×3". */
   input: string;
   layers: LayerRow[];
+  /** Number of parameters. */
   weights: number;
-  /** Those of `weights` that training changes. */
+  /** Number of trainable parameters. */
   trainable: number;
 }
 
-/** The layers of a network in the order in which they compute. */
+/** Describes the layers of a network in the order of computation. */
 export function describeNetwork(model: LayersModel): Network {
   const rows: LayerRow[] = [];
   for (const [i, layer] of model.layers.entries()) {
     const kind = layer.getClassName();
     if (kind === "InputLayer") continue;
     const inputs = layer.inboundNodes[0]?.inboundLayers.map(({ name }) => name) ?? [];
-    // A sequential network does not list its input as a layer.
+    // A sequential model does not list its input as a layer.
     const before = model.layers[i - 1]?.name ?? inputs[0];
     const follows = inputs.length === 0 || (inputs.length === 1 && inputs[0] === before);
     rows.push({
@@ -57,7 +59,7 @@ type Config = Record<string, unknown>;
 
 function describe(kind: string, config: Config): string {
   const size = (key: string) => [config[key]].flat().join("×");
-  const activation = words[String(config.activation)] ?? config.activation;
+  const activation = activationNames[String(config.activation)] ?? config.activation;
   const then = activation === undefined || activation === "linear" ? "" : `, ${activation}`;
   const strides = [config.strides].flat();
   const stride = strides.every((n) => n === 1) ? "" : `, stride ${strides[0]}`;
@@ -71,31 +73,35 @@ function describe(kind: string, config: Config): string {
     case "Dense":
       return `dense${then}`;
     case "BatchNormalization":
-      return "batch normalisation";
+      return "batch normalization";
     case "MaxPooling2D":
       return `max pooling ${size("poolSize")}`;
     case "AveragePooling2D":
       return `average pooling ${size("poolSize")}`;
     case "GlobalAveragePooling2D":
-      return "average over the whole picture";
+      return "global average pooling";
     case "Dropout":
-      return `dropout of ${Math.round(100 * Number(config.rate))} %`;
+      return `dropout, rate ${config.rate}`;
     case "LeakyReLU":
-      return `leaky ReLU, ${config.alpha}`;
+      return `leaky ReLU, slope ${config.alpha}`;
     case "ReLU":
       return config.maxValue == null ? "ReLU" : `ReLU, at most ${config.maxValue}`;
     case "Activation":
       return String(activation);
     case "Add":
-      return "sum";
+      return "add";
     case "Flatten":
-      return "all in one row";
+      return "flatten";
     default:
       return kind.replace(/([a-z])([A-Z0-9])/g, "$1 $2").toLowerCase();
   }
 }
 
-const words: Record<string, string> = { relu: "ReLU", softmax: "softmax", sigmoid: "sigmoid" };
+const activationNames: Record<string, string> = {
+  relu: "ReLU",
+  softmax: "softmax",
+  sigmoid: "sigmoid",
+};
 
 function shape(sizes: readonly (number | null)[]): string {
   return sizes.slice(1).map((size) => size ?? "?").join("×");

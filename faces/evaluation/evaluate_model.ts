@@ -1,4 +1,4 @@
-/** From a trained model on disk to its part of the report. */
+/** Evaluation of a stored model: predictions and its section of the report. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readScalar } from "../../packages/compute/read_tensor.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
@@ -21,11 +21,11 @@ import { rocCurve } from "../../packages/statistics/roc.ts";
 import type { Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 
-/** The dataset, in parts. */
+/** Dataset, splits and reference predictions. */
 export interface EvaluationData {
   /** [N, size, size, 3] */
   images: NpyFile<"uint8">;
-  /** Columns of its table, one value an image. */
+  /** Columns of the dataset's table, one value per image. */
   people: {
     age: number[];
     gender: number[];
@@ -34,24 +34,25 @@ export interface EvaluationData {
     path: string[];
   };
   rows: Record<SplitName, Int32Array>;
-  /** What networks from elsewhere say of some of the test set. */
+  /** Predictions of pretrained networks for some of the test set. */
   references: readonly Reference[];
 }
 
+/** Options of `evaluateModel`. */
 export interface EvaluationOptions {
   /** Id of the stage that trained the model. */
   id: string;
-  /** Faces to show of each kind. */
+  /** Number of example faces of each kind. */
   examples: number;
-  /** How long each epoch of the training took, if that is known. */
+  /** Duration of each training epoch, if known. */
   secondsPerEpoch?: readonly number[];
   signal: AbortSignal;
   onBatch(images: number): void;
 }
 
 /**
- * Lets a model predict all splits, and scores what it says.
- * @param folder of the `model` artifact
+ * Loads a model, predicts all splits and computes its metrics.
+ * @param folder folder of the `model` artifact
  */
 export async function evaluateModel(
   folder: string,
@@ -95,10 +96,10 @@ export async function evaluateModel(
       ...caption(subject, test, i),
     }))),
   }));
-  const who = {
-    train: pick(people, rows.train),
-    validation: pick(people, rows.validation),
-    test: pick(people, rows.test),
+  const splitPeople = {
+    train: selectRows(people, rows.train),
+    validation: selectRows(people, rows.validation),
+    test: selectRows(people, rows.test),
   };
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets } = record;
   return {
@@ -108,8 +109,8 @@ export async function evaluateModel(
       metrics: scoreModel(
         subject,
         all,
-        who,
-        data.references.map((one) => others(one, record, who.test)),
+        splitPeople,
+        data.references.map((one) => toReferencePredictions(one, record, splitPeople.test)),
       ),
       network,
       curves: curves(await readHistory(folder), record.metric),
@@ -127,8 +128,11 @@ export async function evaluateModel(
   };
 }
 
-/** The people of some rows. */
-function pick(people: EvaluationData["people"], rows: ArrayLike<number>): EvaluationData["people"] {
+/** Selects some rows of all columns. */
+function selectRows(
+  people: EvaluationData["people"],
+  rows: ArrayLike<number>,
+): EvaluationData["people"] {
   return Object.fromEntries(
     Object.entries(people).map(([name, values]) => [
       name,
@@ -137,8 +141,8 @@ function pick(people: EvaluationData["people"], rows: ArrayLike<number>): Evalua
   ) as EvaluationData["people"];
 }
 
-/** What a network from elsewhere says of the test set, in the terms of a model. */
-function others(
+/** Converts reference predictions of the test set to a model's targets. */
+function toReferencePredictions(
   { name, of }: Reference,
   record: TrainingRecord,
   { dataset, path }: EvaluationData["people"],
@@ -146,12 +150,12 @@ function others(
   const positions: number[] = [];
   const prediction: number[] = [];
   dataset.forEach((set, i) => {
-    const said = of(set, path[i]);
-    if (said === undefined) return;
-    // In groups of ages, a year counts when it is over.
-    const age = record.classes === null ? said.age : Math.max(0, Math.floor(said.age));
+    const found = of(set, path[i]);
+    if (found === undefined) return;
+    // Age classes cover completed years.
+    const age = record.classes === null ? found.age : Math.max(0, Math.floor(found.age));
     positions.push(i);
-    prediction.push(targetOf(record, { age, gender: said.male > 0.5 ? 1 : 0 }));
+    prediction.push(targetOf(record, { age, gender: found.male > 0.5 ? 1 : 0 }));
   });
   return { name, positions, prediction };
 }
@@ -164,7 +168,7 @@ function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"
       train: epoch[train],
       validation: epoch[validation],
     }));
-  const title = metric === "accuracy" ? "Accuracy" : "Mean absolute error, years";
+  const title = metric === "accuracy" ? "Accuracy" : "MAE, years";
   return [
     { name: "loss", title: "Loss", points: of("loss", "val_loss") },
     { name: metric, title, points: of("metric", "val_metric") },
@@ -172,7 +176,7 @@ function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"
 }
 
 /**
- * What a network's outputs mean.
+ * Converts a network's outputs to predictions.
  * @param outputs [rows, classes] probabilities, or [rows, 1] years
  */
 function interpret(
@@ -187,16 +191,16 @@ function interpret(
   const probabilities = truth.map((_, i) =>
     outputs.subarray(i * classes.length, (i + 1) * classes.length)
   );
-  // The first of equal ones, as argMax takes it.
+  // The first of equal probabilities, as in argMax.
   const prediction = probabilities.map((row) => row.indexOf(row.reduce((a, b) => Math.max(a, b))));
   const loss = crossEntropy(truth, probabilities) + penalty;
   return { rows, truth, prediction, probabilities, loss };
 }
 
-/** What L2 regularisation adds to the loss, in training and here. */
+/** Computes the L2 penalty, which is part of the loss in training. */
 async function l2Penalty(model: LayersModel): Promise<number> {
   let sum = 0;
-  // The model's own calculateLosses() knows of none of its layers'.
+  // The model's own calculateLosses() does not include those of its layers.
   for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
     sum += await readScalar(loss);
   }

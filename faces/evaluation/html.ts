@@ -1,5 +1,6 @@
-/** HTML from a template, in which every value is escaped unless it is HTML itself. */
+/** HTML templates that escape every value unless it is `Html`. */
 
+/** Markup that is not escaped. */
 export class Html {
   readonly text: string;
   constructor(text: string) {
@@ -10,16 +11,17 @@ export class Html {
   }
 }
 
+/** Value of a template. */
 export type Child = string | number | Html | undefined | false | readonly Child[];
 
-/** ``html`<p>${name}</p>` ``: whatever `name` holds stays text, in attributes (quoted!) as well. */
+/** Renders a template, as in ``html`<p>${name}</p>` ``. Escapes values, in quoted attributes too. */
 export function html(strings: TemplateStringsArray, ...values: Child[]): Html {
   let text = strings[0];
   values.forEach((value, i) => text += render(value) + strings[i + 1]);
   return new Html(text);
 }
 
-/** Text that is HTML (or SVG) already, from a source that escapes what it writes. */
+/** Wraps HTML or SVG from a source that escapes its text. */
 export function trusted(text: string): Html {
   return new Html(text);
 }

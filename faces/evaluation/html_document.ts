@@ -1,7 +1,10 @@
-/** What every page of the project begins with. */
+/** The HTML document shared by all pages. */
 import { type Html, html } from "./html.ts";
 
-/** A whole page. @param head what else is in its head, such as its style */
+/**
+ * Renders an HTML document.
+ * @param head further content of the head, such as a style sheet
+ */
 export function document(title: string, head: Html, body: Html): string {
   return html`
     <!doctype html>

@@ -1,9 +1,9 @@
-/** Pictures inside the page, as `data:` URLs. */
+/** Images as `data:` URLs. */
 import sharp from "sharp";
 import { decode } from "../images/decode_image.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 
-/** An image of the dataset, to the pixel: a PNG. */
+/** Encodes an image of the dataset as PNG, without loss. */
 export async function imageDataUrl(images: NpyFile<"uint8">, row: number): Promise<string> {
   const [, height, width] = images.shape;
   const png = await sharp(images.read(row, 1), { raw: { width, height, channels: 3 } })
@@ -12,8 +12,9 @@ export async function imageDataUrl(images: NpyFile<"uint8">, row: number): Promi
 }
 
 /**
- * A photo as large as the page needs it: a JPEG of a square, cut around the photo's middle.
- * @throws {PictureError} if it cannot be decoded
+ * Encodes the central square of a photo as JPEG.
+ * @param size side of the thumbnail, pixels
+ * @throws {ImageError} if it cannot be decoded
  */
 export async function thumbnail(photo: Uint8Array, size: number): Promise<string> {
   const { data, width, height } = await decode(photo);

@@ -1,24 +1,29 @@
 /**
- * The model card, after Mitchell et al. 2019 (Model cards for model reporting): what models are for,
- * what they must not be used for, and what they are worth. Written once, for the report's
- * MODEL_CARD.md and the server's page.
+ * The model card, after Mitchell et al. (2019), Model cards for model reporting: intended use,
+ * out-of-scope use, data and metrics. Shared by the report's MODEL_CARD.md and the server's page.
  */
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { type Html, html } from "./html.ts";
 import type { ModelMetrics } from "./score_model.ts";
-import { count, plain, range, signed, signedRange } from "./format_metric.ts";
+import {
+  count,
+  formatInterval,
+  formatMetricValue,
+  formatSigned,
+  formatSignedInterval,
+} from "./format_metric.ts";
 
-/** What the card is about. */
+/** Content of a model card. */
 export interface ModelCardData {
   readonly models: readonly CardModel[];
-  /** Data sets that the models were trained with. */
+  /** Training data sets. */
   readonly datasets: readonly string[];
-  /** Where the data sets came from, if not from their authors. */
+  /** Mirror that the data sets were downloaded from, if not from their authors. */
   readonly mirror?: string;
   readonly preprocessing: Preprocessing;
-  /** Of what is served: what finds the faces there, in a sentence. */
+  /** On a server: a sentence on its face detectors. */
   readonly serving?: string;
-  /** Of what is served: what becomes of pictures. */
+  /** On a server: a sentence on how it handles images. */
   readonly pictures?: string;
 }
 
@@ -26,11 +31,11 @@ export interface CardModel {
   readonly id: string;
   /** "Age in years" */
   readonly title: string;
-  /** How well it does, as a sentence. */
+  /** Test result, as a sentence. */
   readonly worth: string;
-  /** How it was trained. */
+  /** Training data and settings, as a phrase. */
   readonly origin: string;
-  /** If it was tested. */
+  /** Undefined for a model without a test. */
   readonly metrics?: ModelMetrics;
 }
 
@@ -40,71 +45,70 @@ type Block =
   | { notice: string }
   | { head: readonly string[]; rows: readonly (readonly string[])[] };
 
-/** Cautions as the card's first blocks. */
+/** Returns cautions as the first blocks of a card. */
 export function notices(cautions: readonly string[]): Block[] {
   return cautions.map((notice) => ({ notice }));
 }
 
-/** The card after its notices, block by block. */
+/** Returns the blocks of a card that follow its notices. */
 export function cardBlocks(facts: ModelCardData): Block[] {
   const { models, datasets, mirror, preprocessing } = facts;
   const { crop, resize, detector, steps } = preprocessing;
   const pixels = `${resize.size} × ${resize.size} pixels`;
   const found = detector.name === "metadata"
-    ? "the data set itself says"
-    : `${detector.name} finds`;
+    ? "the data set gives the box of the face"
+    : `${detector.name} detects the face`;
   return [
-    heading("What it is for"),
+    heading("Intended use"),
     text(
-      `To show, and to study, what small convolutional networks that are fed with faces of ` +
-        `${pixels} learn about gender and age from labelled pictures.`,
+      `Demonstrating and studying what small convolutional networks learn about gender and age ` +
+        `from labelled faces of ${pixels}.`,
     ),
-    heading("What it must not be used for"),
+    heading("Out-of-scope use"),
     text(
-      "Deciding anything about a person: access, prices, work, health, policing, moderation, proof " +
-        "of age. Nor for identifying or tracking people, for inferring gender identity, which no " +
-        "picture shows, for anything about children, or on people who have not agreed. It does not " +
-        "know who somebody is, how old, or of which gender; it says which label similar pictures " +
-        "had in its data set. Its two genders are that data set's, not the world's.",
+      "Decisions about a person: access, prices, work, health, policing, moderation, proof of age. " +
+        "Identifying or tracking people. Inferring gender identity, which no image shows. Anything " +
+        "about children, or about people who have not consented. The models do not determine a " +
+        "person's identity, age or gender; they predict which label similar images had in the " +
+        "data set. The two genders are those of the data set.",
     ),
-    heading("The models"),
+    heading("Models"),
     {
-      head: ["Predicts", "How well", "Trained with"],
+      head: ["Task", "Test result", "Training"],
       rows: models.map(({ id, title, worth, origin }) => [`${title} (${id})`, worth, origin]),
     },
     text(
-      "An age's error is an average: for one face it may be nothing, or several times as much. The " +
-        "percentages beside classes are the network's own, and networks are often too sure of " +
-        "themselves.",
+      "MAE is an average: the error of a single face may be zero or several times as large. The " +
+        "probabilities of classes are the network's own; networks are often overconfident.",
     ),
     ...models.flatMap(groups),
-    heading("Data and its terms"),
+    heading("Data and licenses"),
     ...terms(datasets).map(text),
     ...(mirror === undefined ? [] : [
-      text(`The files came from ${mirror}. What it holds, and on which terms, it says itself.`),
+      text(`The files were downloaded from ${mirror}. Its own terms apply.`),
     ]),
-    heading("From a photo to what a network sees"),
+    heading("Preprocessing"),
     text(
-      `The photo is decoded, turned upright as its EXIF data says, and put on white where it is ` +
-        `transparent. For training, ${found} where the face is. ${facts.serving ?? ""} A square ` +
-        `around the face, ${Math.round(100 * crop.margin)} % of it added on each side, is scaled ` +
-        `to ${pixels} by Lanczos's filter. Training and serving share the code.` +
-        (steps.length > 0
-          ? ` For training only, faces also went through: ${steps.join(", ")}.`
-          : ""),
+      `A photo is decoded and rotated by its EXIF orientation; transparent pixels become white. For ` +
+        `training, ${found}. ${
+          facts.serving ?? ""
+        } A square crop around the face, with a margin of ` +
+        `${Math.round(100 * crop.margin)} % on each side, is resized to ${pixels} with a Lanczos ` +
+        `filter. Training and serving share this code.` +
+        (steps.length > 0 ? ` Additional steps in training only: ${steps.join(", ")}.` : ""),
     ),
-    heading("Where it fails"),
+    heading("Limitations"),
     text(
-      "Faces in profile, covered, small, blurred or badly lit are missed or misjudged. A data set " +
-        "shows some people more often than others (by age, gender, skin, fame, make-up, light), and " +
-        "a network is worse for those whom it saw less. Beyond the tables above, nothing is known " +
-        "about how it does for a group.",
+      "Faces in profile, occluded, small, blurred or badly lit are missed or misclassified. A data " +
+        "set is not balanced (by age, gender, skin, fame, make-up, light), and a network performs " +
+        "worse on groups with fewer training images. Beyond the tables above, performance by group " +
+        "is unknown.",
     ),
-    ...(facts.pictures === undefined ? [] : [heading("Pictures"), text(facts.pictures)]),
+    ...(facts.pictures === undefined ? [] : [heading("Privacy"), text(facts.pictures)]),
   ];
 }
 
-/** How well a model does for each group of the test set, if it was tested. */
+/** Returns the metrics of each subgroup of the test set, if the model was tested. */
 function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
   const { metric, groups } = metrics;
@@ -115,30 +119,37 @@ function groups({ title, id, metrics }: CardModel): Block[] {
       head: [
         "Group",
         "Faces",
-        years ? "Off by, years" : "Right, %",
-        "95 % interval",
-        ...(years ? ["Too old (+) or young by, years", "95 % interval"] : []),
+        years ? "MAE, years" : "Accuracy",
+        "95 % CI",
+        ...(years ? ["Bias, years", "95 % CI"] : []),
       ],
       rows: groups.map(({ gender, from, to, count: n, value, interval, bias, biasInterval }) => [
         (gender === 1 ? "men" : "women") + (from === undefined ? "" : `, ${from} to ${to}`),
         count(n),
-        plain(value, metric),
-        interval ? range(interval, metric, false) : "too few to tell",
+        formatMetricValue(value, metric),
+        interval ? formatInterval(interval, metric, false) : "too few faces",
         ...(years
-          ? [signed(bias!), biasInterval ? signedRange(biasInterval) : "too few to tell"]
+          ? [
+            formatSigned(bias!),
+            biasInterval ? formatSignedInterval(biasInterval) : "too few faces",
+          ]
           : []),
       ]),
     },
     ...(metrics.perClass && metrics.classes!.length > 2
       ? [{
-        head: ["Class", "Faces", "Precision, %", "95 % interval", "Recall, %", "95 % interval"],
+        head: ["Class", "Faces", "Precision", "95 % CI", "Recall", "95 % CI"],
         rows: metrics.perClass.map(({ count: n, precision, recall, intervals }, i) => [
           metrics.classes![i],
           count(n),
-          plain(precision, "accuracy"),
-          intervals.precision ? range(intervals.precision, "accuracy", false) : "never said",
-          plain(recall, "accuracy"),
-          intervals.recall ? range(intervals.recall, "accuracy", false) : "none in the test set",
+          formatMetricValue(precision, "accuracy"),
+          intervals.precision
+            ? formatInterval(intervals.precision, "accuracy", false)
+            : "never predicted",
+          formatMetricValue(recall, "accuracy"),
+          intervals.recall
+            ? formatInterval(intervals.recall, "accuracy", false)
+            : "none in the test set",
         ]),
       }]
       : []),
@@ -149,20 +160,20 @@ function terms(datasets: readonly string[]): string[] {
   const rest = datasets.filter((name) => name !== "sample" && !isImdbWiki(name));
   return [
     ...(datasets.includes("sample")
-      ? ["sample: faces that the project draws itself; they belong to nobody."]
+      ? ["sample: synthetic faces, drawn by this project. They show no real person."]
       : []),
     ...(datasets.some(isImdbWiki)
       ? [
         `${datasets.filter(isImdbWiki).join(", ")}: IMDB-WIKI (Rothe, Timofte, Van Gool: Deep ` +
         "expectation of real and apparent age from a single image), for academic research only. " +
-        "Its labels were taken from the web by program, and many are wrong. The people in it were " +
-        "not asked; most are actors, athletes and politicians between 20 and 50.",
+        "Its labels were crawled from the web, and many are wrong. The people in it did not " +
+        "consent; most are actors, athletes and politicians between 20 and 50.",
       ]
       : []),
     ...(rest.length > 0
       ? [
-        `${rest.join(", ")}: pictures of the person who ran this, on the terms of whoever took ` +
-        "them and of whoever is in them.",
+        `${rest.join(", ")}: images provided by the user. The terms of their authors and of the ` +
+        "people in them apply.",
       ]
       : []),
   ];
@@ -180,7 +191,7 @@ function text(text: string): Block {
   return { text };
 }
 
-/** Blocks as Markdown. */
+/** Renders blocks as Markdown. */
 export function toMarkdown(title: string, blocks: readonly Block[]): string {
   const row = (cells: readonly string[]) => `| ${cells.map(escape).join(" | ")} |`;
   const parts = blocks.map((block) => {
@@ -192,12 +203,12 @@ export function toMarkdown(title: string, blocks: readonly Block[]): string {
   return [`# ${escape(title)}`, ...parts].join("\n\n") + "\n";
 }
 
-/** Text from data stays text: no markup of Markdown, no HTML, no new line. */
+/** Escapes Markdown and HTML markup, and replaces line breaks by spaces. */
 function escape(text: string): string {
   return text.replace(/[\r\n]+/g, " ").replace(/[\\`*_[\]<>|#]/g, "\\$&");
 }
 
-/** Blocks as HTML. */
+/** Renders blocks as HTML. */
 export function toHtml(blocks: readonly Block[]): Html[] {
   return blocks.map((block) => {
     if ("heading" in block) {

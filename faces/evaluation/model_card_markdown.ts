@@ -1,4 +1,4 @@
-/** MODEL_CARD.md of a run. */
+/** Content of a run's MODEL_CARD.md. */
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import { cardBlocks, type ModelCardData, notices, toMarkdown } from "./model_card.ts";
@@ -6,6 +6,7 @@ import type { Report } from "./report_data.ts";
 import { count, faces, subject, summary } from "./format_metric.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
+/** Renders the model card of a report as Markdown. */
 export function modelCard({ pipeline, models, data, made }: Report): string {
   const { lineage } = made;
   const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
@@ -19,7 +20,7 @@ export function modelCard({ pipeline, models, data, made }: Report): string {
         `${faces(metrics.counts.train)} of ${Object.keys(training.datasets).join(" and ")}; ${
           counted(training.epochs, "epoch")
         }, seed ` +
-        `${training.seed}, ${count(network.weights)} weights`,
+        `${training.seed}, ${count(network.weights)} parameters`,
       metrics,
     })),
     datasets: data.datasets.map(({ name }) => name),
@@ -34,10 +35,10 @@ export function modelCard({ pipeline, models, data, made }: Report): string {
     ...notices(cautions),
     {
       text:
-        `The models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${
+        `Models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${
           lineage.run ? `, run ${lineage.run.id}` : ""
         })${when}. ` +
-        "report.html beside this card tells more of them.",
+        "Details: report.html.",
     },
     ...cardBlocks(facts),
   ]);

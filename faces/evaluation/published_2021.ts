@@ -1,24 +1,24 @@
-/** What the university report of 2021 got; it tells nothing of its networks for age groups. */
+/** Published results of the 2021 networks. There are none for age groups. */
 import type { ModelMetrics } from "./score_model.ts";
 
-/** Figures as they were published: percent, or years. */
+/** Published figures: accuracy, or MAE in years. */
 export interface Published {
   train: string;
   validation: string;
-  /** With their unit. */
+  /** Unit, appended to a value; empty for an accuracy. */
   unit: string;
-  /** On which faces, and when. */
+  /** Data set and epoch of the figures. */
   where: string;
 }
 
-/** What the report got with a network of the kind, if it says. */
+/** Returns the published result for a model's task, if there is one. */
 export function published({ task, classes }: ModelMetrics): Published | undefined {
   if (task === "gender") {
     return {
-      train: "92",
-      validation: "88",
-      unit: "\u00a0%",
-      where: "42,255 faces of wiki_crop, 27,042 of them to learn from, and tells of epoch 11",
+      train: "0.92",
+      validation: "0.88",
+      unit: "",
+      where: "42,255 faces of wiki_crop, 27,042 of them for training; values of epoch 11",
     };
   }
   if (task === "age" && !classes) {

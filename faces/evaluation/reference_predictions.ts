@@ -3,23 +3,25 @@ import { join } from "node:path";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import type { AgeGender } from "./age_gender_net.ts";
 
+/** Predictions of a pretrained network. */
 export interface Reference {
   name: string;
-  /** What is said of a picture, if it was asked about. */
+  /** Returns the prediction for a photo, if there is one. */
   of(dataset: string, path: string): AgeGender | undefined;
 }
 
+/** Writes the artifact `reference`. */
 export async function writeReference(
   folder: string,
   name: string,
   faces: readonly { dataset: string; path: string }[],
-  said: readonly AgeGender[],
+  predictions: readonly AgeGender[],
 ): Promise<void> {
   await writeParquet(join(folder, "predictions.parquet"), {
     dataset: { type: "string", values: faces.map(({ dataset }) => dataset) },
     path: { type: "string", values: faces.map(({ path }) => path) },
-    age: { type: "float64", values: said.map(({ age }) => age) },
-    male: { type: "float64", values: said.map(({ male }) => male) },
+    age: { type: "float64", values: predictions.map(({ age }) => age) },
+    male: { type: "float64", values: predictions.map(({ male }) => male) },
   });
   await Deno.writeTextFile(
     join(folder, "reference.json"),
@@ -27,6 +29,7 @@ export async function writeReference(
   );
 }
 
+/** Reads the artifact `reference`. */
 export async function readReference(folder: string): Promise<Reference> {
   const { name } = JSON.parse(await Deno.readTextFile(join(folder, "reference.json")));
   const { dataset, path, age, male } = await readParquet(join(folder, "predictions.parquet"), {
@@ -35,8 +38,8 @@ export async function readReference(folder: string): Promise<Reference> {
     age: "float64",
     male: "float64",
   });
-  const said = new Map(
+  const predictions = new Map(
     dataset.map((set, i) => [`${set}\n${path[i]}`, { age: age[i], male: male[i] }]),
   );
-  return { name, of: (set, path) => said.get(`${set}\n${path}`) };
+  return { name, of: (set, path) => predictions.get(`${set}\n${path}`) };
 }

@@ -1,4 +1,4 @@
-/** What the report page shows. */
+/** Content of the report page. */
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
@@ -9,44 +9,44 @@ export interface Report {
   pipeline: string;
   data: DataReport;
   models: readonly ModelReport[];
-  /** How it came to be; its own stage is not in `lineage`. */
+  /** Provenance. The report's own stage is not part of `lineage`. */
   made: { lineage: Lineage; id: string; use: string; params: Readonly<Record<string, unknown>> };
 }
 
 export interface DataReport {
   datasets: readonly FaceGroup[];
   splits: Record<SplitName, FaceGroup>;
-  /** What became of the rows of the data sets' tables; of each table, if there are several. */
+  /** Rows kept and dropped, for each table. */
   selection: readonly Selection[];
-  /** What became of the photos whose rows were kept. */
+  /** Photos and faces of the kept rows, by data set. */
   photos?: Readonly<Record<string, PhotoCounts>>;
   /** Crops drawn at random, as `data:` URLs. */
   crops: readonly string[];
-  /** Photos in which no face was found: as many as are shown, and how many there are. */
+  /** Photos without a detected face: some of them, and their total count. */
   noFace: { shown: readonly Picture[]; count: number };
-  /** How a photo became an image. */
+  /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }
 
-/** Faces that belong together. */
+/** Ages and genders of a data set or split. */
 export interface FaceGroup {
   name: string;
-  /** One a face. */
+  /** One value per face. */
   ages: ArrayLike<number>;
-  /** One a face: 1 male, 0 female. */
+  /** One value per face: 1 male, 0 female. */
   genders: ArrayLike<number>;
 }
 
 export interface Selection {
-  /** Id of the stage that made the table. */
+  /** Id of the stage that created the table. */
   stage: string;
-  /** Rows that were drawn of those kept, if not all were. */
+  /** Size of the random subset of the kept rows, if not all are used. */
   sampled?: number;
   datasets: readonly {
     name: string;
     read: number;
     kept: number;
-    /** Reason in words ("without a face") and how many rows it dropped; none that dropped none. */
+    /** Reason ("without a face") and the number of rows that it dropped, at least 1. */
     dropped: readonly (readonly [string, number])[];
   }[];
 }
@@ -54,57 +54,57 @@ export interface Selection {
 export interface PhotoCounts {
   photos: number;
   faces: number;
-  /** Problem in words ("missing from the archives") → photos. */
+  /** Problem ("missing from the archives") to number of photos. */
   problems: Readonly<Record<string, number>>;
 }
 
 export interface Picture {
   /** A `data:` URL. */
   image: string;
-  /** What it is. */
+  /** Data set and path. */
   name: string;
 }
 
-/** A trained network, and what it is worth. */
+/** A trained network, its training and its metrics. */
 export interface ModelReport {
-  /** Id of the stage that trained it; of one that trained several, with the output's name. */
+  /** Id of the training stage, followed by the output's name if it has several. */
   id: string;
   metrics: ModelMetrics;
   network: Network;
-  /** Value by epoch on train and validation. */
+  /** Loss and metric by epoch, on the training and validation set. */
   curves: readonly Curve[];
   training: {
-    /** Epochs run, and the one whose weights the model has. */
+    /** Epochs trained, and the epoch whose weights were kept. */
     epochs: number;
     weightsOfEpoch: number;
     stoppedEarly: boolean;
     backend: string;
     seed: number;
-    /** How long each epoch took, if that is known. */
+    /** Duration of each epoch, if known. */
     secondsPerEpoch?: readonly number[];
-    /** Training faces by data set. */
+    /** Number of training faces by data set. */
     datasets: Readonly<Record<string, number>>;
   };
   params: Readonly<Record<string, unknown>>;
-  /** Of two classes. */
+  /** Binary classifiers only. */
   roc?: Roc["points"];
-  /** For ages: the test set, or as much of it as is drawn. */
+  /** Age in years only: the test set, or a random subset of its `of` faces. */
   scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
   examples: readonly Examples[];
 }
 
 export interface Curve {
-  /** As TensorBoard names it, without "epoch_". */
+  /** TensorBoard tag, without "epoch_". */
   name: string;
   title: string;
   points: readonly { epoch: number; train: number; validation: number }[];
 }
 
-/** Some faces of the test set. */
+/** Example faces of the test set. */
 export interface Examples {
   title: string;
   faces: readonly {
-    /** A `data:` URL of the picture as the network saw it. */
+    /** A `data:` URL of the network's input image. */
     image: string;
     row: number;
     truth: string;

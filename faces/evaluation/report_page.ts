@@ -1,6 +1,6 @@
 /**
- * The report as one HTML page that needs nothing but itself. Its times are those of the stages
- * before it, which their records tell: the same results of the same run give the same bytes.
+ * The report as one self-contained HTML page. Its times come from the records of the stages before
+ * it, so the same results of the same run give the same bytes.
  */
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import { document } from "./html_document.ts";
@@ -13,9 +13,9 @@ import { modelSection } from "./sections/model_section.ts";
 import { cards, contents, opening } from "./sections/summary_section.ts";
 import { style } from "./report_style.ts";
 
-/** The whole page. All text from the data is escaped. */
+/** Renders the report as HTML. All text from data is escaped. */
 export function reportPage(unordered: Report): string {
-  const report = { ...unordered, models: inOrder(unordered.models) };
+  const report = { ...unordered, models: sortModels(unordered.models) };
   return document(
     `${report.pipeline}: gender and age from faces`,
     html`<style>${trusted(style)}</style>`,
@@ -40,8 +40,8 @@ export function reportPage(unordered: Report): string {
   );
 }
 
-/** Gender, then years, then groups of ages, as the report of 2021 has them. */
-function inOrder(models: readonly ModelReport[]): ModelReport[] {
+/** Orders models as the 2021 paper does: gender, age in years, age groups. */
+function sortModels(models: readonly ModelReport[]): ModelReport[] {
   const rank = ({ metrics: { task, classes } }: ModelReport) =>
     task === "gender" ? 0 : classes ? 2 : 1;
   return models.toSorted((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));

@@ -1,9 +1,9 @@
-/** The page's style sheet. Colours after Okabe and Ito, told apart by colour-blind eyes as well. */
+/** The report's style sheet. Colors after Okabe and Ito, distinguishable by color-blind readers. */
 export const style = `
 :root {
   color-scheme: light dark;
   --paper: #f7f6f3; --card: #fff; --ink: #1d1f23; --muted: #5c6068; --line: #dcdad4;
-  --train: #0072b2; --validation: #d55e00; --test: #5d5a9c; --guess: #86602b;
+  --train: #0072b2; --validation: #d55e00; --test: #5d5a9c; --baseline: #86602b;
   --female: #a0527f; --male: #00795c;
   --good: #00694f; --good-back: #e2f3ed; --bad: #a33f00; --bad-back: #fbeae0;
   --heat: 0 114 178;
@@ -11,7 +11,7 @@ export const style = `
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --card: #1e2125; --ink: #e9e8e4; --muted: #a5a8ae; --line: #383c43;
-    --train: #56b4e9; --validation: #f0a04b; --test: #a9a5e6; --guess: #d3b57c;
+    --train: #56b4e9; --validation: #f0a04b; --test: #a9a5e6; --baseline: #d3b57c;
     --female: #d993bc; --male: #3fc29c;
     --good: #66d6b2; --good-back: #16332b; --bad: #f5ac78; --bad-back: #3d2617;
     --heat: 86 180 233;
@@ -56,7 +56,7 @@ a { color: var(--train); }
 .columns > .card { margin-bottom: 16px; }
 .columns > div.card { overflow-x: auto; }
 .columns .data { font-size: .84rem; }
-.columns .data :is(th, td) { padding-right: 7px; }
+.columns .data :is(th, td) { padding-right: 5px; }
 .columns .data :is(th, td):first-child { white-space: normal; }
 .columns .data :is(th, td):last-child { padding-right: 0; }
 .figure { font-size: 2.1rem; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; margin: 6px 0 4px; }
@@ -76,8 +76,8 @@ svg.plot + p { margin-top: 10px; }
 .key:first-of-type i { margin-left: 0; }
 .key i.train { color: var(--train); }
 .key i.validation { color: var(--validation); border-top-style: dashed; }
-.key i.kept { color: var(--guess); border-top-style: dotted; }
-.key i.guess { color: var(--guess); }
+.key i.kept { color: var(--baseline); border-top-style: dotted; }
+.key i.baseline { color: var(--baseline); }
 .key i.female { color: var(--female); }
 .key i.male { color: var(--male); }
 b.inline { display: inline; font-size: inherit; }
@@ -109,6 +109,7 @@ tr.strong td, tr.strong th { font-weight: 650; }
 .data { width: 100%; }
 .data tbody :is(th, td) { vertical-align: baseline; }
 small.range { display: block; color: var(--muted); font-size: .76rem; font-weight: 400; line-height: 1.1; }
+.columns small.range { font-size: .68rem; letter-spacing: -.01em; }
 .confusion { margin-top: 4px; width: 100%; table-layout: fixed; }
 .confusion th, .confusion td { white-space: normal; padding: 6px 3px; text-align: center; border: 1px solid var(--card); font-size: .86rem; }
 .confusion tbody th { text-align: right; padding-right: 8px; font-weight: 500; font-size: .82rem; }
@@ -148,7 +149,7 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   :root {
     color-scheme: light;
     --paper: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #bbb;
-    --train: #0072b2; --validation: #d55e00; --test: #5d5a9c; --guess: #6b4a1d; --female: #a0527f; --male: #00795c;
+    --train: #0072b2; --validation: #d55e00; --test: #5d5a9c; --baseline: #6b4a1d; --female: #a0527f; --male: #00795c;
     --good: #00694f; --good-back: #fff; --bad: #a33f00; --bad-back: #fff; --heat: 0 114 178;
   }
   body { font-size: 9.5pt; }

@@ -1,4 +1,4 @@
-/** From the predictions of one model to its part of metrics.json. */
+/** Metrics of one model, as in metrics.json, from its predictions. */
 import { type AgeBand, errorByAgeBand } from "./age_bands.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
@@ -27,103 +27,105 @@ import {
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
 
+/** Names of the splits. */
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
 
-/** What a model said about the pictures of one split. */
+/** Predictions of a model on one split. */
 export interface Predictions {
   /** Rows of the dataset. */
   rows: ArrayLike<number>;
-  /** For each row, the class number or the age. */
+  /** Class index or age of each row. */
   truth: ArrayLike<number>;
   prediction: ArrayLike<number>;
-  /** For classes: for each row, one probability a class. */
+  /** Classifiers only: the class probabilities of each row. */
   probabilities?: readonly ArrayLike<number>[];
-  /** What training minimised, L2 penalty included. */
+  /** The training loss, L2 penalty included. */
   loss: number;
 }
 
-/** What a model is about. */
+/** Task and classes of a model. */
 export interface PredictionTask {
   task: string;
   variant?: string;
-  /** Names of the classes, by number. Without them, the model predicts years. */
+  /** Class names by index. Without them, the model predicts years. */
   classes?: readonly string[];
 }
 
-/** What somebody else said about some pictures of the test set. */
+/** Predictions of a pretrained network for some images of the test set. */
 export interface ReferencePredictions {
-  /** Who, such as "face-api". */
+  /** Name of the network, such as "face-api". */
   name: string;
   /** Positions in the test set. */
   positions: readonly number[];
-  /** For each of them, the class number or the age. */
+  /** Class index or age at each position. */
   prediction: ArrayLike<number>;
 }
 
-/** How well they did, and the model on the same pictures. */
+/** Test metric of a pretrained network, and of the model on the same images. */
 export interface ReferenceScores {
   name: string;
   count: number;
   value: number;
   interval: Interval;
-  /** The model's value. */
+  /** The model's metric on the same images. */
   model: number;
 }
 
-/** `accuracy` for classes, `mae` (years) for ages. */
+/** `accuracy` of a classifier, or `mae` in years. */
 export type Scores = { accuracy?: number; mae?: number };
 
-/** One model's part of metrics.json. */
+/** Metrics of one model in metrics.json. */
 export interface ModelMetrics {
   task: string;
   variant?: string;
-  /** Which metric counts; more is better of accuracy, less of mae. */
+  /** The primary metric: a higher accuracy or a lower MAE is better. */
   metric: "accuracy" | "mae";
   classes?: readonly string[];
-  /** Pictures in each split. */
+  /** Number of images in each split. */
   counts: Record<SplitName, number>;
   train: { loss: number } & Scores;
   validation: { loss: number } & Scores;
   test: { loss: number } & Scores;
-  /** Of the test metric, and of the others. */
+  /** 95 % confidence interval of the test metric. */
   interval: Interval;
+  /** 95 % confidence intervals on the other splits. */
   intervals: Record<Exclude<SplitName, "test">, Interval>;
-  /** What the same guess for every picture scores: the most frequent class of train, or its median. */
+  /** Constant baseline: majority class or median of the training set, and its score on each split. */
   baseline: { guess: string | number } & Record<SplitName, Scores>;
-  /** Whether the whole interval is better than the guess, worse, or neither. */
+  /** Position of the whole interval relative to the constant baseline; unclear if it contains it. */
   verdict: "better" | "worse" | "unclear";
-  /** Of the test set: how often the truth (row) was taken for a class (column). */
+  /** Confusion matrix of the test set. Rows: true class, columns: predicted class. */
   confusion?: { classes: readonly string[]; counts: number[][] };
-  /** Of the test set, in the order of the classes. */
+  /** Precision, recall and F1 on the test set, in the order of `classes`. */
   perClass?: (ClassScores & { intervals: ClassIntervals })[];
-  /** Of the test set and two classes: area under the ROC curve of the second one's probability. */
+  /** Binary classifiers: area under the ROC curve of the second class on the test set. */
   auc?: number;
   aucInterval?: Interval;
   /**
-   * Of the test set: of two classes, the second one's probability; of more, the probability of what
-   * was said, and how often it was right.
+   * Calibration on the test set: of the second class's probability for binary classifiers, else of
+   * the predicted class's probability.
    */
   calibration?: Calibration;
-  /** Of the test set. */
+  /** Age in years only: errors on the test set by age band. */
   byAgeBand?: AgeBand[];
-  /** Ages: mean of prediction - truth on the test set, years, and its interval. */
+  /** Age in years only: mean of prediction - truth on the test set, with its interval. */
   bias?: { value: number; interval: Interval };
   /** The test metric by gender, and by gender and age band. */
   groups?: Group[];
-  /** Others on the test set, for comparison. */
+  /** Pretrained networks on the test set, for comparison. */
   others?: ReferenceScores[];
 }
 
-/** metrics.json: by id of the stage that trained the model. */
+/** Content of metrics.json, by id of the training stage. */
 export interface MetricsFile {
   models: Record<string, ModelMetrics>;
 }
 
 /**
- * Scores a model on every split, beside a guess that knows only the labels of train.
- * @param people who is in the pictures of each split
- * @param others what others say about them
+ * Computes the metrics of a model on every split, with the constant baseline of the training set.
+ * @param people people in the images of each split
+ * @param others predictions of pretrained networks, for comparison
  */
 export function scoreModel(
   subject: PredictionTask,
@@ -141,9 +143,9 @@ export function scoreModel(
     loss,
     ...score(truth, prediction),
   });
-  const guess = classes ? majorityClass(train.truth, classes.length) : median(train.truth);
-  const guessed = ({ truth }: Predictions) =>
-    score(truth, new Float64Array(truth.length).fill(guess));
+  const constant = classes ? majorityClass(train.truth, classes.length) : median(train.truth);
+  const scoreConstant = ({ truth }: Predictions) =>
+    score(truth, new Float64Array(truth.length).fill(constant));
 
   const metric = classes ? "accuracy" : "mae";
   const scoreEach = classes ? isCorrect : absoluteErrors;
@@ -155,7 +157,7 @@ export function scoreModel(
     const { truth, prediction } = predictions[name];
     return intervalOf(scoreEach(truth, prediction), people?.[name].identity);
   };
-  const baseline = guessed(test).accuracy ?? guessed(test).mae ?? NaN;
+  const baseline = scoreConstant(test).accuracy ?? scoreConstant(test).mae ?? NaN;
   const above = interval.low > baseline;
   const below = interval.high < baseline;
   const verdict = !above && !below
@@ -178,13 +180,13 @@ export function scoreModel(
     interval,
     intervals: { train: intervalIn("train"), validation: intervalIn("validation") },
     baseline: {
-      guess: classes ? classes[guess] : guess,
-      train: guessed(train),
-      validation: guessed(validation),
-      test: guessed(test),
+      guess: classes ? classes[constant] : constant,
+      train: scoreConstant(train),
+      validation: scoreConstant(validation),
+      test: scoreConstant(test),
     },
     verdict,
-    ...(classes ? ofClasses(classes, test, tested) : ofAges(test, guess, tested)),
+    ...(classes ? classMetrics(classes, test, tested) : ageMetrics(test, constant, tested)),
     ...(tested && {
       groups: scoreGroups(
         metric,
@@ -210,7 +212,7 @@ export function scoreModel(
   };
 }
 
-function ofClasses(
+function classMetrics(
   classes: readonly string[],
   { truth, prediction, probabilities }: Predictions,
   people?: People,
@@ -224,27 +226,27 @@ function ofClasses(
   const confusion = { classes, counts };
   if (!probabilities) return { confusion, perClass };
   const two = classes.length === 2;
-  const said = Array.from(probabilities, (row, i) => row[two ? 1 : prediction[i]]);
-  const isSo = two ? Array.from(truth) : isCorrect(truth, prediction);
+  const scores = Array.from(probabilities, (row, i) => row[two ? 1 : prediction[i]]);
+  const labels = two ? Array.from(truth) : isCorrect(truth, prediction);
   const both = perClass.every(({ count }) => count > 0);
-  const area = two && both ? aucInterval(isSo, said, who) : undefined;
+  const area = two && both ? aucInterval(labels, scores, who) : undefined;
   return {
     confusion,
     perClass,
-    ...(two && both ? { auc: rocCurve(isSo, said).auc } : {}),
+    ...(two && both ? { auc: rocCurve(labels, scores).auc } : {}),
     ...(area && { aucInterval: area }),
-    calibration: calibration(isSo, said, who),
+    calibration: calibration(labels, scores, who),
   };
 }
 
-function ofAges(
+function ageMetrics(
   { truth, prediction }: Predictions,
-  guess: number,
+  constant: number,
   people?: People,
 ): Partial<ModelMetrics> {
   const signed = signedErrors(truth, prediction);
   return {
-    byAgeBand: errorByAgeBand(truth, prediction, guess, people?.identity),
+    byAgeBand: errorByAgeBand(truth, prediction, constant, people?.identity),
     bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

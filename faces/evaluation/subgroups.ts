@@ -1,4 +1,4 @@
-/** A metric for groups of people: by gender and age band. */
+/** Metrics by gender and age band. */
 import {
   accuracyInterval,
   type Interval,
@@ -6,37 +6,38 @@ import {
 } from "../../packages/statistics/confidence_intervals.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
 
+/** Metric of a subgroup. */
 export interface Group {
-  /** 1 male, 0 female; left out: both. */
+  /** 1 male, 0 female; undefined: both. */
   gender?: number;
-  /** First and last age; left out: all. */
+  /** First and last age; undefined: all. */
   from?: number;
   to?: number;
   count: number;
-  /** Share that is right, or mean absolute error in years. */
+  /** Accuracy, or MAE in years. */
   value: number;
-  /** Left out where there are too few to tell. */
+  /** Undefined where there are too few images or people. */
   interval?: Interval;
-  /** Ages: mean of prediction - truth, years. */
+  /** Age in years only: mean of prediction - truth. */
   bias?: number;
   biasInterval?: Interval;
 }
 
-/** People in the pictures that were tested, one value a picture. */
+/** People in the test images, one value per image. */
 export interface People {
   age: ArrayLike<number>;
   /** 1 male, 0 female. */
   gender: ArrayLike<number>;
-  /** Who it is; somebody unknown (null) is nobody else. */
+  /** Identity of the person; null is a person of its own. */
   identity?: readonly unknown[];
 }
 
 /**
- * Each gender, then each gender in each band of ages. Groups of nobody are left out.
- * @param metric `accuracy`: of values that are 1 or 0; `mae`: of absolute errors
- * @param values one a picture
- * @param signed prediction - truth of each picture, where the predictions are years
- * @param width of a band, years
+ * Computes a metric for each gender, then for each gender and age band. Omits empty groups.
+ * @param metric `accuracy`: values are 1 or 0; `mae`: values are absolute errors
+ * @param values one per image
+ * @param signed prediction - truth of each image, if predictions are years
+ * @param width width of an age band, years
  */
 export function scoreGroups(
   metric: "accuracy" | "mae",
@@ -50,18 +51,18 @@ export function scoreGroups(
   const add = (place: Pick<Group, "gender" | "from" | "to">, members: number[]) => {
     if (members.length === 0) return;
     const own = members.map((i) => values[i]);
-    const who = people.identity && members.map((i) => people.identity![i]);
+    const identities = people.identity && members.map((i) => people.identity![i]);
     const interval = metric === "accuracy"
-      ? accuracyInterval(own, who)
-      : meanIntervalOfEnough(own, who);
-    const off = signed && members.map((i) => signed[i]);
-    const biasInterval = off && meanIntervalOfEnough(off, who);
+      ? accuracyInterval(own, identities)
+      : meanIntervalOfEnough(own, identities);
+    const errors = signed && members.map((i) => signed[i]);
+    const biasInterval = errors && meanIntervalOfEnough(errors, identities);
     groups.push({
       ...place,
       count: own.length,
       value: mean(own),
       ...(interval && { interval }),
-      ...(off && { bias: mean(off) }),
+      ...(errors && { bias: mean(errors) }),
       ...(biasInterval && { biasInterval }),
     });
   };

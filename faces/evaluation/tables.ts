@@ -1,7 +1,7 @@
-/** Tables and lists of the page. */
+/** Tables and lists of the report. */
 import { type Child, type Html, html } from "./html.ts";
 
-/** A table whose first column names its rows; the last row is emphasised if `strongLast`. */
+/** Renders a table whose first column names its rows; `strongLast` emphasizes the last row. */
 export function table(
   columns: readonly string[],
   rows: readonly (readonly Child[])[],
@@ -22,12 +22,12 @@ export function table(
   `;
 }
 
-/** A cell with a value, and below it how far chance could have moved that. */
+/** Renders a cell with a value and, below it, its confidence interval. */
 export function withRange(value: Child, range: string | undefined): Html {
   return html`${value}<small class="range">${range ?? "too few"}</small>`;
 }
 
-/** How often each true class (row) was taken for each class (column). */
+/** Renders a confusion matrix. Rows: true class, columns: predicted class. */
 export function confusionTable(classes: readonly string[], counts: readonly number[][]): Html {
   const names = classes.map((name) => name.replace(/^(\d+) to (\d+)$/, "$1–$2"));
   return html`
@@ -38,10 +38,10 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
       <tbody>${counts.map((row, truth) => {
         const total = row.reduce((a, b) => a + b, 0);
         return html`<tr><th scope="row">${names[truth]}</th>${
-          row.map((n, said) => {
-            // At most 0.45 of the colour: the numbers stay legible in both themes.
+          row.map((n, predicted) => {
+            // At most 0.45 opacity: the numbers stay legible in both themes.
             const share = (total === 0 ? 0 : 0.45 * n / total).toFixed(3);
-            const kind = n === 0 ? "none" : truth === said ? "right" : "wrong";
+            const kind = n === 0 ? "none" : truth === predicted ? "right" : "wrong";
             return html`<td class="${kind}" style="--share:${share}">${
               n.toLocaleString("en")
             }</td>`;
@@ -52,7 +52,7 @@ export function confusionTable(classes: readonly string[], counts: readonly numb
   `;
 }
 
-/** Settings and their values. Nested ones get their path as a name: `earlyStopping.patience`. */
+/** Renders settings as a list. Nested settings are named by their path: `earlyStopping.patience`. */
 export function settingsList(settings: Readonly<Record<string, unknown>>): Html {
   return html`<dl class="params">${
     flatten(settings).map(([name, value]) =>

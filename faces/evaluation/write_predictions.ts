@@ -1,11 +1,11 @@
-/** What every model said about every image, for tools that look further than the report. */
+/** Writer of `predictions.parquet`: every prediction of every model, for further analysis. */
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import { type Predictions, type SplitName, splitNames } from "./score_model.ts";
 
 /**
- * Writes `predictions.parquet`: for each model, a row for each image of each split. `truth` and
- * `prediction` are class numbers or years; `probabilities` has one for each class, `probability`
- * that of the prediction, and both are null for years.
+ * Writes `predictions.parquet`, with a row for each model, split and image. `truth` and `prediction`
+ * are class indices or years. `probabilities` are those of all classes, `probability` that of the
+ * predicted class; both are null for years.
  */
 export async function writePredictions(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Adam as Keras computes it, with its whole state in the open, so that a resumed training goes on
- * as if it had never stopped. Kingma and Ba, "Adam: a method for stochastic optimization" (2015).
+ * Adam as in Keras, with its whole state exposed, so a training resumes with the same result.
+ * Kingma and Ba, "Adam: a method for stochastic optimization" (2015).
  */
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -9,11 +9,11 @@ const BETA2 = 0.999;
 const EPSILON = 1e-7;
 
 export class Adam {
-  /** Steps taken. */
+  /** Number of steps. */
   steps = 0;
-  /** That of the next step. */
+  /** Learning rate of the next step. */
   learningRate: number;
-  /** Moving average of each variable's gradient, and of its square. */
+  /** Moving averages of each variable's gradient and squared gradient. */
   readonly means: tf.Tensor[];
   readonly squares: tf.Tensor[];
   readonly #variables: readonly tf.Variable[];
@@ -21,9 +21,8 @@ export class Adam {
   readonly #decays: readonly boolean[];
 
   /**
-   * @param decay what variables lose at each step, times the learning rate, before they are moved:
-   *   AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019); `decays` says
-   *   which of them do
+   * @param decay decoupled weight decay: AdamW (Loshchilov and Hutter, "Decoupled weight decay
+   *   regularization", 2019); `decays` selects the variables
    */
   constructor(
     variables: readonly tf.Variable[],
@@ -38,12 +37,12 @@ export class Adam {
     this.squares = variables.map((variable) => tf.zerosLike(variable));
   }
 
-  /** Moves each variable against its gradient; `gradients` has the variables' order. */
+  /** Takes one step; `gradients` are in the order of the variables. */
   step(gradients: readonly tf.Tensor[]): void {
     this.steps++;
     const rate = this.learningRate * Math.sqrt(1 - BETA2 ** this.steps) / (1 - BETA1 ** this.steps);
     tf.tidy(() => {
-      // As tensors, once: a number would become one anew for each variable.
+      // Tensors, because a number would be converted again for each variable.
       const [rateOfStep, toMean, toSquare, epsilon] = [rate, 1 - BETA1, 1 - BETA2, EPSILON]
         .map((value) => tf.scalar(value));
       for (const [i, variable] of this.#variables.entries()) {
@@ -61,7 +60,7 @@ export class Adam {
     });
   }
 
-  /** Puts back what `steps`, `means` and `squares` were when a checkpoint was written. */
+  /** Restores the state of a checkpoint. */
   restore(steps: number, means: readonly Float32Array[], squares: readonly Float32Array[]): void {
     this.steps = steps;
     for (const [i, { shape }] of this.#variables.entries()) {
@@ -80,7 +79,7 @@ export class Adam {
   }
 }
 
-/** `old` moved towards `value` by a share of the way. */
+/** Interpolates linearly from `old` to `value`. */
 export function lerp(old: tf.Tensor, value: tf.Tensor, share: tf.Scalar | number): tf.Tensor {
   return tf.add(old, tf.mul(tf.sub(value, old), share));
 }

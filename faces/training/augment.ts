@@ -1,27 +1,27 @@
-/** Faces as they might also have been photographed: mirrored, moved, in other light. */
+/** Data augmentation: flip, translation, color jitter, random erasing. */
 import type { Rng } from "../../packages/random/random.ts";
 
-/** How far an image may be changed; each change is drawn evenly up to its limit, both ways. */
+/** Limits of augmentation. Each change is drawn uniformly from [-limit, limit]. */
 export interface Augmentation {
-  /** Whether half of the images are mirrored. */
+  /** True to flip half of the images horizontally. */
   flip: boolean;
-  /** Share of the width, in whole pixels. */
+  /** Translation, as a share of the width, in whole pixels. */
   shift: number;
-  /** Share of the full brightness. */
+  /** Brightness, as a share of white. */
   light: number;
-  /** Share of each value's distance from mid-grey. */
+  /** Contrast: relative change of the distance from mid-gray. */
   contrast: number;
-  /** Share of each colour's distance from grey. */
+  /** Saturation: relative change of the distance from gray. */
   saturation: number;
-  /** Largest side of the square that is blotted out with noise, a share of the width. */
+  /** Random erasing: maximum side of the erased square, as a share of the width. */
   erase: number;
 }
 
 /**
- * Changes images in place, each in its own way. Nothing that would scale or turn them: between two
- * pixels, a small image loses the little detail that it has.
+ * Augments images in place, each independently. No scaling or rotation: interpolation would blur
+ * small images.
  * @param images bytes of RGB images, [n, size, size, 3]
- * @param random decides all: the same numbers make the same images
+ * @param random source of all changes
  */
 export function augment(images: Uint8Array, size: number, limits: Augmentation, random: Rng): void {
   const length = size * size * 3;
@@ -30,21 +30,21 @@ export function augment(images: Uint8Array, size: number, limits: Augmentation, 
     const image = new Uint8ClampedArray(images.buffer, images.byteOffset + at, length);
     source.set(image);
     const within = (limit: number) => (2 * random.next() - 1) * limit;
-    // All are drawn, whatever the limits, so that one limit changes nothing but its own change.
+    // All are drawn whatever the limits, so that one limit does not affect the other changes.
     const mirror = random.next() < 0.5 && limits.flip;
     const right = Math.round(within(limits.shift) * size);
     const down = Math.round(within(limits.shift) * size);
     const light = within(limits.light) * 255, contrast = 1 + within(limits.contrast);
     const saturation = 1 + within(limits.saturation);
     if (mirror || right !== 0 || down !== 0) move(source, image, size, mirror, right, down);
-    recolour(image, light, contrast, saturation);
+    jitterColor(image, light, contrast, saturation);
     const side = Math.round(random.next() * limits.erase * size);
     const left = random.int(size), top = random.int(size);
-    if (side > 0) blot(image, size, { left, top, side }, random);
+    if (side > 0) eraseSquare(image, size, { left, top, side }, random);
   }
 }
 
-/** Beyond the edge, the edge goes on. */
+/** Translates an image; border pixels are replicated. */
 function move(
   source: Uint8Array,
   image: Uint8ClampedArray,
@@ -66,7 +66,7 @@ function move(
   }
 }
 
-function recolour(
+function jitterColor(
   image: Uint8ClampedArray,
   light: number,
   contrast: number,
@@ -74,16 +74,16 @@ function recolour(
 ): void {
   const offset = 128 * (1 - contrast) + light;
   for (let at = 0; at < image.length; at += 3) {
-    // Rec. 601's luma.
-    const grey = 0.299 * image[at] + 0.587 * image[at + 1] + 0.114 * image[at + 2];
+    // Luma of Rec. 601.
+    const gray = 0.299 * image[at] + 0.587 * image[at + 1] + 0.114 * image[at + 2];
     for (let channel = at; channel < at + 3; channel++) {
-      image[channel] = contrast * (grey + saturation * (image[channel] - grey)) + offset;
+      image[channel] = contrast * (gray + saturation * (image[channel] - gray)) + offset;
     }
   }
 }
 
-/** Random erasing (Zhong et al., 2017), around a point; what lies outside is cut off. */
-function blot(
+/** Random erasing (Zhong et al., 2017) of a square around a point, clipped to the image. */
+function eraseSquare(
   image: Uint8ClampedArray,
   size: number,
   { left, top, side }: { left: number; top: number; side: number },

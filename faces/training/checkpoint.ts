@@ -1,6 +1,6 @@
 /**
- * The state of a training after an epoch, in one file: a header in JSON and the numbers after it,
- * in the layout of safetensors (https://huggingface.co/docs/safetensors), which Python reads too.
+ * Checkpoint of a training after an epoch, in one file: a JSON header followed by the arrays, in
+ * the safetensors format (https://huggingface.co/docs/safetensors).
  *
  * The header begins with a SHA-256 of the whole file, taken with 64 zeros in its own place.
  */
@@ -8,17 +8,17 @@ import { createHash } from "node:crypto";
 import { disk, moveDurably } from "../../packages/pipeline/durable.ts";
 import { removeDamaged } from "../../packages/pipeline/state.ts";
 
-/** What stands before the checksum in the header. */
+/** Header bytes before the checksum. */
 const BEFORE = '{"__metadata__":{"sha256":"';
 const CHECKSUM = { from: 8 + BEFORE.length, to: 8 + BEFORE.length + 64 };
 
-/** Named arrays, and what else there is to remember. */
+/** Named arrays and JSON state. */
 export interface Checkpoint<State> {
   state: State;
   arrays: Record<string, Float32Array>;
 }
 
-/** Writes a checkpoint, which replaces the one before as a whole or not at all. */
+/** Writes a checkpoint, replacing the previous one atomically. */
 export async function writeCheckpoint<State>(
   path: string,
   { state, arrays }: Checkpoint<State>,
@@ -31,7 +31,7 @@ export async function writeCheckpoint<State>(
     header[name] = { dtype: "F32", shape: [length], data_offsets: [end, end += byteLength] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
-  const start = 8 + Math.ceil(text.length / 8) * 8; // keeps the numbers aligned
+  const start = 8 + Math.ceil(text.length / 8) * 8; // aligns the arrays
   const bytes = new Uint8Array(start + end).fill(0x20, 8, start);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
   bytes.set(text, 8);
@@ -50,7 +50,7 @@ export async function writeCheckpoint<State>(
 
 /**
  * Reads a checkpoint.
- * @param info told that one was damaged, which is removed
+ * @param info logs the removal of a damaged checkpoint
  * @returns undefined if there is none
  */
 export async function readCheckpoint<State>(

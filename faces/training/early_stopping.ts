@@ -1,15 +1,16 @@
-/** When to stop, as Keras's EarlyStopping decides it. */
+/** Early stopping, as Keras's EarlyStopping. */
 import type { EpochRecord } from "./training_record.ts";
 
+/** Options of early stopping. */
 export interface EarlyStoppingOptions {
   monitor: "loss" | "val_loss" | "metric" | "val_metric";
-  /** Epochs without a better value that end the training. */
+  /** Epochs without improvement before training stops. */
   patience: number;
-  /** Whether the weights of the best epoch are kept in the end, instead of the last ones. */
+  /** True to restore the weights of the best epoch. */
   restoreBest: boolean;
 }
 
-/** What a checkpoint keeps of it. */
+/** State of early stopping in a checkpoint. */
 export interface EarlyStoppingState {
   best: number | null;
   bestEpoch: number;
@@ -17,6 +18,7 @@ export interface EarlyStoppingState {
   stopped: boolean;
 }
 
+/** Monitors a value and stops training when it no longer improves. */
 export class EarlyStopping {
   state: EarlyStoppingState = { best: null, bestEpoch: 0, wait: 0, stopped: false };
   readonly #monitor: EarlyStoppingOptions["monitor"];
@@ -29,7 +31,7 @@ export class EarlyStopping {
     this.#sign = this.#monitor.endsWith("metric") && metricHigherIsBetter ? -1 : 1;
   }
 
-  /** Takes an epoch's numbers in; true if it is the best so far. */
+  /** Updates the state with an epoch; returns true if it is the best so far. */
   update(epoch: EpochRecord): boolean {
     const value = this.#sign * epoch[this.#monitor];
     const { best, wait } = this.state;
@@ -37,7 +39,7 @@ export class EarlyStopping {
       this.state = { best: value, bestEpoch: epoch.epoch, wait: 0, stopped: false };
       return true;
     }
-    // Keras looks at the patience from the second epoch on, which a first, best one never reaches.
+    // Keras checks patience from the second epoch on; the first one is always an improvement.
     this.state = { ...this.state, wait: wait + 1, stopped: wait + 1 >= this.#patience };
     return false;
   }

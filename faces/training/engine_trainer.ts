@@ -1,13 +1,13 @@
-/** Training steps in the project's own kernels, on all processors: for the layers that they know. */
+/** Trainer on the engine: multi-threaded WebAssembly kernels for the supported layers. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import {
+  type CustomLoss,
   Engine,
   type Labels,
   type Loss,
-  type OutsideLoss,
   type Sums,
   type Tensors,
 } from "../../packages/engine/engine.ts";
@@ -37,7 +37,7 @@ export class EngineTrainer implements Trainer {
     this.#batchSize = batchSize;
   }
 
-  /** @throws {UnsupportedNetwork} if the network has something that the engine lacks, saying what */
+  /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
     const { model, objective, learningRate, weightDecay = 0, batchSize } = options;
     const network = toEngineNetwork(model, engineLoss(objective));
@@ -45,7 +45,7 @@ export class EngineTrainer implements Trainer {
       ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
     });
     const trainer = new EngineTrainer(options, engine);
-    // Of a wasm tensor, dataSync is a copy already; of one on the cpu backend it is the data.
+    // dataSync copies on the wasm backend, but returns the tensor's own data on the cpu backend.
     trainer.setWeights(model.getWeights().map((weight) => weight.dataSync() as Float32Array));
     return trainer;
   }
@@ -151,7 +151,7 @@ export class EngineTrainer implements Trainer {
     return all("best", weights);
   }
 
-  handBack(): void {
+  copyWeightsToModel(): void {
     tf.tidy(() =>
       this.#model.setWeights(
         this.#weights().map((data, i) => tf.tensor(data, this.#model.weights[i].shape as number[])),
@@ -163,13 +163,13 @@ export class EngineTrainer implements Trainer {
     return this.#engine.close();
   }
 
-  /** Targets as the engine takes them. */
+  /** Converts targets to the engine's labels. */
   #labels(targets: number[]): Labels {
     const objective = this.#objective;
     return "heads" in objective && isBuiltIn(objective) ? objective.labels(targets) : targets;
   }
 
-  /** Of the batch that the engine has just seen. */
+  /** Returns the result of the engine's last batch. */
   async #means(
     { rows, loss, metric, heads, penalty }: Sums,
     targets: number[],
@@ -190,17 +190,17 @@ export class EngineTrainer implements Trainer {
   }
 }
 
-/** What an objective's loss, or its heads', is to the engine. */
+/** Converts an objective's loss, or that of its heads, to the engine's. */
 export function engineLoss(objective: Objective): Loss {
-  if (!isBuiltIn(objective)) return outsideLoss(objective);
+  if (!isBuiltIn(objective)) return customLoss(objective);
   if (!("heads" in objective)) return lossOf(objective.loss);
   return objective.heads.map(({ loss, columns, weight }) => ({
     ...{ loss: lossOf(loss), columns, weight },
   }));
 }
 
-/** An objective's own loss, and its gradient, by TensorFlow.js on the open backend. */
-function outsideLoss(objective: Objective): OutsideLoss {
+/** Computes a custom loss and its gradient by TensorFlow.js on the open backend. */
+function customLoss(objective: Objective): CustomLoss {
   return async (outputs, labels, gradient) => {
     const targets = Array.from(labels);
     const [loss, slope] = tf.tidy(() => {
@@ -212,8 +212,8 @@ function outsideLoss(objective: Objective): OutsideLoss {
     try {
       if (loss.size !== 1) {
         throw new Error(
-          `Cannot train with loss "${objective.loss}": its lossOf() gives a tensor of shape ` +
-            `[${loss.shape}] and has to give the mean over the batch, a scalar.`,
+          `Cannot train with loss "${objective.loss}": its lossOf() returns a tensor of shape ` +
+            `[${loss.shape}] and must return the mean over the batch, a scalar.`,
         );
       }
       gradient?.set(await readTensor(slope));

@@ -1,4 +1,4 @@
-/** Formats beside TensorFlow.js's own in which a model leaves: what a training's `export` asks for. */
+/** Export of models, as requested by a training's `export`. */
 import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { checkOnnx, toOnnx } from "./onnx/convert.ts";
@@ -6,8 +6,8 @@ import type { ExportFormat } from "./training_params.ts";
 import type { TrainingRecord } from "./training_record.ts";
 
 /**
- * Makes sure, before hours of training, that a network can be written in all formats.
- * @throws what stands in the way
+ * Checks before training that a network can be exported in all formats.
+ * @throws if it cannot, with the reason
  */
 export function checkExports(model: LayersModel, formats: readonly ExportFormat[]): void {
   if (formats.includes("onnx")) checkOnnx(model);

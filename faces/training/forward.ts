@@ -1,7 +1,6 @@
 /**
- * A network's forward pass, layer by layer, where training needs other than `model.apply`: dropout
- * masks that depend on epoch and step, batch statistics handed out, and logits instead of
- * probabilities. Works for any LayersModel of tensors in and one tensor out.
+ * Forward pass of a network, layer by layer. Unlike `model.apply`, it draws dropout masks by epoch and
+ * step, passes batch statistics on, and returns logits. Works for any LayersModel with one output.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { layers, type LayersModel, type SymbolicTensor } from "@tensorflow/tfjs-layers";
@@ -9,35 +8,35 @@ import type { Rng } from "../../packages/random/random.ts";
 import { partsOf } from "./initialize.ts";
 import { batchNormTraining, type BatchStatistics } from "./batch_norm.ts";
 
-/** What distinguishes a forward pass in training from one in use. */
+/** Options of a forward pass in training mode. */
 export interface TrainingPass {
-  /** The random numbers of a layer in this step. */
+  /** Returns the random numbers of a layer in this step. */
   random(layer: string): Rng;
-  /** Takes the batch's statistics, to be averaged when the step is done. */
+  /** Receives the batch statistics, for the moving averages. */
   report(layer: layers.Layer, statistics: BatchStatistics): void;
 }
 
-/** Layers of tfjs that draw random numbers of their own, which no seed could repeat. */
-const unrepeatable = [
+/** Layers of tfjs with random numbers that cannot be seeded. */
+const unseedable = [
   ...["AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"],
   ...["RandomHeight", "RandomWidth"],
 ];
 
 /**
- * Makes sure that a network can be trained exactly as it stands.
- * @throws if something in it would be passed over or could not be repeated, with the way out
+ * Checks that a network can be trained as it is.
+ * @throws if part of it would be ignored or would not be reproducible
  */
 export function checkTrainable(model: LayersModel): void {
   if (model.inputs.length !== 1 || model.outputs.length !== 1) {
     throw new Error(
       `Cannot train "${model.name}": it has ${model.inputs.length} inputs and ` +
-        `${model.outputs.length} outputs, and training takes one of each. Join the outputs.`,
+        `${model.outputs.length} outputs; training needs one of each. Concatenate the outputs.`,
     );
   }
   if (model.optimizer !== undefined) {
     throw new Error(
-      `Cannot train "${model.name}": it is compiled with an optimizer and a loss, and training ` +
-        `takes neither from there. Leave out compile().`,
+      `Cannot train "${model.name}": it is compiled, but training ignores the optimizer and ` +
+        `loss of compile(). Remove that call.`,
     );
   }
   if (model.trainableWeights.length === 0) {
@@ -57,29 +56,29 @@ function obstacle(layer: layers.Layer, within: boolean): string | undefined {
     (layer.weights.length > 0 || className === "Dropout") &&
     new RegExp(`_${className}\\d+$`).test(layer.name)
   ) {
-    return `it has no name of its own, and random numbers by that name would depend on the networks ` +
-      `built before. Name it, as in layers.dense({ name: "dense1", units: 8 })`;
+    return `its name is generated and depends on the networks built before, so its random numbers would ` +
+      `not be reproducible. Name it, as in layers.dense({ name: "dense1", units: 8 })`;
   }
-  if (unrepeatable.includes(className)) {
-    return `the random numbers of ${className} cannot be repeated. Use Dropout`;
+  if (unseedable.includes(className)) {
+    return `the random numbers of ${className} cannot be seeded. Use Dropout`;
   }
   if (layer instanceof layers.RNNCell && (config.dropout || config.recurrentDropout)) {
-    return "the random numbers of its dropout cannot be repeated. Put a Dropout before or after it";
+    return "the random numbers of its dropout cannot be seeded. Put a Dropout before or after it";
   }
-  if (layer.stateful) return "it is stateful, and batches are shuffled. Leave out stateful";
+  if (layer.stateful) return "it is stateful, but batches are shuffled. Remove stateful";
   if (className === "Dropout" && config.seed != null) {
-    return "its seed is not used: masks stem from the stage's. Leave out seed";
+    return "its seed is ignored: masks depend on the seed of the stage. Remove seed";
   }
   if (
     within && (className === "Dropout" || className === "BatchNormalization") && layer.trainable
   ) {
-    return "within another layer, it would do nothing in training. Put it into the network itself";
+    return "nested in another layer, it would have no effect in training. Move it to the network itself";
   }
 }
 
 /**
- * [batch, ...] → what comes out before a last softmax: logits, or the model's output if it has none.
- * In training (`pass` given), batch normalisation uses the batch and dropout drops.
+ * Computes the outputs of [batch, ...]: logits if the model ends in a softmax, else its outputs. With
+ * `pass`, in training mode: batch normalization uses batch statistics, and dropout is active.
  */
 export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): tf.Tensor {
   const values = new Map<number, tf.Tensor>([[model.inputs[0].id, x]]);
@@ -98,7 +97,7 @@ export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): 
     if (last.getConfig().activation === "softmax") {
       throw new Error(
         `Cannot train "${model.name}": the softmax of its last layer, "${last.name}", must be a ` +
-          `layer of its own. Write layers.activation({ activation: "softmax" }) after it.`,
+          `separate layer. Use layers.activation({ activation: "softmax" }) after it.`,
       );
     }
     return valueOf(output);
@@ -106,12 +105,12 @@ export function forward(model: LayersModel, x: tf.Tensor, pass?: TrainingPass): 
   return valueOf(last.inboundNodes[output.nodeIndex].inputTensors[0]);
 }
 
-/** Whether the model's output are probabilities, of which `forward` returns the logits. */
+/** Returns true if the model ends in a softmax, so that `forward` returns logits. */
 export function endsInSoftmax(model: LayersModel): boolean {
   return isSoftmax(model.outputs[0].sourceLayer);
 }
 
-/** Whether a layer makes probabilities of logits along the last axis, and does nothing else. */
+/** Returns true for a softmax layer over the last axis. */
 export function isSoftmax(layer: layers.Layer): boolean {
   if (layer.getClassName() === "Softmax") {
     const { rank } = layer.inboundNodes[0].inputTensors[0];
@@ -134,12 +133,12 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
         pass.random(layer.name),
       );
     }
-    // As in Keras, a frozen one normalises as in use.
+    // As in Keras, a frozen layer uses its moving averages.
     if (className === "BatchNormalization" && layer.trainable) {
       const { epsilon, axis, center, scale } = layer.getConfig();
       if (!center || !scale || (axis !== -1 && axis !== x.rank - 1)) {
         throw new Error(
-          `Cannot train layer "${layer.name}": batch normalisation is written for the last axis, ` +
+          `Cannot train layer "${layer.name}": batch normalization supports only the last axis, ` +
             `with center and scale.`,
         );
       }
@@ -158,7 +157,7 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
   return layer.apply(value, training ? { training } : undefined) as tf.Tensor;
 }
 
-/** Gamma, beta, moving mean and moving variance of batch normalisation, frozen or not. */
+/** Returns gamma, beta, moving mean and moving variance of batch normalization, frozen or not. */
 export function normWeights(layer: layers.Layer): layers.Layer["weights"] {
   return ["gamma", "beta", "moving_mean", "moving_variance"].map((name) =>
     layer.weights.find(({ originalName }) => originalName.endsWith(`/${name}`))!
@@ -166,8 +165,8 @@ export function normWeights(layer: layers.Layer): layers.Layer["weights"] {
 }
 
 /**
- * Drops each value with probability `rate` and scales the others up, so that the mean stays. Along
- * axes where `shape` is 1, all are dropped or none.
+ * Inverted dropout: drops each value with probability `rate` and scales the others by
+ * 1 / (1 - rate). Along axes where `shape` is 1, the mask is shared.
  */
 function dropout(x: tf.Tensor, rate: number, shape: number[], rng: Rng): tf.Tensor {
   if (rate === 0) return x;

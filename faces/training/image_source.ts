@@ -1,15 +1,15 @@
-/** From images in a file to tensors. */
+/** Images of a file as bytes and tensors. */
 import * as tf from "@tensorflow/tfjs-core";
 
-/** Many images of one size; an open `NpyFile<"uint8">` is one. */
+/** Images of one size, such as an open `NpyFile<"uint8">`. */
 export interface ImageSource {
   /** [images, height, width, 3] */
   readonly shape: readonly number[];
-  /** The bytes of image `start` and of `count - 1` after it. */
+  /** Reads the bytes of `count` images from image `start` on. */
   read(start: number, count: number): Uint8Array;
 }
 
-/** Images held in memory: `bytes` has the shape [n, size, size, 3]. */
+/** Wraps images in memory; `bytes` has the shape [n, size, size, 3]. */
 export function imagesInMemory(bytes: Uint8Array, size: number): ImageSource {
   const length = size * size * 3;
   if (bytes.length % length !== 0) {
@@ -22,8 +22,8 @@ export function imagesInMemory(bytes: Uint8Array, size: number): ImageSource {
 }
 
 /**
- * The bytes of the images of the given rows, [rows, height, width, 3]. Nothing else is read: a
- * training holds a batch or two, however many images there are. Neighbours are read at once.
+ * Reads the bytes of some images, [rows, height, width, 3]. Memory is bounded by the batch; adjacent
+ * images are read at once.
  */
 export function readBytes(images: ImageSource, rows: ArrayLike<number>): Uint8Array {
   const length = images.shape.slice(1).reduce((product, size) => product * size, 1);
@@ -35,7 +35,7 @@ export function readBytes(images: ImageSource, rows: ArrayLike<number>): Uint8Ar
   return bytes;
 }
 
-/** Images mirrored left to right. `bytes` has the shape [n, height, width, 3]. */
+/** Flips images horizontally. `bytes` has the shape [n, height, width, 3]. */
 export function flipHorizontally(bytes: Uint8Array, width: number): Uint8Array {
   const mirror = new Uint8Array(bytes.length);
   for (let row = 0; row < bytes.length; row += width * 3) {
@@ -48,13 +48,13 @@ export function flipHorizontally(bytes: Uint8Array, width: number): Uint8Array {
   return mirror;
 }
 
-/** The images of the given rows as a tensor [rows, height, width, 3] of 0 to 1. */
+/** Reads some images as a tensor [rows, height, width, 3], 0 to 1. */
 export function readBatch(images: ImageSource, rows: ArrayLike<number>): tf.Tensor4D {
   const [, height, width, channels] = images.shape;
   return toTensor(readBytes(images, rows), [rows.length, height, width, channels]);
 }
 
-/** Bytes as a tensor of 0 to 1. */
+/** Converts bytes to a tensor, 0 to 1. */
 export function toTensor(bytes: Uint8Array, shape: [number, number, number, number]): tf.Tensor4D {
   const pixels = new Float32Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) pixels[i] = bytes[i] / 255;

@@ -1,6 +1,6 @@
 /**
- * Initial weights as Keras draws them, but from the project's own random numbers: the same on every
- * backend and machine, and a stream for each layer, so that a layer more does not change the others.
+ * Weight initialization with the distributions of Keras and seeded random numbers: equal on every
+ * backend and machine. Each layer has its own stream, so adding a layer does not change the others.
  *
  * The distributions: Glorot and Bengio, "Understanding the difficulty of training deep feedforward
  * neural networks" (2010), and He et al., "Delving deep into rectifiers" (2015).
@@ -10,14 +10,14 @@ import { layers, type LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { initializers } from "./network_options.ts";
 
-/** Standard deviation of a normal distribution of deviation 1 that is cut off at ±2. */
+/** Standard deviation of the standard normal distribution truncated at ±2. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
 
-/** Networks whose weights are as they should be: drawn here, or trained. */
+/** Networks with initialized or trained weights. */
 const ready = new WeakSet<LayersModel>();
 
 /**
- * Declares that a network's weights are trained already, or drawn by other means that repeat.
+ * Marks a network's weights as trained, or as initialized reproducibly by other means.
  * @returns the network
  * @example keepWeights(await loadLayersModel("file://pretrained/model.json"))
  */
@@ -26,18 +26,18 @@ export function keepWeights(model: LayersModel): LayersModel {
   return model;
 }
 
-/** Draws the weights of a network with which neither initialise() nor keepWeights() was called. */
-export function ensureInitialised(model: LayersModel, seed: number): void {
+/** Initializes a network unless initialize() or keepWeights() was called with it. */
+export function ensureInitialized(model: LayersModel, seed: number): void {
   if (!ready.has(model)) initialize(model, seed);
 }
 
 /**
- * Draws all weights that have an initialiser that draws, as it says; biases and the like keep the
- * constants that they were built with. The random numbers stem from the seed and the layer's name.
- * @throws if an initialiser draws random numbers and is none of `initializers`
+ * Draws all weights with a random initializer; constant ones, such as biases, are kept. Random numbers
+ * depend on the seed and the layer's name.
+ * @throws if a random initializer is none of `initializers`
  */
 export function initialize(model: LayersModel, seed: number): void {
-  const drawn = new Set<unknown>(); // a recurrent layer and its cell have the same ones
+  const drawn = new Set<unknown>(); // a recurrent layer shares them with its cell
   for (const layer of model.layers.flatMap((layer) => [...partsOf(layer)])) {
     for (const [key, value] of Object.entries(layer.getConfig())) {
       if (!key.endsWith("Initializer") || value == null) continue;
@@ -48,12 +48,12 @@ export function initialize(model: LayersModel, seed: number): void {
       const weight = layer.weights.find(({ originalName }) =>
         [part, `${part}_kernel`].includes(originalName.split("/").at(-1)!)
       );
-      if (weight === undefined || drawn.has(weight)) continue; // without a bias, say
+      if (weight === undefined || drawn.has(weight)) continue; // for example, without a bias
       drawn.add(weight);
       if (className !== "VarianceScaling") {
         throw new Error(
-          `Cannot draw the initial weights of layer "${layer.name}": its initialiser is ` +
-            `${className}. Take one of ${initializers.join(", ")}.`,
+          `Cannot draw the initial weights of layer "${layer.name}": its initializer is ` +
+            `${className}. Use one of ${initializers.join(", ")}.`,
         );
       }
       const name = part === "kernel" ? [layer.name] : [layer.name, part];
@@ -65,7 +65,7 @@ export function initialize(model: LayersModel, seed: number): void {
   ready.add(model);
 }
 
-/** A layer with all layers within it, such as those of a wrapper or of a nested network. */
+/** Returns a layer and all layers nested in it, such as those of a wrapper or a nested network. */
 export function partsOf(layer: layers.Layer, found = new Set<layers.Layer>()): Set<layers.Layer> {
   if (found.has(layer)) return found;
   found.add(layer);
@@ -75,7 +75,7 @@ export function partsOf(layer: layers.Layer, found = new Set<layers.Layer>()): S
   return found;
 }
 
-/** `shape` ends in inputs, outputs; what comes before (a filter's height and width) multiplies both. */
+/** Variance scaling. `shape` ends in [inputs, outputs]; leading axes (receptive field) scale both fans. */
 function varianceScaling(
   shape: number[],
   { scale, mode, distribution }: Record<string, unknown>,

@@ -1,38 +1,39 @@
 /**
- * What a network with one last dense layer says of several tasks: each head has some of the layer's
- * columns. In use every head is a network of its own (faces/training/multi_head.ts).
+ * Losses of a multi-head network: each head owns some columns of the last dense layer. For inference,
+ * each head becomes a separate network (faces/training/multi_head.ts).
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
 import { type JointObjective, markBuiltIn, type Score } from "./objective.ts";
 
+/** Loss, metric and encoding of one head. */
 export interface Head {
   readonly loss: "categorical_crossentropy" | "mean_absolute_error";
   readonly metric: "accuracy" | "mae";
   readonly columns: number;
-  /** What its loss counts in the sum of all. */
+  /** Loss weight. */
   readonly weight: number;
-  /** What the columns should say of a target (a class, or an age): `columns` numbers from `at` on. */
+  /** Encodes a target (class or age) as `columns` numbers from `at` on. */
   write(target: number, into: Float32Array, at: number): void;
-  /** What they say: of probabilities or a quantity, the class or the age. */
+  /** Decodes outputs (probabilities or a quantity) to a class or an age. */
   read(outputs: Float32Array, at: number): number;
 }
 
-/** Classes 0 to `columns` - 1. */
+/** Returns a classification head, with classes 0 to `columns` - 1. */
 export function classHead(columns: number, weight: number): Head {
   return {
     ...{ loss: "categorical_crossentropy", metric: "accuracy", columns, weight },
     write: (target, into, at) => void (into[at + target] = 1),
     read(outputs, at) {
-      let best = 0; // the first of equal ones, as argMax takes it
+      let best = 0; // the first of equal maxima, as in argMax
       for (let c = 1; c < columns; c++) if (outputs[at + c] > outputs[at + best]) best = c;
       return best;
     },
   };
 }
 
-/** A number of years, as it is. */
+/** Returns a regression head. */
 export function quantityHead(weight: number): Head {
   return {
     ...{ loss: "mean_absolute_error", metric: "mae", columns: 1, weight },
@@ -42,10 +43,10 @@ export function quantityHead(weight: number): Head {
 }
 
 /**
- * A distribution over ages, learnt from a normal one around the true age with a deviation of
- * `spread` years, and read by its mean or median. The bins reach so far beyond the ages there are
- * that both are the true age everywhere in what is learnt. Gao et al., "Deep label distribution learning
- * with label ambiguity" (2017).
+ * Returns a label distribution head. Its labels are normal distributions around the true age, with a
+ * standard deviation of `spread` years; the age is estimated by mean or median. The bins extend beyond
+ * the range of ages, so that both estimators are unbiased on the labels. Gao et al., "Deep label
+ * distribution learning with label ambiguity" (2017).
  */
 export function distributionHead(
   spread: number,
@@ -63,7 +64,7 @@ export function distributionHead(
       for (let bin = 0; bin < ageBins.length; bin++) into[at + bin] /= sum;
     },
     read(outputs, at) {
-      // As the layers of faces/training/multi_head.ts do it.
+      // As in the layers of faces/training/multi_head.ts.
       let years = ageBins[0], older = 1;
       for (let bin = 0; bin < ageBins.length - 1; bin++) {
         older -= outputs[at + bin];
@@ -75,7 +76,7 @@ export function distributionHead(
   };
 }
 
-/** Several heads at once: their losses, weighted, are added up. Targets have a number a head. */
+/** Combines heads into an objective: the weighted sum of their losses. One target per head. */
 export function jointHead(heads: readonly Head[]): JointObjective {
   const columns = heads.reduce((sum, head) => sum + head.columns, 0);
   const starts = heads.map((_, h) =>
@@ -91,10 +92,10 @@ export function jointHead(heads: readonly Head[]): JointObjective {
     }
     return all;
   };
-  /** A head's columns of a tensor [rows, columns]. */
+  /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
     tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
-  /** Mean loss of one head; `truth` as `labels` gives it. */
+  /** Computes the mean loss of one head; `truth` as returned by `labels`. */
   const lossOf = (output: tf.Tensor, truth: tf.Tensor, h: number): tf.Scalar => {
     const said = part(output, h), target = part(truth, h);
     return heads[h].loss === "categorical_crossentropy"

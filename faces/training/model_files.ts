@@ -1,4 +1,4 @@
-/** Networks in files, as plain TensorFlow.js opens them: `model.json` and `weights.bin`. */
+/** Networks in TensorFlow.js's file format: `model.json` and `weights.bin`. */
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
@@ -25,8 +25,8 @@ export async function saveModel(model: LayersModel, folder: string): Promise<voi
 }
 
 /**
- * Opens a trained model: its network, on whichever backend is open, and its training.json.
- * @param folder the folder of a `model` artifact
+ * Loads a trained model: its network, on the open backend, and its training.json.
+ * @param folder folder of a `model` artifact
  */
 export async function loadModel(
   folder: string,

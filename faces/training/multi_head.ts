@@ -1,25 +1,25 @@
 /**
- * Networks with several heads: while they learn, all heads are columns of one dense layer, "heads".
- * In use each is a network of its own, with a copy of the layers that all share.
+ * Multi-head networks. In training, all heads are columns of one dense layer, "heads". For inference,
+ * each head becomes a separate network with a copy of the trunk.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
 import { initialize } from "./initialize.ts";
 import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
 
-/** The layers that all heads share, built anew at each call. */
+/** Builds the layers shared by all heads; each call returns new ones. */
 export type Trunk = () => layers.Layer[];
 
-/** Which columns of "heads" are a head's, and what becomes of them. */
+/** The columns of a head in the layer "heads", and their interpretation. */
 export interface HeadSlice {
   name: string;
   start: number;
   columns: number;
-  /** Probabilities of classes, a quantity as it is, or what is read from a distribution over ages. */
+  /** Class probabilities, a quantity, or the estimator of a distribution over ages. */
   reading: "classes" | "quantity" | AgeEstimator;
 }
 
-/** An uncompiled network: [batch, size, size, 3], 0 to 1 → [batch, columns], logits and quantities. */
+/** Builds an uncompiled network: [batch, size, size, 3], 0 to 1, to [batch, columns] of logits. */
 export function multiHeadModel(
   name: string,
   trunk: Trunk,
@@ -39,8 +39,8 @@ export function multiHeadModel(
 }
 
 /**
- * One head of a trained network as a network of its own, which gives probabilities or years.
- * @param trained as `withHeads` made it, of the same trunk
+ * Extracts one head of a trained network as a separate network that outputs probabilities or years.
+ * @param trained network built by `multiHeadModel` with the same trunk
  */
 export function extractHead(
   trained: LayersModel,
@@ -82,10 +82,10 @@ export function extractHead(
 }
 
 /**
- * From a distribution over ages to years, [batch, bins] → [batch, 1], by layers that nobody trains.
- * The mean of a distribution is its first bin's age and, for each bin, the step to the next one times
- * the probability of being older. After a share is cut off at either end, that probability p is
- * (p - share) / (1 - 2 share), within 0 and 1.
+ * Layers that estimate the age from a distribution, [batch, bins] to [batch, 1], with fixed weights.
+ * The mean of a distribution is its first bin's age plus, for each bin, the step to the next bin times
+ * the probability p of being older. Trimming a share at either end replaces p by
+ * (p - share) / (1 - 2 share), clipped to [0, 1].
  */
 function readAge(): layers.Layer[] {
   return [

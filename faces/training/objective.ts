@@ -1,52 +1,52 @@
-/** What a network is trained for: its loss, and the metric that people read. */
+/** Training objectives: loss and metric. */
 import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
-/** Names of the losses of classification() and regression(), as Keras has them. */
+/** Names of the built-in losses, as in Keras. */
 export type LossName = "categorical_crossentropy" | "mean_absolute_error";
 
-/** Means over images. (A type, not an interface, so that tfjs's tidy takes it.) */
+/** Mean loss and metric over images. (A type, because tfjs's tidy does not accept interfaces.) */
 export type Score = { loss: number; metric: number };
 
 interface Common {
-  /** Whether more of the metric is better. */
+  /** True if a higher metric is better. */
   readonly higherIsBetter: boolean;
-  /** Numbers that the network gives for an image. */
+  /** Number of outputs per image. */
   readonly outputs: number;
-  /** Numbers that say what it should give: one, or one for each head. */
+  /** Number of targets per image: one per head. */
   readonly targets: number;
   /**
-   * Mean loss of a batch, to be derived.
+   * Computes the differentiable mean loss of a batch.
    * @param output as `forward` returns it: [batch, outputs], logits for classes
-   * @param targets one an image and head: the class, or the quantity
+   * @param targets class or quantity, one per image and head
    */
   lossOf(output: tf.Tensor, targets: number[]): tf.Scalar;
 }
 
-/** One thing to learn, by a loss and a metric of any name. */
+/** Objective of one task, with any loss and metric. */
 export interface SingleObjective extends Common {
   readonly loss: string;
   readonly metric: string;
-  /** The metric of each image, summed up. */
+  /** Computes the sum of the metric over images. */
   metricSum(output: tf.Tensor, targets: number[]): Promise<number>;
 }
 
-/** Several at once, each with some of the outputs. */
+/** Objective of several heads, each with some of the outputs. */
 export interface JointObjective extends Common {
-  /** The heads' losses, weighted and added up. */
+  /** Weighted sum of the heads' losses. */
   readonly loss: "joint";
-  /** That sum, too, which is all that the heads have in common. */
+  /** The same sum: the heads have no common metric. */
   readonly metric: "loss";
   readonly heads: readonly {
     readonly loss: LossName;
     readonly columns: number;
     readonly weight: number;
   }[];
-  /** What all outputs should be, [images, outputs]: probabilities and quantities. */
+  /** Encodes targets as outputs, [images, outputs]: probabilities and quantities. */
   labels(targets: readonly number[]): Float32Array;
-  /** Each head's loss and metric. @param outputs [images, outputs], probabilities and quantities */
+  /** Computes each head's loss and metric from [images, outputs], probabilities and quantities. */
   scores(outputs: Float32Array, targets: readonly number[], losses: readonly number[]): Score[];
-  /** The same of logits. */
+  /** Computes the same from logits. */
   scoresOf(output: tf.Tensor, targets: readonly number[]): Promise<Score[]>;
 }
 
@@ -66,7 +66,7 @@ export function isBuiltIn(objective: Objective): boolean {
   return builtIn.has(objective);
 }
 
-/** Scores a batch by the objective's own functions, its loss aside. */
+/** Computes the scores of a batch, given its loss. */
 export async function scoresOf(
   objective: Objective,
   output: tf.Tensor,
@@ -82,7 +82,7 @@ export async function scoresOf(
   return { metric, heads };
 }
 
-/** Classes 0 to `classes` - 1: categorical cross-entropy from logits, and accuracy. */
+/** Returns a classification objective: cross-entropy from logits, and accuracy. */
 export function classification(
   classes: number,
 ): SingleObjective & { loss: LossName; metric: "accuracy" } {
@@ -93,7 +93,7 @@ export function classification(
     outputs: classes,
     targets: 1,
     lossOf(logits, targets) {
-      // Cast: asked for float32, tfjs's wasm kernel gives integers by that name.
+      // Cast: tfjs's wasm kernel returns integers labelled as float32.
       const truth = tf.cast(tf.oneHot(tf.tensor1d(targets, "int32"), classes), "float32");
       return tf.neg(tf.mean(tf.sum(tf.mul(truth, tf.logSoftmax(logits)), -1)));
     },
@@ -106,7 +106,7 @@ export function classification(
   });
 }
 
-/** A quantity: the mean absolute error is both loss and metric. */
+/** Returns a regression objective: the mean absolute error is loss and metric. */
 export function regression(): SingleObjective & { loss: LossName; metric: "mae" } {
   return markBuiltIn({
     loss: "mean_absolute_error",

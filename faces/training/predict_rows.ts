@@ -1,4 +1,4 @@
-/** What a trained network says about images. */
+/** Predictions of a trained network. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
@@ -12,10 +12,11 @@ import {
 
 export { loadModel } from "./model_files.ts";
 
+/** Options of predictions. */
 export interface PredictOptions {
-  /** Images at once; the predictions do not depend on it but for rounding. */
+  /** Batch size. Affects predictions only by rounding. */
   batch?: number;
-  /** Whether to ask about the mirror images, too, and to take the mean, as `training.json` says. */
+  /** Test-time augmentation, as in `training.json`: averages over the image and its mirror image. */
   mirror?: boolean;
   signal?: AbortSignal;
   /** Called after each batch. */
@@ -23,9 +24,9 @@ export interface PredictOptions {
 }
 
 /**
- * Predictions of images in memory.
- * @param images bytes of RGB images of the size that the network takes, [n, size, size, 3]
- * @returns [n, outputs]: probabilities of the classes, or years
+ * Predicts images in memory.
+ * @param images bytes of RGB images of the network's input size, [n, size, size, 3]
+ * @returns class probabilities or years, [n, outputs]
  */
 export async function predict(
   model: LayersModel,
@@ -37,7 +38,7 @@ export async function predict(
   return await predictRows(model, source, rows, options);
 }
 
-/** Predictions of some images of a file (an open NpyFile): [rows, outputs], in the rows' order. */
+/** Predicts some images of a file (an open NpyFile). Returns [rows, outputs], in row order. */
 export async function predictRows(
   model: LayersModel,
   images: ImageSource,
@@ -62,15 +63,14 @@ export async function predictRows(
     const said = await predictWithFlip(readBytes(images, part), width, mirror, ask);
     predictions.set(said, start * outputs);
     onBatch?.(part.length);
-    await new Promise((resolve) => setTimeout(resolve)); // lets the event loop turn
+    await new Promise((resolve) => setTimeout(resolve)); // yields to the event loop
   }
   return predictions;
 }
 
 /**
- * What a network says of images, [n, height, width, 3]; with `mirror`, the mean of that and of what
- * it says of their mirror images. A face is as old in the mirror: where the two differ, it is by
- * chance, and half of that chance goes.
+ * Predicts images, [n, height, width, 3]. With `mirror`, averages predictions over images and their
+ * mirror images (test-time augmentation), which reduces their variance.
  */
 export async function predictWithFlip(
   bytes: Uint8Array,

@@ -1,7 +1,6 @@
 /**
- * What a trained network says about many images: by the project's own engine where it knows the
- * layers and the backend is `wasm`, else by TensorFlow.js. Apart from predict.ts, which runs in web
- * pages as well.
+ * Batch predictions, by the engine if it supports the layers and the backend is `wasm`, else by
+ * TensorFlow.js. Separate from predict_rows.ts, which also runs in web pages.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
@@ -18,21 +17,23 @@ import { type ImageSource, readBytes } from "./image_source.ts";
 import { toEngineNetwork } from "./to_engine_network.ts";
 import { type PredictOptions, predictRows, predictWithFlip } from "./predict_rows.ts";
 
+/** Predicts rows of a file. */
 export interface Predictor extends AsyncDisposable {
-  /** Whether the engine computes, and not TensorFlow.js. */
+  /** True if the engine computes, false for TensorFlow.js. */
   readonly fast: boolean;
-  /** As predictRows, and equal but for rounding. One call at a time. */
+  /** Predicts as predictRows does, up to rounding. One call at a time. */
   predict(images: ImageSource, rows: Int32Array, options?: PredictOptions): Promise<Float32Array>;
 }
 
+/** Options of `openPredictor`. */
 export interface PredictorOptions {
-  /** Images that the engine sees at once, at most; its memory grows with them. 64 unless given. */
+  /** Maximum batch size of the engine, which determines its memory. Default: 64. */
   batch?: number;
-  /** The engine's; 0 for the one that asks. */
+  /** Number of the engine's threads; 0 uses the calling thread. */
   threads?: number;
 }
 
-/** Opens a network for predictions. It must keep its weights until the predictor is disposed of. */
+/** Opens a predictor. The model's weights must not change until it is disposed of. */
 export async function openPredictor(
   model: LayersModel,
   { batch: most = 64, threads = cores() }: PredictorOptions = {},
@@ -67,8 +68,8 @@ export async function openPredictor(
 }
 
 /**
- * An engine with the layers up to the first softmax, or all if there is none, and the layers that
- * follow: a few numbers an image. Undefined if the engine lacks one of its layers.
+ * Opens an engine for the layers up to the first softmax, or for all layers without one. Returns it
+ * with the remaining layers, or undefined if the engine does not support a layer.
  */
 async function enginePart(
   model: LayersModel,
@@ -94,7 +95,7 @@ async function enginePart(
   }
 }
 
-/** Lets layers do what is left to do with what the engine gave, [rows, columns]. */
+/** Applies the remaining layers to the engine's outputs, [rows, columns]. */
 async function follow(
   outputs: Float32Array,
   rows: number,

@@ -1,4 +1,4 @@
-/** What a training leaves: a `model` artifact. */
+/** Writer of the `model` artifact. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { writeExports } from "./export_model.ts";
 import type { Compared, TrainingContext, TrainingInputs } from "./training_data.ts";
@@ -7,7 +7,7 @@ import type { ExportFormat } from "./training_params.ts";
 import { type EpochRecord, type TrainingRecord, writeRecord } from "./training_record.ts";
 import type { TrainingResult } from "./train.ts";
 
-/** What a network was to learn, and how. */
+/** Task, parameters and baseline of a trained network. */
 export type TrainedSpec =
   & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes">
   & {
@@ -17,14 +17,13 @@ export type TrainedSpec =
   };
 
 /**
- * Writes a trained network with the record of its training, its curves, and the other formats that
- * were asked for.
- * @param history of this network, an entry an epoch
+ * Writes a trained network with its training record, learning curves and exports.
+ * @param history one entry per epoch
  */
 export async function saveTrained(
   model: LayersModel,
   folder: string,
-  { mirror, compared: { worse, constantBaseline }, ...learnt }: TrainedSpec,
+  { mirror, compared: { worse, constantBaseline }, ...spec }: TrainedSpec,
   { stoppedEarly, bestEpoch, weightsOfEpoch }: Pick<
     TrainingResult,
     "stoppedEarly" | "bestEpoch" | "weightsOfEpoch"
@@ -35,7 +34,7 @@ export async function saveTrained(
 ): Promise<void> {
   await saveModel(model, folder);
   const record: TrainingRecord = {
-    ...learnt,
+    ...spec,
     input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },
     ...{ preprocessing, seed, backend },
     counts: { train: rows.train.length, validation: rows.validation.length },
@@ -46,5 +45,5 @@ export async function saveTrained(
     ...(worse ? { constantBaseline } : {}),
   };
   await writeRecord(folder, record, history);
-  await writeExports(model, folder, record, learnt.params.export);
+  await writeExports(model, folder, record, spec.params.export);
 }

@@ -1,11 +1,11 @@
-/** How the learning rate changes in the course of a training. */
+/** Learning rate schedules. */
 
-/** What the learning rate is multiplied by at a step, counted from 0, of so many. */
+/** Learning rate factor at a step, from 0, of `steps`. */
 export type Schedule = (step: number, steps: number) => number;
 
 /**
- * Rises evenly over the first `warmup` of all steps (a share), then falls along half a cosine to
- * nothing. Loshchilov and Hutter, "SGDR" (2017); Goyal et al., "Accurate, large minibatch SGD" (2017).
+ * Returns a schedule of linear warmup over a share of all steps, then cosine decay to zero.
+ * Loshchilov and Hutter, "SGDR" (2017); Goyal et al., "Accurate, large minibatch SGD" (2017).
  */
 export function cosine(warmup: number): Schedule {
   return (step, steps) => {

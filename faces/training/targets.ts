@@ -1,22 +1,23 @@
-/** What the networks learn to say about a person: classes and how a person falls into them. */
+/** Classes and training targets. */
 
-/** A class of people, in the order of a network's outputs. */
+/** A class, in the order of a network's outputs. */
 export interface ClassRecord {
   label: string;
-  /** Ages that the class covers, both included; without `maxAge`, it is open above. */
+  /** First and last age of the class, inclusive; undefined: unbounded. */
   minAge?: number;
   maxAge?: number;
 }
 
-/** Class 1 is male, as `gender` is 1 for males in every table. */
+/** Gender classes. The index is the value of `gender` in tables: 1 is male. */
 export const genderClasses: readonly ClassRecord[] = [{ label: "female" }, { label: "male" }];
 
-/** The report's bands of age. Its first begins at 1; age 0 joins it. */
+/** Age classes of the 2021 networks. Their first one begins at 1; here it includes age 0. */
 export const ageClasses = {
   multiclass: bands([20, 32, 44, 56, 68, 80, 92], 1),
   binary: bands([60], 0),
 } satisfies Record<string, readonly ClassRecord[]>;
 
+/** Labels of an image. */
 export interface Person {
   age: number;
   /** 1 male, 0 female. */
@@ -24,8 +25,7 @@ export interface Person {
 }
 
 /**
- * What a network should say of a person: a class's index, or an age in years where `classes` is
- * null.
+ * Returns the training target of a person: a class index, or the age in years if `classes` is null.
  * @throws if no class covers the person's age
  */
 export function targetOf(
@@ -39,12 +39,12 @@ export function targetOf(
   );
   if (index < 0) {
     const labels = task.classes.map(({ label }) => label).join(", ");
-    throw new Error(`Cannot find the class of age ${person.age}: known are ${labels}.`);
+    throw new Error(`Cannot find the class of age ${person.age}: the classes are ${labels}.`);
   }
   return index;
 }
 
-/** Bands up to each of `upTo`, and one above the last. */
+/** Builds a class up to each age of `upTo`, and one above the last. */
 function bands(upTo: number[], firstLabel: number): ClassRecord[] {
   const classes: ClassRecord[] = upTo.map((maxAge, i) => {
     const minAge = i === 0 ? 0 : upTo[i - 1] + 1;

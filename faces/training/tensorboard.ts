@@ -1,20 +1,20 @@
-/** A training's curves for TensorBoard, laid out as Keras's TensorBoard callback does. */
+/** Learning curves for TensorBoard, in the layout of Keras's TensorBoard callback. */
 import { join } from "node:path";
 import { eventFile, events } from "../../packages/formats/tfevents.ts";
 import type { EpochRecord } from "./training_record.ts";
 
-/** In a model's folder; `tensorboard --logdir` takes it, or any folder above it. */
+/** Folder in a model's folder; pass it, or any parent, to `tensorboard --logdir`. */
 export const tensorboardFolder = "tensorboard";
 const fileName = "events.out.tfevents.0000000000.faces.v2";
 
 /**
  * Writes `tensorboard/train` and `tensorboard/validation` into a model's folder, each with an event
- * file of `epoch_loss` and `epoch_accuracy` or `epoch_mae`, in training also of
+ * file of `epoch_loss` and `epoch_accuracy` or `epoch_mae`, in `train` also of
  * `epoch_learning_rate`. As in Keras, the first epoch is step 0.
  *
- * TensorBoard wants a time for each value. The same training has to leave the same bytes, so epoch
- * n is said to have ended n seconds after 1970 began.
- * @param done epochs that the files have already: the others are appended
+ * Wall times are not recorded, so equal trainings give equal bytes: epoch n has the time of n seconds
+ * after 1970-01-01.
+ * @param done number of epochs already written; the others are appended
  */
 export async function writeTensorboard(
   folder: string,

@@ -1,4 +1,4 @@
-/** Training steps in TensorFlow.js, on whichever backend is open: for any network, on any machine. */
+/** Trainer on TensorFlow.js, for any network on the open backend. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
@@ -23,7 +23,7 @@ export class TfjsTrainer implements Trainer {
   readonly #objective: Objective;
   readonly #variables: tf.Variable[];
 
-  /** @param why it computes, and not the engine */
+  /** @param why reason for not using the engine */
   constructor({ model, objective, learningRate, weightDecay = 0 }: TrainerOptions, why?: string) {
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
     this.#model = model;
@@ -63,12 +63,12 @@ export class TfjsTrainer implements Trainer {
           random,
           report: (layer, batch) => statistics.push([layer, batch]),
         });
-        tf.keep(output); // the metric is read when the step is done
+        tf.keep(output); // the metric is read after the step
         return tf.add(this.#objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
       }, this.#variables);
       this.#optimizer.step(this.#variables.map(({ name }) => grads[name]));
       for (const weight of this.#model.trainableWeights) {
-        // `write` holds what it is given to the weight's constraint.
+        // `write` applies the weight's constraint.
         if ("constraint" in weight && weight.constraint != null) {
           weight.write(tf.clone(weight.read()));
         }
@@ -152,8 +152,8 @@ export class TfjsTrainer implements Trainer {
     return all("best", weights);
   }
 
-  handBack(): void {
-    // The model's weights are those that are trained.
+  copyWeightsToModel(): void {
+    // Training updates the model's weights in place.
   }
 
   close(): Promise<void> {
@@ -161,7 +161,7 @@ export class TfjsTrainer implements Trainer {
     return Promise.resolve();
   }
 
-  /** The L2 penalties of all layers. (Asked as a whole, a tf.Sequential says that it has none.) */
+  /** Sums the L2 penalties of all layers. (tf.Sequential itself reports none.) */
   #penalty(): tf.Scalar {
     return this.#model.layers.flatMap((layer) => layer.calculateLosses()).reduce<tf.Scalar>(
       (sum, loss) => tf.add(sum, loss),
@@ -170,14 +170,14 @@ export class TfjsTrainer implements Trainer {
   }
 }
 
-/** Images that are validated at once; the result does not depend on it but for rounding. */
+/** Batch size of validation. Affects results only by rounding. */
 const VALIDATION_BATCH = 256;
 
 async function copy(tensor: tf.Tensor): Promise<Float32Array> {
   return Float32Array.from(await readTensor(tensor));
 }
 
-/** Lets the event loop turn, so that Ctrl-C is heard. */
+/** Yields to the event loop, so that Ctrl-C is handled. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }

@@ -1,4 +1,4 @@
-/** From a TensorFlow.js model to the engine's description of a network. */
+/** Conversion of a TensorFlow.js model to the engine's network description. */
 import { layers, type LayersModel, regularizers } from "@tensorflow/tfjs-layers";
 import { isSoftmax } from "./forward.ts";
 import {
@@ -11,8 +11,8 @@ import {
 type Config = ReturnType<layers.Layer["getConfig"]>;
 
 /**
- * Describes a model to the engine, or its first layers.
- * @throws {UnsupportedNetwork} if it has something that the engine lacks, saying what
+ * Converts a model, or its first layers.
+ * @throws {UnsupportedNetwork} naming the unsupported feature
  */
 export function toEngineNetwork(
   model: LayersModel,
@@ -43,7 +43,7 @@ export function toEngineNetwork(
     }
     const config = layer.getConfig();
     described.push(...describe(layer, config));
-    // Whatever else it costs was added by its own code.
+    // Any other loss was added by custom code.
     const penalties = Object.entries(config).filter(([key, value]) =>
       value != null && key.endsWith("Regularizer")
     );
@@ -61,7 +61,7 @@ export function toEngineNetwork(
   return { input: [height, width, channels], layers: described, loss };
 }
 
-/** One of each kind that the engine knows: what another class of the same name computes is unknown. */
+/** One layer of each supported class: a custom class of the same name may compute something else. */
 const layersOfTfjs: Record<string, layers.Layer> = Object.fromEntries(
   [
     ...[layers.conv2d({ filters: 1, kernelSize: 1 }), layers.dense({ units: 1 })],
@@ -111,10 +111,10 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       const { rank } = layer.inboundNodes[0].inputTensors[0];
       const { axis, center, scale, betaRegularizer, gammaRegularizer } = config;
       if (axis !== -1 && axis !== rank - 1) {
-        throw unsupported(layer, "normalises another axis than the last");
+        throw unsupported(layer, "normalizes another axis than the last");
       }
-      if (!center || !scale) throw unsupported(layer, "does not both centre and scale");
-      if (betaRegularizer || gammaRegularizer) throw unsupported(layer, "is regularised");
+      if (!center || !scale) throw unsupported(layer, "does not both center and scale");
+      if (betaRegularizer || gammaRegularizer) throw unsupported(layer, "is regularized");
       return [{
         kind: "batchNorm",
         name,
@@ -138,7 +138,7 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
     case "LeakyReLU":
       return [{ kind: "leakyRelu", alpha: config.alpha as number }];
     case "Softmax":
-      if (!isSoftmax(layer)) throw unsupported(layer, "normalises another axis than the last");
+      if (!isSoftmax(layer)) throw unsupported(layer, "normalizes another axis than the last");
       return [{ kind: "softmax" }];
     case "Activation":
       return activation(layer, config.activation);
@@ -159,7 +159,7 @@ function activation(layer: layers.Layer, name: unknown): Layer[] {
 }
 
 function penalties(layer: layers.Layer, config: Config): { kernel: number; bias: number } {
-  if (config.activityRegularizer) throw unsupported(layer, "penalises its output");
+  if (config.activityRegularizer) throw unsupported(layer, "penalizes its output");
   const of = (which: "kernelRegularizer" | "biasRegularizer"): number => {
     const regularizer = config[which];
     if (regularizer == null) return 0;

@@ -1,7 +1,7 @@
 /** The training loop. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
-import { ensureInitialised } from "./initialize.ts";
+import { ensureInitialized } from "./initialize.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import {
   EarlyStopping,
@@ -22,41 +22,42 @@ import {
 } from "./trainer.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
+/** Options of `train`. */
 export interface TrainOptions {
   /**
-   * Has the initial weights, and in the end the trained ones. Unless initialise() drew them or
-   * keepWeights() declares that they are trained, they are drawn from the seed.
+   * The network, which receives the trained weights. Its initial weights are drawn from the seed,
+   * unless initialize() has drawn them or keepWeights() marks them as trained.
    */
   model: LayersModel;
   objective: Objective;
   images: ImageSource;
-  /** Class or quantity of each image; with several heads, that of each head, image by image. */
+  /** Class or quantity of each image; with several heads, one value per head, image by image. */
   targets: ArrayLike<number>;
-  /** Images to learn from, and images to look at after each epoch. */
+  /** Rows of the training set and of the validation set. */
   rows: { train: Int32Array; validation: Int32Array };
   batchSize: number;
   epochs: number;
   learningRate: number;
-  /** What the learning rate is multiplied by at a step, counted from 0, of so many; 1 unless given. */
+  /** Learning rate factor at a step, from 0, of `steps`. Default: 1. */
   schedule?: (step: number, steps: number) => number;
   /** See TrainerOptions. */
   weightDecay?: number;
-  /** Changes a batch's images, [batch, height, width, 3], in place, before they are learnt from. */
+  /** Augments a batch, [batch, height, width, 3], in place. */
   augment?: (images: Uint8Array, rng: Rng) => void;
   earlyStopping: EarlyStoppingOptions;
-  /** Where shuffles and dropout masks stem from. */
+  /** Seed of shuffling, augmentation and dropout. */
   seed: number;
-  /** Path of the checkpoint: written after each epoch, and where a training goes on if it is there. */
+  /** Path of the checkpoint. It is written after each epoch; training resumes from it if it exists. */
   checkpoint: string;
-  /** What computes the steps: TensorFlow.js on the open backend, unless given. */
+  /** Opens the trainer. Default: TensorFlow.js on the open backend. */
   trainer?: (options: TrainerOptions) => Promise<Trainer>;
   /**
-   * Called after each epoch, when its checkpoint is written.
-   * @param best whether the epoch is the best so far of what early stopping watches
+   * Called after each epoch, once its checkpoint is written.
+   * @param best true if the monitored value is the best so far
    */
   onEpoch?: (history: readonly JointEpoch[], best: boolean) => Promise<void>;
   signal: AbortSignal;
-  /** Told that a damaged checkpoint was removed. */
+  /** Logs the removal of a damaged checkpoint. */
   info?(message: string): void;
   progress: {
     start(total: number, unit: string, done?: number): void;
@@ -64,25 +65,26 @@ export interface TrainOptions {
   };
 }
 
+/** Result of `train`. */
 export interface TrainingResult {
   history: JointEpoch[];
   bestEpoch: number;
   stoppedEarly: boolean;
-  /** The epoch whose weights the model has. */
+  /** The epoch whose weights were kept. */
   weightsOfEpoch: number;
-  /** How long each epoch took, its validation included. Differs from one training to the next. */
+  /** Duration of each epoch, validation included. Not reproducible. */
   seconds: number[];
-  /** What computed the steps and the loss; see Trainer. */
+  /** Implementation that computed the steps and the loss; see Trainer. */
   computedBy: string;
 }
 
 /**
- * Trains a network: for each epoch, shuffles, steps through the batches, validates, writes a
- * checkpoint, and stops early if nothing got better for long enough.
+ * Trains a network. Each epoch shuffles, steps through the batches, validates and writes a
+ * checkpoint. Early stopping ends training after `patience` epochs without improvement.
  *
- * The result depends on the options and the backend alone. A training that was interrupted goes on
- * from its checkpoint and ends where it would have ended.
- * @throws if the loss is no number any more, saying what to change
+ * The result depends on the options and the backend alone. An interrupted training resumes from its
+ * checkpoint with the same result.
+ * @throws if the loss is not finite
  */
 export async function train(options: TrainOptions): Promise<TrainingResult> {
   const { model, objective, images, targets, rows, seed, signal, progress } = options;
@@ -92,18 +94,18 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       `Cannot train on ${
         counted(rows.train.length, "image")
       } and validate on ${rows.validation.length}: ` +
-        `both need at least one. Split differently, or get more data.`,
+        `both need at least one. Change the split, or add data.`,
     );
   }
   const outputs = model.outputs[0].shape.at(-1);
   checkTrainable(model);
   if (outputs !== objective.outputs) {
     throw new Error(
-      `Cannot train "${model.name}": it gives ${outputs} numbers an image, and its loss ` +
-        `"${objective.loss}" takes ${objective.outputs}.`,
+      `Cannot train "${model.name}": it has ${outputs} outputs, and its loss ` +
+        `"${objective.loss}" needs ${objective.outputs}.`,
     );
   }
-  ensureInitialised(model, seed);
+  ensureInitialized(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
   const trainer = await open({ model, objective, learningRate, weightDecay, batchSize });
@@ -145,7 +147,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
           batch.targets,
           (layer) => random(seed, "dropout", epoch, step, layer),
         );
-        // The next batch is read and augmented while this one is computed.
+        // Reads and augments the next batch during the computation of this one.
         if (step < stepsPerEpoch - 1) next = prepare(step + 1);
         const result = await running;
         if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
@@ -173,7 +175,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
     const { restoreBest } = earlyStopping;
     if (restoreBest) trainer.setWeights(best);
-    trainer.handBack();
+    trainer.copyWeightsToModel();
     return {
       history,
       bestEpoch: stopper.state.bestEpoch,
@@ -187,12 +189,12 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   }
 }
 
-/** What a checkpoint remembers beside weights. */
+/** State in a checkpoint, in addition to arrays. */
 interface State {
   history: JointEpoch[];
   seconds: number[];
   stopper: EarlyStoppingState;
-  /** Steps that the optimiser took. */
+  /** Steps of the optimizer. */
   steps: number;
 }
 
@@ -208,7 +210,7 @@ function recordOf(
   };
 }
 
-/** One line about an epoch; `metrics` names the metric, or that of each head. */
+/** Formats an epoch as one line; `metrics` names the metric of each head. */
 export function epochLine(
   { epoch, learning_rate, heads, ...whole }: JointEpoch,
   { epochs, metrics, best }: { epochs: number; metrics: readonly string[]; best: boolean },
@@ -235,8 +237,10 @@ function short(loss: number): string {
 
 function diverged(loss: number, epoch: number, step: number, options: TrainOptions): Error {
   return new Error(
-    `Cannot go on training "${options.model.name}": the loss is ${loss} in epoch ${epoch}, step ` +
-      `${step + 1}. The steps are too large: lower learningRate (now ${options.learningRate}), ` +
-      `or raise batchSize (now ${options.batchSize}).`,
+    `Cannot continue training "${options.model.name}": the loss is ${loss} in epoch ${epoch}, step ` +
+      `${
+        step + 1
+      }. Training diverged: lower learningRate (now ${options.learningRate}), or raise ` +
+      `batchSize (now ${options.batchSize}).`,
   );
 }

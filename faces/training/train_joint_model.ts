@@ -1,4 +1,4 @@
-/** From a dataset and its splits to two models on disk, of one network that learnt both tasks. */
+/** Training of one network with two heads, from dataset and splits to two stored models. */
 import { join } from "node:path";
 import type { z } from "zod";
 import { openBackend } from "../../packages/compute/open_backend.ts";
@@ -26,10 +26,11 @@ import { cosine } from "./schedule.ts";
 import { genderClasses } from "./targets.ts";
 import { train } from "./train.ts";
 
+/** Network and parameters of a joint training. */
 export interface JointTraining {
   /** Name of the network. */
   name: string;
-  /** The layers that both heads share, for images of `size`. */
+  /** Builds the trunk, the layers shared by both heads, for images of `size`. */
   trunk(size: number): Trunk;
   /** Initial weights of the heads. */
   initializer: Initializer;
@@ -38,7 +39,7 @@ export interface JointTraining {
 
 /**
  * Trains a network with two heads and writes a `model` artifact of each.
- * @returns what differs from one training to the next
+ * @returns observations that are not reproducible, such as durations
  */
 export async function trainJointModel(
   { name, trunk: trunkFor, initializer, params }: JointTraining,
@@ -49,11 +50,11 @@ export async function trainJointModel(
   using inputs = await openTrainingData(folders);
   const { images, size, people, rows } = inputs;
   if (params.earlyStopping) {
-    const cold = batchNormWarmupWarning(
+    const warning = batchNormWarmupWarning(
       { ...params, earlyStopping: params.earlyStopping },
       rows.train.length,
     );
-    if (cold !== undefined) context.warn(cold);
+    if (warning !== undefined) context.warn(warning);
   }
   const heads: Record<"gender" | "age", Head> = {
     gender: classHead(genderClasses.length, weights.gender),
@@ -90,8 +91,8 @@ export async function trainJointModel(
       trainer: chooseTrainer(context),
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
       onEpoch: follow(context, epochs, {
-        gender: { metric: heads.gender.metric, of: (history) => partsOf(history, "gender") },
-        age: { metric: heads.age.metric, of: (history) => partsOf(history, "age") },
+        gender: { metric: heads.gender.metric, of: (history) => headHistory(history, "gender") },
+        age: { metric: heads.age.metric, of: (history) => headHistory(history, "age") },
       }),
       signal: context.signal,
       info: (message) => context.info(message),
@@ -102,17 +103,17 @@ export async function trainJointModel(
       parts: Pick<TrainingRecord, "variant" | "classes">,
     ) => {
       const { loss, metric } = heads[task];
-      const own = partsOf(history, task);
+      const own = headHistory(history, task);
       const kept = own[result.weightsOfEpoch - 1], truth = people.map((person) => person[task]);
-      const about = { task, metric, learningRate };
-      const compared = compareWithConstant(about, kept, truth, rows, context);
-      const learnt = {
+      const head = { task, metric, learningRate };
+      const compared = compareWithConstant(head, kept, truth, rows, context);
+      const spec = {
         ...{ task, ...parts, loss, metric, params, compared },
         mirror: params.mirror,
       };
       const alone = extractHead(model, trunk, at[task]);
       try {
-        await saveTrained(alone, folders[task], learnt, result, own, inputs, context);
+        await saveTrained(alone, folders[task], spec, result, own, inputs, context);
       } finally {
         alone.dispose();
       }
@@ -129,7 +130,7 @@ export async function trainJointModel(
         `weights of epoch ${result.weightsOfEpoch}: ` +
         `gender val_accuracy ${validation.gender.val_metric.toPrecision(3)}, ` +
         `age val_mae ${validation.age.val_metric.toPrecision(3)}; ` +
-        `${model.countParams().toLocaleString("en")} weights for both`,
+        `${model.countParams().toLocaleString("en")} parameters`,
     );
     return { observed: { secondsPerEpoch, computedBy, validation } };
   } finally {
@@ -137,8 +138,8 @@ export async function trainJointModel(
   }
 }
 
-/** A task's own part of each epoch. */
-function partsOf(history: readonly JointEpoch[], task: "gender" | "age"): EpochRecord[] {
+/** Returns the records of one head, epoch by epoch. */
+function headHistory(history: readonly JointEpoch[], task: "gender" | "age"): EpochRecord[] {
   return history.map(({ epoch, learning_rate, heads }) => ({
     ...{ epoch, ...heads![task === "gender" ? 0 : 1], learning_rate },
   }));

@@ -1,4 +1,4 @@
-/** From a dataset and its splits to a model on disk, of one network for one task. */
+/** Training of one network for one task, from dataset and splits to a stored model. */
 import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../packages/compute/open_backend.ts";
@@ -22,15 +22,15 @@ import { type ClassRecord, targetOf } from "./targets.ts";
 import { train } from "./train.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
-/** What is trained. */
+/** Network, task and parameters of a training. */
 export interface ModelTraining {
   task: TrainingRecord["task"];
   variant: TrainingRecord["variant"];
-  /** null for a number of years. */
+  /** null for age in years. */
   classes: readonly ClassRecord[] | null;
   /** Builds the network with its initial weights, for images of `size`. */
   build(size: number): LayersModel;
-  /** In place of classification() or regression(): one with a loss of its own, for one. */
+  /** A custom objective. Default: classification() or regression(). */
   objective?: SingleObjective & { readonly metric: TrainingRecord["metric"] };
   params: {
     batchSize: number;
@@ -44,7 +44,7 @@ export interface ModelTraining {
 
 /**
  * Trains a network and writes a `model` artifact.
- * @returns what differs from one training to the next
+ * @returns observations that are not reproducible, such as durations
  */
 export async function trainModel(
   task: ModelTraining,
@@ -55,8 +55,8 @@ export async function trainModel(
   using inputs = await openTrainingData(folders);
   const { images, size, people, rows } = inputs;
   const targets = people.map((person) => targetOf(task, person));
-  const cold = batchNormWarmupWarning(params, rows.train.length);
-  if (cold !== undefined) context.warn(cold);
+  const warning = batchNormWarmupWarning(params, rows.train.length);
+  if (warning !== undefined) context.warn(warning);
 
   await openBackend(context.compute as Backend);
   const model = task.build(size);
@@ -83,14 +83,14 @@ export async function trainModel(
       progress: context.progress,
     });
     const last = result.history[result.weightsOfEpoch - 1];
-    const about = { task: task.task, metric, learningRate: params.learningRate };
-    const compared = compareWithConstant(about, last, targets, rows, context);
-    const learnt = {
+    const head = { task: task.task, metric, learningRate: params.learningRate };
+    const compared = compareWithConstant(head, last, targets, rows, context);
+    const spec = {
       ...{ task: task.task, variant: task.variant, params, compared },
       ...{ loss: objective.loss, metric },
       classes: task.classes === null ? null : [...task.classes],
     };
-    await saveTrained(model, folders.model, learnt, result, result.history, inputs, context);
+    await saveTrained(model, folders.model, spec, result, result.history, inputs, context);
     context.info(
       `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
         counted(result.history.length, "epoch")
@@ -105,8 +105,8 @@ export async function trainModel(
 }
 
 /**
- * Whether early stopping may end the training before the moving averages of batch normalisation
- * have left where they began: until then, validation says nothing. Then, a warning.
+ * Returns a warning if early stopping may end training before the moving averages of batch
+ * normalization have converged. Until then, validation metrics are meaningless.
  */
 export function batchNormWarmupWarning(
   params: Omit<ModelTraining["params"], "export">,
@@ -117,8 +117,8 @@ export function batchNormWarmupWarning(
   const steps = Math.ceil(trainingImages / batchSize);
   if (batchNormMomentum ** (steps * patience) < 0.1) return undefined;
   const needed = Math.ceil(Math.log(0.1) / Math.log(batchNormMomentum));
-  return `batch normalisation with batchNormMomentum ${batchNormMomentum} needs some ${needed} ` +
-    `steps before validation means anything, but an epoch has ${steps} and early stopping waits ` +
-    `for ${patience}: lower batchNormMomentum (0.9) or batchSize (now ${batchSize}), or raise ` +
-    `earlyStopping.patience.`;
+  return `batch normalization with batchNormMomentum ${batchNormMomentum} needs about ${needed} ` +
+    `steps before validation metrics are meaningful. An epoch has ${steps} steps, and ` +
+    `earlyStopping.patience is ${patience}. Lower batchNormMomentum (0.9) or batchSize (now ` +
+    `${batchSize}), or raise earlyStopping.patience.`;
 }

@@ -1,63 +1,65 @@
-/** What the training loop asks of whatever computes its steps. */
+/** The interface between the training loop and the implementations of its steps. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
 import type { ImageSource } from "./image_source.ts";
 import type { Objective, Score } from "./objective.ts";
 
+/** Options of a trainer. */
 export interface TrainerOptions {
-  /** Gives the network and its initial weights. */
+  /** Network with its initial weights. */
   model: LayersModel;
   objective: Objective;
   learningRate: number;
-  /** What every kernel loses at each step, times the learning rate, as in AdamW; 0 unless given. */
+  /** Decoupled weight decay (AdamW), applied to kernels only. Default: 0. */
   weightDecay?: number;
-  /** Images in a step, at most. */
+  /** Maximum number of images per step. */
   batchSize: number;
 }
 
-/** Means over the images of a batch, or of many; the loss has the L2 penalties in it. */
+/** Mean loss and metric over images. The loss includes L2 penalties. */
 export interface BatchResult extends Score {
-  /** Of each head, where there are several; without penalties. */
+  /** Mean loss and metric of each head of several, without penalties. */
   heads?: readonly Score[];
 }
 
-/** A network, its optimiser, and what they do with one batch. */
+/** A network with its optimizer. */
 export interface Trainer {
-  /** What computes the steps and the loss, such as `engine, 2 threads`. */
+  /** Implementation that computes the steps and the loss, such as `engine, 2 threads`. */
   readonly computedBy: string;
-  /** Steps that the optimiser took. */
+  /** Steps of the optimizer. */
   readonly steps: number;
-  /** That of the next step. */
+  /** Learning rate of the next step. */
   learningRate: number;
   /**
-   * Moves the weights by one step down the loss of a batch. `images` are bytes,
-   * [batch, height, width, 3]; `random` gives the random numbers of a layer in this step.
+   * Takes one optimizer step on a batch.
+   * @param images bytes, [batch, height, width, 3]
+   * @param random returns the random numbers of a layer in this step
    */
   step(
     images: Uint8Array,
     targets: number[],
     random: (layer: string) => Rng,
   ): Promise<BatchResult>;
-  /** Mean loss and metric over images, with the moving averages and without dropout. */
+  /** Computes loss and metric of images in inference mode: moving averages, no dropout. */
   validate(
     images: ImageSource,
     targets: ArrayLike<number>,
     rows: Int32Array,
     signal: AbortSignal,
   ): Promise<BatchResult>;
-  /** All weights, in the order of the model's. */
+  /** Returns all weights, in the model's order. */
   weights(): Promise<Float32Array[]>;
   setWeights(weights: readonly Float32Array[]): void;
-  /** All arrays of a checkpoint: the weights, `best`, and the optimiser's. */
+  /** Returns the arrays of a checkpoint: weights, `best`, and the optimizer's state. */
   save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>>;
-  /** Puts back what `save` gave; returns the best weights. */
+  /** Restores the arrays of `save`; returns the best weights. */
   restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[];
-  /** Gives the model the weights as they are now. */
-  handBack(): void;
+  /** Copies the current weights into the model. */
+  copyWeightsToModel(): void;
   close(): Promise<void>;
 }
 
-/** Means over batches, each counted by its size. */
+/** Running mean over batches, weighted by their size. */
 export class RunningMean {
   #count = 0;
   #loss = 0;
@@ -81,18 +83,18 @@ export class RunningMean {
     return this.#metric / this.#count;
   }
 
-  /** All of it; `heads` is left out where there are none. */
+  /** All means. `heads` is undefined for a single head. */
   get result(): BatchResult {
     const heads = this.#heads.map(({ loss, metric }) => ({ loss, metric }));
     return { loss: this.loss, metric: this.metric, ...(heads.length > 0 ? { heads } : {}) };
   }
 }
 
-/** The targets of some rows, of which each has `width` numbers. */
+/** Gathers the targets of some rows, each with `width` numbers. */
 export function gatherTargets(values: ArrayLike<number>, rows: Int32Array, width = 1): number[] {
-  const picked: number[] = [];
+  const targets: number[] = [];
   for (const row of rows) {
-    for (let i = 0; i < width; i++) picked.push(values[row * width + i]);
+    for (let i = 0; i < width; i++) targets.push(values[row * width + i]);
   }
-  return picked;
+  return targets;
 }

@@ -1,4 +1,4 @@
-/** What a training reads and is handed: the same for every network. */
+/** Inputs, trainer and logging shared by all trainings. */
 import { basename, dirname, join, resolve } from "node:path";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
@@ -11,13 +11,13 @@ import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
 import type { Trainer, TrainerOptions } from "./trainer.ts";
 
-/** Folders of the artifacts that a training reads. */
+/** Folders of the artifacts that training reads. */
 export interface InputFolders {
   dataset: string;
   splits: string;
 }
 
-/** The part of a stage's context that a training needs. */
+/** The subset of a stage's context that training needs. */
 export interface TrainingContext {
   scratch: string;
   seed: number;
@@ -28,21 +28,22 @@ export interface TrainingContext {
   warn(message: string): void;
 }
 
+/** An opened dataset with its splits. */
 export interface TrainingInputs extends Disposable {
   images: NpyFile<"uint8">;
   /** Height and width of the images. */
   size: number;
-  /** Image by image. */
+  /** Age and gender of each image. */
   people: readonly Person[];
   rows: { train: Int32Array; validation: Int32Array };
   preprocessing: Preprocessing;
-  /** Training images by the data set that they are from, by name. */
+  /** Number of training images by data set. */
   datasets: Record<string, number>;
 }
 
 /** Opens a dataset and its splits. */
 export async function openTrainingData({ dataset, splits }: InputFolders): Promise<TrainingInputs> {
-  // Only passed on: what would check it knows the detectors, on which no training depends.
+  // Not validated: its schema imports the detectors, on which training must not depend.
   const preprocessing: Preprocessing = JSON.parse(
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
   );
@@ -68,26 +69,28 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
 }
 
 /**
- * What computes the steps on a backend: on `wasm`, the project's own engine where it can. Logs which,
- * and how to watch the curves.
+ * Chooses the trainer for a backend: the engine on `wasm` if it supports the network, else
+ * TensorFlow.js. Logs the choice and the TensorBoard command.
  */
 export function chooseTrainer(context: TrainingContext): TrainOptions["trainer"] {
   return async (options) => {
     const trainer = await openTrainer(options, context);
-    // The folder of all artifacts has the curves of this attempt, and later those of the model.
+    // The folder of all artifacts contains the curves of this attempt, and later those of the model.
     const work = resolve(context.scratch, "../..");
     const logs = basename(work) === ".work" ? dirname(work) : context.scratch;
-    context.info(`trains on ${trainer.computedBy}; to watch: tensorboard --logdir "${logs}"`);
+    context.info(
+      `training on ${trainer.computedBy}; learning curves: tensorboard --logdir "${logs}"`,
+    );
     return trainer;
   };
 }
 
-/** The project's own engine where it knows the network's layers, else TensorFlow.js. */
+/** Opens the engine if it supports the network's layers, else TensorFlow.js. */
 async function openTrainer(
   options: TrainerOptions,
   { compute }: TrainingContext,
 ): Promise<Trainer> {
-  if (compute !== "wasm") return new TfjsTrainer(options, "the engine is for compute: wasm");
+  if (compute !== "wasm") return new TfjsTrainer(options, "the engine needs compute: wasm");
   try {
     return await EngineTrainer.open(options);
   } catch (error) {
@@ -97,8 +100,8 @@ async function openTrainer(
 }
 
 /**
- * What follows a training as it goes: a line and the curves after each epoch, in `scratch`.
- * @param parts a model's history in the network's, by its folder there, and its metric's name
+ * Returns a callback that logs each epoch and appends it to the curves in `scratch`.
+ * @param parts metric and history of each model, by folder name
  */
 export function follow(
   { scratch, info }: TrainingContext,
@@ -116,25 +119,25 @@ export function follow(
   };
 }
 
-/** A kept epoch beside the constant baseline, both on validation. */
+/** Validation metric of the kept epoch, and of the constant baseline. */
 export interface Compared {
   val_metric: number;
   constantBaseline: number;
   worse: boolean;
 }
 
-/** What differs from one training to the next, or between machines. */
+/** Observations that are not reproducible, or differ between machines. */
 export type FitObserved = {
   secondsPerEpoch: number[];
-  /** What computed the steps and the loss, and why the engine did not; see Trainer. */
+  /** Implementation that computed steps and loss, with the reason if not the engine; see Trainer. */
   computedBy: string;
   /** By task. */
   validation: Record<string, Compared>;
 };
 
 /**
- * Compares a kept epoch with the constant baseline, the majority class or the median of the training
- * set, and warns where it is worse.
+ * Compares the kept epoch with the constant baseline (majority class or median of the training set),
+ * and warns if it is worse.
  * @param targets class or quantity of each image
  */
 export function compareWithConstant(
@@ -148,16 +151,16 @@ export function compareWithConstant(
   { train, validation }: TrainingInputs["rows"],
   { warn }: Pick<TrainingContext, "warn">,
 ): Compared {
-  const learnt = Array.from(train, (row) => targets[row]).sort((a, b) => a - b);
+  const sorted = Array.from(train, (row) => targets[row]).sort((a, b) => a - b);
   const accuracy = metric === "accuracy";
-  const guess = accuracy ? mostFrequent(learnt) : median(learnt);
-  const errors = Array.from(validation, (row) => Math.abs(targets[row] - guess));
+  const constant = accuracy ? mostFrequent(sorted) : median(sorted);
+  const errors = Array.from(validation, (row) => Math.abs(targets[row] - constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;
   if (worse) {
     warn(
-      `${task} learnt nothing of use: the weights of epoch ${epoch}, which are kept, have ` +
+      `${task} is worse than the constant baseline: the kept weights of epoch ${epoch} have ` +
         `val_${metric} ${val_metric.toPrecision(3)}, and the constant baseline ` +
         `(${accuracy ? "majority class" : "median"} of the training set) has ` +
         `${constantBaseline.toPrecision(3)}. Lower learningRate (now ${learningRate}), train ` +
@@ -167,7 +170,7 @@ export function compareWithConstant(
   return { val_metric, constantBaseline, worse };
 }
 
-/** @param sorted the lowest of several that are as frequent counts */
+/** Returns the most frequent value of a sorted list; the lowest one on a tie. */
 function mostFrequent(sorted: readonly number[]): number {
   const counts = new Map<number, number>();
   for (const value of sorted) counts.set(value, (counts.get(value) ?? 0) + 1);
@@ -179,7 +182,7 @@ function median(sorted: readonly number[]): number {
   return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }
 
-/** How often each name occurs, by name. */
+/** Counts the occurrences of each name. */
 function countBy(names: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const name of names.toSorted()) counts[name] = (counts[name] ?? 0) + 1;

@@ -1,112 +1,113 @@
-/** Parameters of trainings: those of the report's networks, with its values, and those of one for both. */
+/** Training parameters: those of the 2021 networks, and those of the joint network. */
 import { z } from "zod";
 import { initializers } from "./network_options.ts";
 
+/** Parameters of early stopping. */
 export const earlyStoppingParams = z.strictObject({
   monitor: z.enum(["val_loss", "loss", "val_metric", "metric"]).default("val_loss").describe(
-    "The column of history.csv that is watched",
+    "Monitored column of history.csv",
   ),
   patience: z.int().min(1).default(3).describe(
-    "Epochs without a better value after which the training ends; as many as `epochs` for never",
+    "Epochs without improvement before training stops; `epochs` disables early stopping",
   ),
   restoreBest: z.boolean().default(false).describe(
-    "Keep the weights of the best epoch. false, the default of Keras, which the report used, " +
-      "keeps the last ones",
+    "Restore the weights of the best epoch. false, the default of Keras and of the 2021 networks, " +
+      "keeps those of the last epoch",
   ),
 });
 
-/** Formats in which a model may leave beside TensorFlow.js's. */
+/** Export formats, in addition to TensorFlow.js's. */
 export const exportFormats = ["onnx"] as const;
 export type ExportFormat = typeof exportFormats[number];
 
+/** Training parameters of the 2021 networks. */
 export const trainingParams = {
   batchSize: z.int().min(1).max(4096).default(64).describe(
-    "Images a step. Fewer make more steps of the same epoch, which few images need",
+    "Images per training step. Use smaller batches on small data sets",
   ),
-  epochs: z.int().min(1).max(10_000).default(20).describe("Times that each image is seen, at most"),
+  epochs: z.int().min(1).max(10_000).default(20).describe("Maximum number of epochs"),
   learningRate: z.number().gt(0).max(1).default(0.001).describe(
-    "Step size of Adam. The report leaves it open; 0.001 is the default of Keras",
+    "Learning rate of Adam. 0.001 is the default of Keras; the 2021 paper does not state one",
   ),
-  earlyStopping: earlyStoppingParams.prefault({}).describe("When to stop before the last epoch"),
+  earlyStopping: earlyStoppingParams.prefault({}).describe("Early stopping"),
   batchNormMomentum: z.number().min(0).lt(1).default(0.99).describe(
-    "How much of its moving averages batch normalisation keeps at each step. The default of Keras, " +
-      "0.99, which the report used, needs hundreds of steps until validation means anything; 0.9 " +
-      "needs tens",
+    "Momentum of batch normalization's moving averages. Validation metrics are meaningful after " +
+      "hundreds of steps with 0.99, the default of Keras and of the 2021 networks, and after tens " +
+      "of steps with 0.9",
   ),
   dropout: z.number().min(0).lt(1).default(0.25).describe(
-    "Share of the values that dropout leaves out in training",
+    "Dropout rate",
   ),
   export: z.array(z.enum(exportFormats)).default([]).describe(
-    "Other formats to write the model in. onnx: model.onnx, which onnxruntime and others run. Its " +
-      "input are RGB bytes as images.npy has them, [batch, size, size, 3]",
+    "Additional formats. onnx: model.onnx, for onnxruntime and others. Its input is RGB bytes as in " +
+      "images.npy, [batch, size, size, 3]",
   ),
 };
 
+/** Distribution of initial weights. */
 export const initializerParam = z.enum(initializers);
 
-const share = (most: number) => z.number().min(0).max(most);
+const share = (max: number) => z.number().min(0).max(max);
 
 const augmentParams = z.strictObject({
-  flip: z.boolean().default(true).describe("Mirror half of the images"),
-  shift: share(0.5).default(0.1).describe("Move by up to this share of the width, in whole pixels"),
-  light: share(1).default(0.1).describe("Brighten or darken by up to this share of white"),
-  contrast: share(1).default(0.2).describe("Change distances from mid-grey by up to this share"),
-  saturation: share(1).default(0.2).describe("Change distances from grey by up to this share"),
+  flip: z.boolean().default(true).describe("Flip half of the images horizontally"),
+  shift: share(0.5).default(0.1).describe(
+    "Maximum translation, as a share of the width, in whole pixels",
+  ),
+  light: share(1).default(0.1).describe("Maximum change of brightness, as a share of white"),
+  contrast: share(1).default(0.2).describe("Maximum relative change of contrast"),
+  saturation: share(1).default(0.2).describe("Maximum relative change of saturation"),
   erase: share(1).default(0).describe(
-    "Blot out a square of up to this share of the width with noise",
+    "Random erasing: maximum side of the erased square, as a share of the width",
   ),
 });
 
-/** One network for gender and age, with what has proved itself since the report as defaults. */
+/** Training parameters of the joint network for gender and age. */
 export const jointParams = {
   weights: z.strictObject({
-    gender: z.number().gt(0).default(1).describe("Of the loss of gender, a cross-entropy"),
+    gender: z.number().gt(0).default(1).describe("Weight of the gender loss, a cross-entropy"),
     age: z.number().gt(0).default(1).describe(
-      "Of the loss of age: a cross-entropy too, or years, which are larger numbers",
+      "Weight of the age loss: a cross-entropy, or an MAE in years, which is larger",
     ),
-  }).prefault({}).describe("What the losses of the two tasks count in their sum"),
+  }).prefault({}).describe("Loss weights of the two tasks"),
   age: z.enum(["distribution", "years"]).default("distribution").describe(
-    "What the network says of age. distribution: how likely each age is, learnt from a normal " +
-      "distribution around the true one; years: one number, as in the report",
+    "Output of the age head. distribution: label distribution learning, with a normal distribution " +
+      "around the true age; years: regression, as in the 2021 networks",
   ),
   ageSpread: z.number().min(2).max(20).default(4).describe(
-    "distribution: standard deviation in years of what is learnt. Ages are neither known nor to be " +
-      "seen to the year",
+    "distribution: standard deviation of the label distribution, years",
   ),
   ageReading: z.enum(["median", "mean"]).default("median").describe(
-    "distribution: what is read from it. median, more exactly the mean of its middle fifth, has the " +
-      "smallest mean absolute error; mean the smallest squared one",
+    "distribution: estimator of the age. median (the mean of the middle fifth) minimizes the mean " +
+      "absolute error, mean the mean squared error",
   ),
   mirror: z.boolean().default(true).describe(
-    "Once trained, the networks are asked about each face and its mirror image, and the mean is what " +
-      "they say, in the report, predictions, the webcam page and model.onnx alike: twice the time, " +
-      "and less chance in it. history.csv tells of the face alone",
+    "Test-time augmentation: averages predictions over the image and its mirror image, in the " +
+      "report, predictions, the webcam page and model.onnx. Doubles inference time; history.csv is " +
+      "computed without it",
   ),
-  batchSize: z.int().min(1).max(4096).default(32).describe("Images a step"),
-  epochs: z.int().min(1).max(10_000).default(28).describe("Times that each image is seen"),
-  learningRate: z.number().gt(0).max(1).default(0.003).describe("Step size of Adam, at its height"),
+  batchSize: z.int().min(1).max(4096).default(32).describe("Images per training step"),
+  epochs: z.int().min(1).max(10_000).default(28).describe("Number of epochs"),
+  learningRate: z.number().gt(0).max(1).default(0.003).describe("Peak learning rate of Adam"),
   schedule: z.enum(["cosine", "constant"]).default("cosine").describe(
-    "cosine: the step size rises at first, then falls to nothing along half a cosine, so that the " +
-      "last steps settle what the large ones found",
+    "Learning rate schedule. cosine: linear warmup, then cosine decay to zero",
   ),
   warmup: z.number().min(0).max(0.5).default(0.05).describe(
-    "cosine: share of all steps in which the step size rises",
+    "cosine: warmup steps, as a share of all steps",
   ),
   weightDecay: z.number().min(0).max(1).default(0.05).describe(
-    "What every kernel loses at each step, times the step size (AdamW): large weights must earn " +
-      "their keep",
+    "Decoupled weight decay (AdamW), applied to kernels only",
   ),
   augment: z.union([z.literal(false), augmentParams]).prefault({}).describe(
-    "How far each image may be changed each time that it is seen, drawn evenly, both ways; false " +
-      "changes none",
+    "Data augmentation: limits of uniformly drawn changes of each training image; false disables it",
   ),
   earlyStopping: earlyStoppingParams.optional().describe(
-    "When to stop before the last epoch. Left out: never, since a step size that falls to nothing " +
-      "needs its last epochs; the last weights are kept",
+    "Early stopping. Default: none, because cosine decay needs its last epochs; the last weights are " +
+      "kept",
   ),
   export: trainingParams.export,
   batchNormMomentum: z.number().min(0).lt(1).default(0.9).describe(
-    "How much of its moving averages batch normalisation keeps at each step. 0.9 forgets within " +
-      "tens of steps, which thousands of images want; the report's 0.99 is for hundreds of thousands",
+    "Momentum of batch normalization's moving averages. 0.9 suits thousands of images; 0.99, as in " +
+      "the 2021 networks, hundreds of thousands",
   ),
 };

@@ -1,66 +1,66 @@
-/** What a training leaves beside the weights: `training.json` and `history.csv` of a model. */
+/** `training.json` and `history.csv` of a model. */
 import { join } from "node:path";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
 
-/** One line of history.csv. `metric` is what the record's `metric` names. */
+/** One line of history.csv. `TrainingRecord.metric` names the metric. */
 export interface EpochRecord {
   /** From 1. */
   epoch: number;
-  /** Mean over the epoch's batches, while the weights moved; L2 included. */
+  /** Mean over the epoch's batches, during training; L2 included. */
   loss: number;
   metric: number;
   /** After the epoch, on the validation set; L2 included. */
   val_loss: number;
   val_metric: number;
-  /** That of the epoch's last step; records of before lack it. */
+  /** Learning rate of the epoch's last step; absent in older records. */
   learning_rate?: number;
 }
 
-/** An epoch of a network with several heads, or of one with none. */
+/** An epoch of a network with one or several heads. */
 export interface JointEpoch extends EpochRecord {
-  /** The same of each head, without penalties. */
+  /** Losses and metrics of each head, without penalties. */
   heads?: Omit<EpochRecord, "epoch" | "learning_rate">[];
 }
 
-/** training.json. Nothing in it changes from one run to the next of the same training. */
+/** Content of training.json. Reproducible: equal for equal trainings. */
 export interface TrainingRecord {
   task: "gender" | "age";
   variant: "binary" | "multiclass" | "regression";
   loss: string;
-  /** What `metric` and `val_metric` in history.csv are. */
+  /** The metric in history.csv. */
   metric: "accuracy" | "mae";
-  /** Meaning of the outputs, in order; null if the output is a number of years. */
+  /** Classes in the order of the outputs; null for age in years. */
   classes: ClassRecord[] | null;
-  /** Bytes of RGB images of this size, divided by `divisor`, are what the network takes. */
+  /** The network's input: RGB bytes of images of this size, divided by `divisor`. */
   input: {
     size: number;
     channels: "RGB";
     divisor: number;
-    /** Whether the mirror image is asked about, too, and the mean of both is what counts. */
+    /** Test-time augmentation: averages predictions over the image and its mirror image. */
     mirror?: boolean;
   };
-  /** How a photo became such an image. */
+  /** Preprocessing from photo to input image. */
   preprocessing: Preprocessing;
   params: Record<string, unknown>;
   seed: number;
   backend: string;
-  /** Images used. */
+  /** Number of images in each set. */
   counts: { train: number; validation: number };
-  /** Training images by the data set that they are from. */
+  /** Number of training images by data set. */
   datasets: Record<string, number>;
-  /** Trainable and other weights, counted one by one. */
+  /** Number of parameters, trainable or not. */
   weights: number;
-  /** Epochs run. */
+  /** Number of epochs trained. */
   epochs: number;
   stoppedEarly: boolean;
   bestEpoch: number;
-  /** The epoch whose weights these are. */
+  /** The epoch whose weights were kept. */
   weightsOfEpoch: number;
   /**
-   * Only where the kept weights are worse on validation than the constant baseline: what the majority
-   * class or the median age of the training set scores there, in the same metric.
+   * Validation metric of the constant baseline (majority class or median of the training set). Only
+   * present if the kept weights are worse.
    */
   constantBaseline?: number;
 }
@@ -79,7 +79,7 @@ export async function writeRecord(
 
 /**
  * Writes `history.csv` and TensorBoard's event files into a folder.
- * @param done epochs that both have already: the others are appended, so that readers can follow
+ * @param done number of epochs already written; the others are appended
  */
 async function writeCurves(
   folder: string,
@@ -95,7 +95,7 @@ async function writeCurves(
   await writeTensorboard(folder, metric, history, done);
 }
 
-/** Writes the curves of a training under way; a resumed one begins them anew, from its checkpoint. */
+/** Returns a function that appends new epochs to the curves. A resumed training rewrites them. */
 export function liveCurves(
   folder: string,
   metric: string,

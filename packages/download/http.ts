@@ -56,7 +56,7 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
   const known = hideUrl(url);
   const partial = new PartialFile(`${options.path}.part`, known, options.md5 !== undefined);
   try {
-    await partial.open(options.signal);
+    await partial.open(options.signal, options.onTrouble);
     let failures = 0;
     let wrongSums = 0;
     let furthest = partial.size;
@@ -126,7 +126,9 @@ export async function fetchText(
     if (error instanceof Error && error.cause instanceof AbsentError) return undefined;
     throw error;
   } finally {
-    for (const end of ["", ".part", ".part.json"]) await Deno.remove(path + end).catch(() => {});
+    for (const end of ["", ".part", ".part.json", ".part.digests"]) {
+      await Deno.remove(path + end).catch(() => {});
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Trains and runs the networks of packages/engine/engine_network.ts with WebAssembly kernels on several threads.
  *
- * The same seed, weights and batches give the same bytes on one machine, whatever the number of
- * threads: work is cut into pieces that depend on the batch alone, and sums have a fixed order.
+ * Equal seeds, weights and batches give equal bytes on one machine, whatever the number of threads:
+ * the work is divided by the batch alone, and sums have a fixed order.
  */
 import { InlineRunner, type Runner } from "./run/inline_runner.ts";
 import type { Network } from "./engine_network.ts";
@@ -15,16 +15,16 @@ export { dropoutMask } from "./run/dropout.ts";
 export type { Tensors } from "./run/tensors.ts";
 export type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
 export {
+  type CustomLoss,
   type Head,
   type Layer,
   type Loss,
   type Network,
-  type OutsideLoss,
   UnsupportedNetwork,
 } from "./engine_network.ts";
 
-/** There are no more chunks than that in a batch. */
-const MOST_THREADS = 16;
+/** Equal to the maximum number of chunks in a batch. */
+const MAX_THREADS = 16;
 
 export class Engine {
   #plan: Plan;
@@ -37,7 +37,7 @@ export class Engine {
   #bytes: Uint8Array;
   #step = 0;
   #penalty: number | undefined;
-  /** Adam's learning rate; may change between steps. */
+  /** Learning rate of Adam; may change between steps. */
   learningRate: number;
 
   private constructor(
@@ -71,11 +71,11 @@ export class Engine {
       relaxed: true,
       ...options,
     };
-    all.threads = Math.min(all.threads, MOST_THREADS);
+    all.threads = Math.min(all.threads, MAX_THREADS);
     const { batch, threads } = all;
     if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(threads) && threads >= 0)) {
       throw new RangeError(
-        `Cannot compile for a batch of ${batch} on ${threads} threads: both must be whole, the batch above 0 and the threads not below`,
+        `Cannot compile for a batch of ${batch} on ${threads} threads: both must be integers, the batch at least 1 and the threads at least 0`,
       );
     }
     const compiled = plan(network, {
@@ -88,13 +88,13 @@ export class Engine {
       throw new RangeError(
         `Cannot compile for a batch of ${batch}: it takes ${
           (compiled.bytes / 2 ** 30).toFixed(1)
-        } GiB and WebAssembly has 4. Take a smaller batch`,
+        } GiB, and WebAssembly is limited to 4 GiB. Use a smaller batch`,
       );
     }
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const ints = new Int32Array(memory.buffer);
     const module = await loadKernels(all.relaxed);
-    // The kernels' constants are written when the first thread starts; ours lie above.
+    // The first thread writes the kernels' constants at its start; these words lie above them.
     for (const [address, words] of compiled.words) ints.set(words, address / 4);
     ints[CONTROL.keepGradients / 4] = Number(all.keepGradients);
     const floats = new Float32Array(memory.buffer);
@@ -107,7 +107,7 @@ export class Engine {
     return new Engine(compiled, all, memory, started);
   }
 
-  /** Bytes of memory that the engine holds. */
+  /** Size of the engine's memory, bytes. */
   get bytes(): number {
     return this.#buffer.byteLength;
   }
@@ -116,14 +116,14 @@ export class Engine {
     return this.#options.threads;
   }
 
-  /** Steps that the optimiser took. */
+  /** Steps of the optimizer. */
   get steps(): number {
     return this.#step;
   }
 
   /**
-   * One step of training on `rows` images, `[rows, height, width, channels]`. Dropout's masks
-   * depend on `key` alone (two whole numbers): give each step its own.
+   * Takes one training step on `rows` images, `[rows, height, width, channels]`. Dropout masks
+   * depend on `key` alone (two integers): use a different key for each step.
    */
   async step(
     images: ArrayLike<number>,
@@ -140,10 +140,10 @@ export class Engine {
     this.#ints[CONTROL.key / 4 + 1] = key[1];
     const { programs: { train, back }, outputs: { columns, row, gradient: at } } = this.#plan;
     await this.#threads.run(train, rows);
-    let outside: number | undefined;
+    let custom: number | undefined;
     if (back !== undefined) {
       const gradient = new Float32Array(rows * columns);
-      outside = await this.#outside(labels, gradient);
+      custom = await this.#custom(labels, gradient);
       for (let r = 0; r < rows; r++) {
         this.#floats.set(gradient.subarray(r * columns, (r + 1) * columns), (at + r * row) / 4);
       }
@@ -151,10 +151,10 @@ export class Engine {
     }
     this.#step = t;
     this.#penalty = undefined;
-    return this.#sums(rows, this.#penalties(), outside);
+    return this.#sums(rows, this.#penalties(), custom);
   }
 
-  /** Loss and metric of a batch as in inference: moving statistics, no dropout. */
+  /** Computes loss and metric of a batch in inference mode: moving statistics, no dropout. */
   async evaluate(images: ArrayLike<number>, labels: Labels): Promise<Sums> {
     const rows = this.#load(images, labels);
     if (this.#penalty === undefined) {
@@ -162,18 +162,18 @@ export class Engine {
       this.#penalty = this.#penalties();
     }
     await this.#threads.run(this.#plan.programs.infer, rows);
-    return this.#sums(rows, this.#penalty, await this.#outside(labels));
+    return this.#sums(rows, this.#penalty, await this.#custom(labels));
   }
 
-  /** The mean loss of the batch at hand where the caller computes it. */
-  async #outside(labels: Labels, gradient?: Float32Array): Promise<number | undefined> {
+  /** Computes the mean custom loss of the current batch. */
+  async #custom(labels: Labels, gradient?: Float32Array): Promise<number | undefined> {
     const { loss } = this.#plan.network;
     return typeof loss === "function" ? await loss(this.outputs(), labels, gradient) : undefined;
   }
 
   /**
-   * What the network said of the batch that was last stepped on or evaluated, `[rows, columns]`:
-   * probabilities, or values; with a loss of the caller's, what that takes.
+   * Returns the outputs of the last batch of `step` or `evaluate`, `[rows, columns]`: probabilities or
+   * values; with a custom loss, its inputs.
    */
   outputs(): Float32Array {
     const { address, columns, row } = this.#plan.outputs;
@@ -185,7 +185,7 @@ export class Engine {
     return outputs;
   }
 
-  /** Outputs of any number of images, `[rows, columns]`: probabilities, or values. */
+  /** Predicts any number of images, `[rows, columns]`: probabilities or values. */
   async predict(
     images: ArrayLike<number> & { subarray(from: number, to: number): ArrayLike<number> },
   ) {
@@ -203,12 +203,12 @@ export class Engine {
     return all;
   }
 
-  /** All weights, in the layers' order: kernel, bias, gamma, beta, then the moving statistics. */
+  /** Returns all weights, in layer order: kernel, bias, gamma, beta, then the moving statistics. */
   weights(): Tensors {
     return readTensors(this.#plan.tensors, this.#floats, 0);
   }
 
-  /** Replaces the weights that are given. Throws if a name or a size is unknown. */
+  /** Replaces the given weights. @throws if a name is unknown or a size differs */
   setWeights(weights: Tensors): void {
     this.#write(weights, 0);
     this.#penalty = undefined;
@@ -225,25 +225,25 @@ export class Engine {
     this.#step = step;
   }
 
-  /** Gradients of the last step, L2 included; only with `keepGradients`. */
+  /** Returns the gradients of the last step, L2 included; requires `keepGradients`. */
   gradients(): Tensors {
     return this.#trainable(this.#plan.gradient);
   }
 
-  /** Ends the threads. A running step is waited for. */
+  /** Stops the threads after the running step. */
   close(): Promise<void> {
     return this.#threads.close();
   }
 
   /** Writes a batch into memory and returns its rows. */
   #load(images: ArrayLike<number>, labels?: Labels): number {
-    this.#threads.mustRest();
+    this.#threads.assertIdle();
     const { network, batch, input, outputs, labels: at } = this.#plan;
     const size = network.input.reduce((a, b) => a * b);
     const rows = images.length / size;
     if (!Number.isInteger(rows) || rows < 1 || rows > batch) {
       throw new RangeError(
-        `Cannot take ${images.length} numbers as images: expected 1 to ${batch} times ${
+        `Cannot read ${images.length} numbers as images: expected 1 to ${batch} times ${
           network.input.join(" x ")
         }`,
       );
@@ -254,22 +254,22 @@ export class Engine {
       const classes = network.loss === "categoricalCrossentropy";
       const wanted = classes ? rows : rows * outputs.columns;
       if (labels.length !== wanted) {
-        throw new RangeError(`Cannot take ${labels.length} labels: expected ${wanted}`);
+        throw new RangeError(`Cannot read ${labels.length} labels: expected ${wanted}`);
       }
       (classes ? this.#ints : this.#floats).set(labels, at / 4);
     }
     return rows;
   }
 
-  #write(values: Tensors, distance: number): void {
-    this.#threads.mustRest();
-    writeTensors(values, this.#plan.tensors, this.#floats, distance);
+  #write(values: Tensors, byteOffset: number): void {
+    this.#threads.assertIdle();
+    writeTensors(values, this.#plan.tensors, this.#floats, byteOffset);
   }
 
-  /** What lies at a distance from the trainable tensors. */
-  #trainable(distance: number): Tensors {
+  /** Reads the tensors at an offset from the trainable ones. */
+  #trainable(byteOffset: number): Tensors {
     const trainable = this.#plan.tensors.filter((tensor) => tensor.trainable);
-    return readTensors(trainable, this.#floats, distance);
+    return readTensors(trainable, this.#floats, byteOffset);
   }
 
   #penalties(): number {
@@ -279,10 +279,10 @@ export class Engine {
     return sum;
   }
 
-  #sums(rows: number, penalty: number, outside?: number): Sums {
+  #sums(rows: number, penalty: number, custom?: number): Sums {
     const { network, heads: { address, count } } = this.#plan;
     const heads = Array.from(this.#doubles.subarray(address / 8, address / 8 + count));
-    if (outside !== undefined) return { rows, loss: outside * rows, metric: 0, heads, penalty };
+    if (custom !== undefined) return { rows, loss: custom * rows, metric: 0, heads, penalty };
     if (typeof network.loss === "object") {
       const loss = network.loss.reduce((sum, { weight }, n) => sum + weight * heads[n], 0);
       return { rows, loss, metric: 0, heads, penalty };
@@ -297,7 +297,7 @@ export class Engine {
   }
 }
 
-/** The kernels with relaxed SIMD if that is wanted and the runtime has it, else with plain SIMD. */
+/** Loads the kernels with relaxed SIMD if requested and supported, else with plain SIMD. */
 async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
   if (relaxed) {
     const bytes = await Deno.readFile(new URL("./engine.wasm", import.meta.url));

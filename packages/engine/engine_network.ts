@@ -1,4 +1,4 @@
-/** What the engine can train: a plain description of a sequential network. */
+/** Description of a sequential network that the engine can train. */
 
 /** L2 penalties: their sum of squares times this is part of the loss, as in Keras. */
 export interface Penalty {
@@ -32,37 +32,37 @@ export type Layer =
   | { kind: "softmax" };
 
 /**
- * One of several things that the last dense layer says, in some of its columns. The first head has
- * the first columns, and so on.
+ * One head: some columns of the last dense layer. Heads own the columns in order.
  */
 export interface Head {
-  /** `categoricalCrossentropy` is that of the columns' softmax, towards probabilities. */
+  /** `categoricalCrossentropy` compares the columns' softmax with target probabilities. */
   readonly loss: "categoricalCrossentropy" | "meanAbsoluteError";
   readonly columns: number;
-  /** What the head's loss counts in the sum of all. */
+  /** Loss weight. */
   readonly weight: number;
 }
 
 /**
- * A loss that the caller computes: the engine takes the network forward, and back from the gradient.
- * @param outputs of the last dense layer, before a softmax: [rows, columns]
- * @param labels as the step was given them
- * @param gradient to be filled in training: of the mean loss at the outputs, [rows, columns]
+ * A custom loss, computed by the caller between the engine's forward and backward pass.
+ * @param outputs outputs of the last dense layer, before a softmax: [rows, columns]
+ * @param labels labels of the step
+ * @param gradient in training, receives the gradient of the mean loss by the outputs, [rows, columns]
  * @returns the mean loss over the rows
  */
-export type OutsideLoss = (
+export type CustomLoss = (
   outputs: Float32Array,
   labels: ArrayLike<number>,
   gradient?: Float32Array,
 ) => Promise<number>;
 
 /**
- * `categoricalCrossentropy` needs a softmax at the end, and takes class numbers as labels. Heads
- * need a dense layer alone at the end, and take a row of probabilities or values. A loss of the
- * caller takes either end and any labels.
+ * `categoricalCrossentropy` needs a final softmax, and class indices as labels. Heads need a final
+ * dense layer, and rows of probabilities or values as labels. A custom loss accepts either end and any
+ * labels.
  */
-export type Loss = "categoricalCrossentropy" | "meanAbsoluteError" | readonly Head[] | OutsideLoss;
+export type Loss = "categoricalCrossentropy" | "meanAbsoluteError" | readonly Head[] | CustomLoss;
 
+/** A network, its input size and its loss. */
 export interface Network {
   /** Height, width, channels. */
   readonly input: readonly [number, number, number];
@@ -70,22 +70,22 @@ export interface Network {
   readonly loss: Loss;
 }
 
-/** The network has something that the engine lacks; the message says what. */
+/** Error: the engine does not support a feature of the network. */
 export class UnsupportedNetwork extends Error {
   override name = "UnsupportedNetwork";
 }
 
-/** A convolution or dense layer with all that follows it up to the next one. */
+/** A convolution or dense layer with the layers up to the next one. */
 export interface Block {
   readonly linear: Extract<Layer, { kind: "conv2d" | "dense" }>;
-  /** Slope for negative values: 0 for ReLU, undefined for none. */
+  /** Slope for negative values: 0 for ReLU; undefined: no activation. */
   readonly slope?: number;
   readonly norm?: Extract<Layer, { kind: "batchNorm" }>;
   readonly pool?: Extract<Layer, { kind: "maxPool" }>;
   readonly dropout: number;
 }
 
-/** Groups layers into the blocks that the engine's kernels compute, or says why it cannot. */
+/** Groups layers into the blocks of the kernels. @throws {UnsupportedNetwork} */
 export function groupIntoBlocks(network: Network): Block[] {
   const { layers, loss } = network;
   const blocks: Block[] = [];
@@ -96,7 +96,7 @@ export function groupIntoBlocks(network: Network): Block[] {
     const what = layer ? `layer ${at + 1} (${layer.kind})` : "its end";
     throw new UnsupportedNetwork(`The fast engine cannot train this network: ${what} ${why}`);
   };
-  /** The layer at hand, if it is of this kind, and moves on. */
+  /** Consumes the next layer if it is of this kind. */
   const take = <K extends Layer["kind"]>(kind: K) => {
     const layer = layers[at];
     if (layer?.kind !== kind) return undefined;
@@ -111,7 +111,7 @@ export function groupIntoBlocks(network: Network): Block[] {
     }
     const linear = take("conv2d") ?? take("dense");
     if (!linear) {
-      return refuse("does not follow convolution or dense, activation, normalisation, pooling");
+      return refuse("does not follow convolution or dense, activation, normalization, pooling");
     }
     if (linear.kind === "conv2d" && flat) {
       at--;

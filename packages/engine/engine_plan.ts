@@ -1,6 +1,5 @@
 /**
- * Compiles a network into a plan: where everything lies in one memory, and the programs that the
- * kernels' interpreter (packages/engine/assembly/index.ts) runs over it. Nothing is allocated afterwards.
+ * Compiles a network into a plan: the memory layout, and the programs that the kernels' interpreter (packages/engine/assembly/index.ts) runs over it. Nothing is allocated afterwards.
  *
  * Channels and units are padded to multiples of eight, and the padding stays zero: its weights,
  * gammas and biases are zero and so are their gradients. Only the input keeps its channels.
@@ -23,36 +22,36 @@ export interface Plan {
   readonly threads: number;
   readonly bytes: number;
   readonly programs: {
-    /** Up to a loss of the caller's, if that is the loss; else all of a step. */
+    /** A whole step, or its part up to a custom loss. */
     readonly train: number;
-    /** What is left of a step after a loss of the caller's. */
+    /** The part of a step after a custom loss. */
     readonly back?: number;
     readonly infer: number;
     /** L2 penalties only. */
     readonly penalty: number;
   };
   readonly tensors: readonly Tensor[];
-  /** Distances from a trainable tensor to its moments and gradient, in bytes. */
+  /** Byte offsets from a trainable tensor to its moments and gradient. */
   readonly moments: readonly [number, number];
   readonly gradient: number;
   readonly input: { readonly address: number; readonly bytes: number; readonly floats: boolean };
   readonly labels: number;
-  /** `row`: bytes between rows; `gradient`: where a loss of the caller's puts that of the outputs. */
+  /** `row`: bytes between rows; `gradient`: address of a custom loss's gradient. */
   readonly outputs: {
     readonly address: number;
     readonly columns: number;
     readonly row: number;
     readonly gradient: number;
   };
-  /** For each head the sum of its losses over the rows, 8 bytes. */
+  /** Sum of each head's losses over the rows, 8 bytes each. */
   readonly heads: { readonly address: number; readonly count: number };
   readonly penalties: { readonly address: number; readonly count: number };
   readonly counters: { readonly address: number; readonly count: number };
-  /** The program's words, and the numbers that are not zero at the start. */
+  /** Words of the programs, and other nonzero initial values. */
   readonly words: readonly (readonly [address: number, words: Int32Array])[];
 }
 
-/** Lays out memory and writes the programs. Throws `UnsupportedNetwork`. */
+/** Lays out memory and writes the programs. @throws {UnsupportedNetwork} */
 export function plan(network: Network, options: PlanOptions): Plan {
   const layout = layOut(network, options);
   const { memory, input, tensors, moments, gradient, labels, head, outColumns: columns } = layout;

@@ -1,46 +1,46 @@
-/** What the engine takes and gives. */
+/** Options, labels and results of the engine. */
 import type { Tensors } from "./run/tensors.ts";
 
 export interface EngineOptions {
-  /** Rows in a batch, at most; a step may have fewer. */
+  /** Maximum number of rows in a batch. */
   batch: number;
   /**
-   * Threads, up to 16; as many as processors unless given; 0: the one that asks, and it waits. They do
-   * not show in the result.
+   * Number of threads, at most 16. Default: one per processor. 0 runs in the calling thread,
+   * synchronously. Does not affect results.
    */
   threads?: number;
-  /** Images come as bytes and are divided by this (255 unless given); `null`: they come as floats. */
+  /** Divisor of image bytes. Default: 255. `null`: images are floats. */
   divisor?: number | null;
-  /** Adam's numbers; Keras's defaults. */
+  /** Parameters of Adam. Defaults: those of Keras. */
   learningRate?: number;
   beta1?: number;
   beta2?: number;
   epsilon?: number;
-  /** What every kernel loses at each step, times the learning rate, as in AdamW; 0 unless given. */
+  /** Decoupled weight decay (AdamW), applied to kernels only. Default: 0. */
   weightDecay?: number;
-  /** Keeps every step's gradients, L2 included, for `gradients()`. */
+  /** Keeps the gradients of each step, L2 included, for `gradients()`. */
   keepGradients?: boolean;
-  /** Fused multiply-add where the runtime has it; true unless given. */
+  /** Uses relaxed SIMD (fused multiply-add) if supported. Default: true. */
   relaxed?: boolean;
 }
 
-/** Class numbers for `categoricalCrossentropy`; otherwise values, or heads' targets, `[rows, columns]`. */
+/** Class indices for `categoricalCrossentropy`; otherwise values, or heads' targets, `[rows, columns]`. */
 export type Labels = ArrayLike<number>;
 
-/** Sums over the rows of a batch, so that an epoch's mean is their sum over its rows. */
+/** Sums over the rows of a batch, for means over an epoch. */
 export interface Sums {
   rows: number;
   /** Sum of the rows' losses, without the L2 penalty. */
   loss: number;
-  /** Right answers, or the sum of absolute errors; with heads or a loss of the caller's 0, see `outputs`. */
+  /** Number of correct predictions, or sum of absolute errors; 0 with heads or a custom loss. */
   metric: number;
-  /** Of each head the sum of the rows' losses, not weighted. */
+  /** Sum of the rows' losses of each head, unweighted. */
   heads: number[];
-  /** The L2 penalty of the weights that the batch saw; the batch's loss is `loss / rows + penalty`. */
+  /** L2 penalty of the batch's weights; the batch's loss is `loss / rows + penalty`. */
   penalty: number;
 }
 
-/** Adam's moments, named as the weights, and the number of steps that it took. */
+/** State of Adam: moments by weight name, and number of steps. */
 export interface OptimizerState {
   step: number;
   m: Tensors;

@@ -1,38 +1,40 @@
-/** Whether probabilities mean what they say: of all that are told with 80 %, 80 % should be so. */
+/** Calibration of probabilities: reliability bins, Brier score, expected calibration error. */
 import { accuracyInterval, type Interval, meanInterval } from "./confidence_intervals.ts";
 import { mean } from "./prediction_metrics.ts";
 
+/** One bin of a reliability diagram. */
 export interface CalibrationBin {
-  /** The bin holds probabilities above `from` and up to `to`; the first holds 0 as well. */
+  /** The bin covers probabilities in (from, to]; the first also includes 0. */
   from: number;
   to: number;
   count: number;
-  /** Mean of the probabilities in it, and how often what they speak of is so; null without any. */
+  /** Mean predicted probability, and observed frequency; null if the bin is empty. */
   said: number | null;
   true: number | null;
-  /** Of `true`. */
+  /** Confidence interval of `true`. */
   interval?: Interval;
 }
 
+/** Calibration metrics. */
 export interface Calibration {
-  /** Mean squared difference of probability and truth: 0 is perfect, 0.25 is always saying 1/2. */
+  /** Brier score: mean squared error of the probabilities. A constant 0.5 scores 0.25. */
   brier: number;
   brierInterval: Interval;
   /**
-   * Expected calibration error: mean of |said - true| of the bins, each with its count as weight.
-   * It has no interval: chance makes it larger, never smaller. What it is made of has: the bins.
+   * Expected calibration error: mean of |said - true| over the bins, weighted by count. It has no
+   * interval, because sampling error biases it upwards; the bins have intervals.
    */
   ece: number;
   bins: CalibrationBin[];
 }
 
 /**
- * Reliability of probabilities, in bins of equal width.
+ * Computes the calibration of probabilities, in bins of equal width.
  * G. Brier (1950); M. Naeini et al. (2015), Obtaining well calibrated probabilities using Bayesian
  * binning, (3).
- * @param truth 1 for each event that is so, 0 for each that is not
- * @param probabilities that it is so, 0 to 1
- * @param people who is in each picture; none means that all are different
+ * @param truth 1 for positives, 0 for negatives
+ * @param probabilities predicted probabilities of a positive
+ * @param people person of each image; without it, all are distinct
  */
 export function calibration(
   truth: ArrayLike<number>,
@@ -43,24 +45,25 @@ export function calibration(
   const count = Math.round(1 / width);
   const inBins = Array.from({ length: count }, (): number[] => []);
   for (let i = 0; i < truth.length; i++) {
-    // The bin whose upper border is the first that is not below.
+    // The first bin whose upper edge is not below the probability.
     inBins[Math.max(0, Math.min(count - 1, Math.ceil(probabilities[i] * count) - 1))].push(i);
   }
   const bins = inBins.map((members, i): CalibrationBin => {
     const place = { from: i / count, to: (i + 1) / count, count: members.length };
     if (members.length === 0) return { ...place, said: null, true: null };
-    const so = members.map((i) => truth[i]);
+    const labels = members.map((i) => truth[i]);
     return {
       ...place,
       said: mean(members.map((i) => probabilities[i])),
-      true: mean(so),
-      interval: accuracyInterval(so, people && members.map((i) => people[i])),
+      true: mean(labels),
+      interval: accuracyInterval(labels, people && members.map((i) => people[i])),
     };
   });
   const squares = Float64Array.from(probabilities, (p, i) => (p - truth[i]) ** 2);
   const brierInterval = meanInterval(squares, people);
   const ece = bins.reduce(
-    (sum, { count, said, true: so }) => count === 0 ? sum : sum + count * Math.abs(said! - so!),
+    (sum, { count, said, true: observed }) =>
+      count === 0 ? sum : sum + count * Math.abs(said! - observed!),
     0,
   ) / truth.length;
   return { brier: mean(squares), brierInterval, ece, bins };

@@ -1,7 +1,7 @@
-/** Intervals of how well one class is told from the others. */
+/** Confidence intervals of precision, recall and F1. */
 import { accuracyInterval, type Interval } from "./confidence_intervals.ts";
 
-/** Each is left out where there is nothing that it is a share of. */
+/** Intervals of one class; undefined where the denominator is zero. */
 export interface ClassIntervals {
   precision?: Interval;
   recall?: Interval;
@@ -9,8 +9,9 @@ export interface ClassIntervals {
 }
 
 /**
- * Intervals of a class's precision, recall and F1.
- * @param people who is in each picture; none means that all are different
+ * Computes intervals of a class's precision, recall and F1.
+ * @param of index of the class
+ * @param people person of each image; without it, all are distinct
  */
 export function classIntervals(
   of: number,
@@ -19,17 +20,17 @@ export function classIntervals(
   people?: readonly unknown[],
 ): ClassIntervals {
   const all = Array.from(truth, (_, i) => i);
-  /** Of the share of those who are of the class, and were taken for it, among some pictures. */
+  /** Computes the interval of the share of true positives among some images. */
   const shareOf = (among: (i: number) => boolean): Interval | undefined => {
     const some = all.filter(among);
     if (some.length === 0) return undefined;
-    const right = some.map((i) => truth[i] === of && prediction[i] === of ? 1 : 0);
-    return accuracyInterval(right, people && some.map((i) => people[i]));
+    const hits = some.map((i) => truth[i] === of && prediction[i] === of ? 1 : 0);
+    return accuracyInterval(hits, people && some.map((i) => people[i]));
   };
   const precision = shareOf((i) => prediction[i] === of);
   const recall = shareOf((i) => truth[i] === of);
-  // F1 is no share, but rises with one: with Jaccard's index J, of all that are of the class or were
-  // taken for it, F1 is 2J / (1 + J).
+  // F1 is not a share, but increases with one: with the Jaccard index J = TP / (TP + FP + FN),
+  // F1 = 2J / (1 + J).
   const jaccard = shareOf((i) => truth[i] === of || prediction[i] === of);
   const f1 = (share: number) => 2 * share / (1 + share);
   return {

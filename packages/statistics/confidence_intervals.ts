@@ -1,36 +1,38 @@
 /**
- * How far chance alone could have moved a metric: 95 % confidence intervals.
+ * 95 % confidence intervals of metrics.
  *
- * The pictures of a test set are a sample. Several pictures of one person resemble each other and
- * tell less than as many of different people, so where people repeat, people are what is sampled.
+ * Images of one person are correlated. If people repeat, the bootstrap resamples people (cluster
+ * bootstrap), else images.
  */
 import { random } from "../random/random.ts";
 import { mean } from "./prediction_metrics.ts";
 
+/** A confidence interval. */
 export interface Interval {
   low: number;
   high: number;
-  /** 0.95: so often such an interval holds the true value. */
+  /** Confidence level, 0.95. */
   level: number;
-  /** Wilson's score interval of a share, or percentiles of a bootstrap. */
+  /** Wilson score interval, or percentile bootstrap. */
   method: "wilson" | "bootstrap";
-  /** What was taken as drawn independently. */
+  /** Sampling unit, assumed independent. */
   unit: "image" | "person";
 }
 
+/** Confidence level. */
 export const LEVEL = 0.95;
 /** The 0.975 quantile of the normal distribution. */
 const Z = 1.959963984540054;
 const RESAMPLES = 2000;
-/** With fewer to draw from, a bootstrap says little but that they are few. */
+/** Minimum number of sampling units for a bootstrap. */
 export const MIN_COUNT = 5;
-/** Fixed: the same predictions have the same interval, whatever the pipeline's seed. */
+/** Fixed, so equal predictions have equal intervals whatever the pipeline's seed. */
 const SEED = 20210;
 
 /**
- * Interval of an accuracy.
- * @param hits 1 for each right prediction, 0 for each wrong one
- * @param people who is in each picture; none means that all are different
+ * Computes the interval of an accuracy.
+ * @param hits 1 for each correct prediction, else 0
+ * @param people person of each image; without it, all are distinct
  */
 export function accuracyInterval(
   hits: ArrayLike<number>,
@@ -39,8 +41,7 @@ export function accuracyInterval(
   const groups = groupsOf(hits.length, people);
   const share = mean(hits);
   const unit = groups.length === hits.length ? "image" : "person";
-  // With nothing to resample but ones (or zeros), or hardly anybody, a bootstrap would claim to be
-  // certain.
+  // A bootstrap of constant values, or of very few people, would have zero width.
   if (unit === "image" || share === 0 || share === 1 || groups.length < MIN_COUNT) {
     return { ...wilson(share, groups.length), level: LEVEL, method: "wilson", unit };
   }
@@ -48,9 +49,9 @@ export function accuracyInterval(
 }
 
 /**
- * Interval of a mean, such as the mean absolute error.
- * @param values one a picture
- * @param people who is in each picture; none means that all are different
+ * Computes the interval of a mean, such as the MAE.
+ * @param values one value per image
+ * @param people person of each image; without it, all are distinct
  */
 export function meanInterval(values: ArrayLike<number>, people?: readonly unknown[]): Interval {
   const groups = groupsOf(values.length, people);
@@ -58,7 +59,7 @@ export function meanInterval(values: ArrayLike<number>, people?: readonly unknow
   return { ...bootstrapMean(values, groups), level: LEVEL, method: "bootstrap", unit };
 }
 
-/** Interval of a mean, or undefined where there are too few pictures, or people, to tell. */
+/** Computes the interval of a mean; undefined with fewer than `MIN_COUNT` images or people. */
 export function meanIntervalOfEnough(
   values: ArrayLike<number>,
   people?: readonly unknown[],
@@ -69,22 +70,22 @@ export function meanIntervalOfEnough(
 }
 
 /**
- * Wilson's score interval of a share observed in n trials. Near 0 and 1 and for small n it holds
- * what it promises, unlike share ± 2 standard errors.
+ * Computes the Wilson score interval of a share of n trials. Unlike share ± 2 standard errors, its
+ * coverage holds near 0 and 1 and for small n.
  * E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, (4).
  */
 export function wilson(share: number, n: number): { low: number; high: number } {
   const z2 = Z * Z;
-  const centre = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const center = (share + z2 / (2 * n)) / (1 + z2 / n);
   const half = (Z / (1 + z2 / n)) * Math.sqrt(share * (1 - share) / n + z2 / (4 * n * n));
-  // At shares of 0 and 1 the bound is exact, but for the rounding.
+  // Avoids rounding errors at shares of 0 and 1, where the bound is exact.
   return {
-    low: share === 0 ? 0 : Math.max(0, centre - half),
-    high: share === 1 ? 1 : Math.min(1, centre + half),
+    low: share === 0 ? 0 : Math.max(0, center - half),
+    high: share === 1 ? 1 : Math.min(1, center + half),
   };
 }
 
-/** The 95 % interval of a mean by resampling groups; see `bootstrapMeans`. */
+/** Computes the 95 % interval of a mean by resampling groups; see `bootstrapMeans`. */
 export function bootstrapMean(
   values: ArrayLike<number>,
   groups: readonly (readonly number[])[],
@@ -92,13 +93,13 @@ export function bootstrapMean(
   return percentileInterval(bootstrapMeans(values, groups));
 }
 
-/** The 2.5th and 97.5th percentile of sorted values. */
+/** Returns the 2.5th and 97.5th percentile of sorted values. */
 export function percentileInterval(sorted: Float64Array): { low: number; high: number } {
   return { low: quantile(sorted, (1 - LEVEL) / 2), high: quantile(sorted, (1 + LEVEL) / 2) };
 }
 
 /**
- * Means over samples of groups, drawn with replacement, sorted.
+ * Returns the sorted means of resampled groups, drawn with replacement.
  * @param groups indices into `values`
  */
 export function bootstrapMeans(
@@ -119,11 +120,11 @@ export function bootstrapMeans(
 }
 
 /**
- * A statistic of samples of n groups, drawn with replacement, sorted.
+ * Returns a statistic of resamples of n groups, drawn with replacement, sorted.
  * B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, 13.3; groups as in
  * A. Davison, D. Hinkley (1997), Bootstrap Methods and their Application, 3.8.
- * @param statistic of a sample: numbers of groups, some of them repeatedly. NaN, where a sample has
- *   none, has another one drawn
+ * @param statistic computes the statistic of a resample, given as group indices. NaN draws another
+ *   resample
  */
 export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): Float64Array {
   const rng = random(SEED, "bootstrap");
@@ -137,7 +138,7 @@ export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): 
   return found.sort();
 }
 
-/** Indices of the same person together. Somebody unknown (null or "") is nobody else. */
+/** Groups indices by person. An unknown person (null or "") is a group of its own. */
 export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
   const groups = new Map<unknown, number[]>();
   for (let i = 0; i < n; i++) {
@@ -151,7 +152,7 @@ export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
   return [...groups.values()];
 }
 
-/** Between the two nearest sorted values, as NumPy's default does. */
+/** Interpolates linearly between the two nearest sorted values, as NumPy's default. */
 function quantile(sorted: Float64Array, q: number): number {
   const position = q * (sorted.length - 1);
   const below = Math.floor(position);

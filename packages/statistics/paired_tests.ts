@@ -1,6 +1,6 @@
 /**
- * Whether one of two models is better, or chance alone may have made the difference: tests on the
- * same pictures, each paired with itself, which see far smaller differences than two intervals do.
+ * Paired significance tests of two models on the same images. They have more power than comparing
+ * two confidence intervals.
  */
 import {
   bootstrapMeans,
@@ -10,28 +10,28 @@ import {
 } from "./confidence_intervals.ts";
 import { mean } from "./prediction_metrics.ts";
 
-/** What a paired test says of two models, a and b. */
+/** Result of a paired test of two models, a and b. */
 export interface PairedTest {
-  /** Pictures in both test sets. */
+  /** Number of images in both test sets. */
   readonly pictures: number;
-  /** What was taken as drawn independently. */
+  /** Sampling unit, assumed independent. */
   readonly unit: Interval["unit"];
-  /** The metric of a less that of b. */
+  /** Metric of a minus metric of b. */
   readonly difference: number;
-  /** Its 95 % interval: a bootstrap over the pictures, or over the people where they repeat. */
+  /** 95 % bootstrap interval of the difference, over images, or over people if they repeat. */
   readonly interval: { readonly low: number; readonly high: number };
   readonly test: "mcnemar" | "bootstrap";
-  /** How often chance alone makes a difference as large as this. */
+  /** Two-sided p-value. */
   readonly p: number;
-  /** Of ages, another opinion: the Wilcoxon signed-rank test's p, which looks at ranks, not sizes. */
+  /** Ages only: p-value of the Wilcoxon signed-rank test. */
   readonly wilcoxon?: number;
 }
 
 /**
  * Compares two classifiers.
- * @param a 1 for each picture that a gets right, 0 for each other
- * @param b the same of b
- * @param people who is in each picture; none means that all are different
+ * @param a 1 for each correct prediction of a, else 0
+ * @param b 1 for each correct prediction of b, else 0
+ * @param people person of each image; without it, all are distinct
  */
 export function compareHits(
   a: ArrayLike<number>,
@@ -39,15 +39,15 @@ export function compareHits(
   people?: readonly unknown[],
 ): PairedTest {
   const { p, ...paired } = comparePairs(a, b, people);
-  // Pictures of one person go right and wrong together, which McNemar's test does not know.
+  // McNemar's test assumes independent images, which images of one person are not.
   return paired.unit === "person"
     ? { ...paired, test: "bootstrap", p }
     : { ...paired, test: "mcnemar", p: mcnemar(a, b) };
 }
 
 /**
- * Compares two models of ages by their absolute errors in years.
- * @param people who is in each picture; none means that all are different
+ * Compares two age models by their absolute errors in years.
+ * @param people person of each image; without it, all are distinct
  */
 export function compareErrors(
   a: ArrayLike<number>,
@@ -56,18 +56,18 @@ export function compareErrors(
 ): PairedTest {
   const paired = comparePairs(a, b, people);
   if (paired.unit === "person") return { ...paired, test: "bootstrap" };
-  // To a billionth of a year, so that equal ones tie however they were rounded.
+  // Rounded to 1e-9 years, so that equal differences tie despite rounding errors.
   const differences = Float64Array.from(a, (value, i) => Math.round((value - b[i]) * 1e9) / 1e9);
   return { ...paired, test: "bootstrap", wilcoxon: wilcoxon(differences) };
 }
 
-/** The mean difference of pairs, its bootstrap interval, and how often a resample has the other sign. */
+/** Computes the mean difference of pairs, its bootstrap interval and its bootstrap p-value. */
 function comparePairs(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
   people?: readonly unknown[],
 ): Omit<PairedTest, "test"> {
-  if (a.length !== b.length) throw new Error(`pairs of ${a.length} and ${b.length} values`);
+  if (a.length !== b.length) throw new Error(`Cannot pair ${a.length} values with ${b.length}`);
   const differences = Float64Array.from(a, (value, i) => value - b[i]);
   const groups = groupsOf(differences.length, people);
   const means = bootstrapMeans(differences, groups);
@@ -78,16 +78,16 @@ function comparePairs(
     unit: groups.length === differences.length ? "image" : "person",
     difference: mean(differences),
     interval: percentileInterval(means),
-    // With one added, as if the data themselves were one of the resamples: never quite 0.
+    // Plus one, counting the data as a resample: p is never 0.
     p: Math.min(1, 2 * (Math.min(below, above) + 1) / (means.length + 1)),
   };
 }
 
 /**
- * McNemar's exact test: of the pictures that only one of the two gets right, is either's share other
- * than a half? Q. McNemar (1947), Note on the sampling error of the difference between correlated
- * proportions; here with the binomial distribution instead of its approximation.
- * @returns the two-sided p
+ * McNemar's exact test on the images that exactly one of two classifiers predicts correctly.
+ * Q. McNemar (1947), Note on the sampling error of the difference between correlated proportions;
+ * here with the exact binomial distribution.
+ * @returns the two-sided p-value
  */
 export function mcnemar(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let onlyA = 0;
@@ -98,21 +98,21 @@ export function mcnemar(a: ArrayLike<number>, b: ArrayLike<number>): number {
   }
   const n = onlyA + onlyB;
   const fewer = Math.min(onlyA, onlyB);
-  // log of C(n, k) / 2^n for k = 0, 1, ...: the numbers themselves would vanish.
+  // log of C(n, k) / 2^n for k = 0, 1, ..., because the numbers themselves would underflow.
   let term = -n * Math.LN2;
   const terms = [term];
   for (let k = 1; k <= fewer; k++) terms.push(term += Math.log((n - k + 1) / k));
-  // They grow up to k = n / 2.
+  // The terms increase up to k = n / 2.
   const largest = term;
   const tail = terms.reduce((sum, value) => sum + Math.exp(value - largest), 0);
   return Math.min(1, 2 * Math.exp(largest) * tail);
 }
 
 /**
- * The Wilcoxon signed-rank test of differences around 0, by its normal approximation with the
- * correction for ties; differences of 0 are left out. F. Wilcoxon (1945), Individual comparisons by
- * ranking methods. It is good from some twenty differences on.
- * @returns the two-sided p; 1 when nothing differs
+ * Wilcoxon signed-rank test of differences around 0, by normal approximation with tie correction,
+ * for about twenty differences or more. Omits zero differences. F. Wilcoxon (1945), Individual
+ * comparisons by ranking methods.
+ * @returns the two-sided p-value; 1 if all differences are 0
  */
 export function wilcoxon(differences: ArrayLike<number>): number {
   const values = Array.from(differences).filter((value) => value !== 0);
@@ -135,12 +135,12 @@ export function wilcoxon(differences: ArrayLike<number>): number {
   return deviation === 0 ? 1 : twoSided((positive - expected) / deviation);
 }
 
-/** How often a normal value is as far from 0 as z: erfc(|z| / √2). */
+/** Returns the two-sided p-value of a standard normal z: erfc(|z| / √2). */
 export function twoSided(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
   if (x > 27) return 0;
   if (x < 2) {
-    // erf's power series. M. Abramowitz, I. Stegun (1964), 7.1.6.
+    // Power series of erf. M. Abramowitz, I. Stegun (1964), 7.1.6.
     let term = x;
     let sum = x;
     for (let n = 1; term > 1e-17 * sum; n++) {
@@ -149,14 +149,14 @@ export function twoSided(z: number): number {
     }
     return 1 - 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
   }
-  // erfc's continued fraction, from its tail. Abramowitz and Stegun, 7.1.14.
+  // Continued fraction of erfc, from its tail. Abramowitz and Stegun, 7.1.14.
   let fraction = x;
   for (let k = 80; k > 0; k--) fraction = x + k / 2 / fraction;
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / fraction;
 }
 
 /**
- * Holm's correction: what each p of several tests comes to when all are asked at once.
+ * Adjusts p-values for multiple comparisons by Holm's method.
  * S. Holm (1979), A simple sequentially rejective multiple test procedure.
  */
 export function holm(ps: readonly number[]): number[] {

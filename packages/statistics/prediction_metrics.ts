@@ -1,14 +1,14 @@
 /**
- * What a model's predictions are worth, computed from numbers alone. Classes are numbers from 0,
- * ages are years; `truth[i]` and `prediction[i]` belong to the same picture.
+ * Metrics of predictions. Classes are indices from 0, ages are years; `truth[i]` and `prediction[i]`
+ * belong to the same image.
  */
 
-/** Share of the predictions that are right, 0 to 1. */
+/** Computes the accuracy, 0 to 1. */
 export function accuracy(truth: ArrayLike<number>, prediction: ArrayLike<number>): number {
   return mean(isCorrect(truth, prediction));
 }
 
-/** Mean of |prediction - truth|. */
+/** Computes the MAE, the mean of |prediction - truth|. */
 export function meanAbsoluteError(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
@@ -16,12 +16,12 @@ export function meanAbsoluteError(
   return mean(absoluteErrors(truth, prediction));
 }
 
-/** 1 for each right prediction, 0 for each wrong one. */
+/** Returns 1 for each correct prediction, else 0. */
 export function isCorrect(truth: ArrayLike<number>, prediction: ArrayLike<number>): Float64Array {
   return pairwise(truth, prediction, (t, p) => t === p ? 1 : 0);
 }
 
-/** How far off each prediction is, whichever way. */
+/** Returns |prediction - truth| of each image. */
 export function absoluteErrors(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
@@ -30,9 +30,9 @@ export function absoluteErrors(
 }
 
 /**
- * Mean of -log of the probability that was given to the truth: the loss of a classifier, without
- * any L2 penalty. A probability too small for float32 counts as the smallest that is not.
- * @param probabilities for each picture, one number a class
+ * Computes the cross-entropy, the mean of -log of the true class's probability, without L2 penalty.
+ * Probabilities below the smallest normal float32 are clipped to it.
+ * @param probabilities class probabilities of each image
  */
 export function crossEntropy(
   truth: ArrayLike<number>,
@@ -44,7 +44,7 @@ export function crossEntropy(
   );
 }
 
-/** How often class `truth` (first index) was taken for class `prediction` (second index). */
+/** Computes the confusion matrix. Rows: true class, columns: predicted class. */
 export function confusionMatrix(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
@@ -55,31 +55,31 @@ export function confusionMatrix(
   return counts;
 }
 
-/** How well one class is told from the others. */
+/** Precision, recall and F1 of one class. */
 export interface ClassScores {
-  /** Pictures whose true class it is. */
+  /** Support: number of images of the class. */
   count: number;
-  /** Of the pictures that were taken for the class, the share whose class it is; 0 of none. */
+  /** TP / (TP + FP); 0 if the class is never predicted. */
   precision: number;
-  /** Of the pictures whose class it is, the share that was taken for it; 0 of none. */
+  /** TP / (TP + FN); 0 without images of the class. */
   recall: number;
   /** Harmonic mean of both. */
   f1: number;
 }
 
-/** Precision, recall and F1 of each class. @param confusion see `confusionMatrix` */
+/** Computes precision, recall and F1 of each class. @param confusion see `confusionMatrix` */
 export function classScores(confusion: readonly (readonly number[])[]): ClassScores[] {
   return confusion.map((row, c) => {
-    const right = row[c];
+    const hits = row[c];
     const count = row.reduce((a, b) => a + b, 0);
-    const said = confusion.reduce((sum, other) => sum + other[c], 0);
+    const predicted = confusion.reduce((sum, other) => sum + other[c], 0);
     const share = (n: number, of: number) => of === 0 ? 0 : n / of;
-    const f1 = share(2 * right, count + said);
-    return { count, precision: share(right, said), recall: share(right, count), f1 };
+    const f1 = share(2 * hits, count + predicted);
+    return { count, precision: share(hits, predicted), recall: share(hits, count), f1 };
   });
 }
 
-/** prediction - truth of each picture. */
+/** Returns prediction - truth of each image. */
 export function signedErrors(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
@@ -87,21 +87,21 @@ export function signedErrors(
   return pairwise(truth, prediction, (t, p) => p - t);
 }
 
-/** The most frequent class; the lowest of them if several are. */
+/** Returns the most frequent class; the lowest one on a tie. */
 export function majorityClass(truth: ArrayLike<number>, classes: number): number {
   const counts = new Array<number>(classes).fill(0);
   for (let i = 0; i < truth.length; i++) counts[truth[i]]++;
   return counts.indexOf(Math.max(...counts));
 }
 
-/** The middle value, or the mean of the two in the middle. It minimises the mean absolute error. */
+/** Returns the median, which minimizes the MAE; the mean of the middle two for an even count. */
 export function median(values: ArrayLike<number>): number {
   const sorted = Float64Array.from(values).sort();
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The arithmetic mean; NaN of nothing. */
+/** Returns the arithmetic mean; NaN for no values. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i];
@@ -116,7 +116,7 @@ function pairwise(
   if (truth.length !== prediction.length) {
     throw new RangeError(
       `Cannot compare ${prediction.length} predictions with ${truth.length} true values: ` +
-        `each picture needs one of both.`,
+        `each image needs one of both.`,
     );
   }
   const result = new Float64Array(truth.length);

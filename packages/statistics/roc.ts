@@ -1,4 +1,4 @@
-/** How well a score tells two classes apart, whichever threshold is put on it. */
+/** ROC curve and AUC. */
 import {
   bootstrap,
   groupsOf,
@@ -9,20 +9,21 @@ import {
   wilson,
 } from "./confidence_intervals.ts";
 
+/** An ROC curve with its area. */
 export interface Roc {
   /**
-   * False and true positive rate at every threshold, from [0, 0] (nobody is called positive) to
-   * [1, 1]; scores that are equal share a threshold.
+   * False and true positive rate at every threshold, from [0, 0] to [1, 1]; equal scores share a
+   * threshold.
    */
   points: [falsePositives: number, truePositives: number][];
-  /** Area under them: how often a positive scores higher than a negative, ties counted half. */
+  /** Area under the curve: probability that a positive scores higher than a negative; ties count 1/2. */
   auc: number;
 }
 
 /**
- * The ROC curve. T. Fawcett (2006), An introduction to ROC analysis, algorithms 1 and 2.
- * @param truth 1 for each positive, 0 for each negative; with none of either the rates are NaN
- * @param scores higher for what is rather positive
+ * Computes the ROC curve. T. Fawcett (2006), An introduction to ROC analysis, algorithms 1 and 2.
+ * @param truth 1 for positives, 0 for negatives; without either, rates are NaN
+ * @param scores higher for positives
  */
 export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): Roc {
   const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
@@ -43,10 +44,11 @@ export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): R
 }
 
 /**
- * Interval of the area under the ROC curve, or undefined where there are too few to tell: people are
- * drawn with replacement where they repeat, else pictures.
- * @param truth, scores as of `rocCurve`, some of them positive and some negative
- * @param people who is in each picture; none means that all are different
+ * Computes the interval of the AUC, by a bootstrap over people if they repeat, else over images.
+ * Returns undefined with fewer than `MIN_COUNT` units.
+ * @param truth 1 for positives, 0 for negatives; both must occur
+ * @param scores higher for positives
+ * @param people person of each image; without it, all are distinct
  */
 export function aucInterval(
   truth: ArrayLike<number>,
@@ -58,8 +60,8 @@ export function aucInterval(
   const unit = groups.length === truth.length ? "image" : "person";
   const { auc } = rocCurve(truth, scores);
   if (auc === 0 || auc === 1) {
-    // Every sample would say the same. But among so many pairs of a positive and a negative that
-    // have nobody in common, it is a share like any other.
+    // All resamples would be equal. Over disjoint pairs of a positive and a negative, the AUC is a
+    // share, with a Wilson interval.
     const pairs = Math.min(
       ...[0, 1].map((one) => groups.filter((group) => group.some((i) => truth[i] === one)).length),
     );
@@ -72,7 +74,7 @@ export function aucInterval(
   const areas = bootstrap(groups.length, (drawn) => {
     times.fill(0);
     for (let i = 0; i < drawn.length; i++) times[drawn[i]]++;
-    // Of all pairs: those in which the positive scores higher, and half of those with equal scores.
+    // Counts the pairs in which the positive scores higher, and half of the ties.
     let [above, hits, alarms, area] = [0, 0, 0, 0];
     for (let at = 0; at < order.length;) {
       const score = scores[order[at]];

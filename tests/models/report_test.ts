@@ -112,7 +112,7 @@ Deno.test("reportGender() starts from weights that depend on the seed alone", as
   assert.notDeepEqual((await weights(2, "wasm"))[0], first[0]);
 });
 
-Deno.test("initialise() draws from the distributions of Keras", async () => {
+Deno.test("initialize() draws from the distributions of Keras", async () => {
   await openBackend("wasm");
   const fanIn = 512, fanOut = 256;
   const variance: Record<Initializer, number> = {
@@ -140,7 +140,7 @@ Deno.test("initialise() draws from the distributions of Keras", async () => {
   }
 });
 
-Deno.test("initialise() says which initialisers it can draw", async () => {
+Deno.test("initialize() reports unsupported initializers", async () => {
   await openBackend("wasm");
   const { layers, sequential } = await import("@tensorflow/tfjs-layers");
   const model = sequential({
@@ -150,7 +150,7 @@ Deno.test("initialise() says which initialisers it can draw", async () => {
   });
   assert.throws(
     () => initialize(model, 1),
-    /initial weights of layer "d": its initialiser is RandomNormal. Take one of glorotUniform,/,
+    /initial weights of layer "d": its initializer is RandomNormal. Use one of glorotUniform,/,
   );
   model.dispose();
 });

@@ -33,7 +33,7 @@ interface People {
   dataset: string[];
 }
 
-Deno.test("evaluate scores what a model gets right, beside the guess of the training set", async () => {
+Deno.test("evaluate scores a model and the constant baseline of the training set", async () => {
   using context = testContext(evaluate, { id: "evaluate" });
   const inputs = await artifacts(context.folder, people());
   const result = await context.run(inputs);
@@ -69,9 +69,12 @@ Deno.test("evaluate scores what a model gets right, beside the guess of the trai
   assert.equal(context.infos.length, 3);
   assert.match(
     context.infos[2],
-    /^trainGender: accuracy 0\.88 on test \(95 % 0\.53-0\.98\), guessing the majority 0\.50$/,
+    /^trainGender: test accuracy 0\.88 \(95 % CI 0\.53–0\.98\), constant baseline 0\.50$/,
   );
-  assert.match(context.infos[1], /^trainAge: 3\.00 years off on test \(95 % 3\.00-3\.00\), gue/);
+  assert.match(
+    context.infos[1],
+    /^trainAge: test MAE 3\.00 years \(95 % CI 3\.00–3\.00\), constant baseline /,
+  );
 });
 
 Deno.test("evaluate counts the L2 penalty in the loss, as training does", async () => {
@@ -165,13 +168,13 @@ Deno.test("evaluate shows faces as the networks saw them, well and badly predict
     ...html.matchAll(/<h3 class="row">([^<]*)<\/h3>\s*<ul class="faces">(.*?)<\/ul>/gs),
   ]
     .map(([, title, list]) => [title, list.match(/<img src="data:image\/png;base64,/g)?.length]);
-  const years = [["Drawn at random", 2], ["Nearest to the truth", 2], [
-    "Farthest from the truth",
+  const years = [["Random sample", 2], ["Smallest error", 2], [
+    "Largest error",
     2,
   ]];
-  const classes = [["Drawn at random", 2], ["Right, and surest of it", 2]];
+  const classes = [["Random sample", 2], ["Correct, highest confidence", 2]];
   // Of the test faces, the gender network gets one wrong.
-  assert.deepEqual(shown.slice(0, 3), [...classes, ["Wrong, and surest of it", 1]]);
+  assert.deepEqual(shown.slice(0, 3), [...classes, ["Incorrect, highest confidence", 1]]);
   assert.deepEqual(shown.slice(3, 6), years);
 });
 

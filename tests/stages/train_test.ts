@@ -194,14 +194,14 @@ Deno.test("a training logs and records what computed it", async () => {
   const result = await trainOn(context, { ...quick, epochs: 1 });
   assert.match(
     context.infos[0],
-    /^trains on engine, \d threads?; to watch: tensorboard --logdir "/,
+    /^training on engine, \d threads?; learning curves: tensorboard --logdir "/,
   );
   assert.match(result.observed!.computedBy as string, /^engine, \d threads?$/);
   using other = testContext(trainGender, { compute: "node" });
   const model = gender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };
   const trainer = await chooseTrainer(other)!(options);
-  assert.equal(trainer.computedBy, "TensorFlow.js (wasm): the engine is for compute: wasm");
+  assert.equal(trainer.computedBy, "TensorFlow.js (wasm): the engine needs compute: wasm");
   await trainer.close();
   model.dispose();
 });
@@ -271,7 +271,7 @@ Deno.test("trainJoint writes a model of each task, the same bytes also after a k
   }
   assert.match(
     whole.infos.at(-1)!,
-    /gender val_accuracy 0\.\d+, age val_mae \d.* 4\d\d,\d{3} weights/,
+    /gender val_accuracy 0\.\d+, age val_mae \d.* 4\d\d,\d{3} parameters/,
   );
 
   const abort = new AbortController();
@@ -318,7 +318,7 @@ Deno.test("trainJoint trains the report's layers, and says of age what evaluate 
 Deno.test("trainGender warns of settings under which batch normalisation never warms up", async () => {
   using context = testContext(trainGender);
   await trainOn(context, { epochs: 4, batchSize: 64 });
-  assert.match(context.warnings[0], /batchNormMomentum 0.99 needs some 230 steps/);
+  assert.match(context.warnings[0], /batchNormMomentum 0.99 needs about 230 steps/);
 });
 
 Deno.test("trainGender, trainAge have the report's settings as defaults, each described", () => {

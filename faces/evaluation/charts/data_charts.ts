@@ -3,11 +3,11 @@ import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
 
-/** How many faces there are of each age, five years a bar. */
+/** Renders a histogram of ages, in bins of five years. */
 export function ageHistogram(
   ages: ArrayLike<number>,
   name: string,
-  { colour = colors.train as string, height = 210 } = {},
+  { color = colors.train as string, height = 210 } = {},
 ): Html {
   const data = Array.from(ages);
   return draw(`Histogram of the ages ${name}`, {
@@ -20,7 +20,7 @@ export function ageHistogram(
         Plot.binX<Plot.RectYOptions>({ y: "count" }, {
           x: (age) => age,
           interval: 5,
-          fill: colour,
+          fill: color,
           inset: 0.5,
         }),
       ),
@@ -29,7 +29,7 @@ export function ageHistogram(
   });
 }
 
-/** Women and men in each data set, as parts of a bar. */
+/** Renders the share of women and men in each data set, as stacked bars. */
 export function genderShares(
   datasets: readonly { name: string; genders: ArrayLike<number> }[],
 ): Html {

@@ -1,17 +1,17 @@
 /**
- * Numbers to charts: inline `<svg>`, whose colours are variables of the page's style, so that they
- * follow its light or dark theme. Drawn 360 wide, the width of a phone, and scaled up from there.
+ * Draws charts as inline `<svg>`. Colors are CSS variables, so charts follow the light or dark
+ * theme. Charts are drawn 360 pixels wide, the width of a phone, and scaled up by the page.
  */
 import * as Plot from "@observablehq/plot";
 import { DOMImplementation, XMLSerializer } from "@xmldom/xmldom";
 import { type Html, trusted } from "../html.ts";
 
-/** Variables of the page's style. */
+/** CSS variables of the report's style sheet. */
 export const colors = {
   train: "var(--train)",
   validation: "var(--validation)",
   test: "var(--test)",
-  guess: "var(--guess)",
+  baseline: "var(--baseline)",
   soft: "var(--line)",
   card: "var(--card)",
   ink: "var(--ink)",
@@ -19,7 +19,10 @@ export const colors = {
   male: "var(--male)",
 } as const;
 
-/** Draws a plot. `label` says what is to be seen, to those who cannot see it. */
+/**
+ * Renders a plot as SVG.
+ * @param label text alternative for screen readers
+ */
 export function draw(label: string, options: Plot.PlotOptions): Html {
   const document = new DOMImplementation().createDocument("http://www.w3.org/1999/xhtml", "html");
   const figure = Plot.plot({
@@ -31,12 +34,12 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
     marginBottom: 42,
     className: "plot",
     ...options,
-    // The little of the DOM that Plot uses.
+    // Plot uses only a small part of the DOM.
     document: document as unknown as Plot.PlotOptions["document"],
   });
   figure.setAttribute("role", "img");
   figure.setAttribute("aria-label", label);
-  // Plot's own style sheet, the same in each chart: it is in the page's.
+  // Plot adds the same style sheet to each chart; the report's own style sheet has it once.
   figure.removeChild(figure.firstChild!);
   const text = new XMLSerializer().serializeToString(
     figure as unknown as Parameters<XMLSerializer["serializeToString"]>[0],
@@ -44,7 +47,7 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
   return trusted(text.replace(/ (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g, shorten));
 }
 
-/** 14 decimals of a pixel only make the page larger. */
+/** Rounds to two decimals: more only increase the size of the page. */
 function shorten(attribute: string): string {
   return attribute.replace(/\d+\.\d{3,}/g, (number) => String(Math.round(+number * 100) / 100));
 }

@@ -1,21 +1,21 @@
-/** A network as a row of boxes: how large what each part gives is. */
+/** Diagram of a network: the shapes of its layers' outputs. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import type { Network } from "../describe_network.ts";
 import { colors, draw } from "./draw.ts";
 
-/** Boxes that a row of this width bears. */
-const MOST = 16;
+/** Maximum number of boxes that fit the width of a chart. */
+const MAX_BOXES = 16;
 
 /**
- * Shapes from the input to the output, each once: as high as the picture is, as wide as it has
- * channels; what is a row of numbers is a line as high as there are many. Undefined for networks of
- * more shapes than can be drawn.
+ * Renders the distinct shapes from input to output. Feature maps are boxes, height by spatial size
+ * and width by channels; vectors are lines, height by length. Returns undefined for networks with
+ * branches or with more shapes than fit.
  */
 export function networkDiagram(network: Network): Html | undefined {
   const distinct = [network.input, ...network.layers.map(({ output }) => output)]
     .filter((shape, i, all) => shape !== all[i - 1]);
-  if (distinct.length > MOST || network.layers.some(({ from }) => from)) return undefined;
+  if (distinct.length > MAX_BOXES || network.layers.some(({ from }) => from)) return undefined;
   let x = 0;
   const boxes = distinct.map((shape) => {
     const sizes = shape.split("×").map(Number);

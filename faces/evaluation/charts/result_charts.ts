@@ -1,4 +1,4 @@
-/** Charts of what predictions are worth. */
+/** Charts of metrics and errors. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
@@ -7,53 +7,48 @@ import type { CalibrationBin } from "../../../packages/statistics/calibration.ts
 import type { Group } from "../subgroups.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
-import { faces } from "../format_metric.ts";
+import { faces, formatMetricValue } from "../format_metric.ts";
 
+/** A test metric, its confidence interval and its constant baseline. */
 export interface IntervalRow {
   metric: "accuracy" | "mae";
   value: number;
   low: number;
   high: number;
-  guess: number;
+  baseline: number;
 }
 
-/** A test metric and its interval on a line, beside the guess. */
-export function intervalChart({ metric, value, low, high, guess }: IntervalRow): Html {
-  const percent = metric === "accuracy";
-  const [scale, unit] = percent ? [100, "% right"] : [1, "years off"];
-  const marks = {
-    value: value * scale,
-    low: low * scale,
-    high: high * scale,
-    guess: guess * scale,
-  };
-  const [at, from, to, guessed] = [marks.value, marks.low, marks.high, marks.guess]
-    .map((mark) => mark.toFixed(1));
-  return draw(`${at} ${unit}, 95 % interval ${from} to ${to}; the guess: ${guessed}`, {
+/** Renders a test metric with its confidence interval and the constant baseline. */
+export function intervalChart(marks: IntervalRow): Html {
+  const { metric, value, low, high, baseline } = marks;
+  const label = metricLabel(metric);
+  const [at, from, to, constant] = [value, low, high, baseline]
+    .map((mark) => formatMetricValue(mark, metric));
+  return draw(`${label} ${at}, 95 % CI ${from} to ${to}; constant baseline ${constant}`, {
     height: 84,
     marginLeft: 14,
     marginRight: 14,
     marginTop: 26,
     marginBottom: 40,
     x: {
-      domain: percent ? [0, 100] : [0, Math.max(marks.high, marks.guess) * 1.15],
-      label: unit,
+      domain: metric === "accuracy" ? [0, 1] : [0, Math.max(high, baseline) * 1.15],
+      label,
       ticks: 5,
     },
     y: { axis: null, domain: [0, 1] },
     marks: [
       Plot.ruleY([0.5], { stroke: colors.soft, strokeWidth: 2 }),
-      Plot.ruleX([marks.guess], {
-        stroke: colors.guess,
+      Plot.ruleX([baseline], {
+        stroke: colors.baseline,
         strokeWidth: 2.5,
         strokeDasharray: "3 2",
       }),
-      Plot.text([marks.guess], {
+      Plot.text([baseline], {
         x: (x) => x,
-        text: () => "guess",
+        text: () => "baseline",
         frameAnchor: "top",
         dy: -18,
-        fill: colors.guess,
+        fill: colors.baseline,
       }),
       Plot.ruleY([marks], { y: 0.5, x1: "low", x2: "high", stroke: colors.train, strokeWidth: 8 }),
       Plot.dot([marks], {
@@ -68,7 +63,11 @@ export function intervalChart({ metric, value, low, high, guess }: IntervalRow):
   });
 }
 
-/** The mean error of each age band, beside that of the guess. */
+function metricLabel(metric: "accuracy" | "mae"): string {
+  return metric === "accuracy" ? "accuracy" : "MAE, years";
+}
+
+/** Renders the MAE of each age band, with that of the constant baseline. */
 export function bandErrors(bands: readonly AgeBand[]): Html {
   const name = ({ from, to }: AgeBand) => `${from}–${to}`;
   return draw("Mean absolute error by age band", {
@@ -79,23 +78,23 @@ export function bandErrors(bands: readonly AgeBand[]): Html {
       labelAnchor: "right",
       labelArrow: "right",
     },
-    y: { label: "years off", grid: true, nice: true },
+    y: { label: "MAE, years", grid: true, nice: true },
     marginBottom: bands.length > 7 ? 60 : 42,
     marks: [
       Plot.barY(bands, {
         x: name,
         y: "mae",
         fill: colors.train,
-        title: (band) => `${name(band)}: ${band.mae.toFixed(1)} years off, ${faces(band.count)}`,
+        title: (band) => `${name(band)}: MAE ${band.mae.toFixed(1)} years, ${faces(band.count)}`,
       }),
       interval(bands, name, ({ interval }) => interval),
-      Plot.tickY(bands, { x: name, y: "guessMae", stroke: colors.guess, strokeWidth: 3 }),
+      Plot.tickY(bands, { x: name, y: "guessMae", stroke: colors.baseline, strokeWidth: 3 }),
       Plot.ruleY([0]),
     ],
   });
 }
 
-/** A line from the lower to the upper end of each band's interval. */
+/** Draws the confidence interval of each band. */
 function interval(
   bands: readonly AgeBand[],
   name: (band: AgeBand) => string,
@@ -110,12 +109,12 @@ function interval(
   });
 }
 
-/** A dot for each face: its age, and the age that the model says. */
+/** Renders a scatter plot of predicted against true age, one dot per face. */
 export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>): Html {
-  const points = Array.from(truth, (age, i) => ({ age, said: prediction[i] }));
-  // Whole tens, the same on both axes.
+  const points = Array.from(truth, (age, i) => ({ age, predicted: prediction[i] }));
+  // Multiples of ten, the same on both axes.
   const highest = Math.ceil(Math.max(10, ...points.flatMap(Object.values)) / 10) * 10;
-  const lowest = Math.floor(Math.min(0, ...points.map(({ said }) => said)) / 10) * 10;
+  const lowest = Math.floor(Math.min(0, ...points.map(({ predicted }) => predicted)) / 10) * 10;
   const domain = [lowest, highest];
   return draw("Predicted age against true age", {
     height: 320,
@@ -123,12 +122,12 @@ export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>)
     y: { label: "predicted age, years", domain, grid: true },
     marks: [
       Plot.line([[lowest, lowest], [highest, highest]], {
-        stroke: colors.guess,
+        stroke: colors.baseline,
         strokeDasharray: "4 3",
       }),
       Plot.dot(points, {
         x: "age",
-        y: "said",
+        y: "predicted",
         r: 2.5,
         fill: colors.train,
         fillOpacity: Math.max(0.25, Math.min(0.7, 120 / points.length)),
@@ -137,7 +136,7 @@ export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>)
   });
 }
 
-/** Mean of prediction - truth by age band. */
+/** Renders the bias, the mean of prediction - truth, of each age band. */
 export function bandBias(bands: readonly AgeBand[]): Html {
   const name = ({ from, to }: AgeBand) => `${from}–${to}`;
   const many = bands.length > 7;
@@ -149,7 +148,7 @@ export function bandBias(bands: readonly AgeBand[]): Html {
       labelAnchor: "right",
       labelArrow: "right",
     },
-    y: { label: "years too old", grid: true, nice: true },
+    y: { label: "bias, years", grid: true, nice: true },
     marginBottom: many ? 60 : 42,
     marks: [
       Plot.barY(bands, {
@@ -164,18 +163,18 @@ export function bandBias(bands: readonly AgeBand[]): Html {
   });
 }
 
-/** The ROC curve. */
+/** Renders an ROC curve. */
 export function roc(points: Roc["points"], positive: string): Html {
-  // More points than pixels show nothing more.
+  // At most 300 points: more are not visible at this width.
   const step = Math.max(1, Math.ceil(points.length / 300));
   const shown = points.filter((_, i) => i % step === 0 || i === points.length - 1);
   return draw(`ROC curve of “${positive}”`, {
     height: 320,
-    x: { label: `others taken for “${positive}”, %`, domain: [0, 100] },
-    y: { label: `“${positive}” recognised, %`, domain: [0, 100], grid: true },
+    x: { label: "false positive rate", domain: [0, 1] },
+    y: { label: "true positive rate", domain: [0, 1], grid: true },
     marks: [
-      Plot.line([[0, 0], [100, 100]], { stroke: colors.guess, strokeDasharray: "4 3" }),
-      Plot.line(shown.map(([x, y]) => [100 * x, 100 * y]), {
+      Plot.line([[0, 0], [1, 1]], { stroke: colors.baseline, strokeDasharray: "4 3" }),
+      Plot.line(shown.map(([x, y]) => [x, y]), {
         stroke: colors.train,
         strokeWidth: 2.5,
       }),
@@ -183,78 +182,77 @@ export function roc(points: Roc["points"], positive: string): Html {
   });
 }
 
-/** How often what was said with a probability was so; dots as large as they have faces. */
+/** Renders a reliability diagram: observed frequency by mean predicted probability of each bin. */
 export function reliability(bins: readonly CalibrationBin[], of: string): Html {
   const points = bins.filter(({ count }) => count > 0).map((bin) => ({
-    said: 100 * bin.said!,
-    so: 100 * bin.true!,
-    low: 100 * bin.interval!.low,
-    high: 100 * bin.interval!.high,
+    predicted: bin.said!,
+    observed: bin.true!,
+    low: bin.interval!.low,
+    high: bin.interval!.high,
     count: bin.count,
   }));
   return draw(`Calibration of ${of}`, {
     height: 320,
-    x: { label: `probability of ${of}, %`, domain: [0, 100] },
-    y: { label: "how often it is so, %", domain: [0, 100], grid: true },
+    x: { label: `predicted probability of ${of}`, domain: [0, 1] },
+    y: { label: "observed frequency", domain: [0, 1], grid: true },
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [
-      Plot.line([[0, 0], [100, 100]], { stroke: colors.guess, strokeDasharray: "4 3" }),
+      Plot.line([[0, 0], [1, 1]], { stroke: colors.baseline, strokeDasharray: "4 3" }),
       Plot.ruleX(points, {
-        ...{ x: "said", y1: "low", y2: "high" },
+        ...{ x: "predicted", y1: "low", y2: "high" },
         ...{ stroke: colors.train, strokeWidth: 1.5 },
       }),
       Plot.dot(points, {
-        x: "said",
-        y: "so",
+        x: "predicted",
+        y: "observed",
         r: "count",
         fill: colors.train,
         fillOpacity: 0.75,
-        title: ({ said, so, count }) =>
-          `said with ${said.toFixed(0)} %, so in ${so.toFixed(0)} % of ${count}`,
+        title: ({ predicted, observed, count }) =>
+          `predicted ${predicted.toFixed(2)}, observed ${observed.toFixed(2)}, ${faces(count)}`,
       }),
     ],
   });
 }
 
-/** A metric of women and men by age band, with intervals. */
+/** Renders a metric by gender and age band, with confidence intervals. */
 export function groupValues(groups: readonly Group[], metric: "accuracy" | "mae"): Html {
-  const scale = metric === "accuracy" ? 100 : 1;
   const bands = groups.filter((group) => group.from !== undefined).map((group) => ({
     band: `${group.from}–${group.to}`,
     from: group.from!,
     gender: group.gender === 1 ? "men" : "women",
-    colour: group.gender === 1 ? colors.male : colors.female,
+    color: group.gender === 1 ? colors.male : colors.female,
     dx: group.gender === 1 ? 6 : -6,
-    value: scale * group.value,
-    low: scale * (group.interval?.low ?? group.value),
-    high: scale * (group.interval?.high ?? group.value),
+    value: group.value,
+    low: group.interval?.low ?? group.value,
+    high: group.interval?.high ?? group.value,
     count: group.count,
   }));
   const domain = [...new Set(bands.toSorted((a, b) => a.from - b.from).map(({ band }) => band))];
-  const label = metric === "accuracy" ? "% right" : "years off";
+  const label = metricLabel(metric);
   return draw(`${label} by gender and age band`, {
     x: { type: "point", label: "true age, years", domain, padding: 0.6, labelArrow: "right" },
     y: {
       label,
       grid: true,
-      ...(metric === "accuracy" ? { domain: [0, 100] } : { nice: true, zero: true }),
+      ...(metric === "accuracy" ? { domain: [0, 1] } : { nice: true, zero: true }),
     },
     marks: [
       ...(["women", "men"] as const).flatMap((gender) => {
         const own = bands.filter((band) => band.gender === gender);
         const dx = gender === "men" ? 6 : -6;
-        const colour = gender === "men" ? colors.male : colors.female;
+        const color = gender === "men" ? colors.male : colors.female;
         return [
-          Plot.ruleX(own, { x: "band", y1: "low", y2: "high", stroke: colour, strokeWidth: 2, dx }),
+          Plot.ruleX(own, { x: "band", y1: "low", y2: "high", stroke: color, strokeWidth: 2, dx }),
           Plot.dot(own, {
             x: "band",
             y: "value",
             r: 4.5,
-            fill: colour,
+            fill: color,
             symbol: gender === "men" ? "square" : "circle",
             dx,
             title: ({ band, value, count }) =>
-              `${gender}, ${band}: ${value.toFixed(1)}, ${faces(count)}`,
+              `${gender}, ${band}: ${formatMetricValue(value, metric)}, ${faces(count)}`,
           }),
         ];
       }),

@@ -1,4 +1,4 @@
-/** Charts of a training. */
+/** Learning curves and epoch durations. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
@@ -12,11 +12,11 @@ export interface Epoch {
 export interface Marks {
   /** The epoch whose weights were kept. */
   kept: number;
-  /** The epoch after which the training stopped early, if it did. */
+  /** The epoch after which early stopping ended the training. */
   stopped?: number;
 }
 
-/** A value by epoch on train and validation, the kept epoch and that of the stop marked. */
+/** Renders a learning curve, with the kept epoch and the epoch of early stopping marked. */
 export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }: Marks): Html {
   const marks = [
     { epoch: kept, word: stopped === kept ? "kept, stopped" : "kept", dash: "2 3" },
@@ -39,8 +39,8 @@ export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }
     y: { label: name, grid: true, nice: true },
     marks: [
       ...marks.flatMap(({ epoch, word, dash }, i) => [
-        Plot.ruleX([epoch], { stroke: colors.guess, strokeDasharray: dash }),
-        // Left of a line in the right half, so that the word stays inside.
+        Plot.ruleX([epoch], { stroke: colors.baseline, strokeDasharray: dash }),
+        // In the right half, labels are left of their line, so they stay inside the chart.
         Plot.text([epoch], {
           x: (x) => x,
           text: () => word,
@@ -48,7 +48,7 @@ export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }
           textAnchor: epoch > last / 2 ? "end" : "start",
           dx: epoch > last / 2 ? -4 : 4,
           dy: 12 * i,
-          fill: colors.guess,
+          fill: colors.baseline,
           fontSize: 10.5,
         }),
       ]),
@@ -73,10 +73,10 @@ export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }
   });
 }
 
-/** How long each epoch took. */
+/** Renders the duration of each epoch. */
 export function epochSeconds(seconds: readonly number[]): Html {
   const epochs = seconds.map((took, i) => ({ epoch: i + 1, took }));
-  return draw("Seconds that each epoch took", {
+  return draw("Seconds per epoch", {
     height: 130,
     x: { label: "epoch", ticks: wholeTicks(epochs.map(({ epoch }) => epoch)), tickFormat: "d" },
     y: { label: "seconds", grid: true, ticks: 3 },
@@ -85,7 +85,7 @@ export function epochSeconds(seconds: readonly number[]): Html {
         x1: ({ epoch }) => epoch - 0.4,
         x2: ({ epoch }) => epoch + 0.4,
         y: "took",
-        fill: colors.guess,
+        fill: colors.baseline,
         fillOpacity: 0.55,
         title: ({ epoch, took }) => `epoch ${epoch}: ${took} s`,
       }),
@@ -94,7 +94,7 @@ export function epochSeconds(seconds: readonly number[]): Html {
   });
 }
 
-/** At most some ten whole epochs. */
+/** Returns about ten integer ticks at most. */
 function wholeTicks(epochs: readonly number[]): number[] {
   const step = [1, 2, 5, 10, 20, 50, 100].find((n) => epochs.length / n <= 10) ?? 200;
   return epochs.filter((epoch) => epoch % step === 0 || epochs.length === 1);

@@ -1,4 +1,4 @@
-/** The page's chapter about the data. */
+/** The report's section on the data. */
 import { ageHistogram, genderShares } from "../charts/data_charts.ts";
 import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
@@ -10,19 +10,19 @@ import { count, faces, percent } from "../format_metric.ts";
 export function dataSection(data: DataReport): Html {
   const { datasets, splits, crops, noFace, preprocessing } = data;
   return html`<section>
-<h2 id="faces">The faces</h2>
+<h2 id="faces">Data</h2>
 <div class="columns">
 ${rowsTable(data)}
 ${photosTable(data)}
 ${histograms(datasets)}
 <figure class="card">
-<figcaption><b>Ages in each part</b>five years a bar</figcaption>
+<figcaption><b>Age by split</b>bins of five years</figcaption>
 ${
     splitNames.map((name) =>
       html`<p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
 ${
-        ageHistogram(splits[name].ages, `of the part for ${name}`, {
-          colour: colors[name],
+        ageHistogram(splits[name].ages, `of the ${name} set`, {
+          color: colors[name],
           height: 132,
         })
       }`
@@ -30,10 +30,10 @@ ${
   }
 </figure>
 <figure class="card">
-<figcaption><b>Women and men</b>as the data sets have it, and in each part</figcaption>
+<figcaption><b>Women and men</b>by data set and by split</figcaption>
 ${genderShares([...datasets, ...splitNames.map((name) => splits[name])])}
 </figure>
-${parts(splits)}
+${splitsTable(splits)}
 </div>
 ${
     crops.length > 0 &&
@@ -45,7 +45,7 @@ ${
     }</ul>`
   }
 ${noFaces(noFace)}
-<h3 class="row">From photo to image</h3>
+<h3 class="row">Preprocessing</h3>
 ${settingsList(effective(preprocessing))}
 </section>`;
 }
@@ -64,7 +64,7 @@ function rowsTable({ selection }: DataReport): Html[] {
       `
     }</h3>
 <p class="note">A row is dropped for the first reason that applies.${
-      sampled !== undefined && ` ${count(sampled)} of those kept were drawn at random.`
+      sampled !== undefined && ` ${count(sampled)} of the kept rows were sampled at random.`
     }</p>
 ${
       table(["", ...datasets.map(({ name }) => name)], [
@@ -84,8 +84,8 @@ function photosTable({ photos }: DataReport): Html | undefined {
   const names = Object.keys(photos);
   const problems = [...new Set(names.flatMap((name) => Object.keys(photos[name].problems)))];
   return html`<div class="card">
-<h3>From photos to faces</h3>
-<p class="note">What became of the photos whose rows were kept.</p>
+<h3>Photos and faces</h3>
+<p class="note">Photos of the kept rows.</p>
 ${
     table(["", ...names], [
       ["photos", ...names.map((name) => count(photos[name].photos))],
@@ -99,21 +99,21 @@ ${
 </div>`;
 }
 
-/** Figure 1: all ages together; then each data set by itself, if there are several. */
+/** Renders figure 1, the histogram of all ages, and one per data set if there are several. */
 function histograms(datasets: readonly FaceGroup[]): Html[] {
   const figure = ({ name, ages }: Pick<FaceGroup, "name" | "ages">, label: string, where: string) =>
     html`<figure class="card">
-<figcaption><b>Ages ${where}</b>${label}${faces(ages.length)}, five years a bar</figcaption>
+<figcaption><b>Ages ${where}</b>${label}${faces(ages.length)}, bins of five years</figcaption>
 ${ageHistogram(ages, `in ${name}`)}
 </figure>`;
   const [only] = datasets;
   if (datasets.length === 1) return [figure(only, "Figure 1: ", `in ${only.name}`)];
   const ages = datasets.flatMap(({ ages }) => Array.from(ages));
-  const all = figure({ name: "all data sets", ages }, "Figure 1: ", "in all data sets together");
+  const all = figure({ name: "all data sets", ages }, "Figure 1: ", "in all data sets");
   return [all, ...datasets.map((set) => figure(set, "", `in ${set.name}`))];
 }
 
-/** Preprocessing without the settings that its detector does not have. */
+/** Returns the preprocessing settings without those that the detector does not use. */
 function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<string, unknown> {
   const { name, minConfidence, inputSizes, ...others } = detector as Record<string, unknown>;
   const own = {
@@ -123,15 +123,15 @@ function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<s
   return { detector: { name, ...own, ...others }, ...rest };
 }
 
-function parts(splits: Record<SplitName, FaceGroup>): Html {
+function splitsTable(splits: Record<SplitName, FaceGroup>): Html {
   const all = splitNames.reduce((sum, name) => sum + splits[name].ages.length, 0);
   return html`<div class="card">
-<h3>Three parts</h3>
-<p class="note">The networks learn from the first, the second decides when to stop, the third tests
-what came out.</p>
+<h3>Splits</h3>
+<p class="note">Training set: fits the weights. Validation set: early stopping and model selection.
+Test set: final metrics.</p>
 ${
     table(
-      ["part", "faces", "share"],
+      ["split", "faces", "share"],
       splitNames.map((name) => [
         name,
         count(splits[name].ages.length),
@@ -149,7 +149,7 @@ function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
     : n === 1
     ? "one"
     : count(n);
-  return html`<h3 class="row">Photos in which no face was found <small>${some}</small></h3>
+  return html`<h3 class="row">Photos without a detected face <small>${some}</small></h3>
 <ul class="sheet">${
     shown.map(({ image, name }) =>
       html`

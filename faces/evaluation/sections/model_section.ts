@@ -1,4 +1,4 @@
-/** One model's chapter of the page: network, training, results. */
+/** The report's section on one model: results, training, network. */
 import { networkDiagram } from "../charts/network_diagram.ts";
 import { curves, epochSeconds } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
@@ -7,41 +7,43 @@ import { settingsList } from "../tables.ts";
 import { count, duration, subject } from "../format_metric.ts";
 import { resultsSection } from "./results_section.ts";
 
-/** @param figure number of the network's figure */
+/**
+ * Renders the section of one model.
+ * @param figure number of the network's figure
+ */
 export function modelSection(model: ModelReport, figure: number): Html {
   const { id, metrics } = model;
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
-<p>${course(model)}</p>
+<p>${trainingSummary(model)}</p>
 ${resultsSection(model)}
 <h3 class="row">Training</h3>
 <div class="columns">
-${learning(model)}
+${learningCurves(model)}
 </div>
 ${network(model, figure)}
 </section>`;
 }
 
-function course({ training, network }: ModelReport): string {
+function trainingSummary({ training, network }: ModelReport): string {
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, secondsPerEpoch } = training;
   const end = stoppedEarly
-    ? `Training stopped by itself after epoch ${epochs}`
+    ? `Early stopping after epoch ${epochs}`
     : epochs === 1
-    ? "Training ran its one epoch"
-    : `Training ran all its ${epochs} epochs`;
+    ? "Trained for 1 epoch"
+    : `Trained for all ${epochs} epochs`;
   const kept = weightsOfEpoch === epochs
-    ? "and kept the last weights"
-    : `and went back to the weights of epoch ${weightsOfEpoch}`;
+    ? "keeping the last weights"
+    : `restoring the weights of epoch ${weightsOfEpoch}`;
   const took = secondsPerEpoch && secondsPerEpoch.length > 0
     ? `, in ${duration(secondsPerEpoch.reduce((a, b) => a + b))}`
     : "";
-  return `${end}${took}, ${kept}. The network has ${
+  return `${end}${took}, ${kept}. ${
     count(network.weights)
-  } weights. Seed ${seed}, ` +
-    `computed on ${backend}.`;
+  } parameters, seed ${seed}, backend ${backend}.`;
 }
 
-function learning({ curves: all, training }: ModelReport): Html[] {
+function learningCurves({ curves: all, training }: ModelReport): Html[] {
   const { weightsOfEpoch: kept, stoppedEarly, epochs, secondsPerEpoch = [] } = training;
   const figures = all.map(({ name, title, points }) =>
     html`<figure class="card">
@@ -56,7 +58,7 @@ ${curves(points, name, { kept, ...(stoppedEarly && { stopped: epochs }) })}
   return [
     ...figures,
     html`<figure class="card">
-<figcaption><b>Seconds an epoch</b>Median ${median.toPrecision(2)} s, with validation and
+<figcaption><b>Seconds per epoch</b>Median ${median.toPrecision(2)} s, including validation and
 checkpoint</figcaption>
 ${epochSeconds(secondsPerEpoch)}
 </figure>`,
@@ -67,27 +69,26 @@ function network({ network, params }: ModelReport, figure: number): Html {
   const { layers, weights, trainable, input, name } = network;
   const drawn = networkDiagram(network);
   return html`
-    <h3 class="row">The network <small>Figure ${figure}: <span class="id">${name}</span>,
-    ${count(weights)} weights, ${count(trainable)} of them trained, ${layers
+    <h3 class="row">Network <small>Figure ${figure}: <span class="id">${name}</span>,
+    ${count(weights)} parameters, ${count(trainable)} trainable, ${layers
       .length} layers</small></h3>
     <div class="network">
       <div>${drawn && html`<figure class="card">
-<figcaption>Blue: as high as the picture is, as wide as it has channels. Orange: rows of
-numbers.</figcaption>
+<figcaption>Blue: feature maps, height by spatial size, width by channels. Orange: vectors.</figcaption>
 ${drawn}</figure>`}
-    <div class="card"><h3>Training parameters</h3>
+    <div class="card"><h3>Hyperparameters</h3>
     ${settingsList(params)}</div></div>
       <div class="card scroll">
         <table class="data layers">
           <thead>
             <tr>
               <th scope="col">layer</th>
-              <th scope="col">what it does</th>
-              <th scope="col">gives</th>
-              <th scope="col">weights</th>
+              <th scope="col">operation</th>
+              <th scope="col">output shape</th>
+              <th scope="col">parameters</th>
             </tr>
           </thead>
-          <tbody><tr><th scope="row" class="id">input</th><td>the image, 0 to 1</td><td>${input}</td><td></td></tr>${layers
+          <tbody><tr><th scope="row" class="id">input</th><td>image, values 0 to 1</td><td>${input}</td><td></td></tr>${layers
             .map(({ name, what, output, weights: own, from }) =>
               html`
                 <tr>

@@ -1,4 +1,4 @@
-/** The page's chapter about what made it, and how to make it again. */
+/** The report's section on provenance and reproduction. */
 import { stringify } from "yaml";
 import type { Machine } from "../../../packages/pipeline/stage.ts";
 import { type Html, html } from "../html.ts";
@@ -18,22 +18,21 @@ export function provenanceSection({ made }: Report): Html {
   const packages = Object.fromEntries(stages.flatMap((stage) => Object.entries(stage.packages)));
   const { command, hidden, run } = lineage;
   return html`<section>
-<h2 id="made">What made it</h2>
+<h2 id="made">Provenance</h2>
 <p>Pipeline <b>${lineage.pipeline}</b> <span class="id">${lineage.file}</span>, seed ${lineage.seed}${
     stages.length > 0 &&
-    html`. All stages before this report took ${duration(seconds)} together: each was run once, when
-it was needed first, and kept`
+    html`. The stages before this report took ${duration(seconds)} in total, without cache hits`
   }. ${
     run && html`
-      This page was made by run <code>${run.id}</code>, which began on
+      This page was created by run <code>${run.id}</code>, started on
       ${run.startedAt.slice(0, 16).replace(
         "T",
         " ",
-      )} UTC; a later run that needs it takes it as it is.
+      )} UTC; later runs reuse it from the cache.
     `
-  }Times tell nothing about another machine; everything else on this page comes out the same again.</p>
+  }Times depend on the machine; everything else on this page is reproducible.</p>
 <dl class="params facts">
-${fact("computed on", backends.join(", "))}
+${fact("backend", backends.join(", "))}
 ${fact("machine", machines.join("; "))}
 ${fact("runtime", denos.join("; "))}
 ${
@@ -47,7 +46,7 @@ ${
 ${
     stages.length > 0 && html`<div class="card scroll">${
       table(
-        ["stage", "on", "took", "fingerprint"],
+        ["stage", "date", "duration", "fingerprint"],
         stages.map(({ id, use, startedAt, seconds, fingerprint }) => [
           html`<span class="id">${id}${id !== use && ` (${use})`}</span>`,
           startedAt.slice(0, 10),
@@ -57,20 +56,20 @@ ${
       )
     }</div>`
   }
-<h3 class="row">To run it again</h3>
+<h3 class="row">Reproduction</h3>
 <p><code>${command}</code></p>
-<p class="note">That file may have changed since. This is all of it as it was, defaults included: kept
-as <code>again.yaml</code> in the project\u2019s folder, it runs with
+<p class="note">The file may have changed since. Below is the complete configuration of this run,
+including defaults. Save it as <code>again.yaml</code> in the project\u2019s folder and run
 <code>deno task run again</code>.</p>
 ${
     hidden &&
-    html`<p class="note">What <code>***</code> stands for in ${
+    html`<p class="note">The part of ${
       hidden.join(", ")
-    } is recorded nowhere: the
-user, the password or the query of a URL. Give the whole URL to run it again, as in
+    } masked as <code>***</code> is not recorded: user,
+password or query of a URL. Pass the whole URL to reproduce this run:
 <code>--set '${hidden[0]}=URL'</code>.</p>`
   }
-<details><summary>The whole configuration</summary><pre>${configuration(made)}</pre></details>
+<details><summary>Complete configuration</summary><pre>${configuration(made)}</pre></details>
 </section>`;
 }
 
@@ -88,7 +87,7 @@ function describe({ processor, cores, memory, system }: Machine): string {
     `${Math.round(memory / 2 ** 30)} GiB of memory, ${system}`;
 }
 
-/** The pipeline as YAML, with every parameter that made these results. */
+/** Returns the pipeline as YAML, with every parameter of these results. */
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
   const { pipeline, seed, compute, stages } = lineage;
   const plugins = stages.map(({ use, module }) => ({ use, module }))
@@ -105,7 +104,7 @@ export function configuration({ lineage, id, use, params }: Report["made"]): str
     [id, { ...(use === id ? {} : { use }), ...params }],
   ];
   return stringify({
-    // A file's name may hold what a written name may not.
+    // A file name may contain characters that `name` does not allow.
     ...(/^[\w.-]+$/.test(pipeline) ? { name: pipeline } : {}),
     seed,
     compute,

@@ -1,4 +1,4 @@
-/** What a model's predictions are worth, beside what others score. */
+/** The report's section on a model's results, compared with baselines and other networks. */
 import {
   bandBias,
   bandErrors,
@@ -13,28 +13,37 @@ import { type ModelMetrics, splitNames } from "../score_model.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import { confusionTable, table, withRange } from "../tables.ts";
-import { amount, count, faces, guess, metricOf, percent, plain, range } from "../format_metric.ts";
-import { signed, signedRange } from "../format_metric.ts";
+import {
+  count,
+  describeBaseline,
+  faces,
+  formatInterval,
+  formatMetric,
+  formatMetricValue,
+  formatSigned,
+  formatSignedInterval,
+  metricOf,
+} from "../format_metric.ts";
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
   return html`${comparison(metrics)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
-${model.roc && metrics.auc !== undefined && ranking(model.roc, metrics)}
-${metrics.calibration && trust(metrics)}
+${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
+${metrics.calibration && calibrationFigure(metrics)}
 ${metrics.byAgeBand && ageErrors(metrics)}
-${model.scatter && agreement(model.scatter)}
+${model.scatter && scatterFigure(model.scatter)}
 ${metrics.groups && groups(metrics)}
 </div>
 ${model.examples.map(examples)}`;
 }
 
-/** The metric on each part: the network's, and beside it what it should be compared with. */
+/** Renders the metric on each split: the network's, and those of baselines and other networks. */
 function comparison(metrics: ModelMetrics): Html {
   const { metric, baseline, counts, interval, intervals, others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
-  const show = (value: number) => plain(value, metric);
+  const show = (value: number) => formatMetricValue(value, metric);
   const report = published(metrics);
   const rows: Child[][] = [
     ["faces", ...splitNames.map((name) => count(counts[name]))],
@@ -44,40 +53,40 @@ function comparison(metrics: ModelMetrics): Html {
       ...splitNames.map((name) =>
         withRange(
           html`<b>${show(metricOf(metrics[name], metric))}</b>`,
-          range(ranges[name], metric, false),
+          formatInterval(ranges[name], metric, false),
         )
       ),
     ],
-    ["guess", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
+    ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
-      `${name}’s network`,
+      `${name}`,
       "",
       "",
-      withRange(show(value), range(interval, metric, false)),
+      withRange(show(value), formatInterval(interval, metric, false)),
     ]),
-    ...(report ? [["report of 2021", report.train, report.validation, ""]] : []),
+    ...(report ? [["2021 network", report.train, report.validation, ""]] : []),
   ];
   return html`
     <div class="card comparison">
-      <div><h3>${metric === "accuracy" ? "Right, %" : "Years off"}</h3>
+      <div><h3>${metric === "accuracy" ? "Accuracy" : "MAE, years"}</h3>
     ${table(["", ...splitNames], rows)}</div>
       <div
-        class="note"><p>Small below each: the 95 % interval. The guess is ${guess(
+        class="note"><p>Small: 95 % CI. The constant baseline is ${describeBaseline(
           metrics,
         )}.</p>${others.map((
           { name, count: n, model },
         ) =>
-          html`<p>${name}’s network was trained by others on other data. It was evaluated on ${
+          html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
             n === counts.test
               ? "the whole test set"
-              : `${faces(n)} of the test set, drawn at random; on these, this one scores ${
-                amount(model, metric)
+              : `${faces(n)} of the test set, sampled at random; on these, this network scores ${
+                formatMetric(model, metric)
               }`
           }.</p>`
         )}${report &&
-          html`<p>The report of 2021 had ${report.where}: not these, so its numbers say how well
-it did, not who is better.</p>`}<p>The test set is looked at once, for this page; choices are to be made on the validation
-    set.</p></div>
+          html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
+directly comparable.</p>`}<p>Select models on the validation set; the test set is only for the final
+    evaluation.</p></div>
     </div>
   `;
 }
@@ -85,19 +94,20 @@ it did, not who is better.</p>`}<p>The test set is looked at once, for this page
 function confusion({ confusion, perClass = [] }: ModelMetrics): Html {
   const { classes, counts } = confusion!;
   const share = (value: number, interval?: Interval) =>
-    withRange(percent(value), interval && range(interval, "accuracy", false));
+    withRange(
+      formatMetricValue(value, "accuracy"),
+      interval && formatInterval(interval, "accuracy", false),
+    );
   const name = (label: string) => label.replace(/^(\d+) to (\d+)$/, "$1–$2");
   return html`<figure class="card">
-<figcaption><b>Who was taken for whom</b>Confusion matrix of the test set: a row for each true
-class, a column for what the network said; the stronger the colour, the larger the part of its
-row.</figcaption>
+<figcaption><b>Confusion matrix</b>Test set. Rows: true class, columns: predicted class; color:
+share of the row.</figcaption>
 ${confusionTable(classes, counts)}
 </figure>
 <div class="card">
 <h3>Precision and recall</h3>
-<p class="note">Precision: of those taken for the class, the share that is right. Recall: of those
-who are of the class, the share that was recognised. F1: their harmonic mean. Small below each: the
-95 % interval.</p>
+<p class="note">Precision: correct share of the predictions of a class. Recall: correctly predicted
+share of the faces of a class. F1: harmonic mean of both. Small: 95 % CI.</p>
 ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
@@ -113,38 +123,36 @@ ${
 </div>`;
 }
 
-function ranking(points: NonNullable<ModelReport["roc"]>, metrics: ModelMetrics): Html {
+function rocFigure(points: NonNullable<ModelReport["roc"]>, metrics: ModelMetrics): Html {
   const { classes, auc, aucInterval } = metrics;
   const [other, positive] = classes!;
   return html`<figure class="card">
-<figcaption><b>ROC curve</b>What recognising more of “${positive}” costs in “${other}” taken for it.
+<figcaption><b>ROC curve</b>True positive rate of “${positive}” against the false positive rate on “${other}”.
 Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>${
-    aucInterval && ` (95 %: ${decimals(aucInterval)})`
-  }; the dashed line, guessing, has
-0.5.</figcaption>
+    aucInterval && ` (95 % CI ${decimals(aucInterval)})`
+  }; dashed line: random scores,
+AUC 0.5.</figcaption>
 ${roc(points, positive)}
 </figure>`;
 }
 
-function trust({ calibration, classes }: ModelMetrics): Html {
+function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   const { brier, brierInterval, ece, bins } = calibration!;
   const two = classes!.length === 2;
-  const of = two ? `“${classes![1]}”` : "what is said";
+  const of = two ? `“${classes![1]}”` : "the predicted class";
   return html`<figure class="card">
-<figcaption><b>Calibration</b>On the dashed line, probabilities mean what they say; dots are as large
-as they have faces, with 95 % intervals. Expected calibration error <b class="inline">${
-    percent(ece)
-  }</b>, Brier score
-<b class="inline">${brier.toFixed(3)}</b> (95 %: ${decimals(brierInterval)})${
-    two && "; always saying one half has 0.250"
+<figcaption><b>Calibration</b>Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
+Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier score
+<b class="inline">${brier.toFixed(3)}</b> (95 % CI ${decimals(brierInterval)})${
+    two && "; a constant probability of 0.5 scores 0.250"
   }.</figcaption>
 ${reliability(bins, of)}
 </figure>`;
 }
 
-/** "0.912 to 0.934" */
+/** Formats an interval with three decimals: "0.912–0.934". */
 function decimals({ low, high }: Interval): string {
-  return `${low.toFixed(3)} to ${high.toFixed(3)}`;
+  return `${low.toFixed(3)}–${high.toFixed(3)}`;
 }
 
 function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
@@ -152,38 +160,40 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
   const rows = bands.map(({ from, to, count: n, mae, interval, guessMae, bias, biasInterval }) => [
     `${from}–${to}`,
     count(n),
-    withRange(mae.toFixed(1), interval && range(interval, "mae", false)),
+    withRange(mae.toFixed(1), interval && formatInterval(interval, "mae", false)),
     guessMae.toFixed(1),
-    withRange(signed(bias), biasInterval && signedRange(biasInterval)),
+    withRange(formatSigned(bias), biasInterval && formatSignedInterval(biasInterval)),
   ]);
   return html`<figure class="card">
-<figcaption><b>Error by age, years</b>
+<figcaption><b>MAE by age, years</b>
 <span class="key"><i class="train"></i>network</span>
-<span class="key"><i class="guess"></i>guess</span></figcaption>
+<span class="key"><i class="baseline"></i>constant baseline</span></figcaption>
 ${bandErrors(bands)}
 </figure>
 <figure class="card">
-<figcaption><b>Too old or too young</b>Mean of predicted less true age, years.${
+<figcaption><b>Bias by age</b>Mean of predicted minus true age, years.${
     bias && html`
-      Over all: <b class="inline">${signed(bias.value)}</b> (95 %: ${signedRange(bias.interval)}).
+      Overall: <b class="inline">${formatSigned(bias.value)}</b> (95 % CI ${formatSignedInterval(
+        bias.interval,
+      )}).
     `
   }</figcaption>
 ${bandBias(bands)}
 </figure>
 <div class="card">
-<h3>Error by age, in numbers</h3>
-<p class="note">Mean absolute error of the network and of the guess; bias: how much older than they
-are people are taken for. Small below: 95 % intervals.</p>
-${table(["age", "faces", "error", "guess", "bias"], rows)}
+<h3>MAE and bias by age</h3>
+<p class="note">MAE of the network and of the constant baseline; bias: mean of predicted minus true
+age. In years. Small: 95 % CI.</p>
+${table(["age", "faces", "MAE", "baseline", "bias"], rows)}
 </div>`;
 }
 
-function agreement({ truth, prediction, of }: NonNullable<ModelReport["scatter"]>): Html {
+function scatterFigure({ truth, prediction, of }: NonNullable<ModelReport["scatter"]>): Html {
   const which = truth.length < of
-    ? `${count(truth.length)} of the ${faces(of)} of the test set, drawn at random.`
-    : `The ${faces(of)} of the test set.`;
+    ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
+    : `${faces(of)} of the test set.`;
   return html`<figure class="card">
-<figcaption><b>Predicted and true age</b>${which} On the dashed line, both are the same.</figcaption>
+<figcaption><b>Predicted and true age</b>${which} Dashed line: prediction equals truth.</figcaption>
 ${scatter(truth, prediction)}
 </figure>`;
 }
@@ -195,20 +205,24 @@ function groups({ groups = [], metric }: ModelMetrics): Html {
       ? html`<b>${gender === 1 ? "men" : "women"}</b>`
       : `${gender === 1 ? "men" : "women"}, ${from}–${to}`,
     count(n),
-    withRange(plain(value, metric), interval && range(interval, metric, false)),
-    ...(years ? [withRange(signed(bias!), biasInterval && signedRange(biasInterval))] : []),
+    withRange(
+      formatMetricValue(value, metric),
+      interval && formatInterval(interval, metric, false),
+    ),
+    ...(years
+      ? [withRange(formatSigned(bias!), biasInterval && formatSignedInterval(biasInterval))]
+      : []),
   ]);
   return html`<figure class="card">
-<figcaption><b>By gender and age</b>${years ? "Years off" : "Right"}, with 95 % intervals<br>
+<figcaption><b>${years ? "MAE" : "Accuracy"} by gender and age</b>with 95 % CI<br>
 <span class="key"><i class="female"></i>women</span>
 <span class="key"><i class="male"></i>men</span></figcaption>
 ${groupValues(groups, metric)}
 </figure>
 <div class="card">
-<h3>By gender and age, in numbers</h3>
-<p class="note">Of the test set. Small below: 95 % intervals; where they are wide, there are too few
-faces to tell.</p>
-${table(["", "faces", years ? "error" : "right, %", ...(years ? ["bias"] : [])], rows)}
+<h3>${years ? "MAE" : "Accuracy"} by gender and age</h3>
+<p class="note">Test set. Small: 95 % CI.</p>
+${table(["", "faces", years ? "MAE" : "accuracy", ...(years ? ["bias"] : [])], rows)}
 </div>`;
 }
 
@@ -223,7 +237,7 @@ function examples({ title, faces }: Examples): Html {
 <ul class="faces">${
     faces.map(({ image, row, truth, prediction }) =>
       html`<li title="row ${row} of the dataset"><img src="${image}" width="32" height="32"
-alt="A face, in truth ${truth}"><b>${truth}</b><span>said ${prediction}</span></li>`
+alt="Face, true label ${truth}"><b>${truth}</b><span>pred. ${prediction}</span></li>`
     )
   }</ul>`;
 }

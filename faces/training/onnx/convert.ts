@@ -1,6 +1,6 @@
 /**
- * A trained network as ONNX. Its input is what `images.npy` holds, bytes of [batch, size, size, 3]:
- * scaling and the order of axes are part of the graph, so that whoever runs it cannot get them wrong.
+ * Conversion of a trained network to ONNX. Its input is bytes of [batch, size, size, 3], as in
+ * `images.npy`; scaling and transposition are part of the graph.
  */
 import type { layers, LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import type { Tensor } from "@tensorflow/tfjs-core";
@@ -13,29 +13,29 @@ import {
 } from "../../../packages/formats/onnx.ts";
 import { convertLayer, type Graph, UnknownLayer, type Value, type Weights } from "./onnx_layers.ts";
 
-/** What the input and the outputs mean. */
+/** Documentation of inputs and outputs, and preprocessing. */
 export interface OnnxMeaning {
   readonly description: string;
-  /** The bytes are divided by it. */
+  /** Divisor of the input bytes. */
   readonly divisor: number;
-  /** Whether the mirror images are asked about, too, and the mean is given. */
+  /** Test-time augmentation: averages over the image and its mirror image. */
   readonly mirror?: boolean;
-  /** Name and meaning of each output, in the model's order. */
+  /** Name and description of each output, in the model's order. */
   readonly outputs: readonly { readonly name: string; readonly description: string }[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A network that cannot be written as ONNX. */
+/** Error: the network cannot be converted to ONNX. */
 export class NotExportable extends Error {
   override readonly name = "NotExportable";
 }
 
-/** @throws {NotExportable} if the network has something that this does not know, saying what */
+/** Checks that a network can be converted. @throws {NotExportable} naming the unsupported layer */
 export function checkOnnx(model: LayersModel): void {
   convert(model, { divisor: 255 }, model.outputs.map((_, i) => `output${i}`));
 }
 
-/** The bytes of an .onnx file. @throws {NotExportable} */
+/** Converts a network to the bytes of an .onnx file. @throws {NotExportable} */
 export async function toOnnx(model: LayersModel, meaning: OnnxMeaning): Promise<Uint8Array> {
   const { nodes, weights } = convert(
     model,
@@ -104,7 +104,7 @@ function convert(
   graph.add("Cast", [images], "floats", { to: 1 });
   graph.constant("divisor", [], () => Promise.resolve(Float32Array.of(divisor)));
   graph.add("Div", ["floats", "divisor"], "scaled");
-  graph.add("Transpose", ["scaled"], "planes", { perm: [0, 3, 1, 2] }); // channels first, as ONNX has them
+  graph.add("Transpose", ["scaled"], "planes", { perm: [0, 3, 1, 2] }); // channels first, as in ONNX
 
   const values = new Map<SymbolicTensor, Value>();
   values.set(model.inputs[0], {
@@ -136,17 +136,17 @@ function convert(
   return { nodes, weights };
 }
 
-/** Images [batch, channels, height, width] → [2 batch, ...], their mirror images after them. */
+/** Appends the mirror images: [batch, channels, height, width] to [2 batch, ...]. */
 function withMirrors(images: string, graph: Graph): string {
   const constant = (name: string, value: bigint) =>
     graph.constant(`mirror.${name}`, [1], () => Promise.resolve(BigInt64Array.of(value)));
-  // From the last column to before the first: what is out of reach is cut to the border.
+  // From the last column to before the first; ONNX clips the end to the border.
   const slice = [constant("from", -1n), constant("to", -(2n ** 31n)), constant("axis", 3n)];
   const mirrors = graph.add("Slice", [images, ...slice, constant("step", -1n)], "mirror.images");
   return graph.add("Concat", [images, mirrors], "mirror.both", { axis: 0 });
 }
 
-/** [2 batch, columns] → [batch, columns], the mean of each image and its mirror image. */
+/** Averages over each image and its mirror image: [2 batch, columns] to [batch, columns]. */
 function meanOfMirrors({ name, shape: [columns] }: Value, output: string, graph: Graph): void {
   const shape = BigInt64Array.of(2n, -1n, BigInt(columns));
   const pairs = graph.constant(`${output}.pairs`, [3], () => Promise.resolve(shape));
@@ -154,7 +154,7 @@ function meanOfMirrors({ name, shape: [columns] }: Value, output: string, graph:
   graph.add("ReduceMean", [halves], output, { axes: [0], keepdims: 0 });
 }
 
-/** What a layer takes and makes, if it is used once. */
+/** Returns the input and output tensors of a layer that is used once. */
 function ends(layer: layers.Layer, model: LayersModel) {
   const [node, ...others] = layer.inboundNodes;
   if (others.length > 0) throw lacking(layer, model, "is used more than once");

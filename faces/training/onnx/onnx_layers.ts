@@ -1,24 +1,24 @@
-/** Layers in ONNX's operators. Images are [batch, channels, height, width] there. */
+/** Conversion of layers to ONNX operators. ONNX images are [batch, channels, height, width]. */
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Attribute } from "../../../packages/formats/onnx.ts";
 
 type Config = ReturnType<layers.Layer["getConfig"]>;
 type Weight = ReturnType<layers.Layer["getWeights"]>[number];
 
-/** A value in the graph, and its shape without the batch as TensorFlow.js has it (channels last). */
+/** A value of the graph, with its TensorFlow.js shape without the batch (channels last). */
 export interface Value {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-/** A constant whose numbers are read when they are needed. */
+/** A constant with lazily read values. */
 export interface Weights {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: () => Promise<Float32Array | BigInt64Array>;
 }
 
-/** A graph that grows; each call returns the name of what it made. */
+/** Graph builder; each call returns the name of the new value. */
 export interface Graph {
   add(
     operator: string,
@@ -27,7 +27,7 @@ export interface Graph {
     attributes?: Record<string, Attribute>,
   ): string;
   constant(name: string, shape: readonly number[], values: Weights["values"]): string;
-  /** A layer's weight, its numbers put in another order if need be. */
+  /** Adds a layer's weight, optionally transposed. */
   weight(
     name: string,
     tensor: Weight,
@@ -36,7 +36,7 @@ export interface Graph {
   ): string;
 }
 
-/** A layer, or an option of it, that has no counterpart here. The message says what. */
+/** Error: a layer, or an option of it, is not supported. */
 export class UnknownLayer extends Error {}
 
 /** Adds a layer; returns the name of its output. @throws {UnknownLayer} */
@@ -45,7 +45,7 @@ export function convertLayer(layer: layers.Layer, inputs: readonly Value[], grap
   const kind = layer.getClassName();
   const convert = Object.hasOwn(converters, kind) ? converters[kind] : undefined;
   if (!convert) throw new UnknownLayer(`is a ${kind}`);
-  // A name of the network's own border, such as "years", may be a layer's as well.
+  // The prefix avoids conflicts with names of outputs, such as "years".
   const name = `layers/${layer.name}`;
   return convert({ layer, config, name, input: inputs[0], inputs, graph });
 }
@@ -59,7 +59,7 @@ interface Call {
   readonly graph: Graph;
 }
 
-/** Class of a layer → what it is in operators. Each adds them and returns the last one's output. */
+/** Converters by layer class. Each adds operators and returns the name of its output. */
 const converters: Record<string, (call: Call) => string> = {
   Conv2D(call) {
     const { layer, config, name, input, graph } = call;
@@ -68,7 +68,7 @@ const converters: Record<string, (call: Call) => string> = {
     const window = windowOf(call, [height, width], config.strides, pair(config.dilationRate ?? 1));
     const inputs = [
       input.name,
-      // [height, width, from, to] → [to, from, height, width]
+      // [height, width, in, out] to [out, in, height, width]
       graph.weight(
         `${name}.kernel`,
         kernel,
@@ -97,7 +97,7 @@ const converters: Record<string, (call: Call) => string> = {
   BatchNormalization({ layer, config, name, input, graph }) {
     const rank = input.shape.length;
     if (config.axis !== -1 && config.axis !== rank) {
-      throw new UnknownLayer("normalises another axis than the last");
+      throw new UnknownLayer("normalizes another axis than the last");
     }
     const weights = layer.getWeights();
     const channels = input.shape[rank - 1];
@@ -138,7 +138,7 @@ const converters: Record<string, (call: Call) => string> = {
   GlobalAveragePooling2D: (call) => global("GlobalAveragePool", call),
   GlobalMaxPooling2D: (call) => global("GlobalMaxPool", call),
   Flatten({ input, name, graph }) {
-    // TensorFlow.js flattens with the channels last, and the next layer's weights count on it.
+    // TensorFlow.js flattens with channels last, as the next layer's weights expect.
     const last = input.shape.length === 3
       ? graph.add("Transpose", [input.name], `${name}.last`, { perm: [0, 2, 3, 1] })
       : input.name;
@@ -165,14 +165,14 @@ const converters: Record<string, (call: Call) => string> = {
     inputs.map((input) => input.name).reduce((sum, input, i) =>
       graph.add("Add", [sum, input], i === inputs.length - 1 ? name : `${name}.sum${i}`)
     ),
-  // Only training needs these.
+  // No-ops in inference.
   Dropout: ({ input }) => input.name,
   SpatialDropout1D: ({ input }) => input.name,
   GaussianNoise: ({ input }) => input.name,
   GaussianDropout: ({ input }) => input.name,
 };
 
-/** Functions of one value, by their names in TensorFlow.js. */
+/** Activation operators by TensorFlow.js name. */
 const functions: Record<string, string> = {
   relu: "Relu",
   sigmoid: "Sigmoid",
@@ -185,7 +185,7 @@ const functions: Record<string, string> = {
 
 function activate(input: string, activation: unknown, name: string, graph: Graph): string {
   if (activation == null || activation === "linear") return input;
-  // Channels are the last axis there and the first one here.
+  // Channels are the last axis in TensorFlow.js and the first one in ONNX.
   if (activation === "softmax") return graph.add("Softmax", [input], name, { axis: 1 });
   const operator = functions[String(activation)];
   if (!operator) throw new UnknownLayer(`has the activation ${activation}`);
@@ -198,7 +198,7 @@ function global(operator: string, { input, name, graph }: Call): string {
   });
 }
 
-/** Size, steps and borders of what slides over an image. TensorFlow pads more at the end. */
+/** Returns window, strides and padding. TensorFlow pads more at the end. */
 function windowOf(
   { config, input }: Call,
   size: readonly number[],
@@ -223,7 +223,7 @@ function windowOf(
   };
 }
 
-/** Numbers of an array in the order of its axes after they are exchanged. */
+/** Transposes an array. */
 function reorder(
   values: Float32Array,
   shape: readonly number[],

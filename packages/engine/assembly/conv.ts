@@ -8,7 +8,7 @@
 import { address, ofThread, real, word } from "./simd";
 import { fourWindows, matrixTimesPanel, outerProducts, rowsTimesPanel } from "./gemm";
 
-/** Bytes to floats, divided by `divisor`, into the padded image. */
+/** Converts bytes to floats, divided by `divisor`, into the padded image. */
 export function inputBytes(r: usize, from: i32, to: i32, thread: i32): void {
   const source = address(r, 3), rowLength = word(r, 4), height = word(r, 5);
   const outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
@@ -37,7 +37,7 @@ export function inputBytes(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Floats, as they are, into the padded image. */
+/** Copies floats into the padded image. */
 export function inputFloats(r: usize, from: i32, to: i32, thread: i32): void {
   const source = address(r, 3), rowBytes = <usize> word(r, 4) << 2, height = word(r, 5);
   const outImage = <usize> word(r, 7), outRow = <usize> word(r, 8);
@@ -81,7 +81,7 @@ function packWindows(
 }
 
 /**
- * Convolution, bias and activation; also, with turned weights, the gradient of a convolution's
+ * Convolution, bias and activation; also, with repacked weights, the gradient of a convolution's
  * input. `x` is this thread's, and holds the images of the range only.
  */
 export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
@@ -159,7 +159,7 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
       }
       let a1 = a, o1 = o, a2 = a, o2 = o, a3 = a, o3 = o;
       const a0 = a, o0 = o;
-      // Past the last window, that one is computed again and written to the same place.
+      // The last window is computed repeatedly to fill the remainder.
       for (let n = 1; n <= 4; ++n) {
         if (--left > 0) {
           if (--column > 0) {
@@ -226,7 +226,7 @@ export function filterGradient(
     }
     return;
   }
-  // A few images at a time, so that they stay in the nearest cache while all panels pass.
+  // A few images at a time, so that they stay in the L1 cache for all panels.
   const few = max(1, CACHE / (<i32> xImage + height * width * 32));
   for (let i = from; i < to; i += few) {
     panelGradients(
@@ -276,7 +276,7 @@ function packPanel(
   v128.store(bias, s1, 16);
 }
 
-/** Bytes that stay in the nearest cache, with some room for other things. */
+/** Working set that fits the L1 cache, bytes. */
 // @ts-ignore: decorator
 @inline const CACHE = 27 * 1024;
 

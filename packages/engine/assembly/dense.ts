@@ -8,7 +8,7 @@ import {
 import { matrixTimesPanel, outerProducts } from "./gemm";
 import { turn8, update } from "./update";
 
-/** Four random words from four counters (the finaliser of MurmurHash3, twice keyed). */
+/** Four random words from four counters (the finalizer of MurmurHash3, twice keyed). */
 // @ts-ignore: decorator
 @inline function hash(counter: v128, key0: v128, key1: v128): v128 {
   let x = i32x4.add(i32x4.mul(counter, i32x4.splat(0x9E3779B1)), key0);
@@ -31,8 +31,8 @@ import { turn8, update } from "./update";
 }
 
 /**
- * The gradient of a dense layer's input: a product with turned weights. One item is a panel of eight
- * inputs, whose weights are turned on the way.
+ * The gradient of a dense layer's input: a product with repacked weights. One item is a panel of eight
+ * inputs, whose weights are repacked first.
  */
 export function denseInputGradient(r: usize, item: i32, thread: i32): void {
   const x = address(r, 3), columns = word(r, 4), weights = address(r, 5), zeros = address(r, 6);
@@ -50,14 +50,14 @@ export function denseInputGradient(r: usize, item: i32, thread: i32): void {
 }
 
 /**
- * Product, bias, activation; then, where the layer has them, normalisation over the batch (or, in
+ * Product, bias, activation; then, where the layer has them, normalization over the batch (or, in
  * inference, by the moving statistics) and dropout.
  */
 export function denseForward(r: usize, item: i32): void {
   const x = address(r, 3), inner = word(r, 4), weights = address(r, 5), bias = address(r, 6);
   const activated = address(r, 7), rowBytes = <usize> word(r, 8);
   const kind = word(r, 9), alpha = real(r, 10);
-  const out = address(r, 11), gamma = address(r, 12); // gamma 0: no normalisation
+  const out = address(r, 11), gamma = address(r, 12); // gamma 0: no normalization
   const rows = rowsNow();
   const column = <usize> item * 32;
   matrixTimesPanel(
@@ -120,7 +120,7 @@ export function denseForward(r: usize, item: i32): void {
 }
 
 /**
- * From the gradient of a block's output, in place, to that of its sum; also the gradients of
+ * Converts the gradient of a block's output, in place, to that of its sum; also the gradients of
  * gamma, beta and bias.
  */
 export function denseBackward(r: usize, item: i32): void {
@@ -174,8 +174,8 @@ export function denseBackward(r: usize, item: i32): void {
 }
 
 /**
- * The gradient of a panel of weights, from that of the layer's sums, and the optimiser's step with
- * it: it never leaves the cache.
+ * The gradient of a panel of weights, from that of the layer's sums, and the optimizer's step with
+ * it, while it is cached.
  */
 export function denseUpdate(r: usize, item: i32, thread: i32): void {
   const x = address(r, 3), inner = word(r, 4), d = address(r, 5);

@@ -8,7 +8,7 @@
  */
 import { activate, madd } from "./simd";
 
-// One of four numbers, in all four lanes.
+// Broadcasts one of four lanes.
 // @ts-ignore: decorator
 @inline function lane0(x: v128): v128 { return v128.shuffle<f32>(x, x, 0, 0, 0, 0); }
 // @ts-ignore: decorator
@@ -105,7 +105,7 @@ export function matrixTimesPanel(
   }
 }
 
-/** Float `n` of twenty, in all four lanes; `n` is constant. */
+/** Broadcasts float `n` of twenty; `n` is constant. */
 // @ts-ignore: decorator
 @inline function float(n: i32, x0: v128, x1: v128, x2: v128, x3: v128, x4: v128): v128 {
   const x = n < 4 ? x0 : n < 8 ? x1 : n < 12 ? x2 : n < 16 ? x3 : x4, lane = n & 3;

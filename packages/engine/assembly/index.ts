@@ -1,8 +1,8 @@
 /**
  * The interpreter of plans. Every thread runs the same program over one shared memory; the items
- * of a stage are drawn from a counter, and a stage ends when all its items are done. What an item
- * computes does not depend on which thread drew it, so the number of threads does not show in the
- * result.
+ * of a stage are drawn from a counter, and a stage ends when all its items are done. An item's
+ * result does not depend on the thread that drew it, so the number of threads does not affect
+ * results.
  */
 import { rowsNow, word } from "./simd";
 import { convolve, filterGradient, inputBytes, inputFloats } from "./conv";
@@ -23,15 +23,15 @@ import { adam, turn } from "./update";
 // @ts-ignore: decorator
 @inline const OPEN: usize = 36;
 
-/** Says that this thread did `mine` of a stage's items; true if they were the last ones. */
+/** Reports `mine` items of a stage as done; returns true if they were the last ones. */
 // @ts-ignore: decorator
 @inline function finishes(counter: usize, mine: i32, all: i32): bool {
   return mine > 0 && atomic.add<i32>(counter + DONE, mine) + mine == all;
 }
 
 /**
- * Waits until the next stage may begin: a moment awake, then asleep. It waits for work, not for
- * threads: one that another program keeps from running, and that holds no item, holds up nobody.
+ * Waits until the next stage may begin: spins briefly, then sleeps. It waits for items, not for
+ * threads: a descheduled thread without an item does not delay the others.
  */
 function waitFor(counter: usize): void {
   for (let n = SPINS; n > 0; --n) {

@@ -1,10 +1,10 @@
-/** Losses, over the whole of the last layer or over a head: some of its columns, with a weight. */
+/** Losses of the last layer, or of a head: some of its columns, with a loss weight. */
 import { address, C_LOSS, C_METRIC, real, rowsNow, word } from "./simd";
 
 /**
  * Softmax and categorical cross-entropy, from the sums before the softmax. Writes probabilities
- * and, if wanted, the gradient of the mean loss; adds up loss and right answers (the first of equal
- * maxima counts, as in Keras). A label outside the classes (-1: none) costs and teaches nothing.
+ * and, if wanted, the gradient of the mean loss; adds up loss and correct predictions (the first of
+ * equal maxima counts, as in Keras). A label outside the classes (-1: none) has no loss and gradient.
  */
 export function crossEntropy(r: usize): void {
   const x = address(r, 3), stride = <usize> word(r, 4) << 2, classes = word(r, 5);
@@ -65,14 +65,14 @@ export function softCrossEntropy(r: usize): void {
     const at = x + <usize> i * stride, t = labels + <usize> i * row, o = out + <usize> i * row;
     let top = load<f32>(at);
     for (let q: usize = 4; q < columns; q += 4) top = max<f32>(top, load<f32>(at + q));
-    // The exponentials wait where the probabilities will be.
+    // The exponentials are stored in place of the probabilities.
     let sum: f64 = 0, all: f64 = 0;
     for (let q: usize = 0; q < columns; q += 4) {
       const z = load<f32>(at + q) - top, e = Math.exp(<f64> z), target = <f64> load<f32>(t + q);
       store<f32>(o + q, <f32> e);
       sum += e;
       all += target;
-      // A probability of 0 costs nothing, however unlikely the column.
+      // A target probability of 0 has no loss, even where the prediction underflows.
       if (target != 0) loss -= target * <f64> z;
     }
     loss += all * Math.log(sum);

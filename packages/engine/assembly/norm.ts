@@ -1,5 +1,5 @@
 /**
- * Batch normalisation of convolutions' outputs: its statistics, and the coefficients of its
+ * Batch normalization of convolutions' outputs: its statistics, and the coefficients of its
  * gradient, which is an affine function, `dz = scale * dy + slope * (z - mean) + offset`, for each
  * channel.
  */
@@ -55,7 +55,7 @@ export function statistics(r: usize, from: i32, to: i32): void {
 }
 
 /**
- * From the images' statistics to `scale` and `shift` of eight channels; updates the moving mean
+ * Computes `scale` and `shift` of eight channels from the images' statistics; updates the moving mean
  * and the moving (biased) variance. Sums in f64, in the images' order.
  */
 export function finishStatistics(r: usize, item: i32): void {
@@ -105,7 +105,7 @@ export function movingScale(r: usize, item: i32): void {
 }
 
 /**
- * Sums over an image of the gradient of the normalised activations, and of that times the
+ * Sums over an image of the gradient of the normalized activations, and of that times the
  * deviation from the mean: `[image][2][channels]`. Only maxima have a gradient.
  */
 export function gradientSums(r: usize, from: i32, to: i32): void {

@@ -1,13 +1,13 @@
 /**
- * Max pooling of convolutions' outputs and what follows it, normalisation, forward and backward.
+ * Max pooling of convolutions' outputs and what follows it, normalization, forward and backward.
  *
- * Normalisation keeps or turns round the order of a channel's values, by the sign of its gamma. So
- * the maxima of the normalised values are known before the batch's statistics are: pooling comes
- * first, while the values are near, and only what it leaves is normalised.
+ * Normalization keeps or reverses the order of a channel's values, by the sign of its gamma. So the
+ * maxima of the normalized values are known before the batch's statistics: pooling comes first,
+ * while the values are cached, and only pooled values are normalized.
  */
 import { activateGradient, address, madd, ofThread, real, word } from "./simd";
 
-/** Turns round the order of a channel with a negative gamma; with one of 0 all are equal. */
+/** Reverses the order of a channel with a negative gamma; with a gamma of 0, all values are equal. */
 // @ts-ignore: decorator
 @inline function ordered(z: v128, sign: v128, some: v128): v128 {
   return v128.and(v128.xor(z, sign), some);
@@ -27,8 +27,8 @@ import { activateGradient, address, madd, ofThread, real, word } from "./simd";
 }
 
 /**
- * A row of windows of 2×2, side by side: as `pool`, with fewer instructions. False if it met what it
- * does not know to order, a NaN or a gamma of 0: then the row is to be done again.
+ * A row of windows of 2×2, side by side: as `pool`, with fewer instructions. Returns false for a
+ * NaN or a gamma of 0, which it cannot order: the caller then repeats the row with `pool`.
  */
 function halve(
   z: usize, step: usize, row: usize, outWidth: i32, gammas: usize, maxima: usize, places: usize,
@@ -61,7 +61,7 @@ function halve(
 }
 
 /**
- * Of each window the value `z` whose normalised value is the greatest, the first of equal ones, and
+ * Of each window the value `z` whose normalized value is the greatest, the first of equal ones, and
  * its place in the window, for the gradient. Bytes of places are kept where they are wanted.
  */
 export function pool(r: usize, from: i32, to: i32): void {
@@ -121,7 +121,7 @@ export function pool(r: usize, from: i32, to: i32): void {
   }
 }
 
-/** Normalises, `z * scale + shift`, into the padded images that the next layer reads. */
+/** Normalizes, `z * scale + shift`, into the padded images that the next layer reads. */
 export function normalise(r: usize, from: i32, to: i32, thread: i32): void {
   const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
   const scale = address(r, 7), shift = address(r, 8);
@@ -167,7 +167,7 @@ export function normalise(r: usize, from: i32, to: i32, thread: i32): void {
 
 /**
  * Gradient of a convolution's sum from the gradient of its block's output: back through pooling,
- * normalisation and activation, into this thread's scratch, where it lies padded (and with zeros
+ * normalization and activation, into this thread's scratch, where it lies padded (and with zeros
  * between, if the convolution strides) as the next product wants it: `panel` bytes from eight channels
  * to the next eight.
  */

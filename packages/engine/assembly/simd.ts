@@ -1,4 +1,4 @@
-/** What all kernels share: multiply-add, the control block's layout, small vector functions. */
+/** Shared by all kernels: multiply-add, the control block's layout, small vector functions. */
 
 /**
  * a * b + c, lane by lane. With relaxed SIMD it is one fused instruction where the processor has
@@ -62,7 +62,7 @@
 // @ts-ignore: decorator
 @inline export const C_DECAY: usize = CONTROL + 248; // f32: learning rate times weight decay
 
-/** Rows (images) in the batch at hand. */
+/** Rows (images) in the current batch. */
 // @ts-ignore: decorator
 @inline export function rowsNow(): i32 {
   return load<i32>(C_ROWS);
@@ -85,8 +85,8 @@
 }
 
 /**
- * Where image 0 would lie, given that a thread has its own images from `from` on, `step` bytes behind
- * those of the thread before; with a step of 0 they are everybody's.
+ * Returns the address of image 0. A thread has its own images from `from` on, `step` bytes after those
+ * of the previous thread; with a step of 0 they are shared.
  */
 // @ts-ignore: decorator
 @inline export function ofThread(

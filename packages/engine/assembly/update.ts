@@ -1,11 +1,11 @@
-/** Adam and the turning of weights. */
+/** Adam, and the repacking of weights. */
 import {
   address, C_BETA1, C_BETA2, C_DECAY, C_EPSILON, C_KEEP_GRADIENTS, C_RATE, madd, real, rowsNow, word,
 } from "./simd";
 
 /**
  * One piece of the parameters. The table holds for each: weights, floats, part, parts' distance in
- * bytes, parts, L2, and whether it decays. With `onlyPenalty` nothing is changed.
+ * bytes, parts, L2, and its decay flag. With `onlyPenalty`, weights do not change.
  */
 export function adam(r: usize, item: i32): void {
   const entry = address(r, 3) + <usize> item * 32, penalty = address(r, 7) + (<usize> item << 3);
@@ -101,7 +101,7 @@ export function update(
 }
 
 /**
- * Turns a convolution's weights for the gradient of its input: `[out / 8][taps][in][8]` to
+ * Repacks a convolution's weights for the gradient of its input: `[out / 8][taps][in][8]` to
  * `[in / 8][taps reversed][out][8]`. One item is eight inputs.
  */
 export function turn(r: usize, item: i32): void {

@@ -40,7 +40,7 @@ import {
 // @ts-ignore: decorator
 @inline function outputsOf(n: i32): i32 { return n < 5 ? 2 : 4; }
 
-/** Weights `[panel][taps²][rows][8]` to `[n²][panel][rows][8]`; one item is one panel. */
+/** Transforms weights `[panel][taps²][rows][8]` to `[n²][panel][rows][8]`; one item is one panel. */
 export function transformWeights(r: usize, item: i32): void {
   const weights = address(r, 3), rows = word(r, 4), panels = word(r, 5), n = word(r, 7);
   const taps = tapsOf(n);
@@ -54,7 +54,7 @@ export function transformWeights(r: usize, item: i32): void {
   }
 }
 
-/** What the images' tiles see, to `[n²][tile][channels]`. */
+/** Transforms the images' input tiles to `[n²][tile][channels]`. */
 function transformInput(
   x: usize, xImage: usize, xRow: usize, channels: i32, n: i32,
   images: i32, tilesDown: i32, tilesAcross: i32, out: usize, plane: usize,
@@ -133,7 +133,7 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Four channels of the outputs' gradients, to `[n²][tile][8]`; adds their sum to the bias's. */
+/** Transforms four channels of the outputs' gradients to `[n²][tile][8]`; adds their sum to the bias's. */
 function transformGradient(
   d: usize, dImage: usize, dRow: usize, dStep: usize, n: i32,
   images: i32, tilesDown: i32, tilesAcross: i32, out: usize, plane: usize, bias: usize,

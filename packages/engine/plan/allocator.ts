@@ -1,4 +1,4 @@
-/** Hands out addresses, one after the other, and collects what lies there at the start. */
+/** Bump allocator that also collects initial values. */
 
 /** Below lie the kernels' constants and the control block. */
 const FIRST = 65536;
@@ -11,14 +11,14 @@ export class Allocator {
     return this.#end;
   }
 
-  /** Room for `bytes`, at a cache line's beginning, with room behind for kernels that read too far. */
+  /** Allocates `bytes`, cache line aligned, with padding for kernels that read past the end. */
   allocate(bytes: number): number {
     const at = this.#end;
     this.#end = Math.ceil((at + bytes + 64) / 64) * 64;
     return at;
   }
 
-  /** Room for words, which are written there at the start. */
+  /** Allocates and initializes words. */
   place(words: Int32Array): number {
     const address = this.allocate(words.length * 4);
     this.words.push([address, words]);

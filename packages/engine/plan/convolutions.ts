@@ -1,4 +1,4 @@
-/** Records of the kernels that convolutions, their normalisation and their pooling take. */
+/** Kernel records of convolutions, batch normalization and pooling. */
 import type { ConvLayer, Layout } from "./layout.ts";
 import { type KernelRecord, record, type Word } from "./program.ts";
 import { rowBytes } from "./shapes.ts";
@@ -10,8 +10,8 @@ export function activation({ slope }: Block): Word[] {
 }
 
 /**
- * Where block `b` reads its images: the first one inside the padding, bytes between images and rows,
- * and between threads, if each has its own.
+ * Returns the addresses of block `b`'s input images: the first one inside the padding, and bytes
+ * between images, rows, and threads if each has its own.
  */
 function imagesOf({ convs, denses }: Layout, b: number, rowFloats: number): Word[] {
   const conv = convs.find((conv) => conv.b === b);
@@ -32,7 +32,7 @@ export function readInput(layout: Layout): KernelRecord {
   ]);
 }
 
-/** How the convolution sees its input: bytes between images, windows down and across; the window. */
+/** Returns the input view of a convolution: bytes between images and windows; window size. */
 function windows({ c, m }: ConvLayer): Word[] {
   const row = c.paddedWidth * c.inStride * 4;
   return [
@@ -42,7 +42,7 @@ function windows({ c, m }: ConvLayer): Word[] {
   ];
 }
 
-/** Where a thread has its tiles and packs its windows. */
+/** Returns a thread's scratch for tiles and packed windows. */
 const scratchWords = ({ tiles, zeros, packs, packStep }: Layout, { c }: ConvLayer) => [
   ...[tiles.scratch, tiles.step, tiles.plane, zeros, c.winograd, packs, packStep],
 ];
@@ -58,7 +58,7 @@ export function convolve(layout: Layout, conv: ConvLayer): KernelRecord {
   ]);
 }
 
-/** The gradient of the input: a convolution of the sums' gradient with turned weights. */
+/** Input gradient: a convolution of the sums' gradient with repacked weights. */
 export function inputGradient(
   layout: Layout,
   conv: ConvLayer,
@@ -77,8 +77,8 @@ export function inputGradient(
 }
 
 /**
- * Where a thread has the sums' gradient, which lies spread if the layer strides: the first one, and
- * bytes between threads, images, rows and positions.
+ * Returns the addresses of a thread's gradient of the sums, dilated by the layer's strides: the first
+ * one, and bytes between threads, images, rows and positions.
  */
 function sumsGradient({ b, c, m }: ConvLayer): Word[] {
   const apart = b > 0 ? [m.dRow * c.sy, c.columns * 4 * c.sx] : [m.dRow, 32];
@@ -100,7 +100,7 @@ const pooling = ({ c }: ConvLayer): Word[] => [
   ...[c.ph, c.pw, c.py, c.px, c.poolTop, c.poolLeft, c.poolHeight, c.poolWidth],
 ];
 
-/** The greatest of each window; in training also its place. */
+/** Max pooling; in training also stores the position of each maximum. */
 export function pool(layout: Layout, conv: ConvLayer, training: boolean): KernelRecord[] {
   const { c, m, p } = conv;
   if (!c.pooled) return [];
@@ -111,9 +111,9 @@ export function pool(layout: Layout, conv: ConvLayer, training: boolean): Kernel
   ])];
 }
 
-/** Normalises what pooling left into the next layer's images. */
-export function normalise(layout: Layout, { b, c, m }: ConvLayer): KernelRecord {
-  return record("normalise", 0, 0, [
+/** Normalizes pooled values into the next layer's images. */
+export function normalize(layout: Layout, { b, c, m }: ConvLayer): KernelRecord {
+  return record("normalize", 0, 0, [
     ...[c.pooled ? m.maxima : m.z, c.poolHeight, c.poolWidth, c.columns, m.scale, m.shift],
     ...imagesOf(layout, b + 1, c.poolWidth * c.columns),
   ]);
@@ -157,7 +157,7 @@ export function finishGradient({ gradient }: Layout, { c, m, p }: ConvLayer): Ke
   ]);
 }
 
-/** In inference: scale and shift by the moving statistics. */
+/** Inference: scale and shift by the moving statistics. */
 export function movingScale({ block, c, m, p }: ConvLayer, first: number): KernelRecord {
   return record("movingScale", first, c.columns / 8, [
     ...[p.gamma, p.beta, m.movingMean, m.movingVariance],

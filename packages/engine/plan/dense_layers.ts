@@ -1,11 +1,11 @@
-/** Records of the kernels that dense layers and the loss take. */
+/** Kernel records of dense layers and losses. */
 import type { Head, Loss } from "../engine_network.ts";
 import { activation } from "./convolutions.ts";
 import type { DenseLayer, Layout } from "./layout.ts";
 import { type KernelRecord, record, type Word } from "./program.ts";
 import { rowBytes } from "./shapes.ts";
 
-/** What tells one layer's dropout mask from another's. */
+/** Returns the salt of a layer's dropout mask. */
 export function dropoutSalt(block: number): number {
   return Math.imul(block + 1, 0x632BE5AB);
 }
@@ -25,7 +25,7 @@ export function denseForward(
   training: boolean,
 ): KernelRecord {
   const { block, d, m, p } = dense;
-  // In inference dropout does nothing; the copy that its output is stays.
+  // In inference, dropout is the identity; its output remains a copy.
   return record("denseForward", 0, d.columns / 8, [
     ...[m.x, d.inFlat, p.kernel, p.bias || layout.zeros, m.activated, rowBytes(d.columns)],
     ...activation(block),
@@ -36,7 +36,7 @@ export function denseForward(
   ]);
 }
 
-/** From the gradient of a layer's output, in place, to that of its sums. */
+/** Converts the gradient of a layer's output to that of its sums, in place. */
 export function denseBackward(layout: Layout, dense: DenseLayer): KernelRecord {
   const { block, d, m, p } = dense, { gradient, trash } = layout;
   return record("denseBackward", 0, d.columns / 8, [
@@ -61,7 +61,7 @@ export function denseInputGradient(
   ]);
 }
 
-/** The gradient of a layer's weights and the optimiser's step; its first item in the stage is `first`. */
+/** Weight gradient and optimizer step; `first` is its first item in the stage. */
 export function denseUpdate(
   { packs, packStep, table, moments, gradient, penalties, panels }: Layout,
   { b, d, m }: DenseLayer,

@@ -1,7 +1,7 @@
-/** Where everything lies that a plan's programs read and write. */
+/** Memory layout of a plan. */
 import type { Block, Network } from "../engine_network.ts";
 import { Allocator } from "./allocator.ts";
-import { layOutParameters, optimiserTable, type Parameters, type Places } from "./parameters.ts";
+import { layOutParameters, optimizerTable, type Parameters, type Places } from "./parameters.ts";
 import { bits } from "./program.ts";
 import {
   type ConvSizes,
@@ -13,10 +13,10 @@ import {
 } from "./shapes.ts";
 
 export interface PlanOptions {
-  /** Rows in a batch, at most. */
+  /** Maximum number of rows in a batch. */
   batch: number;
   threads: number;
-  /** Bytes are divided by this; undefined if the input comes as floats, to be used as they are. */
+  /** Divisor of input bytes; undefined for float input. */
   divisor?: number;
 }
 
@@ -25,23 +25,23 @@ export interface PlanOptions {
  * if it is large, up to as many as there may be threads.
  */
 const CHUNKS = { least: 8, images: 8, most: 16 };
-/** The same as in winograd.ts. */
+/** Equal to the constant in winograd.ts. */
 const WINOGRAD_TILES = 32;
 /** What windows are packed in at most, but for a row that has more: CACHE in conv.ts. */
 const WINDOW_BYTES = 27 * 1024;
 /** Images that pass through all convolutions at once where nothing needs the whole batch. */
 export const INFERENCE_RANGE = 2;
-/** Bytes that the images of a range may touch, to stay in a core's own cache. */
+/** Maximum working set of a range of images, bytes: fits a core's private cache. */
 const RANGE_BYTES = 384 * 1024;
 
-/** A convolution: its sizes, its memory and its weights. */
+/** A convolution: sizes, memory and weights. */
 export interface ConvLayer {
   readonly b: number;
   readonly block: Block;
   readonly c: ConvSizes;
   readonly m: ReturnType<typeof convMemory>;
   readonly p: Places;
-  /** The gradient of its block's output, and bytes between images. */
+  /** Gradient of the block's output, and bytes between images. */
   readonly gradient: { readonly address: number; readonly image: number };
 }
 
@@ -53,23 +53,23 @@ export interface DenseLayer {
   readonly p: Places;
 }
 
-/** What the layers share. */
+/** Memory shared by the layers. */
 interface Shared {
   readonly memory: Allocator;
   readonly parameters: Parameters;
   readonly batch: number;
   readonly threads: number;
   readonly chunks: number;
-  /** As many as the widest layer needs. */
+  /** Sized for the widest layer. */
   readonly zeros: number;
   readonly ones: number;
-  /** For gradients that nobody asked for. */
+  /** Discarded gradients. */
   readonly trash: number;
 }
 
 export type Layout = ReturnType<typeof layOut>;
 
-/** Lays out memory for a network. Throws `UnsupportedNetwork`. */
+/** Lays out memory for a network. @throws {UnsupportedNetwork} */
 export function layOut(network: Network, { batch, threads, divisor }: PlanOptions) {
   const blocks = shapesOf(network);
   const chunks = Math.min(
@@ -110,11 +110,11 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
   return {
     ...{ network, divisor, ...shared, ...parameters, input, convs, denses, head, ...scratch },
     ...{ outColumns, labels, outputs, heads, headLosses },
-    ...optimiserTable(memory, parameters.parameters, convs, chunks),
+    ...optimizerTable(memory, parameters.parameters, convs, chunks),
   };
 }
 
-/** What both kinds of layers have: statistics. */
+/** Batch statistics of a layer, convolutional or dense. */
 function commonMemory({ memory, parameters }: Shared, { block, conv, dense }: SizedBlock) {
   const { norm, linear } = block, { columns } = dense ?? conv;
   const units = linear.kind === "dense" ? linear.units : linear.filters;
@@ -139,7 +139,7 @@ function denseMemory(
   shared: Shared,
   sized: SizedBlock,
   { inFlat, columns }: DenseSizes,
-  /** Where the dense layer before wrote its output, if there is one. */
+  /** Output of the previous dense layer, if there is one. */
   before: number | undefined,
 ) {
   const { memory, batch } = shared, { block } = sized;
@@ -162,8 +162,8 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
   const paddedImage = c.paddedHeight * c.paddedWidth * c.inStride * 4;
   const zImage = c.outHeight * c.outWidth * columns * 4;
   const pooledImage = c.poolHeight * c.poolWidth * columns * 4;
-  // Gradient of the sums: padded for the input's gradient. Where nobody needs that, plain, and in
-  // panels of eight channels, as the weights' gradient wants it.
+  // Gradient of the sums: padded for the input gradient. If that is not needed, unpadded and in
+  // panels of eight channels, as the weight gradient needs it.
   const spread = b > 0;
   const dHeight = spread ? c.inHeight + c.kh - 1 : c.outHeight;
   const dWidth = spread ? c.inWidth + c.kw - 1 : c.outWidth;
@@ -171,7 +171,7 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
   const dPanel = spread ? 32 : dHeight * dRow;
   const dFirst = spread ? ((c.kh - 1 - c.top) * dWidth + c.kw - 1 - c.left) * columns * 4 : 0;
   const range = Math.max(1, Math.floor(RANGE_BYTES / (paddedImage + zImage + dImage)));
-  /** What a thread needs for the images of a range; in inference there may be two. */
+  /** Thread-local memory for a range of images; in inference there may be two. */
   const ofRange = (image: number) =>
     Math.ceil(Math.min(Math.max(range, INFERENCE_RANGE), batch) * image / 64 + 1) * 64;
   const xStep = ofRange(paddedImage), scratchStep = ofRange(dImage);
@@ -183,8 +183,8 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
     ...{ paddedImage, zImage, pooledImage, dImage, dRow, dPanel, dFirst, range, partBytes },
     ...{ xStep, scratchStep },
     /**
-     * The input, for each thread: made where it is read, forward and backward, which takes less than
-     * to fetch it from afar.
+     * Thread-local input, recomputed in the forward and backward pass: faster than reading it from
+     * shared memory.
      */
     x: memory.allocate(threads * xStep),
     z: memory.allocate(batch * zImage),
@@ -197,7 +197,7 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
     offset: norm ? vector() : 0,
     scratch: memory.allocate(threads * scratchStep),
     parts: memory.allocate(chunks * partBytes),
-    /** The weights turned for the input's gradient. */
+    /** Weights repacked for the input gradient. */
     turned: b === 0 ? 0 : memory.allocate(c.kh * c.kw * c.inStride * columns * 4),
     transformed: transformed(),
     turnedTransformed: transformed(),
@@ -205,8 +205,8 @@ function convMemory(shared: Shared, sized: SizedBlock, c: ConvSizes) {
 }
 
 /**
- * Where the gradient of a convolution's block lies. That of the next convolution's sums is made from
- * its outputs first, which nobody reads from then on: it takes their place if they leave enough.
+ * Allocates the gradient of a convolution's block. It replaces the outputs of the next convolution,
+ * which are dead by then, if they are large enough.
  */
 function gradientOf(
   { memory, batch }: Shared,
@@ -218,13 +218,13 @@ function gradientOf(
     : { address: memory.allocate(batch * pooledImage), image: pooledImage };
 }
 
-/** What each thread has for itself, for one layer after the other. */
+/** Allocates thread-local scratch, reused by all layers. */
 function threadScratch(
   { memory, batch, threads }: Shared,
   convs: readonly ConvLayer[],
   denses: readonly DenseLayer[],
 ) {
-  // One panel: of sums' gradients, packed, with the weights' gradient behind, or of turned weights.
+  // One panel of packed gradients of the sums, followed by the weight gradient; or of repacked weights.
   const packStep = 64 + 32 * Math.max(
         ...convs.map(({ c, m }) => m.range * c.outHeight * c.outWidth),
         ...denses.map(({ d }) => Math.max(batch + d.inFlat + 3, d.columns)),

@@ -1,25 +1,25 @@
-/** The weights, their gradients and the optimiser's moments, and the table of the optimiser. */
+/** Weights, gradients and moments, and the optimizer's table. */
 import type { ConvLayer } from "./layout.ts";
 import type { Allocator } from "./allocator.ts";
 import { bits } from "./program.ts";
 import { type SizedBlock, upTo8 } from "./shapes.ts";
 
-/** A weight as the outside knows it, and where it lies. */
+/** A named weight and its memory. */
 export interface Tensor {
   /** `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/beta`, `layer/moving_mean`, `layer/moving_variance`. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Trainable tensors have a gradient and the optimiser's moments at fixed distances. */
+  /** Trainable tensors have a gradient and moments at fixed byte offsets. */
   readonly trainable: boolean;
   readonly address: number;
-  /** How many groups of rows (taps, positions), rows in a group, the same padded, and columns. */
+  /** Groups of rows (taps, positions), rows per group, padded rows, and columns. */
   readonly groups: number;
   readonly rows: number;
   readonly paddedRows: number;
   readonly columns: number;
 }
 
-/** Addresses of a block's weights; 0 for what it lacks. */
+/** Addresses of a block's weights; 0 if absent. */
 export interface Places {
   readonly kernel: number;
   readonly bias: number;
@@ -31,23 +31,23 @@ interface Parameter {
   address: number;
   floats: number;
   l2: number;
-  /** Whether decoupled weight decay is for it: for kernels only. */
+  /** True if decoupled weight decay applies: kernels only. */
   decays: boolean;
-  /** The block whose dense kernel it is, and the kernel's rows. */
+  /** Block and rows of a dense kernel. */
   dense?: { b: number; rows: number };
 }
 
 export interface Parameters {
   readonly tensors: Tensor[];
-  /** A block's weights each. */
+  /** Weights by block. */
   readonly places: readonly Places[];
   readonly parameters: readonly Parameter[];
-  /** Distances from a weight to its moments and gradient, in bytes. */
+  /** Byte offsets from a weight to its moments and gradient. */
   readonly moments: readonly [number, number];
   readonly gradient: number;
 }
 
-/** All weights in one piece, then the moments and gradients, each in the same order. */
+/** Allocates all weights contiguously, then moments and gradients in the same order. */
 export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[]): Parameters {
   const tensors: Tensor[] = [];
   const parameters: Parameter[] = [];
@@ -93,15 +93,15 @@ export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[
   return { tensors, places, parameters, moments: [span, 2 * span], gradient: 3 * span };
 }
 
-/** Floats that one item of the optimiser's stage updates. */
+/** Number of floats updated by one item of the optimizer's stage. */
 const UPDATE = 4096;
 
 /**
- * What packages/engine/assembly/update.ts reads: for each item its weights, and where the chunks of a
- * convolution left their parts of the gradient. Dense kernels come last, an item a panel; `panels`
+ * Builds the table of packages/engine/assembly/update.ts: each item's weights, and the partial
+ * gradients of a convolution's chunks. Dense kernels come last, an item a panel; `panels`
  * has the first of each block's.
  */
-export function optimiserTable(
+export function optimizerTable(
   memory: Allocator,
   parameters: readonly Parameter[],
   convs: readonly ConvLayer[],

@@ -1,7 +1,7 @@
-/** Programs, as the kernels' interpreter (packages/engine/assembly/index.ts) reads them. */
+/** Encoding of programs for the kernels' interpreter (packages/engine/assembly/index.ts). */
 import type { Allocator } from "./allocator.ts";
 
-/** The control block's addresses; packages/engine/assembly/simd.ts has the same. */
+/** Addresses in the control block, equal to those in packages/engine/assembly/simd.ts. */
 export const CONTROL = {
   command: 1024,
   done: 1028,
@@ -28,7 +28,7 @@ export const KERNELS = {
   inputFloats: 2,
   convolve: 3,
   statistics: 4,
-  normalise: 5,
+  normalize: 5,
   gradientSums: 6,
   preActivationGradient: 7,
   filterGradient: 8,
@@ -54,21 +54,21 @@ export const KERNELS = {
 /** A word of a record: an integer, or `[x]` for the bits of a float. */
 export type Word = number | readonly [number];
 
-/** A kernel, the first of its items in the stage, how many there are, and the kernel's own words. */
+/** A kernel, its first item in the stage, the number of its items, and its own words. */
 export type KernelRecord = readonly Word[];
 
-/** What all threads do together, and finish before the next stage begins. */
+/** Work shared by all threads; a barrier follows it. */
 export interface Stage {
-  /** Whether its items are chunks of images. */
+  /** True if its items are chunks of images. */
   images: boolean;
   /** Chunks or items. */
   count: number;
-  /** Images that pass through all its kernels at once. */
+  /** Number of images that pass through all kernels at once. */
   range: number;
   kernels: KernelRecord[];
   /**
-   * Small kernels over items, for what needs the whole stage: the thread that finishes it runs them
-   * before the others go on, which takes less than a stage of their own.
+   * Small kernels that need the whole stage. The thread that finishes the stage runs them before the
+   * others continue, which is faster than a separate stage.
    */
   endings: KernelRecord[];
 }
@@ -83,13 +83,13 @@ export function record(
   return [KERNELS[kernel], first, count, ...words];
 }
 
-/** A stage whose kernels each do the items from their first on. */
+/** Builds a stage whose kernels each process their own items. */
 export function overItems(kernels: KernelRecord[], endings: KernelRecord[] = []): Stage {
   const count = Math.max(0, ...kernels.map(([, first, count]) => Number(first) + Number(count)));
   return { images: false, count, range: 0, kernels, endings };
 }
 
-/** A stage whose kernels follow each other on a few images at a time. */
+/** Builds a stage whose kernels run in sequence on a few images at a time. */
 export function overImages(
   chunks: number,
   range: number,
@@ -106,7 +106,7 @@ export function bits(word: Word): number {
   return floatBits[0];
 }
 
-/** Writes programs into memory; returns their addresses and where their stages count. */
+/** Writes programs into memory; returns their addresses and those of their stages' counters. */
 export function writePrograms(memory: Allocator, programs: readonly Stage[][]) {
   const count = Math.max(...programs.map((stages) => stages.length));
   const counters = { address: memory.allocate(count * 64), count };

@@ -1,4 +1,4 @@
-/** The programs, stage by stage: a step of training, inference, and the penalties alone. */
+/** Programs for a training step, inference and L2 penalties. */
 import {
   convolve,
   filterGradient,
@@ -7,7 +7,7 @@ import {
   gradientSums,
   inputGradient,
   movingScale,
-  normalise,
+  normalize,
   pool,
   preActivationGradient,
   readInput,
@@ -24,12 +24,12 @@ import { INFERENCE_RANGE, type Layout } from "./layout.ts";
 import { type KernelRecord, overImages, overItems, record, type Stage } from "./program.ts";
 import { rowBytes } from "./shapes.ts";
 
-/** Forward, up to the loss. */
+/** Forward pass, up to the loss. */
 export function trainingForward(layout: Layout): Stage[] {
   return [weights(layout), ...forward(layout)].filter(({ count }) => count > 0);
 }
 
-/** From the gradient of the loss: backward and update. */
+/** Backward pass from the gradient of the loss, and update. */
 export function trainingBackward(layout: Layout): Stage[] {
   return [
     ...denseGradients(layout),
@@ -40,7 +40,7 @@ export function trainingBackward(layout: Layout): Stage[] {
   ].filter(({ count }) => count > 0);
 }
 
-/** Nothing needs the whole batch, so a few images go through all convolutions at once. */
+/** Inference. No kernel needs the whole batch, so a few images pass through all convolutions at once. */
 export function inference(layout: Layout): Stage[] {
   const { convs, denses, batch, chunks } = layout;
   const scales: KernelRecord[] = [];
@@ -55,7 +55,7 @@ export function inference(layout: Layout): Stage[] {
     overImages(chunks, convs.length > 0 ? INFERENCE_RANGE : batch, [
       readInput(layout),
       ...convs.flatMap((conv) => [
-        ...[convolve(layout, conv), ...pool(layout, conv, false), normalise(layout, conv)],
+        ...[convolve(layout, conv), ...pool(layout, conv, false), normalize(layout, conv)],
       ]),
     ]),
     ...denses.map((dense) =>
@@ -67,7 +67,7 @@ export function inference(layout: Layout): Stage[] {
   ].filter(({ count }) => count > 0);
 }
 
-/** The L2 penalties of the weights as they are. */
+/** L2 penalties of the current weights. */
 export function penalties(layout: Layout): Stage {
   return overItems([adam(layout, 0, layout.penalties.count, true)]);
 }
@@ -80,8 +80,8 @@ function adam(layout: Layout, first: number, count: number, onlyPenalties: boole
 }
 
 /**
- * The gradients of the dense layers' weights, with the optimiser's step. As soon as nobody needs the
- * weights as they are, which the caches still have then.
+ * Weight gradients of dense layers, with the optimizer step, as soon as the old weights are no longer
+ * needed but still cached.
  */
 function denseUpdates(layout: Layout): Stage {
   let first = 0;
@@ -94,8 +94,8 @@ function denseUpdates(layout: Layout): Stage {
 }
 
 /**
- * The convolutions' weights as the products want them: transformed, and turned for the gradients of
- * the inputs, but for the first layer's, which nobody needs.
+ * Prepares the convolutions' weights: Winograd transforms, and repacking for input gradients, except
+ * that of the first layer.
  */
 function weights(layout: Layout): Stage {
   const kernels: KernelRecord[] = [];
@@ -110,7 +110,7 @@ function weights(layout: Layout): Stage {
   return overItems([...kernels, ...transforms(layout, items, "forward")]);
 }
 
-/** Weights for Winograd's algorithm, or the turned ones. */
+/** Weights for Winograd's algorithm, or repacked weights. */
 function transforms(
   { convs }: Layout,
   first: number,
@@ -127,12 +127,12 @@ function transforms(
   });
 }
 
-/** What makes the images that convolution `n` reads, or the rows after the last one. */
+/** Kernels that compute the input images of convolution `n`, or the rows after the last one. */
 function inputOf(layout: Layout, n: number): KernelRecord {
-  return n === 0 ? readInput(layout) : normalise(layout, layout.convs[n - 1]);
+  return n === 0 ? readInput(layout) : normalize(layout, layout.convs[n - 1]);
 }
 
-/** Batch normalisation needs all images of a layer before any of the next. */
+/** Batch normalization needs all images of a layer before any of the next. */
 function forward(layout: Layout): Stage[] {
   const { convs, denses, head, batch, chunks } = layout;
   return [
@@ -147,7 +147,7 @@ function forward(layout: Layout): Stage[] {
     ...denses.map((dense, n) =>
       overItems([
         denseForward(layout, dense, true),
-        // Needed from here on at the earliest, and a stage of their own would take longer.
+        // Not needed earlier, and a separate stage would be slower.
         ...(n === 0 ? transforms(layout, dense.d.columns / 8, "backward") : []),
       ], dense === head ? loss(layout, true) : [])
     ),
@@ -171,7 +171,7 @@ function denseGradients(layout: Layout): Stage[] {
   return stages;
 }
 
-/** What normalisation's gradient needs of the last convolution; the others have it with their stages. */
+/** Sums for the normalization gradient of the last convolution; other stages include theirs. */
 function outputSums(layout: Layout): Stage[] {
   const last = layout.convs.at(-1);
   if (!last?.block.norm) return [];

@@ -1,4 +1,4 @@
-/** Sizes of all that a network's blocks compute. */
+/** Shapes of a network's blocks. */
 import { type Block, groupIntoBlocks, type Network } from "../engine_network.ts";
 
 /** A convolution with its pooling. Strides between pixels are in floats. */
@@ -18,7 +18,7 @@ export interface ConvSizes {
   /** Padding above and to the left. */
   top: number;
   left: number;
-  /** The input with its padding, as the convolution reads it. */
+  /** The padded input. */
   paddedHeight: number;
   paddedWidth: number;
   /** The pooling's window and strides, 1 × 1 without pooling. */
@@ -31,9 +31,9 @@ export interface ConvSizes {
   poolHeight: number;
   poolWidth: number;
   pooled: boolean;
-  /** Side of the tiles of products in packages/engine/assembly/winograd.ts; 0 where it saves none. */
+  /** Winograd tile size (packages/engine/assembly/winograd.ts); 0: direct convolution. */
   winograd: number;
-  /** The same for the gradient of the weights. */
+  /** Winograd tile size of the weight gradient. */
   winogradGradient: number;
 }
 
@@ -54,21 +54,21 @@ export type SizedBlock =
 
 export const upTo8 = (n: number) => Math.ceil(n / 8) * 8;
 
-/** Bytes from row to row of a dense layer's values: never a power of two, which caches dislike. */
+/** Returns the row stride of a dense layer's values, bytes. Never a power of two: cache conflicts. */
 export const rowBytes = (floats: number) => floats * 4 + 64;
 
 export function product(sizes: readonly number[]): number {
   return sizes.reduce((a, b) => a * b, 1);
 }
 
-/** Output size and padding before, as TensorFlow has them. */
+/** Returns output size and leading padding, as in TensorFlow. */
 function extent(size: number, window: number, stride: number, padding: "same" | "valid") {
   if (padding === "valid") return { size: Math.floor((size - window) / stride) + 1, before: 0 };
   const out = Math.ceil(size / stride);
   return { size: out, before: Math.max((out - 1) * stride + window - size, 0) >> 1 };
 }
 
-/** The network's blocks with their sizes. Throws `UnsupportedNetwork`. */
+/** Computes the shapes of a network's blocks. @throws {UnsupportedNetwork} */
 export function shapesOf(network: Network): SizedBlock[] {
   let [height, width, channels] = network.input;
   let stride = channels; // floats from pixel to pixel
@@ -117,9 +117,8 @@ export function shapesOf(network: Network): SizedBlock[] {
 }
 
 /**
- * Sides of the tiles, in products, for windows of `taps` at stride 1. Larger tiles save more
- * products, but there are fewer of them: in small images, the weights, which grow with the tiles,
- * cost more than they save, and sooner so where they are sums.
+ * Chooses Winograd tile sizes for windows of `taps` at stride 1. Larger tiles save more products. In
+ * small images, the cost of transforming the weights, which grows with the tiles, outweighs that.
  */
 function tileSides(
   fits: boolean,

@@ -1,8 +1,8 @@
-/** Dropout's masks, as the kernels draw them. */
+/** Dropout masks, as drawn by the kernels. */
 import { dropoutSalt } from "../engine_plan.ts";
 
 /**
- * The dropout mask of a step: whether each of `[rows, units]` is kept.
+ * Computes the dropout mask of a step, `[rows, units]`: true for kept values.
  * `block` counts convolutions and dense layers from 0.
  */
 export function dropoutMask(

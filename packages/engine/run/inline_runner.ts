@@ -1,20 +1,19 @@
-/** In place of threads: programs run in the thread that asks, which waits for them. */
+/** Runs programs synchronously in the calling thread. */
 import { CONTROL, type Plan } from "../engine_plan.ts";
 
-/** What runs an engine's programs. */
+/** Runner of an engine's programs. */
 export interface Runner {
-  /** Throws if it is at work, closed or broken. */
-  mustRest(): void;
+  /** @throws if it is running, closed or broken */
+  assertIdle(): void;
   /** Runs a program on the first `rows` rows of the batch in memory. */
   run(program: number, rows: number): Promise<void>;
-  /** Ends it. A running program is waited for. */
+  /** Closes it after the running program. */
   close(): Promise<void>;
 }
 
 /**
- * Where a few milliseconds may pass before anything else does, and a thread of its own would outlive
- * a worker that is ended: those that wait for a program are not reached by the end of the worker that
- * started them.
+ * For callers that can block for a few milliseconds. Threads would outlive a terminated worker: those
+ * that wait for a program do not stop with the worker that started them.
  */
 export class InlineRunner implements Runner {
   readonly #ints: Int32Array;
@@ -30,7 +29,7 @@ export class InlineRunner implements Runner {
     this.#run = exports.run as (program: number, thread: number) => void;
   }
 
-  mustRest(): void {
+  assertIdle(): void {
     if (this.#closed) throw new Error("The engine is closed");
   }
 

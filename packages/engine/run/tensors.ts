@@ -1,31 +1,31 @@
-/** Weights by name, and how they lie in the engine's memory: `[columns / 8][groups][rows][8]`. */
+/** Weights by name. Layout in the engine's memory: `[columns / 8][groups][rows][8]`. */
 import type { Tensor } from "../engine_plan.ts";
 
-/** A tensor by name: `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/moving_mean` ... */
+/** Tensors by name: `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/moving_mean` ... */
 export type Tensors = Map<string, { shape: readonly number[]; data: Float32Array }>;
 
-/** Copies tensors out of memory, or what lies at a distance (in bytes) from them. */
+/** Copies tensors, or the values at a byte offset from them, out of memory. */
 export function readTensors(
   tensors: readonly Tensor[],
   memory: Float32Array,
-  distance: number,
+  byteOffset: number,
 ): Tensors {
   return new Map(tensors.map((tensor) => {
     const data = new Float32Array(tensor.groups * tensor.rows * tensor.columns);
-    forEach(tensor, (logical, packed) => data[logical] = memory[packed + distance / 4]);
+    forEach(tensor, (logical, packed) => data[logical] = memory[packed + byteOffset / 4]);
     return [tensor.name, { shape: tensor.shape, data }];
   }));
 }
 
 /**
- * Copies values to where the tensors of their names lie, or to a distance from there.
- * @throws if a name or a size is unknown
+ * Copies values to the tensors of their names, or to a byte offset from them.
+ * @throws if a name is unknown or a size differs
  */
 export function writeTensors(
   values: Tensors,
   tensors: readonly Tensor[],
   memory: Float32Array,
-  distance: number,
+  byteOffset: number,
 ): void {
   for (const [name, { data }] of values) {
     const tensor = tensors.find((tensor) => tensor.name === name);
@@ -37,11 +37,11 @@ export function writeTensors(
             : `the network has only ${tensors.map((t) => t.name).join(", ")}`),
       );
     }
-    forEach(tensor, (logical, packed) => memory[packed + distance / 4] = data[logical]);
+    forEach(tensor, (logical, packed) => memory[packed + byteOffset / 4] = data[logical]);
   }
 }
 
-/** Calls with the index of each number in `[groups, rows, columns]` and in the packed panels. */
+/** Calls back with each number's index in `[groups, rows, columns]` and in the packed panels. */
 function forEach(tensor: Tensor, visit: (logical: number, packed: number) => void): void {
   const { groups, rows, paddedRows, columns } = tensor;
   let logical = 0;

@@ -1,7 +1,7 @@
-/** One thread of the engine: sleeps until there is a program to run, runs it, says so. */
+/** Worker of one engine thread: waits for a program, runs it and reports its end. */
 import { CONTROL } from "../engine_plan.ts";
 
-/** The little of a worker's global scope that is used here. */
+/** The used part of a worker's global scope. */
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<Start>) => void;
   postMessage(message: Report): void;
@@ -14,7 +14,7 @@ export interface Start {
   thread: number;
 }
 
-/** Sent by every thread once, at the start, and then by the last one to finish a program. */
+/** Sent by every thread at its start, and by the last thread to finish a program. */
 export type Report = { ready: true } | { done: true } | { error: string };
 
 scope.onmessage = ({ data: { module, memory, thread } }) => {

@@ -1,4 +1,4 @@
-/** The engine's threads: they sleep until there is a program, and run it together. */
+/** Thread pool of the engine. */
 import type { Runner } from "./inline_runner.ts";
 import { CONTROL, type Plan } from "../engine_plan.ts";
 import type { Report, Start } from "./thread_worker.ts";
@@ -19,7 +19,7 @@ export class Threads implements Runner {
     );
   }
 
-  /** Starts them, on kernels over one memory. */
+  /** Starts the threads on a shared memory. */
   static async start(
     count: number,
     module: WebAssembly.Module,
@@ -51,11 +51,11 @@ export class Threads implements Runner {
     return threads;
   }
 
-  /** Throws if they are at work, closed or broken. */
-  mustRest(): void {
+  /** @throws if they are running, closed or broken */
+  assertIdle(): void {
     if (this.#broken) throw this.#broken;
     if (this.#running) {
-      throw new Error("The engine is at work: await its last call before the next");
+      throw new Error("The engine is running: await its last call before the next");
     }
   }
 
@@ -70,7 +70,7 @@ export class Threads implements Runner {
     return running.promise;
   }
 
-  /** Ends them. A running program is waited for. */
+  /** Stops the threads after the running program. */
   async close(): Promise<void> {
     await this.#running?.promise.catch(() => {});
     this.#broken ??= new Error("The engine is closed");

@@ -168,8 +168,8 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       training: training(),
       params: { variant: "regression", batchSize: 64, l2: 0.1, note: suffix, leaveOut: [] },
       scatter: { truth, prediction, of: truth.length },
-      examples: [await examples("At most 5 years off", "34", "31.2"), {
-        title: "More than 10 years off",
+      examples: [await examples("Error of at most 5 years", "34", "31.2"), {
+        title: "Error above 10 years",
         faces: [],
       }],
     };
@@ -227,10 +227,10 @@ function network(suffix: string): ModelReport["network"] {
     input: "32×32×3",
     layers: [
       { name: "conv1", what: "convolution 2×2, ReLU", output: "32×32×16", weights: 208 },
-      { name: `norm${suffix}`, what: "batch normalisation", output: "32×32×16", weights: 64 },
+      { name: `norm${suffix}`, what: "batch normalization", output: "32×32×16", weights: 64 },
       {
         name: "add1",
-        what: "sum",
+        what: "add",
         output: "32×32×16",
         weights: 0,
         from: ["conv1", `norm${suffix}`],

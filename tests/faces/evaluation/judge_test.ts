@@ -31,19 +31,19 @@ function all(predictions: Predictions) {
   return { train: predictions, validation: predictions, test: predictions };
 }
 
-Deno.test("judge() calls a classifier better only when its whole interval is above the guess", () => {
+Deno.test("scoreModel() calls a classifier better only when its whole interval is above the constant baseline", () => {
   assert.equal(scoreModel(gender, all(answers(200, 180))).verdict, "better");
   assert.equal(scoreModel(gender, all(answers(200, 104))).verdict, "unclear");
   assert.equal(scoreModel(gender, all(answers(200, 40))).verdict, "worse");
 });
 
-Deno.test("judge() calls an age model better only when its whole interval is below the guess", () => {
+Deno.test("scoreModel() calls an age model better only when its whole interval is below the constant baseline", () => {
   assert.equal(scoreModel(age, all(ages(4))).verdict, "better");
   assert.equal(scoreModel(age, all(ages(10))).verdict, "unclear");
   assert.equal(scoreModel(age, all(ages(25))).verdict, "worse");
 });
 
-Deno.test("judge() guesses from the labels of train alone", () => {
+Deno.test("scoreModel() derives the constant baseline from the training labels alone", () => {
   const train = {
     ...answers(10, 10),
     truth: new Array(10).fill(0),
@@ -59,12 +59,12 @@ Deno.test("judge() guesses from the labels of train alone", () => {
   assert.deepEqual(baseline.test, { accuracy: 0.25 });
 });
 
-Deno.test("judge() names the metric as the runner does, and only it", () => {
+Deno.test("scoreModel() names the metric as the runner does, and only it", () => {
   assert.deepEqual(scoreModel(gender, all(answers(4, 3))).test, { loss: 0.5, accuracy: 0.75 });
   assert.deepEqual(scoreModel(age, all(ages(4))).test, { loss: 4, mae: 4 });
 });
 
-Deno.test("judge() gives classes a confusion matrix and ages their error by band", () => {
+Deno.test("scoreModel() gives classes a confusion matrix and ages their error by band", () => {
   const classified = scoreModel(gender, all(answers(4, 3)));
   assert.deepEqual(classified.confusion?.counts, [[2, 0], [1, 1]]);
   assert.equal(classified.byAgeBand, undefined);
@@ -73,23 +73,23 @@ Deno.test("judge() gives classes a confusion matrix and ages their error by band
   assert.deepEqual(dated.byAgeBand?.map(({ from }) => from), [20, 30, 40, 50]);
 });
 
-Deno.test("line() says value, interval and guess in one line", () => {
+Deno.test("line() formats metric, interval and baseline in one line", () => {
   assert.equal(
     line("trainGender", scoreModel(gender, all(answers(200, 180)))),
-    "trainGender: accuracy 0.90 on test (95 % 0.85-0.93), guessing the majority 0.50",
+    "trainGender: test accuracy 0.90 (95 % CI 0.85–0.93), constant baseline 0.50",
   );
   assert.match(
     line("trainAge", scoreModel(age, all(ages(4)))),
-    /^trainAge: 4\.00 years off on test \(95 % 4\.00-4\.00\), guessing the median 10\.00$/,
+    /^trainAge: test MAE 4\.00 years \(95 % CI 4\.00–4\.00\), constant baseline 10\.00 years$/,
   );
 });
 
-Deno.test("summary() and verdict() say it in a person's words", () => {
+Deno.test("summary() and verdict() describe the result in words", () => {
   const metrics = scoreModel(gender, all(answers(200, 180)));
   assert.equal(
     summary(metrics).replaceAll("\u00a0", " "),
-    "Right for 90.0 % of the 200 faces of the test set (95 % interval: 85.1 to 93.4 %). " +
-      "A guess, always saying “female”, the most frequent in the training set, is right for 50.0 %.",
+    "Accuracy 0.900 on the 200 faces of the test set (95 % CI 0.851–0.934). " +
+      "Constant baseline 0.500: the majority class of the training set, “female”.",
   );
-  assert.equal(verdict(metrics), "Better than guessing");
+  assert.equal(verdict(metrics), "Better than the constant baseline");
 });

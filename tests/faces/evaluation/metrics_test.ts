@@ -68,6 +68,6 @@ Deno.test("hits() and absoluteErrors() average to accuracy and mean absolute err
 Deno.test("accuracy() refuses as many truths as there are not predictions", () => {
   assert.throws(
     () => accuracy([0, 1], [0]),
-    /Cannot compare 1 predictions with 2 true values: each picture needs one of both\./,
+    /Cannot compare 1 predictions with 2 true values: each image needs one of both\./,
   );
 });

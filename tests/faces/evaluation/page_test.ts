@@ -6,16 +6,19 @@ import { reportPage } from "../../../faces/evaluation/report_page.ts";
 import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
 import { madeUpReport } from "./fixture.ts";
 
-Deno.test("page() opens with every model's metric, interval and guess, in words", async () => {
+Deno.test("page() opens with every model's metric, interval and constant baseline, in words", async () => {
   const html = text(reportPage(await madeUpReport()));
   const summary = html.slice(0, html.indexOf("Rows kept"));
   for (const words of ["Gender", "Age in years", "Age in 7 groups"]) {
     assert.ok(summary.includes(words));
   }
-  assert.match(summary, /Right for [\d.]+ % of the 200 faces of the test set \(95 % interval: /);
-  assert.match(summary, /Off by [\d.]+ years on average over the 200 faces of the test set/);
-  assert.match(summary, /A guess, always saying “\w+”, the most frequent in the training set/);
-  assert.match(summary, /Better than guessing/);
+  assert.match(summary, /Accuracy 0\.\d{3} on the 200 faces of the test set \(95 % CI 0\./);
+  assert.match(summary, /MAE [\d.]+ years on the 200 faces of the test set/);
+  assert.match(
+    summary,
+    /Constant baseline 0\.\d{3}: the majority class of the training set, “\w+”/,
+  );
+  assert.match(summary, /Better than the constant baseline/);
 });
 
 Deno.test("page() draws data, networks, curves, errors and faces", async () => {
@@ -26,38 +29,38 @@ Deno.test("page() draws data, networks, curves, errors and faces", async () => {
   const count = (label: RegExp) => labels.filter((text) => label.test(text ?? "")).length;
   assert.equal(count(/^Histogram of the ages in (wiki|imdb)_crop$/), 2);
   assert.equal(count(/^Histogram of the ages in all data sets$/), 1);
-  assert.equal(count(/^Histogram of the ages of the part for (train|validation|test)$/), 3);
+  assert.equal(count(/^Histogram of the ages of the (train|validation|test) set$/), 3);
   assert.equal(count(/^wiki_crop: \d+ % women, wiki_crop: \d+ % men, imdb_crop.*train.*test/), 1);
   assert.equal(count(/^loss by epoch on the training and validation set$/), 3);
   assert.equal(count(/^accuracy by epoch/), 2);
   assert.equal(count(/^mae by epoch/), 1);
-  assert.equal(count(/^Seconds that each epoch took$/), 3);
+  assert.equal(count(/^Seconds per epoch$/), 3);
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted age against true age$/), 1);
   assert.equal(count(/^ROC curve of “male”$/), 1);
   assert.equal(count(/^Calibration of /), 2);
-  assert.equal(count(/^(% right|years off) by gender and age band$/), 3);
+  assert.equal(count(/^(accuracy|MAE, years) by gender and age band$/), 3);
   const faces = [...document.getElementsByTagName("ul")].map((list) =>
     `${list.getAttribute("class")} ${list.getElementsByTagName("img").length}`
   );
   assert.deepEqual(faces, ["sheet 30", "sheet 1", ...new Array(5).fill("faces 12")]);
 });
 
-Deno.test("page() tells what became of rows and photos", async () => {
+Deno.test("page() reports kept and dropped rows and photos", async () => {
   const html = text(reportPage(await madeUpReport()));
   assert.match(html, /without a face\s*60\s*60/);
   assert.match(html, /no face found\s*110\s*510/);
-  assert.match(html, /Photos in which no face was found\s*1 of 110, drawn at random/);
+  assert.match(html, /Photos without a detected face\s*1 of 110, drawn at random/);
 });
 
-Deno.test("page() sets every metric beside the guess, face-api and the report of 2021", async () => {
+Deno.test("page() compares every metric with the constant baseline, face-api and the 2021 networks", async () => {
   const report = await madeUpReport();
   const html = text(reportPage(report));
   const { metrics } = report.models.find(({ metrics }) => metrics.task === "gender")!;
   const row = (name: string, ...cells: (string | RegExp)[]) =>
     assert.match(html, new RegExp([name, ...cells.map((cell) => cell)].join("\\s*")));
-  const shown = (value: number) => (100 * value).toFixed(1);
+  const shown = (value: number) => value.toFixed(3);
   const of = (scores: { accuracy?: number }) => shown(scores.accuracy!);
   const range = ({ low, high }: Interval) => `${shown(low)}–${shown(high)}`;
   row(
@@ -66,17 +69,17 @@ Deno.test("page() sets every metric beside the guess, face-api and the report of
     ...[of(metrics.validation), range(metrics.intervals.validation)],
     ...[of(metrics.test), range(metrics.interval)],
   );
-  row("guess", of(metrics.baseline.train), of(metrics.baseline.validation));
-  row("face-api’s network", shown(metrics.others![0].value), range(metrics.others![0].interval));
-  row("report of 2021", "92", "88");
-  row("report of 2021", "9\\.94", "10\\.05");
+  row("constant baseline", of(metrics.baseline.train), of(metrics.baseline.validation));
+  row("face-api", shown(metrics.others![0].value), range(metrics.others![0].interval));
+  row("2021 network", "0\\.92", "0\\.88");
+  row("2021 network", "9\\.94", "10\\.05");
 });
 
 Deno.test("page() gives every metric of classes and of ages its interval", async () => {
   const report = await madeUpReport();
   const html = text(reportPage(report));
   const gender = report.models.find(({ metrics }) => metrics.task === "gender")!.metrics;
-  const three = ({ low, high }: Interval) => `\\(95 %: ${low.toFixed(3)} to ${high.toFixed(3)}\\)`;
+  const three = ({ low, high }: Interval) => `\\(95 % CI ${low.toFixed(3)}–${high.toFixed(3)}\\)`;
   const { auc, aucInterval, calibration } = gender;
   assert.match(
     html,
@@ -85,11 +88,11 @@ Deno.test("page() gives every metric of classes and of ages its interval", async
   const { brier, brierInterval } = calibration!;
   assert.match(html, new RegExp(`Brier score\\s*${brier.toFixed(3)} ${three(brierInterval)}`));
   const { precision, intervals } = gender.perClass![1];
-  const share = (value: number) => (100 * value).toFixed(1);
+  const share = (value: number) => value.toFixed(3);
   assert.match(
     html,
     new RegExp(
-      `male\\s*\\d+\\s*${share(precision)}\\s%\\s*` +
+      `male\\s*\\d+\\s*${share(precision)}\\s*` +
         `${share(intervals.precision!.low)}–${share(intervals.precision!.high)}`,
     ),
   );
@@ -108,8 +111,8 @@ Deno.test("page() gives every metric of classes and of ages its interval", async
 Deno.test("page() shows every layer, what it takes from elsewhere, and its weights", async () => {
   const html = text(reportPage(await madeUpReport()));
   assert.match(html, /conv1\s*convolution 2×2, ReLU\s*32×32×16\s*208/);
-  assert.match(html, /add1\s*sum of conv1, norm\s*32×32×16/);
-  assert.match(html, /Figure 2: made-up,\s*272 weights, 240 of them trained/);
+  assert.match(html, /add1\s*add of conv1, norm\s*32×32×16/);
+  assert.match(html, /Figure 2: made-up,\s*272 parameters, 240 trainable/);
 });
 
 Deno.test("page() marks the epoch whose weights were kept, and that of the stop", async () => {
@@ -118,7 +121,7 @@ Deno.test("page() marks the epoch whose weights were kept, and that of the stop"
   assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
   assert.match(
     text(html),
-    /stopped by itself after epoch 14, in 29 s, and went back to the weights of epoch 11/,
+    /Early stopping after epoch 14, in 29 s, restoring the weights of epoch 11/,
   );
 });
 
@@ -154,15 +157,15 @@ Deno.test("page() lists the settings that the detector has, and says what others
   assert.doesNotMatch(dlib, /saw the faces/);
   assert.match(
     dlib,
-    /face-api’s network was trained by others on other data\. It was evaluated on/,
+    /face-api is a pretrained network, trained on other data\. It was evaluated on/,
   );
 });
 
-Deno.test("page() says what made it, and how to make it again", async () => {
+Deno.test("page() reports its provenance and how to reproduce it", async () => {
   const report = await madeUpReport();
   const html = text(reportPage(report));
   assert.match(html, /deno task run experiments\/made-up --set split\.test=0\.1 --seed 42\n/);
-  assert.match(html, /made by run 1a2b3c4d\s*, which began on\s*2026-11-24 05:41 UTC/);
+  assert.match(html, /created by run 1a2b3c4d\s*, started on\s*2026-11-24 05:41 UTC/);
   assert.match(html, /A processor, 2 cores, 8 GiB of memory, Linux/);
   assert.match(html, /ageGroups \(trainAge\)\s*2026-11-24\s*1\s*min 15\s*s\s*0123456789abcdef/);
   const again = parseYaml(configuration(report.made));
@@ -180,11 +183,11 @@ Deno.test("page() says what made it, and how to make it again", async () => {
 
 Deno.test("page() says what to supply where something of a URL is hidden", async () => {
   const report = await madeUpReport();
-  assert.doesNotMatch(text(reportPage(report)), /recorded nowhere/);
+  assert.doesNotMatch(text(reportPage(report)), /is not recorded/);
   const { made } = report;
   const hidden = { ...made, lineage: { ...made.lineage, hidden: ["download.mirror"] } };
   const html = text(reportPage({ ...report, made: hidden }));
-  assert.match(html, /stands for in download\.mirror is recorded nowhere/);
+  assert.match(html, /The part of download\.mirror masked as \*\*\* is not recorded/);
   assert.match(html, /--set 'download\.mirror=URL'/);
 });
 

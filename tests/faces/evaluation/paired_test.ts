@@ -78,5 +78,5 @@ Deno.test("compareHits() takes McNemar's test, but resamples people where they r
 Deno.test("two models that say the same do not differ", () => {
   const same = compareHits([1, 0, 1], [1, 0, 1]);
   assert.deepEqual([same.difference, same.p, same.interval], [0, 1, { low: 0, high: 0 }]);
-  assert.throws(() => compareHits([1], [1, 0]), /pairs of 1 and 2 values/);
+  assert.throws(() => compareHits([1], [1, 0]), /Cannot pair 1 values with 2/);
 });

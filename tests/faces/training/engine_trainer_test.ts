@@ -140,7 +140,7 @@ Deno.test("networkOf() says which layer the engine lacks", () => {
   for (
     const [options, message] of [
       [{ gammaConstraint: "nonNeg" }, /"second": it has a constraint/],
-      [{ axis: 1 }, /"second": it normalises another axis/],
+      [{ axis: 1 }, /"second": it normalizes another axis/],
       [{ trainable: false }, /"second": it is frozen/],
     ] as const
   ) {
@@ -148,7 +148,7 @@ Deno.test("networkOf() says which layer the engine lacks", () => {
     refused(message, conv({}), () => {}, norm);
   }
   const soft = layers.softmax({ name: "second", axis: 1 });
-  refused(/"second": it normalises another axis/, conv({}), () => {}, soft);
+  refused(/"second": it normalizes another axis/, conv({}), () => {}, soft);
 });
 
 /** A copy of an objective with a loss or a metric of its own, and how often each was called. */
@@ -277,5 +277,5 @@ Deno.test("EngineTrainer refuses a loss that is no mean over the batch", async (
     ...regression(),
     lossOf: (output: tf.Tensor) => tf.abs(tf.reshape(output, [-1])) as tf.Scalar,
   };
-  await assert.rejects(run("age", { model: plain(1), objective }), /shape \[16\] and has to give/);
+  await assert.rejects(run("age", { model: plain(1), objective }), /shape \[16\] and must return/);
 });

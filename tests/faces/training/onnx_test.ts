@@ -203,7 +203,7 @@ Deno.test("checkExports() refuses, before training, what ONNX would lack", async
     layers.upSampling2d({ name: "up" }),
     /Cannot write "odd" as ONNX: its layer "up" is a UpSampling2D. Train without export: \[onnx\]/,
   );
-  refused(layers.batchNormalization({ name: "norm", axis: 1 }), /"norm" normalises another axis/);
+  refused(layers.batchNormalization({ name: "norm", axis: 1 }), /"norm" normalizes another axis/);
   refused(
     layers.activation({ name: "a", activation: "hardSigmoid" }),
     /has the activation hardSig/,

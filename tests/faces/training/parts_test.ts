@@ -191,7 +191,7 @@ Deno.test("targetOf() puts people into the report's classes", () => {
   assert.equal(targetOf({ task: "age", classes: null }, man), 50);
   assert.throws(
     () => targetOf({ task: "age", classes: ageClasses.binary }, { age: -1, gender: 0 }),
-    /Cannot find the class of age -1: known are up to 60, above 60/,
+    /Cannot find the class of age -1: the classes are up to 60, above 60/,
   );
 });
 
@@ -277,7 +277,7 @@ Deno.test("forward() drops as the given random numbers say, and keeps the mean",
   model.dispose();
 });
 
-Deno.test("forward() says which layers it cannot train", async () => {
+Deno.test("forward() reports layers that it cannot train", async () => {
   await openBackend("wasm");
   const fails = (message: RegExp, ...stack: layers.Layer[]) => {
     const model = sequential({ layers: stack });
@@ -285,16 +285,16 @@ Deno.test("forward() says which layers it cannot train", async () => {
     model.dispose();
   };
   fails(
-    /the softmax of its last layer, "last", must be a layer of its own/,
+    /the softmax of its last layer, "last", must be a separate layer/,
     layers.dense({ name: "last", units: 2, inputShape: [3], activation: "softmax" }),
   );
   fails(
-    /layer "norm": batch normalisation is written for the last axis, with center and scale/,
+    /layer "norm": batch normalization supports only the last axis, with center and scale/,
     layers.batchNormalization({ name: "norm", scale: false, inputShape: [3] }),
   );
 });
 
-Deno.test("checkTrainable() says what training would pass over", () => {
+Deno.test("checkTrainable() reports what training would ignore", () => {
   const dense = (units = 2) => layers.dense({ name: "dense", units, inputShape: [3] });
   const recurrent = {
     ...{ name: "recurrent", units: 2, inputShape: [3, 3] },
@@ -307,15 +307,15 @@ Deno.test("checkTrainable() says what training would pass over", () => {
   for (
     const [message, ...stack] of [
       [
-        /layer "noise": the random numbers of GaussianNoise cannot be repeated. Use Dropout/,
+        /layer "noise": the random numbers of GaussianNoise cannot be seeded. Use Dropout/,
         ...[dense(), layers.gaussianNoise({ name: "noise", stddev: 1 })],
       ],
       [
-        /layer "drop": its seed is not used/,
+        /layer "drop": its seed is ignored/,
         ...[dense(), layers.dropout({ name: "drop", rate: 0.5, seed: 1 })],
       ],
       [
-        /layer "dense_Dense\d+": it has no name of its own/,
+        /layer "dense_Dense\d+": its name is generated and depends on the networks built before/,
         layers.dense({ units: 1, inputShape: [3] }),
       ],
       [
@@ -327,7 +327,7 @@ Deno.test("checkTrainable() says what training would pass over", () => {
         layers.gru({ ...recurrent, stateful: true, batchInputShape: [2, 3, 3] }),
       ],
       [
-        /layer "norm": within another layer, it would do nothing in training/,
+        /layer "norm": nested in another layer, it would have no effect in training/,
         sequential({
           name: "inner",
           layers: [dense(), layers.batchNormalization({ name: "norm" })],
@@ -338,12 +338,12 @@ Deno.test("checkTrainable() says what training would pass over", () => {
   ) fails(message, sequential({ layers: stack }));
   const compiled = sequential({ layers: [dense()] });
   compiled.compile({ optimizer: "sgd", loss: "meanSquaredError" });
-  fails(/it is compiled with an optimizer and a loss/, compiled);
+  fails(/it is compiled, but training ignores the optimizer and loss of compile/, compiled);
   const x = input({ shape: [3] }), one = dense().apply(x) as SymbolicTensor;
   fails(/it has 1 inputs and 2 outputs/, functional({ inputs: x, outputs: [one, one] }));
 });
 
-Deno.test("forward() in training: a frozen layer normalises as in use, dropout keeps its noise shape", async () => {
+Deno.test("forward() in training: a frozen layer uses its moving averages, dropout keeps its noise shape", async () => {
   await openBackend("wasm");
   const frozen = sequential({
     layers: [layers.batchNormalization({ name: "norm", inputShape: [3], trainable: false })],
@@ -376,7 +376,7 @@ Deno.test("coldValidation() warns of batch normalisation that early stopping doe
   assert.equal(batchNormWarmupWarning(params, 24_000), undefined);
   assert.match(
     batchNormWarmupWarning(params, 300) ?? "",
-    /needs some 230 steps .* an epoch has 5 /,
+    /needs about 230 steps .* An epoch has 5 /,
   );
   assert.equal(
     batchNormWarmupWarning({ ...params, batchNormMomentum: 0.9, batchSize: 16 }, 300),

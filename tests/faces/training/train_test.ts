@@ -221,7 +221,7 @@ Deno.test("train() says what to change when the loss is no number any more", asy
   tf.tidy(() => model.getLayer("logits").setWeights([tf.fill([36, 2], NaN), tf.zeros([2])]));
   await assert.rejects(
     run({ model }),
-    /Cannot go on training "small": the loss is NaN in epoch 1, step 1. The steps are too large: lower learningRate \(now 0.01\), or raise batchSize \(now 8\)/,
+    /Cannot continue training "small": the loss is NaN in epoch 1, step 1. Training diverged: lower learningRate \(now 0.01\), or raise batchSize \(now 8\)/,
   );
   model.dispose();
 });
@@ -239,7 +239,7 @@ function forgotten(options: object = {}): LayersModel {
   });
 }
 
-Deno.test("train() draws weights that initialise() did not, unless they are declared as trained", async () => {
+Deno.test("train() draws weights that initialize() did not, unless they are declared as trained", async () => {
   await openBackend("wasm");
   const models = [forgotten(), forgotten(), forgotten(), keepWeights(forgotten())];
   initialize(models[1], 1);
@@ -256,7 +256,7 @@ Deno.test("train() draws weights that initialise() did not, unless they are decl
   }
   await assert.rejects(
     run({ model: forgotten({ kernelInitializer: "randomNormal" }) }),
-    /weights of layer "dense": its initialiser is RandomNormal. Take one of glorotUniform/,
+    /weights of layer "dense": its initializer is RandomNormal. Use one of glorotUniform/,
   );
   for (const { model } of runs) model.dispose();
 });
@@ -275,7 +275,7 @@ Deno.test("train() refuses a loss for another number of outputs", async () => {
   await openBackend("wasm");
   await assert.rejects(
     run({ objective: classification(3) }),
-    /"small": it gives 2 numbers an image, and its loss "categorical_crossentropy" takes 3/,
+    /"small": it has 2 outputs, and its loss "categorical_crossentropy" needs 3/,
   );
 });
 

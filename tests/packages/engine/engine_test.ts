@@ -103,24 +103,24 @@ Deno.test("dropoutMask() drops the given share, differently for each key and lay
   }
 });
 
-Deno.test("Engine says what a call got wrong", async () => {
+Deno.test("Engine reports invalid calls", async () => {
   const network = reportNetwork("age");
   await rejects(
     Engine.compile(network, { batch: 0 }),
-    /Cannot compile for a batch of 0 on \d+ threads: both must be whole, the batch above 0 and the threads not below/,
+    /Cannot compile for a batch of 0 on \d+ threads: both must be integers, the batch at least 1 and the threads at least 0/,
   );
   const engine = await Engine.compile(network, { batch: 4, threads: 1 });
   await rejects(
     engine.step(new Uint8Array(5 * 3072), []),
     /15360 numbers as images: expected 1 to 4 times 32 x 32 x 3/,
   );
-  await rejects(engine.step(new Uint8Array(3072), [1, 2]), /Cannot take 2 labels: expected 1/);
+  await rejects(engine.step(new Uint8Array(3072), [1, 2]), /Cannot read 2 labels: expected 1/);
   throws(
     () => engine.setWeights(new Map([["conv9/kernel", { shape: [1], data: new Float32Array(1) }]])),
     /Cannot set "conv9\/kernel": the network has only conv1\/kernel/,
   );
   const running = engine.step(new Uint8Array(3072), [1]);
-  await rejects(engine.step(new Uint8Array(3072), [1]), /at work: await its last call/);
+  await rejects(engine.step(new Uint8Array(3072), [1]), /is running: await its last call/);
   await running;
   await engine.close();
   await rejects(engine.step(new Uint8Array(3072), [1]), /The engine is closed/);

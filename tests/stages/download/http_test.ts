@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { formatError } from "../../../packages/pipeline/errors.ts";
 import { fetchFile, type FetchOptions, fetchText } from "../../../packages/download/http.ts";
+import { PartialFile } from "../../../packages/download/partial_file.ts";
+import { damagesOf } from "../../damages.ts";
 import { type Answer, broken, file, serve } from "./server.ts";
 
 const data = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 255);
@@ -39,6 +41,19 @@ async function withServer(answer: Answer, test: (setting: Setting) => Promise<vo
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Leaves what an interrupted process leaves. */
+async function leave(
+  path: string,
+  bytes: Uint8Array,
+  { url, validator, size }: { url: string; validator: string | null; size: number },
+) {
+  const partial = new PartialFile(`${path}.part`, url, true);
+  await partial.open();
+  await partial.remember(size, validator);
+  partial.append(bytes);
+  partial.close();
 }
 
 function absent(path: string): boolean {
@@ -128,17 +143,21 @@ Deno.test("fetchFile() never mixes two versions of a file", async () => {
     return response;
   };
   await withServer((request) => bare(file(request, data)), async ({ get, path, requests }) => {
-    Deno.writeFileSync(`${path}.part`, newer.subarray(0, 1000));
-    const part = { url: "http://elsewhere/", validator: null, size: data.length };
-    Deno.writeTextFileSync(`${path}.part.json`, JSON.stringify(part));
+    await leave(path, newer.subarray(0, 1000), {
+      url: "http://elsewhere/",
+      validator: null,
+      size: data.length,
+    });
     await get();
     deepStrictEqual(requests, ["/file.tar"]);
   });
   // With one, a mix is found out, and the file is fetched anew.
   await withServer((request) => bare(file(request, data)), async (setting) => {
-    Deno.writeFileSync(`${setting.path}.part`, newer.subarray(0, 1000));
-    const part = { url: setting.url, validator: null, size: data.length };
-    Deno.writeTextFileSync(`${setting.path}.part.json`, JSON.stringify(part));
+    await leave(setting.path, newer.subarray(0, 1000), {
+      url: setting.url,
+      validator: null,
+      size: data.length,
+    });
     await setting.get({ md5: md5(data) });
     deepStrictEqual(setting.requests, ["/file.tar bytes=1000-", "/file.tar"]);
     deepStrictEqual(setting.arrived(), data);
@@ -206,9 +225,7 @@ Deno.test("fetchFile() begins again where a server sends the rest of another ver
   await withServer(
     (request) => careless(request, newer, { etag: '"v2"' }),
     async ({ get, url, path, arrived }) => {
-      Deno.writeFileSync(`${path}.part`, data);
-      const part = { url, validator: '"v1"', size: data.length };
-      Deno.writeTextFileSync(`${path}.part.json`, JSON.stringify(part));
+      await leave(path, data, { url, validator: '"v1"', size: data.length });
       await get();
       deepStrictEqual(arrived(), newer);
     },
@@ -425,11 +442,45 @@ Deno.test("fetchFile() refuses a range that it did not ask for", async () => {
   );
 });
 
+Deno.test("fetchFile() keeps of a damaged part what is undamaged, and says so", async () => {
+  await withServer((request) => file(request, data), async (setting) => {
+    const { path, url, requests, troubles } = setting;
+    const files = ["", ".json", ".digests"].map((end) => `${path}.part${end}`);
+    const prepare = async () => {
+      const partial = new PartialFile(files[0]!, url, true);
+      await partial.open();
+      await partial.remember(data.length, '"v1"');
+      for (let i = 0; i < 5; i++) partial.append(data.subarray(i * 1000, (i + 1) * 1000));
+      partial.close();
+    };
+    for (const damaged of files) {
+      await prepare();
+      for (const [how, bytes] of Object.entries(damagesOf(await Deno.readFile(damaged)))) {
+        await prepare();
+        await Deno.writeFile(damaged, bytes);
+        await setting.get(); // no MD5 would tell
+        deepStrictEqual(setting.arrived(), data, `${damaged}, ${how}`);
+        const from = Number(/bytes=(\d+)-/.exec(requests.at(-1)!)?.[1] ?? 0);
+        ok(from <= 5000 && from % 1000 === 0, `${damaged}, ${how}: from ${from}`);
+        if (from < 5000 && !/^(empty|longer)/.test(how)) {
+          match(troubles.at(-1)!, /^what had arrived is damaged after byte [\d,]+; the rest is/);
+        }
+        for (const path of [setting.path, ...files]) await Deno.remove(path).catch(() => {});
+      }
+    }
+    // Nothing but the damaged piece and what follows it is fetched again.
+    await prepare();
+    const bytes = await Deno.readFile(files[0]!);
+    await Deno.writeFile(files[0]!, bytes.with(3500, bytes[3500]! ^ 1));
+    await setting.get();
+    match(requests.at(-1)!, /bytes=3000-/);
+    deepStrictEqual(setting.arrived(), data);
+  });
+});
+
 Deno.test("fetchFile() takes a part that turns out to be the whole", async () => {
   await withServer((request) => file(request, data), async (setting) => {
-    Deno.writeFileSync(`${setting.path}.part`, data);
-    const part = { url: setting.url, validator: '"v1"', size: data.length };
-    Deno.writeTextFileSync(`${setting.path}.part.json`, JSON.stringify(part));
+    await leave(setting.path, data, { url: setting.url, validator: '"v1"', size: data.length });
     await setting.get({ md5: md5(data) });
     deepStrictEqual(setting.requests, [`/file.tar bytes=${data.length}-`]);
     deepStrictEqual(setting.arrived(), data);

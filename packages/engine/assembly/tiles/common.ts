@@ -1,4 +1,4 @@
-/** What the transforms of Winograd's algorithm share (winograd.ts). */
+/** Functions shared by the transforms of Winograd's algorithm (winograd.ts). */
 import { madd } from "../simd";
 
 // @ts-ignore: decorator

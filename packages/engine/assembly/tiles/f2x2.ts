@@ -7,7 +7,7 @@
 import { activate } from "../simd";
 import { add, store3, sub } from "./common";
 
-/** The input that a tile's four windows see, to the planes. */
+/** Transforms the input of a tile's four windows to planes. */
 // @ts-ignore: decorator
 @inline export function inputTile3(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + step), a2 = v128.load(p + 2 * step);
@@ -24,7 +24,7 @@ import { add, store3, sub } from "./common";
   store3(o, plane, sub(d0, d1), d1, sub(d2, d1));
 }
 
-/** From the planes to a tile of outputs, with bias and activation. */
+/** Transforms planes to a tile of outputs, with bias and activation. */
 // @ts-ignore: decorator
 @inline export function outputTile3(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
@@ -41,7 +41,7 @@ import { add, store3, sub } from "./common";
   v128.store(o + row + step, activate(add(add(b2, c2), z), kind, slope));
 }
 
-/** The gradients of a tile's outputs, to the planes; returns the sum of the four. */
+/** Transforms the gradients of a tile's outputs to planes; returns the sum of the four. */
 // @ts-ignore: decorator
 @inline export function gradientTile3(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
@@ -55,7 +55,7 @@ import { add, store3, sub } from "./common";
   return all;
 }
 
-/** A window of weights, its taps `tap` bytes apart, to the planes. */
+/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
 // @ts-ignore: decorator
 @inline export function weightsTile3(p: usize, tap: usize, o: usize, plane: usize): void {
   const a = v128.load(p), b = v128.load(p + tap);
@@ -66,7 +66,7 @@ import { add, store3, sub } from "./common";
   store3(o + 6 * plane, plane, c, cd, d);
 }
 
-/** From the planes to the gradients of a window of weights. */
+/** Transforms planes to the gradients of a window of weights. */
 // @ts-ignore: decorator
 @inline export function weightsGradientTile3(p: usize, plane: usize, o: usize, tap: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + plane), a2 = v128.load(p + 2 * plane);

@@ -8,7 +8,7 @@
 import { activate } from "../simd";
 import { add, half, store4, sub } from "./common";
 
-/** The input that a tile's four windows see, to the planes. */
+/** Transforms the input of a tile's four windows to planes. */
 // @ts-ignore: decorator
 @inline export function inputTile4(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
   const p1 = p + step, p2 = p1 + step, p3 = p2 + step, q = 2 * row;
@@ -30,7 +30,7 @@ import { add, half, store4, sub } from "./common";
   store4(o, plane, sub(d0, d2), add(d1, d2), sub(d2, d1), sub(d1, d3));
 }
 
-/** From the planes to a tile of outputs, with bias and activation. */
+/** Transforms planes to a tile of outputs, with bias and activation. */
 // @ts-ignore: decorator
 @inline export function outputTile4(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
@@ -59,7 +59,7 @@ import { add, half, store4, sub } from "./common";
   v128.store(o + row + step, activate(low1, kind, slope));
 }
 
-/** The gradients of a tile's outputs, to the planes; returns the sum of the four. */
+/** Transforms the gradients of a tile's outputs to planes; returns the sum of the four. */
 // @ts-ignore: decorator
 @inline export function gradientTile4(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
@@ -77,7 +77,7 @@ import { add, half, store4, sub } from "./common";
   store4(o, plane, a, add(a, b), sub(a, b), f32x4.neg(b));
 }
 
-/** A window of weights, its taps `tap` bytes apart, to the planes. */
+/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
 // @ts-ignore: decorator
 @inline export function weightsTile4(p: usize, tap: usize, o: usize, plane: usize): void {
   const a0 = v128.load(p), a1 = v128.load(p + tap), a2 = v128.load(p + 2 * tap);
@@ -98,7 +98,7 @@ import { add, half, store4, sub } from "./common";
   store4(o, plane, g0, add(s, h), sub(s, h), g2);
 }
 
-/** From the planes to the gradients of a window of weights. */
+/** Transforms planes to the gradients of a window of weights. */
 // @ts-ignore: decorator
 @inline export function weightsGradientTile4(p: usize, plane: usize, o: usize, tap: usize): void {
   // Column by column of the planes, then along the rows.

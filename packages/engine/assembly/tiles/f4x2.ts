@@ -41,8 +41,8 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
 }
 
 /**
- * The input that a tile's windows see, to the planes. Column by column and then row by row: what
- * the registers cannot hold lies on the runtime's stack, which is nearer than memory.
+ * Transforms the input of a tile's windows to planes. Column by column, then row by row: spilled
+ * values are on the runtime's stack, which is cached.
  */
 // @ts-ignore: decorator
 @inline export function inputTile5(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
@@ -111,7 +111,7 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
   v128.store(o, activate(y3(p1, p2, p3, p4), kind, slope));
 }
 
-/** From the planes to a tile of outputs, with bias and activation. */
+/** Transforms planes to a tile of outputs, with bias and activation. */
 // @ts-ignore: decorator
 @inline export function outputTile5(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
@@ -160,7 +160,7 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
   return sum;
 }
 
-/** The gradients of a tile's outputs, to the planes; returns the sum of the sixteen. */
+/** Transforms the gradients of a tile's outputs to planes; returns the sum of the sixteen. */
 // @ts-ignore: decorator
 @inline export function gradientTile5(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
@@ -202,7 +202,7 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
   );
 }
 
-/** A window of weights, its taps `tap` bytes apart, to the planes. */
+/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
 // @ts-ignore: decorator
 @inline export function weightsTile5(p: usize, tap: usize, o: usize, plane: usize): void {
   const a = v128.load(p), b = v128.load(p + tap);
@@ -214,7 +214,7 @@ import { add, g1, g2, g3, half, store5, sub, times } from "./common";
   weightsRow(c, d, o + 20 * plane, plane);
 }
 
-/** From the planes to the gradients of a window of weights. */
+/** Transforms planes to the gradients of a window of weights. */
 // @ts-ignore: decorator
 @inline export function weightsGradientTile5(p: usize, plane: usize, o: usize, tap: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;

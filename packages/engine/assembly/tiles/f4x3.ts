@@ -48,8 +48,8 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
 }
 
 /**
- * The input that a tile's windows see, to the planes. Column by column and then row by row: what
- * the registers cannot hold lies on the runtime's stack, which is nearer than memory.
+ * Transforms the input of a tile's windows to planes. Column by column, then row by row: spilled
+ * values are on the runtime's stack, which is cached.
  */
 // @ts-ignore: decorator
 @inline export function inputTile6(p: usize, step: usize, row: usize, o: usize, plane: usize): void {
@@ -130,7 +130,7 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
   v128.store(o, activate(y3(p1, p2, p3, p4, p5), kind, slope));
 }
 
-/** From the planes to a tile of outputs, with bias and activation. */
+/** Transforms planes to a tile of outputs, with bias and activation. */
 // @ts-ignore: decorator
 @inline export function outputTile6(
   p: usize, plane: usize, bias: v128, kind: i32, slope: v128, o: usize, step: usize, row: usize,
@@ -190,7 +190,7 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
   return sum;
 }
 
-/** The gradients of a tile's outputs, to the planes; returns the sum of the sixteen. */
+/** Transforms the gradients of a tile's outputs to planes; returns the sum of the sixteen. */
 // @ts-ignore: decorator
 @inline export function gradientTile6(
   p: usize, step: usize, row: usize, o: usize, plane: usize,
@@ -242,7 +242,7 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
   return scaled(1.0 / 24.0, n == 3 ? times(2, g1, outer) : times(-2, g1, outer));
 }
 
-/** A window of weights, its taps `tap` bytes apart, to the planes. */
+/** Transforms a window of weights, its taps `tap` bytes apart, to planes. */
 // @ts-ignore: decorator
 @inline export function weightsTile6(p: usize, tap: usize, o: usize, plane: usize): void {
   const q = p + 3 * tap, r = q + 3 * tap;
@@ -256,7 +256,7 @@ import { add, g1, g2, g3, store3, store6, sub, times } from "./common";
   }
 }
 
-/** From the planes to the gradients of a window of weights. */
+/** Transforms planes to the gradients of a window of weights. */
 // @ts-ignore: decorator
 @inline export function weightsGradientTile6(p: usize, plane: usize, o: usize, tap: usize): void {
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, y0 = x0, y1 = x0, y2 = x0, z0 = x0, z1 = x0, z2 = x0;
