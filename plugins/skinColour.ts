@@ -22,7 +22,7 @@ export default defineDetector({
   summary: "Take the largest patch of skin's colours for a face",
   open({ minConfidence }) {
     return Promise.resolve({
-      search({ data, width, height }) {
+      detect({ data, width, height }) {
         const columns = Math.floor(width / cell), rows = Math.floor(height / cell);
         const skin = new Uint8Array(columns * rows);
         for (let i = 0; i < skin.length; i++) {

@@ -11,18 +11,20 @@ const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digi
 
 const folder = z.strictObject({
   folder: pathParam().describe(
-    "A folder of pictures with a CSV that labels them: columns path (from the folder), age (years, " +
-      "or born and taken, as 1980-03-01 or 1980) and gender (1, m, male or 0, f, female), and if " +
-      "you like identity (who it is) and name",
+    "Folder of photos with a CSV of labels. Columns: path (relative to the folder), age " +
+      "(years) or born and taken (1980-03-01 or 1980), gender (1, m, male or 0, f, female)," +
+      " and optionally identity and name",
   ),
   labels: z.string().min(1).optional().describe(
-    "The CSV's path from the folder, if there are several",
+    "Path of the CSV, relative to the folder. Default: the only CSV in it",
   ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
-    .describe("What the data set is called in reports; the folder's name unless given"),
+    .describe(
+      "Name of the data set in reports. Default: the folder's name",
+    ),
   layout: z.enum(["full", "crop"]).default("full").describe(
-    "full: photos as they were taken; crop: they are cut around the face, whose box is the middle " +
-      "1/1.8 of them, as in the _crop archives",
+    "full: original photos; crop: photos cut around the face, whose box is their middle " +
+      "1/1.8, as in the _crop archives",
   ),
 });
 
@@ -35,27 +37,28 @@ const params = z.strictObject({
         const taken = typeof datasets[i] === "object" &&
           datasetNames.some((known) => known === name);
         if (!twice && !taken) continue;
-        const message = twice ? "is named twice" : "is the name of another data set";
+        const message = twice ? "is listed twice" : "is the name of another data set";
         const way = typeof datasets[i] === "object" ? "; give the folder another name" : "";
         context.addIssue({ code: "custom", path: [i], message: `"${name}" ${message}${way}` });
       }
     })
     .default(["sample"])
     .describe(
-      "sample: faces that the project draws itself; wiki_crop (1 GB) and imdb_crop (7 GB): IMDB-WIKI " +
-        "cut to the faces; wiki (3 GB) and imdb (270 GB): its whole photos; { folder: ../mine }: " +
-        "pictures of your own. Rows keep this order",
+      "sample: synthetic faces, drawn by the project; wiki_crop (1 GB) and imdb_crop (7 " +
+        "GB): IMDB-WIKI cropped to the faces; wiki (3 GB) and imdb (270 GB): its original " +
+        "photos; { folder: ../mine }: your own photos. Rows keep this order",
     ),
   mirror: pathParam().optional().describe(
-    "A URL or a folder that holds IMDB-WIKI's files, in place of the authors' server. If it has " +
-      "an MD5SUMS, that says what the files must be",
+    "URL or folder with IMDB-WIKI's files, used in place of the authors' server. An " +
+      "MD5SUMS file in it sets the expected checksums",
   ),
   checksums: z.union([z.boolean(), z.record(z.string(), md5)]).default(true).describe(
-    "true checks the MD5 of each file of which one is known: the mirror's, else the authors'. " +
-      "A map from file name to MD5 adds to these or overrides them. false checks none",
+    "true: verify MD5 checksums, from the mirror or else the authors; files without a " +
+      "published checksum are not verified. A map from file name to MD5 adds to these or " +
+      "overrides them. false: verify none",
   ),
   sampleFaces: z.int().min(1).max(100_000).default(400).describe(
-    "How many good faces the sample has; some bad rows come on top, as in real data",
+    "Number of valid synthetic faces. Some invalid rows are added, as in real data",
   ),
 });
 
@@ -65,11 +68,11 @@ type Context = StageContext<{ archives: typeof archives }>;
 
 export default defineStage({
   name: "download",
-  summary: "Fetch the photo archives, check them and note where each photo lies",
+  summary: "Download the photo archives, verify their checksums and index each photo",
   inputs: {},
   outputs: { archives },
   params,
-  // What counts of a mirror is what came from it: `external` tells its files apart.
+  // The mirror's location does not change the result; `external` identifies its files.
   unaffecting: ["mirror"],
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params) {
@@ -135,37 +138,40 @@ export default defineStage({
     if (!params.datasets.includes("sample")) return {};
     const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
     return {
-      caution: `${faces} are drawn: scores and predictions mean nothing for real people.`,
+      caution: `${faces} are synthetic: scores and predictions do not carry over to real people.`,
     };
   },
 });
 
-/** What a data set is called, in the table and everywhere after it. */
+/** Returns the name of a data set, as used in the table and in all later stages. */
 function nameOf(dataset: Dataset): string {
   return typeof dataset === "string" ? dataset : folderName(dataset);
 }
 
-/** The files that come from elsewhere. */
+/** Returns the files to download or to copy from a mirror. */
 function filesOf({ datasets }: Params): SourceFile[] {
   return datasets.flatMap((name) =>
     typeof name === "object" || name === "sample" ? [] : sources[name].files
   );
 }
 
-/** Opens the mirror, if something comes from it, and makes sure that there is room for all of it. */
+/**
+ * Opens the mirror and checks the free disk space.
+ * @returns undefined if no data set needs a mirror
+ */
 async function prepare(params: Params, context: Context): Promise<Mirror | undefined> {
   const files = filesOf(params);
   if (files.length === 0) return undefined;
   const { openMirror } = await import("../faces/datasets/mirror.ts");
   const { checkSpace, formatGigabytes } = await import("../packages/download/disk_space.ts");
   const mirror = await openMirror(params, context);
-  const { bytes, untold } = await mirror.lacking(files);
+  const { bytes, unknownSizes } = await mirror.lacking(files);
   if (bytes === 0) return mirror;
   const what = files.map(({ name }) => name).join(", ");
   const free = await checkSpace(context.scratch, bytes, what);
   context.info(
-    `${formatGigabytes(bytes)} to get${
-      untold > 0 ? `, without ${counted(untold, "file")} of unknown size` : ""
+    `${formatGigabytes(bytes)} to download${
+      unknownSizes > 0 ? ` and ${counted(unknownSizes, "file")} of unknown size` : ""
     }` +
       `${free === undefined ? "" : `; ${formatGigabytes(free)} are free`}.`,
   );
@@ -174,7 +180,10 @@ async function prepare(params: Params, context: Context): Promise<Mirror | undef
 
 type Tars = ArchivedDataset["tars"];
 
-/** A data set's archives in `scratch`, whole, and in which file of theirs its labels are. */
+/**
+ * Downloads, packs or draws a data set.
+ * @returns its complete archives in `scratch`, and the file in them that holds its labels
+ */
 async function fetchDataset(
   dataset: Dataset,
   params: Params,
@@ -204,7 +213,7 @@ async function fetchDataset(
   return { tars, layout, file: `${variable}.mat`, labels: { variable } };
 }
 
-/** Draws the sample, unless an earlier attempt has. */
+/** Draws the synthetic data set, or reuses the file of an earlier attempt. */
 async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
   const { join } = await import("node:path");
   const { drawSample, sampleArchive } = await import("../faces/synthetic/mod.ts");
@@ -228,17 +237,17 @@ async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
   return [{ file: sampleArchive, source: sampleArchive, md5: null, verified: true }];
 }
 
-/** Gets a dataset's files, and unpacks what is compressed. */
+/** Downloads a data set's files and decompresses them where necessary. */
 async function get(
   name: keyof typeof sources,
   mirror: Mirror,
   context: Context,
 ): Promise<Tars> {
-  const { unpacked } = await import("../faces/datasets/mirror.ts");
+  const { gunzipOnce } = await import("../faces/datasets/mirror.ts");
   const tars: Tars[number][] = [];
   for (const source of sources[name].files) {
     const { md5, verified } = await mirror.obtain(source);
-    const file = await unpacked(source.name, context)
+    const file = await gunzipOnce(source.name, context)
       .catch((error) =>
         discard([{ file: source.name, source: source.name, verified }], context, error)
       );
@@ -248,8 +257,8 @@ async function get(
 }
 
 /**
- * Forgets files that cannot be used, for another attempt to get them anew; not those whose MD5 is
- * right, which would only come again as they are.
+ * Removes unusable files, so the next attempt downloads them again. Files with a verified MD5 stay:
+ * another download would return the same bytes.
  */
 async function discard(
   tars: readonly { file: string; source: string; verified: boolean }[],
@@ -266,7 +275,7 @@ async function discard(
   throw error;
 }
 
-/** A link keeps the file for the next attempt, should this one be killed before it is recorded. */
+/** Publishes a file. A hard link keeps it for the next attempt if this one crashes. */
 async function publish(from: string, to: string): Promise<void> {
   try {
     await Deno.link(from, to);

@@ -13,12 +13,12 @@ import { archives, dataset, faces, model, reference, report, splits, table } fro
 
 export default defineStage({
   name: "evaluate",
-  summary: "Score every model on all splits, and make the report",
+  summary: "Evaluate every model on all splits and write the report",
   inputs: {
     dataset,
     splits,
     models: all(model),
-    // What the report tells more of where it is there.
+    // Optional sources of additional report sections.
     references: all(reference, { orNone: true }),
     faces: all(faces, { orNone: true }),
     tables: all(table, { orNone: true }),
@@ -27,10 +27,12 @@ export default defineStage({
   outputs: { report },
   params: z.strictObject({
     examples: z.int().min(0).max(200).default(12).describe(
-      "Faces of the test set to show of each kind, for each model: drawn at random, predicted best " +
-        "and worst. As many photos without a face",
+      "Test faces to show per model and kind: random, best and worst predictions. Also the " +
+        "number of photos without a face",
     ),
-    crops: z.int().min(0).max(500).default(48).describe("Crops to show, drawn at random"),
+    crops: z.int().min(0).max(500).default(48).describe(
+      "Random crops to show",
+    ),
   }),
   compute: true,
   lineage: true,
@@ -72,7 +74,7 @@ export default defineStage({
     const reports: ModelReport[] = [];
     const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
     for (const { stage, path } of models) {
-      // A stage that trained several is named with the output: trainJoint.age.
+      // With several outputs, the name includes the output: trainJoint.age.
       const origin = context.lineage.stages.find(({ id }) => id === stage.split(".")[0]);
       const { report, predictions } = await evaluateModel(
         path,
@@ -120,7 +122,7 @@ function bySplit<T>(make: (name: SplitName) => T): Record<SplitName, T> {
   return { train: make("train"), validation: make("validation"), test: make("test") };
 }
 
-/** Loss and metric of each split, as the runner tells them. */
+/** Returns the loss and the metric of each split. */
 function scores(metrics: ModelMetrics): Metrics[string] {
   return bySplit((name) => ({ ...metrics[name] } as Record<string, number>));
 }

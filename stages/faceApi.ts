@@ -4,19 +4,19 @@ import type { Backend } from "../packages/compute/backends.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { dataset, faces, reference, splits } from "./kinds.ts";
 
-/** Fixed: every pipeline asks about the same faces of a test set. */
+/** Constant, so that every pipeline draws the same faces of a test set. */
 const SEED = 20210;
-/** Faces that the network is given at once. */
-const BATCH = 16;
+/** Faces per batch. */
+const BATCH_SIZE = 16;
 
 export default defineStage({
   name: "faceApi",
-  summary: "Let face-api's age and gender network judge faces of the test set, to compare with",
+  summary: "Predict age and gender of test faces with face-api's network, as a reference",
   inputs: { faces: all(faces), dataset, splits },
   outputs: { reference },
   params: z.strictObject({
     sample: z.int().min(1).default(1000).describe(
-      "At most so many faces, drawn at random; each takes 10 to 30 ms",
+      "Maximum number of faces, a random subset; each takes 10 to 30 ms",
     ),
   }),
   compute: true,
@@ -43,34 +43,36 @@ export default defineStage({
     const places = new Map(crops.rows.map((row) => [`${row.dataset}\n${row.full_path}`, row]));
     const rows = readNpy(join(splits.path, "test.npy"), "int32").data;
     random(SEED, "faceApi").shuffle(rows);
-    const asked = Array.from(rows.subarray(0, sample).sort(), (row) => {
+    const selected = Array.from(rows.subarray(0, sample).sort(), (row) => {
       const face = { dataset: people.dataset[row], path: people.path[row] };
       const crop = places.get(`${face.dataset}\n${face.path}`);
       if (crop) return { ...face, crop };
       throw new Error(
-        `Cannot look at the crop of "${face.path}" of ${face.dataset}: "${dataset.stage}" has it, ` +
-          `"${made.map(({ stage }) => stage).join('", "')}" not. Say which faces are meant: ` +
+        `Cannot read the crop of "${face.path}" of ${face.dataset}: it is in ` +
+          `"${dataset.stage}" but not in "${
+            made.map(({ stage }) => stage).join('", "')
+          }". Set the faces it was made from: ` +
           `${context.id}: { inputs: { faces: ... } }.`,
       );
     });
 
-    context.progress.start(asked.length, "faces");
+    context.progress.start(selected.length, "faces");
     await openBackend(context.compute as Backend);
     const net = await openAgeGenderNet();
     try {
-      const said = [];
-      for (let start = 0; start < asked.length; start += BATCH) {
+      const predictions = [];
+      for (let start = 0; start < selected.length; start += BATCH_SIZE) {
         context.signal.throwIfAborted();
-        const part = asked.slice(start, start + BATCH);
+        const part = selected.slice(start, start + BATCH_SIZE);
         const pixels = new Uint8Array(part.length * SIZE * SIZE * 3);
         await Promise.all(part.map(async ({ crop }, i) => {
           const face = withoutMargin(await decode(crops.png(crop)), margin);
           pixels.set(await toNetworkInput(face, SIZE), i * SIZE * SIZE * 3);
         }));
-        said.push(...await net.predict(pixels));
+        predictions.push(...await net.predict(pixels));
         context.progress.advance(part.length);
       }
-      await writeReference(context.outputs.reference, "face-api", asked, said);
+      await writeReference(context.outputs.reference, "face-api", selected, predictions);
     } finally {
       net.close();
     }

@@ -14,81 +14,84 @@ import { choice, defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { causeLines, counted } from "../packages/pipeline/causes.ts";
 import { archives, faces, table } from "./kinds.ts";
 import {
+  type CropJob,
   cropLocally,
   cropRemotely,
   photosIn,
   shardPart,
-  type ShardsOf,
 } from "../faces/detection/crop_faces.ts";
 
-/** What a photo's problem means. */
-const meaning = {
-  missing: "that are not in the archives",
+/** Descriptions of the problems of photos, for messages. */
+const problemDescriptions = {
+  missing: "missing from the archives",
   unreadable: "that cannot be decoded",
-  crashed: "that crashed the processes which read them, or held them up",
-  no_face: "without a face where the labelled one should be",
-  several_faces: "with several faces, of which the one that agrees best with the data set is used",
+  crashed: "that crashed their worker or timed out",
+  no_face: "without a face at the labelled position",
+  several_faces: "with several faces, of which the best match with the label is used",
 };
 
 export default defineStage({
   name: "faceCrop",
-  summary: "Find the labelled face of each photo and cut it out",
+  summary: "Detect the labelled face of each photo and crop it",
   inputs: { archives, table },
   outputs: { faces },
   params: z.strictObject({
     detector: choice("detector", detectorNames).default("ssdMobilenetv1").describe(
-      "What finds the faces. dlibCnn, dlib's and face_recognition's, finds most; ssdMobilenetv1 and " +
-        "tinyFaceDetector are face-api's, faster on large photos; metadata trusts the data set: " +
-        "face_location, or the middle 1/1.8 of the photos of the _crop archives, which were cut " +
-        "around it. A plugin may add more",
+      "Face detector. dlibCnn (dlib's, also face_recognition's) detects most faces; " +
+        "ssdMobilenetv1 and tinyFaceDetector are face-api's, faster on large photos; metadata" +
+        " uses the position in the data set: face_location, or the middle 1/1.8 of the photos" +
+        " of a _crop archive. Plugins may add more",
     ),
     minConfidence: z.number().min(0).max(1).optional().describe(
-      "Faces that the detector is less sure of are left out. Unless given, 0.4 for " +
-        "ssdMobilenetv1 and tinyFaceDetector, of which 0.3 finds a few percent more, and more that " +
-        "are none; 0 for dlibCnn, as dlib itself. metadata is always sure",
+      "Detections with a lower score are dropped. Default: 0.4 for ssdMobilenetv1 and " +
+        "tinyFaceDetector (0.3 detects a few percent more faces, and more false positives); 0" +
+        " for dlibCnn, as in dlib. Has no effect on metadata",
     ),
     inputSizes: z.array(z.int().min(64).max(1280).multipleOf(32)).min(1).max(4).optional().describe(
-      "Sides in pixels of the square that the detector sees the photo in, tried in turn until a " +
-        "face is found. Small ones find close-ups, large ones small faces, in more time. " +
-        `Unless given, ${defaultInputSizes.ssdMobilenetv1.join(", ")} for ssdMobilenetv1 and ` +
-        `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector. Not for dlibCnn, ` +
-        "which sees the photo as it is",
+      "Sides in pixels of the square network input to which photos are letterboxed, tried in " +
+        "order until a face is detected. Small inputs detect close-ups; large inputs detect " +
+        "small faces and take longer. " +
+        `Default: ${defaultInputSizes.ssdMobilenetv1.join(", ")} for ssdMobilenetv1, ` +
+        `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector. ` +
+        "Not used by dlibCnn",
     ),
     upsample: z.int().min(0).max(2).default(0).describe(
-      "Only dlibCnn: how many times the photo is doubled before the search. Its smallest face has " +
-        "80 pixels, 40 with 1 and 20 with 2, in four times the time each; photos above 3 million " +
-        "pixels are halved first, and none is doubled beyond. 0 is dlib's default, and enough " +
-        "where faces are large, as in the _crop archives; face_recognition doubles once",
+      "Only dlibCnn: number of times the photo is upsampled by 2 before detection. The " +
+        "smallest detectable face is 80 pixels, with 1 it is 40, with 2 it is 20; each step " +
+        "takes four times as long. Photos above 3 million pixels are halved first and not " +
+        "upsampled beyond. 0 is dlib's default and enough for large faces, as in the _crop " +
+        "archives; face_recognition uses 1",
     ),
     minFace: z.number().min(0).max(1).default(0).describe(
-      "Only dlibCnn: smaller faces, as a share of the photo's shorter side, are looked for only in " +
-        "photos where no larger one is found, which saves time. In the _crop archives the face is " +
-        "0.55 of it, and 0.45 saves nearly half the time",
+      "Only dlibCnn: minimum face size as a share of the photo's shorter side. Smaller " +
+        "faces are searched only if no larger one is detected, which saves time. Faces in the" +
+        " _crop archives are at 0.55; 0.45 saves nearly half the time",
     ),
     weights: pathParam().optional().describe(
-      "Only dlibCnn: a mmod_human_face_detector.dat in place of the project's",
+      "Only dlibCnn: path of a mmod_human_face_detector.dat. Default: the weights in the " +
+        "project",
     ),
     margin: z.number().min(0).max(1).default(0.2).describe(
-      "How much of the face's box is added on every side. Boxes go from the brows to chin and from " +
-        "ear to ear; 0.2 adds the hair and the chin's outline, which tell of age and gender, and " +
-        "leaves the face most of the pixels. 0 is the box alone, 0.4 shows the whole photo of a " +
-        "_crop archive",
+      "Margin added on every side, as a share of the face box. Boxes extend from brows to " +
+        "chin and from ear to ear; 0.2 adds hair and the outline of the chin, which are " +
+        "informative for age and gender. 0: the box alone; 0.4: the whole photo of a _crop " +
+        "archive",
     ),
     maxSize: z.int().min(0).default(128).describe(
-      "Largest side of a crop in pixels; larger ones are reduced, to keep the artifact small. " +
-        "0 keeps all. A network's input should not be larger than this",
+      "Maximum side of a crop in pixels; larger crops are downscaled, to keep the artifact " +
+        "small. 0: no limit. Choose at least the input size of the networks",
     ),
     shardSize: z.int().min(1).default(1000).describe(
-      "Photos in a shard. A run that was interrupted does at most one shard again",
+      "Photos per shard. An interrupted run repeats at most one shard",
     ),
     photoSeconds: z.number().min(1).max(86_400).default(300).describe(
-      "Longest time for one photo. A process that takes longer is ended and replaced, and the photo " +
-        "tried once more; the second time it is listed as one that crashed what read it, with the " +
-        "reason. Raise it for a slow detector of a plugin",
+      "Timeout per photo in seconds. The worker is then killed and replaced, and the photo " +
+        "is retried once; the second time it is listed as crashed, with the reason. Raise it " +
+        "for a slow detector of a plugin",
     ),
     workers: z.int().min(0).default(0).describe(
-      "Processes that find faces at the same time. 0 takes one a core, as far as memory allows, " +
-        "and a single one on a backend with threads of its own. Does not change the result",
+      "Number of worker processes. 0: one per core, limited by memory, and a single one on " +
+        "a multi-threaded backend. Does not affect the result",
     ),
   }),
   unaffecting: ["workers"],
@@ -118,7 +121,7 @@ export default defineStage({
     };
     const rows = await readTable(table.path);
 
-    // Shards that an earlier attempt finished, then the others.
+    // An earlier attempt may have finished some of the shards.
     const shards: (Shard | undefined)[] = [];
     const count = shardCount({ photos: rows.length, shardSize });
     const info = (message: string) => context.info(message);
@@ -132,7 +135,7 @@ export default defineStage({
       ...usesTensorFlow(name) ? { backend: context.compute as Backend } : {},
     };
     const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
-    const work: ShardsOf = { archives: archives.path, rows, opening, shardSize };
+    const work: CropJob = { archives: archives.path, rows, opening, shardSize };
     const left = missing.reduce((sum, index) => sum + photosIn(work, index), 0);
     context.progress.start(rows.length, "photos", rows.length - left);
     const made = context.fleet
@@ -141,26 +144,26 @@ export default defineStage({
     for await (const { index, shard } of made) shards[index] = shard;
 
     const output = context.outputs.faces;
-    const whole = shards as Shard[]; // all are there now
-    const counts = await writeFaces(context.scratch, output, rows, whole, preprocessing);
-    const problems = (Object.keys(meaning) as (keyof typeof meaning)[])
+    const complete = shards as Shard[]; // complete from here on
+    const counts = await writeFaces(context.scratch, output, rows, complete, preprocessing);
+    const problems = (Object.keys(problemDescriptions) as (keyof typeof problemDescriptions)[])
       .filter((problem) => counts.problems[problem] > 0)
-      .map((problem) => `Photos ${meaning[problem]}: ${counts.problems[problem]}`);
+      .map((problem) => `Photos ${problemDescriptions[problem]}: ${counts.problems[problem]}`);
     if (counts.faces === 0) {
-      const all = whole.flatMap(({ problems }) => problems);
-      const cause = (problem: keyof typeof meaning, wayOut: string) => {
+      const all = complete.flatMap(({ problems }) => problems);
+      const cause = (problem: keyof typeof problemDescriptions, wayOut: string) => {
         const first = all.find((one) => one.problem === problem);
         const example = first ? ` ("${rows[first.row].full_path}": ${first.detail})` : "";
-        const words = meaning[problem].replace(/^that /, "");
+        const words = problemDescriptions[problem].replace(/^that /, "");
         return { count: counts.problems[problem], cause: words + example, wayOut };
       };
       throw new Error(
-        `Cannot cut out faces: none of ${counted(counts.photos, "photo")} has one.` +
+        `Cannot crop faces: none of ${counted(counts.photos, "photo")} has one.` +
           causeLines(counts.photos, [
             cause("missing", "add them to the archive or folder"),
             cause("unreadable", "replace them, or convert them to JPEG or PNG"),
             cause("crashed", "raise faceCrop.photoSeconds or lower faceCrop.workers"),
-            cause("no_face", wayToFaces(preprocessing.detector)),
+            cause("no_face", suggestSettings(preprocessing.detector)),
           ]),
       );
     }
@@ -170,22 +173,24 @@ export default defineStage({
   },
 });
 
-/** Which settings of a detector, or which other detector, may find more faces. */
-function wayToFaces({ name, minConfidence, upsample = 0 }: CropPreprocessing["detector"]): string {
+/** Suggests settings that may detect more faces. */
+function suggestSettings(
+  { name, minConfidence, upsample = 0 }: CropPreprocessing["detector"],
+): string {
   if (name === "metadata") {
-    return "metadata knows those of the _crop archives and with a face_location; set " +
-      "faceCrop.detector: ssdMobilenetv1, which searches";
+    return "metadata needs a _crop archive or a face_location; set faceCrop.detector: " +
+      "ssdMobilenetv1";
   }
   const ways = [
     minConfidence > 0 && `lower faceCrop.minConfidence (${minConfidence})`,
     name === "dlibCnn"
       ? upsample < 2 && `raise faceCrop.upsample (${upsample})`
-      : "set faceCrop.detector: dlibCnn, which finds most",
+      : "set faceCrop.detector: dlibCnn, which detects most faces",
   ];
   return ways.filter(Boolean).join(", or ") || "use photos with larger faces";
 }
 
-/** SHA-256 of a file, so that a result is made anew when it changes. */
+/** Returns the SHA-256 of a file, which is part of the cache key. */
 async function digestOf(path: string): Promise<string> {
   try {
     return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
@@ -194,7 +199,7 @@ async function digestOf(path: string): Promise<string> {
       `Cannot read the detector's weights: ${JSON.stringify(path)} (${
         (cause as Error).message
       }). ` +
-        "See faceCrop.weights; without it, the project's own are taken.",
+        "See faceCrop.weights. Default: the weights in the project.",
       { cause },
     );
   }

@@ -1,33 +1,32 @@
 /**
- * The kinds of artifacts that the built-in stages exchange, file by file.
- * All of them open with ordinary tools: tar, NumPy, pandas, a text editor.
+ * Artifact kinds of the built-in stages, file by file. All files open with standard tools: tar,
+ * NumPy, pandas, a text editor.
  */
 import { defineKind } from "../packages/pipeline/stage.ts";
 
-/** Photos as they came: tar archives, read by offset, never unpacked. */
+/** Source photos: tar archives, read by offset, never extracted. */
 export const archives = defineKind({
   kind: "archives",
-  summary: "Photo archives and what describes them, checked and indexed",
+  summary: "Photo archives and their labels, verified and indexed",
   files: {
     "*.tar": "the archives themselves",
-    "archives.json":
-      "each dataset: its layout, tars, where its .mat or CSV lies, checksums, source",
+    "archives.json": "per data set: layout, tars, location of its .mat or CSV, checksums, source",
     "index.parquet": "dataset, tar, path, offset, size of every file; path as in the .mat or CSV",
   },
 });
 
-/** One row for each photo that the filter kept. */
+/** One row per photo that passed the filter. */
 export const table = defineKind({
   kind: "table",
-  summary: "One row a photo: who, how old, which gender, where the face is",
+  summary: "One row per photo: name, identity, age, gender, face location",
   files: {
     "table.parquet":
       "full_path, dataset, age, gender (1 male, 0 female), name, identity, face_location",
-    "summary.json": "rows read, kept, and dropped by reason, each dataset",
+    "summary.json": "per data set: rows read, kept, and dropped by reason",
   },
 });
 
-/** Faces cut out of the photos, lossless. */
+/** Lossless crops of the faces in the photos. */
 export const faces = defineKind({
   kind: "faces",
   summary: "Cropped faces as PNG in a few tar shards, with their boxes",
@@ -37,25 +36,24 @@ export const faces = defineKind({
       "the table's columns, photo (its row in the table), box_x, box_y, box_width, " +
       "box_height (pixels of the upright photo), score, shard, offset, size (of the PNG in the shard)",
     "problems.csv": "dataset, full_path, problem, detail: photos that are missing or unreadable, " +
-      "that crashed the process which read them, that show no_face, and those with several_faces, " +
-      "of which one is used",
-    "preprocessing.json": "detector, crop and all else that turned a photo into a crop",
+      "that crashed their worker, with no_face, and with several_faces, of which one is used",
+    "preprocessing.json": "all parameters from photo to crop: detector, crop, later steps",
     "summary.json": "counts",
   },
 });
 
-/** What the networks see. */
+/** Training data: network inputs and labels. */
 export const dataset = defineKind({
   kind: "dataset",
-  summary: "All faces as one array of small images, and their labels",
+  summary: "All faces as one array of images, and their labels",
   files: {
     "images.npy": "uint8 [N, size, size, 3], RGB",
     "table.parquet": "name, age, gender, identity, dataset, path: row i describes image i",
-    "preprocessing.json": "how a photo became an image",
+    "preprocessing.json": "all parameters from photo to image",
   },
 });
 
-/** Which rows of the dataset are for what. */
+/** Train, validation and test rows of a dataset. */
 export const splits = defineKind({
   kind: "splits",
   summary: "Row numbers of the train, validation and test sets",
@@ -70,11 +68,11 @@ export const splits = defineKind({
 /** A trained network. */
 export const model = defineKind({
   kind: "model",
-  summary: "A TensorFlow.js LayersModel, and how it came about",
+  summary: "A TensorFlow.js LayersModel and its training record",
   files: {
     "model.json": "topology and weight manifest of a tf.LayersModel",
     "weights.bin": "its weights",
-    "model.onnx": "the same as ONNX, if export asks for it",
+    "model.onnx": "the model as ONNX, if export includes it",
     "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate",
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
@@ -82,30 +80,31 @@ export const model = defineKind({
   optional: ["model.onnx", "tensorboard/*/events.out.tfevents.*"],
 });
 
-/** What a network from elsewhere says about faces of the test set. */
+/** Predictions of a third-party network for test faces. */
 export const reference = defineKind({
   kind: "reference",
-  summary: "Ages and genders that a network from elsewhere saw in faces of the test set",
+  summary: "Age and gender predictions of a third-party network for test faces",
   files: {
     "predictions.parquet": "dataset, path (as in the dataset's table), age (years), male " +
       "(probability)",
-    "reference.json": "whose network it is",
+    "reference.json": "name of the network",
   },
 });
 
-/** How good the models are. */
+/** Evaluation results. */
 export const report = defineKind({
   kind: "report",
-  summary: "Metrics of every model, and a page that shows them",
+  summary: "Metrics of every model, and the report as HTML",
   files: {
-    "metrics.json": "each model: loss, accuracy or mae on train, validation and test, the test " +
-      "metric's 95 % interval, what a guess and others score, confusion matrix, precision and " +
-      "recall, calibration or error by age band, the metric by gender and age band",
+    "metrics.json":
+      "per model: loss, accuracy or MAE on train, validation and test, 95 % confidence " +
+      "interval of the test metric, constant baseline and references, confusion matrix, " +
+      "precision and recall, calibration or error by age band, metric by gender and age band",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
     "report.html": "one self-contained page",
-    "MODEL_CARD.md": "what the models are for, what they must not be used for, results by group",
+    "MODEL_CARD.md": "intended and prohibited uses, results by subgroup",
   },
-  // They tell how long what took, and on which machine.
+  // They contain durations and the machine's properties.
   volatile: ["report.html", "MODEL_CARD.md"],
 });

@@ -7,20 +7,24 @@ import type { Reason, Rows } from "../faces/datasets/rows.ts";
 
 export default defineStage({
   name: "matParse",
-  summary: "Read the data sets' MATLAB files or CSVs and keep the rows of use",
+  summary: "Read the data sets' MATLAB files or CSVs and filter their rows",
   inputs: { archives },
   outputs: { table },
   params: z.strictObject({
     minFaceScore: z.number().default(1).describe(
-      "Rows whose face_score is lower are dropped; those without a face always are",
+      "Rows with a lower face_score are dropped, as are rows without a face",
     ),
     allowSecondFace: z.boolean().default(false).describe(
-      "Keep rows with a second face, though the label may be the other person's",
+      "Keep rows with a second face, whose label may belong to the other person",
     ),
-    minAge: z.int().default(0).describe("Years; rows below are dropped"),
-    maxAge: z.int().default(100).describe("Years; rows above are dropped"),
+    minAge: z.int().default(0).describe(
+      "Minimum age in years; rows below are dropped",
+    ),
+    maxAge: z.int().default(100).describe(
+      "Maximum age in years; rows above are dropped",
+    ),
     sample: z.int().min(1).optional().describe(
-      "Keep at most so many rows, drawn by the seed from those that pass the filter, to try things",
+      "Keep at most this many rows, a random subset of those that pass the filter",
     ),
   }),
   seeded: ({ sample }) => sample !== undefined,
@@ -41,21 +45,21 @@ export default defineStage({
       const { rows, doubts } = await readRows(files, dataset);
       const { kept, dropped } = filterRows(rows, params);
       all.add(dataset.name, rows, kept);
-      allDoubts.push(...doubts.slice(0, LISTED));
+      allDoubts.push(...doubts.slice(0, MAX_LISTED));
       counts[dataset.name] = {
         read: rows.length,
         kept: kept.length,
         dropped,
-        ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, LISTED) } : {}),
+        ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, MAX_LISTED) } : {}),
       };
-      const told = Object.entries(reasons)
+      const dropReasons = Object.entries(reasons)
         .filter(([reason]) => dropped[reason as keyof typeof reasons] > 0)
         .map(([reason, words]) => `${number(dropped[reason as keyof typeof reasons])} ${words}`);
       context.info(
         `${dataset.name}: kept ${number(kept.length)} of ${counted(rows.length, "row")}` +
-          (told.length > 0 ? `; dropped ${told.join(", ")}.` : "."),
+          (dropReasons.length > 0 ? `; dropped ${dropReasons.join(", ")}.` : "."),
       );
-      if (doubts.length > 0) context.warn(tellDoubts(dataset, doubts));
+      if (doubts.length > 0) context.warn(formatDoubts(dataset, doubts));
       context.progress.advance(1, dataset.name);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
@@ -66,17 +70,17 @@ export default defineStage({
         return value === undefined ? "" : ` (such as ${JSON.stringify(value.slice(0, 40))})`;
       };
       const waysOut: Record<Reason, string> = {
-        noFace: "use photos in which the data set found a face",
+        noFace: "use photos with a face_score in the data set",
         lowFaceScore: `lower matParse.minFaceScore (${params.minFaceScore})`,
         secondFace: "set matParse.allowSecondFace: true",
         unknownGender: "label them: 1, m, male or 0, f, female",
-        unknownAge: "label them with one number of years, or with born and taken",
+        unknownAge: "label them with an age in years, or with born and taken",
         ageOutside: `widen matParse.minAge and maxAge (${params.minAge} to ${params.maxAge})`,
         noPath: "fill in the column path",
-        repeated: "keep one row for each picture",
+        repeated: "keep one row per photo",
       };
       throw new Error(
-        `Cannot make a table: none of ${counted(read, "row")} is of use.` +
+        `Cannot create the table: none of ${counted(read, "row")} passes the filter.` +
           causeLines(
             read,
             (Object.keys(reasons) as Reason[]).map((reason) => ({
@@ -96,12 +100,14 @@ export default defineStage({
     let rows = all.rows;
     if (params.sample !== undefined && params.sample >= rows.length) {
       context.info(
-        `sample: ${counted(params.sample, "row")} asked for, ${number(rows.length)} pass.`,
+        `sample: ${counted(params.sample, "row")} requested, ${
+          number(rows.length)
+        } pass the filter.`,
       );
     } else if (params.sample !== undefined) {
       const order = Uint32Array.from(rows, (_, i) => i);
       random(context.seed, "matParse", "sample").shuffle(order);
-      // In the table's order again, so that a sample reads like the whole.
+      // Sorted: a sample keeps the order of the table.
       rows = Array.from(order.subarray(0, params.sample).sort(), (i) => rows[i]);
     }
 
@@ -137,9 +143,9 @@ export default defineStage({
   },
 });
 
-/** Rows of several data sets, one after the other; columns are read where and when they are written. */
+/** Concatenated rows of several data sets; values are read lazily, while the table is written. */
 class Table {
-  /** Number of the data set, times `SHIFT`, and the row in it. */
+  /** Index of the data set times `SHIFT`, plus the row in it. */
   readonly rows: number[] = [];
   #parts: { dataset: string; rows: Rows }[] = [];
 
@@ -148,7 +154,7 @@ class Table {
     for (const row of kept) this.rows.push(part * SHIFT + row);
   }
 
-  /** A column of some of the rows. */
+  /** Returns a column of the given rows. */
   column<T>(
     rows: readonly number[],
     read: (rows: Rows, row: number, dataset: string) => T,
@@ -163,23 +169,23 @@ class Table {
   }
 }
 
-/** More rows than a data set has. */
+/** Upper bound of the rows of a data set. */
 const SHIFT = 2 ** 32;
 
 interface Counts {
   read: number;
   kept: number;
   dropped: Record<string, number>;
-  /** Values of a CSV that are not understood, the first of them. */
+  /** The first invalid values of a CSV. */
   notUnderstood?: Doubts;
 }
 
 type Doubts = import("../faces/datasets/labels.ts").Labels["doubts"];
 
-/** Values that are not understood are listed up to this many. */
-const LISTED = 1000;
+/** Maximum number of invalid values in summary.json. */
+const MAX_LISTED = 1000;
 
-/** A data set's rows, whatever file they are in. */
+/** Reads a data set's rows from its CSV or MATLAB file. */
 async function readRows(
   files: Archives,
   dataset: ArchivedDataset,
@@ -194,12 +200,12 @@ async function readRows(
   return { rows: await readMatRows(file, metadata.path, metadata.variable), doubts: [] };
 }
 
-function tellDoubts({ name }: ArchivedDataset, doubts: Doubts): string {
+function formatDoubts({ name }: ArchivedDataset, doubts: Doubts): string {
   const some = doubts.slice(0, 3)
     .map(({ line, column, value }) =>
       `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))}`
     );
-  return `${name}: ${counted(doubts.length, "value")} not understood, taken as unknown: ` +
+  return `${name}: ${counted(doubts.length, "value")} not understood and treated as unknown: ` +
     `${some.join(", ")}${doubts.length > some.length ? ", ..." : ""} (summary.json lists them)`;
 }
 

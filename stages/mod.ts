@@ -1,4 +1,4 @@
-/** The built-in stages. Each module loads when a pipeline uses it. */
+/** The built-in stages. Each module is loaded when a pipeline uses it. */
 import type { LazyStage } from "../packages/pipeline/registry.ts";
 
 function stage(name: string, load: LazyStage["load"]): LazyStage {

@@ -6,17 +6,17 @@ import { dataset, faces } from "./kinds.ts";
 
 export default defineStage({
   name: "resize32",
-  summary: "Scale the faces to what the networks see, all in one array",
+  summary: "Resize the crops to the networks' input size, as one array",
   inputs: { faces },
   outputs: { dataset },
   params: z.strictObject({
     size: z.int().min(8).max(512).default(32).describe(
-      "Width and height of the images in pixels; the report's networks take 32. Scaled with " +
-        "Lanczos's filter (a = 3), widened when it reduces, so that nothing is skipped",
+      "Width and height of the images in pixels; the 2021 networks take 32. Resampled with " +
+        "a Lanczos filter (a = 3), widened for downscaling to prevent aliasing",
     ),
     workers: z.int().min(0).default(0).describe(
-      "Processes that scale faces at the same time. 0 takes one a core, as far as memory allows. " +
-        "Does not change the result",
+      "Number of worker processes. 0: one per core, limited by memory. Does not affect the " +
+        "result",
     ),
   }),
   unaffecting: ["workers"],
@@ -38,19 +38,19 @@ export default defineStage({
     const module = new URL("../faces/images/resize_worker.ts", import.meta.url);
     const opening: ResizeInit = { folder: input.path, size };
     const workers = wanted || defaultPoolSize(rows.length, 500);
-    await using crew = openPool<ResizeTask, null>({ module, opening, workers }, context.signal);
+    await using pool = openPool<ResizeTask, null>({ module, opening, workers }, context.signal);
     using images = new NpyWriter(join(output, "images.npy"), "uint8", [size, size, 3]);
-    const scaled = mapOrdered(batches(rows, 16), 4 * workers, async (batch) => {
+    const resized = mapOrdered(batches(rows, 16), 4 * workers, async (batch) => {
       const places = batch.map(({ shard, offset, size }) => ({ shard, offset, size }));
-      return { batch, result: await crew.run(places) };
+      return { batch, result: await pool.run(places) };
     });
-    for await (const { batch, result } of scaled) {
+    for await (const { batch, result } of resized) {
       context.signal.throwIfAborted();
-      if ("died" in result) {
+      if ("crashed" in result) {
         const [first, last] = [batch[0], batch.at(-1)!].map(({ photo }) => pngName(photo));
         throw new Error(
-          `Cannot scale the faces ${first} to ${last} of "${input.path}": the process that read ` +
-            `them died, and so did another (${result.died}). Are they damaged? Make them again: ` +
+          `Cannot resize the crops ${first} to ${last} of "${input.path}": two workers crashed ` +
+            `on them (${result.crashed}). If the files are damaged, repeat their stage: ` +
             `--force ${input.stage}.`,
         );
       }

@@ -14,14 +14,18 @@ export default defineStage({
   inputs: { dataset },
   outputs: { splits },
   params: z.strictObject({
-    test: share.default(0.2).describe("Share of all images kept for the test set"),
-    validation: share.default(0.2).describe("Share of the rest kept for the validation set"),
+    test: share.default(0.2).describe(
+      "Share of all images in the test set",
+    ),
+    validation: share.default(0.2).describe(
+      "Share of the remaining images in the validation set",
+    ),
     by: z.enum(["image", "identity"]).default("image").describe(
-      "What never lies in two of the sets: an image, as in the report, or all images of a person. " +
-        "Images without a known identity are taken for different people",
+      "Unit of the split: image, as in the 2021 paper, or identity, which keeps all images " +
+        "of a person in one set. An image without an identity counts as a person of its own",
     ),
     sample: z.int().min(3).optional().describe(
-      "Use at most so many images, drawn at random, to try things. Left out: all",
+      "Use at most this many images, a random subset. Default: all",
     ),
   }),
   seeded: true,
@@ -33,7 +37,9 @@ export default defineStage({
     let rows = Int32Array.from(identity, (_, row) => row);
     if (params.sample !== undefined) {
       if (params.sample > rows.length) {
-        context.info(`sample: ${counted(params.sample, "image")} asked for, ${rows.length} there`);
+        context.info(
+          `sample: ${counted(params.sample, "image")} requested, ${rows.length} available`,
+        );
       }
       random(context.seed, "sample").shuffle(rows);
       rows = rows.slice(0, params.sample).sort();
@@ -54,7 +60,7 @@ export default defineStage({
           `Cannot split ${counted(rows.length, "image")}${
             byPerson ? ` of ${groups.length} people` : ""
           }: ` +
-            `nothing is left for the ${name} set. Get more data, or change the shares (test ` +
+            `the ${name} set is empty. Add data, or change the shares (test ` +
             `${params.test}, validation ${params.validation})${
               byPerson ? ", or split by image" : ""
             }.`,
@@ -71,7 +77,7 @@ export default defineStage({
   },
 });
 
-/** The rows of each person; a row without an identity is a person of its own. */
+/** Groups rows by identity; a row without an identity is a group of its own. */
 function people(rows: Int32Array, identity: (string | null)[]): number[][] {
   const known = new Map<string, number[]>();
   const groups: number[][] = [];
@@ -89,12 +95,13 @@ function people(rows: Int32Array, identity: (string | null)[]): number[][] {
 }
 
 /**
- * Takes whole groups that together have as near to `target` rows as can be, and returns them and
- * the others. Most are the first of the list; the last of them are chosen to fit.
+ * Selects complete groups whose total number of rows is as close to `target` as possible.
+ * Takes groups from the start of the list and selects the last ones by a subset sum.
+ * @returns the selected groups, and the remaining ones
  */
 function take(groups: number[][], target: number): [taken: number[][], rest: number[][]] {
   const largest = groups.reduce((size, group) => Math.max(size, group.length), 0);
-  // Choosing from the start would be exact too, but slow for many groups, and no nearer.
+  // A subset sum over all groups would be slow, and no closer to the target.
   const choice = 16 * largest;
   let first = 0;
   let remaining = target;
@@ -105,15 +112,16 @@ function take(groups: number[][], target: number): [taken: number[][], rest: num
 }
 
 /**
- * The positions of some of the sizes whose sum is as near to `target` as any can be. A subset sum by
- * dynamic programming: for each sum, the position of the size by which it was first reached.
+ * Solves the subset sum problem by dynamic programming: stores for each sum the index of the size
+ * that first reached it.
+ * @returns indices of the sizes whose sum is closest to `target`
  */
 function nearestSum(sizes: number[], target: number): Set<number> {
   const limit = target + sizes.reduce((largest, size) => Math.max(largest, size), 0);
   const reachedBy = new Int32Array(limit + 1).fill(-1);
-  reachedBy[0] = sizes.length; // by none of them
+  reachedBy[0] = sizes.length; // the empty subset
   for (let i = 0; i < sizes.length && reachedBy[target] === -1; i++) {
-    // Downwards, so that no size counts twice.
+    // Descending, so that each size is used at most once.
     for (let sum = limit; sum >= sizes[i]; sum--) {
       if (reachedBy[sum] === -1 && reachedBy[sum - sizes[i]] !== -1) reachedBy[sum] = i;
     }

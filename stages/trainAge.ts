@@ -6,30 +6,31 @@ import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainAge",
-  summary: "Train one of the report's networks for age",
+  summary: "Train one of the 2021 networks for age",
   inputs: { dataset, splits },
   outputs: { model },
   params: z.strictObject({
     variant: z.enum(["regression", "multiclass", "binary"]).default("regression").describe(
-      "regression: years; multiclass: the report's eight bands (1-20, 21-32, ... above 92; age 0 " +
-        "joins the first); binary: up to 60 or above",
+      "regression: years; multiclass: the eight age bands of the 2021 paper (1-20, 21-32, " +
+        "... above 92; age 0 is in the first); binary: at most 60, or above",
     ),
     ...trainingParams,
     initializer: initializerParam.optional().describe(
-      "Distribution of the initial weights. Left out, heNormal for regression, which the report " +
-        "names beside Xavier's (glorotNormal), and glorotUniform, the default of Keras, for classes",
+      "Distribution of the initial weights. Default: heNormal for regression, which the " +
+        "2021 paper names beside Xavier's (glorotNormal), and glorotUniform, Keras's default," +
+        " for classification",
     ),
     convolutionL2: z.number().min(0).default(0.0005).describe(
-      "regression: L2 penalty on the kernels of the convolutions. The report does not say how " +
-        "much; 0.0005 is what networks of this kind, VGG for one, were published with",
+      "regression: L2 penalty on the kernels of the convolutions. The 2021 paper gives no " +
+        "value; 0.0005 is common for such networks, such as VGG",
     ),
     denseL2: z.number().min(0).default(0.1).describe(
-      "regression: L2 penalty on kernel and bias of the dense layers",
+      "regression: L2 penalty on the kernels and biases of the dense layers",
     ),
     leaveOut: z.array(z.literal([...genderDenseUnits])).default([512, 16]).describe(
-      "multiclass, binary: dense layers of the gender network to do without, named by their units. " +
-        "The report does not say which; 512 is the widest, with half of all weights, and 16 would " +
-        "squeeze eight classes through 16 numbers",
+      "multiclass, binary: dense layers of the gender network to omit, identified by their " +
+        "units. The 2021 paper does not name them; 512 is the widest, with half of all " +
+        "parameters, and 16 would be a bottleneck for eight classes",
     ),
   }),
   seeded: true,

@@ -6,17 +6,17 @@ import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainGender",
-  summary: "Train the report's network for gender",
+  summary: "Train the 2021 network for gender",
   inputs: { dataset, splits },
   outputs: { model },
   params: z.strictObject({
     ...trainingParams,
     initializer: initializerParam.default("glorotUniform").describe(
-      "Distribution of the initial weights. The report leaves it open for this network; " +
-        "glorotUniform is the default of Keras",
+      "Distribution of the initial weights. The 2021 paper does not specify it for this " +
+        "network; glorotUniform is Keras's default",
     ),
     leaveOut: z.array(z.literal([...genderDenseUnits])).default([]).describe(
-      "Dense layers to do without, named by their units",
+      "Dense layers to omit, identified by their units",
     ),
   }),
   seeded: true,

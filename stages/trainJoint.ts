@@ -5,21 +5,21 @@ import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainJoint",
-  summary: "Train one network for gender and age together",
+  summary: "Train one network for gender and age jointly",
   inputs: { dataset, splits },
   outputs: { gender: model, age: model },
   params: z.strictObject({
     network: z.enum(["best", "report"]).default("best").describe(
-      "best: eight convolutions of 3×3 and one dense layer; report: the layers of the report's " +
-        "gender network. Either ends in one head for gender and one for age",
+      "best: eight 3×3 convolutions and one dense layer; report: the layers of the 2021 " +
+        "gender network. Both end in one head for gender and one for age",
     ),
     ...jointParams,
     dropout: z.number().min(0).lt(1).default(0.3).describe(
-      "Share of the values that dropout leaves out in training",
+      "Dropout rate",
     ),
     initializer: initializerParam.optional().describe(
-      "Distribution of the initial weights. Default: in best, heNormal before ReLU and glorotUniform, " +
-        "the default of Keras, in the heads; in report, glorotUniform",
+      "Distribution of the initial weights. Default: for best, heNormal before ReLU and " +
+        "glorotUniform, Keras's default, in the heads; for report, glorotUniform",
     ),
   }),
   seeded: true,

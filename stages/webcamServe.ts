@@ -14,57 +14,64 @@ import { model, report } from "./kinds.ts";
 
 export default defineStage({
   name: "webcamServe",
-  summary: "Serve the models: a page for the webcam and photos, and an HTTP API",
+  summary: "Serve the models: a web page for webcam and photos, and an HTTP API",
   inputs: { models: all(model), reports: all(report, { orNone: true }) },
   outputs: {},
   params: z.strictObject({
     host: z.string().min(1).default("127.0.0.1").describe(
-      "Address to listen on. 127.0.0.1 is for this machine alone; 0.0.0.0 lets in all who can reach " +
-        "it, without asking who they are. Browsers then give the camera only with tls",
+      "Address to listen on. 127.0.0.1 accepts requests from this machine only; 0.0.0.0 " +
+        "accepts requests from the whole network, without authentication. Browsers then allow" +
+        " the camera only with tls",
     ),
     port: z.int().min(0).max(65535).default(8000).describe(
-      "Port to listen on; 0 takes one that is free",
+      "Port to listen on; 0 picks a free port",
     ),
     names: z.array(z.string().regex(/^[^\s/:@]+$/, "expected a host name, without a port")).default(
       [],
     )
       .describe(
-        "With another host: names by which others may ask for it, beside this machine's own. Any " +
-          "address is allowed, other names are refused: a page from elsewhere could point one here " +
-          "(DNS rebinding)",
+        "Additional host names accepted in requests if host is another address. IP addresses " +
+          "are always accepted; other names are refused, as protection against DNS rebinding",
       ),
     tls: z.strictObject({
-      cert: pathParam().describe("Certificate, a PEM file"),
-      key: pathParam().describe("Its private key, a PEM file"),
-    }).optional().describe("Serve by https: browsers give the camera to secure pages only"),
+      cert: pathParam().describe(
+        "Path of the certificate (PEM)",
+      ),
+      key: pathParam().describe(
+        "Path of its private key (PEM)",
+      ),
+    }).optional().describe(
+      "Serve over HTTPS. Browsers allow the camera on secure pages only",
+    ),
     detector: choice("detector", networkNames).optional().describe(
-      "What finds faces in photos. Unless given, what found them for training, or ssdMobilenetv1 " +
-        "where the data set itself said where they are",
+      "Face detector for photos. Default: the detector of the training data, or " +
+        "ssdMobilenetv1 where that is metadata",
     ),
     liveDetector: choice("detector", networkNames).default("tinyFaceDetector").describe(
-      "What finds faces in the live view, where speed counts: tinyFaceDetector takes a fifth of " +
-        "ssdMobilenetv1's time and misses more; dlibCnn is as fast on pictures of 256 pixels and " +
-        "slower on larger ones",
+      "Face detector of the live view, where speed matters. tinyFaceDetector takes a fifth " +
+        "of ssdMobilenetv1's time and misses more faces; dlibCnn is as fast on images of 256 " +
+        "pixels and slower on larger ones",
     ),
     mode: z.enum(["server", "browser"]).default("server").describe(
-      "Where the page computes. server: pictures are sent to the server. browser: the page loads " +
-        "the networks (some 4 MB, with ssdMobilenetv1 10) and no picture leaves it; /predict answers " +
-        "all the same",
+      "Where inference runs. server: photos are sent to the server. browser: the page loads" +
+        " the networks (about 4 MB, 10 MB with ssdMobilenetv1) and no photo leaves the " +
+        "browser; /predict still answers",
     ),
     maxBodyMegabytes: z.number().gt(0).max(200).default(20).describe(
-      "Largest picture that is taken, in millions of bytes",
+      "Maximum size of an upload in megabytes (10^6 bytes)",
     ),
     workers: z.int().min(0).max(32).default(0).describe(
-      "Pictures analysed at the same time. 0 takes one a core, up to 4",
+      "Photos analyzed concurrently. 0: one per core, at most 4",
     ),
     queue: z.int().min(1).max(1000).default(16).describe(
-      "Pictures that may wait; when there are more, clients are told to come back later",
+      "Maximum number of waiting requests. Further requests are refused with a Retry-After " +
+        "header",
     ),
     viewers: z.int().min(0).max(1000).default(8).describe(
-      "Live views that may be open at the same time",
+      "Maximum number of concurrent live views",
     ),
     timeoutSeconds: z.number().min(1).max(600).default(30).describe(
-      "Longest time for a picture to arrive, and again to be analysed",
+      "Timeout in seconds for an upload, and again for its analysis",
     ),
   }),
   unaffecting: [
@@ -96,16 +103,16 @@ export default defineStage({
         `"${id}" was trained on faces after ${
           steps.map((step) => `"${step}"`).join(", ")
         }, which ` +
-          "serving does not apply: its predictions will be worse than its test says",
+          "serving does not apply: expect worse predictions than on the test set",
       );
     }
     const { host, tls } = params;
     const local = isLocal(host);
     if (!local && !tls) {
       context.warn(
-        `${host} lets in all who can reach it. Browsers give the camera to secure pages only: for ` +
-          "others than this machine, photos work and the camera does not. With a certificate it " +
-          "does: webcamServe.tls.cert and .key; for a try, make one with openssl req -x509 " +
+        `${host} accepts requests from the whole network, without authentication. Browsers allow ` +
+          "the camera on secure pages only: from other machines, photos work and the camera does " +
+          "not. Set webcamServe.tls.cert and .key; for a test, run openssl req -x509 " +
           "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
       );
     }
@@ -134,7 +141,7 @@ export default defineStage({
   },
 });
 
-/** Of the detectors those that a plugin brought, with their modules. */
+/** Returns the modules of those detectors that come from a plugin. */
 function modulesOf(names: readonly (string | undefined)[], context: StageContext) {
   return Object.fromEntries(
     names.flatMap((name) => {
@@ -149,7 +156,7 @@ async function pem(path: string): Promise<string> {
     return await Deno.readTextFile(path);
   } catch (cause) {
     throw new Error(
-      `Cannot serve by https: ${JSON.stringify(path)} cannot be read ` +
+      `Cannot serve over HTTPS: cannot read ${JSON.stringify(path)} ` +
         `(${(cause as Error).message}). See webcamServe.tls.`,
       { cause },
     );

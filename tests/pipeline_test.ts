@@ -50,7 +50,7 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
         const [first] = report.text.split(/ on test \(/);
         assert.match(
           first!,
-          /\nThe faces are drawn: scores and predictions mean nothing for real people/,
+          /\nThe faces are synthetic: scores and predictions do not carry over to real people/,
         );
         assert.match(
           report.text,

@@ -1,12 +1,12 @@
-/** How old somebody was on a photo of which only the year is known. */
+/** Computes ages from a date of birth and the year of a photo. */
 
 /** MATLAB's serial day of 1 January 1970: the ordinal 719,163, and MATLAB counts 366 more. */
 const EPOCH = 719_163 + 366;
 const DAY = 86_400_000;
 
 /**
- * Whole years from a date of birth, as a MATLAB serial day, to 1 July of a year. The calendar is
- * Gregorian also before there was one, as MATLAB's is. NaN where either is no date.
+ * Returns the whole years from a date of birth, a MATLAB serial day, to 1 July of a year. The calendar
+ * is proleptic Gregorian, as in MATLAB. Returns NaN if either is not a date.
  */
 export function ageAt(serialDay: number, year: number): number {
   if (!Number.isInteger(year)) return NaN;

@@ -1,30 +1,30 @@
-/** The archives artifact: what `download` writes into it, and how later stages read from it. */
+/** Reads the artifact `archives`, which `download` writes. */
 import { join } from "node:path";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 
-/** What `archives.json` holds. */
+/** Content of `archives.json`. */
 export interface ArchivesDescription {
   readonly datasets: readonly ArchivedDataset[];
 }
 
 export interface ArchivedDataset {
   readonly name: string;
-  /** "crop": photos are cut to the face and a margin; "full": as they were taken. */
+  /** "crop": photos cropped to the face and a margin; "full": original photos. */
   readonly layout: "crop" | "full";
   readonly tars: readonly {
     readonly file: string;
-    /** What was downloaded: the archive itself or, compressed, the one it was unpacked from. */
+    /** The downloaded file: the archive itself, or the compressed one it was extracted from. */
     readonly source: string;
-    /** Of `source`; null for what the project made itself. */
+    /** MD5 of `source`; null for archives that the project created. */
     readonly md5: string | null;
-    /** Whether `md5` is the one that was expected. */
+    /** True if `md5` was compared with a known one. */
     readonly verified: boolean;
   }[];
   /**
-   * The file that describes the photos, and where it lies: a MATLAB file and which of its variables
-   * it is or, of a person's folder, a CSV.
+   * File with the labels and its position: a MATLAB file and its variable or, for a local folder,
+   * a CSV.
    */
   readonly metadata:
     & FilePlace
@@ -32,7 +32,7 @@ export interface ArchivedDataset {
     & ({ readonly variable: string } | { readonly csv: true });
 }
 
-/** Bytes in one of the artifact's archives. */
+/** A byte range of one of the artifact's archives. */
 export interface FilePlace {
   readonly tar: string;
   readonly offset: number;
@@ -48,7 +48,7 @@ const indexColumns = {
   size: "int64",
 } as const;
 
-/** No photo or MATLAB file is larger; a claim beyond it must not take the memory. */
+/** Maximum size of a photo or MATLAB file: bounds the memory, whatever an archive claims. */
 const MAX_READ = 2 ** 30;
 
 export class Archives implements Disposable {
@@ -63,23 +63,27 @@ export class Archives implements Disposable {
     this.#places = places;
   }
 
-  /** Where a photo lies; `path` as in the MATLAB file's full_path. Undefined: it is not there. */
+  /**
+   * Finds a photo.
+   * @param path full_path of the MATLAB file or path of the CSV
+   * @returns undefined if the archives do not have it
+   */
   find(dataset: string, path: string): FilePlace | undefined {
     return this.#dataset(dataset).get(path);
   }
 
-  /** A photo's bytes; undefined: it is not in the archives. */
+  /** Reads a photo; returns undefined if the archives do not have it. */
   read(dataset: string, path: string): Uint8Array<ArrayBuffer> | undefined {
     const place = this.find(dataset, path);
     return place && this.#read(place);
   }
 
-  /** The bytes of the file that describes a dataset. */
+  /** Reads the file with a data set's labels. */
   metadata(dataset: ArchivedDataset): Uint8Array<ArrayBuffer> {
     return this.#read(dataset.metadata);
   }
 
-  /** The same, to be read part by part. */
+  /** Opens the file with a data set's labels for random access. */
   openMetadata({ metadata }: ArchivedDataset): {
     size: number;
     read(offset: number, length: number): Uint8Array<ArrayBuffer>;
@@ -126,7 +130,7 @@ export class Archives implements Disposable {
 
 /**
  * Opens an archives artifact.
- * @param photos whether photos will be read: where each lies takes memory
+ * @param photos loads the index of the photos, which takes memory. Default: true
  */
 export async function openArchives(
   artifact: Pick<Artifact, "path">,

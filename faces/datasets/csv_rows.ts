@@ -1,12 +1,12 @@
-/** The rows of a folder of pictures, as its CSV has them. */
+/** Reads the rows of a local folder of photos from its CSV. */
 import { type Labels, parseLabels } from "./labels.ts";
 import type { Rows } from "./rows.ts";
 
 /**
  * Reads a folder's CSV.
- * @param file what to call it in errors
- * @param dataset begins the identities, so that nobody is taken for somebody of another data set
- * @returns the rows, and values that were not understood
+ * @param file its name in errors
+ * @param dataset prefix of the identities, which keeps those of different data sets apart
+ * @returns the rows, and the values that could not be parsed
  */
 export function readCsvRows(
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** What a data set of a folder is called, also in histograms: the folder's name unless it has another. */
+/** Returns the name of a local data set. Default: the folder's name. */
 export function folderName(
   { folder, name }: { folder: string; name?: string | undefined },
 ): string {

@@ -1,18 +1,18 @@
-/** IMDB-WIKI's files: where they lie, and how to know them. */
+/** IMDB-WIKI's files: names, addresses and checksums. */
 
 export const datasetNames = ["sample", "wiki_crop", "imdb_crop", "wiki", "imdb"] as const;
 export type DatasetName = (typeof datasetNames)[number];
 
 export interface Source {
   readonly layout: "crop" | "full";
-  /** The struct in the MATLAB file, which is called `<variable>.mat`. */
+  /** The struct in the MATLAB file `<variable>.mat`. */
   readonly variable: string;
   readonly files: readonly SourceFile[];
 }
 
 export interface SourceFile {
   readonly name: string;
-  /** MD5 that the authors publish. */
+  /** MD5 published by the authors. */
   readonly md5?: string;
 }
 
@@ -49,12 +49,12 @@ export const sources: Readonly<Record<Exclude<DatasetName, "sample">, Source>> =
 /**
  * Reads an MD5SUMS file as md5sum, BSD's `md5` and `md5 -r`, openssl or PowerShell write it; with a
  * byte order mark, in UTF-16, with folders before the names.
- * @param odd called with each line that is of none of these forms, or gives a file another sum
- * @returns file name, without folders → MD5 in lower case
+ * @param odd called with each line in another form or with a conflicting sum
+ * @returns map from file name, without folders, to MD5 in lower case
  */
 export function parseMd5Sums(text: string, odd: (line: string) => void): Map<string, string> {
   const sums = new Map<string, { sum: string; depth: number }>();
-  // What remains of a mark and of UTF-16 that was read as UTF-8: sums and names are ASCII.
+  // Remains of a byte order mark, or of UTF-16 read as UTF-8: sums and names are ASCII.
   for (const line of text.replaceAll(/[\0\uFEFF\uFFFD]/g, "").split(/[\r\n]+/)) {
     if (/^\s*([#;]|$)/.test(line)) continue;
     const [, first, after] = /^\\?(?:MD5\s+)?([0-9a-f]{32})\s+\*?(.*\S)\s*$/i.exec(line) ?? [];
@@ -66,7 +66,7 @@ export function parseMd5Sums(text: string, odd: (line: string) => void): Map<str
       continue;
     }
     const other = sums.get(name);
-    // Of the same name in several folders, the one in the fewest is meant.
+    // The same name may occur in several folders; the shallowest counts.
     if (other && other.depth < depth) continue;
     if (other?.depth === depth && other.sum !== sum) odd(line);
     sums.set(name, { sum, depth });
@@ -74,7 +74,7 @@ export function parseMd5Sums(text: string, odd: (line: string) => void): Map<str
   return new Map(Array.from(sums, ([name, { sum }]) => [name, sum]));
 }
 
-/** Returns the address of a file in a folder on the network, the folder's query kept. */
+/** Returns the URL of a file in a folder; keeps the folder's query. */
 export function addressOf(folder: string, name: string): string {
   const url = new URL(folder);
   url.pathname = url.pathname.replace(/\/?$/, `/${name}`);

@@ -1,4 +1,4 @@
-/** Goes through downloaded archives: refuses unsafe ones, and notes where each file lies. */
+/** Indexes the files of archives; refuses unsafe archives. */
 import { join } from "node:path";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../packages/formats/tar.ts";
@@ -6,17 +6,17 @@ import type { FilePlace } from "./archives.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
 export interface Contents {
-  /** Path as in the MATLAB file → where the file lies. */
+  /** Map from the path in the MATLAB file to the file's position. */
   readonly places: Map<string, FilePlace>;
   readonly metadata: FilePlace & { readonly path: string };
-  /** Paths that occur twice; the later file counts, as when tar unpacks. */
+  /** Number of paths that occur twice; the later file counts, as in tar. */
   readonly repeated: number;
 }
 
 /**
  * Lists the files of a dataset's archives.
- * @param metadataName name of the file that describes the photos, without folders: a MATLAB file, or
- * the CSV of a folder that the project packed
+ * @param metadataName name of the file with the labels, without folders: a MATLAB file, or the CSV of
+ * a local folder
  */
 export async function indexArchives(
   folder: string,
@@ -35,7 +35,7 @@ export async function indexArchives(
     using archive = new RandomAccessFile(join(folder, tar));
     for (const { path, offset, size } of scanTar(archive)) {
       const inner = matlab ? pathInMatlab(path) : path.slice(path.indexOf("/") + 1);
-      // macOS packs a file's attributes beside it (AppleDouble).
+      // AppleDouble files: macOS packs a file's attributes beside it.
       if (matlab && /(^|\/)\._[^/]*$/.test(path)) continue;
       if (/^\d\d\//.test(inner)) photos++;
       else if (held.length < 3) held.push(JSON.stringify(path));
@@ -50,18 +50,16 @@ export async function indexArchives(
   }
   if (!metadata) {
     throw new Error(
-      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: among ${
+      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: none of ${
         counted(scanned, "file")
-      } there is ` +
-        `no "${metadataName}", which describes the photos.`,
+      } is ` +
+        `"${metadataName}", which has the labels.`,
     );
   }
   if (matlab && photos === 0) {
     throw new Error(
-      `Cannot use ${
-        tars.map((tar) => `"${tar}"`).join(", ")
-      }: photos are looked for in folders of ` +
-        `two digits ("17/name.jpg"), and the ${scanned} files are elsewhere: ${held.join(", ")}. ` +
+      `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: photos must be in folders of ` +
+        `two digits ("17/name.jpg"), but the ${scanned} files are elsewhere: ${held.join(", ")}. ` +
         `Pack the archive again with these folders.`,
     );
   }
@@ -69,7 +67,7 @@ export async function indexArchives(
 }
 
 /**
- * Returns the path as the MATLAB file gives it, which begins with two digits: `wiki_crop/17/x.jpg`,
+ * Returns the path as in the MATLAB file, which begins with two digits: `wiki_crop/17/x.jpg`,
  * and `any/folders/wiki_crop/17/x.jpg` of an archive that was packed again, is `17/x.jpg` there.
  */
 function pathInMatlab(path: string): string {

@@ -1,20 +1,20 @@
-/** What a person's CSV says about their pictures: see `labelColumns` for its columns. */
+/** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
 import { ageAtDate, parseDay } from "./dates.ts";
 
-/** Names of columns, in any case and order. `path`, `gender` and an age are needed. */
+/** Names of the columns, in any case and order. `path`, `gender` and an age are required. */
 export const labelColumns = ["path", "age", "gender", "identity", "name", "born", "taken"] as const;
 type LabelColumn = typeof labelColumns[number];
 
-/** One picture of a folder, as its CSV describes it. */
+/** Labels of one photo. */
 export interface Label {
-  /** From the folder, with forward slashes; empty if the row gives none. */
+  /** Relative to the folder, with forward slashes; empty if missing. */
   readonly path: string;
-  /** Whole years; NaN if it is not known. */
+  /** Whole years; NaN if unknown. */
   readonly age: number;
-  /** 1 male, 0 female; NaN if it is not known. */
+  /** 1 male, 0 female; NaN if unknown. */
   readonly gender: number;
-  /** Null: nobody says who it is. */
+  /** Null if unknown. */
   readonly identity: string | null;
   readonly name: string | null;
   readonly line: number;
@@ -22,7 +22,7 @@ export interface Label {
 
 export interface Labels {
   readonly rows: readonly Label[];
-  /** Values that are there but not understood; the rows count as unknown. */
+  /** Values that could not be parsed and are treated as unknown. */
   readonly doubts: readonly { line: number; column: string; value: string }[];
 }
 
@@ -31,13 +31,13 @@ const genders: Record<string, number> = {
   ...{ "0": 0, "0.0": 0, f: 0, female: 0, woman: 0 },
 };
 
-/** How people and their programs write that they do not know. */
+/** Values that stand for unknown. */
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);
 
 /**
  * Reads a folder's CSV.
- * @param source what to call it in errors
- * @throws if it is no CSV, lacks columns, or names paths outside of the folder: with all that is wrong
+ * @param source its name in errors
+ * @throws if it is not a CSV, lacks columns, or has paths outside of the folder; lists all problems
  */
 export function parseLabels(bytes: Uint8Array, source: string): Labels {
   const problems: string[] = [], outside: string[] = [];
@@ -69,7 +69,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     };
   });
   if (outside.length > 0) {
-    const way = "Paths count from the folder; put the picture, or a link to it, there";
+    const way = "Paths are relative to the folder; put the photo, or a link to it, there";
     outside.push(`${outside.pop()}. ${way}`);
     problems.push(...outside);
   }
@@ -77,7 +77,7 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
   return { rows, doubts };
 }
 
-/** Whole years: the age that is given, else those from birth to picture. */
+/** Returns the age in whole years: the given one, else from birth to photo. */
 function ageOf(read: (column: LabelColumn, parse: (text: string) => number) => number): number {
   const given = read("age", (value) => decimal(value));
   if (!Number.isNaN(given)) return Math.floor(given);
@@ -85,7 +85,7 @@ function ageOf(read: (column: LabelColumn, parse: (text: string) => number) => n
   return ageAtDate(born, read("taken", parseDay));
 }
 
-/** A number with a point or, as in half of the world, a comma. */
+/** Parses a number with a decimal point or comma. */
 function decimal(text: string): number {
   return /^[+-]?\d+([.,]\d*)?$/.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
@@ -94,7 +94,7 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
     const name = written.toLowerCase() as LabelColumn;
-    if (!labelColumns.includes(name)) continue; // what else people note is theirs
+    if (!labelColumns.includes(name)) continue; // additional columns are allowed
     if (found.has(name)) problems.push(`it has two columns "${written}"`);
     found.set(name, i);
   }
@@ -111,7 +111,7 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
   return found;
 }
 
-/** A path below the folder, in one way of writing it; undefined if it leads elsewhere. */
+/** Normalizes a path inside the folder; returns undefined if it leads outside. */
 function inside(written: string): string | undefined {
   const path = written.replaceAll("\\", "/").replace(/^(?:\.\/+)+/, "");
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");

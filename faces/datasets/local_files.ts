@@ -1,15 +1,15 @@
-/** Files that are on this machine already: copied, hashed and unpacked, in one pass each. */
+/** Copies, hashes and decompresses local files, in one pass each. */
 import { createHash } from "node:crypto";
 import { createGunzip } from "node:zlib";
 import { createReadStream } from "node:fs";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 
-/** Bytes at a time. */
+/** Buffer size in bytes. */
 const CHUNK = 1 << 20;
 
 export interface CopyOptions {
-  /** The MD5 it must have, in lower case, if one is known. */
+  /** Expected MD5 in lower case, if known. */
   md5?: string;
   signal?: AbortSignal;
   onStart?(size: number): void;
@@ -17,8 +17,8 @@ export interface CopyOptions {
 }
 
 /**
- * Copies a file and takes its MD5. A copy and not a link, so that whoever changes the original
- * later does not change the artifact. Nothing is at `to` unless it is whole and its MD5 right.
+ * Copies a file and computes its MD5. A link would let later changes of the original change the
+ * artifact. `to` exists only after a complete copy with the right MD5.
  */
 export async function copyFile(
   from: string,
@@ -43,20 +43,20 @@ export async function copyFile(
   const md5 = hash.digest("hex");
   if (source.changed()) {
     await Deno.remove(part);
-    throw new Error(`Cannot take "${from}": it was changed while it was copied. Run again.`);
+    throw new Error(`Cannot copy "${from}": it changed during the copy. Run again.`);
   }
   if (options.md5 !== undefined && md5 !== options.md5) {
     await Deno.remove(part);
     throw new Error(
-      `Cannot take "${from}": its MD5 is ${md5}, expected was ${options.md5}. Either it is damaged ` +
-        `or another version; to take it as it is, give its MD5 under "checksums".`,
+      `Cannot copy "${from}": its MD5 is ${md5}, expected ${options.md5}. It is damaged or another ` +
+        `version; to use it as it is, set its MD5 under "checksums".`,
     );
   }
   await moveDurably(part, to);
   return { md5, size: source.size };
 }
 
-/** The MD5 of a file. */
+/** Computes the MD5 of a file. */
 export async function md5Of(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("md5");
   for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) {
@@ -69,15 +69,15 @@ export async function md5Of(path: string, signal?: AbortSignal): Promise<string>
 export interface GunzipOptions {
   signal?: AbortSignal;
   onStart?(size: number): void;
-  /** Told of compressed bytes. */
+  /** Called with the number of compressed bytes read. */
   onBytes?(count: number): void;
 }
 
-/** Photos hardly compress; what unpacks to this many times its size, and some, is no photos. */
+/** Limits of decompression: photos hardly compress, so anything larger is a decompression bomb. */
 const MAX_GAIN = 20;
 const MAX_EXTRA = 1 << 26;
 
-/** Unpacks a .gz. Nothing is at `to` unless it is whole. */
+/** Decompresses a .gz file. `to` exists only after complete decompression. */
 export async function gunzipFile(
   from: string,
   to: string,
@@ -94,7 +94,7 @@ export async function gunzipFile(
     using target = await Deno.open(part, { write: true, create: true, truncate: true });
     let total = 0;
     input.pipe(unzip);
-    // Only now: a listener sets the stream flowing, and what flows before the pipe is there is lost.
+    // After the pipe: a listener starts the stream, and data without a pipe is lost.
     input.on("data", (chunk) => options.onBytes?.(chunk.length));
     for await (const chunk of unzip) {
       options.signal?.throwIfAborted();
@@ -102,7 +102,7 @@ export async function gunzipFile(
       if (total > limit) {
         throw new Error(
           `its ${size.toLocaleString("en")} bytes unpack to more than ` +
-            `${limit.toLocaleString("en")}, as no archive of photos does`,
+            `${limit.toLocaleString("en")}, the limit for archives of photos`,
         );
       }
       await writeAll(target, chunk);

@@ -1,10 +1,10 @@
-/** The rows of IMDB-WIKI's MATLAB files. */
+/** Reads the rows of IMDB-WIKI's MATLAB files. */
 import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat_struct.ts";
 import type { PackedStrings } from "../../packages/formats/packed_strings.ts";
 import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
 
-/** Fields of numbers, one a row. `celeb_id` is IMDB's alone. */
+/** Numeric fields, one number per row. Only IMDB has `celeb_id`. */
 const numbers = [
   ...["dob", "photo_taken", "gender", "face_score", "second_face_score", "celeb_id"] as const,
 ];
@@ -12,8 +12,8 @@ type Numbers = { [field in typeof numbers[number]]?: Float64Array };
 
 /**
  * Decodes a data set's MATLAB file.
- * @param source what to call it in errors
- * @param variable the struct in it that describes the photos
+ * @param source its name in errors
+ * @param variable its struct with the labels
  */
 export async function readMatRows(
   file: MatFile,
@@ -77,12 +77,12 @@ export async function readMatRows(
   };
 }
 
-/** The id of a person with which a photo's name begins: IMDB's, or that of the Wikipedia page. */
+/** Returns the person id that begins a photo's name: IMDB's, or that of the Wikipedia page. */
 function idOf(path: string): string | undefined {
   return /^(?:.*\/)?((?:nm)?\d+)_/.exec(path)?.[1];
 }
 
-/** Of people without an id, the same name and date of birth mean the same person. */
+/** Identifies people without an id by name and date of birth. */
 function personOf(name: string, dob: number): string | undefined {
   return name === "" ? undefined : `${name}/${dob}`;
 }

@@ -1,4 +1,4 @@
-/** Gets files from the authors' server or from a mirror, and holds them against their MD5s. */
+/** Downloads files from the authors' server, or copies them from a mirror, and verifies their MD5s. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
@@ -16,15 +16,15 @@ type Context = Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "
 
 export interface Obtained {
   md5: string;
-  /** Whether an MD5 was known; a wrong one is an error. */
+  /** True if the expected MD5 is known; a wrong one is an error. */
   verified: boolean;
 }
 
-/** A place that files come from. */
+/** A source of files. */
 export interface Mirror {
-  /** How much of some files is still to be written, and of how many that is not told. */
-  lacking(files: readonly SourceFile[]): Promise<{ bytes: number; untold: number }>;
-  /** Leaves a file in `scratch`, whole. */
+  /** Returns the bytes still to be written, and the number of files of unknown size. */
+  lacking(files: readonly SourceFile[]): Promise<{ bytes: number; unknownSizes: number }>;
+  /** Downloads or copies a file to `scratch`. */
   obtain(file: SourceFile): Promise<Obtained>;
 }
 
@@ -38,7 +38,7 @@ export async function openMirror(
     ? undefined
     : folder === undefined
     ? await fetchText(addressOf(base, "MD5SUMS"), {
-      signal: context.signal, // and no more of the context: what a stage did not declare throws
+      signal: context.signal, // not the whole context: undeclared reads throw
       folder: context.scratch,
     })
     : await readIfThere(join(folder, "MD5SUMS"));
@@ -46,32 +46,36 @@ export async function openMirror(
   const known = parseMd5Sums(sums ?? "", (line) => odd.push(line));
   if (odd.length > 0) {
     context.warn(
-      `MD5SUMS: ${odd.length} ${odd.length === 1 ? "line" : "lines"} not understood, or at odds ` +
-        `with another, the first ${JSON.stringify(odd[0].slice(0, 100))}. A line is an MD5 and a ` +
-        `file's name, as md5sum and md5 write them.`,
+      `MD5SUMS: ${odd.length} ${
+        odd.length === 1 ? "line" : "lines"
+      } not understood or in conflict ` +
+        `with another, the first ${
+          JSON.stringify(odd[0].slice(0, 100))
+        }. Expected is an MD5 and a ` +
+        `file name, as md5sum and md5 write them.`,
     );
   }
   const given = typeof checksums === "object" ? checksums : {};
 
   return {
     async lacking(files) {
-      let bytes = 0, untold = 0;
+      let bytes = 0, unknownSizes = 0;
       for (const { name } of files) {
         const path = join(context.scratch, name);
-        // Photos hardly compress: unpacked, a .gz takes about as much once more.
+        // Photos hardly compress: a .gz takes about the same space again when decompressed.
         const unpacks = name.endsWith(".gz") && !await exists(path.slice(0, -".gz".length));
         const have = await sizeIfThere(path);
         const size = have ??
           (folder === undefined
             ? await fetchSize(addressOf(base, name), context.signal)
             : await sizeIfThere(join(folder, name)));
-        if (size === undefined) untold++;
+        if (size === undefined) unknownSizes++;
         else {
           const part = have ?? (folder === undefined ? await sizeIfThere(`${path}.part`) : 0) ?? 0;
           bytes += Math.max(0, size - part) + (unpacks ? size : 0);
         }
       }
-      return { bytes, untold };
+      return { bytes, unknownSizes };
     },
     async obtain({ name, md5: published }) {
       const expected = checksums === false
@@ -87,12 +91,12 @@ export async function openMirror(
       let lengthKnown = true;
       let md5: string | undefined;
       const info = (message: string) => context.info(message);
-      // From an earlier attempt, which left it only if it was whole.
+      // From an earlier attempt, complete if it exists.
       if (expected === undefined ? await takeWhole(path, info) : await exists(path)) {
         md5 = await md5Of(path, context.signal);
         if (expected !== undefined && md5 !== expected) {
           await Deno.remove(path);
-          await Deno.remove(path.replace(/\.gz$/, "")).catch(() => {}); // what was unpacked of it
+          await Deno.remove(path.replace(/\.gz$/, "")).catch(() => {}); // its decompressed copy
           md5 = undefined;
         }
       }
@@ -107,19 +111,19 @@ export async function openMirror(
       }
       if (expected === undefined) {
         await keepDigest(path);
-        const why = checksums === false ? "checksums are off" : "no MD5 of it is known";
+        const why = checksums === false ? "checksums are off" : "no MD5 is known";
         const checked = lengthKnown ? "only its length was checked" : "it could not be checked";
         context.warn(`${name}: ${why}, so ${checked}. Its MD5 is ${md5}.`);
       } else if (expected !== published && known.get(name) === expected) {
-        context.info(`${name}: agrees with the mirror's MD5SUMS; it is not the authors' file.`);
+        context.info(`${name}: matches the mirror's MD5SUMS; it is not the authors' file.`);
       }
       return { md5, verified: expected !== undefined };
     },
   };
 }
 
-/** Unpacks `x.tar.gz` beside itself, once; any other file stays. Gives the archive's name. */
-export async function unpacked(name: string, context: Context): Promise<string> {
+/** Decompresses `x.tar.gz` beside itself, once; other files stay. Returns the archive's name. */
+export async function gunzipOnce(name: string, context: Context): Promise<string> {
   if (!name.endsWith(".gz")) return name;
   const tar = name.slice(0, -".gz".length);
   const to = join(context.scratch, tar);
@@ -134,7 +138,7 @@ export async function unpacked(name: string, context: Context): Promise<string> 
   return tar;
 }
 
-/** What tells a mirror's files apart without reading them: sizes and dates, or the address. */
+/** Describes a mirror's files without reading them, for the cache key: sizes and dates, or the URL. */
 export async function describeMirror(
   mirror: string | undefined,
   files: readonly string[],
@@ -145,7 +149,7 @@ export async function describeMirror(
   const facts: Record<string, string> = {};
   for (const name of [...files, "MD5SUMS"]) {
     const info = await Deno.stat(join(folder, name)).catch(() => undefined);
-    // A dry run refuses what a run would.
+    // A dry run fails where a run would.
     if (!info && name !== "MD5SUMS") throw await missing(name, folder);
     if (info) facts[`mirror's ${name}`] = `${info.size} bytes of ${info.mtime?.toISOString()}`;
   }
@@ -155,17 +159,17 @@ export async function describeMirror(
 async function missing(name: string, folder: string): Promise<Error> {
   const why = await exists(folder) ? "it is not there" : "there is no such folder";
   return new Error(
-    `Cannot take "${name}" from the mirror "${folder}": ${why}. Put it there, or leave ` +
-      `the parameter "mirror" out, to take the authors' server.`,
+    `Cannot copy "${name}" from the mirror "${folder}": ${why}. Put it there, or remove ` +
+      `the parameter "mirror" to use the authors' server.`,
   );
 }
 
-/** The folder that a mirror is; undefined for one on the network. */
+/** Returns the folder of a local mirror; undefined for one on the network. */
 function localFolder(mirror: string | undefined): string | undefined {
   if (mirror === undefined || /^https?:\/\//i.test(mirror)) return undefined;
   if (/^file:\/\//i.test(mirror)) return fileURLToPath(mirror);
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(mirror)) {
-    throw new Error(`Cannot use the mirror "${mirror}": it is no folder and no http address.`);
+    throw new Error(`Cannot use the mirror "${mirror}": it is neither a folder nor an HTTP URL.`);
   }
   return mirror;
 }

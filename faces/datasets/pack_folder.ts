@@ -1,4 +1,4 @@
-/** A person's folder of pictures, packed into an archive as those of the data sets are. */
+/** Packs a local folder of photos into an archive, as in the downloaded data sets. */
 import { basename, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
@@ -6,17 +6,17 @@ import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { folderName } from "./folder_name.ts";
 
-/** A folder as the config names it. */
+/** A local data set, as configured. */
 export interface FolderDataset {
   /** Absolute. */
   readonly folder: string;
-  /** The CSV's path from the folder; default: the only CSV that lies in it. */
+  /** Path of the CSV, relative to the folder. Default: the only CSV in it. */
   readonly labels?: string | undefined;
   readonly name?: string | undefined;
   readonly layout: "full" | "crop";
 }
 
-/** Reads a folder's CSV. @throws if there is none, or none that is right */
+/** Reads a folder's CSV. @throws if there is none, or if it is invalid */
 export async function openLabels(
   { folder, labels }: Pick<FolderDataset, "folder" | "labels">,
 ): Promise<{ name: string; bytes: Uint8Array; labels: Labels }> {
@@ -24,7 +24,7 @@ export async function openLabels(
     new Error(`Cannot use the folder "${folder}": ${why}.`, { cause });
   let tables: string[];
   try {
-    // Neither what macOS and spreadsheets put beside a file, nor a folder called x.csv.
+    // Skips hidden files of macOS, lock files of spreadsheets, and folders named x.csv.
     tables = Array.from(Deno.readDirSync(folder), ({ name }) => name)
       .filter((name) => /^(?!\.|~\$).*\.csv$/i.test(name) && isFile(join(folder, name))).sort();
   } catch (cause) {
@@ -34,17 +34,17 @@ export async function openLabels(
   if (labels === undefined && tables.length !== 1) {
     throw fail(
       tables.length === 0
-        ? "it has no CSV that labels its pictures (columns path, age, gender)"
+        ? "it has no CSV of labels (columns path, age, gender)"
         : `it has ${tables.length} CSVs (${
           tables.slice(0, 5).join(", ")
-        }); say which one with "labels"`,
+        }); select one with "labels"`,
     );
   }
   const given = labels ?? tables[0];
   const path = locate(folder)(given);
   let bytes: Uint8Array;
   try {
-    if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file"); // a pipe has no end
+    if (!Deno.statSync(path).isFile) throw new Error("it is not a regular file"); // a pipe may not end
     bytes = await Deno.readFile(path);
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound
@@ -59,13 +59,13 @@ function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
-    return false; // a link that leads nowhere
+    return false; // a broken link
   }
 }
 
 /**
- * Returns a function that finds a file below a folder whichever form of Unicode its name has there:
- * macOS and other systems write é as one code point or as two.
+ * Returns a function that finds a file in a folder in any Unicode normalization form: file systems
+ * store é as one code point or as two.
  */
 function locate(folder: string): (path: string) => string {
   const listings = new Map<string, Map<string, string>>();
@@ -73,7 +73,7 @@ function locate(folder: string): (path: string) => string {
     try {
       return new Map(Array.from(Deno.readDirSync(place), ({ name }) => [name.normalize(), name]));
     } catch {
-      return new Map<string, string>(); // reading the file says why it cannot be read
+      return new Map<string, string>(); // reading the file reports the cause
     }
   };
   return (path) => {
@@ -88,9 +88,9 @@ function locate(folder: string): (path: string) => string {
 }
 
 /**
- * What tells a folder's content from another's without reading the pictures: the CSV's content, and
- * size and date of each picture that it names. Where only dates changed, packing makes the same
- * archive again, and nothing after it runs.
+ * Describes a folder's content for the cache key without reading the photos: the CSV's content, and
+ * size and date of each photo in it. If only dates changed, packing produces the same archive and later
+ * stages do not run.
  */
 export async function describeFolder(dataset: FolderDataset): Promise<Record<string, string>> {
   const { name, bytes, labels } = await openLabels(dataset);
@@ -102,7 +102,7 @@ export async function describeFolder(dataset: FolderDataset): Promise<Record<str
       const { size, mtime } = Deno.statSync(find(path));
       seen = `${size} ${mtime?.getTime()}`;
     } catch {
-      // Packing says which ones are absent, and why.
+      // Packing reports missing photos, with the reason.
     }
     pictures.update(`${path}\0${seen}\0`);
   }
@@ -122,13 +122,13 @@ interface Context {
   warn(message: string): void;
 }
 
-/** A few of many, for a message. */
-const SHOWN = 3;
+/** Number of examples in a message. */
+const MAX_EXAMPLES = 3;
 
 /**
- * Packs the pictures that the CSV names, in its order, and the CSV itself, one file after another.
- * Pictures that are absent or cannot be read are told and left out; later stages list them.
- * @returns the CSV's name, under which it lies in the archive
+ * Packs the photos of the CSV, in its order, and the CSV itself. Warns about photos that are missing
+ * or cannot be read; later stages list them.
+ * @returns the CSV's name in the archive
  */
 export async function packFolder(
   dataset: FolderDataset,
@@ -143,56 +143,57 @@ export async function packFolder(
   }
   const find = locate(folder);
   const lacking: Record<Lack, string[]> = {
-    "are not there": [],
+    "are missing": [],
     "cannot be read": [],
     "are not regular files": [],
     "are larger than 1 GiB": [],
   };
-  progress.start(lines.size, "pictures");
+  progress.start(lines.size, "photos");
   const part = `${to}.part`;
   {
     using tar = new TarWriter(part);
     for (const [path, line] of lines) {
       signal.throwIfAborted();
-      const picture = await readPicture(find(path));
-      if (picture instanceof Uint8Array) tar.add(`pictures/${path}`, picture);
-      else lacking[picture].push(`${path} (line ${line})`);
+      const photo = await readPhoto(find(path));
+      if (photo instanceof Uint8Array) tar.add(`pictures/${path}`, photo);
+      else lacking[photo].push(`${path} (line ${line})`);
       progress.advance(1, path);
     }
-    tar.add(`labels/${name}`, bytes); // last: should a picture have its name, the last counts
+    tar.add(`labels/${name}`, bytes); // last: the later of two files with the same name counts
     tar.close();
   }
   for (const [how, paths] of Object.entries(lacking)) {
     if (paths.length === 0) continue;
-    const some = paths.slice(0, SHOWN).join(", ") + (paths.length > SHOWN ? ", ..." : "");
-    warn(`${folderName(dataset)}: ${paths.length} of ${lines.size} pictures ${how}: ${some}`);
+    const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
+      (paths.length > MAX_EXAMPLES ? ", ..." : "");
+    warn(`${folderName(dataset)}: ${paths.length} of ${lines.size} photos ${how}: ${some}`);
   }
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
     throw new Error(
-      `Cannot use the folder "${folder}": of ${lines.size} pictures that "${name}" names none can ` +
-        `be read${all.length > 0 ? `, ${all[0]} for one` : ""}. Paths count from the folder.`,
+      `Cannot use the folder "${folder}": none of the ${lines.size} photos in "${name}" can ` +
+        `be read${all.length > 0 ? `, such as ${all[0]}` : ""}. Paths are relative to the folder.`,
     );
   }
   await moveDurably(part, to);
   return name;
 }
 
-/** No picture is larger; something else would take the memory. */
-const LARGEST = 2 ** 30;
+/** Maximum size of a photo's file: bounds the memory. */
+const MAX_PHOTO_BYTES = 2 ** 30;
 
-/** Why a picture is not packed. */
-type Lack = "are not there" | "cannot be read" | "are not regular files" | "are larger than 1 GiB";
+/** Reason why a photo is not packed. */
+type Lack = "are missing" | "cannot be read" | "are not regular files" | "are larger than 1 GiB";
 
-async function readPicture(path: string): Promise<Uint8Array | Lack> {
+async function readPhoto(path: string): Promise<Uint8Array | Lack> {
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile) return "are not regular files"; // a pipe may have no end
-    return size <= LARGEST ? await Deno.readFile(path) : "are larger than 1 GiB";
+    return size <= MAX_PHOTO_BYTES ? await Deno.readFile(path) : "are larger than 1 GiB";
   } catch (error) {
     const absent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
-    return absent ? "are not there" : "cannot be read";
+    return absent ? "are missing" : "cannot be read";
   }
 }

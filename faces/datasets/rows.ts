@@ -1,22 +1,22 @@
-/** The rows of a data set, and which of them are of use. */
+/** Rows of a data set, and their filter. */
 
-/** Why a row is dropped, in a person's words; the first that applies counts. */
+/** Reasons to drop a row, for messages; the first that applies counts. */
 export const reasons = {
   noFace: "without a face",
   lowFaceScore: "with a low face score",
   secondFace: "with a second face",
   unknownGender: "of unknown gender",
   unknownAge: "of unknown age",
-  ageOutside: "outside the ages",
+  ageOutside: "outside the age range",
   noPath: "without a path",
-  repeated: "of a picture that a row before has",
+  repeated: "with the photo of an earlier row",
 } as const;
 export type Reason = keyof typeof reasons;
 
-/** Rows, of which most columns are decoded only where they are asked for. */
+/** Rows; most columns are decoded on demand. */
 export interface Rows {
   readonly length: number;
-  /** Infinite where there is no face; left out where nobody looked for one. */
+  /** Infinite where there is no face; undefined if the data set has no scores. */
   readonly faceScore?: Float64Array;
   /** NaN where there is no second face. */
   readonly secondFaceScore?: Float64Array;
@@ -24,14 +24,14 @@ export interface Rows {
   readonly gender: Float64Array;
   /** Whole years. */
   readonly age: Float64Array;
-  /** Whether of several rows of one photo only the first that passes is kept. */
+  /** Keeps only the first row of a photo that passes the filter. */
   readonly photosOnce?: true;
   hasPath(row: number): boolean;
   path(row: number): string;
   name(row: number): string | null;
-  /** The same for all photos of a person, and for nobody else; null if nobody says who it is. */
+  /** Identifier of the person; null if unknown. */
   identity(row: number): string | null;
-  /** Left, top, right, bottom in pixels of the original photo, from 1; null if it is not given. */
+  /** Left, top, right, bottom in pixels of the original photo, 1-based; null if unknown. */
   location(row: number): number[] | null;
 }
 
@@ -42,7 +42,7 @@ export interface Filter {
   maxAge: number;
 }
 
-/** Which rows pass, and how many do not, by reason. */
+/** Filters rows. Returns the indices of those that pass, and counts of the others by reason. */
 export function filterRows(
   rows: Rows,
   filter: Filter,
@@ -52,7 +52,7 @@ export function filterRows(
     number
   >;
   const kept: number[] = [];
-  /** In one form of Unicode: file systems take é for é in whichever of two it is written. */
+  /** In one Unicode normalization form: file systems treat both forms of é as the same. */
   const seen = new Set<string>();
   for (let i = 0; i < rows.length; i++) {
     let reason = reasonToDrop(rows, i, filter);
@@ -67,7 +67,7 @@ export function filterRows(
   return { kept, dropped };
 }
 
-/** Mind NaN: every comparison with it is false, and it stands for unknown in each of these. */
+/** Returns the reason to drop a row. NaN stands for unknown; comparisons with it are false. */
 function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined {
   if (rows.faceScore) {
     const score = rows.faceScore[i];

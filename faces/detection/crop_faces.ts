@@ -1,4 +1,4 @@
-/** Makes shards of faces: on this machine, or as parts that workers on others do. */
+/** Crops faces shard by shard: with local worker processes, or on workers of other machines. */
 import { join } from "node:path";
 import { z } from "zod";
 import type { TableRow } from "./faces_artifact.ts";
@@ -12,8 +12,8 @@ import type {
   WorkerPool,
 } from "../../packages/pipeline/stage.ts";
 
-/** What shards are made of. */
-export interface ShardsOf {
+/** Photos to crop, and the parameters. */
+export interface CropJob {
   /** Folder of the archives. */
   readonly archives: string;
   readonly rows: readonly TableRow[];
@@ -21,35 +21,38 @@ export interface ShardsOf {
   readonly shardSize: number;
 }
 
-/** A shard that is whole, and in its place. */
-export interface Made {
+/** A complete shard in its final place. */
+export interface FinishedShard {
   readonly index: number;
   readonly shard: Shard;
 }
 
-/** The share of a _crop archive's photo that is the face's box, in the middle: 40 % more around it. */
-const middle = 1 / 1.8;
+/** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
+const FACE_SHARE = 1 / 1.8;
 
-/** How many photos a shard is made of. */
-export function photosIn({ rows, shardSize }: Pick<ShardsOf, "rows" | "shardSize">, index: number) {
+/** Returns the number of photos of a shard. */
+export function photosIn({ rows, shardSize }: Pick<CropJob, "rows" | "shardSize">, index: number) {
   return Math.min(rows.length, (index + 1) * shardSize) - index * shardSize;
 }
 
-/** Makes shards with workers of this machine; 0 is as many as there had better be. */
+/**
+ * Crops shards with worker processes of this machine.
+ * @param workers number of processes; 0 chooses by cores, memory and work
+ */
 export async function* cropLocally(
-  of: ShardsOf,
+  job: CropJob,
   indices: readonly number[],
   workers: number,
   { scratch: folder, signal, progress }: Pick<StageContext, "scratch" | "signal" | "progress">,
   keep?: UnitContext["keep"],
-): AsyncGenerator<Made> {
+): AsyncGenerator<FinishedShard> {
   if (indices.length === 0) return;
   const { defaultPoolSize } = await import("../../packages/workers/process_pool.ts");
   const { cropShards, openCropWorkers } = await import("./crop_shards.ts");
   const { openArchives } = await import("../datasets/archives.ts");
-  const { archives: path, rows, opening, shardSize } = of;
+  const { archives: path, rows, opening, shardSize } = job;
   const { onGpu } = await import("../../packages/compute/backends.ts");
-  const left = indices.reduce((sum, index) => sum + photosIn(of, index), 0);
+  const left = indices.reduce((sum, index) => sum + photosIn(job, index), 0);
   const size = workers ||
     (opening.backend && onGpu(opening.backend) ? 1 : defaultPoolSize(left, 32));
   const kept = await keep?.(
@@ -70,7 +73,7 @@ export async function* cropLocally(
           file: join(path, place.tar),
           offset: place.offset,
           size: place.size,
-          known: knownPlace(rows[row], layouts.get(dataset) === "crop"),
+          known: expectedFace(rows[row], layouts.get(dataset) === "crop"),
         };
       },
       opening,
@@ -82,7 +85,7 @@ export async function* cropLocally(
   );
 }
 
-/** What a worker is told of a shard. */
+/** Job data of a shard. */
 const partData = z.strictObject({
   index: z.int().min(0),
   shardSize: z.int().min(1),
@@ -100,26 +103,26 @@ const partData = z.strictObject({
   }),
 });
 
-/** Has shards made by workers on other machines, and puts them in their places here. */
+/** Crops shards on workers of other machines and moves the results to `scratch`. */
 export async function* cropRemotely(
-  of: ShardsOf,
+  job: CropJob,
   indices: readonly number[],
   fleet: WorkerPool,
   scratch: string,
-): AsyncGenerator<Made> {
-  const { opening, shardSize } = of;
+): AsyncGenerator<FinishedShard> {
+  const { opening, shardSize } = job;
   const { name, module, weights } = opening.detector;
   if (module !== undefined || weights !== undefined) {
     throw new Error(
-      `Cannot find faces on other machines with ` +
+      `Cannot detect faces on other machines with ` +
         (module === undefined ? `weights "${weights}"` : `the detector "${name}" of a plugin`) +
-        `: it is a file of this machine. Take executor: local.`,
+        `: the file is on this machine only. Set executor: local.`,
     );
   }
   const { importShard } = await import("./shards.ts");
   const parts = indices.map((index) => {
     const data: z.input<typeof partData> = { index, shardSize, opening: opening as never };
-    return { key: String(index), items: photosIn(of, index), data };
+    return { key: String(index), items: photosIn(job, index), data };
   });
   for await (const { key, folder } of fleet.distribute(parts)) {
     const index = Number(key);
@@ -127,29 +130,29 @@ export async function* cropRemotely(
   }
 }
 
-/** A shard, as a worker on another machine makes it. */
+/** Crops one shard on a worker of another machine. */
 export const shardPart: UnitRunner = {
   data: partData,
   async run({ archives, table }, data, { folder, signal, advance, workers, keep }) {
     const { readTable } = await import("./faces_artifact.ts");
     const { index, shardSize, opening } = data as z.output<typeof partData>;
-    const of: ShardsOf = { archives, rows: await readTable(table), opening, shardSize };
+    const job: CropJob = { archives, rows: await readTable(table), opening, shardSize };
     const progress = { start: () => {}, advance: (items = 1) => advance(items) };
     const here = { scratch: folder, signal, progress };
-    await Array.fromAsync(cropLocally(of, [index], workers, here, keep));
-    return null; // the files say it all
+    await Array.fromAsync(cropLocally(job, [index], workers, here, keep));
+    return null; // the files are the result
   },
 };
 
 /**
- * Where the data set says that the face is. face_location is left, top, right and bottom in the
- * original photo, counted from 1 as MATLAB does.
+ * Returns the position of the labelled face. face_location is left, top, right and bottom in the
+ * original photo, 1-based as in MATLAB.
  */
-function knownPlace(
+function expectedFace(
   { face_location: place }: TableRow,
   cropped: boolean,
 ): ExpectedFace | undefined {
-  if (cropped) return { middle };
+  if (cropped) return { middle: FACE_SHARE };
   if (place?.length !== 4 || !place.every(Number.isFinite)) return undefined;
   const [left, top, right, bottom] = place;
   return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };

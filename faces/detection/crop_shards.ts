@@ -1,33 +1,33 @@
-/** Cuts out the faces of whole shards, with a crew of workers. */
+/** Crops complete shards with a process pool. */
 import type { Progress } from "../../packages/pipeline/stage.ts";
 import { openPool, type ProcessPool } from "../../packages/workers/process_pool.ts";
 import type { CropAnswer, CropInit, CropTask } from "./crop_worker.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import { type Shard, ShardWriter } from "./shards.ts";
 
-/** What the shards are made of. */
+/** Photos and parameters of the shards. */
 export interface ShardWork {
-  /** Where the shards are written. */
+  /** Output folder of the shards. */
   readonly folder: string;
-  /** Photos in a shard; the last one has what is left. */
+  /** Photos per shard; the last shard has the remainder. */
   readonly shardSize: number;
-  /** Rows of the table. */
+  /** Number of rows of the table. */
   readonly photos: number;
-  /** The photo of a row; undefined: the archives do not have it. */
+  /** Returns the photo of a row; undefined if the archives do not have it. */
   photo(row: number): CropTask | undefined;
   readonly opening: CropInit;
-  /** How many, if no crew is given. */
+  /** Number of workers, if no pool is given. */
   readonly workers: number;
-  /** Module of the workers; `cutWorker.ts` unless given. */
+  /** Module of the workers. Default: `crop_worker.ts`. */
   readonly module?: URL;
 }
 
-/** How many shards there are. */
+/** Returns the number of shards. */
 export function shardCount({ photos, shardSize }: Pick<ShardWork, "photos" | "shardSize">): number {
   return Math.ceil(photos / shardSize);
 }
 
-/** Photos of a shard: its first row, and the one after its last. */
+/** Returns the rows of a shard: the first, and the one after the last. */
 export function shardRows(
   { photos, shardSize }: Pick<ShardWork, "photos" | "shardSize">,
   index: number,
@@ -35,13 +35,13 @@ export function shardRows(
   return [index * shardSize, Math.min(photos, (index + 1) * shardSize)];
 }
 
-/** Faces of more pixels, which `maxSize: 0` lets through, are not held in memory in numbers. */
-const small = 512;
+/** Side in pixels up to which many crops are buffered. */
+const MAX_BUFFERED_SIZE = 512;
 
-/** Processes that cut faces out. */
+/** A process pool that crops faces. */
 export type CropWorkers = ProcessPool<CropTask, CropAnswer>;
 
-/** @param signal when it aborts, they end at once */
+/** Opens a pool. @param signal when it aborts, the workers are killed */
 export function openCropWorkers(
   { module = new URL("./crop_worker.ts", import.meta.url), opening, workers }: Pick<
     ShardWork,
@@ -53,9 +53,9 @@ export function openCropWorkers(
 }
 
 /**
- * Makes these shards, each whole before the next, though workers are ahead of the one that is
- * written. The bytes do not depend on the number of workers.
- * @param given processes that are open, and stay so; without, some are opened for these shards
+ * Crops shards and yields each when it is complete, in order; workers already process the next one.
+ * The bytes do not depend on the number of workers.
+ * @param given an open pool, which stays open. Default: a pool for these shards only
  */
 export async function* cropShards(
   work: ShardWork,
@@ -65,22 +65,22 @@ export async function* cropShards(
 ): AsyncGenerator<{ index: number; shard: Shard }> {
   const { workers } = work;
   const { maxSize } = work.opening.crop;
-  const ahead = workers * (maxSize > 0 && maxSize <= small ? 8 : 2);
+  const ahead = workers * (maxSize > 0 && maxSize <= MAX_BUFFERED_SIZE ? 8 : 2);
   await using own = given ? undefined : openCropWorkers(work, signal);
-  const crew = given ?? own!;
+  const pool = given ?? own!;
   let writer: ShardWriter | undefined;
   try {
     const outcomes = mapOrdered(rowsOf(work, indices), ahead, async ({ index, row, last }) => {
       const photo = work.photo(row);
-      return { index, row, last, result: photo && await crew.run(photo) };
+      return { index, row, last, result: photo && await pool.run(photo) };
     });
     for await (const { index, row, last, result } of outcomes) {
       signal.throwIfAborted();
       writer ??= new ShardWriter(work.folder, index);
       if (result === undefined) {
         writer.problem({ row, problem: "missing", detail: "the archive has no such file" });
-      } else if ("died" in result) {
-        const detail = `the process that read it died, and so did another (${result.died})`;
+      } else if ("crashed" in result) {
+        const detail = `two workers crashed on it (${result.crashed})`;
         writer.problem({ row, problem: "crashed", detail });
       } else if ("problem" in result.answer) {
         writer.problem({ row, ...result.answer });
@@ -88,7 +88,7 @@ export async function* cropShards(
         const { box, score, found } = result.answer;
         writer.add({ row, box, score }, result.bytes);
         if (found > 1) {
-          const detail = `${found} found; the one that agrees best is used`;
+          const detail = `${found} detected; the best match with the label is used`;
           writer.problem({ row, problem: "several_faces", detail });
         }
       }

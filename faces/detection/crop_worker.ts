@@ -1,4 +1,4 @@
-/** A worker that cuts the labelled face out of one photo after the other: see `crew/crew.ts`. */
+/** Worker that crops the labelled faces of photos, one at a time: see `process_pool.ts`. */
 import type { Backend } from "../../packages/compute/backends.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import type { CropOptions } from "../images/crop.ts";
@@ -8,17 +8,17 @@ import type { DetectorName, DetectorOptions } from "./detectors.ts";
 import type { ExpectedFace } from "./find_faces.ts";
 import { cropLabelledFace, type CroppedFace, type CropProblem } from "./labelled_face.ts";
 
-/** What it is opened with. */
+/** Parameters of the worker. */
 export interface CropInit {
   readonly detector: DetectorOptions & { readonly name: DetectorName };
   readonly crop: CropOptions;
-  /** Where the detector's network computes, if it has one. */
+  /** Backend of the detector, if it uses TensorFlow.js. */
   readonly backend?: Backend;
-  /** How long a photo may take. */
+  /** Timeout per photo in seconds. */
   readonly photoSeconds?: number;
 }
 
-/** A photo: bytes of an archive, and where the data set says that the face is. */
+/** A photo: a byte range of an archive, and the expected position of the labelled face. */
 export interface CropTask {
   readonly file: string;
   readonly offset: number;
@@ -26,15 +26,15 @@ export interface CropTask {
   readonly known?: ExpectedFace;
 }
 
-/** What became of it; a face's PNG travels as bytes. */
+/** Result for a photo; the PNG of the crop is sent as bytes. */
 export type CropAnswer = CropProblem | Omit<CroppedFace, "png">;
 
-/** No photo's file is larger: memory stays bounded, whatever an archive claims. */
+/** Maximum size of a photo's file: bounds the memory, whatever an archive claims. */
 const MAX_BYTES = 2 ** 28;
 
 await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, backend }) => {
   const { default: sharp } = await import("sharp");
-  // One photo at a time: the cores are for other workers, and nothing is asked for twice.
+  // The other workers use the other cores, and no photo is decoded twice.
   sharp.concurrency(1);
   sharp.cache(false);
   if (backend) await (await import("../../packages/compute/open_backend.ts")).openBackend(backend);
@@ -42,7 +42,7 @@ await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, ba
   const archives = new Map<string, RandomAccessFile>();
   return async ({ file, offset, size, known }) => {
     if (size > MAX_BYTES) {
-      const detail = `its file has ${size} bytes, more than the ${MAX_BYTES} that are taken`;
+      const detail = `its file has ${size} bytes, the maximum is ${MAX_BYTES}`;
       return { answer: { problem: "unreadable", detail } };
     }
     if (!archives.has(file)) archives.set(file, new RandomAccessFile(file));

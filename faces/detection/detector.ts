@@ -1,6 +1,6 @@
 /**
- * Finds faces in a picture. Each detector is a file in `detectors/`; all are opened here, so that
- * TensorFlow.js loads only for those that need it.
+ * Detects faces in an image. Each detector is a file in `detectors/`, imported on demand:
+ * TensorFlow.js loads only for detectors that use it.
  */
 import {
   type DetectorModelName,
@@ -10,52 +10,52 @@ import {
 } from "./detectors.ts";
 import type { Box, Image } from "../images/image.ts";
 
-/** A face that was found. */
+/** A detected face. */
 export interface Detection {
-  /** In pixels of the picture that was searched. */
+  /** In pixels of the image. */
   readonly box: Box;
-  /** How sure the detector is: a probability, or dlibCnn's own score, which may be above 1. */
+  /** Confidence: a probability, or dlibCnn's own score, which may be above 1. */
   readonly score: number;
 }
 
-/** Something that finds faces. */
+/** A face detector. */
 export interface Detector {
   readonly name: string;
   /**
-   * The faces in a picture, the surest first. `known` is where the data set says that a face is;
-   * only the `metadata` detector looks at it.
+   * Detects the faces in an image, highest score first.
+   * @param known position of the labelled face; only the `metadata` detector uses it
    */
   detect(image: Image, known?: Box): Promise<Detection[]>;
-  /** Frees what the detector holds. */
+  /** Frees the detector's memory. */
   close(): void;
 }
 
-/** A detector's network. */
+/** Model of a detector. */
 export interface DetectorModel {
   /**
-   * Finds faces in a picture; face-api's networks take only squares with sides of a multiple of 32.
-   * @returns boxes in pixels of the picture, the surest first
+   * Detects faces in an image; face-api's networks require squares with sides divisible by 32.
+   * @returns boxes in pixels of the image, highest score first
    */
-  search(image: Image): Promise<Detection[]>;
+  detect(image: Image): Promise<Detection[]>;
   close(): void;
 }
 
-/** What a network is opened with. */
+/** Options of a detector's model. */
 export type NetworkOptions = Omit<DetectorOptions, "inputSizes">;
 
-/** What the author of a detector writes. */
+/** Definition of a detector, as its author writes it. */
 export interface DetectorDefinition {
-  /** Used in YAML, in camelCase. */
+  /** Name in YAML, in camelCase. */
   readonly name: string;
-  /** One line: what it does, as an order. */
+  /** One line in the imperative. */
   readonly summary: string;
-  /** Opens it; several may be open at the same time, each in a thread of its own. */
+  /** Opens the model; several may be open at the same time, each in a thread of its own. */
   open(options: NetworkOptions): Promise<DetectorModel>;
 }
 
 /**
- * Declares a detector of a plugin, whose module has it as its default export. A pipeline that lists
- * the module under `plugins` may name it: `faceCrop: { detector: name }`.
+ * Defines a detector of a plugin, the default export of the plugin's module. A pipeline that lists
+ * the module under `plugins` selects it with `faceCrop: { detector: name }`.
  */
 export function defineDetector(
   definition: DetectorDefinition,
@@ -70,32 +70,33 @@ const networks = {
 } satisfies Record<typeof networkNames[number], () => Promise<Pick<DetectorDefinition, "open">>>;
 
 /**
- * Opens a detector's network in this thread. face-api's run on the TensorFlow.js backend that is
- * current, which the caller has opened (`packages/compute/open_backend.ts`).
+ * Opens a detector's model in this thread. face-api's networks run on the current TensorFlow.js
+ * backend, which the caller must open first (`packages/compute/open_backend.ts`).
  */
 export async function openNetwork(
   name: DetectorModelName,
   options: NetworkOptions,
 ): Promise<DetectorModel> {
   const { open } = options.module === undefined
-    ? await ours(name)
+    ? await builtIn(name)
     : await (await import("./import_detector.ts")).importDetector(name, options.module);
   return await open(options);
 }
 
-async function ours(name: DetectorModelName): Promise<Pick<DetectorDefinition, "open">> {
+async function builtIn(name: DetectorModelName): Promise<Pick<DetectorDefinition, "open">> {
   if (!Object.hasOwn(networks, name)) {
     throw new Error(
-      `Cannot open the detector "${name}": the project has ${
-        networkNames.join(", ")
-      }, and it is not ` +
-        "told which plugin has this one. List it under plugins.",
+      `Cannot open the detector "${name}": it is neither built in (${networkNames.join(", ")}) ` +
+        "nor from a known plugin. List its plugin under plugins.",
     );
   }
   return await networks[name as keyof typeof networks]();
 }
 
-/** Opens a detector. `open` opens its network, if it has one: in this thread unless given. */
+/**
+ * Opens a detector.
+ * @param open opens its model, if it has one. Default: in this thread
+ */
 export async function openDetector(
   name: DetectorName,
   { inputSizes, ...options }: DetectorOptions,
@@ -104,14 +105,14 @@ export async function openDetector(
   if (name === "metadata") return (await import("./detectors/metadata.ts")).open();
   const network = await open(name, options);
   const close = () => network.close();
-  if (inputSizes.length === 0) return { name, detect: (image) => network.search(image), close };
+  if (inputSizes.length === 0) return { name, detect: (image) => network.detect(image), close };
   const { letterbox } = await import("../images/letterbox.ts");
   return {
     name,
     async detect(image) {
       for (const size of inputSizes) {
-        const seen = { data: await letterbox(image, size), width: size, height: size };
-        const found = await network.search(seen);
+        const input = { data: await letterbox(image, size), width: size, height: size };
+        const found = await network.detect(input);
         if (found.length === 0) continue;
         const unit = Math.max(image.width, image.height) / size;
         return found.map(({ box, score }) => ({ box: scale(box, unit), score }));

@@ -1,36 +1,36 @@
-/** Which detectors there are, and how they may be set up. What they do is opened by `detect.ts`. */
+/** Names, options and defaults of the detectors. `detector.ts` opens them. */
 
-/** The detectors' names. */
+/** Names of the built-in detectors. */
 export const detectorNames = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn", "metadata"] as const;
 type BuiltIn = typeof detectorNames[number];
-/** One of these, or a plugin's, which comes with its module. */
+/** Name of a built-in detector or of a plugin's, which comes with its module. */
 export type DetectorName = string;
 
-/** What a detector is opened with. */
+/** Options of a detector. */
 export interface DetectorOptions {
-  /** Faces with a lower score are left out. */
+  /** Detections with a lower score are dropped. */
   readonly minConfidence: number;
   /**
-   * Sides in pixels, multiples of 32, of the square that a network sees the picture in; tried in
-   * turn until a face is found. face-api's networks know faces of some 20 to 150 pixels: a small
-   * square finds close-ups that a large one misses, in less time, and a large one finds small faces.
-   * None: the network sees the picture as it is.
+   * Sides in pixels, multiples of 32, of the square input to which an image is letterboxed; tried in
+   * order until a face is detected. face-api's networks detect faces of about 20 to 150 pixels: a
+   * small input detects close-ups that a large one misses, and takes less time; a large input detects
+   * small faces. Empty: the model receives the image at its own size.
    */
   readonly inputSizes: readonly number[];
-  /** Only dlibCnn: how many times the picture is doubled in width and height; 0 unless given. */
+  /** Only dlibCnn: number of times the image is upsampled by 2. Default: 0. */
   readonly upsample?: number;
   /**
-   * Only dlibCnn: as a share of the picture's shorter side. Smaller faces are looked for only if no
-   * larger one is found; 0 unless given.
+   * Only dlibCnn: minimum face size as a share of the image's shorter side. Smaller faces are searched
+   * only if no larger one is detected. Default: 0.
    */
   readonly minFace?: number;
-  /** Only dlibCnn: path of a file of weights in place of the project's. */
+  /** Only dlibCnn: path of the weights. Default: the file in the project. */
   readonly weights?: string;
-  /** Only a plugin's: its module's path from the project, or its package. */
+  /** Only plugins: path of the module, relative to the project, or its package. */
   readonly module?: string;
 }
 
-/** Sizes for portraits first, then for photos in which the faces are small. */
+/** Input sizes for portraits first, then for photos with small faces. */
 export const defaultInputSizes: Readonly<Record<BuiltIn, readonly number[]>> = {
   ssdMobilenetv1: [256, 192, 512],
   tinyFaceDetector: [224, 96, 416],
@@ -39,8 +39,8 @@ export const defaultInputSizes: Readonly<Record<BuiltIn, readonly number[]>> = {
 };
 
 /**
- * Scores mean other things in each: face-api's are probabilities; dlib's a distance from the border
- * between face and none, mostly -1 to 1, which lies at 0.
+ * Scores are not comparable: face-api's are probabilities; dlib's are distances from the decision
+ * boundary at 0, mostly -1 to 1.
  */
 export const defaultMinConfidence: Readonly<Record<BuiltIn, number>> = {
   ssdMobilenetv1: 0.4,
@@ -49,12 +49,12 @@ export const defaultMinConfidence: Readonly<Record<BuiltIn, number>> = {
   metadata: 0.4,
 };
 
-/** Detectors of the project that are networks. */
+/** Names of the built-in detectors that are networks. */
 export const networkNames = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn"] as const;
-/** One of these, or a plugin's. */
+/** Name of one of these, or of a plugin's detector. */
 export type DetectorModelName = string;
 
-/** What a detector is opened with unless told otherwise; a plugin's sees whole pictures. */
+/** Returns the default options of a detector; a plugin's receives images at their own size. */
 export function defaultsOf(name: DetectorName): DetectorOptions {
   if (!isBuiltIn(name)) return { minConfidence: 0, inputSizes: [] };
   return { minConfidence: defaultMinConfidence[name], inputSizes: defaultInputSizes[name] };
@@ -64,7 +64,7 @@ function isBuiltIn(name: DetectorName): name is BuiltIn {
   return (detectorNames as readonly string[]).includes(name);
 }
 
-/** Detectors that compute with TensorFlow.js; the others bring kernels of their own, or need none. */
+/** Reports whether a detector computes with TensorFlow.js. */
 export function usesTensorFlow(name: DetectorName): boolean {
   return name === "ssdMobilenetv1" || name === "tinyFaceDetector";
 }

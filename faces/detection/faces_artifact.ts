@@ -1,4 +1,4 @@
-/** The files of the artifacts `table` and `faces`: see `stages/kinds.ts` for what is in them. */
+/** Reads and writes the artifacts `table` and `faces`, described in `stages/kinds.ts`. */
 import { join } from "node:path";
 import { type Column, readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
@@ -10,7 +10,7 @@ import {
   writePreprocessing,
 } from "../images/preprocessing.ts";
 
-/** Columns of the table, which faces carry on. */
+/** Columns of the table, which faces.parquet repeats. */
 export const tableColumns = {
   full_path: "string",
   dataset: "string",
@@ -22,8 +22,8 @@ export const tableColumns = {
 } as const;
 
 /**
- * What faces add: the photo's row in the table, where the face was, in pixels of the upright photo,
- * and where its PNG lies.
+ * Additional columns of faces.parquet: the photo's row in the table, the face box in pixels of the
+ * upright photo, and the byte range of the PNG.
  */
 const faceColumns = {
   photo: "int32",
@@ -56,7 +56,7 @@ export type TableRow = Readonly<Row>;
 /** A face's row in faces.parquet. */
 export type FaceRow = Readonly<Row & Added>;
 
-/** The rows of an artifact `table`. */
+/** Reads the rows of an artifact `table`. */
 export async function readTable(folder: string): Promise<TableRow[]> {
   return rowsOf(await readParquet(join(folder, "table.parquet"), tableColumns));
 }
@@ -74,20 +74,20 @@ export async function writeFaceRows(folder: string, rows: readonly FaceRow[]): P
   await writeParquet(join(folder, "faces.parquet"), written);
 }
 
-/** Name of a shard. */
+/** Returns the file name of a shard. */
 export function shardName(index: number): string {
   return `faces-${String(index).padStart(5, "0")}.tar`;
 }
 
-/** Name of a face's PNG in its shard: its photo's row in the table, whatever became of the others. */
+/** Returns the name of a PNG in its shard: the photo's row in the table. */
 export function pngName(photo: number): string {
   return `${String(photo).padStart(7, "0")}.png`;
 }
 
-/** An artifact `faces`, its crops read when asked for. */
+/** An artifact `faces`, whose crops are read on demand. */
 export interface Faces extends Disposable {
   readonly rows: readonly FaceRow[];
-  /** The bytes of a face's PNG. */
+  /** Returns the PNG of a crop. */
   png(row: FaceRow): Uint8Array;
 }
 
@@ -106,8 +106,8 @@ export async function openFaces(folder: string): Promise<Faces> {
 }
 
 /**
- * Of several artifacts `faces`, the one that a dataset was made of: they went through the same steps.
- * @returns undefined if there are none; the first if it cannot be told
+ * Finds the artifact `faces` that a dataset was made from, by its preprocessing.
+ * @returns the first artifact if none matches; undefined if there are none
  */
 export async function findSourceFaces<T extends { readonly path: string }>(
   dataset: string,
@@ -122,15 +122,16 @@ export async function findSourceFaces<T extends { readonly path: string }>(
   return all[0];
 }
 
-/** What a stage's context gives to long work. */
+/** The parts of a stage's context that long operations need. */
 interface Watched {
   readonly signal: AbortSignal;
   readonly progress: { start(total: number, unit: string): void; advance(): void };
 }
 
 /**
- * Makes faces of faces, folder to folder: `change` turns each PNG into another, and all else stays. `step` says what
- * was done, for `preprocessing.json`. Several faces are changed at a time.
+ * Transforms an artifact `faces` into another: `change` maps each PNG, everything else is copied.
+ * Several crops are transformed concurrently.
+ * @param step description of the transformation, for `preprocessing.json`
  */
 export async function mapFaces(
   input: string,
@@ -173,7 +174,7 @@ export async function mapFaces(
   });
 }
 
-/** Columns to rows. */
+/** Converts columns to rows. */
 function rowsOf<T>(table: { readonly [K in keyof T]: readonly T[K][] }): T[] {
   const names = Object.keys(table) as (keyof T)[];
   return Array.from(

@@ -1,6 +1,6 @@
 /**
- * From a photo's bytes to faces, for training and serving alike. Serving goes all the way to tensors
- * with `findFaces`; the stages stop in between, to keep the crops on disk as lossless PNG.
+ * Detects and crops the faces of a photo, identically for training and serving. `findFaces` (serving)
+ * returns tensors; the stages store the crops as lossless PNG.
  */
 import { crop, type CropOptions } from "../images/crop.ts";
 import { decode, type Decoded, turnUpright } from "../images/decode_image.ts";
@@ -10,7 +10,7 @@ import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts
 import type { CropPreprocessing, Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/fit_image.ts";
 
-/** A face in a photo, as a network will see it. */
+/** A face in a photo, with the network's input. */
 export interface Face {
   /** In pixels of the upright photo. */
   readonly box: Box;
@@ -21,9 +21,8 @@ export interface Face {
 }
 
 /**
- * Opens the detector that a network's faces were cut out with. Where the data set said it
- * (`metadata`), nobody says it of a new photo, and `ssdMobilenetv1` takes its place; the detector's
- * `name` tells.
+ * Opens the detector of a network's training data. `ssdMobilenetv1` replaces `metadata`, which new
+ * photos do not have; the detector's `name` is the one in use.
  */
 export function openTrainingDetector({ detector }: CropPreprocessing): Promise<Detector> {
   if (detector.name !== "metadata") return openDetector(detector.name, detector);
@@ -32,8 +31,8 @@ export function openTrainingDetector({ detector }: CropPreprocessing): Promise<D
 }
 
 /**
- * All faces in a photo, the surest first.
- * @throws {PictureError} if the photo cannot be decoded
+ * Detects all faces in a photo, highest score first.
+ * @throws {ImageError} if the photo cannot be decoded
  */
 export async function findFaces(
   photo: Uint8Array,
@@ -49,25 +48,25 @@ export async function findFaces(
   return faces;
 }
 
-/** Where a data set says that the labelled face is. */
+/** Expected position of the labelled face, from the data set. */
 export type ExpectedFace =
-  /** The middle of the picture: this share of its width and height. */
+  /** The middle of the photo: this share of its width and height. */
   | { readonly middle: number }
-  /** A box in pixels as they are stored, before EXIF turned them. */
+  /** A box in stored pixels, before EXIF rotation. */
   | { readonly stored: Box };
 
 /** The labelled face of a photo. */
 export interface LabelledFace extends Detection {
   readonly crop: Image;
-  /** How many faces were found in the photo. */
+  /** Number of faces detected in the photo. */
   readonly found: number;
 }
 
 /**
- * The face of a photo that the data set's labels speak of: of those that were found, the one that
- * agrees best with where it must be. One that is centred outside of that place is somebody else's.
- * @returns undefined, and how many faces were found, if none is the labelled one
- * @throws {PictureError} if the photo cannot be decoded
+ * Detects the labelled face of a photo: the detection with the highest IoU with the expected box.
+ * A face whose center is outside of that box belongs to another person.
+ * @returns no crop, and the number of detected faces, if none is the labelled one
+ * @throws {ImageError} if the photo cannot be decoded
  */
 export async function findLabelledFace(
   photo: Uint8Array,
@@ -83,7 +82,7 @@ export async function findLabelledFace(
   return { ...face, crop: await crop(image, face.box, options), found: found.length };
 }
 
-/** The detection that overlaps a place most; of equal ones the surest. */
+/** Returns the detection with the highest IoU; of equal ones that with the highest score. */
 function closest(found: readonly Detection[], place: Box): Detection | undefined {
   return found
     .filter(({ box }) => hasCenterIn(box, place))

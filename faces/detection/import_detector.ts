@@ -1,12 +1,12 @@
-/** Finds a plugin's detector again, wherever a model goes: in a worker, in serving, another day. */
+/** Imports a plugin's detector by name and module, such as in a worker or a service. */
 import type { DetectorDefinition } from "./detector.ts";
 
 const project = new URL("../../", import.meta.url);
 
 /**
- * Imports a detector that a plugin has.
- * @param module its path from the project, or its package, as `context.extension` tells
- * @throws if it does not load, or has no such detector
+ * Imports the detector of a plugin.
+ * @param module its path, relative to the project, or its package, as `context.extension` returns it
+ * @throws if the module does not load or has no such detector
  */
 export async function importDetector(name: string, module: string): Promise<DetectorDefinition> {
   const isFile = /\.[cm]?[jt]sx?$/.test(module) && !module.startsWith("npm:");
@@ -23,7 +23,7 @@ export async function importDetector(name: string, module: string): Promise<Dete
   });
   if (found) return found;
   throw new Error(
-    `${cannot}: no default export of its has that name. Write: export default defineDetector({ ` +
+    `${cannot}: no default export has that name. Write: export default defineDetector({ ` +
       `name: "${name}", ... }).`,
   );
 }

@@ -1,4 +1,4 @@
-/** One photo of a data set to its labelled face, as it is kept on disk. */
+/** Crops the labelled face of a photo to a PNG. */
 import { encodePng } from "../../packages/formats/png.ts";
 import type { CropOptions } from "../images/crop.ts";
 import { ImageError } from "../images/decode_image.ts";
@@ -6,27 +6,27 @@ import type { Detector } from "./detector.ts";
 import { type ExpectedFace, findLabelledFace } from "./find_faces.ts";
 import type { Box } from "../images/image.ts";
 
-/** A face that was cut out. */
+/** A cropped face. */
 export interface CroppedFace {
   readonly png: Uint8Array;
   readonly box: Box;
   readonly score: number;
-  /** How many faces were found in the photo. */
+  /** Number of faces detected in the photo. */
   readonly found: number;
 }
 
-/** Why there is none. */
+/** Reason why a photo has no crop. */
 export interface CropProblem {
   readonly problem: "no_face" | "unreadable";
   readonly detail: string;
 }
 
-/** What became of a photo. */
+/** Result for a photo. */
 export type CropResult = CroppedFace | CropProblem;
 
 /**
- * Cuts out the labelled face of a photo. A photo that cannot be decoded is a problem, not an error.
- * @param known where the data set says that the face is
+ * Crops the labelled face of a photo. A photo that cannot be decoded is a problem, not an error.
+ * @param known expected position of the face
  */
 export async function cropLabelledFace(
   photo: Uint8Array,
@@ -45,8 +45,8 @@ export async function cropLabelledFace(
 }
 
 function noFace(detector: string, found: number): string {
-  if (found > 0) return `${found} found, none where the data set says that the labelled face is`;
+  if (found > 0) return `${found} detected, none at the labelled position`;
   return detector === "metadata"
-    ? "the data set does not say where the face is, or says a place outside the photo"
+    ? "the data set has no face position, or one outside the photo"
     : "the detector found none";
 }

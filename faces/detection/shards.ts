@@ -1,6 +1,6 @@
 /**
- * Shards of faces in the making: each is whole in a folder that outlives an interrupted run, or not
- * there. A shard holds the faces of a fixed range of the table's rows.
+ * Reads and writes shards of crops. A shard holds the faces of a fixed range of table rows and is
+ * written atomically to a folder that survives an interrupted run.
  */
 import { join } from "node:path";
 import { z } from "zod";
@@ -20,14 +20,14 @@ export interface ShardFace {
   readonly size: number;
 }
 
-/** What is to be said of a photo; `several_faces` is used all the same. */
+/** A problem with a photo; a photo with `several_faces` is used nevertheless. */
 export interface Problem {
   readonly row: number;
   readonly problem: "missing" | "unreadable" | "crashed" | "no_face" | "several_faces";
   readonly detail: string;
 }
 
-/** What a shard holds. */
+/** Content of a shard. */
 export interface Shard {
   readonly faces: readonly ShardFace[];
   readonly problems: readonly Problem[];
@@ -52,8 +52,8 @@ const record = z.looseObject({
 });
 
 /**
- * Reads a whole shard of an earlier attempt.
- * @param info told that there is one that is damaged, which is removed; without it, it stays
+ * Reads a complete shard of an earlier attempt.
+ * @param info logs the removal of a damaged shard; without it, damaged shards stay
  * @returns undefined if there is none
  */
 export async function readShard(
@@ -73,7 +73,7 @@ export async function readShard(
   return undefined;
 }
 
-/** Writes a shard. It counts only when it is finished: its record is written last. */
+/** Writes a shard. It is valid only after `finish`, which writes its record last. */
 export class ShardWriter implements Disposable {
   readonly #folder: string;
   readonly #index: number;
@@ -111,10 +111,10 @@ export class ShardWriter implements Disposable {
   }
 }
 
-/** Other machines' files may take seconds to be seen in a shared folder, in ms. */
-const SIGHT = 15_000;
+/** Files of other machines may take seconds to appear in a shared folder. */
+const VISIBILITY_TIMEOUT_MS = 15_000;
 
-/** Puts a shard that was made in another folder in its place: the tar, then the record. */
+/** Moves a shard from another folder: first the tar, then the record. */
 export async function importShard(from: string, to: string, index: number): Promise<Shard> {
   for (const began = Date.now();;) {
     const shard = await readShard(from, index);
@@ -123,10 +123,12 @@ export async function importShard(from: string, to: string, index: number): Prom
       await moveDurably(recordPath(from, index), recordPath(to, index));
       return shard;
     }
-    if (Date.now() - began > SIGHT) {
+    if (Date.now() - began > VISIBILITY_TIMEOUT_MS) {
       throw new Error(
-        `Cannot take "${shardName(index)}" from "${from}", where a worker has put it: it is not ` +
-          "there, or not whole. Do all machines have the same artifact folder?",
+        `Cannot import "${
+          shardName(index)
+        }" from "${from}": a worker finished it, but it is missing ` +
+          "or incomplete. Check that all machines share the same artifact folder.",
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -134,12 +136,12 @@ export async function importShard(from: string, to: string, index: number): Prom
 }
 
 /**
- * Puts a shard's tar into the output. It stays where it was as well, so that a run that is killed
- * now need not make it again; a second name for the same bytes costs nothing.
+ * Links a shard's tar into the output. The original stays, so a crash at this point does not lose it;
+ * a hard link takes no space.
  */
 export async function publishShard(folder: string, index: number, output: string): Promise<void> {
   const from = join(folder, shardName(index)), to = join(output, shardName(index));
-  await Deno.link(from, to).catch(() => Deno.copyFile(from, to)); // some file systems have no links
+  await Deno.link(from, to).catch(() => Deno.copyFile(from, to)); // no hard links here
 }
 
 function recordPath(folder: string, index: number): string {

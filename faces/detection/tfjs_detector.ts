@@ -1,9 +1,9 @@
-/** What the detectors that are networks share: weights, and the choice among boxes. */
+/** Shared parts of the TensorFlow.js detectors: weights and non-maximum suppression. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Detection } from "./detector.ts";
 import { iou } from "../images/image.ts";
 
-/** Weights by name, until they are closed. */
+/** Weights by name; `close` disposes of them. */
 export interface Weights {
   <T extends tf.Tensor = tf.Tensor>(name: string): T;
   close(): void;
@@ -24,8 +24,8 @@ export type Manifest = readonly {
 }[];
 
 /**
- * Reads weights that lie beside their manifest: 8-bit numbers, each tensor with its own scale, which
- * come out as float32.
+ * Reads the weights beside a manifest: 8-bit quantized, with a scale per tensor.
+ * @returns float32 tensors
  */
 export async function readWeights(manifest: Manifest, url: string): Promise<Weights> {
   const weights: tf.NamedTensorMap = {};
@@ -46,7 +46,10 @@ export async function readWeights(manifest: Manifest, url: string): Promise<Weig
   return Object.assign(get, { close: () => tf.dispose(weights) });
 }
 
-/** Non-maximum suppression: the surest first, and none that overlaps a surer one by more than `limit`. */
+/**
+ * Non-maximum suppression: drops detections whose IoU with one of a higher score is above `limit`.
+ * @returns the others, highest score first
+ */
 export function nonMaxSuppression(found: readonly Detection[], limit: number): Detection[] {
   const kept: Detection[] = [];
   for (const one of [...found].sort((a, b) => b.score - a.score)) {

@@ -1,11 +1,11 @@
-/** Makes an artifact `faces` of finished shards. */
+/** Writes the artifact `faces` from finished shards. */
 import { join } from "node:path";
 import { csvField } from "../../packages/formats/csv_write.ts";
 import { type FaceRow, shardName, type TableRow, writeFaceRows } from "./faces_artifact.ts";
 import { type CropPreprocessing, writePreprocessing } from "../images/preprocessing.ts";
 import { type Problem, publishShard, type Shard } from "./shards.ts";
 
-/** What became of photos. Those with several faces are used, the others with a problem are not. */
+/** Counts of photos, faces and problems. Photos with several faces are used, other problems are not. */
 export interface FaceCounts {
   photos: number;
   faces: number;
@@ -15,7 +15,7 @@ export interface FaceCounts {
 /**
  * Writes all files of the artifact.
  * @param scratch folder of the shards
- * @param rows the table, whose rows the shards speak of
+ * @param rows the table to whose rows the shards refer
  */
 export async function writeFaces(
   scratch: string,

@@ -1,17 +1,17 @@
-/** Cuts a face out of a photo. */
+/** Crops faces. */
 import { ImageError, MAX_PIXELS } from "./decode_image.ts";
 import type { Box, Image } from "./image.ts";
 import { resize } from "./resize.ts";
 
-/** How a face is cut out. */
+/** Options of a crop. */
 export interface CropOptions {
-  /** How much of the box's longer side is added on every side. */
+  /** Margin on every side, as a share of the box's longer side. */
   readonly margin: number;
-  /** A crop's largest side in pixels; larger ones are reduced to it. 0 keeps all. */
+  /** Maximum side in pixels; larger crops are downscaled. 0: no limit. */
   readonly maxSize: number;
 }
 
-/** The square around a box's centre that is cut out: (1 + 2 × margin) times its longer side. */
+/** Returns the square to crop, around the box's center: (1 + 2 × margin) times its longer side. */
 export function cropSquare(box: Box, margin: number): Box {
   const side = Math.max(1, Math.round(Math.max(box.width, box.height) * (1 + 2 * margin)));
   return {
@@ -23,20 +23,20 @@ export function cropSquare(box: Box, margin: number): Box {
 }
 
 /**
- * The square around a box. Where it reaches beyond the photo, the photo's border pixels are
- * repeated. Reduced with Lanczos's filter, a = 3, if it is larger than `maxSize`.
- * @throws {ImageError} if it is too large
+ * Crops the square around a box. Beyond the image, border pixels are repeated. Crops larger than
+ * `maxSize` are downscaled with a Lanczos filter (a = 3).
+ * @throws {ImageError} if the square is too large
  */
 export async function crop(image: Image, box: Box, options: CropOptions): Promise<Image> {
   const { x, y, width: side } = cropSquare(box, options.margin);
   if (side * side > MAX_PIXELS) {
     throw new ImageError(
       `the face and its margin take ${side} × ${side} pixels, ` +
-        `more than the ${MAX_PIXELS / 1e6} million that are taken`,
+        `the maximum is ${MAX_PIXELS / 1e6} million`,
     );
   }
   const data = new Uint8Array(side * side * 3);
-  // What lies within the photo is copied row by row, what lies beside it pixel by pixel.
+  // Pixels inside the image are copied by rows, border pixels one by one.
   const left = Math.min(side, Math.max(0, -x));
   const right = Math.min(side, Math.max(left, image.width - x));
   for (let row = 0; row < side; row++) {

@@ -1,20 +1,20 @@
-/** From the bytes of a photo to an upright RGB picture. */
+/** Decodes photos to upright RGB images. */
 import sharp, { type Metadata } from "sharp";
 import { identifyImage } from "../../packages/formats/image_format.ts";
 import { readJpegHeader } from "../../packages/formats/jpeg.ts";
 import type { Box, Image } from "./image.ts";
 
-/** Pictures of more pixels are refused before they are decoded: 64 megapixels take 192 MB. */
+/** Maximum number of pixels, checked before decoding: 64 megapixels take 192 MB. */
 export const MAX_PIXELS = 64e6;
 
 /**
- * No photo has more pixels a byte, so that a file of 1 kB cannot claim the memory of 64 megapixels.
- * Pictures of up to `ALWAYS_TAKEN` pixels, such as a plain wall, may be packed as densely as they are.
+ * Maximum number of pixels per byte, against decompression bombs: a file of 1 kB must not take the
+ * memory of 64 megapixels. Images of up to `ALWAYS_TAKEN` pixels, such as a plain wall, are exempt.
  */
 const PIXELS_PER_BYTE = 1000, ALWAYS_TAKEN = 4e6;
 
-// The other loaders of libvips read files, inflate or render what somebody else wrote. They are shut
-// in every process that decodes, whatever a signature makes of a file.
+// The other loaders of libvips open further files, inflate or render untrusted content. They are
+// blocked in every process that decodes, independent of signatures.
 sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({
   operation: ["Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif"].map((name) =>
@@ -24,16 +24,16 @@ sharp.unblock({
 
 const TAKEN = "JPEG, PNG, WebP, GIF, TIFF and AVIF are taken";
 
-/** Behind transparent pixels. */
+/** Background of transparent pixels. */
 export const background = "#ffffff";
 
-/** A picture, and how it lay in its file. */
+/** A decoded image and its EXIF orientation. */
 export interface Decoded extends Image {
-  /** EXIF orientation, 1 to 8: how the stored pixels were turned to be upright; 1 is not at all. */
+  /** EXIF orientation of the stored pixels, 1 to 8; 1 is upright. */
   readonly orientation: number;
 }
 
-/** A picture that cannot be decoded. */
+/** A photo that cannot be decoded. */
 export class ImageError extends Error {
   override readonly name = "PictureError";
   constructor(readonly reason: string, cause?: unknown) {
@@ -43,7 +43,7 @@ export class ImageError extends Error {
 
 /**
  * Decodes a JPEG, PNG, WebP, GIF (its first frame), TIFF or AVIF: turned upright as EXIF says, in
- * sRGB, transparency flattened on white, 8 bits a channel. What it is decides its signature alone.
+ * sRGB, transparency flattened on white, 8 bits per channel. Only the signature decides the format.
  * @throws {ImageError} if it is empty, of another format, damaged, cut short or too large
  */
 export async function decode(bytes: Uint8Array): Promise<Decoded> {
@@ -84,7 +84,7 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
 }
 
 async function decodePixels(bytes: Uint8Array) {
-  // A warning, such as stray bytes between two JPEG markers, does not fail; a cut file does.
+  // Warnings, such as stray bytes between two JPEG markers, are ignored; a truncated file fails.
   return await sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS })
     .autoOrient()
     .toColourspace("srgb")
@@ -94,9 +94,9 @@ async function decodePixels(bytes: Uint8Array) {
 }
 
 /**
- * Decodes a JPEG that lacks only its end marker. Where its last scan is complete, the pixels are the
- * same whatever follows; where it is not, what follows is taken for pixels.
- * @returns undefined if more is lost
+ * Decodes a JPEG that lacks only its end marker. If its last scan is complete, the pixels do not depend
+ * on the bytes after it.
+ * @returns undefined if more is missing
  */
 async function decodeWithoutEnd(bytes: Uint8Array) {
   const length = bytes.at(-1) === 0xff ? bytes.length - 1 : bytes.length; // half of the marker
@@ -119,7 +119,7 @@ type Header = Pick<Metadata, "width" | "height" | "orientation"> & {
   space?: string;
 };
 
-/** Reads a picture's header, whatever size it claims. */
+/** Reads a photo's header, whatever size it claims. */
 async function readHeader(bytes: Uint8Array): Promise<Header> {
   const jpeg = readJpegHeader(bytes); // in a hundredth of the time
   if (jpeg && !jpeg.exif) return jpeg;
@@ -131,8 +131,8 @@ async function readHeader(bytes: Uint8Array): Promise<Header> {
 }
 
 /**
- * What went wrong, in words of our own: libvips keeps one list of messages for all threads, so that
- * those of pictures that are decoded at the same time get mixed. They are in the error's cause.
+ * Returns a fixed description of an error: libvips has one list of messages for all threads, which
+ * mixes those of concurrent decodes. The original message is in the error's cause.
  */
 function reason(error: Error): string {
   return /contains unsupported image format/.test(error.message)
@@ -140,9 +140,9 @@ function reason(error: Error): string {
     : "it is damaged or cut short";
 }
 
-/** A box in the pixels as they are stored, in those of the upright picture. */
+/** Converts a box from stored pixels to pixels of the upright image. */
 export function turnUpright(box: Box, { width, height, orientation }: Decoded): Box {
-  // `width` and `height` are the upright picture's; 5 to 8 swap the axes.
+  // `width` and `height` are those of the upright image; 5 to 8 swap the axes.
   const right = (x: number, size: number) => width - x - size;
   const bottom = (y: number, size: number) => height - y - size;
   const { x, y, width: w, height: h } = box;

@@ -1,12 +1,12 @@
-/** From a crop to what a network sees. */
+/** Converts crops to network inputs. */
 import type { Image } from "./image.ts";
 import { fit, resize } from "./resize.ts";
 
 export { fit };
-/** The one resampling filter: Lanczos, a = 3, widened by the factor of reduction: no aliasing. */
+/** Resampling filter: Lanczos (a = 3), widened for downscaling, which prevents aliasing. */
 export const kernel = "lanczos3";
 
-/** A picture as a tensor's bytes: RGB, [size, size, 3]. Crops are square. */
+/** Resizes a square crop to a network input: RGB bytes, [size, size, 3]. */
 export async function toNetworkInput(image: Image, size: number): Promise<Uint8Array> {
   return await resize(image, size, size, kernel);
 }

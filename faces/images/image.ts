@@ -1,6 +1,6 @@
-/** Pictures in memory, and boxes in them. */
+/** Decoded images and boxes. */
 
-/** An upright RGB picture: three bytes a pixel, row by row, no padding. */
+/** An upright RGB image: three bytes per pixel, row-major, no padding. */
 export interface Image {
   /** [height, width, 3], R G B, 0 to 255. */
   readonly data: Uint8Array;
@@ -8,7 +8,7 @@ export interface Image {
   readonly height: number;
 }
 
-/** A rectangle in pixels; x and y are its upper left corner, and may lie outside the picture. */
+/** A rectangle in pixels; x and y are its top left corner, possibly outside the image. */
 export interface Box {
   readonly x: number;
   readonly y: number;
@@ -16,7 +16,7 @@ export interface Box {
   readonly height: number;
 }
 
-/** Shared area over joint area of two boxes: 0 when they are apart, 1 when they are the same. */
+/** Computes the IoU (intersection over union) of two boxes: 0 if disjoint, 1 if equal. */
 export function iou(a: Box, b: Box): number {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
@@ -25,7 +25,7 @@ export function iou(a: Box, b: Box): number {
   return shared / (a.width * a.height + b.width * b.height - shared);
 }
 
-/** The part of a box that lies inside a picture, or undefined if none does. */
+/** Clips a box to an image; returns undefined if it is entirely outside. */
 export function clip(
   box: Box,
   { width, height }: { width: number; height: number },
@@ -40,7 +40,7 @@ export function clip(
   return clipped.width > 0 && clipped.height > 0 ? clipped : undefined;
 }
 
-/** Whether a box's centre lies in another box. */
+/** Reports whether the center of a box is in another box. */
 export function hasCenterIn(box: Box, other: Box): boolean {
   const x = box.x + box.width / 2, y = box.y + box.height / 2;
   return x >= other.x && x <= other.x + other.width && y >= other.y && y <= other.y + other.height;

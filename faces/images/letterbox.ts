@@ -1,13 +1,13 @@
-/** What a detector's network sees of a picture. */
+/** Letterboxes images for detectors. */
 import type { Image } from "./image.ts";
 import { resize } from "./resize.ts";
 
 /**
- * The square that a network sees: the picture, scaled so that its longer side is `size`, in the
- * upper left corner, and black beside or below it. Bytes, [size, size, 3].
+ * Letterboxes an image: resizes it so that its longer side is `size`, top left, with black padding.
  *
- * Scaling here averages over what it shrinks (TensorFlow's resizeBilinear, which face-api uses,
- * skips pixels), and a big photo never becomes a big tensor.
+ * The filter averages over all pixels, whereas TensorFlow's resizeBilinear, which face-api uses, skips
+ * some. A large photo never becomes a large tensor.
+ * @returns RGB bytes, [size, size, 3]
  */
 export async function letterbox(image: Image, size: number): Promise<Uint8Array> {
   const { width, height } = image;

@@ -1,4 +1,4 @@
-/** What turned a photo into what a network was trained on, so that serving can do the very same. */
+/** Parameters of the steps from photo to network input, which serving repeats. */
 import { join } from "node:path";
 import { z } from "zod";
 
@@ -16,7 +16,7 @@ const cropPreprocessing = z.object({
   detector,
   crop: z.object({ margin: z.number().min(0), maxSize: z.int().min(0) }),
   background: z.literal("#ffffff"),
-  /** What other stages did to the crops, in order, such as "blur sigma=1.5". */
+  /** Steps of other stages on the crops, in order, such as "blur sigma=1.5". */
   steps: z.array(z.string()),
 });
 
@@ -28,23 +28,23 @@ const preprocessing = cropPreprocessing.extend({
   }),
 });
 
-/** From a photo to a crop: what `preprocessing.json` of faces says. */
+/** Steps from photo to crop: `preprocessing.json` of faces. */
 export type CropPreprocessing = z.output<typeof cropPreprocessing>;
 
-/** From a photo to a tensor: what `preprocessing.json` of a dataset says. */
+/** Steps from photo to tensor: `preprocessing.json` of a dataset. */
 export type Preprocessing = z.output<typeof preprocessing>;
 
-/** Where the face was found, and how it was cut. */
+/** Reads the steps from photo to crop. */
 export async function readCropPreprocessing(folder: string): Promise<CropPreprocessing> {
   return await read(folder, cropPreprocessing);
 }
 
-/** All from a photo to a tensor. */
+/** Reads the steps from photo to tensor. */
 export async function readPreprocessing(folder: string): Promise<Preprocessing> {
   return await read(folder, preprocessing);
 }
 
-/** The same of a value that was read from elsewhere, such as a model's training.json. */
+/** Validates the steps in a JSON value, such as of a model's training.json. */
 export function parsePreprocessing(value: unknown, source: string): Preprocessing {
   return parse(value, preprocessing, source);
 }
@@ -76,7 +76,7 @@ function parse<T>(value: unknown, schema: z.ZodType<T>, source: string): T {
   const [issue] = result.error.issues;
   throw new Error(
     `Cannot use the preprocessing in "${source}": ${issue.path.join(".") || "it"}: ` +
-      `${issue.message}. Was it made by another version? Make it again: --force faceCrop.`,
+      `${issue.message}. It may be of another version; recreate it with --force faceCrop.`,
     { cause: result.error },
   );
 }

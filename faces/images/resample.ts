@@ -1,8 +1,7 @@
 /**
- * Scales pictures as sharp's libvips does, so that a network sees the same picture in the page and on
- * the server, and a small one is scaled in less time than it takes to hand it to native code.
- * Reductions come out to the byte: the filters, the positions and the roundings of fixed-point
- * arithmetic are libvips'. Enlargements may be off by 2 of 255. Pure; tested against sharp.
+ * Resizes images as sharp's libvips does, so browser and server compute the same network input; small
+ * images take less time than a call of native code. Downscaling is byte-identical: filters, positions
+ * and fixed-point rounding are libvips'. Upscaling may differ by 2 of 255. Pure; tested against sharp.
  */
 import { kernels } from "./resample/resample_kernels.ts";
 import { type Axis, enlarging, type Kernel, reducing, type Taps } from "./resample/taps.ts";
@@ -16,15 +15,15 @@ export interface Pixels {
   readonly height: number;
 }
 
-/** Large reductions begin with an average over whole pixels, down to this many times the result. */
-const gap = 2;
-/** Bytes beyond the ends of a picture that kernels may touch. */
+/** Large reductions first average whole pixels, down to this many times the result (libvips' gap). */
+const GAP = 2;
+/** Bytes beyond the ends of an image that kernels may access. */
 const SLACK = 16;
-/** Memory, in bytes, beyond which it is not kept for the next picture. */
-const KEPT = 2 ** 26;
+/** Maximum memory in bytes that is kept for the next image. */
+const MAX_KEPT_BYTES = 2 ** 26;
 const PAGE = 2 ** 16;
 
-/** Scales to a width and a height, each on its own. */
+/** Resizes an image; the aspect ratio may change. */
 export function resample(image: Pixels, width: number, height: number, kernel: Kernel): Pixels {
   const rows = stepsOf(image.height, height, kernel, "rows");
   const columns = stepsOf(image.width, width, kernel, "columns");
@@ -35,7 +34,7 @@ export function resample(image: Pixels, width: number, height: number, kernel: K
   const tableAt = 2 * half, rowsAt = tableAt + Math.max(0, ...tables);
   const { memory, functions } = open(rowsAt + Math.max(0, ...tables) * 2);
 
-  /** Where the picture is, and where the next one goes. */
+  /** Offsets of the current and the next image. */
   let from = 0, to = half;
   new Uint8Array(memory.buffer).set(image.data, from);
   const scale = (steps: readonly Step[], width: number) => {
@@ -61,22 +60,22 @@ export function resample(image: Pixels, width: number, height: number, kernel: K
   return { data: new Uint8Array(memory.buffer, from, width * height * 3).slice(), width, height };
 }
 
-/** One pass over a picture's rows: `count` rows of `height` ones. */
+/** One pass over an image's rows: `height` rows to `count`. */
 interface Step {
   readonly height: number;
   readonly count: number;
-  /** How many rows are averaged; 0: they are combined with the table's weights. */
+  /** Number of rows to average; 0: rows are combined with the table's weights. */
   readonly factor: number;
   readonly pairs: number;
-  /** For each row of the result: the first row, then pairs of weights, 16 bits each. */
+  /** Per output row: the first input row, then pairs of 16-bit weights. */
   readonly table: Int32Array;
 }
 
 const none = new Int32Array();
-/** Faces of one size come in numbers, so the tables of the last few sizes are kept. */
+/** Cached tables of the last sizes: many faces have the same size. */
 const known = new Map<string, readonly Step[]>();
 
-/** How to make `count` rows, or columns, of `height`. */
+/** Plans the passes from `height` rows (or columns) to `count`. */
 function stepsOf(height: number, count: number, kernel: Kernel, axis: Axis): readonly Step[] {
   const key = `${height} ${count} ${kernel} ${axis}`;
   const found = known.get(key);
@@ -84,7 +83,7 @@ function stepsOf(height: number, count: number, kernel: Kernel, axis: Axis): rea
   const steps: Step[] = [];
   let left = height;
   if (height > count) {
-    const whole = Math.max(1, Math.floor(height / count / gap));
+    const whole = Math.max(1, Math.floor(height / count / GAP));
     if (whole > 1) {
       left = Math.ceil(height / whole);
       steps.push({ height, count: left, factor: whole, pairs: 0, table: none });
@@ -115,12 +114,12 @@ interface Opened {
 let module: WebAssembly.Module | undefined;
 let opened: Opened | undefined;
 
-/** The kernels over a memory of at least so many bytes. */
+/** Instantiates the kernels with a memory of at least `bytes`. */
 function open(bytes: number): Opened {
   const pages = Math.ceil(bytes / PAGE);
-  const kept = opened && opened.memory.buffer.byteLength <= KEPT ? opened : undefined;
+  const kept = opened && opened.memory.buffer.byteLength <= MAX_KEPT_BYTES ? opened : undefined;
   if (!kept || pages * PAGE > kept.memory.buffer.byteLength) {
-    // A new memory, not a larger one: what a large picture took is given back.
+    // A new memory instead of a larger one, so the memory of a large image is freed.
     const memory = new WebAssembly.Memory({ initial: Math.max(16, pages) });
     module ??= new WebAssembly.Module(Uint8Array.from(atob(kernels), (c) => c.charCodeAt(0)));
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });

@@ -1,14 +1,14 @@
-/** Scales pictures: with code of ours where that gives sharp's very bytes, else with sharp. */
+/** Resizes images: with own kernels where they are byte-identical to sharp, else with sharp. */
 import type { Image } from "./image.ts";
 import { type Kernel, resample } from "./resample.ts";
 
-/** Width and height are scaled each on its own. */
+/** The aspect ratio is not kept. */
 export const fit = "fill";
 
-/** Pixels of larger pictures are not copied into the memory of our kernels. */
-const most = 4e6;
+/** Maximum number of pixels for the own kernels. */
+const MAX_OWN_PIXELS = 4e6;
 
-/** A picture's pixels at another size, RGB bytes, [height, width, 3]. */
+/** Resizes an image. @returns RGB bytes, [height, width, 3] */
 export async function resize(
   image: Image,
   width: number,
@@ -17,8 +17,8 @@ export async function resize(
 ): Promise<Uint8Array> {
   const { data, ...from } = image;
   if (from.width === width && from.height === height) return data;
-  // sharp takes several times as long to begin as this takes in all.
-  if (width <= from.width && height <= from.height && from.width * from.height <= most) {
+  // The start-up of sharp alone takes several times as long.
+  if (width <= from.width && height <= from.height && from.width * from.height <= MAX_OWN_PIXELS) {
     return resample(image, width, height, kernel).data;
   }
   const { default: sharp } = await import("sharp");

@@ -1,4 +1,4 @@
-/** A worker that scales faces to what a network sees: see `crew/crew.ts`. */
+/** Worker that resizes crops to network inputs: see `process_pool.ts`. */
 import { join } from "node:path";
 import { decodePng } from "../../packages/formats/png.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
@@ -6,22 +6,22 @@ import { serve } from "../../packages/workers/worker_main.ts";
 import type { Image } from "./image.ts";
 import { toNetworkInput } from "./fit_image.ts";
 
-/** What it is opened with. */
+/** Parameters of the worker. */
 export interface ResizeInit {
-  /** Of an artifact `faces`. */
+  /** Folder of an artifact `faces`. */
   readonly folder: string;
   /** Width and height of the tensors. */
   readonly size: number;
 }
 
-/** Faces, by where their PNGs lie. */
+/** Byte ranges of crops (PNG). */
 export type ResizeTask = readonly {
   readonly shard: string;
   readonly offset: number;
   readonly size: number;
 }[];
 
-// Answers are bytes alone: a tensor [size, size, 3] a face.
+// Answers consist of bytes only: a tensor [size, size, 3] per face.
 await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
   const shards = new Map<string, RandomAccessFile>();
   return Promise.resolve(async (places) => {
@@ -34,8 +34,8 @@ await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
         bytes.set(await toNetworkInput(face, size), i * size * size * 3);
       } catch (cause) {
         throw new Error(
-          `Cannot scale the face at byte ${offset} of "${join(folder, shard)}": ` +
-            `${(cause as Error).message} Make the faces again.`,
+          `Cannot resize the crop at byte ${offset} of "${join(folder, shard)}": ` +
+            `${(cause as Error).message} Repeat the stage that wrote it.`,
           { cause },
         );
       }
@@ -44,7 +44,7 @@ await serve<ResizeInit, ResizeTask, null>(({ folder, size }) => {
   });
 });
 
-/** A picture of a kind that faceCrop does not write, such as a plugin's. */
+/** Decodes an image of a format that faceCrop does not write, such as a plugin's. */
 async function decodeOther(bytes: Uint8Array): Promise<Image> {
   const [{ default: sharp }, { decode }] = await Promise.all([
     import("sharp"),

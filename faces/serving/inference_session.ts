@@ -85,7 +85,7 @@ export async function openDetectors(
     const key = JSON.stringify([name, options]);
     if (!networks.has(key)) networks.set(key, await openNetwork(name, options));
     const network = networks.get(key)!;
-    return { search: (image) => network.search(image), close: () => {} };
+    return { detect: (image) => network.detect(image), close: () => {} };
   };
   const { photo, live } = choices;
   const sizes: Detector[] = [];

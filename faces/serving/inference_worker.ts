@@ -36,7 +36,7 @@ export const inProcess: Start = (opening, tell, died) => {
       else if ("answer" in reply) tell(reply.answer as Outcome);
       else tell({ failed: Object.assign(new Error(reply.error), { stack: reply.stack }) });
     },
-    died: (how) => died(new Error(`A worker's process ended (${how}).`)),
+    crashed: (how) => died(new Error(`A worker's process ended (${how}).`)),
   });
   return {
     analyse: (photo, wishes) => member.send(wishes, photo),

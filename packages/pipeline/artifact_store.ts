@@ -30,7 +30,7 @@ const usedShape = z.record(
 );
 const latestShape = z.looseObject({ version: z.literal(1), used: usedShape });
 
-/** Where a result lies. */
+/** Location of a stored result. */
 export interface StoredResult {
   readonly use: string;
   /** The first 16 digits of its fingerprint. */
@@ -162,7 +162,7 @@ export class ArtifactStore {
     if (left.length < used.length) await this.#noteUsed(pipeline, Object.fromEntries(left));
   }
 
-  /** Whether an interrupted attempt left something to go on from. */
+  /** True if an interrupted attempt left files to resume from. */
   async interrupted(use: string, print: string): Promise<boolean> {
     return await hasScratch(this.#work(use, print));
   }

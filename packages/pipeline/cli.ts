@@ -62,7 +62,7 @@ export async function main(args: readonly string[], program: App): Promise<numbe
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
     const wrong = error instanceof ConfigError || error instanceof UsageError;
     const problems = error instanceof ConfigError && error.problems.length > 1
-      ? `${error.problems.length} things are wrong:\n`
+      ? `${error.problems.length} errors:\n`
       : "";
     complain(problems + formatErrorWithStack(error));
     if (json) {

@@ -1,4 +1,4 @@
-/** Errors that a person can mend, and how they are worded. */
+/** Errors that a user can fix, and their formatting. */
 import { closest, distance } from "fastest-levenshtein";
 import { fromFileUrl } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
@@ -33,7 +33,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** The command line asks for something that cannot be. */
+/** Invalid use of the command line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

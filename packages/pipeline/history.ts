@@ -89,7 +89,7 @@ export interface Begun {
   readonly lock?: Lock;
 }
 
-/** What is known of a run before it has run. */
+/** Facts of a run that are known before it starts. */
 export type Beginning = Pick<RunRecord, "pipeline" | "file" | "overrides" | "point" | "seed">;
 
 /** The runs of an artifact folder. */

@@ -14,7 +14,7 @@ import { dispatchSweepPoints } from "./remote/sweep_jobs.ts";
 import type { RedisPlace } from "./remote/protocol.ts";
 import { runWorker as workOn } from "./remote/worker.ts";
 
-/** Where Redis is unless somebody says it. */
+/** Default address of Redis. */
 export const usualRedis = "redis://127.0.0.1:6379";
 /** Ms after which a worker that is not heard of has lost its job. */
 export const usualLock = 30_000;

@@ -36,7 +36,7 @@ const COLOUR_CODE = /(\x1b\[(?:1|2|22|3[123]|39)m)/;
 const plain = (text: string) => text;
 const NO_COLOURS: Colors = { bold: plain, dim: plain, green: plain, red: plain, yellow: plain };
 
-/** Where a reporter writes: a terminal or a pipe. */
+/** Output of a reporter: a terminal or a pipe. */
 export interface Output {
   write(text: string): void;
   readonly terminal: boolean;

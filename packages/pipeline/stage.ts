@@ -35,7 +35,7 @@ export function defineKind<const Name extends string>(kind: Kind<Name>): Kind<Na
 /** An input that takes every artifact of a kind that the pipeline makes, in order of stage ids. */
 export interface All<K extends Kind = Kind> {
   readonly all: K;
-  /** Whether there may be none. */
+  /** True if the list may be empty. */
   readonly orNone: boolean;
 }
 
@@ -61,7 +61,7 @@ export interface Artifact<Name extends string = string> {
   readonly digest: string;
 }
 
-/** How a stage's result came to be, as its record tells. */
+/** Provenance of a stage's result, from its record. */
 export interface StageProvenance {
   /** Id in the pipeline, and name of the stage. */
   readonly id: string;
@@ -144,7 +144,7 @@ export interface Progress {
 export interface WorkUnit {
   /** Its name among the parts. */
   readonly key: string;
-  /** How many items of progress it is. */
+  /** Number of progress items in this unit. */
   readonly items: number;
   /** What the stage's `part.run` is told: JSON. */
   readonly data: unknown;
@@ -155,7 +155,7 @@ export interface FinishedUnit {
   readonly key: string;
   /** The files that it left; they go when the next part is asked for. */
   readonly folder: string;
-  /** What `part.run` returned, as JSON: a stage validates it. */
+  /** Return value of `part.run`, as JSON; the stage validates it. */
   readonly result: unknown;
 }
 
@@ -174,7 +174,7 @@ export interface UnitContext {
   /** Processes at a time; 0 is one a core. */
   readonly workers: number;
   readonly signal: AbortSignal;
-  /** So many items more are done. */
+  /** Reports further finished items. */
   advance(items: number): void;
   /**
    * Something that takes long to open and that the next parts want as well, such as processes that
@@ -196,7 +196,7 @@ export interface UnitRunner {
   ): Promise<unknown>;
 }
 
-/** What the runner hands a stage besides its inputs and parameters. */
+/** Everything a stage receives besides its inputs and parameters. */
 export interface StageContext<O extends Outputs = Outputs> {
   /** The stage's id in the pipeline. */
   readonly id: string;
@@ -238,7 +238,7 @@ export interface StageContext<O extends Outputs = Outputs> {
 /** Stage id → part of the data ("train", "validation", "test") → metric → value. */
 export type Metrics = Record<string, Record<string, Record<string, number>>>;
 
-/** What a stage may tell about its result, beside the artifacts. */
+/** Optional facts about a stage's result, beside its artifacts. */
 export interface StageResult {
   metrics?: Metrics;
   /** Files worth opening, as `output/file`; their paths are printed at the end of the run. */
@@ -266,11 +266,11 @@ export interface Stage {
   readonly params: z.ZodObject;
   /** Parameters that cannot change the result, such as a number of workers. */
   readonly unaffecting: readonly string[];
-  /** Whether the result depends on the pipeline's seed. */
+  /** True if the result depends on the pipeline's seed. */
   seeded(params: unknown): boolean;
-  /** Whether it does with any parameters. */
+  /** True if it does so for every choice of parameters. */
   readonly everSeeded: boolean;
-  /** Whether the result depends on the compute backend. */
+  /** True if the result depends on the compute backend. */
   compute(params: unknown): boolean;
   /** Whether the result tells how its inputs came to be. */
   readonly lineage: boolean;

@@ -1,49 +1,49 @@
-/** The parent's side of one worker: a process of its own, started, asked and watched. */
+/** Parent side of a worker process: starts it, sends tasks and reports its end. */
 import { fileURLToPath } from "node:url";
 import { decodeFrames, encodeFrame, type Frame } from "./framing.ts";
 
-/** What a worker is, and what it may do. */
+/** Module, parameters and permissions of a worker. */
 export interface WorkerSpec {
   /** Its module, which calls `serve()`. */
   readonly module: URL;
-  /** What it is told first: JSON. */
+  /** Parameters, as JSON. */
   readonly opening: unknown;
-  /** Most of V8's heap, in MB, that it may take. */
+  /** Maximum size of V8's heap in MB. */
   readonly heap?: number;
-  /** Whether it may use the network; reading files and loading native code it may always. */
+  /** Allows network access. Reading files and loading native code is always allowed. */
   readonly network?: boolean;
   /** A deno.json of its own. */
   readonly config?: URL;
 }
 
-/** What a worker says: it is open, it has an answer, or it could not. */
+/** Message of a worker: ready, an answer, or an error. */
 export type Reply =
   | { readonly ready: true }
   | { readonly answer: unknown }
   | { readonly error: string; readonly stack?: string };
 
-/** Called by a member; never more after `died`. */
+/** Callbacks of a worker; none is called after `crashed`. */
 export interface Listener {
   reply(reply: Reply, bytes: Uint8Array<ArrayBuffer>): void;
-  /** The process has ended, and nobody had closed it. `how` says what of: "SIGSEGV", "exit code 3". */
-  died(how: string): void;
+  /** The process ended without `close`; `how` is the reason, such as "SIGSEGV" or "exit code 3". */
+  crashed(how: string): void;
 }
 
-/** A worker's process. */
+/** A worker process. */
 export interface Child {
-  /** @param bytes travel beside the task as they are */
+  /** Sends a task. @param bytes sent beside the JSON unchanged */
   send(task: unknown, bytes?: Uint8Array): void;
-  /** Ends the process at once, of which `died` is told. */
+  /** Kills the process; `crashed` follows. */
   kill(): void;
-  /** Ends the process at once: it writes nothing that could stay half done. */
+  /** Kills the process: workers write no files that could stay incomplete. */
   close(): Promise<void>;
 }
 
 const HEAP = 1024;
-/** What is kept of the process's last words, in characters. */
-const LAST_WORDS = 2000;
+/** Number of characters of standard error that are kept. */
+const MAX_STDERR = 2000;
 
-/** Starts a worker, which says `ready` when it is open. */
+/** Starts a worker, which replies `ready` when it is open. */
 export function startChild(kind: WorkerSpec, listener: Listener): Child {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
@@ -59,7 +59,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
     stderr: "piped",
   }).spawn();
   const writer = process.stdin.getWriter();
-  // A process that has died takes no more words; that it has is told by its end.
+  // Writing to an ended process fails; `crashed` reports its end.
   const send = (message: unknown, bytes?: Uint8Array) =>
     void writer.write(encodeFrame(message, bytes)).catch(() => {});
   let closed = false;
@@ -72,18 +72,18 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   })();
   const lastWords = lastOf(process.stderr);
   const ended = (async () => {
-    // Whatever made reading fail, a process that is not listened to has to go.
+    // A process whose output cannot be read must not continue.
     await listening.catch(() => process.kill("SIGKILL"));
     const [{ code, signal }, words] = await Promise.all([process.status, lastWords]);
     await writer.abort().catch(() => {});
-    if (!closed) listener.died(howItEnded(code, signal, words));
+    if (!closed) listener.crashed(describeExit(code, signal, words));
   })();
 
   const kill = () => {
     try {
       process.kill("SIGKILL");
     } catch {
-      // It has ended already.
+      // It has already ended.
     }
   };
   send({ opening: kind.opening });
@@ -98,7 +98,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   };
 }
 
-function howItEnded(code: number, signal: Deno.Signal | null, words: string): string {
+function describeExit(code: number, signal: Deno.Signal | null, words: string): string {
   if (/out of memory/i.test(words)) return "out of memory";
   const how = signal ?? `exit code ${code}`;
   const lines = words.split("\n").map((line) => line.trim()).filter((line) => line !== "");
@@ -109,7 +109,7 @@ function howItEnded(code: number, signal: Deno.Signal | null, words: string): st
 async function lastOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
   let text = "";
   for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    text = (text + part).slice(-LAST_WORDS);
+    text = (text + part).slice(-MAX_STDERR);
   }
   return text;
 }

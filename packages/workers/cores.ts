@@ -1,6 +1,6 @@
 /**
- * Cores that a run may use: all of the machine's, or as many as CORES says, which a sweep sets for
- * runs side by side.
+ * Returns the number of cores that a run may use: the environment variable CORES, which sweeps set for
+ * concurrent runs. Default: all cores of the machine.
  */
 export function cores(): number {
   const granted = Math.floor(Number(Deno.env.get("CORES"))) || Infinity;

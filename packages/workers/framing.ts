@@ -1,23 +1,23 @@
 /**
- * Messages between processes: JSON, and bytes that travel beside it as they are.
+ * Frames between processes: JSON, and bytes beside it.
  *
  *     4 bytes  length of the JSON, little-endian
  *     4 bytes  length of the bytes
  *     the JSON, in UTF-8; the bytes
  */
 
-/** A message, and the bytes that belong to it. */
+/** A message and its bytes. */
 export interface Frame {
   readonly message: unknown;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const HEADER = 8;
-/** No message and no face is larger: a length beyond it is not one of ours. */
-const MAX = 2 ** 30;
+/** Maximum length of a part; a larger one means a corrupt stream. */
+const MAX_LENGTH = 2 ** 30;
 const none = new Uint8Array();
 
-/** A frame as it travels. */
+/** Encodes a frame. */
 export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(message));
   const frame = new Uint8Array(HEADER + json.length + bytes.length);
@@ -29,12 +29,12 @@ export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Ar
   return frame;
 }
 
-/** The frames of a stream of bytes, however it was cut. A frame that is cut short is dropped. */
+/** Decodes the frames of a stream, independent of its chunks. Drops an incomplete last frame. */
 export async function* decodeFrames(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Frame> {
   const decoder = new TextDecoder();
-  /** What has come and makes no frame yet; joined only when it does, so that large ones stay cheap. */
+  /** Chunks of an incomplete frame; joined once when it is complete, which keeps large ones cheap. */
   let parts: Uint8Array<ArrayBuffer>[] = [], there = 0, wanted = HEADER;
   for await (const part of stream) {
     parts.push(part);
@@ -46,7 +46,7 @@ export async function* decodeFrames(
     wanted = HEADER;
     while (data.length - at >= HEADER) {
       const json = view.getUint32(at, true), bytes = view.getUint32(at + 4, true);
-      if (json > MAX || bytes > MAX) {
+      if (json > MAX_LENGTH || bytes > MAX_LENGTH) {
         throw new Error(`Cannot read a message: it claims ${json} and ${bytes} bytes.`);
       }
       wanted = HEADER + json + bytes;

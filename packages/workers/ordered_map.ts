@@ -1,9 +1,9 @@
-/** Several pieces of work at once, their results in order and no more of them in memory than that. */
+/** Maps items concurrently and yields results in input order with bounded memory. */
 
 /**
- * Starts `work` on up to `parallel` items at a time and yields the results in the items' order. The
- * first error ends it. When it ends early, it waits for what is still under way, whose results and
- * errors are dropped: native code must not be at work on what its caller is about to let go.
+ * Runs `work` on at most `parallel` items concurrently and yields the results in input order. The first
+ * error ends it. It then waits for the running calls and drops their results and errors: native code
+ * must not use memory that the caller is about to free.
  */
 export async function* mapOrdered<T, R>(
   items: Iterable<T>,
@@ -14,7 +14,7 @@ export async function* mapOrdered<T, R>(
   try {
     for (const item of items) {
       const started = work(item);
-      started.catch(() => {}); // told below, when its turn comes
+      started.catch(() => {}); // thrown below, in order
       running.push(started);
       if (running.length >= parallel) yield await running.shift()!;
     }

@@ -1,73 +1,74 @@
 /**
- * A crew of workers that share tasks. Each is a process of its own, not a thread: native code that
- * crashes, and a heap that is full, end the process they are in, and with it every thread.
+ * A process pool. Workers are processes, not threads: a crash in native code or a full heap ends all
+ * threads of a process.
  *
- * A worker has one task in hand and others waiting, so that it is known which one it died of. It is
- * replaced, and the task given out once more; the second worker that dies of it is the last one. One
- * that does not come back from a task within the limit of time is ended, and has died of it.
+ * A worker processes one task and has others queued, so a crash is attributed to one task. A crashed
+ * worker is replaced and its task retried once. A worker that exceeds the timeout is killed, which
+ * counts as a crash.
  */
 import { cores } from "./cores.ts";
 import { type Child, type Reply, startChild, type WorkerSpec } from "./child.ts";
 
-/** What became of a task. */
+/** Result of a task. */
 export type Result<Answer> =
   | { readonly answer: Answer; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Two workers died of it; how, in words. */
-  | { readonly died: string };
+  /** Two workers crashed on the task; a description of how. */
+  | { readonly crashed: string };
 
-/** Workers that share tasks. */
+/** A pool of worker processes. */
 export interface ProcessPool<Task, Answer> extends AsyncDisposable {
   /**
-   * Has a task done by one of the workers, in the order of asking.
-   * @throws what the worker threw; if workers do not start; if the signal was aborted
+   * Runs a task on one of the workers; tasks start in call order.
+   * @throws the worker's error; if workers do not start; if the signal is aborted
    */
   run(task: Task): Promise<Result<Answer>>;
-  /** How many times a worker died and was replaced. */
+  /** Number of crashed workers that were replaced. */
   readonly replaced: number;
 }
 
 interface Job {
   readonly task: unknown;
   readonly promise: PromiseWithResolvers<Result<unknown>>;
-  deaths: number;
+  crashes: number;
 }
 
-/** Tasks that a worker has: one in hand, the others so that it need not wait for the next. */
+/** Tasks per worker: one in progress, the others queued, so it never waits for the next. */
 const PREFETCH = 3;
-/** How long a task may take unless told otherwise, in seconds. */
-const LIMIT = 300;
+/** Default timeout of a task in seconds. */
+const TIMEOUT_SECONDS = 300;
 /**
- * Parts of the limit. They are counted, not the time: while all processes are stopped, or the machine
- * sleeps, no worker is late.
+ * Ticks per timeout. Ticks are counted instead of time, so a suspended machine does not cause
+ * timeouts.
  */
 const WATCHDOG_TICKS = 8;
-/** Limits of a task that a worker has to open in: it may have to compile, or even to download. */
-const OPENING = 10;
+/** Timeout of a worker's start in task timeouts: it may compile or download. */
+const START_TIMEOUTS = 10;
 /**
- * Workers that may die one after the other, without an answer from any, before all is given up: it is
- * not tasks then that they die of. Twenty bad ones in a row must pass, or no run would get beyond them.
+ * Consecutive worker crashes before giving up: the tasks are then not the cause. Twenty bad tasks in a
+ * row must pass, since each crashes two workers.
  */
 const MAX_CONSECUTIVE_CRASHES = 40;
 
 /**
- * Opens a crew: one worker now, the others when there is work for them. A task may take `seconds`.
- * @param signal when it aborts, the workers end at once, and what was asked fails with its reason
+ * Opens a process pool. Workers start on demand.
+ * @param kind the workers; `seconds` is the timeout of a task
+ * @param signal when it aborts, the workers are killed and pending tasks fail with its reason
  */
 export function openPool<Task, Answer>(
   kind: WorkerSpec & { readonly workers: number; readonly seconds?: number },
   signal?: AbortSignal,
 ): ProcessPool<Task, Answer> {
-  const { seconds = LIMIT } = kind;
+  const { seconds = TIMEOUT_SECONDS } = kind;
   const pending: Job[] = [];
-  const posts: Post[] = [];
+  const slots: Slot[] = [];
   let failure: Error | undefined;
   let replaced = 0, inARow = 0;
 
-  /** A worker's place, which outlives the workers that take it. */
-  class Post {
+  /** A slot of the pool: a worker and its replacements after crashes. */
+  class Slot {
     readonly jobs: Job[] = [];
     #ready = false;
-    /** Parts of the limit that have passed since it last said something, or had nothing to do. */
+    /** Ticks since the last message, or since it was idle. */
     #silent = 0;
     #late = false;
     member: Child = this.#start();
@@ -77,15 +78,15 @@ export function openPool<Task, Answer>(
       this.#silent = 0;
       return startChild(kind, {
         reply: (reply, bytes) => this.#reply(reply, bytes),
-        died: (how) => this.#died(how),
+        crashed: (how) => this.#crashed(how),
       });
     }
 
-    /** Called when a part of the limit has passed. */
+    /** Checks the timeout, once per tick. */
     watch(): void {
       const idle = this.#ready && this.jobs.length === 0;
       this.#silent = idle ? 0 : this.#silent + 1;
-      if (this.#silent <= WATCHDOG_TICKS * (this.#ready ? 1 : OPENING)) return;
+      if (this.#silent <= WATCHDOG_TICKS * (this.#ready ? 1 : START_TIMEOUTS)) return;
       this.#late = true;
       this.member.kill();
     }
@@ -116,14 +117,16 @@ export function openPool<Task, Answer>(
       this.take();
     }
 
-    #died(end: string): void {
+    #crashed(end: string): void {
       const late = this.#ready ? `no answer within ${seconds} s` : "it did not open in time";
       const how = this.#late ? late : end;
       const jobs = this.jobs.splice(0);
-      if (jobs.length > 0 && ++jobs[0].deaths === 2) jobs.shift()!.promise.resolve({ died: how });
+      if (jobs.length > 0 && ++jobs[0].crashes === 2) {
+        jobs.shift()!.promise.resolve({ crashed: how });
+      }
       pending.unshift(...jobs);
       if (++inARow >= MAX_CONSECUTIVE_CRASHES || !this.#ready && inARow > 1) {
-        return fail(new Error(`Cannot go on: workers die one after the other (${how}).`));
+        return fail(new Error(`Cannot continue: ${inARow} consecutive worker crashes (${how}).`));
       }
       replaced++;
       this.member = this.#start();
@@ -132,17 +135,17 @@ export function openPool<Task, Answer>(
 
   function fail(error: Error): void {
     failure ??= error;
-    const left = [...pending.splice(0), ...posts.flatMap(({ jobs }) => jobs.splice(0))];
+    const left = [...pending.splice(0), ...slots.flatMap(({ jobs }) => jobs.splice(0))];
     for (const { promise } of left) promise.reject(failure);
     void close();
   }
   const watching = setInterval(() => {
-    for (const post of posts) post.watch();
+    for (const slot of slots) slot.watch();
   }, seconds * 1000 / WATCHDOG_TICKS);
   async function close(): Promise<void> {
     clearInterval(watching);
     signal?.removeEventListener("abort", abort);
-    await Promise.all(posts.map(({ member }) => member.close()));
+    await Promise.all(slots.map(({ member }) => member.close()));
   }
   const abort = () => fail(signal!.reason);
   signal?.addEventListener("abort", abort);
@@ -154,23 +157,23 @@ export function openPool<Task, Answer>(
     async run(task) {
       signal?.throwIfAborted();
       if (failure) throw failure;
-      const job: Job = { task, promise: Promise.withResolvers(), deaths: 0 };
+      const job: Job = { task, promise: Promise.withResolvers(), crashes: 0 };
       pending.push(job);
-      if (posts.length < kind.workers && pending.length > 0) posts.push(new Post());
-      for (const post of posts) post.take();
+      if (slots.length < kind.workers && pending.length > 0) slots.push(new Slot());
+      for (const slot of slots) slot.take();
       return await job.promise.promise as Result<Answer>;
     },
     [Symbol.asyncDispose]: async () => {
-      fail(new Error("The workers were sent home."));
+      fail(new Error("The process pool is closed."));
       await close();
     },
   };
 }
 
-/** Memory, in bytes, that a worker should find. */
+/** Free memory per worker, in bytes. */
 const BYTES_PER_WORKER = 2 ** 29;
 
-/** How many workers there had better be: one a core, as far as memory and work allow. */
+/** Returns the default number of workers: one per core, limited by free memory and tasks. */
 export function defaultPoolSize(tasks: number, tasksEach: number): number {
   const room = Math.floor(Deno.systemMemoryInfo().available / BYTES_PER_WORKER);
   return Math.max(1, Math.min(cores(), room, Math.ceil(tasks / tasksEach)));

@@ -1,8 +1,8 @@
-/** The worker's side: opens once, then does one task after the other until its parent is gone. */
+/** Worker side: opens once, then processes tasks in order until the parent ends. */
 import { decodeFrames, encodeFrame } from "./framing.ts";
 import type { Reply } from "./child.ts";
 
-/** An answer: JSON, and bytes. */
+/** Answer of a task: JSON and bytes. */
 export interface Done<Answer> {
   readonly answer: Answer;
   readonly bytes?: Uint8Array;
@@ -10,18 +10,18 @@ export interface Done<Answer> {
 
 /**
  * Serves the parent process.
- * @param open called once, with what the crew was opened with; returns what does a task
+ * @param open called once with the parameters of the pool; returns the function that runs a task
  */
 export async function serve<Opening, Task, Answer>(
   open: (
     opening: Opening,
   ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
 ): Promise<never> {
-  // Ctrl-C is sent to all processes of a terminal, and SIGTERM by some to all of a service; when to
-  // stop is for the parent to say.
+  // A terminal sends Ctrl-C to all its processes, and some service managers send SIGTERM to all of a
+  // service; the parent decides when to stop.
   const signals = ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as Deno.Signal[];
   for (const signal of signals) Deno.addSignalListener(signal, () => {});
-  // Standard output is for frames alone.
+  // Standard output is reserved for frames.
   console.log = console.info = console.debug = console.error;
   let work: Awaited<ReturnType<typeof open>> | undefined;
   for await (const { message, bytes: sent } of decodeFrames(Deno.stdin.readable)) {

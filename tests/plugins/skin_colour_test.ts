@@ -93,7 +93,10 @@ Deno.test("the service finds faces with a plugin's detector, and the page does n
 Deno.test("openDetector() says what is wrong with a plugin's detector", async () => {
   const open = (name: string, module?: string) =>
     openDetector(name, { minConfidence: 0, inputSizes: [], module });
-  await assert.rejects(open("skinColour"), /"skinColour": the project has .*List it under plugins/);
-  await assert.rejects(open("skin", module), /no default export of its has that name/);
+  await assert.rejects(
+    open("skinColour"),
+    /"skinColour": it is neither built in .*List its plugin under plugins/,
+  );
+  await assert.rejects(open("skin", module), /no default export has that name/);
   await assert.rejects(open("skinColour", "plugins/none.ts"), /it does not load/);
 });

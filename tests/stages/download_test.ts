@@ -130,7 +130,7 @@ Deno.test("download takes archives packed in more folders or on a Mac, and says 
     );
     await rejects(
       take({ "photos/a_1.jpg": "first", "wiki.mat": wikiCrop["wiki_crop/wiki.mat"] }),
-      /Cannot use "wiki_crop.tar": photos are looked for in folders of two digits .*the 2 files are elsewhere: "photos\/a_1.jpg", "wiki.mat"/,
+      /Cannot use "wiki_crop.tar": photos must be in folders of two digits .*the 2 files are elsewhere: "photos\/a_1.jpg", "wiki.mat"/,
     );
   });
 });
@@ -173,8 +173,8 @@ Deno.test("download checks a mirror by BSD's MD5SUMS, and warns of lines it does
     using context = testContext(download);
     await context.run({}, { datasets: ["wiki_crop"], mirror });
     deepStrictEqual(context.warnings, [
-      'MD5SUMS: 1 line not understood, or at odds with another, the first "SHA1 (wiki_crop.tar) = ' +
-      "00\". A line is an MD5 and a file's name, as md5sum and md5 write them.",
+      'MD5SUMS: 1 line not understood or in conflict with another, the first "SHA1 (wiki_crop.tar) = ' +
+      '00". Expected is an MD5 and a file name, as md5sum and md5 write them.',
     ]);
     using archives = await openArchives(context.artifact("archives"));
     strictEqual(archives.datasets[0].tars[0].verified, true);
@@ -218,7 +218,7 @@ Deno.test("download takes no file that changes while it is copied", async () => 
     Deno.writeFileSync(from, new Uint8Array(3 << 20));
     await rejects(
       copyFile(from, to, { onBytes: () => Deno.utimeSync(from, 1, 1) }),
-      /it was changed while it was copied. Run again/,
+      /it changed during the copy. Run again/,
     );
     deepStrictEqual(files(folder), ["a"]);
   });
@@ -247,10 +247,10 @@ Deno.test("download makes no artifact of a file with a wrong MD5", async () => {
     // Without MD5SUMS, the authors' counts.
     await rejects(
       run(),
-      /Cannot take ".*wiki_crop.tar": its MD5 is [0-9a-f]{32}, expected was f536eb7f5eae.*"checksums"/,
+      /Cannot copy ".*wiki_crop.tar": its MD5 is [0-9a-f]{32}, expected f536eb7f5eae.*"checksums"/,
     );
     Deno.writeTextFileSync(join(mirror, "MD5SUMS"), `${"0".repeat(32)} *wiki_crop.tar\r\n`);
-    await rejects(run(), /expected was 0{32}/);
+    await rejects(run(), /expected 0{32}/);
     deepStrictEqual(files(context.outputs.archives), []);
     deepStrictEqual(files(context.scratch), []);
 
@@ -303,7 +303,7 @@ Deno.test("download takes the metadata and the ten archives of imdb, over the ne
       "/mirrored/imdb_meta.tar",
       "/mirrored/imdb_0.tar",
     ]);
-    match(context.infos[0], /^\d+ kB to get; [\d.]+ [MGT]B are free\.$/);
+    match(context.infos[0], /^\d+ kB to download; [\d.]+ [MGT]B are free\.$/);
     using archives = await openArchives(context.artifact("archives"));
     strictEqual(archives.datasets[0].layout, "full");
     strictEqual(archives.datasets[0].metadata.tar, "imdb_meta.tar");
@@ -311,7 +311,7 @@ Deno.test("download takes the metadata and the ten archives of imdb, over the ne
     strictEqual(context.warnings.length, 9, "all but two have an MD5");
     match(
       context.warnings[0],
-      /^imdb_0.tar: no MD5 of it is known, so only its length was checked/,
+      /^imdb_0.tar: no MD5 is known, so only its length was checked/,
     );
 
     // Another attempt finds the files that this one got.
@@ -391,7 +391,7 @@ Deno.test("download refuses archives that lead outside, are cut short or lack th
     const [spoil, message] of [
       [outside, /"zzzz\/x.jpg" is a symbolic link, which is refused/],
       [cut, /without an end mark, so it was cut short; get it again/],
-      [bare, /Cannot use "wiki_crop.tar": among 1 file there is no "wiki.mat"/],
+      [bare, /Cannot use "wiki_crop.tar": none of 1 file is "wiki.mat"/],
     ] as const
   ) {
     await withMirror(async (mirror) => {
@@ -452,11 +452,11 @@ Deno.test("download says which file a mirror lacks", async () => {
     using context = testContext(download);
     await rejects(
       context.run({}, { datasets: ["imdb_crop"], mirror }),
-      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or leave/,
+      /Cannot copy "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or remove/,
     );
     await rejects(
       context.run({}, { datasets: ["imdb_crop"], mirror: "ftp://example.org/" }),
-      /Cannot use the mirror "ftp:\/\/example.org\/": it is no folder and no http address/,
+      /Cannot use the mirror "ftp:\/\/example.org\/": it is neither a folder nor an HTTP URL/,
     );
   });
 });
@@ -485,7 +485,7 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
     deepStrictEqual(await external(["sample"], mirror), {}, "takes nothing from it");
     await rejects(
       () => external(["wiki_crop", "imdb_crop"], mirror),
-      /Cannot take "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or/,
+      /Cannot copy "imdb_crop.tar" from the mirror ".*": it is not there\. Put it there, or/,
     );
     await rejects(() => external(["wiki_crop"], `${mirror}/none`), /": there is no such folder\./);
     deepStrictEqual(await external(["wiki_crop"], "https://example.org/x"), {
@@ -525,8 +525,11 @@ Deno.test("download cautions against what is learned from drawn faces", async ()
       using context = testContext(download);
       return (await context.run({}, { datasets, mirror, sampleFaces: 1 }) ?? {}).caution;
     };
-    match((await caution("sample"))!, /^The faces are drawn: scores .* nothing for real people\.$/);
-    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are drawn/);
+    match(
+      (await caution("sample"))!,
+      /^The faces are synthetic: scores .* do not carry over to real people\.$/,
+    );
+    match((await caution("sample", "wiki_crop"))!, /^Some of the faces are synthetic/);
     strictEqual(await caution("wiki_crop"), undefined);
     strictEqual(await caution({ folder: photos }), undefined);
   });
@@ -550,7 +553,7 @@ Deno.test("download draws the sample, the same from the same seed", async () => 
 Deno.test("download's parameters are checked", () => {
   const parse = (params: unknown) => z.parse(download.params, params);
   deepStrictEqual(parse({}).datasets, ["sample"]);
-  throws(() => parse({ datasets: ["wiki", "wiki"] }), /is named twice/);
+  throws(() => parse({ datasets: ["wiki", "wiki"] }), /is listed twice/);
   throws(() => parse({ checksums: { "wiki.tar.gz": "abc" } }), /an MD5 is 32 hexadecimal digits/);
   ok(download.seeded({ datasets: ["sample", "wiki"] }));
   ok(!download.seeded({ datasets: ["wiki"] }));

@@ -84,6 +84,6 @@ Deno.test("faceApi says which faces it misses", async () => {
   const faces = [testArtifact(join(context.folder, "few"), "faces", "few")];
   await assert.rejects(
     context.run({ ...inputs, faces }),
-    /Cannot look at the crop of "6.jpg" of set: "resize32" has it, "few" not\. Say which faces/,
+    /Cannot read the crop of "6.jpg" of set: it is in "resize32" but not in "few"\. Set the faces/,
   );
 });

@@ -109,8 +109,8 @@ Deno.test("faceCrop says so when no photo has a face", async () => {
     { path: "gone.jpg" },
   ]);
   await assert.rejects(context.run({ ...input }, { detector: "metadata" }), {
-    message: "Cannot cut out faces: none of 2 photos has one." +
-      '\n  1 of 2: are not in the archives ("gone.jpg": the archive has no such file) - add them to ' +
+    message: "Cannot crop faces: none of 2 photos has one." +
+      '\n  1 of 2: missing from the archives ("gone.jpg": the archive has no such file) - add them to ' +
       "the archive or folder" +
       '\n  1 of 2: cannot be decoded ("there.jpg": it is empty (0 bytes)) - replace them, or convert ' +
       "them to JPEG or PNG",
@@ -125,7 +125,7 @@ Deno.test("faceCrop advises settings that the detector at hand has", async () =>
       () => assert.fail(),
       (error) => error,
     );
-    assert.match(error.message, /\n {2}2 of 2: without a face where the labelled one should be/);
+    assert.match(error.message, /\n {2}2 of 2: without a face at the labelled position/);
     return error.message.split(" - ").at(-1);
   };
   assert.match(
@@ -134,7 +134,7 @@ Deno.test("faceCrop advises settings that the detector at hand has", async () =>
   );
   assert.equal(
     await advice({ detector: "tinyFaceDetector" }),
-    "lower faceCrop.minConfidence (0.4), or set faceCrop.detector: dlibCnn, which finds most",
+    "lower faceCrop.minConfidence (0.4), or set faceCrop.detector: dlibCnn, which detects most faces",
   );
   assert.equal(await advice({ detector: "dlibCnn" }), "raise faceCrop.upsample (0)");
 });

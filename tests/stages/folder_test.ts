@@ -102,8 +102,8 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
         "line 5 has 1 values, the header 2; a value with a separator in it has to stand in quotes",
         'it has no column "age", nor "born" and "taken"; its first line has "path", "gender"',
         'on line 2 the path "../x.jpg" leads outside of the folder',
-        'on line 4 the path "/y.jpg" leads outside of the folder. Paths count from the folder; put ' +
-        "the picture, or a link to it, there.",
+        'on line 4 the path "/y.jpg" leads outside of the folder. Paths are relative to the folder; put ' +
+        "the photo, or a link to it, there.",
       ]);
       return true;
     },
@@ -186,7 +186,7 @@ Deno.test("a pipe in place of a picture or a CSV is told, and not waited for", a
     using loaded = testContext(download);
     await loaded.run({}, { datasets: [{ folder }] });
     deepStrictEqual(loaded.warnings, [
-      "mine: 2 of 3 pictures are not regular files: x.jpg (line 3), y.jpg (line 4)",
+      "mine: 2 of 3 photos are not regular files: x.jpg (line 3), y.jpg (line 4)",
     ]);
     await rejects(
       loaded.run({}, { datasets: [{ folder, labels: "p.csv" }] }),
@@ -217,7 +217,7 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
     using loaded = testContext(download);
     await loaded.run({}, { datasets: [{ folder, layout: "crop" }] });
     deepStrictEqual(loaded.warnings, [
-      "mine: 3 of 13 pictures are not there: gone.jpg (line 11), 0/none.jpg (line 15), " +
+      "mine: 3 of 13 photos are missing: gone.jpg (line 11), 0/none.jpg (line 15), " +
       "high.jpg (line 17)",
     ]);
     const archives = loaded.artifact("archives");
@@ -236,7 +236,10 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
     const reasons = Object.fromEntries(Object.entries(dropped).filter(([, n]) => n !== 0));
     deepStrictEqual(reasons, { unknownGender: 1, ageOutside: 2, noPath: 1, repeated: 1 });
     deepStrictEqual(notUnderstood, [{ line: 15, column: "gender", value: "x" }]);
-    match(parsed.warnings[0], /1 value not understood, taken as unknown: line 15 gender "x"/);
+    match(
+      parsed.warnings[0],
+      /1 value not understood and treated as unknown: line 15 gender "x"/,
+    );
     const table = await readParquet(join(parsed.outputs.table, "table.parquet"));
     deepStrictEqual(table.identity.slice(0, 5), [0, 1, 2, 3, 0].map((i) => `mine:who${i}`));
     strictEqual(table.identity.at(-1), null, "nobody says who it is");
@@ -303,15 +306,15 @@ Deno.test("download says what a folder lacks", async () => {
     await rejects(run(folder + "x"), /Cannot use the folder ".*minex": there is no such folder/);
     await rejects(
       run(folder),
-      /it has no CSV that labels its pictures \(columns path, age, gender\)/,
+      /it has no CSV of labels \(columns path, age, gender\)/,
     );
     await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\n");
     await rejects(
       run(folder),
-      /of 1 pictures that "l.csv" names none can be read, a.jpg \(line 2\)/,
+      /none of the 1 photos in "l.csv" can be read, such as a.jpg \(line 2\)/,
     );
     await write(folder, "m.csv", "");
-    await rejects(run(folder), /it has 2 CSVs \(l.csv, m.csv\); say which one with "labels"/);
+    await rejects(run(folder), /it has 2 CSVs \(l.csv, m.csv\); select one with "labels"/);
     await rejects(run(folder, { labels: "n.csv" }), /it has no "n.csv"; it has l.csv, m.csv/);
   });
 });
@@ -356,7 +359,7 @@ Deno.test("a pipeline names folders beside other data sets, and the schema agree
     // Of two data sets of one name, the schema knows nothing.
     await rejects(
       (await config("[{ folder: a/x }, { folder: b/x }]")).config,
-      /"x" is named twice; give the folder another name/,
+      /"x" is listed twice; give the folder another name/,
     );
     await rejects((await config("[{ folder: sample }]")).config, /"sample" is the name of another/);
   });

@@ -252,7 +252,7 @@ Deno.test("matParse draws a sample by the seed, and says when there are fewer", 
 
     const all = await parse(archives, { sample: 51 });
     strictEqual(all.table.full_path.length, 50);
-    deepStrictEqual(all.infos[1], "sample: 51 rows asked for, 50 pass.");
+    deepStrictEqual(all.infos[1], "sample: 51 rows requested, 50 pass the filter.");
   });
   ok(matParse.seeded(z.parse(matParse.params, { sample: 1 })));
   ok(!matParse.seeded(z.parse(matParse.params, {})));
@@ -284,7 +284,7 @@ Deno.test("matParse says what is wrong with a MATLAB file", async () => {
   );
   await broken(
     writeMat("wiki", fields([{ ...good, gender: NaN }])),
-    /^Error: Cannot make a table: none of 1 row is of use\.\n {2}1 of 1: of unknown gender - label/,
+    /^Error: Cannot create the table: none of 1 row passes the filter\.\n {2}1 of 1: of unknown gender - label/,
   );
 });
 
@@ -296,10 +296,10 @@ Deno.test("matParse advises by cause, the most frequent first, and about nothing
   ];
   await withArchives(wiki(rows), async (archives) => {
     await rejects(() => parse(archives), {
-      message: "Cannot make a table: none of 6 rows is of use." +
+      message: "Cannot create the table: none of 6 rows passes the filter." +
         "\n  3 of 6: with a low face score - lower matParse.minFaceScore (1)" +
         "\n  2 of 6: with a second face - set matParse.allowSecondFace: true" +
-        "\n  1 of 6: outside the ages - widen matParse.minAge and maxAge (0 to 100)",
+        "\n  1 of 6: outside the age range - widen matParse.minAge and maxAge (0 to 100)",
     });
   });
 });
@@ -317,8 +317,8 @@ Deno.test("matParse quotes the labels that it does not understand where nothing 
     using downloaded = testContext(download);
     await downloaded.run({}, { datasets: [{ folder }] });
     await rejects(() => parse(downloaded.artifact("archives")), {
-      message: "Cannot make a table: none of 3 rows is of use." +
-        '\n  2 of 3: of unknown age (such as "20-29") - label them with one number of years, or with ' +
+      message: "Cannot create the table: none of 3 rows passes the filter." +
+        '\n  2 of 3: of unknown age (such as "20-29") - label them with an age in years, or with ' +
         "born and taken" +
         '\n  1 of 3: of unknown gender (such as "divers") - label them: 1, m, male or 0, f, female',
     });

@@ -97,8 +97,8 @@ Deno.test("resize32 scales faces that are no plain PNG, and names a face that it
   await assert.rejects(
     context.run({ faces: other.artifact("faces") }),
     new RegExp(
-      `Cannot scale the face at byte ${faces.rows[1].offset} of ".*faces-00000\\.tar": ` +
-        "Cannot decode the picture: it is no picture that is known\\. Make the faces again",
+      `Cannot resize the crop at byte ${faces.rows[1].offset} of ".*faces-00000\\.tar": ` +
+        "Cannot decode the picture: it is no picture that is known\\. Repeat the stage that wrote it",
     ),
   );
 });

@@ -96,17 +96,17 @@ Deno.test("split takes a sample, and says when there were fewer", async () => {
   assert.deepEqual(sizes(parts), [15, 10, 25]);
   const all = await splitOf(nobody(20), { sample: 50 });
   assert.deepEqual(sizes(all), [13, 3, 4]);
-  assert.equal(all.infos[0], "sample: 50 images asked for, 20 there");
+  assert.equal(all.infos[0], "sample: 50 images requested, 20 available");
 });
 
 Deno.test("split says when a side stays empty", async () => {
   await assert.rejects(
     splitOf(new Array(30).fill("one"), { by: "identity" }),
-    /Cannot split 30 images of 1 people: nothing is left for the \w+ set\..*or split by image/,
+    /Cannot split 30 images of 1 people: the \w+ set is empty\..*or split by image/,
   );
   await assert.rejects(
     splitOf(nobody(3), { test: 0.01 }),
-    /Cannot split 3 images: nothing is left for the test set. Get more data, or change the shares/,
+    /Cannot split 3 images: the test set is empty. Add data, or change the shares/,
   );
 });
 

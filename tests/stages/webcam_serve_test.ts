@@ -158,6 +158,6 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
     context.run(made.inputs, { tls: { cert: "/no/such.pem", key: "/no/such.pem" } }) as Promise<
       void
     >,
-    /Cannot serve by https: "\/no\/such\.pem" cannot be read/,
+    /Cannot serve over HTTPS: cannot read "\/no\/such\.pem"/,
   );
 });

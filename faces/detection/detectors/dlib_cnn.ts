@@ -1,9 +1,9 @@
 /**
- * dlib's `cnn_face_detection_model_v1`, the detector that Python's face_recognition calls "cnn": the
- * same faces, boxes and scores come out, on kernels of our own. It needs no TensorFlow.js.
+ * dlib's `cnn_face_detection_model_v1`, which Python's face_recognition calls "cnn": the same faces,
+ * boxes and scores, computed by WebAssembly kernels. It does not need TensorFlow.js.
  *
- * Its smallest face has 80 pixels; each doubling of the picture (`upsample`) halves that, and takes
- * four times as long. The weights are dlib's, in the public domain (CC0 1.0).
+ * The smallest detectable face is 80 pixels; each upsampling by 2 halves that and takes four times as
+ * long. The weights are dlib's, in the public domain (CC0 1.0).
  */
 import type { Detection, DetectorModel, NetworkOptions } from "../detector.ts";
 import type { Image } from "../../images/image.ts";
@@ -14,25 +14,25 @@ import { levelsAbove } from "./dlib/pyramid.ts";
 import { enlarge, halve, reduceBox } from "./dlib/enlarge.ts";
 
 /**
- * Larger pictures are halved before the search, since the network takes some 60 bytes a pixel. Their
- * smallest face is then 160 pixels, of a side of some 1700 or more.
+ * Larger images are halved before detection: the network takes about 60 bytes per pixel. Their
+ * smallest detectable face is then 160 pixels, of a side of at least about 1700.
  */
-const mostPixels = 3_000_000;
+const MAX_PIXELS = 3_000_000;
 
-/** Opens the network in this thread. */
+/** Opens the model in this thread. */
 export async function open(
   { minConfidence, upsample = 0, minFace = 0, weights }: NetworkOptions,
 ): Promise<DetectorModel> {
   const model = await read(weights);
   const network = await MmodNetwork.open(model);
   return {
-    search(image) {
-      let seen: Image = image, factor = 1, times = 0;
-      for (; seen.width * seen.height > mostPixels; factor *= 2) seen = halve(seen);
-      for (; times < upsample && seen.width * seen.height * 4 <= mostPixels; times++) {
-        seen = enlarge(seen);
+    detect(image) {
+      let input: Image = image, factor = 1, times = 0;
+      for (; input.width * input.height > MAX_PIXELS; factor *= 2) input = halve(input);
+      for (; times < upsample && input.width * input.height * 4 <= MAX_PIXELS; times++) {
+        input = enlarge(input);
       }
-      const { data, width, height } = seen;
+      const { data, width, height } = input;
       const look = (leaveOut: number) => {
         const scores = network.run(data, width, height, leaveOut);
         return scores ? decode(scores, model, minConfidence) : [];
@@ -60,7 +60,7 @@ async function read(path: string | undefined) {
   const bytes = await Deno.readFile(path).catch((cause) => {
     throw new Error(
       `Cannot read the weights of dlibCnn: ${JSON.stringify(path)} (${cause.message}). ` +
-        "Without a path, the project's own are taken.",
+        "Default: the weights in the project.",
       { cause },
     );
   });

@@ -1,7 +1,7 @@
-/** Trusts the data set: the face is where the data set says that it is. */
+/** Returns the face position from the data set, without detection. */
 import type { Detector } from "../detector.ts";
 
-/** Opens the detector, which needs neither a network nor the picture. */
+/** Opens the detector, which uses neither a network nor the pixels. */
 export function open(): Detector {
   return {
     name: "metadata",

@@ -1,9 +1,9 @@
 /**
  * SSD (Liu et al. 2016) on MobileNet v1 (Howard et al. 2017), with face-api's weights.
  *
- * The network is written here on TensorFlow.js directly: face-api's own boxes and scores come out,
- * but batch normalisation is folded into the convolutions, these run as fused kernels, and the input
- * may be smaller than 512 pixels, all of which saves time.
+ * Implemented on TensorFlow.js directly, with the boxes and scores of face-api, to save time: batch
+ * normalization is folded into the convolutions, these run as fused kernels, and the input may be
+ * smaller than 512 pixels.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../../packages/compute/read_tensor.ts";
@@ -20,14 +20,14 @@ import {
 /** Strides of MobileNet's 13 pairs of a depthwise and a pointwise convolution. */
 const strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1] as const;
 /** The pair whose output the first, finest box predictor reads. */
-const finest = 11;
-/** Of the batch normalisations: TensorFlow Object Detection's 0.001. */
-const epsilon = 0.001;
-/** Boxes that overlap a surer one by more than this are the same face. */
-const sameFace = 0.5;
-/** Side of the input that the anchors are given for. */
-const anchorInput = 512;
-/** Side of each predictor's grid at that size, and the anchors in each cell. */
+const FINEST_PAIR = 11;
+/** Epsilon of batch normalization: TensorFlow Object Detection's 0.001. */
+const EPSILON = 0.001;
+/** IoU threshold of non-maximum suppression. */
+const MAX_IOU = 0.5;
+/** Input size for which the anchors are stored. */
+const ANCHOR_INPUT_SIZE = 512;
+/** Side of each predictor's grid at that size, and anchors per cell. */
 const grids = [[32, 3], [16, 6], [8, 6], [4, 6], [2, 6], [1, 6]] as const;
 
 /** Opens the network on the current backend. */
@@ -44,7 +44,7 @@ export async function open({ minConfidence }: NetworkOptions): Promise<DetectorM
   const network = build(weights);
   const anchors = new Map<number, Box[]>();
   return {
-    async search({ data: pixels, width: size }) {
+    async detect({ data: pixels, width: size }) {
       if (!anchors.has(size)) anchors.set(size, anchorBoxes(corners, size));
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = pixels[i] / 127.5 - 1;
@@ -54,7 +54,7 @@ export async function open({ minConfidence }: NetworkOptions): Promise<DetectorM
 
       const found: Detection[] = [];
       for (const [i, anchor] of anchors.get(size)!.entries()) {
-        const score = sigmoid(logits[i * 3 + 1]); // of background, face, and one that is not used
+        const score = sigmoid(logits[i * 3 + 1]); // classes: background, face, unused
         if (score <= minConfidence) continue;
         // The encoding of Ren et al. 2015, equation 2, with the variances 0.1 and 0.2.
         const height = anchor.height * Math.exp(offsets[i * 4 + 2] / 5);
@@ -65,22 +65,22 @@ export async function open({ minConfidence }: NetworkOptions): Promise<DetectorM
         const top = Math.max(0, y - height / 2), bottom = Math.min(size, y + height / 2);
         found.push({ box: { x: left, y: top, width: right - left, height: bottom - top }, score });
       }
-      return nonMaxSuppression(found, sameFace);
+      return nonMaxSuppression(found, MAX_IOU);
     },
     close: () => network.close(),
   };
 }
 
 /**
- * The anchors in the order of the network's output, in pixels of the input; x and y are centres.
- * Their sizes in pixels are the same in an input of any size, as are the distances between them.
+ * Returns the anchors in output order, in pixels of the input; x and y are centers. Their sizes and
+ * distances in pixels do not depend on the input size.
  * @param corners top, left, bottom, right of each anchor in an input of 512 pixels, as shares of it
  */
 function anchorBoxes(corners: Float32Array, inputSize: number): Box[] {
   const anchors: Box[] = [];
   let first = 0; // of this grid's anchors, among those for an input of 512
   for (const [side, each] of grids) {
-    const stride = anchorInput / side;
+    const stride = ANCHOR_INPUT_SIZE / side;
     const cells = Math.ceil(inputSize / stride);
     for (let cell = 0; cell < cells * cells; cell++) {
       for (let k = 0; k < each; k++) {
@@ -88,8 +88,8 @@ function anchorBoxes(corners: Float32Array, inputSize: number): Box[] {
         anchors.push({
           x: (cell % cells + 0.5) * stride,
           y: (Math.floor(cell / cells) + 0.5) * stride,
-          width: (right - left) * anchorInput,
-          height: (bottom - top) * anchorInput,
+          width: (right - left) * ANCHOR_INPUT_SIZE,
+          height: (bottom - top) * ANCHOR_INPUT_SIZE,
         });
       }
     }
@@ -98,18 +98,18 @@ function anchorBoxes(corners: Float32Array, inputSize: number): Box[] {
   return anchors;
 }
 
-/** The network, with the weights that it keeps until it is closed. */
+/** Builds the network, which owns its weights until it is closed. */
 function build(weights: Weights) {
   const plain = (name: string, bias: string): Convolution => ({
     filter: weights(`${name}/weights`),
     bias: weights(`${name}/${bias}`),
   });
   const normal = (name: string) => plain(name, "convolution_bn_offset");
-  /** A depthwise convolution with its batch normalisation folded in. */
+  /** Folds batch normalization into a depthwise convolution. */
   const depthwise = (name: string): Convolution => {
     const norm = `${name}/BatchNorm`;
     const [filter, bias] = tf.tidy(() => {
-      const deviation = tf.sqrt(tf.add(weights(`${norm}/moving_variance`), epsilon));
+      const deviation = tf.sqrt(tf.add(weights(`${norm}/moving_variance`), EPSILON));
       const scale = tf.div(weights(`${norm}/gamma`), deviation); // [channels]
       const shift = tf.mul(weights(`${norm}/moving_mean`), scale);
       return [
@@ -135,7 +135,7 @@ function build(weights: Weights) {
   }));
 
   return {
-    /** Pixels in -1 to 1, [1, size, size, 3], to box offsets [anchors, 4] and logits [anchors, 3]. */
+    /** Maps pixels in -1 to 1, [1, size, size, 3], to offsets [anchors, 4] and logits [anchors, 3]. */
     forward(pixels: tf.Tensor4D): [tf.Tensor2D, tf.Tensor2D] {
       const maps: tf.Tensor4D[] = [];
       let x = relu6(pixels, stem, 2);
@@ -149,7 +149,7 @@ function build(weights: Weights) {
           activation: "relu6",
         });
         x = relu6(x, pair.pointwise, 1);
-        if (i + 1 === finest) maps.push(x); // [1, size / 16, size / 16, 512]
+        if (i + 1 === FINEST_PAIR) maps.push(x); // [1, size / 16, size / 16, 512]
       }
       maps.push(x); // [1, size / 32, size / 32, 1024]
       for (const [i, extra] of extras.entries()) {

@@ -1,13 +1,13 @@
 /**
- * face-api's tiny face detector: YOLO v2 (Redmon and Farhadi 2017) made small with depthwise
- * separable convolutions, with face-api's weights. See `ssdMobilenetv1.ts` on why it is written here.
+ * face-api's tiny face detector: a small YOLO v2 (Redmon and Farhadi 2017) of depthwise separable
+ * convolutions, with face-api's weights. Implemented here for the reasons in `ssd_mobilenetv1.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../../packages/compute/read_tensor.ts";
 import type { Detection, DetectorModel, NetworkOptions } from "../detector.ts";
 import { nonMaxSuppression, readWeights, sigmoid } from "../tfjs_detector.ts";
 
-/** Width and height of the anchors in cells of the grid, of which each is 32 pixels wide. */
+/** Width and height of the anchors in grid cells of 32 pixels. */
 const anchors = [
   [1.603231, 2.094468],
   [6.041143, 7.080126],
@@ -15,10 +15,10 @@ const anchors = [
   [4.266906, 5.178857],
   [9.041765, 10.66308],
 ] as const;
-/** Mean red, green and blue of the pictures it was trained on. */
+/** Mean red, green and blue of its training images. */
 const mean = [117.001, 114.697, 97.404] as const;
-/** Boxes that overlap a surer one by more than this are the same face. */
-const sameFace = 0.4;
+/** IoU threshold of non-maximum suppression. */
+const MAX_IOU = 0.4;
 
 /** Opens the network on the current backend. */
 export async function open({ minConfidence }: NetworkOptions): Promise<DetectorModel> {
@@ -33,7 +33,7 @@ export async function open({ minConfidence }: NetworkOptions): Promise<DetectorM
     ),
   );
 
-  /** Pixels less their mean, [1, size, size, 3], to [1, grid, grid, 5 anchors × 5 values]. */
+  /** Maps mean-subtracted pixels, [1, size, size, 3], to [1, grid, grid, 5 anchors × 5 values]. */
   const forward = (pixels: tf.Tensor4D): tf.Tensor4D => {
     const convolve = (x: tf.Tensor4D, filter: string, bias: string, last = false) =>
       tf.fused.conv2d({
@@ -55,7 +55,7 @@ export async function open({ minConfidence }: NetworkOptions): Promise<DetectorM
   };
 
   return {
-    async search({ data: pixels, width: size }) {
+    async detect({ data: pixels, width: size }) {
       const values = new Float32Array(pixels.length);
       for (let i = 0; i < values.length; i++) values[i] = (pixels[i] - mean[i % 3]) / 255;
       const output = tf.tidy(() => forward(tf.tensor4d(values, [1, size, size, 3])));
@@ -82,7 +82,7 @@ export async function open({ minConfidence }: NetworkOptions): Promise<DetectorM
           score,
         });
       }
-      return nonMaxSuppression(found, sameFace);
+      return nonMaxSuppression(found, MAX_IOU);
     },
     close: () => weights.close(),
   };

@@ -15,7 +15,7 @@ export interface Attempt {
   /** Output → its empty folder. */
   readonly outputs: Readonly<Record<string, string>>;
   readonly scratch: string;
-  /** Whether an earlier attempt was interrupted and left something. */
+  /** True if an earlier attempt was interrupted and left files. */
   readonly resumed: boolean;
   /** Makes the outputs artifacts, all at once. */
   commit(outcome: StageOutcome): Promise<StageRecord>;

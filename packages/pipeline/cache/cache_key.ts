@@ -1,4 +1,4 @@
-/** What the result of a planned stage is made of. */
+/** Everything that the result of a planned stage depends on. */
 import type { CacheKeyInputs } from "../fingerprint.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";

@@ -1,4 +1,4 @@
-/** Whether a stage has to run, and why: in a person's words. */
+/** Decides whether a stage must run, with a human-readable reason. */
 import { joinWords } from "../errors.ts";
 import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
 import type { Plan, PlannedStage } from "../plan.ts";

@@ -1,4 +1,4 @@
-/** What identifies the content of a folder. */
+/** Digests of files and folders. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { canonicalJson } from "../fingerprint.ts";

@@ -1,7 +1,7 @@
 /** Locks between runs: files that only one of them holds at a time. */
 import { ignoreNotFound } from "../paths.ts";
 
-/** How often a holder gives a sign of life, in ms. */
+/** Heartbeat interval of a lock's holder, in ms. */
 const HEARTBEAT_MS = 1000;
 
 /** A lock that is held. It shows that its holder lives, as long as the holder's machine does. */

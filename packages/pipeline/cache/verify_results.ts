@@ -1,4 +1,4 @@
-/** Whether results are still what was made: every byte of every file against what was recorded. */
+/** Verifies stored results: every byte of every file against its record. */
 import { join } from "node:path";
 import { digestFile, listFiles } from "./digest.ts";
 import { readRecord } from "../stage_record.ts";
@@ -60,7 +60,7 @@ export async function verifyResult(
   return { problems: [...new Set(problems)], strangers, bytes };
 }
 
-/** How many bytes a place's record speaks of. */
+/** Returns the number of bytes that the record of a result lists. */
 export async function sizeOf({ path }: StoredResult): Promise<number> {
   const { value } = await readRecord(path);
   const files = Object.values(value?.outputs ?? {}).flatMap(({ files }) => Object.values(files));

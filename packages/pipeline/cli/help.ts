@@ -1,4 +1,4 @@
-/** What --help says. */
+/** Text of --help. */
 
 export const HELP = {
   main: `Reproducible experiments on faces, from a YAML file.
@@ -46,7 +46,7 @@ is drawn: the drawn faces or a sample of rows, the split, the initial weights, t
 images, dropout. "trainGender.seed" varies what that stage draws, on the same data.
 
 Exit codes: 0 done, 1 a stage failed, 2 the config or the command line is wrong, 130 interrupted.
-Ctrl-C stops after the step at hand; the next run goes on from there.`,
+Ctrl-C stops after the step at hand; the next run resumes there.`,
   serve: `Start a pipeline's services. What they need runs first, if it has not run yet.
 
   deno task serve [PIPELINE] [OPTIONS]      (PIPELINE: pipeline unless given)

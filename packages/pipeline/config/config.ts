@@ -13,7 +13,7 @@ import { ConfigSource } from "./config_source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
 import { type Path, YamlFile } from "./yaml_file.ts";
 
-/** How workers on other machines are reached. */
+/** Connection to workers on other machines. */
 export const bullmqSchema = z.strictObject({
   redis: z.string().optional()
     .describe(
@@ -53,7 +53,7 @@ export const pipelineSchema = z.strictObject({
     .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
   executor: z.enum(["local", "bullmq"]).default("local")
     .describe(
-      "Where shards of faces and the runs of a sweep are made: by this machine, or by workers on " +
+      "Where shards and runs of a sweep are executed: on this machine, or by workers on " +
         "others (deno task worker). The result is the same",
     ),
   bullmq: bullmqSchema.default(bullmqSchema.parse({}))

@@ -10,7 +10,7 @@ import { ConfigError, didYouMean, quote } from "../errors.ts";
 import { displayPath } from "../paths.ts";
 import { type Path, YamlFile } from "./yaml_file.ts";
 
-/** What a file keeps to itself. */
+/** Keys that a file does not pass on to the files that extend it. */
 const OWN = ["extends", "name"];
 
 /**

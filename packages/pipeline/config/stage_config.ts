@@ -12,10 +12,10 @@ import type { Path } from "./yaml_file.ts";
 /** Keys of a stage in the YAML that are the runner's, not the stage's. */
 export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
 
-/** What all randomness stems from. */
+/** Seed of all randomness. */
 export const seedSchema = z.int().min(0).max(2 ** 32 - 1);
 
-/** What a stage may be called in a pipeline. */
+/** Valid id of a stage in a pipeline. */
 export const STAGE_ID = /^[a-zA-Z][\w-]*$/;
 
 /** A stage of a pipeline, its parameters validated, its inputs not yet wired. */

@@ -41,7 +41,7 @@ export async function connectBroker<Asks>(opening: BrokerOpening): Promise<Broke
         if (waiting.length > 0) waiting.shift()!.reject(error);
         else ready.reject(error);
       },
-      died: lose,
+      crashed: lose,
     },
   );
   const close = async () => {

@@ -39,7 +39,7 @@ export async function demandPlugins(
   }
 }
 
-/** What code makes a result, and on what. */
+/** Code and platform that produce a result. */
 export const codeSchema = z.strictObject({
   /** Path from the project → hash of what a module does. */
   modules: z.record(z.string(), z.string()),

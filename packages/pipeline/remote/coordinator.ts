@@ -7,7 +7,7 @@ import {
 } from "./broker_client.ts";
 import type { CoordinatorAsks, Job, JobsSnapshot, JobState, RedisPlace } from "./protocol.ts";
 
-/** Who hands out jobs, and where. */
+/** Options for dispatching jobs. */
 export interface DispatchOptions {
   readonly redis: RedisPlace;
   readonly prefix: string;
@@ -33,9 +33,9 @@ export type Outcome =
 /** The states of the jobs that are not done, by their keys. */
 export type States = ReadonlyMap<string, JobState>;
 
-/** How often it looks at the jobs, in ms. */
+/** Polling interval of the jobs, in ms. */
 const INTERVAL = 300;
-/** How long it may take to withdraw what is not done, in ms. */
+/** Timeout for canceling unfinished jobs, in ms. */
 const DISCONNECT_TIMEOUT_MS = 3000;
 /** After this many ms without an answer it says what it waits for. */
 const NO_ANSWER_NOTICE_MS = 5000;

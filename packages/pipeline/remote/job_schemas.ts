@@ -37,11 +37,11 @@ export const pointSchema = z.strictObject({
 
 export const jobSchema = z.discriminatedUnion("kind", [partSchema, pointSchema]);
 
-/** What came of a part. */
+/** Result of a unit. */
 export const partResultSchema = z.strictObject({
-  /** Where the part's files lie. */
+  /** Folder of the unit's files. */
   folder: relativePathSchema,
-  /** Who made it. */
+  /** Name of the worker. */
   worker: z.string(),
   /** The stage's own. */
   result: z.unknown(),

@@ -1,6 +1,6 @@
 /** What the project's process says to its broker, which alone talks to Redis, and what it hears. */
 
-/** Where Redis is. */
+/** Address of Redis. */
 export interface RedisPlace {
   /** redis://host:6379, or rediss:// for TLS; a user and a password may stand in it. */
   readonly url: string;
@@ -25,7 +25,7 @@ export interface Job {
   readonly priority?: number;
 }
 
-/** What a coordinator asks. */
+/** Requests of a coordinator. */
 export type CoordinatorAsks =
   | { readonly add: readonly Job[] }
   /** How jobs are, and that the run is alive. */
@@ -35,7 +35,7 @@ export type CoordinatorAsks =
   /** The run is over: nobody wants these any more. */
   | { readonly leave: readonly string[] };
 
-/** How far a worker is with its job. */
+/** Progress of a worker with its job. */
 export interface JobProgress {
   readonly items: number;
   /** What it is at. */
@@ -43,7 +43,7 @@ export interface JobProgress {
   readonly worker: string;
 }
 
-/** How a job is. */
+/** State of a job. */
 export type JobState =
   | { readonly id: string; readonly state: "gone" | "waiting" }
   | { readonly id: string; readonly state: "active"; readonly standing?: JobProgress }

@@ -1,4 +1,4 @@
-/** What a worker keeps open from one part to the next. */
+/** Cache of resources that a worker keeps open between units. */
 export class ResourceCache {
   #key: string | undefined;
   #value: Promise<AsyncDisposable> | undefined;

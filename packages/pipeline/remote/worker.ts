@@ -13,7 +13,7 @@ import {
 } from "./broker_client.ts";
 import type { ClaimedJob, JobProgress, LeaseStatus, RedisPlace, WorkerAsks } from "./protocol.ts";
 
-/** What a worker is. */
+/** Options of a worker. */
 export interface WorkerOptions extends Omit<PartTools, "kept">, PointTools {
   readonly redis: RedisPlace;
   readonly prefix: string;
@@ -25,7 +25,7 @@ export interface WorkerOptions extends Omit<PartTools, "kept">, PointTools {
 export interface JobLease {
   /** Aborts when the worker is stopped, or the job is another's. */
   readonly signal: AbortSignal;
-  /** So many items more are done. */
+  /** Reports further finished items. */
   advance(items: number): void;
   /** What it is at. */
   note(text: string): void;

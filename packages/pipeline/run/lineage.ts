@@ -1,4 +1,4 @@
-/** Where a stage's inputs come from: the stages behind them and their records. */
+/** Lineage of a stage's inputs: the stages that produced them, and their records. */
 import { arch, cpus, totalmem, type } from "node:os";
 import { ancestors, type Plan } from "../plan.ts";
 import type { Begun } from "../history.ts";

@@ -1,4 +1,4 @@
-/** What a run works with; nothing of it is about faces. */
+/** Everything a run needs; independent of the application's domain. */
 import type { BullmqSettings, Compute } from "../config/config.ts";
 import type { CacheKeyInputs } from "../fingerprint.ts";
 import type { DenoLock } from "../cache/deno_lock.ts";

@@ -179,7 +179,7 @@ class Run {
       this.ok = false;
       this.#did = true;
       if (this.#shop.signal.aborted) {
-        this.#say(paint.yellow("!"), id, "interrupted; the next run goes on from here");
+        this.#say(paint.yellow("!"), id, "interrupted; the next run resumes here");
         this.#settle(stage, "failed", INTERRUPTED, seconds());
       } else {
         const place = this.#placeOf(error, stage);

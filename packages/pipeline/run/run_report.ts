@@ -1,4 +1,4 @@
-/** What a run tells at its end, to a program. */
+/** Machine-readable report of a finished run. */
 import type { Metrics } from "../stage.ts";
 
 export type Status = "ran" | "cached" | "skipped" | "failed";

@@ -68,7 +68,7 @@ export async function executeStage(
   const outputs = Object.keys(stage.stage.outputs);
   const { record } = force ? {} : await store.find(stage.use, fingerprint(dependencies), outputs);
   if (record) return { record, made: false };
-  if (attempt.resumed) reporter.log(`  ${stage.id}: goes on from an interrupted attempt`);
+  if (attempt.resumed) reporter.log(`  ${stage.id}: resumes an interrupted attempt`);
   const warnings: string[] = [];
   const progress = reporter.startProgress(stage.id);
   try {

@@ -2,7 +2,7 @@
 import { TextLineStream } from "../text_line_stream.ts";
 import type { RunReport } from "../run/run_report.ts";
 
-/** What the process of a run prints at its end. */
+/** Final output of a run's process. */
 export interface ChildReport extends RunReport {
   /** The run's id, if it is listed. */
   readonly run?: string;
@@ -38,7 +38,7 @@ export interface ChildOptions {
   onLine(line: string): void;
 }
 
-/** How many of the last lines are kept. */
+/** Number of trailing output lines that are kept. */
 const TAIL = 20;
 
 /**
@@ -99,7 +99,7 @@ export function startChild(
   };
 }
 
-/** What a process says of itself that ended without a word. */
+/** Describes a process that ended without an answer. */
 export function crashReport(
   pipeline: string,
   { tail }: Pick<Child, "tail">,

@@ -63,7 +63,7 @@ export class SweepProgress {
       const time = formatDuration((performance.now() - this.#began.get(index)!) / 1000);
       line(`${paint.green("✓")} ${head}  ${time}  ${formatMetrics(report.metrics)}${id}`);
     } else if (interrupted) {
-      line(`${paint.yellow("!")} ${head}  interrupted; the next sweep goes on from here`);
+      line(`${paint.yellow("!")} ${head}  interrupted; the next sweep resumes here`);
     } else {
       line(`${paint.red("✗")} ${head}  failed: ${failure(report)}${id}`);
     }

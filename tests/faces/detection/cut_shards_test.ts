@@ -39,7 +39,7 @@ Deno.test("cutShards() lists a photo that workers die of, and makes the same byt
     ]);
     assert.match(
       problems[0].detail,
-      /^the process that read it died, and so did another \(SIGSEGV/,
+      /^two workers crashed on it \(SIGSEGV/,
     );
     tars.push(made.map(({ index }) => Deno.readFileSync(join(folder, shardName(index)))));
     await Deno.remove(folder, { recursive: true });
@@ -58,7 +58,7 @@ Deno.test("cutShards() lists a photo that workers never return from", async () =
   };
   const [{ shard }] = await Array.fromAsync(cropShards(slow, [0], context));
   assert.deepEqual(shard.faces.map(({ row }) => row), [0, 2]);
-  const detail = "the process that read it died, and so did another (no answer within 1 s)";
+  const detail = "two workers crashed on it (no answer within 1 s)";
   assert.deepEqual(shard.problems, [{ row: 1, problem: "crashed", detail }]);
   await Deno.remove(folder, { recursive: true });
 });

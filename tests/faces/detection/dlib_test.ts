@@ -165,7 +165,7 @@ Deno.test("readModel() says what is wrong with a file, and where", () => {
 Deno.test("dlibCnn says that a file of weights is not there", async () => {
   await assert.rejects(
     openDetector("dlibCnn", { ...options, weights: "nowhere/my.dat" }),
-    /Cannot read the weights of dlibCnn: "nowhere\/my\.dat" .*the project's own are taken/,
+    /Cannot read the weights of dlibCnn: "nowhere\/my\.dat" .*Default: the weights in the project/,
   );
 });
 

@@ -86,7 +86,7 @@ Deno.test("a wrong config or command line ends with 2 and tells the way out", as
     "bad.yaml": "seeds: 1\nstages: { cuont: }",
   });
   const cases: [string[], RegExp][] = [
-    [["run", "bad"], /^error: 2 things are wrong:\nbad\.yaml:1:1: .*\n.*\n.*\nbad\.yaml:2:11: /],
+    [["run", "bad"], /^error: 2 errors:\nbad\.yaml:1:1: .*\n.*\n.*\nbad\.yaml:2:11: /],
     [["run", "pipelin"], /^error: pipelin: there is no such pipeline\. Did you mean "pipeline"\?/],
     [["run"], /^error: which pipeline\? deno task run pipeline runs pipeline\.yaml\n$/],
     [["run", "a", "b"], /^error: one pipeline at a time; got a and b\n$/],

@@ -43,7 +43,7 @@ Deno.test({
       const { code, out, err } = await ended(child);
       assert.deepEqual([code, err], [130, ""]);
       assert.match(out, /stopping after the step at hand \(press Ctrl-C again to stop at once\)\n/);
-      assert.match(out, /! slow {5}interrupted; the next run goes on from here\n/);
+      assert.match(out, /! slow {5}interrupted; the next run resumes here\n/);
       assert.match(out, /- sum {6}skipped: the run was interrupted\n/);
       assert.match(out, /\ninterrupted after \d\.\d s: 1 ran {2}run [0-9a-f]{8}\n$/);
       const next = await project.cli("run", "pipeline", "--json", "--set", "slow.ms=0");

@@ -223,13 +223,13 @@ Deno.test("a stage that is interrupted goes on where it was", async () => {
   interrupt.abort(new Error("enough"));
   const first = await running;
   assert.deepEqual([first.statuses.slow, first.why.slow], ["failed", "interrupted"]);
-  assert.match(first.text, /! slow {3}interrupted; the next run goes on from here\n/);
+  assert.match(first.text, /! slow {3}interrupted; the next run resumes here\n/);
   const dry = await project.run({ dryRun: true });
   assert.equal(dry.why.slow, "runs: an earlier run of it was interrupted");
   const second = await project.run({ set: ["slow.ms=0"] });
   assert.match(
     second.text,
-    / {2}slow: goes on from an interrupted attempt\n {2}slow: \d of 8 were done\n/,
+    / {2}slow: resumes an interrupted attempt\n {2}slow: \d of 8 were done\n/,
   );
   assert.equal(await project.output(second, "slow", "numbers.txt"), "1\n4\n9\n16\n25\n36\n49\n64");
   assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);

@@ -231,7 +231,7 @@ Deno.test({
     assert.match(out, /stopping after the step at hand/);
     assert.match(
       out,
-      /! [12]\/2 {2}count\.to=40[01] {2}interrupted; the next sweep goes on from here\n/,
+      /! [12]\/2 {2}count\.to=40[01] {2}interrupted; the next sweep resumes here\n/,
     );
     const next = await project.cli("run", "pipeline", "--set", "slow.ms=0", "--json");
     assert.equal(next.code, 0, next.err);

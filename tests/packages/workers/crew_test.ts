@@ -31,7 +31,7 @@ Deno.test("openCrew() replaces a worker that dies, and only the task that it die
     tasks.splice(3, 0, way);
     const results = await Promise.all(tasks.map((task) => crew.run(task)));
     const died = results.splice(3, 1)[0];
-    assert.ok("died" in died && died.died.startsWith(signal), JSON.stringify(died));
+    assert.ok("crashed" in died && died.crashed.startsWith(signal), JSON.stringify(died));
     assert.deepEqual(results.map((one) => "answer" in one && one.answer), [1, 4, 9, 16, 25, 36]);
     assert.equal(crew.replaced, 2);
   }
@@ -42,13 +42,13 @@ Deno.test("openCrew() gets beyond many tasks in a row that workers die of, but n
   const bad = Array.from({ length: 8 }, () => crew.run({ dies: "SIGKILL" }));
   const good = await crew.run({ square: 3 });
   for (const one of await Promise.all(bad)) {
-    assert.ok("died" in one && one.died.startsWith("SIGKILL"), JSON.stringify(one));
+    assert.ok("crashed" in one && one.crashed.startsWith("SIGKILL"), JSON.stringify(one));
   }
   assert.ok("answer" in good && good.answer === 9);
   const hopeless = Array.from({ length: 25 }, () => crew.run({ dies: "SIGKILL" }));
   const ends = await Promise.allSettled(hopeless);
   const given = ends.find((one) => one.status === "rejected");
-  assert.match(String(given?.reason), /workers die one after the other \(SIGKILL/);
+  assert.match(String(given?.reason), /consecutive worker crashes \(SIGKILL/);
 });
 
 Deno.test("openCrew() has the task of a worker that was killed done by the next one", async () => {
@@ -68,7 +68,7 @@ Deno.test("openCrew() has the task of a worker that was killed done by the next 
 Deno.test("openCrew() survives a worker that takes all memory", async () => {
   await using crew = open({ heap: 32 });
   const [hog, other] = await Promise.all([crew.run({ hog: true }), crew.run({ square: 3 })]);
-  assert.deepEqual(hog, { died: "out of memory" });
+  assert.deepEqual(hog, { crashed: "out of memory" });
   assert.ok("answer" in other && other.answer === 9);
 });
 
@@ -77,7 +77,7 @@ Deno.test("openCrew() ends a worker that does not come back from a task, and goe
   await using crew = open({ workers: 1, seconds: 1.5 });
   const tasks: Toy[] = [{ square: 1 }, { waits: `${folder}/never` }, { square: 3 }];
   const results = await Promise.all(tasks.map((task) => crew.run(task)));
-  assert.deepEqual(results[1], { died: "no answer within 1.5 s" });
+  assert.deepEqual(results[1], { crashed: "no answer within 1.5 s" });
   assert.deepEqual([results[0], results[2]].map((one) => "answer" in one && one.answer), [1, 9]);
   assert.ok(crew.replaced >= 2);
   await Deno.remove(folder, { recursive: true });
@@ -85,7 +85,10 @@ Deno.test("openCrew() ends a worker that does not come back from a task, and goe
 
 Deno.test("openCrew() gives up when workers do not come to be open in time", async () => {
   await using crew = open({ opening: { asleep: true }, seconds: 0.1 });
-  await assert.rejects(crew.run({ square: 1 }), /one after the other \(it did not open in time\)/);
+  await assert.rejects(
+    crew.run({ square: 1 }),
+    /consecutive worker crashes \(it did not open in time\)/,
+  );
 });
 
 Deno.test("crewSize() takes one worker a core, and fewer if CORES, or the work, says so", () => {
@@ -122,12 +125,12 @@ Deno.test("openCrew() gives up when workers do not start, and says why", async (
     await using crew = open({ opening: { dead: true } });
     await assert.rejects(
       crew.run({ square: 1 }),
-      /workers die one after the other \(exit code 3\)/,
+      /consecutive worker crashes \(exit code 3\)/,
     );
   }
   {
     await using crew = open({ module: new URL("./noSuchWorker.ts", import.meta.url) });
-    await assert.rejects(crew.run({ square: 1 }), /die one after the other .*Module not found/);
+    await assert.rejects(crew.run({ square: 1 }), /consecutive worker crashes .*Module not found/);
   }
 });
 
@@ -145,6 +148,6 @@ Deno.test("a crew that is closed leaves no process behind", async () => {
   const asked = closing.run({ square: 1 });
   asked.catch(() => {});
   await closing[Symbol.asyncDispose]();
-  await assert.rejects(asked, /sent home/);
+  await assert.rejects(asked, /pool is closed/);
   // The sanitizers of deno test see to the rest: a child that still ran would fail this test.
 });

@@ -109,7 +109,7 @@ Deno.test({
       const { code, stdout, stderr } = await start(folder).output();
       const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
       strictEqual(code, 0, text);
-      match(text, /download: goes on from an interrupted attempt/);
+      match(text, /download: resumes an interrupted attempt/);
 
       const [print] = Array.from(Deno.readDirSync(join(artifacts, "download")), ({ name }) => name);
       for (const [name, bytes] of Object.entries(served)) {

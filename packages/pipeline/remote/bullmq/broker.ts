@@ -20,17 +20,17 @@ import type {
 } from "../protocol.ts";
 
 const QUEUE = "jobs";
-/** How long the sign of a run's life lasts, in ms. */
+/** Lifetime of a run's heartbeat, in ms. */
 const ALIVE = 15_000;
 /** How long a worker waits for its next job before it says that there is none, in ms. */
 const MOMENT = 500;
 /** Times that a job may be lost with its worker before it is taken to be what kills them. */
 const LOSSES = 10;
-/** How long a job that was refused waits for the next worker, in ms. */
+/** Delay before a refused job is offered again, in ms. */
 const NEXT = 1000;
 /** How long a worker that leaves waits until Redis knows it, in ms. */
 const LEAVING = 10_000;
-/** How long a server may take to answer the first time, in ms. */
+/** Connection timeout, in ms. */
 const PATIENCE = 10_000;
 
 const keyOf = (prefix: string, ...parts: string[]) => [prefix, ...parts].join(":");
@@ -144,7 +144,7 @@ async function stateOf(id: string, key: string, redis: Redis): Promise<JobState>
   return { id, state: "failed", reason };
 }
 
-/** What a worker makes of its job. */
+/** Outcome of a worker's job. */
 type Verdict = Exclude<WorkerAsks, { take: true } | { hold: unknown }>;
 
 /** A job in hand. */

@@ -243,7 +243,7 @@ test("Ctrl-C lets go of the workers, and the next sweep goes on; a worker that s
   assert.equal(code, 130, err);
   assert.match(
     err,
-    /! [12]\/2 {2}count\.to=1[01] {2}interrupted; the next sweep goes on from here/,
+    /! [12]\/2 {2}count\.to=1[01] {2}interrupted; the next sweep resumes here/,
   );
   await first.lines.until(/the job is lost: its run is over; going on with the next one/);
 
