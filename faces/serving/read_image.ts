@@ -1,5 +1,6 @@
 /** Reads the picture out of a request, however it was sent, and no more bytes than are allowed. */
 import { Buffer } from "node:buffer";
+import { identifyImage } from "../../packages/formats/image_format.ts";
 import type { Held } from "./memory_budget.ts";
 import { Problem } from "./problem.ts";
 
@@ -11,7 +12,6 @@ export const pictureTypes = [
   "image/gif",
   "image/tiff",
   "image/avif",
-  "image/heif",
 ] as const;
 
 const takes =
@@ -58,7 +58,10 @@ function pictureIn(body: Uint8Array<ArrayBuffer>, header: string): Uint8Array<Ar
     : type === "text/plain" || /^data:/i.test(start)
     ? fromDataUrl(text(body))
     : body;
-  if (picture === body && !/^(image\/.*|application\/octet-stream|)$/.test(type)) {
+  if (
+    picture === body && !identifyImage(body) &&
+    !/^(image\/.*|application\/octet-stream|)$/.test(type)
+  ) {
     const got = JSON.stringify(header.slice(0, 80));
     throw new Problem(415, "wrong_type", `The body has ${got}; what is taken is ${takes}.`);
   }
@@ -66,32 +69,24 @@ function pictureIn(body: Uint8Array<ArrayBuffer>, header: string): Uint8Array<Ar
   return picture;
 }
 
-/** How files of the types that are taken begin, byte by byte; a dot stands for any byte. */
-const signatures = [
-  /^\xff\xd8\xff/, // JPEG
-  /^\x89PNG\r\n/,
-  /^GIF8[79]a/,
-  /^RIFF....WEBP/s,
-  /^(II[*+]\0|MM\0[*+])/, // TIFF, BigTIFF
-  /^\0\0..ftyp(avi[fs]|mif1|msf1|hei[cxms]|hev[cxms])/s, // AVIF, HEIF
-];
-
 /**
- * Keeps what is none of these from the decoder, which would otherwise try its other formats on it.
+ * Keeps what is not decoded from the decoder, and names it.
  * @throws {Problem} 400
  */
 export function checkSignature(picture: Uint8Array): void {
-  if (isPicture(picture)) return;
+  const format = identifyImage(picture);
+  if (format?.kind === "decoded") return;
+  const found = format ? `${format.name}, and ` : "";
+  const way = format?.convert ? ` Convert it, such as with ${format.convert}.` : "";
   throw new Problem(
     400,
     "unreadable",
-    "Cannot decode the picture: it is none of JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIF.",
+    `Cannot decode the picture: it is ${found}none of JPEG, PNG, WebP, GIF, TIFF and AVIF.${way}`,
   );
 }
 
 function isPicture(bytes: Uint8Array): boolean {
-  const start = String.fromCharCode(...bytes.subarray(0, 12));
-  return signatures.some((signature) => signature.test(start));
+  return identifyImage(bytes)?.kind === "decoded";
 }
 
 /**
