@@ -41,7 +41,9 @@ Deno.test("a pipeline may name a plugin's detector once it lists the plugin", as
     const registry = new Registry().add(stages);
     return await readConfig(file, { project, user: folder, registry, overrides: [] });
   };
-  const { stages: [, , stage] } = await read(`plugins: [${join(project, module)}]\n`);
+  const { stages: [, , stage] } = await read(
+    `plugins: [${JSON.stringify(join(project, module))}]\n`,
+  );
   assert.equal(stage.params.detector, "skinColour");
   assert.deepEqual(stage.extensions.map(({ name }) => name), ["skinColour"]);
   assert.equal(stage.stage.compute(stage.params), false);
