@@ -1,7 +1,7 @@
 /**
  * A control experiment: deals the labels out anew among the images. A network that is trained on
  * what comes out has nothing to learn, and must not beat guessing on the test set. If it does,
- * something tells it the answers.
+ * something leaks the labels.
  *
  * ```yaml
  * plugins: [./plugins/shuffleLabels.ts]

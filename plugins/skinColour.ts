@@ -9,12 +9,12 @@
  *   webcamServe: { detector: skinColour }
  * ```
  *
- * A pipeline's workers, its service and `deno task predict` find it again by what preprocessing.json
- * says of it.
+ * A pipeline's workers, its service and `deno task predict` find it again by its entry in
+ * preprocessing.json.
  */
 import { defineDetector } from "../faces/detection/detector.ts";
 
-/** The picture is searched in squares of so many pixels. */
+/** Side of the squares that the image is searched in, in pixels. */
 const cell = 8;
 
 export default defineDetector({
@@ -49,7 +49,7 @@ export default defineDetector({
   },
 });
 
-/** The largest patch of neighbours that are not 0: its borders and how many they are. */
+/** The largest patch of neighbors that are not 0: its borders and how many they are. */
 function largest(cells: Uint8Array, columns: number, rows: number) {
   const seen = new Uint8Array(cells.length);
   let best: { left: number; top: number; right: number; bottom: number; count: number } | undefined;
@@ -65,13 +65,13 @@ function largest(cells: Uint8Array, columns: number, rows: number) {
       patch.top = Math.min(patch.top, y);
       patch.bottom = Math.max(patch.bottom, y);
       patch.count++;
-      const neighbours = [
+      const neighbors = [
         x > 0 ? i - 1 : i,
         x + 1 < columns ? i + 1 : i,
         y > 0 ? i - columns : i,
         y + 1 < rows ? i + columns : i,
       ];
-      for (const next of neighbours) {
+      for (const next of neighbors) {
         if (!cells[next] || seen[next]) continue;
         seen[next] = 1;
         queue.push(next);

@@ -48,7 +48,7 @@ const indexColumns = {
   size: "int64",
 } as const;
 
-/** Maximum size of a photo or MATLAB file: bounds the memory, whatever an archive claims. */
+/** Maximum size of a photo or MATLAB file: bounds the memory, independent of what an archive claims. */
 const MAX_READ = 2 ** 30;
 
 export class Archives implements Disposable {

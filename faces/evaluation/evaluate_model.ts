@@ -46,7 +46,7 @@ export interface EvaluationOptions {
   examples: number;
   /** Duration of each training epoch, if known. */
   secondsPerEpoch?: readonly number[];
-  /** What computed the training, if that is known. */
+  /** Path that computed the training, if known. */
   computedBy?: string;
   signal: AbortSignal;
   onBatch(images: number): void;

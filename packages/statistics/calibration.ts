@@ -21,7 +21,7 @@ export interface Calibration {
   brier: number;
   brierInterval: Interval;
   /**
-   * Expected calibration error: mean of |said - true| over the bins, weighted by count. It has no
+   * Expected calibration error: mean of |predicted - observed| over the bins, weighted by count. It has no
    * interval, because sampling error biases it upwards; the bins have intervals.
    */
   ece: number;

@@ -26,7 +26,7 @@ const Z = 1.959963984540054;
 const RESAMPLES = 2000;
 /** Minimum number of sampling units for a bootstrap. */
 export const MIN_COUNT = 5;
-/** Fixed, so equal predictions have equal intervals whatever the pipeline's seed. */
+/** Fixed, so equal predictions have equal intervals with any seed of the pipeline. */
 const SEED = 20210;
 
 /**
