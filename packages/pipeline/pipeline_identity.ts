@@ -40,15 +40,18 @@ export function argument(value: unknown): string {
   return same ? value : JSON.stringify(value);
 }
 
+/** Quotes a word for a shell where it needs it. */
+export function shellQuote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /**
  * Returns the words that run a pipeline with these values in place of its own, quoted for a shell:
  * `deno task run experiments/gender --set split.test=0.1 --seed 3`.
  */
 export function commandOf(identity: string, overrides: Readonly<Record<string, unknown>>): string {
-  const quoted = (word: string) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
   const options = Object.entries(overrides).map(([key, value]) =>
-    key === "seed" ? `--seed ${value}` : `--set ${quoted(`${key}=${argument(value)}`)}`
+    key === "seed" ? `--seed ${value}` : `--set ${shellQuote(`${key}=${argument(value)}`)}`
   );
-  return ["deno task run", quoted(typed(identity)), ...options].join(" ");
+  return ["deno task run", shellQuote(typed(identity)), ...options].join(" ");
 }

@@ -1,7 +1,8 @@
 /** deno task run. */
+import { join } from "node:path";
 import { didYouMean, joinWords, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
-import { commandOf } from "../pipeline_identity.ts";
+import { commandOf, shellQuote } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { createRunContext, loadPlan } from "../run/create_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
@@ -110,7 +111,7 @@ function summarise(
 
 /** Lists the commands that make sense after a run. */
 function next(
-  { stages, identity, overrides }: Plan,
+  { stages, identity, overrides, artifacts }: Plan,
   { report, id }: RunResult,
   { program, reporter }: CommandContext,
 ): void {
@@ -121,12 +122,16 @@ function next(
   );
   const words = (values: Plan["overrides"]) =>
     commandOf(identity, withoutSecrets(values)).slice("deno task run ".length);
+  // `serve` reads the folder from the pipeline.
+  const elsewhere = artifacts === join(program.project, "artifacts")
+    ? ""
+    : ` --artifacts ${shellQuote(artifacts)}`;
   const commands = [
     stages.some(({ stage, after }) => stage.service && after.every(made)) &&
     `serve ${words(overrides)}`,
-    model && program.commands?.predict && `predict FOLDER --model ${id ?? words({})}`,
+    model && program.commands?.predict && `predict FOLDER --model ${id ?? words({})}${elsewhere}`,
     id !== undefined && Object.keys(report.metrics).length > 0 && program.commands?.compare &&
-    `compare ${id} RUN`,
+    `compare ${id} RUN${elsewhere}`,
   ].filter((command) => typeof command === "string");
   if (commands.length === 0) return;
   reporter.log(`next: ${commands.map((command) => `deno task ${command}`).join("\n      ")}`);
