@@ -115,7 +115,9 @@ export default defineStage({
       context.info(`${name}: ${counted(contents.places.size, "file")} in the archives.`);
       if (contents.repeated > 0) {
         context.warn(
-          `${name}: ${contents.repeated} paths occur twice in the archives; the later file counts.`,
+          `${name}: ${
+            counted(contents.repeated, "path")
+          } twice in the archives; the later file counts.`,
         );
       }
     }

@@ -58,7 +58,11 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
     // Spreadsheets end rows in as many separators as they have columns.
     const whole = record.length >= header.length && record.slice(header.length).every((v) => !v);
     if (whole) rows.push(row);
-    else ragged.push(`line ${row.line} has ${record.length} values, the header ${header.length}`);
+    else {ragged.push(
+        `line ${row.line} has ${record.length} value${
+          record.length === 1 ? "" : "s"
+        }, the header ${header.length}`,
+      );}
   }
   if (ragged.length > 0) {
     ragged.push(`${ragged.pop()}; a value with a separator in it has to stand in quotes`);
