@@ -194,7 +194,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
     await t.step("the model card", async () => {
       const { page, wrong } = await open(browser, `${server.url}/card`);
       const text = await page.$eval("main", (main) => (main as HTMLElement).innerText);
-      assert.match(text, /must not be used for/);
+      assert.match(text, /Out-of-scope use/);
       assert.match(text, /Age in years \(ageRegression\)/);
       await screenshot(page, "desktop-light-card");
       assert.deepEqual(wrong, []);

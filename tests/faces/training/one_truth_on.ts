@@ -56,7 +56,12 @@ async function fit(backend: Backend, epochs: number, checkpoint: string, save?: 
   });
   if (save !== undefined) {
     await saveModel(model, save);
-    await Deno.writeTextFile(join(save, "training.json"), "{}"); // what it is for, which nobody asks
+    const record = {
+      ...{ task: "gender", variant: "binary", metric: "accuracy", classes: null },
+      ...{ input: { size, divisor: 255 }, preprocessing: {}, params: {} },
+      ...{ counts: { train: 16, validation: 8 }, epochs, weightsOfEpoch: epochs },
+    };
+    await Deno.writeTextFile(join(save, "training.json"), JSON.stringify(record));
   }
   model.dispose();
   return history.flatMap(({ loss, val_loss }) => [loss, val_loss]);
