@@ -23,10 +23,12 @@ async function statesOf(project: Project) {
   const store = new ArtifactStore(project.path("artifacts"));
   const [name] = await store.pipelines();
   const { use, fingerprint } = (await store.currentOf(name!)).sum!;
+  // The first and the last run use the same results, so that gc keeps them without one of the two.
+  const [{ id }] = await new History(project.path("artifacts")).list();
   return {
     record: join(store.pathOf(use, fingerprint), "record.json"),
     latest: find(/^\.latest\//),
-    run: find(/^runs\//),
+    run: find(new RegExp(`^runs/.*${id}`)),
     modules: find(/^\.cache\//),
   };
 }
