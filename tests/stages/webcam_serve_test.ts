@@ -98,7 +98,10 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     const report = await fetch(`${url}/report`);
     assert.match(await report.text(), /<title>Report<\/title>/);
     const card = await (await fetch(`${url}/card`)).text();
-    assert.match(card, /<td>women<\/td>\s*<td>36<\/td>\s*<td>83\.3<\/td>\s*<td>68\.0–92\.0<\/td>/);
+    assert.match(
+      card,
+      /<td>women<\/td>\s*<td>36<\/td>\s*<td>0\.833<\/td>\s*<td>0\.680–0\.920<\/td>/,
+    );
     assert.match(card, /blur sigma=1\.5/);
   });
 
@@ -153,7 +156,7 @@ Deno.test("webcamServe explains what another address means, and what tls lacks",
   await until(() => context.infos.length > 0);
   stop.abort();
   await run;
-  assert.ok(context.warnings.some((text) => /camera to secure pages only.*tls\.cert/.test(text)));
+  assert.ok(context.warnings.some((text) => /camera on secure pages only.*tls\.cert/.test(text)));
   await assert.rejects(
     context.run(made.inputs, { tls: { cert: "/no/such.pem", key: "/no/such.pem" } }) as Promise<
       void
