@@ -189,7 +189,7 @@ export class Engine {
   /** Predicts any number of images, `[rows, columns]`: probabilities or values. */
   async predict(
     images: ArrayLike<number> & { subarray(from: number, to: number): ArrayLike<number> },
-  ) {
+  ): Promise<Float32Array<ArrayBuffer>> {
     const { network, outputs, batch } = this.#plan;
     const size = network.input.reduce((a, b) => a * b);
     const rows = images.length / size;
@@ -301,10 +301,15 @@ export class Engine {
 /** Loads the kernels with relaxed SIMD if requested and supported, else with plain SIMD. */
 async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
   if (relaxed) {
-    const bytes = await Deno.readFile(new URL("./engine.wasm", import.meta.url));
+    const bytes = await readBytes(new URL("./engine.wasm", import.meta.url));
     if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
   }
   return await WebAssembly.compile(
-    await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
+    await readBytes(new URL("./engine.simd.wasm", import.meta.url)),
   );
+}
+
+/** Reads beside this module: a file, or from where the package was imported. */
+async function readBytes(url: URL): Promise<ArrayBuffer> {
+  return await (await fetch(url)).arrayBuffer();
 }
