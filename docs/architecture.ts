@@ -32,7 +32,11 @@ export async function roomsDiagram(): Promise<string> {
       }
     } else if (path.endsWith(".ts")) {
       const text = await Deno.readTextFile(join(root, path));
-      for (const [, to] of text.matchAll(/(?:\bfrom|\bimport\(|\bimport)\s*"((?:\.|@reproducible\/)[^"]*)"/g)) {
+      for (
+        const [, to] of text.matchAll(
+          /(?:\bfrom|\bimport\(|\bimport)\s*"((?:\.|@reproducible\/)[^"]*)"/g,
+        )
+      ) {
         const target = to.replace("@reproducible/", "packages/");
         const [from, room] = [path, to === target ? join(path, "..", to) : target].map(roomOf);
         if (from && room && from !== room) edges.get(from)!.add(room);

@@ -1,6 +1,6 @@
 /** The rules of the house that a compiler does not keep: who imports whom, and what loads when. */
 import assert from "node:assert/strict";
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, stop } from "esbuild";
 import { z } from "zod";
