@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const config = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
 const members: string[] = config.workspace;
 
-async function deno(args: readonly string[], cwd: string) {
+async function deno(args: string[], cwd: string) {
   const env = { NO_COLOR: "1" };
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env })
     .output();
