@@ -52,7 +52,7 @@ export async function cacheKeyInputsOf(
     ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
-    packages: locked.versions([...packages].map((name) => modules.importMap[name] ?? name)),
+    packages: locked.versions([...packages].map((name) => modules.imports.mapped(name))),
     external: withoutSecrets(await stage.stage.external(stage.params)),
     ...(stage.stage.lineage
       ? {
