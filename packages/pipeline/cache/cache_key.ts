@@ -55,7 +55,7 @@ export async function cacheKeyInputsOf(
     ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
-    packages: denoLock.versions([...packages].map((name) => moduleHasher.importMap[name] ?? name)),
+    packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
     external: withoutSecrets(await stage.stage.external(stage.params)),
     ...(stage.stage.lineage
       ? {

@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import type { Metafile } from "esbuild";
 import { z } from "zod";
+import type { ImportMap } from "./import_map.ts";
 import { displayPath, fromFileUrl, ignoreNotFound, toFileUrl } from "../paths.ts";
 import { readState, writeState } from "../state.ts";
 
@@ -60,19 +61,19 @@ export class ModuleHasher {
   /**
    * @param project folder that paths are told from
    * @param cache file that keeps the facts between runs
-   * @param importMap bare specifier → what deno.json maps it to
+   * @param imports what the project's deno.json and its workspace declare
    */
   constructor(
     readonly project: string,
     readonly cache: string,
-    readonly importMap: Readonly<Record<string, string>>,
+    readonly imports: ImportMap,
   ) {}
 
   /** Walks all that a module imports. Files below a folder of `without` are not entered. */
   async graph(entry: string, without: readonly string[]): Promise<ModuleGraph> {
     const modules: Record<string, string> = {};
     const packages = new Set<string>();
-    if (!entry.startsWith("file:")) return { modules, packages: [entry] };
+    if (!entry.startsWith("file:")) return { modules, packages: [this.imports.mapped(entry)] };
     await this.#load();
     const queue = [fromFileUrl(entry)];
     // deno.json counts by the packages that it maps to, not by its tasks.
@@ -89,7 +90,7 @@ export class ModuleHasher {
       if (!facts) continue;
       modules[displayPath(path, this.project)] = facts.hash;
       for (const specifier of facts.imports) {
-        const target = this.#resolve(specifier, path);
+        const target = this.imports.resolve(specifier, path);
         if (target === undefined) continue;
         if ("package" in target) packages.add(target.package);
         else add(target.path);
@@ -142,26 +143,6 @@ export class ModuleHasher {
     this.#facts[path] = facts;
     this.#changed = true;
     return facts;
-  }
-
-  #resolve(specifier: string, from: string): { path: string } | { package: string } | undefined {
-    let mapped = this.importMap[specifier] ?? specifier;
-    if (mapped === specifier) {
-      // "sharp/lib/x" is under "sharp" in the import map, "@/x.ts" under "@/".
-      const base = Object.keys(this.importMap)
-        .filter((key) => specifier.startsWith(key.endsWith("/") ? key : `${key}/`))
-        .sort((a, b) => b.length - a.length)[0];
-      if (base?.endsWith("/")) mapped = this.importMap[base]! + specifier.slice(base.length);
-      else if (base) mapped = this.importMap[base]!;
-    }
-    if (mapped.startsWith("/")) return { path: mapped };
-    if (/^\.{1,2}\//.test(mapped)) {
-      const root = mapped === specifier ? from : join(this.project, "deno.json");
-      return { path: join(root, "..", mapped) };
-    }
-    if (mapped.startsWith("file:")) return { path: fromFileUrl(mapped) };
-    if (/^(node|data|https?):/.test(mapped)) return undefined;
-    return { package: mapped };
   }
 }
 

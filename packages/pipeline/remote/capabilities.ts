@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { canonicalJson } from "../fingerprint.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
+import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import { fromFileUrl, readTextIfExists } from "../paths.ts";
 import type { App } from "../app.ts";
@@ -18,7 +19,7 @@ export async function localCapabilities(
   >,
   artifacts: string,
 ): Promise<Pick<WorkerOptions, "stage" | "demand" | "project" | "denoArgs">> {
-  const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
+  const imports = await ImportMap.read(project);
   const locked = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
   const cache = join(artifacts, ".cache", `modules-${hostname()}.json`);
   const known = new Map<string, CodeVersion>();
@@ -43,7 +44,7 @@ export async function localCapabilities(
     const modules = new ModuleHasher(project, cache, imports);
     const graph = await modules.graph(module, runner);
     await modules.close();
-    const packages = locked.versions(graph.packages.map((name) => imports[name] ?? name));
+    const packages = locked.versions(graph.packages);
     return localCodeVersion({ modules: graph.modules, packages });
   }
 }

@@ -7,6 +7,7 @@ import { createPlan, type Plan } from "../plan.ts";
 import { findByIdPrefix, History } from "../history.ts";
 import { argument } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
+import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import { parseOverride } from "../config/override.ts";
 import { fromFileUrl, invocationDir, readTextIfExists } from "../paths.ts";
@@ -80,7 +81,7 @@ export async function createRunContext(
   signal: AbortSignal,
   cache = "modules",
 ): Promise<RunContext> {
-  const { imports = {} } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
+  const imports = await ImportMap.read(project);
   return {
     project,
     store: new ArtifactStore(artifacts),

@@ -1,6 +1,7 @@
 /** What a stage is made of: which files, which packages, and what of them counts. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { ImportMap } from "../../../packages/pipeline/cache/import_map.ts";
 import { ModuleHasher } from "../../../packages/pipeline/cache/module_graph.ts";
 import { toFileUrl } from "../../../packages/pipeline/paths.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
@@ -8,8 +9,10 @@ import { Project } from "./toy/project.ts";
 
 /** A project and a way to look at the modules of its stage.ts. */
 async function modulesOf(files: Record<string, string>, imports: Record<string, string> = {}) {
-  const project = await Project.make(files);
-  const open = () => new ModuleHasher(project.folder, project.path("cache/modules.json"), imports);
+  const project = await Project.make({ "deno.json": JSON.stringify({ imports }), ...files });
+  const importMap = await ImportMap.read(project.folder);
+  const open = () =>
+    new ModuleHasher(project.folder, project.path("cache/modules.json"), importMap);
   const look = async (modules = open()) => {
     const graph = await modules.graph(toFileUrl(project.path("stage.ts")), [
       project.path("runner/"),
@@ -218,5 +221,37 @@ Deno.test("Modules keeps what it learnt", async (t) => {
     const first = await look(modules);
     await project.write({ "stage.ts": STAGE.replace("+ 1", "+ 4") });
     assert.deepEqual(await look(modules), first);
+  });
+});
+
+Deno.test("graph() follows a workspace member by its name", async (t) => {
+  await using toy = await modulesOf({
+    "deno.json": '{"workspace": ["packages/a", "./packages/b"], "imports": {"zod": "npm:zod@4"}}',
+    "packages/a/deno.json":
+      '{"name": "@x/a", "exports": {".": "./mod.ts", "./sub": "./in/sub.ts"}}',
+    "packages/a/mod.ts": 'export * from "./part.ts";',
+    "packages/a/part.ts": "export const part = 1;",
+    "packages/a/in/sub.ts": 'import { b } from "@x/b"; export const sub = b;',
+    "packages/b/deno.json":
+      '{"name": "@x/b", "exports": "./b.ts", "imports": {"yaml": "npm:yaml@2"}}',
+    "packages/b/b.ts": 'import "zod"; import "yaml"; export const b = 1;',
+    "stage.ts":
+      'import { part } from "@x/a"; import { sub } from "@x/a/sub"; console.log(part, sub);',
+  });
+  const before = await toy.look();
+  assert.deepEqual(before, {
+    modules: { ...before.modules },
+    packages: ["npm:yaml@2", "npm:zod@4"],
+  });
+  assert.deepEqual(Object.keys(before.modules), [
+    ...["packages/a/in/sub.ts", "packages/a/mod.ts", "packages/a/part.ts", "packages/b/b.ts"],
+    "stage.ts",
+  ]);
+  await t.step("so that an edit in it counts", async () => {
+    await toy.project.write({
+      "packages/b/b.ts": 'import "zod"; import "yaml"; export const b = 2;',
+    });
+    const after = await toy.look();
+    assert.notEqual(after.modules["packages/b/b.ts"], before.modules["packages/b/b.ts"]);
   });
 });

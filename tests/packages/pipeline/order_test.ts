@@ -1,6 +1,7 @@
 /** A run of a sweep, written down here and opened elsewhere. */
 import assert from "node:assert/strict";
 import { DenoLock } from "../../../packages/pipeline/cache/deno_lock.ts";
+import { ImportMap } from "../../../packages/pipeline/cache/import_map.ts";
 import { ModuleHasher } from "../../../packages/pipeline/cache/module_graph.ts";
 import { fromFileUrl } from "../../../packages/pipeline/paths.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
@@ -35,7 +36,7 @@ function tools(project: Project, backend = "wasm") {
     moduleHasher: new ModuleHasher(
       project.folder,
       project.path("artifacts/.cache/modules.json"),
-      {},
+      new ImportMap([]),
     ),
     denoLock: new DenoLock(undefined),
     excludedFolders: [fromFileUrl(new URL("../../../packages/pipeline/", import.meta.url))],

@@ -5,6 +5,7 @@ import { type Config, readConfig } from "../../../../packages/pipeline/config/co
 import { ConfigError } from "../../../../packages/pipeline/errors.ts";
 import { createPlan, type Plan } from "../../../../packages/pipeline/plan.ts";
 import { DenoLock } from "../../../../packages/pipeline/cache/deno_lock.ts";
+import { ImportMap } from "../../../../packages/pipeline/cache/import_map.ts";
 import { ModuleHasher } from "../../../../packages/pipeline/cache/module_graph.ts";
 import { fromFileUrl, readTextIfExists } from "../../../../packages/pipeline/paths.ts";
 import { Registry } from "../../../../packages/pipeline/registry.ts";
@@ -120,14 +121,13 @@ export class Project implements AsyncDisposable {
         onText?.(text);
       },
     });
-    const { imports = {} } = JSON.parse(await Deno.readTextFile(this.path("deno.json")));
     const { report, id } = await runPlan(planned, selection, {
       project: this.folder,
       store: new ArtifactStore(planned.artifacts),
       moduleHasher: new ModuleHasher(
         this.folder,
         join(planned.artifacts, ".cache/modules.json"),
-        imports,
+        await ImportMap.read(this.folder),
       ),
       denoLock: new DenoLock(await readTextIfExists(this.path("deno.lock"))),
       excludedFolders: [runner],
