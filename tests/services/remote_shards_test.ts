@@ -192,7 +192,7 @@ Deno.test("Kept opens once for a key, and closes before it opens something else"
   const told: string[] = [];
   const kept = new ResourceCache();
   const use = (key: string) =>
-    kept.keep(key, () => {
+    kept.getOrOpen(key, () => {
       told.push(`open ${key}`);
       return Promise.resolve({
         key,
@@ -210,8 +210,8 @@ Deno.test("Kept opens once for a key, and closes before it opens something else"
 
 Deno.test("Kept forgets what could not be opened", async () => {
   const kept = new ResourceCache();
-  await assert.rejects(kept.keep("a", () => Promise.reject(new Error("no room"))), /no room/);
+  await assert.rejects(kept.getOrOpen("a", () => Promise.reject(new Error("no room"))), /no room/);
   await kept.close();
   const opened = { [Symbol.asyncDispose]: () => Promise.resolve() };
-  assert.equal(await kept.keep("a", () => Promise.resolve(opened)), opened);
+  assert.equal(await kept.getOrOpen("a", () => Promise.resolve(opened)), opened);
 });
