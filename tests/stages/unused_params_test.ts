@@ -15,7 +15,7 @@ async function errorsOf(yaml: string, set: readonly string[] = []): Promise<stri
     await Deno.writeTextFile(join(folder, "x.yaml"), yaml);
     const registry = new Registry().add(stages);
     const overrides = set.map((text) => parseOverride(text));
-    await readConfig(join(folder, "x.yaml"), { project, user: folder, registry, overrides });
+    await readConfig(join(folder, "x.yaml"), { project, cwd: folder, registry, overrides });
     return "";
   } catch (error) {
     return (error as Error).message;
