@@ -23,10 +23,10 @@ export function renderPage(template: string, service: Service, local: boolean): 
     notice: cautions.map((caution) => html`<p class="notice">${caution}</p>`),
     models: models.map((model) =>
       html`
-        <article class="model">
+        <article class="card">
           <h3>${title(model)}</h3>
-          <p>${formatScore(model)}.</p>
-          <p>Trained on ${origin(model)} (${model.id}).</p>
+          <p class="muted small">${formatScore(model)}.</p>
+          <p class="muted small">Trained on ${origin(model)} (${model.id}).</p>
         </article>
       `
     ),

@@ -37,7 +37,7 @@ function card(face: Face, i: number, count: number): HTMLElement {
   const number = count > 1 ? `Face ${i + 1}, ` : "";
   figure.append(element("figcaption", {}, `${number}${size} × ${size} pixels`));
   const predictions = element("div", {}, ...face.predictions.flatMap(show));
-  return element("li", { className: "face" }, figure, predictions);
+  return element("li", { className: "face card" }, figure, predictions);
 }
 
 /** Shows a prediction as text, and as bars of all classes or on an age axis. */

@@ -31,7 +31,7 @@ class Pipeline {
 
   // The browser rotates images when it decodes them; `pixelsOf` removes alpha.
   autoOrient = this.#same;
-  toColourspace = this.#same;
+  "toColourspace" = this.#same;
   flatten = this.#same;
   raw = this.#same;
 
