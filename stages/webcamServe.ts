@@ -64,7 +64,7 @@ export default defineStage({
   inputs: { models: all(model), reports: all(report, { orNone: true }) },
   outputs: {},
   params,
-  unaffecting: params.keyof().options,
+  ignoreInCacheKey: params.keyof().options,
   compute: true,
   service: true,
   lineage: true,

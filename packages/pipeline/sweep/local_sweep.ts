@@ -64,7 +64,7 @@ async function childArgs(
   const one = (option: "seed" | "until" | "from" | "only") =>
     values[option] === undefined ? [] : [`--${option}=${values[option]}`];
   return [
-    ...await program.self(),
+    ...await program.denoArgs(),
     ...["run", names[0]!, "--json", `--point=${index + 1}`],
     ...many("set", values.set),
     ...many("sweep", values.sweep),

@@ -18,6 +18,7 @@ import type { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
 import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -46,7 +47,7 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
     const fingerprint = use.length.toString(16).padStart(64, "0");
     const place = join(artifacts, use, fingerprint.slice(0, 16));
     await writeModel(join(place, "model"), model);
-    const outputs = { model: { kind: "model", digest: "", files: {} } };
+    const outputs = { model: { kind: "model", ...await digestFolder(join(place, "model")) } };
     const caution = "Drawn."; // in truth it is download's
     const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
     const about = {
@@ -186,7 +187,7 @@ Deno.test("predict", async (t) => {
       const notes = await store.currentOf("p");
       // A copy that kept its name, and has trained another gender and no age yet.
       await Deno.copyFile(join(folder, "p.yaml"), join(folder, "q.yaml"));
-      const options = { project: root, user: folder, registry: new Registry().add(stages) };
+      const options = { project: root, cwd: folder, registry: new Registry().add(stages) };
       const plans = await Promise.all(
         ["p", "q"].map(async (name) =>
           [name, createPlan(await readConfig(join(folder, `${name}.yaml`), options))] as const
@@ -197,7 +198,7 @@ Deno.test("predict", async (t) => {
         const found = new Map(plans).get(name);
         return found ? Promise.resolve(found) : Promise.reject(none);
       };
-      const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+      const tools = { project: root, cwd: folder, openPlan } as unknown as CommandTools;
       const find = async (name: string) => {
         const { models, origin } = await findModels(name, artifacts, tools);
         return [
@@ -232,9 +233,9 @@ Deno.test("predict", async (t) => {
 
   await t.step("findModels() says what there is not", async () => {
     const registry = new Registry().add(stages);
-    const options = { project: root, user: folder, registry };
+    const options = { project: root, cwd: folder, registry };
     const openPlan = async () => createPlan(await readConfig(join(folder, "p.yaml"), options));
-    const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+    const tools = { project: root, cwd: folder, openPlan } as unknown as CommandTools;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
     const folderOfModel = (await find("abcd0001")).models[0]!.path;
     for (const wanted of ["abcd0001", "p", folderOfModel]) {
@@ -242,6 +243,19 @@ Deno.test("predict", async (t) => {
     }
     await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
     await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
+    for (const name of ["weights.bin", "history.csv", "model.json", "training.json"]) {
+      const path = join(folderOfModel, name);
+      const whole = await Deno.readFile(path);
+      const flipped = whole.slice();
+      flipped[flipped.length >> 1] ^= 1;
+      for (const damaged of [flipped, whole.slice(0, whole.length >> 1)]) {
+        await Deno.writeFile(path, damaged);
+        for (const wanted of ["abcd0001", "p", folderOfModel]) {
+          await rejects(find(wanted), /Cannot use ".*Run deno task verify/, `${name} ${wanted}`);
+        }
+      }
+      await Deno.writeFile(path, whole);
+    }
     await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });
     deepStrictEqual((await find("p")).models.map(({ stage }) => stage), ["trainGender"]);
     await Deno.remove(join(folder, "results", ".latest"), { recursive: true });
