@@ -85,7 +85,7 @@ function options(classes: number) {
   return { size: 32, seed: 7, classes };
 }
 
-/** Has an untrained network say ages around `years`, where it would say some around 0. */
+/** Moves the ages that an untrained network predicts from about 0 to about `years`. */
 function centre(network: LayersModel, years: number): void {
   const layer = network.getLayer("years");
   const [kernel, bias] = layer.getWeights();
@@ -94,7 +94,7 @@ function centre(network: LayersModel, years: number): void {
 
 export interface Service extends Serving, AsyncDisposable {
   readonly url: string;
-  /** Where its models are. */
+  /** Folder of its models. */
   readonly folder: string;
   readonly warnings: string[];
   get(path: string, init?: RequestInit): Promise<Response>;
