@@ -1,7 +1,6 @@
 /** The model card as a page of the server: see `faces/evaluation/model_card.ts` for what it says. */
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
-import { document } from "../evaluation/html_document.ts";
-import { html } from "../evaluation/html.ts";
+import { document, html } from "../evaluation/html.ts";
 import type { MetricsFile } from "../evaluation/score_model.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { counted } from "../../packages/pipeline/causes.ts";

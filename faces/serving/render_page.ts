@@ -24,7 +24,7 @@ export function renderPage(template: string, service: Service, local: boolean): 
   // "<" would let "</script>" through.
   const facts = JSON.stringify(service).replaceAll("<", "\\u003c");
   return template
-    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.text)
+    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.toString())
     .replace('"{{service}}"', () => facts);
 }
 

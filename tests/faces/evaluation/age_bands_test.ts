@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { errorByAgeBand } from "../../../faces/evaluation/age_bands.ts";
+import { errorByAgeBand } from "../../../faces/evaluation/subgroups.ts";
 import { close } from "./close.ts";
 import intervals from "./intervals.json" with { type: "json" };
 import statistics from "./statistics.json" with { type: "json" };
