@@ -1,6 +1,6 @@
 /** The models that a person means by a run, a pipeline or a folder. */
 import { basename, join, resolve } from "node:path";
-import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import {
   ConfigError,
   didYouMean,
@@ -20,7 +20,7 @@ import { outputName } from "../../../packages/pipeline/plan.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { assertIntact, damagedError } from "../../../packages/pipeline/cache/verify_results.ts";
+import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
 
 /** A model artifact. */
@@ -38,7 +38,7 @@ export interface Found {
   /** What is to be said before their predictions; see StageResult. */
   readonly cautions: readonly string[];
   /** The compute backend that their pipeline asks for. */
-  readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
+  readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
 }
 
 /**
@@ -51,7 +51,7 @@ export interface Found {
 export async function findModels(
   wanted: string,
   artifacts: string,
-  tools: CommandTools,
+  tools: CommandContext,
 ): Promise<Found> {
   const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();

@@ -10,7 +10,7 @@ import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";
 import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes } from "../format.ts";
-import { sizeOf, verifyResult } from "../cache/verify_results.ts";
+import { sizeOf, verifyResult } from "../verify_results.ts";
 import { artifactsOf } from "./runs_command.ts";
 import { counted } from "../causes.ts";
 
@@ -74,7 +74,7 @@ async function placesOf(
     return { store, places: await store.storedResults() };
   }
   const all = await new History(artifactsOf(call)).list();
-  const run = await identityNamed(names[0]!, invocationDir(), call.program.project) === undefined
+  const run = await identityNamed(names[0]!, invocationDir(), call.project) === undefined
     ? findByIdPrefix(names[0]!, all)
     : undefined;
   if (run) {
