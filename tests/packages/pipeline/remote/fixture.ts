@@ -4,7 +4,7 @@ import { distributeShards } from "../../../../packages/pipeline/remote_workers.t
 import { localCapabilities } from "../../../../packages/pipeline/remote/capabilities.ts";
 import { connectBroker } from "../../../../packages/pipeline/remote/broker_client.ts";
 import type {
-  CoordinatorAsks,
+  CoordinatorRequest,
   JobsSnapshot,
 } from "../../../../packages/pipeline/remote/protocol.ts";
 import type { CodeVersion } from "../../../../packages/pipeline/remote/compatibility.ts";
@@ -16,7 +16,7 @@ import { gradient, type Photo, photoArtifacts } from "../../../faces/detection/f
 
 /** Cuts out the faces of photos, in shards of four. */
 export class Job implements Disposable {
-  /** What was told: info and warnings. */
+  /** Logged messages and warnings. */
   readonly told: string[] = [];
   readonly keys: string[] = [];
   readonly #abort = new AbortController();
@@ -108,14 +108,14 @@ export async function failures(
   jobs: readonly unknown[],
   signal?: AbortSignal,
 ): Promise<string[]> {
-  await using link = await connectBroker<CoordinatorAsks>({
+  await using broker = await connectBroker<CoordinatorRequest>({
     ...{ role: "coordinator", redis: { url }, prefix: "faces", run: "x" },
   });
   const ids = jobs.map((_, i) => `x-${crypto.randomUUID()}-${i}`);
-  await link.ask({ add: jobs.map((data, i) => ({ id: ids[i], data })) });
+  await broker.request({ add: jobs.map((data, i) => ({ id: ids[i], data })) });
   for (;;) {
     signal?.throwIfAborted();
-    const { jobs: states } = await link.ask<JobsSnapshot>({ look: ids });
+    const { jobs: states } = await broker.request<JobsSnapshot>({ look: ids });
     const over = states.filter(({ state }) => state === "failed" || state === "done");
     if (over.length === jobs.length) {
       return states.map((state) =>
