@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
-import { CONTROL, KERNELS, type Plan, plan, RECORD } from "../packages/engine/engine_plan.ts";
+import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
+import { type Plan, plan } from "../packages/engine/engine_plan.ts";
 import { age2021 } from "../models/age_2021.ts";
 import { gender2021 } from "../models/gender_2021.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
@@ -119,11 +120,11 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
 function fill({ words, tensors, input, batch }: Plan, buffer: ArrayBufferLike): void {
   const ints = new Int32Array(buffer), floats = new Float32Array(buffer);
   for (const [address, values] of words) ints.set(values, address / 4);
-  ints[CONTROL.rows / 4] = batch;
-  floats[CONTROL.rate / 4] = 1e-3;
-  floats[CONTROL.beta1 / 4] = 0.1;
-  floats[CONTROL.beta2 / 4] = 0.001;
-  floats[CONTROL.epsilon / 4] = 1e-7;
+  ints[Control.rows / 4] = batch;
+  floats[Control.rate / 4] = 1e-3;
+  floats[Control.beta1 / 4] = 0.1;
+  floats[Control.beta2 / 4] = 0.001;
+  floats[Control.epsilon / 4] = 1e-7;
   const rng = random(1, "profile");
   for (const { address, groups, paddedRows, columns, trainable } of tensors) {
     const count = groups * paddedRows * Math.ceil(columns / 8) * 8;
@@ -136,7 +137,7 @@ function fill({ words, tensors, input, batch }: Plan, buffer: ArrayBufferLike): 
 }
 
 function nameOf(record: Int32Array): string {
-  return Object.entries(KERNELS).find(([, number]) => number === record[0])![0];
+  return Kernel[record[0]];
 }
 
 /** What a record's kernel computes; its words are those that engine/assembly/ reads. */

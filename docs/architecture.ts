@@ -32,9 +32,14 @@ export async function roomsDiagram(): Promise<string> {
       }
     } else if (path.endsWith(".ts")) {
       const text = await Deno.readTextFile(join(root, path));
-      for (const [, to] of text.matchAll(/(?:\bfrom|\bimport\(|\bimport)\s*"(\.[^"]*)"/g)) {
-        const [from, target] = [roomOf(path), roomOf(join(path, "..", to))];
-        if (from && target && from !== target) edges.get(from)!.add(target);
+      for (
+        const [, to] of text.matchAll(
+          /(?:\bfrom|\bimport\(|\bimport)\s*"((?:\.|@reproducible\/)[^"]*)"/g,
+        )
+      ) {
+        const target = to.replace("@reproducible/", "packages/");
+        const [from, room] = [path, to === target ? join(path, "..", to) : target].map(roomOf);
+        if (from && room && from !== room) edges.get(from)!.add(room);
       }
     }
   };

@@ -41,19 +41,18 @@ export default defineStage({
     const { gender2021 } = await import("../models/gender_2021.ts");
     const { ageClasses } = await import("../faces/training/targets.ts");
     const { variant } = params;
-    const classes = variant === "regression" ? null : ageClasses[variant];
+    const classes = variant === "regression" ? null : [...ageClasses[variant]];
     return await trainModel(
       {
-        task: "age",
-        variant,
-        classes,
+        tasks: { model: { task: "age", variant, classes } },
         params,
         build: (size) =>
           classes === null
             ? age2021({ ...params, size, seed: context.seed })
             : gender2021({ ...params, size, seed: context.seed, classes: classes.length }),
       },
-      { dataset: dataset.path, splits: splits.path, model: context.outputs.model },
+      { dataset: dataset.path, splits: splits.path },
+      context.outputs,
       context,
     );
   },

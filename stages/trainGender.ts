@@ -27,14 +27,13 @@ export default defineStage({
     const { genderClasses } = await import("../faces/training/targets.ts");
     return await trainModel(
       {
-        task: "gender",
-        variant: "binary",
-        classes: genderClasses,
+        tasks: { model: { task: "gender", variant: "binary", classes: [...genderClasses] } },
         params,
         build: (size) =>
           gender2021({ ...params, size, seed: context.seed, classes: genderClasses.length }),
       },
-      { dataset: dataset.path, splits: splits.path, model: context.outputs.model },
+      { dataset: dataset.path, splits: splits.path },
+      context.outputs,
       context,
     );
   },

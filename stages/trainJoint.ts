@@ -14,9 +14,6 @@ export default defineStage({
         "gender network. Both end in one head for gender and one for age",
     ),
     ...jointParams,
-    dropout: z.number().min(0).lt(1).default(0.3).describe(
-      "Dropout rate",
-    ),
     initializer: initializerParam.optional().describe(
       "Distribution of the initial weights. Default: for best, heNormal before ReLU and " +
         "glorotUniform, Keras's default, in the heads; for report, glorotUniform",
@@ -25,27 +22,25 @@ export default defineStage({
   seeded: true,
   compute: true,
   async run({ dataset, splits }, params, context) {
-    const { trainJointModel } = await import("../faces/training/train_joint_model.ts");
+    const { trainModel } = await import("../faces/training/train_model.ts");
+    const { jointTraining } = await import("../faces/training/joint_training.ts");
     const { deepTrunk } = await import("../models/deep.ts");
     const { gender2021Trunk } = await import("../models/gender_2021.ts");
     const { network, dropout, batchNormMomentum } = params;
     const best = network === "best";
     const initializer = params.initializer ?? (best ? "heNormal" : "glorotUniform");
     const options = { dropout, batchNormMomentum, initializer };
-    return await trainJointModel(
-      {
+    return await trainModel(
+      jointTraining({
         name: best ? "best" : "reportJoint",
         trunk: (size) => () =>
           best ? deepTrunk({ size, ...options }) : gender2021Trunk({ size, ...options }),
         initializer: params.initializer ?? "glorotUniform",
+        seed: context.seed,
         params,
-      },
-      {
-        dataset: dataset.path,
-        splits: splits.path,
-        gender: context.outputs.gender,
-        age: context.outputs.age,
-      },
+      }),
+      { dataset: dataset.path, splits: splits.path },
+      context.outputs,
       context,
     );
   },

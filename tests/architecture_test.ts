@@ -1,6 +1,6 @@
 /** The rules of the house that a compiler does not keep: who imports whom, and what loads when. */
 import assert from "node:assert/strict";
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, stop } from "esbuild";
 import { z } from "zod";
@@ -52,13 +52,21 @@ async function modules(): Promise<string[]> {
     for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
       const path = join(folder, name);
       // Kernels are in AssemblyScript, a language of its own.
-      if (basename(path) === "assembly" || path === "packages/assemblyscript/asc.ts") continue;
+      if (/\/assembly\/(?!abi\.ts)/.test(path) || path === "packages/assemblyscript/asc.ts") {
+        continue;
+      }
       if (isDirectory) await walk(path);
       else if (/\.ts$/.test(name)) found.push(path);
     }
   };
   for (const top of ["packages", "faces", "models", "stages", "plugins"]) await walk(top);
   return found.sort();
+}
+
+/** Returns what a module's specifier names: a path from the root, or a package. */
+function resolve(from: string, specifier: string): string {
+  if (specifier.startsWith(".")) return join(from, "..", specifier);
+  return specifier.replace(/^@reproducible\/(.*)/, "packages/$1.ts");
 }
 
 /** All imports of values; those of types only are nobody's dependency at run time. */
@@ -72,7 +80,7 @@ async function importsOf(paths: readonly string[]): Promise<Import[]> {
   return Object.values(metafile.outputs).flatMap(({ entryPoint, imports }) =>
     imports.map(({ path, kind }) => ({
       from: entryPoint!,
-      to: path.startsWith(".") ? relative(root, join(root, entryPoint!, "..", path)) : path,
+      to: resolve(entryPoint!, path),
       dynamic: kind === "dynamic-import",
     }))
   );
@@ -88,8 +96,10 @@ const texts = new Map(
 
 /** Imports as written, those of types alone included. */
 const written = paths.flatMap((from) =>
-  [...texts.get(from)!.matchAll(/(?:\bfrom|\bimport\(|\bimport)\s*"(\.[^"]*)"/g)]
-    .map(([, specifier]) => ({ from, to: join(from, "..", specifier!) }))
+  [...texts.get(from)!.matchAll(
+    /(?:\bfrom|\bimport\(|\bimport)\s*"((?:\.|@reproducible\/)[^"]*)"/g,
+  )]
+    .map(([, specifier]) => ({ from, to: resolve(from, specifier!) }))
 );
 
 const roomOf = (path: string) =>

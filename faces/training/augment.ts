@@ -30,7 +30,7 @@ export function augment(images: Uint8Array, size: number, limits: Augmentation, 
     const image = new Uint8ClampedArray(images.buffer, images.byteOffset + at, length);
     source.set(image);
     const within = (limit: number) => (2 * random.next() - 1) * limit;
-    // All are drawn whatever the limits, so that one limit does not affect the other changes.
+    // All are drawn for any limits, so that one limit does not affect the other changes.
     const mirror = random.next() < 0.5 && limits.flip;
     const right = Math.round(within(limits.shift) * size);
     const down = Math.round(within(limits.shift) * size);

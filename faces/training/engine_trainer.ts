@@ -1,6 +1,5 @@
 /** Trainer on the engine: multi-threaded WebAssembly kernels for the supported layers. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import {
@@ -20,21 +19,16 @@ import {
   type BatchResult,
   gatherTargets,
   RunningMean,
-  type Trainer,
+  Trainer,
   type TrainerOptions,
 } from "./trainer.ts";
 
-export class EngineTrainer implements Trainer {
-  readonly #model: LayersModel;
-  readonly #objective: Objective;
+export class EngineTrainer extends Trainer {
   readonly #engine: Engine;
-  readonly #batchSize: number;
 
-  private constructor({ model, objective, batchSize }: TrainerOptions, engine: Engine) {
-    this.#model = model;
-    this.#objective = objective;
+  private constructor(options: TrainerOptions, engine: Engine) {
+    super(options);
     this.#engine = engine;
-    this.#batchSize = batchSize;
   }
 
   /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
@@ -52,9 +46,9 @@ export class EngineTrainer implements Trainer {
 
   get computedBy(): string {
     const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
-    return isBuiltIn(this.#objective)
+    return isBuiltIn(this.objective)
       ? threads
-      : `${threads}; loss "${this.#objective.loss}" by TensorFlow.js (${tf.getBackend()})`;
+      : `${threads}; loss "${this.objective.loss}" by TensorFlow.js (${tf.getBackend()})`;
   }
 
   get steps(): number {
@@ -87,15 +81,15 @@ export class EngineTrainer implements Trainer {
   ): Promise<BatchResult> {
     const mean = new RunningMean();
     const read = (start: number) => {
-      const batch = rows.subarray(start, start + this.#batchSize);
-      const truth = gatherTargets(targets, batch, this.#objective.targets);
+      const batch = rows.subarray(start, start + this.batchSize);
+      const truth = gatherTargets(targets, batch, this.objective.targets);
       return { images: readBytes(images, batch), targets: truth, labels: this.#labels(truth) };
     };
     let next = read(0);
-    for (let start = 0; start < rows.length; start += this.#batchSize) {
+    for (let start = 0; start < rows.length; start += this.batchSize) {
       const batch = next;
       const running = this.#engine.evaluate(batch.images, batch.labels);
-      if (start + this.#batchSize < rows.length) next = read(start + this.#batchSize);
+      if (start + this.batchSize < rows.length) next = read(start + this.batchSize);
       const sums = await running;
       mean.add(await this.#means(sums, batch.targets), sums.rows);
       signal.throwIfAborted();
@@ -109,54 +103,27 @@ export class EngineTrainer implements Trainer {
 
   #weights(): Float32Array[] {
     const weights = this.#engine.weights();
-    return this.#model.weights.map(({ originalName }) => weights.get(originalName)!.data);
+    return this.model.weights.map(({ originalName }) => weights.get(originalName)!.data);
   }
 
   setWeights(weights: readonly Float32Array[]): void {
-    this.#engine.setWeights(
-      tensors(this.#model.weights.map(({ originalName }, i) => [originalName, weights[i]])),
-    );
+    this.#engine.setWeights(named(this.model.weights, weights));
   }
 
-  save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
-    const arrays: Record<string, Float32Array> = {};
-    const weights = this.#weights(), { m, v } = this.#engine.optimizerState();
-    for (const [i, { originalName }] of this.#model.weights.entries()) {
-      arrays[`weights/${originalName}`] = weights[i];
-      arrays[`best/${originalName}`] = best[i];
-    }
-    for (const { originalName } of this.#model.trainableWeights) {
-      arrays[`adam/mean/${originalName}`] = m.get(originalName)!.data;
-      arrays[`adam/square/${originalName}`] = v.get(originalName)!.data;
-    }
-    return Promise.resolve(arrays);
+  protected optimizerState(): Promise<Record<string, Float32Array[]>> {
+    const { m, v } = this.#engine.optimizerState();
+    const all = (moments: Tensors) =>
+      this.model.trainableWeights.map(({ originalName }) => moments.get(originalName)!.data);
+    return Promise.resolve({ "adam/mean": all(m), "adam/square": all(v) });
   }
 
-  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
-    const all = (part: string, of: { originalName: string }[]) =>
-      of.map(({ originalName }) => arrays[`${part}/${originalName}`]);
-    const { weights, trainableWeights } = this.#model;
-    this.setWeights(all("weights", weights));
-    const moments = (part: string) =>
-      tensors(
-        trainableWeights.map((
-          { originalName },
-        ) => [originalName, arrays[`${part}/${originalName}`]]),
-      );
-    this.#engine.setOptimizerState({
-      step: steps,
-      m: moments("adam/mean"),
-      v: moments("adam/square"),
-    });
-    return all("best", weights);
+  protected setOptimizerState(step: number, state: (name: string) => Float32Array[]): void {
+    const moments = (name: string) => named(this.model.trainableWeights, state(name));
+    this.#engine.setOptimizerState({ step, m: moments("adam/mean"), v: moments("adam/square") });
   }
 
   copyWeightsToModel(): void {
-    tf.tidy(() =>
-      this.#model.setWeights(
-        this.#weights().map((data, i) => tf.tensor(data, this.#model.weights[i].shape as number[])),
-      )
-    );
+    this.writeModel(this.#weights());
   }
 
   close(): Promise<void> {
@@ -165,7 +132,7 @@ export class EngineTrainer implements Trainer {
 
   /** Converts targets to the engine's labels. */
   #labels(targets: number[]): Labels {
-    const objective = this.#objective;
+    const objective = this.objective;
     return "heads" in objective && isBuiltIn(objective) ? objective.labels(targets) : targets;
   }
 
@@ -174,7 +141,7 @@ export class EngineTrainer implements Trainer {
     { rows, loss, metric, heads, penalty }: Sums,
     targets: number[],
   ): Promise<BatchResult> {
-    const all = loss / rows + penalty, objective = this.#objective;
+    const all = loss / rows + penalty, objective = this.objective;
     if (!isBuiltIn(objective)) {
       const output = tf.tensor2d(this.#engine.outputs(), [rows, objective.outputs]);
       try {
@@ -228,6 +195,15 @@ function lossOf(name: string) {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 
-function tensors(entries: [string, Float32Array][]): Tensors {
-  return new Map(entries.map(([name, data]) => [name, { shape: [data.length], data }]));
+/** Returns values by the names of their weights. */
+function named(
+  weights: readonly { originalName: string }[],
+  values: readonly Float32Array[],
+): Tensors {
+  return new Map(
+    weights.map(({ originalName }, i) => [originalName, {
+      shape: [values[i].length],
+      data: values[i],
+    }]),
+  );
 }

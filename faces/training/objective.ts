@@ -39,6 +39,7 @@ export interface JointObjective extends Common {
   readonly metric: "loss";
   readonly heads: readonly {
     readonly loss: LossName;
+    readonly metric: "accuracy" | "mae";
     readonly columns: number;
     readonly weight: number;
   }[];

@@ -1,6 +1,7 @@
-/** Writer of the `model` artifact. */
+/** Writer of the `model` artifact, and its exports. */
+import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { writeExports } from "./export_model.ts";
+import { checkOnnx, toOnnx } from "./onnx/convert.ts";
 import type { Compared, TrainingContext, TrainingInputs } from "./training_data.ts";
 import { saveModel } from "./model_files.ts";
 import type { ExportFormat } from "./training_params.ts";
@@ -11,8 +12,7 @@ import type { TrainingResult } from "./train.ts";
 export type TrainedSpec =
   & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes">
   & {
-    params: TrainingRecord["params"] & { export: readonly ExportFormat[] };
-    mirror?: boolean;
+    params: TrainingRecord["params"] & { export: readonly ExportFormat[]; mirror?: boolean };
     compared: Compared;
   };
 
@@ -23,7 +23,7 @@ export type TrainedSpec =
 export async function saveTrained(
   model: LayersModel,
   folder: string,
-  { mirror, compared: { worse, constantBaseline }, ...spec }: TrainedSpec,
+  { compared: { worse, constantBaseline }, ...spec }: TrainedSpec,
   { stoppedEarly, bestEpoch, weightsOfEpoch }: Pick<
     TrainingResult,
     "stoppedEarly" | "bestEpoch" | "weightsOfEpoch"
@@ -33,6 +33,7 @@ export async function saveTrained(
   { seed, compute: backend }: TrainingContext,
 ): Promise<void> {
   await saveModel(model, folder);
+  const { mirror } = spec.params;
   const record: TrainingRecord = {
     ...spec,
     input: { size, channels: "RGB", divisor: 255, ...(mirror !== undefined && { mirror }) },
@@ -46,4 +47,45 @@ export async function saveTrained(
   };
   await writeRecord(folder, record, history);
   await writeExports(model, folder, record, spec.params.export);
+}
+
+/**
+ * Checks before training that a network can be exported in all formats.
+ * @throws if it cannot, with the reason
+ */
+export function checkExports(model: LayersModel, formats: readonly ExportFormat[]): void {
+  if (formats.includes("onnx")) checkOnnx(model);
+}
+
+/** Writes a trained network into a model's folder, in all formats. */
+export async function writeExports(
+  model: LayersModel,
+  folder: string,
+  record: Pick<TrainingRecord, "task" | "classes" | "input" | "preprocessing">,
+  formats: readonly ExportFormat[],
+): Promise<void> {
+  if (!formats.includes("onnx")) return;
+  const { task, classes, input, preprocessing } = record;
+  const { size, divisor, mirror } = input;
+  const bytes = await toOnnx(model, {
+    description: `${task === "gender" ? "Gender" : "Age"} of a face, from RGB bytes of ` +
+      `${size} x ${size} pixels`,
+    divisor,
+    mirror,
+    outputs: [
+      classes === null ? { name: "years", description: "Age in years; what is below 0 means 0" } : {
+        name: "probabilities",
+        description: `Of the classes ${classes.map(({ label }) => `"${label}"`).join(", ")}`,
+      },
+    ],
+    metadata: {
+      task,
+      classes: JSON.stringify(classes),
+      input: `images: uint8 [batch, ${size}, ${size}, 3], RGB, 0 to 255; the graph divides by ` +
+        `${divisor} and puts the channels first itself` +
+        (mirror ? ", and gives the mean of what it says of each image and its mirror image" : ""),
+      preprocessing: JSON.stringify(preprocessing),
+    },
+  });
+  await Deno.writeFile(join(folder, "model.onnx"), bytes);
 }

@@ -1,37 +1,33 @@
 /** Trainer on TensorFlow.js, for any network on the open backend. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { layers, LayersModel } from "@tensorflow/tfjs-layers";
+import type { layers } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
 import { readScalar, readTensor } from "../../packages/compute/read_tensor.ts";
 import { Adam, lerp } from "./adam.ts";
-import type { BatchStatistics } from "./batch_norm.ts";
+import type { BatchStatistics } from "./forward.ts";
 import { forward, normWeights } from "./forward.ts";
 import { type ImageSource, readBatch, toTensor } from "./image_source.ts";
-import { type Objective, scoresOf } from "./objective.ts";
+import { scoresOf } from "./objective.ts";
 import {
   type BatchResult,
   gatherTargets,
   RunningMean,
-  type Trainer,
+  Trainer,
   type TrainerOptions,
 } from "./trainer.ts";
 
-export class TfjsTrainer implements Trainer {
+export class TfjsTrainer extends Trainer {
   readonly computedBy: string;
   readonly #optimizer: Adam;
-  readonly #model: LayersModel;
-  readonly #objective: Objective;
   readonly #variables: tf.Variable[];
 
   /** @param why reason for not using the engine */
-  constructor({ model, objective, learningRate, weightDecay = 0 }: TrainerOptions, why?: string) {
+  constructor(options: TrainerOptions, why?: string) {
+    super(options);
+    const { model: { trainableWeights }, learningRate, weightDecay = 0 } = options;
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
-    this.#model = model;
-    this.#objective = objective;
-    this.#variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const decays = model.trainableWeights.map(({ originalName }) =>
-      originalName.endsWith("/kernel")
-    );
+    this.#variables = trainableWeights.map((weight) => weight.read() as tf.Variable);
+    const decays = trainableWeights.map(({ originalName }) => originalName.endsWith("/kernel"));
     this.#optimizer = new Adam(this.#variables, learningRate, { weightDecay, decays });
   }
 
@@ -53,21 +49,21 @@ export class TfjsTrainer implements Trainer {
     random: (layer: string) => Rng,
   ): Promise<BatchResult> {
     const statistics: [layers.Layer, BatchStatistics][] = [];
-    const rows = targets.length / this.#objective.targets;
+    const rows = targets.length / this.objective.targets;
     const [loss, output] = tf.tidy(() => {
-      const [, height, width, channels] = this.#model.inputs[0].shape as number[];
+      const [, height, width, channels] = this.model.inputs[0].shape as number[];
       const x = toTensor(images, [rows, height, width, channels]);
       let output!: tf.Tensor;
       const { value, grads } = tf.variableGrads(() => {
-        output = forward(this.#model, x, {
+        output = forward(this.model, x, {
           random,
           report: (layer, batch) => statistics.push([layer, batch]),
         });
         tf.keep(output); // the metric is read after the step
-        return tf.add(this.#objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
+        return tf.add(this.objective.lossOf(output, targets), this.#penalty()) as tf.Scalar;
       }, this.#variables);
       this.#optimizer.step(this.#variables.map(({ name }) => grads[name]));
-      for (const weight of this.#model.trainableWeights) {
+      for (const weight of this.model.trainableWeights) {
         // `write` applies the weight's constraint.
         if ("constraint" in weight && weight.constraint != null) {
           weight.write(tf.clone(weight.read()));
@@ -83,7 +79,7 @@ export class TfjsTrainer implements Trainer {
       return [value, output];
     });
     try {
-      const scores = await scoresOf(this.#objective, output, targets);
+      const scores = await scoresOf(this.objective, output, targets);
       return { loss: (await readTensor(loss))[0], ...scores };
     } finally {
       tf.dispose([loss, output]);
@@ -100,10 +96,10 @@ export class TfjsTrainer implements Trainer {
     const mean = new RunningMean();
     for (let start = 0; start < rows.length; start += VALIDATION_BATCH) {
       const batch = rows.subarray(start, start + VALIDATION_BATCH);
-      const truth = gatherTargets(targets, batch, this.#objective.targets);
-      const output = tf.tidy(() => forward(this.#model, readBatch(images, batch)));
-      const loss = await readScalar(tf.tidy(() => this.#objective.lossOf(output, truth)));
-      const scores = await scoresOf(this.#objective, output, truth);
+      const truth = gatherTargets(targets, batch, this.objective.targets);
+      const output = tf.tidy(() => forward(this.model, readBatch(images, batch)));
+      const loss = await readScalar(tf.tidy(() => this.objective.lossOf(output, truth)));
+      const scores = await scoresOf(this.objective, output, truth);
       output.dispose();
       mean.add({ loss, ...scores }, batch.length);
       await turn();
@@ -114,42 +110,21 @@ export class TfjsTrainer implements Trainer {
   }
 
   async weights(): Promise<Float32Array[]> {
-    return await Promise.all(this.#model.getWeights().map(copy));
+    return await Promise.all(this.model.getWeights().map(copy));
   }
 
   setWeights(weights: readonly Float32Array[]): void {
-    tf.tidy(() =>
-      this.#model.setWeights(
-        this.#model.weights.map(({ shape }, i) => tf.tensor(weights[i], shape as number[])),
-      )
-    );
+    this.writeModel(weights);
   }
 
-  async save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
-    const arrays: Record<string, Float32Array> = {};
-    const weights = await this.weights();
-    for (const [i, { originalName }] of this.#model.weights.entries()) {
-      arrays[`weights/${originalName}`] = weights[i];
-      arrays[`best/${originalName}`] = best[i];
-    }
-    for (const [i, { originalName }] of this.#model.trainableWeights.entries()) {
-      arrays[`adam/mean/${originalName}`] = await copy(this.#optimizer.means[i]);
-      arrays[`adam/square/${originalName}`] = await copy(this.#optimizer.squares[i]);
-    }
-    return arrays;
+  protected async optimizerState(): Promise<Record<string, Float32Array[]>> {
+    const { means, squares } = this.#optimizer;
+    const all = (tensors: readonly tf.Tensor[]) => Promise.all(tensors.map(copy));
+    return { "adam/mean": await all(means), "adam/square": await all(squares) };
   }
 
-  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
-    const all = (part: string, of: { originalName: string }[]) =>
-      of.map(({ originalName }) => arrays[`${part}/${originalName}`]);
-    const { weights, trainableWeights } = this.#model;
-    this.setWeights(all("weights", weights));
-    this.#optimizer.restore(
-      steps,
-      all("adam/mean", trainableWeights),
-      all("adam/square", trainableWeights),
-    );
-    return all("best", weights);
+  protected setOptimizerState(steps: number, state: (name: string) => Float32Array[]): void {
+    this.#optimizer.restore(steps, state("adam/mean"), state("adam/square"));
   }
 
   copyWeightsToModel(): void {
@@ -163,7 +138,7 @@ export class TfjsTrainer implements Trainer {
 
   /** Sums the L2 penalties of all layers. (tf.Sequential itself reports none.) */
   #penalty(): tf.Scalar {
-    return this.#model.layers.flatMap((layer) => layer.calculateLosses()).reduce<tf.Scalar>(
+    return this.model.layers.flatMap((layer) => layer.calculateLosses()).reduce<tf.Scalar>(
       (sum, loss) => tf.add(sum, loss),
       tf.scalar(0),
     );

@@ -3,15 +3,9 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { ensureInitialized } from "./initialize.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import {
-  EarlyStopping,
-  type EarlyStoppingOptions,
-  type EarlyStoppingState,
-} from "./early_stopping.ts";
 import { checkTrainable } from "./forward.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
-import type { Objective } from "./objective.ts";
-import type { JointEpoch } from "./training_record.ts";
+import type { EpochRecord, JointEpoch } from "./training_record.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import {
   type BatchResult,
@@ -23,25 +17,20 @@ import {
 import { counted } from "../../packages/pipeline/causes.ts";
 
 /** Options of `train`. */
-export interface TrainOptions {
+export interface TrainOptions extends TrainerOptions {
   /**
    * The network, which receives the trained weights. Its initial weights are drawn from the seed,
    * unless initialize() has drawn them or keepWeights() marks them as trained.
    */
   model: LayersModel;
-  objective: Objective;
   images: ImageSource;
   /** Class or quantity of each image; with several heads, one value per head, image by image. */
   targets: ArrayLike<number>;
   /** Rows of the training set and of the validation set. */
   rows: { train: Int32Array; validation: Int32Array };
-  batchSize: number;
   epochs: number;
-  learningRate: number;
   /** Learning rate factor at a step, from 0, of `steps`. Default: 1. */
   schedule?: (step: number, steps: number) => number;
-  /** See TrainerOptions. */
-  weightDecay?: number;
   /** Augments a batch, [batch, height, width, 3], in place. */
   augment?: (images: Uint8Array, rng: Rng) => void;
   earlyStopping: EarlyStoppingOptions;
@@ -63,6 +52,15 @@ export interface TrainOptions {
     start(total: number, unit: string, done?: number): void;
     advance(items?: number, note?: string): void;
   };
+}
+
+/** Options of early stopping. */
+export interface EarlyStoppingOptions {
+  monitor: "loss" | "val_loss" | "metric" | "val_metric";
+  /** Epochs without improvement before training stops. */
+  patience: number;
+  /** True to restore the weights of the best epoch. */
+  restoreBest: boolean;
 }
 
 /** Result of `train`. */
@@ -196,6 +194,41 @@ interface State {
   stopper: EarlyStoppingState;
   /** Steps of the optimizer. */
   steps: number;
+}
+
+/** State of early stopping in a checkpoint. */
+export interface EarlyStoppingState {
+  best: number | null;
+  bestEpoch: number;
+  wait: number;
+  stopped: boolean;
+}
+
+/** Monitors a value and stops training when it no longer improves. */
+export class EarlyStopping {
+  state: EarlyStoppingState = { best: null, bestEpoch: 0, wait: 0, stopped: false };
+  readonly #monitor: EarlyStoppingOptions["monitor"];
+  readonly #patience: number;
+  readonly #sign: 1 | -1;
+
+  constructor({ monitor, patience }: EarlyStoppingOptions, metricHigherIsBetter: boolean) {
+    this.#monitor = monitor;
+    this.#patience = patience;
+    this.#sign = this.#monitor.endsWith("metric") && metricHigherIsBetter ? -1 : 1;
+  }
+
+  /** Updates the state with an epoch; returns true if it is the best so far. */
+  update(epoch: EpochRecord): boolean {
+    const value = this.#sign * epoch[this.#monitor];
+    const { best, wait } = this.state;
+    if (best === null || value < best) {
+      this.state = { best: value, bestEpoch: epoch.epoch, wait: 0, stopped: false };
+      return true;
+    }
+    // Keras checks patience from the second epoch on; the first one is always an improvement.
+    this.state = { ...this.state, wait: wait + 1, stopped: wait + 1 >= this.#patience };
+    return false;
+  }
 }
 
 function recordOf(

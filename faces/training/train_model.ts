@@ -1,104 +1,151 @@
-/** Training of one network for one task, from dataset and splits to a stored model. */
+/** Training of a network for one or several tasks, from dataset and splits to stored models. */
 import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import type { EarlyStoppingOptions } from "./early_stopping.ts";
-import { checkExports } from "./export_model.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
+import { augment, type Augmentation } from "./augment.ts";
+import { classification, type Objective, regression } from "./objective.ts";
+import { checkExports, saveTrained } from "./save_model.ts";
+import { cosine } from "./schedule.ts";
+import { targetOf } from "./targets.ts";
+import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
   chooseTrainer,
   compareWithConstant,
   type FitObserved,
   follow,
+  headHistory,
   type InputFolders,
   openTrainingData,
   type TrainingContext,
 } from "./training_data.ts";
-import { classification, regression, type SingleObjective } from "./objective.ts";
 import type { ExportFormat } from "./training_params.ts";
 import type { TrainingRecord } from "./training_record.ts";
-import { saveTrained } from "./save_model.ts";
-import { type ClassRecord, targetOf } from "./targets.ts";
-import { train } from "./train.ts";
-import { counted } from "../../packages/pipeline/causes.ts";
 
-/** Network, task and parameters of a training. */
+/** A task that a network learns; `classes` is null for age in years. */
+export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
+
+/** Network, tasks and parameters of a training. */
 export interface ModelTraining {
-  task: TrainingRecord["task"];
-  variant: TrainingRecord["variant"];
-  /** null for age in years. */
-  classes: readonly ClassRecord[] | null;
+  /** Output of the stage → task, in the order of the objective's heads. */
+  tasks: Readonly<Record<string, Task>>;
   /** Builds the network with its initial weights, for images of `size`. */
   build(size: number): LayersModel;
-  /** A custom objective. Default: classification() or regression(). */
-  objective?: SingleObjective & { readonly metric: TrainingRecord["metric"] };
+  /** Default, for one task: classification() or regression(). */
+  objective?: Objective;
+  /** Extracts the network of one of several outputs from the trained one. */
+  extract?(trained: LayersModel, output: string): LayersModel;
   params: {
     batchSize: number;
     epochs: number;
     learningRate: number;
-    earlyStopping: EarlyStoppingOptions;
+    weightDecay?: number;
+    /** Default: constant. */
+    schedule?: "cosine" | "constant";
+    warmup?: number;
+    augment?: Augmentation | false;
+    /** Default: none. */
+    earlyStopping?: EarlyStoppingOptions;
     batchNormMomentum: number;
     export: readonly ExportFormat[];
+    /** Test-time augmentation. */
+    mirror?: boolean;
   };
 }
 
 /**
- * Trains a network and writes a `model` artifact.
+ * Trains a network and writes a `model` artifact of each task.
+ * @param outputs output → its folder
  * @returns observations that are not reproducible, such as durations
  */
 export async function trainModel(
-  task: ModelTraining,
-  folders: InputFolders & { model: string },
+  training: ModelTraining,
+  folders: InputFolders,
+  outputs: Readonly<Record<string, string>>,
   context: TrainingContext,
 ): Promise<{ observed: FitObserved }> {
-  const { params } = task;
+  const { params } = training, { schedule, warmup = 0, augment: limits } = params;
   using inputs = await openTrainingData(folders);
   const { images, size, people, rows } = inputs;
-  const targets = people.map((person) => targetOf(task, person));
-  const warning = batchNormWarmupWarning(params, rows.train.length);
+  const tasks = Object.entries(training.tasks);
+  const [[, { classes }]] = tasks;
+  const objective = training.objective ??
+    (classes === null ? regression() : classification(classes.length));
+  const heads = "heads" in objective ? objective.heads : [objective];
+  const earlyStopping = params.earlyStopping ??
+    { monitor: "val_loss", patience: params.epochs, restoreBest: false };
+  const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
   await openBackend(context.compute as Backend);
-  const model = task.build(size);
-  const objective = task.objective ??
-    (task.classes === null ? regression() : classification(task.classes.length));
-  const { metric } = objective;
+  const model = training.build(size);
+  /** Calls `use` with the network of one output. */
+  const withNetwork = async (output: string, use: (network: LayersModel) => unknown) => {
+    const network = training.extract?.(model, output) ?? model;
+    try {
+      await use(network);
+    } finally {
+      if (network !== model) network.dispose();
+    }
+  };
   try {
-    checkExports(model, params.export);
-    const result = await train({
-      model,
-      objective,
-      images,
-      targets,
-      rows,
+    for (const [output] of tasks) {
+      await withNetwork(output, (network) => checkExports(network, params.export));
+    }
+    const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
+      ...{ model, objective, images, rows },
+      targets: people.flatMap((person) => tasks.map(([, task]) => targetOf(task, person))),
       ...params,
+      earlyStopping,
+      schedule: schedule === "cosine" ? cosine(warmup) : undefined,
+      augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
       seed: context.seed,
       trainer: chooseTrainer(context),
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
-      onEpoch: follow(context, params.epochs, {
-        model: { metric, of: (history) => [...history] },
-      }),
+      onEpoch: follow(
+        context,
+        params.epochs,
+        tasks.map(([output], i) => ({ output, ...heads[i] })),
+      ),
       signal: context.signal,
       info: (message) => context.info(message),
       progress: context.progress,
     });
-    const last = result.history[result.weightsOfEpoch - 1];
-    const head = { task: task.task, metric, learningRate: params.learningRate };
-    const compared = compareWithConstant(head, last, targets, rows, context);
-    const spec = {
-      ...{ task: task.task, variant: task.variant, params, compared },
-      ...{ loss: objective.loss, metric },
-      classes: task.classes === null ? null : [...task.classes],
-    };
-    await saveTrained(model, folders.model, spec, result, result.history, inputs, context);
-    context.info(
-      `${result.stoppedEarly ? "stopped early after" : "trained for"} ${
-        counted(result.history.length, "epoch")
-      }; weights of epoch ${last.epoch}: val_loss ${last.val_loss.toPrecision(3)}, ` +
-        `val_${metric} ${last.val_metric.toPrecision(3)}`,
+    const validation: FitObserved["validation"] = {};
+    for (const [i, [output, task]] of tasks.entries()) {
+      const { loss, metric } = heads[i] as Pick<TrainingRecord, "loss" | "metric">;
+      const history = headHistory(result.history, i), kept = history[result.weightsOfEpoch - 1];
+      const compared = compareWithConstant(
+        { task: task.task, metric, learningRate: params.learningRate },
+        ...[kept, people.map((person) => targetOf(task, person)), rows, context] as const,
+      );
+      const spec = {
+        // The order of keys in training.json counts for its digest.
+        ...(tasks.length > 1
+          ? {}
+          : { task: task.task, variant: task.variant, params, loss, metric }),
+        ...{ ...task, loss, metric, params, compared },
+      };
+      await withNetwork(
+        output,
+        (network) => saveTrained(network, outputs[output], spec, result, history, inputs, context),
+      );
+      validation[task.task] = compared;
+    }
+    const { history, stoppedEarly, weightsOfEpoch } = result;
+    const scores = tasks.map(([, { task }], i) =>
+      `${tasks.length > 1 ? `${task} ` : ""}val_${heads[i].metric} ` +
+      validation[task].val_metric.toPrecision(3)
     );
-    const { seconds: secondsPerEpoch, computedBy } = result;
-    return { observed: { secondsPerEpoch, computedBy, validation: { [task.task]: compared } } };
+    context.info(
+      `${stoppedEarly ? "stopped early after" : "trained for"} ${
+        counted(history.length, "epoch")
+      }; weights of epoch ${weightsOfEpoch}: ` +
+        `val_loss ${history[weightsOfEpoch - 1].val_loss.toPrecision(3)}, ${scores.join(", ")}; ` +
+        `${model.countParams().toLocaleString("en")} parameters`,
+    );
+    return { observed: { secondsPerEpoch, computedBy, validation } };
   } finally {
     model.dispose();
   }
@@ -109,7 +156,9 @@ export async function trainModel(
  * normalization have converged. Until then, validation metrics are meaningless.
  */
 export function batchNormWarmupWarning(
-  params: Omit<ModelTraining["params"], "export">,
+  params: Required<
+    Pick<ModelTraining["params"], "batchSize" | "epochs" | "batchNormMomentum" | "earlyStopping">
+  >,
   trainingImages: number,
 ): string | undefined {
   const { batchSize, epochs, batchNormMomentum, earlyStopping: { patience, monitor } } = params;

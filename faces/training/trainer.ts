@@ -1,4 +1,5 @@
 /** The interface between the training loop and the implementations of its steps. */
+import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
 import type { ImageSource } from "./image_source.ts";
@@ -23,40 +24,85 @@ export interface BatchResult extends Score {
 }
 
 /** A network with its optimizer. */
-export interface Trainer {
+export abstract class Trainer {
+  protected readonly model: LayersModel;
+  protected readonly objective: Objective;
+  protected readonly batchSize: number;
+
+  constructor({ model, objective, batchSize }: TrainerOptions) {
+    this.model = model;
+    this.objective = objective;
+    this.batchSize = batchSize;
+  }
+
   /** Implementation that computes the steps and the loss, such as `engine, 2 threads`. */
-  readonly computedBy: string;
+  abstract readonly computedBy: string;
   /** Steps of the optimizer. */
-  readonly steps: number;
+  abstract readonly steps: number;
   /** Learning rate of the next step. */
-  learningRate: number;
+  abstract learningRate: number;
   /**
    * Takes one optimizer step on a batch.
    * @param images bytes, [batch, height, width, 3]
    * @param random returns the random numbers of a layer in this step
    */
-  step(
+  abstract step(
     images: Uint8Array,
     targets: number[],
     random: (layer: string) => Rng,
   ): Promise<BatchResult>;
   /** Computes loss and metric of images in inference mode: moving averages, no dropout. */
-  validate(
+  abstract validate(
     images: ImageSource,
     targets: ArrayLike<number>,
     rows: Int32Array,
     signal: AbortSignal,
   ): Promise<BatchResult>;
   /** Returns all weights, in the model's order. */
-  weights(): Promise<Float32Array[]>;
-  setWeights(weights: readonly Float32Array[]): void;
-  /** Returns the arrays of a checkpoint: weights, `best`, and the optimizer's state. */
-  save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>>;
-  /** Restores the arrays of `save`; returns the best weights. */
-  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[];
+  abstract weights(): Promise<Float32Array[]>;
+  abstract setWeights(weights: readonly Float32Array[]): void;
+  /** Returns the optimizer's state: arrays of each trainable weight, by name of the state. */
+  protected abstract optimizerState(): Promise<Record<string, Float32Array[]>>;
+  protected abstract setOptimizerState(
+    steps: number,
+    state: (name: string) => Float32Array[],
+  ): void;
   /** Copies the current weights into the model. */
-  copyWeightsToModel(): void;
-  close(): Promise<void>;
+  abstract copyWeightsToModel(): void;
+  abstract close(): Promise<void>;
+
+  /** Returns the arrays of a checkpoint: weights, `best`, and the optimizer's state. */
+  async save(best: readonly Float32Array[]): Promise<Record<string, Float32Array>> {
+    const arrays: Record<string, Float32Array> = {};
+    const weights = await this.weights(), state = Object.entries(await this.optimizerState());
+    for (const [i, { originalName }] of this.model.weights.entries()) {
+      arrays[`weights/${originalName}`] = weights[i];
+      arrays[`best/${originalName}`] = best[i];
+    }
+    for (const [i, { originalName }] of this.model.trainableWeights.entries()) {
+      for (const [name, values] of state) arrays[`${name}/${originalName}`] = values[i];
+    }
+    return arrays;
+  }
+
+  /** Restores the arrays of `save`; returns the best weights. */
+  restore(arrays: Record<string, Float32Array>, steps: number): Float32Array[] {
+    const all = (part: string, of: readonly { originalName: string }[]) =>
+      of.map(({ originalName }) => arrays[`${part}/${originalName}`]);
+    const { weights, trainableWeights } = this.model;
+    this.setWeights(all("weights", weights));
+    this.setOptimizerState(steps, (name) => all(name, trainableWeights));
+    return all("best", weights);
+  }
+
+  /** Writes weights into the model. */
+  protected writeModel(weights: readonly Float32Array[]): void {
+    tf.tidy(() =>
+      this.model.setWeights(
+        this.model.weights.map(({ shape }, i) => tf.tensor(weights[i], shape as number[])),
+      )
+    );
+  }
 }
 
 /** Running mean over batches, weighted by their size. */

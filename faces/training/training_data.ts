@@ -2,6 +2,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
+import { median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
@@ -63,7 +64,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
     people: table.age.map((age, i) => ({ age, gender: table.gender[i] })),
     rows,
     preprocessing,
-    datasets: countBy(Array.from(rows.train, (row) => table.dataset[row])),
+    datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),
     [Symbol.dispose]: () => images[Symbol.dispose](),
   };
 }
@@ -101,22 +102,26 @@ async function openTrainer(
 
 /**
  * Returns a callback that logs each epoch and appends it to the curves in `scratch`.
- * @param parts metric and history of each model, by folder name
+ * @param outputs names of the outputs and their metrics, in the order of the heads
  */
 export function follow(
   { scratch, info }: TrainingContext,
   epochs: number,
-  parts: Record<string, { metric: string; of(history: readonly JointEpoch[]): EpochRecord[] }>,
+  outputs: readonly { output: string; metric: string }[],
 ): TrainOptions["onEpoch"] {
-  const named = Object.entries(parts);
-  const curves = named.map(([name, { metric }]) => liveCurves(join(scratch, name), metric));
-  const metrics = named.map(([name, { metric }]) =>
-    named.length > 1 ? `${name}_${metric}` : metric
+  const curves = outputs.map(({ output, metric }) => liveCurves(join(scratch, output), metric));
+  const metrics = outputs.map(({ output, metric }) =>
+    outputs.length > 1 ? `${output}_${metric}` : metric
   );
   return async (history, best) => {
-    for (const [i, [, { of }]] of named.entries()) await curves[i](of(history));
+    for (const [i, curve] of curves.entries()) await curve(headHistory(history, i));
     info(epochLine(history.at(-1)!, { epochs, metrics, best }));
   };
+}
+
+/** Returns the records of one head, or of a network without several, epoch by epoch. */
+export function headHistory(history: readonly JointEpoch[], head: number): EpochRecord[] {
+  return history.map(({ heads, ...whole }) => ({ ...whole, ...heads?.[head] }));
 }
 
 /** Validation metric of the kept epoch, and of the constant baseline. */
@@ -151,9 +156,12 @@ export function compareWithConstant(
   { train, validation }: TrainingInputs["rows"],
   { warn }: Pick<TrainingContext, "warn">,
 ): Compared {
-  const sorted = Array.from(train, (row) => targets[row]).sort((a, b) => a - b);
+  const trained = Array.from(train, (row) => targets[row]);
   const accuracy = metric === "accuracy";
-  const constant = accuracy ? mostFrequent(sorted) : median(sorted);
+  const constant = accuracy
+    // The lowest class on a tie.
+    ? [...countBy(trained)].reduce((best, entry) => entry[1] > best[1] ? entry : best)[0]
+    : median(trained);
   const errors = Array.from(validation, (row) => Math.abs(targets[row] - constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = scores.reduce((sum, score) => sum + score, 0) / scores.length;
@@ -170,21 +178,11 @@ export function compareWithConstant(
   return { val_metric, constantBaseline, worse };
 }
 
-/** Returns the most frequent value of a sorted list; the lowest one on a tie. */
-function mostFrequent(sorted: readonly number[]): number {
-  const counts = new Map<number, number>();
-  for (const value of sorted) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].reduce((best, entry) => entry[1] > best[1] ? entry : best)[0];
-}
-
-function median(sorted: readonly number[]): number {
-  const half = sorted.length / 2;
-  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
-}
-
-/** Counts the occurrences of each name. */
-function countBy(names: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const name of names.toSorted()) counts[name] = (counts[name] ?? 0) + 1;
+/** Counts the occurrences of each value, in ascending order. */
+function countBy<T extends string | number>(values: readonly T[]): Map<T, number> {
+  const counts = new Map<T, number>();
+  for (const value of [...values].sort((a, b) => a < b ? -1 : Number(a > b))) {
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
   return counts;
 }

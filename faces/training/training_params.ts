@@ -1,9 +1,8 @@
-/** Training parameters: those of the 2021 networks, and those of the joint network. */
+/** Parameters of the training stages. */
 import { z } from "zod";
 import { initializers } from "./network_options.ts";
 
-/** Parameters of early stopping. */
-export const earlyStoppingParams = z.strictObject({
+const earlyStopping = z.strictObject({
   monitor: z.enum(["val_loss", "loss", "val_metric", "metric"]).default("val_loss").describe(
     "Monitored column of history.csv",
   ),
@@ -17,19 +16,20 @@ export const earlyStoppingParams = z.strictObject({
 });
 
 /** Export formats, in addition to TensorFlow.js's. */
-export const exportFormats = ["onnx"] as const;
+const exportFormats = ["onnx"] as const;
 export type ExportFormat = typeof exportFormats[number];
 
-/** Training parameters of the 2021 networks. */
+/** Parameters of every training, with the defaults of the 2021 networks. */
 export const trainingParams = {
   batchSize: z.int().min(1).max(4096).default(64).describe(
     "Images per training step. Use smaller batches on small data sets",
   ),
   epochs: z.int().min(1).max(10_000).default(20).describe("Maximum number of epochs"),
   learningRate: z.number().gt(0).max(1).default(0.001).describe(
-    "Learning rate of Adam. 0.001 is the default of Keras; the 2021 paper does not state one",
+    "Learning rate of Adam; the peak of a schedule. 0.001 is the default of Keras; the 2021 paper " +
+      "does not state one",
   ),
-  earlyStopping: earlyStoppingParams.prefault({}).describe("Early stopping"),
+  earlyStopping: earlyStopping.prefault({}).describe("Early stopping"),
   batchNormMomentum: z.number().min(0).lt(1).default(0.99).describe(
     "Momentum of batch normalization's moving averages. Validation metrics are meaningful after " +
       "hundreds of steps with 0.99, the default of Keras and of the 2021 networks, and after tens " +
@@ -49,7 +49,7 @@ export const initializerParam = z.enum(initializers);
 
 const share = (max: number) => z.number().min(0).max(max);
 
-const augmentParams = z.strictObject({
+const augmentation = z.strictObject({
   flip: z.boolean().default(true).describe("Flip half of the images horizontally"),
   shift: share(0.5).default(0.1).describe(
     "Maximum translation, as a share of the width, in whole pixels",
@@ -86,9 +86,9 @@ export const jointParams = {
       "report, predictions, the webcam page and model.onnx. Doubles inference time; history.csv is " +
       "computed without it",
   ),
-  batchSize: z.int().min(1).max(4096).default(32).describe("Images per training step"),
-  epochs: z.int().min(1).max(10_000).default(28).describe("Number of epochs"),
-  learningRate: z.number().gt(0).max(1).default(0.003).describe("Peak learning rate of Adam"),
+  batchSize: trainingParams.batchSize.default(32),
+  epochs: trainingParams.epochs.default(28),
+  learningRate: trainingParams.learningRate.default(0.003),
   schedule: z.enum(["cosine", "constant"]).default("cosine").describe(
     "Learning rate schedule. cosine: linear warmup, then cosine decay to zero",
   ),
@@ -98,16 +98,14 @@ export const jointParams = {
   weightDecay: z.number().min(0).max(1).default(0.05).describe(
     "Decoupled weight decay (AdamW), applied to kernels only",
   ),
-  augment: z.union([z.literal(false), augmentParams]).prefault({}).describe(
+  augment: z.union([z.literal(false), augmentation]).prefault({}).describe(
     "Data augmentation: limits of uniformly drawn changes of each training image; false disables it",
   ),
-  earlyStopping: earlyStoppingParams.optional().describe(
+  earlyStopping: earlyStopping.optional().describe(
     "Early stopping. Default: none, because cosine decay needs its last epochs; the last weights are " +
       "kept",
   ),
   export: trainingParams.export,
-  batchNormMomentum: z.number().min(0).lt(1).default(0.9).describe(
-    "Momentum of batch normalization's moving averages. 0.9 suits thousands of images; 0.99, as in " +
-      "the 2021 networks, hundreds of thousands",
-  ),
+  batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
+  dropout: trainingParams.dropout.default(0.3),
 };

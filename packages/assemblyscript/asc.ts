@@ -1,9 +1,9 @@
 /**
- * The AssemblyScript compiler: a folder's index.ts as WebAssembly on stdout. It has a deno.json of
+ * The AssemblyScript compiler: a folder's index.ts as WebAssembly on stdout. It has a config of
  * its own, since only those who change kernels need its 100 MB; what the project's deno.json names,
  * every first run downloads.
  *
- *     deno run --config packages/assemblyscript/deno.json --allow-read packages/assemblyscript/asc.ts FOLDER FLAGS...
+ *     deno run --config packages/assemblyscript/asc.json --allow-read packages/assemblyscript/asc.ts FOLDER FLAGS...
  */
 import asc from "assemblyscript/asc";
 

@@ -10,7 +10,7 @@ export async function compile(folder: URL, flags: readonly string[]): Promise<Ui
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--quiet", "--no-prompt", "--config", path("deno.json")],
+      ...["run", "--quiet", "--no-prompt", "--config", path("asc.json")],
       ...["--allow-read", "--allow-env", path("asc.ts"), fileURLToPath(folder), ...flags],
     ],
   }).output();

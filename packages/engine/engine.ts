@@ -4,9 +4,10 @@
  * Equal seeds, weights and batches give equal bytes on one machine, whatever the number of threads:
  * the work is divided by the batch alone, and sums have a fixed order.
  */
+import { Control } from "./assembly/abi.ts";
 import { InlineRunner, type Runner } from "./run/inline_runner.ts";
 import type { Network } from "./engine_network.ts";
-import { CONTROL, type Plan, plan } from "./engine_plan.ts";
+import { type Plan, plan } from "./engine_plan.ts";
 import { readTensors, type Tensors, writeTensors } from "./run/tensors.ts";
 import { Threads } from "./run/threads.ts";
 import type { EngineOptions, Labels, OptimizerState, Sums } from "./types.ts";
@@ -96,11 +97,11 @@ export class Engine {
     const module = await loadKernels(all.relaxed);
     // The first thread writes the kernels' constants at its start; these words lie above them.
     for (const [address, words] of compiled.words) ints.set(words, address / 4);
-    ints[CONTROL.keepGradients / 4] = Number(all.keepGradients);
+    ints[Control.keepGradients / 4] = Number(all.keepGradients);
     const floats = new Float32Array(memory.buffer);
-    floats[CONTROL.beta1 / 4] = 1 - all.beta1;
-    floats[CONTROL.beta2 / 4] = 1 - all.beta2;
-    floats[CONTROL.epsilon / 4] = all.epsilon;
+    floats[Control.beta1 / 4] = 1 - all.beta1;
+    floats[Control.beta2 / 4] = 1 - all.beta2;
+    floats[Control.epsilon / 4] = all.epsilon;
     const started = threads === 0
       ? new InlineRunner(module, memory, compiled.counters)
       : await Threads.start(threads, module, memory, compiled.counters);
@@ -133,11 +134,11 @@ export class Engine {
     const rows = this.#load(images, labels);
     const { beta1, beta2, weightDecay } = this.#options;
     const t = this.#step + 1;
-    this.#floats[CONTROL.rate / 4] = this.learningRate * Math.sqrt(1 - beta2 ** t) /
+    this.#floats[Control.rate / 4] = this.learningRate * Math.sqrt(1 - beta2 ** t) /
       (1 - beta1 ** t);
-    this.#floats[CONTROL.decay / 4] = this.learningRate * weightDecay;
-    this.#ints[CONTROL.key / 4] = key[0];
-    this.#ints[CONTROL.key / 4 + 1] = key[1];
+    this.#floats[Control.decay / 4] = this.learningRate * weightDecay;
+    this.#ints[Control.key / 4] = key[0];
+    this.#ints[Control.key / 4 + 1] = key[1];
     const { programs: { train, back }, outputs: { columns, row, gradient: at } } = this.#plan;
     await this.#threads.run(train, rows);
     let custom: number | undefined;
@@ -177,7 +178,7 @@ export class Engine {
    */
   outputs(): Float32Array {
     const { address, columns, row } = this.#plan.outputs;
-    const outputs = new Float32Array(this.#ints[CONTROL.rows / 4] * columns);
+    const outputs = new Float32Array(this.#ints[Control.rows / 4] * columns);
     for (let r = 0; r * columns < outputs.length; r++) {
       const at = (address + r * row) / 4;
       outputs.set(this.#floats.subarray(at, at + columns), r * columns);
@@ -188,7 +189,7 @@ export class Engine {
   /** Predicts any number of images, `[rows, columns]`: probabilities or values. */
   async predict(
     images: ArrayLike<number> & { subarray(from: number, to: number): ArrayLike<number> },
-  ) {
+  ): Promise<Float32Array<ArrayBuffer>> {
     const { network, outputs, batch } = this.#plan;
     const size = network.input.reduce((a, b) => a * b);
     const rows = images.length / size;
@@ -289,8 +290,8 @@ export class Engine {
     }
     return {
       rows,
-      loss: this.#doubles[CONTROL.loss / 8],
-      metric: this.#doubles[CONTROL.metric / 8],
+      loss: this.#doubles[Control.loss / 8],
+      metric: this.#doubles[Control.metric / 8],
       heads,
       penalty,
     };
@@ -300,10 +301,15 @@ export class Engine {
 /** Loads the kernels with relaxed SIMD if requested and supported, else with plain SIMD. */
 async function loadKernels(relaxed: boolean): Promise<WebAssembly.Module> {
   if (relaxed) {
-    const bytes = await Deno.readFile(new URL("./engine.wasm", import.meta.url));
+    const bytes = await readBytes(new URL("./engine.wasm", import.meta.url));
     if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
   }
   return await WebAssembly.compile(
-    await Deno.readFile(new URL("./engine.simd.wasm", import.meta.url)),
+    await readBytes(new URL("./engine.simd.wasm", import.meta.url)),
   );
+}
+
+/** Reads beside this module: a file, or from where the package was imported. */
+async function readBytes(url: URL): Promise<ArrayBuffer> {
+  return await (await fetch(url)).arrayBuffer();
 }

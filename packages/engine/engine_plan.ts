@@ -14,7 +14,6 @@ import { inference, penalties, trainingBackward, trainingForward } from "./plan/
 export { dropoutSalt } from "./plan/dense_layers.ts";
 export type { PlanOptions } from "./plan/layout.ts";
 export type { Tensor } from "./plan/parameters.ts";
-export { CONTROL, KERNELS, RECORD } from "./plan/program.ts";
 
 export interface Plan {
   readonly network: Network;

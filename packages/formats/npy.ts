@@ -138,7 +138,7 @@ export class NpyFile<D extends Dtype = Dtype> implements Disposable {
   }
 
   /** Rows `start` to `start + count - 1`, one after the other. */
-  read(start = 0, count = this.rows - start): NpyArray<D> {
+  read(start: number = 0, count: number = this.rows - start): NpyArray<D> {
     if (start < 0 || count < 0 || start + count > this.rows) {
       throw new RangeError(
         `Cannot read rows ${start} to ${start + count} of "${this.#file.path}": ` +

@@ -6,7 +6,7 @@
  * earlier file that it names. An archive which asks for more than files and folders inside it -
  * symbolic links, devices, paths that lead outside - is refused.
  */
-import { RandomAccessFile } from "./random_access_file.ts";
+import type { RandomAccessFile } from "./random_access_file.ts";
 
 /** A file in an archive: its bytes are `size` bytes from `offset` on. */
 export interface TarEntry {

@@ -4,7 +4,7 @@
  * Images of one person are correlated. If people repeat, the bootstrap resamples people (cluster
  * bootstrap), else images.
  */
-import { random } from "../random/random.ts";
+import { random } from "@reproducible/random/random";
 import { mean } from "./prediction_metrics.ts";
 
 /** A confidence interval. */

@@ -3,7 +3,7 @@
  * `images.npy`; scaling and transposition are part of the graph.
  */
 import type { layers, LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Tensor, transpose } from "@tensorflow/tfjs-core";
 import { readTensor } from "../../../packages/compute/read_tensor.ts";
 import {
   type OnnxConstant,
@@ -93,12 +93,15 @@ function convert(
       weights.push({ name, shape, values });
       return name;
     },
-    weight: (name, tensor, change = (values) => values, shape = tensor.shape) =>
-      graph.constant(
-        name,
-        shape,
-        async () => change(Float32Array.from(await readTensor(tensor as Tensor))),
-      ),
+    weight: (name, tensor, axes = tensor.shape.map((_, axis) => axis)) =>
+      graph.constant(name, axes.map((axis) => tensor.shape[axis]), async () => {
+        const reordered = transpose(tensor as Tensor, axes);
+        try {
+          return Float32Array.from(await readTensor(reordered));
+        } finally {
+          reordered.dispose();
+        }
+      }),
   };
   const { name: images } = inputOf(model);
   graph.add("Cast", [images], "floats", { to: 1 });

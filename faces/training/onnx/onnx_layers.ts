@@ -27,13 +27,8 @@ export interface Graph {
     attributes?: Record<string, Attribute>,
   ): string;
   constant(name: string, shape: readonly number[], values: Weights["values"]): string;
-  /** Adds a layer's weight, optionally transposed. */
-  weight(
-    name: string,
-    tensor: Weight,
-    change?: (values: Float32Array) => Float32Array,
-    shape?: readonly number[],
-  ): string;
+  /** Adds a layer's weight, with its axes in the given order. */
+  weight(name: string, tensor: Weight, axes?: number[]): string;
 }
 
 /** Error: a layer, or an option of it, is not supported. */
@@ -64,17 +59,12 @@ const converters: Record<string, (call: Call) => string> = {
   Conv2D(call) {
     const { layer, config, name, input, graph } = call;
     const [kernel, bias] = layer.getWeights();
-    const [height, width, from, to] = kernel.shape;
+    const [height, width] = kernel.shape;
     const window = windowOf(call, [height, width], config.strides, pair(config.dilationRate ?? 1));
     const inputs = [
       input.name,
       // [height, width, in, out] to [out, in, height, width]
-      graph.weight(
-        `${name}.kernel`,
-        kernel,
-        (values) => reorder(values, [height, width, from, to], [3, 2, 0, 1]),
-        [to, from, height, width],
-      ),
+      graph.weight(`${name}.kernel`, kernel, [3, 2, 0, 1]),
       ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
     ];
     const output = graph.add("Conv", inputs, `${name}.sum`, window);
@@ -221,24 +211,6 @@ function windowOf(
     pads: [...before, ...pads.map((pad, axis) => pad - before[axis])],
     ...(dilations.some((dilation) => dilation !== 1) ? { dilations } : {}),
   };
-}
-
-/** Transposes an array. */
-function reorder(
-  values: Float32Array,
-  shape: readonly number[],
-  axes: readonly number[],
-): Float32Array {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
-  const result = new Float32Array(values.length);
-  let at = 0;
-  const walk = (depth: number, offset: number) => {
-    if (depth === axes.length) return void (result[at++] = values[offset]);
-    const axis = axes[depth];
-    for (let i = 0; i < shape[axis]; i++) walk(depth + 1, offset + i * strides[axis]);
-  };
-  walk(0, 0);
-  return result;
 }
 
 function pair(value: unknown): [number, number] {

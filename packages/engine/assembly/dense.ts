@@ -1,9 +1,10 @@
 /**
  * Dense layers. One item is a panel of eight columns, for all rows of the batch, so that batch
- * normalisation, dropout and the weights' gradient need nothing from other items.
+ * normalization, dropout and the weights' gradient need nothing from other items.
  */
+import { Control } from "./abi";
 import {
-  activateGradient, address, C_KEY, madd, real, rowsNow, word,
+  activateGradient, address, madd, real, rowsNow, word,
 } from "./simd";
 import { matrixTimesPanel, outerProducts } from "./gemm";
 import { turn8, update } from "./update";
@@ -70,7 +71,7 @@ export function denseForward(r: usize, item: i32): void {
   const means = address(r, 18), deviations = address(r, 19), training = word(r, 20) != 0;
   const dropout = word(r, 21) != 0 && training;
   const threshold = i32x4.splat(word(r, 21)), factor = f32x4.splat(real(r, 22));
-  const key0 = i32x4.splat(load<i32>(C_KEY) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(C_KEY, 4));
+  const key0 = i32x4.splat(load<i32>(Control.key) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(Control.key, 4));
   for (let half: usize = column; half < column + 32; half += 16) {
     let scale = f32x4.splat(1), shift = f32x4.splat(0);
     if (gamma != 0) {
@@ -131,7 +132,7 @@ export function denseBackward(r: usize, item: i32): void {
   const dBeta = address(r, 14), means = address(r, 18), deviations = address(r, 19);
   const dropout = word(r, 21) != 0;
   const threshold = i32x4.splat(word(r, 21)), factor = f32x4.splat(real(r, 22));
-  const key0 = i32x4.splat(load<i32>(C_KEY) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(C_KEY, 4));
+  const key0 = i32x4.splat(load<i32>(Control.key) ^ word(r, 23)), key1 = i32x4.splat(load<i32>(Control.key, 4));
   const rows = rowsNow();
   const column = <usize> item * 32;
   for (let half: usize = column; half < column + 32; half += 16) {

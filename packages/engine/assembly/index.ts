@@ -4,10 +4,11 @@
  * result does not depend on the thread that drew it, so the number of threads does not affect
  * results.
  */
+import { Kernel, RECORD as WORDS } from "./abi";
 import { rowsNow, word } from "./simd";
 import { convolve, filterGradient, inputBytes, inputFloats } from "./conv";
 import { finishGradient, finishStatistics, gradientSums, movingScale, statistics } from "./norm";
-import { normalise, pool, preActivationGradient } from "./pool";
+import { normalize, pool, preActivationGradient } from "./pool";
 import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { absoluteError, crossEntropy, headAbsoluteError, softCrossEntropy } from "./losses";
@@ -45,17 +46,17 @@ function overImages(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
 ): void {
   switch (word(r, 0)) {
-    case 1: return inputBytes(r, from, to, thread);
-    case 2: return inputFloats(r, from, to, thread);
-    case 3: return convolve(r, from, to, thread);
-    case 4: return statistics(r, from, to);
-    case 5: return normalise(r, from, to, thread);
-    case 6: return gradientSums(r, from, to);
-    case 7: return preActivationGradient(r, from, to, thread);
-    case 8: return filterGradient(r, from, to, thread, chunk, fresh);
-    case 9: return winograd(r, from, to, thread);
-    case 10: return winogradGradient(r, from, to, thread, chunk, fresh, last);
-    case 11: return pool(r, from, to);
+    case Kernel.inputBytes: return inputBytes(r, from, to, thread);
+    case Kernel.inputFloats: return inputFloats(r, from, to, thread);
+    case Kernel.convolve: return convolve(r, from, to, thread);
+    case Kernel.statistics: return statistics(r, from, to);
+    case Kernel.normalize: return normalize(r, from, to, thread);
+    case Kernel.gradientSums: return gradientSums(r, from, to);
+    case Kernel.preActivationGradient: return preActivationGradient(r, from, to, thread);
+    case Kernel.filterGradient: return filterGradient(r, from, to, thread, chunk, fresh);
+    case Kernel.winograd: return winograd(r, from, to, thread);
+    case Kernel.winogradGradient: return winogradGradient(r, from, to, thread, chunk, fresh, last);
+    case Kernel.pool: return pool(r, from, to);
     default: unreachable();
   }
 }
@@ -63,26 +64,26 @@ function overImages(
 /** A kernel over one of its items. */
 function overItems(r: usize, item: i32, thread: i32): void {
   switch (word(r, 0)) {
-    case 16: return finishStatistics(r, item);
-    case 17: return movingScale(r, item);
-    case 18: return finishGradient(r, item);
-    case 19: return denseForward(r, item);
-    case 20: return denseBackward(r, item);
-    case 21: return denseInputGradient(r, item, thread);
-    case 22: return crossEntropy(r);
-    case 23: return absoluteError(r);
-    case 24: return adam(r, item);
-    case 25: return turn(r, item);
-    case 26: return transformWeights(r, item);
-    case 27: return softCrossEntropy(r);
-    case 28: return headAbsoluteError(r);
-    case 29: return denseUpdate(r, item, thread);
+    case Kernel.finishStatistics: return finishStatistics(r, item);
+    case Kernel.movingScale: return movingScale(r, item);
+    case Kernel.finishGradient: return finishGradient(r, item);
+    case Kernel.denseForward: return denseForward(r, item);
+    case Kernel.denseBackward: return denseBackward(r, item);
+    case Kernel.denseInputGradient: return denseInputGradient(r, item, thread);
+    case Kernel.crossEntropy: return crossEntropy(r);
+    case Kernel.absoluteError: return absoluteError(r);
+    case Kernel.adam: return adam(r, item);
+    case Kernel.turn: return turn(r, item);
+    case Kernel.transformWeights: return transformWeights(r, item);
+    case Kernel.softCrossEntropy: return softCrossEntropy(r);
+    case Kernel.headAbsoluteError: return headAbsoluteError(r);
+    case Kernel.denseUpdate: return denseUpdate(r, item, thread);
     default: unreachable();
   }
 }
 
 // @ts-ignore: decorator
-@inline const RECORD: usize = 32 * 4;
+@inline const RECORD: usize = WORDS * 4;
 
 /**
  * Runs the program at `at` as thread `thread`. A stage is a record of 32 words (1 images or 2

@@ -1,5 +1,6 @@
 /** Losses of the last layer, or of a head: some of its columns, with a loss weight. */
-import { address, C_LOSS, C_METRIC, real, rowsNow, word } from "./simd";
+import { Control } from "./abi";
+import { address, real, rowsNow, word } from "./simd";
 
 /**
  * Softmax and categorical cross-entropy, from the sums before the softmax. Writes probabilities
@@ -39,16 +40,16 @@ export function crossEntropy(r: usize): void {
       if (best == label) right += 1;
     }
   }
-  store<f64>(C_LOSS, loss);
-  store<f64>(C_METRIC, right);
+  store<f64>(Control.loss, loss);
+  store<f64>(Control.metric, right);
 }
 
 /** Mean absolute error over rows and columns; its gradient is 0 where the error is. */
 export function absoluteError(r: usize): void {
   const columns = word(r, 5);
   const loss = absoluteErrors(r, <usize> columns << 2, 1) / <f64> columns;
-  store<f64>(C_LOSS, loss);
-  store<f64>(C_METRIC, loss);
+  store<f64>(Control.loss, loss);
+  store<f64>(Control.metric, loss);
 }
 
 /**

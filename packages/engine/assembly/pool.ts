@@ -122,7 +122,7 @@ export function pool(r: usize, from: i32, to: i32): void {
 }
 
 /** Normalizes, `z * scale + shift`, into the padded images that the next layer reads. */
-export function normalise(r: usize, from: i32, to: i32, thread: i32): void {
+export function normalize(r: usize, from: i32, to: i32, thread: i32): void {
   const z = address(r, 3), height = word(r, 4), width = word(r, 5), channels = word(r, 6);
   const scale = address(r, 7), shift = address(r, 8);
   const outImage = <usize> word(r, 10), outRow = <usize> word(r, 11);

@@ -1,4 +1,5 @@
-/** Shared by all kernels: multiply-add, the control block's layout, small vector functions. */
+/** Shared by all kernels: multiply-add and small vector functions. */
+import { Control } from "./abi";
 
 /**
  * a * b + c, lane by lane. With relaxed SIMD it is one fused instruction where the processor has
@@ -38,34 +39,10 @@
   return d;
 }
 
-// The control block, at a fixed address; packages/engine/engine_plan.ts writes the same offsets.
-// @ts-ignore: decorator
-@inline export const CONTROL: usize = 1024;
-// @ts-ignore: decorator
-@inline export const C_ROWS: usize = CONTROL + 196;
-// @ts-ignore: decorator
-@inline export const C_KEY: usize = CONTROL + 200; // two words
-// @ts-ignore: decorator
-@inline export const C_RATE: usize = CONTROL + 208; // f32: learning rate, bias-corrected
-// @ts-ignore: decorator
-@inline export const C_BETA1: usize = CONTROL + 212; // f32: 1 - beta1
-// @ts-ignore: decorator
-@inline export const C_BETA2: usize = CONTROL + 216; // f32: 1 - beta2
-// @ts-ignore: decorator
-@inline export const C_EPSILON: usize = CONTROL + 220; // f32
-// @ts-ignore: decorator
-@inline export const C_KEEP_GRADIENTS: usize = CONTROL + 224;
-// @ts-ignore: decorator
-@inline export const C_LOSS: usize = CONTROL + 232; // f64
-// @ts-ignore: decorator
-@inline export const C_METRIC: usize = CONTROL + 240; // f64
-// @ts-ignore: decorator
-@inline export const C_DECAY: usize = CONTROL + 248; // f32: learning rate times weight decay
-
 /** Rows (images) in the current batch. */
 // @ts-ignore: decorator
 @inline export function rowsNow(): i32 {
-  return load<i32>(C_ROWS);
+  return load<i32>(Control.rows);
 }
 
 /** Word `n` of a kernel's record. */

@@ -1,6 +1,7 @@
 /** Adam, and the repacking of weights. */
+import { Control } from "./abi";
 import {
-  address, C_BETA1, C_BETA2, C_DECAY, C_EPSILON, C_KEEP_GRADIENTS, C_RATE, madd, real, rowsNow, word,
+  address, madd, real, rowsNow, word,
 } from "./simd";
 
 /**
@@ -47,10 +48,10 @@ export function update(
   const end = at + (<usize> word(entry, 1) << 2), l2 = real(entry, 5);
   store<f64>(penaltyAt, penaltyOf(entry));
   const double = f32x4.splat(2 * l2);
-  const rate = f32x4.splat(load<f32>(C_RATE)), epsilon = f32x4.splat(load<f32>(C_EPSILON));
-  const take1 = f32x4.splat(load<f32>(C_BETA1)), take2 = f32x4.splat(load<f32>(C_BETA2));
-  const keep = load<i32>(C_KEEP_GRADIENTS) != 0;
-  const decay = word(entry, 6) != 0 ? load<f32>(C_DECAY) : 0;
+  const rate = f32x4.splat(load<f32>(Control.rate)), epsilon = f32x4.splat(load<f32>(Control.epsilon));
+  const take1 = f32x4.splat(load<f32>(Control.beta1)), take2 = f32x4.splat(load<f32>(Control.beta2));
+  const keep = load<i32>(Control.keepGradients) != 0;
+  const decay = word(entry, 6) != 0 ? load<f32>(Control.decay) : 0;
   for (; at < end; at += 16) {
     let w = v128.load(at);
     let g: v128;

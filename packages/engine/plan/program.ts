@@ -1,55 +1,6 @@
 /** Encoding of programs for the kernels' interpreter (packages/engine/assembly/index.ts). */
+import { Kernel, RECORD } from "../assembly/abi.ts";
 import type { Allocator } from "./allocator.ts";
-
-/** Addresses in the control block, equal to those in packages/engine/assembly/simd.ts. */
-export const CONTROL = {
-  command: 1024,
-  done: 1028,
-  program: 1032,
-  threads: 1216,
-  rows: 1220,
-  key: 1224,
-  rate: 1232,
-  beta1: 1236,
-  beta2: 1240,
-  epsilon: 1244,
-  keepGradients: 1248,
-  loss: 1256,
-  metric: 1264,
-  decay: 1272,
-} as const;
-
-/** Words in a record. */
-export const RECORD = 32;
-
-/** Kernels over images below 16, over items from there on. */
-export const KERNELS = {
-  inputBytes: 1,
-  inputFloats: 2,
-  convolve: 3,
-  statistics: 4,
-  normalize: 5,
-  gradientSums: 6,
-  preActivationGradient: 7,
-  filterGradient: 8,
-  winograd: 9,
-  winogradGradient: 10,
-  pool: 11,
-  finishStatistics: 16,
-  movingScale: 17,
-  finishGradient: 18,
-  denseForward: 19,
-  denseBackward: 20,
-  denseInputGradient: 21,
-  crossEntropy: 22,
-  absoluteError: 23,
-  adam: 24,
-  turn: 25,
-  transformWeights: 26,
-  softCrossEntropy: 27,
-  headAbsoluteError: 28,
-  denseUpdate: 29,
-} as const;
 
 /** A word of a record: an integer, or `[x]` for the bits of a float. */
 export type Word = number | readonly [number];
@@ -75,12 +26,12 @@ export interface Stage {
 
 /** The words are in the order in which the kernel reads them, from the third. */
 export function record(
-  kernel: keyof typeof KERNELS,
+  kernel: keyof typeof Kernel,
   first: number,
   count: number,
   words: readonly Word[],
 ): KernelRecord {
-  return [KERNELS[kernel], first, count, ...words];
+  return [Kernel[kernel], first, count, ...words];
 }
 
 /** Builds a stage whose kernels each process their own items. */

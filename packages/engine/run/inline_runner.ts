@@ -1,5 +1,6 @@
 /** Runs programs synchronously in the calling thread. */
-import { CONTROL, type Plan } from "../engine_plan.ts";
+import { Control } from "../assembly/abi.ts";
+import type { Plan } from "../engine_plan.ts";
 
 /** Runner of an engine's programs. */
 export interface Runner {
@@ -23,7 +24,7 @@ export class InlineRunner implements Runner {
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, counters: Plan["counters"]) {
     this.#ints = new Int32Array(memory.buffer);
-    this.#ints[CONTROL.threads / 4] = 1;
+    this.#ints[Control.threads / 4] = 1;
     this.#counters = counters;
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     this.#run = exports.run as (program: number, thread: number) => void;
@@ -36,7 +37,7 @@ export class InlineRunner implements Runner {
   run(program: number, rows: number): Promise<void> {
     const { address, count } = this.#counters;
     this.#ints.fill(0, address / 4, address / 4 + count * 16);
-    this.#ints[CONTROL.rows / 4] = rows;
+    this.#ints[Control.rows / 4] = rows;
     this.#run(program, 0);
     return Promise.resolve();
   }

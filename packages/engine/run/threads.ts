@@ -1,6 +1,7 @@
 /** Thread pool of the engine. */
+import { Control } from "../assembly/abi.ts";
 import type { Runner } from "./inline_runner.ts";
-import { CONTROL, type Plan } from "../engine_plan.ts";
+import type { Plan } from "../engine_plan.ts";
 import type { Report, Start } from "./thread_worker.ts";
 
 export class Threads implements Runner {
@@ -27,7 +28,7 @@ export class Threads implements Runner {
     counters: Plan["counters"],
   ): Promise<Threads> {
     const threads = new Threads(count, memory, counters);
-    threads.#ints[CONTROL.threads / 4] = count;
+    threads.#ints[Control.threads / 4] = count;
     try {
       await Promise.all(threads.#workers.map((worker, thread) => {
         const ready = Promise.withResolvers<void>();
@@ -64,8 +65,8 @@ export class Threads implements Runner {
     const { address, count } = this.#counters, ints = this.#ints;
     const running = this.#running = Promise.withResolvers<void>();
     ints.fill(0, address / 4, address / 4 + count * 16);
-    ints[CONTROL.rows / 4] = rows;
-    ints[CONTROL.done / 4] = 0;
+    ints[Control.rows / 4] = rows;
+    ints[Control.done / 4] = 0;
     this.#command(program);
     return running.promise;
   }
@@ -79,9 +80,9 @@ export class Threads implements Runner {
   }
 
   #command(program: number): void {
-    this.#ints[CONTROL.program / 4] = program;
-    Atomics.add(this.#ints, CONTROL.command / 4, 1);
-    Atomics.notify(this.#ints, CONTROL.command / 4);
+    this.#ints[Control.program / 4] = program;
+    Atomics.add(this.#ints, Control.command / 4, 1);
+    Atomics.notify(this.#ints, Control.command / 4);
   }
 
   #finish(): void {

@@ -29,7 +29,7 @@ export async function connectBroker<Request>(init: BrokerInit): Promise<BrokerCl
   const child = startChild(
     {
       module: new URL("./bullmq/broker.ts", import.meta.url),
-      config: new URL("./bullmq/deno.json", import.meta.url),
+      config: new URL("./bullmq/bullmq.json", import.meta.url),
       network: true,
       opening: init,
     },

@@ -19,7 +19,7 @@ import { initialize } from "../../../faces/training/initialize.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { age2021 } from "../../../models/age_2021.ts";
 import { gender2021 } from "../../../models/gender_2021.ts";
-import { checkExports, writeExports } from "../../../faces/training/export_model.ts";
+import { checkExports, writeExports } from "../../../faces/training/save_model.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { genderClasses } from "../../../faces/training/targets.ts";
 import { preprocessing } from "../serving/fixture.ts";

@@ -12,9 +12,9 @@ import {
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { Adam } from "../../../faces/training/adam.ts";
-import { batchNormTraining } from "../../../faces/training/batch_norm.ts";
+import { batchNormTraining } from "../../../faces/training/forward.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpoint.ts";
-import { EarlyStopping } from "../../../faces/training/early_stopping.ts";
+import { EarlyStopping } from "../../../faces/training/train.ts";
 import { batchNormWarmupWarning } from "../../../faces/training/train_model.ts";
 import { checkTrainable, forward } from "../../../faces/training/forward.ts";
 import { NpyFile, writeNpy } from "../../../packages/formats/npy.ts";
