@@ -13,11 +13,11 @@ export const program: Program = {
   },
   reference: async () => await (await import("./faces/commands/reference_sections.ts")).reference(),
   // With the permissions of the task: "deno run --quiet ... main.ts run".
-  self: async () => {
+  denoArgs: async () => {
     const { tasks } = JSON.parse(await Deno.readTextFile(new URL("./deno.json", import.meta.url)));
     return tasks.run.command.split(" ").slice(1, -1);
   },
-  openFleet: (settings, work) => ({
+  connectWorkers: (settings, work) => ({
     async *distribute(parts) {
       const { distributeShards } = await import("./packages/pipeline/remote_workers.ts");
       yield* distributeShards(settings, work, parts, program);
@@ -25,9 +25,9 @@ export const program: Program = {
   }),
   checkFile: async (path) =>
     await (await import("./packages/formats/check_file.ts")).checkFile(path),
-  reachFleet: async (settings) =>
+  checkWorkers: async (settings) =>
     await (await import("./packages/pipeline/remote_workers.ts")).checkReachable(settings),
-  async *sendRuns(settings, work, orders) {
+  async *runRemotely(settings, work, orders) {
     const { runSweepRemotely } = await import("./packages/pipeline/remote_workers.ts");
     yield* runSweepRemotely(settings, work, orders, program);
   },

@@ -73,7 +73,7 @@ export default defineStage({
   outputs: { archives },
   params,
   // The mirror's location does not change the result; `external` identifies its files.
-  unaffecting: ["mirror"],
+  ignoreInCacheKey: ["mirror"],
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params) {
     const { describeMirror } = await import("../faces/datasets/mirror.ts");

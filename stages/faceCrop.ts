@@ -94,7 +94,7 @@ export default defineStage({
         "a multi-threaded backend. Does not affect the result",
     ),
   }),
-  unaffecting: ["workers"],
+  ignoreInCacheKey: ["workers"],
   compute: ({ detector }) => usesTensorFlow(detector),
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detector === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
@@ -144,8 +144,8 @@ export default defineStage({
     const work: CropJob = { archives: archives.path, rows, opening, shardSize };
     const left = missing.reduce((sum, index) => sum + photosIn(work, index), 0);
     context.progress.start(rows.length, "photos", rows.length - left);
-    const made = context.fleet
-      ? cropRemotely(work, missing, context.fleet, context.scratch)
+    const made = context.remoteWorkers
+      ? cropRemotely(work, missing, context.remoteWorkers, context.scratch)
       : cropLocally(work, missing, params.workers, context);
     for await (const { index, shard } of made) shards[index] = shard;
 

@@ -74,7 +74,7 @@ export default defineStage({
       "Timeout in seconds for an upload, and again for its analysis",
     ),
   }),
-  unaffecting: [
+  ignoreInCacheKey: [
     "host",
     "port",
     "names",

@@ -12,7 +12,7 @@ const { project, stages } = program;
 
 async function planOf(file: string) {
   const registry = new Registry().add(stages);
-  return createPlan(await readConfig(join(project, file), { project, user: project, registry }));
+  return createPlan(await readConfig(join(project, file), { project, cwd: project, registry }));
 }
 
 for await (const { name } of Deno.readDir(join(project, "experiments"))) {

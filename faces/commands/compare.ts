@@ -46,12 +46,12 @@ Exit codes: 0 compared, 2 the command line is wrong.`,
     if (values.json && values.markdown) throw new UsageError("--json or --markdown, not both");
     const artifacts = values.artifacts === undefined
       ? join(tools.project, "artifacts")
-      : resolve(tools.user, values.artifacts);
+      : resolve(tools.cwd, values.artifacts);
     const warn = (path: string) =>
-      tools.reporter.log(`${displayPath(path, tools.user)} cannot be read and is passed over`);
+      tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is passed over`);
     const identities = new Map(
       await Promise.all(positionals.map(async (name) => {
-        return [name, await identityNamed(name, tools.user, tools.project)] as const;
+        return [name, await identityNamed(name, tools.cwd, tools.project)] as const;
       })),
     );
     const all = await new History(artifacts).list(warn);

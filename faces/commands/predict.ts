@@ -47,7 +47,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
       artifacts: { type: "string" },
       help: { type: "boolean", short: "h" },
     });
-    const folder = await folderOf(positionals, tools.user);
+    const folder = await folderOf(positionals, tools.cwd);
     if (values.model === undefined) {
       throw new UsageError("which models? --model pipeline takes the newest of pipeline.yaml");
     }
@@ -66,7 +66,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     }
     const artifacts = values.artifacts === undefined
       ? join(tools.project, "artifacts")
-      : resolve(tools.user, values.artifacts);
+      : resolve(tools.cwd, values.artifacts);
 
     const { findModels } = await import("./predict/find_models.ts");
     const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);

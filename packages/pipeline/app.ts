@@ -23,18 +23,18 @@ export interface App {
   project: string;
   stages: readonly LazyStage[];
   resolveCompute: RunContext["resolveCompute"];
-  openFleet?: RunContext["openFleet"];
+  connectWorkers?: RunContext["connectWorkers"];
   checkFile?: RunContext["checkFile"];
   /** Whether workers on other machines can be reached; throws if not. */
-  reachFleet?(settings: BullmqSettings): Promise<void>;
+  checkWorkers?(settings: BullmqSettings): Promise<void>;
   /** Has runs of a sweep done by workers on other machines. */
-  sendRuns?(
+  runRemotely?(
     settings: BullmqSettings,
     work: RemoteRunsWork,
     orders: readonly RemoteRun[],
   ): AsyncIterable<RemoteRunEvent>;
   /** Arguments of deno that start this very program in the project's folder, for a run of a sweep. */
-  self(): Promise<readonly string[]>;
+  denoArgs(): Promise<readonly string[]>;
   /** Commands beside the runner's own. */
   commands?: Commands;
   /**

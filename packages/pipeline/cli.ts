@@ -87,12 +87,12 @@ async function runCommand(
   }
   return await command.run(args, {
     project: program.project,
-    user: invocationDir(),
+    cwd: invocationDir(),
     reporter: createReporter(standardOutput("stderr")),
     columns: standardOutput("stdout").columns,
     stages: program.stages,
     openPlan: (name) => loadPlan({ names: [name], values: {}, program }),
-    self: program.self,
+    denoArgs: program.denoArgs,
     resolveCompute: program.resolveCompute,
   });
 }

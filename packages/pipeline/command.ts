@@ -8,7 +8,7 @@ export interface CommandTools {
   /** Folder of deno.json. */
   readonly project: string;
   /** Where the person stands: relative paths on the command line count from here. */
-  readonly user: string;
+  readonly cwd: string;
   /** Writes to standard error: standard output is for the result. */
   readonly reporter: Reporter;
   /** Columns of standard output's terminal. */
@@ -18,7 +18,7 @@ export interface CommandTools {
   /** A pipeline by its name, such as `experiments/gender`. @throws {ConfigError} */
   openPlan(name: string): Promise<Plan>;
   /** Arguments of deno that start this very program in the project's folder. */
-  self(): Promise<readonly string[]>;
+  denoArgs(): Promise<readonly string[]>;
   /**
    * The compute backend that is there.
    * @param measure whether `auto` may measure, which starts processes and writes; default: true

@@ -26,7 +26,7 @@ SIGTERM: the job at hand goes back to the queue, and another worker goes on wher
 A worker whose code, packages, Deno or kind of machine are not those of a run leaves its jobs to others.
 
 Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.`,
-  async run(args, { project, user, reporter, stages, resolveCompute, self }) {
+  async run(args, { project, cwd, reporter, stages, resolveCompute, denoArgs }) {
     const { values, positionals } = parseOptions("worker", args, {
       redis: { type: "string" },
       ca: { type: "string" },
@@ -46,7 +46,7 @@ Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.
     const { usualLock, usualRedis, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
     const seconds = values["lock-seconds"];
-    const artifacts = resolve(user, values.artifacts ?? `${project}/artifacts`);
+    const artifacts = resolve(cwd, values.artifacts ?? `${project}/artifacts`);
     await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
       const why = (cause as Error).message;
       throw new UsageError(`--artifacts ${artifacts}: it is no folder to work in: ${why}`);
@@ -56,7 +56,7 @@ Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.
     await runWorker({
       redis: await parseRedisAddress(
         values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
-        values.ca && resolve(user, values.ca),
+        values.ca && resolve(cwd, values.ca),
       ),
       prefix: values.prefix,
       name: workerName(),
@@ -65,7 +65,7 @@ Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.
       workers: whole("workers", values.workers, 0),
       signal: stop.signal,
       log: (line) => reporter.log(line),
-      ...await localCapabilities({ project, stages, resolveCompute, self }, artifacts),
+      ...await localCapabilities({ project, stages, resolveCompute, denoArgs }, artifacts),
     });
     return 0;
   },

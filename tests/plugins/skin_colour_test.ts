@@ -39,7 +39,7 @@ Deno.test("a pipeline may name a plugin's detector once it lists the plugin", as
       `${plugins}stages:\n  download:\n  matParse:\n  faceCrop: { detector: skinColour }\n`,
     );
     const registry = new Registry().add(stages);
-    return await readConfig(file, { project, user: folder, registry, overrides: [] });
+    return await readConfig(file, { project, cwd: folder, registry, overrides: [] });
   };
   const { stages: [, , stage] } = await read(
     `plugins: [${JSON.stringify(join(project, module))}]\n`,

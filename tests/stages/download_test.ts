@@ -557,5 +557,5 @@ Deno.test("download's parameters are checked", () => {
   throws(() => parse({ checksums: { "wiki.tar.gz": "abc" } }), /an MD5 is 32 hexadecimal digits/);
   ok(download.seeded({ datasets: ["sample", "wiki"] }));
   ok(!download.seeded({ datasets: ["wiki"] }));
-  deepStrictEqual(download.unaffecting, ["mirror"]);
+  deepStrictEqual(download.ignoreInCacheKey, ["mirror"]);
 });

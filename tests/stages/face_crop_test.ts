@@ -302,5 +302,5 @@ Deno.test({
 Deno.test("faceCrop depends on the compute backend unless the data set finds the faces", () => {
   assert.equal(faceCrop.compute(faceCrop.params.parse({ detector: "metadata" })), false);
   assert.equal(faceCrop.compute(faceCrop.params.parse({})), true);
-  assert.deepEqual(faceCrop.unaffecting, ["workers"]);
+  assert.deepEqual(faceCrop.ignoreInCacheKey, ["workers"]);
 });

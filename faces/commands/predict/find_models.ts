@@ -51,7 +51,7 @@ export async function findModels(
   artifacts: string,
   tools: CommandTools,
 ): Promise<Found> {
-  const folder = resolve(tools.user, wanted);
+  const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();
   if (await readTextIfExists(join(folder, "training.json"))) {
     // artifacts/STAGE/FINGERPRINT/model
@@ -63,7 +63,7 @@ export async function findModels(
     ) ?? {};
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
-  const isFile = await identityNamed(wanted, tools.user, tools.project) !== undefined;
+  const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
   const run = isFile ? undefined : findByIdPrefix(wanted, runs);
   if (run) {
     const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));

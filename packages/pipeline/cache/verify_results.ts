@@ -20,14 +20,14 @@ export interface VerifyResult {
  * @param onBytes told how much more was read
  */
 export async function verifyResult(
-  { use, print, path }: StoredResult,
+  { use, fingerprint, path }: StoredResult,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<VerifyResult> {
   const { value: record, problem = "record.json is missing", newer } = await readRecord(path);
   const none = { problems: [], strangers: [], bytes: 0 };
   if (newer) return { ...none, newer: problem };
   if (!record) return { ...none, problems: [problem] };
-  const here = record.dependencies.use === use && record.fingerprint.startsWith(print);
+  const here = record.dependencies.use === use && record.fingerprint.startsWith(fingerprint);
   const problems = [
     ...(record.damage === undefined ? [] : [record.damage]),
     ...(here ? [] : ["record.json is that of another result"]),

@@ -45,9 +45,9 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   using interrupt = swept?.attached
     ? (await import("../sweep/child_process.ts")).followParent()
     : abortOnSignal(reporter, EXIT.interrupted);
-  const shop = await createRunContext(planned.artifacts, call, interrupt.signal);
+  const context = await createRunContext(planned.artifacts, call, interrupt.signal);
   const dryRun = values["dry-run"] ?? false;
-  const ended = await runPlan(planned, selection, shop, { dryRun, point: swept?.point });
+  const ended = await runPlan(planned, selection, context, { dryRun, point: swept?.point });
   if (values.json) {
     console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
   }

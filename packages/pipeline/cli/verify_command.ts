@@ -29,10 +29,10 @@ export default async function verify(call: CommandContext): Promise<number> {
     progress.start(sizes.reduce((sum, size) => sum + size, 0), "bytes");
     for (const place of places) {
       if (signal.aborted) return EXIT.interrupted;
-      const { use, print, path } = place;
+      const { use, fingerprint, path } = place;
       const finding = await verifyResult(place, (n) => progress.advance(n, use));
       bytes += finding.bytes;
-      const name = `${use}/${print}`;
+      const name = `${use}/${fingerprint}`;
       if (finding.newer !== undefined) line(`  ${name}: ${finding.newer}; it is passed over`);
       for (const stranger of finding.strangers) {
         line(`  ${name}: ${stranger} is no part of it; it is left alone`);
@@ -40,7 +40,7 @@ export default async function verify(call: CommandContext): Promise<number> {
       if (finding.problems.length === 0) continue;
       const problems = [...finding.problems];
       line(`${paint.red("✗")} ${name}: ${problems.join(", ")}`);
-      damaged.push({ use, fingerprint: print, path, problems });
+      damaged.push({ use, fingerprint, path, problems });
       try {
         await store.markDamaged(place, problems, signal);
       } catch (error) {

@@ -87,7 +87,7 @@ export interface Config {
   readonly seed: number;
   readonly compute: Compute;
   /** How workers on other machines are reached; undefined: there are none. */
-  readonly fleet?: BullmqSettings;
+  readonly remoteWorkers?: BullmqSettings;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];
@@ -99,7 +99,7 @@ export interface ConfigOptions {
   /** The project's folder: where `artifacts/` is and names like `pipeline` are looked up. */
   project: string;
   /** Where the person stands: relative paths of overrides count from here. */
-  user: string;
+  cwd: string;
   registry: Registry;
   overrides?: readonly Override[];
 }
@@ -124,10 +124,10 @@ export async function readTopLevel(
   file: string | YamlFile,
   options: ConfigOptions,
 ): Promise<OpenConfig> {
-  const { user, registry, overrides } = options;
+  const { cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
     ? new ConfigSource([file], overrides)
-    : await ConfigSource.read(file, user, overrides);
+    : await ConfigSource.read(file, cwd, overrides);
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : toProblems(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);
@@ -135,7 +135,7 @@ export async function readTopLevel(
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
-      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? user);
+      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? cwd);
       const { stages, extensions } = await loadPlugin(specifier);
       registry.add(stages).extend(extensions);
     } catch (error) {
@@ -171,7 +171,7 @@ export async function readConfig(
   read: string | YamlFile,
   options: ConfigOptions,
 ): Promise<Config> {
-  const { project, user } = options;
+  const { project, cwd } = options;
   const file = read instanceof YamlFile ? read.path : read;
   const { source, registry, top, problems, incomplete } = await readTopLevel(read, options);
   const scope = {
@@ -179,7 +179,7 @@ export async function readConfig(
     registry,
     problems,
     incomplete,
-    folderOf: (path: Path) => source.folderOf(path) ?? user,
+    folderOf: (path: Path) => source.folderOf(path) ?? cwd,
   };
   const stages: ConfiguredStage[] = [];
   for (const [id, written] of Object.entries(top.stages ?? {})) {
@@ -217,9 +217,21 @@ export async function readConfig(
   const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
   const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
-  const fleet = executor === "bullmq" ? { ...bullmq, ca } : undefined;
+  const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
   return {
-    ...{ file, identity, name, former, overrides, seed, compute, fleet, artifacts, stages, source },
+    ...{
+      file,
+      identity,
+      name,
+      former,
+      overrides,
+      seed,
+      compute,
+      remoteWorkers,
+      artifacts,
+      stages,
+      source,
+    },
   };
 }
 

@@ -51,7 +51,7 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
     );
   }
   // Without TypeScript anything may be exported; `defineStage` fills in what is left out.
-  if (typeof stage.everSeeded !== "boolean" || typeof stage.external !== "function") {
+  if (typeof stage.canBeSeeded !== "boolean" || typeof stage.external !== "function") {
     throw new Error(
       `stage "${stage.name}" of plugin "${name}" is a plain object. ` +
         "Write: export default defineStage({ ... }).",

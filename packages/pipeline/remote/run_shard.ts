@@ -77,8 +77,8 @@ export async function runShard(
     const inputs = Object.fromEntries(
       Object.entries(job.inputs).map(([input, path]) => [input, join(artifacts, path)]),
     );
-    const keep = resources.getOrOpen.bind(resources);
-    const context = { folder, signal, advance, workers, compute: job.compute, keep };
+    const getOrOpen = resources.getOrOpen.bind(resources);
+    const context = { folder, signal, advance, workers, compute: job.compute, getOrOpen };
     const result = await part.run(inputs, data, context);
     signal.throwIfAborted();
     log(`${job.use} ${key}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);

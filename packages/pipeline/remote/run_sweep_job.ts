@@ -22,7 +22,7 @@ export interface SweepTools extends Pick<ShardTools, "name" | "artifacts" | "wor
   readonly lock: number;
   readonly project: string;
   /** Returns Deno's arguments that start the program. */
-  self(): Promise<readonly string[]>;
+  denoArgs(): Promise<readonly string[]>;
 }
 
 /** Grace period of a run that is stopped, in ms; a kill loses nothing. */
@@ -31,7 +31,7 @@ const STOP_TIMEOUT_MS = 20_000;
 /** @throws {IncompatibleWorkerError} if results would differ here */
 export async function runSweepJob(
   { order }: SweepJob,
-  { name, lock, artifacts, workers, project, self, log }: SweepTools,
+  { name, lock, artifacts, workers, project, denoArgs, log }: SweepTools,
   { signal, note }: JobLease,
 ): Promise<ChildReport> {
   // The run's process compares the modules.
@@ -40,7 +40,7 @@ export async function runSweepJob(
   const label = `${order.name} ${formatValues(order.point)}`;
   log(`${label}: started`);
   const init: RemoteRunInit = { order, artifacts, patience: lock };
-  const child = startChild([...await self(), "run", "--json", "--", order.name], {
+  const child = startChild([...await denoArgs(), "run", "--json", "--", order.name], {
     ...{ cwd: project, user: project, order: init },
     ...(workers > 0 ? { cores: workers } : {}),
     onLine(line) {

@@ -29,9 +29,9 @@ export async function configOptions(
     const at = { text: `--seed ${values.seed}` };
     overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
   }
-  const user = invocationDir();
-  const file = await findPipeline(names[0]!, user, project);
-  return { file, options: { project, user, registry: new Registry().add(stages), overrides } };
+  const cwd = invocationDir();
+  const file = await findPipeline(names[0]!, cwd, project);
+  return { file, options: { project, cwd, registry: new Registry().add(stages), overrides } };
 }
 
 export async function loadPlan(
@@ -74,7 +74,7 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
  */
 export async function createRunContext(
   artifacts: string,
-  { program: { project, resolveCompute, openFleet, checkFile }, reporter }: Pick<
+  { program: { project, resolveCompute, connectWorkers, checkFile }, reporter }: Pick<
     CommandContext,
     "program" | "reporter"
   >,
@@ -85,11 +85,11 @@ export async function createRunContext(
   return {
     project,
     store: new ArtifactStore(artifacts),
-    modules: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
-    locked: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
-    uncounted: [fromFileUrl(new URL("../", import.meta.url))],
+    moduleHasher: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
+    denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
+    excludedFolders: [fromFileUrl(new URL("../", import.meta.url))],
     resolveCompute,
-    openFleet,
+    connectWorkers,
     checkFile,
     reporter,
     signal,

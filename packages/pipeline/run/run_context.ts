@@ -27,14 +27,14 @@ export interface RemoteRunsWork extends Pick<StageContext, "signal" | "info" | "
 export interface RunContext {
   project: string;
   store: ArtifactStore;
-  modules: ModuleHasher;
-  locked: DenoLock;
+  moduleHasher: ModuleHasher;
+  denoLock: DenoLock;
   /** Folders whose modules do not count, such as the runner's own. */
-  uncounted: readonly string[];
+  excludedFolders: readonly string[];
   /** Turns the compute backend that the config wants into one that is there. */
   resolveCompute(wanted: Compute, measure?: boolean): Promise<ResolvedBackend>;
   /** Reaches workers on other machines. */
-  openFleet?(settings: BullmqSettings, work: ShardedWork): WorkerPool;
+  connectWorkers?(settings: BullmqSettings, work: ShardedWork): WorkerPool;
   /** Throws if a file is not of the format that its name says. */
   checkFile?(path: string): Promise<void>;
   reporter: Reporter;

@@ -62,7 +62,7 @@ async function childArgs(
         .map((value) => `--${option}=${value}`)
     );
   return [
-    ...await program.self(),
+    ...await program.denoArgs(),
     ...["run", names[0]!, "--json", `--point=${index + 1}`],
     ...options,
   ];

@@ -74,7 +74,10 @@ export const orderSchema = z.strictObject({
 
 export type RemoteRun = z.output<typeof orderSchema>;
 
-type Tools = Pick<RunContext, "project" | "modules" | "locked" | "uncounted" | "resolveCompute">;
+type Tools = Pick<
+  RunContext,
+  "project" | "moduleHasher" | "denoLock" | "excludedFolders" | "resolveCompute"
+>;
 
 /** Describes a run for another machine. @throws if plugins lie outside of the project */
 export async function describeRemoteRun(
@@ -161,10 +164,10 @@ export async function assertSamePlugins(order: RemoteRun, tools: Tools): Promise
 /** Hashes the modules of plugins, used or not: loading runs them. */
 async function modulesOfPlugins(
   plugins: readonly string[],
-  { project, modules, uncounted }: Tools,
+  { project, moduleHasher, excludedFolders }: Tools,
 ): Promise<CacheKeyInputs["modules"]> {
   const graphs = await Promise.all(
-    plugins.map((path) => modules.graph(toFileUrl(join(project, path)), uncounted)),
+    plugins.map((path) => moduleHasher.graph(toFileUrl(join(project, path)), excludedFolders)),
   );
   return Object.assign({}, ...graphs.map((graph) => graph.modules));
 }
@@ -185,7 +188,7 @@ export async function planOf(
   try {
     const text = new YamlFile(file, order.file, JSON.stringify(values));
     const registry = new Registry().add(stages);
-    const config = await readConfig(text, { project, user: project, registry });
+    const config = await readConfig(text, { project, cwd: project, registry });
     return createPlan({ ...config, identity, name, former: name, overrides });
   } catch (cause) {
     throw new IncompatibleWorkerError(

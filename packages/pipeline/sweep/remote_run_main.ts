@@ -39,17 +39,17 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
   const { order, artifacts, patience } = initSchema.parse(JSON.parse(await parent.order));
   const { project, stages } = call.program;
   try {
-    const shop = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
+    const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
     await assertPluginsInProject(order.plugins, { project, artifacts });
-    await assertSamePlugins(order, shop);
+    await assertSamePlugins(order, context);
     const planned = await planOf(order, { project, stages, artifacts });
-    shop.store = new ArtifactStore(artifacts, { patience });
-    await assertSameResults(order, planned, shop);
-    shop.resolveCompute = async () => await requireBackend(order, call);
-    if (order.backend) await shop.resolveCompute(planned.compute);
-    const given = await openResults(order.given, shop.store);
+    context.store = new ArtifactStore(artifacts, { patience });
+    await assertSameResults(order, planned, context);
+    context.resolveCompute = async () => await requireBackend(order, call);
+    if (order.backend) await context.resolveCompute(planned.compute);
+    const given = await openResults(order.given, context.store);
     const { selection, point } = order;
-    const { report, id } = await runPlan(planned, selection, shop, { point, given });
+    const { report, id } = await runPlan(planned, selection, context, { point, given });
     // Relative to the artifact folder, which other machines have elsewhere.
     const shared = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
     const sent = report.stages.map((stage) => ({

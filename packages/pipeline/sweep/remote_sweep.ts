@@ -19,8 +19,8 @@ export interface RemoteSweepOptions {
   readonly common: readonly string[];
   /** Predicted fingerprints of each point; see `predictFingerprints`. */
   readonly identities: readonly ReadonlyMap<string, string>[];
-  readonly shop: RunContext;
-  readonly fleet: BullmqSettings;
+  readonly context: RunContext;
+  readonly remoteWorkers: BullmqSettings;
   readonly signal: AbortSignal;
 }
 
@@ -28,12 +28,15 @@ export interface RemoteSweepOptions {
 export async function checkWorkersReachable(
   points: readonly SweepPoint[],
   { program }: CommandContext,
-  { selection, shop, fleet }: Pick<RemoteSweepOptions, "selection" | "shop" | "fleet">,
+  { selection, context, remoteWorkers }: Pick<
+    RemoteSweepOptions,
+    "selection" | "context" | "remoteWorkers"
+  >,
 ): Promise<void> {
   for (const { plan } of points) {
-    if (await isCached(plan, selection, shop)) continue;
+    if (await isCached(plan, selection, context)) continue;
     pluginsOf(plan, program.project);
-    return await program.reachFleet?.(fleet);
+    return await program.checkWorkers?.(remoteWorkers);
   }
 }
 
@@ -41,27 +44,29 @@ export async function checkWorkersReachable(
 export async function runRemote(
   points: readonly SweepPoint[],
   { reporter, program }: CommandContext,
-  { selection, common, identities, shop, fleet, signal }: RemoteSweepOptions,
+  { selection, common, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
 ): Promise<SweepRunResult[]> {
-  if (!program.sendRuns) throw new Error("Cannot send runs to other machines: the app does not.");
-  const { store, project } = shop;
+  if (!program.runRemotely) {
+    throw new Error("Cannot send runs to other machines: the app does not.");
+  }
+  const { store, project } = context;
   const [{ plan: first }] = points as [SweepPoint];
   const same = first.stages.map(({ id }) => id).filter((id) =>
     identities.every((names) => names.get(id) === identities[0]!.get(id))
   );
-  const given = await finishedResults(first, same, shop);
+  const given = await finishedResults(first, same, context);
   const own = { ...selection, force: selection.force?.filter((id) => !common.includes(id)) };
   const progress = new SweepProgress(points, reporter);
   const orders: RemoteRun[] = [];
   /** Index of each order's point. */
   const indices: number[] = [];
   for (const [index, { plan, values: point }] of points.entries()) {
-    if (await isCached(plan, own, shop)) {
+    if (await isCached(plan, own, context)) {
       progress.started(index);
-      const { report, id } = await runPlan(plan, own, silent(shop), { point });
+      const { report, id } = await runPlan(plan, own, silent(context), { point });
       progress.finished(index, { ...report, ...(id === undefined ? {} : { run: id }) }, false);
     } else {
-      orders.push(await describeRemoteRun(plan, { point, given, selection: own }, shop));
+      orders.push(await describeRemoteRun(plan, { point, given, selection: own }, context));
       indices.push(index);
     }
   }
@@ -80,7 +85,7 @@ export async function runRemote(
   });
   try {
     const work = { artifacts: store.folder, signal, info, warn };
-    const events = orders.length > 0 ? program.sendRuns(fleet, work, orders) : [];
+    const events = orders.length > 0 ? program.runRemotely(remoteWorkers, work, orders) : [];
     for await (const event of events) {
       const index = indices[event.index]!;
       if ("begins" in event) progress.started(index);
@@ -99,14 +104,18 @@ export async function runRemote(
 }
 
 /** Returns true if all results of a run are cached. */
-async function isCached(planned: Plan, selection: Selection, shop: RunContext): Promise<boolean> {
-  const { report: { ok, stages } } = await runPlan(planned, selection, silent(shop), {
+async function isCached(
+  planned: Plan,
+  selection: Selection,
+  context: RunContext,
+): Promise<boolean> {
+  const { report: { ok, stages } } = await runPlan(planned, selection, silent(context), {
     dryRun: true,
   });
   return ok && !stages.some(({ why }) => why.startsWith(WOULD_RUN));
 }
 
 /** Returns a context that logs nothing. */
-export function silent(shop: RunContext): RunContext {
-  return { ...shop, reporter: { ...shop.reporter, log: () => {} } };
+export function silent(context: RunContext): RunContext {
+  return { ...context, reporter: { ...context.reporter, log: () => {} } };
 }

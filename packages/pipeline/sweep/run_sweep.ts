@@ -41,9 +41,9 @@ export async function runSweep(
   const { reporter: { log } } = call;
   const { selection, signal } = options;
   const [{ plan: first }] = points as [SweepPoint];
-  const shop = await createRunContext(first.artifacts, call, signal);
+  const context = await createRunContext(first.artifacts, call, signal);
   const identities: ReadonlyMap<string, string>[] = [];
-  for (const { plan } of points) identities.push(await predictFingerprints(plan, shop));
+  for (const { plan } of points) identities.push(await predictFingerprints(plan, context));
   const selected = [...select(first, selection)];
   const common = selected.filter((id) =>
     identities.every((names) => names.get(id) === identities[0]!.get(id))
@@ -61,29 +61,33 @@ export async function runSweep(
   });
   log(`${counted(points.length, "run")}: ${axesText(points)}`);
   if (options.dryRun) {
-    return report([], true, await dryRun(points, identities, common, shop, selection));
+    return report([], true, await dryRun(points, identities, common, context, selection));
   }
   // Fails before the shared stages run, which may take hours.
-  if (first.fleet) {
-    await checkWorkersReachable(points, call, { selection, shop, fleet: first.fleet });
+  if (first.remoteWorkers) {
+    await checkWorkersReachable(points, call, {
+      selection,
+      context,
+      remoteWorkers: first.remoteWorkers,
+    });
   }
 
   // The shared results must not be removed before the last run has used them.
   const wait = () => log("results are being removed; waiting for the end of it");
-  using _held = await shop.store.lockShared(wait, signal);
+  using _held = await context.store.lockShared(wait, signal);
   let prepared: StageReport[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
-    const { report: made } = await runPlan(first, once, shop, { part: true });
+    const { report: made } = await runPlan(first, once, context, { part: true });
     prepared = made.stages.filter(({ id }) => common.includes(id));
     if (!made.ok) return report(prepared, false, []);
   }
   const left = joinWords(selected.filter((id) => !common.includes(id))) || "nothing";
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
   log(`${runText} with ${left}`);
-  const runs = first.fleet
+  const runs = first.remoteWorkers
     ? await runRemote(points, call, {
-      ...{ selection, signal, common, identities, shop, fleet: first.fleet },
+      ...{ selection, signal, common, identities, context, remoteWorkers: first.remoteWorkers },
     })
     : await runLocal(points, call, common, options);
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
@@ -99,14 +103,14 @@ export async function runSweep(
  * @returns stage id → a fingerprint in which inputs are named by the stages that make them, since
  *   their content is unknown
  */
-async function predictFingerprints(plan: Plan, shop: RunContext): Promise<Map<string, string>> {
+async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map<string, string>> {
   const names = new Map<string, string>();
   let backend: Promise<ResolvedBackend> | undefined;
   for (const stage of plan.stages) {
-    const dependencies = await cacheKeyInputsOf(stage, plan, shop, {
+    const dependencies = await cacheKeyInputsOf(stage, plan, context, {
       digest: ({ stage, output }) => `${output} of ${names.get(stage)}`,
       fingerprintOf: (id) => names.get(id)!,
-      backend: () => backend ??= shop.resolveCompute(plan.compute),
+      backend: () => backend ??= context.resolveCompute(plan.compute),
     });
     names.set(stage.id, fingerprint(dependencies));
   }
@@ -126,14 +130,14 @@ async function dryRun(
   points: readonly SweepPoint[],
   identities: readonly ReadonlyMap<string, string>[],
   common: readonly string[],
-  shop: RunContext,
+  context: RunContext,
   selection: Selection,
 ): Promise<SweepRunResult[]> {
-  const { log, paint } = shop.reporter;
+  const { log, paint } = context.reporter;
   const runs: SweepRunResult[] = [];
   const seen = new Set<string>();
   for (const [i, { plan, values }] of points.entries()) {
-    const { report } = await runPlan(plan, selection, silent(shop), { dryRun: true });
+    const { report } = await runPlan(plan, selection, silent(context), { dryRun: true });
     runs.push({ values, ...report });
     if (i === 0) {
       for (const { id, why, status } of report.stages.filter(({ id }) => common.includes(id))) {

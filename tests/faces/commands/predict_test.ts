@@ -186,7 +186,7 @@ Deno.test("predict", async (t) => {
       const notes = await store.currentOf("p");
       // A copy that kept its name, and has trained another gender and no age yet.
       await Deno.copyFile(join(folder, "p.yaml"), join(folder, "q.yaml"));
-      const options = { project: root, user: folder, registry: new Registry().add(stages) };
+      const options = { project: root, cwd: folder, registry: new Registry().add(stages) };
       const plans = await Promise.all(
         ["p", "q"].map(async (name) =>
           [name, createPlan(await readConfig(join(folder, `${name}.yaml`), options))] as const
@@ -197,7 +197,7 @@ Deno.test("predict", async (t) => {
         const found = new Map(plans).get(name);
         return found ? Promise.resolve(found) : Promise.reject(none);
       };
-      const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+      const tools = { project: root, cwd: folder, openPlan } as unknown as CommandTools;
       const find = async (name: string) => {
         const { models, origin } = await findModels(name, artifacts, tools);
         return [
@@ -232,9 +232,9 @@ Deno.test("predict", async (t) => {
 
   await t.step("findModels() says what there is not", async () => {
     const registry = new Registry().add(stages);
-    const options = { project: root, user: folder, registry };
+    const options = { project: root, cwd: folder, registry };
     const openPlan = async () => createPlan(await readConfig(join(folder, "p.yaml"), options));
-    const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+    const tools = { project: root, cwd: folder, openPlan } as unknown as CommandTools;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
     const folderOfModel = (await find("abcd0001")).models[0]!.path;
     for (const wanted of ["abcd0001", "p", folderOfModel]) {

@@ -94,7 +94,7 @@ async function call(project: Project, ...args: string[]): Promise<{ code: number
       {
         project: project.folder,
         stages,
-        self: () => Promise.resolve([]),
+        denoArgs: () => Promise.resolve([]),
         resolveCompute: () => Promise.resolve({ backend: "wasm", why: "" }),
         commands: { compare: () => Promise.resolve({ default: compare }) },
       },

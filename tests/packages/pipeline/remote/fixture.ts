@@ -37,7 +37,7 @@ export class Job implements Disposable {
   }
 
   static async of(photos: readonly Photo[]): Promise<Job> {
-    const artifacts = await Deno.makeTempDir({ prefix: "fleet-" });
+    const artifacts = await Deno.makeTempDir({ prefix: "remote-" });
     const { stage } = await localCapabilities(program, artifacts);
     const found = await stage("faceCrop");
     return new Job(artifacts, await photoArtifacts(join(artifacts, "in"), photos), found!.code);
@@ -45,7 +45,7 @@ export class Job implements Disposable {
 
   /** Runs faceCrop (with `metadata` unless the parameters say it), and returns the names and contents of the files that it made. */
   async run(
-    fleet?: Partial<BullmqSettings>,
+    workers?: Partial<BullmqSettings>,
     { code = this.code, params = {} }: { code?: CodeVersion; params?: Record<string, unknown> } =
       {},
   ): Promise<Record<string, Uint8Array>> {
@@ -54,9 +54,9 @@ export class Job implements Disposable {
       ...params,
     });
     // In its scratch lie the shards of this detector.
-    const folder = join(this.artifacts, `${fleet ? "far" : "near"}-${all.detector}`);
+    const folder = join(this.artifacts, `${workers ? "far" : "near"}-${all.detector}`);
     const context = testContext(faceCrop, { folder, signal: this.#abort.signal });
-    const settings = bullmqSchema.parse(fleet ?? {});
+    const settings = bullmqSchema.parse(workers ?? {});
     const tell = (message: string) => void this.told.push(message);
     const dependencies = {
       ...{ use: "faceCrop", params: {}, external: {}, inputs: {} },
@@ -72,8 +72,8 @@ export class Job implements Disposable {
     const keys = this.keys;
     const given = {
       ...context,
-      ...fleet && {
-        fleet: {
+      ...workers && {
+        remoteWorkers: {
           async *distribute(parts: Parameters<typeof distributeShards>[2]) {
             for await (const done of distributeShards(settings, work, parts, program)) {
               keys.push(done.key);

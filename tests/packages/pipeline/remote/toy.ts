@@ -15,13 +15,13 @@ const program: Program = {
   project: Deno.env.get("TOY_PROJECT")!,
   stages,
   commands: { worker: () => import("../../../../packages/pipeline/worker_command.ts") },
-  self: () =>
+  denoArgs: () =>
     Promise.resolve(["run", "--quiet", "--no-prompt", "--allow-all", "--config", config, self]),
-  openFleet: (settings, work) => ({
+  connectWorkers: (settings, work) => ({
     distribute: (parts) => distributeShards(settings, work, parts, program),
   }),
-  reachFleet: checkReachable,
-  sendRuns: (settings, work, orders) => runSweepRemotely(settings, work, orders, program),
+  checkWorkers: checkReachable,
+  runRemotely: (settings, work, orders) => runSweepRemotely(settings, work, orders, program),
   resolveCompute: (wanted) =>
     Promise.resolve({ backend: wanted === "auto" ? "wasm" : wanted, why: "a toy" }),
 };

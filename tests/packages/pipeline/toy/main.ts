@@ -8,7 +8,7 @@ const config = fromFileUrl(new URL("../../../../deno.json", import.meta.url));
 const code = await main(Deno.args, {
   project: Deno.env.get("TOY_PROJECT")!,
   stages,
-  self: () =>
+  denoArgs: () =>
     Promise.resolve([
       ...["run", "--quiet", "--no-prompt", "--allow-all", "--config", config],
       fromFileUrl(import.meta.url),
