@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineStage } from "../packages/pipeline/stage.ts";
+import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { initializerParam, jointParams } from "../faces/training/training_params.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -8,17 +8,26 @@ export default defineStage({
   summary: "Train one network for gender and age jointly",
   inputs: { dataset, splits },
   outputs: { gender: model, age: model },
-  params: z.strictObject({
-    network: z.enum(["best", "report"]).default("best").describe(
-      "best: eight 3×3 convolutions and one dense layer; report: the layers of the 2021 " +
-        "gender network. Both end in one head for gender and one for age",
-    ),
-    ...jointParams,
-    initializer: initializerParam.optional().describe(
-      "Distribution of the initial weights. Default: for best, heNormal before ReLU and " +
-        "glorotUniform, Keras's default, in the heads; for report, glorotUniform",
-    ),
-  }),
+  params: refuseUnused(
+    z.strictObject({
+      network: z.enum(["best", "report"]).default("best").describe(
+        "best: eight 3×3 convolutions and one dense layer; report: the layers of the 2021 " +
+          "gender network. Both end in one head for gender and one for age",
+      ),
+      ...jointParams,
+      initializer: initializerParam.optional().describe(
+        "Distribution of the initial weights. Default: for best, heNormal before ReLU and " +
+          "glorotUniform, Keras's default, in the heads; for report, glorotUniform",
+      ),
+    }),
+    ({ age, schedule }): Record<string, string> => {
+      const reason = "with age: years, because only distribution uses it";
+      return {
+        ...age === "years" ? { ageSpread: reason, ageReading: reason } : {},
+        ...schedule === "constant" ? { warmup: "with schedule: constant" } : {},
+      };
+    },
+  ),
   seeded: true,
   compute: true,
   async run({ dataset, splits }, params, context) {

@@ -34,7 +34,7 @@ test sets of both: classes by McNemar's exact test, ages by a paired bootstrap o
 errors, beside which the Wilcoxon signed-rank test gives its opinion. Of more than two runs, the
 best is tested against each other one, with Holm's correction.
 
-Exit codes: 0 compared, 2 the command line is wrong.`,
+Exit codes: 0 compared, 1 a result is damaged, 2 the command line is wrong.`,
   async run(args, tools) {
     const { values, positionals } = parseOptions("compare", args, {
       last: { type: "string" },

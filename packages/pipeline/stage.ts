@@ -358,3 +358,23 @@ export function choice(kind: string, values: readonly string[]): z.ZodEnum<Recor
 export function pathParam(): z.ZodString {
   return z.string().min(1).meta({ path: true });
 }
+
+/**
+ * Refuses parameters that another parameter's value leaves without effect, instead of ignoring them.
+ * A parameter that has its default is not refused.
+ * @param unused the names of such parameters, each with the reason: `with mode: fast`
+ */
+export function refuseUnused<P extends z.ZodObject>(
+  params: P,
+  unused: (params: z.output<P>) => Readonly<Record<string, string>>,
+): P {
+  return params.superRefine((given, context) => {
+    for (const [name, reason] of Object.entries(unused(given))) {
+      const field = params.shape[name] as z.ZodType;
+      const value = (given as Record<string, unknown>)[name];
+      if (JSON.stringify(value) === JSON.stringify(field.safeParse(undefined).data)) continue;
+      const message = `expected to be left out ${reason}`;
+      context.addIssue({ code: "custom", path: [name], message });
+    }
+  });
+}

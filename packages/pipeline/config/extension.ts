@@ -29,7 +29,7 @@ export function isExtension(value: unknown): value is ExtensionExport {
 /** A stage's parameters, with what extensions add to its choices. */
 export function addChoices(params: z.ZodObject, extensions: readonly Extension[]): z.ZodObject {
   if (extensions.length === 0) return params;
-  return params.extend(
+  return params.safeExtend(
     Object.fromEntries(
       Object.entries(params.shape).map(([key, schema]) => [key, widened(schema, extensions)]),
     ),

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { checkCache } from "../cache/check_cache.ts";
 import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
+import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
 import { executeStage, prepareStage, serve, type StageExecution } from "./run_stage.ts";
 import type { CacheKeyInputs } from "../fingerprint.ts";
@@ -82,6 +83,9 @@ export async function runPlan(
 }
 
 const UNSELECTED = "not selected";
+
+/** Size in bytes up to which a service's input files are compared with their digests. */
+const MAX_CHECKED = 1e9;
 
 class Run {
   readonly #plan: Plan;
@@ -306,6 +310,13 @@ class Run {
     await Promise.all(services.map(async (stage) => {
       try {
         const dependencies = await this.#dependencies(stage);
+        for (const { stage: id, output } of Object.values(stage.wires).flat()) {
+          const record = this.#records.get(id)!;
+          const { path } = this.#context.store.artifact(record, output, id);
+          const { files } = record.outputs[output];
+          const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
+          await assertIntact(path, { files }, names);
+        }
         await serve(this.#ready(stage, dependencies), this.#context);
       } catch (error) {
         if (signal.aborted) return;

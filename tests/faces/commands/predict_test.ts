@@ -18,6 +18,7 @@ import { TimeoutError } from "../../../faces/serving/inference_worker.ts";
 import type { Pool } from "../../../faces/serving/inference_pool.ts";
 import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -46,7 +47,7 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
     const fingerprint = use.length.toString(16).padStart(64, "0");
     const place = join(artifacts, use, fingerprint.slice(0, 16));
     await writeModel(join(place, "model"), model);
-    const outputs = { model: { kind: "model", digest: "", files: {} } };
+    const outputs = { model: { kind: "model", ...await digestFolder(join(place, "model")) } };
     const caution = "Drawn."; // in truth it is download's
     const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
     const about = {
@@ -242,6 +243,19 @@ Deno.test("predict", async (t) => {
     }
     await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
     await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
+    for (const name of ["weights.bin", "history.csv", "model.json", "training.json"]) {
+      const path = join(folderOfModel, name);
+      const whole = await Deno.readFile(path);
+      const flipped = whole.slice();
+      flipped[flipped.length >> 1] ^= 1;
+      for (const damaged of [flipped, whole.slice(0, whole.length >> 1)]) {
+        await Deno.writeFile(path, damaged);
+        for (const wanted of ["abcd0001", "p", folderOfModel]) {
+          await rejects(find(wanted), /Cannot use ".*Run deno task verify/, `${name} ${wanted}`);
+        }
+      }
+      await Deno.writeFile(path, whole);
+    }
     await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });
     deepStrictEqual((await find("p")).models.map(({ stage }) => stage), ["trainGender"]);
     await Deno.remove(join(folder, "results", ".latest"), { recursive: true });

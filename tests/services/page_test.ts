@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import puppeteer from "puppeteer-core";
 import { firefox, openChromium, screenshot } from "./browser.ts";
-import { startService } from "./fixture.ts";
+import { startService } from "../faces/serving/fixture.ts";
 import { cards, inChromium, material, message, open, patience, upload } from "./page.ts";
 
 inChromium("the page: live view, shutter, photos, keyboard, themes, phone", async (t) => {

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import sharp from "sharp";
-import type { Analysis } from "../../../faces/serving/api.ts";
-import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
+import type { Analysis } from "../../faces/serving/api.ts";
+import { loadModel, predict } from "../../faces/training/predict_rows.ts";
 import { openChromium, screenshot } from "./browser.ts";
-import { drawnFace, type Service, startService } from "./fixture.ts";
+import { drawnFace, type Service, startService } from "../faces/serving/fixture.ts";
 import { cards, inChromium, material, open, patience } from "./page.ts";
 
 inChromium("mode browser: no picture leaves it, and it says what the server says", async (t) => {

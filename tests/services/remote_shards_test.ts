@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
-import { ResourceCache } from "../../../../packages/pipeline/remote/run_shard.ts";
-import type { Photo } from "../../../faces/detection/fixture.ts";
-import { drawnFace } from "../../../faces/detection/fixtures/drawnFaces.ts";
-import { JOB_FORMAT } from "../../../../packages/pipeline/remote/job_schemas.ts";
-import { failures, Job } from "./fixture.ts";
-import { missing, Redis, TestWorker } from "./processes.ts";
+import { ResourceCache } from "../../packages/pipeline/remote/run_shard.ts";
+import type { Photo } from "../faces/detection/fixture.ts";
+import { drawnFace } from "../faces/detection/fixtures/drawnFaces.ts";
+import { JOB_FORMAT } from "../../packages/pipeline/remote/job_schemas.ts";
+import { failures, Job } from "../packages/pipeline/remote/fixture.ts";
+import { missing, Redis, TestWorker } from "./redis.ts";
 
 const ignore = missing !== undefined;
 const test = (name: string, fn: () => Promise<void>) =>
