@@ -14,6 +14,7 @@ const CLEAN: readonly string[] = [
   "packages/pipeline/sweep",
   "faces/datasets",
   "faces/evaluation",
+  "faces/serving",
   "models",
   "stages",
   "plugins",

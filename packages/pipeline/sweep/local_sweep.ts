@@ -26,7 +26,7 @@ export async function runLocal(
     while (next < points.length && !signal.aborted) {
       const index = next++;
       const child = startChild(await childArgs(index, common, call), {
-        cwd: call.program.project,
+        cwd: call.project,
         user: invocationDir(),
         // Two concurrent runs on one core each take less time than two in turn on both.
         cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
@@ -53,7 +53,7 @@ export async function runLocal(
 async function childArgs(
   index: number,
   common: readonly string[],
-  { names, values, program }: CommandContext,
+  { names, values, denoArgs }: CommandContext,
 ): Promise<string[]> {
   const force = values.force?.filter((id) => !common.includes(id));
   const options = (["set", "sweep", "force", "seed", "until", "from", "only"] as const)
@@ -62,7 +62,7 @@ async function childArgs(
         .map((value) => `--${option}=${value}`)
     );
   return [
-    ...await program.denoArgs(),
+    ...await denoArgs(),
     ...["run", names[0]!, "--json", `--point=${index + 1}`],
     ...options,
   ];

@@ -37,7 +37,7 @@ export type RemoteRunInit = z.output<typeof initSchema>;
 export async function runRemoteRun(call: CommandContext): Promise<number> {
   using parent = followParent();
   const { order, artifacts, patience } = initSchema.parse(JSON.parse(await parent.order));
-  const { project, stages } = call.program;
+  const { project, stages } = call;
   try {
     const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
     await assertPluginsInProject(order.plugins, { project, artifacts });
@@ -68,12 +68,12 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
 }
 
 /** Returns the backend that the sweep's machine chose. @throws {IncompatibleWorkerError} */
-async function requireBackend({ backend: chosen }: RemoteRun, { program }: CommandContext) {
+async function requireBackend({ backend: chosen }: RemoteRun, { resolveCompute }: CommandContext) {
   const { backend, why } = chosen ?? { backend: "", why: "" };
   const wanted = pipelineSchema.shape.compute.safeParse(backend);
   try {
     if (!wanted.success) throw new Error("there is no such backend");
-    await program.resolveCompute(wanted.data as Compute);
+    await resolveCompute(wanted.data as Compute);
   } catch (cause) {
     const message = `it cannot compute on "${backend}": ${(cause as Error).message}`;
     throw new IncompatibleWorkerError(message, { cause });

@@ -27,7 +27,7 @@ export interface RemoteSweepOptions {
 /** @throws if runs remain for workers and plugins or Redis prevent it */
 export async function checkWorkersReachable(
   points: readonly SweepPoint[],
-  { program }: CommandContext,
+  { project, checkWorkers }: CommandContext,
   { selection, context, remoteWorkers }: Pick<
     RemoteSweepOptions,
     "selection" | "context" | "remoteWorkers"
@@ -35,18 +35,18 @@ export async function checkWorkersReachable(
 ): Promise<void> {
   for (const { plan } of points) {
     if (await isCached(plan, selection, context)) continue;
-    pluginsOf(plan, program.project);
-    return await program.checkWorkers?.(remoteWorkers);
+    pluginsOf(plan, project);
+    return await checkWorkers?.(remoteWorkers);
   }
 }
 
 /** Runs what is not cached on workers. A failed run does not end the others. */
 export async function runRemote(
   points: readonly SweepPoint[],
-  { reporter, program }: CommandContext,
+  { reporter, runRemotely }: CommandContext,
   { selection, common, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
 ): Promise<SweepRunResult[]> {
-  if (!program.runRemotely) {
+  if (!runRemotely) {
     throw new Error("Cannot send runs to other machines: the app does not.");
   }
   const { store, project } = context;
@@ -85,7 +85,7 @@ export async function runRemote(
   });
   try {
     const work = { artifacts: store.folder, signal, info, warn };
-    const events = orders.length > 0 ? program.runRemotely(remoteWorkers, work, orders) : [];
+    const events = orders.length > 0 ? runRemotely(remoteWorkers, work, orders) : [];
     for await (const event of events) {
       const index = indices[event.index]!;
       if ("begins" in event) progress.started(index);

@@ -93,7 +93,7 @@ export async function runSweep(
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
-    ["", ...summaryLines(result.summary, call.reporter.columns()), ""].forEach(log);
+    ["", ...summaryLines(result.summary, call.better, call.reporter.columns()), ""].forEach(log);
   }
   return result;
 }
