@@ -16,7 +16,7 @@ import type { ModelTraining, Task } from "./train_model.ts";
 import type { jointParams } from "./training_params.ts";
 import { genderClasses } from "./targets.ts";
 
-/** What both kinds of training take from a stage. */
+/** Everything that both kinds of training need from a stage. */
 interface StageTraining {
   /** The built-in networks. */
   networks: readonly NetworkDefinition[];
