@@ -1,6 +1,6 @@
 /** Activations and normalizations that networks offer. */
 import type { layers } from "@tensorflow/tfjs-layers";
-import type { Tfjs } from "../faces/training/define.ts";
+import type { Tfjs } from "../faces/training/training_definitions.ts";
 
 /** Activations, by their names in TensorFlow.js, and leakyRelu. */
 export const activations = [

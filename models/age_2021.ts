@@ -1,6 +1,6 @@
 /** The 2021 network for age in years. */
 import { z } from "zod";
-import { defineNetwork } from "../faces/training/define.ts";
+import { defineNetwork } from "../faces/training/training_definitions.ts";
 import { convolutionBlocks } from "./gender_2021.ts";
 
 export const age2021 = defineNetwork({

@@ -1,7 +1,7 @@
 /** The whole 2021 networks with initial weights, for probes, benchmarks and tests. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { chooseNetwork, singleHeadModel } from "../faces/training/build_network.ts";
-import type { NetworkOptions } from "../faces/training/define.ts";
+import type { NetworkOptions } from "../faces/training/training_definitions.ts";
 import type { GenderDense } from "../faces/training/network_options.ts";
 import { networks } from "./mod.ts";
 

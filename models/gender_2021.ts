@@ -1,7 +1,7 @@
 /** The 2021 network for gender; with some dense layers omitted, also that for age classes. */
 import { z } from "zod";
 import type { layers } from "@tensorflow/tfjs-layers";
-import { defineNetwork, type Tfjs } from "../faces/training/define.ts";
+import { defineNetwork, type Tfjs } from "../faces/training/training_definitions.ts";
 import {
   genderDense,
   genderDenseUnits,

@@ -1,7 +1,7 @@
 /** Networks written in YAML, layer by layer. */
 import { z } from "zod";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { defineNetwork } from "../faces/training/define.ts";
+import { defineNetwork } from "../faces/training/training_definitions.ts";
 import { initializers } from "../faces/training/network_options.ts";
 
 const count = z.int().min(1).max(4096);

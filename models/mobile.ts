@@ -1,6 +1,6 @@
 /** Networks of depthwise separable convolutions. */
 import { z } from "zod";
-import { defineNetwork } from "../faces/training/define.ts";
+import { defineNetwork } from "../faces/training/training_definitions.ts";
 import { activationLayer, activations } from "./activations.ts";
 import { chain, squeezeExcitation } from "./residual.ts";
 

@@ -1,5 +1,5 @@
 /** The built-in networks. */
-import type { NetworkDefinition } from "../faces/training/define.ts";
+import type { NetworkDefinition } from "../faces/training/training_definitions.ts";
 import { age2021 } from "./age_2021.ts";
 import { gender2021 } from "./gender_2021.ts";
 import { layerList } from "./layer_list.ts";

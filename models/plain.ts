@@ -1,7 +1,11 @@
 /** Plain convolutional networks, after VGG. */
 import { z } from "zod";
 import type { layers } from "@tensorflow/tfjs-layers";
-import { defineNetwork, type NetworkOptions, type Tfjs } from "../faces/training/define.ts";
+import {
+  defineNetwork,
+  type NetworkOptions,
+  type Tfjs,
+} from "../faces/training/training_definitions.ts";
 import { activationLayer, activations, normalizations } from "./activations.ts";
 
 const count = z.int().min(1).max(4096);

@@ -1,7 +1,11 @@
 /** Residual networks. */
 import { z } from "zod";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { defineNetwork, type NetworkOptions, type Tfjs } from "../faces/training/define.ts";
+import {
+  defineNetwork,
+  type NetworkOptions,
+  type Tfjs,
+} from "../faces/training/training_definitions.ts";
 import { activationLayer, activations } from "./activations.ts";
 
 /** Returns a function that applies layers in sequence. */

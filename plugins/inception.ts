@@ -10,7 +10,7 @@
  */
 import { z } from "zod";
 import type { SymbolicTensor } from "@tensorflow/tfjs-layers";
-import { defineNetwork } from "../faces/training/define.ts";
+import { defineNetwork } from "../faces/training/training_definitions.ts";
 
 export default defineNetwork({
   name: "inception",

@@ -1,5 +1,10 @@
 import { z } from "zod";
-import { defineStage, pathParam, type StageContext } from "../packages/pipeline/stage.ts";
+import {
+  defineStage,
+  pathParam,
+  refuseUnused,
+  type StageContext,
+} from "../packages/pipeline/stage.ts";
 import type { ArchivedDataset } from "../faces/datasets/archives.ts";
 import { archives } from "./kinds.ts";
 import type { Mirror } from "../faces/datasets/mirror.ts";
@@ -28,39 +33,43 @@ const folder = z.strictObject({
   ),
 });
 
-const params = z.strictObject({
-  datasets: z.array(z.union([z.enum(datasetNames), folder])).min(1)
-    .superRefine((datasets, context) => {
-      const names = datasets.map(nameOf);
-      for (const [i, name] of names.entries()) {
-        const twice = names.indexOf(name) < i;
-        const taken = typeof datasets[i] === "object" &&
-          datasetNames.some((known) => known === name);
-        if (!twice && !taken) continue;
-        const message = twice ? "is listed twice" : "is the name of another data set";
-        const way = typeof datasets[i] === "object" ? "; give the folder another name" : "";
-        context.addIssue({ code: "custom", path: [i], message: `"${name}" ${message}${way}` });
-      }
-    })
-    .default(["sample"])
-    .describe(
-      "sample: synthetic faces, drawn by the project; wiki_crop (1 GB) and imdb_crop (7 " +
-        "GB): IMDB-WIKI cropped to the faces; wiki (3 GB) and imdb (270 GB): its original " +
-        "photos; { folder: ../mine }: your own photos. Rows keep this order",
+const params = refuseUnused(
+  z.strictObject({
+    datasets: z.array(z.union([z.enum(datasetNames), folder])).min(1)
+      .superRefine((datasets, context) => {
+        const names = datasets.map(nameOf);
+        for (const [i, name] of names.entries()) {
+          const twice = names.indexOf(name) < i;
+          const taken = typeof datasets[i] === "object" &&
+            datasetNames.some((known) => known === name);
+          if (!twice && !taken) continue;
+          const message = twice ? "is listed twice" : "is the name of another data set";
+          const way = typeof datasets[i] === "object" ? "; give the folder another name" : "";
+          context.addIssue({ code: "custom", path: [i], message: `"${name}" ${message}${way}` });
+        }
+      })
+      .default(["sample"])
+      .describe(
+        "sample: synthetic faces, drawn by the project; wiki_crop (1 GB) and imdb_crop (7 " +
+          "GB): IMDB-WIKI cropped to the faces; wiki (3 GB) and imdb (270 GB): its original " +
+          "photos; { folder: ../mine }: your own photos. Rows keep this order",
+      ),
+    mirror: pathParam().optional().describe(
+      "URL or folder with IMDB-WIKI's files, used in place of the authors' server. An " +
+        "MD5SUMS file in it sets the expected checksums",
     ),
-  mirror: pathParam().optional().describe(
-    "URL or folder with IMDB-WIKI's files, used in place of the authors' server. An " +
-      "MD5SUMS file in it sets the expected checksums",
-  ),
-  checksums: z.union([z.boolean(), z.record(z.string(), md5)]).default(true).describe(
-    "true: verify MD5 checksums, from the mirror or else the authors; files without a " +
-      "published checksum are not verified. A map from file name to MD5 adds to these or " +
-      "overrides them. false: verify none",
-  ),
-  sampleFaces: z.int().min(1).max(100_000).default(400).describe(
-    "Number of valid synthetic faces. Some invalid rows are added, as in real data",
-  ),
-});
+    checksums: z.union([z.boolean(), z.record(z.string(), md5)]).default(true).describe(
+      "true: verify MD5 checksums, from the mirror or else the authors; files without a " +
+        "published checksum are not verified. A map from file name to MD5 adds to these or " +
+        "overrides them. false: verify none",
+    ),
+    sampleFaces: z.int().min(1).max(100_000).default(400).describe(
+      "Number of valid synthetic faces. Some invalid rows are added, as in real data",
+    ),
+  }),
+  ({ datasets }): Record<string, string> =>
+    datasets.includes("sample") ? {} : { sampleFaces: "where datasets has no sample" },
+);
 
 type Params = z.output<typeof params>;
 type Dataset = "sample" | keyof typeof sources | z.output<typeof folder>;
@@ -73,7 +82,7 @@ export default defineStage({
   outputs: { archives },
   params,
   // The mirror's location does not change the result; `external` identifies its files.
-  unaffecting: ["mirror"],
+  ignoreInCacheKey: ["mirror"],
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params) {
     const { describeMirror } = await import("../faces/datasets/mirror.ts");

@@ -6,11 +6,12 @@ import {
   defaultInputSizes,
   defaultsOf,
   detectorNames,
+  unusedOptions,
   usesTensorFlow,
 } from "../faces/detection/detectors.ts";
 import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import type { Shard } from "../faces/detection/shards.ts";
-import { choice, defineStage, pathParam } from "../packages/pipeline/stage.ts";
+import { choice, defineStage, pathParam, refuseUnused } from "../packages/pipeline/stage.ts";
 import { causeLines, counted } from "../packages/pipeline/causes.ts";
 import { archives, faces, table } from "./kinds.ts";
 import {
@@ -35,66 +36,70 @@ export default defineStage({
   summary: "Detect the labelled face of each photo and crop it",
   inputs: { archives, table },
   outputs: { faces },
-  params: z.strictObject({
-    detector: choice("detector", detectorNames).default("ssdMobilenetv1").describe(
-      "Face detector. dlibCnn (dlib's, also face_recognition's) detects most faces; " +
-        "ssdMobilenetv1 and tinyFaceDetector are face-api's, faster on large photos; metadata" +
-        " uses the position in the data set: face_location, or the middle 1/1.8 of the photos" +
-        " of a _crop archive. Plugins may add more",
-    ),
-    minConfidence: z.number().min(0).max(1).optional().describe(
-      "Detections with a lower score are dropped. Default: 0.4 for ssdMobilenetv1 and " +
-        "tinyFaceDetector (0.3 detects a few percent more faces, and more false positives); 0" +
-        " for dlibCnn, as in dlib. Has no effect on metadata",
-    ),
-    inputSizes: z.array(z.int().min(64).max(1280).multipleOf(32)).min(1).max(4).optional().describe(
-      "Sides in pixels of the square network input to which photos are letterboxed, tried in " +
-        "order until a face is detected. Small inputs detect close-ups; large inputs detect " +
-        "small faces and take longer. " +
-        `Default: ${defaultInputSizes.ssdMobilenetv1.join(", ")} for ssdMobilenetv1, ` +
-        `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector. ` +
-        "Not used by dlibCnn",
-    ),
-    upsample: z.int().min(0).max(2).default(0).describe(
-      "Only dlibCnn: number of times the photo is upsampled by 2 before detection. The " +
-        "smallest detectable face is 80 pixels, with 1 it is 40, with 2 it is 20; each step " +
-        "takes four times as long. Photos above 3 million pixels are halved first and not " +
-        "upsampled beyond. 0 is dlib's default and enough for large faces, as in the _crop " +
-        "archives; face_recognition uses 1",
-    ),
-    minFace: z.number().min(0).max(1).default(0).describe(
-      "Only dlibCnn: minimum face size as a share of the photo's shorter side. Smaller " +
-        "faces are searched only if no larger one is detected, which saves time. Faces in the" +
-        " _crop archives are at 0.55; 0.45 saves nearly half the time",
-    ),
-    weights: pathParam().optional().describe(
-      "Only dlibCnn: path of a mmod_human_face_detector.dat. Default: the weights in the " +
-        "project",
-    ),
-    margin: z.number().min(0).max(1).default(0.2).describe(
-      "Margin added on every side, as a share of the face box. Boxes extend from brows to " +
-        "chin and from ear to ear; 0.2 adds hair and the outline of the chin, which are " +
-        "informative for age and gender. 0: the box alone; 0.4: the whole photo of a _crop " +
-        "archive",
-    ),
-    maxSize: z.int().min(0).default(128).describe(
-      "Maximum side of a crop in pixels; larger crops are downscaled, to keep the artifact " +
-        "small. 0: no limit. Choose at least the input size of the networks",
-    ),
-    shardSize: z.int().min(1).default(1000).describe(
-      "Photos per shard. An interrupted run repeats at most one shard",
-    ),
-    photoSeconds: z.number().min(1).max(86_400).default(300).describe(
-      "Timeout per photo in seconds. The worker is then killed and replaced, and the photo " +
-        "is retried once; the second time it is listed as crashed, with the reason. Raise it " +
-        "for a slow detector of a plugin",
-    ),
-    workers: z.int().min(0).default(0).describe(
-      "Number of worker processes. 0: one per core, limited by memory, and a single one on " +
-        "a multi-threaded backend. Does not affect the result",
-    ),
-  }),
-  unaffecting: ["workers"],
+  params: refuseUnused(
+    z.strictObject({
+      detector: choice("detector", detectorNames).default("ssdMobilenetv1").describe(
+        "Face detector. dlibCnn (dlib's, also face_recognition's) detects most faces; " +
+          "ssdMobilenetv1 and tinyFaceDetector are face-api's, faster on large photos; metadata" +
+          " uses the position in the data set: face_location, or the middle 1/1.8 of the photos" +
+          " of a _crop archive. Plugins may add more",
+      ),
+      minConfidence: z.number().min(0).max(1).optional().describe(
+        "Detections with a lower score are dropped. Default: 0.4 for ssdMobilenetv1 and " +
+          "tinyFaceDetector (0.3 detects a few percent more faces, and more false positives); 0" +
+          " for dlibCnn, as in dlib. Not with metadata",
+      ),
+      inputSizes: z.array(z.int().min(64).max(1280).multipleOf(32)).min(1).max(4).optional()
+        .describe(
+          "Sides in pixels of the square network input to which photos are letterboxed, tried in " +
+            "order until a face is detected. Small inputs detect close-ups; large inputs detect " +
+            "small faces and take longer. " +
+            `Default: ${defaultInputSizes.ssdMobilenetv1.join(", ")} for ssdMobilenetv1, ` +
+            `${defaultInputSizes.tinyFaceDetector.join(", ")} for tinyFaceDetector. ` +
+            "Not with dlibCnn and metadata",
+        ),
+      upsample: z.int().min(0).max(2).default(0).describe(
+        "Only dlibCnn: number of times the photo is upsampled by 2 before detection. The " +
+          "smallest detectable face is 80 pixels, with 1 it is 40, with 2 it is 20; each step " +
+          "takes four times as long. Photos above 3 million pixels are halved first and not " +
+          "upsampled beyond. 0 is dlib's default and enough for large faces, as in the _crop " +
+          "archives; face_recognition uses 1",
+      ),
+      minFace: z.number().min(0).max(1).default(0).describe(
+        "Only dlibCnn: minimum face size as a share of the photo's shorter side. Smaller " +
+          "faces are searched only if no larger one is detected, which saves time. Faces in the" +
+          " _crop archives are at 0.55; 0.45 saves nearly half the time",
+      ),
+      weights: pathParam().optional().describe(
+        "Only dlibCnn: path of a mmod_human_face_detector.dat. Default: the weights in the " +
+          "project",
+      ),
+      margin: z.number().min(0).max(1).default(0.2).describe(
+        "Margin added on every side, as a share of the face box. Boxes extend from brows to " +
+          "chin and from ear to ear; 0.2 adds hair and the outline of the chin, which are " +
+          "informative for age and gender. 0: the box alone; 0.4: the whole photo of a _crop " +
+          "archive",
+      ),
+      maxSize: z.int().min(0).default(128).describe(
+        "Maximum side of a crop in pixels; larger crops are downscaled, to keep the artifact " +
+          "small. 0: no limit. Choose at least the input size of the networks",
+      ),
+      shardSize: z.int().min(1).default(1000).describe(
+        "Photos per shard. An interrupted run repeats at most one shard",
+      ),
+      photoSeconds: z.number().min(1).max(86_400).default(300).describe(
+        "Timeout per photo in seconds. The worker is then killed and replaced, and the photo " +
+          "is retried once; the second time it is listed as crashed, with the reason. Raise it " +
+          "for a slow detector of a plugin",
+      ),
+      workers: z.int().min(0).default(0).describe(
+        "Number of worker processes. 0: one per core, limited by memory, and a single one on " +
+          "a multi-threaded backend. Does not affect the result",
+      ),
+    }),
+    ({ detector }) => unusedOptions(detector),
+  ),
+  ignoreInCacheKey: ["workers"],
   compute: ({ detector }) => usesTensorFlow(detector),
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detector === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
@@ -106,12 +111,6 @@ export default defineStage({
     const { shardCount } = await import("../faces/detection/crop_shards.ts");
     const { detector: name, upsample, minFace, weights, margin, maxSize, shardSize } = params;
     const defaults = defaultsOf(name);
-    if (name === "metadata" && params.minConfidence !== undefined) {
-      context.warn(
-        "faceCrop.minConfidence has no effect with detector: metadata, whose boxes have " +
-          "no score",
-      );
-    }
     const module = context.extension("detector", name);
     const preprocessing: CropPreprocessing = {
       detector: {
@@ -144,8 +143,8 @@ export default defineStage({
     const work: CropJob = { archives: archives.path, rows, opening, shardSize };
     const left = missing.reduce((sum, index) => sum + photosIn(work, index), 0);
     context.progress.start(rows.length, "photos", rows.length - left);
-    const made = context.fleet
-      ? cropRemotely(work, missing, context.fleet, context.scratch)
+    const made = context.remoteWorkers
+      ? cropRemotely(work, missing, context.remoteWorkers, context.scratch)
       : cropLocally(work, missing, params.workers, context);
     for await (const { index, shard } of made) shards[index] = shard;
 

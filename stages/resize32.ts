@@ -19,7 +19,7 @@ export default defineStage({
         "result",
     ),
   }),
-  unaffecting: ["workers"],
+  ignoreInCacheKey: ["workers"],
   async run({ faces: input }, { size, workers: wanted }, context) {
     const { defaultPoolSize, openPool } = await import("../packages/workers/process_pool.ts");
     const { mapOrdered } = await import("../packages/workers/ordered_map.ts");

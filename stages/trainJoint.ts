@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
-import { defineStage } from "../packages/pipeline/stage.ts";
+import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
   initializerParam,
   jointParams,
@@ -15,17 +15,26 @@ export default defineStage({
   inputs: { dataset, splits },
   outputs: { gender: model, age: model },
   params: withAliases(
-    z.strictObject({
-      network: definedChoice("network", networks, "deep").default("best").describe(
-        "Network, which ends in one head for gender and one for age. best: the network deep; report: " +
-          "gender2021",
-      ),
-      ...jointParams,
-      initializer: initializerParam.optional().describe(
-        "Distribution of the initial weights. Default: heNormal before ReLU and glorotUniform, " +
-          "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",
-      ),
-    }),
+    refuseUnused(
+      z.strictObject({
+        network: definedChoice("network", networks, "deep").default("best").describe(
+          "Network, which ends in one head for gender and one for age. best: the network deep; report: " +
+            "gender2021",
+        ),
+        ...jointParams,
+        initializer: initializerParam.optional().describe(
+          "Distribution of the initial weights. Default: heNormal before ReLU and glorotUniform, " +
+            "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",
+        ),
+      }),
+      ({ age, schedule }): Record<string, string> => {
+        const reason = "with age: years, because only distribution uses it";
+        return {
+          ...age === "years" ? { ageSpread: reason, ageReading: reason } : {},
+          ...schedule === "constant" ? { warmup: "with schedule: constant" } : {},
+        };
+      },
+    ),
     trainingAliases,
   ),
   seeded: true,

@@ -185,7 +185,7 @@ Deno.test("every stage is a module of its name, listed once, with parameters tha
       assert.equal(stage.name, name);
       assert.match(stage.summary, /^[A-Z].*[^.]$/);
       describe(stage.params, name);
-      for (const key of stage.unaffecting) assert.ok(key in stage.params.shape, key);
+      for (const key of stage.ignoreInCacheKey) assert.ok(key in stage.params.shape, key);
     });
   }
 });

@@ -1,7 +1,7 @@
 /** `deno task compare`: what differs between runs, and whether it is real. */
 import { join, resolve } from "node:path";
 import { parseOptions, parsePositiveInt } from "../../packages/pipeline/args.ts";
-import type { Command } from "../../packages/pipeline/command.ts";
+import type { Command } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import {
@@ -34,7 +34,7 @@ test sets of both: classes by McNemar's exact test, ages by a paired bootstrap o
 errors, beside which the Wilcoxon signed-rank test gives its opinion. Of more than two runs, the
 best is tested against each other one, with Holm's correction.
 
-Exit codes: 0 compared, 2 the command line is wrong.`,
+Exit codes: 0 compared, 1 a result is damaged, 2 the command line is wrong.`,
   async run(args, tools) {
     const { values, positionals } = parseOptions("compare", args, {
       last: { type: "string" },
@@ -46,12 +46,12 @@ Exit codes: 0 compared, 2 the command line is wrong.`,
     if (values.json && values.markdown) throw new UsageError("--json or --markdown, not both");
     const artifacts = values.artifacts === undefined
       ? join(tools.project, "artifacts")
-      : resolve(tools.user, values.artifacts);
+      : resolve(tools.cwd, values.artifacts);
     const warn = (path: string) =>
-      tools.reporter.log(`${displayPath(path, tools.user)} cannot be read and is passed over`);
+      tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is passed over`);
     const identities = new Map(
       await Promise.all(positionals.map(async (name) => {
-        return [name, await identityNamed(name, tools.user, tools.project)] as const;
+        return [name, await identityNamed(name, tools.cwd, tools.project)] as const;
       })),
     );
     const all = await new History(artifacts).list(warn);

@@ -3,10 +3,10 @@ import { join, resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
-import type { Command, CommandTools } from "../../packages/pipeline/command.ts";
+import type { Command, CommandContext } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, printable, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
-import type { Pool } from "../serving/inference_pool.ts";
+import type { InferencePool } from "../serving/inference_pool.ts";
 import type { Lines } from "./predict/format_predictions.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
@@ -47,7 +47,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
       artifacts: { type: "string" },
       help: { type: "boolean", short: "h" },
     });
-    const folder = await folderOf(positionals, tools.user);
+    const folder = await folderOf(positionals, tools.cwd);
     if (values.model === undefined) {
       throw new UsageError("which models? --model pipeline takes the newest of pipeline.yaml");
     }
@@ -66,13 +66,13 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     }
     const artifacts = values.artifacts === undefined
       ? join(tools.project, "artifacts")
-      : resolve(tools.user, values.artifacts);
+      : resolve(tools.cwd, values.artifacts);
 
     const { findModels } = await import("./predict/find_models.ts");
     const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
-    const { openPool } = await import("../serving/inference_pool.ts");
+    const { InferencePool } = await import("../serving/inference_pool.ts");
     const { csvLines, jsonLines } = await import("./predict/format_predictions.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
@@ -91,11 +91,11 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     const open = (backend: Backend) =>
-      openPool(
+      InferencePool.open(
         { backend, detectors: { photo, live: photo }, models: sources },
         { workers, queue: 4 * workers, timeout: SECONDS, warn },
       );
-    let pool: Pool | undefined;
+    let pool: InferencePool | undefined;
     if (compute !== "wasm") {
       try {
         // Without measuring: it needs rights, and time, that a prediction is not worth.
@@ -117,7 +117,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
         reporter,
       });
     } finally {
-      pool.close();
+      await pool.close();
     }
   },
 };
@@ -149,9 +149,9 @@ interface Work {
   /** Pictures in memory at the same time. */
   readonly parallel: number;
   readonly lines: Lines;
-  readonly pool: Pool;
+  readonly pool: InferencePool;
   readonly signal: AbortSignal;
-  readonly reporter: CommandTools["reporter"];
+  readonly reporter: CommandContext["reporter"];
 }
 
 /** Writes the predictions of a folder to standard output, and returns the exit code. */

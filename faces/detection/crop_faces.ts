@@ -44,7 +44,7 @@ export async function* cropLocally(
   indices: readonly number[],
   workers: number,
   { scratch: folder, signal, progress }: Pick<StageContext, "scratch" | "signal" | "progress">,
-  keep?: UnitContext["keep"],
+  getOrOpen?: UnitContext["getOrOpen"],
 ): AsyncGenerator<FinishedShard> {
   if (indices.length === 0) return;
   const { defaultPoolSize } = await import("../../packages/workers/process_pool.ts");
@@ -55,7 +55,7 @@ export async function* cropLocally(
   const left = indices.reduce((sum, index) => sum + photosIn(job, index), 0);
   const size = workers ||
     (opening.backend && onGpu(opening.backend) ? 1 : defaultPoolSize(left, 32));
-  const kept = await keep?.(
+  const kept = await getOrOpen?.(
     JSON.stringify(opening),
     () => Promise.resolve(openCropWorkers({ opening, workers: size })),
   );
@@ -133,13 +133,13 @@ export async function* cropRemotely(
 /** Crops one shard on a worker of another machine. */
 export const shardPart: UnitRunner = {
   data: partData,
-  async run({ archives, table }, data, { folder, signal, advance, workers, keep }) {
+  async run({ archives, table }, data, { folder, signal, advance, workers, getOrOpen }) {
     const { readTable } = await import("./faces_artifact.ts");
     const { index, shardSize, opening } = data as z.output<typeof partData>;
     const job: CropJob = { archives, rows: await readTable(table), opening, shardSize };
     const progress = { start: () => {}, advance: (items = 1) => advance(items) };
     const here = { scratch: folder, signal, progress };
-    await Array.fromAsync(cropLocally(job, [index], workers, here, keep));
+    await Array.fromAsync(cropLocally(job, [index], workers, here, getOrOpen));
     return null; // the files are the result
   },
 };

@@ -68,3 +68,16 @@ function isBuiltIn(name: DetectorName): name is BuiltIn {
 export function usesTensorFlow(name: DetectorName): boolean {
   return name === "ssdMobilenetv1" || name === "tinyFaceDetector";
 }
+
+/** Returns the options that a detector does not use, each with the reason. */
+export function unusedOptions(name: DetectorName): Record<string, string> {
+  const uses = (users: string) => `with detector: ${name}, because ${users}`;
+  const needsModel = uses("it has neither a score nor a network");
+  const onlyDlib = uses("only dlibCnn uses it");
+  return {
+    ...name === "metadata" ? { minConfidence: needsModel, inputSizes: needsModel } : {},
+    ...name === "dlibCnn"
+      ? { inputSizes: uses("it takes photos at their own size") }
+      : { upsample: onlyDlib, minFace: onlyDlib, weights: onlyDlib },
+  };
+}

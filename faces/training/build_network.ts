@@ -13,7 +13,7 @@ import {
   type SymbolicTensor,
 } from "@tensorflow/tfjs-layers";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import type { NetworkDefinition, NetworkOptions } from "./define.ts";
+import type { NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
 import { initialize } from "./initialize.ts";
 import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
 

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { StageContext } from "../../packages/pipeline/stage.ts";
-import type { NetworkDefinition } from "./define.ts";
+import type { NetworkDefinition } from "./training_definitions.ts";
 import {
   chooseNetwork,
   extractHead,

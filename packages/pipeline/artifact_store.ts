@@ -34,7 +34,7 @@ const latestShape = z.looseObject({ version: z.literal(1), used: usedShape });
 export interface StoredResult {
   readonly use: string;
   /** The first 16 digits of its fingerprint. */
-  readonly print: string;
+  readonly fingerprint: string;
   readonly path: string;
 }
 
@@ -43,8 +43,8 @@ export class ArtifactStore {
   constructor(readonly folder: string, readonly options: { readonly patience?: number } = {}) {}
 
   /** Where a result is, or would be. */
-  pathOf(use: string, print: string): string {
-    return join(this.folder, use, print.slice(0, 16));
+  pathOf(use: string, fingerprint: string): string {
+    return join(this.folder, use, fingerprint.slice(0, 16));
   }
 
   /**
@@ -54,13 +54,13 @@ export class ArtifactStore {
    */
   async find(
     use: string,
-    print: string,
+    fingerprint: string,
     outputs: readonly string[] = [],
   ): Promise<{ record?: StageRecord; damage?: string }> {
-    const place = this.pathOf(use, print);
+    const place = this.pathOf(use, fingerprint);
     const { value: record, problem } = await readRecord(place);
     if (problem !== undefined) return { damage: problem };
-    if (!record || record.fingerprint !== print) return {};
+    if (!record || record.fingerprint !== fingerprint) return {};
     if (record.damage !== undefined) return { damage: record.damage };
     const lacking = outputs.find((output) => !Object.hasOwn(record.outputs, output));
     if (lacking !== undefined) return { damage: `record.json lacks the output ${lacking}` };
@@ -163,12 +163,12 @@ export class ArtifactStore {
   }
 
   /** True if an interrupted attempt left files to resume from. */
-  async interrupted(use: string, print: string): Promise<boolean> {
-    return await hasScratch(this.#work(use, print));
+  async interrupted(use: string, fingerprint: string): Promise<boolean> {
+    return await hasScratch(this.#work(use, fingerprint));
   }
 
-  #work(use: string, print: string): string {
-    return join(this.folder, ".work", `${use}-${print.slice(0, 16)}`);
+  #work(use: string, fingerprint: string): string {
+    return join(this.folder, ".work", `${use}-${fingerprint.slice(0, 16)}`);
   }
 
   /**
@@ -181,13 +181,13 @@ export class ArtifactStore {
     waiting: () => void,
     signal: AbortSignal,
   ): Promise<Attempt> {
-    const print = fingerprint(dependencies);
+    const hash = fingerprint(dependencies);
     await ensureFolder(join(this.folder, ".work"));
     return await openAttempt({
       ...{ stage, dependencies, waiting, signal, patience: this.options.patience },
-      work: this.#work(stage.name, print),
-      place: this.pathOf(stage.name, print),
-      find: async () => (await this.find(stage.name, print, Object.keys(stage.outputs))).record,
+      work: this.#work(stage.name, hash),
+      place: this.pathOf(stage.name, hash),
+      find: async () => (await this.find(stage.name, hash, Object.keys(stage.outputs))).record,
     });
   }
 
@@ -242,7 +242,7 @@ export class ArtifactStore {
       if (use.startsWith(".") || use === "runs") continue;
       const names = await entries(join(this.folder, use)).catch(() => []);
       for (const name of names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort()) {
-        places.push({ use, print: name, path: join(this.folder, use, name) });
+        places.push({ use, fingerprint: name, path: join(this.folder, use, name) });
       }
     }
     return places;
@@ -250,12 +250,12 @@ export class ArtifactStore {
 
   /** Notes that a result is damaged, so that the next run makes it again and says why. */
   async markDamaged(
-    { use, print, path }: StoredResult,
+    { use, fingerprint, path }: StoredResult,
     why: readonly string[],
     signal: AbortSignal,
   ) {
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
-    const name = join(this.folder, ".work", `${use}-${print}.lock`);
+    const name = join(this.folder, ".work", `${use}-${fingerprint}.lock`);
     using _lock = await takeLock(name, () => {}, signal);
     const { value } = await readRecord(path);
     // Without a record it is no result anyway; another run may have made it again meanwhile.
@@ -266,8 +266,8 @@ export class ArtifactStore {
   }
 
   /** Takes a result away at once and whole, and then its files. */
-  async remove({ use, print, path }: StoredResult): Promise<void> {
-    const aside = join(this.folder, ".work", `removed-${use}-${print}`);
+  async remove({ use, fingerprint, path }: StoredResult): Promise<void> {
+    const aside = join(this.folder, ".work", `removed-${use}-${fingerprint}`);
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
     await remove(aside);
     await Deno.rename(path, aside).catch(ignoreNotFound);

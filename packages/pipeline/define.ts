@@ -24,7 +24,6 @@ export interface Definition {
  * @example
  * ```ts
  * import { z } from "zod";
- * import { define } from "./packages/pipeline/define.ts";
  * const half = define({
  *   kind: "schedule", name: "half", summary: "Half the rate from an epoch on",
  *   params: z.strictObject({ from: z.int().default(10).describe("Epoch") }),

@@ -182,7 +182,7 @@ export interface UnitContext {
    * have a detector loaded. It is opened once for a key, and closed by the worker: when something
    * else is asked for or nothing is left to do, and after a part that failed or was stopped.
    */
-  keep<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T>;
+  getOrOpen<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T>;
 }
 
 /** How parts of a stage's work are done. */
@@ -231,7 +231,7 @@ export interface StageContext<O extends Outputs = Outputs> {
   readonly signal: AbortSignal;
   readonly progress: Progress;
   /** Workers on other machines, if the pipeline asks for them; the bytes must not depend on it. */
-  readonly fleet?: WorkerPool;
+  readonly remoteWorkers?: WorkerPool;
   /** One line for the person who runs the pipeline. */
   info(message: string): void;
   /** One line about something the person should know or mend. It is kept in the run's record. */
@@ -268,11 +268,11 @@ export interface Stage {
   readonly outputs: Outputs;
   readonly params: z.ZodObject;
   /** Parameters that cannot change the result, such as a number of workers. */
-  readonly unaffecting: readonly string[];
+  readonly ignoreInCacheKey: readonly string[];
   /** True if the result depends on the pipeline's seed. */
   seeded(params: unknown): boolean;
   /** True if it does so for every choice of parameters. */
-  readonly everSeeded: boolean;
+  readonly canBeSeeded: boolean;
   /** True if the result depends on the compute backend. */
   compute(params: unknown): boolean;
   /** Whether the result tells how its inputs came to be. */
@@ -304,7 +304,7 @@ export interface StageDefinition<
   outputs: O;
   /** A `z.strictObject`, every field with a default or required on purpose, and described. */
   params: P;
-  unaffecting?: readonly (keyof z.output<P> & string)[];
+  ignoreInCacheKey?: readonly (keyof z.output<P> & string)[];
   seeded?: boolean | ((params: z.output<P>) => boolean);
   compute?: boolean | ((params: z.output<P>) => boolean);
   lineage?: boolean;
@@ -322,7 +322,7 @@ export interface StageDefinition<
 export function defineStage<I extends Inputs, O extends Outputs, P extends z.ZodObject>(
   definition: StageDefinition<I, O, P>,
 ): Stage {
-  const { unaffecting = [], seeded = false, compute = false } = definition;
+  const { ignoreInCacheKey = [], seeded = false, compute = false } = definition;
   const { lineage = false, service = false } = definition;
   const decide = (flag: boolean | ((params: z.output<P>) => boolean)) => (params: unknown) =>
     typeof flag === "boolean" ? flag : flag(params as z.output<P>);
@@ -332,9 +332,9 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     inputs: definition.inputs,
     outputs: definition.outputs,
     params: definition.params,
-    unaffecting,
+    ignoreInCacheKey,
     seeded: decide(seeded),
-    everSeeded: seeded !== false,
+    canBeSeeded: seeded !== false,
     compute: decide(compute),
     lineage,
     service,
@@ -360,4 +360,24 @@ export function choice(kind: string, values: readonly string[]): z.ZodEnum<Recor
  */
 export function pathParam(): z.ZodString {
   return z.string().min(1).meta({ path: true });
+}
+
+/**
+ * Refuses parameters that another parameter's value leaves without effect, instead of ignoring them.
+ * A parameter that has its default is not refused.
+ * @param unused the names of such parameters, each with the reason: `with mode: fast`
+ */
+export function refuseUnused<P extends z.ZodObject>(
+  params: P,
+  unused: (params: z.output<P>) => Readonly<Record<string, string>>,
+): P {
+  return params.superRefine((given, context) => {
+    for (const [name, reason] of Object.entries(unused(given))) {
+      const field = params.shape[name] as z.ZodType;
+      const value = (given as Record<string, unknown>)[name];
+      if (JSON.stringify(value) === JSON.stringify(field.safeParse(undefined).data)) continue;
+      const message = `expected to be left out ${reason}`;
+      context.addIssue({ code: "custom", path: [name], message });
+    }
+  });
 }

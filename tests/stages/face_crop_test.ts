@@ -39,9 +39,8 @@ Deno.test("faceCrop with metadata takes the middle 1/1.8 of a _crop archive's ph
   const input = await photoArtifacts(join(context.folder, "in"), [
     { path: "01/a.jpg", bytes: await gradient(3, 90), age: 30, gender: 1, name: "Ω" },
   ]);
-  const settings = { detector: "metadata", margin: 0, maxSize: 0, minConfidence: 0.5 };
+  const settings = { detector: "metadata", margin: 0, maxSize: 0 };
   await context.run({ ...input }, settings);
-  assert.match(context.warnings.join(), /minConfidence has no effect with detector: metadata/);
   using faces = await openFaces(context.outputs.faces);
   assert.equal(faces.rows.length, 1);
   const [row] = faces.rows;
@@ -302,5 +301,5 @@ Deno.test({
 Deno.test("faceCrop depends on the compute backend unless the data set finds the faces", () => {
   assert.equal(faceCrop.compute(faceCrop.params.parse({ detector: "metadata" })), false);
   assert.equal(faceCrop.compute(faceCrop.params.parse({})), true);
-  assert.deepEqual(faceCrop.unaffecting, ["workers"]);
+  assert.deepEqual(faceCrop.ignoreInCacheKey, ["workers"]);
 });

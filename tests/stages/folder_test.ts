@@ -338,7 +338,7 @@ Deno.test("a pipeline names folders beside other data sets, and the schema agree
       const yaml = `stages:\n  download:\n    datasets: ${datasets}\n`;
       await Deno.writeTextFile(file, yaml);
       const registry = new Registry().add(stages);
-      const config = readConfig(file, { project: folder, user: "/elsewhere", registry });
+      const config = readConfig(file, { project: folder, cwd: "/elsewhere", registry });
       return { yaml: parseYaml(yaml), config };
     };
     for (const [datasets, why] of Object.entries(cases)) {

@@ -71,7 +71,7 @@ Deno.test("resize32's result does not depend on the number of workers", async ()
   }
   assert.deepEqual(results[1], results[0]);
   assert.deepEqual(results[2], results[0]);
-  assert.deepEqual(resize32.unaffecting, ["workers"]);
+  assert.deepEqual(resize32.ignoreInCacheKey, ["workers"]);
 });
 
 Deno.test("resize32 scales faces that are no plain PNG, and names a face that it cannot read", async () => {

@@ -5,6 +5,7 @@ import { absoluteErrors, isCorrect } from "../../../packages/statistics/predicti
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 
 /** A model of a run, and how it did on each picture of the test set. */
@@ -31,22 +32,26 @@ export async function loadPredictions(
   store: ArtifactStore,
 ): Promise<{ models: TestedModel[]; missing?: string }> {
   const records = new Map<string, StageRecord>();
+  const damaged: Error[] = [];
   for (const { id, use, fingerprint } of run.stages) {
     if (fingerprint === undefined) continue;
-    const { record } = await store.find(use, fingerprint);
+    const { record, damage } = await store.find(use, fingerprint);
+    if (damage !== undefined) damaged.push(damagedError(store.pathOf(use, fingerprint), damage));
     if (record) records.set(id, record);
   }
   const folderOf = (kind: string, digest?: string) => {
     for (const [id, record] of records) {
       for (const [output, made] of Object.entries(record.outputs)) {
         if (made.kind !== kind || (digest !== undefined && made.digest !== digest)) continue;
-        return { record, path: store.artifact(record, output, id).path };
+        return { record, made, path: store.artifact(record, output, id).path };
       }
     }
     return undefined;
   };
   const report = folderOf("report");
+  const [error] = damaged;
   if (!report) {
+    if (error) throw error;
     const evaluated = run.stages.some(({ use, fingerprint }) => use === "evaluate" && fingerprint);
     const missing = evaluated
       ? `the predictions of run ${run.id} are gone; run ${nameOf(run)} as it was to make them again`
@@ -55,7 +60,12 @@ export async function loadPredictions(
   }
   const { dataset } = report.record.dependencies.inputs;
   const data = folderOf("dataset", String(dataset));
-  if (!data) return { models: [], missing: `the dataset of run ${run.id} is gone` };
+  if (!data) {
+    if (error) throw error;
+    return { models: [], missing: `the dataset of run ${run.id} is gone` };
+  }
+  await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
+  await assertIntact(data.path, data.made, ["table.parquet"]);
   return { models: await readModels(report.path, data.path) };
 }
 

@@ -1,6 +1,6 @@
 /** The models that a person means by a run, a pipeline or a folder. */
-import { join, resolve } from "node:path";
-import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import { basename, join, resolve } from "node:path";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import {
   ConfigError,
   didYouMean,
@@ -20,6 +20,8 @@ import { outputName } from "../../../packages/pipeline/plan.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
+import { readRecord } from "../../../packages/pipeline/stage_record.ts";
 
 /** A model artifact. */
 export interface FoundModel {
@@ -36,7 +38,7 @@ export interface Found {
   /** What is to be said before their predictions; see StageResult. */
   readonly cautions: readonly string[];
   /** The compute backend that their pipeline asks for. */
-  readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
+  readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
 }
 
 /**
@@ -49,12 +51,15 @@ export interface Found {
 export async function findModels(
   wanted: string,
   artifacts: string,
-  tools: CommandTools,
+  tools: CommandContext,
 ): Promise<Found> {
-  const folder = resolve(tools.user, wanted);
+  const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();
   if (await readTextIfExists(join(folder, "training.json"))) {
     // artifacts/STAGE/FINGERPRINT/model
+    const { value: record } = await readRecord(join(folder, ".."));
+    const made = record?.outputs[basename(folder)];
+    if (made) await assertIntact(folder, made);
     const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
     const { cautions = [] } = runs.findLast(({ stages }) =>
       stages.some(({ fingerprint }) =>
@@ -63,7 +68,7 @@ export async function findModels(
     ) ?? {};
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
-  const isFile = await identityNamed(wanted, tools.user, tools.project) !== undefined;
+  const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
   const run = isFile ? undefined : findByIdPrefix(wanted, runs);
   if (run) {
     const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
@@ -142,14 +147,16 @@ async function modelsOf(
   results: readonly { id: string; use: string; fingerprint: string }[],
 ): Promise<FoundModel[]> {
   const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
-    const { record } = await store.find(use, fingerprint);
+    const { record, damage } = await store.find(use, fingerprint);
+    if (damage !== undefined) throw damagedError(store.pathOf(use, fingerprint), damage);
     const wires = Object.entries(record?.outputs ?? {})
       .filter(([, { kind }]) => kind === "model")
       .map(([output]) => ({ stage: id, output }));
     // A stage may make several, as trainJoint does.
-    return wires.map((wire) => ({
-      stage: outputName(wire, wires),
-      path: store.artifact(record!, wire.output, id).path,
+    return await Promise.all(wires.map(async (wire) => {
+      const { path } = store.artifact(record!, wire.output, id);
+      await assertIntact(path, record!.outputs[wire.output]);
+      return { stage: outputName(wire, wires), path };
     }));
   }));
   return found.flat();

@@ -71,8 +71,8 @@ export async function openAttempt(wanted: Wanted): Promise<Attempt> {
         for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
           recorded[name] = { kind, ...await digestFolder(outputs[name]!, volatile) };
         }
-        const print = fingerprint(dependencies);
-        const made = { fingerprint: print, dependencies, outputs: recorded };
+        const hash = fingerprint(dependencies);
+        const made = { fingerprint: hash, dependencies, outputs: recorded };
         const record = await keep(
           { version: 1, ...outcome, ...made },
           await find(),

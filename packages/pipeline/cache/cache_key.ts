@@ -23,12 +23,15 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
 export async function cacheKeyInputsOf(
   stage: PlannedStage,
   plan: Plan,
-  { modules, locked, uncounted }: Pick<RunContext, "modules" | "locked" | "uncounted">,
-  { digest, fingerprintOf: print, backend }: RuntimeFacts,
+  { moduleHasher, denoLock, excludedFolders }: Pick<
+    RunContext,
+    "moduleHasher" | "denoLock" | "excludedFolders"
+  >,
+  { digest, fingerprintOf, backend }: RuntimeFacts,
 ): Promise<CacheKeyInputs> {
   const params = Object.fromEntries(
     Object.entries(stage.params).filter(([name, value]) =>
-      value !== undefined && !stage.stage.unaffecting.includes(name)
+      value !== undefined && !stage.stage.ignoreInCacheKey.includes(name)
     ),
   );
   const inputs = Object.fromEntries(
@@ -42,7 +45,7 @@ export async function cacheKeyInputsOf(
     ]),
   );
   const graphs = await Promise.all(
-    modulesOf(stage).map((module) => modules.graph(module, uncounted)),
+    modulesOf(stage).map((module) => moduleHasher.graph(module, excludedFolders)),
   );
   const packages = new Set(graphs.flatMap((graph) => graph.packages));
   return {
@@ -52,7 +55,7 @@ export async function cacheKeyInputsOf(
     ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
-    packages: locked.versions([...packages].map((name) => modules.imports.mapped(name))),
+    packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
     external: withoutSecrets(await stage.stage.external(stage.params)),
     ...(stage.stage.lineage
       ? {
@@ -60,7 +63,7 @@ export async function cacheKeyInputsOf(
         file: plan.identity,
         lineage: Object.fromEntries(
           [...ancestors(plan, stage.id)].filter((id) => id !== stage.id).sort()
-            .map((id) => [id, print(id)]),
+            .map((id) => [id, fingerprintOf(id)]),
         ),
       }
       : {}),

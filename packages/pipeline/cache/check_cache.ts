@@ -23,12 +23,12 @@ export async function checkCache(
   store: ArtifactStore,
   { plan, force, pending }: Circumstances,
 ): Promise<CacheCheck> {
-  const print = fingerprint(dependencies);
+  const hash = fingerprint(dependencies);
   if (force) return { why: "forced by --force" };
   const waitsFor = after.filter((other) => pending.has(other));
   const { record, damage } = waitsFor.length > 0
     ? {}
-    : await store.find(use, print, Object.keys(stage.outputs));
+    : await store.find(use, hash, Object.keys(stage.outputs));
   if (record) return { record };
   if (damage) return { why: damage };
   const last = await store.latest(fileNameOf(plan.identity), id, plan.former);
@@ -41,7 +41,7 @@ export async function checkCache(
     return { why: reasons.slice(0, 4).join(", ") + more(reasons.length - 4) };
   }
   if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)} will run before it` };
-  if (await store.interrupted(use, print)) return { why: "an earlier run of it was interrupted" };
+  if (await store.interrupted(use, hash)) return { why: "an earlier run of it was interrupted" };
   return { why: last ? "its last result is gone" : "it has not run yet" };
 }
 

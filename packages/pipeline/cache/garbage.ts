@@ -31,7 +31,7 @@ export async function findUnreferenced(
 ): Promise<Removable[]> {
   const needed = new Set<string>();
   let mentioned = unread.join("\n");
-  const need = (use: string, print: string) => needed.add(store.pathOf(use, print));
+  const need = (use: string, fingerprint: string) => needed.add(store.pathOf(use, fingerprint));
   for (const { use, fingerprint } of runs.flatMap(({ stages }) => stages)) {
     if (fingerprint !== undefined) need(use, fingerprint);
   }
@@ -44,8 +44,8 @@ export async function findUnreferenced(
     }
     mentioned += text;
   }
-  const places = (await store.storedResults()).filter(({ path, print }) =>
-    !needed.has(path) && !mentioned.includes(print)
+  const places = (await store.storedResults()).filter(({ path, fingerprint }) =>
+    !needed.has(path) && !mentioned.includes(fingerprint)
   );
   const owned = await Promise.all(places.map((place) => isOwn(store, place)));
   places.filter((_, i) => !owned[i]).forEach(({ path }) => foreign(path));
@@ -55,12 +55,12 @@ export async function findUnreferenced(
 /** Tells a result of the store from any other folder, and from one behind a link. */
 async function isOwn(
   { folder }: ArtifactStore,
-  { use, print, path }: StoredResult,
+  { use, fingerprint, path }: StoredResult,
 ): Promise<boolean> {
   const real = await Deno.realPath(path);
-  if (real !== join(await Deno.realPath(folder), use, print)) return false;
+  if (real !== join(await Deno.realPath(folder), use, fingerprint)) return false;
   const { value } = await readRecord(path);
-  return value?.dependencies.use === use && value.fingerprint.startsWith(print);
+  return value?.dependencies.use === use && value.fingerprint.startsWith(fingerprint);
 }
 
 /** What interrupted attempts left to go on from, but of those that are under way. */
@@ -68,13 +68,13 @@ export async function interrupted(store: ArtifactStore): Promise<Removable[]> {
   const folder = join(store.folder, ".work");
   const places: StoredResult[] = [];
   for (const name of await entries(folder)) {
-    const [, use, print] = name.match(/^(.+)-([0-9a-f]{16})(?:\+\d+)?$/) ?? [];
-    if (use === undefined || print === undefined) continue;
+    const [, use, fingerprint] = name.match(/^(.+)-([0-9a-f]{16})(?:\+\d+)?$/) ?? [];
+    if (use === undefined || fingerprint === undefined) continue;
     const lock = await tryLock(join(folder, `${name}.lock`), false).catch(ignoreNotFound);
     lock?.close();
     if (!(await Deno.lstat(join(folder, name))).isDirectory) continue;
     const atWork = !lock && await Deno.stat(join(folder, `${name}.lock`)).catch(ignoreNotFound);
-    if (!atWork) places.push({ use, print, path: join(folder, name) });
+    if (!atWork) places.push({ use, fingerprint, path: join(folder, name) });
   }
   return await measure(places);
 }

@@ -40,7 +40,7 @@ export default async function gc(call: CommandContext): Promise<number> {
   const report = (removed: boolean, garbage: readonly Removable[]) => {
     if (!values.json) return;
     const results = garbage.map(({ place, bytes }) => ({
-      ...{ use: place.use, fingerprint: place.print, bytes },
+      ...{ use: place.use, fingerprint: place.fingerprint, bytes },
     }));
     const forgotten = found.forgotten.map(({ id }) => id);
     console.log(JSON.stringify({ ok: true, removed, bytes: total(garbage), results, forgotten }));

@@ -22,9 +22,9 @@ export default async function serve(call: CommandContext): Promise<number> {
     throw new UsageError(`${text}: the pipeline has no service; add "webcamServe:" to its stages`);
   }
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
-  const shop = await createRunContext(planned.artifacts, call, interrupt.signal);
+  const context = await createRunContext(planned.artifacts, call, interrupt.signal);
   const until = services.flatMap((stage) => stage.after);
-  const { report: { ok } } = await runPlan(planned, { until }, shop, { services: true });
+  const { report: { ok } } = await runPlan(planned, { until }, context, { services: true });
   // A service is meant to be stopped by Ctrl-C; what has to run before it is not.
   if (interrupt.signal.aborted && !ok) return EXIT.interrupted;
   return ok ? EXIT.ok : EXIT.failed;

@@ -10,7 +10,7 @@ import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";
 import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes } from "../format.ts";
-import { sizeOf, verifyResult } from "../cache/verify_results.ts";
+import { sizeOf, verifyResult } from "../verify_results.ts";
 import { artifactsOf } from "./runs_command.ts";
 import { counted } from "../causes.ts";
 
@@ -29,10 +29,10 @@ export default async function verify(call: CommandContext): Promise<number> {
     progress.start(sizes.reduce((sum, size) => sum + size, 0), "bytes");
     for (const place of places) {
       if (signal.aborted) return EXIT.interrupted;
-      const { use, print, path } = place;
+      const { use, fingerprint, path } = place;
       const finding = await verifyResult(place, (n) => progress.advance(n, use));
       bytes += finding.bytes;
-      const name = `${use}/${print}`;
+      const name = `${use}/${fingerprint}`;
       if (finding.newer !== undefined) line(`  ${name}: ${finding.newer}; it is passed over`);
       for (const stranger of finding.strangers) {
         line(`  ${name}: ${stranger} is no part of it; it is left alone`);
@@ -40,7 +40,7 @@ export default async function verify(call: CommandContext): Promise<number> {
       if (finding.problems.length === 0) continue;
       const problems = [...finding.problems];
       line(`${paint.red("✗")} ${name}: ${problems.join(", ")}`);
-      damaged.push({ use, fingerprint: print, path, problems });
+      damaged.push({ use, fingerprint, path, problems });
       try {
         await store.markDamaged(place, problems, signal);
       } catch (error) {
@@ -74,7 +74,7 @@ async function placesOf(
     return { store, places: await store.storedResults() };
   }
   const all = await new History(artifactsOf(call)).list();
-  const run = await identityNamed(names[0]!, invocationDir(), call.program.project) === undefined
+  const run = await identityNamed(names[0]!, invocationDir(), call.project) === undefined
     ? findByIdPrefix(names[0]!, all)
     : undefined;
   if (run) {

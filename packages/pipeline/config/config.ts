@@ -22,10 +22,8 @@ export const bullmqSchema = z.strictObject({
     ),
   ca: z.string().min(1).optional()
     .describe("Certificate (PEM) of the authority that signed the server's, if it is your own"),
-  prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").default(
-    "faces",
-  )
-    .describe("Begins all keys in Redis; workers with another prefix are others"),
+  prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
+    .describe("Begins all keys in Redis, and separates workers. Default: the name of the app"),
   localToo: z.boolean().default(false)
     .describe("Whether this machine is a worker as well"),
 });
@@ -64,8 +62,8 @@ export const pipelineSchema = z.strictObject({
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
   sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
     .describe(
-      "Values to try: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2, 3] } makes six runs. " +
-        "seed varies all that is drawn, trainGender.seed what that stage draws",
+      "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
+        "seed varies everything random, split.seed only what that stage draws",
     ),
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),
@@ -87,7 +85,7 @@ export interface Config {
   readonly seed: number;
   readonly compute: Compute;
   /** How workers on other machines are reached; undefined: there are none. */
-  readonly fleet?: BullmqSettings;
+  readonly remoteWorkers?: BullmqSettings;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];
@@ -99,7 +97,7 @@ export interface ConfigOptions {
   /** The project's folder: where `artifacts/` is and names like `pipeline` are looked up. */
   project: string;
   /** Where the person stands: relative paths of overrides count from here. */
-  user: string;
+  cwd: string;
   registry: Registry;
   overrides?: readonly Override[];
 }
@@ -124,10 +122,10 @@ export async function readTopLevel(
   file: string | YamlFile,
   options: ConfigOptions,
 ): Promise<OpenConfig> {
-  const { user, registry, overrides } = options;
+  const { cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
     ? new ConfigSource([file], overrides)
-    : await ConfigSource.read(file, user, overrides);
+    : await ConfigSource.read(file, cwd, overrides);
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : toProblems(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);
@@ -135,7 +133,7 @@ export async function readTopLevel(
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
-      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? user);
+      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? cwd);
       const { stages, extensions } = await loadPlugin(specifier);
       registry.add(stages).extend(extensions);
     } catch (error) {
@@ -171,7 +169,7 @@ export async function readConfig(
   read: string | YamlFile,
   options: ConfigOptions,
 ): Promise<Config> {
-  const { project, user } = options;
+  const { project, cwd } = options;
   const file = read instanceof YamlFile ? read.path : read;
   const { source, registry, top, problems, incomplete } = await readTopLevel(read, options);
   const scope = {
@@ -179,7 +177,7 @@ export async function readConfig(
     registry,
     problems,
     incomplete,
-    folderOf: (path: Path) => source.folderOf(path) ?? user,
+    folderOf: (path: Path) => source.folderOf(path) ?? cwd,
   };
   const stages: ConfiguredStage[] = [];
   for (const [id, written] of Object.entries(top.stages ?? {})) {
@@ -217,9 +215,21 @@ export async function readConfig(
   const overrides = overridesOf(source, stages, artifacts);
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
   const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
-  const fleet = executor === "bullmq" ? { ...bullmq, ca } : undefined;
+  const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
   return {
-    ...{ file, identity, name, former, overrides, seed, compute, fleet, artifacts, stages, source },
+    ...{
+      file,
+      identity,
+      name,
+      former,
+      overrides,
+      seed,
+      compute,
+      remoteWorkers,
+      artifacts,
+      stages,
+      source,
+    },
   };
 }
 

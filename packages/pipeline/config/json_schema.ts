@@ -91,7 +91,7 @@ function sweepable(stages: readonly Stage[]): Json {
   };
   for (const stage of stages) {
     walk(stage.name, (toJson(stage.params).properties ?? {}) as Record<string, Json>);
-    if (stage.everSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
+    if (stage.canBeSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
   }
   return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => [
     key,
@@ -175,7 +175,7 @@ function stageSchema(stage: Stage): Json {
           },
         }
         : {}),
-      ...(stage.everSeeded
+      ...(stage.canBeSeeded
         ? { seed: { ...drawn, description: "For this stage alone, in place of the pipeline's" } }
         : {}),
       ...params.properties as Json,

@@ -53,7 +53,7 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
     );
   }
   // Without TypeScript anything may be exported; `defineStage` fills in what is left out.
-  if (typeof stage.everSeeded !== "boolean" || typeof stage.external !== "function") {
+  if (typeof stage.canBeSeeded !== "boolean" || typeof stage.external !== "function") {
     throw new Error(
       `stage "${stage.name}" of plugin "${name}" is a plain object. ` +
         "Write: export default defineStage({ ... }).",
@@ -66,7 +66,7 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
     }
     throw new Error(
       `stage "${stage.name}" of plugin "${name}" declares no ${part}: expected name: kind, as in ` +
-        `${part}: { faces }, or {}`,
+        `${part}: { images }, or {}`,
     );
   }
   // `def` is zod's own account of a schema; of another major version it is not there.

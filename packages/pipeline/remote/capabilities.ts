@@ -13,12 +13,12 @@ import type { WorkerOptions } from "./worker.ts";
 
 /** @param artifacts where what was learnt of the modules is kept */
 export async function localCapabilities(
-  { project, stages, resolveCompute, self }: Pick<
+  { project, stages, resolveCompute, denoArgs }: Pick<
     App,
-    "project" | "stages" | "resolveCompute" | "self"
+    "project" | "stages" | "resolveCompute" | "denoArgs"
   >,
   artifacts: string,
-): Promise<Pick<WorkerOptions, "stage" | "demand" | "project" | "self">> {
+): Promise<Pick<WorkerOptions, "stage" | "demand" | "project" | "denoArgs">> {
   const imports = await ImportMap.read(project);
   const locked = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
   const cache = join(artifacts, ".cache", `modules-${hostname()}.json`);
@@ -26,7 +26,7 @@ export async function localCapabilities(
   const runner = [fromFileUrl(new URL("../", import.meta.url))];
   return {
     project,
-    self,
+    denoArgs,
     async stage(use) {
       const source = stages.find(({ name }) => name === use);
       const part = source && (await source.load()).default.part;

@@ -4,7 +4,7 @@ export class ResourceCache {
   #value: Promise<AsyncDisposable> | undefined;
 
   /** What was opened for the key before, or, when all else is closed, what `open` opens. */
-  async keep<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T> {
+  async getOrOpen<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T> {
     if (key !== this.#key) await this.close();
     this.#key = key;
     // Whoever has the same key opened the same.

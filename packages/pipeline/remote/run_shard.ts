@@ -51,8 +51,8 @@ export async function runShard(
     const inputs = Object.fromEntries(
       Object.entries(job.inputs).map(([key, at]) => [key, join(artifacts, at)]),
     );
-    const keep = kept.keep.bind(kept);
-    const context = { folder, signal, advance, workers, compute: job.compute, keep };
+    const getOrOpen = kept.getOrOpen.bind(kept);
+    const context = { folder, signal, advance, workers, compute: job.compute, getOrOpen };
     const result = await part.run(inputs, input, context);
     signal.throwIfAborted();
     say(`${job.use} ${key}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);

@@ -24,7 +24,7 @@ export interface PointTools {
   readonly workers: number;
   readonly project: string;
   /** Arguments of deno that start the program. */
-  self(): Promise<readonly string[]>;
+  denoArgs(): Promise<readonly string[]>;
   say(line: string): void;
 }
 
@@ -34,7 +34,7 @@ const STOPPING = 20_000;
 /** @throws {IncompatibleWorkerError} if something else would come out here */
 export async function runSweepPoint(
   { order }: PointData,
-  { name, lock, artifacts, workers, project, self, say }: PointTools,
+  { name, lock, artifacts, workers, project, denoArgs, say }: PointTools,
   { signal, note }: JobLease,
 ): Promise<ChildReport> {
   // Its process compares the modules as well.
@@ -44,7 +44,7 @@ export async function runSweepPoint(
   const label = `${order.name} ${formatValues(order.point)}`;
   say(`${label}: begins`);
   const opening: RemoteRunInit = { order, artifacts, patience: lock };
-  const child = startChild([...await self(), "run", "--json", "--", order.name], {
+  const child = startChild([...await denoArgs(), "run", "--json", "--", order.name], {
     ...{ cwd: project, user: project, order: opening },
     ...(workers > 0 ? { cores: workers } : {}),
     onLine(line) {

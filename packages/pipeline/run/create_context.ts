@@ -19,9 +19,9 @@ import type { RunContext } from "./run_context.ts";
 
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
-  { names, values, program: { project, stages } }: Pick<
+  { names, values, project, stages }: Pick<
     CommandContext,
-    "names" | "values" | "program"
+    "names" | "values" | "project" | "stages"
   >,
 ): Promise<{ file: string; options: ConfigOptions }> {
   const overrides = (values.set ?? []).map(parseOverride);
@@ -29,13 +29,13 @@ export async function configOptions(
     const at = { text: `--seed ${values.seed}` };
     overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
   }
-  const user = invocationDir();
-  const file = await findPipeline(names[0]!, user, project);
-  return { file, options: { project, user, registry: new Registry().add(stages), overrides } };
+  const cwd = invocationDir();
+  const file = await findPipeline(names[0]!, cwd, project);
+  return { file, options: { project, cwd, registry: new Registry().add(stages), overrides } };
 }
 
 export async function loadPlan(
-  call: Pick<CommandContext, "names" | "values" | "program">,
+  call: Parameters<typeof configOptions>[0],
 ): Promise<Plan> {
   const { file, options } = await configOptions(call);
   return createPlan(await readConfig(file, options));
@@ -47,7 +47,7 @@ export async function loadPlan(
  * @throws {UsageError} if something of the values is not recorded
  */
 export async function ofRun(call: CommandContext): Promise<CommandContext> {
-  const { names: [name = ""], values, program: { project } } = call;
+  const { names: [name = ""], values, project } = call;
   // A shorter word is rather a name that was mistyped.
   if (!/^[0-9a-f]{4,8}$/.test(name)) return call;
   if (await identityNamed(name, invocationDir(), project) !== undefined) return call;
@@ -74,9 +74,9 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
  */
 export async function createRunContext(
   artifacts: string,
-  { program: { project, resolveCompute, openFleet, checkFile }, reporter }: Pick<
-    CommandContext,
-    "program" | "reporter"
+  { project, resolveCompute, connectWorkers, checkFile, reporter }: Pick<
+    RunContext,
+    "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "reporter"
   >,
   signal: AbortSignal,
   cache = "modules",
@@ -85,11 +85,11 @@ export async function createRunContext(
   return {
     project,
     store: new ArtifactStore(artifacts),
-    modules: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
-    locked: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
-    uncounted: [fromFileUrl(new URL("../", import.meta.url))],
+    moduleHasher: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
+    denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
+    excludedFolders: [fromFileUrl(new URL("../", import.meta.url))],
     resolveCompute,
-    openFleet,
+    connectWorkers,
     checkFile,
     reporter,
     signal,

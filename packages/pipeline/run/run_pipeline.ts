@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { checkCache } from "../cache/check_cache.ts";
 import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
+import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
 import { executeStage, prepareStage, serve, type StageExecution } from "./run_stage.ts";
 import type { CacheKeyInputs } from "../fingerprint.ts";
@@ -46,18 +47,18 @@ export interface RunOptions {
 export async function runPlan(
   plan: Plan,
   selection: Selection,
-  shop: RunContext,
+  context: RunContext,
   options: RunOptions = {},
 ): Promise<RunResult> {
   const { dryRun = false, services = false, part, point } = options;
   const began = performance.now();
-  const wait = () => shop.reporter.log("results are being removed; waiting for the end of it");
-  using _held = dryRun ? undefined : await shop.store.lockShared(wait, shop.signal);
-  const history = new History(shop.store.folder);
+  const wait = () => context.reporter.log("results are being removed; waiting for the end of it");
+  using _held = dryRun ? undefined : await context.store.lockShared(wait, context.signal);
+  const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
   const beginning = { pipeline, file, overrides, ...(point && { point }), seed };
   const begun = part || dryRun ? undefined : await history.begin(beginning);
-  const run = new Run(plan, selection, shop, options, begun);
+  const run = new Run(plan, selection, context, options, begun);
   const reportNow = () => run.report((performance.now() - began) / 1000);
   let id: string | undefined, listed = begun;
   const settle = async () => {
@@ -67,7 +68,7 @@ export async function runPlan(
   try {
     await run.stages(dryRun);
     // A service may run for days; what was learnt is kept before that.
-    await shop.modules.close();
+    await context.moduleHasher.close();
     // A run of a sweep is listed, though another made its results, or itself before it was killed.
     if (begun && (run.worthRecording || point)) id = await run.record(reportNow(), history, point);
     if (services && run.ok && !dryRun) {
@@ -76,17 +77,20 @@ export async function runPlan(
     }
   } finally {
     await settle();
-    await shop.modules.close();
+    await context.moduleHasher.close();
   }
   return { report: reportNow(), ...(id === undefined ? {} : { id }) };
 }
 
 const UNSELECTED = "not selected";
 
+/** Size in bytes up to which a service's input files are compared with their digests. */
+const MAX_CHECKED = 1e9;
+
 class Run {
   readonly #plan: Plan;
   readonly #selection: Selection;
-  readonly #shop: RunContext;
+  readonly #context: RunContext;
   readonly #selected: ReadonlySet<string>;
   readonly #records = new Map<string, StageRecord>();
   /** Stages of a dry run that would run. */
@@ -111,7 +115,7 @@ class Run {
   constructor(
     plan: Plan,
     selection: Selection,
-    shop: RunContext,
+    context: RunContext,
     options: RunOptions,
     begun?: Begun,
   ) {
@@ -120,18 +124,18 @@ class Run {
     this.#given = options.given ?? new Map();
     this.#plan = plan;
     this.#selection = selection;
-    this.#shop = shop;
+    this.#context = context;
     this.#selected = select(plan, selection);
   }
 
   async stages(dryRun: boolean): Promise<void> {
-    const { store, modules, uncounted, reporter } = this.#shop;
+    const { store, moduleHasher, excludedFolders, reporter } = this.#context;
     if (!dryRun) await store.cleanUp();
     // All code is looked at now: a module that is edited while an early stage computes for hours
     // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
     const made = this.#plan.stages.filter(({ id }) => this.#isNeeded(id) && !this.#given.has(id));
     for (const stage of made) {
-      for (const module of modulesOf(stage)) await modules.graph(module, uncounted);
+      for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
     }
     for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
     if (this.ok && !dryRun) {
@@ -143,7 +147,7 @@ class Run {
 
   /** Looks at a stage, and runs it if it has to. */
   async #stage(stage: PlannedStage, dryRun: boolean): Promise<void> {
-    const { paint } = this.#shop.reporter;
+    const { paint } = this.#context.reporter;
     const { id } = stage;
     const left = this.#leftOut(stage);
     if (left !== undefined) {
@@ -157,7 +161,7 @@ class Run {
     const seconds = () => (performance.now() - started) / 1000;
     try {
       const dependencies = await this.#dependencies(stage);
-      const decision = await checkCache(stage, dependencies, this.#shop.store, {
+      const decision = await checkCache(stage, dependencies, this.#context.store, {
         plan: this.#plan,
         force: this.#isForced(id),
         pending: this.#pending,
@@ -178,7 +182,7 @@ class Run {
     } catch (error) {
       this.ok = false;
       this.#did = true;
-      if (this.#shop.signal.aborted) {
+      if (this.#context.signal.aborted) {
         this.#say(paint.yellow("!"), id, "interrupted; the next run resumes here");
         this.#settle(stage, "failed", INTERRUPTED, seconds());
       } else {
@@ -197,17 +201,17 @@ class Run {
   }
 
   #takeCached(stage: PlannedStage, record: StageRecord): void {
-    const { paint } = this.#shop.reporter;
+    const { paint } = this.#context.reporter;
     this.#take(stage, record);
     this.#say(paint.dim("·"), stage.id, paint.dim("cached"));
     this.#settle(stage, "cached", "cached");
   }
 
   async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {
-    const { paint } = this.#shop.reporter;
+    const { paint } = this.#context.reporter;
     const { stage } = ready;
     const force = this.#isForced(stage.id);
-    const { record, made } = await executeStage(ready, this.#plan, this.#shop, force);
+    const { record, made } = await executeStage(ready, this.#plan, this.#context, force);
     this.#take(stage, record);
     await this.#noteUse();
     this.#did = true;
@@ -222,7 +226,7 @@ class Run {
 
   /** Notes which results the pipeline uses; where that cannot be written, it uses them all the same. */
   async #noteUse(): Promise<boolean> {
-    const { store, reporter } = this.#shop;
+    const { store, reporter } = this.#context;
     const { identity, former } = this.#plan;
     try {
       return await store.setCurrent(fileNameOf(identity), this.#records, former);
@@ -234,7 +238,7 @@ class Run {
 
   #say(mark: string, id: string, text: string): void {
     const width = Math.max(...this.#plan.stages.map((stage) => stage.id.length));
-    this.#shop.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
+    this.#context.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
   }
 
   #settle(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
@@ -242,8 +246,8 @@ class Run {
     const record = this.#records.get(id);
     const outputs = Object.fromEntries(
       Object.keys(record ? stage.stage.outputs : {}).map((name) => {
-        const { path } = this.#shop.store.artifact(record!, name, id);
-        return [name, displayPath(path, this.#shop.project)];
+        const { path } = this.#context.store.artifact(record!, name, id);
+        return [name, displayPath(path, this.#context.project)];
       }),
     );
     this.#reports.push({ id, use, status, why, seconds, outputs });
@@ -251,21 +255,21 @@ class Run {
 
   /** Uses a result. */
   #take(stage: PlannedStage, record: StageRecord): void {
-    const { log: line, paint } = this.#shop.reporter;
+    const { log: line, paint } = this.#context.reporter;
     const known = cautionsOf(this.#records.values());
     this.#records.set(stage.id, record);
     // Before the first line with a score.
     cautionsOf(this.#records.values()).filter((caution) => !known.includes(caution))
       .forEach((caution) => line(paint.yellow(caution)));
     for (const file of record.show ?? []) {
-      const place = this.#shop.store.pathOf(stage.use, record.fingerprint);
-      this.#show.push(displayPath(join(place, file), this.#shop.project));
+      const place = this.#context.store.pathOf(stage.use, record.fingerprint);
+      this.#show.push(displayPath(join(place, file), this.#context.project));
     }
   }
 
   /** Why a stage is not looked at, if so. */
   #leftOut(stage: PlannedStage): string | undefined {
-    if (this.#shop.signal.aborted) return "the run was interrupted";
+    if (this.#context.signal.aborted) return "the run was interrupted";
     if (stage.stage.service) return "a service; deno task serve starts it";
     const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
     if (!this.#isNeeded(stage.id)) return UNSELECTED;
@@ -287,26 +291,33 @@ class Run {
   }
 
   #dependencies(stage: PlannedStage): Promise<CacheKeyInputs> {
-    return cacheKeyInputsOf(stage, this.#plan, this.#shop, {
+    return cacheKeyInputsOf(stage, this.#plan, this.#context, {
       digest: ({ stage: id, output }) =>
         this.#records.get(id)?.outputs[output]?.digest ?? "not made yet",
       fingerprintOf: (id) => this.#records.get(id)?.fingerprint ?? "not made yet",
-      backend: async () => this.#compute ??= await this.#shop.resolveCompute(this.#plan.compute),
+      backend: async () => this.#compute ??= await this.#context.resolveCompute(this.#plan.compute),
     });
   }
 
   #ready(stage: PlannedStage, dependencies: CacheKeyInputs): StageExecution {
-    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#shop, this.#begun);
+    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, this.#begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
   async services(): Promise<void> {
-    const { reporter, signal } = this.#shop;
+    const { reporter, signal } = this.#context;
     const services = this.#plan.stages.filter((stage) => stage.stage.service);
     await Promise.all(services.map(async (stage) => {
       try {
         const dependencies = await this.#dependencies(stage);
-        await serve(this.#ready(stage, dependencies), this.#shop);
+        for (const { stage: id, output } of Object.values(stage.wires).flat()) {
+          const record = this.#records.get(id)!;
+          const { path } = this.#context.store.artifact(record, output, id);
+          const { files } = record.outputs[output];
+          const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
+          await assertIntact(path, { files }, names);
+        }
+        await serve(this.#ready(stage, dependencies), this.#context);
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
@@ -352,7 +363,7 @@ class Run {
     try {
       return (await history.add({ ...run, compute: this.#compute, stages }, this.#begun)).id;
     } catch (error) {
-      this.#shop.reporter.log(`this run could not be recorded: ${formatError(error)}`);
+      this.#context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;
     }
   }

@@ -52,8 +52,8 @@ export function prepareStage(
  */
 export async function executeStage(
   ready: StageExecution,
-  { name: pipeline, fleet }: Pick<Plan, "name" | "fleet">,
-  { project, store, reporter, signal, openFleet, checkFile }: RunContext,
+  { name: pipeline, remoteWorkers }: Pick<Plan, "name" | "remoteWorkers">,
+  { project, store, reporter, signal, connectWorkers, checkFile }: RunContext,
   force: boolean,
 ): Promise<{ record: StageRecord; made: boolean }> {
   const { stage, dependencies, inputs } = ready;
@@ -94,7 +94,9 @@ export async function executeStage(
     };
     const context = contextOf(ready, project, {
       ...given,
-      ...(fleet && openFleet && stage.stage.part ? { fleet: openFleet(fleet, work) } : {}),
+      ...(remoteWorkers && connectWorkers && stage.stage.part
+        ? { remoteWorkers: connectWorkers(remoteWorkers, work) }
+        : {}),
     });
     const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
     signal.throwIfAborted();

@@ -88,7 +88,10 @@ export const orderSchema = z.strictObject({
 export type RemoteRun = z.output<typeof orderSchema>;
 
 /** What a plan is looked at with. */
-type Tools = Pick<RunContext, "project" | "modules" | "locked" | "uncounted" | "resolveCompute">;
+type Tools = Pick<
+  RunContext,
+  "project" | "moduleHasher" | "denoLock" | "excludedFolders" | "resolveCompute"
+>;
 
 /** Writes down a run of a sweep. Throws when something of it cannot travel. */
 export async function describeRemoteRun(
@@ -187,10 +190,10 @@ export async function demandSamePlugins(order: RemoteRun, tools: Tools): Promise
 /** Modules of plugins, whether or not a stage of theirs is used: loading them runs them. */
 async function codeOfPlugins(
   plugins: readonly string[],
-  { project, modules, uncounted }: Tools,
+  { project, moduleHasher, excludedFolders }: Tools,
 ): Promise<Pick<CacheKeyInputs, "modules">> {
   const graphs = await Promise.all(
-    plugins.map((path) => modules.graph(toFileUrl(join(project, path)), uncounted)),
+    plugins.map((path) => moduleHasher.graph(toFileUrl(join(project, path)), excludedFolders)),
   );
   return { modules: Object.assign({}, ...graphs.map((graph) => graph.modules)) };
 }
@@ -211,7 +214,7 @@ export async function planOf(
   try {
     const text = new YamlFile(file, order.file, JSON.stringify(values));
     const registry = new Registry().add(stages);
-    const config = await readConfig(text, { project, user: project, registry });
+    const config = await readConfig(text, { project, cwd: project, registry });
     return createPlan({ ...config, identity, name, former: name, overrides });
   } catch (cause) {
     throw new IncompatibleWorkerError(

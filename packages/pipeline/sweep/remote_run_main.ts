@@ -33,19 +33,19 @@ export type RemoteRunInit = z.output<typeof openingSchema>;
 export async function runRemoteRun(call: CommandContext): Promise<number> {
   using parent = followParent();
   const { order, artifacts, patience } = openingSchema.parse(JSON.parse(await parent.order));
-  const { project, stages } = call.program;
+  const { project, stages } = call;
   try {
-    const shop = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
+    const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
     await demandPlugins(order.plugins, { project, artifacts });
-    await demandSamePlugins(order, shop);
+    await demandSamePlugins(order, context);
     const planned = await planOf(order, { project, stages, artifacts });
-    shop.store = new ArtifactStore(artifacts, { patience });
-    await assertSameResults(order, planned, shop);
-    shop.resolveCompute = async () => await demandBackend(order, call);
-    if (order.backend) await shop.resolveCompute(planned.compute);
-    const given = await open(order.given, shop.store);
+    context.store = new ArtifactStore(artifacts, { patience });
+    await assertSameResults(order, planned, context);
+    context.resolveCompute = async () => await demandBackend(order, call);
+    if (order.backend) await context.resolveCompute(planned.compute);
+    const given = await open(order.given, context.store);
     const { selection, point } = order;
-    const { report, id } = await runPlan(planned, selection, shop, { point, given });
+    const { report, id } = await runPlan(planned, selection, context, { point, given });
     // As every machine understands it that has the folder.
     const told = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
     const travelling = report.stages.map((stage) => ({
@@ -64,12 +64,12 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
 }
 
 /** The backend that the sweep's machine chose. */
-async function demandBackend({ backend: chosen }: RemoteRun, { program }: CommandContext) {
+async function demandBackend({ backend: chosen }: RemoteRun, { resolveCompute }: CommandContext) {
   const { backend, why } = chosen ?? { backend: "", why: "" };
   const wanted = pipelineSchema.shape.compute.safeParse(backend);
   try {
     if (!wanted.success) throw new Error("there is no such backend");
-    await program.resolveCompute(wanted.data as Compute);
+    await resolveCompute(wanted.data as Compute);
   } catch (cause) {
     const message = `it cannot compute on "${backend}": ${(cause as Error).message}`;
     throw new IncompatibleWorkerError(message, { cause });

@@ -19,38 +19,43 @@ export interface RemoteSweepOptions {
   readonly common: readonly string[];
   /** Of each point, names of the results of its stages; see `identitiesOf`. */
   readonly identities: readonly ReadonlyMap<string, string>[];
-  readonly shop: RunContext;
-  readonly fleet: BullmqSettings;
+  readonly context: RunContext;
+  readonly remoteWorkers: BullmqSettings;
   readonly signal: AbortSignal;
 }
 
 /** Throws when there is something to send to other machines, and it cannot be sent. */
 export async function checkWorkersReachable(
   points: readonly SweepPoint[],
-  { program }: CommandContext,
-  { selection, shop, fleet }: Pick<RemoteSweepOptions, "selection" | "shop" | "fleet">,
+  { project, checkWorkers }: CommandContext,
+  { selection, context, remoteWorkers }: Pick<
+    RemoteSweepOptions,
+    "selection" | "context" | "remoteWorkers"
+  >,
 ): Promise<void> {
   const [{ plan: first }] = points as [SweepPoint];
   for (const { plan } of points) {
-    if (await isMade(plan, selection, shop)) continue;
-    pluginsOf(first, program.project);
-    return await program.reachFleet?.(fleet);
+    if (await isMade(plan, selection, context)) continue;
+    pluginsOf(first, project);
+    return await checkWorkers?.(remoteWorkers);
   }
 }
 
 /** One that fails is told, and the others go on. */
 export async function runRemote(
   points: readonly SweepPoint[],
-  { reporter, program }: CommandContext,
-  { selection, common, identities, shop, fleet, signal }: RemoteSweepOptions,
+  { reporter, runRemotely }: CommandContext,
+  { selection, common, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
 ): Promise<SweepRunResult[]> {
-  if (!program.sendRuns) throw new Error("Cannot send runs to other machines: nothing does that.");
-  const { store, project } = shop;
+  if (!runRemotely) {
+    throw new Error("Cannot send runs to other machines: nothing does that.");
+  }
+  const { store, project } = context;
   const [{ plan: first }] = points as [SweepPoint];
   const same = first.stages.map(({ id }) => id).filter((id) =>
     identities.every((names) => names.get(id) === identities[0]!.get(id))
   );
-  const given = await finishedResults(first, same, shop);
+  const given = await finishedResults(first, same, context);
   // What was forced and is shared is made by now.
   const force = selection.force?.filter((id) => !common.includes(id));
   const own = { ...selection, force };
@@ -59,12 +64,12 @@ export async function runRemote(
   /** Of each order, which of the points it is. */
   const indices: number[] = [];
   for (const [index, { plan, values: point }] of points.entries()) {
-    if (await isMade(plan, own, shop)) {
+    if (await isMade(plan, own, context)) {
       board.started(index);
-      const { report, id } = await runPlan(plan, own, silent(shop), { point });
+      const { report, id } = await runPlan(plan, own, silent(context), { point });
       board.finished(index, { ...report, ...(id === undefined ? {} : { run: id }) }, false);
     } else {
-      orders.push(await describeRemoteRun(plan, { point, given, selection: own }, shop));
+      orders.push(await describeRemoteRun(plan, { point, given, selection: own }, context));
       indices.push(index);
     }
   }
@@ -82,7 +87,7 @@ export async function runRemote(
   });
   try {
     const work = { artifacts: store.folder, signal, info, warn };
-    const sent = orders.length > 0 ? program.sendRuns(fleet, work, orders) : [];
+    const sent = orders.length > 0 ? runRemotely(remoteWorkers, work, orders) : [];
     for await (const news of sent) {
       const index = indices[news.index]!;
       if ("begins" in news) board.started(index);
@@ -103,13 +108,13 @@ export async function runRemote(
 }
 
 /** Whether all of a run is there. */
-async function isMade(planned: Plan, selection: Selection, shop: RunContext): Promise<boolean> {
-  const { report: { ok, stages } } = await runPlan(planned, selection, silent(shop), {
+async function isMade(planned: Plan, selection: Selection, context: RunContext): Promise<boolean> {
+  const { report: { ok, stages } } = await runPlan(planned, selection, silent(context), {
     dryRun: true,
   });
   return ok && !stages.some(({ why }) => why.startsWith(WOULD_RUN));
 }
 
-function silent(shop: RunContext): RunContext {
-  return { ...shop, reporter: { ...shop.reporter, log: () => {} } };
+function silent(context: RunContext): RunContext {
+  return { ...context, reporter: { ...context.reporter, log: () => {} } };
 }

@@ -39,9 +39,9 @@ export async function runSweep(
   const { reporter: { log: line } } = call;
   const { selection, dryRun, signal } = options;
   const [{ plan: first }] = points as [SweepPoint];
-  const shop = await createRunContext(first.artifacts, call, signal);
+  const context = await createRunContext(first.artifacts, call, signal);
   const identities = [];
-  for (const { plan } of points) identities.push(await predictFingerprints(plan, shop));
+  for (const { plan } of points) identities.push(await predictFingerprints(plan, context));
   const common = sharedStages(points.map(({ plan }) => plan), identities, selection);
   const report = (
     stages: StageReport[],
@@ -57,20 +57,24 @@ export async function runSweep(
     summary: summarise(runs.filter(({ ok }) => ok)),
   });
   line(`${counted(points.length, "run")}: ${axesText(points)}`);
-  if (dryRun) return report([], true, await foresee(points, identities, common, shop, options));
+  if (dryRun) return report([], true, await foresee(points, identities, common, context, options));
 
   // Before hours of work, not after.
-  if (first.fleet) {
-    await checkWorkersReachable(points, call, { selection, shop, fleet: first.fleet });
+  if (first.remoteWorkers) {
+    await checkWorkersReachable(points, call, {
+      selection,
+      context,
+      remoteWorkers: first.remoteWorkers,
+    });
   }
 
   // From here on nothing that is prepared is removed before the last run has taken it.
   const wait = () => line("results are being removed; waiting for the end of it");
-  using _held = await shop.store.lockShared(wait, signal);
+  using _held = await context.store.lockShared(wait, signal);
   let prepared: StageReport[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
-    const { report: made } = await runPlan(first, once, shop, { part: true });
+    const { report: made } = await runPlan(first, once, context, { part: true });
     prepared = made.stages.filter(({ id }) => common.includes(id));
     if (!made.ok) return report(prepared, false, []);
   }
@@ -80,11 +84,19 @@ export async function runSweep(
       joinWords(left) || "nothing"
     }`,
   );
-  const runs = first.fleet
-    ? await runRemote(points, call, { ...options, common, identities, shop, fleet: first.fleet })
+  const runs = first.remoteWorkers
+    ? await runRemote(points, call, {
+      ...options,
+      common,
+      identities,
+      context,
+      remoteWorkers: first.remoteWorkers,
+    })
     : await runLocal(points, call, { ...options, common });
   const summary = summarise(runs.filter(({ ok }) => ok));
-  if (summary.length > 0) ["", ...summaryLines(summary, call.reporter.columns()), ""].forEach(line);
+  if (summary.length > 0) {
+    ["", ...summaryLines(summary, call.better, call.reporter.columns()), ""].forEach(line);
+  }
   return report(prepared, runs.length === points.length && runs.every(({ ok }) => ok), runs);
 }
 
@@ -101,14 +113,14 @@ async function foresee(
   points: readonly SweepPoint[],
   identities: readonly ReadonlyMap<string, string>[],
   common: readonly string[],
-  shop: RunContext,
+  context: RunContext,
   { selection }: SweepOptions,
 ): Promise<SweepRunResult[]> {
-  const { reporter } = shop;
+  const { reporter } = context;
   const runs: SweepRunResult[] = [];
   const foreseen = new Set<string>();
   for (const [i, { plan, values }] of points.entries()) {
-    const silent = { ...shop, reporter: { ...reporter, log: () => {} } };
+    const silent = { ...context, reporter: { ...reporter, log: () => {} } };
     const { report } = await runPlan(plan, selection, silent, { dryRun: true });
     runs.push({ values, ...report });
     if (i === 0) {

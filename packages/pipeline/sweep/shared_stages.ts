@@ -11,15 +11,15 @@ import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
  */
 export async function predictFingerprints(
   plan: Plan,
-  shop: Pick<RunContext, "modules" | "locked" | "uncounted" | "resolveCompute">,
+  context: Pick<RunContext, "moduleHasher" | "denoLock" | "excludedFolders" | "resolveCompute">,
 ): Promise<Map<string, string>> {
   const names = new Map<string, string>();
   let backend: Promise<ResolvedBackend> | undefined;
   for (const stage of plan.stages) {
-    const dependencies = await cacheKeyInputsOf(stage, plan, shop, {
+    const dependencies = await cacheKeyInputsOf(stage, plan, context, {
       digest: ({ stage, output }) => `${output} of ${names.get(stage)}`,
       fingerprintOf: (id) => names.get(id)!,
-      backend: () => backend ??= shop.resolveCompute(plan.compute),
+      backend: () => backend ??= context.resolveCompute(plan.compute),
     });
     names.set(stage.id, fingerprint(dependencies));
   }

@@ -26,7 +26,7 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
     const attached = Deno.env.get(PARENT_ENV) === "point";
     return await one(point.plan, call, { point: point.values, attached });
   }
-  if (base.fleet && values.jobs !== undefined) {
+  if (base.remoteWorkers && values.jobs !== undefined) {
     throw new UsageError(
       "--jobs is about the runs on this machine; with executor: bullmq each worker has one at a time",
     );

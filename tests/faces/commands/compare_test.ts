@@ -213,6 +213,38 @@ Deno.test("compare does without predictions that are gone, and says so", async (
   );
 });
 
+Deno.test("compare refuses results that were changed, and says the way out", async () => {
+  const models = { trainGender: { skill: 0.6 } };
+  for (
+    const file of [
+      ...["evaluate/report/metrics.json", "evaluate/report/predictions.parquet"],
+      "resize32/dataset/table.parquet",
+    ]
+  ) {
+    await using shop = await workshop([{ models }, { models }]);
+    const [use, output, name] = file.split("/");
+    const { fingerprint } = shop.runs[1]!.stages.find((stage) => stage.use === use)!;
+    const path = join(shop.store.pathOf(use!, fingerprint!), output!, name!);
+    for (const damage of [flipLast, cut]) {
+      await Deno.writeFile(path, damage(await Deno.readFile(path)));
+      await assert.rejects(
+        compareRuns(shop.runs, shop.store),
+        /^RunError: Cannot use ".*": (it is not as it was written|.* has another size)\. Run deno task verify/,
+        file,
+      );
+    }
+  }
+
+  function flipLast(bytes: Uint8Array<ArrayBuffer>) {
+    bytes[bytes.length - 1] ^= 1;
+    return bytes;
+  }
+
+  function cut(bytes: Uint8Array<ArrayBuffer>) {
+    return bytes.slice(0, bytes.length / 2);
+  }
+});
+
 Deno.test("compare's words", async () => {
   await using shop = await workshop([
     { pipeline: "one", models: { trainGender: { skill: 0.6 } } },

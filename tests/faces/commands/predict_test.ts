@@ -6,7 +6,7 @@ import { predictImage } from "../../../faces/commands/predict/predict_image.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { listPictures } from "../../../faces/commands/predict/list_photos.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
-import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { ConfigError } from "../../../packages/pipeline/errors.ts";
 import { createPlan } from "../../../packages/pipeline/plan.ts";
@@ -14,10 +14,11 @@ import { History } from "../../../packages/pipeline/history.ts";
 import { fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { TimeoutError } from "../../../faces/serving/inference_worker.ts";
-import type { Pool } from "../../../faces/serving/inference_pool.ts";
+import type { InferencePool } from "../../../faces/serving/inference_pool.ts";
+import { Problem } from "../../../faces/serving/problem.ts";
 import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
+import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -46,7 +47,7 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
     const fingerprint = use.length.toString(16).padStart(64, "0");
     const place = join(artifacts, use, fingerprint.slice(0, 16));
     await writeModel(join(place, "model"), model);
-    const outputs = { model: { kind: "model", digest: "", files: {} } };
+    const outputs = { model: { kind: "model", ...await digestFolder(join(place, "model")) } };
     const caution = "Drawn."; // in truth it is download's
     const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
     const about = {
@@ -186,7 +187,7 @@ Deno.test("predict", async (t) => {
       const notes = await store.currentOf("p");
       // A copy that kept its name, and has trained another gender and no age yet.
       await Deno.copyFile(join(folder, "p.yaml"), join(folder, "q.yaml"));
-      const options = { project: root, user: folder, registry: new Registry().add(stages) };
+      const options = { project: root, cwd: folder, registry: new Registry().add(stages) };
       const plans = await Promise.all(
         ["p", "q"].map(async (name) =>
           [name, createPlan(await readConfig(join(folder, `${name}.yaml`), options))] as const
@@ -197,7 +198,7 @@ Deno.test("predict", async (t) => {
         const found = new Map(plans).get(name);
         return found ? Promise.resolve(found) : Promise.reject(none);
       };
-      const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+      const tools = { project: root, cwd: folder, openPlan } as unknown as CommandContext;
       const find = async (name: string) => {
         const { models, origin } = await findModels(name, artifacts, tools);
         return [
@@ -232,9 +233,9 @@ Deno.test("predict", async (t) => {
 
   await t.step("findModels() says what there is not", async () => {
     const registry = new Registry().add(stages);
-    const options = { project: root, user: folder, registry };
+    const options = { project: root, cwd: folder, registry };
     const openPlan = async () => createPlan(await readConfig(join(folder, "p.yaml"), options));
-    const tools = { project: root, user: folder, openPlan } as unknown as CommandTools;
+    const tools = { project: root, cwd: folder, openPlan } as unknown as CommandContext;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
     const folderOfModel = (await find("abcd0001")).models[0]!.path;
     for (const wanted of ["abcd0001", "p", folderOfModel]) {
@@ -242,6 +243,19 @@ Deno.test("predict", async (t) => {
     }
     await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
     await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
+    for (const name of ["weights.bin", "history.csv", "model.json", "training.json"]) {
+      const path = join(folderOfModel, name);
+      const whole = await Deno.readFile(path);
+      const flipped = whole.slice();
+      flipped[flipped.length >> 1] ^= 1;
+      for (const damaged of [flipped, whole.slice(0, whole.length >> 1)]) {
+        await Deno.writeFile(path, damaged);
+        for (const wanted of ["abcd0001", "p", folderOfModel]) {
+          await rejects(find(wanted), /Cannot use ".*Run deno task verify/, `${name} ${wanted}`);
+        }
+      }
+      await Deno.writeFile(path, whole);
+    }
     await Deno.remove(join(folder, "results", "trainAge"), { recursive: true });
     deepStrictEqual((await find("p")).models.map(({ stage }) => stage), ["trainGender"]);
     await Deno.remove(join(folder, "results", ".latest"), { recursive: true });
@@ -319,10 +333,10 @@ Deno.test("listPictures() takes files for photos by their bytes where the ending
     deepStrictEqual(listed.flatMap((one) => "other" in one ? [one.other] : []), [
       ...["p", "x", "y.svg", "z.txt"],
     ]);
-    const analyse = () => Promise.reject(new Error("no pool is needed"));
+    const analyze = () => Promise.reject(new Error("no pool is needed"));
     const asked = await predictImage(
       join(folder, "q.jpg"),
-      { analyse },
+      { analyze },
       new AbortController().signal,
     );
     strictEqual(asked, "it is not a regular file");
@@ -333,19 +347,20 @@ Deno.test("listPictures() takes files for photos by their bytes where the ending
 
 Deno.test("ask() gives a picture a second chance, but one that is damaged", async () => {
   const path = await Deno.makeTempFile();
-  const answer = {} as Awaited<ReturnType<Pool["analyse"]>>;
+  const late = new Problem(504, "too_slow", "The image took more than 120 s.");
+  const answer = {} as Awaited<ReturnType<InferencePool["analyze"]>>;
   const asked = async (...answers: (Error | typeof answer)[]) => {
-    const analyse = () => {
+    const analyze = () => {
       const next = answers.shift()!;
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
     };
-    const said = await predictImage(path, { analyse }, new AbortController().signal);
+    const said = await predictImage(path, { analyze }, new AbortController().signal);
     return [said, answers.length];
   };
   try {
     deepStrictEqual(await asked(answer), [answer, 0]);
-    deepStrictEqual(await asked(new TimeoutError(120), answer), [answer, 0]);
-    const [why, left] = await asked(new TimeoutError(120), new TimeoutError(120), answer);
+    deepStrictEqual(await asked(late, answer), [answer, 0]);
+    const [why, left] = await asked(late, late, answer);
     match(String(why), /more than 120 s/);
     strictEqual(left, 1);
     deepStrictEqual(await asked(new ImageError("it is damaged"), answer), ["it is damaged", 1]);

@@ -5,7 +5,8 @@ import { type Predictions, scoreModel } from "../../../faces/evaluation/score_mo
 import { writePredictions } from "../../../faces/evaluation/write_predictions.ts";
 import { writeParquet } from "../../../packages/formats/parquet.ts";
 import { History, type RecordedStage, type RunRecord } from "../../../packages/pipeline/history.ts";
-import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import type { OutputRecord, StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 
@@ -60,12 +61,15 @@ export async function workshop(fakes: readonly FakeRun[]) {
     const print = `${number}${id}`.padEnd(16, "0").replace(/[^0-9a-f]/g, "f").slice(0, 16);
     const place = store.pathOf(use, print);
     await Deno.mkdir(place, { recursive: true });
-    for (const output of Object.keys(outputs)) {
+    const made: Record<string, OutputRecord> = {};
+    for (const [output, record] of Object.entries(outputs)) {
       await Deno.mkdir(join(place, output), { recursive: true });
       await fill(join(place, output));
+      const { files } = await digestFolder(join(place, output));
+      made[output] = { ...record, files };
     }
     const dependencies = { use, params, inputs, modules: {}, packages: {}, external: {} };
-    const record = { version: 1, id, fingerprint: print, dependencies, outputs };
+    const record = { version: 1, id, fingerprint: print, dependencies, outputs: made };
     const about = { warnings: [], pipeline: "", startedAt: "", seconds: 1, deno: "", platform: "" };
     await writeState(join(place, "record.json"), { ...record, ...about });
     const report = { id, use, status: "ran" as const, why: "", seconds: 1, outputs: {} };

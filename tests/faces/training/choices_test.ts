@@ -22,7 +22,7 @@ async function read(stage: string, params: string, set: string[] = [], plugins =
     `${plugins}stages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n` +
       `  ${stage}: ${params}\n`,
   );
-  const options = { project, user: folder, registry: new Registry().add(stages) };
+  const options = { project, cwd: folder, registry: new Registry().add(stages) };
   const config = await readConfig(file, { ...options, overrides: set.map(parseOverride) });
   return config.stages.at(-1)!;
 }

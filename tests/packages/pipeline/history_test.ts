@@ -170,11 +170,11 @@ Deno.test("gc", async (t) => {
 Deno.test("gc removes only what the store has made, and follows no link", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const { id } = await project.run();
-  const print = "0123456789abcdef";
+  const fingerprint = "0123456789abcdef";
   await project.write({
-    [`artifacts/mine/${print}/photo.jpg`]: "a",
-    [`artifacts/mine/${print.replace("0", "1")}/record.json`]: '{ "mine": true }',
-    [`elsewhere/${print}/photo.jpg`]: "b",
+    [`artifacts/mine/${fingerprint}/photo.jpg`]: "a",
+    [`artifacts/mine/${fingerprint.replace("0", "1")}/record.json`]: '{ "mine": true }',
+    [`elsewhere/${fingerprint}/photo.jpg`]: "b",
     "elsewhere/big.bin": "c",
   });
   // A stage's folder that is a link, a result that is one, and links in what is removed.
@@ -183,11 +183,11 @@ Deno.test("gc removes only what the store has made, and follows no link", async 
   await Deno.symlink(project.path("sums"), `${results}/sum`);
   await Deno.symlink(project.path("elsewhere"), `${results}/linked`);
   const [count] = (await project.files("artifacts/count")).map((name) => name.split("/")[0]!);
-  await Deno.symlink(project.path("elsewhere", print), `${results}/count/${print}`);
+  await Deno.symlink(project.path("elsewhere", fingerprint), `${results}/count/${fingerprint}`);
   await Deno.symlink(project.path("elsewhere"), `${results}/count/${count}/numbers/link`);
   await Deno.symlink(project.path("nowhere"), `${results}/count/${count}/numbers/dangling`);
   await Deno.mkdir(`${results}/.work`, { recursive: true });
-  await Deno.symlink(project.path("elsewhere"), `${results}/.work/slow-${print}`);
+  await Deno.symlink(project.path("elsewhere"), `${results}/.work/slow-${fingerprint}`);
   const outside = {
     elsewhere: await project.files("elsewhere"),
     sums: await project.files("sums"),

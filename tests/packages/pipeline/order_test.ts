@@ -33,13 +33,13 @@ function tools(project: Project, backend = "wasm") {
   return {
     project: project.folder,
     store: new ArtifactStore(project.path("artifacts")),
-    modules: new ModuleHasher(
+    moduleHasher: new ModuleHasher(
       project.folder,
       project.path("artifacts/.cache/modules.json"),
       new ImportMap([]),
     ),
-    locked: new DenoLock(undefined),
-    uncounted: [fromFileUrl(new URL("../../../packages/pipeline/", import.meta.url))],
+    denoLock: new DenoLock(undefined),
+    excludedFolders: [fromFileUrl(new URL("../../../packages/pipeline/", import.meta.url))],
     resolveCompute: () => Promise.resolve({ backend, why: "a toy" }),
   };
 }
@@ -68,7 +68,7 @@ Deno.test("an order opens as the plan that it was written from", async () => {
     }));
   assert.deepEqual(told(opened), told(plan));
   assert.deepEqual(
-    [opened.name, opened.seed, opened.compute, opened.file, opened.artifacts, opened.fleet],
+    [opened.name, opened.seed, opened.compute, opened.file, opened.artifacts, opened.remoteWorkers],
     [plan.name, plan.seed, plan.compute, plan.file, artifacts, undefined],
   );
   assert.deepEqual(order.backend, { backend: "wasm", why: "a toy" });
@@ -127,19 +127,19 @@ Deno.test("an order is refused where something else would come out", async (t) =
 Deno.test("what an order gives is used by its fingerprint, whatever it was made of", async () => {
   await using project = await Project.make({ "pipeline.yaml": YAML, "numbers.txt": "1 2 30" });
   await project.run();
-  const shop = tools(project);
+  const context = tools(project);
   const plan = await project.plan();
-  const given = await finishedResults(plan, ["readFile", "few"], { ...shop });
+  const given = await finishedResults(plan, ["readFile", "few"], { ...context });
   assert.deepEqual(Object.keys(given), ["readFile", "few"]);
   const order = await write(project, given);
   assert.deepEqual(Object.keys(order.needs).sort(), ["compare", "crunch", "draw", "sum"]);
   // The worker's machine need not have the file.
   await Deno.remove(project.path("numbers.txt"));
   await assertSameResults(order, plan, tools(project));
-  const records = await open(order.given, shop.store);
+  const records = await open(order.given, context.store);
   assert.equal(records.get("few")!.dependencies.use, "clamp");
   const gone = { few: { ...given.few!, fingerprint: "0".repeat(64) } };
-  await assert.rejects(open(gone, shop.store), /its artifact folder ".*" has no "clamp\/0{16}"/);
+  await assert.rejects(open(gone, context.store), /its artifact folder ".*" has no "clamp\/0{16}"/);
 });
 
 Deno.test("an order names nothing outside of the folders that are meant", async () => {

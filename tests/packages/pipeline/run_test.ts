@@ -1,5 +1,6 @@
 /** What runs again, what does not, and the reasons that a person is given. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Project, stageUrl } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -281,6 +282,13 @@ Deno.test("services start when what they need is there, and end with the run", a
   const broken = await project.run({ services: true, set: ["greet.fail=true"] });
   assert.match(broken.text, /✗ greet {2}failed: the port is taken\n$/);
   assert.equal(broken.report.ok, false);
+  const sum = project.path(without.report.stages.find(({ id }) => id === "sum")!.outputs.total!);
+  const [file] = await Array.fromAsync(Deno.readDir(sum));
+  const whole = await Deno.readTextFile(join(sum, file!.name));
+  await Deno.writeTextFile(join(sum, file!.name), whole.replace(/^./, "7"));
+  const damaged = await project.run({ services: true });
+  assert.match(damaged.text, /✗ greet {2}failed: Cannot use ".*Run deno task verify, then/);
+  assert.equal(damaged.report.ok, false);
 });
 
 Deno.test("an artifact has its stage's name, and its output's where the stage makes several of a kind", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { verifyResult } from "../../../packages/pipeline/cache/verify_results.ts";
+import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { Project } from "./toy/project.ts";
 
 const CHAIN = `stages:
@@ -25,7 +25,7 @@ Deno.test("verifyResult() notices a flipped bit anywhere", async () => {
   let flips = 0;
   for (const place of await store.storedResults()) {
     assert.deepEqual((await verifyResult(place)).problems, []);
-    for (const name of await project.files(`artifacts/${place.use}/${place.print}`)) {
+    for (const name of await project.files(`artifacts/${place.use}/${place.fingerprint}`)) {
       const path = join(place.path, name);
       const { size } = await Deno.stat(path);
       // Every bit of a byte, in steps through the file that end on its last byte.
@@ -63,7 +63,7 @@ Deno.test("verify", async (t) => {
     assert.match(out, /^✓ 5 results, \d+ B: all as they were made\n$/);
     assert.match((await project.cli("verify", "other")).out, /^✓ 1 result, 15 B: all/);
   });
-  const { path, print } = await place("clamp");
+  const { path, fingerprint } = await place("clamp");
   await flip(join(path, "numbers/numbers.txt"), 3, 0);
   await t.step("notices a flipped byte", async () => {
     const { code, out, err } = await project.cli("verify", "--json");
@@ -76,7 +76,7 @@ Deno.test("verify", async (t) => {
     assert.deepEqual([ok, results, damaged], [false, 5, [
       {
         use: "clamp",
-        fingerprint: print,
+        fingerprint,
         path,
         problems: ["numbers/numbers.txt has another content"],
       },

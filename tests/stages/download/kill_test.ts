@@ -111,9 +111,12 @@ Deno.test({
       strictEqual(code, 0, text);
       match(text, /download: resumes an interrupted attempt/);
 
-      const [print] = Array.from(Deno.readDirSync(join(artifacts, "download")), ({ name }) => name);
+      const [fingerprint] = Array.from(
+        Deno.readDirSync(join(artifacts, "download")),
+        ({ name }) => name,
+      );
       for (const [name, bytes] of Object.entries(served)) {
-        const path = join(artifacts, "download", print, "archives", name);
+        const path = join(artifacts, "download", fingerprint, "archives", name);
         deepStrictEqual(await Deno.readFile(path), bytes, name);
       }
       // Each is asked for once, and for the rest of it after each kill.

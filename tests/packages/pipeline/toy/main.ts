@@ -6,9 +6,10 @@ import { stages } from "./stages.ts";
 const config = fromFileUrl(new URL("../../../../deno.json", import.meta.url));
 
 const code = await main(Deno.args, {
+  name: "toy",
   project: Deno.env.get("TOY_PROJECT")!,
   stages,
-  self: () =>
+  denoArgs: () =>
     Promise.resolve([
       ...["run", "--quiet", "--no-prompt", "--allow-all", "--config", config],
       fromFileUrl(import.meta.url),

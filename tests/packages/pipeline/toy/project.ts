@@ -82,7 +82,7 @@ export class Project implements AsyncDisposable {
   async config(name = "pipeline.yaml", set: readonly string[] = [], user = "."): Promise<Config> {
     return await readConfig(this.path(name), {
       project: this.folder,
-      user: this.path(user),
+      cwd: this.path(user),
       registry: new Registry().add(stages),
       overrides: set.map(parseOverride),
     });
@@ -124,13 +124,13 @@ export class Project implements AsyncDisposable {
     const { report, id } = await runPlan(planned, selection, {
       project: this.folder,
       store: new ArtifactStore(planned.artifacts),
-      modules: new ModuleHasher(
+      moduleHasher: new ModuleHasher(
         this.folder,
         join(planned.artifacts, ".cache/modules.json"),
         await ImportMap.read(this.folder),
       ),
-      locked: new DenoLock(await readTextIfExists(this.path("deno.lock"))),
-      uncounted: [runner],
+      denoLock: new DenoLock(await readTextIfExists(this.path("deno.lock"))),
+      excludedFolders: [runner],
       resolveCompute: (wanted) =>
         Promise.resolve({ backend: backend ?? (wanted === "auto" ? "wasm" : wanted), why: "" }),
       reporter,

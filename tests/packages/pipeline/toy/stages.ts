@@ -45,7 +45,7 @@ const count = defineStage({
     to: z.int().min(1).max(1000).default(3).describe("The last number"),
     label: z.string().default("").describe("Told while counting; changes nothing"),
   }),
-  unaffecting: ["label"],
+  ignoreInCacheKey: ["label"],
   async run(_, { to, label }, { outputs, info, warn }) {
     if (label) info(label);
     if (to > 900) warn("that is a lot");
@@ -135,7 +135,7 @@ const readFile = defineStage({
     file: pathParam().describe("A file of numbers"),
     more: z.array(pathParam()).default([]).describe("More such files"),
   }),
-  unaffecting: ["file", "more"],
+  ignoreInCacheKey: ["file", "more"],
   external: async ({ file, more }) =>
     Object.fromEntries(
       await Promise.all(
@@ -180,7 +180,7 @@ const slow = defineStage({
     ms: z.number().default(20).describe("Time for each number"),
     gate: pathParam().optional().describe("As long as this file is there, it does three numbers"),
   }),
-  unaffecting: ["ms", "gate"],
+  ignoreInCacheKey: ["ms", "gate"],
   async run(inputs, { ms, gate }, { outputs, scratch, progress, signal, info }) {
     const values = await read(inputs.numbers);
     const done: number[] = [];

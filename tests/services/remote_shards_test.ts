@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
-import { ResourceCache } from "../../../../packages/pipeline/remote/resource_cache.ts";
-import type { Photo } from "../../../faces/detection/fixture.ts";
-import { drawnFace } from "../../../faces/detection/fixtures/drawnFaces.ts";
-import { JOB_FORMAT } from "../../../../packages/pipeline/remote/job_schemas.ts";
-import { failures, Job } from "./fixture.ts";
-import { missing, Redis, TestWorker } from "./processes.ts";
+import { ResourceCache } from "../../packages/pipeline/remote/resource_cache.ts";
+import type { Photo } from "../faces/detection/fixture.ts";
+import { drawnFace } from "../faces/detection/fixtures/drawnFaces.ts";
+import { JOB_FORMAT } from "../../packages/pipeline/remote/job_schemas.ts";
+import { failures, Job } from "../packages/pipeline/remote/fixture.ts";
+import { missing, Redis, TestWorker } from "./redis.ts";
 
 const ignore = missing !== undefined;
 const test = (name: string, fn: () => Promise<void>) =>
@@ -192,7 +192,7 @@ Deno.test("Kept opens once for a key, and closes before it opens something else"
   const told: string[] = [];
   const kept = new ResourceCache();
   const use = (key: string) =>
-    kept.keep(key, () => {
+    kept.getOrOpen(key, () => {
       told.push(`open ${key}`);
       return Promise.resolve({
         key,
@@ -210,8 +210,8 @@ Deno.test("Kept opens once for a key, and closes before it opens something else"
 
 Deno.test("Kept forgets what could not be opened", async () => {
   const kept = new ResourceCache();
-  await assert.rejects(kept.keep("a", () => Promise.reject(new Error("no room"))), /no room/);
+  await assert.rejects(kept.getOrOpen("a", () => Promise.reject(new Error("no room"))), /no room/);
   await kept.close();
   const opened = { [Symbol.asyncDispose]: () => Promise.resolve() };
-  assert.equal(await kept.keep("a", () => Promise.resolve(opened)), opened);
+  assert.equal(await kept.getOrOpen("a", () => Promise.resolve(opened)), opened);
 });

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { reportPage as reportPage } from "../../../faces/evaluation/report_page.ts";
-import { chromium, openChromium, screens, screenshot } from "../serving/browser.ts";
-import { madeUpReport } from "./fixture.ts";
+import { reportPage as reportPage } from "../../faces/evaluation/report_page.ts";
+import { chromium, openChromium, screens, screenshot } from "./browser.ts";
+import { madeUpReport } from "../faces/evaluation/fixture.ts";
 
 const sections = ["faces", "trainGender", "trainAge", "ageGroups", "made", "words"];
 

@@ -1,18 +1,18 @@
 /** Sweeps whose runs go to workers, against a real Redis: what breaks, and what comes out. */
 import assert from "node:assert/strict";
-import { fromFileUrl } from "../../../../packages/pipeline/paths.ts";
-import { Project, stageUrl } from "../toy/project.ts";
-import { JOB_FORMAT } from "../../../../packages/pipeline/remote/job_schemas.ts";
-import { localCodeVersion } from "../../../../packages/pipeline/remote/compatibility.ts";
-import { failures } from "./fixture.ts";
-import { Lines, missing, Redis, TestWorker } from "./processes.ts";
+import { fromFileUrl } from "../../packages/pipeline/paths.ts";
+import { Project, stageUrl } from "../packages/pipeline/toy/project.ts";
+import { JOB_FORMAT } from "../../packages/pipeline/remote/job_schemas.ts";
+import { localCodeVersion } from "../../packages/pipeline/remote/compatibility.ts";
+import { failures } from "../packages/pipeline/remote/fixture.ts";
+import { Lines, missing, Redis, TestWorker } from "./redis.ts";
 
 const ignore = missing !== undefined;
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
 
-const main = fromFileUrl(new URL("./toy.ts", import.meta.url));
-const config = fromFileUrl(new URL("../../../../deno.json", import.meta.url));
+const main = fromFileUrl(new URL("../packages/pipeline/remote/toy.ts", import.meta.url));
+const config = fromFileUrl(new URL("../../deno.json", import.meta.url));
 const lock = ["--lock-seconds", "2"];
 
 /** A worker of a project, or of a copy of it that has the artifacts in another place. */

@@ -54,7 +54,7 @@ export const screens = {
   phone: { width: 390, height: 844, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
 } as const;
 
-const folder = new URL("../../../artifacts/screenshots/", import.meta.url);
+const folder = new URL("../../artifacts/screenshots/", import.meta.url);
 
 /** Keeps a picture of a page; they are worth looking at. */
 export async function screenshot(page: Page, name: string): Promise<void> {

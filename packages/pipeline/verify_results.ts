@@ -1,8 +1,9 @@
 /** Verifies stored results: every byte of every file against its record. */
 import { join } from "node:path";
-import { digestFile, listFiles } from "./digest.ts";
-import { readRecord } from "../stage_record.ts";
-import type { StoredResult } from "../artifact_store.ts";
+import { digestFile, listFiles } from "./cache/digest.ts";
+import { RunError } from "./errors.ts";
+import { type OutputRecord, readRecord } from "./stage_record.ts";
+import type { StoredResult } from "./artifact_store.ts";
 
 /** What was found in the place of a result. */
 export interface VerifyResult {
@@ -20,14 +21,14 @@ export interface VerifyResult {
  * @param onBytes told how much more was read
  */
 export async function verifyResult(
-  { use, print, path }: StoredResult,
+  { use, fingerprint, path }: StoredResult,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<VerifyResult> {
   const { value: record, problem = "record.json is missing", newer } = await readRecord(path);
   const none = { problems: [], strangers: [], bytes: 0 };
   if (newer) return { ...none, newer: problem };
   if (!record) return { ...none, problems: [problem] };
-  const here = record.dependencies.use === use && record.fingerprint.startsWith(print);
+  const here = record.dependencies.use === use && record.fingerprint.startsWith(fingerprint);
   const problems = [
     ...(record.damage === undefined ? [] : [record.damage]),
     ...(here ? [] : ["record.json is that of another result"]),
@@ -58,6 +59,35 @@ export async function verifyResult(
   }
   // Some may be noted as the record's damage already.
   return { problems: [...new Set(problems)], strangers, bytes };
+}
+
+/**
+ * Compares files of an output with their recorded digests, before results are predicted or compared
+ * with them.
+ * @param folder the output's folder
+ * @param names the files to compare. Default: all
+ * @throws {RunError} if a file differs
+ */
+export async function assertIntact(
+  folder: string,
+  { files }: Pick<OutputRecord, "files">,
+  names: readonly string[] = Object.keys(files),
+): Promise<void> {
+  for (const name of names.filter((name) => Object.hasOwn(files, name))) {
+    const path = join(folder, name);
+    const now = await digestFile(path).catch(() => undefined);
+    if (now?.sha256 !== files[name].sha256) {
+      throw damagedError(path, now ? "it is not as it was written" : "it cannot be read");
+    }
+  }
+}
+
+/** Returns the error that a damaged result cannot be used, with the way out. */
+export function damagedError(path: string, why: string): RunError {
+  return new RunError(
+    `Cannot use ${JSON.stringify(path)}: ${why}. Run deno task verify, then the pipeline, which ` +
+      "makes the result again.",
+  );
 }
 
 /** Returns the number of bytes that the record of a result lists. */

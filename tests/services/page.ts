@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { chromium, screens } from "./browser.ts";
-import { drawnGroup, writeClip } from "./fixture.ts";
+import { drawnGroup, writeClip } from "../faces/serving/fixture.ts";
 
 /** How long a page may take for anything. */
 export const patience = { timeout: 60_000 };

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import sharp from "sharp";
-import type { Analysis } from "../../../faces/serving/api.ts";
-import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
+import type { Analysis } from "../../faces/serving/api.ts";
+import { loadModel, predict } from "../../faces/training/predict_rows.ts";
 import { openChromium, screenshot } from "./browser.ts";
-import { drawnFace, type Service, startService } from "./fixture.ts";
+import { drawnFace, type Service, startService } from "../faces/serving/fixture.ts";
 import { cards, inChromium, material, open, patience } from "./page.ts";
 
 inChromium("mode browser: no picture leaves it, and it says what the server says", async (t) => {
@@ -96,14 +96,14 @@ async function inPage(page: Page, picture: Uint8Array): Promise<Analysis> {
     const worker = new Worker("/compute.js", { type: "module" });
     const answer = new Promise<unknown>((resolve, reject) => {
       worker.onmessage = ({ data }) => {
-        if (data.trouble) reject(new Error(data.trouble));
+        if (data.error) reject(new Error(data.error));
         else if (data.id === 1) resolve(data.result);
       };
     });
     worker.postMessage({
       id: 1,
-      picture: new Uint8Array(bytes),
-      wishes: { view: "photo", crops: true },
+      image: new Uint8Array(bytes),
+      options: { view: "photo", crops: true },
     });
     const result = await answer;
     worker.terminate();

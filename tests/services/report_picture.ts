@@ -1,7 +1,7 @@
 /**
  * Makes docs/report.png of a report page: its beginning, and the section of a model.
  *
- *     deno run -A docs/report.ts artifacts/evaluate/…/report/report.html
+ *     deno run -A --config tests/services/services.json tests/services/report_picture.ts artifacts/evaluate/…/report/report.html
  */
 import { fileURLToPath } from "node:url";
 import { Buffer } from "node:buffer";

@@ -49,7 +49,6 @@ export interface NetworkDefinition<P extends z.ZodObject = z.ZodObject> extends 
  * @example
  * ```ts
  * import { z } from "zod";
- * import { defineNetwork } from "./faces/training/define.ts";
  * const linear = defineNetwork({
  *   name: "linear", summary: "Linear features of all pixels",
  *   params: z.strictObject({ units: z.int().default(64).describe("Number of features") }),
