@@ -8,8 +8,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { defaultInputSizes } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
 import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/mod.ts";
 import { serve, type ServeOptions, type Serving } from "../../../faces/serving/service.ts";
 import { readReports, readSources } from "../../../faces/serving/model_sources.ts";
@@ -50,10 +49,10 @@ export async function writeModel(
     ? null
     : ageClasses[variant];
   const network = name === "gender"
-    ? gender2021(options(2))
+    ? buildGender2021(options(2))
     : variant === "regression"
-    ? age2021(options(1))
-    : gender2021(options(classes!.length));
+    ? buildAge2021(options(1))
+    : buildGender2021(options(classes!.length));
   if (variant === "regression") centre(network, 34);
   await saveModel(network, folder);
   const record: TrainingRecord = {
