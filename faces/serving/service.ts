@@ -118,7 +118,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
   const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
-  const server = listen(app, { ...options, tls }, { connections, headMs: options.headMs }, warn);
+  const server = listen(app, { ...options, tls, connections });
   const stop = async () => {
     const closing = opened?.close();
     live.close();
