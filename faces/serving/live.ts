@@ -51,7 +51,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
         const message = `${open.size} live views are already open. Take a photo, or retry later.`;
         throw busy(message, 10);
       }
-      const { socket, response } = upgraded(request);
+      const { socket, response } = upgrade(request);
       open.add(socket);
       metrics.viewers = open.size;
       socket.addEventListener("close", () => {
@@ -68,7 +68,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
     },
   };
 
-  function upgraded(request: Request): Deno.WebSocketUpgrade {
+  function upgrade(request: Request): Deno.WebSocketUpgrade {
     try {
       return Deno.upgradeWebSocket(request, { idleTimeout: IDLE_SECONDS });
     } catch (error) {

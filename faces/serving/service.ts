@@ -97,6 +97,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       ...{ id, task, classes, error, path, preprocessing },
     })),
   };
+  const name = Deno.hostname();
   let opened: InferencePool | undefined;
   const pool = () => opened;
   const metrics = createServiceMetrics(pool);
@@ -109,9 +110,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
     memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
-    names: local
-      ? undefined
-      : [host, Deno.hostname(), `${Deno.hostname()}.local`, ...options.names ?? []],
+    names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });
   const tls = options.tls &&
