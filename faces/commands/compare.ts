@@ -45,9 +45,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     if (values.json && values.markdown) {
       throw new UsageError("--json and --markdown exclude each other");
     }
-    const artifacts = values.artifacts === undefined
-      ? join(tools.project, "artifacts")
-      : resolve(tools.cwd, values.artifacts);
+    const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     const warn = (path: string) =>
       tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
     const identities = new Map(
