@@ -34,13 +34,12 @@ export async function predictFolder(
     if ((total + others) % 2000 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     if (signal.aborted) return EXIT.interrupted;
   }
-  const photos = listPhotos(folder, recursive).flatMap((listed) =>
-    "other" in listed
-      ? []
-      : "photo" in listed
-      ? [{ path: listed.photo, reason: undefined }]
-      : [{ path: listed.unreadable, reason: listed.reason }]
-  );
+  const photos = listPhotos(folder, recursive)
+    .flatMap<{ path: string; reason?: string }>((listed) => {
+      if ("other" in listed) return [];
+      if ("photo" in listed) return [{ path: listed.photo }];
+      return [{ path: listed.unreadable, reason: listed.reason }];
+    });
   const progress = reporter.startProgress("predict");
   const counts = { read: 0, faces: 0, faceless: 0, unreadable: 0 };
   try {
