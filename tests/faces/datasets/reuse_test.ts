@@ -40,7 +40,9 @@ function asResult({ folder, outputs }: TestContext, result: StageResult | void):
 
 const labels = (name: string) => writeMat(name, { dob: [1] });
 const wikiCrop = tar({ "wiki_crop/17/a_1.jpg": "face", "wiki_crop/wiki.mat": labels("wiki") });
-const wiki = gzipSync(tar({ "wiki/17/a_1.jpg": "photo", "wiki/wiki.mat": labels("wiki") }));
+const wiki = Uint8Array.from(
+  gzipSync(tar({ "wiki/17/a_1.jpg": "photo", "wiki/wiki.mat": labels("wiki") })),
+);
 const imdb = Object.fromEntries([
   ["imdb_meta.tar", tar({ "imdb/imdb.mat": labels("imdb") })],
   ...Array.from(
@@ -60,7 +62,10 @@ function serveFiles(files: Record<string, Uint8Array<ArrayBuffer>>, summed: read
 }
 
 Deno.test("download reuses archives of earlier results whose MD5 agrees, unpacked ones too", async () => {
-  const all = { "wiki_crop.tar": wikiCrop, "wiki.tar.gz": wiki };
+  const all: Record<string, Uint8Array<ArrayBuffer>> = {
+    "wiki_crop.tar": wikiCrop,
+    "wiki.tar.gz": wiki,
+  };
   await using server = await serveFiles(all, Object.keys(all));
   const params = { datasets: ["wiki_crop", "wiki"], mirror: server.url };
   using first = testContext(download);
