@@ -56,8 +56,7 @@ export interface Fetched {
  * Downloads `url` to `options.path`, which exists only after a complete download with the right MD5.
  *
  * @example
- * ```ts no-run
- * import { fetchFile } from "./packages/download/http.ts";
+ * ```ts ignore
  * await fetchFile("https://example.org/data.tar", {
  *   path: "data.tar",
  *   md5: "f536eb7f5eae229ae8f286184364b42b",
