@@ -6,7 +6,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { defaultInputSizes } from "../../../faces/detection/detectors.ts";
+import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
 import { age2021 } from "../../../models/age_2021.ts";
 import { gender2021 } from "../../../models/gender_2021.ts";
@@ -21,7 +21,7 @@ export const preprocessing: Preprocessing = {
   detector: {
     name: "tinyFaceDetector",
     minConfidence: 0.4,
-    inputSizes: [...defaultInputSizes.tinyFaceDetector],
+    inputSizes: configureDetector("tinyFaceDetector").inputSizes,
   },
   crop: { margin: 0.2, maxSize: 128 },
   background: "#ffffff",
