@@ -50,9 +50,9 @@ export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly summary: string;
   /** Options and their defaults. Default: `minConfidence` (0) and `inputSizes` (empty). */
   readonly options?: Options;
-  /** Whether the caller must open a TensorFlow.js backend first. Default: false. */
+  /** True if the caller must open a TensorFlow.js backend first. Default: false. */
   readonly tensorFlow?: boolean;
-  /** Whether it only returns the data set's boxes. Default: false. */
+  /** True if it only returns the boxes of the data set. Default: false. */
   readonly needsLabels?: boolean;
   /** Opens the model; several may be open at the same time, each in a thread of its own. */
   open(options: z.output<Options>): Promise<DetectorModel>;
@@ -64,9 +64,7 @@ export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> {
  *
  * @example
  * ```ts
- * import { defineDetector } from "./faces/detection/detector.ts";
- *
- * export default defineDetector({
+ * const wholePhoto = defineDetector({
  *   name: "wholePhoto",
  *   summary: "Take the whole photo for a face",
  *   open: () =>
