@@ -94,6 +94,8 @@ export function testContext(
       },
     extension: (kind, name) =>
       extensions.find((one) => one.kind === kind && one.name === name)?.module,
+    definitions: (kind) =>
+      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     outputs,
     scratch,
     folder,

@@ -1,6 +1,5 @@
 /** HTML of the page and of the model card, with everything about the service in place. */
-import { type Child, html } from "../evaluation/html.ts";
-import { document } from "../evaluation/html_document.ts";
+import { type Child, document, html } from "../evaluation/html.ts";
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
 import type { MetricsFile } from "../evaluation/score_model.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
@@ -37,7 +36,7 @@ export function renderPage(template: string, service: Service, local: boolean): 
   // "<" would allow "</script>" in a text.
   const facts = JSON.stringify(service).replaceAll("<", "\\u003c");
   return template
-    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.text)
+    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.toString())
     .replace('"{{service}}"', () => facts);
 }
 

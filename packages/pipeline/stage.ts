@@ -5,6 +5,7 @@
  * bars and the command line are the runner's business.
  */
 import { z } from "zod";
+import type { Definition } from "./define.ts";
 
 export { hideUrl } from "./secrets.ts";
 
@@ -214,6 +215,8 @@ export interface StageContext<O extends Outputs = Outputs> {
    * package; undefined for a value of the stage's own. Only for values that the parameters name.
    */
   extension(kind: string, name: string): string | undefined;
+  /** Definitions of a kind that plugins brought and the parameters name. */
+  definitions(kind: string): readonly Definition[];
   /**
    * An empty folder for each output. They become artifacts together, when `run` returns; if it
    * throws or is killed, nothing does.

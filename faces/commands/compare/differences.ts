@@ -1,7 +1,7 @@
 /** Parameters and metrics in which runs differ. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { type RunRecord, settingsOf } from "../../../packages/pipeline/history.ts";
-import { METRIC_DIRECTIONS } from "../../evaluation/format_metric.ts";
+import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
 
 /** A parameter with a value for each run; undefined where a run has no such. */
 export interface ParameterRow {

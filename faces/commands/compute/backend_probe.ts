@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildGender2021 } from "../../../models/build_2021.ts";
 import { EngineTrainer } from "../../training/engine_trainer.ts";
 import { classification } from "../../training/objective.ts";
 import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
@@ -45,7 +45,7 @@ async function time(backend: Backend, batch: number): Promise<[number, number]> 
   const rng = random(1, "probe");
   const images = Uint8Array.from({ length: batch * 32 * 32 * 3 }, () => rng.int(256));
   const targets = Array.from({ length: batch }, () => rng.int(2));
-  const model = gender2021({ size: 32, classes: 2, seed: 1 });
+  const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.001, batchSize: batch };
   const trainer = backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
   const step = async () => {

@@ -140,7 +140,7 @@ export async function serve(
 function contextOf(
   { stage: { id, use, extensions }, dependencies: { seed, compute }, lineage }: StageExecution,
   project: string,
-  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage" | "extension">,
+  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage" | "extension" | "definitions">,
 ): StageContext {
   const undeclared = (name: string, flag: string) =>
     new Error(
@@ -154,6 +154,8 @@ function contextOf(
       const found = extensions.find((one) => one.kind === kind && one.name === name);
       return found && moduleName(found.module, project);
     },
+    definitions: (kind) =>
+      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     get seed() {
       if (seed === undefined) throw undeclared("seed", "seeded");
       return seed;
