@@ -1,31 +1,20 @@
 /** OpenAPI description of the API, from the schemas of its responses. */
 import { z } from "zod";
-import {
-  analysis,
-  box,
-  classPrediction,
-  face,
-  health,
-  problem,
-  servedModel,
-  service,
-  timings,
-  yearsPrediction,
-} from "./api.ts";
+import * as api from "./api.ts";
 import { MAX_FRAME_BYTES } from "./live.ts";
 import { IMAGE_TYPES } from "./read_image.ts";
 
 const schemas = {
-  Analysis: analysis,
-  Box: box,
-  ClassPrediction: classPrediction,
-  Face: face,
-  Health: health,
-  Problem: problem,
-  ServedModel: servedModel,
-  Service: service,
-  Timings: timings,
-  YearsPrediction: yearsPrediction,
+  Analysis: api.analysis,
+  Box: api.box,
+  ClassPrediction: api.classPrediction,
+  Face: api.face,
+  Health: api.health,
+  Problem: api.problem,
+  ServedModel: api.servedModel,
+  Service: api.service,
+  Timings: api.timings,
+  YearsPrediction: api.yearsPrediction,
 };
 
 const FORBIDDEN = "The host or the origin is not allowed";

@@ -29,7 +29,8 @@ export function percent(share: number): string {
 /** Returns the text for screen readers about the faces of an image. */
 export function announcement(faces: readonly Face[]): string {
   if (faces.length === 0) return "No face detected: come closer, or add light.";
-  return `${counted(faces.length, "face")}: ${faces.map(caption).join("; ")}.`;
+  const count = counted(faces.length, "face");
+  return faces.length > 2 ? `${count} detected.` : `${count}: ${faces.map(caption).join("; ")}.`;
 }
 
 /** Returns the title of a model. */
