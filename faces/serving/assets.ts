@@ -5,7 +5,8 @@ import { getMimeType } from "hono/utils/mime";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
-import type { DetectorConfig, Setup } from "./inference_session.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
+import type { Setup } from "./inference_session.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 import { renderCard, renderPage } from "./render_pages.ts";
 

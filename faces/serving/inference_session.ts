@@ -3,16 +3,10 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import {
-  type Detection,
-  type Detector,
-  type DetectorModel,
-  openDetector,
-  openNetwork,
-} from "../detection/detector.ts";
-import type { DetectorModelName, DetectorOptions } from "../detection/detectors.ts";
+import type { Detection, Detector, DetectorModel } from "../detection/detector.ts";
+import { openDetector, openModel } from "../detection/detectors.ts";
 import { hasCenterIn, iou } from "../images/image.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { analyzePhoto, type Model, type Result } from "./analyze_photo.ts";
@@ -20,9 +14,6 @@ import type { OutputSpec } from "./prediction.ts";
 
 /** Use of an analysis: accurate for photos, fast for frames of the live view. */
 export type AnalysisMode = "photo" | "live";
-
-/** Name and options of a detector. */
-export type DetectorConfig = DetectorOptions & { readonly name: DetectorModelName };
 
 /** Everything that a session opens, as JSON. */
 export interface Setup {
@@ -68,9 +59,9 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
 /** Opens both detectors; equal networks at several input sizes share their weights. */
 async function openDetectors({ photo, live }: Setup["detectors"]) {
   const networks = new Map<string, DetectorModel>();
-  const shared: typeof openNetwork = async (name, options) => {
+  const shared: typeof openModel = async (name, options) => {
     const key = JSON.stringify([name, options]);
-    const network = networks.get(key) ?? await openNetwork(name, options);
+    const network = networks.get(key) ?? await openModel(name, options);
     networks.set(key, network);
     return { detect: (image) => network.detect(image), close: () => {} };
   };

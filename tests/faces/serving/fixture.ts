@@ -6,7 +6,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { defaultInputSizes } from "../../../faces/detection/detectors.ts";
+import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
 import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
 import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/mod.ts";
@@ -20,7 +20,7 @@ export const preprocessing: Preprocessing = {
   detector: {
     name: "tinyFaceDetector",
     minConfidence: 0.4,
-    inputSizes: [...defaultInputSizes.tinyFaceDetector],
+    inputSizes: configureDetector("tinyFaceDetector").inputSizes,
   },
   crop: { margin: 0.2, maxSize: 128 },
   background: "#ffffff",

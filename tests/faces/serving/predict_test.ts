@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
-import { openDetector } from "../../../faces/detection/detector.ts";
+import { openDetector } from "../../../faces/detection/detectors.ts";
 import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
 import { toNetworkInput } from "../../../faces/images/fit_image.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
