@@ -1,6 +1,6 @@
 /**
  * Losses of a multi-head network: each head owns some columns of the last dense layer. For inference,
- * each head becomes a separate network (faces/training/multi_head.ts).
+ * each head becomes a separate network (faces/training/build_network.ts).
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
@@ -64,7 +64,7 @@ export function distributionHead(
       for (let bin = 0; bin < ageBins.length; bin++) into[at + bin] /= sum;
     },
     read(outputs, at) {
-      // As in the layers of faces/training/multi_head.ts.
+      // As in the layers of faces/training/build_network.ts.
       let years = ageBins[0], older = 1;
       for (let bin = 0; bin < ageBins.length - 1; bin++) {
         older -= outputs[at + bin];

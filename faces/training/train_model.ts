@@ -6,6 +6,7 @@ import type { Backend } from "../../packages/compute/backends.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
 import { classification, type Objective, regression } from "./objective.ts";
+import { multiplyAdds } from "./build_network.ts";
 import { checkExports, saveTrained } from "./save_model.ts";
 import { cosine } from "./schedule.ts";
 import { targetOf } from "./targets.ts";
@@ -101,7 +102,14 @@ export async function trainModel(
       schedule: schedule === "cosine" ? cosine(warmup) : undefined,
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
       seed: context.seed,
-      trainer: chooseTrainer(context),
+      trainer: async (options) => {
+        const trainer = await chooseTrainer(context)(options);
+        context.info(
+          `network ${model.name}: ${model.countParams().toLocaleString("en")} parameters, ` +
+            `${multiplyAdds(model).toLocaleString("en")} multiply-adds per image`,
+        );
+        return trainer;
+      },
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
       onEpoch: follow(
         context,

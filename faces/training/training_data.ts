@@ -73,7 +73,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
  * Chooses the trainer for a backend: the engine on `wasm` if it supports the network, else
  * TensorFlow.js. Logs the choice and the TensorBoard command.
  */
-export function chooseTrainer(context: TrainingContext): TrainOptions["trainer"] {
+export function chooseTrainer(context: TrainingContext): NonNullable<TrainOptions["trainer"]> {
   return async (options) => {
     const trainer = await openTrainer(options, context);
     // The folder of all artifacts contains the curves of this attempt, and later those of the model.

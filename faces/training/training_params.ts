@@ -44,6 +44,13 @@ export const trainingParams = {
   ),
 };
 
+/** Second spellings of parameters within choices, for every training stage. */
+export const trainingAliases = {
+  dropout: "network.dropout",
+  batchNormMomentum: "network.batchNormMomentum",
+  initializer: "network.initializer",
+};
+
 /** Distribution of initial weights. */
 export const initializerParam = z.enum(initializers);
 

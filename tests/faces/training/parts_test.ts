@@ -277,6 +277,27 @@ Deno.test("forward() drops as the given random numbers say, and keeps the mean",
   model.dispose();
 });
 
+Deno.test("forward() in training: layer normalization and its gradient are those of tfjs", async () => {
+  await openBackend("cpu");
+  for (const shape of [[5], [3, 2, 4]]) {
+    const norm = layers.layerNormalization({ name: "norm", inputShape: shape });
+    const model = sequential({ layers: [norm] });
+    tf.tidy(() => {
+      norm.setWeights([normal([shape.at(-1)!], "gamma"), normal([shape.at(-1)!], "beta")]);
+      const x = normal([3, ...shape], "x"), weights = normal([3, ...shape], "weights");
+      const gradients = (f: (x: tf.Tensor) => tf.Tensor) =>
+        tf.grads((x: tf.Tensor) => tf.sum(tf.mul(f(x), weights)))([x]).concat(
+          Object.values(tf.variableGrads(() => tf.sum(tf.mul(f(x), weights)) as tf.Scalar).grads),
+        ).map((gradient) => gradient.dataSync());
+      const ours = (x: tf.Tensor) => forward(model, x, pass());
+      closeTo(ours(x).dataSync(), (model.apply(x) as tf.Tensor).dataSync(), 1e-5);
+      const expected = gradients((x) => model.apply(x) as tf.Tensor);
+      for (const [i, gradient] of gradients(ours).entries()) closeTo(gradient, expected[i], 1e-4);
+    });
+    model.dispose();
+  }
+});
+
 Deno.test("forward() reports layers that it cannot train", async () => {
   await openBackend("wasm");
   const fails = (message: RegExp, ...stack: layers.Layer[]) => {
