@@ -331,7 +331,8 @@ const utf16le = new TextDecoder("utf-16le"), utf16be = new TextDecoder("utf-16be
 /** Decodes UTF-8; malformed parts become U+FFFD. */
 export function decodeUtf8(bytes: Uint8Array): string {
   // Short ASCII, as most text is, is faster without a decoder.
-  if (bytes.length > 256 || bytes.some((byte) => byte >= 0x80)) return utf8.decode(bytes);
+  if (bytes.length > 256) return utf8.decode(bytes);
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] >= 0x80) return utf8.decode(bytes);
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
