@@ -14,6 +14,9 @@ export interface TarEntry {
   readonly size: number;
 }
 
+/** An archive to read: an open file, or bytes in memory. */
+export type TarSource = Pick<RandomAccessFile, "path" | "size" | "read" | "readInto">;
+
 const BLOCK = 512;
 /** Maximum size of a long name or PAX header. */
 const MAX_EXTENSION = 1 << 20;
@@ -35,7 +38,7 @@ const MAX_EXTENSION = 1 << 20;
  * ```
  */
 export function* scanTar(
-  archive: RandomAccessFile,
+  archive: TarSource,
   end = Infinity,
 ): Generator<TarEntry, void, undefined> {
   const header = new Uint8Array(BLOCK);
@@ -114,7 +117,7 @@ export function* scanTar(
 const repack = "pack it again with GNU tar's --dereference --hard-dereference";
 
 /** Returns the files before byte `end` by path; of two with the same path the later. */
-function filesBefore(archive: RandomAccessFile, end: number): Map<string, TarEntry> {
+function filesBefore(archive: TarSource, end: number): Map<string, TarEntry> {
   const files = new Map<string, TarEntry>();
   for (const entry of scanTar(archive, end)) files.set(entry.path, entry);
   return files;
