@@ -5,79 +5,57 @@ import { z } from "zod";
 import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
-import { type CacheKeyInputs, canonicalJson } from "./fingerprint.ts";
+import { cacheKeySchema, canonicalJson, type Stored } from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
 import { Lock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
-import { dependenciesShape, metricsShape } from "./stage_record.ts";
-import type { RunReport, StageReport } from "./run/run_report.ts";
+import { metricsSchema } from "./stage_record.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { readState, type State, writeState } from "./state.ts";
 
-/** A stage of a run, and what its result was made of. */
-export interface RecordedStage extends StageReport {
-  /** Of a stage that was left out or failed, none is known. */
-  readonly fingerprint?: string;
-  readonly dependencies?: CacheKeyInputs;
-  readonly warnings?: readonly string[];
-  /** Ids of the stages that it took from; records of earlier versions have none. */
-  readonly after?: readonly string[];
-}
-
-export interface RunRecord extends Omit<RunReport, "stages"> {
-  /** Eight hexadecimal digits. */
-  readonly id: string;
-  /** Identity of its pipeline; runs of earlier versions knew the name alone. */
-  readonly file?: string;
-  /** Values given in place of the YAML's, those of a sweep among them; see `Config`. */
-  readonly overrides?: Readonly<Record<string, unknown>>;
-  /** Of a run that has not ended: whether its process is there. */
-  readonly state?: "running" | "interrupted";
-  /** When it began, ISO 8601. */
-  readonly startedAt?: string;
-  /** When it ended, or began if it has not; ISO 8601. */
-  readonly at: string;
-  readonly seed: number;
-  /** Of a run of a sweep: what was varied, key → value. */
-  readonly point?: Readonly<Record<string, unknown>>;
-  readonly compute?: { readonly backend: string; readonly why: string };
-  readonly deno: string;
-  readonly platform: string;
-  readonly stages: readonly RecordedStage[];
-}
-
 const text = z.string();
-const runShape = z.looseObject({
-  id: text.optional(), // runs of earlier versions have none
+const runSchema = z.object({
+  /** Eight hexadecimal digits; runs of earlier versions have none. */
+  id: text.optional(),
+  /** Its end, or its start if it has not ended; ISO 8601. */
   at: text,
-  pipeline: text,
-  ok: z.boolean(),
-  file: text.optional(),
-  overrides: z.record(text, z.unknown()).optional(),
-  state: z.enum(["running", "interrupted"]).optional(),
   startedAt: text.optional(),
+  pipeline: text,
+  /** Identity of its pipeline; runs of earlier versions have the name alone. */
+  file: text.optional(),
+  ok: z.boolean(),
+  /** Of a run that has not ended: whether its process lives. */
+  state: z.enum(["running", "interrupted"]).optional(),
   seconds: z.number(),
   seed: z.number(),
+  /** Values in place of the YAML's, those of a sweep among them; see `Config`. */
+  overrides: z.record(text, z.unknown()).optional(),
+  /** Of a run of a sweep: the varied values, key → value. */
   point: z.record(text, z.unknown()).optional(),
-  compute: z.looseObject({ backend: text, why: text }).optional(),
+  compute: z.object({ backend: text, why: text }).optional(),
   deno: text.optional(),
   platform: text.optional(),
-  metrics: metricsShape,
+  metrics: metricsSchema,
   cautions: z.array(text).optional(),
-  stages: z.array(z.looseObject({
+  stages: z.array(z.object({
     ...{ id: text, use: text, why: text, seconds: z.number() },
     status: z.enum(["ran", "cached", "skipped", "failed"]),
     outputs: z.record(text, text),
+    /** Of a stage that has a result, like the next three. */
     fingerprint: text.optional(),
-    dependencies: dependenciesShape.optional(),
+    dependencies: cacheKeySchema.optional(),
     warnings: z.array(text).optional(),
+    /** Ids of the stages that its inputs come from; records of earlier versions have none. */
     after: z.array(text).optional(),
   })),
 });
 
+export type RunRecord = Stored<typeof runSchema> & { readonly id: string };
+export type RecordedStage = RunRecord["stages"][number];
+
 /** Reads a run's record. */
 async function readRun(path: string): Promise<State<RunRecord>> {
-  return await readState(path, { shape: runShape, unsealed: runShape.strict() });
+  return await readState(path, { shape: runSchema, unsealed: runSchema.strict() });
 }
 
 /** A run from its beginning on. */

@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
 import { cacheKeyInputsOf } from "../cache/cache_key.ts";
-import { type CacheKeyInputs, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
+import { type CacheKeyInputs, cacheKeySchema, canonicalJson, explainChanges, fingerprint, type Stored } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
 import type { StageRecord } from "../stage_record.ts";
@@ -29,20 +29,10 @@ import { YamlFile } from "../config/yaml_file.ts";
 
 const values = z.record(z.string(), z.unknown());
 
-/** What a result depends on, but for the code; what it takes is told by who makes it. */
-const needSchema = z.strictObject({
-  use: z.string(),
-  params: values,
-  inputs: z.record(z.string(), z.union([z.string(), z.record(z.string(), z.string())])),
-  seed: z.int().optional(),
-  compute: z.string().optional(),
-  external: z.record(z.string(), z.string()),
-  pipeline: z.string().optional(),
-  file: z.string().optional(),
-  lineage: z.record(z.string(), z.string()).optional(),
-});
+/** The cache key of a result but for the code; an input is named by the stage that makes it. */
+const needSchema = cacheKeySchema.omit({ modules: true, packages: true }).strict();
 
-type Need = z.output<typeof needSchema>;
+type Need = Stored<typeof needSchema>;
 
 const { seed, compute } = pipelineSchema.shape;
 
