@@ -80,8 +80,7 @@ export class History {
   }
 
   /** Gives a run its id, and lists it as under way where the folder can be written to. */
-  async begin(run: Beginning): Promise<Begun> {
-    const startedAt = new Date().toISOString();
+  async begin(run: Beginning, startedAt = new Date().toISOString()): Promise<Begun> {
     // The process tells apart runs that begin at the same time.
     const id = hash(`${startedAt} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
     const time = startedAt.replaceAll(":", "-").replace(/\.\d+/, "");

@@ -57,20 +57,26 @@ export async function runPlan(
   const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
   const beginning = { pipeline, file, overrides, ...(point && { point }), seed };
-  const begun = part || dryRun ? undefined : await history.begin(beginning);
-  const run = new Run(plan, selection, context, options, begun);
+  const startedAt = new Date().toISOString();
+  let begun: Begun | undefined;
+  // Listed from its first work on: a run with nothing to do writes nothing.
+  const begin = async () => begun ??= await history.begin(beginning, startedAt);
+  const run = new Run(plan, selection, context, options, part || dryRun ? undefined : begin);
   const reportNow = () => run.report((performance.now() - began) / 1000);
-  let id: string | undefined, listed = begun;
+  let id: string | undefined, settled = false;
   const settle = async () => {
-    if (listed && id !== listed.id) await history.drop(listed);
-    listed = undefined;
+    if (begun && id !== begun.id && !settled) await history.drop(begun);
+    settled = true;
   };
   try {
+    if (services && !dryRun) await begin();
     await run.stages(dryRun);
     // A service may run for days; what was learnt is kept before that.
     await context.moduleHasher.close();
     // A run of a sweep is listed, though another made its results, or itself before it was killed.
-    if (begun && (run.worthRecording || point)) id = await run.record(reportNow(), history, point);
+    if (!part && !dryRun && (run.worthRecording || point)) {
+      id = await run.record(reportNow(), history, point);
+    }
     if (services && run.ok && !dryRun) {
       await settle();
       await run.services();
@@ -98,7 +104,8 @@ class Run {
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
   readonly #part: boolean;
-  readonly #begun: Begun | undefined;
+  /** Lists the run in the history, if it is to be listed. */
+  readonly #begin: (() => Promise<Begun>) | undefined;
   readonly #given: NonNullable<RunOptions["given"]>;
   #compute: ResolvedBackend | undefined;
   ok = true;
@@ -111,15 +118,14 @@ class Run {
     return this.#did || this.#usesOthers;
   }
 
-  /** @param begun its entry in the history, if it is listed */
   constructor(
     plan: Plan,
     selection: Selection,
     context: RunContext,
     options: RunOptions,
-    begun?: Begun,
+    begin?: () => Promise<Begun>,
   ) {
-    this.#begun = begun;
+    this.#begin = begin;
     this.#part = options.part ?? false;
     this.#given = options.given ?? new Map();
     this.#plan = plan;
@@ -178,7 +184,7 @@ class Run {
         this.#pending.add(id);
         return this.#settle(stage, "skipped", WOULD_RUN + decision.why);
       }
-      await this.#make(this.#ready(stage, dependencies), decision.why, seconds);
+      await this.#make(await this.#ready(stage, dependencies), decision.why, seconds);
     } catch (error) {
       this.ok = false;
       this.#did = true;
@@ -299,8 +305,9 @@ class Run {
     });
   }
 
-  #ready(stage: PlannedStage, dependencies: CacheKeyInputs): StageExecution {
-    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, this.#begun);
+  async #ready(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<StageExecution> {
+    const begun = await this.#begin?.();
+    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
@@ -317,7 +324,7 @@ class Run {
           const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
           await assertIntact(path, { files }, names);
         }
-        await serve(this.#ready(stage, dependencies), this.#context);
+        await serve(await this.#ready(stage, dependencies), this.#context);
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
@@ -361,7 +368,7 @@ class Run {
     if (same) return same.id;
     const run = { ...report, file, overrides, seed, ...(point && { point }) };
     try {
-      return (await history.add({ ...run, compute: this.#compute, stages }, this.#begun)).id;
+      return (await history.add({ ...run, compute: this.#compute, stages }, await this.#begin!())).id;
     } catch (error) {
       this.#context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;
