@@ -43,7 +43,7 @@ export interface ModuleGraph {
   readonly packages: readonly string[];
 }
 
-/** Bumped when `analyse` changes what it finds. */
+/** Bumped when `analyze` changes what it finds. */
 const CACHE_VERSION = 4;
 
 const cacheSchema = z.object({
@@ -70,7 +70,7 @@ export class ModuleHasher {
   #changed = false;
 
   /**
-   * @param project folder that paths are told from
+   * @param project folder that paths start from
    * @param cache file that keeps the facts between runs
    * @param imports what the project's deno.json and its workspace declare
    */
@@ -146,7 +146,7 @@ export class ModuleHasher {
   }
 
   async #factsOf(path: string, info: Stats): Promise<ModuleFacts> {
-    // The time of the last change of any kind (ctime) also tells of a copy that kept its dates.
+    // The time of the last change of any kind (ctime) also reveals a copy that kept its dates.
     const times = [info.mtime, info.ctime].map((time) => time.getTime());
     const stamp = [info.size, ...times, info.ino].join(" ");
     const known = this.#facts[path];
@@ -163,12 +163,12 @@ export class ModuleHasher {
 async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const bytes = await Deno.readFile(path);
   return CODE.has(extname(path))
-    ? await analyse(path)
+    ? await analyze(path)
     : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [], assets: [] };
 }
 
 /** Loaded only when a file has changed since the last run. */
-async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
+async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const { build } = await import("esbuild");
   const result = await build({
     entryPoints: [path],
