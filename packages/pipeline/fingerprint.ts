@@ -28,7 +28,7 @@ export const cacheKeySchema = z.object({
   packages: texts,
   /** Facts from outside, such as the size and date of a local file. */
   external: texts,
-  /** Of a stage that declares `lineage`: the pipeline's name, */
+  /** For a stage that declares `lineage`: the pipeline's name, */
   pipeline: text.optional(),
   /** its file (records of earlier versions have none), */
   file: text.optional(),

@@ -354,25 +354,17 @@ export interface StageDefinition<
 export function defineStage<I extends Inputs, O extends Outputs, P extends z.ZodObject>(
   definition: StageDefinition<I, O, P>,
 ): Stage {
-  const { ignoreInCacheKey = [], seeded = false, compute = false } = definition;
-  const { lineage = false, service = false } = definition;
+  const { seeded = false, compute = false } = definition;
   const decide = (flag: boolean | ((params: z.output<P>) => boolean)) => (params: unknown) =>
     typeof flag === "boolean" ? flag : flag(params as z.output<P>);
   return Object.freeze({
-    name: definition.name,
-    summary: definition.summary,
-    inputs: definition.inputs,
-    outputs: definition.outputs,
-    params: definition.params,
-    ignoreInCacheKey,
+    ...{ ignoreInCacheKey: [], lineage: false, service: false },
+    ...definition,
     seeded: decide(seeded),
     canBeSeeded: seeded !== false,
     compute: decide(compute),
-    lineage,
-    service,
     external: (params: unknown) =>
       definition.external?.(params as z.output<P>) ?? Promise.resolve({}),
-    part: definition.part,
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });

@@ -1,7 +1,7 @@
 /** Attempts at results: made aside, and published when complete. */
 import { join } from "node:path";
 import { copy, hasScratch, remove, removeLeftovers } from "./attempt_files.ts";
-import { digestFolder } from "./digest.ts";
+import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import { type CacheKeyInputs, canonicalJson, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";

@@ -1,7 +1,7 @@
 /** Results that no listed run needs. */
 import { join } from "node:path";
 import { entries } from "./attempt_files.ts";
-import { listFiles } from "./digest.ts";
+import { listFiles } from "../digest.ts";
 import { noteOf, type RunRecord } from "../history.ts";
 import { tryLock } from "./file_lock.ts";
 import { ignoreNotFound } from "../paths.ts";

@@ -1,7 +1,6 @@
 /**
- * What plugins add to a parameter's values: a stage declares the parameter with `choice("detector",
- * ...)`, and a plugin's default export says `extends: "detector"` and a name. What else it has is
- * between the two.
+ * Values that plugins add to a parameter: a stage declares it with `choice("detector", ...)`, and a
+ * plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import { z } from "zod";
 
@@ -14,8 +13,8 @@ export interface Extension {
   readonly module: string;
 }
 
-/** What a plugin's default export says of itself. */
-export interface ExtensionExport {
+/** The default export of a plugin that adds a value. */
+interface ExtensionExport {
   readonly extends: string;
   readonly name: string;
   readonly summary: string;
@@ -26,7 +25,7 @@ export function isExtension(value: unknown): value is ExtensionExport {
   return [kind, name, summary].every((text) => typeof text === "string" && text !== "");
 }
 
-/** A stage's parameters, with what extensions add to its choices. */
+/** Returns a stage's parameters with the values of extensions. */
 export function addChoices(params: z.ZodObject, extensions: readonly Extension[]): z.ZodObject {
   if (extensions.length === 0) return params;
   return params.safeExtend(
@@ -36,7 +35,7 @@ export function addChoices(params: z.ZodObject, extensions: readonly Extension[]
   );
 }
 
-/** The extensions that a stage's parameters name. */
+/** Returns the extensions that a stage's parameters name. */
 export function usedExtensions(
   params: Readonly<Record<string, unknown>>,
   schema: z.ZodObject,
@@ -49,7 +48,7 @@ export function usedExtensions(
   );
 }
 
-/** The kind of a choice, if a schema is one. */
+/** Returns the kind of a choice, if a schema is one. */
 export function kindOf(schema: z.ZodType | undefined): unknown {
   if (!schema) return undefined;
   const { innerType } = schema.def as unknown as { innerType?: z.ZodType };

@@ -1,8 +1,8 @@
 /** Digests of files and folders. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { canonicalJson } from "../fingerprint.ts";
-import type { OutputRecord } from "../stage_record.ts";
+import { canonicalJson } from "./fingerprint.ts";
+import type { OutputRecord } from "./stage_record.ts";
 
 /**
  * Returns the digest of a folder, and names, sizes and digests of its files.
