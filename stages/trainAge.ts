@@ -4,6 +4,7 @@ import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
   initializerParam,
+  singleParams,
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
@@ -43,6 +44,7 @@ export default defineStage({
         network: definedChoice("network", networks, "age2021").optional().describe(
           "Network. Default: age2021 for regression, gender2021 for classes",
         ),
+        ...singleParams,
       }),
       ({ variant, network }): Record<string, string> => {
         if (network !== undefined) return {};

@@ -4,6 +4,7 @@ import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import {
   initializerParam,
+  singleParams,
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
@@ -28,6 +29,7 @@ export default defineStage({
       network: definedChoice("network", networks, "gender2021").optional().describe(
         "Network. Default: gender2021",
       ),
+      ...singleParams,
     }),
     { ...trainingAliases, leaveOut: "network.leaveOut" },
   ),

@@ -9,6 +9,7 @@ import {
   type Loss,
   type Sums,
   type Tensors,
+  UnsupportedNetwork,
 } from "../../packages/engine/engine.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
@@ -33,7 +34,14 @@ export class EngineTrainer extends Trainer {
 
   /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
-    const { model, objective, learningRate, weightDecay = 0, batchSize } = options;
+    const { model, objective, learningRate, weightDecay = 0, batchSize, optimizer } = options;
+    if (optimizer && (!optimizer.definition.engine || optimizer.clipNorm !== undefined)) {
+      throw new UnsupportedNetwork(
+        optimizer.clipNorm === undefined
+          ? `The fast engine has no optimizer "${optimizer.definition.name}"`
+          : "The fast engine does not clip gradients",
+      );
+    }
     const network = toEngineNetwork(model, engineLoss(objective));
     const engine = await Engine.compile(network, {
       ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },

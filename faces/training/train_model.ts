@@ -3,12 +3,16 @@ import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
+import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
 import { classification, type Objective, regression } from "./objective.ts";
 import { multiplyAdds } from "./build_network.ts";
 import { checkExports, saveTrained } from "./save_model.ts";
-import { cosine } from "./schedule.ts";
+import type { ChosenOptimizer } from "./optimizer.ts";
+import { optimizers } from "./optimizers.ts";
+import { schedules } from "./schedule.ts";
+import type { OptimizerDefinition, ScheduleDefinition } from "./training_definitions.ts";
 import { targetOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
@@ -42,8 +46,10 @@ export interface ModelTraining {
     epochs: number;
     learningRate: number;
     weightDecay?: number;
+    /** Default: adamw. */
+    optimizer?: Choice;
     /** Default: constant. */
-    schedule?: "cosine" | "constant";
+    schedule?: Choice;
     warmup?: number;
     augment?: Augmentation | false;
     /** Default: none. */
@@ -66,7 +72,12 @@ export async function trainModel(
   outputs: Readonly<Record<string, string>>,
   context: TrainingContext,
 ): Promise<{ observed: FitObserved }> {
-  const { params } = training, { schedule, warmup = 0, augment: limits } = params;
+  const { params } = training, { augment: limits, warmup } = params;
+  const optimizing = chooseOptimizer(params, context);
+  const schedule = chosen(params.schedule, [
+    ...schedules,
+    ...pluginsOf<ScheduleDefinition>(context, "schedule"),
+  ], "constant");
   using inputs = await openTrainingData(folders);
   const { images, size, people, rows } = inputs;
   const tasks = Object.entries(training.tasks);
@@ -99,7 +110,10 @@ export async function trainModel(
       targets: people.flatMap((person) => tasks.map(([, task]) => targetOf(task, person))),
       ...params,
       earlyStopping,
-      schedule: schedule === "cosine" ? cosine(warmup) : undefined,
+      ...optimizing,
+      schedule: schedule.definition.name === "constant"
+        ? undefined
+        : schedule.definition.factor({ warmup, ...schedule.options }),
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
       seed: context.seed,
       trainer: async (options) => {
@@ -128,12 +142,15 @@ export async function trainModel(
         { task: task.task, metric, learningRate: params.learningRate },
         ...[kept, people.map((person) => targetOf(task, person)), rows, context] as const,
       );
+      const recorded = params.weightDecay === undefined
+        ? params
+        : { ...params, weightDecay: optimizing.weightDecay };
       const spec = {
         // The order of keys in training.json counts for its digest.
         ...(tasks.length > 1
           ? {}
-          : { task: task.task, variant: task.variant, params, loss, metric }),
-        ...{ ...task, loss, metric, params, compared },
+          : { task: task.task, variant: task.variant, params: recorded, loss, metric }),
+        ...{ ...task, loss, metric, params: recorded, compared },
       };
       await withNetwork(
         output,
@@ -157,6 +174,30 @@ export async function trainModel(
   } finally {
     model.dispose();
   }
+}
+
+/** Returns definitions of a kind that plugins brought. */
+function pluginsOf<D extends Definition>({ definitions }: TrainingContext, kind: string): D[] {
+  return [...definitions?.(kind) ?? []] as D[];
+}
+
+/** Returns the optimizer that parameters name, with the options of the loop around it. */
+function chooseOptimizer(
+  { optimizer: written, weightDecay }: ModelTraining["params"],
+  context: TrainingContext,
+): { optimizer: ChosenOptimizer; weightDecay: number; averaging?: number } {
+  const all = [...optimizers, ...pluginsOf<OptimizerDefinition>(context, "optimizer")];
+  const { definition, options } = chosen(written, all, "adamw");
+  const { clipNorm, averaging, learningRate: _, ...own } = options as {
+    clipNorm?: number;
+    averaging?: number;
+  } & Record<string, unknown>;
+  const fallback = typeof written === "string" || written?.use ? definition.weightDecay ?? 0 : 0;
+  return {
+    optimizer: { definition, options: own, clipNorm },
+    weightDecay: definition.weightDecay === null ? 0 : weightDecay ?? fallback,
+    averaging,
+  };
 }
 
 /**

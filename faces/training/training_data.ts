@@ -1,5 +1,6 @@
 /** Inputs, trainer and logging shared by all trainings. */
 import { basename, dirname, join, resolve } from "node:path";
+import type { Definition } from "../../packages/pipeline/define.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
@@ -27,6 +28,8 @@ export interface TrainingContext {
   progress: TrainOptions["progress"];
   info(message: string): void;
   warn(message: string): void;
+  /** Definitions that plugins brought. Default: none. */
+  definitions?(kind: string): readonly Definition[];
 }
 
 /** An opened dataset with its splits. */
