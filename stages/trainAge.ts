@@ -3,6 +3,7 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
+  anyLoss,
   initializerParam,
   singleParams,
   trainingAliases,
@@ -45,6 +46,7 @@ export default defineStage({
           "Network. Default: age2021 for regression, gender2021 for classes",
         ),
         ...singleParams,
+        loss: anyLoss,
       }),
       ({ variant, network }): Record<string, string> => {
         if (network !== undefined) return {};

@@ -3,6 +3,7 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import {
+  classLoss,
   initializerParam,
   singleParams,
   trainingAliases,
@@ -30,6 +31,7 @@ export default defineStage({
         "Network. Default: gender2021",
       ),
       ...singleParams,
+      loss: classLoss,
     }),
     { ...trainingAliases, leaveOut: "network.leaveOut" },
   ),

@@ -56,7 +56,7 @@ export class EngineTrainer extends Trainer {
     const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
     return isBuiltIn(this.objective)
       ? threads
-      : `${threads}; loss "${this.objective.loss}" by TensorFlow.js (${tf.getBackend()})`;
+      : `${threads}; loss "${lossName(this.objective)}" by TensorFlow.js (${tf.getBackend()})`;
   }
 
   get steps(): number {
@@ -161,7 +161,8 @@ export class EngineTrainer extends Trainer {
     if (!("heads" in objective)) return { loss: all, metric: metric / rows };
     const losses = heads.map((sum) => sum / rows);
     const scores = objective.scores(this.#engine.outputs(), targets, losses);
-    return { loss: all, metric: loss / rows, heads: scores };
+    const whole = scores.length === 1 ? scores[0].metric : loss / rows;
+    return { loss: all, metric: whole, heads: scores };
   }
 }
 
@@ -199,7 +200,13 @@ function customLoss(objective: Objective): CustomLoss {
   };
 }
 
-function lossOf(name: string) {
+/** Names the losses that the engine lacks, or the whole. */
+function lossName(objective: Objective): string {
+  const heads = "heads" in objective ? objective.heads.filter(({ builtIn }) => !builtIn) : [];
+  return heads.map(({ loss }) => loss).join(" + ") || objective.loss;
+}
+
+function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 

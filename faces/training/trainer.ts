@@ -116,11 +116,12 @@ export class RunningMean {
   #heads: RunningMean[] = [];
 
   add({ loss, metric, heads = [] }: BatchResult, count: number): void {
+    if (count === 0) return;
     this.#count += count;
     this.#loss += loss * count;
     this.#metric += metric * count;
     for (const [h, head] of heads.entries()) {
-      (this.#heads[h] ??= new RunningMean()).add(head, count);
+      (this.#heads[h] ??= new RunningMean()).add(head, head.count ?? count);
     }
   }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { define, type Definition } from "../../packages/pipeline/define.ts";
-import { type Initializer, initializers } from "./network_options.ts";
+import { type AgeEstimator, type Initializer, initializers } from "./network_options.ts";
 
 /** The module `@tensorflow/tfjs-layers`. */
 export type Tfjs = typeof import("@tensorflow/tfjs-layers");
@@ -158,4 +158,66 @@ export function defineSchedule<P extends z.ZodObject>(
   schedule: Omit<ScheduleDefinition<P>, "extends">,
 ): ScheduleDefinition {
   return define({ kind: "schedule", ...schedule }) as never;
+}
+
+/** A task's columns of the network's last dense layer, with loss, metric and labels. */
+export interface Head {
+  /** Name of the loss in training.json. */
+  readonly loss: string;
+  readonly metric: "accuracy" | "mae";
+  readonly columns: number;
+  /** Loss weight. */
+  readonly weight: number;
+  /**
+   * Interpretation: class probabilities (softmax), a quantity, the estimator of a distribution over
+   * ages (softmax), or probabilities of being older than each age (sigmoid).
+   */
+  readonly reading: "classes" | "quantity" | "ordinal" | AgeEstimator;
+  /** True if the engine computes the loss: a cross-entropy, or an absolute error, of the labels. */
+  readonly builtIn?: boolean;
+  /** Weight of an image's loss by its target. Default: 1. */
+  rowWeight?(target: number): number;
+  /** Computes the differentiable loss of each row, [rows], from [rows, columns]; logits for classes. */
+  rowLosses(tf: Tf, outputs: Tensor, labels: Tensor): Tensor;
+  /** Encodes a target (class or age) as `columns` numbers from `at` on, which are 0 before. */
+  write(target: number, into: Float32Array, at: number): void;
+  /** Decodes outputs (probabilities or a quantity) to a class or an age. */
+  read(outputs: Float32Array, at: number): number;
+}
+
+/** A loss of classes, of years, or of both. */
+export interface LossDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
+  readonly params: P;
+  readonly of: readonly ("classes" | "years")[];
+  /** @param options with the number of classes (null: years) and the targets of the training set */
+  head(
+    options: z.output<P> & {
+      weight: number;
+      classes: number | null;
+      targets: readonly number[];
+    },
+  ): Head;
+}
+
+/**
+ * Declares a loss, for `loss: NAME`.
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * import { quantityHead } from "./losses.ts";
+ * const logCosh = defineLoss({
+ *   name: "logCosh", summary: "Logarithm of the hyperbolic cosine of the error in years",
+ *   of: ["years"], params: z.strictObject({}),
+ *   head: ({ weight }) => ({
+ *     ...quantityHead(weight), loss: "logCosh", builtIn: false,
+ *     rowLosses: (tf, years, labels) => tf.mean(tf.log(tf.cosh(tf.sub(years, labels))), -1),
+ *   }),
+ * });
+ * console.assert(logCosh.extends === "loss");
+ * ```
+ */
+export function defineLoss<P extends z.ZodObject>(
+  loss: Omit<LossDefinition<P>, "extends">,
+): LossDefinition {
+  return define({ kind: "loss", ...loss }) as never;
 }

@@ -1,6 +1,7 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
 import { definedChoice } from "../../packages/pipeline/define.ts";
+import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
 import { optimizers } from "./optimizers.ts";
 import { schedules } from "./schedule.ts";
@@ -93,6 +94,19 @@ const MIRROR =
   "the report, predictions, the webcam page and model.onnx. Doubles inference time; history.csv is " +
   "computed without it";
 
+const classLosses = losses.filter(({ of }) => of.includes("classes"));
+const yearLosses = losses.filter(({ of }) => of.includes("years"));
+const lossParam = (definitions: typeof losses, fallback: string) =>
+  definedChoice("loss", definitions, fallback).optional();
+
+/** Loss of a stage that predicts classes, or years as well. */
+export const classLoss = lossParam(classLosses, "crossEntropy").describe(
+  "Loss. Default: crossEntropy",
+);
+export const anyLoss = lossParam(losses, "").describe(
+  "Loss. Default: mae for regression, crossEntropy for classes",
+);
+
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
   optimizer,
@@ -142,4 +156,25 @@ export const jointParams = {
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
   optimizer,
+  heads: z.strictObject({
+    gender: z.strictObject({
+      loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),
+      weight: z.number().gt(0).optional().describe("Loss weight, as `weights.gender`"),
+    }).optional(),
+    age: z.strictObject({
+      loss: lossParam(yearLosses, "ageDistribution").describe("Loss. Default: as `age` names it"),
+      weight: z.number().gt(0).optional().describe("Loss weight, as `weights.age`"),
+    }).optional(),
+  }).optional().describe(
+    "Losses of the two heads. Rows without a head's label do not count for it",
+  ),
+};
+
+/** Second spellings of the parameters of the joint network. */
+export const jointAliases = {
+  ...trainingAliases,
+  "weights.gender": "heads.gender.weight",
+  "weights.age": "heads.age.weight",
+  ageSpread: "heads.age.loss.spread",
+  ageReading: "heads.age.loss.reading",
 };

@@ -96,6 +96,27 @@ Deno.test("every training stage takes optimizer, schedule, augment and mirror", 
   );
 });
 
+Deno.test("trainJoint's heads have losses, and weights under two spellings", async () => {
+  const { params } = await read(
+    "trainJoint",
+    "{ heads: { gender: { weight: 2 }, age: { loss: { use: ageDistribution, spread: 3 } } } }",
+  );
+  assert.deepEqual(params.weights, { gender: 2, age: 1 });
+  assert.deepEqual([params.ageSpread, params.heads], [3, { age: { loss: "ageDistribution" } }]);
+  assert.match(
+    await mistakes("trainJoint", "{ weights: { age: 2 }, heads: { age: { weight: 3 } } }"),
+    /trainJoint\.weights\.age and trainJoint\.heads\.age\.weight are two spellings/,
+  );
+  assert.match(
+    await mistakes("trainJoint", "{ ageSpread: 3, heads: { age: { loss: mse } } }"),
+    /ageSpread: expected to be left out with the loss mse of age/,
+  );
+  assert.match(
+    await mistakes("trainJoint", "{ heads: { gender: { loss: mse } } }"),
+    /heads\.gender\.loss: expected "crossEntropy" or "focal" or .*got "mse"/,
+  );
+});
+
 Deno.test("a wrong choice is an error with its place and the nearest name", async () => {
   assert.match(
     await mistakes("trainGender", "{ network: residul }"),
