@@ -7,7 +7,7 @@ import {
 } from "../training/build_network.ts";
 import { networks as definitions } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { defaultsOf, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
+import { configureDetector, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
 import { describeNetwork } from "../evaluation/describe_network.ts";
 import { HELP } from "./compute.ts";
 import { ageBins } from "../training/network_options.ts";
@@ -53,7 +53,7 @@ function networks(): string {
 
 function detectors(): string {
   const rows = detectorNames.map((name) => {
-    const { minConfidence, inputSizes } = defaultsOf(name);
+    const { minConfidence, inputSizes } = configureDetector(name);
     const computes = name === "metadata"
       ? "nothing: takes the data set's boxes"
       : usesTensorFlow(name)

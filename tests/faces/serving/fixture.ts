@@ -6,7 +6,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { defaultInputSizes } from "../../../faces/detection/detectors.ts";
+import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
 import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
 import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/mod.ts";
@@ -20,7 +20,7 @@ export const preprocessing: Preprocessing = {
   detector: {
     name: "tinyFaceDetector",
     minConfidence: 0.4,
-    inputSizes: [...defaultInputSizes.tinyFaceDetector],
+    inputSizes: configureDetector("tinyFaceDetector").inputSizes,
   },
   crop: { margin: 0.2, maxSize: 128 },
   background: "#ffffff",
@@ -84,7 +84,7 @@ function options(classes: number) {
   return { size: 32, seed: 7, classes };
 }
 
-/** Has an untrained network say ages around `years`, where it would say some around 0. */
+/** Moves the ages that an untrained network predicts from about 0 to about `years`. */
 function centre(network: LayersModel, years: number): void {
   const layer = network.getLayer("years");
   const [kernel, bias] = layer.getWeights();
@@ -93,7 +93,7 @@ function centre(network: LayersModel, years: number): void {
 
 export interface Service extends Serving, AsyncDisposable {
   readonly url: string;
-  /** Where its models are. */
+  /** Folder of its models. */
   readonly folder: string;
   readonly warnings: string[];
   get(path: string, init?: RequestInit): Promise<Response>;

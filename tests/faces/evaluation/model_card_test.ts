@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cardBlocks, notices, toMarkdown } from "../../../faces/evaluation/model_card.ts";
-import { modelCard } from "../../../faces/evaluation/model_card_markdown.ts";
+import { modelCard } from "../../../faces/evaluation/model_card.ts";
 import { madeUpReport } from "./fixture.ts";
 
 Deno.test("modelCard() states purpose, limits, data and its terms, and results by group", async () => {

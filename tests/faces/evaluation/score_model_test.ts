@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
-import { line, summary, verdict } from "../../../faces/evaluation/format_metric.ts";
+import { line, summary, verdict } from "../../../faces/evaluation/format_result.ts";
 
 const gender = { task: "gender", variant: "binary", classes: ["female", "male"] };
 const age = { task: "age", variant: "regression" };

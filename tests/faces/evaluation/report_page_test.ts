@@ -28,7 +28,7 @@ Deno.test("page() tells what trained, and warns of what is worse than the consta
   Object.assign(first.training, { computedBy: "engine, 4 threads", constantBaseline: 0.625 });
   const html = text(reportPage(report));
   assert.match(html, /trained by engine, 4 threads\./);
-  assert.match(html, /worse than the constant baseline: accuracy 0\.625 by the majority class/);
+  assert.match(html, /worse than the constant baseline:\s+accuracy 0\.625 by the majority class/);
 });
 
 Deno.test("page() draws data, networks, curves, errors and faces", async () => {
