@@ -160,11 +160,11 @@ export const jointParams = {
     gender: z.strictObject({
       loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),
       weight: z.number().gt(0).optional().describe("Loss weight, as `weights.gender`"),
-    }).optional(),
+    }).optional().describe("Head of gender"),
     age: z.strictObject({
       loss: lossParam(yearLosses, "ageDistribution").describe("Loss. Default: as `age` names it"),
       weight: z.number().gt(0).optional().describe("Loss weight, as `weights.age`"),
-    }).optional(),
+    }).optional().describe("Head of age"),
   }).optional().describe(
     "Losses of the two heads. Rows without a head's label do not count for it",
   ),
