@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { DetectorModelName, DetectorOptions } from "../faces/detection/detectors.ts";
 import { agreement, type DetectReport, rows, type Said, toMarkdown } from "./detect_stats.ts";
 import { drawn, folder, photos, type Picture, type Pictures } from "./detect_photos.ts";
 import { ResultLog } from "./result_log.ts";
@@ -12,7 +11,7 @@ import { machine } from "./machine_table.ts";
 import { whole } from "./train_bench.ts";
 
 /** What each detector is opened with besides its defaults, by what it is called here. */
-const variants: Readonly<Record<string, { name: DetectorModelName } & Partial<DetectorOptions>>> = {
+const variants: Readonly<Record<string, { name: string; minFace?: number }>> = {
   "dlibCnn": { name: "dlibCnn" },
   // As a _crop archive's faces may be looked for: most of the time they are large.
   "dlibCnn-minFace0.45": { name: "dlibCnn", minFace: 0.45 },

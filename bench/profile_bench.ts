@@ -4,8 +4,7 @@ import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
 import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
 import { type Plan, plan } from "../packages/engine/engine_plan.ts";
-import { age2021 } from "../models/age_2021.ts";
-import { gender2021 } from "../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../models/build_2021.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
 import { table } from "./machine_table.ts";
 import { whole } from "./train_bench.ts";
@@ -38,8 +37,11 @@ export async function bench(args: string[]): Promise<void> {
   const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
   await openBackend("wasm");
   const network = values.network === "age"
-    ? toEngineNetwork(age2021({ size: 32, seed: 1 }), "meanAbsoluteError")
-    : toEngineNetwork(gender2021({ size: 32, classes: 2, seed: 1 }), "categoricalCrossentropy");
+    ? toEngineNetwork(buildAge2021({ size: 32, seed: 1 }), "meanAbsoluteError")
+    : toEngineNetwork(
+      buildGender2021({ size: 32, classes: 2, seed: 1 }),
+      "categoricalCrossentropy",
+    );
   const timings = await profile(plan(network, { batch, threads: 1, divisor: 255 }), rounds);
   const total = timings.reduce((sum, { ms }) => sum + ms, 0);
   console.log(table(

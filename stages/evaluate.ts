@@ -39,11 +39,11 @@ export default defineStage({
   async run(inputs, { examples, crops }, context) {
     const { openBackend } = await import("../packages/compute/open_backend.ts");
     const { evaluateModel } = await import("../faces/evaluation/evaluate_model.ts");
-    const { modelCard } = await import("../faces/evaluation/model_card_markdown.ts");
+    const { modelCard } = await import("../faces/evaluation/model_card.ts");
     const { reportPage } = await import("../faces/evaluation/report_page.ts");
     const { writePredictions } = await import("../faces/evaluation/write_predictions.ts");
     const { readReference } = await import("../faces/evaluation/reference_predictions.ts");
-    const { line } = await import("../faces/evaluation/format_metric.ts");
+    const { line } = await import("../faces/evaluation/format_result.ts");
     const { NpyFile, readNpy } = await import("../packages/formats/npy.ts");
     const { readParquet } = await import("../packages/formats/parquet.ts");
     const { gatherData } = await import("../faces/evaluation/data_facts.ts");

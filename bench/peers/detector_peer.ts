@@ -1,20 +1,16 @@
 /** One of the project's detectors, as a peer: see bench/peer.ts. Name and options are the argument. */
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { openDetector } from "../../faces/detection/detector.ts";
 import {
-  defaultsOf,
-  type DetectorModelName,
-  type DetectorOptions,
+  configureDetector,
+  openDetector,
   usesTensorFlow,
 } from "../../faces/detection/detectors.ts";
 import { TextLineStream } from "../../packages/pipeline/text_line_stream.ts";
 import type { Answer, DetectOrder } from "../peer.ts";
 
-const { name, ...options }: { name: DetectorModelName } & Partial<DetectorOptions> = JSON.parse(
-  Deno.args[0],
-);
+const { name, ...options } = JSON.parse(Deno.args[0]);
 if (usesTensorFlow(name)) await openBackend("wasm");
-const detector = await openDetector(name, { ...defaultsOf(name), ...options });
+const detector = await openDetector(name, configureDetector(name, options));
 for await (const line of Deno.stdin.readable.pipeThrough(new TextLineStream())) {
   const { file, width, height }: DetectOrder = JSON.parse(line);
   const data = await Deno.readFile(file);

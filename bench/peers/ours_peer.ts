@@ -5,12 +5,11 @@ import { openBackend } from "../../packages/compute/open_backend.ts";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { Engine, type Labels } from "../../packages/engine/engine.ts";
 import { NpyFile } from "../../packages/formats/npy.ts";
-import { deepTrunk } from "../../models/deep.ts";
-import { multiHeadModel } from "../../faces/training/multi_head.ts";
-import { age2021 } from "../../models/age_2021.ts";
-import { gender2021 } from "../../models/gender_2021.ts";
+import { multiHeadModel } from "../../faces/training/build_network.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { engineLoss, EngineTrainer } from "../../faces/training/engine_trainer.ts";
-import { classHead, distributionHead, jointHead } from "../../faces/training/loss_heads.ts";
+import { classHead, distributionHead } from "../../faces/training/losses.ts";
+import { jointHead } from "../../faces/training/objective.ts";
 import { imagesInMemory, type ImageSource } from "../../faces/training/image_source.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 import { classification, type Objective, regression } from "../../faces/training/objective.ts";
@@ -35,11 +34,11 @@ const trunk = () =>
 
 const kinds: Record<NetworkName, Kind> = {
   gender: {
-    build: () => gender2021({ size: 32, classes: 2, seed: 1 }),
+    build: () => buildGender2021({ size: 32, classes: 2, seed: 1 }),
     ...{ objective: classification(2), draw: (rng) => [rng.int(2)] },
   },
   age: {
-    build: () => age2021({ size: 32, seed: 1 }),
+    build: () => buildAge2021({ size: 32, seed: 1 }),
     ...{ objective: regression(), draw: (rng) => [rng.int(90)] },
   },
   best: {

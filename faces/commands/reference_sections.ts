@@ -1,10 +1,13 @@
 /** The app's own sections of docs/reference.md: networks and detectors, from their registries. */
-import { layers as tfLayers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
+import {
+  chooseNetwork,
+  multiHeadModel,
+  multiplyAdds,
+  singleHeadModel,
+} from "../training/build_network.ts";
+import { networks as definitions } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { age2021 } from "../../models/age_2021.ts";
-import { deepTrunk } from "../../models/deep.ts";
-import { gender2021 } from "../../models/gender_2021.ts";
-import { defaultsOf, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
+import { configureDetector, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
 import { describeNetwork } from "../evaluation/describe_network.ts";
 import { HELP } from "./compute.ts";
 import { ageBins } from "../training/network_options.ts";
@@ -18,32 +21,29 @@ export async function reference() {
 function networks(): string {
   const seed = 1, size = 32;
   const outputs = 2 + ageBins.length;
-  const shared: [string, string, LayersModel][] = [
-    ["gender_2021", "`trainGender`", gender2021({ size, classes: 2, seed })],
-    ["age_2021", "`trainAge` with `variant: regression`", age2021({ size, seed })],
-    [
-      "deep",
-      "`trainJoint` with `network: best`",
-      sequential({
-        layers: [
-          ...deepTrunk({ size, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" }),
-          tfLayers.dense({ name: "heads", units: outputs }),
-        ],
-      }),
-    ],
-  ];
+  // The layers of `layers` are written in YAML.
+  const shared = definitions.filter(({ name }) => name !== "layers").map(({ name, summary }) => {
+    const network = chooseNetwork(undefined, definitions, name, {});
+    const classes = { gender2021: 2, age2021: null }[name];
+    const model = classes === undefined
+      ? multiHeadModel(name, network.trunk(size), outputs, network.initializer, seed)
+      : singleHeadModel(name, network.trunk(size), classes, network.initializer, seed);
+    return [name, summary, model] as const;
+  });
   return [
     "## Networks",
-    "Each is one file of `models/`. Sizes are those of images of 32×32 pixels and default parameters.",
-    ...shared.map(([name, used, model]) => {
+    "Values of `network`. Sizes are those of images of 32×32 pixels and default options, with the heads " +
+    "of trainGender, of trainAge, else of trainJoint.",
+    ...shared.map(([name, summary, model]) => {
+      const operations = multiplyAdds(model).toLocaleString("en");
       const { layers, weights } = describeNetwork(model);
       const rows = layers.map(({ name, what, output, weights }) =>
         `| \`${name}\` | ${what} | ${output} | ${weights.toLocaleString("en")} |`
       );
       model.dispose();
-      return `### Network ${name}\n\nUsed by ${used}; ${
+      return `### Network ${name}\n\n${summary}; ${
         weights.toLocaleString("en")
-      } parameters.\n\n${
+      } parameters, ${operations} multiply-adds per image.\n\n${
         ["| layer | operation | output | parameters |", "| --- | --- | --- | ---: |", ...rows]
           .join("\n")
       }`;
@@ -53,7 +53,7 @@ function networks(): string {
 
 function detectors(): string {
   const rows = detectorNames.map((name) => {
-    const { minConfidence, inputSizes } = defaultsOf(name);
+    const { minConfidence, inputSizes } = configureDetector(name);
     const computes = name === "metadata"
       ? "nothing: takes the data set's boxes"
       : usesTensorFlow(name)

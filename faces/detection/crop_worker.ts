@@ -2,15 +2,15 @@
 import type { Backend } from "../../packages/compute/backends.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import type { CropOptions } from "../images/crop.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
-import { openDetector } from "./detector.ts";
-import type { DetectorName, DetectorOptions } from "./detectors.ts";
+import { openDetector } from "./detectors.ts";
 import type { ExpectedFace } from "./find_faces.ts";
 import { cropLabelledFace, type CroppedFace, type CropProblem } from "./labelled_face.ts";
 
 /** Parameters of the worker. */
 export interface CropInit {
-  readonly detector: DetectorOptions & { readonly name: DetectorName };
+  readonly detector: DetectorConfig;
   readonly crop: CropOptions;
   /** Backend of the detector, if it uses TensorFlow.js. */
   readonly backend?: Backend;

@@ -4,8 +4,8 @@
  */
 import { crop, type CropOptions } from "../images/crop.ts";
 import { decode, type Decoded, turnUpright } from "../images/decode_image.ts";
-import { type Detection, type Detector, openDetector } from "./detector.ts";
-import { defaultInputSizes } from "./detectors.ts";
+import type { Detection, Detector } from "./detector.ts";
+import { configureDetector, openDetector } from "./detectors.ts";
 import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
 import type { CropPreprocessing, Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/fit_image.ts";
@@ -26,8 +26,8 @@ export interface Face {
  */
 export function openTrainingDetector({ detector }: CropPreprocessing): Promise<Detector> {
   if (detector.name !== "metadata") return openDetector(detector.name, detector);
-  const name = "ssdMobilenetv1";
-  return openDetector(name, { ...detector, inputSizes: defaultInputSizes[name] });
+  const { name, inputSizes } = configureDetector("ssdMobilenetv1");
+  return openDetector(name, { ...detector, inputSizes });
 }
 
 /**

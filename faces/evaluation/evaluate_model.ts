@@ -9,20 +9,22 @@ import { targetOf } from "../training/targets.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import {
   type Predictions,
+  type PredictionTask,
   type ReferencePredictions,
   scoreModel,
   type SplitName,
+  splitNames,
 } from "./score_model.ts";
-import { type PredictionTask, splitNames } from "./score_model.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { crossEntropy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
+import { metricLabel } from "./metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import type { Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport } from "./report_data.ts";
 
 /** Dataset, splits and reference predictions. */
-export interface EvaluationData {
+interface EvaluationData {
   /** [N, size, size, 3] */
   images: NpyFile<"uint8">;
   /** Columns of the dataset's table, one value per image. */
@@ -38,8 +40,7 @@ export interface EvaluationData {
   references: readonly Reference[];
 }
 
-/** Options of `evaluateModel`. */
-export interface EvaluationOptions {
+interface EvaluationOptions {
   /** Id of the stage that trained the model. */
   id: string;
   /** Number of example faces of each kind. */
@@ -98,11 +99,13 @@ export async function evaluateModel(
       ...caption(subject, test, i),
     }))),
   }));
-  const splitPeople = {
-    train: selectRows(people, rows.train),
-    validation: selectRows(people, rows.validation),
-    test: selectRows(people, rows.test),
-  };
+  const select = <T>(values: readonly T[], name: SplitName) =>
+    Array.from(rows[name], (row) => values[row]);
+  const peopleOf = (name: SplitName) => ({
+    age: select(people.age, name),
+    gender: select(people.gender, name),
+    identity: select(people.identity, name),
+  });
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
     record;
   return {
@@ -112,8 +115,12 @@ export async function evaluateModel(
       metrics: scoreModel(
         subject,
         all,
-        splitPeople,
-        data.references.map((one) => toReferencePredictions(one, record, splitPeople.test)),
+        {
+          train: peopleOf("train"),
+          validation: peopleOf("validation"),
+          test: peopleOf("test"),
+        },
+        data.references.map((one) => toReferencePredictions(one, record, data)),
       ),
       network,
       curves: curves(await readHistory(folder), record.metric),
@@ -124,45 +131,31 @@ export async function evaluateModel(
         ...(constantBaseline !== undefined && { constantBaseline }),
       },
       params: record.params,
-      ...(subject.classes?.length === 2
-        ? { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }
-        : {}),
-      ...(subject.classes ? {} : { scatter: dots(test) }),
+      ...(subject.classes?.length === 2 &&
+        { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
+      ...(!subject.classes && { scatter: dots(test) }),
       examples: await Promise.all(shown),
     },
   };
-}
-
-/** Selects some rows of all columns. */
-function selectRows(
-  people: EvaluationData["people"],
-  rows: ArrayLike<number>,
-): EvaluationData["people"] {
-  return Object.fromEntries(
-    Object.entries(people).map(([name, values]) => [
-      name,
-      Array.from(rows, (row) => values[row]),
-    ]),
-  ) as EvaluationData["people"];
 }
 
 /** Converts reference predictions of the test set to a model's targets. */
 function toReferencePredictions(
   { name, of }: Reference,
   record: TrainingRecord,
-  { dataset, path }: EvaluationData["people"],
+  { people: { dataset, path }, rows }: EvaluationData,
 ): ReferencePredictions {
-  const positions: number[] = [];
-  const prediction: number[] = [];
-  dataset.forEach((set, i) => {
-    const found = of(set, path[i]);
-    if (found === undefined) return;
-    // Age classes cover completed years.
-    const age = record.classes === null ? found.age : Math.max(0, Math.floor(found.age));
-    positions.push(i);
-    prediction.push(targetOf(record, { age, gender: found.male > 0.5 ? 1 : 0 }));
-  });
-  return { name, positions, prediction };
+  const found = Array.from(rows.test, (row) => of(dataset[row], path[row]))
+    .flatMap((one, position) => one ? [{ position, ...one }] : []);
+  return {
+    name,
+    positions: found.map(({ position }) => position),
+    prediction: found.map(({ age: years, male }) => {
+      // Age classes cover completed years.
+      const age = record.classes === null ? years : Math.max(0, Math.floor(years));
+      return targetOf(record, { age, gender: male > 0.5 ? 1 : 0 });
+    }),
+  };
 }
 
 function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"]): Curve[] {
@@ -173,10 +166,9 @@ function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"
       train: epoch[train],
       validation: epoch[validation],
     }));
-  const title = metric === "accuracy" ? "Accuracy" : "MAE, years";
   return [
     { name: "loss", title: "Loss", points: of("loss", "val_loss") },
-    { name: metric, title, points: of("metric", "val_metric") },
+    { name: metric, title: metricLabel(metric, "title"), points: of("metric", "val_metric") },
   ];
 }
 

@@ -2,7 +2,7 @@
 import { random } from "../../packages/random/random.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 import type { Examples, ModelReport } from "./report_data.ts";
-import { percent } from "./format_metric.ts";
+import { percent } from "./format_result.ts";
 
 /** Fixed, so the selection depends on the results alone. */
 const SEED = 20210;

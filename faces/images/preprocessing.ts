@@ -2,18 +2,20 @@
 import { join } from "node:path";
 import { z } from "zod";
 
-const detector = z.object({
+/** A detector and its options, which the detector's own schema validates when it is opened. */
+export const detectorConfig = z.looseObject({
   name: z.string().min(1),
   minConfidence: z.number(),
   inputSizes: z.array(z.int().positive()),
-  upsample: z.int().min(0).optional(),
-  minFace: z.number().min(0).optional(),
-  weights: z.string().optional(),
+  /** Of a plugin: path relative to the project, or package. */
   module: z.string().min(1).optional(),
 });
 
+/** A detector and its options. */
+export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weights?: string };
+
 const cropPreprocessing = z.object({
-  detector,
+  detector: detectorConfig,
   crop: z.object({ margin: z.number().min(0), maxSize: z.int().min(0) }),
   background: z.literal("#ffffff"),
   /** Steps of other stages on the crops, in order, such as "blur sigma=1.5". */

@@ -1,4 +1,5 @@
 /** Ctrl-C as an AbortSignal. */
+import { onStopSignal } from "../workers/stop_signals.ts";
 import type { Reporter } from "./reporter.ts";
 
 interface Interrupt extends Disposable {
@@ -26,10 +27,6 @@ export function abortOnSignal(
     reporter.log("stopping after the step at hand (press Ctrl-C again to stop at once)");
     interrupt.abort(new Error("interrupted"));
   };
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  signals.forEach((signal) => Deno.addSignalListener(signal, stop));
-  return {
-    signal: interrupt.signal,
-    [Symbol.dispose]: () => signals.forEach((name) => Deno.removeSignalListener(name, stop)),
-  };
+  const listening = onStopSignal(stop);
+  return { signal: interrupt.signal, [Symbol.dispose]: () => listening[Symbol.dispose]() };
 }

@@ -5,6 +5,7 @@
  * resuming, progress bars and the command line.
  */
 import { z } from "zod";
+import type { Definition } from "./define.ts";
 
 export { hideUrl } from "./secrets.ts";
 
@@ -229,6 +230,8 @@ export interface StageContext<O extends Outputs = Outputs> {
    * values that the parameters name; undefined for the stage's own values.
    */
   extension(kind: string, name: string): string | undefined;
+  /** Definitions of a kind that plugins brought and the parameters name. */
+  definitions(kind: string): readonly Definition[];
   /**
    * An empty folder for each output. They become artifacts together when `run` returns, and not if
    * it throws or is killed.
@@ -239,6 +242,11 @@ export interface StageContext<O extends Outputs = Outputs> {
    * code and seed resumes from it. It is removed when the stage is done.
    */
   readonly scratch: string;
+  /**
+   * Returns the stage's stored results, of any parameters and code. A stage may take files from them
+   * that equal those it would make: results must not depend on it.
+   */
+  earlierResults(): Promise<readonly EarlierResult[]>;
   /** Aborted on Ctrl-C. Long work calls `signal.throwIfAborted()` and yields to the event loop. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -248,6 +256,18 @@ export interface StageContext<O extends Outputs = Outputs> {
   info(message: string): void;
   /** Logs a warning, which the run's record keeps. */
   warn(message: string): void;
+}
+
+/** A stored result of a stage. */
+export interface EarlierResult {
+  /** Its folder, with a folder for each output. */
+  readonly path: string;
+  /** Recorded files of each output, by their paths in it. */
+  readonly outputs: Readonly<
+    Record<string, { files: Readonly<Record<string, { size: number; sha256: string }>> }>
+  >;
+  /** See `StageResult`. */
+  readonly observed: Readonly<Record<string, unknown>>;
 }
 
 /** Stage id → part of the data ("train", "validation", "test") → metric → value. */

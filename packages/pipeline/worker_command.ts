@@ -52,19 +52,19 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
     });
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     await runWorker({
-        redis: await parseRedisAddress(
-          values.redis ?? Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS,
-          values.ca && resolve(cwd, values.ca),
-        ),
-        prefix: values.prefix ?? context.name,
-        name: workerName(),
-        lock: seconds === undefined ? DEFAULT_LOCK_MS : whole("lock-seconds", seconds, 1) * 1000,
-        artifacts,
-        workers: whole("workers", values.workers, 0),
-        signal: interrupt.signal,
-        say: (line) => reporter.log(line),
-        ...await localCapabilities(context, artifacts),
-      });
+      redis: await parseRedisAddress(
+        values.redis ?? Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS,
+        values.ca && resolve(cwd, values.ca),
+      ),
+      prefix: values.prefix ?? context.name,
+      name: workerName(),
+      lock: seconds === undefined ? DEFAULT_LOCK_MS : whole("lock-seconds", seconds, 1) * 1000,
+      artifacts,
+      workers: whole("workers", values.workers, 0),
+      signal: interrupt.signal,
+      log: (line) => reporter.log(line),
+      ...await localCapabilities(context, artifacts),
+    });
     return EXIT.ok;
   },
 };

@@ -5,7 +5,7 @@ import { type Html, html } from "../html.ts";
 import { type SplitName, splitNames } from "../score_model.ts";
 import type { DataReport, FaceGroup } from "../report_data.ts";
 import { settingsList, table } from "../tables.ts";
-import { count, faces, percent } from "../format_metric.ts";
+import { count, faces, percent } from "../format_result.ts";
 
 export function dataSection(data: DataReport): Html {
   const { datasets, splits, crops, noFace, preprocessing } = data;

@@ -4,7 +4,8 @@ import { curves, epochSeconds } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
 import type { ModelReport } from "../report_data.ts";
 import { settingsList } from "../tables.ts";
-import { count, duration, subject } from "../format_metric.ts";
+import { count, duration, subject } from "../format_result.ts";
+import { METRICS } from "../metrics.ts";
 import { resultsSection } from "./results_section.ts";
 
 /**
@@ -30,11 +31,11 @@ ${network(model, figure)}
 function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
   const { constantBaseline, weightsOfEpoch } = training;
   if (constantBaseline === undefined) return "";
-  const baseline = metrics.metric === "accuracy"
-    ? `accuracy ${constantBaseline.toFixed(3)} by the majority class of the training set`
-    : `MAE ${constantBaseline.toFixed(2)} years by the median age of the training set`;
-  return html`<p class="notice" role="note"><b>This network has learned nothing of use.</b>
-On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline: ${baseline}.
+  const { name, unit } = METRICS[metrics.metric];
+  const of = metrics.classes ? "majority class" : "median age";
+  return html`<p class="notice" role="note"><b>This network is of no use.</b>
+On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
+${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.
 Lower the learning rate, or train for more epochs.</p>`;
 }
 
@@ -49,7 +50,7 @@ function trainingSummary({ training, network }: ModelReport): string {
   const kept = weightsOfEpoch === epochs
     ? "keeping the last weights"
     : `restoring the weights of epoch ${weightsOfEpoch}`;
-  const took = secondsPerEpoch && secondsPerEpoch.length > 0
+  const took = secondsPerEpoch?.length
     ? `, in ${duration(secondsPerEpoch.reduce((a, b) => a + b))}`
     : "";
   return `${end}${took}, ${kept}. ${

@@ -12,18 +12,18 @@ import type { Interval } from "../../../packages/statistics/confidence_intervals
 import { type ModelMetrics, splitNames } from "../score_model.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
-import { confusionTable, table, withRange } from "../tables.ts";
+import { className, confusionTable, table, withRange } from "../tables.ts";
+import { count, describeBaseline, faces, groupName, metricOf } from "../format_result.ts";
 import {
-  count,
-  describeBaseline,
-  faces,
   formatInterval,
   formatMetric,
   formatMetricValue,
   formatSigned,
   formatSignedInterval,
-  metricOf,
-} from "../format_metric.ts";
+  metricLabel,
+  type MetricName,
+  METRICS,
+} from "../metrics.ts";
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
@@ -51,24 +51,18 @@ function comparison(metrics: ModelMetrics): Html {
     [
       html`<b>this network</b>`,
       ...splitNames.map((name) =>
-        withRange(
-          html`<b>${show(metricOf(metrics[name], metric))}</b>`,
-          formatInterval(ranges[name], metric, false),
-        )
+        html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
     ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
-      `${name}`,
-      "",
-      "",
-      withRange(show(value), formatInterval(interval, metric, false)),
+      ...[name, "", "", valueCell(value, metric, interval)],
     ]),
     ...(report ? [["2021 network", report.train, report.validation, ""]] : []),
   ];
   return html`
     <div class="card comparison">
-      <div><h3>${metric === "accuracy" ? "Accuracy" : "MAE, years"}</h3>
+      <div><h3>${metricLabel(metric, "title")}</h3>
     ${table(["", ...splitNames], rows)}</div>
       <div
         class="note"><p>Small: 95 % CI. The constant baseline is ${describeBaseline(
@@ -93,12 +87,6 @@ directly comparable.</p>`}<p>Select models on the validation set; the test set i
 
 function confusion({ confusion, perClass = [] }: ModelMetrics): Html {
   const { classes, counts } = confusion!;
-  const share = (value: number, interval?: Interval) =>
-    withRange(
-      formatMetricValue(value, "accuracy"),
-      interval && formatInterval(interval, "accuracy", false),
-    );
-  const name = (label: string) => label.replace(/^(\d+) to (\d+)$/, "$1–$2");
   return html`<figure class="card">
 <figcaption><b>Confusion matrix</b>Test set. Rows: true class, columns: predicted class; color:
 share of the row.</figcaption>
@@ -112,11 +100,11 @@ ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
       perClass.map(({ count: n, precision, recall, f1, intervals }, i) => [
-        name(classes[i]),
+        className(classes[i]),
         count(n),
-        share(precision, intervals.precision),
-        share(recall, intervals.recall),
-        share(f1, intervals.f1),
+        valueCell(precision, "accuracy", intervals.precision),
+        valueCell(recall, "accuracy", intervals.recall),
+        valueCell(f1, "accuracy", intervals.f1),
       ]),
     )
   }
@@ -129,7 +117,7 @@ function rocFigure(points: NonNullable<ModelReport["roc"]>, metrics: ModelMetric
   return html`<figure class="card">
 <figcaption><b>ROC curve</b>True positive rate of “${positive}” against the false positive rate on “${other}”.
 Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>${
-    aucInterval && ` (95 % CI ${decimals(aucInterval)})`
+    aucInterval && ` (95 % CI ${formatInterval(aucInterval, "accuracy")})`
   }; dashed line: random scores,
 AUC 0.5.</figcaption>
 ${roc(points, positive)}
@@ -143,16 +131,23 @@ function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   return html`<figure class="card">
 <figcaption><b>Calibration</b>Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
 Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier score
-<b class="inline">${brier.toFixed(3)}</b> (95 % CI ${decimals(brierInterval)})${
+<b class="inline">${brier.toFixed(3)}</b> (95 % CI ${formatInterval(brierInterval, "accuracy")})${
     two && "; a constant probability of 0.5 scores 0.250"
   }.</figcaption>
 ${reliability(bins, of)}
 </figure>`;
 }
 
-/** Formats an interval with three decimals: "0.912–0.934". */
-function decimals({ low, high }: Interval): string {
-  return `${low.toFixed(3)}–${high.toFixed(3)}`;
+/** Renders a metric and, below it, its interval. */
+function valueCell(value: number, metric: MetricName, interval?: Interval): Html {
+  return withRange(
+    formatMetricValue(value, metric),
+    interval && formatInterval(interval, metric, false),
+  );
+}
+
+function biasCell(bias: number, interval?: Interval): Html {
+  return withRange(formatSigned(bias), interval && formatSignedInterval(interval));
 }
 
 function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
@@ -160,9 +155,9 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
   const rows = bands.map(({ from, to, count: n, mae, interval, guessMae, bias, biasInterval }) => [
     `${from}–${to}`,
     count(n),
-    withRange(mae.toFixed(1), interval && formatInterval(interval, "mae", false)),
-    guessMae.toFixed(1),
-    withRange(formatSigned(bias), biasInterval && formatSignedInterval(biasInterval)),
+    valueCell(mae, "mae", interval),
+    formatMetricValue(guessMae, "mae"),
+    biasCell(bias, biasInterval),
   ]);
   return html`<figure class="card">
 <figcaption><b>MAE by age, years</b>
@@ -199,30 +194,23 @@ ${scatter(truth, prediction)}
 }
 
 function groups({ groups = [], metric }: ModelMetrics): Html {
-  const years = metric === "mae";
-  const rows = groups.map(({ gender, from, to, count: n, value, interval, bias, biasInterval }) => [
-    from === undefined
-      ? html`<b>${gender === 1 ? "men" : "women"}</b>`
-      : `${gender === 1 ? "men" : "women"}, ${from}–${to}`,
+  const { name, title } = METRICS[metric];
+  const rows = groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
+    group.from === undefined ? html`<b>${groupName(group)}</b>` : groupName(group),
     count(n),
-    withRange(
-      formatMetricValue(value, metric),
-      interval && formatInterval(interval, metric, false),
-    ),
-    ...(years
-      ? [withRange(formatSigned(bias!), biasInterval && formatSignedInterval(biasInterval))]
-      : []),
+    valueCell(value, metric, interval),
+    ...(bias === undefined ? [] : [biasCell(bias, biasInterval)]),
   ]);
   return html`<figure class="card">
-<figcaption><b>${years ? "MAE" : "Accuracy"} by gender and age</b>with 95 % CI<br>
+<figcaption><b>${title} by gender and age</b>with 95 % CI<br>
 <span class="key"><i class="female"></i>women</span>
 <span class="key"><i class="male"></i>men</span></figcaption>
 ${groupValues(groups, metric)}
 </figure>
 <div class="card">
-<h3>${years ? "MAE" : "Accuracy"} by gender and age</h3>
+<h3>${title} by gender and age</h3>
 <p class="note">Test set. Small: 95 % CI.</p>
-${table(["", "faces", years ? "MAE" : "accuracy", ...(years ? ["bias"] : [])], rows)}
+${table(["", "faces", name, ...(metric === "mae" ? ["bias"] : [])], rows)}
 </div>`;
 }
 

@@ -11,6 +11,7 @@ import {
 import { batchMatMulConfig } from "./batch_mat_mul.ts";
 import { conv2DBackpropFilterConfig } from "./conv2d_backprop_filter.ts";
 import { conv2DBackpropInputConfig } from "./conv2d_backprop_input.ts";
+import { depthwiseBackpropConfigs } from "./depthwise_backprop.ts";
 import { castConfig, identityConfig } from "./identity.ts";
 import { maxPoolGradConfig } from "./max_pool_grad.ts";
 import { samePaddingConfig } from "./same_padding.ts";
@@ -27,6 +28,7 @@ export function registerTrainingKernels(): void {
     castConfig(),
     conv2DBackpropFilterConfig,
     conv2DBackpropInputConfig,
+    ...depthwiseBackpropConfigs,
     identityConfig,
     maxPoolGradConfig,
     samePaddingConfig("Conv2D"),

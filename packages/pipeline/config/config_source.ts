@@ -51,7 +51,9 @@ export class ConfigSource {
     this.overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
-      const next = target[key] ?? {};
+      const written = target[key] ?? {};
+      // `network: plain` is short for `network: { use: plain }`.
+      const next = typeof written === "string" ? { use: written } : written;
       if (typeof next !== "object" || Array.isArray(next)) {
         const name = path.slice(0, depth + 1).join(".");
         throw new ConfigError([{ at, message: `${name} has no parameters of its own` }]);

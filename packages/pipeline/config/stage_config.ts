@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
-import { toProblems } from "./zod_issues.ts";
+import { toProblems, valueAt } from "./zod_issues.ts";
+import type { Aliases } from "../define.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -101,6 +102,14 @@ export async function readStage(
     );
     const error = new z.ZodError(issues);
     problems.push(...toProblems(error, source, path, stage.params, RESERVED));
+  }
+  for (const [name, place] of Object.entries(stage.params.meta()?.aliases as Aliases ?? {})) {
+    const other = valueAt(raw, place.split("."));
+    if (valueAt(raw, name.split(".")) === undefined || other === undefined) continue;
+    report(
+      [...path, ...place.split(".")],
+      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`,
+    );
   }
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);

@@ -85,7 +85,10 @@ function choices(issue: z.core.$ZodIssue): string[] {
   if (issue.code === "invalid_value") return issue.values.map(String);
   if (issue.code !== "invalid_union") return [];
   const { options = [] } = issue as { options?: readonly unknown[] };
-  return [...options.map(String), ...issue.errors.flat().flatMap(choices)];
+  return [
+    ...options.filter((option) => option !== undefined).map(String),
+    ...issue.errors.flat().flatMap(choices),
+  ];
 }
 
 /** zod's names of types in the words of YAML. */

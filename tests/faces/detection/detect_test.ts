@@ -3,7 +3,7 @@ import sharp from "sharp";
 import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { decode } from "../../../faces/images/decode_image.ts";
-import { openDetector } from "../../../faces/detection/detector.ts";
+import { openDetector } from "../../../faces/detection/detectors.ts";
 import { nonMaxSuppression } from "../../../faces/detection/tfjs_detector.ts";
 import type { Image } from "../../../faces/images/image.ts";
 import reference from "./fixtures/faceApi.json" with { type: "json" };

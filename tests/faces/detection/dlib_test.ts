@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { decode } from "../../../faces/images/decode_image.ts";
-import { openDetector } from "../../../faces/detection/detector.ts";
+import { openDetector } from "../../../faces/detection/detectors.ts";
 import { build } from "../../../faces/detection/detectors/dlib/build_dlib.ts";
 import { decode as toBoxes } from "../../../faces/detection/detectors/dlib/decode_boxes.ts";
 import { readModel } from "../../../faces/detection/detectors/dlib/dlib_model.ts";

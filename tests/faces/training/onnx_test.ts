@@ -13,12 +13,10 @@ import {
 } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { deepTrunk } from "../../../models/deep.ts";
-import { extractHead, multiHeadModel } from "../../../faces/training/multi_head.ts";
+import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { initialize } from "../../../faces/training/initialize.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
 import { checkExports, writeExports } from "../../../faces/training/save_model.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { genderClasses } from "../../../faces/training/targets.ts";
@@ -115,11 +113,11 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
   await openBackend("wasm");
   const folder = await Deno.makeTempDir({ prefix: "onnx-" });
   const networks: Record<string, LayersModel> = {
-    reportGender: gender2021({ size: SIZE, classes: 2, seed: 3 }),
-    reportAge: age2021({ size: SIZE, seed: 3 }),
+    reportGender: buildGender2021({ size: SIZE, classes: 2, seed: 3 }),
+    reportAge: buildAge2021({ size: SIZE, seed: 3 }),
     branched: branched(),
     ofDistribution: ofDistribution(),
-    mirroredGender: gender2021({ size: SIZE, classes: 2, seed: 4 }),
+    mirroredGender: buildGender2021({ size: SIZE, classes: 2, seed: 4 }),
   };
   const age = (name: string) => ["reportAge", "ofDistribution"].includes(name);
   const mirror = (name: string) => ["ofDistribution", "mirroredGender"].includes(name);
@@ -167,7 +165,7 @@ Deno.test("export: [onnx] writes the same bytes of the same network, and says wh
   const folder = await Deno.makeTempDir({ prefix: "onnx-" });
   try {
     const write = async () => {
-      const network = age2021({ size: SIZE, seed: 3 });
+      const network = buildAge2021({ size: SIZE, seed: 3 });
       await writeExports(network, folder, record(false), ["onnx"]);
       network.dispose();
       return await Deno.readFile(join(folder, "model.onnx"));
@@ -178,7 +176,7 @@ Deno.test("export: [onnx] writes the same bytes of the same network, and says wh
     match(text, /images: uint8 \[batch, 32, 32, 3\], RGB, 0 to 255; the graph divides by 255/);
     match(text, /"margin":0.2/);
     await Deno.remove(join(folder, "model.onnx"));
-    const network = age2021({ size: SIZE, seed: 3 });
+    const network = buildAge2021({ size: SIZE, seed: 3 });
     await writeExports(network, folder, record(false), []);
     network.dispose();
     await rejects(Deno.stat(join(folder, "model.onnx")), Deno.errors.NotFound);

@@ -1,0 +1,293 @@
+/** Grids of runs: shared results, reports, and runs that fail or are killed. */
+import assert from "node:assert/strict";
+import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
+import { ended, Project, reading } from "../toy/project.ts";
+
+const GRID = `sweep: { few.max: [3, 4], seed: [1, 2, 3] }
+stages:
+  count: { to: 6 }
+  few: { use: clamp, inputs: { numbers: count } }
+  draw:
+  sum: { inputs: { numbers: few } }
+  luck: { use: sum, inputs: { numbers: draw } }
+  compare:
+`;
+
+interface Stage {
+  id: string;
+  status: string;
+}
+
+/** Stage → how often it ran. */
+function ran(runs: { stages: Stage[] }[]): Record<string, number> {
+  const all = runs.flatMap(({ stages }) => stages).filter(({ status }) => status === "ran");
+  const groups = Map.groupBy(all, ({ id }) => id);
+  return Object.fromEntries([...groups].map(([id, { length }]) => [id, length]));
+}
+
+Deno.test("a sweep runs every combination, and each result once", async (t) => {
+  await using project = await Project.make({ "pipeline.yaml": GRID });
+  await t.step("a dry run logs what would run", async () => {
+    const { code, out } = await project.cli("run", "pipeline", "--dry-run");
+    assert.equal(code, 0);
+    const lines = out.split("\n");
+    assert.equal(lines[0], "6 runs: few.max 3, 4 × seed 1, 2, 3");
+    assert.equal(lines[1], "  once: count runs: it has not run yet");
+    assert.match(lines[2]!, /^> few\.max=3 seed=1: few runs: count will run before it; draw runs/);
+    assert.match(lines[6]!, /^> few\.max=4 seed=2: few of an earlier run; draw of an earlier run;/);
+    assert.deepEqual(await project.files(), [".cache/modules.json"]);
+  });
+  const { code, out, err } = await project.cli("run", "pipeline", "--jobs", "3", "--json");
+  assert.equal(code, 0, err);
+  const report = JSON.parse(out);
+  await t.step("reports each run with its values", () => {
+    assert.deepEqual([report.pipeline, report.ok, report.metrics], ["pipeline", true, {}]);
+    assert.deepEqual(report.stages.map(({ id, status }: Stage) => [id, status]), [[
+      "count",
+      "ran",
+    ]]);
+    assert.deepEqual(
+      report.runs.map(({ values }: { values: unknown }) => values),
+      [3, 4].flatMap((max) => [1, 2, 3].map((seed) => ({ "few.max": max, seed }))),
+    );
+    assert.deepEqual(ran(report.runs), { few: 2, draw: 3, sum: 2, luck: 3, compare: 6 });
+    assert.deepEqual(report.runs[4].metrics, {
+      ...{ luck: { test: { loss: 4 } }, sum: { test: { loss: 18 } } },
+    });
+  });
+  await t.step("over seeds, the mean and the spread", () => {
+    assert.deepEqual(
+      report.summary.map(({ values, runs }: Record<string, unknown>) => [values, runs]),
+      [
+        [{ "few.max": 3 }, 3],
+        [{ "few.max": 4 }, 3],
+      ],
+    );
+    const [luck, sum] = report.summary[1].metrics;
+    const name = { split: "test", metric: "loss", runs: 3 };
+    assert.deepEqual(luck, { stage: "luck", ...name, mean: 4, deviation: 2, least: 2, most: 6 });
+    // One result, which all three took.
+    const once = { stage: "sum", ...name, runs: 1 };
+    assert.deepEqual(sum, { ...once, mean: 18, least: 18, most: 18 });
+    assert.match(
+      err,
+      /\n4 {8}3 {5}4\.00 ± 2\.00 {5}18\.0\nmean ± standard deviation over s/,
+    );
+    assert.match(
+      err,
+      /\n✓ \d\/6 {2}few\.max=4 seed=3 .* luck loss 6\.00, sum loss 18\.0 {2}run [0-9a-f]{8}\n/,
+    );
+    assert.match(err, /\ndone in .*: 6 runs done\n$/);
+  });
+  await t.step("is listed run by run, once", async () => {
+    const again = await project.cli("run", "pipeline", "--json");
+    assert.deepEqual(ran(JSON.parse(again.out).runs), {});
+    const { runs } = JSON.parse((await project.cli("runs", "--json")).out);
+    assert.equal(runs.length, 6);
+    assert.deepEqual(
+      runs.map(({ id }: { id: string }) => id).sort(),
+      JSON.parse(again.out).runs.map(({ run }: { run: string }) => run).sort(),
+    );
+    assert.match((await project.cli("runs")).out, / few\.max=4 seed=2 {2}luck loss 4\.00,\n/);
+  });
+  await t.step("can be taken in parts", async () => {
+    const { out, code } = await project.cli("run", "pipeline", "--point", "6", "--json");
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(out).metrics.luck.test, { loss: 6 });
+    const { err } = await project.cli("run", "pipeline", "--point", "7");
+    assert.match(err, /^error: --point 7: there are 6 combinations\n$/);
+  });
+});
+
+Deno.test("the command line varies, replaces and fixes", async (t) => {
+  await using project = await Project.make({ "pipeline.yaml": GRID });
+  const first = async (...args: string[]) => {
+    const { out, err, code } = await project.cli("run", "pipeline", "--dry-run", ...args);
+    assert.equal(code, 0, err);
+    return out.split("\n")[0];
+  };
+  await t.step(
+    "a key of the YAML",
+    async () =>
+      assert.equal(
+        await first("--sweep", "seed=5,6"),
+        "4 runs: few.max 3, 4 × seed 5, 6",
+      ),
+  );
+  await t.step("another key", async () =>
+    assert.equal(
+      await first("--sweep", "count.to=7", "--seed", "2"),
+      "2 runs: few.max 3, 4 × count.to 7",
+    ));
+  await t.step(
+    "all of them, so that one run is left",
+    async () => assert.match((await first("--seed=2", "--set=few.max=9"))!, /^> count/),
+  );
+});
+
+Deno.test("a sweep is validated like everything", async () => {
+  await using project = await Project.make();
+  const cases: [string, string[], string][] = [
+    ["sweep: { cuont.to: [1] }", [], 'pipeline.yaml:1:10: pipeline.yaml has no stage "cuont". Did'],
+    ["sweep: { count.tp: [1] }", [], 'pipeline.yaml:1:10: count has no "tp". Did you mean "to"?'],
+    [
+      "sweep: { count.to: [1, 0] }",
+      [],
+      "pipeline.yaml:1:24: count.to: expected at least 1, got 0.",
+    ],
+    ["sweep: { count.to: 3 }", [], "pipeline.yaml:1:20: sweep.count.to: expected a list, got 3."],
+    ["sweep: { count.to: [] }", [], "sweep.count.to: expected at least 1 item, got []."],
+    ["sweep: { count.to: [2, 2] }", [], "pipeline.yaml:1:24: count.to: 2 is there twice"],
+    ["sweep: { name: [a] }", [], "pipeline.yaml:1:10: name is the same for all runs of a sweep"],
+    ["", ["--sweep", "count.to"], "--sweep count.to: expected key=value,value, as in --sweep se"],
+    [
+      "",
+      ["--sweep", "count.to=1,x"],
+      '--sweep count.to=1,x: count.to: expected a number, got "x".',
+    ],
+    ["", ["--sweep", "count.to="], "--sweep count.to=: count.to: expected values to try"],
+    ["", ["--sweep", "count.to=[1"], "--sweep count.to=[1: the value is not YAML"],
+    ["", ["--jobs", "2"], "--jobs is about a sweep, and nothing is varied; see --sweep"],
+    ["sweep: { seed: [1] }", ["--jobs", "0"], "--jobs 0: expected a whole number, at least 1"],
+  ];
+  for (const [sweep, args, message] of cases) {
+    await project.write({ "pipeline.yaml": `${sweep}\nstages: { count: , draw: }\n` });
+    const { code, out, err } = await project.cli("run", "pipeline", ...args);
+    assert.ok(err.includes(message), `${message}\nis not in\n${err}`);
+    assert.deepEqual([code, out], [2, ""]);
+  }
+  assert.deepEqual(await project.files(), []);
+});
+
+Deno.test("paths that a sweep varies count from where they were written", async () => {
+  await using project = await Project.make({
+    "experiments/one.yaml": "sweep: { readFile.file: [a.txt, ../b.txt] }\n" +
+      "stages: { readFile: { file: a.txt }, sum: , compare: }",
+    ...{ "experiments/a.txt": "1 2", "b.txt": "10 20" },
+  });
+  const { out, err } = await project.cli("run", "experiments/one", "--json");
+  const { runs } = JSON.parse(out);
+  const loss = ({ metrics }: { metrics: { sum: { test: { loss: number } } } }) =>
+    metrics.sum.test.loss;
+  assert.deepEqual(runs.map(loss), [3, 30], err);
+});
+
+Deno.test("a run that fails, or dies, does not end the others", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": `sweep: { broken.how: [error, die, never] }
+stages:
+  count:
+  broken:  { inputs: { numbers: count } }
+  sum: { inputs: { numbers: broken } }
+  compare:
+`,
+  });
+  const { code, out, err } = await project.cli("run", "pipeline", "--json");
+  assert.equal(code, 1);
+  const { ok, runs, summary } = JSON.parse(out);
+  assert.deepEqual([ok, runs.map(({ ok }: { ok: boolean }) => ok)], [false, [false, false, true]]);
+  assert.match(
+    err,
+    /✗ 1\/3 {2}broken\.how=error {2}failed: broken: Cannot count "4": it is too large\./,
+  );
+  assert.match(
+    err,
+    /✗ 2\/3 {2}broken\.how=die {2}failed: its process crashed; last output: /,
+  );
+  assert.match(runs[1].error, /its process crashed; .*> broken {3}runs: /);
+  assert.match(err, /✓ 3\/3 {2}broken\.how=never/);
+  assert.match(err, /\nnot done in .*: 1 run done and 2 failed\n$/);
+  assert.equal(summary.length, 1);
+});
+
+Deno.test("what all runs share is made before them, and if it fails none begins", async () => {
+  const yaml =
+    "sweep: { sum.double: [true, false] }\nstages: { count: , broken: , sum: { inputs: " +
+    "{ numbers: broken } } }\n";
+  await using project = await Project.make({
+    "pipeline.yaml": yaml.replace("broken: ,", "broken: { inputs: { numbers: count } },"),
+  });
+  const { code, out } = await project.cli("run", "pipeline", "--json");
+  assert.equal(code, 1);
+  const { stages, runs } = JSON.parse(out);
+  assert.deepEqual(stages.map(({ status }: Stage) => status), ["ran", "failed"]);
+  assert.deepEqual(runs, []);
+});
+
+Deno.test({
+  name: "Ctrl-C stops the runs of a sweep after their step, and the next sweep resumes",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using project = await Project.make({
+      "pipeline.yaml": "sweep: { count.to: [400, 401] }\n" +
+        "stages: { count: , slow: { inputs: { numbers: count }, ms: 60 } }",
+    });
+    const child = project.spawn(["run", "pipeline", "--jobs", "2"]);
+    await project.underWay(2);
+    child.kill("SIGINT");
+    const { code, out } = await ended(child);
+    assert.equal(code, 130, out);
+    assert.match(out, /stopping after the step at hand/);
+    assert.match(
+      out,
+      /! [12]\/2 {2}count\.to=40[01] {2}interrupted; the next sweep resumes here\n/,
+    );
+    const next = await project.cli("run", "pipeline", "--set", "slow.ms=0", "--json");
+    assert.equal(next.code, 0, next.err);
+    assert.match(
+      next.out,
+      /"id":"slow","use":"slow","status":"ran","why":"an earlier run of it was int/,
+    );
+  },
+});
+
+Deno.test({
+  name: "the runs of a sweep that is killed stop by themselves",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using project = await Project.make({
+      "pipeline.yaml": "sweep: { count.to: [300, 301] }\n" +
+        "stages: { count: , slow: { inputs: { numbers: count }, ms: 100 } }",
+    });
+    const child = project.spawn(["run", "pipeline", "--jobs", "1"]);
+    const stdout = reading(child);
+    await stdout.until("2 runs continue with count and slow\n");
+    await project.underWay(2);
+    child.kill("SIGKILL");
+    await stdout.rest();
+    // Whoever holds the results is at work.
+    const store = new ArtifactStore(project.path("artifacts"));
+    let lock: Deno.FsFile | undefined;
+    while (!(lock = await store.lockExclusive())) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    lock.close();
+    // It was to take half a minute, and did not.
+    assert.deepEqual((await store.storedResults()).map(({ use }) => use), ["count"]);
+  },
+});
+
+Deno.test("summarise() puts together what differs in seeds alone", () => {
+  const run = (values: Record<string, unknown>, accuracy: number) => ({
+    values,
+    metrics: { net: { validation: { accuracy, loss: 1 }, test: { accuracy: accuracy - 0.1 } } },
+  });
+  const rows = summarise([
+    run({ rate: 0.1, "net.seed": 1 }, 0.8),
+    run({ rate: 0.1, "net.seed": 2 }, 0.9),
+    run({ rate: 0.2, "net.seed": 1 }, 0.7),
+  ]);
+  // 0.0707 is what numpy.std([0.8, 0.9], ddof=1) says.
+  assert.deepEqual(summaryLines(rows, { accuracy: "more" }), [
+    "rate  runs  net validation accuracy  net test accuracy",
+    "0.1   2     0.850 ± 0.071 *          0.750 ± 0.071",
+    "0.2   1     0.700                    0.600",
+    "mean ± standard deviation over seeds; * is the best on validation, which is what to choose by",
+  ]);
+  // Where two are as good, none is marked.
+  const equal = summaryLines(summarise([run({ rate: 1 }, 0.5), run({ rate: 2 }, 0.5)]), {
+    accuracy: "more",
+  });
+  assert.ok(equal.every((line) => !line.includes("*")), equal.join("\n"));
+});
