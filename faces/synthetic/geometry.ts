@@ -1,5 +1,7 @@
-/** Curves through points, and the head's turn. */
-import type { Point } from "./svg.ts";
+/** Points, and curves through them. */
+
+/** x to the right, y down, in pixels. */
+export type Point = readonly [x: number, y: number];
 
 /** A smooth path through all points (Catmull-Rom, as cubic Béziers). */
 export function smooth(points: readonly Point[], closed = false): string {

@@ -1,6 +1,6 @@
 /** Paints hair: the tufts of a style, those behind the head first, the others after the face. */
 import { type Color, mix, shift } from "./color.ts";
-import { smooth, taper } from "./geometry.ts";
+import { smooth } from "./geometry.ts";
 import { hairArrangements, type Style } from "./hair_styles.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
@@ -57,28 +57,14 @@ function drawTuft(d: Drawing, head: Head, tuft: Tuft, rng: Rng): void {
           if (paths[i]) d.line(paths[i], colour, width, strength * grain);
         }
         for (const line of tuft.sheen ?? []) {
-          d.path(taper(line, 5), {
-            fill: shift(hair.light, 0.04),
-            opacity: 0.16 * (0.4 + traits.light.strength),
-          });
+          d.brush(line, 5, shift(hair.light, 0.04), 0.16 * (0.4 + traits.light.strength));
         }
         if (tone > -0.02 && !tuft.colour) {
-          const shine = 0.55 * traits.light.strength * (0.5 + 0.5 * Math.abs(traits.light.side));
-          d.glow(
-            [24 * traits.light.side, skull.y - skull.ry * 0.62],
-            34,
-            17,
-            shift(hair.light, 0.08),
-            shine,
-            24 * traits.light.side,
-          );
-          d.glow(
-            [-52 * Math.sign(traits.light.side), 0],
-            26,
-            60,
-            hair.dark,
-            0.5 * traits.light.strength,
-          );
+          const { side, strength } = traits.light;
+          const shine = 0.55 * strength * (0.5 + 0.5 * Math.abs(side));
+          const place: Point = [24 * side, skull.y - skull.ry * 0.62];
+          d.glow(place, 34, 17, shift(hair.light, 0.08), shine, 24 * side);
+          d.glow([-52 * Math.sign(side), 0], 26, 60, hair.dark, 0.5 * strength);
         }
       });
     },

@@ -1,8 +1,8 @@
 /** A drawing in the making: SVG elements in painter's order, and the gradients that they refer to. */
 import { type Color, css } from "./color.ts";
+import { type Point, smooth, taper } from "./geometry.ts";
 
-/** x to the right, y down, in pixels. */
-export type Point = readonly [x: number, y: number];
+export type { Point };
 
 /** Where in a gradient, which colour, how opaque. */
 export type Stop = readonly [offset: number, colour: Color, opacity?: number];
@@ -53,6 +53,35 @@ export class Drawing {
     });
   }
 
+  /** Strokes a smooth line through points. */
+  stroke(points: readonly Point[], color: Color, width: number, opacity = 1): void {
+    this.line(smooth(points), color, width, opacity);
+  }
+
+  /** Fills a stroke with pointed ends, `width` at its widest. */
+  brush(
+    points: readonly Point[],
+    width: number,
+    fill: Color,
+    opacity: number,
+    peak?: number,
+  ): void {
+    this.path(taper(points, width, peak), { fill, opacity });
+  }
+
+  circle([cx, cy]: Point, r: number, fill: Color | string, opacity?: number): void {
+    this.add("circle", { cx, cy, r, fill, opacity });
+  }
+
+  rect(x: number, y: number, width: number, height: number, attributes: Attributes): void {
+    this.add("rect", { x, y, width, height, ...attributes });
+  }
+
+  /** Covers the whole image. */
+  cover(attributes: Attributes): void {
+    this.rect(0, 0, pictureSize, pictureSize, attributes);
+  }
+
   /** A soft spot of light or shade: an ellipse that fades towards its rim as a Gaussian does. */
   glow(
     [cx, cy]: Point,
@@ -89,6 +118,11 @@ export class Drawing {
   /** Reference to a gradient from (x1, y1) to (x2, y2), 0..1 of the shape's own box unless told. */
   linear(stops: readonly Stop[], attributes: Attributes = { x1: 0, y1: 0, x2: 0, y2: 1 }): string {
     return this.#define("linearGradient", attributes, stops.map(writeStop).join(""));
+  }
+
+  /** Returns a reference to a gradient from left to right. */
+  across(stops: readonly Stop[]): string {
+    return this.linear(stops, { x1: 0, y1: 0, x2: 1, y2: 0 });
   }
 
   /** Reference to a clip: only what is inside the path shows. */
