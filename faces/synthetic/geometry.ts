@@ -67,18 +67,23 @@ export function ease(from: number, to: number, value: number): number {
 export function taper(points: readonly Point[], width: number, peak = 0.5): string {
   const last = points.length - 1;
   const side = (sign: number) =>
-    points.map(([x, y], i): Point => {
-      const [from, to] = [points[Math.max(0, i - 1)], points[Math.min(last, i + 1)]];
-      const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
-      const length = Math.hypot(dx, dy) || 1;
+    offset(points, (i) => {
       const t = i / last;
-      const swell = Math.sin(
-        Math.PI * (t < peak ? t / peak / 2 : 0.5 + (t - peak) / (1 - peak) / 2),
-      );
-      const half = sign * width * swell / 2;
-      return [x - dy / length * half, y + dx / length * half];
+      const turn = t < peak ? t / peak / 2 : 0.5 + (t - peak) / (1 - peak) / 2;
+      return sign * width * Math.sin(Math.PI * turn) / 2;
     });
   return ribbon(side(1), side(-1));
+}
+
+/** Moves each point of a line sideways, by `by(index)`. */
+export function offset(points: readonly Point[], by: (i: number) => number): Point[] {
+  const last = points.length - 1;
+  return points.map(([x, y], i) => {
+    const [from, to] = [points[Math.max(0, i - 1)], points[Math.min(last, i + 1)]];
+    const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+    const length = Math.hypot(dx, dy) || 1;
+    return [x - dy / length * by(i), y + dx / length * by(i)];
+  });
 }
 
 /** Points on a quadratic Bézier curve. */
