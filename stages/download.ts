@@ -227,7 +227,7 @@ async function fetchDataset(
 /** Draws the synthetic data set, or reuses the file of an earlier attempt. */
 async function draw({ sampleFaces }: Params, context: Context): Promise<Tars> {
   const { join } = await import("node:path");
-  const { drawSample, sampleArchive } = await import("../faces/synthetic/mod.ts");
+  const { drawSample, sampleArchive } = await import("../faces/synthetic/sample_archive.ts");
   const { keepDigest, takeWhole } = await import("../packages/pipeline/state.ts");
   const path = join(context.scratch, sampleArchive);
   if (!await takeWhole(path, (message) => context.info(message))) {

@@ -5,7 +5,7 @@ import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing, Point } from "./svg.ts";
 
-/** A tuft's two borders, which run the same way; the hairs grow from the inner to the outer. */
+/** A tuft's two borders, in the same direction; hairs grow from the inner to the outer one. */
 type Borders = readonly [outer: readonly Point[], inner: readonly Point[]];
 
 export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
@@ -27,7 +27,7 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
   }
 }
 
-/** What shows of a beard on the skin, shaven or not. */
+/** Draws a beard's shade on the skin, shaven or not. */
 function drawShadow(d: Drawing, head: Head, rng: Rng): void {
   const { traits, mouth, nose, chin, hair, skin, at, skull } = head;
   const { style, density } = traits.beard;
@@ -42,14 +42,14 @@ function drawShadow(d: Drawing, head: Head, rng: Rng): void {
   const rim: Point[] = [[-skull.rx - 3, 50], [-40, chin + 6], [0, chin + 12], [40, chin + 6]];
   const jaw = [...side(1), at(0, nose.y + 7), ...side(-1).reverse(), ...rim];
   jaw.push([skull.rx + 3, 50]);
-  const colour = mix(mix(hair.brow, lch(0.4, 0.02, 250), 0.3), skin.shade, 0.2);
+  const color = mix(mix(hair.brow, lch(0.4, 0.02, 250), 0.3), skin.shade, 0.2);
   d.group({ "clip-path": d.clip(smooth(head.outline, true)) }, () => {
     d.path(smooth(jaw, true), {
-      fill: colour,
+      fill: color,
       filter: d.blur(4),
       opacity: density * (style === "none" ? 0.38 : style === "stubble" ? 0.62 : 0.34),
     });
-    if (style === "stubble") drawStubble(d, head, rng, colour);
+    if (style === "stubble") drawStubble(d, head, rng, color);
   });
 }
 
@@ -111,14 +111,14 @@ function fullBeard({ outline, mouth, chin, at, skull }: Head, length: number): B
   ];
   const flip = ([x, y]: Point): Point => [-x, y];
   const flipInside = ([x, y]: Point): Point => {
-    // The face's turn is not symmetric: mirror around where the middle has gone.
+    // The turned face is not symmetric: mirror around its moved middle.
     const middle = at(0, y)[0];
     return Math.abs(x) > 36 ? [-x, y] : [2 * middle - x, y];
   };
   return [whole(right, right.map(flip)), whole(inner, inner.map(flipInside))];
 }
 
-function drawStubble(d: Drawing, head: Head, rng: Rng, colour: Color): void {
+function drawStubble(d: Drawing, head: Head, rng: Rng, color: Color): void {
   let dots = "";
   for (let i = 0; i < 240; i++) {
     const angle = Math.PI * rng.next();
@@ -128,12 +128,12 @@ function drawStubble(d: Drawing, head: Head, rng: Rng, colour: Color): void {
     const [px, py] = head.at(x, y);
     dots += `M${px.toFixed(1)} ${py.toFixed(1)}l.3 .9`;
   }
-  d.line(dots, shift(colour, -0.08), 0.6, 0.42 * head.traits.beard.density);
+  d.line(dots, shift(color, -0.08), 0.6, 0.42 * head.traits.beard.density);
 }
 
 /** Short hairs from the inner border of a beard to its outer one. */
 function strokes(d: Drawing, head: Head, rng: Rng, [outer, inner]: Borders): void {
-  for (const [colour, opacity] of [[head.hair.dark, 0.5], [head.hair.light, 0.35]] as const) {
+  for (const [color, opacity] of [[head.hair.dark, 0.5], [head.hair.light, 0.35]] as const) {
     let path = "";
     for (let i = 0; i < 70; i++) {
       const t = rng.next() * (outer.length - 1);
@@ -144,6 +144,6 @@ function strokes(d: Drawing, head: Head, rng: Rng, [outer, inner]: Borders): voi
       const [[x, y], [tipX, tipY]] = [from, from + 0.3].map((share) => between(root, rim, share));
       path += `M${x.toFixed(1)} ${y.toFixed(1)}L${tipX.toFixed(1)} ${(tipY + 1).toFixed(1)}`;
     }
-    d.line(path, colour, 0.8, opacity);
+    d.line(path, color, 0.8, opacity);
   }
 }

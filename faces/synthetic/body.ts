@@ -69,7 +69,7 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
   const cloth = lch(clothing.lightness, clothing.chroma, clothing.hue);
   const fill = d.linear([[0, shift(cloth, 0.05)], [1, shift(cloth, -0.1)]]);
   const fold = shift(cloth, -0.14);
-  const dress = (neckline: readonly Point[], colour = fill) => {
+  const dress = (neckline: readonly Point[], color = fill) => {
     const right: Point[] = [
       [wide + 17, slope - 6],
       [reach + 4, slope + 11],
@@ -78,7 +78,7 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
     const outline = `${
       smooth([...right.map(([x, y]): Point => [-x, y]).reverse(), ...neckline, ...right])
     }L0 ${slope + 80}Z`;
-    d.path(outline, { fill: colour });
+    d.path(outline, { fill: color });
     d.stroke(neckline, fold, 2.2, 0.55);
     d.stroke(neckline.map(([x, y]): Point => [x * 1.04, y + 3.5]), fold, 0.9, 0.5);
     for (const s of [-1, 1]) {

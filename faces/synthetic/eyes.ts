@@ -24,7 +24,7 @@ export function drawEyes(d: Drawing, head: Head, rng: Rng): void {
   }
 }
 
-/** One eye, in its own coordinates: the outer corner at positive x on either side. */
+/** Draws an eye in its own coordinates; the outer corner has a positive x on both sides. */
 function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
   const { traits, skin, eyes, at } = head;
   const { person, growth, pose } = traits;
@@ -149,8 +149,8 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
   const [top, bottom] = [edge(-1), edge(1)];
   const strength = lerp(0.4, 0.9, lerp(0.5, 1, growth) * (0.45 + 0.55 * m)) +
     0.05 * person.browWeight;
-  const colour = mix(hair.brow, skin.deep, 0.25);
-  d.path(ribbon(top, bottom), { fill: colour, opacity: strength * 0.8 });
+  const color = mix(hair.brow, skin.deep, 0.25);
+  d.path(ribbon(top, bottom), { fill: color, opacity: strength * 0.8 });
   const hairs = Math.round(lerp(9, 20, growth));
   let strokes = "";
   for (let i = 0; i < hairs; i++) {

@@ -1,4 +1,4 @@
-/** What each style of hair is made of. */
+/** Hair styles: the tufts of each. */
 import { along, bend, lerp, ribbon, taper } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";

@@ -16,18 +16,18 @@ import type { Rng } from "../../packages/random/random.ts";
 import type { Point } from "./svg.ts";
 import { arc, curl, ruffle, type Tuft, volume } from "./tufts.ts";
 
-/** How a curtain of hair hangs. */
+/** Shape of a curtain of hair, in pixels. */
 export interface Fall {
-  /** Where it parts, in pixels from the middle, and how far down it goes. */
+  /** Position of the part, from the middle, and y of the tips. */
   readonly part: number;
   readonly tip: number;
-  /** How much of the cheek it covers, how far it swings out, and how far its tips turn in. */
+  /** Covered width of the cheek, swing outwards, and turn of the tips inwards. */
   readonly cover: number;
   readonly flare: number;
   readonly turnIn?: number;
 }
 
-/** Both halves of parted hair, and the part. */
+/** Returns both halves of parted hair, and the part. */
 export function parted(head: Head, rng: Rng, options: Fall): Tuft[] {
   const { part } = options;
   const { skull, at, hairline: y, skin } = head;
@@ -48,8 +48,8 @@ export function parted(head: Head, rng: Rng, options: Fall): Tuft[] {
 }
 
 /** Returns a tuft without strands. */
-function plain(outline: string, colour: Color): Tuft {
-  return { outline, strands: [], colour };
+function plain(outline: string, color: Color): Tuft {
+  return { outline, strands: [], color };
 }
 
 /** Returns the position of long hair's part, in pixels from the middle. */
@@ -57,7 +57,7 @@ export function partOf(head: Head): number {
   return head.traits.hair.part * 20;
 }
 
-/** One half of parted hair: from the part over the temple, down beside the face to the tips. */
+/** Returns one half of parted hair: from the part over the temple, down beside the face to the tips. */
 function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   const { skull, eyes, at, traits, hairline: y } = head;
   const { part, tip, cover, flare, turnIn = 0 } = options;
@@ -100,7 +100,7 @@ function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   return { outline: ribbon(ruffle(head, outer, rng, 0.6), inner), strands, sheen };
 }
 
-/** The mass behind the neck, down to `tip`. */
+/** Returns the hair behind the neck, down to `tip`. */
 export function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
   const { skull } = head;
   const { top, side } = volume(head);
@@ -119,12 +119,12 @@ export function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
   return { outline, strands, tone: -0.055 };
 }
 
-/** Fewer points for a strand, the first and the last among them. */
+/** Returns every other point of a strand, and the last one. */
 function everyOther(line: readonly Point[]): Point[] {
   return line.filter((_, i) => i % 2 === 0 || i === line.length - 1);
 }
 
-/** A tail of hair along a line, `width` at its fullest. */
+/** Returns a tail of hair along a line, `width` at its widest. */
 export function tail(head: Head, rng: Rng, line: readonly Point[], width: number, tone = 0): Tuft {
   const last = line.length - 1;
   const swell = (i: number) => Math.sin(Math.PI * lerp(0.16, 0.98, i / last) ** 0.75);
@@ -140,7 +140,7 @@ export function tail(head: Head, rng: Rng, line: readonly Point[], width: number
   };
 }
 
-/** Hair wound up into a bun. */
+/** Returns a bun. */
 export function ball(rng: Rng, [x, y]: Point, radius: number): Tuft {
   const on = (r: number, a: number): Point => [x + r * Math.cos(a), y + r * 0.86 * Math.sin(a)];
   const rim = Array.from(
@@ -155,7 +155,7 @@ export function ball(rng: Rng, [x, y]: Point, radius: number): Tuft {
   return { outline: smooth(rim, true), strands, tone: -0.03 };
 }
 
-/** Bangs from the crown to the brows. */
+/** Returns bangs from the crown to the brows. */
 export function bangs(head: Head, rng: Rng): Tuft {
   const { skull, at, brow } = head;
   const { top } = volume(head);
@@ -183,7 +183,7 @@ export function bangs(head: Head, rng: Rng): Tuft {
   return { outline, strands };
 }
 
-/** A coloured band or tie. */
+/** Returns a colored hair tie. */
 export function tie([x, y]: Point, hue: number): Tuft {
   const rim: Point[] = [[x - 4.5, y], [x, y - 4.5], [x + 4.5, y], [x, y + 4.5]];
   return { ...plain(smooth(rim, true), lch(0.6, 0.1, hue)), grain: 0 };

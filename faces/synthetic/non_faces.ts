@@ -1,10 +1,10 @@
-/** Pictures without a face: landscapes and bowls of fruit. */
+/** Images without a face: landscapes and bowls of fruit. */
 import { lch, mix, shift } from "./color.ts";
 import { lerp, smooth } from "./geometry.ts";
 import type { Rng } from "../../packages/random/random.ts";
-import { Drawing, pictureSize, type Point } from "./svg.ts";
+import { Drawing, IMAGE_SIZE, type Point } from "./svg.ts";
 
-/** Draws a picture of `pictureSize` square that shows nobody. */
+/** Draws an image of `IMAGE_SIZE` square without a person. */
 export function viewSvg(rng: Rng): string {
   const d = new Drawing();
   if (rng.next() < 0.6) drawLandscape(d, rng);
@@ -21,7 +21,7 @@ function drawLandscape(d: Drawing, rng: Rng): void {
   d.glow(sun, 75, 75, lch(0.97, 0.05, 90), 0.8);
   d.circle(sun, 14, lch(0.97, 0.06, 92));
   for (let i = 0; i < 5; i++) {
-    const [x, y] = [pictureSize * rng.next(), 15 + 75 * rng.next()];
+    const [x, y] = [IMAGE_SIZE * rng.next(), 15 + 75 * rng.next()];
     d.glow([x, y], 34 + 30 * rng.next(), 5 + 6 * rng.next(), lch(0.98, 0.01, 80), 0.5);
   }
   const near = lch(0.36, 0.07, 100 + 60 * rng.next());
@@ -35,9 +35,9 @@ function drawLandscape(d: Drawing, rng: Rng): void {
         128 + layer * 27 - height * Math.sin(phase + x / (70 - 6 * layer)) + 3 * rng.normal(),
       ];
     });
-    const colour = mix(mix(zenith, glow, 0.5), near, (layer + 1) / 5);
+    const color = mix(mix(zenith, glow, 0.5), near, (layer + 1) / 5);
     d.path(`${smooth(hills)}L280 270L-20 270Z`, {
-      fill: d.linear([[0, shift(colour, 0.05)], [1, shift(colour, -0.07)]]),
+      fill: d.linear([[0, shift(color, 0.05)], [1, shift(color, -0.07)]]),
     });
   }
 }
@@ -48,7 +48,7 @@ function drawFruit(d: Drawing, rng: Rng): void {
     fill: d.radial([[0, shift(wall, 0.08)], [1, shift(wall, -0.2)]], { cx: 0.3, cy: 0.2, r: 1 }),
   });
   const table = lch(0.45, 0.06, 55);
-  d.rect(0, 176, pictureSize, pictureSize, {
+  d.rect(0, 176, IMAGE_SIZE, IMAGE_SIZE, {
     fill: d.linear([[0, shift(table, 0.1)], [0.3, table], [1, shift(table, -0.1)]]),
   });
   d.glow([134, 214], 100, 16, lch(0.15, 0.02, 50), 0.7);
@@ -67,11 +67,11 @@ function drawFruit(d: Drawing, rng: Rng): void {
       : [30, 8.5, 112];
     const x = 128 + spread * (i - middle) + 4 * rng.normal();
     const y = height + 3 * rng.normal();
-    const colour = rng.pick(fruits);
+    const color = rng.pick(fruits);
     const r = 20 + 4 * rng.next();
-    const stops = [[0, shift(colour, 0.13, 0.8)], [0.5, colour], [
+    const stops = [[0, shift(color, 0.13, 0.8)], [0.5, color], [
       1,
-      shift(colour, -0.22),
+      shift(color, -0.22),
     ]] as const;
     d.circle([x, y], r, d.radial(stops, { cx: 0.36, cy: 0.3, r: 0.75 }));
     d.glow([x - r * 0.35, y - r * 0.4], r * 0.3, r * 0.22, lch(0.99, 0, 0), 0.7);

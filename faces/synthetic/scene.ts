@@ -1,7 +1,7 @@
-/** What is behind a face, and the light over all. */
+/** Background and light. */
 import { type Color, lch, shift } from "./color.ts";
 import type { Rng } from "../../packages/random/random.ts";
-import { type Drawing, pictureSize } from "./svg.ts";
+import { type Drawing, IMAGE_SIZE } from "./svg.ts";
 import type { Traits } from "./traits.ts";
 
 const white = lch(0.99, 0.004, 90);
@@ -13,17 +13,17 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
   const other = lch(lightness - 0.04, chroma, hue + 40);
   const stops = [[0, shift(base, 0.11)], [0.55, base], [1, shift(other, -0.16)]] as const;
   d.cover({ fill: d.radial(stops, { cx: 0.5 + 0.25 * light.side, cy: 0.36, r: 0.85 }) });
-  const disc = (radius: number, colour: Color, opacity: number, y = pictureSize * rng.next()) =>
+  const disc = (radius: number, color: Color, opacity: number, y = IMAGE_SIZE * rng.next()) =>
     d.add("circle", {
-      cx: pictureSize * rng.next(),
+      cx: IMAGE_SIZE * rng.next(),
       cy: y,
       r: radius,
-      fill: d.radial([[0, colour, 0.75], [0.8, colour, 0.9], [1, colour, 0]]),
+      fill: d.radial([[0, color, 0.75], [0.8, color, 0.9], [1, color, 0]]),
       opacity,
     });
-  const stripe = (x: number, width: number, colour: Color, opacity: number) => {
-    const fill = d.across([[0, colour, 0], [0.3, colour], [0.7, colour], [1, colour, 0]]);
-    d.rect(x, -10, width, pictureSize + 20, { fill, opacity });
+  const stripe = (x: number, width: number, color: Color, opacity: number) => {
+    const fill = d.across([[0, color, 0], [0.3, color], [0.7, color], [1, color, 0]]);
+    d.rect(x, -10, width, IMAGE_SIZE + 20, { fill, opacity });
   };
   switch (style) {
     case "studio":
@@ -31,8 +31,8 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
     case "lights":
       for (let i = 0; i < 15; i++) {
         const radius = 7 + 15 * rng.next();
-        const colour = lch(lightness + 0.16, chroma + 0.05, hue + 70 * rng.normal());
-        disc(radius, colour, 0.12 + 0.3 * rng.next());
+        const color = lch(lightness + 0.16, chroma + 0.05, hue + 70 * rng.normal());
+        disc(radius, color, 0.12 + 0.3 * rng.next());
       }
       break;
     case "garden":
@@ -46,8 +46,8 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
       });
       for (let i = 0; i < 22; i++) {
         const radius = 9 + 20 * rng.next();
-        const colour = lch(0.5 + 0.35 * rng.next(), 0.07, 105 + 35 * rng.next());
-        disc(radius, colour, 0.16 + 0.2 * rng.next());
+        const color = lch(0.5 + 0.35 * rng.next(), 0.07, 105 + 35 * rng.next());
+        disc(radius, color, 0.16 + 0.2 * rng.next());
       }
       break;
     case "window": {
@@ -67,7 +67,7 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
   }
 }
 
-/** Warmth, exposure and the darker corners of a photo. */
+/** Draws warmth, exposure and the darker corners of a photo. */
 export function drawLight(d: Drawing, { light }: Traits): void {
   const tint = light.warmth > 0 ? lch(0.75, 0.12, 70) : lch(0.7, 0.09, 245);
   d.cover({ fill: tint, opacity: 0.09 * Math.abs(light.warmth) });

@@ -38,7 +38,7 @@ export function drawEars(d: Drawing, head: Head): void {
   }
 }
 
-/** The face's form: everything of it that is skin, but for the features' own colours. */
+/** Draws the skin of the face, without the features' own colors. */
 export function drawFace(d: Drawing, head: Head, rng: Rng): void {
   const { skin, traits, eyes, mouth, chin, at, skull } = head;
   const { light, growth, sag } = traits;
@@ -76,7 +76,7 @@ export function drawFace(d: Drawing, head: Head, rng: Rng): void {
     d.glow([-dark * 58, 42], 18, 44, skin.shade, 0.45);
     d.glow([0, chin + 5], 46, 16, skin.deep, 0.4);
 
-    // Sockets, cheeks, chin: what makes a head of an oval.
+    // Sockets, cheeks, chin.
     for (const side of sides) {
       const inShade = side === dark ? 1 : 0.75;
       const socket = at(side * (eyes.x - 6), eyes.y - 4);

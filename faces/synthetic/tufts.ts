@@ -8,20 +8,20 @@ import type { Point } from "./svg.ts";
 export interface Tuft {
   readonly outline: string;
   readonly strands: readonly (readonly Point[])[];
-  /** Added to the lightness: what lies behind is darker. */
+  /** Added to the lightness. */
   readonly tone?: number;
   readonly opacity?: number;
   /** Softens the border, in pixels. */
   readonly blur?: number;
-  /** How strongly strands show. */
+  /** Opacity of the strands. Default: 1. */
   readonly grain?: number;
   /** Lines that shine. */
   readonly sheen?: readonly (readonly Point[])[];
-  /** Another colour than the hair's: a band that holds it. */
-  readonly colour?: Color;
+  /** Default: the hair's color. */
+  readonly color?: Color;
 }
 
-/** Points on the hair's outer border over the skull, from one angle to another (0 is up, degrees). */
+/** Returns points on the hair's outer border, from one angle to another (degrees, 0 is up). */
 export function arc(
   { skull }: Head,
   top: number,
@@ -34,7 +34,7 @@ export function arc(
   });
 }
 
-/** How far the hair stands off the skull. */
+/** Returns the hair's distance from the skull. */
 export function volume({ traits }: Head): { top: number; side: number } {
   const { hair, growth, person } = traits;
   const coily = Math.max(0, person.hairTexture - 0.5) * 2;
@@ -45,7 +45,7 @@ export function volume({ traits }: Head): { top: number; side: number } {
   };
 }
 
-/** Where the hair begins, from the left ear over the forehead to the right. */
+/** Returns the hairline, from the left ear over the forehead to the right. */
 export function hairline(head: Head): Point[] {
   const { skull, eyes, brow, hairline: y, at, traits } = head;
   const back = traits.hair.recession;
@@ -71,7 +71,7 @@ export function ruffle(head: Head, line: readonly Point[], rng: Rng, amount = 1)
   );
 }
 
-/** Hair over the skull, from the hairline to the outer border; strands sweep by degrees. */
+/** Returns hair over the skull, from the hairline outwards; strands sweep by degrees. */
 export function cap(
   head: Head,
   rng: Rng,
@@ -102,7 +102,7 @@ export function cap(
   return { outline: ribbon(outer, line), strands };
 }
 
-/** Bends a strand as the hair's texture does. */
+/** Bends a strand by the hair's texture. */
 export function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] {
   const texture = head.traits.person.hairTexture;
   if (texture < 0.35) return strand;
@@ -114,7 +114,7 @@ export function curl(head: Head, strand: readonly Point[], rng: Rng): readonly P
   ]);
 }
 
-/** Short hair at the sides, as after clippers. */
+/** Returns short hair at the sides. */
 export function sides(head: Head, rng: Rng, thickness: number, height: number): Tuft[] {
   const { skull, eyes, brow } = head;
   return ([-1, 1] as const).map((side) => {

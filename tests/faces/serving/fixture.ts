@@ -9,7 +9,7 @@ import { random } from "../../../packages/random/random.ts";
 import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
 import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
-import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/mod.ts";
+import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/sample_archive.ts";
 import { serve, type ServeOptions, type Serving } from "../../../faces/serving/service.ts";
 import { readReports, readSources } from "../../../faces/serving/model_sources.ts";
 import { saveModel } from "../../../faces/training/model_files.ts";

@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { readMat } from "../../../packages/formats/mat.ts";
 import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../../packages/formats/tar.ts";
-import { drawSample, sampleArchive } from "../../../faces/synthetic/mod.ts";
+import { drawSample, sampleArchive } from "../../../faces/synthetic/sample_archive.ts";
 import { planSample } from "../../../faces/synthetic/sample_rows.ts";
 
 /** What sharp says of each kind of picture that is damaged on purpose. */
