@@ -89,7 +89,7 @@ Deno.test("decode() makes grey, 16-bit and CMYK pictures RGB of 8 bits", async (
 Deno.test("decode() refuses what is empty, no picture, damaged or cut short", async () => {
   const jpeg = await gradient(1, 200);
   const refusals: [Uint8Array, RegExp][] = [
-    [new Uint8Array(), /^Cannot decode the picture: it is empty \(0 bytes\)\.$/],
+    [new Uint8Array(), /^Cannot decode the photo: it is empty \(0 bytes\)\.$/],
     [new TextEncoder().encode("<html>404</html>"), /it is no picture that is known/],
     [jpeg.subarray(0, jpeg.length / 2), /it is damaged or cut short\.$/],
     [jpeg.subarray(0, 20), /it is (damaged or cut short|no picture)/],

@@ -101,6 +101,6 @@ Deno.test("drawSample() leaves nothing behind when it is interrupted", async () 
 Deno.test("drawSample() refuses a number of faces that is none", async () => {
   await rejects(drawSample({ folder: ".", seed: 1, faces: 0 }), {
     name: "RangeError",
-    message: "Cannot draw a sample of 0 faces: ask for 1 or more.",
+    message: "Cannot draw 0 synthetic faces: the minimum is 1.",
   });
 });
