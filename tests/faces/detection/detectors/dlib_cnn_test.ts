@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { decode } from "../../../faces/images/decode_image.ts";
-import { openDetector } from "../../../faces/detection/detectors.ts";
-import { build } from "../../../faces/detection/detectors/dlib/build_dlib.ts";
-import { decode as toBoxes } from "../../../faces/detection/detectors/dlib/decode_boxes.ts";
-import { readModel } from "../../../faces/detection/detectors/dlib/dlib_model.ts";
-import { MmodNetwork } from "../../../faces/detection/detectors/dlib/dlib_network.ts";
-import { tile } from "../../../faces/detection/detectors/dlib/pyramid.ts";
-import { type Box, type Image, iou } from "../../../faces/images/image.ts";
-import reference from "./fixtures/dlibFaces.json" with { type: "json" };
-import { drawnFace } from "./fixtures/drawnFaces.ts";
+import { decode } from "../../../../faces/images/decode_image.ts";
+import { openDetector } from "../../../../faces/detection/detectors.ts";
+import { build } from "../../../../faces/detection/detectors/dlib/build_dlib.ts";
+import { decode as toBoxes } from "../../../../faces/detection/detectors/dlib/decode_boxes.ts";
+import { readModel } from "../../../../faces/detection/detectors/dlib/dlib_model.ts";
+import { MmodNetwork } from "../../../../faces/detection/detectors/dlib/dlib_network.ts";
+import { tile } from "../../../../faces/detection/detectors/dlib/pyramid.ts";
+import { type Box, type Image, iou } from "../../../../faces/images/image.ts";
+import reference from "../fixtures/dlibFaces.json" with { type: "json" };
+import { drawnFace } from "../fixtures/drawnFaces.ts";
 
-const folder = new URL("../../../faces/detection/detectors/dlib/", import.meta.url);
+const folder = new URL("../../../../faces/detection/detectors/dlib/", import.meta.url);
 const weights = await Deno.readFile(new URL("mmod_human_face_detector.dat", folder));
 const options = { minConfidence: 0, inputSizes: [] };
 

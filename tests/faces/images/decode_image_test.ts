@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { decode, ImageError, turnUpright } from "../../../faces/images/decode_image.ts";
-import { gradient } from "./fixture.ts";
+import { gradient } from "../detection/fixture.ts";
 
 /** A JPEG-like picture, 40 × 20, red in a corner of 10 × 5 pixels and black elsewhere, as PNG. */
 async function corner(orientation: number): Promise<Uint8Array> {
