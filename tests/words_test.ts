@@ -23,7 +23,7 @@ const CLEAN: readonly string[] = [
   "plugins",
   "packages/pipeline/cli/schema_command.ts",
   "packages/pipeline/config/json_schema.ts",
-  "faces/commands/reference_sections.ts",
+  "faces/commands",
   "docs",
   "tests/docs_test.ts",
   "tests/markdown.ts",

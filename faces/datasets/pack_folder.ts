@@ -4,17 +4,7 @@ import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { type Labels, parseLabels } from "./labels.ts";
-import { folderName } from "./folder_name.ts";
-
-/** A local data set, as configured. */
-export interface FolderDataset {
-  /** Absolute. */
-  readonly folder: string;
-  /** Path of the CSV, relative to the folder. Default: the only CSV in it. */
-  readonly labels?: string | undefined;
-  readonly name?: string | undefined;
-  readonly layout: "full" | "crop";
-}
+import { type FolderDataset, nameOf } from "./sources.ts";
 
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */
 export async function openLabels(
@@ -106,7 +96,7 @@ export async function describeFolder(dataset: FolderDataset): Promise<Record<str
     }
     pictures.update(`${path}\0${seen}\0`);
   }
-  const id = folderName(dataset);
+  const id = nameOf(dataset);
   return {
     [`${id}'s ${name}`]: createHash("sha256").update(bytes).digest("hex"),
     [`a picture of ${id}`]: pictures.digest("hex"),
@@ -166,7 +156,7 @@ export async function packFolder(
     if (paths.length === 0) continue;
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
-    warn(`${folderName(dataset)}: ${paths.length} of ${lines.size} photos ${how}: ${some}`);
+    warn(`${nameOf(dataset)}: ${paths.length} of ${lines.size} photos ${how}: ${some}`);
   }
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {

@@ -3,7 +3,7 @@
  * Little-endian, row-major arrays of numbers.
  * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { RandomAccessFile } from "./random_access_file.ts";
+import { RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 const dtypes = {
   uint8: { descr: "|u1", array: Uint8Array },
@@ -71,7 +71,7 @@ export class NpyWriter implements Disposable {
           `[${this.rowShape.join(", ")}] ${this.dtype}.`,
       );
     }
-    writeAll(this.#file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    writeAllSync(this.#file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     this.rows += data.length / this.#rowLength;
   }
 
@@ -93,7 +93,7 @@ export class NpyWriter implements Disposable {
       header.set(new TextEncoder().encode(text), 10);
       header[HEADER - 1] = 0x0a;
       this.#file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(this.#file, header);
+      writeAllSync(this.#file, header);
     } finally {
       this.#file.close();
     }
@@ -216,10 +216,6 @@ function dtypeOf(data: NpyArray): Dtype {
     if (data.constructor === dtypes[name].array) return name;
   }
   throw new TypeError(`Cannot write a ${data.constructor.name} to a .npy file.`);
-}
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 
 function product(numbers: readonly number[]): number {

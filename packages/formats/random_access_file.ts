@@ -1,5 +1,10 @@
 /** Reads of any range of bytes of a file, at any time, by many callers. */
 
+/** Writes all bytes at a file's position. */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+}
+
 /** An open file. Reads are synchronous: a seek and a read which nothing can come between. */
 export class RandomAccessFile implements Disposable {
   readonly path: string;

@@ -6,7 +6,7 @@
  * earlier file that it names. An archive which asks for more than files and folders inside it -
  * symbolic links, devices, paths that lead outside - is refused.
  */
-import type { RandomAccessFile } from "./random_access_file.ts";
+import { type RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 /** A file in an archive: its bytes are `size` bytes from `offset` on. */
 export interface TarEntry {
@@ -298,7 +298,7 @@ export class TarWriter implements Disposable {
   }
 
   #write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    writeAllSync(this.#file, bytes);
     this.size += bytes.length;
   }
 }

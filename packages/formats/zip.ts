@@ -4,7 +4,7 @@
  * ones, and methods other than store and deflate, are refused.
  */
 import { crc32 } from "node:zlib";
-import { RandomAccessFile } from "./random_access_file.ts";
+import { RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -83,7 +83,7 @@ export class ZipFile implements Disposable {
   async extract(entry: ZipEntry, path: string): Promise<void> {
     using file = await Deno.open(path, { write: true, create: true, truncate: true });
     for await (const piece of this.read(entry)) {
-      for (let at = 0; at < piece.length;) at += file.writeSync(piece.subarray(at));
+      writeAllSync(file, piece);
     }
   }
 

@@ -18,7 +18,7 @@ import { type CacheKeyInputs, canonicalJson, fingerprint } from "./fingerprint.t
 import { takeLock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { readRecord, type StageRecord } from "./stage_record.ts";
-import type { Artifact, Stage } from "./stage.ts";
+import type { Artifact, EarlierResult, Stage } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
@@ -246,6 +246,16 @@ export class ArtifactStore {
       }
     }
     return places;
+  }
+
+  /** Returns the results of a stage whose records can be read. */
+  async resultsOf(use: string): Promise<EarlierResult[]> {
+    const results: EarlierResult[] = [];
+    for (const { path } of (await this.storedResults()).filter((result) => result.use === use)) {
+      const { value } = await readRecord(path);
+      if (value) results.push({ path, outputs: value.outputs, observed: value.observed ?? {} });
+    }
+    return results;
   }
 
   /** Notes that a result is damaged, so that the next run makes it again and says why. */

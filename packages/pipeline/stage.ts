@@ -227,6 +227,11 @@ export interface StageContext<O extends Outputs = Outputs> {
    * inputs, code and seed finds in it what was left. It goes when the stage is done.
    */
   readonly scratch: string;
+  /**
+   * Returns the stage's stored results, with whatever parameters and code. A stage may take files from
+   * them if they are equal to what it would make: the bytes must not depend on it.
+   */
+  earlierResults(): Promise<readonly EarlierResult[]>;
   /** Aborted on Ctrl-C. Long work checks it (`signal.throwIfAborted()`) and lets the event loop turn. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -236,6 +241,18 @@ export interface StageContext<O extends Outputs = Outputs> {
   info(message: string): void;
   /** One line about something the person should know or mend. It is kept in the run's record. */
   warn(message: string): void;
+}
+
+/** A stored result of a stage. */
+export interface EarlierResult {
+  /** Its folder, with a folder for each output. */
+  readonly path: string;
+  /** Recorded files of each output, by their paths in it. */
+  readonly outputs: Readonly<
+    Record<string, { files: Readonly<Record<string, { size: number; sha256: string }>> }>
+  >;
+  /** See `StageResult`. */
+  readonly observed: Readonly<Record<string, unknown>>;
 }
 
 /** Stage id → part of the data ("train", "validation", "test") → metric → value. */

@@ -9,11 +9,11 @@ import { TarWriter } from "../../packages/formats/tar.ts";
 import { type ArchivesDescription, openArchives } from "../../faces/datasets/archives.ts";
 import download from "../../stages/download.ts";
 import { copyFile } from "../../faces/datasets/local_files.ts";
-import { parseMd5Sums } from "../../faces/datasets/imdb_wiki.ts";
+import { parseMd5Sums } from "../../faces/datasets/sources.ts";
 import { checkSpace, freeBytes } from "../../packages/download/disk_space.ts";
 import { testContext } from "../context.ts";
 import { mounted } from "../mount.ts";
-import { file, serve } from "./download/server.ts";
+import { file, serve } from "../packages/download/server.ts";
 
 const text = (bytes?: Uint8Array) => bytes && new TextDecoder().decode(bytes);
 const md5 = (bytes: Uint8Array) => createHash("md5").update(bytes).digest("hex");
@@ -420,7 +420,7 @@ Deno.test("download looks for room before it begins, and for what is left of it 
       const context = testContext(download, { folder: join(mirror, "small") });
       await rejects(
         context.run({}, { datasets: ["wiki_crop"], mirror: from }),
-        /Cannot get wiki_crop.tar: 3.0 MB more are needed, .* has 2.1 MB left. Make room/,
+        /Cannot write wiki_crop.tar: 3.0 MB more are needed, .* has 2.1 MB left. Free some space/,
       );
       ok(!server.requests.includes("/wiki_crop.tar"), "nothing was fetched in vain");
     }
@@ -442,7 +442,7 @@ Deno.test("checkSpace() tells what is needed and what there is", async () => {
   strictEqual(await check(7e9, undefined), undefined, "a system that does not tell");
   await rejects(
     check(7.2e9, 3.1e9),
-    /Cannot get imdb_crop.tar: 7.2 GB more are needed, and the disk of "\/results" has 3.1 GB left/,
+    /Cannot write imdb_crop.tar: 7.2 GB more are needed, and the disk of "\/results" has 3.1 GB left/,
   );
   ok((await freeBytes(Deno.cwd()))! > 0);
 });

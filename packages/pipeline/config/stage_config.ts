@@ -105,7 +105,7 @@ export async function readStage(
   }
   for (const [name, place] of Object.entries(stage.params.meta()?.aliases as Aliases ?? {})) {
     const other = valueAt(raw, place.split("."));
-    if (raw[name] === undefined || other === undefined) continue;
+    if (valueAt(raw, name.split(".")) === undefined || other === undefined) continue;
     report(
       [...path, ...place.split(".")],
       `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`,

@@ -75,6 +75,7 @@ export async function executeStage(
     const given = {
       outputs: attempt.outputs,
       scratch: attempt.scratch,
+      earlierResults: () => store.resultsOf(stage.use),
       signal,
       progress,
       info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
@@ -120,14 +121,15 @@ export async function executeStage(
 /** Runs a service until it is stopped. Throws what it throws. */
 export async function serve(
   ready: StageExecution,
-  { project, reporter, signal }: RunContext,
+  { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
   const { stage, inputs } = ready;
   const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
   const progress = reporter.startProgress(stage.id);
   const info = (message: string) => reporter.log(`  ${stage.id}: ${message}`);
   const warn = (message: string) => info(reporter.paint.yellow(message));
-  const rest = { outputs: {}, scratch, signal, progress, info, warn };
+  const earlierResults = () => store.resultsOf(stage.use);
+  const rest = { outputs: {}, scratch, earlierResults, signal, progress, info, warn };
   try {
     await stage.stage.run(inputs, stage.params, contextOf(ready, project, rest));
   } finally {

@@ -10,8 +10,6 @@ import { type Kernel, resample } from "../../../images/resample.ts";
 
 interface RawOptions {
   readonly raw?: { readonly width: number; readonly height: number; readonly channels: 3 };
-  readonly failOn?: string;
-  readonly limitInputPixels?: number | false;
 }
 
 /** Images decoded by the browser, by their bytes. */

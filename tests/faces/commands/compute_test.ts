@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { main } from "../../../../faces/commands/compute.ts";
-import { measureBackend } from "../../../../faces/commands/compute/measure_backend.ts";
+import { main } from "../../../faces/commands/compute.ts";
+import { measureBackend } from "../../../faces/commands/compute/measure_backend.ts";
 
 /** Runs a test with a cache of its own. */
 async function withCache(
@@ -24,14 +24,14 @@ async function withCache(
   }
 }
 
-Deno.test("examine() measures wasm: a step of 64 images, the median and the best", async () => {
+Deno.test("measureBackend() measures wasm: a step of 64 images, the median and the best", async () => {
   const finding = await measureBackend("wasm", undefined);
   assert.ok(finding.usable, finding.why);
   assert.deepEqual([finding.batch, finding.version], [64, "TensorFlow.js 4.22.0"]);
   assert.ok(finding.bestMsPerStep > 0 && finding.bestMsPerStep <= finding.msPerStep);
 });
 
-Deno.test("examine() says why a backend is not usable, and what to do", async () => {
+Deno.test("measureBackend() returns why a backend is not usable, with the way out", async () => {
   await withCache({}, async () => {
     const gone = await measureBackend("node-gpu", undefined);
     assert.match(
@@ -57,7 +57,7 @@ Deno.test("examine() says why a backend is not usable, and what to do", async ()
   });
 });
 
-Deno.test("deno task compute says what it takes", async () => {
+Deno.test("deno task compute refuses wrong arguments", async () => {
   const said: string[] = [];
   const { error } = console;
   console.error = (text: string) => void said.push(text);
@@ -72,10 +72,10 @@ Deno.test("deno task compute says what it takes", async () => {
   }
   assert.match(
     said[0],
-    /there is no "deno task compute instal node"\. It takes install or uninstall/,
+    /there is no "deno task compute instal node": expected install or uninstall/,
   );
-  assert.match(said[1], /which backend: node or node-gpu\? wasm needs no installation/);
-  assert.match(said[2], /which backend: node or node-gpu\?$/);
+  assert.match(said[1], /missing backend: node or node-gpu\. wasm needs no installation/);
+  assert.match(said[2], /missing backend: node or node-gpu\.$/);
   assert.match(said[3], /Unknown option '--jsn'.* See deno task compute --help/);
   assert.match(said[4], /Cannot uninstall node-gpu: it is not installed/);
 });

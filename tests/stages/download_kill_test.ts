@@ -3,12 +3,12 @@ import { deepStrictEqual, fail, match, ok, strictEqual } from "node:assert/stric
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { random } from "../../../packages/random/random.ts";
-import { writeMat } from "../../../packages/formats/mat_write.ts";
-import { TarWriter } from "../../../packages/formats/tar.ts";
-import { broken, file, serve } from "./server.ts";
+import { random } from "../../packages/random/random.ts";
+import { writeMat } from "../../packages/formats/mat_write.ts";
+import { TarWriter } from "../../packages/formats/tar.ts";
+import { broken, file, serve } from "../packages/download/server.ts";
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Archives of some 300 kB each, as they lie on the authors' server. */
 async function archives(folder: string): Promise<Record<string, Uint8Array<ArrayBuffer>>> {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chooseAuto, pickFastest, type Probes } from "../../../../faces/commands/auto_backend.ts";
-import type { BackendStatus } from "../../../../faces/commands/compute/measure_backend.ts";
-import type { Backend, Places } from "../../../../packages/compute/backends.ts";
+import { chooseAuto, pickFastest, type Probes } from "../../../faces/commands/auto_backend.ts";
+import type { BackendStatus } from "../../../faces/commands/compute/measure_backend.ts";
+import type { Backend, Places } from "../../../packages/compute/backends.ts";
 
 function usable(name: Backend, best: number, software?: true): BackendStatus {
   const timing = { version: "1", batch: 64, msPerStep: best * 1.2, bestMsPerStep: best };
@@ -95,13 +95,13 @@ Deno.test("chooseAuto() measures once, takes the fastest and says why", async ()
       why: "the fastest (best step: webgpu 3.0, wasm 14.0, node 55.0 ms)",
     });
     assert.deepEqual(asked, ["gpu", "wasm", "webgpu", "node"]);
-    assert.match(lines.join(), /^measuring wasm, webgpu, node, once, to take the fastest/);
+    assert.match(lines.join(), /^measuring wasm, webgpu, node once, to choose the fastest/);
     assert.equal((await choose()).backend, "webgpu");
     assert.equal(asked.length, 4, "the second time, nothing is measured");
   });
 });
 
-Deno.test("chooseAuto() goes on with the next backend where one does not run", async () => {
+Deno.test("chooseAuto() takes the next backend if one does not run", async () => {
   await inPlaces(async (places) => {
     await install(places, "node");
     const { see } = eyes({ wasm: 90, node: 55 }, gpu);
@@ -111,7 +111,7 @@ Deno.test("chooseAuto() goes on with the next backend where one does not run", a
   });
 });
 
-Deno.test("chooseAuto() measures again when something is installed, and says what moves", async () => {
+Deno.test("chooseAuto() measures again after an installation, and logs the change", async () => {
   await inPlaces(async (places) => {
     const lines: string[] = [];
     const say = (line: string) => void lines.push(line);
@@ -119,7 +119,7 @@ Deno.test("chooseAuto() measures again when something is installed, and says wha
     await install(places, "node-gpu");
     const { see } = eyes({ wasm: 14, "node-gpu": 2 });
     assert.equal((await chooseAuto(say, places, see)).backend, "node-gpu");
-    assert.match(lines.at(-1)!, /auto means node-gpu now, not wasm as before: the fastest/);
+    assert.match(lines.at(-1)!, /auto now chooses node-gpu instead of wasm: the fastest/);
     await install(places, "node-gpu", "another version");
     assert.equal((await chooseAuto(say, places, eyes({ wasm: 14 }).see)).backend, "wasm");
   });
@@ -135,13 +135,13 @@ Deno.test("chooseAuto() measures again when what it remembers cannot be read", a
   });
 });
 
-Deno.test("decide() stays on wasm unless another is clearly faster, and never takes cpu or llvmpipe", () => {
+Deno.test("pickFastest() keeps wasm without a clear speedup, and never picks cpu or llvmpipe", () => {
   const of = (...findings: BackendStatus[]) => pickFastest(findings).backend;
   assert.equal(of(usable("wasm", 14), usable("node", 13)), "wasm");
   assert.equal(of(usable("wasm", 14), usable("node", 12)), "node");
   assert.equal(of(usable("wasm", 14), usable("cpu", 1), usable("webgpu", 1, true)), "wasm");
   assert.match(
     pickFastest([usable("wasm", 14), usable("node", 13)]).why,
-    /^hardly slower than the fastest \(best step: node 13.0, wasm 14.0 ms\)$/,
+    /^about as fast as the fastest \(best step: node 13.0, wasm 14.0 ms\)$/,
   );
 });

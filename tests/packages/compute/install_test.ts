@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { findCompiler } from "../../../../packages/compute/install/compiler.ts";
-import { installNode } from "../../../../packages/compute/install_node.ts";
-import { findWheel, indexUrl } from "../../../../packages/compute/install/pypi.ts";
-import { requirementsOf, satisfies } from "../../../../packages/compute/install/python_versions.ts";
-import { fetchWheel, unpackWheel, type Work } from "../../../../packages/compute/install/wheel.ts";
+import { findCompiler } from "../../../packages/compute/install/compiler.ts";
+import { installNode } from "../../../packages/compute/install_node.ts";
+import { findWheel, indexUrl } from "../../../packages/compute/install/pypi.ts";
+import { requirementsOf, satisfies } from "../../../packages/compute/install/python_versions.ts";
+import { fetchWheel, unpackWheel, type Work } from "../../../packages/compute/install/wheel.ts";
 
 const work: Work = {
   signal: new AbortController().signal,
@@ -109,7 +109,7 @@ Deno.test("indexUrl() is that of pip: its variable, its files, or PyPI", async (
 });
 
 Deno.test("fetchWheel() keeps nothing whose checksum is wrong; unpackWheel() takes what is wanted", async () => {
-  const fixture = new URL("../../../packages/formats/fixtures/archive.zip", import.meta.url);
+  const fixture = new URL("../formats/fixtures/archive.zip", import.meta.url);
   const bytes = await Deno.readFile(fixture);
   const folder = await Deno.makeTempDir();
   await withIndex(() => ({ type: "application/zip", body: bytes }), async (index) => {

@@ -1,7 +1,25 @@
-/** IMDB-WIKI's files: names, addresses and checksums. */
+/** Data sets: names, and IMDB-WIKI's files with their addresses and checksums. */
 
 export const datasetNames = ["sample", "wiki_crop", "imdb_crop", "wiki", "imdb"] as const;
 export type DatasetName = (typeof datasetNames)[number];
+
+/** A local data set, as configured. */
+export interface FolderDataset {
+  /** Absolute. */
+  readonly folder: string;
+  /** Path of the CSV, relative to the folder. Default: the only CSV in it. */
+  readonly labels?: string | undefined;
+  /** Default: the folder's name. */
+  readonly name?: string | undefined;
+  readonly layout: "full" | "crop";
+}
+
+/** Returns the name of a data set, as used in the table and in all later stages. */
+export function nameOf(dataset: DatasetName | Pick<FolderDataset, "folder" | "name">): string {
+  if (typeof dataset === "string") return dataset;
+  const last = dataset.folder.split(/[\\/]/).filter(Boolean).at(-1) ?? "folder";
+  return dataset.name ?? last.replaceAll(/[^\w.-]+/g, "_");
+}
 
 export interface Source {
   readonly layout: "crop" | "full";

@@ -74,7 +74,10 @@ Deno.test("fetchFile() fetches a file, its MD5 and its progress", async () => {
       onStart: (...start) => starts.push(start),
       onBytes: (n) => bytes += n,
     });
-    deepStrictEqual(fetched, { md5: md5(data), size: data.length, lengthKnown: true });
+    deepStrictEqual(
+      fetched,
+      { md5: md5(data), size: data.length, validator: '"v1"', lengthKnown: true },
+    );
     deepStrictEqual(arrived(), data);
     deepStrictEqual([bytes, starts], [data.length, [[data.length, 0]]]);
     ok(absent(`${path}.part`) && absent(`${path}.part.json`));
@@ -91,7 +94,7 @@ Deno.test("fetchFile() goes on where the connection dropped", async () => {
       strictEqual(requests[0], "/file.tar");
       match(requests[1], /^\/file.tar bytes=[1-9]\d*-$/);
       match(requests[2], /^\/file.tar bytes=[1-9]\d*-$/);
-      match(troubles[0], /the connection dropped .*; trying again in/);
+      match(troubles[0], /the connection dropped .*; retry in/);
     },
   );
 });
@@ -253,15 +256,18 @@ Deno.test("fetchFile() bounds what it takes by a limit and by the disk", async (
     const free = (bytes: number) => () => Promise.resolve(bytes);
     await rejects(
       get("unsaid", { limit: 5e6, free: free(1e12) }),
-      /the server sends, without an end, more than 5.0 MB, which is refused/,
+      /the response has no length and exceeds the limit of 5.0 MB/,
     );
     deepStrictEqual(left(), [true, 0]);
     await rejects(
       get("unsaid", { free: free(1e9) }),
-      /does not say how long it is, and after \d+ MB less than 1.1 GB of the disk of ".*" were left/,
+      /does not send its length, and after \d+ MB the disk of ".*" has less than 1.1 GB left/,
     );
     deepStrictEqual(left(), [true, 0]);
-    await rejects(get("said", { limit: 5e6, free: free(1e15) }), /it has more than 5.0 MB/);
+    await rejects(
+      get("said", { limit: 5e6, free: free(1e15) }),
+      /: it exceeds the limit of 5.0 MB/,
+    );
     await rejects(
       get("said", { limit: 1e15, free: free(1e9) }),
       /1.1 TB more are needed, and the disk of ".*" has 1.0 GB left/,
@@ -301,7 +307,7 @@ Deno.test("fetchFile() leaves a connection on which nothing comes", async () => 
     async ({ get, arrived, troubles }) => {
       await get({ patience: { ...patience, stall: 300 } });
       deepStrictEqual(arrived(), data);
-      match(troubles[0], /no byte came for 0 s/);
+      match(troubles[0], /no byte received for 0 s/);
     },
   );
 });
@@ -319,7 +325,7 @@ Deno.test("fetchFile() waits as long as a busy server asks", async () => {
       // Its own delay would not let the test end.
       await get({ patience: { ...patience, delay: 1, longest: 5 } });
       deepStrictEqual(arrived(), data);
-      match(troubles[0], /the server answered 503 Service Unavailable; trying again in 0 s/);
+      match(troubles[0], /the server responded with 503 Service Unavailable; retry in 0 s/);
       strictEqual(troubles.length, 3);
     },
   );
@@ -381,10 +387,10 @@ Deno.test("fetchFile() says at once what another attempt would not change", asyn
     const [status, message] of [
       [
         404,
-        /Cannot download "http:.*file.tar": the server answered 404 Not Found. Check the address/,
+        /Cannot download "http:.*file.tar": the server responded with 404 Not Found. Check the URL/,
       ],
-      [403, /the server answered 403 Forbidden. Check the address, or name another "mirror"/],
-      [401, /the server answered 401 Unauthorized, which another attempt would not change/],
+      [403, /the server responded with 403 Forbidden. Check the URL, or set another "mirror"/],
+      [401, /the server responded with 401 Unauthorized, which another attempt would not change/],
     ] as const
   ) {
     await withServer(() => new Response(null, { status }), async ({ get, requests, path }) => {
@@ -399,7 +405,10 @@ Deno.test("fetchFile() gives up in the end, and keeps what came", async () => {
   await withServer(
     (request) => broken(file(request, data), request.headers.has("range") ? 0 : 40_000),
     async ({ get, requests, path }) => {
-      await rejects(get(), /4 attempts in a row brought no more of it. What has arrived is kept/);
+      await rejects(
+        get(),
+        /4 consecutive attempts received nothing. Run again to resume the download/,
+      );
       ok(absent(path));
       ok(Deno.statSync(`${path}.part`).size > 0);
       strictEqual(requests.length, 5, "the first brought something");
@@ -409,7 +418,7 @@ Deno.test("fetchFile() gives up in the end, and keeps what came", async () => {
   const path = await Deno.makeTempFile();
   await rejects(
     fetchFile(nowhere, { path, patience: { ...patience, attempts: 2 } }),
-    /Cannot download "http:\/\/127.0.0.1:9\/file.tar": the connection failed .*2 attempts/,
+    /Cannot download "http:\/\/127.0.0.1:9\/file.tar": the connection failed .*2 consecutive attempts/,
   );
   for (const name of [path, `${path}.part`]) await Deno.remove(name);
 });
@@ -418,7 +427,7 @@ Deno.test("fetchFile() refuses a file with a wrong MD5", async () => {
   await withServer((request) => file(request, data), async ({ get, path, requests }) => {
     await rejects(
       get({ md5: "0".repeat(32) }),
-      new RegExp(`its MD5 is ${md5(data)}, expected was 0{32}. Either the file changed`),
+      new RegExp(`its MD5 is ${md5(data)}, expected was 0{32}. The file changed`),
     );
     ok(absent(path));
     strictEqual(requests.length, 1);
@@ -437,7 +446,7 @@ Deno.test("fetchFile() refuses a range that it did not ask for", async () => {
     async ({ get, arrived, troubles }) => {
       await get();
       deepStrictEqual(arrived(), data);
-      match(troubles[1], /sent the range "bytes 5-.*", bytes from \d+ on were asked for/);
+      match(troubles[1], /sent the range "bytes 5-.*" instead of bytes from \d+ on/);
     },
   );
 });
@@ -463,7 +472,7 @@ Deno.test("fetchFile() keeps of a damaged part what is undamaged, and says so", 
         const from = Number(/bytes=(\d+)-/.exec(requests.at(-1)!)?.[1] ?? 0);
         ok(from <= 5000 && from % 1000 === 0, `${damaged}, ${how}: from ${from}`);
         if (from < 5000 && !/^(empty|longer)/.test(how)) {
-          match(troubles.at(-1)!, /^what had arrived is damaged after byte [\d,]+; the rest is/);
+          match(troubles.at(-1)!, /^the partial file is damaged after byte [\d,]+; the rest is/);
         }
         for (const path of [setting.path, ...files]) await Deno.remove(path).catch(() => {});
       }
@@ -515,8 +524,8 @@ Deno.test("fetchText() tells absent from unreachable, and refuses what is no tex
     const get = (name: string) => fetchText(server.url + name, { folder, patience });
     strictEqual(await get("there"), "some text");
     strictEqual(await get("none"), undefined);
-    await rejects(get("ill"), /the server answered 500/);
-    await rejects(get("huge"), /more than 1.0 MB, which is refused/);
+    await rejects(get("ill"), /the server responded with 500/);
+    await rejects(get("huge"), /exceeds the limit of 1.0 MB/);
     deepStrictEqual([...Deno.readDirSync(folder)], []);
   } finally {
     await Deno.remove(folder, { recursive: true });
