@@ -159,7 +159,7 @@ Deno.test("readModel() says what is wrong with a file, and where", () => {
       [(b) => void (b[5104 + 3] = 0x66), /"bn_con2" should begin/],
       [(b) => withByte(b), /the file should end, and 1 bytes follow/],
     ] satisfies [(bytes: Uint8Array) => Uint8Array | void, RegExp][]
-  ) assert.throws(damaged(change), { name: "DamagedModel", message });
+  ) assert.throws(damaged(change), { name: "ModelFormatError", message });
 });
 
 Deno.test("dlibCnn says that a file of weights is not there", async () => {
