@@ -3,7 +3,9 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
+  anyLoss,
   initializerParam,
+  singleParams,
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
@@ -43,6 +45,8 @@ export default defineStage({
         network: definedChoice("network", networks, "age2021").optional().describe(
           "Network. Default: age2021 for regression, gender2021 for classes",
         ),
+        ...singleParams,
+        loss: anyLoss,
       }),
       ({ variant, network }): Record<string, string> => {
         if (network !== undefined) return {};

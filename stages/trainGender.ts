@@ -3,7 +3,9 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import {
+  classLoss,
   initializerParam,
+  singleParams,
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
@@ -28,6 +30,8 @@ export default defineStage({
       network: definedChoice("network", networks, "gender2021").optional().describe(
         "Network. Default: gender2021",
       ),
+      ...singleParams,
+      loss: classLoss,
     }),
     { ...trainingAliases, leaveOut: "network.leaveOut" },
   ),

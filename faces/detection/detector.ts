@@ -54,7 +54,7 @@ export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly tensorFlow?: boolean;
   /** True if it only returns the boxes of the data set. Default: false. */
   readonly needsLabels?: boolean;
-  /** Opens the model; several may be open at the same time, each in a thread of its own. */
+  /** Opens the model; several may be open at the same time, each in a process of its own. */
   open(options: z.output<Options>): Promise<DetectorModel>;
 }
 

@@ -33,7 +33,13 @@ export function metricOf(scores: Scores, metric: MetricName): number {
 }
 
 /** Names a model's prediction task, as a heading. */
-export function subject({ task, variant, classes }: ModelMetrics): string {
+export function subject(
+  { task, variant, classes }: {
+    task: string;
+    variant?: string;
+    classes?: readonly string[] | null;
+  },
+): string {
   if (task === "gender") return "Gender";
   if (task !== "age") return variant ? `${task}, ${variant}` : task;
   return classes ? `Age in ${classes.length} groups` : "Age in years";

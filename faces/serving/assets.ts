@@ -40,11 +40,11 @@ export async function buildAssets(
 ): Promise<Assets> {
   const read = (name: string) => Deno.readTextFile(new URL(name, web));
   const assets = new Map([
-    ["/", asset("index.html", renderPage(await read("index.html"), service, local))],
+    ["/", asset("index.html", renderPage(await read("index.html"), service, reported, local))],
     ["/style.css", asset("style.css", await read("style.css"))],
     ["/favicon.svg", asset("favicon.svg", await read("favicon.svg"))],
     ["/page.js", asset("page.js", await bundle("page.ts"))],
-    ["/card", asset("card.html", renderCard(service, preprocessing, reported.models))],
+    ["/card", asset("card.html", renderCard(service, preprocessing, reported))],
   ]);
   if (reported.page !== undefined) {
     const report = asset("report.html", reported.page);

@@ -32,16 +32,8 @@ export interface AnalyzeOptions {
   readonly crops: boolean;
 }
 
-export interface InferenceSession {
-  /** @throws {ImageError} if the photo cannot be decoded */
-  analyze(photo: Uint8Array, options: AnalyzeOptions): Promise<Result>;
-  close(): void;
-}
-
 /** Opens the detectors and models of a setup. */
-export async function openInferenceSession(
-  { backend, detectors, models }: Setup,
-): Promise<InferenceSession> {
+export async function openInferenceSession({ backend, detectors, models }: Setup) {
   await openBackend(backend);
   const opened = await openDetectors(detectors);
   const networks: LayersModel[] = [];
@@ -53,9 +45,10 @@ export async function openInferenceSession(
     ready.push({ ...model, predictor, mirror: record.input.mirror });
   }
   return {
-    analyze: (photo, { view, crops }) =>
+    /** @throws {ImageError} if the photo cannot be decoded */
+    analyze: (photo: Uint8Array, { view, crops }: AnalyzeOptions): Promise<Result> =>
       analyzePhoto(photo, opened.by[view], ready, crops ? dataUrl : undefined),
-    close() {
+    close(): void {
       opened.close();
       ready.forEach(({ predictor }) => void predictor[Symbol.asyncDispose]());
       networks.forEach((network) => network.dispose());

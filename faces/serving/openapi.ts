@@ -79,56 +79,47 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
           },
         },
       },
-      "/live": {
-        get: {
-          operationId: "live",
-          summary: "Open a live view: a WebSocket that receives frames and returns analyses",
-          description: `Send binary messages of at most ${MAX_FRAME_BYTES} bytes: the frame's ` +
-            "number in 4 bytes, unsigned, big-endian, then an image. Answers are JSON texts: an " +
-            'Analysis with "frame", or a Problem with "frame". A newer frame replaces one that ' +
-            "waits, which gets no answer: send the next frame after an answer.",
-          responses: {
-            101: { description: "The WebSocket is open" },
-            ...problems({
-              400: "The handshake is malformed",
-              403: FORBIDDEN,
-              426: "The request is not a WebSocket handshake",
-              429: "Too many live views are open",
-              503: NOT_READY,
-            }),
-          },
+      "/live": get({
+        operationId: "live",
+        summary: "Open a live view: a WebSocket that receives frames and returns analyses",
+        description: `Send binary messages of at most ${MAX_FRAME_BYTES} bytes: the frame's ` +
+          "number in 4 bytes, unsigned, big-endian, then an image. Answers are JSON texts: an " +
+          'Analysis with "frame", or a Problem with "frame". A newer frame replaces one that ' +
+          "waits, which gets no answer: send the next frame after an answer.",
+        responses: {
+          101: { description: "The WebSocket is open" },
+          ...problems({
+            400: "The handshake is malformed",
+            403: FORBIDDEN,
+            426: "The request is not a WebSocket handshake",
+            429: "Too many live views are open",
+            503: NOT_READY,
+          }),
         },
-      },
-      "/model": {
-        get: {
-          operationId: "model",
-          summary: "Describe the models and their metrics",
-          responses: { 200: response("Models and detectors", "Service") },
+      }),
+      "/model": get({
+        operationId: "model",
+        summary: "Describe the models and their metrics",
+        responses: { 200: response("Models and detectors", "Service") },
+      }),
+      "/health": get({
+        operationId: "health",
+        summary: "Check whether /predict can answer",
+        responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
+      }),
+      "/metrics": get({
+        operationId: "metrics",
+        summary: "Counters and histograms for Prometheus",
+        responses: {
+          200: { description: "Text exposition format", content: { "text/plain": {} } },
         },
-      },
-      "/health": {
-        get: {
-          operationId: "health",
-          summary: "Check whether /predict can answer",
-          responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
-        },
-      },
-      "/metrics": {
-        get: {
-          operationId: "metrics",
-          summary: "Counters and histograms for Prometheus",
-          responses: {
-            200: {
-              description: "Text exposition format",
-              content: { "text/plain": { schema: { type: "string" } } },
-            },
-          },
-        },
-      },
+      }),
     },
     components: { schemas: components },
   };
 }
+
+const get = (operation: unknown) => ({ get: operation });
 
 function form(image: Record<string, unknown>, more: Record<string, unknown> = {}) {
   return { schema: { type: "object", properties: { image }, required: ["image"], ...more } };

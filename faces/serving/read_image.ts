@@ -4,14 +4,8 @@ import { identifyImage } from "../../packages/formats/image_format.ts";
 import { busy, Problem } from "./problem.ts";
 
 /** Accepted types. SVG is not among them: it can reference other files. */
-export const IMAGE_TYPES = [
-  "image/jpeg",
-  "image/png",
-  "image/webp",
-  "image/gif",
-  "image/tiff",
-  "image/avif",
-] as const;
+export const IMAGE_TYPES = ["jpeg", "png", "webp", "gif", "tiff", "avif"]
+  .map((format) => `image/${format}`);
 
 /** Limits of a multipart form: its parts, and the head of each in bytes. */
 const MAX_PARTS = 100, MAX_PART_HEAD = 8192;

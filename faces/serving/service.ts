@@ -92,6 +92,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       ...{ id, task, classes, error, path, preprocessing },
     })),
   };
+  const name = Deno.hostname();
   let opened: InferencePool | undefined;
   const pool = () => opened;
   const metrics = createServiceMetrics(pool);
@@ -104,16 +105,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
     memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
-    names: local
-      ? undefined
-      : [host, Deno.hostname(), `${Deno.hostname()}.local`, ...options.names ?? []],
+    names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });
   const tls = options.tls &&
     { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
   const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
-  const server = listen(app, { ...options, tls }, { connections, headMs: options.headMs }, warn);
+  const server = listen(app, { ...options, tls, connections });
   const stop = async () => {
     const closing = opened?.close();
     live.close();

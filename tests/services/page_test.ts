@@ -22,7 +22,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
     await t.step("describes the models and their accuracy", async () => {
       const text = await page.$eval("body", (body) => body.innerText);
       assert.match(text, /Age in years/);
-      assert.match(text, /MAE 8\.3 years on 64 validation faces/);
+      assert.match(text, /MAE 8\.3\syears on 64 validation faces/);
       assert.match(text, /trained on drawn faces/);
       assert.match(text, /not stored/);
       assert.ok(await page.$('a[href="/card"]'));

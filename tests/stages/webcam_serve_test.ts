@@ -74,7 +74,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
   await t.step("shows the cautions of its lineage first", async () => {
     assert.equal(context.warnings[1], "The faces are <drawn>.");
     const notice = '<p class="notice">The faces are &lt;drawn&gt;.</p>';
-    for (const [path, after] of [["", "Accuracy 88 %"], ["/card", "<h2>"]]) {
+    for (const [path, after] of [["", "Accuracy 0.875"], ["/card", "<h2>"]]) {
       const text = await (await fetch(`${url}${path}`)).text();
       assert.ok(text.indexOf(notice) > 0 && text.indexOf(notice) < text.indexOf(after!), path);
     }
@@ -92,7 +92,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     const page = await (await fetch(url)).text();
     assert.match(
       page,
-      /Accuracy 88 % on 80 test faces \(95 % interval: 79 to 94 %\)/,
+      /Accuracy 0\.875 on the 80 faces of the test set \(95\u00a0% CI 0\.790–0\.940\)\. Constant baseline 0\.550/,
     );
     assert.match(page, /href="\/report"/);
     const report = await fetch(`${url}/report`);
