@@ -3,7 +3,7 @@ import { dirname, join, resolve, sep } from "node:path";
 import { checkSpace, freeBytes } from "../../download/disk_space.ts";
 import { ZipFile } from "../../formats/zip.ts";
 import type { Progress } from "../../pipeline/stage.ts";
-import { digestFile } from "../../pipeline/state.ts";
+import { digestFile } from "../../pipeline/digest.ts";
 import { fetchFile } from "../../download/http.ts";
 import type { Wheel } from "./pypi.ts";
 
@@ -26,7 +26,7 @@ export async function fetchWheel(wheel: Wheel, folder: string, work: Work): Prom
       onTrouble: (message) => work.line(`  ${wheel.name}: ${message}`),
     });
   }
-  const { sha256: sum } = (await digestFile(path))!;
+  const { sha256: sum } = await digestFile(path);
   if (sum !== wheel.sha256) {
     await Deno.remove(path);
     throw new Error(
