@@ -17,8 +17,14 @@ import {
 import { checkExports, saveTrained } from "./save_model.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import { optimizers } from "./optimizers.ts";
+import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
-import type { Head, OptimizerDefinition, ScheduleDefinition } from "./training_definitions.ts";
+import type {
+  Head,
+  OptimizerDefinition,
+  SamplingDefinition,
+  ScheduleDefinition,
+} from "./training_definitions.ts";
 import { type Person, targetOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
@@ -59,6 +65,8 @@ export interface ModelTraining {
     weightDecay?: number;
     /** Default: adamw. */
     optimizer?: Choice;
+    /** Default: shuffle. */
+    sampling?: Choice;
     /** Default: constant. */
     schedule?: Choice;
     warmup?: number;
@@ -89,6 +97,9 @@ export async function trainModel(
     ...schedules,
     ...pluginsOf<ScheduleDefinition>(context, "schedule"),
   ], "constant");
+  const orders = [...samplings, ...pluginsOf<SamplingDefinition>(context, "sampling")];
+  const sampling = chosen(params.sampling, orders, "shuffle");
+  const taskNames = Object.values(training.tasks).map(({ task }) => task);
   using opened = await openTrainingData(folders);
   const { images, size, people } = opened;
   const tasks = Object.entries(training.tasks);
@@ -138,6 +149,10 @@ export async function trainModel(
       ...params,
       earlyStopping,
       ...optimizing,
+      order: (rows, random) => {
+        const data = { person: (row: number) => people[row], random, tasks: taskNames };
+        return sampling.definition.order(rows, data, sampling.options);
+      },
       schedule: schedule.definition.name === "constant"
         ? undefined
         : schedule.definition.factor({ warmup, ...schedule.options }),

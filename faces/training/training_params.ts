@@ -4,6 +4,7 @@ import { definedChoice } from "../../packages/pipeline/define.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
 import { optimizers } from "./optimizers.ts";
+import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
 
 const earlyStopping = z.strictObject({
@@ -85,6 +86,9 @@ const warmup = z.number().min(0).max(0.5).describe(
 const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().describe(
   "Optimizer. Default: adamw with `weightDecay`",
 );
+const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
+  "Order in which an epoch takes the training images. Default: shuffle",
+);
 const augment = z.union([z.literal(false), augmentation]);
 const AUGMENT =
   "Data augmentation: limits of uniformly drawn changes of each training image; false " +
@@ -110,6 +114,7 @@ export const anyLoss = lossParam(losses, "").describe(
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
   optimizer,
+  sampling,
   weightDecay: weightDecay.optional(),
   schedule: definedChoice("schedule", schedules, "constant").optional().describe(
     "Learning rate schedule. Default: constant",
@@ -156,6 +161,7 @@ export const jointParams = {
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
   optimizer,
+  sampling,
   heads: z.strictObject({
     gender: z.strictObject({
       loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),
