@@ -1,11 +1,14 @@
 /** Training of a network for one or several tasks, from dataset and splits to stored models. */
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { z } from "zod";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
+import { applyInit, type initParam } from "./initial_weights.ts";
 import { classification, jointHead, regression, type SingleObjective } from "./objective.ts";
 import {
   type ChosenNetwork,
@@ -63,6 +66,8 @@ export interface ModelTraining {
     epochs: number;
     learningRate: number;
     weightDecay?: number;
+    /** Default: new weights. */
+    init?: z.output<typeof initParam>;
     /** Default: adamw. */
     optimizer?: Choice;
     /** Default: shuffle. */
@@ -140,6 +145,8 @@ export async function trainModel(
     }
   };
   try {
+    const init = params.init === undefined ? undefined : await applyInit(model, params.init, tf);
+    if (init) context.info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
     }
@@ -176,6 +183,8 @@ export async function trainModel(
       info: (message) => context.info(message),
       progress: context.progress,
     });
+    // The predictor's engine does not take frozen layers.
+    for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
     const validation: FitObserved["validation"] = {};
     for (const [i, [output, task]] of tasks.entries()) {
       const { loss, metric } = heads[i] as Pick<TrainingRecord, "loss" | "metric">;

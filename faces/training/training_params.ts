@@ -1,6 +1,7 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
 import { definedChoice } from "../../packages/pipeline/define.ts";
+import { initParam } from "./initial_weights.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
 import { optimizers } from "./optimizers.ts";
@@ -113,6 +114,7 @@ export const anyLoss = lossParam(losses, "").describe(
 
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
+  init: initParam,
   optimizer,
   sampling,
   weightDecay: weightDecay.optional(),
@@ -160,6 +162,7 @@ export const jointParams = {
   export: trainingParams.export,
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
+  init: initParam,
   optimizer,
   sampling,
   heads: z.strictObject({
