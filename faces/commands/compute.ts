@@ -1,7 +1,7 @@
 /** `deno task compute`: lists, measures and installs compute backends. */
 import { parseArgs } from "node:util";
 import { type Backend, backends, isOptional } from "../../packages/compute/backends.ts";
-import { broken } from "../../packages/pipeline/format.ts";
+import { broken, formatTable } from "../../packages/pipeline/format.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
 import { formatMs, loadBenchmark, pickFastest, saveBenchmark } from "./auto_backend.ts";
@@ -92,14 +92,13 @@ async function list(json: boolean, again: boolean): Promise<number> {
     console.log(JSON.stringify({ backends: listed, auto: chosen }));
     return 0;
   }
-  for (const finding of findings) {
+  const rows = findings.map((finding) => {
     const { name, usable, why } = finding;
+    const notes = usable ? [finding.version, why].filter(Boolean).join("; ") : `Not usable: ${why}`;
     const time = usable ? `${formatMs(finding.msPerStep)} ms` : "-";
-    const mark = name === chosen.backend ? "*" : " ";
-    console.log(`${mark} ${name.padEnd(9)} ${time.padStart(9)}  ${backends[name]}`);
-    const notes = usable ? [finding.version, why].filter(Boolean).join("; ") : `not usable: ${why}`;
-    broken(notes, 57).forEach((line) => console.log(" ".repeat(23) + line));
-  }
+    return [`${name === chosen.backend ? "*" : " "} ${name}`, time, `${backends[name]}. ${notes}`];
+  });
+  formatTable(rows, [1], 80).forEach((line) => console.log(line));
   const meaning = "Duration of one training step: 2021 gender network, 64 images. " +
     `* compute: auto chooses ${chosen.backend}: ${chosen.why}.`;
   console.log(`\n${broken(meaning, 80).join("\n")}`);

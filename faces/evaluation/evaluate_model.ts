@@ -8,6 +8,7 @@ import { type EpochRecord, readHistory, type TrainingRecord } from "../training/
 import { targetOf } from "../training/targets.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import {
+  bySplit,
   type Predictions,
   type PredictionTask,
   type ReferencePredictions,
@@ -101,11 +102,6 @@ export async function evaluateModel(
   }));
   const select = <T>(values: readonly T[], name: SplitName) =>
     Array.from(rows[name], (row) => values[row]);
-  const peopleOf = (name: SplitName) => ({
-    age: select(people.age, name),
-    gender: select(people.gender, name),
-    identity: select(people.identity, name),
-  });
   const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
     record;
   return {
@@ -115,11 +111,11 @@ export async function evaluateModel(
       metrics: scoreModel(
         subject,
         all,
-        {
-          train: peopleOf("train"),
-          validation: peopleOf("validation"),
-          test: peopleOf("test"),
-        },
+        bySplit((name) => ({
+          age: select(people.age, name),
+          gender: select(people.gender, name),
+          identity: select(people.identity, name),
+        })),
         data.references.map((one) => toReferencePredictions(one, record, data)),
       ),
       network,
