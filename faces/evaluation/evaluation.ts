@@ -1,4 +1,6 @@
 /** The stage `evaluate`: metrics, predictions, model card and report of all models. */
+import type { Choice } from "../../packages/pipeline/define.ts";
+import { chooseMetrics } from "./further_metrics.ts";
 import { join } from "node:path";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
@@ -31,7 +33,11 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops }: { examples: number; crops: number },
+  { examples, crops, metrics: written = [] }: {
+    examples: number;
+    crops: number;
+    metrics?: readonly Choice[];
+  },
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
@@ -52,6 +58,7 @@ export async function evaluate(
       `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
     );
   }
+  const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
   context.progress.start(total * models.length, "predictions");
@@ -74,6 +81,16 @@ export async function evaluate(
         onBatch: (n) => context.progress.advance(n, stage),
       },
     );
+    const { classes } = report.metrics;
+    const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
+    for (const split of splitNames) {
+      const at = Array.from(rows[split]);
+      const gender = at.map((row) => people.gender[row]), age = at.map((row) => people.age[row]);
+      const scored = { ...predictions[split], classes: classes?.length, gender, age };
+      const values = fitting.map(({ name, compute }) => [name, compute(scored)]);
+      Object.assign(report.metrics[split], Object.fromEntries(values));
+    }
+    if (fitting.length > 0) report.further = fitting;
     context.info(line(stage, report.metrics));
     reports.push(report);
     predicted.push({ stage, predictions });
@@ -93,7 +110,7 @@ export async function evaluate(
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
-      params: { examples, crops },
+      params: { examples, crops, ...(written.length > 0 && { metrics: written }) },
     },
   };
   await write("report.html", reportPage(whole));

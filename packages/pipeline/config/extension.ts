@@ -32,13 +32,16 @@ export function usedExtensions(
   schema: z.ZodType,
   extensions: readonly Extension[],
 ): Extension[] {
-  const { innerType, shape, options } = schema.def as Partial<Inner>;
+  const { innerType, element, shape, options } = schema.def as Partial<Inner>;
   const kind = schema.meta()?.choice;
   if (kind !== undefined) {
     const name = (params as { use?: string } | undefined)?.use ?? params;
     return extensions.filter((one) => one.kind === kind && one.name === name);
   }
   if (innerType) return usedExtensions(params, innerType, extensions);
+  if (element && Array.isArray(params)) {
+    return [...new Set(params.flatMap((one) => usedExtensions(one, element, extensions)))];
+  }
   if (options) return options.flatMap((form) => usedExtensions(params, form, extensions));
   if (!shape || typeof params !== "object" || params === null) return [];
   return [
@@ -54,6 +57,8 @@ export function usedExtensions(
 interface Inner {
   /** Of an optional, or of one with a default. */
   innerType: z.ZodType;
+  /** Of a list. */
+  element: z.ZodType;
   shape: Record<string, z.ZodType>;
   /** Of a value that may be of several forms. */
   options: readonly z.ZodType[];
@@ -72,11 +77,15 @@ function widened(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType
 }
 
 function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType {
-  const { innerType, shape } = schema.def as Partial<Inner>;
+  const { innerType, element, shape } = schema.def as Partial<Inner>;
   const kind = schema.meta()?.choice;
   if (innerType) {
     const wider = widened(innerType, extensions);
     return wider === innerType ? schema : cloned(schema, { innerType: wider });
+  }
+  if (element) {
+    const wider = widened(element, extensions);
+    return wider === element ? schema : cloned(schema, { element: wider });
   }
   if (shape) {
     const wider = Object.fromEntries(

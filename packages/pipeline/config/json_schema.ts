@@ -241,8 +241,9 @@ function stageMarkdown(stage: Stage): string {
 function choicesMarkdown(stages: readonly Stage[]): string[] {
   const found = new Map<string, Map<string, Definition>>();
   const walk = (schema: z.ZodType): void => {
-    const { innerType, shape, options } = schema.def as {
+    const { innerType, element, shape, options } = schema.def as {
       innerType?: z.ZodType;
+      element?: z.ZodType;
       shape?: Record<string, z.ZodType>;
       options?: readonly z.ZodType[];
     };
@@ -252,7 +253,7 @@ function choicesMarkdown(stages: readonly Stage[]): string[] {
       for (const one of chooses.definitions) known.set(one.name, one);
       found.set(kind, known);
       chooses.definitions.forEach(({ params }) => params && walk(params));
-    } else if (innerType) walk(innerType);
+    } else if (innerType ?? element) walk((innerType ?? element)!);
     else [...Object.values(shape ?? {}), ...options ?? []].forEach(walk);
   };
   for (const { params } of stages) walk(params);
