@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { random } from "../packages/random/random.ts";
 import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
 import { scanTar } from "../packages/formats/tar.ts";
-import { drawSvg, drawTraits, faceSvg } from "../faces/synthetic/mod.ts";
+import { faceSvg } from "../faces/synthetic/drawn_face.ts";
+import { drawTraits } from "../faces/synthetic/traits.ts";
+import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 
 /** Pictures that differ. */
 const DIFFERENT = 400;

@@ -6,7 +6,9 @@
 import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { random } from "../packages/random/random.ts";
-import { drawSvg, drawTraits, faceSvg } from "../faces/synthetic/mod.ts";
+import { faceSvg } from "../faces/synthetic/drawn_face.ts";
+import { drawTraits } from "../faces/synthetic/traits.ts";
+import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import type { Analysis } from "../faces/serving/api.ts";
 import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 
