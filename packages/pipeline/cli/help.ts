@@ -29,8 +29,8 @@ export const HELP = {
   --seed N                 override the seed
   --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
                            --sweep split.test=0.1,0.2 (may be repeated)
-  --jobs N                 concurrent runs of a sweep, each with its share of the cores. Default: one
-                           per core, at most 4; with executor: bullmq one per worker
+  --jobs N                 concurrent runs of a sweep, each with its share of the cores; default:
+                           one per core, at most 4; with executor: bullmq one per worker
   --point N                of a sweep, only the Nth combination
   --until STAGE            run this stage and what it needs
   --from STAGE             run this stage and what needs it
@@ -40,10 +40,10 @@ export const HELP = {
   --json                   print one JSON object to stdout at the end; all else goes to stderr
   --help
 
-A sweep may stand in the YAML as well: sweep: { seed: [1, 2, 3] }. What its runs share is made once;
-one that fails does not end the others; over seeds, mean and spread are told. "seed" varies all that
-is drawn: the drawn faces or a sample of rows, the split, the initial weights, the order of the
-images, dropout. "trainGender.seed" varies what that stage draws, on the same data.
+A sweep may stand in the YAML as well: sweep: { seed: [1, 2, 3] }. Shared results are made once, a
+failed run does not end the others, and mean and spread over seeds are printed. "seed" varies
+everything random: samples, splits, initial weights, the order of the data, dropout. "split.seed"
+varies only what that stage draws, on the same data.
 
 Exit codes: 0 done, 1 a stage failed, 2 the config or the command line is wrong, 130 interrupted.
 Ctrl-C stops after the step at hand; the next run resumes there.`,
@@ -96,14 +96,14 @@ else comes out.
 
 Exit codes: 0 all as it was made, 1 something is damaged, 2 the command line is wrong.`,
   gc:
-    `Remove results that no listed run needs, after printing which and how much. What each pipeline used
-last stays as well, listed or not; so does all that runs at work may need.
+    `Remove results that no listed run needs, after printing which and how much. Results that a pipeline
+used last stay, listed or not, and those that live runs may need.
 
   deno task gc [OPTIONS]
 
   --keep N                 first forget all but the last N runs of each pipeline
   --interrupted            also remove the files that interrupted stages would resume from
-  --dry-run                only say what would be removed
+  --dry-run                only print what would be removed
   --yes                    do not ask (without a terminal it is needed)
   --json                   print one JSON object to stdout
   --artifacts FOLDER       another folder than artifacts/ in the project
