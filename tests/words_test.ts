@@ -7,6 +7,9 @@ import { markdownFiles, root } from "./markdown.ts";
 const CLEAN: readonly string[] = [
   "main.ts",
   "packages/assemblyscript",
+  "packages/compute",
+  "packages/download",
+  "packages/formats",
   "packages/random",
   "packages/statistics",
   "packages/workers",
