@@ -6,7 +6,9 @@ import { decode, ImageError } from "../faces/images/decode_image.ts";
 import type { Box, Image } from "../faces/images/image.ts";
 import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
 import { scanTar } from "../packages/formats/tar.ts";
-import { drawSvg, drawTraits, faceSvg } from "../faces/synthetic/mod.ts";
+import { faceSvg } from "../faces/synthetic/drawn_face.ts";
+import { drawTraits } from "../faces/synthetic/traits.ts";
+import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import { drawBackground } from "../faces/synthetic/scene.ts";
 import { Drawing } from "../faces/synthetic/svg.ts";
 

@@ -4,9 +4,13 @@ import { formatTable } from "../packages/pipeline/format.ts";
 /** Returns a Markdown table; all columns but the first are right-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const bars = (cells: readonly string[]) => ["|", ...cells.flatMap((cell) => [cell, "|"])];
-  const rule = head.map((_, column) => column === 0 ? "---" : "---:");
+  const rule = head.map((title, column) => {
+    const width = Math.max(3, title.length, ...rows.map((row) => row[column].length));
+    return column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`;
+  });
   const right = head.flatMap((_, column) => column === 0 ? [] : [2 * column + 1]);
-  return formatTable([head, rule, ...rows].map(bars), right).join("\n");
+  return formatTable([head, rule, ...rows].map(bars), right)
+    .map((line) => line.replaceAll("|  ", "| ").replaceAll("  |", " |")).join("\n");
 }
 
 /** Formats an integer: 1,234. */

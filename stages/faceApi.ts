@@ -30,7 +30,7 @@ export default defineStage({
     const { findSourceFaces, openFaces } = await import("../faces/detection/faces_artifact.ts");
     const { decode } = await import("../faces/images/decode_image.ts");
     const { readPreprocessing } = await import("../faces/images/preprocessing.ts");
-    const { toNetworkInput } = await import("../faces/images/fit_image.ts");
+    const { toNetworkInput } = await import("../faces/images/resize.ts");
     const { readNpy } = await import("../packages/formats/npy.ts");
     const { readParquet } = await import("../packages/formats/parquet.ts");
 

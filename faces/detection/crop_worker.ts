@@ -29,7 +29,7 @@ export interface CropTask {
 /** Result for a photo; the PNG of the crop is sent as bytes. */
 export type CropAnswer = CropProblem | Omit<CroppedFace, "png">;
 
-/** Maximum size of a photo's file: bounds the memory, whatever an archive claims. */
+/** Maximum size of a photo's file; bounds the memory if an archive's index is damaged. */
 const MAX_BYTES = 2 ** 28;
 
 await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, backend }) => {

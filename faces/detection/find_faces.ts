@@ -8,7 +8,7 @@ import type { Detection, Detector } from "./detector.ts";
 import { configureDetector, openDetector } from "./detectors.ts";
 import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
 import type { CropPreprocessing, Preprocessing } from "../images/preprocessing.ts";
-import { toNetworkInput } from "../images/fit_image.ts";
+import { toNetworkInput } from "../images/resize.ts";
 
 /** A face in a photo, with the network's input. */
 export interface Face {

@@ -7,7 +7,7 @@ export const detectorConfig = z.looseObject({
   name: z.string().min(1),
   minConfidence: z.number(),
   inputSizes: z.array(z.int().positive()),
-  /** Of a plugin: path relative to the project, or package. */
+  /** A plugin's path, relative to the project, or its package. */
   module: z.string().min(1).optional(),
 });
 

@@ -12,7 +12,7 @@ import { reportNetwork } from "../packages/engine/networks.ts";
 Deno.test("table() aligns numbers to the right", () => {
   assert.equal(
     table(["", "ms"], [["ours", "12.5"], ["Keras", "9"]]),
-    "|  ---    |  ---:  |",
+    "|       |   ms |\n| ----- | ---: |\n| ours  | 12.5 |\n| Keras |    9 |",
   );
 });
 

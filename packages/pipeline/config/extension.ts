@@ -1,7 +1,6 @@
 /**
- * What plugins add to a parameter's values: a stage declares the parameter with `choice("detector",
- * ...)`, and a plugin's default export says `extends: "detector"` and a name. What else it has is
- * between the two.
+ * Values that plugins add to a parameter: a stage declares it with `choice("detector", ...)`, and a
+ * plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import { z } from "zod";
 import { choosesOf, definedChoice, type Definition } from "../define.ts";
@@ -60,7 +59,7 @@ interface Inner {
   options: readonly z.ZodType[];
 }
 
-/** The kind of a choice, if a schema is one. */
+/** Returns the kind of a choice, if a schema is one. */
 export function kindOf(schema: z.ZodType | undefined): unknown {
   if (!schema) return undefined;
   const { innerType } = schema.def as unknown as { innerType?: z.ZodType };

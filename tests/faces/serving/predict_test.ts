@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { openDetector } from "../../../faces/detection/detectors.ts";
 import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
-import { toNetworkInput } from "../../../faces/images/fit_image.ts";
+import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, drawnGroup, preprocessing, type Service, startService } from "./fixture.ts";

@@ -1,16 +1,15 @@
 /**
- * dlib's network on kernels of our own. The first three convolutions, whose outputs are large, run
- * strip by strip from the top of the tiled image to its bottom; what they leave has an eighth of its
- * width and height, and is kept whole. Memory is taken once, and more of it only for larger pictures.
+ * dlib's network on WebAssembly kernels. The first three convolutions, whose outputs are large, run in
+ * strips from top to bottom; their final output has an eighth of the width and height and is kept as a
+ * whole. Memory grows only for larger images.
  */
 import { packDirect, packSingle, packWinograd, padded } from "./pack_filters.ts";
-import { type Kernels, openKernels } from "./dlib_kernels.ts";
 import type { Layer, Model } from "./dlib_model.ts";
 import { heightOf, type Pyramid, type Rect, type Size, tile, widthOf } from "./pyramid.ts";
 
-/** Where the kernels' own constants end. */
+/** End of the kernels' own constants. */
 const FREE = 4096;
-/** Kernels may read a vector beyond the end of what they are given. */
+/** Bytes that kernels may read beyond the end of an image. */
 const SLACK = 64;
 const FLOAT = 4;
 /** Bytes of a pixel in the tiled image. */
@@ -19,19 +18,19 @@ const PIXEL = 3 * FLOAT;
 const STRIP = 12;
 /** Tiles that Winograd's kernel works on together. */
 const TILES = 12;
-/** Rows beyond an image that Winograd's squares may reach; what is there must be some number. */
+/** Rows beyond an image that Winograd's squares may reach; they must hold finite numbers. */
 const BEYOND = 12;
 
-/** What the network says of a picture. */
+/** Scores of an image. */
 export interface Scores {
-  /** [height, width]: above zero, there is a face. Valid until the next picture. */
+  /** [height, width]; above 0: a face. Valid until the next image. */
   readonly scores: Float32Array;
   readonly width: number;
   readonly height: number;
   readonly pyramid: Pyramid;
 }
 
-/** Pixels in memory, whose channels lie together: bytes to the next pixel and to the next row. */
+/** Pixels in memory, channels last: address, and bytes to the next pixel and to the next row. */
 interface Pixels {
   readonly at: number;
   readonly step: number;
@@ -47,7 +46,7 @@ export class MmodNetwork {
   /** Bytes of a pixel after each layer. */
   readonly #steps: readonly number[];
   readonly #scratch: number;
-  /** Where the pictures' memory begins. */
+  /** Start of the images' memory. */
   readonly #start: number;
 
   private constructor(model: Model, kernels: Kernels, memory: WebAssembly.Memory) {
@@ -76,24 +75,24 @@ export class MmodNetwork {
     this.#start = this.#reserve(at, 64 * TILES * deepest * FLOAT);
   }
 
-  /** @param relaxed whether fused multiply-adds may be used, where the runtime has them */
+  /** @param relaxed false: without fused multiply-adds */
   static async open(model: Model, relaxed = true): Promise<MmodNetwork> {
     const memory = new WebAssembly.Memory({ initial: 1 });
     return new MmodNetwork(model, await openKernels(memory, relaxed), memory);
   }
 
-  /** Bytes of memory that are held. */
+  /** Allocated bytes. */
   get bytes(): number {
     return this.#memory.buffer.byteLength;
   }
 
   /**
    * @param pixels RGB, [height, width, 3]
-   * @param leaveOut so many of the pyramid's largest pictures are not searched
-   * @returns undefined if the picture is too small for the network
+   * @param skip number of the pyramid's largest levels that are not searched
+   * @returns undefined if the image is too small for the network
    */
-  run(pixels: Uint8Array, width: number, height: number, leaveOut = 0): Scores | undefined {
-    const pyramid = tile(width, height, this.#model, leaveOut);
+  run(pixels: Uint8Array, width: number, height: number, skip = 0): Scores | undefined {
+    const pyramid = tile(width, height, this.#model, skip);
     const sizes: Size[] = [pyramid];
     for (const layer of this.#model.layers.slice(0, 3)) sizes.push(after(sizes.at(-1)!, layer));
     const last = sizes[3];
@@ -110,7 +109,7 @@ export class MmodNetwork {
       return { at: take(row * (rows + BEYOND)), step, row };
     });
     const scores = take(last.width * last.height * FLOAT);
-    // Two images take turns as input and output; one of them where the tiled image was.
+    // Two images alternate as input and output; one of them replaces the tiled image.
     const border = this.#model.layers.at(-1)!.padding;
     const room = (last.width + 2 * border) * (last.height + 2 * border + BEYOND) *
       Math.max(...this.#steps);
@@ -123,7 +122,7 @@ export class MmodNetwork {
     const above = pyramid.above.map((size) => take(size.width * size.height * PIXEL));
 
     const memory = new Uint8Array(this.#memory.buffer);
-    // What an earlier picture left must not show, not even in how sums are rounded.
+    // Values of an earlier image must not affect even the rounding of sums.
     memory.fill(0, this.#start, end);
     memory.set(pixels, bytes);
     this.#fill(bytes, above, b, pyramid);
@@ -143,10 +142,10 @@ export class MmodNetwork {
     };
   }
 
-  /** Writes the picture, less its mean, and then each smaller one from the last. */
+  /** Writes the image minus its mean, then each level of the pyramid from the last one. */
   #fill(bytes: number, above: readonly number[], tiled: number, pyramid: Pyramid): void {
     const row = pyramid.width * PIXEL;
-    const pictures = [
+    const levels = [
       ...pyramid.above.map(({ width, height }, i) => ({
         ...{ at: above[i], width, height, row: width * PIXEL },
       })),
@@ -155,11 +154,11 @@ export class MmodNetwork {
         ...{ width: widthOf(level), height: heightOf(level) },
       })),
     ];
-    const [first] = pictures;
+    const [first] = levels;
     const { at, width, height } = first;
-    this.#kernels.normalise(bytes, width, height, at, first.row, ...this.#model.mean);
-    for (let i = 1; i < pictures.length; i++) {
-      const [from, to] = [pictures[i - 1], pictures[i]];
+    this.#kernels.normalize(bytes, width, height, at, first.row, ...this.#model.mean);
+    for (let i = 1; i < levels.length; i++) {
+      const [from, to] = [levels[i - 1], levels[i]];
       this.#kernels.reduce(
         ...[from.at, from.width, from.height, from.row],
         ...[to.at, to.width, to.height, to.row],
@@ -167,7 +166,7 @@ export class MmodNetwork {
     }
   }
 
-  /** The three convolutions with a stride. A strip keeps the rows that the next one needs, too. */
+  /** Runs the three convolutions with a stride. A strip keeps the rows that the next one needs. */
   #reduce(
     tiled: Pixels,
     sizes: readonly Size[],
@@ -175,7 +174,7 @@ export class MmodNetwork {
     output: Pixels,
   ): void {
     const memory = new Uint8Array(this.#memory.buffer);
-    /** Rows of each strip's image: the first that is there, and the first that is not yet. */
+    /** Rows of each strip's image: the first one, and the one after the last. */
     const rows = strips.map(() => ({ first: 0, next: 0 }));
     const last = sizes[3];
     for (let from = 0; from < last.height; from += STRIP) {
@@ -202,7 +201,7 @@ export class MmodNetwork {
     }
   }
 
-  /** One convolution, with all that follows it. `output` is of a size. */
+  /** Runs a convolution and its relu. */
   #filter(i: number, input: Pixels, output: Pixels, { width, height }: Size): void {
     const { inputs, outputs, size, stride, padding } = this.#model.layers[i];
     const { step, row } = input;
@@ -222,7 +221,7 @@ export class MmodNetwork {
       );
       return;
     }
-    // With a stride, two pixels side by side are one of twice the channels, and two rows two phases.
+    // With a stride, two adjacent pixels are one of twice the channels, and two rows are two phases.
     const channels = padded(inputs) * stride;
     const seen = [corner, stride * step, stride * row, channels, stride, row];
     const tile = stride === 2 ? 6 : 4;
@@ -238,7 +237,7 @@ export class MmodNetwork {
     );
   }
 
-  /** Makes room for bytes at an address; returns the next free one. */
+  /** Reserves bytes at an address; returns the next free address. */
   #reserve(at: number, bytes: number): number {
     const end = at + Math.ceil(bytes / 64) * 64;
     const missing = end + SLACK - this.#memory.buffer.byteLength;
@@ -247,8 +246,30 @@ export class MmodNetwork {
   }
 }
 
-/** The size of a convolution's output. */
+/** Returns the size of a convolution's output. */
 function after({ width, height }: Size, { size, stride }: Layer): Size {
   const of = (side: number) => Math.floor((side - size) / stride) + 1;
   return { width: of(width), height: of(height) };
+}
+
+/** Functions of assembly/. Addresses and distances are in bytes. */
+type Kernels = Record<
+  "normalize" | "reduce" | "convolve" | "winograd" | "score",
+  (...args: number[]) => void
+>;
+
+/** Opens the kernels on a memory, with relaxed SIMD if requested and available. */
+async function openKernels(memory: WebAssembly.Memory, relaxed: boolean): Promise<Kernels> {
+  const { exports } = await WebAssembly.instantiate(await load(relaxed), { env: { memory } });
+  return exports as unknown as Kernels;
+}
+
+async function load(relaxed: boolean): Promise<WebAssembly.Module> {
+  if (relaxed) {
+    const bytes = await Deno.readFile(new URL(import.meta.resolve("./kernels.wasm")));
+    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
+  }
+  return await WebAssembly.compile(
+    await Deno.readFile(new URL(import.meta.resolve("./kernels.simd.wasm"))),
+  );
 }

@@ -19,7 +19,7 @@ const work = (folder: string, workers: number): ShardWork => ({
     crop: { margin: 0, maxSize: 128 },
   },
   workers,
-  module: new URL("./toy_cut_worker.ts", import.meta.url),
+  module: new URL("./toy_crop_worker.ts", import.meta.url),
 });
 
 Deno.test("cutShards() lists a photo that workers die of, and makes the same bytes with any number of them", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { toNetworkInput } from "../../../faces/images/fit_image.ts";
+import { toNetworkInput } from "../../../faces/images/resize.ts";
 
 Deno.test("toTensor() leaves a picture of the right size as it is", async () => {
   const data = new Uint8Array(32 * 32 * 3).map((_, i) => i);

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { decode } from "../../../faces/images/decode_image.ts";
-import { openDetector } from "../../../faces/detection/detectors.ts";
-import { build } from "../../../faces/detection/detectors/dlib/build_dlib.ts";
-import { decode as toBoxes } from "../../../faces/detection/detectors/dlib/decode_boxes.ts";
-import { readModel } from "../../../faces/detection/detectors/dlib/dlib_model.ts";
-import { MmodNetwork } from "../../../faces/detection/detectors/dlib/dlib_network.ts";
-import { tile } from "../../../faces/detection/detectors/dlib/pyramid.ts";
-import { type Box, type Image, iou } from "../../../faces/images/image.ts";
-import reference from "./fixtures/dlibFaces.json" with { type: "json" };
-import { drawnFace } from "./fixtures/drawnFaces.ts";
+import { decode } from "../../../../faces/images/decode_image.ts";
+import { openDetector } from "../../../../faces/detection/detectors.ts";
+import { build } from "../../../../faces/detection/detectors/dlib/build_dlib.ts";
+import { decode as toBoxes } from "../../../../faces/detection/detectors/dlib/decode_boxes.ts";
+import { readModel } from "../../../../faces/detection/detectors/dlib/dlib_model.ts";
+import { MmodNetwork } from "../../../../faces/detection/detectors/dlib/dlib_network.ts";
+import { tile } from "../../../../faces/detection/detectors/dlib/pyramid.ts";
+import { type Box, type Image, iou } from "../../../../faces/images/image.ts";
+import reference from "../fixtures/dlibFaces.json" with { type: "json" };
+import { drawnFace } from "../fixtures/drawnFaces.ts";
 
-const folder = new URL("../../../faces/detection/detectors/dlib/", import.meta.url);
+const folder = new URL("../../../../faces/detection/detectors/dlib/", import.meta.url);
 const weights = await Deno.readFile(new URL("mmod_human_face_detector.dat", folder));
 const options = { minConfidence: 0, inputSizes: [] };
 
@@ -159,7 +159,7 @@ Deno.test("readModel() says what is wrong with a file, and where", () => {
       [(b) => void (b[5104 + 3] = 0x66), /"bn_con2" should begin/],
       [(b) => withByte(b), /the file should end, and 1 bytes follow/],
     ] satisfies [(bytes: Uint8Array) => Uint8Array | void, RegExp][]
-  ) assert.throws(damaged(change), { name: "DamagedModel", message });
+  ) assert.throws(damaged(change), { name: "ModelFormatError", message });
 });
 
 Deno.test("dlibCnn says that a file of weights is not there", async () => {

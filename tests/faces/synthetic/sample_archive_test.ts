@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { readMat } from "../../../packages/formats/mat.ts";
 import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../../packages/formats/tar.ts";
-import { drawSample, sampleArchive } from "../../../faces/synthetic/mod.ts";
+import { drawSample, sampleArchive } from "../../../faces/synthetic/sample_archive.ts";
 import { planSample } from "../../../faces/synthetic/sample_rows.ts";
 
 /** What sharp says of each kind of picture that is damaged on purpose. */
@@ -101,6 +101,6 @@ Deno.test("drawSample() leaves nothing behind when it is interrupted", async () 
 Deno.test("drawSample() refuses a number of faces that is none", async () => {
   await rejects(drawSample({ folder: ".", seed: 1, faces: 0 }), {
     name: "RangeError",
-    message: "Cannot draw a sample of 0 faces: ask for 1 or more.",
+    message: "Cannot draw 0 synthetic faces: the minimum is 1.",
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { decode, ImageError, turnUpright } from "../../../faces/images/decode_image.ts";
-import { gradient } from "./fixture.ts";
+import { gradient } from "../detection/fixture.ts";
 
 /** A JPEG-like picture, 40 × 20, red in a corner of 10 × 5 pixels and black elsewhere, as PNG. */
 async function corner(orientation: number): Promise<Uint8Array> {
@@ -89,7 +89,7 @@ Deno.test("decode() makes grey, 16-bit and CMYK pictures RGB of 8 bits", async (
 Deno.test("decode() refuses what is empty, no picture, damaged or cut short", async () => {
   const jpeg = await gradient(1, 200);
   const refusals: [Uint8Array, RegExp][] = [
-    [new Uint8Array(), /^Cannot decode the picture: it is empty \(0 bytes\)\.$/],
+    [new Uint8Array(), /^Cannot decode the photo: it is empty \(0 bytes\)\.$/],
     [new TextEncoder().encode("<html>404</html>"), /it is no picture that is known/],
     [jpeg.subarray(0, jpeg.length / 2), /it is damaged or cut short\.$/],
     [jpeg.subarray(0, 20), /it is (damaged or cut short|no picture)/],
