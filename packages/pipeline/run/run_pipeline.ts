@@ -365,7 +365,8 @@ class Run {
     if (same) return same.id;
     const run = { ...report, file, overrides, seed, ...(point && { point }) };
     try {
-      return (await history.add({ ...run, compute: this.#compute, stages }, await this.#begin!())).id;
+      return (await history.add({ ...run, compute: this.#compute, stages }, await this.#begin!()))
+        .id;
     } catch (error) {
       this.#context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;

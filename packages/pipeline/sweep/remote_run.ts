@@ -7,7 +7,13 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
 import { cacheKeyInputsOf } from "../cache/cache_key.ts";
-import { type CacheKeyInputs, cacheKeySchema, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
+import {
+  type CacheKeyInputs,
+  cacheKeySchema,
+  canonicalJson,
+  explainChanges,
+  fingerprint,
+} from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
 import type { StageRecord } from "../stage_record.ts";
