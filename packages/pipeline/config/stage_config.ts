@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
-import type { Aliases } from "../define.ts";
+import { type Aliases, partsOf } from "../define.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -132,13 +132,7 @@ function withPaths(
   path: Path,
   folderOf: StageScope["folderOf"],
 ): unknown {
-  const { innerType, element, valueType, shape, options } = schema.def as unknown as {
-    innerType?: z.ZodType; // of an optional, or of one with a default
-    element?: z.ZodType; // of a list
-    valueType?: z.ZodType; // of a map
-    shape?: Record<string, z.ZodType>;
-    options?: readonly z.ZodType[]; // of a union
-  };
+  const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
     return form ? withPaths(value, form, path, folderOf) : value;

@@ -1,5 +1,6 @@
 /** Errors of zod in the words of YAML. */
 import type { z } from "zod";
+import { partsOf } from "../define.ts";
 import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Path } from "./yaml_file.ts";
@@ -55,18 +56,13 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 
 /** Returns the keys of a schema at a path, through optionals, defaults, lists and unions. */
 function keysAt(schema: z.ZodType, path: Path): string[] {
-  const { innerType, options, element } = schema.def as {
-    innerType?: z.ZodType;
-    options?: readonly z.ZodType[];
-    element?: z.ZodType;
-  };
+  const { innerType, options, element, shape } = partsOf(schema);
   if (innerType) return keysAt(innerType, path);
   if (options) return options.flatMap((option) => keysAt(option, path));
   if (element && path.length > 0) return keysAt(element, path.slice(1));
-  const shape = (schema as Partial<z.ZodObject>).shape;
   if (!shape) return [];
   if (path.length === 0) return Object.keys(shape);
-  const next = shape[path[0]!] as z.ZodType | undefined;
+  const next = shape[path[0]!];
   return next ? keysAt(next, path.slice(1)) : [];
 }
 

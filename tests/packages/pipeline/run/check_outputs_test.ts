@@ -102,7 +102,7 @@ Deno.test("checkOutputs() finds what is missing, empty or no file of its format"
   );
   match(
     await problem((folder) => Deno.writeTextFile(join(folder, "more.json"), "{")) ?? "",
-    /"more.json": Cannot read ".*more.json": it is no JSON/,
+    /"more.json": Cannot read ".*more.json": it is not JSON/,
   );
   match(
     await problem((folder) => {
