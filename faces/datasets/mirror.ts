@@ -5,13 +5,9 @@ import { z } from "zod";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
 import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
-import {
-  digestFile,
-  keepDigest,
-  readState,
-  takeWhole,
-  writeState,
-} from "../../packages/pipeline/state.ts";
+import { digestFile } from "../../packages/pipeline/digest.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import { keepDigest, readState, takeWhole, writeState } from "../../packages/pipeline/state.ts";
 import type { ArchivesDescription } from "./archives.ts";
 import { copyFile, gunzipFile, md5Of } from "./local_files.ts";
 import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts";
@@ -106,7 +102,7 @@ export async function openMirror(
           if (expected === undefined ? !await isCurrent(source, origin) : md5 !== expected) {
             continue;
           }
-          const digest = await digestFile(join(from, file));
+          const digest = await digestFile(join(from, file)).catch(ignoreNotFound);
           if (digest?.sha256 !== result.outputs.archives?.files[file]?.sha256) continue;
           const to = join(context.scratch, file);
           await Deno.remove(to).catch(() => {});

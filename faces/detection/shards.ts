@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
-import { digestFile, readState, removeDamaged, writeState } from "../../packages/pipeline/state.ts";
+import { digestFile } from "../../packages/pipeline/digest.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import { readState, removeDamaged, writeState } from "../../packages/pipeline/state.ts";
 import { pngName, shardName } from "./faces_artifact.ts";
 
 const whole = z.number().int().min(0);
@@ -46,7 +48,7 @@ export async function readShard(
 ): Promise<Shard | undefined> {
   const path = recordPath(folder, index), tar = join(folder, shardName(index));
   const { value, problem } = await readState<z.output<typeof record>>(path, { shape: record });
-  if (value && (await digestFile(tar))?.sha256 === value.sha256) {
+  if (value && (await digestFile(tar).catch(ignoreNotFound))?.sha256 === value.sha256) {
     return { faces: value.faces, problems: value.problems };
   }
   if (info && (value || problem !== undefined)) {
@@ -84,7 +86,7 @@ export class ShardWriter implements Disposable {
     const shard = { faces: this.#faces, problems: this.#problems };
     const tar = join(this.#folder, shardName(this.#index));
     await moveDurably(`${tar}.part`, tar);
-    const { sha256 } = (await digestFile(tar))!;
+    const { sha256 } = await digestFile(tar);
     await writeState(recordPath(this.#folder, this.#index), { sha256, ...shard });
     return shard;
   }

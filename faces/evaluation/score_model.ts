@@ -141,6 +141,13 @@ export async function readMetrics(folder: string): Promise<MetricsFile> {
  * Computes the metrics of a model on every split, with the constant baseline of the training set.
  * @param people people in the images of each split
  * @param others predictions of pretrained networks, for comparison
+ * @example
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ * const split = { rows: [0, 1], truth: [30, 40], prediction: [32, 40], loss: 1 };
+ * const metrics = scoreModel({ task: "age" }, { train: split, validation: split, test: split });
+ * strictEqual(metrics.test.mae, 1);
+ * ```
  */
 export function scoreModel(
   subject: PredictionTask,

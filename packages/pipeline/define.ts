@@ -46,6 +46,17 @@ interface Chooses {
   readonly fallback?: string;
 }
 
+/** Returns the schemas directly within a schema. */
+export function partsOf(schema: z.ZodType): {
+  readonly innerType?: z.ZodType; // of an optional, or of one with a default
+  readonly element?: z.ZodType; // of a list
+  readonly valueType?: z.ZodType; // of a map of any names
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly options?: readonly z.ZodType[]; // of a union
+} {
+  return schema.def as never;
+}
+
 const NO_OPTIONS = z.strictObject({});
 
 /**

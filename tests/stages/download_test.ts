@@ -389,8 +389,8 @@ Deno.test("download refuses archives that lead outside, are cut short or lack th
   const bare = (path: string) => void tar(path, { "wiki_crop/17/a.jpg": "x" });
   for (
     const [spoil, message] of [
-      [outside, /"zzzz\/x.jpg" is a symbolic link, which is refused/],
-      [cut, /without an end mark, so it was cut short; get it again/],
+      [outside, /"zzzz\/x.jpg" is a symbolic link; only files and folders are supported/],
+      [cut, /truncated at byte [\d,]+ \(no end marker\); download it again/],
       [bare, /Cannot use "wiki_crop.tar": none of 1 file is "wiki.mat"/],
     ] as const
   ) {

@@ -99,7 +99,7 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
       deepStrictEqual(message.split("\n  "), [
         'Cannot use "mine/people.csv": 5 errors:',
         "line 3 has 3 values, the header 2",
-        "line 5 has 1 value, the header 2; a value with a separator in it has to stand in quotes",
+        "line 5 has 1 value, the header 2; quote values that contain a separator",
         'it has no column "age", nor "born" and "taken"; its first line has "path", "gender"',
         'on line 2 the path "../x.jpg" leads outside of the folder',
         'on line 4 the path "/y.jpg" leads outside of the folder. Paths are relative to the folder; put ' +

@@ -18,7 +18,7 @@ import type { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
 import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
-import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
+import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));

@@ -6,7 +6,7 @@ import { writePredictions } from "../../../faces/evaluation/write_predictions.ts
 import { writeParquet } from "../../../packages/formats/parquet.ts";
 import { History, type RecordedStage, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { OutputRecord, StageRecord } from "../../../packages/pipeline/stage_record.ts";
-import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
+import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 

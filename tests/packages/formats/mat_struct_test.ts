@@ -3,11 +3,7 @@ import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { deflateSync, inflateSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
 import { MatError, readMat } from "../../../packages/formats/mat.ts";
-import {
-  type MatField,
-  type MatFile,
-  readMatStruct,
-} from "../../../packages/formats/mat_struct.ts";
+import { type MatField, type MatFile, readMatStruct } from "../../../packages/formats/mat.ts";
 import { writeMat } from "../../../packages/formats/mat_write.ts";
 
 const fixtures = new URL("./fixtures/", import.meta.url);

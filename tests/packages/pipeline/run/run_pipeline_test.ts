@@ -1,7 +1,7 @@
 /** What runs again, what does not, and the reasons that a person is given. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Project, stageUrl } from "./toy/project.ts";
+import { Project, stageUrl } from "../toy/project.ts";
 
 const CHAIN = `stages:
   count: { to: 4 }
@@ -309,7 +309,7 @@ Deno.test("what a result cautions against is shown before all scores that stem f
       "plugins: [invent.ts]\nstages: { invent: , sum: { inputs: { numbers: invent } } }",
     "invent.ts": `import { z } from "npm:zod@4.6.7";
 import { defineStage } from "${stageUrl}";
-import { numbers } from "${new URL("./toy/stages.ts", import.meta.url).href}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
 export default defineStage({
   name: "invent", summary: "Make numbers up", inputs: {}, outputs: { numbers }, seeded: true,
   params: z.strictObject({}),

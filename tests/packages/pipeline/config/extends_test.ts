@@ -1,6 +1,6 @@
 /** A pipeline over another one: what stands, where it stands, and what is said when it is wrong. */
 import assert from "node:assert/strict";
-import { Project, stageUrl } from "./toy/project.ts";
+import { Project, stageUrl } from "../toy/project.ts";
 
 const BASE = `name: base
 seed: 7
@@ -17,7 +17,7 @@ stages:
 const TWICE = `
 import { z } from "zod";
 import { defineStage } from "${stageUrl}";
-import { numbers } from "${new URL("./toy/stages.ts", import.meta.url).href}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
 export default defineStage({
   name: "twice", summary: "Double", inputs: { numbers }, outputs: { numbers },
   params: z.strictObject({}),

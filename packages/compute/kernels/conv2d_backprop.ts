@@ -1,6 +1,6 @@
 /**
- * The gradient of a convolution's filter, which tfjs lacks on wasm: patches of the input, one column
- * a position, times the gradient of the output. The product is a matrix product that XNNPACK has.
+ * Gradients of convolutions by matrix products of XNNPACK: that of the filter, which TensorFlow.js lacks on
+ * wasm, and that of the input, where its kernel is a plain loop.
  */
 import type { KernelConfig, KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
 import {
@@ -13,12 +13,17 @@ import {
   view,
 } from "./heap.ts";
 
-type Call = KernelCall<
+type FilterCall = KernelCall<
   { x: TensorInfo; dy: TensorInfo },
   ConvolutionAttributes & { filterShape: number[] }
 >;
+type InputCall = KernelCall<
+  { dy: TensorInfo; filter: TensorInfo },
+  ConvolutionAttributes & { inputShape: number[] }
+>;
 
-function conv2DBackpropFilter({ inputs: { x, dy }, backend, attrs }: Call): TensorInfo {
+/** Multiplies patches of the input, one column per position, by the gradient of the output. */
+function conv2DBackpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall): TensorInfo {
   const info = convolutionInfo("Conv2DBackpropFilter", x.shape, attrs.filterShape, attrs);
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
@@ -73,4 +78,51 @@ export const conv2DBackpropFilterConfig: KernelConfig = {
   kernelName: "Conv2DBackpropFilter",
   backendName: "wasm",
   kernelFunc: conv2DBackpropFilter as unknown as KernelFunc,
+};
+
+/** Multiplies the gradient of the output by the filter, and adds the resulting patches. */
+function conv2DBackpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): TensorInfo {
+  const info = convolutionInfo("Conv2DBackpropInput", attrs.inputShape, filter.shape, attrs);
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
+  const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
+  const positions = batchSize * outHeight * outWidth;
+  const taps = filterHeight * filterWidth * inChannels;
+
+  // [positions, outChannels] × [outChannels, taps]
+  const patches = runKernel("BatchMatMul", backend, {
+    a: { ...dy, shape: [positions, outChannels] },
+    b: { ...filter, shape: [taps, outChannels] },
+  }, { transposeA: false, transposeB: true });
+
+  const out = allocate(backend, attrs.inputShape);
+  const from = view(backend, patches);
+  const to = view(backend, out).fill(0);
+  for (let n = 0, source = 0; n < batchSize; n++) {
+    for (let outY = 0; outY < outHeight; outY++) {
+      for (let outX = 0; outX < outWidth; outX++) {
+        for (let y = 0; y < filterHeight; y++) {
+          const inY = outY * strideHeight - padInfo.top + y;
+          if (inY < 0 || inY >= inHeight) {
+            source += filterWidth * inChannels;
+            continue;
+          }
+          // Taps of one line lie side by side, in the patch and in the input.
+          const inX = outX * strideWidth - padInfo.left;
+          const first = Math.max(0, -inX) * inChannels;
+          const last = Math.min(filterWidth, inWidth - inX) * inChannels;
+          const target = ((n * inHeight + inY) * inWidth + inX) * inChannels;
+          for (let i = first; i < last; i++) to[target + i] += from[source + i];
+          source += filterWidth * inChannels;
+        }
+      }
+    }
+  }
+  free(backend, patches);
+  return out;
+}
+
+export const conv2DBackpropInputConfig: KernelConfig = {
+  kernelName: "Conv2DBackpropInput",
+  backendName: "wasm",
+  kernelFunc: conv2DBackpropInput as unknown as KernelFunc,
 };

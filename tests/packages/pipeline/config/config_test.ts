@@ -1,6 +1,6 @@
 /** What a person is told about a pipeline that is wrong, and what a right one comes to. */
 import assert from "node:assert/strict";
-import { Project } from "./toy/project.ts";
+import { Project } from "../toy/project.ts";
 
 /** A pipeline that is wrong, and the whole of what is said, place by place. */
 const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }> = {
@@ -88,7 +88,7 @@ stages:
     yaml: "stages:\n  cuont:\n  mine: { use: coutn }",
     says: [
       'pipeline.yaml:2:3: no stage is called "cuont". Did you mean "count"? There are count, add,',
-      "To name a stage freely, say which it is: cuont: { use: ... }.",
+      "To name a stage freely, name it: cuont: { use: ... }.",
       'pipeline.yaml:3:16: no stage is called "coutn". Did you mean "count"?',
     ],
   },
@@ -123,7 +123,7 @@ stages:
     yaml: "stages:\n  count:\n  add:\n  sum:",
     says: [
       'pipeline.yaml:4:3: sum needs one "numbers", and count and add make one each. ' +
-      "Say which: sum: { inputs: { numbers: add } }",
+      "Choose one: sum: { inputs: { numbers: add } }",
     ],
   },
   "an input that one stage makes twice": {

@@ -1,7 +1,7 @@
 /** What a stage is told of how its inputs came to be, and when that makes it run again. */
 import assert from "node:assert/strict";
-import type { Lineage } from "../../../packages/pipeline/stage.ts";
-import { Project } from "./toy/project.ts";
+import type { Lineage } from "../../../../packages/pipeline/stage.ts";
+import { Project } from "../toy/project.ts";
 
 const CHAIN = `name: toys
 stages:

@@ -1,11 +1,11 @@
 /** Which changes of code make a result again. */
 import assert from "node:assert/strict";
-import { Project, stageUrl } from "./toy/project.ts";
+import { Project, stageUrl } from "../toy/project.ts";
 
 /** A stage of its own module, which has a helper and some types. */
 const PLUGIN = `import { z } from "zod";
 import { defineStage } from "${stageUrl}";
-import { numbers } from "${new URL("./toy/stages.ts", import.meta.url).href}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
 import type { Row } from "./types.ts";
 import { many } from "./lib.ts";
 export default defineStage({

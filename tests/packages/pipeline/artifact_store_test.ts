@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type CacheKeyInputs, fingerprint } from "../../../packages/pipeline/fingerprint.ts";
-import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
+import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import type { StageOutcome } from "../../../packages/pipeline/stage_record.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { Project } from "./toy/project.ts";

@@ -1,13 +1,13 @@
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { checkFile } from "../../../packages/formats/check_file.ts";
-import { writeNpy } from "../../../packages/formats/npy.ts";
-import { writeParquet } from "../../../packages/formats/parquet.ts";
-import { TarWriter } from "../../../packages/formats/tar.ts";
-import { checkOutputs } from "../../../packages/pipeline/run/check_outputs.ts";
-import { defineKind } from "../../../packages/pipeline/stage.ts";
-import * as kinds from "../../../stages/kinds.ts";
-import { Project } from "./toy/project.ts";
+import { checkFile } from "../../../../packages/formats/check_file.ts";
+import { writeNpy } from "../../../../packages/formats/npy.ts";
+import { writeParquet } from "../../../../packages/formats/parquet.ts";
+import { TarWriter } from "../../../../packages/formats/tar.ts";
+import { checkOutputs } from "../../../../packages/pipeline/run/check_outputs.ts";
+import { defineKind } from "../../../../packages/pipeline/stage.ts";
+import * as kinds from "../../../../stages/kinds.ts";
+import { Project } from "../toy/project.ts";
 
 Deno.test("a stage that writes nothing fails, and runs again until it does", async () => {
   await using project = await Project.make({
@@ -102,7 +102,7 @@ Deno.test("checkOutputs() finds what is missing, empty or no file of its format"
   );
   match(
     await problem((folder) => Deno.writeTextFile(join(folder, "more.json"), "{")) ?? "",
-    /"more.json": Cannot read ".*more.json": it is no JSON/,
+    /"more.json": Cannot read ".*more.json": it is not JSON/,
   );
   match(
     await problem((folder) => {

@@ -1,7 +1,7 @@
 /** Locks between runs: who is waited for, and for how long. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { takeLock, tryLock } from "../../../packages/pipeline/cache/file_lock.ts";
+import { takeLock, tryLock } from "../../../../packages/pipeline/cache/file_lock.ts";
 
 const never = new AbortController().signal;
 

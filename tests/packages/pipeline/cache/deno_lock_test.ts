@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DenoLock } from "../../../packages/pipeline/cache/deno_lock.ts";
+import { DenoLock } from "../../../../packages/pipeline/cache/deno_lock.ts";
 
 const lock = (change: (text: string) => string = (text) => text) =>
   new DenoLock(change(JSON.stringify({
@@ -49,7 +49,7 @@ Deno.test("versions() without a lock are what was asked for", () => {
 });
 
 Deno.test("versions() of the project's own imports are pinned", async () => {
-  const read = (name: string) => Deno.readTextFile(new URL(`../../../${name}`, import.meta.url));
+  const read = (name: string) => Deno.readTextFile(new URL(`../../../../${name}`, import.meta.url));
   const { imports } = JSON.parse(await read("deno.json")) as { imports: Record<string, string> };
   const versions = new DenoLock(await read("deno.lock")).versions(Object.values(imports));
   for (const [name, version] of Object.entries(versions)) {

@@ -1,4 +1,5 @@
-/** Bytes that arrive in pieces, taken in the sizes that a reader needs. */
+/** Takes exact numbers of bytes from a stream of chunks. */
+import { Buffer } from "node:buffer";
 
 export class ByteReader implements AsyncDisposable {
   #chunks: AsyncIterator<Uint8Array>;
@@ -10,7 +11,7 @@ export class ByteReader implements AsyncDisposable {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** The next bytes without taking them: `length`, or fewer where the stream ends. */
+  /** Returns the next `length` bytes, or fewer at the end of the stream, without taking them. */
   async peek(length: number): Promise<Uint8Array<ArrayBuffer>> {
     const parts = [this.#current];
     let have = this.#current.length;
@@ -20,17 +21,11 @@ export class ByteReader implements AsyncDisposable {
       parts.push(value);
       have += value.length;
     }
-    const joined = new Uint8Array(have);
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    this.#current = joined;
-    return joined.slice(0, length);
+    this.#current = Buffer.concat(parts);
+    return Uint8Array.from(this.#current.subarray(0, length));
   }
 
-  /** The next `length` bytes, in memory of their own; undefined if the stream ends before. */
+  /** Takes a copy of the next `length` bytes; returns undefined if the stream ends before. */
   async take(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const bytes = new Uint8Array(length);
     let filled = 0;
@@ -41,12 +36,12 @@ export class ByteReader implements AsyncDisposable {
     return whole ? bytes : undefined;
   }
 
-  /** Passes over `length` bytes; false if the stream ends before. */
+  /** Skips `length` bytes; returns false if the stream ends before. */
   skip(length: number): Promise<boolean> {
     return this.#each(length, () => {});
   }
 
-  /** Whether nothing more comes. */
+  /** Returns true at the end of the stream. */
   async ended(): Promise<boolean> {
     return (await this.peek(1)).length === 0;
   }

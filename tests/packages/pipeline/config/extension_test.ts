@@ -1,12 +1,12 @@
 /** A plugin that adds to a parameter's values, as a detector does. */
 import assert from "node:assert/strict";
-import { pipelineJsonSchema } from "../../../packages/pipeline/config/json_schema.ts";
-import { readTopLevel } from "../../../packages/pipeline/config/config.ts";
-import { Registry } from "../../../packages/pipeline/registry.ts";
-import { Project, stageUrl } from "./toy/project.ts";
-import { stages } from "./toy/stages.ts";
+import { pipelineJsonSchema } from "../../../../packages/pipeline/config/json_schema.ts";
+import { readTopLevel } from "../../../../packages/pipeline/config/config.ts";
+import { Registry } from "../../../../packages/pipeline/registry.ts";
+import { Project, stageUrl } from "../toy/project.ts";
+import { stages } from "../toy/stages.ts";
 
-const toys = new URL("./toy/stages.ts", import.meta.url).href;
+const toys = new URL("../toy/stages.ts", import.meta.url).href;
 
 /** A stage whose numbers are chosen: one of its own, or what a plugin adds. */
 const PICK = `import { z } from "zod";

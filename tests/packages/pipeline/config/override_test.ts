@@ -1,7 +1,7 @@
 /** Values given on the command line, and where the paths among them count from. */
 import assert from "node:assert/strict";
-import { parseOverride } from "../../../packages/pipeline/config/override.ts";
-import { Project } from "./toy/project.ts";
+import { parseOverride } from "../../../../packages/pipeline/config/override.ts";
+import { Project } from "../toy/project.ts";
 
 Deno.test("--set", async (t) => {
   await using project = await Project.make({

@@ -1,11 +1,11 @@
 /** What a stage is made of: which files, which packages, and what of them counts. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ImportMap } from "../../../packages/pipeline/cache/import_map.ts";
-import { ModuleHasher } from "../../../packages/pipeline/cache/module_graph.ts";
-import { toFileUrl } from "../../../packages/pipeline/paths.ts";
-import { writeState } from "../../../packages/pipeline/state.ts";
-import { Project } from "./toy/project.ts";
+import { ImportMap } from "../../../../packages/pipeline/cache/import_map.ts";
+import { ModuleHasher } from "../../../../packages/pipeline/cache/module_graph.ts";
+import { toFileUrl } from "../../../../packages/pipeline/paths.ts";
+import { writeState } from "../../../../packages/pipeline/state.ts";
+import { Project } from "../toy/project.ts";
 
 /** A project and a way to look at the modules of its stage.ts. */
 async function modulesOf(files: Record<string, string>, imports: Record<string, string> = {}) {

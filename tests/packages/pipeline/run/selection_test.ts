@@ -1,6 +1,6 @@
 /** Running parts of a pipeline, and what is there once more. */
 import assert from "node:assert/strict";
-import { Project } from "./toy/project.ts";
+import { Project } from "../toy/project.ts";
 
 const CHAIN = `stages:
   count: { to: 4 }

@@ -1,12 +1,12 @@
 /** Stages from outside: how they are named, and what is told of those that are wrong. */
 import assert from "node:assert/strict";
-import { Project, stageUrl } from "./toy/project.ts";
+import { Project, stageUrl } from "../toy/project.ts";
 
 /** A plugin with a stage of a name. */
 const plugin = (name: string, params = "") => `
 import { z } from "zod";
 import { defineStage } from "${stageUrl}";
-import { numbers } from "${new URL("./toy/stages.ts", import.meta.url).href}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
 export default defineStage({
   name: "${name}", summary: "Negate", inputs: { numbers }, outputs: { numbers },
   params: z.strictObject({ ${params} }),

@@ -15,7 +15,7 @@ Deno.test("openBackend() opens wasm and cpu, again and again", async () => {
 Deno.test("openBackend() says which backends there are, and how to get the others", async () => {
   await assert.rejects(
     openBackend("webgl" as Backend),
-    /Cannot compute on "webgl": there is no such backend. Take one of wasm, webgpu, cpu, node, node-gpu/,
+    /Cannot compute on "webgl": there is no such backend. Choose one of wasm, webgpu, cpu, node, node-gpu/,
   );
 });
 

@@ -1,8 +1,8 @@
 /** YAML that is no pipeline: aliases, merge keys, encodings, and the place of each error. */
 import assert from "node:assert/strict";
-import { ConfigError } from "../../../packages/pipeline/errors.ts";
-import { YamlFile } from "../../../packages/pipeline/config/yaml_file.ts";
-import { Project } from "./toy/project.ts";
+import { ConfigError } from "../../../../packages/pipeline/errors.ts";
+import { YamlFile } from "../../../../packages/pipeline/config/yaml_file.ts";
+import { Project } from "../toy/project.ts";
 
 /** YAML, and the beginning of each error. */
 const MISTAKES: Record<string, [yaml: string, ...errors: string[]]> = {

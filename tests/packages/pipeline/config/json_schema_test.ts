@@ -5,11 +5,11 @@ import { parse } from "yaml";
 import {
   pipelineJsonSchema,
   referenceMarkdown,
-} from "../../../packages/pipeline/config/json_schema.ts";
-import { ConfigError } from "../../../packages/pipeline/errors.ts";
-import { Project } from "./toy/project.ts";
-import { stageList } from "./toy/stages.ts";
-import { stages as builtIn } from "../../../stages/mod.ts";
+} from "../../../../packages/pipeline/config/json_schema.ts";
+import { ConfigError } from "../../../../packages/pipeline/errors.ts";
+import { Project } from "../toy/project.ts";
+import { stageList } from "../toy/stages.ts";
+import { stages as builtIn } from "../../../../stages/mod.ts";
 
 const schema = pipelineJsonSchema(stageList);
 // Both are about style: draft 7 allows types of two kinds, and keys that are required elsewhere.
@@ -161,7 +161,7 @@ Deno.test("pipelineJsonSchema() describes everything that can be written", () =>
 });
 
 Deno.test("pipeline.schema.json takes the project's own pipelines and refuses mistakes", async () => {
-  const root = new URL("../../../", import.meta.url);
+  const root = new URL("../../../../", import.meta.url);
   const own = JSON.parse(await Deno.readTextFile(new URL("pipeline.schema.json", root)));
   const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false }).compile(
     own,

@@ -1,12 +1,12 @@
 /** Digests of files and folders. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { canonicalJson } from "../fingerprint.ts";
-import type { OutputRecord } from "../stage_record.ts";
+import { canonicalJson } from "./fingerprint.ts";
+import type { OutputRecord } from "./stage_record.ts";
 
 /**
- * Names, sizes and contents of a folder's files, and one digest of all of them.
- * @param volatile files that are listed, and are no part of the digest
+ * Returns the digest of a folder, and names, sizes and digests of its files.
+ * @param volatile files that are listed, and not part of the folder's digest
  */
 export async function digestFolder(
   folder: string,
@@ -21,7 +21,7 @@ export async function digestFolder(
   return { digest, files };
 }
 
-/** Paths of all files below a folder, from it, with forward slashes, sorted. */
+/** Lists all files below a folder: relative paths with forward slashes, sorted. */
 export async function listFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   const walk = async (path: string, prefix: string) => {
@@ -34,7 +34,7 @@ export async function listFiles(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-/** @param onBytes told how much more was read */
+/** @param onBytes called with the number of bytes of each read */
 export async function digestFile(
   path: string,
   onBytes: (bytes: number) => void = () => {},
