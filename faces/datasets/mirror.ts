@@ -102,12 +102,17 @@ export async function openMirror(
           if (expected === undefined ? !await isCurrent(source, origin) : md5 !== expected) {
             continue;
           }
-          const digest = await digestFile(join(from, file)).catch(ignoreNotFound);
-          if (digest?.sha256 !== result.outputs.archives?.files[file]?.sha256) continue;
+          const recorded = result.outputs.archives?.files[file];
+          context.progress.start(recorded?.size ?? 0, "bytes");
+          const digest = await digestFile(join(from, file), (bytes) => {
+            context.signal.throwIfAborted();
+            context.progress.advance(bytes, `verifying ${file}`);
+          }).catch(ignoreNotFound);
+          if (!digest || digest.sha256 !== recorded?.sha256) continue;
           const to = join(context.scratch, file);
           await Deno.remove(to).catch(() => {});
           await Deno.link(join(from, file), to).catch(() => Deno.copyFile(join(from, file), to));
-          await writeState(`${to}.digest`, digest!);
+          await writeState(`${to}.digest`, digest);
           if (expected === undefined) origins[source] = origin!;
           reused.set(source, md5);
         }

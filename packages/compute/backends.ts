@@ -19,7 +19,7 @@ export const optionalPackages = {
   node: "@tensorflow/tfjs-node",
   "node-gpu": "@tensorflow/tfjs-node-gpu",
 } as const;
-export const optionalVersion = "4.22.0";
+const optionalVersion = "4.22.0";
 
 export type OptionalBackend = keyof typeof optionalPackages;
 
