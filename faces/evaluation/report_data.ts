@@ -24,7 +24,7 @@ export interface DataReport {
   /** Crops drawn at random, as `data:` URLs. */
   crops: readonly string[];
   /** Photos without a detected face: some of them, and their total count. */
-  noFace: { shown: readonly Picture[]; count: number };
+  noFace: { shown: readonly NamedImage[]; count: number };
   /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }
@@ -59,7 +59,7 @@ export interface PhotoCounts {
   problems: Readonly<Record<string, number>>;
 }
 
-export interface Picture {
+export interface NamedImage {
   /** A `data:` URL. */
   image: string;
   /** Data set and path. */
