@@ -22,7 +22,7 @@ sharp.unblock({
   ),
 });
 
-const TAKEN = "JPEG, PNG, WebP, GIF, TIFF and AVIF are taken";
+const SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF and AVIF are supported";
 
 /** Background of transparent pixels. */
 export const BACKGROUND = "#ffffff";
@@ -59,16 +59,16 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
   const { name, kind, convert } = known;
   if (kind !== "decoded") {
     const way = convert ? `; convert it, such as with ${convert}` : "";
-    throw new ImageError(`it is ${name}, which is not taken${way} (${TAKEN})`);
+    throw new ImageError(`it is ${name}, which is not supported${way} (${SUPPORTED})`);
   }
   const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
   const pixels = width * height;
-  const most = pixels > MAX_PIXELS
-    ? `${MAX_PIXELS / 1e6} million that are taken`
+  const limit = pixels > MAX_PIXELS
+    ? `${MAX_PIXELS / 1e6} million`
     : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
-    ? `${PIXELS_PER_BYTE} a byte that are taken of large pictures`
+    ? `${PIXELS_PER_BYTE} per byte of its file`
     : undefined;
-  if (most) throw new ImageError(`it has ${width} × ${height} pixels, more than the ${most}`);
+  if (limit) throw new ImageError(`it has ${width} × ${height} pixels; the maximum is ${limit}`);
   if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
     throw new ImageError(
       `its numbers are of type ${depth}, which does not define black and white; save it ` +
