@@ -2,8 +2,6 @@
  * Writes protocol buffers: a message is the concatenation of its fields.
  * https://protobuf.dev/programming-guides/encoding/
  */
-import { Buffer } from "node:buffer";
-
 /** Encodes a non-negative integer (int32, int64, enum, bool). */
 export function integer(field: number, value: number): Uint8Array {
   return concat(key(field, 0), varint(value));
@@ -43,9 +41,11 @@ export function float32(value: number): Uint8Array {
   return bytes;
 }
 
-/** Concatenates bytes. */
+/** Concatenates bytes, in browsers as well. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(Buffer.concat(parts));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((offset, part) => (bytes.set(part, offset), offset + part.length), 0);
+  return bytes;
 }
 
 function key(field: number, wireType: number): Uint8Array {
