@@ -1,4 +1,4 @@
-/** Where a training step of the engine goes: the time of each kernel, on one thread. */
+/** Time of each kernel of a training step of the engine, on one thread. */
 import { parseArgs } from "node:util";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
@@ -6,8 +6,7 @@ import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
 import { type Plan, plan } from "../packages/engine/engine_plan.ts";
 import { buildAge2021, buildGender2021 } from "../models/build_2021.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
-import { table } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { table, whole } from "./machine_table.ts";
 
 const help = `deno task bench profile [options]
 
@@ -142,7 +141,7 @@ function nameOf(record: Int32Array): string {
   return Kernel[record[0]];
 }
 
-/** What a record's kernel computes; its words are those that engine/assembly/ reads. */
+/** Returns the multiplications and additions of a record's kernel. */
 function operations(record: Int32Array, batch: number): number {
   switch (nameOf(record)) {
     case "convolve":

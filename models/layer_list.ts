@@ -73,7 +73,7 @@ const kinds = {
   reLU: z.strictObject({ ...named, maxValue: z.number().gt(0).optional() }),
   leakyReLU: z.strictObject({ ...named, alpha: z.number().min(0).optional() }),
   prelu: z.strictObject(named),
-  elu: z.strictObject({ ...named, alpha: z.number().gt(0).optional() }),
+  elu: z.strictObject(named),
   zeroPadding2d: z.strictObject({ ...named, padding: sides.optional() }),
   add: merge,
   multiply: merge,
@@ -119,13 +119,13 @@ export const layerList = defineNetwork({
       const random = Object.keys(kinds[kind] instanceof z.ZodObject ? kinds[kind].shape : {})
         .filter((key) => key.endsWith("Initializer"));
       const create = tfjs.layers[kind] as (config: object) => layers.Layer;
-      const made = create({
+      const config = {
         ...Object.fromEntries(random.map((key) => [key, initializer])),
         ...(kind === "batchNormalization" ? { momentum: batchNormMomentum } : {}),
         ...options,
         name,
         ...(l2 ? { kernelRegularizer: tfjs.regularizers.l2({ l2: l2 as number }) } : {}),
-      });
+      };
       const from = inputs
         ? (inputs as string[]).map(find)
         : input === undefined
@@ -135,7 +135,7 @@ export const layerList = defineNetwork({
         throw new Error(`Cannot build the network: ${at} has the name "${name}" of another layer.`);
       }
       try {
-        last = made.apply(from) as SymbolicTensor;
+        last = create(config).apply(from) as SymbolicTensor;
       } catch (cause) {
         const reason = (cause as Error).message;
         throw new Error(`Cannot build the network: ${at} does not fit: ${reason}`, { cause });

@@ -3,10 +3,13 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
+  anyLoss,
   initializerParam,
+  singleParams,
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -43,6 +46,8 @@ export default defineStage({
         network: definedChoice("network", networks, "age2021").optional().describe(
           "Network. Default: age2021 for regression, gender2021 for classes",
         ),
+        ...singleParams,
+        loss: anyLoss,
       }),
       ({ variant, network }): Record<string, string> => {
         if (network !== undefined) return {};
@@ -61,6 +66,7 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
     const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");

@@ -3,10 +3,13 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import {
+  classLoss,
   initializerParam,
+  singleParams,
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -28,11 +31,14 @@ export default defineStage({
       network: definedChoice("network", networks, "gender2021").optional().describe(
         "Network. Default: gender2021",
       ),
+      ...singleParams,
+      loss: classLoss,
     }),
     { ...trainingAliases, leaveOut: "network.leaveOut" },
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
     const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");

@@ -1,11 +1,8 @@
 import { z } from "zod";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
-import {
-  initializerParam,
-  jointParams,
-  trainingAliases,
-} from "../faces/training/training_params.ts";
+import { initializerParam, jointAliases, jointParams } from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -27,18 +24,25 @@ export default defineStage({
             "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",
         ),
       }),
-      ({ age, schedule }): Record<string, string> => {
-        const reason = "with age: years, because only distribution uses it";
+      ({ age, schedule, heads }): Record<string, string> => {
+        const loss = heads?.age?.loss;
+        const used = (typeof loss === "object" ? loss.use : loss) ??
+          (age === "years" ? "years" : "ageDistribution");
+        const reason = used === "years"
+          ? "with age: years, because only distribution uses it"
+          : `with the loss ${used} of age`;
         return {
-          ...age === "years" ? { ageSpread: reason, ageReading: reason } : {},
+          ...loss === undefined ? {} : { age: "with heads.age.loss, which names the loss of age" },
+          ...used === "ageDistribution" ? {} : { ageSpread: reason, ageReading: reason },
           ...schedule === "constant" ? { warmup: "with schedule: constant" } : {},
         };
       },
     ),
-    trainingAliases,
+    jointAliases,
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { jointTraining } = await import("../faces/training/stage_training.ts");

@@ -1,4 +1,4 @@
-/** The report's networks, learnt here from the images and rows that it is told. */
+/** Trains the 2021 networks with this project on given images and rows. */
 import { join } from "node:path";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
@@ -7,8 +7,7 @@ import { EngineTrainer } from "../../faces/training/engine_trainer.ts";
 import { classification, regression } from "../../faces/training/objective.ts";
 import { predictRows } from "../../faces/training/predict_rows.ts";
 import { train } from "../../faces/training/train.ts";
-import { servePeer } from "../peer_protocol.ts";
-import type { Answer, LearnOrder } from "../peer.ts";
+import { type Answer, type LearnOrder, servePeer } from "../peer.ts";
 
 await openBackend("wasm");
 

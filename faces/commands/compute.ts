@@ -1,7 +1,14 @@
 /** `deno task compute`: lists, measures and installs compute backends. */
-import { parseArgs } from "node:util";
-import { type Backend, backends, isOptional } from "../../packages/compute/backends.ts";
-import { broken } from "../../packages/pipeline/format.ts";
+import {
+  type Backend,
+  backends,
+  findInstallation,
+  isOptional,
+  type OptionalBackend,
+} from "../../packages/compute/backends.ts";
+import { parseOptions } from "../../packages/pipeline/args.ts";
+import { UsageError } from "../../packages/pipeline/errors.ts";
+import { broken, formatTable } from "../../packages/pipeline/format.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
 import { formatMs, loadBenchmark, pickFastest, saveBenchmark } from "./auto_backend.ts";
@@ -26,46 +33,40 @@ compute: auto in a pipeline chooses the fastest. It is measured once and kept un
 Deno, the project's packages or the installed backends change.`;
 
 export async function main(args: string[]): Promise<number> {
-  let parsed;
   try {
-    parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        json: { type: "boolean" },
-        again: { type: "boolean" },
-        tensorflow: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
+    return await run(args);
   } catch (error) {
-    return complain(`${(error as Error).message.split(". ")[0]}. See deno task compute --help.`, 2);
+    console.error(`error: ${(error as Error).message}`);
+    return error instanceof UsageError ? 2 : 1;
   }
-  const { values, positionals: [command, name, ...rest] } = parsed;
+}
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals: [command, name, ...rest] } = parseOptions("compute", args, {
+    json: { type: "boolean" },
+    again: { type: "boolean" },
+    tensorflow: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  });
   if (values.help) {
     console.log(HELP);
     return 0;
   }
   if (command === undefined) return await list(values.json ?? false, values.again ?? false);
   if ((command !== "install" && command !== "uninstall") || rest.length > 0) {
-    return complain(
+    throw new UsageError(
       `there is no "deno task compute ${[command, name, ...rest].join(" ").trim()}": expected ` +
         "install or uninstall, and a backend.",
-      2,
     );
   }
   if (name === undefined || !(name in backends) || !isOptional(name as Backend)) {
     const others = name && name in backends ? ` ${name} needs no installation.` : "";
-    return complain(`missing backend: node or node-gpu.${others}`, 2);
+    throw new UsageError(`missing backend: node or node-gpu.${others}`);
   }
-  const backend = name as "node" | "node-gpu";
-  try {
-    return command === "install"
-      ? await install(backend, values.tensorflow)
-      : await uninstall(backend);
-  } catch (error) {
-    return complain((error as Error).message, 1);
-  }
+  const backend = name as OptionalBackend;
+  return command === "install"
+    ? await install(backend, values.tensorflow)
+    : await uninstall(backend);
 }
 
 async function list(json: boolean, again: boolean): Promise<number> {
@@ -92,21 +93,20 @@ async function list(json: boolean, again: boolean): Promise<number> {
     console.log(JSON.stringify({ backends: listed, auto: chosen }));
     return 0;
   }
-  for (const finding of findings) {
+  const rows = findings.map((finding) => {
     const { name, usable, why } = finding;
+    const notes = usable ? [finding.version, why].filter(Boolean).join("; ") : `Not usable: ${why}`;
     const time = usable ? `${formatMs(finding.msPerStep)} ms` : "-";
-    const mark = name === chosen.backend ? "*" : " ";
-    console.log(`${mark} ${name.padEnd(9)} ${time.padStart(9)}  ${backends[name]}`);
-    const notes = usable ? [finding.version, why].filter(Boolean).join("; ") : `not usable: ${why}`;
-    broken(notes, 57).forEach((line) => console.log(" ".repeat(23) + line));
-  }
+    return [`${name === chosen.backend ? "*" : " "} ${name}`, time, `${backends[name]}. ${notes}`];
+  });
+  formatTable(rows, [1], 80).forEach((line) => console.log(line));
   const meaning = "Duration of one training step: 2021 gender network, 64 images. " +
     `* compute: auto chooses ${chosen.backend}: ${chosen.why}.`;
   console.log(`\n${broken(meaning, 80).join("\n")}`);
   return 0;
 }
 
-async function install(backend: "node" | "node-gpu", tensorflow?: string): Promise<number> {
+async function install(backend: OptionalBackend, tensorflow?: string): Promise<number> {
   const { installNode, usualTensorflow } = await import("../../packages/compute/install_node.ts");
   const reporter = createReporter(standardOutput("stdout"));
   const abort = new AbortController();
@@ -125,10 +125,8 @@ async function install(backend: "node" | "node-gpu", tensorflow?: string): Promi
   }
   const finding = await measureBackend(backend, undefined);
   if (!finding.usable) {
-    return complain(
-      `${backend} with TensorFlow ${made.tensorflow} is installed, but does not run: ` +
-        finding.why,
-      1,
+    throw new Error(
+      `${backend} with TensorFlow ${made.tensorflow} is installed, but does not run: ${finding.why}`,
     );
   }
   reporter.log(
@@ -141,25 +139,17 @@ async function install(backend: "node" | "node-gpu", tensorflow?: string): Promi
   return 0;
 }
 
-async function uninstall(backend: "node" | "node-gpu"): Promise<number> {
+async function uninstall(backend: OptionalBackend): Promise<number> {
   const { uninstallNode } = await import("../../packages/compute/install_node.ts");
-  const { findInstallation } = await import("../../packages/compute/backends.ts");
   if (await uninstallNode(backend)) {
     console.log(`${backend} is removed`);
     return 0;
   }
   const other = await findInstallation(backend);
-  return complain(
-    other
-      ? `Cannot uninstall ${backend}: npm installed it in ${other.folder}. Remove that folder.`
-      : `Cannot uninstall ${backend}: it is not installed.`,
-    1,
-  );
-}
-
-function complain(message: string, code: number): number {
-  console.error(`error: ${message}`);
-  return code;
+  const why = other
+    ? `npm installed it in ${other.folder}. Remove that folder.`
+    : "it is not installed.";
+  throw new Error(`Cannot uninstall ${backend}: ${why}`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -159,7 +159,7 @@ function ownArchive(file: string): Tars[number] {
 
 /** Draws the synthetic data set, or reuses the file of an earlier attempt. */
 async function drawSample({ sampleFaces }: DownloadParams, context: Context): Promise<string> {
-  const { drawSample, sampleArchive } = await import("../synthetic/mod.ts");
+  const { drawSample, sampleArchive } = await import("../synthetic/sample_archive.ts");
   const path = join(context.scratch, sampleArchive);
   if (await takeWhole(path, (message) => context.info(message))) return sampleArchive;
   let drawn = 0;

@@ -3,7 +3,7 @@ import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv
 import { ageAtDate, parseDay } from "./age.ts";
 
 /** Names of the columns, in any case and order. `path`, `gender` and an age are required. */
-export const labelColumns = ["path", "age", "gender", "identity", "name", "born", "taken"] as const;
+const labelColumns = ["path", "age", "gender", "identity", "name", "born", "taken"] as const;
 type LabelColumn = typeof labelColumns[number];
 
 /** Labels of one photo. */

@@ -1,6 +1,6 @@
 /** Reads the rows of IMDB-WIKI's MATLAB files. */
-import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat_struct.ts";
-import type { PackedStrings } from "../../packages/formats/packed_strings.ts";
+import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat.ts";
+import type { PackedStrings } from "../../packages/formats/mat_values.ts";
 import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
 

@@ -5,13 +5,9 @@ import { z } from "zod";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
 import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
-import {
-  digestFile,
-  keepDigest,
-  readState,
-  takeWhole,
-  writeState,
-} from "../../packages/pipeline/state.ts";
+import { digestFile } from "../../packages/pipeline/digest.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import { keepDigest, readState, takeWhole, writeState } from "../../packages/pipeline/state.ts";
 import type { ArchivesDescription } from "./archives.ts";
 import { copyFile, gunzipFile, md5Of } from "./local_files.ts";
 import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts";
@@ -106,12 +102,17 @@ export async function openMirror(
           if (expected === undefined ? !await isCurrent(source, origin) : md5 !== expected) {
             continue;
           }
-          const digest = await digestFile(join(from, file));
-          if (digest?.sha256 !== result.outputs.archives?.files[file]?.sha256) continue;
+          const recorded = result.outputs.archives?.files[file];
+          context.progress.start(recorded?.size ?? 0, "bytes");
+          const digest = await digestFile(join(from, file), (bytes) => {
+            context.signal.throwIfAborted();
+            context.progress.advance(bytes, `verifying ${file}`);
+          }).catch(ignoreNotFound);
+          if (!digest || digest.sha256 !== recorded?.sha256) continue;
           const to = join(context.scratch, file);
           await Deno.remove(to).catch(() => {});
           await Deno.link(join(from, file), to).catch(() => Deno.copyFile(join(from, file), to));
-          await writeState(`${to}.digest`, digest!);
+          await writeState(`${to}.digest`, digest);
           if (expected === undefined) origins[source] = origin!;
           reused.set(source, md5);
         }

@@ -7,7 +7,7 @@ import { type Labels, parseLabels } from "./labels.ts";
 import { type FolderDataset, nameOf } from "./sources.ts";
 
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */
-export async function openLabels(
+async function openLabels(
   { folder, labels }: Pick<FolderDataset, "folder" | "labels">,
 ): Promise<{ name: string; bytes: Uint8Array; labels: Labels }> {
   const fail = (why: string, cause?: unknown) =>

@@ -132,7 +132,7 @@ export async function openDetector(
   if (inputSizes.length === 0) {
     return { name, detect: (image, known) => model.detect(image, known), close };
   }
-  const { letterbox } = await import("../images/letterbox.ts");
+  const { letterbox } = await import("../images/resize.ts");
   return {
     name,
     async detect(image) {

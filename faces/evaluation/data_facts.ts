@@ -4,6 +4,7 @@ import { random } from "../../packages/random/random.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import type { DataReport, FaceGroup, PhotoCounts, Selection } from "./report_data.ts";
 import { type Faces, findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
+import { bySplit, type SplitName } from "./score_model.ts";
 import { ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { readCsv } from "../../packages/formats/csv.ts";
@@ -40,7 +41,7 @@ export interface Sources {
 export async function gatherData(
   { dataset, faces, tables, archives }: Sources,
   labels: Labels,
-  splits: { train: Int32Array; validation: Int32Array; test: Int32Array },
+  splits: Record<SplitName, Int32Array>,
   images: NpyFile<"uint8">,
   shown: { crops: number; noFace: number },
 ): Promise<DataReport> {
@@ -49,11 +50,7 @@ export async function gatherData(
   const names = [...sets.keys()]; // in row order, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
-    splits: {
-      train: group("train", labels, splits.train),
-      validation: group("validation", labels, splits.validation),
-      test: group("test", labels, splits.test),
-    },
+    splits: bySplit((name) => group(name, labels, splits[name])),
     selection: await Promise.all(tables.map(readSelection)),
     ...(made && { photos: await readPhotos(made) }),
     crops: await drawCrops(made, images, shown.crops),

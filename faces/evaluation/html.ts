@@ -7,7 +7,14 @@ export type Html = ReturnType<typeof raw>;
 /** Value of a template. */
 export type Child = string | number | Html | undefined | false | readonly Child[];
 
-/** Renders a template, as in ``html`<p>${name}</p>` ``. Escapes values, in quoted attributes too. */
+/**
+ * Renders a template. Escapes values, in quoted attributes too.
+ * @example
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ * strictEqual(`${html`<p title="${"<b>"}">${1} of ${2}</p>`}`, '<p title="&lt;b&gt;">1 of 2</p>');
+ * ```
+ */
 export const html = template as (parts: TemplateStringsArray, ...values: Child[]) => Html;
 
 /** Wraps HTML or SVG from a source that escapes its text. */

@@ -23,6 +23,11 @@ import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } fr
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
 
+/** Computes a value for each split. */
+export function bySplit<T>(compute: (name: SplitName) => T): Record<SplitName, T> {
+  return { train: compute("train"), validation: compute("validation"), test: compute("test") };
+}
+
 /** Predictions of a model on one split. */
 export interface Predictions {
   /** Rows of the dataset. */
@@ -136,6 +141,13 @@ export async function readMetrics(folder: string): Promise<MetricsFile> {
  * Computes the metrics of a model on every split, with the constant baseline of the training set.
  * @param people people in the images of each split
  * @param others predictions of pretrained networks, for comparison
+ * @example
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ * const split = { rows: [0, 1], truth: [30, 40], prediction: [32, 40], loss: 1 };
+ * const metrics = scoreModel({ task: "age" }, { train: split, validation: split, test: split });
+ * strictEqual(metrics.test.mae, 1);
+ * ```
  */
 export function scoreModel(
   subject: PredictionTask,
@@ -149,21 +161,18 @@ export function scoreModel(
   const { each, interval: intervalOf, better } = METRICS[metric];
   const constant = classes ? majorityClass(train.truth, classes.length) : median(train.truth);
   const tested = people?.test;
-  const bySplit = <T>(compute: (split: Predictions, people?: readonly unknown[]) => T) => ({
-    train: compute(predictions.train, people?.train.identity),
-    validation: compute(predictions.validation, people?.validation.identity),
-    test: compute(test, tested?.identity),
+  const scores = bySplit((name) => {
+    const { truth, prediction, loss } = predictions[name];
+    return { loss, [metric]: mean(each(truth, prediction)) };
   });
-  const scores = bySplit(({ truth, prediction, loss }) => ({
-    loss,
-    [metric]: mean(each(truth, prediction)),
-  }));
-  const { test: interval, ...intervals } = bySplit(({ truth, prediction }, who) =>
-    intervalOf(each(truth, prediction), who)
-  );
-  const constants = bySplit(({ truth }): Scores => ({
-    [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))),
-  }));
+  const { test: interval, ...intervals } = bySplit((name) => {
+    const { truth, prediction } = predictions[name];
+    return intervalOf(each(truth, prediction), people?.[name].identity);
+  });
+  const constants = bySplit((name): Scores => {
+    const { truth } = predictions[name];
+    return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
+  });
   const baseline = constants.test[metric] ?? NaN;
   const above = interval.low > baseline;
   const below = interval.high < baseline;
@@ -173,7 +182,7 @@ export function scoreModel(
   return {
     ...subject,
     metric,
-    counts: bySplit(({ truth }) => truth.length),
+    counts: bySplit((name) => predictions[name].truth.length),
     ...scores,
     ...{ interval, intervals },
     baseline: { guess: classes ? classes[constant] : constant, ...constants },

@@ -13,7 +13,7 @@ import {
   type SymbolicTensor,
 } from "@tensorflow/tfjs-layers";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import type { NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
+import type { Head, NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
 import { initialize } from "./initialize.ts";
 import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
 
@@ -83,8 +83,7 @@ export interface HeadSlice {
   name: string;
   start: number;
   columns: number;
-  /** Class probabilities, a quantity, or the estimator of a distribution over ages. */
-  reading: "classes" | "quantity" | AgeEstimator;
+  reading: Head["reading"];
 }
 
 /**
@@ -151,10 +150,7 @@ export function extractHead(
 ): LayersModel {
   const alone = assemble(`${trained.name}-${name}`, trunk, [
     layers.dense({ name, units: columns }),
-    ...(reading === "quantity"
-      ? []
-      : [layers.activation({ name: "probabilities", activation: "softmax" })]),
-    ...(reading === "mean" || reading === "median" ? readAge() : []),
+    ...readingLayers(reading),
   ]);
   tf.tidy(() => {
     for (const layer of alone.layers) {
@@ -169,7 +165,7 @@ export function extractHead(
         layer.setWeights(olderWeights(ageReadings[reading as AgeEstimator]));
       } else if (layer.name === "years") {
         const [first, second] = ageBins;
-        const step = tf.fill([columns - 1, 1], second - first);
+        const step = tf.fill([ageBins.length - 1, 1], second - first);
         layer.setWeights([step, tf.tensor1d([first])]);
       } else if (layer.weights.length > 0) {
         layer.setWeights(trained.getLayer(layer.name).getWeights());
@@ -180,17 +176,32 @@ export function extractHead(
 }
 
 /**
- * Layers that estimate the age from a distribution, [batch, bins] to [batch, 1], with fixed weights.
+ * Returns the layers from a head's columns to probabilities of classes or to years.
+ *
+ * The age is estimated from a distribution, [batch, bins] to [batch, 1], by layers with fixed weights.
  * The mean of a distribution is its first bin's age plus, for each bin, the step to the next bin times
  * the probability p of being older. Trimming a share at either end replaces p by
  * (p - share) / (1 - 2 share), clipped to [0, 1].
  */
-function readAge(): layers.Layer[] {
-  return [
-    layers.dense({ name: "older", units: ageBins.length - 1, trainable: false }),
-    layers.reLU({ name: "within", maxValue: 1 }),
-    layers.dense({ name: "years", units: 1, trainable: false }),
-  ];
+function readingLayers(reading: Head["reading"]): layers.Layer[] {
+  const years = () => layers.dense({ name: "years", units: 1, trainable: false });
+  const probabilities = (activation: "softmax" | "sigmoid") =>
+    layers.activation({ name: "probabilities", activation });
+  switch (reading) {
+    case "quantity":
+      return [];
+    case "classes":
+      return [probabilities("softmax")];
+    case "ordinal":
+      return [probabilities("sigmoid"), years()];
+    default:
+      return [
+        probabilities("softmax"),
+        layers.dense({ name: "older", units: ageBins.length - 1, trainable: false }),
+        layers.reLU({ name: "within", maxValue: 1 }),
+        years(),
+      ];
+  }
 }
 
 function olderWeights(share: number): tf.Tensor[] {

@@ -46,6 +46,17 @@ interface Chooses {
   readonly fallback?: string;
 }
 
+/** Returns the schemas directly within a schema. */
+export function partsOf(schema: z.ZodType): {
+  readonly innerType?: z.ZodType; // of an optional, or of one with a default
+  readonly element?: z.ZodType; // of a list
+  readonly valueType?: z.ZodType; // of a map of any names
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly options?: readonly z.ZodType[]; // of a union
+} {
+  return schema.def as never;
+}
+
 const NO_OPTIONS = z.strictObject({});
 
 /**
@@ -102,23 +113,33 @@ export type Aliases = Readonly<Record<string, string>>;
  */
 export function withAliases<P extends z.ZodObject>(params: P, aliases: Aliases): P {
   return params.overwrite((values) => {
-    const result = { ...values } as Record<string, unknown>;
+    const result = structuredClone(values) as Values;
     for (const [name, place] of Object.entries(aliases)) {
-      const [choice, option] = place.split(".");
-      const { [option!]: value, ...rest } = { ...result[choice!] as object } as typeof result;
-      if (value === undefined || typeof result[choice!] !== "object") continue;
-      result[name] = value;
-      result[choice!] = rest;
-    }
-    for (const choice of new Set(Object.values(aliases).map((place) => place.split(".")[0]!))) {
-      const value = result[choice];
-      if (typeof value !== "object" || value === null) continue;
-      const [first, ...others] = Object.keys(value);
-      if (first === undefined) delete result[choice];
-      else if (first === "use" && others.length === 0) {
-        result[choice] = (value as Choice & object).use;
-      }
+      move(result, place.split("."), name.split("."));
     }
     return result as typeof values;
   }).meta({ aliases });
+}
+
+type Values = Record<string, unknown>;
+
+/** Moves a value, if there is one, and removes what it leaves empty. */
+function move(values: Values, from: readonly string[], to: readonly string[]): void {
+  const maps = from.slice(0, -1).reduce<Values[]>((path, key) => {
+    const next = path.at(-1)![key];
+    return [...path, typeof next === "object" && next !== null ? next as Values : {}];
+  }, [values]);
+  const value = maps.at(-1)![from.at(-1)!];
+  if (value !== undefined) {
+    delete maps.at(-1)![from.at(-1)!];
+    const into = to.slice(0, -1).reduce((map, key) => (map[key] ??= {}) as Values, values);
+    into[to.at(-1)!] = value;
+  }
+  for (let depth = maps.length - 1; depth > 0; depth--) {
+    const map = maps[depth], parent = maps[depth - 1], key = from[depth - 1];
+    if (parent[key] !== map) continue;
+    const [first, ...others] = Object.keys(map);
+    if (first === undefined) delete parent[key];
+    else if (first === "use" && others.length === 0) parent[key] = map.use;
+  }
 }

@@ -241,6 +241,24 @@ Deno.test("compareWithConstant() warns of the worse only, whichever direction th
   assert.deepEqual(compare("mae", 0.3), [0.25, true, 1]);
 });
 
+Deno.test("what the engine lacks trains on TensorFlow.js, and the record names it", async () => {
+  const by = async (params: object) => {
+    using context = testContext(trainGender);
+    const { observed } = await trainOn(context, { ...quick, epochs: 1, ...params });
+    return observed!.computedBy as string;
+  };
+  assert.match(await by({ optimizer: "adam", schedule: "linear", augment: {} }), /^engine/);
+  assert.match(await by({ optimizer: { averaging: 0.9 } }), /^engine/);
+  assert.match(
+    await by({ optimizer: "sgd" }),
+    /^TensorFlow.js .*: The fast engine has no optimizer "sgd"/,
+  );
+  assert.match(
+    await by({ optimizer: { clipNorm: 1 } }),
+    /^TensorFlow.js .* does not clip gradients/,
+  );
+});
+
 Deno.test("trainAge trains each variant", async () => {
   const outputs = { regression: null, multiclass: 8, binary: 2 };
   for (const [variant, classes] of Object.entries(outputs)) {

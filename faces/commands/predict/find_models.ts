@@ -59,11 +59,12 @@ export async function findModels(
     const made = record?.outputs[basename(folder)];
     if (made) await assertIntact(folder, made);
     const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
-    const { cautions = [] } = runs.findLast(({ stages }) =>
-      stages.some(({ fingerprint }) =>
-        place !== "" && fingerprint?.startsWith(place)
-      )
-    ) ?? {};
+    const run = place === ""
+      ? undefined
+      : runs.findLast(({ stages }) =>
+        stages.some(({ fingerprint }) => fingerprint?.startsWith(place))
+      );
+    const cautions = run?.cautions ?? [];
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
   const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
@@ -71,8 +72,8 @@ export async function findModels(
   if (run) {
     const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
     if (models.length > 0) {
-      const { cautions = [] } = run;
-      return { models, origin: `run ${run.id}`, cautions, compute: "auto" };
+      const origin = `run ${run.id}`;
+      return { models, origin, cautions: run.cautions ?? [], compute: "auto" };
     }
     const why = run.state !== undefined
       ? `it is ${run.state}`
@@ -105,9 +106,8 @@ export async function findModels(
     const results = resultsOf(run).filter(({ id }) => trained.some((stage) => stage.id === id));
     const models = results.length === trained.length ? await modelsOf(store, results) : [];
     if (models.length >= trained.length && trained.length > 0) {
-      const { cautions = [] } = run;
       const origin = `pipeline ${wanted} (run ${run.id})`;
-      return { models, origin, cautions, compute: plan.compute };
+      return { models, origin, cautions: run.cautions ?? [], compute: plan.compute };
     }
   }
   const key = fileNameOf(plan.identity);

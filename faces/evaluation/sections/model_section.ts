@@ -89,7 +89,8 @@ function network({ network, params }: ModelReport, figure: number): Html {
     ${count(weights)} parameters, ${count(trainable)} trainable, ${layers
       .length} layers</small></h3>
     <div class="network">
-      <div>${drawn && html`<figure class="card">
+      <div>${drawn &&
+        html`<figure class="card">
 <figcaption>Blue: feature maps, height by spatial size, width by channels. Orange: vectors.</figcaption>
 ${drawn}</figure>`}
     <div class="card"><h3>Hyperparameters</h3>
@@ -104,18 +105,18 @@ ${drawn}</figure>`}
               <th scope="col">parameters</th>
             </tr>
           </thead>
-          <tbody><tr><th scope="row" class="id">input</th><td>image, values 0 to 1</td><td>${input}</td><td></td></tr>${layers
-            .map(({ name, what, output, weights: own, from }) =>
-              html`
-                <tr>
-                  <th scope="row" class="id">${name}</th>
-                  <td>${what}${from && html`<small> of ${from.join(", ")}</small>`}</td>
-                  <td>${output}</td>
-                  <td style="--share:${(own / Math.max(1, weights)).toFixed(3)}">${own > 0 &&
-                    count(own)}</td>
-                </tr>
-              `
-            )}</tbody>
+          <tbody><tr><th scope="row" class="id">input</th><td>image, values 0 to 1</td><td>${input}</td><td></td></tr>
+    ${layers.map(({ name, what, output, weights: own, from }) =>
+      html`
+        <tr>
+          <th scope="row" class="id">${name}</th>
+          <td>${what}${from && html`<small> of ${from.join(", ")}</small>`}</td>
+          <td>${output}</td>
+          <td style="--share:${(own / Math.max(1, weights)).toFixed(3)}">${own > 0 &&
+            count(own)}</td>
+        </tr>
+      `
+    )}</tbody>
         </table>
       </div>
     </div>

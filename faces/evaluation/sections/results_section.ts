@@ -27,7 +27,7 @@ import {
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
-  return html`${comparison(metrics)}
+  return html`${comparison(metrics, model.further)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
@@ -40,7 +40,7 @@ ${model.examples.map(examples)}`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison(metrics: ModelMetrics): Html {
+function comparison(metrics: ModelMetrics, further: ModelReport["further"] = []): Html {
   const { metric, baseline, counts, interval, intervals, others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
@@ -54,6 +54,12 @@ function comparison(metrics: ModelMetrics): Html {
         html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
+    ...further.map(({ name, title, unit, decimals }) => [
+      unit ? `${title}, ${unit}` : title,
+      ...splitNames.map((split) =>
+        (metrics[split] as Record<string, number>)[name].toFixed(decimals)
+      ),
+    ]),
     ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
       ...[name, "", "", valueCell(value, metric, interval)],
@@ -64,23 +70,21 @@ function comparison(metrics: ModelMetrics): Html {
     <div class="card comparison">
       <div><h3>${metricLabel(metric, "title")}</h3>
     ${table(["", ...splitNames], rows)}</div>
-      <div
-        class="note"><p>Small: 95 % CI. The constant baseline is ${describeBaseline(
-          metrics,
-        )}.</p>${others.map((
-          { name, count: n, model },
-        ) =>
-          html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
-            n === counts.test
-              ? "the whole test set"
-              : `${faces(n)} of the test set, sampled at random; on these, this network scores ${
-                formatMetric(model, metric)
-              }`
-          }.</p>`
-        )}${report &&
-          html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
-directly comparable.</p>`}<p>Select models on the validation set; the test set is only for the final
-    evaluation.</p></div>
+      <div class="note"><p>Small print: 95 % CI. The constant baseline is ${describeBaseline(
+        metrics,
+      )}.</p>
+    ${others.map(({ name, count: n, model }) =>
+      html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
+        n === counts.test
+          ? "the whole test set"
+          : `${faces(n)} of the test set, sampled at random; on these, this network scores ${
+            formatMetric(model, metric)
+          }`
+      }.</p>`
+    )}${report &&
+      html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
+directly comparable.</p>`}
+    <p>Select models on the validation set; the test set is only for the final evaluation.</p></div>
     </div>
   `;
 }
@@ -95,7 +99,7 @@ ${confusionTable(classes, counts)}
 <div class="card">
 <h3>Precision and recall</h3>
 <p class="note">Precision: correct share of the predictions of a class. Recall: correctly predicted
-share of the faces of a class. F1: harmonic mean of both. Small: 95 % CI.</p>
+share of the faces of a class. F1: harmonic mean of both. Small print: 95 % CI.</p>
 ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
@@ -178,7 +182,7 @@ ${bandBias(bands)}
 <div class="card">
 <h3>MAE and bias by age</h3>
 <p class="note">MAE of the network and of the constant baseline; bias: mean of predicted minus true
-age. In years. Small: 95 % CI.</p>
+age. In years. Small print: 95 % CI.</p>
 ${table(["age", "faces", "MAE", "baseline", "bias"], rows)}
 </div>`;
 }
@@ -209,7 +213,7 @@ ${groupValues(groups, metric)}
 </figure>
 <div class="card">
 <h3>${title} by gender and age</h3>
-<p class="note">Test set. Small: 95 % CI.</p>
+<p class="note">Test set. Small print: 95 % CI.</p>
 ${table(["", "faces", name, ...(metric === "mae" ? ["bias"] : [])], rows)}
 </div>`;
 }

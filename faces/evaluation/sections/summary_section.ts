@@ -65,9 +65,9 @@ function compared(metrics: ModelReport["metrics"]): string {
     ...others.map(({ name, count: n, value, model }) =>
       n === counts.test
         ? ` ${name}: ${formatMetric(value, metric)}.`
-        : ` On ${faces(n)} of them, ${name}: ${formatMetric(value, metric)}, this network: ${
-          formatMetric(model, metric)
-        }.`
+        : ` On a random ${faces(n)} of these, ${name}: ${
+          formatMetric(value, metric)
+        }, this network: ${formatMetric(model, metric)}.`
     ),
     ...(report ? [` 2021 network: ${report.validation}${report.unit} on its validation set.`] : []),
   ].join("");

@@ -1,10 +1,9 @@
 /**
- * What plugins add to a parameter's values: a stage declares the parameter with `choice("detector",
- * ...)`, and a plugin's default export says `extends: "detector"` and a name. What else it has is
- * between the two.
+ * Values that plugins add to a parameter: a stage declares it with `choice("detector", ...)`, and a
+ * plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import { z } from "zod";
-import { choosesOf, definedChoice, type Definition } from "../define.ts";
+import { choosesOf, definedChoice, type Definition, partsOf } from "../define.ts";
 
 export interface Extension {
   /** The kind of choice that it is added to, such as "detector". */
@@ -33,13 +32,16 @@ export function usedExtensions(
   schema: z.ZodType,
   extensions: readonly Extension[],
 ): Extension[] {
-  const { innerType, shape, options } = schema.def as Partial<Inner>;
+  const { innerType, element, shape, options } = partsOf(schema);
   const kind = schema.meta()?.choice;
   if (kind !== undefined) {
     const name = (params as { use?: string } | undefined)?.use ?? params;
     return extensions.filter((one) => one.kind === kind && one.name === name);
   }
   if (innerType) return usedExtensions(params, innerType, extensions);
+  if (element && Array.isArray(params)) {
+    return [...new Set(params.flatMap((one) => usedExtensions(one, element, extensions)))];
+  }
   if (options) return options.flatMap((form) => usedExtensions(params, form, extensions));
   if (!shape || typeof params !== "object" || params === null) return [];
   return [
@@ -51,19 +53,10 @@ export function usedExtensions(
   ];
 }
 
-/** Schemas within a schema. */
-interface Inner {
-  /** Of an optional, or of one with a default. */
-  innerType: z.ZodType;
-  shape: Record<string, z.ZodType>;
-  /** Of a value that may be of several forms. */
-  options: readonly z.ZodType[];
-}
-
-/** The kind of a choice, if a schema is one. */
+/** Returns the kind of a choice, if a schema is one. */
 export function kindOf(schema: z.ZodType | undefined): unknown {
   if (!schema) return undefined;
-  const { innerType } = schema.def as unknown as { innerType?: z.ZodType };
+  const { innerType } = partsOf(schema);
   return schema.meta()?.choice ?? (innerType && kindOf(innerType));
 }
 
@@ -73,11 +66,15 @@ function widened(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType
 }
 
 function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType {
-  const { innerType, shape } = schema.def as Partial<Inner>;
+  const { innerType, element, shape } = partsOf(schema);
   const kind = schema.meta()?.choice;
   if (innerType) {
     const wider = widened(innerType, extensions);
     return wider === innerType ? schema : cloned(schema, { innerType: wider });
+  }
+  if (element) {
+    const wider = widened(element, extensions);
+    return wider === element ? schema : cloned(schema, { element: wider });
   }
   if (shape) {
     const wider = Object.fromEntries(
@@ -104,6 +101,6 @@ function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType 
   return definedChoice(String(kind), [...chooses.definitions, ...more], chooses.fallback);
 }
 
-function cloned(schema: z.ZodType, changes: Partial<Inner>): z.ZodType {
+function cloned(schema: z.ZodType, changes: ReturnType<typeof partsOf>): z.ZodType {
   return z.core.clone(schema, { ...schema.def, ...changes } as typeof schema.def);
 }

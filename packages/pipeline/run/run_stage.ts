@@ -9,16 +9,16 @@ import { withoutSecrets } from "../secrets.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "../stage.ts";
 import type { RunContext, ShardedWork } from "./run_context.ts";
 
-/** A stage that is about to run, and what it takes. */
+/** A stage that is about to run, with its inputs. */
 export interface StageExecution {
   readonly stage: PlannedStage;
   readonly dependencies: CacheKeyInputs;
   readonly inputs: Record<string, Artifact | readonly Artifact[]>;
-  /** For a stage that asks for it. */
+  /** Set for a stage that declares it. */
   readonly lineage?: Lineage;
 }
 
-/** Collects what a stage takes from the results of those before it. */
+/** Collects the inputs of a stage from the results of earlier stages. */
 export function prepareStage(
   stage: PlannedStage,
   dependencies: CacheKeyInputs,
@@ -48,7 +48,7 @@ export function prepareStage(
 
 /**
  * Makes a result, unless another run makes it first.
- * @param force make it even if it is there
+ * @param force make it even if it exists
  */
 export async function executeStage(
   ready: StageExecution,
@@ -138,7 +138,7 @@ export async function serve(
   }
 }
 
-/** What a stage reads without having declared it would be missing from its fingerprint. */
+/** Throws when a stage reads something undeclared, which its fingerprint would lack. */
 function contextOf(
   { stage: { id, use, extensions }, dependencies: { seed, compute }, lineage }: StageExecution,
   project: string,

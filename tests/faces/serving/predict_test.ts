@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { openDetector } from "../../../faces/detection/detectors.ts";
-import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
-import { toNetworkInput } from "../../../faces/images/fit_image.ts";
+import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
+import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, drawnGroup, preprocessing, type Service, startService } from "./fixture.ts";
@@ -278,7 +278,7 @@ Deno.test("POST /predict", async (t) => {
       await server.predict(Uint8Array.from(png), "image/png"),
       400,
     );
-    assert.match(message, /30000 × 30000 pixels, more than the 64 million/);
+    assert.match(message, /30000 × 30000 pixels; the maximum is 64 million/);
     assert.ok(Deno.memoryUsage().rss - before < 300e6);
   });
 

@@ -70,6 +70,53 @@ Deno.test("flat keys and options of a choice are two spellings of one value", as
   );
 });
 
+Deno.test("every training stage takes optimizer, schedule, augment and mirror", async () => {
+  for (const stage of ["trainGender", "trainAge", "trainJoint"]) {
+    const { params } = await read(
+      stage,
+      "{ optimizer: { use: sgd, learningRate: 0.1, momentum: 0.9 }, augment: { flip: false }, " +
+        "schedule: { use: linear, warmup: 0.2 }, mirror: true }",
+      [`${stage}.optimizer.clipNorm=1`],
+    );
+    assert.deepEqual(params.optimizer, {
+      ...{ use: "sgd", momentum: 0.9, nesterov: false, clipNorm: 1 },
+    });
+    const { learningRate, warmup, schedule } = params;
+    assert.deepEqual([learningRate, warmup, schedule], [0.1, 0.2, "linear"]);
+  }
+  const { params } = await read("trainGender", "{ optimizer: { learningRate: 0.01 } }");
+  assert.deepEqual([params.learningRate, params.optimizer], [0.01, undefined]);
+  assert.match(
+    await mistakes("trainAge", "{ learningRate: 0.1, optimizer: { use: sgd, learningRate: 0.2 } }"),
+    /trainAge\.learningRate and trainAge\.optimizer\.learningRate are two spellings of one value/,
+  );
+  assert.match(
+    await mistakes("trainAge", "{ optimizer: { use: adam, weightDecay: 0.2 } }"),
+    /trainAge\.optimizer has no "weightDecay"/,
+  );
+});
+
+Deno.test("trainJoint's heads have losses, and weights under two spellings", async () => {
+  const { params } = await read(
+    "trainJoint",
+    "{ heads: { gender: { weight: 2 }, age: { loss: { use: ageDistribution, spread: 3 } } } }",
+  );
+  assert.deepEqual(params.weights, { gender: 2, age: 1 });
+  assert.deepEqual([params.ageSpread, params.heads], [3, { age: { loss: "ageDistribution" } }]);
+  assert.match(
+    await mistakes("trainJoint", "{ weights: { age: 2 }, heads: { age: { weight: 3 } } }"),
+    /trainJoint\.weights\.age and trainJoint\.heads\.age\.weight are two spellings/,
+  );
+  assert.match(
+    await mistakes("trainJoint", "{ ageSpread: 3, heads: { age: { loss: mse } } }"),
+    /ageSpread: expected to be left out with the loss mse of age/,
+  );
+  assert.match(
+    await mistakes("trainJoint", "{ heads: { gender: { loss: mse } } }"),
+    /heads\.gender\.loss: expected "crossEntropy" or "focal" or .*got "mse"/,
+  );
+});
+
 Deno.test("a wrong choice is an error with its place and the nearest name", async () => {
   assert.match(
     await mistakes("trainGender", "{ network: residul }"),

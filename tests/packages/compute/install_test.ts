@@ -78,15 +78,15 @@ Deno.test("findWheel() takes the newest that fits, from an index in JSON or in H
       assert.equal((await findWheel("tensorflow-cpu", "<2.21", linux, index)).version, "2.20.1");
       await assert.rejects(
         findWheel("tensorflow-cpu", "==2.30.*", linux, index),
-        /Cannot find tensorflow-cpu ==2\.30\.\* for this machine .*It has 2\.20\.1, 2\.21\.0, 2\.9\.0: name one with --tensorflow/,
+        /Cannot find tensorflow-cpu ==2\.30\.\* for this machine .*It has 2\.20\.1, 2\.21\.0, 2\.9\.0: select one with --tensorflow/,
       );
       await assert.rejects(
         findWheel("tensorflow-cpu", "==2.21.*", /riscv64\.whl$/, index),
-        /It has none for this machine at all/,
+        /It has none for this machine\./,
       );
       await assert.rejects(
         findWheel("nothing", "", linux, index),
-        /Cannot ask ".*\/simple\/nothing\/" for wheels: it answered 404/,
+        /Cannot list the wheels in ".*\/simple\/nothing\/": it responded with 404/,
       );
     });
   }
@@ -116,7 +116,7 @@ Deno.test("fetchWheel() keeps nothing whose checksum is wrong; unpackWheel() tak
     const wheel = { name: "a", version: "1", file: "a.whl", url: index, size: bytes.length };
     await assert.rejects(
       fetchWheel({ ...wheel, sha256: sum }, folder, work),
-      /Cannot use "a\.whl": its SHA-256 is [0-9a-f]{64}, but the index says (ab){32}/,
+      /Cannot use "a\.whl": its SHA-256 is [0-9a-f]{64}, the index has (ab){32}/,
     );
     assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -128,7 +128,7 @@ Deno.test("fetchWheel() keeps nothing whose checksum is wrong; unpackWheel() tak
     assert.match(await Deno.readTextFile(join(folder, "out/folder/packed.txt")), /^line 0\n/);
     await assert.rejects(
       fetchWheel({ ...wheel, file: "b.whl", sha256, size: 1e15 }, folder, work),
-      /Cannot make room for "b\.whl": it needs 1,000,000,000 MB, but .* has [\d,]+ MB left.*FACES_CACHE/,
+      /Cannot write b\.whl: 1020 TB more are needed, and the disk of ".*" has [\d.]+ \wB left.*FACES_CACHE/,
     );
   });
   await Deno.remove(folder, { recursive: true });
@@ -143,7 +143,7 @@ Deno.test("satisfies() orders releases by their numbers", () => {
   assert.ok(of("2.21", "==2.21.0") && !of("2.21.1", "==2.21.0"));
   assert.ok(of("1.4.5", "~=1.4.2") && !of("1.5.0", "~=1.4.2") && !of("1.4.1", "~=1.4.2"));
   assert.ok(of("3.0", "!=2.*,>2.9") && of("5", ""));
-  assert.throws(() => of("1.0", "=>1"), /Cannot understand the version condition "=>1"/);
+  assert.throws(() => of("1.0", "=>1"), /Cannot parse the version condition "=>1"/);
 });
 
 Deno.test("requirementsOf() reads what a wheel asks for in an extra, in both spellings", () => {
@@ -164,7 +164,7 @@ Deno.test("requirementsOf() reads what a wheel asks for in an extra, in both spe
 
 Deno.test("findCompiler(), installNode() say what is missing before anything is downloaded", async () => {
   await withEnv({ CXX: "/no/such/compiler" }, async () => {
-    await assert.rejects(findCompiler(), /no C\+\+ compiler \(looked for \/no\/such\/compiler\)/);
+    await assert.rejects(findCompiler(), /no C\+\+ compiler \(tried \/no\/such\/compiler\)/);
     if (Deno.build.os === "linux") {
       await assert.rejects(installNode("node", "2.21", work), /there is no C\+\+ compiler/);
     }
