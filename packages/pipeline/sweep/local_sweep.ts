@@ -8,6 +8,8 @@ import type { SweepPoint } from "./grid.ts";
 export interface LocalSweepOptions {
   /** Ids of the stages that were made before. */
   readonly common: readonly string[];
+  /** Cautions of the shared stages, which are printed already. */
+  readonly cautions: readonly string[];
   /** Runs at a time. */
   readonly jobs: number;
   readonly signal: AbortSignal;
@@ -19,9 +21,9 @@ export interface LocalSweepOptions {
 export async function runLocal(
   points: readonly SweepPoint[],
   call: CommandContext,
-  { common, jobs, signal, onKill }: LocalSweepOptions,
+  { common, cautions, jobs, signal, onKill }: LocalSweepOptions,
 ): Promise<SweepRunResult[]> {
-  const board = new SweepProgress(points, call.reporter);
+  const board = new SweepProgress(points, call.reporter, cautions);
   const running = new Set<Child>();
   onKill(() => running.forEach((child) => child.kill()));
   const stop = () => running.forEach((child) => child.stop());

@@ -17,6 +17,8 @@ export interface RemoteSweepOptions {
   readonly selection: Selection;
   /** Ids of the stages that were made before. */
   readonly common: readonly string[];
+  /** Cautions of the shared stages, which are printed already. */
+  readonly cautions: readonly string[];
   /** Of each point, names of the results of its stages; see `identitiesOf`. */
   readonly identities: readonly ReadonlyMap<string, string>[];
   readonly context: RunContext;
@@ -45,7 +47,7 @@ export async function checkWorkersReachable(
 export async function runRemote(
   points: readonly SweepPoint[],
   { reporter, program }: CommandContext,
-  { selection, common, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
+  { selection, common, cautions, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
 ): Promise<SweepRunResult[]> {
   if (!program.runRemotely) {
     throw new Error("Cannot send runs to other machines: nothing does that.");
@@ -59,7 +61,7 @@ export async function runRemote(
   // What was forced and is shared is made by now.
   const force = selection.force?.filter((id) => !common.includes(id));
   const own = { ...selection, force };
-  const board = new SweepProgress(points, reporter);
+  const board = new SweepProgress(points, reporter, cautions);
   const orders: RemoteRun[] = [];
   /** Of each order, which of the points it is. */
   const indices: number[] = [];

@@ -72,10 +72,12 @@ export async function runSweep(
   const wait = () => line("results are being removed; waiting for the end of it");
   using _held = await context.store.lockShared(wait, signal);
   let prepared: StageReport[] = [];
+  let cautions: readonly string[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
     const { report: made } = await runPlan(first, once, context, { part: true });
     prepared = made.stages.filter(({ id }) => common.includes(id));
+    cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }
   const left = [...select(first, selection)].filter((id) => !common.includes(id));
@@ -88,11 +90,12 @@ export async function runSweep(
     ? await runRemote(points, call, {
       ...options,
       common,
+      cautions,
       identities,
       context,
       remoteWorkers: first.remoteWorkers,
     })
-    : await runLocal(points, call, { ...options, common });
+    : await runLocal(points, call, { ...options, common, cautions });
   const summary = summarise(runs.filter(({ ok }) => ok));
   if (summary.length > 0) ["", ...summaryLines(summary, call.reporter.columns()), ""].forEach(line);
   return report(prepared, runs.length === points.length && runs.every(({ ok }) => ok), runs);
