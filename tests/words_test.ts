@@ -12,6 +12,7 @@ const CLEAN: readonly string[] = [
   "packages/workers",
   "faces/datasets",
   "faces/evaluation",
+  "faces/serving",
   "models",
   "stages",
   "plugins",

@@ -6,7 +6,7 @@ import { parseOptions } from "../../packages/pipeline/args.ts";
 import type { Command, CommandTools } from "../../packages/pipeline/command.ts";
 import { didYouMean, joinWords, printable, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
-import type { Pool } from "../serving/inference_pool.ts";
+import type { InferencePool } from "../serving/inference_pool.ts";
 import type { Lines } from "./predict/format_predictions.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 
@@ -72,7 +72,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
-    const { openPool } = await import("../serving/inference_pool.ts");
+    const { InferencePool } = await import("../serving/inference_pool.ts");
     const { csvLines, jsonLines } = await import("./predict/format_predictions.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
@@ -91,11 +91,11 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     reporter.log(`${joinWords(sources.map(({ id }) => id))} of ${origin}; faces by ${photo.name}`);
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     const open = (backend: Backend) =>
-      openPool(
+      InferencePool.open(
         { backend, detectors: { photo, live: photo }, models: sources },
         { workers, queue: 4 * workers, timeout: SECONDS, warn },
       );
-    let pool: Pool | undefined;
+    let pool: InferencePool | undefined;
     if (compute !== "wasm") {
       try {
         // Without measuring: it needs rights, and time, that a prediction is not worth.
@@ -117,7 +117,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
         reporter,
       });
     } finally {
-      pool.close();
+      await pool.close();
     }
   },
 };
@@ -149,7 +149,7 @@ interface Work {
   /** Pictures in memory at the same time. */
   readonly parallel: number;
   readonly lines: Lines;
-  readonly pool: Pool;
+  readonly pool: InferencePool;
   readonly signal: AbortSignal;
   readonly reporter: CommandTools["reporter"];
 }

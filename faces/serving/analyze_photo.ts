@@ -1,29 +1,27 @@
-/** A photo's bytes to what the models say of its faces. Server and page share it. */
+/** Detects the faces of a photo and predicts for each. Shared by server and page. */
 import type { Detection, Detector } from "../detection/detector.ts";
 import { findFaces } from "../detection/find_faces.ts";
-import type { Image } from "../images/image.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { imagesInMemory } from "../training/image_source.ts";
 import type { Predictor } from "../training/predictor.ts";
 import type { Analysis } from "./api.ts";
-import { type OutputSpec, readOutputs, summarise } from "./prediction.ts";
+import { type OutputSpec, readOutputs, summarize } from "./prediction.ts";
 
-/** A model that is open. */
+/** An open model. */
 export interface Model extends OutputSpec {
   readonly predictor: Predictor;
-  /** Whether it is asked about the mirror image, too. */
+  /** Averages predictions over the image and its mirror image (test-time augmentation). */
   readonly mirror?: boolean;
   readonly preprocessing: Preprocessing;
 }
 
-/** An analysis before it is known how long it waited. */
+/** An analysis without its time in the queue. */
 export type Result = Omit<Analysis, "timings"> & { timings: Omit<Analysis["timings"], "queue"> };
 
 /**
- * Finds the faces in a photo and asks every model about each of them. Every model sees faces that
- * were cut and scaled as in its training.
- * @param encode turns what the first model saw, [size, size, 3], into a PNG's data URL, if wished
- * @throws {PictureError} if the photo cannot be decoded
+ * Detects the faces of a photo and predicts with every model, on crops made as in its training.
+ * @param encode encodes the first model's input, [size, size, 3], as a data URL. Default: no crops
+ * @throws {ImageError} if the photo cannot be decoded
  */
 export async function analyzePhoto(
   photo: Uint8Array,
@@ -32,90 +30,59 @@ export async function analyzePhoto(
   encode?: (tensor: Uint8Array, size: number) => Promise<string>,
 ): Promise<Result> {
   const began = performance.now();
-  const watched = watch(detector);
-  const views = Map.groupBy(
+  let detecting: Promise<Detection[]> | undefined;
+  const seen = { width: 0, height: 0, decode: 0, detect: 0 };
+  // Every preprocessing decodes the photo, but the faces are detected once.
+  const once: Detector = {
+    ...detector,
+    detect: (image) =>
+      detecting ??= (async () => {
+        const started = performance.now();
+        const found = await detector.detect(image);
+        const { width, height } = image;
+        const detect = performance.now() - started;
+        Object.assign(seen, { width, height, decode: started - began, detect });
+        return found;
+      })(),
+  };
+  const groups = Map.groupBy(
     models,
     ({ preprocessing: { crop, resize } }) => JSON.stringify([crop, resize]),
   );
-  /** For each face what each model says. */
-  const said = new Map<Detection, Map<Model, Float32Array>>();
-  const crops = new Map<Detection, string>();
-  let predicting = 0, encoding = 0;
-  for (const same of views.values()) {
-    const { preprocessing } = same[0];
-    const faces = await findFaces(photo, preprocessing, watched);
-    const found = watched.found();
+  /** Outputs of each model, by face. */
+  const outputs = new Map<Model, Float32Array[]>();
+  let crops: string[] | undefined;
+  let predict = 0, encoding = 0;
+  for (const group of groups.values()) {
+    const { preprocessing } = group[0];
+    const tensors = (await findFaces(photo, preprocessing, once)).map(({ tensor }) => tensor);
     const started = performance.now();
-    for (const model of same) {
-      const outputs = await predictAll(model, faces.map(({ tensor }) => tensor));
-      for (const [i, output] of outputs.entries()) {
-        if (!said.has(found[i])) said.set(found[i], new Map());
-        said.get(found[i])!.set(model, output);
-      }
-    }
+    for (const model of group) outputs.set(model, await predictAll(model, tensors));
     const predicted = performance.now();
-    predicting += predicted - started;
-    for (const [i, { tensor }] of faces.entries()) {
-      if (!encode || crops.has(found[i])) continue;
-      crops.set(found[i], await encode(tensor, preprocessing.resize.size));
+    predict += predicted - started;
+    if (encode && !crops) {
+      const { size } = preprocessing.resize;
+      crops = await Promise.all(tensors.map((tensor) => encode(tensor, size)));
     }
     encoding += performance.now() - predicted;
   }
 
-  const faces = watched.found().map((detection): Analysis["faces"][number] => {
-    const predictions = models.map((model) => readOutputs(model, said.get(detection)!.get(model)!));
-    const crop = crops.get(detection);
-    return {
-      ...detection,
-      ...summarise(models, predictions),
-      predictions,
-      ...(crop === undefined ? {} : { crop }),
-    };
+  const faces = (await detecting ?? []).map((detection, i): Analysis["faces"][number] => {
+    const predictions = models.map((model) => readOutputs(model, outputs.get(model)![i]));
+    const crop = crops && { crop: crops[i] };
+    return { ...detection, ...summarize(models, predictions), predictions, ...crop };
   });
-  const { width, height, startedAt, detecting } = watched.seen();
   const total = performance.now() - began;
-  const decode = startedAt - began;
-  return {
-    width,
-    height,
-    detector: detector.name,
-    faces,
-    timings: {
-      decode,
-      detect: detecting,
-      crop: Math.max(0, total - decode - detecting - predicting - encoding),
-      predict: predicting,
-      total,
-    },
-  };
+  const { width, height, decode, detect } = seen;
+  const crop = Math.max(0, total - decode - detect - predict - encoding);
+  const timings = { decode, detect, crop, predict, total };
+  return { width, height, detector: detector.name, faces, timings };
 }
 
-/** A detector that searches one picture, once, and remembers when and what it found. */
-function watch(detector: Detector) {
-  let found: Promise<Detection[]> | undefined;
-  let faces: Detection[] = [];
-  const seen = { width: 0, height: 0, startedAt: 0, detecting: 0 };
-  return {
-    name: detector.name,
-    detect({ width, height, ...rest }: Image): Promise<Detection[]> {
-      return found ??= (async () => {
-        const startedAt = performance.now();
-        faces = await detector.detect({ width, height, ...rest });
-        Object.assign(seen, { width, height, startedAt });
-        seen.detecting = performance.now() - startedAt;
-        return faces;
-      })();
-    },
-    close: () => {},
-    found: () => faces,
-    seen: () => seen,
-  };
-}
-
-/** One model's outputs for each of the faces. */
+/** Returns a model's outputs for each face. */
 async function predictAll(
   { predictor, mirror, preprocessing: { resize } }: Model,
-  tensors: Uint8Array[],
+  tensors: readonly Uint8Array[],
 ): Promise<Float32Array[]> {
   if (tensors.length === 0) return [];
   const images = new Uint8Array(tensors.length * tensors[0].length);

@@ -1,155 +1,117 @@
-/**
- * Analysers, and a bounded queue before them: the thread that answers requests does not compute, and
- * a crowd is told when to come back rather than kept waiting.
- */
-import type { AnalyzeOptions, Setup } from "./inference_session.ts";
-import { inProcess, inThread, openInferenceWorker, openInlineWorker } from "./inference_worker.ts";
+/** Inference workers behind a bounded queue: full queues refuse instead of growing. */
 import type { Analysis } from "./api.ts";
+import type { ProcessSetup } from "./inference_process.ts";
+import type { AnalyzeOptions } from "./inference_session.ts";
+import { InferenceWorker, type WorkerOptions } from "./inference_worker.ts";
+import { busy, notReady } from "./problem.ts";
 
-/** There are as many waiting as may wait. */
-export class QueueFullError extends Error {
-  override readonly name = "Busy";
-  /** @param seconds when to try again */
-  constructor(waiting: number, readonly seconds: number) {
-    super(`${waiting} pictures are waiting already. Try again in ${seconds} s.`);
-  }
-}
-
-/** The server stops. */
-export class ServiceStoppingError extends Error {
-  override readonly name = "Stopping";
-  constructor() {
-    super("The server is stopping.");
-  }
-}
-
-export interface PoolOptions {
+export interface PoolOptions extends WorkerOptions {
   readonly workers: number;
-  /** Pictures that may wait for a worker. */
+  /** Maximum number of waiting photos. */
   readonly queue: number;
-  /** Longest time for one picture, in seconds; then its worker is replaced. */
-  readonly timeout: number;
-  /**
-   * Whether each worker is a process, which is ended with all that a picture made it do; threads
-   * unless given. Starting processes takes a right that not every command has.
-   */
-  readonly processes?: boolean;
-  /** Told of a worker that was replaced. */
-  warn(message: string): void;
-}
-
-export interface Pool {
-  /** Whether a picture would be answered. */
-  readonly ready: boolean;
-  readonly waiting: number;
-  readonly running: number;
-  /**
-   * Analyses a picture. Its bytes may be moved to a worker: they are gone.
-   * @param signal gives up a picture that still waits
-   * @throws {PictureError | TooSlow | QueueFullError | ServiceStoppingError}
-   */
-  analyse(
-    photo: Uint8Array<ArrayBuffer>,
-    wishes: AnalyzeOptions,
-    signal?: AbortSignal,
-  ): Promise<Analysis>;
-  /** Resolves when all workers have ended. */
-  close(): Promise<void>;
 }
 
 interface Job {
   readonly photo: Uint8Array<ArrayBuffer>;
-  readonly wishes: AnalyzeOptions;
+  readonly options: AnalyzeOptions;
   readonly since: number;
   readonly answer: PromiseWithResolvers<Analysis>;
 }
 
-/** Opens a pool. @throws if an analyser does not start */
-export async function openPool(setup: Setup, options: PoolOptions): Promise<Pool> {
-  const { workers, processes = false, timeout, warn } = options;
-  // The other backends have threads of their own, or share one device.
-  const single = setup.backend !== "wasm" && setup.backend !== "cpu";
-  const launch = processes ? inProcess : inThread;
-  const analysts = single && !processes
-    ? [await openInlineWorker(setup)]
-    : await openAll(single ? 1 : workers, () => openInferenceWorker(launch, setup, timeout, warn));
-  const queue: Job[] = [];
-  let closed = false;
-  let running = 0;
-  /** How long a picture took lately, in ms. */
-  let usual = 300;
+export class InferencePool {
+  readonly #queue: Job[] = [];
+  #closed = false;
+  #running = 0;
+  /** Moving average of the time of an analysis in ms. */
+  #usual = 300;
 
-  const next = () => {
-    for (const analyst of analysts) {
-      const job = analyst.idle ? queue.shift() : undefined;
-      if (job) void work(analyst, job);
+  private constructor(readonly workers: readonly InferenceWorker[], readonly maxQueue: number) {
+    for (const worker of workers) worker.onIdle = () => this.#next();
+  }
+
+  /** Opens a pool. @throws if a worker does not start */
+  static async open(setup: ProcessSetup, options: PoolOptions): Promise<InferencePool> {
+    // Other backends have threads of their own, or share one device.
+    const count = setup.backend === "wasm" || setup.backend === "cpu" ? options.workers : 1;
+    const opened = await Promise.allSettled(
+      Array.from({ length: count }, () => InferenceWorker.open(setup, options)),
+    );
+    const workers = opened.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    const pool = new InferencePool(workers, options.queue);
+    const failed = opened.find(({ status }) => status === "rejected");
+    if (!failed) return pool;
+    await pool.close();
+    throw (failed as PromiseRejectedResult).reason;
+  }
+
+  /** True if a photo would be analyzed. */
+  get ready(): boolean {
+    return !this.#closed && this.workers.some(({ open }) => open);
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /**
+   * Analyzes a photo.
+   * @param signal removes a photo that still waits
+   * @throws {ImageError | Problem}
+   */
+  async analyze(
+    photo: Uint8Array<ArrayBuffer>,
+    options: AnalyzeOptions,
+    signal?: AbortSignal,
+  ): Promise<Analysis> {
+    signal?.throwIfAborted();
+    if (this.#closed) throw notReady();
+    const waiting = this.#queue.length;
+    if (waiting >= this.maxQueue) {
+      const wait = waiting * this.#usual / 1000 / this.workers.length;
+      const seconds = Math.max(1, Math.ceil(wait));
+      throw busy(`${waiting} images are already waiting. Try again in ${seconds} s.`, seconds);
     }
-  };
-  const work = async (analyst: typeof analysts[number], { photo, wishes, since, answer }: Job) => {
+    const answer = Promise.withResolvers<Analysis>();
+    const job = { photo, options, since: performance.now(), answer };
+    this.#queue.push(job);
+    const cancel = () => {
+      const place = this.#queue.indexOf(job);
+      if (place >= 0) this.#queue.splice(place, 1)[0].answer.reject(signal!.reason);
+    };
+    signal?.addEventListener("abort", cancel);
+    this.#next();
+    return await answer.promise.finally(() => signal?.removeEventListener("abort", cancel));
+  }
+
+  /** Resolves when all workers have ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { answer } of this.#queue.splice(0)) answer.reject(notReady());
+    await Promise.all(this.workers.map((worker) => worker.close()));
+  }
+
+  #next(): void {
+    for (const worker of this.workers) {
+      if (this.#queue.length > 0 && worker.idle) void this.#run(worker, this.#queue.shift()!);
+    }
+  }
+
+  async #run(worker: InferenceWorker, { photo, options, since, answer }: Job): Promise<void> {
     const started = performance.now();
-    running++;
+    this.#running++;
     try {
-      const { timings, ...result } = await analyst.analyse(photo, wishes);
-      const queued = started - since;
-      answer.resolve({
-        ...result,
-        timings: { queue: queued, ...timings, total: timings.total + queued },
-      });
+      const { timings, ...result } = await worker.analyze(photo, options);
+      const queue = started - since;
+      answer.resolve({ ...result, timings: { queue, ...timings, total: timings.total + queue } });
     } catch (error) {
-      answer.reject(closed ? new ServiceStoppingError() : error);
+      answer.reject(error);
     } finally {
-      running--;
-      usual += (performance.now() - started - usual) / 8;
+      this.#running--;
+      this.#usual += (performance.now() - started - this.#usual) / 8;
     }
-  };
-  analysts.forEach((analyst) => analyst.onIdle = next);
-
-  return {
-    get ready() {
-      return !closed && analysts.some(({ open }) => open);
-    },
-    get waiting() {
-      return queue.length;
-    },
-    get running() {
-      return running;
-    },
-    async analyse(photo, wishes, signal) {
-      signal?.throwIfAborted();
-      if (closed) throw new ServiceStoppingError();
-      if (queue.length >= options.queue) {
-        const wait = queue.length * usual / 1000 / analysts.length;
-        throw new QueueFullError(queue.length, Math.max(1, Math.ceil(wait)));
-      }
-      const answer = Promise.withResolvers<Analysis>();
-      const job = { photo, wishes, since: performance.now(), answer };
-      queue.push(job);
-      const giveUp = () => {
-        const place = queue.indexOf(job);
-        if (place < 0) return;
-        queue.splice(place, 1);
-        answer.reject(signal!.reason);
-      };
-      signal?.addEventListener("abort", giveUp);
-      next();
-      return await answer.promise.finally(() => signal?.removeEventListener("abort", giveUp));
-    },
-    async close() {
-      closed = true;
-      for (const { answer } of queue.splice(0)) answer.reject(new ServiceStoppingError());
-      await Promise.all(analysts.map((analyst) => analyst.close()));
-    },
-  };
-}
-
-/** Opens several at once; if one fails, all are closed. */
-async function openAll<T extends { close(): Promise<void> }>(
-  count: number,
-  open: () => Promise<T>,
-): Promise<T[]> {
-  const opened = await Promise.allSettled(Array.from({ length: count }, open));
-  const failed = opened.find((result) => result.status === "rejected");
-  if (!failed) return opened.map((result) => (result as PromiseFulfilledResult<T>).value);
-  await Promise.all(opened.map((result) => result.status === "fulfilled" && result.value.close()));
-  throw failed.reason;
+  }
 }

@@ -1,54 +1,53 @@
-/** Detectors and models, opened on a compute backend and kept for photo after photo. */
+/** Detectors and models, opened once on a compute backend. Shared by server and page. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import {
+  type Detection,
   type Detector,
   type DetectorModel,
-  type NetworkOptions,
   openDetector,
   openNetwork,
 } from "../detection/detector.ts";
 import type { DetectorModelName, DetectorOptions } from "../detection/detectors.ts";
+import { hasCenterIn, iou } from "../images/image.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { analyzePhoto, type Model, type Result } from "./analyze_photo.ts";
 import type { OutputSpec } from "./prediction.ts";
-import { multiScale } from "./multi_scale_detector.ts";
 
-/** A photo deserves all care; a frame of the live view is followed by another. */
+/** Use of an analysis: accurate for photos, fast for frames of the live view. */
 export type AnalysisMode = "photo" | "live";
 
-/** A detector by name, with what it is opened with. */
+/** Name and options of a detector. */
 export type DetectorConfig = DetectorOptions & { readonly name: DetectorModelName };
 
-/** What an analyser is made of; crosses to workers. */
+/** Everything that a session opens, as JSON. */
 export interface Setup {
   readonly backend: Backend;
   readonly detectors: Readonly<Record<AnalysisMode, DetectorConfig>>;
   readonly models: readonly (OutputSpec & {
-    /** The artifact's folder. */
+    /** Folder of the artifact. */
     readonly path: string;
     readonly preprocessing: Preprocessing;
   })[];
 }
 
-/** What is to be done with a photo. */
 export interface AnalyzeOptions {
   readonly view: AnalysisMode;
-  /** Whether to send what the networks saw. */
+  /** Returns the crops as the networks receive them. */
   readonly crops: boolean;
 }
 
 export interface InferenceSession {
-  /** @throws {PictureError} if the photo cannot be decoded */
-  analyse(photo: Uint8Array, wishes: AnalyzeOptions): Promise<Result>;
+  /** @throws {ImageError} if the photo cannot be decoded */
+  analyze(photo: Uint8Array, options: AnalyzeOptions): Promise<Result>;
   close(): void;
 }
 
-/** Opens all that a setup names. */
+/** Opens the detectors and models of a setup. */
 export async function openInferenceSession(
   { backend, detectors, models }: Setup,
 ): Promise<InferenceSession> {
@@ -59,11 +58,11 @@ export async function openInferenceSession(
   for (const model of models) {
     const { model: network, record } = await loadModel(model.path);
     networks.push(network);
-    const predictor = await openPredictor(network, { batch: 8, threads: 0 }); // a few faces, at once
+    const predictor = await openPredictor(network, { batch: 8, threads: 0 }); // a few faces at once
     ready.push({ ...model, predictor, mirror: record.input.mirror });
   }
   return {
-    analyse: (photo, { view, crops }) =>
+    analyze: (photo, { view, crops }) =>
       analyzePhoto(photo, opened.by[view], ready, crops ? dataUrl : undefined),
     close() {
       opened.close();
@@ -73,29 +72,48 @@ export async function openInferenceSession(
   };
 }
 
-/** The detectors; those that are one network at several sizes of its input share its weights. */
-export async function openDetectors(
-  choices: Readonly<Record<AnalysisMode, DetectorConfig>>,
-): Promise<{ by: Record<AnalysisMode, Detector>; close(): void }> {
+/** Opens both detectors; equal networks at several input sizes share their weights. */
+async function openDetectors({ photo, live }: Setup["detectors"]) {
   const networks = new Map<string, DetectorModel>();
-  const shared = async (
-    name: DetectorModelName,
-    options: NetworkOptions,
-  ): Promise<DetectorModel> => {
+  const shared: typeof openNetwork = async (name, options) => {
     const key = JSON.stringify([name, options]);
-    if (!networks.has(key)) networks.set(key, await openNetwork(name, options));
-    const network = networks.get(key)!;
+    const network = networks.get(key) ?? await openNetwork(name, options);
+    networks.set(key, network);
     return { detect: (image) => network.detect(image), close: () => {} };
   };
-  const { photo, live } = choices;
   const sizes: Detector[] = [];
-  const views = photo.inputSizes.length > 0 ? photo.inputSizes.map((size) => [size]) : [[]];
-  for (const inputSizes of views) {
+  for (const size of photo.inputSizes.length > 0 ? photo.inputSizes : [undefined]) {
+    const inputSizes = size === undefined ? [] : [size];
     sizes.push(await openDetector(photo.name, { ...photo, inputSizes }, shared));
   }
   return {
     by: { photo: multiScale(sizes), live: await openDetector(live.name, live, shared) },
     close: () => networks.forEach((network) => network.close()),
+  };
+}
+
+/** IoU above which boxes found at two input sizes are the same face. */
+const SAME_FACE = 0.3;
+
+/**
+ * Combines detectors that differ in their input size, to find small faces beside large ones.
+ * Training needs one face per photo and stops at the first size that finds one: a face found at
+ * several sizes keeps the box of the first, so its crop is the same as in training.
+ */
+export function multiScale(detectors: readonly Detector[]): Detector {
+  const same = ({ box: a }: Detection, { box: b }: Detection) =>
+    iou(a, b) > SAME_FACE || hasCenterIn(a, b) || hasCenterIn(b, a);
+  return {
+    name: detectors[0].name,
+    async detect(image) {
+      const faces: Detection[] = [];
+      for (const detector of detectors) {
+        const found = await detector.detect(image);
+        faces.push(...found.filter((face) => !faces.some((other) => same(face, other))));
+      }
+      return faces.sort((a, b) => b.score - a.score);
+    },
+    close: () => detectors.forEach((detector) => detector.close()),
   };
 }
 

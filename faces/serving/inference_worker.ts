@@ -1,220 +1,127 @@
-/**
- * One analyser in a process or a thread of its own, replaced when it fails or takes too long. Only a
- * process can be ended whatever it is at: a thread that is terminated leaves native code running.
- */
-import { startChild } from "../../packages/workers/child.ts";
+/** A process that analyzes photos, replaced when it crashes, is too slow or takes too much memory. */
+import { type Child, startChild } from "../../packages/workers/child.ts";
 import { ImageError } from "../images/decode_image.ts";
 import type { Result } from "./analyze_photo.ts";
-import type { AnalyzeOptions, Setup } from "./inference_session.ts";
+import type { Outcome, ProcessSetup } from "./inference_process.ts";
+import type { AnalyzeOptions } from "./inference_session.ts";
+import { notReady, Problem } from "./problem.ts";
 
-/** What a worker is told. */
-export type ToWorker = { setup: Setup } | { photo: Uint8Array; wishes: AnalyzeOptions };
-/** What became of a photo. */
-export type Outcome =
-  | { result: Result }
-  | { unreadable: string }
-  /** It takes more memory than a photo may; the process has to be ended. */
-  | { tooMuch: string };
-/** What a worker answers. */
-export type FromWorker = { ready: true } | Outcome | { failed: Error };
+/** Pause in ms before a process that does not start is started again. */
+const RETRY_MS = 5000;
 
-/** A process or thread that analyses. */
-interface Run {
-  analyse(photo: Uint8Array<ArrayBuffer>, wishes: AnalyzeOptions): void;
-  /** Ends it at once. */
-  end(): void | Promise<void>;
+export interface WorkerOptions {
+  /** Timeout of an analysis in seconds. */
+  readonly timeout: number;
+  /** Called with the reason when a process is replaced. */
+  warn(message: string): void;
 }
-/** Starts one, which tells of each answer, and if it dies. */
-type Start = (setup: Setup, tell: (answer: FromWorker) => void, died: (why: Error) => void) => Run;
 
-/** Starts a process, which may read files and load native code, and nothing else. */
-export const inProcess: Start = (opening, tell, died) => {
-  const module = new URL("./inference_process.ts", import.meta.url);
-  const member = startChild({ module, opening }, {
-    reply(reply) {
-      if ("ready" in reply) tell(reply);
-      else if ("answer" in reply) tell(reply.answer as Outcome);
-      else tell({ failed: Object.assign(new Error(reply.error), { stack: reply.stack }) });
-    },
-    crashed: (how) => died(new Error(`A worker's process ended (${how}).`)),
-  });
-  return {
-    analyse: (photo, wishes) => member.send(wishes, photo),
-    end: () => member.close(),
-  };
-};
+/** Analyzes one photo at a time. Only a process can be ended in the middle of native code. */
+export class InferenceWorker {
+  /** Called when the worker becomes idle. */
+  onIdle: () => void = () => {};
+  #child!: Child;
+  #state: "starting" | "open" | "failed" | "closed" = "starting";
+  #current: PromiseWithResolvers<Result> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
-/** Starts a thread, which needs no right to start processes. */
-export const inThread: Start = (setup, tell, died) => {
-  const worker = new Worker(new URL("./inference_worker_main.ts", import.meta.url), {
-    type: "module",
-  });
-  const post = (message: ToWorker, transfer: Transferable[] = []) =>
-    worker.postMessage(message, transfer);
-  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => tell(data);
-  worker.onerror = (event) => {
-    event.preventDefault();
-    died(new Error(`A worker failed: ${event.message}.`, { cause: event.error }));
-  };
-  post({ setup });
-  return {
-    analyse: (photo, wishes) => post({ photo, wishes }, [photo.buffer]),
-    end: () => worker.terminate(),
-  };
-};
+  private constructor(readonly setup: ProcessSetup, readonly options: WorkerOptions) {}
 
-/** A picture took longer than it may. */
-export class TimeoutError extends Error {
-  override readonly name = "TooSlow";
-  constructor(readonly seconds: number) {
-    super(`The picture took more than ${seconds} s. Send a smaller one, or try again later.`);
+  /** Starts a worker. @throws if its process does not start */
+  static async open(setup: ProcessSetup, options: WorkerOptions): Promise<InferenceWorker> {
+    const worker = new InferenceWorker(setup, options);
+    try {
+      await worker.#start();
+      return worker;
+    } catch (error) {
+      await worker.close();
+      throw error;
+    }
   }
-}
 
-/** Analyses one picture at a time. */
-export interface InferenceWorker {
-  /** Whether it can start on a picture now. */
-  readonly idle: boolean;
-  /** Whether it is open, or will be in a moment. */
-  readonly open: boolean;
-  /** Told when it becomes idle. */
-  onIdle: () => void;
-  /** @throws {ImageError | TimeoutError} */
-  analyse(photo: Uint8Array<ArrayBuffer>, wishes: AnalyzeOptions): Promise<Result>;
-  /** Resolves when what it started has ended. */
-  close(): Promise<void>;
-}
+  get idle(): boolean {
+    return this.#state === "open" && this.#current === undefined;
+  }
 
-/** A worker that does not even start is tried again after this many ms. */
-const pause = 5000;
+  /** True if the worker is open or about to be. */
+  get open(): boolean {
+    return this.#state === "open" || this.#state === "starting";
+  }
 
-/**
- * Opens an analyser.
- * @param launch starts it: `inProcess` or `inThread`
- * @param seconds longest time for one picture
- * @param warn told when it had to be replaced, and why
- * @throws if it does not start
- */
-export async function openInferenceWorker(
-  launch: Start,
-  setup: Setup,
-  seconds: number,
-  warn: (message: string) => void,
-): Promise<InferenceWorker> {
-  let run: Run | undefined;
-  let open = false, replacing = false, closed = false;
-  let current: PromiseWithResolvers<Result> | undefined;
-  let retry: ReturnType<typeof setTimeout> | undefined;
+  /** @throws {ImageError | Problem} */
+  async analyze(photo: Uint8Array, options: AnalyzeOptions): Promise<Result> {
+    const answer = this.#current = Promise.withResolvers<Result>();
+    this.#child.send(options, photo);
+    const { timeout } = this.options;
+    const timer = setTimeout(() => {
+      if (this.#current !== answer) return;
+      const message = `The image took more than ${timeout} s. Send a smaller one, or retry later.`;
+      this.#replace(new Problem(504, "too_slow", message));
+    }, timeout * 1000);
+    return await answer.promise.finally(() => clearTimeout(timer));
+  }
 
-  const start = () =>
-    new Promise<void>((resolve, reject) => {
-      const fresh: Run = run = launch(setup, (answer) => {
-        if (fresh !== run) return;
-        if ("ready" in answer) {
-          open = true;
-          replacing = false;
+  /** Resolves when the process has ended. */
+  async close(): Promise<void> {
+    this.#state = "closed";
+    clearTimeout(this.#retry);
+    this.#current?.reject(notReady());
+    await this.#child.close();
+  }
+
+  #start(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#state = "starting";
+    const module = new URL("./inference_process.ts", import.meta.url);
+    this.#child = startChild({ module, opening: this.setup }, {
+      reply: (reply) => {
+        if ("ready" in reply) {
+          this.#state = "open";
           resolve();
-        } else if (!open && "failed" in answer) reject(answer.failed);
-        else if ("result" in answer) settle()?.resolve(answer.result);
-        else if ("unreadable" in answer) settle()?.reject(new ImageError(answer.unreadable));
-        else if ("tooMuch" in answer) replace(new ImageError(answer.tooMuch));
-        else if ("failed" in answer) settle()?.reject(answer.failed);
-      }, (why) => {
-        if (fresh !== run) return;
-        if (open) replace(why);
-        else reject(why);
-      });
+        } else if ("error" in reply) {
+          const { error: message, stack = "" } = reply;
+          const name = /^\w+/.exec(stack)?.[0] ?? "Error";
+          const error = Object.assign(new Error(message), { name, stack });
+          if (this.#state === "open") this.#settle()?.reject(error);
+          else reject(error);
+        } else {
+          const outcome = reply.answer as Outcome;
+          if ("result" in outcome) this.#settle()?.resolve(outcome.result);
+          else if (outcome.fatal) this.#replace(new ImageError(outcome.unreadable));
+          else this.#settle()?.reject(new ImageError(outcome.unreadable));
+        }
+      },
+      crashed: (how) => {
+        const error = new Error(`A worker process crashed (${how}).`);
+        if (this.#state === "open") this.#replace(error);
+        else reject(error);
+      },
     });
-  /** Takes the current picture's promise out, and lets the next picture in. */
-  const settle = () => {
-    const settled = current;
-    current = undefined;
-    queueMicrotask(() => analyst.onIdle());
-    return settled;
-  };
-  const replace = (why: Error) => {
-    void run?.end();
-    open = false;
-    replacing = true;
-    const lost = current;
-    current = undefined;
-    lost?.reject(why);
-    if (closed) return;
-    warn(`${why.message} Its worker is replaced.`);
-    again();
-  };
-  const again = () =>
-    start().then(() => analyst.onIdle(), (error: Error) => {
-      void run?.end();
-      replacing = false;
-      if (closed) return;
-      warn(`a worker does not start (${error.message}); trying again in ${pause / 1000} s`);
-      retry = setTimeout(again, pause);
-    });
-
-  const analyst: InferenceWorker = {
-    get idle() {
-      return open && current === undefined;
-    },
-    get open() {
-      return open || replacing;
-    },
-    onIdle: () => {},
-    async analyse(photo, wishes) {
-      const answer = current = Promise.withResolvers<Result>();
-      run!.analyse(photo, wishes);
-      const timer = setTimeout(() => {
-        if (current === answer) replace(new TimeoutError(seconds));
-      }, seconds * 1000);
-      return await answer.promise.finally(() => clearTimeout(timer));
-    },
-    async close() {
-      closed = true;
-      open = replacing = false;
-      clearTimeout(retry);
-      current?.reject(new Error("The server is stopping."));
-      current = undefined;
-      await run?.end();
-    },
-  };
-  try {
-    await start();
-  } catch (error) {
-    await analyst.close();
-    throw error;
+    return promise;
   }
-  return analyst;
-}
 
-/**
- * An analyser in this thread, for the backends that have threads of their own and may not be loaded
- * twice in a process. A picture that takes too long cannot be stopped.
- */
-export async function openInlineWorker(setup: Setup): Promise<InferenceWorker> {
-  const analyser = await (await import("./inference_session.ts")).openInferenceSession(setup);
-  let idle = true, open = true;
-  const analyst: InferenceWorker = {
-    get idle() {
-      return open && idle;
-    },
-    get open() {
-      return open;
-    },
-    onIdle: () => {},
-    async analyse(photo, wishes) {
-      idle = false;
-      try {
-        return await analyser.analyse(photo, wishes);
-      } finally {
-        idle = true;
-        queueMicrotask(() => analyst.onIdle());
-      }
-    },
-    close() {
-      open = false;
-      analyser.close();
-      return Promise.resolve();
-    },
-  };
-  return analyst;
+  #settle(): PromiseWithResolvers<Result> | undefined {
+    const settled = this.#current;
+    this.#current = undefined;
+    queueMicrotask(() => this.onIdle());
+    return settled;
+  }
+
+  #replace(why: Error): void {
+    void this.#child.close();
+    this.#current?.reject(why);
+    this.#current = undefined;
+    this.options.warn(`${why.message} The worker is replaced.`);
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.#start().then(() => this.onIdle(), (error: Error) => {
+      void this.#child.close();
+      if (this.#state === "closed") return;
+      this.#state = "failed";
+      this.options.warn(`Cannot start a worker (${error.message}); retry in ${RETRY_MS / 1000} s`);
+      this.#retry = setTimeout(() => this.#restart(), RETRY_MS);
+    });
+  }
 }

@@ -1,138 +1,127 @@
 /**
- * The live view: frames in, analyses out, over one WebSocket.
+ * Live views: frames in, analyses out, over one WebSocket.
  *
- * The client sends binary messages: 4 bytes that number the frame (unsigned, big-endian), then a
- * picture. The server answers in JSON. A frame that waits is replaced by a newer one, so that nothing
- * queues up however fast frames come; an answer tells which frame it is about.
+ * The client sends binary messages: the frame's number in 4 bytes (unsigned, big-endian), then an
+ * image. The server answers in JSON with that number. A newer frame replaces one that waits, so none
+ * queue up.
  */
-import type { AnalyzeOptions } from "./inference_session.ts";
-import { notReady, toProblem } from "./error_response.ts";
+import type { InferencePool } from "./inference_pool.ts";
+import { busy, notReady, Problem, toProblem } from "./problem.ts";
+import { checked } from "./read_image.ts";
 import type { ServiceMetrics } from "./service_metrics.ts";
-import { checkSignature } from "./read_image.ts";
-import type { Pool } from "./inference_pool.ts";
-import { Problem } from "./problem.ts";
 
 export interface LiveOptions {
-  pool(): Pool | undefined;
-  readonly measures: ServiceMetrics;
-  /** Live views that may be open at once. */
+  pool(): InferencePool | undefined;
+  readonly metrics: ServiceMetrics;
+  /** Maximum number of open live views. */
   readonly viewers: number;
   warn(message: string): void;
 }
 
-/** The largest frame in bytes: of 640 × 480 pixels, a JPEG takes some 60,000. */
-export const maxFrameBytes = 4_000_000;
-/** A client that does not read its answers is let go when this many bytes wait for it. */
-const maxUnread = 1_000_000;
-/** A client that does not answer pings for so long is gone, in seconds. */
-const idle = 30;
+/** Maximum size of a frame in bytes; a JPEG of 640 × 480 pixels takes some 60,000. */
+export const MAX_FRAME_BYTES = 4_000_000;
+/** Unread bytes at which a client is disconnected. */
+const MAX_UNREAD = 1_000_000;
+/** Seconds without an answer to pings after which a client is disconnected. */
+const IDLE_SECONDS = 30;
 
-const wishes: AnalyzeOptions = { view: "live", crops: false };
+/** Close codes of RFC 6455, section 7.4.1. */
+const GOING_AWAY = 1001, UNSUPPORTED = 1003, POLICY = 1008, TOO_BIG = 1009;
 
-/** Codes that close a WebSocket: RFC 6455, section 7.4.1. */
-const goingAway = 1001, unsupported = 1003, policy = 1008, tooBig = 1009;
-
-export interface Live {
-  /** Answers the request that opens a live view. @throws {Problem} 400, 426, 429 or 503 */
+export interface LiveViews {
+  /** Opens a live view. @throws {Problem} 400, 426, 429 or 503 */
   upgrade(request: Request): Response;
   /** Closes all live views. */
   close(): void;
 }
 
-export function createLive({ pool, measures, viewers, warn }: LiveOptions): Live {
+export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions): LiveViews {
   const open = new Set<WebSocket>();
   return {
     upgrade(request) {
-      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-        throw new Problem(426, "websocket", "/live speaks WebSocket only.", {
-          headers: { upgrade: "websocket" },
-        });
-      }
-      // Deno asks only whether they are there.
       const { headers } = request;
+      if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
+        const message = "/live accepts WebSockets only.";
+        throw new Problem(426, "websocket", message, { upgrade: "websocket" });
+      }
+      // Deno checks only that both are present.
       const key = headers.get("sec-websocket-key") ?? "";
       if (headers.get("sec-websocket-version") !== "13" || !/^[\w+/]{22}==$/.test(key)) {
-        throw new Problem(400, "malformed", "/live speaks WebSocket of version 13, with a key.", {
-          headers: { "sec-websocket-version": "13" },
-        });
+        const message = "/live accepts WebSocket version 13 with a key.";
+        throw new Problem(400, "malformed", message, { "sec-websocket-version": "13" });
       }
       if (!pool()?.ready) throw notReady();
       if (open.size >= viewers) {
-        throw new Problem(
-          429,
-          "busy",
-          `${open.size} live views are open already. Take a photo instead, or try again later.`,
-          { headers: { "retry-after": "10" } },
-        );
+        const message = `${open.size} live views are already open. Take a photo, or retry later.`;
+        throw busy(message, 10);
       }
       const { socket, response } = upgraded(request);
       open.add(socket);
-      measures.viewers = open.size;
+      metrics.viewers = open.size;
       socket.addEventListener("close", () => {
         open.delete(socket);
-        measures.viewers = open.size;
+        metrics.viewers = open.size;
       });
-      // "error" is followed by "close"; what a peer does wrong is not worth a line.
+      // "close" follows; errors of a client are not logged.
       socket.addEventListener("error", (event) => event.preventDefault());
-      watch(socket);
+      serveFrames(socket);
       return response;
     },
     close() {
-      for (const socket of open) socket.close(goingAway, "the server stops");
+      for (const socket of open) socket.close(GOING_AWAY, "the server stops");
     },
   };
 
   function upgraded(request: Request): Deno.WebSocketUpgrade {
     try {
-      return Deno.upgradeWebSocket(request, { idleTimeout: idle });
-    } catch (cause) {
-      const why = (cause as Error).message.replace(/\.$/, "");
-      throw new Problem(400, "malformed", `Cannot open a live view: ${why}.`, { cause });
+      return Deno.upgradeWebSocket(request, { idleTimeout: IDLE_SECONDS });
+    } catch (error) {
+      const why = (error as Error).message.replace(/\.$/, "");
+      throw new Problem(400, "malformed", `Cannot open a live view: ${why}.`);
     }
   }
 
-  function watch(socket: WebSocket): void {
+  function serveFrames(socket: WebSocket): void {
     socket.binaryType = "arraybuffer";
     let waiting: ArrayBuffer | undefined;
-    let busy = false;
-    const work = async () => {
-      busy = true;
+    let running = false;
+    const run = async () => {
+      running = true;
       while (waiting && socket.readyState === WebSocket.OPEN) {
         const frame = new DataView(waiting).getUint32(0);
-        const photo = new Uint8Array(waiting.slice(4));
+        const image = new Uint8Array(waiting.slice(4));
         waiting = undefined;
-        const answer = await analyse(frame, photo);
+        const answer = await analyze(frame, image);
         if (socket.readyState !== WebSocket.OPEN) break;
-        if (socket.bufferedAmount > maxUnread) socket.close(policy, "answers are not read");
+        if (socket.bufferedAmount > MAX_UNREAD) socket.close(POLICY, "answers are not read");
         else socket.send(JSON.stringify(answer));
       }
-      busy = false;
+      running = false;
     };
     socket.addEventListener("message", ({ data }) => {
       if (!(data instanceof ArrayBuffer) || data.byteLength < 5) {
-        socket.close(unsupported, "a frame is 4 bytes that number it, then a picture");
-      } else if (data.byteLength > maxFrameBytes) {
-        socket.close(tooBig, `a frame has at most ${maxFrameBytes} bytes`);
+        socket.close(UNSUPPORTED, "expected 4 bytes with a frame's number, then an image");
+      } else if (data.byteLength > MAX_FRAME_BYTES) {
+        socket.close(TOO_BIG, `a frame has at most ${MAX_FRAME_BYTES} bytes`);
       } else {
-        if (waiting) measures.frame("replaced");
+        if (waiting) metrics.frame("replaced");
         waiting = data;
-        if (!busy) void work();
+        if (!running) void run();
       }
     });
     socket.addEventListener("close", () => waiting = undefined);
   }
 
-  async function analyse(frame: number, photo: Uint8Array<ArrayBuffer>): Promise<unknown> {
+  async function analyze(frame: number, image: Uint8Array<ArrayBuffer>): Promise<unknown> {
     try {
       const current = pool();
       if (!current) throw notReady();
-      checkSignature(photo);
-      const analysis = await current.analyse(photo, wishes);
-      measures.frame("answered");
-      measures.analysis("live", analysis);
+      const analysis = await current.analyze(checked(image), { view: "live", crops: false });
+      metrics.frame("answered");
+      metrics.analysis("live", analysis);
       return { frame, ...analysis };
     } catch (error) {
-      measures.frame("failed");
+      metrics.frame("failed");
       return { frame, ...toProblem(error, warn).toJSON() };
     }
   }

@@ -1,4 +1,4 @@
-/** What the artifacts say about the models that are served. */
+/** Reads the models to serve, and their reported metrics, from artifacts. */
 import { join } from "node:path";
 import { type MetricsFile, type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { parsePreprocessing, type Preprocessing } from "../images/preprocessing.ts";
@@ -6,70 +6,60 @@ import { readHistory, readRecord, type TrainingRecord } from "../training/traini
 import type { ServedModel } from "./api.ts";
 import type { OutputSpec } from "./prediction.ts";
 
-/** A model artifact, and all that serving needs to know of it. */
+/** A model artifact, with everything that serving needs. */
 export interface Source extends OutputSpec {
-  /** The artifact's folder. */
+  /** Folder of the artifact. */
   readonly path: string;
   readonly preprocessing: Preprocessing;
   readonly record: TrainingRecord;
   readonly description: ServedModel;
 }
 
-/** What reports say: of each model, and as a page. */
+/** Metrics of `report` artifacts. */
 export interface ReportedMetrics {
+  /** By id of the training stage. */
   readonly models: MetricsFile["models"];
-  /** The first report's page. */
+  /** HTML of the first report. */
   readonly page?: string;
 }
 
-/** Reads `report` artifacts, of which there may be none. */
+/** Reads `report` artifacts; there may be none. */
 export async function readReports(folders: readonly string[]): Promise<ReportedMetrics> {
-  const models: MetricsFile["models"] = {};
-  for (const folder of folders) {
-    Object.assign(models, (await readMetrics(folder)).models);
-  }
-  const [first] = folders;
-  if (first === undefined) return { models };
-  return { models, page: await Deno.readTextFile(join(first, "report.html")) };
+  const metrics = await Promise.all(folders.map(readMetrics));
+  const models = Object.assign({}, ...metrics.map(({ models }) => models));
+  if (folders.length === 0) return { models };
+  return { models, page: await Deno.readTextFile(join(folders[0], "report.html")) };
 }
 
-/** Reads `model` artifacts; `judged` is what reports say of them, by id of their stage. */
+/** Reads `model` artifacts and adds their reported metrics. */
 export async function readSources(
   models: readonly { readonly stage: string; readonly path: string }[],
-  judged: MetricsFile["models"],
+  reported: MetricsFile["models"],
 ): Promise<Source[]> {
   return await Promise.all(models.map(async ({ stage: id, path }) => {
     const record = await readRecord(path);
     const history = await readHistory(path);
-    const source = join(path, "training.json");
-    const preprocessing = parsePreprocessing(record.preprocessing, source);
-    const { task, variant, metric, classes, counts } = record;
+    const preprocessing = parsePreprocessing(record.preprocessing, join(path, "training.json"));
+    const { task, variant, metric, classes, counts, datasets, epochs, seed, backend } = record;
     const validation = history[record.weightsOfEpoch - 1]?.val_metric;
     if (validation === undefined) {
       throw new Error(
-        `Cannot serve "${id}": its history.csv has no epoch ${record.weightsOfEpoch}, whose weights ` +
-          `these are. Train it again: --force ${id}.`,
+        `Cannot serve "${id}": history.csv has no epoch ${record.weightsOfEpoch}, which its weights ` +
+          `are from. Train it again: --force ${id}.`,
       );
     }
-    // An artifact is never written to again, so its file is as old as the training.
+    // Artifacts are never modified, so the file is as old as the training.
     const { mtime } = await Deno.stat(join(path, "model.json"));
+    const at = (mtime ?? new Date(0)).toISOString();
     const description: ServedModel = {
-      id,
-      task,
-      variant,
+      ...{ id, task, variant, metric },
       classes: classes?.map(({ label }) => label) ?? null,
       trained: {
-        at: (mtime ?? new Date(0)).toISOString(),
-        images: counts.train,
-        datasets: record.datasets,
-        epochs: record.epochs,
-        seed: record.seed,
-        backend: record.backend,
+        ...{ at, images: counts.train, datasets, epochs, seed, backend },
         weights: record.weights,
       },
-      metric,
       validation: { images: counts.validation, value: validation },
-      test: judged[id] ? testOf(judged[id]) : null,
+      test: reported[id] ? testOf(reported[id]) : null,
       input: record.input.size,
       steps: preprocessing.steps,
     };

@@ -1,4 +1,4 @@
-/** The API's description, made from the same schemas that its answers are checked with. */
+/** OpenAPI description of the API, from the schemas of its responses. */
 import { z } from "zod";
 import {
   analysis,
@@ -12,8 +12,8 @@ import {
   timings,
   yearsPrediction,
 } from "./api.ts";
-import { maxFrameBytes } from "./live.ts";
-import { pictureTypes } from "./read_image.ts";
+import { MAX_FRAME_BYTES } from "./live.ts";
+import { IMAGE_TYPES } from "./read_image.ts";
 
 const schemas = {
   Analysis: analysis,
@@ -28,7 +28,11 @@ const schemas = {
   YearsPrediction: yearsPrediction,
 };
 
-/** An OpenAPI 3.1 document. */
+const FORBIDDEN = "The host or the origin is not allowed";
+const NOT_READY = "The models are not open";
+const dataUrl = { type: "string", examples: ["data:image/jpeg;base64,..."] };
+
+/** Returns an OpenAPI 3.1 document. */
 export function openapi(maxBodyBytes: number): Record<string, unknown> {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
@@ -39,106 +43,91 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
     delete schema.$schema;
     delete schema.$id;
   }
-  const picture = { type: "string", contentMediaType: "image/*" };
-  const dataUrl = { type: "string", examples: ["data:image/jpeg;base64,..."] };
   return {
     openapi: "3.1.0",
     info: {
       title: "Gender and age from a face",
       version: "1",
-      summary: "Finds the faces in a picture and says what the trained networks make of them.",
-      description: "Pictures are analysed in memory and not stored. What the networks say are " +
-        "guesses; see /card for what they are worth and what they must not be used for.",
+      summary: "Detects the faces in an image and predicts gender and age.",
+      description: "Images are analyzed in memory and not stored. See /card for the accuracy of " +
+        "the predictions and for their intended use.",
       license: { name: "MIT", identifier: "MIT" },
     },
     paths: {
       "/predict": {
         post: {
           operationId: "predict",
-          summary: "Find the faces in a picture and predict",
+          summary: "Detect the faces in an image and predict",
           parameters: [{
             name: "crops",
             in: "query",
-            description: "Whether to send each face as the networks saw it",
+            description: "Returns each face as the networks receive it",
             schema: { type: "string", enum: ["true", "false"], default: "false" },
           }],
           requestBody: {
             required: true,
             description: `At most ${maxBodyBytes} bytes and 64 million pixels. The bytes decide ` +
-              "what it is, not the type",
+              "the format, not the content type",
             content: {
-              ...Object.fromEntries(pictureTypes.map((type) => [type, {}])),
-              "multipart/form-data": {
-                schema: {
-                  type: "object",
-                  properties: { image: picture },
-                  required: ["image"],
-                },
-              },
+              ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, {}])),
+              "multipart/form-data": form({ type: "string", contentMediaType: "image/*" }),
               "text/plain": { schema: dataUrl },
-              "application/json": {
-                schema: {
-                  type: "object",
-                  properties: { image: dataUrl },
-                  required: ["image"],
-                  additionalProperties: false,
-                },
-              },
+              "application/json": form(dataUrl, { additionalProperties: false }),
             },
           },
           responses: {
-            200: answer("The faces, the surest first; none is an answer too", "Analysis"),
-            400: answer("What was sent is no picture, or it is damaged or too large", "Problem"),
-            403: answer("Asked by a page from elsewhere, or by another name", "Problem"),
-            408: answer("The picture did not arrive in time", "Problem"),
-            413: answer("The body is too large", "Problem"),
-            415: answer("The body holds no picture, and is of a type that is not taken", "Problem"),
-            429: answer("Too many pictures wait", "Problem", true),
-            503: answer("The models are not open yet, or not any more", "Problem", true),
-            504: answer("The analysis took too long", "Problem"),
+            200: response("The faces, highest score first; the list may be empty", "Analysis"),
+            ...problems({
+              400: "The body is not an image, or the image is damaged or too large",
+              403: FORBIDDEN,
+              408: "The upload timed out",
+              413: "The body is too large",
+              415: "The body is not an image, and its type is not supported",
+              429: "Too many images are waiting",
+              503: NOT_READY,
+              504: "The analysis timed out",
+            }),
           },
         },
       },
       "/live": {
         get: {
           operationId: "live",
-          summary: "Open a live view: a WebSocket that takes frames and answers with analyses",
-          description: "Send binary messages of at most " + maxFrameBytes + " bytes: the frame's " +
-            "number in 4 bytes, unsigned, big-endian, then a picture. Answers are JSON texts: an " +
-            'Analysis with "frame", or a Problem with "frame". A frame that still waits when the ' +
-            "next one comes is replaced by it and gets no answer, so send the next when one is " +
-            "answered.",
+          summary: "Open a live view: a WebSocket that receives frames and returns analyses",
+          description: `Send binary messages of at most ${MAX_FRAME_BYTES} bytes: the frame's ` +
+            "number in 4 bytes, unsigned, big-endian, then an image. Answers are JSON texts: an " +
+            'Analysis with "frame", or a Problem with "frame". A newer frame replaces one that ' +
+            "waits, which gets no answer: send the next frame after an answer.",
           responses: {
             101: { description: "The WebSocket is open" },
-            400: answer("The handshake is malformed", "Problem"),
-            403: answer("Asked by a page from elsewhere, or by another name", "Problem"),
-            426: answer("Not asked by WebSocket", "Problem"),
-            429: answer("Too many live views are open", "Problem", true),
-            503: answer("The models are not open yet, or not any more", "Problem", true),
+            ...problems({
+              400: "The handshake is malformed",
+              403: FORBIDDEN,
+              426: "The request is not a WebSocket handshake",
+              429: "Too many live views are open",
+              503: NOT_READY,
+            }),
           },
         },
       },
       "/model": {
         get: {
           operationId: "model",
-          summary: "Say which models are served, and how good they are",
-          responses: { 200: answer("The models and what finds the faces", "Service") },
+          summary: "Describe the models and their metrics",
+          responses: { 200: response("Models and detectors", "Service") },
         },
       },
       "/health": {
         get: {
           operationId: "health",
-          summary: "Say whether /predict can answer",
-          responses: {
-            200: answer("It can", "Health"),
-            503: answer("Not yet, or not any more", "Health"),
-          },
+          summary: "Check whether /predict can answer",
+          responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
         },
       },
       "/metrics": {
         get: {
           operationId: "metrics",
-          summary: "Counters and times for Prometheus",
+          summary: "Counters and histograms for Prometheus",
           responses: {
             200: {
               description: "Text exposition format",
@@ -152,19 +141,21 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
   };
 }
 
-function answer(description: string, schema: keyof typeof schemas, later = false) {
-  return {
-    description,
-    ...(later
-      ? {
-        headers: {
-          "Retry-After": {
-            description: "Seconds until it is worth trying again",
-            schema: { type: "integer" },
-          },
-        },
-      }
-      : {}),
-    content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
-  };
+function form(image: Record<string, unknown>, more: Record<string, unknown> = {}) {
+  return { schema: { type: "object", properties: { image }, required: ["image"], ...more } };
+}
+
+function response(description: string, schema: keyof typeof schemas) {
+  const content = { schema: { $ref: `#/components/schemas/${schema}` } };
+  return { description, content: { "application/json": content } };
+}
+
+function problems(descriptions: Readonly<Record<number, string>>) {
+  const seconds = { description: "Seconds until a retry", schema: { type: "integer" } };
+  return Object.fromEntries(
+    Object.entries(descriptions).map(([status, description]) => {
+      const headers = /429|503/.test(status) && { headers: { "Retry-After": seconds } };
+      return [status, { ...response(description, "Problem"), ...headers }];
+    }),
+  );
 }

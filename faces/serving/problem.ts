@@ -1,25 +1,40 @@
-/** What a client is told when it does not get what it asked for. */
+/** Error responses of the API. */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { ImageError } from "../images/decode_image.ts";
 
-/** An answer other than 200, with its reason in words. */
+/** An error response: a code for programs, which never changes, and a message for people. */
 export class Problem extends Error {
   override readonly name = "Problem";
-  /**
-   * @param code for programs: never changes
-   * @param message for people: what could not be done, why, and the way out
-   */
+
   constructor(
     readonly status: ContentfulStatusCode,
     readonly code: string,
     message: string,
-    options: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
-    super(message, options);
-    this.headers = options.headers ?? {};
+    super(message);
   }
-  readonly headers: Readonly<Record<string, string>>;
 
   toJSON(): { error: { code: string; message: string } } {
     return { error: { code: this.code, message: this.message } };
   }
+}
+
+/** Returns the response to a client that can retry after `seconds`. */
+export function busy(message: string, seconds: number): Problem {
+  return new Problem(429, "busy", message, { "retry-after": String(seconds) });
+}
+
+/** Returns the response while the models are not open. */
+export function notReady(): Problem {
+  const message = "The server is not ready. Try again soon.";
+  return new Problem(503, "not_ready", message, { "retry-after": "2" });
+}
+
+/** Converts an error to a response. Internal errors go to `warn`, never to the client. */
+export function toProblem(error: unknown, warn: (message: string) => void): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof ImageError) return new Problem(400, "unreadable", error.message);
+  warn(`internal error: ${error instanceof Error ? error.stack : error}`);
+  return new Problem(500, "internal", "Internal error. See the server's log.");
 }

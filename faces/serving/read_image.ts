@@ -1,11 +1,10 @@
-/** Reads the picture out of a request, however it was sent, and no more bytes than are allowed. */
+/** Reads the image out of a request, however it was sent, with bounded time and memory. */
 import { Buffer } from "node:buffer";
 import { identifyImage } from "../../packages/formats/image_format.ts";
-import type { Held } from "./memory_budget.ts";
-import { Problem } from "./problem.ts";
+import { busy, Problem } from "./problem.ts";
 
-/** Types of pictures that are taken; not SVG, which can name other files. The bytes decide. */
-export const pictureTypes = [
+/** Accepted types. SVG is not among them: it can reference other files. */
+export const IMAGE_TYPES = [
   "image/jpeg",
   "image/png",
   "image/webp",
@@ -14,88 +13,97 @@ export const pictureTypes = [
   "image/avif",
 ] as const;
 
-const takes =
-  `a picture (${pictureTypes.join(", ")}), multipart/form-data with a file, or a data ` +
-  `URL as it is or as JSON: {"image": "data:image/jpeg;base64,..."}`;
-
-/** Most parts of a form that are looked at, and most bytes of the head of one. */
+/** Limits of a multipart form: its parts, and the head of each in bytes. */
 const MAX_PARTS = 100, MAX_PART_HEAD = 8192;
 
-export interface PictureLimits {
-  /** Largest body in bytes. */
+export interface BodyLimits {
   readonly bytes: number;
-  /** Longest time for the body to arrive, in seconds. */
+  /** Timeout of an upload in seconds. */
   readonly seconds: number;
 }
 
+/** Bytes of images in memory, over all requests: uploads in progress and images that wait. */
+export class MemoryBudget {
+  #used = 0;
+
+  constructor(readonly limit: number) {}
+
+  /** Starts to count a request's bytes, which its disposal returns. `add` throws without room. */
+  hold(): Disposable & { add(bytes: number): void } {
+    let own = 0;
+    const release = () => {
+      this.#used -= own;
+      own = 0;
+    };
+    return {
+      add: (bytes) => {
+        if (this.#used + bytes > this.limit) {
+          release(); // at once: its room lets other uploads finish
+          throw busy("Too many uploads at once. Try again in 2 s.", 2);
+        }
+        this.#used += bytes;
+        own += bytes;
+      },
+      [Symbol.dispose]: release,
+    };
+  }
+}
+
 /**
- * The bytes of the picture in a request's body.
+ * Returns the bytes of the image in a request. The bytes decide its format, not the content type.
  * @param held counts the bytes that are kept
  * @throws {Problem} 400, 408, 413, 415 or 429
  */
 export async function readImage(
   request: Request,
-  limits: PictureLimits,
-  held: Held,
+  limits: BodyLimits,
+  held: ReturnType<MemoryBudget["hold"]>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const body = await readBody(request, limits, held);
-  if (body.length === 0) {
-    throw new Problem(400, "empty", "The body is empty: send a picture.");
-  }
-  return pictureIn(body, request.headers.get("content-type") ?? "");
-}
-
-/** The picture in a body: what it is shows in its bytes, whatever type a client gives it. */
-function pictureIn(body: Uint8Array<ArrayBuffer>, header: string): Uint8Array<ArrayBuffer> {
-  if (isPicture(body)) return body;
-  const type = essence(header);
+  if (body.length === 0) throw new Problem(400, "empty", "The body is empty: send an image.");
+  if (identifyImage(body)?.kind === "decoded") return body;
+  const header = request.headers.get("content-type") ?? "";
+  const type = header.split(";")[0].trim().toLowerCase();
   const start = text(body.subarray(0, 1000)).trimStart();
   if (type === "multipart/form-data" || /^--\S+\r\ncontent-/i.test(start)) {
     return fromForm(body, header);
   }
-  const picture = type === "application/json" || start.startsWith("{")
-    ? fromDataUrl(imageOf(text(body)))
-    : type === "text/plain" || /^data:/i.test(start)
-    ? fromDataUrl(text(body))
-    : body;
-  if (
-    picture === body && !identifyImage(body) &&
-    !/^(image\/.*|application\/octet-stream|)$/.test(type)
-  ) {
-    const got = JSON.stringify(header.slice(0, 80));
-    throw new Problem(415, "wrong_type", `The body has ${got}; what is taken is ${takes}.`);
+  if (type === "application/json" || start.startsWith("{")) {
+    return checked(fromDataUrl(fromJson(text(body))));
   }
-  checkSignature(picture);
-  return picture;
+  if (type === "text/plain" || /^data:/i.test(start)) return checked(fromDataUrl(text(body)));
+  if (!identifyImage(body) && !/^(image\/.*|application\/octet-stream|)$/.test(type)) {
+    throw new Problem(
+      415,
+      "wrong_type",
+      `Cannot read a body of type ${JSON.stringify(header.slice(0, 80))}: expected an image ` +
+        `(${IMAGE_TYPES.join(", ")}), multipart/form-data with a file, or a data URL, as text or ` +
+        'as JSON: {"image": "data:image/jpeg;base64,..."}.',
+    );
+  }
+  return checked(body);
 }
 
-/**
- * Keeps what is not decoded from the decoder, and names it.
- * @throws {Problem} 400
- */
-export function checkSignature(picture: Uint8Array): void {
-  const format = identifyImage(picture);
-  if (format?.kind === "decoded") return;
+/** Returns an image of an accepted format, so no other reaches the decoder. @throws {Problem} 400 */
+export function checked(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const format = identifyImage(image);
+  if (format?.kind === "decoded") return image;
   const found = format ? `${format.name}, and ` : "";
   const way = format?.convert ? ` Convert it, such as with ${format.convert}.` : "";
   throw new Problem(
     400,
     "unreadable",
-    `Cannot decode the picture: it is ${found}none of JPEG, PNG, WebP, GIF, TIFF and AVIF.${way}`,
+    `Cannot decode the image: it is ${found}none of JPEG, PNG, WebP, GIF, TIFF and AVIF.${way}`,
   );
 }
 
-function isPicture(bytes: Uint8Array): boolean {
-  return identifyImage(bytes)?.kind === "decoded";
-}
-
 /**
- * The field "image" of a form, or its first file. It is searched, not parsed: a form of many small
- * fields would take seconds and a hundred times its size.
+ * Returns the field "image" of a form, or its first file. Searches instead of parsing: a form of many
+ * small fields would take seconds and a hundred times its size.
  */
 function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<ArrayBuffer> {
   const malformed = (why: string) =>
-    new Problem(400, "malformed", `The body is no multipart/form-data: ${why}.`);
+    new Problem(400, "malformed", `Cannot read the body as multipart/form-data: ${why}.`);
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   const boundary = /;\s*boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type)?.slice(1).find(Boolean) ??
     /^--(\S+)\r\n/.exec(text(body.subarray(0, 100)))?.[1];
@@ -115,119 +123,98 @@ function fromForm(body: Uint8Array<ArrayBuffer>, type: string): Uint8Array<Array
     const head = bytes.toString("utf8", at, from);
     const part = body.subarray(from, to);
     const name = /;\s*name="?([^";\r\n]*)/i.exec(head)?.[1] ?? "";
-    if (name === "image") return inPart(part);
+    if (name === "image") return fromPart(part);
     if (/;\s*filename\*?=/i.test(head)) file ??= part;
     names.push(JSON.stringify(name.slice(0, 40)));
     at = to + mark.length;
   }
-  if (file) return inPart(file);
-  throw new Problem(
-    400,
-    "no_picture",
-    `The form has no file${names.length > 0 ? `, only ${names.slice(0, 5).join(", ")}` : ""}. ` +
-      `Send the picture as its field "image".`,
-  );
+  if (file) return fromPart(file);
+  const fields = names.length > 0 ? `, only ${names.slice(0, 5).join(", ")}` : "";
+  const message = `The form has no file${fields}. Send the image as its field "image".`;
+  throw new Problem(400, "no_picture", message);
 }
 
-/** A part of a form: a picture, or its data URL. */
-function inPart(part: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+/** Returns the image of a form's part: its bytes, or a data URL. */
+function fromPart(part: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const isUrl = /^\s*data:/i.test(text(part.subarray(0, 20)));
-  const picture = isUrl ? fromDataUrl(text(part)) : part.slice();
-  checkSignature(picture);
-  return picture;
+  return checked(isUrl ? fromDataUrl(text(part)) : part.slice());
 }
 
 /**
- * The data URL of {"image": "data:..."}. JSON of any other shape, which might take seconds and a
- * hundred times its size, is not parsed.
+ * Returns the data URL of {"image": "data:..."}. JSON of another shape is not parsed: it might take
+ * seconds and a hundred times its size.
  */
-function imageOf(json: string): string {
-  const malformed = (why: string, cause?: unknown) =>
-    new Problem(400, "malformed", `The body is not JSON as {"image": "data:..."}: ${why}.`, {
-      cause,
-    });
+function fromJson(json: string): string {
+  const malformed = (why: string) =>
+    new Problem(400, "malformed", `The body is not JSON as {"image": "data:..."}: ${why}.`);
   const start = /^\s*\{\s*"image"\s*:\s*"/.exec(json.slice(0, 1000));
   const end = /"\s*\}\s*$/.exec(json.slice(-1000));
-  if (!start || !end) throw malformed("it has to have this one field");
+  if (!start || !end) throw malformed("expected exactly this field");
   try {
     return JSON.parse(json.slice(start[0].length - 1, json.length - end[0].length + 1));
-  } catch (cause) {
-    throw malformed((cause as Error).message.slice(0, 120), cause);
+  } catch (error) {
+    throw malformed((error as Error).message.slice(0, 120));
   }
 }
 
 function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
   const match = /^\s*data:([^,]{0,200}),/i.exec(url.slice(0, 1000));
   if (!match || !/;\s*base64\s*$/i.test(match[1])) {
-    throw new Problem(
-      400,
-      "malformed",
-      `Expected a data URL such as "data:image/jpeg;base64,...", got ` +
-        `${JSON.stringify(url.slice(0, 40))}.`,
-    );
+    const got = JSON.stringify(url.slice(0, 40));
+    const expected = 'Expected a data URL such as "data:image/jpeg;base64,..."';
+    throw new Problem(400, "malformed", `${expected}, got ${got}.`);
   }
   try {
     return Uint8Array.fromBase64(url.slice(match[0].length));
-  } catch (cause) {
-    throw new Problem(400, "malformed", "The data URL is not base64.", { cause });
+  } catch {
+    throw new Problem(400, "malformed", "The data URL is not base64.");
   }
 }
 
-/** The whole body, or a Problem as soon as it is too large or too slow. */
+/** Reads the body; fails as soon as it is too large or too slow. */
 async function readBody(
   request: Request,
-  { bytes, seconds }: PictureLimits,
-  held: Held,
+  { bytes, seconds }: BodyLimits,
+  held: ReturnType<MemoryBudget["hold"]>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = () =>
-    new Problem(
-      413,
-      "too_large",
-      `The body has more than ${bytes} bytes, the most that is taken. Send a smaller picture; ` +
-        "1000 pixels across are plenty.",
-    );
-  // Number("") is 0, which is no more than what is allowed, and a lie is found out below.
-  if (Number(request.headers.get("content-length")) > bytes) throw tooLarge();
+  const tooLarge = `The body has more than ${bytes} bytes, the limit. Send a smaller image; 1000 ` +
+    "pixels across are enough.";
+  // A header that is missing or wrong passes here; the bytes are counted below.
+  if (Number(request.headers.get("content-length")) > bytes) {
+    throw new Problem(413, "too_large", tooLarge);
+  }
   const reader = request.body?.getReader();
   if (!reader) return new Uint8Array();
   const parts: Uint8Array[] = [];
   let length = 0;
   let late = false;
+  const cancel = () => void reader.cancel().catch(() => {});
   const timer = setTimeout(() => {
     late = true;
-    void reader.cancel().catch(() => {});
+    cancel();
   }, seconds * 1000);
   try {
     for (;;) {
-      const { value, done } = await reader.read().catch((cause) => {
-        throw new Problem(400, "broken_off", "The body broke off.", { cause });
+      const { value, done } = await reader.read().catch(() => {
+        throw new Problem(400, "broken_off", "The body broke off.");
       });
       if (late) {
-        throw new Problem(
-          408,
-          "too_slow",
-          `The body did not arrive within ${seconds} s. Send a smaller picture.`,
-        );
+        const message = `The body did not arrive within ${seconds} s. Send a smaller image.`;
+        throw new Problem(408, "too_slow", message);
       }
       if (done) break;
       length += value.length;
-      if (length > bytes) throw tooLarge();
+      if (length > bytes) throw new Problem(413, "too_large", tooLarge);
       held.add(value.length);
       parts.push(value);
     }
   } finally {
     clearTimeout(timer);
-    // The rest of a body that was refused is of no interest.
-    void reader.cancel().catch(() => {});
+    cancel();
   }
   const body = new Uint8Array(length);
   parts.reduce((at, part) => (body.set(part, at), at + part.length), 0);
   return body;
-}
-
-/** "image/png" of "image/PNG; charset=x" */
-function essence(type: string): string {
-  return type.split(";")[0].trim().toLowerCase();
 }
 
 function text(bytes: Uint8Array): string {

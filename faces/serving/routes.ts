@@ -1,61 +1,53 @@
-/** The HTTP side: routes, validation and headers. What is computed is the pool's business. */
-import { type Context, Hono } from "hono";
+/** The HTTP application: routes, validation and headers. */
+import { type Context, type Handler, Hono } from "hono";
+import { etag } from "hono/etag";
 import { routePath } from "hono/route";
 import { z } from "zod";
-import type { AnalyzeOptions } from "./inference_session.ts";
 import type { Service } from "./api.ts";
 import type { Assets } from "./assets.ts";
-import { notReady, toProblem } from "./error_response.ts";
-import { checkHostAndOrigin, securityHeaders } from "./security.ts";
-import type { Live } from "./live.ts";
-import type { MemoryBudget } from "./memory_budget.ts";
-import type { ServiceMetrics } from "./service_metrics.ts";
+import type { InferencePool } from "./inference_pool.ts";
+import type { LiveViews } from "./live.ts";
 import { openapi } from "./openapi.ts";
-import { type PictureLimits, readImage } from "./read_image.ts";
-import type { Pool } from "./inference_pool.ts";
-import { Problem } from "./problem.ts";
+import { notReady, Problem, toProblem } from "./problem.ts";
+import { type BodyLimits, type MemoryBudget, readImage } from "./read_image.ts";
+import { checkHostAndOrigin, securityHeaders } from "./security.ts";
+import type { ServiceMetrics } from "./service_metrics.ts";
 
 export interface AppOptions {
-  /** undefined until it is open. */
-  pool(): Pool | undefined;
+  /** Returns undefined until the pool is open. */
+  pool(): InferencePool | undefined;
   readonly service: Service;
   readonly assets: Assets;
-  readonly live: Live;
-  readonly measures: ServiceMetrics;
-  readonly limits: PictureLimits;
+  readonly live: LiveViews;
+  readonly metrics: ServiceMetrics;
+  readonly limits: BodyLimits;
   readonly memory: MemoryBudget;
-  /** Names by which others may ask; undefined: the server listens on this machine alone. */
+  /** Accepted host names. Default: local requests only. */
   readonly names?: readonly string[];
-  /** Told of errors that are not the client's. */
+  /** Logs an internal error. */
   warn(message: string): void;
 }
 
 const predictQuery = z.strictObject({ crops: z.enum(["true", "false"]).default("false") });
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/** The application; `fetch` answers a request. */
-export function createApp(
-  { pool, service, assets, live, measures, limits, memory, names, warn }: AppOptions,
-): Hono {
+/** Creates the application. */
+export function createApp(options: AppOptions): Hono {
+  const { pool, service, assets, live, metrics, limits, memory, names, warn } = options;
   const app = new Hono();
   app.use(async (c, next) => {
     const began = performance.now();
     await next();
-    const seconds = (performance.now() - began) / 1000;
-    measures.request(routeOf(c), methodOf(c), c.res.status, seconds);
+    metrics.request(routeOf(c), methodOf(c), c.res.status, (performance.now() - began) / 1000);
+    c.res.headers.set("cache-control", assets.has(c.req.path) ? "no-cache" : "no-store");
   });
-  app.use(securityHeaders());
-  app.use(checkHostAndOrigin(names));
+  app.use(securityHeaders, checkHostAndOrigin(names));
 
-  /** Registers a route, and what other methods are told. */
-  const route = (
-    method: "GET" | "POST",
-    path: string,
-    handle: (c: Context) => Response | Promise<Response>,
-  ) => {
-    app.on(method, path, handle);
+  const route = (method: "GET" | "POST", path: string, ...handlers: Handler[]) => {
+    app.on(method, [path], ...handlers);
     app.all(path, (c) => {
-      const message = `${path} takes ${method}, not ${methodOf(c)}.`;
-      throw new Problem(405, "wrong_method", message, { headers: { allow: method } });
+      const message = `${path} accepts ${method}, not ${methodOf(c)}.`;
+      throw new Problem(405, "wrong_method", message, { allow: method });
     });
   };
 
@@ -63,14 +55,16 @@ export function createApp(
     const query = predictQuery.safeParse(c.req.query());
     if (!query.success) {
       const [{ message }] = query.error.issues;
-      throw new Problem(400, "query", `Only ?crops=true is known: ${message.slice(0, 120)}.`);
+      throw new Problem(400, "query", `Only ?crops=true is supported: ${message.slice(0, 120)}.`);
     }
-    const wishes: AnalyzeOptions = { view: "photo", crops: query.data.crops === "true" };
     if (!pool()?.ready) throw notReady();
     using held = memory.hold();
     const photo = await readImage(c.req.raw, limits, held);
-    const analysis = await pool()!.analyse(photo, wishes);
-    measures.analysis("photo", analysis);
+    const analysis = await pool()!.analyze(photo, {
+      view: "photo",
+      crops: query.data.crops === "true",
+    });
+    metrics.analysis("photo", analysis);
     return c.json(analysis);
   });
   route("GET", "/live", (c) => live.upgrade(c.req.raw));
@@ -78,41 +72,31 @@ export function createApp(
   const description = openapi(limits.bytes);
   route("GET", "/openapi.json", (c) => c.json(description));
   route("GET", "/metrics", (c) => {
-    return c.text(measures.text(), 200, { "content-type": "text/plain; version=0.0.4" });
+    return c.text(metrics.text(), 200, { "content-type": "text/plain; version=0.0.4" });
   });
   route("GET", "/health", (c) => {
     if (pool()?.ready) return c.json({ status: "ready" });
     return c.json({ status: pool() ? "stopping" : "starting" }, 503);
   });
-  for (const [path, asset] of assets) {
-    route("GET", path, (c) => {
-      for (const [name, value] of Object.entries(asset.headers)) c.header(name, value);
-      if (c.req.header("if-none-match") === asset.headers.etag) return c.body(null, 304);
-      return c.body(asset.body);
-    });
+  for (const [path, { body, headers }] of assets) {
+    route("GET", path, etag(), (c) => c.body(body, 200, headers));
   }
+  const send = (c: Context, problem: Problem) =>
+    c.json(problem.toJSON(), problem.status, problem.headers);
   app.notFound((c) => {
     const path = JSON.stringify(c.req.path.slice(0, 80));
-    const problem = new Problem(404, "not_found", `There is nothing at ${path}.`);
-    return c.json(problem.toJSON(), problem.status);
+    return send(c, new Problem(404, "not_found", `Nothing is at ${path}.`));
   });
-  app.onError((error, c) => {
-    const problem = toProblem(error, warn);
-    for (const [name, value] of Object.entries(problem.headers)) c.header(name, value);
-    return c.json(problem.toJSON(), problem.status);
-  });
+  app.onError((error, c) => send(c, toProblem(error, warn)));
   return app;
 }
 
-/** A route's path is ours; a request's path is the client's, and there is no end of those. */
+/** Returns the path of the route, not of the request: clients' paths are unbounded. */
 function routeOf(c: Context): string {
   const path = routePath(c, -1);
   return path.includes("*") ? "other" : path;
 }
 
 function methodOf(c: Context): string {
-  const { method } = c.req;
-  return ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].includes(method)
-    ? method
-    : "other";
+  return METHODS.includes(c.req.method) ? c.req.method : "other";
 }

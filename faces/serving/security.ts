@@ -1,95 +1,67 @@
-/** Middleware that every answer passes: headers that shut browsers' doors, and who may ask. */
+/** Middleware of every response: security headers, and checks of host and origin. */
 import type { MiddlewareHandler } from "hono";
+import { secureHeaders } from "hono/secure-headers";
 import { Problem } from "./problem.ts";
 
-/**
- * What the page may do: load what this server sends, and nothing else. WebAssembly is for the mode in
- * which the page computes.
- */
-const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' blob: data:",
-  "media-src 'self' blob:",
-  "connect-src 'self'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-].join("; ");
+/** Sets the security headers. The page may load what this server sends, and nothing else. */
+export const securityHeaders: MiddlewareHandler = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'", "'wasm-unsafe-eval'"], // WebAssembly: for the mode "browser"
+    workerSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", "blob:", "data:"],
+    mediaSrc: ["'self'", "blob:"],
+    connectSrc: ["'self'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+    baseUri: ["'none'"],
+  },
+  permissionsPolicy: { camera: ["self"], microphone: [], geolocation: [], displayCapture: [] },
+  strictTransportSecurity: false, // a certificate may be for a test
+  xFrameOptions: "DENY",
+  overwrite: false, // the report has a policy of its own
+});
 
-const headers: Readonly<Record<string, string>> = {
-  "content-security-policy": contentSecurityPolicy,
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "permissions-policy": "camera=(self), microphone=(), geolocation=(), display-capture=()",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-};
-
-/** Sets the headers on every answer; answers that do not say otherwise are not kept. */
-export function securityHeaders(): MiddlewareHandler {
-  return async (c, next) => {
-    await next();
-    for (const [name, value] of Object.entries(headers)) {
-      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
-    }
-    if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
-  };
-}
-
-/** A host, with or without a port. What else URL takes, such as "u@a" and "a/b", is not taken. */
+/** A host, with or without a port. URL accepts more, such as "u@a" and "a/b". */
 const AUTHORITY = /^(\[[\da-f:.]{2,45}\]|[\w.-]{1,253})(:\d{1,5})?$/i;
 
 /**
- * Refuses what other sites make a browser send: a page from elsewhere may not put this machine to
- * work, and a name that somebody points at this machine (DNS rebinding) does not make their page
- * ours. Addresses pass where others are let in: nobody can point one elsewhere.
- * @param names by which others may ask; undefined: the server is for this machine alone
+ * Refuses requests that other sites make a browser send. Pages of other origins cannot use the
+ * server, nor pages whose name points at it (DNS rebinding). Addresses pass on a network: none can be
+ * pointed elsewhere.
+ * @param names further accepted names. Default: the server accepts local requests only
  */
-export function checkHostAndOrigin(names: readonly string[] | undefined): MiddlewareHandler {
+export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler {
   const known = new Set(names?.map((name) => hostnameOf(`http://${name}`)));
   return async (c, next) => {
     const written = c.req.header("host") ?? "";
     const host = AUTHORITY.test(written) ? hostOf(`http://${written}`) : undefined;
     if (host === undefined || host !== hostOf(c.req.url)) {
-      throw new Problem(
-        400,
-        "malformed_host",
-        `Cannot read the header Host, ${
-          JSON.stringify(written.slice(0, 80))
-        }: expected a name or ` +
-          "an address, and a port if any.",
-      );
+      const quoted = JSON.stringify(written.slice(0, 80));
+      const message = `Cannot read the header Host, ${quoted}: expected a name or an address, ` +
+        "with an optional port.";
+      throw new Problem(400, "malformed_host", message);
     }
     const name = hostnameOf(`http://${host}`)!;
     if (!isLocal(host) && !(names && (isAddress(name) || known.has(name)))) {
-      throw new Problem(
-        403,
-        "wrong_host",
-        names
-          ? `This server is not known as ${JSON.stringify(name.slice(0, 80))}. Open it by its ` +
-            "address, or list the name in webcamServe.names."
-          : `This server is for this machine and was asked as ${
-            JSON.stringify(host.slice(0, 80))
-          }. Open it as http://127.0.0.1, or set webcamServe.host to let others in.`,
-      );
+      const quoted = JSON.stringify(host.slice(0, 80));
+      const why = names
+        ? "it is no known name. Use the server's address, or list the name in webcamServe.names."
+        : "the server only accepts local requests. Open http://127.0.0.1, or set webcamServe.host.";
+      throw new Problem(403, "wrong_host", `Host ${quoted} is not allowed: ${why}`);
     }
     const origin = c.req.header("origin");
     if (origin !== undefined && hostOf(origin) !== host) {
-      throw new Problem(
-        403,
-        "wrong_origin",
-        `Pages from ${JSON.stringify(origin.slice(0, 80))} may not ask this server.`,
-      );
+      const quoted = JSON.stringify(origin.slice(0, 80));
+      const message = `Origin ${quoted} is not allowed: only pages of this server may use it.`;
+      throw new Problem(403, "wrong_origin", message);
     }
     await next();
   };
 }
 
-/** Whether a host, with or without a port, is this machine itself. */
+/** Returns true if a host, with or without a port, is this machine. */
 export function isLocal(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host) || host === "::1";
 }
@@ -98,12 +70,12 @@ function hostOf(url: string): string | undefined {
   return URL.parse(url)?.host;
 }
 
-/** Without the port, and without the dot that a name may end with. */
+/** Returns the host without its port and without the final dot of a name. */
 function hostnameOf(url: string): string | undefined {
   return URL.parse(url)?.hostname.replace(/\.$/, "");
 }
 
-/** URL writes every form of an IPv4 address in this one. */
+/** Returns true for an address; URL writes all forms of IPv4 addresses in this one. */
 function isAddress(hostname: string): boolean {
   return /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(hostname);
 }

@@ -1,49 +1,54 @@
-/** Listens, and stops cleanly. */
+/** Accepts connections with limits that Deno.serve lacks, and stops cleanly. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 
 export interface Address {
   readonly host: string;
-  /** 0 takes one that is free. */
+  /** 0 picks a free port. */
   readonly port: number;
-  /** PEM texts. */
+  /** Certificate and private key, PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export interface Server {
-  /** Where it can be opened, such as "http://127.0.0.1:8000"; the first one from this machine. */
+  /** URLs of the server, such as "http://127.0.0.1:8000"; the first one works on this machine. */
   readonly urls: readonly [string, ...string[]];
-  /** Takes no more requests, and waits a few seconds at most for those that came to be answered. */
+  /** Accepts no more requests, and waits at most `GRACE_MS` for those in progress. */
   stop(): Promise<void>;
 }
 
-/** Requests that are not answered this many ms after the stop are not waited for. */
-const grace = 3000;
+export interface ConnectionLimits {
+  /** Maximum number of open connections; more are closed. */
+  readonly connections: number;
+  /** Timeout in ms of a request's head, and of the next request on a connection. */
+  readonly headMs?: number;
+}
 
-/** Longest time in ms for a request's head to arrive, or for the next request on a connection. */
+const GRACE_MS = 3000;
 const HEAD_MS = 20_000;
-/** Longest time in ms for an answer to be read. */
+/** Timeout in ms until a response is read. */
 const READ_MS = 120_000;
 
-/** A client's connection, which is closed when its time is over. */
-class Line {
+/** A client's connection, closed at its timeout. */
+class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #requests = 0;
 
   constructor(readonly client: Deno.Conn, readonly headMs: number) {
-    this.#wait(headMs);
+    this.#closeAfter(headMs);
   }
 
-  begins(): void {
+  /** Suspends the timeout while a request is processed. */
+  async answer(respond: () => Response | Promise<Response>, completed: Promise<void>) {
     this.#requests++;
     clearTimeout(this.#timer);
-  }
-
-  answers(): void {
-    this.#wait(READ_MS);
-  }
-
-  ends(): void {
-    if (--this.#requests === 0) this.#wait(this.headMs);
+    const response = await respond();
+    if (response.status === 101) return response; // live views have limits of their own
+    this.#closeAfter(READ_MS);
+    void completed.catch(() => {}).then(() => {
+      if (--this.#requests === 0) this.#closeAfter(this.headMs);
+    });
+    return response;
   }
 
   close(): void {
@@ -51,110 +56,103 @@ class Line {
     this.client[Symbol.dispose]();
   }
 
-  #wait(ms: number): void {
+  #closeAfter(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.close(), ms);
   }
 }
 
 /**
- * Listens. Deno.serve waits without end for the head of a request, and takes any number of
- * connections. So it listens on a port of its own, where it answers no other process; here bytes are
- * passed on to it, and connections that take too long are closed.
- * @param connections most that are open at once; more are closed
- * @throws if the port is taken or the host is not this machine's
+ * Listens. Deno.serve limits neither the time for a request's head nor the number of connections. It
+ * listens on a local port that answers this process only; clients' bytes are forwarded to it.
+ * @throws if the port is in use or the host is not an address of this machine
  */
 export function listen(
   app: Hono,
   { host, port, tls }: Address,
-  { connections, warn, headMs = HEAD_MS }: {
-    readonly connections: number;
-    readonly headMs?: number;
-    warn(text: string): void;
-  },
+  { connections, headMs = HEAD_MS }: ConnectionLimits,
+  warn: (message: string) => void,
 ): Server {
   let listener: Deno.Listener<Deno.Conn>;
   try {
     const at = { hostname: host, port };
     listener = tls ? Deno.listenTls({ ...at, ...tls }) : Deno.listen(at);
   } catch (cause) {
-    throw new Error(`Cannot listen on ${host}, port ${port}: ${reason(cause as Error)}`, { cause });
+    const why = reason(cause as Error);
+    throw new Error(`Cannot listen on ${host}, port ${port}: ${why}`, { cause });
   }
-  /** By the port that a line is passed on from. */
-  const lines = new Map<number, Line>();
+  /** Connections by the local port that they are forwarded from. */
+  const forwarded = new Map<number, Connection>();
   const server = Deno.serve({
     hostname: "127.0.0.1",
     port: 0,
     onListen: () => {},
     onError(error) {
-      warn(`an error on our side: ${error instanceof Error ? error.stack : error}`);
-      return new Response("Something failed on the server.", { status: 500 });
+      warn(`internal error: ${error instanceof Error ? error.stack : error}`);
+      return new Response("Internal error.", { status: 500 });
     },
-  }, async (request, info) => {
-    const line = lines.get(info.remoteAddr.port);
-    if (!line) return new Response("Nobody may ask here.", { status: 403 });
-    line.begins();
-    const response = await app.fetch(request, info);
-    if (response.status === 101) return response; // a live view has limits of its own
-    line.answers();
-    const ends = () => line.ends();
-    info.completed.then(ends, ends);
-    return response;
+  }, (request, info) => {
+    const connection = forwarded.get(info.remoteAddr.port);
+    if (!connection) return new Response("Forbidden.", { status: 403 });
+    return connection.answer(() => app.fetch(request, info), info.completed);
   });
-  const passing = new Set<Promise<void>>();
-  const pass = async (client: Deno.Conn) => {
-    const line = new Line(client, headMs);
+
+  const open = new Set<Promise<void>>();
+  const forward = async (client: Deno.Conn) => {
+    const connection = new Connection(client, headMs);
     try {
       const inner = await Deno.connect({ port: server.addr.port });
       const { port } = inner.localAddr;
-      lines.set(port, line);
+      forwarded.set(port, connection);
       const up = copy(client, inner);
       await copy(inner, client);
-      lines.delete(port);
-      for (const side of [line, inner]) side.close();
+      forwarded.delete(port);
+      for (const side of [connection, inner]) side.close();
       await up;
     } catch {
-      line.close(); // there is no room for one more
+      connection.close(); // no local port is left
     }
   };
   const accepting = (async () => {
-    for (let open = true; open;) {
+    for (;;) {
       try {
         const client = await listener.accept();
-        if (passing.size >= connections) client.close();
+        if (open.size >= connections) client.close();
         else {
-          const passed = pass(client).finally(() => passing.delete(passed));
-          passing.add(passed);
+          const done = forward(client).finally(() => open.delete(done));
+          open.add(done);
         }
       } catch (error) {
-        open =
-          !(error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted);
-        if (open) await new Promise((resolve) => setTimeout(resolve, 50)); // such as too many files
+        const { BadResource, Interrupted } = Deno.errors;
+        if (error instanceof BadResource || error instanceof Interrupted) return;
+        await delay(50); // such as too many open files
       }
     }
   })();
-  const own = (listener.addr as Deno.NetAddr).port;
-  const urlOf = (address: string) => {
-    const shown = address.includes(":") ? `[${address}]` : address;
-    return `${tls ? "https" : "http"}://${shown}:${own}`;
-  };
-  const [first, ...others] = addressesOf(host);
+
+  const ownPort = (listener.addr as Deno.NetAddr).port;
+  const [first, ...others] = addressesOf(host).map((address) => {
+    const written = address.includes(":") ? `[${address}]` : address;
+    return `${tls ? "https" : "http"}://${written}:${ownPort}`;
+  });
   return {
-    urls: [urlOf(first), ...others.map(urlOf)],
+    urls: [first, ...others],
     async stop() {
       listener.close();
       await accepting;
-      let timer: ReturnType<typeof setTimeout>;
-      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, grace));
-      await Promise.race([Promise.all([server.shutdown(), ...passing]), late]);
-      clearTimeout(timer!);
-      for (const line of lines.values()) line.close();
-      await Promise.all(passing);
+      const grace = new AbortController();
+      await Promise.race([
+        Promise.all([server.shutdown(), ...open]),
+        delay(GRACE_MS, undefined, { signal: grace.signal }).catch(() => {}),
+      ]);
+      grace.abort();
+      for (const connection of forwarded.values()) connection.close();
+      await Promise.all(open);
     },
   };
 }
 
-/** Passes on what one side sends, and that it has ended or left. */
+/** Forwards one side's bytes, and its end, to the other. */
 async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(2 ** 15);
   try {
@@ -162,26 +160,25 @@ async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
       for (let sent = 0; sent < got;) sent += await to.write(buffer.subarray(sent, got));
     }
   } catch {
-    // One of them has left; the other learns it now.
+    // One side left; closing the other reports it.
   }
   await to.closeWrite().catch(() => {});
 }
 
-/** The addresses that a host stands for, as far as people type them. */
-function addressesOf(host: string): [string, ...string[]] {
+/** Returns the addresses of a host, one of this machine first. */
+function addressesOf(host: string): string[] {
   if (host !== "0.0.0.0" && host !== "::") return [host];
   const others = Deno.networkInterfaces()
-    .filter(({ family, address }) => family === "IPv4" && !address.startsWith("127."))
-    .map(({ address }) => address);
-  return ["127.0.0.1", ...others];
+    .filter(({ family, address }) => family === "IPv4" && !address.startsWith("127."));
+  return ["127.0.0.1", ...others.map(({ address }) => address)];
 }
 
 function reason(error: Error): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return "another program has it. Choose another: --set webcamServe.port=8001.";
+    return "another program uses it. Choose another: --set webcamServe.port=8001.";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine has no such address. 0.0.0.0 stands for all that it has.";
+    return "this machine has no such address. 0.0.0.0 stands for all of its addresses.";
   }
   return `${error.message}.`;
 }

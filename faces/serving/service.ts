@@ -1,4 +1,4 @@
-/** Puts the service together, and keeps it until it is stopped. */
+/** Starts the service and stops it. */
 import type { Backend } from "../../packages/compute/backends.ts";
 import {
   defaultsOf,
@@ -7,134 +7,125 @@ import {
   usesTensorFlow,
 } from "../detection/detectors.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
-import type { DetectorConfig, Setup } from "./inference_session.ts";
 import type { Service } from "./api.ts";
-import { createApp } from "./routes.ts";
 import { buildAssets } from "./assets.ts";
-import { isLocal } from "./security.ts";
-import { openPool, type Pool } from "./inference_pool.ts";
-import { createLive } from "./live.ts";
-import { createServiceMetrics } from "./service_metrics.ts";
-import { MemoryBudget } from "./memory_budget.ts";
+import { InferencePool } from "./inference_pool.ts";
+import type { DetectorConfig, Setup } from "./inference_session.ts";
+import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
-import { type Address, listen, type Server } from "./server.ts";
+import { MemoryBudget } from "./read_image.ts";
+import { createApp } from "./routes.ts";
+import { isLocal } from "./security.ts";
+import { listen, type Server } from "./server.ts";
+import { createServiceMetrics } from "./service_metrics.ts";
 
-export interface ServeOptions extends Address {
+export interface ServeOptions {
   readonly sources: readonly Source[];
-  /** What is shown before all scores and predictions. */
+  readonly reported: ReportedMetrics;
+  /** Sentences shown before all scores and predictions. */
   readonly cautions?: readonly string[];
-  readonly judged: ReportedMetrics;
   readonly backend: Backend;
-  /** Unless given, the one that the first model's faces were found with. */
+  readonly host: string;
+  readonly port: number;
+  /** Accepted host names beside this machine's own and all addresses. */
+  readonly names?: readonly string[];
+  /** Paths of PEM files. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Default: the detector of the first model's training data. */
   readonly detector?: DetectorModelName;
   readonly liveDetector: DetectorModelName;
-  /** Where those of the two are that a plugin brought: name → module. */
-  readonly modules?: Readonly<Record<string, string>>;
-  /** Where the page computes. */
+  /** Returns the module of a plugin's detector. */
+  moduleOf?(detector: string): string | undefined;
+  /** Place of the page's inference. */
   readonly mode: Service["mode"];
-  readonly maxBodyBytes: number;
+  readonly maxBodyMegabytes: number;
   readonly workers: number;
   readonly queue: number;
-  /** Live views that may be open at once. */
   readonly viewers: number;
-  /** Names by which others may ask, beside this machine's own and all addresses. */
-  readonly names?: readonly string[];
-  /** Longest time for one picture, in seconds. */
-  readonly timeout: number;
-  /** Longest time for a request's head, in ms. */
+  readonly timeoutSeconds: number;
+  /** Timeout in ms of a request's head. */
   readonly headMs?: number;
   warn(message: string): void;
 }
 
-export interface Serving {
-  /** Where it can be opened; the first one from this machine. */
-  readonly urls: Server["urls"];
+export interface Serving extends Server {
   readonly service: Service;
-  stop(): Promise<void>;
 }
 
-/** So many pictures of the largest size may be in memory; of the usual size, some hundred. */
-const pictures = 8;
+/** Number of images of the maximum size that fit into memory. */
+const MAX_IMAGES = 8;
+/** Connections beside those of live views and waiting requests. */
+const SPARE_CONNECTIONS = 256;
+/**
+ * Maximum memory of an analysis in bytes. A JPEG of 64 megapixels takes 200 MB, a progressive one
+ * 400 MB. An AVIF takes 18 bytes per pixel, though a flat one is 1.5 KB.
+ */
+const MAX_MEMORY = 600e6;
 
-/** Connections beside those of live views and of pictures that wait. */
-const SPARE = 256;
-
-/** Starts the service. When it returns, it answers. */
+/** Starts the service; it answers when this returns. */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { sources, judged, backend, maxBodyBytes, timeout, viewers, warn } = options;
+  const { sources, reported, mode, host, timeoutSeconds: timeout, viewers, warn } = options;
+  const local = isLocal(host);
+  warnAbout(sources, local || options.tls !== undefined, options);
   const [{ preprocessing }] = sources;
+  const config = (name?: DetectorModelName) => [name, name && options.moduleOf?.(name)] as const;
   const detectors = {
-    photo: photoDetector(
-      preprocessing,
-      options.detector,
-      options.modules?.[options.detector ?? ""],
-    ),
-    live: choice(options.liveDetector, preprocessing, options.modules?.[options.liveDetector]),
+    photo: photoDetector(preprocessing, ...config(options.detector)),
+    live: detectorConfig(preprocessing, ...config(options.liveDetector)),
   };
-  const foreign = Object.values(detectors).find(({ module }) => module !== undefined);
-  if (options.mode === "browser" && foreign) {
+  const plugin = Object.values(detectors).find(({ module }) => module !== undefined);
+  if (mode === "browser" && plugin) {
     throw new Error(
-      `Cannot compute in the browser: the detector "${foreign.name}" comes from the plugin ` +
-        `"${foreign.module}", which the page does not have. Take webcamServe.mode: server, or a ` +
+      `Cannot run inference in the browser: the detector "${plugin.name}" is from the plugin ` +
+        `"${plugin.module}", which the page does not have. Set webcamServe.mode: server, or a ` +
         `detector and liveDetector of ${networkNames.join(", ")}.`,
     );
   }
+  const maxBodyBytes = Math.round(options.maxBodyMegabytes * 1e6);
   const service: Service = {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
-    mode: options.mode,
+    mode,
     cautions: [...options.cautions ?? []],
-    report: judged.page !== undefined,
+    report: reported.page !== undefined,
     maxBodyBytes,
   };
   const setup: Setup = {
-    backend,
+    backend: options.backend,
     detectors,
     models: sources.map(({ id, task, classes, error, path, preprocessing }) => ({
-      id,
-      task,
-      classes,
-      error,
-      path,
-      preprocessing,
+      ...{ id, task, classes, error, path, preprocessing },
     })),
   };
-  const local = isLocal(options.host);
-  let opened: Pool | undefined;
+  let opened: InferencePool | undefined;
   const pool = () => opened;
-  const measures = createServiceMetrics(pool);
-  const live = createLive({ pool, measures, viewers, warn });
+  const metrics = createServiceMetrics(pool);
+  const live = createLiveViews({ pool, metrics, viewers, warn });
   const app = createApp({
     pool,
     service,
-    assets: await buildAssets({
-      service,
-      local,
-      setup,
-      preprocessing,
-      judged: judged.models,
-      report: judged.page,
-    }),
+    assets: await buildAssets({ service, local, setup, preprocessing, reported }),
     live,
-    measures,
+    metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
-    memory: new MemoryBudget(pictures * maxBodyBytes),
-    names: local ? undefined : [...ownNames(options.host), ...options.names ?? []],
+    memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
+    names: local
+      ? undefined
+      : [host, Deno.hostname(), `${Deno.hostname()}.local`, ...options.names ?? []],
     warn,
   });
-  // It listens at once: /health says that it is starting.
-  const server: Server = listen(app, options, {
-    connections: SPARE + viewers + options.queue,
-    headMs: options.headMs,
-    warn,
-  });
+  const tls = options.tls &&
+    { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
+  const connections = SPARE_CONNECTIONS + viewers + options.queue;
+  // Listens before the models are open: /health answers "starting".
+  const server = listen(app, { ...options, tls }, { connections, headMs: options.headMs }, warn);
   const stop = async () => {
     const closing = opened?.close();
     live.close();
     await Promise.all([closing, server.stop()]);
   };
   try {
-    opened = await openPool(setup, { ...options, processes: true });
+    opened = await InferencePool.open({ ...setup, maxMemory: MAX_MEMORY }, { ...options, timeout });
   } catch (error) {
     await stop();
     throw error;
@@ -142,13 +133,30 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return { urls: server.urls, service, stop };
 }
 
-/** By which this machine is known to others. */
-function ownNames(host: string): string[] {
-  const name = Deno.hostname();
-  return [host, name, `${name}.local`];
+function warnAbout(
+  sources: readonly Source[],
+  secure: boolean,
+  { host, cautions = [], warn }: ServeOptions,
+): void {
+  for (const { id, description: { steps } } of sources) {
+    if (steps.length === 0) continue;
+    warn(
+      `"${id}" was trained on faces after ${steps.map((step) => `"${step}"`).join(", ")}, which ` +
+        "serving does not apply: expect worse predictions than on the test set",
+    );
+  }
+  if (!secure) {
+    warn(
+      `${host} accepts requests from the whole network, without authentication. Browsers allow ` +
+        "the camera on secure pages only: from other machines, photos work and the camera does " +
+        "not. Set webcamServe.tls.cert and .key; for a test, run openssl req -x509 " +
+        "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
+    );
+  }
+  cautions.forEach(warn);
 }
 
-/** As the faces of training were found, or where their data set said so, the best of ours. */
+/** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */
 export function photoDetector(
   preprocessing: Preprocessing,
   wanted?: DetectorModelName,
@@ -156,22 +164,31 @@ export function photoDetector(
 ): DetectorConfig {
   const { detector } = preprocessing;
   if (detector.name !== "metadata" && (wanted ?? detector.name) === detector.name) {
-    // Of a photo all faces are wanted, the small ones beside a large one, too.
+    // Small faces beside a large one are wanted, unlike in training.
     return { ...detector, name: detector.name, minFace: 0 };
   }
-  return choice(wanted ?? "ssdMobilenetv1", preprocessing, module);
+  return detectorConfig(preprocessing, wanted, module);
 }
 
-function choice(
-  name: DetectorModelName,
+function detectorConfig(
   { detector }: Preprocessing,
+  name: DetectorModelName = "ssdMobilenetv1",
   module?: string,
 ): DetectorConfig {
-  // A threshold means the same to detectors whose scores are probabilities.
-  const alike = usesTensorFlow(name) && usesTensorFlow(detector.name);
-  const defaults = defaultsOf(name);
+  const { inputSizes, minConfidence } = defaultsOf(name);
+  // Thresholds are comparable between detectors whose scores are probabilities.
+  const comparable = usesTensorFlow(name) && usesTensorFlow(detector.name);
   return {
-    ...{ name, module, inputSizes: defaults.inputSizes },
-    minConfidence: alike ? detector.minConfidence : defaults.minConfidence,
+    ...{ name, module, inputSizes },
+    minConfidence: comparable ? detector.minConfidence : minConfidence,
   };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    const why = `cannot read ${JSON.stringify(path)} (${(cause as Error).message})`;
+    throw new Error(`Cannot serve over HTTPS: ${why}. See webcamServe.tls.`, { cause });
+  }
 }

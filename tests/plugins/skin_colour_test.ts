@@ -81,14 +81,14 @@ Deno.test("the service finds faces with a plugin's detector, and the page does n
   {
     await using server = await startService({
       detector: "skinColour",
-      modules: { skinColour: module },
+      moduleOf: (name) => name === "skinColour" ? module : undefined,
     });
     const { detector, faces } = await (await server.predict(await patch(), "image/png")).json();
     assert.deepEqual([detector, faces.length, faces[0].box], ["skinColour", 1, box]);
   }
   await assert.rejects(
     startService({ changes, mode: "browser" }),
-    /Cannot compute in the browser: the detector "skinColour" comes from the plugin .*mode: server/,
+    /Cannot run inference in the browser: the detector "skinColour" is from the plugin .*mode: server/,
   );
 });
 

@@ -96,14 +96,14 @@ async function inPage(page: Page, picture: Uint8Array): Promise<Analysis> {
     const worker = new Worker("/compute.js", { type: "module" });
     const answer = new Promise<unknown>((resolve, reject) => {
       worker.onmessage = ({ data }) => {
-        if (data.trouble) reject(new Error(data.trouble));
+        if (data.error) reject(new Error(data.error));
         else if (data.id === 1) resolve(data.result);
       };
     });
     worker.postMessage({
       id: 1,
-      picture: new Uint8Array(bytes),
-      wishes: { view: "photo", crops: true },
+      image: new Uint8Array(bytes),
+      options: { view: "photo", crops: true },
     });
     const result = await answer;
     worker.terminate();

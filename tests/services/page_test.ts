@@ -22,7 +22,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
     await t.step("says what it serves, and what that is worth", async () => {
       const text = await page.$eval("body", (body) => body.innerText);
       assert.match(text, /Age in years/);
-      assert.match(text, /Off by 8\.3 years on average for the 64 faces of its validation set/);
+      assert.match(text, /MAE 8\.3 years on 64 validation faces/);
       assert.match(text, /trained on drawn faces/);
       assert.match(text, /not stored/);
       assert.ok(await page.$('a[href="/card"]'));
@@ -71,7 +71,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       assert.deepEqual(size, {
         naturalWidth: 32,
         naturalHeight: 32,
-        alt: "Face 1 as the networks see it",
+        alt: "Face 1 as the networks receive it",
       });
       await screenshot(page, "desktop-light-photo");
       await page.keyboard.press("Space"); // the focus is on the way back
@@ -92,7 +92,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       ]);
       await screenshot(page, "desktop-light-group");
       await upload(page, files.landscape);
-      await message(page, /^No face found: come closer, more light\.$/);
+      await message(page, /^No face detected: come closer, or add light\.$/);
       assert.equal((await page.$$(".face")).length, 0);
       await screenshot(page, "desktop-light-no-face");
       await upload(page, files.text);
@@ -209,8 +209,8 @@ inChromium("the page: a camera that is refused, and none at all", async () => {
   await using server = await startService({ models: ["ageMulticlass"] });
   for (
     const [options, pattern, name] of [
-      [{ clip: files.clip, allow: false }, /camera was refused: allow it/, "refused"],
-      [{}, /No camera was found: connect one/, "absent"],
+      [{ clip: files.clip, allow: false }, /Camera access was denied\. Allow it/, "refused"],
+      [{}, /No camera was found\. Connect one/, "absent"],
     ] as const
   ) {
     const browser = await openChromium(options);
@@ -242,7 +242,7 @@ inChromium("the page: a server that stops, and comes back", async () => {
     await page.click("#start");
     await page.waitForSelector(".box", patience);
     await first[Symbol.asyncDispose]();
-    await message(page, /interrupted; connecting again/);
+    await message(page, /interrupted\. Connecting again/);
     await screenshot(page, "desktop-light-interrupted");
     const { port } = new URL(first.url);
     await using _second = await startService({ models: ["gender"], port: Number(port) });
@@ -277,7 +277,7 @@ Deno.test({
       await cards(page, 2);
       await screenshot(page, "firefox-group");
       await page.click("#back");
-      await message(page, /No face found|Looking for a face|^1 face/);
+      await message(page, /No face detected|Detecting faces|^1 face/);
       await screenshot(page, "firefox-live");
       assert.deepEqual(wrong, []);
     } finally {

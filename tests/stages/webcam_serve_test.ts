@@ -74,7 +74,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
   await t.step("says first what its lineage cautions against", async () => {
     assert.equal(context.warnings[1], "The faces are <drawn>.");
     const notice = '<p class="notice">The faces are &lt;drawn&gt;.</p>';
-    for (const [path, after] of [["", "Right for 88 %"], ["/card", "<h2>"]]) {
+    for (const [path, after] of [["", "Accuracy 88 %"], ["/card", "<h2>"]]) {
       const text = await (await fetch(`${url}${path}`)).text();
       assert.ok(text.indexOf(notice) > 0 && text.indexOf(notice) < text.indexOf(after!), path);
     }
@@ -92,7 +92,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     const page = await (await fetch(url)).text();
     assert.match(
       page,
-      /Right for 88 % of 80 faces that it never saw \(95 % interval: 79 to 94 %\)/,
+      /Accuracy 88 % on 80 test faces \(95 % interval: 79 to 94 %\)/,
     );
     assert.match(page, /href="\/report"/);
     const report = await fetch(`${url}/report`);
@@ -121,7 +121,7 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     const port = Number(new URL(url).port);
     await assert.rejects(
       other.run(made.inputs, { port, workers: 1 }) as Promise<void>,
-      /Cannot listen on 127\.0\.0\.1, port \d+: another program has it\. Choose another/,
+      /Cannot listen on 127\.0\.0\.1, port \d+: another program uses it\. Choose another/,
     );
   });
 

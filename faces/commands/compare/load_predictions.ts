@@ -5,7 +5,7 @@ import { absoluteErrors, isCorrect } from "../../../packages/statistics/predicti
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
-import { assertIntact, damagedError } from "../../../packages/pipeline/cache/verify_results.ts";
+import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 
 /** A model of a run, and how it did on each picture of the test set. */

@@ -20,7 +20,7 @@ import { outputName } from "../../../packages/pipeline/plan.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { assertIntact, damagedError } from "../../../packages/pipeline/cache/verify_results.ts";
+import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
 
 /** A model artifact. */

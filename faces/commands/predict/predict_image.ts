@@ -1,6 +1,6 @@
 /** What the models say of a picture on disk, or why it cannot be read. */
 import { ImageError } from "../../images/decode_image.ts";
-import type { Pool } from "../../serving/inference_pool.ts";
+import type { InferencePool } from "../../serving/inference_pool.ts";
 
 /** Larger files are not read; a picture of 64 megapixels, the largest that is decoded, is smaller. */
 const LARGEST = 400e6;
@@ -12,9 +12,9 @@ const LARGEST = 400e6;
  */
 export async function predictImage(
   path: string,
-  pool: Pick<Pool, "analyse">,
+  pool: Pick<InferencePool, "analyze">,
   signal: AbortSignal,
-): Promise<Awaited<ReturnType<Pool["analyse"]>> | string> {
+): Promise<Awaited<ReturnType<InferencePool["analyze"]>> | string> {
   for (let chances = 2;;) {
     let bytes: Uint8Array<ArrayBuffer>;
     try {
@@ -26,12 +26,12 @@ export async function predictImage(
       return (error as Error).message;
     }
     try {
-      return await pool.analyse(bytes, { view: "photo", crops: false }, signal);
+      return await pool.analyze(bytes, { view: "photo", crops: false }, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       if (error instanceof ImageError) return error.reason;
       // A mistake in our code is no picture's trouble.
-      if (error instanceof TypeError || error instanceof RangeError) throw error;
+      if (/^(Type|Range)Error$/.test((error as Error).name)) throw error;
       if (--chances === 0) return (error as Error).message;
     }
   }

@@ -1,13 +1,14 @@
-/** The page's parts, and a short way to make new ones. */
+/** Access to the page's elements. */
+import type { Service } from "../api.ts";
 
-/** The element with an id that index.html has. */
+/** Returns the element of index.html with an id. */
 export function byId<T extends HTMLElement>(id: string): T {
   const element = document.getElementById(id);
   if (!element) throw new Error(`index.html has no element "${id}".`);
   return element as T;
 }
 
-/** A new element. Text goes in as text, so nothing that a server says becomes markup. */
+/** Creates an element. Strings become text, never markup. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   name: K,
   properties: Partial<HTMLElementTagNameMap[K]> = {},
@@ -17,3 +18,6 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   element.append(...children);
   return element;
 }
+
+/** Description of the service, which the server writes into the page. */
+export const service = JSON.parse(byId("service").textContent!) as Service;

@@ -1,72 +1,60 @@
-/** Analyses in the page itself: no picture leaves the browser. */
+/** Inference in a worker of the page: no photo leaves the browser. */
 import type { Analysis } from "../api.ts";
 import type { AnalyzeOptions } from "../inference_session.ts";
-import type { FromCompute, ToCompute } from "./shims/page_worker.ts";
-import { grab, type Predictor } from "./page_predictor.ts";
-
-type Picture = ToCompute["picture"];
+import { drawFrame, type Predictor } from "./page_predictor.ts";
+import type { FromWorker, ToWorker } from "./shims/page_worker.ts";
 
 /** Starts the worker, which loads the networks. */
 export function openLocal(): Predictor {
   const worker = new Worker("/compute.js", { type: "module" });
-  const waiting = new Map<number, PromiseWithResolvers<Analysis>>();
-  const opened = Promise.withResolvers<void>();
-  opened.promise.catch(() => {}); // told to whoever asks for something
+  const opened = Promise.withResolvers<Analysis | undefined>();
+  opened.promise.catch(() => {}); // reported by `analyze` and `openLive`
+  const pending = new Map<number, typeof opened>([[0, opened]]);
   let last = 0;
-  worker.addEventListener("message", ({ data }: MessageEvent<FromCompute>) => {
-    const { id } = data;
-    const trouble = "trouble" in data ? new Error(data.trouble) : undefined;
-    if (id === 0) return trouble ? opened.reject(trouble) : opened.resolve();
-    const answer = waiting.get(id);
-    waiting.delete(id);
-    if (trouble) answer?.reject(trouble);
-    else if ("result" in data && data.result) {
-      const { timings } = data.result;
-      answer?.resolve({ ...data.result, timings: { queue: 0, ...timings } });
-    }
+  worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+    const answer = pending.get(data.id);
+    pending.delete(data.id);
+    if ("error" in data) answer?.reject(new Error(data.error));
+    else answer?.resolve(data.result);
   });
-  worker.addEventListener("error", (event) => {
-    const error = new Error(`The networks do not run in this browser: ${event.message}.`);
-    opened.reject(error);
-    waiting.forEach(({ reject }) => reject(error));
-    waiting.clear();
+  worker.addEventListener("error", ({ message }) => {
+    const error = new Error(`The networks do not run in this browser: ${message}.`);
+    pending.forEach(({ reject }) => reject(error));
+    pending.clear();
   });
-  const ask = async (picture: Picture, wishes: AnalyzeOptions): Promise<Analysis> => {
+  const analyze = async (image: ToWorker["image"], options: AnalyzeOptions): Promise<Analysis> => {
     await opened.promise;
-    const answer = Promise.withResolvers<Analysis>();
-    waiting.set(++last, answer);
-    const moved = picture instanceof ImageBitmap ? picture : picture.buffer;
-    worker.postMessage({ id: last, picture, wishes } satisfies ToCompute, [moved]);
-    return await answer.promise;
+    const answer: typeof opened = Promise.withResolvers();
+    pending.set(++last, answer);
+    const moved = image instanceof ImageBitmap ? image : image.buffer;
+    worker.postMessage({ id: last, image, options } satisfies ToWorker, [moved]);
+    return (await answer.promise)!;
   };
 
   return {
-    async photo(picture) {
-      const bytes = new Uint8Array(await picture.arrayBuffer());
-      return await ask(bytes, { view: "photo", crops: true });
+    async photo(photo) {
+      const bytes = new Uint8Array(await photo.arrayBuffer());
+      return await analyze(bytes, { view: "photo", crops: true });
     },
-    live({ analysis, trouble }) {
+    openLive(listener) {
       const canvas = document.createElement("canvas");
       let busy = true, closed = false;
-      trouble("Loading the networks ...");
+      listener.error("Loading the networks ...");
       opened.promise.then(() => {
         busy = false;
-        trouble(undefined);
-      }, (error: Error) => trouble(error.message));
+        listener.error(undefined);
+      }, ({ message }: Error) => listener.error(message));
       return {
-        get free() {
-          return !busy && !closed;
-        },
         async offer(video) {
           if (busy || closed) return;
           busy = true;
-          grab(video, canvas);
+          drawFrame(video, canvas);
           try {
             const frame = await createImageBitmap(canvas);
-            const answer = await ask(frame, { view: "live", crops: false });
-            if (!closed) analysis(answer);
+            const analysis = await analyze(frame, { view: "live", crops: false });
+            if (!closed) listener.analysis(analysis);
           } catch (error) {
-            if (!closed) trouble((error as Error).message);
+            if (!closed) listener.error((error as Error).message);
           } finally {
             busy = false;
           }

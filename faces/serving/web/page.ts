@@ -1,117 +1,146 @@
-/** The page: camera, shutter, photos, and what is said about them. */
+/** The page: camera, shutter, photos and their results. */
 /// <reference no-default-lib="true" />
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="dom.asynciterable" />
 /// <reference lib="esnext" />
 import type { Analysis } from "../api.ts";
-import { service } from "./service_info.ts";
-import { type Camera, openCamera } from "./camera.ts";
-import { byId } from "./dom.ts";
+import { byId, service } from "./dom.ts";
 import { openLocal } from "./local.ts";
 import type { LiveView, Predictor } from "./page_predictor.ts";
 import { remote } from "./remote.ts";
 import { clearResults, showResults } from "./results_view.ts";
-import { mirror, setState, showBoxes, showStill, state, video } from "./viewfinder.ts";
-import { startTheme } from "./theme.ts";
-import { announcement, cameraTrouble } from "./wording.ts";
+import { setState, showBoxes, showStill, type State, state, video } from "./viewfinder.ts";
+import { announcement, cameraError } from "./wording.ts";
 
 const start = byId<HTMLButtonElement>("start");
 const shutter = byId<HTMLButtonElement>("shutter");
 const back = byId<HTMLButtonElement>("back");
 const file = byId<HTMLInputElement>("file");
-const message = byId("message");
+const status = byId("message");
 const hud = byId("hud");
 
 const predictor: Predictor = service.mode === "browser" ? openLocal() : remote;
-let camera: Camera | undefined;
+let camera: MediaStream | undefined;
 let view: LiveView | undefined;
-/** Counts what the person asked for: an answer to something older is not shown. */
-let asked = 0;
+/** Counts the user's actions: results of earlier ones are dropped. */
+let action = 0;
 
-function say(text: string, bad = false): void {
-  if (message.textContent !== text) message.textContent = text;
-  message.classList.toggle("bad", bad);
+function setStatus(text: string, bad = false): void {
+  if (status.textContent !== text) status.textContent = text;
+  status.classList.toggle("bad", bad);
 }
 
-function controls(): void {
+function enter(next: State): void {
+  setState(next);
+  updateButtons();
+}
+
+function updateButtons(): void {
   shutter.disabled = state() !== "live";
   back.disabled = state() === "idle" || state() === "starting";
-  back.textContent = state() === "still"
-    ? camera ? "Back to camera" : "Start camera"
-    : "Stop camera";
+  const opens = state() === "still" && (camera ? "Back to camera" : "Start camera");
+  back.textContent = opens || "Stop camera";
 }
 
-// ---- The camera and its live view
+// ---- Camera and live view
+
+/** Shows the webcam in the video element. @throws {DOMException} as getUserMedia does */
+async function openCamera(): Promise<MediaStream> {
+  const stream = await navigator.mediaDevices.getUserMedia({
+    audio: false,
+    video: { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 720 } },
+  });
+  const [track] = stream.getVideoTracks();
+  track.addEventListener("ended", () => { // not by stop(): it was unplugged
+    stopCamera();
+    setStatus("The camera stopped. Check that it is connected.", true);
+  });
+  video.srcObject = stream;
+  // A camera that faces the user is shown as in a mirror.
+  video.classList.toggle("mirrored", track.getSettings().facingMode !== "environment");
+  try {
+    await video.play();
+  } catch (error) {
+    closeCamera(stream);
+    throw error;
+  }
+  return stream;
+}
+
+function closeCamera(stream?: MediaStream): void {
+  stream?.getTracks().forEach((track) => track.stop());
+  video.srcObject = null;
+}
 
 async function startCamera(): Promise<void> {
   if (state() === "starting") return;
-  const mine = ++asked;
+  const mine = ++action;
   if (!globalThis.isSecureContext || !navigator.mediaDevices) {
-    say(cameraTrouble("", false), true);
-    return;
+    return setStatus(cameraError("", false), true);
   }
-  setState("starting");
-  controls();
-  say("Starting the camera; the browser may ask whether it may.");
+  enter("starting");
+  setStatus("Starting camera. Your browser may ask for permission.");
   try {
-    const opened = await openCamera(video, () => {
-      stopCamera();
-      say("The camera has stopped: is it still connected?", true);
-    });
-    if (mine !== asked) return opened.close();
+    const opened = await openCamera();
+    if (mine !== action) return closeCamera(opened);
     camera = opened;
-    mirror(camera.facesUser);
     goLive();
   } catch (error) {
-    if (mine !== asked) return;
-    setState("idle");
-    controls();
-    say(cameraTrouble((error as DOMException).name, true), true);
+    if (mine !== action) return;
+    enter("idle");
+    setStatus(cameraError((error as DOMException).name, true), true);
   }
 }
 
 function stopCamera(): void {
-  asked++;
-  camera?.close();
+  action++;
+  closeCamera(camera);
   camera = undefined;
   closeView();
-  setState("idle");
-  controls();
-  say("");
+  enter("idle");
+  setStatus("");
   start.focus();
 }
 
 function goLive(): void {
-  asked++;
-  setState("live");
-  controls();
+  action++;
+  enter("live");
   shutter.focus({ preventScroll: true });
   clearResults();
-  say("Looking for a face ...");
+  setStatus("Detecting faces ...");
   closeView();
-  const rate = new Rate();
-  let trouble: string | undefined;
-  view = predictor.live({
+  const { live, photo } = service.detectors;
+  /** Times of the answers of the last two seconds. */
+  const times: number[] = [];
+  let shown: string | undefined;
+  const mine = view = predictor.openLive({
     analysis(analysis) {
       if (state() !== "live") return;
-      showBoxes(analysis.faces, analysis.width, analysis.height);
-      hud.textContent = `${rate.tick().toFixed(0)} frames/s · ${analysis.detector}` +
-        (service.detectors.live === service.detectors.photo
-          ? ""
-          : ` (photos: ${service.detectors.photo})`);
-      tell(analysis);
+      const now = performance.now();
+      times.push(now);
+      while (times[0] < now - 2000) times.shift();
+      const rate = (times.length - 1) * 1000 / Math.max(1, now - times[0]);
+      const other = live === photo ? "" : ` (photos: ${photo})`;
+      hud.textContent = `${rate.toFixed(0)} frames/s · ${analysis.detector}${other}`;
+      showBoxes(analysis.faces, analysis);
+      announce(analysis);
     },
-    trouble(text) {
-      if (text === trouble) return;
-      trouble = text;
-      if (text !== undefined) {
-        showBoxes([], 1, 1);
-        say(text, true);
-      } else say("Looking for a face ...");
+    error(text) {
+      if (text === shown) return;
+      shown = text;
+      if (text !== undefined) showBoxes([]);
+      setStatus(text ?? "Detecting faces ...", text !== undefined);
     },
   });
-  pump(view);
+  const offer = () => {
+    if (view !== mine) return;
+    if (document.visibilityState === "visible" && video.videoWidth > 0) mine.offer(video);
+    // Firefox before 132 lacks requestVideoFrameCallback.
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(offer);
+    else requestAnimationFrame(offer);
+  };
+  offer();
 }
 
 function closeView(): void {
@@ -120,43 +149,20 @@ function closeView(): void {
   hud.textContent = "";
 }
 
-/** Offers each new frame of the video for as long as the view is open. */
-function pump(mine: LiveView): void {
-  const next = () => {
-    if (view !== mine) return;
-    if (document.visibilityState === "visible" && video.videoWidth > 0) mine.offer(video);
-    // Firefox before 132 lacks requestVideoFrameCallback.
-    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(next);
-    else requestAnimationFrame(next);
-  };
-  next();
-}
+let announced = { at: 0, count: -1 };
 
-/** Says what the live view sees, but not every frame: a screen reader reads all of it aloud. */
-let told = { at: 0, count: -1 };
-function tell({ faces }: Analysis): void {
+/** Announces the faces of the live view, not of every frame: screen readers read each one. */
+function announce({ faces }: Analysis): void {
   const now = performance.now();
-  if (faces.length === told.count && now - told.at < 4000) return;
-  if (faces.length === 0 && now - told.at < 1500) return;
-  told = { at: now, count: faces.length };
-  say(announcement(faces));
-}
-
-/** Answers a second, over the last two seconds. */
-class Rate {
-  readonly #times: number[] = [];
-  tick(): number {
-    const now = performance.now();
-    this.#times.push(now);
-    while (this.#times[0] < now - 2000) this.#times.shift();
-    const [first] = this.#times;
-    return now > first ? (this.#times.length - 1) * 1000 / (now - first) : 0;
-  }
+  if (faces.length === announced.count && now - announced.at < 4000) return;
+  if (faces.length === 0 && now - announced.at < 1500) return;
+  announced = { at: now, count: faces.length };
+  setStatus(announcement(faces));
 }
 
 // ---- Photos
 
-/** Takes what the camera shows, in full. */
+/** Takes the current frame in full size. */
 async function shoot(): Promise<void> {
   if (state() !== "live" || video.videoWidth === 0) return;
   const canvas = document.createElement("canvas");
@@ -164,43 +170,42 @@ async function shoot(): Promise<void> {
   canvas.height = video.videoHeight;
   canvas.getContext("2d")!.drawImage(video, 0, 0);
   closeView();
-  showStill(canvas, canvas);
-  const picture = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-  // The shutter is disabled by now and would keep the focus from the keyboard.
-  controls();
-  back.focus({ preventScroll: true });
-  if (picture) await analyse(picture);
+  showStill(canvas);
+  const photo = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+  updateButtons();
+  back.focus({ preventScroll: true }); // the shutter is disabled and would keep it
+  if (photo) await analyze(photo);
 }
 
-async function choose(picture: File): Promise<void> {
+/** Shows a photo that was chosen, pasted or dropped, and its results. */
+async function open(photo: File | undefined, missing: string): Promise<void> {
+  if (!photo) return setStatus(missing, true);
   closeView();
-  await analyse(picture, true);
+  const mine = ++action;
+  // Upright, as on the server.
+  const bitmap = await createImageBitmap(photo).catch(() => undefined);
+  if (mine !== action) return;
+  showStill(bitmap);
+  await analyze(photo);
 }
 
-/** Shows a photo and what the networks make of it. */
-async function analyse(picture: Blob, show = false): Promise<void> {
-  const mine = ++asked;
+async function analyze(photo: Blob): Promise<void> {
+  const mine = ++action;
   clearResults();
-  if (show) {
-    // The server turns it upright and puts it on white, as createImageBitmap and the stage do.
-    const bitmap = await createImageBitmap(picture).catch(() => undefined);
-    if (mine !== asked) return;
-    showStill(bitmap, bitmap ?? { width: 4, height: 3 });
-  }
-  controls();
-  say("Looking for faces ...");
+  updateButtons();
+  setStatus("Detecting faces ...");
   try {
-    const analysis = await predictor.photo(picture);
-    if (mine !== asked) return;
-    showBoxes(analysis.faces, analysis.width, analysis.height);
-    showResults(analysis, service.mode);
-    say(announcement(analysis.faces));
+    const analysis = await predictor.photo(photo);
+    if (mine !== action) return;
+    showBoxes(analysis.faces, analysis);
+    showResults(analysis);
+    setStatus(announcement(analysis.faces));
   } catch (error) {
-    if (mine === asked) say((error as Error).message, true);
+    if (mine === action) setStatus((error as Error).message, true);
   }
 }
 
-// ---- What the person does
+// ---- Events
 
 start.addEventListener("click", startCamera);
 shutter.addEventListener("click", shoot);
@@ -210,28 +215,25 @@ back.addEventListener("click", () => {
   else void startCamera();
 });
 file.addEventListener("change", () => {
-  const [picture] = file.files ?? [];
-  if (picture) void choose(picture);
-  file.value = ""; // so that the same file can be chosen again
+  if (file.files?.length) void open(file.files[0], "");
+  file.value = ""; // allows choosing the same file again
 });
 
 document.addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
   if (event.key === "Escape" && state() === "still" && camera) return goLive();
-  // On a button or a link the space bar is the button's or the link's.
+  // A focused button or link has the space bar for itself.
   if (event.key !== " " || event.repeat || target.closest("button, a, input, summary")) return;
   if (state() !== "live") return;
   event.preventDefault();
   void shoot();
 });
 
-document.addEventListener("paste", (event) => {
-  const picture = [...event.clipboardData?.files ?? []][0];
-  if (picture) void choose(picture);
-  else say("There is no picture to paste: copy one first.", true);
+document.addEventListener("paste", ({ clipboardData }) => {
+  void open(clipboardData?.files[0], "The clipboard has no image. Copy one first.");
 });
 
-let inside = 0; // dragenter and dragleave come for every element under way
+let inside = 0; // dragenter and dragleave occur for every element
 const dragging = (by: number) => {
   inside = Math.max(0, inside + by);
   document.documentElement.classList.toggle("dragging", inside > 0);
@@ -242,10 +244,30 @@ document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   dragging(-inside);
-  const [picture] = event.dataTransfer?.files ?? [];
-  if (picture) void choose(picture);
-  else say("That is no file: drop a photo from a folder.", true);
+  void open(event.dataTransfer?.files[0], "No file was dropped. Drop a photo from a folder.");
 });
 
-startTheme();
-controls();
+// ---- Theme
+
+const THEMES = ["auto", "light", "dark"];
+const theme = byId("theme");
+const storage = (() => {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return undefined; // blocked: the choice lasts as long as the page
+  }
+})();
+
+function setTheme(name: string): void {
+  document.documentElement.dataset.theme = name;
+  theme.textContent = `Theme: ${name}`;
+  theme.onclick = () => {
+    const next = THEMES[(THEMES.indexOf(name) + 1) % THEMES.length];
+    storage?.setItem("theme", next);
+    setTheme(next);
+  };
+}
+
+setTheme(THEMES.find((name) => name === storage?.getItem("theme")) ?? "auto");
+updateButtons();

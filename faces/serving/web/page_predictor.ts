@@ -1,43 +1,32 @@
-/** Who analyses pictures for the page: the server (`remote.ts`) or the page itself (`local.ts`). */
+/** Inference of the page: on the server (`remote.ts`) or in the browser (`local.ts`). */
 import type { Analysis } from "../api.ts";
 
 export interface Predictor {
-  /** All faces of a photo, with their crops. @throws an Error whose message is for the person */
-  photo(picture: Blob): Promise<Analysis>;
-  /** Opens a live view. */
-  live(listener: LiveListener): LiveView;
+  /** Analyzes a photo. @throws {Error} with a message for the user */
+  photo(photo: Blob): Promise<Analysis>;
+  openLive(listener: LiveListener): LiveView;
 }
 
 export interface LiveListener {
   analysis(analysis: Analysis): void;
-  /** What is wrong, in words; undefined when all is well again. */
-  trouble(message: string | undefined): void;
+  /** Called with a message for the user; undefined when the error is gone. */
+  error(message: string | undefined): void;
 }
 
 export interface LiveView {
-  /** Whether it would take a frame now; what is offered while it would not is dropped. */
-  readonly free: boolean;
-  /** Takes the picture that a video shows now. */
+  /** Analyzes the current frame of a video, or drops it while others are in progress. */
   offer(video: HTMLVideoElement): void;
   close(): void;
 }
 
-/** Frames are analysed at most so wide; detectors see less. */
-export const liveWidth = 640;
+/** Maximum width of live frames; detectors use smaller inputs. */
+const LIVE_WIDTH = 640;
 
-/** What a video shows, at most `liveWidth` wide. */
-export function grab(video: HTMLVideoElement, canvas: HTMLCanvasElement, width = liveWidth): void {
-  const scale = Math.min(1, width / video.videoWidth);
-  const size = {
-    width: Math.max(1, Math.round(video.videoWidth * scale)),
-    height: Math.max(1, Math.round(video.videoHeight * scale)),
-  };
-  if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
-  canvas.getContext("2d", { willReadFrequently: true })!.drawImage(
-    video,
-    0,
-    0,
-    canvas.width,
-    canvas.height,
-  );
+/** Draws the current frame of a video, at most `LIVE_WIDTH` wide. */
+export function drawFrame(video: HTMLVideoElement, canvas: HTMLCanvasElement): void {
+  const scale = Math.min(1, LIVE_WIDTH / video.videoWidth);
+  const width = Math.max(1, Math.round(video.videoWidth * scale));
+  const height = Math.max(1, Math.round(video.videoHeight * scale));
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext("2d", { willReadFrequently: true })!.drawImage(video, 0, 0, width, height);
 }

@@ -1,15 +1,14 @@
-/** What the networks made of a photo: a card for each face. */
+/** Results of a photo: a card for each face. */
 import type { Analysis, Face, Prediction } from "../api.ts";
-import { service } from "./service_info.ts";
-import { byId, element } from "./dom.ts";
-import { label, percent, short } from "./wording.ts";
+import { byId, element, service } from "./dom.ts";
+import { formatPrediction, label, percent } from "./wording.ts";
 
 const list = byId("faces");
 const hint = byId("hint");
 const timings = byId("timings");
 
-/** The ages that a years prediction is shown among. */
-const oldest = 100;
+/** End of the age axis in years. */
+const MAX_AGE = 100;
 
 export function clearResults(): void {
   list.replaceChildren();
@@ -17,73 +16,59 @@ export function clearResults(): void {
   hint.hidden = false;
 }
 
-export function showResults(analysis: Analysis, where: "server" | "browser"): void {
-  const { faces, detector } = analysis;
+export function showResults({ faces, detector, timings: times }: Analysis): void {
   hint.hidden = faces.length > 0;
   list.replaceChildren(...faces.map((face, i) => card(face, i, faces.length)));
-  const { total, decode, detect, crop, predict } = analysis.timings;
+  const { total, decode, detect, crop, predict } = times;
   const ms = (value: number) => `${Math.round(value)} ms`;
   timings.textContent =
-    `${ms(total)} ${where === "server" ? "on the server" : "in this browser"}: ` +
-    `decoding ${ms(decode)}, finding faces ${ms(detect)} (${detector}), cutting ${ms(crop)}, ` +
-    `predicting ${ms(predict)}.`;
+    `${ms(total)} ${service.mode === "server" ? "on the server" : "in this browser"}: ` +
+    `decode ${ms(decode)}, detect ${ms(detect)} (${detector}), crop ${ms(crop)}, ` +
+    `predict ${ms(predict)}.`;
 }
 
 function card(face: Face, i: number, count: number): HTMLElement {
   const size = service.models[0].input;
   const figure = element("figure");
   if (face.crop) {
-    figure.append(element("img", {
-      src: face.crop,
-      width: 96,
-      height: 96,
-      alt: `Face ${i + 1} as the networks see it`,
-    }));
+    const alt = `Face ${i + 1} as the networks receive it`;
+    figure.append(element("img", { src: face.crop, width: 96, height: 96, alt }));
   }
   const number = count > 1 ? `Face ${i + 1}, ` : "";
   figure.append(element("figcaption", {}, `${number}${size} × ${size} pixels`));
-  const said = element("div", {}, ...face.predictions.flatMap(shown));
-  return element("li", { className: "face" }, figure, said);
+  const predictions = element("div", {}, ...face.predictions.flatMap(show));
+  return element("li", { className: "face card" }, figure, predictions);
 }
 
-/** A prediction: in words, then as bars of all classes or on a line of ages. */
-function shown(prediction: Prediction): HTMLElement[] {
+/** Shows a prediction as text, and as bars of all classes or on an age axis. */
+function show(prediction: Prediction): HTMLElement[] {
   if ("years" in prediction) {
     const { years, error } = prediction;
-    const at = (age: number) => `${100 * Math.min(1, Math.max(0, age / oldest))}%`;
+    const share = (age: number) => 100 * Math.min(1, Math.max(0, age / MAX_AGE));
     const band = element("i"), mark = element("b");
-    band.style.left = at(years - error);
-    band.style.right = `${100 - parseFloat(at(years + error))}%`;
-    mark.style.left = at(years);
-    const range = element("div", { className: "range" }, band, mark);
-    range.setAttribute("aria-hidden", "true");
-    const scale = element(
-      "p",
-      { className: "scale" },
-      ...[0, 25, 50, 75, 100].map((age) => element("span", {}, String(age))),
-    );
-    scale.setAttribute("aria-hidden", "true");
-    return [element("p", { className: "said" }, short(prediction)), range, scale];
+    band.style.left = `${share(years - error)}%`;
+    band.style.right = `${100 - share(years + error)}%`;
+    mark.style.left = `${share(years)}%`;
+    const ticks = [0, 25, 50, 75, 100].map((age) => element("span", {}, String(age)));
+    return [
+      element("p", { className: "prediction" }, formatPrediction(prediction)),
+      element("div", { className: "range", ariaHidden: "true" }, band, mark),
+      element("p", { className: "scale", ariaHidden: "true" }, ...ticks),
+    ];
   }
-  const bars = element("dl", { className: "bars" });
-  for (const one of prediction.classes) {
+  const { probability, classes } = prediction;
+  const small = element("small", {}, percent(probability));
+  const bars = classes.flatMap((one) => {
     const bar = element("i");
     bar.style.width = `${100 * one.probability}%`;
-    const track = element("dd", { className: "track" }, bar);
-    track.setAttribute("aria-hidden", "true");
-    bars.append(
+    return [
       element("dt", {}, one.label),
-      track,
+      element("dd", { className: "track", ariaHidden: "true" }, bar),
       element("dd", {}, percent(one.probability)),
-    );
-  }
+    ];
+  });
   return [
-    element(
-      "p",
-      { className: "said" },
-      `${label(prediction)} `,
-      element("small", {}, percent(prediction.probability)),
-    ),
-    bars,
+    element("p", { className: "prediction" }, `${label(prediction)} `, small),
+    element("dl", { className: "bars" }, ...bars),
   ];
 }

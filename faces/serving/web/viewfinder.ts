@@ -1,72 +1,62 @@
-/** The stage: the video or a photo, and boxes over its faces. */
+/** Area of the video or the photo, with boxes over its faces. */
 import type { Face } from "../api.ts";
 import { byId, element } from "./dom.ts";
 import { caption } from "./wording.ts";
 
 export type State = "idle" | "starting" | "live" | "still";
 
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 const stage = byId("stage");
 const overlay = byId("overlay");
-export const video = byId<HTMLVideoElement>("video");
 const still = byId<HTMLCanvasElement>("still");
+export const video = byId<HTMLVideoElement>("video");
+
+/** Maximum width and height of a shown photo: more pixels than a screen has only take memory. */
+const MAX_SIZE = 2048;
 
 export function setState(state: State): void {
   stage.dataset.state = state;
-  showBoxes([], 1, 1);
+  showBoxes([]);
 }
 
 export function state(): State {
   return stage.dataset.state as State;
 }
 
-/** A video of a camera that looks at the person is shown as in a mirror. */
-export function mirror(mirrored: boolean): void {
-  video.classList.toggle("mirrored", mirrored);
-}
-
-/** Shows a photo; one that the browser cannot show leaves the stage dark. */
-export function showStill(picture: CanvasImageSource | undefined, size: Size): void {
-  // More pixels than a large screen has would only take memory.
-  const scale = Math.min(1, 2048 / Math.max(size.width, size.height));
-  still.width = Math.max(1, Math.round(size.width * scale));
-  still.height = Math.max(1, Math.round(size.height * scale));
-  if (picture) still.getContext("2d")!.drawImage(picture, 0, 0, still.width, still.height);
+/** Shows a photo. One that the browser cannot decode leaves the area dark. */
+export function showStill(photo?: CanvasImageSource & Size): void {
+  const { width, height } = photo ?? { width: 4, height: 3 };
+  const scale = Math.min(1, MAX_SIZE / Math.max(width, height));
+  still.width = Math.max(1, Math.round(width * scale));
+  still.height = Math.max(1, Math.round(height * scale));
+  if (photo) still.getContext("2d")!.drawImage(photo, 0, 0, still.width, still.height);
   setState("still");
 }
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+let shown: { faces: readonly Face[]; size: Size } = { faces: [], size: { width: 1, height: 1 } };
+new ResizeObserver(() => showBoxes(shown.faces, shown.size)).observe(stage);
 
-/** What the overlay lies over: the picture's part of the stage. */
-function place(width: number, height: number): void {
+/** Draws boxes over an image of this size; existing boxes move. */
+export function showBoxes(faces: readonly Face[], size: Size = { width: 1, height: 1 }): void {
+  shown = { faces, size };
+  const { width, height } = size;
   const scale = Math.min(stage.clientWidth / width, stage.clientHeight / height);
-  const left = (stage.clientWidth - width * scale) / 2;
-  const top = (stage.clientHeight - height * scale) / 2;
   Object.assign(overlay.style, {
-    left: `${left}px`,
-    top: `${top}px`,
+    left: `${(stage.clientWidth - width * scale) / 2}px`,
+    top: `${(stage.clientHeight - height * scale) / 2}px`,
     width: `${width * scale}px`,
     height: `${height * scale}px`,
   });
-}
-
-let shown: { faces: readonly Face[]; width: number; height: number } = {
-  faces: [],
-  width: 1,
-  height: 1,
-};
-new ResizeObserver(() => showBoxes(shown.faces, shown.width, shown.height)).observe(stage);
-
-/** Draws boxes over a picture of this size; those that are there move. */
-export function showBoxes(faces: readonly Face[], width: number, height: number): void {
-  shown = { faces, width, height };
-  place(width, height);
-  const mirrored = state() === "live" && video.classList.contains("mirrored");
-  const numbered = state() === "still" && faces.length > 1;
+  const live = state() === "live";
+  const mirrored = live && video.classList.contains("mirrored");
   while (overlay.children.length > faces.length) overlay.lastElementChild!.remove();
-  for (const [i, face] of sorted(faces).entries()) {
+  // Sorted from left to right, a box belongs to the same face from frame to frame.
+  const sorted = live ? faces.toSorted((a, b) => a.box.x - b.box.x) : faces;
+  for (const [i, face] of sorted.entries()) {
     const box = overlay.children[i] as HTMLElement ??
       overlay.appendChild(element("div", { className: "box" }, element("span")));
     const x = mirrored ? width - face.box.x - face.box.width : face.box.x;
@@ -80,20 +70,16 @@ export function showBoxes(faces: readonly Face[], width: number, height: number)
     const below = (face.box.y + face.box.height) / height < 0.9;
     box.classList.toggle("low", !above && below);
     box.classList.toggle("inside", !above && !below);
-    box.firstElementChild!.textContent = numbered ? String(faces.indexOf(face) + 1) : caption(face);
-    keepInside(box.firstElementChild as HTMLElement, x + face.box.width / 2, width);
+    const label = box.firstElementChild as HTMLElement;
+    label.textContent = !live && faces.length > 1 ? String(i + 1) : caption(face);
+    keepInside(label, x + face.box.width / 2, width);
   }
 }
 
-/** In the live view a box belongs to the same face from frame to frame: the one on the left is first. */
-function sorted(faces: readonly Face[]): readonly Face[] {
-  return state() === "live" ? faces.toSorted((a, b) => a.box.x - b.box.x) : faces;
-}
-
-/** Moves a label sideways so far that it stays in the picture. */
-function keepInside(label: HTMLElement, centre: number, width: number): void {
+/** Moves a label sideways so it stays in the image. */
+function keepInside(label: HTMLElement, center: number, width: number): void {
   const pixels = overlay.clientWidth;
-  const at = centre / width * pixels, half = label.offsetWidth / 2 + 4;
+  const at = center / width * pixels, half = label.offsetWidth / 2 + 4;
   const wanted = Math.min(Math.max(at, half), Math.max(half, pixels - half));
   label.style.marginLeft = `${wanted - at}px`;
 }

@@ -10,7 +10,7 @@ import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";
 import { ArtifactStore, type StoredResult } from "../artifact_store.ts";
 import { formatBytes } from "../format.ts";
-import { sizeOf, verifyResult } from "../cache/verify_results.ts";
+import { sizeOf, verifyResult } from "../verify_results.ts";
 import { artifactsOf } from "./runs_command.ts";
 import { counted } from "../causes.ts";
 

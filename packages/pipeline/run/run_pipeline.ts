@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { checkCache } from "../cache/check_cache.ts";
 import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
-import { assertIntact } from "../cache/verify_results.ts";
+import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
 import { executeStage, prepareStage, serve, type StageExecution } from "./run_stage.ts";
 import type { CacheKeyInputs } from "../fingerprint.ts";

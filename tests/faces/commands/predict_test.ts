@@ -14,8 +14,8 @@ import { History } from "../../../packages/pipeline/history.ts";
 import { fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { TimeoutError } from "../../../faces/serving/inference_worker.ts";
-import type { Pool } from "../../../faces/serving/inference_pool.ts";
+import type { InferencePool } from "../../../faces/serving/inference_pool.ts";
+import { Problem } from "../../../faces/serving/problem.ts";
 import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
 import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
@@ -333,10 +333,10 @@ Deno.test("listPictures() takes files for photos by their bytes where the ending
     deepStrictEqual(listed.flatMap((one) => "other" in one ? [one.other] : []), [
       ...["p", "x", "y.svg", "z.txt"],
     ]);
-    const analyse = () => Promise.reject(new Error("no pool is needed"));
+    const analyze = () => Promise.reject(new Error("no pool is needed"));
     const asked = await predictImage(
       join(folder, "q.jpg"),
-      { analyse },
+      { analyze },
       new AbortController().signal,
     );
     strictEqual(asked, "it is not a regular file");
@@ -347,19 +347,20 @@ Deno.test("listPictures() takes files for photos by their bytes where the ending
 
 Deno.test("ask() gives a picture a second chance, but one that is damaged", async () => {
   const path = await Deno.makeTempFile();
-  const answer = {} as Awaited<ReturnType<Pool["analyse"]>>;
+  const late = new Problem(504, "too_slow", "The image took more than 120 s.");
+  const answer = {} as Awaited<ReturnType<InferencePool["analyze"]>>;
   const asked = async (...answers: (Error | typeof answer)[]) => {
-    const analyse = () => {
+    const analyze = () => {
       const next = answers.shift()!;
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
     };
-    const said = await predictImage(path, { analyse }, new AbortController().signal);
+    const said = await predictImage(path, { analyze }, new AbortController().signal);
     return [said, answers.length];
   };
   try {
     deepStrictEqual(await asked(answer), [answer, 0]);
-    deepStrictEqual(await asked(new TimeoutError(120), answer), [answer, 0]);
-    const [why, left] = await asked(new TimeoutError(120), new TimeoutError(120), answer);
+    deepStrictEqual(await asked(late, answer), [answer, 0]);
+    const [why, left] = await asked(late, late, answer);
     match(String(why), /more than 120 s/);
     strictEqual(left, 1);
     deepStrictEqual(await asked(new ImageError("it is damaged"), answer), ["it is damaged", 1]);

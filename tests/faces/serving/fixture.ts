@@ -115,21 +115,21 @@ export async function startService(
     await writeModel(path, name, changes);
     made.push({ stage: name, path });
   }
-  const judged = await readReports([]);
+  const reported = await readReports([]);
   const warnings: string[] = [];
   const serving = await serve({
     host: "127.0.0.1",
     port: 0,
-    sources: await readSources(made, judged.models),
-    judged,
+    sources: await readSources(made, reported.models),
+    reported,
     backend: "wasm",
     liveDetector: "tinyFaceDetector",
     mode: "server",
-    maxBodyBytes: 5e6,
+    maxBodyMegabytes: 5,
     workers: 1,
     queue: 16,
     viewers: 4,
-    timeout: 30,
+    timeoutSeconds: 30,
     warn: (message) => void warnings.push(message),
     ...options,
   });

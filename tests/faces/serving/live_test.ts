@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { analysis } from "../../../faces/serving/api.ts";
-import { maxFrameBytes } from "../../../faces/serving/live.ts";
+import { MAX_FRAME_BYTES } from "../../../faces/serving/live.ts";
 import { drawnFace, startService } from "./fixture.ts";
 
 type Answer = { frame: number; faces?: unknown[]; error?: { code: string } };
@@ -83,7 +83,7 @@ Deno.test("the live view", async (t) => {
     const cases: [string | Uint8Array<ArrayBuffer>, number][] = [
       ["hello", 1003],
       [new Uint8Array(3), 1003],
-      [new Uint8Array(maxFrameBytes + 1), 1009],
+      [new Uint8Array(MAX_FRAME_BYTES + 1), 1009],
     ];
     for (const [message, code] of cases) {
       await using client = await connect(server.url);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { random } from "../../../packages/random/random.ts";
-import { TimeoutError } from "../../../faces/serving/inference_worker.ts";
-import { openPool } from "../../../faces/serving/inference_pool.ts";
+import { InferencePool } from "../../../faces/serving/inference_pool.ts";
+import { Problem } from "../../../faces/serving/problem.ts";
 import { drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
 
 Deno.test("a full queue: 429 says when to come back, the others are answered", async () => {
@@ -28,27 +28,28 @@ Deno.test("a picture that takes too long costs its worker, which is replaced", a
   const { detector } = preprocessing;
   const choice = { ...detector, name: "tinyFaceDetector" } as const;
   const warnings: string[] = [];
-  const pool = await openPool({
+  const pool = await InferencePool.open({
     backend: "wasm",
     detectors: { photo: choice, live: choice },
     models: [{ id: "gender", task: "gender", classes: [], error: 0, path, preprocessing }],
   }, { workers: 1, queue: 4, timeout: 0.001, warn: (message) => void warnings.push(message) });
   try {
     const photo = await drawnFace();
-    const ask = () => pool.analyse(photo.slice(), { view: "photo", crops: false });
+    const ask = () => pool.analyze(photo.slice(), { view: "photo", crops: false });
     const late = await Promise.allSettled([ask(), ask()]);
     assert.ok(late.every(({ status }) => status === "rejected"));
-    assert.ok((late[0] as PromiseRejectedResult).reason instanceof TimeoutError);
+    const { reason } = late[0] as PromiseRejectedResult;
+    assert.ok(reason instanceof Problem && reason.code === "too_slow");
     assert.match(warnings[0], /took more than 0.001 s.*replaced/);
     while (!pool.ready) await new Promise((resolve) => setTimeout(resolve, 50));
   } finally {
-    pool.close();
+    await pool.close();
     await Deno.remove(path, { recursive: true });
   }
 });
 
 Deno.test("a body that trickles in is given up: 408", async () => {
-  await using server = await startService({ models: ["gender"], timeout: 1 });
+  await using server = await startService({ models: ["gender"], timeoutSeconds: 1 });
   let timer: ReturnType<typeof setInterval> | undefined;
   const slow = new ReadableStream({
     start(controller) {
@@ -81,7 +82,11 @@ Deno.test("clients that leave halfway are no error of ours", async () => {
 });
 
 Deno.test("a crowd with large pictures is turned away before it fills the memory", async () => {
-  await using server = await startService({ models: ["gender"], maxBodyBytes: 2e6, timeout: 5 });
+  await using server = await startService({
+    models: ["gender"],
+    maxBodyMegabytes: 2,
+    timeoutSeconds: 5,
+  });
   // Sixteen clients that have sent most of 2 MB and keep the rest: eight times 2 MB are too much.
   // Some are turned away at once; their room is enough for the others, who run out of time.
   const clients = Array.from({ length: 16 }, async () => {
@@ -307,7 +312,7 @@ Deno.test("where others are let in, names have to be known", async () => {
 
 /** Bodies of 20 MB that took seconds and gigabytes when they were parsed. */
 Deno.test("a large body of many small things is refused without being parsed", async () => {
-  await using server = await startService({ models: ["gender"], maxBodyBytes: 20e6 });
+  await using server = await startService({ models: ["gender"], maxBodyMegabytes: 20 });
   const part = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n";
   const bodies: [string, string, RegExp][] = [
     ["[".repeat(19e6), "application/json", /not JSON as/],
@@ -368,7 +373,7 @@ Deno.test("a picture that takes too much memory or time ends its process, native
     /more than 0.3 s/,
   ]];
   for (const [timeout, status, message] of cases) {
-    await using server = await startService({ models: ["gender"], timeout });
+    await using server = await startService({ models: ["gender"], timeoutSeconds: timeout });
     const [process] = await children();
     assert.ok(process);
     const response = await server.predict(bomb.slice(), "image/avif");

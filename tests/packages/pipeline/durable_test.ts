@@ -6,7 +6,7 @@ import { disk } from "../../../packages/pipeline/durable.ts";
 import { fingerprint } from "../../../packages/pipeline/fingerprint.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { verifyResult } from "../../../packages/pipeline/cache/verify_results.ts";
+import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpoint.ts";
 import { Project } from "./toy/project.ts";
 import { stageList } from "./toy/stages.ts";

@@ -10,7 +10,7 @@ import { History } from "../../../packages/pipeline/history.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
 import { readState, writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { verifyResult } from "../../../packages/pipeline/cache/verify_results.ts";
+import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { Project } from "./toy/project.ts";
 import { stages } from "./toy/stages.ts";
 

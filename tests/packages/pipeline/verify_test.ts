@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { verifyResult } from "../../../packages/pipeline/cache/verify_results.ts";
+import { verifyResult } from "../../../packages/pipeline/verify_results.ts";
 import { Project } from "./toy/project.ts";
 
 const CHAIN = `stages:

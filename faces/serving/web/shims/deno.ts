@@ -1,10 +1,7 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="dom" />
 /// <reference lib="esnext" />
-/**
- * Stands in for what the shared modules call of Deno where the page computes: files come from the
- * server, which has those that are needed and no others. Put into the bundle by `faces/serving/bundle.ts`.
- */
+/** Replaces Deno's API in the page's bundle: the server has the files that are needed. */
 
 async function load(path: string | URL): Promise<Response> {
   const response = await fetch(path);
@@ -17,7 +14,7 @@ export const Deno = {
   readTextFile: async (path: string | URL) => await (await load(path)).text(),
 };
 
-/** In place of `import.meta.resolve`: a file of a detector, by the name that it has in its package. */
+/** Replaces `import.meta.resolve`: a detector's file, by its name. */
 export function resolveAsset(specifier: string): string {
   return new URL(`/detectors/${specifier.split("/").at(-1)}`, location.href).href;
 }

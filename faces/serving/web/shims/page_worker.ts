@@ -1,42 +1,39 @@
-/** Finds faces and predicts in the browser, with the server's own modules. */
+/** Inference in the browser, with the server's own modules. */
 /// <reference no-default-lib="true" />
 /// <reference lib="webworker" />
 /// <reference lib="esnext" />
 import { ImageError } from "../../../images/decode_image.ts";
-import type { Result } from "../../analyze_photo.ts";
-import { type AnalyzeOptions, openInferenceSession, type Setup } from "../../inference_session.ts";
+import type { Analysis } from "../../api.ts";
+import { type AnalyzeOptions, openInferenceSession } from "../../inference_session.ts";
 import { bytesOf } from "./sharp.ts";
 
-/** What the page asks: a picture's bytes, or a frame that is decoded already. */
-export type ToCompute = {
+/** A request of the page: a photo's bytes, or a decoded frame. */
+export interface ToWorker {
   readonly id: number;
-  readonly picture: Uint8Array<ArrayBuffer> | ImageBitmap;
-  readonly wishes: AnalyzeOptions;
-};
-/** What it is answered; `id` 0 is about the start. */
-export type FromCompute = { readonly id: number } & ({ result?: Result } | { trouble: string });
+  readonly image: Uint8Array<ArrayBuffer> | ImageBitmap;
+  readonly options: AnalyzeOptions;
+}
+/** Its answer; `id` 0 reports the start. */
+export type FromWorker = { readonly id: number } & ({ result?: Analysis } | { error: string });
 
-const analyser = fetch("/setup.json")
-  .then(async (response) => openInferenceSession(await response.json() as Setup));
-analyser.then(
+const answer = (message: FromWorker) => self.postMessage(message);
+const session = fetch("/setup.json")
+  .then(async (response) => openInferenceSession(await response.json()));
+session.then(
   () => answer({ id: 0 }),
-  (error) => answer({ id: 0, trouble: `The networks do not load: ${error.message}` }),
+  ({ message }) => answer({ id: 0, error: `Cannot load the networks: ${message}` }),
 );
 
-self.addEventListener("message", async ({ data }: MessageEvent<ToCompute>) => {
-  const { id, picture, wishes } = data;
+self.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
+  const { id, image, options } = data;
   try {
-    const bytes = picture instanceof ImageBitmap ? bytesOf(picture) : picture;
-    answer({ id, result: await (await analyser).analyse(bytes, wishes) });
+    const bytes = image instanceof ImageBitmap ? bytesOf(image) : image;
+    const { timings, ...result } = await (await session).analyze(bytes, options);
+    answer({ id, result: { ...result, timings: { queue: 0, ...timings } } });
   } catch (error) {
     const { message } = error as Error;
-    const ours = !(error instanceof ImageError);
-    answer({ id, trouble: ours ? `The analysis failed: ${message}` : message });
+    answer({ id, error: error instanceof ImageError ? message : `Analysis failed: ${message}` });
   } finally {
-    if (picture instanceof ImageBitmap) picture.close();
+    if (image instanceof ImageBitmap) image.close();
   }
 });
-
-function answer(message: FromCompute): void {
-  self.postMessage(message);
-}

@@ -2,9 +2,8 @@
 /// <reference lib="dom" />
 /// <reference lib="esnext" />
 /**
- * Stands in for sharp where the page computes: the few of its functions that finding faces and
- * cutting them out calls, on the browser's decoder and on `faces/images/resample.ts`. So the page runs the very
- * modules of training and serving.
+ * Replaces sharp in the page: the functions that detecting and cropping faces call, on the browser's
+ * decoder and `faces/images/resample.ts`. The page thus runs the modules of training and serving.
  */
 import { type Kernel, type Pixels, resample } from "../../../images/resample.ts";
 
@@ -14,43 +13,37 @@ interface RawOptions {
   readonly limitInputPixels?: number | false;
 }
 
-/** Pictures that the browser has decoded, by their bytes. */
+/** Images decoded by the browser, by their bytes. */
 const decoded = new WeakMap<Uint8Array, ImageBitmap>();
 
-/** Bytes that stand for a picture which is decoded already, such as a frame of a video. */
+/** Returns bytes that stand for a decoded image, such as a frame of a video. */
 export function bytesOf(bitmap: ImageBitmap): Uint8Array<ArrayBuffer> {
-  // As decode() expects it of a picture: a signature, and not too few bytes for its pixels.
+  // decode() expects the signature of an image, and enough bytes for its pixels.
   const bytes = new Uint8Array(8 + Math.ceil(bitmap.width * bitmap.height / 1000));
   bytes.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]); // PNG
   decoded.set(bytes, bitmap);
   return bytes;
 }
 
-/** What sharp() returns, as far as it is needed. */
 class Pipeline {
   readonly #steps: ((pixels: Pixels) => Pixels)[] = [];
   #png = false;
 
+  // The browser rotates images when it decodes them; `pixelsOf` removes alpha.
+  autoOrient = this.#same;
+  "toColourspace" = this.#same;
+  flatten = this.#same;
+  raw = this.#same;
+
   constructor(readonly input: Uint8Array, readonly options: RawOptions) {}
 
-  /** The browser turns pictures upright when it decodes them. */
+  #same(_options?: unknown): this {
+    return this;
+  }
+
   async metadata(): Promise<{ format: string; width: number; height: number; orientation: 1 }> {
     const { width, height } = await decode(this.input);
     return { format: "png", width, height, orientation: 1 };
-  }
-
-  // The browser does these when it decodes, and `pixelsOf` puts the picture on white.
-  autoOrient(): this {
-    return this;
-  }
-  toColourspace(_space: "srgb"): this {
-    return this;
-  }
-  flatten(_options: { background: "#ffffff" }): this {
-    return this;
-  }
-  raw(_options?: { depth: "uchar" }): this {
-    return this;
   }
 
   resize(width: number, height: number, { kernel }: { kernel: Kernel; fit: "fill" }): this {
@@ -63,10 +56,6 @@ class Pipeline {
     return this;
   }
 
-  toBuffer(): Promise<Uint8Array>;
-  toBuffer(
-    options: { resolveWithObject: true },
-  ): Promise<{ data: Uint8Array; info: { width: number; height: number; channels: 3 } }>;
   async toBuffer(options?: { resolveWithObject: true }): Promise<unknown> {
     const { raw } = this.options;
     let pixels = raw ? { ...raw, data: this.input } : pixelsOf(await decode(this.input));
@@ -80,29 +69,29 @@ class Pipeline {
 export default function sharp(input: Uint8Array, options: RawOptions = {}): Pipeline {
   return new Pipeline(input, options);
 }
-// The browser's own decoder is all there is.
+// The browser's decoder is the only one.
 sharp.block = sharp.unblock = (_options: { operation: string[] }) => {};
 
 async function decode(bytes: Uint8Array): Promise<ImageBitmap> {
-  let bitmap = decoded.get(bytes);
-  if (!bitmap) {
-    try {
-      bitmap = await createImageBitmap(new Blob([Uint8Array.from(bytes)]));
-    } catch (cause) {
-      // In sharp's words.
-      throw new Error("Input buffer contains unsupported image format", { cause });
-    }
+  const known = decoded.get(bytes);
+  if (known) return known;
+  try {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.from(bytes)]));
     decoded.set(bytes, bitmap);
+    return bitmap;
+  } catch (cause) {
+    throw new Error("Input buffer contains unsupported image format", { cause }); // as sharp does
   }
-  return bitmap;
 }
 
-/** A picture on white, without its alpha. */
+function contextOf(width: number, height: number): OffscreenCanvasRenderingContext2D {
+  return new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
+}
+
+/** Returns an image's pixels on white, without alpha. */
 function pixelsOf(bitmap: ImageBitmap): Pixels & { channels: 3 } {
   const { width, height } = bitmap;
-  const context = new OffscreenCanvas(width, height).getContext("2d", {
-    willReadFrequently: true,
-  })!;
+  const context = contextOf(width, height);
   context.fillStyle = "#ffffff";
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
@@ -124,8 +113,8 @@ async function encode({ data, width, height }: Pixels): Promise<Uint8Array> {
     rgba.data[to++] = data[from++];
     rgba.data[to] = 255;
   }
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d")!.putImageData(rgba, 0, 0);
-  const blob = await canvas.convertToBlob({ type: "image/png" });
+  const context = contextOf(width, height);
+  context.putImageData(rgba, 0, 0);
+  const blob = await context.canvas.convertToBlob({ type: "image/png" });
   return new Uint8Array(await blob.arrayBuffer());
 }

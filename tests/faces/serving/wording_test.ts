@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import type { Detection, Detector } from "../../../faces/detection/detector.ts";
 import type { ServedModel } from "../../../faces/serving/api.ts";
-import { readOutputs, summarise } from "../../../faces/serving/prediction.ts";
-import { multiScale } from "../../../faces/serving/multi_scale_detector.ts";
+import { readOutputs, summarize } from "../../../faces/serving/prediction.ts";
+import { multiScale } from "../../../faces/serving/inference_session.ts";
 import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
 import {
   announcement,
-  cameraTrouble,
+  cameraError,
   caption,
   formatScore,
   origin,
@@ -22,7 +22,7 @@ Deno.test("readOutputs() and caption() say what a network says", () => {
   const said = [gender, years, groups].map((model, i) =>
     readOutputs(model, [[0.93, 0.07], [34.4], [0, 0, 0.61, 0.39, 0, 0, 0, 0]][i])
   );
-  const { gender: sex, age } = summarise([gender, years, groups], said);
+  const { gender: sex, age } = summarize([gender, years, groups], said);
   assert.equal(caption({ gender: sex, age }), "female 93 %, 34 ± 8 years");
   assert.equal(caption({ age: said[2] }), "33 to 44 years 61 %");
   assert.deepEqual([(said[2] as { minAge?: number }).minAge], [33]);
@@ -30,12 +30,12 @@ Deno.test("readOutputs() and caption() say what a network says", () => {
   assert.equal(caption({ age: readOutputs(years, [-3]) }), "0 ± 8 years");
 });
 
-Deno.test("summarise() prefers years, then the finest classes", () => {
+Deno.test("summarize() prefers years, then the finest classes", () => {
   const all = [binary, groups, years];
   const said = all.map((model, i) => readOutputs(model, [[1, 0], Array(8).fill(1 / 8), [20]][i]));
-  assert.equal(summarise(all, said).age?.model, "y");
-  assert.equal(summarise(all.slice(0, 2), said).age?.model, "m");
-  assert.deepEqual(summarise([], []), {});
+  assert.equal(summarize(all, said).age?.model, "y");
+  assert.equal(summarize(all.slice(0, 2), said).age?.model, "m");
+  assert.deepEqual(summarize([], []), {});
 });
 
 Deno.test("percent() does not call certain what is not", () => {
@@ -49,7 +49,7 @@ Deno.test("percent() does not call certain what is not", () => {
 });
 
 Deno.test("spoken() counts faces, and helps where there is none", () => {
-  assert.equal(announcement([]), "No face found: come closer, more light.");
+  assert.equal(announcement([]), "No face detected: come closer, or add light.");
   const age = { model: "y", years: 40, error: 5 };
   const face = { box: { x: 0, y: 0, width: 1, height: 1 }, score: 1, age, predictions: [age] };
   assert.equal(announcement([face]), "1 face: 40 ± 5 years.");
@@ -79,21 +79,21 @@ Deno.test("worth() and origin() tell how good a model is, and where it comes fro
   };
   assert.equal(
     formatScore(model),
-    "off by 8.5 years on average for 600 faces that it never saw (95 % interval: 8.1 to " +
-      "8.9 years); always saying the same is off by 11.4 years",
+    "MAE 8.5 years on 600 test faces (95 % interval: 8.1 to 8.9 years); " +
+      "constant baseline: 11.4 years",
   );
   assert.match(
     formatScore({ ...model, test: null }),
-    /^off by 8\.0 years .* not tested on others$/,
+    /^MAE 8\.0 years on 500 validation faces; no test result$/,
   );
-  assert.equal(origin(model), "2000 faces of imdb_crop and wiki_crop, on 1 March 2026");
+  assert.equal(origin(model), "2,000 faces of imdb_crop and wiki_crop, on 1 March 2026");
 });
 
-Deno.test("cameraTrouble() always names a way on", () => {
+Deno.test("cameraError() always names a way on", () => {
   for (const name of ["NotAllowedError", "NotFoundError", "NotReadableError", "TypeError"]) {
-    assert.match(cameraTrouble(name, true), /choose a photo instead\.$/);
+    assert.match(cameraError(name, true), /or choose a photo\.$/);
   }
-  assert.match(cameraTrouble("", false), /https/);
+  assert.match(cameraError("", false), /https/);
 });
 
 Deno.test("thorough() keeps the first detector's box of a face that several find", async () => {

@@ -1,9 +1,9 @@
 /** Verifies stored results: every byte of every file against its record. */
 import { join } from "node:path";
-import { digestFile, listFiles } from "./digest.ts";
-import { RunError } from "../errors.ts";
-import { type OutputRecord, readRecord } from "../stage_record.ts";
-import type { StoredResult } from "../artifact_store.ts";
+import { digestFile, listFiles } from "./cache/digest.ts";
+import { RunError } from "./errors.ts";
+import { type OutputRecord, readRecord } from "./stage_record.ts";
+import type { StoredResult } from "./artifact_store.ts";
 
 /** What was found in the place of a result. */
 export interface VerifyResult {
