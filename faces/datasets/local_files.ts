@@ -4,6 +4,7 @@ import { createGunzip } from "node:zlib";
 import { createReadStream } from "node:fs";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
+import { byteCount } from "../../packages/formats/byte_reader.ts";
 
 /** Buffer size in bytes. */
 const CHUNK = 1 << 20;
@@ -101,7 +102,7 @@ export async function gunzipFile(
       total += chunk.length;
       if (total > limit) {
         throw new Error(
-          `its ${size.toLocaleString("en")} bytes unpack to more than ` +
+          `its ${byteCount(size)} unpack to more than ` +
             `${limit.toLocaleString("en")}, the limit for archives of photos`,
         );
       }

@@ -193,7 +193,7 @@ async function receive(
         await checkRoom(partial, total, options);
       }
       if (total !== undefined && partial.size !== total) {
-        const message = `${count(partial.size)} bytes of ${count(total)} came`;
+        const message = `${count(partial.size)} of ${count(total)} bytes came`;
         if (partial.size > total) await partial.reset();
         throw new TransientError(message);
       }

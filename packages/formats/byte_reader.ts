@@ -71,3 +71,8 @@ export class ByteReader implements AsyncDisposable {
     return true;
   }
 }
+
+/** Returns "1 byte", "2,000 bytes". */
+export function byteCount(n: number): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? "byte" : "bytes"}`;
+}

@@ -5,6 +5,7 @@ import { NpyFile } from "./npy.ts";
 import { readParquet } from "./parquet.ts";
 import { RandomAccessFile } from "./random_access_file.ts";
 import { scanTar } from "./tar.ts";
+import { byteCount } from "./byte_reader.ts";
 
 /** Bytes of a CSV that are looked at: its header and first rows. */
 const CSV_HEAD = 1 << 16;
@@ -67,7 +68,7 @@ async function checkJson(path: string): Promise<void> {
     for (const name of paths) size += (await Deno.stat(join(dirname(path), name))).size;
     if (size !== expected) {
       throw new Error(
-        `Cannot use "${path}": its weights take ${expected.toLocaleString("en")} bytes, ` +
+        `Cannot use "${path}": its weights take ${byteCount(expected)}, ` +
           `${paths.join(", ")} has ${size.toLocaleString("en")}.`,
       );
     }

@@ -10,6 +10,7 @@
 import { inflateSync } from "node:zlib";
 import { count, MatError, MatSource } from "./mat/source.ts";
 import { type MatValue, valueAt, variableName } from "./mat_values.ts";
+import { byteCount } from "./byte_reader.ts";
 
 export { MatError };
 export type * from "./mat_values.ts";
@@ -106,7 +107,9 @@ function inflate(
   };
   // The first bytes say how long the whole will be. Z_SYNC_FLUSH takes input that goes on.
   const peek = unzip(packed.subarray(0, 1024), { finishFlush: 2, maxOutputLength: 2 ** 21 }).buffer;
-  if (peek.length < 8) throw file.error(at, `unpacks to ${peek.length} bytes, less than a tag`);
+  if (peek.length < 8) {
+    throw file.error(at, `unpacks to ${byteCount(peek.length)}, less than a tag`);
+  }
   const total = 8 + new DataView(peek.buffer, peek.byteOffset).getUint32(4, file.little);
   checkClaim(file, at, size, total, budget);
   // A chunk of the whole size: no pieces to join, and half the memory.
@@ -117,8 +120,8 @@ function inflate(
   if (buffer.length !== total || engine.bytesWritten !== size) {
     throw file.error(
       at,
-      `unpacks to ${count(buffer.length)} bytes of ${count(total)} claimed, ` +
-        `from ${count(engine.bytesWritten)} bytes of ${count(size)}`,
+      `unpacks to ${byteCount(buffer.length)} of ${count(total)} claimed, ` +
+        `from ${byteCount(engine.bytesWritten)} of ${count(size)}`,
     );
   }
   return buffer;
@@ -135,13 +138,13 @@ export function checkClaim(
   if (total > size * MAX_RATIO) {
     throw file.error(
       at,
-      `holds ${count(size)} bytes that claim to unpack to ${count(total)}, which cannot be`,
+      `holds ${byteCount(size)} that claim to unpack to ${count(total)}, which cannot be`,
     );
   }
   if (total > budget) {
     throw file.error(
       at,
-      `claims to unpack to ${count(total)} bytes, the limit leaves ${count(budget)}`,
+      `claims to unpack to ${byteCount(total)}, the limit leaves ${count(budget)}`,
     );
   }
 }

@@ -2,9 +2,9 @@
  * Reads one struct of a MATLAB level-5 file field by field, while it is unpacked: neither the file nor
  * what it unpacks to is ever in memory as a whole.
  */
-import { ByteReader } from "./byte_reader.ts";
+import { byteCount, ByteReader } from "./byte_reader.ts";
 import { byteOrder, checkClaim, HEADER, miCOMPRESSED, miMATRIX } from "./mat.ts";
-import { count, type MatError, MatSource } from "./mat/source.ts";
+import { type MatError, MatSource } from "./mat/source.ts";
 import { kindOf, type MatCell, type MatValue, structFields, valueAt } from "./mat_values.ts";
 
 /** A file, or a part of one. */
@@ -68,7 +68,7 @@ export async function readMatStruct(
     try {
       const head = await stream.peek(HEAD);
       const top = new MatSource(head, inner);
-      if (head.length < 8) throw error(0, `unpacks to ${head.length} bytes, less than a tag`);
+      if (head.length < 8) throw error(0, `unpacks to ${byteCount(head.length)}, less than a tag`);
       const size = 8 + top.view.getUint32(4, little);
       if (packed) checkClaim(new MatSource(new Uint8Array(), place), 0, tag.size, size, limit);
       const header = headOf(() => top.headerWithin(0, size), error);
@@ -90,7 +90,7 @@ export async function readMatStruct(
         await stream.skip(next);
         await readFields(stream, names, size, inner, take);
         if (!await stream.ended()) {
-          throw error(0, `unpacks to more than the ${count(size)} bytes that it claims`);
+          throw error(0, `unpacks to more than the ${byteCount(size)} that it claims`);
         }
         return names;
       }
@@ -166,7 +166,7 @@ function headOf<T>(read: () => T, error: (at: number, why: string, cause: unknow
     return read();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw error(0, `does not name what it holds in its first ${count(HEAD)} bytes`, cause);
+    throw error(0, `does not name what it holds in its first ${byteCount(HEAD)}`, cause);
   }
 }
 

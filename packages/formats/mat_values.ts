@@ -8,6 +8,7 @@ import { convert, type NumericConstructor, type NumericData } from "./mat/number
 import { type ArrayHeader, count, type MatError, type MatSource, mxOPAQUE } from "./mat/source.ts";
 import { decodeUtf8 } from "./mat/text.ts";
 import { PackedStrings } from "./packed_strings.ts";
+import { byteCount } from "./byte_reader.ts";
 
 const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16;
 const MAX_DEPTH = 100;
@@ -85,7 +86,7 @@ export function structFields(
   if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
     throw source.error(
       data,
-      `should give the length of field names: ${count(step)} for ${count(size)} bytes`,
+      `should give the length of field names: ${count(step)} for ${byteCount(size)}`,
     );
   }
   const names = Array.from({ length: size / step }, (_, i) => {

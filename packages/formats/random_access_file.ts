@@ -1,4 +1,5 @@
 /** Reads of any range of bytes of a file, at any time, by many callers. */
+import { byteCount } from "./byte_reader.ts";
 
 /** An open file. Reads are synchronous: a seek and a read which nothing can come between. */
 export class RandomAccessFile implements Disposable {
@@ -54,7 +55,7 @@ export class RandomAccessFile implements Disposable {
   #check(offset: number, length: number): void {
     if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
     throw new Error(
-      `Cannot read ${length.toLocaleString("en")} bytes at byte ${offset.toLocaleString("en")} ` +
+      `Cannot read ${byteCount(length)} at byte ${offset.toLocaleString("en")} ` +
         `of "${this.path}": it ends at ${this.size.toLocaleString("en")}.`,
     );
   }

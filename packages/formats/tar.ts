@@ -7,6 +7,7 @@
  * symbolic links, devices, paths that lead outside - is refused.
  */
 import type { RandomAccessFile } from "./random_access_file.ts";
+import { byteCount } from "./byte_reader.ts";
 
 /** A file in an archive: its bytes are `size` bytes from `offset` on. */
 export interface TarEntry {
@@ -54,7 +55,7 @@ export function* scanTar(
       : number(header, 124, 12, fail);
     if (size > archive.size - position) {
       throw fail(
-        `the entry claims ${count(size)} bytes, ${count(archive.size - position)} remain; ` +
+        `the entry claims ${byteCount(size)}, ${count(archive.size - position)} remain; ` +
           `it was cut short or damaged, get it again`,
       );
     }
@@ -62,7 +63,7 @@ export function* scanTar(
     position += Math.ceil(size / BLOCK) * BLOCK;
 
     if ("xgLK".includes(type)) {
-      if (size > MAX_EXTENSION) throw fail(`a header of ${count(size)} bytes is refused`);
+      if (size > MAX_EXTENSION) throw fail(`a header of ${byteCount(size)} is refused`);
       const data = archive.read(offset, size);
       if (type === "x") pax = { ...globals, ...paxRecords(data, fail) };
       else if (type === "g") pax = globals = { ...globals, ...paxRecords(data, fail) };
@@ -150,7 +151,7 @@ function number(header: Uint8Array, start: number, length: number, fail: Fail): 
   if (header[start] === 0x80) {
     let value = 0;
     for (let i = start + 1; i < start + length; i++) value = value * 256 + header[i];
-    if (!Number.isSafeInteger(value)) throw fail(`a size of ${value} bytes is absurd`);
+    if (!Number.isSafeInteger(value)) throw fail(`a size of ${byteCount(value)} is absurd`);
     return value;
   }
   const digits = latin1(header.subarray(start, start + length)).replace(/\0.*$/s, "").trim();

@@ -5,6 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import { RandomAccessFile } from "./random_access_file.ts";
+import { byteCount } from "./byte_reader.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -66,7 +67,7 @@ export class ZipFile implements Disposable {
       for await (const piece of plain) {
         sum = crc32(piece, sum);
         length += piece.length;
-        if (length > size) throw damaged(`it unpacks to more than ${size} bytes`);
+        if (length > size) throw damaged(`it unpacks to more than ${byteCount(size)}`);
         if (last !== undefined) yield last;
         last = piece;
       }
@@ -74,7 +75,7 @@ export class ZipFile implements Disposable {
       // What the decompressor says of bad data.
       throw error instanceof TypeError ? damaged(error.message) : error;
     }
-    if (length !== size) throw damaged(`it unpacks to ${length} bytes of ${size}`);
+    if (length !== size) throw damaged(`it unpacks to ${byteCount(length)} of ${size}`);
     if (sum !== crc) throw damaged("its checksum is wrong");
     if (last !== undefined) yield last;
   }

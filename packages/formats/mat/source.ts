@@ -5,6 +5,7 @@
 
 import { convert, type NumericConstructor, type NumericData, storage, swap } from "./numbers.ts";
 import { decodeUtf32, decodeUtf8, latin1, utf16be, utf16le } from "./text.ts";
+import { byteCount } from "../byte_reader.ts";
 
 /** A file that cannot be read: what is wrong, where, and what was expected. */
 export class MatError extends Error {
@@ -101,14 +102,14 @@ export class MatSource {
     if (small !== 0) {
       // Up to four bytes sit in the tag itself.
       if (small > 4) {
-        throw this.error(at, `claims ${count(small)} bytes in a small element, which holds 4`);
+        throw this.error(at, `claims ${byteCount(small)} in a small element, which holds 4`);
       }
       return { type: word & 0xffff, size: small, data: at + 4, next: at + 8 };
     }
     const size = this.view.getUint32(at + 4, this.little);
     const data = at + 8;
     if (size > end - data) {
-      throw this.error(at, `claims ${count(size)} bytes, ${count(end - data)} remain`);
+      throw this.error(at, `claims ${byteCount(size)}, ${count(end - data)} remain`);
     }
     return { type: word, size, data, next: Math.min(data + Math.ceil(size / 8) * 8, end) };
   }
@@ -142,7 +143,7 @@ export class MatSource {
         shape.type !== 5 && shape.type !== 6 || !Number.isInteger(rank) || rank < 2 ||
         rank > MAX_DIMENSIONS
       ) {
-        throw this.error(next, `claims ${count(shape.size)} bytes of dimensions`);
+        throw this.error(next, `claims ${byteCount(shape.size)} of dimensions`);
       }
       dims = new Array<number>(rank);
       product = 1;
@@ -184,7 +185,7 @@ export class MatSource {
     if (tag.size !== length * width) {
       throw this.error(
         at,
-        `holds ${count(tag.size)} bytes, ` +
+        `holds ${byteCount(tag.size)}, ` +
           `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
       );
     }
@@ -205,7 +206,7 @@ export class MatSource {
     if (length * width <= MAX_DECODED) return;
     throw this.error(
       at,
-      `would take ${count(length * width)} bytes of memory, more than ${count(MAX_DECODED)}`,
+      `would take ${byteCount(length * width)} of memory, more than ${count(MAX_DECODED)}`,
     );
   }
 
@@ -244,7 +245,7 @@ export class MatSource {
         return (this.little ? utf16le : utf16be).decode(bytes);
       case 6:
       case 18:
-        if (size % 4 !== 0) throw this.error(at, `holds ${count(size)} bytes of 4-byte characters`);
+        if (size % 4 !== 0) throw this.error(at, `holds ${byteCount(size)} of 4-byte characters`);
         return decodeUtf32(bytes, this.little);
       default:
         throw this.error(at, `is of storage type ${type}, which holds no text`);
@@ -258,7 +259,7 @@ export class MatSource {
       throw this.error(
         at,
         `should be the first of ${count(length)} arrays, which do not fit in ` +
-          `the ${count(end - at)} bytes that remain`,
+          `the ${byteCount(end - at)} left`,
       );
     }
     const positions = new Uint32Array(length);

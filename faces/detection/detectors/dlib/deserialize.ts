@@ -4,6 +4,7 @@
  * exponent, both whole; a string its length and bytes; a bool the character "1" or "0"; a tensor's
  * numbers are float32, little-endian. http://dlib.net/dlib/serialize_abstract.h.html
  */
+import { byteCount } from "../../../../packages/formats/byte_reader.ts";
 
 /** What is wrong with a file, and where. */
 export class ModelFormatError extends Error {
@@ -111,7 +112,7 @@ export class Stream {
     if (shape.some((size) => size < 0)) this.fail(`the size of ${what} is below zero`, start);
     const count = shape.reduce((a, b) => a * b);
     if (count * 4 > this.rest) {
-      this.fail(`${what} claims ${count} numbers, and ${this.rest} bytes remain`, start);
+      this.fail(`${what} claims ${count} numbers, with ${byteCount(this.rest)} left`, start);
     }
     const at = this.#at;
     this.#take(count * 4, what);
@@ -129,7 +130,7 @@ export class Stream {
 
   #take(count: number, what: string): Uint8Array {
     if (count > this.rest) {
-      this.fail(`${what} needs ${count} bytes, and ${this.rest} remain`);
+      this.fail(`${what} needs ${byteCount(count)}, and ${this.rest} remain`);
     }
     return this.bytes.subarray(this.#at, this.#at += count);
   }

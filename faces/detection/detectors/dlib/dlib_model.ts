@@ -4,6 +4,7 @@
  * first as they are nested, and in the innermost the image pyramid that is the input.
  */
 import { Stream } from "./deserialize.ts";
+import { byteCount } from "../../../../packages/formats/byte_reader.ts";
 
 /** A convolution with what follows it: an affine map folded in, and a relu on all but the last. */
 export interface Layer {
@@ -70,7 +71,9 @@ export function readModel(bytes: Uint8Array, source: string): Model {
     readState(stream, 1);
     return folded;
   });
-  if (stream.rest > 0) stream.fail(`the file should end, and ${stream.rest} bytes follow`);
+  if (stream.rest > 0) {
+    stream.fail(`the file should end here, but has ${byteCount(stream.rest)} more`);
+  }
   return { ...loss, ...input, layers };
 }
 
