@@ -1,9 +1,19 @@
-/** The program: the runner, and the stages it is given. */
-import { main, type Program } from "./packages/pipeline/cli.ts";
+/** The app: the runner, and the stages it is given. */
+import { type App, main } from "./packages/pipeline/cli.ts";
 import { fromFileUrl } from "./packages/pipeline/paths.ts";
+import { METRIC_DIRECTIONS } from "./faces/evaluation/format_metric.ts";
 import { stages } from "./stages/mod.ts";
 
-export const program: Program = {
+export const app: App = {
+  name: "faces",
+  summary: "Reproducible experiments on faces, from a YAML file.",
+  tasks: [
+    "predict FOLDER    predict gender and age for every face of a folder of photos",
+    "compare RUN RUN   print the differences between runs, and whether they are real",
+    "worker            process shards and runs of sweeps for other machines",
+    "compute           list what this machine can compute on, and how fast; install TensorFlow",
+  ],
+  better: METRIC_DIRECTIONS,
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
   commands: {
@@ -20,16 +30,16 @@ export const program: Program = {
   connectWorkers: (settings, work) => ({
     async *distribute(parts) {
       const { distributeShards } = await import("./packages/pipeline/remote_workers.ts");
-      yield* distributeShards(settings, work, parts, program);
+      yield* distributeShards(settings, work, parts, app);
     },
   }),
   checkFile: async (path) =>
     await (await import("./packages/formats/check_file.ts")).checkFile(path),
   checkWorkers: async (settings) =>
-    await (await import("./packages/pipeline/remote_workers.ts")).checkReachable(settings),
+    await (await import("./packages/pipeline/remote_workers.ts")).checkReachable(settings, app),
   async *runRemotely(settings, work, orders) {
     const { runSweepRemotely } = await import("./packages/pipeline/remote_workers.ts");
-    yield* runSweepRemotely(settings, work, orders, program);
+    yield* runSweepRemotely(settings, work, orders, app);
   },
   resolveCompute: async (wanted, measure = true) => {
     if (wanted === "auto") {
@@ -45,4 +55,4 @@ export const program: Program = {
   },
 };
 
-if (import.meta.main) Deno.exit(await main(Deno.args, program));
+if (import.meta.main) Deno.exit(await main(Deno.args, app));

@@ -5,7 +5,7 @@ import { cp } from "node:fs/promises";
 import { pathToFileURL as toFileUrl } from "node:url";
 import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
 import { HELP as computeHelp } from "../faces/commands/compute.ts";
-import { program } from "../main.ts";
+import { app } from "../main.ts";
 import { HELP } from "../packages/pipeline/cli/help.ts";
 import { markdownFiles, root } from "./markdown.ts";
 
@@ -78,7 +78,7 @@ Deno.test("every path in backticks exists", async () => {
 /** Returns the help of each task that has one, by the task's name. */
 async function helpTexts(): Promise<Map<string, string>> {
   const texts = new Map<string, string>(Object.entries(HELP));
-  for (const [name, load] of Object.entries(program.commands ?? {})) {
+  for (const [name, load] of Object.entries(app.commands ?? {})) {
     texts.set(name, (await load()).default.help);
   }
   texts.set("compute", computeHelp);

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { basename, join } from "node:path";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
-import { program } from "../main.ts";
+import { app } from "../main.ts";
 import { readConfig } from "../packages/pipeline/config/config.ts";
 import { createPlan } from "../packages/pipeline/plan.ts";
 import { Registry } from "../packages/pipeline/registry.ts";
 
-const { project, stages } = program;
+const { project, stages } = app;
 
 async function planOf(file: string) {
   const registry = new Registry().add(stages);

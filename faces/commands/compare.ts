@@ -1,7 +1,7 @@
 /** `deno task compare`: what differs between runs, and whether it is real. */
 import { join, resolve } from "node:path";
 import { parseOptions, parsePositiveInt } from "../../packages/pipeline/args.ts";
-import type { Command } from "../../packages/pipeline/command.ts";
+import type { Command } from "../../packages/pipeline/app.ts";
 import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import {

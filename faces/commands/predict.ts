@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
-import type { Command, CommandTools } from "../../packages/pipeline/command.ts";
+import type { Command, CommandContext } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, printable, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 import type { InferencePool } from "../serving/inference_pool.ts";
@@ -151,7 +151,7 @@ interface Work {
   readonly lines: Lines;
   readonly pool: InferencePool;
   readonly signal: AbortSignal;
-  readonly reporter: CommandTools["reporter"];
+  readonly reporter: CommandContext["reporter"];
 }
 
 /** Writes the predictions of a folder to standard output, and returns the exit code. */

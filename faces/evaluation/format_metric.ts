@@ -4,6 +4,13 @@ import type { ModelMetrics, Scores } from "./score_model.ts";
 
 type Metric = ModelMetrics["metric"];
 
+/** Metric → whether higher or lower values are better. */
+export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
+  accuracy: "more",
+  loss: "less",
+  mae: "less",
+};
+
 /** Formats an integer: "1,204". */
 export function count(n: number): string {
   return n.toLocaleString("en");

@@ -4,7 +4,7 @@
  * Equal seeds, weights and batches give equal bytes on one machine, whatever the number of threads:
  * the work is divided by the batch alone, and sums have a fixed order.
  */
-import { Control } from "./assembly/abi.ts";
+import { Control, Optimizer } from "./assembly/abi.ts";
 import { InlineRunner, type Runner } from "./run/inline_runner.ts";
 import type { Network } from "./engine_network.ts";
 import { type Plan, plan } from "./engine_plan.ts";
@@ -38,7 +38,9 @@ export class Engine {
   #bytes: Uint8Array;
   #step = 0;
   #penalty: number | undefined;
-  /** Learning rate of Adam; may change between steps. */
+  /** Average of all trainable weights, padding included; empty without `averaging` and before a step. */
+  #average = new Float32Array();
+  /** May change between steps. */
   learningRate: number;
 
   private constructor(
@@ -63,10 +65,15 @@ export class Engine {
     const all: Required<EngineOptions> = {
       threads: navigator.hardwareConcurrency,
       divisor: 255,
+      optimizer: "adam",
       learningRate: 1e-3,
       beta1: 0.9,
       beta2: 0.999,
+      momentum: 0,
+      rho: 0.9,
       epsilon: 1e-7,
+      clipNorm: Infinity,
+      averaging: 0,
       weightDecay: 0,
       keepGradients: false,
       relaxed: true,
@@ -83,6 +90,7 @@ export class Engine {
       batch,
       threads: Math.max(1, threads),
       divisor: all.divisor ?? undefined,
+      clips: all.clipNorm < Infinity,
     });
     const pages = Math.ceil(compiled.bytes / 65536);
     if (pages > 65535) {
@@ -99,8 +107,11 @@ export class Engine {
     for (const [address, words] of compiled.words) ints.set(words, address / 4);
     ints[Control.keepGradients / 4] = Number(all.keepGradients);
     const floats = new Float32Array(memory.buffer);
+    ints[Control.optimizer / 4] = Optimizer[all.optimizer];
     floats[Control.beta1 / 4] = 1 - all.beta1;
-    floats[Control.beta2 / 4] = 1 - all.beta2;
+    floats[Control.beta2 / 4] = 1 - (all.optimizer === "rmsprop" ? all.rho : all.beta2);
+    floats[Control.momentum / 4] = all.momentum;
+    floats[Control.clipNorm / 4] = all.clipNorm;
     floats[Control.epsilon / 4] = all.epsilon;
     const started = threads === 0
       ? new InlineRunner(module, memory, compiled.counters)
@@ -132,10 +143,10 @@ export class Engine {
     key: readonly [number, number] = [0, this.#step],
   ): Promise<Sums> {
     const rows = this.#load(images, labels);
-    const { beta1, beta2, weightDecay } = this.#options;
+    const { optimizer, beta1, beta2, weightDecay } = this.#options;
     const t = this.#step + 1;
-    this.#floats[Control.rate / 4] = this.learningRate * Math.sqrt(1 - beta2 ** t) /
-      (1 - beta1 ** t);
+    const correction = optimizer === "adam" ? Math.sqrt(1 - beta2 ** t) / (1 - beta1 ** t) : 1;
+    this.#floats[Control.rate / 4] = this.learningRate * correction;
     this.#floats[Control.decay / 4] = this.learningRate * weightDecay;
     this.#ints[Control.key / 4] = key[0];
     this.#ints[Control.key / 4 + 1] = key[1];
@@ -152,6 +163,7 @@ export class Engine {
     }
     this.#step = t;
     this.#penalty = undefined;
+    this.#follow(t);
     return this.#sums(rows, this.#penalties(), custom);
   }
 
@@ -217,13 +229,38 @@ export class Engine {
 
   optimizerState(): OptimizerState {
     const [m, v] = this.#plan.moments;
-    return { step: this.#step, m: this.#trainable(m), v: this.#trainable(v) };
+    const state = { step: this.#step, m: this.#trainable(m), v: this.#trainable(v) };
+    if (this.#average.length === 0) return state;
+    this.#swap();
+    const average = this.#trainable(0);
+    this.#swap();
+    return { ...state, average };
   }
 
-  setOptimizerState({ step, m, v }: OptimizerState): void {
+  setOptimizerState({ step, m, v, average }: OptimizerState): void {
     this.#write(m, this.#plan.moments[0]);
     this.#write(v, this.#plan.moments[1]);
     this.#step = step;
+    this.#average = new Float32Array();
+    if (average === undefined) return;
+    const weights = this.#trainable(0);
+    this.#write(average, 0);
+    this.#average = this.#trained().slice();
+    this.#write(weights, 0);
+  }
+
+  /**
+   * Runs `work` with the average of the weights in place of the last ones; statistics of batch
+   * normalization stay. Without `averaging`, or before the first step, with the weights as they are.
+   */
+  async withAverage<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.#average.length === 0) return await work();
+    this.#swap();
+    try {
+      return await work();
+    } finally {
+      this.#swap();
+    }
   }
 
   /** Returns the gradients of the last step, L2 included; requires `keepGradients`. */
@@ -271,6 +308,29 @@ export class Engine {
   #trainable(byteOffset: number): Tensors {
     const trainable = this.#plan.tensors.filter((tensor) => tensor.trainable);
     return readTensors(trainable, this.#floats, byteOffset);
+  }
+
+  /** All trainable weights, which lie one after the other. */
+  #trained(): Float32Array {
+    const start = this.#plan.tensors[0]!.address / 4;
+    return this.#floats.subarray(start, start + this.#plan.moments[0] / 4);
+  }
+
+  #swap(): void {
+    const weights = this.#trained(), last = weights.slice();
+    weights.set(this.#average);
+    this.#average = last;
+    this.#penalty = undefined;
+  }
+
+  /** Moves the average toward the weights of step `t`. */
+  #follow(t: number): void {
+    const { averaging } = this.#options;
+    if (averaging === 0) return;
+    const weights = this.#trained();
+    if (this.#average.length === 0) this.#average = weights.slice();
+    const average = this.#average, rate = 1 - Math.min(averaging, (1 + t) / (10 + t));
+    for (let i = 0; i < average.length; i++) average[i] += rate * (weights[i] - average[i]);
   }
 
   #penalties(): number {

@@ -11,12 +11,27 @@ export interface EngineOptions {
   threads?: number;
   /** Divisor of image bytes. Default: 255. `null`: images are floats. */
   divisor?: number | null;
-  /** Parameters of Adam. Defaults: those of Keras. */
+  /** Default: "adam". */
+  optimizer?: "adam" | "sgd" | "rmsprop";
+  /** Default: 0.001. */
   learningRate?: number;
+  /** Decay rates of Adam's moments. Defaults: 0.9 and 0.999, those of Keras. */
   beta1?: number;
   beta2?: number;
+  /** Momentum of "sgd" and "rmsprop". Default: 0. */
+  momentum?: number;
+  /** Decay rate of RMSprop's mean square. Default: 0.9. */
+  rho?: number;
+  /** Added to the root of Adam's second moment, or to RMSprop's mean square. Default: 1e-7. */
   epsilon?: number;
-  /** Decoupled weight decay (AdamW), applied to kernels only. Default: 0. */
+  /** Maximum norm of the gradient over all weights. Default: none. */
+  clipNorm?: number;
+  /**
+   * Decay rate of an exponential moving average of the weights, see `withAverage`. It warms up as in
+   * TensorFlow: at step t it is at most (1 + t) / (10 + t). Default: no average.
+   */
+  averaging?: number;
+  /** Decoupled weight decay (as in AdamW), applied to kernels only. Default: 0. */
   weightDecay?: number;
   /** Keeps the gradients of each step, L2 included, for `gradients()`. */
   keepGradients?: boolean;
@@ -40,9 +55,11 @@ export interface Sums {
   penalty: number;
 }
 
-/** State of Adam: moments by weight name, and number of steps. */
+/** State of the optimizer: number of steps, and by weight name the momentum and mean square. */
 export interface OptimizerState {
   step: number;
   m: Tensors;
   v: Tensors;
+  /** Average of the weights, with `averaging`. */
+  average?: Tensors;
 }

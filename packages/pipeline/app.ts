@@ -1,14 +1,15 @@
-/** What the command line is about, and what each command is handed. The runner knows no stage. */
-import type { Command, Values } from "./args.ts";
-import type { Commands } from "./command.ts";
+/** The interface of the app, which the runner is handed, and of its commands. */
+import type { Values } from "./args.ts";
+import type { BullmqSettings, Compute } from "./config/config.ts";
+import type { Plan } from "./plan.ts";
 import type { LazyStage } from "./registry.ts";
 import type { Reporter } from "./reporter.ts";
-import type { BullmqSettings } from "./config/config.ts";
+import type { RemoteRunsWork, ResolvedBackend, ShardedWork } from "./run/run_context.ts";
+import type { WorkerPool } from "./stage.ts";
 import type { ChildReport } from "./sweep/child_process.ts";
 import type { RemoteRun } from "./sweep/remote_run.ts";
-import type { RemoteRunsWork, RunContext } from "./run/run_context.ts";
 
-/** What is heard of a run of a sweep on another machine; `index` is that of its order. */
+/** A message about a run of a sweep on another machine; `index` is that of its order. */
 export type RemoteRunEvent =
   & { readonly index: number }
   & (
@@ -18,25 +19,58 @@ export type RemoteRunEvent =
     | { readonly ended: ChildReport }
   );
 
+/**
+ * An app: its stages and commands, and the services that the runner takes from it.
+ *
+ * @example
+ * ```ts
+ * const app: App = {
+ *   name: "shop",
+ *   project: import.meta.dirname!,
+ *   stages: [{
+ *     name: "count",
+ *     module: import.meta.resolve("./stages/count.ts"),
+ *     load: () => import(import.meta.resolve("./stages/count.ts")),
+ *   }],
+ *   denoArgs: () => Promise.resolve(["run", "-A", "main.ts"]),
+ *   resolveCompute: () => Promise.resolve({ backend: "cpu", why: "the only one" }),
+ * };
+ * // In main.ts: Deno.exit(await main(Deno.args, app)), with main of packages/pipeline/cli.ts.
+ * ```
+ */
 export interface App {
+  /** Default of `bullmq.prefix`, which separates apps that share a Redis. */
+  readonly name: string;
+  /** First line of `--help`. Default: "Reproducible experiments from a YAML file." */
+  readonly summary?: string;
+  /** Lines of `--help` for tasks beside the runner's own. */
+  readonly tasks?: readonly string[];
   /** Folder of deno.json. */
-  project: string;
-  stages: readonly LazyStage[];
-  resolveCompute: RunContext["resolveCompute"];
-  connectWorkers?: RunContext["connectWorkers"];
-  checkFile?: RunContext["checkFile"];
-  /** Whether workers on other machines can be reached; throws if not. */
+  readonly project: string;
+  readonly stages: readonly LazyStage[];
+  /** Metric → whether higher or lower values are better. Summaries mark the best of these. */
+  readonly better?: Readonly<Record<string, "more" | "less">>;
+  /**
+   * Resolves the configured compute backend to an available one.
+   * @param measure whether `auto` may measure, which starts processes and writes. Default: true
+   */
+  resolveCompute(wanted: Compute, measure?: boolean): Promise<ResolvedBackend>;
+  /** Connects to workers on other machines. */
+  connectWorkers?(settings: BullmqSettings, work: ShardedWork): WorkerPool;
+  /** @throws if a file is not of the format that its name promises */
+  checkFile?(path: string): Promise<void>;
+  /** @throws if workers on other machines cannot be reached */
   checkWorkers?(settings: BullmqSettings): Promise<void>;
-  /** Has runs of a sweep done by workers on other machines. */
+  /** Executes runs of a sweep on workers on other machines. */
   runRemotely?(
     settings: BullmqSettings,
     work: RemoteRunsWork,
     orders: readonly RemoteRun[],
   ): AsyncIterable<RemoteRunEvent>;
-  /** Arguments of deno that start this very program in the project's folder, for a run of a sweep. */
+  /** Arguments of deno that start this program in the project's folder, for a run of a sweep. */
   denoArgs(): Promise<readonly string[]>;
-  /** Commands beside the runner's own. */
-  commands?: Commands;
+  /** Commands beside the runner's own: name → the module that has it as its default export. */
+  readonly commands?: Readonly<Record<string, () => Promise<{ default: Command }>>>;
   /**
    * Returns the app's own part of docs/reference.md: sections as Markdown with headings of level 2,
    * and the help of tasks that are not commands of this command line.
@@ -44,17 +78,30 @@ export interface App {
   reference?(): Promise<{ sections: string; commands: Readonly<Record<string, string>> }>;
 }
 
-export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;
+/** A command of the app. */
+export interface Command {
+  readonly help: string;
+  /** Executes the command with the arguments after its name, and returns the exit code. */
+  run(args: string[], context: CommandContext): Promise<number>;
+}
 
-/** A command of the command line. */
-export interface CommandContext {
-  readonly command: Command;
+/** Everything that a command works with: the app, and the command line. */
+export interface CommandContext extends App {
+  /** Options of a command of the runner; a command of the app parses its own. */
   readonly values: Values;
   /** Names of pipelines or runs; a command that takes one pipeline gets one. */
   readonly names: readonly string[];
-  readonly program: App;
+  /** Folder that relative paths on the command line count from. */
+  readonly cwd: string;
+  /** Writes to standard error in commands of the app: standard output is for the result. */
   readonly reporter: Reporter;
+  /** Columns of standard output's terminal. */
+  columns(): number;
+  /** Reads a pipeline by its name, such as `experiments/first`. @throws {ConfigError} */
+  openPlan(name: string): Promise<Plan>;
 }
 
-/** Does what it is called for and returns the exit code. */
-export type CommandHandler = (call: CommandContext) => Promise<number>;
+/** Executes a command of the runner and returns the exit code. */
+export type CommandHandler = (context: CommandContext) => Promise<number>;
+
+export const EXIT = { ok: 0, failed: 1, config: 2, interrupted: 130 } as const;

@@ -1,6 +1,5 @@
 /** The command line: words in, exit code out. */
-import { type Command, COMMANDS, isCommand, parseArguments } from "./args.ts";
-import type { Commands } from "./command.ts";
+import { type Command as BuiltIn, COMMANDS, isCommand, parseArguments } from "./args.ts";
 import {
   ConfigError,
   didYouMean,
@@ -8,17 +7,17 @@ import {
   formatErrorWithStack,
   UsageError,
 } from "./errors.ts";
-import { HELP } from "./cli/help.ts";
+import { HELP, mainHelp } from "./cli/help.ts";
 import { loadPlan, ofRun } from "./run/create_context.ts";
 import { invocationDir } from "./paths.ts";
-import { type App, type CommandHandler, EXIT } from "./app.ts";
+import { type App, type CommandContext, type CommandHandler, EXIT } from "./app.ts";
 import type { RunReport } from "./run/run_report.ts";
 import { createReporter, standardOutput } from "./reporter.ts";
 
-export { type App as Program, EXIT };
+export { type App, EXIT };
 
 /** Commands load when they are called. */
-const MAIN: Record<Command, () => Promise<{ default: CommandHandler }>> = {
+const MAIN: Record<BuiltIn, () => Promise<{ default: CommandHandler }>> = {
   run: () => import("./cli/run_command.ts"),
   serve: () => import("./cli/serve_command.ts"),
   graph: () => import("./cli/graph_command.ts"),
@@ -29,7 +28,7 @@ const MAIN: Record<Command, () => Promise<{ default: CommandHandler }>> = {
 };
 
 /** Runs a command line and returns its exit code. */
-export async function main(args: readonly string[], program: App): Promise<number> {
+export async function main(args: readonly string[], app: App): Promise<number> {
   const [command = "", ...rest] = args;
   const json = rest.includes("--json");
   const reporter = createReporter(standardOutput(json ? "stderr" : "stdout"));
@@ -37,15 +36,15 @@ export async function main(args: readonly string[], program: App): Promise<numbe
     createReporter(standardOutput("stderr")).log(`${reporter.paint.red("error")}: ${text}`);
   let pipeline = "";
   try {
-    if (program.commands && Object.hasOwn(program.commands, command)) {
-      return await runCommand(program.commands[command]!, rest, program);
+    if (app.commands && Object.hasOwn(app.commands, command)) {
+      return await runCommand(app.commands[command]!, rest, app);
     }
     if (!isCommand(command)) {
       if (command === "" || command === "--help" || command === "help") {
-        reporter.log(HELP.main);
+        reporter.log(mainHelp(app));
         return EXIT.ok;
       }
-      const known = [...Object.keys(COMMANDS), ...Object.keys(program.commands ?? {})];
+      const known = [...Object.keys(COMMANDS), ...Object.keys(app.commands ?? {})];
       throw new UsageError(`there is no command "${command}".${didYouMean(command, known)}`);
     }
     const { values, names } = parseArguments(command, rest);
@@ -55,8 +54,8 @@ export async function main(args: readonly string[], program: App): Promise<numbe
       return EXIT.ok;
     }
     const { default: run } = await MAIN[command]();
-    const call = { command, values, names, program, reporter };
-    return await run(["run", "serve", "graph"].includes(command) ? await ofRun(call) : call);
+    const context = contextOf(app, reporter, values, names);
+    return await run(["run", "serve", "graph"].includes(command) ? await ofRun(context) : context);
   } catch (error) {
     // As in "deno task graph | head": nobody reads on.
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
@@ -76,23 +75,29 @@ export async function main(args: readonly string[], program: App): Promise<numbe
 
 /** Runs a command that is not the runner's own. */
 async function runCommand(
-  load: Commands[string],
+  load: NonNullable<App["commands"]>[string],
   args: string[],
-  program: App,
+  app: App,
 ): Promise<number> {
   const { default: command } = await load();
   if (args.includes("--help") || args.includes("-h")) {
     createReporter(standardOutput("stdout")).log(command.help);
     return EXIT.ok;
   }
-  return await command.run(args, {
-    project: program.project,
+  return await command.run(args, contextOf(app, createReporter(standardOutput("stderr"))));
+}
+
+function contextOf(
+  app: App,
+  reporter: CommandContext["reporter"],
+  values: CommandContext["values"] = {},
+  names: readonly string[] = [],
+): CommandContext {
+  return {
+    ...app,
+    ...{ values, names, reporter },
     cwd: invocationDir(),
-    reporter: createReporter(standardOutput("stderr")),
     columns: standardOutput("stdout").columns,
-    stages: program.stages,
-    openPlan: (name) => loadPlan({ names: [name], values: {}, program }),
-    denoArgs: program.denoArgs,
-    resolveCompute: program.resolveCompute,
-  });
+    openPlan: (name) => loadPlan({ ...app, names: [name], values: {} }),
+  };
 }

@@ -29,11 +29,11 @@ export async function* distributeShards(
   settings: BullmqSettings,
   work: ShardedWork,
   parts: readonly WorkUnit[],
-  program: App,
+  app: App,
 ): AsyncGenerator<FinishedUnit> {
   const { modules, packages, compute } = work.dependencies;
   const code = localCodeVersion({ modules, packages });
-  yield* helped(settings, work, program, (place) => (
+  yield* helped(settings, work, app, (place) => (
     dispatchShards({ ...work, ...place, compute, code }, parts)
   ));
 }
@@ -43,44 +43,44 @@ export async function* runSweepRemotely(
   settings: BullmqSettings,
   work: RemoteRunsWork,
   orders: readonly RemoteRun[],
-  program: App,
+  app: App,
 ): AsyncGenerator<RemoteRunEvent> {
   yield* helped(
     settings,
     work,
-    program,
+    app,
     (place) => dispatchSweepPoints({ ...work, ...place }, orders),
   );
 }
 
 /** @throws if Redis cannot be reached, saying where and why */
-export async function checkReachable(settings: BullmqSettings): Promise<void> {
-  const { redis, prefix } = await placeOf(settings);
+export async function checkReachable(settings: BullmqSettings, app: App): Promise<void> {
+  const { redis, prefix } = await placeOf(settings, app);
   await using _link = await connectBroker({ role: "coordinator", redis, prefix, run: "none" });
 }
 
-async function placeOf({ redis = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix }: Pick<
-  BullmqSettings,
-  "redis" | "ca" | "prefix"
->): Promise<{ redis: RedisPlace; prefix: string }> {
-  return { redis: await parseRedisAddress(redis, ca), prefix };
+async function placeOf(
+  { redis = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix }: BullmqSettings,
+  { name }: App,
+): Promise<{ redis: RedisPlace; prefix: string }> {
+  return { redis: await parseRedisAddress(redis, ca), prefix: prefix ?? name };
 }
 
 /** Hands out work; with `localToo`, this machine takes of it as well. */
 async function* helped<T>(
   settings: BullmqSettings,
   { artifacts, signal }: RemoteRunsWork,
-  program: App,
+  app: App,
   handOut: (at: Pick<DispatchOptions, "redis" | "prefix" | "ownWorker">) => AsyncGenerator<T>,
 ): AsyncGenerator<T> {
-  const { redis, prefix } = await placeOf(settings);
+  const { redis, prefix } = await placeOf(settings, app);
   const over = new AbortController();
   const ownWorker = settings.localToo
     ? workOn({
       ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0, artifacts },
       signal: AbortSignal.any([signal, over.signal]),
       say: () => {},
-      ...await localCapabilities(program, artifacts),
+      ...await localCapabilities(app, artifacts),
     })
     : undefined;
   // What goes wrong with it is told when all is done; others may do its job meanwhile.

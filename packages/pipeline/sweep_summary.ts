@@ -1,4 +1,5 @@
 /** What a sweep found: a row for each combination of values, over seeds the mean and the spread. */
+import type { App } from "./app.ts";
 import type { StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { formatNumber, formatTable, formatValue } from "./format.ts";
@@ -95,17 +96,15 @@ export function spreads(runs: readonly Measured[]): MetricStats[] {
   });
 }
 
-/** Whether more or less of a metric is better. */
-export const BETTER: Readonly<Record<string, "more" | "less">> = {
-  accuracy: "more",
-  loss: "less",
-  mae: "less",
-};
-
 /**
- * The summary as lines. Choices are made on validation, so that is where the best is marked.
+ * Formats the summary as lines. Choices are made on validation, so that is where the best is marked.
+ * @param better metric → the better direction
  */
-export function summaryLines(rows: readonly SummaryRow[], room?: number): string[] {
+export function summaryLines(
+  rows: readonly SummaryRow[],
+  better: App["better"] = {},
+  room?: number,
+): string[] {
   const columns = new Map<string, MetricStats>();
   for (const spread of rows.flatMap(({ metrics }) => metrics)) {
     const { stage, split, metric } = spread;
@@ -123,8 +122,8 @@ export function summaryLines(rows: readonly SummaryRow[], room?: number): string
     const spreads = rows.map((row) => spreadOf(row, column));
     // Losses that are not computed in one way are not better or worse than each other.
     const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
-    const better = other ? undefined : BETTER[column.metric];
-    const direction = better && (better === "more" ? 1 : -1);
+    const wanted = other ? undefined : better[column.metric];
+    const direction = wanted && (wanted === "more" ? 1 : -1);
     const known = spreads.flatMap((spread) => spread ? [spread.mean * (direction ?? 0)] : []);
     const most = Math.max(...known);
     // Where several are as good, none is the best.

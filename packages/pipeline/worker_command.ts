@@ -1,12 +1,11 @@
 /** `deno task worker`: does shards and runs of sweeps for other machines. */
 import { resolve } from "node:path";
 import { parseOptions } from "./args.ts";
-import type { Command } from "./command.ts";
+import type { Command } from "./app.ts";
 import { UsageError } from "./errors.ts";
 
 const command: Command = {
-  help:
-    `Work for other machines: do shards of faces and runs of sweeps of pipelines with executor: bullmq.
+  help: `Process shards and runs of sweeps of pipelines with executor: bullmq on other machines.
 
   deno task worker [OPTIONS]
 
@@ -14,9 +13,8 @@ const command: Command = {
                      Unless given, what the environment's REDIS_URL says, or redis://127.0.0.1:6379
   --ca FILE          certificate (PEM) of the authority that signed the server's, if it is your own
   --artifacts DIR    the artifact folder, which all machines share; the project's unless given
-  --prefix NAME      as bullmq.prefix of the pipeline (faces)
-  --workers N        processes that find faces at a time, and cores that a run trains on; all cores
-                     unless given
+  --prefix NAME      as bullmq.prefix of the pipeline. Default: the name of the app
+  --workers N        concurrent processes of a shard, and cores of a run. Default: all cores
   --lock-seconds N   how long a worker may be silent until its job goes to another one (30)
   --help
 
@@ -25,12 +23,13 @@ SIGTERM: the job at hand goes back to the queue, and another worker goes on wher
 A worker whose code, packages, Deno or kind of machine are not those of a run leaves its jobs to others.
 
 Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.`,
-  async run(args, { project, cwd, reporter, stages, resolveCompute, denoArgs }) {
+  async run(args, context) {
+    const { project, cwd, reporter } = context;
     const { values, positionals } = parseOptions("worker", args, {
       redis: { type: "string" },
       ca: { type: "string" },
       artifacts: { type: "string" },
-      prefix: { type: "string", default: "faces" },
+      prefix: { type: "string" },
       workers: { type: "string", default: "0" },
       "lock-seconds": { type: "string" },
       help: { type: "boolean", short: "h" },
@@ -60,14 +59,14 @@ Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.
           values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
           values.ca && resolve(cwd, values.ca),
         ),
-        prefix: values.prefix,
+        prefix: values.prefix ?? context.name,
         name: workerName(),
         lock: seconds === undefined ? usualLock : whole("lock-seconds", seconds, 1) * 1000,
         artifacts,
         workers: whole("workers", values.workers, 0),
         signal: stop.signal,
         say: (line) => reporter.log(line),
-        ...await localCapabilities({ project, stages, resolveCompute, denoArgs }, artifacts),
+        ...await localCapabilities(context, artifacts),
       });
       return 0;
     } finally {

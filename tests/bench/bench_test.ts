@@ -120,7 +120,9 @@ Deno.test("profile() times every kernel of a step, and counts what the large one
     1,
   );
   const of = (kernel: string) => timings.filter(({ kernels }) => kernels.includes(kernel));
-  for (const kernel of ["inputBytes", "winograd", "winogradGradient", "denseBackward", "adam"]) {
+  for (
+    const kernel of ["inputBytes", "winograd", "winogradGradient", "denseBackward", "updateWeights"]
+  ) {
     assert.ok(of(kernel).length > 0, kernel);
   }
   // The first convolution: 12 numbers of each window times 16 filters, once for each pixel.

@@ -1,12 +1,12 @@
 /** Options that another option leaves without effect are refused where they are written. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { program } from "../../main.ts";
+import { app } from "../../main.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { parseOverride } from "../../packages/pipeline/config/override.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
 
-const { project, stages } = program;
+const { project, stages } = app;
 
 /** Returns the errors of a pipeline; empty: it is valid. */
 async function errorsOf(yaml: string, set: readonly string[] = []): Promise<string> {

@@ -1,7 +1,7 @@
 /** Parameters and metrics in which runs differ. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { type RunRecord, settingsOf } from "../../../packages/pipeline/history.ts";
-import { BETTER } from "../../../packages/pipeline/sweep_summary.ts";
+import { METRIC_DIRECTIONS } from "../../evaluation/format_metric.ts";
 
 /** A parameter with a value for each run; undefined where a run has no such. */
 export interface ParameterRow {
@@ -108,7 +108,7 @@ export function metricRows(
   });
   return [...rows.values()].flatMap(({ key: [model, split, metric], values, measures }) => {
     if (values.every((value) => value === values[0])) return [];
-    const better = measures.size === 1 ? BETTER[metric] : undefined;
+    const better = measures.size === 1 ? METRIC_DIRECTIONS[metric] : undefined;
     const there = values.filter((value) => value !== undefined);
     const top = better === "more" ? Math.max(...there) : Math.min(...there);
     const holders = values.flatMap((value, i) => value === top ? [i] : []);

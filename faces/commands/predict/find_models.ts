@@ -1,6 +1,6 @@
 /** The models that a person means by a run, a pipeline or a folder. */
 import { basename, join, resolve } from "node:path";
-import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import {
   ConfigError,
   didYouMean,
@@ -38,7 +38,7 @@ export interface Found {
   /** What is to be said before their predictions; see StageResult. */
   readonly cautions: readonly string[];
   /** The compute backend that their pipeline asks for. */
-  readonly compute: Parameters<CommandTools["resolveCompute"]>[0];
+  readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
 }
 
 /**
@@ -51,7 +51,7 @@ export interface Found {
 export async function findModels(
   wanted: string,
   artifacts: string,
-  tools: CommandTools,
+  tools: CommandContext,
 ): Promise<Found> {
   const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();

@@ -17,7 +17,7 @@ export enum Control {
   rate = 1232,
   /** f32: 1 - beta1. */
   beta1 = 1236,
-  /** f32: 1 - beta2. */
+  /** f32: 1 - beta2 of Adam, or 1 - rho of RMSprop. */
   beta2 = 1240,
   epsilon = 1244,
   keepGradients = 1248,
@@ -27,6 +27,30 @@ export enum Control {
   metric = 1264,
   /** f32: learning rate times weight decay. */
   decay = 1272,
+  /** An Optimizer. */
+  optimizer = 1280,
+  /** f32. */
+  momentum = 1284,
+  /** f32: maximum norm of the gradient. */
+  clipNorm = 1288,
+  /** f32: factor of the gradient after clipping. */
+  scale = 1292,
+}
+
+export enum Optimizer {
+  adam,
+  sgd,
+  rmsprop,
+}
+
+/** What a record of `updateWeights` asks for. */
+export enum Update {
+  step,
+  penaltyOnly,
+  /** Stores the gradient and the sum of its squares; weights do not change. */
+  gather,
+  /** Steps with the stored gradient times `Control.scale`. */
+  apply,
 }
 
 /** Words in a record. */
@@ -53,10 +77,11 @@ export enum Kernel {
   denseInputGradient,
   crossEntropy,
   absoluteError,
-  adam,
+  updateWeights,
   turn,
   transformWeights,
   softCrossEntropy,
   headAbsoluteError,
   denseUpdate,
+  clip,
 }

@@ -194,5 +194,6 @@ export function denseUpdate(r: usize, item: i32, thread: i32): void {
   update(
     address(r, 10) + <usize> item * 32, address(r, 11), address(r, 12), address(r, 13),
     address(r, 14) + (<usize> item << 3), gradient, 0, 1,
+    word(r, 15) == 0 ? 0 : address(r, 15) + (<usize> item << 3),
   );
 }

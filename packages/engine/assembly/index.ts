@@ -12,7 +12,7 @@ import { normalize, pool, preActivationGradient } from "./pool";
 import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { absoluteError, crossEntropy, headAbsoluteError, softCrossEntropy } from "./losses";
-import { adam, turn } from "./update";
+import { clip, turn, updateWeights } from "./update";
 
 // @ts-ignore: decorator
 @inline const SPINS = 20000;
@@ -72,11 +72,12 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case Kernel.denseInputGradient: return denseInputGradient(r, item, thread);
     case Kernel.crossEntropy: return crossEntropy(r);
     case Kernel.absoluteError: return absoluteError(r);
-    case Kernel.adam: return adam(r, item);
+    case Kernel.updateWeights: return updateWeights(r, item);
     case Kernel.turn: return turn(r, item);
     case Kernel.transformWeights: return transformWeights(r, item);
     case Kernel.softCrossEntropy: return softCrossEntropy(r);
     case Kernel.headAbsoluteError: return headAbsoluteError(r);
+    case Kernel.clip: return clip(r);
     case Kernel.denseUpdate: return denseUpdate(r, item, thread);
     default: unreachable();
   }

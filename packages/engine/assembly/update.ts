@@ -1,20 +1,31 @@
-/** Adam, and the repacking of weights. */
-import { Control } from "./abi";
+/** Optimizers, and the repacking of weights. */
+import { Control, Optimizer, Update } from "./abi";
 import {
   address, madd, real, rowsNow, word,
 } from "./simd";
 
 /**
  * One piece of the parameters. The table holds for each: weights, floats, part, parts' distance in
- * bytes, parts, L2, and its decay flag. With `onlyPenalty`, weights do not change.
+ * bytes, parts, L2, and its decay flag.
  */
-export function adam(r: usize, item: i32): void {
+export function updateWeights(r: usize, item: i32): void {
   const entry = address(r, 3) + <usize> item * 32, penalty = address(r, 7) + (<usize> item << 3);
-  if (word(r, 8) != 0) return store<f64>(penalty, penaltyOf(entry));
+  const toM = address(r, 4), toV = address(r, 5), toG = address(r, 6), kind = word(r, 8);
+  if (kind == Update.penaltyOnly) return store<f64>(penalty, penaltyOf(entry));
+  if (kind == Update.apply) return step(entry, toM, toV, toG, 0, 0, 0, 0, load<f32>(Control.scale));
   update(
-    entry, address(r, 4), address(r, 5), address(r, 6), penalty,
+    entry, toM, toV, toG, penalty,
     address(entry, 2), <usize> word(entry, 3), min(rowsNow(), word(entry, 4)),
+    kind == Update.gather ? address(r, 9) + (<usize> item << 3) : 0,
   );
+}
+
+/** Global gradient clipping: the factor that brings the norm over all pieces to at most the limit. */
+export function clip(r: usize): void {
+  let sum: f64 = 0;
+  for (let n = 0; n < word(r, 4); ++n) sum += load<f64>(address(r, 3) + (<usize> n << 3));
+  const norm = Math.sqrt(sum), most = <f64> load<f32>(Control.clipNorm);
+  store<f32>(Control.scale, norm > most ? <f32> (most / norm) : 1);
 }
 
 /** The L2 penalty of an entry's weights. */
@@ -35,46 +46,78 @@ function penaltyOf(entry: usize): f64 {
 }
 
 /**
- * Adds up the parts of the gradient if there are several (none: it lies `toG` behind the weights),
- * adds that of the L2 penalty, and steps as Keras's Adam does:
- * `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`. Weights that decay shrink by
- * their share first, as in Keras's AdamW (Loshchilov and Hutter, "Decoupled weight decay").
+ * Steps with the gradient, or with `norm` stores it and the sum of its squares there.
+ * @param toG where gradients are stored, behind the weights
+ * @param parts partial gradients, `partStep` bytes apart; 0: the gradient is stored already
  */
 export function update(
   entry: usize, toM: usize, toV: usize, toG: usize, penaltyAt: usize,
-  part: usize, partStep: usize, parts: i32,
+  part: usize, partStep: usize, parts: i32, norm: usize,
 ): void {
-  let at = address(entry, 0);
-  const end = at + (<usize> word(entry, 1) << 2), l2 = real(entry, 5);
   store<f64>(penaltyAt, penaltyOf(entry));
+  const l2 = real(entry, 5);
+  if (norm == 0) return step(entry, toM, toV, toG, part, partStep, parts, l2, 1);
+  const start = address(entry, 0), end = start + (<usize> word(entry, 1) << 2);
+  let sum: f64 = 0;
+  for (let at = start; at < end; at += 16) {
+    let g = gradientAt(at, toG, part + (at - start), partStep, parts);
+    if (l2 != 0) g = madd(v128.load(at), f32x4.splat(2 * l2), g);
+    v128.store(at + toG, g);
+    sum += squares(g);
+  }
+  store<f64>(norm, sum);
+}
+
+// @ts-ignore: decorator
+@inline function gradientAt(at: usize, toG: usize, part: usize, partStep: usize, parts: i32): v128 {
+  if (parts == 0) return v128.load(at + toG);
+  let g = v128.load(part);
+  for (let n = 1; n < parts; ++n) {
+    part += partStep;
+    g = f32x4.add(g, v128.load(part));
+  }
+  return g;
+}
+
+/**
+ * Steps as Keras's Adam does, `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`,
+ * or as TensorFlow's Momentum, `m = momentum * m + g; w -= rate * m`, or its RMSprop,
+ * `m = momentum * m + rate * g / sqrt(v + epsilon); w -= m`. The gradient includes that of the L2
+ * penalty. Weights that decay shrink by their share first, as in Keras's AdamW (Loshchilov and
+ * Hutter, "Decoupled weight decay").
+ */
+function step(
+  entry: usize, toM: usize, toV: usize, toG: usize, part: usize, partStep: usize, parts: i32,
+  l2: f32, scale: f32,
+): void {
+  const start = address(entry, 0), end = start + (<usize> word(entry, 1) << 2);
   const double = f32x4.splat(2 * l2);
   const rate = f32x4.splat(load<f32>(Control.rate)), epsilon = f32x4.splat(load<f32>(Control.epsilon));
   const take1 = f32x4.splat(load<f32>(Control.beta1)), take2 = f32x4.splat(load<f32>(Control.beta2));
-  const keep = load<i32>(Control.keepGradients) != 0;
+  const momentum = f32x4.splat(load<f32>(Control.momentum));
+  const kind = load<i32>(Control.optimizer), keep = load<i32>(Control.keepGradients) != 0;
   const decay = word(entry, 6) != 0 ? load<f32>(Control.decay) : 0;
-  for (; at < end; at += 16) {
+  for (let at = start; at < end; at += 16) {
     let w = v128.load(at);
-    let g: v128;
-    if (parts > 0) {
-      g = v128.load(part);
-      let p = part;
-      for (let n = 1; n < parts; ++n) {
-        p += partStep;
-        g = f32x4.add(g, v128.load(p));
-      }
-      part += 16;
-    } else {
-      g = v128.load(at + toG);
-    }
+    let g = gradientAt(at, toG, part + (at - start), partStep, parts);
+    if (scale != 1) g = f32x4.mul(g, f32x4.splat(scale));
     if (l2 != 0) g = madd(w, double, g);
     if (keep) v128.store(at + toG, g);
     let m = v128.load(at + toM), v = v128.load(at + toV);
-    m = madd(f32x4.sub(g, m), take1, m);
-    v = madd(f32x4.sub(f32x4.mul(g, g), v), take2, v);
+    if (kind == Optimizer.adam) m = madd(f32x4.sub(g, m), take1, m);
+    if (kind != Optimizer.sgd) v = madd(f32x4.sub(f32x4.mul(g, g), v), take2, v);
+    if (kind == Optimizer.sgd) m = madd(m, momentum, g);
+    if (kind == Optimizer.rmsprop) {
+      m = madd(m, momentum, f32x4.div(f32x4.mul(rate, g), f32x4.sqrt(f32x4.add(v, epsilon))));
+    }
     v128.store(at + toM, m);
     v128.store(at + toV, v);
     if (decay != 0) w = f32x4.sub(w, f32x4.mul(w, f32x4.splat(decay)));
-    w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
+    if (kind == Optimizer.adam) {
+      w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
+    } else {
+      w = f32x4.sub(w, kind == Optimizer.sgd ? f32x4.mul(rate, m) : m);
+    }
     v128.store(at, w);
   }
 }

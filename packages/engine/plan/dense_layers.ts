@@ -63,7 +63,7 @@ export function denseInputGradient(
 
 /** Weight gradient and optimizer step; `first` is its first item in the stage. */
 export function denseUpdate(
-  { packs, packStep, table, moments, gradient, penalties, panels }: Layout,
+  { packs, packStep, table, moments, gradient, penalties, norms, panels }: Layout,
   { b, d, m }: DenseLayer,
   first: number,
 ): KernelRecord {
@@ -71,6 +71,7 @@ export function denseUpdate(
   return record("denseUpdate", first, d.columns / 8, [
     ...[m.x, d.inFlat, m.gradient, rowBytes(d.inFlat), rowBytes(d.columns), packs, packStep],
     ...[table + item * 32, ...moments, gradient, penalties.address + item * 8],
+    norms && norms + item * 8,
   ]);
 }
 

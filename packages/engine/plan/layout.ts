@@ -18,6 +18,8 @@ export interface PlanOptions {
   threads: number;
   /** Divisor of input bytes; undefined for float input. */
   divisor?: number;
+  /** True if gradients are clipped, which takes all of them before the first step. */
+  clips?: boolean;
 }
 
 /**
@@ -70,7 +72,7 @@ interface Shared {
 export type Layout = ReturnType<typeof layOut>;
 
 /** Lays out memory for a network. @throws {UnsupportedNetwork} */
-export function layOut(network: Network, { batch, threads, divisor }: PlanOptions) {
+export function layOut(network: Network, { batch, threads, divisor, clips = false }: PlanOptions) {
   const blocks = shapesOf(network);
   const chunks = Math.min(
     batch,
@@ -110,7 +112,7 @@ export function layOut(network: Network, { batch, threads, divisor }: PlanOption
   return {
     ...{ network, divisor, ...shared, ...parameters, input, convs, denses, head, ...scratch },
     ...{ outColumns, labels, outputs, heads, headLosses },
-    ...optimizerTable(memory, parameters.parameters, convs, chunks),
+    ...optimizerTable(memory, parameters.parameters, convs, chunks, clips),
   };
 }
 

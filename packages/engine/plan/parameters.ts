@@ -106,8 +106,11 @@ export function optimizerTable(
   parameters: readonly Parameter[],
   convs: readonly ConvLayer[],
   chunks: number,
+  clips: boolean,
 ): {
   table: number;
+  /** Address of each item's sum of squares, 8 bytes each; 0: gradients are not clipped. */
+  norms: number;
   penalties: { address: number; count: number };
   panels: ReadonlyMap<number, number>;
 } {
@@ -139,5 +142,6 @@ export function optimizerTable(
   }
   const count = items.length / 8;
   const table = memory.place(Int32Array.from(items));
-  return { table, penalties: { address: memory.allocate(count * 8), count }, panels };
+  const penalties = { address: memory.allocate(count * 8), count };
+  return { table, penalties, norms: clips ? memory.allocate(count * 8) : 0, panels };
 }

@@ -1,4 +1,5 @@
 /** Programs for a training step, inference and L2 penalties. */
+import { Update } from "../assembly/abi.ts";
 import {
   convolve,
   filterGradient,
@@ -36,7 +37,7 @@ export function trainingBackward(layout: Layout): Stage[] {
     denseUpdates(layout),
     ...outputSums(layout),
     ...convGradients(layout),
-    overItems([adam(layout, 0, Math.min(...layout.panels.values()), false)]),
+    ...updates(layout),
   ].filter(({ count }) => count > 0);
 }
 
@@ -69,18 +70,34 @@ export function inference(layout: Layout): Stage[] {
 
 /** L2 penalties of the current weights. */
 export function penalties(layout: Layout): Stage {
-  return overItems([adam(layout, 0, layout.penalties.count, true)]);
+  return overItems([updateWeights(layout, layout.penalties.count, Update.penaltyOnly)]);
 }
 
-function adam(layout: Layout, first: number, count: number, onlyPenalties: boolean): KernelRecord {
-  const { table, moments, gradient, penalties } = layout;
-  return record("adam", first, count, [
-    ...[table, ...moments, gradient, penalties.address, Number(onlyPenalties)],
+/** Optimizer step of what has not stepped yet; with clipping, of all weights once the norm is known. */
+function updates(layout: Layout): Stage[] {
+  const { norms, penalties: { count } } = layout, others = Math.min(...layout.panels.values());
+  if (norms === 0) return [overItems([updateWeights(layout, others, Update.step)])];
+  return [
+    overItems(
+      [updateWeights(layout, others, Update.gather)],
+      [record("clip", 0, 1, [norms, count])],
+    ),
+    overItems([updateWeights(layout, count, Update.apply)]),
+  ];
+}
+
+function updateWeights(
+  { table, moments, gradient, penalties, norms }: Layout,
+  count: number,
+  kind: Update,
+): KernelRecord {
+  return record("updateWeights", 0, count, [
+    ...[table, ...moments, gradient, penalties.address, kind, norms],
   ]);
 }
 
 /**
- * Weight gradients of dense layers, with the optimizer step, as soon as the old weights are no longer
+ * Weight gradients of dense layers, with the optimizer step unless gradients are clipped, as soon as the old weights are no longer
  * needed but still cached.
  */
 function denseUpdates(layout: Layout): Stage {

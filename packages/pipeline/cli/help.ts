@@ -1,33 +1,34 @@
 /** Text of --help. */
+import type { App } from "../app.ts";
 
-export const HELP = {
-  main: `Reproducible experiments on faces, from a YAML file.
+/** Returns the list of commands, those of the app included. */
+export function mainHelp({ summary, tasks = [] }: App): string {
+  return `${summary ?? "Reproducible experiments from a YAML file."}
 
   deno task run PIPELINE      run a pipeline
-  deno task serve [PIPELINE]  start its services, such as the webcam page
-  deno task predict FOLDER    ask a run's models about every face of a folder of pictures
+  deno task serve [PIPELINE]  start its services
   deno task graph [PIPELINE]  print its stages as a Mermaid diagram
-  deno task schema [PIPELINE] write the JSON Schema that editors complete from
-  deno task runs [PIPELINE]   list what ran, when, with which metrics
-  deno task compare RUN RUN   say what differs between runs, and whether it is real
-  deno task verify [PIPELINE] read every result and notice what was damaged
-  deno task worker            do shards of faces and runs of sweeps for other machines
+  deno task schema [PIPELINE] write the JSON Schema for completion in editors
+  deno task runs [PIPELINE]   list runs with date, duration and metrics
+  deno task verify [PIPELINE] read every result and report damage
   deno task gc                remove results that no listed run needs
-  deno task compute           what this machine can compute on, and how fast; get TensorFlow
-  deno task test              run the tests
+${tasks.map((line) => `  deno task ${line}\n`).join("")}  deno task test              run the tests
 
-Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/faces" is
-experiments/faces.yaml; or a run's id, for "run", "serve", "graph" and "verify": its pipeline
-with the values that it was given.`,
+Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/first" is
+experiments/first.yaml; or a run's id, for "run", "serve", "graph" and "verify": its pipeline
+with the values that it was given.`;
+}
+
+export const HELP = {
   run: `Run a pipeline: every stage whose result is not there yet.
 
   deno task run PIPELINE [OPTIONS]
 
   --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set split.test=0.1
-                           --set 'download.datasets=[wiki_crop]' (may be repeated)
+                           --set 'split.by=[size, year]' (may be repeated)
   --seed N                 override the seed
   --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
-                           --sweep trainGender.learningRate=1e-3,3e-4 (may be repeated)
+                           --sweep split.test=0.1,0.2 (may be repeated)
   --jobs N                 runs of a sweep at the same time, each with its share of the cores
                            (unless given, one a core, up to 4); with executor: bullmq workers on
                            other machines have one each
@@ -53,7 +54,7 @@ Ctrl-C stops after the step at hand; the next run resumes there.`,
 
   --host ADDRESS           listen on another address than 127.0.0.1, which is for this machine
                            alone; 0.0.0.0 lets in all who can reach it
-  --set STAGE.PARAM=VALUE  override a value of the YAML, as in --set webcamServe.port=9000
+  --set STAGE.PARAM=VALUE  override a value of the YAML
   --seed N                 override the seed
   --help`,
   graph: `Print a pipeline's stages as a Mermaid flowchart, which GitHub and mermaid.live draw.

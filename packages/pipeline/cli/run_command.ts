@@ -113,7 +113,7 @@ function summarise(
 function next(
   { stages, identity, overrides, artifacts }: Plan,
   { report, id }: RunResult,
-  { program, reporter }: CommandContext,
+  { project, commands, reporter }: CommandContext,
 ): void {
   const made = (id: string) =>
     report.stages.some((one) => one.id === id && Object.keys(one.outputs).length > 0);
@@ -123,16 +123,16 @@ function next(
   const words = (values: Plan["overrides"]) =>
     commandOf(identity, withoutSecrets(values)).slice("deno task run ".length);
   // `serve` reads the folder from the pipeline.
-  const elsewhere = artifacts === join(program.project, "artifacts")
+  const elsewhere = artifacts === join(project, "artifacts")
     ? ""
     : ` --artifacts ${shellQuote(artifacts)}`;
-  const commands = [
+  const next = [
     stages.some(({ stage, after }) => stage.service && after.every(made)) &&
     `serve ${words(overrides)}`,
-    model && program.commands?.predict && `predict FOLDER --model ${id ?? words({})}${elsewhere}`,
-    id !== undefined && Object.keys(report.metrics).length > 0 && program.commands?.compare &&
+    model && commands?.predict && `predict FOLDER --model ${id ?? words({})}${elsewhere}`,
+    id !== undefined && Object.keys(report.metrics).length > 0 && commands?.compare &&
     `compare ${id} RUN${elsewhere}`,
   ].filter((command) => typeof command === "string");
-  if (commands.length === 0) return;
-  reporter.log(`next: ${commands.map((command) => `deno task ${command}`).join("\n      ")}`);
+  if (next.length === 0) return;
+  reporter.log(`next: ${next.map((command) => `deno task ${command}`).join("\n      ")}`);
 }

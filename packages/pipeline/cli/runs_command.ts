@@ -31,7 +31,7 @@ export default async function runs(call: CommandContext): Promise<number> {
   const all = await listRuns(artifacts, reporter.log);
   if (values.forget) {
     const found = values.forget.map(async (name) => {
-      const identity = await identityNamed(name, invocationDir(), call.program.project);
+      const identity = await identityNamed(name, invocationDir(), call.project);
       return findRun(name, all, { identity });
     });
     await forget(await Promise.all(found), artifacts);
@@ -63,10 +63,10 @@ export default async function runs(call: CommandContext): Promise<number> {
 
 /** The artifact folder that a command is about. */
 export function artifactsOf(
-  { values, program }: Pick<CommandContext, "values" | "program">,
+  { values, project }: Pick<CommandContext, "values" | "project">,
 ): string {
   return values.artifacts === undefined
-    ? join(program.project, "artifacts")
+    ? join(project, "artifacts")
     : resolve(invocationDir(), values.artifacts);
 }
 
@@ -100,7 +100,7 @@ export async function forget(runs: readonly RunRecord[], artifacts: string): Pro
 async function ofPipelines(
   names: readonly string[],
   all: readonly RunRecord[],
-  { program: { project } }: CommandContext,
+  { project }: CommandContext,
 ): Promise<RunRecord[]> {
   const found = await Promise.all(names.map(async (name) => {
     const one = all.find(({ id }) => id === name);

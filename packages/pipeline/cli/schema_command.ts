@@ -10,8 +10,7 @@ import { HELP } from "./help.ts";
 import { pipelineJsonSchema, referenceMarkdown } from "../config/json_schema.ts";
 
 export default async function schema(call: CommandContext): Promise<number> {
-  const { values, program, reporter } = call;
-  const { project } = program;
+  const { values, project, reporter } = call;
   // Stages may have wrong parameters, which completion helps to correct; plugins must load.
   const { file, options } = await configOptions(call);
   const { registry, problems } = await readTopLevel(file, options);
@@ -20,17 +19,17 @@ export default async function schema(call: CommandContext): Promise<number> {
     registry.names().map(async (stage) => (await registry.get(stage)).stage),
   );
   const own = file === join(project, "pipeline.yaml");
-  const built = new Set(program.stages.map((source) => source.name));
+  const built = new Set(call.stages.map((source) => source.name));
   const writes: [string, string][] = [[
     `${file.replace(/\.ya?ml$/, "")}.schema.json`,
     JSON.stringify(pipelineJsonSchema(stages), null, 2) + "\n",
   ]];
   const reference = join(project, "docs", "reference.md");
   if (own && await readTextIfExists(reference) !== undefined) {
-    const extra = await program.reference?.();
+    const extra = await call.reference?.();
     const text = referenceMarkdown({
       stages: stages.filter((stage) => built.has(stage.name)),
-      commands: { ...await commandHelp(program), ...extra?.commands },
+      commands: { ...await commandHelp(call), ...extra?.commands },
       sections: extra?.sections,
     });
     writes.push([reference, text]);
@@ -48,11 +47,10 @@ export default async function schema(call: CommandContext): Promise<number> {
 
 /** Returns the help of the runner's commands, then of the app's. */
 async function commandHelp({ commands = {} }: App): Promise<Record<string, string>> {
-  const { main: _, ...help } = HELP;
   const further = await Promise.all(
     Object.entries(commands).map(async ([name, load]) =>
       [name, (await load()).default.help] as const
     ),
   );
-  return { ...help, ...Object.fromEntries(further) };
+  return { ...HELP, ...Object.fromEntries(further) };
 }

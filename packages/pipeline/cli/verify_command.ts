@@ -74,7 +74,7 @@ async function placesOf(
     return { store, places: await store.storedResults() };
   }
   const all = await new History(artifactsOf(call)).list();
-  const run = await identityNamed(names[0]!, invocationDir(), call.program.project) === undefined
+  const run = await identityNamed(names[0]!, invocationDir(), call.project) === undefined
     ? findByIdPrefix(names[0]!, all)
     : undefined;
   if (run) {

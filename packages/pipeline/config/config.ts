@@ -22,10 +22,8 @@ export const bullmqSchema = z.strictObject({
     ),
   ca: z.string().min(1).optional()
     .describe("Certificate (PEM) of the authority that signed the server's, if it is your own"),
-  prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").default(
-    "faces",
-  )
-    .describe("Begins all keys in Redis; workers with another prefix are others"),
+  prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
+    .describe("Begins all keys in Redis, and separates workers. Default: the name of the app"),
   localToo: z.boolean().default(false)
     .describe("Whether this machine is a worker as well"),
 });
@@ -64,8 +62,8 @@ export const pipelineSchema = z.strictObject({
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
   sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
     .describe(
-      "Values to try: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2, 3] } makes six runs. " +
-        "seed varies all that is drawn, trainGender.seed what that stage draws",
+      "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
+        "seed varies everything random, split.seed only what that stage draws",
     ),
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),

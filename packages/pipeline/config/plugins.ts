@@ -64,7 +64,7 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
     }
     throw new Error(
       `stage "${stage.name}" of plugin "${name}" declares no ${part}: expected name: kind, as in ` +
-        `${part}: { faces }, or {}`,
+        `${part}: { images }, or {}`,
     );
   }
   // `def` is zod's own account of a schema; of another major version it is not there.

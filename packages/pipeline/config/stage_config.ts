@@ -85,10 +85,10 @@ export async function readStage(
   const { stage, module, plugin } = await registry.get(use);
   const checked = inputsSchema.safeParse(inputs);
   if (!checked.success) {
-    return report([...path, "inputs"], "expected input: stage id, as in inputs: { faces: blur }");
+    return report([...path, "inputs"], "expected input: stage id, as in inputs: { images: blur }");
   }
   if (replaces !== undefined && typeof replaces !== "string") {
-    return report([...path, "replaces"], "expected the id of a stage, as in replaces: faceCrop");
+    return report([...path, "replaces"], "expected the id of a stage, as in replaces: crop");
   }
   const drawn = seedSchema.optional().safeParse(seed);
   if (!drawn.success) {

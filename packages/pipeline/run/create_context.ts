@@ -19,9 +19,9 @@ import type { RunContext } from "./run_context.ts";
 
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
-  { names, values, program: { project, stages } }: Pick<
+  { names, values, project, stages }: Pick<
     CommandContext,
-    "names" | "values" | "program"
+    "names" | "values" | "project" | "stages"
   >,
 ): Promise<{ file: string; options: ConfigOptions }> {
   const overrides = (values.set ?? []).map(parseOverride);
@@ -35,7 +35,7 @@ export async function configOptions(
 }
 
 export async function loadPlan(
-  call: Pick<CommandContext, "names" | "values" | "program">,
+  call: Parameters<typeof configOptions>[0],
 ): Promise<Plan> {
   const { file, options } = await configOptions(call);
   return createPlan(await readConfig(file, options));
@@ -47,7 +47,7 @@ export async function loadPlan(
  * @throws {UsageError} if something of the values is not recorded
  */
 export async function ofRun(call: CommandContext): Promise<CommandContext> {
-  const { names: [name = ""], values, program: { project } } = call;
+  const { names: [name = ""], values, project } = call;
   // A shorter word is rather a name that was mistyped.
   if (!/^[0-9a-f]{4,8}$/.test(name)) return call;
   if (await identityNamed(name, invocationDir(), project) !== undefined) return call;
@@ -74,9 +74,9 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
  */
 export async function createRunContext(
   artifacts: string,
-  { program: { project, resolveCompute, connectWorkers, checkFile }, reporter }: Pick<
-    CommandContext,
-    "program" | "reporter"
+  { project, resolveCompute, connectWorkers, checkFile, reporter }: Pick<
+    RunContext,
+    "project" | "resolveCompute" | "connectWorkers" | "checkFile" | "reporter"
   >,
   signal: AbortSignal,
   cache = "modules",

@@ -104,7 +104,7 @@ export async function pointsOf(axes: readonly Axis[], call: CommandContext): Pro
   const points: SweepPoint[] = [];
   const problems = new Map<string, Problem>();
   for (const combination of combinations) {
-    const registry = new Registry().add(call.program.stages);
+    const registry = new Registry().add(call.stages);
     const overrides = [...options.overrides ?? [], ...combination];
     try {
       points.push({

@@ -33,7 +33,7 @@ export async function runLocal(
     while (next < points.length && !signal.aborted) {
       const index = next++;
       const child = startChild(await childArgs(index, common, call), {
-        cwd: call.program.project,
+        cwd: call.project,
         user: invocationDir(),
         // Two runs of one core each are done sooner than one after the other with both.
         cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
@@ -59,14 +59,14 @@ export async function runLocal(
 async function childArgs(
   index: number,
   common: readonly string[],
-  { names, values, program }: CommandContext,
+  { names, values, denoArgs }: CommandContext,
 ): Promise<string[]> {
   const many = (option: string, given: readonly string[] | undefined) =>
     (given ?? []).flatMap((value) => [`--${option}=${value}`]);
   const one = (option: "seed" | "until" | "from" | "only") =>
     values[option] === undefined ? [] : [`--${option}=${values[option]}`];
   return [
-    ...await program.denoArgs(),
+    ...await denoArgs(),
     ...["run", names[0]!, "--json", `--point=${index + 1}`],
     ...many("set", values.set),
     ...many("sweep", values.sweep),

@@ -33,7 +33,7 @@ export type RemoteRunInit = z.output<typeof openingSchema>;
 export async function runRemoteRun(call: CommandContext): Promise<number> {
   using parent = followParent();
   const { order, artifacts, patience } = openingSchema.parse(JSON.parse(await parent.order));
-  const { project, stages } = call.program;
+  const { project, stages } = call;
   try {
     const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
     await demandPlugins(order.plugins, { project, artifacts });
@@ -64,12 +64,12 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
 }
 
 /** The backend that the sweep's machine chose. */
-async function demandBackend({ backend: chosen }: RemoteRun, { program }: CommandContext) {
+async function demandBackend({ backend: chosen }: RemoteRun, { resolveCompute }: CommandContext) {
   const { backend, why } = chosen ?? { backend: "", why: "" };
   const wanted = pipelineSchema.shape.compute.safeParse(backend);
   try {
     if (!wanted.success) throw new Error("there is no such backend");
-    await program.resolveCompute(wanted.data as Compute);
+    await resolveCompute(wanted.data as Compute);
   } catch (cause) {
     const message = `it cannot compute on "${backend}": ${(cause as Error).message}`;
     throw new IncompatibleWorkerError(message, { cause });

@@ -29,7 +29,7 @@ export interface RemoteSweepOptions {
 /** Throws when there is something to send to other machines, and it cannot be sent. */
 export async function checkWorkersReachable(
   points: readonly SweepPoint[],
-  { program }: CommandContext,
+  { project, checkWorkers }: CommandContext,
   { selection, context, remoteWorkers }: Pick<
     RemoteSweepOptions,
     "selection" | "context" | "remoteWorkers"
@@ -38,18 +38,18 @@ export async function checkWorkersReachable(
   const [{ plan: first }] = points as [SweepPoint];
   for (const { plan } of points) {
     if (await isMade(plan, selection, context)) continue;
-    pluginsOf(first, program.project);
-    return await program.checkWorkers?.(remoteWorkers);
+    pluginsOf(first, project);
+    return await checkWorkers?.(remoteWorkers);
   }
 }
 
 /** One that fails is told, and the others go on. */
 export async function runRemote(
   points: readonly SweepPoint[],
-  { reporter, program }: CommandContext,
+  { reporter, runRemotely }: CommandContext,
   { selection, common, cautions, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
 ): Promise<SweepRunResult[]> {
-  if (!program.runRemotely) {
+  if (!runRemotely) {
     throw new Error("Cannot send runs to other machines: nothing does that.");
   }
   const { store, project } = context;
@@ -89,7 +89,7 @@ export async function runRemote(
   });
   try {
     const work = { artifacts: store.folder, signal, info, warn };
-    const sent = orders.length > 0 ? program.runRemotely(remoteWorkers, work, orders) : [];
+    const sent = orders.length > 0 ? runRemotely(remoteWorkers, work, orders) : [];
     for await (const news of sent) {
       const index = indices[news.index]!;
       if ("begins" in news) board.started(index);

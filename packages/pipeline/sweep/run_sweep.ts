@@ -97,7 +97,9 @@ export async function runSweep(
     })
     : await runLocal(points, call, { ...options, common, cautions });
   const summary = summarise(runs.filter(({ ok }) => ok));
-  if (summary.length > 0) ["", ...summaryLines(summary, call.reporter.columns()), ""].forEach(line);
+  if (summary.length > 0) {
+    ["", ...summaryLines(summary, call.better, call.reporter.columns()), ""].forEach(line);
+  }
   return report(prepared, runs.length === points.length && runs.every(({ ok }) => ok), runs);
 }
 

@@ -6,7 +6,7 @@ import { predictImage } from "../../../faces/commands/predict/predict_image.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
 import { listPictures } from "../../../faces/commands/predict/list_photos.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
-import type { CommandTools } from "../../../packages/pipeline/command.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { ConfigError } from "../../../packages/pipeline/errors.ts";
 import { createPlan } from "../../../packages/pipeline/plan.ts";
@@ -198,7 +198,7 @@ Deno.test("predict", async (t) => {
         const found = new Map(plans).get(name);
         return found ? Promise.resolve(found) : Promise.reject(none);
       };
-      const tools = { project: root, cwd: folder, openPlan } as unknown as CommandTools;
+      const tools = { project: root, cwd: folder, openPlan } as unknown as CommandContext;
       const find = async (name: string) => {
         const { models, origin } = await findModels(name, artifacts, tools);
         return [
@@ -235,7 +235,7 @@ Deno.test("predict", async (t) => {
     const registry = new Registry().add(stages);
     const options = { project: root, cwd: folder, registry };
     const openPlan = async () => createPlan(await readConfig(join(folder, "p.yaml"), options));
-    const tools = { project: root, cwd: folder, openPlan } as unknown as CommandTools;
+    const tools = { project: root, cwd: folder, openPlan } as unknown as CommandContext;
     const find = (wanted: string) => findModels(wanted, join(folder, "results"), tools);
     const folderOfModel = (await find("abcd0001")).models[0]!.path;
     for (const wanted of ["abcd0001", "p", folderOfModel]) {

@@ -92,6 +92,7 @@ async function call(project: Project, ...args: string[]): Promise<{ code: number
         args[0] !== "run" || i < all.length - 2
       ),
       {
+        name: "toy",
         project: project.folder,
         stages,
         denoArgs: () => Promise.resolve([]),

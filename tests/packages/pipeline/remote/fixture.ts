@@ -8,7 +8,7 @@ import type {
   JobsSnapshot,
 } from "../../../../packages/pipeline/remote/protocol.ts";
 import type { CodeVersion } from "../../../../packages/pipeline/remote/compatibility.ts";
-import { program } from "../../../../main.ts";
+import { app } from "../../../../main.ts";
 import { bullmqSchema, type BullmqSettings } from "../../../../packages/pipeline/config/config.ts";
 import faceCrop from "../../../../stages/faceCrop.ts";
 import { testContext } from "../../../context.ts";
@@ -38,7 +38,7 @@ export class Job implements Disposable {
 
   static async of(photos: readonly Photo[]): Promise<Job> {
     const artifacts = await Deno.makeTempDir({ prefix: "fleet-" });
-    const { stage } = await localCapabilities(program, artifacts);
+    const { stage } = await localCapabilities(app, artifacts);
     const found = await stage("faceCrop");
     return new Job(artifacts, await photoArtifacts(join(artifacts, "in"), photos), found!.code);
   }
@@ -75,7 +75,7 @@ export class Job implements Disposable {
       ...fleet && {
         fleet: {
           async *distribute(parts: Parameters<typeof distributeShards>[2]) {
-            for await (const done of distributeShards(settings, work, parts, program)) {
+            for await (const done of distributeShards(settings, work, parts, app)) {
               keys.push(done.key);
               yield done;
             }

@@ -4,26 +4,27 @@ import {
   distributeShards,
   runSweepRemotely,
 } from "../../../../packages/pipeline/remote_workers.ts";
-import { main, type Program } from "../../../../packages/pipeline/cli.ts";
+import { type App, main } from "../../../../packages/pipeline/cli.ts";
 import { fromFileUrl } from "../../../../packages/pipeline/paths.ts";
 import { stages } from "../toy/stages.ts";
 
 const config = fromFileUrl(new URL("../../../../deno.json", import.meta.url));
 const self = fromFileUrl(import.meta.url);
 
-const program: Program = {
+const app: App = {
+  name: "faces",
   project: Deno.env.get("TOY_PROJECT")!,
   stages,
   commands: { worker: () => import("../../../../packages/pipeline/worker_command.ts") },
   denoArgs: () =>
     Promise.resolve(["run", "--quiet", "--no-prompt", "--allow-all", "--config", config, self]),
   connectWorkers: (settings, work) => ({
-    distribute: (parts) => distributeShards(settings, work, parts, program),
+    distribute: (parts) => distributeShards(settings, work, parts, app),
   }),
-  checkWorkers: checkReachable,
-  runRemotely: (settings, work, orders) => runSweepRemotely(settings, work, orders, program),
+  checkWorkers: (settings) => checkReachable(settings, app),
+  runRemotely: (settings, work, orders) => runSweepRemotely(settings, work, orders, app),
   resolveCompute: (wanted) =>
     Promise.resolve({ backend: wanted === "auto" ? "wasm" : wanted, why: "a toy" }),
 };
 
-Deno.exit(await main(Deno.args, program));
+Deno.exit(await main(Deno.args, app));

@@ -6,6 +6,7 @@ import { stages } from "./stages.ts";
 const config = fromFileUrl(new URL("../../../../deno.json", import.meta.url));
 
 const code = await main(Deno.args, {
+  name: "toy",
   project: Deno.env.get("TOY_PROJECT")!,
   stages,
   denoArgs: () =>
