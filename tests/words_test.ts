@@ -10,6 +10,8 @@ const CLEAN: readonly string[] = [
   "packages/random",
   "packages/statistics",
   "packages/workers",
+  "packages/pipeline/remote",
+  "packages/pipeline/sweep",
   "faces/datasets",
   "faces/evaluation",
   "faces/serving",

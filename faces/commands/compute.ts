@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { type Backend, backends, isOptional } from "../../packages/compute/backends.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
+import { onStopSignal } from "../../packages/workers/stop_signals.ts";
 import { pickFastest, round } from "./auto_backend.ts";
 import { type BackendStatus, lookForGpu, measureBackend } from "./compute/measure_backend.ts";
 import {
@@ -119,11 +120,11 @@ async function install(backend: "node" | "node-gpu", tensorflow?: string): Promi
   const { installNode, usualTensorflow } = await import("../../packages/compute/install_node.ts");
   const reporter = createReporter(standardOutput("stdout"));
   const abort = new AbortController();
-  const stop = () => abort.abort(new Error("interrupted; the next attempt goes on from here"));
-  Deno.addSignalListener("SIGINT", stop);
+  const stop = () => abort.abort(new Error("interrupted; the next attempt resumes here"));
   const progress = reporter.startProgress(backend);
   let made;
   try {
+    using _listening = onStopSignal(stop);
     made = await installNode(backend, tensorflow ?? usualTensorflow, {
       signal: abort.signal,
       progress,
@@ -131,7 +132,6 @@ async function install(backend: "node" | "node-gpu", tensorflow?: string): Promi
     });
   } finally {
     progress.end();
-    Deno.removeSignalListener("SIGINT", stop);
   }
   const finding = await measureBackend(backend, undefined);
   if (!finding.usable) {

@@ -1,4 +1,5 @@
 /** Ctrl-C, made into a signal that work looks at. */
+import { onStopSignal } from "../workers/stop_signals.ts";
 import type { Reporter } from "./reporter.ts";
 
 export interface Interrupt extends Disposable {
@@ -29,10 +30,6 @@ export function abortOnSignal(
     reporter.log("stopping after the step at hand (press Ctrl-C again to stop at once)");
     interrupt.abort(new Error("interrupted"));
   };
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  signals.forEach((signal) => Deno.addSignalListener(signal, stop));
-  return {
-    signal: interrupt.signal,
-    [Symbol.dispose]: () => signals.forEach((name) => Deno.removeSignalListener(name, stop)),
-  };
+  const listening = onStopSignal(stop);
+  return { signal: interrupt.signal, [Symbol.dispose]: () => listening[Symbol.dispose]() };
 }

@@ -10,8 +10,8 @@ import type { DispatchOptions } from "./remote/coordinator.ts";
 import { localCapabilities } from "./remote/capabilities.ts";
 import { connectBroker, parseRedisAddress } from "./remote/broker_client.ts";
 import { dispatchShards } from "./remote/shard_jobs.ts";
-import { dispatchSweepPoints } from "./remote/sweep_jobs.ts";
-import type { RedisPlace } from "./remote/protocol.ts";
+import { dispatchSweepRuns } from "./remote/sweep_jobs.ts";
+import type { RedisAddress } from "./remote/protocol.ts";
 import { runWorker as workOn } from "./remote/worker.ts";
 
 /** Default address of Redis. */
@@ -49,7 +49,7 @@ export async function* runSweepRemotely(
     settings,
     work,
     app,
-    (place) => dispatchSweepPoints({ ...work, ...place }, orders),
+    (place) => dispatchSweepRuns({ ...work, ...place }, orders),
   );
 }
 
@@ -62,7 +62,7 @@ export async function checkReachable(settings: BullmqSettings, app: App): Promis
 async function placeOf(
   { redis = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix }: BullmqSettings,
   { name }: App,
-): Promise<{ redis: RedisPlace; prefix: string }> {
+): Promise<{ redis: RedisAddress; prefix: string }> {
   return { redis: await parseRedisAddress(redis, ca), prefix: prefix ?? name };
 }
 
@@ -79,7 +79,7 @@ async function* helped<T>(
     ? workOn({
       ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0, artifacts },
       signal: AbortSignal.any([signal, over.signal]),
-      say: () => {},
+      log: () => {},
       ...await localCapabilities(app, artifacts),
     })
     : undefined;

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { parseOptions } from "./args.ts";
 import type { Command } from "./app.ts";
 import { UsageError } from "./errors.ts";
+import { onStopSignal } from "../workers/stop_signals.ts";
 
 const command: Command = {
   help: `Process shards and runs of sweeps of pipelines with executor: bullmq on other machines.
@@ -50,28 +51,22 @@ Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.
       throw new UsageError(`--artifacts ${artifacts}: it is no folder to work in: ${why}`);
     });
     const stop = new AbortController();
-    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-    const onSignal = () => stop.abort(new Error("stopped"));
-    signals.forEach((signal) => Deno.addSignalListener(signal, onSignal));
-    try {
-      await runWorker({
-        redis: await parseRedisAddress(
-          values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
-          values.ca && resolve(cwd, values.ca),
-        ),
-        prefix: values.prefix ?? context.name,
-        name: workerName(),
-        lock: seconds === undefined ? usualLock : whole("lock-seconds", seconds, 1) * 1000,
-        artifacts,
-        workers: whole("workers", values.workers, 0),
-        signal: stop.signal,
-        say: (line) => reporter.log(line),
-        ...await localCapabilities(context, artifacts),
-      });
-      return 0;
-    } finally {
-      signals.forEach((signal) => Deno.removeSignalListener(signal, onSignal));
-    }
+    using _listening = onStopSignal(() => stop.abort(new Error("stopped")));
+    await runWorker({
+      redis: await parseRedisAddress(
+        values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
+        values.ca && resolve(cwd, values.ca),
+      ),
+      prefix: values.prefix ?? context.name,
+      name: workerName(),
+      lock: seconds === undefined ? usualLock : whole("lock-seconds", seconds, 1) * 1000,
+      artifacts,
+      workers: whole("workers", values.workers, 0),
+      signal: stop.signal,
+      log: (line) => reporter.log(line),
+      ...await localCapabilities(context, artifacts),
+    });
+    return 0;
   },
 };
 

@@ -1,6 +1,7 @@
 /** Worker side: opens once, then processes tasks in order until the parent ends. */
 import { decodeFrames, encodeFrame } from "./framing.ts";
 import type { Reply } from "./child.ts";
+import { onStopSignal } from "./stop_signals.ts";
 
 /** Answer of a task: JSON and bytes. */
 export interface Done<Answer> {
@@ -17,10 +18,7 @@ export async function serve<Opening, Task, Answer>(
     opening: Opening,
   ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
 ): Promise<never> {
-  // A terminal sends Ctrl-C to all its processes, and some service managers send SIGTERM to all of a
-  // service; the parent decides when to stop.
-  const signals = ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM"]] as Deno.Signal[];
-  for (const signal of signals) Deno.addSignalListener(signal, () => {});
+  onStopSignal(() => {}); // the parent decides when to stop
   // Standard output is reserved for frames.
   console.log = console.info = console.debug = console.error;
   let work: Awaited<ReturnType<typeof open>> | undefined;

@@ -1,8 +1,8 @@
-/** Runs that are shared with workers, against a real Redis: what breaks, and what comes out. */
+/** Shards on workers, against a real Redis: crashes, recovery, results. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
-import { ResourceCache } from "../../packages/pipeline/remote/resource_cache.ts";
+import { ResourceCache } from "../../packages/pipeline/remote/run_shard.ts";
 import type { Photo } from "../faces/detection/fixture.ts";
 import { drawnFace } from "../faces/detection/fixtures/drawnFaces.ts";
 import { JOB_FORMAT } from "../../packages/pipeline/remote/job_schemas.ts";
@@ -13,7 +13,7 @@ const ignore = missing !== undefined;
 const test = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
 
-/** Short, so that the tests are; a part of a worker that is silent for so long goes to another. */
+/** Short, so that the tests are. */
 const lock = ["--lock-seconds", "3"];
 
 test("a run is the same when a worker is killed, one is frozen and Redis forgets all", async () => {
@@ -24,13 +24,13 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
   await using frozen = new TestWorker(job.artifacts, redis.url, lock);
   await using faithful = new TestWorker(job.artifacts, redis.url, lock);
   const running = job.run({ redis: redis.url });
-  running.catch(() => {}); // told below
+  running.catch(() => {}); // awaited below
 
-  await killed.lines.until(/begins/);
+  await killed.lines.until(/started/);
   killed.kill("SIGKILL");
-  await frozen.lines.until(/begins/);
+  await frozen.lines.until(/started/);
   frozen.kill("SIGSTOP");
-  await faithful.lines.until(/begins/, 2);
+  await faithful.lines.until(/started/, 2);
   await redis.kill();
   await redis.start();
 
@@ -38,13 +38,13 @@ test("a run is the same when a worker is killed, one is frozen and Redis forgets
   assert.deepEqual(Object.keys(result).sort(), Object.keys(expected).sort());
   for (const [name, bytes] of Object.entries(expected)) assert.deepEqual(result[name], bytes, name);
   assert.deepEqual(job.keys.map(Number).sort((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  const begun = (worker: TestWorker) => worker.lines.all.filter((line) => /begins/.test(line));
+  const begun = (worker: TestWorker) => worker.lines.all.filter((line) => /started/.test(line));
   const done = (worker: TestWorker) => worker.lines.all.filter((line) => /done in/.test(line));
   for (const lost of [killed, frozen]) assert.ok(done(lost).length < begun(lost).length);
 
-  // Awake again, it learns that its job is lost, and goes on.
+  // Resumed, it notices that its lease is lost, and continues.
   frozen.kill("SIGCONT");
-  await frozen.lines.until(/the line to Redis is lost|the job is lost/);
+  await frozen.lines.until(/connection to Redis lost|lease lost/);
   frozen.kill("SIGTERM");
   faithful.kill("SIGTERM");
   assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
@@ -59,7 +59,7 @@ async function faces(): Promise<Photo[]> {
   }));
 }
 
-test("a worker of another version leaves the job, stays, and tells why on both sides", async () => {
+test("a worker of another version leaves the job, stays, and both sides log why", async () => {
   using job = await Job.of(await faces());
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url, lock);
@@ -80,13 +80,13 @@ test("a worker of another version leaves the job, stays, and tells why on both s
   await assert.rejects(running, /interrupted/);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
-  // Told once, however often it refused.
+  // Logged once, however often it refused.
   for (const lines of [worker.lines.all, job.told]) {
     assert.equal(lines.filter((line) => why.test(line)).length, 1);
   }
 });
 
-test("a job of another form, or whose folder leads elsewhere, fails alone", async () => {
+test("a job of another format, or whose folder leads elsewhere, fails alone", async () => {
   using job = await Job.make(8);
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url, lock);
@@ -98,16 +98,16 @@ test("a job of another form, or whose folder leads elsewhere, fails alone", asyn
     { ...part, folder: "in", inputs: { table: "out/stages" }, data: {} },
     { ...part, folder: "in", inputs: { table: "../in" }, data: {} },
   ]);
-  assert.match(reasons[0], /hands out jobs of form 99, the worker knows form \d/);
+  assert.match(reasons[0], /Cannot read a job of format 99: the worker has format \d/);
   assert.match(reasons[1], /"out": it is a link that leads out of the artifact folder/);
   assert.match(reasons[2], /"out\/stages": it is a link that leads out/);
-  assert.match(reasons[3], /no job: inputs\.table/);
+  assert.match(reasons[3], /Cannot read a job: inputs\.table/);
   assert.deepEqual(await job.run({ redis: redis.url }), await job.run());
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
 });
 
-test("a worker that is stopped gives its part back, and the run's own machine may help", async () => {
+test("a worker that is stopped releases its shard, and the run's own machine may help", async () => {
   using job = await Job.make(24);
   const expected = await job.run();
   await using redis = await Redis.start();
@@ -115,21 +115,21 @@ test("a worker that is stopped gives its part back, and the run's own machine ma
   await worker.lines.until(/connected/);
   const running = job.run({ redis: redis.url, localToo: true });
   running.catch(() => {});
-  await worker.lines.until(/begins/);
+  await worker.lines.until(/started/);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
-  assert.ok(worker.lines.all.some((line) => /the job at hand goes back to the queue/.test(line)));
+  assert.ok(worker.lines.all.some((line) => /the current job returns to the queue/.test(line)));
   assert.deepEqual(await running, expected);
 });
 
-test("a worker takes nothing but parts: what else lies in the queue fails, and harms nobody", async () => {
+test("an invalid job in the queue fails, and harms no worker", async () => {
   using job = await Job.make(8);
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url, lock);
   const running = job.run({ redis: redis.url }, {
     code: { ...job.code, modules: { "../evil.ts": 1 as unknown as string } },
   });
-  await assert.rejects(running, /Cannot finish part \d: what arrived is no job: code\.modules/);
+  await assert.rejects(running, /Cannot finish shard \d: Cannot read a job: code\.modules/);
   worker.kill("SIGTERM");
   assert.equal(await worker.ended(), 0);
 });
@@ -168,7 +168,7 @@ test("Redis with a password and TLS", async () => {
   assert.equal(await worker.ended(), 0);
 });
 
-test("each detector finds the same on other machines, with all that may be said of it", async () => {
+test("each detector finds the same on other machines, with all its options", async () => {
   using job = await Job.of(await faces());
   await using redis = await Redis.start();
   await using worker = new TestWorker(job.artifacts, redis.url);
@@ -188,30 +188,33 @@ test("each detector finds the same on other machines, with all that may be said 
   assert.equal(worker.lines.all.filter((line) => /done in/.test(line)).length, 3);
 });
 
-Deno.test("Kept opens once for a key, and closes before it opens something else", async () => {
-  const told: string[] = [];
-  const kept = new ResourceCache();
+Deno.test("ResourceCache opens once for a key, and closes before it opens something else", async () => {
+  const calls: string[] = [];
+  const resources = new ResourceCache();
   const use = (key: string) =>
-    kept.getOrOpen(key, () => {
-      told.push(`open ${key}`);
+    resources.getOrOpen(key, () => {
+      calls.push(`open ${key}`);
       return Promise.resolve({
         key,
-        [Symbol.asyncDispose]: () => Promise.resolve(void told.push(`close ${key}`)),
+        [Symbol.asyncDispose]: () => Promise.resolve(void calls.push(`close ${key}`)),
       });
     });
   const first = await use("a");
   assert.equal(await use("a"), first);
   assert.equal((await use("b")).key, "b");
-  await kept.close();
-  await kept.close();
+  await resources.close();
+  await resources.close();
   assert.notEqual(await use("a"), first);
-  assert.deepEqual(told, ["open a", "close a", "open b", "close b", "open a"]);
+  assert.deepEqual(calls, ["open a", "close a", "open b", "close b", "open a"]);
 });
 
-Deno.test("Kept forgets what could not be opened", async () => {
-  const kept = new ResourceCache();
-  await assert.rejects(kept.getOrOpen("a", () => Promise.reject(new Error("no room"))), /no room/);
-  await kept.close();
+Deno.test("ResourceCache forgets what could not be opened", async () => {
+  const resources = new ResourceCache();
+  await assert.rejects(
+    resources.getOrOpen("a", () => Promise.reject(new Error("no room"))),
+    /no room/,
+  );
+  await resources.close();
   const opened = { [Symbol.asyncDispose]: () => Promise.resolve() };
-  assert.equal(await kept.getOrOpen("a", () => Promise.resolve(opened)), opened);
+  assert.equal(await resources.getOrOpen("a", () => Promise.resolve(opened)), opened);
 });

@@ -1,4 +1,4 @@
-/** Sweeps whose runs go to workers, against a real Redis: what breaks, and what comes out. */
+/** Sweeps on workers, against a real Redis: crashes, recovery, results. */
 import assert from "node:assert/strict";
 import { fromFileUrl } from "../../packages/pipeline/paths.ts";
 import { Project, stageUrl } from "../packages/pipeline/toy/project.ts";
@@ -66,7 +66,7 @@ class Sweep {
   }
 }
 
-/** Name → text of each file of each result, but for the records, which tell of times. */
+/** Name → text of each file of each result, but for the records, which contain times. */
 async function results(project: Project): Promise<Record<string, string>> {
   const names = (await project.files())
     .filter((name) => !/^\.|^runs\/|\/record\.json$/.test(name));
@@ -137,9 +137,9 @@ test("a sweep is the same when a worker is killed, one is frozen and Redis forge
   const goesOn = faithful.lines.all.filter((line) => /slow: 3 of 12 were done/.test(line));
   assert.ok(goesOn.length >= 2, faithful.lines.all.join("\n"));
 
-  // Awake again, it learns that its job is lost, and goes on.
+  // Resumed, it notices that its lease is lost, and continues.
   frozen.killAll("SIGCONT");
-  await frozen.lines.until(/the line to Redis is lost|the job is lost/);
+  await frozen.lines.until(/connection to Redis lost|lease lost/);
   for (const one of [frozen, faithful]) one.kill("SIGTERM");
   assert.deepEqual([await frozen.ended(), await faithful.ended()], [0, 0]);
   assert.deepEqual(await results(far), await results(near));
@@ -188,7 +188,7 @@ test("runs that fail or die do not end the others, and a worker of another versi
   await using refused = worker(other, redis, other.path("mounted"));
   const sweep = Sweep.far(project, redis);
   assert.match(await refused.lines.until(/refused/), why);
-  assert.match(await sweep.err.until(/is refused:/), why);
+  assert.match(await sweep.err.until(/refused its job:/), why);
 
   await using faithful = worker(copy, redis, copy.path("mounted"));
   const { code, report, err } = await sweep.ended();
@@ -200,12 +200,12 @@ test("runs that fail or die do not end the others, and a worker of another versi
   );
   assert.match(
     err,
-    /✗ 2\/3 {2}broken\.how=die {2}failed: its process on \S+:\d+ died; the last that it said: .*> br/,
+    /✗ 2\/3 {2}broken\.how=die {2}failed: its process on \S+:\d+ crashed; last output: .*> br/,
   );
   assert.match(err, /✓ 3\/3 {2}broken\.how=never .* sum loss 12\.0 {2}run [0-9a-f]{8}/);
   // Each once.
   assert.deepEqual(
-    faithful.lines.all.map((line) => line.match(/^pipeline broken\.how=(\w+): begins/)?.[1])
+    faithful.lines.all.map((line) => line.match(/^pipeline broken\.how=(\w+): started/)?.[1])
       .filter((how) => how !== undefined).sort(),
     ["die", "error", "never"],
   );
@@ -226,11 +226,14 @@ test("runs that fail or die do not end the others, and a worker of another versi
   const alone = await Sweep.far(project, redis, "--sweep=broken.how=never").ended();
   assert.equal(alone.code, 0, alone.err);
   const more = await Sweep.far(project, redis).ended();
-  assert.match(more.err, /Cannot reach Redis at 127\.0\.0\.1:\d+: .* Start it there, or say where/);
+  assert.match(
+    more.err,
+    /Cannot reach Redis at 127\.0\.0\.1:\d+: .* Start it there, or pass its address/,
+  );
   assert.deepEqual([more.code, more.report.runs], [1, undefined]);
 });
 
-test("Ctrl-C lets go of the workers, and the next sweep goes on; a worker that stops gives back", async () => {
+test("Ctrl-C lets go of the workers, and the next sweep resumes; a stopped worker releases its run", async () => {
   const yaml = "sweep: { count.to: [10, 11] }\n" +
     "stages: { count: , slow: { inputs: { numbers: count }, ms: 0, gate: gate } }";
   await using project = await Project.make({ "pipeline.yaml": yaml, gate: "" });
@@ -245,13 +248,13 @@ test("Ctrl-C lets go of the workers, and the next sweep goes on; a worker that s
     err,
     /! [12]\/2 {2}count\.to=1[01] {2}interrupted; the next sweep resumes here/,
   );
-  await first.lines.until(/the job is lost: its run is over; going on with the next one/);
+  await first.lines.until(/lease lost: its run has ended; waiting for the next job/);
 
   const next = Sweep.far(project, redis);
   await first.lines.until(/slow: 3 of 1[01] were done/);
   first.kill("SIGTERM");
   assert.equal(await first.ended(), 0);
-  assert.ok(first.lines.all.some((line) => /the job at hand goes back to the queue/.test(line)));
+  assert.ok(first.lines.all.some((line) => /the current job returns to the queue/.test(line)));
   await Deno.remove(project.path("gate"));
   await using second = worker(project, redis);
   const { code: well, report, err: told } = await next.ended();
@@ -304,7 +307,7 @@ test("a worker imports no plugin but those of the project that are the run's, an
   ]);
   for (const i of [0, 1, 3]) assert.match(reasons[i]!, /Cannot load the plugin .* among results/);
   assert.match(reasons[2]!, /Cannot load the plugin .* outside of the project/);
-  for (const i of [4, 5]) assert.match(reasons[i]!, /no job: order\.plugins/);
+  for (const i of [4, 5]) assert.match(reasons[i]!, /Cannot read a job: order\.plugins/);
   // One that is not as it is where the run is goes back, and is not imported either.
   const enough = new AbortController();
   const other = order("plugins/other.ts", { "plugins/other.ts": "1" });

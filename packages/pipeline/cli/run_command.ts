@@ -53,7 +53,7 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   }
   const interrupted = interrupt.signal.aborted;
   if (!dryRun) {
-    summarise(ended, interrupted, reporter);
+    logSummary(ended, interrupted, reporter);
     if (ended.report.ok && !swept) next(planned, ended, call);
   }
   if (interrupted) return EXIT.interrupted;
@@ -85,28 +85,35 @@ export function selectionOf({ values }: Pick<CommandContext, "values">, planned:
   );
 }
 
-function summarise(
-  { report: { stages, seconds, ok, cautions = [] }, id }: RunResult,
+function logSummary(
+  { report, id }: RunResult,
   interrupted: boolean,
-  { log: line, paint }: Reporter,
+  reporter: Reporter,
 ): void {
-  const counted = (["ran", "cached", "failed"] as const).flatMap((status) => {
-    const count = stages.filter((stage) => stage.status === status && stage.why !== INTERRUPTED)
-      .length;
-    return count > 0 ? [`${count} ${status}`] : [];
-  });
-  cautions.forEach((caution) => line(paint.yellow(caution)));
+  const { log, paint } = reporter;
+  report.cautions?.forEach((caution) => log(paint.yellow(caution)));
+  const counts = (["ran", "cached", "failed"] as const).map((status): [number, string] => [
+    report.stages.filter((stage) => stage.status === status && stage.why !== INTERRUPTED).length,
+    status,
+  ]);
+  const named = id === undefined ? "" : `  ${paint.dim(`run ${id}`)}`;
+  log(`${outcomeLine(report, interrupted, reporter, counts)}${named}`);
+}
+
+/** Returns the last line of a run or sweep: "done in 3 s: 2 ran and 1 cached". */
+export function outcomeLine(
+  { ok, seconds }: Pick<RunResult["report"], "ok" | "seconds">,
+  interrupted: boolean,
+  { paint }: Reporter,
+  counts: readonly [count: number, text: string][],
+): string {
   const head = ok
     ? `${paint.green("done")} in`
     : interrupted
     ? `${paint.yellow("interrupted")} after`
     : `${paint.red("not done")} in`;
-  const named = id === undefined ? "" : `  ${paint.dim(`run ${id}`)}`;
-  line(
-    `${head} ${formatDuration(seconds)}${
-      counted.length > 0 ? `: ${joinWords(counted)}` : ""
-    }${named}`,
-  );
+  const parts = counts.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`);
+  return `${head} ${formatDuration(seconds)}${parts.length > 0 ? `: ${joinWords(parts)}` : ""}`;
 }
 
 /** Lists the commands that make sense after a run. */

@@ -1,52 +1,50 @@
-/** A process's line to its broker. */
-import { type Child, type Reply, startChild } from "../../workers/child.ts";
+/** Client of a broker process. */
+import { type Reply, startChild } from "../../workers/child.ts";
 import { UsageError } from "../errors.ts";
-import type { BrokerOpening, RedisPlace } from "./protocol.ts";
+import type { BrokerInit, RedisAddress } from "./protocol.ts";
 
-/** The broker has died; what it knew is in Redis, so that another one can go on. */
+/** The broker crashed. Its state is in Redis, so another broker can continue. */
 export class BrokerDisconnectedError extends Error {
-  override readonly name = "BrokerLost";
+  override readonly name = "BrokerDisconnectedError";
 }
 
-export interface BrokerClient<Asks> extends AsyncDisposable {
+/** A connection to a broker. */
+export interface BrokerClient<Request> extends AsyncDisposable {
   /** @throws {BrokerDisconnectedError} */
-  ask<Answer>(asks: Asks): Promise<Answer>;
+  request<Answer>(request: Request): Promise<Answer>;
 }
 
 /**
- * Starts a broker. The first answer comes when it is connected.
- * @throws if Redis cannot be reached, saying where and why
+ * Starts a broker and waits until it is connected.
+ * @throws if Redis cannot be reached
  */
-export async function connectBroker<Asks>(opening: BrokerOpening): Promise<BrokerClient<Asks>> {
-  const waiting: PromiseWithResolvers<unknown>[] = [];
-  const ready = Promise.withResolvers<void>();
+export async function connectBroker<Request>(init: BrokerInit): Promise<BrokerClient<Request>> {
+  const ready = Promise.withResolvers<unknown>();
+  const pending: PromiseWithResolvers<unknown>[] = [ready];
   let lost: BrokerDisconnectedError | undefined;
   const lose = (why: string) => {
-    lost ??= new BrokerDisconnectedError(`Cannot go on: the line to Redis is lost (${why}).`);
-    ready.reject(lost);
-    for (const { reject } of waiting.splice(0)) reject(lost);
+    lost ??= new BrokerDisconnectedError(`connection to Redis lost (${why})`);
+    for (const { reject } of pending.splice(0)) reject(lost);
   };
-  const member: Child = startChild(
+  const child = startChild(
     {
       module: new URL("./bullmq/broker.ts", import.meta.url),
       config: new URL("./bullmq/bullmq.json", import.meta.url),
       network: true,
-      opening,
+      opening: init,
     },
     {
       reply(reply: Reply) {
-        if ("ready" in reply) return ready.resolve();
-        if ("answer" in reply) return waiting.shift()?.resolve(reply.answer);
-        const error = new Error(reply.error);
-        if (waiting.length > 0) waiting.shift()!.reject(error);
-        else ready.reject(error);
+        const first = pending.shift();
+        if ("error" in reply) first?.reject(new Error(reply.error));
+        else first?.resolve("answer" in reply ? reply.answer : undefined);
       },
       crashed: lose,
     },
   );
   const close = async () => {
-    lose("it was closed");
-    await member.close();
+    lose("closed");
+    await child.close();
   };
   try {
     await ready.promise;
@@ -55,47 +53,45 @@ export async function connectBroker<Asks>(opening: BrokerOpening): Promise<Broke
     throw error;
   }
   return {
-    async ask<Answer>(asks: Asks) {
+    async request<Answer>(request: Request) {
       if (lost) throw lost;
       const answer = Promise.withResolvers<unknown>();
-      waiting.push(answer);
-      member.send(asks);
+      pending.push(answer);
+      child.send(request);
       return await answer.promise as Answer;
     },
     [Symbol.asyncDispose]: close,
   };
 }
 
-/** Where Redis is, in a person's words: without the password. */
-export function redactUrl({ url }: RedisPlace): string {
+/** Returns the address without user and password, for messages. */
+export function redactUrl({ url }: RedisAddress): string {
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
 }
 
 /**
- * Reads and checks where Redis is.
+ * Parses an address of Redis and reads its certificate.
  * @param ca path of a PEM file
  * @throws {UsageError}
  */
-export async function parseRedisAddress(written: string, ca?: string): Promise<RedisPlace> {
-  // A password may hold what ends a host's name.
-  const url = written.replace(
+export async function parseRedisAddress(text: string, ca?: string): Promise<RedisAddress> {
+  // A password may contain characters that end a host name.
+  const url = text.replace(
     /^(rediss?:\/\/)(.*)(?=@)/i,
     (_, scheme, user) => scheme + user.replace(/[/#?@[\]]/g, encodeURIComponent),
   );
   const parsed = URL.parse(url);
   if (parsed === null || !["redis:", "rediss:"].includes(parsed.protocol) || parsed.host === "") {
     throw new UsageError(
-      `Cannot use "${
-        written.replace(/(:\/\/).*@/, "$1***@")
-      }" as the address of Redis: it is written redis://host:6379, or, with ` +
-        `TLS, rediss://user:password@host:6379.`,
+      `Cannot use "${text.replace(/(:\/\/).*@/, "$1***@")}" as the address of Redis: expected ` +
+        "redis://host:6379, or, with TLS, rediss://user:password@host:6379.",
     );
   }
   if (ca === undefined) return { url };
   if (parsed.protocol !== "rediss:") {
     throw new UsageError(
-      `Cannot check the certificate of "${redactUrl({ url })}": without TLS it shows none. ` +
+      `Cannot check the certificate of "${redactUrl({ url })}": without TLS it has none. ` +
         `Write rediss:// for TLS.`,
     );
   }

@@ -1,4 +1,4 @@
-/** What this machine can do: which stages' parts, with what code, on what backends. */
+/** Capabilities of this machine: the stages whose shards it runs, their code, its backends. */
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { canonicalJson } from "../fingerprint.ts";
@@ -11,14 +11,14 @@ import type { Compute } from "../config/config.ts";
 import { type CodeVersion, localCodeVersion } from "./compatibility.ts";
 import type { WorkerOptions } from "./worker.ts";
 
-/** @param artifacts where what was learnt of the modules is kept */
+/** @param artifacts folder for the cache of module hashes */
 export async function localCapabilities(
   { project, stages, resolveCompute, denoArgs }: Pick<
     App,
     "project" | "stages" | "resolveCompute" | "denoArgs"
   >,
   artifacts: string,
-): Promise<Pick<WorkerOptions, "stage" | "demand" | "project" | "denoArgs">> {
+): Promise<Pick<WorkerOptions, "stage" | "requireBackend" | "project" | "denoArgs">> {
   const imports = await ImportMap.read(project);
   const locked = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
   const cache = join(artifacts, ".cache", `modules-${hostname()}.json`);
@@ -31,20 +31,15 @@ export async function localCapabilities(
       const source = stages.find(({ name }) => name === use);
       const part = source && (await source.load()).default.part;
       if (!part) return undefined;
-      // Looked at for each part: this process keeps the code that it began with, and the processes
-      // that it starts load what lies there now.
-      const code = await learn(source.module);
+      // Hashed for each shard: this process keeps the code that it loaded, but the processes that it
+      // starts load the current one.
+      const hasher = new ModuleHasher(project, cache, imports);
+      const { modules, packages } = await hasher.graph(source.module, runner);
+      await hasher.close();
+      const code = localCodeVersion({ modules, packages: locked.versions(packages) });
       if (!known.has(use)) known.set(use, code);
       return { part, code, changed: canonicalJson(code) !== canonicalJson(known.get(use)) };
     },
-    demand: async (backend) => void await resolveCompute(backend as Compute),
+    requireBackend: async (backend) => void await resolveCompute(backend as Compute),
   };
-
-  async function learn(module: string): Promise<CodeVersion> {
-    const modules = new ModuleHasher(project, cache, imports);
-    const graph = await modules.graph(module, runner);
-    await modules.close();
-    const packages = locked.versions(graph.packages);
-    return localCodeVersion({ modules: graph.modules, packages });
-  }
 }

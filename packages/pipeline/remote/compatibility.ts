@@ -1,24 +1,38 @@
-/** What travels between machines is data, validated where it arrives: paths, and what code is meant. */
+/** Validation of what travels between machines: paths, plugins, versions of code. */
 import { isAbsolute, join, relative, sep } from "node:path";
 import { z } from "zod";
 
-/** A path below a folder, written with slashes: another machine may have the folder elsewhere. */
+/** Path below a folder, with forward slashes; machines may have the folder in different places. */
 export const relativePathSchema = z.string().refine(
   (path) => path !== "" && !/^([/\\]|[a-z]:)/i.test(path) && !path.split(/[/\\]/).includes(".."),
-  "expected a path below the folder that is meant",
+  "expected a path below its folder",
 );
 
-/** A path as `below` has it; undefined: it is not below the folder. */
+/** Returns the path relative to the folder as `relativePathSchema` has it; undefined if outside. */
 export function toRelative(path: string, folder: string): string | undefined {
   const found = relative(folder, path).split(sep).join("/");
   return found === "" || found.split("/")[0] === ".." || isAbsolute(found) ? undefined : found;
 }
 
+/** This worker cannot run the job; others may. */
+export class IncompatibleWorkerError extends Error {
+  override readonly name = "IncompatibleWorkerError";
+
+  /** The artifact folder of this worker lacks a path of the run's. */
+  static otherFolder(artifacts: string, path: string): IncompatibleWorkerError {
+    return new IncompatibleWorkerError(
+      `its artifact folder "${artifacts}" has no "${path}", so it is not the run's. Pass the run's ` +
+        "with --artifacts",
+    );
+  }
+}
+
 /**
- * Checks before anything is imported that plugins are code of the project: neither below a folder of
- * results, which other machines write to, nor reached by a link that leads there or out of the project.
+ * Checks before anything is imported that plugins are code of the project. They must lie neither in an
+ * artifact folder, which other machines write to, nor behind a link that leads there or out of the
+ * project.
  */
-export async function demandPlugins(
+export async function assertPluginsInProject(
   plugins: readonly string[],
   { project, artifacts }: { readonly project: string; readonly artifacts: string },
 ): Promise<void> {
@@ -41,7 +55,7 @@ export async function demandPlugins(
 
 /** Code and platform that produce a result. */
 export const codeSchema = z.strictObject({
-  /** Path from the project → hash of what a module does. */
+  /** Path from the project → hash of a module's behavior. */
   modules: z.record(z.string(), z.string()),
   /** Package → version. */
   packages: z.record(z.string(), z.string()),
@@ -51,45 +65,39 @@ export const codeSchema = z.strictObject({
 
 export type CodeVersion = z.output<typeof codeSchema>;
 
-/** What code makes results here. */
+/** Returns the version of modules and packages on this machine. */
 export function localCodeVersion(
   { modules, packages }: Pick<CodeVersion, "modules" | "packages">,
 ): CodeVersion {
   return { modules, packages, deno: Deno.version.deno, platform: Deno.build.target };
 }
 
-/** How a worker's code differs from the run's; undefined: it does not. */
+/** Describes how a worker's code differs from the run's; undefined if it does not. */
 export function codeDifference(run: CodeVersion, worker: CodeVersion): string | undefined {
   if (run.deno !== worker.deno) {
-    return `the run is on Deno ${run.deno}, the worker on ${worker.deno}`;
+    return `the run uses Deno ${run.deno}, the worker ${worker.deno}`;
   }
   if (run.platform !== worker.platform) {
     return `the run is on ${run.platform}, the worker on ${worker.platform}, ` +
       "whose results may differ in their last digits";
   }
-  for (const what of ["packages", "modules"] as const) {
-    const names = new Set([...Object.keys(run[what]), ...Object.keys(worker[what])]);
-    const other = [...names].filter((name) => run[what][name] !== worker[what][name]).sort();
+  for (const kind of ["packages", "modules"] as const) {
+    const names = new Set([...Object.keys(run[kind]), ...Object.keys(worker[kind])]);
+    const other = [...names].filter((name) => run[kind][name] !== worker[kind][name]).sort();
     if (other.length > 0) {
       const more = other.length > 3 ? ` and ${other.length - 3} more` : "";
-      return `${other.slice(0, 3).join(", ")}${more} differ${
-        other.length > 1 ? "" : "s"
-      } from the run's`;
+      const differ = other.length > 1 ? "differ" : "differs";
+      return `${other.slice(0, 3).join(", ")}${more} ${differ} from the run's`;
     }
   }
   return undefined;
 }
 
-/** A worker does not do what it was given, and will not do it later. */
-export class IncompatibleWorkerError extends Error {
-  override readonly name = "Refusal";
-}
-
-/** @throws {IncompatibleWorkerError} if this code is not the run's */
-export function assertSameCode(run: CodeVersion, here: CodeVersion): void {
-  const difference = codeDifference(run, here);
+/** @throws {IncompatibleWorkerError} if this worker's code is not the run's */
+export function assertSameCode(run: CodeVersion, worker: CodeVersion): void {
+  const difference = codeDifference(run, worker);
   if (difference === undefined) return;
   throw new IncompatibleWorkerError(
-    `its version is another one: ${difference}. Bring it to the run's version`,
+    `its version is another one: ${difference}. Update it to the run's version`,
   );
 }

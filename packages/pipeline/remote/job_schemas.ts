@@ -1,54 +1,51 @@
-/** What travels to a worker: data, validated when it arrives, and never code. */
+/** Schemas of jobs and their results: data, validated on arrival, never code. */
 import { z } from "zod";
+import { metricsShape } from "../stage_record.ts";
 import { orderSchema } from "../sweep/remote_run.ts";
 import { codeSchema, relativePathSchema } from "./compatibility.ts";
 
-/** Raised when jobs change in such a way that workers of before cannot know what is meant. */
+/** Version of the format; raised when older workers would misread a job. */
 export const JOB_FORMAT = 2;
 
 const common = {
   version: z.literal(JOB_FORMAT),
-  /** The run or sweep that waits for it. */
+  /** Id of the run or sweep that dispatched the job. */
   run: z.string(),
 };
 
-/** A part of a stage's work. */
-export const partSchema = z.strictObject({
+/** A shard of a stage's work. */
+const shardSchema = z.strictObject({
   ...common,
   kind: z.literal("part"),
-  /** The stage, by the name of its module. */
+  /** Name of the stage's module. */
   use: z.string(),
   code: codeSchema,
   compute: z.string().optional(),
-  /** Where the result is put, each attempt in a folder of its own. */
+  /** Folder of the results, with a folder for each attempt. */
   folder: relativePathSchema,
   /** Input → its folder. */
   inputs: z.record(z.string(), relativePathSchema),
-  /** The stage's own; it validates it. */
+  /** Validated by the stage. */
   data: z.unknown(),
 });
 
 /** A run of a sweep. */
-export const pointSchema = z.strictObject({
-  ...common,
-  kind: z.literal("point"),
-  order: orderSchema,
-});
+const sweepSchema = z.strictObject({ ...common, kind: z.literal("point"), order: orderSchema });
 
-export const jobSchema = z.discriminatedUnion("kind", [partSchema, pointSchema]);
+export const jobSchema = z.discriminatedUnion("kind", [shardSchema, sweepSchema]);
 
-/** Result of a unit. */
-export const partResultSchema = z.strictObject({
-  /** Folder of the unit's files. */
+/** Result of a shard. */
+export const shardResultSchema = z.strictObject({
+  /** Folder of the shard's files. */
   folder: relativePathSchema,
   /** Name of the worker. */
   worker: z.string(),
-  /** The stage's own. */
+  /** Validated by the stage. */
   result: z.unknown(),
 });
 
-/** What came of a run: what its process printed. Its outputs lie below the artifact folder. */
-export const pointResultSchema = z.strictObject({
+/** Report of a run, as its process printed it, with outputs relative to the artifact folder. */
+export const sweepResultSchema = z.strictObject({
   pipeline: z.string(),
   ok: z.boolean(),
   seconds: z.number(),
@@ -60,18 +57,17 @@ export const pointResultSchema = z.strictObject({
     seconds: z.number(),
     outputs: z.record(z.string(), relativePathSchema),
   })),
-  // What is no number, a mean of nothing, is null in JSON.
-  metrics: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.number().nullable()))),
+  metrics: metricsShape,
   cautions: z.array(z.string()).optional(),
   run: z.string().optional(),
   error: z.string().optional(),
 });
 
-export type PartData = z.output<typeof partSchema>;
-export type PointData = z.output<typeof pointSchema>;
-export type PartResult = z.output<typeof partResultSchema>;
+export type ShardJob = z.output<typeof shardSchema>;
+export type SweepJob = z.output<typeof sweepSchema>;
+export type ShardResult = z.output<typeof shardResultSchema>;
 
-/** What is wrong with what arrived, in words. */
+/** Returns the first problem of a validation as "path: message". */
 export function firstProblem({ issues: [{ path, message }] }: z.ZodError): string {
   return `${path.join(".") || "it"}: ${message}`;
 }

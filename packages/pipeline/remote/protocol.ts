@@ -1,82 +1,87 @@
-/** What the project's process says to its broker, which alone talks to Redis, and what it hears. */
+/** Messages between a process and its broker, the only process that connects to Redis. */
 
 /** Address of Redis. */
-export interface RedisPlace {
-  /** redis://host:6379, or rediss:// for TLS; a user and a password may stand in it. */
+export interface RedisAddress {
+  /** redis://host:6379, or rediss:// for TLS; may contain user and password. */
   readonly url: string;
-  /** A certificate (PEM) of the authority that signed the server's, if the system does not know it. */
+  /** Certificate (PEM) of the authority that signed the server's. Default: those of the system. */
   readonly ca?: string;
 }
 
-/** First words. */
-export type BrokerOpening =
-  & { readonly redis: RedisPlace; readonly prefix: string }
+/** Parameters of a broker. */
+export type BrokerInit =
+  & { readonly redis: RedisAddress; readonly prefix: string }
   & (
     | { readonly role: "coordinator"; readonly run: string }
-    /** `lock`: ms after which a worker that is not heard of has lost its job. */
+    /** `lock`: ms without a request after which the worker's job is released. */
     | { readonly role: "worker"; readonly name: string; readonly lock: number }
   );
 
-/** A job that is handed out. */
+/** A dispatched job. */
 export interface Job {
   readonly id: string;
   readonly data: unknown;
-  /** Jobs without are taken first, then those of 1, and so on. */
+  /** Jobs without a priority run first, then those of 1, and so on. */
   readonly priority?: number;
 }
 
 /** Requests of a coordinator. */
-export type CoordinatorAsks =
+export type CoordinatorRequest =
   | { readonly add: readonly Job[] }
-  /** How jobs are, and that the run is alive. */
+  /** Returns a `JobsSnapshot` and renews the run's heartbeat. */
   | { readonly look: readonly string[] }
-  /** Takes jobs out of the queue, whose results are in. */
+  /** Removes jobs whose results have arrived. */
   | { readonly remove: readonly string[] }
-  /** The run is over: nobody wants these any more. */
+  /** Ends the run and cancels its remaining jobs. */
   | { readonly leave: readonly string[] };
 
 /** Progress of a worker with its job. */
 export interface JobProgress {
   readonly items: number;
-  /** What it is at. */
+  /** Current step. */
   readonly note: string;
   readonly worker: string;
 }
 
 /** State of a job. */
 export type JobState =
-  | { readonly id: string; readonly state: "gone" | "waiting" }
+  | { readonly id: string; readonly state: "gone" }
+  | { readonly id: string; readonly state: "waiting" }
   | { readonly id: string; readonly state: "active"; readonly standing?: JobProgress }
   | { readonly id: string; readonly state: "done"; readonly result: unknown }
   | { readonly id: string; readonly state: "failed"; readonly reason: string };
 
+/** States of a run's jobs. */
 export interface JobsSnapshot {
   readonly jobs: readonly JobState[];
+  /** Number of connected workers. */
   readonly workers: number;
-  /** Workers that refused a job since the last look, and why. */
+  /** Workers that refused a job since the last snapshot, with the reason. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
-/** What a worker asks. It has to ask something before its lock runs out, or its broker ends. */
-export type WorkerAsks =
-  /** The next job, or null if none comes within a moment. */
+/** Requests of a worker. Its broker exits when none arrives within the lock's duration. */
+export type WorkerRequest =
+  /** Returns the next job as `ClaimedJob`, or null if none arrives within half a second. */
   | { readonly take: true }
-  /** Whether the job is still this worker's, and wanted. */
+  /** Renews the lease; returns a `LeaseStatus`. */
   | { readonly hold: JobProgress }
   | { readonly done: unknown }
   | { readonly fail: string }
-  /** Puts the job in hand back for another worker; why this one does not do it. */
+  /** Releases the job to other workers, with the reason. */
   | { readonly refuse: string }
-  /** Takes no more, and puts the job in hand back. */
+  /** Releases the job and takes no further ones. */
   | { readonly giveBack: true };
 
-/** A job as a worker takes it; its data is to be validated. */
+/** A job as a worker takes it; its data is not validated yet. */
 export interface ClaimedJob {
   readonly id: string;
   readonly data: unknown;
 }
 
+/** State of a worker's lease on its job. */
 export interface LeaseStatus {
   readonly ours: boolean;
+  /** Reason of the loss. */
   readonly why?: string;
 }

@@ -1,4 +1,4 @@
-/** Does a part of a stage's work. */
+/** Runs a shard of a stage's work. */
 import { join } from "node:path";
 import type { UnitRunner } from "../stage.ts";
 import {
@@ -7,81 +7,105 @@ import {
   IncompatibleWorkerError,
   toRelative,
 } from "./compatibility.ts";
-import { firstProblem, type PartData, type PartResult } from "./job_schemas.ts";
-import type { ResourceCache } from "./resource_cache.ts";
+import { firstProblem, type ShardJob, type ShardResult } from "./job_schemas.ts";
 import type { JobLease } from "./worker.ts";
 
-export interface PartTools {
-  /** What the worker is called. */
+/** Everything a worker needs to run shards. */
+export interface ShardTools {
+  /** Name of the worker. */
   readonly name: string;
-  /** The shared folder, as this machine has it. */
+  /** The shared folder on this machine. */
   readonly artifacts: string;
-  /** Processes at a time; 0 is one a core. */
+  /** Concurrent processes; 0: one per core. */
   readonly workers: number;
-  /**
-   * How a stage's parts are done here, with what code, and whether that has changed since the worker
-   * began; undefined: they are not.
-   */
-  stage(
-    use: string,
-  ): Promise<{ part: UnitRunner; code: CodeVersion; changed: boolean } | undefined>;
-  /** @throws if this machine does not have the compute backend */
-  demand(backend: string): Promise<void>;
-  readonly kept: ResourceCache;
-  say(line: string): void;
+  /** Returns how a stage runs shards here, or undefined if it cannot. */
+  stage(use: string): Promise<ShardStage | undefined>;
+  /** @throws if this machine lacks the compute backend */
+  requireBackend(backend: string): Promise<void>;
+  readonly resources: ResourceCache;
+  log(line: string): void;
 }
 
-/** @throws {IncompatibleWorkerError} if it cannot be done here */
+/** A stage that runs shards. */
+export interface ShardStage {
+  readonly part: UnitRunner;
+  readonly code: CodeVersion;
+  /** The code changed after the worker started. */
+  readonly changed: boolean;
+}
+
+/** Cache of one resource that a worker keeps open between shards. */
+export class ResourceCache {
+  #key: string | undefined;
+  #value: Promise<AsyncDisposable> | undefined;
+
+  /** Returns the resource that is open for the key. Otherwise closes the other one and calls `open`. */
+  async getOrOpen<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T> {
+    if (key !== this.#key) await this.close();
+    this.#key = key;
+    return await (this.#value ??= open()) as T;
+  }
+
+  async close(): Promise<void> {
+    const value = this.#value;
+    this.#key = this.#value = undefined;
+    // An error of `open` was thrown by `getOrOpen` already.
+    await (await value?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Runs a shard in a new folder below the job's.
+ * @throws {IncompatibleWorkerError} if this worker cannot run it
+ */
 export async function runShard(
-  job: PartData,
+  job: ShardJob,
   key: string,
-  tools: PartTools,
+  tools: ShardTools,
   { signal, advance }: JobLease,
-): Promise<PartResult> {
-  const { name, artifacts, workers, kept, say } = tools;
-  const { part, input } = await accept(job, tools);
+): Promise<ShardResult> {
+  const { name, artifacts, workers, resources, log } = tools;
+  const { part, data } = await checkCompatible(job, tools);
   const own = `${job.folder}/${crypto.randomUUID()}`;
   const folder = join(artifacts, own);
   await Deno.mkdir(folder);
-  say(`${job.use} ${key}: begins`);
+  log(`${job.use} ${key}: started`);
   const began = performance.now();
-  const stop = () => void kept.close(); // whatever it is at
+  const stop = () => void resources.close();
   signal.addEventListener("abort", stop);
   try {
     const inputs = Object.fromEntries(
-      Object.entries(job.inputs).map(([key, at]) => [key, join(artifacts, at)]),
+      Object.entries(job.inputs).map(([input, path]) => [input, join(artifacts, path)]),
     );
-    const getOrOpen = kept.getOrOpen.bind(kept);
+    const getOrOpen = resources.getOrOpen.bind(resources);
     const context = { folder, signal, advance, workers, compute: job.compute, getOrOpen };
-    const result = await part.run(inputs, input, context);
+    const result = await part.run(inputs, data, context);
     signal.throwIfAborted();
-    say(`${job.use} ${key}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    log(`${job.use} ${key}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
     return { folder: own, worker: name, result };
   } catch (error) {
-    await Deno.remove(folder, { recursive: true }).catch(() => {}); // the run will do it
+    await Deno.remove(folder, { recursive: true }).catch(() => {}); // else the run removes it
     throw error;
   } finally {
     signal.removeEventListener("abort", stop);
   }
 }
 
-/** Whether a part can be done here, and how. @throws {IncompatibleWorkerError} */
-async function accept(
-  { use, code, compute, folder, inputs, data }: PartData,
-  { stage, demand, artifacts }: PartTools,
-): Promise<{ part: UnitRunner; input: unknown }> {
+/** Returns the stage's runner and the validated data. @throws {IncompatibleWorkerError} */
+async function checkCompatible(
+  { use, code, compute, folder, inputs, data }: ShardJob,
+  { stage, requireBackend, artifacts }: ShardTools,
+): Promise<{ part: UnitRunner; data: unknown }> {
   const found = await stage(use);
   if (!found) {
-    throw new IncompatibleWorkerError(
-      `the stage ${JSON.stringify(use)} is none whose parts it can do`,
-    );
+    throw new IncompatibleWorkerError(`it has no stage ${JSON.stringify(use)} with shards`);
   }
   if (found.changed) {
-    throw new IncompatibleWorkerError("its code was changed after it was started. Start it again");
+    throw new IncompatibleWorkerError("its code changed since its start. Restart it");
   }
   assertSameCode(code, found.code);
   if (compute !== undefined) {
-    await demand(compute).catch((error: Error) => {
+    await requireBackend(compute).catch((error: Error) => {
       throw new IncompatibleWorkerError(`it cannot compute on "${compute}": ${error.message}`);
     });
   }
@@ -92,13 +116,10 @@ async function accept(
       throw new Error(`Cannot use "${path}": it is a link that leads out of the artifact folder.`);
     }
     if (at === undefined || !(await Deno.stat(at)).isDirectory) {
-      throw new IncompatibleWorkerError(
-        `its artifact folder "${artifacts}" has no "${path}": it is not the run's. Name that with ` +
-          "--artifacts",
-      );
+      throw IncompatibleWorkerError.otherFolder(artifacts, path);
     }
   }
   const parsed = found.part.data.safeParse(data);
-  if (parsed.success) return { part: found.part, input: parsed.data };
-  throw new Error(`what arrived is no part of ${use}: ${firstProblem(parsed.error)}.`);
+  if (parsed.success) return { part: found.part, data: parsed.data };
+  throw new Error(`Cannot run a shard of ${use}: invalid data: ${firstProblem(parsed.error)}.`);
 }

@@ -1,18 +1,13 @@
-/** Parts of a stage's work, as jobs. */
+/** Dispatches the shards of a stage's work. */
 import { join, sep } from "node:path";
+import { counted } from "../causes.ts";
 import type { FinishedUnit, Progress, WorkUnit } from "../stage.ts";
 import { type CodeVersion, toRelative } from "./compatibility.ts";
 import { dispatchJobs, type DispatchOptions, type States } from "./coordinator.ts";
-import {
-  firstProblem,
-  JOB_FORMAT,
-  type PartData,
-  type PartResult,
-  partResultSchema,
-} from "./job_schemas.ts";
+import { firstProblem, JOB_FORMAT, type ShardJob, shardResultSchema } from "./job_schemas.ts";
 
-/** What the parts are parts of. */
-export interface PartsOf extends Omit<DispatchOptions, "run"> {
+/** A stage's work and how to dispatch it. */
+export interface ShardDispatch extends Omit<DispatchOptions, "run"> {
   readonly use: string;
   readonly code: CodeVersion;
   readonly compute?: string;
@@ -23,54 +18,44 @@ export interface PartsOf extends Omit<DispatchOptions, "run"> {
   readonly progress: Progress;
 }
 
-/** Has the parts done; each is told when it is, in any order, and exactly once. */
+/** Dispatches shards. Yields each exactly once, in any order; its files are removed afterwards. */
 export async function* dispatchShards(
-  of: PartsOf,
-  parts: readonly WorkUnit[],
+  work: ShardDispatch,
+  shards: readonly WorkUnit[],
 ): AsyncGenerator<FinishedUnit> {
-  const { artifacts, use, code, compute } = of;
+  const { artifacts, use, code, compute } = work;
   const run = crypto.randomUUID();
-  // Each attempt at a part writes in a folder of its own below this one.
-  const folder = join(of.scratch, "parts");
+  // Each attempt at a shard writes to a folder of its own below this one.
+  const folder = join(work.scratch, "parts");
   await Deno.mkdir(folder, { recursive: true });
   const shared = (path: string) => toRelative(path, artifacts)!;
   const inputs = Object.fromEntries(
-    Object.entries(of.inputs).map(([key, at]) => [key, shared(at)]),
+    Object.entries(work.inputs).map(([key, path]) => [key, shared(path)]),
   );
-  const about: Omit<PartData, "data"> = {
+  const about: Omit<ShardJob, "data"> = {
     ...{ version: JOB_FORMAT, kind: "part", run, use, code, folder: shared(folder), inputs },
     ...(compute === undefined ? {} : { compute }),
   };
-  const tasks = parts.map(({ key, data }) => ({ key, data: { ...about, data } }));
-  const bar = new AggregateProgress(of.progress);
-  for await (const news of dispatchJobs({ ...of, run }, tasks)) {
-    if ("states" in news) {
-      bar.show(news.states);
+  const tasks = shards.map(({ key, data }) => ({ key, data: { ...about, data } }));
+  const progress = new AggregateProgress(work.progress);
+  for await (const event of dispatchJobs({ ...work, run }, tasks)) {
+    if ("states" in event) {
+      progress.show(event.states);
       continue;
     }
-    const { outcome } = news;
-    const { key, items } = parts.find((part) => part.key === outcome.key)!;
-    if ("failed" in outcome) throw new Error(`Cannot finish part ${key}: ${outcome.failed}`);
-    const { result, at } = collected(outcome.result, folder, artifacts);
-    bar.finish(items);
-    yield { key, folder: at, result: result.result };
-    await Deno.remove(at, { recursive: true });
+    const { outcome } = event;
+    const { key, items } = shards.find((shard) => shard.key === outcome.key)!;
+    if ("failed" in outcome) throw new Error(`Cannot finish shard ${key}: ${outcome.failed}`);
+    const { success, data, error } = shardResultSchema.safeParse(outcome.result);
+    if (!success) throw new Error(`Cannot use a worker's result: ${firstProblem(error)}.`);
+    const path = join(artifacts, data.folder);
+    if (!path.startsWith(folder + sep)) {
+      throw new Error(`Cannot use a worker's result: "${data.folder}" is not a shard's folder.`);
+    }
+    progress.finish(items);
+    yield { key, folder: path, result: data.result };
+    await Deno.remove(path, { recursive: true });
   }
-}
-
-/** Checks what a worker says: that its files lie where its files may lie. */
-function collected(
-  value: unknown,
-  folder: string,
-  artifacts: string,
-): { result: PartResult; at: string } {
-  const { success, data, error } = partResultSchema.safeParse(value);
-  if (!success) throw new Error(`Cannot use what a worker sent: ${firstProblem(error)}.`);
-  const at = join(artifacts, data.folder);
-  if (!at.startsWith(folder + sep)) {
-    throw new Error(`Cannot use what a worker sent: "${data.folder}" is not a part's folder.`);
-  }
-  return { result: data, at };
 }
 
 /** The progress of all workers as one. */
@@ -86,16 +71,13 @@ class AggregateProgress {
   }
 
   show(states: States): void {
-    const active = [...states.values()].filter(({ state }) => state === "active");
-    const under = active.reduce(
-      (sum, state) => sum + ("standing" in state ? state.standing?.items ?? 0 : 0),
-      0,
-    );
-    const note = `${active.length} ${active.length === 1 ? "part" : "parts"} under way`;
-    this.#advance(this.#finished + under, active.length > 0 ? note : "");
+    const active = [...states.values()].filter((state) => state.state === "active");
+    const items = active.reduce((sum, { standing }) => sum + (standing?.items ?? 0), 0);
+    const note = `${counted(active.length, "shard")} in progress`;
+    this.#advance(this.#finished + items, active.length > 0 ? note : "");
   }
 
-  /** What a lost worker had done is done again; the bar waits meanwhile. */
+  /** Never goes back: while a lost worker's items are computed again, the bar waits. */
   #advance(to: number, note?: string): void {
     const now = Math.max(this.#shown, to);
     this.progress.advance(now - this.#shown, note);

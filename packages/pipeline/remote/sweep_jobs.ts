@@ -1,66 +1,61 @@
-/** Runs of a sweep, as jobs. */
+/** Dispatches the runs of a sweep. */
 import type { RemoteRunEvent } from "../app.ts";
-import type { ChildReport } from "../sweep/child_process.ts";
+import { type ChildReport, failedReport } from "../sweep/child_process.ts";
 import type { RemoteRun } from "../sweep/remote_run.ts";
-import { dispatchJobs, type DispatchOptions } from "./coordinator.ts";
-import { firstProblem, JOB_FORMAT, type PointData, pointResultSchema } from "./job_schemas.ts";
+import { dispatchJobs, type DispatchOptions, type Outcome } from "./coordinator.ts";
+import { firstProblem, JOB_FORMAT, type SweepJob, sweepResultSchema } from "./job_schemas.ts";
 
-/** Parts go before runs of a sweep: somebody waits for them, and they are soon done. */
+/** Shards precede runs of a sweep: a stage waits for them, and they are short. */
 const PRIORITY = 1;
 
-/** Has runs done; one that fails, wherever and however, is told like one that is done. */
-export async function* dispatchSweepPoints(
-  hands: Omit<DispatchOptions, "run">,
+/** Dispatches runs. Yields their events; a failure anywhere is the report of a failed run. */
+export async function* dispatchSweepRuns(
+  options: Omit<DispatchOptions, "run">,
   orders: readonly RemoteRun[],
 ): AsyncGenerator<RemoteRunEvent> {
   const run = crypto.randomUUID();
   const tasks = orders.map((order, index) => {
-    const data: PointData = { version: JOB_FORMAT, kind: "point", run, order };
+    const data: SweepJob = { version: JOB_FORMAT, kind: "point", run, order };
     return { key: String(index), data, priority: PRIORITY };
   });
   const begun = new Set<number>();
-  const said = new Map<number, { says: string; turn: number }>();
-  const turnOf = (index: number) => said.get(index)?.turn ?? -1;
+  /** Last note of each run, and when it was reported. */
+  const reported = new Map<number, { says: string; turn: number }>();
+  const turnOf = (index: number) => reported.get(index)?.turn ?? -1;
   let turn = 0;
-  for await (const news of dispatchJobs({ ...hands, run }, tasks)) {
-    if ("outcome" in news) {
-      const { outcome } = news;
+  for await (const event of dispatchJobs({ ...options, run }, tasks)) {
+    if ("outcome" in event) {
+      const { outcome } = event;
       const index = Number(outcome.key);
       if (!begun.has(index)) yield { index, begins: true };
       begun.add(index);
-      const ended = "failed" in outcome
-        ? unfinished(orders[index]!, outcome.failed)
-        : reported(orders[index]!, outcome.result);
-      yield { index, ended };
+      yield { index, ended: reportOf(orders[index]!, outcome) };
       continue;
     }
     let next: { index: number; says: string } | undefined;
-    for (const [key, state] of news.states) {
+    for (const [key, state] of event.states) {
       const index = Number(key);
-      // One that was given back begins once more, whoever takes it.
+      // A released run starts again.
       if (state.state === "waiting" || state.state === "gone") begun.delete(index);
       if (state.state !== "active") continue;
       if (!begun.has(index)) yield { index, begins: true };
       begun.add(index);
       const { note = "", worker = "" } = state.standing ?? {};
       const says = `${note} (on ${worker})`;
-      if (note === "" || said.get(index)?.says === says) continue;
+      if (note === "" || reported.get(index)?.says === says) continue;
       if (!next || turnOf(index) < turnOf(next.index)) next = { index, says };
     }
-    // There is one bar: they take turns.
+    // The runs share one progress bar and take turns.
     if (!next) continue;
-    said.set(next.index, { says: next.says, turn: turn++ });
+    reported.set(next.index, { says: next.says, turn: turn++ });
     yield next;
   }
 }
 
-/** Checks what a worker says of a run. */
-function reported(order: RemoteRun, value: unknown): ChildReport {
-  const { success, data, error } = pointResultSchema.safeParse(value);
-  if (success) return data as ChildReport; // a metric that is no number is null, as in any JSON
-  return unfinished(order, `what its worker sent cannot be used: ${firstProblem(error)}`);
-}
-
-function unfinished({ name: pipeline }: RemoteRun, error: string): ChildReport {
-  return { pipeline, ok: false, seconds: 0, stages: [], metrics: {}, error };
+function reportOf({ name }: RemoteRun, outcome: Outcome): ChildReport {
+  if ("failed" in outcome) return failedReport(name, outcome.failed);
+  const { success, data, error } = sweepResultSchema.safeParse(outcome.result);
+  // A metric that is not a number is null, as in any JSON.
+  if (success) return data as ChildReport;
+  return failedReport(name, `its worker sent an invalid report: ${firstProblem(error)}`);
 }

@@ -1,160 +1,166 @@
-/** A worker on some machine: takes jobs, does them, and says so, until it is stopped. */
+/** A worker: takes jobs from the queue and processes them one at a time until it is stopped. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { IncompatibleWorkerError } from "./compatibility.ts";
-import { type PartTools, runShard } from "./run_shard.ts";
-import { type PointTools, runSweepPoint } from "./run_sweep_point.ts";
+import { ResourceCache, runShard, type ShardTools } from "./run_shard.ts";
+import { runSweepJob, type SweepTools } from "./run_sweep_job.ts";
 import { abortable, delay } from "./coordinator.ts";
 import { firstProblem, JOB_FORMAT, jobSchema } from "./job_schemas.ts";
-import { ResourceCache } from "./resource_cache.ts";
 import {
   type BrokerClient,
   BrokerDisconnectedError,
   connectBroker,
   redactUrl,
 } from "./broker_client.ts";
-import type { ClaimedJob, JobProgress, LeaseStatus, RedisPlace, WorkerAsks } from "./protocol.ts";
+import type {
+  ClaimedJob,
+  JobProgress,
+  LeaseStatus,
+  RedisAddress,
+  WorkerRequest,
+} from "./protocol.ts";
 
 /** Options of a worker. */
-export interface WorkerOptions extends Omit<PartTools, "kept">, PointTools {
-  readonly redis: RedisPlace;
+export interface WorkerOptions extends Omit<ShardTools, "resources">, SweepTools {
+  readonly redis: RedisAddress;
   readonly prefix: string;
-  readonly name: string;
   readonly signal: AbortSignal;
 }
 
-/** What a job is done with. */
+/** A worker's lease on its job. */
 export interface JobLease {
-  /** Aborts when the worker is stopped, or the job is another's. */
+  /** Aborts when the worker is stopped or the lease is lost. */
   readonly signal: AbortSignal;
   /** Reports further finished items. */
   advance(items: number): void;
-  /** What it is at. */
+  /** Reports the current step. */
   note(text: string): void;
 }
 
-/** The job is no longer ours. */
-class Lost extends Error {}
+type Client = BrokerClient<WorkerRequest>;
 
-/** Works until the signal aborts, and gives back the job in hand then. */
+class LeaseLostError extends Error {}
+
+/** Processes jobs until the signal aborts, then releases the current one. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { redis, prefix, name, lock, signal, say } = options;
-  let link: BrokerClient<WorkerAsks> | undefined;
-  const open = () => connectBroker<WorkerAsks>({ role: "worker", redis, prefix, name, lock });
-  const kept = new ResourceCache();
+  const { redis, prefix, name, lock, signal, log } = options;
+  let client: Client | undefined;
+  const open = () => connectBroker<WorkerRequest>({ role: "worker", redis, prefix, name, lock });
+  const resources = new ResourceCache();
   const refused = new Set<string>();
   try {
-    link = await abortable(open(), signal);
-    say(`connected to ${redactUrl(redis)} as ${name}; waiting for work`);
+    client = await abortable(open(), signal);
+    log(`connected to ${redactUrl(redis)} as ${name}; waiting for work`);
     while (!signal.aborted) {
       try {
-        link ??= await open();
-        const taken = await link.ask<ClaimedJob | null>({ take: true });
-        if (taken === null) await kept.close();
-        if (taken === null) continue;
-        await answer({ ...options, kept }, link, taken, refused);
+        client ??= await open();
+        const job = await client.request<ClaimedJob | null>({ take: true });
+        if (job) await processJob({ ...options, resources }, client, job, refused);
+        else await resources.close();
       } catch (error) {
-        if (link === undefined) await delay(1000, signal);
+        if (client === undefined) await delay(1000, signal);
         else if (!(error instanceof BrokerDisconnectedError)) throw error;
-        else say(error.message);
-        link = undefined;
+        else log(`${error.message}; reconnecting`);
+        client = undefined;
       }
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    await kept.close();
-    if (signal.aborted) await link?.ask({ giveBack: true }).catch(() => {});
-    await link?.[Symbol.asyncDispose]();
+    await resources.close();
+    if (signal.aborted) await client?.request({ giveBack: true }).catch(() => {});
+    await client?.[Symbol.asyncDispose]();
   }
 }
 
 /**
- * Does a job and tells the broker what came of it. A job that is refused goes back for other workers:
- * the next one may be of a run that has this worker's version.
- * @param refused reasons that were told
+ * Processes a job and sends the outcome to the broker. A refused job returns to the queue for other
+ * workers; the next one may be of a run that has this worker's version.
+ * @param refused reasons that were logged
  */
-async function answer(
-  options: WorkerOptions & PartTools,
-  link: BrokerClient<WorkerAsks>,
-  taken: ClaimedJob,
+async function processJob(
+  options: WorkerOptions & ShardTools,
+  client: Client,
+  job: ClaimedJob,
   refused: Set<string>,
 ): Promise<void> {
-  const { say, signal } = options;
+  const { log, signal } = options;
   try {
-    await link.ask({ done: await doJob(options, link, taken) });
+    await client.request({ done: await runJob(options, client, job) });
   } catch (error) {
-    await options.kept.close();
+    await options.resources.close();
     if (error instanceof BrokerDisconnectedError) throw error;
     const { message } = error as Error;
     if (error instanceof IncompatibleWorkerError) {
-      await link.ask({ refuse: message });
-      if (!refused.has(message)) say(`refused: ${message}`);
+      await client.request({ refuse: message });
+      if (!refused.has(message)) log(`refused: ${message}`);
       refused.add(message);
-      return;
-    }
-    if (signal.aborted) say("the job at hand goes back to the queue");
-    else if (error instanceof Lost) {
-      say(`${message}; going on with the next one`);
-      await link.ask({ done: null });
+    } else if (signal.aborted) log("the current job returns to the queue");
+    else if (error instanceof LeaseLostError) {
+      log(`${message}; waiting for the next job`);
+      await client.request({ done: null });
     } else {
-      say(`failed: ${message}`);
-      await link.ask({ fail: `${message} (on ${options.name})` });
+      log(`failed: ${message}`);
+      await client.request({ fail: `${message} (on ${options.name})` });
     }
   }
 }
 
-/** Does a job of either kind, and returns what its run is told. @throws {IncompatibleWorkerError} */
-async function doJob(
-  options: WorkerOptions & PartTools,
-  link: BrokerClient<WorkerAsks>,
+/** Runs a job of either kind. @throws {IncompatibleWorkerError} */
+async function runJob(
+  options: WorkerOptions & ShardTools,
+  client: Client,
   { id, data }: ClaimedJob,
 ): Promise<unknown> {
   const { version } = Object(data) as { version?: unknown };
   if (typeof version === "number" && version !== JOB_FORMAT) {
     throw new Error(
-      `the run hands out jobs of form ${version}, the worker knows form ${JOB_FORMAT}: they need the ` +
-        "same version.",
+      `Cannot read a job of format ${version}: the worker has format ${JOB_FORMAT}. Update run and ` +
+        "worker to the same version.",
     );
   }
   const parsed = jobSchema.safeParse(data);
-  if (!parsed.success) throw new Error(`what arrived is no job: ${firstProblem(parsed.error)}.`);
+  if (!parsed.success) throw new Error(`Cannot read a job: ${firstProblem(parsed.error)}.`);
   const job = parsed.data;
-  const act = job.kind === "part"
-    ? (held: JobLease) => runShard(job, id.split("-").at(-1)!, options, held)
-    : (held: JobLease) => runSweepPoint(job, options, held);
-  if (job.kind === "point") await options.kept.close();
-  return await hold<unknown>(options, link, act);
+  if (job.kind === "part") {
+    return await withLease(
+      options,
+      client,
+      (lease) => runShard(job, id.split("-").at(-1)!, options, lease),
+    );
+  }
+  await options.resources.close();
+  return await withLease(options, client, (lease) => runSweepJob(job, options, lease));
 }
 
-/** Does something while it keeps the job, and stops when the job is lost or the worker is. */
-async function hold<T>(
+/** Runs `act` while it renews the lease; stops it when the lease is lost or the worker is stopped. */
+async function withLease(
   { signal, lock, name }: WorkerOptions,
-  link: BrokerClient<WorkerAsks>,
-  act: (held: JobLease) => Promise<T>,
-): Promise<T> {
+  client: Client,
+  act: (lease: JobLease) => Promise<unknown>,
+): Promise<unknown> {
   const stop = new AbortController();
-  let standing: JobProgress = { items: 0, note: "", worker: name }, ended = false;
-  const holding = (async () => {
+  let progress: JobProgress = { items: 0, note: "", worker: name }, ended = false;
+  const renewing = (async () => {
     while (!ended && !stop.signal.aborted) {
-      const { ours, why } = await link.ask<LeaseStatus>({ hold: standing });
-      if (!ours) stop.abort(new Lost(`the job is lost: ${why}`));
-      await new Promise((resolve) => setTimeout(resolve, Math.min(500, lock / 8)));
+      const { ours, why } = await client.request<LeaseStatus>({ hold: progress });
+      if (!ours) stop.abort(new LeaseLostError(`lease lost: ${why}`));
+      await sleep(Math.min(500, lock / 8));
     }
   })().catch((error) => stop.abort(error));
   try {
     const both = AbortSignal.any([signal, stop.signal]);
     const result = await act({
       signal: both,
-      advance: (items) => standing = { ...standing, items: standing.items + items },
-      note: (note) => standing = { ...standing, note },
+      advance: (items) => progress = { ...progress, items: progress.items + items },
+      note: (note) => progress = { ...progress, note },
     });
     both.throwIfAborted();
     return result;
   } catch (error) {
-    // Whatever it says: it was stopped.
-    stop.signal.throwIfAborted();
+    stop.signal.throwIfAborted(); // its reason replaces the error
     throw error;
   } finally {
     ended = true;
-    await holding;
+    await renewing;
   }
 }

@@ -1,4 +1,5 @@
-/** One run of a sweep, as a process of its own: what fails there, or is killed, costs that run only. */
+/** A run of a sweep as a process of its own: a failure or crash ends only that run. */
+import { onStopSignal } from "../../workers/stop_signals.ts";
 import { TextLineStream } from "../text_line_stream.ts";
 import type { RunReport } from "../run/run_report.ts";
 
@@ -6,55 +7,52 @@ import type { RunReport } from "../run/run_report.ts";
 export interface ChildReport extends RunReport {
   /** The run's id, if it is listed. */
   readonly run?: string;
-  /** Why it could not even begin. */
+  /** Reason why it could not start, or crashed. */
   readonly error?: string;
 }
 
 /**
- * Set for the process of a run, which ends with the process that started it; see `untilParentEnds`.
- * "point": the command line says which run it is. "order": the first line of standard input does.
+ * Environment variable of a run's process, which ends with its parent; see `followParent`.
+ * "point": the command line names the run. "order": the first line of standard input describes it.
  */
 export const PARENT_ENV = "RUNNER_ATTACHED";
 
+/** The process of a run. */
 export interface Child {
-  /** What it printed, or undefined if it died before it did. */
+  /** Its JSON output, or undefined if it crashed. */
   readonly ended: Promise<unknown>;
-  /** The last lines that it said. */
-  readonly tail: readonly string[];
-  /** Asks it to stop after the step at hand. */
+  /** Last lines of its log. */
+  readonly lastLines: readonly string[];
+  /** Stops it after the current step. */
   stop(): Promise<void>;
   kill(): void;
 }
 
 export interface ChildOptions {
   readonly cwd: string;
-  /** Where the person stands. */
+  /** The user's folder. */
   readonly user: string;
-  /** Its share of the machine; all of it unless given. */
+  /** Cores that it may use. Default: all. */
   readonly cores?: number;
-  /** What it is to do, if the command line does not say it. */
+  /** First line of its standard input, as JSON. */
   readonly order?: unknown;
-  /** Told each line that is for people. */
+  /** Receives each line of its log. */
   onLine(line: string): void;
 }
 
-/** Number of trailing output lines that are kept. */
-const TAIL = 20;
+/** Number of log lines that are kept. */
+const MAX_LINES = 20;
 
-/**
- * Starts a run.
- * @param args of deno
- */
+/** Starts a run. @param args Deno's arguments */
 export function startChild(
   args: readonly string[],
   { cwd, user, cores, order, onLine }: ChildOptions,
 ): Child {
-  const attached = order === undefined ? "point" : "order";
   const process = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
     env: {
-      ...{ INIT_CWD: user, [PARENT_ENV]: attached, NO_COLOR: "1" },
+      ...{ INIT_CWD: user, [PARENT_ENV]: order === undefined ? "point" : "order", NO_COLOR: "1" },
       ...(cores === undefined ? {} : { CORES: String(cores) }),
     },
     stdin: "piped",
@@ -65,13 +63,13 @@ export function startChild(
   const close = () => stdin.close().catch(() => {});
   if (order !== undefined) {
     const line = new TextEncoder().encode(JSON.stringify(order) + "\n");
-    stdin.write(line).catch(() => {}); // it has died, which its end tells
+    stdin.write(line).catch(() => {}); // a crash is reported by `ended`
   }
-  const tail: string[] = [];
+  const lastLines: string[] = [];
   const read = async () => {
     for await (const line of process.stderr.pipeThrough(new TextLineStream())) {
-      tail.push(line);
-      if (tail.length > TAIL) tail.shift();
+      lastLines.push(line);
+      if (lastLines.length > MAX_LINES) lastLines.shift();
       onLine(line);
     }
   };
@@ -86,47 +84,46 @@ export function startChild(
     }
   };
   return {
-    tail,
+    lastLines,
     ended: ended(),
     stop: close,
     kill: () => {
       try {
         process.kill("SIGKILL");
       } catch {
-        // It has just ended by itself.
+        // It has already ended.
       }
     },
   };
 }
 
-/** Describes a process that ended without an answer. */
-export function crashReport(
-  pipeline: string,
-  { tail }: Pick<Child, "tail">,
-  where = "",
-): ChildReport {
-  const error = `its process${where} died; the last that it said: ${
-    tail.slice(-3).join(" / ") || "nothing"
-  }`;
+/** Returns the report of a run that did not start or did not end. */
+export function failedReport(pipeline: string, error: string): ChildReport {
   return { pipeline, ok: false, seconds: 0, stages: [], metrics: {}, error };
 }
 
+/** Returns the report of a run whose process crashed. */
+export function crashReport(
+  pipeline: string,
+  { lastLines }: Pick<Child, "lastLines">,
+  where = "",
+): ChildReport {
+  const output = lastLines.slice(-3).join(" / ") || "nothing";
+  return failedReport(pipeline, `its process${where} crashed; last output: ${output}`);
+}
+
 /**
- * In the process of a run: aborts when the process that started it closes this one's standard input,
- * which it also does by dying. Ctrl-C and SIGTERM are that one's business, though a terminal or a
- * service manager sends them to both.
+ * Parent's counterpart in the process of a run: aborts when the parent closes this process's standard
+ * input, as it also does by crashing. Ignores Ctrl-C and SIGTERM, which the parent handles.
  */
 export function followParent(): Disposable & {
   readonly signal: AbortSignal;
-  /** The first line of standard input; rejects if none came. */
+  /** The first line of standard input; rejects if there is none. */
   readonly order: Promise<string>;
 } {
   const controller = new AbortController();
   const order = Promise.withResolvers<string>();
-  order.promise.catch(() => {}); // not everybody is told something
-  const ignore = () => {};
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, ignore);
+  order.promise.catch(() => {}); // most runs have no order
   const listen = async () => {
     try {
       const lines = Deno.stdin.readable.pipeThrough(new TextLineStream());
@@ -137,9 +134,10 @@ export function followParent(): Disposable & {
     }
   };
   listen().catch(() => {});
+  const ignored = onStopSignal(() => {});
   return {
     signal: controller.signal,
     order: order.promise,
-    [Symbol.dispose]: () => signals.forEach((signal) => Deno.removeSignalListener(signal, ignore)),
+    [Symbol.dispose]: () => ignored[Symbol.dispose](),
   };
 }

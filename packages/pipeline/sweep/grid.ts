@@ -1,4 +1,4 @@
-/** `sweep: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → the runs of the grid. */
+/** The grid of a sweep: `sweep: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
 import { readConfig } from "../config/config.ts";
 import { ConfigError, type Location, type Problem, quote } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
@@ -9,7 +9,7 @@ import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import type { ConfigSource } from "../config/config_source.ts";
 
-/** A value that varies. */
+/** A varied value. */
 export interface Axis {
   /** As written: "seed", "trainGender.learningRate". */
   readonly key: string;
@@ -23,14 +23,12 @@ export interface SweepPoint {
   readonly plan: Plan;
 }
 
-/** What is not a matter of one run. */
-const FIXED = [
-  ...["extends", "sweep", "stages", "name", "artifacts", "plugins", "executor", "bullmq"],
-];
+/** Top-level keys that are equal for all runs. */
+const FIXED = ["extends", "sweep", "stages", "name", "artifacts", "plugins", "executor", "bullmq"];
 
 /**
- * What a pipeline's YAML and the command line vary. `--sweep` takes the place of the YAML's values
- * of its key, and `--set` and `--seed` fix theirs.
+ * Returns the axes of a pipeline's YAML and command line. `--sweep` replaces the YAML's values of its
+ * key; `--set` and `--seed` fix theirs.
  */
 export function axesOf(source: ConfigSource, { values }: Pick<CommandContext, "values">): Axis[] {
   const typed = new Map((values.sweep ?? []).map((text) => {
@@ -52,10 +50,10 @@ function axisOf(source: ConfigSource, key: string, list: readonly unknown[]): Ax
   const values = list.map((value, i): Override => ({
     ...{ path: key.split("."), value, folder, keyAt, at: source.at(["sweep", key, i]) },
   }));
-  return check({ key, values }, keyAt);
+  return validate({ key, values }, keyAt);
 }
 
-/** Reads `KEY=V1,V2`; the values are YAML. */
+/** Parses `KEY=V1,V2`; the values are YAML. */
 function parseAxis(text: string): Axis {
   const at = { text: `--sweep ${text}` };
   const equals = text.indexOf("=");
@@ -65,10 +63,10 @@ function parseAxis(text: string): Axis {
     throw new ConfigError([{ at, message }]);
   }
   const list = parseValue(`[${text.slice(equals + 1)}]`, at) as unknown[];
-  return check({ key, values: list.map((value) => ({ path: key.split("."), value, at })) }, at);
+  return validate({ key, values: list.map((value) => ({ path: key.split("."), value, at })) }, at);
 }
 
-function check(axis: Axis, at: Location): Axis {
+function validate(axis: Axis, at: Location): Axis {
   const { key, values } = axis;
   const fail = (at: Location, message: string) => {
     throw new ConfigError([{ at, message }]);
@@ -92,8 +90,8 @@ function keyOf(path: readonly string[]): string {
 }
 
 /**
- * Every combination, the last key varying fastest, each validated as if it were written.
- * Throws a ConfigError with all that is wrong with any of them.
+ * Returns every combination, the last key varying fastest, each validated like a YAML.
+ * @throws {ConfigError} with all problems of all combinations
  */
 export async function pointsOf(axes: readonly Axis[], call: CommandContext): Promise<SweepPoint[]> {
   const { file, options } = await configOptions(call);
@@ -113,7 +111,7 @@ export async function pointsOf(axes: readonly Axis[], call: CommandContext): Pro
       });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      // Many combinations share what is wrong with one value.
+      // Combinations share the problems of a value.
       for (const problem of error.problems) {
         problems.set(`${problem.at.text} ${problem.message}`, problem);
       }
@@ -123,7 +121,7 @@ export async function pointsOf(axes: readonly Axis[], call: CommandContext): Pro
   return points;
 }
 
-/** "trainGender.learningRate=0.001 seed=2". */
+/** Returns "trainGender.learningRate=0.001 seed=2". */
 export function formatValues(values: Readonly<Record<string, unknown>>): string {
   return Object.entries(values).map(([key, value]) =>
     `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`

@@ -1,29 +1,23 @@
-/** Runs a sweep's points on this machine, each as a process, some of them at a time. */
+/** Runs the runs of a sweep on this machine, each as a process. */
 import { invocationDir } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import { SweepProgress, type SweepRunResult } from "./sweep_progress.ts";
 import { type Child, type ChildReport, crashReport, startChild } from "./child_process.ts";
 import type { SweepPoint } from "./grid.ts";
+import type { SweepOptions } from "./run_sweep.ts";
 
-export interface LocalSweepOptions {
-  /** Ids of the stages that were made before. */
-  readonly common: readonly string[];
-  /** Cautions of the shared stages, which are printed already. */
-  readonly cautions: readonly string[];
-  /** Runs at a time. */
-  readonly jobs: number;
-  readonly signal: AbortSignal;
-  /** Is given what ends all runs at once. */
-  onKill(kill: () => void): void;
-}
-
-/** One that fails is told, and the others go on. */
+/**
+ * Runs the runs concurrently. A failed run does not end the others.
+ * @param common ids of the stages that all runs share, which are cached
+ * @param cautions of those stages, which are printed already
+ */
 export async function runLocal(
   points: readonly SweepPoint[],
   call: CommandContext,
-  { common, cautions, jobs, signal, onKill }: LocalSweepOptions,
+  { common, cautions }: { common: readonly string[]; cautions: readonly string[] },
+  { jobs, signal, onKill }: Pick<SweepOptions, "jobs" | "signal" | "onKill">,
 ): Promise<SweepRunResult[]> {
-  const board = new SweepProgress(points, call.reporter, cautions);
+  const progress = new SweepProgress(points, call.reporter, cautions);
   const running = new Set<Child>();
   onKill(() => running.forEach((child) => child.kill()));
   const stop = () => running.forEach((child) => child.stop());
@@ -35,42 +29,42 @@ export async function runLocal(
       const child = startChild(await childArgs(index, common, call), {
         cwd: call.project,
         user: invocationDir(),
-        // Two runs of one core each are done sooner than one after the other with both.
+        // Two concurrent runs on one core each take less time than two in turn on both.
         cores: Math.max(1, Math.floor(navigator.hardwareConcurrency / jobs)),
-        onLine: (text) => board.updated(index, text),
+        onLine: (text) => progress.updated(index, text),
       });
       running.add(child);
-      board.started(index);
-      const report = await child.ended as ChildReport | undefined;
+      progress.started(index);
+      const output = await child.ended as ChildReport | undefined;
       running.delete(child);
-      board.finished(index, report ?? crashReport(points[index]!.plan.name, child), signal.aborted);
+      const report = output ?? crashReport(points[index]!.plan.name, child);
+      progress.finished(index, report, signal.aborted);
     }
   };
   try {
     await Promise.all(Array.from({ length: Math.min(jobs, points.length) }, one));
   } finally {
     signal.removeEventListener("abort", stop);
-    board.close();
+    progress.close();
   }
-  return board.runs;
+  return progress.runs;
 }
 
-/** The same words once more, for one combination; what was forced and is shared is made by now. */
+/** Returns the command line of one run; it forces no shared stage again. */
 async function childArgs(
   index: number,
   common: readonly string[],
   { names, values, denoArgs }: CommandContext,
 ): Promise<string[]> {
-  const many = (option: string, given: readonly string[] | undefined) =>
-    (given ?? []).flatMap((value) => [`--${option}=${value}`]);
-  const one = (option: "seed" | "until" | "from" | "only") =>
-    values[option] === undefined ? [] : [`--${option}=${values[option]}`];
+  const force = values.force?.filter((id) => !common.includes(id));
+  const options = (["set", "sweep", "force", "seed", "until", "from", "only"] as const)
+    .flatMap((option) =>
+      [option === "force" ? force ?? [] : values[option] ?? []].flat()
+        .map((value) => `--${option}=${value}`)
+    );
   return [
     ...await denoArgs(),
     ...["run", names[0]!, "--json", `--point=${index + 1}`],
-    ...many("set", values.set),
-    ...many("sweep", values.sweep),
-    ...many("force", values.force?.filter((id) => !common.includes(id))),
-    ...[...one("seed"), ...one("until"), ...one("from"), ...one("only")],
+    ...options,
   ];
 }

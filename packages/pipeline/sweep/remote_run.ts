@@ -1,8 +1,7 @@
 /**
- * A run of a sweep as it travels to another machine: values alone, which are validated where they
- * arrive as if somebody had written them. What all runs share is made before, and named by its
- * fingerprint; of what is left, it says what each result depends on, so that a machine on which
- * something else would come out is noticed.
+ * A run of a sweep as data for another machine, which validates it like a YAML. Shared results are
+ * computed before and referenced by fingerprint. The cache key inputs of all other results travel along,
+ * so a machine on which results would differ refuses the run.
  */
 import { join, resolve } from "node:path";
 import { z } from "zod";
@@ -11,7 +10,7 @@ import { cacheKeyInputsOf } from "../cache/cache_key.ts";
 import { type CacheKeyInputs, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
-import type { StageRecord } from "../stage_record.ts";
+import { dependenciesShape, type StageRecord } from "../stage_record.ts";
 import { type LazyStage, Registry } from "../registry.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
@@ -29,40 +28,28 @@ import { YamlFile } from "../config/yaml_file.ts";
 
 const values = z.record(z.string(), z.unknown());
 
-/** What a result depends on, but for the code; what it takes is told by who makes it. */
-const needSchema = z.strictObject({
-  use: z.string(),
-  params: values,
-  inputs: z.record(z.string(), z.union([z.string(), z.record(z.string(), z.string())])),
-  seed: z.int().optional(),
-  compute: z.string().optional(),
-  external: z.record(z.string(), z.string()),
-  pipeline: z.string().optional(),
-  file: z.string().optional(),
-  lineage: z.record(z.string(), z.string()).optional(),
-});
-
-type Need = z.output<typeof needSchema>;
+/** Cache key inputs of a result without its code; inputs are named by the stages that make them. */
+const needSchema = z.strictObject(dependenciesShape.omit({ modules: true, packages: true }).shape);
 
 const { seed, compute } = pipelineSchema.shape;
 
 export const orderSchema = z.strictObject({
-  /** Path of the YAML, from the project where it lies in it: it is told, and not read. */
+  /** Path of the YAML, relative to the project if inside; for messages only. */
   file: z.string(),
-  /** Which pipeline it is, and how it is called. */
+  /** Identity and name of the pipeline. */
   identity: z.string(),
   name: z.string(),
-  /** What was given in place of the YAML's values. */
+  /** Values that replace the YAML's. */
   overrides: values,
   seed,
   compute,
-  /** Paths from the project; no package, and nothing that is fetched. */
+  /** Paths relative to the project; no packages or URLs. */
   plugins: z.array(
     relativePathSchema.refine((path) => !path.includes(":"), "expected a file of the project"),
   ),
-  /** Id → what a YAML would say of it, everything written out. */
+  /** Id → configuration of the stage, with all defaults. */
   stages: z.record(z.string(), values),
-  /** What the sweep varies: key → value. */
+  /** Varied values: key → value. */
   point: values,
   selection: z.strictObject({
     until: z.array(z.string()).optional(),
@@ -70,7 +57,7 @@ export const orderSchema = z.strictObject({
     only: z.string().optional(),
     force: z.array(z.string()).optional(),
   }),
-  /** Id → a result that is there. */
+  /** Id → shared result. */
   given: z.record(
     z.string(),
     z.strictObject({
@@ -79,21 +66,20 @@ export const orderSchema = z.strictObject({
     }),
   ),
   code: codeSchema,
-  /** Id → what its result depends on, of those that are not given. */
+  /** Id → expected cache key inputs of each result that is not given. */
   needs: z.record(z.string(), needSchema),
-  /** What computes, if something of it does, and why. */
+  /** Compute backend, if a stage uses one, with the reason for its choice. */
   backend: z.strictObject({ backend: z.string(), why: z.string() }).optional(),
 });
 
 export type RemoteRun = z.output<typeof orderSchema>;
 
-/** What a plan is looked at with. */
 type Tools = Pick<
   RunContext,
   "project" | "moduleHasher" | "denoLock" | "excludedFolders" | "resolveCompute"
 >;
 
-/** Writes down a run of a sweep. Throws when something of it cannot travel. */
+/** Describes a run for another machine. @throws if plugins lie outside of the project */
 export async function describeRemoteRun(
   planned: Plan,
   { point, selection, given }: Pick<RemoteRun, "point" | "given"> & { selection: Selection },
@@ -106,24 +92,15 @@ export async function describeRemoteRun(
   const { file, identity, name, seed, compute } = planned;
   const { until, from, only, force } = selection;
   return {
-    ...{
-      file: displayPath(file, tools.project),
-      identity,
-      name,
-      seed,
-      compute,
-      point,
-      given,
-      needs,
-      code,
-    },
+    ...{ identity, name, seed, compute, point, given, needs, code },
+    file: displayPath(file, tools.project),
     overrides: withoutSecrets(planned.overrides),
     plugins: pluginsOf(planned, tools.project),
     stages: Object.fromEntries(
       planned.stages.map(({ id, use, params, inputs, seed }) => [
         id,
-        // What is there is not made: nobody has to know how to reach what it was made of.
         {
+          // Secrets of a given stage, such as a password for a download, are not needed.
           ...(id in given ? withoutSecrets(params) : params),
           ...{ use, inputs, ...(seed === undefined ? {} : { seed }) },
         },
@@ -134,7 +111,7 @@ export async function describeRemoteRun(
   };
 }
 
-/** Paths of the plugins from the project. Throws when one of them lies elsewhere. */
+/** Returns the plugins' paths relative to the project. @throws if one lies outside */
 export function pluginsOf({ source }: Plan, project: string): string[] {
   const written = (source.values.plugins ?? []) as string[];
   return written.map((plugin, i) => {
@@ -146,12 +123,12 @@ export function pluginsOf({ source }: Plan, project: string): string[] {
     throw new Error(
       `Cannot send runs to other machines with the plugin "${plugin}": it does not lie in the ` +
         "project, of which they have a copy, and code does not travel. Move it to plugins/, or " +
-        "take executor: local.",
+        "set executor: local.",
     );
   });
 }
 
-/** Results that are there of stages that are the same in all runs, and of what they need. */
+/** Finds the cached results of some stages. @param ids stages that are equal in all runs */
 export async function finishedResults(
   planned: Plan,
   ids: readonly string[],
@@ -173,32 +150,29 @@ export async function finishedResults(
   );
 }
 
-/**
- * Checks before any plugin is imported that all are as they are where the run was written down.
- * @throws {IncompatibleWorkerError}
- */
-export async function demandSamePlugins(order: RemoteRun, tools: Tools): Promise<void> {
-  const { modules } = await codeOfPlugins(order.plugins, tools);
-  const theirs = Object.keys(modules).filter((path) => path in order.code.modules)
-    .map((path) => [path, order.code.modules[path]!]);
+/** Compares the plugins with the run's before any is imported. @throws {IncompatibleWorkerError} */
+export async function assertSamePlugins(order: RemoteRun, tools: Tools): Promise<void> {
+  const { code } = order;
+  const modules = await modulesOfPlugins(order.plugins, tools);
+  const theirs = Object.entries(code.modules).filter(([path]) => path in modules);
   assertSameCode(
-    { ...order.code, modules: Object.fromEntries(theirs), packages: {} },
+    { ...code, modules: Object.fromEntries(theirs), packages: {} },
     localCodeVersion({ modules, packages: {} }),
   );
 }
 
-/** Modules of plugins, whether or not a stage of theirs is used: loading them runs them. */
-async function codeOfPlugins(
+/** Hashes the modules of plugins, used or not: loading runs them. */
+async function modulesOfPlugins(
   plugins: readonly string[],
   { project, moduleHasher, excludedFolders }: Tools,
-): Promise<Pick<CacheKeyInputs, "modules">> {
+): Promise<CacheKeyInputs["modules"]> {
   const graphs = await Promise.all(
     plugins.map((path) => moduleHasher.graph(toFileUrl(join(project, path)), excludedFolders)),
   );
-  return { modules: Object.assign({}, ...graphs.map((graph) => graph.modules)) };
+  return Object.assign({}, ...graphs.map((graph) => graph.modules));
 }
 
-/** Opens on this machine what was written down on another. @throws {IncompatibleWorkerError} */
+/** Creates the plan of a run that another machine described. @throws {IncompatibleWorkerError} */
 export async function planOf(
   order: RemoteRun,
   { project, stages, artifacts }: {
@@ -210,7 +184,7 @@ export async function planOf(
   const { identity, name, overrides, seed, compute, stages: written } = order;
   const plugins = order.plugins.map((path) => join(project, path));
   const values = { seed, compute, plugins, stages: written, artifacts };
-  const file = resolve(project, order.file); // it need not be there
+  const file = resolve(project, order.file); // may be missing
   try {
     const text = new YamlFile(file, order.file, JSON.stringify(values));
     const registry = new Registry().add(stages);
@@ -224,10 +198,7 @@ export async function planOf(
   }
 }
 
-/**
- * Whether the same comes out on this machine.
- * @throws {IncompatibleWorkerError} if not, saying why
- */
+/** @throws {IncompatibleWorkerError} if results would differ on this machine */
 export async function assertSameResults(
   order: RemoteRun,
   planned: Plan,
@@ -235,26 +206,26 @@ export async function assertSameResults(
 ): Promise<void> {
   const { selection, given, code } = order;
   const resolveCompute = () => Promise.resolve(order.backend ?? { backend: "", why: "" });
-  const here = await needsOf(planned, selection, given, { ...tools, resolveCompute })
+  const local = await needsOf(planned, selection, given, { ...tools, resolveCompute })
     .catch((cause) => {
       throw new IncompatibleWorkerError(`it lacks something: ${(cause as Error).message}`, {
         cause,
       });
     });
-  assertSameCode(code, here.code);
-  const other = new Set([...Object.keys(order.needs), ...Object.keys(here.needs)]);
-  for (const id of other) {
-    const [theirs, ours] = [order.needs[id], here.needs[id]];
+  assertSameCode(code, local.code);
+  for (const id of new Set([...Object.keys(order.needs), ...Object.keys(local.needs)])) {
+    const [theirs, ours] = [order.needs[id], local.needs[id]];
     if (canonicalJson(theirs ?? null) === canonicalJson(ours ?? null)) continue;
-    const told = theirs && ours ? explainChanges(id, counted(theirs), counted(ours)) : [];
+    const withCode = (need: RemoteRun["needs"][string]) => ({ ...need, modules: {}, packages: {} });
+    const changes = theirs && ours ? explainChanges(id, withCode(theirs), withCode(ours)) : [];
     throw new IncompatibleWorkerError(
-      `${id} would come out otherwise: ${told.join(", ") || "it does not depend on the same"}`,
+      `the result of ${id} would differ: ${changes.join(", ") || "its cache key has other inputs"}`,
     );
   }
 }
 
-/** Given results, opened. @throws {IncompatibleWorkerError} if one is not there */
-export async function open(
+/** Opens the shared results. @throws {IncompatibleWorkerError} if one is missing */
+export async function openResults(
   given: RemoteRun["given"],
   store: ArtifactStore,
 ): Promise<Map<string, StageRecord>> {
@@ -262,43 +233,41 @@ export async function open(
   for (const [id, { use, fingerprint }] of Object.entries(given)) {
     const { record } = await store.find(use, fingerprint);
     if (!record) {
-      const place = toRelative(store.pathOf(use, fingerprint), store.folder);
-      throw new IncompatibleWorkerError(
-        `its artifact folder "${store.folder}" has no "${place}": it is not the run's. Name that ` +
-          "with --artifacts",
-      );
+      const path = toRelative(store.pathOf(use, fingerprint), store.folder)!;
+      throw IncompatibleWorkerError.otherFolder(store.folder, path);
     }
     records.set(id, record);
   }
   return records;
 }
 
-/** What the results of a run depend on that are not given. */
+/** Collects the cache key inputs and the code of all results that are not given. */
 async function needsOf(
   planned: Plan,
   selection: Selection,
   given: RemoteRun["given"],
   tools: Tools,
 ): Promise<Pick<RemoteRun, "needs" | "code">> {
-  const needs: Record<string, Need> = {};
-  const plugins = await codeOfPlugins(pluginsOf(planned, tools.project), tools);
-  const all: Pick<CacheKeyInputs, "modules" | "packages"> = { ...plugins, packages: {} };
+  const needs: RemoteRun["needs"] = {};
+  const modules = await modulesOfPlugins(pluginsOf(planned, tools.project), tools);
+  const packages: CacheKeyInputs["packages"] = {};
   const selected = select(planned, selection);
   const needed = new Set([...selected].flatMap((id) => [...ancestors(planned, id)]));
   for (const stage of planned.stages) {
     if (!needed.has(stage.id) || stage.id in given) continue;
-    const { modules, packages, ...rest } = await cacheKeyInputsOf(stage, planned, tools, {
-      digest: ({ stage, output }) => `${output} of ${stage}`,
-      fingerprintOf: (id) => given[id]?.fingerprint ?? id,
-      backend: () => tools.resolveCompute(planned.compute),
-    });
-    needs[stage.id] = JSON.parse(JSON.stringify(rest)); // as it travels
-    Object.assign(all.modules, modules);
-    Object.assign(all.packages, packages);
+    const { modules: own, packages: ownPackages, ...rest } = await cacheKeyInputsOf(
+      stage,
+      planned,
+      tools,
+      {
+        digest: ({ stage, output }) => `${output} of ${stage}`,
+        fingerprintOf: (id) => given[id]?.fingerprint ?? id,
+        backend: () => tools.resolveCompute(planned.compute),
+      },
+    );
+    needs[stage.id] = JSON.parse(JSON.stringify(rest)); // as the other machine receives it
+    Object.assign(modules, own);
+    Object.assign(packages, ownPackages);
   }
-  return { needs, code: localCodeVersion(all) };
-}
-
-function counted(need: Need): CacheKeyInputs {
-  return { ...need, modules: {}, packages: {} };
+  return { needs, code: localCodeVersion({ modules, packages }) };
 }

@@ -1,4 +1,4 @@
-/** The process of a run that was written down on another machine. */
+/** The process of a run that another machine dispatched. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
@@ -7,54 +7,58 @@ import { createRunContext } from "../run/create_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { ArtifactStore } from "../artifact_store.ts";
-import { demandPlugins, IncompatibleWorkerError, toRelative } from "../remote/compatibility.ts";
+import {
+  assertPluginsInProject,
+  IncompatibleWorkerError,
+  toRelative,
+} from "../remote/compatibility.ts";
 import { followParent } from "./child_process.ts";
 import {
+  assertSamePlugins,
   assertSameResults,
-  demandSamePlugins,
-  open,
+  openResults,
   orderSchema,
   planOf,
   type RemoteRun,
 } from "./remote_run.ts";
 
-/** First words of the process that started this one. */
-export const openingSchema = z.strictObject({
+/** First line of standard input. */
+const initSchema = z.strictObject({
   order: orderSchema,
-  /** The artifact folder as this machine has it. */
+  /** The artifact folder on this machine. */
   artifacts: z.string(),
-  /** Ms after which one that holds a result and gives no sign of life is not waited for. */
+  /** Ms without a heartbeat after which another run's lock on a result is stale. */
   patience: z.number().positive(),
 });
 
-export type RemoteRunInit = z.output<typeof openingSchema>;
+export type RemoteRunInit = z.output<typeof initSchema>;
 
-/** Runs it, and prints its report, or `{ refused }` and why. */
+/** Runs it, and prints its report or `{ refused }` with the reason. */
 export async function runRemoteRun(call: CommandContext): Promise<number> {
   using parent = followParent();
-  const { order, artifacts, patience } = openingSchema.parse(JSON.parse(await parent.order));
+  const { order, artifacts, patience } = initSchema.parse(JSON.parse(await parent.order));
   const { project, stages } = call;
   try {
     const context = await createRunContext(artifacts, call, parent.signal, `modules-${hostname()}`);
-    await demandPlugins(order.plugins, { project, artifacts });
-    await demandSamePlugins(order, context);
+    await assertPluginsInProject(order.plugins, { project, artifacts });
+    await assertSamePlugins(order, context);
     const planned = await planOf(order, { project, stages, artifacts });
     context.store = new ArtifactStore(artifacts, { patience });
     await assertSameResults(order, planned, context);
-    context.resolveCompute = async () => await demandBackend(order, call);
+    context.resolveCompute = async () => await requireBackend(order, call);
     if (order.backend) await context.resolveCompute(planned.compute);
-    const given = await open(order.given, context.store);
+    const given = await openResults(order.given, context.store);
     const { selection, point } = order;
     const { report, id } = await runPlan(planned, selection, context, { point, given });
-    // As every machine understands it that has the folder.
-    const told = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
-    const travelling = report.stages.map((stage) => ({
+    // Relative to the artifact folder, which other machines have elsewhere.
+    const shared = (path: string) => toRelative(resolve(project, path), artifacts) ?? path;
+    const sent = report.stages.map((stage) => ({
       ...stage,
       outputs: Object.fromEntries(
-        Object.entries(stage.outputs).map(([name, path]) => [name, told(path)]),
+        Object.entries(stage.outputs).map(([name, path]) => [name, shared(path)]),
       ),
     }));
-    console.log(JSON.stringify({ ...report, stages: travelling, run: id }));
+    console.log(JSON.stringify({ ...report, stages: sent, run: id }));
     return report.ok ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof IncompatibleWorkerError)) throw error;
@@ -63,8 +67,8 @@ export async function runRemoteRun(call: CommandContext): Promise<number> {
   }
 }
 
-/** The backend that the sweep's machine chose. */
-async function demandBackend({ backend: chosen }: RemoteRun, { resolveCompute }: CommandContext) {
+/** Returns the backend that the sweep's machine chose. @throws {IncompatibleWorkerError} */
+async function requireBackend({ backend: chosen }: RemoteRun, { resolveCompute }: CommandContext) {
   const { backend, why } = chosen ?? { backend: "", why: "" };
   const wanted = pipelineSchema.shape.compute.safeParse(backend);
   try {

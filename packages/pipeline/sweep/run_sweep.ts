@@ -1,20 +1,22 @@
-/** Runs a sweep: what its runs share once, then each run as a process, some of them at a time. */
+/** Runs a sweep: shared stages once, then each run, here or on workers of other machines. */
+import { cacheKeyInputsOf } from "../cache/cache_key.ts";
 import { joinWords } from "../errors.ts";
+import { fingerprint } from "../fingerprint.ts";
+import type { Plan } from "../plan.ts";
 import { createRunContext } from "../run/create_context.ts";
 import type { CommandContext } from "../app.ts";
 import { type RunReport, type StageReport, WOULD_RUN } from "../run/run_report.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { select, type Selection } from "../run/selection.ts";
-import type { RunContext } from "../run/run_context.ts";
+import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
 import type { SweepRunResult } from "./sweep_progress.ts";
-import { checkWorkersReachable, runRemote } from "./remote_sweep.ts";
+import { checkWorkersReachable, runRemote, silent } from "./remote_sweep.ts";
 import { formatValues, type SweepPoint } from "./grid.ts";
 import { runLocal } from "./local_sweep.ts";
-import { predictFingerprints, sharedStages } from "./shared_stages.ts";
 import { summarise, summaryLines, type SummaryRow } from "../sweep_summary.ts";
 import { counted } from "../causes.ts";
 
-/** What a sweep tells, to a program; its stages are those that its runs share. */
+/** Machine-readable report of a sweep; its stages are the shared ones. */
 export interface SweepReport extends RunReport {
   readonly runs: readonly SweepRunResult[];
   readonly summary: readonly SummaryRow[];
@@ -23,10 +25,10 @@ export interface SweepReport extends RunReport {
 export interface SweepOptions {
   readonly selection: Selection;
   readonly dryRun: boolean;
-  /** Runs at a time. */
+  /** Concurrent runs. */
   readonly jobs: number;
   readonly signal: AbortSignal;
-  /** Is given what ends all runs at once. */
+  /** Receives a function that kills all runs. */
   onKill(kill: () => void): void;
 }
 
@@ -36,30 +38,32 @@ export async function runSweep(
   options: SweepOptions,
 ): Promise<SweepReport> {
   const began = performance.now();
-  const { reporter: { log: line } } = call;
-  const { selection, dryRun, signal } = options;
+  const { reporter: { log } } = call;
+  const { selection, signal } = options;
   const [{ plan: first }] = points as [SweepPoint];
   const context = await createRunContext(first.artifacts, call, signal);
-  const identities = [];
+  const identities: ReadonlyMap<string, string>[] = [];
   for (const { plan } of points) identities.push(await predictFingerprints(plan, context));
-  const common = sharedStages(points.map(({ plan }) => plan), identities, selection);
+  const selected = [...select(first, selection)];
+  const common = selected.filter((id) =>
+    identities.every((names) => names.get(id) === identities[0]!.get(id))
+  );
   const report = (
     stages: StageReport[],
     ok: boolean,
     runs: readonly SweepRunResult[],
+    summary = summarise(runs.filter(({ ok }) => ok)),
   ): SweepReport => ({
     pipeline: first.name,
     ok,
     seconds: Math.round(performance.now() - began) / 1000,
-    stages,
-    metrics: {},
-    runs,
-    summary: summarise(runs.filter(({ ok }) => ok)),
+    ...{ stages, metrics: {}, runs, summary },
   });
-  line(`${counted(points.length, "run")}: ${axesText(points)}`);
-  if (dryRun) return report([], true, await foresee(points, identities, common, context, options));
-
-  // Before hours of work, not after.
+  log(`${counted(points.length, "run")}: ${axesText(points)}`);
+  if (options.dryRun) {
+    return report([], true, await dryRun(points, identities, common, context, selection));
+  }
+  // Fails before the shared stages run, which may take hours.
   if (first.remoteWorkers) {
     await checkWorkersReachable(points, call, {
       selection,
@@ -68,8 +72,8 @@ export async function runSweep(
     });
   }
 
-  // From here on nothing that is prepared is removed before the last run has taken it.
-  const wait = () => line("results are being removed; waiting for the end of it");
+  // The shared results must not be removed before the last run has used them.
+  const wait = () => log("results are being removed; waiting for the end of it");
   using _held = await context.store.lockShared(wait, signal);
   let prepared: StageReport[] = [];
   let cautions: readonly string[] = [];
@@ -80,30 +84,43 @@ export async function runSweep(
     cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }
-  const left = [...select(first, selection)].filter((id) => !common.includes(id));
-  line(
-    `${points.length === 1 ? "the run" : `each of the ${points.length} runs`} goes on with ${
-      joinWords(left) || "nothing"
-    }`,
-  );
+  const left = joinWords(selected.filter((id) => !common.includes(id))) || "nothing";
+  const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
+  log(`${runText} with ${left}`);
   const runs = first.remoteWorkers
     ? await runRemote(points, call, {
-      ...options,
-      common,
-      cautions,
-      identities,
-      context,
+      ...{ selection, signal, common, cautions, identities, context },
       remoteWorkers: first.remoteWorkers,
     })
-    : await runLocal(points, call, { ...options, common, cautions });
-  const summary = summarise(runs.filter(({ ok }) => ok));
-  if (summary.length > 0) {
-    ["", ...summaryLines(summary, call.better, call.reporter.columns()), ""].forEach(line);
+    : await runLocal(points, call, { common, cautions }, options);
+  const ok = runs.length === points.length && runs.every(({ ok }) => ok);
+  const result = report(prepared, ok, runs);
+  if (result.summary.length > 0) {
+    ["", ...summaryLines(result.summary, call.better, call.reporter.columns()), ""].forEach(log);
   }
-  return report(prepared, runs.length === points.length && runs.every(({ ok }) => ok), runs);
+  return result;
 }
 
-/** "trainGender.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
+/**
+ * Predicts which stages of several plans make equal results, before any has run.
+ * @returns stage id → a fingerprint in which inputs are named by the stages that make them, since
+ *   their content is unknown
+ */
+async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map<string, string>> {
+  const names = new Map<string, string>();
+  let backend: Promise<ResolvedBackend> | undefined;
+  for (const stage of plan.stages) {
+    const dependencies = await cacheKeyInputsOf(stage, plan, context, {
+      digest: ({ stage, output }) => `${output} of ${names.get(stage)}`,
+      fingerprintOf: (id) => names.get(id)!,
+      backend: () => backend ??= context.resolveCompute(plan.compute),
+    });
+    names.set(stage.id, fingerprint(dependencies));
+  }
+  return names;
+}
+
+/** Returns "trainGender.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
 function axesText(points: readonly SweepPoint[]): string {
   return Object.keys(points[0]!.values).map((key) => {
     const values = new Set(points.map(({ values }) => JSON.stringify(values[key])));
@@ -111,36 +128,35 @@ function axesText(points: readonly SweepPoint[]): string {
   }).join(" × ");
 }
 
-/** Says what would run: what is shared, once, and then of each run the rest. */
-async function foresee(
+/** Logs what would run: the shared stages once, then the others of each run. */
+async function dryRun(
   points: readonly SweepPoint[],
   identities: readonly ReadonlyMap<string, string>[],
   common: readonly string[],
   context: RunContext,
-  { selection }: SweepOptions,
+  selection: Selection,
 ): Promise<SweepRunResult[]> {
-  const { reporter } = context;
+  const { log, paint } = context.reporter;
   const runs: SweepRunResult[] = [];
-  const foreseen = new Set<string>();
+  const seen = new Set<string>();
   for (const [i, { plan, values }] of points.entries()) {
-    const silent = { ...context, reporter: { ...reporter, log: () => {} } };
-    const { report } = await runPlan(plan, selection, silent, { dryRun: true });
+    const { report } = await runPlan(plan, selection, silent(context), { dryRun: true });
     runs.push({ values, ...report });
     if (i === 0) {
       for (const { id, why, status } of report.stages.filter(({ id }) => common.includes(id))) {
-        reporter.log(`  once: ${id} ${status === "cached" ? "is cached" : why}`);
-        foreseen.add(identities[i]!.get(id)!);
+        log(`  once: ${id} ${status === "cached" ? "is cached" : why}`);
+        seen.add(identities[i]!.get(id)!);
       }
     }
-    const told = report.stages.flatMap(({ id, status, why }) => {
+    const stages = report.stages.flatMap(({ id, status, why }) => {
       const name = identities[i]!.get(id)!;
       if (common.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) return [];
-      const before = foreseen.has(name);
-      foreseen.add(name);
+      const before = seen.has(name);
+      seen.add(name);
       if (status === "cached") return [`${id} cached`];
       return [before ? `${id} of an earlier run` : `${id} ${why}`];
     });
-    reporter.log(`${reporter.paint.bold(">")} ${formatValues(values)}: ${told.join("; ")}`);
+    log(`${paint.bold(">")} ${formatValues(values)}: ${stages.join("; ")}`);
   }
   return runs;
 }

@@ -1,11 +1,11 @@
-/** What a person sees of a sweep: one bar over its runs, and a line for each that ended. */
+/** Progress of a sweep: one bar over its runs, and a line for each finished run. */
 import { INTERRUPTED } from "../run/run_report.ts";
 import { formatDuration, type Reporter } from "../reporter.ts";
 import { formatMetrics } from "../cli/format_metrics.ts";
 import type { ChildReport } from "./child_process.ts";
 import { formatValues, type SweepPoint } from "./grid.ts";
 
-/** What a run of a sweep tells, to a program. */
+/** Report of a run of a sweep. */
 export interface SweepRunResult extends ChildReport {
   /** Key → value. */
   readonly values: Readonly<Record<string, unknown>>;
@@ -17,7 +17,7 @@ export class SweepProgress {
   readonly #progress: ReturnType<Reporter["startProgress"]>;
   readonly #began = new Map<number, number>();
   readonly #runs: (SweepRunResult | undefined)[];
-  /** Printed already. */
+  /** Cautions that were logged. */
   readonly #cautions: Set<string>;
 
   /** @param cautions those that are printed already */
@@ -30,28 +30,28 @@ export class SweepProgress {
     this.#progress.start(points.length, "runs");
   }
 
-  /** Those that have ended, in the order of the grid. */
+  /** Results of the finished runs, in the order of the grid. */
   get runs(): SweepRunResult[] {
     return this.#runs.filter((run) => run !== undefined);
+  }
+
+  /** Indices of the runs that started and have not finished. */
+  get unfinished(): readonly number[] {
+    return [...this.#began.keys()].filter((index) => this.#runs[index] === undefined);
   }
 
   started(index: number): void {
     this.#began.set(index, performance.now());
   }
 
-  /** Those that were begun, and have not ended. */
-  get underWay(): readonly number[] {
-    return [...this.#began.keys()].filter((index) => this.#runs[index] === undefined);
-  }
-
-  /** @param text what a run is at */
+  /** @param text current step of a run */
   updated(index: number, text: string): void {
     this.#progress.advance(0, `${formatValues(this.#points[index]!.values)}: ${text.trim()}`);
   }
 
-  /** @param interrupted whether it was the sweep that ended it */
+  /** @param interrupted true if the sweep ended the run */
   finished(index: number, report: ChildReport, interrupted: boolean): void {
-    const { log: line, paint } = this.#reporter;
+    const { log, paint } = this.#reporter;
     const { values } = this.#points[index]!;
     this.#progress.advance(1, "");
     this.#runs[index] = { values, ...report };
@@ -59,15 +59,15 @@ export class SweepProgress {
     const id = report.run === undefined ? "" : `  ${paint.dim(`run ${report.run}`)}`;
     if (report.ok) {
       for (const caution of report.cautions ?? []) {
-        if (!this.#cautions.has(caution)) line(paint.yellow(caution));
+        if (!this.#cautions.has(caution)) log(paint.yellow(caution));
         this.#cautions.add(caution);
       }
       const time = formatDuration((performance.now() - this.#began.get(index)!) / 1000);
-      line(`${paint.green("✓")} ${head}  ${time}  ${formatMetrics(report.metrics)}${id}`);
+      log(`${paint.green("✓")} ${head}  ${time}  ${formatMetrics(report.metrics)}${id}`);
     } else if (interrupted) {
-      line(`${paint.yellow("!")} ${head}  interrupted; the next sweep resumes here`);
+      log(`${paint.yellow("!")} ${head}  interrupted; the next sweep resumes here`);
     } else {
-      line(`${paint.red("✗")} ${head}  failed: ${failure(report)}${id}`);
+      log(`${paint.red("✗")} ${head}  failed: ${reasonOf(report)}${id}`);
     }
   }
 
@@ -76,7 +76,7 @@ export class SweepProgress {
   }
 }
 
-function failure({ error, stages }: ChildReport): string {
+function reasonOf({ error, stages }: ChildReport): string {
   const failed = stages.filter(({ status, why }) => status === "failed" && why !== INTERRUPTED);
-  return error ?? (failed.map(({ id, why }) => `${id}: ${why}`).join("; ") || "interrupted");
+  return error ?? (failed.map(({ id, why }) => `${id}: ${why}`).join("; ") || INTERRUPTED);
 }

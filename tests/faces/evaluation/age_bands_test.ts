@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { errorByAgeBand } from "../../../faces/evaluation/age_bands.ts";
-import { close } from "./close.ts";
-import intervals from "./intervals.json" with { type: "json" };
-import statistics from "./statistics.json" with { type: "json" };
+import { close } from "../../packages/statistics/close.ts";
+import intervals from "../../packages/statistics/intervals.json" with { type: "json" };
+import statistics from "../../packages/statistics/statistics.json" with { type: "json" };
 
 Deno.test("errorByAgeBand() agrees with scikit-learn's error of each band", () => {
   const { truth, prediction, median: guess, bands } = statistics.ages;

@@ -1,185 +1,180 @@
 /**
- * Talks to Redis, with BullMQ, for a process of the project: see `../protocol.ts`. It is a process of
- * its own, with a configuration and a lock of its own, so that only who asks for several machines
- * downloads BullMQ; and so that a lock is renewed while its worker computes, but not for one that is
- * frozen: a broker that hears nothing from its process ends.
+ * A broker process: connects a process to Redis with BullMQ; see `../protocol.ts`. Its own configuration
+ * and lock file keep BullMQ out of runs on one machine. As a separate process it renews a job's lock
+ * while the worker computes, but not for a frozen worker: without requests, the broker exits.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { DelayedError, type Job as BullJob, Queue, WaitingError, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { type Done, serve } from "../../../workers/worker_main.ts";
 import type {
-  BrokerOpening,
-  CoordinatorAsks,
-  LeaseStatus,
-  JobState,
-  JobsSnapshot,
-  RedisPlace,
-  JobProgress,
+  BrokerInit,
   ClaimedJob,
-  WorkerAsks,
+  CoordinatorRequest,
+  JobProgress,
+  JobsSnapshot,
+  JobState,
+  LeaseStatus,
+  RedisAddress,
+  WorkerRequest,
 } from "../protocol.ts";
 
 const QUEUE = "jobs";
 /** Lifetime of a run's heartbeat, in ms. */
-const ALIVE = 15_000;
-/** How long a worker waits for its next job before it says that there is none, in ms. */
-const MOMENT = 500;
-/** Times that a job may be lost with its worker before it is taken to be what kills them. */
-const LOSSES = 10;
+const HEARTBEAT_MS = 15_000;
+/** Timeout of `take`, in ms. */
+const TAKE_MS = 500;
+/** Times that a job is retried after a crash of its worker; then the job counts as the cause. */
+const MAX_STALLS = 10;
 /** Delay before a refused job is offered again, in ms. */
-const NEXT = 1000;
-/** How long a worker that leaves waits until Redis knows it, in ms. */
-const LEAVING = 10_000;
+const REFUSED_DELAY_MS = 1000;
+/** Timeout of a worker's disconnection, in ms. */
+const DISCONNECT_TIMEOUT_MS = 10_000;
 /** Connection timeout, in ms. */
-const PATIENCE = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 const keyOf = (prefix: string, ...parts: string[]) => [prefix, ...parts].join(":");
-/** Worker → why it does nothing of a run. */
+/** Key of the workers that refused jobs of a run, with the reasons. */
 const refusedKey = (prefix: string, run: string) => keyOf(prefix, "refused", run);
-/** A key that is there as long as a run is. */
+/** Key of a run's heartbeat. */
 const aliveKey = (prefix: string, run: string) => keyOf(prefix, "run", run);
 
-// BullMQ tells of a lost connection in more than one place; it comes back by itself.
+// BullMQ reports a lost connection in several places, and reconnects by itself.
 globalThis.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   console.error(`broker: ${event.reason}`);
 });
 
-await serve<BrokerOpening, CoordinatorAsks & WorkerAsks, unknown>(async (opening) => {
-  const redis = await connect(opening.redis);
-  const { prefix } = opening;
-  return opening.role === "coordinator"
-    ? coordinator(new Queue(QUEUE, { connection: redis, prefix }), redis, prefix, opening.run)
-    : worker(redis, opening);
+await serve<BrokerInit, CoordinatorRequest & WorkerRequest, unknown>(async (init) => {
+  const redis = await connect(init.redis);
+  const { prefix } = init;
+  return init.role === "coordinator"
+    ? coordinator(new Queue(QUEUE, { connection: redis, prefix }), redis, prefix, init.run)
+    : worker(redis, init);
 });
 
-async function connect({ url, ca }: RedisPlace): Promise<Redis> {
-  let there = false, last: Error | undefined;
+async function connect({ url, ca }: RedisAddress): Promise<Redis> {
+  let connected = false, last: Error | undefined;
   const redis = new Redis(url, {
     lazyConnect: true,
-    connectTimeout: PATIENCE,
-    // While a run is under way a server may be away for any time; at first it has to be there.
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // The first connection must succeed; later the server may be away for any time.
     maxRetriesPerRequest: null,
-    retryStrategy: (times) => there ? Math.min(50 * times, 1000) : null,
+    retryStrategy: (times) => connected ? Math.min(50 * times, 1000) : null,
     ...(ca ? { tls: { ca } } : {}),
   });
   redis.on("error", (error: Error) => last = error);
-  const silent = pause(PATIENCE).then(() => {
-    throw new Error(`no answer within ${PATIENCE / 1000} s`);
+  const timeout = delay(CONNECT_TIMEOUT_MS).then(() => {
+    throw new Error(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`);
   });
-  silent.catch(() => {}); // it may have answered by then
+  timeout.catch(() => {}); // it may reject after the connection
   try {
-    await Promise.race([redis.connect().then(() => redis.ping()), silent]);
+    await Promise.race([redis.connect().then(() => redis.ping()), timeout]);
   } catch (cause) {
     redis.disconnect();
     const { host, port } = redis.options;
     const why = [(last ?? cause as Error).message, (last as { code?: string })?.code]
       .find((text) => text) ?? "no answer";
     const wayOut = /NOAUTH|WRONGPASS/.test(why)
-      ? "Give its password, redis://:password@host, best in the environment's REDIS_URL."
-      : "Start it there, or say where it is: worker --redis, the pipeline's bullmq.redis, or the " +
-        "environment's REDIS_URL.";
+      ? "Pass its password, redis://:password@host, best in the environment variable REDIS_URL."
+      : "Start it there, or pass its address: worker --redis, the pipeline's bullmq.redis, or the " +
+        "environment variable REDIS_URL.";
     throw new Error(
       `Cannot reach Redis at ${host}:${port}: ${why.replace(/\.+$/, "")}. ${wayOut}`,
       { cause },
     );
   }
-  there = true;
+  connected = true;
   return redis;
 }
 
 function coordinator(queue: Queue, redis: Redis, prefix: string, run: string) {
-  queue.on("error", () => {}); // it connects again
+  queue.on("error", () => {}); // it reconnects
   const alive = aliveKey(prefix, run), refusals = refusedKey(prefix, run);
-  return async (asks: CoordinatorAsks): Promise<Done<unknown>> => {
-    if ("add" in asks) {
-      // First, or whoever takes one at once finds that its run is over.
-      await redis.set(alive, "1", "PX", ALIVE);
-      const kept = { age: 3600 }; // if nobody is left to fetch them
+  return async (request: CoordinatorRequest): Promise<Done<unknown>> => {
+    if ("add" in request) {
+      // First: without a heartbeat, a worker drops the jobs.
+      await redis.set(alive, "1", "PX", HEARTBEAT_MS);
+      const kept = { age: 3600 }; // if the coordinator crashes
       const rest = { attempts: 2, removeOnComplete: kept, removeOnFail: kept };
-      await queue.addBulk(asks.add.map(({ id, data, priority }) => (
+      await queue.addBulk(request.add.map(({ id, data, priority }) => (
         { name: "job", data, opts: { jobId: id, priority, ...rest } }
       )));
       return { answer: null };
     }
-    if ("remove" in asks || "leave" in asks) {
-      if ("leave" in asks) await redis.del(alive);
-      // One that a worker holds cannot be removed; the worker lets go of it when the run is over.
-      const ids = "leave" in asks ? asks.leave : asks.remove;
+    if ("remove" in request || "leave" in request) {
+      if ("leave" in request) await redis.del(alive);
+      // A claimed job cannot be removed; its worker drops it when the heartbeat is gone.
+      const ids = "leave" in request ? request.leave : request.remove;
       for (const id of ids) await (await queue.getJob(id))?.remove().catch(() => {});
       return { answer: null };
     }
-    await redis.set(alive, "1", "PX", ALIVE);
-    const jobs = await Promise.all(
-      asks.look.map((id) => stateOf(id, queue.toKey(id), redis)),
-    );
+    await redis.set(alive, "1", "PX", HEARTBEAT_MS);
+    const jobs = await Promise.all(request.look.map((id) => stateOf(id, queue.toKey(id), redis)));
     const refused = await redis.hgetall(refusals);
     if (Object.keys(refused).length > 0) await redis.hdel(refusals, ...Object.keys(refused));
-    const look: JobsSnapshot = { jobs, refused, workers: await queue.getWorkersCount() };
-    return { answer: look };
+    const answer: JobsSnapshot = { jobs, refused, workers: await queue.getWorkersCount() };
+    return { answer };
   };
 }
 
-/** How a job is; its data, which may be large, is not fetched for that. */
+/** Returns the state of a job, without its data, which may be large. */
 async function stateOf(id: string, key: string, redis: Redis): Promise<JobState> {
-  const [[there, ended, progress, failed, returned], held] = await Promise.all([
+  const [[added, ended, progress, failed, returned], held] = await Promise.all([
     redis.hmget(key, "timestamp", "finishedOn", "progress", "failedReason", "returnvalue"),
     redis.exists(`${key}:lock`),
   ]);
-  if (there === null) return { id, state: "gone" };
+  if (added === null) return { id, state: "gone" };
   if (!ended) {
     if (!held) return { id, state: "waiting" };
-    const told: unknown = JSON.parse(progress ?? "0"); // 0 before a worker has said something
-    const standing = typeof told === "object" ? told as JobProgress : undefined;
-    return { id, state: "active", standing };
+    const standing: unknown = JSON.parse(progress ?? "0"); // 0 before the first progress
+    const known = typeof standing === "object" ? standing as JobProgress : undefined;
+    return { id, state: "active", standing: known };
   }
-  // What failed at first and was done then has both.
+  // A job that failed at first and succeeded on retry has both.
   if (returned !== null || failed === null) {
     return { id, state: "done", result: JSON.parse(returned ?? "null") };
   }
-  const lost = failed.includes("stalled more than allowable");
-  const reason = lost
-    ? `it was lost with its worker ${LOSSES} times: it may be what ends them`
+  const reason = failed.includes("stalled more than allowable")
+    ? `its workers crashed ${MAX_STALLS} times: it may be the cause`
     : failed;
   return { id, state: "failed", reason };
 }
 
 /** Outcome of a worker's job. */
-type Verdict = Exclude<WorkerAsks, { take: true } | { hold: unknown }>;
+type JobOutcome = Exclude<WorkerRequest, { take: true } | { hold: unknown }>;
 
-/** A job in hand. */
-interface InHand {
+/** The job that the worker processes. */
+interface CurrentJob {
   readonly job: BullJob;
-  readonly verdict: PromiseWithResolvers<Verdict>;
+  readonly outcome: PromiseWithResolvers<JobOutcome>;
+  /** Reason of the lost lease. */
   lost?: string;
 }
 
-function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "worker" }) {
-  let inHand: InHand | undefined;
+function worker(redis: Redis, { prefix, lock, name }: BrokerInit & { role: "worker" }) {
+  let current: CurrentJob | undefined;
   let arrived = Promise.withResolvers<void>();
   let leaving = false;
-  const putBack = async (job: BullJob, token: string | undefined): Promise<never> => {
+  const release = async (job: BullJob, token: string | undefined): Promise<never> => {
     await job.moveToWait(token);
     throw new WaitingError();
   };
+  const isAlive = (job: BullJob) => redis.exists(aliveKey(prefix, String(job.data?.run)));
   const bull = new Worker(
     QUEUE,
     async (job, token) => {
-      if (leaving) return await putBack(job, token);
-      // Left behind by a run that is over.
-      if (!await redis.exists(aliveKey(prefix, String(job.data?.run)))) return null;
-      const own: InHand = inHand = {
-        job,
-        verdict: Promise.withResolvers(),
-      };
+      if (leaving) return await release(job, token);
+      if (!await isAlive(job)) return null;
+      const own: CurrentJob = current = { job, outcome: Promise.withResolvers() };
       arrived.resolve();
-      const verdict = await own.verdict.promise;
-      if ("done" in verdict) return verdict.done;
-      if ("fail" in verdict) throw new Error(verdict.fail);
-      if ("giveBack" in verdict) return await putBack(job, token);
+      const outcome = await own.outcome.promise;
+      if ("done" in outcome) return outcome.done;
+      if ("fail" in outcome) throw new Error(outcome.fail);
+      if ("giveBack" in outcome) return await release(job, token);
       const key = refusedKey(prefix, String(job.data?.run));
-      await redis.multi().hset(key, name, verdict.refuse).pexpire(key, ALIVE).exec();
-      await job.moveToDelayed(Date.now() + NEXT, token);
+      await redis.multi().hset(key, name, outcome.refuse).pexpire(key, HEARTBEAT_MS).exec();
+      await job.moveToDelayed(Date.now() + REFUSED_DELAY_MS, token);
       throw new DelayedError();
     },
     {
@@ -188,62 +183,58 @@ function worker(redis: Redis, { prefix, lock, name }: BrokerOpening & { role: "w
       name,
       lockDuration: lock,
       stalledInterval: lock / 2,
-      maxStalledCount: LOSSES,
+      maxStalledCount: MAX_STALLS,
       runRetryDelay: 500,
     },
   );
-  bull.on("error", () => {}); // it connects again
+  bull.on("error", () => {}); // it reconnects
   bull.on("lockRenewalFailed", (ids) => {
-    if (inHand && ids.includes(inHand.job.id!)) inHand.lost = "another worker has taken it";
+    if (current && ids.includes(current.job.id!)) current.lost = "another worker has taken it";
   });
 
-  let heard = Date.now();
+  let lastRequest = Date.now();
   setInterval(() => {
-    if (Date.now() - heard < lock) return;
-    console.error("broker: nothing was heard from the worker, so its job goes to another");
+    if (Date.now() - lastRequest < lock) return;
+    console.error("broker: no request from the worker, so its job is released");
     Deno.exit(3);
   }, lock / 8);
 
-  /** Nobody wants a job whose run is over. A server that is away says nothing, which is no answer. */
-  let asking = false, missed = 0;
-  const askForRun = (own: InHand) => {
-    if (asking) return;
-    asking = true;
-    redis.exists(aliveKey(prefix, String(own.job.data?.run))).then((there) => {
-      missed = there ? 0 : missed + 1;
-      if (missed > 3) own.lost = "its run is over";
-    }, () => {}).finally(() => asking = false);
+  /** Ends the lease when the run's heartbeat is gone. A server that is away does not count. */
+  let checking = false, missed = 0;
+  const checkRun = (own: CurrentJob) => {
+    if (checking) return;
+    checking = true;
+    isAlive(own.job).then((alive) => {
+      missed = alive ? 0 : missed + 1;
+      if (missed > 3) own.lost = "its run has ended";
+    }, () => {}).finally(() => checking = false);
   };
 
-  return async (asks: WorkerAsks): Promise<Done<unknown>> => {
-    heard = Date.now();
-    if ("take" in asks) {
-      if (!inHand) await Promise.race([arrived.promise, pause(MOMENT)]);
+  return async (request: WorkerRequest): Promise<Done<unknown>> => {
+    lastRequest = Date.now();
+    if ("take" in request) {
+      if (!current) await Promise.race([arrived.promise, delay(TAKE_MS)]);
       missed = 0;
-      const taken: ClaimedJob | null = inHand ? { id: inHand.job.id!, data: inHand.job.data } : null;
-      return { answer: taken };
+      const answer: ClaimedJob | null = current &&
+          { id: current.job.id!, data: current.job.data } || null;
+      return { answer };
     }
-    const own = inHand;
-    if ("hold" in asks) {
+    const own = current;
+    if ("hold" in request) {
       if (own) {
-        own.job.updateProgress(asks.hold).catch(() => {});
-        askForRun(own);
+        own.job.updateProgress(request.hold).catch(() => {});
+        checkRun(own);
       }
-      const held: LeaseStatus = { ours: own !== undefined && !own.lost, why: own?.lost };
-      return { answer: held };
+      const answer: LeaseStatus = { ours: own !== undefined && !own.lost, why: own?.lost };
+      return { answer };
     }
-    inHand = undefined;
+    current = undefined;
     arrived = Promise.withResolvers();
-    own?.verdict.resolve(asks);
-    if ("giveBack" in asks) {
+    own?.outcome.resolve(request);
+    if ("giveBack" in request) {
       leaving = true;
-      // It takes no more, and what it has taken meanwhile goes back as well.
-      await Promise.race([bull.close(), pause(LEAVING)]);
+      await Promise.race([bull.close(), delay(DISCONNECT_TIMEOUT_MS)]);
     }
     return { answer: null };
   };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -4,7 +4,7 @@ import { distributeShards } from "../../../../packages/pipeline/remote_workers.t
 import { localCapabilities } from "../../../../packages/pipeline/remote/capabilities.ts";
 import { connectBroker } from "../../../../packages/pipeline/remote/broker_client.ts";
 import type {
-  CoordinatorAsks,
+  CoordinatorRequest,
   JobsSnapshot,
 } from "../../../../packages/pipeline/remote/protocol.ts";
 import type { CodeVersion } from "../../../../packages/pipeline/remote/compatibility.ts";
@@ -16,7 +16,7 @@ import { gradient, type Photo, photoArtifacts } from "../../../faces/detection/f
 
 /** Cuts out the faces of photos, in shards of four. */
 export class Job implements Disposable {
-  /** What was told: info and warnings. */
+  /** Logged messages and warnings. */
   readonly told: string[] = [];
   readonly keys: string[] = [];
   readonly #abort = new AbortController();
@@ -37,7 +37,7 @@ export class Job implements Disposable {
   }
 
   static async of(photos: readonly Photo[]): Promise<Job> {
-    const artifacts = await Deno.makeTempDir({ prefix: "fleet-" });
+    const artifacts = await Deno.makeTempDir({ prefix: "remote-" });
     const { stage } = await localCapabilities(app, artifacts);
     const found = await stage("faceCrop");
     return new Job(artifacts, await photoArtifacts(join(artifacts, "in"), photos), found!.code);
@@ -45,7 +45,7 @@ export class Job implements Disposable {
 
   /** Runs faceCrop (with `metadata` unless the parameters say it), and returns the names and contents of the files that it made. */
   async run(
-    fleet?: Partial<BullmqSettings>,
+    workers?: Partial<BullmqSettings>,
     { code = this.code, params = {} }: { code?: CodeVersion; params?: Record<string, unknown> } =
       {},
   ): Promise<Record<string, Uint8Array>> {
@@ -54,9 +54,9 @@ export class Job implements Disposable {
       ...params,
     });
     // In its scratch lie the shards of this detector.
-    const folder = join(this.artifacts, `${fleet ? "far" : "near"}-${all.detector}`);
+    const folder = join(this.artifacts, `${workers ? "far" : "near"}-${all.detector}`);
     const context = testContext(faceCrop, { folder, signal: this.#abort.signal });
-    const settings = bullmqSchema.parse(fleet ?? {});
+    const settings = bullmqSchema.parse(workers ?? {});
     const tell = (message: string) => void this.told.push(message);
     const dependencies = {
       ...{ use: "faceCrop", params: {}, external: {}, inputs: {} },
@@ -72,8 +72,8 @@ export class Job implements Disposable {
     const keys = this.keys;
     const given = {
       ...context,
-      ...fleet && {
-        fleet: {
+      ...workers && {
+        remoteWorkers: {
           async *distribute(parts: Parameters<typeof distributeShards>[2]) {
             for await (const done of distributeShards(settings, work, parts, app)) {
               keys.push(done.key);
@@ -108,14 +108,14 @@ export async function failures(
   jobs: readonly unknown[],
   signal?: AbortSignal,
 ): Promise<string[]> {
-  await using link = await connectBroker<CoordinatorAsks>({
+  await using broker = await connectBroker<CoordinatorRequest>({
     ...{ role: "coordinator", redis: { url }, prefix: "faces", run: "x" },
   });
   const ids = jobs.map((_, i) => `x-${crypto.randomUUID()}-${i}`);
-  await link.ask({ add: jobs.map((data, i) => ({ id: ids[i], data })) });
+  await broker.request({ add: jobs.map((data, i) => ({ id: ids[i], data })) });
   for (;;) {
     signal?.throwIfAborted();
-    const { jobs: states } = await link.ask<JobsSnapshot>({ look: ids });
+    const { jobs: states } = await broker.request<JobsSnapshot>({ look: ids });
     const over = states.filter(({ state }) => state === "failed" || state === "done");
     if (over.length === jobs.length) {
       return states.map((state) =>

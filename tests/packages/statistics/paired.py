@@ -1,7 +1,7 @@
 """Writes paired.json: what SciPy and statsmodels say about made-up pairs of models.
 
     pip install numpy==2.* scipy==1.* statsmodels==0.15.*
-    python tests/faces/evaluation/paired.py
+    python tests/packages/statistics/paired.py
 """
 
 import json

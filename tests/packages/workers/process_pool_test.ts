@@ -12,86 +12,86 @@ const kind = { module, opening: {}, workers: 2 };
 const open = (more = {}, signal?: AbortSignal): ProcessPool<Toy, number> =>
   openPool({ ...kind, ...more }, signal);
 
-Deno.test("openCrew() has tasks done by several processes, and gives each its own answer", async () => {
-  await using crew = open();
-  const asked = Array.from({ length: 50 }, (_, square) => crew.run({ square }));
+Deno.test("openPool() has tasks done by several processes, and gives each its own answer", async () => {
+  await using pool = open();
+  const asked = Array.from({ length: 50 }, (_, square) => pool.run({ square }));
   const results = await Promise.all(asked);
   results.forEach((result, n) => {
     assert.ok("answer" in result);
     assert.deepEqual([result.answer, result.bytes.length], [n * n, n]);
   });
-  assert.equal(crew.replaced, 0);
+  assert.equal(pool.replaced, 0);
 });
 
-Deno.test("openCrew() replaces a worker that dies, and only the task that it died of is lost", async () => {
+Deno.test("openPool() replaces a worker that dies, and only the task that it died of is lost", async () => {
   const ways = { SIGSEGV: { segfaults: true }, SIGKILL: { dies: "SIGKILL" } } as const;
   for (const [signal, way] of Object.entries(ways)) {
-    await using crew = open();
+    await using pool = open();
     const tasks: Toy[] = [1, 2, 3, 4, 5, 6].map((square) => ({ square }));
     tasks.splice(3, 0, way);
-    const results = await Promise.all(tasks.map((task) => crew.run(task)));
+    const results = await Promise.all(tasks.map((task) => pool.run(task)));
     const died = results.splice(3, 1)[0];
     assert.ok("crashed" in died && died.crashed.startsWith(signal), JSON.stringify(died));
     assert.deepEqual(results.map((one) => "answer" in one && one.answer), [1, 4, 9, 16, 25, 36]);
-    assert.equal(crew.replaced, 2);
+    assert.equal(pool.replaced, 2);
   }
 });
 
-Deno.test("openCrew() gets beyond many tasks in a row that workers die of, but not beyond all", async () => {
-  await using crew = open({ workers: 2 });
-  const bad = Array.from({ length: 8 }, () => crew.run({ dies: "SIGKILL" }));
-  const good = await crew.run({ square: 3 });
+Deno.test("openPool() gets beyond many tasks in a row that workers die of, but not beyond all", async () => {
+  await using pool = open({ workers: 2 });
+  const bad = Array.from({ length: 8 }, () => pool.run({ dies: "SIGKILL" }));
+  const good = await pool.run({ square: 3 });
   for (const one of await Promise.all(bad)) {
     assert.ok("crashed" in one && one.crashed.startsWith("SIGKILL"), JSON.stringify(one));
   }
   assert.ok("answer" in good && good.answer === 9);
-  const hopeless = Array.from({ length: 25 }, () => crew.run({ dies: "SIGKILL" }));
+  const hopeless = Array.from({ length: 25 }, () => pool.run({ dies: "SIGKILL" }));
   const ends = await Promise.allSettled(hopeless);
   const given = ends.find((one) => one.status === "rejected");
   assert.match(String(given?.reason), /consecutive worker crashes \(SIGKILL/);
 });
 
-Deno.test("openCrew() has the task of a worker that was killed done by the next one", async () => {
+Deno.test("openPool() has the task of a worker that was killed done by the next one", async () => {
   const folder = await Deno.makeTempDir();
-  await using crew = open({ workers: 1 });
-  const worker = await crew.run({ pid: true });
-  const waiting = [crew.run({ waits: `${folder}/go` }), crew.run({ square: 5 })];
+  await using pool = open({ workers: 1 });
+  const worker = await pool.run({ pid: true });
+  const waiting = [pool.run({ waits: `${folder}/go` }), pool.run({ square: 5 })];
   assert.ok("answer" in worker);
   Deno.kill(worker.answer, "SIGKILL");
   await Deno.mkdir(`${folder}/go`);
   const answers = await Promise.all(waiting);
   assert.deepEqual(answers.map((one) => "answer" in one && one.answer), [0, 25]);
-  assert.equal(crew.replaced, 1);
+  assert.equal(pool.replaced, 1);
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("openCrew() survives a worker that takes all memory", async () => {
-  await using crew = open({ heap: 32 });
-  const [hog, other] = await Promise.all([crew.run({ hog: true }), crew.run({ square: 3 })]);
+Deno.test("openPool() survives a worker that takes all memory", async () => {
+  await using pool = open({ heap: 32 });
+  const [hog, other] = await Promise.all([pool.run({ hog: true }), pool.run({ square: 3 })]);
   assert.deepEqual(hog, { crashed: "out of memory" });
   assert.ok("answer" in other && other.answer === 9);
 });
 
-Deno.test("openCrew() ends a worker that does not come back from a task, and goes on", async () => {
+Deno.test("openPool() ends a worker that does not come back from a task, and goes on", async () => {
   const folder = await Deno.makeTempDir();
-  await using crew = open({ workers: 1, seconds: 1.5 });
+  await using pool = open({ workers: 1, seconds: 1.5 });
   const tasks: Toy[] = [{ square: 1 }, { waits: `${folder}/never` }, { square: 3 }];
-  const results = await Promise.all(tasks.map((task) => crew.run(task)));
+  const results = await Promise.all(tasks.map((task) => pool.run(task)));
   assert.deepEqual(results[1], { crashed: "no answer within 1.5 s" });
   assert.deepEqual([results[0], results[2]].map((one) => "answer" in one && one.answer), [1, 9]);
-  assert.ok(crew.replaced >= 2);
+  assert.ok(pool.replaced >= 2);
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("openCrew() gives up when workers do not come to be open in time", async () => {
-  await using crew = open({ opening: { asleep: true }, seconds: 0.1 });
+Deno.test("openPool() gives up when workers do not come to be open in time", async () => {
+  await using pool = open({ opening: { asleep: true }, seconds: 0.1 });
   await assert.rejects(
-    crew.run({ square: 1 }),
+    pool.run({ square: 1 }),
     /consecutive worker crashes \(it did not open in time\)/,
   );
 });
 
-Deno.test("crewSize() takes one worker a core, and fewer if CORES, or the work, says so", () => {
+Deno.test("defaultPoolSize() is one worker per core, fewer with CORES or little work", () => {
   const before = Deno.env.get("CORES");
   try {
     Deno.env.set("CORES", "1");
@@ -108,42 +108,42 @@ Deno.test("crewSize() takes one worker a core, and fewer if CORES, or the work, 
   }
 });
 
-Deno.test("openCrew() passes on what a worker throws, and goes on", async () => {
-  await using crew = open({ workers: 1 });
-  await assert.rejects(crew.run({ throws: "no such luck" }), /no such luck/);
-  const result = await crew.run({ square: 2 });
+Deno.test("openPool() passes on what a worker throws, and goes on", async () => {
+  await using pool = open({ workers: 1 });
+  await assert.rejects(pool.run({ throws: "no such luck" }), /no such luck/);
+  const result = await pool.run({ square: 2 });
   assert.ok("answer" in result && result.answer === 4);
 });
 
-Deno.test("openCrew() gives up when workers do not start, and says why", async () => {
+Deno.test("openPool() gives up when workers do not start, and says why", async () => {
   {
-    await using crew = open({ opening: { refuse: "there is no detector" } });
-    await assert.rejects(crew.run({ square: 1 }), /there is no detector/);
-    await assert.rejects(crew.run({ square: 1 }), /there is no detector/);
+    await using pool = open({ opening: { refuse: "there is no detector" } });
+    await assert.rejects(pool.run({ square: 1 }), /there is no detector/);
+    await assert.rejects(pool.run({ square: 1 }), /there is no detector/);
   }
   {
-    await using crew = open({ opening: { dead: true } });
+    await using pool = open({ opening: { dead: true } });
     await assert.rejects(
-      crew.run({ square: 1 }),
+      pool.run({ square: 1 }),
       /consecutive worker crashes \(exit code 3\)/,
     );
   }
   {
-    await using crew = open({ module: new URL("./noSuchWorker.ts", import.meta.url) });
-    await assert.rejects(crew.run({ square: 1 }), /consecutive worker crashes .*Module not found/);
+    await using pool = open({ module: new URL("./noSuchWorker.ts", import.meta.url) });
+    await assert.rejects(pool.run({ square: 1 }), /consecutive worker crashes .*Module not found/);
   }
 });
 
-Deno.test("openCrew() stops at once when its signal aborts", async () => {
+Deno.test("openPool() stops at once when its signal aborts", async () => {
   const controller = new AbortController();
-  await using crew = open({}, controller.signal);
-  const asked = Array.from({ length: 20 }, (_, square) => crew.run({ square }));
+  await using pool = open({}, controller.signal);
+  const asked = Array.from({ length: 20 }, (_, square) => pool.run({ square }));
   controller.abort(new Error("interrupted"));
   for (const one of asked) await assert.rejects(one, /interrupted/);
-  await assert.rejects(crew.run({ square: 1 }), /interrupted/);
+  await assert.rejects(pool.run({ square: 1 }), /interrupted/);
 });
 
-Deno.test("a crew that is closed leaves no process behind", async () => {
+Deno.test("a closed pool leaves no process behind", async () => {
   const closing = open();
   const asked = closing.run({ square: 1 });
   asked.catch(() => {});

@@ -1,7 +1,7 @@
 """Writes statistics.json: what scikit-learn, statsmodels and SciPy say about made-up predictions.
 
     pip install numpy==2.* scipy==1.* scikit-learn==1.* statsmodels==0.15.*
-    python tests/faces/evaluation/statistics.py && deno fmt tests/evaluation
+    python tests/packages/statistics/statistics.py && deno fmt tests/packages/statistics
 """
 
 import json

@@ -1,8 +1,8 @@
-/** Grids of runs: what is made once, what is told, and what a run that fails or is killed costs. */
+/** Grids of runs: shared results, reports, and runs that fail or are killed. */
 import assert from "node:assert/strict";
-import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { summarise, summaryLines } from "../../../packages/pipeline/sweep_summary.ts";
-import { ended, Project, reading } from "./toy/project.ts";
+import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
+import { ended, Project, reading } from "../toy/project.ts";
 
 const GRID = `sweep: { few.max: [3, 4], seed: [1, 2, 3] }
 stages:
@@ -28,7 +28,7 @@ function ran(runs: { stages: Stage[] }[]): Record<string, number> {
 
 Deno.test("a sweep runs every combination, and each result once", async (t) => {
   await using project = await Project.make({ "pipeline.yaml": GRID });
-  await t.step("says before what would run", async () => {
+  await t.step("a dry run logs what would run", async () => {
     const { code, out } = await project.cli("run", "pipeline", "--dry-run");
     assert.equal(code, 0);
     const lines = out.split("\n");
@@ -41,7 +41,7 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
   const { code, out, err } = await project.cli("run", "pipeline", "--jobs", "3", "--json");
   assert.equal(code, 0, err);
   const report = JSON.parse(out);
-  await t.step("tells each, with its values", () => {
+  await t.step("reports each run with its values", () => {
     assert.deepEqual([report.pipeline, report.ok, report.metrics], ["pipeline", true, {}]);
     assert.deepEqual(report.stages.map(({ id, status }: Stage) => [id, status]), [[
       "count",
@@ -193,9 +193,9 @@ stages:
   );
   assert.match(
     err,
-    /✗ 2\/3 {2}broken\.how=die {2}failed: its process died; the last that it said: /,
+    /✗ 2\/3 {2}broken\.how=die {2}failed: its process crashed; last output: /,
   );
-  assert.match(runs[1].error, /its process died; .*> broken {3}runs: /);
+  assert.match(runs[1].error, /its process crashed; .*> broken {3}runs: /);
   assert.match(err, /✓ 3\/3 {2}broken\.how=never/);
   assert.match(err, /\nnot done in .*: 1 run done and 2 failed\n$/);
   assert.equal(summary.length, 1);
@@ -216,7 +216,7 @@ Deno.test("what all runs share is made before them, and if it fails none begins"
 });
 
 Deno.test({
-  name: "Ctrl-C stops the runs of a sweep after their step, and the next sweep goes on",
+  name: "Ctrl-C stops the runs of a sweep after their step, and the next sweep resumes",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using project = await Project.make({
@@ -252,7 +252,7 @@ Deno.test({
     });
     const child = project.spawn(["run", "pipeline", "--jobs", "1"]);
     const stdout = reading(child);
-    await stdout.until("each of the 2 runs goes on with count and slow\n");
+    await stdout.until("2 runs continue with count and slow\n");
     await project.underWay(2);
     child.kill("SIGKILL");
     await stdout.rest();

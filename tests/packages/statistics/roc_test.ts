@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { calibration } from "../../../packages/statistics/calibration.ts";
 import { classIntervals } from "../../../packages/statistics/class_intervals.ts";
-import { scoreGroups } from "../../../faces/evaluation/subgroups.ts";
 import { wilson } from "../../../packages/statistics/confidence_intervals.ts";
 import { classScores } from "../../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../../packages/statistics/roc.ts";
@@ -9,7 +8,7 @@ import { close } from "./close.ts";
 import intervals from "./intervals.json" with { type: "json" };
 import statistics from "./statistics.json" with { type: "json" };
 
-const { ranking, people } = statistics;
+const { ranking } = statistics;
 
 Deno.test("rocCurve() agrees with scikit-learn's roc_curve and roc_auc_score, ties included", () => {
   const { points, auc } = rocCurve(ranking.truth, ranking.scores);
@@ -120,32 +119,4 @@ Deno.test("classIntervals() leaves out what is a share of nothing", () => {
 
 Deno.test("classScores() of a class that is never said are 0, as with zero_division=0", () => {
   assert.deepEqual(classScores([[3, 0], [2, 0]])[1], { count: 2, precision: 0, recall: 0, f1: 0 });
-});
-
-Deno.test("byGroup() agrees with scikit-learn and statsmodels on every gender and age band", () => {
-  const accuracy = scoreGroups("accuracy", people.hits, people);
-  const mae = scoreGroups("mae", people.signed.map(Math.abs), people, people.signed);
-  assert.equal(accuracy.length, people.groups.length);
-  people.groups.forEach((expected, i) => {
-    for (const group of [accuracy[i], mae[i]]) {
-      assert.deepEqual(
-        [group.gender, group.from, group.to, group.count],
-        [expected.gender, expected.from, expected.to, expected.count],
-      );
-    }
-    close(accuracy[i].value, expected.accuracy);
-    close(accuracy[i].interval!.low, expected.interval[0]);
-    close(accuracy[i].interval!.high, expected.interval[1]);
-    close(mae[i].value, expected.mae);
-    close(mae[i].bias!, expected.bias);
-    const interval = mae[i].interval;
-    assert.equal(interval === undefined, expected.count < 5);
-    assert.ok(!interval || (interval.low < expected.mae && expected.mae < interval.high));
-  });
-});
-
-Deno.test("byGroup() tells no interval of a mean of fewer than five", () => {
-  const [all, band] = scoreGroups("mae", [1, 2, 3, 4], { age: [5, 5, 5, 5], gender: [1, 1, 1, 1] });
-  assert.deepEqual([all.interval, band.interval], [undefined, undefined]);
-  assert.equal(band.value, 2.5);
 });

@@ -3,14 +3,14 @@ import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-Deno.test("inOrder() yields in the items' order, whichever is done first", async () => {
+Deno.test("mapOrdered() yields in the items' order, in any order of completion", async () => {
   const results = [];
   const work = async (n: number) => (await pause(n % 3 * 5), n * n);
   for await (const result of mapOrdered([5, 1, 3, 2, 4], 3, work)) results.push(result);
   assert.deepEqual(results, [25, 1, 9, 4, 16]);
 });
 
-Deno.test("inOrder() has no more than `parallel` items under way", async () => {
+Deno.test("mapOrdered() has no more than `parallel` items running", async () => {
   let running = 0, most = 0;
   const work = async () => {
     most = Math.max(most, ++running);
@@ -21,7 +21,7 @@ Deno.test("inOrder() has no more than `parallel` items under way", async () => {
   assert.equal(most, 4);
 });
 
-Deno.test("inOrder() waits for what is under way when it is left early", async () => {
+Deno.test("mapOrdered() waits for what is under way when it is left early", async () => {
   let running = 0;
   const work = async () => {
     running++;
@@ -32,7 +32,7 @@ Deno.test("inOrder() waits for what is under way when it is left early", async (
   assert.equal(running, 0);
 });
 
-Deno.test("inOrder() ends with the first error, and others do not escape", async () => {
+Deno.test("mapOrdered() ends with the first error, and others do not escape", async () => {
   const results: number[] = [];
   const work = async (n: number) => {
     await pause(1);

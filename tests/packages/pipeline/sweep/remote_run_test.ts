@@ -1,22 +1,22 @@
 /** A run of a sweep, written down here and opened elsewhere. */
 import assert from "node:assert/strict";
-import { DenoLock } from "../../../packages/pipeline/cache/deno_lock.ts";
-import { ImportMap } from "../../../packages/pipeline/cache/import_map.ts";
-import { ModuleHasher } from "../../../packages/pipeline/cache/module_graph.ts";
-import { fromFileUrl } from "../../../packages/pipeline/paths.ts";
-import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { DenoLock } from "../../../../packages/pipeline/cache/deno_lock.ts";
+import { ImportMap } from "../../../../packages/pipeline/cache/import_map.ts";
+import { ModuleHasher } from "../../../../packages/pipeline/cache/module_graph.ts";
+import { fromFileUrl } from "../../../../packages/pipeline/paths.ts";
+import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import {
   assertSameResults,
   describeRemoteRun,
   finishedResults,
-  open,
+  openResults,
   orderSchema,
   planOf,
   type RemoteRun,
-} from "../../../packages/pipeline/sweep/remote_run.ts";
-import { IncompatibleWorkerError } from "../../../packages/pipeline/remote/compatibility.ts";
-import { Project } from "./toy/project.ts";
-import { stages } from "./toy/stages.ts";
+} from "../../../../packages/pipeline/sweep/remote_run.ts";
+import { IncompatibleWorkerError } from "../../../../packages/pipeline/remote/compatibility.ts";
+import { Project } from "../toy/project.ts";
+import { stages } from "../toy/stages.ts";
 
 const YAML = `name: one
 seed: 7
@@ -39,7 +39,7 @@ function tools(project: Project, backend = "wasm") {
       new ImportMap([]),
     ),
     denoLock: new DenoLock(undefined),
-    excludedFolders: [fromFileUrl(new URL("../../../packages/pipeline/", import.meta.url))],
+    excludedFolders: [fromFileUrl(new URL("../../../../packages/pipeline/", import.meta.url))],
     resolveCompute: () => Promise.resolve({ backend, why: "a toy" }),
   };
 }
@@ -101,7 +101,7 @@ Deno.test("an order is refused where something else would come out", async (t) =
     const few = { ...order.stages.few, max: 4 };
     return refuses(
       open({ stages: { ...order.stages, few } }),
-      /^few would come out otherwise: few\.max changed from 3 to 4/,
+      /^the result of few would differ: few\.max changed from 3 to 4/,
     );
   });
   await t.step("values that nobody could type", () =>
@@ -116,7 +116,7 @@ Deno.test("an order is refused where something else would come out", async (t) =
     ));
   await t.step("another file", async () => {
     await project.write({ "numbers.txt": "1 2 300" });
-    await refuses(open(), /^readFile would come out otherwise: numbers\.txt changed/);
+    await refuses(open(), /^the result of readFile would differ: numbers\.txt changed/);
   });
   await t.step("no file", async () => {
     await Deno.remove(project.path("numbers.txt"));
@@ -136,10 +136,13 @@ Deno.test("what an order gives is used by its fingerprint, whatever it was made 
   // The worker's machine need not have the file.
   await Deno.remove(project.path("numbers.txt"));
   await assertSameResults(order, plan, tools(project));
-  const records = await open(order.given, context.store);
+  const records = await openResults(order.given, context.store);
   assert.equal(records.get("few")!.dependencies.use, "clamp");
   const gone = { few: { ...given.few!, fingerprint: "0".repeat(64) } };
-  await assert.rejects(open(gone, context.store), /its artifact folder ".*" has no "clamp\/0{16}"/);
+  await assert.rejects(
+    openResults(gone, context.store),
+    /its artifact folder ".*" has no "clamp\/0{16}"/,
+  );
 });
 
 Deno.test("an order names nothing outside of the folders that are meant", async () => {

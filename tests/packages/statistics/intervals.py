@@ -2,7 +2,7 @@
 chance could have moved the metrics of statistics.json.
 
     pip install numpy==2.* scipy==1.* scikit-learn==1.* statsmodels==0.15.* confidenceinterval==1.0.5
-    python tests/faces/evaluation/intervals.py && deno fmt tests/evaluation
+    python tests/packages/statistics/intervals.py && deno fmt tests/packages/statistics
 """
 
 import json

@@ -18,7 +18,7 @@ Deno.test("where shards are made does not count for the result", async () => {
   assert.deepEqual((await project.run({ set })).statuses, { count: "cached" });
 });
 
-Deno.test("redisPlace() refuses what is no address, and tells no password", async () => {
+Deno.test("parseRedisAddress() refuses what is no address, and hides the password", async () => {
   await assert.rejects(
     parseRedisAddress("localhost"),
     /Cannot use "localhost" as the address of Redis/,
@@ -31,7 +31,7 @@ Deno.test("redisPlace() refuses what is no address, and tells no password", asyn
     assert.doesNotMatch(error.message, /s3cret/);
     return true;
   });
-  await assert.rejects(parseRedisAddress("redis://host", "ca.pem"), /without TLS it shows none/);
+  await assert.rejects(parseRedisAddress("redis://host", "ca.pem"), /without TLS it has none/);
   await assert.rejects(
     parseRedisAddress("rediss://host", "/no/ca.pem"),
     /Cannot read the certificate/,
@@ -55,14 +55,14 @@ Deno.test("redisPlace() refuses what is no address, and tells no password", asyn
   });
 });
 
-Deno.test("codeDifference() says what differs", () => {
+Deno.test("codeDifference() describes what differs", () => {
   const code: CodeVersion = {
     ...{ modules: { "a.ts": "1", "b.ts": "2" }, packages: { sharp: "1" } },
     ...{ deno: "2.9.6", platform: "x86_64-unknown-linux-gnu" },
   };
   assert.equal(codeDifference(code, structuredClone(code)), undefined);
   const differs = (other: Partial<CodeVersion>) => codeDifference(code, { ...code, ...other });
-  assert.match(differs({ deno: "3.0.0" })!, /the run is on Deno 2\.9\.6, the worker on 3\.0\.0/);
+  assert.match(differs({ deno: "3.0.0" })!, /the run uses Deno 2\.9\.6, the worker 3\.0\.0/);
   assert.match(
     differs({ platform: "aarch64-apple-darwin" })!,
     /the worker on aarch64-apple-darwin/,
@@ -74,7 +74,7 @@ Deno.test("codeDifference() says what differs", () => {
   );
 });
 
-Deno.test("a pipeline's address of Redis is checked before anything runs, and not told", async () => {
+Deno.test("a pipeline's address of Redis is checked before anything runs, and not printed", async () => {
   await using project = await Project.make();
   const said = await project.mistakes(
     "bullmq: { redis: 'http://:s3cret@host' }\nstages: { count: }",
