@@ -1,7 +1,7 @@
 /** The app: the runner, and the stages it is given. */
 import { type App, main } from "./packages/pipeline/cli.ts";
 import { fromFileUrl } from "./packages/pipeline/paths.ts";
-import { METRIC_DIRECTIONS } from "./faces/evaluation/format_metric.ts";
+import { METRIC_DIRECTIONS } from "./faces/evaluation/metrics.ts";
 import { stages } from "./stages/mod.ts";
 
 export const app: App = {

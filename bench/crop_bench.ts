@@ -1,36 +1,41 @@
-/** Whether cores count in faceCrop, and whether many pictures take more time each, or more memory. */
+/** Speedup of faceCrop by workers; time per photo and memory by number of photos. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { random } from "../packages/random/random.ts";
+import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
+import { scanTar } from "../packages/formats/tar.ts";
+import { faceSvg } from "../faces/synthetic/drawn_face.ts";
+import { drawTraits } from "../faces/synthetic/traits.ts";
+import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import { barChart } from "./bar_chart.ts";
-import { somePictures, writePictures } from "./crop_photos.ts";
-import { machine, median, table, thousands } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { median } from "../packages/statistics/prediction_metrics.ts";
+import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench crop [options]
 
-Runs faceCrop and resize32, as deno task run does, on a folder of pictures of 256 × 256:
-faceCrop with one worker and with one a core, in turns; then both stages, with detector: metadata, on
-more and more pictures, which are some hundreds repeated.
+Runs faceCrop and resize32 on a folder of 256 × 256 photos: faceCrop with one worker and with one per
+core, in turns; then both stages, with detector: metadata, on increasing numbers of photos, which
+repeat a few hundred.
 
   --parts LIST      of cores and scale (both)
   --detectors LIST  whose cores are measured (metadata,tinyFaceDetector)
-  --rounds N        turns of each (3)
-  --photos LIST     photos of a turn, for each detector (4000,400)
-  --count N         the most photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
-  --faces DIR       takes pictures of its wiki_crop.tar, not drawn ones
-  --chart PATH      writes a chart of the scale there, as SVG
+  --rounds N        rounds (3)
+  --photos LIST     photos per run, for each detector (4000,400)
+  --count N         photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
+  --faces DIR       photos of its wiki_crop.tar (default: synthetic ones)
+  --chart PATH      writes a chart of the scale as SVG
   --json            one JSON object on stdout, and the rest on stderr
 `;
 
 const root = new URL("../", import.meta.url);
 
-/** Seconds of faceCrop with one worker, and with one a core, in each round. */
+/** Seconds of faceCrop with one worker, and with one per core, in each round. */
 export interface CoresRow {
   detector: string;
   photos: number;
   one: number[];
   all: number[];
-  /** The median over the rounds of one by all. */
+  /** Median over the rounds of one / all. */
   ratio: number;
 }
 
@@ -40,9 +45,9 @@ export interface CropRow {
   faceCrop: number;
   resize32: number;
   photosPerSecond: number;
-  /** Milliseconds of processors for a photo, all processes and stages: busy machines change it little. */
+  /** Processor time per photo in ms, over all processes and stages. */
   work: number | null;
-  /** Bytes: the most that all processes had together. */
+  /** Peak memory of all processes together, in bytes. */
   memory: number | null;
 }
 
@@ -104,14 +109,10 @@ export async function bench(args: string[]): Promise<void> {
     await Deno.remove(folder, { recursive: true });
   }
   if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(report.scale));
-  const text = toMarkdown(report);
-  if (values.json) {
-    say(`\n${text}`);
-    console.log(JSON.stringify({ crop: report }, null, 2));
-  } else console.log(`\n${text}`);
+  printReport(toMarkdown(report), values.json, { crop: report });
 }
 
-/** One worker and one a core, in turns. */
+/** Measures one worker and one per core, in turns. */
 async function cores(
   folder: string,
   pictures: readonly Uint8Array[],
@@ -249,4 +250,54 @@ export function chart(rows: readonly CropRow[]): string {
       fill: "#a463f2",
     },
   ]);
+}
+
+/** Number of different photos; more are links to these. */
+const DIFFERENT = 400;
+/** Minimum size of a photo in bytes. */
+const LEAST = 2000;
+const seed = 1;
+
+/** Returns JPEGs of a folder's wiki_crop.tar, or synthetic ones. */
+export async function somePictures(faces: string | undefined): Promise<Uint8Array[]> {
+  return faces === undefined ? await drawnOnes() : fromArchive(join(faces, "wiki_crop.tar"));
+}
+
+async function drawnOnes(): Promise<Uint8Array[]> {
+  const pictures: Uint8Array[] = [];
+  for (let i = 0; i < DIFFERENT; i++) {
+    const rng = random(seed, "bench", "crop", i);
+    const svg = faceSvg(drawTraits(rng, 3 + rng.int(85), i % 2 === 0 ? "female" : "male"));
+    pictures.push(await drawSvg(svg).flatten().jpeg().toBuffer());
+  }
+  return pictures;
+}
+
+function fromArchive(path: string): Uint8Array[] {
+  using archive = new RandomAccessFile(path);
+  const pictures: Uint8Array[] = [];
+  for (const { path, offset, size } of scanTar(archive)) {
+    if (pictures.length === DIFFERENT) break;
+    if (path.endsWith(".jpg") && size >= LEAST) pictures.push(archive.read(offset, size));
+  }
+  return pictures;
+}
+
+/** Writes photos as a dataset folder with labels; repeats them as hard links. */
+export async function writePictures(
+  folder: string,
+  pictures: readonly Uint8Array[],
+  count: number,
+): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  const lines = ["path,age,gender"];
+  const name = (i: number) => `${String(Math.floor(i / 1000)).padStart(3, "0")}/${i}.jpg`;
+  for (let i = 0; i < count; i++) {
+    const path = join(folder, name(i)), first = i % pictures.length;
+    if (i % 1000 === 0) await Deno.mkdir(join(folder, name(i), ".."), { recursive: true });
+    if (i === first) await Deno.writeFile(path, pictures[i]);
+    else await Deno.link(join(folder, name(first)), path);
+    lines.push(`${name(i)},${20 + i % 60},${i % 2}`);
+  }
+  await Deno.writeTextFile(join(folder, "labels.csv"), lines.join("\n") + "\n");
 }

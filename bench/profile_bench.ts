@@ -1,14 +1,12 @@
-/** Where a training step of the engine goes: the time of each kernel, on one thread. */
+/** Time of each kernel of a training step of the engine, on one thread. */
 import { parseArgs } from "node:util";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
 import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
 import { type Plan, plan } from "../packages/engine/engine_plan.ts";
-import { age2021 } from "../models/age_2021.ts";
-import { gender2021 } from "../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../models/build_2021.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
-import { table } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { table, whole } from "./machine_table.ts";
 
 const help = `deno task bench profile [options]
 
@@ -38,8 +36,11 @@ export async function bench(args: string[]): Promise<void> {
   const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
   await openBackend("wasm");
   const network = values.network === "age"
-    ? toEngineNetwork(age2021({ size: 32, seed: 1 }), "meanAbsoluteError")
-    : toEngineNetwork(gender2021({ size: 32, classes: 2, seed: 1 }), "categoricalCrossentropy");
+    ? toEngineNetwork(buildAge2021({ size: 32, seed: 1 }), "meanAbsoluteError")
+    : toEngineNetwork(
+      buildGender2021({ size: 32, classes: 2, seed: 1 }),
+      "categoricalCrossentropy",
+    );
   const timings = await profile(plan(network, { batch, threads: 1, divisor: 255 }), rounds);
   const total = timings.reduce((sum, { ms }) => sum + ms, 0);
   console.log(table(
@@ -140,7 +141,7 @@ function nameOf(record: Int32Array): string {
   return Kernel[record[0]];
 }
 
-/** What a record's kernel computes; its words are those that engine/assembly/ reads. */
+/** Returns the multiplications and additions of a record's kernel. */
 function operations(record: Int32Array, batch: number): number {
   switch (nameOf(record)) {
     case "convolve":

@@ -1,18 +1,18 @@
-/** Whether a step takes as long, and as much memory, however many images there are. */
+/** Time per step and memory by number of images. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import { NpyWriter } from "../packages/formats/npy.ts";
 import { barChart } from "./bar_chart.ts";
 import { denoPeer, type ReportNetwork } from "./peer.ts";
-import { machine, median, quantile, table, thousands } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { quantile } from "../packages/statistics/confidence_intervals.ts";
+import { mean, median } from "../packages/statistics/prediction_metrics.ts";
+import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench scale [options]
 
-Trains one epoch on more and more images, which lie on disk as .npy and are read as needed, and
-prints what a step takes and the most memory that the process held. The images are drawn once and
-repeated; each size has a process of its own.
+Trains one epoch on increasing numbers of images, read from a .npy file on demand, and prints the time
+per step and the peak memory. The images are drawn once and repeated; each size has its own process.
 
   --sizes LIST    images (10000,100000,460000: 1.4 GB in the folder for temporary files)
   --network NAME  gender or age (gender)
@@ -82,11 +82,8 @@ export async function bench(args: string[]): Promise<void> {
     await Deno.remove(folder, { recursive: true });
   }
   if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(rows));
-  const text = toMarkdown(rows);
-  if (values.json) {
-    say(`\n${text}`);
-    console.log(JSON.stringify({ machine: machine(), network, batch, scale: rows }, null, 2));
-  } else console.log(`\n${text}`);
+  const report = { machine: machine(), network, batch, scale: rows };
+  printReport(toMarkdown(rows), values.json, report);
 }
 
 /** Writes `count` images [32, 32, 3]; the first ten thousand of them differ. */
@@ -103,12 +100,16 @@ export function drawImages(path: string, count: number): void {
 /** @param ms of each step; the last one's has the validation and the checkpoint in it */
 export function summary(images: number, ms: readonly number[], memory: number | null): ScaleRow {
   const steps = ms.length > 1 ? ms.slice(0, -1) : ms;
-  const mean = steps.reduce((sum, x) => sum + x, 0) / steps.length;
+  const average = mean(steps);
   return {
     images,
     steps: ms.length,
-    step: { median: median(steps), p95: quantile(steps, 0.95), mean },
-    imagesPerSecond: images / (mean * ms.length) * 1000,
+    step: {
+      median: median(steps),
+      p95: quantile(steps.toSorted((a, b) => a - b), 0.95),
+      mean: average,
+    },
+    imagesPerSecond: images / (average * ms.length) * 1000,
     memory,
   };
 }

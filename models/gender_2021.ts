@@ -1,62 +1,73 @@
-/** The report's genderDetectionCNN; with some dense layers left out, also its network for age classes. */
-import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
-import { convolutionBlocks } from "./blocks_2021.ts";
-import { initialize } from "../faces/training/initialize.ts";
+/** The 2021 network for gender; with some dense layers omitted, also that for age classes. */
+import { z } from "zod";
+import type { layers } from "@tensorflow/tfjs-layers";
+import { defineNetwork, type Tfjs } from "../faces/training/training_definitions.ts";
 import {
-  type GenderDense,
   genderDense,
+  genderDenseUnits,
   type Initializer,
 } from "../faces/training/network_options.ts";
 
-export interface Gender2021Options {
-  /** Height and width of the input image. */
-  size: number;
-  classes: number;
-  seed: number;
-  dropout?: number;
-  batchNormMomentum?: number;
-  initializer?: Initializer;
-  /** Dense layers that the network does without. */
-  leaveOut?: readonly GenderDense[];
-}
-
-/** An uncompiled network: [batch, size, size, 3], 0 to 1 → [batch, classes], probabilities. */
-export function gender2021(options: Gender2021Options): LayersModel {
-  const { classes, seed, initializer = "glorotUniform" } = options;
-  const model = sequential({
-    name: "reportGender",
-    layers: [
-      ...gender2021Trunk(options),
-      layers.dense({ name: "logits", units: classes, kernelInitializer: initializer }),
-      // A layer of its own: the loss is computed from the logits, which is stable.
-      layers.activation({ name: "probabilities", activation: "softmax" }),
-    ],
-  });
-  initialize(model, seed);
-  return model;
-}
-
-/** All its layers but the last: [batch, size, size, 3] → [batch, units of the last that is not left out] */
-export function gender2021Trunk(
-  options: Omit<Gender2021Options, "classes" | "seed">,
+/**
+ * Builds the convolutional blocks of both 2021 networks. Four times: convolution 2×2 → ReLU → batch
+ * normalization → max pooling 2×2; then flattened. [batch, size, size, 3] → [batch, ⌈size / 16⌉² · 128]
+ * @param l2 penalty on the convolutions' kernels. Default: 0
+ */
+export function convolutionBlocks(
+  { layers, regularizers }: Tfjs,
+  { size, initializer, batchNormMomentum, l2 = 0 }: {
+    size: number;
+    initializer: Initializer;
+    batchNormMomentum: number;
+    l2?: number;
+  },
 ): layers.Layer[] {
-  const { size, dropout = 0.25, leaveOut = [] } = options;
-  const { batchNormMomentum = 0.99, initializer = "glorotUniform" } = options;
-  return [
-    ...convolutionBlocks({ size, initializer, batchNormMomentum }),
-    ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
-      { units, normalize, drop },
-    ) => [
-      layers.dense({
-        name: `dense${units}`,
-        units,
-        activation: "relu",
-        kernelInitializer: initializer,
-      }),
-      ...(normalize
-        ? [layers.batchNormalization({ name: `norm${units}`, momentum: batchNormMomentum })]
-        : []),
-      ...(drop ? [layers.dropout({ name: `dropout${units}`, rate: dropout })] : []),
-    ]),
-  ];
+  const blocks = [16, 32, 64, 128].flatMap<layers.Layer>((filters, i) => [
+    layers.conv2d({
+      name: `conv${i + 1}`,
+      ...(i === 0 ? { inputShape: [size, size, 3] } : {}),
+      filters,
+      kernelSize: 2,
+      padding: "same",
+      activation: "relu",
+      kernelInitializer: initializer,
+      ...(l2 > 0 ? { kernelRegularizer: regularizers.l2({ l2 }) } : {}),
+    }),
+    layers.batchNormalization({ name: `convNorm${i + 1}`, momentum: batchNormMomentum }),
+    layers.maxPooling2d({ name: `pool${i + 1}`, poolSize: 2, strides: 2, padding: "same" }),
+  ]);
+  return [...blocks, layers.flatten({ name: "flatten" })];
 }
+
+export const gender2021 = defineNetwork({
+  name: "gender2021",
+  former: ["report"],
+  summary: "The 2021 network for gender",
+  initializers: { trunk: "glorotUniform", heads: "glorotUniform" },
+  modelName: (heads) => heads > 1 ? "reportJoint" : "reportGender",
+  params: z.strictObject({
+    leaveOut: z.array(z.literal([...genderDenseUnits])).optional().describe(
+      "Dense layers to omit, identified by their units",
+    ),
+  }),
+  trunk({ leaveOut = [], dropout, initializer, batchNormMomentum, size }, tfjs) {
+    const { layers } = tfjs;
+    return [
+      ...convolutionBlocks(tfjs, { size, initializer, batchNormMomentum }),
+      ...genderDense.filter(({ units }) => !leaveOut.includes(units)).flatMap((
+        { units, normalize, drop },
+      ) => [
+        layers.dense({
+          name: `dense${units}`,
+          units,
+          activation: "relu",
+          kernelInitializer: initializer,
+        }),
+        ...(normalize
+          ? [layers.batchNormalization({ name: `norm${units}`, momentum: batchNormMomentum })]
+          : []),
+        ...(drop ? [layers.dropout({ name: `dropout${units}`, rate: dropout })] : []),
+      ]),
+    ];
+  },
+});

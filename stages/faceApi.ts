@@ -30,7 +30,7 @@ export default defineStage({
     const { findSourceFaces, openFaces } = await import("../faces/detection/faces_artifact.ts");
     const { decode } = await import("../faces/images/decode_image.ts");
     const { readPreprocessing } = await import("../faces/images/preprocessing.ts");
-    const { toNetworkInput } = await import("../faces/images/fit_image.ts");
+    const { toNetworkInput } = await import("../faces/images/resize.ts");
     const { readNpy } = await import("../packages/formats/npy.ts");
     const { readParquet } = await import("../packages/formats/parquet.ts");
 
@@ -66,7 +66,7 @@ export default defineStage({
         const part = selected.slice(start, start + BATCH_SIZE);
         const pixels = new Uint8Array(part.length * SIZE * SIZE * 3);
         await Promise.all(part.map(async ({ crop }, i) => {
-          const face = withoutMargin(await decode(crops.png(crop)), margin);
+          const face = await withoutMargin(await decode(crops.png(crop)), margin);
           pixels.set(await toNetworkInput(face, SIZE), i * SIZE * SIZE * 3);
         }));
         predictions.push(...await net.predict(pixels));

@@ -27,7 +27,7 @@ export default defineStage({
     const { readCropPreprocessing, writePreprocessing } = await import(
       "../faces/images/preprocessing.ts"
     );
-    const { fit, kernel } = await import("../faces/images/fit_image.ts");
+    const { FIT, KERNEL } = await import("../faces/images/resize.ts");
     const { NpyWriter } = await import("../packages/formats/npy.ts");
     const { writeParquet } = await import("../packages/formats/parquet.ts");
     const output = context.outputs.dataset;
@@ -69,7 +69,7 @@ export default defineStage({
     });
     await writePreprocessing(output, {
       ...await readCropPreprocessing(input.path),
-      resize: { size, kernel, fit },
+      resize: { size, kernel: KERNEL, fit: FIT },
     });
   },
 });

@@ -1,64 +1,86 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
+import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
-import { initializerParam, trainingParams } from "../faces/training/training_params.ts";
+import {
+  anyLoss,
+  initializerParam,
+  singleParams,
+  trainingAliases,
+  trainingParams,
+} from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
+import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainAge",
-  summary: "Train one of the 2021 networks for age",
+  summary: "Train a network for age",
   inputs: { dataset, splits },
   outputs: { model },
-  params: refuseUnused(
-    z.strictObject({
-      variant: z.enum(["regression", "multiclass", "binary"]).default("regression").describe(
-        "regression: years; multiclass: the eight age bands of the 2021 paper (1-20, 21-32, " +
-          "... above 92; age 0 is in the first); binary: at most 60, or above",
-      ),
-      ...trainingParams,
-      initializer: initializerParam.optional().describe(
-        "Distribution of the initial weights. Default: heNormal for regression, which the " +
-          "2021 paper names beside Xavier's (glorotNormal), and glorotUniform, Keras's default," +
-          " for classification",
-      ),
-      convolutionL2: z.number().min(0).default(0.0005).describe(
-        "regression: L2 penalty on the kernels of the convolutions. The 2021 paper gives no " +
-          "value; 0.0005 is common for such networks, such as VGG",
-      ),
-      denseL2: z.number().min(0).default(0.1).describe(
-        "regression: L2 penalty on the kernels and biases of the dense layers",
-      ),
-      leaveOut: z.array(z.literal([...genderDenseUnits])).default([512, 16]).describe(
-        "multiclass, binary: dense layers of the gender network to omit, identified by their " +
-          "units. The 2021 paper does not name them; 512 is the widest, with half of all " +
-          "parameters, and 16 would be a bottleneck for eight classes",
-      ),
-    }),
-    ({ variant }): Record<string, string> => {
-      const reason = `with variant: ${variant}, whose network has no such option`;
-      return variant === "regression"
-        ? { leaveOut: reason }
-        : { convolutionL2: reason, denseL2: reason };
+  params: withAliases(
+    refuseUnused(
+      z.strictObject({
+        variant: z.enum(["regression", "multiclass", "binary"]).default("regression").describe(
+          "regression: years; multiclass: the eight age bands of the 2021 paper (1-20, 21-32, " +
+            "... above 92; age 0 is in the first); binary: at most 60, or above",
+        ),
+        ...trainingParams,
+        initializer: initializerParam.optional().describe(
+          "Distribution of the initial weights. Default: heNormal for regression, which the " +
+            "2021 paper names beside Xavier's (glorotNormal), and glorotUniform, Keras's default," +
+            " for classification",
+        ),
+        convolutionL2: z.number().min(0).default(0.0005).describe(
+          "regression: L2 penalty on the kernels of the convolutions. The 2021 paper gives no " +
+            "value; 0.0005 is common for such networks, such as VGG",
+        ),
+        denseL2: z.number().min(0).default(0.1).describe(
+          "regression: L2 penalty on the kernels and biases of the dense layers",
+        ),
+        leaveOut: z.array(z.literal([...genderDenseUnits])).default([512, 16]).describe(
+          "multiclass, binary: dense layers of the gender network to omit, identified by their " +
+            "units. The 2021 paper does not name them; 512 is the widest, with half of all " +
+            "parameters, and 16 would be a bottleneck for eight classes",
+        ),
+        network: definedChoice("network", networks, "age2021").optional().describe(
+          "Network. Default: age2021 for regression, gender2021 for classes",
+        ),
+        ...singleParams,
+        loss: anyLoss,
+      }),
+      ({ variant, network }): Record<string, string> => {
+        if (network !== undefined) return {};
+        const reason = `with variant: ${variant}, whose network has no such option`;
+        return variant === "regression"
+          ? { leaveOut: reason }
+          : { convolutionL2: reason, denseL2: reason };
+      },
+    ),
+    {
+      ...trainingAliases,
+      leaveOut: "network.leaveOut",
+      convolutionL2: "network.convolutionL2",
+      denseL2: "network.denseL2",
     },
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
+    const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");
-    const { age2021 } = await import("../models/age_2021.ts");
-    const { gender2021 } = await import("../models/gender_2021.ts");
     const { ageClasses } = await import("../faces/training/targets.ts");
     const { variant } = params;
     const classes = variant === "regression" ? null : [...ageClasses[variant]];
     return await trainModel(
-      {
-        tasks: { model: { task: "age", variant, classes } },
+      singleTraining({
+        task: { task: "age", variant, classes },
+        network: classes ? "gender2021" : "age2021",
+        networks,
         params,
-        build: (size) =>
-          classes === null
-            ? age2021({ ...params, size, seed: context.seed })
-            : gender2021({ ...params, size, seed: context.seed, classes: classes.length }),
-      },
+        context,
+      }),
       { dataset: dataset.path, splits: splits.path },
       context.outputs,
       context,

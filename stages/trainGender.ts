@@ -1,37 +1,56 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
+import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
-import { initializerParam, trainingParams } from "../faces/training/training_params.ts";
+import {
+  classLoss,
+  initializerParam,
+  singleParams,
+  trainingAliases,
+  trainingParams,
+} from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
+import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "trainGender",
-  summary: "Train the 2021 network for gender",
+  summary: "Train a network for gender",
   inputs: { dataset, splits },
   outputs: { model },
-  params: z.strictObject({
-    ...trainingParams,
-    initializer: initializerParam.default("glorotUniform").describe(
-      "Distribution of the initial weights. The 2021 paper does not specify it for this " +
-        "network; glorotUniform is Keras's default",
-    ),
-    leaveOut: z.array(z.literal([...genderDenseUnits])).default([]).describe(
-      "Dense layers to omit, identified by their units",
-    ),
-  }),
+  params: withAliases(
+    z.strictObject({
+      ...trainingParams,
+      initializer: initializerParam.default("glorotUniform").describe(
+        "Distribution of the initial weights. The 2021 paper does not specify it for this " +
+          "network; glorotUniform is Keras's default",
+      ),
+      leaveOut: z.array(z.literal([...genderDenseUnits])).default([]).describe(
+        "gender2021: dense layers to omit, identified by their units",
+      ),
+      network: definedChoice("network", networks, "gender2021").optional().describe(
+        "Network. Default: gender2021",
+      ),
+      ...singleParams,
+      loss: classLoss,
+    }),
+    { ...trainingAliases, leaveOut: "network.leaveOut" },
+  ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
+    const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");
-    const { gender2021 } = await import("../models/gender_2021.ts");
     const { genderClasses } = await import("../faces/training/targets.ts");
     return await trainModel(
-      {
-        tasks: { model: { task: "gender", variant: "binary", classes: [...genderClasses] } },
+      singleTraining({
+        task: { task: "gender", variant: "binary", classes: [...genderClasses] },
+        network: "gender2021",
+        networks,
         params,
-        build: (size) =>
-          gender2021({ ...params, size, seed: context.seed, classes: genderClasses.length }),
-      },
+        context,
+      }),
       { dataset: dataset.path, splits: splits.path },
       context.outputs,
       context,

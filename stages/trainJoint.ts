@@ -1,6 +1,9 @@
 import { z } from "zod";
+import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
-import { initializerParam, jointParams } from "../faces/training/training_params.ts";
+import { initializerParam, jointAliases, jointParams } from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
+import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
 export default defineStage({
@@ -8,46 +11,43 @@ export default defineStage({
   summary: "Train one network for gender and age jointly",
   inputs: { dataset, splits },
   outputs: { gender: model, age: model },
-  params: refuseUnused(
-    z.strictObject({
-      network: z.enum(["best", "report"]).default("best").describe(
-        "best: eight 3×3 convolutions and one dense layer; report: the layers of the 2021 " +
-          "gender network. Both end in one head for gender and one for age",
-      ),
-      ...jointParams,
-      initializer: initializerParam.optional().describe(
-        "Distribution of the initial weights. Default: for best, heNormal before ReLU and " +
-          "glorotUniform, Keras's default, in the heads; for report, glorotUniform",
-      ),
-    }),
-    ({ age, schedule }): Record<string, string> => {
-      const reason = "with age: years, because only distribution uses it";
-      return {
-        ...age === "years" ? { ageSpread: reason, ageReading: reason } : {},
-        ...schedule === "constant" ? { warmup: "with schedule: constant" } : {},
-      };
-    },
+  params: withAliases(
+    refuseUnused(
+      z.strictObject({
+        network: definedChoice("network", networks, "deep").default("best").describe(
+          "Network, which ends in one head for gender and one for age. best: the network deep; report: " +
+            "gender2021",
+        ),
+        ...jointParams,
+        initializer: initializerParam.optional().describe(
+          "Distribution of the initial weights. Default: heNormal before ReLU and glorotUniform, " +
+            "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",
+        ),
+      }),
+      ({ age, schedule, heads }): Record<string, string> => {
+        const loss = heads?.age?.loss;
+        const used = (typeof loss === "object" ? loss.use : loss) ??
+          (age === "years" ? "years" : "ageDistribution");
+        const reason = used === "years"
+          ? "with age: years, because only distribution uses it"
+          : `with the loss ${used} of age`;
+        return {
+          ...loss === undefined ? {} : { age: "with heads.age.loss, which names the loss of age" },
+          ...used === "ageDistribution" ? {} : { ageSpread: reason, ageReading: reason },
+          ...schedule === "constant" ? { warmup: "with schedule: constant" } : {},
+        };
+      },
+    ),
+    jointAliases,
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
-    const { jointTraining } = await import("../faces/training/joint_training.ts");
-    const { deepTrunk } = await import("../models/deep.ts");
-    const { gender2021Trunk } = await import("../models/gender_2021.ts");
-    const { network, dropout, batchNormMomentum } = params;
-    const best = network === "best";
-    const initializer = params.initializer ?? (best ? "heNormal" : "glorotUniform");
-    const options = { dropout, batchNormMomentum, initializer };
+    const { jointTraining } = await import("../faces/training/stage_training.ts");
     return await trainModel(
-      jointTraining({
-        name: best ? "best" : "reportJoint",
-        trunk: (size) => () =>
-          best ? deepTrunk({ size, ...options }) : gender2021Trunk({ size, ...options }),
-        initializer: params.initializer ?? "glorotUniform",
-        seed: context.seed,
-        params,
-      }),
+      jointTraining({ networks, params, context }),
       { dataset: dataset.path, splits: splits.path },
       context.outputs,
       context,

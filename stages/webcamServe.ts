@@ -12,9 +12,7 @@ const params = z.strictObject({
       "accepts requests from the whole network, without authentication. Browsers then allow" +
       " the camera only with tls",
   ),
-  port: z.int().min(0).max(65535).default(8000).describe(
-    "Port to listen on; 0 picks a free port",
-  ),
+  port: z.int().min(0).max(65535).default(8000).describe("Port to listen on; 0 picks a free port"),
   names: z.array(z.string().regex(/^[^\s/:@]+$/, "expected a host name, without a port"))
     .default([]).describe(
       "Additional host names accepted in requests if host is another address. IP addresses " +
@@ -23,9 +21,7 @@ const params = z.strictObject({
   tls: z.strictObject({
     cert: pathParam().describe("Path of the certificate (PEM)"),
     key: pathParam().describe("Path of its private key (PEM)"),
-  }).optional().describe(
-    "Serve over HTTPS. Browsers allow the camera on secure pages only",
-  ),
+  }).optional().describe("Serve over HTTPS. Browsers allow the camera on secure pages only"),
   detector: choice("detector", networkNames).optional().describe(
     "Face detector for photos. Default: the detector of the training data, or " +
       "ssdMobilenetv1 where that is metadata",
@@ -50,9 +46,7 @@ const params = z.strictObject({
     "Maximum number of waiting requests. Further requests are refused with a Retry-After " +
       "header",
   ),
-  viewers: z.int().min(0).max(1000).default(8).describe(
-    "Maximum number of concurrent live views",
-  ),
+  viewers: z.int().min(0).max(1000).default(8).describe("Maximum number of concurrent live views"),
   timeoutSeconds: z.number().min(1).max(600).default(30).describe(
     "Timeout in seconds for an upload, and again for its analysis",
   ),

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { addChoices, type Extension } from "../packages/pipeline/config/extension.ts";
 import type {
   Artifact,
+  EarlierResult,
   Lineage,
   Stage,
   StageContext,
@@ -47,6 +48,7 @@ export function testContext(
     id?: string;
     signal?: AbortSignal;
     folder?: string;
+    earlierResults?: readonly EarlierResult[];
     onAdvance?: (items: number) => void;
   } = {},
 ): TestContext {
@@ -94,12 +96,15 @@ export function testContext(
       },
     extension: (kind, name) =>
       extensions.find((one) => one.kind === kind && one.name === name)?.module,
+    definitions: (kind) =>
+      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     outputs,
     scratch,
     folder,
     infos,
     warnings,
     done,
+    earlierResults: () => Promise.resolve(options.earlierResults ?? []),
     signal: options.signal ?? new AbortController().signal,
     progress: {
       start(total, unit, items = 0) {

@@ -17,3 +17,10 @@ Deno.test("deno.lock leaves out what no Deno can load: there is none for musl", 
   const { npm } = await read("deno.lock");
   assert.deepEqual(Object.keys(npm).filter((name) => name.includes("musl")), []);
 });
+
+Deno.test("deno.lock has no package that only some need: each would be part of every first run", async () => {
+  const names = Object.keys((await read("deno.lock")).npm).join("\n");
+  for (const name of ["assemblyscript", "bullmq", "ioredis", "puppeteer"]) {
+    assert.ok(!new RegExp(`^${name}`, "m").test(names), name);
+  }
+});

@@ -1,26 +1,20 @@
 /** One of the project's detectors, as a peer: see bench/peer.ts. Name and options are the argument. */
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { openDetector } from "../../faces/detection/detector.ts";
 import {
-  defaultsOf,
-  type DetectorModelName,
-  type DetectorOptions,
+  configureDetector,
+  openDetector,
   usesTensorFlow,
 } from "../../faces/detection/detectors.ts";
-import { TextLineStream } from "../../packages/pipeline/text_line_stream.ts";
-import type { Answer, DetectOrder } from "../peer.ts";
+import { type Answer, type DetectOrder, servePeer } from "../peer.ts";
 
-const { name, ...options }: { name: DetectorModelName } & Partial<DetectorOptions> = JSON.parse(
-  Deno.args[0],
-);
+const { name, ...options } = JSON.parse(Deno.args[0]);
 if (usesTensorFlow(name)) await openBackend("wasm");
-const detector = await openDetector(name, { ...defaultsOf(name), ...options });
-for await (const line of Deno.stdin.readable.pipeThrough(new TextLineStream())) {
-  const { file, width, height }: DetectOrder = JSON.parse(line);
+const detector = await openDetector(name, configureDetector(name, options));
+await servePeer(async ({ file, width, height }: DetectOrder): Promise<Answer> => {
   const data = await Deno.readFile(file);
   const began = performance.now();
   const found = await detector.detect({ data, width, height });
   const ms = performance.now() - began;
   const faces = found.map(({ box, score }) => [box.x, box.y, box.width, box.height, score]);
-  console.log(JSON.stringify({ ms, faces } satisfies Answer));
-}
+  return { ms, faces };
+});

@@ -1,15 +1,13 @@
-/** The report's networks, learnt here from the images and rows that it is told. */
+/** Trains the 2021 networks with this project on given images and rows. */
 import { join } from "node:path";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
-import { age2021 } from "../../models/age_2021.ts";
-import { gender2021 } from "../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
 import { EngineTrainer } from "../../faces/training/engine_trainer.ts";
 import { classification, regression } from "../../faces/training/objective.ts";
 import { predictRows } from "../../faces/training/predict_rows.ts";
 import { train } from "../../faces/training/train.ts";
-import { servePeer } from "../peer_protocol.ts";
-import type { Answer, LearnOrder } from "../peer.ts";
+import { type Answer, type LearnOrder, servePeer } from "../peer.ts";
 
 await openBackend("wasm");
 
@@ -20,8 +18,8 @@ async function learn(order: LearnOrder): Promise<Answer> {
   const [training, validation, test] = (["train", "validation", "test"] as const)
     .map((part) => readNpy(order.rows[part], "int32").data);
   const model = network === "gender"
-    ? gender2021({ size: 32, classes: 2, seed, batchNormMomentum })
-    : age2021({ size: 32, seed, batchNormMomentum });
+    ? buildGender2021({ size: 32, classes: 2, seed, batchNormMomentum })
+    : buildAge2021({ size: 32, seed, batchNormMomentum });
   const folder = await Deno.makeTempDir({ prefix: "parity-" });
   try {
     const { seconds } = await train({

@@ -1,4 +1,4 @@
-/** `deno task compare`: what differs between runs, and whether it is real. */
+/** `deno task compare`: the differences between runs, and whether they are significant. */
 import { join, resolve } from "node:path";
 import { parseOptions, parsePositiveInt } from "../../packages/pipeline/args.ts";
 import type { Command } from "../../packages/pipeline/app.ts";
@@ -15,7 +15,7 @@ import { displayPath } from "../../packages/pipeline/paths.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 
 const command: Command = {
-  help: `Say in which parameters and metrics runs differ, and whether the differences are real.
+  help: `Print the differences between runs, and whether they are significant.
 
   deno task compare RUN RUN ... [OPTIONS]
   deno task compare --last N [PIPELINE ...]
@@ -23,18 +23,17 @@ const command: Command = {
   --last N           the last N runs (of these pipelines)
   --json             print one JSON object to stdout
   --markdown         print Markdown, to paste into a report
-  --artifacts DIR    where runs are recorded, if not in the project's artifacts/
+  --artifacts DIR    folder of the runs. Default: the project's artifacts/
   --help
 
-A RUN is named by its id, the beginning of it, or its pipeline's name (its newest run); deno task
-runs lists them. Runs that differ in nothing but seeds are taken together, with mean and standard
-deviation of their metrics. Of the test metrics it tells the 95 % interval of a bootstrap, over
-people where they repeat. Models that say the same thing are tested on the pictures that are in the
-test sets of both: classes by McNemar's exact test, ages by a paired bootstrap of the absolute
-errors, beside which the Wilcoxon signed-rank test gives its opinion. Of more than two runs, the
+RUN is the id of a run, the beginning of one, or a pipeline (its newest run); deno task runs lists
+them. Runs that differ in seeds alone are one group, with mean and standard deviation of metrics.
+Test metrics have a 95 % bootstrap interval, resampled by person where people repeat. Models of the
+same task are tested on the images in both test sets: classes with McNemar's exact test, ages with
+a paired bootstrap of absolute errors and the Wilcoxon signed-rank test. Of more than two runs, the
 best is tested against each other one, with Holm's correction.
 
-Exit codes: 0 compared, 1 a result is damaged, 2 the command line is wrong.`,
+Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
   async run(args, tools) {
     const { values, positionals } = parseOptions("compare", args, {
       last: { type: "string" },
@@ -43,12 +42,12 @@ Exit codes: 0 compared, 1 a result is damaged, 2 the command line is wrong.`,
       artifacts: { type: "string" },
       help: { type: "boolean", short: "h" },
     });
-    if (values.json && values.markdown) throw new UsageError("--json or --markdown, not both");
-    const artifacts = values.artifacts === undefined
-      ? join(tools.project, "artifacts")
-      : resolve(tools.cwd, values.artifacts);
+    if (values.json && values.markdown) {
+      throw new UsageError("--json and --markdown exclude each other");
+    }
+    const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     const warn = (path: string) =>
-      tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is passed over`);
+      tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
     const identities = new Map(
       await Promise.all(positionals.map(async (name) => {
         return [name, await identityNamed(name, tools.cwd, tools.project)] as const;
@@ -68,7 +67,7 @@ Exit codes: 0 compared, 1 a result is damaged, 2 the command line is wrong.`,
 };
 export default command;
 
-/** The runs that the words mean, the oldest first if they are the last ones. */
+/** Finds the named runs, or the last ones, oldest first. */
 function choose(
   names: readonly string[],
   last: number | undefined,
@@ -76,7 +75,7 @@ function choose(
   identities: ReadonlyMap<string, string | undefined>,
 ): RunRecord[] {
   const has = ({ ok, metrics }: RunRecord) => ok && Object.keys(metrics).length > 0;
-  const what = "has ended with metrics to compare";
+  const what = "ended with metrics to compare";
   const named = names.flatMap((name) =>
     last === undefined ? [] : runsOfPipeline(name, all, identities.get(name))
   );
@@ -92,8 +91,8 @@ function choose(
   if (runs.length < 2) {
     throw new UsageError(
       names.length === 0 && last === undefined
-        ? "which runs? deno task compare RUN RUN, or --last 2; deno task runs lists them"
-        : `two runs at least; got ${runs.length === 0 ? "none" : `only ${runs[0]!.id}`}`,
+        ? "missing RUN: deno task compare RUN RUN, or --last 2; deno task runs lists them"
+        : `expected at least two runs, got ${runs.length === 0 ? "none" : `only ${runs[0]!.id}`}`,
     );
   }
   return runs;

@@ -1,85 +1,78 @@
-/** `deno task compute`: which backends this machine has, how fast they are, and how to get others. */
-import { parseArgs } from "node:util";
-import { type Backend, backends, isOptional } from "../../packages/compute/backends.ts";
+/** `deno task compute`: lists, measures and installs compute backends. */
+import {
+  type Backend,
+  backends,
+  findInstallation,
+  isOptional,
+  type OptionalBackend,
+} from "../../packages/compute/backends.ts";
+import { parseOptions } from "../../packages/pipeline/args.ts";
+import { UsageError } from "../../packages/pipeline/errors.ts";
+import { broken, formatTable } from "../../packages/pipeline/format.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
-import { pickFastest, round } from "./auto_backend.ts";
+import { formatMs, loadBenchmark, pickFastest, saveBenchmark } from "./auto_backend.ts";
 import { type BackendStatus, lookForGpu, measureBackend } from "./compute/measure_backend.ts";
-import {
-  currentEnvironment,
-  loadBenchmark,
-  sameEnvironment,
-  saveBenchmark,
-} from "./compute/benchmark_cache.ts";
 
 /** Help of `deno task compute`. */
-export const HELP = `What this machine can compute on, and how fast.
+export const HELP = `List, measure and install compute backends.
 
-  deno task compute                     list the backends, with the milliseconds of one step of the
-                                        report's gender network at batch 64
-  deno task compute install BACKEND     get node (TensorFlow on the CPU) or node-gpu (TensorFlow on
-                                        an NVIDIA GPU): compiles tfjs-node for the TensorFlow of a
-                                        wheel of PyPI, into your cache folder (Linux)
-  deno task compute uninstall BACKEND   remove that
+  deno task compute                     list the backends with the duration of one training step:
+                                        2021 gender network, 64 images
+  deno task compute install BACKEND     install node (TensorFlow on the CPU) or node-gpu (TensorFlow
+                                        on an NVIDIA GPU): compiles tfjs-node against TensorFlow
+                                        from PyPI, into your cache folder (Linux)
+  deno task compute uninstall BACKEND   remove it
 
   --json                list: print one JSON object to stdout; all else goes to stderr
-  --again               list: measure again what was measured before
-  --tensorflow VERSION  install: another TensorFlow than 2.21
+  --again               list: measure again
+  --tensorflow VERSION  install: version of TensorFlow. Default: 2.21
   --help
 
-compute: auto in a pipeline takes the fastest. That is measured once and remembered, until the
-machine, Deno, the project's packages or what is installed change.`;
+compute: auto in a pipeline chooses the fastest. It is measured once and kept until the machine,
+Deno, the project's packages or the installed backends change.`;
 
 export async function main(args: string[]): Promise<number> {
-  let parsed;
   try {
-    parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        json: { type: "boolean" },
-        again: { type: "boolean" },
-        tensorflow: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
+    return await run(args);
   } catch (error) {
-    return complain(`${(error as Error).message.split(". ")[0]}. See deno task compute --help.`, 2);
+    console.error(`error: ${(error as Error).message}`);
+    return error instanceof UsageError ? 2 : 1;
   }
-  const { values, positionals: [command, name, ...rest] } = parsed;
+}
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals: [command, name, ...rest] } = parseOptions("compute", args, {
+    json: { type: "boolean" },
+    again: { type: "boolean" },
+    tensorflow: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  });
   if (values.help) {
     console.log(HELP);
     return 0;
   }
   if (command === undefined) return await list(values.json ?? false, values.again ?? false);
   if ((command !== "install" && command !== "uninstall") || rest.length > 0) {
-    return complain(
-      `there is no "deno task compute ${[command, name, ...rest].join(" ").trim()}". It takes ` +
+    throw new UsageError(
+      `there is no "deno task compute ${[command, name, ...rest].join(" ").trim()}": expected ` +
         "install or uninstall, and a backend.",
-      2,
     );
   }
   if (name === undefined || !(name in backends) || !isOptional(name as Backend)) {
     const others = name && name in backends ? ` ${name} needs no installation.` : "";
-    return complain(`which backend: node or node-gpu?${others}`, 2);
+    throw new UsageError(`missing backend: node or node-gpu.${others}`);
   }
-  const backend = name as "node" | "node-gpu";
-  try {
-    return command === "install"
-      ? await install(backend, values.tensorflow)
-      : await uninstall(backend);
-  } catch (error) {
-    return complain((error as Error).message, 1);
-  }
+  const backend = name as OptionalBackend;
+  return command === "install"
+    ? await install(backend, values.tensorflow)
+    : await uninstall(backend);
 }
 
 async function list(json: boolean, again: boolean): Promise<number> {
   const reporter = createReporter(standardOutput("stderr"));
-  const now = await currentEnvironment();
-  const memory = await loadBenchmark();
-  const known = memory && sameEnvironment(memory.circumstances, now) && !again
-    ? memory.findings.filter(({ usable }) => usable)
-    : [];
+  const { environment, current } = await loadBenchmark();
+  const known = again ? [] : current?.findings.filter(({ usable }) => usable) ?? [];
   const names = Object.keys(backends) as Backend[];
   const progress = reporter.startProgress("measuring");
   progress.start(names.length, "backends");
@@ -94,29 +87,26 @@ async function list(json: boolean, again: boolean): Promise<number> {
   }
   progress.end();
   const chosen = pickFastest(findings);
-  await saveBenchmark({ circumstances: now, at: new Date().toISOString(), chosen, findings });
+  await saveBenchmark(environment, chosen, findings);
   if (json) {
     const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
     console.log(JSON.stringify({ backends: listed, auto: chosen }));
     return 0;
   }
-  for (const finding of findings) {
+  const rows = findings.map((finding) => {
     const { name, usable, why } = finding;
-    const time = usable ? `${round(finding.msPerStep)} ms` : "-";
-    const mark = name === chosen.backend ? "*" : " ";
-    console.log(`${mark} ${name.padEnd(9)} ${time.padStart(9)}  ${backends[name]}`);
-    if (usable) {
-      console.log(`${" ".repeat(23)}${[finding.version, why].filter(Boolean).join("; ")}`);
-    } else console.log(`${" ".repeat(23)}not usable: ${why}`);
-  }
-  console.log(
-    `\nMilliseconds of one step of the report's gender network, 64 images. compute: auto takes ` +
-      `${chosen.backend}: ${chosen.why}.`,
-  );
+    const notes = usable ? [finding.version, why].filter(Boolean).join("; ") : `Not usable: ${why}`;
+    const time = usable ? `${formatMs(finding.msPerStep)} ms` : "-";
+    return [`${name === chosen.backend ? "*" : " "} ${name}`, time, `${backends[name]}. ${notes}`];
+  });
+  formatTable(rows, [1], 80).forEach((line) => console.log(line));
+  const meaning = "Duration of one training step: 2021 gender network, 64 images. " +
+    `* compute: auto chooses ${chosen.backend}: ${chosen.why}.`;
+  console.log(`\n${broken(meaning, 80).join("\n")}`);
   return 0;
 }
 
-async function install(backend: "node" | "node-gpu", tensorflow?: string): Promise<number> {
+async function install(backend: OptionalBackend, tensorflow?: string): Promise<number> {
   const { installNode, usualTensorflow } = await import("../../packages/compute/install_node.ts");
   const reporter = createReporter(standardOutput("stdout"));
   const abort = new AbortController();
@@ -135,40 +125,31 @@ async function install(backend: "node" | "node-gpu", tensorflow?: string): Promi
   }
   const finding = await measureBackend(backend, undefined);
   if (!finding.usable) {
-    return complain(
-      `${backend} with TensorFlow ${made.tensorflow} is installed, but does not run here: ` +
-        finding.why,
-      1,
+    throw new Error(
+      `${backend} with TensorFlow ${made.tensorflow} is installed, but does not run: ${finding.why}`,
     );
   }
   reporter.log(
     `${backend} with TensorFlow ${made.tensorflow} is installed: ${
-      round(finding.msPerStep)
-    } ms a ` +
-      `step. deno task compute compares it; deno task compute uninstall ${backend} removes it.`,
+      formatMs(finding.msPerStep)
+    } ms ` +
+      `per step. deno task compute compares backends; deno task compute uninstall ${backend} ` +
+      "removes it.",
   );
   return 0;
 }
 
-async function uninstall(backend: "node" | "node-gpu"): Promise<number> {
+async function uninstall(backend: OptionalBackend): Promise<number> {
   const { uninstallNode } = await import("../../packages/compute/install_node.ts");
-  const { findInstallation } = await import("../../packages/compute/backends.ts");
   if (await uninstallNode(backend)) {
     console.log(`${backend} is removed`);
     return 0;
   }
   const other = await findInstallation(backend);
-  return complain(
-    other
-      ? `Cannot uninstall ${backend}: npm has put it into ${other.folder}. Remove that folder.`
-      : `Cannot uninstall ${backend}: it is not installed.`,
-    1,
-  );
-}
-
-function complain(message: string, code: number): number {
-  console.error(`error: ${message}`);
-  return code;
+  const why = other
+    ? `npm installed it in ${other.folder}. Remove that folder.`
+    : "it is not installed.";
+  throw new Error(`Cannot uninstall ${backend}: ${why}`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

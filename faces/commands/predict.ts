@@ -1,41 +1,36 @@
-/** `deno task predict`: what a run's models say about every face of a folder of pictures. */
+/** `deno task predict`: predictions of a run's models for every face in a folder of photos. */
 import { join, resolve } from "node:path";
 import { cores } from "../../packages/workers/cores.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
-import type { Command, CommandContext } from "../../packages/pipeline/app.ts";
-import { didYouMean, joinWords, printable, UsageError } from "../../packages/pipeline/errors.ts";
+import { type Command, EXIT } from "../../packages/pipeline/app.ts";
+import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
-import type { InferencePool } from "../serving/inference_pool.ts";
-import type { Lines } from "./predict/format_predictions.ts";
-import { counted } from "../../packages/pipeline/causes.ts";
 
-const EXIT = { ok: 0, failed: 1, interrupted: 130 } as const;
-
-/** Longest time for one picture, in seconds. */
-const SECONDS = 120;
+/** Timeout of one photo, seconds. */
+const TIMEOUT = 120;
 
 const command: Command = {
-  help: `Ask a run's models about every face in every picture of a folder.
+  help: `Predict gender and age for every face in a folder of photos.
 
   deno task predict FOLDER --model RUN [OPTIONS] > predictions.csv
 
-  --model RUN        a pipeline, whose newest models are taken ("pipeline", "experiments/gender");
-                     a run's id, or the beginning of one; or the folder of a model
-  --detector NAME    what finds the faces: ssdMobilenetv1, tinyFaceDetector or dlibCnn; unless given,
-                     what found them for training
-  --json             a JSON object for each picture, also for those without a face, in place of CSV
-  --no-recursive     leave the folders in the folder out
-  --workers N        pictures analysed at the same time; one a core, up to 4, unless given
-  --artifacts DIR    where runs are recorded, if not in the project's artifacts/
+  --model RUN        a pipeline, for its newest models ("pipeline", "experiments/gender"); the id of
+                     a run, or the beginning of one; or the folder of a model
+  --detector NAME    face detector: ssdMobilenetv1, tinyFaceDetector or dlibCnn. Default: that of
+                     the training
+  --json             print a JSON object per photo instead of CSV, also for photos without a face
+  --no-recursive     skip subfolders
+  --workers N        photos analyzed in parallel. Default: one per core, at most 4
+  --artifacts DIR    folder of the runs. Default: the project's artifacts/
   --help
 
-A row for each face: path, face (its number in the picture, the surest first), x, y, width, height
-(of its box, in pixels of the upright picture), score (of the detector), gender and
-gender_probability, age (in years, or age_from, age_to and age_probability). Faces are cut and scaled
-as for training. Progress, and the files that cannot be read, go to standard error.
+Prints a row per face: path, face (its number in the photo, highest score first), x, y, width,
+height (box in pixels of the upright photo), score (of the detector), gender and
+gender_probability, age (in years, or age_from, age_to and age_probability). Faces are cropped and
+resized as for training. Progress and files that cannot be read go to standard error.
 
-Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wrong, 130 interrupted.`,
+Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 interrupted.`,
   async run(args, tools) {
     const { values, positionals } = parseOptions("predict", args, {
       model: { type: "string" },
@@ -49,7 +44,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     });
     const folder = await folderOf(positionals, tools.cwd);
     if (values.model === undefined) {
-      throw new UsageError("which models? --model pipeline takes the newest of pipeline.yaml");
+      throw new UsageError("missing --model: --model pipeline takes the newest of pipeline.yaml");
     }
     const { networkNames: networks } = await import("../detection/detectors.ts");
     if (
@@ -64,9 +59,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     if (!Number.isInteger(workers) || workers < 1 || workers > 64) {
       throw new UsageError(`--workers ${values.workers}: expected a whole number from 1 to 64`);
     }
-    const artifacts = values.artifacts === undefined
-      ? join(tools.project, "artifacts")
-      : resolve(tools.cwd, values.artifacts);
+    const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
 
     const { findModels } = await import("./predict/find_models.ts");
     const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);
@@ -74,6 +67,7 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
     const { csvLines, jsonLines } = await import("./predict/format_predictions.ts");
+    const { predictFolder } = await import("./predict/predict_folder.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));
@@ -81,10 +75,8 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     for (const { id, description: { steps } } of sources) {
       if (steps.length === 0) continue;
       warn(
-        `"${id}" was trained on faces after ${
-          joinWords(steps)
-        }, which predict does not apply: it will ` +
-          "be worse than its test says",
+        `"${id}" was trained on faces after ${joinWords(steps)}, which predict does not apply: ` +
+          "expect worse predictions than on the test set",
       );
     }
     const photo = photoDetector(sources[0].preprocessing, values.detector);
@@ -93,12 +85,12 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     const open = (backend: Backend) =>
       InferencePool.open(
         { backend, detectors: { photo, live: photo }, models: sources },
-        { workers, queue: 4 * workers, timeout: SECONDS, warn },
+        { workers, queue: 4 * workers, timeout: TIMEOUT, warn },
       );
-    let pool: InferencePool | undefined;
+    let pool: Awaited<ReturnType<typeof open>> | undefined;
     if (compute !== "wasm") {
       try {
-        // Without measuring: it needs rights, and time, that a prediction is not worth.
+        // Measuring needs permissions and time that a prediction is not worth.
         const { backend } = await tools.resolveCompute(compute, false);
         if (backend !== "wasm") pool = await open(backend as Backend);
       } catch (error) {
@@ -107,11 +99,10 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
     }
     pool ??= await open("wasm");
     try {
-      const lines = values.json ? jsonLines() : csvLines(sources);
       return await predictFolder(folder, {
         recursive: !values["no-recursive"],
         parallel: 2 * workers,
-        lines,
+        lines: values.json ? jsonLines() : csvLines(sources),
         pool,
         signal: interrupt.signal,
         reporter,
@@ -123,111 +114,21 @@ Exit codes: 0 all pictures were read, 1 some were not, 2 the command line is wro
 };
 export default command;
 
-async function folderOf(words: readonly string[], user: string): Promise<string> {
-  if (words.length !== 1) {
+async function folderOf(names: readonly string[], cwd: string): Promise<string> {
+  if (names.length !== 1) {
     throw new UsageError(
-      words.length === 0
-        ? "which folder? deno task predict FOLDER --model RUN"
-        : `one folder at a time; got ${joinWords(words)}`,
+      names.length === 0
+        ? "missing FOLDER: deno task predict FOLDER --model RUN"
+        : `expected one folder, got ${joinWords(names)}`,
     );
   }
-  const folder = resolve(user, words[0]);
+  const folder = resolve(cwd, names[0]);
   const info = await Deno.stat(folder).catch((error: Error) => error);
-  if (info instanceof Error || !info.isDirectory) {
-    const why = info instanceof Deno.errors.NotFound
-      ? "there is no such folder"
-      : info instanceof Error
-      ? info.message
-      : "it is a file; name the folder that it is in";
-    throw new UsageError(`cannot read "${words[0]}": ${why}`);
-  }
-  return folder;
-}
-
-interface Work {
-  readonly recursive: boolean;
-  /** Pictures in memory at the same time. */
-  readonly parallel: number;
-  readonly lines: Lines;
-  readonly pool: InferencePool;
-  readonly signal: AbortSignal;
-  readonly reporter: CommandContext["reporter"];
-}
-
-/** Writes the predictions of a folder to standard output, and returns the exit code. */
-async function predictFolder(
-  folder: string,
-  { recursive, parallel, lines, pool, signal, reporter }: Work,
-): Promise<number> {
-  const { listPictures } = await import("./predict/list_photos.ts");
-  const { mapOrdered } = await import("../../packages/workers/ordered_map.ts");
-  const { predictImage } = await import("./predict/predict_image.ts");
-  let total = 0, others = 0;
-  for (const listed of listPictures(folder, recursive)) {
-    if ("other" in listed) others++;
-    else total++;
-    if ((total + others) % 2000 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    if (signal.aborted) return EXIT.interrupted;
-  }
-  const progress = reporter.startProgress("predict");
-  const counts = { read: 0, faces: 0, faceless: 0, unreadable: 0 };
-  try {
-    progress.start(total, "pictures");
-    write(lines.head);
-    const analysed = mapOrdered(pictures(folder, recursive), parallel, async (listed) => {
-      if ("unreadable" in listed) return { path: listed.unreadable, error: listed.reason } as const;
-      const path = listed.picture;
-      const result = await predictImage(join(folder, path), pool, signal);
-      return typeof result === "string"
-        ? { path, error: result }
-        : { path, result, error: undefined };
-    });
-    for await (const { path, result, error } of analysed) {
-      signal.throwIfAborted();
-      if (error !== undefined) {
-        counts.unreadable++;
-        const shown = printable(`cannot read ${path}: ${error}`).replaceAll("\n", "\\n");
-        reporter.log(`  ${reporter.paint.yellow(shown)}`);
-        write(lines.unreadable(path, error));
-      } else {
-        counts.read++;
-        counts.faces += result.faces.length;
-        if (result.faces.length === 0) counts.faceless++;
-        write(lines.picture(path, result));
-      }
-      progress.advance(1, path);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    reporter.log(
-      `interrupted after ${counts.read + counts.unreadable} of ${counted(total, "picture")}`,
-    );
-    return EXIT.interrupted;
-  } finally {
-    progress.end();
-  }
-  const parts = [
-    `${counted(counts.faces, "face")} in ${counted(counts.read, "picture")}`,
-    counts.faceless > 0 && `${number(counts.faceless)} without a face`,
-    counts.unreadable > 0 && `${number(counts.unreadable)} could not be read`,
-    others > 0 && counted(others, "file is no picture", "files are no pictures"),
-  ];
-  reporter.log(parts.filter(Boolean).join("; "));
-  return counts.unreadable === 0 ? EXIT.ok : EXIT.failed;
-
-  function* pictures(...place: Parameters<typeof listPictures>) {
-    for (const listed of listPictures(...place)) {
-      if (signal.aborted) return;
-      if (!("other" in listed)) yield listed;
-    }
-  }
-}
-
-function write(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
-}
-
-function number(n: number): string {
-  return n.toLocaleString("en");
+  if (!(info instanceof Error) && info.isDirectory) return folder;
+  const why = info instanceof Deno.errors.NotFound
+    ? "there is no such folder"
+    : info instanceof Error
+    ? info.message
+    : "it is a file; name its folder";
+  throw new UsageError(`cannot read "${names[0]}": ${why}`);
 }

@@ -1,11 +1,15 @@
 /** The app's own sections of docs/reference.md: networks and detectors, from their registries. */
-import { layers as tfLayers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
+import {
+  chooseNetwork,
+  multiHeadModel,
+  multiplyAdds,
+  singleHeadModel,
+} from "../training/build_network.ts";
+import { networks as definitions } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import { age2021 } from "../../models/age_2021.ts";
-import { deepTrunk } from "../../models/deep.ts";
-import { gender2021 } from "../../models/gender_2021.ts";
-import { defaultsOf, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
+import { configureDetector, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
 import { describeNetwork } from "../evaluation/describe_network.ts";
+import { count } from "../evaluation/format_result.ts";
 import { HELP } from "./compute.ts";
 import { ageBins } from "../training/network_options.ts";
 
@@ -18,59 +22,51 @@ export async function reference() {
 function networks(): string {
   const seed = 1, size = 32;
   const outputs = 2 + ageBins.length;
-  const shared: [string, string, LayersModel][] = [
-    ["gender_2021", "`trainGender`", gender2021({ size, classes: 2, seed })],
-    ["age_2021", "`trainAge` with `variant: regression`", age2021({ size, seed })],
-    [
-      "deep",
-      "`trainJoint` with `network: best`",
-      sequential({
-        layers: [
-          ...deepTrunk({ size, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" }),
-          tfLayers.dense({ name: "heads", units: outputs }),
-        ],
-      }),
-    ],
-  ];
+  // The layers of `layers` are written in YAML.
+  const shared = definitions.filter(({ name }) => name !== "layers").map(({ name, summary }) => {
+    const network = chooseNetwork(undefined, definitions, name, {});
+    const classes = { gender2021: 2, age2021: null }[name];
+    const model = classes === undefined
+      ? multiHeadModel(name, network.trunk(size), outputs, network.initializer, seed)
+      : singleHeadModel(name, network.trunk(size), classes, network.initializer, seed);
+    return [name, summary, model] as const;
+  });
   return [
     "## Networks",
-    "Each is one file of `models/`. Sizes are those of images of 32×32 pixels and default parameters.",
-    ...shared.map(([name, used, model]) => {
+    "Values of `network`. Sizes are those of images of 32×32 pixels and default options, with the heads " +
+    "of trainGender, of trainAge, else of trainJoint.",
+    ...shared.map(([name, summary, model]) => {
+      const operations = count(multiplyAdds(model));
       const { layers, weights } = describeNetwork(model);
-      const rows = layers.map(({ name, what, output, weights }) =>
-        `| \`${name}\` | ${what} | ${output} | ${weights.toLocaleString("en")} |`
-      );
+      const rows = layers.map(({ name, what, output, weights }) => [
+        ...[`\`${name}\``, what, output, count(weights)],
+      ]);
       model.dispose();
-      return `### Network ${name}\n\nUsed by ${used}; ${
-        weights.toLocaleString("en")
-      } parameters.\n\n${
-        ["| layer | operation | output | parameters |", "| --- | --- | --- | ---: |", ...rows]
-          .join("\n")
-      }`;
+      const size = `${count(weights)} parameters, ${operations} multiply-adds per image`;
+      return [
+        `### Network ${name}\n\n${summary}; ${size}.\n`,
+        "| layer | operation | output | parameters |\n| --- | --- | --- | ---: |",
+        ...rows.map((row) => `| ${row.join(" | ")} |`),
+      ].join("\n");
     }),
   ].join("\n\n");
 }
 
 function detectors(): string {
   const rows = detectorNames.map((name) => {
-    const { minConfidence, inputSizes } = defaultsOf(name);
+    const { minConfidence, inputSizes } = configureDetector(name);
     const computes = name === "metadata"
       ? "nothing: takes the data set's boxes"
       : usesTensorFlow(name)
       ? "TensorFlow.js"
       : "kernels of its own";
-    return `| \`${name}\` | ${name === "metadata" ? "" : minConfidence} | ${
-      inputSizes.join(", ")
-    } | ${computes} |`;
+    const confidence = name === "metadata" ? "" : minConfidence;
+    return `| \`${name}\` | ${confidence} | ${inputSizes.join(", ")} | ${computes} |`;
   });
   return [
-    "## Detectors",
-    "Values of `faceCrop.detector`; a plugin may add more.",
-    [
-      "| detector | minConfidence | inputSizes | computes with |",
-      "| --- | --- | --- | --- |",
-      ...rows,
-    ]
-      .join("\n"),
-  ].join("\n\n");
+    "## Detectors\n\nValues of `faceCrop.detector`; a plugin may add more.\n",
+    "| detector | minConfidence | inputSizes | computes with |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n");
 }

@@ -59,9 +59,7 @@ export async function indexArchives(
   if (matlab && photos === 0) {
     throw new Error(
       `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}: photos must be in folders of ` +
-        `two digits ("17/name.jpg"), but ${counted(scanned, "file is", "files are")} elsewhere: ${
-          held.join(", ")
-        }. ` +
+        `two digits ("17/name.jpg"), but the ${scanned} files are elsewhere: ${held.join(", ")}. ` +
         `Pack the archive again with these folders.`,
     );
   }

@@ -1,9 +1,9 @@
 /** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
-import { ageAtDate, parseDay } from "./dates.ts";
+import { ageAtDate, parseDay } from "./age.ts";
 
 /** Names of the columns, in any case and order. `path`, `gender` and an age are required. */
-export const labelColumns = ["path", "age", "gender", "identity", "name", "born", "taken"] as const;
+const labelColumns = ["path", "age", "gender", "identity", "name", "born", "taken"] as const;
 type LabelColumn = typeof labelColumns[number];
 
 /** Labels of one photo. */

@@ -1,7 +1,6 @@
 /** Reads the rows of IMDB-WIKI's MATLAB files. */
-import { counted } from "../../packages/pipeline/causes.ts";
-import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat_struct.ts";
-import type { PackedStrings } from "../../packages/formats/packed_strings.ts";
+import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat.ts";
+import type { PackedStrings } from "../../packages/formats/mat_values.ts";
 import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
 
@@ -53,7 +52,7 @@ export async function readMatRows(
   };
   for (const [field, length] of Object.entries(lengths)) {
     if (length !== paths.length) {
-      throw fail(`field "${field}" has ${counted(length, "row")}, "full_path" has ${paths.length}`);
+      throw fail(`field "${field}" has ${length} rows, "full_path" has ${paths.length}`);
     }
   }
   const age = dob.map((day, i) => ageAt(day, photoTaken[i]));

@@ -1,33 +1,53 @@
 /** Downloads files from the authors' server, or copies them from a mirror, and verifies their MD5s. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { counted } from "../../packages/pipeline/causes.ts";
 import { hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
-import { fetchFile, fetchSize, fetchText } from "../../packages/download/http.ts";
+import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
+import { digestFile } from "../../packages/pipeline/digest.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import { keepDigest, readState, takeWhole, writeState } from "../../packages/pipeline/state.ts";
+import type { ArchivesDescription } from "./archives.ts";
 import { copyFile, gunzipFile, md5Of } from "./local_files.ts";
-import { keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
-import { address, addressOf, parseMd5Sums, type SourceFile } from "./imdb_wiki.ts";
+import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts";
 
 interface Options {
-  mirror?: string | undefined;
-  checksums: boolean | Readonly<Record<string, string>>;
+  readonly mirror?: string | undefined;
+  readonly checksums: boolean | Readonly<Record<string, string>>;
 }
 
-type Context = Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "warn">;
+type Context =
+  & Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "warn">
+  & Partial<Pick<StageContext, "earlierResults">>;
 
-export interface Obtained {
-  md5: string;
-  /** True if the expected MD5 is known; a wrong one is an error. */
-  verified: boolean;
-}
+/** Address and version of a downloaded file. */
+const originShape = z.looseObject({
+  url: z.string(),
+  validator: z.string().nullable(),
+  size: z.number().nullable(),
+});
+type Origin = z.output<typeof originShape>;
 
 /** A source of files. */
 export interface Mirror {
+  /** Address and version of each downloaded file without a published MD5, by name. */
+  readonly origins: Readonly<Record<string, Origin>>;
+  /**
+   * Takes files of the stage's earlier results: those with the expected MD5 or, without one, those of
+   * which the server still has the same version.
+   */
+  reuse(files: readonly SourceFile[]): Promise<void>;
   /** Returns the bytes still to be written, and the number of files of unknown size. */
   lacking(files: readonly SourceFile[]): Promise<{ bytes: number; unknownSizes: number }>;
-  /** Downloads or copies a file to `scratch`. */
-  obtain(file: SourceFile): Promise<Obtained>;
+  /**
+   * Downloads or copies a file to `scratch`.
+   * @returns its MD5; `verified` if the expected one is known, from which it does not differ
+   */
+  obtain(file: SourceFile): Promise<{ md5: string; verified: boolean }>;
 }
 
+/** Opens the authors' server or a mirror, and reads its MD5SUMS. */
 export async function openMirror(
   { mirror, checksums }: Options,
   context: Context,
@@ -41,35 +61,78 @@ export async function openMirror(
       signal: context.signal, // not the whole context: undeclared reads throw
       folder: context.scratch,
     })
-    : await readIfThere(join(folder, "MD5SUMS"));
+    : await ifThere(Deno.readTextFile(join(folder, "MD5SUMS")));
   const odd: string[] = [];
   const known = parseMd5Sums(sums ?? "", (line) => odd.push(line));
   if (odd.length > 0) {
     context.warn(
-      `MD5SUMS: ${odd.length} ${
-        odd.length === 1 ? "line" : "lines"
-      } not understood or in conflict ` +
-        `with another, the first ${
-          JSON.stringify(odd[0].slice(0, 100))
-        }. Expected is an MD5 and a ` +
-        `file name, as md5sum and md5 write them.`,
+      `MD5SUMS: ${counted(odd.length, "line")} not understood or in conflict with another, the ` +
+        `first ${JSON.stringify(odd[0].slice(0, 100))}. Expected is an MD5 and a file name, as ` +
+        "md5sum and md5 write them.",
     );
   }
   const given = typeof checksums === "object" ? checksums : {};
+  const expectedMd5 = ({ name, md5 }: SourceFile) =>
+    checksums === false ? undefined : given[name]?.toLowerCase() ?? known.get(name) ?? md5;
+  /** MD5s of files that were taken from earlier results. */
+  const reused = new Map<string, string>();
+  const origins: Record<string, Origin> = {};
+
+  const isCurrent = async (name: string, origin?: Origin) => {
+    const url = addressOf(base, name);
+    if (folder !== undefined || !origin?.validator || origin.url !== hideUrl(url)) return false;
+    const { validator, size } = await fetchVersion(url, context.signal);
+    return validator === origin.validator && size === origin.size;
+  };
 
   return {
+    origins,
+    async reuse(files) {
+      for (const result of await context.earlierResults?.() ?? []) {
+        const from = join(result.path, "archives");
+        const { datasets = [] }: Partial<ArchivesDescription> = JSON.parse(
+          await Deno.readTextFile(join(from, "archives.json")).catch(() => "{}"),
+        );
+        const downloads = result.observed.downloads as Record<string, Origin> | undefined;
+        for (const { file, source, md5 } of datasets.flatMap(({ tars }) => tars)) {
+          const wanted = files.find(({ name }) => name === source);
+          if (!wanted || md5 === null || reused.has(source)) continue;
+          const origin = downloads?.[source];
+          const expected = expectedMd5(wanted);
+          if (expected === undefined ? !await isCurrent(source, origin) : md5 !== expected) {
+            continue;
+          }
+          const recorded = result.outputs.archives?.files[file];
+          context.progress.start(recorded?.size ?? 0, "bytes");
+          const digest = await digestFile(join(from, file), (bytes) => {
+            context.signal.throwIfAborted();
+            context.progress.advance(bytes, `verifying ${file}`);
+          }).catch(ignoreNotFound);
+          if (!digest || digest.sha256 !== recorded?.sha256) continue;
+          const to = join(context.scratch, file);
+          await Deno.remove(to).catch(() => {});
+          await Deno.link(join(from, file), to).catch(() => Deno.copyFile(join(from, file), to));
+          await writeState(`${to}.digest`, digest);
+          if (expected === undefined) origins[source] = origin!;
+          reused.set(source, md5);
+        }
+      }
+      if (reused.size === 0) return;
+      context.info(`reuses ${[...reused.keys()].join(", ")} of an earlier result: same checksums`);
+    },
     async lacking(files) {
       let bytes = 0, unknownSizes = 0;
       for (const { name } of files) {
+        if (reused.has(name)) continue;
         const path = join(context.scratch, name);
         // Photos hardly compress: a .gz takes about the same space again when decompressed.
         const unpacks = name.endsWith(".gz") && !await exists(path.slice(0, -".gz".length));
         const have = await sizeIfThere(path);
         const size = have ??
           (folder === undefined
-            ? await fetchSize(addressOf(base, name), context.signal)
+            ? (await fetchVersion(addressOf(base, name), context.signal)).size
             : await sizeIfThere(join(folder, name)));
-        if (size === undefined) unknownSizes++;
+        if (typeof size !== "number") unknownSizes++;
         else {
           const part = have ?? (folder === undefined ? await sizeIfThere(`${path}.part`) : 0) ?? 0;
           bytes += Math.max(0, size - part) + (unpacks ? size : 0);
@@ -77,22 +140,26 @@ export async function openMirror(
       }
       return { bytes, unknownSizes };
     },
-    async obtain({ name, md5: published }) {
-      const expected = checksums === false
-        ? undefined
-        : given[name]?.toLowerCase() ?? known.get(name) ?? published;
+    async obtain(source) {
+      const { name } = source;
+      const expected = expectedMd5(source);
       const path = join(context.scratch, name);
-      const progress = {
+      const options = {
+        path,
+        md5: expected,
+        signal: context.signal,
         onStart: (size: number | undefined, have = 0) =>
           context.progress.start(size ?? 0, "bytes", have),
         onBytes: (bytes: number) => context.progress.advance(bytes, name),
       };
-      const options = { path, md5: expected, signal: context.signal, ...progress };
       let lengthKnown = true;
-      let md5: string | undefined;
+      let md5 = reused.get(name);
       const info = (message: string) => context.info(message);
       // From an earlier attempt, complete if it exists.
-      if (expected === undefined ? await takeWhole(path, info) : await exists(path)) {
+      if (
+        md5 === undefined &&
+        (expected === undefined ? await takeWhole(path, info) : await exists(path))
+      ) {
         md5 = await md5Of(path, context.signal);
         if (expected !== undefined && md5 !== expected) {
           await Deno.remove(path);
@@ -104,17 +171,26 @@ export async function openMirror(
         const from = join(folder, name);
         if (!await exists(from)) throw await missing(name, folder);
         ({ md5 } = await copyFile(from, path, options));
+        if (expected === undefined) await keepDigest(path);
       } else if (md5 === undefined) {
         const url = addressOf(base, name);
         const onTrouble = (message: string) => context.info(`${name}: ${message}.`);
-        ({ md5, lengthKnown } = await fetchFile(url, { ...options, onTrouble }));
+        const fetched = await fetchFile(url, { ...options, onTrouble });
+        ({ md5, lengthKnown } = fetched);
+        if (expected === undefined) {
+          await keepDigest(path);
+          const { validator, size } = fetched;
+          await writeState(`${path}.origin`, { url: hideUrl(url), validator, size });
+        }
       }
       if (expected === undefined) {
-        await keepDigest(path);
+        const { value } = await readState<Origin>(`${path}.origin`, { shape: originShape });
+        const { url, validator = null, size = null } = value ?? {};
+        if (url !== undefined) origins[name] = { url, validator, size };
         const why = checksums === false ? "checksums are off" : "no MD5 is known";
         const checked = lengthKnown ? "only its length was checked" : "it could not be checked";
         context.warn(`${name}: ${why}, so ${checked}. Its MD5 is ${md5}.`);
-      } else if (expected !== published && known.get(name) === expected) {
+      } else if (expected !== source.md5 && known.get(name) === expected) {
         context.info(`${name}: matches the mirror's MD5SUMS; it is not the authors' file.`);
       }
       return { md5, verified: expected !== undefined };
@@ -174,23 +250,17 @@ function localFolder(mirror: string | undefined): string | undefined {
   return mirror;
 }
 
-export async function exists(path: string): Promise<boolean> {
-  return await readable(() => Deno.stat(path)) !== undefined;
+async function exists(path: string): Promise<boolean> {
+  return await sizeIfThere(path) !== undefined;
 }
 
 async function sizeIfThere(path: string): Promise<number | undefined> {
-  return (await readable(() => Deno.stat(path)))?.size;
+  return (await ifThere(Deno.stat(path)))?.size;
 }
 
-function readIfThere(path: string): Promise<string | undefined> {
-  return readable(() => Deno.readTextFile(path));
-}
-
-async function readable<T>(look: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await look();
-  } catch (error) {
+function ifThere<T>(read: Promise<T>): Promise<T | undefined> {
+  return read.catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  }
+  });
 }

@@ -1,24 +1,13 @@
 /** Packs a local folder of photos into an archive, as in the downloaded data sets. */
-import { counted } from "../../packages/pipeline/causes.ts";
 import { basename, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { type Labels, parseLabels } from "./labels.ts";
-import { folderName } from "./folder_name.ts";
-
-/** A local data set, as configured. */
-export interface FolderDataset {
-  /** Absolute. */
-  readonly folder: string;
-  /** Path of the CSV, relative to the folder. Default: the only CSV in it. */
-  readonly labels?: string | undefined;
-  readonly name?: string | undefined;
-  readonly layout: "full" | "crop";
-}
+import { type FolderDataset, nameOf } from "./sources.ts";
 
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */
-export async function openLabels(
+async function openLabels(
   { folder, labels }: Pick<FolderDataset, "folder" | "labels">,
 ): Promise<{ name: string; bytes: Uint8Array; labels: Labels }> {
   const fail = (why: string, cause?: unknown) =>
@@ -107,7 +96,7 @@ export async function describeFolder(dataset: FolderDataset): Promise<Record<str
     }
     pictures.update(`${path}\0${seen}\0`);
   }
-  const id = folderName(dataset);
+  const id = nameOf(dataset);
   return {
     [`${id}'s ${name}`]: createHash("sha256").update(bytes).digest("hex"),
     [`a picture of ${id}`]: pictures.digest("hex"),
@@ -167,17 +156,13 @@ export async function packFolder(
     if (paths.length === 0) continue;
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
-    warn(
-      `${folderName(dataset)}: ${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`,
-    );
+    warn(`${nameOf(dataset)}: ${paths.length} of ${lines.size} photos ${how}: ${some}`);
   }
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
     throw new Error(
-      `Cannot use the folder "${folder}": none of ${
-        counted(lines.size, "photo")
-      } in "${name}" can ` +
+      `Cannot use the folder "${folder}": none of the ${lines.size} photos in "${name}" can ` +
         `be read${all.length > 0 ? `, such as ${all[0]}` : ""}. Paths are relative to the folder.`,
     );
   }

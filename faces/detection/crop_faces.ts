@@ -1,16 +1,15 @@
-/** Crops faces shard by shard: with local worker processes, or on workers of other machines. */
+/** Crops faces shard by shard: with worker processes of this machine, or on other machines. */
 import { join } from "node:path";
-import { z } from "zod";
-import type { TableRow } from "./faces_artifact.ts";
+import { onGpu } from "../../packages/compute/backends.ts";
+import type { StageContext, UnitContext, WorkerPool } from "../../packages/pipeline/stage.ts";
+import { defaultPoolSize } from "../../packages/workers/process_pool.ts";
+import { openArchives } from "../datasets/archives.ts";
+import { cropShards, openCropWorkers, shardCount, shardRows } from "./crop_shards.ts";
+import type { CropUnit } from "./crop_unit.ts";
 import type { CropInit } from "./crop_worker.ts";
-import type { ExpectedFace } from "./find_faces.ts";
-import type { Shard } from "./shards.ts";
-import type {
-  StageContext,
-  UnitContext,
-  UnitRunner,
-  WorkerPool,
-} from "../../packages/pipeline/stage.ts";
+import type { TableRow } from "./faces_artifact.ts";
+import type { ExpectedFace } from "./labelled_face.ts";
+import { importShard, readShard, type Shard } from "./shards.ts";
 
 /** Photos to crop, and the parameters. */
 export interface CropJob {
@@ -30,9 +29,33 @@ export interface FinishedShard {
 /** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
 const FACE_SHARE = 1 / 1.8;
 
-/** Returns the number of photos of a shard. */
-export function photosIn({ rows, shardSize }: Pick<CropJob, "rows" | "shardSize">, index: number) {
-  return Math.min(rows.length, (index + 1) * shardSize) - index * shardSize;
+/** Crops the faces of all photos. Complete shards of an interrupted attempt are kept. */
+export async function cropFaces(
+  job: CropJob,
+  workers: number,
+  context: Pick<StageContext, "scratch" | "signal" | "progress" | "remoteWorkers" | "info">,
+): Promise<Shard[]> {
+  const shards: (Shard | undefined)[] = [];
+  const photos = job.rows.length, count = shardCount({ photos, shardSize: job.shardSize });
+  const info = (message: string) => context.info(message);
+  while (shards.length < count) {
+    shards.push(await readShard(context.scratch, shards.length, info));
+  }
+  const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
+  context.progress.start(photos, "photos", photos - photosIn(job, missing));
+  const made = context.remoteWorkers
+    ? cropRemotely(job, missing, context.remoteWorkers, context.scratch)
+    : cropLocally(job, missing, workers, context);
+  for await (const { index, shard } of made) shards[index] = shard;
+  return shards as Shard[]; // complete from here on
+}
+
+/** Returns the number of photos of shards. */
+function photosIn({ rows, shardSize }: CropJob, indices: readonly number[]): number {
+  return indices.reduce((sum, index) => {
+    const [from, to] = shardRows({ photos: rows.length, shardSize }, index);
+    return sum + to - from;
+  }, 0);
 }
 
 /**
@@ -47,67 +70,34 @@ export async function* cropLocally(
   getOrOpen?: UnitContext["getOrOpen"],
 ): AsyncGenerator<FinishedShard> {
   if (indices.length === 0) return;
-  const { defaultPoolSize } = await import("../../packages/workers/process_pool.ts");
-  const { cropShards, openCropWorkers } = await import("./crop_shards.ts");
-  const { openArchives } = await import("../datasets/archives.ts");
   const { archives: path, rows, opening, shardSize } = job;
-  const { onGpu } = await import("../../packages/compute/backends.ts");
-  const left = indices.reduce((sum, index) => sum + photosIn(job, index), 0);
   const size = workers ||
-    (opening.backend && onGpu(opening.backend) ? 1 : defaultPoolSize(left, 32));
+    (opening.backend && onGpu(opening.backend) ? 1 : defaultPoolSize(photosIn(job, indices), 32));
   const kept = await getOrOpen?.(
     JSON.stringify(opening),
     () => Promise.resolve(openCropWorkers({ opening, workers: size })),
   );
   using photos = await openArchives({ path });
   const layouts = new Map(photos.datasets.map(({ name, layout }) => [name, layout]));
-  yield* cropShards(
-    {
-      folder,
-      shardSize,
-      photos: rows.length,
-      photo(row) {
-        const { dataset, full_path } = rows[row];
-        const place = photos.find(dataset, full_path);
-        return place && {
-          file: join(path, place.tar),
-          offset: place.offset,
-          size: place.size,
-          known: expectedFace(rows[row], layouts.get(dataset) === "crop"),
-        };
-      },
-      opening,
-      workers: size,
-    },
-    indices,
-    { signal, progress },
-    kept,
-  );
+  const photo = (row: number) => {
+    const { dataset, full_path } = rows[row];
+    const place = photos.find(dataset, full_path);
+    return place && {
+      file: join(path, place.tar),
+      offset: place.offset,
+      size: place.size,
+      known: expectedFace(rows[row], layouts.get(dataset) === "crop"),
+    };
+  };
+  const work = { folder, shardSize, photos: rows.length, photo, opening, workers: size };
+  yield* cropShards(work, indices, { signal, progress }, kept);
 }
-
-/** Job data of a shard. */
-const partData = z.strictObject({
-  index: z.int().min(0),
-  shardSize: z.int().min(1),
-  opening: z.strictObject({
-    detector: z.strictObject({
-      name: z.string(),
-      minConfidence: z.number(),
-      inputSizes: z.array(z.int().positive()),
-      upsample: z.int().min(0).optional(),
-      minFace: z.number().min(0).max(1).optional(),
-    }),
-    crop: z.strictObject({ margin: z.number().min(0), maxSize: z.int().min(0) }),
-    photoSeconds: z.number().positive().optional(),
-    backend: z.enum(["wasm", "webgpu", "node", "node-gpu", "cpu"]).optional(),
-  }),
-});
 
 /** Crops shards on workers of other machines and moves the results to `scratch`. */
 export async function* cropRemotely(
   job: CropJob,
   indices: readonly number[],
-  fleet: WorkerPool,
+  pool: WorkerPool,
   scratch: string,
 ): AsyncGenerator<FinishedShard> {
   const { opening, shardSize } = job;
@@ -119,30 +109,15 @@ export async function* cropRemotely(
         `: the file is on this machine only. Set executor: local.`,
     );
   }
-  const { importShard } = await import("./shards.ts");
-  const parts = indices.map((index) => {
-    const data: z.input<typeof partData> = { index, shardSize, opening: opening as never };
-    return { key: String(index), items: photosIn(job, index), data };
+  const units = indices.map((index) => {
+    const data: CropUnit = { index, shardSize, opening: opening as CropUnit["opening"] };
+    return { key: String(index), items: photosIn(job, [index]), data };
   });
-  for await (const { key, folder } of fleet.distribute(parts)) {
+  for await (const { key, folder } of pool.distribute(units)) {
     const index = Number(key);
     yield { index, shard: await importShard(folder, scratch, index) };
   }
 }
-
-/** Crops one shard on a worker of another machine. */
-export const shardPart: UnitRunner = {
-  data: partData,
-  async run({ archives, table }, data, { folder, signal, advance, workers, getOrOpen }) {
-    const { readTable } = await import("./faces_artifact.ts");
-    const { index, shardSize, opening } = data as z.output<typeof partData>;
-    const job: CropJob = { archives, rows: await readTable(table), opening, shardSize };
-    const progress = { start: () => {}, advance: (items = 1) => advance(items) };
-    const here = { scratch: folder, signal, progress };
-    await Array.fromAsync(cropLocally(job, [index], workers, here, getOrOpen));
-    return null; // the files are the result
-  },
-};
 
 /**
  * Returns the position of the labelled face. face_location is left, top, right and bottom in the

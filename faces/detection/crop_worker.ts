@@ -2,15 +2,19 @@
 import type { Backend } from "../../packages/compute/backends.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import type { CropOptions } from "../images/crop.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
-import { openDetector } from "./detector.ts";
-import type { DetectorName, DetectorOptions } from "./detectors.ts";
-import type { ExpectedFace } from "./find_faces.ts";
-import { cropLabelledFace, type CroppedFace, type CropProblem } from "./labelled_face.ts";
+import { openDetector } from "./detectors.ts";
+import {
+  cropLabelledFace,
+  type CroppedFace,
+  type CropProblem,
+  type ExpectedFace,
+} from "./labelled_face.ts";
 
 /** Parameters of the worker. */
 export interface CropInit {
-  readonly detector: DetectorOptions & { readonly name: DetectorName };
+  readonly detector: DetectorConfig;
   readonly crop: CropOptions;
   /** Backend of the detector, if it uses TensorFlow.js. */
   readonly backend?: Backend;
@@ -29,7 +33,7 @@ export interface CropTask {
 /** Result for a photo; the PNG of the crop is sent as bytes. */
 export type CropAnswer = CropProblem | Omit<CroppedFace, "png">;
 
-/** Maximum size of a photo's file: bounds the memory, whatever an archive claims. */
+/** Maximum size of a photo's file; bounds the memory if an archive's index is damaged. */
 const MAX_BYTES = 2 ** 28;
 
 await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, backend }) => {

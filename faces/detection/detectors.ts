@@ -1,83 +1,213 @@
-/** Names, options and defaults of the detectors. `detector.ts` opens them. */
+/** The built-in detectors; opens a detector by its name. */
+import type { z } from "zod";
+import type { DetectorConfig } from "../images/preprocessing.ts";
+import {
+  type Detection,
+  type Detector,
+  type DetectorDefinition,
+  type DetectorModel,
+  inputSizes,
+  minConfidence,
+  pluginOptions,
+} from "./detector.ts";
+import dlibCnn from "./detectors/dlib_cnn.ts";
+import metadata from "./detectors/metadata.ts";
+import ssdMobilenetv1 from "./detectors/ssd_mobilenetv1.ts";
+import tinyFaceDetector from "./detectors/tiny_face_detector.ts";
+
+const builtIn: readonly DetectorDefinition[] = [
+  ssdMobilenetv1,
+  tinyFaceDetector,
+  dlibCnn,
+  metadata,
+];
 
 /** Names of the built-in detectors. */
-export const detectorNames = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn", "metadata"] as const;
-type BuiltIn = typeof detectorNames[number];
-/** Name of a built-in detector or of a plugin's, which comes with its module. */
-export type DetectorName = string;
+export const detectorNames = builtIn.map(({ name }) => name);
+/** Names of the built-in detectors that work without labels. */
+export const networkNames = builtIn.filter((one) => !one.needsLabels).map(({ name }) => name);
 
-/** Options of a detector. */
-export interface DetectorOptions {
-  /** Detections with a lower score are dropped. */
-  readonly minConfidence: number;
-  /**
-   * Sides in pixels, multiples of 32, of the square input to which an image is letterboxed; tried in
-   * order until a face is detected. face-api's networks detect faces of about 20 to 150 pixels: a
-   * small input detects close-ups that a large one misses, and takes less time; a large input detects
-   * small faces. Empty: the model receives the image at its own size.
-   */
-  readonly inputSizes: readonly number[];
-  /** Only dlibCnn: number of times the image is upsampled by 2. Default: 0. */
-  readonly upsample?: number;
-  /**
-   * Only dlibCnn: minimum face size as a share of the image's shorter side. Smaller faces are searched
-   * only if no larger one is detected. Default: 0.
-   */
-  readonly minFace?: number;
-  /** Only dlibCnn: path of the weights. Default: the file in the project. */
-  readonly weights?: string;
-  /** Only plugins: path of the module, relative to the project, or its package. */
-  readonly module?: string;
+const defaultsOf = {
+  ssd: ssdMobilenetv1.options.parse({}),
+  tiny: tinyFaceDetector.options.parse({}),
+};
+const { minConfidence: _, ...dlibParams } = dlibCnn.options.shape;
+
+/** The options of all detectors, as parameters of a stage. */
+export const detectorParams = {
+  minConfidence: minConfidence.min(0).max(1).optional().describe(
+    `Detections with a lower score are dropped. Default: ${defaultsOf.ssd.minConfidence} for ` +
+      "ssdMobilenetv1 and tinyFaceDetector (0.3 detects a few percent more faces, and more false " +
+      "positives); 0 for dlibCnn, as in dlib. Not with metadata",
+  ),
+  inputSizes: inputSizes.min(1).optional().describe(
+    "Sides in pixels of the square network input to which photos are letterboxed, tried in " +
+      "order until a face is detected. Small inputs detect close-ups; large inputs detect " +
+      `small faces and take longer. Default: ${defaultsOf.ssd.inputSizes.join(", ")} for ` +
+      `ssdMobilenetv1, ${defaultsOf.tiny.inputSizes.join(", ")} for tinyFaceDetector. ` +
+      "Not with dlibCnn and metadata",
+  ),
+  ...dlibParams,
+};
+
+/** Returns the options that a detector does not have, each with the reason. */
+export function unusedOptions(name: string): Record<string, string> {
+  const own = Object.keys(optionsOf(name).shape);
+  const reason = `with detector: ${name}, whose options are: ${own.join(", ") || "none"}`;
+  return Object.fromEntries(
+    Object.keys(detectorParams).filter((option) => !own.includes(option))
+      .map((option) => [option, reason]),
+  );
 }
 
-/** Input sizes for portraits first, then for photos with small faces. */
-export const defaultInputSizes: Readonly<Record<BuiltIn, readonly number[]>> = {
-  ssdMobilenetv1: [256, 192, 512],
-  tinyFaceDetector: [224, 96, 416],
-  dlibCnn: [],
-  metadata: [],
-};
+/** Returns a detector's configuration; its defaults where `options` has no value. */
+export function configureDetector(
+  name: string,
+  options: Readonly<Record<string, unknown>> = {},
+  module?: string,
+): DetectorConfig {
+  return {
+    name,
+    ...(module === undefined ? {} : { module }),
+    // Recorded of every detector. Serving takes the confidence for the detector in metadata's place.
+    ...{ minConfidence: defaultsOf.ssd.minConfidence, inputSizes: [] },
+    ...optionsOf(name).parse(options),
+  };
+}
+
+/** Returns whether a detector computes with TensorFlow.js. */
+export function usesTensorFlow(name: string): boolean {
+  return find(name)?.tensorFlow ?? false;
+}
+
+function find(name: string): DetectorDefinition | undefined {
+  return builtIn.find((one) => one.name === name);
+}
+
+/** Returns the options of a built-in detector or, of another, those of a plugin's. */
+function optionsOf(name: string): z.ZodObject {
+  return find(name)?.options ?? pluginOptions;
+}
+
+/** Options to open a detector with. */
+export interface DetectorOptions {
+  /** Path of a plugin's module, relative to the project, or its package. */
+  readonly module?: string;
+  readonly inputSizes?: readonly number[];
+  readonly [option: string]: unknown;
+}
 
 /**
- * Scores are not comparable: face-api's are probabilities; dlib's are distances from the decision
- * boundary at 0, mostly -1 to 1.
+ * Opens a detector's model in this thread. face-api's networks run on the current TensorFlow.js
+ * backend, which the caller must open first (`packages/compute/open_backend.ts`).
  */
-export const defaultMinConfidence: Readonly<Record<BuiltIn, number>> = {
-  ssdMobilenetv1: 0.4,
-  tinyFaceDetector: 0.4,
-  dlibCnn: 0,
-  metadata: 0.4,
-};
-
-/** Names of the built-in detectors that are networks. */
-export const networkNames = ["ssdMobilenetv1", "tinyFaceDetector", "dlibCnn"] as const;
-/** Name of one of these, or of a plugin's detector. */
-export type DetectorModelName = string;
-
-/** Returns the default options of a detector; a plugin's receives images at their own size. */
-export function defaultsOf(name: DetectorName): DetectorOptions {
-  if (!isBuiltIn(name)) return { minConfidence: 0, inputSizes: [] };
-  return { minConfidence: defaultMinConfidence[name], inputSizes: defaultInputSizes[name] };
+export async function openModel(name: string, options: DetectorOptions): Promise<DetectorModel> {
+  const definition = options.module === undefined
+    ? find(name)
+    : await importDetector(name, options.module);
+  if (!definition) {
+    throw new Error(
+      `Cannot open the detector "${name}": it is neither built in (${networkNames.join(", ")}) ` +
+        "nor from a known plugin. List its plugin under plugins.",
+    );
+  }
+  const parsed = (definition.options ?? pluginOptions).safeParse(options);
+  if (parsed.success) return await definition.open(parsed.data);
+  const [{ path, message }] = parsed.error.issues;
+  throw new Error(`Cannot open the detector "${name}": ${path.join(".")}: ${message}.`, {
+    cause: parsed.error,
+  });
 }
 
-function isBuiltIn(name: DetectorName): name is BuiltIn {
-  return (detectorNames as readonly string[]).includes(name);
-}
-
-/** Reports whether a detector computes with TensorFlow.js. */
-export function usesTensorFlow(name: DetectorName): boolean {
-  return name === "ssdMobilenetv1" || name === "tinyFaceDetector";
-}
-
-/** Returns the options that a detector does not use, each with the reason. */
-export function unusedOptions(name: DetectorName): Record<string, string> {
-  const uses = (users: string) => `with detector: ${name}, because ${users}`;
-  const needsModel = uses("it has neither a score nor a network");
-  const onlyDlib = uses("only dlibCnn uses it");
+/**
+ * Opens a detector.
+ * @param open opens its model. Default: in this thread
+ */
+export async function openDetector(
+  name: string,
+  { inputSizes = [], ...options }: DetectorOptions,
+  open = openModel,
+): Promise<Detector> {
+  const model = await open(name, options);
+  const close = () => model.close();
+  if (inputSizes.length === 0) {
+    return { name, detect: (image, known) => model.detect(image, known), close };
+  }
+  const { letterbox } = await import("../images/resize.ts");
   return {
-    ...name === "metadata" ? { minConfidence: needsModel, inputSizes: needsModel } : {},
-    ...name === "dlibCnn"
-      ? { inputSizes: uses("it takes photos at their own size") }
-      : { upsample: onlyDlib, minFace: onlyDlib, weights: onlyDlib },
+    name,
+    async detect(image) {
+      for (const size of inputSizes) {
+        const found = await model.detect(await letterbox(image, size));
+        if (found.length === 0) continue;
+        const unit = Math.max(image.width, image.height) / size;
+        return found.map(({ box: { x, y, width, height }, score }) => ({
+          box: { x: x * unit, y: y * unit, width: width * unit, height: height * unit },
+          score,
+        }));
+      }
+      return [];
+    },
+    close,
   };
+}
+
+const project = new URL("../../", import.meta.url);
+
+/** Imports the detector of a plugin, such as in a worker or a service. */
+async function importDetector(name: string, module: string): Promise<DetectorDefinition> {
+  const isFile = /\.[cm]?[jt]sx?$/.test(module) && !module.startsWith("npm:");
+  const cannot = `Cannot open the detector "${name}" of the plugin "${module}"`;
+  let exported: unknown[];
+  try {
+    exported = [(await import(isFile ? new URL(module, project).href : module)).default].flat();
+  } catch (cause) {
+    throw new Error(`${cannot}: it does not load (${(cause as Error).message}).`, { cause });
+  }
+  const found = exported.find((one): one is DetectorDefinition => {
+    const { extends: kind, name: its, open } = (one ?? {}) as Record<string, unknown>;
+    return kind === "detector" && its === name && typeof open === "function";
+  });
+  if (found) return checked(found, `the detector "${name}" of the plugin "${module}"`);
+  throw new Error(
+    `${cannot}: no default export has that name. Write: export default defineDetector({ ` +
+      `name: "${name}", ... }).`,
+  );
+}
+
+/** Returns a detector whose model and detections are checked, as a plugin may lack types. */
+function checked(definition: DetectorDefinition, shown: string): DetectorDefinition {
+  return {
+    ...definition,
+    async open(options): Promise<DetectorModel> {
+      const model = await definition.open(options);
+      if (typeof model?.detect !== "function" || typeof model.close !== "function") {
+        throw new Error(`Cannot use ${shown}: open() returned no { detect, close }.`);
+      }
+      return {
+        async detect(image, known) {
+          const found: unknown = await Promise.try(() => model.detect(image, known)).catch(
+            (error: unknown) => {
+              throw error instanceof Error
+                ? error
+                : new Error(`Cannot use ${shown}: it threw ${error}`);
+            },
+          );
+          if (Array.isArray(found) && found.every(isDetection)) return found;
+          const got = JSON.stringify(found)?.slice(0, 80) ?? String(found);
+          throw new Error(
+            `Cannot use ${shown}: detect() returned ${got}. Return a list of ` +
+              "{ box: { x, y, width, height }, score } with finite numbers.",
+          );
+        },
+        close: () => model.close(),
+      };
+    },
+  };
+}
+
+function isDetection(value: unknown): value is Detection {
+  const { box, score } = (value ?? {}) as Partial<Detection>;
+  const { x, y, width, height } = box ?? {};
+  return [x, y, width, height, score].every(Number.isFinite) && width! > 0 && height! > 0;
 }

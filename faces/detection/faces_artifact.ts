@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Column, readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
+import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
   readCropPreprocessing,
@@ -38,23 +39,19 @@ const faceColumns = {
 } as const;
 
 const columns = { ...tableColumns, ...faceColumns };
-type Row = {
-  full_path: string;
-  dataset: string;
-  age: number;
-  gender: number;
-  name: string | null;
-  identity: string | null;
-  face_location: number[] | null;
-};
-type Added = {
-  [K in keyof typeof faceColumns]: (typeof faceColumns)[K] extends "string" ? string : number;
+
+type Value<Type extends string> = Type extends `${infer Inner}?` ? Value<Inner> | null
+  : Type extends "string" ? string
+  : Type extends "float64[]" ? number[]
+  : number;
+type Row<Columns extends Record<string, string>> = {
+  readonly [Name in keyof Columns]: Value<Columns[Name]>;
 };
 
 /** A photo's row in the table. */
-export type TableRow = Readonly<Row>;
+export type TableRow = Row<typeof tableColumns>;
 /** A face's row in faces.parquet. */
-export type FaceRow = Readonly<Row & Added>;
+export type FaceRow = Row<typeof columns>;
 
 /** Reads the rows of an artifact `table`. */
 export async function readTable(folder: string): Promise<TableRow[]> {
@@ -122,21 +119,27 @@ export async function findSourceFaces<T extends { readonly path: string }>(
   return all[0];
 }
 
-/** The parts of a stage's context that long operations need. */
-interface Watched {
-  readonly signal: AbortSignal;
-  readonly progress: { start(total: number, unit: string): void; advance(): void };
-}
-
 /**
  * Transforms an artifact `faces` into another: `change` maps each PNG, everything else is copied.
- * Several crops are transformed concurrently.
+ * Several crops are transformed concurrently. A plugin's stage passes its context.
+ *
+ * @example
+ * ```ts
+ * import sharp from "sharp";
+ * import type { StageContext } from "../../packages/pipeline/stage.ts";
+ *
+ * // Turns the crops gray.
+ * async function toGray(input: string, output: string, context: StageContext) {
+ *   const change = (png: Uint8Array) => sharp(png).grayscale().png().toBuffer();
+ *   await mapFaces(input, output, context, "gray", change);
+ * }
+ * ```
  * @param step description of the transformation, for `preprocessing.json`
  */
 export async function mapFaces(
   input: string,
   output: string,
-  context: Watched,
+  context: Pick<StageContext, "signal" | "progress">,
   step: string,
   change: (png: Uint8Array, row: FaceRow) => Promise<Uint8Array>,
 ): Promise<void> {

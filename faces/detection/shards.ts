@@ -6,38 +6,17 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
-import { digestFile, readState, removeDamaged, writeState } from "../../packages/pipeline/state.ts";
+import { digestFile } from "../../packages/pipeline/digest.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import { readState, removeDamaged, writeState } from "../../packages/pipeline/state.ts";
 import { pngName, shardName } from "./faces_artifact.ts";
-import type { Box } from "../images/image.ts";
-
-/** A face in a shard. */
-export interface ShardFace {
-  /** Row of its photo in the table. */
-  readonly row: number;
-  readonly box: Box;
-  readonly score: number;
-  readonly offset: number;
-  readonly size: number;
-}
-
-/** A problem with a photo; a photo with `several_faces` is used nevertheless. */
-export interface Problem {
-  readonly row: number;
-  readonly problem: "missing" | "unreadable" | "crashed" | "no_face" | "several_faces";
-  readonly detail: string;
-}
-
-/** Content of a shard. */
-export interface Shard {
-  readonly faces: readonly ShardFace[];
-  readonly problems: readonly Problem[];
-}
 
 const whole = z.number().int().min(0);
 const record = z.looseObject({
   /** SHA-256 of the tar. */
   sha256: z.string(),
   faces: z.array(z.strictObject({
+    /** Row of its photo in the table. */
     row: whole,
     box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
     score: z.number(),
@@ -51,6 +30,12 @@ const record = z.looseObject({
   })),
 });
 
+/** Content of a shard. A photo with the problem `several_faces` is used nevertheless. */
+export type Shard = Readonly<Pick<z.output<typeof record>, "faces" | "problems">>;
+type ShardFace = Shard["faces"][number];
+/** A problem with a photo. */
+export type Problem = Shard["problems"][number];
+
 /**
  * Reads a complete shard of an earlier attempt.
  * @param info logs the removal of a damaged shard; without it, damaged shards stay
@@ -63,7 +48,7 @@ export async function readShard(
 ): Promise<Shard | undefined> {
   const path = recordPath(folder, index), tar = join(folder, shardName(index));
   const { value, problem } = await readState<z.output<typeof record>>(path, { shape: record });
-  if (value && (await digestFile(tar))?.sha256 === value.sha256) {
+  if (value && (await digestFile(tar).catch(ignoreNotFound))?.sha256 === value.sha256) {
     return { faces: value.faces, problems: value.problems };
   }
   if (info && (value || problem !== undefined)) {
@@ -101,7 +86,7 @@ export class ShardWriter implements Disposable {
     const shard = { faces: this.#faces, problems: this.#problems };
     const tar = join(this.#folder, shardName(this.#index));
     await moveDurably(`${tar}.part`, tar);
-    const { sha256 } = (await digestFile(tar))!;
+    const { sha256 } = await digestFile(tar);
     await writeState(recordPath(this.#folder, this.#index), { sha256, ...shard });
     return shard;
   }

@@ -4,6 +4,7 @@ import { random } from "../../packages/random/random.ts";
 import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
 import type { DataReport, FaceGroup, PhotoCounts, Selection } from "./report_data.ts";
 import { type Faces, findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
+import { bySplit, type SplitName } from "./score_model.ts";
 import { ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { readCsv } from "../../packages/formats/csv.ts";
@@ -40,7 +41,7 @@ export interface Sources {
 export async function gatherData(
   { dataset, faces, tables, archives }: Sources,
   labels: Labels,
-  splits: { train: Int32Array; validation: Int32Array; test: Int32Array },
+  splits: Record<SplitName, Int32Array>,
   images: NpyFile<"uint8">,
   shown: { crops: number; noFace: number },
 ): Promise<DataReport> {
@@ -49,11 +50,7 @@ export async function gatherData(
   const names = [...sets.keys()]; // in row order, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
-    splits: {
-      train: group("train", labels, splits.train),
-      validation: group("validation", labels, splits.validation),
-      test: group("test", labels, splits.test),
-    },
+    splits: bySplit((name) => group(name, labels, splits[name])),
     selection: await Promise.all(tables.map(readSelection)),
     ...(made && { photos: await readPhotos(made) }),
     crops: await drawCrops(made, images, shown.crops),
@@ -71,16 +68,14 @@ function group(name: string, { age, gender }: Labels, rows: ArrayLike<number>): 
 }
 
 async function readSelection({ stage, path }: Artifact): Promise<Selection> {
-  const { sampled, datasets } = JSON.parse(await Deno.readTextFile(join(path, "summary.json")));
+  const { sampled, datasets } = await readSummary<
+    { read: number; kept: number; dropped: Record<string, number> }
+  >(path);
   return {
     stage,
-    ...(sampled === undefined ? {} : { sampled }),
-    datasets: Object.entries(datasets as Record<string, Counts>).map((
-      [name, { read, kept, dropped }],
-    ) => ({
-      name,
-      read,
-      kept,
+    ...(sampled !== undefined && { sampled }),
+    datasets: Object.entries(datasets).map(([name, { read, kept, dropped }]) => ({
+      ...{ name, read, kept },
       dropped: Object.entries(dropped)
         .filter(([, count]) => count > 0)
         // Tables of plugins may have reasons of their own.
@@ -89,10 +84,10 @@ async function readSelection({ stage, path }: Artifact): Promise<Selection> {
   };
 }
 
-interface Counts {
-  read: number;
-  kept: number;
-  dropped: Record<string, number>;
+async function readSummary<T>(
+  folder: string,
+): Promise<{ sampled?: number; datasets: Record<string, T> }> {
+  return JSON.parse(await Deno.readTextFile(join(folder, "summary.json")));
 }
 
 const problems: Record<string, string> = {
@@ -104,14 +99,12 @@ const problems: Record<string, string> = {
 };
 
 async function readPhotos({ path }: Artifact): Promise<DataReport["photos"]> {
-  const { datasets } = JSON.parse(await Deno.readTextFile(join(path, "summary.json")));
+  const { datasets } = await readSummary<PhotoCounts>(path);
+  const named = (counts: PhotoCounts["problems"]) =>
+    Object.fromEntries(Object.entries(counts).map(([name, n]) => [problems[name] ?? name, n]));
   return Object.fromEntries(
-    Object.entries(datasets as Record<string, PhotoCounts>).map(([name, counts]) => [name, {
-      ...counts,
-      problems: Object.fromEntries(
-        Object.entries(counts.problems).map(([problem, n]) => [problems[problem] ?? problem, n]),
-      ),
-    }]),
+    Object.entries(datasets)
+      .map(([name, counts]) => [name, { ...counts, problems: named(counts.problems) }]),
   );
 }
 
@@ -143,10 +136,8 @@ async function findNoFace(
   const [set, path, problem] = ["dataset", "full_path", "problem"].map((name) =>
     header.indexOf(name)
   );
-  const found = rows.map(({ values }) => values.map(withoutGuard)).filter((values) =>
-    values[problem] === "no_face"
-  );
-  const drawn = found.slice();
+  const drawn = rows.map(({ values }) => values.map(withoutGuard))
+    .filter((values) => values[problem] === "no_face");
   random(SEED, "no face").shuffle(drawn);
   const shown: DataReport["noFace"]["shown"][number][] = [];
   for (const artifact of archives) {
@@ -165,5 +156,5 @@ async function findNoFace(
       }
     }
   }
-  return { shown, count: found.length };
+  return { shown, count: drawn.length };
 }

@@ -2,7 +2,7 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 
 /** Description of a layer. */
-export interface LayerRow {
+interface LayerRow {
   name: string;
   /** Operation, such as "convolution 2×2, ReLU". */
   what: string;
@@ -57,51 +57,40 @@ export function describeNetwork(model: LayersModel): Network {
 
 type Config = Record<string, unknown>;
 
+const ACTIVATIONS: Record<string, string> = { relu: "ReLU" };
+
+/** Class of a layer → its operation, without activation. */
+const OPERATIONS: Record<string, (config: Config) => string> = {
+  Conv2D: (config) => `convolution ${size(config.kernelSize)}${stride(config)}`,
+  DepthwiseConv2D: (config) => `depthwise convolution ${size(config.kernelSize)}${stride(config)}`,
+  SeparableConv2D: (config) => `separable convolution ${size(config.kernelSize)}${stride(config)}`,
+  BatchNormalization: () => "batch normalization",
+  MaxPooling2D: ({ poolSize }) => `max pooling ${size(poolSize)}`,
+  AveragePooling2D: ({ poolSize }) => `average pooling ${size(poolSize)}`,
+  GlobalAveragePooling2D: () => "global average pooling",
+  Dropout: ({ rate }) => `dropout, rate ${rate}`,
+  LeakyReLU: ({ alpha }) => `leaky ReLU, slope ${alpha}`,
+  ReLU: ({ maxValue }) => maxValue == null ? "ReLU" : `ReLU, at most ${maxValue}`,
+};
+
 function describe(kind: string, config: Config): string {
-  const size = (key: string) => [config[key]].flat().join("×");
-  const activation = activationNames[String(config.activation)] ?? config.activation;
-  const then = activation === undefined || activation === "linear" ? "" : `, ${activation}`;
-  const strides = [config.strides].flat();
-  const stride = strides.every((n) => n === 1) ? "" : `, stride ${strides[0]}`;
-  switch (kind) {
-    case "Conv2D":
-      return `convolution ${size("kernelSize")}${stride}${then}`;
-    case "DepthwiseConv2D":
-      return `depthwise convolution ${size("kernelSize")}${stride}${then}`;
-    case "SeparableConv2D":
-      return `separable convolution ${size("kernelSize")}${stride}${then}`;
-    case "Dense":
-      return `dense${then}`;
-    case "BatchNormalization":
-      return "batch normalization";
-    case "MaxPooling2D":
-      return `max pooling ${size("poolSize")}`;
-    case "AveragePooling2D":
-      return `average pooling ${size("poolSize")}`;
-    case "GlobalAveragePooling2D":
-      return "global average pooling";
-    case "Dropout":
-      return `dropout, rate ${config.rate}`;
-    case "LeakyReLU":
-      return `leaky ReLU, slope ${config.alpha}`;
-    case "ReLU":
-      return config.maxValue == null ? "ReLU" : `ReLU, at most ${config.maxValue}`;
-    case "Activation":
-      return String(activation);
-    case "Add":
-      return "add";
-    case "Flatten":
-      return "flatten";
-    default:
-      return kind.replace(/([a-z])([A-Z0-9])/g, "$1 $2").toLowerCase();
-  }
+  const activation = ACTIVATIONS[String(config.activation)] ?? config.activation;
+  if (kind === "Activation") return String(activation);
+  const operation = OPERATIONS[kind]?.(config) ??
+    kind.replace(/([a-z])([A-Z0-9])/g, "$1 $2").toLowerCase();
+  return activation === undefined || activation === "linear"
+    ? operation
+    : `${operation}, ${activation}`;
 }
 
-const activationNames: Record<string, string> = {
-  relu: "ReLU",
-  softmax: "softmax",
-  sigmoid: "sigmoid",
-};
+function size(sizes: unknown): string {
+  return [sizes].flat().join("×");
+}
+
+function stride({ strides }: Config): string {
+  const [first, ...rest] = [strides].flat();
+  return [first, ...rest].every((n) => n === 1) ? "" : `, stride ${first}`;
+}
 
 function shape(sizes: readonly (number | null)[]): string {
   return sizes.slice(1).map((size) => size ?? "?").join("×");

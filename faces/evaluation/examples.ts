@@ -2,49 +2,44 @@
 import { random } from "../../packages/random/random.ts";
 import type { Predictions, PredictionTask } from "./score_model.ts";
 import type { Examples, ModelReport } from "./report_data.ts";
-import { percent } from "./format_metric.ts";
+import { percent } from "./format_result.ts";
 
 /** Fixed, so the selection depends on the results alone. */
 const SEED = 20210;
 /** Maximum number of dots of a scatter plot, at the width of a phone. */
 const MAX_DOTS = 1000;
 
-/** Selected examples, as positions in the test set. */
-export interface Chosen {
-  title: string;
-  positions: number[];
-}
-
 /**
  * Selects n faces at random, the n best and the n worst predictions: by absolute error for ages, by
  * the probability of the predicted class for classes.
+ * @returns titles, and positions in the test set
  */
-export function chooseExamples(subject: PredictionTask, test: Predictions, n: number): Chosen[] {
-  const { truth, prediction, probabilities } = test;
+export function chooseExamples(
+  { classes }: PredictionTask,
+  { truth, prediction, probabilities }: Predictions,
+  n: number,
+): { title: string; positions: number[] }[] {
   const all = Array.from(truth, (_, i) => i);
   const error = (i: number) => Math.abs(prediction[i] - truth[i]);
+  const confidence = (i: number) => probabilities?.[i][prediction[i]] ?? 0;
   const drawn = all.slice();
   random(SEED, "examples").shuffle(drawn);
   // Sorting is stable: ties keep the order of the test set.
-  const by = (members: number[], score: (i: number) => number) =>
-    members.sort((a, b) => score(b) - score(a)).slice(0, n);
-  const confidence = (i: number) => probabilities?.[i][prediction[i]] ?? 0;
-  const [best, worst] = subject.classes
-    ? [
-      {
-        title: "Correct, highest confidence",
-        positions: by(all.filter((i) => error(i) === 0), confidence),
-      },
-      {
-        title: "Incorrect, highest confidence",
-        positions: by(all.filter((i) => error(i) !== 0), confidence),
-      },
-    ]
-    : [
-      { title: "Smallest error", positions: by(all.slice(), (i) => -error(i)) },
-      { title: "Largest error", positions: by(all.slice(), error) },
-    ];
-  return [{ title: "Random sample", positions: drawn.slice(0, n) }, best, worst];
+  const by = (score: (i: number) => number, members = all) =>
+    members.toSorted((a, b) => score(b) - score(a)).slice(0, n);
+  const right = all.filter((i) => error(i) === 0), wrong = all.filter((i) => error(i) !== 0);
+  return [
+    { title: "Random sample", positions: drawn.slice(0, n) },
+    ...(classes
+      ? [
+        { title: "Correct, highest confidence", positions: by(confidence, right) },
+        { title: "Incorrect, highest confidence", positions: by(confidence, wrong) },
+      ]
+      : [
+        { title: "Smallest error", positions: by((i) => -error(i)) },
+        { title: "Largest error", positions: by(error) },
+      ]),
+  ];
 }
 
 /** Returns the caption of a face: true label and prediction. */

@@ -1,45 +1,43 @@
-/** HTML templates that escape every value unless it is `Html`. */
+/** HTML templates, from Hono, and the document that all pages share. */
+import { html as template, raw } from "hono/html";
 
 /** Markup that is not escaped. */
-export class Html {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-  toString(): string {
-    return this.text;
-  }
-}
+export type Html = ReturnType<typeof raw>;
 
 /** Value of a template. */
 export type Child = string | number | Html | undefined | false | readonly Child[];
 
-/** Renders a template, as in ``html`<p>${name}</p>` ``. Escapes values, in quoted attributes too. */
-export function html(strings: TemplateStringsArray, ...values: Child[]): Html {
-  let text = strings[0];
-  values.forEach((value, i) => text += render(value) + strings[i + 1]);
-  return new Html(text);
-}
+/**
+ * Renders a template. Escapes values, in quoted attributes too.
+ * @example
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ * strictEqual(`${html`<p title="${"<b>"}">${1} of ${2}</p>`}`, '<p title="&lt;b&gt;">1 of 2</p>');
+ * ```
+ */
+export const html = template as (parts: TemplateStringsArray, ...values: Child[]) => Html;
 
 /** Wraps HTML or SVG from a source that escapes its text. */
-export function trusted(text: string): Html {
-  return new Html(text);
-}
+export const trusted: (text: string) => Html = raw;
 
-function render(value: Child): string {
-  if (value instanceof Html) return value.text;
-  if (Array.isArray(value)) return value.map(render).join("");
-  return value === undefined || value === false ? "" : escape(String(value));
-}
-
-const entities: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character]);
+/**
+ * Renders an HTML document.
+ * @param head further content of the head, such as a style sheet
+ */
+export function document(title: string, head: Html, body: Html): string {
+  return html`
+    <!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <title>${title}</title>
+        ${head}
+      </head>
+      <body>
+        ${body}
+      </body>
+    </html>
+  `.trimStart();
 }

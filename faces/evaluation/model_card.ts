@@ -2,16 +2,20 @@
  * The model card, after Mitchell et al. (2019), Model cards for model reporting: intended use,
  * out-of-scope use, data and metrics. Shared by the report's MODEL_CARD.md and the server's page.
  */
+import { counted } from "../../packages/pipeline/causes.ts";
+import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
+import { count, faces, groupName, subject, summary } from "./format_result.ts";
 import { type Html, html } from "./html.ts";
-import type { ModelMetrics } from "./score_model.ts";
 import {
-  count,
   formatInterval,
   formatMetricValue,
   formatSigned,
   formatSignedInterval,
-} from "./format_metric.ts";
+  metricLabel,
+} from "./metrics.ts";
+import type { Report } from "./report_data.ts";
+import type { ModelMetrics } from "./score_model.ts";
 
 /** Content of a model card. */
 export interface ModelCardData {
@@ -24,10 +28,10 @@ export interface ModelCardData {
   /** On a server: a sentence on its face detectors. */
   readonly serving?: string;
   /** On a server: a sentence on how it handles images. */
-  readonly pictures?: string;
+  readonly privacy?: string;
 }
 
-export interface CardModel {
+interface CardModel {
   readonly id: string;
   /** "Age in years" */
   readonly title: string;
@@ -104,52 +108,40 @@ export function cardBlocks(facts: ModelCardData): Block[] {
         "worse on groups with fewer training images. Beyond the tables above, performance by group " +
         "is unknown.",
     ),
-    ...(facts.pictures === undefined ? [] : [heading("Privacy"), text(facts.pictures)]),
+    ...(facts.privacy === undefined ? [] : [heading("Privacy"), text(facts.privacy)]),
   ];
 }
 
 /** Returns the metrics of each subgroup of the test set, if the model was tested. */
 function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
-  const { metric, groups } = metrics;
-  const years = metric === "mae";
+  const { metric, groups, perClass, classes = [] } = metrics;
+  const share = (value: number) => formatMetricValue(value, "accuracy");
+  const range = (interval: Parameters<typeof formatInterval>[0] | undefined, none: string) =>
+    interval ? formatInterval(interval, "accuracy", false) : none;
   return [
     { heading: `${title} (${id}), by gender and age`, level: 3 },
     {
       head: [
-        "Group",
-        "Faces",
-        years ? "MAE, years" : "Accuracy",
-        "95 % CI",
-        ...(years ? ["Bias, years", "95 % CI"] : []),
+        ...["Group", "Faces", metricLabel(metric, "title"), "95 % CI"],
+        ...(metric === "mae" ? ["Bias, years", "95 % CI"] : []),
       ],
-      rows: groups.map(({ gender, from, to, count: n, value, interval, bias, biasInterval }) => [
-        (gender === 1 ? "men" : "women") + (from === undefined ? "" : `, ${from} to ${to}`),
-        count(n),
-        formatMetricValue(value, metric),
+      rows: groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
+        ...[groupName(group), count(n), formatMetricValue(value, metric)],
         interval ? formatInterval(interval, metric, false) : "too few faces",
-        ...(years
-          ? [
-            formatSigned(bias!),
-            biasInterval ? formatSignedInterval(biasInterval) : "too few faces",
-          ]
-          : []),
+        ...(bias === undefined ? [] : [
+          formatSigned(bias),
+          biasInterval ? formatSignedInterval(biasInterval) : "too few faces",
+        ]),
       ]),
     },
-    ...(metrics.perClass && metrics.classes!.length > 2
+    ...(perClass && classes.length > 2
       ? [{
         head: ["Class", "Faces", "Precision", "95 % CI", "Recall", "95 % CI"],
-        rows: metrics.perClass.map(({ count: n, precision, recall, intervals }, i) => [
-          metrics.classes![i],
-          count(n),
-          formatMetricValue(precision, "accuracy"),
-          intervals.precision
-            ? formatInterval(intervals.precision, "accuracy", false)
-            : "never predicted",
-          formatMetricValue(recall, "accuracy"),
-          intervals.recall
-            ? formatInterval(intervals.recall, "accuracy", false)
-            : "none in the test set",
+        rows: perClass.map(({ count: n, precision, recall, intervals }, i) => [
+          ...[classes[i], count(n)],
+          ...[share(precision), range(intervals.precision, "never predicted")],
+          ...[share(recall), range(intervals.recall, "none in the test set")],
         ]),
       }]
       : []),
@@ -157,30 +149,22 @@ function groups({ title, id, metrics }: CardModel): Block[] {
 }
 
 function terms(datasets: readonly string[]): string[] {
-  const rest = datasets.filter((name) => name !== "sample" && !isImdbWiki(name));
+  const [imdbWiki, others] = [true, false].map((wanted) =>
+    datasets.filter((name) => name !== "sample" && /^(wiki|imdb)(_crop)?$/.test(name) === wanted)
+      .join(", ")
+  );
   return [
-    ...(datasets.includes("sample")
-      ? ["sample: synthetic faces, drawn by this project. They show no real person."]
-      : []),
-    ...(datasets.some(isImdbWiki)
-      ? [
-        `${datasets.filter(isImdbWiki).join(", ")}: IMDB-WIKI (Rothe, Timofte, Van Gool: Deep ` +
-        "expectation of real and apparent age from a single image), for academic research only. " +
-        "Its labels were crawled from the web, and many are wrong. The people in it did not " +
-        "consent; most are actors, athletes and politicians between 20 and 50.",
-      ]
-      : []),
-    ...(rest.length > 0
-      ? [
-        `${rest.join(", ")}: images provided by the user. The terms of their authors and of the ` +
-        "people in them apply.",
-      ]
-      : []),
-  ];
-}
-
-function isImdbWiki(name: string): boolean {
-  return /^(wiki|imdb)(_crop)?$/.test(name);
+    datasets.includes("sample") &&
+    "sample: synthetic faces, drawn by this project. They show no real person.",
+    imdbWiki &&
+    `${imdbWiki}: IMDB-WIKI (Rothe, Timofte, Van Gool: Deep expectation of real and apparent age ` +
+      "from a single image), for academic research only. Its labels were crawled from the web, " +
+      "and many are wrong. The people in it did not consent; most are actors, athletes and " +
+      "politicians between 20 and 50.",
+    others &&
+    `${others}: images provided by the user. The terms of their authors and of the people in ` +
+      "them apply.",
+  ].filter((text): text is string => Boolean(text));
 }
 
 function heading(text: string): Block {
@@ -229,4 +213,33 @@ export function toHtml(blocks: readonly Block[]): Html[] {
       </div>
     `;
   });
+}
+
+/** Renders the model card of a report as Markdown, the content of MODEL_CARD.md. */
+export function modelCard({ pipeline, models, data, made: { lineage } }: Report): string {
+  const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
+  const trained = lineage.stages.findLast(({ id }) =>
+    models.some((model) => model.id.split(".")[0] === id)
+  );
+  const when = trained ? `, trained on ${trained.startedAt.slice(0, 10)}` : "";
+  const run = lineage.run ? `, run ${lineage.run.id}` : "";
+  return toMarkdown("Model card", [
+    ...notices(cautionsOf(lineage.stages)),
+    text(
+      `Models of pipeline ${pipeline} (${lineage.file}, seed ${lineage.seed}${run})${when}. ` +
+        "Details: report.html.",
+    ),
+    ...cardBlocks({
+      models: models.map(({ id, metrics, training, network }) => ({
+        ...{ id, metrics, title: subject(metrics), worth: summary(metrics) },
+        origin:
+          `${faces(metrics.counts.train)} of ${Object.keys(training.datasets).join(" and ")}; ` +
+          `${counted(training.epochs, "epoch")}, seed ${training.seed}, ` +
+          `${count(network.weights)} parameters`,
+      })),
+      datasets: data.datasets.map(({ name }) => name),
+      ...(typeof mirror === "string" ? { mirror } : {}),
+      preprocessing: data.preprocessing as Preprocessing,
+    }),
+  ]);
 }

@@ -3,8 +3,7 @@
  * it, so the same results of the same run give the same bytes.
  */
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
-import { document } from "./html_document.ts";
-import { html, trusted } from "./html.ts";
+import { document, html, trusted } from "./html.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import { dataSection } from "./sections/data_section.ts";
 import { glossarySection } from "./sections/glossary_section.ts";

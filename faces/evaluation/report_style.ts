@@ -40,7 +40,7 @@ nav a { text-decoration: none; }
 nav a:hover { text-decoration: underline; }
 p { margin: 0 0 10px; max-width: 72ch; }
 h1, h2, h3, p, figcaption, dt, dd, li { overflow-wrap: anywhere; }
-.lead, .note, figcaption, .unit { color: var(--muted); }
+.lead, .note, figcaption { color: var(--muted); }
 .lead { font-size: 1.05rem; }
 .notice { font-weight: 600; border-left: 4px solid var(--validation); padding-left: 10px; }
 .note, figcaption { font-size: .86rem; line-height: 1.4; }
@@ -76,7 +76,6 @@ svg.plot + p { margin-top: 10px; }
 .key:first-of-type i { margin-left: 0; }
 .key i.train { color: var(--train); }
 .key i.validation { color: var(--validation); border-top-style: dashed; }
-.key i.kept { color: var(--baseline); border-top-style: dotted; }
 .key i.baseline { color: var(--baseline); }
 .key i.female { color: var(--female); }
 .key i.male { color: var(--male); }
@@ -157,10 +156,9 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .grid { grid-template-columns: repeat(2, 1fr); }
   .columns { columns: 2; }
-  h2, h3, h4, figcaption, dl.words dt { break-after: avoid; }
+  h2, h3, figcaption, dl.words dt { break-after: avoid; }
   .model { break-before: page; }
   .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
-  h4 { margin-top: 14px; }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }
   .comparison { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
   .scroll { overflow: visible; break-inside: auto; }

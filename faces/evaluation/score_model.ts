@@ -2,37 +2,31 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
-import { type AgeBand, errorByAgeBand } from "./age_bands.ts";
 import { type Calibration, calibration } from "../../packages/statistics/calibration.ts";
 import { type ClassIntervals, classIntervals } from "../../packages/statistics/class_intervals.ts";
-import { type Group, type People, scoreGroups } from "./subgroups.ts";
+import { type Interval, meanInterval } from "../../packages/statistics/confidence_intervals.ts";
 import {
-  accuracyInterval,
-  type Interval,
-  meanInterval,
-} from "../../packages/statistics/confidence_intervals.ts";
-import {
-  absoluteErrors,
-  accuracy,
   type ClassScores,
   classScores,
-  isCorrect,
-} from "../../packages/statistics/prediction_metrics.ts";
-import {
   confusionMatrix,
+  isCorrect,
   majorityClass,
   mean,
-} from "../../packages/statistics/prediction_metrics.ts";
-import {
-  meanAbsoluteError,
   median,
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
+import { type MetricName, METRICS } from "./metrics.ts";
+import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
 /** Names of the splits. */
 export const splitNames = ["train", "validation", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
+
+/** Computes a value for each split. */
+export function bySplit<T>(compute: (name: SplitName) => T): Record<SplitName, T> {
+  return { train: compute("train"), validation: compute("validation"), test: compute("test") };
+}
 
 /** Predictions of a model on one split. */
 export interface Predictions {
@@ -76,14 +70,14 @@ export interface ReferenceScores {
 }
 
 /** `accuracy` of a classifier, or `mae` in years. */
-export type Scores = { accuracy?: number; mae?: number };
+export type Scores = { [metric in MetricName]?: number };
 
 /** Metrics of one model in metrics.json. */
 export interface ModelMetrics {
   task: string;
   variant?: string;
-  /** The primary metric: a higher accuracy or a lower MAE is better. */
-  metric: "accuracy" | "mae";
+  /** The primary metric. */
+  metric: MetricName;
   classes?: readonly string[];
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
@@ -130,7 +124,7 @@ const metricsShape = z.looseObject({
     z.string(),
     z.looseObject({
       task: z.string(),
-      metric: z.enum(["accuracy", "mae"]),
+      metric: z.enum(Object.keys(METRICS)),
       classes: z.array(z.string()).nullish(),
       test: z.looseObject({}),
     }),
@@ -139,9 +133,7 @@ const metricsShape = z.looseObject({
 
 /** Reads a report's `metrics.json`. Throws an error with the way out if it is damaged. */
 export async function readMetrics(folder: string): Promise<MetricsFile> {
-  const wayOut =
-    "Evaluate again: `deno task verify` finds what is damaged, the next run makes it " +
-    "anew";
+  const wayOut = "Evaluate again: run `deno task verify`, then the pipeline";
   return await readJson(join(folder, "metrics.json"), metricsShape, wayOut) as never;
 }
 
@@ -149,6 +141,13 @@ export async function readMetrics(folder: string): Promise<MetricsFile> {
  * Computes the metrics of a model on every split, with the constant baseline of the training set.
  * @param people people in the images of each split
  * @param others predictions of pretrained networks, for comparison
+ * @example
+ * ```ts
+ * import { strictEqual } from "node:assert/strict";
+ * const split = { rows: [0, 1], truth: [30, 40], prediction: [32, 40], loss: 1 };
+ * const metrics = scoreModel({ task: "age" }, { train: split, validation: split, test: split });
+ * strictEqual(metrics.test.mae, 1);
+ * ```
  */
 export function scoreModel(
   subject: PredictionTask,
@@ -156,58 +155,37 @@ export function scoreModel(
   people?: Record<SplitName, People>,
   others: readonly ReferencePredictions[] = [],
 ): ModelMetrics {
-  const { train, validation, test } = predictions;
+  const { train, test } = predictions;
   const { classes } = subject;
-  const score = (truth: ArrayLike<number>, prediction: ArrayLike<number>): Scores =>
-    classes
-      ? { accuracy: accuracy(truth, prediction) }
-      : { mae: meanAbsoluteError(truth, prediction) };
-  const scored = ({ truth, prediction, loss }: Predictions) => ({
-    loss,
-    ...score(truth, prediction),
-  });
+  const metric: MetricName = classes ? "accuracy" : "mae";
+  const { each, interval: intervalOf, better } = METRICS[metric];
   const constant = classes ? majorityClass(train.truth, classes.length) : median(train.truth);
-  const scoreConstant = ({ truth }: Predictions) =>
-    score(truth, new Float64Array(truth.length).fill(constant));
-
-  const metric = classes ? "accuracy" : "mae";
-  const scoreEach = classes ? isCorrect : absoluteErrors;
-  const intervalOf = classes ? accuracyInterval : meanInterval;
-  const values = scoreEach(test.truth, test.prediction);
   const tested = people?.test;
-  const interval = intervalOf(values, tested?.identity);
-  const intervalIn = (name: "train" | "validation") => {
+  const scores = bySplit((name) => {
+    const { truth, prediction, loss } = predictions[name];
+    return { loss, [metric]: mean(each(truth, prediction)) };
+  });
+  const { test: interval, ...intervals } = bySplit((name) => {
     const { truth, prediction } = predictions[name];
-    return intervalOf(scoreEach(truth, prediction), people?.[name].identity);
-  };
-  const baseline = scoreConstant(test).accuracy ?? scoreConstant(test).mae ?? NaN;
+    return intervalOf(each(truth, prediction), people?.[name].identity);
+  });
+  const constants = bySplit((name): Scores => {
+    const { truth } = predictions[name];
+    return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
+  });
+  const baseline = constants.test[metric] ?? NaN;
   const above = interval.low > baseline;
   const below = interval.high < baseline;
-  const verdict = !above && !below
-    ? "unclear"
-    : above === (classes !== undefined)
-    ? "better"
-    : "worse";
+  const verdict = !above && !below ? "unclear" : above === (better === "more") ? "better" : "worse";
+  const values = each(test.truth, test.prediction);
 
   return {
     ...subject,
     metric,
-    counts: {
-      train: train.truth.length,
-      validation: validation.truth.length,
-      test: test.truth.length,
-    },
-    train: scored(train),
-    validation: scored(validation),
-    test: scored(test),
-    interval,
-    intervals: { train: intervalIn("train"), validation: intervalIn("validation") },
-    baseline: {
-      guess: classes ? classes[constant] : constant,
-      train: scoreConstant(train),
-      validation: scoreConstant(validation),
-      test: scoreConstant(test),
-    },
+    counts: bySplit((name) => predictions[name].truth.length),
+    ...scores,
+    ...{ interval, intervals },
+    baseline: { guess: classes ? classes[constant] : constant, ...constants },
     verdict,
     ...(classes ? classMetrics(classes, test, tested) : ageMetrics(test, constant, tested)),
     ...(tested && {
@@ -222,7 +200,7 @@ export function scoreModel(
       others: others.map(({ name, positions, prediction }): ReferenceScores => {
         const truth = positions.map((i) => test.truth[i]);
         const who = tested?.identity && positions.map((i) => tested.identity![i]);
-        const theirs = scoreEach(truth, prediction);
+        const theirs = each(truth, prediction);
         return {
           name,
           count: positions.length,
@@ -256,7 +234,7 @@ function classMetrics(
   return {
     confusion,
     perClass,
-    ...(two && both ? { auc: rocCurve(labels, scores).auc } : {}),
+    ...(two && both && { auc: rocCurve(labels, scores).auc }),
     ...(area && { aucInterval: area }),
     calibration: calibration(labels, scores, who),
   };

@@ -1,10 +1,31 @@
-/** Metrics by gender and age band. */
+/** Metrics of subgroups of the test set: by age band, and by gender and age band. */
 import {
-  accuracyInterval,
   type Interval,
   meanIntervalOfEnough,
 } from "../../packages/statistics/confidence_intervals.ts";
-import { mean } from "../../packages/statistics/prediction_metrics.ts";
+import {
+  absoluteErrors,
+  mean,
+  signedErrors,
+} from "../../packages/statistics/prediction_metrics.ts";
+import { type MetricName, METRICS } from "./metrics.ts";
+
+/** Errors in one band of true ages. */
+export interface AgeBand {
+  /** First and last age of the band. */
+  from: number;
+  to: number;
+  /** Number of images whose true age is in the band. */
+  count: number;
+  /** MAE, years. Its interval is undefined where there are too few images or people. */
+  mae: number;
+  interval?: Interval;
+  /** Mean of prediction - truth, years: positive values overestimate. */
+  bias: number;
+  biasInterval?: Interval;
+  /** MAE of the constant baseline, years. */
+  guessMae: number;
+}
 
 /** Metric of a subgroup. */
 export interface Group {
@@ -33,48 +54,77 @@ export interface People {
 }
 
 /**
+ * Computes errors in bands of true ages, each `width` years wide. Omits empty bands.
+ * @param baseline age that the constant baseline predicts
+ * @param people person of each image; without it, all are distinct
+ */
+export function errorByAgeBand(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  baseline: number,
+  people?: readonly unknown[],
+  width = 10,
+): AgeBand[] {
+  const errors = absoluteErrors(truth, prediction), signed = signedErrors(truth, prediction);
+  const bands = Map.groupBy(errors.keys(), (i) => Math.floor(truth[i] / width) * width);
+  return [...bands].sort(([a], [b]) => a - b).map(([from, members]) => {
+    const [mae, interval] = average(errors, members, people);
+    const [bias, biasInterval] = average(signed, members, people);
+    return {
+      ...{ from, to: from + width - 1, count: members.length },
+      ...{ mae, ...(interval && { interval }) },
+      ...{ bias, ...(biasInterval && { biasInterval }) },
+      guessMae: mean(members.map((i) => Math.abs(baseline - truth[i]))),
+    };
+  });
+}
+
+/**
  * Computes a metric for each gender, then for each gender and age band. Omits empty groups.
- * @param metric `accuracy`: values are 1 or 0; `mae`: values are absolute errors
- * @param values one per image
+ * @param values metric of each image, 1 or 0 or an absolute error
  * @param signed prediction - truth of each image, if predictions are years
  * @param width width of an age band, years
  */
 export function scoreGroups(
-  metric: "accuracy" | "mae",
+  metric: MetricName,
   values: ArrayLike<number>,
-  people: People,
+  { age, gender: genders, identity }: People,
   signed?: ArrayLike<number>,
   width = 20,
 ): Group[] {
   const all = Array.from(values, (_, i) => i);
-  const groups: Group[] = [];
-  const add = (place: Pick<Group, "gender" | "from" | "to">, members: number[]) => {
-    if (members.length === 0) return;
-    const own = members.map((i) => values[i]);
-    const identities = people.identity && members.map((i) => people.identity![i]);
-    const interval = metric === "accuracy"
-      ? accuracyInterval(own, identities)
-      : meanIntervalOfEnough(own, identities);
-    const errors = signed && members.map((i) => signed[i]);
-    const biasInterval = errors && meanIntervalOfEnough(errors, identities);
-    groups.push({
-      ...place,
-      count: own.length,
-      value: mean(own),
-      ...(interval && { interval }),
-      ...(errors && { bias: mean(errors) }),
+  const score = (place: Pick<Group, "gender" | "from" | "to">, members: number[]): Group[] => {
+    if (members.length === 0) return [];
+    const { groupInterval } = METRICS[metric];
+    const [value, interval] = average(values, members, identity, groupInterval);
+    const [bias, biasInterval] = signed ? average(signed, members, identity) : [];
+    return [{
+      ...{ ...place, count: members.length, value, ...(interval && { interval }) },
+      ...(bias !== undefined && { bias }),
       ...(biasInterval && { biasInterval }),
-    });
+    }];
   };
-  const highest = all.reduce((age, i) => Math.max(age, people.age[i]), 0);
-  for (const gender of [0, 1]) {
-    const same = all.filter((i) => people.gender[i] === gender);
-    add({ gender }, same);
-    for (let from = 0; from <= highest; from += width) {
-      const to = from + width - 1;
-      const members = same.filter((i) => people.age[i] >= from && people.age[i] <= to);
-      add({ gender, from, to }, members);
-    }
-  }
-  return groups;
+  const highest = all.reduce((highest, i) => Math.max(highest, age[i]), 0);
+  const bands = Array.from({ length: Math.floor(highest / width) + 1 }, (_, i) => i * width);
+  return [0, 1].flatMap((gender) => {
+    const same = all.filter((i) => genders[i] === gender);
+    return [
+      ...score({ gender }, same),
+      ...bands.flatMap((from) => {
+        const to = from + width - 1;
+        return score({ gender, from, to }, same.filter((i) => age[i] >= from && age[i] <= to));
+      }),
+    ];
+  });
+}
+
+/** Returns the mean of some values, and its interval. */
+function average(
+  values: ArrayLike<number>,
+  members: readonly number[],
+  people?: readonly unknown[],
+  intervalOf = meanIntervalOfEnough,
+): [number, Interval | undefined] {
+  const own = members.map((i) => values[i]);
+  return [mean(own), intervalOf(own, people && members.map((i) => people[i]))];
 }

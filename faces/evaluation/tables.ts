@@ -27,9 +27,14 @@ export function withRange(value: Child, range: string | undefined): Html {
   return html`${value}<small class="range">${range ?? "too few"}</small>`;
 }
 
+/** Shortens the name of an age class: "21 to 32" becomes "21–32". */
+export function className(label: string): string {
+  return label.replace(/^(\d+) to (\d+)$/, "$1–$2");
+}
+
 /** Renders a confusion matrix. Rows: true class, columns: predicted class. */
 export function confusionTable(classes: readonly string[], counts: readonly number[][]): Html {
-  const names = classes.map((name) => name.replace(/^(\d+) to (\d+)$/, "$1–$2"));
+  const names = classes.map(className);
   return html`
     <table class="confusion${classes.length > 4 && " many"}">
       <thead>

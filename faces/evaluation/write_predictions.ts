@@ -15,31 +15,21 @@ export async function writePredictions(
     splitNames.flatMap((split) => {
       const { rows, truth, prediction, probabilities } = predictions[split];
       return Array.from(rows, (row, i) => ({
-        stage,
-        row,
-        split,
-        truth: truth[i],
-        prediction: prediction[i],
-        probability: probabilities ? probabilities[i][prediction[i]] : null,
+        ...{ stage, row, split, truth: truth[i], prediction: prediction[i] },
+        probability: probabilities?.[i][prediction[i]] ?? null,
         probabilities: probabilities ? Array.from(probabilities[i]) : null,
       }));
     })
   );
+  const column = <K extends keyof (typeof lines)[number]>(name: K) =>
+    lines.map((line) => line[name]);
   await writeParquet(path, {
-    stage: { type: "string", values: lines.map(({ stage }) => stage) },
-    row: { type: "int32", values: lines.map(({ row }) => row) },
-    split: { type: "string", values: lines.map(({ split }) => split) },
-    truth: { type: "float64", values: lines.map(({ truth }) => truth) },
-    prediction: { type: "float64", values: lines.map(({ prediction }) => prediction) },
-    probability: {
-      type: "float64",
-      values: lines.map(({ probability }) => probability),
-      nullable: true,
-    },
-    probabilities: {
-      type: "float64[]",
-      values: lines.map(({ probabilities }) => probabilities),
-      nullable: true,
-    },
+    stage: { type: "string", values: column("stage") },
+    row: { type: "int32", values: column("row") },
+    split: { type: "string", values: column("split") },
+    truth: { type: "float64", values: column("truth") },
+    prediction: { type: "float64", values: column("prediction") },
+    probability: { type: "float64", values: column("probability"), nullable: true },
+    probabilities: { type: "float64[]", values: column("probabilities"), nullable: true },
   });
 }

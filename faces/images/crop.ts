@@ -25,6 +25,14 @@ export function cropSquare(box: Box, margin: number): Box {
 /**
  * Crops the square around a box. Beyond the image, border pixels are repeated. Crops larger than
  * `maxSize` are downscaled with a Lanczos filter (a = 3).
+ *
+ * @example
+ * ```ts
+ * const image = { data: new Uint8Array(100 * 80 * 3), width: 100, height: 80 };
+ * const box = { x: 30, y: 20, width: 40, height: 40 };
+ * const face = await crop(image, box, { margin: 0.2, maxSize: 32 });
+ * console.assert(face.width === 32 && face.height === 32);
+ * ```
  * @throws {ImageError} if the square is too large
  */
 export async function crop(image: Image, box: Box, options: CropOptions): Promise<Image> {

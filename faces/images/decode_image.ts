@@ -22,10 +22,10 @@ sharp.unblock({
   ),
 });
 
-const TAKEN = "JPEG, PNG, WebP, GIF, TIFF and AVIF are taken";
+const SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF and AVIF are supported";
 
 /** Background of transparent pixels. */
-export const background = "#ffffff";
+export const BACKGROUND = "#ffffff";
 
 /** A decoded image and its EXIF orientation. */
 export interface Decoded extends Image {
@@ -35,15 +35,21 @@ export interface Decoded extends Image {
 
 /** A photo that cannot be decoded. */
 export class ImageError extends Error {
-  override readonly name = "PictureError";
+  override readonly name = "ImageError";
   constructor(readonly reason: string, cause?: unknown) {
-    super(`Cannot decode the picture: ${reason}.`, { cause });
+    super(`Cannot decode the photo: ${reason}.`, { cause });
   }
 }
 
 /**
- * Decodes a JPEG, PNG, WebP, GIF (its first frame), TIFF or AVIF: turned upright as EXIF says, in
+ * Decodes a JPEG, PNG, WebP, GIF (its first frame), TIFF or AVIF: turned upright by its EXIF orientation, in
  * sRGB, transparency flattened on white, 8 bits per channel. Only the signature decides the format.
+ *
+ * @example
+ * ```ts
+ * const photo = Uint8Array.fromBase64("R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="); // a GIF of 1 pixel
+ * const { data, width, height } = await decode(photo); // data: R, G, B of each pixel
+ * ```
  * @throws {ImageError} if it is empty, of another format, damaged, cut short or too large
  */
 export async function decode(bytes: Uint8Array): Promise<Decoded> {
@@ -53,19 +59,19 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
   const { name, kind, convert } = known;
   if (kind !== "decoded") {
     const way = convert ? `; convert it, such as with ${convert}` : "";
-    throw new ImageError(`it is ${name}, which is not taken${way} (${TAKEN})`);
+    throw new ImageError(`it is ${name}, which is not supported${way} (${SUPPORTED})`);
   }
   const { width, height, orientation = 1, depth, space } = await readHeader(bytes);
   const pixels = width * height;
-  const most = pixels > MAX_PIXELS
-    ? `${MAX_PIXELS / 1e6} million that are taken`
+  const limit = pixels > MAX_PIXELS
+    ? `${MAX_PIXELS / 1e6} million`
     : pixels > Math.max(ALWAYS_TAKEN, bytes.length * PIXELS_PER_BYTE)
-    ? `${PIXELS_PER_BYTE} a byte that are taken of large pictures`
+    ? `${PIXELS_PER_BYTE} per byte of its file`
     : undefined;
-  if (most) throw new ImageError(`it has ${width} × ${height} pixels, more than the ${most}`);
+  if (limit) throw new ImageError(`it has ${width} × ${height} pixels; the maximum is ${limit}`);
   if (depth && !["uchar", "ushort"].includes(depth) && !/^(lab|xyz)/.test(space ?? "")) {
     throw new ImageError(
-      `its numbers are of type ${depth}, which says nothing of what is black and white; save it ` +
+      `its numbers are of type ${depth}, which does not define black and white; save it ` +
         "with 8 or 16 bits a channel",
     );
   }
@@ -87,8 +93,8 @@ async function decodePixels(bytes: Uint8Array) {
   // Warnings, such as stray bytes between two JPEG markers, are ignored; a truncated file fails.
   return await sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS })
     .autoOrient()
-    .toColourspace("srgb")
-    .flatten({ background })
+    .toColorspace("srgb")
+    .flatten({ background: BACKGROUND })
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
 }
@@ -119,7 +125,7 @@ type Header = Pick<Metadata, "width" | "height" | "orientation"> & {
   space?: string;
 };
 
-/** Reads a photo's header, whatever size it claims. */
+/** Reads a photo's header, of any size. */
 async function readHeader(bytes: Uint8Array): Promise<Header> {
   const jpeg = readJpegHeader(bytes); // in a hundredth of the time
   if (jpeg && !jpeg.exif) return jpeg;
@@ -140,28 +146,20 @@ function reason(error: Error): string {
     : "it is damaged or cut short";
 }
 
-/** Converts a box from stored pixels to pixels of the upright image. */
+/**
+ * Converts a box from stored pixels to pixels of the upright image. The orientations 2 to 4 mirror
+ * left to right, turn by 180° and mirror top to bottom; 5 to 8 also swap the axes.
+ */
 export function turnUpright(box: Box, { width, height, orientation }: Decoded): Box {
-  // `width` and `height` are those of the upright image; 5 to 8 swap the axes.
-  const right = (x: number, size: number) => width - x - size;
-  const bottom = (y: number, size: number) => height - y - size;
-  const { x, y, width: w, height: h } = box;
-  switch (orientation) {
-    case 2: // mirrored left to right
-      return { x: right(x, w), y, width: w, height: h };
-    case 3: // upside down
-      return { x: right(x, w), y: bottom(y, h), width: w, height: h };
-    case 4: // mirrored top to bottom
-      return { x, y: bottom(y, h), width: w, height: h };
-    case 5: // mirrored along the diagonal
-      return { x: y, y: x, width: h, height: w };
-    case 6: // to be turned right
-      return { x: right(y, h), y: x, width: h, height: w };
-    case 7: // mirrored along the other diagonal
-      return { x: right(y, h), y: bottom(x, w), width: h, height: w };
-    case 8: // to be turned left
-      return { x: y, y: bottom(x, w), width: h, height: w };
-    default:
-      return box;
-  }
+  const swap = orientation >= 5;
+  const [x, y] = swap ? [box.y, box.x] : [box.x, box.y];
+  const [w, h] = swap ? [box.height, box.width] : [box.width, box.height];
+  const fromRight = [2, 3, 6, 7].includes(orientation);
+  const fromBottom = [3, 4, 7, 8].includes(orientation);
+  return {
+    x: fromRight ? width - x - w : x,
+    y: fromBottom ? height - y - h : y,
+    width: w,
+    height: h,
+  };
 }

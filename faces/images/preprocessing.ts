@@ -1,19 +1,22 @@
 /** Parameters of the steps from photo to network input, which serving repeats. */
 import { join } from "node:path";
 import { z } from "zod";
+import { readJson } from "../../packages/formats/read_json.ts";
 
-const detector = z.object({
+/** A detector and its options, which the detector's own schema validates when it is opened. */
+export const detectorConfig = z.looseObject({
   name: z.string().min(1),
   minConfidence: z.number(),
   inputSizes: z.array(z.int().positive()),
-  upsample: z.int().min(0).optional(),
-  minFace: z.number().min(0).optional(),
-  weights: z.string().optional(),
+  /** A plugin's path, relative to the project, or its package. */
   module: z.string().min(1).optional(),
 });
 
+/** A detector and its options. */
+export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weights?: string };
+
 const cropPreprocessing = z.object({
-  detector,
+  detector: detectorConfig,
   crop: z.object({ margin: z.number().min(0), maxSize: z.int().min(0) }),
   background: z.literal("#ffffff"),
   /** Steps of other stages on the crops, in order, such as "blur sigma=1.5". */
@@ -34,19 +37,29 @@ export type CropPreprocessing = z.output<typeof cropPreprocessing>;
 /** Steps from photo to tensor: `preprocessing.json` of a dataset. */
 export type Preprocessing = z.output<typeof preprocessing>;
 
+const FILE = "preprocessing.json";
+const WAY_OUT = "It may be of another version; recreate it with --force faceCrop";
+
 /** Reads the steps from photo to crop. */
 export async function readCropPreprocessing(folder: string): Promise<CropPreprocessing> {
-  return await read(folder, cropPreprocessing);
+  return await readJson(join(folder, FILE), cropPreprocessing, WAY_OUT);
 }
 
 /** Reads the steps from photo to tensor. */
 export async function readPreprocessing(folder: string): Promise<Preprocessing> {
-  return await read(folder, preprocessing);
+  return await readJson(join(folder, FILE), preprocessing, WAY_OUT);
 }
 
 /** Validates the steps in a JSON value, such as of a model's training.json. */
 export function parsePreprocessing(value: unknown, source: string): Preprocessing {
-  return parse(value, preprocessing, source);
+  const { data, error } = preprocessing.safeParse(value);
+  if (!error) return data;
+  const [{ path, message }] = error.issues;
+  throw new Error(
+    `Cannot use the preprocessing in "${source}": ${path.join(".") || "it"}: ${message}. ` +
+      `${WAY_OUT}.`,
+    { cause: error },
+  );
 }
 
 /** Writes `preprocessing.json` into an artifact's folder. */
@@ -54,29 +67,5 @@ export async function writePreprocessing(
   folder: string,
   value: CropPreprocessing | Preprocessing,
 ): Promise<void> {
-  await Deno.writeTextFile(join(folder, file), JSON.stringify(value, null, 2) + "\n");
-}
-
-const file = "preprocessing.json";
-
-async function read<T>(folder: string, schema: z.ZodType<T>): Promise<T> {
-  const path = join(folder, file);
-  let value: unknown;
-  try {
-    value = JSON.parse(await Deno.readTextFile(path));
-  } catch (cause) {
-    throw new Error(`Cannot read "${path}": ${(cause as Error).message}.`, { cause });
-  }
-  return parse(value, schema, path);
-}
-
-function parse<T>(value: unknown, schema: z.ZodType<T>, source: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new Error(
-    `Cannot use the preprocessing in "${source}": ${issue.path.join(".") || "it"}: ` +
-      `${issue.message}. It may be of another version; recreate it with --force faceCrop.`,
-    { cause: result.error },
-  );
+  await Deno.writeTextFile(join(folder, FILE), JSON.stringify(value, null, 2) + "\n");
 }

@@ -3,17 +3,11 @@
  * images take less time than a call of native code. Downscaling is byte-identical: filters, positions
  * and fixed-point rounding are libvips'. Upscaling may differ by 2 of 255. Pure; tested against sharp.
  */
+import type { Image } from "./image.ts";
 import { kernels } from "./resample/resample_kernels.ts";
 import { type Axis, enlarging, type Kernel, reducing, type Taps } from "./resample/taps.ts";
 
 export type { Kernel };
-
-/** RGB bytes, [height, width, 3]. */
-export interface Pixels {
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** Large reductions first average whole pixels, down to this many times the result (libvips' gap). */
 const GAP = 2;
@@ -24,7 +18,7 @@ const MAX_KEPT_BYTES = 2 ** 26;
 const PAGE = 2 ** 16;
 
 /** Resizes an image; the aspect ratio may change. */
-export function resample(image: Pixels, width: number, height: number, kernel: Kernel): Pixels {
+export function resample(image: Image, width: number, height: number, kernel: Kernel): Image {
   const rows = stepsOf(image.height, height, kernel, "rows");
   const columns = stepsOf(image.width, width, kernel, "columns");
   const most = image.width * Math.max(image.height, height);

@@ -4,7 +4,7 @@ import { decodePng } from "../../packages/formats/png.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import type { Image } from "./image.ts";
-import { toNetworkInput } from "./fit_image.ts";
+import { toNetworkInput } from "./resize.ts";
 
 /** Parameters of the worker. */
 export interface ResizeInit {

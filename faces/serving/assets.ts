@@ -1,10 +1,12 @@
 /** Files of the page, built at the start; no path of a request reaches the disk. */
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { getMimeType } from "hono/utils/mime";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
-import type { DetectorConfig, Setup } from "./inference_session.ts";
+import type { DetectorConfig } from "../images/preprocessing.ts";
+import type { Setup } from "./inference_session.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 import { renderCard, renderPage } from "./render_pages.ts";
 
@@ -26,15 +28,6 @@ export interface AssetOptions {
   readonly local: boolean;
 }
 
-const TYPES: Readonly<Record<string, string>> = {
-  html: "text/html; charset=utf-8",
-  css: "text/css; charset=utf-8",
-  js: "text/javascript; charset=utf-8",
-  json: "application/json",
-  svg: "image/svg+xml",
-  wasm: "application/wasm",
-};
-
 /** Policy of the report, which contains its style and needs nothing else. */
 const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -47,14 +40,14 @@ export async function buildAssets(
 ): Promise<Assets> {
   const read = (name: string) => Deno.readTextFile(new URL(name, web));
   const assets = new Map([
-    ["/", asset("html", renderPage(await read("index.html"), service, local))],
-    ["/style.css", asset("css", await read("style.css"))],
-    ["/favicon.svg", asset("svg", await read("favicon.svg"))],
-    ["/page.js", asset("js", await bundle("page.ts"))],
-    ["/card", asset("html", renderCard(service, preprocessing, reported.models))],
+    ["/", asset("index.html", renderPage(await read("index.html"), service, reported, local))],
+    ["/style.css", asset("style.css", await read("style.css"))],
+    ["/favicon.svg", asset("favicon.svg", await read("favicon.svg"))],
+    ["/page.js", asset("page.js", await bundle("page.ts"))],
+    ["/card", asset("card.html", renderCard(service, preprocessing, reported))],
   ]);
   if (reported.page !== undefined) {
-    const report = asset("html", reported.page);
+    const report = asset("report.html", reported.page);
     report.headers["content-security-policy"] = REPORT_POLICY;
     assets.set("/report", report);
   }
@@ -66,10 +59,10 @@ export async function buildAssets(
 
 /** Everything that the page needs for inference: code, models, and TensorFlow.js's WebAssembly. */
 async function inferenceAssets(setup: Setup): Promise<Assets> {
-  const assets = new Map([["/compute.js", asset("js", await bundleCompute())]]);
+  const assets = new Map([["/compute.js", asset("compute.js", await bundleCompute())]]);
   const add = async (folder: string, file: string) => {
     const path = `${folder}/${basename(file)}`;
-    assets.set(path, asset(file.split(".").at(-1)!, await Deno.readFile(file)));
+    assets.set(path, asset(file, await Deno.readFile(file)));
     return path;
   };
   const models = [];
@@ -92,7 +85,7 @@ async function inferenceAssets(setup: Setup): Promise<Assets> {
     await add("/wasm", fileOf(`@tensorflow/tfjs-backend-wasm/dist/${name}`));
   }
   const written: Setup = { ...setup, backend: "wasm", detectors, models };
-  return assets.set("/setup.json", asset("json", JSON.stringify(written)));
+  return assets.set("/setup.json", asset("setup.json", JSON.stringify(written)));
 }
 
 /** Returns the files that a built-in detector reads when it opens. */
@@ -112,6 +105,7 @@ function fileOf(specifier: string): string {
   return fileURLToPath(import.meta.resolve(specifier));
 }
 
-function asset(type: string, body: Asset["body"]): Asset {
-  return { body, headers: { "content-type": TYPES[type] ?? "application/octet-stream" } };
+/** @param name a file name; its extension decides the content type */
+function asset(name: string, body: Asset["body"]): Asset {
+  return { body, headers: { "content-type": getMimeType(name) ?? "application/octet-stream" } };
 }

@@ -48,7 +48,7 @@ export function bundleCompute(): Promise<Uint8Array<ArrayBuffer>> {
 /** Resolves packages in Deno's cache, as ES modules. */
 const packages: Plugin = {
   name: "packages",
-  setup({ onResolve, onLoad }) {
+  setup({ onResolve, onLoad, resolve: find }) {
     onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
       const target = REPLACED[resolve(resolveDir, path)];
       return target ? { path: target } : undefined;
@@ -64,7 +64,9 @@ const packages: Plugin = {
       );
       // Packages list modules that browsers do without.
       if (browser[path] === false) return { path, namespace: "missing" };
-      return { path: await findModule(join(dirname(found), inside || module || main)) };
+      const file = `./${inside || module || main}`;
+      // Packages omit extensions in imports.
+      return { path: (await find(file, { resolveDir: dirname(found), kind })).path };
     });
     // Modules of Node that TensorFlow.js imports outside of browsers.
     onLoad({ filter: /.*/, namespace: "missing" }, () => ({ contents: "export default {};" }));
@@ -81,13 +83,4 @@ function findPackage(name: string, importer: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Adds the extension that packages omit in imports. */
-async function findModule(path: string): Promise<string> {
-  for (const ending of ["", ".js", "/index.js"]) {
-    const info = await Deno.stat(path + ending).catch(() => undefined);
-    if (info?.isFile) return path + ending;
-  }
-  return path; // esbuild reports it
 }

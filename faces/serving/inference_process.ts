@@ -16,7 +16,6 @@ export type Outcome = { result: Result } | { unreadable: string; fatal?: true };
 /** Interval in ms at which memory is read. */
 const INTERVAL_MS = 20;
 
-// The parent imports the types above only.
 await serve<ProcessSetup, AnalyzeOptions, Outcome>(async ({ maxMemory = Infinity, ...setup }) => {
   sharp.cache(false); // no photo comes twice
   const session = await openInferenceSession(setup);
@@ -36,9 +35,8 @@ await serve<ProcessSetup, AnalyzeOptions, Outcome>(async ({ maxMemory = Infinity
       const unreadable = `it takes more than ${maxMemory / 1e6} MB of memory; send a smaller one`;
       resolve({ unreadable, fatal: true });
     }, INTERVAL_MS);
-    return {
-      answer: await Promise.race([promise, analyze(photo, options)]) // first one counts
-        .finally(() => clearInterval(timer)),
-    };
+    const answer = await Promise.race([promise, analyze(photo, options)])
+      .finally(() => clearInterval(timer));
+    return { answer };
   };
 });

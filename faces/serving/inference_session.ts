@@ -3,16 +3,10 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import {
-  type Detection,
-  type Detector,
-  type DetectorModel,
-  openDetector,
-  openNetwork,
-} from "../detection/detector.ts";
-import type { DetectorModelName, DetectorOptions } from "../detection/detectors.ts";
+import type { Detection, Detector, DetectorModel } from "../detection/detector.ts";
+import { openDetector, openModel } from "../detection/detectors.ts";
 import { hasCenterIn, iou } from "../images/image.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { analyzePhoto, type Model, type Result } from "./analyze_photo.ts";
@@ -20,9 +14,6 @@ import type { OutputSpec } from "./prediction.ts";
 
 /** Use of an analysis: accurate for photos, fast for frames of the live view. */
 export type AnalysisMode = "photo" | "live";
-
-/** Name and options of a detector. */
-export type DetectorConfig = DetectorOptions & { readonly name: DetectorModelName };
 
 /** Everything that a session opens, as JSON. */
 export interface Setup {
@@ -41,16 +32,8 @@ export interface AnalyzeOptions {
   readonly crops: boolean;
 }
 
-export interface InferenceSession {
-  /** @throws {ImageError} if the photo cannot be decoded */
-  analyze(photo: Uint8Array, options: AnalyzeOptions): Promise<Result>;
-  close(): void;
-}
-
 /** Opens the detectors and models of a setup. */
-export async function openInferenceSession(
-  { backend, detectors, models }: Setup,
-): Promise<InferenceSession> {
+export async function openInferenceSession({ backend, detectors, models }: Setup) {
   await openBackend(backend);
   const opened = await openDetectors(detectors);
   const networks: LayersModel[] = [];
@@ -62,9 +45,10 @@ export async function openInferenceSession(
     ready.push({ ...model, predictor, mirror: record.input.mirror });
   }
   return {
-    analyze: (photo, { view, crops }) =>
+    /** @throws {ImageError} if the photo cannot be decoded */
+    analyze: (photo: Uint8Array, { view, crops }: AnalyzeOptions): Promise<Result> =>
       analyzePhoto(photo, opened.by[view], ready, crops ? dataUrl : undefined),
-    close() {
+    close(): void {
       opened.close();
       ready.forEach(({ predictor }) => void predictor[Symbol.asyncDispose]());
       networks.forEach((network) => network.dispose());
@@ -75,9 +59,9 @@ export async function openInferenceSession(
 /** Opens both detectors; equal networks at several input sizes share their weights. */
 async function openDetectors({ photo, live }: Setup["detectors"]) {
   const networks = new Map<string, DetectorModel>();
-  const shared: typeof openNetwork = async (name, options) => {
+  const shared: typeof openModel = async (name, options) => {
     const key = JSON.stringify([name, options]);
-    const network = networks.get(key) ?? await openNetwork(name, options);
+    const network = networks.get(key) ?? await openModel(name, options);
     networks.set(key, network);
     return { detect: (image) => network.detect(image), close: () => {} };
   };

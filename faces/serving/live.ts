@@ -28,17 +28,13 @@ const IDLE_SECONDS = 30;
 /** Close codes of RFC 6455, section 7.4.1. */
 const GOING_AWAY = 1001, UNSUPPORTED = 1003, POLICY = 1008, TOO_BIG = 1009;
 
-export interface LiveViews {
-  /** Opens a live view. @throws {Problem} 400, 426, 429 or 503 */
-  upgrade(request: Request): Response;
-  /** Closes all live views. */
-  close(): void;
-}
+export type LiveViews = ReturnType<typeof createLiveViews>;
 
-export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions): LiveViews {
+export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
   const open = new Set<WebSocket>();
   return {
-    upgrade(request) {
+    /** Opens a live view. @throws {Problem} 400, 426, 429 or 503 */
+    upgrade(request: Request): Response {
       const { headers } = request;
       if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
         const message = "/live accepts WebSockets only.";
@@ -55,7 +51,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions): 
         const message = `${open.size} live views are already open. Take a photo, or retry later.`;
         throw busy(message, 10);
       }
-      const { socket, response } = upgraded(request);
+      const { socket, response } = upgrade(request);
       open.add(socket);
       metrics.viewers = open.size;
       socket.addEventListener("close", () => {
@@ -67,12 +63,12 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions): 
       serveFrames(socket);
       return response;
     },
-    close() {
+    close(): void {
       for (const socket of open) socket.close(GOING_AWAY, "the server stops");
     },
   };
 
-  function upgraded(request: Request): Deno.WebSocketUpgrade {
+  function upgrade(request: Request): Deno.WebSocketUpgrade {
     try {
       return Deno.upgradeWebSocket(request, { idleTimeout: IDLE_SECONDS });
     } catch (error) {

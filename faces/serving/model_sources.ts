@@ -59,7 +59,7 @@ export async function readSources(
         weights: record.weights,
       },
       validation: { images: counts.validation, value: validation },
-      test: reported[id] ? testOf(reported[id]) : null,
+      test: testOf(reported[id]),
       input: record.input.size,
       steps: preprocessing.steps,
     };
@@ -67,12 +67,8 @@ export async function readSources(
   }));
 }
 
-function testOf({ metric, test, interval, baseline, counts }: ModelMetrics): ServedModel["test"] {
-  return {
-    images: counts.test,
-    value: test[metric]!,
-    low: interval.low,
-    high: interval.high,
-    guess: baseline.test[metric]!,
-  };
+function testOf(metrics?: ModelMetrics): ServedModel["test"] {
+  if (!metrics) return null;
+  const { metric, test, interval: { low, high }, baseline, counts } = metrics;
+  return { images: counts.test, value: test[metric]!, low, high, guess: baseline.test[metric]! };
 }

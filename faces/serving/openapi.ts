@@ -1,31 +1,20 @@
 /** OpenAPI description of the API, from the schemas of its responses. */
 import { z } from "zod";
-import {
-  analysis,
-  box,
-  classPrediction,
-  face,
-  health,
-  problem,
-  servedModel,
-  service,
-  timings,
-  yearsPrediction,
-} from "./api.ts";
+import * as api from "./api.ts";
 import { MAX_FRAME_BYTES } from "./live.ts";
 import { IMAGE_TYPES } from "./read_image.ts";
 
 const schemas = {
-  Analysis: analysis,
-  Box: box,
-  ClassPrediction: classPrediction,
-  Face: face,
-  Health: health,
-  Problem: problem,
-  ServedModel: servedModel,
-  Service: service,
-  Timings: timings,
-  YearsPrediction: yearsPrediction,
+  Analysis: api.analysis,
+  Box: api.box,
+  ClassPrediction: api.classPrediction,
+  Face: api.face,
+  Health: api.health,
+  Problem: api.problem,
+  ServedModel: api.servedModel,
+  Service: api.service,
+  Timings: api.timings,
+  YearsPrediction: api.yearsPrediction,
 };
 
 const FORBIDDEN = "The host or the origin is not allowed";
@@ -90,56 +79,47 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
           },
         },
       },
-      "/live": {
-        get: {
-          operationId: "live",
-          summary: "Open a live view: a WebSocket that receives frames and returns analyses",
-          description: `Send binary messages of at most ${MAX_FRAME_BYTES} bytes: the frame's ` +
-            "number in 4 bytes, unsigned, big-endian, then an image. Answers are JSON texts: an " +
-            'Analysis with "frame", or a Problem with "frame". A newer frame replaces one that ' +
-            "waits, which gets no answer: send the next frame after an answer.",
-          responses: {
-            101: { description: "The WebSocket is open" },
-            ...problems({
-              400: "The handshake is malformed",
-              403: FORBIDDEN,
-              426: "The request is not a WebSocket handshake",
-              429: "Too many live views are open",
-              503: NOT_READY,
-            }),
-          },
+      "/live": get({
+        operationId: "live",
+        summary: "Open a live view: a WebSocket that receives frames and returns analyses",
+        description: `Send binary messages of at most ${MAX_FRAME_BYTES} bytes: the frame's ` +
+          "number in 4 bytes, unsigned, big-endian, then an image. Answers are JSON texts: an " +
+          'Analysis with "frame", or a Problem with "frame". A newer frame replaces one that ' +
+          "waits, which gets no answer: send the next frame after an answer.",
+        responses: {
+          101: { description: "The WebSocket is open" },
+          ...problems({
+            400: "The handshake is malformed",
+            403: FORBIDDEN,
+            426: "The request is not a WebSocket handshake",
+            429: "Too many live views are open",
+            503: NOT_READY,
+          }),
         },
-      },
-      "/model": {
-        get: {
-          operationId: "model",
-          summary: "Describe the models and their metrics",
-          responses: { 200: response("Models and detectors", "Service") },
+      }),
+      "/model": get({
+        operationId: "model",
+        summary: "Describe the models and their metrics",
+        responses: { 200: response("Models and detectors", "Service") },
+      }),
+      "/health": get({
+        operationId: "health",
+        summary: "Check whether /predict can answer",
+        responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
+      }),
+      "/metrics": get({
+        operationId: "metrics",
+        summary: "Counters and histograms for Prometheus",
+        responses: {
+          200: { description: "Text exposition format", content: { "text/plain": {} } },
         },
-      },
-      "/health": {
-        get: {
-          operationId: "health",
-          summary: "Check whether /predict can answer",
-          responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
-        },
-      },
-      "/metrics": {
-        get: {
-          operationId: "metrics",
-          summary: "Counters and histograms for Prometheus",
-          responses: {
-            200: {
-              description: "Text exposition format",
-              content: { "text/plain": { schema: { type: "string" } } },
-            },
-          },
-        },
-      },
+      }),
     },
     components: { schemas: components },
   };
 }
+
+const get = (operation: unknown) => ({ get: operation });
 
 function form(image: Record<string, unknown>, more: Record<string, unknown> = {}) {
   return { schema: { type: "object", properties: { image }, required: ["image"], ...more } };

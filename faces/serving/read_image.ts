@@ -4,14 +4,8 @@ import { identifyImage } from "../../packages/formats/image_format.ts";
 import { busy, Problem } from "./problem.ts";
 
 /** Accepted types. SVG is not among them: it can reference other files. */
-export const IMAGE_TYPES = [
-  "image/jpeg",
-  "image/png",
-  "image/webp",
-  "image/gif",
-  "image/tiff",
-  "image/avif",
-] as const;
+export const IMAGE_TYPES = ["jpeg", "png", "webp", "gif", "tiff", "avif"]
+  .map((format) => `image/${format}`);
 
 /** Limits of a multipart form: its parts, and the head of each in bytes. */
 const MAX_PARTS = 100, MAX_PART_HEAD = 8192;
@@ -173,48 +167,42 @@ function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
 
 /** Reads the body; fails as soon as it is too large or too slow. */
 async function readBody(
-  request: Request,
+  { headers, body }: Request,
   { bytes, seconds }: BodyLimits,
   held: ReturnType<MemoryBudget["hold"]>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = `The body has more than ${bytes} bytes, the limit. Send a smaller image; 1000 ` +
-    "pixels across are enough.";
+  const tooLarge = () => {
+    const message =
+      `The body has more than ${bytes} bytes, the limit. Send a smaller image; 1000 ` +
+      "pixels across are enough.";
+    return new Problem(413, "too_large", message);
+  };
   // A header that is missing or wrong passes here; the bytes are counted below.
-  if (Number(request.headers.get("content-length")) > bytes) {
-    throw new Problem(413, "too_large", tooLarge);
-  }
-  const reader = request.body?.getReader();
-  if (!reader) return new Uint8Array();
+  if (Number(headers.get("content-length")) > bytes) throw tooLarge();
+  if (!body) return new Uint8Array();
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), seconds * 1000);
   const parts: Uint8Array[] = [];
   let length = 0;
-  let late = false;
-  const cancel = () => void reader.cancel().catch(() => {});
-  const timer = setTimeout(() => {
-    late = true;
-    cancel();
-  }, seconds * 1000);
   try {
-    for (;;) {
-      const { value, done } = await reader.read().catch(() => {
-        throw new Problem(400, "broken_off", "The body broke off.");
-      });
-      if (late) {
-        const message = `The body did not arrive within ${seconds} s. Send a smaller image.`;
-        throw new Problem(408, "too_slow", message);
-      }
-      if (done) break;
-      length += value.length;
-      if (length > bytes) throw new Problem(413, "too_large", tooLarge);
-      held.add(value.length);
-      parts.push(value);
+    const { signal } = late;
+    for await (const part of body.pipeThrough(new TransformStream<Uint8Array>(), { signal })) {
+      length += part.length;
+      if (length > bytes) throw tooLarge();
+      held.add(part.length);
+      parts.push(part);
     }
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    if (!late.signal.aborted) throw new Problem(400, "broken_off", "The body broke off.");
+    const message = `The body did not arrive within ${seconds} s. Send a smaller image.`;
+    throw new Problem(408, "too_slow", message);
   } finally {
     clearTimeout(timer);
-    cancel();
   }
-  const body = new Uint8Array(length);
-  parts.reduce((at, part) => (body.set(part, at), at + part.length), 0);
-  return body;
+  const whole = new Uint8Array(length);
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
 }
 
 function text(bytes: Uint8Array): string {

@@ -1,18 +1,24 @@
 /** HTML of the page and of the model card, with everything about the service in place. */
-import { type Child, html } from "../evaluation/html.ts";
-import { document } from "../evaluation/html_document.ts";
+import { type Child, document, html } from "../evaluation/html.ts";
+import { subject, summary } from "../evaluation/format_result.ts";
 import { cardBlocks, notices, toHtml } from "../evaluation/model_card.ts";
-import type { MetricsFile } from "../evaluation/score_model.ts";
+import { formatMetric, METRICS } from "../evaluation/metrics.ts";
+import type { ModelMetrics } from "../evaluation/score_model.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { ServedModel, Service } from "./api.ts";
-import { formatScore, origin, title } from "./web/wording.ts";
+import type { ReportedMetrics } from "./model_sources.ts";
 
 /**
  * Fills in `faces/serving/web/index.html`, so nothing moves when its script starts.
  * @param local true if the server accepts local requests only
  */
-export function renderPage(template: string, service: Service, local: boolean): string {
+export function renderPage(
+  template: string,
+  service: Service,
+  reported: ReportedMetrics,
+  local: boolean,
+): string {
   const { models, cautions, mode, report } = service;
   const parts: Record<string, Child> = {
     where: mode === "browser"
@@ -24,8 +30,8 @@ export function renderPage(template: string, service: Service, local: boolean): 
     models: models.map((model) =>
       html`
         <article class="card">
-          <h3>${title(model)}</h3>
-          <p class="muted small">${formatScore(model)}.</p>
+          <h3>${subject(model)}</h3>
+          <p class="muted small">${formatScore(model, reported.models[model.id])}</p>
           <p class="muted small">Trained on ${origin(model)} (${model.id}).</p>
         </article>
       `
@@ -37,7 +43,7 @@ export function renderPage(template: string, service: Service, local: boolean): 
   // "<" would allow "</script>" in a text.
   const facts = JSON.stringify(service).replaceAll("<", "\\u003c");
   return template
-    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.text)
+    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.toString())
     .replace('"{{service}}"', () => facts);
 }
 
@@ -45,25 +51,24 @@ export function renderPage(template: string, service: Service, local: boolean): 
 export function renderCard(
   { models, cautions, detectors, mode }: Service,
   preprocessing: Preprocessing,
-  reported: MetricsFile["models"],
+  { models: metrics }: ReportedMetrics,
 ): string {
-  const originOf = (model: ServedModel) => {
-    const { epochs, seed, weights } = model.trained;
-    return `${origin(model)}; ${counted(epochs, "epoch")}, seed ${seed}, ` +
-      `${weights.toLocaleString("en")} parameters`;
-  };
   const blocks = cardBlocks({
-    models: models.map((model) => ({
-      id: model.id,
-      title: title(model),
-      worth: `${formatScore(model)}.`,
-      origin: originOf(model),
-      metrics: reported[model.id],
-    })),
+    models: models.map((model) => {
+      const { id, trained: { epochs, seed, weights } } = model;
+      const training = `${counted(epochs, "epoch")}, seed ${seed}, ${
+        counted(weights, "parameter")
+      }`;
+      return {
+        ...{ id, title: subject(model), metrics: metrics[id] },
+        worth: formatScore(model, metrics[id]),
+        origin: `${origin(model)}; ${training}`,
+      };
+    }),
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],
     preprocessing,
     serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.`,
-    pictures: mode === "browser"
+    privacy: mode === "browser"
       ? "The page analyzes photos itself; they do not leave the browser."
       : "Photos are analyzed in the server's memory. They are neither stored nor logged.",
   });
@@ -81,4 +86,21 @@ export function renderCard(
       </main>
     `,
   );
+}
+
+/** Formats the test result of a model, or else its validation result. */
+export function formatScore({ metric, validation }: ServedModel, metrics?: ModelMetrics): string {
+  if (metrics) return summary(metrics);
+  const faces = counted(validation.images, "validation face");
+  const { title } = METRICS[metric];
+  return `${title} ${formatMetric(validation.value, metric)} on ${faces}; no test result.`;
+}
+
+/** Describes the training: "256 faces of wiki_crop and imdb_crop, on 24 November 2026". */
+export function origin({ trained }: ServedModel): string {
+  const sets = Object.keys(trained.datasets).map((name) =>
+    name === "sample" ? "the synthetic data set" : name
+  );
+  const date = new Date(trained.at).toLocaleDateString("en-GB", { dateStyle: "long" });
+  return `${counted(trained.images, "face")} of ${sets.join(" and ")}, on ${date}`;
 }

@@ -36,8 +36,8 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
   const known = new Set(names?.map((name) => hostnameOf(`http://${name}`)));
   return async (c, next) => {
     const written = c.req.header("host") ?? "";
-    const host = AUTHORITY.test(written) ? hostOf(`http://${written}`) : undefined;
-    if (host === undefined || host !== hostOf(c.req.url)) {
+    const host = AUTHORITY.test(written) ? URL.parse(`http://${written}`)?.host : undefined;
+    if (host === undefined || host !== URL.parse(c.req.url)?.host) {
       const quoted = JSON.stringify(written.slice(0, 80));
       const message = `Cannot read the header Host, ${quoted}: expected a name or an address, ` +
         "with an optional port.";
@@ -52,7 +52,7 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
       throw new Problem(403, "wrong_host", `Host ${quoted} is not allowed: ${why}`);
     }
     const origin = c.req.header("origin");
-    if (origin !== undefined && hostOf(origin) !== host) {
+    if (origin !== undefined && URL.parse(origin)?.host !== host) {
       const quoted = JSON.stringify(origin.slice(0, 80));
       const message = `Origin ${quoted} is not allowed: only pages of this server may use it.`;
       throw new Problem(403, "wrong_origin", message);
@@ -64,10 +64,6 @@ export function checkHostAndOrigin(names?: readonly string[]): MiddlewareHandler
 /** Returns true if a host, with or without a port, is this machine. */
 export function isLocal(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host) || host === "::1";
-}
-
-function hostOf(url: string): string | undefined {
-  return URL.parse(url)?.host;
 }
 
 /** Returns the host without its port and without the final dot of a name. */

@@ -2,12 +2,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 
-export interface Address {
+export interface ListenOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
   /** Certificate and private key, PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Maximum number of open connections; more are closed. */
+  readonly connections: number;
+  /** Timeout in ms of a request's head, and of the next request on a connection. */
+  readonly headMs?: number;
+  warn(message: string): void;
 }
 
 export interface Server {
@@ -15,13 +20,6 @@ export interface Server {
   readonly urls: readonly [string, ...string[]];
   /** Accepts no more requests, and waits at most `GRACE_MS` for those in progress. */
   stop(): Promise<void>;
-}
-
-export interface ConnectionLimits {
-  /** Maximum number of open connections; more are closed. */
-  readonly connections: number;
-  /** Timeout in ms of a request's head, and of the next request on a connection. */
-  readonly headMs?: number;
 }
 
 const GRACE_MS = 3000;
@@ -69,9 +67,7 @@ class Connection {
  */
 export function listen(
   app: Hono,
-  { host, port, tls }: Address,
-  { connections, headMs = HEAD_MS }: ConnectionLimits,
-  warn: (message: string) => void,
+  { host, port, tls, connections, headMs = HEAD_MS, warn }: ListenOptions,
 ): Server {
   let listener: Deno.Listener<Deno.Conn>;
   try {

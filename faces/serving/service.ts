@@ -1,16 +1,11 @@
 /** Starts the service and stops it. */
 import type { Backend } from "../../packages/compute/backends.ts";
-import {
-  defaultsOf,
-  type DetectorModelName,
-  networkNames,
-  usesTensorFlow,
-} from "../detection/detectors.ts";
-import type { Preprocessing } from "../images/preprocessing.ts";
+import { configureDetector, networkNames, usesTensorFlow } from "../detection/detectors.ts";
+import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
-import type { DetectorConfig, Setup } from "./inference_session.ts";
+import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
 import { MemoryBudget } from "./read_image.ts";
@@ -32,8 +27,8 @@ export interface ServeOptions {
   /** Paths of PEM files. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Default: the detector of the first model's training data. */
-  readonly detector?: DetectorModelName;
-  readonly liveDetector: DetectorModelName;
+  readonly detector?: string;
+  readonly liveDetector: string;
   /** Returns the module of a plugin's detector. */
   moduleOf?(detector: string): string | undefined;
   /** Place of the page's inference. */
@@ -68,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const local = isLocal(host);
   warnAbout(sources, local || options.tls !== undefined, options);
   const [{ preprocessing }] = sources;
-  const config = (name?: DetectorModelName) => [name, name && options.moduleOf?.(name)] as const;
+  const config = (name?: string) => [name, name && options.moduleOf?.(name)] as const;
   const detectors = {
     photo: photoDetector(preprocessing, ...config(options.detector)),
     live: detectorConfig(preprocessing, ...config(options.liveDetector)),
@@ -97,6 +92,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       ...{ id, task, classes, error, path, preprocessing },
     })),
   };
+  const name = Deno.hostname();
   let opened: InferencePool | undefined;
   const pool = () => opened;
   const metrics = createServiceMetrics(pool);
@@ -109,16 +105,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
     memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
-    names: local
-      ? undefined
-      : [host, Deno.hostname(), `${Deno.hostname()}.local`, ...options.names ?? []],
+    names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });
   const tls = options.tls &&
     { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
   const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
-  const server = listen(app, { ...options, tls }, { connections, headMs: options.headMs }, warn);
+  const server = listen(app, { ...options, tls, connections });
   const stop = async () => {
     const closing = opened?.close();
     live.close();
@@ -159,7 +153,7 @@ function warnAbout(
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */
 export function photoDetector(
   preprocessing: Preprocessing,
-  wanted?: DetectorModelName,
+  wanted?: string,
   module?: string,
 ): DetectorConfig {
   const { detector } = preprocessing;
@@ -172,16 +166,13 @@ export function photoDetector(
 
 function detectorConfig(
   { detector }: Preprocessing,
-  name: DetectorModelName = "ssdMobilenetv1",
+  name: string = "ssdMobilenetv1",
   module?: string,
 ): DetectorConfig {
-  const { inputSizes, minConfidence } = defaultsOf(name);
   // Thresholds are comparable between detectors whose scores are probabilities.
   const comparable = usesTensorFlow(name) && usesTensorFlow(detector.name);
-  return {
-    ...{ name, module, inputSizes },
-    minConfidence: comparable ? detector.minConfidence : minConfidence,
-  };
+  const minConfidence = comparable ? detector.minConfidence : undefined;
+  return configureDetector(name, { minConfidence }, module);
 }
 
 async function readPem(path: string): Promise<string> {

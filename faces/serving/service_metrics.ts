@@ -22,12 +22,8 @@ export function createServiceMetrics(pool: () => InferencePool | undefined) {
   const counter = (name: string, help: string) => {
     // Labels never hold a client's values, so the number of series is bounded.
     const series = new Map<string, number>();
-    declare(
-      "counter",
-      name,
-      help,
-      () => [...series].map(([labels, value]) => `${name}{${labels}} ${value}`),
-    );
+    const lines = () => [...series].map(([labels, value]) => `${name}{${labels}} ${value}`);
+    declare("counter", name, help, lines);
     return (labels: Labels, by = 1) => {
       const key = format(labels);
       series.set(key, (series.get(key) ?? 0) + by);
@@ -39,10 +35,9 @@ export function createServiceMetrics(pool: () => InferencePool | undefined) {
     const series = new Map<string, { counts: number[]; sum: number }>();
     declare("histogram", name, help, () =>
       [...series].flatMap(([labels, { counts, sum }]) => [
-        ...BOUNDS.map((bound, i) => {
-          const le = bound === Infinity ? "+Inf" : bound;
-          return `${name}_bucket{${labels},le="${le}"} ${counts[i]}`;
-        }),
+        ...BOUNDS.map((bound, i) =>
+          `${name}_bucket{${labels},le="${bound === Infinity ? "+Inf" : bound}"} ${counts[i]}`
+        ),
         `${name}_sum{${labels}} ${sum}`,
         `${name}_count{${labels}} ${counts.at(-1)}`,
       ]));

@@ -38,31 +38,19 @@ export function drawGlasses(d: Drawing, head: Head, rng: Rng): void {
       ] as const)
         .map(([x, y]): Point => [cx + s * x * rx, cy + y * ry]);
     const path = smooth(rim, true);
-    d.path(path, {
-      fill: d.linear([[0, white, 0.2], [0.4, white, 0.03], [1, white, 0.1]], {
-        x1: 0,
-        y1: 0,
-        x2: 1,
-        y2: 1,
-      }),
-    });
+    const shine = [[0, white, 0.2], [0.4, white, 0.03], [1, white, 0.1]] as const;
+    d.path(path, { fill: d.linear(shine, { x1: 0, y1: 0, x2: 1, y2: 1 }) });
     d.line(path, head.skin.deep, width, 0.22, { transform: "translate(0 2)" });
     d.line(path, frame, width);
-    d.line(smooth(rim.slice(0, 5)), shift(frame, 0.25), width * 0.35, 0.6);
+    d.stroke(rim.slice(0, 5), shift(frame, 0.25), width * 0.35, 0.6);
     const ear: Point = [s * (skull.rx + 1), eyes.y - 3];
-    d.line(
-      smooth([[cx + s * rx, cy - ry * 0.45], [(cx + s * rx + ear[0]) / 2, cy - ry * 0.5], ear]),
-      frame,
-      width * 0.9,
-    );
+    const temple: Point = [cx + s * rx, cy - ry * 0.45];
+    d.stroke([temple, [(cx + s * rx + ear[0]) / 2, cy - ry * 0.5], ear], frame, width * 0.9);
   }
   const bridge = at(0, eyes.y, 0.15);
   const edge = (s: number) => at(s * (eyes.x + 0.8), eyes.y + 2, 0.05)[0] - s * rx;
-  d.line(
-    smooth(bend([edge(-1), bridge[1]], [bridge[0], bridge[1] - 5], [edge(1), bridge[1]])),
-    frame,
-    width,
-  );
+  const [x, y] = bridge;
+  d.stroke(bend([edge(-1), y], [x, y - 5], [edge(1), y]), frame, width);
 }
 
 export function drawEarrings(d: Drawing, head: Head, hidden: boolean): void {
@@ -73,28 +61,13 @@ export function drawEarrings(d: Drawing, head: Head, hidden: boolean): void {
     const x = s * (skull.rx + 1) - traits.pose.yaw * 3;
     const y = nose.y + 2 + 3 * traits.sag;
     if (traits.earrings === "hoop") {
-      d.add("ellipse", {
-        cx: x,
-        cy: y + 6,
-        rx: 4,
-        ry: 6.5,
-        fill: "none",
-        stroke: metal,
-        "stroke-width": 1.5,
-      });
+      const place = { cx: x, cy: y + 6, rx: 4, ry: 6.5 };
+      d.add("ellipse", { ...place, fill: "none", stroke: metal, "stroke-width": 1.5 });
     } else {
       const drop = traits.earrings === "drop" ? 8 : 0;
       if (drop) d.line(`M${x} ${y}v${drop}`, metal, 0.9);
-      d.add("circle", {
-        cx: x,
-        cy: y + drop,
-        r: drop ? 2.8 : 2.1,
-        fill: d.radial([[0, shift(metal, 0.12)], [0.6, metal], [1, shift(metal, -0.25)]], {
-          cx: 0.35,
-          cy: 0.3,
-          r: 0.8,
-        }),
-      });
+      const stops = [[0, shift(metal, 0.12)], [0.6, metal], [1, shift(metal, -0.25)]] as const;
+      d.circle([x, y + drop], drop ? 2.8 : 2.1, d.radial(stops, { cx: 0.35, cy: 0.3, r: 0.8 }));
     }
   }
 }

@@ -1,11 +1,11 @@
 /** Beards, from the shadow after shaving to a full one. */
 import { type Color, lch, mix, shift } from "./color.ts";
-import { along, bend, lerp, ribbon, smooth } from "./geometry.ts";
+import { along, bend, between, lerp, ribbon, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing, Point } from "./svg.ts";
 
-/** A tuft's two borders, which run the same way; the hairs grow from the inner to the outer. */
+/** A tuft's two borders, in the same direction; hairs grow from the inner to the outer one. */
 type Borders = readonly [outer: readonly Point[], inner: readonly Point[]];
 
 export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
@@ -17,97 +17,78 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
   const tufts = [moustache(head)];
   if (style === "goatee") tufts.push(goatee(head, length));
   if (style === "full") tufts.push(fullBeard(head, length));
-  for (const [outer, inner] of tufts) {
-    d.path(ribbon(outer, inner), {
+  for (const tuft of tufts) {
+    d.path(ribbon(...tuft), {
       fill: head.hair.base,
       opacity: lerp(0.7, 0.95, density),
       filter: d.blur(1.1),
     });
-    strokes(d, head, rng, outer, inner);
+    strokes(d, head, rng, tuft);
   }
 }
 
-/** What shows of a beard on the skin, shaven or not. */
+/** Draws a beard's shade on the skin, shaven or not. */
 function drawShadow(d: Drawing, head: Head, rng: Rng): void {
   const { traits, mouth, nose, chin, hair, skin, at, skull } = head;
   const { style, density } = traits.beard;
   // The jaw from ear to ear, around the mouth; the lips are drawn over it.
-  const jaw: Point[] = [
-    [skull.rx + 1, 8],
-    [skull.rx - 6, 16],
-    at(40, mouth.y - 13),
-    at(27, mouth.y - 8),
-    at(15, nose.y + 5.5),
-    at(0, nose.y + 7),
-    at(-15, nose.y + 5.5),
-    at(-27, mouth.y - 8),
-    at(-40, mouth.y - 13),
-    [-skull.rx + 6, 16],
-    [-skull.rx - 1, 8],
-    [-skull.rx - 3, 50],
-    [-40, chin + 6],
-    [0, chin + 12],
-    [40, chin + 6],
-    [skull.rx + 3, 50],
+  const side = (s: number): Point[] => [
+    [s * (skull.rx + 1), 8],
+    [s * (skull.rx - 6), 16],
+    at(s * 40, mouth.y - 13),
+    at(s * 27, mouth.y - 8),
+    at(s * 15, nose.y + 5.5),
   ];
-  const colour = mix(mix(hair.brow, lch(0.4, 0.02, 250), 0.3), skin.shade, 0.2);
+  const rim: Point[] = [[-skull.rx - 3, 50], [-40, chin + 6], [0, chin + 12], [40, chin + 6]];
+  const jaw = [...side(1), at(0, nose.y + 7), ...side(-1).reverse(), ...rim];
+  jaw.push([skull.rx + 3, 50]);
+  const color = mix(mix(hair.brow, lch(0.4, 0.02, 250), 0.3), skin.shade, 0.2);
   d.group({ "clip-path": d.clip(smooth(head.outline, true)) }, () => {
     d.path(smooth(jaw, true), {
-      fill: colour,
+      fill: color,
       filter: d.blur(4),
       opacity: density * (style === "none" ? 0.38 : style === "stubble" ? 0.62 : 0.34),
     });
-    if (style === "stubble") drawStubble(d, head, rng, colour);
+    if (style === "stubble") drawStubble(d, head, rng, color);
   });
 }
 
 function moustache({ traits, mouth, nose, at }: Head): Borders {
   const corner = mouth.y + 2 - 3.6 * traits.smile;
-  const outer = [
-    at(-mouth.half - 3, corner + 1),
-    at(-mouth.half * 0.8, mouth.y - 6.9),
-    at(-mouth.half * 0.4, nose.y + 4.4),
-    at(0, nose.y + 7),
-    at(mouth.half * 0.4, nose.y + 4.4),
-    at(mouth.half * 0.8, mouth.y - 6.9),
-    at(mouth.half + 3, corner + 1),
+  const both = (middle: number, ...half: Point[]) =>
+    [...half.map(([x, y]): Point => [-x, y]).reverse(), [0, middle] as const, ...half]
+      .map(([x, y]) => at(x, y));
+  return [
+    both(
+      nose.y + 7,
+      [mouth.half * 0.4, nose.y + 4.4],
+      [mouth.half * 0.8, mouth.y - 6.9],
+      [mouth.half + 3, corner + 1],
+    ),
+    both(
+      mouth.y - 2.6,
+      [mouth.half * 0.25, mouth.y - 3.4],
+      [mouth.half * 0.7, mouth.y - 3.5 - 2 * traits.smile],
+      [mouth.half + 2, corner + 0.5],
+    ),
   ];
-  const inner = [
-    at(-mouth.half - 2, corner + 0.5),
-    at(-mouth.half * 0.7, mouth.y - 3.5 - 2 * traits.smile),
-    at(-mouth.half * 0.25, mouth.y - 3.4),
-    at(0, mouth.y - 2.6),
-    at(mouth.half * 0.25, mouth.y - 3.4),
-    at(mouth.half * 0.7, mouth.y - 3.5 - 2 * traits.smile),
-    at(mouth.half + 2, corner + 0.5),
-  ];
-  return [outer, inner];
 }
 
 function goatee({ mouth, chin, at }: Head, length: number): Borders {
   const under = mouth.y + 7;
-  const outer = bend(
-    at(-mouth.half - 3, mouth.y),
-    at(-12, chin + 4 + length),
-    at(0, chin + 2 + length),
-    5,
-  )
-    .concat(
-      bend(at(0, chin + 2 + length), at(12, chin + 4 + length), at(mouth.half + 3, mouth.y), 5)
-        .slice(1),
-    );
-  const inner = bend(at(-mouth.half + 2, mouth.y + 3), at(-8, under + 6), at(0, under + 3), 5)
-    .concat(
-      bend(at(0, under + 3), at(8, under + 6), at(mouth.half - 2, mouth.y + 3), 5).slice(1),
-    );
-  return [outer, inner];
+  const arch = (half: number, y: number, control: number, tip: number, middle: number) => [
+    ...bend(at(-half, y), at(-control, tip), at(0, middle), 5),
+    ...bend(at(0, middle), at(control, tip), at(half, y), 5).slice(1),
+  ];
+  return [
+    arch(mouth.half + 3, mouth.y, 12, chin + 4 + length, chin + 2 + length),
+    arch(mouth.half - 2, mouth.y + 3, 8, under + 6, under + 3),
+  ];
 }
 
 /** From ear to ear, around the mouth. */
 function fullBeard({ outline, mouth, chin, at, skull }: Head, length: number): Borders {
-  const rim = outline.filter(([x, y]) => x > 0 && y > 12).map((
-    [x, y],
-  ): Point => [x + 1.5, y]);
+  const rim = outline.filter(([x, y]) => x > 0 && y > 12).map(([x, y]): Point => [x + 1.5, y]);
   const right: Point[] = [
     [skull.rx + 0.5, 2],
     ...rim.map(([x, y]): Point => [x, y + length * Math.max(0, (y - 20) / 60)]),
@@ -130,14 +111,14 @@ function fullBeard({ outline, mouth, chin, at, skull }: Head, length: number): B
   ];
   const flip = ([x, y]: Point): Point => [-x, y];
   const flipInside = ([x, y]: Point): Point => {
-    // The face's turn is not symmetric: mirror around where the middle has gone.
+    // The turned face is not symmetric: mirror around its moved middle.
     const middle = at(0, y)[0];
     return Math.abs(x) > 36 ? [-x, y] : [2 * middle - x, y];
   };
   return [whole(right, right.map(flip)), whole(inner, inner.map(flipInside))];
 }
 
-function drawStubble(d: Drawing, head: Head, rng: Rng, colour: Color): void {
+function drawStubble(d: Drawing, head: Head, rng: Rng, color: Color): void {
   let dots = "";
   for (let i = 0; i < 240; i++) {
     const angle = Math.PI * rng.next();
@@ -147,32 +128,22 @@ function drawStubble(d: Drawing, head: Head, rng: Rng, colour: Color): void {
     const [px, py] = head.at(x, y);
     dots += `M${px.toFixed(1)} ${py.toFixed(1)}l.3 .9`;
   }
-  d.line(dots, shift(colour, -0.08), 0.6, 0.42 * head.traits.beard.density);
+  d.line(dots, shift(color, -0.08), 0.6, 0.42 * head.traits.beard.density);
 }
 
 /** Short hairs from the inner border of a beard to its outer one. */
-function strokes(
-  d: Drawing,
-  head: Head,
-  rng: Rng,
-  outer: readonly Point[],
-  inner: readonly Point[],
-): void {
-  for (const [colour, opacity] of [[head.hair.dark, 0.5], [head.hair.light, 0.35]] as const) {
+function strokes(d: Drawing, head: Head, rng: Rng, [outer, inner]: Borders): void {
+  for (const [color, opacity] of [[head.hair.dark, 0.5], [head.hair.light, 0.35]] as const) {
     let path = "";
     for (let i = 0; i < 70; i++) {
       const t = rng.next() * (outer.length - 1);
       const low = Math.min(Math.floor(t), outer.length - 2);
-      const blend = (line: readonly Point[], k: number): number =>
-        line[low][k] + (line[low + 1][k] - line[low][k]) * (t - low);
+      const at = (line: readonly Point[]) => between(line[low], line[low + 1], t - low);
+      const [root, rim] = [at(inner), at(outer)];
       const from = 0.75 * rng.next();
-      const to = from + 0.3;
-      const x = (s: number) => blend(inner, 0) + (blend(outer, 0) - blend(inner, 0)) * s;
-      const y = (s: number) => blend(inner, 1) + (blend(outer, 1) - blend(inner, 1)) * s;
-      path += `M${x(from).toFixed(1)} ${y(from).toFixed(1)}L${x(to).toFixed(1)} ${
-        (y(to) + 1).toFixed(1)
-      }`;
+      const [[x, y], [tipX, tipY]] = [from, from + 0.3].map((share) => between(root, rim, share));
+      path += `M${x.toFixed(1)} ${y.toFixed(1)}L${tipX.toFixed(1)} ${(tipY + 1).toFixed(1)}`;
     }
-    d.line(path, colour, 0.8, opacity);
+    d.line(path, color, 0.8, opacity);
   }
 }

@@ -42,11 +42,11 @@ function drawNeck(d: Drawing, head: Head, { wide, slope, reach }: Frame): void {
   const body = smooth(mirror(trunk), true);
   const side = light.side < 0 ? 1 : -1;
   d.path(body, {
-    fill: d.linear([
+    fill: d.across([
       [0.3, mix(skin.base, skin.shade, side < 0 ? 0.75 : 0.12)],
       [0.5, mix(skin.base, skin.shade, 0.3)],
       [0.7, mix(skin.base, skin.shade, side > 0 ? 0.75 : 0.12)],
-    ], { x1: 0, y1: 0, x2: 1, y2: 0 }),
+    ]),
   });
   d.group({ "clip-path": d.clip(body) }, () => {
     // The chin's shadow, tendons, collarbones.
@@ -69,7 +69,7 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
   const cloth = lch(clothing.lightness, clothing.chroma, clothing.hue);
   const fill = d.linear([[0, shift(cloth, 0.05)], [1, shift(cloth, -0.1)]]);
   const fold = shift(cloth, -0.14);
-  const dress = (neckline: readonly Point[], colour = fill) => {
+  const dress = (neckline: readonly Point[], color = fill) => {
     const right: Point[] = [
       [wide + 17, slope - 6],
       [reach + 4, slope + 11],
@@ -78,17 +78,13 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
     const outline = `${
       smooth([...right.map(([x, y]): Point => [-x, y]).reverse(), ...neckline, ...right])
     }L0 ${slope + 80}Z`;
-    d.path(outline, { fill: colour });
-    d.line(smooth(neckline), fold, 2.2, 0.55);
-    d.line(smooth(neckline.map(([x, y]): Point => [x * 1.04, y + 3.5])), fold, 0.9, 0.5);
+    d.path(outline, { fill: color });
+    d.stroke(neckline, fold, 2.2, 0.55);
+    d.stroke(neckline.map(([x, y]): Point => [x * 1.04, y + 3.5]), fold, 0.9, 0.5);
     for (const s of [-1, 1]) {
-      d.line(
-        smooth(
-          bend([s * (reach - 22), slope + 12], [s * (reach - 30), slope + 28], [
-            s * (reach - 22),
-            slope + 60,
-          ]),
-        ),
+      const x = s * (reach - 22);
+      d.stroke(
+        bend([x, slope + 12], [s * (reach - 30), slope + 28], [x, slope + 60]),
         fold,
         3,
         0.3,
@@ -97,15 +93,15 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
   };
   const scoop = (depth: number, width = wide + 8): Point[] =>
     bend([-width, slope - 7], [0, slope - 7 + depth * 2], [width, slope - 7], 9);
+  const vee = (half: number, y: number, inner: number, low: number, tip: number): Point[] => [
+    ...[[-half, y], [-inner, low], [0, tip], [inner, low], [half, y]] as const,
+  ];
   switch (clothing.style) {
     case "tee":
       dress(scoop(lerp(7, 10, growth)));
       break;
     case "vneck":
-      dress([[-wide - 8, slope - 7], [-14, slope + 10], [0, slope + 25], [14, slope + 10], [
-        wide + 8,
-        slope - 7,
-      ]]);
+      dress(vee(wide + 8, slope - 7, 14, slope + 10, slope + 25));
       break;
     case "turtleneck": {
       dress(scoop(3));
@@ -118,18 +114,10 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
         [-wide - 9, slope + 1],
       ], true);
       d.path(collar, { fill });
-      d.line(
-        smooth(bend([-wide - 2, chin + 14], [0, chin + 30], [wide + 2, chin + 14])),
-        fold,
-        1.6,
-        0.6,
-      );
-      d.line(
-        smooth(bend([-wide - 7, slope - 3], [0, slope + 17], [wide + 7, slope - 3])),
-        fold,
-        1.2,
-        0.5,
-      );
+      const crease = (half: number, y: number, low: number) =>
+        bend([-half, y], [0, low], [half, y]);
+      d.stroke(crease(wide + 2, chin + 14, chin + 30), fold, 1.6, 0.6);
+      d.stroke(crease(wide + 7, slope - 3, slope + 17), fold, 1.2, 0.5);
       break;
     }
     case "hoodie": {
@@ -153,10 +141,7 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
     case "jacket": {
       const shirt = clothing.style === "jacket" ? lch(0.93, 0.015, clothing.hue + 180) : cloth;
       const plain = d.linear([[0, shift(shirt, 0.03)], [1, shift(shirt, -0.08)]]);
-      dress([[-wide - 7, slope - 8], [-9, slope + 8], [0, slope + 20], [9, slope + 8], [
-        wide + 7,
-        slope - 8,
-      ]], plain);
+      dress(vee(wide + 7, slope - 8, 9, slope + 8, slope + 20), plain);
       d.line(`M0 ${slope + 20}V${slope + 70}`, shift(shirt, -0.14), 1.2, 0.6);
       for (const s of [-1, 1]) {
         if (clothing.style === "jacket") {
@@ -169,21 +154,9 @@ function drawClothes(d: Drawing, head: Head, { wide, slope, reach }: Frame): voi
             [s * 19, slope + 26],
           ];
           d.path(smooth(lapel, true), { fill });
-          d.line(
-            smooth([[s * (wide + 7), slope - 9], [s * 24, slope + 18], [s * 6, slope + 58]]),
-            fold,
-            1.4,
-            0.8,
-          );
-          d.line(
-            smooth([[s * (wide + 16), slope - 4], [s * 44, slope + 20], [s * 35, slope + 25], [
-              s * 14,
-              slope + 58,
-            ]]),
-            fold,
-            1.1,
-            0.55,
-          );
+          const along = (...points: Point[]) => points.map(([x, y]): Point => [s * x, slope + y]);
+          d.stroke(along([wide + 7, -9], [24, 18], [6, 58]), fold, 1.4, 0.8);
+          d.stroke(along([wide + 16, -4], [44, 20], [35, 25], [14, 58]), fold, 1.1, 0.55);
         }
         d.path(
           `M${s * (wide + 3)} ${chin + 16}L${s * (wide + 11)} ${slope - 3}L${s * 21} ${

@@ -1,6 +1,6 @@
 /**
- * Colours in OKLab (Ottosson 2020), where equal steps look equal, so that a skin's shadow or a hair's
- * highlight can be computed from its base colour.
+ * Colors in OKLab (Ottosson 2020), where equal steps look equal: shadows and highlights are computed
+ * from a base color.
  */
 
 /** Lightness 0..1, and the green-red and blue-yellow axes. */
@@ -10,24 +10,24 @@ export interface Color {
   readonly b: number;
 }
 
-/** A colour from lightness 0..1, chroma (0 is grey, 0.15 is vivid) and hue in degrees. */
+/** Returns a color by lightness 0 to 1, chroma (0 is gray, 0.15 is vivid) and hue in degrees. */
 export function lch(l: number, chroma: number, hue: number): Color {
   const radians = hue * Math.PI / 180;
   return { l, a: chroma * Math.cos(radians), b: chroma * Math.sin(radians) };
 }
 
-/** `share` of the second colour, the rest of the first. */
+/** Mixes two colors; `share` is that of the second. */
 export function mix(one: Color, other: Color, share: number): Color {
   const blend = (from: number, to: number) => from + (to - from) * share;
   return { l: blend(one.l, other.l), a: blend(one.a, other.a), b: blend(one.b, other.b) };
 }
 
-/** The colour with its lightness moved by `by`, and its chroma multiplied. */
-export function shift(colour: Color, by: number, chroma = 1): Color {
-  return { l: colour.l + by, a: colour.a * chroma, b: colour.b * chroma };
+/** Adds to a color's lightness, and multiplies its chroma. */
+export function shift(color: Color, by: number, chroma = 1): Color {
+  return { l: color.l + by, a: color.a * chroma, b: color.b * chroma };
 }
 
-/** The colour as `#rrggbb`; what a screen cannot show is clipped. */
+/** Formats a color as `#rrggbb`; values out of gamut are clipped. */
 export function css({ l, a, b }: Color): string {
   const long = (l + 0.3963377774 * a + 0.2158037573 * b) ** 3;
   const medium = (l - 0.1055613458 * a - 0.0638541728 * b) ** 3;
@@ -44,9 +44,9 @@ export function css({ l, a, b }: Color): string {
   }).join("");
 }
 
-/** A colour from a table of them, by place 0..1, blended between neighbours. */
-export function ramp(colours: readonly Color[], place: number): Color {
-  const at = Math.min(1, Math.max(0, place)) * (colours.length - 1);
-  const low = Math.min(Math.floor(at), colours.length - 2);
-  return mix(colours[low], colours[low + 1], at - low);
+/** Returns a color from a table by its place, 0 to 1; neighbors are mixed. */
+export function ramp(colors: readonly Color[], place: number): Color {
+  const at = Math.min(1, Math.max(0, place)) * (colors.length - 1);
+  const low = Math.min(Math.floor(at), colors.length - 2);
+  return mix(colors[low], colors[low + 1], at - low);
 }

@@ -1,4 +1,4 @@
-/** A face as an SVG document. */
+/** Draws a face as an SVG document. */
 import { drawEarrings, drawGlasses } from "./accessories.ts";
 import { drawBeard } from "./beard.ts";
 import { drawBody } from "./body.ts";
@@ -13,8 +13,8 @@ import { Drawing } from "./svg.ts";
 import type { Traits } from "./traits.ts";
 
 /**
- * Draws a face of `pictureSize` square, from the chin to the hairline in the middle 1/1.8 of it. The
- * same traits give the same text.
+ * Draws a face of `IMAGE_SIZE` square, from the chin to the hairline in its middle 1/1.8. The same
+ * traits give the same text.
  */
 export function faceSvg(traits: Traits): string {
   const d = new Drawing();

@@ -1,6 +1,6 @@
 /** Eyes and brows. */
 import { lch, mix, ramp, shift } from "./color.ts";
-import { along, lerp, ribbon, smooth, taper } from "./geometry.ts";
+import { along, lerp, ribbon } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing, Point } from "./svg.ts";
@@ -24,7 +24,7 @@ export function drawEyes(d: Drawing, head: Head, rng: Rng): void {
   }
 }
 
-/** One eye, in its own coordinates: the outer corner at positive x on either side. */
+/** Draws an eye in its own coordinates; the outer corner has a positive x on both sides. */
 function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
   const { traits, skin, eyes, at } = head;
   const { person, growth, pose } = traits;
@@ -38,14 +38,10 @@ function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
   const tilt = 0.9 + 0.8 * person.eyeTilt - 1.8 * traits.sag;
   const inner: Point = [-a, 1.4];
   const outer: Point = [a, -tilt];
-  const upper = [inner, [-a * 0.52, -high * 0.78], [a * 0.08, -high], [
-    a * 0.6,
-    -high * 0.72 - tilt * 0.4,
-  ], outer] as const;
-  const lower = [inner, [-a * 0.5, low * 0.82], [a * 0.15, low], [
-    a * 0.65,
-    low * 0.68 - tilt * 0.4,
-  ], outer] as const;
+  const lid = (...middle: Point[]) => [inner, ...middle, outer];
+  const slope = tilt * 0.4;
+  const upper = lid([-a * 0.52, -high * 0.78], [a * 0.08, -high], [a * 0.6, -high * 0.72 - slope]);
+  const lower = lid([-a * 0.5, low * 0.82], [a * 0.15, low], [a * 0.65, low * 0.68 - slope]);
   const almond = ribbon(upper, lower);
   const lifted = (by: number, swell: number): Point[] =>
     upper.map(([x, y], i) => [x * 1.03, y - by - swell * Math.sin(Math.PI * i / 4)]);
@@ -62,7 +58,7 @@ function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
       const paint = mix(skin.shade, lch(skin.base.l * 0.62, 0.07, hue), 0.5);
       d.path(ribbon(upper, lifted(2, 4.5)), { fill: paint, opacity: 0.42 });
     }
-    d.path(taper(crease, 1.5, 0.6), { fill: skin.deep, opacity: lerp(0.35, 0.55, growth) });
+    d.brush(crease, 1.5, skin.deep, lerp(0.35, 0.55, growth), 0.6);
 
     d.group({ "clip-path": d.clip(almond) }, () => {
       d.path(almond, {
@@ -77,39 +73,23 @@ function drawEye(d: Drawing, head: Head, side: -1 | 1): void {
       const x = side * (1.1 * traits.eyes.gaze + 1.6 * pose.yaw) - 0.2;
       const y = -high * 0.16 + 0.8 * pose.pitch;
       const iris = ramp(irises, person.eyeShade);
-      d.add("circle", {
-        cx: x,
-        cy: y,
-        r,
-        fill: d.radial([
-          [0, shift(iris, -0.12)],
-          [0.45, iris],
-          [0.78, shift(iris, 0.09, 1.1)],
-          [0.9, shift(iris, -0.06)],
-          [1, mix(iris, black, 0.75)],
-        ], { cx: 0.5, cy: 0.62, r: 0.56 }),
-      });
-      d.add("circle", { cx: x, cy: y, r: r * 0.43, fill: black });
+      const shades = [
+        [0, shift(iris, -0.12)],
+        [0.45, iris],
+        [0.78, shift(iris, 0.09, 1.1)],
+        [0.9, shift(iris, -0.06)],
+        [1, mix(iris, black, 0.75)],
+      ] as const;
+      d.circle([x, y], r, d.radial(shades, { cx: 0.5, cy: 0.62, r: 0.56 }));
+      d.circle([x, y], r * 0.43, black);
       d.glow([x, y + r * 0.55], r * 0.7, r * 0.45, shift(iris, 0.25), 0.5);
       // The lid's shadow on the ball.
       d.path(ribbon(lifted(2, 1), lifted(-1.7, -0.8)), { fill: black, opacity: 0.3 });
       // Catch-lights: the same side in both eyes, so against this group's mirror.
       const lit = side * (traits.light.side < 0 ? -1 : 1);
-      d.add("circle", {
-        cx: x + lit * r * 0.36,
-        cy: y - r * 0.36,
-        r: r * 0.27,
-        fill: white,
-        opacity: 0.95,
-      });
-      d.add("circle", {
-        cx: x - lit * r * 0.38,
-        cy: y + r * 0.4,
-        r: r * 0.13,
-        fill: white,
-        opacity: 0.5,
-      });
-      d.line(smooth(lower), mix(skin.blush, white, 0.3), 1.3, 0.6);
+      d.circle([x + lit * r * 0.36, y - r * 0.36], r * 0.27, white, 0.95);
+      d.circle([x - lit * r * 0.38, y + r * 0.4], r * 0.13, white, 0.5);
+      d.stroke(lower, mix(skin.blush, white, 0.3), 1.3, 0.6);
     });
 
     drawLashes(d, head, upper, lower);
@@ -129,14 +109,8 @@ function drawLashes(
   const flick = Math.max(0, lashes - 0.3) * lerp(0.45, 1, traits.growth);
   const wing: Point = [end[0] + 0.4 + 3.4 * flick, end[1] - 2.6 * flick];
   const edge = [...upper.slice(0, -1), end, wing];
-  d.path(taper(edge.map(([x, y]): Point => [x, y - thick * 0.25]), thick, 0.68), {
-    fill: ink,
-    opacity: 0.92,
-  });
-  d.path(taper(lower, 1.1, 0.7), {
-    fill: mix(skin.deep, ink, lashes * 0.7),
-    opacity: 0.4 + 0.3 * lashes,
-  });
+  d.brush(edge.map(([x, y]): Point => [x, y - thick * 0.25]), thick, ink, 0.92, 0.68);
+  d.brush(lower, 1.1, mix(skin.deep, ink, lashes * 0.7), 0.4 + 0.3 * lashes, 0.7);
   const count = Math.round(lerp(0, 8, lashes));
   for (let i = 0; i < count; i++) {
     const t = lerp(0.3, 1, i / Math.max(1, count - 1));
@@ -175,8 +149,8 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
   const [top, bottom] = [edge(-1), edge(1)];
   const strength = lerp(0.4, 0.9, lerp(0.5, 1, growth) * (0.45 + 0.55 * m)) +
     0.05 * person.browWeight;
-  const colour = mix(hair.brow, skin.deep, 0.25);
-  d.path(ribbon(top, bottom), { fill: colour, opacity: strength * 0.8 });
+  const color = mix(hair.brow, skin.deep, 0.25);
+  d.path(ribbon(top, bottom), { fill: color, opacity: strength * 0.8 });
   const hairs = Math.round(lerp(9, 20, growth));
   let strokes = "";
   for (let i = 0; i < hairs; i++) {

@@ -1,4 +1,4 @@
-/** What each style of hair is made of. */
+/** Hair styles: the tufts of each. */
 import { along, bend, lerp, ribbon, taper } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
@@ -64,12 +64,8 @@ export const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style
     const { top, side } = volume(head);
     const s = rng.next() < 0.5 ? -1 : 1;
     const root: Point = [s * 22, head.skull.y - 44];
-    const line = bend(
-      root,
-      [s * 96, -70],
-      [s * lerp(66, 84, rng.next()), lerp(40, 90, rng.next())],
-      9,
-    );
+    const tip: Point = [s * lerp(66, 84, rng.next()), lerp(40, 90, rng.next())];
+    const line = bend(root, [s * 96, -70], tip, 9);
     return {
       behind: [tail(head, rng, line, 34, -0.02)],
       front: [cap(head, rng, { top: top * 0.6, side: side * 0.4, sweep: 12 * s, rough: 0.4 })],
@@ -83,14 +79,10 @@ export const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style
     const both = [-1, 1] as const;
     return {
       behind: [
-        ...both.map((s) =>
-          tail(
-            head,
-            rng,
-            bend([s * (x - 4), y], [s * (x + 34), y + 4], [s * (x + 14), y + drop], 9),
-            27,
-          )
-        ),
+        ...both.map((s) => {
+          const line = bend([s * (x - 4), y], [s * (x + 34), y + 4], [s * (x + 14), y + drop], 9);
+          return tail(head, rng, line, 27);
+        }),
         ...both.map((s) => tie([s * (x + 1), y], hue)),
       ],
       front: [
@@ -179,18 +171,9 @@ export const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style
     const top: Point = [5 * rng.normal(), skull.y - skull.ry + 1];
     const curls = Array.from({ length: 16 }, () => {
       const lean = rng.normal();
-      return taper(
-        bend(
-          [top[0] + 8 * rng.normal(), top[1] + 9 + 4 * rng.next()],
-          [
-            top[0] + 6 * lean,
-            top[1] - 7,
-          ],
-          [top[0] + 13 * lean, top[1] + 1 + 4 * rng.next()],
-          6,
-        ),
-        1.8,
-      );
+      const from: Point = [top[0] + 8 * rng.normal(), top[1] + 9 + 4 * rng.next()];
+      const tip: Point = [top[0] + 13 * lean, top[1] + 1 + 4 * rng.next()];
+      return taper(bend(from, [top[0] + 6 * lean, top[1] - 7], tip, 6), 1.8);
     });
     return {
       behind: [],

@@ -1,47 +1,14 @@
-/** A head's measures and colours, computed once from its traits. All other modules draw by them. */
+/** A head's measures and colors, from its traits. All other modules draw by them. */
 import { type Color, lch, mix, ramp, shift } from "./color.ts";
 import { ease, lerp, symmetric } from "./geometry.ts";
 import type { Point } from "./svg.ts";
 import type { Traits } from "./traits.ts";
 
 /**
- * The head's own coordinates: pixels, the origin between the temples, x to the right of the picture,
- * y down. The crown is at about -88, the chin at 79.
+ * Measures and colors of a head, in its own coordinates: pixels, the origin between the temples, x to
+ * the right of the image, y down. The crown is at about -88, the chin at 79.
  */
-export interface Head {
-  readonly traits: Traits;
-  /** Moves a point of the face as the head's turn does: most in the middle, not at all at the rim. */
-  at(x: number, y: number, lift?: number): Point;
-  readonly outline: readonly Point[];
-  /** The skull above the temples is half an ellipse. */
-  readonly skull: { readonly y: number; readonly rx: number; readonly ry: number };
-  readonly eyes: { readonly x: number; readonly y: number; readonly half: number };
-  readonly brow: number;
-  readonly nose: { readonly y: number; readonly half: number };
-  readonly mouth: { readonly y: number; readonly half: number };
-  readonly chin: number;
-  readonly hairline: number;
-  readonly neck: number;
-  readonly skin: Skin;
-  readonly hair: Hair;
-}
-
-/** Colours of the skin, from its lights to its lines. */
-export interface Skin {
-  readonly light: Color;
-  readonly base: Color;
-  readonly shade: Color;
-  readonly deep: Color;
-  readonly blush: Color;
-  readonly lip: Color;
-}
-
-export interface Hair {
-  readonly light: Color;
-  readonly base: Color;
-  readonly dark: Color;
-  readonly brow: Color;
-}
+export type Head = ReturnType<typeof measure>;
 
 const tones = [
   lch(0.905, 0.034, 54),
@@ -66,8 +33,8 @@ const hairShades = [
   lch(0.78, 0.085, 85),
 ];
 
-/** Takes a head's measures. */
-export function measure(traits: Traits): Head {
+/** Computes the measures and colors of a head. */
+export function measure(traits: Traits) {
   const { person, growth: g, masculinity: m, pose } = traits;
   const grown = (child: number, adult: number) => lerp(child, adult, g);
   const male = (by: number) => by * (m - 0.5) * 2 * lerp(0.65, 1, g);
@@ -101,11 +68,13 @@ export function measure(traits: Traits): Head {
 
   return {
     traits,
-    at(x, y, lift = 0) {
+    /** Moves a point of the face by the head's turn: most in the middle, not at all at the rim. */
+    at(x: number, y: number, lift = 0): Point {
       const depth = Math.sqrt(Math.max(0, 1 - (x / 58) ** 2 - (y / 100) ** 2)) + lift;
       return [x + pose.yaw * depth * 13, y + pose.pitch * depth * 8];
     },
-    outline,
+    outline: outline as readonly Point[],
+    /** The skull above the temples is half an ellipse. */
     skull,
     eyes: {
       x: grown(24.5, 23) + 0.7 * person.eyeSpacing + 0.3 * person.width,
@@ -118,12 +87,12 @@ export function measure(traits: Traits): Head {
     chin,
     hairline: skull.y - skull.ry + grown(32, 33) - male(0.5),
     neck: grown(20, 28) + 2 * baby + male(6),
-    skin: skinColours(traits),
-    hair: hairColours(traits),
+    skin: skinColors(traits),
+    hair: hairColors(traits),
   };
 }
 
-function skinColours({ person, age, masculinity }: Traits): Skin {
+function skinColors({ person, age, masculinity }: Traits) {
   // The rose of childhood fades over the years, and the skin turns a little paler and duller.
   const years = Math.min(1, age / 85);
   const tone = shift(ramp(tones, person.tone), 0.015 - 0.03 * years, 1.15 - 0.4 * years);
@@ -146,7 +115,7 @@ function skinColours({ person, age, masculinity }: Traits): Skin {
   };
 }
 
-function hairColours({ person, age, hair }: Traits): Hair {
+function hairColors({ person, age, hair }: Traits) {
   // Children are fairer than they will be.
   const shade = ramp(
     hairShades,

@@ -1,28 +1,34 @@
 /** Tufts of hair that falls or is bound: curtains, fringes, tails, buns. */
-import { lch, mix } from "./color.ts";
-import { along, bend, between, betweenLines, lerp, ribbon, smooth, taper } from "./geometry.ts";
+import { type Color, lch, mix } from "./color.ts";
+import {
+  along,
+  bend,
+  between,
+  betweenLines,
+  lerp,
+  offset,
+  ribbon,
+  smooth,
+  taper,
+} from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Point } from "./svg.ts";
 import { arc, curl, ruffle, type Tuft, volume } from "./tufts.ts";
 
-/** How a curtain of hair hangs. */
+/** Shape of a curtain of hair, in pixels. */
 export interface Fall {
-  /** Where it parts, in pixels from the middle, and how far down it goes. */
+  /** Position of the part, from the middle, and y of the tips. */
   readonly part: number;
   readonly tip: number;
-  /** How much of the cheek it covers, how far it swings out, and how far its tips turn in. */
+  /** Covered width of the cheek, swing outwards, and turn of the tips inwards. */
   readonly cover: number;
   readonly flare: number;
   readonly turnIn?: number;
 }
 
-/** Both halves of parted hair, and the part. */
-export function parted(
-  head: Head,
-  rng: Rng,
-  options: Fall,
-): Tuft[] {
+/** Returns both halves of parted hair, and the part. */
+export function parted(head: Head, rng: Rng, options: Fall): Tuft[] {
   const { part } = options;
   const { skull, at, hairline: y, skin } = head;
   // The wider half lies over the other.
@@ -36,23 +42,22 @@ export function parted(
   return [
     ...order.map((side) => curtain(head, rng, side, options)),
     // Darker roots beside the part, and the scalp in it.
-    {
-      outline: taper(scalp, 6, 0.35),
-      strands: [],
-      colour: head.hair.dark,
-      opacity: 0.4,
-      blur: 1.2,
-    },
-    { outline: taper(scalp, 1.7, 0.3), strands: [], colour: mix(skin.base, head.hair.base, 0.35) },
+    { ...plain(taper(scalp, 6, 0.35), head.hair.dark), opacity: 0.4, blur: 1.2 },
+    plain(taper(scalp, 1.7, 0.3), mix(skin.base, head.hair.base, 0.35)),
   ];
 }
 
-/** Where long hair parts, in pixels from the middle. */
+/** Returns a tuft without strands. */
+function plain(outline: string, color: Color): Tuft {
+  return { outline, strands: [], color };
+}
+
+/** Returns the position of long hair's part, in pixels from the middle. */
 export function partOf(head: Head): number {
   return head.traits.hair.part * 20;
 }
 
-/** One half of parted hair: from the part over the temple, down beside the face to the tips. */
+/** Returns one half of parted hair: from the part over the temple, down beside the face to the tips. */
 function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   const { skull, eyes, at, traits, hairline: y } = head;
   const { part, tip, cover, flare, turnIn = 0 } = options;
@@ -62,38 +67,24 @@ function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   const over = arc(head, top, off, start, side * 90, 7);
   const wave = lerp(0, 4.5, (traits.person.hairTexture - 0.2) / 0.5) * lerp(0, 1, (tip - 20) / 60);
   const phase = 6 * rng.next();
-  const fall = (from: number, out: (t: number) => number, sway: number): Point[] =>
+  const fall = (from: number, sway: number, out: (t: number) => number): Point[] =>
     Array.from({ length: 8 }, (_, i): Point => {
       const t = (i + 1) / 8;
-      return [
-        side * (out(t) + sway * wave * Math.sin(phase + t * (tip - from) / 13)),
-        lerp(from, tip, t),
-      ];
+      const x = out(t) + sway * wave * Math.sin(phase + t * (tip - from) / 13);
+      return [side * x, lerp(from, tip, t)];
     });
-  const outer = [
-    ...over,
-    ...fall(
-      skull.y,
-      (t) => skull.rx + off + flare * Math.sin(Math.PI * Math.min(t, 0.75) / 1.5) - turnIn * t ** 3,
-      1,
-    ),
-  ];
+  const swing = fall(skull.y, 1, (t) => {
+    return skull.rx + off + flare * Math.sin(Math.PI * Math.min(t, 0.75) / 1.5) - turnIn * t ** 3;
+  });
+  const outer = [...over, ...swing];
   const temple = eyes.y - 20;
-  const inner = [
-    ...bend(
-      at(part, y - 11 * back - 5),
-      at(lerp(part, side * skull.rx, 0.62), y + 1 - 15 * back),
-      [side * (skull.rx - 5 - cover * 0.4), temple],
-      7,
-    ),
-    ...fall(
-      temple,
-      (t) =>
-        skull.rx - 4 - cover * Math.sin(Math.PI * Math.min(1, t * 1.25)) + 2 * t -
-        turnIn * 0.5 * t ** 3,
-      0.6,
-    ),
-  ];
+  const root = at(part, y - 11 * back - 5);
+  const control = at(lerp(part, side * skull.rx, 0.62), y + 1 - 15 * back);
+  const rim = fall(temple, 0.6, (t) => {
+    const covered = cover * Math.sin(Math.PI * Math.min(1, t * 1.25));
+    return skull.rx - 4 - covered + 2 * t - turnIn * 0.5 * t ** 3;
+  });
+  const inner = [...bend(root, control, [side * (skull.rx - 5 - cover * 0.4), temple], 7), ...rim];
   // The tips draw together.
   const [one, other] = [inner[inner.length - 1], outer[outer.length - 1]];
   inner[inner.length - 1] = [lerp(one[0], other[0], 0.3), tip + 3];
@@ -109,7 +100,7 @@ function curtain(head: Head, rng: Rng, side: -1 | 1, options: Fall): Tuft {
   return { outline: ribbon(ruffle(head, outer, rng, 0.6), inner), strands, sheen };
 }
 
-/** The mass behind the neck, down to `tip`. */
+/** Returns the hair behind the neck, down to `tip`. */
 export function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
   const { skull } = head;
   const { top, side } = volume(head);
@@ -128,21 +119,16 @@ export function back(head: Head, rng: Rng, tip: number, flare: number): Tuft {
   return { outline, strands, tone: -0.055 };
 }
 
-/** Fewer points for a strand, the first and the last among them. */
+/** Returns every other point of a strand, and the last one. */
 function everyOther(line: readonly Point[]): Point[] {
   return line.filter((_, i) => i % 2 === 0 || i === line.length - 1);
 }
 
-/** A tail of hair along a line, `width` at its fullest. */
+/** Returns a tail of hair along a line, `width` at its widest. */
 export function tail(head: Head, rng: Rng, line: readonly Point[], width: number, tone = 0): Tuft {
   const last = line.length - 1;
-  const edge = (sign: number) =>
-    line.map(([x, y], i): Point => {
-      const [from, to] = [line[Math.max(0, i - 1)], line[Math.min(last, i + 1)]];
-      const length = Math.hypot(to[0] - from[0], to[1] - from[1]) || 1;
-      const half = sign * width / 2 * Math.sin(Math.PI * lerp(0.16, 0.98, i / last) ** 0.75);
-      return [x - (to[1] - from[1]) / length * half, y + (to[0] - from[0]) / length * half];
-    });
+  const swell = (i: number) => Math.sin(Math.PI * lerp(0.16, 0.98, i / last) ** 0.75);
+  const edge = (sign: number) => offset(line, (i) => sign * width / 2 * swell(i));
   const [one, other] = [ruffle(head, edge(1), rng), ruffle(head, edge(-1), rng)];
   return {
     outline: ribbon(one, other),
@@ -154,25 +140,22 @@ export function tail(head: Head, rng: Rng, line: readonly Point[], width: number
   };
 }
 
-/** Hair wound up into a bun. */
+/** Returns a bun. */
 export function ball(rng: Rng, [x, y]: Point, radius: number): Tuft {
-  const rim = Array.from({ length: 14 }, (_, i): Point => {
-    const a = i / 14 * 2 * Math.PI;
-    const r = radius * (1 + 0.05 * rng.normal());
-    return [x + r * Math.cos(a), y + r * 0.86 * Math.sin(a)];
-  });
+  const on = (r: number, a: number): Point => [x + r * Math.cos(a), y + r * 0.86 * Math.sin(a)];
+  const rim = Array.from(
+    { length: 14 },
+    (_, i) => on(radius * (1 + 0.05 * rng.normal()), i / 14 * 2 * Math.PI),
+  );
   const strands = Array.from({ length: 26 }, () => {
     const start = 6.3 * rng.next();
     const r = radius * (0.25 + 0.75 * rng.next());
-    return Array.from({ length: 5 }, (_, i): Point => [
-      x + r * Math.cos(start + 0.4 * i),
-      y + r * 0.86 * Math.sin(start + 0.4 * i),
-    ]);
+    return Array.from({ length: 5 }, (_, i) => on(r, start + 0.4 * i));
   });
   return { outline: smooth(rim, true), strands, tone: -0.03 };
 }
 
-/** Bangs from the crown to the brows. */
+/** Returns bangs from the crown to the brows. */
 export function bangs(head: Head, rng: Rng): Tuft {
   const { skull, at, brow } = head;
   const { top } = volume(head);
@@ -200,8 +183,8 @@ export function bangs(head: Head, rng: Rng): Tuft {
   return { outline, strands };
 }
 
-/** A coloured band or tie. */
+/** Returns a colored hair tie. */
 export function tie([x, y]: Point, hue: number): Tuft {
   const rim: Point[] = [[x - 4.5, y], [x, y - 4.5], [x + 4.5, y], [x, y + 4.5]];
-  return { outline: smooth(rim, true), strands: [], colour: lch(0.6, 0.1, hue), grain: 0 };
+  return { ...plain(smooth(rim, true), lch(0.6, 0.1, hue)), grain: 0 };
 }

@@ -1,6 +1,6 @@
 /** Mouth and teeth. */
 import { lch, mix, shift } from "./color.ts";
-import { lerp, ribbon, taper } from "./geometry.ts";
+import { lerp, ribbon } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Drawing, Point } from "./svg.ts";
 
@@ -19,31 +19,17 @@ export function drawMouth(d: Drawing, head: Head): void {
   const corner = (side: number): Point => at(side * half, y - rise);
   const [left, right] = [corner(-1), corner(1)];
   // Lines from corner to corner: the lips' outer borders, and where they meet.
-  const line = (
-    inside: readonly Point[],
-  ): Point[] => [left, ...inside.map(([x, dy]) => at(x, y + dy)), right];
-  const top = line([
-    [-half * 0.55, -upper * 0.62 - rise * 0.35],
-    [-half * 0.2, -upper],
-    [0, -upper * 0.72],
-    [half * 0.2, -upper],
-    [half * 0.55, -upper * 0.62 - rise * 0.35],
-  ]);
-  const meet = (open: number) =>
-    line([
-      [-half * 0.55, open * 0.75 - rise * 0.32],
-      [-half * 0.2, open],
-      [0, open + 0.7],
-      [half * 0.2, open],
-      [half * 0.55, open * 0.75 - rise * 0.32],
-    ]);
-  const bottom = line([
-    [-half * 0.62, gap * 0.8 + lower * 0.62 - rise * 0.25],
-    [-half * 0.25, gap + lower * 0.96],
-    [0, gap + lower],
-    [half * 0.25, gap + lower * 0.96],
-    [half * 0.62, gap * 0.8 + lower * 0.62 - rise * 0.25],
-  ]);
+  const line = (far: Point, near: Point, middle: number): Point[] => {
+    const side = (s: number) => [far, near].map(([x, dy]) => at(s * half * x, y + dy));
+    return [left, ...side(-1), at(0, y + middle), ...side(1).reverse(), right];
+  };
+  const top = line([0.55, -upper * 0.62 - rise * 0.35], [0.2, -upper], -upper * 0.72);
+  const meet = (open: number) => line([0.55, open * 0.75 - rise * 0.32], [0.2, open], open + 0.7);
+  const bottom = line(
+    [0.62, gap * 0.8 + lower * 0.62 - rise * 0.25],
+    [0.25, gap + lower * 0.96],
+    gap + lower,
+  );
 
   const rouge = lch(lerp(0.52, 0.36, person.tone), lerp(0.16, 0.12, person.tone), 18);
   const lip = mix(skin.lip, rouge, traits.lipTint);
@@ -62,18 +48,14 @@ export function drawMouth(d: Drawing, head: Head): void {
     d.group({ "clip-path": d.clip(open) }, () => {
       const teeth = ribbon(meet(-0.4), meet(gap * 0.78));
       d.path(teeth, {
-        fill: d.linear(
+        fill: d.across(
           [[0, shift(tooth, -0.28)], [0.22, tooth], [0.78, tooth], [1, shift(tooth, -0.28)]],
-          { x1: 0, y1: 0, x2: 1, y2: 0 },
         ),
       });
       d.path(ribbon(meet(-1), meet(0.8)), { fill: lch(0.3, 0.05, 20), opacity: 0.3 });
     });
   } else {
-    d.path(taper(meet(0.1), 1.9), {
-      fill: mix(skin.deep, lch(0.25, 0.07, 20), 0.6),
-      opacity: 0.85,
-    });
+    d.brush(meet(0.1), 1.9, mix(skin.deep, lch(0.25, 0.07, 20), 0.6), 0.85);
   }
   for (const [x, cy] of [left, right]) d.glow([x, cy + 0.5], 3.4, 2.8, skin.deep, 0.5);
   const shine = at(-1.5 * Math.sign(-traits.light.side), y + gap + lower * 0.5);

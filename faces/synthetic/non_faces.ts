@@ -1,10 +1,10 @@
-/** Pictures without a face: landscapes and bowls of fruit. */
+/** Images without a face: landscapes and bowls of fruit. */
 import { lch, mix, shift } from "./color.ts";
 import { lerp, smooth } from "./geometry.ts";
 import type { Rng } from "../../packages/random/random.ts";
-import { Drawing, pictureSize, type Point } from "./svg.ts";
+import { Drawing, IMAGE_SIZE, type Point } from "./svg.ts";
 
-/** Draws a picture of `pictureSize` square that shows nobody. */
+/** Draws an image of `IMAGE_SIZE` square without a person. */
 export function viewSvg(rng: Rng): string {
   const d = new Drawing();
   if (rng.next() < 0.6) drawLandscape(d, rng);
@@ -12,18 +12,16 @@ export function viewSvg(rng: Rng): string {
   return d.toString();
 }
 
-const whole = { x: 0, y: 0, width: pictureSize, height: pictureSize };
-
 function drawLandscape(d: Drawing, rng: Rng): void {
   const evening = rng.next();
   const zenith = lch(lerp(0.72, 0.45, evening), 0.09, lerp(240, 285, evening));
   const glow = lch(0.9, lerp(0.03, 0.1, evening), lerp(210, 55, evening));
-  d.add("rect", { ...whole, fill: d.linear([[0, zenith], [0.7, glow]]) });
+  d.cover({ fill: d.linear([[0, zenith], [0.7, glow]]) });
   const sun: Point = [40 + 176 * rng.next(), lerp(50, 125, evening)];
   d.glow(sun, 75, 75, lch(0.97, 0.05, 90), 0.8);
-  d.add("circle", { cx: sun[0], cy: sun[1], r: 14, fill: lch(0.97, 0.06, 92) });
+  d.circle(sun, 14, lch(0.97, 0.06, 92));
   for (let i = 0; i < 5; i++) {
-    const [x, y] = [pictureSize * rng.next(), 15 + 75 * rng.next()];
+    const [x, y] = [IMAGE_SIZE * rng.next(), 15 + 75 * rng.next()];
     d.glow([x, y], 34 + 30 * rng.next(), 5 + 6 * rng.next(), lch(0.98, 0.01, 80), 0.5);
   }
   const near = lch(0.36, 0.07, 100 + 60 * rng.next());
@@ -37,23 +35,20 @@ function drawLandscape(d: Drawing, rng: Rng): void {
         128 + layer * 27 - height * Math.sin(phase + x / (70 - 6 * layer)) + 3 * rng.normal(),
       ];
     });
-    const colour = mix(mix(zenith, glow, 0.5), near, (layer + 1) / 5);
+    const color = mix(mix(zenith, glow, 0.5), near, (layer + 1) / 5);
     d.path(`${smooth(hills)}L280 270L-20 270Z`, {
-      fill: d.linear([[0, shift(colour, 0.05)], [1, shift(colour, -0.07)]]),
+      fill: d.linear([[0, shift(color, 0.05)], [1, shift(color, -0.07)]]),
     });
   }
 }
 
 function drawFruit(d: Drawing, rng: Rng): void {
   const wall = lch(0.7 + 0.15 * rng.next(), 0.04, 360 * rng.next());
-  d.add("rect", {
-    ...whole,
+  d.cover({
     fill: d.radial([[0, shift(wall, 0.08)], [1, shift(wall, -0.2)]], { cx: 0.3, cy: 0.2, r: 1 }),
   });
   const table = lch(0.45, 0.06, 55);
-  d.add("rect", {
-    ...whole,
-    y: 176,
+  d.rect(0, 176, IMAGE_SIZE, IMAGE_SIZE, {
     fill: d.linear([[0, shift(table, 0.1)], [0.3, table], [1, shift(table, -0.1)]]),
   });
   d.glow([134, 214], 100, 16, lch(0.15, 0.02, 50), 0.7);
@@ -65,35 +60,26 @@ function drawFruit(d: Drawing, rng: Rng): void {
     lch(0.4, 0.12, 330),
   ];
   for (let i = 0; i < 10; i++) {
-    const row = i < 4 ? 0 : i < 8 ? 1 : 2;
-    const spread = row === 0 ? 40 : row === 1 ? 34 : 30;
-    const place = row === 0 ? i - 1.5 : row === 1 ? i - 5.5 : i - 8.5;
-    const [x, y] = [
-      128 + spread * place + 4 * rng.normal(),
-      [128, 145, 112][row] + 3 * rng.normal(),
-    ];
-    const colour = rng.pick(fruits);
+    const [spread, middle, height] = i < 4
+      ? [40, 1.5, 128]
+      : i < 8
+      ? [34, 5.5, 145]
+      : [30, 8.5, 112];
+    const x = 128 + spread * (i - middle) + 4 * rng.normal();
+    const y = height + 3 * rng.normal();
+    const color = rng.pick(fruits);
     const r = 20 + 4 * rng.next();
-    d.add("circle", {
-      cx: x,
-      cy: y,
-      r,
-      fill: d.radial([[0, shift(colour, 0.13, 0.8)], [0.5, colour], [1, shift(colour, -0.22)]], {
-        cx: 0.36,
-        cy: 0.3,
-        r: 0.75,
-      }),
-    });
+    const stops = [[0, shift(color, 0.13, 0.8)], [0.5, color], [
+      1,
+      shift(color, -0.22),
+    ]] as const;
+    d.circle([x, y], r, d.radial(stops, { cx: 0.36, cy: 0.3, r: 0.75 }));
     d.glow([x - r * 0.35, y - r * 0.4], r * 0.3, r * 0.22, lch(0.99, 0, 0), 0.7);
     d.line(`M${x.toFixed(1)} ${(y - r * 0.85).toFixed(1)}q2 -6 5 -8`, lch(0.35, 0.05, 70), 2);
   }
   const bowl = lch(0.85, 0.03, 360 * rng.next());
+  const stops = [[0, shift(bowl, 0.05)], [0.4, bowl], [1, shift(bowl, -0.3)]] as const;
   d.path("M36 150C44 205 90 218 128 218S212 205 220 150C190 168 66 168 36 150Z", {
-    fill: d.linear([[0, shift(bowl, 0.05)], [0.4, bowl], [1, shift(bowl, -0.3)]], {
-      x1: 0,
-      y1: 0,
-      x2: 1,
-      y2: 0.4,
-    }),
+    fill: d.linear(stops, { x1: 0, y1: 0, x2: 1, y2: 0.4 }),
   });
 }

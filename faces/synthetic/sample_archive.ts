@@ -1,4 +1,4 @@
-/** Draws the sample and packs it as an archive in the layout of IMDB-WIKI's `wiki_crop.tar`. */
+/** Draws the synthetic faces and packs them as an archive in the layout of IMDB-WIKI's `wiki_crop.tar`. */
 import sharp, { type Sharp } from "sharp";
 import { random, type Rng } from "../../packages/random/random.ts";
 import { writeMat } from "../../packages/formats/mat_write.ts";
@@ -6,7 +6,7 @@ import { TarWriter } from "../../packages/formats/tar.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { faceSvg } from "./drawn_face.ts";
 import { planSample, type Row } from "./sample_rows.ts";
-import { pictureSize } from "./svg.ts";
+import { IMAGE_SIZE } from "./svg.ts";
 import { drawTraits, photograph } from "./traits.ts";
 import { viewSvg } from "./non_faces.ts";
 
@@ -14,18 +14,18 @@ import { viewSvg } from "./non_faces.ts";
 export const sampleArchive = "sample_crop.tar";
 
 export interface SampleOptions {
-  /** An existing folder; the archive lands in it whole or not at all. */
+  /** An existing folder; the archive is written to it atomically. */
   folder: string;
   seed: number;
-  /** Good rows, those that a careful reader keeps; about one in ten comes on top that is not. */
+  /** Number of valid rows; about one invalid row per ten is added. */
   faces: number;
   signal?: AbortSignal;
-  /** Told now and then how many rows are done. */
+  /** Reports the number of finished rows. */
   onProgress?(done: number, total: number): void;
 }
 
-/** Pictures drawn at once: enough to keep a handful of cores busy. */
-const batchSize = 16;
+/** Images drawn concurrently. */
+const BATCH_SIZE = 16;
 
 /**
  * Writes `<folder>/sample_crop.tar`: `sample_crop/sample.mat`, a struct `sample` with IMDB-WIKI's
@@ -35,7 +35,7 @@ const batchSize = 16;
 export async function drawSample(options: SampleOptions): Promise<void> {
   const { folder, seed, faces, signal, onProgress } = options;
   if (!Number.isSafeInteger(faces) || faces < 1) {
-    throw new RangeError(`Cannot draw a sample of ${faces} faces: ask for 1 or more.`);
+    throw new RangeError(`Cannot draw ${faces} synthetic faces: the minimum is 1.`);
   }
   const rows = planSample(seed, faces);
   const path = `${folder}/${sampleArchive}`;
@@ -44,25 +44,25 @@ export async function drawSample(options: SampleOptions): Promise<void> {
     {
       using tar = new TarWriter(partial);
       tar.add("sample_crop/sample.mat", matFile(rows));
-      for (let start = 0; start < rows.length; start += batchSize) {
+      for (let start = 0; start < rows.length; start += BATCH_SIZE) {
         signal?.throwIfAborted();
-        const batch = rows.slice(start, start + batchSize);
+        const batch = rows.slice(start, start + BATCH_SIZE);
         const pictures = await Promise.all(batch.map((row, i) => draw(row, seed, start + i)));
         for (const [i, picture] of pictures.entries()) {
           if (picture) tar.add(`sample_crop/${batch[i].path}`, picture);
         }
-        onProgress?.(Math.min(start + batchSize, rows.length), rows.length);
+        onProgress?.(Math.min(start + BATCH_SIZE, rows.length), rows.length);
       }
       tar.close();
     }
     await moveDurably(partial, path);
   } catch (error) {
-    await Deno.remove(partial).catch(() => {}); // the first error is the one to tell
+    await Deno.remove(partial).catch(() => {}); // the first error counts
     throw error;
   }
 }
 
-/** The rows as a MATLAB file. */
+/** Returns the rows as a MATLAB file. */
 function matFile(rows: readonly Row[]): Uint8Array {
   return writeMat("sample", {
     dob: rows.map(({ dob }) => dob),
@@ -76,7 +76,7 @@ function matFile(rows: readonly Row[]): Uint8Array {
   });
 }
 
-/** A row's file, or nothing if it is to be missing. */
+/** Draws a row's file; undefined if it is to be missing. */
 async function draw(row: Row, seed: number, number: number): Promise<Uint8Array | undefined> {
   const rng = random(seed, "sample picture", number);
   const face = () => render(faceSvg(photograph(rng, row.person, row.age)));
@@ -102,14 +102,14 @@ async function draw(row: Row, seed: number, number: number): Promise<Uint8Array 
   }
 }
 
-/** Two people side by side. */
+/** Draws two people side by side. */
 async function couple(row: Row, rng: Rng): Promise<Sharp> {
   const one = photograph(rng, row.person, row.age);
   const other = drawTraits(rng, 18 + 50 * rng.next(), rng.pick(["female", "male"]));
-  const half = pictureSize / 2;
+  const half = IMAGE_SIZE / 2;
   const [left, right] = await Promise.all([one, other].map((traits) =>
     render(faceSvg(traits))
-      .extract({ left: half / 2, top: 0, width: half, height: pictureSize })
+      .extract({ left: half / 2, top: 0, width: half, height: IMAGE_SIZE })
       .png().toBuffer()
   ));
   return sharp(left)
@@ -121,13 +121,13 @@ function render(svg: string): Sharp {
   return drawSvg(svg).removeAlpha();
 }
 
-/** Opens an SVG of ours. Those of others are never rendered: `faces/images/decode_image.ts` shuts their loader. */
+/** Renders an SVG of the project. Others are refused: `faces/images/decode_image.ts` blocks the loader. */
 export function drawSvg(svg: string): Sharp {
   sharp.unblock({ operation: ["VipsForeignLoadSvg"] });
   return sharp(new TextEncoder().encode(svg));
 }
 
-/** As photos come: compressed more or less. */
+/** Encodes a JPEG of varying quality. */
 async function jpeg(picture: Sharp, rng: Rng): Promise<Uint8Array> {
   return await picture.jpeg({ quality: 84 + rng.int(12) }).toBuffer();
 }

@@ -1,58 +1,58 @@
-/** Who is in the sample, and what is wrong with some of its rows, as in the real data. */
+/** Rows of the synthetic faces, some with flaws as in the real data. */
 import { random, type Rng } from "../../packages/random/random.ts";
 import { drawPerson, type Gender, type Person } from "./traits.ts";
 
-/** What is the matter with a row; "good" if nothing is. */
+/** Flaw of a row; "good": none. */
 export type RowKind = "good" | keyof typeof flaws;
 
-/** For each flaw, how many rows have it for every hundred good ones. There is at least one of each. */
+/** Rows with each flaw per hundred good ones; at least one. */
 const flaws = {
-  /** Nobody wrote down the gender. */
+  /** The gender is not known. */
   unknownGender: 2,
-  /** A picture without a person: the face score is -Inf. */
+  /** An image without a person: the face score is -Inf. */
   noFace: 3,
   /** Out of focus: the face score is below 1. */
   lowScore: 1,
-  /** Two people in one picture. */
+  /** Two people in one image. */
   secondFace: 2,
-  /** The dates say that the person is not born, or older than anybody. */
+  /** By the dates, the person is not born or impossibly old. */
   absurdAge: 1,
-  /** The archive lacks the picture. */
+  /** The archive lacks the image. */
   missing: 0.5,
-  /** The picture ends in the middle, has no bytes, or is a text. */
+  /** The image is truncated, has no bytes, or is a text. */
   truncated: 0.5,
   empty: 0.25,
   notImage: 0.25,
 } as const;
 
-/** One row of the sample's .mat, and what its picture shows. */
+/** A row of the .mat, and the content of its image. */
 export interface Row {
   readonly kind: RowKind;
   readonly person: Person;
   /** Age in years that the drawing shows. */
   readonly age: number;
-  /** As the .mat says: a MATLAB serial day, and a year. */
+  /** As in the .mat: a MATLAB serial day, and a year. */
   readonly dob: number;
   readonly year: number;
   readonly path: string;
   /** 0 female, 1 male, NaN unknown. */
   readonly gender: number;
   readonly name: string;
-  /** Left, top, right, bottom in an original photo, which there never was. */
+  /** Left, top, right, bottom in an original photo, which does not exist. */
   readonly location: readonly number[];
   readonly score: number;
   readonly secondScore: number;
 }
 
 /** 1 January 1970 as a MATLAB serial day. */
-const epochDay = 719529;
-const daysPerYear = 365.2425;
+const EPOCH_DAY = 719529;
+const DAYS_PER_YEAR = 365.2425;
 
-/** "Subject" in the languages of the sample's people, who are all invented. */
+/** "Subject" in several languages; all people are invented. */
 const words = ["Subject", "Subject", "Subject", "Subject", "Försöksperson", "Účastník", "Катысушы"]
   .concat(["Υποκείμενο", "被写体", "대상자", "Özne", "Đối tượng"]);
 
-/** All rows, in the order of the .mat: `faces` good ones, and about one in ten on top that is not. */
+/** Returns all rows in the order of the .mat: `faces` good ones, and about one in ten with flaws. */
 export function planSample(seed: number, faces: number): Row[] {
   const rng = random(seed, "sample plan");
   const kinds: RowKind[] = Array.from({ length: faces }, () => "good");
@@ -78,7 +78,7 @@ export function planSample(seed: number, faces: number): Row[] {
   return rows;
 }
 
-/** A person with a name, a date of birth, and the years in which photos were or will be taken. */
+/** A person with a name, a date of birth, and the years of the photos. */
 interface Someone {
   readonly person: Person;
   readonly id: number;
@@ -91,7 +91,7 @@ function meet(rng: Rng, gender: Gender, id: number): Someone {
   const year = 1965 + rng.int(50);
   const age = drawAge(rng);
   const years = [year];
-  // Every sixth is there more than once.
+  // Every sixth person has several photos.
   if (rng.next() < 1 / 6) {
     const others = Array.from({ length: 31 }, (_, i) => year - 15 + i).filter((other) =>
       other !== year && other <= 2014 && isInRange(age + other - year)
@@ -103,14 +103,14 @@ function meet(rng: Rng, gender: Gender, id: number): Someone {
     person: drawPerson(rng, gender),
     id,
     name: `${rng.pick(words)} ${String(rng.int(100_000)).padStart(5, "0")}`,
-    dob: middleOf(year) - Math.round(age * daysPerYear),
+    dob: middleOf(year) - Math.round(age * DAYS_PER_YEAR),
     years,
   };
 }
 
 const isInRange = (age: number) => age >= 1 && age < 95;
 
-/** A mix: a part as in the real data, most of it from 20 to 45, and a part from all of life. */
+/** Draws an age: 30 % as in the real data, mostly 20 to 45, the rest uniform. */
 function drawAge(rng: Rng): number {
   for (;;) {
     const age = rng.next() < 0.3 ? 33 + 10 * rng.normal() : 95 * rng.next();
@@ -120,14 +120,14 @@ function drawAge(rng: Rng): number {
 
 function toRow(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
   const { person, id, name } = someone;
-  const age = (middleOf(year) - someone.dob) / daysPerYear;
-  // The wrong year of birth: of someone else with the same name.
+  const age = (middleOf(year) - someone.dob) / DAYS_PER_YEAR;
+  // A wrong year of birth: of another person with the same name.
   const error = kind !== "absurdAge"
     ? 0
     : rng.next() < 0.5
     ? age + 1 + rng.int(9)
     : -101 - rng.int(30);
-  const dob = someone.dob + Math.round(error * daysPerYear);
+  const dob = someone.dob + Math.round(error * DAYS_PER_YEAR);
   const face = 50 + 350 * rng.next();
   const [left, top] = [1 + face * (0.4 + rng.next()), 1 + face * (0.4 + rng.next())];
   const clear = 1.05 + 5 * rng.next();
@@ -148,12 +148,12 @@ function toRow(rng: Rng, someone: Someone, year: number, kind: RowKind): Row {
   };
 }
 
-/** 1 July of a year, from which IMDB-WIKI's ages count, as a MATLAB serial day. */
+/** Returns 1 July of a year, the reference of IMDB-WIKI's ages, as a MATLAB serial day. */
 function middleOf(year: number): number {
-  return Date.UTC(year, 6, 1) / 86_400_000 + epochDay;
+  return Date.UTC(year, 6, 1) / 86_400_000 + EPOCH_DAY;
 }
 
-/** A MATLAB serial day as year-month-day. */
+/** Formats a MATLAB serial day as year-month-day. */
 function dateOf(day: number): string {
-  return new Date((day - epochDay) * 86_400_000).toISOString().slice(0, 10);
+  return new Date((day - EPOCH_DAY) * 86_400_000).toISOString().slice(0, 10);
 }

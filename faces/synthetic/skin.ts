@@ -1,6 +1,6 @@
 /** The head: ears, the skin of the face in light and shade, the nose. */
 import { lch, mix, shift } from "./color.ts";
-import { bend, lerp, smooth, taper } from "./geometry.ts";
+import { bend, lerp, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import { drawLines, drawMarks } from "./wrinkles.ts";
 import type { Rng } from "../../packages/random/random.ts";
@@ -32,17 +32,13 @@ export function drawEars(d: Drawing, head: Head): void {
         [1, mix(skin.base, skin.blush, 0.45)],
       ]),
     });
-    d.line(
-      smooth([[x(1), top + 5], [x(4.5), top + 5], [x(5), top + 12], [x(2.5), bottom - 9]]),
-      skin.deep,
-      1.3,
-      0.35,
-    );
+    const fold: Point[] = [[x(1), top + 5], [x(4.5), top + 5], [x(5), top + 12]];
+    d.stroke([...fold, [x(2.5), bottom - 9]], skin.deep, 1.3, 0.35);
     d.glow([x(1), (top + bottom) / 2 + 1], 4, 8, skin.deep, 0.45);
   }
 }
 
-/** The face's form: everything of it that is skin, but for the features' own colours. */
+/** Draws the skin of the face, without the features' own colors. */
 export function drawFace(d: Drawing, head: Head, rng: Rng): void {
   const { skin, traits, eyes, mouth, chin, at, skull } = head;
   const { light, growth, sag } = traits;
@@ -67,11 +63,7 @@ export function drawFace(d: Drawing, head: Head, rng: Rng): void {
     // The side away from the light.
     const dark = light.side < 0 ? 1 : -1;
     const shade = Math.abs(light.side) * light.strength;
-    d.add("rect", {
-      x: -70,
-      y: -100,
-      width: 140,
-      height: 200,
+    d.rect(-70, -100, 140, 200, {
       fill: d.linear([
         [0.12, skin.deep, 0.62],
         [0.34, skin.shade, 0.5],
@@ -84,16 +76,11 @@ export function drawFace(d: Drawing, head: Head, rng: Rng): void {
     d.glow([-dark * 58, 42], 18, 44, skin.shade, 0.45);
     d.glow([0, chin + 5], 46, 16, skin.deep, 0.4);
 
-    // Sockets, cheeks, chin: what makes a head of an oval.
+    // Sockets, cheeks, chin.
     for (const side of sides) {
       const inShade = side === dark ? 1 : 0.75;
-      d.glow(
-        at(side * (eyes.x - 6), eyes.y - 4),
-        19,
-        14,
-        skin.shade,
-        lerp(0.3, 0.55, growth) * inShade,
-      );
+      const socket = at(side * (eyes.x - 6), eyes.y - 4);
+      d.glow(socket, 19, 14, skin.shade, lerp(0.3, 0.55, growth) * inShade);
       d.glow(at(side * 10.5, eyes.y - 3), 7, 10, skin.deep, lerp(0.12, 0.3, growth) * inShade);
       d.glow(at(side * (skull.rx - 6), eyes.y - 16), 15, 26, skin.shade, 0.4);
       const apple = at(side * lerp(31, 30, growth), lerp(33, 22, growth));
@@ -121,14 +108,8 @@ function drawNose(d: Drawing, head: Head, shadow: 1 | -1): void {
   const bridge = at(0, (eyes.y + y) / 2, 0.15);
   const tip = at(0, y - 4.5, 0.3);
   const long = (y - eyes.y) / 2;
-  d.glow(
-    [bridge[0] + shadow * 8, bridge[1] + 2],
-    6.5,
-    long + 5,
-    skin.deep,
-    0.42 * strength * adult,
-    -shadow * 7,
-  );
+  const dark: Point = [bridge[0] + shadow * 8, bridge[1] + 2];
+  d.glow(dark, 6.5, long + 5, skin.deep, 0.42 * strength * adult, -shadow * 7);
   d.glow([bridge[0] - shadow * 8.5, bridge[1] + 5], 5, long, skin.shade, 0.35 * adult, shadow * 8);
   d.glow([bridge[0] - shadow * 1.2, bridge[1] - 2], 4.2, long + 4, skin.light, 0.75 * adult);
   // Ball, wings, and the shadow that they cast.
@@ -137,17 +118,9 @@ function drawNose(d: Drawing, head: Head, shadow: 1 | -1): void {
   d.glow([tip[0], tip[1] + 1], half * 0.9, 7, skin.blush, 0.16 + 0.2 * traits.blush);
   for (const side of sides) {
     const wing = at(side * half, y - 2.5, 0.05);
-    d.glow([wing[0], wing[1]], 4.2, 4.8, side === shadow ? skin.deep : skin.shade, 0.32);
-    d.path(
-      taper(
-        bend([wing[0] - side * 0.5, wing[1] - 4], [wing[0] + side * 2.2, wing[1] + 2.5], [
-          wing[0] - side * 3,
-          wing[1] + 4,
-        ]),
-        1.3,
-      ),
-      { fill: skin.deep, opacity: 0.5 },
-    );
+    d.glow(wing, 4.2, 4.8, side === shadow ? skin.deep : skin.shade, 0.32);
+    const from = (x: number, y: number): Point => [wing[0] + side * x, wing[1] + y];
+    d.brush(bend(from(-0.5, -4), from(2.2, 2.5), from(-3, 4)), 1.3, skin.deep, 0.5);
     const nostril = at(side * half * 0.48, y + 1, 0.12);
     d.add("ellipse", {
       cx: nostril[0],
@@ -159,16 +132,8 @@ function drawNose(d: Drawing, head: Head, shadow: 1 | -1): void {
       transform: `rotate(${side * -14} ${nostril[0].toFixed(1)} ${nostril[1].toFixed(1)})`,
     });
   }
-  const base = at(0, y + 1, 0.12);
-  d.path(
-    taper(
-      bend([base[0] - half * 0.45, base[1] + 1.2], [base[0], base[1] + 3.6], [
-        base[0] + half * 0.45,
-        base[1] + 1.2,
-      ]),
-      1.2,
-    ),
-    { fill: skin.deep, opacity: 0.45 },
-  );
+  const [x, base] = at(0, y + 1, 0.12);
+  const corner = (s: number): Point => [x + s * half * 0.45, base + 1.2];
+  d.brush(bend(corner(-1), [x, base + 3.6], corner(1)), 1.2, skin.deep, 0.45);
   d.glow([tip[0] - shadow * 2.2, tip[1] - 1.5], 4, 3.6, lch(0.98, 0.01, 80), 0.42);
 }

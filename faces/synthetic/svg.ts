@@ -1,17 +1,17 @@
-/** A drawing in the making: SVG elements in painter's order, and the gradients that they refer to. */
+/** An SVG drawing: elements in painting order, and their gradients. */
 import { type Color, css } from "./color.ts";
+import { type Point, smooth, taper } from "./geometry.ts";
 
-/** x to the right, y down, in pixels. */
-export type Point = readonly [x: number, y: number];
+export type { Point };
 
-/** Where in a gradient, which colour, how opaque. */
-export type Stop = readonly [offset: number, colour: Color, opacity?: number];
+/** Position in a gradient, color, opacity. */
+export type Stop = readonly [offset: number, color: Color, opacity?: number];
 
-/** Attributes of an element; a colour is written as SVG wants it. */
+/** Attributes of an element. */
 export type Attributes = Record<string, string | number | Color | undefined>;
 
-/** Side of a picture in pixels. */
-export const pictureSize = 256;
+/** Side of an image in pixels. */
+export const IMAGE_SIZE = 256;
 
 export class Drawing {
   #definitions: string[] = [];
@@ -23,23 +23,23 @@ export class Drawing {
     this.#body.push(`<${name}${write(attributes)}/>`);
   }
 
-  /** Fills a path. `opacity` is the fill's: unlike an element's it costs no buffer of its own. */
+  /** Fills a path. `opacity` is the fill's, which needs no buffer, unlike an element's. */
   path(d: string, { opacity, ...attributes }: Attributes): void {
     this.add("path", { d, ...attributes, "fill-opacity": opacity });
   }
 
-  /** A soft shadow: a path, several times, each copy a little further and fainter than a blur is. */
-  shadow(d: string, colour: Color, opacity: number, steps: readonly Point[]): void {
+  /** Draws a soft shadow: copies of a path, one per step; faster than a blur. */
+  shadow(d: string, color: Color, opacity: number, steps: readonly Point[]): void {
     for (const [x, y] of steps) {
       this.path(d, {
-        fill: colour,
+        fill: color,
         opacity: opacity / steps.length,
         transform: `translate(${x} ${y})`,
       });
     }
   }
 
-  /** A line without a fill, its ends round. */
+  /** Draws a line with round ends. */
   line(d: string, stroke: Color, width: number, opacity = 1, more: Attributes = {}): void {
     this.add("path", {
       d,
@@ -53,50 +53,84 @@ export class Drawing {
     });
   }
 
-  /** A soft spot of light or shade: an ellipse that fades towards its rim as a Gaussian does. */
+  /** Strokes a smooth line through points. */
+  stroke(points: readonly Point[], color: Color, width: number, opacity = 1): void {
+    this.line(smooth(points), color, width, opacity);
+  }
+
+  /** Fills a stroke with pointed ends, `width` at its widest. */
+  brush(
+    points: readonly Point[],
+    width: number,
+    fill: Color,
+    opacity: number,
+    peak?: number,
+  ): void {
+    this.path(taper(points, width, peak), { fill, opacity });
+  }
+
+  circle([cx, cy]: Point, r: number, fill: Color | string, opacity?: number): void {
+    this.add("circle", { cx, cy, r, fill, opacity });
+  }
+
+  rect(x: number, y: number, width: number, height: number, attributes: Attributes): void {
+    this.add("rect", { x, y, width, height, ...attributes });
+  }
+
+  /** Covers the whole image. */
+  cover(attributes: Attributes): void {
+    this.rect(0, 0, IMAGE_SIZE, IMAGE_SIZE, attributes);
+  }
+
+  /** Draws a soft spot: an ellipse that fades towards its rim like a Gaussian. */
   glow(
     [cx, cy]: Point,
     rx: number,
     ry: number,
-    colour: Color,
+    color: Color,
     opacity: number,
     turn = 0,
   ): void {
     if (opacity < 0.01) return;
     const fill = this.radial([
-      [0, colour, 1],
-      [0.25, colour, 0.82],
-      [0.5, colour, 0.43],
-      [0.75, colour, 0.13],
-      [1, colour, 0],
+      [0, color, 1],
+      [0.25, color, 0.82],
+      [0.5, color, 0.43],
+      [0.75, color, 0.13],
+      [1, color, 0],
     ]);
     const transform = turn ? `rotate(${num(turn)} ${num(cx)} ${num(cy)})` : undefined;
     this.add("ellipse", { cx, cy, rx, ry, fill, "fill-opacity": opacity, transform });
   }
 
-  /** Draws what `draw` draws inside a group. */
+  /** Puts everything that `draw` adds into a group. */
   group(attributes: Attributes, draw: () => void): void {
     this.#body.push(`<g${write(attributes)}>`);
     draw();
     this.#body.push("</g>");
   }
 
-  /** Reference to a gradient from the middle outwards, in the shape's own box unless told. */
+  /** Returns a reference to a radial gradient. Default: of the shape's own box. */
   radial(stops: readonly Stop[], attributes: Attributes = {}): string {
     return this.#define("radialGradient", attributes, stops.map(writeStop).join(""));
   }
 
-  /** Reference to a gradient from (x1, y1) to (x2, y2), 0..1 of the shape's own box unless told. */
+  /** Returns a reference to a gradient from (x1, y1) to (x2, y2). Default: downwards. */
   linear(stops: readonly Stop[], attributes: Attributes = { x1: 0, y1: 0, x2: 0, y2: 1 }): string {
     return this.#define("linearGradient", attributes, stops.map(writeStop).join(""));
   }
 
-  /** Reference to a clip: only what is inside the path shows. */
+  /** Returns a reference to a gradient from left to right. */
+  across(stops: readonly Stop[]): string {
+    return this.linear(stops, { x1: 0, y1: 0, x2: 1, y2: 0 });
+  }
+
+  /** Returns a reference to a clip path. */
   clip(d: string): string {
     return this.#define("clipPath", {}, `<path d="${d}"/>`);
   }
 
-  /** Reference to a blur of so many pixels. */
+  /** Returns a reference to a Gaussian blur, in pixels. */
   blur(deviation: number): string {
     return this.#define(
       "filter",
@@ -105,11 +139,11 @@ export class Drawing {
     );
   }
 
-  /** The picture as an SVG document. */
+  /** Returns the SVG document. */
   toString(): string {
-    const size = `width="${pictureSize}" height="${pictureSize}"`;
+    const size = `width="${IMAGE_SIZE}" height="${IMAGE_SIZE}"`;
     return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ` +
-      `viewBox="0 0 ${pictureSize} ${pictureSize}"><defs>${this.#definitions.join("")}</defs>` +
+      `viewBox="0 0 ${IMAGE_SIZE} ${IMAGE_SIZE}"><defs>${this.#definitions.join("")}</defs>` +
       `${this.#body.join("")}</svg>`;
   }
 
@@ -141,12 +175,12 @@ function write(attributes: Attributes): string {
   return text;
 }
 
-function writeStop([offset, colour, opacity = 1]: Stop): string {
+function writeStop([offset, color, opacity = 1]: Stop): string {
   const fade = opacity < 1 ? ` stop-opacity="${num(opacity)}"` : "";
-  return `<stop offset="${num(offset)}" stop-color="${css(colour)}"${fade}/>`;
+  return `<stop offset="${num(offset)}" stop-color="${css(color)}"${fade}/>`;
 }
 
-/** A number with at most two digits after the point. */
+/** Formats a number with at most two decimals. */
 export function num(value: number): string {
   return String(Math.round(value * 100) / 100);
 }

@@ -1,9 +1,8 @@
 /**
- * What a drawn face looks like, in numbers: first the person, who stays the same from photo to photo,
- * then what age, the day and the photographer make of them.
+ * Traits of a drawn face: of the person, the same in all photos, and of a photo at an age.
  *
- * Signs of age and gender are drawn from overlapping distributions, as in life: no single one tells,
- * all together mostly do. Skin tones, scenes and clothes know nothing of either.
+ * Signs of age and gender are drawn from overlapping distributions, as in life: none suffices, all
+ * together mostly do. Skin tones, scenes and clothes depend on neither.
  */
 import type { Rng } from "../../packages/random/random.ts";
 import { ease, lerp } from "./geometry.ts";
@@ -34,132 +33,40 @@ export type BeardStyle = typeof beardStyles[number];
 export const clothes = ["tee", "vneck", "collar", "jacket", "turtleneck", "hoodie"] as const;
 export const backgrounds = ["studio", "lights", "garden", "window", "wall"] as const;
 
-/** What stays the same in all photos of one person. Shares are 0..1, deviations around 0. */
-export interface Person {
-  readonly gender: Gender;
-  /** How strongly the signs of gender show: 0 as in women, 1 as in men, most people between. */
-  readonly masculinity: number;
-  /** Fair to deep, and cool to warm. */
-  readonly tone: number;
-  readonly undertone: number;
-  readonly freckles: number;
-  /** Years that the skin looks older than it is, and that the hair greys later than usual. */
-  readonly weathering: number;
-  readonly greyDelay: number;
-  /** How far the hair recedes in the end. */
-  readonly balding: number;
-  /** Black to blond and red, and straight to coily. */
-  readonly hairShade: number;
-  readonly hairTexture: number;
-  readonly eyeShade: number;
-  /** Of the face: deviations of about 1. */
-  readonly width: number;
-  readonly length: number;
-  readonly jaw: number;
-  readonly cheeks: number;
-  readonly eyeSize: number;
-  readonly eyeSpacing: number;
-  readonly eyeTilt: number;
-  readonly browArch: number;
-  readonly browWeight: number;
-  readonly noseWidth: number;
-  readonly noseLength: number;
-  readonly lips: number;
-  readonly mouthWidth: number;
-  /** Below it, the person wears glasses. */
-  readonly sight: number;
-}
+/** Everything that is the same in all photos of one person. */
+export type Person = Readonly<ReturnType<typeof drawPerson>>;
 
-/** All that a drawing shows. */
-export interface Traits {
-  readonly person: Person;
-  /** In years. */
-  readonly age: number;
-  /** Seed of the small strokes. */
-  readonly strokes: number;
-  /** Child to grown up. */
-  readonly growth: number;
-  /** How much the signs of gender show at this age: 0 female, 1 male. */
-  readonly masculinity: number;
-  /** Share of each sign of age. */
-  readonly forehead: number;
-  readonly crowsFeet: number;
-  readonly folds: number;
-  readonly bags: number;
-  readonly sag: number;
-  readonly spots: number;
-  readonly eyes: {
-    readonly open: number;
-    readonly lashes: number;
-    readonly shadow: number;
-    readonly gaze: number;
-  };
-  readonly blush: number;
-  readonly smile: number;
-  readonly teeth: boolean;
-  readonly lipTint: number;
-  readonly hair: {
-    readonly style: HairStyle;
-    readonly grey: number;
-    /** How far the hairline has moved back. */
-    readonly recession: number;
-    readonly volume: number;
-    /** Where it parts: -1 far left, 1 far right. */
-    readonly part: number;
-    readonly length: number;
-  };
-  readonly beard: { readonly style: BeardStyle; readonly density: number };
-  readonly glasses: "none" | "round" | "square" | "soft";
-  readonly earrings: "none" | "stud" | "hoop" | "drop";
-  readonly clothing: {
-    readonly style: typeof clothes[number];
-    readonly hue: number;
-    readonly lightness: number;
-    readonly chroma: number;
-  };
-  readonly background: {
-    readonly style: typeof backgrounds[number];
-    readonly hue: number;
-    readonly lightness: number;
-    readonly chroma: number;
-  };
-  readonly light: {
-    /** From the left (-1) to the right (1). */
-    readonly side: number;
-    readonly strength: number;
-    readonly warmth: number;
-    readonly exposure: number;
-  };
-  /** Pixels, factor, degrees, and turns of the head of about -1..1. */
-  readonly pose: {
-    readonly x: number;
-    readonly y: number;
-    readonly scale: number;
-    readonly roll: number;
-    readonly yaw: number;
-    readonly pitch: number;
-  };
-}
+/** Everything that a drawing shows. */
+export type Traits = Readonly<ReturnType<typeof photograph>>;
 
 const clip = (value: number, low = 0, high = 1): number => Math.min(high, Math.max(low, value));
 
-/** Invents a person. */
-export function drawPerson(rng: Rng, gender: Gender): Person {
+/** Draws a person at random. Shares are 0 to 1, deviations have mean 0 and standard deviation 1. */
+export function drawPerson(rng: Rng, gender: Gender) {
+  /** Fair (0) to deep (1). */
   const tone = rng.next();
-  // Where people come from shows in hair and eyes too: the deeper the skin, the rarer are fair ones.
+  // Fair hair and eyes are rarer with deep skin.
   const fair = clip(1.15 - 1.9 * tone);
   return {
     gender,
+    /** Strength of the signs of gender: near 0 in women, near 1 in men. */
     masculinity: clip((gender === "male" ? 0.87 : 0.13) + 0.1 * rng.normal()),
     tone,
+    /** Cool to warm, a deviation. */
     undertone: rng.normal(),
     freckles: clip((rng.next() - 0.8) * 4) * fair,
+    /** Years that the skin looks older than it is. */
     weathering: 2.5 * rng.normal(),
+    /** Years that the hair grays later than usual. */
     greyDelay: 4.5 * rng.normal(),
+    /** Recession of the hair at the end of life. */
     balding: clip(gender === "male" ? 0.45 + 0.4 * rng.normal() : 0.08 * rng.normal()),
+    /** Black to blond and red. */
     hairShade: clip((0.14 + 0.12 * rng.normal()) * (0.45 + 0.55 * fair) + 0.9 * fair * rng.next()),
+    /** Straight to coily. */
     hairTexture: clip(0.1 + 0.55 * tone + 0.22 * rng.normal()),
     eyeShade: clip(0.12 + 0.1 * rng.normal() + fair * rng.next()),
+    // Deviations of the face's measures.
     width: rng.normal(),
     length: rng.normal(),
     jaw: rng.normal(),
@@ -173,17 +80,18 @@ export function drawPerson(rng: Rng, gender: Gender): Person {
     noseLength: rng.normal(),
     lips: rng.normal() + 1.2 * (tone - 0.5),
     mouthWidth: rng.normal(),
+    /** A person with less than a threshold, which rises with age, wears glasses. */
     sight: rng.next(),
   };
 }
 
-/** Takes a photo of a person at an age. */
-export function photograph(rng: Rng, person: Person, age: number): Traits {
+/** Draws the traits of a person in a photo at an age, in years. */
+export function photograph(rng: Rng, person: Person, age: number) {
   const growth = ease(-2, 19, age);
   const looks = age + person.weathering * ease(20, 60, age);
   const sign = (from: number, to: number) =>
     clip(ease(from, to, looks) * (1 + 0.1 * rng.normal()) + 0.015 * rng.normal());
-  // Children's faces tell less.
+  // Children's faces show fewer signs of gender.
   const masculinity = 0.5 + (person.masculinity - 0.5) * lerp(0.9, 1, ease(8, 18, age));
   const soft = 1 - masculinity;
   const grown = ease(13, 20, age);
@@ -194,9 +102,13 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
   return {
     person,
     age,
+    /** Seed of the small strokes. */
     strokes: rng.int(2 ** 31),
+    /** Child (0) to adult (1). */
     growth,
+    /** Visible signs of gender at this age: 0 female, 1 male. */
     masculinity,
+    // Signs of age, 0 to 1.
     forehead: sign(30, 78),
     crowsFeet: sign(30, 75),
     folds: sign(20, 72),
@@ -218,8 +130,10 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
     hair: {
       style,
       grey,
+      /** Recession of the hairline. */
       recession: clip(person.balding * 1.1 * ease(20, 68, age) + 0.03 * rng.normal()),
       volume: clip(0.5 + 0.25 * rng.normal() - 0.2 * ease(50, 90, age)),
+      /** Position of the part: -1 far left, 1 far right. */
       part: clip(0.5 * rng.normal(), -1, 1),
       length: rng.next(),
     },
@@ -245,11 +159,13 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
       chroma: 0.02 + 0.065 * rng.next(),
     },
     light: {
+      /** From the left (-1) to the right (1). */
       side: clip(0.6 * rng.normal(), -1, 1),
       strength: 0.3 + 0.5 * rng.next(),
       warmth: clip(0.4 * rng.normal(), -1, 1),
       exposure: clip(0.3 * rng.normal(), -1, 1),
     },
+    /** Pixels, factor, degrees, and turns of the head of about -1 to 1. */
     pose: {
       x: clip(2.5 * rng.normal(), -6, 6),
       y: clip(2.5 * rng.normal(), -6, 6),
@@ -258,17 +174,17 @@ export function photograph(rng: Rng, person: Person, age: number): Traits {
       yaw: clip(0.33 * rng.normal(), -0.8, 0.8),
       pitch: clip(0.35 * rng.normal(), -0.8, 0.8),
     },
-  };
+  } as const;
 }
 
-/** Invents a person and takes a photo: all traits of a face of this age and gender. */
+/** Draws a person and the traits of a photo, of an age and gender. */
 export function drawTraits(rng: Rng, age: number, gender: Gender): Traits {
   return photograph(rng, drawPerson(rng, gender), age);
 }
 
 type Chances<T extends string> = Partial<Record<T, number>>;
 
-/** What people wear on their heads, by gender and time of life. */
+/** Weights of hair styles, by gender and age. */
 const hairChances: Record<Gender, [until: number, Chances<HairStyle>][]> = {
   female: [
     [2.5, { wisps: 4, fringe: 3, pigtails: 4 }],
@@ -291,18 +207,18 @@ function drawHair(rng: Rng, person: Person, age: number): HairStyle {
   return bald > 0.62 && rng.next() < 0.85 ? rng.next() < 0.75 ? "ring" : "shaved" : style;
 }
 
-function drawBeard(rng: Rng, person: Person, age: number): Traits["beard"] {
+function drawBeard(rng: Rng, person: Person, age: number): { style: BeardStyle; density: number } {
   if (person.gender === "female" || age < 17) return { style: "none", density: 0 };
   const young = age < 22;
   const style = choose<BeardStyle>(
     rng,
     young ? { none: 5, stubble: 4 } : { none: 2, stubble: 5, moustache: 3, goatee: 3, full: 6 },
   );
-  // A shaven beard still shows as a shadow.
+  // A shaven beard is visible as a shadow.
   return { style, density: clip(lerp(0.55, 0.92, ease(17, 25, age)) + 0.1 * rng.normal()) };
 }
 
-/** One of the options, each as likely as its weight says. */
+/** Draws an option with a probability proportional to its weight. */
 function choose<T extends string>(rng: Rng, chances: Chances<T>): T {
   const options = Object.entries(chances) as [T, number][];
   let left = rng.next() * options.reduce((sum, [, weight]) => sum + weight, 0);

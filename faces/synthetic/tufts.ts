@@ -8,39 +8,33 @@ import type { Point } from "./svg.ts";
 export interface Tuft {
   readonly outline: string;
   readonly strands: readonly (readonly Point[])[];
-  /** Added to the lightness: what lies behind is darker. */
+  /** Added to the lightness. */
   readonly tone?: number;
   readonly opacity?: number;
   /** Softens the border, in pixels. */
   readonly blur?: number;
-  /** How strongly strands show. */
+  /** Opacity of the strands. Default: 1. */
   readonly grain?: number;
   /** Lines that shine. */
   readonly sheen?: readonly (readonly Point[])[];
-  /** Another colour than the hair's: a band that holds it. */
-  readonly colour?: Color;
+  /** Default: the hair's color. */
+  readonly color?: Color;
 }
 
-/** Points on the hair's outer border over the skull, from one angle to another (0 is up, degrees). */
+/** Returns points on the hair's outer border, from one angle to another (degrees, 0 is up). */
 export function arc(
-  head: Head,
+  { skull }: Head,
   top: number,
   side: number,
-  from: number,
-  to: number,
-  count: number,
+  ...[from, to, count]: [from: number, to: number, count: number]
 ): Point[] {
-  const { skull } = head;
   return Array.from({ length: count }, (_, i): Point => {
     const angle = (from + (to - from) * i / (count - 1)) * Math.PI / 180;
-    return [
-      (skull.rx + side) * Math.sin(angle),
-      skull.y - (skull.ry + top) * Math.cos(angle),
-    ];
+    return [(skull.rx + side) * Math.sin(angle), skull.y - (skull.ry + top) * Math.cos(angle)];
   });
 }
 
-/** How far the hair stands off the skull. */
+/** Returns the hair's distance from the skull. */
 export function volume({ traits }: Head): { top: number; side: number } {
   const { hair, growth, person } = traits;
   const coily = Math.max(0, person.hairTexture - 0.5) * 2;
@@ -51,7 +45,7 @@ export function volume({ traits }: Head): { top: number; side: number } {
   };
 }
 
-/** Where the hair begins, from the left ear over the forehead to the right. */
+/** Returns the hairline, from the left ear over the forehead to the right. */
 export function hairline(head: Head): Point[] {
   const { skull, eyes, brow, hairline: y, at, traits } = head;
   const back = traits.hair.recession;
@@ -77,29 +71,21 @@ export function ruffle(head: Head, line: readonly Point[], rng: Rng, amount = 1)
   );
 }
 
-/** Hair over the skull, from the hairline to the outer border; strands sweep by degrees. */
-export function cap(head: Head, rng: Rng, options: {
-  top: number;
-  side: number;
-  sweep?: number;
-  count?: number;
-  rough?: number;
-}): Tuft {
-  const { top, side, sweep = 0, count = 80, rough = 1 } = options;
-  const low = head.eyes.y + 4;
-  const over = arc(head, top, side, -90, 90, 25);
-  const outer = ruffle(
-    head,
-    [
-      [-head.skull.rx + 1, low],
-      [-head.skull.rx - side * 0.75, head.eyes.y - 14],
-      ...over,
-      [head.skull.rx + side * 0.75, head.eyes.y - 14],
-      [head.skull.rx - 1, low],
-    ],
-    rng,
-    rough,
-  );
+/** Returns hair over the skull, from the hairline outwards; strands sweep by degrees. */
+export function cap(
+  head: Head,
+  rng: Rng,
+  { top, side, sweep = 0, count = 80, rough = 1 }: Readonly<
+    { top: number; side: number; sweep?: number; count?: number; rough?: number }
+  >,
+): Tuft {
+  const { skull, eyes } = head;
+  const low = (s: number): Point[] => [
+    [s * (skull.rx - 1), eyes.y + 4],
+    [s * (skull.rx + side * 0.75), eyes.y - 14],
+  ];
+  const rim = [...low(-1), ...arc(head, top, side, -90, 90, 25), ...low(1).reverse()];
+  const outer = ruffle(head, rim, rng, rough);
   const line = hairline(head);
   const strands = Array.from({ length: count }, () => {
     const u = rng.next();
@@ -107,20 +93,16 @@ export function cap(head: Head, rng: Rng, options: {
     const angle = lerp(-88, 88, u + sweep / 180) + 5 * rng.normal();
     const reach = lerp(0.75, 1.02, rng.next());
     const a = angle * Math.PI / 180;
-    const tip: Point = [
-      (head.skull.rx + side) * reach * Math.sin(a),
-      head.skull.y - (head.skull.ry + top) * reach * Math.cos(a),
-    ];
-    const lift: Point = [
-      root[0] * 0.75 + tip[0] * 0.25 - sweep * 0.12,
-      Math.min(root[1], tip[1]) * 0.6 + root[1] * 0.4,
-    ];
-    return curl(head, bend(root, lift, tip, 6), rng);
+    const x = (skull.rx + side) * reach * Math.sin(a);
+    const y = skull.y - (skull.ry + top) * reach * Math.cos(a);
+    const lift = Math.min(root[1], y) * 0.6 + root[1] * 0.4;
+    const control: Point = [root[0] * 0.75 + x * 0.25 - sweep * 0.12, lift];
+    return curl(head, bend(root, control, [x, y], 6), rng);
   });
   return { outline: ribbon(outer, line), strands };
 }
 
-/** Bends a strand as the hair's texture does. */
+/** Bends a strand by the hair's texture. */
 export function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] {
   const texture = head.traits.person.hairTexture;
   if (texture < 0.35) return strand;
@@ -132,7 +114,7 @@ export function curl(head: Head, strand: readonly Point[], rng: Rng): readonly P
   ]);
 }
 
-/** Short hair at the sides, as after clippers. */
+/** Returns short hair at the sides. */
 export function sides(head: Head, rng: Rng, thickness: number, height: number): Tuft[] {
   const { skull, eyes, brow } = head;
   return ([-1, 1] as const).map((side) => {
@@ -153,13 +135,7 @@ export function sides(head: Head, rng: Rng, thickness: number, height: number): 
       const at = between(from, to, rng.next());
       return [at, [at[0] + side * 1.5, at[1] + 5]] as Point[];
     });
-    return {
-      outline: ribbon(outer, inner),
-      strands,
-      tone: -0.02,
-      opacity: 0.82,
-      blur: 0.9,
-      grain: 0.8,
-    };
+    const look = { tone: -0.02, opacity: 0.82, blur: 0.9, grain: 0.8 };
+    return { outline: ribbon(outer, inner), strands, ...look };
   });
 }

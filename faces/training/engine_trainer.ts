@@ -9,6 +9,7 @@ import {
   type Loss,
   type Sums,
   type Tensors,
+  UnsupportedNetwork,
 } from "../../packages/engine/engine.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
@@ -33,7 +34,14 @@ export class EngineTrainer extends Trainer {
 
   /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
-    const { model, objective, learningRate, weightDecay = 0, batchSize } = options;
+    const { model, objective, learningRate, weightDecay = 0, batchSize, optimizer } = options;
+    if (optimizer && (!optimizer.definition.engine || optimizer.clipNorm !== undefined)) {
+      throw new UnsupportedNetwork(
+        optimizer.clipNorm === undefined
+          ? `The fast engine has no optimizer "${optimizer.definition.name}"`
+          : "The fast engine does not clip gradients",
+      );
+    }
     const network = toEngineNetwork(model, engineLoss(objective));
     const engine = await Engine.compile(network, {
       ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
@@ -48,7 +56,7 @@ export class EngineTrainer extends Trainer {
     const threads = `engine, ${counted(this.#engine.threads, "thread")}`;
     return isBuiltIn(this.objective)
       ? threads
-      : `${threads}; loss "${this.objective.loss}" by TensorFlow.js (${tf.getBackend()})`;
+      : `${threads}; loss "${lossName(this.objective)}" by TensorFlow.js (${tf.getBackend()})`;
   }
 
   get steps(): number {
@@ -153,7 +161,8 @@ export class EngineTrainer extends Trainer {
     if (!("heads" in objective)) return { loss: all, metric: metric / rows };
     const losses = heads.map((sum) => sum / rows);
     const scores = objective.scores(this.#engine.outputs(), targets, losses);
-    return { loss: all, metric: loss / rows, heads: scores };
+    const whole = scores.length === 1 ? scores[0].metric : loss / rows;
+    return { loss: all, metric: whole, heads: scores };
   }
 }
 
@@ -191,7 +200,13 @@ function customLoss(objective: Objective): CustomLoss {
   };
 }
 
-function lossOf(name: string) {
+/** Names the losses that the engine lacks, or the whole. */
+function lossName(objective: Objective): string {
+  const heads = "heads" in objective ? objective.heads.filter(({ builtIn }) => !builtIn) : [];
+  return heads.map(({ loss }) => loss).join(" + ") || objective.loss;
+}
+
+function lossOf(name: string): "categoricalCrossentropy" | "meanAbsoluteError" {
   return name === "categorical_crossentropy" ? "categoricalCrossentropy" : "meanAbsoluteError";
 }
 

@@ -151,6 +151,13 @@ function applyLayer(layer: layers.Layer, inputs: tf.Tensor[], pass?: TrainingPas
       );
     }
   }
+  if (pass !== undefined && className === "LayerNormalization" && layer.weights.length === 2) {
+    const { axis, epsilon } = layer.getConfig();
+    if ([-1, x.rank - 1].includes([axis].flat()[0] as number)) {
+      const [gamma, beta] = layer.weights.map((weight) => weight.read() as tf.Tensor1D);
+      return layerNormTraining(x, gamma, beta, epsilon as number);
+    }
+  }
   const value = inputs.length === 1 ? x : inputs;
   const training = pass !== undefined && className !== "BatchNormalization";
   return layer.apply(value, training ? { training } : undefined) as tf.Tensor;
@@ -218,6 +225,34 @@ export function batchNormTraining(
         tf.mul(normalized, tf.mul(scale, tf.div(dGamma, count))),
       );
       return [dx, dGamma, dBeta];
+    };
+    return { value, gradFunc };
+  });
+  return operation(x, gamma, beta);
+}
+
+/**
+ * Normalizes the channels of each position of `x`, then scales and shifts them; written out for the
+ * same reason. Ba et al., "Layer normalization" (2016).
+ */
+function layerNormTraining(
+  x: tf.Tensor,
+  gamma: tf.Tensor1D, // [channels]
+  beta: tf.Tensor1D,
+  epsilon: number,
+): tf.Tensor {
+  const mean = (x: tf.Tensor) => tf.mean(x, -1, true);
+  const operation = tf.customGrad((x, gamma, beta, save) => {
+    const centered = tf.sub(x as tf.Tensor, mean(x as tf.Tensor));
+    const inverse = tf.rsqrt(tf.add(mean(tf.square(centered)), epsilon));
+    const normalized = tf.mul(centered, inverse);
+    const value = tf.add(tf.mul(normalized, gamma as tf.Tensor), beta as tf.Tensor);
+    (save as tf.GradSaveFunc)([normalized, inverse, gamma as tf.Tensor]);
+    const gradFunc = (dy: tf.Tensor, [normalized, inverse, gamma]: tf.Tensor[]) => {
+      const scaled = tf.mul(dy, gamma);
+      const along = tf.mul(normalized, mean(tf.mul(scaled, normalized)));
+      const dx = tf.mul(tf.sub(tf.sub(scaled, mean(scaled)), along), inverse);
+      return [dx, sumOverBatch(tf.mul(dy, normalized)), sumOverBatch(dy)];
     };
     return { value, gradFunc };
   });

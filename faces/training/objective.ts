@@ -1,12 +1,16 @@
 /** Training objectives: loss and metric. */
 import * as tf from "@tensorflow/tfjs-core";
+import type { Head } from "./training_definitions.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 
 /** Names of the built-in losses, as in Keras. */
 export type LossName = "categorical_crossentropy" | "mean_absolute_error";
 
-/** Mean loss and metric over images. (A type, because tfjs's tidy does not accept interfaces.) */
-export type Score = { loss: number; metric: number };
+/**
+ * Mean loss and metric over images, of which `count` have a label. Default: all. (A type, because
+ * tfjs's tidy does not accept interfaces.)
+ */
+export type Score = { loss: number; metric: number; count?: number };
 
 interface Common {
   /** True if a higher metric is better. */
@@ -31,18 +35,13 @@ export interface SingleObjective extends Common {
   metricSum(output: tf.Tensor, targets: number[]): Promise<number>;
 }
 
-/** Objective of several heads, each with some of the outputs. */
+/** Objective of heads, each with some of the outputs. Targets that are NaN are missing labels. */
 export interface JointObjective extends Common {
   /** Weighted sum of the heads' losses. */
   readonly loss: "joint";
-  /** The same sum: the heads have no common metric. */
-  readonly metric: "loss";
-  readonly heads: readonly {
-    readonly loss: LossName;
-    readonly metric: "accuracy" | "mae";
-    readonly columns: number;
-    readonly weight: number;
-  }[];
+  /** The metric of a single head; else the same sum, for heads have no common metric. */
+  readonly metric: "accuracy" | "mae" | "loss";
+  readonly heads: readonly Head[];
   /** Encodes targets as outputs, [images, outputs]: probabilities and quantities. */
   labels(targets: readonly number[]): Float32Array;
   /** Computes each head's loss and metric from [images, outputs], probabilities and quantities. */
@@ -79,8 +78,13 @@ export async function scoresOf(
     };
   }
   const heads = await objective.scoresOf(output, targets);
-  const metric = heads.reduce((sum, { loss }, h) => sum + objective.heads[h].weight * loss, 0);
-  return { metric, heads };
+  return { metric: metricOf(objective, heads), heads };
+}
+
+/** Returns the metric of a single head, or the weighted sum of the losses of several. */
+export function metricOf({ heads }: JointObjective, scores: readonly Score[]): number {
+  if (heads.length === 1) return scores[0].metric;
+  return scores.reduce((sum, { loss }, h) => sum + heads[h].weight * loss, 0);
 }
 
 /** Returns a classification objective: cross-entropy from logits, and accuracy. */
@@ -122,4 +126,94 @@ export function regression(): SingleObjective & { loss: LossName; metric: "mae" 
       return targets.reduce((sum, target, i) => sum + Math.abs(guesses[i] - target), 0);
     },
   });
+}
+
+/**
+ * Combines heads into an objective: the weighted sum of their losses. One target per head.
+ * @param masked true if targets may be missing (NaN); such rows do not count for the head
+ */
+export function jointHead(heads: readonly Head[], masked = false): JointObjective {
+  const columns = heads.reduce((sum, head) => sum + head.columns, 0);
+  const starts = heads.map((_, h) =>
+    heads.slice(0, h).reduce((sum, head) => sum + head.columns, 0)
+  );
+  const labels = (targets: readonly number[]): Float32Array => {
+    const rows = targets.length / heads.length;
+    const all = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      for (const [h, head] of heads.entries()) {
+        const target = targets[row * heads.length + h];
+        if (!Number.isNaN(target)) head.write(target, all, row * columns + starts[h]);
+      }
+    }
+    return all;
+  };
+  /** Returns the targets of one head. */
+  const targetsOf = (targets: readonly number[], h: number) =>
+    targets.filter((_, i) => i % heads.length === h);
+  /** Slices a head's columns of a tensor [rows, columns]. */
+  const part = (x: tf.Tensor, h: number) =>
+    tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
+  /** Computes the mean loss of one head; `truth` as returned by `labels`. */
+  const lossOf = (
+    output: tf.Tensor,
+    truth: tf.Tensor,
+    targets: readonly number[],
+    h: number,
+  ): tf.Scalar => {
+    const rows = heads[h].rowLosses(tf, part(output, h), part(truth, h));
+    const { rowWeight } = heads[h];
+    if (!rowWeight && !masked) return tf.mean(rows);
+    const own = targetsOf(targets, h);
+    const weights = own.map((target) => Number.isNaN(target) ? 0 : rowWeight?.(target) ?? 1);
+    const count = own.filter((target) => !Number.isNaN(target)).length;
+    return tf.div(tf.sum(tf.mul(rows, tf.tensor1d(weights))), Math.max(1, count));
+  };
+  const truthOf = (targets: readonly number[]) =>
+    tf.tensor2d(labels(targets), [targets.length / heads.length, columns]);
+  const scores = (outputs: Float32Array, targets: readonly number[], losses: readonly number[]) =>
+    heads.map(({ metric, read }, h): Score => {
+      let sum = 0, count = 0;
+      for (const [row, target] of targetsOf(targets, h).entries()) {
+        if (Number.isNaN(target)) continue;
+        const output = read(outputs, row * columns + starts[h]);
+        sum += metric === "mae" ? Math.abs(output - target) : Number(output === target);
+        count++;
+      }
+      const score = { loss: losses[h], metric: count === 0 ? 0 : sum / count };
+      return masked ? { ...score, count } : score;
+    });
+  const objective: JointObjective = {
+    ...{ loss: "joint", outputs: columns, heads },
+    metric: heads.length === 1 ? heads[0].metric : "loss",
+    higherIsBetter: heads.length === 1 && heads[0].metric === "accuracy",
+    targets: heads.length,
+    labels,
+    lossOf: (output, targets) =>
+      tf.addN(
+        heads.map(({ weight }, h) => tf.mul(lossOf(output, truthOf(targets), targets, h), weight)),
+      ),
+    scores,
+    async scoresOf(output, targets) {
+      const [losses, activated] = tf.tidy(() => {
+        const truth = truthOf(targets);
+        const losses = tf.stack(heads.map((_, h) => lossOf(output, truth, targets, h)));
+        const activated = heads.map(({ reading }, h) =>
+          reading === "quantity"
+            ? part(output, h)
+            : reading === "ordinal"
+            ? tf.sigmoid(part(output, h))
+            : tf.softmax(part(output, h))
+        );
+        return [losses, tf.concat(activated, -1)];
+      });
+      try {
+        return scores(await readTensor(activated), targets, Array.from(await readTensor(losses)));
+      } finally {
+        tf.dispose([losses, activated]);
+      }
+    },
+  };
+  const builtIn = !masked && heads.every((head) => head.builtIn && !head.rowWeight);
+  return builtIn ? markBuiltIn(objective) : objective;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { checkOnnx, toOnnx } from "./onnx/convert.ts";
 import type { Compared, TrainingContext, TrainingInputs } from "./training_data.ts";
+import { multiplyAdds } from "./build_network.ts";
 import { saveModel } from "./model_files.ts";
 import type { ExportFormat } from "./training_params.ts";
 import { type EpochRecord, type TrainingRecord, writeRecord } from "./training_record.ts";
@@ -41,6 +42,7 @@ export async function saveTrained(
     counts: { train: rows.train.length, validation: rows.validation.length },
     datasets,
     weights: model.countParams(),
+    multiplyAdds: multiplyAdds(model),
     epochs: history.length,
     ...{ stoppedEarly, bestEpoch, weightsOfEpoch },
     ...(worse ? { constantBaseline } : {}),

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
 import { readScalar, readTensor } from "../../packages/compute/read_tensor.ts";
-import { Adam, lerp } from "./adam.ts";
+import { defaultOptimizer, lerp, Optimizer } from "./optimizer.ts";
 import type { BatchStatistics } from "./forward.ts";
 import { forward, normWeights } from "./forward.ts";
 import { type ImageSource, readBatch, toTensor } from "./image_source.ts";
@@ -18,17 +18,21 @@ import {
 
 export class TfjsTrainer extends Trainer {
   readonly computedBy: string;
-  readonly #optimizer: Adam;
+  readonly #optimizer: Optimizer;
+  readonly #state: readonly string[];
   readonly #variables: tf.Variable[];
 
   /** @param why reason for not using the engine */
   constructor(options: TrainerOptions, why?: string) {
     super(options);
     const { model: { trainableWeights }, learningRate, weightDecay = 0 } = options;
+    const { optimizer = defaultOptimizer } = options;
     this.computedBy = `TensorFlow.js (${tf.getBackend()})${why === undefined ? "" : `: ${why}`}`;
     this.#variables = trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const decays = trainableWeights.map(({ originalName }) => originalName.endsWith("/kernel"));
-    this.#optimizer = new Adam(this.#variables, learningRate, { weightDecay, decays });
+    const decays = trainableWeights.map(({ originalName }) => /kernel$/.test(originalName));
+    this.#state = optimizer.definition.state;
+    const decay = { weightDecay, decays };
+    this.#optimizer = new Optimizer(this.#variables, learningRate, optimizer, decay);
   }
 
   get steps(): number {
@@ -118,13 +122,15 @@ export class TfjsTrainer extends Trainer {
   }
 
   protected async optimizerState(): Promise<Record<string, Float32Array[]>> {
-    const { means, squares } = this.#optimizer;
-    const all = (tensors: readonly tf.Tensor[]) => Promise.all(tensors.map(copy));
-    return { "adam/mean": await all(means), "adam/square": await all(squares) };
+    const arrays: Record<string, Float32Array[]> = {};
+    for (const [i, name] of this.#state.entries()) {
+      arrays[name] = await Promise.all(this.#optimizer.state.map((state) => copy(state[i])));
+    }
+    return arrays;
   }
 
   protected setOptimizerState(steps: number, state: (name: string) => Float32Array[]): void {
-    this.#optimizer.restore(steps, state("adam/mean"), state("adam/square"));
+    this.#optimizer.restore(steps, state);
   }
 
   copyWeightsToModel(): void {

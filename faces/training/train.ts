@@ -5,6 +5,7 @@ import { ensureInitialized } from "./initialize.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { checkTrainable } from "./forward.ts";
 import { type ImageSource, readBytes } from "./image_source.ts";
+import type { Schedule } from "./training_definitions.ts";
 import type { EpochRecord, JointEpoch } from "./training_record.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import {
@@ -29,8 +30,12 @@ export interface TrainOptions extends TrainerOptions {
   /** Rows of the training set and of the validation set. */
   rows: { train: Int32Array; validation: Int32Array };
   epochs: number;
-  /** Learning rate factor at a step, from 0, of `steps`. Default: 1. */
-  schedule?: (step: number, steps: number) => number;
+  /** Default: constant. */
+  schedule?: Schedule;
+  /** Decay of the moving average of the weights that is validated and kept. Default: none. */
+  averaging?: number;
+  /** Returns the rows of an epoch, as many as there are. Default: all in random order. */
+  order?: (rows: Int32Array, rng: Rng) => Int32Array;
   /** Augments a batch, [batch, height, width, 3], in place. */
   augment?: (images: Uint8Array, rng: Rng) => void;
   earlyStopping: EarlyStoppingOptions;
@@ -86,7 +91,7 @@ export interface TrainingResult {
  */
 export async function train(options: TrainOptions): Promise<TrainingResult> {
   const { model, objective, images, targets, rows, seed, signal, progress } = options;
-  const { batchSize, epochs, learningRate, schedule, weightDecay, earlyStopping } = options;
+  const { batchSize, epochs, learningRate, schedule, averaging, earlyStopping } = options;
   if (rows.train.length === 0 || rows.validation.length === 0) {
     throw new Error(
       `Cannot train on ${
@@ -106,7 +111,8 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   ensureInitialized(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
-  const trainer = await open({ model, objective, learningRate, weightDecay, batchSize });
+  const { weightDecay, optimizer, order: orderOf = shuffled } = options;
+  const trainer = await open({ model, objective, learningRate, weightDecay, optimizer, batchSize });
   const history: JointEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
@@ -118,13 +124,15 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       stopper.state = saved.state.stopper;
       best = trainer.restore(saved.arrays, saved.state.steps);
     }
+    const average = averaging === undefined
+      ? undefined
+      : await WeightAverage.open(trainer, model, averaging, saved?.arrays);
 
     const stepsPerEpoch = Math.ceil(rows.train.length / batchSize);
     progress.start(epochs * stepsPerEpoch, "steps", history.length * stepsPerEpoch);
     for (let epoch = history.length + 1; epoch <= epochs && !stopper.state.stopped; epoch++) {
       const began = performance.now();
-      const order = rows.train.slice();
-      random(seed, "shuffle", epoch).shuffle(order);
+      const order = orderOf(rows.train, random(seed, "shuffle", epoch));
       const mean = new RunningMean();
       const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
@@ -137,7 +145,9 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       for (let step = 0; step < stepsPerEpoch; step++) {
         const batch = next;
         if (schedule !== undefined) {
-          const factor = schedule((epoch - 1) * stepsPerEpoch + step, epochs * stepsPerEpoch);
+          const factor = schedule(
+            ...[(epoch - 1) * stepsPerEpoch + step, epochs * stepsPerEpoch, stepsPerEpoch] as const,
+          );
           trainer.learningRate = learningRate * factor;
         }
         const running = trainer.step(
@@ -150,10 +160,12 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         const result = await running;
         if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
         mean.add(result, batch.rows);
+        await average?.update(trainer);
         if (step < stepsPerEpoch - 1) progress.advance();
         signal.throwIfAborted();
       }
 
+      const weights = await average?.use(trainer);
       const validation = await trainer.validate(images, targets, rows.validation, signal);
       if (!Number.isFinite(validation.loss)) {
         throw diverged(validation.loss, epoch, stepsPerEpoch - 1, options);
@@ -162,10 +174,11 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       history.push({ epoch, ...scores, learning_rate: trainer.learningRate });
       const better = stopper.update(history.at(-1)!);
       if (better) best = await trainer.weights();
+      if (weights) trainer.setWeights(weights);
       seconds.push(Math.round(performance.now() - began) / 1000);
       await writeCheckpoint<State>(options.checkpoint, {
         state: { history, seconds, stopper: stopper.state, steps: trainer.steps },
-        arrays: await trainer.save(best),
+        arrays: { ...await trainer.save(best), ...average?.arrays },
       });
       await options.onEpoch?.(history, better);
       progress.advance(1, note(history.at(-1)!, epochs));
@@ -173,6 +186,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
     const { restoreBest } = earlyStopping;
     if (restoreBest) trainer.setWeights(best);
+    else await average?.use(trainer);
     trainer.copyWeightsToModel();
     return {
       history,
@@ -184,6 +198,55 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     };
   } finally {
     await trainer.close();
+  }
+}
+
+function shuffled(rows: Int32Array, rng: Rng): Int32Array {
+  const order = rows.slice();
+  rng.shuffle(order);
+  return order;
+}
+
+/**
+ * Exponential moving average of all weights, with a lower decay in the first steps, as in
+ * tf.train.ExponentialMovingAverage. Polyak and Juditsky, "Acceleration of stochastic approximation by
+ * averaging" (1992).
+ */
+class WeightAverage {
+  private constructor(
+    readonly decay: number,
+    readonly names: readonly string[],
+    readonly values: readonly Float32Array[],
+  ) {}
+
+  static async open(
+    trainer: Trainer,
+    model: LayersModel,
+    decay: number,
+    saved?: Record<string, Float32Array>,
+  ): Promise<WeightAverage> {
+    const names = model.weights.map(({ originalName }) => `average/${originalName}`);
+    const values = saved ? names.map((name) => saved[name]) : await trainer.weights();
+    return new WeightAverage(decay, names, values.map((array) => array.slice()));
+  }
+
+  get arrays(): Record<string, Float32Array> {
+    return Object.fromEntries(this.names.map((name, i) => [name, this.values[i]]));
+  }
+
+  async update(trainer: Trainer): Promise<void> {
+    const share = 1 - Math.min(this.decay, (1 + trainer.steps) / (10 + trainer.steps));
+    for (const [w, weights] of (await trainer.weights()).entries()) {
+      const average = this.values[w];
+      for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);
+    }
+  }
+
+  /** Gives the average to the trainer; returns the weights that it had. */
+  async use(trainer: Trainer): Promise<Float32Array[]> {
+    const weights = await trainer.weights();
+    trainer.setWeights(this.values);
+    return weights.map((array) => array.slice());
   }
 }
 

@@ -1,14 +1,34 @@
 /** Training of a network for one or several tasks, from dataset and splits to stored models. */
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { z } from "zod";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
+import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
-import { classification, type Objective, regression } from "./objective.ts";
+import { applyInit, type initParam } from "./initial_weights.ts";
+import { classification, jointHead, regression, type SingleObjective } from "./objective.ts";
+import {
+  type ChosenNetwork,
+  extractHead,
+  multiHeadModel,
+  multiplyAdds,
+  singleHeadModel,
+} from "./build_network.ts";
 import { checkExports, saveTrained } from "./save_model.ts";
-import { cosine } from "./schedule.ts";
-import { targetOf } from "./targets.ts";
+import type { ChosenOptimizer } from "./optimizer.ts";
+import { optimizers } from "./optimizers.ts";
+import { samplings } from "./sampling.ts";
+import { schedules } from "./schedule.ts";
+import type {
+  Head,
+  OptimizerDefinition,
+  SamplingDefinition,
+  ScheduleDefinition,
+} from "./training_definitions.ts";
+import { type Person, targetOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
   chooseTrainer,
@@ -28,21 +48,32 @@ export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
 
 /** Network, tasks and parameters of a training. */
 export interface ModelTraining {
-  /** Output of the stage → task, in the order of the objective's heads. */
+  /** Output of the stage → task, in the order of the heads. */
   tasks: Readonly<Record<string, Task>>;
-  /** Builds the network with its initial weights, for images of `size`. */
-  build(size: number): LayersModel;
-  /** Default, for one task: classification() or regression(). */
-  objective?: Objective;
-  /** Extracts the network of one of several outputs from the trained one. */
-  extract?(trained: LayersModel, output: string): LayersModel;
+  /** Builds the whole network of one task, with its initial weights, for images of `size`. */
+  build?(size: number): LayersModel;
+  /** In place of `build`: the layers before the heads. */
+  network?: ChosenNetwork;
+  /**
+   * Returns a head for each task, given the targets of its training set. Default, for one task:
+   * classification() or regression().
+   */
+  heads?(targets: readonly (readonly number[])[]): Head[];
+  /** Loss and metric of a network that `build` returns. Default: as for `heads`. */
+  objective?: SingleObjective;
   params: {
     batchSize: number;
     epochs: number;
     learningRate: number;
     weightDecay?: number;
+    /** Default: new weights. */
+    init?: z.output<typeof initParam>;
+    /** Default: adamw. */
+    optimizer?: Choice;
+    /** Default: shuffle. */
+    sampling?: Choice;
     /** Default: constant. */
-    schedule?: "cosine" | "constant";
+    schedule?: Choice;
     warmup?: number;
     augment?: Augmentation | false;
     /** Default: none. */
@@ -65,43 +96,83 @@ export async function trainModel(
   outputs: Readonly<Record<string, string>>,
   context: TrainingContext,
 ): Promise<{ observed: FitObserved }> {
-  const { params } = training, { schedule, warmup = 0, augment: limits } = params;
-  using inputs = await openTrainingData(folders);
-  const { images, size, people, rows } = inputs;
+  const { params } = training, { augment: limits, warmup } = params;
+  const optimizing = chooseOptimizer(params, context);
+  const schedule = chosen(params.schedule, [
+    ...schedules,
+    ...pluginsOf<ScheduleDefinition>(context, "schedule"),
+  ], "constant");
+  const orders = [...samplings, ...pluginsOf<SamplingDefinition>(context, "sampling")];
+  const sampling = chosen(params.sampling, orders, "shuffle");
+  const taskNames = Object.values(training.tasks).map(({ task }) => task);
+  using opened = await openTrainingData(folders);
+  const { images, size, people } = opened;
   const tasks = Object.entries(training.tasks);
+  const labels = tasks.map(([, task]) => people.map((person) => labelOf(task, person)));
+  const labelled = (row: number) => !Number.isNaN(labels[0][row]);
+  // A single head trains on rows that have its label; of several, each is masked.
+  const rows = tasks.length > 1 ? opened.rows : {
+    train: opened.rows.train.filter(labelled),
+    validation: opened.rows.validation.filter(labelled),
+  };
+  const inputs = { ...opened, rows };
   const [[, { classes }]] = tasks;
-  const objective = training.objective ??
+  const made = training.heads?.(
+    labels.map((of) => Array.from(rows.train, (row) => of[row]).filter((label) => label >= 0)),
+  );
+  const masked = labels.some((of) => [...rows.train, ...rows.validation].some((i) => isNaN(of[i])));
+  const objective = made ? jointHead(made, masked) : training.objective ??
     (classes === null ? regression() : classification(classes.length));
-  const heads = "heads" in objective ? objective.heads : [objective];
+  const heads = made ?? [objective as SingleObjective];
   const earlyStopping = params.earlyStopping ??
     { monitor: "val_loss", patience: params.epochs, restoreBest: false };
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
   await openBackend(context.compute as Backend);
-  const model = training.build(size);
-  /** Calls `use` with the network of one output. */
-  const withNetwork = async (output: string, use: (network: LayersModel) => unknown) => {
-    const network = training.extract?.(model, output) ?? model;
+  const model = buildModel(training, made, size, context.seed);
+  /** Calls `use` with the network of one task. */
+  const withNetwork = async (i: number, use: (network: LayersModel) => unknown) => {
+    if (!made) return void await use(model);
+    const start = made.slice(0, i).reduce((sum, { columns }) => sum + columns, 0);
+    const { columns, reading } = made[i];
+    const slice = { name: tasks[i][1].task, start, columns, reading };
+    const network = extractHead(model, training.network!.trunk(size), slice);
     try {
       await use(network);
     } finally {
-      if (network !== model) network.dispose();
+      network.dispose();
     }
   };
   try {
-    for (const [output] of tasks) {
-      await withNetwork(output, (network) => checkExports(network, params.export));
+    const init = params.init === undefined ? undefined : await applyInit(model, params.init, tf);
+    if (init) context.info(init.summary);
+    for (const i of tasks.keys()) {
+      await withNetwork(i, (network) => checkExports(network, params.export));
     }
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
-      targets: people.flatMap((person) => tasks.map(([, task]) => targetOf(task, person))),
+      targets: people.flatMap((_, i) => labels.map((of) => of[i])),
       ...params,
       earlyStopping,
-      schedule: schedule === "cosine" ? cosine(warmup) : undefined,
+      ...optimizing,
+      order: (rows, random) => {
+        const data = { person: (row: number) => people[row], random, tasks: taskNames };
+        return sampling.definition.order(rows, data, sampling.options);
+      },
+      schedule: schedule.definition.name === "constant"
+        ? undefined
+        : schedule.definition.factor({ warmup, ...schedule.options }),
       augment: limits ? (batch, random) => augment(batch, size, limits, random) : undefined,
       seed: context.seed,
-      trainer: chooseTrainer(context),
+      trainer: async (options) => {
+        const trainer = await chooseTrainer(context)(options);
+        context.info(
+          `network ${model.name}: ${model.countParams().toLocaleString("en")} parameters, ` +
+            `${multiplyAdds(model).toLocaleString("en")} multiply-adds per image`,
+        );
+        return trainer;
+      },
       checkpoint: join(context.scratch, "checkpoint.safetensors"),
       onEpoch: follow(
         context,
@@ -112,23 +183,28 @@ export async function trainModel(
       info: (message) => context.info(message),
       progress: context.progress,
     });
+    // The predictor's engine does not take frozen layers.
+    for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
     const validation: FitObserved["validation"] = {};
     for (const [i, [output, task]] of tasks.entries()) {
       const { loss, metric } = heads[i] as Pick<TrainingRecord, "loss" | "metric">;
       const history = headHistory(result.history, i), kept = history[result.weightsOfEpoch - 1];
       const compared = compareWithConstant(
         { task: task.task, metric, learningRate: params.learningRate },
-        ...[kept, people.map((person) => targetOf(task, person)), rows, context] as const,
+        ...[kept, labels[i], rows, context] as const,
       );
+      const recorded = params.weightDecay === undefined
+        ? params
+        : { ...params, weightDecay: optimizing.weightDecay };
       const spec = {
         // The order of keys in training.json counts for its digest.
         ...(tasks.length > 1
           ? {}
-          : { task: task.task, variant: task.variant, params, loss, metric }),
-        ...{ ...task, loss, metric, params, compared },
+          : { task: task.task, variant: task.variant, params: recorded, loss, metric }),
+        ...{ ...task, loss, metric, params: recorded, compared },
       };
       await withNetwork(
-        output,
+        i,
         (network) => saveTrained(network, outputs[output], spec, result, history, inputs, context),
       );
       validation[task.task] = compared;
@@ -149,6 +225,53 @@ export async function trainModel(
   } finally {
     model.dispose();
   }
+}
+
+/** Returns a person's target; NaN if the label is missing (gender neither 0 nor 1, age negative). */
+function labelOf(task: Task, person: Person): number {
+  const known = task.task === "gender" ? [0, 1].includes(person.gender) : person.age >= 0;
+  return known ? targetOf(task, person) : NaN;
+}
+
+function buildModel(
+  { tasks, build, network }: ModelTraining,
+  heads: readonly Head[] | undefined,
+  size: number,
+  seed: number,
+): LayersModel {
+  if (build) return build(size);
+  if (!network) throw new Error("Cannot train: the training has neither build nor network.");
+  const { name, trunk, initializer } = network;
+  if (!heads) {
+    const classes = Object.values(tasks)[0].classes?.length ?? null;
+    return singleHeadModel(name, trunk(size), classes, initializer, seed);
+  }
+  const columns = heads.reduce((sum, head) => sum + head.columns, 0);
+  return multiHeadModel(name, trunk(size), columns, initializer, seed);
+}
+
+/** Returns definitions of a kind that plugins brought. */
+function pluginsOf<D extends Definition>({ definitions }: TrainingContext, kind: string): D[] {
+  return [...definitions?.(kind) ?? []] as D[];
+}
+
+/** Returns the optimizer that parameters name, with the options of the loop around it. */
+function chooseOptimizer(
+  { optimizer: written, weightDecay }: ModelTraining["params"],
+  context: TrainingContext,
+): { optimizer: ChosenOptimizer; weightDecay: number; averaging?: number } {
+  const all = [...optimizers, ...pluginsOf<OptimizerDefinition>(context, "optimizer")];
+  const { definition, options } = chosen(written, all, "adamw");
+  const { clipNorm, averaging, learningRate: _, ...own } = options as {
+    clipNorm?: number;
+    averaging?: number;
+  } & Record<string, unknown>;
+  const fallback = typeof written === "string" || written?.use ? definition.weightDecay ?? 0 : 0;
+  return {
+    optimizer: { definition, options: own, clipNorm },
+    weightDecay: definition.weightDecay === null ? 0 : weightDecay ?? fallback,
+    averaging,
+  };
 }
 
 /**

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Rng } from "../../packages/random/random.ts";
 import type { ImageSource } from "./image_source.ts";
+import type { ChosenOptimizer } from "./optimizer.ts";
 import type { Objective, Score } from "./objective.ts";
 
 /** Options of a trainer. */
@@ -11,8 +12,10 @@ export interface TrainerOptions {
   model: LayersModel;
   objective: Objective;
   learningRate: number;
-  /** Decoupled weight decay (AdamW), applied to kernels only. Default: 0. */
+  /** Decoupled weight decay, applied to kernels only. Default: 0. */
   weightDecay?: number;
+  /** Default: Adam. */
+  optimizer?: ChosenOptimizer;
   /** Maximum number of images per step. */
   batchSize: number;
 }
@@ -113,11 +116,12 @@ export class RunningMean {
   #heads: RunningMean[] = [];
 
   add({ loss, metric, heads = [] }: BatchResult, count: number): void {
+    if (count === 0) return;
     this.#count += count;
     this.#loss += loss * count;
     this.#metric += metric * count;
     for (const [h, head] of heads.entries()) {
-      (this.#heads[h] ??= new RunningMean()).add(head, count);
+      (this.#heads[h] ??= new RunningMean()).add(head, head.count ?? count);
     }
   }
 

@@ -1,5 +1,6 @@
 /** Inputs, trainer and logging shared by all trainings. */
 import { basename, dirname, join, resolve } from "node:path";
+import type { Definition } from "../../packages/pipeline/define.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
@@ -27,6 +28,8 @@ export interface TrainingContext {
   progress: TrainOptions["progress"];
   info(message: string): void;
   warn(message: string): void;
+  /** Definitions that plugins brought. Default: none. */
+  definitions?(kind: string): readonly Definition[];
 }
 
 /** An opened dataset with its splits. */
@@ -73,7 +76,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
  * Chooses the trainer for a backend: the engine on `wasm` if it supports the network, else
  * TensorFlow.js. Logs the choice and the TensorBoard command.
  */
-export function chooseTrainer(context: TrainingContext): TrainOptions["trainer"] {
+export function chooseTrainer(context: TrainingContext): NonNullable<TrainOptions["trainer"]> {
   return async (options) => {
     const trainer = await openTrainer(options, context);
     // The folder of all artifacts contains the curves of this attempt, and later those of the model.
@@ -156,13 +159,14 @@ export function compareWithConstant(
   { train, validation }: TrainingInputs["rows"],
   { warn }: Pick<TrainingContext, "warn">,
 ): Compared {
-  const trained = Array.from(train, (row) => targets[row]);
+  const known = (rows: Int32Array) => rows.filter((row) => !Number.isNaN(targets[row]));
+  const trained = Array.from(known(train), (row) => targets[row]);
   const accuracy = metric === "accuracy";
   const constant = accuracy
     // The lowest class on a tie.
     ? [...countBy(trained)].reduce((best, entry) => entry[1] > best[1] ? entry : best)[0]
     : median(trained);
-  const errors = Array.from(validation, (row) => Math.abs(targets[row] - constant));
+  const errors = Array.from(known(validation), (row) => Math.abs(targets[row] - constant));
   const scores = accuracy ? errors.map((error) => Number(error === 0)) : errors;
   const constantBaseline = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const worse = accuracy ? val_metric < constantBaseline : val_metric > constantBaseline;

@@ -1,6 +1,12 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
+import { definedChoice } from "../../packages/pipeline/define.ts";
+import { initParam } from "./initial_weights.ts";
+import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
+import { optimizers } from "./optimizers.ts";
+import { samplings } from "./sampling.ts";
+import { schedules } from "./schedule.ts";
 
 const earlyStopping = z.strictObject({
   monitor: z.enum(["val_loss", "loss", "val_metric", "metric"]).default("val_loss").describe(
@@ -44,6 +50,16 @@ export const trainingParams = {
   ),
 };
 
+/** Second spellings of parameters within choices, for every training stage. */
+export const trainingAliases = {
+  learningRate: "optimizer.learningRate",
+  weightDecay: "optimizer.weightDecay",
+  warmup: "schedule.warmup",
+  dropout: "network.dropout",
+  batchNormMomentum: "network.batchNormMomentum",
+  initializer: "network.initializer",
+};
+
 /** Distribution of initial weights. */
 export const initializerParam = z.enum(initializers);
 
@@ -61,6 +77,54 @@ const augmentation = z.strictObject({
     "Random erasing: maximum side of the erased square, as a share of the width",
   ),
 });
+
+const weightDecay = z.number().min(0).max(1).describe(
+  "Decoupled weight decay (AdamW), applied to kernels only",
+);
+const warmup = z.number().min(0).max(0.5).describe(
+  "cosine, linear: warmup steps, as a share of all steps",
+);
+const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().describe(
+  "Optimizer. Default: adamw with `weightDecay`",
+);
+const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
+  "Order in which an epoch takes the training images. Default: shuffle",
+);
+const augment = z.union([z.literal(false), augmentation]);
+const AUGMENT =
+  "Data augmentation: limits of uniformly drawn changes of each training image; false " +
+  "disables it";
+const MIRROR =
+  "Test-time augmentation: averages predictions over the image and its mirror image, in " +
+  "the report, predictions, the webcam page and model.onnx. Doubles inference time; history.csv is " +
+  "computed without it";
+
+const classLosses = losses.filter(({ of }) => of.includes("classes"));
+const yearLosses = losses.filter(({ of }) => of.includes("years"));
+const lossParam = (definitions: typeof losses, fallback: string) =>
+  definedChoice("loss", definitions, fallback).optional();
+
+/** Loss of a stage that predicts classes, or years as well. */
+export const classLoss = lossParam(classLosses, "crossEntropy").describe(
+  "Loss. Default: crossEntropy",
+);
+export const anyLoss = lossParam(losses, "").describe(
+  "Loss. Default: mae for regression, crossEntropy for classes",
+);
+
+/** Training parameters of one task beside those of every training; absent ones have no effect. */
+export const singleParams = {
+  init: initParam,
+  optimizer,
+  sampling,
+  weightDecay: weightDecay.optional(),
+  schedule: definedChoice("schedule", schedules, "constant").optional().describe(
+    "Learning rate schedule. Default: constant",
+  ),
+  warmup: warmup.optional(),
+  augment: augment.optional().describe(`${AUGMENT}. Default: false`),
+  mirror: z.boolean().optional().describe(`${MIRROR}. Default: false`),
+};
 
 /** Training parameters of the joint network for gender and age. */
 export const jointParams = {
@@ -81,26 +145,16 @@ export const jointParams = {
     "distribution: estimator of the age. median (the mean of the middle fifth) minimizes the mean " +
       "absolute error, mean the mean squared error",
   ),
-  mirror: z.boolean().default(true).describe(
-    "Test-time augmentation: averages predictions over the image and its mirror image, in the " +
-      "report, predictions, the webcam page and model.onnx. Doubles inference time; history.csv is " +
-      "computed without it",
-  ),
+  mirror: z.boolean().default(true).describe(MIRROR),
   batchSize: trainingParams.batchSize.default(32),
   epochs: trainingParams.epochs.default(28),
   learningRate: trainingParams.learningRate.default(0.003),
-  schedule: z.enum(["cosine", "constant"]).default("cosine").describe(
-    "Learning rate schedule. cosine: linear warmup, then cosine decay to zero",
+  schedule: definedChoice("schedule", schedules, "cosine").default("cosine").describe(
+    "Learning rate schedule",
   ),
-  warmup: z.number().min(0).max(0.5).default(0.05).describe(
-    "cosine: warmup steps, as a share of all steps",
-  ),
-  weightDecay: z.number().min(0).max(1).default(0.05).describe(
-    "Decoupled weight decay (AdamW), applied to kernels only",
-  ),
-  augment: z.union([z.literal(false), augmentation]).prefault({}).describe(
-    "Data augmentation: limits of uniformly drawn changes of each training image; false disables it",
-  ),
+  warmup: warmup.default(0.05),
+  weightDecay: weightDecay.default(0.05),
+  augment: augment.prefault({}).describe(AUGMENT),
   earlyStopping: earlyStopping.optional().describe(
     "Early stopping. Default: none, because cosine decay needs its last epochs; the last weights are " +
       "kept",
@@ -108,4 +162,28 @@ export const jointParams = {
   export: trainingParams.export,
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
+  init: initParam,
+  optimizer,
+  sampling,
+  heads: z.strictObject({
+    gender: z.strictObject({
+      loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),
+      weight: z.number().gt(0).optional().describe("Loss weight, as `weights.gender`"),
+    }).optional().describe("Head of gender"),
+    age: z.strictObject({
+      loss: lossParam(yearLosses, "ageDistribution").describe("Loss. Default: as `age` names it"),
+      weight: z.number().gt(0).optional().describe("Loss weight, as `weights.age`"),
+    }).optional().describe("Head of age"),
+  }).optional().describe(
+    "Losses of the two heads. Rows without a head's label do not count for it",
+  ),
+};
+
+/** Second spellings of the parameters of the joint network. */
+export const jointAliases = {
+  ...trainingAliases,
+  "weights.gender": "heads.gender.weight",
+  "weights.age": "heads.age.weight",
+  ageSpread: "heads.age.loss.spread",
+  ageReading: "heads.age.loss.reading",
 };

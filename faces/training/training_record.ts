@@ -54,6 +54,8 @@ export interface TrainingRecord {
   datasets: Record<string, number>;
   /** Number of parameters, trainable or not. */
   weights: number;
+  /** Multiplications of a prediction for one image, each with an addition; absent in older records. */
+  multiplyAdds?: number;
   /** Number of epochs trained. */
   epochs: number;
   stoppedEarly: boolean;

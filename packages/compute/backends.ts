@@ -1,12 +1,9 @@
-/**
- * Which compute backends there are, and which of them are installed. This is asked in every run,
- * also when nothing has to be computed: it only looks for files, and loads no part of TensorFlow.js.
- */
+/** The compute backends, and whether they are installed. Loads no part of TensorFlow.js. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder } from "./cache_folder.ts";
 
-/** The backends, and what each is. */
+/** Description of each backend. */
 export const backends = {
   wasm: "the project's own training engine, and TensorFlow.js, on WebAssembly",
   webgpu: "TensorFlow.js on the GPU, through the WebGPU of Deno",
@@ -17,28 +14,28 @@ export const backends = {
 
 export type Backend = keyof typeof backends;
 
-/** The npm packages of the backends that do not come with the project, and their version. */
+/** npm packages of the optional backends, and their version. */
 export const optionalPackages = {
   node: "@tensorflow/tfjs-node",
   "node-gpu": "@tensorflow/tfjs-node-gpu",
 } as const;
-export const optionalVersion = "4.22.0";
+const optionalVersion = "4.22.0";
 
 export type OptionalBackend = keyof typeof optionalPackages;
 
-/** Where an optional backend was found. */
+/** An installed optional backend. */
 export interface Installation {
   /** compiled: by `deno task compute install`; npm: by npm, with the package's own script. */
   readonly from: "compiled" | "npm";
-  /** The npm package, unpacked. */
+  /** Folder of the npm package. */
   readonly folder: string;
-  /** Its native part, linked with TensorFlow. */
+  /** Path of the native binding, linked with TensorFlow. */
   readonly binding: string;
-  /** What tells this installation from another one: it changes when it is installed again. */
+  /** Changes with every installation. */
   readonly signature: string;
 }
 
-/** Where to look: the project, whose node_modules npm fills, and the cache that we fill. */
+/** Folders to search: the project's root with its node_modules, and the cache. */
 export interface Places {
   readonly root: string;
   readonly cache: string;
@@ -49,8 +46,8 @@ export function defaultPlaces(): Places {
 }
 
 /**
- * Checks that a backend which a pipeline names can be there.
- * @throws if it is one that has to be installed and is not, saying how
+ * Checks that a backend is installed.
+ * @throws if it is optional and not installed, with the ways to install it
  */
 export async function requireBackend(
   backend: Backend,
@@ -63,12 +60,12 @@ export function isOptional(backend: Backend): backend is OptionalBackend {
   return backend in optionalPackages;
 }
 
-/** Whether a backend computes on a GPU, whose memory several processes had better not share. */
+/** Returns true for backends on a GPU, whose memory processes should not share. */
 export function onGpu(backend: Backend): boolean {
   return backend === "webgpu" || backend === "node-gpu";
 }
 
-/** Where the package of an optional backend is, or undefined if it is not installed. */
+/** Finds an optional backend. Returns undefined if it is not installed. */
 export async function findInstallation(
   backend: OptionalBackend,
   { root, cache }: Places = defaultPlaces(),
@@ -94,12 +91,12 @@ export async function findInstallation(
   };
 }
 
-/** Where `deno task compute install` puts a backend. */
+/** Returns the folder in which `deno task compute install` installs a backend. */
 export function installFolder(backend: OptionalBackend, cache: string = cacheFolder()): string {
   return join(cache, backend);
 }
 
-/** The two ways to get an optional backend, each one command. */
+/** Returns the two commands that install an optional backend. */
 export function installCommands(backend: OptionalBackend): { ours: string; npm: string } {
   return {
     ours: `deno task compute install ${backend}`,
@@ -107,17 +104,16 @@ export function installCommands(backend: OptionalBackend): { ours: string; npm: 
   };
 }
 
-/** The error for a backend whose package is missing, with the ways to get it. */
+/** Creates the error for an optional backend that is not installed. */
 export function notInstalled(backend: OptionalBackend): Error {
   const { ours, npm } = installCommands(backend);
   return new Error(
-    `Cannot compute on "${backend}": ${optionalPackages[backend]} is not installed, and is never ` +
-      `downloaded unless asked for. Run ${ours}, which compiles it for a TensorFlow of today, ` +
-      `or ${npm}, which downloads one of 2022. Or choose compute: wasm.`,
+    `Cannot compute on "${backend}": ${optionalPackages[backend]} is not installed, and is only ` +
+      `downloaded on request. Run ${ours}, which compiles it for a current TensorFlow, or ${npm}, ` +
+      "which downloads one of 2022. Or choose compute: wasm.",
   );
 }
 
-/** A file's text, or undefined if there is none. */
 async function textOf(path: string): Promise<string | undefined> {
   return await Deno.readTextFile(path).catch(absent);
 }

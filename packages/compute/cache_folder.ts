@@ -1,10 +1,8 @@
-/** Where this project keeps what it downloads, compiles and measures for a person's machine. */
-
 const NAME = "face-experiments";
 
 /**
- * FACES_CACHE, if that is set, else a folder in the person's cache folder, as each system has it. It
- * may not be there yet.
+ * Returns the folder for downloads, compiled files and measurements of this machine, which may not exist:
+ * FACES_CACHE, or a folder in the user's cache folder of the system.
  */
 export function cacheFolder(): string {
   const of = (name: string) => Deno.env.get(name) || undefined;

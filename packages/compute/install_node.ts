@@ -1,7 +1,6 @@
 /**
- * Makes the backends `node` and `node-gpu` for the TensorFlow of today: the binding of tfjs-node,
- * compiled from the sources in its npm package against the TensorFlow in a wheel of PyPI. Python is
- * not needed. What npm itself installs is TensorFlow 2.9 of 2022, for CUDA 11.2.
+ * Installs the backends `node` and `node-gpu` with a current TensorFlow: compiles the binding of tfjs-node
+ * against TensorFlow from a wheel of PyPI, without Python. npm installs TensorFlow 2.9 (2022, CUDA 11.2).
  */
 import { dirname, join } from "node:path";
 import { cacheFolder } from "./cache_folder.ts";
@@ -11,12 +10,13 @@ import { moveDurably } from "../pipeline/durable.ts";
 import { compileBinding, findCompiler } from "./install/compiler.ts";
 import { findWheel, indexUrl, type Wheel } from "./install/pypi.ts";
 import { requirementsOf } from "./install/python_versions.ts";
-import { fetchWheel, megabytes, unpackWheel, type Work } from "./install/wheel.ts";
+import { formatGigabytes } from "../download/disk_space.ts";
+import { fetchWheel, unpackWheel, type Work } from "./install/wheel.ts";
 
-/** The version whose binding was tried. */
+/** The tested version. */
 export const usualTensorflow = "2.21";
 
-/** What an installation says of itself. */
+/** Content of installation.json. */
 export interface InstallationRecord {
   backend: OptionalBackend;
   tfjsNode: string;
@@ -31,15 +31,15 @@ const ARCHITECTURES: Partial<Record<typeof Deno.build.arch, string>> = {
   aarch64: "aarch64",
 };
 
-/** The libraries, and the few of thousands of headers that the binding is compiled with. */
+/** The libraries, and the headers that the binding needs. */
 const LIBRARY = /^tensorflow\/libtensorflow_(cc|framework)\.so\.2$/;
 const HEADER =
   /^tensorflow\/include\/(tensorflow\/c|tensorflow\/core\/platform|xla\/tsl\/c|xla\/tsl\/platform|tsl)\//;
 const METADATA = /^[^/]+\.dist-info\/METADATA$/;
 
 /**
- * Installs a backend in the person's cache folder, in place of what is there.
- * @param tensorflow a version, or the beginning of one: "2.21"
+ * Installs a backend in the user's cache folder, replacing an earlier one.
+ * @param tensorflow a version, or its first two numbers: "2.21"
  */
 export async function installNode(
   backend: OptionalBackend,
@@ -49,8 +49,8 @@ export async function installNode(
   const architecture = ARCHITECTURES[Deno.build.arch];
   if (Deno.build.os !== "linux" || architecture === undefined) {
     throw new Error(
-      `Cannot compile "${backend}" on ${Deno.build.os}: it is written for Linux. npm's package ` +
-        "may run there, see deno task compute.",
+      `Cannot compile "${backend}" on ${Deno.build.os}: only Linux is supported. npm's package may ` +
+        "run there, see deno task compute.",
     );
   }
   if (!/^\d+(\.\d+){1,2}$/.test(tensorflow)) {
@@ -59,12 +59,13 @@ export async function installNode(
   const compiler = await findCompiler();
   const index = await indexUrl();
   const platform = new RegExp(`manylinux[^-]*_${architecture}\\.whl$`);
-  // tensorflow-cpu leaves out what is for CUDA; for ARM there is only the whole, which has none.
+  // tensorflow-cpu has no CUDA code; for ARM there is only tensorflow, which has none either.
   const name = backend === "node" && architecture === "x86_64" ? "tensorflow-cpu" : "tensorflow";
   const exact = tensorflow.split(".").length === 3;
   const conditions = `==${tensorflow}${exact ? "" : ".*"}`;
   const wheel = await findWheel(name, conditions, platform, index);
-  work.line(`${wheel.name} ${wheel.version} from ${index}` + sizeOf(wheel));
+  const size = wheel.size === undefined ? "" : `, ${formatGigabytes(wheel.size)}`;
+  work.line(`${wheel.name} ${wheel.version} from ${index}${size}`);
 
   const downloads = join(cacheFolder(), "downloads");
   await Deno.mkdir(downloads, { recursive: true });
@@ -79,8 +80,8 @@ export async function installNode(
     const names = await unpackWheel(path, aside, wanted, work);
     if (names.filter((file) => LIBRARY.test(file)).length < 2) {
       throw new Error(
-        `Cannot use "${wheel.file}": it lacks libtensorflow_cc.so.2, which wheels of TensorFlow ` +
-          `2.13 and later have. Take --tensorflow ${usualTensorflow}.`,
+        `Cannot use "${wheel.file}": it has no libtensorflow_cc.so.2, unlike wheels of ` +
+          `TensorFlow 2.13 and later. Use --tensorflow ${usualTensorflow}.`,
       );
     }
     if (backend === "node-gpu") {
@@ -113,7 +114,7 @@ export async function installNode(
     await Deno.writeTextFile(join(aside, "installation.json"), text);
     await Deno.remove(place, { recursive: true }).catch(() => {});
     await moveDurably(aside, place);
-    // They would be fetched again, but are as large as what was made of them.
+    // They are as large as the installation.
     for (const { file } of wheels) await Deno.remove(join(downloads, file));
     return record;
   } catch (error) {
@@ -122,7 +123,7 @@ export async function installNode(
   }
 }
 
-/** Fetches the libraries of CUDA that TensorFlow's wheel asks for, each a wheel of its own. */
+/** Downloads and unpacks the CUDA libraries that TensorFlow's wheel requires, each a wheel. */
 async function unpackCuda(
   metadata: string,
   platform: RegExp,
@@ -133,8 +134,8 @@ async function unpackCuda(
   const requirements = requirementsOf(metadata, "and-cuda");
   if (requirements.length === 0) {
     throw new Error(
-      "Cannot install node-gpu: this wheel of TensorFlow names no libraries of CUDA (its extra " +
-        '"and-cuda" is empty). For this machine or version there are none.',
+      "Cannot install node-gpu: this wheel of TensorFlow requires no CUDA libraries (its extra " +
+        '"and-cuda" is empty). There are none for this machine or version.',
     );
   }
   const wheels: Wheel[] = [];
@@ -142,10 +143,10 @@ async function unpackCuda(
     wheels.push(await findWheel(name, conditions, platform, index));
   }
   const total = wheels.reduce((sum, { size = 0 }) => sum + size, 0);
-  work.line(`and ${wheels.length} libraries of CUDA, ${megabytes(total)}`);
+  work.line(`and ${wheels.length} CUDA libraries, ${formatGigabytes(total)}`);
   for (const wheel of wheels) {
     const path = await fetchWheel(wheel, downloads, work);
-    // As in Python's site-packages: TensorFlow looks for them beside itself, by these paths.
+    // The paths of Python's site-packages, where TensorFlow searches them.
     await unpackWheel(path, aside, (file) => /^nvidia\/.*\.so(\.\d+)*$/.test(file), work);
   }
   return wheels;
@@ -163,11 +164,7 @@ async function writePackage(
   }
 }
 
-function sizeOf({ size }: Wheel): string {
-  return size === undefined ? "" : `, ${megabytes(size)}`;
-}
-
-/** Removes what was installed; false if there was nothing. */
+/** Removes an installation. Returns false if there was none. */
 export async function uninstallNode(backend: OptionalBackend): Promise<boolean> {
   try {
     await Deno.remove(installFolder(backend), { recursive: true });

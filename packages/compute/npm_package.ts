@@ -1,17 +1,17 @@
 /**
- * Packages of npm that only some people need. Named in deno.json or deno.lock, every first run would
- * download them; so they are fetched here, when they are needed, each pinned by its version and by
- * the checksum of its archive.
+ * Optional npm packages, pinned by version and checksum. They are downloaded on demand: in deno.json,
+ * every first run would download them.
  */
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import { scanTar } from "../formats/tar.ts";
 import { writeFileAtomic } from "../pipeline/durable.ts";
 import { cacheFolder } from "./cache_folder.ts";
 
 export interface NpmPackage {
   readonly name: string;
   readonly version: string;
-  /** As the registry gives it: sha512 of the archive, in base 64. */
+  /** SHA-512 of the archive in Base64, as in the registry. */
   readonly sha512: string;
 }
 
@@ -37,8 +37,8 @@ export const npmPackages = {
 } as const satisfies Record<string, NpmPackage>;
 
 /**
- * The path of one file of a package, fetched into the cache if it is not there.
- * @throws if it cannot be fetched or is not what it should be, saying why
+ * Returns the path of a file of a package, downloading it into the cache if necessary.
+ * @throws if the download fails, or has another checksum
  */
 export async function npmFile(wanted: NpmPackage, file: string): Promise<string> {
   const folder = `${cacheFolder()}/npm/${wanted.name}@${wanted.version}`;
@@ -51,12 +51,12 @@ export async function npmFile(wanted: NpmPackage, file: string): Promise<string>
   return path;
 }
 
-/** The path of the WebGPU backend's module, fetched if it is not there. */
+/** Returns the path of the WebGPU backend's module, downloading it if necessary. */
 export function webGpuModule(): Promise<string> {
   return npmFile(npmPackages.webgpu, "dist/tf-backend-webgpu.fesm.js");
 }
 
-/** The files of a package, by their paths in it. */
+/** Downloads a package. Returns its files by path. */
 export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint8Array>> {
   const { name, version, sha512 } = wanted;
   const registry = (Deno.env.get("NPM_CONFIG_REGISTRY") || "https://registry.npmjs.org/")
@@ -66,43 +66,39 @@ export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint
   try {
     const response = await fetch(url);
     archive = await response.bytes();
-    if (!response.ok) throw new Error(`it answered ${response.status} ${response.statusText}`);
+    if (!response.ok) {
+      throw new Error(`it responded with ${response.status} ${response.statusText}`);
+    }
   } catch (cause) {
     throw new Error(
-      `Cannot fetch ${name} ${version} from "${url}": ${
+      `Cannot download ${name} ${version} from "${url}": ${
         (cause as Error).message
       }. Behind a proxy, ` +
-        "set HTTPS_PROXY; with a registry of your own, NPM_CONFIG_REGISTRY.",
+        "set HTTPS_PROXY; for a registry of your own, NPM_CONFIG_REGISTRY.",
       { cause },
     );
   }
   const sum = createHash("sha512").update(archive).digest("base64");
   if (sum !== sha512) {
     throw new Error(
-      `Cannot use ${name} ${version}: what "${url}" sent has the SHA-512 ${sum}, but ${sha512} is ` +
-        "what was published. Something on the way changes it.",
+      `Cannot use ${name} ${version}: the SHA-512 of "${url}" is ${sum}, expected ${sha512}. It is ` +
+        "not the published package.",
     );
   }
-  return filesOf(gunzipSync(archive));
-}
-
-/**
- * Files of a tar as npm writes it: plain ustar, all below one folder, which is taken off. (The
- * checksum was right, so nothing that is malformed or meant badly comes here.)
- */
-function filesOf(tar: Uint8Array): Map<string, Uint8Array> {
-  const files = new Map<string, Uint8Array>();
-  const text = (from: number, length: number) =>
-    new TextDecoder().decode(tar.subarray(from, from + length)).replace(/\0.*$/s, "");
-  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0;) {
-    const size = parseInt(text(at + 124, 12), 8);
-    const prefix = text(at + 345, 155);
-    const path = (prefix ? `${prefix}/` : "") + text(at, 100);
-    const kind = text(at + 156, 1);
-    if (kind === "0" || kind === "") {
-      files.set(path.replace(/^[^/]*\//, ""), tar.subarray(at + 512, at + 512 + size));
-    }
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-  return files;
+  const tar = gunzipSync(archive);
+  const source = {
+    path: url,
+    size: tar.length,
+    read: (offset: number, length: number) =>
+      Uint8Array.from(tar.subarray(offset, offset + length)),
+    readInto: (target: Uint8Array, offset: number) =>
+      target.set(tar.subarray(offset, offset + target.length)),
+  };
+  // npm packs all files into one folder.
+  return new Map(
+    Array.from(scanTar(source), ({ path, offset, size }) => [
+      path.replace(/^[^/]*\//, ""),
+      tar.subarray(offset, offset + size),
+    ]),
+  );
 }

@@ -1,15 +1,15 @@
 /**
- * The compute backends of TensorFlow.js, made ready for training.
+ * Opens the compute backends of TensorFlow.js.
  *
- * All of tfjs is imported by bare name, so that one copy of tfjs-core serves all: a second one
- * (CommonJS beside ES modules) would keep its own list of kernels.
+ * All parts of TensorFlow.js are imported by bare name: a second copy of tfjs-core (CommonJS beside ES
+ * modules) would have its own list of kernels.
  */
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers the gradients
 import { type Backend, findInstallation, notInstalled, type OptionalBackend } from "./backends.ts";
 
-/** Our names of the backends → tfjs's. */
+/** Names of the backends in TensorFlow.js. */
 const tfjsNames: Record<Backend, string> = {
   wasm: "wasm",
   webgpu: "webgpu",
@@ -19,15 +19,22 @@ const tfjsNames: Record<Backend, string> = {
 };
 
 /**
- * Makes `backend` the one that tfjs computes on, loading it if need be.
- * @throws if it cannot be loaded or started, saying why and what to do
+ * Makes TensorFlow.js compute on `backend`, loading it if necessary.
+ * @throws if it cannot be loaded or started
+ *
+ * @example
+ * ```ts
+ * import * as tf from "@tensorflow/tfjs-core";
+ * await openBackend("wasm");
+ * console.log(await tf.sum([1, 2, 3]).data()); // [6]
+ * ```
  */
 export async function openBackend(backend: Backend): Promise<void> {
   const name = tfjsNames[backend];
   if (name === undefined) {
     const known = Object.keys(tfjsNames).join(", ");
     throw new Error(
-      `Cannot compute on "${backend}": there is no such backend. Take one of ${known}.`,
+      `Cannot compute on "${backend}": there is no such backend. Choose one of ${known}.`,
     );
   }
   if (tf.findBackendFactory(name) === null) await load[backend]();
@@ -40,9 +47,9 @@ const load: Record<Backend, () => Promise<void>> = {
   async wasm() {
     const name = "@tensorflow/tfjs-backend-wasm";
     const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
-    // The binaries lie in the package, beside its entry: nothing is fetched.
+    // The binaries are in the package: nothing is downloaded.
     setWasmPaths(fileURLToPath(new URL("./", import.meta.resolve(name))));
-    // Its threads are web workers made from a blob, which Deno's node:worker_threads refuses.
+    // Its threads are workers from a blob, which Deno's node:worker_threads does not support.
     tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     const { registerTrainingKernels } = await import("./kernels/mod.ts");
     registerTrainingKernels();

@@ -1,6 +1,6 @@
 /**
- * Loads @tensorflow/tfjs-node onto the project's own copy of tfjs-core. Its entry point would bring
- * a whole second TensorFlow.js; what computes are its kernels, its backend and its native binding.
+ * Loads kernels, backend and native binding of @tensorflow/tfjs-node for the project's copy of tfjs-core.
+ * The package's entry point would load a second copy.
  */
 import Module, { createRequire } from "node:module";
 import * as nodeUtil from "node:util";
@@ -13,7 +13,7 @@ import {
   optionalPackages,
 } from "./backends.ts";
 
-/** What of the native binding is asked here. */
+/** The used part of the native binding. */
 interface Binding {
   /** Version of TensorFlow. */
   readonly TF_Version: string;
@@ -23,7 +23,7 @@ interface Binding {
 /**
  * Registers the backend `tensorflow`.
  * @returns the version of TensorFlow
- * @throws if it cannot be loaded, saying why and what to do
+ * @throws if it cannot be loaded
  */
 export function loadNode(backend: OptionalBackend, { folder, binding }: Installation): string {
   const { ours, npm } = installCommands(backend);
@@ -35,27 +35,27 @@ export function loadNode(backend: OptionalBackend, { folder, binding }: Installa
   } catch (cause) {
     const line = (cause as Error).message.split("\n")[0].trim();
     throw new Error(
-      `Cannot compute on "${backend}": "${binding}" does not load (${line}). ${way}`,
+      `Cannot compute on "${backend}": cannot load "${binding}" (${line}). ${way}`,
       { cause },
     );
   }
   if (backend === "node-gpu" && !native.isUsingGpuDevice()) {
     throw new Error(
-      `Cannot compute on "node-gpu": TensorFlow ${native.TF_Version} loads, but finds no NVIDIA ` +
-        "GPU. nvidia-smi must list one: install NVIDIA's driver, or let the container see it " +
-        "(--gpus all). TF_CPP_MIN_LOG_LEVEL=0 makes TensorFlow say what it misses. Or choose " +
+      `Cannot compute on "node-gpu": TensorFlow ${native.TF_Version} found no NVIDIA GPU. ` +
+        "nvidia-smi must list one: install NVIDIA's driver, or give the container access " +
+        "(--gpus all). TF_CPP_MIN_LOG_LEVEL=0 makes TensorFlow log the reason. Or choose " +
         "compute: wasm.",
     );
   }
   return native.TF_Version;
 }
 
-/** What TensorFlow reads from the environment when it loads, unless a person has set it. */
+/** Sets defaults of the environment variables that TensorFlow reads when it loads. */
 function prepare(): void {
   const usual = {
-    // It tells at length how it was compiled.
+    // Without it, TensorFlow logs how it was compiled.
     TF_CPP_MIN_LOG_LEVEL: "2",
-    // It takes all of a GPU's memory at once, so that no second process could use it.
+    // Without it, TensorFlow allocates all of a GPU's memory.
     TF_FORCE_GPU_ALLOW_GROWTH: "true",
   };
   for (const [name, value] of Object.entries(usual)) {
@@ -63,18 +63,18 @@ function prepare(): void {
   }
 }
 
-/** What Node's loader calls for each `require`; not in its types, but what hooks of it replace. */
+/** `Module._load`, which Node calls for each `require`; not in its types. */
 type Load = (request: string, parent: { filename?: string } | undefined, main: boolean) => unknown;
 
 /**
- * Loads the package's modules, all in this call, with what they expect and no longer find:
- * - node:util lost `isNullOrUndefined` and `isArray`, which tfjs-node 4.22 calls;
- * - "@tensorflow/tfjs" is this project's tfjs-core and tfjs-layers, so that there is one of each;
- * - protocol buffers, of which it writes TensorBoard's files, are not needed here.
+ * Loads the package's modules with replacements of some imports:
+ * - node:util no longer has `isNullOrUndefined` and `isArray`, which tfjs-node 4.22 calls;
+ * - "@tensorflow/tfjs" is the project's tfjs-core and tfjs-layers;
+ * - protocol buffers, which write TensorBoard's files, are omitted.
  */
 function loadPackage(folder: string, binding: string, name: string): Binding {
   const { default: util } = nodeUtil as unknown as { default: Record<string, unknown> };
-  const mended = {
+  const patchedUtil = {
     ...util,
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,
     isArray: Array.isArray,
@@ -84,7 +84,7 @@ function loadPackage(folder: string, binding: string, name: string): Binding {
   const load = loader._load;
   loader._load = function (this: unknown, request, parent, main) {
     if (parent?.filename?.startsWith(folder)) {
-      if (request === "util") return mended;
+      if (request === "util") return patchedUtil;
       if (/^@tensorflow\/tfjs(-core)?$/.test(request)) return tfjs;
       if (request.endsWith("/api_pb")) return {};
     }

@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js on Deno's WebGPU, on a device that is opened here and not by its package, so that
- * what goes wrong on it is heard: no adapter, a lost device, too little memory.
+ * TensorFlow.js on Deno's WebGPU. The device is opened here instead of in its package, so its errors are
+ * reported: no adapter, a lost device, too little memory.
  */
 import { pathToFileURL } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
@@ -8,22 +8,22 @@ import { describeAdapter, findAdapter, noAdapter } from "./webgpu_adapter.ts";
 import { webGpuModule } from "./npm_package.ts";
 import { deviceFailed, deviceOpened } from "./read_tensor.ts";
 
-/** What of the package's module is used here. */
+/** The used part of the package's module. */
 interface WebGpuModule {
   WebGPUBackend: new (device: GPUDevice, adapter: GPUAdapterInfo) => tf.KernelBackend;
 }
 
 const OTHERWISE = "Or choose compute: wasm.";
 
-/** Registers the backend `webgpu`. Fetches its package into the cache the first time. */
+/** Registers the backend `webgpu`. The first call downloads its package into the cache. */
 export async function loadWebGpu(): Promise<void> {
   const adapter = await findAdapter();
   if (adapter === undefined) throw new Error(`${cannot(noAdapter)} ${OTHERWISE}`);
   const path = await webGpuModule();
-  // Its imports are bare names, so that it gets the project's own tfjs-core.
+  // Its imports are bare names, which resolve to the project's tfjs-core.
   const { WebGPUBackend }: WebGpuModule = await import(pathToFileURL(path).href);
   const device = await openDevice(adapter);
-  tf.removeBackend("webgpu"); // the one that it registers opens a device which nobody watches
+  tf.removeBackend("webgpu"); // the package's own opens a device without error handling
   tf.registerBackend("webgpu", () => new WebGPUBackend(device, adapter.info));
 }
 
@@ -44,21 +44,20 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     });
   } catch (cause) {
     const why = (cause as Error).message;
-    throw new Error(cannot(`${name} does not open (${why}). ${OTHERWISE}`), { cause });
+    throw new Error(cannot(`cannot open ${name} (${why}). ${OTHERWISE}`), { cause });
   }
   deviceOpened();
   watch(device, name);
   return device;
 }
 
-/** Turns what a device tells into an error of whoever reads from it next. */
+/** Makes the next read of a tensor throw the errors of a device. */
 export function watch(device: GPUDevice, name: string): void {
   device.lost.then(({ reason, message }) =>
     deviceFailed(
       new Error(cannot(
         `${name} was lost (${reason || "unknown reason"}: ${message}). Its driver may have ` +
-          `restarted, or it was taken away; run again, and training goes on from the last epoch. ` +
-          OTHERWISE,
+          `restarted, or it was removed. Run again; training resumes from the last epoch. ${OTHERWISE}`,
       )),
     )
   );
@@ -70,9 +69,9 @@ export function watch(device: GPUDevice, name: string): void {
       new Error(
         cannot(
           tooLarge
-            ? `the memory of ${name} does not suffice (${firstLine(error.message)}). Lower ` +
+            ? `the memory of ${name} is too small (${firstLine(error.message)}). Lower ` +
               `batchSize. ${OTHERWISE}`
-            : `${name} refuses the work (${firstLine(error.message)}). ${OTHERWISE}`,
+            : `${name} failed (${firstLine(error.message)}). ${OTHERWISE}`,
         ),
         { cause: error },
       ),

@@ -1,17 +1,17 @@
-/** The GPU that Deno's WebGPU would use. Apart from the rest, since asking needs no TensorFlow.js. */
+/** The GPU of Deno's WebGPU, without TensorFlow.js. As a program, prints its description as JSON. */
 
 export const noAdapter =
   "there is no GPU that Deno can use. Linux needs the Vulkan driver of the GPU (NVIDIA's own, or " +
   "Mesa's: apt install mesa-vulkan-drivers); Windows and macOS have DirectX 12 and Metal.";
 
-/** A GPU, or undefined if there is none. */
+/** Finds a GPU. Returns undefined if there is none. */
 export async function findAdapter(): Promise<GPUAdapter | undefined> {
   return await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" }) ?? undefined;
 }
 
 export interface AdapterDescription {
   readonly name: string;
-  /** Whether it is no GPU at all, but a processor that does the work of one. */
+  /** True for software rendering on the CPU. */
   readonly software: boolean;
 }
 
@@ -22,8 +22,7 @@ export function describeAdapter({ info }: Pick<GPUAdapter, "info">): AdapterDesc
   return { name, software: isFallbackAdapter || /llvmpipe|swiftshader|basic render/i.test(name) };
 }
 
-// As a program, it says what it finds as one line of JSON, or null: looking for a GPU loads its
-// driver, which may write to the terminal or crash, and had better do so in a process of its own.
+// In a process of its own: the search loads the GPU's driver, which may write to the terminal or crash.
 if (import.meta.main) {
   const adapter = await findAdapter();
   console.log(JSON.stringify(adapter === undefined ? null : describeAdapter(adapter)));

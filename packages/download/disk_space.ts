@@ -1,21 +1,17 @@
-/** Whether there is room for what is about to be fetched. */
+/** Free disk space. */
 import { statfs } from "node:fs/promises";
 
-/** Bytes that may still be written to a folder's disk; undefined where that is not told. */
+/** Returns the free bytes of a folder's disk; undefined if the system does not report them. */
 export async function freeBytes(folder: string): Promise<number | undefined> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return Number(bavail) * Number(bsize);
-  } catch {
-    return undefined; // not every system tells
-  }
+  const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: undefined, bsize: 0 }));
+  return bavail && Number(bavail) * Number(bsize);
 }
 
 /**
- * Makes sure that there is room, before hours of downloading.
- * @param bytes what is still to be written
- * @param what is to be written, for the message
- * @returns the bytes that are free, if that is told
+ * Checks that a folder's disk has room for `bytes` more.
+ * @param what name of the files, for the message
+ * @param wayOut where to put the files instead, for the message
+ * @returns the free bytes, if known
  * @throws if there is too little
  */
 export async function checkSpace(
@@ -23,23 +19,19 @@ export async function checkSpace(
   bytes: number,
   what: string,
   free = freeBytes,
+  wayOut = "store the results elsewhere (artifacts: FOLDER); partial files are kept",
 ): Promise<number | undefined> {
   const room = await free(folder);
-  if (room !== undefined && bytes > room) {
-    throw new Error(
-      `Cannot get ${what}: ${
-        formatGigabytes(bytes)
-      } more are needed, and the disk of "${folder}" has ` +
-        `${
-          formatGigabytes(room)
-        } left. Make room, or have the results elsewhere (artifacts: FOLDER); what ` +
-        `has arrived is kept.`,
-    );
-  }
-  return room;
+  if (room === undefined || bytes <= room) return room;
+  throw new Error(
+    `Cannot write ${what}: ${
+      formatGigabytes(bytes)
+    } more are needed, and the disk of "${folder}" ` +
+      `has ${formatGigabytes(room)} left. Free some space, or ${wayOut}.`,
+  );
 }
 
-/** Bytes in a person's words. */
+/** Formats a number of bytes with two or three significant digits: "7.2 GB". */
 export function formatGigabytes(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let unit = 0;

@@ -1,58 +1,71 @@
 /**
- * Fetches a large file over HTTP, whatever the network does: it resumes where it stopped (also
- * after the process was killed), and tries again after drops, stalls and busy servers.
+ * Downloads large files over HTTP. A download resumes where it stopped, also after a crash of the
+ * process, and is tried again after dropped or stalled connections and errors of the server.
  */
 import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { hideUrl } from "../pipeline/stage.ts";
-import { PartialFile } from "./partial_file.ts";
 import { checkSpace, formatGigabytes, freeBytes } from "./disk_space.ts";
-import { sleep, StallTimeout, TransientError } from "./stall_timeout.ts";
+import { PartialFile } from "./partial_file.ts";
 
 export interface FetchOptions {
-  /** Where the file lands, once it is whole; until then it grows in `<path>.part`. */
+  /** Path of the complete file; until then it is `<path>.part`. */
   path: string;
-  /** The MD5 it must have, in lower case, if one is known. */
+  /** Expected MD5 in lower case, if known. */
   md5?: string;
   signal?: AbortSignal;
-  /** Told its size when the server says it, and how much of it is there already. */
+  /** Called with the size, if the server sends it, and the number of bytes that exist already. */
   onStart?(size: number | undefined, have: number): void;
-  /** Told of every piece that arrives. */
+  /** Called with the length of each received chunk. */
   onBytes?(count: number): void;
-  /** Told why it has to wait or begin again. */
+  /** Called with the reason for each retry. */
   onTrouble?(message: string): void;
   patience?: Partial<RetryPolicy>;
-  /** Most bytes to take. Default: 64 GiB, twice the largest file of IMDB-WIKI. */
+  /** Maximum size in bytes. Default: 64 GiB. */
   limit?: number;
-  /** Returns the bytes that may still be written to a folder's disk. */
+  /** Replaces `freeBytes`, for tests. */
   free?: typeof freeBytes;
 }
 
 export interface RetryPolicy {
-  /** Failures in a row, none of which brought the file on, before it gives up. */
+  /** Maximum number of consecutive failures without a received byte. */
   attempts: number;
-  /** Milliseconds before the second attempt; doubled before each further one. */
+  /** Milliseconds before the second attempt; doubles with each further one. */
   delay: number;
-  /** Longest wait in milliseconds, also where the server asks for more. */
+  /** Maximum wait in milliseconds, also if the server asks for more. */
   longest: number;
-  /** Milliseconds without a byte after which a connection counts as dead. */
+  /** Timeout in milliseconds without a received byte. */
   stall: number;
 }
 
 const LIMIT = 2 ** 36;
-/** Of a body without a length: bytes between looks at the disk, and what it leaves free there. */
-const LOOK = 2 ** 26, RESERVE = 2 ** 30;
-const usual: RetryPolicy = { attempts: 8, delay: 1000, longest: 120_000, stall: 60_000 };
+/** Bodies of unknown length: bytes between checks of the disk, and bytes to leave free on it. */
+const CHECK_INTERVAL = 2 ** 26, RESERVE = 2 ** 30;
+const DEFAULT_POLICY: RetryPolicy = { attempts: 8, delay: 1000, longest: 120_000, stall: 60_000 };
 
 export interface Fetched {
   md5: string;
   size: number;
-  /** Whether the server said how long the file is, so that a short one was noticed. */
+  /** ETag (a strong one) or Last-Modified. */
+  validator: string | null;
+  /** True if the server sent the length, so that a truncated file is an error. */
   lengthKnown: boolean;
 }
 
-/** Fetches `url` to `options.path`. Nothing is there unless its length and MD5 were right. */
+/**
+ * Downloads `url` to `options.path`, which exists only after a complete download with the right MD5.
+ *
+ * @example
+ * ```ts ignore
+ * await fetchFile("https://example.org/data.tar", {
+ *   path: "data.tar",
+ *   md5: "f536eb7f5eae229ae8f286184364b42b",
+ *   onTrouble: (message) => console.warn(message),
+ * });
+ * ```
+ */
 export async function fetchFile(url: string, options: FetchOptions): Promise<Fetched> {
-  const patience = { ...usual, ...options.patience };
+  const patience = { ...DEFAULT_POLICY, ...options.patience };
   const known = hideUrl(url);
   const partial = new PartialFile(`${options.path}.part`, known, options.md5 !== undefined);
   try {
@@ -66,19 +79,19 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
         const resumed = partial.size > 0;
         const lengthKnown = await receive(partial, url, patience.stall, options);
         const md5 = partial.md5();
-        const { size } = partial;
+        const { size, validator } = partial;
         if (options.md5 !== undefined && md5 !== options.md5) {
           await partial.reset();
           const message = `its MD5 is ${md5}, expected was ${options.md5}`;
-          // Pieces of two versions may have met; from one piece it is simply another file.
+          // A resumed file may mix two versions; one from a single response is another file.
           if (resumed && ++wrongSums < 2) throw new TransientError(message, 0);
           throw new Error(
-            `${message}. Either the file changed or something on the way spoiled it; to take it ` +
-              `as it is, give its MD5 under "checksums"`,
+            `${message}. The file changed, or was damaged on the way; to use it as it is, set its ` +
+              `MD5 under "checksums"`,
           );
         }
         await partial.finish(options.path);
-        return { md5, size, lengthKnown };
+        return { md5, size, validator, lengthKnown };
       } catch (error) {
         options.signal?.throwIfAborted();
         if (!(error instanceof TransientError)) throw error;
@@ -91,17 +104,15 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
         furthest = Math.max(furthest, partial.size);
         if (failures >= patience.attempts) {
           throw new Error(
-            `${error.message}, and ${failures} attempts in a row brought no more of it. ` +
-              `What has arrived is kept: run again to go on`,
+            `${error.message}; ${failures} consecutive attempts received nothing. Run again to ` +
+              "resume the download",
             { cause: error.cause ?? error },
           );
         }
         const doubled = patience.delay * 2 ** Math.max(failures - 1, 0);
         const wait = Math.min(Math.max(error.wait ?? doubled, 0), patience.longest);
-        options.onTrouble?.(
-          `${error.message}; trying again in ${(wait / 1000).toFixed(0)} s`,
-        );
-        await sleep(wait, options.signal);
+        options.onTrouble?.(`${error.message}; retry in ${(wait / 1000).toFixed(0)} s`);
+        await delay(wait, undefined, { signal: options.signal });
       }
     }
   } catch (cause) {
@@ -113,7 +124,7 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
   }
 }
 
-/** A text file of up to a megabyte; undefined where the server says that there is none. */
+/** Downloads a text file of at most 1 MiB. Returns undefined if the server has none. */
 export async function fetchText(
   url: string,
   options: Pick<FetchOptions, "signal" | "patience" | "onTrouble"> & { folder: string },
@@ -132,47 +143,83 @@ export async function fetchText(
   }
 }
 
-/** How long a file is, if the server tells without sending it. */
-export async function fetchSize(
+/** Returns a file's version and size by a HEAD request, as far as the server sends them. */
+export async function fetchVersion(
   url: string,
   signal: AbortSignal,
-  patience = 20_000,
-): Promise<number | undefined> {
+): Promise<{ validator: string | null; size: number | null }> {
   try {
     const { ok, headers } = await fetch(url, {
       method: "HEAD",
       headers: { "accept-encoding": "identity" },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]),
     });
-    const length = headers.get("content-length");
-    return ok && length !== null ? Number(length) : undefined;
+    if (ok) return versionOf(headers);
   } catch {
-    signal.throwIfAborted();
-    return undefined; // what is wrong is told when the file itself is asked for
+    signal.throwIfAborted(); // other errors are reported by the download
+  }
+  return { validator: null, size: null };
+}
+
+function versionOf(headers: Headers): { validator: string | null; size: number | null } {
+  const length = headers.get("content-length"), etag = headers.get("etag");
+  const strong = etag?.startsWith('"') ? etag : null;
+  return {
+    validator: strong ?? headers.get("last-modified"),
+    size: length === null ? null : Number(length),
+  };
+}
+
+/** A failure that another attempt may resolve, after `wait` milliseconds. */
+class TransientError extends Error {
+  constructor(message: string, readonly wait?: number, options?: ErrorOptions) {
+    super(message, options);
   }
 }
 
-/** The server says that there is no such file, or none for us. */
+/** The server has no such file, or denies access. */
 class AbsentError extends Error {}
 
-/** One request: appends to the partial file what is missing. True if the length was known. */
+/** Sends one request and appends the missing bytes. Returns true if the length was known. */
 async function receive(
   partial: PartialFile,
   url: string,
   stall: number,
   options: FetchOptions,
 ): Promise<boolean> {
-  const watch = new StallTimeout(stall, options.signal);
+  const connection = new AbortController();
+  const aborted = options.signal ?? new AbortController().signal;
+  /** Waits for one step of the transfer; failures become `TransientError`. */
+  const guard = async <T>(step: () => Promise<T>, trouble: string): Promise<T> => {
+    let stalled = false;
+    const timer = setTimeout(() => {
+      stalled = true;
+      connection.abort();
+    }, stall);
+    try {
+      return await step();
+    } catch (cause) {
+      aborted.throwIfAborted();
+      const why = stalled
+        ? `no byte received for ${(stall / 1000).toFixed(0)} s`
+        : `${trouble} (${(cause as Error).message})`;
+      throw new TransientError(why, undefined, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  const abort = () => connection.abort(aborted.reason);
+  aborted.addEventListener("abort", abort, { once: true });
   try {
     const headers: Record<string, string> = { "accept-encoding": "identity" };
-    // Without an MD5 or a validator nothing tells whether the rest is of the same version.
+    // Without an MD5 or a validator, the rest may be of another version.
     if (!partial.checked && partial.validator === null) await partial.reset();
     if (partial.size > 0) {
       headers.range = `bytes=${partial.size}-`;
       if (partial.validator) headers["if-range"] = partial.validator;
     }
-    const response = await watch.guard(
-      (signal) => fetch(url, { headers, signal }).catch(withoutAddress),
+    const response = await guard(
+      () => fetch(url, { headers, signal: connection.signal }).catch(withoutAddress),
       "the connection failed",
     );
     try {
@@ -181,41 +228,41 @@ async function receive(
       options.onStart?.(total, partial.size);
       if (response.body && response.status !== 416) {
         const reader = response.body.getReader();
-        for (let looked = 0; total === undefined || partial.size <= total;) {
-          const { done, value } = await watch.guard(() => reader.read(), "the connection dropped");
+        for (let unchecked = 0; total === undefined || partial.size <= total;) {
+          const { done, value } = await guard(() => reader.read(), "the connection dropped");
           if (done) break;
           partial.append(value);
           options.onBytes?.(value.length);
-          if (total !== undefined || (looked += value.length) < LOOK) continue;
-          looked = 0;
+          if (total !== undefined || (unchecked += value.length) < CHECK_INTERVAL) continue;
+          unchecked = 0;
           await checkRoom(partial, total, options);
         }
         await checkRoom(partial, total, options);
       }
       if (total !== undefined && partial.size !== total) {
-        const message = `${count(partial.size)} of ${count(total)} bytes came`;
+        const message = `received ${count(partial.size)} of ${count(total)} bytes`;
         if (partial.size > total) await partial.reset();
         throw new TransientError(message);
       }
       return total !== undefined;
     } finally {
-      // Frees the connection where the body was not read to its end.
+      // Frees the connection if the body was not read to its end.
       await response.body?.cancel().catch(() => {});
     }
   } finally {
-    watch.stop();
+    aborted.removeEventListener("abort", abort);
   }
 }
 
-/** Throws why a request failed; Deno's own causes show the address, its query included. */
+/** Rethrows a request's error without the URL, which may contain secrets. */
 function withoutAddress({ message, cause }: Error): never {
   const why = cause instanceof Error ? cause.message : message;
   throw new Error(why.replace(/ for url \(.*?\)(?=:|$)/, ""));
 }
 
 /**
- * Refuses what is longer than it may be, or than there is room for. A body that does not say its
- * length may be endless: of such a one nothing is kept.
+ * Refuses files that are larger than the limit or the free disk space. A body of unknown length may be
+ * endless; nothing of it is kept.
  */
 async function checkRoom(
   partial: PartialFile,
@@ -224,27 +271,25 @@ async function checkRoom(
 ): Promise<void> {
   const folder = dirname(path);
   if ((total ?? partial.size) > limit) {
-    const what = total === undefined ? "the server sends, without an end," : "it has";
     await partial.reset();
-    throw new Error(`${what} more than ${formatGigabytes(limit)}, which is refused`);
+    const what = total === undefined ? "the response has no length and exceeds" : "it exceeds";
+    throw new Error(`${what} the limit of ${formatGigabytes(limit)}`);
   }
   if (total !== undefined) await checkSpace(folder, total - partial.size, "it", free);
-  else if (partial.size >= LOOK && (await free(folder) ?? Infinity) < RESERVE) {
-    const came = formatGigabytes(partial.size);
+  else if (partial.size >= CHECK_INTERVAL && (await free(folder) ?? Infinity) < RESERVE) {
+    const received = formatGigabytes(partial.size);
     await partial.reset();
     throw new Error(
-      `the server does not say how long it is, and after ${came} less than ${
-        formatGigabytes(RESERVE)
-      } ` +
-        `of the disk of "${folder}" were left. Make room, or name another "mirror"`,
+      `the server does not send its length, and after ${received} the disk of "${folder}" has less ` +
+        `than ${formatGigabytes(RESERVE)} left. Free some space, or set another "mirror"`,
     );
   }
 }
 
-/** Makes the partial file fit the answer, and tells how long the whole will be. */
+/** Adapts the partial file to the response. Returns the total length, if known. */
 async function accept(partial: PartialFile, response: Response): Promise<number | undefined> {
   const { status } = response;
-  const said = `the server answered ${status} ${response.statusText}`.trim();
+  const answer = `the server responded with ${status} ${response.statusText}`.trim();
   if (status === 206) {
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
     const total = range === null || range[2] === "*" ? undefined : Number(range[2]);
@@ -254,13 +299,13 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
       const asked = partial.size;
       await partial.reset();
       throw new TransientError(
-        `the server sent the range "${got}", bytes from ${asked} on were asked for`,
+        `the server sent the range "${got}" instead of bytes from ${asked} on`,
       );
     }
-    // A server may pass over If-Range: the answer has to be of the version that was begun.
+    // A server may ignore If-Range and send another version.
     const { validator } = partial;
     const now = validator && response.headers.get(validator[0] === '"' ? "etag" : "last-modified");
-    // With If-Range, the ETag has to be repeated and the date need not.
+    // In response to If-Range, the ETag is mandatory and the date is not.
     const another = now !== validator && (now !== null || validator?.[0] === '"');
     if (another) {
       await partial.reset();
@@ -273,31 +318,28 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
   }
   if (status === 416) {
     const total = /^bytes \*\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
-    // Of the right length; only an MD5 tells whether it is of the same version.
+    // The length is right; the version can only be checked by an MD5.
     if (Number(total ?? NaN) === partial.size && partial.checked) return partial.size;
     await partial.reset();
-    throw new TransientError("the server's file is no longer than what is here already", 0);
+    throw new TransientError("the server's file is not longer than the bytes received so far", 0);
   }
   if (status === 200) {
-    // The whole file: ranges are not known there, or it changed since.
+    // The complete file: the server does not support ranges, or the file changed.
     await partial.reset();
-    const length = response.headers.get("content-length");
-    const size = length === null ? null : Number(length);
-    const etag = response.headers.get("etag");
-    const strong = etag?.startsWith('"') ? etag : null;
-    await partial.remember(size, strong ?? response.headers.get("last-modified"));
+    const { size, validator } = versionOf(response.headers);
+    await partial.remember(size, validator);
     return size ?? undefined;
   }
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    throw new TransientError(said, retryAfter(response));
+    throw new TransientError(answer, retryAfter(response));
   }
   if (status === 403 || status === 404 || status === 410) {
-    throw new AbsentError(`${said}. Check the address, or name another "mirror"`);
+    throw new AbsentError(`${answer}. Check the URL, or set another "mirror"`);
   }
-  throw new Error(`${said}, which another attempt would not change`);
+  throw new Error(`${answer}, which another attempt would not change`);
 }
 
-/** Milliseconds that the server asks to wait, in seconds or as a date. */
+/** Parses Retry-After, in seconds or as a date. Returns milliseconds. */
 function retryAfter(response: Response): number | undefined {
   const text = response.headers.get("retry-after")?.trim();
   if (!text) return undefined;

@@ -1,10 +1,11 @@
-/** Files that arrive in pieces, and over more than one run. */
+/** Downloads in progress, over more than one run. */
 import { createHash, type Hash } from "node:crypto";
 import { z } from "zod";
 import { moveDurably } from "../pipeline/durable.ts";
+import { writeAllSync } from "../formats/random_access_file.ts";
 import { readState, writeState } from "../pipeline/state.ts";
 
-/** What is noted beside a partial file, to know whether the server's is still the same. */
+/** Notes beside a partial file: the version of the file on the server. */
 const partShape = z.object({
   version: z.literal(1),
   url: z.string(),
@@ -17,8 +18,8 @@ const partShape = z.object({
 type Part = Pick<z.output<typeof partShape>, "url" | "validator" | "size">;
 
 /**
- * A file that grows, its MD5 growing with it, and what is noted to resume it: after each piece, a line
- * with the size and the MD5 of all up to there. A resumed file is kept as far as its lines agree.
+ * A partial file and its MD5. After each chunk, a line with the size and the MD5 so far is appended to
+ * `<path>.digests`. A resumed file is kept up to the last line that agrees with it.
  */
 export class PartialFile {
   size = 0;
@@ -27,7 +28,7 @@ export class PartialFile {
   #digests: Deno.FsFile | undefined;
   #hash: Hash = createHash("md5");
 
-  /** @param checked whether an MD5 will tell if pieces of two versions met */
+  /** @param checked true if the MD5 of the complete file is known and will be compared */
   constructor(readonly path: string, readonly url: string, readonly checked: boolean) {}
 
   get #notes(): string {
@@ -44,7 +45,7 @@ export class PartialFile {
 
   /**
    * Resumes what an earlier process left, as far as it is undamaged and of the same file.
-   * @param onTrouble called with the reason why some of it is fetched again
+   * @param onTrouble called with the reason if some of it is downloaded again
    */
   async open(signal?: AbortSignal, onTrouble?: (message: string) => void): Promise<void> {
     this.#file = await Deno.open(this.path, { read: true, write: true, create: true });
@@ -57,13 +58,13 @@ export class PartialFile {
     else await this.#keepUndamaged(signal);
     if (problem !== undefined || (known && this.size < found)) {
       onTrouble?.(
-        `what had arrived is damaged after byte ${this.size.toLocaleString("en")}; the rest is ` +
-          "fetched again",
+        `the partial file is damaged after byte ${this.size.toLocaleString("en")}; the rest is ` +
+          "downloaded again",
       );
     }
   }
 
-  /** Reads the file up to the last line of digests that agrees with it, and cuts off the rest. */
+  /** Truncates the file after the last line of digests that agrees with it. */
   async #keepUndamaged(signal?: AbortSignal): Promise<void> {
     const text = await Deno.readTextFile(this.#digestsPath);
     const buffer = new Uint8Array(1 << 20);
@@ -93,13 +94,13 @@ export class PartialFile {
   }
 
   append(bytes: Uint8Array): void {
-    writeAll(this.#file!, bytes);
+    writeAllSync(this.#file!, bytes);
     this.#hash.update(bytes);
     this.size += bytes.length;
-    writeAll(this.#digests!, new TextEncoder().encode(`${this.size} ${this.md5()}\n`));
+    writeAllSync(this.#digests!, new TextEncoder().encode(`${this.size} ${this.md5()}\n`));
   }
 
-  /** Forgets all. */
+  /** Discards everything. */
   async reset(): Promise<void> {
     await cut(this.#file!, 0);
     await cut(this.#digests!, 0);
@@ -113,7 +114,7 @@ export class PartialFile {
     return this.#hash.copy().digest("hex");
   }
 
-  /** Moves the whole file to its place. */
+  /** Moves the complete file to its path. */
   async finish(path: string): Promise<void> {
     this.close();
     await moveDurably(this.path, path);
@@ -127,11 +128,7 @@ export class PartialFile {
   }
 }
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-}
-
-/** Shortens a file and goes to its end. */
+/** Truncates a file and seeks its end. */
 async function cut(file: Deno.FsFile, size: number): Promise<void> {
   await file.truncate(size);
   await file.seek(size, Deno.SeekMode.Start);

@@ -1,19 +1,18 @@
-/** Checks files of known formats, as far as it costs little: heads and lengths, not every value. */
+/** Checks files of known formats quickly: headers and lengths, not every value. */
 import { dirname, extname, join } from "node:path";
 import { readCsv } from "./csv.ts";
 import { NpyFile } from "./npy.ts";
 import { readParquet } from "./parquet.ts";
 import { RandomAccessFile } from "./random_access_file.ts";
 import { scanTar } from "./tar.ts";
-import { byteCount } from "./byte_reader.ts";
 
-/** Bytes of a CSV that are looked at: its header and first rows. */
+/** Number of checked bytes of a CSV: its header and first rows. */
 const CSV_HEAD = 1 << 16;
 
 /**
- * Checks a file by the format that its name says: .json (and the weights that a TensorFlow.js model
- * names), .npy, .parquet, .tar, .csv. Files of other names pass.
- * @throws if the file cannot be read as what its name says
+ * Checks a file by the format of its extension: .json (and the weights of a TensorFlow.js model), .npy,
+ * .parquet, .tar, .csv. Files with other extensions pass.
+ * @throws if the file is not of its extension's format
  */
 export async function checkFile(path: string): Promise<void> {
   switch (extname(path)) {
@@ -27,21 +26,21 @@ export async function checkFile(path: string): Promise<void> {
       using archive = new RandomAccessFile(path);
       let files = 0;
       for (const _ of scanTar(archive)) files++;
-      if (files === 0) throw new Error(`Cannot read "${path}": the archive holds no file.`);
+      if (files === 0) throw new Error(`Cannot read "${path}": the archive contains no files.`);
       return;
     }
     case ".csv": {
       using file = new RandomAccessFile(path);
       const head = file.read(0, Math.min(CSV_HEAD, file.size));
-      // Whole lines; quoted values may hold line breaks, but not in a header.
+      // Complete lines; quoted values may contain line breaks, but not in a header.
       const end = file.size > CSV_HEAD ? head.indexOf(0x0a) : head.length;
-      if (head.includes(0)) throw new Error(`Cannot read "${path}": it is no text.`);
+      if (head.includes(0)) throw new Error(`Cannot read "${path}": it is not text.`);
       readCsv(head.subarray(0, end < 0 ? undefined : end), path);
     }
   }
 }
 
-/** The weights that a model.json of TensorFlow.js names. */
+/** Weights in a model.json of TensorFlow.js. */
 interface Manifest {
   readonly paths: readonly string[];
   readonly weights: readonly { readonly shape: readonly number[]; readonly dtype: string }[];
@@ -52,7 +51,7 @@ async function checkJson(path: string): Promise<void> {
   try {
     value = JSON.parse(await Deno.readTextFile(path));
   } catch (cause) {
-    throw new Error(`Cannot read "${path}": it is no JSON (${(cause as Error).message}).`, {
+    throw new Error(`Cannot read "${path}": it is not JSON (${(cause as Error).message}).`, {
       cause,
     });
   }
@@ -68,7 +67,7 @@ async function checkJson(path: string): Promise<void> {
     for (const name of paths) size += (await Deno.stat(join(dirname(path), name))).size;
     if (size !== expected) {
       throw new Error(
-        `Cannot use "${path}": its weights take ${byteCount(expected)}, ` +
+        `Cannot use "${path}": its weights take ${expected.toLocaleString("en")} bytes, ` +
           `${paths.join(", ")} has ${size.toLocaleString("en")}.`,
       );
     }

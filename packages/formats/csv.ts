@@ -1,12 +1,9 @@
-/**
- * Tables as people make them: CSV from a spreadsheet, pandas or an editor. A thin layer over
- * csv-parse: which separator, which encoding and which columns is found out here.
- */
+/** Reads CSVs of spreadsheets, pandas and editors: detects separator and encoding, over csv-parse. */
 import { CsvError, parse } from "csv-parse/sync";
 
 /** A table of texts. */
 export interface CsvTable {
-  /** The header's names as they are written. */
+  /** Names of the columns, as written. */
   readonly header: readonly string[];
   readonly rows: readonly CsvRow[];
 }
@@ -19,22 +16,29 @@ export interface CsvRow {
 }
 
 /**
- * Reads a CSV: a header, then rows. Values may be quoted, and quoted ones may hold separators,
- * quotes (doubled) and line breaks; lines end in LF, CRLF or CR, mixed as well; commas, semicolons or
- * tabs separate, whichever the header has most of, or what a first line such as Excel's `sep=;` says.
- * UTF-8, or UTF-16 that says so by its byte order mark.
- * @param source what to call it in errors
- * @param problems collects what is wrong with single rows, which are left out; thrown if not given
- * @throws if it is no CSV: with every row that is wrong
+ * Reads a CSV of a header and rows. Quoted values may contain separators, doubled quotes and line breaks.
+ * Lines end in LF, CRLF or CR. The separator is that of a first line such as Excel's `sep=;`, else the
+ * most frequent of comma, semicolon and tab in the header. The encoding is UTF-8, or UTF-16 with a byte
+ * order mark.
+ * @param source its name in errors
+ * @param problems collects errors of single rows, which are skipped. Default: they are thrown
+ * @throws if it is not a CSV; lists all invalid rows
+ *
+ * @example
+ * ```ts
+ * const bytes = new TextEncoder().encode("path;age\na.jpg;31\n");
+ * const { header, rows } = readCsv(bytes, "labels.csv");
+ * console.log(header, rows[0].values, rows[0].line); // ["path", "age"], ["a.jpg", "31"], 2
+ * ```
  */
 export function readCsv(bytes: Uint8Array, source: string, problems?: string[]): CsvTable {
   const text = decodeText(bytes, source);
-  const told = /^"?sep=([,;\t|])"?(?:[\r\n]|$)/i.exec(text)?.[1];
+  const declared = /^"?sep=([,;\t|])"?(?:[\r\n]|$)/i.exec(text)?.[1];
   let records: { record: string[]; info: { lines: number } }[];
   try {
     records = parse(text, {
-      delimiter: told ?? separator(text),
-      fromLine: told === undefined ? 1 : 2,
+      delimiter: declared ?? separator(text),
+      fromLine: declared === undefined ? 1 : 2,
       recordDelimiter: ["\r\n", "\n", "\r"],
       relaxColumnCount: true,
       info: true,
@@ -47,32 +51,31 @@ export function readCsv(bytes: Uint8Array, source: string, problems?: string[]):
   }
   const [first, ...rest] = records;
   if (!first) {
-    throw new Error(`Cannot read "${source}": it is empty; its first line names columns.`);
+    throw new Error(`Cannot read "${source}": it is empty; its first line must name the columns.`);
   }
   const header = first.record;
   const rows: CsvRow[] = [], ragged: string[] = [];
-  let twice = 0; // csv-parse counts a quoted CRLF as two lines
+  let excess = 0; // csv-parse counts a quoted CRLF as two lines
   for (const { record, info } of rest) {
-    twice += record.join().split("\r\n").length - 1;
-    const row = { values: record.slice(0, header.length), line: info.lines - twice };
+    excess += record.join().split("\r\n").length - 1;
+    const row = { values: record.slice(0, header.length), line: info.lines - excess };
     // Spreadsheets end rows in as many separators as they have columns.
     const whole = record.length >= header.length && record.slice(header.length).every((v) => !v);
     if (whole) rows.push(row);
-    else {ragged.push(
-        `line ${row.line} has ${record.length} value${
-          record.length === 1 ? "" : "s"
-        }, the header ${header.length}`,
-      );}
+    else {
+      const values = `${record.length} value${record.length === 1 ? "" : "s"}`;
+      ragged.push(`line ${row.line} has ${values}, the header ${header.length}`);
+    }
   }
   if (ragged.length > 0) {
-    ragged.push(`${ragged.pop()}; a value with a separator in it has to stand in quotes`);
+    ragged.push(`${ragged.pop()}; quote values that contain a separator`);
   }
   if (problems) problems.push(...ragged);
   else if (ragged.length > 0) throw new Error(`Cannot read "${source}": ${listProblems(ragged)}.`);
   return { header, rows };
 }
 
-/** The first of many problems, each on a line of its own; one alone stands in the sentence. */
+/** Formats problems for a message: one in the sentence, several as a list of at most 20 lines. */
 export function listProblems(problems: readonly string[]): string {
   if (problems.length === 1) return problems[0];
   const rest = problems.length - SHOWN;
@@ -82,7 +85,7 @@ export function listProblems(problems: readonly string[]): string {
 }
 const SHOWN = 20;
 
-/** What csv-parse found, in the words of a person with a file; its `lines` is where. */
+/** Formats an error of csv-parse. */
 function explain({ code, message, lines }: CsvError & Record<string, unknown>): string {
   return code === "CSV_QUOTE_NOT_CLOSED"
     ? `a quote is opened and never closed; the file ends on line ${lines}`
@@ -96,7 +99,7 @@ function decodeText(bytes: Uint8Array, source: string): string {
     ? "utf-16be"
     : "utf-8";
   try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes); // takes the mark off
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes); // removes the mark
   } catch (cause) {
     throw new Error(
       `Cannot read "${source}": it is not UTF-8. Save it as "CSV UTF-8", as spreadsheets call it.`,
@@ -105,7 +108,7 @@ function decodeText(bytes: Uint8Array, source: string): string {
   }
 }
 
-/** The separator that the first line has most of, outside of quotes. */
+/** Returns the most frequent separator of the first line, outside of quotes. */
 function separator(text: string): string {
   const line = text.trimStart().split(/[\r\n]/, 1)[0].replaceAll(/"[^"]*"/g, "");
   const count = (mark: string) => line.split(mark).length;

@@ -1,20 +1,27 @@
-/** CSV as RFC 4180 has it, a line at a time, for spreadsheets and programs. */
+/** Writes CSV (RFC 4180) line by line. */
 
-/** A line of values, with its end; `undefined` is an empty value. */
+/**
+ * Formats a line of values with its line end; `undefined` is an empty value.
+ *
+ * @example
+ * ```ts
+ * console.log(csvLine(["Ada, Countess", 36, undefined])); // "Ada, Countess",36,
+ * ```
+ */
 export function csvLine(values: readonly (string | number | undefined)[]): string {
   return values.map((value) => csvField(String(value ?? ""))).join(",") + "\n";
 }
 
-/** A value, quoted where it must be; what a spreadsheet would run as a formula gets a ' in front. */
+/** Formats a value, quoted if necessary; a ' is put before values that spreadsheets run as formulas. */
 export function csvField(text: string): string {
   const safe = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Returns the value that `csvField` wrote, read back from its CSV. */
+/** Reverts the ' of `csvField`. */
 export function withoutGuard(value: string): string {
   return value.startsWith("'") && FORMULA.test(value.slice(1)) ? value.slice(1) : value;
 }
 
-// A ' of the value's own gets one more, so that taking one off gives the value back.
+// A value that begins with ' gets another one, so that removing one restores the value.
 const FORMULA = /^'*[=+\-@\t\r]/, NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;

@@ -1,16 +1,16 @@
-// deno-lint-ignore-file no-control-regex -- signatures are made of such characters
-/** Image formats, told apart by their first bytes: file names and HTTP headers do not decide. */
+// deno-lint-ignore-file no-control-regex -- signatures contain such characters
+/** Identifies image formats by their first bytes, independent of file names and HTTP headers. */
 
 export interface ImageFormat {
   /** With its article: "a JPEG". */
   readonly name: string;
-  /** decoded: by `faces/images/decode_image.ts`; photo: a photo format that is not; other: what holds no photo. */
+  /** decoded: common decoders support it; photo: a photo format that they do not; other: no photo. */
   readonly kind: "decoded" | "photo" | "other";
-  /** A command that makes a JPEG of it. */
+  /** A command that converts it to a JPEG. */
   readonly convert?: string;
 }
 
-/** Bytes that `identifyImage` looks at. */
+/** Number of bytes that `identifyImage` needs. */
 export const HEAD_BYTES = 1024;
 
 const decoded = (name: string): ImageFormat => ({ name, kind: "decoded" });
@@ -23,7 +23,7 @@ const other = (name: string): ImageFormat => ({ name, kind: "other" });
 
 const HEIC = "heif-convert IN.heic OUT.jpg, or on macOS: sips -s format jpeg IN.heic --out OUT.jpg";
 
-/** Signatures, one character a byte. */
+/** Signatures, one character per byte. */
 const SIGNATURES: readonly (readonly [RegExp, ImageFormat])[] = [
   [/^\xff\xd8\xff/, decoded("a JPEG")],
   [/^\x89PNG\r\n\x1a\n/, decoded("a PNG")],
@@ -44,7 +44,7 @@ const SIGNATURES: readonly (readonly [RegExp, ImageFormat])[] = [
   [/^(?:\xef\xbb\xbf)?[\t\n\r\x20-\x7e]*<svg[\s>]/i, other("an SVG")],
 ];
 
-/** Brands of the ISO base media file format (ISO 14496-12); the first that a file has decides. */
+/** Brands of the ISO base media file format (ISO 14496-12), in order of precedence. */
 const BRANDS: readonly (readonly [RegExp, ImageFormat])[] = [
   [/^avi[fs]$/, decoded("an AVIF")],
   [/^(hei[cxms]|hev[cxms])$/, photo("a HEIC", HEIC)],
@@ -55,7 +55,7 @@ const BRANDS: readonly (readonly [RegExp, ImageFormat])[] = [
 
 /**
  * Identifies an image by its first `HEAD_BYTES` bytes.
- * @returns undefined for what is unknown
+ * @returns undefined if it is unknown
  */
 export function identifyImage(bytes: Uint8Array): ImageFormat | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, HEAD_BYTES));
@@ -64,7 +64,7 @@ export function identifyImage(bytes: Uint8Array): ImageFormat | undefined {
     SIGNATURES.find(([signature]) => signature.test(head))?.[1];
 }
 
-/** Major and compatible brands of a file that begins with a complete box `ftyp`. */
+/** Returns the major and compatible brands of a file that begins with a complete `ftyp` box. */
 function brandsOf(bytes: Uint8Array, head: string): string[] {
   if (bytes.length < 16 || head.slice(4, 8) !== "ftyp") return [];
   const size = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);

@@ -1,24 +1,21 @@
-/**
- * The header of a JPEG (ITU-T T.81, annex B), as far as it says how large the picture is. Decoding is
- * for others.
- */
+/** Reads the header of a JPEG (ITU-T T.81, annex B), without decoding the image. */
 
-/** What a header says. */
+/** Size of a JPEG, and its EXIF data. */
 export interface JpegHeader {
   readonly width: number;
   readonly height: number;
-  /** Whether there is EXIF data, which may say that the picture is to be turned. */
+  /** True if there is EXIF data, which may contain a rotation. */
   readonly exif: boolean;
 }
 
 const SOI = 0xffd8, SOS = 0xda, APP1 = 0xe1;
-/** Start of a frame that decoders know: baseline, extended, progressive. */
+/** Frames of baseline, extended and progressive JPEGs. */
 const FRAMES = new Set([0xc0, 0xc1, 0xc2]);
 const EXIF = [0x45, 0x78, 0x69, 0x66];
 
 /**
- * Reads the segments before the picture's data.
- * @returns undefined if these are no such bytes, or damaged, or of a rare kind: a decoder tells
+ * Reads the segments before the image data.
+ * @returns undefined if it is not a JPEG, is damaged, or is of a rare kind
  */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

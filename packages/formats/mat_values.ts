@@ -1,14 +1,17 @@
 /**
- * Values in a MATLAB level-5 file. A cell or a struct only knows where its parts lie, and decodes
- * one when it is asked for; `strings` and `numbers` decode a whole column at once. So a cell of half
- * a million names costs four bytes each until they are wanted.
+ * Values of a MATLAB level-5 file. Cells and structs hold the positions of their parts and decode them
+ * on demand; `strings()`, `texts()` and `numbers()` decode a whole column at once.
  */
-
-import { convert, type NumericConstructor, type NumericData } from "./mat/numbers.ts";
-import { type ArrayHeader, count, type MatError, type MatSource, mxOPAQUE } from "./mat/source.ts";
-import { decodeUtf8 } from "./mat/text.ts";
-import { PackedStrings } from "./packed_strings.ts";
-import { byteCount } from "./byte_reader.ts";
+import {
+  type ArrayHeader,
+  convert,
+  count,
+  decodeUtf8,
+  type MatSource,
+  mxOPAQUE,
+  type NumericConstructor,
+  type NumericData,
+} from "./mat/source.ts";
 
 const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16;
 const MAX_DEPTH = 100;
@@ -28,7 +31,7 @@ const numeric: Record<number, { name: NumericClass; array: NumericConstructor }>
   15: { name: "uint64", array: BigUint64Array },
 };
 
-/** Classes that are recognised, and not decoded. */
+/** Classes that are recognized but not decoded. */
 const unsupported: Record<number, string> = {
   3: "object",
   5: "sparse matrix",
@@ -42,12 +45,7 @@ export type NumericClass =
 
 export type MatValue = MatNumeric | MatChar | MatCell | MatStruct | MatUnsupported;
 
-/** The name of the variable at `at`. */
-export function variableName(source: MatSource, at: number, end: number): string {
-  return source.header(at, end).name;
-}
-
-/** The value at `at`. */
+/** Reads the value at `at`. */
 export function valueAt(source: MatSource, at: number, end: number, depth = 0): MatValue {
   const header = source.header(at, end);
   if (depth > MAX_DEPTH) {
@@ -63,7 +61,7 @@ export function valueAt(source: MatSource, at: number, end: number, depth = 0): 
   throw source.error(at, `is of class ${header.class}, which is unknown`);
 }
 
-/** What an array of this class is read as. */
+/** Returns the kind of value that an array is read as. */
 export function kindOf({ class: of }: Pick<ArrayHeader, "class">): MatValue["kind"] {
   if (of in numeric) return "numeric";
   return of === mxCELL
@@ -75,7 +73,7 @@ export function kindOf({ class: of }: Pick<ArrayHeader, "class">): MatValue["kin
     : "unsupported";
 }
 
-/** The names of a struct's fields, and where the first of their values begins. */
+/** Reads the names of a struct's fields. Returns them, and the position of the first value. */
 export function structFields(
   source: MatSource,
   { data, end }: ArrayHeader,
@@ -86,7 +84,7 @@ export function structFields(
   if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
     throw source.error(
       data,
-      `should give the length of field names: ${count(step)} for ${byteCount(size)}`,
+      `should give the length of field names: ${count(step)} for ${count(size)} bytes`,
     );
   }
   const names = Array.from({ length: size / step }, (_, i) => {
@@ -96,7 +94,7 @@ export function structFields(
   return { names, next };
 }
 
-/** Numbers, column by column, in the typed array of their class. */
+/** Numbers in column-major order, in the typed array of their class. */
 export class MatNumeric {
   readonly kind = "numeric";
   readonly class: NumericClass;
@@ -119,7 +117,7 @@ export class MatNumeric {
     }
   }
 
-  /** As float64, whatever the class. */
+  /** Converts the numbers to float64. */
   float64(): Float64Array {
     return this.data instanceof Float64Array
       ? this.data
@@ -127,7 +125,7 @@ export class MatNumeric {
   }
 }
 
-/** Text: a row of characters, or several rows of one length. */
+/** Text: one row of characters, or several rows of equal length. */
 export class MatChar {
   readonly kind = "char";
   readonly dims: readonly number[];
@@ -141,7 +139,7 @@ export class MatChar {
       this.rows = [text];
       return;
     }
-    // Column by column. MATLAB counts UTF-16 units; some writers count code points.
+    // Column-major. MATLAB counts UTF-16 units; some writers count code points.
     const units = [...text].length === header.count ? [...text] : text.split("");
     if (units.length !== header.count) {
       throw source.error(
@@ -179,18 +177,18 @@ export class MatCell {
     this.#positions = source.children(header.data, header.end, header.count);
   }
 
-  /** Part `i`, counted column by column. */
+  /** Decodes part `i`, in column-major order. */
   at(i: number): MatValue {
     return valueAt(this.#source, this.#positions[i], this.#header.end, this.#depth + 1);
   }
 
-  /** Every part as text; an empty array is the empty string. */
+  /** Decodes every part as text; an empty array becomes the empty string. */
   strings(): string[] {
     const texts = this.texts();
     return Array.from({ length: this.length }, (_, i) => texts.at(i));
   }
 
-  /** The same in one piece of memory, for cells of which only some parts become strings. */
+  /** Decodes every part as text into one buffer, for columns of which only some rows are used. */
   texts(): PackedStrings {
     const source = this.#source;
     const texts = new PackedStrings(this.length, 32 * this.length);
@@ -209,7 +207,7 @@ export class MatCell {
     return texts;
   }
 
-  /** Every part as `width` numbers, one after the other; an empty array is NaN, `width` times. */
+  /** Decodes every part as `width` numbers; an empty array becomes `width` times NaN. */
   numbers(width: number): Float64Array {
     const source = this.#source;
     source.afford(this.#header.at, this.length, width * Float64Array.BYTES_PER_ELEMENT);
@@ -251,11 +249,7 @@ export class MatStruct {
     this.#positions = source.children(next, header.end, this.length * this.fields.length);
   }
 
-  has(field: string): boolean {
-    return this.fields.includes(field);
-  }
-
-  /** A field of the struct, or of one of the array, counted column by column. */
+  /** Decodes a field of the struct, or of struct `index` of an array, in column-major order. */
   get(field: string, index = 0): MatValue {
     const column = this.fields.indexOf(field);
     if (column < 0 || !(index >= 0 && index < this.length)) {
@@ -263,44 +257,109 @@ export class MatStruct {
         this.#header.at,
         column < 0
           ? `has no field "${field}", only ${this.fields.join(", ")}`
-          : `has ${count(this.length)} structs, number ${index} was asked for`,
+          : `has ${count(this.length)} structs, number ${index} is not one of them`,
       );
     }
     const at = this.#positions[index * this.fields.length + column];
     return valueAt(this.#source, at, this.#header.end, this.#depth + 1);
   }
 
-  /** A field that holds real numbers, as float64. */
+  /** Decodes a field of real numbers as float64. */
   numbers(field: string): Float64Array {
-    const value = this.get(field);
-    if (value.kind === "numeric" && !value.imaginary) return value.float64();
-    throw this.#unlike(field, value, "real numbers");
+    return fieldOf(field, this.get(field), this.#source, this.#header.at).numbers();
   }
 
-  /** A field that holds a cell. */
+  /** Decodes a field that holds a cell. */
   cell(field: string): MatCell {
-    const value = this.get(field);
-    if (value.kind === "cell") return value;
-    throw this.#unlike(field, value, "a cell");
+    return fieldOf(field, this.get(field), this.#source, this.#header.at).cell();
   }
+}
 
-  #unlike(field: string, value: MatValue, wanted: string): MatError {
-    const is = value.kind === "unsupported" ? value.class : value.kind;
-    return this.#source.error(
-      this.#header.at,
-      `has a field "${field}" of kind ${is}, ${wanted} was expected`,
-    );
-  }
+/** A field of a struct. */
+export interface MatField {
+  /** Decodes real numbers as float64. @throws {MatError} if it holds others */
+  numbers(): Float64Array;
+  /** Returns its cell. @throws {MatError} if it holds none */
+  cell(): MatCell;
+}
+
+/** Checks the kind of a field's value when it is used. */
+export function fieldOf(name: string, value: MatValue, source: MatSource, at: number): MatField {
+  const unlike = (wanted: string) => {
+    const kind = value.kind === "unsupported" ? value.class : value.kind;
+    return source.error(at, `has field "${name}" of kind ${kind}, expected ${wanted}`);
+  };
+  return {
+    numbers() {
+      if (value.kind === "numeric" && !value.imaginary) return value.float64();
+      throw unlike("real numbers");
+    },
+    cell() {
+      if (value.kind === "cell") return value;
+      throw unlike("a cell");
+    },
+  };
 }
 
 /** A value of a class that is not decoded. */
 export class MatUnsupported {
   readonly kind = "unsupported";
   readonly class: string;
-  readonly dims: readonly number[];
 
-  constructor(name: string, dims: readonly number[]) {
+  constructor(name: string, readonly dims: readonly number[]) {
     this.class = name;
-    this.dims = dims;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Strings in one buffer, which takes a fraction of the memory of separate strings. */
+export class PackedStrings {
+  #bytes: Uint8Array;
+  /** End of each string. */
+  #ends: Uint32Array;
+  #used = 0;
+  #count = 0;
+
+  /** @param bytes initial capacity for all `length` strings; it grows as needed */
+  constructor(readonly length: number, bytes: number) {
+    this.#bytes = new Uint8Array(bytes);
+    this.#ends = new Uint32Array(length);
+  }
+
+  /** Adds a string of UTF-8 bytes. */
+  addBytes(text: Uint8Array): void {
+    this.#reserve(text.length);
+    this.#bytes.set(text, this.#used);
+    this.#end(text.length);
+  }
+
+  add(text: string): void {
+    this.#reserve(3 * text.length);
+    this.#end(encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written);
+  }
+
+  at(i: number): string {
+    return decodeUtf8(this.#bytes.subarray(this.#start(i), this.#ends[i]));
+  }
+
+  isEmpty(i: number): boolean {
+    return this.#ends[i] === this.#start(i);
+  }
+
+  #start(i: number): number {
+    return i === 0 ? 0 : this.#ends[i - 1];
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#used + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#used + bytes));
+    larger.set(this.#bytes.subarray(0, this.#used));
+    this.#bytes = larger;
+  }
+
+  #end(bytes: number): void {
+    this.#used += bytes;
+    this.#ends[this.#count++] = this.#used;
   }
 }

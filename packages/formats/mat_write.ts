@@ -1,24 +1,26 @@
 /**
- * Writes MATLAB level-5 files, as far as IMDB-WIKI's layout asks: one compressed variable, a struct
- * of rows of doubles and of cells of text or doubles. MATLAB, Octave and SciPy read them.
+ * Writes MATLAB level-5 files with one compressed struct of rows of doubles, and of cells of text or
+ * doubles. MATLAB, Octave and SciPy read them.
  */
+import { Buffer } from "node:buffer";
 import { deflateSync } from "node:zlib";
 
-/** A field: numbers make a 1×N row of doubles; a cell is 1×N, each part text or a row of doubles. */
+/** A field: a 1×N row of doubles, or a 1×N cell of texts or rows of doubles. */
 export type MatField =
   | ArrayLike<number>
   | { readonly cell: readonly (string | ArrayLike<number>)[] };
 
 const mi = { int8: 1, int32: 5, uint32: 6, double: 9, matrix: 14, compressed: 15, utf8: 16 };
 const mx = { cell: 1, struct: 2, char: 4, double: 6 };
-/** Field names, with a closing NUL, are stored in this much. */
+/** Bytes of a field name, with its closing NUL. */
 const NAME = 32;
 
 /**
- * The bytes of a file that holds one 1×1 struct.
+ * Returns the bytes of a file that holds one 1×1 struct.
  *
+ * @example
  * ```ts
- * writeMat("wiki", { dob: [723671, NaN], name: { cell: ["Ada", "Émile"] } });
+ * const bytes = writeMat("wiki", { dob: [723671, NaN], name: { cell: ["Ada", "Émile"] } });
  * ```
  */
 export function writeMat(
@@ -73,7 +75,7 @@ function char(text: string): Uint8Array {
 function matrix(kind: number, dims: number[], name: string, parts: Uint8Array[]): Uint8Array {
   return element(
     mi.matrix,
-    join([
+    Buffer.concat([
       element(mi.uint32, int32(kind, 0)),
       element(mi.int32, int32(...dims)),
       element(mi.int8, ascii(name)),
@@ -82,7 +84,7 @@ function matrix(kind: number, dims: number[], name: string, parts: Uint8Array[])
   );
 }
 
-/** A tag and its data, filled up to 8 bytes; up to 4 bytes may sit in a `small` tag. */
+/** Returns a tag and its data, padded to 8 bytes; a `small` tag contains at most 4 bytes of data. */
 function element(type: number, data: Uint8Array, small = false): Uint8Array {
   const result = new Uint8Array(small ? 8 : 8 + Math.ceil(data.length / 8) * 8);
   const view = new DataView(result.buffer);
@@ -103,14 +105,4 @@ function int32(...values: number[]): Uint8Array {
 
 function ascii(text: string): Uint8Array {
   return new TextEncoder().encode(text);
-}
-
-function join(parts: Uint8Array[]): Uint8Array {
-  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
 }

@@ -1,10 +1,8 @@
 /**
- * NumPy's .npy files: `numpy.load` opens what is written here, and files of its kind are read back.
- * Little-endian, row-major arrays of numbers.
+ * Reads and writes NumPy's .npy files: little-endian, row-major arrays of numbers.
  * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { RandomAccessFile } from "./random_access_file.ts";
-import { byteCount } from "./byte_reader.ts";
+import { RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 const dtypes = {
   uint8: { descr: "|u1", array: Uint8Array },
@@ -23,16 +21,25 @@ export type Dtype = keyof typeof dtypes;
 /** The typed array that holds numbers of a dtype. */
 export type NpyArray<D extends Dtype = Dtype> = InstanceType<(typeof dtypes)[D]["array"]>;
 
-/** The header always takes this much, so that the row count can be filled in at the end. */
+/** Fixed size of the header, so the row count can be written at the end. */
 const HEADER = 128;
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // "\x93NUMPY"
 
-/** Writes a whole array. The product of `shape` must be the number of elements. */
+/**
+ * Writes an array. The product of `shape` must be the number of elements.
+ *
+ * @example
+ * ```ts
+ * const path = await Deno.makeTempFile();
+ * writeNpy(path, Float32Array.from([1, 2, 3, 4, 5, 6]), [2, 3]);
+ * const { data, shape } = readNpy(path, "float32");
+ * ```
+ */
 export function writeNpy(path: string, data: NpyArray, shape: readonly number[]): void {
   const [rows = 1, ...row] = shape;
   if (rows * product(row) !== data.length) {
     throw new Error(
-      `Cannot write "${path}": shape [${shape.join(", ")}] does not hold ${data.length} elements.`,
+      `Cannot write "${path}": shape [${shape.join(", ")}] does not fit ${data.length} elements.`,
     );
   }
   using writer = new NpyWriter(path, dtypeOf(data), row, shape.length === 0);
@@ -40,10 +47,7 @@ export function writeNpy(path: string, data: NpyArray, shape: readonly number[])
   writer.close();
 }
 
-/**
- * Writes an array row by row, when there are more rows than memory holds, or it is not known yet
- * how many. Only `close` makes the file valid.
- */
+/** Writes an array by rows, whose number may be unknown. The file is valid only after `close()`. */
 export class NpyWriter implements Disposable {
   /** Rows written so far. */
   rows = 0;
@@ -54,7 +58,7 @@ export class NpyWriter implements Disposable {
   #scalar: boolean;
   #open = true;
 
-  /** @param rowShape the shape but its first axis: `[32, 32, 3]` makes an array [rows, 32, 32, 3] */
+  /** @param rowShape shape without the first axis: `[32, 32, 3]` for an array [rows, 32, 32, 3] */
   constructor(path: string, dtype: Dtype, rowShape: readonly number[] = [], scalar = false) {
     this.dtype = dtype;
     this.rowShape = rowShape;
@@ -64,7 +68,7 @@ export class NpyWriter implements Disposable {
     this.#file.seekSync(HEADER, Deno.SeekMode.Start);
   }
 
-  /** Appends one row or several. */
+  /** Appends one or more rows. */
   write(data: NpyArray): void {
     if (dtypeOf(data) !== this.dtype || data.length % this.#rowLength !== 0) {
       throw new Error(
@@ -72,11 +76,11 @@ export class NpyWriter implements Disposable {
           `[${this.rowShape.join(", ")}] ${this.dtype}.`,
       );
     }
-    writeAll(this.#file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    writeAllSync(this.#file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     this.rows += data.length / this.#rowLength;
   }
 
-  /** Writes the header, now that the number of rows is known. */
+  /** Writes the header and closes the file. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -94,20 +98,20 @@ export class NpyWriter implements Disposable {
       header.set(new TextEncoder().encode(text), 10);
       header[HEADER - 1] = 0x0a;
       this.#file.seekSync(0, Deno.SeekMode.Start);
-      writeAll(this.#file, header);
+      writeAllSync(this.#file, header);
     } finally {
       this.#file.close();
     }
   }
 
-  /** Lets go of the file. Without `close` before, nothing reads it as an array. */
+  /** Closes the file; without `close()` before, it is not valid. */
   [Symbol.dispose](): void {
     if (this.#open) this.#file.close();
     this.#open = false;
   }
 }
 
-/** An array in a file, read row by row. */
+/** An array in a file, read by rows. */
 export class NpyFile<D extends Dtype = Dtype> implements Disposable {
   readonly dtype: D;
   readonly shape: readonly number[];
@@ -115,7 +119,7 @@ export class NpyFile<D extends Dtype = Dtype> implements Disposable {
   #start: number;
   #rowLength: number;
 
-  /** @param dtype what the caller counts on; another in the file is an error */
+  /** @throws if the file is damaged, or has another dtype than `dtype` */
   constructor(path: string, dtype?: D) {
     this.#file = new RandomAccessFile(path);
     try {
@@ -138,7 +142,7 @@ export class NpyFile<D extends Dtype = Dtype> implements Disposable {
     return this.shape[0] ?? 1;
   }
 
-  /** Rows `start` to `start + count - 1`, one after the other. */
+  /** Reads the rows from `start` to `start + count - 1`. */
   read(start: number = 0, count: number = this.rows - start): NpyArray<D> {
     if (start < 0 || count < 0 || start + count > this.rows) {
       throw new RangeError(
@@ -161,7 +165,7 @@ export class NpyFile<D extends Dtype = Dtype> implements Disposable {
   }
 }
 
-/** Reads a whole array; `readNpy(path, "int32")` makes sure of its type. */
+/** Reads an array. @throws if it is damaged, or has another dtype than `dtype` */
 export function readNpy<D extends Dtype = Dtype>(
   path: string,
   dtype?: D,
@@ -183,14 +187,14 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
   const prefix = major === 1 ? 10 : 12;
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > Math.min(65_536, file.size - prefix)) {
-    throw fail(`its header claims ${byteCount(length)}`);
+    throw fail(`its header claims ${length.toLocaleString("en")} bytes`);
   }
   const text = new TextDecoder().decode(file.read(prefix, length));
   const descr = /'descr':\s*'([^']*)'/.exec(text)?.[1];
   const tuple = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
   const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
   if (descr === undefined || tuple === undefined || order === undefined) {
-    throw fail(`its header is not understood: ${JSON.stringify(text.slice(0, 100))}`);
+    throw fail(`its header is invalid: ${JSON.stringify(text.slice(0, 100))}`);
   }
   const dtype = (Object.keys(dtypes) as Dtype[]).find((name) => dtypes[name].descr === descr);
   if (dtype === undefined) {
@@ -205,8 +209,8 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
   const expected = product(shape) * dtypes[dtype].array.BYTES_PER_ELEMENT;
   if (file.size - start !== expected) {
     throw fail(
-      `shape [${shape.join(", ")}] of ${dtype} needs ${byteCount(expected)}, ` +
-        `${(file.size - start).toLocaleString("en")} are there`,
+      `shape [${shape.join(", ")}] of ${dtype} needs ${expected.toLocaleString("en")} bytes, ` +
+        `it has ${(file.size - start).toLocaleString("en")}`,
     );
   }
   return { dtype, shape, start };
@@ -217,10 +221,6 @@ function dtypeOf(data: NpyArray): Dtype {
     if (data.constructor === dtypes[name].array) return name;
   }
   throw new TypeError(`Cannot write a ${data.constructor.name} to a .npy file.`);
-}
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
 }
 
 function product(numbers: readonly number[]): number {

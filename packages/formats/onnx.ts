@@ -1,10 +1,7 @@
-/**
- * Neural networks as ONNX files (https://onnx.ai), which onnxruntime and many others run. This writes
- * the messages of onnx.proto; what a network's layers are in operators is `training/onnx.ts`'s business.
- */
+/** Writes neural networks as ONNX files (https://onnx.ai): the messages of onnx.proto. */
 import { concat, float, integer, integers, message, text } from "./protobuf.ts";
 
-/** Operators are those of this version, and the format is the one that came with it (ONNX 1.12). */
+/** Versions of the operators and of the format (ONNX 1.12). */
 const OPSET = 17;
 const IR_VERSION = 8;
 
@@ -12,7 +9,7 @@ const IR_VERSION = 8;
 const types = { float32: 1, uint8: 2, int64: 7 } as const;
 type DataType = keyof typeof types;
 
-/** A value of a graph's border. A text in its shape names a size that is free, as of a batch. */
+/** An input or output. A text in its shape names a free size, such as the batch size. */
 export interface OnnxValue {
   readonly name: string;
   readonly type: DataType;
@@ -20,7 +17,7 @@ export interface OnnxValue {
   readonly description: string;
 }
 
-/** An operator: names of values in, names of values out. */
+/** An operator, with the names of its inputs and its output. */
 export interface OnnxNode {
   readonly operator: string;
   readonly inputs: readonly string[];
@@ -28,7 +25,7 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
 
-/** Whole numbers are written as such; a `{ float }` says that it is none. */
+/** Integers, or a float as `{ float }`. */
 export type Attribute = number | readonly number[] | { readonly float: number };
 
 /** A constant, such as weights. */
@@ -44,13 +41,29 @@ export interface OnnxModel {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   readonly constants: readonly OnnxConstant[];
-  /** Each after those whose outputs it takes. */
+  /** In topological order. */
   readonly nodes: readonly OnnxNode[];
-  /** Texts by name for whoever opens the model (`metadata_props`). */
+  /** `metadata_props`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The bytes of an .onnx file; equal models have equal bytes. */
+/**
+ * Returns the bytes of an .onnx file; equal models give equal bytes.
+ *
+ * @example
+ * ```ts
+ * const value = { type: "float32", shape: ["batch", 2], description: "" } as const;
+ * const bytes = writeOnnx({
+ *   name: "double",
+ *   description: "y = x + x",
+ *   inputs: [{ name: "x", ...value }],
+ *   outputs: [{ name: "y", ...value }],
+ *   constants: [],
+ *   nodes: [{ operator: "Add", inputs: ["x", "x"], output: "y" }],
+ *   metadata: {},
+ * });
+ * ```
+ */
 export function writeOnnx(model: OnnxModel): Uint8Array<ArrayBuffer> {
   const graph = concat(
     ...model.nodes.map((node) => message(1, nodeProto(node))),
@@ -75,7 +88,7 @@ function nodeProto({ operator, inputs, output, attributes = {} }: OnnxNode): Uin
   return concat(
     ...inputs.map((name) => text(1, name)),
     text(2, output),
-    text(3, output), // the node is called as what it makes
+    text(3, output), // the node is named after its output
     text(4, operator),
     ...Object.entries(attributes).map(([name, value]) => message(5, attribute(name, value))),
   );
@@ -94,10 +107,10 @@ function attribute(name: string, value: Attribute): Uint8Array {
 function tensorProto({ name, shape, values }: OnnxConstant): Uint8Array {
   const bytes = new Uint8Array(values.byteLength);
   const view = new DataView(bytes.buffer);
-  const whole = values instanceof BigInt64Array;
-  if (whole) values.forEach((value, i) => view.setBigInt64(8 * i, value, true));
+  const isInteger = values instanceof BigInt64Array;
+  if (isInteger) values.forEach((value, i) => view.setBigInt64(8 * i, value, true));
   else values.forEach((value, i) => view.setFloat32(4 * i, value, true));
-  const type = types[whole ? "int64" : "float32"];
+  const type = types[isInteger ? "int64" : "float32"];
   return concat(integers(1, shape), integer(2, type), text(8, name), message(9, bytes));
 }
 

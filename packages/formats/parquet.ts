@@ -1,7 +1,4 @@
-/**
- * Tables as Parquet files, which pandas, DuckDB and others open. A thin layer over hyparquet and
- * hyparquet-writer: columns with declared types in, typed columns out.
- */
+/** Reads and writes Parquet tables with typed columns, over hyparquet and hyparquet-writer. */
 import { parquetRead } from "hyparquet";
 import type { SchemaElement } from "hyparquet";
 import { fileWriter, ParquetWriter } from "hyparquet-writer";
@@ -10,7 +7,7 @@ import { RandomAccessFile } from "./random_access_file.ts";
 
 interface Values {
   int32: number;
-  /** As numbers: whole ones up to 2^53 are exact, and larger are refused. */
+  /** Safe integers; larger ones are refused. */
   int64: number;
   float32: number;
   float64: number;
@@ -20,22 +17,51 @@ interface Values {
   "float64[]": number[];
 }
 
+const isNumber = (value: unknown) => typeof value === "number";
+/** Per type: its description in the file, and the test of a value. */
+const TYPES: Readonly<
+  Record<keyof Values, [Omit<SchemaElement, "name">, fits: (value: unknown) => boolean]>
+> = {
+  int32: [{ type: "INT32" }, (value) => value === ((value as number) | 0)],
+  int64: [{ type: "INT64" }, Number.isSafeInteger],
+  float32: [{ type: "FLOAT" }, isNumber],
+  float64: [{ type: "DOUBLE" }, isNumber],
+  boolean: [{ type: "BOOLEAN" }, (value) => typeof value === "boolean"],
+  string: [{ type: "BYTE_ARRAY", converted_type: "UTF8" }, (value) => typeof value === "string"],
+  "float64[]": [
+    { converted_type: "LIST", num_children: 1 },
+    (value) => typeof value === "object" && value !== null && "length" in value,
+  ],
+};
+
 export type ColumnType = keyof Values;
 
-/** A column to write: its type, and a value for each row. `null` needs `nullable`. */
+/** A column to write: its type, and a value per row. `null` requires `nullable`. */
 export type Column = {
   [T in ColumnType]:
     | { type: T; values: Listed<Values[T]>; nullable?: false }
     | { type: T; values: Listed<Values[T] | null>; nullable: true };
 }[ColumnType];
 
-/** Values that are there, or that are made when they are written. */
+/** Values in memory, or computed when they are written. */
 type Listed<T> = ArrayLike<T> | { readonly length: number; at(row: number): T };
 
-/** Rows encoded at a time: bounds the memory, and how long the event loop stands still. */
+/** Rows per row group: bounds the memory, and how long the event loop is blocked. */
 const GROUP = 10_000;
 
-/** Writes a table. All columns have the same length. */
+/**
+ * Writes a table. All columns have the same length.
+ *
+ * @example
+ * ```ts
+ * const path = await Deno.makeTempFile();
+ * await writeParquet(path, {
+ *   age: { type: "int32", values: [31, 58] },
+ *   name: { type: "string", values: ["Ada", null], nullable: true },
+ * });
+ * const { age, name } = await readParquet(path, { age: "int32", name: "string?" });
+ * ```
+ */
 export async function writeParquet(
   path: string,
   columns: Readonly<Record<string, Column>>,
@@ -74,8 +100,7 @@ type Read<S extends Spec> = {
 };
 
 /**
- * Reads a table, column by column. With `spec`, only the columns that it names, each checked:
- * `readParquet(path, { age: "int32", name: "string?" })`, where "?" lets values be null.
+ * Reads a table by columns. With `spec`, reads only its columns and checks their types; "?" allows null.
  */
 export async function readParquet(path: string): Promise<Record<string, unknown[]>>;
 export async function readParquet<const S extends Spec>(path: string, spec: S): Promise<Read<S>>;
@@ -103,11 +128,11 @@ export async function readParquet(path: string, spec?: Spec): Promise<Record<str
           meta_data!.path_in_schema[0] === name
         );
         if (parts.length !== 1) {
-          throw new ParquetError(`it is damaged: column "${name}" has no place`);
+          throw new ParquetError(`it is damaged: column "${name}" is not in every row group`);
         }
         const leaf = leaves.get(name)!;
         checkPages(bytes, parts[0].meta_data!, leaf, Number(group.num_rows));
-        // One at a time: of several that fail, hyparquet catches the first.
+        // One column at a time: hyparquet catches only the first error of several.
         await parquetRead({
           file,
           metadata: { ...metadata, row_groups: [{ ...group, columns: parts }] },
@@ -129,32 +154,19 @@ export async function readParquet(path: string, spec?: Spec): Promise<Record<str
   }
 }
 
-/** How the format describes a column. */
+/** Describes a column in the schema of the file. */
 function elements(name: string, { type, nullable }: Column): SchemaElement[] {
   const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";
-  switch (type) {
-    case "int32":
-      return [{ name, type: "INT32", repetition_type }];
-    case "int64":
-      return [{ name, type: "INT64", repetition_type }];
-    case "float32":
-      return [{ name, type: "FLOAT", repetition_type }];
-    case "float64":
-      return [{ name, type: "DOUBLE", repetition_type }];
-    case "boolean":
-      return [{ name, type: "BOOLEAN", repetition_type }];
-    case "string":
-      return [{ name, type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type }];
-    case "float64[]":
-      return [
-        { name, converted_type: "LIST", repetition_type, num_children: 1 },
-        { name: "list", repetition_type: "REPEATED", num_children: 1 },
-        { name: "element", type: "DOUBLE", repetition_type: "REQUIRED" },
-      ];
-  }
+  const column: SchemaElement = { name, ...TYPES[type][0], repetition_type };
+  if (type !== "float64[]") return [column];
+  return [
+    column,
+    { name: "list", repetition_type: "REPEATED", num_children: 1 },
+    { name: "element", type: "DOUBLE", repetition_type: "REQUIRED" },
+  ];
 }
 
-/** A part of a column as the writer takes it, every value checked against the declared type. */
+/** Converts a part of a column for the writer. @throws if a value is not of the declared type */
 function encode(
   path: string,
   name: string,
@@ -168,7 +180,7 @@ function encode(
   for (let row = start; row < end; row++) {
     const value = made ? values.at(row) : (values as ArrayLike<unknown>)[row];
     if (value === null && nullable) result[row - start] = null;
-    else if (fits(type, value)) {
+    else if (TYPES[type][1](value)) {
       result[row - start] = type === "int64"
         ? BigInt(value as number)
         : type === "float64[]"
@@ -177,54 +189,38 @@ function encode(
     } else {
       throw new TypeError(
         `Cannot write "${path}": row ${row} of column "${name}" is ${JSON.stringify(value)}, ` +
-          `which is no ${type}.`,
+          `not ${type}.`,
       );
     }
   }
   return result;
 }
 
-function fits(type: ColumnType, value: unknown): boolean {
-  switch (type) {
-    case "int32":
-      return value === ((value as number) | 0);
-    case "int64":
-      return Number.isSafeInteger(value);
-    case "float32":
-    case "float64":
-      return typeof value === "number";
-    case "boolean":
-      return typeof value === "boolean";
-    case "string":
-      return typeof value === "string";
-    case "float64[]":
-      return typeof value === "object" && value !== null && "length" in value;
-  }
-}
-
-/** Makes int64 numbers, and checks nulls and types where the caller said what it counts on. */
+/** Converts int64 to numbers in place, and checks nulls and types. */
 function check(name: string, values: unknown[], spec?: Spec[string]): void {
   const type = spec?.replace("?", "") as ColumnType | undefined;
   const nullable = spec === undefined || spec.endsWith("?");
   for (let row = 0; row < values.length; row++) {
     let value = values[row] ?? null;
     if (typeof value === "bigint") value = Number(value);
-    if (value === null ? !nullable : type !== undefined && !fits(type, value)) {
+    if (value === null ? !nullable : type !== undefined && !TYPES[type][1](value)) {
       throw new ParquetError(
-        `row ${row} of column "${name}" is ${JSON.stringify(value)}, no ${type}`,
+        `row ${row} of column "${name}" is ${JSON.stringify(value)}, not ${type}`,
       );
     }
     values[row] = value;
   }
 }
 
-/** No table of this project is larger. */
+/** Maximum size of a file: bounds the memory. */
 const MAX_BYTES = 2 ** 30;
 
 function readWhole(path: string): Uint8Array<ArrayBuffer> {
   using file = new RandomAccessFile(path);
   if (file.size > MAX_BYTES) {
-    throw new Error(`Cannot read "${path}": it has more than ${MAX_BYTES} bytes.`);
+    throw new Error(
+      `Cannot read "${path}": it has more than ${MAX_BYTES.toLocaleString("en")} bytes.`,
+    );
   }
   return file.read(0, file.size);
 }

@@ -1,7 +1,5 @@
 /**
- * PNG of one kind: RGB, 8 bits a channel, not interlaced, which every tool opens. Written and read
- * here in a third of the time that a general library takes, which counts with hundreds of thousands of
- * small pictures. Other kinds are for others to read.
+ * Reads and writes 8-bit RGB PNGs without interlacing, in a third of the time of a general library.
  * Format: https://www.w3.org/TR/png-3/
  */
 import { Buffer } from "node:buffer";
@@ -17,21 +15,24 @@ export interface Rgb {
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** After the signature: IHDR's length, name, 13 bytes and checksum. */
 const AFTER_HEADER = 8 + 8 + 13 + 4;
-/** Bits, colour type, compression, filter, interlacing: 8-bit RGB. */
+/** Bits, color type, compression, filter, interlacing: 8-bit RGB. */
 const KIND = [8, 2, 0, 0, 0];
-/** Chunks that say nothing of the colours: resolution, words, the date. */
+/** Chunks that do not change the colors: resolution, texts, the date. */
 const PLAIN = new Set(["pHYs", "tEXt", "iTXt", "zTXt", "tIME"]);
-/** Larger ones, 192 MB in memory, are left to others as well. */
+/** Maximum size: 192 MB in memory. */
 const MAX_PIXELS = 64e6;
-/**
- * zlib's run-length strategy. Differences of pixels hardly repeat but in runs: a search for longer
- * repetitions (level 2) takes half as long again, and makes larger files.
- */
+/** Run-length strategy: a search for longer repetitions (level 2) is slower and makes larger files. */
 const PACKING = { level: 1, strategy: constants.Z_RLE };
 
 /**
- * A picture as a PNG, lossless. Each row is stored as its difference from the one above, which makes
- * photos a third smaller; choosing the best of PNG's filters row by row would save 4 % more.
+ * Encodes an image as PNG. Each row is stored as its difference from the one above, which makes photos a
+ * third smaller; choosing the best filter per row would save 4 % more.
+ *
+ * @example
+ * ```ts
+ * const png = encodePng({ data: Uint8Array.from([255, 0, 0]), width: 1, height: 1 });
+ * console.log(decodePng(png)?.data); // [255, 0, 0]
+ * ```
  */
 export function encodePng({ data, width, height }: Rgb): Uint8Array<ArrayBuffer> {
   const stride = width * 3;
@@ -55,12 +56,10 @@ export function encodePng({ data, width, height }: Rgb): Uint8Array<ArrayBuffer>
     ...chunk("IDAT", deflateSync(rows, PACKING)),
     ...chunk("IEND", new Uint8Array()),
   ];
-  const png = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => (png.set(part, at), at + part.length), 0);
-  return png;
+  return Uint8Array.from(Buffer.concat(parts));
 }
 
-/** @returns undefined if it is no PNG of this kind, or damaged: a general decoder says what it is */
+/** Decodes a PNG. Returns undefined if it is damaged or of another kind, for a general decoder. */
 export function decodePng(bytes: Uint8Array): Rgb | undefined {
   if (bytes.length < AFTER_HEADER || SIGNATURE.some((byte, i) => bytes[i] !== byte)) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -100,7 +99,7 @@ export function decodePng(bytes: Uint8Array): Rgb | undefined {
   return { data, width, height };
 }
 
-/** Undoes a row's filter: `row` to `data` at `to`, below the row that ends there. */
+/** Reverts a row's filter: writes `row` to `data` at `to`. Returns false for an unknown filter. */
 function unfilter(filter: number, row: Uint8Array, data: Uint8Array, to: number): boolean {
   const stride = row.length, first = to === 0;
   switch (filter) {
@@ -128,14 +127,14 @@ function unfilter(filter: number, row: Uint8Array, data: Uint8Array, to: number)
   }
 }
 
-/** Of three neighbours the one that is nearest to left + above - corner. */
+/** Returns the neighbor that is nearest to left + above - corner. */
 function paeth(left: number, above: number, corner: number): number {
   const guess = left + above - corner;
   const a = Math.abs(guess - left), b = Math.abs(guess - above), c = Math.abs(guess - corner);
   return a <= b && a <= c ? left : b <= c ? above : corner;
 }
 
-/** A chunk's parts: length and name, data, checksum. */
+/** Returns a chunk's parts: length and name, data, checksum. */
 function chunk(name: string, data: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
   const head = new Uint8Array(8), tail = new Uint8Array(4);
   new DataView(head.buffer).setUint32(0, data.length);

@@ -1,7 +1,9 @@
-/** Reads of any range of bytes of a file, at any time, by many callers. */
-import { byteCount } from "./byte_reader.ts";
+/** Writes all bytes at a file's position. */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+}
 
-/** An open file. Reads are synchronous: a seek and a read which nothing can come between. */
+/** An open file for reads at any position. Reads are synchronous, so callers can share it. */
 export class RandomAccessFile implements Disposable {
   readonly path: string;
   /** Size in bytes when it was opened. */
@@ -25,15 +27,15 @@ export class RandomAccessFile implements Disposable {
     this.#mtime = mtime?.getTime();
   }
 
-  /** Returns whether the file was written to since it was opened, as far as its date tells. */
+  /** Returns true if size or date changed since the file was opened. */
   changed(): boolean {
     const { size, mtime } = this.#file.statSync();
     return size !== this.size || mtime?.getTime() !== this.#mtime;
   }
 
-  /** The `length` bytes from `offset` on, in memory of their own. All of them, or an error. */
+  /** Reads exactly `length` bytes from `offset` on into new memory. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    // Checked before memory is taken: a length that lies must not cost more than an error.
+    // Checked before memory is allocated.
     this.#check(offset, length);
     return this.#fill(new Uint8Array(length), offset);
   }
@@ -55,7 +57,7 @@ export class RandomAccessFile implements Disposable {
   #check(offset: number, length: number): void {
     if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
     throw new Error(
-      `Cannot read ${byteCount(length)} at byte ${offset.toLocaleString("en")} ` +
+      `Cannot read ${length.toLocaleString("en")} bytes at byte ${offset.toLocaleString("en")} ` +
         `of "${this.path}": it ends at ${this.size.toLocaleString("en")}.`,
     );
   }
@@ -65,7 +67,7 @@ export class RandomAccessFile implements Disposable {
     for (let filled = 0; filled < target.length;) {
       const count = this.#file.readSync(target.subarray(filled));
       if (count === null) {
-        throw new Error(`Cannot read "${this.path}": it became shorter while it was read.`);
+        throw new Error(`Cannot read "${this.path}": it was truncated during the read.`);
       }
       filled += count;
     }

@@ -1,9 +1,8 @@
-/** Reads JSON files that may be damaged. */
 import type { z } from "zod";
 
 /**
  * Reads a JSON file and checks its shape.
- * @param wayOut ends the message of an error: a sentence without its full stop
+ * @param wayOut ends the error message: a sentence without its full stop
  * @example
  * ```ts
  * import { z } from "zod";
@@ -19,7 +18,7 @@ export async function readJson<T>(path: string, shape: z.ZodType<T>, wayOut: str
   try {
     value = JSON.parse(await Deno.readTextFile(path));
   } catch (cause) {
-    if (cause instanceof SyntaxError) throw fail("it is damaged (no valid JSON)", cause);
+    if (cause instanceof SyntaxError) throw fail("it is damaged (not valid JSON)", cause);
     throw fail((cause as Error).message, cause);
   }
   const { data, error } = shape.safeParse(value);

@@ -1,31 +1,44 @@
 /**
- * Tar archives, read by offset and written as a stream. Reading goes through the headers only, so
- * an archive of gigabytes costs a few seconds and no memory, and nothing is ever unpacked.
+ * Reads tar archives by offset, without unpacking them, and writes them as a stream.
  *
- * Knows ustar, GNU long names and PAX extended headers (POSIX.1-2001). A hard link stands for the
- * earlier file that it names. An archive which asks for more than files and folders inside it -
- * symbolic links, devices, paths that lead outside - is refused.
+ * Supports ustar, GNU long names and PAX extended headers (POSIX.1-2001). A hard link is read as the
+ * earlier file that it names. Symbolic links, devices and paths that lead outside are errors.
  */
-import type { RandomAccessFile } from "./random_access_file.ts";
-import { byteCount } from "./byte_reader.ts";
+import { Buffer } from "node:buffer";
+import { type RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
-/** A file in an archive: its bytes are `size` bytes from `offset` on. */
+/** A file in an archive: `size` bytes from `offset` on. */
 export interface TarEntry {
   readonly path: string;
   readonly offset: number;
   readonly size: number;
 }
 
+/** An archive to read: an open file, or bytes in memory. */
+export type TarSource = Pick<RandomAccessFile, "path" | "size" | "read" | "readInto">;
+
 const BLOCK = 512;
-/** No long name or PAX header needs more. */
+/** Maximum size of a long name or PAX header. */
 const MAX_EXTENSION = 1 << 20;
 
 /**
- * Yields the files of an archive, in their order. Folders are passed over. Throws `TarError`.
- * @param end byte at which to stop. Default: the archive's end mark
+ * Yields the files of an archive in order, without its folders.
+ * @param end byte at which to stop. Default: the archive's end marker
+ * @throws {TarError} if it is damaged, or has entries that are not supported
+ *
+ * @example
+ * ```ts
+ * import { RandomAccessFile } from "@reproducible/formats/random_access_file";
+ * const path = await Deno.makeTempFile();
+ * const writer = new TarWriter(path);
+ * writer.add("17/a.txt", new TextEncoder().encode("hello"));
+ * writer.close();
+ * using archive = new RandomAccessFile(path);
+ * for (const { path, offset, size } of scanTar(archive)) console.log(path, archive.read(offset, size));
+ * ```
  */
 export function* scanTar(
-  archive: RandomAccessFile,
+  archive: TarSource,
   end = Infinity,
 ): Generator<TarEntry, void, undefined> {
   const header = new Uint8Array(BLOCK);
@@ -33,16 +46,14 @@ export function* scanTar(
   let globals: Pax = {};
   let pax: Pax = {};
   let longName: string | undefined, longLink: string | undefined;
-  /** The files so far by path, from the first hard link on. */
+  /** The previous files by path, once there is a hard link. */
   let seen: Map<string, TarEntry> | undefined;
 
   while (position < end) {
     const at = position;
     const fail = (why: string) => new TarError(archive.path, at, why);
     if (position + BLOCK > archive.size) {
-      throw fail(
-        `it ends at ${count(archive.size)} without an end mark, so it was cut short; get it again`,
-      );
+      throw fail(`truncated at byte ${count(archive.size)} (no end marker); download it again`);
     }
     archive.readInto(header, position);
     position += BLOCK;
@@ -55,15 +66,15 @@ export function* scanTar(
       : number(header, 124, 12, fail);
     if (size > archive.size - position) {
       throw fail(
-        `the entry claims ${byteCount(size)}, ${count(archive.size - position)} remain; ` +
-          `it was cut short or damaged, get it again`,
+        `the entry claims ${count(size)} bytes, ${count(archive.size - position)} remain; ` +
+          "it is truncated or damaged; download it again",
       );
     }
     const offset = position;
     position += Math.ceil(size / BLOCK) * BLOCK;
 
     if ("xgLK".includes(type)) {
-      if (size > MAX_EXTENSION) throw fail(`a header of ${byteCount(size)} is refused`);
+      if (size > MAX_EXTENSION) throw fail(`a header of ${count(size)} bytes is too large`);
       const data = archive.read(offset, size);
       if (type === "x") pax = { ...globals, ...paxRecords(data, fail) };
       else if (type === "g") pax = globals = { ...globals, ...paxRecords(data, fail) };
@@ -73,12 +84,12 @@ export function* scanTar(
     }
 
     const path = safePath(pax.path ?? longName ?? ustarPath(header, fail), fail);
-    if (pax.sparse) throw fail(`"${path}" is a sparse file, which is refused; ${repack}`);
+    if (pax.sparse) throw fail(`"${path}" is a sparse file; ${repack}`);
     const folder = type === "5" || (type === "0" && path.endsWith("/"));
     if (!folder && !"017".includes(type)) {
       const kind = kinds[type] ?? `an entry of type ${JSON.stringify(type)}`;
       throw fail(
-        `"${path}" is ${kind}, which is refused: only files and folders are taken; ${repack}`,
+        `"${path}" is ${kind}; only files and folders are supported; ${repack}`,
       );
     }
     if (!folder) {
@@ -89,7 +100,7 @@ export function* scanTar(
         const file = size === 0 ? seen.get(target) : undefined;
         if (!file) {
           throw fail(
-            `"${path}" is a hard link to "${target}", which is no file before it; ${repack}`,
+            `"${path}" is a hard link to "${target}", which is not an earlier file; ${repack}`,
           );
         }
         entry = { ...file, path };
@@ -102,17 +113,17 @@ export function* scanTar(
   }
 }
 
-/** The way out for what only an archiver can mend. */
+/** The way out for entries that are not supported. */
 const repack = "pack it again with GNU tar's --dereference --hard-dereference";
 
-/** The files of an archive before byte `end`, by path; of two with one path the later. */
-function filesBefore(archive: RandomAccessFile, end: number): Map<string, TarEntry> {
+/** Returns the files before byte `end` by path; of two with the same path the later. */
+function filesBefore(archive: TarSource, end: number): Map<string, TarEntry> {
   const files = new Map<string, TarEntry>();
   for (const entry of scanTar(archive, end)) files.set(entry.path, entry);
   return files;
 }
 
-/** An archive that cannot or must not be read. */
+/** An archive that is damaged or not supported. */
 export class TarError extends Error {
   override readonly name = "TarError";
   constructor(path: string, at: number, why: string) {
@@ -131,7 +142,7 @@ const kinds: Record<string, string> = {
 
 type Fail = (why: string) => TarError;
 
-/** The sum of the header's bytes, its own field counted as spaces; old tars summed signed bytes. */
+/** Checks the sum of the header's bytes, its own field as spaces; old tars sum signed bytes. */
 function checkSum(header: Uint8Array, fail: Fail): void {
   let unsigned = 0;
   let signed = 0;
@@ -146,12 +157,12 @@ function checkSum(header: Uint8Array, fail: Fail): void {
   }
 }
 
-/** A number in octal text, or in GNU's base 256 for files of 8 GB and more. */
+/** Parses a number in octal or, for files of 8 GB and more, in GNU's base 256. */
 function number(header: Uint8Array, start: number, length: number, fail: Fail): number {
   if (header[start] === 0x80) {
     let value = 0;
     for (let i = start + 1; i < start + length; i++) value = value * 256 + header[i];
-    if (!Number.isSafeInteger(value)) throw fail(`a size of ${byteCount(value)} is absurd`);
+    if (!Number.isSafeInteger(value)) throw fail(`a size of ${value} bytes is not possible`);
     return value;
   }
   const digits = latin1(header.subarray(start, start + length)).replace(/\0.*$/s, "").trim();
@@ -161,11 +172,13 @@ function number(header: Uint8Array, start: number, length: number, fail: Fail): 
 
 function decimal(digits: string, fail: Fail): number {
   const value = /^\d+$/.test(digits) ? Number(digits) : NaN;
-  if (!Number.isSafeInteger(value)) throw fail(`a size of ${JSON.stringify(digits)} is absurd`);
+  if (!Number.isSafeInteger(value)) {
+    throw fail(`a size of ${JSON.stringify(digits)} is not possible`);
+  }
   return value;
 }
 
-/** The records of a PAX header that count here. */
+/** The supported records of a PAX header. */
 interface Pax {
   path?: string;
   linkpath?: string;
@@ -174,8 +187,8 @@ interface Pax {
 }
 
 /**
- * Reads a PAX header: records "length key=value\n", the length in decimal and counting itself. Other
- * keys are passed over undecoded: extended attributes (SCHILY.xattr, LIBARCHIVE.xattr) are no text.
+ * Parses a PAX header: records "length key=value\n", where the decimal length includes itself. Other
+ * keys are skipped undecoded: extended attributes (SCHILY.xattr, LIBARCHIVE.xattr) are not text.
  */
 function paxRecords(data: Uint8Array, fail: Fail): Pax {
   const records: Pax = {};
@@ -198,16 +211,16 @@ function paxRecords(data: Uint8Array, fail: Fail): Pax {
   return records;
 }
 
-/** The name in a plain header, of up to 255 bytes in two fields. */
+/** Returns the name in a ustar header, at most 255 bytes in two fields. */
 function ustarPath(header: Uint8Array, fail: Fail): string {
   const name = text(header, 0, 100, fail);
-  // GNU's own format uses the prefix field for other things.
+  // GNU's format uses the prefix field for other purposes.
   const posix = latin1(header.subarray(257, 263)) === "ustar\0";
   const prefix = posix ? text(header, 345, 500, fail) : "";
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 
-/** UTF-8 text, up to the first NUL unless `whole`. */
+/** Decodes UTF-8 up to the first NUL; with `whole`, up to `end`. */
 function text(data: Uint8Array, start: number, end: number, fail: Fail, whole = false): string {
   const bytes = data.subarray(start, end);
   const nul = whole ? -1 : bytes.indexOf(0);
@@ -217,28 +230,27 @@ function text(data: Uint8Array, start: number, end: number, fail: Fail, whole = 
     );
   } catch {
     throw fail(
-      `a name is not UTF-8: ${JSON.stringify(latin1(bytes).slice(0, 100))}; rename it, and pack ` +
-        `the archive again`,
+      `a name is not UTF-8: ${
+        JSON.stringify(latin1(bytes).slice(0, 100))
+      }; rename it and pack the ` +
+        "archive again",
     );
   }
 }
 
-/** A relative path that stays inside, "./" taken off the front; anything else is refused. */
+/** Removes a leading "./". @throws if the path leads outside of the archive */
 function safePath(path: string, fail: Fail): string {
   const clean = path.replace(/^(?:\.\/+)+/, "");
   const parts = clean.split(/[/\\]/);
-  // deno-lint-ignore no-control-regex -- control characters are what is looked for
+  // deno-lint-ignore no-control-regex -- finds control characters
   if (/[\0-\x1f]/.test(clean) || /^[/\\]|^[A-Za-z]:/.test(clean) || parts.includes("..")) {
-    throw fail(`the path ${JSON.stringify(path)} leads outside the archive, which is refused`);
+    throw fail(`the path ${JSON.stringify(path)} leads outside the archive`);
   }
   if (clean === "" && path === "") throw fail("an entry has no name");
   return clean;
 }
 
-/**
- * Writes an archive entry by entry. The same entries give the same bytes on any day and machine:
- * no dates, no owners.
- */
+/** Writes an archive entry by entry. Equal entries give equal bytes: there are no dates or owners. */
 export class TarWriter implements Disposable {
   /** Bytes written so far. */
   size = 0;
@@ -249,22 +261,22 @@ export class TarWriter implements Disposable {
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
   }
 
-  /** Appends a file and tells where its bytes lie. */
+  /** Appends a file. Returns its position. */
   add(path: string, data: Uint8Array): TarEntry {
     const name = new TextEncoder().encode(path);
     const fail = (why: string) => new Error(`Cannot add "${path}" to an archive: ${why}.`);
     if (path === "" || safePath(path, fail as Fail) !== path || path.endsWith("/")) {
-      throw fail("it is not the plain relative path of a file");
+      throw fail("it is not a normalized relative path of a file");
     }
     if (name.length > 100 || name.length !== path.length) {
-      // Longer or not ASCII: a PAX header gives the name, and the plain one a cut.
+      // Longer or not ASCII: a PAX header holds the complete name.
       this.#entry("x", "pax", paxRecord("path", path));
     }
     const offset = this.#entry("0", name.subarray(0, 100), data);
     return { path, offset, size: data.length };
   }
 
-  /** Writes the end mark; without it the archive reads as cut short. */
+  /** Writes the end marker and closes the file. */
   close(): void {
     if (!this.#open) return;
     this.#write(new Uint8Array(2 * BLOCK));
@@ -272,7 +284,7 @@ export class TarWriter implements Disposable {
     this.#file.close();
   }
 
-  /** Lets go of the file, finished or not. */
+  /** Closes the file; without `close()` before, the archive is incomplete. */
   [Symbol.dispose](): void {
     if (this.#open) this.#file.close();
     this.#open = false;
@@ -299,7 +311,7 @@ export class TarWriter implements Disposable {
   }
 
   #write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    writeAllSync(this.#file, bytes);
     this.size += bytes.length;
   }
 }
@@ -313,9 +325,7 @@ function paxRecord(key: string, value: string): Uint8Array {
 }
 
 function latin1(bytes: Uint8Array): string {
-  let result = "";
-  for (const byte of bytes) result += String.fromCharCode(byte);
-  return result;
+  return Buffer.from(bytes).toString("latin1");
 }
 
 function count(n: number): string {

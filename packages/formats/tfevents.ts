@@ -1,5 +1,5 @@
 /**
- * TensorBoard's event files, as TensorFlow 2 writes scalars: TFRecords of Event protobufs.
+ * Writes TensorBoard's event files with scalars as TensorFlow 2 does: TFRecords of Event protobufs.
  * Records: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
  * Messages: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto
  */
@@ -7,9 +7,9 @@ import { concat, double, float32, integer, message, text } from "./protobuf.ts";
 
 /** A number at a step. */
 export interface Scalar {
-  /** What TensorBoard calls the chart, such as `epoch_loss`. */
+  /** Name of the chart, such as `epoch_loss`. */
   readonly tag: string;
-  /** A whole number, at least 0. */
+  /** A non-negative integer. */
   readonly step: number;
   /** Stored as float32. */
   readonly value: number;
@@ -17,14 +17,22 @@ export interface Scalar {
   readonly wallTime: number;
 }
 
-/** The bytes of an event file: its name has to contain `tfevents` for TensorBoard to look at it. */
+/**
+ * Returns the bytes of an event file. TensorBoard reads files whose names contain `tfevents`.
+ *
+ * @example
+ * ```ts
+ * const bytes = eventFile([{ tag: "epoch_loss", step: 0, value: 0.7, wallTime: 1.7e9 }]);
+ * await Deno.writeFile(`${await Deno.makeTempDir()}/events.out.tfevents.1`, bytes);
+ * ```
+ */
 export function eventFile(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
   const started = scalars[0]?.wallTime ?? 0;
   const version = concat(double(1, started), text(3, "brain.Event:2"));
   return concat(record(version), events(scalars));
 }
 
-/** What is appended to an event file for more scalars. */
+/** Returns the bytes to append to an event file for more scalars. */
 export function events(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
   return concat(...scalars.map((scalar) => record(event(scalar))));
 }
@@ -46,19 +54,19 @@ function record(data: Uint8Array): Uint8Array {
   return concat(length, uint32(masked(crc32c(length))), data, uint32(masked(crc32c(data))));
 }
 
-/** Checksums of data that has checksums in it are weak; so they are turned and shifted. */
+/** Masks a checksum, as TFRecords do: CRCs of data that contains CRCs are weak. */
 function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** Castagnoli's polynomial, the bits in reverse: RFC 3720, appendix B. */
+/** Castagnoli's polynomial, bits reversed: RFC 3720, appendix B. */
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
   return crc;
 });
 
-/** CRC-32C of some bytes. */
+/** Computes the CRC-32C. */
 export function crc32c(data: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of data) crc = table[(crc ^ byte) & 0xff] ^ (crc >>> 8);

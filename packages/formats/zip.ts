@@ -1,33 +1,40 @@
 /**
- * Zip archives (PKWARE's APPNOTE 6.3), read by offset: the directory at the end, then only the files
- * that are wanted, streamed. Archives and files beyond 4 GB (zip64) included; encrypted and split
- * ones, and methods other than store and deflate, are refused.
+ * Reads zip archives (PKWARE's APPNOTE 6.3) by offset, zip64 included. Encrypted and split archives, and
+ * methods other than store and deflate, are errors.
  */
 import { crc32 } from "node:zlib";
-import { RandomAccessFile } from "./random_access_file.ts";
-import { byteCount } from "./byte_reader.ts";
+import { RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
   /** With forward slashes. */
   readonly name: string;
-  /** Bytes when unpacked. */
+  /** Unpacked bytes. */
   readonly size: number;
   readonly packedSize: number;
   readonly crc: number;
   readonly method: number;
-  /** Of its local header. */
+  /** Position of its local header. */
   readonly offset: number;
 }
 
 const STORED = 0, DEFLATED = 8;
 const PIECE = 1 << 20;
 
+/**
+ * An open archive.
+ *
+ * @example
+ * ```ts ignore
+ * using archive = new ZipFile("package.whl");
+ * for (const entry of archive.entries) await archive.extract(entry, `out/${entry.name}`);
+ * ```
+ */
 export class ZipFile implements Disposable {
   readonly entries: readonly ZipEntry[];
   readonly #file: RandomAccessFile;
 
-  /** @throws if it is no zip archive, or one that this does not read */
+  /** @throws if it is not a zip archive, or is not supported */
   constructor(path: string) {
     this.#file = new RandomAccessFile(path);
     try {
@@ -38,17 +45,17 @@ export class ZipFile implements Disposable {
     }
   }
 
-  /** Unpacks one file in pieces. The last of them comes only if its length and checksum are right. */
+  /** Unpacks a file in chunks. Yields the last one only if length and checksum are right. */
   async *read(entry: ZipEntry): AsyncGenerator<Uint8Array> {
     const { name, size, packedSize, crc, method, offset } = entry;
     const damaged = (why: string) =>
-      new Error(`Cannot unpack "${name}" of "${this.#file.path}": ${why}. It is damaged.`);
+      new Error(`Cannot unpack "${name}" of "${this.#file.path}": ${why}. The archive is damaged.`);
     const head = inside(this.#file, offset, 30) ? view(this.#file.read(offset, 30)) : undefined;
     if (head?.getUint32(0, true) !== 0x04034b50) {
-      throw damaged("its header is not where it should be");
+      throw damaged("there is no header at its position");
     }
     const start = offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
-    if (!inside(this.#file, start, packedSize)) throw damaged("its data lie outside");
+    if (!inside(this.#file, start, packedSize)) throw damaged("its data is outside of the archive");
     let at = 0;
     const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: (controller) => {
@@ -67,15 +74,21 @@ export class ZipFile implements Disposable {
       for await (const piece of plain) {
         sum = crc32(piece, sum);
         length += piece.length;
-        if (length > size) throw damaged(`it unpacks to more than ${byteCount(size)}`);
+        if (length > size) {
+          throw damaged(`it unpacks to more than ${size.toLocaleString("en")} bytes`);
+        }
         if (last !== undefined) yield last;
         last = piece;
       }
     } catch (error) {
-      // What the decompressor says of bad data.
+      // The decompressor throws a TypeError for damaged data.
       throw error instanceof TypeError ? damaged(error.message) : error;
     }
-    if (length !== size) throw damaged(`it unpacks to ${byteCount(length)} of ${size}`);
+    if (length !== size) {
+      throw damaged(
+        `it unpacks to ${length.toLocaleString("en")} of ${size.toLocaleString("en")} bytes`,
+      );
+    }
     if (sum !== crc) throw damaged("its checksum is wrong");
     if (last !== undefined) yield last;
   }
@@ -84,7 +97,7 @@ export class ZipFile implements Disposable {
   async extract(entry: ZipEntry, path: string): Promise<void> {
     using file = await Deno.open(path, { write: true, create: true, truncate: true });
     for await (const piece of this.read(entry)) {
-      for (let at = 0; at < piece.length;) at += file.writeSync(piece.subarray(at));
+      writeAllSync(file, piece);
     }
   }
 
@@ -100,7 +113,7 @@ function view(bytes: Uint8Array): DataView {
 function readDirectory(file: RandomAccessFile): ZipEntry[] {
   const bad = (why: string) => new Error(`Cannot read "${file.path}" as a zip archive: ${why}.`);
   const { count, size, offset } = findDirectory(file, bad);
-  if (!inside(file, offset, size)) throw bad("its directory lies outside");
+  if (!inside(file, offset, size)) throw bad("its directory is outside of the file");
   const directory = view(file.read(offset, size));
   const entries: ZipEntry[] = [];
   let at = 0;
@@ -132,35 +145,35 @@ function readDirectory(file: RandomAccessFile): ZipEntry[] {
   return entries;
 }
 
-/** Where the directory is: the end record, or its zip64 form, which a locator before it points to. */
+/** Finds the directory by the end record, or by the zip64 record that a locator points to. */
 function findDirectory(file: RandomAccessFile, bad: (why: string) => Error) {
-  // The end record has 22 bytes, and a comment of at most 65,535 after it.
+  // The end record has 22 bytes, followed by a comment of at most 65,535.
   const length = Math.min(file.size, 22 + 0xffff);
   const tail = view(file.read(file.size - length, length));
   let end = length - 22;
   while (end >= 0 && tail.getUint32(end, true) !== 0x06054b50) end--;
-  if (end < 0) throw bad("it has no directory at its end. It is cut short, or something else");
+  if (end < 0) throw bad("it has no directory at its end; it is truncated, or another format");
   const count = tail.getUint16(end + 10, true);
   const size = tail.getUint32(end + 12, true);
   const offset = tail.getUint32(end + 16, true);
   const locator = end - 20;
   if (locator < 0 || tail.getUint32(locator, true) !== 0x07064b50) return { count, size, offset };
   const place = Number(tail.getBigUint64(locator + 8, true));
-  if (!inside(file, place, 56)) throw bad("its zip64 directory lies outside");
+  if (!inside(file, place, 56)) throw bad("its zip64 directory is outside of the file");
   const wide = view(file.read(place, 56));
   if (wide.getUint32(0, true) !== 0x06064b50) throw bad("its zip64 directory is damaged");
   const at = (place: number) => Number(wide.getBigUint64(place, true));
   return { count: at(32), size: at(40), offset: at(48) };
 }
 
-/** Returns whether bytes that an archive claims to have lie in it. */
+/** Returns true if a range is inside of the file. */
 function inside({ size }: RandomAccessFile, offset: number, length: number): boolean {
   return offset >= 0 && length >= 0 && offset + length <= size;
 }
 
 /**
- * Takes sizes that did not fit into 32 bits from an entry's zip64 field.
- * @returns false if they are not all there
+ * Reads the sizes of an entry that exceed 32 bits from its zip64 field.
+ * @returns false if one is missing
  */
 function widen(
   sizes: { size: number; packedSize: number; offset: number },

@@ -27,30 +27,18 @@ const OPTIONS = {
 
 export type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-/** What a command takes: its options, and how many names. */
-interface Takes {
+/** Options and names of a command. */
+interface CommandSpec {
   readonly options: readonly (keyof typeof OPTIONS)[];
-  /** A pipeline that has to be named, one that is pipeline.yaml unless named, or that may be left out. */
+  /** One required pipeline, one with the default pipeline.yaml, or any number. */
   readonly names: "pipeline" | "pipeline?" | "any";
 }
 
 export const COMMANDS = {
   run: {
     options: [
-      ...[
-        "help",
-        "set",
-        "seed",
-        "sweep",
-        "jobs",
-        "point",
-        "until",
-        "from",
-        "only",
-        "force",
-        "dry-run",
-        "json",
-      ] as const,
+      ...["help", "set", "seed", "sweep", "jobs", "point"] as const,
+      ...["until", "from", "only", "force", "dry-run", "json"] as const,
     ],
     names: "pipeline",
   },
@@ -63,7 +51,7 @@ export const COMMANDS = {
     options: ["help", "keep", "interrupted", "dry-run", "yes", "json", "artifacts"],
     names: "any",
   },
-} as const satisfies Record<string, Takes>;
+} as const satisfies Record<string, CommandSpec>;
 
 export type Command = keyof typeof COMMANDS;
 
@@ -76,7 +64,7 @@ export function parseArguments(
   command: Command,
   args: string[],
 ): { values: Values; names: string[] } {
-  const takes: Takes = COMMANDS[command];
+  const takes: CommandSpec = COMMANDS[command];
   const options = Object.fromEntries(takes.options.map((key) => [key, OPTIONS[key]]));
   const parsed = parseOptions(command, args, options);
   const values = parsed.values as Values;
@@ -89,7 +77,7 @@ export function parseArguments(
   return { values, names: names.length === 0 ? ["pipeline"] : names };
 }
 
-/** A whole number that an option was given. */
+/** Reads a positive integer of an option. */
 export function parsePositiveInt<Name extends string>(
   option: Name,
   values: { readonly [N in Name]?: string },

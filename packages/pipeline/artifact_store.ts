@@ -6,8 +6,8 @@
  *     artifacts/.latest/<pipeline>.json        which results a pipeline used last; see fileNameOf()
  *     artifacts/runs/                          a record of each run
  *
- * A result is written aside and renamed when it is whole, so that what is in its place is complete,
- * whatever killed whom when.
+ * A result is written aside and renamed when it is complete, so a published result is complete even
+ * after a crash.
  */
 import { join } from "node:path";
 import { z } from "zod";
@@ -18,17 +18,17 @@ import { type CacheKeyInputs, canonicalJson, fingerprint } from "./fingerprint.t
 import { takeLock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { readRecord, type StageRecord } from "./stage_record.ts";
-import type { Artifact, Stage } from "./stage.ts";
+import type { Artifact, EarlierResult, Stage } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
 export type Used = Record<string, { readonly use: string; readonly fingerprint: string }>;
 
-const usedShape = z.record(
+const usedSchema = z.record(
   z.string(),
   z.looseObject({ use: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }),
 );
-const latestShape = z.looseObject({ version: z.literal(1), used: usedShape });
+const latestSchema = z.object({ version: z.literal(1), used: usedSchema });
 
 /** Location of a stored result. */
 export interface StoredResult {
@@ -39,18 +39,18 @@ export interface StoredResult {
 }
 
 export class ArtifactStore {
-  /** @param options.patience ms after which an attempt that gives no sign of life is not waited for */
+  /** @param options.patience ms without a heartbeat after which an attempt is no longer waited for */
   constructor(readonly folder: string, readonly options: { readonly patience?: number } = {}) {}
 
-  /** Where a result is, or would be. */
+  /** Returns the folder of a result, existing or not. */
   pathOf(use: string, fingerprint: string): string {
     return join(this.folder, use, fingerprint.slice(0, 16));
   }
 
   /**
-   * The record of a result.
+   * Reads the record of a result.
    * @param outputs names of the outputs that it must have
-   * @returns nothing when there is none; `damage` is why one that is there does not count
+   * @returns nothing when there is none; `damage` is the reason to make an existing one again
    */
   async find(
     use: string,
@@ -74,7 +74,7 @@ export class ArtifactStore {
     return { record };
   }
 
-  /** The artifact that a record's output is. */
+  /** Returns an output of a record as an artifact. */
   artifact(record: StageRecord, output: string, stage: string): Artifact {
     const { kind, digest } = record.outputs[output]!;
     const path = join(this.pathOf(record.dependencies.use, record.fingerprint), output);
@@ -82,9 +82,9 @@ export class ArtifactStore {
   }
 
   /**
-   * The result that a pipeline used last for a stage.
-   * @param former see `usedBy`
-   * @returns undefined when it used none; without a record when that result is gone
+   * Returns the result that a pipeline used last for a stage.
+   * @param former see `currentOf`
+   * @returns undefined when it used none; no record when that result is gone
    */
   async latest(
     pipeline: string,
@@ -96,9 +96,9 @@ export class ArtifactStore {
   }
 
   /**
-   * Notes which results a pipeline uses.
-   * @param former see `usedBy`
-   * @returns whether they are others than it used last
+   * Stores which results a pipeline uses.
+   * @param former see `currentOf`
+   * @returns true if they differ from those that it used last
    */
   async setCurrent(
     pipeline: string,
@@ -112,7 +112,6 @@ export class ArtifactStore {
     }
     if (canonicalJson(before) === canonicalJson(now)) return false;
     await this.#noteUsed(pipeline, now);
-    // It is noted under its own name from now on.
     if (former !== undefined) await remove(join(this.folder, ".latest", `${former}.json`));
     return true;
   }
@@ -127,8 +126,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Stage id → the result that a pipeline used last for it.
-   * @param former the name under which an earlier version noted it, if none is noted under the first
+   * Returns stage id → the result that a pipeline used last for it.
+   * @param former its name in earlier versions, read if there is no file of its present name
    */
   async currentOf(pipeline: string, former?: string): Promise<Used> {
     const { value, problem } = await this.readUsed(pipeline);
@@ -138,24 +137,23 @@ export class ArtifactStore {
     return value ?? {};
   }
 
-  /** The same, with what is wrong with the note of it. */
+  /** Reads the same from its file, with the problem of a damaged one. */
   async readUsed(pipeline: string): Promise<State<Used>> {
-    // Notes of earlier versions are the map alone.
-    const form = { shape: latestShape, unsealed: usedShape };
-    const { value, ...rest } = await readState<Record<string, unknown>>(
-      ...[this.#latest(pipeline), form] as const,
-    );
+    // Files of earlier versions are the map alone.
+    const form = { shape: latestSchema, unsealed: usedSchema };
+    const path = this.#latest(pipeline);
+    const { value, ...rest } = await readState<Record<string, unknown>>(path, form);
     const used = value && "checksum" in value ? value.used : value;
     return { ...rest, value: used as Used | undefined };
   }
 
-  /** Names of the pipelines of which it is noted what they used last. */
+  /** Lists the pipelines whose last results are stored. */
   async pipelines(): Promise<string[]> {
     const names = await entries(join(this.folder, ".latest"));
     return names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5)).sort();
   }
 
-  /** A pipeline uses these results no longer: the next run that takes them counts as one of its own. */
+  /** Removes results from those that a pipeline uses: the next run that takes them is listed. */
   async forget(pipeline: string, prints: ReadonlySet<string>): Promise<void> {
     const used = Object.entries(await this.currentOf(pipeline));
     const left = used.filter(([, { fingerprint }]) => !prints.has(fingerprint));
@@ -172,8 +170,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Opens the place where a result is made. Waits while another run makes the same one.
-   * @param waiting called once when there is another
+   * Opens an attempt at a result. Waits while another run makes the same one.
+   * @param waiting called once if it waits
    */
   async attempt(
     stage: Stage,
@@ -192,9 +190,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Keeps results from being removed until it is closed. Waits while somebody removes some.
-   * @returns undefined where nothing can be locked, as in a folder that cannot be written to, from
-   * which nothing can be removed either
+   * Prevents the removal of results until it is closed. Waits while another process removes some.
+   * @returns undefined where nothing can be locked, as in a read-only folder
    */
   async lockShared(waiting: () => void, signal: AbortSignal): Promise<Deno.FsFile | undefined> {
     let file: Deno.FsFile;
@@ -217,14 +214,14 @@ export class ArtifactStore {
     }
   }
 
-  /** For who removes results: undefined while anybody holds them. */
+  /** Locks the store to remove results; undefined while another process uses it. */
   async lockExclusive(): Promise<Deno.FsFile | undefined> {
     const file = await Deno.open(this.#lock, { create: true, write: true });
     if (!await file.tryLock(true)) {
       file.close();
       return undefined;
     }
-    // What was being removed when somebody was killed.
+    // Left by a killed removal.
     const work = join(this.folder, ".work");
     const left = (await entries(work)).filter((name) => name.startsWith("removed-"));
     for (const name of left) await remove(join(work, name));
@@ -235,7 +232,7 @@ export class ArtifactStore {
     return join(this.folder, ".lock");
   }
 
-  /** Every result that is there: its stage and where it lies. */
+  /** Lists all results. */
   async storedResults(): Promise<StoredResult[]> {
     const places: StoredResult[] = [];
     for (const use of (await entries(this.folder)).sort()) {
@@ -248,7 +245,17 @@ export class ArtifactStore {
     return places;
   }
 
-  /** Notes that a result is damaged, so that the next run makes it again and says why. */
+  /** Returns the results of a stage whose records can be read. */
+  async resultsOf(use: string): Promise<EarlierResult[]> {
+    const results: EarlierResult[] = [];
+    for (const { path } of (await this.storedResults()).filter((result) => result.use === use)) {
+      const { value } = await readRecord(path);
+      if (value) results.push({ path, outputs: value.outputs, observed: value.observed ?? {} });
+    }
+    return results;
+  }
+
+  /** Marks a result as damaged, so that the next run makes it again with this reason. */
   async markDamaged(
     { use, fingerprint, path }: StoredResult,
     why: readonly string[],
@@ -258,25 +265,24 @@ export class ArtifactStore {
     const name = join(this.folder, ".work", `${use}-${fingerprint}.lock`);
     using _lock = await takeLock(name, () => {}, signal);
     const { value } = await readRecord(path);
-    // Without a record it is no result anyway; another run may have made it again meanwhile.
+    // Another run may have made it again meanwhile.
     if (value && value.damage === undefined) {
       await writeState(join(path, "record.json"), { ...value, damage: why.join(", ") });
     }
     await Deno.remove(name).catch(ignoreNotFound);
   }
 
-  /** Takes a result away at once and whole, and then its files. */
+  /** Removes a result: first its folder by a rename, then its files. */
   async remove({ use, fingerprint, path }: StoredResult): Promise<void> {
     const aside = join(this.folder, ".work", `removed-${use}-${fingerprint}`);
     await Deno.mkdir(join(this.folder, ".work"), { recursive: true });
     await remove(aside);
     await Deno.rename(path, aside).catch(ignoreNotFound);
     await remove(aside);
-    // The folder of a stage that has no results any more.
     await Deno.remove(join(path, "..")).catch(() => {});
   }
 
-  /** Sweeps up after runs that were killed. What others are at work on is theirs. */
+  /** Removes leftovers of killed runs, and nothing that a live run works on. */
   async cleanUp(): Promise<void> {
     for (const name of await entries(join(this.folder, ".work")).catch(() => [])) {
       if (!name.endsWith(".lock")) continue;
@@ -285,7 +291,7 @@ export class ArtifactStore {
         const lock = await tryLock(path, false);
         if (lock) await removeLeftovers(path.slice(0, -".lock".length)).finally(() => lock.close());
       } catch {
-        // Gone meanwhile; or nothing can be written here, which whoever has to write will tell.
+        // Gone meanwhile, or read-only, which the first write reports.
       }
     }
   }

@@ -57,7 +57,7 @@ export async function main(args: readonly string[], app: App): Promise<number> {
     const context = contextOf(app, reporter, values, names);
     return await run(["run", "serve", "graph"].includes(command) ? await ofRun(context) : context);
   } catch (error) {
-    // As in "deno task graph | head": nobody reads on.
+    // As in "deno task graph | head".
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.failed;
     const wrong = error instanceof ConfigError || error instanceof UsageError;
     const problems = error instanceof ConfigError && error.problems.length > 1

@@ -1,12 +1,12 @@
 /**
- * Durable writes: a file or a folder is in its place whole or not at all, even after a power cut.
+ * Durable writes: a file or a folder is published completely or not at all, even after a power cut.
  *
- * A rename alone does not do that: a file system may store the new name before the bytes behind it.
- * So what is written is flushed before it is renamed, and the folder that has the name after it.
+ * A file system may store a new name before the bytes behind it. So the bytes are flushed before the
+ * rename, and the folder after it.
  */
 import { dirname, join } from "node:path";
 
-/** The calls that durable writes are made of; a test replaces them and loses what is not flushed. */
+/** System calls of durable writes; a test replaces them and loses unflushed data. */
 export const disk = {
   mkdir: (path: string): Promise<void> => Deno.mkdir(path),
   write: (path: string, data: Uint8Array): Promise<void> => Deno.writeFile(path, data),
@@ -24,7 +24,7 @@ export const disk = {
   },
 };
 
-/** Writes a file so that it is there whole or not at all. */
+/** Writes a file completely or not at all. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
   try {

@@ -3,7 +3,7 @@ import { closest, distance } from "fastest-levenshtein";
 import { fromFileUrl } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
 
-/** Where in a file, or on the command line, a value was written. */
+/** Place of a value in a file or on the command line. */
 export interface Location {
   /** "pipeline.yaml:12:5", or "--set split.test=2". */
   readonly text: string;
@@ -17,13 +17,13 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Number of problems after which the search for more ends; later ones likely repeat them. */
+/** Number of problems after which the search for more ends. */
 export const MAX_PROBLEMS = 100;
 
-/** Number of names that `list` shows. */
+/** Number of names that `joinWords` shows. */
 const MAX_NAMES = 30;
 
-/** The config is wrong. It carries every problem that was found, not only the first. */
+/** The config is wrong; has every problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   constructor(readonly problems: readonly Problem[], options?: ErrorOptions) {
@@ -45,17 +45,17 @@ export class RunError extends Error {
 
 function describe({ at, message }: Problem): string {
   const head = hideSecrets(`${at.text}: ${message}`);
-  // Where something of the line is hidden, the mark would stand elsewhere.
+  // The column is that of the line with its secrets.
   if (!at.line?.trim() || at.column === undefined || hideSecrets(at.line) !== at.line) return head;
   return `${head}\n    ${at.line}\n    ${" ".repeat(at.column - 1)}^`;
 }
 
-/** ` Did you mean "split"?`, or nothing when no known name is near. */
+/** Returns ` Did you mean "split"?`, or nothing when no known name is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
   if (known.length === 0) return "";
   const best = closest(name.toLowerCase(), known.map((k) => k.toLowerCase()));
   const near = known.find((k) => k.toLowerCase() === best)!;
-  // "drop" is far from "dropout" in letters, and yet it is likely what is meant.
+  // "drop" is far from "dropout" in letters, and still likely.
   const longer = known.filter((k) => k.toLowerCase().startsWith(name.toLowerCase()));
   if (name.length > 2 && longer.length === 1) return ` Did you mean "${longer[0]}"?`;
   const away = distance(name.toLowerCase(), best);
@@ -68,7 +68,7 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return away <= limit ? ` Did you mean "${near}"?` : "";
 }
 
-/** "a", "b" and "c"; of very many names the first, and how many there are beside them. */
+/** Returns "a, b and c"; of very many names the first and the number of the others. */
 export function joinWords(names: readonly string[], last = "and"): string {
   if (names.length > MAX_NAMES) {
     return `${names.slice(0, MAX_NAMES).join(", ")} ${last} ${names.length - MAX_NAMES} more`;
@@ -78,8 +78,8 @@ export function joinWords(names: readonly string[], last = "and"): string {
 }
 
 /**
- * Text that a terminal may show: control characters, which move its cursor or change its title, and
- * characters that turn the direction of writing become `\\x1b` and the like. New lines stay.
+ * Escapes control characters (`\\x1b`), which move a terminal's cursor or change its title, and those
+ * that turn the direction of writing. New lines and tabs stay.
  */
 export function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (char) => {
@@ -88,13 +88,13 @@ export function printable(text: string): string {
   });
 }
 
-/** A value as a person wrote it, short enough for a message. */
+/** Returns a value as JSON, cut to the length of a message. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
-/** The message of anything thrown, with its causes. */
+/** Returns the message of anything thrown, with its causes. */
 export function formatError(error: unknown): string {
   if (!(error instanceof Error)) return hideSecrets(String(error));
   const cause = error.cause === undefined ? "" : formatError(error.cause);
@@ -126,7 +126,7 @@ function decodeUrl(text: string): string {
   }
 }
 
-/** A message for a person; where it is a mistake in the code, also where in the code. */
+/** Returns the message; of a mistake in the code, with its stack. */
 export function formatErrorWithStack(error: unknown): string {
   const mistake = error instanceof TypeError || error instanceof ReferenceError ||
     error instanceof RangeError;

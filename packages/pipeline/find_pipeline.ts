@@ -1,23 +1,23 @@
-/** From a name as people type it to a pipeline's YAML. */
+/** Name of a pipeline on the command line → its YAML. */
 import { join, resolve } from "node:path";
+import { entries } from "./cache/attempt_files.ts";
 import { ConfigError, didYouMean, joinWords } from "./errors.ts";
 import { formerName, identityOf, typed } from "./pipeline_identity.ts";
-import { displayPath, ignoreNotFound, readTextIfExists } from "./paths.ts";
+import { displayPath, readTextIfExists } from "./paths.ts";
 
 /**
- * Finds the YAML that a name means: `pipeline` is pipeline.yaml, `experiments/gender` is
- * experiments/gender.yaml, looked for where the person stands, then in the project.
+ * Finds the YAML of a name: `pipeline` is pipeline.yaml, `experiments/first` is
+ * experiments/first.yaml, in the current folder or in the project.
  */
-export async function findPipeline(name: string, user: string, project: string): Promise<string> {
-  const path = await fileNamed(name, user, project);
+export async function findPipeline(name: string, cwd: string, project: string): Promise<string> {
+  const path = await fileNamed(name, cwd, project);
   if (path !== undefined) return path;
   const ending = /\.ya?ml$/.test(name) ? "" : ".yaml";
-  const tried = [...new Set([user, project].map((folder) => resolve(folder, name + ending)))];
+  const tried = [...new Set([cwd, project].map((folder) => resolve(folder, name + ending)))];
   const files: string[] = [];
   for (const folder of [project, join(project, "experiments")]) {
-    for await (const entry of listFolder(folder)) {
-      if (/\.ya?ml$/.test(entry)) files.push(displayPath(join(folder, entry), project));
-    }
+    const names = (await entries(folder)).filter((name) => /\.ya?ml$/.test(name));
+    files.push(...names.map((name) => displayPath(join(folder, name), project)));
   }
   const [one, ...others] = await labelled(name, files, project);
   if (one !== undefined && others.length === 0) return resolve(project, one);
@@ -35,22 +35,14 @@ export async function findPipeline(name: string, user: string, project: string):
   }]);
 }
 
-/** The identity of the pipeline whose file a name is; undefined: there is no such file. */
-export async function identityNamed(
-  name: string,
-  user: string,
-  project: string,
-): Promise<string | undefined> {
-  const path = await fileNamed(name, user, project);
+/** Returns the identity of the pipeline whose file a name is; undefined if there is none. */
+export async function identityNamed(name: string, cwd: string, project: string) {
+  const path = await fileNamed(name, cwd, project);
   return path && await identityOf(path, project);
 }
 
-async function fileNamed(
-  name: string,
-  user: string,
-  project: string,
-): Promise<string | undefined> {
-  for (const folder of new Set([user, project])) {
+async function fileNamed(name: string, cwd: string, project: string) {
+  for (const folder of new Set([cwd, project])) {
     for (const ending of /\.ya?ml$/.test(name) ? [""] : [".yaml", ".yml", ""]) {
       const path = resolve(folder, name + ending);
       const info = await Deno.stat(path).catch(() => undefined);
@@ -60,7 +52,7 @@ async function fileNamed(
   return undefined;
 }
 
-/** Files whose pipelines have a name as their label, or had it in earlier versions. */
+/** Returns files whose pipelines have a name as label, or had it in earlier versions. */
 async function labelled(
   name: string,
   files: readonly string[],
@@ -72,12 +64,4 @@ async function labelled(
     return text.match(/^name:\s*["']?([\w.-]+)["']?\s*(#.*)?$/m)?.[1] === name;
   }));
   return files.filter((_, i) => says[i]);
-}
-
-async function* listFolder(folder: string): AsyncGenerator<string> {
-  try {
-    for await (const entry of Deno.readDir(folder)) if (entry.isFile) yield entry.name;
-  } catch (error) {
-    ignoreNotFound(error);
-  }
 }

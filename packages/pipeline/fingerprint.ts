@@ -1,36 +1,49 @@
-/** What a stage's result depends on, its fingerprint, and how two of them differ in words. */
+/** Cache keys: everything that a stage's result depends on, and explanations of differences. */
 import { createHash } from "node:crypto";
+import { z } from "zod";
 import { quote } from "./errors.ts";
 
-/** All that a result is made of. Two stages with equal dependencies make equal results. */
-export interface CacheKeyInputs {
-  readonly use: string;
-  /** Without those that cannot affect the result. */
-  readonly params: Record<string, unknown>;
-  /** Input → digest; for an input that takes all of a kind, stage id → digest. */
-  readonly inputs: Record<string, string | Record<string, string>>;
-  readonly seed?: number;
-  readonly compute?: string;
-  /** Path from the project → hash of the code without types, comments and formatting. */
-  readonly modules: Record<string, string>;
-  /** Package → locked version. */
-  readonly packages: Record<string, string>;
-  /** Facts from outside, such as the size and date of a local file. */
-  readonly external: Record<string, string>;
-  /** For a stage that tells how its inputs came to be: the pipeline's name, ... */
-  readonly pipeline?: string;
-  /** ... its file (records of earlier versions have none), ... */
-  readonly file?: string;
-  /** ... and the fingerprints of all stages that they stem from, by id. */
-  readonly lineage?: Record<string, string>;
-}
+/** Type of the values that a schema of stored state admits; they are never modified. */
+export type Stored<Schema extends z.ZodType> = DeepReadonly<z.output<Schema>>;
 
-/** SHA-256 in hex. */
+type DeepReadonly<T> = T extends readonly (infer Item)[] ? readonly DeepReadonly<Item>[]
+  : T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+  : T;
+
+const text = z.string();
+const texts = z.record(text, text);
+
+/** Everything that a result depends on. Two stages with equal inputs make equal results. */
+export const cacheKeySchema = z.object({
+  use: text,
+  /** Without those that cannot affect the result. */
+  params: z.record(text, z.unknown()),
+  /** Input → digest; for an input that takes all of a kind, stage id → digest. */
+  inputs: z.record(text, z.union([text, texts])),
+  seed: z.number().optional(),
+  compute: text.optional(),
+  /** Path from the project → hash of the code without types, comments and formatting. */
+  modules: texts,
+  /** Package → locked version. */
+  packages: texts,
+  /** Facts from outside, such as the size and date of a local file. */
+  external: texts,
+  /** For a stage that declares `lineage`: the pipeline's name, */
+  pipeline: text.optional(),
+  /** its file (records of earlier versions have none), */
+  file: text.optional(),
+  /** and the fingerprints of all stages before it, by id. */
+  lineage: texts.optional(),
+});
+
+export type CacheKeyInputs = Stored<typeof cacheKeySchema>;
+
+/** Returns the SHA-256 of a cache key, in hex. */
 export function fingerprint(dependencies: CacheKeyInputs): string {
   return createHash("sha256").update(canonicalJson(dependencies)).digest("hex");
 }
 
-/** JSON with sorted keys, so that equal values have equal text. */
+/** Returns JSON with sorted keys: equal values have equal text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(
     value,
@@ -42,10 +55,10 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Says in a person's words what differs.
- * @param id the stage's id, which its parameters are told with
+ * Explains the differences of two cache keys.
+ * @param id the stage's id, which precedes the names of its parameters
  * @param pending inputs that will be made anew, whose digest is not known yet
- * @returns one phrase a difference, such as "split.test changed from 0.2 to 0.1"
+ * @returns one phrase per difference, such as "split.test changed from 0.2 to 0.1"
  */
 export function explainChanges(
   id: string,
@@ -54,41 +67,41 @@ export function explainChanges(
   pending: readonly string[] = [],
 ): string[] {
   if (before.use !== now.use) return [`${id} uses ${now.use} instead of ${before.use}`];
-  const told: string[] = [];
-  told.push(...paramDifferences(id, before.params, now.params));
-  if (before.seed !== now.seed) told.push(changed("seed", before.seed, now.seed, MATTERS));
+  const found: string[] = [];
+  found.push(...paramDifferences(id, before.params, now.params));
+  if (before.seed !== now.seed) found.push(changed("seed", before.seed, now.seed, MATTERS));
   if (before.compute !== now.compute) {
-    told.push(changed("compute", before.compute, now.compute, MATTERS));
+    found.push(changed("compute", before.compute, now.compute, MATTERS));
   }
   for (const [name, digest] of Object.entries(now.inputs)) {
     if (pending.includes(name)) continue;
     if (canonicalJson(before.inputs[name] ?? null) !== canonicalJson(digest)) {
-      told.push(...inputDifference(name, before.inputs[name], digest));
+      found.push(...inputDifference(name, before.inputs[name], digest));
     }
   }
-  told.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
-  told.push(...mapDifferences(before.packages, now.packages, (name, a, b) => {
+  found.push(...mapDifferences(before.modules, now.modules, (name) => `${name} changed`));
+  found.push(...mapDifferences(before.packages, now.packages, (name, a, b) => {
     const [from, to] = [a.split(" ")[0], b.split(" ")[0]];
     const show = (version: string) => version;
     return from === to ? `a package that ${name} needs changed` : changed(name, from, to, { show });
   }));
-  told.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
+  found.push(...mapDifferences(before.external, now.external, (name) => `${name} changed`));
   if (before.pipeline !== now.pipeline) {
-    told.push(changed("the pipeline's name", before.pipeline, now.pipeline));
+    found.push(changed("the pipeline's name", before.pipeline, now.pipeline));
   }
   if (before.file !== now.file) {
-    told.push(
+    found.push(
       before.file === undefined
         ? "its last result does not name the pipeline's file"
         : changed("the pipeline's file", before.file, now.file),
     );
   }
-  if (told.length === 0) {
-    // What it takes is the same, but made otherwise, which it tells.
+  if (found.length === 0) {
+    // Its inputs have the same content and another lineage.
     const made = (name: string) => `${name} was made in another way`;
-    told.push(...mapDifferences(before.lineage ?? {}, now.lineage ?? {}, made));
+    found.push(...mapDifferences(before.lineage ?? {}, now.lineage ?? {}, made));
   }
-  return told;
+  return found;
 }
 
 function inputDifference(
@@ -117,14 +130,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Words for a value that is there in one of two results only. */
+/** Phrases for a value that only one of two results has. */
 interface Words<T> {
   readonly appears?: string;
   readonly goes?: string;
   show?(value: T): string;
 }
 
-/** For what depends on other parameters: no seed where nothing is drawn. */
+/** Phrases for values that count only with some parameters, such as a seed. */
 const MATTERS: Words<unknown> = { appears: "matters now", goes: "no longer matters" };
 
 function changed<T>(
@@ -141,7 +154,7 @@ function changed<T>(
 function mapDifferences(
   before: Record<string, string>,
   now: Record<string, string>,
-  say: (name: string, before: string, now: string) => string,
+  explain: (name: string, before: string, now: string) => string,
 ): string[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((name) => {
     const [a, b] = [before[name], now[name]];
@@ -150,6 +163,6 @@ function mapDifferences(
       ? `${name} is new`
       : b === undefined
       ? `${name} is no longer used`
-      : say(name, a, b);
+      : explain(name, a, b);
   });
 }

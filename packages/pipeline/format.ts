@@ -1,10 +1,10 @@
-/** Tables and numbers for people. */
+/** Tables and numbers as text. */
 
 /**
- * Rows of cells as lines, columns aligned and two blanks apart; numbers end a column flush.
- * @param right numbers of the columns that end flush
- * @param room columns of the terminal. Cells that do not fit are broken between words; where even
- *   that is too wide, each row becomes a list of its cells under the names of the first row
+ * Formats rows of cells as lines with aligned columns.
+ * @param right indices of the right-aligned columns
+ * @param room columns of the terminal. Cells that do not fit are broken between words; if that is too
+ *   wide, each row becomes a list of its cells with the names of the first row
  */
 export function formatTable(
   rows: readonly (readonly string[])[],
@@ -49,7 +49,7 @@ function stacked([head = [], ...rows]: readonly (readonly string[])[], room: num
   ]);
 }
 
-/** A text as lines of a width; only a longer word makes a longer one. */
+/** Breaks a text into lines of a width; only a longer word exceeds it. */
 export function broken(text: string, most: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
@@ -61,13 +61,13 @@ export function broken(text: string, most: number): string[] {
   return lines;
 }
 
-/** Columns that a text takes on a terminal, colour codes apart. */
+/** Returns the columns of a text on a terminal, without color codes. */
 function width(text: string): number {
-  // deno-lint-ignore no-control-regex -- colour codes begin with a control character
+  // deno-lint-ignore no-control-regex -- color codes begin with a control character
   return [...text.replaceAll(/\x1b\[\d+m/g, "")].length;
 }
 
-/** Three digits that count: 0.681, 11.4, 1,234. */
+/** Formats three significant digits: 0.681, 11.4, 1,234. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
@@ -83,7 +83,7 @@ export function formatBytes(bytes: number): string {
   return `${amount < 9.95 && power > 0 ? amount.toFixed(1) : Math.round(amount)} ${units[power]}`;
 }
 
-/** A moment where the person is: 2026-11-24 05:41. */
+/** Formats a local time: 2026-11-24 05:41. */
 export function formatTimestamp(iso: string): string {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso;
@@ -92,7 +92,7 @@ export function formatTimestamp(iso: string): string {
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
 }
 
-/** A parameter's value: texts bare, everything else as JSON, cut where it is long. */
+/** Formats a parameter: strings bare, other values as JSON, cut to 60 characters. */
 export function formatValue(value: unknown): string {
   if (value === undefined) return "–";
   const text = typeof value === "string" ? value : JSON.stringify(value);

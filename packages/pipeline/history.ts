@@ -5,86 +5,64 @@ import { z } from "zod";
 import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
-import { type CacheKeyInputs, canonicalJson } from "./fingerprint.ts";
+import { cacheKeySchema, canonicalJson, type Stored } from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
 import { Lock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
-import { dependenciesShape, metricsShape } from "./stage_record.ts";
-import type { RunReport, StageReport } from "./run/run_report.ts";
+import { metricsSchema } from "./stage_record.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { readState, type State, writeState } from "./state.ts";
 
-/** A stage of a run, and what its result was made of. */
-export interface RecordedStage extends StageReport {
-  /** Of a stage that was left out or failed, none is known. */
-  readonly fingerprint?: string;
-  readonly dependencies?: CacheKeyInputs;
-  readonly warnings?: readonly string[];
-  /** Ids of the stages that it took from; records of earlier versions have none. */
-  readonly after?: readonly string[];
-}
-
-export interface RunRecord extends Omit<RunReport, "stages"> {
-  /** Eight hexadecimal digits. */
-  readonly id: string;
-  /** Identity of its pipeline; runs of earlier versions knew the name alone. */
-  readonly file?: string;
-  /** Values given in place of the YAML's, those of a sweep among them; see `Config`. */
-  readonly overrides?: Readonly<Record<string, unknown>>;
-  /** Of a run that has not ended: whether its process is there. */
-  readonly state?: "running" | "interrupted";
-  /** When it began, ISO 8601. */
-  readonly startedAt?: string;
-  /** When it ended, or began if it has not; ISO 8601. */
-  readonly at: string;
-  readonly seed: number;
-  /** Of a run of a sweep: what was varied, key → value. */
-  readonly point?: Readonly<Record<string, unknown>>;
-  readonly compute?: { readonly backend: string; readonly why: string };
-  readonly deno: string;
-  readonly platform: string;
-  readonly stages: readonly RecordedStage[];
-}
-
 const text = z.string();
-const runShape = z.looseObject({
-  id: text.optional(), // runs of earlier versions have none
+const runSchema = z.object({
+  /** Eight hexadecimal digits; runs of earlier versions have none. */
+  id: text.optional(),
+  /** Its end, or its start if it has not ended; ISO 8601. */
   at: text,
-  pipeline: text,
-  ok: z.boolean(),
-  file: text.optional(),
-  overrides: z.record(text, z.unknown()).optional(),
-  state: z.enum(["running", "interrupted"]).optional(),
   startedAt: text.optional(),
+  pipeline: text,
+  /** Identity of its pipeline; runs of earlier versions have the name alone. */
+  file: text.optional(),
+  ok: z.boolean(),
+  /** Set for a run that has not ended, by its process: alive or not. */
+  state: z.enum(["running", "interrupted"]).optional(),
   seconds: z.number(),
   seed: z.number(),
+  /** Values in place of the YAML's, those of a sweep among them; see `Config`. */
+  overrides: z.record(text, z.unknown()).optional(),
+  /** The varied values of a run of a sweep, key → value. */
   point: z.record(text, z.unknown()).optional(),
-  compute: z.looseObject({ backend: text, why: text }).optional(),
+  compute: z.object({ backend: text, why: text }).optional(),
   deno: text.optional(),
   platform: text.optional(),
-  metrics: metricsShape,
+  metrics: metricsSchema,
   cautions: z.array(text).optional(),
-  stages: z.array(z.looseObject({
+  stages: z.array(z.object({
     ...{ id: text, use: text, why: text, seconds: z.number() },
     status: z.enum(["ran", "cached", "skipped", "failed"]),
     outputs: z.record(text, text),
+    /** Set for a stage that has a result, like the next three. */
     fingerprint: text.optional(),
-    dependencies: dependenciesShape.optional(),
+    dependencies: cacheKeySchema.optional(),
     warnings: z.array(text).optional(),
+    /** Ids of the stages that its inputs come from; records of earlier versions have none. */
     after: z.array(text).optional(),
   })),
 });
 
+export type RunRecord = Stored<typeof runSchema> & { readonly id: string };
+export type RecordedStage = RunRecord["stages"][number];
+
 /** Reads a run's record. */
 async function readRun(path: string): Promise<State<RunRecord>> {
-  return await readState(path, { shape: runShape, unsealed: runShape.strict() });
+  return await readState(path, { shape: runSchema, unsealed: runSchema.strict() });
 }
 
-/** A run from its beginning on. */
+/** A run under way. */
 export interface Begun {
   readonly id: string;
   readonly startedAt: string;
-  /** Its file in the history, and the lock that shows that its process lives, if they could be made. */
+  /** Its file in the history, and the lock of its live process, if they could be made. */
   readonly path: string;
   readonly lock?: Lock;
 }
@@ -101,10 +79,9 @@ export class History {
     this.folder = join(artifacts, "runs");
   }
 
-  /** Gives a run its id, and lists it as under way where the folder can be written to. */
-  async begin(run: Beginning): Promise<Begun> {
-    const startedAt = new Date().toISOString();
-    // The process tells apart runs that begin at the same time.
+  /** Gives a run its id, and lists it as running where the folder is writable. */
+  async begin(run: Beginning, startedAt = new Date().toISOString()): Promise<Begun> {
+    // The process distinguishes runs that begin at the same time.
     const id = hash(`${startedAt} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
     const time = startedAt.replaceAll(":", "-").replace(/\.\d+/, "");
     const path = join(this.folder, `${time}-${formerName(run.pipeline)}-${id}.json`);
@@ -116,11 +93,11 @@ export class History {
       await this.#write(begun, { ...run, ...rest }, startedAt);
       return { ...begun, lock: lock && new Lock(lock) };
     } catch {
-      return begun; // that it cannot be kept is told at its end, if there is something to keep
+      return begun; // reported at its end, if there is something to record
     }
   }
 
-  /** Keeps the record of a run that has ended. */
+  /** Writes the record of a run that has ended. */
   async add(
     run: Omit<RunRecord, "id" | "at" | "deno" | "platform" | "state">,
     begun?: Begun,
@@ -132,7 +109,7 @@ export class History {
     return record;
   }
 
-  /** Takes a run that is under way off the list. */
+  /** Removes a running run from the list. */
   async drop({ path, lock }: Begun): Promise<void> {
     if (!lock) return;
     await Deno.remove(path).catch(ignoreNotFound);
@@ -151,8 +128,8 @@ export class History {
   }
 
   /**
-   * All runs, the oldest first.
-   * @param unreadable told the path of each file that holds no run, and what is wrong with it
+   * Lists all runs, the oldest first.
+   * @param unreadable called with the path of each file that is not a valid run
    */
   async list(
     unreadable: (path: string, state: State<RunRecord>) => void = () => {},
@@ -177,7 +154,7 @@ export class History {
     return runs.flat().sort(byTime);
   }
 
-  /** The last listed run of a sweep that varied the same and has the same results. */
+  /** Finds the last run with the same varied values and the same results. */
   async find(
     { file, stages }: Pick<RunRecord, "file" | "stages">,
     point: RunRecord["point"],
@@ -190,7 +167,7 @@ export class History {
     );
   }
 
-  /** Takes runs off the list. */
+  /** Removes runs from the list. */
   async remove(ids: ReadonlySet<string>): Promise<void> {
     for (const name of (await entries(this.folder)).filter((name) => name.endsWith(".json"))) {
       const path = join(this.folder, name);
@@ -211,7 +188,7 @@ async function unlock(path: string, lock: Lock | undefined): Promise<void> {
   await Deno.remove(lockOf(path)).catch(ignoreNotFound);
 }
 
-/** Whether the process of a run that has not ended is there; where it cannot be told, it is. */
+/** Returns true if the process of a run lives, or if that is unknown. */
 async function isAlive(path: string): Promise<boolean> {
   try {
     using file = await Deno.open(lockOf(path));
@@ -221,7 +198,7 @@ async function isAlive(path: string): Promise<boolean> {
   }
 }
 
-/** The oldest first. */
+/** Compares by date, the oldest first. */
 export function byTime(a: RunRecord, b: RunRecord): number {
   return a.at < b.at ? -1 : a.at > b.at ? 1 : 0;
 }
@@ -231,8 +208,8 @@ function hash(text: string): string {
 }
 
 /**
- * Returns of which pipeline each run is: its file; of a run of an earlier version the file of the
- * only pipeline that has its name, else the name.
+ * Returns a function from a run to its pipeline: the file; for a run of an earlier version the file
+ * of the only pipeline with its name, else the name.
  */
 export function pipelinesOf(runs: readonly RunRecord[]): (run: RunRecord) => string {
   const files = new Map<string, Set<string>>();
@@ -248,12 +225,12 @@ export function pipelinesOf(runs: readonly RunRecord[]): (run: RunRecord) => str
   };
 }
 
-/** Returns under which name the store notes what the pipeline of a run used last. */
+/** Returns the name of the file in which the store has the last results of a run's pipeline. */
 export function noteOf({ file, pipeline }: Pick<RunRecord, "file" | "pipeline">): string {
   return file === undefined ? pipeline : fileNameOf(file);
 }
 
-/** A setting of a run; a seed is what runs of the same experiment may differ in. */
+/** A setting of a run; runs of one experiment may differ in seeds. */
 export interface Setting {
   readonly value: unknown;
   readonly seed?: boolean;
@@ -262,8 +239,8 @@ export interface Setting {
 }
 
 /**
- * Returns all that a run's results depend on but the content of its data, by name: "seed",
- * "split" (the stage it is), "split.test", "split: code".
+ * Returns everything that a run's results depend on but the content of its data, by name: "seed",
+ * "split" (its stage), "split.test", "split: code".
  * @param nameOf names a stage. Default: its id
  */
 export function settingsOf(
@@ -300,28 +277,28 @@ function* leaves(
   }
 }
 
-/** A few digits that stand for what code, packages or data there are. */
+/** Returns a short hash of code, packages or data. */
 function digits(parts: Readonly<Record<string, string>>): string {
   return createHash("sha256").update(canonicalJson(parts)).digest("hex").slice(0, 7);
 }
 
-/** Returns a run's pipeline as every command takes it: as its file is typed. */
+/** Returns a run's pipeline as commands take it. */
 export function nameOf({ file, pipeline }: Pick<RunRecord, "file" | "pipeline">): string {
   return file === undefined ? pipeline : typed(file);
 }
 
-/** What is asked of a run that a pipeline's name means. */
-export interface Wanted {
-  /** Identity of the pipeline whose file the name is, if it is one. */
+/** Requirements of a run that a pipeline's name means. */
+interface Wanted {
+  /** Identity of the pipeline, if the name is its file. */
   readonly identity?: string;
-  /** Whether a run has what is needed, and what that is: "has evaluated a model". */
+  /** Required property of a run, and its words: "has evaluated a model". */
   readonly has?: (run: RunRecord) => boolean;
   readonly what?: string;
 }
 
 /**
- * Returns the run that a name means: its id, a pipeline's name (its newest run that has what is
- * asked for), or the beginning of one id.
+ * Returns the run of a name: its id, a unique prefix of it, or a pipeline's name (its newest run that
+ * meets the requirements).
  * @param runs the oldest first
  * @throws {UsageError} if there is none
  */
@@ -356,8 +333,8 @@ function namesOf(runs: readonly RunRecord[]): string[] {
 }
 
 /**
- * The run that an id, or the beginning of one that no other shares, names; undefined if none begins so.
- * @throws {UsageError} if several do
+ * Returns the run of an id or a prefix of one; undefined if there is none.
+ * @throws {UsageError} if several have the prefix
  */
 export function findByIdPrefix(name: string, runs: readonly RunRecord[]): RunRecord | undefined {
   const exact = runs.find(({ id }) => id === name);
@@ -371,7 +348,7 @@ export function findByIdPrefix(name: string, runs: readonly RunRecord[]): RunRec
   );
 }
 
-/** The runs of a pipeline, by its name or the path of its YAML. @throws {UsageError} if none is */
+/** Returns the runs of a pipeline, by its name or its YAML. @throws {UsageError} if there are none */
 export function runsOfPipeline(
   name: string,
   runs: readonly RunRecord[],
@@ -401,7 +378,7 @@ function byPipeline(name: string, runs: readonly RunRecord[], identity?: string)
     throw new UsageError(`${joinWords(all)} are both called "${name}"; write which is meant.`);
   }
   if (file !== undefined) return runs.filter((run) => pipelineOf(run) === file);
-  // Earlier versions called experiments/gender.yaml gender if it said so, else experiments-gender.
+  // Earlier versions called experiments/a.yaml by its own name, or else experiments-a.
   const names = [name, path, path.replace(/^.*[\\/]/, ""), formerName(path)];
   return names.map((name) => runs.filter((run) => !run.file && run.pipeline === name))
     .find(({ length }) => length > 0) ?? [];

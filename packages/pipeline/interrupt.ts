@@ -1,18 +1,15 @@
-/** Ctrl-C, made into a signal that work looks at. */
+/** Ctrl-C as an AbortSignal. */
 import { onStopSignal } from "../workers/stop_signals.ts";
 import type { Reporter } from "./reporter.ts";
 
-export interface Interrupt extends Disposable {
+interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/**
- * The terminal tells a program of Ctrl-C, and `deno task` passes it on once more: what comes within
- * so many milliseconds is the same key press.
- */
-const ECHO = 300;
+/** `deno task` repeats the terminal's Ctrl-C: within this many ms it is the same key press. */
+const ECHO_MS = 300;
 
-/** Listens until it is disposed of: the first Ctrl-C aborts the signal, a second one ends at once, after `atOnce`. */
+/** Listens until disposed: the first Ctrl-C aborts the signal, a second one calls `atOnce` and exits. */
 export function abortOnSignal(
   reporter: Pick<Reporter, "log">,
   code: number,
@@ -22,7 +19,7 @@ export function abortOnSignal(
   let first = 0;
   const stop = () => {
     if (interrupt.signal.aborted) {
-      if (performance.now() - first < ECHO) return;
+      if (performance.now() - first < ECHO_MS) return;
       atOnce();
       Deno.exit(code);
     }

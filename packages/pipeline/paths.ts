@@ -1,11 +1,11 @@
-/** Paths: of the project, of a person's terminal, in messages. */
+/** Paths and file URLs. */
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { isAbsolute, relative, resolve } from "node:path";
 
 export const fromFileUrl = (url: string | URL): string => fileURLToPath(url);
 export const toFileUrl = (path: string): string => pathToFileURL(path).href;
 
-/** Whether a value names something on the network (or any URL) rather than a path. */
+/** Returns true for a URL, false for a path. */
 export function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
 }
@@ -15,21 +15,18 @@ export function resolveFrom(path: string, folder: string): string {
   return isUrl(path) ? path : resolve(folder, path);
 }
 
-/** A path as short as it can be said from a folder, with forward slashes. */
+/** Returns the shortest path from a folder, with forward slashes. */
 export function displayPath(path: string, folder: string): string {
   const seen = relative(folder, path).replaceAll("\\", "/");
   return seen === "" ? "." : seen.startsWith("../../") || isAbsolute(seen) ? path : seen;
 }
 
-/**
- * Where the person stands. `deno task` changes to the project's folder and keeps the
- * person's in INIT_CWD.
- */
+/** Returns the user's current folder, which `deno task` leaves for the project's and keeps in INIT_CWD. */
 export function invocationDir(): string {
   return Deno.env.get("INIT_CWD") ?? Deno.cwd();
 }
 
-/** The text of a file, or undefined when there is no such file. */
+/** Reads a text file; undefined if there is none. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
@@ -41,7 +38,7 @@ export async function readTextIfExists(path: string): Promise<string | undefined
   }
 }
 
-/** For `.catch()`: what is not there is no error. */
+/** For `.catch()`: a missing file is no error. */
 export function ignoreNotFound(error: unknown): undefined {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

@@ -1,4 +1,4 @@
-/** Identity of a pipeline: the path of its file. Its name is a label, which several may bear. */
+/** Identity of a pipeline: the path of its file. Its name is a label, not unique. */
 import { createHash } from "node:crypto";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { parse } from "yaml";
@@ -12,7 +12,7 @@ export async function identityOf(file: string, project: string): Promise<string>
   return (outside ? path : inside).replaceAll("\\", "/");
 }
 
-/** Returns an identity as it is typed: "experiments/gender". */
+/** Returns an identity as it is typed: "experiments/first". */
 export function typed(identity: string): string {
   return identity.replace(/\.yaml$/, "");
 }
@@ -46,8 +46,8 @@ export function shellQuote(word: string): string {
 }
 
 /**
- * Returns the words that run a pipeline with these values in place of its own, quoted for a shell:
- * `deno task run experiments/gender --set split.test=0.1 --seed 3`.
+ * Returns the command that runs a pipeline with these values in place of its own, quoted for a shell:
+ * `deno task run experiments/first --set split.test=0.1 --seed 3`.
  */
 export function commandOf(identity: string, overrides: Readonly<Record<string, unknown>>): string {
   const options = Object.entries(overrides).map(([key, value]) =>

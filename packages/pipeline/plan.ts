@@ -1,4 +1,4 @@
-/** Wires stages: outputs to inputs by kind of artifact, then an order in which all can run. */
+/** Plans: wires outputs to inputs by kind of artifact, and sorts the stages topologically. */
 import type { Config } from "./config/config.ts";
 import { ConfigError, didYouMean, joinWords, MAX_PROBLEMS, type Problem, quote } from "./errors.ts";
 import type { All, Kind, Stage } from "./stage.ts";
@@ -18,14 +18,14 @@ export interface PlannedStage extends ConfiguredStage {
 }
 
 export interface Plan extends Omit<Config, "stages"> {
-  /** In an order in which each stage follows those it takes from. */
+  /** In topological order. */
   readonly stages: readonly PlannedStage[];
 }
 
-/** What wiring a pipeline needs of its config. */
+/** The part of a config that wiring needs. */
 type Parts = Pick<Config, "stages" | "source">;
 
-/** The stages while they are wired, and what was found wrong with that. */
+/** State of wiring. */
 interface Wiring extends Parts {
   readonly byId: ReadonlyMap<string, ConfiguredStage>;
   /** Kind → outputs of that kind, in the order of the stages. */
@@ -35,12 +35,12 @@ interface Wiring extends Parts {
   readonly problems: Problem[];
 }
 
-/** Wires and orders a pipeline. Throws a ConfigError on missing or ambiguous inputs and cycles. */
+/** Wires and sorts a pipeline. @throws {ConfigError} on missing or ambiguous inputs and cycles */
 export function createPlan(config: Config): Plan {
   return { ...config, stages: wireAll(config) };
 }
 
-/** What is wrong with the wiring: nothing, or all that `plan` would tell. */
+/** Returns the problems with which `createPlan` would fail. */
 export function wiringProblems(config: Parts): readonly Problem[] {
   try {
     wireAll(config);
@@ -53,17 +53,13 @@ export function wiringProblems(config: Parts): readonly Problem[] {
 
 function wireAll(config: Parts): PlannedStage[] {
   const problems: Problem[] = [];
-  const outputs = config.stages.flatMap(({ id, stage }) =>
-    Object.entries(stage.outputs).map(([output, { kind }]) => ({
-      kind,
-      wire: { stage: id, output },
-    }))
-  );
-  const makers = new Map(
-    [...Map.groupBy(outputs, ({ kind }) => kind)]
-      .map(([kind, made]) => [kind, made.map(({ wire }) => wire)]),
-  );
   const byId = new Map(config.stages.map((stage) => [stage.id, stage]));
+  const makers = Map.groupBy(
+    config.stages.flatMap(({ id, stage }) =>
+      Object.keys(stage.outputs).map((output): Edge => ({ stage: id, output }))
+    ),
+    ({ stage, output }) => byId.get(stage)!.stage.outputs[output]!.kind,
+  );
   const wiring: Wiring = { ...config, byId, makers, replaced: new Map(), problems };
   for (const stage of config.stages) {
     if (stage.replaces !== undefined && problems.length < MAX_PROBLEMS) replace(stage, wiring);
@@ -93,7 +89,7 @@ function wireAll(config: Parts): PlannedStage[] {
   return order(planned, config);
 }
 
-/** Notes the outputs that a stage replaces. */
+/** Records the outputs that a stage replaces. */
 function replace(stage: ConfiguredStage, { byId, source, replaced, problems }: Wiring): void {
   const { id, replaces } = stage;
   const report = (message: string) =>
@@ -127,7 +123,7 @@ function replace(stage: ConfiguredStage, { byId, source, replaced, problems }: W
   }
 }
 
-/** Ids of the stages that a stage replaces, directly or not. */
+/** Returns the ids of the stages that a stage replaces, directly or not. */
 function chainOf(id: string, byId: Wiring["byId"]): Set<string> {
   const chain = new Set<string>();
   const next = (of: string) => byId.get(of)?.replaces?.split(".")[0];
@@ -135,7 +131,7 @@ function chainOf(id: string, byId: Wiring["byId"]): Set<string> {
   return chain;
 }
 
-/** Kinds that a stage both takes and makes. */
+/** Returns the kinds that a stage both takes and makes. */
 export function turnedBy({ inputs, outputs }: Stage): string[] {
   const made = Object.values(outputs).map(({ kind }) => kind);
   return Object.values(inputs).flatMap((input) => "all" in input ? [] : [input.kind])
@@ -226,7 +222,7 @@ function wire(
       at,
       message:
         `${stage.id} needs one ${quote(kind)}, and ${joinWords(free.map(nameOf))} make one each. ` +
-        `Say which: ${stage.id}: { inputs: { ${name}: ${nameOf(meant ?? free.at(-1)!)} } }` +
+        `Choose one: ${stage.id}: { inputs: { ${name}: ${nameOf(meant ?? free.at(-1)!)} } }` +
         everywhere,
     });
     return undefined;
@@ -234,13 +230,13 @@ function wire(
   return free[0];
 }
 
-/** An output as `inputs:` names it: by its stage, and where that makes several of a kind, by both. */
+/** Returns an output as `inputs:` names it: its stage, with its name where the stage makes several. */
 export function outputName({ stage, output }: Edge, others: readonly Edge[]): string {
   const alone = others.filter((other) => other.stage === stage).length < 2;
   return alone ? stage : `${stage}.${output}`;
 }
 
-/** By id, each once. */
+/** Sorts by id, each once. */
 function inOrder(wires: readonly Edge[]): Edge[] {
   const unique = new Map(wires.map((source) => [`${source.stage}.${source.output}`, source]));
   const before = (a: Edge, b: Edge) =>
@@ -252,7 +248,7 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-/** A topological order that keeps the YAML's order where it can. */
+/** Sorts topologically, in the YAML's order where possible. */
 function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
   const ordered: PlannedStage[] = [];
   const done = new Set<string>();
@@ -274,7 +270,7 @@ function order(stages: readonly PlannedStage[], config: Parts): PlannedStage[] {
   return ordered;
 }
 
-/** Ids along a cycle, each before the one that takes from it. */
+/** Returns the ids along a cycle, each before the one that takes from it. */
 function findCycle(waiting: readonly PlannedStage[]): string[] {
   const byId = new Map(waiting.map((stage) => [stage.id, stage]));
   const seen: string[] = [];
@@ -286,7 +282,7 @@ function findCycle(waiting: readonly PlannedStage[]): string[] {
   return seen.slice(seen.indexOf(id)).reverse();
 }
 
-/** Ids of a stage and of all it takes from, directly or not. */
+/** Returns the ids of a stage and of all it takes from, directly or not. */
 export function ancestors(plan: Plan, id: string): Set<string> {
   const found = new Set<string>([id]);
   for (const stage of plan.stages.toReversed()) {
@@ -295,7 +291,7 @@ export function ancestors(plan: Plan, id: string): Set<string> {
   return found;
 }
 
-/** Ids of a stage and of all that take from it, directly or not. */
+/** Returns the ids of a stage and of all that take from it, directly or not. */
 export function descendants(plan: Plan, id: string): Set<string> {
   const found = new Set<string>([id]);
   for (const stage of plan.stages) {
@@ -304,7 +300,7 @@ export function descendants(plan: Plan, id: string): Set<string> {
   return found;
 }
 
-/** The stages as a Mermaid flowchart. */
+/** Returns the stages as a Mermaid flowchart. */
 export function mermaid(plan: Plan): string {
   const lines = ["flowchart LR"];
   for (const { id, use, stage } of plan.stages) {

@@ -1,9 +1,9 @@
-/** Stage name → stage. Filled from explicit lists, then frozen; modules load when they are asked for. */
+/** Stage name → stage. Filled from explicit lists, then frozen; modules load on demand. */
 import { didYouMean, joinWords } from "./errors.ts";
 import { addChoices, type Extension } from "./config/extension.ts";
 import type { Stage } from "./stage.ts";
 
-/** A stage that can be loaded: its name, its module and how to import it. */
+/** A stage that can be loaded. */
 export interface LazyStage {
   readonly name: string;
   /** URL of the module; the result of the stage depends on it and on all it imports. */
@@ -13,58 +13,44 @@ export interface LazyStage {
   load(): Promise<{ default: Stage }>;
 }
 
-export interface RegisteredStage {
+interface RegisteredStage {
   readonly stage: Stage;
   readonly module: string;
-  /** True if a plugin has it: an error's place in the module is then reported. */
+  /** True if a plugin has it: errors then report their place in the module. */
   readonly plugin: boolean;
 }
+
+type Named = Pick<LazyStage, "name" | "module">;
 
 export class Registry {
   #sources = new Map<string, LazyStage>();
   #extensions: Extension[] = [];
   #frozen = false;
 
-  /** Adds stages. Throws when a name is taken or the registry is frozen. */
+  /** Adds stages. @throws if a name is taken or the registry is frozen */
   add(sources: readonly LazyStage[]): this {
     for (const source of sources) {
-      if (this.#frozen) {
-        throw new Error(
-          `Cannot register stage "${source.name}": stages are registered before the run starts.`,
-        );
-      }
-      const other = this.#sources.get(source.name);
-      if (other) {
-        throw new Error(
-          `Cannot register stage "${source.name}" of ${source.module}: ${other.module} has that ` +
-            "name already. Rename one of them.",
-        );
-      }
+      this.#check("stage", source, this.#sources.get(source.name));
       this.#sources.set(source.name, source);
     }
     return this;
   }
 
-  /** Adds to the choices of stages. Throws when a name is taken or the registry is frozen. */
+  /** Adds values to choices of stages. @throws if a name is taken or the registry is frozen */
   extend(extensions: readonly Extension[]): this {
     for (const one of extensions) {
-      if (this.#frozen) {
-        throw new Error(
-          `Cannot register ${one.kind} "${one.name}": plugins are registered before the run starts.`,
-        );
-      }
-      const other = this.#extensions.find(({ kind, name }) =>
-        kind === one.kind && name === one.name
-      );
-      if (other) {
-        throw new Error(
-          `Cannot register ${one.kind} "${one.name}" of ${one.module}: ${other.module} has that ` +
-            "name already. Rename one of them.",
-        );
-      }
+      const same = ({ kind, name }: Extension) => kind === one.kind && name === one.name;
+      this.#check(one.kind, one, this.#extensions.find(same));
       this.#extensions.push(one);
     }
     return this;
+  }
+
+  #check(kind: string, { name, module }: Named, other: Named | undefined): void {
+    const why = this.#frozen
+      ? `of ${module}: stages and plugins are registered before the run starts.`
+      : other && `of ${module}: ${other.module} has that name already. Rename one of them.`;
+    if (why) throw new Error(`Cannot register ${kind} "${name}" ${why}`);
   }
 
   get extensions(): readonly Extension[] {
@@ -101,7 +87,7 @@ export class Registry {
     return { stage: Object.freeze({ ...stage, params }), module, plugin };
   }
 
-  /** Says that a stage is unknown, which one may be meant, and which there are. */
+  /** Returns the message that a stage is unknown, with the nearest name and all names. */
   unknown(name: string): string {
     return `no stage is called "${name}".${didYouMean(name, this.names())} ` +
       `There are ${joinWords(this.names())}.`;

@@ -1,4 +1,4 @@
-/** `executor: bullmq`: work goes to workers that are reached through Redis. */
+/** `executor: bullmq`: distributes work to workers through Redis. */
 import { hostname } from "node:os";
 import type { BullmqSettings } from "./config/config.ts";
 import type { App, RemoteRunEvent } from "./app.ts";
@@ -15,16 +15,16 @@ import type { RedisAddress } from "./remote/protocol.ts";
 import { runWorker as workOn } from "./remote/worker.ts";
 
 /** Default address of Redis. */
-export const usualRedis = "redis://127.0.0.1:6379";
-/** Ms after which a worker that is not heard of has lost its job. */
-export const usualLock = 30_000;
+export const DEFAULT_REDIS = "redis://127.0.0.1:6379";
+/** Ms without a heartbeat after which a worker loses its job. */
+export const DEFAULT_LOCK_MS = 30_000;
 
-/** What a worker is called: unique, and telling where it is. */
+/** Returns the unique name of this worker, with its host. */
 export function workerName(): string {
   return `${hostname()}:${Deno.pid}`;
 }
 
-/** Has parts of a stage's work done by whoever is connected. */
+/** Distributes units of a stage's work to the connected workers. */
 export async function* distributeShards(
   settings: BullmqSettings,
   work: ShardedWork,
@@ -33,19 +33,19 @@ export async function* distributeShards(
 ): AsyncGenerator<FinishedUnit> {
   const { modules, packages, compute } = work.dependencies;
   const code = localCodeVersion({ modules, packages });
-  yield* helped(settings, work, app, (place) => (
+  yield* withOwnWorker(settings, work, app, (place) => (
     dispatchShards({ ...work, ...place, compute, code }, parts)
   ));
 }
 
-/** Has runs of a sweep done by whoever is connected. */
+/** Distributes runs of a sweep to the connected workers. */
 export async function* runSweepRemotely(
   settings: BullmqSettings,
   work: RemoteRunsWork,
   orders: readonly RemoteRun[],
   app: App,
 ): AsyncGenerator<RemoteRunEvent> {
-  yield* helped(
+  yield* withOwnWorker(
     settings,
     work,
     app,
@@ -53,21 +53,21 @@ export async function* runSweepRemotely(
   );
 }
 
-/** @throws if Redis cannot be reached, saying where and why */
+/** @throws if Redis cannot be reached, with address and reason */
 export async function checkReachable(settings: BullmqSettings, app: App): Promise<void> {
   const { redis, prefix } = await placeOf(settings, app);
   await using _link = await connectBroker({ role: "coordinator", redis, prefix, run: "none" });
 }
 
 async function placeOf(
-  { redis = Deno.env.get("REDIS_URL") ?? usualRedis, ca, prefix }: BullmqSettings,
+  { redis = Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS, ca, prefix }: BullmqSettings,
   { name }: App,
 ): Promise<{ redis: RedisAddress; prefix: string }> {
   return { redis: await parseRedisAddress(redis, ca), prefix: prefix ?? name };
 }
 
-/** Hands out work; with `localToo`, this machine takes of it as well. */
-async function* helped<T>(
+/** Distributes work; with `localToo`, this machine is a worker as well. */
+async function* withOwnWorker<T>(
   settings: BullmqSettings,
   { artifacts, signal }: RemoteRunsWork,
   app: App,
@@ -77,13 +77,13 @@ async function* helped<T>(
   const over = new AbortController();
   const ownWorker = settings.localToo
     ? workOn({
-      ...{ redis, prefix, name: workerName(), lock: usualLock, workers: 0, artifacts },
+      ...{ redis, prefix, name: workerName(), lock: DEFAULT_LOCK_MS, workers: 0, artifacts },
       signal: AbortSignal.any([signal, over.signal]),
       log: () => {},
       ...await localCapabilities(app, artifacts),
     })
     : undefined;
-  // What goes wrong with it is told when all is done; others may do its job meanwhile.
+  // Its errors are thrown at the end; other workers may take its job meanwhile.
   ownWorker?.catch(() => {});
   try {
     yield* handOut({ redis, prefix, ownWorker: settings.localToo });

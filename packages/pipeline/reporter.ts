@@ -1,4 +1,5 @@
-/** What a person sees of a run: one bar for the running stage on a terminal, plain lines elsewhere. */
+/** Output of a run: a bar for the running stage on a terminal, plain lines elsewhere. */
+import { styleText } from "node:util";
 import { printable } from "./errors.ts";
 import { hideSecrets } from "./secrets.ts";
 import type { Progress } from "./stage.ts";
@@ -6,53 +7,43 @@ import type { Progress } from "./stage.ts";
 export interface Reporter {
   /** Columns that a line has room for. */
   columns(): number;
-  /** A line that stays. */
+  /** Prints a line. */
   log(text: string): void;
-  /** Progress of a stage, until `end` is called. */
+  /** Shows the progress of a stage until `end` is called. */
   startProgress(id: string): Progress & { end(): void };
   readonly paint: Colors;
 }
 
-/** Colours, or none. */
-export interface Colors {
-  bold(text: string): string;
-  dim(text: string): string;
-  green(text: string): string;
-  red(text: string): string;
-  yellow(text: string): string;
-}
+const STYLES = ["bold", "dim", "green", "red", "yellow"] as const;
+export type Colors = Record<typeof STYLES[number], (text: string) => string>;
 
-const code = (open: number, close: number) => (text: string) =>
-  `\x1b[${open}m${text}\x1b[${close}m`;
-const COLOURS: Colors = {
-  bold: code(1, 22),
-  dim: code(2, 22),
-  green: code(32, 39),
-  red: code(31, 39),
-  yellow: code(33, 39),
-};
-// deno-lint-ignore no-control-regex -- colour codes begin with a control character
-const COLOUR_CODE = /(\x1b\[(?:1|2|22|3[123]|39)m)/;
-const plain = (text: string) => text;
-const NO_COLOURS: Colors = { bold: plain, dim: plain, green: plain, red: plain, yellow: plain };
+const colors = (enabled: boolean) =>
+  Object.fromEntries(
+    STYLES.map((name) => [
+      name,
+      (text: string) => enabled ? styleText(name, text, { validateStream: false }) : text,
+    ]),
+  ) as Colors;
+// deno-lint-ignore no-control-regex -- color codes begin with a control character
+const COLOR_CODE = /(\x1b\[(?:1|2|22|3[123]|39)m)/;
 
 /** Output of a reporter: a terminal or a pipe. */
 export interface Output {
   write(text: string): void;
   readonly terminal: boolean;
   columns(): number;
-  readonly colour: boolean;
+  readonly color: boolean;
 }
 
-/** Standard output or error as the reporter needs it. NO_COLOR and TERM=dumb are honoured. */
+/** Returns standard output or error; respects NO_COLOR and TERM=dumb. */
 export function standardOutput(stream: "stdout" | "stderr"): Output {
   const out = Deno[stream];
   const terminal = out.isTerminal() && Deno.env.get("TERM") !== "dumb";
   const encoder = new TextEncoder();
   return {
     terminal,
-    colour: terminal && !Deno.env.get("NO_COLOR"),
-    // A terminal that does not know its width says 0.
+    color: terminal && !Deno.env.get("NO_COLOR"),
+    // A terminal of unknown width has 0 columns.
     columns: () => terminal && Deno.consoleSize().columns || 80,
     write: (text) => {
       const bytes = encoder.encode(text);
@@ -61,15 +52,15 @@ export function standardOutput(stream: "stdout" | "stderr"): Output {
   };
 }
 
-/** How often a bar is drawn, and how often a plain line is printed, in ms. */
-const FRAME = 100;
-const LINE = 10_000;
+/** Intervals between frames of a bar and between plain lines, in ms. */
+const FRAME_MS = 100;
+const LINE_MS = 10_000;
 
 export function createReporter(output: Output, now: () => number = Date.now): Reporter {
-  const paint = output.colour ? COLOURS : NO_COLOURS;
-  // What names a file may hold escape sequences; those of a line's own colours stay.
+  const paint = colors(output.color);
+  // A file's name may have escape sequences; the line's own colors stay.
   const clean = (text: string) =>
-    text.split(output.colour ? COLOUR_CODE : /$^/).map((part, i) => i % 2 ? part : printable(part))
+    text.split(output.color ? COLOR_CODE : /$^/).map((part, i) => i % 2 ? part : printable(part))
       .join("");
   let bar = "";
   const draw = (text: string) => {
@@ -92,11 +83,11 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
       let shown = now();
       const show = (begins = false) => {
         if (output.terminal) {
-          if (now() - shown < FRAME && !meter.finished && !begins) return;
+          if (now() - shown < FRAME_MS && !meter.finished && !begins) return;
           const room = output.columns() - 1;
           draw(fit(clean(meter.bar(id, paint, room)).replaceAll(/[\n\t]/g, " "), room));
         } else {
-          if (now() - shown < LINE) return;
+          if (now() - shown < LINE_MS) return;
           line(`  ${id}: ${meter.text()}`);
         }
         shown = now();
@@ -116,7 +107,7 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
   };
 }
 
-/** Counts items and tells rate and time left, over the last stretch of work. */
+/** Counts items, and computes rate and remaining time. */
 export class ProgressMeter {
   #total = 0;
   #done = 0;
@@ -139,7 +130,7 @@ export class ProgressMeter {
 
   advance(items: number, note?: string): void {
     this.#done = Math.min(this.#done + items, this.#total);
-    // Before it is cut, which would hide where a URL's user ends.
+    // Before a cut, which may remove the end of a URL's user.
     if (note !== undefined) this.#note = hideSecrets(note);
   }
 
@@ -165,7 +156,7 @@ export class ProgressMeter {
     return parts;
   }
 
-  /** A line with a bar, which gives way to a note that would not fit into `columns`, as do the counts. */
+  /** Returns a line with a bar; a long note replaces the counts and shortens the bar. */
   bar(id: string, paint: Colors, columns = Infinity): string {
     if (this.#total === 0) return `  ${id}`;
     let parts = this.#parts(), width = 20;
@@ -202,11 +193,11 @@ function megabytes(bytes: number): string {
   return bytes < 10e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${formatInteger(bytes / 1e6)} MB`;
 }
 
-/** Cuts a line to a width, counting what is seen, not the colour codes. */
+/** Cuts a line to a width, not counting color codes. */
 function fit(text: string, width: number): string {
   let seen = 0;
   let kept = "";
-  // deno-lint-ignore no-control-regex -- colour codes begin with a control character
+  // deno-lint-ignore no-control-regex -- color codes begin with a control character
   for (const [, escape, char] of text.matchAll(/(\x1b\[\d+m)|(.)/gsu)) {
     if (char !== undefined && ++seen > width) break;
     kept += escape ?? char;

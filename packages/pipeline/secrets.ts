@@ -1,11 +1,11 @@
-/** Users, passwords and queries of URLs: what takes the place of them wherever something is kept or shown. */
+/** Hides users, passwords and queries of URLs wherever something is stored or shown. */
 
-/** Takes the place of a part that is kept nowhere. */
-export const HIDDEN = "***";
+/** Replaces a hidden part. */
+const HIDDEN = "***";
 
 /**
  * Replaces the user, the password and the values of the query of a URL by `***`.
- * @param url a whole URL, or what is meant to be one
+ * @param url a whole URL, valid or not
  */
 export function hideUrl(url: string): string {
   const [, scheme = "", rest = ""] = url.match(/^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is) ?? [];
@@ -19,7 +19,7 @@ export function hideUrl(url: string): string {
     at = rest.lastIndexOf("@");
   }
   const written = rest.slice(0, at + 1);
-  // As an example has it.
+  // The placeholder of documents.
   const user = at < 0 || /^(user)?:password@$/.test(written) ? written : `${HIDDEN}@`;
   const [, path = "", more = ""] = rest.slice(at + 1).match(/^([^?#]*)(.*)$/s)!;
   const query = more.replace(

@@ -1,38 +1,50 @@
 /**
- * What an author of stages meets: kinds of artifacts, and stages that turn some into others.
+ * The contract of stages: kinds of artifacts, and stages that turn some into others.
  *
- * A stage is a pure step: artifacts and parameters in, artifacts out. Caching, resuming, progress
- * bars and the command line are the runner's business.
+ * A stage is a pure step: artifacts and parameters in, artifacts out. The runner provides caching,
+ * resuming, progress bars and the command line.
  */
 import { z } from "zod";
+import type { Definition } from "./define.ts";
 
 export { hideUrl } from "./secrets.ts";
 
-/** A kind of artifact: a folder that holds these files, whoever made it. */
+/** A kind of artifact: a folder that holds these files. */
 export interface Kind<Name extends string = string> {
   readonly kind: Name;
   readonly summary: string;
   /**
-   * File name → what is in it; `*` in a name stands for anything but a slash. The runner refuses a
-   * result in which one is missing, empty, or not of the format that its name says (.json, .npy,
-   * .parquet, .tar, .csv).
+   * File name → its content; `*` in a name stands for anything but a slash. The runner refuses a
+   * result in which one is missing, empty, or not of the format of its name (.json, .npy, .parquet,
+   * .tar, .csv).
    */
   readonly files: Readonly<Record<string, string>>;
   /** Names of `files` that may be missing. */
   readonly optional?: readonly string[];
   /**
-   * Names of files that tell of times and machines, and so differ when all else is the same. They
-   * are no part of the artifact's digest: what takes it does not run again for them.
+   * Names of files with times and machines, which differ when all else is the same. They are not
+   * part of the artifact's digest: a change of them reruns no stage.
    */
   readonly volatile?: readonly string[];
 }
 
-/** Declares a kind of artifact; two stages fit together when one makes what the other takes. */
+/**
+ * Declares a kind of artifact. Outputs are wired to inputs of the same kind.
+ *
+ * @example
+ * ```ts
+ * const numbers = defineKind({
+ *   kind: "numbers",
+ *   summary: "Numbers in a text file",
+ *   files: { "numbers.txt": "one number per line" },
+ * });
+ * ```
+ */
 export function defineKind<const Name extends string>(kind: Kind<Name>): Kind<Name> {
   return Object.freeze(kind);
 }
 
-/** An input that takes every artifact of a kind that the pipeline makes, in order of stage ids. */
+/** An input that takes all artifacts of a kind, in order of stage ids. */
 export interface All<K extends Kind = Kind> {
   readonly all: K;
   /** True if the list may be empty. */
@@ -40,19 +52,25 @@ export interface All<K extends Kind = Kind> {
 }
 
 /**
- * Asks for all artifacts of a kind, as `evaluate` does for models. At least one must be made, unless
- * `orNone` says that the stage can do without.
+ * Declares an input that takes all artifacts of a kind.
+ * @param options.orNone true if the list may be empty. Default: false
+ *
+ * @example
+ * ```ts
+ * const text = defineKind({ kind: "text", summary: "A text", files: { "a.txt": "the text" } });
+ * const inputs = { texts: all(text, { orNone: true }) };
+ * ```
  */
 export function all<K extends Kind>(kind: K, { orNone = false } = {}): All<K> {
   return Object.freeze({ all: kind, orNone });
 }
 
-/** An artifact on disk. It is whole and must not be written to. */
+/** An artifact on disk: complete, and never to be modified. */
 export interface Artifact<Name extends string = string> {
   readonly kind: Name;
   /**
-   * Id, in the pipeline, of the stage that made it; where that makes several of the kind, with the
-   * output's name: `trainJoint.age`.
+   * Id, in the pipeline, of the stage that made it; with the output's name where that makes several
+   * of the kind: `train.second`.
    */
   readonly stage: string;
   /** Absolute path of its folder. */
@@ -69,15 +87,15 @@ export interface StageProvenance {
   /** The stage's module: its path from the project, or a package. */
   readonly module: string;
   readonly fingerprint: string;
-  /** All of them, defaults included. */
+  /** With defaults. */
   readonly params: Readonly<Record<string, unknown>>;
   /** `inputs:` as written: input → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
-  /** `replaces:` as written: the stage whose place it has. */
+  /** `replaces:` as written. */
   readonly replaces?: string;
-  /** Ids of the stages that it took from. */
+  /** Ids of the stages that its inputs come from. */
   readonly after: readonly string[];
-  /** Of its own, in place of the pipeline's. */
+  /** In place of the pipeline's. */
   readonly seed?: number;
   /** Backend, if it computed. */
   readonly compute?: string;
@@ -88,15 +106,13 @@ export interface StageProvenance {
   readonly seconds: number;
   readonly deno: string;
   readonly platform: string;
-  /** As `describeMachine` says. */
   readonly machine?: Machine;
-  /** What the stage told of the attempt; see StageResult. */
+  /** See StageResult, as for the next. */
   readonly observed: Readonly<Record<string, unknown>>;
-  /** See StageResult. */
   readonly caution?: string;
 }
 
-/** A computer, as far as its speed goes. */
+/** A computer: properties that determine its speed. */
 export interface Machine {
   readonly processor: string;
   readonly cores: number;
@@ -105,7 +121,7 @@ export interface Machine {
   readonly system: string;
 }
 
-/** The pipeline that a stage runs in, and all that its inputs stem from. */
+/** The pipeline that a stage runs in, and all stages behind its inputs. */
 export interface Lineage {
   readonly pipeline: string;
   /** Path of the YAML, from the project where it lies in it. */
@@ -113,13 +129,13 @@ export interface Lineage {
   readonly seed: number;
   /** As configured. */
   readonly compute: string;
-  /** The words that run it once more, with what was given in place of the YAML's values. */
+  /** The command that runs it again, with the values in place of the YAML's. */
   readonly command: string;
   /** Parameters whose URLs have `***` in place of a user, a password or a query. */
   readonly hidden?: readonly string[];
-  /** The run in which the stage is made: what a stage writes of it belongs into volatile files. */
+  /** The run that makes the stage: it belongs into volatile files only. */
   readonly run?: { readonly id: string; readonly startedAt: string };
-  /** In an order in which each stage follows those it took from. */
+  /** In topological order. */
   readonly stages: readonly StageProvenance[];
 }
 
@@ -134,26 +150,26 @@ type InputArtifacts<I extends Inputs> = {
 
 /** Reports how far a stage is; drawn as a bar on a terminal and as plain lines elsewhere. */
 export interface Progress {
-  /** Begins a piece of work of `total` items, of which an earlier attempt may have done some. */
+  /** @param done items that an earlier attempt finished. Default: 0 */
   start(total: number, unit: string, done?: number): void;
-  /** `items` more are done (1 unless given); `note` is shown beside the bar. */
+  /** @param items finished items. Default: 1; @param note shown beside the bar */
   advance(items?: number, note?: string): void;
 }
 
-/** A part of a stage's work that a worker on another machine can do by itself. */
+/** A part of a stage's work that a worker on another machine can execute. */
 export interface WorkUnit {
-  /** Its name among the parts. */
+  /** Unique among the units. */
   readonly key: string;
   /** Number of progress items in this unit. */
   readonly items: number;
-  /** What the stage's `part.run` is told: JSON. */
+  /** JSON for the stage's `part.run`. */
   readonly data: unknown;
 }
 
-/** A part that is done. */
+/** A finished part. */
 export interface FinishedUnit {
   readonly key: string;
-  /** The files that it left; they go when the next part is asked for. */
+  /** Its files, until the next unit is requested. */
   readonly folder: string;
   /** Return value of `part.run`, as JSON; the stage validates it. */
   readonly result: unknown;
@@ -161,32 +177,32 @@ export interface FinishedUnit {
 
 /** Workers on other machines. */
 export interface WorkerPool {
-  /** Has parts done; each is told once, when it is done, in any order. Advances the progress. */
+  /** Executes units and yields each when it is finished, in any order. Advances the progress. */
   distribute(parts: readonly WorkUnit[]): AsyncIterable<FinishedUnit>;
 }
 
-/** What a part is done with. */
+/** Everything a unit works with. */
 export interface UnitContext {
-  /** An empty folder for what it makes. */
+  /** An empty folder for its files. */
   readonly folder: string;
   /** The compute backend, if the stage declares one. */
   readonly compute?: string;
-  /** Processes at a time; 0 is one a core. */
+  /** Concurrent processes; 0: one per core. */
   readonly workers: number;
   readonly signal: AbortSignal;
   /** Reports further finished items. */
   advance(items: number): void;
   /**
-   * Something that takes long to open and that the next parts want as well, such as processes that
-   * have a detector loaded. It is opened once for a key, and closed by the worker: when something
-   * else is asked for or nothing is left to do, and after a part that failed or was stopped.
+   * Returns a resource that the next units need as well, such as processes with a loaded model. It
+   * is opened once per key. The worker closes it when another key is requested, when no work is
+   * left, and after a failed or stopped unit.
    */
   getOrOpen<T extends AsyncDisposable>(key: string, open: () => Promise<T>): Promise<T>;
 }
 
-/** How parts of a stage's work are done. */
+/** The implementation of a stage's units. */
 export interface UnitRunner {
-  /** What it is told. Validated where it arrives. */
+  /** Schema of a unit's data, which workers validate. */
   readonly data: z.ZodType;
   /** @param inputs input → its folder */
   run(
@@ -200,39 +216,58 @@ export interface UnitRunner {
 export interface StageContext<O extends Outputs = Outputs> {
   /** The stage's id in the pipeline. */
   readonly id: string;
-  /** The pipeline's seed. Only a stage that declares `seeded` may read it; all randomness stems from it. */
+  /** Seed of all randomness. Only a stage that declares `seeded` may read it. */
   readonly seed: number;
   /** The compute backend, resolved. Only a stage that declares `compute` may read it. */
   readonly compute: string;
   /**
-   * How the inputs came to be. Only a stage that declares `lineage` may read it. A change of how any
-   * of them is made (of parameters, code, seed) makes such a stage run again, a time does not.
+   * Lineage of the inputs. Only a stage that declares `lineage` may read it. Such a stage reruns
+   * when parameters, code or seed of any stage behind it change, not for a time.
    */
   readonly lineage: Lineage;
   /**
-   * Where a value of a `choice` is that a plugin brought: its module's path from the project, or its
-   * package; undefined for a value of the stage's own. Only for values that the parameters name.
+   * Returns the module of a plugin's value of a `choice` (path from the project, or package), for
+   * values that the parameters name; undefined for the stage's own values.
    */
   extension(kind: string, name: string): string | undefined;
+  /** Definitions of a kind that plugins brought and the parameters name. */
+  definitions(kind: string): readonly Definition[];
   /**
-   * An empty folder for each output. They become artifacts together, when `run` returns; if it
-   * throws or is killed, nothing does.
+   * An empty folder for each output. They become artifacts together when `run` returns, and not if
+   * it throws or is killed.
    */
   readonly outputs: { readonly [K in keyof O]: string };
   /**
-   * A folder that outlives an interrupted attempt: the next attempt with the same parameters,
-   * inputs, code and seed finds in it what was left. It goes when the stage is done.
+   * A folder that outlives an interrupted attempt: the next one with the same parameters, inputs,
+   * code and seed resumes from it. It is removed when the stage is done.
    */
   readonly scratch: string;
-  /** Aborted on Ctrl-C. Long work checks it (`signal.throwIfAborted()`) and lets the event loop turn. */
+  /**
+   * Returns the stage's stored results, of any parameters and code. A stage may take files from them
+   * that equal those it would make: results must not depend on it.
+   */
+  earlierResults(): Promise<readonly EarlierResult[]>;
+  /** Aborted on Ctrl-C. Long work calls `signal.throwIfAborted()` and yields to the event loop. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
-  /** Workers on other machines, if the pipeline asks for them; the bytes must not depend on it. */
+  /** Workers on other machines, if configured; results must not depend on them. */
   readonly remoteWorkers?: WorkerPool;
-  /** One line for the person who runs the pipeline. */
+  /** Logs a line. */
   info(message: string): void;
-  /** One line about something the person should know or mend. It is kept in the run's record. */
+  /** Logs a warning, which the run's record keeps. */
   warn(message: string): void;
+}
+
+/** A stored result of a stage. */
+export interface EarlierResult {
+  /** Its folder, with a folder for each output. */
+  readonly path: string;
+  /** Recorded files of each output, by their paths in it. */
+  readonly outputs: Readonly<
+    Record<string, { files: Readonly<Record<string, { size: number; sha256: string }>> }>
+  >;
+  /** See `StageResult`. */
+  readonly observed: Readonly<Record<string, unknown>>;
 }
 
 /** Stage id → part of the data ("train", "validation", "test") → metric → value. */
@@ -243,11 +278,11 @@ export interface StageResult {
   metrics?: Metrics;
   /** Files worth opening, as `output/file`; their paths are printed at the end of the run. */
   show?: readonly string[];
-  /** What differs from one attempt to the next, such as the time a part took. The record keeps it. */
+  /** Facts that differ between attempts, such as durations. The record keeps them. */
   observed?: Record<string, unknown>;
   /**
-   * A sentence that is shown first wherever scores or predictions are shown that stem from this
-   * result, such as that its data is synthetic.
+   * A sentence shown before all scores and predictions that stem from this result, such as that its
+   * data is synthetic.
    */
   caution?: string;
 }
@@ -257,7 +292,7 @@ export function cautionsOf(results: Iterable<{ readonly caution?: string }>): st
   return [...new Set([...results].flatMap(({ caution }) => caution ?? []))];
 }
 
-/** A stage as the runner keeps it, its type parameters forgotten. */
+/** A stage without its type parameters. */
 export interface Stage {
   readonly name: string;
   readonly summary: string;
@@ -268,17 +303,17 @@ export interface Stage {
   readonly ignoreInCacheKey: readonly string[];
   /** True if the result depends on the pipeline's seed. */
   seeded(params: unknown): boolean;
-  /** True if it does so for every choice of parameters. */
+  /** True if it does so for some parameters. */
   readonly canBeSeeded: boolean;
   /** True if the result depends on the compute backend. */
   compute(params: unknown): boolean;
-  /** Whether the result tells how its inputs came to be. */
+  /** True if the result depends on the lineage of its inputs. */
   readonly lineage: boolean;
-  /** A service runs until it is stopped; `run` leaves it out and `serve` starts it. */
+  /** True for a service, which runs until it is stopped: `serve` starts it, `run` does not. */
   readonly service: boolean;
   /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
   external(params: unknown): Promise<Record<string, string>>;
-  /** How parts of the work are done on other machines, if they can be. */
+  /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
   run(
     inputs: Record<string, Artifact | readonly Artifact[]>,
@@ -287,7 +322,7 @@ export interface Stage {
   ): Promise<StageResult | void>;
 }
 
-/** What an author writes; see `Stage` for the meaning of each part. */
+/** Definition of a stage; `Stage` documents the optional parts. */
 export interface StageDefinition<
   I extends Inputs,
   O extends Outputs,
@@ -295,7 +330,7 @@ export interface StageDefinition<
 > {
   /** Used in YAML, in camelCase. */
   name: string;
-  /** One line: what it does, as an order ("Divide the dataset into ..."). */
+  /** One line in the imperative ("Divide the dataset into ..."). */
   summary: string;
   inputs: I;
   outputs: O;
@@ -315,45 +350,71 @@ export interface StageDefinition<
   ): Promise<StageResult | void>;
 }
 
-/** Declares a stage. A stage's module has it as its default export. */
+/**
+ * Declares a stage: the default export of its module.
+ *
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ *
+ * const text = defineKind({ kind: "text", summary: "A text", files: { "a.txt": "the text" } });
+ *
+ * export default defineStage({
+ *   name: "greet",
+ *   summary: "Write a greeting",
+ *   inputs: {},
+ *   outputs: { text },
+ *   params: z.strictObject({ to: z.string().default("world").describe("Who is greeted") }),
+ *   async run(_inputs, { to }, { outputs }) {
+ *     await Deno.writeTextFile(`${outputs.text}/a.txt`, `Hello, ${to}!`);
+ *   },
+ * });
+ * ```
+ */
 export function defineStage<I extends Inputs, O extends Outputs, P extends z.ZodObject>(
   definition: StageDefinition<I, O, P>,
 ): Stage {
-  const { ignoreInCacheKey = [], seeded = false, compute = false } = definition;
-  const { lineage = false, service = false } = definition;
+  const { seeded = false, compute = false } = definition;
   const decide = (flag: boolean | ((params: z.output<P>) => boolean)) => (params: unknown) =>
     typeof flag === "boolean" ? flag : flag(params as z.output<P>);
   return Object.freeze({
-    name: definition.name,
-    summary: definition.summary,
-    inputs: definition.inputs,
-    outputs: definition.outputs,
-    params: definition.params,
-    ignoreInCacheKey,
+    ...{ ignoreInCacheKey: [], lineage: false, service: false },
+    ...definition,
     seeded: decide(seeded),
     canBeSeeded: seeded !== false,
     compute: decide(compute),
-    lineage,
-    service,
     external: (params: unknown) =>
       definition.external?.(params as z.output<P>) ?? Promise.resolve({}),
-    part: definition.part,
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });
 }
 
 /**
- * A parameter that takes one of these values, or what a plugin adds to this kind of choice by an
- * export that says `extends: kind`. `context.extension(kind, value)` tells where a plugin's is.
+ * Declares a parameter that takes one of these values, or a value that a plugin adds with an export
+ * `{ extends: kind, name, summary }`. `context.extension(kind, value)` returns the plugin's module.
+ *
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ *
+ * const params = z.strictObject({ filter: choice("filter", ["blur", "none"]).default("none") });
+ * ```
  */
 export function choice(kind: string, values: readonly string[]): z.ZodEnum<Record<string, string>> {
   return z.enum(values).meta({ choice: kind });
 }
 
 /**
- * A parameter that is a file, a folder or a URL. A relative path counts from the YAML's folder, or,
- * given on the command line, from where the user stands; the stage gets it absolute.
+ * Declares a parameter that is a file, a folder or a URL, which the stage gets as absolute. Relative
+ * paths count from the YAML's folder, or on the command line from the current folder.
+ *
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ *
+ * const params = z.strictObject({ folder: pathParam().describe("Folder of the photos") });
+ * ```
  */
 export function pathParam(): z.ZodString {
   return z.string().min(1).meta({ path: true });

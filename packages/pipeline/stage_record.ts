@@ -1,88 +1,34 @@
-/** `record.json`: what a result was made of, and what came out. */
+/** `record.json`: everything that a result was made of, and what came out. */
 import { join } from "node:path";
 import { z } from "zod";
-import { type CacheKeyInputs, fingerprint } from "./fingerprint.ts";
-import type { Machine, Metrics } from "./stage.ts";
+import { cacheKeySchema, fingerprint, type Stored } from "./fingerprint.ts";
+import type { Metrics } from "./stage.ts";
 import { readState, type State, stateText } from "./state.ts";
 
-/** An output as it was recorded. */
-export interface OutputRecord {
-  readonly kind: string;
-  readonly digest: string;
-  readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
-}
-
-/** What is known of a result: all that it was made of, and what came out. */
-export interface StageRecord {
-  readonly version: 1;
-  readonly id: string;
-  readonly fingerprint: string;
-  readonly dependencies: CacheKeyInputs;
-  readonly outputs: Readonly<Record<string, OutputRecord>>;
-  readonly metrics?: Metrics;
-  readonly show?: readonly string[];
-  readonly warnings: readonly string[];
-  readonly pipeline: string;
-  readonly startedAt: string;
-  readonly seconds: number;
-  readonly deno: string;
-  readonly platform: string;
-  readonly machine?: Machine;
-  readonly observed?: Readonly<Record<string, unknown>>;
-  /** See StageResult. */
-  readonly caution?: string;
-  /** What was found wrong with the files later on: the result has to be made again. */
-  readonly damage?: string;
-  /** SHA-256 of all the above but the damage; records of earlier versions have none. */
-  readonly checksum?: string;
-}
-
-/** What a stage leaves besides its outputs. */
-export type StageOutcome = Omit<
-  StageRecord,
-  "version" | "fingerprint" | "dependencies" | "outputs" | "damage" | "checksum"
->;
-
 const text = z.string();
-const texts = z.record(text, text);
 const whole = z.int().min(0);
 
-/** The shape of `Dependencies`. */
-export const dependenciesShape = z.looseObject({
-  use: text,
-  params: z.record(text, z.unknown()),
-  inputs: z.record(text, z.union([text, texts])),
-  seed: z.number().optional(),
-  compute: text.optional(),
-  modules: texts,
-  packages: texts,
-  external: texts,
-  pipeline: text.optional(),
-  file: text.optional(),
-  lineage: texts.optional(),
-});
-
-/** The shape of `Metrics`; a number that JSON cannot hold is null. */
-export const metricsShape = z.record(
+/** The schema of `Metrics`; a number that JSON cannot hold is null. */
+export const metricsSchema = z.record(
   text,
   z.record(text, z.record(text, z.number().nullable())),
-);
+) as unknown as z.ZodType<Metrics>;
 
-const shape = z.looseObject({
+const outputSchema = z.object({
+  kind: text,
+  digest: text,
+  files: z.record(text, z.object({ size: whole, sha256: text })),
+});
+
+const recordSchema = z.object({
   version: z.literal(1),
   id: text,
   fingerprint: text,
-  dependencies: dependenciesShape,
-  outputs: z.record(
-    text,
-    z.looseObject({
-      kind: text,
-      digest: text,
-      files: z.record(text, z.looseObject({ size: whole, sha256: text })),
-    }),
-  ),
-  metrics: metricsShape.optional(),
+  dependencies: cacheKeySchema,
+  outputs: z.record(text, outputSchema),
+  metrics: metricsSchema.optional(),
   show: z.array(text).optional(),
+  /** See StageResult. */
   caution: text.optional(),
   warnings: z.array(text),
   pipeline: text,
@@ -90,14 +36,28 @@ const shape = z.looseObject({
   seconds: z.number(),
   deno: text,
   platform: text,
-  machine: z.looseObject({ processor: text, cores: whole, memory: whole, system: text }).optional(),
+  machine: z.object({ processor: text, cores: whole, memory: whole, system: text }).optional(),
   observed: z.record(text, z.unknown()).optional(),
+  /** Damage of the files that was found later: the result has to be made again. */
   damage: text.optional(),
+  /** SHA-256 of all the above but the damage; records of earlier versions have none. */
+  checksum: text.optional(),
 });
+
+/** An output as it was recorded. */
+export type OutputRecord = Stored<typeof outputSchema>;
+
+export type StageRecord = Stored<typeof recordSchema>;
+
+/** The part of a record that its stage determines, besides the outputs. */
+export type StageOutcome = Omit<
+  StageRecord,
+  "version" | "fingerprint" | "dependencies" | "outputs" | "damage" | "checksum"
+>;
 
 /** Reads the record of the result in a folder. */
 export async function readRecord(place: string): Promise<State<StageRecord>> {
-  const form = { shape, unsealed: shape.strict() };
+  const form = { shape: recordSchema, unsealed: recordSchema.strict() };
   const state = await readState<StageRecord>(join(place, "record.json"), form);
   const { value } = state;
   if (!value || value.checksum || value.fingerprint === fingerprint(value.dependencies)) {

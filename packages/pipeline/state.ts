@@ -1,40 +1,40 @@
 /**
  * The program's own state on disk: JSON objects with a checksum, such as records of results and runs.
  *
- * The checksum covers every value, and the file must be, byte by byte, the text that is written for
- * these values: so a single flipped bit is noticed wherever it is, in the checksum's name as well.
+ * The checksum covers every value, and the file must be byte for byte the text written for these
+ * values, so every flipped bit is detected.
  */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { z } from "zod";
-import { digestFile as digestOf } from "./cache/digest.ts";
+import { digestFile } from "./digest.ts";
 import { writeFileAtomic } from "./durable.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import { ignoreNotFound } from "./paths.ts";
 
-/** What was read; nothing where there is no such file. */
+/** The result of a read; empty if there is no such file. */
 export interface State<T> {
   readonly value?: T;
-  /** Why the file has no value that counts: "record.json was changed ...". */
+  /** The reason that there is no value: "record.json was changed ...". */
   readonly problem?: string;
   /** A newer version of this program wrote the file. */
   readonly newer?: true;
-  /** As much of a file with a problem as can be read. */
+  /** Readable text of a file with a problem. */
   readonly text?: string;
 }
 
-/** How a state is read. */
-export interface Form {
-  /** Of a file with a checksum; fields that it does not name are kept. */
+/** Schemas of a state. */
+interface Form {
+  /** For a file with a checksum; further fields are kept. */
   readonly shape: z.ZodType;
-  /** Of a file that an earlier version wrote without checksum; such a file is damaged by default. */
+  /** For a file of an earlier version without checksum. Default: such a file is damaged. */
   readonly unsealed?: z.ZodType;
 }
 
 /** The field `version` of what this program writes, and the highest that it reads. */
 const VERSION = 1;
 
-/** Reads a state: first the checksum, then the version, then the shape. Throws only without rights. */
+/** Reads a state: checks the checksum, then the version, then the shape. Throws only without permission. */
 export async function readState<T extends object>(path: string, form: Form): Promise<State<T>> {
   let bytes: Uint8Array;
   try {
@@ -73,44 +73,37 @@ export async function writeState(path: string, value: object): Promise<void> {
   await writeFileAtomic(path, stateText(withChecksum(value)));
 }
 
-/** A state with its checksum. */
+/** Returns a state with its checksum. */
 export function withChecksum<T extends object>(value: T): T & { checksum: string } {
   return { ...value, checksum: checksumOf(value) };
 }
 
-/** The text of a state, the same for the same values. */
+/** Returns the text of a state; equal values have equal text. */
 export function stateText(value: object): string {
   return JSON.stringify(value, null, 2) + "\n";
 }
 
-/** SHA-256 of all fields but the checksum itself and `damage`, which is noted later. */
+/** Returns the SHA-256 of all fields but the checksum itself and `damage`, which is added later. */
 function checksumOf(value: object): string {
   const { checksum: _, damage: __, ...rest } = value as Record<string, unknown>;
   return createHash("sha256").update(canonicalJson(rest)).digest("hex");
 }
 
-/** The digest of a file; undefined where there is none. */
-export async function digestFile(
-  path: string,
-): Promise<{ size: number; sha256: string } | undefined> {
-  return await digestOf(path).catch(ignoreNotFound);
-}
+const digestSchema = z.object({ size: z.number(), sha256: z.string() });
 
-const digest = z.looseObject({ size: z.number(), sha256: z.string() });
-
-/** Keeps the digest of a finished file beside it, for `takeWhole()` in a later attempt. */
+/** Writes the digest of a finished file beside it, for `takeWhole()` in a later attempt. */
 export async function keepDigest(path: string): Promise<void> {
-  await writeState(`${path}.digest`, await digestOf(path));
+  await writeState(`${path}.digest`, await digestFile(path));
 }
 
 /**
- * Tells whether a file that an earlier attempt finished is as it was then. Removes one that is not.
- * @param info told of a file that was removed
+ * Checks that a file is as an earlier attempt finished it. Removes it if not.
+ * @param info called with a message about a removed file
  */
 export async function takeWhole(path: string, info: (line: string) => void): Promise<boolean> {
-  const now = await digestFile(path);
+  const now = await digestFile(path).catch(ignoreNotFound);
   if (!now) return false;
-  const { value } = await readState<typeof now>(`${path}.digest`, { shape: digest });
+  const { value } = await readState<typeof now>(`${path}.digest`, { shape: digestSchema });
   if (value?.size === now.size && value.sha256 === now.sha256) return true;
   await removeDamaged(path, info);
   await Deno.remove(`${path}.digest`).catch(ignoreNotFound);

@@ -1,29 +1,29 @@
-/** What a sweep found: a row for each combination of values, over seeds the mean and the spread. */
+/** Summary of a sweep: a row per combination of values, with mean and spread over seeds. */
 import type { App } from "./app.ts";
 import type { StageReport } from "./run/run_report.ts";
 import type { Metrics } from "./stage.ts";
 import { formatNumber, formatTable, formatValue } from "./format.ts";
 import { canonicalJson } from "./fingerprint.ts";
 
-/** A run of a sweep that ended well. */
+/** A successful run of a sweep. */
 export interface Finished {
   readonly values: Readonly<Record<string, unknown>>;
   readonly metrics: Metrics;
   readonly stages?: readonly Pick<StageReport, "id" | "outputs">[];
 }
 
-/** Metrics of a run, and what tells the result apart that a stage's metrics are of. */
+/** Metrics of a run, with a function that identifies the result behind a stage's metrics. */
 export interface Measured {
   readonly metrics: Metrics;
   result?(stage: string): string | undefined;
 }
 
-/** A metric over the runs that differ in seeds alone. */
+/** A metric over the runs that differ only in seeds. */
 export interface MetricStats {
   readonly stage: string;
   readonly split: string;
   readonly metric: string;
-  /** How many results have it; one that several runs took counts once. */
+  /** Number of results; one that several runs used counts once. */
   readonly runs: number;
   readonly mean: number;
   /** Standard deviation of the sample (n - 1); undefined for one run. */
@@ -39,13 +39,13 @@ export interface SummaryRow {
   readonly metrics: readonly MetricStats[];
 }
 
-/** "seed", or that of one stage; no other parameter that is called so. */
+/** Returns true for "seed" and the seed of a stage, not for other parameters of that name. */
 const isSeed = (key: string) => /^((stages\.)?[^.]+\.)?seed$/.test(key);
 
 const withoutSeeds = (values: Finished["values"]) =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
 
-/** Puts together what differs in seeds alone. */
+/** Groups runs that differ only in seeds. */
 export function summarise(finished: readonly Finished[]): SummaryRow[] {
   const groups = Map.groupBy(finished, ({ values }) => canonicalJson(withoutSeeds(values)));
   return [...groups.values()].map((runs) => ({
@@ -53,16 +53,16 @@ export function summarise(finished: readonly Finished[]): SummaryRow[] {
     runs: runs.length,
     metrics: spreads(runs.map(({ metrics, stages }) => ({
       metrics,
-      // The folder that it lies in.
+      // Its folder identifies it.
       result: (id) => Object.values(stages?.find((stage) => stage.id === id)?.outputs ?? {})[0],
     }))),
   }));
 }
 
-/** A spread below this share of the values is what their last digits leave. */
+/** Relative spread below which values count as equal: rounding of their last digits. */
 const NOISE = 1e-9;
 
-/** Of each metric that some run has. */
+/** Returns the statistics of each metric. */
 export function spreads(runs: readonly Measured[]): MetricStats[] {
   const found = new Map<string, { key: [string, string, string]; values: number[] }>();
   const counted = new Set<string>();
@@ -120,13 +120,13 @@ export function summaryLines(
     row.metrics.find((one) => one.stage === stage && one.split === split && one.metric === metric);
   const cells = [...columns.values()].map((column) => {
     const spreads = rows.map((row) => spreadOf(row, column));
-    // Losses that are not computed in one way are not better or worse than each other.
+    // Different losses are not comparable.
     const other = column.metric === "loss" && keys.some((key) => /\.(loss|use)$/.test(key));
     const wanted = other ? undefined : better[column.metric];
     const direction = wanted && (wanted === "more" ? 1 : -1);
     const known = spreads.flatMap((spread) => spread ? [spread.mean * (direction ?? 0)] : []);
     const most = Math.max(...known);
-    // Where several are as good, none is the best.
+    // Of equal values none is the best.
     const alone = known.filter((value) => value === most).length === 1;
     const best = direction && column.split === "validation" && known.length > 1 && alone
       ? most

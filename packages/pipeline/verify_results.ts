@@ -1,24 +1,23 @@
 /** Verifies stored results: every byte of every file against its record. */
 import { join } from "node:path";
-import { digestFile, listFiles } from "./cache/digest.ts";
+import { digestFile, listFiles } from "./digest.ts";
 import { RunError } from "./errors.ts";
 import { type OutputRecord, readRecord } from "./stage_record.ts";
 import type { StoredResult } from "./artifact_store.ts";
 
-/** What was found in the place of a result. */
-export interface VerifyResult {
-  /** What is not as it was made. */
+/** Findings about a stored result. */
+interface VerifyResult {
   readonly problems: readonly string[];
-  /** Files that nobody recorded; they are left alone. */
+  /** Files that the record does not list; they are left alone. */
   readonly strangers: readonly string[];
   readonly bytes: number;
-  /** Why nothing is known of it: a newer version of this program made it. */
+  /** Set if a newer version of this program made it: it is not verified. */
   readonly newer?: string;
 }
 
 /**
- * Reads a result whole.
- * @param onBytes told how much more was read
+ * Reads every file of a result and compares it with the record.
+ * @param onBytes called with the number of bytes of each read
  */
 export async function verifyResult(
   { use, fingerprint, path }: StoredResult,
@@ -57,7 +56,7 @@ export async function verifyResult(
       }
     }
   }
-  // Some may be noted as the record's damage already.
+  // The record's damage may list some already.
   return { problems: [...new Set(problems)], strangers, bytes };
 }
 

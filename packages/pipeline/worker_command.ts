@@ -1,9 +1,9 @@
 /** `deno task worker`: does shards and runs of sweeps for other machines. */
 import { resolve } from "node:path";
 import { parseOptions } from "./args.ts";
-import type { Command } from "./app.ts";
+import { type Command, EXIT } from "./app.ts";
 import { UsageError } from "./errors.ts";
-import { onStopSignal } from "../workers/stop_signals.ts";
+import { abortOnSignal } from "./interrupt.ts";
 
 const command: Command = {
   help: `Process shards and runs of sweeps of pipelines with executor: bullmq on other machines.
@@ -11,19 +11,19 @@ const command: Command = {
   deno task worker [OPTIONS]
 
   --redis URL        Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379.
-                     Unless given, what the environment's REDIS_URL says, or redis://127.0.0.1:6379
-  --ca FILE          certificate (PEM) of the authority that signed the server's, if it is your own
-  --artifacts DIR    the artifact folder, which all machines share; the project's unless given
+                     Default: the environment variable REDIS_URL, or redis://127.0.0.1:6379
+  --ca FILE          certificate (PEM) of a private certificate authority
+  --artifacts DIR    the artifact folder, which all machines share. Default: the project's
   --prefix NAME      as bullmq.prefix of the pipeline. Default: the name of the app
   --workers N        concurrent processes of a shard, and cores of a run. Default: all cores
-  --lock-seconds N   how long a worker may be silent until its job goes to another one (30)
+  --lock-seconds N   seconds without a heartbeat until another worker takes the job. Default: 30
   --help
 
-It works until it is stopped, one job at a time; a machine may have several workers. Ctrl-C or
-SIGTERM: the job at hand goes back to the queue, and another worker goes on where it was.
-A worker whose code, packages, Deno or kind of machine are not those of a run leaves its jobs to others.
+A worker processes one job at a time until it is stopped; a machine may have several workers. Ctrl-C
+or SIGTERM returns the current job to the queue, and another worker resumes it. A worker refuses the
+jobs of a run with other code, packages, Deno or kind of machine.
 
-Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.`,
+Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
   async run(args, context) {
     const { project, cwd, reporter } = context;
     const { values, positionals } = parseOptions("worker", args, {
@@ -37,36 +37,35 @@ Exit codes: 0 it was stopped, 1 it could not go on, 2 the command line is wrong.
     });
     if (positionals.length > 0) {
       throw new UsageError(
-        `a worker takes no pipeline, but any that comes; got "${positionals[0]}"`,
+        `a worker takes no pipeline; it processes jobs of any. Got "${positionals[0]}"`,
       );
     }
     const { localCapabilities } = await import("./remote/capabilities.ts");
     const { parseRedisAddress } = await import("./remote/broker_client.ts");
-    const { usualLock, usualRedis, workerName } = await import("./remote_workers.ts");
+    const { DEFAULT_LOCK_MS, DEFAULT_REDIS, workerName } = await import("./remote_workers.ts");
     const { runWorker } = await import("./remote/worker.ts");
     const seconds = values["lock-seconds"];
     const artifacts = resolve(cwd, values.artifacts ?? `${project}/artifacts`);
     await Deno.mkdir(artifacts, { recursive: true }).catch((cause) => {
       const why = (cause as Error).message;
-      throw new UsageError(`--artifacts ${artifacts}: it is no folder to work in: ${why}`);
+      throw new UsageError(`--artifacts ${artifacts}: not usable as a folder: ${why}`);
     });
-    const stop = new AbortController();
-    using _listening = onStopSignal(() => stop.abort(new Error("stopped")));
+    using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     await runWorker({
       redis: await parseRedisAddress(
-        values.redis ?? Deno.env.get("REDIS_URL") ?? usualRedis,
+        values.redis ?? Deno.env.get("REDIS_URL") ?? DEFAULT_REDIS,
         values.ca && resolve(cwd, values.ca),
       ),
       prefix: values.prefix ?? context.name,
       name: workerName(),
-      lock: seconds === undefined ? usualLock : whole("lock-seconds", seconds, 1) * 1000,
+      lock: seconds === undefined ? DEFAULT_LOCK_MS : whole("lock-seconds", seconds, 1) * 1000,
       artifacts,
       workers: whole("workers", values.workers, 0),
-      signal: stop.signal,
+      signal: interrupt.signal,
       log: (line) => reporter.log(line),
       ...await localCapabilities(context, artifacts),
     });
-    return 0;
+    return EXIT.ok;
   },
 };
 

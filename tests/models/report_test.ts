@@ -4,8 +4,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { initialize } from "../../faces/training/initialize.ts";
 import { type Initializer, initializers } from "../../faces/training/network_options.ts";
-import { age2021 } from "../../models/age_2021.ts";
-import { gender2021 } from "../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
 import reference from "../faces/training/keras_reference.json" with { type: "json" };
 
 /** Class names of the layers, with what matters of their sizes. */
@@ -29,7 +28,7 @@ const blocks = [
 
 Deno.test("reportGender() is the report's genderDetectionCNN, layer by layer", async () => {
   await openBackend("wasm");
-  const model = gender2021({ size: 32, classes: 2, seed: 1 });
+  const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   assert.deepEqual(outline(model), [
     ...blocks,
     ...[512, 256, 128].flatMap((units) => [
@@ -54,7 +53,7 @@ Deno.test("reportGender() is the report's genderDetectionCNN, layer by layer", a
 
 Deno.test("reportAge() is the report's regression network, layer by layer", async () => {
   await openBackend("wasm");
-  const model = age2021({ size: 32, seed: 1 });
+  const model = buildAge2021({ size: 32, seed: 1 });
   assert.deepEqual(outline(model), [
     ...blocks,
     "Dense 256",
@@ -75,7 +74,7 @@ Deno.test("reportAge() is the report's regression network, layer by layer", asyn
 
 Deno.test("reportGender() does without the dense layers that are left out", async () => {
   await openBackend("wasm");
-  const model = gender2021({ size: 32, classes: 8, seed: 1, leaveOut: [512, 16] });
+  const model = buildGender2021({ size: 32, classes: 8, seed: 1, leaveOut: [512, 16] });
   assert.deepEqual(outline(model).slice(blocks.length), [
     ...["Dense 256 relu", "BatchNormalization", "Dropout 0.25"],
     ...["Dense 128 relu", "BatchNormalization", "Dropout 0.25"],
@@ -89,7 +88,10 @@ Deno.test("reportGender(), reportAge() take images of other sizes", async () => 
   await openBackend("wasm");
   for (const size of [16, 33, 64]) {
     for (
-      const model of [gender2021({ size, classes: 2, seed: 1 }), age2021({ size, seed: 1 })]
+      const model of [
+        buildGender2021({ size, classes: 2, seed: 1 }),
+        buildAge2021({ size, seed: 1 }),
+      ]
     ) {
       const [features] = model.getLayer("flatten").outputShape.slice(1) as number[];
       assert.equal(features, Math.ceil(size / 16) ** 2 * 128);
@@ -101,7 +103,7 @@ Deno.test("reportGender(), reportAge() take images of other sizes", async () => 
 Deno.test("reportGender() starts from weights that depend on the seed alone", async () => {
   const weights = async (seed: number, backend: "wasm" | "cpu") => {
     await openBackend(backend);
-    const model = gender2021({ size: 32, classes: 2, seed });
+    const model = buildGender2021({ size: 32, classes: 2, seed });
     const values = model.getWeights().map((weight) => [...weight.dataSync()]);
     model.dispose();
     return values;
@@ -122,7 +124,7 @@ Deno.test("initialize() draws from the distributions of Keras", async () => {
     heNormal: 2 / fanIn,
   };
   for (const initializer of initializers) {
-    const model = gender2021({ size: 32, classes: 2, seed: 3, initializer, leaveOut: [512] });
+    const model = buildGender2021({ size: 32, classes: 2, seed: 3, initializer, leaveOut: [512] });
     const kernel = [...model.getLayer("dense256").getWeights()[0].dataSync()];
     const mean = kernel.reduce((sum, x) => sum + x, 0) / kernel.length;
     const squares = kernel.reduce((sum, x) => sum + x * x, 0) / kernel.length;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
-import { openDetector } from "../../faces/detection/detector.ts";
+import { openDetector } from "../../faces/detection/detectors.ts";
 import { findFaces, openTrainingDetector } from "../../faces/detection/find_faces.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";

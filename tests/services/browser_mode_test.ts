@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** Mode "browser": what the page finds and says by itself, against the server's words. */
+/** Mode "browser": predictions of the page, compared with the server's. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Page } from "puppeteer-core";
@@ -10,7 +10,7 @@ import { openChromium, screenshot } from "./browser.ts";
 import { drawnFace, type Service, startService } from "../faces/serving/fixture.ts";
 import { cards, inChromium, material, open, patience } from "./page.ts";
 
-inChromium("mode browser: no picture leaves it, and it says what the server says", async (t) => {
+inChromium("mode browser: no photo leaves it, and it predicts as the server does", async (t) => {
   await using files = await material();
   await using server = await startService({ mode: "browser", detector: "ssdMobilenetv1" });
   const browser = await openChromium({ clip: files.clip });
@@ -69,7 +69,7 @@ inChromium("mode browser: no picture leaves it, and it says what the server says
   }
 });
 
-inChromium("mode browser: dlibCnn finds in the page what it finds on the server", async () => {
+inChromium("mode browser: dlibCnn detects the same faces as on the server", async () => {
   await using server = await startService({
     mode: "browser",
     detector: "dlibCnn",

@@ -19,10 +19,10 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
   try {
     const { page, wrong, requests } = await open(browser, server.url);
 
-    await t.step("says what it serves, and what that is worth", async () => {
+    await t.step("describes the models and their accuracy", async () => {
       const text = await page.$eval("body", (body) => body.innerText);
       assert.match(text, /Age in years/);
-      assert.match(text, /MAE 8\.3 years on 64 validation faces/);
+      assert.match(text, /MAE 8\.3\syears on 64 validation faces/);
       assert.match(text, /trained on drawn faces/);
       assert.match(text, /not stored/);
       assert.ok(await page.$('a[href="/card"]'));
@@ -154,7 +154,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await screenshot(page, "desktop-dark-group");
     });
 
-    await t.step("asks nobody else for anything", () => {
+    await t.step("sends requests to the server only", () => {
       assert.deepEqual(requests.filter(({ url }) => !url.startsWith(server.url)), []);
       assert.deepEqual(wrong, []);
       return Promise.resolve();

@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { mapFaces, openFaces } from "../../faces/detection/faces_artifact.ts";
 import { decode } from "../../faces/images/decode_image.ts";
 import { readPreprocessing } from "../../faces/images/preprocessing.ts";
-import { toNetworkInput } from "../../faces/images/fit_image.ts";
+import { toNetworkInput } from "../../faces/images/resize.ts";
 import { readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import faceCrop from "../../stages/faceCrop.ts";
@@ -98,7 +98,7 @@ Deno.test("resize32 scales faces that are no plain PNG, and names a face that it
     context.run({ faces: other.artifact("faces") }),
     new RegExp(
       `Cannot resize the crop at byte ${faces.rows[1].offset} of ".*faces-00000\\.tar": ` +
-        "Cannot decode the picture: it is no picture that is known\\. Repeat the stage that wrote it",
+        "Cannot decode the photo: it is no picture that is known\\. Repeat the stage that wrote it",
     ),
   );
 });

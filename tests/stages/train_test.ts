@@ -7,7 +7,7 @@ import evaluate from "../../stages/evaluate.ts";
 import trainGender from "../../stages/trainGender.ts";
 import trainJoint from "../../stages/trainJoint.ts";
 import type { Stage, StageResult } from "../../packages/pipeline/stage.ts";
-import { gender2021 } from "../../models/gender_2021.ts";
+import { buildGender2021 } from "../../models/build_2021.ts";
 import { chooseTrainer, compareWithConstant } from "../../faces/training/training_data.ts";
 import { classification } from "../../faces/training/objective.ts";
 import { genderClasses } from "../../faces/training/targets.ts";
@@ -198,7 +198,7 @@ Deno.test("a training logs and records what computed it", async () => {
   );
   assert.match(result.observed!.computedBy as string, /^engine, \d threads?$/);
   using other = testContext(trainGender, { compute: "node" });
-  const model = gender2021({ size: 32, classes: 2, seed: 1 });
+  const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.1, batchSize: 4 };
   const trainer = await chooseTrainer(other)!(options);
   assert.equal(trainer.computedBy, "TensorFlow.js (wasm): the engine needs compute: wasm");
@@ -239,6 +239,24 @@ Deno.test("compareWithConstant() warns of the worse only, whichever direction th
   assert.deepEqual(compare("accuracy", 0.75), [0.75, false, 0]);
   assert.deepEqual(compare("mae", 0.25), [0.25, false, 0]);
   assert.deepEqual(compare("mae", 0.3), [0.25, true, 1]);
+});
+
+Deno.test("what the engine lacks trains on TensorFlow.js, and the record names it", async () => {
+  const by = async (params: object) => {
+    using context = testContext(trainGender);
+    const { observed } = await trainOn(context, { ...quick, epochs: 1, ...params });
+    return observed!.computedBy as string;
+  };
+  assert.match(await by({ optimizer: "adam", schedule: "linear", augment: {} }), /^engine/);
+  assert.match(await by({ optimizer: { averaging: 0.9 } }), /^engine/);
+  assert.match(
+    await by({ optimizer: "sgd" }),
+    /^TensorFlow.js .*: The fast engine has no optimizer "sgd"/,
+  );
+  assert.match(
+    await by({ optimizer: { clipNorm: 1 } }),
+    /^TensorFlow.js .* does not clip gradients/,
+  );
 });
 
 Deno.test("trainAge trains each variant", async () => {

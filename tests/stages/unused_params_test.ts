@@ -26,13 +26,28 @@ async function errorsOf(yaml: string, set: readonly string[] = []): Promise<stri
 
 /** Parameters of a stage with one that has no effect, and why. */
 const UNUSED: [stage: string, params: string, name: string, reason: string][] = [
-  ["faceCrop", "detector: metadata, minConfidence: 0.5", "minConfidence", "neither a score"],
-  ["faceCrop", "detector: metadata, inputSizes: [64]", "inputSizes", "neither a score"],
-  ["faceCrop", "detector: metadata, upsample: 1", "upsample", "only dlibCnn uses it"],
-  ["faceCrop", "upsample: 1", "upsample", "with detector: ssdMobilenetv1, because only dlibCnn"],
-  ["faceCrop", "detector: tinyFaceDetector, minFace: 0.4", "minFace", "only dlibCnn uses it"],
-  ["faceCrop", "weights: my.dat", "weights", "only dlibCnn uses it"],
-  ["faceCrop", "detector: dlibCnn, inputSizes: [64]", "inputSizes", "photos at their own size"],
+  [
+    "faceCrop",
+    "detector: metadata, minConfidence: 0.5",
+    "minConfidence",
+    "metadata, whose options are: none",
+  ],
+  [
+    "faceCrop",
+    "detector: metadata, inputSizes: [64]",
+    "inputSizes",
+    "metadata, whose options are: none",
+  ],
+  ["faceCrop", "detector: metadata, upsample: 1", "upsample", "with detector: metadata"],
+  ["faceCrop", "upsample: 1", "upsample", "with detector: ssdMobilenetv1, whose options are"],
+  ["faceCrop", "detector: tinyFaceDetector, minFace: 0.4", "minFace", "minConfidence, inputSizes"],
+  ["faceCrop", "weights: my.dat", "weights", "minConfidence, inputSizes"],
+  [
+    "faceCrop",
+    "detector: dlibCnn, inputSizes: [64]",
+    "inputSizes",
+    "minConfidence, upsample, minFace, weights",
+  ],
   ["trainAge", "variant: binary, denseL2: 0.2", "denseL2", "with variant: binary"],
   ["trainAge", "variant: multiclass, convolutionL2: 0", "convolutionL2", "no such option"],
   ["trainAge", "leaveOut: [16]", "leaveOut", "with variant: regression"],

@@ -66,15 +66,15 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
   await until(() => context.infos.length > 0);
   const [, url] = /^age, gender at (http:\/\/127\.0\.0\.1:\d+) /.exec(context.infos[0])!;
 
-  await t.step("says that it leaves out a step of training", () => {
+  await t.step("warns about a preprocessing step that it does not apply", () => {
     assert.equal(context.warnings.length, 2);
     assert.match(context.warnings[0], /"age" was trained on faces after "blur sigma=1\.5"/);
   });
 
-  await t.step("says first what its lineage cautions against", async () => {
+  await t.step("shows the cautions of its lineage first", async () => {
     assert.equal(context.warnings[1], "The faces are <drawn>.");
     const notice = '<p class="notice">The faces are &lt;drawn&gt;.</p>';
-    for (const [path, after] of [["", "Accuracy 88 %"], ["/card", "<h2>"]]) {
+    for (const [path, after] of [["", "Accuracy 0.875"], ["/card", "<h2>"]]) {
       const text = await (await fetch(`${url}${path}`)).text();
       assert.ok(text.indexOf(notice) > 0 && text.indexOf(notice) < text.indexOf(after!), path);
     }
@@ -82,17 +82,17 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
     assert.deepEqual(cautions, ["The faces are <drawn>."]);
   });
 
-  await t.step("takes ssdMobilenetv1 where the data set said where the faces are", async () => {
+  await t.step("uses ssdMobilenetv1 if the data set has the boxes", async () => {
     const { detectors, report } = await (await fetch(`${url}/model`)).json();
     assert.deepEqual(detectors, { photo: "ssdMobilenetv1", live: "tinyFaceDetector" });
     assert.equal(report, true);
   });
 
-  await t.step("tells what the report says of a model, and serves the report", async () => {
+  await t.step("shows the reported metrics of a model, and serves the report", async () => {
     const page = await (await fetch(url)).text();
     assert.match(
       page,
-      /Accuracy 88 % on 80 test faces \(95 % interval: 79 to 94 %\)/,
+      /Accuracy 0\.875 on the 80 faces of the test set \(95\u00a0% CI 0\.790–0\.940\)\. Constant baseline 0\.550/,
     );
     assert.match(page, /href="\/report"/);
     const report = await fetch(`${url}/report`);

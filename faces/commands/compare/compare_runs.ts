@@ -1,4 +1,4 @@
-/** What differs between runs, and whether the differences are real. */
+/** Comparison of runs, with significance tests of their models. */
 import { meanInterval } from "../../../packages/statistics/confidence_intervals.ts";
 import {
   compareErrors,
@@ -6,55 +6,59 @@ import {
   holm,
   type PairedTest,
 } from "../../../packages/statistics/paired_tests.ts";
+import { mean } from "../../../packages/statistics/prediction_metrics.ts";
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import {
   type MetricRow,
   metricRows,
   type Names,
+  type OverSeeds,
   type ParameterRow,
   parameterRows,
+  statsOverSeeds,
 } from "./differences.ts";
-import { type OverSeeds, statsOverSeeds } from "./group_by_seed.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
-import { counted } from "../../../packages/pipeline/causes.ts";
 
+/** Result of a comparison, as `compare --json` prints it. */
 export interface Comparison {
   readonly runs: readonly Pick<RunRecord, "id" | "pipeline" | "at" | "seconds" | "ok">[];
   readonly parameters: readonly ParameterRow[];
   readonly metrics: readonly (MetricRow & {
-    /** Of the test metric: for each run, its 95 % bootstrap interval. */
+    /** Test metrics only: the 95 % bootstrap interval of each run. */
     readonly intervals?: readonly ({ low: number; high: number } | undefined)[];
   })[];
-  /** Means over the runs that differ in seeds alone, if there are such. */
+  /** Means over runs that differ in seeds alone, if there are any. */
   readonly seeds?: OverSeeds;
   readonly tests: readonly ModelTest[];
-  /** What holds for the metrics of runs, such as that their data is synthetic. */
+  /** Cautions on the metrics of runs, such as that their data is synthetic. */
   readonly cautions: readonly string[];
-  /** What could not be compared, and why. */
+  /** Models that could not be compared, with the reason. */
   readonly notes: readonly string[];
 }
 
-/** Two models on the same pictures. */
+/** Significance test of two models on the same images. */
 export interface ModelTest extends PairedTest {
   readonly model: string;
-  readonly metric: "accuracy" | "mae";
+  readonly metric: MetricName;
   /** Ids of the runs. */
   readonly a: string;
   readonly b: string;
-  /** p with Holm's correction, where several tests are asked at once. */
+  /** p with Holm's correction, if there are several tests. */
   readonly corrected?: number;
-  /** Whether chance alone makes such a difference in less than one of twenty cases. */
+  /** True if the difference is significant: p < 0.05. */
   readonly real: boolean;
-  /** The run whose model is better, if the difference is real. */
+  /** The run with the better model, if the difference is significant. */
   readonly better?: string;
 }
 
-/** With fewer pictures in both test sets a test says nothing. */
-const FEWEST = 20;
+/** Minimum number of images in both test sets for a test. */
+const MIN_IMAGES = 20;
 const ALPHA = 0.05;
 
-/** Compares two runs or more. */
+/** Compares two or more runs. */
 export async function compareRuns(
   runs: readonly RunRecord[],
   store: ArtifactStore,
@@ -70,17 +74,16 @@ export async function compareRuns(
     new Map(models.map((model) => [names[run]!.get(model.id)!, model]))
   );
   const subjects = named.map((models) =>
-    new Map([...models].map(([name, { task, metric, classes }]) => [
-      ...[name, JSON.stringify([task, metric, classes ?? null])] as const,
-    ]))
+    new Map(Array.from(models, ([name, model]) => [name, subjectOf(model)]))
   );
   const metrics = metricRows(runs, names, subjects).map((row) => {
-    const models = named.map((models) => models.get(row.model));
-    if (row.split !== "test" || !models.some((model) => model?.metric === row.metric)) return row;
+    const models = named.map((models) => models.get(row.model))
+      .map((model) => model?.metric === row.metric ? model : undefined);
+    if (row.split !== "test" || models.every((model) => !model)) return row;
     return {
       ...row,
       intervals: models.map((model) => {
-        if (!model || model.metric !== row.metric) return undefined;
+        if (!model) return undefined;
         const { low, high } = meanInterval(model.scores, model.people);
         return { low, high };
       }),
@@ -90,101 +93,95 @@ export async function compareRuns(
   const tests = labels.flatMap((label) =>
     testModels(label, runs, named.map((models) => models.get(label)), notes)
   );
-  const shown = runs.map(({ id, pipeline, at, seconds, ok }) => ({
-    ...{ id, pipeline, at, seconds, ok },
-  }));
   const seeds = statsOverSeeds(runs, names);
   return {
-    ...{ runs: shown, parameters: parameterRows(runs, names), metrics },
+    runs: runs.map(({ id, pipeline, at, seconds, ok }) => ({ id, pipeline, at, seconds, ok })),
+    ...{ parameters: parameterRows(runs, names), metrics },
     ...(seeds && { seeds }),
     ...{ tests, cautions: cautionLines(runs), notes },
   };
 }
 
+/** Identifies a prediction task. */
+function subjectOf({ task, metric, classes }: TestedModel): string {
+  return JSON.stringify([task, metric, classes ?? null]);
+}
+
 /**
- * Which models of several runs belong together: those of one id; and those that say the same thing
- * (a gender, an age in years), where each run has at most one such, whatever its stage is called.
+ * Matches the models of several runs: by id, or by prediction task (gender, age in years) if each
+ * run has at most one model of the task.
  * @returns for each run: model id → name
  */
-export function nameModels(tested: readonly (readonly TestedModel[])[]): Names[] {
-  const subject = ({ task, metric, classes }: TestedModel) =>
-    JSON.stringify([task, metric, classes ?? null]);
+function nameModels(tested: readonly (readonly TestedModel[])[]): Names[] {
   return tested.map((models) =>
     new Map(models.map((model) => {
-      const alike = tested.map((other) => other.filter((one) => subject(one) === subject(model)));
+      const subject = subjectOf(model);
+      const alike = tested.map((other) => other.filter((one) => subjectOf(one) === subject));
       const ids = new Set(alike.flat().map(({ id }) => id));
       const alone = alike.every(({ length }) => length < 2);
       if (!alone || ids.size < 2) return [model.id, model.id];
       const { task, variant } = model;
-      const others = tested.flat().some((one) =>
-        one.task === task && subject(one) !== subject(model)
-      );
+      const others = tested.flat().some((one) => one.task === task && subjectOf(one) !== subject);
       return [model.id, others && variant !== undefined ? `${task} (${variant})` : task];
     }))
   );
 }
 
-/** Two models: one test. More: the best one against each other one, corrected for their number. */
+/** Tests two models, or the best one against each other one, with Holm's correction. */
 function testModels(
   label: string,
   runs: readonly RunRecord[],
   models: readonly (TestedModel | undefined)[],
   notes: string[],
 ): ModelTest[] {
-  const there = models.flatMap((model, run) => model ? [{ model, run: runs[run]! }] : []);
+  const there = models.flatMap((model, run) => model ? [{ model, run: runs[run]!.id }] : []);
   if (there.length < 2) return [];
-  const [{ model: { metric } }] = there as [typeof there[number]];
-  const others = there.filter(({ model }) => model.metric !== metric);
-  if (others.length > 0) {
+  const { metric } = there[0]!.model;
+  if (there.some(({ model }) => model.metric !== metric)) {
     notes.push(`${label}: accuracy and years cannot be compared`);
     return [];
   }
-  const average = ({ model: { scores } }: typeof there[number]) =>
-    scores.reduce((sum, score) => sum + score, 0) / scores.length;
-  const ordered = there.length === 2
+  const sign = METRICS[metric].better === "more" ? 1 : -1;
+  const [first, ...rest] = there.length === 2
     ? there
-    : there.toSorted((x, y) => (average(y) - average(x)) * (metric === "accuracy" ? 1 : -1));
-  const [first, ...rest] = ordered as [typeof there[number], ...typeof there];
+    : there.toSorted((x, y) => (mean(y.model.scores) - mean(x.model.scores)) * sign);
   const tests = rest.flatMap((other) => {
-    const test = testPair(first.model, other.model);
+    const [a, b] = [first!.run, other.run];
+    const test = testPair(first!.model, other.model);
     if (test === undefined) return [];
-    if (typeof test !== "string") return [{ test, a: first.run.id, b: other.run.id }];
-    notes.push(`${label}, ${first.run.id} and ${other.run.id}: ${test}`);
+    if (typeof test !== "string") return [{ test, a, b }];
+    notes.push(`${label}, ${a} and ${b}: ${test}`);
     return [];
   });
   const corrected = holm(tests.map(({ test }) => test.p));
   return tests.map(({ test, a, b }, i): ModelTest => {
     const real = corrected[i]! < ALPHA;
-    const firstBetter = test.difference > 0 === (metric === "accuracy");
     return {
       ...{ model: label, metric, a, b, ...test },
-      ...(tests.length > 1 ? { corrected: corrected[i] } : {}),
-      real,
-      ...(real ? { better: firstBetter ? a : b } : {}),
+      ...(tests.length > 1 && { corrected: corrected[i] }),
+      ...{ real, ...(real && { better: test.difference * sign > 0 ? a : b }) },
     };
   });
 }
 
 /**
- * The test on the pictures that both models were tested on, or why there is none; undefined if the
- * models do not differ, as when both runs took the same one.
+ * Tests two models on the images in both test sets.
+ * @returns the reason if there is no test; undefined for equal models, as of runs that share one
  */
 function testPair(a: TestedModel, b: TestedModel): PairedTest | string | undefined {
-  const rows = new Map(b.pictures.map((picture, row) => [picture, row]));
-  const pairs = a.pictures.flatMap((picture, i) =>
-    rows.has(picture) ? [[i, rows.get(picture)!]] : []
-  );
-  if (pairs.length < FEWEST) {
+  const rows = new Map(b.images.map((image, row) => [image, row]));
+  const pairs = a.images.flatMap((image, i) => rows.has(image) ? [[i, rows.get(image)!]] : []);
+  if (pairs.length < MIN_IMAGES) {
     return `only ${
-      counted(pairs.length, "picture is", "pictures are")
-    } in the test sets of both, too few for a test`;
+      counted(pairs.length, "image is", "images are")
+    } in both test sets, too few for a test`;
   }
   if (pairs.some(([i, j]) => a.truth[i!] !== b.truth[j!])) {
-    return "they were to say different things of the same pictures";
+    return "their labels of the same images differ";
   }
   const scoresA = pairs.map(([i]) => a.scores[i!]!);
   const scoresB = pairs.map(([, j]) => b.scores[j!]!);
-  const same = a.pictures.length === pairs.length && b.pictures.length === pairs.length;
+  const same = a.images.length === pairs.length && b.images.length === pairs.length;
   if (same && scoresA.every((score, i) => score === scoresB[i])) return undefined;
   const people = pairs.map(([i]) => a.people[i!]);
   return (a.metric === "accuracy" ? compareHits : compareErrors)(scoresA, scoresB, people);

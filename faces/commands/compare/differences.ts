@@ -1,50 +1,59 @@
-/** Parameters and metrics in which runs differ. */
+/** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
 import { type RunRecord, settingsOf } from "../../../packages/pipeline/history.ts";
-import { METRIC_DIRECTIONS } from "../../evaluation/format_metric.ts";
+import type { Metrics } from "../../../packages/pipeline/stage.ts";
+import { type MetricStats, spreads } from "../../../packages/pipeline/sweep_summary.ts";
+import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
 
-/** A parameter with a value for each run; undefined where a run has no such. */
+/** A parameter with its value in each run, undefined where a run lacks it. */
 export interface ParameterRow {
   readonly name: string;
   readonly values: readonly unknown[];
 }
 
-/** A metric with a value for each run. */
+/** A metric with its value in each run. */
 export interface MetricRow {
   readonly model: string;
   readonly split: string;
   readonly metric: string;
   readonly values: readonly (number | undefined)[];
-  /** Whether more or less of it is better, if that is known. */
+  /** Direction of better values, if known. */
   readonly better?: "more" | "less";
   /** Index of the run with the best value; undefined if several share it. */
   readonly best?: number;
 }
 
+/** Metrics over seeds, of each group of runs that differ in seeds alone. */
+export interface OverSeeds {
+  /** Ids of the runs of each group. */
+  readonly groups: readonly (readonly string[])[];
+  readonly rows: readonly (Pick<MetricRow, "model" | "split" | "metric"> & {
+    /** One value per group. */
+    readonly spreads: readonly (MetricStats | undefined)[];
+  })[];
+}
+
 /** Stage id → the name under which it is compared; see `nameModels`. */
 export type Names = ReadonlyMap<string, string>;
 
-/** @param names for each run */
+/** Returns the parameters in which runs differ. @param names of each run */
 export function parameterRows(
   runs: readonly RunRecord[],
   names: readonly Names[],
 ): ParameterRow[] {
   const rows = new Map<string, unknown[]>();
-  const put = (name: string, run: number, value: unknown) => {
-    const values = rows.get(name) ?? runs.map(() => undefined);
-    values[run] = value;
-    rows.set(name, values);
-  };
   runs.forEach((run, i) => {
     for (const [name, { value }] of settingsOf(run, (id) => names[i]!.get(id) ?? id)) {
-      put(name, i, value);
+      const values = rows.get(name) ?? runs.map(() => undefined);
+      values[i] = value;
+      rows.set(name, values);
     }
   });
   return [...rows].flatMap(([name, values]) => {
-    if (values.every((value) => same(value, values[0]))) return [];
-    // Records of earlier versions do not know what a stage took from.
+    if (!differ(values)) return [];
+    // Records of earlier versions lack the inputs of stages.
     if (name.endsWith(": inputs") && values.includes(undefined)) return [];
-    // What a stage that only some runs have is made of is no difference of its own.
+    // A stage that only some runs have is one difference, its parameters are none.
     const stage = rows.get(stageOf(name, rows));
     if (stage && name !== stageOf(name, rows) && !stage.every((use) => use === stage[0])) {
       if (!isShared(name, values, stage)) return [];
@@ -54,11 +63,10 @@ export function parameterRows(
 }
 
 /**
- * Whether all runs that have the stage also have the parameter, and it differs between these; or it
- * differs between those in which the stage is the same.
+ * Returns true if all runs with the stage have the parameter and differ in it, or if runs with the
+ * same stage differ in it.
  */
 function isShared(name: string, values: readonly unknown[], stage: readonly unknown[]): boolean {
-  const differ = (some: readonly unknown[]) => some.some((value) => !same(value, some[0]));
   const there = values.filter((_, i) => stage[i] !== undefined);
   const shared = !/: (code|packages|data|inputs)$/.test(name) &&
     there.every((value) => value !== undefined);
@@ -66,7 +74,7 @@ function isShared(name: string, values: readonly unknown[], stage: readonly unkn
     stage.some((use) => use !== undefined && differ(values.filter((_, i) => same(stage[i], use))));
 }
 
-/** "split.test" → "split". Ids have no dots, but the heads of a model may. */
+/** Returns the stage of a parameter: "split.test" → "split". Ids have no dots; heads may. */
 function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
   const parts = name.split(/(?=[.:])/);
   for (let length = parts.length; length > 0; length--) {
@@ -77,9 +85,9 @@ function stageOf(name: string, rows: ReadonlyMap<string, unknown>): string {
 }
 
 /**
- * Metrics in which runs differ. A best value is marked only where all of them measure the same.
- * @param names for each run
- * @param subjects for each run: model → what it says, as far as that is known
+ * Returns the metrics in which runs differ. Marks a best value only where all runs measure the same.
+ * @param names of each run
+ * @param subjects of each run: model → its prediction task, if known
  */
 export function metricRows(
   runs: readonly RunRecord[],
@@ -117,7 +125,7 @@ export function metricRows(
   });
 }
 
-/** What a metric of a model measures: a loss is another one for another task, stage or setting. */
+/** Identifies the measure: losses of different tasks, stages or settings are not comparable. */
 function measureOf(
   { stages }: RunRecord,
   id: string,
@@ -130,6 +138,52 @@ function measureOf(
   return canonicalJson([stage?.use ?? null, loss, [...metrics].sort()]);
 }
 
-function same(a: unknown, b: unknown): boolean {
-  return canonicalJson(a ?? null) === canonicalJson(b ?? null);
+/**
+ * Groups runs that differ in seeds alone and computes means; undefined without such runs.
+ * @param names of each run
+ */
+export function statsOverSeeds(
+  runs: readonly RunRecord[],
+  names: readonly Names[],
+): OverSeeds | undefined {
+  // Records of earlier versions lack the inputs of stages.
+  const wired = runs.every(({ stages }) =>
+    stages.every(({ dependencies, after }) => !dependencies || after)
+  );
+  const settings = (i: number) =>
+    Object.fromEntries(
+      [...settingsOf(runs[i]!, (id) => names[i]!.get(id) ?? id)]
+        .filter(([name, { seed }]) => !seed && (wired || !name.endsWith(": inputs")))
+        .map(([name, { value }]) => [name, value ?? null]),
+    );
+  const groups = [...Map.groupBy(runs.keys(), (i) => canonicalJson(settings(i))).values()];
+  const found = groups.map((group) =>
+    spreads(group.map((i) => {
+      const { metrics, stages } = runs[i]!;
+      const idOf = new Map([...names[i]!].map(([id, name]) => [name, id.split(".")[0]!]));
+      const named = Object.entries(metrics)
+        .map(([id, splits]) => [names[i]!.get(id) ?? id, splits] as const);
+      return {
+        metrics: Object.fromEntries(named) as Metrics,
+        result: (name) => {
+          const id = idOf.get(name) ?? name;
+          return stages.find((stage) => stage.id === id)?.fingerprint;
+        },
+      };
+    }))
+  );
+  // Runs that share results are one experiment.
+  if (found.every((group) => group.every(({ runs }) => runs < 2))) return undefined;
+  const keyOf = ({ stage, split, metric }: MetricStats) => `${stage}\n${split}\n${metric}`;
+  const each = new Map(found.flat().map((spread) => [keyOf(spread), spread]));
+  return {
+    groups: groups.map((group) => group.map((i) => runs[i]!.id)),
+    rows: [...each].map(([key, { stage, split, metric }]) => ({
+      ...{ model: stage, split, metric },
+      spreads: found.map((group) => group.find((spread) => keyOf(spread) === key)),
+    })),
+  };
 }
+
+const same = (a: unknown, b: unknown) => canonicalJson(a ?? null) === canonicalJson(b ?? null);
+const differ = (values: readonly unknown[]) => values.some((value) => !same(value, values[0]));

@@ -1,4 +1,5 @@
-/** A comparison for people: as text for a terminal, or as Markdown. */
+/** A comparison as text for a terminal, or as Markdown. */
+import { counted } from "../../../packages/pipeline/causes.ts";
 import {
   broken,
   formatNumber,
@@ -6,9 +7,9 @@ import {
   formatTimestamp,
   formatValue,
 } from "../../../packages/pipeline/format.ts";
+import { METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest } from "./compare_runs.ts";
-import type { OverSeeds } from "./group_by_seed.ts";
-import { counted } from "../../../packages/pipeline/causes.ts";
+import type { OverSeeds } from "./differences.ts";
 
 interface Style {
   heading(text: string): string[];
@@ -35,81 +36,70 @@ const MARKDOWN: Style = {
   item: (text) => `- ${text}`,
 };
 
-/** @param room columns that a text has */
+/** Formats a comparison. @param room columns of the terminal */
 export function formatComparison(
-  comparison: Comparison,
+  { runs, parameters, metrics, seeds, tests, cautions, notes }: Comparison,
   format: "text" | "markdown",
   room = 80,
 ): string {
-  const { runs, parameters, metrics, seeds, tests, cautions, notes } = comparison;
   const style = format === "text" ? textStyle(room) : MARKDOWN;
-  const ids = runs.map(({ id }) => id);
-  const lines = cautions.flatMap((caution) => [caution, ""]);
-  lines.push(...style.table([
-    ["run", "pipeline", "ended", ""],
-    ...runs.map((
-      { id, pipeline, at, ok },
-    ) => [id, pipeline, formatTimestamp(at), ok ? "" : "failed"]),
-  ]));
-  lines.push(...style.heading("Parameters"));
-  lines.push(
-    ...parameters.length === 0 ? [style.item("the same in all")] : style.table([
-      ["", ...ids],
-      ...parameters.map(({ name, values }) => [name, ...values.map(formatValue)]),
+  const differences = (rows: readonly (readonly string[])[]) =>
+    rows.length === 0
+      ? [style.item("no differences")]
+      : style.table([["", ...runs.map(({ id }) => id)], ...rows]);
+  const metricCells = ({ values, best, intervals }: (typeof metrics)[number]) =>
+    values.map((value, i) => {
+      if (value === undefined) return "–";
+      const interval = intervals?.[i];
+      const text = formatNumber(value) +
+        (interval ? ` (${formatNumber(interval.low)} to ${formatNumber(interval.high)})` : "");
+      return i === best ? style.best(text) : text;
+    });
+  const lines = [
+    ...cautions.flatMap((caution) => [caution, ""]),
+    ...style.table([
+      ["run", "pipeline", "ended", ""],
+      ...runs.map((
+        { id, pipeline, at, ok },
+      ) => [id, pipeline, formatTimestamp(at), ok ? "" : "failed"]),
     ]),
-  );
-  lines.push(...style.heading("Metrics"));
-  lines.push(
-    ...metrics.length === 0 ? [style.item("the same in all")] : style.table([
-      ["", ...ids],
-      ...metrics.map(({ model, split, metric, values, best, intervals }) => [
-        `${model} ${split} ${metric}`,
-        ...values.map((value, i) => {
-          if (value === undefined) return "–";
-          const { low, high } = intervals?.[i] ?? {};
-          const text = low === undefined || high === undefined
-            ? formatNumber(value)
-            : `${formatNumber(value)} (${formatNumber(low)} to ${formatNumber(high)})`;
-          return i === best ? style.best(text) : text;
-        }),
-      ]),
-    ]),
-  );
+    ...style.heading("Parameters"),
+    ...differences(parameters.map(({ name, values }) => [name, ...values.map(formatValue)])),
+    ...style.heading("Metrics"),
+    ...differences(
+      metrics.map((row) => [`${row.model} ${row.split} ${row.metric}`, ...metricCells(row)]),
+    ),
+  ];
   if (metrics.length > 0) {
-    lines.push(
-      "",
-      style.item(
-        `${
-          format === "text" ? "* is the better value" : "Bold is the better value"
-        }; in brackets, ` +
-          "95 % bootstrap intervals on the test set",
-      ),
-    );
+    const mark = format === "text" ? "*" : "Bold";
+    lines.push("", style.item(`${mark}: best value. In brackets: 95 % bootstrap CI, test set.`));
   }
   if (seeds) lines.push(...style.heading("Over seeds"), ...style.table(seedRows(seeds)));
   if (tests.length > 0) {
-    lines.push(...style.heading("Is the difference real?"));
-    lines.push(...tests.map((test) => style.item(sentence(test))));
-    lines.push(style.item(
-      "It is asked of these very models; what their settings make with other seeds, a sweep over " +
-        "seeds tells",
-    ));
+    lines.push(
+      ...style.heading("Significance"),
+      ...tests.map((test) => style.item(sentence(test))),
+    );
+    lines.push(
+      style.item("These tests compare trained models. To compare settings, sweep over seeds."),
+    );
   }
   if (notes.length > 0) lines.push(...style.heading("Not compared"), ...notes.map(style.item));
   return lines.join("\n").replace(/^\n/, "") + "\n";
 }
 
-/** A column for each group of runs that differ in seeds alone: mean ± standard deviation. */
+/** Returns a column for each group of runs that differ in seeds alone: mean ± standard deviation. */
 function seedRows({ groups, rows }: OverSeeds): string[][] {
-  const name = ([first, ...rest]: readonly string[]) =>
-    rest.length === 0 ? first! : `${first} and ${rest.length} more`;
+  // A result that several runs share counts once.
+  const runs = groups.map((_, i) => Math.max(...rows.map((row) => row.spreads[i]?.runs ?? 0)));
   return [
-    ["mean ± standard deviation", ...groups.map(name)],
-    // A result that several runs took counts once.
     [
-      "runs",
-      ...groups.map((_, i) => String(Math.max(...rows.map((row) => row.spreads[i]?.runs ?? 0)))),
+      "mean ± standard deviation",
+      ...groups.map(([first, ...rest]) =>
+        rest.length === 0 ? first! : `${first} and ${rest.length} more`
+      ),
     ],
+    ["runs", ...runs.map(String)],
     ...rows.map(({ model, split, metric, spreads }) => [
       `${model} ${split} ${metric}`,
       ...spreads.map((spread) => {
@@ -122,29 +112,28 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
   ];
 }
 
-/** "gender: yes, abcd is better by 0.020 in accuracy (95 % 0.010 to 0.030; McNemar ...)". */
+/** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */
 function sentence(test: ModelTest): string {
-  const { model, metric, a, b, difference, interval, real, better, pictures, unit } = test;
+  const { model, metric, a, b, difference, interval, better, pictures, unit, wilcoxon } = test;
   const [low, high] = difference < 0
     ? [-interval.high, -interval.low]
     : [interval.low, interval.high];
-  const unitName = metric === "accuracy" ? "in accuracy" : "years of error";
-  const size = `${formatNumber(Math.abs(difference))} ${unitName} (95 % ${signed(low)} to ${
-    signed(high)
-  })`;
-  const p = test.corrected ?? test.p;
   const how = [
     test.test === "mcnemar" ? "McNemar's exact test" : "paired bootstrap",
-    `p ${p < 0.001 ? "< 0.001" : `= ${p.toFixed(3)}`}`,
-    ...(test.corrected === undefined ? [] : ["Holm-corrected"]),
-    ...(test.wilcoxon === undefined ? [] : [
-      `Wilcoxon p ${test.wilcoxon < 0.001 ? "< 0.001" : `= ${test.wilcoxon.toFixed(3)}`}`,
-    ]),
-    `${counted(pictures, "picture")}${unit === "person" ? ", people resampled" : ""}`,
-  ].join(", ");
-  return real
-    ? `${model}: yes, ${better} is better than ${better === a ? b : a} by ${size}; ${how}`
-    : `${model}: not shown, ${a} and ${b} differ by ${size}; ${how}`;
+    formatP(test.corrected ?? test.p) + (test.corrected === undefined ? "" : ", Holm-corrected"),
+    ...(wilcoxon === undefined ? [] : [`Wilcoxon signed-rank test ${formatP(wilcoxon)}`]),
+    `${counted(pictures, "image")}${unit === "person" ? ", resampled by person" : ""}`,
+  ].join("; ");
+  const { name, unit: years } = METRICS[metric];
+  const size = `${formatNumber(Math.abs(difference))}${years.replace("\u00a0", " ")} in ${name} ` +
+    `(95 % CI ${signed(low)} to ${signed(high)})`;
+  return better === undefined
+    ? `${model}: no significant difference between ${a} and ${b}, ${size}; ${how}`
+    : `${model}: ${better} is significantly better than ${better === a ? b : a} by ${size}; ${how}`;
+}
+
+function formatP(p: number): string {
+  return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
 }
 
 function signed(value: number): string {

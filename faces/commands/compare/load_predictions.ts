@@ -1,32 +1,32 @@
-/** What the models of a run said of their test sets, read from what `evaluate` left. */
+/** Predictions of a run's models on the test set, from the results of `evaluate`. */
 import { join } from "node:path";
-import { readMetrics } from "../../evaluation/score_model.ts";
-import { absoluteErrors, isCorrect } from "../../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
+import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
-import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
+import { readMetrics } from "../../evaluation/score_model.ts";
 
-/** A model of a run, and how it did on each picture of the test set. */
+/** A model of a run and its results, with one value per test image. */
 export interface TestedModel {
-  /** Id of the stage that trained it, as `evaluate` names it. */
+  /** Id of the stage that trained it, as in metrics.json. */
   readonly id: string;
   readonly task: string;
   readonly variant?: string;
-  readonly metric: "accuracy" | "mae";
+  readonly metric: MetricName;
   readonly classes?: readonly string[];
-  /** For each picture: 1 or 0 for right or wrong, or the absolute error in years. */
+  /** 1 or 0 for a correct or wrong class, or the absolute error in years. */
   readonly scores: Float64Array;
-  /** Which picture each is: its data set and path. */
-  readonly pictures: readonly string[];
-  /** Who is in it, if that is known. */
+  /** Data set and path. */
+  readonly images: readonly string[];
+  /** Identity of the person, if known. */
   readonly people: readonly (string | null)[];
-  /** Class number or age, as the model was to say. */
+  /** True class index or age. */
   readonly truth: Float64Array;
 }
 
-/** Reads the models of a run; `missing` tells why there are none. */
+/** Loads the models of a run; `missing` is the reason if there are none. */
 export async function loadPredictions(
   run: RunRecord,
   store: ArtifactStore,
@@ -54,15 +54,17 @@ export async function loadPredictions(
     if (error) throw error;
     const evaluated = run.stages.some(({ use, fingerprint }) => use === "evaluate" && fingerprint);
     const missing = evaluated
-      ? `the predictions of run ${run.id} are gone; run ${nameOf(run)} as it was to make them again`
-      : `run ${run.id} has evaluated no model`;
+      ? `the predictions of run ${run.id} were removed; run ${
+        nameOf(run)
+      } with the same settings again`
+      : `run ${run.id} evaluated no model`;
     return { models: [], missing };
   }
   const { dataset } = report.record.dependencies.inputs;
   const data = folderOf("dataset", String(dataset));
   if (!data) {
     if (error) throw error;
-    return { models: [], missing: `the dataset of run ${run.id} is gone` };
+    return { models: [], missing: `the dataset of run ${run.id} was removed` };
   }
   await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
   await assertIntact(data.path, data.made, ["table.parquet"]);
@@ -71,7 +73,7 @@ export async function loadPredictions(
 
 async function readModels(report: string, dataset: string): Promise<TestedModel[]> {
   const { models } = await readMetrics(report);
-  const said = await readParquet(join(report, "predictions.parquet"), {
+  const all = await readParquet(join(report, "predictions.parquet"), {
     ...{ stage: "string", row: "int32", split: "string" },
     ...{ truth: "float64", prediction: "float64" },
   });
@@ -79,16 +81,16 @@ async function readModels(report: string, dataset: string): Promise<TestedModel[
     ...{ dataset: "string", path: "string", identity: "string?" },
   });
   return Object.entries(models).map(([id, { task, variant, metric, classes }]) => {
-    const lines = said.stage.flatMap((stage, i) =>
-      stage === id && said.split[i] === "test" ? [i] : []
+    const lines = all.stage.flatMap((stage, i) =>
+      stage === id && all.split[i] === "test" ? [i] : []
     );
-    const rows = lines.map((i) => said.row[i]);
-    const truth = Float64Array.from(lines, (i) => said.truth[i]);
-    const prediction = Float64Array.from(lines, (i) => said.prediction[i]);
+    const rows = lines.map((i) => all.row[i]);
+    const truth = Float64Array.from(lines, (i) => all.truth[i]);
+    const prediction = Float64Array.from(lines, (i) => all.prediction[i]);
     return {
       ...{ id, task, variant, metric, classes, truth },
-      scores: (metric === "accuracy" ? isCorrect : absoluteErrors)(truth, prediction),
-      pictures: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),
+      scores: METRICS[metric].each(truth, prediction),
+      images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),
       people: rows.map((row) => table.identity[row]),
     };
   });

@@ -1,6 +1,6 @@
 /**
- * Takes steps of the report's gender network on one backend and tells how long one takes, as a line
- * of JSON. A program of its own, so that a driver that crashes takes nothing else with it:
+ * Measures training steps of the 2021 gender network on one backend, and prints the result as a line
+ * of JSON. Runs as a process of its own, because drivers may crash:
  *
  *     deno run --allow-all faces/commands/compute/backend_probe.ts wasm
  */
@@ -8,22 +8,19 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildGender2021 } from "../../../models/build_2021.ts";
 import { EngineTrainer } from "../../training/engine_trainer.ts";
 import { classification } from "../../training/objective.ts";
 import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
 import type { Timing } from "./measure_backend.ts";
 
-/** Images in the step that is meant. */
+/** Batch size of the measured step. */
 const BATCH = 64;
 
-/**
- * Plain JavaScript needs many seconds for it. A step of 4 and one of 1 tell what each image costs and
- * what the rest does, such as moving the weights.
- */
+/** Batch sizes in plain JavaScript, too slow for `BATCH`: their difference is the time per image. */
 const FEW = 4, FEWEST = 1;
 
-/** Steps before the clock starts, and how long it runs: fewer where a step takes seconds. */
+/** Warm-up steps, and seconds of measurement; each ends earlier on slow backends. */
 const WARM_UP = 5, SECONDS = 2;
 
 async function probe(backend: Backend): Promise<Timing> {
@@ -40,12 +37,12 @@ async function probe(backend: Backend): Promise<Timing> {
   return { version: version(), batch: FEW, msPerStep: median, bestMsPerStep: best };
 }
 
-/** Milliseconds of a step: the best and the median. */
+/** Returns the shortest and the median duration of a step, ms. */
 async function time(backend: Backend, batch: number): Promise<[number, number]> {
   const rng = random(1, "probe");
   const images = Uint8Array.from({ length: batch * 32 * 32 * 3 }, () => rng.int(256));
   const targets = Array.from({ length: batch }, () => rng.int(2));
-  const model = gender2021({ size: 32, classes: 2, seed: 1 });
+  const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const options = { model, objective: classification(2), learningRate: 0.001, batchSize: batch };
   const trainer = backend === "wasm" ? await EngineTrainer.open(options) : new TfjsTrainer(options);
   const step = async () => {
@@ -66,7 +63,7 @@ async function time(backend: Backend, batch: number): Promise<[number, number]> 
   return [times[0], times[times.length >> 1]];
 }
 
-/** Of what computes: TensorFlow, if that is it, else TensorFlow.js. */
+/** Returns the version of TensorFlow, if the backend uses it, or else of TensorFlow.js. */
 function version(): string {
   const { binding } = tf.backend() as { binding?: { TF_Version: string } };
   return binding ? `TensorFlow ${binding.TF_Version}` : `TensorFlow.js ${tf.version_core}`;
@@ -78,5 +75,5 @@ if (import.meta.main) {
   } catch (error) {
     console.log(JSON.stringify({ error: (error as Error).message }));
   }
-  Deno.exit(0); // threads of TensorFlow or of a driver may be there still
+  Deno.exit(0); // ends threads of TensorFlow and drivers
 }

@@ -1,4 +1,4 @@
-/** How fast each backend is on this machine, each measured in a process of its own. */
+/** Speed of each backend on this machine, measured in a process of its own. */
 import { fileURLToPath } from "node:url";
 import { type AdapterDescription, noAdapter } from "../../../packages/compute/webgpu_adapter.ts";
 import {
@@ -8,15 +8,15 @@ import {
   notInstalled,
 } from "../../../packages/compute/backends.ts";
 
-/** What a probe found. */
+/** Result of a probe. */
 export interface Timing {
-  /** Of what computes. */
+  /** Version of TensorFlow or TensorFlow.js. */
   version: string;
-  /** Images in the steps that were timed. */
+  /** Batch size of the timed steps. */
   batch: number;
-  /** Milliseconds of a step of 64 images: the median, extrapolated if `batch` is smaller. */
+  /** Median duration of a step of 64 images, ms, extrapolated from a smaller `batch`. */
   msPerStep: number;
-  /** The fastest of the steps, likewise: what other work on the machine disturbs least. */
+  /** Shortest duration, ms, the least disturbed by other processes. */
   bestMsPerStep: number;
 }
 
@@ -27,22 +27,22 @@ export type BackendStatus =
     | ({
       readonly usable: true;
       readonly why: string;
-      /** Whether it computes on a processor what is meant for a GPU. */
+      /** A GPU emulated on the CPU. */
       readonly software?: true;
     } & Timing)
     | {
       readonly usable: false;
-      /** Why not, and what to do about it. */
+      /** Reason and way out. */
       readonly why: string;
-      /** Whether it only has to be installed. */
+      /** Not installed, rather than failing. */
       readonly missing?: true;
     }
   );
 
-/** Longest time for a probe. */
-const LIMIT_SECONDS = 120;
+/** Timeout of a probe, seconds. */
+const TIMEOUT = 120;
 
-/** The GPU that WebGPU would use, or undefined. Takes half a second: it loads drivers. */
+/** Returns the GPU of WebGPU, if there is one. Takes 0.5 s to load drivers. */
 export async function lookForGpu(): Promise<AdapterDescription | undefined> {
   const { answer } = await runScript(
     new URL("../../../packages/compute/webgpu_adapter.ts", import.meta.url),
@@ -52,7 +52,7 @@ export async function lookForGpu(): Promise<AdapterDescription | undefined> {
   return (answer as AdapterDescription | null) ?? undefined;
 }
 
-/** Whether a backend is usable, and how fast it is. */
+/** Measures a backend. */
 export async function measureBackend(
   name: Backend,
   gpu: AdapterDescription | undefined,
@@ -66,27 +66,27 @@ export async function measureBackend(
     return { name, usable: false, missing: true, why };
   }
   const script = new URL("./backend_probe.ts", import.meta.url);
-  const { answer, failure } = await runScript(script, [name], LIMIT_SECONDS);
+  const { answer, failure } = await runScript(script, [name], TIMEOUT);
   if (answer === undefined) return { name, usable: false, why: failure! };
   const found = answer as Timing | { error: string };
   if ("error" in found) return { name, usable: false, why: withoutHead(found.error) };
   const software = name === "webgpu" && gpu!.software;
   const notes = [
     name === "webgpu" ? gpu!.name : "",
-    software ? "no GPU, but a processor that does the work of one" : "",
-    name === "wasm" ? "training on the project's engine" : "",
-    found.batch < 64 ? `extrapolated from batches of up to ${found.batch}` : "",
+    software ? "a GPU emulated on the CPU" : "",
+    name === "wasm" ? "trains on the project's engine" : "",
+    found.batch < 64 ? `extrapolated from batches of at most ${found.batch}` : "",
   ];
   const why = notes.filter(Boolean).join("; ");
   return { name, usable: true, why, ...(software ? { software } : {}), ...found };
 }
 
-/** Messages say which backend they are about; in a table it stands beside them. */
+/** Removes the backend from a message, as the table has it beside. */
 function withoutHead(message: string): string {
   return message.replace(/^Cannot compute on "[^"]+": /, "");
 }
 
-/** Runs one of our scripts, and takes what it says on stdout, one line of JSON. */
+/** Runs a script of the project that prints one line of JSON. */
 async function runScript(
   script: URL,
   args: string[],
@@ -100,19 +100,18 @@ async function runScript(
         ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-write", "--allow-env"],
         ...["--allow-net", "--allow-sys", "--allow-ffi", fileURLToPath(script), ...args],
       ],
-      // Beside the project's deno.json, wherever the person stands.
+      // The folder of deno.json, independent of the working directory.
       cwd: fileURLToPath(new URL("../../../", import.meta.url)),
       stdout: "piped",
       stderr: "piped",
       signal: abort.signal,
     }).output();
-    if (abort.signal.aborted) return { failure: `it was not done after ${seconds} seconds` };
-    const [said, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    const line = said.trim().split("\n").at(-1)!;
+    if (abort.signal.aborted) return { failure: `it did not finish within ${seconds} s` };
+    const [line, last] = [stdout, stderr]
+      .map((bytes) => new TextDecoder().decode(bytes).trim().split("\n").at(-1)!);
     if (code === 0 && /^(\{|null)/.test(line)) return { answer: JSON.parse(line) };
-    const last = complained.trim().split("\n").at(-1);
     return {
-      failure: `it ended with ${signal ?? `exit code ${code}`}: ${last || "no last words"}`,
+      failure: `it ended with ${signal ?? `exit code ${code}`}; last output: ${last || "none"}`,
     };
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** The models that a person means by a run, a pipeline or a folder. */
+/** Models of a run, a pipeline or a folder. */
 import { basename, join, resolve } from "node:path";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import {
@@ -23,29 +23,27 @@ import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
 
-/** A model artifact. */
-export interface FoundModel {
-  /** Id of the stage that made it. */
+/** A model artifact: id of its stage, and its folder. */
+interface FoundModel {
   readonly stage: string;
-  /** Its folder. */
   readonly path: string;
 }
 
-export interface Found {
+interface Found {
   readonly models: readonly FoundModel[];
-  /** Where they are from, for a message. */
+  /** "run 1a2b3c4d", for a message. */
   readonly origin: string;
-  /** What is to be said before their predictions; see StageResult. */
+  /** Shown before predictions; see StageResult. */
   readonly cautions: readonly string[];
-  /** The compute backend that their pipeline asks for. */
+  /** Compute backend of their pipeline. */
   readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
 }
 
 /**
  * Finds models.
- * @param wanted a run's id or the beginning of one, a pipeline whose newest models are meant, or the
- *   folder of a model
- * @param artifacts where the runs are recorded
+ * @param wanted id of a run or the beginning of one, a pipeline (its newest models), or the folder
+ *   of a model
+ * @param artifacts folder of the runs
  * @throws {UsageError} if there are none
  */
 export async function findModels(
@@ -61,11 +59,12 @@ export async function findModels(
     const made = record?.outputs[basename(folder)];
     if (made) await assertIntact(folder, made);
     const [stage = "model", place = ""] = folder.split(/[\\/]/).slice(-3);
-    const { cautions = [] } = runs.findLast(({ stages }) =>
-      stages.some(({ fingerprint }) =>
-        place !== "" && fingerprint?.startsWith(place)
-      )
-    ) ?? {};
+    const run = place === ""
+      ? undefined
+      : runs.findLast(({ stages }) =>
+        stages.some(({ fingerprint }) => fingerprint?.startsWith(place))
+      );
+    const cautions = run?.cautions ?? [];
     return { models: [{ stage, path: folder }], origin: wanted, cautions, compute: "auto" };
   }
   const isFile = await identityNamed(wanted, tools.cwd, tools.project) !== undefined;
@@ -73,18 +72,17 @@ export async function findModels(
   if (run) {
     const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
     if (models.length > 0) {
-      const { cautions = [] } = run;
-      return { models, origin: `run ${run.id}`, cautions, compute: "auto" };
+      const origin = `run ${run.id}`;
+      return { models, origin, cautions: run.cautions ?? [], compute: "auto" };
     }
+    const why = run.state !== undefined
+      ? `it is ${run.state}`
+      : run.stages.some(({ status }) => status === "failed")
+      ? "it failed"
+      : "it trained none, or it was removed";
     throw new UsageError(
-      `run ${run.id} has no model: ${
-        run.state !== undefined
-          ? `it is ${run.state}`
-          : run.stages.every(({ status }) => status !== "failed")
-          ? "it trained none, or it was removed"
-          : "it failed"
-      }. ` +
-        `Run it again: ${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
+      `run ${run.id} has no model: ${why}. Run it again: ` +
+        `${commandOf(run.file ?? run.pipeline, run.overrides ?? {})}.`,
     );
   }
   const plan = await tools.openPlan(wanted).catch((error) => {
@@ -92,7 +90,7 @@ export async function findModels(
       throw error;
     }
     throw new UsageError(
-      `"${wanted}" is no run, no pipeline and no model's folder. ${knownRuns(runs, wanted)} ` +
+      `"${wanted}" is no run, pipeline or folder of a model. ${knownRuns(runs, wanted)} ` +
         `(${error.problems[0].message})`,
     );
   });
@@ -100,7 +98,7 @@ export async function findModels(
   const trained = plan.stages.filter(({ stage }) =>
     Object.values(stage.outputs).some(({ kind }) => kind === "model")
   );
-  // The newest run that has all of them; else each as it was made last.
+  // The newest run with all models, or else the newest result of each stage.
   const listed = store.folder === artifacts ? runs : await new History(store.folder).list();
   const pipelineOf = pipelinesOf(listed);
   const own = listed.filter((run) => run.ok && pipelineOf(run) === plan.identity);
@@ -108,30 +106,34 @@ export async function findModels(
     const results = resultsOf(run).filter(({ id }) => trained.some((stage) => stage.id === id));
     const models = results.length === trained.length ? await modelsOf(store, results) : [];
     if (models.length >= trained.length && trained.length > 0) {
-      const { cautions = [] } = run;
       const origin = `pipeline ${wanted} (run ${run.id})`;
-      return { models, origin, cautions, compute: plan.compute };
+      return { models, origin, cautions: run.cautions ?? [], compute: plan.compute };
     }
   }
   const key = fileNameOf(plan.identity);
-  const used = await Promise.all(trained.map(async ({ id }) => {
-    const record = (await store.latest(key, id, plan.former))?.record;
-    return record ? [{ id, use: record.dependencies.use, fingerprint: record.fingerprint }] : [];
-  }));
-  const models = await modelsOf(store, used.flat());
+  const latest = await Promise.all(plan.stages.map(async ({ id }) => ({
+    id,
+    record: (await store.latest(key, id, plan.former))?.record,
+  })));
+  const models = await modelsOf(
+    store,
+    latest.flatMap(({ id, record }) =>
+      record && trained.some((stage) => stage.id === id)
+        ? [{ id, use: record.dependencies.use, fingerprint: record.fingerprint }]
+        : []
+    ),
+  );
   if (models.length === 0) {
-    const why = trained.length === 0 ? "trains none" : "has trained none yet";
     throw new UsageError(
-      `pipeline "${wanted}" has no models: it ${why}.` +
-        (trained.length === 0 ? "" : ` Run it first: deno task run ${wanted}.`),
+      `pipeline "${wanted}" has no models: it ` +
+        (trained.length === 0
+          ? "trains none."
+          : `has trained none yet. Run it first: deno task run ${wanted}.`),
     );
   }
-  const results = await Promise.all(
-    plan.stages.map(async ({ id }) => (await store.latest(key, id, plan.former))?.record ?? {}),
-  );
   return {
     ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
-    cautions: cautionsOf(results),
+    cautions: cautionsOf(latest.map(({ record }) => record ?? {})),
   };
 }
 
@@ -141,7 +143,7 @@ function resultsOf({ stages }: RunRecord): { id: string; use: string; fingerprin
   );
 }
 
-/** The models among results that are whole. */
+/** Returns the models among results. @throws if one is damaged */
 async function modelsOf(
   store: ArtifactStore,
   results: readonly { id: string; use: string; fingerprint: string }[],
@@ -152,7 +154,7 @@ async function modelsOf(
     const wires = Object.entries(record?.outputs ?? {})
       .filter(([, { kind }]) => kind === "model")
       .map(([output]) => ({ stage: id, output }));
-    // A stage may make several, as trainJoint does.
+    // A stage may train several models, as trainJoint does.
     return await Promise.all(wires.map(async (wire) => {
       const { path } = store.artifact(record!, wire.output, id);
       await assertIntact(path, record!.outputs[wire.output]);
@@ -162,11 +164,11 @@ async function modelsOf(
   return found.flat();
 }
 
-/** Words for a message about a run that is not there. */
+/** Lists known runs, for a message. */
 function knownRuns(runs: readonly RunRecord[], wanted: string): string {
   if (runs.length === 0) return "No run is recorded.";
   const well = runs.filter(({ ok }) => ok);
-  if (well.length === 0) return "No run has ended well.";
+  if (well.length === 0) return "No run was successful.";
   const latest = well.slice(-3).map((run) => `${run.id} (${nameOf(run)})`);
   const hint = didYouMean(wanted, well.flatMap((run) => [run.id, nameOf(run)]));
   return `${hint} The latest runs are ${joinWords(latest)}; deno task runs lists all.`.trim();

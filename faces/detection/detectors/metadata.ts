@@ -1,11 +1,14 @@
-/** Returns the face position from the data set, without detection. */
-import type { Detector } from "../detector.ts";
+import { z } from "zod";
+import { defineDetector } from "../detector.ts";
 
-/** Opens the detector, which uses neither a network nor the pixels. */
-export function open(): Detector {
-  return {
-    name: "metadata",
-    detect: (_image, known) => Promise.resolve(known ? [{ box: known, score: 1 }] : []),
-    close: () => {},
-  };
-}
+export default defineDetector({
+  name: "metadata",
+  summary: "Take the face position of the data set, without detection",
+  options: z.object({}),
+  needsLabels: true,
+  open: () =>
+    Promise.resolve({
+      detect: (_image, known) => Promise.resolve(known ? [{ box: known, score: 1 }] : []),
+      close: () => {},
+    }),
+});

@@ -33,47 +33,29 @@ export function ageHistogram(
 export function genderShares(
   datasets: readonly { name: string; genders: ArrayLike<number> }[],
 ): Html {
-  const parts = datasets.flatMap(({ name, genders }, y) => {
+  const parts = datasets.flatMap(({ name, genders }) => {
     const male = Array.from(genders).filter((gender) => gender === 1).length / genders.length;
-    return [
-      { name, y, word: "women", from: 0, to: 1 - male, fill: colors.female },
-      { name, y, word: "men", from: 1 - male, to: 1, fill: colors.male },
-    ];
+    const part = (share: number, word: string, fill: string) => ({
+      ...{ name, share, word, fill, text: `${Math.round(share * 100)} % ${word}` },
+    });
+    return [part(1 - male, "women", colors.female), part(male, "men", colors.male)];
   });
-  const share = ({ from, to }: { from: number; to: number }) => Math.round((to - from) * 100);
-  return draw(parts.map((part) => `${part.name}: ${share(part)} % ${part.word}`).join(", "), {
-    height: 20 + 62 * datasets.length,
-    marginLeft: 2,
-    marginRight: 2,
-    marginTop: 4,
-    marginBottom: 4,
+  return draw(parts.map(({ name, text }) => `${name}: ${text}`).join(", "), {
+    height: 8 + 42 * datasets.length,
+    ...{ marginLeft: 2, marginRight: 2, marginTop: 4, marginBottom: 4 },
     x: { axis: null, domain: [0, 1] },
-    y: { axis: null, domain: [0, datasets.length] },
+    y: { axis: null, domain: datasets.map(({ name }) => name), padding: 0.5, align: 1 },
     marks: [
-      Plot.rect(parts, {
-        x1: "from",
-        x2: "to",
-        y1: ({ y }) => datasets.length - y - 0.4,
-        y2: ({ y }) => datasets.length - y - 0.75,
-        fill: "fill",
-        inset: 0.5,
+      Plot.barX(parts, { x: "share", y: "name", fill: "fill", inset: 0.5 }),
+      Plot.text(datasets, {
+        ...{ x: () => 0, y: "name", text: "name", textAnchor: "start", dy: -20 },
+        ...{ fontWeight: "600", lineWidth: 28, textOverflow: "ellipsis" },
       }),
-      Plot.text(parts.filter(({ word }) => word === "women"), {
-        x: 0,
-        y: ({ y }) => datasets.length - y - 0.22,
-        text: "name",
-        textAnchor: "start",
-        fontWeight: "600",
-        lineWidth: 28,
-        textOverflow: "ellipsis",
-      }),
-      ...(["women", "men"] as const).map((word) =>
-        Plot.text(parts.filter((part) => part.word === word), {
-          x: word === "women" ? 0 : 1,
-          y: ({ y }) => datasets.length - y - 0.9,
-          text: (part) => `${share(part)} % ${word}`,
-          textAnchor: word === "women" ? "start" : "end",
-          fill: "fill",
+      ...parts.map(({ name, word, text }) =>
+        Plot.text([name], {
+          ...{ x: word === "women" ? () => 0 : () => 1, y: (name) => name, text: () => text },
+          ...{ textAnchor: word === "women" ? "start" : "end", dx: word === "women" ? 6 : -6 },
+          fill: colors.card,
         })
       ),
     ],

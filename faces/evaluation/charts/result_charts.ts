@@ -2,16 +2,16 @@
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
-import type { AgeBand } from "../age_bands.ts";
 import type { CalibrationBin } from "../../../packages/statistics/calibration.ts";
-import type { Group } from "../subgroups.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
-import { faces, formatMetricValue } from "../format_metric.ts";
+import { faces } from "../format_result.ts";
+import { formatMetricValue, metricLabel, type MetricName, METRICS } from "../metrics.ts";
+import type { AgeBand, Group } from "../subgroups.ts";
 
 /** A test metric, its confidence interval and its constant baseline. */
-export interface IntervalRow {
-  metric: "accuracy" | "mae";
+interface IntervalRow {
+  metric: MetricName;
   value: number;
   low: number;
   high: number;
@@ -31,7 +31,7 @@ export function intervalChart(marks: IntervalRow): Html {
     marginTop: 26,
     marginBottom: 40,
     x: {
-      domain: metric === "accuracy" ? [0, 1] : [0, Math.max(high, baseline) * 1.15],
+      domain: METRICS[metric].domain ?? [0, Math.max(high, baseline) * 1.15],
       label,
       ticks: 5,
     },
@@ -63,49 +63,68 @@ export function intervalChart(marks: IntervalRow): Html {
   });
 }
 
-function metricLabel(metric: "accuracy" | "mae"): string {
-  return metric === "accuracy" ? "accuracy" : "MAE, years";
-}
-
 /** Renders the MAE of each age band, with that of the constant baseline. */
 export function bandErrors(bands: readonly AgeBand[]): Html {
-  const name = ({ from, to }: AgeBand) => `${from}–${to}`;
-  return draw("Mean absolute error by age band", {
-    x: {
-      label: "true age, years",
-      domain: bands.map(name),
-      tickRotate: bands.length > 7 ? -40 : 0,
-      labelAnchor: "right",
-      labelArrow: "right",
-    },
-    y: { label: "MAE, years", grid: true, nice: true },
-    marginBottom: bands.length > 7 ? 60 : 42,
+  return bandChart("Mean absolute error by age band", "MAE, years", bands, {
+    value: ({ mae }) => mae,
+    interval: ({ interval }) => interval,
+    fill: () => colors.train,
     marks: [
-      Plot.barY(bands, {
-        x: name,
-        y: "mae",
-        fill: colors.train,
-        title: (band) => `${name(band)}: MAE ${band.mae.toFixed(1)} years, ${faces(band.count)}`,
-      }),
-      interval(bands, name, ({ interval }) => interval),
-      Plot.tickY(bands, { x: name, y: "guessMae", stroke: colors.baseline, strokeWidth: 3 }),
-      Plot.ruleY([0]),
+      Plot.tickY(bands, { x: bandName, y: "guessMae", stroke: colors.baseline, strokeWidth: 3 }),
     ],
   });
 }
 
-/** Draws the confidence interval of each band. */
-function interval(
-  bands: readonly AgeBand[],
-  name: (band: AgeBand) => string,
-  of: (band: AgeBand) => Interval | undefined,
-): Plot.Markish {
-  return Plot.ruleX(bands.filter(of), {
-    x: name,
-    y1: (band) => of(band)!.low,
-    y2: (band) => of(band)!.high,
-    stroke: colors.ink,
-    strokeWidth: 1.25,
+/** Renders the bias, the mean of prediction - truth, of each age band. */
+export function bandBias(bands: readonly AgeBand[]): Html {
+  return bandChart("Mean signed error by age band", "bias, years", bands, {
+    value: ({ bias }) => bias,
+    interval: ({ biasInterval }) => biasInterval,
+    fill: ({ bias }) => bias > 0 ? colors.validation : colors.train,
+  });
+}
+
+const bandName = ({ from, to }: AgeBand) => `${from}–${to}`;
+
+/** Draws a bar with its confidence interval for each age band. */
+function bandChart(title: string, label: string, bands: readonly AgeBand[], parts: {
+  value(band: AgeBand): number;
+  interval(band: AgeBand): Interval | undefined;
+  fill(band: AgeBand): string;
+  marks?: Plot.Markish[];
+}): Html {
+  const { value, interval, fill, marks = [] } = parts;
+  const many = bands.length > 7;
+  return draw(title, {
+    x: {
+      label: "true age, years",
+      domain: bands.map(bandName),
+      tickRotate: many ? -40 : 0,
+      labelAnchor: "right",
+      labelArrow: "right",
+    },
+    y: { label, grid: true, nice: true },
+    marginBottom: many ? 60 : 42,
+    marks: [
+      Plot.barY(bands, {
+        x: bandName,
+        y: value,
+        fill,
+        title: (band) =>
+          `${bandName(band)}: ${label.replace(", years", "")} ${value(band).toFixed(1)} years, ${
+            faces(band.count)
+          }`,
+      }),
+      Plot.ruleX(bands.filter(interval), {
+        x: bandName,
+        y1: (band) => interval(band)!.low,
+        y2: (band) => interval(band)!.high,
+        stroke: colors.ink,
+        strokeWidth: 1.25,
+      }),
+      ...marks,
+      Plot.ruleY([0]),
+    ],
   });
 }
 
@@ -121,10 +140,7 @@ export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>)
     x: { label: "true age, years", domain },
     y: { label: "predicted age, years", domain, grid: true },
     marks: [
-      Plot.line([[lowest, lowest], [highest, highest]], {
-        stroke: colors.baseline,
-        strokeDasharray: "4 3",
-      }),
+      diagonal(domain),
       Plot.dot(points, {
         x: "age",
         y: "predicted",
@@ -136,30 +152,9 @@ export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>)
   });
 }
 
-/** Renders the bias, the mean of prediction - truth, of each age band. */
-export function bandBias(bands: readonly AgeBand[]): Html {
-  const name = ({ from, to }: AgeBand) => `${from}–${to}`;
-  const many = bands.length > 7;
-  return draw("Mean signed error by age band", {
-    x: {
-      label: "true age, years",
-      domain: bands.map(name),
-      tickRotate: many ? -40 : 0,
-      labelAnchor: "right",
-      labelArrow: "right",
-    },
-    y: { label: "bias, years", grid: true, nice: true },
-    marginBottom: many ? 60 : 42,
-    marks: [
-      Plot.barY(bands, {
-        x: name,
-        y: "bias",
-        fill: (band) => band.bias > 0 ? colors.validation : colors.train,
-        title: (band) => `${name(band)}: ${band.bias.toFixed(1)} years, ${faces(band.count)}`,
-      }),
-      interval(bands, name, ({ biasInterval }) => biasInterval),
-      Plot.ruleY([0]),
-    ],
+function diagonal([low, high]: readonly number[]): Plot.Markish {
+  return Plot.line([[low, low], [high, high]], {
+    ...{ stroke: colors.baseline, strokeDasharray: "4 3" },
   });
 }
 
@@ -173,31 +168,25 @@ export function roc(points: Roc["points"], positive: string): Html {
     x: { label: "false positive rate", domain: [0, 1] },
     y: { label: "true positive rate", domain: [0, 1], grid: true },
     marks: [
-      Plot.line([[0, 0], [1, 1]], { stroke: colors.baseline, strokeDasharray: "4 3" }),
-      Plot.line(shown.map(([x, y]) => [x, y]), {
-        stroke: colors.train,
-        strokeWidth: 2.5,
-      }),
+      diagonal([0, 1]),
+      Plot.line(shown.map(([x, y]) => [x, y]), { stroke: colors.train, strokeWidth: 2.5 }),
     ],
   });
 }
 
 /** Renders a reliability diagram: observed frequency by mean predicted probability of each bin. */
 export function reliability(bins: readonly CalibrationBin[], of: string): Html {
-  const points = bins.filter(({ count }) => count > 0).map((bin) => ({
-    predicted: bin.said!,
-    observed: bin.true!,
-    low: bin.interval!.low,
-    high: bin.interval!.high,
-    count: bin.count,
-  }));
+  const points = bins.filter(({ count }) => count > 0)
+    .map(({ count, said, true: observed, interval }) => ({
+      ...{ count, predicted: said!, observed: observed!, ...interval! },
+    }));
   return draw(`Calibration of ${of}`, {
     height: 320,
     x: { label: `predicted probability of ${of}`, domain: [0, 1] },
     y: { label: "observed frequency", domain: [0, 1], grid: true },
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [
-      Plot.line([[0, 0], [1, 1]], { stroke: colors.baseline, strokeDasharray: "4 3" }),
+      diagonal([0, 1]),
       Plot.ruleX(points, {
         ...{ x: "predicted", y1: "low", y2: "high" },
         ...{ stroke: colors.train, strokeWidth: 1.5 },
@@ -216,43 +205,33 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
 }
 
 /** Renders a metric by gender and age band, with confidence intervals. */
-export function groupValues(groups: readonly Group[], metric: "accuracy" | "mae"): Html {
-  const bands = groups.filter((group) => group.from !== undefined).map((group) => ({
-    band: `${group.from}–${group.to}`,
-    from: group.from!,
-    gender: group.gender === 1 ? "men" : "women",
-    color: group.gender === 1 ? colors.male : colors.female,
-    dx: group.gender === 1 ? 6 : -6,
-    value: group.value,
-    low: group.interval?.low ?? group.value,
-    high: group.interval?.high ?? group.value,
-    count: group.count,
-  }));
-  const domain = [...new Set(bands.toSorted((a, b) => a.from - b.from).map(({ band }) => band))];
+export function groupValues(groups: readonly Group[], metric: MetricName): Html {
+  const bands = groups.filter((group) => group.from !== undefined)
+    .map((group) => ({ ...group, band: `${group.from}–${group.to}` }));
+  const domain = [
+    ...new Set(bands.toSorted((a, b) => a.from! - b.from!).map(({ band }) => band)),
+  ];
   const label = metricLabel(metric);
+  const { domain: limits } = METRICS[metric];
   return draw(`${label} by gender and age band`, {
     x: { type: "point", label: "true age, years", domain, padding: 0.6, labelArrow: "right" },
-    y: {
-      label,
-      grid: true,
-      ...(metric === "accuracy" ? { domain: [0, 1] } : { nice: true, zero: true }),
-    },
+    y: { label, grid: true, ...(limits ? { domain: limits } : { nice: true, zero: true }) },
     marks: [
-      ...(["women", "men"] as const).flatMap((gender) => {
+      ...[
+        { gender: 0, name: "women", dx: -6, color: colors.female, symbol: "circle" } as const,
+        { gender: 1, name: "men", dx: 6, color: colors.male, symbol: "square" } as const,
+      ].flatMap(({ gender, name, dx, color, symbol }) => {
         const own = bands.filter((band) => band.gender === gender);
-        const dx = gender === "men" ? 6 : -6;
-        const color = gender === "men" ? colors.male : colors.female;
         return [
-          Plot.ruleX(own, { x: "band", y1: "low", y2: "high", stroke: color, strokeWidth: 2, dx }),
+          Plot.ruleX(own, {
+            ...{ x: "band", dx, stroke: color, strokeWidth: 2 },
+            y1: ({ interval, value }) => interval?.low ?? value,
+            y2: ({ interval, value }) => interval?.high ?? value,
+          }),
           Plot.dot(own, {
-            x: "band",
-            y: "value",
-            r: 4.5,
-            fill: color,
-            symbol: gender === "men" ? "square" : "circle",
-            dx,
+            ...{ x: "band", y: "value", dx, r: 4.5, fill: color, symbol },
             title: ({ band, value, count }) =>
-              `${gender}, ${band}: ${formatMetricValue(value, metric)}, ${faces(count)}`,
+              `${name}, ${band}: ${formatMetricValue(value, metric)}, ${faces(count)}`,
           }),
         ];
       }),

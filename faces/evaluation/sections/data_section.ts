@@ -3,12 +3,13 @@ import { ageHistogram, genderShares } from "../charts/data_charts.ts";
 import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
 import { type SplitName, splitNames } from "../score_model.ts";
-import type { DataReport, FaceGroup } from "../report_data.ts";
+import type { DataReport, FaceGroup, NamedImage, PhotoCounts } from "../report_data.ts";
 import { settingsList, table } from "../tables.ts";
-import { count, faces, percent } from "../format_metric.ts";
+import { count, faces, percent } from "../format_result.ts";
 
 export function dataSection(data: DataReport): Html {
   const { datasets, splits, crops, noFace, preprocessing } = data;
+  const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
   return html`<section>
 <h2 id="faces">Data</h2>
 <div class="columns">
@@ -37,12 +38,11 @@ ${splitsTable(splits)}
 </div>
 ${
     crops.length > 0 &&
-    html`<h3 class="row">Crops <small>${crops.length === 1 ? "one" : count(crops.length)} of ${
-      faces(datasets.reduce((sum, { ages }) => sum + ages.length, 0))
-    }, drawn at random</small></h3>
-<ul class="sheet">${
-      crops.map((crop) => html`<li><img src="${crop}" width="112" height="112" alt="A crop"></li>`)
-    }</ul>`
+    sheet(
+      "Crops",
+      `${some(crops.length)} of ${faces(all)}, drawn at random`,
+      crops.map((image) => ({ image, name: "A crop" })),
+    )
   }
 ${noFaces(noFace)}
 <h3 class="row">Preprocessing</h3>
@@ -83,17 +83,17 @@ function photosTable({ photos }: DataReport): Html | undefined {
   if (!photos) return undefined;
   const names = Object.keys(photos);
   const problems = [...new Set(names.flatMap((name) => Object.keys(photos[name].problems)))];
+  const line = (title: string, of: (counts: PhotoCounts) => number) => [
+    ...[title, ...names.map((name) => count(of(photos[name])))],
+  ];
   return html`<div class="card">
 <h3>Photos and faces</h3>
 <p class="note">Photos of the kept rows.</p>
 ${
     table(["", ...names], [
-      ["photos", ...names.map((name) => count(photos[name].photos))],
-      ...problems.map((problem) => [
-        problem,
-        ...names.map((name) => count(photos[name].problems[problem] ?? 0)),
-      ]),
-      ["faces", ...names.map((name) => count(photos[name].faces))],
+      line("photos", ({ photos }) => photos),
+      ...problems.map((problem) => line(problem, ({ problems }) => problems[problem] ?? 0)),
+      line("faces", ({ faces }) => faces),
     ], true)
   }
 </div>`;
@@ -101,16 +101,16 @@ ${
 
 /** Renders figure 1, the histogram of all ages, and one per data set if there are several. */
 function histograms(datasets: readonly FaceGroup[]): Html[] {
-  const figure = ({ name, ages }: Pick<FaceGroup, "name" | "ages">, label: string, where: string) =>
-    html`<figure class="card">
-<figcaption><b>Ages ${where}</b>${label}${faces(ages.length)}, bins of five years</figcaption>
-${ageHistogram(ages, `in ${name}`)}
-</figure>`;
-  const [only] = datasets;
-  if (datasets.length === 1) return [figure(only, "Figure 1: ", `in ${only.name}`)];
   const ages = datasets.flatMap(({ ages }) => Array.from(ages));
-  const all = figure({ name: "all data sets", ages }, "Figure 1: ", "in all data sets");
-  return [all, ...datasets.map((set) => figure(set, "", `in ${set.name}`))];
+  const all = datasets.length > 1 ? [{ name: "all data sets", ages }, ...datasets] : datasets;
+  return all.map(({ name, ages }, i) =>
+    html`<figure class="card">
+<figcaption><b>Ages in ${name}</b>${i === 0 && "Figure 1: "}${
+      faces(ages.length)
+    }, bins of five years</figcaption>
+${ageHistogram(ages, `in ${name}`)}
+</figure>`
+  );
 }
 
 /** Returns the preprocessing settings without those that the detector does not use. */
@@ -143,19 +143,19 @@ ${
 }
 
 function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
-  if (n === 0) return false;
-  const some = shown.length < n
-    ? `${shown.length} of ${count(n)}, drawn at random`
-    : n === 1
-    ? "one"
-    : count(n);
-  return html`<h3 class="row">Photos without a detected face <small>${some}</small></h3>
+  const note = shown.length < n ? `${shown.length} of ${count(n)}, drawn at random` : some(n);
+  return n > 0 && sheet("Photos without a detected face", note, shown);
+}
+
+function some(n: number): string {
+  return n === 1 ? "one" : count(n);
+}
+
+function sheet(title: string, note: string, images: readonly NamedImage[]): Html {
+  return html`<h3 class="row">${title} <small>${note}</small></h3>
 <ul class="sheet">${
-    shown.map(({ image, name }) =>
-      html`
-        <li
-          title="${name}"><img src="${image}" width="112" height="112" alt="${name}"></li>
-      `
+    images.map(({ image, name }) =>
+      html`<li title="${name}"><img src="${image}" width="112" height="112" alt="${name}"></li>`
     )
   }</ul>`;
 }

@@ -4,7 +4,8 @@ import { curves, epochSeconds } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
 import type { ModelReport } from "../report_data.ts";
 import { settingsList } from "../tables.ts";
-import { count, duration, subject } from "../format_metric.ts";
+import { count, duration, subject } from "../format_result.ts";
+import { METRICS } from "../metrics.ts";
 import { resultsSection } from "./results_section.ts";
 
 /**
@@ -30,11 +31,11 @@ ${network(model, figure)}
 function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
   const { constantBaseline, weightsOfEpoch } = training;
   if (constantBaseline === undefined) return "";
-  const baseline = metrics.metric === "accuracy"
-    ? `accuracy ${constantBaseline.toFixed(3)} by the majority class of the training set`
-    : `MAE ${constantBaseline.toFixed(2)} years by the median age of the training set`;
-  return html`<p class="notice" role="note"><b>This network has learned nothing of use.</b>
-On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline: ${baseline}.
+  const { name, unit } = METRICS[metrics.metric];
+  const of = metrics.classes ? "majority class" : "median age";
+  return html`<p class="notice" role="note"><b>This network is of no use.</b>
+On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
+${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.
 Lower the learning rate, or train for more epochs.</p>`;
 }
 
@@ -49,7 +50,7 @@ function trainingSummary({ training, network }: ModelReport): string {
   const kept = weightsOfEpoch === epochs
     ? "keeping the last weights"
     : `restoring the weights of epoch ${weightsOfEpoch}`;
-  const took = secondsPerEpoch && secondsPerEpoch.length > 0
+  const took = secondsPerEpoch?.length
     ? `, in ${duration(secondsPerEpoch.reduce((a, b) => a + b))}`
     : "";
   return `${end}${took}, ${kept}. ${
@@ -88,7 +89,8 @@ function network({ network, params }: ModelReport, figure: number): Html {
     ${count(weights)} parameters, ${count(trainable)} trainable, ${layers
       .length} layers</small></h3>
     <div class="network">
-      <div>${drawn && html`<figure class="card">
+      <div>${drawn &&
+        html`<figure class="card">
 <figcaption>Blue: feature maps, height by spatial size, width by channels. Orange: vectors.</figcaption>
 ${drawn}</figure>`}
     <div class="card"><h3>Hyperparameters</h3>
@@ -103,18 +105,18 @@ ${drawn}</figure>`}
               <th scope="col">parameters</th>
             </tr>
           </thead>
-          <tbody><tr><th scope="row" class="id">input</th><td>image, values 0 to 1</td><td>${input}</td><td></td></tr>${layers
-            .map(({ name, what, output, weights: own, from }) =>
-              html`
-                <tr>
-                  <th scope="row" class="id">${name}</th>
-                  <td>${what}${from && html`<small> of ${from.join(", ")}</small>`}</td>
-                  <td>${output}</td>
-                  <td style="--share:${(own / Math.max(1, weights)).toFixed(3)}">${own > 0 &&
-                    count(own)}</td>
-                </tr>
-              `
-            )}</tbody>
+          <tbody><tr><th scope="row" class="id">input</th><td>image, values 0 to 1</td><td>${input}</td><td></td></tr>
+    ${layers.map(({ name, what, output, weights: own, from }) =>
+      html`
+        <tr>
+          <th scope="row" class="id">${name}</th>
+          <td>${what}${from && html`<small> of ${from.join(", ")}</small>`}</td>
+          <td>${output}</td>
+          <td style="--share:${(own / Math.max(1, weights)).toFixed(3)}">${own > 0 &&
+            count(own)}</td>
+        </tr>
+      `
+    )}</tbody>
         </table>
       </div>
     </div>

@@ -4,7 +4,7 @@ import type { Machine } from "../../../packages/pipeline/stage.ts";
 import { type Html, html } from "../html.ts";
 import type { Report } from "../report_data.ts";
 import { table } from "../tables.ts";
-import { duration } from "../format_metric.ts";
+import { duration } from "../format_result.ts";
 
 export function provenanceSection({ made }: Report): Html {
   const { lineage } = made;

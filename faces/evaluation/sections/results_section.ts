@@ -12,22 +12,22 @@ import type { Interval } from "../../../packages/statistics/confidence_intervals
 import { type ModelMetrics, splitNames } from "../score_model.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
-import { confusionTable, table, withRange } from "../tables.ts";
+import { className, confusionTable, table, withRange } from "../tables.ts";
+import { count, describeBaseline, faces, groupName, metricOf } from "../format_result.ts";
 import {
-  count,
-  describeBaseline,
-  faces,
   formatInterval,
   formatMetric,
   formatMetricValue,
   formatSigned,
   formatSignedInterval,
-  metricOf,
-} from "../format_metric.ts";
+  metricLabel,
+  type MetricName,
+  METRICS,
+} from "../metrics.ts";
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
-  return html`${comparison(metrics)}
+  return html`${comparison(metrics, model.further)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
@@ -40,7 +40,7 @@ ${model.examples.map(examples)}`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison(metrics: ModelMetrics): Html {
+function comparison(metrics: ModelMetrics, further: ModelReport["further"] = []): Html {
   const { metric, baseline, counts, interval, intervals, others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
@@ -51,54 +51,46 @@ function comparison(metrics: ModelMetrics): Html {
     [
       html`<b>this network</b>`,
       ...splitNames.map((name) =>
-        withRange(
-          html`<b>${show(metricOf(metrics[name], metric))}</b>`,
-          formatInterval(ranges[name], metric, false),
-        )
+        html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
+    ...further.map(({ name, title, unit, decimals }) => [
+      unit ? `${title}, ${unit}` : title,
+      ...splitNames.map((split) =>
+        (metrics[split] as Record<string, number>)[name].toFixed(decimals)
+      ),
+    ]),
     ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
-      `${name}`,
-      "",
-      "",
-      withRange(show(value), formatInterval(interval, metric, false)),
+      ...[name, "", "", valueCell(value, metric, interval)],
     ]),
     ...(report ? [["2021 network", report.train, report.validation, ""]] : []),
   ];
   return html`
     <div class="card comparison">
-      <div><h3>${metric === "accuracy" ? "Accuracy" : "MAE, years"}</h3>
+      <div><h3>${metricLabel(metric, "title")}</h3>
     ${table(["", ...splitNames], rows)}</div>
-      <div
-        class="note"><p>Small: 95 % CI. The constant baseline is ${describeBaseline(
-          metrics,
-        )}.</p>${others.map((
-          { name, count: n, model },
-        ) =>
-          html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
-            n === counts.test
-              ? "the whole test set"
-              : `${faces(n)} of the test set, sampled at random; on these, this network scores ${
-                formatMetric(model, metric)
-              }`
-          }.</p>`
-        )}${report &&
-          html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
-directly comparable.</p>`}<p>Select models on the validation set; the test set is only for the final
-    evaluation.</p></div>
+      <div class="note"><p>Small print: 95 % CI. The constant baseline is ${describeBaseline(
+        metrics,
+      )}.</p>
+    ${others.map(({ name, count: n, model }) =>
+      html`<p>${name} is a pretrained network, trained on other data. It was evaluated on ${
+        n === counts.test
+          ? "the whole test set"
+          : `${faces(n)} of the test set, sampled at random; on these, this network scores ${
+            formatMetric(model, metric)
+          }`
+      }.</p>`
+    )}${report &&
+      html`<p>The 2021 network was evaluated on ${report.where}. The data differ, so the values are not
+directly comparable.</p>`}
+    <p>Select models on the validation set; the test set is only for the final evaluation.</p></div>
     </div>
   `;
 }
 
 function confusion({ confusion, perClass = [] }: ModelMetrics): Html {
   const { classes, counts } = confusion!;
-  const share = (value: number, interval?: Interval) =>
-    withRange(
-      formatMetricValue(value, "accuracy"),
-      interval && formatInterval(interval, "accuracy", false),
-    );
-  const name = (label: string) => label.replace(/^(\d+) to (\d+)$/, "$1–$2");
   return html`<figure class="card">
 <figcaption><b>Confusion matrix</b>Test set. Rows: true class, columns: predicted class; color:
 share of the row.</figcaption>
@@ -107,16 +99,16 @@ ${confusionTable(classes, counts)}
 <div class="card">
 <h3>Precision and recall</h3>
 <p class="note">Precision: correct share of the predictions of a class. Recall: correctly predicted
-share of the faces of a class. F1: harmonic mean of both. Small: 95 % CI.</p>
+share of the faces of a class. F1: harmonic mean of both. Small print: 95 % CI.</p>
 ${
     table(
       ["class", "faces", "precision", "recall", "F1"],
       perClass.map(({ count: n, precision, recall, f1, intervals }, i) => [
-        name(classes[i]),
+        className(classes[i]),
         count(n),
-        share(precision, intervals.precision),
-        share(recall, intervals.recall),
-        share(f1, intervals.f1),
+        valueCell(precision, "accuracy", intervals.precision),
+        valueCell(recall, "accuracy", intervals.recall),
+        valueCell(f1, "accuracy", intervals.f1),
       ]),
     )
   }
@@ -129,7 +121,7 @@ function rocFigure(points: NonNullable<ModelReport["roc"]>, metrics: ModelMetric
   return html`<figure class="card">
 <figcaption><b>ROC curve</b>True positive rate of “${positive}” against the false positive rate on “${other}”.
 Area under the curve: <b class="inline">${auc!.toFixed(3)}</b>${
-    aucInterval && ` (95 % CI ${decimals(aucInterval)})`
+    aucInterval && ` (95 % CI ${formatInterval(aucInterval, "accuracy")})`
   }; dashed line: random scores,
 AUC 0.5.</figcaption>
 ${roc(points, positive)}
@@ -143,16 +135,23 @@ function calibrationFigure({ calibration, classes }: ModelMetrics): Html {
   return html`<figure class="card">
 <figcaption><b>Calibration</b>Dashed line: perfect calibration. Dot size: faces in the bin; lines: 95 % CI.
 Expected calibration error (ECE) <b class="inline">${ece.toFixed(3)}</b>, Brier score
-<b class="inline">${brier.toFixed(3)}</b> (95 % CI ${decimals(brierInterval)})${
+<b class="inline">${brier.toFixed(3)}</b> (95 % CI ${formatInterval(brierInterval, "accuracy")})${
     two && "; a constant probability of 0.5 scores 0.250"
   }.</figcaption>
 ${reliability(bins, of)}
 </figure>`;
 }
 
-/** Formats an interval with three decimals: "0.912–0.934". */
-function decimals({ low, high }: Interval): string {
-  return `${low.toFixed(3)}–${high.toFixed(3)}`;
+/** Renders a metric and, below it, its interval. */
+function valueCell(value: number, metric: MetricName, interval?: Interval): Html {
+  return withRange(
+    formatMetricValue(value, metric),
+    interval && formatInterval(interval, metric, false),
+  );
+}
+
+function biasCell(bias: number, interval?: Interval): Html {
+  return withRange(formatSigned(bias), interval && formatSignedInterval(interval));
 }
 
 function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
@@ -160,9 +159,9 @@ function ageErrors({ byAgeBand, bias }: ModelMetrics): Html {
   const rows = bands.map(({ from, to, count: n, mae, interval, guessMae, bias, biasInterval }) => [
     `${from}–${to}`,
     count(n),
-    withRange(mae.toFixed(1), interval && formatInterval(interval, "mae", false)),
-    guessMae.toFixed(1),
-    withRange(formatSigned(bias), biasInterval && formatSignedInterval(biasInterval)),
+    valueCell(mae, "mae", interval),
+    formatMetricValue(guessMae, "mae"),
+    biasCell(bias, biasInterval),
   ]);
   return html`<figure class="card">
 <figcaption><b>MAE by age, years</b>
@@ -183,7 +182,7 @@ ${bandBias(bands)}
 <div class="card">
 <h3>MAE and bias by age</h3>
 <p class="note">MAE of the network and of the constant baseline; bias: mean of predicted minus true
-age. In years. Small: 95 % CI.</p>
+age. In years. Small print: 95 % CI.</p>
 ${table(["age", "faces", "MAE", "baseline", "bias"], rows)}
 </div>`;
 }
@@ -199,30 +198,23 @@ ${scatter(truth, prediction)}
 }
 
 function groups({ groups = [], metric }: ModelMetrics): Html {
-  const years = metric === "mae";
-  const rows = groups.map(({ gender, from, to, count: n, value, interval, bias, biasInterval }) => [
-    from === undefined
-      ? html`<b>${gender === 1 ? "men" : "women"}</b>`
-      : `${gender === 1 ? "men" : "women"}, ${from}–${to}`,
+  const { name, title } = METRICS[metric];
+  const rows = groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
+    group.from === undefined ? html`<b>${groupName(group)}</b>` : groupName(group),
     count(n),
-    withRange(
-      formatMetricValue(value, metric),
-      interval && formatInterval(interval, metric, false),
-    ),
-    ...(years
-      ? [withRange(formatSigned(bias!), biasInterval && formatSignedInterval(biasInterval))]
-      : []),
+    valueCell(value, metric, interval),
+    ...(bias === undefined ? [] : [biasCell(bias, biasInterval)]),
   ]);
   return html`<figure class="card">
-<figcaption><b>${years ? "MAE" : "Accuracy"} by gender and age</b>with 95 % CI<br>
+<figcaption><b>${title} by gender and age</b>with 95 % CI<br>
 <span class="key"><i class="female"></i>women</span>
 <span class="key"><i class="male"></i>men</span></figcaption>
 ${groupValues(groups, metric)}
 </figure>
 <div class="card">
-<h3>${years ? "MAE" : "Accuracy"} by gender and age</h3>
-<p class="note">Test set. Small: 95 % CI.</p>
-${table(["", "faces", years ? "MAE" : "accuracy", ...(years ? ["bias"] : [])], rows)}
+<h3>${title} by gender and age</h3>
+<p class="note">Test set. Small print: 95 % CI.</p>
+${table(["", "faces", name, ...(metric === "mae" ? ["bias"] : [])], rows)}
 </div>`;
 }
 

@@ -3,32 +3,26 @@ import { intervalChart } from "../charts/result_charts.ts";
 import { type Html, html } from "../html.ts";
 import { published } from "../published_2021.ts";
 import type { ModelReport, Report } from "../report_data.ts";
-import {
-  count,
-  faces,
-  formatMetric,
-  metricOf,
-  networks,
-  subject,
-  summary,
-  verdict,
-} from "../format_metric.ts";
+import { count, faces, metricOf, subject, summary, verdict } from "../format_result.ts";
+import { formatMetric, METRICS } from "../metrics.ts";
+
+/** Number words of the first sentence. */
+const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
 
 /** Summarizes all models in two sentences. */
 export function opening({ models, data: { datasets, splits } }: Report): string {
   const all = datasets.reduce((sum, { ages }) => sum + ages.length, 0);
+  const n = models.length;
   const better = models.filter(({ metrics }) => metrics.verdict === "better").length;
-  const found = models.length === 1
-    ? `It is ${better === 1 ? "" : "not "}significantly better than the constant baseline.`
-    : better === models.length
-    ? `${models.length === 2 ? "Both" : "All"} are significantly better than the constant baseline.`
-    : better === 0
-    ? "None is significantly better than the constant baseline."
-    : `${better} of them ${
-      better === 1 ? "is" : "are"
-    } significantly better than the constant baseline.`;
-  return `${networks(models.length)}, trained on ${count(splits.train.ages.length)} of ` +
-    `${faces(all)} and tested on ${count(splits.test.ages.length)} held-out faces. ${found}`;
+  const [who, verb] = n === 1
+    ? ["It", better === 1 ? "is" : "is not"]
+    : better === n
+    ? [n === 2 ? "Both" : "All", "are"]
+    : [better === 0 ? "None" : `${better} of them`, better <= 1 ? "is" : "are"];
+  return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, trained on ` +
+    `${count(splits.train.ages.length)} of ${faces(all)} and tested on ` +
+    `${count(splits.test.ages.length)} held-out faces. ` +
+    `${who} ${verb} significantly better than the constant baseline.`;
 }
 
 /** Renders links to the sections. */
@@ -57,9 +51,7 @@ function card({ id, metrics }: ModelReport): Html {
   const value = metricOf(test, metric);
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
-<p class="figure">${formatMetric(value, metric)} <small>${
-    metric === "accuracy" ? "accuracy" : "MAE"
-  }</small></p>
+<p class="figure">${formatMetric(value, metric)} <small>${METRICS[metric].name}</small></p>
 ${intervalChart({ metric, value, ...interval, baseline: metricOf(baseline.test, metric) })}
 <p class="note">${summary(metrics)}${compared(metrics)}</p>
 <p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>
@@ -73,9 +65,9 @@ function compared(metrics: ModelReport["metrics"]): string {
     ...others.map(({ name, count: n, value, model }) =>
       n === counts.test
         ? ` ${name}: ${formatMetric(value, metric)}.`
-        : ` On ${faces(n)} of them, ${name}: ${formatMetric(value, metric)}, this network: ${
-          formatMetric(model, metric)
-        }.`
+        : ` On a random ${faces(n)} of these, ${name}: ${
+          formatMetric(value, metric)
+        }, this network: ${formatMetric(model, metric)}.`
     ),
     ...(report ? [` 2021 network: ${report.validation}${report.unit} on its validation set.`] : []),
   ].join("");

@@ -1,4 +1,4 @@
-/** What assembly/ compiles to, in base64, so that the page has it as well. By build.ts. */
+/** WebAssembly of assembly/ in base64, for server and page. Written by build_resample.ts. */
 export const kernels =
   "AGFzbQEAAAABHANgBH9/f38AYAh/f39/f39/fwBgBn9/f39/fwACDwEDZW52Bm1lbW9yeQIAAAMEAwABAgcqBAdj" +
   "b21iaW5lAAEHYXZlcmFnZQACCXRyYW5zcG9zZQAABm1lbW9yeQIACsgHA2UBBX8gAkEDbCEHA0AgAiAESgRAIARB" +

@@ -260,7 +260,7 @@ const storage = (() => {
 })();
 
 function setTheme(name: string): void {
-  document.documentElement.dataset.theme = name;
+  document.documentElement.style.colorScheme = name === "auto" ? "" : name;
   theme.textContent = `Theme: ${name}`;
   theme.onclick = () => {
     const next = THEMES[(THEMES.indexOf(name) + 1) % THEMES.length];

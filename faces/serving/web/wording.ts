@@ -1,6 +1,6 @@
-/** Texts of the page about predictions, models and errors of the camera. */
+/** Texts of the page about predictions and errors of the camera. */
 import { counted } from "../../../packages/pipeline/causes.ts";
-import type { Face, Prediction, ServedModel } from "../api.ts";
+import type { Face, Prediction } from "../api.ts";
 
 /** Formats a prediction: "female 93 %", "34 ± 8 years", "33 to 44 years 61 %". */
 export function formatPrediction(prediction: Prediction): string {
@@ -29,36 +29,8 @@ export function percent(share: number): string {
 /** Returns the text for screen readers about the faces of an image. */
 export function announcement(faces: readonly Face[]): string {
   if (faces.length === 0) return "No face detected: come closer, or add light.";
-  return `${counted(faces.length, "face")}: ${faces.map(caption).join("; ")}.`;
-}
-
-/** Returns the title of a model. */
-export function title({ task, variant, classes }: ServedModel): string {
-  if (task === "gender") return "Gender";
-  return variant === "regression" ? "Age in years" : `Age in ${classes?.length} groups`;
-}
-
-/** Formats a score: "Accuracy 92 % on 80 test faces (95 % interval: 84 to 96 %); baseline: 52 %". */
-export function formatScore({ metric, validation, test }: ServedModel): string {
-  const accuracy = metric === "accuracy";
-  const name = accuracy ? "Accuracy" : "MAE";
-  const value = (value: number) => accuracy ? percent(value) : `${value.toFixed(1)} years`;
-  if (!test) {
-    const faces = counted(validation.images, "validation face");
-    return `${name} ${value(validation.value)} on ${faces}; no test result`;
-  }
-  const low = accuracy ? String(Math.round(test.low * 100)) : test.low.toFixed(1);
-  return `${name} ${value(test.value)} on ${counted(test.images, "test face")} ` +
-    `(95 % interval: ${low} to ${value(test.high)}); constant baseline: ${value(test.guess)}`;
-}
-
-/** Describes the training: "256 faces of wiki_crop and imdb_crop, on 24 November 2026". */
-export function origin({ trained }: ServedModel, locale = "en-GB"): string {
-  const sets = Object.keys(trained.datasets).map((name) =>
-    name === "sample" ? "the synthetic data set" : name
-  );
-  const date = new Date(trained.at).toLocaleDateString(locale, { dateStyle: "long" });
-  return `${counted(trained.images, "face")} of ${sets.join(" and ")}, on ${date}`;
+  const count = counted(faces.length, "face");
+  return faces.length > 2 ? `${count} detected.` : `${count}: ${faces.map(caption).join("; ")}.`;
 }
 
 /** Describes an error of getUserMedia, and the way out. */

@@ -93,8 +93,8 @@ function convert(
       weights.push({ name, shape, values });
       return name;
     },
-    weight: (name, tensor, axes = tensor.shape.map((_, axis) => axis)) =>
-      graph.constant(name, axes.map((axis) => tensor.shape[axis]), async () => {
+    weight: (name, tensor, axes = tensor.shape.map((_, axis) => axis), shape) =>
+      graph.constant(name, shape ?? axes.map((axis) => tensor.shape[axis]), async () => {
         const reordered = transpose(tensor as Tensor, axes);
         try {
           return Float32Array.from(await readTensor(reordered));

@@ -27,8 +27,8 @@ export interface Graph {
     attributes?: Record<string, Attribute>,
   ): string;
   constant(name: string, shape: readonly number[], values: Weights["values"]): string;
-  /** Adds a layer's weight, with its axes in the given order. */
-  weight(name: string, tensor: Weight, axes?: number[]): string;
+  /** Adds a layer's weight, with its axes in the given order, under another shape if given. */
+  weight(name: string, tensor: Weight, axes?: number[], shape?: readonly number[]): string;
 }
 
 /** Error: a layer, or an option of it, is not supported. */
@@ -68,6 +68,23 @@ const converters: Record<string, (call: Call) => string> = {
       ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
     ];
     const output = graph.add("Conv", inputs, `${name}.sum`, window);
+    return activate(output, config.activation, name, graph);
+  },
+  DepthwiseConv2D(call) {
+    const { layer, config, name, graph } = call;
+    const [kernel, bias] = layer.getWeights();
+    const output = depthwise(call, kernel, bias ? [graph.weight(`${name}.bias`, bias)] : []);
+    return activate(output, config.activation, name, graph);
+  },
+  SeparableConv2D(call) {
+    const { layer, config, name, graph } = call;
+    const [kernel, pointwise, bias] = layer.getWeights();
+    const inputs = [
+      depthwise(call, kernel, []),
+      graph.weight(`${name}.pointwise`, pointwise, [3, 2, 0, 1]),
+      ...(bias ? [graph.weight(`${name}.bias`, bias)] : []),
+    ];
+    const output = graph.add("Conv", inputs, `${name}.sum`, { kernel_shape: [1, 1] });
     return activate(output, config.activation, name, graph);
   },
   Dense({ layer, config, name, input, graph }) {
@@ -111,6 +128,26 @@ const converters: Record<string, (call: Call) => string> = {
       { epsilon: { float: config.epsilon as number } },
     );
   },
+  LayerNormalization({ layer, config, name, input, graph }) {
+    const rank = input.shape.length, weights = layer.getWeights();
+    if (![-1, rank].includes([config.axis].flat()[0] as number)) {
+      throw new UnknownLayer("normalizes another axis than the last");
+    }
+    // Channels are axis 1 in ONNX; of images, weights are broadcast over height and width.
+    const shape = [input.shape[rank - 1], ...Array(rank - 1).fill(1)];
+    const own = (part: string) => graph.weight(`${name}.${part}`, weights.shift()!, [0], shape);
+    const mean = (of: string, part: string) =>
+      graph.add("ReduceMean", [of], `${name}.${part}`, { axes: [1], keepdims: 1 });
+    const epsilon = scalar(graph, `${name}.epsilon`, config.epsilon as number);
+    const centered = graph.add("Sub", [input.name, mean(input.name, "mean")], `${name}.centered`);
+    const squares = graph.add("Mul", [centered, centered], `${name}.squares`);
+    const variance = graph.add("Add", [mean(squares, "variance"), epsilon], `${name}.positive`);
+    const deviation = graph.add("Sqrt", [variance], `${name}.deviation`);
+    let value = graph.add("Div", [centered, deviation], `${name}.normalized`);
+    if (config.scale !== false) value = graph.add("Mul", [value, own("gamma")], `${name}.scaled`);
+    if (config.center !== false) value = graph.add("Add", [value, own("beta")], name);
+    return value;
+  },
   MaxPooling2D: (call) =>
     call.graph.add(
       "MaxPool",
@@ -134,6 +171,21 @@ const converters: Record<string, (call: Call) => string> = {
       : input.name;
     return graph.add("Flatten", [last], name, { axis: 1 });
   },
+  Reshape({ layer, input, name, graph }) {
+    const shape = (layer.outputShape as number[]).slice(1);
+    const to = (name: string, ...sizes: number[]) =>
+      graph.constant(
+        name,
+        [sizes.length + 1],
+        () => Promise.resolve(BigInt64Array.from([-1, ...sizes], BigInt)),
+      );
+    const last = input.shape.length === 3
+      ? graph.add("Transpose", [input.name], `${name}.last`, { perm: [0, 2, 3, 1] })
+      : input.name;
+    const reshaped = graph.add("Reshape", [last, to(`${name}.shape`, ...shape)], `${name}.values`);
+    if (shape.length !== 3) return reshaped;
+    return graph.add("Transpose", [reshaped], name, { perm: [0, 3, 1, 2] });
+  },
   Activation: ({ config, input, name, graph }) =>
     activate(input.name, config.activation, name, graph),
   Softmax({ config, input, name, graph }) {
@@ -155,6 +207,23 @@ const converters: Record<string, (call: Call) => string> = {
     inputs.map((input) => input.name).reduce((sum, input, i) =>
       graph.add("Add", [sum, input], i === inputs.length - 1 ? name : `${name}.sum${i}`)
     ),
+  Multiply: ({ inputs, name, graph }) =>
+    inputs.map((input) => input.name).reduce((product, input, i) =>
+      graph.add("Mul", [product, input], i === inputs.length - 1 ? name : `${name}.product${i}`)
+    ),
+  Concatenate({ config, inputs, name, graph }) {
+    if (config.axis !== -1 && config.axis !== inputs[0].shape.length) {
+      throw new UnknownLayer("concatenates another axis than the last");
+    }
+    return graph.add("Concat", inputs.map((input) => input.name), name, { axis: 1 });
+  },
+  ELU: ({ config, input, name, graph }) =>
+    graph.add("Elu", [input.name], name, { alpha: { float: config.alpha as number } }),
+  PReLU({ layer, input, name, graph }) {
+    const [alpha] = layer.getWeights();
+    const axes = alpha.shape.length === 3 ? [2, 0, 1] : undefined;
+    return graph.add("PRelu", [input.name, graph.weight(`${name}.alpha`, alpha, axes)], name);
+  },
   // No-ops in inference.
   Dropout: ({ input }) => input.name,
   SpatialDropout1D: ({ input }) => input.name,
@@ -173,10 +242,52 @@ const functions: Record<string, string> = {
   softsign: "Softsign",
 };
 
+/** Activations of several operators. */
+const composed: Record<string, (x: string, name: string, graph: Graph) => string> = {
+  relu6(x, name, graph) {
+    const relu = graph.add("Relu", [x], `${name}.relu`);
+    return graph.add("Min", [relu, scalar(graph, `${name}.six`, 6)], name);
+  },
+  swish: (x, name, graph) =>
+    graph.add("Mul", [x, graph.add("Sigmoid", [x], `${name}.sigmoid`)], name),
+  mish(x, name, graph) {
+    const softplus = graph.add("Softplus", [x], `${name}.softplus`);
+    return graph.add("Mul", [x, graph.add("Tanh", [softplus], `${name}.tanh`)], name);
+  },
+  gelu(x, name, graph) {
+    const constant = (part: string, value: number) => scalar(graph, `${name}.${part}`, value);
+    const scaled = graph.add("Mul", [x, constant("root", Math.SQRT1_2)], `${name}.scaled`);
+    const erf = graph.add("Erf", [scaled], `${name}.erf`);
+    const above = graph.add("Add", [erf, constant("one", 1)], `${name}.above`);
+    const half = graph.add("Mul", [x, constant("half", 0.5)], `${name}.halved`);
+    return graph.add("Mul", [half, above], name);
+  },
+};
+
+function scalar(graph: Graph, name: string, value: number): string {
+  return graph.constant(name, [], () => Promise.resolve(Float32Array.of(value)));
+}
+
+/** Adds a convolution of each channel by itself; `bias` has its name, if there is one. */
+function depthwise(call: Call, kernel: Weight, bias: readonly string[]): string {
+  const { config, name, input, graph } = call;
+  const [height, width, from, multiplier] = kernel.shape;
+  const window = windowOf(call, [height, width], config.strides, pair(config.dilationRate ?? 1));
+  const shape = [from * multiplier, 1, height, width];
+  const filters = graph.weight(`${name}.depthwise`, kernel, [2, 3, 0, 1], shape);
+  return graph.add("Conv", [input.name, filters, ...bias], `${name}.channels`, {
+    ...window,
+    group: from,
+  });
+}
+
 function activate(input: string, activation: unknown, name: string, graph: Graph): string {
   if (activation == null || activation === "linear") return input;
   // Channels are the last axis in TensorFlow.js and the first one in ONNX.
   if (activation === "softmax") return graph.add("Softmax", [input], name, { axis: 1 });
+  if (Object.hasOwn(composed, String(activation))) {
+    return composed[String(activation)](input, name, graph);
+  }
   const operator = functions[String(activation)];
   if (!operator) throw new UnknownLayer(`has the activation ${activation}`);
   return graph.add(operator, [input], name);

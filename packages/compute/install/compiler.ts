@@ -1,12 +1,12 @@
 /** The C++ compiler of the machine. */
 
-/** Its command and what it calls itself. */
+/** Command and version. */
 export interface Compiler {
   readonly command: string;
   readonly version: string;
 }
 
-/** CXX if that is set, else the first of the usual ones that runs. */
+/** Returns CXX if it is set, else the first of g++, clang++ and c++ that runs. */
 export async function findCompiler(): Promise<Compiler> {
   const asked = Deno.env.get("CXX");
   const candidates = asked ? [asked] : ["g++", "clang++", "c++"];
@@ -15,9 +15,7 @@ export async function findCompiler(): Promise<Compiler> {
     if (version !== undefined) return { command, version: version.split("\n")[0] };
   }
   throw new Error(
-    `Cannot compile: there is no C++ compiler (looked for ${
-      candidates.join(", ")
-    }). Install one: ` +
+    `Cannot compile: there is no C++ compiler (tried ${candidates.join(", ")}). Install one: ` +
       "apt install g++, dnf install gcc-c++, or apk add g++; or set CXX to its path.",
   );
 }
@@ -36,14 +34,14 @@ async function tryRun(command: string, args: string[]): Promise<string | undefin
 
 /**
  * Compiles tfjs-node's binding against the TensorFlow of a wheel.
- * @throws with the compiler's own words if it fails
+ * @throws the compiler's errors
  */
 export async function compileBinding(
   { command, version }: Compiler,
   { sources, include, libraries, output }: {
     sources: readonly string[];
     include: readonly string[];
-    /** Folder of libtensorflow_cc and libtensorflow_framework; the binding will lie there too. */
+    /** Folder of libtensorflow_cc and libtensorflow_framework, and of the output. */
     libraries: string;
     output: string;
   },
@@ -60,13 +58,13 @@ export async function compileBinding(
     stderr: "piped",
   }).output();
   if (success) return;
-  const words = new TextDecoder().decode(stderr).trim();
-  const first = words.split("\n").filter((line) =>
+  const errors = new TextDecoder().decode(stderr).trim();
+  const first = errors.split("\n").filter((line) =>
     /error|undefined reference|cannot find/.test(line)
   );
   throw new Error(
     `Cannot compile tfjs-node's binding with ${version}: ` +
-      `${(first.length > 0 ? first : words.split("\n")).slice(0, 5).join("\n")}\n` +
-      "Another TensorFlow (--tensorflow 2.20) or compiler (CXX=clang++) may do.",
+      `${(first.length > 0 ? first : errors.split("\n")).slice(0, 5).join("\n")}\n` +
+      "Try another TensorFlow (--tensorflow 2.20) or compiler (CXX=clang++).",
   );
 }

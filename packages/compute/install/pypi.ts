@@ -8,13 +8,13 @@ export interface Wheel {
   readonly file: string;
   readonly url: string;
   readonly sha256: string;
-  /** Bytes, if the index says so. */
+  /** Bytes, if the index lists them. */
   readonly size?: number;
 }
 
 const PYPI = "https://pypi.org/simple/";
 
-/** The index that pip would use: PIP_INDEX_URL, else its configuration files, else PyPI. */
+/** Returns the index of pip: PIP_INDEX_URL, its configuration files, or PyPI. */
 export async function indexUrl(): Promise<string> {
   const slash = (url: string) => url.replace(/\/?$/, "/");
   const env = Deno.env.get("PIP_INDEX_URL");
@@ -37,9 +37,9 @@ export async function indexUrl(): Promise<string> {
 }
 
 /**
- * The newest wheel of a package that meets the conditions ("==2.21.*") and runs on this machine.
- * @param platform what the end of its name has to match
- * @throws if there is none, or the index does not answer, saying so
+ * Finds the newest wheel of a package that meets the conditions ("==2.21.*") and runs on this machine.
+ * @param platform matches the end of its name
+ * @throws if there is none, or the index does not respond
  */
 export async function findWheel(
   name: string,
@@ -53,7 +53,7 @@ export async function findWheel(
     .filter(({ wheel, version }) =>
       version !== undefined && platform.test(wheel.file) && satisfies(version, conditions)
     )
-    // Of one version the newest Python's: nothing of it is used, but its wheels are made last.
+    // Of one version, the wheel for the newest Python; no Python code is used.
     .sort((a, b) => compareVersions(b.version!, a.version!) || python(b.wheel) - python(a.wheel));
   if (fitting.length > 0) return fitting[0].wheel;
   const there = [
@@ -66,44 +66,35 @@ export async function findWheel(
     `Cannot find ${name} ${conditions} for this machine (a wheel that ends in ${platform.source}) ` +
       `in "${index}". ` +
       (there.length === 0
-        ? "It has none for this machine at all."
-        : `It has ${there.slice(-6).join(", ")}: name one with --tensorflow.`),
+        ? "It has none for this machine."
+        : `It has ${there.slice(-6).join(", ")}: select one with --tensorflow.`),
   );
 }
 
-/** 313 of cp313; 0 of any Python's. */
+/** Returns 313 for cp313, and 0 for wheels of any Python. */
 function python({ file }: Wheel): number {
   return Number(file.match(/-cp(\d+)-/)?.[1] ?? 0);
 }
 
 async function listWheels(name: string, index: string): Promise<Wheel[]> {
   const url = `${index}${name}/`;
-  let response, text;
-  try {
-    response = await fetch(withoutLogin(url), {
-      headers: {
-        accept: "application/vnd.pypi.simple.v1+json, text/html;q=0.5",
-        ...login(url),
-      },
-    });
-    text = await response.text();
-  } catch (cause) {
-    throw new Error(
-      `Cannot ask "${withoutLogin(url)}" for wheels: ${
-        (cause as Error).message
-      }. Behind a proxy, ` +
-        "set HTTPS_PROXY; with an index of your own, PIP_INDEX_URL.",
+  const fail = (why: string, cause?: unknown) =>
+    new Error(
+      `Cannot list the wheels in "${
+        withoutLogin(url)
+      }": ${why}. Behind a proxy, set HTTPS_PROXY; ` +
+        "for an index of your own, PIP_INDEX_URL.",
       { cause },
     );
+  let response, text;
+  try {
+    const accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.5";
+    response = await fetch(withoutLogin(url), { headers: { accept, ...login(url) } });
+    text = await response.text();
+  } catch (cause) {
+    throw fail((cause as Error).message, cause);
   }
-  if (!response.ok) {
-    throw new Error(
-      `Cannot ask "${
-        withoutLogin(url)
-      }" for wheels: it answered ${response.status}. With an index ` +
-        "of your own, set PIP_INDEX_URL.",
-    );
-  }
+  if (!response.ok) throw fail(`it responded with ${response.status}`);
   const json = response.headers.get("content-type")?.includes("json");
   return (json ? fromJson(text, response.url) : fromHtml(text, response.url)).flatMap((file) => {
     // NAME-VERSION-PYTHON-ABI-PLATFORM.whl
@@ -140,7 +131,7 @@ function fromHtml(text: string, base: string): Listed[] {
   });
 }
 
-/** fetch() refuses addresses with a name and password in them, which pip's settings may have. */
+/** Removes name and password, which pip's settings may contain and fetch() refuses. */
 function withoutLogin(url: string): string {
   const plain = new URL(url);
   plain.username = plain.password = "";

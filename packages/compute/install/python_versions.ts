@@ -1,11 +1,11 @@
-/** Versions of Python's packages, as far as releases go (PEP 440): no pre-releases, no epochs. */
+/** Release versions of Python packages (PEP 440), without pre-releases and epochs. */
 
-/** The numbers of a release, or undefined for anything else, such as 2.21.0rc1. */
+/** Parses a release; returns undefined for others, such as 2.21.0rc1. */
 export function parseVersion(text: string): number[] | undefined {
   return /^\d+(\.\d+)*$/.test(text) ? text.split(".").map(Number) : undefined;
 }
 
-/** Negative if a is older than b. Missing numbers count as 0. */
+/** Compares two releases: negative if a is older. Missing numbers count as 0. */
 export function compareVersions(a: readonly number[], b: readonly number[]): number {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const difference = (a[i] ?? 0) - (b[i] ?? 0);
@@ -15,15 +15,15 @@ export function compareVersions(a: readonly number[], b: readonly number[]): num
 }
 
 /**
- * Whether a version meets a list of conditions, as "<13.0,>=12.5.3.2" or "==2.21.*".
- * @throws if a condition is of a kind that is not known here
+ * Checks a version against conditions such as "<13.0,>=12.5.3.2" or "==2.21.*".
+ * @throws if a condition is not supported
  */
 export function satisfies(version: readonly number[], conditions: string): boolean {
   return conditions.split(",").map((part) => part.trim()).filter(Boolean).every((condition) => {
     const [, sign, text, open] = condition.match(/^(==|!=|<=|>=|<|>|~=)\s*([\d.]+?)(\.\*)?$/) ?? [];
     const limit = parseVersion(text ?? "");
     if (limit === undefined) {
-      throw new Error(`Cannot understand the version condition "${condition}".`);
+      throw new Error(`Cannot parse the version condition "${condition}".`);
     }
     const order = compareVersions(version, limit);
     const within = (length: number) =>
@@ -47,13 +47,12 @@ export function satisfies(version: readonly number[], conditions: string): boole
   });
 }
 
-/** A package that another one needs. */
 export interface Requirement {
   readonly name: string;
   readonly conditions: string;
 }
 
-/** What a wheel's METADATA requires for an extra, such as the `nvidia-*` of "and-cuda". */
+/** Returns the requirements of an extra in a wheel's METADATA, such as `nvidia-*` of "and-cuda". */
 export function requirementsOf(metadata: string, extra: string): Requirement[] {
   const head = metadata.split(/\r?\n\r?\n/)[0];
   return head.split(/\r?\n/).flatMap((line) => {

@@ -1,9 +1,9 @@
-/** Fetches wheels, checks them and takes out what is needed. */
-import { createHash } from "node:crypto";
-import { statfs } from "node:fs/promises";
+/** Downloads wheels, verifies them and unpacks some of their files. */
 import { dirname, join, resolve, sep } from "node:path";
+import { checkSpace, freeBytes } from "../../download/disk_space.ts";
 import { ZipFile } from "../../formats/zip.ts";
 import type { Progress } from "../../pipeline/stage.ts";
+import { digestFile } from "../../pipeline/digest.ts";
 import { fetchFile } from "../../download/http.ts";
 import type { Wheel } from "./pypi.ts";
 
@@ -13,7 +13,7 @@ export interface Work {
   line(text: string): void;
 }
 
-/** Fetches a wheel into a folder, going on where an earlier attempt stopped, and checks it. */
+/** Downloads a wheel into a folder, resuming an earlier attempt, and verifies its SHA-256. */
 export async function fetchWheel(wheel: Wheel, folder: string, work: Work): Promise<string> {
   const path = join(folder, wheel.file);
   if (!await Deno.stat(path).catch(() => undefined)) {
@@ -26,18 +26,18 @@ export async function fetchWheel(wheel: Wheel, folder: string, work: Work): Prom
       onTrouble: (message) => work.line(`  ${wheel.name}: ${message}`),
     });
   }
-  const sum = await sha256(path);
+  const { sha256: sum } = await digestFile(path);
   if (sum !== wheel.sha256) {
     await Deno.remove(path);
     throw new Error(
-      `Cannot use "${wheel.file}": its SHA-256 is ${sum}, but the index says ${wheel.sha256}. It ` +
-        "was removed; run the command again.",
+      `Cannot use "${wheel.file}": its SHA-256 is ${sum}, the index has ${wheel.sha256}. The ` +
+        "file was removed; run the command again.",
     );
   }
   return path;
 }
 
-/** Unpacks those files of a wheel that `wanted` takes, and returns their names. */
+/** Unpacks the files of a wheel that `wanted` selects. Returns their names. */
 export async function unpackWheel(
   path: string,
   folder: string,
@@ -55,7 +55,9 @@ export async function unpackWheel(
     work.signal.throwIfAborted();
     const target = resolve(folder, entry.name);
     if (!target.startsWith(resolve(folder) + sep)) {
-      throw new Error(`Cannot unpack "${entry.name}" of "${path}": it leads outside.`);
+      throw new Error(
+        `Cannot unpack "${entry.name}" of "${path}": it leads outside of the folder.`,
+      );
     }
     const parent = dirname(target);
     if (!made.has(parent)) await Deno.mkdir(parent, { recursive: true });
@@ -66,25 +68,7 @@ export async function unpackWheel(
   return entries.map(({ name }) => name);
 }
 
-/** @throws if the disk has less room than `bytes` and a little */
 async function demandSpace(folder: string, bytes: number, what: string): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  if (free > bytes * 1.02) return;
-  throw new Error(
-    `Cannot make room for "${what}": it needs ${megabytes(bytes)}, but ${folder} has ` +
-      `${megabytes(free)} left. Free some, or set FACES_CACHE to a folder on another disk.`,
-  );
-}
-
-export function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  using file = await Deno.open(path);
-  const piece = new Uint8Array(1 << 20);
-  for (let count; (count = await file.read(piece)) !== null;) hash.update(piece.subarray(0, count));
-  return hash.digest("hex");
+  const wayOut = "set FACES_CACHE to a folder on another disk";
+  await checkSpace(folder, bytes * 1.02, what, freeBytes, wayOut);
 }

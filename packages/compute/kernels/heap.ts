@@ -1,22 +1,22 @@
-/** What the kernels in this folder share: tensors on the heap of the wasm backend. */
+/** Tensors on the heap of the wasm backend, for the kernels in this folder. */
 import { backend_util, type DataType, getKernel, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 
-/** What tfjs hands a kernel. */
+/** Arguments of a kernel. */
 export interface KernelCall<Inputs, Attributes> {
   inputs: Inputs;
   backend: BackendWasm;
   attrs: Attributes;
 }
 
-/** A new tensor; its memory holds whatever was there before. */
+/** Allocates a tensor without initializing its memory. */
 export function allocate(backend: BackendWasm, shape: number[]): TensorInfo {
   return backend.makeOutput(shape, "float32" satisfies DataType);
 }
 
 /**
- * The numbers of a tensor, in place. Allocating may grow the heap, which detaches every view of it:
- * take views last.
+ * Returns a view of a tensor's memory. Allocations may grow the heap, which detaches all views: create
+ * views last.
  */
 export function view(backend: BackendWasm, tensor: TensorInfo): Float32Array {
   return backend.typedArrayFromHeap(tensor) as Float32Array;
@@ -37,17 +37,17 @@ export function free(backend: BackendWasm, ...tensors: TensorInfo[]): void {
   for (const { dataId } of tensors) backend.disposeData(dataId);
 }
 
-/** The attributes that the two gradients of a convolution have in common. */
+/** Attributes of both gradients of a convolution. */
 export interface ConvolutionAttributes {
   strides: [number, number] | number;
   pad: "valid" | "same" | number | backend_util.ExplicitPadding;
   dataFormat: "NHWC" | "NCHW";
   dimRoundingMode?: "floor" | "round" | "ceil";
-  /** Of the convolution itself; tfjs refuses to derive dilated ones. */
+  /** Dilations of the convolution itself; TensorFlow.js has no gradients of dilated ones. */
   dilations?: [number, number] | number;
 }
 
-/** Sizes, strides and padding of a convolution, channels last. */
+/** Returns sizes, strides and padding of a convolution, channels last. */
 export function convolutionInfo(
   kernel: string,
   inputShape: number[],
@@ -57,7 +57,7 @@ export function convolutionInfo(
   const format = backend_util.convertConv2DDataFormat(dataFormat);
   if (format !== "channelsLast") {
     throw new Error(
-      `Cannot compute ${kernel} of data format "${dataFormat}" on wasm: only "NHWC" is written.`,
+      `Cannot compute ${kernel} of data format "${dataFormat}" on wasm: only "NHWC" is supported.`,
     );
   }
   return backend_util.computeConv2DInfo(

@@ -1,7 +1,4 @@
-/**
- * The gradient of max pooling: each output sends its gradient to the largest input of its window,
- * the first of them if several are as large.
- */
+/** Gradient of max pooling: the first maximum of each window receives the gradient of the output. */
 import {
   backend_util,
   type KernelConfig,
@@ -52,7 +49,7 @@ function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): T
           let from = corner + channel;
           search: for (let row = top; row < bottom; row++, from += inWidth * inChannels) {
             for (let i = from; i < from + line; i += inChannels) {
-              if (x[i] === maximum) { // never true of NaN: its gradient is lost, as in tfjs
+              if (x[i] === maximum) { // never true for NaN: its gradient is lost, as in TensorFlow.js
                 to[i] += gradient[source];
                 break search;
               }

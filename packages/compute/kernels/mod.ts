@@ -1,24 +1,30 @@
-/**
- * What the wasm backend of tfjs lacks to train convolutional networks, and what it has but too slow.
- * A faster engine may replace this folder as a whole: nothing but `packages/compute/open_backend.ts` imports it.
- */
+/** Kernels that the wasm backend of TensorFlow.js lacks for training, or has but too slow. */
 import {
+  type DataType,
   getKernel,
   type KernelConfig,
+  type KernelFunc,
   registerKernel,
+  type TensorInfo,
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
-import { batchMatMulConfig } from "./batch_mat_mul.ts";
-import { conv2DBackpropFilterConfig } from "./conv2d_backprop_filter.ts";
-import { conv2DBackpropInputConfig } from "./conv2d_backprop_input.ts";
-import { castConfig, identityConfig } from "./identity.ts";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import { conv2DBackpropFilterConfig, conv2DBackpropInputConfig } from "./conv2d_backprop.ts";
+import { depthwiseBackpropConfigs } from "./depthwise_backprop.ts";
+import {
+  allocate,
+  type ConvolutionAttributes,
+  convolutionInfo,
+  free,
+  type KernelCall,
+  runKernel,
+  view,
+} from "./heap.ts";
 import { maxPoolGradConfig } from "./max_pool_grad.ts";
-import { samePaddingConfig } from "./same_padding.ts";
-import { sumConfig } from "./sum.ts";
 
 let registered = false;
 
-/** Registers the kernels, once. The wasm backend's own must be there already. */
+/** Registers the kernels once, after those of the wasm backend. */
 export function registerTrainingKernels(): void {
   if (registered) return;
   registered = true;
@@ -27,6 +33,7 @@ export function registerTrainingKernels(): void {
     castConfig(),
     conv2DBackpropFilterConfig,
     conv2DBackpropInputConfig,
+    ...depthwiseBackpropConfigs,
     identityConfig,
     maxPoolGradConfig,
     samePaddingConfig("Conv2D"),
@@ -37,4 +44,113 @@ export function registerTrainingKernels(): void {
     if (getKernel(kernel.kernelName, "wasm")) unregisterKernel(kernel.kernelName, "wasm");
     registerKernel(kernel);
   }
+}
+
+type MatMulCall = KernelCall<
+  { a: TensorInfo; b: TensorInfo },
+  { transposeA: boolean; transposeB: boolean }
+>;
+type CastCall = KernelCall<{ x: TensorInfo }, { dtype?: DataType }>;
+type ConvolutionCall = KernelCall<{ x: TensorInfo; filter: TensorInfo }, ConvolutionAttributes>;
+type SumCall = KernelCall<{ x: TensorInfo }, { axis?: number | number[]; keepDims?: boolean }>;
+
+/**
+ * Transposes an argument before a matrix product, as in every gradient of a dense layer: XNNPACK supports
+ * only products without transposition, and the original kernel is 25 times slower otherwise.
+ */
+function batchMatMulConfig(): KernelConfig {
+  const original = getKernel("BatchMatMul", "wasm");
+  const kernelFunc = ({ inputs, backend, attrs: { transposeA, transposeB } }: MatMulCall) => {
+    const a = transposeA ? transpose(backend, inputs.a) : inputs.a;
+    const b = transposeB ? transpose(backend, inputs.b) : inputs.b;
+    const out = original.kernelFunc({
+      inputs: { a, b },
+      backend,
+      attrs: { transposeA: false, transposeB: false },
+    });
+    if (transposeA) free(backend, a);
+    if (transposeB) free(backend, b);
+    return out;
+  };
+  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+}
+
+/** Swaps the last two axes. */
+function transpose(backend: BackendWasm, x: TensorInfo): TensorInfo {
+  const perm = x.shape.map((_, axis) => axis);
+  perm.push(...perm.splice(-2).reverse());
+  return runKernel("Transpose", backend, { x }, { perm });
+}
+
+/** Copies a tensor without copying its memory, which is freed with the last copy. */
+function share({ inputs: { x }, backend }: CastCall): TensorInfo {
+  backend.incRef(x.dataId);
+  return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
+}
+
+const identityConfig: KernelConfig = {
+  kernelName: "Identity",
+  backendName: "wasm",
+  kernelFunc: share as unknown as KernelFunc,
+};
+
+/** Casts to the dtype of the tensor itself copy nothing. */
+function castConfig(): KernelConfig {
+  const original = getKernel("Cast", "wasm");
+  const kernelFunc = (call: CastCall) =>
+    call.inputs.x.dtype === call.attrs.dtype && call.attrs.dtype !== "string"
+      ? share(call)
+      : original.kernelFunc(call as never);
+  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+}
+
+/**
+ * Passes explicit padding to convolutions with padding "same" whose stride exceeds their filter, such as
+ * the 1×1 shortcuts of residual networks: the original kernels compute a negative padding there, and write
+ * outside of their memory.
+ */
+function samePaddingConfig(kernelName: "Conv2D" | "FusedConv2D"): KernelConfig {
+  const original = getKernel(kernelName, "wasm");
+  const kernelFunc = (call: ConvolutionCall) => {
+    const { inputs: { x, filter }, attrs } = call;
+    if (attrs.pad === "same") {
+      const info = convolutionInfo(kernelName, x.shape, filter.shape, attrs);
+      const { strideHeight, strideWidth, effectiveFilterHeight, effectiveFilterWidth } = info;
+      if (strideHeight > effectiveFilterHeight || strideWidth > effectiveFilterWidth) {
+        const { top, bottom, left, right } = info.padInfo;
+        const pad = [[0, 0], [top, bottom], [left, right], [0, 0]];
+        return original.kernelFunc({ ...call, attrs: { ...attrs, pad } } as never);
+      }
+    }
+    return original.kernelFunc(call as never);
+  };
+  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+}
+
+/**
+ * Sums over all axes but the last without transposing first, in double precision: gradients of biases,
+ * and statistics of batch normalization. The original kernel computes all other sums.
+ */
+function sumConfig(): KernelConfig {
+  const original = getKernel("Sum", "wasm");
+  const kernelFunc = (call: SumCall): TensorInfo => {
+    const { inputs: { x }, backend, attrs: { axis, keepDims } } = call;
+    const rank = x.shape.length;
+    const axes = new Set([axis ?? []].flat().map((axis) => axis < 0 ? axis + rank : axis));
+    const allButLast = rank > 1 && axes.size === rank - 1 && !axes.has(rank - 1);
+    if (!allButLast || x.dtype !== "float32") {
+      return original.kernelFunc(call as never) as TensorInfo;
+    }
+    const channels = x.shape[rank - 1];
+    const shape = keepDims ? x.shape.map((size, i) => i === rank - 1 ? size : 1) : [channels];
+    const out = allocate(backend, shape);
+    const values = view(backend, x);
+    const sums = new Float64Array(channels);
+    for (let i = 0; i < values.length; i += channels) {
+      for (let channel = 0; channel < channels; channel++) sums[channel] += values[i + channel];
+    }
+    view(backend, out).set(sums);
+    return out;
+  };
+  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
 }

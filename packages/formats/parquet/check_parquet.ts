@@ -1,6 +1,6 @@
 /**
- * Holds a Parquet file against what its parts claim, before hyparquet decodes them: that one loops
- * without an end, or takes gigabytes, where a length or a count is damaged.
+ * Checks all lengths and counts of a Parquet file before hyparquet decodes it: hyparquet loops endlessly
+ * or allocates gigabytes if one of them is damaged.
  * Format: https://parquet.apache.org/docs/file-format/
  */
 import {
@@ -13,29 +13,29 @@ import {
 } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 
-/** A table that is not read, in words that follow the file's name. */
+/** The reason why a table cannot be read; it follows the file's name in messages. */
 export class ParquetError extends Error {}
 
 /** A column: flat, or a list of plain values. */
 interface Leaf {
-  /** From the top: the column itself or, of a list, three elements. */
+  /** The column itself or, of a list, three elements from the top. */
   readonly path: readonly SchemaElement[];
   readonly maxDefinition: number;
   readonly maxRepetition: number;
 }
 
-/** A larger footer is refused: some of its damage costs the square of its length. */
+/** Maximum size of a footer: some damages take time quadratic in its size. */
 const MAX_FOOTER = 1 << 19;
 const MAX_ROWS = 2 ** 24;
-/** Of the parts of a row group, numbers of lists included. */
+/** Maximum values of a column in a row group, numbers of lists included. */
 const MAX_VALUES = 2 ** 26;
-/** Snappy makes at most 64 bytes out of 3. */
+/** Maximum compression ratio of Snappy: 64 bytes in 3. */
 const MAX_RATIO = 22;
 
 /**
  * Reads the footer of a file and checks it against the file.
  * @returns the metadata and the columns by name
- * @throws if it is no Parquet file, is damaged, or is nested otherwise than in lists
+ * @throws if it is not a Parquet file, is damaged, or has nested columns other than lists
  */
 export function readFooter(
   bytes: Uint8Array<ArrayBuffer>,
@@ -43,7 +43,7 @@ export function readFooter(
   const { length } = bytes;
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   if (length < 12 || view.getUint32(length - 4, true) !== 0x31524150) {
-    throw new ParquetError("it is no Parquet file, or was cut short");
+    throw new ParquetError("it is not a Parquet file, or is truncated");
   }
   const size = view.getUint32(length - 8, true);
   if (size > Math.min(MAX_FOOTER, length - 12)) throw claims("a footer", size);
@@ -54,14 +54,18 @@ export function readFooter(
     while (path.at(-1)!.num_children) {
       const last = path.at(-1)!, list = path.length < 3 && last.num_children === 1;
       if (!list || ++i === metadata.schema.length) {
-        throw new ParquetError(`its column "${path[0].name}" is nested otherwise than in a list`);
+        throw new ParquetError(
+          `its column "${path[0].name}" is neither flat nor a list of plain values`,
+        );
       }
       path.push(metadata.schema[i]);
     }
     const levels = (wanted: (element: SchemaElement) => boolean) => path.filter(wanted).length;
     const maxRepetition = levels(({ repetition_type }) => repetition_type === "REPEATED");
     if (path.length === 2 || maxRepetition !== (path.length === 3 ? 1 : 0)) {
-      throw new ParquetError(`its column "${path[0].name}" is nested otherwise than in a list`);
+      throw new ParquetError(
+        `its column "${path[0].name}" is neither flat nor a list of plain values`,
+      );
     }
     const maxDefinition = levels(({ repetition_type }) => repetition_type !== "REQUIRED");
     leaves.set(path[0].name, { path, maxDefinition, maxRepetition });
@@ -83,13 +87,13 @@ export function readFooter(
   return { metadata, leaves };
 }
 
-/** Returns which bytes of the file a part of a column takes. */
+/** Returns the byte range of a column in a row group. */
 function rangeOf(meta: ColumnMetaData): { start: number; end: number } {
   const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
   return { start, end: start + Number(meta.total_compressed_size) };
 }
 
-/** Checks the pages of a column's part in a row group of so many rows. */
+/** Checks the pages of a column in a row group of `rows` rows. */
 export function checkPages(
   file: Uint8Array<ArrayBuffer>,
   meta: ColumnMetaData,
@@ -120,7 +124,7 @@ export function checkPages(
     const { data_page_header: v1, data_page_header_v2: v2, dictionary_page_header } = header;
     if (header.type === "DICTIONARY_PAGE") {
       dictionary = dictionary_page_header?.num_values ?? -1;
-      // Each value takes a byte at least.
+      // Each value takes at least one byte.
       if (!(dictionary >= 0 && dictionary <= size)) {
         throw claims("a dictionary", dictionary, "values");
       }
@@ -168,7 +172,7 @@ function checkEncoding(
   boolean: boolean,
   dictionary: number | undefined,
 ): void {
-  // A plain value takes a bit at least, and hyparquet looks for each.
+  // A plain value takes at least one bit.
   if (encoding === "PLAIN") {
     if (count > 8 * (page.length - at)) throw claims("a page", count, "values");
   } else if (encoding === "RLE" && boolean) {
@@ -182,7 +186,7 @@ function checkEncoding(
 
 /**
  * Checks runs of numbers, repeated or bit-packed, from `at` on.
- * @returns how many of the `count` numbers are `top`
+ * @returns the number of values that equal `top`
  */
 function checkRuns(
   bytes: Uint8Array,
@@ -202,7 +206,7 @@ function checkRuns(
     }
     const packed = header & 1, length = packed ? (header >>> 1) * 8 : header >>> 1;
     const takes = packed ? length / 8 * width : (width + 7) >> 3;
-    // The last of the packed may be filled up.
+    // The last packed run may be padded.
     if (header < 2 || length > count - seen + (packed ? 511 : 0) || at + takes > end) {
       throw claims("a run", length, "values");
     }
@@ -234,7 +238,7 @@ function unpack(bytes: Uint8Array, size: number, codec: string): Uint8Array {
     if (bytes.length !== size) throw claims("a page", size);
     return bytes;
   }
-  // The unpacker goes back, and so forever, at a piece of 2 GB and more; none has more than a page.
+  // hyparquet's decompressor loops endlessly at a literal of 2 GB or more.
   let at = 0;
   while (bytes[at++] > 127);
   while (at < bytes.length) {

@@ -1,7 +1,7 @@
-/** An attempt at a result: made aside, and put in its place when it is whole. */
+/** Attempts at results: made aside, and published when complete. */
 import { join } from "node:path";
 import { copy, hasScratch, remove, removeLeftovers } from "./attempt_files.ts";
-import { digestFolder } from "./digest.ts";
+import { digestFolder } from "../digest.ts";
 import { disk, ensureFolder, moveDurably } from "../durable.ts";
 import { type CacheKeyInputs, canonicalJson, fingerprint } from "../fingerprint.ts";
 import { type Lock, takeLock } from "./file_lock.ts";
@@ -10,39 +10,39 @@ import type { OutputRecord, StageOutcome, StageRecord } from "../stage_record.ts
 import type { Stage } from "../stage.ts";
 import { withChecksum, writeState } from "../state.ts";
 
-/** A place where one attempt writes. Nobody else writes there while it is open. */
+/** Exclusive folders of one attempt. */
 export interface Attempt {
   /** Output → its empty folder. */
   readonly outputs: Readonly<Record<string, string>>;
   readonly scratch: string;
-  /** True if an earlier attempt was interrupted and left files. */
+  /** True if an interrupted attempt left files. */
   readonly resumed: boolean;
-  /** Makes the outputs artifacts, all at once. */
+  /** Publishes all outputs at once. */
   commit(outcome: StageOutcome): Promise<StageRecord>;
-  /** Lets go. What is in `scratch` stays for the next attempt unless the attempt was committed. */
+  /** Releases the folders. `scratch` stays for the next attempt unless this one was committed. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-interface Wanted {
+interface AttemptOptions {
   readonly stage: Stage;
   readonly dependencies: CacheKeyInputs;
   /** Folder to work in; the lock is beside it. */
   readonly work: string;
-  /** Folder of the result to be. */
+  /** Folder of the published result. */
   readonly place: string;
-  /** The result that is there already, if it is whole. */
+  /** Returns the published result, if there is a complete one. */
   find(): Promise<StageRecord | undefined>;
   /** Called once when another run makes the same result. */
   waiting(): void;
   readonly signal: AbortSignal;
-  /** Ms after which another one that gives no sign of life is not waited for. */
+  /** Ms without a heartbeat after which another attempt is no longer waited for. */
   readonly patience?: number;
 }
 
-/** Opens the place where a result is made. Waits while another run makes the same one. */
-export async function openAttempt(wanted: Wanted): Promise<Attempt> {
+/** Opens an attempt. Waits while another run makes the same result. */
+export async function openAttempt(wanted: AttemptOptions): Promise<Attempt> {
   const { stage, dependencies, place, find } = wanted;
-  const { work, lock } = await takePlace(wanted);
+  const { work, lock } = await acquireWorkDir(wanted);
   const [scratch, result] = [join(work, "scratch"), join(work, "result")];
   const release = async () => {
     try {
@@ -53,7 +53,7 @@ export async function openAttempt(wanted: Wanted): Promise<Attempt> {
   };
   try {
     const resumed = await hasScratch(work);
-    // Outputs of an interrupted attempt are half of something; scratch is what is meant to last.
+    // Outputs of an interrupted attempt are incomplete; scratch is what is meant to last.
     await remove(result);
     await ensureFolder(scratch);
     await Deno.mkdir(result);
@@ -73,7 +73,7 @@ export async function openAttempt(wanted: Wanted): Promise<Attempt> {
         }
         const hash = fingerprint(dependencies);
         const made = { fingerprint: hash, dependencies, outputs: recorded };
-        const record = await keep(
+        const record = await publish(
           { version: 1, ...outcome, ...made },
           await find(),
           ...[result, place, `${work}.old`] as const,
@@ -90,11 +90,11 @@ export async function openAttempt(wanted: Wanted): Promise<Attempt> {
 }
 
 /**
- * Takes the folder to work in; or, while a machine holds it that is frozen, another one, with a copy
- * of what is there to go on from: whatever wakes up there later, the two do not meet.
+ * Acquires the work folder. While a frozen machine holds it, acquires another one with a copy of its
+ * scratch: the two do not collide when that machine wakes up.
  */
-async function takePlace(
-  { work, waiting, signal, patience }: Wanted,
+async function acquireWorkDir(
+  { work, waiting, signal, patience }: AttemptOptions,
 ): Promise<{ work: string; lock: Lock }> {
   for (let n = 0, before: string | undefined;; n++) {
     const own = n === 0 ? work : `${work}+${n}`;
@@ -109,8 +109,8 @@ async function takePlace(
   }
 }
 
-/** Puts a whole result in its place, and returns the record of what is there then. */
-async function keep(
+/** Publishes a complete result, and returns the record of the published one. */
+async function publish(
   made: StageRecord,
   there: StageRecord | undefined,
   result: string,
@@ -118,13 +118,11 @@ async function keep(
   old: string,
 ): Promise<StageRecord> {
   const same = there && canonicalJson(digests(there)) === canonicalJson(digests(made));
-  // The same once more: another run may be reading it, so it stays where it is, and what is
-  // volatile in it as well.
+  // An equal result stays with its volatile files: another run may be reading it.
   const record = withChecksum(same ? { ...made, outputs: there.outputs } : made);
   await writeState(join(same ? place : result, "record.json"), record);
   if (same) return record;
   await ensureFolder(join(place, ".."));
-  // A damaged result, or one that came out differently, makes room.
   await remove(old);
   await disk.rename(place, old).catch(ignoreNotFound);
   await moveDurably(result, place);

@@ -1,8 +1,8 @@
-/** The files of attempts that are under way or were left. */
+/** Files of attempts under way, or left by killed runs. */
 import { join } from "node:path";
 import { ignoreNotFound } from "../paths.ts";
 
-/** Leaves nothing of an attempt but what the next one can go on from. Its lock has to be held. */
+/** Removes everything of an attempt but its scratch. Its lock has to be held. */
 export async function removeLeftovers(work: string): Promise<void> {
   await remove(`${work}.old`);
   await remove(join(work, "result"));
@@ -15,7 +15,7 @@ export async function hasScratch(work: string): Promise<boolean> {
   return (await entries(join(work, "scratch"))).length > 0;
 }
 
-/** Names in a folder; none if it is not there. */
+/** Lists the names in a folder; none if it is missing. */
 export async function entries(path: string): Promise<string[]> {
   const names: string[] = [];
   try {
@@ -30,7 +30,7 @@ export async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch(ignoreNotFound);
 }
 
-/** Copies a folder with all that is in it; what vanishes meanwhile is left out. */
+/** Copies a folder recursively; files that vanish meanwhile are left out. */
 export async function copy(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });
   for (const name of await entries(from)) {

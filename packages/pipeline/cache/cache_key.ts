@@ -1,25 +1,24 @@
-/** Everything that the result of a planned stage depends on. */
+/** Collects the cache key of a planned stage. */
 import type { CacheKeyInputs } from "../fingerprint.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
 
-/** What has to be asked while stages run. */
+/** Facts that are known only while stages run. */
 export interface RuntimeFacts {
-  /** Digest of an output that the stage takes. */
+  /** Returns the digest of an input. */
   digest(wire: Edge): string;
-  /** Fingerprint of a stage that comes before. */
+  /** Returns the fingerprint of an earlier stage. */
   fingerprintOf(id: string): string;
-  /** Asked only for a stage that computes. */
+  /** Called only for a stage that computes. */
   backend(): Promise<ResolvedBackend>;
 }
 
-/** URLs of a stage's module, and of those that plugins brought and its parameters name. */
+/** Returns the URLs of a stage's module and of the plugins that its parameters name. */
 export function modulesOf({ module, extensions }: PlannedStage): string[] {
   return [module, ...extensions.map((extension) => extension.module)];
 }
 
-/** Collects a stage's dependencies. */
 export async function cacheKeyInputsOf(
   stage: PlannedStage,
   plan: Plan,

@@ -6,14 +6,14 @@ import { fileNameOf } from "../pipeline_identity.ts";
 import type { StageRecord } from "../stage_record.ts";
 import type { ArtifactStore } from "../artifact_store.ts";
 
-/** Either a result that is there already, or the reason why there has to be a new one. */
+/** A hit with its record, or a miss with its reason. */
 export type CacheCheck = { record: StageRecord } | { why: string };
 
 interface Circumstances {
-  /** What the pipeline used last is what changes are told from. */
+  /** Changes are explained against the results that this pipeline used last. */
   readonly plan: Pick<Plan, "identity" | "former">;
   readonly force: boolean;
-  /** Ids of the stages that a dry run would run before. */
+  /** Ids of earlier stages that a dry run would run. */
   readonly pending: ReadonlySet<string>;
 }
 

@@ -1,17 +1,17 @@
-/** Locks between runs: files that only one of them holds at a time. */
+/** Locks between processes, as files. */
 import { ignoreNotFound } from "../paths.ts";
 
 /** Heartbeat interval of a lock's holder, in ms. */
 const HEARTBEAT_MS = 1000;
 
-/** A lock that is held. It shows that its holder lives, as long as the holder's machine does. */
+/** A held lock, with a heartbeat while the holder's machine runs. */
 export class Lock implements Disposable {
   readonly #beating: ReturnType<typeof setInterval>;
 
   constructor(readonly file: Deno.FsFile) {
-    const beat = () => void file.utime(new Date(), new Date()).catch(() => {}); // it goes without
+    const beat = () => void file.utime(new Date(), new Date()).catch(() => {}); // works without
     this.#beating = setInterval(beat, HEARTBEAT_MS);
-    this.#beating.unref(); // nobody stays for it
+    this.#beating.unref(); // does not keep the process alive
   }
 
   [Symbol.dispose](): void {
@@ -21,10 +21,11 @@ export class Lock implements Disposable {
 }
 
 /**
- * Takes a lock, or tells that it has to wait and does.
- * @param patience ms without a sign of life of its holder after which it waits no longer: a machine
- *   that is frozen keeps its locks. Without it, it waits for ever
- * @returns undefined when it has lost patience
+ * Acquires a lock, and waits for it if needed.
+ * @param waiting called once if it waits
+ * @param patience ms without a heartbeat of the holder after which it gives up, since a frozen
+ *   machine keeps its locks. Default: no limit
+ * @returns undefined when it gave up
  */
 export async function takeLock(
   path: string,
@@ -40,7 +41,7 @@ export async function takeLock(
     if (!told) waiting();
     told = true;
     if (Number.isFinite(patience)) {
-      const sign = await signOfLife(path);
+      const sign = await heartbeat(path);
       if (sign !== last) [last, since] = [sign, performance.now()];
       else if (performance.now() - since > patience) return undefined;
     }
@@ -48,10 +49,10 @@ export async function takeLock(
   }
 }
 
-/** Something that changes as long as a lock's holder lives. */
-async function signOfLife(path: string): Promise<string> {
+/** Returns a text that changes while a lock's holder lives. */
+async function heartbeat(path: string): Promise<string> {
   try {
-    // Opened, since shared folders tell the true time only then.
+    // Shared folders report the current time only of an open file.
     using file = await Deno.open(path);
     const { mtime, ino } = await file.stat();
     return `${ino} ${mtime?.getTime()}`;
@@ -61,7 +62,7 @@ async function signOfLife(path: string): Promise<string> {
   }
 }
 
-/** Takes a lock if nobody has it. The kernel frees it when its holder dies, however it dies. */
+/** Acquires a lock if it is free. The kernel releases it when its holder ends. */
 export async function tryLock(path: string, create: boolean): Promise<Deno.FsFile | undefined> {
   for (;;) {
     const file = await Deno.open(path, { create, write: true, read: true });

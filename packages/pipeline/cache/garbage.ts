@@ -1,7 +1,7 @@
 /** Results that no listed run needs. */
 import { join } from "node:path";
 import { entries } from "./attempt_files.ts";
-import { listFiles } from "./digest.ts";
+import { listFiles } from "../digest.ts";
 import { noteOf, type RunRecord } from "../history.ts";
 import { tryLock } from "./file_lock.ts";
 import { ignoreNotFound } from "../paths.ts";
@@ -15,12 +15,11 @@ export interface Removable {
 }
 
 /**
- * Every result but those that a listed run used or a pipeline used last, as one does that was killed
- * before it could be listed.
- * @param forgotten runs that are about to be listed no longer
- * @param unread texts of records of runs that are damaged or of a newer version: what they mention
- *   is needed
- * @param foreign told the path of each folder that is none of the store's
+ * Finds all results but those that a listed run used, or that a pipeline used last.
+ * @param forgotten runs that are about to be removed from the list
+ * @param unread texts of run records that are damaged or of a newer version: results that they
+ *   mention are kept
+ * @param foreign called with the path of each folder that is not the store's
  */
 export async function findUnreferenced(
   store: ArtifactStore,
@@ -52,7 +51,7 @@ export async function findUnreferenced(
   return await measure(places.filter((_, i) => owned[i]));
 }
 
-/** Tells a result of the store from any other folder, and from one behind a link. */
+/** Checks that a folder is a result of the store, and not behind a link. */
 async function isOwn(
   { folder }: ArtifactStore,
   { use, fingerprint, path }: StoredResult,
@@ -63,7 +62,7 @@ async function isOwn(
   return value?.dependencies.use === use && value.fingerprint.startsWith(fingerprint);
 }
 
-/** What interrupted attempts left to go on from, but of those that are under way. */
+/** Finds the scratch folders of interrupted attempts, without those under way. */
 export async function interrupted(store: ArtifactStore): Promise<Removable[]> {
   const folder = join(store.folder, ".work");
   const places: StoredResult[] = [];

@@ -1,19 +1,20 @@
 /**
- * Which of our modules, and which packages, a stage is made of.
+ * Modules and packages that a stage is made of.
  *
- * A module counts by what it does: esbuild strips types, comments and formatting before it is
- * hashed, and an import that only names types vanishes with them. What a module says about a file
- * changes only with the file, so it is kept between runs and a run with nothing to do parses nothing.
+ * esbuild strips types, comments and formatting before a module is hashed; imports of types alone
+ * vanish with them. Hashes and imports of unchanged files are kept between runs, so a run with
+ * nothing to do parses nothing.
  */
 import { createHash } from "node:crypto";
+import { type Stats, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { Metafile } from "esbuild";
 import { z } from "zod";
 import type { ImportMap } from "./import_map.ts";
-import { displayPath, fromFileUrl, ignoreNotFound, toFileUrl } from "../paths.ts";
+import { displayPath, fromFileUrl, toFileUrl } from "../paths.ts";
 import { readState, writeState } from "../state.ts";
 
-/** What a module imports and what it does. */
+/** A module on disk: its imports and its hash. */
 interface ModuleFacts {
   /** Differs when the file may have changed: size and dates. */
   readonly stamp: string;
@@ -25,6 +26,16 @@ interface ModuleFacts {
   readonly assets: readonly string[];
 }
 
+/** A module in the graph. */
+interface ModuleNode {
+  /** Path from the project. */
+  readonly shown: string;
+  readonly hash: string;
+  /** Absolute paths of the modules and assets that it names. */
+  readonly paths: readonly string[];
+  readonly packages: readonly string[];
+}
+
 export interface ModuleGraph {
   /** Path from the project → hash. */
   readonly modules: Record<string, string>;
@@ -32,10 +43,10 @@ export interface ModuleGraph {
   readonly packages: readonly string[];
 }
 
-/** Bumped when `analyse` changes what it finds. */
+/** Bumped when `analyze` changes what it finds. */
 const CACHE_VERSION = 4;
 
-const cacheShape = z.looseObject({
+const cacheSchema = z.object({
   format: z.literal(CACHE_VERSION),
   facts: z.record(
     z.string(),
@@ -46,20 +57,20 @@ const cacheShape = z.looseObject({
   ),
 });
 
-/** In ms, more than the step in which a file system counts time. */
+/** Upper bound of the resolution of file times, in ms. */
 const MTIME_RESOLUTION_MS = 100;
 
 const CODE = new Set([".ts", ".mts", ".tsx", ".js", ".mjs", ".jsx"]);
 
 export class ModuleHasher {
   #facts: Record<string, ModuleFacts> = {};
-  /** A run imports a module once, so its facts hold for the run, whatever is edited meanwhile. */
-  readonly #read = new Map<string, Promise<ModuleFacts | undefined>>();
+  /** A run imports a module once, so its node holds for the run even if the file is edited. */
+  readonly #nodes = new Map<string, Promise<ModuleNode | undefined>>();
   #loaded = false;
   #changed = false;
 
   /**
-   * @param project folder that paths are told from
+   * @param project folder that paths start from
    * @param cache file that keeps the facts between runs
    * @param imports what the project's deno.json and its workspace declare
    */
@@ -69,7 +80,7 @@ export class ModuleHasher {
     readonly imports: ImportMap,
   ) {}
 
-  /** Walks all that a module imports. Files below a folder of `without` are not entered. */
+  /** Returns everything that a module imports. Files below a folder of `without` are left out. */
   async graph(entry: string, without: readonly string[]): Promise<ModuleGraph> {
     const modules: Record<string, string> = {};
     const packages = new Set<string>();
@@ -78,29 +89,24 @@ export class ModuleHasher {
     const queue = [fromFileUrl(entry)];
     // deno.json counts by the packages that it maps to, not by its tasks.
     const seen = new Set([...queue, join(this.project, "deno.json")]);
-    const add = (path: string) => {
-      if (seen.has(path) || without.some((folder) => path.startsWith(folder))) return;
-      seen.add(path);
-      queue.push(path);
-    };
     while (queue.length > 0) {
       const path = queue.pop()!;
-      const facts = await this.#factsOf(path);
-      // What is not there is told by the import that misses it; a folder is only a place.
-      if (!facts) continue;
-      modules[displayPath(path, this.project)] = facts.hash;
-      for (const specifier of facts.imports) {
-        const target = this.imports.resolve(specifier, path);
-        if (target === undefined) continue;
-        if ("package" in target) packages.add(target.package);
-        else add(target.path);
+      if (!this.#nodes.has(path)) this.#nodes.set(path, this.#read(path));
+      const node = await this.#nodes.get(path)!;
+      // The import itself reports a missing file; a folder is only a place.
+      if (!node) continue;
+      modules[node.shown] = node.hash;
+      node.packages.forEach((name) => packages.add(name));
+      for (const next of node.paths) {
+        if (seen.has(next) || without.some((folder) => next.startsWith(folder))) continue;
+        seen.add(next);
+        queue.push(next);
       }
-      for (const asset of facts.assets) add(fromFileUrl(new URL(asset, toFileUrl(path))));
     }
     return { modules: sorted(modules), packages: [...packages].sort() };
   }
 
-  /** Keeps what was learnt for the next run, and ends the helper process that learning took. */
+  /** Writes the cache for the next run, and ends the process of esbuild. */
   async close(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
@@ -109,7 +115,7 @@ export class ModuleHasher {
       await Deno.mkdir(join(this.cache, ".."), { recursive: true });
       await writeState(this.cache, { format: CACHE_VERSION, facts: this.#facts });
     } catch {
-      // No place to keep it (a read-only folder, a full disk): the next run learns it again.
+      // A read-only folder or a full disk: the next run analyzes the files again.
     }
   }
 
@@ -118,26 +124,34 @@ export class ModuleHasher {
     this.#loaded = true;
     // A cache that is damaged, or of another version, costs only the time to build it again.
     const { value } = await readState<{ facts: Record<string, ModuleFacts> }>(
-      ...[this.cache, { shape: cacheShape }] as const,
+      ...[this.cache, { shape: cacheSchema }] as const,
     );
     if (value) this.#facts = value.facts;
   }
 
-  #factsOf(path: string): Promise<ModuleFacts | undefined> {
-    let facts = this.#read.get(path);
-    if (!facts) this.#read.set(path, facts = this.#learn(path));
-    return facts;
+  async #read(path: string): Promise<ModuleNode | undefined> {
+    // Hundreds of files take a few ms this way, and some 100 ms asynchronously.
+    const info = statSync(path, { throwIfNoEntry: false });
+    if (!info?.isFile()) return undefined;
+    const { hash, imports, assets } = await this.#factsOf(path, info);
+    const targets = imports.flatMap((specifier) => this.imports.resolve(specifier, path) ?? []);
+    return {
+      ...{ shown: displayPath(path, this.project), hash },
+      packages: targets.flatMap((target) => "package" in target ? [target.package] : []),
+      paths: [
+        ...targets.flatMap((target) => "path" in target ? [target.path] : []),
+        ...assets.map((asset) => fromFileUrl(new URL(asset, toFileUrl(path)))),
+      ],
+    };
   }
 
-  async #learn(path: string): Promise<ModuleFacts | undefined> {
-    const info = await Deno.stat(path).catch(ignoreNotFound);
-    if (!info?.isFile) return undefined;
-    // The time of the last change of any kind (ctime) also tells of a copy that kept its dates.
-    const times = [info.mtime, info.ctime].map((time) => time?.getTime() ?? 0);
+  async #factsOf(path: string, info: Stats): Promise<ModuleFacts> {
+    // The time of the last change of any kind (ctime) also reveals a copy that kept its dates.
+    const times = [info.mtime, info.ctime].map((time) => time.getTime());
     const stamp = [info.size, ...times, info.ino].join(" ");
     const known = this.#facts[path];
     if (known?.stamp === stamp) return known;
-    // Dates move in ticks: a file of this very moment can change once more and look the same.
+    // A file of this very moment can change once more within the resolution of its times.
     const settled = Date.now() - Math.max(...times) > MTIME_RESOLUTION_MS;
     const facts = { stamp: settled ? stamp : "", ...await readFile(path) };
     this.#facts[path] = facts;
@@ -149,12 +163,12 @@ export class ModuleHasher {
 async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const bytes = await Deno.readFile(path);
   return CODE.has(extname(path))
-    ? await analyse(path)
+    ? await analyze(path)
     : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [], assets: [] };
 }
 
 /** Loaded only when a file has changed since the last run. */
-async function analyse(path: string): Promise<Omit<ModuleFacts, "stamp">> {
+async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const { build } = await import("esbuild");
   const result = await build({
     entryPoints: [path],

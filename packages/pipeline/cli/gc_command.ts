@@ -59,7 +59,7 @@ export default async function gc(call: CommandContext): Promise<number> {
     return EXIT.ok;
   }
   if (!values.yes) {
-    if (!Deno.stdin.isTerminal()) throw new UsageError("nothing was removed: say --yes");
+    if (!Deno.stdin.isTerminal()) throw new UsageError("nothing was removed: add --yes");
     if (!confirm(`Remove ${formatBytes(total(all))}?`)) return EXIT.ok;
   }
 
@@ -126,7 +126,7 @@ function describe(
     ]);
     formatTable(rows, [1, 2]).forEach(line);
   }
-  if (attempts.length > 0) line(`what interrupted stages left to go on from: ${of(attempts)}`);
+  if (attempts.length > 0) line(`files that interrupted stages would resume from: ${of(attempts)}`);
 }
 
 function total(garbage: readonly Removable[]): number {

@@ -29,28 +29,27 @@ export const HELP = {
   --seed N                 override the seed
   --sweep KEY=V1,V2        run every combination of values, as in --sweep seed=1,2,3
                            --sweep split.test=0.1,0.2 (may be repeated)
-  --jobs N                 runs of a sweep at the same time, each with its share of the cores
-                           (unless given, one a core, up to 4); with executor: bullmq workers on
-                           other machines have one each
+  --jobs N                 concurrent runs of a sweep, each with its share of the cores; default:
+                           one per core, at most 4; with executor: bullmq one per worker
   --point N                of a sweep, only the Nth combination
   --until STAGE            run this stage and what it needs
   --from STAGE             run this stage and what needs it
   --only STAGE             run this stage alone
   --force STAGE            run this stage even if its result is there (may be repeated)
-  --dry-run                say what would run and why, and run nothing
+  --dry-run                print what would run and why, and run nothing
   --json                   print one JSON object to stdout at the end; all else goes to stderr
   --help
 
-A sweep may stand in the YAML as well: sweep: { seed: [1, 2, 3] }. What its runs share is made once;
-one that fails does not end the others; over seeds, mean and spread are told. "seed" varies all that
-is drawn: the drawn faces or a sample of rows, the split, the initial weights, the order of the
-images, dropout. "trainGender.seed" varies what that stage draws, on the same data.
+A sweep may stand in the YAML as well: sweep: { seed: [1, 2, 3] }. Shared results are made once, a
+failed run does not end the others, and mean and spread over seeds are printed. "seed" varies
+everything random: samples, splits, initial weights, the order of the data, dropout. "split.seed"
+varies only what that stage draws, on the same data.
 
 Exit codes: 0 done, 1 a stage failed, 2 the config or the command line is wrong, 130 interrupted.
 Ctrl-C stops after the step at hand; the next run resumes there.`,
   serve: `Start a pipeline's services. What they need runs first, if it has not run yet.
 
-  deno task serve [PIPELINE] [OPTIONS]      (PIPELINE: pipeline unless given)
+  deno task serve [PIPELINE] [OPTIONS]      (default PIPELINE: pipeline)
 
   --host ADDRESS           listen on another address than 127.0.0.1, which is for this machine
                            alone; 0.0.0.0 lets in all who can reach it
@@ -59,7 +58,7 @@ Ctrl-C stops after the step at hand; the next run resumes there.`,
   --help`,
   graph: `Print a pipeline's stages as a Mermaid flowchart, which GitHub and mermaid.live draw.
 
-  deno task graph [PIPELINE] [--set STAGE.PARAM=VALUE]     (PIPELINE: pipeline unless given)
+  deno task graph [PIPELINE] [--set STAGE.PARAM=VALUE]     (default PIPELINE: pipeline)
 
 Outputs find inputs by kind. In the YAML, B: { replaces: A } on a stage that makes A's kind of
 output out of it puts B between A and every stage that would take A's output; an explicit
@@ -68,14 +67,14 @@ B: { inputs: { NAME: STAGE } } wins.`,
 the YAML language server. It has the built-in stages and the pipeline's own plugins. For the
 project's own pipeline.yaml docs/reference.md is written too, if it exists.
 
-  deno task schema [PIPELINE] [--check]     (PIPELINE: pipeline unless given)
+  deno task schema [PIPELINE] [--check]     (default PIPELINE: pipeline)
 
   --check                  write nothing; exit with 1 if what is there is out of date`,
   runs:
     `List the runs of an artifact folder: what ran, when, how long, with which metrics on the test set.
 A run that made nothing new is listed only if it used other results than the last of its pipeline.
 
-  deno task runs [PIPELINE ...] [OPTIONS]   (all pipelines unless given)
+  deno task runs [PIPELINE ...] [OPTIONS]   (default: all pipelines)
 
   --last N                 only the last N
   --forget RUN             take a run off the list; gc removes what only it used (may be repeated)
@@ -97,14 +96,14 @@ else comes out.
 
 Exit codes: 0 all as it was made, 1 something is damaged, 2 the command line is wrong.`,
   gc:
-    `Remove results that no listed run needs, after saying which and how much. What each pipeline used
-last stays as well, listed or not; so does all that runs at work may need.
+    `Remove results that no listed run needs, after printing which and how much. Results that a pipeline
+used last stay, listed or not, and those that live runs may need.
 
   deno task gc [OPTIONS]
 
   --keep N                 first forget all but the last N runs of each pipeline
-  --interrupted            remove as well what interrupted stages left to go on from
-  --dry-run                only say what would be removed
+  --interrupted            also remove the files that interrupted stages would resume from
+  --dry-run                only print what would be removed
   --yes                    do not ask (without a terminal it is needed)
   --json                   print one JSON object to stdout
   --artifacts FOLDER       another folder than artifacts/ in the project

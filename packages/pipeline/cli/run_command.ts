@@ -31,10 +31,10 @@ export default async function run(call: CommandContext): Promise<number> {
   return await (await import("../sweep/sweep_command.ts")).sweep(planned, call, runOne);
 }
 
-/** What a run of a sweep has beside the pipeline. */
+/** A run of a sweep. */
 export interface Swept {
   readonly point: Readonly<Record<string, unknown>>;
-  /** Whether a sweep started it as a process of its own. */
+  /** True if a sweep started it as a process. */
   readonly attached: boolean;
 }
 

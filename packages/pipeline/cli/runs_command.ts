@@ -72,7 +72,7 @@ export function artifactsOf(
 
 /**
  * The runs of an artifact folder. Prints which records do not count.
- * @param unread told the text of each of these
+ * @param unread called with the text of each of these
  */
 export async function listRuns(
   artifacts: string,
@@ -111,10 +111,10 @@ async function ofPipelines(
   return [...new Set(found.flat())];
 }
 
-/** How many values are listed, but that a run was given more. */
+/** Number of listed values of a run. */
 const MOST_VALUES = 4;
 
-/** What a run was given, and in what else it differs from the one before of its pipeline. */
+/** Returns the overrides of a run, and its differences from the one before of its pipeline. */
 function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
   const given = new Map(Object.entries(run.overrides ?? run.point ?? {}));
   const most = Math.max(MOST_VALUES, given.size);
@@ -131,9 +131,9 @@ function valuesOf(run: RunRecord, before: RunRecord | undefined): string {
     if (name.endsWith(": inputs") && old?.value === undefined) continue;
     given.set(name.replace(/: \w+$/, ""), /: \w+$/.test(name) ? name.split(": ")[1] : value);
   }
-  const told = [...given].map(([name, value]) => formatValues({ [name]: value }));
-  const more = told.length - most;
-  return told.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
+  const shown = [...given].map(([name, value]) => formatValues({ [name]: value }));
+  const more = shown.length - most;
+  return shown.slice(0, most).join(" ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function rowOf(run: RunRecord, values: string): string[] {

@@ -1,4 +1,4 @@
-/** YAML → validated pipeline. Everything is checked before anything runs, and all errors are told. */
+/** YAML → validated pipeline. Everything is checked before anything runs; all errors are reported. */
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, formatError, MAX_PROBLEMS, type Problem } from "../errors.ts";
@@ -17,15 +17,15 @@ import { type Path, YamlFile } from "./yaml_file.ts";
 export const bullmqSchema = z.strictObject({
   redis: z.string().optional()
     .describe(
-      "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Unless given, " +
-        "what the environment's REDIS_URL says, or redis://127.0.0.1:6379",
+      "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
+        "the environment variable REDIS_URL, or redis://127.0.0.1:6379",
     ),
   ca: z.string().min(1).optional()
-    .describe("Certificate (PEM) of the authority that signed the server's, if it is your own"),
+    .describe("Certificate (PEM) of a private certificate authority"),
   prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Begins all keys in Redis, and separates workers. Default: the name of the app"),
   localToo: z.boolean().default(false)
-    .describe("Whether this machine is a worker as well"),
+    .describe("This machine is a worker as well"),
 });
 
 export type BullmqSettings = z.output<typeof bullmqSchema>;
@@ -46,7 +46,7 @@ export const pipelineSchema = z.strictObject({
     .describe("All randomness stems from it: same seed, same result"),
   compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
     .describe(
-      "What computes. auto: the fastest that this machine has; deno task compute tells",
+      "Compute backend. auto: the fastest of this machine; deno task compute lists them",
     )
     .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
   executor: z.enum(["local", "bullmq"]).default("local")
@@ -55,9 +55,9 @@ export const pipelineSchema = z.strictObject({
         "others (deno task worker). The result is the same",
     ),
   bullmq: bullmqSchema.default(bullmqSchema.parse({}))
-    .describe("How the workers of executor: bullmq are reached"),
+    .describe("Connection to the workers of executor: bullmq"),
   artifacts: z.string().min(1).optional()
-    .describe("Folder for results; artifacts/ in the project unless given"),
+    .describe("Folder for results. Default: artifacts/ in the project"),
   plugins: z.array(z.string().min(1)).default([])
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
   sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
@@ -74,49 +74,49 @@ export type Compute = z.output<typeof pipelineSchema>["compute"];
 export interface Config {
   /** Absolute path of the YAML. */
   readonly file: string;
-  /** Its path from the project, or absolute outside of it: which pipeline it is; see `identityOf`. */
+  /** Its path from the project, or absolute outside of it; see `identityOf`. */
   readonly identity: string;
-  /** A label; another pipeline may bear the same. */
+  /** A label, not unique. */
   readonly name: string;
-  /** The name by which records of earlier versions know it. */
+  /** Its name in records of earlier versions. */
   readonly former: string;
-  /** Values given in place of the YAML's: name → value, as `--set` takes it. */
+  /** Values in place of the YAML's: name → value, as `--set` takes it. */
   readonly overrides: Readonly<Record<string, unknown>>;
   readonly seed: number;
   readonly compute: Compute;
-  /** How workers on other machines are reached; undefined: there are none. */
+  /** Connection to workers on other machines, if configured. */
   readonly remoteWorkers?: BullmqSettings;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];
-  /** For messages about what was written. */
+  /** Places of values, for messages. */
   readonly source: ConfigSource;
 }
 
 export interface ConfigOptions {
-  /** The project's folder: where `artifacts/` is and names like `pipeline` are looked up. */
+  /** The project's folder: it has `artifacts/` and the pipelines. */
   project: string;
-  /** Where the person stands: relative paths of overrides count from here. */
+  /** Folder that relative paths of overrides count from. */
   cwd: string;
   registry: Registry;
   overrides?: readonly Override[];
 }
 
-/** A pipeline's YAML, and all stages that it may use; no stage of it was looked at yet. */
-export interface OpenConfig {
+/** A pipeline's YAML with its plugins; its stages are not read yet. */
+interface OpenConfig {
   readonly source: ConfigSource;
   readonly registry: Registry;
-  /** The top level, as far as it is valid. */
+  /** Valid values of the top level. */
   readonly top: Partial<z.output<typeof pipelineSchema>>;
-  /** What is wrong so far. */
   readonly problems: Problem[];
   /** True if a plugin did not load. */
   readonly incomplete: boolean;
 }
 
 /**
- * Reads a pipeline's top level and loads its plugins. Throws a ConfigError on what is no YAML.
- * @param file its path, or what would be read there
+ * Reads a pipeline's top level and loads its plugins.
+ * @param file its path, or its content
+ * @throws {ConfigError} if it is not YAML
  */
 export async function readTopLevel(
   file: string | YamlFile,
@@ -144,7 +144,7 @@ export async function readTopLevel(
   return { source, registry: registry.freeze(), top, problems, incomplete };
 }
 
-/** The top-level values that are valid by themselves, so that one mistake does not hide others. */
+/** Returns the valid top-level values, so that one error does not hide others. */
 function validParts(values: Record<string, unknown>): Partial<z.output<typeof pipelineSchema>> {
   return Object.fromEntries(
     Object.entries(pipelineSchema.shape).flatMap(([key, schema]) => {
@@ -154,7 +154,7 @@ function validParts(values: Record<string, unknown>): Partial<z.output<typeof pi
   );
 }
 
-/** A package by its name, everything else by its URL. */
+/** Returns the specifier of a plugin: a package as it is, a file as URL. */
 export function pluginSpecifier(written: string, folder: string): string {
   const isPackage = /^(npm:|@?[a-z0-9][\w-]*(\/|$))/i.test(written) &&
     !/\.[cm]?[jt]sx?$/.test(written);
@@ -162,8 +162,9 @@ export function pluginSpecifier(written: string, folder: string): string {
 }
 
 /**
- * Reads and validates a pipeline. Throws a ConfigError that lists everything wrong with it.
- * @param read its path, or what would be read there
+ * Reads and validates a pipeline.
+ * @param read its path, or its content
+ * @throws {ConfigError} with all errors
  */
 export async function readConfig(
   read: string | YamlFile,
@@ -186,7 +187,7 @@ export async function readConfig(
     if (stage) stages.push(stage);
   }
   if (top.bullmq?.redis !== undefined && !/^rediss?:\/\/[^/]/.test(top.bullmq.redis)) {
-    // Without the line, in which a password may stand.
+    // Without the line, which may have a password.
     const { text } = source.at(["bullmq", "redis"]);
     const message = "bullmq.redis: expected redis://host:6379 or, with TLS, " +
       "rediss://user:password@host:6379";
@@ -196,7 +197,7 @@ export async function readConfig(
     problems.push({ at: source.at(["stages"], true), message: "the pipeline has no stages" });
   }
   if (problems.length > 0) {
-    // Wiring needs no parameters: what is wrong with it is told in the same breath.
+    // Wiring needs no parameters, so its errors are reported as well.
     const allKnown = stages.length === Object.keys(top.stages ?? {}).length;
     throw new ConfigError([...problems, ...allKnown ? wiringProblems({ stages, source }) : []]);
   }
@@ -233,7 +234,7 @@ export async function readConfig(
   };
 }
 
-/** Returns overrides as they count: of a stage's parameter what became of it, such as a whole path. */
+/** Returns the effective values of overrides, such as an absolute path. */
 function overridesOf(
   { overrides }: ConfigSource,
   stages: readonly ConfiguredStage[],

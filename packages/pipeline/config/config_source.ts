@@ -1,4 +1,4 @@
-/** A pipeline as it was written, in files and on the command line: its values, and where each is from. */
+/** A pipeline as written, in files and on the command line: values and their places. */
 import { dirname } from "node:path";
 import { ConfigError, didYouMean, joinWords, type Location } from "../errors.ts";
 import { type MergedYaml, mergeFiles, readExtendsChain } from "./extends.ts";
@@ -6,32 +6,28 @@ import type { Override } from "./override.ts";
 import type { Path, YamlFile } from "./yaml_file.ts";
 
 export class ConfigSource {
-  readonly #layers: MergedYaml;
-  /** The path of the pipeline's own file as messages show it. */
+  readonly #merged: MergedYaml;
+  /** Display path of the pipeline's own file. */
   readonly file: string;
   /** The values, overrides applied. */
   readonly values: Record<string, unknown>;
-  /** Overrides by the whole path of what they set. */
+  /** Overrides with whole paths. */
   readonly overrides: Override[] = [];
 
   /** @param files the pipeline's own and those that it extends, in this order */
   constructor(files: readonly YamlFile[], overrides: readonly Override[] = []) {
     this.file = files[0]!.shown;
-    this.#layers = mergeFiles(files);
-    this.values = this.#layers.values;
+    this.#merged = mergeFiles(files);
+    this.values = this.#merged.values;
     for (const override of overrides) this.#apply(override);
   }
 
   /**
    * Reads a pipeline's file and those that it extends.
-   * @param user folder from which messages tell the paths
+   * @param cwd folder that paths in messages start from
    */
-  static async read(
-    path: string,
-    user: string,
-    overrides: readonly Override[] = [],
-  ): Promise<ConfigSource> {
-    return new ConfigSource(await readExtendsChain(path, user), overrides);
+  static async read(path: string, cwd: string, overrides: readonly Override[] = []) {
+    return new ConfigSource(await readExtendsChain(path, cwd), overrides);
   }
 
   #apply(override: Override): void {
@@ -40,7 +36,7 @@ export class ConfigSource {
       const message = "which file a pipeline extends is written in the file itself";
       throw new ConfigError([{ at, message }]);
     }
-    // A stage is named without "stages.", whatever else is top-level by its own name.
+    // A stage is named without "stages.", other top-level keys by their names.
     const stages = this.values.stages as Record<string, unknown> | null | undefined;
     const known = Object.keys(stages ?? {});
     const inStages = !["stages", "bullmq"].includes(path[0]!) &&
@@ -55,7 +51,9 @@ export class ConfigSource {
     this.overrides.push({ ...override, path: inStages ? ["stages", ...path] : path });
     let target = inStages ? stages! : this.values;
     path.slice(0, -1).forEach((key, depth) => {
-      const next = target[key] ?? {};
+      const written = target[key] ?? {};
+      // `network: plain` is short for `network: { use: plain }`.
+      const next = typeof written === "string" ? { use: written } : written;
       if (typeof next !== "object" || Array.isArray(next)) {
         const name = path.slice(0, depth + 1).join(".");
         throw new ConfigError([{ at, message: `${name} has no parameters of its own` }]);
@@ -66,26 +64,23 @@ export class ConfigSource {
     target[path.at(-1)!] = value;
   }
 
-  /** The override that gave a value its present form, if one did. */
+  /** Returns the override that set a value, if one did. */
   #overrideOf(path: Path): Override | undefined {
     return this.overrides.findLast(({ path: set }) =>
       set.length <= path.length && set.every((part, i) => String(path[i]) === part)
     );
   }
 
-  /** What a relative path that is the value of a key counts from; undefined: where the user stands. */
+  /** Returns the folder that a relative path as value counts from; undefined: the current folder. */
   folderOf(path: Path): string | undefined {
     const override = this.#overrideOf(path);
-    return override ? override.folder : dirname(this.#layers.fileOf(path).path);
+    return override ? override.folder : dirname(this.#merged.fileOf(path).path);
   }
 
-  /**
-   * Where a value, or with `key` the name before it, was written.
-   * What is not written is located at the nearest thing around it that is.
-   */
+  /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
     const override = this.#overrideOf(path);
-    if (!override) return this.#layers.fileOf(path).at(path, key);
+    if (!override) return this.#merged.fileOf(path).at(path, key);
     const named = key && override.path.length === path.length ? override.keyAt : undefined;
     return named ?? override.at;
   }

@@ -1,9 +1,9 @@
 /**
  * `extends: ./base.yaml`: a pipeline that is written over another one.
  *
- * Maps are merged key by key, however deep. Everything else, lists too, takes the place of what the
- * base says; an empty value (`resize32:`) leaves it as it is. A stage whose `use` is another one
- * starts anew, since the base's parameters are those of another stage. The base's name stays its own.
+ * Maps are merged key by key at any depth. Other values, lists too, replace the base's; an empty
+ * value (`split:`) keeps it. A stage with another `use` keeps nothing of the base's parameters. The
+ * base's name is not inherited.
  */
 import { dirname, resolve } from "node:path";
 import { ConfigError, didYouMean, quote } from "../errors.ts";
@@ -14,13 +14,13 @@ import { type Path, YamlFile } from "./yaml_file.ts";
 const OWN = ["extends", "name"];
 
 /**
- * Reads a pipeline and all that it extends, itself first.
- * @param user folder from which messages tell the paths
+ * Reads a pipeline and all files that it extends, itself first.
+ * @param cwd folder that paths in messages start from
  */
-export async function readExtendsChain(path: string, user: string): Promise<YamlFile[]> {
+export async function readExtendsChain(path: string, cwd: string): Promise<YamlFile[]> {
   const files: YamlFile[] = [];
   for (let next: string | undefined = path; next !== undefined;) {
-    const file: YamlFile = await readFile(next, user, files.at(-1));
+    const file: YamlFile = await readFile(next, cwd, files.at(-1));
     files.push(file);
     const base = file.values.extends;
     if (base === undefined) break;
@@ -41,8 +41,8 @@ export async function readExtendsChain(path: string, user: string): Promise<Yaml
   return files;
 }
 
-async function readFile(path: string, user: string, from?: YamlFile): Promise<YamlFile> {
-  const shown = displayPath(path, user);
+async function readFile(path: string, cwd: string, from?: YamlFile): Promise<YamlFile> {
+  const shown = displayPath(path, cwd);
   const there = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
   if (there) return new YamlFile(path, shown, await Deno.readFile(path));
   if (!from) throw new ConfigError([{ at: { text: path }, message: "no such file" }]);
@@ -56,11 +56,11 @@ async function readFile(path: string, user: string, from?: YamlFile): Promise<Ya
 /** Several files as one. */
 export interface MergedYaml {
   readonly values: Record<string, unknown>;
-  /** The file that a value is from; for one that is not written, the nearest around it. */
+  /** Returns the file of a value; of a missing one, of its parent. */
   fileOf(path: Path): YamlFile;
 }
 
-/** Lays files over each other, the first on top. */
+/** Merges files; the first has precedence. */
 export function mergeFiles(files: readonly YamlFile[]): MergedYaml {
   const from = new Map<string, YamlFile>();
   const parts = files.map((file, depth) => ({
@@ -82,7 +82,7 @@ export function mergeFiles(files: readonly YamlFile[]): MergedYaml {
   };
 }
 
-/** What one file says at a path. */
+/** The value of one file at a path. */
 interface Part {
   readonly file: YamlFile;
   readonly value: unknown;
@@ -91,15 +91,15 @@ interface Part {
 type MapPart = Part & { readonly value: Readonly<Record<string, unknown>> };
 
 /**
- * @param parts what the files say at a path, the topmost first; at least one
- * @param from is given the file of each path
+ * @param parts values of the files at a path, by precedence; at least one
+ * @param from receives the file of each path
  */
 function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>): unknown {
-  const said = parts.filter(({ value }) => value !== null);
-  const [top] = said.length > 0 ? said : parts;
+  const given = parts.filter(({ value }) => value !== null);
+  const [top] = given.length > 0 ? given : parts;
   from.set(nameOf(path), top!.file);
-  const covered = said.findIndex((part) => !isMapPart(part));
-  const maps = said.slice(0, covered < 0 ? undefined : covered) as MapPart[];
+  const covered = given.findIndex((part) => !isMapPart(part));
+  const maps = given.slice(0, covered < 0 ? undefined : covered) as MapPart[];
   if (maps.length === 0) return top!.value;
   const merged = path.length === 2 && path[0] === "stages"
     ? sameStage(String(path[1]), maps)
@@ -115,7 +115,7 @@ function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>):
   );
 }
 
-/** Of what files say of a stage, what is about the stage that the topmost means. */
+/** Returns the values of the files that mean the same stage as the first. */
 function sameStage(id: string, maps: readonly MapPart[]): readonly MapPart[] {
   const use = (depth: number) =>
     maps.slice(depth).map(({ value }) => value.use).find((name) => name !== undefined) ?? id;

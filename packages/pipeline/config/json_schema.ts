@@ -1,5 +1,6 @@
 /** JSON Schema of a pipeline, for completion in editors, and docs/reference.md. */
 import { z } from "zod";
+import { choosesOf, type Definition, partsOf } from "../define.ts";
 import { pipelineSchema } from "./config.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
@@ -78,8 +79,14 @@ function sweepable(stages: readonly Stage[]): Json {
   const walk = (path: string, properties: Record<string, Json>) => {
     for (const [name, schema] of Object.entries(properties)) {
       const inner = schema.properties as Record<string, Json> | undefined;
-      if (inner) walk(`${path}.${name}`, inner);
-      else found.push([`${path}.${name}`, schema]);
+      if (inner) {
+        walk(`${path}.${name}`, inner);
+        continue;
+      }
+      found.push([`${path}.${name}`, schema]);
+      // Options of a choice, each once.
+      const { use: _, ...options } = Object.assign({}, ...optionsOf(schema).toReversed());
+      walk(`${path}.${name}`, options);
     }
   };
   for (const stage of stages) {
@@ -90,6 +97,14 @@ function sweepable(stages: readonly Stage[]): Json {
     key,
     { type: "array", minItems: 1, items, description: items.description ?? "Seeds to try" },
   ]));
+}
+
+/** Returns the options of each definition that a choice can name. */
+function optionsOf(schema: Json): Record<string, Json>[] {
+  const members = (schema.anyOf as Json[] | undefined ?? []).flatMap(({ oneOf }) =>
+    oneOf as Json[] ?? []
+  );
+  return members.map(({ properties }) => properties as Record<string, Json>);
 }
 
 const reference = (definition: string) => ({ $ref: `#/definitions/${definition}` });
@@ -108,6 +123,8 @@ function toJson(schema: z.ZodType): Json {
       delete jsonSchema.path;
       delete jsonSchema.choice;
       delete jsonSchema.mistaken;
+      delete jsonSchema.aliases;
+      delete jsonSchema.chooses;
     },
   });
 }
@@ -193,6 +210,7 @@ export function referenceMarkdown({ commands, stages, sections = "" }: Reference
     "draws at random, `seed`.",
     "## Stages",
     ...stages.map(stageMarkdown),
+    ...choicesMarkdown(stages),
     "## Artifact kinds",
     "An artifact is a folder, `artifacts/STAGE/FINGERPRINT/OUTPUT/`. `record.json` beside it lists " +
     "what it was made of.",
@@ -217,6 +235,37 @@ function stageMarkdown(stage: Stage): string {
   return `### ${stage.name}\n\n${stage.summary}${wiring ? ` (${wiring})` : ""}.\n\n${
     parameterTable(stage.params)
   }`;
+}
+
+/** Returns a section for each kind of choice, with the definitions and their options. */
+function choicesMarkdown(stages: readonly Stage[]): string[] {
+  const found = new Map<string, Map<string, Definition>>();
+  const walk = (schema: z.ZodType): void => {
+    const { innerType, element, shape, options } = partsOf(schema);
+    const kind = schema.meta()?.choice as string, chooses = choosesOf(schema);
+    if (chooses) {
+      const known = found.get(kind) ?? new Map<string, Definition>();
+      for (const one of chooses.definitions) known.set(one.name, one);
+      found.set(kind, known);
+      chooses.definitions.forEach(({ params }) => params && walk(params));
+    } else if (innerType ?? element) walk((innerType ?? element)!);
+    else [...Object.values(shape ?? {}), ...options ?? []].forEach(walk);
+  };
+  for (const { params } of stages) walk(params);
+  if (found.size === 0) return [];
+  return [
+    "## Choices",
+    "A parameter that names one of these takes `NAME` or `{ use: NAME, ...options }`. Plugins add " +
+    "their own with `define`.",
+    ...[...found].sort(([a], [b]) => a < b ? -1 : 1).flatMap(([kind, definitions]) => [
+      `### Choice ${kind}`,
+      ...[...definitions.values()].map(({ name, former = [], summary, params }) => {
+        const aliases = former.map((alias) => `\`${alias}\``).join(", ");
+        return `\`${name}\`${aliases && ` (alias ${aliases})`}: ${summary}.` +
+          (params && Object.keys(params.shape).length > 0 ? `\n\n${parameterTable(params)}` : "");
+      }),
+    ]),
+  ];
 }
 
 const kindLink = (kind: string) => `[${kind}](#kind-${kind.toLowerCase()})`;
@@ -293,6 +342,11 @@ function formsOf(items: Json | undefined): Json[] {
 function values(schema: Json): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
   if (schema.const !== undefined) return `\`${schema.const}\``;
+  const choices = optionsOf(schema);
+  if (choices.length > 0) {
+    const names = choices.map(({ use }) => use.const ?? (use.enum as string[])[0]);
+    return `${names.map((name) => `\`${name}\``).join(" ")} or \`{ use, ...options }\``;
+  }
   if (Array.isArray(schema.anyOf)) return (schema.anyOf as Json[]).map(values).join(" or ");
   if (schema.type === "array") return `list of ${values(schema.items as Json)}`;
   const bounds = [

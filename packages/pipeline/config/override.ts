@@ -6,15 +6,15 @@ import { parseYaml } from "./yaml_file.ts";
 export interface Override {
   readonly path: readonly string[];
   readonly value: unknown;
-  /** Where it was written: as it was typed, or a place in a file. */
+  /** Its place: as typed, or in a file. */
   readonly at: Location;
-  /** Where its name was written, if elsewhere. */
+  /** Place of its name, if elsewhere. */
   readonly keyAt?: Location;
-  /** What a relative path counts from, if not from where the person stands. */
+  /** Folder that a relative path counts from. Default: the current folder */
   readonly folder?: string;
 }
 
-/** Reads `a.b=value`; the value is YAML. Throws a ConfigError when it is not of that form. */
+/** Parses `a.b=value`; the value is YAML. @throws {ConfigError} */
 export function parseOverride(argument: string): Override {
   const at = { text: `--set ${argument}` };
   const equals = argument.indexOf("=");
@@ -26,7 +26,7 @@ export function parseOverride(argument: string): Override {
   return { path, value: parseValue(argument.slice(equals + 1), at), at };
 }
 
-/** Reads a value that was typed. */
+/** Parses a value of the command line. */
 export function parseValue(text: string, at: Location): unknown {
   const { mistakes: [mistake], value } = parseYaml(text);
   if (mistake) {

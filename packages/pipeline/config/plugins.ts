@@ -32,8 +32,10 @@ export async function loadPlugin(specifier: string): Promise<Plugin> {
   }
   const exported = [module.default].flat() as unknown[];
   if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
-  const extensions = exported.filter(isExtension)
-    .map(({ extends: kind, name, summary }) => ({ kind, name, summary, module: specifier }));
+  const extensions = exported.filter(isExtension).map((definition) => ({
+    ...{ kind: definition.extends, name: definition.name, summary: definition.summary },
+    ...{ module: specifier, definition },
+  }));
   const stages = exported.filter((one) => !isExtension(one))
     .map((stage) => stageOf(stage as Stage, name, specifier));
   return { stages, extensions };

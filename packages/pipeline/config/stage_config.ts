@@ -1,15 +1,16 @@
-/** From what the YAML says of a stage to the stage and its parameters. */
+/** A stage in the YAML → the stage and its parameters. */
 import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
-import { toProblems } from "./zod_issues.ts";
+import { toProblems, valueAt } from "./zod_issues.ts";
+import { type Aliases, partsOf } from "../define.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Stage } from "../stage.ts";
 import type { Path } from "./yaml_file.ts";
 
-/** Keys of a stage in the YAML that are the runner's, not the stage's. */
+/** Keys of a stage in the YAML that the runner reads. */
 export const RESERVED = ["use", "inputs", "replaces", "seed"] as const;
 
 /** Seed of all randomness. */
@@ -30,27 +31,27 @@ export interface ConfiguredStage {
   readonly plugin: boolean;
   /** `inputs:` as written: input name → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
-  /** Stage, or `stage.output`, whose output it takes, and whose place it has for all other stages. */
+  /** Stage, or `stage.output`, whose output it takes and replaces for all other stages. */
   readonly replaces?: string;
-  /** What plugins brought that its parameters name. */
+  /** Extensions of plugins that its parameters name. */
   readonly extensions: readonly Extension[];
   /** In place of the pipeline's. */
   readonly seed?: number;
 }
 
-/** What reading a stage takes. */
-export interface StageScope {
+/** Everything that reading a stage needs. */
+interface StageScope {
   source: ConfigSource;
   registry: Registry;
-  /** What a relative path that was written at a place counts from. */
+  /** Returns the folder that a relative path at a place counts from. */
   folderOf(path: Path): string;
-  /** Is given what is wrong. */
+  /** Receives errors. */
   problems: Problem[];
-  /** True if a plugin did not load: what is unknown may be its. */
+  /** True if a plugin did not load, which may have the unknown names. */
   incomplete: boolean;
 }
 
-/** Validates what is written of a stage; undefined when it is not even clear which stage it is. */
+/** Validates a stage; returns undefined when it is unclear which stage it is. */
 export async function readStage(
   id: string,
   written: unknown,
@@ -79,7 +80,7 @@ export async function readStage(
   if (!registry.has(use)) {
     if (incomplete) return undefined;
     const named = use !== id;
-    const hint = named ? "" : ` To name a stage freely, say which it is: ${id}: { use: ... }.`;
+    const hint = named ? "" : ` To name a stage freely, name it: ${id}: { use: ... }.`;
     return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
   }
   const { stage, module, plugin } = await registry.get(use);
@@ -102,23 +103,21 @@ export async function readStage(
     const error = new z.ZodError(issues);
     problems.push(...toProblems(error, source, path, stage.params, RESERVED));
   }
+  for (const [name, place] of Object.entries(stage.params.meta()?.aliases as Aliases ?? {})) {
+    const other = valueAt(raw, place.split("."));
+    if (valueAt(raw, name.split(".")) === undefined || other === undefined) continue;
+    report(
+      [...path, ...place.split(".")],
+      `${id}.${name} and ${id}.${place} are two spellings of one value. Remove one of them.`,
+    );
+  }
   if (parsed.success && seed !== undefined && !stage.seeded(parsed.data)) {
     report([...path, "seed"], `${id} draws nothing at random, so a seed changes nothing`);
   }
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
-  return {
-    id,
-    use,
-    stage,
-    module,
-    plugin,
-    params,
-    inputs: checked.data,
-    replaces,
-    extensions,
-    seed: drawn.data,
-  };
+  const rest = { inputs: checked.data, replaces, seed: drawn.data };
+  return { id, use, stage, module, plugin, params, extensions, ...rest };
 }
 
 /** For values that have no names in them. */
@@ -126,24 +125,14 @@ const NO_KEYS = z.strictObject({});
 
 const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
-/** A value whose parts that were declared with `pathParam()` are made absolute. */
+/** Returns a value with absolute paths where `pathParam()` declares one. */
 function withPaths(
   value: unknown,
   schema: z.ZodType,
   path: Path,
   folderOf: StageScope["folderOf"],
 ): unknown {
-  const { innerType, element, valueType, shape, options } = schema.def as unknown as {
-    /** Of an optional, or of one with a default. */
-    innerType?: z.ZodType;
-    /** Of a list. */
-    element?: z.ZodType;
-    /** Of a map. */
-    valueType?: z.ZodType;
-    shape?: Record<string, z.ZodType>;
-    /** Of a value that may be of several forms. */
-    options?: readonly z.ZodType[];
-  };
+  const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
     return form ? withPaths(value, form, path, folderOf) : value;

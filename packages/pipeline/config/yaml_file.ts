@@ -1,4 +1,4 @@
-/** One YAML file: its values, and where in it each was written. */
+/** One YAML file: its values and their places. */
 import {
   type Alias,
   type Document,
@@ -116,7 +116,7 @@ function isMerge(key: unknown): boolean {
   return isScalar(key) && typeof key.value === "symbol";
 }
 
-/** Maps that a merge key's value names, the first of them first; undefined if it is anything else. */
+/** Returns the maps of a merge key's value, in order; undefined for any other value. */
 function mergedMaps(value: unknown, targets: ReadonlyMap<Alias, Node>): YAMLMap[] | undefined {
   const target = (node: unknown) => isAlias(node) ? targets.get(node) : node;
   const node = target(value);
@@ -138,7 +138,7 @@ function decode(bytes: Uint8Array, shown: string): string {
   const lines = text.slice(0, at).split("\n");
   const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, "0");
   const what = code === "FFFD" ? "bytes that are not UTF-8" : `the control character U+${code}`;
-  // Without the line, which would reach the terminal.
+  // Without the line: control characters must not reach the terminal.
   const place = { text: `${shown}:${lines.length}:${lines.at(-1)!.length + 1}` };
   throw new ConfigError([{ at: place, message: `not valid YAML: ${what}. Save it as UTF-8` }]);
 }
@@ -153,9 +153,9 @@ export class YamlFile {
 
   /**
    * @param path absolute
-   * @param shown the path as messages shall show it
+   * @param shown display path
    * @param content text, or a file's bytes
-   * @throws ConfigError on bad YAML, with every error's place
+   * @throws {ConfigError} with the place of every error
    */
   constructor(readonly path: string, readonly shown: string, content: string | Uint8Array) {
     const text = typeof content === "string" ? content : decode(content, shown);
@@ -176,10 +176,7 @@ export class YamlFile {
     this.values = values as Record<string, unknown>;
   }
 
-  /**
-   * Where a value, or with `key` the name before it, was written.
-   * What is not written is located at the nearest thing around it that is.
-   */
+  /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
     let node = this.#target(this.#parsed.document.contents);
     let offset = isNode(node) ? node.range?.[0] ?? 0 : 0;
@@ -216,7 +213,7 @@ export class YamlFile {
       const name = this.#target(pair.key);
       return [String(isScalar(name) ? name.value : name), pair] as const;
     });
-    // What is set last stands: a map's own, then the first of those that it merges.
+    // The last value wins: a map's own, then the first of those that it merges.
     const inherited = merged.toReversed().flatMap((other) => [...this.#pairsOf(other)]);
     const pairs = new Map([...inherited, ...own]);
     this.#pairs.set(map, pairs);

@@ -1,13 +1,14 @@
-/** What zod found wrong with a value, in the words of people who write YAML. */
+/** Errors of zod in the words of YAML. */
 import type { z } from "zod";
+import { partsOf } from "../define.ts";
 import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Path } from "./yaml_file.ts";
 
 /**
- * zod's issues as problems with a place, what was expected and the nearest name.
- * @param base where the validated value is in the YAML
- * @param more names beside the schema's own that its top level may have
+ * Returns zod's issues as problems with place, expected values and the nearest name.
+ * @param base path of the validated value in the YAML
+ * @param more further names that its top level may have
  */
 export function toProblems(
   error: z.ZodError,
@@ -16,7 +17,7 @@ export function toProblems(
   schema: z.ZodObject,
   more: readonly string[],
 ): Problem[] {
-  return error.issues.flatMap(meant).flatMap((issue): Problem[] => {
+  return error.issues.flatMap(likelyUnionMember).flatMap((issue): Problem[] => {
     const inner = issue.path.map((part) => part as string | number);
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
@@ -39,11 +40,8 @@ export function toProblems(
   });
 }
 
-/**
- * Of a value that may be of several forms and is of none: what is wrong with the one form that it was
- * meant to be, if the others are of another type altogether.
- */
-function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+/** Returns the issues of the only member of a union that has the type of the value. */
+function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== "invalid_union") return [issue];
   const near = issue.errors.filter((issues) =>
     issues.some(({ code, path }) =>
@@ -52,24 +50,19 @@ function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   );
   if (near.length !== 1) return [issue];
   return near[0]!.flatMap((inner) =>
-    meant({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
+    likelyUnionMember({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
   );
 }
 
-/** The keys of the object that a schema has at a path, under any optional, default, list or choice. */
+/** Returns the keys of a schema at a path, through optionals, defaults, lists and unions. */
 function keysAt(schema: z.ZodType, path: Path): string[] {
-  const { innerType, options, element } = schema.def as {
-    innerType?: z.ZodType;
-    options?: readonly z.ZodType[];
-    element?: z.ZodType;
-  };
+  const { innerType, options, element, shape } = partsOf(schema);
   if (innerType) return keysAt(innerType, path);
   if (options) return options.flatMap((option) => keysAt(option, path));
   if (element && path.length > 0) return keysAt(element, path.slice(1));
-  const shape = (schema as Partial<z.ZodObject>).shape;
   if (!shape) return [];
   if (path.length === 0) return Object.keys(shape);
-  const next = shape[path[0]!] as z.ZodType | undefined;
+  const next = shape[path[0]!];
   return next ? keysAt(next, path.slice(1)) : [];
 }
 
@@ -83,15 +76,18 @@ function suggestion(schema: z.ZodType, path: Path, value: string, known: string[
   return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
 }
 
-/** The words that would have been right. */
+/** Returns the valid values. */
 function choices(issue: z.core.$ZodIssue): string[] {
   if (issue.code === "invalid_value") return issue.values.map(String);
   if (issue.code !== "invalid_union") return [];
   const { options = [] } = issue as { options?: readonly unknown[] };
-  return [...options.map(String), ...issue.errors.flat().flatMap(choices)];
+  return [
+    ...options.filter((option) => option !== undefined).map(String),
+    ...issue.errors.flat().flatMap(choices),
+  ];
 }
 
-/** zod's names of types in the words of people who write YAML. */
+/** zod's names of types in the words of YAML. */
 const TYPES: Record<string, string> = {
   string: "a text",
   number: "a number",
@@ -117,7 +113,7 @@ function expectation(issue: z.core.$ZodIssue): string {
         bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum)
       }`;
     case "invalid_union": {
-      // No errors: the key that tells the members apart has none of their values.
+      // No errors: the discriminating key has none of the members' values.
       const ways = issue.errors.length > 0
         ? issue.errors.flat().map((inner) => expectation(inner).replace(/^expected /, ""))
         : choices(issue).map(quote);

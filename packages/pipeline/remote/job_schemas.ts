@@ -1,6 +1,6 @@
 /** Schemas of jobs and their results: data, validated on arrival, never code. */
 import { z } from "zod";
-import { metricsShape } from "../stage_record.ts";
+import { metricsSchema } from "../stage_record.ts";
 import { orderSchema } from "../sweep/remote_run.ts";
 import { codeSchema, relativePathSchema } from "./compatibility.ts";
 
@@ -57,7 +57,7 @@ export const sweepResultSchema = z.strictObject({
     seconds: z.number(),
     outputs: z.record(z.string(), relativePathSchema),
   })),
-  metrics: metricsShape,
+  metrics: metricsSchema,
   cautions: z.array(z.string()).optional(),
   run: z.string().optional(),
   error: z.string().optional(),

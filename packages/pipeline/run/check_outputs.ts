@@ -1,15 +1,15 @@
 /** Checks what a stage wrote against the declarations of its kinds, before it becomes artifacts. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { listFiles } from "../cache/digest.ts";
+import { listFiles } from "../digest.ts";
 import type { Kind, Outputs } from "../stage.ts";
 
 /**
  * Checks that each output holds the files of its kind, readable and not empty.
  * @param id the stage's id in the pipeline
  * @param folders output → its folder
- * @param checkFile throws if a file is not of the format that its name says
- * @throws {Error} naming stage, output and file of everything that is wrong
+ * @param checkFile throws if a file is not of the format of its name
+ * @throws {Error} with stage, output and file of every problem
  */
 export async function checkOutputs(
   id: string,

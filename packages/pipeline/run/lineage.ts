@@ -8,7 +8,7 @@ import type { StageRecord } from "../stage_record.ts";
 import { hiddenIn, withoutSecrets } from "../secrets.ts";
 import type { Lineage, Machine, StageProvenance } from "../stage.ts";
 
-/** What is told to a stage that declares `lineage`. All stages before it have a record. */
+/** Returns the lineage of a stage's inputs. All stages before it have a record. */
 export function lineageOf(
   plan: Plan,
   id: string,
@@ -33,45 +33,32 @@ export function lineageOf(
       ({ id, use, module, params, inputs, replaces, after, seed }): StageProvenance => {
         const record = records.get(id)!;
         const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
+        const { compute, packages } = dependencies;
+        const { machine, caution } = record;
         return {
-          ...{
-            id,
-            use,
-            params: withoutSecrets(params),
-            inputs,
-            after,
-            fingerprint,
-            startedAt,
-            seconds,
-            deno,
-            platform,
-          },
-          module: moduleName(module, project),
-          ...(replaces === undefined ? {} : { replaces }),
-          ...(seed === undefined ? {} : { seed }),
-          ...(dependencies.compute === undefined ? {} : { compute: dependencies.compute }),
-          packages: dependencies.packages,
-          ...(record.machine ? { machine: record.machine } : {}),
+          ...{ id, use, params: withoutSecrets(params), inputs, after, fingerprint },
+          ...{ startedAt, seconds, deno, platform, module: moduleName(module, project) },
+          ...(replaces !== undefined && { replaces }),
+          ...(seed !== undefined && { seed }),
+          ...(compute !== undefined && { compute }),
+          packages,
+          ...(machine && { machine }),
           observed: withoutSecrets(record.observed ?? {}),
-          ...(record.caution === undefined ? {} : { caution: record.caution }),
+          ...(caution !== undefined && { caution }),
         };
       },
     ),
   };
 }
 
-/** A module's path from the project, or its package. */
+/** Returns a module's path from the project, or its package. */
 export function moduleName(module: string, project: string): string {
   return module.startsWith("file:") ? displayPath(fromFileUrl(module), project) : module;
 }
 
-/** The computer at hand. */
+/** Returns this computer. */
 export function describeMachine(): Machine {
   const cores = cpus();
-  return {
-    processor: cores[0]?.model ?? arch(),
-    cores: cores.length,
-    memory: totalmem(),
-    system: type(),
-  };
+  const processor = cores[0]?.model ?? arch();
+  return { processor, cores: cores.length, memory: totalmem(), system: type() };
 }

@@ -1,4 +1,4 @@
-/** Decides what has to run and why, runs it, and records what came of it. */
+/** Runs the stages of a plan that lack a result, and records the run. */
 import { join } from "node:path";
 import { checkCache } from "../cache/check_cache.ts";
 import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
@@ -26,24 +26,24 @@ import type { ResolvedBackend, RunContext } from "./run_context.ts";
 /** A run that is over. */
 export interface RunResult {
   readonly report: RunReport;
-  /** Its id, if it is listed: one that made nothing and uses what was used before is not. */
+  /** Its id, if it is listed: a run that changed nothing is not. */
   readonly id?: string;
 }
 
 export interface RunOptions {
-  /** Only say what would run. */
+  /** Only report what would run. */
   readonly dryRun?: boolean;
-  /** Start the pipeline's services, too. */
+  /** Start the pipeline's services as well. */
   readonly services?: boolean;
-  /** What the runs of a sweep share: it is not listed, and what is left out is not told. */
+  /** Run the shared stages of a sweep: not listed, and without lines for unselected stages. */
   readonly part?: boolean;
-  /** Of a run of a sweep: what is varied, key → value. */
+  /** The varied values of a run of a sweep, key → value. */
   readonly point?: Readonly<Record<string, unknown>>;
-  /** Id → a result that is to be used, without asking whether it is up to date. */
+  /** Id → a result to use without a check of its cache key. */
   readonly given?: ReadonlyMap<string, StageRecord>;
 }
 
-/** Runs a plan's stages that are selected and whose results are not there yet. */
+/** Runs the selected stages of a plan whose results are missing. */
 export async function runPlan(
   plan: Plan,
   selection: Selection,
@@ -57,20 +57,26 @@ export async function runPlan(
   const history = new History(context.store.folder);
   const { name: pipeline, identity: file, overrides, seed } = plan;
   const beginning = { pipeline, file, overrides, ...(point && { point }), seed };
-  const begun = part || dryRun ? undefined : await history.begin(beginning);
-  const run = new Run(plan, selection, context, options, begun);
+  const startedAt = new Date().toISOString();
+  let begun: Begun | undefined;
+  // Listed from its first work on: a run with nothing to do writes nothing.
+  const begin = async () => begun ??= await history.begin(beginning, startedAt);
+  const run = new Run(plan, selection, context, options, part || dryRun ? undefined : begin);
   const reportNow = () => run.report((performance.now() - began) / 1000);
-  let id: string | undefined, listed = begun;
+  let id: string | undefined, settled = false;
   const settle = async () => {
-    if (listed && id !== listed.id) await history.drop(listed);
-    listed = undefined;
+    if (begun && id !== begun.id && !settled) await history.drop(begun);
+    settled = true;
   };
   try {
+    if (services && !dryRun) await begin();
     await run.stages(dryRun);
-    // A service may run for days; what was learnt is kept before that.
+    // A service may run for days: the hashes are stored before.
     await context.moduleHasher.close();
-    // A run of a sweep is listed, though another made its results, or itself before it was killed.
-    if (begun && (run.worthRecording || point)) id = await run.record(reportNow(), history, point);
+    // A run of a sweep is listed even if all its results are cached.
+    if (!part && !dryRun && (run.worthRecording || point)) {
+      id = await run.record(reportNow(), history, point);
+    }
     if (services && run.ok && !dryRun) {
       await settle();
       await run.services();
@@ -98,28 +104,28 @@ class Run {
   readonly #reports: StageReport[] = [];
   readonly #show: string[] = [];
   readonly #part: boolean;
-  readonly #begun: Begun | undefined;
+  /** Lists the run in the history, if it is to be listed. */
+  readonly #begin: (() => Promise<Begun>) | undefined;
   readonly #given: NonNullable<RunOptions["given"]>;
   #compute: ResolvedBackend | undefined;
   ok = true;
-  /** Whether something was made or failed. */
+  /** True if a result was made, or a stage failed. */
   #did = false;
-  /** ... or other results are used than last time. */
+  /** True if other results are used than last time. */
   #usesOthers = false;
 
   get worthRecording(): boolean {
     return this.#did || this.#usesOthers;
   }
 
-  /** @param begun its entry in the history, if it is listed */
   constructor(
     plan: Plan,
     selection: Selection,
     context: RunContext,
     options: RunOptions,
-    begun?: Begun,
+    begin?: () => Promise<Begun>,
   ) {
-    this.#begun = begun;
+    this.#begin = begin;
     this.#part = options.part ?? false;
     this.#given = options.given ?? new Map();
     this.#plan = plan;
@@ -131,29 +137,27 @@ class Run {
   async stages(dryRun: boolean): Promise<void> {
     const { store, moduleHasher, excludedFolders, reporter } = this.#context;
     if (!dryRun) await store.cleanUp();
-    // All code is looked at now: a module that is edited while an early stage computes for hours
-    // would otherwise be recorded as what a later stage ran, though the old one may be loaded.
+    // All code is hashed now: a module that is edited while an early stage computes for hours would
+    // otherwise be recorded for a later stage, though the old one may be loaded.
     const made = this.#plan.stages.filter(({ id }) => this.#isNeeded(id) && !this.#given.has(id));
     for (const stage of made) {
       for (const module of modulesOf(stage)) await moduleHasher.graph(module, excludedFolders);
     }
     for (const stage of this.#plan.stages) await this.#stage(stage, dryRun);
-    if (this.ok && !dryRun) {
-      this.#usesOthers = await this.#noteUse();
-    }
+    if (this.ok && !dryRun) this.#usesOthers = await this.#setCurrent();
     const { log: line, paint } = reporter;
     if (this.ok) this.#show.forEach((path) => line(`  ${paint.bold(path)}`));
   }
 
-  /** Looks at a stage, and runs it if it has to. */
+  /** Runs a stage if its result is missing. */
   async #stage(stage: PlannedStage, dryRun: boolean): Promise<void> {
     const { paint } = this.#context.reporter;
     const { id } = stage;
-    const left = this.#leftOut(stage);
+    const left = this.#skipReason(stage);
     if (left !== undefined) {
       const told = !stage.stage.service && !(this.#part && left === UNSELECTED);
-      if (told) this.#say(paint.dim("-"), id, paint.dim(`skipped: ${left}`));
-      return this.#settle(stage, "skipped", left);
+      if (told) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${left}`));
+      return this.#finish(stage, "skipped", left);
     }
     const given = this.#given.get(id);
     if (given) return this.#takeCached(stage, given);
@@ -173,27 +177,27 @@ class Run {
             `Run it with --until ${id}.`,
         );
       }
-      this.#say(paint.bold(">"), id, `runs: ${decision.why}`);
+      this.#log(paint.bold(">"), id, `runs: ${decision.why}`);
       if (dryRun) {
         this.#pending.add(id);
-        return this.#settle(stage, "skipped", WOULD_RUN + decision.why);
+        return this.#finish(stage, "skipped", WOULD_RUN + decision.why);
       }
-      await this.#make(this.#ready(stage, dependencies), decision.why, seconds);
+      await this.#make(await this.#ready(stage, dependencies), decision.why, seconds);
     } catch (error) {
       this.ok = false;
       this.#did = true;
       if (this.#context.signal.aborted) {
-        this.#say(paint.yellow("!"), id, "interrupted; the next run resumes here");
-        this.#settle(stage, "failed", INTERRUPTED, seconds());
+        this.#log(paint.yellow("!"), id, "interrupted; the next run resumes here");
+        this.#finish(stage, "failed", INTERRUPTED, seconds());
       } else {
         const place = this.#placeOf(error, stage);
-        this.#say(paint.red("✗"), id, `failed: ${formatErrorWithStack(error)}${place}`);
-        this.#settle(stage, "failed", formatError(error) + place, seconds());
+        this.#log(paint.red("✗"), id, `failed: ${formatErrorWithStack(error)}${place}`);
+        this.#finish(stage, "failed", formatError(error) + place, seconds());
       }
     }
   }
 
-  /** Where in a plugin an error was thrown, on a line of its own. */
+  /** Returns the place of an error in a plugin, on a line of its own. */
   #placeOf(error: unknown, { plugin, module, use, extensions }: PlannedStage): string {
     if (error instanceof RunError) return "";
     if (plugin && !(error instanceof Error)) return `\n  at "${use}" of ${module}`;
@@ -204,9 +208,9 @@ class Run {
 
   #takeCached(stage: PlannedStage, record: StageRecord): void {
     const { paint } = this.#context.reporter;
-    this.#take(stage, record);
-    this.#say(paint.dim("·"), stage.id, paint.dim("cached"));
-    this.#settle(stage, "cached", "cached");
+    this.#useResult(stage, record);
+    this.#log(paint.dim("·"), stage.id, paint.dim("cached"));
+    this.#finish(stage, "cached", "cached");
   }
 
   async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {
@@ -214,20 +218,20 @@ class Run {
     const { stage } = ready;
     const force = this.#isForced(stage.id);
     const { record, made } = await executeStage(ready, this.#plan, this.#context, force);
-    this.#take(stage, record);
-    await this.#noteUse();
+    this.#useResult(stage, record);
+    await this.#setCurrent();
     this.#did = true;
     if (made) {
-      this.#say(paint.green("✓"), stage.id, `done in ${formatDuration(seconds())}`);
-      this.#settle(stage, "ran", why, seconds());
+      this.#log(paint.green("✓"), stage.id, `done in ${formatDuration(seconds())}`);
+      this.#finish(stage, "ran", why, seconds());
     } else {
-      this.#say(paint.dim("·"), stage.id, paint.dim("cached: another run made it"));
-      this.#settle(stage, "cached", "another run made it", seconds());
+      this.#log(paint.dim("·"), stage.id, paint.dim("cached: another run made it"));
+      this.#finish(stage, "cached", "another run made it", seconds());
     }
   }
 
-  /** Notes which results the pipeline uses; where that cannot be written, it uses them all the same. */
-  async #noteUse(): Promise<boolean> {
+  /** Stores which results the pipeline uses. A failure is logged and does not end the run. */
+  async #setCurrent(): Promise<boolean> {
     const { store, reporter } = this.#context;
     const { identity, former } = this.#plan;
     try {
@@ -238,12 +242,12 @@ class Run {
     }
   }
 
-  #say(mark: string, id: string, text: string): void {
+  #log(mark: string, id: string, text: string): void {
     const width = Math.max(...this.#plan.stages.map((stage) => stage.id.length));
     this.#context.reporter.log(`${mark} ${id.padEnd(width)}  ${text}`);
   }
 
-  #settle(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
+  #finish(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
     const { id, use } = stage;
     const record = this.#records.get(id);
     const outputs = Object.fromEntries(
@@ -255,8 +259,7 @@ class Run {
     this.#reports.push({ id, use, status, why, seconds, outputs });
   }
 
-  /** Uses a result. */
-  #take(stage: PlannedStage, record: StageRecord): void {
+  #useResult(stage: PlannedStage, record: StageRecord): void {
     const { log: line, paint } = this.#context.reporter;
     const known = cautionsOf(this.#records.values());
     this.#records.set(stage.id, record);
@@ -269,8 +272,8 @@ class Run {
     }
   }
 
-  /** Why a stage is not looked at, if so. */
-  #leftOut(stage: PlannedStage): string | undefined {
+  /** Returns the reason to skip a stage, if there is one. */
+  #skipReason(stage: PlannedStage): string | undefined {
     if (this.#context.signal.aborted) return "the run was interrupted";
     if (stage.stage.service) return "a service; deno task serve starts it";
     const missing = stage.after.filter((id) => !this.#records.has(id) && !this.#pending.has(id));
@@ -287,7 +290,7 @@ class Run {
     return this.#selection.force?.includes(id) ?? false;
   }
 
-  /** Whether a stage is selected, or a selected one takes from it. */
+  /** Returns true if a stage is selected, or a selected one takes from it. */
   #isNeeded(id: string): boolean {
     return [...this.#selected].some((last) => ancestors(this.#plan, last).has(id));
   }
@@ -301,8 +304,9 @@ class Run {
     });
   }
 
-  #ready(stage: PlannedStage, dependencies: CacheKeyInputs): StageExecution {
-    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, this.#begun);
+  async #ready(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<StageExecution> {
+    const begun = await this.#begin?.();
+    return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, begun);
   }
 
   /** Starts the pipeline's services and waits until they are stopped. */
@@ -319,7 +323,7 @@ class Run {
           const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
           await assertIntact(path, { files }, names);
         }
-        await serve(this.#ready(stage, dependencies), this.#context);
+        await serve(await this.#ready(stage, dependencies), this.#context);
       } catch (error) {
         if (signal.aborted) return;
         this.ok = false;
@@ -363,7 +367,8 @@ class Run {
     if (same) return same.id;
     const run = { ...report, file, overrides, seed, ...(point && { point }) };
     try {
-      return (await history.add({ ...run, compute: this.#compute, stages }, this.#begun)).id;
+      return (await history.add({ ...run, compute: this.#compute, stages }, await this.#begin!()))
+        .id;
     } catch (error) {
       this.#context.reporter.log(`this run could not be recorded: ${formatError(error)}`);
       return undefined;

@@ -3,7 +3,7 @@ import type { Metrics } from "../stage.ts";
 
 export type Status = "ran" | "cached" | "skipped" | "failed";
 
-/** The reason of a stage that Ctrl-C ended. */
+/** Reason of a stage that Ctrl-C ended. */
 export const INTERRUPTED = "interrupted";
 
 /** Begins the reason of a stage of a dry run that would run. */
@@ -25,6 +25,6 @@ export interface RunReport {
   seconds: number;
   stages: StageReport[];
   metrics: Metrics;
-  /** What holds for all metrics, such as that the data is synthetic; see StageResult. */
+  /** Sentences that hold for all metrics; see StageResult. */
   cautions?: readonly string[];
 }

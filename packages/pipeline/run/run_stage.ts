@@ -9,16 +9,16 @@ import { withoutSecrets } from "../secrets.ts";
 import type { Artifact, Lineage, StageContext, StageResult } from "../stage.ts";
 import type { RunContext, ShardedWork } from "./run_context.ts";
 
-/** A stage that is about to run, and what it takes. */
+/** A stage that is about to run, with its inputs. */
 export interface StageExecution {
   readonly stage: PlannedStage;
   readonly dependencies: CacheKeyInputs;
   readonly inputs: Record<string, Artifact | readonly Artifact[]>;
-  /** For a stage that asks for it. */
+  /** Set for a stage that declares it. */
   readonly lineage?: Lineage;
 }
 
-/** Collects what a stage takes from the results of those before it. */
+/** Collects the inputs of a stage from the results of earlier stages. */
 export function prepareStage(
   stage: PlannedStage,
   dependencies: CacheKeyInputs,
@@ -48,7 +48,7 @@ export function prepareStage(
 
 /**
  * Makes a result, unless another run makes it first.
- * @param force make it even if it is there
+ * @param force make it even if it exists
  */
 export async function executeStage(
   ready: StageExecution,
@@ -75,6 +75,7 @@ export async function executeStage(
     const given = {
       outputs: attempt.outputs,
       scratch: attempt.scratch,
+      earlierResults: () => store.resultsOf(stage.use),
       signal,
       progress,
       info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
@@ -120,14 +121,15 @@ export async function executeStage(
 /** Runs a service until it is stopped. Throws what it throws. */
 export async function serve(
   ready: StageExecution,
-  { project, reporter, signal }: RunContext,
+  { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
   const { stage, inputs } = ready;
   const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
   const progress = reporter.startProgress(stage.id);
   const info = (message: string) => reporter.log(`  ${stage.id}: ${message}`);
   const warn = (message: string) => info(reporter.paint.yellow(message));
-  const rest = { outputs: {}, scratch, signal, progress, info, warn };
+  const earlierResults = () => store.resultsOf(stage.use);
+  const rest = { outputs: {}, scratch, earlierResults, signal, progress, info, warn };
   try {
     await stage.stage.run(inputs, stage.params, contextOf(ready, project, rest));
   } finally {
@@ -136,11 +138,11 @@ export async function serve(
   }
 }
 
-/** What a stage reads without having declared it would be missing from its fingerprint. */
+/** Throws when a stage reads something undeclared, which its fingerprint would lack. */
 function contextOf(
   { stage: { id, use, extensions }, dependencies: { seed, compute }, lineage }: StageExecution,
   project: string,
-  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage" | "extension">,
+  rest: Omit<StageContext, "id" | "seed" | "compute" | "lineage" | "extension" | "definitions">,
 ): StageContext {
   const undeclared = (name: string, flag: string) =>
     new Error(
@@ -154,6 +156,8 @@ function contextOf(
       const found = extensions.find((one) => one.kind === kind && one.name === name);
       return found && moduleName(found.module, project);
     },
+    definitions: (kind) =>
+      extensions.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     get seed() {
       if (seed === undefined) throw undeclared("seed", "seeded");
       return seed;

@@ -7,10 +7,16 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
 import { cacheKeyInputsOf } from "../cache/cache_key.ts";
-import { type CacheKeyInputs, canonicalJson, explainChanges, fingerprint } from "../fingerprint.ts";
+import {
+  type CacheKeyInputs,
+  cacheKeySchema,
+  canonicalJson,
+  explainChanges,
+  fingerprint,
+} from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
-import { dependenciesShape, type StageRecord } from "../stage_record.ts";
+import type { StageRecord } from "../stage_record.ts";
 import { type LazyStage, Registry } from "../registry.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
@@ -29,7 +35,7 @@ import { YamlFile } from "../config/yaml_file.ts";
 const values = z.record(z.string(), z.unknown());
 
 /** Cache key inputs of a result without its code; inputs are named by the stages that make them. */
-const needSchema = z.strictObject(dependenciesShape.omit({ modules: true, packages: true }).shape);
+const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages: true }).shape);
 
 const { seed, compute } = pipelineSchema.shape;
 

@@ -1,4 +1,4 @@
-/** Runs side by side: what differs, what does not, and what is said about it. */
+/** `deno task compare`: differences, tests, formats. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const rows = ({ parameters }: Comparison) =>
   Object.fromEntries(parameters.map(({ name, values }) => [name, values]));
 
-Deno.test("compare tells the parameters and metrics that differ, and nothing else", async () => {
+Deno.test("compare prints the parameters and metrics that differ, and nothing else", async () => {
   const params = { epochs: 20, stopping: { patience: 3, monitor: "val_loss" }, leaveOut: [512] };
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6, params } } },
@@ -55,7 +55,7 @@ Deno.test("compare tells the parameters and metrics that differ, and nothing els
   );
   assert.match(
     text,
-    /trainGender: yes, [0-9a-f]{8} is better than [0-9a-f]{8} by 0\.\d+ in accuracy/,
+    /trainGender: [0-9a-f]{8} is significantly\s+better than [0-9a-f]{8} by 0\.\d+ in\s+accuracy/,
   );
   assert.doesNotMatch(text, /epochs|monitor|size/);
   const markdown = formatComparison(comparison, "markdown");
@@ -63,7 +63,7 @@ Deno.test("compare tells the parameters and metrics that differ, and nothing els
   assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
 });
 
-Deno.test("compare begins with what holds for the scores of runs", async () => {
+Deno.test("compare begins with the cautions on the runs", async () => {
   const models = { trainAge: { error: 20 } };
   await using shop = await workshop([{ models, cautions: ["Drawn."] }, { models }]);
   const comparison = await compareRuns(shop.runs, shop.store);
@@ -74,7 +74,7 @@ Deno.test("compare begins with what holds for the scores of runs", async () => {
   assert.match(formatComparison(comparison, "markdown"), /^[0-9a-f]{8}: Drawn\.\n\n\| run /);
 });
 
-Deno.test("compare says plainly that a difference is not shown", async () => {
+Deno.test("compare prints that a difference is not significant", async () => {
   await using shop = await workshop([
     { models: { trainAge: { error: 20 } } },
     { models: { trainAge: { error: 20 } } },
@@ -86,7 +86,7 @@ Deno.test("compare says plainly that a difference is not shown", async () => {
   assert.ok(test!.interval.low < 0 && test!.interval.high > 0 && test!.wilcoxon! > 0.05);
   assert.match(
     formatComparison(comparison, "text"),
-    /\n {2}the same in all\n[^]*trainAge: not shown, /,
+    /\n {2}no differences\n[^]*trainAge: no significant difference /,
   );
 });
 
@@ -126,7 +126,7 @@ Deno.test("compare takes the mean over runs that differ in seeds alone", async (
   assert.equal((await compareRuns([first!, other!], shop.store)).seeds, undefined);
 });
 
-Deno.test("compare asks nothing about models that are the same", async () => {
+Deno.test("compare does not test equal models", async () => {
   // An error of nothing, whatever the luck.
   const trainAge = { error: 0 };
   await using shop = await workshop([
@@ -147,7 +147,7 @@ Deno.test("compare tests what both were tested on, and people where they repeat"
     { models: { trainAge: { skill: 0.9 } } },
   ]);
   const of = (...indices: number[]) => compareRuns(indices.map((i) => shop.runs[i]!), shop.store);
-  await t.step("the pictures in both test sets", async () => {
+  await t.step("the images in both test sets", async () => {
     const { tests: [test] } = await of(0, 1);
     assert.deepEqual([test!.pictures, test!.unit, test!.real], [50, "person", true]);
     assert.equal(test!.wilcoxon, undefined);
@@ -160,17 +160,16 @@ Deno.test("compare tests what both were tested on, and people where they repeat"
     assert.deepEqual(notes, [
       `trainAge, ${first!.id} and ${
         third!.id
-      }: only 5 pictures are in the test sets of both, too ` +
-      "few for a test",
+      }: only 5 images are in both test sets, too few for a test`,
     ]);
   });
-  await t.step("or say different things", async () => {
+  await t.step("or have different tasks", async () => {
     const { tests, notes } = await of(0, 3);
     assert.deepEqual([tests, notes], [[], ["trainAge: accuracy and years cannot be compared"]]);
   });
 });
 
-Deno.test("compare pairs models that say the same thing, whatever their stages are called", async () => {
+Deno.test("compare pairs models of one task with any names of stages", async () => {
   await using shop = await workshop([
     { pipeline: "gender", models: { trainGender: { skill: 0.7, params: { rate: 1, old: 1 } } } },
     {
@@ -198,7 +197,7 @@ Deno.test("of several runs the best is tested against each other one, with Holm'
   assert.deepEqual(tests.map(({ real }) => real).sort(), [false, true, true]);
 });
 
-Deno.test("compare does without predictions that are gone, and says so", async () => {
+Deno.test("compare works without removed predictions, with a note", async () => {
   await using shop = await workshop([
     { models: { trainGender: { skill: 0.6 } } },
     { models: { trainGender: { skill: 0.9 } } },
@@ -209,11 +208,11 @@ Deno.test("compare does without predictions that are gone, and says so", async (
   assert.equal(metrics.find(({ split }) => split === "test")!.best, 1);
   assert.match(
     notes[0]!,
-    /^the predictions of run [0-9a-f]{8} are gone; run faces as it was to make/,
+    /^the predictions of run [0-9a-f]{8} were removed; run faces with the same settings again/,
   );
 });
 
-Deno.test("compare refuses results that were changed, and says the way out", async () => {
+Deno.test("compare refuses changed results, with the way out", async () => {
   const models = { trainGender: { skill: 0.6 } };
   for (
     const file of [
@@ -245,7 +244,7 @@ Deno.test("compare refuses results that were changed, and says the way out", asy
   }
 });
 
-Deno.test("compare's words", async () => {
+Deno.test("compare's command line", async () => {
   await using shop = await workshop([
     { pipeline: "one", models: { trainGender: { skill: 0.6 } } },
     { pipeline: "two", models: { trainGender: { skill: 0.9 } } },
@@ -263,12 +262,12 @@ Deno.test("compare's words", async () => {
   };
   const [one] = shop.runs;
   const cases: [string[], RegExp][] = [
-    [[], /^error: which runs\? deno task compare RUN RUN, or --last 2; deno task runs lists them/],
-    [["one"], /^error: two runs at least; got only [0-9a-f]{8}\n$/],
+    [[], /^error: missing RUN: deno task compare RUN RUN, or --last 2; deno task runs lists them/],
+    [["one"], /^error: expected at least two runs, got only [0-9a-f]{8}\n$/],
     [["one", one!.id], /^error: one and [0-9a-f]{8} name run [0-9a-f]{8} \(one\) twice\n$/],
     [["one", "tow"], /^error: there is no run "tow"\. Did you mean "two"\?/],
     [["--last", "x"], /^error: --last x: expected a whole number, at least 1\n$/],
-    [["one", "two", "--json", "--markdown"], /^error: --json or --markdown, not both\n/],
+    [["one", "two", "--json", "--markdown"], /^error: --json and --markdown exclude each other\n/],
   ];
   const json = await compare("one", "two", "--json");
   assert.deepEqual([json.code, json.err], [0, ""]);

@@ -1,10 +1,10 @@
-/** `deno task predict` as a process, and which models it takes. */
+/** `deno task predict` as a process, and its choice of models. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { predictImage } from "../../../faces/commands/predict/predict_image.ts";
+import { predictPhoto } from "../../../faces/commands/predict/predict_folder.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
-import { listPictures } from "../../../faces/commands/predict/list_photos.ts";
+import { listPhotos } from "../../../faces/commands/predict/list_photos.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
@@ -18,7 +18,7 @@ import type { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
 import { stages } from "../../../stages/mod.ts";
 import { drawnGroup, startService, writeModel } from "../serving/fixture.ts";
-import { digestFolder } from "../../../packages/pipeline/cache/digest.ts";
+import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -28,14 +28,14 @@ const group = [
   { seed: 2, age: 70, gender: "male", left: 350, top: 190 },
 ] as const;
 
-/** A folder with pictures, and artifacts of untrained models as runs leave them. */
-async function workplace(): Promise<AsyncDisposable & { folder: string; pictures: string }> {
+/** A folder with photos, and artifacts of untrained models as runs leave them. */
+async function workplace(): Promise<AsyncDisposable & { folder: string; photos: string }> {
   const folder = await Deno.makeTempDir({ prefix: "predict-" });
-  const pictures = join(folder, "pictures");
-  await Deno.mkdir(join(pictures, "b"), { recursive: true });
-  await Deno.writeFile(join(pictures, "b", "two.png"), await drawnGroup(group));
-  await Deno.writeFile(join(pictures, "a.JPG"), await drawnGroup(group.slice(1), "jpeg"));
-  await Deno.writeTextFile(join(pictures, "notes.txt"), "no picture");
+  const photos = join(folder, "photos");
+  await Deno.mkdir(join(photos, "b"), { recursive: true });
+  await Deno.writeFile(join(photos, "b", "two.png"), await drawnGroup(group));
+  await Deno.writeFile(join(photos, "a.JPG"), await drawnGroup(group.slice(1), "jpeg"));
+  await Deno.writeTextFile(join(photos, "notes.txt"), "no photo");
   await Deno.writeTextFile(
     join(folder, "p.yaml"),
     "name: p\nartifacts: results\nstages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n" +
@@ -76,7 +76,7 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
   }
   return {
     folder,
-    pictures,
+    photos,
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
 }
@@ -99,18 +99,18 @@ async function predict(folder: string, ...args: string[]) {
 
 Deno.test("predict", async (t) => {
   await using place = await workplace();
-  const { folder, pictures } = place;
+  const { folder, photos } = place;
 
-  await t.step("says of each face what the service says", async () => {
-    const { code, out, err } = await predict(folder, "pictures", "--model", "p");
+  await t.step("prints for each face what the service returns", async () => {
+    const { code, out, err } = await predict(folder, "photos", "--model", "p");
     strictEqual(code, 0, err);
     match(err, /^Drawn\.\ntrainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
-    match(err, /3 faces in 2 pictures; 1 file is no picture\n$/);
+    match(err, /3 faces in 2 photos; 1 file is no photo\n$/);
     await using service = await startService({ models: ["gender", "ageRegression"] });
     const lines = ["path,face,x,y,width,height,score,gender,gender_probability,age"];
     const types = { "a.JPG": "image/jpeg", "b/two.png": "image/png" };
     for (const [path, type] of Object.entries(types)) {
-      const response = await service.predict(await Deno.readFile(join(pictures, path)), type);
+      const response = await service.predict(await Deno.readFile(join(photos, path)), type);
       const { faces, ...problem } = await response.json();
       ok(faces, JSON.stringify(problem));
       for (const [i, { box, score, gender, age }] of faces.entries()) {
@@ -122,17 +122,17 @@ Deno.test("predict", async (t) => {
     strictEqual(out, lines.join("\n") + "\n");
   });
 
-  await t.step("lists what cannot be read, and tells by its exit code", async () => {
-    await Deno.writeTextFile(join(pictures, "b", "bad.png"), "no picture");
+  await t.step("lists unreadable files, with an exit code of its own", async () => {
+    await Deno.writeTextFile(join(photos, "b", "bad.png"), "no photo");
     await Deno.writeFile(
-      join(pictures, "b", 'grey, "x".png'),
+      join(photos, "b", 'grey, "x".png'),
       await drawnGroup([]),
     );
-    const args = ["pictures", "--model", "abcd000", "--artifacts", "results", "--json"];
+    const args = ["photos", "--model", "abcd000", "--artifacts", "results", "--json"];
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
     match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
-    match(one.err, /; 1 without a face; 1 could not be read; 1 file is no picture\n$/);
+    match(one.err, /; 1 photo without a face; 1 file could not be read; 1 file is no photo\n$/);
     const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     deepStrictEqual(said.map(({ path }) => path), [
       ...["a.JPG", "b/bad.png", 'b/grey, "x".png', "b/two.png"],
@@ -147,7 +147,7 @@ Deno.test("predict", async (t) => {
   await t.step("shows no escape sequence of a file's name, and writes no formula", async () => {
     const place = join(folder, "named");
     await Deno.mkdir(place);
-    await Deno.writeTextFile(join(place, "\x1b]0;title\x07\nok.png"), "no picture");
+    await Deno.writeTextFile(join(place, "\x1b]0;title\x07\nok.png"), "no photo");
     await Deno.writeFile(join(place, "=1+1.png"), await drawnGroup(group.slice(1)));
     const { err, out, code } = await predict(folder, "named", "--model", "p");
     strictEqual(code, 1);
@@ -159,8 +159,8 @@ Deno.test("predict", async (t) => {
 
   await t.step("stops at Ctrl-C, after a whole line", async () => {
     const bytes = await drawnGroup(group);
-    for (let i = 0; i < 60; i++) await Deno.writeFile(join(pictures, `${100 + i}.png`), bytes);
-    const args = ["pictures", "--model", "results/trainAge/0000000000000000/model"];
+    for (let i = 0; i < 60; i++) await Deno.writeFile(join(photos, `${100 + i}.png`), bytes);
+    const args = ["photos", "--model", "results/trainAge/0000000000000000/model"];
     const process = start(folder, ...args, "--workers", "1", "--no-recursive");
     const reader = process.stdout.getReader();
     const decoder = new TextDecoder();
@@ -172,7 +172,7 @@ Deno.test("predict", async (t) => {
       new Response(process.stderr).text(),
     ]);
     strictEqual(code, 130, err);
-    match(err, /interrupted after \d+ of 61 pictures/);
+    match(err, /interrupted after \d+ of 61 photos/);
     const lines = out.split("\n");
     strictEqual(lines.pop(), "");
     ok(lines.every((line) => line.split(",").length === lines[0].split(",").length), out);
@@ -231,7 +231,7 @@ Deno.test("predict", async (t) => {
     },
   );
 
-  await t.step("findModels() says what there is not", async () => {
+  await t.step("findModels() reports what is missing", async () => {
     const registry = new Registry().add(stages);
     const options = { project: root, cwd: folder, registry };
     const openPlan = async () => createPlan(await readConfig(join(folder, "p.yaml"), options));
@@ -263,16 +263,16 @@ Deno.test("predict", async (t) => {
   });
 });
 
-Deno.test("predict's words are checked, and each error says the way out", async () => {
+Deno.test("predict checks its command line, with a way out in each error", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const cases: [string[], RegExp][] = [
-      [[], /which folder\? deno task predict FOLDER --model RUN/],
-      [["."], /which models\? --model pipeline/],
+      [[], /missing FOLDER: deno task predict FOLDER --model RUN/],
+      [["."], /missing --model: --model pipeline/],
       [["nowhere", "--model", "p"], /cannot read "nowhere": there is no such folder/],
       [[".", "--model", "p", "--detector", "tinyFaceDetecto"], /Did you mean "tinyFaceDetector"/],
       [[".", "--modle", "p"], /has no option "--modle". Did you mean "--model"/],
-      [[".", "--model", "nothing"], /"nothing" is no run, no pipeline and no model's folder/],
+      [[".", "--model", "nothing"], /"nothing" is no run, pipeline or folder of a model/],
     ];
     const results = await Promise.all(cases.map(([args]) => predict(folder, ...args)));
     for (const [i, { code, out, err }] of results.entries()) {
@@ -287,7 +287,7 @@ Deno.test("predict's words are checked, and each error says the way out", async 
   }
 });
 
-Deno.test("listPictures() goes through folders in order, and follows no link to a folder", async () => {
+Deno.test("listPhotos() goes through folders in order, and follows no link to a folder", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.mkdir(join(folder, "b/c"), { recursive: true });
@@ -296,23 +296,23 @@ Deno.test("listPictures() goes through folders in order, and follows no link to 
     }
     await Deno.symlink(folder, join(folder, "b/loop"));
     await Deno.symlink(join(folder, "z.png"), join(folder, "b/link.png"));
-    deepStrictEqual([...listPictures(folder, true)], [
-      { picture: "B.jpeg" },
-      { picture: "b/c/1.webp" },
-      { picture: "b/link.png" },
+    deepStrictEqual([...listPhotos(folder, true)], [
+      { photo: "B.jpeg" },
+      { photo: "b/c/1.webp" },
+      { photo: "b/link.png" },
       { other: "b/loop" },
       { other: "b/x.md" },
-      { picture: "z.png" },
+      { photo: "z.png" },
     ]);
-    deepStrictEqual([...listPictures(folder, false)], [{ picture: "B.jpeg" }, {
-      picture: "z.png",
+    deepStrictEqual([...listPhotos(folder, false)], [{ photo: "B.jpeg" }, {
+      photo: "z.png",
     }]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });
 
-Deno.test("listPictures() takes files for photos by their bytes where the ending does not say", async () => {
+Deno.test("listPhotos() recognizes photos by their bytes where the extension does not", async () => {
   const folder = await Deno.makeTempDir();
   const jpeg = await drawnGroup(group.slice(1), "jpeg");
   const heic = Uint8Array.fromBase64("AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZg==");
@@ -326,15 +326,15 @@ Deno.test("listPictures() takes files for photos by their bytes where the ending
       await Deno.writeFile(join(folder, name), bytes);
     }
     await new Deno.Command("mkfifo", { args: ["p", "q.jpg"], cwd: folder }).output();
-    const listed = [...listPictures(folder, true)];
-    deepStrictEqual(listed.flatMap((one) => "picture" in one ? [one.picture] : []), [
+    const listed = [...listPhotos(folder, true)];
+    deepStrictEqual(listed.flatMap((one) => "photo" in one ? [one.photo] : []), [
       ...["a.jfif", "b.jpe", "c", "d.jpg!large", "e.dat", "q.jpg"],
     ]);
     deepStrictEqual(listed.flatMap((one) => "other" in one ? [one.other] : []), [
       ...["p", "x", "y.svg", "z.txt"],
     ]);
     const analyze = () => Promise.reject(new Error("no pool is needed"));
-    const asked = await predictImage(
+    const asked = await predictPhoto(
       join(folder, "q.jpg"),
       { analyze },
       new AbortController().signal,
@@ -345,7 +345,7 @@ Deno.test("listPictures() takes files for photos by their bytes where the ending
   }
 });
 
-Deno.test("ask() gives a picture a second chance, but one that is damaged", async () => {
+Deno.test("predictPhoto() retries once, except for a damaged photo", async () => {
   const path = await Deno.makeTempFile();
   const late = new Problem(504, "too_slow", "The image took more than 120 s.");
   const answer = {} as Awaited<ReturnType<InferencePool["analyze"]>>;
@@ -354,7 +354,7 @@ Deno.test("ask() gives a picture a second chance, but one that is damaged", asyn
       const next = answers.shift()!;
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
     };
-    const said = await predictImage(path, { analyze }, new AbortController().signal);
+    const said = await predictPhoto(path, { analyze }, new AbortController().signal);
     return [said, answers.length];
   };
   try {

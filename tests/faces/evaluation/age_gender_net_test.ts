@@ -5,7 +5,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openAgeGenderNet, SIZE, withoutMargin } from "../../../faces/evaluation/age_gender_net.ts";
 import reference from "./age_gender.json" with { type: "json" };
 
-Deno.test("openAgeGenderNet() says what face-api itself says of the same faces", async () => {
+Deno.test("openAgeGenderNet() predicts what face-api predicts for the same faces", async () => {
   await openBackend("wasm");
   const before = tf.memory().numTensors;
   const pixels = new Uint8Array(reference.length * SIZE * SIZE * 3);
@@ -33,15 +33,15 @@ Deno.test("openAgeGenderNet() says what face-api itself says of the same faces",
   assert.equal(tf.memory().numTensors, before);
 });
 
-Deno.test("withoutMargin() leaves the middle, to the pixel", () => {
-  // Pixels tell their row and column.
+Deno.test("withoutMargin() leaves the middle, to the pixel", async () => {
+  // Pixels encode their row and column.
   const data = Uint8Array.from(
     { length: 7 * 7 * 3 },
     (_, i) => 10 * Math.floor(i / 21) + i / 3 % 7,
   );
   const image = { data, width: 7, height: 7 };
-  const { width, height, data: cut } = withoutMargin(image, 0.2);
+  const { width, height, data: cut } = await withoutMargin(image, 0.2);
   assert.deepEqual([width, height], [5, 5]);
   assert.deepEqual([cut[0], cut[4 * 3], cut[(4 * 5 + 4) * 3]], [11, 15, 55]);
-  assert.deepEqual(withoutMargin(image, 0), image);
+  assert.deepEqual(await withoutMargin(image, 0), image);
 });

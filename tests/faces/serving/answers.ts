@@ -1,10 +1,10 @@
-/** What the server answered, held against the API's description. */
+/** Responses of the server, validated with the schemas of the API. */
 import assert from "node:assert/strict";
 import * as z from "zod";
 import { type Analysis, analysis, problem } from "../../../faces/serving/api.ts";
 
-/** The problem that an answer of this status tells. */
-export async function told(
+/** Returns the error of a response with a status. */
+export async function problemOf(
   response: Response,
   status: number,
 ): Promise<{ code: string; message: string }> {
@@ -14,8 +14,8 @@ export async function told(
   return problem.parse(JSON.parse(text)).error;
 }
 
-/** The analysis that an answer holds, and nothing besides. */
-export async function analysed(response: Response): Promise<Analysis> {
+/** Returns the analysis of a response, which holds nothing else. */
+export async function analysisOf(response: Response): Promise<Analysis> {
   const text = await response.text();
   assert.equal(response.status, 200, text);
   return z.strictObject(analysis.shape).parse(JSON.parse(text));

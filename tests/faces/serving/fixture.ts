@@ -6,11 +6,12 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { defaultInputSizes } from "../../../faces/detection/detectors.ts";
+import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
-import { drawSvg, drawTraits, faceSvg, type Gender } from "../../../faces/synthetic/mod.ts";
+import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
+import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
+import { drawTraits, type Gender } from "../../../faces/synthetic/traits.ts";
+import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { serve, type ServeOptions, type Serving } from "../../../faces/serving/service.ts";
 import { readReports, readSources } from "../../../faces/serving/model_sources.ts";
 import { saveModel } from "../../../faces/training/model_files.ts";
@@ -21,7 +22,7 @@ export const preprocessing: Preprocessing = {
   detector: {
     name: "tinyFaceDetector",
     minConfidence: 0.4,
-    inputSizes: [...defaultInputSizes.tinyFaceDetector],
+    inputSizes: configureDetector("tinyFaceDetector").inputSizes,
   },
   crop: { margin: 0.2, maxSize: 128 },
   background: "#ffffff",
@@ -50,10 +51,10 @@ export async function writeModel(
     ? null
     : ageClasses[variant];
   const network = name === "gender"
-    ? gender2021(options(2))
+    ? buildGender2021(options(2))
     : variant === "regression"
-    ? age2021(options(1))
-    : gender2021(options(classes!.length));
+    ? buildAge2021(options(1))
+    : buildGender2021(options(classes!.length));
   if (variant === "regression") centre(network, 34);
   await saveModel(network, folder);
   const record: TrainingRecord = {
@@ -85,7 +86,7 @@ function options(classes: number) {
   return { size: 32, seed: 7, classes };
 }
 
-/** Has an untrained network say ages around `years`, where it would say some around 0. */
+/** Moves the ages that an untrained network predicts from about 0 to about `years`. */
 function centre(network: LayersModel, years: number): void {
   const layer = network.getLayer("years");
   const [kernel, bias] = layer.getWeights();
@@ -94,7 +95,7 @@ function centre(network: LayersModel, years: number): void {
 
 export interface Service extends Serving, AsyncDisposable {
   readonly url: string;
-  /** Where its models are. */
+  /** Folder of its models. */
   readonly folder: string;
   readonly warnings: string[];
   get(path: string, init?: RequestInit): Promise<Response>;

@@ -10,11 +10,11 @@ async function connect(url: string) {
   const socket = new WebSocket(new URL("/live", url.replace("http", "ws")));
   socket.binaryType = "arraybuffer";
   const answers: Answer[] = [];
-  let told = Promise.withResolvers<void>();
+  let arrived = Promise.withResolvers<void>();
   socket.addEventListener("message", ({ data }) => {
     answers.push(JSON.parse(data));
-    told.resolve();
-    told = Promise.withResolvers();
+    arrived.resolve();
+    arrived = Promise.withResolvers();
   });
   const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
   await new Promise<void>((resolve, reject) => {
@@ -35,7 +35,7 @@ async function connect(url: string) {
       for (;;) {
         const found = answers.find((answer) => answer.frame === frame);
         if (found) return found;
-        await told.promise;
+        await arrived.promise;
       }
     },
     async [Symbol.asyncDispose]() {
@@ -49,7 +49,7 @@ Deno.test("the live view", async (t) => {
   await using server = await startService({ viewers: 2 });
   const face = await drawnFace();
 
-  await t.step("answers a frame with what it shows", async () => {
+  await t.step("answers a frame with its faces", async () => {
     await using client = await connect(server.url);
     client.send(7, face);
     const answer = await client.answer(7);
@@ -58,7 +58,7 @@ Deno.test("the live view", async (t) => {
     assert.equal(width, 256);
   });
 
-  await t.step("the newest frame wins, and none queue up", async () => {
+  await t.step("a newer frame replaces one that waits", async () => {
     await using client = await connect(server.url);
     for (let frame = 1; frame <= 40; frame++) client.send(frame, face);
     await client.answer(40);
@@ -69,7 +69,7 @@ Deno.test("the live view", async (t) => {
     assert.match(metrics, /faces_live_frames_total\{outcome="replaced"\} \d\d/);
   });
 
-  await t.step("tells what is no picture, and goes on", async () => {
+  await t.step("reports what is no image, and continues", async () => {
     await using client = await connect(server.url);
     client.send(1, new TextEncoder().encode("nothing to see"));
     assert.equal((await client.answer(1)).error?.code, "unreadable");
@@ -79,7 +79,7 @@ Deno.test("the live view", async (t) => {
     assert.equal((await client.answer(3)).faces?.length, 1);
   });
 
-  await t.step("lets go of a client that says anything else, or too much", async () => {
+  await t.step("disconnects a client that sends anything else, or too much", async () => {
     const cases: [string | Uint8Array<ArrayBuffer>, number][] = [
       ["hello", 1003],
       [new Uint8Array(3), 1003],
@@ -92,7 +92,7 @@ Deno.test("the live view", async (t) => {
     }
   });
 
-  await t.step("takes so many viewers and no more", async () => {
+  await t.step("limits the number of viewers", async () => {
     await using _first = await connect(server.url);
     await using _second = await connect(server.url);
     await assert.rejects(connect(server.url), /does not open/);
@@ -120,7 +120,7 @@ Deno.test("the live view", async (t) => {
     assert.match(new TextDecoder().decode(buffer.subarray(0, count)), /^HTTP\/1\.1 403/);
   });
 
-  await t.step("stopping closes it, and says why", async () => {
+  await t.step("stopping closes it with a code", async () => {
     const stopping = await startService({ models: ["gender"] });
     const client = await connect(stopping.url);
     client.send(1, face);

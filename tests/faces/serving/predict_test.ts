@@ -1,14 +1,14 @@
-/** POST /predict: what it says, what it refuses. */
+/** POST /predict: its predictions, and the bodies that it refuses. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
-import { openDetector } from "../../../faces/detection/detector.ts";
-import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
-import { toNetworkInput } from "../../../faces/images/fit_image.ts";
+import { openDetector } from "../../../faces/detection/detectors.ts";
+import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
+import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
-import { analysed, told } from "./answers.ts";
+import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, drawnGroup, preprocessing, type Service, startService } from "./fixture.ts";
 
 const people = [
@@ -28,39 +28,42 @@ Deno.test("POST /predict", async (t) => {
   const step = (name: string, run: (server: Service) => Promise<void>) =>
     t.step(name, () => run(server));
 
-  await step("finds every face, and says of each what every model says", async (server) => {
-    const group = await drawnGroup(people);
-    const { faces, width, height, detector, timings } = await analysed(
-      await server.predict(group, "image/png"),
-    );
-    assert.deepEqual({ width, height, detector }, {
-      width: 640,
-      height: 480,
-      detector: "tinyFaceDetector",
-    });
-    assert.equal(faces.length, 2);
-    for (const [i, { left, top }] of people.entries()) {
-      const centre = ({ box }: typeof faces[number]) => [
-        box.x + box.width / 2 - left - 128,
-        box.y + box.height / 2 - top - 128,
-      ];
-      const near = faces.some((face) => centre(face).every((off) => Math.abs(off) < 40));
-      assert.ok(near, `face ${i} is not where it was drawn`);
-    }
-    for (const { gender, age, predictions, crop } of faces) {
-      assert.deepEqual(predictions.map(({ model }) => model), ["ageRegression", "gender"]);
-      assert.deepEqual(age, predictions[0]);
-      assert.deepEqual(gender, predictions[1]);
-      assert.ok(age && "years" in age && age.error === 8.25);
-      const sum = gender!.classes.reduce((sum, { probability }) => sum + probability, 0);
-      assert.ok(Math.abs(sum - 1) < 1e-5);
-      assert.equal(crop, undefined);
-    }
-    const { queue, decode, detect, crop, predict, total } = timings;
-    assert.ok(queue + decode + detect + crop + predict <= total + 1);
-  });
+  await step(
+    "detects every face, and returns the predictions of every model for each",
+    async (server) => {
+      const group = await drawnGroup(people);
+      const { faces, width, height, detector, timings } = await analysisOf(
+        await server.predict(group, "image/png"),
+      );
+      assert.deepEqual({ width, height, detector }, {
+        width: 640,
+        height: 480,
+        detector: "tinyFaceDetector",
+      });
+      assert.equal(faces.length, 2);
+      for (const [i, { left, top }] of people.entries()) {
+        const centre = ({ box }: typeof faces[number]) => [
+          box.x + box.width / 2 - left - 128,
+          box.y + box.height / 2 - top - 128,
+        ];
+        const near = faces.some((face) => centre(face).every((off) => Math.abs(off) < 40));
+        assert.ok(near, `face ${i} is not where it was drawn`);
+      }
+      for (const { gender, age, predictions, crop } of faces) {
+        assert.deepEqual(predictions.map(({ model }) => model), ["ageRegression", "gender"]);
+        assert.deepEqual(age, predictions[0]);
+        assert.deepEqual(gender, predictions[1]);
+        assert.ok(age && "years" in age && age.error === 8.25);
+        const sum = gender!.classes.reduce((sum, { probability }) => sum + probability, 0);
+        assert.ok(Math.abs(sum - 1) < 1e-5);
+        assert.equal(crop, undefined);
+      }
+      const { queue, decode, detect, crop, predict, total } = timings;
+      assert.ok(queue + decode + detect + crop + predict <= total + 1);
+    },
+  );
 
-  await step("shows the networks the very bytes that training sees", async (server) => {
+  await step("gives the networks the same bytes as training", async (server) => {
     const detector = await openDetector("tinyFaceDetector", preprocessing.detector);
     for (const seed of [1, 2, 3]) {
       const photo = await drawnFace(seed, 20 + seed * 15, seed % 2 ? "female" : "male");
@@ -73,7 +76,7 @@ Deno.test("POST /predict", async (t) => {
       );
       assert.ok(labelled.crop);
       const tensor = Uint8Array.from(await toNetworkInput(labelled.crop, 32));
-      const { faces } = await analysed(await server.predict(photo, "image/png", "?crops=true"));
+      const { faces } = await analysisOf(await server.predict(photo, "image/png", "?crops=true"));
       const served = await Promise.all(faces.map(({ crop }) => pixels(crop!)));
       const same = served.findIndex((bytes) => bytes.every((byte, i) => byte === tensor[i]));
       assert.ok(same >= 0, `the crop of face ${seed} differs from training's`);
@@ -87,34 +90,37 @@ Deno.test("POST /predict", async (t) => {
     detector.close();
   });
 
-  await step("takes multipart, a data URL as text, as JSON and as a field", async (server) => {
-    const url = `data:image/png;base64,${face.toBase64()}`;
-    const form = (value: string | File) => {
-      const form = new FormData();
-      if (typeof value === "string") form.append("image", value);
-      else form.append("photo", value);
-      return form;
-    };
-    const bodies: [BodyInit, string?][] = [
-      [face, "image/png"],
-      [form(new File([face], "me.png", { type: "image/png" }))],
-      [form(url)],
-      [url, "text/plain"],
-      [JSON.stringify({ image: url }), "application/json; charset=utf-8"],
-    ];
-    const answers = [];
-    for (const [body, type] of bodies) {
-      const { faces } = await analysed(await server.predict(body, type));
-      answers.push(faces);
-    }
-    assert.equal(answers[0].length, 1);
-    for (const answer of answers) assert.deepEqual(answer, answers[0]);
-  });
+  await step(
+    "accepts multipart, and a data URL as text, as JSON and as a field",
+    async (server) => {
+      const url = `data:image/png;base64,${face.toBase64()}`;
+      const form = (value: string | File) => {
+        const form = new FormData();
+        if (typeof value === "string") form.append("image", value);
+        else form.append("photo", value);
+        return form;
+      };
+      const bodies: [BodyInit, string?][] = [
+        [face, "image/png"],
+        [form(new File([face], "me.png", { type: "image/png" }))],
+        [form(url)],
+        [url, "text/plain"],
+        [JSON.stringify({ image: url }), "application/json; charset=utf-8"],
+      ];
+      const answers = [];
+      for (const [body, type] of bodies) {
+        const { faces } = await analysisOf(await server.predict(body, type));
+        answers.push(faces);
+      }
+      assert.equal(answers[0].length, 1);
+      for (const answer of answers) assert.deepEqual(answer, answers[0]);
+    },
+  );
 
-  await step("turns a photo upright and puts transparency on white", async (server) => {
-    const plain = await analysed(await server.predict(face, "image/png", "?crops=true"));
+  await step("rotates a photo upright and makes transparent pixels white", async (server) => {
+    const plain = await analysisOf(await server.predict(face, "image/png", "?crops=true"));
     const turned = await sharp(face).rotate(90).png().withMetadata({ orientation: 8 }).toBuffer();
-    const upright = await analysed(
+    const upright = await analysisOf(
       await server.predict(Uint8Array.from(turned), "image/png", "?crops=true"),
     );
     assert.equal(upright.faces[0].crop, plain.faces[0].crop);
@@ -127,23 +133,26 @@ Deno.test("POST /predict", async (t) => {
     const white = await sharp(clear).flatten({ background: "#ffffff" }).png().toBuffer();
     const [a, b] = await Promise.all(
       [clear, white].map(async (png) =>
-        (await analysed(await server.predict(Uint8Array.from(png), "image/png", "?crops=true")))
+        (await analysisOf(await server.predict(Uint8Array.from(png), "image/png", "?crops=true")))
           .faces
       ),
     );
     assert.deepEqual(a, b);
   });
 
-  await step("answers with no faces where there are none", async (server) => {
+  await step("returns no faces if there are none", async (server) => {
     const create = { width: 300, height: 200, channels: 3, background: "#336699" } as const;
     const empty = await sharp({ create }).jpeg().toBuffer();
-    const { faces } = await analysed(await server.predict(Uint8Array.from(empty), "image/jpeg"));
+    const { faces } = await analysisOf(await server.predict(Uint8Array.from(empty), "image/jpeg"));
     assert.deepEqual(faces, []);
   });
 
-  await step("413: refuses a body over the limit, told or not", async (server) => {
+  await step("413: refuses a body over the limit, with or without its length", async (server) => {
     const large = new Uint8Array(5_000_001);
-    assert.equal((await told(await server.predict(large, "image/png"), 413)).code, "too_large");
+    assert.equal(
+      (await problemOf(await server.predict(large, "image/png"), 413)).code,
+      "too_large",
+    );
     let sent = 0;
     const endless = new ReadableStream({
       pull(controller) {
@@ -151,14 +160,14 @@ Deno.test("POST /predict", async (t) => {
         else controller.enqueue(new Uint8Array(64_000));
       },
     });
-    const { message } = await told(await server.predict(endless, "image/png"), 413);
+    const { message } = await problemOf(await server.predict(endless, "image/png"), 413);
     assert.match(message, /more than 5000000 bytes/);
     assert.ok(sent < 1000, `${sent} parts were taken`);
   });
 
-  await step("415: refuses what is neither a picture nor called one", async (server) => {
+  await step("415: refuses a body that is no image and has no type of one", async (server) => {
     for (const [body, type] of [["<html>", "text/html"], ["a=1", undefined]] as const) {
-      const { code, message } = await told(
+      const { code, message } = await problemOf(
         await server.predict(new TextEncoder().encode(body), type ?? "application/x-www-form"),
         415,
       );
@@ -167,8 +176,8 @@ Deno.test("POST /predict", async (t) => {
     }
   });
 
-  await step("the bytes decide what a body is, whatever type it has", async (server) => {
-    const { faces } = await analysed(await server.predict(face, "image/png"));
+  await step("the bytes decide the format of a body, not its type", async (server) => {
+    const { faces } = await analysisOf(await server.predict(face, "image/png"));
     const url = new TextEncoder().encode(`data:image/jpg;base64,${face.toBase64()}`);
     const types = [undefined, "application/octet-stream", "image/jpg", "image/pjpeg", "image/heic"];
     types.push(
@@ -179,8 +188,8 @@ Deno.test("POST /predict", async (t) => {
       "a/b",
     );
     for (const type of types) {
-      assert.deepEqual((await analysed(await server.predict(face, type))).faces, faces, type);
-      assert.deepEqual((await analysed(await server.predict(url, type))).faces, faces, type);
+      assert.deepEqual((await analysisOf(await server.predict(face, type))).faces, faces, type);
+      assert.deepEqual((await analysisOf(await server.predict(url, type))).faces, faces, type);
     }
     // As Python's requests, curl, browsers and PHP write them.
     const part = (head: string, boundary = "b0undary", before = "", after = "--") =>
@@ -210,18 +219,18 @@ Deno.test("POST /predict", async (t) => {
     for (const [body, type] of forms) {
       const answer = await server.predict(Uint8Array.from(body), type);
       assert.deepEqual(
-        (await analysed(answer)).faces,
+        (await analysisOf(answer)).faces,
         faces,
         new TextDecoder().decode(body.subarray(0, 99)),
       );
     }
     const json = JSON.stringify({ image: new TextDecoder().decode(url) });
     for (const text of [json, json.replaceAll("/", "\\/"), `\n { "image" :\t${json.slice(9)}\n`]) {
-      assert.deepEqual((await analysed(await server.predict(text, "a/b"))).faces, faces);
+      assert.deepEqual((await analysisOf(await server.predict(text, "a/b"))).faces, faces);
     }
   });
 
-  await step("400: says what does not decode", async (server) => {
+  await step("400: names the format of what does not decode", async (server) => {
     const cases: [BodyInit, string, RegExp][] = [
       ["", "image/png", /empty/],
       ["not a picture", "image/jpeg", /none of/],
@@ -248,30 +257,33 @@ Deno.test("POST /predict", async (t) => {
       ["nothing", "multipart/form-data", /multipart/],
     ];
     for (const [body, type, message] of cases) {
-      assert.match((await told(await server.predict(body, type), 400)).message, message);
+      assert.match((await problemOf(await server.predict(body, type), 400)).message, message);
     }
     const form = new FormData();
     form.append("name", "no file");
-    assert.match((await told(await server.predict(form), 400)).message, /no file|data URL/);
-    await told(await server.predict(face, "image/png", "?crops=maybe"), 400);
-    await told(await server.predict(face, "image/png", "?other=1"), 400);
+    assert.match((await problemOf(await server.predict(form), 400)).message, /no file|data URL/);
+    await problemOf(await server.predict(face, "image/png", "?crops=maybe"), 400);
+    await problemOf(await server.predict(face, "image/png", "?other=1"), 400);
   });
 
-  await step("400: refuses a bomb before it is decoded", async (server) => {
+  await step("400: refuses a decompression bomb before decoding", async (server) => {
     const side = 30_000;
     const create = { width: side, height: 8, channels: 3, background: "#000" } as const;
     const png = await sharp({ create }).png({ compressionLevel: 9 }).toBuffer();
-    // The header says 30,000 rows, as that of a true bomb of a few kilobytes does.
+    // The header claims 30,000 rows, as in a bomb of a few kilobytes.
     png.writeUInt32BE(side, 20);
     png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
     const before = Deno.memoryUsage().rss;
-    const { message } = await told(await server.predict(Uint8Array.from(png), "image/png"), 400);
-    assert.match(message, /30000 × 30000 pixels, more than the 64 million/);
+    const { message } = await problemOf(
+      await server.predict(Uint8Array.from(png), "image/png"),
+      400,
+    );
+    assert.match(message, /30000 × 30000 pixels; the maximum is 64 million/);
     assert.ok(Deno.memoryUsage().rss - before < 300e6);
   });
 
-  await step("keeps answering after all of that", async (server) => {
-    assert.equal((await analysed(await server.predict(face, "image/png"))).faces.length, 1);
+  await step("still answers after all of that", async (server) => {
+    assert.equal((await analysisOf(await server.predict(face, "image/png"))).faces.length, 1);
     assert.deepEqual(server.warnings, []);
   });
 });

@@ -1,8 +1,8 @@
-/** All routes but POST /predict, and what holds for every answer. */
+/** All routes except POST /predict, and the headers of every response. */
 import assert from "node:assert/strict";
 import * as z from "zod";
 import { health, service } from "../../../faces/serving/api.ts";
-import { analysed, told } from "./answers.ts";
+import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, startService } from "./fixture.ts";
 
 Deno.test("the other routes", async (t) => {
@@ -11,7 +11,7 @@ Deno.test("the other routes", async (t) => {
     changes: { steps: ["blur sigma=1.5"] },
   });
 
-  await t.step("GET /model says what is served", async () => {
+  await t.step("GET /model describes the models", async () => {
     const { models, mode, detectors } = z.strictObject(service.shape).parse(
       await (await server.get("/model")).json(),
     );
@@ -23,8 +23,8 @@ Deno.test("the other routes", async (t) => {
     assert.deepEqual(detectors, { photo: "tinyFaceDetector", live: "tinyFaceDetector" });
   });
 
-  await t.step("of several age models the finest speaks", async () => {
-    const { faces } = await analysed(await server.predict(await drawnFace(), "image/png"));
+  await t.step("the age model with the most groups predicts the age", async () => {
+    const { faces } = await analysisOf(await server.predict(await drawnFace(), "image/png"));
     assert.equal(faces[0].age?.model, "ageMulticlass");
     assert.equal(faces[0].gender, undefined);
     assert.equal(faces[0].predictions.length, 2);
@@ -36,7 +36,7 @@ Deno.test("the other routes", async (t) => {
     assert.deepEqual(health.parse(await response.json()), { status: "ready" });
   });
 
-  await t.step("GET /metrics speaks Prometheus", async () => {
+  await t.step("GET /metrics returns Prometheus's text format", async () => {
     await (await server.get("/no/such/place")).body?.cancel();
     const response = await server.get("/metrics");
     assert.match(response.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
@@ -71,17 +71,17 @@ Deno.test("the other routes", async (t) => {
   });
 
   await t.step("404 and 405 are JSON too", async () => {
-    assert.equal((await told(await server.get("/../deno.json"), 404)).code, "not_found");
+    assert.equal((await problemOf(await server.get("/../deno.json"), 404)).code, "not_found");
     for (const path of ["/web/main.ts", "/%2e%2e/deno.json", "/style.css/..%2f..%2fdeno.json"]) {
-      await told(await server.get(path), 404);
+      await problemOf(await server.get(path), 404);
     }
     const response = await server.get("/predict");
     assert.equal(response.headers.get("allow"), "POST");
-    await told(response, 405);
-    await told(await server.get("/model", { method: "DELETE" }), 405);
+    await problemOf(response, 405);
+    await problemOf(await server.get("/model", { method: "DELETE" }), 405);
   });
 
-  await t.step("every answer shuts the browser's doors", async () => {
+  await t.step("every response has security headers", async () => {
     for (const path of ["/", "/page.js", "/card", "/model", "/nowhere"]) {
       const response = await server.get(path);
       await response.body?.cancel();
@@ -93,9 +93,9 @@ Deno.test("the other routes", async (t) => {
     }
   });
 
-  await t.step("403: pages from elsewhere, and names that only seem local", async () => {
+  await t.step("403: other origins, and names that only look local", async () => {
     const origin = { origin: "https://example.org" };
-    const { code } = await told(await server.get("/model", { headers: origin }), 403);
+    const { code } = await problemOf(await server.get("/model", { headers: origin }), 403);
     assert.equal(code, "wrong_origin");
     const { port } = new URL(server.url);
     const raw = async (host: string) => {
@@ -110,7 +110,7 @@ Deno.test("the other routes", async (t) => {
     assert.match(await raw(`localhost:${port}`), /^HTTP\/1\.1 200/);
   });
 
-  await t.step("the page's facts cannot end their script", async () => {
+  await t.step("data in the page cannot end its script", async () => {
     const html = await (await server.get("/")).text();
     const [, json] = /<script type="application\/json" id="service">([\s\S]*?)<\/script>/.exec(
       html,

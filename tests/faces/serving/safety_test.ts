@@ -4,7 +4,7 @@ import { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
 import { drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
 
-Deno.test("a full queue: 429 says when to come back, the others are answered", async () => {
+Deno.test("a full queue: 429 with Retry-After, the others are answered", async () => {
   await using server = await startService({ models: ["gender"], queue: 2 });
   const face = await drawnFace();
   const answers = await Promise.all(
@@ -22,7 +22,7 @@ Deno.test("a full queue: 429 says when to come back, the others are answered", a
   assert.equal(refused.length + served.length, 12);
 });
 
-Deno.test("a picture that takes too long costs its worker, which is replaced", async () => {
+Deno.test("a worker that exceeds the timeout is replaced", async () => {
   const path = await Deno.makeTempDir();
   await writeModel(path, "gender");
   const { detector } = preprocessing;
@@ -48,7 +48,7 @@ Deno.test("a picture that takes too long costs its worker, which is replaced", a
   }
 });
 
-Deno.test("a body that trickles in is given up: 408", async () => {
+Deno.test("a slow upload times out: 408", async () => {
   await using server = await startService({ models: ["gender"], timeoutSeconds: 1 });
   let timer: ReturnType<typeof setInterval> | undefined;
   const slow = new ReadableStream({
@@ -66,7 +66,7 @@ Deno.test("a body that trickles in is given up: 408", async () => {
   }
 });
 
-Deno.test("clients that leave halfway are no error of ours", async () => {
+Deno.test("clients that disconnect halfway cause no internal error", async () => {
   await using server = await startService({ models: ["gender"] });
   const port = Number(new URL(server.url).port);
   for (let i = 0; i < 50; i++) {
@@ -81,7 +81,7 @@ Deno.test("clients that leave halfway are no error of ours", async () => {
   assert.deepEqual(server.warnings, []);
 });
 
-Deno.test("a crowd with large pictures is turned away before it fills the memory", async () => {
+Deno.test("many large uploads are refused before they fill the memory", async () => {
   await using server = await startService({
     models: ["gender"],
     maxBodyMegabytes: 2,
@@ -107,7 +107,7 @@ Deno.test("a crowd with large pictures is turned away before it fills the memory
   await response.body?.cancel();
 });
 
-Deno.test("thousands of malformed requests: it answers, and its memory stays flat", async () => {
+Deno.test("thousands of malformed requests: it answers, and its memory does not grow", async () => {
   await using server = await startService({ models: ["gender"], queue: 64 });
   const face = await drawnFace();
   const rng = random(11, "malformed");
@@ -165,7 +165,7 @@ Deno.test("thousands of malformed requests: it answers, and its memory stays fla
   assert.deepEqual(server.warnings, []);
 });
 
-Deno.test("stop() while pictures are under way answers them or says so, and frees the port", async () => {
+Deno.test("stop() during analyses answers each with 200 or 503, and frees the port", async () => {
   const server = await startService({ models: ["gender"] });
   const face = await drawnFace();
   const under = Promise.all(
@@ -241,7 +241,7 @@ Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
       const name = line.split(":")[0];
       if (wrong !== "" && !wrong.startsWith(`${name}:`)) continue;
       const lines = good.with(i, wrong === "" ? "X: y" : wrong);
-      // The server keeps what it may be sent next, unless told.
+      // The server keeps the connection open by default.
       const answer = await open([
         ...lines.filter((one) => one !== "X: y"),
         ...i > 0 ? ["Connection: close"] : [],
@@ -253,7 +253,7 @@ Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
   assert.deepEqual(server.warnings, []);
 });
 
-Deno.test("a head that does not arrive is not waited for, nor the next one", async () => {
+Deno.test("a request's head that does not arrive times out, also the next one", async () => {
   await using server = await startService({ models: ["gender"], headMs: 300 });
   assert.equal(await raw(server.url, "GET / HTTP/1.1\r\nHost: a\r\n"), "");
   const { host } = new URL(server.url);
@@ -274,7 +274,7 @@ Deno.test("a head that does not arrive is not waited for, nor the next one", asy
   assert.equal(response.status, 200, await response.text());
 });
 
-Deno.test("the port that requests are passed on to answers no other process", async () => {
+Deno.test("the port that requests are forwarded to answers no other process", async () => {
   await using server = await startService({ models: ["gender"] });
   const { stdout } = await new Deno.Command("sh", {
     args: ["-c", "cat /proc/net/tcp"],
@@ -293,7 +293,7 @@ Deno.test("the port that requests are passed on to answers no other process", as
   }
 });
 
-Deno.test("where others are let in, names have to be known", async () => {
+Deno.test("a server on the network accepts known names only", async () => {
   await using server = await startService({
     models: ["gender"],
     host: "0.0.0.0",
@@ -334,7 +334,7 @@ Deno.test("a large body of many small things is refused without being parsed", a
   assert.ok(most < 500e6, `it took ${(most / 1e6).toFixed(0)} MB`);
 });
 
-/** Processes of Deno that this one has started. */
+/** Returns the ids of Deno processes that this one started. */
 async function children(): Promise<number[]> {
   const { stdout } = await new Deno.Command("ps", {
     args: ["-o", "pid=,comm=", "--ppid", String(Deno.pid)],
@@ -365,7 +365,7 @@ const flat = Uint8Array.fromBase64(
 const bomb = new Uint8Array(100_000);
 bomb.set(flat);
 
-Deno.test("a picture that takes too much memory or time ends its process, native code included", async () => {
+Deno.test("too much memory or time kills the process, native code included", async () => {
   const face = await drawnFace();
   const cases: [number, number, RegExp][] = [[30, 400, /more than 600 MB/], [
     0.3,

@@ -5,7 +5,8 @@ import { layers, type LayersModel, regularizers, sequential } from "@tensorflow/
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { initialize } from "../../../faces/training/initialize.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
-import { classHead, jointHead, quantityHead } from "../../../faces/training/loss_heads.ts";
+import { classHead, quantityHead } from "../../../faces/training/losses.ts";
+import { jointHead } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { toEngineNetwork } from "../../../faces/training/to_engine_network.ts";
 import {

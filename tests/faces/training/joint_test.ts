@@ -4,16 +4,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layers } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { extractHead, multiHeadModel } from "../../../faces/training/multi_head.ts";
+import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { augment } from "../../../faces/training/augment.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
-import {
-  classHead,
-  distributionHead,
-  jointHead,
-  quantityHead,
-} from "../../../faces/training/loss_heads.ts";
+import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
+import { jointHead } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { cosine } from "../../../faces/training/schedule.ts";

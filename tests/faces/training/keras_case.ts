@@ -8,8 +8,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { writeNpy } from "../../../packages/formats/npy.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
 import { writeCheckpoint } from "../../../faces/training/checkpoint.ts";
 import { classification, type Objective, regression } from "../../../faces/training/objective.ts";
 
@@ -49,10 +48,11 @@ export function drawCase(): { images: Uint8Array<ArrayBuffer>; gender: number[];
 /** Without dropout, whose masks Keras could not repeat. */
 export const cases: Record<string, { build(): LayersModel; objective: Objective }> = {
   gender: {
-    build: () => gender2021({ size: 32, classes: 2, seed, dropout: 0, batchNormMomentum: 0.9 }),
+    build: () =>
+      buildGender2021({ size: 32, classes: 2, seed, dropout: 0, batchNormMomentum: 0.9 }),
     objective: classification(2),
   },
-  age: { build: () => age2021({ size: 32, seed, dropout: 0 }), objective: regression() },
+  age: { build: () => buildAge2021({ size: 32, seed, dropout: 0 }), objective: regression() },
 };
 
 if (import.meta.main) {

@@ -4,8 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { loadLayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
 import { saveModel } from "../../../faces/training/model_files.ts";
 import { loadModel, predict, predictRows } from "../../../faces/training/predict_rows.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
@@ -49,8 +48,8 @@ Deno.test("saveModel() writes what plain TensorFlow.js opens, on the cpu backend
   const folder = await Deno.makeTempDir();
   for (
     const build of [
-      () => gender2021({ size: 32, classes: 2, seed: 1 }),
-      () => age2021({ size: 32, seed: 1 }),
+      () => buildGender2021({ size: 32, classes: 2, seed: 1 }),
+      () => buildAge2021({ size: 32, seed: 1 }),
     ]
   ) {
     await openBackend("wasm");
@@ -89,7 +88,7 @@ Deno.test("saveModel() writes the same bytes for the same network", async () => 
   await openBackend("wasm");
   const write = async () => {
     const folder = await Deno.makeTempDir();
-    const model = gender2021({ size: 32, classes: 2, seed: 1 });
+    const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
     await saveModel(model, folder);
     model.dispose();
     const files = ["model.json", "weights.bin"].map((file) =>
@@ -104,7 +103,7 @@ Deno.test("saveModel() writes the same bytes for the same network", async () => 
 Deno.test("loadModel(), predict() give what the saved network gave, in batches of any size", async () => {
   await openBackend("wasm");
   const folder = await Deno.makeTempDir();
-  const model = gender2021({ size: 32, classes: 2, seed: 1 });
+  const model = buildGender2021({ size: 32, classes: 2, seed: 1 });
   const expected = await predict(model, images);
   assert.equal(expected.length, 10);
   await saveModel(model, folder);
@@ -135,7 +134,7 @@ Deno.test("loadModel(), predict() give what the saved network gave, in batches o
 
 Deno.test("predict() says which sizes do not fit", async () => {
   await openBackend("wasm");
-  const model = age2021({ size: 16, seed: 1 });
+  const model = buildAge2021({ size: 16, seed: 1 });
   await assert.rejects(predict(model, new Uint8Array(100)), /100 bytes as RGB images of 16×16/);
   model.dispose();
 });

@@ -3,12 +3,11 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
-import { deepTrunk } from "../../../models/deep.ts";
-import { multiHeadModel } from "../../../faces/training/multi_head.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { multiHeadModel } from "../../../faces/training/build_network.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
-import { classHead, distributionHead, jointHead } from "../../../faces/training/loss_heads.ts";
+import { classHead, distributionHead } from "../../../faces/training/losses.ts";
+import { jointHead } from "../../../faces/training/objective.ts";
 import { classification, type Objective, regression } from "../../../faces/training/objective.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
@@ -33,18 +32,18 @@ const both = jointHead([classHead(2, 1), distributionHead(2, 1)]);
 
 export const cases: Record<string, Case> = {
   gender: {
-    build: () => gender2021({ ...common, classes: 2 }),
+    build: () => buildGender2021({ ...common, classes: 2 }),
     objective: classification(2),
     most: [2],
   },
-  "age regression": { build: () => age2021(common), objective: regression(), most: [90] },
+  "age regression": { build: () => buildAge2021(common), objective: regression(), most: [90] },
   "age multiclass": {
-    build: () => gender2021({ ...common, classes: 8, leaveOut }),
+    build: () => buildGender2021({ ...common, classes: 8, leaveOut }),
     objective: classification(8),
     most: [8],
   },
   "age binary": {
-    build: () => gender2021({ ...common, classes: 2, leaveOut }),
+    build: () => buildGender2021({ ...common, classes: 2, leaveOut }),
     objective: classification(2),
     most: [2],
   },

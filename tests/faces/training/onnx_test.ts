@@ -13,12 +13,17 @@ import {
 } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { deepTrunk } from "../../../models/deep.ts";
-import { extractHead, multiHeadModel } from "../../../faces/training/multi_head.ts";
+import {
+  chooseNetwork,
+  extractHead,
+  multiHeadModel,
+  singleHeadModel,
+} from "../../../faces/training/build_network.ts";
+import { networks } from "../../../models/mod.ts";
+import type { Choice } from "../../../packages/pipeline/define.ts";
 import { initialize } from "../../../faces/training/initialize.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
 import { checkExports, writeExports } from "../../../faces/training/save_model.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { genderClasses } from "../../../faces/training/targets.ts";
@@ -91,6 +96,25 @@ function branched(): LayersModel {
   return network;
 }
 
+const LISTED = [
+  { conv2d: { name: "a", filters: 6, kernelSize: 3, activation: "relu6", padding: "same" } },
+  { prelu: {} },
+  { separableConv2d: { name: "b", filters: 6, kernelSize: 3, padding: "same", strides: 2 } },
+  { depthwiseConv2d: { kernelSize: 3, depthMultiplier: 2, activation: "mish" } },
+  { elu: { name: "c" } },
+  { conv2d: { name: "d", filters: 3, kernelSize: 1 } },
+  { concatenate: { name: "e", inputs: ["c", "d"] } },
+  { maxPooling2d: { poolSize: 4 } },
+  { reshape: { targetShape: [3, 9, 5] } },
+  { flatten: {} },
+  { layerNormalization: {} },
+];
+
+function chosen(network: Choice): LayersModel {
+  const { name, trunk, initializer } = chooseNetwork(network, networks, "", {});
+  return singleHeadModel(name, trunk(SIZE), 2, initializer, 7);
+}
+
 /** An age read from a distribution, by a ReLU with a limit. */
 function ofDistribution(): LayersModel {
   const trunk = () =>
@@ -114,12 +138,21 @@ function record(classes: boolean, mirror = false) {
 Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async (t) => {
   await openBackend("wasm");
   const folder = await Deno.makeTempDir({ prefix: "onnx-" });
-  const networks: Record<string, LayersModel> = {
-    reportGender: gender2021({ size: SIZE, classes: 2, seed: 3 }),
-    reportAge: age2021({ size: SIZE, seed: 3 }),
+  const cases: Record<string, LayersModel> = {
+    reportGender: buildGender2021({ size: SIZE, classes: 2, seed: 3 }),
+    reportAge: buildAge2021({ size: SIZE, seed: 3 }),
     branched: branched(),
     ofDistribution: ofDistribution(),
-    mirroredGender: gender2021({ size: SIZE, classes: 2, seed: 4 }),
+    mirroredGender: buildGender2021({ size: SIZE, classes: 2, seed: 4 }),
+    residual: chosen({ use: "residual", filters: [6, 8], squeezeExcitation: true }),
+    mobile: chosen({
+      use: "mobile",
+      filters: [6, 8],
+      squeezeExcitation: true,
+      activation: "swish",
+    }),
+    plain: chosen({ use: "plain", blocks: [[6]], normalization: "layer", activation: "gelu" }),
+    listed: chosen({ use: "layers", layers: LISTED }),
   };
   const age = (name: string) => ["reportAge", "ofDistribution"].includes(name);
   const mirror = (name: string) => ["ofDistribution", "mirroredGender"].includes(name);
@@ -128,7 +161,7 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
     const images = Uint8Array.from({ length: COUNT * SIZE * SIZE * 3 }, () => rng.int(256));
     await Deno.writeFile(join(folder, "images"), images);
     const paths = [];
-    for (const [name, network] of Object.entries(networks)) {
+    for (const [name, network] of Object.entries(cases)) {
       if (name !== "ofDistribution") shake(network); // its last layers are as they must be
       const place = join(folder, name);
       await Deno.mkdir(place);
@@ -144,7 +177,7 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
     }).output();
     ok(code === 0, new TextDecoder().decode(stderr));
     const theirs: Record<string, number[]>[] = JSON.parse(new TextDecoder().decode(stdout));
-    for (const [i, [name, network]] of Object.entries(networks).entries()) {
+    for (const [i, [name, network]] of Object.entries(cases).entries()) {
       await t.step(name, async () => {
         const ours = await predict(network, images, { mirror: mirror(name) });
         const [[output, values]] = Object.entries(theirs[i]);
@@ -157,7 +190,7 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
       });
     }
   } finally {
-    Object.values(networks).forEach((network) => network.dispose());
+    Object.values(cases).forEach((network) => network.dispose());
     await Deno.remove(folder, { recursive: true });
   }
 });
@@ -167,7 +200,7 @@ Deno.test("export: [onnx] writes the same bytes of the same network, and says wh
   const folder = await Deno.makeTempDir({ prefix: "onnx-" });
   try {
     const write = async () => {
-      const network = age2021({ size: SIZE, seed: 3 });
+      const network = buildAge2021({ size: SIZE, seed: 3 });
       await writeExports(network, folder, record(false), ["onnx"]);
       network.dispose();
       return await Deno.readFile(join(folder, "model.onnx"));
@@ -178,7 +211,7 @@ Deno.test("export: [onnx] writes the same bytes of the same network, and says wh
     match(text, /images: uint8 \[batch, 32, 32, 3\], RGB, 0 to 255; the graph divides by 255/);
     match(text, /"margin":0.2/);
     await Deno.remove(join(folder, "model.onnx"));
-    const network = age2021({ size: SIZE, seed: 3 });
+    const network = buildAge2021({ size: SIZE, seed: 3 });
     await writeExports(network, folder, record(false), []);
     network.dispose();
     await rejects(Deno.stat(join(folder, "model.onnx")), Deno.errors.NotFound);

@@ -11,10 +11,16 @@ import {
 } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { Adam } from "../../../faces/training/adam.ts";
+import {
+  type ChosenOptimizer,
+  defaultOptimizer,
+  Optimizer,
+} from "../../../faces/training/optimizer.ts";
 import { batchNormTraining } from "../../../faces/training/forward.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../faces/training/checkpoint.ts";
 import { EarlyStopping } from "../../../faces/training/train.ts";
+import { optimizers } from "../../../faces/training/optimizers.ts";
+import { schedules } from "../../../faces/training/schedule.ts";
 import { batchNormWarmupWarning } from "../../../faces/training/train_model.ts";
 import { checkTrainable, forward } from "../../../faces/training/forward.ts";
 import { NpyFile, writeNpy } from "../../../packages/formats/npy.ts";
@@ -80,7 +86,7 @@ Deno.test("batchNormTraining() equals the formula, forward and backward, on both
 Deno.test("Adam steps as Keras does", async () => {
   await openBackend("wasm");
   const variable = tf.variable(tf.tensor1d([1, -2, 3]));
-  const adam = new Adam([variable], 0.01);
+  const adam = new Optimizer([variable], 0.01);
   // The formula in double precision; Keras adds epsilon after correcting the rate for the bias.
   const expected = [1, -2, 3], m = [0, 0, 0], v = [0, 0, 0];
   for (let step = 1; step <= 5; step++) {
@@ -101,7 +107,9 @@ Deno.test("Adam steps as Keras does", async () => {
 Deno.test("Adam lets what decays shrink by its share of each step, as AdamW does in Keras", async () => {
   await openBackend("wasm");
   const variables = [tf.variable(tf.tensor1d([1, -2])), tf.variable(tf.tensor1d([1, -2]))];
-  const adam = new Adam(variables, 0.01, { weightDecay: 0.1, decays: [true, false] });
+  const adam = new Optimizer(variables, 0.01, defaultOptimizer, {
+    ...{ weightDecay: 0.1, decays: [true, false] },
+  });
   adam.learningRate = 0.02;
   tf.tidy(() => adam.step([tf.tensor1d([0.5, 1]), tf.tensor1d([0.5, 1])]));
   // keras.optimizers.AdamW(0.02, weight_decay=0.1), one step: 1 - 0.002 - 0.02, -2 + 0.004 - 0.02.
@@ -277,6 +285,27 @@ Deno.test("forward() drops as the given random numbers say, and keeps the mean",
   model.dispose();
 });
 
+Deno.test("forward() in training: layer normalization and its gradient are those of tfjs", async () => {
+  await openBackend("cpu");
+  for (const shape of [[5], [3, 2, 4]]) {
+    const norm = layers.layerNormalization({ name: "norm", inputShape: shape });
+    const model = sequential({ layers: [norm] });
+    tf.tidy(() => {
+      norm.setWeights([normal([shape.at(-1)!], "gamma"), normal([shape.at(-1)!], "beta")]);
+      const x = normal([3, ...shape], "x"), weights = normal([3, ...shape], "weights");
+      const gradients = (f: (x: tf.Tensor) => tf.Tensor) =>
+        tf.grads((x: tf.Tensor) => tf.sum(tf.mul(f(x), weights)))([x]).concat(
+          Object.values(tf.variableGrads(() => tf.sum(tf.mul(f(x), weights)) as tf.Scalar).grads),
+        ).map((gradient) => gradient.dataSync());
+      const ours = (x: tf.Tensor) => forward(model, x, pass());
+      closeTo(ours(x).dataSync(), (model.apply(x) as tf.Tensor).dataSync(), 1e-5);
+      const expected = gradients((x) => model.apply(x) as tf.Tensor);
+      for (const [i, gradient] of gradients(ours).entries()) closeTo(gradient, expected[i], 1e-4);
+    });
+    model.dispose();
+  }
+});
+
 Deno.test("forward() reports layers that it cannot train", async () => {
   await openBackend("wasm");
   const fails = (message: RegExp, ...stack: layers.Layer[]) => {
@@ -382,4 +411,69 @@ Deno.test("coldValidation() warns of batch normalisation that early stopping doe
     batchNormWarmupWarning({ ...params, batchNormMomentum: 0.9, batchSize: 16 }, 300),
     undefined,
   );
+});
+
+Deno.test("Optimizer steps as the optimizers of TensorFlow.js do", async () => {
+  await openBackend("cpu");
+  const named = (name: string, options: object): ChosenOptimizer => {
+    const definition = optimizers.find((one) => one.name === name)!;
+    return { definition, options: definition.params.parse(options) };
+  };
+  const pairs: [ChosenOptimizer, tf.Optimizer][] = [
+    [named("sgd", {}), tf.train.sgd(0.1)],
+    [named("sgd", { momentum: 0.9 }), tf.train.momentum(0.1, 0.9)],
+    [named("sgd", { momentum: 0.9, nesterov: true }), tf.train.momentum(0.1, 0.9, true)],
+    [named("rmsprop", {}), tf.train.rmsprop(0.1, 0.9, 0, 1e-7)],
+    [named("rmsprop", { momentum: 0.5, rho: 0.8 }), tf.train.rmsprop(0.1, 0.8, 0.5, 1e-7)],
+  ];
+  for (const [chosen, theirs] of pairs) {
+    const [a, b] = [tf.variable(tf.tensor1d([1, -2, 3])), tf.variable(tf.tensor1d([1, -2, 3]))];
+    const ours = new Optimizer([a], 0.1, chosen);
+    for (let step = 1; step <= 5; step++) {
+      const gradient = tf.tensor1d([0.5 * step, -0.01, Math.sin(step)]);
+      ours.step([gradient]);
+      (theirs as tf.SGDOptimizer).applyGradients({ [b.name]: gradient });
+      gradient.dispose();
+    }
+    closeTo(a.dataSync(), b.dataSync(), 1e-5);
+    ours.dispose();
+    theirs.dispose();
+    tf.dispose([a, b]);
+  }
+});
+
+Deno.test("Optimizer scales gradients down to clipNorm together", async () => {
+  await openBackend("cpu");
+  const variables = [tf.variable(tf.tensor1d([0, 0])), tf.variable(tf.tensor1d([0]))];
+  const sgd = optimizers.find(({ name }) => name === "sgd")!;
+  const chosen = { definition: sgd, options: sgd.params.parse({}), clipNorm: 1 };
+  const optimizer = new Optimizer(variables, 1, chosen);
+  tf.tidy(() => optimizer.step([tf.tensor1d([3, 0]), tf.tensor1d([4])]));
+  closeTo(variables[0].dataSync(), [-0.6, 0], 1e-6);
+  closeTo(variables[1].dataSync(), [-0.8], 1e-6);
+  tf.tidy(() => optimizer.step([tf.tensor1d([0.3, 0]), tf.tensor1d([0.4])]));
+  closeTo(variables[1].dataSync(), [-1.2], 1e-6);
+  optimizer.dispose();
+  tf.dispose(variables);
+});
+
+Deno.test("schedules follow their formulas", () => {
+  const factor = (name: string, options: object) => {
+    const definition = schedules.find((one) => one.name === name)!;
+    const schedule = definition.factor(definition.params.parse(options));
+    return Array.from({ length: 40 }, (_, step) => schedule(step, 40, 10));
+  };
+  assert.ok(factor("constant", {}).every((value) => value === 1));
+  const linear = factor("linear", { warmup: 0.1 });
+  closeTo(linear.slice(0, 5), [0.25, 0.5, 0.75, 1, 1], 1e-9);
+  closeTo([linear[22], linear[39]], [0.5, 1 / 36], 1e-9);
+  closeTo(factor("step", { every: 2, factor: 0.1 }).filter((_, i) => i % 10 === 0), [
+    1,
+    1,
+    0.1,
+    0.1,
+  ], 1e-9);
+  closeTo(factor("exponential", { factor: 0.5 }).filter((_, i) => i % 5 === 0).slice(0, 3), [
+    ...[1, Math.SQRT1_2, 0.5],
+  ], 1e-9);
 });

@@ -3,11 +3,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { layers, type LayersModel, sequential } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
-import { deepTrunk } from "../../../models/deep.ts";
-import { extractHead, multiHeadModel } from "../../../faces/training/multi_head.ts";
+import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
-import { age2021 } from "../../../models/age_2021.ts";
-import { gender2021 } from "../../../models/gender_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict, predictRows } from "../../../faces/training/predict_rows.ts";
 import { openPredictor } from "../../../faces/training/predictor.ts";
@@ -28,8 +26,8 @@ const age = {
 const gender = { name: "gender", start: 0, columns: 2, reading: "classes" } as const;
 
 const networks: Record<string, () => LayersModel> = {
-  "the report's for gender": () => gender2021({ size, classes: 2, seed: 1 }),
-  "the report's for age": () => age2021({ size, seed: 1 }),
+  "the report's for gender": () => buildGender2021({ size, classes: 2, seed: 1 }),
+  "the report's for age": () => buildAge2021({ size, seed: 1 }),
   "the best for gender": () => extractHead(bothHeads(), trunk, gender),
   "the best for age, read from a distribution": () => extractHead(bothHeads(), trunk, age),
 };
@@ -121,7 +119,7 @@ Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and ot
   pooled.dispose();
 
   await openBackend("cpu");
-  const model = age2021({ size, seed: 1 });
+  const model = buildAge2021({ size, seed: 1 });
   await using plain = await openPredictor(model);
   assert.equal(plain.fast, false);
   model.dispose();
@@ -130,7 +128,7 @@ Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and ot
 
 Deno.test("openPredictor() computes in this thread as in others, until it is disposed of", async () => {
   await openBackend("wasm");
-  const model = gender2021({ size, classes: 2, seed: 1 });
+  const model = buildGender2021({ size, classes: 2, seed: 1 });
   disturb(model);
   await using others = await openPredictor(model, { batch: 8, threads: 2 });
   const here = await openPredictor(model, { batch: 8, threads: 0 });
@@ -143,7 +141,7 @@ Deno.test("openPredictor() computes in this thread as in others, until it is dis
 
 Deno.test("openPredictor() stops when it is told to", async () => {
   await openBackend("wasm");
-  const model = age2021({ size, seed: 1 });
+  const model = buildAge2021({ size, seed: 1 });
   await using predictor = await openPredictor(model);
   const abort = new AbortController();
   const stop = { signal: abort.signal, onBatch: () => abort.abort(new Error("enough")) };

@@ -7,6 +7,8 @@ import { random } from "../../../packages/random/random.ts";
 import { initialize, keepWeights } from "../../../faces/training/initialize.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { classification } from "../../../faces/training/objective.ts";
+import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
+import type { TrainerOptions } from "../../../faces/training/trainer.ts";
 import type { EpochRecord } from "../../../faces/training/training_record.ts";
 import {
   epochLine,
@@ -153,6 +155,45 @@ Deno.test("train() interrupted in any epoch ends bit for bit where it would have
   }
   await Deno.remove(folder, { recursive: true });
   whole.model.dispose();
+});
+
+Deno.test("train() validates and keeps the average of the weights, and resumes it", async () => {
+  await openBackend("wasm");
+  const learningRate = 0.01, averaging = 0.9;
+  const plain = await run({ epochs: 1, learningRate });
+  const averaged = await run({ epochs: 1, learningRate, averaging });
+  assert.equal(averaged.history[0].loss, plain.history[0].loss, "steps are the same");
+  assert.notEqual(averaged.history[0].val_loss, plain.history[0].val_loss);
+  // By the definition, from the weights after each step.
+  const start = small().getWeights().map((weight) => [...weight.dataSync()]);
+  const seen: Float32Array[][] = [];
+  class Spy extends TfjsTrainer {
+    override async step(...given: Parameters<TfjsTrainer["step"]>) {
+      const result = await super.step(...given);
+      seen.push(await this.weights());
+      return result;
+    }
+  }
+  const trainer = (options: TrainerOptions) => Promise.resolve(new Spy(options));
+  const spied = await run({ epochs: 1, learningRate, averaging, trainer });
+  for (const [i, weights] of seen.entries()) {
+    const share = 1 - Math.min(averaging, (2 + i) / (11 + i));
+    for (const [w, values] of start.entries()) {
+      for (const j of values.keys()) values[j] += share * (weights[w][j] - values[j]);
+    }
+  }
+  for (const [w, values] of start.entries()) {
+    for (const [j, value] of values.entries()) {
+      assert.ok(Math.abs(spied.weights[w][j] - value) < 1e-5);
+      assert.equal(averaged.weights[w][j], spied.weights[w][j]);
+    }
+  }
+  const folder = await Deno.makeTempDir({ prefix: "resume-" });
+  const checkpoint = join(folder, "checkpoint.safetensors");
+  await run({ epochs: 1, averaging, checkpoint });
+  const resumed = await run({ epochs: 2, averaging, checkpoint });
+  assert.deepEqual(resumed.weights, (await run({ epochs: 2, averaging })).weights);
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("train() stops early with the last weights, or with the best", async () => {

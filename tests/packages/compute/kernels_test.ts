@@ -135,6 +135,27 @@ Deno.test("Conv2DBackpropFilter takes explicit padding, and says that it wants N
   zeros.dispose();
 });
 
+Deno.test("the gradients of a depthwise convolution on wasm equal those of the cpu backend", async () => {
+  const cases = [
+    ...[{ size: 7, channels: 3, multiplier: 1, window: 3, strides: 1, pad: "same" as const }],
+    ...[{ size: 6, channels: 2, multiplier: 3, window: 2, strides: 2, pad: "same" as const }],
+    ...[{ size: 9, channels: 1, multiplier: 2, window: 5, strides: 2, pad: "valid" as const }],
+  ];
+  for (const { size, channels, multiplier, window, strides, pad } of cases) {
+    const rng = random(1, "depthwise", size);
+    const inputs = [
+      normal(rng, 2, size, size, channels),
+      normal(rng, window, window, channels, multiplier),
+    ];
+    const gradients = ([x, filter]: tf.Tensor[]) =>
+      tf.grads((x: tf.Tensor, filter: tf.Tensor) => {
+        const y = tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, pad);
+        return tf.sum(tf.mul(y, tf.square(y)));
+      })([x, filter]);
+    await sameAsCpu(inputs, gradients, `${size}, ${strides}, ${pad}`);
+  }
+});
+
 Deno.test("MaxPoolGrad on wasm equals that of the cpu backend, ties and infinities included", async () => {
   for (let i = 0; i < 40; i++) {
     const rng = random(3, "pool", i);

@@ -40,15 +40,15 @@ Deno.test("read() gives what the device computed, and throws what it told: lost,
   const info = { reason: "unknown", message: "the driver restarted" };
   await assert.rejects(
     reading((device) => device.end.resolve(info)),
-    /Cannot compute on "webgpu": A GPU was lost \(unknown: the driver restarted\)\. .*training goes on from the last epoch\. Or choose compute: wasm/,
+    /Cannot compute on "webgpu": A GPU was lost \(unknown: the driver restarted\)\. .*training resumes from the last epoch\. Or choose compute: wasm/,
   );
   await assert.rejects(
     reading((device) => device.fail(new GPUOutOfMemoryError("no room"))),
-    /"webgpu": the memory of A GPU does not suffice \(no room\)\. Lower batchSize\. Or choose/,
+    /"webgpu": the memory of A GPU is too small \(no room\)\. Lower batchSize\. Or choose/,
   );
   await assert.rejects(
     reading((device) => device.fail(new GPUValidationError("a bad shader\nat line 3"))),
-    /"webgpu": A GPU refuses the work \(a bad shader\)/,
+    /"webgpu": A GPU failed \(a bad shader\)/,
   );
 });
 
@@ -71,11 +71,11 @@ Deno.test("fetchPackage() refuses what is not what was published, and says who d
   try {
     await assert.rejects(
       fetchPackage(npmPackages.headers),
-      /Cannot use node-api-headers 1\.9\.0: what ".*node-api-headers-1\.9\.0\.tgz" sent has the SHA-512/,
+      /Cannot use node-api-headers 1\.9\.0: the SHA-512 of ".*node-api-headers-1\.9\.0\.tgz" is/,
     );
     await assert.rejects(
       fetchPackage(npmPackages.webgpu),
-      /Cannot fetch @tensorflow\/tfjs-backend-webgpu 4\.22\.0 from ".*\/-\/tfjs-backend-webgpu-4\.22\.0\.tgz": it answered 503/,
+      /Cannot download @tensorflow\/tfjs-backend-webgpu 4\.22\.0 from ".*\/-\/tfjs-backend-webgpu-4\.22\.0\.tgz": it responded with 503/,
     );
   } finally {
     if (before === undefined) Deno.env.delete("NPM_CONFIG_REGISTRY");
@@ -135,6 +135,6 @@ Deno.test({
       await read(tf.slice(tf.add(tf.zeros([most / 4 + 4096]), 1), 0, 1))${tell};
       Deno.exit(0);
     `);
-    assert.match(full, /Cannot compute on "webgpu": the memory of .* does not suffice \(.*size/i);
+    assert.match(full, /Cannot compute on "webgpu": the memory of .* is too small \(.*size/i);
   },
 });

@@ -3,11 +3,7 @@ import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { deflateSync, inflateSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
 import { MatError, readMat } from "../../../packages/formats/mat.ts";
-import {
-  type MatField,
-  type MatFile,
-  readMatStruct,
-} from "../../../packages/formats/mat_struct.ts";
+import { type MatField, type MatFile, readMatStruct } from "../../../packages/formats/mat.ts";
 import { writeMat } from "../../../packages/formats/mat_write.ts";
 
 const fixtures = new URL("./fixtures/", import.meta.url);
@@ -114,7 +110,7 @@ Deno.test("readMatStruct() refuses what lies, and says where", async () => {
   const other = writeMat("imdb", { dob: [1] });
   await rejects(readAll(fileOf(other)), /it has no struct "wiki"; it holds imdb \(struct\)/);
   const odd = writeMat("wiki", { dob: { cell: ["a"] } });
-  await rejects(readAll(fileOf(odd)), /field "dob", is of kind cell, real numbers was expected/);
+  await rejects(readAll(fileOf(odd)), /field "dob" of kind cell, expected real numbers/);
 });
 
 /** A file's bytes from its version on; the text before says nothing. */

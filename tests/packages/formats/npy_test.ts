@@ -85,11 +85,11 @@ Deno.test("readNpy() says what it cannot read", () => {
   inFolder((path) => {
     const whole = Deno.readFileSync(fixture("float32.npy"));
     Deno.writeFileSync(path, whole.slice(0, -4));
-    throws(() => readNpy(path), /shape \[2, 3\] of float32 needs 24 bytes, 20 are there/);
+    throws(() => readNpy(path), /shape \[2, 3\] of float32 needs 24 bytes, it has 20/);
     whole[9] = 0xff; // a header of 65 thousand bytes
     Deno.writeFileSync(path, whole);
     throws(() => readNpy(path), /its header claims 65,\d+ bytes/);
-    throws(() => writeNpy(path, Uint8Array.of(1), [2]), /shape \[2\] does not hold 1 elements/);
+    throws(() => writeNpy(path, Uint8Array.of(1), [2]), /shape \[2\] does not fit 1 elements/);
   });
 });
 

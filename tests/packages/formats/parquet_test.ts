@@ -34,10 +34,10 @@ Deno.test("readParquet() gives the columns asked for, in their types", async () 
 
 Deno.test("readParquet() says which column is not as expected", async () => {
   await rejects(readParquet(fixture, { ages: "int32" }), /no column "ages", only age, name/);
-  await rejects(readParquet(fixture, { age: "int32" }), /row 2 of column "age" is null, no int32/);
+  await rejects(readParquet(fixture, { age: "int32" }), /row 2 of column "age" is null, not int32/);
   await rejects(
     readParquet(fixture, { name: "int32" }),
-    /row 0 of column "name" is "Ada", no int32/,
+    /row 0 of column "name" is "Ada", not int32/,
   );
   await rejects(readParquet(`${fixture}.no`), /Cannot open ".*\.no"/);
 });
@@ -91,10 +91,10 @@ Deno.test("writeParquet() refuses values that are not of the column's type", asy
     const write = (type: string, values: unknown[], nullable?: boolean) =>
       // What the types forbid is what is tested.
       writeParquet(path, { x: { type, values, nullable } as never });
-    await rejects(write("int32", [1.5]), /row 0 of column "x" is 1.5, which is no int32/);
-    await rejects(write("int32", [2 ** 31]), /2147483648, which is no int32/);
-    await rejects(write("int64", [2 ** 60]), /no int64/);
-    await rejects(write("string", ["a", null]), /row 1 of column "x" is null, which is no string/);
+    await rejects(write("int32", [1.5]), /row 0 of column "x" is 1.5, not int32/);
+    await rejects(write("int32", [2 ** 31]), /2147483648, not int32/);
+    await rejects(write("int64", [2 ** 60]), /not int64/);
+    await rejects(write("string", ["a", null]), /row 1 of column "x" is null, not string/);
     await rejects(write("string", [undefined], true), /row 0/);
     await rejects(
       writeParquet(path, {

@@ -196,7 +196,7 @@ Deno.test("scanTar() reads sizes in base 256 and in PAX headers", () => {
 
 Deno.test("scanTar() refuses what leads outside or is no plain file", () => {
   const cases: [string, (Header | Uint8Array)[], RegExp][] = [
-    ["absolute", [{ name: "/etc/passwd" }], /path "\/etc\/passwd" leads outside.*refused/],
+    ["absolute", [{ name: "/etc/passwd" }], /path "\/etc\/passwd" leads outside the archive/],
     ["parent", [{ name: "a/../../x" }], /"a\/..\/..\/x" leads outside/],
     ["backslash", [{ name: "..\\x" }], /leads outside/],
     ["drive", [{ name: "C:/x" }], /leads outside/],
@@ -209,12 +209,12 @@ Deno.test("scanTar() refuses what leads outside or is no plain file", () => {
     [
       "symbolic link",
       [{ name: "x", type: "2" }],
-      /"x" is a symbolic link, which is refused.*pack it again/,
+      /"x" is a symbolic link; only files and folders are supported; pack it again/,
     ],
     [
       "hard link to nothing",
       [{ name: "x", type: "1", link: "y" }, { name: "y" }],
-      /"x" is a hard link to "y", which is no file before it; pack it again .*--hard-dereference/,
+      /"x" is a hard link to "y", which is not an earlier file; pack it again .*--hard-dereference/,
     ],
     ["hard link outside", [{ name: "x", type: "1", link: "../y" }], /"..\/y" leads outside/],
     [
@@ -256,8 +256,12 @@ Deno.test("scanTar() refuses what leads outside or is no plain file", () => {
 
 Deno.test("scanTar() refuses damaged and shortened archives", () => {
   const cases: [string, (Header | Uint8Array)[], RegExp][] = [
-    ["no end", [{ name: "x", data: "hello" }], /ends at 1,024 without an end mark, so it was cut/],
-    ["cut in a header", [{ name: "x" }, new Uint8Array(100).fill(1)], /cut short/],
+    [
+      "no end",
+      [{ name: "x", data: "hello" }],
+      /truncated at byte 1,024 \(no end marker\); download it again/,
+    ],
+    ["cut in a header", [{ name: "x" }, new Uint8Array(100).fill(1)], /truncated at byte/],
     [
       "cut in a file",
       [{ name: "x", size: "00000017777" }, end],
@@ -268,18 +272,18 @@ Deno.test("scanTar() refuses damaged and shortened archives", () => {
     [
       "absurd size",
       [{ name: "x", size: new Uint8Array([0x80, ...new Uint8Array(11).fill(255)]) }, end],
-      /absurd/,
+      /is not possible/,
     ],
     [
       "huge PAX header",
       [{ name: "p", type: "x", size: "00010000000" }, new Uint8Array(1 << 21), end],
-      /a header of 2,097,152 bytes is refused/,
+      /a header of 2,097,152 bytes is too large/,
     ],
     ["malformed PAX header", [{ name: "p", type: "x", data: "99 path=x\n" }, end], /malformed/],
     ["endless PAX header", [{ name: "p", type: "x", data: "0 path=x\n" }, end], /malformed/],
     ["PAX size", [pax("size", "-00005"), {
       name: "x",
-    }], /absurd/],
+    }], /is not possible/],
   ];
   for (const [name, entries, message] of cases) {
     inFolder((path) => {

@@ -55,7 +55,7 @@ Deno.test("ZipFile says what it cannot read", async () => {
     bytes[200] ^= 0xff;
     return bytes;
   };
-  await damage(middle, /Cannot unpack "folder\/packed\.txt" of ".*": .*It is damaged/);
+  await damage(middle, /Cannot unpack "folder\/packed\.txt" of ".*": .*The archive is damaged/);
   const stored = (bytes: Uint8Array) => {
     const at = new TextDecoder("latin1").decode(bytes).indexOf("stored.txt", 300);
     const data = new TextDecoder("latin1").decode(bytes).indexOf("stored.txt", at + 10);

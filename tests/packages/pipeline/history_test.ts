@@ -135,7 +135,7 @@ Deno.test("gc", async (t) => {
     );
     const unasked = await project.cli("gc", "--keep", "2");
     assert.equal(unasked.code, 2);
-    assert.match(unasked.err, /^error: nothing was removed: say --yes\n$/);
+    assert.match(unasked.err, /^error: nothing was removed: add --yes\n$/);
     assert.deepEqual(await results(project), { compare: 3, count: 3, sum: 3 });
   });
   await t.step("removes what no listed run needs, and nothing else", async () => {
@@ -254,7 +254,7 @@ Deno.test("gc removes nothing while a run is at work, nor what a killed one had 
     again.kill("SIGKILL");
     await ended(again);
     const { out } = await project.cli("gc", "--interrupted", "--yes");
-    assert.match(out, /^what interrupted stages left to go on from: 1, \d+ B\nremoved /);
+    assert.match(out, /^files that interrupted stages would resume from: 1, \d+ B\nremoved /);
     assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
   });
 });

@@ -13,7 +13,7 @@ function fake(output: Partial<Output> = {}) {
   const seen = { text: "", time: 0 };
   const reporter = createReporter({
     terminal: true,
-    colour: false,
+    color: false,
     columns: () => 80,
     write: (text) => void (seen.text += text),
     ...output,
@@ -52,12 +52,12 @@ Deno.test("createReporter() draws one bar below the lines on a terminal", () => 
   assert.deepEqual(screen(seen.text).slice(2), ["✓ faceCrop", ""]);
 });
 
-Deno.test("createReporter() shows escape sequences of names, and keeps the colours of its own", () => {
+Deno.test("createReporter() shows escape sequences of names, and keeps the colors of its own", () => {
   const name = "\x1b[2J\x9b1A\x07a\u202eb.jpg", shown = "\\x1b[2J\\x9b1A\\x07a\\u202eb.jpg";
-  for (const colour of [false, true]) {
-    const { seen, reporter } = fake({ colour, columns: () => 200 });
+  for (const color of [false, true]) {
+    const { seen, reporter } = fake({ color, columns: () => 200 });
     reporter.log(reporter.paint.yellow(`cannot read ${name}`));
-    const line = colour ? `\x1b[33mcannot read ${shown}\x1b[39m\n` : `cannot read ${shown}\n`;
+    const line = color ? `\x1b[33mcannot read ${shown}\x1b[39m\n` : `cannot read ${shown}\n`;
     assert.equal(seen.text, line);
     const progress = reporter.startProgress("predict");
     progress.start(1, "pictures");
@@ -80,10 +80,10 @@ Deno.test("createReporter() draws at most ten times a second, and the end", () =
   assert.match(screen(seen.text).at(-1)!, /━{20} 100 % {2}1,000\/1,000/);
 });
 
-Deno.test("createReporter() cuts a bar to the terminal, colours apart", () => {
-  const { seen, reporter } = fake({ colour: true, columns: () => 31 });
+Deno.test("createReporter() cuts a bar to the terminal, colors apart", () => {
+  const { seen, reporter } = fake({ color: true, columns: () => 31 });
   reporter.startProgress("train").start(10, "epochs");
-  // deno-lint-ignore no-control-regex -- colour codes begin with a control character
+  // deno-lint-ignore no-control-regex -- color codes begin with a control character
   const plain = seen.text.replace(/\x1b\[\d*[mK]|\r/g, "").replace("\x1b[2K", "");
   assert.equal(plain, "  train ────────────────────   ".slice(0, 30));
 });
@@ -121,13 +121,13 @@ done
   );
 });
 
-Deno.test("createReporter() colours where it may", () => {
-  const coloured = fake({ colour: true }).reporter.paint;
+Deno.test("createReporter() colors where it may", () => {
+  const colored = fake({ color: true }).reporter.paint;
   const plain = fake().reporter.paint;
   for (const name of ["bold", "dim", "green", "red", "yellow"] as const) {
     assert.equal(plain[name]("x"), "x");
-    // deno-lint-ignore no-control-regex -- colour codes begin with a control character
-    assert.match(coloured[name]("x"), /^\x1b\[\d+mx\x1b\[\d+m$/);
+    // deno-lint-ignore no-control-regex -- color codes begin with a control character
+    assert.match(colored[name]("x"), /^\x1b\[\d+mx\x1b\[\d+m$/);
   }
 });
 

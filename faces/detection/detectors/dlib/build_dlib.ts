@@ -6,10 +6,10 @@ import { compile } from "../../../../packages/assemblyscript/compile.ts";
 
 const source = new URL("./assembly/", import.meta.url);
 
-/** To be compiled with, but for the features. As in packages/engine/build_engine.ts, -O3 is slower. */
+/** Compiler flags. -O3 is slower, as in packages/engine/build_engine.ts. */
 const flags = ["-O2", "--noAssert", "--runtime", "stub", "--use", "abort=", "--importMemory"];
 
-/** The two builds, by file name. */
+/** Returns the two builds by file name. */
 export async function build(): Promise<Record<"kernels.wasm" | "kernels.simd.wasm", Uint8Array>> {
   return {
     "kernels.wasm": await compile(source, [...flags, "--enable", "simd,relaxed-simd"]),

@@ -1,15 +1,15 @@
-/** From the network's scores to boxes, as dlib's `loss_mmod` does it. */
+/** Converts the network's scores to boxes, as dlib's `loss_mmod`. */
 import type { Detection } from "../../detector.ts";
 import type { Model } from "./dlib_model.ts";
 import type { Scores } from "./dlib_network.ts";
-import { nearestLevel, type Rect, toPicture } from "./pyramid.ts";
+import { nearestLevel, type Rect, toImage } from "./pyramid.ts";
 
-/** Of the sum of the layers' strides and offsets: a score's place in pixels of the tiled image. */
-const stride = 8, offset = 14;
+/** Product of the layers' strides, and offset of the first score, in pixels of the tiled image. */
+const STRIDE = 8, OFFSET = 14;
 
 /**
- * The faces whose score is above a threshold, the surest first, in whole pixels of the picture. One
- * that overlaps a surer one too much is the same face.
+ * Returns the faces with a score above a threshold, highest score first, in whole pixels of the image,
+ * after non-maximum suppression.
  */
 export function decode(
   { scores, width, height, pyramid: { above, levels } }: Scores,
@@ -21,16 +21,16 @@ export function decode(
     for (let column = 0; column < width; column++, i++) {
       const score = scores[i];
       if (!(score > threshold)) continue;
-      const x = column * stride + offset, y = row * stride + offset;
+      const x = column * STRIDE + OFFSET, y = row * STRIDE + OFFSET;
       const level = nearestLevel(levels, x, y);
       const { left, top } = levels[level], times = above.length + level;
       const across = (window.width - 1) / 2, down = (window.height - 1) / 2;
       found.push({
         rect: {
-          left: round(toPicture(x - across - left, times)),
-          top: round(toPicture(y - down - top, times)),
-          right: round(toPicture(x + across - left, times)),
-          bottom: round(toPicture(y + down - top, times)),
+          left: round(toImage(x - across - left, times)),
+          top: round(toImage(y - down - top, times)),
+          right: round(toImage(x + across - left, times)),
+          bottom: round(toImage(y + down - top, times)),
         },
         score,
       });
@@ -65,12 +65,12 @@ function same(a: Rect, b: Rect, { overlap, covered }: Model["sameFace"]): boolea
     shared / area(b.left, b.top, b.right, b.bottom) > covered;
 }
 
-/** In pixels, the last ones included. */
+/** Returns the area in pixels; right and bottom are inclusive. */
 function area(left: number, top: number, right: number, bottom: number): number {
   return right < left || bottom < top ? 0 : (right - left + 1) * (bottom - top + 1);
 }
 
-/** To the nearest whole number, halves away from zero. */
-function round(value: number): number {
+/** Rounds to the nearest integer, halves away from zero. */
+export function round(value: number): number {
   return Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
 }

@@ -1,27 +1,26 @@
 /**
- * Reads dlib's own serialisation. Whole numbers are a control byte (sign in the high bit, number of
- * bytes in the low four) and their absolute value, little-endian; a real number is a mantissa and an
- * exponent, both whole; a string its length and bytes; a bool the character "1" or "0"; a tensor's
- * numbers are float32, little-endian. http://dlib.net/dlib/serialize_abstract.h.html
+ * Reads dlib's serialization. An integer is a control byte (sign in the high bit, number of bytes in
+ * the low four) and its absolute value, little-endian; a real number is a mantissa and an exponent,
+ * both integers; a string is its length and bytes; a bool is the character "1" or "0"; the numbers of
+ * a tensor are float32, little-endian. http://dlib.net/dlib/serialize_abstract.h.html
  */
-import { byteCount } from "../../../../packages/formats/byte_reader.ts";
 
-/** What is wrong with a file, and where. */
+/** A damaged model file. */
 export class ModelFormatError extends Error {
   constructor(source: string, offset: number, problem: string) {
     super(
       `Cannot read the detector "${source}": at byte ${offset.toLocaleString("en")} ${problem}. ` +
         "It must be dlib's mmod_human_face_detector.dat, unpacked: 729,940 bytes, MD5 " +
-        "8d2d36a0ab9adb57f4a866252fd9f047. Get it again, or leave out `weights` to have it fetched.",
+        "8d2d36a0ab9adb57f4a866252fd9f047. Download it again, or remove `weights`: the project has the file.",
     );
-    this.name = "DamagedModel";
+    this.name = "ModelFormatError";
   }
 }
 
-/** Exponents from here on stand for infinity, -infinity and NaN. */
-const special = 32000;
+/** Smallest exponent of infinity, -infinity and NaN. */
+const SPECIAL = 32000;
 
-/** A tensor as dlib keeps it: samples, channels, rows and columns. */
+/** A tensor of dlib: samples, channels, rows and columns. */
 export interface Tensor {
   readonly shape: readonly [number, number, number, number];
   readonly data: Float32Array;
@@ -31,7 +30,7 @@ export class Stream {
   #at = 0;
   readonly #view: DataView;
 
-  /** @param source what the bytes are called in errors */
+  /** @param source name of the bytes in errors */
   constructor(readonly bytes: Uint8Array, readonly source: string) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -45,14 +44,14 @@ export class Stream {
     throw new ModelFormatError(this.source, at, problem);
   }
 
-  /** A whole number that JavaScript holds exactly. */
+  /** Reads an integer that a number represents exactly. */
   int(what: string): number {
     const start = this.#at;
     const control = this.#take(1, what)[0];
     const size = control & 0x0f;
     if (size < 1 || size > 8) {
       this.fail(
-        `${what} should begin, a number of 1 to 8 bytes, and its first byte says ${size}`,
+        `${what} should begin, a number of 1 to 8 bytes, and its first byte is for ${size}`,
         start,
       );
     }
@@ -62,7 +61,7 @@ export class Stream {
     return control & 0x80 ? -value : value;
   }
 
-  /** A whole number that can only be `expected`. */
+  /** Reads an integer that must be one of `expected`. */
   expect(what: string, ...expected: readonly number[]): number {
     const start = this.#at;
     const value = this.int(what);
@@ -74,7 +73,7 @@ export class Stream {
 
   real(what: string): number {
     const mantissa = this.int(what), exponent = this.int(what);
-    if (exponent >= special) this.fail(`${what} is not a finite number`);
+    if (exponent >= SPECIAL) this.fail(`${what} is not a finite number`);
     return mantissa * 2 ** exponent;
   }
 
@@ -87,7 +86,7 @@ export class Stream {
     return character === "1";
   }
 
-  /** A name that says what follows and of which version it is. */
+  /** Reads a tag: the type and version of the next item. */
   tag(...expected: readonly string[]): string {
     const start = this.#at;
     const length = this.int(`"${expected[0]}"`);
@@ -112,7 +111,7 @@ export class Stream {
     if (shape.some((size) => size < 0)) this.fail(`the size of ${what} is below zero`, start);
     const count = shape.reduce((a, b) => a * b);
     if (count * 4 > this.rest) {
-      this.fail(`${what} claims ${count} numbers, with ${byteCount(this.rest)} left`, start);
+      this.fail(`${what} claims ${count} numbers, and ${this.rest} bytes remain`, start);
     }
     const at = this.#at;
     this.#take(count * 4, what);
@@ -122,7 +121,7 @@ export class Stream {
     };
   }
 
-  /** The shape of a part of another tensor; returns how many numbers it has. */
+  /** Reads the shape of a part of another tensor, and returns its number of values. */
   alias(what: string): number {
     this.expect(`the version of ${what}`, 1);
     return [0, 1, 2, 3].map(() => this.int(`the size of ${what}`)).reduce((a, b) => a * b);
@@ -130,7 +129,7 @@ export class Stream {
 
   #take(count: number, what: string): Uint8Array {
     if (count > this.rest) {
-      this.fail(`${what} needs ${byteCount(count)}, and ${this.rest} remain`);
+      this.fail(`${what} needs ${count} bytes, and ${this.rest} remain`);
     }
     return this.bytes.subarray(this.#at, this.#at += count);
   }

@@ -1,19 +1,18 @@
 /**
- * The network of dlib's `cnn_face_detection_model_v1` (Davis King, "Max-Margin Object Detection",
- * 2015), as its file holds it: the loss with the detector's window, the layers from the last to the
- * first as they are nested, and in the innermost the image pyramid that is the input.
+ * Reads the network of dlib's `cnn_face_detection_model_v1` (Davis King, "Max-Margin Object Detection",
+ * 2015). The file holds the loss with the detector's window, then the nested layers from last to first,
+ * then the image pyramid, which is the input.
  */
 import { Stream } from "./deserialize.ts";
-import { byteCount } from "../../../../packages/formats/byte_reader.ts";
 
-/** A convolution with what follows it: an affine map folded in, and a relu on all but the last. */
+/** A convolution with its batch normalization folded in, and a relu except on the last one. */
 export interface Layer {
   readonly size: number;
   readonly stride: number;
   readonly padding: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** [row, column, input, output], the order in which a window is read. */
+  /** [row, column, input, output] */
   readonly weights: Float32Array;
   /** [output] */
   readonly bias: Float32Array;
@@ -21,20 +20,20 @@ export interface Layer {
 }
 
 export interface Model {
-  /** Width and height in pixels of a face in the picture that the network sees. */
+  /** Size in pixels of a face in the network's input. */
   readonly window: { readonly width: number; readonly height: number };
-  /** Two boxes are one face if they share more than this of the box around both, or of one of them. */
+  /** Two boxes are one face if they share more than this of the enclosing box, or of one of them. */
   readonly sameFace: { readonly overlap: number; readonly covered: number };
   /** Mean red, green and blue, 0 to 255. */
   readonly mean: readonly [number, number, number];
-  /** Pixels between the pictures of the pyramid, and around all of them. */
+  /** Pixels between the levels of the pyramid, and around all of them. */
   readonly padding: number;
   readonly outerPadding: number;
   readonly layers: readonly Layer[];
 }
 
-/** Size, stride and padding of each convolution, and its channels: dlib's C++ type says them. */
-const shapes = [
+/** Size, stride, padding and channels of each convolution, from dlib's C++ type. */
+const SHAPES = [
   { size: 5, stride: 2, padding: 0, inputs: 3, outputs: 16 },
   { size: 5, stride: 2, padding: 0, inputs: 16, outputs: 32 },
   { size: 5, stride: 2, padding: 0, inputs: 32, outputs: 32 },
@@ -44,40 +43,38 @@ const shapes = [
   { size: 9, stride: 1, padding: 4, inputs: 45, outputs: 1 },
 ] as const;
 
-type Shape = typeof shapes[number];
+type Shape = typeof SHAPES[number];
 
 /**
  * Reads the file.
- * @param source what it is called in errors
- * @throws {DamagedModel} if it is not that network, or not whole
+ * @param source its name in errors
+ * @throws {ModelFormatError} if it is another network or truncated
  */
 export function readModel(bytes: Uint8Array, source: string): Model {
   const stream = new Stream(bytes, source);
   stream.expect("the version of the network", 1);
   const loss = readLoss(stream);
-  // All layers but the innermost begin with their version, the last one first: a relu, a batch
-  // normalisation and a convolution each, the last convolution without the other two.
-  for (let i = 0; i < shapes.length * 3 - 3; i++) stream.expect("the version of a layer", 1, 2);
+  // All layers except the first one begin with their version, the last layer first: a relu, a batch
+  // normalization and a convolution each; the last convolution has neither.
+  for (let i = 0; i < SHAPES.length * 3 - 3; i++) stream.expect("the version of a layer", 1, 2);
   const version = stream.expect("the version of the first layer", 2, 3);
   const input = readInput(stream);
-  const layers = shapes.map((shape, i) => {
-    const last = i === shapes.length - 1;
+  const layers = SHAPES.map((shape, i) => {
+    const last = i === SHAPES.length - 1;
     const layer = convolution(stream, shape, !last);
     readState(stream, i === 0 ? version : 1);
     if (last) return layer;
-    const folded = fold(layer, normalisation(stream, shape.outputs));
+    const folded = fold(layer, normalization(stream, shape.outputs));
     readState(stream, 1);
     stream.tag("relu_");
     readState(stream, 1);
     return folded;
   });
-  if (stream.rest > 0) {
-    stream.fail(`the file should end here, but has ${byteCount(stream.rest)} more`);
-  }
+  if (stream.rest > 0) stream.fail(`the file should end, and ${stream.rest} bytes follow`);
   return { ...loss, ...input, layers };
 }
 
-/** The loss: its version 1 knows one window, and no regression of the box. */
+/** Reads the loss; version 1 has one window and no regression of the box. */
 function readLoss(stream: Stream): Pick<Model, "window" | "sameFace"> {
   stream.tag("loss_mmod_");
   stream.expect("the version of the loss's options", 1);
@@ -93,7 +90,7 @@ function readLoss(stream: Stream): Pick<Model, "window" | "sameFace"> {
 function readInput(stream: Stream): Pick<Model, "mean" | "padding" | "outerPadding"> {
   const version = stream.tag("input_rgb_image_pyramid", "input_rgb_image_pyramid2");
   const mean = [stream.real("mean red"), stream.real("mean green"), stream.real("mean blue")];
-  // Before version 2 the paddings could not be chosen.
+  // Before version 2 the paddings were fixed.
   const chosen = version.endsWith("2");
   return {
     mean: mean as [number, number, number],
@@ -132,10 +129,10 @@ function convolution(stream: Stream, shape: Shape, relu: boolean): Layer {
   return { ...shape, relu, weights, bias: data.slice(count) };
 }
 
-/** A batch normalisation, with the statistics of training: an affine map of each channel. */
-function normalisation(stream: Stream, channels: number) {
+/** Reads a batch normalization, as an affine map of each channel. */
+function normalization(stream: Stream, channels: number) {
   stream.tag("bn_con2");
-  const what = "a batch normalisation's";
+  const what = "a batch normalization's";
   const tensor = (name: string, count: number) => {
     const { data } = stream.tensor(`${what} ${name}`);
     if (data.length !== count) stream.fail(`${what} ${name} are ${data.length}, not ${count}`);
@@ -158,8 +155,8 @@ function normalisation(stream: Stream, channels: number) {
   return { scale, shift: scale.map((s, i) => params[channels + i] - s * means[i]) };
 }
 
-/** A convolution and the affine map after it are one convolution. */
-function fold(layer: Layer, { scale, shift }: ReturnType<typeof normalisation>): Layer {
+/** Folds the affine map after a convolution into it. */
+function fold(layer: Layer, { scale, shift }: ReturnType<typeof normalization>): Layer {
   return {
     ...layer,
     weights: layer.weights.map((weight, i) => weight * scale[i % layer.outputs]),
@@ -167,7 +164,7 @@ function fold(layer: Layer, { scale, shift }: ReturnType<typeof normalisation>):
   };
 }
 
-/** What a layer keeps of training, which is nothing once it is over. */
+/** Skips a layer's state of training. */
 function readState(stream: Stream, version: number): void {
   for (let i = 0; i < 3; i++) stream.bool("a layer's state");
   for (const what of ["gradient", "output", "parameters' gradient"]) {

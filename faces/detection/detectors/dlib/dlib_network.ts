@@ -1,16 +1,15 @@
 /**
- * dlib's network on kernels of our own. The first three convolutions, whose outputs are large, run
- * strip by strip from the top of the tiled image to its bottom; what they leave has an eighth of its
- * width and height, and is kept whole. Memory is taken once, and more of it only for larger pictures.
+ * dlib's network on WebAssembly kernels. The first three convolutions, whose outputs are large, run in
+ * strips from top to bottom; their final output has an eighth of the width and height and is kept as a
+ * whole. Memory grows only for larger images.
  */
 import { packDirect, packSingle, packWinograd, padded } from "./pack_filters.ts";
-import { type Kernels, openKernels } from "./dlib_kernels.ts";
 import type { Layer, Model } from "./dlib_model.ts";
-import { heightOf, type Pyramid, type Rect, type Size, tile, widthOf } from "./pyramid.ts";
+import { type Pyramid, type Size, tile } from "./pyramid.ts";
 
-/** Where the kernels' own constants end. */
+/** End of the kernels' own constants. */
 const FREE = 4096;
-/** Kernels may read a vector beyond the end of what they are given. */
+/** Bytes that kernels may read beyond the end of an image. */
 const SLACK = 64;
 const FLOAT = 4;
 /** Bytes of a pixel in the tiled image. */
@@ -19,19 +18,19 @@ const PIXEL = 3 * FLOAT;
 const STRIP = 12;
 /** Tiles that Winograd's kernel works on together. */
 const TILES = 12;
-/** Rows beyond an image that Winograd's squares may reach; what is there must be some number. */
+/** Rows beyond an image that Winograd's squares may reach; they must hold finite numbers. */
 const BEYOND = 12;
 
-/** What the network says of a picture. */
+/** Scores of an image. */
 export interface Scores {
-  /** [height, width]: above zero, there is a face. Valid until the next picture. */
+  /** [height, width]; above 0: a face. Valid until the next image. */
   readonly scores: Float32Array;
   readonly width: number;
   readonly height: number;
   readonly pyramid: Pyramid;
 }
 
-/** Pixels in memory, whose channels lie together: bytes to the next pixel and to the next row. */
+/** Pixels in memory, channels last: address, and bytes to the next pixel and to the next row. */
 interface Pixels {
   readonly at: number;
   readonly step: number;
@@ -47,7 +46,7 @@ export class MmodNetwork {
   /** Bytes of a pixel after each layer. */
   readonly #steps: readonly number[];
   readonly #scratch: number;
-  /** Where the pictures' memory begins. */
+  /** Start of the images' memory. */
   readonly #start: number;
 
   private constructor(model: Model, kernels: Kernels, memory: WebAssembly.Memory) {
@@ -76,24 +75,24 @@ export class MmodNetwork {
     this.#start = this.#reserve(at, 64 * TILES * deepest * FLOAT);
   }
 
-  /** @param relaxed whether fused multiply-adds may be used, where the runtime has them */
+  /** @param relaxed false: without fused multiply-adds */
   static async open(model: Model, relaxed = true): Promise<MmodNetwork> {
     const memory = new WebAssembly.Memory({ initial: 1 });
     return new MmodNetwork(model, await openKernels(memory, relaxed), memory);
   }
 
-  /** Bytes of memory that are held. */
+  /** Allocated bytes. */
   get bytes(): number {
     return this.#memory.buffer.byteLength;
   }
 
   /**
    * @param pixels RGB, [height, width, 3]
-   * @param leaveOut so many of the pyramid's largest pictures are not searched
-   * @returns undefined if the picture is too small for the network
+   * @param skip number of the pyramid's largest levels that are not searched
+   * @returns undefined if the image is too small for the network
    */
-  run(pixels: Uint8Array, width: number, height: number, leaveOut = 0): Scores | undefined {
-    const pyramid = tile(width, height, this.#model, leaveOut);
+  run(pixels: Uint8Array, width: number, height: number, skip = 0): Scores | undefined {
+    const pyramid = tile(width, height, this.#model, skip);
     const sizes: Size[] = [pyramid];
     for (const layer of this.#model.layers.slice(0, 3)) sizes.push(after(sizes.at(-1)!, layer));
     const last = sizes[3];
@@ -110,7 +109,7 @@ export class MmodNetwork {
       return { at: take(row * (rows + BEYOND)), step, row };
     });
     const scores = take(last.width * last.height * FLOAT);
-    // Two images take turns as input and output; one of them where the tiled image was.
+    // Two images alternate as input and output; one of them replaces the tiled image.
     const border = this.#model.layers.at(-1)!.padding;
     const room = (last.width + 2 * border) * (last.height + 2 * border + BEYOND) *
       Math.max(...this.#steps);
@@ -123,7 +122,7 @@ export class MmodNetwork {
     const above = pyramid.above.map((size) => take(size.width * size.height * PIXEL));
 
     const memory = new Uint8Array(this.#memory.buffer);
-    // What an earlier picture left must not show, not even in how sums are rounded.
+    // Values of an earlier image must not affect even the rounding of sums.
     memory.fill(0, this.#start, end);
     memory.set(pixels, bytes);
     this.#fill(bytes, above, b, pyramid);
@@ -143,31 +142,24 @@ export class MmodNetwork {
     };
   }
 
-  /** Writes the picture, less its mean, and then each smaller one from the last. */
+  /** Writes the image minus its mean, then each level of the pyramid from the last one. */
   #fill(bytes: number, above: readonly number[], tiled: number, pyramid: Pyramid): void {
     const row = pyramid.width * PIXEL;
-    const pictures = [
-      ...pyramid.above.map(({ width, height }, i) => ({
-        ...{ at: above[i], width, height, row: width * PIXEL },
-      })),
-      ...pyramid.levels.map((level: Rect) => ({
-        ...{ at: tiled + level.top * row + level.left * PIXEL, row },
-        ...{ width: widthOf(level), height: heightOf(level) },
-      })),
+    const levels = [
+      ...pyramid.above.map((size, i) => ({ ...size, at: above[i], row: size.width * PIXEL })),
+      ...pyramid.levels.map(({ left, top, right, bottom }) => {
+        const at = tiled + top * row + left * PIXEL;
+        return { width: right - left + 1, height: bottom - top + 1, at, row };
+      }),
     ];
-    const [first] = pictures;
-    const { at, width, height } = first;
-    this.#kernels.normalise(bytes, width, height, at, first.row, ...this.#model.mean);
-    for (let i = 1; i < pictures.length; i++) {
-      const [from, to] = [pictures[i - 1], pictures[i]];
-      this.#kernels.reduce(
-        ...[from.at, from.width, from.height, from.row],
-        ...[to.at, to.width, to.height, to.row],
-      );
-    }
+    const [first] = levels;
+    const { normalize, reduce } = this.#kernels;
+    normalize(bytes, first.width, first.height, first.at, first.row, ...this.#model.mean);
+    const place = ({ at, width, height, row }: typeof first) => [at, width, height, row];
+    for (let i = 1; i < levels.length; i++) reduce(...place(levels[i - 1]), ...place(levels[i]));
   }
 
-  /** The three convolutions with a stride. A strip keeps the rows that the next one needs, too. */
+  /** Runs the three convolutions with a stride. A strip keeps the rows that the next one needs. */
   #reduce(
     tiled: Pixels,
     sizes: readonly Size[],
@@ -175,34 +167,28 @@ export class MmodNetwork {
     output: Pixels,
   ): void {
     const memory = new Uint8Array(this.#memory.buffer);
-    /** Rows of each strip's image: the first that is there, and the first that is not yet. */
+    /** Rows of each strip's image: the first one, and the one after the last. */
     const rows = strips.map(() => ({ first: 0, next: 0 }));
     const last = sizes[3];
     for (let from = 0; from < last.height; from += STRIP) {
       const to = Math.min(from + STRIP, last.height);
       const wanted = [{ first: 4 * from, next: 4 * to + 9 }, { first: 2 * from, next: 2 * to + 3 }];
       for (const [i, { first, next }] of wanted.entries()) {
-        const { at, step, row } = strips[i];
+        const { at, row } = strips[i];
         const old = rows[i], kept = at + (first - old.first) * row;
         memory.copyWithin(at, kept, at + (old.next - old.first) * row);
         const begin = Math.max(old.next, first);
-        const input = i === 0 ? tiled : strips[0], above = i === 0 ? 0 : rows[0].first;
+        const [input, above] = i === 0 ? [tiled, 0] : [strips[0], rows[0].first];
         const size = { width: sizes[i + 1].width, height: next - begin };
-        this.#filter(
-          i,
-          { ...input, at: input.at + (2 * begin - above) * input.row },
-          { at: at + (begin - first) * row, step, row },
-          size,
-        );
+        this.#filter(i, down(input, 2 * begin - above), down(strips[i], begin - first), size);
         rows[i] = { first, next };
       }
-      const input = { ...strips[1], at: strips[1].at + (2 * from - rows[1].first) * strips[1].row };
       const size = { width: last.width, height: to - from };
-      this.#filter(2, input, { ...output, at: output.at + from * output.row }, size);
+      this.#filter(2, down(strips[1], 2 * from - rows[1].first), down(output, from), size);
     }
   }
 
-  /** One convolution, with all that follows it. `output` is of a size. */
+  /** Runs a convolution and its relu. */
   #filter(i: number, input: Pixels, output: Pixels, { width, height }: Size): void {
     const { inputs, outputs, size, stride, padding } = this.#model.layers[i];
     const { step, row } = input;
@@ -210,19 +196,10 @@ export class MmodNetwork {
     const corner = input.at - padding * (row + step);
     const to = [output.at, output.step, output.row, width, height];
     if (inputs === 3) {
-      const window = [size, size * inputs, row];
-      this.#kernels.convolve(
-        corner,
-        stride * step,
-        stride * row,
-        ...window,
-        filters,
-        panels,
-        ...to,
-      );
-      return;
+      const window = [corner, stride * step, stride * row, size, size * inputs, row];
+      return this.#kernels.convolve(...window, filters, panels, ...to);
     }
-    // With a stride, two pixels side by side are one of twice the channels, and two rows two phases.
+    // With a stride, two adjacent pixels are one of twice the channels, and two rows are two phases.
     const channels = padded(inputs) * stride;
     const seen = [corner, stride * step, stride * row, channels, stride, row];
     const tile = stride === 2 ? 6 : 4;
@@ -238,7 +215,7 @@ export class MmodNetwork {
     );
   }
 
-  /** Makes room for bytes at an address; returns the next free one. */
+  /** Reserves bytes at an address; returns the next free address. */
   #reserve(at: number, bytes: number): number {
     const end = at + Math.ceil(bytes / 64) * 64;
     const missing = end + SLACK - this.#memory.buffer.byteLength;
@@ -247,8 +224,35 @@ export class MmodNetwork {
   }
 }
 
-/** The size of a convolution's output. */
+/** Returns pixels without their first rows. */
+function down({ at, step, row }: Pixels, rows: number): Pixels {
+  return { at: at + rows * row, step, row };
+}
+
+/** Returns the size of a convolution's output. */
 function after({ width, height }: Size, { size, stride }: Layer): Size {
   const of = (side: number) => Math.floor((side - size) / stride) + 1;
   return { width: of(width), height: of(height) };
+}
+
+/** Functions of assembly/. Addresses and distances are in bytes. */
+type Kernels = Record<
+  "normalize" | "reduce" | "convolve" | "winograd" | "score",
+  (...args: number[]) => void
+>;
+
+/** Opens the kernels on a memory, with relaxed SIMD if requested and available. */
+async function openKernels(memory: WebAssembly.Memory, relaxed: boolean): Promise<Kernels> {
+  const { exports } = await WebAssembly.instantiate(await load(relaxed), { env: { memory } });
+  return exports as unknown as Kernels;
+}
+
+async function load(relaxed: boolean): Promise<WebAssembly.Module> {
+  if (relaxed) {
+    const bytes = await Deno.readFile(new URL(import.meta.resolve("./kernels.wasm")));
+    if (WebAssembly.validate(bytes)) return await WebAssembly.compile(bytes);
+  }
+  return await WebAssembly.compile(
+    await Deno.readFile(new URL(import.meta.resolve("./kernels.simd.wasm"))),
+  );
 }

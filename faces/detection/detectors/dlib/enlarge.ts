@@ -1,9 +1,10 @@
-/** Pictures made larger, so that smaller faces are found, or smaller, so that memory is bounded. */
+/** Upsamples images, for smaller faces, or halves them, to bound the memory. */
 import type { Box, Image } from "../../../images/image.ts";
+import { round } from "./decode_boxes.ts";
 
 /**
- * Twice the size, and a pixel or two more, as dlib's `pyramid_up` makes it: bilinear, the corners'
- * centres on each other, fractions of a colour's 255 levels cut off.
+ * Upsamples an image by 2, plus a pixel or two, as dlib's `pyramid_up`: bilinear, the centers of the
+ * corners coincide, values are truncated.
  */
 export function enlarge({ data, width, height }: Image): Image {
   const newWidth = 2 * width + 2, newHeight = 2 * height + 1;
@@ -26,7 +27,7 @@ export function enlarge({ data, width, height }: Image): Image {
   return { data: result, width: newWidth, height: newHeight };
 }
 
-/** A box of a picture that was enlarged so many times, in the picture itself, in whole pixels. */
+/** Converts a box of an image that was enlarged `times` times to the original, in whole pixels. */
 export function reduceBox({ x, y, width, height }: Box, times: number): Box {
   const across = (position: number) => down(position, 1.25, times);
   const upright = (position: number) => down(position, 0.75, times);
@@ -39,13 +40,13 @@ export function reduceBox({ x, y, width, height }: Box, times: number): Box {
   };
 }
 
-/** dlib's `pyramid_down<2>`: half, less an offset. */
+/** Converts a coordinate as dlib's `pyramid_down<2>`. */
 function down(position: number, offset: number, times: number): number {
   for (let i = 0; i < times; i++) position = position / 2 - offset;
-  return Math.sign(position) * Math.floor(Math.abs(position) + 0.5);
+  return round(position);
 }
 
-/** Half the size: each pixel the mean of four. A last odd row or column is left out. */
+/** Halves an image: each pixel is the mean of four. A last odd row or column is dropped. */
 export function halve({ data, width, height }: Image): Image {
   const newWidth = width >> 1, newHeight = height >> 1, row = width * 3;
   const result = new Uint8Array(newWidth * newHeight * 3);

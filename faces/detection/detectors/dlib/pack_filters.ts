@@ -1,13 +1,13 @@
-/** The layers' filters as the kernels read them. Channels that are there to fill a panel are zero. */
+/** Packs the layers' filters for the kernels. Channels that fill up a panel are zero. */
 import type { Layer } from "./dlib_model.ts";
 
-/** Channels are kept in whole panels of eight. */
+/** Rounds a number of channels up to panels of eight. */
 export const padded = (channels: number) => Math.ceil(channels / 8) * 8;
 
-/** The finite points of Winograd's filtering; infinity is the eighth. See assembly/winograd.ts. */
-const points = [0, 1, -1, 2, -2, 0.5, -0.5];
+/** Finite points of Winograd's filtering; infinity is the eighth. See assembly/winograd.ts. */
+const POINTS = [0, 1, -1, 2, -2, 0.5, -0.5];
 
-/** For `convolve`: panels of eight filters, each with its biases first, then [window, input, 8]. */
+/** Packs for `convolve`: panels of eight filters, each with its biases first, then [window, input, 8]. */
 export function packDirect({ size, inputs, outputs, weights, bias }: Layer, depth: number) {
   const panel = 8 + size * size * depth * 8;
   const packed = new Float32Array(padded(outputs) / 8 * panel);
@@ -24,7 +24,7 @@ export function packDirect({ size, inputs, outputs, weights, bias }: Layer, dept
   return packed;
 }
 
-/** For `score`: a single filter, [window, input]. */
+/** Packs for `score`: a single filter, [window, input]. */
 export function packSingle({ size, inputs, weights }: Layer): Float32Array {
   const depth = padded(inputs);
   const packed = new Float32Array(size * size * depth);
@@ -35,9 +35,8 @@ export function packSingle({ size, inputs, weights }: Layer): Float32Array {
 }
 
 /**
- * For `winograd`: biases [outputs], then filters, transformed, [64][panels][depth][8]. A filter
- * with stride 2 is seen as one of 3 × 3 with stride 1 on four images: those of the even and odd rows
- * and columns.
+ * Packs for `winograd`: biases [outputs], then transformed filters, [64][panels][depth][8]. A filter
+ * with stride 2 becomes one of 3 × 3 with stride 1 on four images: even and odd rows and columns.
  */
 export function packWinograd({ size, stride, inputs, outputs, weights, bias }: Layer) {
   const side = stride === 2 ? 3 : size; // of the filter that is transformed
@@ -75,13 +74,13 @@ export function packWinograd({ size, stride, inputs, outputs, weights, bias }: L
 }
 
 /**
- * From a filter [side, side] to its values at the 8 × 8 points, each divided by what the differences
- * to the other points come to. The result is valid until the next filter.
+ * Returns a function that evaluates a filter [side, side] at the 8 × 8 points, divided by the product of
+ * the differences to the other points. The result is valid until the next call.
  */
 function transformer(side: number): (filter: Float64Array) => Float64Array {
   const powers = new Float64Array(8 * side);
-  for (const [i, point] of points.entries()) {
-    const divisor = points.filter((other) => other !== point)
+  for (const [i, point] of POINTS.entries()) {
+    const divisor = POINTS.filter((other) => other !== point)
       .reduce((product, other) => product * (point - other), 1);
     for (let power = 0; power < side; power++) powers[i * side + power] = point ** power / divisor;
   }

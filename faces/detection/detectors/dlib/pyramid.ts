@@ -1,11 +1,11 @@
 /**
- * The image pyramid that dlib's `input_rgb_image_pyramid<pyramid_down<6>>` gives the network: the
- * picture and ever smaller ones, each 5/6 of the last, tiled in one image. The network sees them all
- * at once, and from one into its neighbours, so that where they lie is a part of what it computes.
+ * The image pyramid of dlib's `input_rgb_image_pyramid<pyramid_down<6>>`: the image and smaller copies,
+ * each 5/6 of the last, tiled in one image. Receptive fields reach into neighboring levels, so the
+ * positions of the levels affect the scores.
  */
 import type { Model } from "./dlib_model.ts";
 
-/** A picture of the pyramid in the tiled image, in whole pixels; right and bottom belong to it. */
+/** A level of the pyramid in the tiled image, in pixels; right and bottom are inclusive. */
 export interface Rect {
   readonly left: number;
   readonly top: number;
@@ -19,45 +19,42 @@ export interface Size {
 }
 
 export interface Pyramid extends Size {
-  /** Sizes of the largest pictures, if they are left out: the searched one, and on. */
+  /** Sizes of the largest levels, which are not searched. */
   readonly above: readonly Size[];
-  /** The other pictures' places in the tiled image, whose size this is. */
+  /** Positions of the other levels in the tiled image. */
   readonly levels: readonly Rect[];
 }
 
-/** Each picture of the pyramid is so much of the last. */
-const rate = 5 / 6;
-/** Pictures of fewer rows are left out. */
-const leastHeight = 5;
+/** Size of a level, relative to the last one. */
+const RATE = 5 / 6;
+/** Minimum height of a level. */
+const MIN_HEIGHT = 5;
 
-export const widthOf = ({ left, right }: Rect) => right - left + 1;
-export const heightOf = ({ top, bottom }: Rect) => bottom - top + 1;
-
-/** How many of the largest pictures can be left out if faces below a size need not be found. */
+/** Returns the number of levels to skip if faces below a size are not searched. */
 export function levelsAbove(leastFace: number, { width }: Model["window"]): number {
-  const levels = Math.floor(Math.log(leastFace / width) / -Math.log(rate) + 1e-9);
+  const levels = Math.floor(Math.log(leastFace / width) / -Math.log(RATE) + 1e-9);
   return Math.max(0, levels);
 }
 
 /**
- * Where the pictures lie: one under the other, until the next one fits beside the last and half of
- * their heights is used up; then upwards along the right border, as far as the first picture.
- * @param leaveOut so many of the largest pictures
+ * Places the levels: below each other, until the next one fits beside the last and half of the total
+ * height is used; then upwards along the right border, up to the first level.
+ * @param skip number of the largest levels that are left out
  */
 export function tile(
   width: number,
   height: number,
   { padding, outerPadding: outer }: Pick<Model, "padding" | "outerPadding">,
-  leaveOut = 0,
+  skip = 0,
 ): Pyramid {
   const sizes: Size[] = [{ width, height }];
   for (;;) {
     const last = sizes.at(-1)!;
-    const next = { width: Math.floor(rate * last.width), height: Math.floor(rate * last.height) };
-    if (next.width === 0 || next.height < leastHeight) break;
+    const next = { width: Math.floor(RATE * last.width), height: Math.floor(RATE * last.height) };
+    if (next.width === 0 || next.height < MIN_HEIGHT) break;
     sizes.push(next);
   }
-  const above = sizes.splice(0, Math.min(leaveOut, sizes.length - 1));
+  const above = sizes.splice(0, Math.min(skip, sizes.length - 1));
   ({ width, height } = sizes[0]);
   const total = sizes.reduce((sum, size) => sum + size.height + padding, 0) - 2 * padding;
   let column = 0, previous = 0;
@@ -93,7 +90,7 @@ export function tile(
   return { width: width + 2 * outer, height: column + 2 * outer, above, levels };
 }
 
-/** The level that a point lies in, or else is nearest to; of equally near ones the first. */
+/** Returns the level of a point, or else the nearest one. */
 export function nearestLevel(levels: readonly Rect[], x: number, y: number): number {
   let nearest = 0, least = Infinity;
   for (const [i, { left, top, right, bottom }] of levels.entries()) {
@@ -107,8 +104,8 @@ export function nearestLevel(levels: readonly Rect[], x: number, y: number): num
   return nearest;
 }
 
-/** A place in the tiled image, relative to its level, in the picture that was searched. */
-export function toPicture(position: number, level: number): number {
+/** Converts a position relative to its level to the searched image. */
+export function toImage(position: number, level: number): number {
   for (let i = 0; i < level; i++) position = position * (6 / 5) + 0.3;
   return position;
 }

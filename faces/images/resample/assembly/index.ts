@@ -1,15 +1,14 @@
 /**
- * What scaling does with pixels, in libvips' fixed-point arithmetic. Memory is the caller's: every
- * address is given. Sources and results may be read and written up to 16 bytes beyond their ends.
+ * Kernels of resampling, in libvips' fixed-point arithmetic. The caller manages the memory and passes
+ * addresses. Sources and results may be accessed up to 16 bytes beyond their ends.
  */
 
 /**
- * Each row of the result as a weighted sum of rows of the source; rows beyond the border are the
- * border's.
- * @param stride bytes of a row, of the source as of the result
- * @param taps of each row of the result: the first row, then `pairs` times two weights of 16 bits, in
+ * Computes each row of the result as a weighted sum of rows of the source; the border is repeated.
+ * @param stride bytes of a row, in source and result
+ * @param taps per row of the result: the first row, then `pairs` times two weights of 16 bits, in
  * 4096ths. An odd number of them ends with a weight of 0
- * @param rows room for `pairs` times two addresses
+ * @param rows space for `pairs` times two addresses
  */
 export function combine(
   source: usize,
@@ -36,7 +35,7 @@ export function combine(
         const weight = v128.load32_splat(weights + pair); // two of 16 bits, four times
         const upper = v128.load(load<usize>(rows + (pair << 1)) + x);
         const lower = v128.load(load<usize>(rows + (pair << 1), 4) + x);
-        // One byte of either row after the other, then as 16 bits, so that `dot` adds up the two.
+        // Interleaved bytes of both rows, as 16 bits: `dot` adds each pair.
         const left = v128.shuffle<u8>(upper, lower, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         const right = v128.shuffle<u8>(upper, lower, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
         a = i32x4.add(a, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(left), weight));
@@ -87,7 +86,7 @@ export function average(
   }
 }
 
-/** The same of more rows than have sums of 16 bits. */
+/** Averages more rows than sums of 16 bits allow. */
 function averageMany(
   source: usize,
   stride: i32,
@@ -115,7 +114,7 @@ function averageMany(
   return i32x4.shr_u(i32x4.mul(sums, share), 24);
 }
 
-/** Rows become columns, of pixels of three bytes. */
+/** Transposes an image of three bytes per pixel. */
 export function transpose(source: usize, width: i32, height: i32, result: usize): void {
   const stride = <usize>height * 3;
   for (let y = 0; y < height; y++) {

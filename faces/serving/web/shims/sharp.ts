@@ -5,12 +5,11 @@
  * Replaces sharp in the page: the functions that detecting and cropping faces call, on the browser's
  * decoder and `faces/images/resample.ts`. The page thus runs the modules of training and serving.
  */
-import { type Kernel, type Pixels, resample } from "../../../images/resample.ts";
+import type { Image } from "../../../images/image.ts";
+import { type Kernel, resample } from "../../../images/resample.ts";
 
 interface RawOptions {
   readonly raw?: { readonly width: number; readonly height: number; readonly channels: 3 };
-  readonly failOn?: string;
-  readonly limitInputPixels?: number | false;
 }
 
 /** Images decoded by the browser, by their bytes. */
@@ -26,12 +25,12 @@ export function bytesOf(bitmap: ImageBitmap): Uint8Array<ArrayBuffer> {
 }
 
 class Pipeline {
-  readonly #steps: ((pixels: Pixels) => Pixels)[] = [];
+  readonly #steps: ((pixels: Image) => Image)[] = [];
   #png = false;
 
   // The browser rotates images when it decodes them; `pixelsOf` removes alpha.
   autoOrient = this.#same;
-  "toColourspace" = this.#same;
+  "toColorspace" = this.#same;
   flatten = this.#same;
   raw = this.#same;
 
@@ -89,7 +88,7 @@ function contextOf(width: number, height: number): OffscreenCanvasRenderingConte
 }
 
 /** Returns an image's pixels on white, without alpha. */
-function pixelsOf(bitmap: ImageBitmap): Pixels & { channels: 3 } {
+function pixelsOf(bitmap: ImageBitmap): Image & { channels: 3 } {
   const { width, height } = bitmap;
   const context = contextOf(width, height);
   context.fillStyle = "#ffffff";
@@ -105,7 +104,7 @@ function pixelsOf(bitmap: ImageBitmap): Pixels & { channels: 3 } {
   return { data, width, height, channels: 3 };
 }
 
-async function encode({ data, width, height }: Pixels): Promise<Uint8Array> {
+async function encode({ data, width, height }: Image): Promise<Uint8Array> {
   const rgba = new ImageData(width, height);
   for (let from = 0, to = 0; from < data.length; to++) {
     rgba.data[to++] = data[from++];

@@ -114,7 +114,7 @@ export class Project implements AsyncDisposable {
     let text = "";
     const reporter = createReporter({
       terminal: false,
-      colour: false,
+      color: false,
       columns: () => 80,
       write: (added) => {
         text += added;

@@ -1,13 +1,12 @@
-/** Convolutions, directly: a window is `size` runs of contiguous floats in the image. */
+/** Direct convolutions: a window is `size` runs of contiguous floats in the image. */
 import { madd, relu, sum } from "./simd";
 
 /**
- * Six windows times eight filters: all but the loads are multiply-adds. A float of the run is the
- * same lines four times and once more: sums must be locals to stay in registers, and no function can
- * be given locals to change.
+ * Multiplies six windows by eight filters. The lines of a float of the run are repeated, because sums
+ * must be locals to stay in registers and no function can change its caller's locals.
  * @param run floats in a run, `skip` bytes from its end to the next one's beginning
  * @param b filters, [runs × run, 8]; of a layer, behind their eight biases
- * @param layer whether biases are added, and a relu applied
+ * @param layer true: adds biases and applies a relu
  */
 // @ts-ignore: decorator
 @inline function sixWindows(
@@ -88,7 +87,7 @@ import { madd, relu, sum } from "./simd";
 }
 
 /**
- * `rows` rows of `width` outputs, after a relu. The channels of the output are a multiple of eight.
+ * Computes `rows` rows of `width` outputs, with a relu. The output's channels are a multiple of eight.
  * @param a the first window; the next is `aStep` bytes on, the next row's `aRow`
  * @param runs rows of a window, `jump` bytes apart, each of `run` floats
  * @param b filters in panels of eight: biases, then [runs × run, 8]
@@ -103,7 +102,7 @@ export function convolve(
     for (let p = 0; p < panels; ++p) {
       const filters = b + <usize> p * panel, out = o + (<usize> p << 5);
       for (let x: usize = 0; x < <usize> width; x += 6) {
-        // The row's last window fills what is missing of six, and is written to its place again.
+        // The row's last window fills up the six and is written repeatedly.
         const i0 = x * aStep, j0 = x * oStep;
         const i1 = min(i0 + aStep, aLast), j1 = min(j0 + oStep, oLast);
         const i2 = min(i1 + aStep, aLast), j2 = min(j1 + oStep, oLast);
@@ -121,12 +120,12 @@ export function convolve(
   }
 }
 
-/** A product of `rows` rows, `aStep` bytes apart, and a panel [inner, 8]. */
+/** Multiplies `rows` rows, `aStep` bytes apart, by a panel [inner, 8]. */
 export function sixRows(
   a: usize, aStep: usize, inner: i32, b: usize, o: usize, oStep: usize, rows: i32,
 ): void {
   for (let left = rows; left > 0; left -= 6) {
-    // The last row fills what is missing of six, and is written to its place again.
+    // The last row fills up the six and is written repeatedly.
     const a1 = left > 1 ? a + aStep : a, o1 = left > 1 ? o + oStep : o;
     const a2 = left > 2 ? a1 + aStep : a1, o2 = left > 2 ? o1 + oStep : o1;
     const a3 = left > 3 ? a2 + aStep : a2, o3 = left > 3 ? o2 + oStep : o2;
@@ -139,8 +138,8 @@ export function sixRows(
 }
 
 /**
- * A convolution with a single filter and no relu: four windows at once, vectors along their channels.
- * Parameters as of `convolve`; `run` is a multiple of four; `b` is [runs × run], and its bias is given.
+ * Convolves with a single filter and no relu: four windows at once, vectors along their channels.
+ * Parameters as in `convolve`; `run` is a multiple of four; `b` is [runs × run].
  */
 export function score(
   a: usize, aStep: usize, aRow: usize, runs: i32, run: i32, jump: usize,

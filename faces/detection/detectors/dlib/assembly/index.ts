@@ -1,4 +1,4 @@
-/** What the detector calls. Memory is the caller's: every address is given. */
-export { normalise, reduce } from "./pyramid";
+/** Kernels of the detector. The caller manages the memory and passes addresses. */
+export { normalize, reduce } from "./pyramid";
 export { convolve, score } from "./conv";
 export { winograd } from "./winograd";

@@ -1,14 +1,14 @@
-/** The input: the picture less its mean, and smaller pictures of it, all in one tiled image. */
+/** Input of the network: the image minus its mean, and its pyramid, in one tiled image. */
 
 /** Bytes of a pixel in the tiled image: three floats. */
 // @ts-ignore: decorator
 @inline const PIXEL: usize = 12;
 
 /**
- * Bytes RGB of `width` by `height` pixels to floats, (value - mean) / 256, into the tiled image.
- * @param to of the first pixel; rows are `step` bytes apart
+ * Converts RGB bytes of `width` by `height` pixels to floats, (value - mean) / 256, in the tiled image.
+ * @param to address of the first pixel; rows are `step` bytes apart
  */
-export function normalise(
+export function normalize(
   from: usize, width: i32, height: i32, to: usize, step: usize, red: f32, green: f32, blue: f32,
 ): void {
   for (let y = 0; y < height; ++y) {
@@ -24,8 +24,8 @@ export function normalise(
 }
 
 /**
- * Bilinear interpolation from one picture to the next, whose rows are `step` and `newStep` bytes
- * apart; the corners' centres fall on each other. The last pixel is written lane by lane, so that what is beside it stays zero.
+ * Interpolates the next level of the pyramid bilinearly; rows are `step` and `newStep` bytes apart, the
+ * centers of the corners coincide. Pixels are written lane by lane, so the space beside them stays 0.
  */
 export function reduce(
   from: usize, width: i32, height: i32, step: usize,

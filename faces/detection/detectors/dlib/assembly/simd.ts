@@ -1,6 +1,6 @@
-/** What the kernels share. */
+/** Shared parts of the kernels. */
 
-/** a * b + c; one fused instruction where the build has relaxed SIMD and the processor has it. */
+/** Computes a * b + c; fused if build and processor have relaxed SIMD. */
 // @ts-ignore: decorator
 @inline export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
@@ -12,7 +12,7 @@
   return f32x4.pmax(f32x4.splat(0), x);
 }
 
-/** Sum of the four lanes. */
+/** Returns the sum of the four lanes. */
 // @ts-ignore: decorator
 @inline export function sum(x: v128): f32 {
   const pairs = f32x4.add(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));

@@ -1,8 +1,7 @@
 /**
  * Convolutions by Winograd's minimal filtering (Lavin and Gray 2016) on squares of 8 × 8: each
  * gives 4 × 4 outputs of a 5 × 5 filter for 64 products in place of 400, or 6 × 6 of a 3 × 3. The
- * points are 0, ±1, ±2, ±1/2 and infinity; the filters come transformed, so that their divisors are
- * not seen here.
+ * points are 0, ±1, ±2, ±1/2 and infinity. The filters are already transformed and divided.
  */
 import { relu } from "./simd";
 import { sixRows } from "./conv";
@@ -15,7 +14,7 @@ const square = memory.data(1024, 16);
   return f32x4.mul(a, f32x4.splat(factor));
 }
 
-/** Eight vectors, `step` bytes apart, to their values at the points. */
+/** Evaluates eight vectors, `step` bytes apart, at the points. */
 // @ts-ignore: decorator
 @inline function evaluate(from: usize, step: usize, to: usize, toStep: usize): void {
   const d0 = v128.load(from), d1 = v128.load(from + step), d2 = v128.load(from + 2 * step);
@@ -38,7 +37,7 @@ const square = memory.data(1024, 16);
   v128.store(to + 7 * toStep, f32x4.add(f32x4.sub(d7, d1), times(f32x4.sub(d3, d5), 5.25)));
 }
 
-/** Squares of the image to values at the points: [64][tiles][channels], a row of it `vRow` bytes. */
+/** Transforms a square of the image to values at the points: [64][tiles][channels]. */
 function transform(
   from: usize, step: usize, row: usize, channels: i32, v: usize, vPoint: usize,
 ): void {
@@ -50,7 +49,7 @@ function transform(
   }
 }
 
-/** Sums of eight vectors that are `outputs` outputs; those from `count` on are not wanted. */
+/** Computes the first `count` of `outputs` outputs from eight vectors. */
 // @ts-ignore: decorator
 @inline function interpolate(
   from: usize, step: usize, to: usize, toStep: usize, outputs: i32, count: i32, bias: v128,
@@ -83,7 +82,7 @@ function transform(
   v128.store(to + 5 * toStep, last ? relu(f32x4.add(y, bias)) : y);
 }
 
-/** One tile's sums of products to `height` by `width` outputs, biases added, after a relu. */
+/** Computes `height` by `width` outputs of a tile from its products, with biases and a relu. */
 // @ts-ignore: decorator
 @inline function restore(
   m: usize, mPoint: usize, channels: i32, bias: usize, to: usize, step: usize, row: usize,
@@ -105,13 +104,13 @@ function transform(
   }
 }
 
-/** So many tiles are worked on together. */
+/** Tiles per step. */
 // @ts-ignore: decorator
 @inline const TILES = 12;
 
 /**
- * `rows` rows of `width` outputs, after a relu.
- * @param a where the first output's window begins; the square's next pixels are `step` and `row` on
+ * Computes `rows` rows of `width` outputs, with a relu.
+ * @param a address of the first output's window; its next pixels are `step` and `row` bytes on
  * @param phases images that lie `phase` bytes apart and are the window's further channels
  * @param outputs 4 (filters of 5 × 5) or 6 (3 × 3)
  * @param u filters: biases [panels × 8], then [64][panels][phases × channels][8]

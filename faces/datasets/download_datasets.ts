@@ -1,0 +1,199 @@
+/** Downloads, packs or draws data sets, and indexes their archives: the work of stage `download`. */
+import { join } from "node:path";
+import { counted } from "../../packages/pipeline/causes.ts";
+import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
+import { checkSpace, formatGigabytes } from "../../packages/download/disk_space.ts";
+import { writeParquet } from "../../packages/formats/parquet.ts";
+import type { ArchivedDataset } from "./archives.ts";
+import { indexArchives } from "./index_archives.ts";
+import { describeMirror, gunzipOnce, type Mirror, openMirror } from "./mirror.ts";
+import { describeFolder, packFolder } from "./pack_folder.ts";
+import { type DatasetName, type FolderDataset, nameOf, sources } from "./sources.ts";
+
+/** Parameters of the stage. */
+export interface DownloadParams {
+  readonly datasets: readonly (DatasetName | FolderDataset)[];
+  readonly mirror?: string | undefined;
+  readonly checksums: boolean | Readonly<Record<string, string>>;
+  readonly sampleFaces: number;
+}
+
+type Context = StageContext<{ archives: unknown } & Record<string, never>>;
+type Tars = ArchivedDataset["tars"];
+
+/** Describes the sources of data sets for the cache key, without reading the photos. */
+export async function describeSources(params: DownloadParams): Promise<Record<string, string>> {
+  const facts = await describeMirror(params.mirror, filesOf(params).map(({ name }) => name));
+  for (const dataset of params.datasets) {
+    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset));
+  }
+  return facts;
+}
+
+/** Fills the artifact `archives`. */
+export async function downloadDatasets(
+  params: DownloadParams,
+  context: Context,
+): Promise<StageResult> {
+  const mirror = await prepare(params, context);
+  const datasets: ArchivedDataset[] = [];
+  const names: string[] = [], tars: string[] = [], paths: string[] = [];
+  const offsets: number[] = [], sizes: number[] = [];
+  for (const dataset of params.datasets) {
+    const name = nameOf(dataset);
+    const fetched = await fetchDataset(dataset, params, mirror, context);
+    const files = fetched.tars.map(({ file }) => file);
+    const contents = await indexArchives(context.scratch, files, fetched.file, context)
+      .catch((error) => discard(fetched.tars, context, error));
+    for (const [path, { tar, offset, size }] of contents.places) {
+      names.push(name);
+      tars.push(tar);
+      paths.push(path);
+      offsets.push(offset);
+      sizes.push(size);
+    }
+    const metadata = { ...contents.metadata, ...fetched.labels };
+    datasets.push({ name, layout: fetched.layout, tars: fetched.tars, metadata });
+    context.info(`${name}: ${counted(contents.places.size, "file")} in the archives.`);
+    if (contents.repeated > 0) {
+      const repeated = counted(contents.repeated, "path");
+      context.warn(`${name}: ${repeated} twice in the archives; the later file counts.`);
+    }
+  }
+
+  const folder = context.outputs.archives;
+  await writeParquet(join(folder, "index.parquet"), {
+    dataset: { type: "string", values: names },
+    tar: { type: "string", values: tars },
+    path: { type: "string", values: paths },
+    offset: { type: "int64", values: offsets },
+    size: { type: "int64", values: sizes },
+  });
+  await Deno.writeTextFile(
+    join(folder, "archives.json"),
+    JSON.stringify({ datasets }, null, 2) + "\n",
+  );
+  for (const { file } of datasets.flatMap(({ tars }) => tars)) {
+    const [from, to] = [join(context.scratch, file), join(folder, file)];
+    // A link keeps the file for the next attempt if this one crashes; not all file systems have them.
+    await Deno.link(from, to).catch(() => Deno.rename(from, to));
+  }
+  const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
+  return {
+    ...(mirror && Object.keys(mirror.origins).length > 0
+      ? { observed: { downloads: mirror.origins } }
+      : {}),
+    ...(params.datasets.includes("sample")
+      ? {
+        caution: `${faces} are synthetic: scores and predictions do not carry over to real people.`,
+      }
+      : {}),
+  };
+}
+
+/** Returns the files to download or to copy from a mirror. */
+function filesOf({ datasets }: DownloadParams) {
+  return datasets.flatMap((name) =>
+    typeof name === "object" || name === "sample" ? [] : sources[name].files
+  );
+}
+
+/**
+ * Opens the mirror, takes files of earlier results and checks the free disk space.
+ * @returns undefined if no data set needs a mirror
+ */
+async function prepare(params: DownloadParams, context: Context): Promise<Mirror | undefined> {
+  const files = filesOf(params);
+  if (files.length === 0) return undefined;
+  const mirror = await openMirror(params, context);
+  await mirror.reuse(files);
+  const { bytes, unknownSizes } = await mirror.lacking(files);
+  if (bytes === 0) return mirror;
+  const free = await checkSpace(context.scratch, bytes, files.map(({ name }) => name).join(", "));
+  const unknown = unknownSizes > 0 ? ` and ${counted(unknownSizes, "file")} of unknown size` : "";
+  const room = free === undefined ? "" : `; ${formatGigabytes(free)} are free`;
+  context.info(`${formatGigabytes(bytes)} to download${unknown}${room}.`);
+  return mirror;
+}
+
+/**
+ * Downloads, packs or draws a data set.
+ * @returns its complete archives in `scratch`, and the file in them that holds its labels
+ */
+async function fetchDataset(
+  dataset: DatasetName | FolderDataset,
+  params: DownloadParams,
+  mirror: Mirror | undefined,
+  context: Context,
+): Promise<{
+  tars: Tars;
+  layout: ArchivedDataset["layout"];
+  file: string;
+  labels: { variable: string } | { csv: true };
+}> {
+  if (typeof dataset === "object") {
+    const tar = `folder_${nameOf(dataset)}.tar`; // IMDB-WIKI's files have other names
+    const file = await packFolder(dataset, join(context.scratch, tar), context);
+    return { tars: [ownArchive(tar)], layout: dataset.layout, file, labels: { csv: true } };
+  }
+  if (dataset === "sample") {
+    const tars = [ownArchive(await drawSample(params, context))];
+    return { tars, layout: "crop", file: "sample.mat", labels: { variable: "sample" } };
+  }
+  const { layout, variable, files } = sources[dataset];
+  const tars: Tars[number][] = [];
+  for (const source of files) {
+    const { md5, verified } = await mirror!.obtain(source);
+    const file = await gunzipOnce(source.name, context).catch((error) =>
+      discard([{ file: source.name, source: source.name, verified }], context, error)
+    );
+    tars.push({ file, source: source.name, md5, verified });
+  }
+  return { tars, layout, file: `${variable}.mat`, labels: { variable } };
+}
+
+function ownArchive(file: string): Tars[number] {
+  return { file, source: file, md5: null, verified: true };
+}
+
+/** Draws the synthetic data set, or reuses the file of an earlier attempt. */
+async function drawSample({ sampleFaces }: DownloadParams, context: Context): Promise<string> {
+  const { drawSample, sampleArchive } = await import("../synthetic/sample_archive.ts");
+  const path = join(context.scratch, sampleArchive);
+  if (await takeWhole(path, (message) => context.info(message))) return sampleArchive;
+  let drawn = 0;
+  await drawSample({
+    folder: context.scratch,
+    seed: context.seed,
+    faces: sampleFaces,
+    signal: context.signal,
+    onProgress(done, total) {
+      if (drawn === 0) context.progress.start(total, "faces");
+      context.progress.advance(done - drawn, sampleArchive);
+      drawn = done;
+    },
+  });
+  await keepDigest(path);
+  return sampleArchive;
+}
+
+/**
+ * Removes unusable files, so the next attempt downloads them again. Files with a verified MD5 stay:
+ * another download would return the same bytes.
+ */
+async function discard(
+  tars: readonly { file: string; source: string; verified: boolean }[],
+  context: Context,
+  error: unknown,
+): Promise<never> {
+  for (const { file, source, verified } of context.signal.aborted ? [] : tars) {
+    if (verified) continue;
+    for (
+      const name of [file, source].flatMap((name) => [name, `${name}.digest`, `${name}.origin`])
+    ) {
+      await Deno.remove(join(context.scratch, name)).catch(() => {});
+    }
+  }
+  throw error;
+}

@@ -1,0 +1,124 @@
+/** Divides a data set into train, validation and test sets: the work of stage `split`. */
+import { join } from "node:path";
+import { counted } from "../../packages/pipeline/causes.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import { random } from "../../packages/random/random.ts";
+import { writeNpy } from "../../packages/formats/npy.ts";
+import { readParquet } from "../../packages/formats/parquet.ts";
+
+/** Parameters of the stage. */
+export interface SplitParams {
+  readonly test: number;
+  readonly validation: number;
+  readonly by: "image" | "identity";
+  readonly sample?: number | undefined;
+}
+
+/** Fills the artifact `splits`. @throws if a set would be empty */
+export async function writeSplits(
+  dataset: Artifact,
+  params: SplitParams,
+  context: StageContext<{ splits: unknown } & Record<string, never>>,
+): Promise<void> {
+  const { identity } = await readParquet(join(dataset.path, "table.parquet"), {
+    identity: "string?",
+  });
+  let rows = Int32Array.from(identity, (_, row) => row);
+  if (params.sample !== undefined) {
+    if (params.sample > rows.length) {
+      context.info(
+        `sample: ${counted(params.sample, "image")} requested, ${rows.length} available`,
+      );
+    }
+    random(context.seed, "sample").shuffle(rows);
+    rows = rows.slice(0, params.sample).sort();
+  }
+
+  const byPerson = params.by === "identity";
+  const groups = byPerson ? people(rows, identity) : [...rows].map((row) => [row]);
+  random(context.seed, "split").shuffle(groups);
+  const [test, rest] = take(groups, Math.round(rows.length * params.test));
+  const left = rest.reduce((sum, group) => sum + group.length, 0);
+  const [validation, train] = take(rest, Math.round(left * params.validation));
+
+  const counts: Record<string, number> = {};
+  for (const [name, part] of Object.entries({ train, validation, test })) {
+    const members = Int32Array.from(part.flat()).sort();
+    if (members.length === 0) {
+      throw new Error(
+        `Cannot split ${counted(rows.length, "image")}${
+          byPerson ? ` of ${groups.length} people` : ""
+        }: ` +
+          `the ${name} set is empty. Add data, or change the shares (test ` +
+          `${params.test}, validation ${params.validation})${
+            byPerson ? ", or split by image" : ""
+          }.`,
+      );
+    }
+    writeNpy(join(context.outputs.splits, `${name}.npy`), members, [members.length]);
+    counts[name] = members.length;
+  }
+  await Deno.writeTextFile(
+    join(context.outputs.splits, "summary.json"),
+    JSON.stringify({ by: params.by, images: rows.length, ...counts }, null, 2) + "\n",
+  );
+  context.info(`train ${counts.train}, validation ${counts.validation}, test ${counts.test}`);
+}
+
+/** Groups rows by identity; a row without an identity is a group of its own. */
+function people(rows: Int32Array, identity: (string | null)[]): number[][] {
+  const known = new Map<string, number[]>();
+  const groups: number[][] = [];
+  for (const row of rows) {
+    const name = identity[row];
+    const group = name === null ? undefined : known.get(name);
+    if (group !== undefined) {
+      group.push(row);
+      continue;
+    }
+    groups.push([row]);
+    if (name !== null) known.set(name, groups.at(-1)!);
+  }
+  return groups;
+}
+
+/**
+ * Selects complete groups whose total number of rows is as close to `target` as possible.
+ * Takes groups from the start of the list and selects the last ones by a subset sum.
+ * @returns the selected groups, and the remaining ones
+ */
+function take(groups: number[][], target: number): [taken: number[][], rest: number[][]] {
+  const largest = groups.reduce((size, group) => Math.max(size, group.length), 0);
+  // A subset sum over all groups would be slow, and no closer to the target.
+  const choice = 16 * largest;
+  let first = 0;
+  let remaining = target;
+  while (remaining > choice) remaining -= groups[first++].length;
+  const chosen = nearestSum(groups.slice(first).map((group) => group.length), remaining);
+  const taken = (i: number) => i < first || chosen.has(i - first);
+  return [groups.filter((_, i) => taken(i)), groups.filter((_, i) => !taken(i))];
+}
+
+/**
+ * Solves the subset sum problem by dynamic programming: stores for each sum the index of the size
+ * that first reached it.
+ * @returns indices of the sizes whose sum is closest to `target`
+ */
+function nearestSum(sizes: number[], target: number): Set<number> {
+  const limit = target + sizes.reduce((largest, size) => Math.max(largest, size), 0);
+  const reachedBy = new Int32Array(limit + 1).fill(-1);
+  reachedBy[0] = sizes.length; // the empty subset
+  for (let i = 0; i < sizes.length && reachedBy[target] === -1; i++) {
+    // Descending, so that each size is used at most once.
+    for (let sum = limit; sum >= sizes[i]; sum--) {
+      if (reachedBy[sum] === -1 && reachedBy[sum - sizes[i]] !== -1) reachedBy[sum] = i;
+    }
+  }
+  let nearest = 0;
+  for (let sum = 0; sum <= limit; sum++) {
+    if (reachedBy[sum] !== -1 && Math.abs(sum - target) < Math.abs(nearest - target)) nearest = sum;
+  }
+  const chosen = new Set<number>();
+  for (let sum = nearest; sum > 0; sum -= sizes[reachedBy[sum]]) chosen.add(reachedBy[sum]);
+  return chosen;
+}

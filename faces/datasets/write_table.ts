@@ -1,0 +1,182 @@
+/** Filters the rows of all data sets and writes them as one table: the work of stage `matParse`. */
+import { join } from "node:path";
+import { causeLines, counted } from "../../packages/pipeline/causes.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import { random } from "../../packages/random/random.ts";
+import { writeParquet } from "../../packages/formats/parquet.ts";
+import { type ArchivedDataset, type Archives, openArchives } from "./archives.ts";
+import { type Labels, parseLabels } from "./labels.ts";
+import { readMatRows } from "./mat_rows.ts";
+import { type Filter, filterRows, type Reason, reasons, type Rows } from "./rows.ts";
+
+type Doubts = Labels["doubts"];
+
+/** Counts of a data set's rows, as in summary.json. */
+interface Counts {
+  read: number;
+  kept: number;
+  dropped: Record<Reason, number>;
+  /** The first invalid values of a CSV. */
+  notUnderstood?: Doubts;
+}
+
+/** Maximum number of invalid values in summary.json. */
+const MAX_LISTED = 1000;
+
+/** Fills the artifact `table`. @throws if no row passes the filter */
+export async function writeTable(
+  archives: Artifact,
+  params: Filter & { readonly sample?: number | undefined },
+  context: StageContext<{ table: unknown } & Record<string, never>>,
+): Promise<void> {
+  using files = await openArchives(archives, { photos: false });
+  context.progress.start(files.datasets.length, "data sets");
+  // Per row of the table: its data set, and its row in it. Objects would take more memory.
+  let sources: { readonly name: string; readonly rows: Rows }[] = [], indices: number[] = [];
+  const counts: Record<string, Counts> = {};
+  for (const dataset of files.datasets) {
+    const { name } = dataset;
+    context.signal.throwIfAborted();
+    const { rows, doubts } = await readRows(files, dataset);
+    const { kept, dropped } = filterRows(rows, params);
+    const source = { name, rows };
+    for (const row of kept) {
+      sources.push(source);
+      indices.push(row);
+    }
+    counts[name] = {
+      read: rows.length,
+      kept: kept.length,
+      dropped,
+      ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, MAX_LISTED) } : {}),
+    };
+    const why = (Object.keys(reasons) as Reason[]).filter((reason) => dropped[reason] > 0)
+      .map((reason) => `${number(dropped[reason])} ${reasons[reason]}`);
+    context.info(
+      `${name}: kept ${number(kept.length)} of ${counted(rows.length, "row")}` +
+        (why.length > 0 ? `; dropped ${why.join(", ")}.` : "."),
+    );
+    if (doubts.length > 0) context.warn(`${name}: ${formatDoubts(doubts)}`);
+    context.progress.advance(1, name);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  if (sources.length === 0) throw nothingPasses(counts, params);
+
+  if (params.sample !== undefined && params.sample >= sources.length) {
+    context.info(
+      `sample: ${counted(params.sample, "row")} requested, ${
+        number(sources.length)
+      } pass the filter.`,
+    );
+  } else if (params.sample !== undefined) {
+    const order = Uint32Array.from(sources, (_, i) => i);
+    random(context.seed, "matParse", "sample").shuffle(order);
+    // Sorted: a sample keeps the order of the table.
+    const chosen = [...order.subarray(0, params.sample).sort()];
+    sources = chosen.map((i) => sources[i]);
+    indices = chosen.map((i) => indices[i]);
+  }
+
+  /** A column whose values are decoded while the table is written. */
+  const column = <T>(read: (rows: Rows, row: number, dataset: string) => T) => ({
+    length: sources.length,
+    at: (i: number) => read(sources[i].rows, indices[i], sources[i].name),
+  });
+  await writeParquet(join(context.outputs.table, "table.parquet"), {
+    full_path: { type: "string", values: column((rows, row) => rows.path(row)) },
+    dataset: { type: "string", values: column((_rows, _row, dataset) => dataset) },
+    age: { type: "int32", values: column((rows, row) => rows.age[row]) },
+    gender: { type: "int32", values: column((rows, row) => rows.gender[row]) },
+    name: { type: "string", values: column((rows, row) => rows.name(row)), nullable: true },
+    identity: { type: "string", values: column((rows, row) => rows.identity(row)), nullable: true },
+    face_location: {
+      type: "float64[]",
+      values: column((rows, row) => rows.location(row)),
+      nullable: true,
+    },
+  });
+  const summary = {
+    read: sum(counts, ({ read }) => read),
+    kept: sum(counts, ({ kept }) => kept),
+    ...(params.sample === undefined ? {} : { sampled: sources.length }),
+    datasets: counts,
+  };
+  await Deno.writeTextFile(
+    join(context.outputs.table, "summary.json"),
+    JSON.stringify(summary, null, 2) + "\n",
+  );
+}
+
+/** Reads a data set's rows from its CSV or MATLAB file. */
+async function readRows(
+  files: Archives,
+  dataset: ArchivedDataset,
+): Promise<{ rows: Rows; doubts: Doubts }> {
+  const { name, metadata } = dataset;
+  if (!("csv" in metadata)) {
+    const file = files.openMetadata(dataset);
+    return { rows: await readMatRows(file, metadata.path, metadata.variable), doubts: [] };
+  }
+  const source = `${name}/${metadata.path.split("/").at(-1)}`;
+  const { rows: labels, doubts } = parseLabels(files.metadata(dataset), source);
+  const rows: Rows = {
+    length: labels.length,
+    gender: Float64Array.from(labels, ({ gender }) => gender),
+    age: Float64Array.from(labels, ({ age }) => age),
+    hasPath: (i) => labels[i].path !== "",
+    photosOnce: true,
+    path: (i) => labels[i].path,
+    name: (i) => labels[i].name,
+    // The prefix keeps identities of different data sets apart.
+    identity: (i) => labels[i].identity === null ? null : `${name}:${labels[i].identity}`,
+    location: () => null,
+  };
+  return { rows, doubts };
+}
+
+function formatDoubts(doubts: Doubts): string {
+  const some = doubts.slice(0, 3).map(({ line, column, value }) =>
+    `line ${line} ${column} ${JSON.stringify(value.slice(0, 40))}`
+  );
+  return `${counted(doubts.length, "value")} not understood and treated as unknown: ` +
+    `${some.join(", ")}${doubts.length > some.length ? ", ..." : ""} (summary.json lists them)`;
+}
+
+/** The error when no row passes the filter: each reason with its count and way out. */
+function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter): Error {
+  const read = sum(counts, ({ read }) => read);
+  const doubts = Object.values(counts).flatMap(({ notUnderstood = [] }) => notUnderstood);
+  const example = (column: string) => {
+    const value = doubts.find((doubt) => doubt.column === column)?.value;
+    return value === undefined ? "" : ` (such as ${JSON.stringify(value.slice(0, 40))})`;
+  };
+  const causes: Record<Reason, [wayOut: string, example?: string]> = {
+    noFace: ["use photos with a face_score in the data set"],
+    lowFaceScore: [`lower matParse.minFaceScore (${filter.minFaceScore})`],
+    secondFace: ["set matParse.allowSecondFace: true"],
+    unknownGender: ["label them: 1, m, male or 0, f, female", example("gender")],
+    unknownAge: ["label them with an age in years, or with born and taken", example("age")],
+    ageOutside: [`widen matParse.minAge and maxAge (${filter.minAge} to ${filter.maxAge})`],
+    noPath: ["fill in the column path"],
+    repeated: ["keep one row per photo"],
+  };
+  return new Error(
+    `Cannot create the table: none of ${counted(read, "row")} passes the filter.` +
+      causeLines(
+        read,
+        (Object.keys(reasons) as Reason[]).map((reason) => {
+          const [wayOut, example = ""] = causes[reason];
+          const count = sum(counts, ({ dropped }) => dropped[reason]);
+          return { count, cause: reasons[reason] + example, wayOut };
+        }),
+      ),
+  );
+}
+
+function sum(counts: Readonly<Record<string, Counts>>, of: (counts: Counts) => number): number {
+  return Object.values(counts).reduce((total, one) => total + of(one), 0);
+}
+
+function number(n: number): string {
+  return n.toLocaleString("en");
+}

@@ -1,0 +1,38 @@
+/** Crops one shard on a worker of another machine. */
+import { z } from "zod";
+import { detectorConfig } from "../images/preprocessing.ts";
+import type { UnitRunner } from "../../packages/pipeline/stage.ts";
+
+/** Job data of a shard. */
+const unitData = z.strictObject({
+  index: z.int().min(0),
+  shardSize: z.int().min(1),
+  opening: z.strictObject({
+    // Files of the other machine are not opened.
+    detector: detectorConfig.extend({
+      module: z.undefined().optional(),
+      weights: z.undefined().optional(),
+    }),
+    crop: z.strictObject({ margin: z.number().min(0), maxSize: z.int().min(0) }),
+    photoSeconds: z.number().positive().optional(),
+    backend: z.enum(["wasm", "webgpu", "node", "node-gpu", "cpu"]).optional(),
+  }),
+});
+
+/** Job data of a shard. */
+export type CropUnit = z.output<typeof unitData>;
+
+/** Crops one shard on a worker of another machine. */
+export const cropUnit: UnitRunner = {
+  data: unitData,
+  async run({ archives, table }, data, { folder, signal, advance, workers, getOrOpen }) {
+    const { readTable } = await import("./faces_artifact.ts");
+    const { cropLocally } = await import("./crop_faces.ts");
+    const { index, ...params } = data as CropUnit;
+    const job = { archives, rows: await readTable(table), ...params };
+    const progress = { start: () => {}, advance: (items = 1) => advance(items) };
+    const context = { scratch: folder, signal, progress };
+    await Array.fromAsync(cropLocally(job, [index], workers, context, getOrOpen));
+    return null; // the files are the result
+  },
+};

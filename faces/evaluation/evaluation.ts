@@ -1,0 +1,289 @@
+/** The stage `evaluate`: metrics, predictions, model card and report of all models. */
+import type { Choice } from "../../packages/pipeline/define.ts";
+import { chooseMetrics } from "./further_metrics.ts";
+import { join } from "node:path";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { Backend } from "../../packages/compute/backends.ts";
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import { readScalar } from "../../packages/compute/read_tensor.ts";
+import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
+import { readParquet } from "../../packages/formats/parquet.ts";
+import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { crossEntropy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
+import { rocCurve } from "../../packages/statistics/roc.ts";
+import { loadModel } from "../training/model_files.ts";
+import { openPredictor } from "../training/predictor.ts";
+import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
+import { targetOf } from "../training/targets.ts";
+import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { describeNetwork, type Network } from "./describe_network.ts";
+import { caption, chooseExamples, dots } from "./examples.ts";
+import { line } from "./format_result.ts";
+import { imageDataUrl } from "./image_data_urls.ts";
+import { metricLabel } from "./metrics.ts";
+import { modelCard } from "./model_card.ts";
+import { readReference, type Reference } from "./reference_predictions.ts";
+import type { Curve, Examples, ModelReport, Report } from "./report_data.ts";
+import { reportPage } from "./report_page.ts";
+import {
+  bySplit,
+  type MetricsFile,
+  type ModelMetrics,
+  type Predictions,
+  type PredictionTask,
+  type ReferencePredictions,
+  scoreModel,
+  type SplitName,
+  splitNames,
+} from "./score_model.ts";
+import { writePredictions } from "./write_predictions.ts";
+
+/** Dataset, splits and reference predictions. */
+interface Data {
+  /** [N, size, size, 3] */
+  images: NpyFile<"uint8">;
+  /** Columns of the dataset's table, one value per image. */
+  people: Labels & { identity: (string | null)[]; path: string[] };
+  rows: Record<SplitName, Int32Array>;
+  references: readonly Reference[];
+}
+
+interface Inputs extends Sources {
+  splits: Artifact;
+  models: readonly Artifact[];
+  references: readonly Artifact[];
+}
+
+/** Evaluates every model on all splits and writes the artifact `report`. */
+export async function evaluate(
+  inputs: Inputs,
+  { examples, crops, metrics: written = [] }: {
+    examples: number;
+    crops: number;
+    metrics?: readonly Choice[];
+  },
+  context: StageContext,
+): Promise<StageResult> {
+  const { dataset, splits, models } = inputs;
+  const output = context.outputs.report;
+
+  const people = await readParquet(join(dataset.path, "table.parquet"), {
+    age: "int32",
+    gender: "int32",
+    identity: "string?",
+    dataset: "string",
+    path: "string",
+  });
+  using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
+  const rows = bySplit((name) => readNpy(join(splits.path, `${name}.npy`), "int32").data);
+  const empty = splitNames.find((name) => rows[name].length === 0);
+  if (empty !== undefined) {
+    throw new Error(
+      `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
+    );
+  }
+  const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
+  const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
+  const data: Data = { images, people, rows, references };
+  const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
+  context.progress.start(total * models.length, "predictions");
+
+  await openBackend(context.compute as Backend);
+  const reports: ModelReport[] = [];
+  const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
+  for (const model of models) {
+    const { report, predictions } = await evaluateModel(model, data, examples, context);
+    const { classes } = report.metrics;
+    const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
+    for (const split of splitNames) {
+      const at = Array.from(rows[split]);
+      const gender = at.map((row) => people.gender[row]), age = at.map((row) => people.age[row]);
+      const scored = { ...predictions[split], classes: classes?.length, gender, age };
+      const values = fitting.map(({ name, compute }) => [name, compute(scored)]);
+      Object.assign(report.metrics[split], Object.fromEntries(values));
+    }
+    if (fitting.length > 0) report.further = fitting;
+    context.info(line(model.stage, report.metrics));
+    reports.push(report);
+    predicted.push({ stage: model.stage, predictions });
+  }
+
+  const byModel = <T>(of: (metrics: ModelMetrics) => T) =>
+    Object.fromEntries(reports.map(({ id, metrics }) => [id, of(metrics)]));
+  const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
+  const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
+  await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  await writePredictions(join(output, "predictions.parquet"), predicted);
+  const whole: Report = {
+    pipeline: context.lineage.pipeline,
+    data: await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+    models: reports,
+    made: {
+      lineage: context.lineage,
+      id: context.id,
+      use: "evaluate",
+      params: { examples, crops, ...(written.length > 0 && { metrics: written }) },
+    },
+  };
+  await write("report.html", reportPage(whole));
+  await write("MODEL_CARD.md", modelCard(whole));
+  return {
+    metrics: byModel((metrics) =>
+      bySplit((name) => ({ ...metrics[name] } as Record<string, number>))
+    ),
+    show: ["report/report.html", "report/MODEL_CARD.md"],
+  };
+}
+
+/**
+ * Loads a model, predicts all splits and computes its metrics.
+ * @param examples number of example faces of each kind
+ */
+async function evaluateModel(
+  { stage: id, path }: Artifact,
+  data: Data,
+  examples: number,
+  { lineage, signal, progress }: StageContext,
+): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
+  const { images, people, rows } = data;
+  const { model, record } = await loadModel(path);
+  const subject: PredictionTask = {
+    task: record.task,
+    variant: record.variant,
+    ...(record.classes && { classes: record.classes.map(({ label }) => label) }),
+  };
+  const predictions: Partial<Record<SplitName, Predictions>> = {};
+  let network: Network;
+  try {
+    network = describeNetwork(model);
+    const penalty = await l2Penalty(model);
+    const { mirror } = record.input;
+    await using predictor = await openPredictor(model);
+    for (const name of splitNames) {
+      const truth = Array.from(
+        rows[name],
+        (row) => targetOf(record, { age: people.age[row], gender: people.gender[row] }),
+      );
+      const onBatch = (n: number) => progress.advance(n, id);
+      const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
+      predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
+    }
+  } finally {
+    model.dispose();
+  }
+  const all = predictions as Record<SplitName, Predictions>;
+  const { test } = all;
+  const shown = chooseExamples(subject, test, examples).map(async (
+    { title, positions },
+  ): Promise<Examples> => ({
+    title,
+    faces: await Promise.all(positions.map(async (i) => ({
+      image: await imageDataUrl(images, test.rows[i]),
+      row: test.rows[i],
+      ...caption(subject, test, i),
+    }))),
+  }));
+  const select = <T>(values: readonly T[], name: SplitName) =>
+    Array.from(rows[name], (row) => values[row]);
+  // With several outputs, the id includes the output: trainJoint.age.
+  const { secondsPerEpoch, computedBy } =
+    (lineage.stages.find((stage) => stage.id === id.split(".")[0])?.observed ?? {}) as Partial<
+      ModelReport["training"]
+    >;
+  const { epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets, constantBaseline } =
+    record;
+  return {
+    predictions: all,
+    report: {
+      id,
+      metrics: scoreModel(
+        subject,
+        all,
+        bySplit((name) => ({
+          age: select(people.age, name),
+          gender: select(people.gender, name),
+          identity: select(people.identity, name),
+        })),
+        data.references.map((one) => toReferencePredictions(one, record, data)),
+      ),
+      network,
+      curves: curves(await readHistory(path), record.metric),
+      training: {
+        ...{ epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets },
+        ...(secondsPerEpoch && { secondsPerEpoch }),
+        ...(computedBy !== undefined && { computedBy }),
+        ...(constantBaseline !== undefined && { constantBaseline }),
+      },
+      params: record.params,
+      ...(subject.classes?.length === 2 &&
+        { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
+      ...(!subject.classes && { scatter: dots(test) }),
+      examples: await Promise.all(shown),
+    },
+  };
+}
+
+/** Converts reference predictions of the test set to a model's targets. */
+function toReferencePredictions(
+  { name, of }: Reference,
+  record: TrainingRecord,
+  { people: { dataset, path }, rows }: Data,
+): ReferencePredictions {
+  const found = Array.from(rows.test, (row) => of(dataset[row], path[row]))
+    .flatMap((one, position) => one ? [{ position, ...one }] : []);
+  return {
+    name,
+    positions: found.map(({ position }) => position),
+    prediction: found.map(({ age: years, male }) => {
+      // Age classes cover completed years.
+      const age = record.classes === null ? years : Math.max(0, Math.floor(years));
+      return targetOf(record, { age, gender: male > 0.5 ? 1 : 0 });
+    }),
+  };
+}
+
+function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"]): Curve[] {
+  type Score = Exclude<keyof EpochRecord, "learning_rate">;
+  const of = (train: Score, validation: Score) =>
+    history.map((epoch) => ({
+      epoch: epoch.epoch,
+      train: epoch[train],
+      validation: epoch[validation],
+    }));
+  return [
+    { name: "loss", title: "Loss", points: of("loss", "val_loss") },
+    { name: metric, title: metricLabel(metric, "title"), points: of("metric", "val_metric") },
+  ];
+}
+
+/**
+ * Converts a network's outputs to predictions.
+ * @param outputs [rows, classes] probabilities, or [rows, 1] years
+ */
+function interpret(
+  outputs: Float32Array,
+  { rows, truth }: { rows: Int32Array; truth: number[] },
+  { classes }: PredictionTask,
+  penalty: number,
+): Predictions {
+  if (!classes) {
+    return { rows, truth, prediction: outputs, loss: meanAbsoluteError(truth, outputs) + penalty };
+  }
+  const probabilities = truth.map((_, i) =>
+    outputs.subarray(i * classes.length, (i + 1) * classes.length)
+  );
+  // The first of equal probabilities, as in argMax.
+  const prediction = probabilities.map((row) => row.indexOf(row.reduce((a, b) => Math.max(a, b))));
+  const loss = crossEntropy(truth, probabilities) + penalty;
+  return { rows, truth, prediction, probabilities, loss };
+}
+
+/** Computes the L2 penalty, which is part of the loss in training. */
+async function l2Penalty(model: LayersModel): Promise<number> {
+  let sum = 0;
+  // The model's own calculateLosses() does not include those of its layers.
+  for (const loss of model.layers.flatMap((layer) => layer.calculateLosses())) {
+    sum += await readScalar(loss);
+  }
+  return sum;
+}

@@ -1,0 +1,88 @@
+/** A model's results, counts and durations as text. */
+import { counted } from "../../packages/pipeline/causes.ts";
+import { formatInterval, formatMetric, type MetricName, METRICS } from "./metrics.ts";
+import type { ModelMetrics, Scores } from "./score_model.ts";
+
+/** Formats an integer: "1,204". */
+export function count(n: number): string {
+  return n.toLocaleString("en");
+}
+
+/** Formats a count of faces: "1 face", "2 faces". */
+export function faces(n: number): string {
+  return counted(n, "face");
+}
+
+/** Formats a share as percent: 0.932 becomes "93.2 %". */
+export function percent(share: number, decimals = 1): string {
+  return `${(share * 100).toFixed(decimals)}\u00a0%`;
+}
+
+/** Formats a duration: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min". */
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)}\u00a0s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}\u00a0s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}\u00a0min ${whole % 60}\u00a0s`;
+  return `${Math.floor(whole / 3600)}\u00a0h ${Math.round((whole % 3600) / 60)}\u00a0min`;
+}
+
+/** Returns the metric of a split's scores. */
+export function metricOf(scores: Scores, metric: MetricName): number {
+  return scores[metric] ?? NaN;
+}
+
+/** Names a model's prediction task, as a heading. */
+export function subject(
+  { task, variant, classes }: {
+    task: string;
+    variant?: string;
+    classes?: readonly string[] | null;
+  },
+): string {
+  if (task === "gender") return "Gender";
+  if (task !== "age") return variant ? `${task}, ${variant}` : task;
+  return classes ? `Age in ${classes.length} groups` : "Age in years";
+}
+
+/** Names a subgroup of the test set: "men", "women, 20–39". */
+export function groupName(
+  { gender, from, to }: { gender?: number; from?: number; to?: number },
+): string {
+  return (gender === 1 ? "men" : "women") + (from === undefined ? "" : `, ${from}–${to}`);
+}
+
+/** Describes the constant baseline, without its score. */
+export function describeBaseline({ classes, baseline }: ModelMetrics): string {
+  return classes
+    ? `the majority class of the training set, “${baseline.guess}”`
+    : `the median of the training set, ${baseline.guess} years`;
+}
+
+/** Summarizes test metric, interval and constant baseline in two sentences. */
+export function summary(metrics: ModelMetrics): string {
+  const { metric, test, interval, baseline, counts } = metrics;
+  return `${METRICS[metric].title} ${formatMetric(metricOf(test, metric), metric)} on the ${
+    faces(counts.test)
+  } of the test set (95\u00a0% CI ${formatInterval(interval, metric)}). Constant baseline ${
+    formatMetric(metricOf(baseline.test, metric), metric)
+  }: ${describeBaseline(metrics)}.`;
+}
+
+/** Compares the interval with the constant baseline, in words. */
+export function verdict({ verdict }: ModelMetrics): string {
+  return {
+    better: "Better than the constant baseline",
+    worse: "Worse than the constant baseline",
+    unclear: "Not significantly better than the constant baseline",
+  }[verdict];
+}
+
+/** Formats a model's test metric as one line for the terminal. */
+export function line(id: string, { metric, test, interval, baseline }: ModelMetrics): string {
+  const { name, unit } = METRICS[metric];
+  const show = (scores: Scores) =>
+    metricOf(scores, metric).toFixed(2) + unit.replace("\u00a0", " ");
+  const between = `95 % CI ${interval.low.toFixed(2)}–${interval.high.toFixed(2)}`;
+  return `${id}: test ${name} ${show(test)} (${between}), constant baseline ${show(baseline.test)}`;
+}

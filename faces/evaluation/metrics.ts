@@ -1,0 +1,89 @@
+/** The metrics of models, each declared once, and their values as text. */
+import {
+  accuracyInterval,
+  type Interval,
+  meanInterval,
+  meanIntervalOfEnough,
+} from "../../packages/statistics/confidence_intervals.ts";
+import { furtherMetrics } from "./further_metrics.ts";
+import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
+
+/** Name of a primary metric, as in metrics.json. */
+export type MetricName = "accuracy" | "mae";
+
+/** Metric of single predictions; a model's metric is their mean. */
+export interface Metric {
+  /** Name in a sentence: "accuracy". */
+  readonly name: string;
+  /** Name at the start of a sentence: "Accuracy". */
+  readonly title: string;
+  /** Unit, after a no-break space; empty for a share. */
+  readonly unit: string;
+  readonly better: "more" | "less";
+  /** Decimals of a value. */
+  readonly decimals: number;
+  /** Limits of an axis; without them, it begins at 0. */
+  readonly domain?: readonly [number, number];
+  /** Returns the metric of each prediction: 1 or 0, or an absolute error. */
+  each(truth: ArrayLike<number>, prediction: ArrayLike<number>): Float64Array;
+  interval(each: ArrayLike<number>, people?: readonly unknown[]): Interval;
+  /** Returns the interval of a subgroup, if it is large enough. */
+  groupInterval(each: ArrayLike<number>, people?: readonly unknown[]): Interval | undefined;
+}
+
+/** Primary metrics: accuracy of classes and MAE of ages. */
+export const METRICS: Readonly<Record<MetricName, Metric>> = {
+  accuracy: {
+    ...{ name: "accuracy", title: "Accuracy", unit: "", better: "more", decimals: 3 },
+    ...{ domain: [0, 1], each: isCorrect },
+    ...{ interval: accuracyInterval, groupInterval: accuracyInterval },
+  },
+  mae: {
+    ...{ name: "MAE", title: "MAE", unit: "\u00a0years", better: "less", decimals: 1 },
+    ...{ each: absoluteErrors, interval: meanInterval, groupInterval: meanIntervalOfEnough },
+  },
+};
+
+/** Metric → whether higher or lower values are better. */
+export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
+  accuracy: METRICS.accuracy.better,
+  loss: "less",
+  mae: METRICS.mae.better,
+  ...Object.fromEntries(
+    furtherMetrics.flatMap(({ name, former = [], better }) =>
+      better ? [name, ...former].map((key) => [key, better]) : []
+    ),
+  ),
+};
+
+/** Labels an axis or column: "accuracy", "MAE, years". */
+export function metricLabel(metric: MetricName, name: "name" | "title" = "name"): string {
+  const { unit, [name]: label } = METRICS[metric];
+  return unit === "" ? label : `${label}, ${unit.trim()}`;
+}
+
+/** Formats a metric with its unit: "0.932" for an accuracy, "4.9 years" for an MAE. */
+export function formatMetric(value: number, metric: MetricName): string {
+  return formatMetricValue(value, metric) + METRICS[metric].unit;
+}
+
+/** Formats a metric without its unit: "0.932" for an accuracy, "4.9" for an MAE. */
+export function formatMetricValue(value: number, metric: MetricName): string {
+  return value.toFixed(METRICS[metric].decimals);
+}
+
+/** Formats an interval: "4.1–5.6 years", or without its unit "4.1–5.6". */
+export function formatInterval({ low, high }: Interval, metric: MetricName, unit = true): string {
+  const end = unit ? formatMetric(high, metric) : formatMetricValue(high, metric);
+  return `${formatMetricValue(low, metric)}–${end}`;
+}
+
+/** Formats the interval of a bias: "−4.2 to −1.0". */
+export function formatSignedInterval({ low, high }: Interval): string {
+  return `${formatSigned(low)} to ${formatSigned(high)}`;
+}
+
+/** Formats a number with its sign: "+1.2", "−3.4". */
+export function formatSigned(n: number): string {
+  return n < 0 ? `−${(-n).toFixed(1)}` : `+${n.toFixed(1)}`;
+}

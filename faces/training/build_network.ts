@@ -1,0 +1,214 @@
+/**
+ * Networks: the trunk that a definition builds, and heads for the tasks. In training, several heads are
+ * columns of one dense layer, "heads". For inference, each becomes a separate network with a copy of
+ * the trunk.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import * as tfjs from "@tensorflow/tfjs-layers";
+import {
+  layers,
+  type LayersModel,
+  model,
+  sequential,
+  type SymbolicTensor,
+} from "@tensorflow/tfjs-layers";
+import { type Choice, chosen } from "../../packages/pipeline/define.ts";
+import type { Head, NetworkDefinition, NetworkOptions } from "./training_definitions.ts";
+import { initialize } from "./initialize.ts";
+import { ageBins, type AgeEstimator, ageReadings, type Initializer } from "./network_options.ts";
+
+/**
+ * Builds the layers before the heads; each call returns new ones: a sequence, or a graph from images
+ * to features, [batch, n].
+ */
+export type Trunk = () => layers.Layer[] | { image: SymbolicTensor; features: SymbolicTensor };
+
+/** A network that a parameter names. */
+export interface ChosenNetwork {
+  readonly name: string;
+  trunk(size: number): Trunk;
+  /** Initial weights of heads. */
+  readonly initializer: Initializer;
+}
+
+/**
+ * Returns the network that a parameter names.
+ * @param options the stage's parameters; options of the network precede them
+ */
+export function chooseNetwork(
+  written: Choice | undefined,
+  definitions: readonly NetworkDefinition[],
+  fallback: string,
+  { heads = 1, ...options }: Partial<NetworkOptions> & { heads?: number },
+): ChosenNetwork {
+  const { definition, options: own } = chosen(written, definitions, fallback);
+  const { trunk: heNormal, heads: glorotUniform } = definition.initializers ??
+    { trunk: "heNormal", heads: "glorotUniform" };
+  const all = { dropout: 0.25, batchNormMomentum: 0.99, ...defined(options), ...defined(own) };
+  const initializer = all.initializer ?? heNormal;
+  return {
+    name: definition.modelName?.(heads) ?? definition.name,
+    trunk: (size) => () => {
+      const image = tfjs.input({ shape: [size, size, 3], name: "image" });
+      const body = definition.trunk({ ...all, initializer, size } as never, tfjs, image);
+      return Array.isArray(body) ? body : { image, features: body };
+    },
+    initializer: all.initializer ?? glorotUniform,
+  };
+}
+
+function defined<T extends object>(values: T): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** Appends layers to a trunk. */
+function assemble(name: string, trunk: Trunk, heads: layers.Layer[]): LayersModel {
+  const body = trunk();
+  const whole = Array.isArray(body) ? sequential({ name, layers: [...body, ...heads] }) : model({
+    ...{ name, inputs: body.image },
+    outputs: heads.reduce((x, layer) => layer.apply(x) as SymbolicTensor, body.features),
+  });
+  const { shape } = heads[0].inboundNodes[0].inputTensors[0];
+  if (shape.length === 2) return whole;
+  throw new Error(
+    `Cannot build the network "${name}": its layers end with the shape [${[
+      "batch",
+      ...shape.slice(1),
+    ]}], and heads need [batch, n]. End it with flatten or globalAveragePooling2d.`,
+  );
+}
+
+/** The columns of a head in the layer "heads", and their interpretation. */
+export interface HeadSlice {
+  name: string;
+  start: number;
+  columns: number;
+  reading: Head["reading"];
+}
+
+/**
+ * Builds an uncompiled network for one task: [batch, size, size, 3], 0 to 1, to probabilities of the
+ * classes, or for null to [batch, 1], years.
+ */
+export function singleHeadModel(
+  name: string,
+  trunk: Trunk,
+  classes: number | null,
+  kernelInitializer: Initializer,
+  seed: number,
+): LayersModel {
+  const head = classes === null ? [layers.dense({ name: "years", units: 1, kernelInitializer })] : [
+    layers.dense({ name: "logits", units: classes, kernelInitializer }),
+    // A layer of its own: the loss is computed from the logits, which is stable.
+    layers.activation({ name: "probabilities", activation: "softmax" }),
+  ];
+  const built = assemble(name, trunk, head);
+  initialize(built, seed);
+  return built;
+}
+
+/** Builds an uncompiled network: [batch, size, size, 3], 0 to 1, to [batch, columns] of logits. */
+export function multiHeadModel(
+  name: string,
+  trunk: Trunk,
+  columns: number,
+  kernelInitializer: Initializer,
+  seed: number,
+): LayersModel {
+  const head = layers.dense({ name: "heads", units: columns, kernelInitializer });
+  const built = assemble(name, trunk, [head]);
+  initialize(built, seed);
+  return built;
+}
+
+/**
+ * Counts the multiplications of a prediction for one image, in convolutions and dense layers, each with
+ * an addition.
+ */
+export function multiplyAdds(network: LayersModel): number {
+  let sum = 0;
+  for (const layer of network.layers) {
+    const shape = layer.outputShape as number[];
+    // Each kernel is used at all positions of the output; the bias and norms are no products.
+    const positions = shape.slice(1, -1).reduce((product, size) => product * size, 1);
+    for (const weight of layer.weights) {
+      if (!/kernel$/.test(weight.originalName)) continue;
+      sum += positions * (weight.shape as number[]).reduce((product, size) => product * size, 1);
+    }
+  }
+  return sum;
+}
+
+/**
+ * Extracts one head of a trained network as a separate network that outputs probabilities or years.
+ * @param trained network built by `multiHeadModel` with the same trunk
+ */
+export function extractHead(
+  trained: LayersModel,
+  trunk: Trunk,
+  { name, start, columns, reading }: HeadSlice,
+): LayersModel {
+  const alone = assemble(`${trained.name}-${name}`, trunk, [
+    layers.dense({ name, units: columns }),
+    ...readingLayers(reading),
+  ]);
+  tf.tidy(() => {
+    for (const layer of alone.layers) {
+      if (layer.name === name) {
+        const [kernel, bias] = trained.getLayer("heads").getWeights();
+        const inputs = kernel.shape[0];
+        layer.setWeights([
+          tf.slice(kernel, [0, start], [inputs, columns]),
+          tf.slice(bias, [start], [columns]),
+        ]);
+      } else if (layer.name === "older") {
+        layer.setWeights(olderWeights(ageReadings[reading as AgeEstimator]));
+      } else if (layer.name === "years") {
+        const [first, second] = ageBins;
+        const step = tf.fill([ageBins.length - 1, 1], second - first);
+        layer.setWeights([step, tf.tensor1d([first])]);
+      } else if (layer.weights.length > 0) {
+        layer.setWeights(trained.getLayer(layer.name).getWeights());
+      }
+    }
+  });
+  return alone;
+}
+
+/**
+ * Returns the layers from a head's columns to probabilities of classes or to years.
+ *
+ * The age is estimated from a distribution, [batch, bins] to [batch, 1], by layers with fixed weights.
+ * The mean of a distribution is its first bin's age plus, for each bin, the step to the next bin times
+ * the probability p of being older. Trimming a share at either end replaces p by
+ * (p - share) / (1 - 2 share), clipped to [0, 1].
+ */
+function readingLayers(reading: Head["reading"]): layers.Layer[] {
+  const years = () => layers.dense({ name: "years", units: 1, trainable: false });
+  const probabilities = (activation: "softmax" | "sigmoid") =>
+    layers.activation({ name: "probabilities", activation });
+  switch (reading) {
+    case "quantity":
+      return [];
+    case "classes":
+      return [probabilities("softmax")];
+    case "ordinal":
+      return [probabilities("sigmoid"), years()];
+    default:
+      return [
+        probabilities("softmax"),
+        layers.dense({ name: "older", units: ageBins.length - 1, trainable: false }),
+        layers.reLU({ name: "within", maxValue: 1 }),
+        years(),
+      ];
+  }
+}
+
+function olderWeights(share: number): tf.Tensor[] {
+  const bins = ageBins.length, middle = 1 - 2 * share;
+  const kernel = tf.buffer([bins, bins - 1], "float32");
+  for (let bin = 0; bin < bins; bin++) {
+    for (let than = 0; than < bin; than++) kernel.set(1 / middle, bin, than);
+  }
+  return [kernel.toTensor(), tf.fill([bins - 1], -share / middle)];
+}

@@ -1,0 +1,225 @@
+/**
+ * The built-in losses. A loss makes a head: columns of the network's last dense layer with their labels
+ * and their interpretation. Independent of TensorFlow.js, which a head gets as an argument.
+ */
+import { z } from "zod";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { ageBins, type AgeEstimator, ageReadings } from "./network_options.ts";
+import { defineLoss, type Head, type Tf } from "./training_definitions.ts";
+
+/** Computes the cross-entropy of each row of logits with probabilities. */
+function crossEntropies(tf: Tf, logits: Tensor, labels: Tensor): Tensor {
+  return tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), -1));
+}
+
+/** Computes the mean absolute error of each row. */
+function absoluteErrors(tf: Tf, outputs: Tensor, labels: Tensor): Tensor {
+  return tf.mean(tf.abs(tf.sub(outputs, labels)), -1);
+}
+
+/** Returns a classification head, with classes 0 to `columns` - 1. */
+export function classHead(columns: number, weight: number, labelSmoothing = 0): Head {
+  return {
+    ...{ loss: "categorical_crossentropy", metric: "accuracy", columns, weight },
+    ...{ reading: "classes", builtIn: true, rowLosses: crossEntropies },
+    write(target, into, at) {
+      if (labelSmoothing > 0) into.fill(labelSmoothing / columns, at, at + columns);
+      into[at + target] += 1 - labelSmoothing;
+    },
+    read(outputs, at) {
+      let best = 0; // the first of equal maxima, as in argMax
+      for (let c = 1; c < columns; c++) if (outputs[at + c] > outputs[at + best]) best = c;
+      return best;
+    },
+  };
+}
+
+/** Returns a regression head. */
+export function quantityHead(weight: number): Head {
+  return {
+    ...{ loss: "mean_absolute_error", metric: "mae", columns: 1, weight },
+    ...{ reading: "quantity", builtIn: true, rowLosses: absoluteErrors },
+    write: (target, into, at) => void (into[at] = target),
+    read: (outputs, at) => outputs[at],
+  };
+}
+
+/**
+ * Returns a label distribution head. Its labels are normal distributions around the true age, with a
+ * standard deviation of `spread` years; the age is estimated by mean or median. The bins extend beyond
+ * the range of ages, so that both estimators are unbiased on the labels. Gao et al., "Deep label
+ * distribution learning with label ambiguity" (2017).
+ */
+export function distributionHead(
+  spread: number,
+  weight: number,
+  reading: AgeEstimator = "mean",
+): Head {
+  const share = ageReadings[reading];
+  return {
+    ...{
+      loss: "categorical_crossentropy",
+      metric: "mae",
+      columns: ageBins.length,
+      weight,
+      reading,
+    },
+    ...{ builtIn: true, rowLosses: crossEntropies },
+    write(target, into, at) {
+      let sum = 0;
+      for (const [bin, age] of ageBins.entries()) {
+        sum += into[at + bin] = Math.exp(-(((age - target) / spread) ** 2) / 2);
+      }
+      for (let bin = 0; bin < ageBins.length; bin++) into[at + bin] /= sum;
+    },
+    read(outputs, at) {
+      // As in the layers of faces/training/build_network.ts.
+      let years = ageBins[0], older = 1;
+      for (let bin = 0; bin < ageBins.length - 1; bin++) {
+        older -= outputs[at + bin];
+        const left = Math.min(1, Math.max(0, (older - share) / (1 - 2 * share)));
+        years += (ageBins[bin + 1] - ageBins[bin]) * left;
+      }
+      return years;
+    },
+  };
+}
+
+/**
+ * Returns an ordinal head: each column is the probability of being older than an age. Niu et al.,
+ * "Ordinal regression with multiple output CNN for age estimation" (2016).
+ */
+function ordinalHead(weight: number): Head {
+  const columns = ageBins.length - 1, step = ageBins[1] - ageBins[0];
+  return {
+    ...{ loss: "ordinal", metric: "mae", columns, weight, reading: "ordinal" },
+    rowLosses: (tf, logits, labels) =>
+      tf.sum(tf.sub(tf.softplus(logits), tf.mul(labels, logits)), -1), // binary cross-entropies
+    write(target, into, at) {
+      for (let c = 0; c < columns; c++) {
+        into[at + c] = Math.min(1, Math.max(0, (target - ageBins[c]) / step));
+      }
+    },
+    read: (outputs, at) =>
+      outputs.subarray(at, at + columns).reduce((years, older) => years + step * older, ageBins[0]),
+  };
+}
+
+const labelSmoothing = z.number().min(0).lt(1).default(0).describe(
+  "Label smoothing: the share of each label that is spread over all classes",
+);
+const classWeights = z.union([z.literal("balanced"), z.array(z.number().min(0)).min(2)]).optional()
+  .describe(
+    "Weight of each class's loss, in the order of the classes. balanced: inverse to their numbers " +
+      "in the training set, on average 1, as in scikit-learn. Default: equal",
+  );
+
+/** Weighs the loss of each class. */
+function weighted(
+  head: Head,
+  weights: z.output<typeof classWeights>,
+  classes: number,
+  targets: readonly number[],
+): Head {
+  if (weights === undefined) return head;
+  if (weights !== "balanced" && weights.length !== classes) {
+    throw new Error(
+      `Cannot weigh ${classes} classes with classWeights of ${weights.length} numbers. Give one each.`,
+    );
+  }
+  const counts = Array.from({ length: classes }, () => 0);
+  for (const target of targets) counts[target]++;
+  const of = weights === "balanced"
+    ? counts.map((count) => count === 0 ? 0 : targets.length / (classes * count))
+    : weights;
+  return { ...head, builtIn: false, rowWeight: (target) => of[target] };
+}
+
+export const losses = [
+  defineLoss({
+    name: "crossEntropy",
+    summary: "Cross-entropy of classes",
+    of: ["classes"],
+    params: z.strictObject({ labelSmoothing, classWeights }),
+    head: ({ weight, classes, labelSmoothing, classWeights, targets }) =>
+      weighted(classHead(classes!, weight, labelSmoothing), classWeights, classes!, targets),
+  }),
+  defineLoss({
+    name: "focal",
+    summary: "Focal loss of classes: less weight on easy faces (Lin et al., 2017)",
+    of: ["classes"],
+    params: z.strictObject({
+      gamma: z.number().min(0).max(10).default(2).describe("Exponent; 0 is the cross-entropy"),
+      ...{ labelSmoothing, classWeights },
+    }),
+    head: ({ weight, classes, gamma, labelSmoothing, classWeights, targets }) => {
+      const head: Head = {
+        ...{ ...classHead(classes!, weight, labelSmoothing), loss: "focal", builtIn: false },
+        rowLosses(tf, logits, labels) {
+          const logs = tf.logSoftmax(logits);
+          const easy = tf.pow(tf.sub(1, tf.exp(logs)), gamma);
+          return tf.neg(tf.sum(tf.mul(labels, tf.mul(easy, logs)), -1));
+        },
+      };
+      return weighted(head, classWeights, classes!, targets);
+    },
+  }),
+  defineLoss({
+    name: "mae",
+    summary: "Mean absolute error of years",
+    of: ["years"],
+    params: z.strictObject({}),
+    head: ({ weight }) => quantityHead(weight),
+  }),
+  defineLoss({
+    name: "mse",
+    summary: "Mean squared error of years",
+    of: ["years"],
+    params: z.strictObject({}),
+    head: ({ weight }) => ({
+      ...{ ...quantityHead(weight), loss: "mse", builtIn: false },
+      rowLosses: (tf, outputs, labels) => tf.mean(tf.square(tf.sub(outputs, labels)), -1),
+    }),
+  }),
+  defineLoss({
+    name: "huber",
+    summary: "Huber loss of years: squared for small errors, absolute for large ones",
+    of: ["years"],
+    params: z.strictObject({
+      delta: z.number().gt(0).default(5).describe("Error where it becomes linear, years"),
+    }),
+    head: ({ weight, delta }) => ({
+      ...{ ...quantityHead(weight), loss: "huber", builtIn: false },
+      rowLosses(tf, outputs, labels) {
+        const error = tf.abs(tf.sub(outputs, labels)), small = tf.minimum(error, delta);
+        // small² / 2 + delta (error - small)
+        return tf.mean(
+          tf.add(tf.div(tf.square(small), 2), tf.mul(delta, tf.sub(error, small))),
+          -1,
+        );
+      },
+    }),
+  }),
+  defineLoss({
+    name: "ageDistribution",
+    summary: "Cross-entropy with a normal distribution around the age (Gao et al., 2017)",
+    of: ["years"],
+    params: z.strictObject({
+      spread: z.number().min(2).max(20).optional().describe(
+        "Standard deviation of the label distribution, years. Default: 4",
+      ),
+      reading: z.enum(["median", "mean"]).optional().describe(
+        "Estimator of the age. median (the mean of the middle fifth) minimizes the mean absolute " +
+          "error, mean the mean squared error. Default: median",
+      ),
+    }),
+    head: ({ weight, spread = 4, reading = "median" }) => distributionHead(spread, weight, reading),
+  }),
+  defineLoss({
+    name: "ordinal",
+    summary: "Binary cross-entropies of being older than each age (Niu et al., 2016)",
+    of: ["years"],
+    params: z.strictObject({}),
+    head: ({ weight }) => ordinalHead(weight),
+  }),
+];

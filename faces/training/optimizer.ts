@@ -1,0 +1,91 @@
+/** Steps of an optimizer on TensorFlow.js, with its whole state exposed, so a training resumes. */
+import * as tf from "@tensorflow/tfjs-core";
+import { adamw } from "./optimizers.ts";
+import type { OptimizerDefinition } from "./training_definitions.ts";
+
+/** An optimizer and its options. */
+export interface ChosenOptimizer {
+  readonly definition: OptimizerDefinition;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Maximum global norm of the gradients (Pascanu et al., 2013). Default: none. */
+  readonly clipNorm?: number;
+}
+
+/** Adam, with weight decay if a training has some. */
+export const defaultOptimizer: ChosenOptimizer = { definition: adamw, options: {} };
+
+export class Optimizer {
+  /** Number of steps. */
+  steps = 0;
+  /** Learning rate of the next step. */
+  learningRate: number;
+  /** Tensors of each variable, in the order of the definition's `state`. */
+  readonly state: tf.Tensor[][];
+  readonly #chosen: ChosenOptimizer;
+  readonly #variables: readonly tf.Variable[];
+  readonly #weightDecay: number;
+  readonly #decays: readonly boolean[];
+
+  /** @param decay decoupled weight decay of the variables that `decays` selects */
+  constructor(
+    variables: readonly tf.Variable[],
+    learningRate: number,
+    chosen: ChosenOptimizer = defaultOptimizer,
+    decay: { weightDecay: number; decays: readonly boolean[] } = { weightDecay: 0, decays: [] },
+  ) {
+    this.#variables = variables;
+    this.learningRate = learningRate;
+    this.#chosen = chosen;
+    this.#weightDecay = decay.weightDecay;
+    this.#decays = decay.decays;
+    this.state = variables.map((variable) =>
+      chosen.definition.state.map(() => tf.zerosLike(variable))
+    );
+  }
+
+  /** Takes one step; `gradients` are in the order of the variables. */
+  step(gradients: readonly tf.Tensor[]): void {
+    this.steps++;
+    const { definition, options, clipNorm } = this.#chosen;
+    const { learningRate, steps: step } = this;
+    tf.tidy(() => {
+      const changeOf = definition.prepare({ ...options, learningRate, step } as never, tf);
+      const scale = clipNorm === undefined ? undefined : tf.minimum(
+        1,
+        tf.div(clipNorm, tf.sqrt(tf.addN(gradients.map((one) => tf.sum(tf.square(one)))))),
+      );
+      for (const [i, variable] of this.#variables.entries()) {
+        const gradient = scale ? tf.mul(gradients[i], scale) : gradients[i];
+        const { change, state } = changeOf(gradient, this.state[i]);
+        const kept = this.#weightDecay > 0 && this.#decays[i]
+          ? tf.mul(variable as tf.Tensor, 1 - learningRate * this.#weightDecay)
+          : variable as tf.Tensor;
+        variable.assign(tf.sub(kept, change));
+        this.#replace(i, state);
+      }
+    });
+  }
+
+  /** Restores the state of a checkpoint; `values` returns the arrays of all variables by name. */
+  restore(steps: number, values: (name: string) => readonly Float32Array[]): void {
+    this.steps = steps;
+    const all = this.#chosen.definition.state.map(values);
+    for (const [i, { shape }] of this.#variables.entries()) {
+      this.#replace(i, all.map((arrays) => tf.tensor(arrays[i], shape)));
+    }
+  }
+
+  dispose(): void {
+    tf.dispose(this.state);
+  }
+
+  #replace(i: number, state: readonly tf.Tensor[]): void {
+    tf.dispose(this.state[i]);
+    this.state[i] = state.map((tensor) => tf.keep(tensor));
+  }
+}
+
+/** Interpolates linearly from `old` to `value`. */
+export function lerp(old: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor {
+  return tf.add(old, tf.mul(tf.sub(value, old), share));
+}

@@ -1,0 +1,102 @@
+/** Trainings of the stages: their networks and heads, from their parameters. */
+import type { z } from "zod";
+import { type Choice, chosen } from "../../packages/pipeline/define.ts";
+import type { StageContext } from "../../packages/pipeline/stage.ts";
+import { chooseNetwork } from "./build_network.ts";
+import { losses } from "./losses.ts";
+import type { Initializer } from "./network_options.ts";
+import { genderClasses } from "./targets.ts";
+import type { ModelTraining, Task } from "./train_model.ts";
+import type { Head, LossDefinition, NetworkDefinition } from "./training_definitions.ts";
+import type { jointParams } from "./training_params.ts";
+
+/** Everything that both kinds of training need from a stage. */
+interface StageTraining {
+  /** The built-in networks. */
+  networks: readonly NetworkDefinition[];
+  context: Pick<StageContext, "definitions">;
+}
+
+/** Returns the training of a network for one task. */
+export function singleTraining(
+  { task, network, networks, params, context }: StageTraining & {
+    task: Task;
+    /** Default network. */
+    network: string;
+    params: ModelTraining["params"] & { network?: Choice; loss?: Choice };
+  },
+): ModelTraining {
+  const all = [...networks, ...context.definitions("network") as NetworkDefinition[]];
+  const { loss } = params;
+  return {
+    tasks: { model: task },
+    params,
+    network: chooseNetwork(params.network, all, network, params),
+    heads: loss === undefined
+      ? undefined
+      : ([targets]) => [headOf({ loss, task, weight: 1, context }, targets)],
+  };
+}
+
+/** Returns the training of a network with a head for gender and one for age. */
+export function jointTraining(
+  { networks, params, context }: StageTraining & {
+    params: z.output<z.ZodObject<typeof jointParams>> & {
+      network: Choice;
+      initializer?: Initializer;
+    };
+  },
+): ModelTraining {
+  const all = [...networks, ...context.definitions("network") as NetworkDefinition[]];
+  const gender: Task = { task: "gender", variant: "binary", classes: [...genderClasses] };
+  const age: Task = { task: "age", variant: "regression", classes: null };
+  const { weights, heads } = params;
+  const ageLoss = params.age === "years" ? "mae" : "ageDistribution";
+  const defaults = { spread: params.ageSpread, reading: params.ageReading };
+  return {
+    tasks: { gender, age },
+    params,
+    network: chooseNetwork(params.network, all, "deep", { ...params, heads: 2 }),
+    heads: ([genders, ages]) => [
+      headOf(
+        {
+          loss: heads?.gender?.loss ?? "crossEntropy",
+          task: gender,
+          weight: weights.gender,
+          context,
+        },
+        genders,
+      ),
+      headOf(
+        { loss: heads?.age?.loss ?? ageLoss, task: age, weight: weights.age, context, defaults },
+        ages,
+      ),
+    ],
+  };
+}
+
+/** Returns the head of a loss that a parameter names. */
+function headOf(
+  { loss, task: { task, classes }, weight, context, defaults }: {
+    loss: Choice;
+    task: Task;
+    weight: number;
+    context: StageTraining["context"];
+    /** Default options of ageDistribution. */
+    defaults?: object;
+  },
+  targets: readonly number[],
+): Head {
+  const all = [...losses, ...context.definitions("loss") as LossDefinition[]];
+  const { definition, options } = chosen(loss, all, classes ? "crossEntropy" : "mae");
+  const wanted = classes ? "classes" : "years";
+  if (!definition.of.includes(wanted)) {
+    const fitting = all.filter(({ of }) => of.includes(wanted)).map(({ name }) => name).join(", ");
+    throw new Error(
+      `Cannot train ${task} with loss "${definition.name}": it is a loss of ` +
+        `${definition.of.join(" or ")}, and the network predicts ${wanted}. Use one of ${fitting}.`,
+    );
+  }
+  const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;
+  return definition.head({ ...own, weight, classes: classes?.length ?? null, targets } as never);
+}

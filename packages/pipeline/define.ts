@@ -1,0 +1,145 @@
+/**
+ * Things that a parameter can name: networks, optimizers, losses, detectors. Built-in ones are declared
+ * like a plugin's, and a parameter takes `NAME` or `{ use: NAME, ...options }`.
+ */
+import { z } from "zod";
+
+/** Something that a parameter can name, with its own options. */
+export interface Definition {
+  /** Kind of choice that it belongs to, such as "network". */
+  readonly extends: string;
+  /** Name in YAML, in camelCase. */
+  readonly name: string;
+  /** One line, a noun phrase or an order. */
+  readonly summary: string;
+  /** Earlier names, accepted as aliases. */
+  readonly former?: readonly string[];
+  /** Its options: a `z.strictObject`. Default: none. */
+  readonly params?: z.ZodObject;
+}
+
+/**
+ * Declares something that parameters of a kind can name. A plugin's module has it, or a list of
+ * several, as its default export.
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * const half = define({
+ *   kind: "schedule", name: "half", summary: "Half the rate from an epoch on",
+ *   params: z.strictObject({ from: z.int().default(10).describe("Epoch") }),
+ * });
+ * console.assert(half.extends === "schedule");
+ * ```
+ */
+export function define<D extends Omit<Definition, "extends"> & { readonly kind: string }>(
+  { kind, ...definition }: D,
+): Omit<D, "kind"> & { readonly extends: string } {
+  return Object.freeze({ extends: kind, ...definition }) as never;
+}
+
+/** Value of a parameter that names a definition, as validated. */
+export type Choice = string | { readonly use?: string; readonly [option: string]: unknown };
+
+/** The definitions that a parameter can name. */
+interface Chooses {
+  readonly definitions: readonly Definition[];
+  readonly fallback?: string;
+}
+
+/** Returns the schemas directly within a schema. */
+export function partsOf(schema: z.ZodType): {
+  readonly innerType?: z.ZodType; // of an optional, or of one with a default
+  readonly element?: z.ZodType; // of a list
+  readonly valueType?: z.ZodType; // of a map of any names
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly options?: readonly z.ZodType[]; // of a union
+} {
+  return schema.def as never;
+}
+
+const NO_OPTIONS = z.strictObject({});
+
+/**
+ * A parameter that names one of the definitions, or what plugins add to this kind:
+ * `NAME` or `{ use: NAME, ...options }`.
+ * @param fallback the definition whose options are meant without `use`
+ */
+export function definedChoice(
+  kind: string,
+  definitions: readonly Definition[],
+  fallback?: string,
+): z.ZodType<Choice> {
+  const all = (only: (definition: Definition) => boolean) =>
+    definitions.filter(only).flatMap(({ name, former = [] }) => [name, ...former]);
+  // Options that are required leave no short form.
+  const short = all(({ params = NO_OPTIONS }) => params.safeParse({}).success);
+  const members = definitions.map(({ name, former = [], summary, params = NO_OPTIONS }) => {
+    const use = z.enum([name, ...former]);
+    return z.strictObject({
+      use: (name === fallback ? use.optional() : use).describe(summary),
+      ...params.shape,
+    });
+  });
+  return z.union([z.enum(short), z.discriminatedUnion("use", members as never)])
+    .meta({ choice: kind, chooses: { definitions, fallback } satisfies Chooses }) as never;
+}
+
+/** Returns the definitions that a parameter can name; undefined for another parameter. */
+export function choosesOf(schema: z.ZodType): Chooses | undefined {
+  return schema.meta()?.chooses as Chooses | undefined;
+}
+
+/**
+ * Finds the definition that a value names, and its options with their defaults.
+ * @param value as validated; undefined stands for the fallback
+ */
+export function chosen<D extends Definition>(
+  value: Choice | undefined,
+  definitions: readonly D[],
+  fallback: string,
+): { definition: D; options: Record<string, unknown> } {
+  const { use = fallback, ...options } = typeof value === "object" ? value : { use: value };
+  const definition = definitions.find(({ name, former = [] }) => [name, ...former].includes(use));
+  if (!definition) throw new Error(`No ${definitions[0]?.extends} has the name "${use}".`);
+  return { definition, options: (definition.params ?? NO_OPTIONS).parse(options) };
+}
+
+/** Parameter → place of the other spelling of its value, such as "optimizer.learningRate". */
+export type Aliases = Readonly<Record<string, string>>;
+
+/**
+ * Lets parameters have a second spelling within choices. Validated values have the first one only; a
+ * choice that keeps no options of its own becomes its name. The runner refuses both at once.
+ */
+export function withAliases<P extends z.ZodObject>(params: P, aliases: Aliases): P {
+  return params.overwrite((values) => {
+    const result = structuredClone(values) as Values;
+    for (const [name, place] of Object.entries(aliases)) {
+      move(result, place.split("."), name.split("."));
+    }
+    return result as typeof values;
+  }).meta({ aliases });
+}
+
+type Values = Record<string, unknown>;
+
+/** Moves a value, if there is one, and removes what it leaves empty. */
+function move(values: Values, from: readonly string[], to: readonly string[]): void {
+  const maps = from.slice(0, -1).reduce<Values[]>((path, key) => {
+    const next = path.at(-1)![key];
+    return [...path, typeof next === "object" && next !== null ? next as Values : {}];
+  }, [values]);
+  const value = maps.at(-1)![from.at(-1)!];
+  if (value !== undefined) {
+    delete maps.at(-1)![from.at(-1)!];
+    const into = to.slice(0, -1).reduce((map, key) => (map[key] ??= {}) as Values, values);
+    into[to.at(-1)!] = value;
+  }
+  for (let depth = maps.length - 1; depth > 0; depth--) {
+    const map = maps[depth], parent = maps[depth - 1], key = from[depth - 1];
+    if (parent[key] !== map) continue;
+    const [first, ...others] = Object.keys(map);
+    if (first === undefined) delete parent[key];
+    else if (first === "use" && others.length === 0) parent[key] = map.use;
+  }
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { main } from "../../../faces/commands/compute.ts";
+import { measureBackend } from "../../../faces/commands/compute/measure_backend.ts";
+
+/** Runs a test with a cache of its own. */
+async function withCache(
+  files: Record<string, string>,
+  test: () => Promise<void>,
+): Promise<void> {
+  const before = Deno.env.get("FACES_CACHE");
+  const folder = await Deno.makeTempDir({ prefix: "cache-" });
+  for (const [path, text] of Object.entries(files)) {
+    await Deno.mkdir(join(folder, path, ".."), { recursive: true });
+    await Deno.writeTextFile(join(folder, path), text);
+  }
+  Deno.env.set("FACES_CACHE", folder);
+  try {
+    await test();
+  } finally {
+    if (before === undefined) Deno.env.delete("FACES_CACHE");
+    else Deno.env.set("FACES_CACHE", before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("measureBackend() measures wasm: a step of 64 images, the median and the best", async () => {
+  const finding = await measureBackend("wasm", undefined);
+  assert.ok(finding.usable, finding.why);
+  assert.deepEqual([finding.batch, finding.version], [64, "TensorFlow.js 4.22.0"]);
+  assert.ok(finding.bestMsPerStep > 0 && finding.bestMsPerStep <= finding.msPerStep);
+});
+
+Deno.test("measureBackend() returns why a backend is not usable, with the way out", async () => {
+  await withCache({}, async () => {
+    const gone = await measureBackend("node-gpu", undefined);
+    assert.match(
+      gone.why,
+      /^@tensorflow\/tfjs-node-gpu is not installed.*deno task compute install/,
+    );
+    const blind = await measureBackend("webgpu", undefined);
+    assert.match(blind.why, /^there is no GPU that Deno can use\. Linux needs.*compute --again$/);
+    for (const { usable, ...rest } of [gone, blind]) assert.ok(!usable && "missing" in rest);
+  });
+  const broken = {
+    "node/installation.json": "{}",
+    "node/package/package.json": "{}",
+    "node/tensorflow/tfjs_binding.node": "not a library",
+  };
+  await withCache(broken, async () => {
+    const finding = await measureBackend("node", undefined);
+    assert.ok(!finding.usable && !finding.missing);
+    assert.match(
+      finding.why,
+      /^".*tfjs_binding\.node" does not load \(.*\)\. Install it again: deno/,
+    );
+  });
+});
+
+Deno.test("deno task compute refuses wrong arguments", async () => {
+  const said: string[] = [];
+  const { error } = console;
+  console.error = (text: string) => void said.push(text);
+  try {
+    const codes: number[] = [];
+    for (const line of ["instal node", "install wasm", "install", "--jsn", "uninstall node-gpu"]) {
+      await withCache({}, async () => void codes.push(await main(line.split(" "))));
+    }
+    assert.deepEqual(codes, [2, 2, 2, 2, 1]);
+  } finally {
+    console.error = error;
+  }
+  assert.match(
+    said[0],
+    /there is no "deno task compute instal node": expected install or uninstall/,
+  );
+  assert.match(said[1], /missing backend: node or node-gpu\. wasm needs no installation/);
+  assert.match(said[2], /missing backend: node or node-gpu\.$/);
+  assert.match(said[3], /compute has no option "--jsn"\. Did you mean "--json"/);
+  assert.match(said[4], /Cannot uninstall node-gpu: it is not installed/);
+});

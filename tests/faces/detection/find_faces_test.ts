@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { openFaces } from "../../../faces/detection/faces_artifact.ts";
+import { findFaces, openTrainingDetector } from "../../../faces/detection/find_faces.ts";
+import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
+import type { Detector } from "../../../faces/detection/detector.ts";
+import { readPreprocessing } from "../../../faces/images/preprocessing.ts";
+import { readNpy } from "../../../packages/formats/npy.ts";
+import faceCrop from "../../../stages/faceCrop.ts";
+import resize32 from "../../../stages/resize32.ts";
+import { testContext } from "../../context.ts";
+import { gradient, photoArtifacts } from "./fixture.ts";
+
+/** A detector that finds these boxes, in this order. */
+function finder(...boxes: [x: number, y: number, size: number][]): Detector {
+  return {
+    name: "finder",
+    detect: () =>
+      Promise.resolve(
+        boxes.map(([x, y, size]) => ({ box: { x, y, width: size, height: size }, score: 0.9 })),
+      ),
+    close: () => {},
+  };
+}
+
+const options = { margin: 0, maxSize: 0 };
+
+Deno.test("findFaces() gives byte for byte the tensors that the stages give", async () => {
+  const names = ["sample1.jpg", "sample2.jpg", "sample4.jpg"];
+  const demo = import.meta.resolve("@vladmandic/face-api/package.json");
+  const photos = await Promise.all(names.map(async (path) => ({
+    path,
+    bytes: await Deno.readFile(new URL(`demo/${path}`, demo)),
+    faceLocation: [1, 1, 10_000, 10_000], // anywhere in the photo
+  })));
+  using cropping = testContext(faceCrop);
+  await cropping.run(
+    { ...await photoArtifacts(join(cropping.folder, "in"), photos, "full") },
+    { detector: "tinyFaceDetector", inputSizes: [416], workers: 1 },
+  );
+  using resizing = testContext(resize32);
+  await resizing.run({ faces: cropping.artifact("faces") });
+
+  await openBackend("wasm");
+  const dataset = resizing.outputs.dataset;
+  const preprocessing = await readPreprocessing(dataset);
+  const { data, shape } = readNpy(join(dataset, "images.npy"), "uint8");
+  assert.deepEqual(shape, [names.length, 32, 32, 3]);
+  using stored = await openFaces(cropping.outputs.faces);
+  const detector = await openTrainingDetector(preprocessing);
+  for (const [i, { bytes }] of photos.entries()) {
+    const found = await findFaces(bytes, preprocessing, detector);
+    const { box_x, box_y } = stored.rows[i];
+    const same = found.find(({ box }) => box.x === box_x && box.y === box_y);
+    assert.ok(same, `the face of ${names[i]} is among the ${found.length} that serving finds`);
+    assert.deepEqual([...same.tensor], [...data.subarray(i * 3072, (i + 1) * 3072)]);
+  }
+  detector.close();
+});
+
+Deno.test("openDetectorOf() puts a detector where the data set said where the faces are", async () => {
+  await openBackend("wasm");
+  const detector = await openTrainingDetector({
+    detector: { name: "metadata", minConfidence: 0.4, inputSizes: [] },
+    crop: options,
+    background: "#ffffff",
+    steps: [],
+  });
+  assert.equal(detector.name, "ssdMobilenetv1");
+  detector.close();
+});
+
+Deno.test("findLabelledFace() takes the face that agrees best with the data set", async () => {
+  const photo = await gradient(1, 100);
+  const known = { middle: 0.5 }; // 25 to 75
+  const found = finder([0, 0, 30], [60, 60, 20], [28, 28, 45], [70, 70, 30]);
+  const face = await findLabelledFace(photo, known, found, options);
+  assert.deepEqual(face.crop && [face.box.x, face.found], [28, 4]);
+});
+
+Deno.test("findLabelledFace() does not take somebody else's face", async () => {
+  const photo = await gradient(1, 100);
+  const face = await findLabelledFace(photo, { middle: 0.5 }, finder([0, 0, 40]), options);
+  assert.deepEqual(face, { crop: undefined, found: 1 });
+});
+
+Deno.test("findLabelledFace() takes the surest when the data set does not say", async () => {
+  const photo = await gradient(1, 100);
+  const face = await findLabelledFace(photo, undefined, finder([7, 7, 9], [40, 40, 20]), options);
+  assert.deepEqual(face.crop && face.box.x, 7);
+});
+
+Deno.test("findLabelledFace() finds nothing where the data set names a place outside", async () => {
+  const stored = { x: 200, y: 0, width: 10, height: 10 };
+  const face = await findLabelledFace(await gradient(1, 100), { stored }, finder(), options);
+  assert.equal(face.crop, undefined);
+});

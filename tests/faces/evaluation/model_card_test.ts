@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { cardBlocks, notices, toMarkdown } from "../../../faces/evaluation/model_card.ts";
+import { modelCard } from "../../../faces/evaluation/model_card.ts";
+import { madeUpReport } from "./fixture.ts";
+
+Deno.test("modelCard() states purpose, limits, data and its terms, and results by group", async () => {
+  const report = await madeUpReport();
+  const card = modelCard(report);
+  for (
+    const heading of [
+      "Intended use",
+      "Out-of-scope use",
+      "Models",
+      "Data and licenses",
+      "Preprocessing",
+      "Limitations",
+    ]
+  ) assert.ok(card.includes(`\n## ${heading}\n`), heading);
+  assert.match(
+    card,
+    /pipeline experiment \(experiments\/made-up\.yaml, seed 42, run 1a2b3c4d\), trained on 2026/,
+  );
+  assert.match(card, /wiki\\_crop, imdb\\_crop: IMDB-WIKI .* for academic research only/);
+  assert.match(card, /\| Age in years \(trainAge\) \| MAE \d+\.\d\u00a0years on the /);
+  const { metrics } = report.models.find(({ id }) => id === "trainGender")!;
+  const men = metrics.groups!.find(({ gender, from }) => gender === 1 && from === undefined)!;
+  assert.ok(card.includes(`| men | ${men.count} | ${men.value.toFixed(3)} | `));
+});
+
+Deno.test("toMarkdown() keeps text from the data text, in one cell and one line", () => {
+  const text = toMarkdown("Card", [{ head: ["a|b"], rows: [["<img src=x>\n# *x* [y](z)"]] }]);
+  assert.equal(
+    text,
+    "# Card\n\n| a\\|b |\n| --- |\n| \\<img src=x\\> \\# \\*x\\* \\[y\\](z) |\n",
+  );
+});
+
+Deno.test("modelCard() begins with the cautions of the lineage", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(modelCard(report), /^[^]{0,40}\*\*/);
+  const [stage, ...others] = report.made.lineage.stages;
+  const stages = [{ ...stage!, caution: "Faces are drawn." }, ...others];
+  const made = { ...report.made, lineage: { ...report.made.lineage, stages } };
+  assert.match(
+    modelCard({ ...report, made }),
+    /^# Model card\n\n\*\*Faces are drawn\.\*\*\n\nModels/,
+  );
+});
+
+Deno.test("cardBlocks() documents the origin of data", async () => {
+  const { data } = await madeUpReport();
+  const preprocessing = {
+    ...data.preprocessing,
+    steps: [],
+  } as unknown as Parameters<typeof cardBlocks>[0]["preprocessing"];
+  const card = (datasets: string[], mirror?: string) =>
+    toMarkdown("Card", cardBlocks({ models: [], datasets, mirror, preprocessing }));
+  assert.equal(toMarkdown("Card", notices(["a", "b"])), "# Card\n\n**a**\n\n**b**\n");
+  assert.match(card(["sample"]), /sample: synthetic faces, drawn by this project/);
+  assert.match(card(["mine"]), /mine: images provided by the user/);
+  assert.match(card(["wiki"], "/mnt/faces"), /The files were downloaded from \/mnt\/faces/);
+});

@@ -1,0 +1,324 @@
+import assert from "node:assert/strict";
+import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
+import { DOMParser } from "@xmldom/xmldom";
+import { parse as parseYaml } from "yaml";
+import { reportPage } from "../../../faces/evaluation/report_page.ts";
+import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
+import { madeUpReport } from "./fixture.ts";
+
+Deno.test("reportPage() opens with every model's metric, interval and constant baseline, in words", async () => {
+  const html = text(reportPage(await madeUpReport()));
+  const summary = html.slice(0, html.indexOf("Rows kept"));
+  for (const words of ["Gender", "Age in years", "Age in 7 groups"]) {
+    assert.ok(summary.includes(words));
+  }
+  assert.match(summary, /Accuracy 0\.\d{3} on the 200 faces of the test set \(95 % CI 0\./);
+  assert.match(summary, /MAE [\d.]+ years on the 200 faces of the test set/);
+  assert.match(
+    summary,
+    /Constant baseline 0\.\d{3}: the majority class of the training set, “\w+”/,
+  );
+  assert.match(summary, /Better than the constant baseline/);
+});
+
+Deno.test("reportPage() names the trainer, and warns of networks worse than the constant baseline", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(text(reportPage(report)), /worse than the constant baseline|, trained by /);
+  const [first] = report.models;
+  Object.assign(first.training, { computedBy: "engine, 4 threads", constantBaseline: 0.625 });
+  const html = text(reportPage(report));
+  assert.match(html, /trained by engine, 4 threads\./);
+  assert.match(html, /worse than the constant baseline:\s+accuracy 0\.625 by the majority class/);
+});
+
+Deno.test("reportPage() draws data, networks, curves, errors and faces", async () => {
+  const document = parse(reportPage(await madeUpReport()));
+  const labels = [...document.getElementsByTagName("svg")].map((svg) =>
+    svg.getAttribute("aria-label")
+  );
+  const count = (label: RegExp) => labels.filter((text) => label.test(text ?? "")).length;
+  assert.equal(count(/^Histogram of the ages in (wiki|imdb)_crop$/), 2);
+  assert.equal(count(/^Histogram of the ages in all data sets$/), 1);
+  assert.equal(count(/^Histogram of the ages of the (train|validation|test) set$/), 3);
+  assert.equal(count(/^wiki_crop: \d+ % women, wiki_crop: \d+ % men, imdb_crop.*train.*test/), 1);
+  assert.equal(count(/^loss by epoch on the training and validation set$/), 3);
+  assert.equal(count(/^accuracy by epoch/), 2);
+  assert.equal(count(/^mae by epoch/), 1);
+  assert.equal(count(/^Seconds per epoch$/), 3);
+  assert.equal(count(/^Mean absolute error by age band$/), 1);
+  assert.equal(count(/^Mean signed error by age band$/), 1);
+  assert.equal(count(/^Predicted age against true age$/), 1);
+  assert.equal(count(/^ROC curve of “male”$/), 1);
+  assert.equal(count(/^Calibration of /), 2);
+  assert.equal(count(/^(accuracy|MAE, years) by gender and age band$/), 3);
+  const faces = [...document.getElementsByTagName("ul")].map((list) =>
+    `${list.getAttribute("class")} ${list.getElementsByTagName("img").length}`
+  );
+  assert.deepEqual(faces, ["sheet 30", "sheet 1", ...new Array(5).fill("faces 12")]);
+});
+
+Deno.test("reportPage() reports kept and dropped rows and photos", async () => {
+  const html = text(reportPage(await madeUpReport()));
+  assert.match(html, /without a face\s*60\s*60/);
+  assert.match(html, /no face found\s*110\s*510/);
+  assert.match(html, /Photos without a detected face\s*1 of 110, drawn at random/);
+});
+
+Deno.test("reportPage() compares every metric with the constant baseline, face-api and the 2021 networks", async () => {
+  const report = await madeUpReport();
+  const html = text(reportPage(report));
+  const { metrics } = report.models.find(({ metrics }) => metrics.task === "gender")!;
+  const row = (name: string, ...cells: (string | RegExp)[]) =>
+    assert.match(html, new RegExp([name, ...cells.map((cell) => cell)].join("\\s*")));
+  const shown = (value: number) => value.toFixed(3);
+  const of = (scores: { accuracy?: number }) => shown(scores.accuracy!);
+  const range = ({ low, high }: Interval) => `${shown(low)}–${shown(high)}`;
+  row(
+    "this network",
+    ...[of(metrics.train), range(metrics.intervals.train)],
+    ...[of(metrics.validation), range(metrics.intervals.validation)],
+    ...[of(metrics.test), range(metrics.interval)],
+  );
+  row("constant baseline", of(metrics.baseline.train), of(metrics.baseline.validation));
+  row("face-api", shown(metrics.others![0].value), range(metrics.others![0].interval));
+  row("2021 network", "0\\.92", "0\\.88");
+  row("2021 network", "9\\.94", "10\\.05");
+});
+
+Deno.test("reportPage() gives every metric of classes and of ages its interval", async () => {
+  const report = await madeUpReport();
+  const html = text(reportPage(report));
+  const gender = report.models.find(({ metrics }) => metrics.task === "gender")!.metrics;
+  const three = ({ low, high }: Interval) => `\\(95 % CI ${low.toFixed(3)}–${high.toFixed(3)}\\)`;
+  const { auc, aucInterval, calibration } = gender;
+  assert.match(
+    html,
+    new RegExp(`Area under the curve: ${auc!.toFixed(3)} ${three(aucInterval!)}`),
+  );
+  const { brier, brierInterval } = calibration!;
+  assert.match(html, new RegExp(`Brier score\\s*${brier.toFixed(3)} ${three(brierInterval)}`));
+  const { precision, intervals } = gender.perClass![1];
+  const share = (value: number) => value.toFixed(3);
+  assert.match(
+    html,
+    new RegExp(
+      `male\\s*\\d+\\s*${share(precision)}\\s*` +
+        `${share(intervals.precision!.low)}–${share(intervals.precision!.high)}`,
+    ),
+  );
+  const { byAgeBand } = report.models.find(({ id }) => id === "trainAge")!.metrics;
+  const band = byAgeBand!.find(({ interval }) => interval)!;
+  const { low, high } = band.interval!;
+  assert.match(
+    html,
+    new RegExp(
+      `${band.from}–${band.to}\\s*${band.count}\\s*${band.mae.toFixed(1)}\\s*` +
+        `${low.toFixed(1)}–${high.toFixed(1)}`,
+    ),
+  );
+});
+
+Deno.test("reportPage() shows every layer, what it takes from elsewhere, and its weights", async () => {
+  const html = text(reportPage(await madeUpReport()));
+  assert.match(html, /conv1\s*convolution 2×2, ReLU\s*32×32×16\s*208/);
+  assert.match(html, /add1\s*add of conv1, norm\s*32×32×16/);
+  assert.match(html, /Figure 2: made-up,\s*272 parameters, 240 trainable/);
+});
+
+Deno.test("reportPage() marks the epoch whose weights were kept, and that of the stop", async () => {
+  const html = reportPage(await madeUpReport());
+  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
+  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
+  assert.match(
+    text(html),
+    /Early stopping after epoch 14, in 29 s, restoring the weights of epoch 11/,
+  );
+});
+
+Deno.test("reportPage() begins with the cautions of the lineage", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(reportPage(report), /<p class="notice">/);
+  const [stage, ...others] = report.made.lineage.stages;
+  const stages = [{ ...stage!, caution: "Faces are <drawn>." }, ...others];
+  const html = reportPage({
+    ...report,
+    made: { ...report.made, lineage: { ...report.made.lineage, stages } },
+  });
+  assert.ok(html.includes('<p class="notice">Faces are &lt;drawn&gt;.</p>'));
+  assert.ok(html.indexOf('class="notice"') < html.indexOf('class="lead"'));
+});
+
+Deno.test("reportPage() lists the settings that the detector has, and describes other networks", async () => {
+  const report = await madeUpReport();
+  const html = (detector: Record<string, unknown>) => {
+    const preprocessing = { ...report.data.preprocessing, detector };
+    return text(reportPage({ ...report, data: { ...report.data, preprocessing } }));
+  };
+  assert.doesNotMatch(
+    html({ name: "metadata", minConfidence: 0.4, inputSizes: [] }),
+    /detector\.[mi]/,
+  );
+  const dlib = html({ name: "dlibCnn", minConfidence: 0, inputSizes: [], upsample: 1 });
+  assert.match(dlib, /detector\.minConfidence\s+0\s+detector\.upsample\s+1\s/);
+  assert.match(
+    html({ name: "x", minConfidence: 0, inputSizes: [64] }),
+    /detector\.inputSizes\s+64/,
+  );
+  assert.doesNotMatch(dlib, /saw the faces/);
+  assert.match(
+    dlib,
+    /face-api is a pretrained network, trained on other data\. It was evaluated on/,
+  );
+});
+
+Deno.test("reportPage() reports its provenance and how to reproduce it", async () => {
+  const report = await madeUpReport();
+  const html = text(reportPage(report));
+  assert.match(html, /deno task run experiments\/made-up --set split\.test=0\.1 --seed 42\n/);
+  assert.match(html, /created by run 1a2b3c4d\s*, started on\s*2026-11-24 05:41 UTC/);
+  assert.match(html, /A processor, 2 cores, 8 GiB of memory, Linux/);
+  assert.match(html, /ageGroups \(trainAge\)\s*2026-11-24\s*1\s*min 15\s*s\s*0123456789abcdef/);
+  const again = parseYaml(configuration(report.made));
+  assert.deepEqual(again, {
+    name: "experiment",
+    seed: 42,
+    compute: "auto",
+    stages: {
+      matParse: { minAge: 0, note: "" },
+      ageGroups: { use: "trainAge" },
+      evaluate: { examples: 12 },
+    },
+  });
+});
+
+Deno.test("reportPage() explains how to supply the hidden part of a URL", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(text(reportPage(report)), /is not recorded/);
+  const { made } = report;
+  const hidden = { ...made, lineage: { ...made.lineage, hidden: ["download.mirror"] } };
+  const html = text(reportPage({ ...report, made: hidden }));
+  assert.match(html, /The part of download\.mirror masked as \*\*\* is not recorded/);
+  assert.match(html, /--set 'download\.mirror=URL'/);
+});
+
+Deno.test("configuration() names plugins where they lie", async () => {
+  const { made } = await madeUpReport();
+  const [stage] = made.lineage.stages;
+  const lineage = {
+    ...made.lineage,
+    stages: [
+      {
+        ...stage,
+        id: "blur",
+        use: "blur",
+        module: "plugins/blur.ts",
+        inputs: { faces: "faceCrop" },
+        replaces: "faceCrop",
+      },
+      { ...stage, id: "more", use: "more", module: "npm:more@1.0.0" },
+    ],
+  };
+  const { plugins, stages } = parseYaml(configuration({ ...made, lineage }));
+  assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0"]);
+  assert.deepEqual(stages.blur.inputs, { faces: "faceCrop" });
+  assert.equal(stages.blur.replaces, "faceCrop");
+});
+
+Deno.test("reportPage() escapes all text from data", async () => {
+  const suffix = `"'><script>alert(1)</script><img src=x onerror=y> onload="&amp;</svg>`;
+  const benign = parse(reportPage(await madeUpReport({ suffix: "x".repeat(suffix.length) })));
+  const html = reportPage(await madeUpReport({ suffix }));
+  const attacked = parse(html);
+  const names = (document: typeof benign) =>
+    [...document.getElementsByTagName("*")].map((element) =>
+      [element.tagName, ...[...element.attributes].map(({ name }) => name)].join(" ")
+    );
+  assert.deepEqual(names(attacked), names(benign));
+  assert.doesNotMatch(html, /<script/);
+  assert.equal(
+    attacked.getElementsByTagName("h2")[3].getElementsByTagName("span")[0].textContent,
+    `ageGroups${suffix}`,
+  );
+});
+
+Deno.test("reportPage() makes no requests", async () => {
+  const html = reportPage(await madeUpReport());
+  const document = parse(html);
+  for (const element of [...document.getElementsByTagName("*")]) {
+    for (const name of ["src", "href", "xlink:href", "srcset", "data", "action"]) {
+      const value = element.getAttribute(name);
+      assert.ok(
+        !value || /^(#|data:image\/(png|jpeg);base64,)/.test(value),
+        `${element.tagName} ${name}`,
+      );
+    }
+  }
+  assert.doesNotMatch(html, /<(script|link|iframe|object|base)\b|@import|url\(/);
+  assert.doesNotMatch(html.replaceAll("http://www.w3.org/2000/svg", ""), /https?:\/\//);
+});
+
+Deno.test("reportPage() is the same each time", async () => {
+  assert.equal(reportPage(await madeUpReport()), reportPage(await madeUpReport()));
+});
+
+Deno.test("reportPage() has a style for dark screens, for phones and for paper", async () => {
+  const html = reportPage(await madeUpReport());
+  assert.match(html, /@media \(prefers-color-scheme: dark\)/);
+  assert.match(html, /<meta name="viewport" content="width=device-width, initial-scale=1">/);
+  assert.match(html, /@media print/);
+});
+
+Deno.test("reportPage() shows a training whose values are not finite", async () => {
+  const report = await madeUpReport();
+  const [model] = report.models;
+  const [loss, metric] = model.curves;
+  const nothing = loss.points.map(({ epoch }) => ({ epoch, train: NaN, validation: NaN }));
+  const curves = [{ ...loss, points: nothing }, metric];
+  const html = reportPage({ ...report, models: [{ ...model, curves }] });
+  assert.match(html, /no finite value/);
+  assert.doesNotMatch(html, /="[^"]*NaN/);
+});
+
+Deno.test("reportPage() shows a training of one epoch on one data set", async () => {
+  const report = await madeUpReport();
+  const [, model] = report.models;
+  const html = reportPage({
+    ...report,
+    data: { ...report.data, datasets: report.data.datasets.slice(0, 1) },
+    models: [{
+      ...model,
+      curves: model.curves.map((curve) => ({ ...curve, points: curve.points.slice(0, 1) })),
+    }],
+  });
+  assert.match(html, /One network/);
+  assert.doesNotMatch(html, /NaN|undefined|Infinity/);
+});
+
+function parse(html: string) {
+  const problems: string[] = [];
+  const document = new DOMParser({ onError: (_level, message) => void problems.push(message) })
+    .parseFromString(html.replace(/<style>[^<]*<\/style>/, ""), "text/html");
+  assert.deepEqual(problems, []);
+  return document;
+}
+
+/** What a reader sees. */
+function text(html: string): string {
+  return (parse(html).documentElement?.textContent ?? "").replaceAll("\u00a0", " ");
+}
+
+Deno.test("reportPage() omits what a pipeline lacks", async () => {
+  const report = await madeUpReport();
+  const { photos: _, ...data } = report.data;
+  const html = reportPage({
+    ...report,
+    data: { ...data, selection: [], crops: [], noFace: { shown: [], count: 0 } },
+    models: report.models.map((model) => {
+      const { others: _, ...metrics } = model.metrics;
+      const { secondsPerEpoch: __, ...training } = model.training;
+      return { ...model, metrics, training, examples: [] };
+    }),
+    made: { ...report.made, lineage: { ...report.made.lineage, stages: [] } },
+  });
+  assert.doesNotMatch(html, /NaN|undefined|Infinity|face-api’s|Rows kept/);
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
+import { line, summary, verdict } from "../../../faces/evaluation/format_result.ts";
+
+const gender = { task: "gender", variant: "binary", classes: ["female", "male"] };
+const age = { task: "age", variant: "regression" };
+
+/** `right` of n images predicted correctly, half of the images in each class. */
+function answers(n: number, right: number): Predictions {
+  const truth = Array.from({ length: n }, (_, i) => i % 2);
+  return {
+    rows: truth.map((_, i) => i),
+    truth,
+    prediction: truth.map((t, i) => i < right ? t : 1 - t),
+    loss: 0.5,
+  };
+}
+
+/** Ages 20 to 59, each missed by `off` years. */
+function ages(off: number): Predictions {
+  const truth = Array.from({ length: 80 }, (_, i) => 20 + i % 40);
+  return {
+    rows: truth.map((_, i) => i),
+    truth,
+    prediction: truth.map((t, i) => t + (i % 2 === 0 ? off : -off)),
+    loss: off,
+  };
+}
+
+function all(predictions: Predictions) {
+  return { train: predictions, validation: predictions, test: predictions };
+}
+
+Deno.test("scoreModel() calls a classifier better only when its whole interval is above the constant baseline", () => {
+  assert.equal(scoreModel(gender, all(answers(200, 180))).verdict, "better");
+  assert.equal(scoreModel(gender, all(answers(200, 104))).verdict, "unclear");
+  assert.equal(scoreModel(gender, all(answers(200, 40))).verdict, "worse");
+});
+
+Deno.test("scoreModel() calls an age model better only when its whole interval is below the constant baseline", () => {
+  assert.equal(scoreModel(age, all(ages(4))).verdict, "better");
+  assert.equal(scoreModel(age, all(ages(10))).verdict, "unclear");
+  assert.equal(scoreModel(age, all(ages(25))).verdict, "worse");
+});
+
+Deno.test("scoreModel() derives the constant baseline from the training labels alone", () => {
+  const train = {
+    ...answers(10, 10),
+    truth: new Array(10).fill(0),
+    prediction: new Array(10).fill(0),
+  };
+  const { baseline } = scoreModel(gender, {
+    train,
+    validation: answers(8, 8),
+    test: { ...answers(4, 4), truth: [1, 1, 1, 0], prediction: [1, 1, 1, 0] },
+  });
+  assert.equal(baseline.guess, "female");
+  assert.deepEqual(baseline.train, { accuracy: 1 });
+  assert.deepEqual(baseline.test, { accuracy: 0.25 });
+});
+
+Deno.test("scoreModel() names the metric as the runner does, and only it", () => {
+  assert.deepEqual(scoreModel(gender, all(answers(4, 3))).test, { loss: 0.5, accuracy: 0.75 });
+  assert.deepEqual(scoreModel(age, all(ages(4))).test, { loss: 4, mae: 4 });
+});
+
+Deno.test("scoreModel() gives classes a confusion matrix and ages their error by band", () => {
+  const classified = scoreModel(gender, all(answers(4, 3)));
+  assert.deepEqual(classified.confusion?.counts, [[2, 0], [1, 1]]);
+  assert.equal(classified.byAgeBand, undefined);
+  const dated = scoreModel(age, all(ages(4)));
+  assert.equal(dated.confusion, undefined);
+  assert.deepEqual(dated.byAgeBand?.map(({ from }) => from), [20, 30, 40, 50]);
+});
+
+Deno.test("line() formats metric, interval and baseline in one line", () => {
+  assert.equal(
+    line("trainGender", scoreModel(gender, all(answers(200, 180)))),
+    "trainGender: test accuracy 0.90 (95 % CI 0.85–0.93), constant baseline 0.50",
+  );
+  assert.match(
+    line("trainAge", scoreModel(age, all(ages(4)))),
+    /^trainAge: test MAE 4\.00 years \(95 % CI 4\.00–4\.00\), constant baseline 10\.00 years$/,
+  );
+});
+
+Deno.test("summary() and verdict() describe the result in words", () => {
+  const metrics = scoreModel(gender, all(answers(200, 180)));
+  assert.equal(
+    summary(metrics).replaceAll("\u00a0", " "),
+    "Accuracy 0.900 on the 200 faces of the test set (95 % CI 0.851–0.934). " +
+      "Constant baseline 0.500: the majority class of the training set, “female”.",
+  );
+  assert.equal(verdict(metrics), "Better than the constant baseline");
+});

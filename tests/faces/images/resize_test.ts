@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { toNetworkInput } from "../../../faces/images/resize.ts";
+
+Deno.test("toTensor() leaves a picture of the right size as it is", async () => {
+  const data = new Uint8Array(32 * 32 * 3).map((_, i) => i);
+  assert.deepEqual(await toNetworkInput({ data, width: 32, height: 32 }, 32), data);
+});
+
+Deno.test("toTensor() averages what it reduces: a checkerboard becomes grey", async () => {
+  const side = 160, data = new Uint8Array(side * side * 3);
+  for (let i = 0; i < side * side; i++) {
+    if ((i % side + Math.floor(i / side)) % 2 === 0) data.fill(255, i * 3, i * 3 + 3);
+  }
+  const tensor = await toNetworkInput({ data, width: side, height: side }, 32);
+  assert.equal(tensor.length, 32 * 32 * 3);
+  for (const value of tensor) assert.ok(Math.abs(value - 127.5) <= 2, `${value}`);
+});
+
+Deno.test("toTensor() keeps the channels and the directions apart", async () => {
+  const side = 64, data = new Uint8Array(side * side * 3);
+  for (let i = 0; i < side * side; i++) {
+    data[i * 3] = 4 * (i % side);
+    data[i * 3 + 1] = 4 * Math.floor(i / side);
+    data[i * 3 + 2] = 77;
+  }
+  const tensor = await toNetworkInput({ data, width: side, height: side }, 16);
+  const pixel = (x: number, y: number) => tensor.subarray((y * 16 + x) * 3, (y * 16 + x) * 3 + 3);
+  // Pixel (12, 3) covers columns 48 to 51 and rows 12 to 15.
+  const [red, green, blue] = pixel(12, 3);
+  assert.ok(Math.abs(red - 198) <= 2 && Math.abs(green - 54) <= 2 && blue === 77);
+});

@@ -1,0 +1,106 @@
+import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
+import sharp from "sharp";
+import { readMat } from "../../../packages/formats/mat.ts";
+import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
+import { scanTar } from "../../../packages/formats/tar.ts";
+import { drawSample, sampleArchive } from "../../../faces/synthetic/sample_archive.ts";
+import { planSample } from "../../../faces/synthetic/sample_rows.ts";
+
+/** What sharp says of each kind of picture that is damaged on purpose. */
+const damaged: Record<string, RegExp> = {
+  truncated: /premature end of JPEG image/,
+  empty: /is empty/,
+  notImage: /unsupported image format/,
+};
+
+async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("drawSample() writes IMDB-WIKI's layout, the flaws where the plan has them", async () => {
+  await withFolder(async (folder) => {
+    const steps: [number, number][] = [];
+    const onProgress = (done: number, total: number) => void steps.push([done, total]);
+    await drawSample({ folder, seed: 7, faces: 9, onProgress });
+    const rows = planSample(7, 9);
+    deepStrictEqual(steps.at(-1), [rows.length, rows.length]);
+
+    using tar = new RandomAccessFile(`${folder}/${sampleArchive}`);
+    const files = new Map([...scanTar(tar)].map((entry) => [entry.path, entry]));
+    const bytes = (path: string) => {
+      const { offset, size } = files.get(`sample_crop/${path}`)!;
+      return tar.read(offset, size);
+    };
+    const sample = readMat(bytes("sample.mat"), { source: "sample.mat" }).get("sample")!;
+    ok(sample.kind === "struct");
+    deepStrictEqual([...sample.fields], [
+      "dob",
+      "photo_taken",
+      "full_path",
+      "gender",
+      "name",
+      "face_location",
+      "face_score",
+      "second_face_score",
+    ]);
+    deepStrictEqual(sample.cell("full_path").strings(), rows.map(({ path }) => path));
+    deepStrictEqual(sample.cell("name").strings(), rows.map(({ name }) => name));
+    deepStrictEqual([...sample.numbers("dob")], rows.map(({ dob }) => dob));
+    deepStrictEqual([...sample.numbers("gender")], rows.map(({ gender }) => gender));
+    deepStrictEqual([...sample.numbers("face_score")], rows.map(({ score }) => score));
+    equal(sample.cell("face_location").numbers(4).length, 4 * rows.length);
+
+    equal(files.size, 1 + rows.length - 1); // the .mat, and all rows but the missing one
+    for (const { kind, path } of rows) {
+      const there = files.has(`sample_crop/${path}`);
+      equal(there, kind !== "missing");
+      if (!there) continue;
+      const decode = async () =>
+        await sharp(bytes(path), { failOn: "truncated" }).raw().toBuffer({
+          resolveWithObject: true,
+        });
+      if (kind in damaged) {
+        await rejects(decode, { message: damaged[kind] });
+      } else {
+        const { info } = await decode();
+        deepStrictEqual([info.width, info.height, info.channels], [256, 256, 3]);
+      }
+    }
+  });
+});
+
+Deno.test("drawSample() gives the same bytes for the same seed, others for another", async () => {
+  await withFolder(async (folder) => {
+    const draw = async (seed: number) => {
+      await drawSample({ folder, seed, faces: 2 });
+      return await Deno.readFile(`${folder}/${sampleArchive}`);
+    };
+    const [one, again, other] = [await draw(1), await draw(1), await draw(2)];
+    ok(one.every((byte, i) => byte === again[i]) && one.length === again.length);
+    ok(one.length !== other.length || one.some((byte, i) => byte !== other[i]));
+  });
+});
+
+Deno.test("drawSample() leaves nothing behind when it is interrupted", async () => {
+  await withFolder(async (folder) => {
+    const controller = new AbortController();
+    const onProgress = () => controller.abort();
+    await rejects(
+      drawSample({ folder, seed: 1, faces: 30, signal: controller.signal, onProgress }),
+      { name: "AbortError" },
+    );
+    deepStrictEqual([...Deno.readDirSync(folder)], []);
+  });
+});
+
+Deno.test("drawSample() refuses a number of faces that is none", async () => {
+  await rejects(drawSample({ folder: ".", seed: 1, faces: 0 }), {
+    name: "RangeError",
+    message: "Cannot draw 0 synthetic faces: the minimum is 1.",
+  });
+});

@@ -1,0 +1,171 @@
+/** Choices of the training stages in YAML: both forms, errors, overrides, cache keys. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { pipelineJsonSchema } from "../../../packages/pipeline/config/json_schema.ts";
+import { parseOverride } from "../../../packages/pipeline/config/override.ts";
+import { ConfigError } from "../../../packages/pipeline/errors.ts";
+import { Registry } from "../../../packages/pipeline/registry.ts";
+import { stages } from "../../../stages/mod.ts";
+import trainGender from "../../../stages/trainGender.ts";
+
+const project = fileURLToPath(new URL("../../../", import.meta.url));
+const folder = await Deno.makeTempDir({ prefix: "choices-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+/** Reads a training stage, and returns its parameters and extensions. */
+async function read(stage: string, params: string, set: string[] = [], plugins = "") {
+  const file = join(folder, "pipeline.yaml");
+  await Deno.writeTextFile(
+    file,
+    `${plugins}stages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n` +
+      `  ${stage}: ${params}\n`,
+  );
+  const options = { project, cwd: folder, registry: new Registry().add(stages) };
+  const config = await readConfig(file, { ...options, overrides: set.map(parseOverride) });
+  return config.stages.at(-1)!;
+}
+
+async function mistakes(stage: string, params: string, set: string[] = []): Promise<string> {
+  try {
+    await read(stage, params, set);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.message;
+  }
+  assert.fail("it is valid");
+}
+
+Deno.test("a choice is NAME or { use: NAME, ...options }, its options also by override", async () => {
+  const network = async (params: string, ...set: string[]) =>
+    (await read("trainGender", params, set)).params.network;
+  assert.equal(await network("{}"), undefined);
+  assert.equal(await network("{ network: residual }"), "residual");
+  const plain = { use: "plain", kernelSize: 3, activation: "relu", pooling: "max" };
+  assert.deepEqual(await network("{ network: { use: plain, blocks: [[8]] } }"), {
+    ...{ ...plain, normalization: "batch", dense: [128] },
+    blocks: [[8]],
+  });
+  const mobile = await network("{ network: mobile }", "trainGender.network.filters=[16]");
+  assert.deepEqual((mobile as { filters: number[] }).filters, [16]);
+});
+
+Deno.test("flat keys and options of a choice are two spellings of one value", async () => {
+  for (const params of ["{ dropout: 0.4 }", "{ network: { dropout: 0.4 } }"]) {
+    const { params: { dropout, network } } = await read("trainGender", params);
+    assert.deepEqual([dropout, network], [0.4, undefined]);
+  }
+  const { params } = await read("trainJoint", "{ network: { use: best, dropout: 0.4 } }");
+  assert.deepEqual([params.dropout, params.network], [0.4, "best"]);
+  assert.match(
+    await mistakes("trainGender", "{ dropout: 0.4, network: { dropout: 0.3 } }"),
+    /7:\d+: trainGender\.dropout and trainGender\.network\.dropout are two spellings of one value/,
+  );
+  assert.match(
+    await mistakes("trainGender", "{ network: { use: plain, dropout: 0.3 } }", [
+      "trainGender.dropout=0.1",
+    ]),
+    /trainGender\.dropout and trainGender\.network\.dropout are two spellings/,
+  );
+});
+
+Deno.test("every training stage takes optimizer, schedule, augment and mirror", async () => {
+  for (const stage of ["trainGender", "trainAge", "trainJoint"]) {
+    const { params } = await read(
+      stage,
+      "{ optimizer: { use: sgd, learningRate: 0.1, momentum: 0.9 }, augment: { flip: false }, " +
+        "schedule: { use: linear, warmup: 0.2 }, mirror: true }",
+      [`${stage}.optimizer.clipNorm=1`],
+    );
+    assert.deepEqual(params.optimizer, {
+      ...{ use: "sgd", momentum: 0.9, nesterov: false, clipNorm: 1 },
+    });
+    const { learningRate, warmup, schedule } = params;
+    assert.deepEqual([learningRate, warmup, schedule], [0.1, 0.2, "linear"]);
+  }
+  const { params } = await read("trainGender", "{ optimizer: { learningRate: 0.01 } }");
+  assert.deepEqual([params.learningRate, params.optimizer], [0.01, undefined]);
+  assert.match(
+    await mistakes("trainAge", "{ learningRate: 0.1, optimizer: { use: sgd, learningRate: 0.2 } }"),
+    /trainAge\.learningRate and trainAge\.optimizer\.learningRate are two spellings of one value/,
+  );
+  assert.match(
+    await mistakes("trainAge", "{ optimizer: { use: adam, weightDecay: 0.2 } }"),
+    /trainAge\.optimizer has no "weightDecay"/,
+  );
+});
+
+Deno.test("trainJoint's heads have losses, and weights under two spellings", async () => {
+  const { params } = await read(
+    "trainJoint",
+    "{ heads: { gender: { weight: 2 }, age: { loss: { use: ageDistribution, spread: 3 } } } }",
+  );
+  assert.deepEqual(params.weights, { gender: 2, age: 1 });
+  assert.deepEqual([params.ageSpread, params.heads], [3, { age: { loss: "ageDistribution" } }]);
+  assert.match(
+    await mistakes("trainJoint", "{ weights: { age: 2 }, heads: { age: { weight: 3 } } }"),
+    /trainJoint\.weights\.age and trainJoint\.heads\.age\.weight are two spellings/,
+  );
+  assert.match(
+    await mistakes("trainJoint", "{ ageSpread: 3, heads: { age: { loss: mse } } }"),
+    /ageSpread: expected to be left out with the loss mse of age/,
+  );
+  assert.match(
+    await mistakes("trainJoint", "{ heads: { gender: { loss: mse } } }"),
+    /heads\.gender\.loss: expected "crossEntropy" or "focal" or .*got "mse"/,
+  );
+});
+
+Deno.test("a wrong choice is an error with its place and the nearest name", async () => {
+  assert.match(
+    await mistakes("trainGender", "{ network: residul }"),
+    /7:27: trainGender\.network: expected .*"residual".*got "residul"\. Did you mean "residual"\?/,
+  );
+  assert.match(
+    await mistakes("trainGender", "{ network: { use: residul } }"),
+    /7:34: trainGender\.network\.use: expected .*got "residul"\. Did you mean "residual"\?/,
+  );
+  assert.match(
+    await mistakes("trainGender", "{ network: { use: plain, kernelsize: 5 } }"),
+    /7:41: trainGender\.network has no "kernelsize"\. Did you mean "kernelSize"\?/,
+  );
+  assert.match(
+    await mistakes("trainGender", "{ network: { use: plain, kernelSize: 50 } }"),
+    /7:\d+: trainGender\.network\.kernelSize: expected at most 7, got 50/,
+  );
+  assert.match(
+    await mistakes("trainGender", "{ network: layers }"),
+    /trainGender\.network: expected/,
+  );
+});
+
+Deno.test("a plugin's network is chosen like a built-in one, and its module counts", async () => {
+  const module = join(project, "plugins/inception.ts");
+  const plugins = `plugins: [${JSON.stringify(module)}]\n`;
+  for (const written of ["inception", "{ use: inception, modules: [8] }"]) {
+    const stage = await read("trainJoint", `{ network: ${written} }`, [], plugins);
+    assert.deepEqual(stage.extensions.map(({ name }) => name), ["inception"]);
+  }
+  const { extensions } = await read("trainJoint", "{ network: residual }", [], plugins);
+  assert.deepEqual(extensions, []);
+  assert.match(
+    await mistakes("trainJoint", "{ network: inception }"),
+    /expected .*got "inception"/,
+  );
+});
+
+Deno.test("choices are in the JSON Schema: names, options, keys of a sweep", () => {
+  const schema = pipelineJsonSchema([trainGender]) as {
+    definitions: { trainGender: { properties: { network: { anyOf: { enum?: string[] }[] } } } };
+    properties: { sweep: { properties: Record<string, unknown> } };
+  };
+  const [names] = schema.definitions.trainGender.properties.network.anyOf;
+  assert.ok(
+    ["gender2021", "report", "plain", "mobile"].every((name) => names.enum!.includes(name)),
+  );
+  assert.ok(!names.enum!.includes("layers"), "it needs options");
+  const keys = Object.keys(schema.properties.sweep.properties);
+  assert.ok(keys.includes("trainGender.network") && keys.includes("trainGender.network.filters"));
+  assert.doesNotMatch(JSON.stringify(schema), /"(choice|chooses|aliases)":/);
+});

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { z } from "zod";
+import {
+  chooseNetwork,
+  multiHeadModel,
+  multiplyAdds,
+  singleHeadModel,
+} from "../../faces/training/build_network.ts";
+import { checkTrainable, forward } from "../../faces/training/forward.ts";
+import { checkExports } from "../../faces/training/save_model.ts";
+import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
+import { networks } from "../../models/mod.ts";
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import type { Choice } from "../../packages/pipeline/define.ts";
+import { random } from "../../packages/random/random.ts";
+import trainGender from "../../stages/trainGender.ts";
+import trainJoint from "../../stages/trainJoint.ts";
+import { testContext } from "../context.ts";
+import { writeDataset, writeSplits } from "../stages/training_data.ts";
+
+function build(network: Choice, size = 16): LayersModel {
+  const { name, trunk, initializer } = chooseNetwork(network, networks, "", {});
+  return singleHeadModel(name, trunk(size), 2, initializer, 1);
+}
+
+const listed = {
+  use: "layers",
+  layers: [
+    { conv2d: { name: "a", filters: 12, kernelSize: 3, padding: "same", activation: "swish" } },
+    { batchNormalization: { name: "n" } },
+    { depthwiseConv2d: { name: "d", kernelSize: 3, padding: "same" } },
+    { conv2d: { name: "b", filters: 12, kernelSize: 1, l2: 0.001 } },
+    { add: ["a", "b"] },
+    { layerNormalization: {} },
+    { averagePooling2d: { name: "p", poolSize: 2 } },
+    { conv2d: { name: "q", input: "p", filters: 4, kernelSize: [1, 3], padding: "same" } },
+    { concatenate: { name: "both", inputs: ["p", "q"] } },
+    { globalAveragePooling2d: {} },
+    { dropout: { rate: 0.1 } },
+    { dense: { name: "e", units: 8, activation: "gelu" } },
+  ],
+};
+
+const all: Choice[] = [
+  ...["residual", "mobile"],
+  { use: "plain", blocks: [[4], [6, 6]], dense: [], pooling: "average", normalization: "layer" },
+  { use: "plain", blocks: [[4]], kernelSize: 5, activation: "leakyRelu", dense: [8, 8] },
+  { use: "residual", filters: [4, 6], blocks: 1, squeezeExcitation: true, activation: "elu" },
+  { use: "mobile", filters: [4], blocks: 2, squeezeExcitation: true, activation: "swish" },
+  listed,
+];
+
+Deno.test("networks can be trained, and its gradients on wasm are those of the cpu backend", async () => {
+  for (const network of all) {
+    const what = JSON.stringify(network);
+    const gradientsOn = async (backend: "wasm" | "cpu") => {
+      await openBackend(backend);
+      const model = build(network);
+      checkTrainable(model);
+      const rng = random(2, "images");
+      const pixels = Float32Array.from({ length: 2 * 16 * 16 * 3 }, () => rng.next());
+      const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+      const gradients = tf.tidy(() => {
+        const { grads } = tf.variableGrads(() => {
+          const statistics: tf.Tensor[] = [];
+          const output = forward(model, tf.tensor4d(pixels, [2, 16, 16, 3]), {
+            random: (layer) => random(3, layer),
+            report: (_, { mean, variance }) => void statistics.push(mean, variance),
+          });
+          tf.dispose(statistics);
+          return tf.mean(tf.square(output)) as tf.Scalar;
+        }, variables);
+        return variables.map(({ name }) => [...grads[name].dataSync()]);
+      });
+      model.dispose();
+      return gradients;
+    };
+    const [ours, theirs] = [await gradientsOn("wasm"), await gradientsOn("cpu")];
+    for (const [i, expected] of theirs.entries()) {
+      const largest = theirs.flat().reduce((max, x) => Math.max(max, Math.abs(x)), 1e-6);
+      for (const [j, value] of expected.entries()) {
+        assert.ok(
+          Math.abs(ours[i][j] - value) <= 2e-3 * largest,
+          `${what}: ${ours[i][j]} ${value}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("multiplyAdds() counts kernels by the positions where they are used", async () => {
+  await openBackend("wasm");
+  const count = (network: Choice) => {
+    const model = build(network);
+    const counted = [model.countParams(), multiplyAdds(model)];
+    model.dispose();
+    return counted;
+  };
+  const conv = 16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 * 6, dense = 4 * 4 * 6 * 5 + 5 * 2;
+  assert.deepEqual(count({ use: "plain", blocks: [[4], [6]], dense: [5], normalization: "none" }), [
+    9 * 3 * 4 + 4 + 9 * 4 * 6 + 6 + (4 * 4 * 6 + 1) * 5 + (5 + 1) * 2,
+    conv + dense,
+  ]);
+  const mobile = { use: "mobile", stem: 4, filters: [6], blocks: 1 };
+  const separable = 16 * 16 * 9 * 3 * 4 + 8 * 8 * 9 * 4 + 8 * 8 * 4 * 6 + 6 * 2;
+  assert.equal(count(mobile)[1], separable);
+});
+
+Deno.test("deep is plain with its blocks, and the engine supports both", async () => {
+  await openBackend("wasm");
+  const { name, trunk, initializer } = chooseNetwork("best", networks, "", { heads: 2 });
+  const deep = multiHeadModel(name, trunk(32), 5, initializer, 1);
+  const other = chooseNetwork(
+    { use: "plain", blocks: [[32, 32], [48, 48], [64, 64], [128, 128]] },
+    ...[networks, "", {}] as const,
+  );
+  const plain = multiHeadModel("best", other.trunk(32), 5, other.initializer, 1);
+  assert.equal(JSON.stringify(plain.toJSON()), JSON.stringify(deep.toJSON()));
+  assert.deepEqual(plain.getWeights()[0].dataSync(), deep.getWeights()[0].dataSync());
+  toEngineNetwork(deep, [{ loss: "categoricalCrossentropy", columns: 5, weight: 1 }]);
+  for (const model of [deep, plain]) model.dispose();
+});
+
+Deno.test("layers: names the item that cannot follow", async () => {
+  await openBackend("wasm");
+  const fails = (message: RegExp, ...layers: object[]) =>
+    assert.throws(() => build({ use: "layers", layers }), message);
+  fails(/layer 1 \(flatten\) follows "nowhere", which is no layer above it/, {
+    flatten: { input: "nowhere" },
+  });
+  fails(/layer 2 \(dense\) has the name "a" of another layer/, { flatten: { name: "a" } }, {
+    dense: { name: "a", units: 1 },
+  });
+  fails(/layer 2 \(add\) does not fit/, { conv2d: { name: "a", filters: 2, kernelSize: 3 } }, {
+    add: ["image", "a"],
+  });
+  fails(/heads need \[batch, n\]. End it with flatten or globalAveragePooling2d/, {
+    conv2d: { filters: 2, kernelSize: 3 },
+  });
+  const parse = (item: object) =>
+    z.parse(trainGender.params, { network: { use: "layers", layers: [item] } });
+  assert.throws(() => parse({ conv2d: { filters: 2, kernelsize: 3 } }), /kernelsize/);
+  assert.throws(() => parse({ flatten: {}, reLU: {} }), /expected one layer per item/);
+});
+
+Deno.test("stages train any network, with the same bytes after a kill", async () => {
+  const people = Array.from({ length: 24 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
+  const small = { use: "residual", filters: [4, 6], blocks: 1 };
+  for (
+    const [stage, output, network] of [
+      [trainGender, "model", small],
+      [trainGender, "model", listed],
+      [trainJoint, "age", { use: "mobile", stem: 4, filters: [6], blocks: 1 }],
+    ] as const
+  ) {
+    const params = { network, epochs: 2, batchSize: 8, batchNormMomentum: 0.5 };
+    const run = async (options: Parameters<typeof testContext>[1] = {}) => {
+      const context = testContext(stage, options);
+      const splits = { train: 16, validation: 8, test: 0 };
+      const observed = await context.run({
+        dataset: await writeDataset(join(context.folder, "dataset"), people),
+        splits: await writeSplits(join(context.folder, "splits"), splits),
+      }, params);
+      return { context, observed: observed!.observed! };
+    };
+    const whole = await run();
+    const abort = new AbortController();
+    let steps = 0;
+    const folder = await Deno.makeTempDir();
+    const onAdvance = () => void (++steps === 3 && abort.abort(new Error("killed")));
+    await assert.rejects(run({ folder, signal: abort.signal, onAdvance }), /killed/);
+    const resumed = await run({ folder });
+    for (const file of ["weights.bin", "history.csv", "training.json"]) {
+      const read = ({ context }: typeof whole) =>
+        Deno.readFile(join(context.outputs[output], file));
+      assert.deepEqual(await read(resumed), await read(whole), file);
+    }
+    const record = JSON.parse(
+      await Deno.readTextFile(join(whole.context.outputs[output], "training.json")),
+    );
+    assert.equal(record.params.network.use, network.use);
+    assert.ok(record.multiplyAdds > 0 && record.weights > 0);
+    assert.match(
+      whole.context.infos[1],
+      /^network \w+: [\d,]+ parameters, [\d,]+ multiply-adds per image$/,
+    );
+    assert.match(
+      String(whole.observed.computedBy),
+      /^TensorFlow.js \(wasm\): The fast engine cannot/,
+    );
+    for (const { context } of [whole, resumed]) context[Symbol.dispose]();
+  }
+});
+
+Deno.test("every network can be exported", async () => {
+  await openBackend("wasm");
+  for (const network of all) {
+    const model = build(network);
+    checkExports(model, ["onnx"]);
+    model.dispose();
+  }
+});

@@ -1,0 +1,40 @@
+/** Locks between runs: who is waited for, and for how long. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { takeLock, tryLock } from "../../../../packages/pipeline/cache/file_lock.ts";
+
+const never = new AbortController().signal;
+
+async function inFolder(act: (path: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "lock-" });
+  try {
+    await act(join(folder, "a.lock"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a holder that gives no sign of life is waited for as long as patience lasts", async () => {
+  await inFolder(async (path) => {
+    // As one that is frozen has it.
+    using _silent = await tryLock(path, true);
+    let told = 0;
+    assert.equal(await takeLock(path, () => told++, never, 300), undefined);
+    assert.equal(told, 1);
+  });
+});
+
+Deno.test("a lock shows that its holder lives, and the next one has it when it is let go", async () => {
+  await inFolder(async (path) => {
+    const first = (await takeLock(path, () => {}, never))!;
+    const date = async () => (await Deno.stat(path)).mtime!.getTime();
+    const before = await date();
+    while (await date() === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    const waiting = Promise.withResolvers<void>();
+    const second = takeLock(path, waiting.resolve, never);
+    await waiting.promise;
+    first[Symbol.dispose]();
+    using lock = await second;
+    assert.ok(lock);
+  });
+});

@@ -1,0 +1,267 @@
+/** What a person is told about a pipeline that is wrong, and what a right one comes to. */
+import assert from "node:assert/strict";
+import { Project } from "../toy/project.ts";
+
+/** A pipeline that is wrong, and the whole of what is said, place by place. */
+const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }> = {
+  "an unknown key at the top": {
+    yaml: "seeds: 3\nstages: { count: }",
+    says: [
+      'pipeline.yaml:1:1: a pipeline has no "seeds". Did you mean "seed"? ' +
+      "It has extends, name, seed, compute, executor, bullmq, artifacts, plugins, sweep and stages.\n    seeds: 3\n    ^",
+    ],
+  },
+  "an unknown parameter": {
+    yaml: "stages:\n  count: { tp: 3 }",
+    says: [
+      'pipeline.yaml:2:12: count has no "tp". Did you mean "to"? It has to, label, use, inputs, replaces and seed.' +
+      "\n      count: { tp: 3 }\n               ^",
+    ],
+  },
+  "an unknown parameter inside another": {
+    yaml: "stages:\n  count:\n  tune:\n    rate: 0.5\n    stop: { patince: 3 }",
+    says: [
+      'pipeline.yaml:5:13: tune.stop has no "patince". Did you mean "patience"? ' +
+      "It has monitor and patience.",
+    ],
+  },
+  "values of the wrong type": {
+    yaml: `seed: 1.5
+stages:
+  count:
+    to: three
+  tune:
+    rate: [1]
+    rates: 1
+    stop: no
+    size: big
+    on: "yes"
+    text: 5
+    weights: { a: b }
+`,
+    says: [
+      "pipeline.yaml:1:7: seed: expected a whole number, got 1.5.",
+      'pipeline.yaml:4:9: count.to: expected a number, got "three".',
+      "pipeline.yaml:6:11: tune.rate: expected a number, got [1].",
+      "pipeline.yaml:7:12: tune.rates: expected a list, got 1.",
+      'pipeline.yaml:8:11: tune.stop: expected a map of names to values, got "no".',
+      'pipeline.yaml:9:11: tune.size: expected a number or "auto", got "big".',
+      'pipeline.yaml:10:9: tune.on: expected true or false, got "yes".',
+      "pipeline.yaml:11:11: tune.text: expected a text, got 5.",
+      'pipeline.yaml:12:19: tune.weights.a: expected a number, got "b".',
+    ],
+  },
+  "values out of bounds": {
+    yaml: "seed: -1\nstages:\n  count: { to: 0 }\n  tune: { rate: 1, rates: [] }",
+    says: [
+      "pipeline.yaml:1:7: seed: expected at least 0, got -1.",
+      "pipeline.yaml:3:16: count.to: expected at least 1, got 0.",
+      "pipeline.yaml:4:17: tune.rate: expected less than 1, got 1.",
+      "pipeline.yaml:4:27: tune.rates: expected at least 1 item, got [].",
+    ],
+  },
+  "words that are not among the choices": {
+    yaml: "compute: wsam\nstages:\n  count:\n  tune: { rate: 0.1, stop: { monitor: val_los } }",
+    says: [
+      'pipeline.yaml:1:10: compute: expected "auto", "wasm", "webgpu", "node", "node-gpu" or "cpu", ' +
+      'got "wsam". Did you mean "wasm"?',
+      'pipeline.yaml:4:39: tune.stop.monitor: expected "val_loss" or "val_metric", ' +
+      'got "val_los". Did you mean "val_loss"?',
+    ],
+  },
+  "a backend by the name of its hardware": {
+    yaml: "compute: gpu\nstages:\n  count:",
+    says: [
+      'pipeline.yaml:1:10: compute: expected "auto", "wasm", "webgpu", "node", "node-gpu" or "cpu", ' +
+      'got "gpu". Did you mean "webgpu" or "node-gpu"?',
+    ],
+  },
+  "a parameter that has no default and no value": {
+    yaml: "stages:\n  count:\n  tune:\n  readFile: { file: }",
+    says: [
+      "pipeline.yaml:3:3: tune.rate: expected a number, it is missing.",
+      "pipeline.yaml:4:15: readFile.file: expected a text, it is empty.",
+      'pipeline.yaml:3:3: tune needs one "numbers", and count and readFile make one each.',
+    ],
+  },
+  "an unknown stage": {
+    yaml: "stages:\n  cuont:\n  mine: { use: coutn }",
+    says: [
+      'pipeline.yaml:2:3: no stage is called "cuont". Did you mean "count"? There are count, add,',
+      "To name a stage freely, name it: cuont: { use: ... }.",
+      'pipeline.yaml:3:16: no stage is called "coutn". Did you mean "count"?',
+    ],
+  },
+  "a stage that is no map, has no good name, or bad keys of the runner": {
+    yaml: `stages:
+  count: 5
+  2x: { use: count }
+  add: { use: [sum] }
+  sum: { inputs: count }
+`,
+    says: [
+      "pipeline.yaml:2:10: expected the parameters of count, got 5",
+      'pipeline.yaml:3:3: stage id "2x": expected a letter, then letters, digits, - or _',
+      "pipeline.yaml:4:15: expected the name of a stage",
+      "pipeline.yaml:5:18: expected input: stage id, as in inputs:",
+    ],
+  },
+  "a missing input": {
+    yaml: "stages:\n  sum:\n  compare:",
+    says: [
+      'pipeline.yaml:2:3: sum needs "numbers" (some numbers), and no other stage of the pipeline ' +
+      "makes it. Add one that does.",
+    ],
+  },
+  "a stage that takes all, of none": {
+    yaml: "stages:\n  compare:",
+    says: [
+      'pipeline.yaml:2:3: compare needs at least one "total" (one number that stands for many)',
+    ],
+  },
+  "an input that two stages make": {
+    yaml: "stages:\n  count:\n  add:\n  sum:",
+    says: [
+      'pipeline.yaml:4:3: sum needs one "numbers", and count and add make one each. ' +
+      "Choose one: sum: { inputs: { numbers: add } }",
+    ],
+  },
+  "an input that one stage makes twice": {
+    yaml: "stages:\n  count:\n  both:\n  compare: { inputs: { totals: [both] } }",
+    says: [
+      'pipeline.yaml:4:32: stage "both" makes more than one "total". Write both.low or both.high.',
+    ],
+  },
+  "inputs that are not there": {
+    yaml: `stages:
+  count:
+  add: { inputs: { number: count, numbers: cuont } }
+  sum: { inputs: { numbers: [count, add] } }
+  crunch: { inputs: { numbers: sum } }
+  clamp: { inputs: { numbers: clamp } }
+`,
+    says: [
+      'pipeline.yaml:3:20: add has no input "number". Did you mean "numbers"? It has numbers.',
+      'pipeline.yaml:3:44: there is no stage "cuont". Did you mean "count"?',
+      'pipeline.yaml:4:29: sum takes one "numbers", got 2.',
+      'pipeline.yaml:5:32: stage "sum" makes no "numbers". count, add and clamp make it.',
+      "pipeline.yaml:6:31: a stage cannot take what it makes itself. count and add make it.",
+    ],
+  },
+  "a cycle": {
+    yaml: `stages:
+  add: { inputs: { numbers: clamp } }
+  clamp: { inputs: { numbers: add } }
+  sum: { inputs: { numbers: add } }
+`,
+    says: [
+      "pipeline.yaml:3:3: these stages wait for each other: clamp → add → clamp. " +
+      "Change the inputs of one of them.",
+    ],
+  },
+  "YAML that is none": {
+    yaml: "stages:\n  count: { to: 3\n  add:\n",
+    says: ["pipeline.yaml:3:3: not valid YAML: "],
+  },
+  "a key twice": {
+    yaml: "stages:\n  count: { to: 3 }\n  # and\n  count:\n",
+    says: ['pipeline.yaml:4:3: "count" is there twice; keep one\n      count:\n      ^'],
+  },
+  "a parameter twice": {
+    yaml: "stages:\n  count: { to: 3, to: 4 }\n",
+    says: ['pipeline.yaml:2:19: "to" is there twice; keep one'],
+  },
+  "no pipeline at all": {
+    yaml: "",
+    says: ['pipeline.yaml:1:1: expected a pipeline, such as "stages: { download: }"'],
+  },
+  "a list": {
+    yaml: "- count",
+    says: ['pipeline.yaml:1:1: expected a pipeline, such as "stages: { download: }"'],
+  },
+  "stages that are empty": {
+    yaml: "seed: 1\nstages:\n",
+    says: ["pipeline.yaml:2:1: stages: expected a map of names to values, it is empty."],
+  },
+  "stages that are none": {
+    yaml: "seed: 1\nstages: {}\n",
+    says: ["pipeline.yaml:2:1: the pipeline has no stages"],
+  },
+  "a list of stages": {
+    yaml: "stages: [count]",
+    says: ['pipeline.yaml:1:9: stages: expected a map of names to values, got ["count"].'],
+  },
+  "a name that no file can have": {
+    yaml: "name: a/b\nstages: { count: }",
+    says: ["pipeline.yaml:1:7: name: expected letters, digits, '-', '_' and '.', got \"a/b\"."],
+  },
+  "a file where results should go": {
+    yaml: "artifacts: deno.json\nstages: { count: }",
+    says: ["pipeline.yaml:1:12: artifacts: expected a folder for the results, but "],
+  },
+  "an unknown stage on the command line": {
+    yaml: "stages: { count: }",
+    set: ["cuont.to=3"],
+    says: [
+      '--set cuont.to=3: pipeline.yaml has no stage "cuont". Did you mean "count"? It has count.',
+    ],
+  },
+  "an unknown parameter on the command line": {
+    yaml: "stages: { count: }",
+    set: ["count.tp=3"],
+    says: ['--set count.tp=3: count has no "tp". Did you mean "to"?'],
+  },
+  "values on the command line": {
+    yaml: "stages:\n  count: { to: 0 }\n  tune: { rate: 0.5 }",
+    set: ["seed=x", "count.to=y", "tune.stop.monitor=val_los", "tune.rate=0.4", "tune.rate=4"],
+    says: [
+      '--set seed=x: seed: expected a number, got "x".',
+      '--set count.to=y: count.to: expected a number, got "y".',
+      "--set tune.rate=4: tune.rate: expected less than 1, got 4.",
+      '--set tune.stop.monitor=val_los: tune.stop.monitor: expected "val_loss" or "val_metric"',
+    ],
+  },
+  "parameters of a parameter": {
+    yaml: "stages:\n  count: { to: 1 }",
+    set: ["count.to.more=3"],
+    says: ["--set count.to.more=3: count.to has no parameters of its own"],
+  },
+};
+
+Deno.test("readConfig() tells what is wrong, where, and the way out", async (t) => {
+  await using project = await Project.make();
+  for (const [name, { yaml, set = [], says }] of Object.entries(MISTAKES)) {
+    await t.step(name, async () => {
+      const message = await project.mistakes(yaml, set);
+      for (const text of says) assert.ok(message.includes(text), `${text}\nis not in\n${message}`);
+    });
+  }
+});
+
+Deno.test("readConfig() tells everything at once, wiring included", async () => {
+  await using project = await Project.make();
+  const yaml = "seeds: 1\ncompute: gpu\nstages:\n  count: { tp: 1 }\n  add: { by: x }\n  sum:\n";
+  const message = await project.mistakes(yaml);
+  const places = message.match(/^pipeline\.yaml:\d+:\d+/gm);
+  assert.deepEqual(places?.sort(), [
+    ...["pipeline.yaml:1:1", "pipeline.yaml:2:10", "pipeline.yaml:4:12"],
+    ...["pipeline.yaml:5:14", "pipeline.yaml:6:3"],
+  ]);
+});
+
+Deno.test("readConfig() fills in defaults and keeps ids, uses and parameters", async () => {
+  await using project = await Project.make({
+    "experiments/one.yaml": "stages:\n  few: { use: count, to: 2 }\n  tune: { rate: 0.1 }\n",
+  });
+  const config = await project.config("experiments/one.yaml");
+  assert.equal(config.name, "experiments-one");
+  assert.equal(config.seed, 42);
+  assert.equal(config.compute, "auto");
+  assert.equal(config.artifacts, project.path("artifacts"));
+  const [few, tune] = config.stages;
+  assert.deepEqual([few!.id, few!.use, few!.params], ["few", "count", { to: 2, label: "" }]);
+  assert.deepEqual(tune!.params, {
+    ...{ rate: 0.1, rates: [1], stop: { monitor: "val_loss", patience: 3 } },
+    ...{ size: "auto", on: true, weights: {} },
+  });
+});

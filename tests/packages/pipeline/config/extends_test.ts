@@ -1,0 +1,228 @@
+/** A pipeline over another one: what stands, where it stands, and what is said when it is wrong. */
+import assert from "node:assert/strict";
+import { Project, stageUrl } from "../toy/project.ts";
+
+const BASE = `name: base
+seed: 7
+stages:
+  count: { to: 5, label: base }
+  tune:
+    rate: 0.5
+    rates: [1, 2, 3]
+    stop: { monitor: val_metric, patience: 4 }
+  sum: { inputs: { numbers: count } }
+`;
+
+/** A plugin. */
+const TWICE = `
+import { z } from "zod";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+export default defineStage({
+  name: "twice", summary: "Double", inputs: { numbers }, outputs: { numbers },
+  params: z.strictObject({}),
+  async run() {},
+});
+`;
+
+Deno.test("extends merges maps, replaces everything else, and leaves what is empty", async () => {
+  await using project = await Project.make({
+    "shared/base.yaml": BASE,
+    "shared/between.yaml":
+      "extends: base.yaml\nseed: 8\nstages: { tune: { rate: 0.4, on: false } }",
+    "experiments/one.yaml": "extends: ../shared/between.yaml\nstages:\n" +
+      "  crunch: { inputs: { numbers: count } }\n" +
+      "  tune: { rates: [9], stop: { patience: 1 } }\n  count:\n",
+  });
+  const { name, seed, stages } = await project.config("experiments/one.yaml");
+  assert.deepEqual([name, seed], ["experiments-one", 8]);
+  assert.deepEqual(stages.map(({ id }) => id), ["count", "tune", "sum", "crunch"]);
+  assert.deepEqual(stages[0]!.params, { to: 5, label: "base" });
+  assert.deepEqual(stages[1]!.params, {
+    ...{ rate: 0.4, rates: [9], stop: { monitor: "val_metric", patience: 1 } },
+    ...{ size: "auto", on: false, weights: {} },
+  });
+});
+
+Deno.test("a stage that uses another one than the base's starts anew", async () => {
+  await using project = await Project.make({
+    "base.yaml":
+      "stages: { few: { use: count, to: 9 }, clamp: { max: 3, inputs: { numbers: few } } }",
+    "same.yaml": "extends: base.yaml\nstages: { few: { use: count, label: x } }",
+    "other.yaml": "extends: base.yaml\nstages: { clamp: { use: add, inputs: { numbers: few } } }",
+  });
+  const params = async (name: string) =>
+    Object.fromEntries((await project.config(name)).stages.map(({ id, params }) => [id, params]));
+  assert.deepEqual((await params("same.yaml")).few, { to: 9, label: "x" });
+  assert.deepEqual((await params("other.yaml")).clamp, { by: 1 });
+});
+
+Deno.test("mistakes are told in the file that holds them", async (t) => {
+  await using project = await Project.make({ "shared/base.yaml": BASE });
+  const says = async (over: string, base: string, ...texts: string[]) => {
+    await project.write({ "shared/base.yaml": base });
+    const message = await project.mistakes(`extends: ./shared/base.yaml\n${over}`);
+    for (const text of texts) assert.ok(message.includes(text), `${text}\nis not in\n${message}`);
+  };
+  await t.step("a value of the base", () =>
+    says(
+      "stages: { count: { label: x } }",
+      BASE.replace("to: 5", "to: 0"),
+      "shared/base.yaml:4:16: count.to: expected at least 1, got 0.\n" +
+        "      count: { to: 0, label: base }\n                   ^",
+    ));
+  await t.step("a value over the base's", () =>
+    says(
+      "stages:\n  tune: { stop: { patience: -1 }, rates: [1, x] }",
+      BASE,
+      "pipeline.yaml:3:29: tune.stop.patience: expected at least 0, got -1.",
+      'pipeline.yaml:3:46: tune.rates.1: expected a number, got "x".',
+    ));
+  await t.step("unknown names in both", () =>
+    says(
+      "seeds: 3\nstages:\n  cuont:",
+      BASE.replace("  tune:\n    rate", "  tune:\n    rte"),
+      'pipeline.yaml:2:1: a pipeline has no "seeds". Did you mean "seed"?',
+      'pipeline.yaml:4:3: no stage is called "cuont".',
+      'shared/base.yaml:6:5: tune has no "rte". Did you mean "rate"?',
+      "shared/base.yaml:6:5: tune.rate: expected a number, it is missing.",
+    ));
+  await t.step("wiring", () =>
+    says(
+      "stages: { add: { inputs: { numbers: count } } }",
+      BASE.replace("sum: { inputs: { numbers: count } }", "sum:"),
+      'shared/base.yaml:9:3: sum needs one "numbers", and count and add make one each.',
+    ));
+  await t.step(
+    "YAML that is none",
+    () => says("", "stages:\n  count: { to: 3\n  add:\n", "shared/base.yaml:3:3: not valid YAML: "),
+  );
+  await t.step(
+    "a base that is no pipeline",
+    () => says("", "- count", "shared/base.yaml:1:1: expected a pipeline"),
+  );
+  await t.step("the command line's, whatever file they override", async () => {
+    await project.write({ "shared/base.yaml": BASE });
+    const yaml = "extends: ./shared/base.yaml";
+    const message = await project.mistakes(yaml, ["count.to=0", "tune.stop.patince=3"]);
+    assert.ok(message.includes("--set count.to=0: count.to: expected at least 1, got 0."), message);
+    assert.ok(message.includes('--set tune.stop.patince=3: tune.stop has no "patince".'), message);
+  });
+});
+
+Deno.test("extends names a file that is there, and no circle", async (t) => {
+  await using project = await Project.make({
+    "base.yaml": BASE,
+    "a/one.yaml": "extends: two.yaml",
+    "a/two.yaml": "seed: 1\nextends: ./one.yaml",
+  });
+  const cases: [string, string][] = [
+    [
+      "extends: bsae.yaml",
+      'pipeline.yaml:1:10: extends: there is no file bsae.yaml. Did you mean "base.yaml"?',
+    ],
+    ["extends: ./a", "pipeline.yaml:1:10: extends: there is no file a."],
+    [
+      "extends: [base.yaml]",
+      "pipeline.yaml:1:10: extends: expected the path of a YAML file, as in ./base.yaml, got",
+    ],
+    [
+      "extends:",
+      "pipeline.yaml:1:1: extends: expected the path of a YAML file, as in ./base.yaml, it is empty",
+    ],
+    [
+      "extends: pipeline.yaml",
+      "pipeline.yaml:1:10: these files extend each other: pipeline.yaml → pipeline.yaml",
+    ],
+    [
+      "extends: a/one.yaml",
+      "a/two.yaml:2:10: these files extend each other: a/one.yaml → a/two.yaml → a/one.yaml",
+    ],
+  ];
+  for (const [yaml, text] of cases) {
+    await t.step(yaml, async () => {
+      const message = await project.mistakes(yaml);
+      assert.ok(message.includes(text), message);
+    });
+  }
+  await t.step("not on the command line", async () => {
+    const message = await project.mistakes("stages: { count: }", ["extends=base.yaml"]);
+    assert.equal(
+      message,
+      "--set extends=base.yaml: which file a pipeline extends is written in the file itself",
+    );
+  });
+});
+
+Deno.test("paths count from the file that they stand in", async () => {
+  await using project = await Project.make({
+    "shared/base.yaml": "artifacts: out\nplugins: [./twice.ts]\nstages:\n" +
+      "  readFile: { file: data/a, more: [b] }\n  twice: { inputs: { numbers: readFile } }\n",
+    "shared/twice.ts": TWICE,
+    "experiments/one.yaml": "extends: ../shared/base.yaml\nstages: { readFile: { more: [c] } }",
+  });
+  const { artifacts, stages } = await project.config("experiments/one.yaml");
+  assert.equal(artifacts, project.path("shared/out"));
+  assert.deepEqual(stages[0]!.params, {
+    file: project.path("shared/data/a"),
+    more: [project.path("experiments/c")],
+  });
+  assert.equal(stages[1]!.use, "twice");
+  const typed = await project.config("experiments/one.yaml", ["readFile.file=d"], "home");
+  assert.equal(typed.stages[0]!.params.file, project.path("home/d"));
+});
+
+Deno.test("a stage that replaces one of the base is all that a file needs to add", async () => {
+  await using project = await Project.make({
+    "base.yaml": "stages: { count: { to: 4 }, sum: , compare: }",
+    "pipeline.yaml": "extends: base.yaml\nstages: { add: { replaces: count } }",
+  });
+  assert.equal(await project.output(await project.run(), "sum", "total.txt"), "14");
+  const other = await project.run({ set: ["stages.clamp={ replaces: add, max: 3 }"] });
+  assert.equal(await project.output(other, "sum", "total.txt"), "11");
+});
+
+Deno.test("a run over a base says what changed, whichever file changed", async () => {
+  await using project = await Project.make({
+    "base.yaml": "stages: { count: { to: 4 }, sum: , compare: }",
+    "pipeline.yaml": "extends: base.yaml\nstages: { sum: { double: true } }",
+  });
+  const first = await project.run();
+  assert.equal(await project.output(first, "compare", "comparison.txt"), "sum 20");
+  assert.equal((await project.run()).statuses.sum, "cached");
+  await project.write({ "base.yaml": "stages: { count: { to: 5 }, sum: , compare: }" });
+  const { why, statuses } = await project.run({ dryRun: true });
+  assert.equal(why.count, "runs: count.to changed from 4 to 5");
+  assert.equal(statuses.sum, "skipped");
+});
+
+Deno.test("a stage may have a seed of its own", async (t) => {
+  await using project = await Project.make({
+    "pipeline.yaml":
+      "stages: { draw: , few: { use: draw, seed: 3 }, sum: { inputs: { numbers: few } } }",
+  });
+  const first = await project.run();
+  assert.equal(await project.output(first, "sum", "total.txt"), "6");
+  await t.step("which the pipeline's does not change", async () => {
+    const { statuses, why } = await project.run({ set: ["seed=8"] });
+    assert.deepEqual(statuses, { draw: "ran", few: "cached", sum: "cached" });
+    assert.equal(why.draw, "seed changed from 42 to 8");
+  });
+  await t.step("and that the command line sets", async () => {
+    const { statuses, why } = await project.run({ set: ["few.seed=4"] });
+    assert.deepEqual(statuses, { draw: "cached", few: "ran", sum: "ran" });
+    assert.equal(why.few, "seed changed from 3 to 4");
+  });
+  await t.step("if it draws at all", async () => {
+    const message = await project.mistakes(
+      "stages:\n  draw: { lucky: false, seed: 1 }\n  count: { seed: 2 }",
+    );
+    assert.ok(
+      message.includes("pipeline.yaml:2:31: draw draws nothing at random, so a seed"),
+      message,
+    );
+    assert.ok(message.includes("pipeline.yaml:3:18: count draws nothing at random, so a"), message);
+    const wrong = await project.mistakes("stages: { draw: { seed: x } }");
+    assert.ok(wrong.includes('pipeline.yaml:1:25: draw.seed: expected a number, got "x".'), wrong);
+  });
+});

@@ -1,0 +1,149 @@
+/** Stages from outside: how they are named, and what is told of those that are wrong. */
+import assert from "node:assert/strict";
+import { Project, stageUrl } from "../toy/project.ts";
+
+/** A plugin with a stage of a name. */
+const plugin = (name: string, params = "") => `
+import { z } from "zod";
+import { defineStage } from "${stageUrl}";
+import { numbers } from "${new URL("../toy/stages.ts", import.meta.url).href}";
+export default defineStage({
+  name: "${name}", summary: "Negate", inputs: { numbers }, outputs: { numbers },
+  params: z.strictObject({ ${params} }),
+  async run() {},
+});
+`;
+
+Deno.test("plugins", async (t) => {
+  await using project = await Project.make({
+    "plugins/negate.ts": plugin("negate", 'times: z.int().min(1).default(1).describe("How often")'),
+    "plugins/again.ts": plugin("count"),
+    "plugins/empty.ts": "export default [];",
+    "plugins/none.ts": "export const stage = 3;",
+    "plugins/bad.ts": "export default 3 +;",
+    "plugins/throws.ts": "throw new Error('no luck');",
+  });
+  const says = async (yaml: string, ...texts: (string | RegExp)[]) => {
+    const message = await project.mistakes(yaml);
+    for (const text of texts) {
+      if (typeof text === "string") assert.ok(message.includes(text), message);
+      else assert.match(message, text);
+    }
+  };
+  await t.step("are used like built-in stages", async () => {
+    await project.write({
+      "experiments/p.yaml":
+        "plugins: [../plugins/negate.ts]\nstages: { count: , negate: { times: 2 } }",
+    });
+    const { stages } = await project.config("experiments/p.yaml");
+    assert.deepEqual(stages[1]!.params, { times: 2 });
+    assert.equal(stages[1]!.module, new URL(`file://${project.path("plugins/negate.ts")}`).href);
+  });
+  await t.step("count from where the person stands, given on the command line", async () => {
+    await project.write({ "pipeline.yaml": "stages: { count: , negate: }" });
+    const config = await project.config("pipeline.yaml", ["plugins=[negate.ts]"], "plugins");
+    assert.equal(config.stages.length, 2);
+  });
+  await t.step("have their mistakes told on the YAML's line", () =>
+    says(
+      "plugins: [./plugins/negate.ts]\nstages:\n  count:\n  negate: { time: 3 }",
+      'pipeline.yaml:4:13: negate has no "time". Did you mean "times"?',
+    ));
+  await t.step("must be there", () =>
+    says(
+      "plugins:\n  - ./plugins/negat.ts\nstages:\n  count:",
+      `pipeline.yaml:2:5: cannot load plugin "${project.path("plugins/negat.ts")}"`,
+      /because: Module not found/,
+    ));
+  await t.step("must parse and load", async () => {
+    await says(
+      "plugins: [plugins/bad.ts]\nstages: { count: }",
+      /cannot load plugin.*\n.*because: /,
+    );
+    await says(
+      "plugins: [plugins/throws.ts]\nstages: { count: }",
+      `, which throws at ${project.path("plugins/throws.ts")}:1:7`,
+      "because: no luck",
+    );
+  });
+  await t.step("that does not load is the only error, whatever it would have brought", async () => {
+    const message = await project.mistakes(
+      "plugins: [plugins/throws.ts]\nstages:\n  count:\n  negate: { times: 2 }\n" +
+        "  sum: { inputs: { numbers: negate } }",
+    );
+    assert.match(message, /^pipeline\.yaml:1:11: cannot load plugin [^]*$/);
+    assert.doesNotMatch(message, /pipeline\.yaml:[2-9]/);
+    await says(
+      "plugins: [plugins/throws.ts]\nstages:\n  count: { to: 0 }\n  negate:",
+      "pipeline.yaml:3:16: count.to: expected at least 1, got 0.",
+    );
+  });
+  await t.step("must be made by defineStage, with inputs and outputs", async () => {
+    const plain = plugin("plain").replace("defineStage({", "({");
+    await project.write({
+      "plugins/plain.ts": plain,
+      "plugins/flags.ts": plain.replace("params:", "seeded: () => true, params:"),
+      "plugins/inputs.ts": plugin("open").replace("inputs: { numbers },", ""),
+      "plugins/outputs.ts": plugin("closed").replace("outputs: { numbers }", "outputs: { a: 3 }"),
+    });
+    const told = /1:11: stage "plain" of plugin ".*" is a plain object\. Write: export default def/;
+    await says("plugins: [plugins/plain.ts]\nstages: { plain: }", told);
+    await says("plugins: [plugins/flags.ts]\nstages: { plain: }", told);
+    await says("plugins: [plugins/inputs.ts]\nstages: { open: }", /"open" .* declares no inputs: /);
+    await says(
+      "plugins: [plugins/outputs.ts]\nstages: { x: }",
+      /"closed" .* declares no outputs: /,
+    );
+  });
+  await t.step("must have a stage as their default export", async () => {
+    const none =
+      /pipeline.yaml:1:11: plugin ".*none.ts" has no stage as its default export. Write: /;
+    await says("plugins: [plugins/none.ts]\nstages: { count: }", none);
+    await says("plugins: [plugins/empty.ts]\nstages: { count: }", /has no stages in its list/);
+  });
+  await t.step("must refuse parameters that they do not know", async () => {
+    const loose = plugin("loose", "").replace("z.strictObject", "z.object");
+    await project.write({
+      "plugins/loose.ts": loose,
+      "plugins/old.ts": loose.replace(/params: .*,/, ""),
+    });
+    const told = /1:11: stage "loose" of plugin ".*" would let unknown parameters pass: declare/;
+    await says("plugins: [plugins/loose.ts]\nstages: { count: }", told);
+    await says("plugins: [plugins/old.ts]\nstages: { count: }", told);
+  });
+  await t.step("cannot take a name twice", () =>
+    says(
+      "plugins: [./plugins/again.ts]\nstages:\n  count:",
+      /1:11: Cannot register stage "count" of file:.*plugins\/again.ts: file:.*toy\/stages.ts has/,
+      "Rename one of them.",
+    ));
+});
+
+Deno.test("an error of a plugin is reported with its place in it", async () => {
+  const throwing = (what: string) =>
+    plugin("negate").replace("async run() {}", `async run() {\n    await null;\n    ${what};\n  }`);
+  await using project = await Project.make({
+    "pipeline.yaml": "plugins: [plugins/negate.ts]\nstages: { count: , negate: }",
+    "plugins/negate.ts": throwing("throw new Error('no luck', { cause: new Error('it rained') })"),
+    "plugins/second.ts": throwing("throw 'no luck'"),
+    "plugins/third.ts": throwing("await Deno.readTextFile('/none')"),
+    "plugins/helped.ts": throwing("help()") + "import { help } from './help.ts';",
+    "plugins/help.ts": "export function help() { throw new Error('too far'); }",
+    "plugins/mistake.ts": throwing("null.x"),
+  });
+  const failed = async (name: string) => {
+    const { report, text } = await project.run({ set: [`plugins=[plugins/${name}.ts]`] });
+    const { why } = report.stages.find(({ id }) => id === "negate")!;
+    return { why, text };
+  };
+  const at = (name: string) => `  at ${project.path(`plugins/${name}.ts`)}:10:`;
+  const first = await failed("negate");
+  assert.ok(first.why.startsWith(`no luck\n  because: it rained\n${at("negate")}11`), first.why);
+  assert.ok(first.text.includes(at("negate")), first.text);
+  assert.match((await failed("second")).why, /^no luck\n {2}at "negate" of file:.*second\.ts$/);
+  for (const name of ["third", "helped"]) {
+    const { why } = await failed(name);
+    assert.ok(why.includes(`\n${at(name)}`), why);
+  }
+  assert.match((await failed("mistake")).text, /mistake\.ts:10:/);
+});

@@ -1,0 +1,145 @@
+/** YAML that is no pipeline: aliases, merge keys, encodings, and the place of each error. */
+import assert from "node:assert/strict";
+import { ConfigError } from "../../../../packages/pipeline/errors.ts";
+import { YamlFile } from "../../../../packages/pipeline/config/yaml_file.ts";
+import { Project } from "../toy/project.ts";
+
+/** YAML, and the beginning of each error. */
+const MISTAKES: Record<string, [yaml: string, ...errors: string[]]> = {
+  "an alias without an anchor": [
+    "stages:\n  count: &number\n  sum: *nubmer\n",
+    '3:8: *nubmer: no anchor &nubmer stands before it. Did you mean "number"?',
+  ],
+  "an alias before its anchor": ["stages:\n  count: *a\n  sum: &a\n", "2:10: *a: no anchor &a"],
+  "two of these": ["a: *x\nb: *y", "1:4: *x: no anchor", "2:4: *y: no anchor"],
+  "an alias inside its anchor": [
+    "stages: &s\n  count: *s\n",
+    "2:10: *s stands inside of &s, so it never ends",
+  ],
+  "an alias in its anchor's list": ["a: &s [1, [*s]]", "1:12: *s stands inside of &s"],
+  "aliases that multiply": [
+    "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" +
+    [..."bcdefghij"].map((name, i) => {
+      const alias = `*${"abcdefghij"[i]}`;
+      return `${name}: &${name} [${Array(10).fill(alias).join(", ")}]\n`;
+    }).join(""),
+    "5:44: more than 100,000 values with all aliases resolved",
+  ],
+  "a merge of what is no map": [
+    "a: &a 3\nb:\n  <<: *a\nc: { <<: [1] }\nd:\n  <<:",
+    "3:7: <<: expected a map, an alias of one",
+    "4:10: <<: expected",
+    "6:6: <<: expected",
+  ],
+  "a name that is a list": ["[a]: 1", "1:1: expected a name, got a list or a map"],
+  "a name twice": ["a: 1\nb: 2\n# again\na: 3", '4:1: "a" is there twice; keep one'],
+  "a number and a text that are one name": ["1: a\n'1': b", '2:1: "1" is there twice'],
+  "an unknown tag": ["stages: !chart\n  count:", "1:9: not valid YAML: Unresolved tag: !chart"],
+  "an unknown version": ["%YAML 9.3\n---\na: 1", "1:7: not valid YAML: Unsupported YAML version"],
+  "two documents": ["stages: { count: }\n---\na: 1", "2:1: a second document begins here"],
+  "a tab": ["stages:\n\tcount:", "2:1: not valid YAML: Tabs are not allowed as indentation"],
+  "an empty file": ["", "1:1: expected a pipeline"],
+  "a comment alone": ["# nothing\n", "1:1: expected a pipeline"],
+  "endless nesting": [`a: ${"[".repeat(20_000)}`, "1:"],
+};
+
+for (const [name, [yaml, ...errors]] of Object.entries(MISTAKES)) {
+  Deno.test(`YamlFile places ${name}`, () => {
+    assert.throws(() => new YamlFile("/p.yaml", "p.yaml", yaml), (error) => {
+      assert.ok(error instanceof ConfigError, String(error));
+      assert.equal(error.problems.length, errors.length, error.message);
+      error.problems.forEach(({ at, message }, i) => {
+        assert.ok(`${at.text}: ${message}`.startsWith(`p.yaml:${errors[i]}`), error.message);
+        assert.equal(typeof at.column, "number");
+      });
+      return true;
+    });
+  });
+}
+
+Deno.test("YamlFile takes many aliases of small values", () => {
+  const { values } = new YamlFile("/p", "p", `a: &a [1]\nb: [${"*a, ".repeat(2000)}]`);
+  assert.equal((values.b as unknown[]).length, 2000);
+});
+
+Deno.test("YamlFile applies merge keys, and places each value where it is written", () => {
+  const file = new YamlFile(
+    "/p",
+    "p",
+    "a: &a { x: 1, y: 2 }\nb: &b { y: 3, z: 4 }\nc:\n  <<: [*a, *b]\n  x: 5\nd:\n  <<: *a\n" +
+      "e: &e\n  <<: *b\n  w: 6\nf: { <<: *e }\ng: *e\nh: { '<<': 7 }\n",
+  );
+  const { c, d, f, g, h } = file.values;
+  assert.deepEqual({ c, d, f, g, h }, {
+    c: { x: 5, y: 2, z: 4 },
+    d: { x: 1, y: 2 },
+    f: { y: 3, z: 4, w: 6 },
+    g: { y: 3, z: 4, w: 6 },
+    h: { "<<": 7 },
+  });
+  const places: [string, string][] = [
+    ...[["c.x", "5:6"], ["c.y", "1:18"], ["c.z", "2:18"], ["d.x", "1:12"]],
+    ...[["f.w", "10:6"], ["f.z", "2:18"], ["g.w", "10:6"], ["g", "12:4"], ["h.<<", "13:12"]],
+  ] as [string, string][];
+  for (const [path, place] of places) {
+    assert.equal(file.at(path.split(".")).text, `p:${place}`, path);
+  }
+  assert.equal(file.at(["c", "z"], true).text, "p:2:15");
+});
+
+Deno.test("a pipeline with merge keys is validated, extended and overridden", async () => {
+  await using project = await Project.make({
+    "base.yaml": "stages:\n  count: &n { to: 0 }\n  more: { use: count, <<: *n }\n" +
+      "  sum: { inputs: { numbers: count } }\n",
+  });
+  const message = await project.mistakes("extends: base.yaml\nstages: { more: { <<: { tp: 1 } } }");
+  assert.match(message, /base\.yaml:2:19: more\.to: expected at least 1, got 0/);
+  assert.match(message, /pipeline\.yaml:2:25: more has no "tp"\. Did you mean "to"\?/);
+  const { stages } = await project.config("base.yaml", [
+    "count.to=4",
+    "more={ <<: { to: 5 }, use: count }",
+  ]);
+  assert.deepEqual(stages.map(({ params }) => params.to), [4, 5, undefined]);
+});
+
+Deno.test("--set and a command's end: no stack, and the exit code of a wrong config", async () => {
+  await using project = await Project.make({
+    "pipeline.yaml": "stages: &s\n  count: *s\n",
+    "right.yaml": "stages: { count: }",
+  });
+  const { code, err } = await project.cli("run", "pipeline");
+  assert.equal(code, 2);
+  assert.match(err, /pipeline\.yaml:2:10: \*s stands inside.*\n {6}count: \*s\n {13}\^\n$/);
+  for (const value of ["*x", "&a [*a]", "!foo 3", "1\n---\n2"]) {
+    const message = await project.mistakes("stages: { count: }", [`count.to=${value}`]);
+    assert.ok(message.startsWith(`--set count.to=${value}: the value is not YAML: `), message);
+  }
+});
+
+Deno.test("a file's encoding: UTF-8 and UTF-16 with their marks, no other", async () => {
+  await using project = await Project.make();
+  const yaml = "# naïve 顔\nstages: { count: { to: 4 } }\n";
+  const wide = (text: string, littleEndian: boolean) => {
+    const bytes = new DataView(new ArrayBuffer(text.length * 2));
+    for (let i = 0; i < text.length; i++) bytes.setUint16(2 * i, text.charCodeAt(i), littleEndian);
+    return new Uint8Array(bytes.buffer);
+  };
+  const marked = `\ufeff${yaml}`;
+  for (const bytes of [new TextEncoder().encode(marked), wide(marked, true), wide(marked, false)]) {
+    await Deno.writeFile(project.path("p.yaml"), bytes);
+    assert.equal((await project.config("p.yaml")).stages[0]!.params.to, 4);
+  }
+  const latin1 = Uint8Array.from("seed: 1\nname: caf\xe9\n", (char) => char.charCodeAt(0));
+  const cases: [Uint8Array, RegExp][] = [
+    [latin1, /^p\.yaml:2:10: not valid YAML: bytes that are not UTF-8\. Save it as UTF-8$/],
+    [wide(yaml, true), /^p\.yaml:1:2: not valid YAML: the control character U\+0000\./],
+    [new TextEncoder().encode("seed: 1\na: \x1b[31m"), /^p\.yaml:2:4: .* U\+001B\./],
+  ];
+  for (const [bytes, expected] of cases) {
+    await Deno.writeFile(project.path("p.yaml"), bytes);
+    await assert.rejects(() => project.config("p.yaml"), {
+      name: "ConfigError",
+      message: expected,
+    });
+  }
+});
