@@ -42,7 +42,7 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
-  external: ({ init }) => initFacts(init),
+  external: ({ init }, { artifacts }) => initFacts(init, artifacts),
   async run({ dataset, splits }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { jointTraining } = await import("../faces/training/stage_training.ts");
