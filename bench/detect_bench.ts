@@ -7,8 +7,7 @@ import { drawn, folder, photos, type Picture, type Pictures } from "./detect_pho
 import { ResultLog } from "./result_log.ts";
 import { type DetectOrder, Peer } from "./peer.ts";
 import { packages, pythonFor } from "./python.ts";
-import { machine } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { machine, printReport, whole } from "./machine_table.ts";
 
 /** What each detector is opened with besides its defaults, by what it is called here. */
 const variants: Readonly<Record<string, { name: string; minFace?: number }>> = {
@@ -107,11 +106,7 @@ export async function bench(args: string[]): Promise<void> {
     detect: rows(names, seen),
     agreement: names.includes("dlib") && names.includes("dlibCnn") ? agreement(seen) : null,
   };
-  const text = toMarkdown(report);
-  if (values.json) {
-    say(`\n${text}`);
-    console.log(JSON.stringify(report, null, 2));
-  } else console.log(`\n${text}`);
+  printReport(toMarkdown(report), values.json, report);
 }
 
 async function ask(peer: Peer, order: DetectOrder): Promise<Said> {

@@ -1,43 +1,24 @@
-/** What the benches do with the times that they took, and how they print them. */
+/** Options, tables and the machine of a benchmark. */
+import { formatTable } from "../packages/pipeline/format.ts";
 
-/** @throws if there are no values */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** Between two values, the share of the way; `share` 0 is the least, 1 the greatest. */
-export function quantile(values: readonly number[], share: number): number {
-  if (values.length === 0) throw new RangeError("Cannot take a quantile of no values");
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (sorted.length - 1) * share, below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (at - below);
-}
-
-/** A Markdown table; every column but the first is aligned right. */
+/** Returns a Markdown table; all columns but the first are right-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, c) =>
-    Math.max(3, ...[title, ...rows.map((r) => r[c])].map(length))
-  );
-  const line = (cells: readonly string[]) =>
-    `| ${
-      cells.map((cell, c) => c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])).join(
-        " | ",
-      )
-    } |`;
-  const rule = widths.map((width, c) => c === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`);
-  return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
+  const bars = (cells: readonly string[]) => ["|", ...cells.flatMap((cell) => [cell, "|"])];
+  const rule = head.map((title, column) => {
+    const width = Math.max(3, title.length, ...rows.map((row) => row[column].length));
+    return column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`;
+  });
+  const right = head.flatMap((_, column) => column === 0 ? [] : [2 * column + 1]);
+  return formatTable([head, rule, ...rows].map(bars), right)
+    .map((line) => line.replaceAll("|  ", "| ").replaceAll("  |", " |")).join("\n");
 }
 
-function length(text: string): number {
-  return text.length;
-}
-
+/** Formats an integer: 1,234. */
 export function thousands(value: number): string {
   return Math.round(value).toLocaleString("en");
 }
 
-/** What was measured on, as far as the runtime tells. */
+/** Describes the machine, as far as the runtime knows it. */
 export function machine(): { cores: number; os: string; arch: string; load: number[] } {
   return {
     cores: navigator.hardwareConcurrency,
@@ -45,4 +26,20 @@ export function machine(): { cores: number; os: string; arch: string; load: numb
     arch: Deno.build.arch,
     load: Deno.loadavg(),
   };
+}
+
+/** Parses a positive integer of an option. */
+export function whole(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new Error(`Cannot read "--${option}": "${text}" is not a whole number above 0.`);
+  }
+  return value;
+}
+
+/** Prints a report: its text, or with `--json` one JSON object to stdout and the text to stderr. */
+export function printReport(text: string, json: boolean | undefined, report: unknown): void {
+  if (!json) return console.log(`\n${text}`);
+  console.error(`\n${text}`);
+  console.log(JSON.stringify(report, null, 2));
 }

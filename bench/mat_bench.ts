@@ -7,7 +7,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { machine, median, table, thousands } from "./machine_table.ts";
+import { median } from "../packages/statistics/prediction_metrics.ts";
+import { machine, table, thousands } from "./machine_table.ts";
 import { pythonFor } from "./python.ts";
 
 /** What a process needed, start and all, and what it was for by its own account. */

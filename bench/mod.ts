@@ -36,11 +36,11 @@ const benches: Record<string, Bench> = {
   },
   kills: {
     says: "a pipeline that is killed again and again: does it leave the same bytes?",
-    load: () => import("./kills_bench.ts"),
+    load: () => import("../tests/kills.ts"),
   },
   same: {
     says: "a small pipeline at another commit and here: are all results the same bytes?",
-    load: () => import("./same_results.ts"),
+    load: () => import("../tests/same_results.ts"),
   },
 };
 

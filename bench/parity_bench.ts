@@ -7,8 +7,8 @@ import { readParquet } from "../packages/formats/parquet.ts";
 import { denoPeer, type LearnOrder, Peer, type ReportNetwork } from "./peer.ts";
 import { ResultLog } from "./result_log.ts";
 import { packages, parsePythons, pythonFor } from "./python.ts";
-import { machine, median, table } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { mean, median } from "../packages/statistics/prediction_metrics.ts";
+import { machine, printReport, table, whole } from "./machine_table.ts";
 
 const help = `deno task bench parity [options]
 
@@ -124,11 +124,7 @@ export async function bench(args: string[]): Promise<void> {
     } finally {
       for (const peer of Object.values(peers)) await peer.close();
     }
-    const text = toMarkdown(report);
-    if (values.json) {
-      console.error(`\n${text}`);
-      console.log(JSON.stringify(report, null, 2));
-    } else console.log(text);
+    printReport(toMarkdown(report), values.json, report);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -191,9 +187,9 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
 
 /** Mean and standard deviation (of a sample). */
 export function spread(values: readonly number[]): { mean: number; deviation: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, values.length - 1)) };
+  const middle = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return { mean: middle, deviation: Math.sqrt(squares / Math.max(1, values.length - 1)) };
 }
 
 /**

@@ -127,3 +127,11 @@ export function denoPeer(name: string, script: URL, args: string[] = []): Peer {
     ...["--allow-sys", "--allow-ffi", script.href, ...args],
   ]);
 }
+
+/** A peer's side: answers each order on standard input with one line, errors included. */
+export async function servePeer<Order>(answer: (order: Order) => Promise<unknown>): Promise<void> {
+  for await (const line of Deno.stdin.readable.pipeThrough(new TextLineStream())) {
+    const result = await answer(JSON.parse(line)).catch((error) => ({ error: String(error) }));
+    console.log(JSON.stringify(result));
+  }
+}

@@ -6,8 +6,7 @@ import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
 import { type Plan, plan } from "../packages/engine/engine_plan.ts";
 import { buildAge2021, buildGender2021 } from "../models/build_2021.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
-import { table } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { table, whole } from "./machine_table.ts";
 
 const help = `deno task bench profile [options]
 

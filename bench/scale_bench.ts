@@ -5,8 +5,9 @@ import { random } from "../packages/random/random.ts";
 import { NpyWriter } from "../packages/formats/npy.ts";
 import { barChart } from "./bar_chart.ts";
 import { denoPeer, type ReportNetwork } from "./peer.ts";
-import { machine, median, quantile, table, thousands } from "./machine_table.ts";
-import { whole } from "./train_bench.ts";
+import { quantile } from "../packages/statistics/confidence_intervals.ts";
+import { mean, median } from "../packages/statistics/prediction_metrics.ts";
+import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench scale [options]
 
@@ -82,11 +83,8 @@ export async function bench(args: string[]): Promise<void> {
     await Deno.remove(folder, { recursive: true });
   }
   if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(rows));
-  const text = toMarkdown(rows);
-  if (values.json) {
-    say(`\n${text}`);
-    console.log(JSON.stringify({ machine: machine(), network, batch, scale: rows }, null, 2));
-  } else console.log(`\n${text}`);
+  const report = { machine: machine(), network, batch, scale: rows };
+  printReport(toMarkdown(rows), values.json, report);
 }
 
 /** Writes `count` images [32, 32, 3]; the first ten thousand of them differ. */
@@ -103,12 +101,16 @@ export function drawImages(path: string, count: number): void {
 /** @param ms of each step; the last one's has the validation and the checkpoint in it */
 export function summary(images: number, ms: readonly number[], memory: number | null): ScaleRow {
   const steps = ms.length > 1 ? ms.slice(0, -1) : ms;
-  const mean = steps.reduce((sum, x) => sum + x, 0) / steps.length;
+  const average = mean(steps);
   return {
     images,
     steps: ms.length,
-    step: { median: median(steps), p95: quantile(steps, 0.95), mean },
-    imagesPerSecond: images / (mean * ms.length) * 1000,
+    step: {
+      median: median(steps),
+      p95: quantile(steps.toSorted((a, b) => a - b), 0.95),
+      mean: average,
+    },
+    imagesPerSecond: images / (average * ms.length) * 1000,
     memory,
   };
 }

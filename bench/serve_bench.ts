@@ -5,11 +5,14 @@
  */
 import { parseArgs } from "node:util";
 import sharp from "sharp";
+import { quantile } from "../packages/statistics/confidence_intervals.ts";
+import { median } from "../packages/statistics/prediction_metrics.ts";
 import { random } from "../packages/random/random.ts";
 import { faceSvg } from "../faces/synthetic/drawn_face.ts";
 import { drawTraits } from "../faces/synthetic/traits.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import type { Analysis } from "../faces/serving/api.ts";
+import { whole } from "./machine_table.ts";
 import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 
 const help = `Measure the webcam service, with the trained models of a pipeline.
@@ -26,12 +29,7 @@ export async function bench(args: string[]): Promise<void> {
     options: { rounds: { type: "string", default: "40" }, help: { type: "boolean" } },
   });
   if (values.help) return console.log(help);
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(
-      `Cannot measure ${JSON.stringify(values.rounds)} rounds: give a number from 1.`,
-    );
-  }
+  const rounds = whole("rounds", values.rounds);
   const portrait = await drawnPortrait();
   const group = await Deno.readFile(
     new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg")),
@@ -51,7 +49,7 @@ export async function bench(args: string[]): Promise<void> {
         `${step} ${show(median(told.map(({ timings }) => timings[step])))}`
       );
       console.log(
-        `  photo ${name}: p50 ${show(quantile(walls, 0.5))}, p95 ${show(quantile(walls, 0.95))} ` +
+        `  photo ${name}: ${p50p95(walls)} ` +
           `(${parts.join(", ")}; ${told[0].faces.length} found)`,
       );
     }
@@ -67,7 +65,7 @@ export async function bench(args: string[]): Promise<void> {
     const { waits, seconds } = await live(service.url, portrait, rounds * 4);
     console.log(
       `  live view 640 × 480: ${(waits.length / seconds).toFixed(1)} frames/s, a frame's answer ` +
-        `after p50 ${show(quantile(waits, 0.5))}, p95 ${show(quantile(waits, 0.95))}`,
+        `after ${p50p95(waits)}`,
     );
   }
 }
@@ -158,13 +156,9 @@ async function live(url: string, frame: Uint8Array, count: number) {
   return { waits, seconds: (performance.now() - began) / 1000 };
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-}
-
-function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
+function p50p95(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  return `p50 ${show(quantile(sorted, 0.5))}, p95 ${show(quantile(sorted, 0.95))}`;
 }
 
 function show(ms: number): string {

@@ -1,8 +1,11 @@
 /** Training and inference of the networks: ours beside its peers, taking turns. */
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { denoPeer, type NetworkName, type Order, Peer } from "./peer.ts";
 import { packages, parsePythons, pythonFor, type PythonPeer } from "./python.ts";
-import { machine, median, table, thousands } from "./machine_table.ts";
+import { median } from "../packages/statistics/prediction_metrics.ts";
+import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench train [options]
 
@@ -110,7 +113,7 @@ export async function bench(args: string[]): Promise<void> {
     const answers: Record<string, number[]> = {};
     for (const peer of peers) {
       // Threads of a peer that has just worked spin for a while: they would slow down the next one.
-      await new Promise((resolve) => setTimeout(resolve, REST));
+      await delay(REST);
       const { ms, bytes } = await peer.ask(
         order.op === "steps" ? { ...order, count: await stepsIn(turn, peer, order) } : order,
       );
@@ -159,11 +162,7 @@ export async function bench(args: string[]): Promise<void> {
   } finally {
     await close();
   }
-  const text = toMarkdown(report);
-  if (values.json) {
-    say(`\n${text}`);
-    console.log(JSON.stringify(report, null, 2));
-  } else console.log(`\n${text}`);
+  printReport(toMarkdown(report), values.json, report);
 }
 
 /** Steps that a peer takes in so many milliseconds, by those of the order. */
@@ -184,7 +183,7 @@ async function opener(
   }
   const python = pythons[name] ?? await pythonFor(name);
   const script = new URL(`./peers/${name}_peer.py`, import.meta.url);
-  const open = () => new Peer(name, python, [filePath(script)]);
+  const open = () => new Peer(name, python, [fileURLToPath(script)]);
   await tried(open);
   return open;
 }
@@ -197,11 +196,6 @@ async function tried(open: () => Peer): Promise<void> {
   } finally {
     await peer.close();
   }
-}
-
-function filePath(url: URL): string {
-  const path = decodeURIComponent(url.pathname);
-  return Deno.build.os === "windows" ? path.slice(1) : path;
 }
 
 /** Medians, and ours as a share of Keras's. */
@@ -276,12 +270,4 @@ function oneOf<T extends string>(option: string, text: string, allowed: readonly
     }
     return name as T;
   });
-}
-
-export function whole(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) {
-    throw new Error(`Cannot read "--${option}": "${text}" is not a whole number above 0.`);
-  }
-  return value;
 }

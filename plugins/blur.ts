@@ -1,5 +1,5 @@
 /**
- * An example of a stage from outside: blurs the faces before the networks see them.
+ * An example of a stage of a plugin: blurs the crops, which the networks receive.
  *
  * ```yaml
  * plugins: [./plugins/blur.ts]
@@ -9,7 +9,7 @@
  *   resize32:
  * ```
  *
- * blur takes faceCrop's faces, and resize32, which would take these, takes blur's.
+ * blur takes faceCrop's faces; resize32 takes those of blur.
  */
 import { z } from "zod";
 import { defineStage } from "../packages/pipeline/stage.ts";
@@ -17,7 +17,7 @@ import { faces } from "../stages/kinds.ts";
 
 export default defineStage({
   name: "blur",
-  summary: "Blur the faces, to see how much detail the networks need",
+  summary: "Blur the faces, to measure how much detail the networks need",
   inputs: { faces },
   outputs: { faces },
   params: z.strictObject({
@@ -26,14 +26,14 @@ export default defineStage({
     ),
   }),
   async run({ faces }, { sigma }, context) {
-    // Heavy modules load here, so that a run with nothing to do does without them.
+    // Heavy modules load here, so a run of cache hits does not load them.
     const { default: sharp } = await import("sharp");
     const { mapFaces } = await import("../faces/detection/faces_artifact.ts");
     await mapFaces(
       faces.path,
       context.outputs.faces,
       context,
-      `blur sigma=${sigma}`, // kept in preprocessing.json: what a model's faces went through
+      `blur sigma=${sigma}`, // recorded in preprocessing.json
       async (png) => await sharp(png).blur(sigma).png().toBuffer(),
     );
   },

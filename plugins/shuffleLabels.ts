@@ -1,7 +1,6 @@
 /**
- * A control experiment: deals the labels out anew among the images. A network that is trained on
- * what comes out has nothing to learn, and must not beat guessing on the test set. If it does,
- * something leaks the labels.
+ * A control experiment: permutes the labels of the images. A network that is trained on the result
+ * must not exceed the constant baseline on the test set. If it does, labels leak.
  *
  * ```yaml
  * plugins: [./plugins/shuffleLabels.ts]
@@ -11,7 +10,7 @@
  *   split:
  * ```
  *
- * All stages that would take resize32's dataset take this one.
+ * All stages that take resize32's dataset then take this one.
  */
 import { join } from "node:path";
 import { z } from "zod";
@@ -21,7 +20,7 @@ import { dataset } from "../stages/kinds.ts";
 
 export default defineStage({
   name: "shuffleLabels",
-  summary: "Deal the labels out anew among the images: a control experiment",
+  summary: "Permute the labels of the images: a control experiment",
   inputs: { dataset },
   outputs: { dataset },
   params: z.strictObject({}),

@@ -1,6 +1,6 @@
 /**
- * An example of a detector from outside: takes the largest patch of skin's colours for a face. It is
- * old (Jones and Rehg 1999) and easily fooled, by wood for one, but short.
+ * An example of a detector of a plugin: takes the largest patch of skin's colors for a face (Jones and
+ * Rehg 1999). It is short, and has false positives such as wood.
  *
  * ```yaml
  * plugins: [./plugins/skinColour.ts]
@@ -9,24 +9,23 @@
  *   webcamServe: { detector: skinColour }
  * ```
  *
- * A pipeline's workers, its service and `deno task predict` find it again by its entry in
- * preprocessing.json.
+ * Workers, the service and `deno task predict` open it by its entry in preprocessing.json.
  */
 import { defineDetector } from "../faces/detection/detector.ts";
 
-/** Side of the squares that the image is searched in, in pixels. */
-const cell = 8;
+/** Side of a cell of the search grid, in pixels. */
+const CELL = 8;
 
 export default defineDetector({
   name: "skinColour",
-  summary: "Take the largest patch of skin's colours for a face",
+  summary: "Take the largest patch of skin's colors for a face",
   open({ minConfidence }) {
     return Promise.resolve({
       detect({ data, width, height }) {
-        const columns = Math.floor(width / cell), rows = Math.floor(height / cell);
+        const columns = Math.floor(width / CELL), rows = Math.floor(height / CELL);
         const skin = new Uint8Array(columns * rows);
         for (let i = 0; i < skin.length; i++) {
-          const x = i % columns * cell + cell / 2, y = Math.floor(i / columns) * cell + cell / 2;
+          const x = i % columns * CELL + CELL / 2, y = Math.floor(i / columns) * CELL + CELL / 2;
           const [r, g, b] = data.subarray((y * width + x) * 3);
           // The rule of Kovač, Peer and Solina (2003) for daylight.
           const wide = Math.max(r, g, b) - Math.min(r, g, b) > 15;
@@ -36,12 +35,12 @@ export default defineDetector({
         if (!patch) return Promise.resolve([]);
         const { left, top, right, bottom, count } = patch;
         const box = {
-          x: left * cell,
-          y: top * cell,
-          width: (right - left + 1) * cell,
-          height: (bottom - top + 1) * cell,
+          x: left * CELL,
+          y: top * CELL,
+          width: (right - left + 1) * CELL,
+          height: (bottom - top + 1) * CELL,
         };
-        const score = count * cell * cell / (box.width * box.height); // how full the box is
+        const score = count * CELL * CELL / (box.width * box.height); // how full the box is
         return Promise.resolve(score > minConfidence ? [{ box, score }] : []);
       },
       close() {},
@@ -49,7 +48,7 @@ export default defineDetector({
   },
 });
 
-/** The largest patch of neighbors that are not 0: its borders and how many they are. */
+/** Returns the borders and the size of the largest patch of adjacent cells that are not 0. */
 function largest(cells: Uint8Array, columns: number, rows: number) {
   const seen = new Uint8Array(cells.length);
   let best: { left: number; top: number; right: number; bottom: number; count: number } | undefined;

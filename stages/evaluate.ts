@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { furtherMetrics } from "../faces/evaluation/further_metrics.ts";
+import { definedChoice } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";
 
@@ -23,6 +25,10 @@ export default defineStage({
     ),
     crops: z.int().min(0).max(500).default(48).describe(
       "Random crops to show",
+    ),
+    metrics: z.array(definedChoice("metric", furtherMetrics)).default([]).describe(
+      "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
+        "and `compare`; each applies to models of classes or of years",
     ),
   }),
   compute: true,

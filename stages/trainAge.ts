@@ -9,6 +9,7 @@ import {
   trainingAliases,
   trainingParams,
 } from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -65,6 +66,7 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
     const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { initializerParam, jointAliases, jointParams } from "../faces/training/training_params.ts";
+import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -41,6 +42,7 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
+  external: ({ init }) => initFacts(init),
   async run({ dataset, splits }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { jointTraining } = await import("../faces/training/stage_training.ts");

@@ -112,7 +112,7 @@ Deno.test("every command in the documents is a task, with options that it has", 
     let known = help.get(task) ?? "";
     if (task === "bench" && /^[a-z]/.test(rest[0] ?? "")) {
       if (!benches.includes(`  ${rest[0]}: {`)) wrong.push(`${shown}: no such bench`);
-      const module = benches.match(new RegExp(`  ${rest[0]}: \\{[^}]*import\\("\\./([^"]+)"`))?.[1];
+      const module = benches.match(new RegExp(`  ${rest[0]}: \\{[^}]*import\\("([^"]+)"`))?.[1];
       known = module ? await Deno.readTextFile(join(root, "bench", module)) : "";
     }
     for (const option of rest.filter((word) => word.startsWith("--") && word !== "--help")) {

@@ -9,7 +9,7 @@ import {
   randomKillPoint,
   runPipeline,
   stagesOf,
-} from "../bench/kills/crash_test.ts";
+} from "./crashes.ts";
 import { random } from "../packages/random/random.ts";
 import { mounted } from "./mount.ts";
 

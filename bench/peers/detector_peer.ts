@@ -5,18 +5,16 @@ import {
   openDetector,
   usesTensorFlow,
 } from "../../faces/detection/detectors.ts";
-import { TextLineStream } from "../../packages/pipeline/text_line_stream.ts";
-import type { Answer, DetectOrder } from "../peer.ts";
+import { type Answer, type DetectOrder, servePeer } from "../peer.ts";
 
 const { name, ...options } = JSON.parse(Deno.args[0]);
 if (usesTensorFlow(name)) await openBackend("wasm");
 const detector = await openDetector(name, configureDetector(name, options));
-for await (const line of Deno.stdin.readable.pipeThrough(new TextLineStream())) {
-  const { file, width, height }: DetectOrder = JSON.parse(line);
+await servePeer(async ({ file, width, height }: DetectOrder): Promise<Answer> => {
   const data = await Deno.readFile(file);
   const began = performance.now();
   const found = await detector.detect({ data, width, height });
   const ms = performance.now() - began;
   const faces = found.map(({ box, score }) => [box.x, box.y, box.width, box.height, score]);
-  console.log(JSON.stringify({ ms, faces } satisfies Answer));
-}
+  return { ms, faces };
+});

@@ -7,8 +7,7 @@ import { EngineTrainer } from "../../faces/training/engine_trainer.ts";
 import { classification, regression } from "../../faces/training/objective.ts";
 import { predictRows } from "../../faces/training/predict_rows.ts";
 import { train } from "../../faces/training/train.ts";
-import { servePeer } from "../peer_protocol.ts";
-import type { Answer, LearnOrder } from "../peer.ts";
+import { type Answer, type LearnOrder, servePeer } from "../peer.ts";
 
 await openBackend("wasm");
 

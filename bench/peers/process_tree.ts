@@ -6,6 +6,7 @@
  *
  *     deno run --allow-all tree.ts PID
  */
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Milliseconds between looks. */
 const EVERY = 100;
@@ -72,7 +73,7 @@ for (;;) {
   const others = all.slice(1).reduce((sum, pid) => sum + residentOf(pid), 0);
   most = Math.max(most, bytes + others);
   for (const pid of all) busy.set(pid, Math.max(busy.get(pid) ?? 0, busyOf(pid)));
-  await new Promise((resolve) => setTimeout(resolve, EVERY));
+  await delay(EVERY);
 }
 const seconds = [...busy.values()].reduce((sum, one) => sum + one, 0);
 console.log(JSON.stringify({ bytes: most, seconds }));

@@ -9,6 +9,7 @@ import { networks as definitions } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { configureDetector, detectorNames, usesTensorFlow } from "../detection/detectors.ts";
 import { describeNetwork } from "../evaluation/describe_network.ts";
+import { count } from "../evaluation/format_result.ts";
 import { HELP } from "./compute.ts";
 import { ageBins } from "../training/network_options.ts";
 
@@ -35,18 +36,18 @@ function networks(): string {
     "Values of `network`. Sizes are those of images of 32×32 pixels and default options, with the heads " +
     "of trainGender, of trainAge, else of trainJoint.",
     ...shared.map(([name, summary, model]) => {
-      const operations = multiplyAdds(model).toLocaleString("en");
+      const operations = count(multiplyAdds(model));
       const { layers, weights } = describeNetwork(model);
-      const rows = layers.map(({ name, what, output, weights }) =>
-        `| \`${name}\` | ${what} | ${output} | ${weights.toLocaleString("en")} |`
-      );
+      const rows = layers.map(({ name, what, output, weights }) => [
+        ...[`\`${name}\``, what, output, count(weights)],
+      ]);
       model.dispose();
-      return `### Network ${name}\n\n${summary}; ${
-        weights.toLocaleString("en")
-      } parameters, ${operations} multiply-adds per image.\n\n${
-        ["| layer | operation | output | parameters |", "| --- | --- | --- | ---: |", ...rows]
-          .join("\n")
-      }`;
+      const size = `${count(weights)} parameters, ${operations} multiply-adds per image`;
+      return [
+        `### Network ${name}\n\n${summary}; ${size}.\n`,
+        "| layer | operation | output | parameters |\n| --- | --- | --- | ---: |",
+        ...rows.map((row) => `| ${row.join(" | ")} |`),
+      ].join("\n");
     }),
   ].join("\n\n");
 }
@@ -59,18 +60,13 @@ function detectors(): string {
       : usesTensorFlow(name)
       ? "TensorFlow.js"
       : "kernels of its own";
-    return `| \`${name}\` | ${name === "metadata" ? "" : minConfidence} | ${
-      inputSizes.join(", ")
-    } | ${computes} |`;
+    const confidence = name === "metadata" ? "" : minConfidence;
+    return `| \`${name}\` | ${confidence} | ${inputSizes.join(", ")} | ${computes} |`;
   });
   return [
-    "## Detectors",
-    "Values of `faceCrop.detector`; a plugin may add more.",
-    [
-      "| detector | minConfidence | inputSizes | computes with |",
-      "| --- | --- | --- | --- |",
-      ...rows,
-    ]
-      .join("\n"),
-  ].join("\n\n");
+    "## Detectors\n\nValues of `faceCrop.detector`; a plugin may add more.\n",
+    "| detector | minConfidence | inputSizes | computes with |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n");
 }

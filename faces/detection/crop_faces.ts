@@ -8,7 +8,7 @@ import { cropShards, openCropWorkers, shardCount, shardRows } from "./crop_shard
 import type { CropUnit } from "./crop_unit.ts";
 import type { CropInit } from "./crop_worker.ts";
 import type { TableRow } from "./faces_artifact.ts";
-import type { ExpectedFace } from "./find_faces.ts";
+import type { ExpectedFace } from "./labelled_face.ts";
 import { importShard, readShard, type Shard } from "./shards.ts";
 
 /** Photos to crop, and the parameters. */

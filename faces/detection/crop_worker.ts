@@ -5,8 +5,12 @@ import type { CropOptions } from "../images/crop.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import { openDetector } from "./detectors.ts";
-import type { ExpectedFace } from "./find_faces.ts";
-import { cropLabelledFace, type CroppedFace, type CropProblem } from "./labelled_face.ts";
+import {
+  cropLabelledFace,
+  type CroppedFace,
+  type CropProblem,
+  type ExpectedFace,
+} from "./labelled_face.ts";
 
 /** Parameters of the worker. */
 export interface CropInit {

@@ -1,18 +1,61 @@
 /** Crops the labelled face of a photo to a PNG. */
 import { encodePng } from "../../packages/formats/png.ts";
-import type { CropOptions } from "../images/crop.ts";
-import { ImageError } from "../images/decode_image.ts";
-import type { Detector } from "./detector.ts";
-import { type ExpectedFace, findLabelledFace } from "./find_faces.ts";
-import type { Box } from "../images/image.ts";
+import { crop, type CropOptions } from "../images/crop.ts";
+import { decode, type Decoded, ImageError, turnUpright } from "../images/decode_image.ts";
+import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
+import type { Detection, Detector } from "./detector.ts";
 
-/** A cropped face. */
-export interface CroppedFace {
-  readonly png: Uint8Array;
-  readonly box: Box;
-  readonly score: number;
+/** Expected position of the labelled face, from the data set. */
+export type ExpectedFace =
+  /** The middle of the photo: this share of its width and height. */
+  | { readonly middle: number }
+  /** A box in stored pixels, before EXIF rotation. */
+  | { readonly stored: Box };
+
+/** The labelled face of a photo. */
+export interface LabelledFace extends Detection {
+  readonly crop: Image;
   /** Number of faces detected in the photo. */
   readonly found: number;
+}
+
+/**
+ * Detects the labelled face of a photo: the detection with the highest IoU with the expected box.
+ * A face whose center is outside of that box belongs to another person.
+ * @returns no crop, and the number of detected faces, if none is the labelled one
+ * @throws {ImageError} if the photo cannot be decoded
+ */
+export async function findLabelledFace(
+  photo: Uint8Array,
+  known: ExpectedFace | undefined,
+  detector: Detector,
+  options: CropOptions,
+): Promise<LabelledFace | { crop: undefined; found: number }> {
+  const image = await decode(photo);
+  const place = known && clip(placeOf(known, image), image);
+  const found = await detector.detect(image, place);
+  const face = place ? closest(found, place) : found[0];
+  if (!face) return { crop: undefined, found: found.length };
+  return { ...face, crop: await crop(image, face.box, options), found: found.length };
+}
+
+/** Returns the detection with the highest IoU; of equal ones that with the highest score. */
+function closest(found: readonly Detection[], place: Box): Detection | undefined {
+  return found
+    .filter(({ box }) => hasCenterIn(box, place))
+    .toSorted((a, b) => iou(b.box, place) - iou(a.box, place))
+    .at(0);
+}
+
+function placeOf(known: ExpectedFace, image: Decoded): Box {
+  if ("stored" in known) return turnUpright(known.stored, image);
+  const width = image.width * known.middle, height = image.height * known.middle;
+  return { x: (image.width - width) / 2, y: (image.height - height) / 2, width, height };
+}
+
+/** A cropped face. */
+export interface CroppedFace extends Omit<LabelledFace, "crop"> {
+  readonly png: Uint8Array;
 }
 
 /** Reason why a photo has no crop. */
@@ -20,9 +63,6 @@ export interface CropProblem {
   readonly problem: "no_face" | "unreadable";
   readonly detail: string;
 }
-
-/** Result for a photo. */
-export type CropResult = CroppedFace | CropProblem;
 
 /**
  * Crops the labelled face of a photo. A photo that cannot be decoded is a problem, not an error.
@@ -32,12 +72,12 @@ export async function cropLabelledFace(
   photo: Uint8Array,
   known: ExpectedFace | undefined,
   detector: Detector,
-  crop: CropOptions,
-): Promise<CropResult> {
+  options: CropOptions,
+): Promise<CroppedFace | CropProblem> {
   try {
-    const face = await findLabelledFace(photo, known, detector, crop);
-    if (!face.crop) return { problem: "no_face", detail: noFace(detector.name, face.found) };
-    return { png: encodePng(face.crop), box: face.box, score: face.score, found: face.found };
+    const { crop, ...face } = await findLabelledFace(photo, known, detector, options);
+    if (crop && "box" in face) return { png: encodePng(crop), ...face };
+    return { problem: "no_face", detail: noFace(detector.name, face.found) };
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     return { problem: "unreadable", detail: error.reason };

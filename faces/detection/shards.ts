@@ -10,36 +10,13 @@ import { digestFile } from "../../packages/pipeline/digest.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { readState, removeDamaged, writeState } from "../../packages/pipeline/state.ts";
 import { pngName, shardName } from "./faces_artifact.ts";
-import type { Box } from "../images/image.ts";
-
-/** A face in a shard. */
-export interface ShardFace {
-  /** Row of its photo in the table. */
-  readonly row: number;
-  readonly box: Box;
-  readonly score: number;
-  readonly offset: number;
-  readonly size: number;
-}
-
-/** A problem with a photo; a photo with `several_faces` is used nevertheless. */
-export interface Problem {
-  readonly row: number;
-  readonly problem: "missing" | "unreadable" | "crashed" | "no_face" | "several_faces";
-  readonly detail: string;
-}
-
-/** Content of a shard. */
-export interface Shard {
-  readonly faces: readonly ShardFace[];
-  readonly problems: readonly Problem[];
-}
 
 const whole = z.number().int().min(0);
 const record = z.looseObject({
   /** SHA-256 of the tar. */
   sha256: z.string(),
   faces: z.array(z.strictObject({
+    /** Row of its photo in the table. */
     row: whole,
     box: z.strictObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
     score: z.number(),
@@ -52,6 +29,12 @@ const record = z.looseObject({
     detail: z.string(),
   })),
 });
+
+/** Content of a shard. A photo with the problem `several_faces` is used nevertheless. */
+export type Shard = Readonly<Pick<z.output<typeof record>, "faces" | "problems">>;
+type ShardFace = Shard["faces"][number];
+/** A problem with a photo. */
+export type Problem = Shard["problems"][number];
 
 /**
  * Reads a complete shard of an earlier attempt.

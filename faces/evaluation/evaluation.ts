@@ -1,4 +1,6 @@
 /** The stage `evaluate`: metrics, predictions, model card and report of all models. */
+import type { Choice } from "../../packages/pipeline/define.ts";
+import { chooseMetrics } from "./further_metrics.ts";
 import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Backend } from "../../packages/compute/backends.ts";
@@ -55,7 +57,11 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops }: { examples: number; crops: number },
+  { examples, crops, metrics: written = [] }: {
+    examples: number;
+    crops: number;
+    metrics?: readonly Choice[];
+  },
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
@@ -76,6 +82,7 @@ export async function evaluate(
       `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
     );
   }
+  const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const data: Data = { images, people, rows, references };
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
@@ -86,6 +93,16 @@ export async function evaluate(
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
     const { report, predictions } = await evaluateModel(model, data, examples, context);
+    const { classes } = report.metrics;
+    const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
+    for (const split of splitNames) {
+      const at = Array.from(rows[split]);
+      const gender = at.map((row) => people.gender[row]), age = at.map((row) => people.age[row]);
+      const scored = { ...predictions[split], classes: classes?.length, gender, age };
+      const values = fitting.map(({ name, compute }) => [name, compute(scored)]);
+      Object.assign(report.metrics[split], Object.fromEntries(values));
+    }
+    if (fitting.length > 0) report.further = fitting;
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });
@@ -105,7 +122,7 @@ export async function evaluate(
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
-      params: { examples, crops },
+      params: { examples, crops, ...(written.length > 0 && { metrics: written }) },
     },
   };
   await write("report.html", reportPage(whole));

@@ -5,6 +5,7 @@ import {
   meanInterval,
   meanIntervalOfEnough,
 } from "../../packages/statistics/confidence_intervals.ts";
+import { furtherMetrics } from "./further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
 /** Name of a primary metric, as in metrics.json. */
@@ -48,6 +49,11 @@ export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
   accuracy: METRICS.accuracy.better,
   loss: "less",
   mae: METRICS.mae.better,
+  ...Object.fromEntries(
+    furtherMetrics.flatMap(({ name, former = [], better }) =>
+      better ? [name, ...former].map((key) => [key, better]) : []
+    ),
+  ),
 };
 
 /** Labels an axis or column: "accuracy", "MAE, years". */

@@ -28,7 +28,7 @@ export interface ModelCardData {
   /** On a server: a sentence on its face detectors. */
   readonly serving?: string;
   /** On a server: a sentence on how it handles images. */
-  readonly pictures?: string;
+  readonly privacy?: string;
 }
 
 interface CardModel {
@@ -108,7 +108,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
         "worse on groups with fewer training images. Beyond the tables above, performance by group " +
         "is unknown.",
     ),
-    ...(facts.pictures === undefined ? [] : [heading("Privacy"), text(facts.pictures)]),
+    ...(facts.privacy === undefined ? [] : [heading("Privacy"), text(facts.privacy)]),
   ];
 }
 

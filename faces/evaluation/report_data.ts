@@ -1,5 +1,6 @@
 /** Content of the report page. */
 import type { Lineage } from "../../packages/pipeline/stage.ts";
+import type { ChosenMetric } from "./further_metrics.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
@@ -23,7 +24,7 @@ export interface DataReport {
   /** Crops drawn at random, as `data:` URLs. */
   crops: readonly string[];
   /** Photos without a detected face: some of them, and their total count. */
-  noFace: { shown: readonly Picture[]; count: number };
+  noFace: { shown: readonly NamedImage[]; count: number };
   /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }
@@ -58,7 +59,7 @@ export interface PhotoCounts {
   problems: Readonly<Record<string, number>>;
 }
 
-export interface Picture {
+export interface NamedImage {
   /** A `data:` URL. */
   image: string;
   /** Data set and path. */
@@ -70,6 +71,8 @@ export interface ModelReport {
   /** Id of the training stage, followed by the output's name if it has several. */
   id: string;
   metrics: ModelMetrics;
+  /** Metrics beside the primary one; their values are in `metrics` under their names. */
+  further?: readonly Pick<ChosenMetric, "name" | "title" | "unit" | "decimals">[];
   network: Network;
   /** Loss and metric by epoch, on the training and validation set. */
   curves: readonly Curve[];

@@ -1,6 +1,7 @@
 /** Parameters of the steps from photo to network input, which serving repeats. */
 import { join } from "node:path";
 import { z } from "zod";
+import { readJson } from "../../packages/formats/read_json.ts";
 
 /** A detector and its options, which the detector's own schema validates when it is opened. */
 export const detectorConfig = z.looseObject({
@@ -36,19 +37,29 @@ export type CropPreprocessing = z.output<typeof cropPreprocessing>;
 /** Steps from photo to tensor: `preprocessing.json` of a dataset. */
 export type Preprocessing = z.output<typeof preprocessing>;
 
+const FILE = "preprocessing.json";
+const WAY_OUT = "It may be of another version; recreate it with --force faceCrop";
+
 /** Reads the steps from photo to crop. */
 export async function readCropPreprocessing(folder: string): Promise<CropPreprocessing> {
-  return await read(folder, cropPreprocessing);
+  return await readJson(join(folder, FILE), cropPreprocessing, WAY_OUT);
 }
 
 /** Reads the steps from photo to tensor. */
 export async function readPreprocessing(folder: string): Promise<Preprocessing> {
-  return await read(folder, preprocessing);
+  return await readJson(join(folder, FILE), preprocessing, WAY_OUT);
 }
 
 /** Validates the steps in a JSON value, such as of a model's training.json. */
 export function parsePreprocessing(value: unknown, source: string): Preprocessing {
-  return parse(value, preprocessing, source);
+  const { data, error } = preprocessing.safeParse(value);
+  if (!error) return data;
+  const [{ path, message }] = error.issues;
+  throw new Error(
+    `Cannot use the preprocessing in "${source}": ${path.join(".") || "it"}: ${message}. ` +
+      `${WAY_OUT}.`,
+    { cause: error },
+  );
 }
 
 /** Writes `preprocessing.json` into an artifact's folder. */
@@ -56,29 +67,5 @@ export async function writePreprocessing(
   folder: string,
   value: CropPreprocessing | Preprocessing,
 ): Promise<void> {
-  await Deno.writeTextFile(join(folder, file), JSON.stringify(value, null, 2) + "\n");
-}
-
-const file = "preprocessing.json";
-
-async function read<T>(folder: string, schema: z.ZodType<T>): Promise<T> {
-  const path = join(folder, file);
-  let value: unknown;
-  try {
-    value = JSON.parse(await Deno.readTextFile(path));
-  } catch (cause) {
-    throw new Error(`Cannot read "${path}": ${(cause as Error).message}.`, { cause });
-  }
-  return parse(value, schema, path);
-}
-
-function parse<T>(value: unknown, schema: z.ZodType<T>, source: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new Error(
-    `Cannot use the preprocessing in "${source}": ${issue.path.join(".") || "it"}: ` +
-      `${issue.message}. It may be of another version; recreate it with --force faceCrop.`,
-    { cause: result.error },
-  );
+  await Deno.writeTextFile(join(folder, FILE), JSON.stringify(value, null, 2) + "\n");
 }

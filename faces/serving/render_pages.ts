@@ -68,7 +68,7 @@ export function renderCard(
     datasets: [...new Set(models.flatMap(({ trained }) => Object.keys(trained.datasets)))],
     preprocessing,
     serving: `Here ${detectors.photo} detects them in photos, ${detectors.live} in the live view.`,
-    pictures: mode === "browser"
+    privacy: mode === "browser"
       ? "The page analyzes photos itself; they do not leave the browser."
       : "Photos are analyzed in the server's memory. They are neither stored nor logged.",
   });

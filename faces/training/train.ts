@@ -34,6 +34,8 @@ export interface TrainOptions extends TrainerOptions {
   schedule?: Schedule;
   /** Decay of the moving average of the weights that is validated and kept. Default: none. */
   averaging?: number;
+  /** Returns the rows of an epoch, as many as there are. Default: all in random order. */
+  order?: (rows: Int32Array, rng: Rng) => Int32Array;
   /** Augments a batch, [batch, height, width, 3], in place. */
   augment?: (images: Uint8Array, rng: Rng) => void;
   earlyStopping: EarlyStoppingOptions;
@@ -109,7 +111,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   ensureInitialized(model, seed);
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
-  const { weightDecay, optimizer } = options;
+  const { weightDecay, optimizer, order: orderOf = shuffled } = options;
   const trainer = await open({ model, objective, learningRate, weightDecay, optimizer, batchSize });
   const history: JointEpoch[] = [];
   const seconds: number[] = [];
@@ -130,8 +132,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
     progress.start(epochs * stepsPerEpoch, "steps", history.length * stepsPerEpoch);
     for (let epoch = history.length + 1; epoch <= epochs && !stopper.state.stopped; epoch++) {
       const began = performance.now();
-      const order = rows.train.slice();
-      random(seed, "shuffle", epoch).shuffle(order);
+      const order = orderOf(rows.train, random(seed, "shuffle", epoch));
       const mean = new RunningMean();
       const prepare = (step: number) => {
         const batch = order.subarray(step * batchSize, (step + 1) * batchSize);
@@ -198,6 +199,12 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   } finally {
     await trainer.close();
   }
+}
+
+function shuffled(rows: Int32Array, rng: Rng): Int32Array {
+  const order = rows.slice();
+  rng.shuffle(order);
+  return order;
 }
 
 /**

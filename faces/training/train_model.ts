@@ -1,11 +1,14 @@
 /** Training of a network for one or several tasks, from dataset and splits to stored models. */
 import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { z } from "zod";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
+import { applyInit, type initParam } from "./initial_weights.ts";
 import { classification, jointHead, regression, type SingleObjective } from "./objective.ts";
 import {
   type ChosenNetwork,
@@ -17,8 +20,14 @@ import {
 import { checkExports, saveTrained } from "./save_model.ts";
 import type { ChosenOptimizer } from "./optimizer.ts";
 import { optimizers } from "./optimizers.ts";
+import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
-import type { Head, OptimizerDefinition, ScheduleDefinition } from "./training_definitions.ts";
+import type {
+  Head,
+  OptimizerDefinition,
+  SamplingDefinition,
+  ScheduleDefinition,
+} from "./training_definitions.ts";
 import { type Person, targetOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
@@ -57,8 +66,12 @@ export interface ModelTraining {
     epochs: number;
     learningRate: number;
     weightDecay?: number;
+    /** Default: new weights. */
+    init?: z.output<typeof initParam>;
     /** Default: adamw. */
     optimizer?: Choice;
+    /** Default: shuffle. */
+    sampling?: Choice;
     /** Default: constant. */
     schedule?: Choice;
     warmup?: number;
@@ -89,6 +102,9 @@ export async function trainModel(
     ...schedules,
     ...pluginsOf<ScheduleDefinition>(context, "schedule"),
   ], "constant");
+  const orders = [...samplings, ...pluginsOf<SamplingDefinition>(context, "sampling")];
+  const sampling = chosen(params.sampling, orders, "shuffle");
+  const taskNames = Object.values(training.tasks).map(({ task }) => task);
   using opened = await openTrainingData(folders);
   const { images, size, people } = opened;
   const tasks = Object.entries(training.tasks);
@@ -129,6 +145,8 @@ export async function trainModel(
     }
   };
   try {
+    const init = params.init === undefined ? undefined : await applyInit(model, params.init, tf);
+    if (init) context.info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
     }
@@ -138,6 +156,10 @@ export async function trainModel(
       ...params,
       earlyStopping,
       ...optimizing,
+      order: (rows, random) => {
+        const data = { person: (row: number) => people[row], random, tasks: taskNames };
+        return sampling.definition.order(rows, data, sampling.options);
+      },
       schedule: schedule.definition.name === "constant"
         ? undefined
         : schedule.definition.factor({ warmup, ...schedule.options }),
@@ -161,6 +183,8 @@ export async function trainModel(
       info: (message) => context.info(message),
       progress: context.progress,
     });
+    // The predictor's engine does not take frozen layers.
+    for (const name of init?.frozen ?? []) model.getLayer(name).trainable = true;
     const validation: FitObserved["validation"] = {};
     for (const [i, [output, task]] of tasks.entries()) {
       const { loss, metric } = heads[i] as Pick<TrainingRecord, "loss" | "metric">;

@@ -6,6 +6,8 @@ import { z } from "zod";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { define, type Definition } from "../../packages/pipeline/define.ts";
+import type { Rng } from "../../packages/random/random.ts";
+import type { Person } from "./targets.ts";
 import { type AgeEstimator, type Initializer, initializers } from "./network_options.ts";
 
 /** The module `@tensorflow/tfjs-layers`. */
@@ -220,4 +222,33 @@ export function defineLoss<P extends z.ZodObject>(
   loss: Omit<LossDefinition<P>, "extends">,
 ): LossDefinition {
   return define({ kind: "loss", ...loss }) as never;
+}
+
+/** An order in which an epoch takes the images of the training set. */
+export interface SamplingDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
+  readonly params: P;
+  /** Returns the rows of an epoch; images may be absent or repeated, and their number stays. */
+  order(
+    rows: Int32Array,
+    data: { person(row: number): Person; random: Rng; tasks: ("gender" | "age")[] },
+    options: z.output<P>,
+  ): Int32Array;
+}
+
+/**
+ * Declares a sampling, for `sampling: NAME`.
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * const youngestFirst = defineSampling({
+ *   name: "youngestFirst", summary: "From young to old", params: z.strictObject({}),
+ *   order: (rows, { person }) => rows.toSorted((a, b) => person(a).age - person(b).age),
+ * });
+ * console.assert(youngestFirst.extends === "sampling");
+ * ```
+ */
+export function defineSampling<P extends z.ZodObject>(
+  sampling: Omit<SamplingDefinition<P>, "extends">,
+): SamplingDefinition {
+  return define({ kind: "sampling", ...sampling }) as never;
 }

@@ -1,9 +1,11 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
 import { definedChoice } from "../../packages/pipeline/define.ts";
+import { initParam } from "./initial_weights.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
 import { optimizers } from "./optimizers.ts";
+import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
 
 const earlyStopping = z.strictObject({
@@ -85,6 +87,9 @@ const warmup = z.number().min(0).max(0.5).describe(
 const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().describe(
   "Optimizer. Default: adamw with `weightDecay`",
 );
+const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
+  "Order in which an epoch takes the training images. Default: shuffle",
+);
 const augment = z.union([z.literal(false), augmentation]);
 const AUGMENT =
   "Data augmentation: limits of uniformly drawn changes of each training image; false " +
@@ -109,7 +114,9 @@ export const anyLoss = lossParam(losses, "").describe(
 
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
+  init: initParam,
   optimizer,
+  sampling,
   weightDecay: weightDecay.optional(),
   schedule: definedChoice("schedule", schedules, "constant").optional().describe(
     "Learning rate schedule. Default: constant",
@@ -155,7 +162,9 @@ export const jointParams = {
   export: trainingParams.export,
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
+  init: initParam,
   optimizer,
+  sampling,
   heads: z.strictObject({
     gender: z.strictObject({
       loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),

@@ -134,7 +134,7 @@ async function unpackCuda(
   const requirements = requirementsOf(metadata, "and-cuda");
   if (requirements.length === 0) {
     throw new Error(
-      'Cannot install node-gpu: this wheel of TensorFlow requires no CUDA libraries (its extra ' +
+      "Cannot install node-gpu: this wheel of TensorFlow requires no CUDA libraries (its extra " +
         '"and-cuda" is empty). There are none for this machine or version.',
     );
   }

@@ -66,7 +66,9 @@ export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint
   try {
     const response = await fetch(url);
     archive = await response.bytes();
-    if (!response.ok) throw new Error(`it responded with ${response.status} ${response.statusText}`);
+    if (!response.ok) {
+      throw new Error(`it responded with ${response.status} ${response.statusText}`);
+    }
   } catch (cause) {
     throw new Error(
       `Cannot download ${name} ${version} from "${url}": ${
@@ -87,7 +89,8 @@ export async function fetchPackage(wanted: NpmPackage): Promise<Map<string, Uint
   const source = {
     path: url,
     size: tar.length,
-    read: (offset: number, length: number) => Uint8Array.from(tar.subarray(offset, offset + length)),
+    read: (offset: number, length: number) =>
+      Uint8Array.from(tar.subarray(offset, offset + length)),
     readInto: (target: Uint8Array, offset: number) =>
       target.set(tar.subarray(offset, offset + target.length)),
   };

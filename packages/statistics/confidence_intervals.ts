@@ -152,8 +152,14 @@ export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
   return [...groups.values()];
 }
 
-/** Interpolates linearly between the two nearest sorted values, as NumPy's default. */
-function quantile(sorted: Float64Array, q: number): number {
+/**
+ * Returns a quantile of sorted values; interpolates linearly between the two nearest, as NumPy's
+ * default does.
+ * @param q from 0 (minimum) to 1 (maximum)
+ * @throws {RangeError} without values
+ */
+export function quantile(sorted: ArrayLike<number>, q: number): number {
+  if (sorted.length === 0) throw new RangeError("Cannot take a quantile of no values.");
   const position = q * (sorted.length - 1);
   const below = Math.floor(position);
   const above = Math.min(below + 1, sorted.length - 1);

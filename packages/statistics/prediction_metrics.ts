@@ -94,8 +94,12 @@ export function majorityClass(truth: ArrayLike<number>, classes: number): number
   return counts.indexOf(Math.max(...counts));
 }
 
-/** Returns the median, which minimizes the MAE; the mean of the middle two for an even count. */
+/**
+ * Returns the median, which minimizes the MAE; the mean of the middle two for an even count.
+ * @throws {RangeError} without values
+ */
 export function median(values: ArrayLike<number>): number {
+  if (values.length === 0) throw new RangeError("Cannot take the median of no values.");
   const sorted = Float64Array.from(values).sort();
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

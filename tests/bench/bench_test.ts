@@ -3,18 +3,11 @@ import { denoPeer } from "../../bench/peer.ts";
 import { profile } from "../../bench/profile_bench.ts";
 import { parsePythons } from "../../bench/python.ts";
 import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale_bench.ts";
-import { median, quantile, table } from "../../bench/machine_table.ts";
-import { compare, toMarkdown, type TrainReport, whole } from "../../bench/train_bench.ts";
+import { table, whole } from "../../bench/machine_table.ts";
+import { compare, toMarkdown, type TrainReport } from "../../bench/train_bench.ts";
 import { plan } from "../../packages/engine/engine_plan.ts";
 import { NpyFile } from "../../packages/formats/npy.ts";
 import { reportNetwork } from "../packages/engine/networks.ts";
-
-Deno.test("median() and quantile() lie between values", () => {
-  assert.equal(median([3, 1, 2]), 2);
-  assert.equal(median([4, 1, 2, 3]), 2.5);
-  assert.equal(quantile([10, 20, 30, 40, 50], 0.95), 48);
-  assert.throws(() => median([]), /quantile of no values/);
-});
 
 Deno.test("table() aligns numbers to the right", () => {
   assert.equal(

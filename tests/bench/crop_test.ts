@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chart, type CropReport, toMarkdown } from "../../bench/crop_bench.ts";
-import { writePictures } from "../../bench/crop_photos.ts";
+import { chart, type CropReport, toMarkdown, writePictures } from "../../bench/crop_bench.ts";
 
 const report: CropReport = {
   machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },

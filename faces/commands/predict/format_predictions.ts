@@ -5,6 +5,7 @@ import type { OutputSpec } from "../../serving/prediction.ts";
 
 type Face = Result["faces"][number];
 type Prediction = Face["predictions"][number];
+type Years = Extract<Prediction, { years: number }>;
 
 /** Formats one photo after the other. */
 export interface Lines {
@@ -29,17 +30,18 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
   };
   for (const [i, { id, task, classes }] of models.entries()) {
     const name = models.filter((other) => other.task === task).length === 1 ? task : id;
-    const prediction = (face: Face) => face.predictions[i];
-    if (classes === null) columns[name] = (face) => years(prediction(face));
-    else {
-      if (task === "gender") columns[name] = (face) => chosen(prediction(face)).label;
-      else {
-        // Two numbers, because spreadsheets read "3-9" as a date.
-        columns[`${name}_from`] = (face) => chosen(prediction(face)).minAge;
-        columns[`${name}_to`] = (face) => chosen(prediction(face)).maxAge;
-      }
-      columns[`${name}_probability`] = (face) => chosen(prediction(face)).probability.toFixed(4);
+    if (classes === null) {
+      columns[name] = ({ predictions }) => (predictions[i] as Years).years.toFixed(1);
+      continue;
     }
+    const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years>;
+    if (task === "gender") columns[name] = (face) => chosen(face).label;
+    else {
+      // Two numbers, because spreadsheets read "3-9" as a date.
+      columns[`${name}_from`] = (face) => chosen(face).minAge;
+      columns[`${name}_to`] = (face) => chosen(face).maxAge;
+    }
+    columns[`${name}_probability`] = (face) => chosen(face).probability.toFixed(4);
   }
   const read = Object.values(columns);
   return {
@@ -64,12 +66,4 @@ export function jsonLines(): Lines {
     },
     unreadable: (path, reason) => line({ path, error: reason }),
   };
-}
-
-function years(prediction: Prediction): string {
-  return "years" in prediction ? prediction.years.toFixed(1) : "";
-}
-
-function chosen(prediction: Prediction): Exclude<Prediction, { years: number }> {
-  return prediction as Exclude<Prediction, { years: number }>;
 }

@@ -140,10 +140,7 @@ export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>)
     x: { label: "true age, years", domain },
     y: { label: "predicted age, years", domain, grid: true },
     marks: [
-      Plot.line([[lowest, lowest], [highest, highest]], {
-        stroke: colors.baseline,
-        strokeDasharray: "4 3",
-      }),
+      diagonal(domain),
       Plot.dot(points, {
         x: "age",
         y: "predicted",
@@ -152,6 +149,12 @@ export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>)
         fillOpacity: Math.max(0.25, Math.min(0.7, 120 / points.length)),
       }),
     ],
+  });
+}
+
+function diagonal([low, high]: readonly number[]): Plot.Markish {
+  return Plot.line([[low, low], [high, high]], {
+    ...{ stroke: colors.baseline, strokeDasharray: "4 3" },
   });
 }
 
@@ -165,31 +168,25 @@ export function roc(points: Roc["points"], positive: string): Html {
     x: { label: "false positive rate", domain: [0, 1] },
     y: { label: "true positive rate", domain: [0, 1], grid: true },
     marks: [
-      Plot.line([[0, 0], [1, 1]], { stroke: colors.baseline, strokeDasharray: "4 3" }),
-      Plot.line(shown.map(([x, y]) => [x, y]), {
-        stroke: colors.train,
-        strokeWidth: 2.5,
-      }),
+      diagonal([0, 1]),
+      Plot.line(shown.map(([x, y]) => [x, y]), { stroke: colors.train, strokeWidth: 2.5 }),
     ],
   });
 }
 
 /** Renders a reliability diagram: observed frequency by mean predicted probability of each bin. */
 export function reliability(bins: readonly CalibrationBin[], of: string): Html {
-  const points = bins.filter(({ count }) => count > 0).map((bin) => ({
-    predicted: bin.said!,
-    observed: bin.true!,
-    low: bin.interval!.low,
-    high: bin.interval!.high,
-    count: bin.count,
-  }));
+  const points = bins.filter(({ count }) => count > 0)
+    .map(({ count, said, true: observed, interval }) => ({
+      ...{ count, predicted: said!, observed: observed!, ...interval! },
+    }));
   return draw(`Calibration of ${of}`, {
     height: 320,
     x: { label: `predicted probability of ${of}`, domain: [0, 1] },
     y: { label: "observed frequency", domain: [0, 1], grid: true },
     r: { range: [3, 13], domain: [0, points.reduce((a, { count }) => Math.max(a, count), 1)] },
     marks: [
-      Plot.line([[0, 0], [1, 1]], { stroke: colors.baseline, strokeDasharray: "4 3" }),
+      diagonal([0, 1]),
       Plot.ruleX(points, {
         ...{ x: "predicted", y1: "low", y2: "high" },
         ...{ stroke: colors.train, strokeWidth: 1.5 },

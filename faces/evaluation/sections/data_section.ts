@@ -3,7 +3,7 @@ import { ageHistogram, genderShares } from "../charts/data_charts.ts";
 import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
 import { type SplitName, splitNames } from "../score_model.ts";
-import type { DataReport, FaceGroup, PhotoCounts, Picture } from "../report_data.ts";
+import type { DataReport, FaceGroup, NamedImage, PhotoCounts } from "../report_data.ts";
 import { settingsList, table } from "../tables.ts";
 import { count, faces, percent } from "../format_result.ts";
 
@@ -151,10 +151,10 @@ function some(n: number): string {
   return n === 1 ? "one" : count(n);
 }
 
-function sheet(title: string, note: string, pictures: readonly Picture[]): Html {
+function sheet(title: string, note: string, images: readonly NamedImage[]): Html {
   return html`<h3 class="row">${title} <small>${note}</small></h3>
 <ul class="sheet">${
-    pictures.map(({ image, name }) =>
+    images.map(({ image, name }) =>
       html`<li title="${name}"><img src="${image}" width="112" height="112" alt="${name}"></li>`
     )
   }</ul>`;

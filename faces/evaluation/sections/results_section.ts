@@ -27,7 +27,7 @@ import {
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
-  return html`${comparison(metrics)}
+  return html`${comparison(metrics, model.further)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
@@ -40,7 +40,7 @@ ${model.examples.map(examples)}`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison(metrics: ModelMetrics): Html {
+function comparison(metrics: ModelMetrics, further: ModelReport["further"] = []): Html {
   const { metric, baseline, counts, interval, intervals, others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
@@ -54,6 +54,12 @@ function comparison(metrics: ModelMetrics): Html {
         html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
+    ...further.map(({ name, title, unit, decimals }) => [
+      unit ? `${title}, ${unit}` : title,
+      ...splitNames.map((split) =>
+        (metrics[split] as Record<string, number>)[name].toFixed(decimals)
+      ),
+    ]),
     ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
       ...[name, "", "", valueCell(value, metric, interval)],

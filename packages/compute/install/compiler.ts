@@ -15,9 +15,7 @@ export async function findCompiler(): Promise<Compiler> {
     if (version !== undefined) return { command, version: version.split("\n")[0] };
   }
   throw new Error(
-    `Cannot compile: there is no C++ compiler (tried ${
-      candidates.join(", ")
-    }). Install one: ` +
+    `Cannot compile: there is no C++ compiler (tried ${candidates.join(", ")}). Install one: ` +
       "apt install g++, dnf install gcc-c++, or apk add g++; or set CXX to its path.",
   );
 }

@@ -80,7 +80,9 @@ async function listWheels(name: string, index: string): Promise<Wheel[]> {
   const url = `${index}${name}/`;
   const fail = (why: string, cause?: unknown) =>
     new Error(
-      `Cannot list the wheels in "${withoutLogin(url)}": ${why}. Behind a proxy, set HTTPS_PROXY; ` +
+      `Cannot list the wheels in "${
+        withoutLogin(url)
+      }": ${why}. Behind a proxy, set HTTPS_PROXY; ` +
         "for an index of your own, PIP_INDEX_URL.",
       { cause },
     );

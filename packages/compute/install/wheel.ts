@@ -55,7 +55,9 @@ export async function unpackWheel(
     work.signal.throwIfAborted();
     const target = resolve(folder, entry.name);
     if (!target.startsWith(resolve(folder) + sep)) {
-      throw new Error(`Cannot unpack "${entry.name}" of "${path}": it leads outside of the folder.`);
+      throw new Error(
+        `Cannot unpack "${entry.name}" of "${path}": it leads outside of the folder.`,
+      );
     }
     const parent = dirname(target);
     if (!made.has(parent)) await Deno.mkdir(parent, { recursive: true });

@@ -32,13 +32,16 @@ export function usedExtensions(
   schema: z.ZodType,
   extensions: readonly Extension[],
 ): Extension[] {
-  const { innerType, shape, options } = partsOf(schema);
+  const { innerType, element, shape, options } = partsOf(schema);
   const kind = schema.meta()?.choice;
   if (kind !== undefined) {
     const name = (params as { use?: string } | undefined)?.use ?? params;
     return extensions.filter((one) => one.kind === kind && one.name === name);
   }
   if (innerType) return usedExtensions(params, innerType, extensions);
+  if (element && Array.isArray(params)) {
+    return [...new Set(params.flatMap((one) => usedExtensions(one, element, extensions)))];
+  }
   if (options) return options.flatMap((form) => usedExtensions(params, form, extensions));
   if (!shape || typeof params !== "object" || params === null) return [];
   return [
@@ -63,11 +66,15 @@ function widened(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType
 }
 
 function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType {
-  const { innerType, shape } = partsOf(schema);
+  const { innerType, element, shape } = partsOf(schema);
   const kind = schema.meta()?.choice;
   if (innerType) {
     const wider = widened(innerType, extensions);
     return wider === innerType ? schema : cloned(schema, { innerType: wider });
+  }
+  if (element) {
+    const wider = widened(element, extensions);
+    return wider === element ? schema : cloned(schema, { element: wider });
   }
   if (shape) {
     const wider = Object.fromEntries(

@@ -241,14 +241,14 @@ function stageMarkdown(stage: Stage): string {
 function choicesMarkdown(stages: readonly Stage[]): string[] {
   const found = new Map<string, Map<string, Definition>>();
   const walk = (schema: z.ZodType): void => {
-    const { innerType, shape, options } = partsOf(schema);
+    const { innerType, element, shape, options } = partsOf(schema);
     const kind = schema.meta()?.choice as string, chooses = choosesOf(schema);
     if (chooses) {
       const known = found.get(kind) ?? new Map<string, Definition>();
       for (const one of chooses.definitions) known.set(one.name, one);
       found.set(kind, known);
       chooses.definitions.forEach(({ params }) => params && walk(params));
-    } else if (innerType) walk(innerType);
+    } else if (innerType ?? element) walk((innerType ?? element)!);
     else [...Object.values(shape ?? {}), ...options ?? []].forEach(walk);
   };
   for (const { params } of stages) walk(params);

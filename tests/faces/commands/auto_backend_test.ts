@@ -15,10 +15,13 @@ const broken = (name: Backend): BackendStatus => ({
   why: "its driver crashed",
 });
 
-/** Finds what it is told to find, and remembers what it was asked. */
-function eyes(times: Partial<Record<Backend, number>>, gpu?: { name: string; software: boolean }) {
+/** Returns the given results, and records the calls. */
+function fakeProbes(
+  times: Partial<Record<Backend, number>>,
+  gpu?: { name: string; software: boolean },
+) {
   const asked: string[] = [];
-  const see: Probes = {
+  const probes: Probes = {
     lookForGpu() {
       asked.push("gpu");
       return Promise.resolve(gpu);
@@ -29,7 +32,7 @@ function eyes(times: Partial<Record<Backend, number>>, gpu?: { name: string; sof
       return Promise.resolve(time === undefined ? broken(name) : usable(name, time));
     },
   };
-  return { see, asked };
+  return { probes, asked };
 }
 
 async function inPlaces(test: (places: Places) => Promise<void>): Promise<void> {
@@ -54,8 +57,8 @@ const llvmpipe = { name: "llvmpipe", software: true };
 
 Deno.test("chooseAuto() measures again where what it remembers is damaged", async () => {
   await inPlaces(async (places) => {
-    const { see } = eyes({}, undefined);
-    const choice = await chooseAuto(() => {}, places, see);
+    const { probes } = fakeProbes({}, undefined);
+    const choice = await chooseAuto(() => {}, places, probes);
     const path = join(places.cache, "compute.json");
     const kept = await Deno.readTextFile(path);
     for (
@@ -65,8 +68,8 @@ Deno.test("chooseAuto() measures again where what it remembers is damaged", asyn
       ]
     ) {
       await Deno.writeTextFile(path, text);
-      const { see, asked } = eyes({}, undefined);
-      assert.deepEqual(await chooseAuto(() => {}, places, see), choice);
+      const { probes, asked } = fakeProbes({}, undefined);
+      assert.deepEqual(await chooseAuto(() => {}, places, probes), choice);
       assert.deepEqual(asked, ["gpu"], text);
     }
   });
@@ -75,21 +78,21 @@ Deno.test("chooseAuto() measures again where what it remembers is damaged", asyn
 Deno.test("chooseAuto() takes wasm without measuring where nothing else is there", async () => {
   for (const found of [undefined, llvmpipe]) {
     await inPlaces(async (places) => {
-      const { see, asked } = eyes({}, found);
+      const { probes, asked } = fakeProbes({}, found);
       const lines: string[] = [];
-      const choice = await chooseAuto((line) => lines.push(line), places, see);
+      const choice = await chooseAuto((line) => lines.push(line), places, probes);
       assert.deepEqual(choice, { backend: "wasm", why: "no other is installed or has a GPU" });
       assert.deepEqual([asked, lines], [["gpu"], []]);
     });
   }
 });
 
-Deno.test("chooseAuto() measures once, takes the fastest and says why", async () => {
+Deno.test("chooseAuto() measures once, takes the fastest with the reason", async () => {
   await inPlaces(async (places) => {
     await install(places, "node");
-    const { see, asked } = eyes({ wasm: 14, webgpu: 3, node: 55 }, gpu);
+    const { probes, asked } = fakeProbes({ wasm: 14, webgpu: 3, node: 55 }, gpu);
     const lines: string[] = [];
-    const choose = () => chooseAuto((line) => lines.push(line), places, see);
+    const choose = () => chooseAuto((line) => lines.push(line), places, probes);
     assert.deepEqual(await choose(), {
       backend: "webgpu",
       why: "the fastest (best step: webgpu 3.0, wasm 14.0, node 55.0 ms)",
@@ -104,8 +107,8 @@ Deno.test("chooseAuto() measures once, takes the fastest and says why", async ()
 Deno.test("chooseAuto() takes the next backend if one does not run", async () => {
   await inPlaces(async (places) => {
     await install(places, "node");
-    const { see } = eyes({ wasm: 90, node: 55 }, gpu);
-    const { backend, why } = await chooseAuto(() => {}, places, see);
+    const { probes } = fakeProbes({ wasm: 90, node: 55 }, gpu);
+    const { backend, why } = await chooseAuto(() => {}, places, probes);
     assert.equal(backend, "node");
     assert.match(why, /the fastest .*; webgpu does not run: its driver crashed$/);
   });
@@ -114,14 +117,14 @@ Deno.test("chooseAuto() takes the next backend if one does not run", async () =>
 Deno.test("chooseAuto() measures again after an installation, and logs the change", async () => {
   await inPlaces(async (places) => {
     const lines: string[] = [];
-    const say = (line: string) => void lines.push(line);
-    assert.equal((await chooseAuto(say, places, eyes({}).see)).backend, "wasm");
+    const log = (line: string) => void lines.push(line);
+    assert.equal((await chooseAuto(log, places, fakeProbes({}).probes)).backend, "wasm");
     await install(places, "node-gpu");
-    const { see } = eyes({ wasm: 14, "node-gpu": 2 });
-    assert.equal((await chooseAuto(say, places, see)).backend, "node-gpu");
+    const { probes } = fakeProbes({ wasm: 14, "node-gpu": 2 });
+    assert.equal((await chooseAuto(log, places, probes)).backend, "node-gpu");
     assert.match(lines.at(-1)!, /auto now chooses node-gpu instead of wasm: the fastest/);
     await install(places, "node-gpu", "another version");
-    assert.equal((await chooseAuto(say, places, eyes({ wasm: 14 }).see)).backend, "wasm");
+    assert.equal((await chooseAuto(log, places, fakeProbes({ wasm: 14 }).probes)).backend, "wasm");
   });
 });
 
@@ -129,8 +132,8 @@ Deno.test("chooseAuto() measures again when what it remembers cannot be read", a
   await inPlaces(async (places) => {
     await install(places, "node");
     await Deno.writeTextFile(join(places.cache, "compute.json"), '{"circumstances": ');
-    const { see, asked } = eyes({ wasm: 14, node: 55 });
-    assert.equal((await chooseAuto(() => {}, places, see)).backend, "wasm");
+    const { probes, asked } = fakeProbes({ wasm: 14, node: 55 });
+    assert.equal((await chooseAuto(() => {}, places, probes)).backend, "wasm");
     assert.deepEqual(asked, ["gpu", "wasm", "node"]);
   });
 });

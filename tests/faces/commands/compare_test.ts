@@ -147,7 +147,7 @@ Deno.test("compare tests what both were tested on, and people where they repeat"
     { models: { trainAge: { skill: 0.9 } } },
   ]);
   const of = (...indices: number[]) => compareRuns(indices.map((i) => shop.runs[i]!), shop.store);
-  await t.step("the pictures in both test sets", async () => {
+  await t.step("the images in both test sets", async () => {
     const { tests: [test] } = await of(0, 1);
     assert.deepEqual([test!.pictures, test!.unit, test!.real], [50, "person", true]);
     assert.equal(test!.wilcoxon, undefined);
@@ -163,7 +163,7 @@ Deno.test("compare tests what both were tested on, and people where they repeat"
       }: only 5 images are in both test sets, too few for a test`,
     ]);
   });
-  await t.step("or say different things", async () => {
+  await t.step("or have different tasks", async () => {
     const { tests, notes } = await of(0, 3);
     assert.deepEqual([tests, notes], [[], ["trainAge: accuracy and years cannot be compared"]]);
   });

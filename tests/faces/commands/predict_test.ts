@@ -28,14 +28,14 @@ const group = [
   { seed: 2, age: 70, gender: "male", left: 350, top: 190 },
 ] as const;
 
-/** A folder with pictures, and artifacts of untrained models as runs leave them. */
-async function workplace(): Promise<AsyncDisposable & { folder: string; pictures: string }> {
+/** A folder with photos, and artifacts of untrained models as runs leave them. */
+async function workplace(): Promise<AsyncDisposable & { folder: string; photos: string }> {
   const folder = await Deno.makeTempDir({ prefix: "predict-" });
-  const pictures = join(folder, "pictures");
-  await Deno.mkdir(join(pictures, "b"), { recursive: true });
-  await Deno.writeFile(join(pictures, "b", "two.png"), await drawnGroup(group));
-  await Deno.writeFile(join(pictures, "a.JPG"), await drawnGroup(group.slice(1), "jpeg"));
-  await Deno.writeTextFile(join(pictures, "notes.txt"), "no picture");
+  const photos = join(folder, "photos");
+  await Deno.mkdir(join(photos, "b"), { recursive: true });
+  await Deno.writeFile(join(photos, "b", "two.png"), await drawnGroup(group));
+  await Deno.writeFile(join(photos, "a.JPG"), await drawnGroup(group.slice(1), "jpeg"));
+  await Deno.writeTextFile(join(photos, "notes.txt"), "no photo");
   await Deno.writeTextFile(
     join(folder, "p.yaml"),
     "name: p\nartifacts: results\nstages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n" +
@@ -76,7 +76,7 @@ async function workplace(): Promise<AsyncDisposable & { folder: string; pictures
   }
   return {
     folder,
-    pictures,
+    photos,
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
 }
@@ -99,10 +99,10 @@ async function predict(folder: string, ...args: string[]) {
 
 Deno.test("predict", async (t) => {
   await using place = await workplace();
-  const { folder, pictures } = place;
+  const { folder, photos } = place;
 
   await t.step("prints for each face what the service returns", async () => {
-    const { code, out, err } = await predict(folder, "pictures", "--model", "p");
+    const { code, out, err } = await predict(folder, "photos", "--model", "p");
     strictEqual(code, 0, err);
     match(err, /^Drawn\.\ntrainGender and trainAge of pipeline p; faces by tinyFaceDetector\n/);
     match(err, /3 faces in 2 photos; 1 file is no photo\n$/);
@@ -110,7 +110,7 @@ Deno.test("predict", async (t) => {
     const lines = ["path,face,x,y,width,height,score,gender,gender_probability,age"];
     const types = { "a.JPG": "image/jpeg", "b/two.png": "image/png" };
     for (const [path, type] of Object.entries(types)) {
-      const response = await service.predict(await Deno.readFile(join(pictures, path)), type);
+      const response = await service.predict(await Deno.readFile(join(photos, path)), type);
       const { faces, ...problem } = await response.json();
       ok(faces, JSON.stringify(problem));
       for (const [i, { box, score, gender, age }] of faces.entries()) {
@@ -123,12 +123,12 @@ Deno.test("predict", async (t) => {
   });
 
   await t.step("lists unreadable files, with an exit code of its own", async () => {
-    await Deno.writeTextFile(join(pictures, "b", "bad.png"), "no picture");
+    await Deno.writeTextFile(join(photos, "b", "bad.png"), "no photo");
     await Deno.writeFile(
-      join(pictures, "b", 'grey, "x".png'),
+      join(photos, "b", 'grey, "x".png'),
       await drawnGroup([]),
     );
-    const args = ["pictures", "--model", "abcd000", "--artifacts", "results", "--json"];
+    const args = ["photos", "--model", "abcd000", "--artifacts", "results", "--json"];
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
     match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
@@ -147,7 +147,7 @@ Deno.test("predict", async (t) => {
   await t.step("shows no escape sequence of a file's name, and writes no formula", async () => {
     const place = join(folder, "named");
     await Deno.mkdir(place);
-    await Deno.writeTextFile(join(place, "\x1b]0;title\x07\nok.png"), "no picture");
+    await Deno.writeTextFile(join(place, "\x1b]0;title\x07\nok.png"), "no photo");
     await Deno.writeFile(join(place, "=1+1.png"), await drawnGroup(group.slice(1)));
     const { err, out, code } = await predict(folder, "named", "--model", "p");
     strictEqual(code, 1);
@@ -159,8 +159,8 @@ Deno.test("predict", async (t) => {
 
   await t.step("stops at Ctrl-C, after a whole line", async () => {
     const bytes = await drawnGroup(group);
-    for (let i = 0; i < 60; i++) await Deno.writeFile(join(pictures, `${100 + i}.png`), bytes);
-    const args = ["pictures", "--model", "results/trainAge/0000000000000000/model"];
+    for (let i = 0; i < 60; i++) await Deno.writeFile(join(photos, `${100 + i}.png`), bytes);
+    const args = ["photos", "--model", "results/trainAge/0000000000000000/model"];
     const process = start(folder, ...args, "--workers", "1", "--no-recursive");
     const reader = process.stdout.getReader();
     const decoder = new TextDecoder();

@@ -10,7 +10,7 @@ import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 
-const PICTURES = 400;
+const IMAGES = 400;
 const GENDERS = ["female", "male"];
 
 /** A model to be: how many of its predictions are right, or how far off it is. */
@@ -28,9 +28,9 @@ export interface FakeRun {
   readonly pipeline?: string;
   readonly seed?: number;
   readonly models: Record<string, Fake>;
-  /** First picture of the test set, which has half of all. */
+  /** First image of the test set, which has half of all. */
   readonly testFrom?: number;
-  /** Pictures of a person. */
+  /** Images per person. */
   readonly repeat?: number;
   readonly cautions?: readonly string[];
 }
@@ -81,10 +81,10 @@ export async function workshop(fakes: readonly FakeRun[]) {
     number: number,
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
-    const all = Array.from({ length: PICTURES }, (_, i) => i);
+    const all = Array.from({ length: IMAGES }, (_, i) => i);
     const stages = [
       await keep("resize32", "resize32", number, { size: 32 }, {}, {
-        dataset: output("dataset", "the pictures"),
+        dataset: output("dataset", "the images"),
       }, (folder) =>
         writeParquet(join(folder, "table.parquet"), {
           dataset: { type: "string", values: all.map(() => "wiki_crop") },
@@ -132,11 +132,11 @@ export async function workshop(fakes: readonly FakeRun[]) {
       scoreModel({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
     ]));
     for (const [id, { use = id, params = {} }] of Object.entries(models)) {
-      const inputs = { dataset: "the pictures" };
+      const inputs = { dataset: "the images" };
       stages.push(await keep(id, use, number, params, inputs, {}, () => Promise.resolve()));
     }
     stages.push(
-      await keep("evaluate", "evaluate", number, {}, { dataset: "the pictures" }, {
+      await keep("evaluate", "evaluate", number, {}, { dataset: "the images" }, {
         report: output("report", `report ${number}`),
       }, async (folder) => {
         await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models: judged }));

@@ -2,11 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
-import {
-  findFaces,
-  findLabelledFace,
-  openTrainingDetector,
-} from "../../../faces/detection/find_faces.ts";
+import { findFaces, openTrainingDetector } from "../../../faces/detection/find_faces.ts";
+import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
 import type { Detector } from "../../../faces/detection/detector.ts";
 import { readPreprocessing } from "../../../faces/images/preprocessing.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";

@@ -5,7 +5,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openAgeGenderNet, SIZE, withoutMargin } from "../../../faces/evaluation/age_gender_net.ts";
 import reference from "./age_gender.json" with { type: "json" };
 
-Deno.test("openAgeGenderNet() says what face-api itself says of the same faces", async () => {
+Deno.test("openAgeGenderNet() predicts what face-api predicts for the same faces", async () => {
   await openBackend("wasm");
   const before = tf.memory().numTensors;
   const pixels = new Uint8Array(reference.length * SIZE * SIZE * 3);
@@ -34,7 +34,7 @@ Deno.test("openAgeGenderNet() says what face-api itself says of the same faces",
 });
 
 Deno.test("withoutMargin() leaves the middle, to the pixel", async () => {
-  // Pixels tell their row and column.
+  // Pixels encode their row and column.
   const data = Uint8Array.from(
     { length: 7 * 7 * 3 },
     (_, i) => 10 * Math.floor(i / 21) + i / 3 % 7,

@@ -35,7 +35,7 @@ Deno.test("toMarkdown() keeps text from the data text, in one cell and one line"
   );
 });
 
-Deno.test("modelCard() begins with what the lineage cautions against", async () => {
+Deno.test("modelCard() begins with the cautions of the lineage", async () => {
   const report = await madeUpReport();
   assert.doesNotMatch(modelCard(report), /^[^]{0,40}\*\*/);
   const [stage, ...others] = report.made.lineage.stages;
@@ -53,10 +53,10 @@ Deno.test("cardBlocks() documents the origin of data", async () => {
     ...data.preprocessing,
     steps: [],
   } as unknown as Parameters<typeof cardBlocks>[0]["preprocessing"];
-  const told = (datasets: string[], mirror?: string) =>
+  const card = (datasets: string[], mirror?: string) =>
     toMarkdown("Card", cardBlocks({ models: [], datasets, mirror, preprocessing }));
   assert.equal(toMarkdown("Card", notices(["a", "b"])), "# Card\n\n**a**\n\n**b**\n");
-  assert.match(told(["sample"]), /sample: synthetic faces, drawn by this project/);
-  assert.match(told(["mine"]), /mine: images provided by the user/);
-  assert.match(told(["wiki"], "/mnt/faces"), /The files were downloaded from \/mnt\/faces/);
+  assert.match(card(["sample"]), /sample: synthetic faces, drawn by this project/);
+  assert.match(card(["mine"]), /mine: images provided by the user/);
+  assert.match(card(["wiki"], "/mnt/faces"), /The files were downloaded from \/mnt\/faces/);
 });

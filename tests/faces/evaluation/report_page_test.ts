@@ -6,7 +6,7 @@ import { reportPage } from "../../../faces/evaluation/report_page.ts";
 import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
 import { madeUpReport } from "./fixture.ts";
 
-Deno.test("page() opens with every model's metric, interval and constant baseline, in words", async () => {
+Deno.test("reportPage() opens with every model's metric, interval and constant baseline, in words", async () => {
   const html = text(reportPage(await madeUpReport()));
   const summary = html.slice(0, html.indexOf("Rows kept"));
   for (const words of ["Gender", "Age in years", "Age in 7 groups"]) {
@@ -21,7 +21,7 @@ Deno.test("page() opens with every model's metric, interval and constant baselin
   assert.match(summary, /Better than the constant baseline/);
 });
 
-Deno.test("page() tells what trained, and warns of what is worse than the constant baseline", async () => {
+Deno.test("reportPage() names the trainer, and warns of networks worse than the constant baseline", async () => {
   const report = await madeUpReport();
   assert.doesNotMatch(text(reportPage(report)), /worse than the constant baseline|, trained by /);
   const [first] = report.models;
@@ -31,7 +31,7 @@ Deno.test("page() tells what trained, and warns of what is worse than the consta
   assert.match(html, /worse than the constant baseline:\s+accuracy 0\.625 by the majority class/);
 });
 
-Deno.test("page() draws data, networks, curves, errors and faces", async () => {
+Deno.test("reportPage() draws data, networks, curves, errors and faces", async () => {
   const document = parse(reportPage(await madeUpReport()));
   const labels = [...document.getElementsByTagName("svg")].map((svg) =>
     svg.getAttribute("aria-label")
@@ -57,14 +57,14 @@ Deno.test("page() draws data, networks, curves, errors and faces", async () => {
   assert.deepEqual(faces, ["sheet 30", "sheet 1", ...new Array(5).fill("faces 12")]);
 });
 
-Deno.test("page() reports kept and dropped rows and photos", async () => {
+Deno.test("reportPage() reports kept and dropped rows and photos", async () => {
   const html = text(reportPage(await madeUpReport()));
   assert.match(html, /without a face\s*60\s*60/);
   assert.match(html, /no face found\s*110\s*510/);
   assert.match(html, /Photos without a detected face\s*1 of 110, drawn at random/);
 });
 
-Deno.test("page() compares every metric with the constant baseline, face-api and the 2021 networks", async () => {
+Deno.test("reportPage() compares every metric with the constant baseline, face-api and the 2021 networks", async () => {
   const report = await madeUpReport();
   const html = text(reportPage(report));
   const { metrics } = report.models.find(({ metrics }) => metrics.task === "gender")!;
@@ -85,7 +85,7 @@ Deno.test("page() compares every metric with the constant baseline, face-api and
   row("2021 network", "9\\.94", "10\\.05");
 });
 
-Deno.test("page() gives every metric of classes and of ages its interval", async () => {
+Deno.test("reportPage() gives every metric of classes and of ages its interval", async () => {
   const report = await madeUpReport();
   const html = text(reportPage(report));
   const gender = report.models.find(({ metrics }) => metrics.task === "gender")!.metrics;
@@ -118,14 +118,14 @@ Deno.test("page() gives every metric of classes and of ages its interval", async
   );
 });
 
-Deno.test("page() shows every layer, what it takes from elsewhere, and its weights", async () => {
+Deno.test("reportPage() shows every layer, what it takes from elsewhere, and its weights", async () => {
   const html = text(reportPage(await madeUpReport()));
   assert.match(html, /conv1\s*convolution 2×2, ReLU\s*32×32×16\s*208/);
   assert.match(html, /add1\s*add of conv1, norm\s*32×32×16/);
   assert.match(html, /Figure 2: made-up,\s*272 parameters, 240 trainable/);
 });
 
-Deno.test("page() marks the epoch whose weights were kept, and that of the stop", async () => {
+Deno.test("reportPage() marks the epoch whose weights were kept, and that of the stop", async () => {
   const html = reportPage(await madeUpReport());
   assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
   assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
@@ -135,7 +135,7 @@ Deno.test("page() marks the epoch whose weights were kept, and that of the stop"
   );
 });
 
-Deno.test("page() begins with what the lineage cautions against", async () => {
+Deno.test("reportPage() begins with the cautions of the lineage", async () => {
   const report = await madeUpReport();
   assert.doesNotMatch(reportPage(report), /<p class="notice">/);
   const [stage, ...others] = report.made.lineage.stages;
@@ -148,7 +148,7 @@ Deno.test("page() begins with what the lineage cautions against", async () => {
   assert.ok(html.indexOf('class="notice"') < html.indexOf('class="lead"'));
 });
 
-Deno.test("page() lists the settings that the detector has, and says what others were asked", async () => {
+Deno.test("reportPage() lists the settings that the detector has, and describes other networks", async () => {
   const report = await madeUpReport();
   const html = (detector: Record<string, unknown>) => {
     const preprocessing = { ...report.data.preprocessing, detector };
@@ -171,7 +171,7 @@ Deno.test("page() lists the settings that the detector has, and says what others
   );
 });
 
-Deno.test("page() reports its provenance and how to reproduce it", async () => {
+Deno.test("reportPage() reports its provenance and how to reproduce it", async () => {
   const report = await madeUpReport();
   const html = text(reportPage(report));
   assert.match(html, /deno task run experiments\/made-up --set split\.test=0\.1 --seed 42\n/);
@@ -191,7 +191,7 @@ Deno.test("page() reports its provenance and how to reproduce it", async () => {
   });
 });
 
-Deno.test("page() says what to supply where something of a URL is hidden", async () => {
+Deno.test("reportPage() explains how to supply the hidden part of a URL", async () => {
   const report = await madeUpReport();
   assert.doesNotMatch(text(reportPage(report)), /is not recorded/);
   const { made } = report;
@@ -224,7 +224,7 @@ Deno.test("configuration() names plugins where they lie", async () => {
   assert.equal(stages.blur.replaces, "faceCrop");
 });
 
-Deno.test("page() keeps text from the data text, wherever it stands", async () => {
+Deno.test("reportPage() escapes all text from data", async () => {
   const suffix = `"'><script>alert(1)</script><img src=x onerror=y> onload="&amp;</svg>`;
   const benign = parse(reportPage(await madeUpReport({ suffix: "x".repeat(suffix.length) })));
   const html = reportPage(await madeUpReport({ suffix }));
@@ -241,7 +241,7 @@ Deno.test("page() keeps text from the data text, wherever it stands", async () =
   );
 });
 
-Deno.test("page() asks the network for nothing", async () => {
+Deno.test("reportPage() makes no requests", async () => {
   const html = reportPage(await madeUpReport());
   const document = parse(html);
   for (const element of [...document.getElementsByTagName("*")]) {
@@ -257,18 +257,18 @@ Deno.test("page() asks the network for nothing", async () => {
   assert.doesNotMatch(html.replaceAll("http://www.w3.org/2000/svg", ""), /https?:\/\//);
 });
 
-Deno.test("page() is the same each time", async () => {
+Deno.test("reportPage() is the same each time", async () => {
   assert.equal(reportPage(await madeUpReport()), reportPage(await madeUpReport()));
 });
 
-Deno.test("page() has a style for dark screens, for phones and for paper", async () => {
+Deno.test("reportPage() has a style for dark screens, for phones and for paper", async () => {
   const html = reportPage(await madeUpReport());
   assert.match(html, /@media \(prefers-color-scheme: dark\)/);
   assert.match(html, /<meta name="viewport" content="width=device-width, initial-scale=1">/);
   assert.match(html, /@media print/);
 });
 
-Deno.test("page() shows a training whose values are not finite", async () => {
+Deno.test("reportPage() shows a training whose values are not finite", async () => {
   const report = await madeUpReport();
   const [model] = report.models;
   const [loss, metric] = model.curves;
@@ -279,7 +279,7 @@ Deno.test("page() shows a training whose values are not finite", async () => {
   assert.doesNotMatch(html, /="[^"]*NaN/);
 });
 
-Deno.test("page() shows a training of one epoch on one data set", async () => {
+Deno.test("reportPage() shows a training of one epoch on one data set", async () => {
   const report = await madeUpReport();
   const [, model] = report.models;
   const html = reportPage({
@@ -307,7 +307,7 @@ function text(html: string): string {
   return (parse(html).documentElement?.textContent ?? "").replaceAll("\u00a0", " ");
 }
 
-Deno.test("page() does without what a pipeline lacks", async () => {
+Deno.test("reportPage() omits what a pipeline lacks", async () => {
   const report = await madeUpReport();
   const { photos: _, ...data } = report.data;
   const html = reportPage({

@@ -5,7 +5,7 @@ import { line, summary, verdict } from "../../../faces/evaluation/format_result.
 const gender = { task: "gender", variant: "binary", classes: ["female", "male"] };
 const age = { task: "age", variant: "regression" };
 
-/** `right` of n pictures predicted well, half of the pictures of either class. */
+/** `right` of n images predicted correctly, half of the images in each class. */
 function answers(n: number, right: number): Predictions {
   const truth = Array.from({ length: n }, (_, i) => i % 2);
   return {

@@ -73,7 +73,7 @@ Deno.test("errorByAgeBand() gives each band SciPy's bootstrap intervals, where t
   });
 });
 
-Deno.test("errorByAgeBand() tells no interval of one person, however many the pictures", () => {
+Deno.test("errorByAgeBand() returns no interval for images of one person", () => {
   const ages = [31, 32, 33, 34, 35, 36, 37];
   const [band] = errorByAgeBand(ages, ages.map((age, i) => age + i), 30, ages.map(() => "Ann"));
   assert.deepEqual([band.count, band.interval, band.biasInterval], [7, undefined, undefined]);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadModel, predictRows } from "../../../faces/training/predict_rows.ts";
 import { losses } from "../../../faces/training/losses.ts";
+import { samplings } from "../../../faces/training/sampling.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
 import type { Head } from "../../../faces/training/training_definitions.ts";
@@ -220,4 +221,38 @@ Deno.test("trainJoint takes a loss for each head, and trains on rows that lack o
     wrong.run(inputs, { ...quick, loss: "focal" }) as Promise<unknown>,
     /Cannot train age with loss "focal": it is a loss of classes, and the network predicts years/,
   );
+});
+
+Deno.test("balanced sampling takes each group equally often, and each image as often as possible", () => {
+  const balanced = samplings.find(({ name }) => name === "balanced")!;
+  const order = (options: object) => {
+    const rows = Int32Array.from({ length: 40 }, (_, i) => i);
+    const data = { person: (row: number) => people[row], random: random(1, "x"), tasks: [] };
+    return balanced.order(rows, data, balanced.params.parse(options));
+  };
+  const genders = order({ by: ["gender"] });
+  assert.equal(genders.length, 40);
+  const women = genders.filter((row) => people[row].gender === 0);
+  assert.equal(women.length, 20);
+  const times = Map.groupBy(women, (row) => row).values().map((all) => all.length).toArray();
+  assert.equal(times.length, people.filter(({ gender }) => gender === 0).length, "all take part");
+  assert.ok(Math.max(...times) - Math.min(...times) <= 1);
+  const cells = order({ by: ["gender", "age"], ageBand: 45 });
+  const counts = Map.groupBy(cells, (row) => `${people[row].gender} ${people[row].age < 45}`);
+  assert.deepEqual(counts.values().map((rows) => rows.length).toArray(), [10, 10, 10, 10]);
+});
+
+Deno.test("stages take a sampling, with equal bytes for equal seeds", async () => {
+  const weights = async (params: object) => {
+    using context = testContext(trainGender);
+    await context.run({
+      dataset: await writeDataset(join(context.folder, "dataset"), people),
+      splits: await writeSplits(join(context.folder, "splits"), counts),
+    }, { ...quick, epochs: 1, ...params });
+    return await Deno.readFile(join(context.outputs.model, "weights.bin"));
+  };
+  const balanced = await weights({ sampling: "balanced" });
+  assert.deepEqual(await weights({ sampling: { use: "balanced" } }), balanced);
+  assert.notDeepEqual(await weights({}), balanced);
+  assert.deepEqual(await weights({ sampling: "shuffle" }), await weights({}));
 });

@@ -10,6 +10,7 @@ import {
   meanAbsoluteError,
   median,
 } from "../../../packages/statistics/prediction_metrics.ts";
+import { quantile } from "../../../packages/statistics/confidence_intervals.ts";
 import { close } from "./close.ts";
 import statistics from "./statistics.json" with { type: "json" };
 
@@ -70,4 +71,12 @@ Deno.test("accuracy() refuses as many truths as there are not predictions", () =
     () => accuracy([0, 1], [0]),
     /Cannot compare 1 predictions with 2 true values: each image needs one of both\./,
   );
+});
+
+Deno.test("median() and quantile() lie between values", () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 2, 3]), 2.5);
+  assert.equal(quantile([10, 20, 30, 40, 50], 0.95), 48);
+  assert.throws(() => median([]), /median of no values/);
+  assert.throws(() => quantile([], 0.5), /quantile of no values/);
 });

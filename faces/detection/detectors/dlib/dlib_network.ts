@@ -5,7 +5,7 @@
  */
 import { packDirect, packSingle, packWinograd, padded } from "./pack_filters.ts";
 import type { Layer, Model } from "./dlib_model.ts";
-import { heightOf, type Pyramid, type Rect, type Size, tile, widthOf } from "./pyramid.ts";
+import { type Pyramid, type Size, tile } from "./pyramid.ts";
 
 /** End of the kernels' own constants. */
 const FREE = 4096;
@@ -146,24 +146,17 @@ export class MmodNetwork {
   #fill(bytes: number, above: readonly number[], tiled: number, pyramid: Pyramid): void {
     const row = pyramid.width * PIXEL;
     const levels = [
-      ...pyramid.above.map(({ width, height }, i) => ({
-        ...{ at: above[i], width, height, row: width * PIXEL },
-      })),
-      ...pyramid.levels.map((level: Rect) => ({
-        ...{ at: tiled + level.top * row + level.left * PIXEL, row },
-        ...{ width: widthOf(level), height: heightOf(level) },
-      })),
+      ...pyramid.above.map((size, i) => ({ ...size, at: above[i], row: size.width * PIXEL })),
+      ...pyramid.levels.map(({ left, top, right, bottom }) => {
+        const at = tiled + top * row + left * PIXEL;
+        return { width: right - left + 1, height: bottom - top + 1, at, row };
+      }),
     ];
     const [first] = levels;
-    const { at, width, height } = first;
-    this.#kernels.normalize(bytes, width, height, at, first.row, ...this.#model.mean);
-    for (let i = 1; i < levels.length; i++) {
-      const [from, to] = [levels[i - 1], levels[i]];
-      this.#kernels.reduce(
-        ...[from.at, from.width, from.height, from.row],
-        ...[to.at, to.width, to.height, to.row],
-      );
-    }
+    const { normalize, reduce } = this.#kernels;
+    normalize(bytes, first.width, first.height, first.at, first.row, ...this.#model.mean);
+    const place = ({ at, width, height, row }: typeof first) => [at, width, height, row];
+    for (let i = 1; i < levels.length; i++) reduce(...place(levels[i - 1]), ...place(levels[i]));
   }
 
   /** Runs the three convolutions with a stride. A strip keeps the rows that the next one needs. */
@@ -181,23 +174,17 @@ export class MmodNetwork {
       const to = Math.min(from + STRIP, last.height);
       const wanted = [{ first: 4 * from, next: 4 * to + 9 }, { first: 2 * from, next: 2 * to + 3 }];
       for (const [i, { first, next }] of wanted.entries()) {
-        const { at, step, row } = strips[i];
+        const { at, row } = strips[i];
         const old = rows[i], kept = at + (first - old.first) * row;
         memory.copyWithin(at, kept, at + (old.next - old.first) * row);
         const begin = Math.max(old.next, first);
-        const input = i === 0 ? tiled : strips[0], above = i === 0 ? 0 : rows[0].first;
+        const [input, above] = i === 0 ? [tiled, 0] : [strips[0], rows[0].first];
         const size = { width: sizes[i + 1].width, height: next - begin };
-        this.#filter(
-          i,
-          { ...input, at: input.at + (2 * begin - above) * input.row },
-          { at: at + (begin - first) * row, step, row },
-          size,
-        );
+        this.#filter(i, down(input, 2 * begin - above), down(strips[i], begin - first), size);
         rows[i] = { first, next };
       }
-      const input = { ...strips[1], at: strips[1].at + (2 * from - rows[1].first) * strips[1].row };
       const size = { width: last.width, height: to - from };
-      this.#filter(2, input, { ...output, at: output.at + from * output.row }, size);
+      this.#filter(2, down(strips[1], 2 * from - rows[1].first), down(output, from), size);
     }
   }
 
@@ -209,17 +196,8 @@ export class MmodNetwork {
     const corner = input.at - padding * (row + step);
     const to = [output.at, output.step, output.row, width, height];
     if (inputs === 3) {
-      const window = [size, size * inputs, row];
-      this.#kernels.convolve(
-        corner,
-        stride * step,
-        stride * row,
-        ...window,
-        filters,
-        panels,
-        ...to,
-      );
-      return;
+      const window = [corner, stride * step, stride * row, size, size * inputs, row];
+      return this.#kernels.convolve(...window, filters, panels, ...to);
     }
     // With a stride, two adjacent pixels are one of twice the channels, and two rows are two phases.
     const channels = padded(inputs) * stride;
@@ -244,6 +222,11 @@ export class MmodNetwork {
     if (missing > 0) this.#memory.grow(Math.ceil(missing / 65536));
     return end;
   }
+}
+
+/** Returns pixels without their first rows. */
+function down({ at, step, row }: Pixels, rows: number): Pixels {
+  return { at: at + rows * row, step, row };
 }
 
 /** Returns the size of a convolution's output. */

@@ -30,9 +30,6 @@ const RATE = 5 / 6;
 /** Minimum height of a level. */
 const MIN_HEIGHT = 5;
 
-export const widthOf = ({ left, right }: Rect) => right - left + 1;
-export const heightOf = ({ top, bottom }: Rect) => bottom - top + 1;
-
 /** Returns the number of levels to skip if faces below a size are not searched. */
 export function levelsAbove(leastFace: number, { width }: Model["window"]): number {
   const levels = Math.floor(Math.log(leastFace / width) / -Math.log(RATE) + 1e-9);

@@ -1,31 +1,31 @@
-/** A pipeline of seconds as a process that may be killed, and what it leaves. */
+/** Runs a short pipeline as a process, kills it at random moments, and hashes its results. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Rng } from "../../packages/random/random.ts";
-import type { Kind } from "../../packages/pipeline/stage.ts";
-import * as kinds from "../../stages/kinds.ts";
+import type { Rng } from "../packages/random/random.ts";
+import type { Kind } from "../packages/pipeline/stage.ts";
+import * as kinds from "../stages/kinds.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
+const root = fileURLToPath(new URL("../", import.meta.url));
 const pipeline = "tests/pipelines/kills.yaml";
 
 export interface Ended {
-  /** Whether it was alive when it was killed. */
+  /** False if it ended before it was killed. */
   killed: boolean;
   code: number;
-  /** The stage that was under way when it ended, if one was. */
+  /** The stage that was running when it ended. */
   stage: string | undefined;
   text: string;
   ms: number;
 }
 
-/** A moment in a run: so many ms after a stage began, or after the start. */
+/** A moment in a run: ms after the start of a stage, or of the run. */
 export interface Moment {
   readonly stage: string | undefined;
   readonly ms: number;
 }
 
-/** Runs the pipeline into a folder; killed, as by a power cut, at a moment, if it comes to it. */
+/** Runs the pipeline into a folder, and kills it at a moment, as a power cut does. */
 export async function runPipeline(artifacts: string, moment?: Moment): Promise<Ended> {
   const began = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
@@ -76,7 +76,7 @@ export async function runPipeline(artifacts: string, moment?: Moment): Promise<E
   };
 }
 
-/** How long each stage of an undisturbed run took, in ms, and its start, which is no stage's. */
+/** Returns the ms of each stage of an undisturbed run, and of its start. */
 export function stagesOf({ text, ms }: Ended): { stage: string | undefined; ms: number }[] {
   const stages = [...text.matchAll(/^✓ (\w+) +done in ([\d.]+) s/gm)]
     .map(([, stage, seconds]) => ({ stage, ms: Math.max(100, 1000 * Number(seconds)) }));
@@ -84,21 +84,20 @@ export function stagesOf({ text, ms }: Ended): { stage: string | undefined; ms: 
   return [{ stage: undefined, ms: Math.max(200, ms - all) }, ...stages];
 }
 
-/** Some moment in some stage, each as likely as the others however long it takes. */
+/** Draws a moment of a stage; all stages are equally likely. */
 export function randomKillPoint(stages: ReturnType<typeof stagesOf>, rng: Rng): Moment {
   const { stage, ms } = rng.pick(stages);
   return { stage, ms: ms * rng.next() };
 }
 
-/** Names of files that tell how long what took, by their kinds' own account. */
+/** Files that contain times, as their kinds declare. */
 const volatile = new Set(
   Object.values(kinds).flatMap((kind): readonly string[] => (kind as Kind).volatile ?? []),
 );
 
 /**
- * What a folder of results holds: SHA-256 by path. Records tell of times, so of those only what they
- * say of the results counts, and of volatile files that they are there; `runs/` and what begins with a
- * dot is not of the results.
+ * Hashes a folder of results: SHA-256 by path. Of records only what describes the results counts, of
+ * volatile files only their existence. Skips `runs/` and names with a leading dot.
  */
 export async function contents(artifacts: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
@@ -109,8 +108,8 @@ export async function contents(artifacts: string): Promise<Map<string, string>> 
       if (isDirectory) await walk(path);
       else if (name === "record.json") {
         const record = JSON.parse(await Deno.readTextFile(join(artifacts, path)));
-        const told = [record.fingerprint, record.dependencies, record.outputs];
-        found.set(path, JSON.stringify(told, (key, value) => volatile.has(key) ? null : value));
+        const fields = [record.fingerprint, record.dependencies, record.outputs];
+        found.set(path, JSON.stringify(fields, (key, value) => volatile.has(key) ? null : value));
       } else if (volatile.has(name)) {
         const { size } = await Deno.stat(join(artifacts, path));
         found.set(path, size > 0 ? "there" : "empty");
@@ -124,7 +123,7 @@ export async function contents(artifacts: string): Promise<Map<string, string>> 
   return found;
 }
 
-/** What differs between two folders' contents: paths, with what is the matter. */
+/** Lists the differences between two folders' contents. */
 export function difference(expected: Map<string, string>, found: Map<string, string>): string[] {
   const paths = new Set([...expected.keys(), ...found.keys()]);
   return [...paths].sort().flatMap((path) => {
@@ -134,7 +133,7 @@ export function difference(expected: Map<string, string>, found: Map<string, str
   });
 }
 
-/** What killed runs left lying about in a folder, once a run has ended well. */
+/** Lists the work files of killed runs that remain after a successful run. */
 export async function leftovers(artifacts: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(join(artifacts, ".work"))) names.push(`.work/${name}`);

@@ -1,10 +1,6 @@
 /**
- * Kills a pipeline of seconds at random moments, again and again, and lets the next run go on: it has
- * to complete, and leave what an undisturbed run leaves, byte for byte.
- *
- *     deno task bench kills [--rounds 200] [--seed 1] [--json]
- *
- * In a round one to three runs are killed in a row before one is let be.
+ * `deno task bench kills`: kills a short pipeline at random moments and resumes it. Each time the next
+ * run must complete with the bytes of an undisturbed run. A round has one to three kills.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,8 +12,8 @@ import {
   randomKillPoint,
   runPipeline,
   stagesOf,
-} from "./kills/crash_test.ts";
-import { machine, table } from "./machine_table.ts";
+} from "./crashes.ts";
+import { machine, table } from "../bench/machine_table.ts";
 
 export async function bench(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -36,7 +32,7 @@ export async function bench(args: string[]): Promise<void> {
   const rng = random(Number(values.seed), "kills");
   const folder = await Deno.makeTempDir({ prefix: "bench-kills-" });
   const trouble: string[] = [];
-  /** Stage → how often a run was killed in it. */
+  /** Stage → number of kills. */
   const hit = new Map<string, number>();
   let killed = 0, rounds = 0;
   try {
@@ -50,7 +46,9 @@ export async function bench(args: string[]): Promise<void> {
       for (let kills = 1 + rng.int(3); kills > 0; kills--) {
         const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
         const { killed: was, stage, code, text } = run;
-        if (!was && code !== 0) trouble.push(`round ${rounds}: a run failed by itself:\n${text}`);
+        if (!was && code !== 0) {
+          trouble.push(`round ${rounds}: a run failed without a kill:\n${text}`);
+        }
         if (!was) break;
         killed++;
         hit.set(stage ?? "between stages", (hit.get(stage ?? "between stages") ?? 0) + 1);
@@ -63,7 +61,7 @@ export async function bench(args: string[]): Promise<void> {
       ];
       if (wrong.length > 0) trouble.push(`round ${rounds}: ${wrong.join(", ")}`);
       await Deno.remove(artifacts, { recursive: true });
-      console.error(`${killed} of ${values.rounds} kills, ${trouble.length} in trouble`);
+      console.error(`${killed} of ${values.rounds} kills, ${trouble.length} failed`);
     }
     const counted = [...hit].sort(([, a], [, b]) => b - a);
     if (values.json) {
@@ -77,7 +75,7 @@ export async function bench(args: string[]): Promise<void> {
       );
       trouble.forEach((text) => console.log(text));
     }
-    if (trouble.length > 0) throw new Error(`${trouble.length} of ${rounds} rounds went wrong.`);
+    if (trouble.length > 0) throw new Error(`${trouble.length} of ${rounds} rounds failed.`);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,0 +1,96 @@
+/** The networks of the benchmark, their drawn data, and the protocol of the TypeScript peers. */
+import process from "node:process";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { random, type Rng } from "../../packages/random/random.ts";
+import { multiHeadModel } from "../../faces/training/build_network.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
+import { classHead, distributionHead } from "../../faces/training/losses.ts";
+import {
+  classification,
+  jointHead,
+  type Objective,
+  regression,
+} from "../../faces/training/objective.ts";
+import { type Answer, type NetworkName, type Order, servePeer, WARM_UP } from "../peer.ts";
+
+export interface Kind {
+  build(): LayersModel;
+  objective: Objective;
+  weightDecay?: number;
+  /** Draws the labels of an image: one per head. */
+  draw(rng: Rng): number[];
+}
+
+/** The deep network of experiments/shared/best.yaml. */
+export const heads = jointHead([classHead(2, 1), distributionHead(3, 1, "median")]);
+const trunk = () =>
+  deepTrunk({ size: 32, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
+
+export const kinds: Record<NetworkName, Kind> = {
+  gender: {
+    build: () => buildGender2021({ size: 32, classes: 2, seed: 1 }),
+    ...{ objective: classification(2), draw: (rng) => [rng.int(2)] },
+  },
+  age: {
+    build: () => buildAge2021({ size: 32, seed: 1 }),
+    ...{ objective: regression(), draw: (rng) => [rng.int(90)] },
+  },
+  best: {
+    build: () => multiHeadModel("best", trunk, heads.outputs, "glorotUniform", 1),
+    ...{ objective: heads, weightDecay: 0.05, draw: (rng) => [rng.int(2), rng.int(90)] },
+  },
+};
+
+/** Draws random images, [rows, 32, 32, 3], and labels. */
+export function draw(network: NetworkName, rows: number) {
+  const rng = random(1, "bench", network, rows);
+  return {
+    images: Uint8Array.from({ length: rows * 3072 }, () => rng.int(256)),
+    targets: Array.from({ length: rows }, () => kinds[network].draw(rng)).flat(),
+  };
+}
+
+type Fit = Extract<Order, { op: "fit" }>;
+
+/**
+ * Serves orders until standard input ends.
+ * @param prepare returns a function that takes one training step
+ * @param fit trains and returns its ms; validates on a fifth more rows
+ * @param infer returns the ms of predicting some rows
+ */
+export async function serveTraining({ prepare, fit, infer, epoch }: {
+  prepare(network: NetworkName, batch: number): Promise<() => Promise<unknown>>;
+  fit(order: Fit): Promise<number>;
+  infer(network: NetworkName, rows: number): Promise<number>;
+  epoch?(order: Extract<Order, { op: "epoch" }>): Promise<number[]>;
+}): Promise<void> {
+  const prepared = new Map<string, () => Promise<unknown>>();
+  await servePeer(async (order: Order): Promise<Answer> => {
+    switch (order.op) {
+      case "prepare": {
+        const step = await prepare(order.network, order.batch);
+        prepared.set(`${order.network} ${order.batch}`, step);
+        const end = performance.now() + WARM_UP;
+        while (performance.now() < end) await step();
+        return {};
+      }
+      case "steps": {
+        const step = prepared.get(`${order.network} ${order.batch}`)!, ms: number[] = [];
+        for (let n = 0; n < order.count; n++) {
+          const start = performance.now();
+          await step();
+          ms.push(performance.now() - start);
+        }
+        return { ms };
+      }
+      case "fit":
+        return { ms: await fit(order) };
+      case "infer":
+        return { ms: await infer(order.network, order.rows) };
+      case "epoch":
+        return { ms: await epoch!(order) };
+      case "memory":
+        return { bytes: process.resourceUsage().maxRSS * 1024 };
+    }
+  });
+}

@@ -1,0 +1,184 @@
+/** Metrics beside the primary ones, for the parameter `metrics` of evaluate. */
+import { z } from "zod";
+import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import {
+  absoluteErrors,
+  accuracy,
+  classScores,
+  confusionMatrix,
+  mean,
+  median,
+  signedErrors,
+} from "../../packages/statistics/prediction_metrics.ts";
+import { rocCurve } from "../../packages/statistics/roc.ts";
+
+/** A model's predictions of one split. */
+export interface ScoredPredictions {
+  /** Class index or age of each face. */
+  readonly truth: ArrayLike<number>;
+  readonly prediction: ArrayLike<number>;
+  /** Classifiers only: class probabilities of each face. */
+  readonly probabilities?: readonly ArrayLike<number>[];
+  /** Number of classes; undefined for years. */
+  readonly classes?: number;
+  /** 1 male, 0 female. */
+  readonly gender: ArrayLike<number>;
+  readonly age: ArrayLike<number>;
+}
+
+/** A metric of all predictions of a split. */
+export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
+  readonly params: P;
+  readonly of: "classes" | "years";
+  /** Label of a row or column. */
+  readonly title: string;
+  /** Unit, empty for a share. */
+  readonly unit: string;
+  /** Undefined: neither, as for a bias. */
+  readonly better?: "more" | "less";
+  readonly decimals: number;
+  compute(predictions: ScoredPredictions, options: z.output<P>): number;
+}
+
+/**
+ * Declares a metric, for `metrics: [NAME]` of evaluate.
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * const worst = defineMetric({
+ *   name: "worst", summary: "Largest error", title: "largest error", of: "years",
+ *   unit: "years", better: "less", decimals: 1, params: z.strictObject({}),
+ *   compute: ({ truth, prediction }) =>
+ *     Array.from(truth, (age, i) => Math.abs(prediction[i] - age)).reduce((a, b) => Math.max(a, b)),
+ * });
+ * console.assert(worst.extends === "metric");
+ * ```
+ */
+export function defineMetric<P extends z.ZodObject>(
+  metric: Omit<MetricDefinition<P>, "extends">,
+): MetricDefinition {
+  return define({ kind: "metric", ...metric }) as never;
+}
+
+const none = z.strictObject({});
+const ofClasses = { of: "classes", unit: "", better: "more", decimals: 3, params: none } as const;
+const ofYears = { of: "years", unit: "years", better: "less", decimals: 1, params: none } as const;
+
+/** Returns the scores of each class that occurs. */
+function perClass({ truth, prediction, classes }: ScoredPredictions) {
+  return classScores(confusionMatrix(truth, prediction, classes!)).filter(({ count }) => count > 0);
+}
+
+/** Returns the mean of groups' means, each group as important as any other. */
+function meanOfGroups(values: ArrayLike<number>, group: (i: number) => string): number {
+  const groups = Map.groupBy(
+    Array.from(values, (value, i) => ({ value, key: group(i) })),
+    (one) => one.key,
+  );
+  return mean([...groups.values()].map((all) => mean(all.map(({ value }) => value))));
+}
+
+export const furtherMetrics: readonly MetricDefinition[] = [
+  defineMetric({
+    ...{ ...ofClasses, name: "balancedAccuracy", title: "balanced accuracy" },
+    summary: "Mean recall of the classes",
+    compute: (all) => mean(perClass(all).map(({ recall }) => recall)),
+  }),
+  defineMetric({
+    ...{ ...ofClasses, name: "f1", title: "F1, macro" },
+    summary: "Mean F1 of the classes",
+    compute: (all) => mean(perClass(all).map(({ f1 }) => f1)),
+  }),
+  defineMetric({
+    ...{ ...ofClasses, name: "auc", title: "AUC" },
+    summary: "Area under the ROC curve; of several classes, the mean of each against the rest",
+    compute({ truth, probabilities, classes }) {
+      const all = Array.from({ length: classes! }, (_, c) => c);
+      const areas = (classes === 2 ? [1] : all).map((c) =>
+        rocCurve(
+          Array.from(truth, (label) => Number(label === c)),
+          probabilities!.map((row) => row[c]),
+        ).auc
+      );
+      return mean(areas.filter((area) => !Number.isNaN(area)));
+    },
+  }),
+  defineMetric({
+    ...{ ...ofClasses, name: "oneOff", title: "1-off accuracy" },
+    summary: "Share of predictions in the true class or a neighboring one",
+    compute: ({ truth, prediction }) =>
+      accuracy(
+        Array.from(truth, (_, i) => Number(Math.abs(truth[i] - prediction[i]) <= 1)),
+        new Float64Array(truth.length).fill(1),
+      ),
+  }),
+  defineMetric({
+    ...{ ...ofYears, name: "rmse", title: "RMSE" },
+    summary: "Root mean squared error",
+    compute: ({ truth, prediction }) =>
+      Math.sqrt(mean(signedErrors(truth, prediction).map((error) => error ** 2))),
+  }),
+  defineMetric({
+    ...{ ...ofYears, name: "medianError", title: "median error" },
+    summary: "Median absolute error",
+    compute: ({ truth, prediction }) => median(absoluteErrors(truth, prediction)),
+  }),
+  defineMetric({
+    ...{ ...ofYears, name: "bias", title: "bias", better: undefined },
+    summary: "Mean of prediction minus truth",
+    compute: ({ truth, prediction }) => mean(signedErrors(truth, prediction)),
+  }),
+  defineMetric({
+    ...{ ...ofYears, name: "cs", title: "cumulative score", unit: "", better: "more", decimals: 3 },
+    summary: "Cumulative score: share of absolute errors of at most some years",
+    former: ["cs5"],
+    params: z.strictObject({
+      within: z.number().min(0).default(5).describe("Largest error that counts, years"),
+    }),
+    compute: ({ truth, prediction }, { within }) =>
+      mean(absoluteErrors(truth, prediction).map((error) => Number(error <= within))),
+  }),
+  defineMetric({
+    ...{ ...ofYears, name: "macroMae", title: "macro MAE" },
+    summary: "Mean of the MAEs of groups by gender and age band",
+    params: z.strictObject({
+      ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
+    }),
+    compute: ({ truth, prediction, gender, age }, { ageBand }) =>
+      meanOfGroups(
+        absoluteErrors(truth, prediction),
+        (i) => `${gender[i]} ${Math.floor(age[i] / ageBand)}`,
+      ),
+  }),
+];
+
+/** A metric that a parameter names, with its options. */
+export interface ChosenMetric extends Pick<MetricDefinition, "of" | "title" | "unit" | "decimals"> {
+  /** Name as written, which is its key in metrics.json. */
+  readonly name: string;
+  compute(predictions: ScoredPredictions): number;
+}
+
+/**
+ * Returns the metrics that a parameter names.
+ * @param plugins definitions that plugins brought
+ * @throws if a name is there twice
+ */
+export function chooseMetrics(
+  written: readonly Choice[],
+  plugins: readonly Definition[],
+): ChosenMetric[] {
+  const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
+  const metrics = written.map((choice): ChosenMetric => {
+    const { definition, options } = chosen(choice, all, "");
+    const { of, title, unit, decimals } = definition;
+    const name = typeof choice === "string" ? choice : choice.use!;
+    return {
+      ...{ name, of, title, unit, decimals },
+      compute: (predictions) => definition.compute(predictions, options),
+    };
+  });
+  const twice = metrics.find(({ name }, i) => metrics.findIndex((one) => one.name === name) < i);
+  if (twice) throw new Error(`Cannot evaluate: metrics names "${twice.name}" twice. Remove one.`);
+  return metrics;
+}

@@ -1,0 +1,49 @@
+/** The built-in orders in which an epoch takes the images of the training set. */
+import { z } from "zod";
+import { defineSampling } from "./training_definitions.ts";
+
+export const samplings = [
+  defineSampling({
+    name: "shuffle",
+    summary: "Each image once per epoch, in random order",
+    params: z.strictObject({}),
+    order(rows, { random }) {
+      const order = rows.slice();
+      random.shuffle(order);
+      return order;
+    },
+  }),
+  defineSampling({
+    name: "balanced",
+    summary: "As many images per epoch, the same number from each group; small groups repeat",
+    params: z.strictObject({
+      by: z.array(z.enum(["gender", "age"])).min(1).optional().describe(
+        "Labels that make the groups. Default: the stage's tasks",
+      ),
+      ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
+    }),
+    order(rows, { person, random, tasks }, { by = tasks, ageBand }) {
+      const groups = new Map<string, number[]>();
+      for (const row of rows) {
+        const { gender, age } = person(row);
+        const values = { gender, age: Math.floor(age / ageBand) };
+        const key = by.map((label) => values[label]).join(" ");
+        const group = groups.get(key);
+        if (group) group.push(row);
+        else groups.set(key, [row]);
+      }
+      const order = new Int32Array(rows.length);
+      let at = 0;
+      for (const [g, key] of [...groups.keys()].sort().entries()) {
+        const group = groups.get(key)!;
+        const end = Math.floor((g + 1) * rows.length / groups.size);
+        while (at < end) {
+          random.shuffle(group);
+          for (let i = 0; i < group.length && at < end; i++) order[at++] = group[i];
+        }
+      }
+      random.shuffle(order);
+      return order;
+    },
+  }),
+];

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  chooseMetrics,
+  defineMetric,
+  furtherMetrics,
+  type ScoredPredictions,
+} from "../../../faces/evaluation/further_metrics.ts";
+import { METRIC_DIRECTIONS } from "../../../faces/evaluation/metrics.ts";
+import { z } from "zod";
+import evaluate from "../../../stages/evaluate.ts";
+import trainGender from "../../../stages/trainGender.ts";
+import { testContext } from "../../context.ts";
+import { testArtifact } from "../../context.ts";
+import { writeDataset, writeSplits } from "../../stages/training_data.ts";
+
+function compute(name: string, given: Partial<ScoredPredictions>, options: object = {}): number {
+  const [metric] = chooseMetrics([{ use: name, ...options }], []);
+  return metric.compute({ truth: [], prediction: [], gender: [], age: [], ...given });
+}
+
+const near = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-6, `${actual} ${expected}`);
+
+Deno.test("further metrics of classes are those of scikit-learn", () => {
+  const all = {
+    truth: [0, 0, 0, 1, 1, 2],
+    prediction: [0, 0, 2, 1, 0, 2],
+    probabilities: [
+      ...[[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.3, 0.2, 0.5]],
+      ...[[0.2, 0.7, 0.1], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7]],
+    ],
+    classes: 3,
+  };
+  // balanced_accuracy_score, f1_score(average="macro"), roc_auc_score(multi_class="ovr")
+  near(compute("balancedAccuracy", all), (2 / 3 + 1 / 2 + 1) / 3);
+  near(compute("f1", all), (2 / 3 + 2 / 3 + 2 / 3) / 3);
+  near(compute("auc", all), (8 / 9 + 7.5 / 8 + 1) / 3);
+  near(compute("oneOff", all), 5 / 6);
+  const binary = {
+    ...{ truth: [0, 0, 1, 1], prediction: [0, 0, 0, 1], classes: 2 },
+    probabilities: [[0.9, 0.1], [0.6, 0.4], [0.65, 0.35], [0.2, 0.8]],
+  };
+  near(compute("auc", binary), 0.75);
+});
+
+Deno.test("further metrics of years follow their formulas", () => {
+  const all = {
+    ...{ truth: [20, 30, 40, 70], prediction: [23, 29, 50, 64] },
+    ...{ gender: [0, 0, 1, 1], age: [20, 30, 40, 70] },
+  };
+  near(compute("rmse", all), Math.sqrt((9 + 1 + 100 + 36) / 4));
+  near(compute("medianError", all), 4.5);
+  near(compute("bias", all), 1.5);
+  near(compute("cs", all), 0.5);
+  near(compute("cs5", all, { within: 6 }), 0.75);
+  near(compute("macroMae", all, { ageBand: 50 }), (2 + 10 + 6) / 3);
+});
+
+Deno.test("metrics have their direction for sweeps, and a name once", () => {
+  for (const { name, better } of furtherMetrics) assert.equal(METRIC_DIRECTIONS[name], better);
+  assert.throws(() => chooseMetrics(["rmse", { use: "rmse" }], []), /metrics names "rmse" twice/);
+});
+
+Deno.test("evaluate computes further metrics on every split, also a plugin's", async () => {
+  const always = defineMetric({
+    ...{ name: "always", summary: "One", title: "always", of: "classes", unit: "", decimals: 2 },
+    ...{ params: z.strictObject({}), compute: () => 1 },
+  });
+  using trained = testContext(trainGender);
+  const people = Array.from({ length: 40 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
+  const dataset = await writeDataset(join(trained.folder, "dataset"), people);
+  const counts = { train: 20, validation: 10, test: 10 };
+  const splits = await writeSplits(join(trained.folder, "splits"), counts);
+  await trained.run({ dataset, splits }, { epochs: 1, batchSize: 10, batchNormMomentum: 0.5 });
+  const extension = { kind: "metric", name: "always", summary: "One", module: "plugins/always.ts" };
+  using context = testContext(evaluate, { extensions: [{ ...extension, definition: always }] });
+  const result = await context.run({
+    ...{ dataset, splits, references: [], faces: [], tables: [], archives: [] },
+    models: [{ ...testArtifact(trained.outputs.model, "model"), stage: "trainGender" }],
+  }, { metrics: ["balancedAccuracy", "rmse", "always"] });
+  const { trainGender: scores } = result!.metrics!;
+  for (const split of ["train", "validation", "test"]) {
+    assert.deepEqual(Object.keys(scores[split]), [
+      "loss",
+      "accuracy",
+      "balancedAccuracy",
+      "always",
+    ]);
+  }
+  const report = await Deno.readTextFile(join(context.outputs.report, "report.html"));
+  assert.match(report, /balanced accuracy/);
+});
