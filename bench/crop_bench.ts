@@ -1,4 +1,4 @@
-/** Whether cores count in faceCrop, and whether many pictures take more time each, or more memory. */
+/** Speedup of faceCrop by workers; time per photo and memory by number of photos. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
@@ -13,29 +13,29 @@ import { machine, printReport, table, thousands, whole } from "./machine_table.t
 
 const help = `deno task bench crop [options]
 
-Runs faceCrop and resize32, as deno task run does, on a folder of pictures of 256 × 256:
-faceCrop with one worker and with one a core, in turns; then both stages, with detector: metadata, on
-more and more pictures, which are some hundreds repeated.
+Runs faceCrop and resize32 on a folder of 256 × 256 photos: faceCrop with one worker and with one per
+core, in turns; then both stages, with detector: metadata, on increasing numbers of photos, which
+repeat a few hundred.
 
   --parts LIST      of cores and scale (both)
   --detectors LIST  whose cores are measured (metadata,tinyFaceDetector)
-  --rounds N        turns of each (3)
-  --photos LIST     photos of a turn, for each detector (4000,400)
-  --count N         the most photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
-  --faces DIR       takes pictures of its wiki_crop.tar, not drawn ones
-  --chart PATH      writes a chart of the scale there, as SVG
+  --rounds N        rounds (3)
+  --photos LIST     photos per run, for each detector (4000,400)
+  --count N         photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
+  --faces DIR       photos of its wiki_crop.tar (default: synthetic ones)
+  --chart PATH      writes a chart of the scale as SVG
   --json            one JSON object on stdout, and the rest on stderr
 `;
 
 const root = new URL("../", import.meta.url);
 
-/** Seconds of faceCrop with one worker, and with one a core, in each round. */
+/** Seconds of faceCrop with one worker, and with one per core, in each round. */
 export interface CoresRow {
   detector: string;
   photos: number;
   one: number[];
   all: number[];
-  /** The median over the rounds of one by all. */
+  /** Median over the rounds of one / all. */
   ratio: number;
 }
 
@@ -45,9 +45,9 @@ export interface CropRow {
   faceCrop: number;
   resize32: number;
   photosPerSecond: number;
-  /** Milliseconds of processors for a photo, all processes and stages: busy machines change it little. */
+  /** Processor time per photo in ms, over all processes and stages. */
   work: number | null;
-  /** Bytes: the most that all processes had together. */
+  /** Peak memory of all processes together, in bytes. */
   memory: number | null;
 }
 
@@ -112,7 +112,7 @@ export async function bench(args: string[]): Promise<void> {
   printReport(toMarkdown(report), values.json, { crop: report });
 }
 
-/** One worker and one a core, in turns. */
+/** Measures one worker and one per core, in turns. */
 async function cores(
   folder: string,
   pictures: readonly Uint8Array[],
@@ -252,13 +252,13 @@ export function chart(rows: readonly CropRow[]): string {
   ]);
 }
 
-/** Pictures that differ. */
+/** Number of different photos; more are links to these. */
 const DIFFERENT = 400;
-/** Smaller files are no pictures. */
+/** Minimum size of a photo in bytes. */
 const LEAST = 2000;
 const seed = 1;
 
-/** JPEGs: of a folder's wiki_crop.tar, or drawn. */
+/** Returns JPEGs of a folder's wiki_crop.tar, or synthetic ones. */
 export async function somePictures(faces: string | undefined): Promise<Uint8Array[]> {
   return faces === undefined ? await drawnOnes() : fromArchive(join(faces, "wiki_crop.tar"));
 }
@@ -283,10 +283,7 @@ function fromArchive(path: string): Uint8Array[] {
   return pictures;
 }
 
-/**
- * Writes the pictures into a folder as the files of a data set of one's own; more than there are are
- * other names of the same files.
- */
+/** Writes photos as a dataset folder with labels; repeats them as hard links. */
 export async function writePictures(
   folder: string,
   pictures: readonly Uint8Array[],

@@ -1,4 +1,4 @@
-/** How fast and how well faces are found: the project's detectors beside dlib, picture by picture. */
+/** Speed and recall of the detectors beside dlib, image by image. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -9,7 +9,7 @@ import { type DetectOrder, Peer } from "./peer.ts";
 import { packages, pythonFor } from "./python.ts";
 import { machine, printReport, whole } from "./machine_table.ts";
 
-/** What each detector is opened with besides its defaults, by what it is called here. */
+/** Variants of the detectors: options besides the defaults, by name. */
 const variants: Readonly<Record<string, { name: string; minFace?: number }>> = {
   "dlibCnn": { name: "dlibCnn" },
   // As a _crop archive's faces may be looked for: most of the time they are large.
@@ -21,15 +21,15 @@ const known = Object.keys(variants);
 
 const help = `deno task bench detect [options]
 
-Shows the same pictures to dlib's CNN face detector and to the project's detectors, each a process on
-one core (on Linux, by taskset), in turns. The first time, dlib is installed in the user's cache
-folder. Also tells how far dlibCnn's faces agree with dlib's.
+Runs dlib's CNN face detector and the project's detectors on the same images, each a process on one
+core (on Linux, by taskset), in turns. The first run installs dlib in the user's cache folder. Also
+reports the agreement of dlibCnn with dlib.
 
   --detectors LIST  of ${known.join(", ")} (all)
   --count N         pictures of each kind (40)
   --faces DIR       adds pictures of a folder: wiki_crop.tar and imdb_crop.tar with an expected.csv
   --all             all pictures of that folder (15,000: some three hours)
-  --keep FILE       write what each detector says of a picture there, and take what stands there
+  --keep FILE       log of the detections; a later run resumes from it
   --without-dlib    only the project's own
   --python PATH     a Python that has dlib-bin and numpy
   --json            one JSON object on stdout, and the rest on stderr
@@ -114,7 +114,7 @@ async function ask(peer: Peer, order: DetectOrder): Promise<Said> {
   return { ms: ms as number, faces: faces! };
 }
 
-/** Each detector's process. `python` undefined leaves dlib out; empty takes one that is set up. */
+/** Opens a process per detector. @param python path; undefined: without dlib; empty: install it */
 async function open(detectors: readonly string[], python?: string): Promise<[string, Peer][]> {
   const weights = import.meta.resolve(
     "../faces/detection/detectors/dlib/mmod_human_face_detector.dat",
@@ -141,7 +141,7 @@ async function open(detectors: readonly string[], python?: string): Promise<[str
   return peers;
 }
 
-/** On one core, where the system can be told so. */
+/** Opens a peer on one core, where the system allows it. */
 function pinned(name: string, command: string, args: string[]): Peer {
   return Deno.build.os === "linux"
     ? new Peer(name, "taskset", ["-c", "0", command, ...args])

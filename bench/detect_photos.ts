@@ -1,4 +1,4 @@
-/** The pictures that detectors are compared on, and where the faces in them are. */
+/** Images for the comparison of detectors, with the places of their faces. */
 import { join } from "node:path";
 import sharp from "sharp";
 import { random } from "../packages/random/random.ts";
@@ -12,14 +12,14 @@ import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import { drawBackground } from "../faces/synthetic/scene.ts";
 import { Drawing } from "../faces/synthetic/svg.ts";
 
-/** A picture, and the faces in it: none, or where each one's middle must be. */
+/** An image and its faces; the center of a detection must lie in one. */
 export interface Picture {
   readonly name: string;
   readonly image: Image;
   readonly faces: readonly Box[];
 }
 
-/** A group of pictures, of which only as many are decoded as are asked for. */
+/** A group of images, decoded on demand. */
 export interface Pictures {
   readonly title: string;
   readonly count: number;
@@ -28,7 +28,7 @@ export interface Pictures {
 
 const seed = 1;
 
-/** Faces that the project draws, 256 × 256, and the scenes behind them with no face. */
+/** Returns synthetic images, 256 × 256, half of them without a face. */
 export function drawn(count: number): Pictures {
   return {
     title: "drawn, half of them without a face",
@@ -64,7 +64,7 @@ const groups: Readonly<Record<string, readonly (readonly [number, number, number
   "sample6.jpg": [[1470, 310, 200], [630, 390, 200], [1150, 350, 200], [260, 500, 240]],
 };
 
-/** face-api's six photos of groups, at half their size. */
+/** Returns face-api's six group photos at half size. */
 export function photos(): Pictures {
   const demo = new URL("demo/", import.meta.resolve("@vladmandic/face-api/package.json"));
   return {
@@ -88,7 +88,7 @@ export function photos(): Pictures {
   };
 }
 
-/** What `expected.csv` calls a row with one face in the picture's middle, and one with none. */
+/** Kinds of `expected.csv` for images with one face in the middle, and with none. */
 const kinds = { face: ["keep"], none: ["no_face"] };
 
 /**

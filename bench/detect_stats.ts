@@ -1,8 +1,8 @@
-/** What the bench of detectors counts and compares, and how it is printed. */
+/** Statistics and tables of the detector benchmark. */
 import { type Box, hasCenterIn } from "../faces/images/image.ts";
 import { type machine, table } from "./machine_table.ts";
 
-/** What a detector said of a picture: x, y, width, height and score of each face. */
+/** Detections in an image: x, y, width, height and score of each face. */
 export interface Said {
   readonly ms: number;
   readonly faces: readonly (readonly number[])[];
@@ -12,21 +12,21 @@ export interface Said {
 export interface DetectRow {
   detector: string;
   picturesPerSecond: number;
-  /** Of all faces. */
+  /** Number of detected faces. */
   found: number;
   /** Boxes in pictures without a face. */
   falseFinds: number;
-  /** How many times as fast as dlib; null where dlib did not take part. */
+  /** Speed relative to dlib; null without dlib. */
   timesDlib: number | null;
 }
 
-/** How far dlibCnn's faces are dlib's. */
+/** Agreement of dlibCnn with dlib. */
 export interface Agreement {
   pictures: number;
   /** Pictures with the same faces: boxes within 2 pixels, scores within 0.02. */
   same: number;
   faces: number;
-  /** Over the faces that both found. */
+  /** Maximum difference over the faces that both detected. */
   mostPixels: number;
   mostScore: number;
   /** The pictures that differ. */
@@ -66,7 +66,7 @@ export function rows(names: readonly string[], seen: Seen): DetectRow[] {
   });
 }
 
-/** Compares dlibCnn's faces with dlib's, face by face in their order, the surest first. */
+/** Compares dlibCnn's faces with dlib's, face by face. */
 export function agreement(seen: Seen): Agreement {
   const told: Agreement = {
     pictures: 0,
@@ -123,9 +123,9 @@ export function toMarkdown({ pictures, detect, agreement }: DetectReport): strin
   parts.push(`All\n\n${of(detect)}`);
   if (agreement) {
     parts.push(
-      `dlibCnn and dlib say the same of ${agreement.same} of ${agreement.pictures} pictures: boxes ` +
+      `dlibCnn and dlib detect the same in ${agreement.same} of ${agreement.pictures} pictures: boxes ` +
         `within ${agreement.mostPixels} pixels, scores within ${agreement.mostScore.toFixed(5)}` +
-        (agreement.others.length > 0 ? `. Not of ${agreement.others.join(", ")}` : ""),
+        (agreement.others.length > 0 ? `. Except ${agreement.others.join(", ")}` : ""),
     );
   }
   return parts.join("\n\n");

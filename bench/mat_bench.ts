@@ -11,11 +11,11 @@ import { median } from "../packages/statistics/prediction_metrics.ts";
 import { machine, table, thousands } from "./machine_table.ts";
 import { pythonFor } from "./python.ts";
 
-/** What a process needed, start and all, and what it was for by its own account. */
+/** Measurements of one process. */
 interface Measured {
-  /** For reading alone, in seconds. */
+  /** Reading time in seconds. */
   seconds: number;
-  /** The most memory that the process ever held, in bytes. */
+  /** Peak memory in bytes. */
   bytes: number;
   rows: number;
 }

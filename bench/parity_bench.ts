@@ -1,4 +1,4 @@
-/** The same trainings here and in Keras, over several seeds: are we as good, and how fast are both? */
+/** The same trainings here and in Keras over several seeds: metrics and speed. */
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -17,12 +17,12 @@ initialisers and settings, and prints means and spreads over seeds. The first ti
 installed in the user's cache folder.
 
   --faces DIR      the archives wiki_crop.tar and imdb_crop.tar (default: 800 drawn faces)
-  --images N       use at most so many of the training images (all)
+  --images N       at most N training images (all)
   --seeds N        trainings of each network (5)
   --networks LIST  of gender, age (both)
   --epochs N       at most (20)
   --keep FILE      write each training's result there as it ends, and take what stands there
-                   already: so a bench that was cut off goes on. Remove it when code has changed
+                   already: an interrupted benchmark resumes. Remove it when code has changed
   --python PATH    a Python that has the packages
   --json           one JSON object on stdout, and the rest on stderr
 `;
@@ -35,7 +35,7 @@ interface Trained {
   secondsPerEpoch: number;
 }
 
-/** What `--json` prints. */
+/** Output of `--json`. */
 export interface ParityReport {
   machine: ReturnType<typeof machine>;
   packages: readonly string[];
@@ -48,7 +48,7 @@ export interface ParityReport {
   }[];
 }
 
-/** As in pipeline.yaml and experiments/faces.yaml, where the reasons are told. */
+/** As in pipeline.yaml and experiments/faces.yaml, which give the reasons. */
 const settings = {
   drawn: { batchSize: 16, patience: 8, batchNormMomentum: 0.9 },
   faces: { batchSize: 32, patience: 5, batchNormMomentum: 0.9 },
@@ -92,7 +92,7 @@ export async function bench(args: string[]): Promise<void> {
     const kept = new ResultLog<Trained & { weights: number }>(values.keep);
     try {
       report.networks = networks.map((network) => ({ network, weights: 0, ours: [], keras: [] }));
-      // Seeds outside, so that what was cut off has as many of each.
+      // Seeds outermost, so an interrupted benchmark has equal numbers of both.
       for (let seed = 1; seed <= seeds; seed++) {
         for (const row of report.networks) {
           const { network } = row;
@@ -139,7 +139,7 @@ async function learn(peer: Peer, order: LearnOrder): Promise<Trained & { weights
   };
 }
 
-/** Lets the pipeline make a dataset and its splits, and writes labels beside them for NumPy. */
+/** Runs the pipeline up to dataset and splits, and writes labels for NumPy. */
 async function prepare(folder: string, faces: string | undefined, most: number) {
   const root = new URL("../", import.meta.url);
   const pipeline = faces === undefined
@@ -193,8 +193,8 @@ export function spread(values: readonly number[]): { mean: number; deviation: nu
 }
 
 /**
- * Whether ours is worse than theirs by more than chance explains: by more than two standard errors
- * of the difference of the means (Welch).
+ * Returns true if ours is worse than theirs by more than two standard errors of the difference of the
+ * means (Welch).
  */
 export function worse(
   ours: readonly number[],

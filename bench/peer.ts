@@ -13,7 +13,7 @@ export type NetworkName = ReportNetwork | "best";
 /** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
 export const WARM_UP = 3000;
 
-/** What a peer is told. Times in the answers are milliseconds. */
+/** Orders to a peer. Times in the answers are milliseconds. */
 export type Order =
   /** Makes the network and a batch, and takes steps for `WARM_UP` milliseconds. → {} */
   | { op: "prepare"; network: NetworkName; batch: number }
@@ -25,10 +25,10 @@ export type Order =
   | { op: "infer"; network: NetworkName; rows: number }
   /** Only in the bench of scale: one epoch on the first rows of a file. → { ms: number[] } */
   | { op: "epoch"; network: ReportNetwork; batch: number; rows: number; file: string }
-  /** → { bytes: the most memory that the process ever held, or null } */
+  /** → { bytes: peak memory of the process, or null } */
   | { op: "memory" };
 
-/** What a detector is told: find faces in a file of RGB bytes. → { ms, faces } */
+/** Order to a detector: find faces in a file of RGB bytes. → { ms, faces } */
 export interface DetectOrder {
   op: "detect";
   file: string;
@@ -36,7 +36,7 @@ export interface DetectOrder {
   height: number;
 }
 
-/** What is told to who learns a network from a dataset. → { ms: of each epoch, metric, weights } */
+/** Order to train a network on a dataset. → { ms: of each epoch, metric, weights } */
 export interface LearnOrder {
   op: "learn";
   network: ReportNetwork;
@@ -47,7 +47,7 @@ export interface LearnOrder {
   rows: Record<"train" | "validation" | "test", string>;
   batchSize: number;
   epochs: number;
-  /** Of early stopping on val_loss, which restores the best weights. */
+  /** Patience of early stopping on val_loss, which restores the best weights. */
   patience: number;
   batchNormMomentum: number;
 }
@@ -64,7 +64,7 @@ export interface Answer {
   error?: string;
 }
 
-/** The last of what a peer wrote to stderr that a person can be asked to read. */
+/** Number of characters of stderr that are kept. */
 const LAST_WORDS = 2000;
 
 export class Peer {
@@ -86,16 +86,16 @@ export class Peer {
     this.#heard = this.#listen();
   }
 
-  /** @throws if the peer ends, with its last words, or answers with an error */
+  /** @throws if the peer ends, with its last output, or answers with an error */
   async ask(order: Order | DetectOrder | LearnOrder): Promise<Answer> {
     const line = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
-    await this.#writer.write(line).catch(() => {}); // it ended: the next read says so
+    await this.#writer.write(line).catch(() => {}); // it ended, which the next read reports
     for (;;) {
       const { value, done } = await this.#lines.read();
       if (done) {
         await this.#heard;
         throw new Error(
-          `Cannot measure ${this.name}: it ended at ${JSON.stringify(order)}. Its last words:\n` +
+          `Cannot measure ${this.name}: it ended at ${JSON.stringify(order)}. Its last output:\n` +
             (this.#stderr.trim() || "(none)"),
         );
       }

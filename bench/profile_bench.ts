@@ -1,4 +1,4 @@
-/** Where a training step of the engine goes: the time of each kernel, on one thread. */
+/** Time of each kernel of a training step of the engine, on one thread. */
 import { parseArgs } from "node:util";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
@@ -141,7 +141,7 @@ function nameOf(record: Int32Array): string {
   return Kernel[record[0]];
 }
 
-/** What a record's kernel computes; its words are those that engine/assembly/ reads. */
+/** Returns the multiplications and additions of a record's kernel. */
 function operations(record: Int32Array, batch: number): number {
   switch (nameOf(record)) {
     case "convolve":

@@ -6,7 +6,7 @@ export type PythonPeer = "keras" | "torch" | "scipy" | "dlib";
 /** TensorFlow's build for processors alone is published for these. */
 const slim = Deno.build.arch === "x86_64" && Deno.build.os !== "darwin";
 
-/** Packages by peer; what a peer is compared in must be said exactly. */
+/** Packages by peer; exact versions, which reports name. */
 export const packages: Record<PythonPeer, readonly string[]> = {
   keras: ["keras==3.15.1", `${slim ? "tensorflow-cpu" : "tensorflow"}==2.21.0`, "numpy==2.4.6"],
   torch: ["torch==2.15.0", "numpy==2.4.6"],
@@ -14,7 +14,7 @@ export const packages: Record<PythonPeer, readonly string[]> = {
   dlib: ["dlib-bin==20.0.1.post1", "numpy==2.4.6"],
 };
 
-/** Where the first installation takes long, and what it brings. */
+/** Warnings before installations that take long. */
 const warnings: Partial<Record<PythonPeer, string>> = {
   torch: Deno.build.os === "linux"
     ? "The package index has PyTorch for Linux only with CUDA's libraries, some gigabytes; a " +

@@ -1,6 +1,6 @@
-/** What was measured, in a file, a line each, so that a bench that was cut off goes on. */
+/** Log of results, one per line, from which an interrupted benchmark resumes. */
 
-/** What a result is known by, in any order of keys that is always the same. */
+/** Key of a result; the order of its fields matters. */
 export type Key = Record<string, unknown>;
 
 export class ResultLog<Result> {
@@ -8,8 +8,8 @@ export class ResultLog<Result> {
   readonly #path: string | undefined;
 
   /**
-   * @param path of the file; without it nothing is kept
-   * @throws if a line of the file is none of ours
+   * @param path of the file; undefined: nothing is written
+   * @throws if a line of the file is invalid
    */
   constructor(path: string | undefined) {
     this.#path = path;

@@ -1,4 +1,4 @@
-/** Whether a step takes as long, and as much memory, however many images there are. */
+/** Time per step and memory by number of images. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
@@ -11,9 +11,8 @@ import { machine, printReport, table, thousands, whole } from "./machine_table.t
 
 const help = `deno task bench scale [options]
 
-Trains one epoch on more and more images, which lie on disk as .npy and are read as needed, and
-prints what a step takes and the most memory that the process held. The images are drawn once and
-repeated; each size has a process of its own.
+Trains one epoch on increasing numbers of images, read from a .npy file on demand, and prints the time
+per step and the peak memory. The images are drawn once and repeated; each size has its own process.
 
   --sizes LIST    images (10000,100000,460000: 1.4 GB in the folder for temporary files)
   --network NAME  gender or age (gender)

@@ -1,7 +1,6 @@
 /**
- * How fast the webcam service answers, and where the time goes: photos one after another, photos from
- * several clients at once, and the live view's frames. Measured from outside, over HTTP, with the
- * trained models of a pipeline.
+ * Latency of the webcam service and of its steps over HTTP: sequential photos, concurrent clients, and
+ * frames of the live view, with the trained models of a pipeline.
  */
 import { parseArgs } from "node:util";
 import sharp from "sharp";
@@ -60,7 +59,7 @@ export async function bench(args: string[]): Promise<void> {
     await Promise.all(clients);
     const rate = Math.ceil(rounds / 4) * 4 * 1000 / (performance.now() - began);
     console.log(`  four clients at once, 640 × 480: ${rate.toFixed(1)} photos/s`);
-    // The live view has its own detector, whatever photos take.
+    // The live view has its own detector.
     if (detector !== detectors[0]) continue;
     const { waits, seconds } = await live(service.url, portrait, rounds * 4);
     console.log(
@@ -122,7 +121,9 @@ async function predict(url: string, photo: BodyInit): Promise<Analysis & { wall:
     body: photo,
   });
   const answer = await response.json();
-  if (!response.ok) throw new Error(`Cannot measure: the service says ${JSON.stringify(answer)}.`);
+  if (!response.ok) {
+    throw new Error(`Cannot measure: the service answered ${JSON.stringify(answer)}.`);
+  }
   return { ...answer, wall: performance.now() - began };
 }
 

@@ -1,4 +1,4 @@
-/** Training and inference of the networks: ours beside its peers, taking turns. */
+/** Training and inference of the networks beside peers, in turns. */
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -29,15 +29,15 @@ const known = ["keras", "torch", "tfjs-node"] as const;
 type PeerName = typeof known[number];
 type Name = "ours" | PeerName;
 
-/** A number of each who took part; `null` of who did not. */
+/** A number per peer; null for absent ones. */
 type Times = { ours: number } & Record<"keras" | "torch" | "tfjsNode", number | null>;
 type Compared = Times & { ratioToKeras: number | null };
 
-/** What `--json` prints. */
+/** Output of `--json`. */
 export interface TrainReport {
   machine: ReturnType<typeof machine>;
   packages: Record<string, readonly string[]>;
-  /** Peers that were asked for and are not there, and why. */
+  /** Selected peers that are not installed, with the reason. */
   absent: Partial<Record<PeerName, string>>;
   /** Milliseconds a step. */
   train: ({ network: NetworkName; batch: number } & Compared)[];
@@ -45,7 +45,7 @@ export interface TrainReport {
   fit: ({ network: NetworkName; rows: number; epochs: number } & Compared)[];
   /** Seconds for the predictions of 10,000 faces. */
   infer: ({ network: NetworkName; rows: number } & Compared)[];
-  /** Bytes: the most that a process held which did those fits and inferences. */
+  /** Peak memory in bytes of a process with those fits and inferences. */
   memory: ({ network: NetworkName } & Compared)[];
 }
 
@@ -53,7 +53,7 @@ const FIT = { batch: 64, rows: 5000, epochs: 3 } as const;
 const INFER = { rows: 10_000 } as const;
 /** Milliseconds between turns. */
 const REST = 300;
-/** Steps at the beginning of a turn that are not timed, but tell how many there shall be. */
+/** Steps at the beginning of a turn that determine the number of timed steps. */
 const WARM = 3;
 /** Steps in a turn, at least. */
 const LEAST = 5;
@@ -165,13 +165,13 @@ export async function bench(args: string[]): Promise<void> {
   printReport(toMarkdown(report), values.json, report);
 }
 
-/** Steps that a peer takes in so many milliseconds, by those of the order. */
+/** Returns the number of steps in `turn` ms, estimated from the order's steps. */
 async function stepsIn(turn: number, peer: Peer, order: Order & { op: "steps" }): Promise<number> {
   const { ms } = await peer.ask(order);
   return Math.max(LEAST, Math.round(turn / median([ms!].flat())));
 }
 
-/** How to start a peer. Throws if it is not there, or cannot be made. */
+/** Returns a function that starts a peer. @throws if it cannot be installed or started */
 async function opener(
   name: PeerName,
   pythons: Partial<Record<PythonPeer, string>>,
@@ -188,7 +188,7 @@ async function opener(
   return open;
 }
 
-/** Throws what the peer says if it does not start. */
+/** @throws the peer's error if it does not start */
 async function tried(open: () => Peer): Promise<void> {
   const peer = open();
   try {
@@ -219,7 +219,7 @@ function sentence(what: string, times: Compared, unit: string): string {
     ` ${unit}${times.ratioToKeras === null ? "" : `, ratio ${times.ratioToKeras.toFixed(2)}`}`;
 }
 
-/** The report's figures as a Markdown table; a peer that nobody asked for has no column. */
+/** The report's figures as a Markdown table; peers that were not selected have no column. */
 export function toMarkdown({ train, fit, infer, memory, absent }: TrainReport): string {
   const all = [...train, ...fit, ...infer, ...memory];
   const columns = (

@@ -24,6 +24,7 @@ const CLEAN: readonly string[] = [
   "stages",
   "plugins",
   "faces/commands",
+  "bench",
   "docs",
   "tests/docs_test.ts",
   "tests/markdown.ts",

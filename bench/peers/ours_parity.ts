@@ -1,4 +1,4 @@
-/** The report's networks, learnt here from the images and rows that it is told. */
+/** Trains the 2021 networks with this project on given images and rows. */
 import { join } from "node:path";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";

@@ -1,16 +1,15 @@
 /**
- * Looks on at a process and all that it started until it ends. Prints as JSON the most bytes that they
- * had together, resident (what they share, such as Deno's own code, counts for each), and the seconds
- * that processors were at work for them. 0 where the system does not tell: it is Linux that does, and
- * Deno lets only those look who may do all.
+ * Watches a process and its descendants until it ends. Prints as JSON their peak resident memory in
+ * bytes (shared pages count for each) and their processor time in seconds; 0 except on Linux. Deno
+ * needs all permissions for it.
  *
- *     deno run --allow-all tree.ts PID
+ *     deno run --allow-all process_tree.ts PID
  */
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Milliseconds between looks. */
 const EVERY = 100;
-/** Bytes of a page: Deno does not tell, and Linux on x86-64 and most of ARM has these. */
+/** Bytes of a page, which Deno does not expose: Linux on x86-64 and most of ARM has these. */
 const PAGE = 4096;
 /** Linux counts processors' time in hundredths of a second. */
 const TICKS = 100;
@@ -27,7 +26,7 @@ function treeOf(root: number): number[] {
   return all;
 }
 
-/** What Linux says of a process's state, from the third field on: state, parent, ... */
+/** Returns the fields of /proc/PID/stat from the third on: state, parent, ... */
 function fieldsOf(pid: number): string[] {
   // The name before it, in brackets, may have spaces.
   return read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
@@ -37,7 +36,7 @@ function residentOf(pid: number): number {
   return Number(read(`/proc/${pid}/statm`).split(" ")[1] ?? 0) * PAGE;
 }
 
-/** Seconds that processors were at work for a process: fields 14, the user's, and 15, the system's. */
+/** Returns the processor time of a process in seconds: fields 14 (user) and 15 (system). */
 function busyOf(pid: number): number {
   const fields = fieldsOf(pid);
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS;

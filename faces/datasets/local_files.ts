@@ -1,8 +1,10 @@
 /** Copies, hashes and decompresses local files, in one pass each. */
 import { createHash } from "node:crypto";
 import { createGunzip } from "node:zlib";
-import { createReadStream } from "node:fs";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { createReadStream, createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { counted } from "../../packages/pipeline/causes.ts";
+import { RandomAccessFile, writeAllSync } from "../../packages/formats/random_access_file.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 
 /** Buffer size in bytes. */
@@ -13,6 +15,7 @@ export interface CopyOptions {
   md5?: string;
   signal?: AbortSignal;
   onStart?(size: number): void;
+  /** Called with the number of bytes read. */
   onBytes?(count: number): void;
 }
 
@@ -35,7 +38,7 @@ export async function copyFile(
       options.signal?.throwIfAborted();
       const bytes = source.read(at, Math.min(CHUNK, source.size - at));
       hash.update(bytes);
-      await writeAll(target, bytes);
+      writeAllSync(target, bytes);
       at += bytes.length;
       options.onBytes?.(bytes.length);
     }
@@ -66,13 +69,6 @@ export async function md5Of(path: string, signal?: AbortSignal): Promise<string>
   return hash.digest("hex");
 }
 
-export interface GunzipOptions {
-  signal?: AbortSignal;
-  onStart?(size: number): void;
-  /** Called with the number of compressed bytes read. */
-  onBytes?(count: number): void;
-}
-
 /** Limits of decompression: photos hardly compress, so anything larger is a decompression bomb. */
 const MAX_GAIN = 20;
 const MAX_EXTRA = 1 << 26;
@@ -81,43 +77,42 @@ const MAX_EXTRA = 1 << 26;
 export async function gunzipFile(
   from: string,
   to: string,
-  options: GunzipOptions = {},
+  options: Omit<CopyOptions, "md5"> = {},
 ): Promise<void> {
   const { size } = await Deno.stat(from);
   const limit = size * MAX_GAIN + MAX_EXTRA;
   options.onStart?.(size);
   const part = `${to}.part`;
-  const input = createReadStream(from, { highWaterMark: CHUNK });
-  const unzip = createGunzip({ chunkSize: CHUNK });
-  input.on("error", (error) => unzip.destroy(error));
   try {
-    using target = await Deno.open(part, { write: true, create: true, truncate: true });
-    let total = 0;
-    input.pipe(unzip);
-    // After the pipe: a listener starts the stream, and data without a pipe is lost.
-    input.on("data", (chunk) => options.onBytes?.(chunk.length));
-    for await (const chunk of unzip) {
-      options.signal?.throwIfAborted();
-      total += chunk.length;
-      if (total > limit) {
-        throw new Error(
-          `its ${size.toLocaleString("en")} bytes unpack to more than ` +
-            `${limit.toLocaleString("en")}, the limit for archives of photos`,
-        );
-      }
-      await writeAll(target, chunk);
-    }
+    await pipeline(
+      createReadStream(from, { highWaterMark: CHUNK }),
+      async function* (chunks: AsyncIterable<Uint8Array>) {
+        for await (const chunk of chunks) {
+          options.onBytes?.(chunk.length);
+          yield chunk;
+        }
+      },
+      createGunzip({ chunkSize: CHUNK }),
+      async function* (chunks: AsyncIterable<Uint8Array>) {
+        let total = 0;
+        for await (const chunk of chunks) {
+          total += chunk.length;
+          if (total > limit) {
+            throw new Error(
+              `its ${counted(size, "byte")} unpack to more than ${counted(limit, "byte")}, the ` +
+                "limit for archives of photos",
+            );
+          }
+          yield chunk;
+        }
+      },
+      createWriteStream(part),
+      { signal: options.signal },
+    );
   } catch (cause) {
     await Deno.remove(part).catch(() => {});
     options.signal?.throwIfAborted();
     throw new Error(`Cannot unpack "${from}": ${(cause as Error).message}.`, { cause });
-  } finally {
-    input.destroy();
-    unzip.destroy();
   }
   await moveDurably(part, to);
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }

@@ -9,7 +9,14 @@
 import { inflateSync } from "node:zlib";
 import { ByteReader } from "./mat/byte_reader.ts";
 import { count, MatError, MatSource } from "./mat/source.ts";
-import { kindOf, type MatCell, type MatValue, structFields, valueAt } from "./mat_values.ts";
+import {
+  fieldOf,
+  kindOf,
+  type MatField,
+  type MatValue,
+  structFields,
+  valueAt,
+} from "./mat_values.ts";
 
 export { MatError };
 export type * from "./mat_values.ts";
@@ -163,14 +170,6 @@ export interface MatFile {
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
 }
 
-/** A field that `readMatStruct` reads. */
-export interface MatField {
-  /** Decodes real numbers as float64. @throws {MatError} if it holds others */
-  numbers(): Float64Array;
-  /** Returns its cell. @throws {MatError} if it holds none */
-  cell(): MatCell;
-}
-
 export interface MatStructOptions extends MatOptions {
   /** Name of the struct. */
   variable: string;
@@ -277,7 +276,7 @@ async function readFields(
     const bytes = await stream.take(next);
     if (!bytes) throw short(here);
     const source = new MatSource(bytes, here);
-    use(fieldOf(name, valueAt(source, 0, next, 1), source));
+    use(fieldOf(name, valueAt(source, 0, next, 1), source, 0));
   }
 }
 
@@ -286,23 +285,6 @@ const MAX = 2 ** 32 + 16;
 
 function short(place: Place): MatError {
   return new MatSource(new Uint8Array(), place).error(0, "claims more bytes than there are");
-}
-
-function fieldOf(name: string, value: MatValue, source: MatSource): MatField {
-  const unlike = (wanted: string) => {
-    const is = value.kind === "unsupported" ? value.class : value.kind;
-    return source.error(0, `, field "${name}", is of kind ${is}, ${wanted} was expected`);
-  };
-  return {
-    numbers() {
-      if (value.kind === "numeric" && !value.imaginary) return value.float64();
-      throw unlike("real numbers");
-    },
-    cell() {
-      if (value.kind === "cell") return value;
-      throw unlike("a cell");
-    },
-  };
 }
 
 /** Runs a read of the first `HEAD` bytes of a struct; reports a header that is longer. */

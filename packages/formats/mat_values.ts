@@ -7,7 +7,6 @@ import {
   convert,
   count,
   decodeUtf8,
-  type MatError,
   type MatSource,
   mxOPAQUE,
   type NumericConstructor,
@@ -267,25 +266,39 @@ export class MatStruct {
 
   /** Decodes a field of real numbers as float64. */
   numbers(field: string): Float64Array {
-    const value = this.get(field);
-    if (value.kind === "numeric" && !value.imaginary) return value.float64();
-    throw this.#unlike(field, value, "real numbers");
+    return fieldOf(field, this.get(field), this.#source, this.#header.at).numbers();
   }
 
   /** Decodes a field that holds a cell. */
   cell(field: string): MatCell {
-    const value = this.get(field);
-    if (value.kind === "cell") return value;
-    throw this.#unlike(field, value, "a cell");
+    return fieldOf(field, this.get(field), this.#source, this.#header.at).cell();
   }
+}
 
-  #unlike(field: string, value: MatValue, wanted: string): MatError {
-    const is = value.kind === "unsupported" ? value.class : value.kind;
-    return this.#source.error(
-      this.#header.at,
-      `has a field "${field}" of kind ${is}, ${wanted} was expected`,
-    );
-  }
+/** A field of a struct. */
+export interface MatField {
+  /** Decodes real numbers as float64. @throws {MatError} if it holds others */
+  numbers(): Float64Array;
+  /** Returns its cell. @throws {MatError} if it holds none */
+  cell(): MatCell;
+}
+
+/** Checks the kind of a field's value when it is used. */
+export function fieldOf(name: string, value: MatValue, source: MatSource, at: number): MatField {
+  const unlike = (wanted: string) => {
+    const kind = value.kind === "unsupported" ? value.class : value.kind;
+    return source.error(at, `has field "${name}" of kind ${kind}, expected ${wanted}`);
+  };
+  return {
+    numbers() {
+      if (value.kind === "numeric" && !value.imaginary) return value.float64();
+      throw unlike("real numbers");
+    },
+    cell() {
+      if (value.kind === "cell") return value;
+      throw unlike("a cell");
+    },
+  };
 }
 
 /** A value of a class that is not decoded. */

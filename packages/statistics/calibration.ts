@@ -35,6 +35,12 @@ export interface Calibration {
  * @param truth 1 for positives, 0 for negatives
  * @param probabilities predicted probabilities of a positive
  * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { brier } = calibration([1, 0, 1, 0], [0.9, 0.2, 0.8, 0.1]);
+ * assert.equal(brier.toFixed(3), "0.025");
+ * ```
  */
 export function calibration(
   truth: ArrayLike<number>,

@@ -12,6 +12,12 @@ export interface ClassIntervals {
  * Computes intervals of a class's precision, recall and F1.
  * @param of index of the class
  * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { precision, recall } = classIntervals(1, [1, 1, 0], [1, 0, 0]);
+ * assert.ok(precision!.high === 1 && recall!.low < 0.5);
+ * ```
  */
 export function classIntervals(
   of: number,

@@ -33,6 +33,12 @@ const SEED = 20210;
  * Computes the interval of an accuracy.
  * @param hits 1 for each correct prediction, else 0
  * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { low, high } = accuracyInterval([1, 1, 1, 0]);
+ * assert.ok(low > 0.3 && high < 0.96);
+ * ```
  */
 export function accuracyInterval(
   hits: ArrayLike<number>,
@@ -52,6 +58,12 @@ export function accuracyInterval(
  * Computes the interval of a mean, such as the MAE.
  * @param values one value per image
  * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { low, high, method } = meanInterval([3, 1, 4, 1, 5, 9, 2, 6]);
+ * assert.ok(low < 3.875 && 3.875 < high && method === "bootstrap");
+ * ```
  */
 export function meanInterval(values: ArrayLike<number>, people?: readonly unknown[]): Interval {
   const groups = groupsOf(values.length, people);
@@ -73,6 +85,12 @@ export function meanIntervalOfEnough(
  * Computes the Wilson score interval of a share of n trials. Unlike share ± 2 standard errors, its
  * coverage holds near 0 and 1 and for small n.
  * E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, (4).
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { low, high } = wilson(0.95, 80);
+ * assert.deepEqual([low.toFixed(3), high.toFixed(3)], ["0.878", "0.980"]);
+ * ```
  */
 export function wilson(share: number, n: number): { low: number; high: number } {
   const z2 = Z * Z;
@@ -157,6 +175,11 @@ export function groupsOf(n: number, people?: readonly unknown[]): number[][] {
  * default does.
  * @param q from 0 (minimum) to 1 (maximum)
  * @throws {RangeError} without values
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.equal(quantile([10, 20, 30, 40], 0.25), 17.5);
+ * ```
  */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
   if (sorted.length === 0) throw new RangeError("Cannot take a quantile of no values.");

@@ -32,6 +32,12 @@ export interface PairedTest {
  * @param a 1 for each correct prediction of a, else 0
  * @param b 1 for each correct prediction of b, else 0
  * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { difference, p, test } = compareHits([1, 1, 1, 0], [1, 0, 0, 0]);
+ * assert.deepEqual([difference, p, test], [0.5, 0.5, "mcnemar"]);
+ * ```
  */
 export function compareHits(
   a: ArrayLike<number>,
@@ -158,6 +164,11 @@ export function twoSided(z: number): number {
 /**
  * Adjusts p-values for multiple comparisons by Holm's method.
  * S. Holm (1979), A simple sequentially rejective multiple test procedure.
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.deepEqual(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06]);
+ * ```
  */
 export function holm(ps: readonly number[]): number[] {
   const order = ps.map((_, i) => i).sort((i, j) => ps[i] - ps[j]);

@@ -3,12 +3,26 @@
  * belong to the same image.
  */
 
-/** Computes the accuracy, 0 to 1. */
+/**
+ * Computes the accuracy, 0 to 1.
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.equal(accuracy([0, 1, 1, 0], [0, 1, 0, 0]), 0.75);
+ * ```
+ */
 export function accuracy(truth: ArrayLike<number>, prediction: ArrayLike<number>): number {
   return mean(isCorrect(truth, prediction));
 }
 
-/** Computes the MAE, the mean of |prediction - truth|. */
+/**
+ * Computes the MAE, the mean of |prediction - truth|.
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.equal(meanAbsoluteError([30, 40], [32, 39]), 1.5);
+ * ```
+ */
 export function meanAbsoluteError(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
@@ -44,7 +58,14 @@ export function crossEntropy(
   );
 }
 
-/** Computes the confusion matrix. Rows: true class, columns: predicted class. */
+/**
+ * Computes the confusion matrix. Rows: true class, columns: predicted class.
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * assert.deepEqual(confusionMatrix([0, 1, 1], [0, 1, 0], 2), [[1, 0], [1, 1]]);
+ * ```
+ */
 export function confusionMatrix(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
@@ -67,7 +88,7 @@ export interface ClassScores {
   f1: number;
 }
 
-/** Computes precision, recall and F1 of each class. @param confusion see `confusionMatrix` */
+/** Computes precision, recall and F1 of each class. @param confusion result of `confusionMatrix` */
 export function classScores(confusion: readonly (readonly number[])[]): ClassScores[] {
   return confusion.map((row, c) => {
     const hits = row[c];

@@ -24,6 +24,12 @@ export interface Roc {
  * Computes the ROC curve. T. Fawcett (2006), An introduction to ROC analysis, algorithms 1 and 2.
  * @param truth 1 for positives, 0 for negatives; without either, rates are NaN
  * @param scores higher for positives
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const { auc } = rocCurve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]);
+ * assert.equal(auc, 0.75);
+ * ```
  */
 export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): Roc {
   const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);

@@ -1,9 +1,13 @@
-/** Maps items concurrently and yields results in input order with bounded memory. */
-
 /**
  * Runs `work` on at most `parallel` items concurrently and yields the results in input order. The first
  * error ends it. It then waits for the running calls and drops their results and errors: native code
  * must not use memory that the caller is about to free.
+ *
+ * @example
+ * ```ts
+ * const square = (n: number) => Promise.resolve(n * n);
+ * for await (const result of mapOrdered([1, 2, 3], 2, square)) console.log(result); // 1, 4, 9
+ * ```
  */
 export async function* mapOrdered<T, R>(
   items: Iterable<T>,

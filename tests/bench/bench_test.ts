@@ -86,11 +86,11 @@ Deno.test("Peer fits each network, and predicts with it", async () => {
   }
 });
 
-Deno.test("Peer that ends says its last words", async () => {
+Deno.test("ask() of a peer that ended throws with its last output", async () => {
   const peer = denoPeer("nobody", new URL("file:///nowhere/nobody.ts"));
   await assert.rejects(
     peer.ask({ op: "memory" }),
-    /Cannot measure nobody: it ended at .*Its last words:\n.*nobody\.ts/s,
+    /Cannot measure nobody: it ended at .*Its last output:\n.*nobody\.ts/s,
   );
   await peer.close();
 });

@@ -43,7 +43,7 @@ Deno.test("agreement() names the pictures that differ", () => {
     agreement: agreement(seen),
   };
   assert.match(toMarkdown(report), /\| dlibCnn +\| +20\.0 \| +10\.0 \| +1 \| +2 \|/);
-  assert.match(toMarkdown(report), /the same of 1 of 2 pictures: boxes within 1 pixels/);
+  assert.match(toMarkdown(report), /the same in 1 of 2 pictures: boxes within 1 pixels/);
 });
 
 Deno.test("the bench's pictures are found where they say that their faces are", async () => {

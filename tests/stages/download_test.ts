@@ -9,8 +9,6 @@ import { TarWriter } from "../../packages/formats/tar.ts";
 import { type ArchivesDescription, openArchives } from "../../faces/datasets/archives.ts";
 import download from "../../stages/download.ts";
 import { copyFile } from "../../faces/datasets/local_files.ts";
-import { parseMd5Sums } from "../../faces/datasets/sources.ts";
-import { checkSpace, freeBytes } from "../../packages/download/disk_space.ts";
 import { testContext } from "../context.ts";
 import { mounted } from "../mount.ts";
 import { file, serve } from "../packages/download/server.ts";
@@ -133,36 +131,6 @@ Deno.test("download takes archives packed in more folders or on a Mac, and says 
       /Cannot use "wiki_crop.tar": photos must be in folders of two digits .*the 2 files are elsewhere: "photos\/a_1.jpg", "wiki.mat"/,
     );
   });
-});
-
-Deno.test("parseMd5Sums() reads what the usual programs write", () => {
-  const a = "60925d75367e5a56ebf4e5d6450524cf", b = "f536eb7f5eae229ae8f286184364b42b";
-  const both = { "wiki.tar.gz": a, "imdb_0.tar": b };
-  const cases: Record<string, string> = {
-    "md5sum": `${a}  wiki.tar.gz\n${b} *./imdb_0.tar\n`,
-    "md5": `MD5 (wiki.tar.gz) = ${a}\nMD5 (/data/x (old)/imdb_0.tar) = ${b}\n`,
-    "md5 -r": `${a} wiki.tar.gz\n${b} imdb_0.tar\n`,
-    "openssl": `MD5(wiki.tar.gz)= ${a}\nMD5(some/imdb_0.tar)= ${b}`,
-    "PowerShell": `MD5             ${a.toUpperCase()}       C:\\data\\wiki.tar.gz   \r\n` +
-      `MD5             ${b.toUpperCase()}       C:\\data\\imdb_0.tar`,
-    "a mark, comments, CRLF":
-      `\uFEFF# sums\r\n; of all\r\n\r\n${a}  wiki.tar.gz\r\n${b}\timdb_0.tar\r\n`,
-    "UTF-16 taken for UTF-8": `\uFFFD\uFFFD${
-      [...`${a}  wiki.tar.gz\r\n${b}  imdb_0.tar\r\n`].join("\0")
-    }\0`,
-    "md5sum's escapes": `\\${a}  wiki.tar.gz\n${b}  imdb_0.tar`,
-    "folders":
-      `${b}  old/wiki.tar.gz\n${a}  wiki.tar.gz\n${b}  old/wiki.tar.gz\n${b}  x/y/imdb_0.tar`,
-  };
-  for (const [name, text] of Object.entries(cases)) {
-    const odd: string[] = [];
-    const sums = parseMd5Sums(text, (line) => odd.push(line));
-    deepStrictEqual([Object.fromEntries(sums), odd], [both, []], name);
-  }
-  const odd: string[] = [];
-  const lines = [`SHA256 (x) = ${a}${b}`, `${a}${b}  x`, "<html>", a, `${a}  x`, `${b}  x`];
-  parseMd5Sums(lines.join("\n"), (line) => odd.push(line));
-  deepStrictEqual(odd, lines.filter((line) => line !== `${a}  x`));
 });
 
 Deno.test("download checks a mirror by BSD's MD5SUMS, and warns of lines it does not understand", async () => {
@@ -433,18 +401,6 @@ Deno.test("download looks for room before it begins, and for what is left of it 
     const left = context.run({}, { datasets: ["wiki_crop"], mirror: server.url });
     await rejects(left, /2.0 MB more are needed|No space left|1\.\d MB left/);
   });
-});
-
-Deno.test("checkSpace() tells what is needed and what there is", async () => {
-  const check = (bytes: number, free?: number) =>
-    checkSpace("/results", bytes, "imdb_crop.tar", () => Promise.resolve(free));
-  strictEqual(await check(7e9, 8e9), 8e9);
-  strictEqual(await check(7e9, undefined), undefined, "a system that does not tell");
-  await rejects(
-    check(7.2e9, 3.1e9),
-    /Cannot write imdb_crop.tar: 7.2 GB more are needed, and the disk of "\/results" has 3.1 GB left/,
-  );
-  ok((await freeBytes(Deno.cwd()))! > 0);
 });
 
 Deno.test("download says which file a mirror lacks", async () => {

@@ -7,7 +7,6 @@ import { TarWriter } from "../../packages/formats/tar.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import type { ArchivedDataset } from "../../faces/datasets/archives.ts";
 import download from "../../stages/download.ts";
-import { ageAt } from "../../faces/datasets/age.ts";
 import matParse from "../../stages/matParse.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { gradient } from "../faces/detection/fixture.ts";
@@ -112,38 +111,6 @@ async function parse(archives: Artifact, params: Record<string, unknown> = {}, s
 
 const wiki = (rows: Person[]) => ({
   wiki_crop: { variable: "wiki", bytes: writeMat("wiki", fields(rows)) },
-});
-
-Deno.test("ageAt() counts whole years to 1 July", () => {
-  strictEqual(ageAt(datenum(1950, 7, 1), 1980), 30);
-  strictEqual(ageAt(datenum(1950, 7, 2), 1980), 29);
-  strictEqual(ageAt(datenum(1950, 6, 30), 1980), 30);
-  strictEqual(ageAt(datenum(1950, 12, 31), 1950), -1);
-  strictEqual(ageAt(datenum(1980, 2, 29), 1981), 1);
-  strictEqual(ageAt(datenum(1950, 7, 1) + 0.9, 1980), 30, "the time of day does not count");
-});
-
-Deno.test("ageAt() knows MATLAB's days, also before 1900 and without month or day", () => {
-  // datenum(1948, 8, 19), datenum(2000, 1, 1) and datenum(1, 1, 1) as MATLAB's manual counts.
-  strictEqual(datenum(2000, 1, 1), 730_486);
-  strictEqual(ageAt(711_724, 1995), 46);
-  strictEqual(ageAt(datenum(1879, 3, 14), 1921), 42);
-  strictEqual(ageAt(datenum(1564, 4, 23), 1600), 36);
-  // 1950-00-00, of which datenum makes 31 December 1949.
-  strictEqual(ageAt(datenum(1950, 1, 0), 1980), 30);
-  strictEqual(ageAt(367, 100), 99, "1 January of year 1");
-  strictEqual(ageAt(1, 100), 100, "1 January of year 0");
-});
-
-Deno.test("ageAt() is NaN where there is no date", () => {
-  for (
-    const [day, year] of [[NaN, 1980], [711_724, NaN], [Infinity, 1980], [1e15, 1980], [
-      711_724,
-      1980.5,
-    ]]
-  ) {
-    ok(Number.isNaN(ageAt(day, year)), `${day}, ${year}`);
-  }
 });
 
 Deno.test("matParse makes a row of each row that the filter keeps, in order", async () => {

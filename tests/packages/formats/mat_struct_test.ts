@@ -110,7 +110,7 @@ Deno.test("readMatStruct() refuses what lies, and says where", async () => {
   const other = writeMat("imdb", { dob: [1] });
   await rejects(readAll(fileOf(other)), /it has no struct "wiki"; it holds imdb \(struct\)/);
   const odd = writeMat("wiki", { dob: { cell: ["a"] } });
-  await rejects(readAll(fileOf(odd)), /field "dob", is of kind cell, real numbers was expected/);
+  await rejects(readAll(fileOf(odd)), /field "dob" of kind cell, expected real numbers/);
 });
 
 /** A file's bytes from its version on; the text before says nothing. */

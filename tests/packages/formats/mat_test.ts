@@ -68,7 +68,7 @@ Deno.test("MatCell.strings() and numbers() decode a column at once", () => {
     deepStrictEqual(wiki.numbers("dob"), Float64Array.of(711724, 712703));
     throws(() => wiki.cell("name").numbers(4), /part 0 of a cell, is not 4 numbers/);
     throws(() => wiki.cell("face_location").strings(), /part 0 of a cell, is not a row of text/);
-    throws(() => wiki.cell("dob"), /field "dob" of kind numeric, a cell was expected/);
+    throws(() => wiki.cell("dob"), /field "dob" of kind numeric, expected a cell/);
     throws(() => wiki.get("age"), /no field "age", only dob, name, face_location/);
   }
 });

@@ -1,0 +1,77 @@
+/** Labels of a folder of photos. */
+import { deepStrictEqual, rejects } from "node:assert/strict";
+import { parseLabels } from "../../../faces/datasets/labels.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const labels = (text: string) => parseLabels(bytes(text), "mine/people.csv");
+
+Deno.test("parseLabels() knows the usual words, ages and dates", () => {
+  const { rows, doubts } = labels(
+    "path,AGE,Gender,born,taken,identity,mood\n" +
+      "a.jpg,34,f,,,Ada,good\n" +
+      "./b.jpg,34.9,MALE,,,,\n" +
+      'b\\c.jpg,"0,5",1.0,,,,\n' +
+      "d.jpg,,m,1980-03-01,2010-02-28,,\n" +
+      "e.jpg,NaN,0,1980-03-01,2010-03-01T08:00:00,,\n" +
+      "f.jpg,,woman,1980,2010,,\n" +
+      "g.jpg,,M,1980-07-02,2010,,\n" +
+      "h.jpg,-3,?,,,,\n",
+  );
+  deepStrictEqual(rows.map(({ path }) => path), [
+    ...["a.jpg", "b.jpg", "b/c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg"],
+  ]);
+  deepStrictEqual(rows.map(({ age }) => age), [34, 34, 0, 29, 30, 30, 29, -3]);
+  deepStrictEqual(rows.map(({ gender }) => gender), [0, 1, 1, 1, 0, 0, 1, NaN]);
+  deepStrictEqual([rows[0].identity, rows[1].identity], ["Ada", null]);
+  deepStrictEqual(doubts, [], "what says that it is unknown is understood");
+});
+
+Deno.test("parseLabels() lists what it does not understand, and takes it for unknown", () => {
+  const { rows, doubts } = labels(
+    "path;age;gender;born;taken\na;old;femal;;\nb;;m;1980-02-30;2000\na;30;m;;\n",
+  );
+  deepStrictEqual(rows.map(({ age, gender }) => [age, gender]), [[NaN, NaN], [NaN, 1], [30, 1]]);
+  deepStrictEqual(doubts, [
+    { line: 2, column: "gender", value: "femal" },
+    { line: 2, column: "age", value: "old" },
+    { line: 3, column: "born", value: "1980-02-30" },
+  ]);
+});
+
+Deno.test("parseLabels() refuses what cannot be meant, and says where", async () => {
+  const refused = (text: string, why: RegExp) => rejects(Promise.try(() => labels(text)), why);
+  await refused("path,age\n", /"mine\/people.csv": it has no column "gender"; .* "path", "age"/);
+  await refused("file,age,gender\n", /it has no column "path"/);
+  await refused("path,gender,born\n", /it has no column "age", nor "born" and "taken"/);
+  await refused("path,age,gender,Age\n", /it has two columns "Age"/);
+  for (const path of ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "..\\x.jpg"]) {
+    await refused(
+      `path,age,gender\na.jpg,1,m\n${path},2,f\n`,
+      /on line 3 the path .* leads outside/,
+    );
+  }
+});
+
+Deno.test("parseLabels() tells all structural mistakes at once", async () => {
+  const table = "path,gender\n../x.jpg,m\na.jpg,m,1\n/y.jpg,f\nb.jpg\nc.jpg,f,,\n";
+  await rejects(
+    Promise.try(() => labels(table)),
+    ({ message }: Error) => {
+      deepStrictEqual(message.split("\n  "), [
+        'Cannot use "mine/people.csv": 5 errors:',
+        "line 3 has 3 values, the header 2",
+        "line 5 has 1 value, the header 2; quote values that contain a separator",
+        'it has no column "age", nor "born" and "taken"; its first line has "path", "gender"',
+        'on line 2 the path "../x.jpg" leads outside of the folder',
+        'on line 4 the path "/y.jpg" leads outside of the folder. Paths are relative to the folder; put ' +
+        "the photo, or a link to it, there.",
+      ]);
+      return true;
+    },
+  );
+  const many = Array.from({ length: 100 }, (_, i) => `${i}.jpg\n`).join("");
+  await rejects(
+    Promise.try(() => labels("path,age,gender\n" + many)),
+    /100 errors:\n {2}line 2 has 1 .*\n {2}line 21 has 1 value, the header 3\n {2}and 80 more\.$/s,
+  );
+});
