@@ -120,7 +120,7 @@ async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map
   return names;
 }
 
-/** Returns "trainGender.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
+/** Returns "train.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
 function axesText(points: readonly SweepPoint[]): string {
   return Object.keys(points[0]!.values).map((key) => {
     const values = new Set(points.map(({ values }) => JSON.stringify(values[key])));
