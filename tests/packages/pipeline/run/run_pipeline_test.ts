@@ -336,7 +336,7 @@ export default defineStage({
     /^All of these runs: The numbers are made up\.\nrun /,
   );
   const sweep = await project.cli("run", "pipeline", "--sweep", "seed=1,2");
-  assert.match(sweep.out, /runs goes on with [^\n]*\nThe numbers are made up\.\n✓ /);
+  assert.match(sweep.out, /runs continue with [^\n]*\nThe numbers are made up\.\n✓ /);
   assert.equal(sweep.out.split("made up").length, 2, sweep.out);
   await project.write({ "shared.yaml": "plugins: [invent.ts]\nstages: { invent: , draw: }" });
   const shared = await project.cli("run", "shared", "--sweep", "draw.seed=1,2");
