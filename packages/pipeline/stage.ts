@@ -152,7 +152,7 @@ type InputArtifacts<I extends Inputs> = {
 export interface Progress {
   /** @param done items that an earlier attempt finished. Default: 0 */
   start(total: number, unit: string, done?: number): void;
-  /** @param items finished items. Default: 1; @param note shown beside the bar */
+  /** Reports finished items (default: 1), with a note beside the bar. */
   advance(items?: number, note?: string): void;
 }
 
