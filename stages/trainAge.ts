@@ -8,6 +8,7 @@ import {
   singleParams,
   trainingAliases,
   trainingParams,
+  unusedTraining,
 } from "../faces/training/training_params.ts";
 import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
@@ -49,12 +50,13 @@ export default defineStage({
         ...singleParams,
         loss: anyLoss,
       }),
-      ({ variant, network }): Record<string, string> => {
-        if (network !== undefined) return {};
+      (params): Record<string, string> => {
+        const { variant, network } = params;
         const reason = `with variant: ${variant}, whose network has no such option`;
-        return variant === "regression"
+        const unused: Record<string, string> = variant === "regression"
           ? { leaveOut: reason }
           : { convolutionL2: reason, denseL2: reason };
+        return { ...network === undefined ? unused : {}, ...unusedTraining(params) };
       },
     ),
     {
@@ -66,7 +68,7 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
-  external: ({ init }) => initFacts(init),
+  external: ({ init }, { artifacts }) => initFacts(init, artifacts),
   async run({ dataset, splits }, params, context) {
     const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
-import { defineStage } from "../packages/pipeline/stage.ts";
+import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
   classLoss,
   initializerParam,
   singleParams,
   trainingAliases,
   trainingParams,
+  unusedTraining,
 } from "../faces/training/training_params.ts";
 import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
@@ -19,26 +20,29 @@ export default defineStage({
   inputs: { dataset, splits },
   outputs: { model },
   params: withAliases(
-    z.strictObject({
-      ...trainingParams,
-      initializer: initializerParam.default("glorotUniform").describe(
-        "Distribution of the initial weights. The 2021 paper does not specify it for this " +
-          "network; glorotUniform is Keras's default",
-      ),
-      leaveOut: z.array(z.literal([...genderDenseUnits])).default([]).describe(
-        "gender2021: dense layers to omit, identified by their units",
-      ),
-      network: definedChoice("network", networks, "gender2021").optional().describe(
-        "Network. Default: gender2021",
-      ),
-      ...singleParams,
-      loss: classLoss,
-    }),
+    refuseUnused(
+      z.strictObject({
+        ...trainingParams,
+        initializer: initializerParam.default("glorotUniform").describe(
+          "Distribution of the initial weights. The 2021 paper does not specify it for this " +
+            "network; glorotUniform is Keras's default",
+        ),
+        leaveOut: z.array(z.literal([...genderDenseUnits])).default([]).describe(
+          "gender2021: dense layers to omit, identified by their units",
+        ),
+        network: definedChoice("network", networks, "gender2021").optional().describe(
+          "Network. Default: gender2021",
+        ),
+        ...singleParams,
+        loss: classLoss,
+      }),
+      unusedTraining,
+    ),
     { ...trainingAliases, leaveOut: "network.leaveOut" },
   ),
   seeded: true,
   compute: true,
-  external: ({ init }) => initFacts(init),
+  external: ({ init }, { artifacts }) => initFacts(init, artifacts),
   async run({ dataset, splits }, params, context) {
     const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");

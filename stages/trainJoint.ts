@@ -1,7 +1,12 @@
 import { z } from "zod";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
-import { initializerParam, jointAliases, jointParams } from "../faces/training/training_params.ts";
+import {
+  initializerParam,
+  jointAliases,
+  jointParams,
+  unusedTraining,
+} from "../faces/training/training_params.ts";
 import { initFacts } from "../faces/training/initial_weights.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
@@ -24,7 +29,8 @@ export default defineStage({
             "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",
         ),
       }),
-      ({ age, schedule, heads }): Record<string, string> => {
+      (params): Record<string, string> => {
+        const { age, heads } = params;
         const loss = heads?.age?.loss;
         const used = (typeof loss === "object" ? loss.use : loss) ??
           (age === "years" ? "years" : "ageDistribution");
@@ -34,7 +40,7 @@ export default defineStage({
         return {
           ...loss === undefined ? {} : { age: "with heads.age.loss, which names the loss of age" },
           ...used === "ageDistribution" ? {} : { ageSpread: reason, ageReading: reason },
-          ...schedule === "constant" ? { warmup: "with schedule: constant" } : {},
+          ...unusedTraining(params),
         };
       },
     ),
@@ -42,7 +48,7 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
-  external: ({ init }) => initFacts(init),
+  external: ({ init }, { artifacts }) => initFacts(init, artifacts),
   async run({ dataset, splits }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { jointTraining } = await import("../faces/training/stage_training.ts");

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
-import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { byteCount, RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 
 /** Content of `archives.json`. */
 export interface ArchivesDescription {
@@ -111,7 +111,7 @@ export class Archives implements Disposable {
   #read({ tar, offset, size }: FilePlace): Uint8Array<ArrayBuffer> {
     if (size > MAX_READ) {
       throw new Error(
-        `Cannot read ${size.toLocaleString("en")} bytes of "${tar}" into memory: ` +
+        `Cannot read ${byteCount(size)} of "${tar}" into memory: ` +
           `no photo or MATLAB file is larger than ${MAX_READ.toLocaleString("en")}.`,
       );
     }

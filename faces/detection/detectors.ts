@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
+  type Detection,
   type Detector,
   type DetectorDefinition,
   type DetectorModel,
@@ -167,9 +168,46 @@ async function importDetector(name: string, module: string): Promise<DetectorDef
     const { extends: kind, name: its, open } = (one ?? {}) as Record<string, unknown>;
     return kind === "detector" && its === name && typeof open === "function";
   });
-  if (found) return found;
+  if (found) return checked(found, `the detector "${name}" of the plugin "${module}"`);
   throw new Error(
     `${cannot}: no default export has that name. Write: export default defineDetector({ ` +
       `name: "${name}", ... }).`,
   );
+}
+
+/** Returns a detector whose model and detections are checked, as a plugin may lack types. */
+function checked(definition: DetectorDefinition, shown: string): DetectorDefinition {
+  return {
+    ...definition,
+    async open(options): Promise<DetectorModel> {
+      const model = await definition.open(options);
+      if (typeof model?.detect !== "function" || typeof model.close !== "function") {
+        throw new Error(`Cannot use ${shown}: open() returned no { detect, close }.`);
+      }
+      return {
+        async detect(image, known) {
+          const found: unknown = await Promise.try(() => model.detect(image, known)).catch(
+            (error: unknown) => {
+              throw error instanceof Error
+                ? error
+                : new Error(`Cannot use ${shown}: it threw ${error}`);
+            },
+          );
+          if (Array.isArray(found) && found.every(isDetection)) return found;
+          const got = JSON.stringify(found)?.slice(0, 80) ?? String(found);
+          throw new Error(
+            `Cannot use ${shown}: detect() returned ${got}. Return a list of ` +
+              "{ box: { x, y, width, height }, score } with finite numbers.",
+          );
+        },
+        close: () => model.close(),
+      };
+    },
+  };
+}
+
+function isDetection(value: unknown): value is Detection {
+  const { box, score } = (value ?? {}) as Partial<Detection>;
+  const { x, y, width, height } = box ?? {};
+  return [x, y, width, height, score].every(Number.isFinite) && width! > 0 && height! > 0;
 }

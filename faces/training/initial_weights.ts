@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
+import { findByIdPrefix, History } from "../../packages/pipeline/history.ts";
 import { pathParam } from "../../packages/pipeline/stage.ts";
 import type { Tf } from "./training_definitions.ts";
 
@@ -11,24 +12,57 @@ import type { Tf } from "./training_definitions.ts";
 export const initParam = z.union([
   pathParam(),
   z.strictObject({
-    from: pathParam().describe("Folder of a model, or its model.json"),
+    from: pathParam().describe(
+      "Folder of a model, its model.json, or a run (RUN, RUN/STAGE, RUN/STAGE.OUTPUT)",
+    ),
     freeze: z.union([z.literal("matched"), z.array(z.string().min(1)).min(1)]).optional().describe(
       "Layers that training leaves as they are: names, `*` stands for any characters; matched: all " +
         "that got weights. Default: none",
     ),
   }),
 ]).optional().describe(
-  "Trained model whose weights training starts from: layers are matched by name and shape, others, " +
+  "Trained model whose weights training starts from (folder, model.json, or RUN/STAGE of an earlier " +
+    "run): layers are matched by name and shape, others, " +
     "such as heads of another task, get new weights. Use a lower learningRate. Default: new weights",
 );
 
 type Init = NonNullable<z.output<typeof initParam>>;
 
-const pathsOf = (init: Init) => {
+/** A trained model on disk. */
+interface ModelPaths {
+  folder: string;
+  model: string;
+}
+
+/** Finds the model that `init` names: a path, or `RUN` or `RUN/STAGE` in the artifacts folder. */
+async function locate(init: Init, artifacts: string): Promise<ModelPaths> {
   const from = typeof init === "string" ? init : init.from;
-  const folder = from.endsWith(".json") ? dirname(from) : from;
-  return { folder, model: folder === from ? join(folder, "model.json") : from };
-};
+  if (from.endsWith(".json")) return { folder: dirname(from), model: from };
+  const given = { folder: from, model: join(from, "model.json") };
+  const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+  const [, id, wanted] = from.match(/[\\/]([0-9a-f]{4,})(?:[\\/]([\w.-]+))?$/) ?? [];
+  if (id === undefined || await exists(given.model)) return given;
+  const run = findByIdPrefix(id, await new History(artifacts).list());
+  if (!run) return given;
+  const found: (ModelPaths & { names: string[] })[] = [];
+  for (const { id, use, fingerprint } of run.stages) {
+    const place = join(artifacts, use, fingerprint?.slice(0, 16) ?? "");
+    if (!fingerprint || !await exists(place)) continue;
+    for (const { name } of [...Deno.readDirSync(place)].sort((a, b) => a.name < b.name ? -1 : 1)) {
+      const folder = join(place, name), model = join(folder, "model.json");
+      if (await exists(model)) found.push({ folder, model, names: [id, `${id}.${name}`] });
+    }
+  }
+  const fitting = found.filter(({ names }) => wanted === undefined || names.includes(wanted));
+  if (fitting.length === 1) return fitting[0];
+  const names = found.map(({ names }) => `${run.id}/${names[1]}`).join(", ") || "no model";
+  throw new Error(
+    `Cannot start from run "${
+      wanted ? `${id}/${wanted}` : id
+    }": it names ${fitting.length} models. ` +
+      `The run has ${names}.`,
+  );
+}
 
 const manifestShape = z.looseObject({
   weightsManifest: z.array(z.looseObject({
@@ -40,9 +74,12 @@ const manifestShape = z.looseObject({
 });
 
 /** Returns the digest of the model that `init` names, for the cache key; none without `init`. */
-export async function initFacts(init: Init | undefined): Promise<Record<string, string>> {
+export async function initFacts(
+  init: Init | undefined,
+  artifacts: string,
+): Promise<Record<string, string>> {
   if (init === undefined) return {};
-  const { folder, model } = pathsOf(init);
+  const { folder, model } = await locate(init, artifacts);
   const hash = createHash("sha256");
   for (const path of [model, join(folder, "weights.bin")]) {
     try {
@@ -63,11 +100,16 @@ export async function initFacts(init: Init | undefined): Promise<Record<string, 
 export async function applyInit(
   network: LayersModel,
   init: Init,
+  artifacts: string,
   tf: Tf,
 ): Promise<{ frozen: string[]; summary: string }> {
-  const { folder, model } = pathsOf(init);
+  const { folder, model } = await locate(init, artifacts);
   const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
-    ...[model, manifestShape, "Name the folder of a `model` artifact, or its model.json"] as const,
+    ...[
+      model,
+      manifestShape,
+      "Name the folder of a `model` artifact, its model.json, or a run",
+    ] as const,
   );
   const bytes = await Deno.readFile(join(folder, file));
   const values = new Map<string, { shape: number[]; data: Float32Array }>();

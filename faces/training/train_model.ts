@@ -31,6 +31,7 @@ import type {
 import { type Person, targetOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
+  artifactsOf,
   chooseTrainer,
   compareWithConstant,
   type FitObserved,
@@ -145,7 +146,9 @@ export async function trainModel(
     }
   };
   try {
-    const init = params.init === undefined ? undefined : await applyInit(model, params.init, tf);
+    const init = params.init === undefined
+      ? undefined
+      : await applyInit(model, params.init, artifactsOf(context) ?? "", tf);
     if (init) context.info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));

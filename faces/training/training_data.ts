@@ -80,13 +80,18 @@ export function chooseTrainer(context: TrainingContext): NonNullable<TrainOption
   return async (options) => {
     const trainer = await openTrainer(options, context);
     // The folder of all artifacts contains the curves of this attempt, and later those of the model.
-    const work = resolve(context.scratch, "../..");
-    const logs = basename(work) === ".work" ? dirname(work) : context.scratch;
+    const logs = artifactsOf(context) ?? context.scratch;
     context.info(
       `training on ${trainer.computedBy}; learning curves: tensorboard --logdir "${logs}"`,
     );
     return trainer;
   };
+}
+
+/** Returns the folder of all artifacts; undefined outside of a run. */
+export function artifactsOf({ scratch }: TrainingContext): string | undefined {
+  const work = resolve(scratch, "../..");
+  return basename(work) === ".work" ? dirname(work) : undefined;
 }
 
 /** Opens the engine if it supports the network's layers, else TensorFlow.js. */

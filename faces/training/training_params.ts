@@ -1,6 +1,6 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
-import { definedChoice } from "../../packages/pipeline/define.ts";
+import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
 import { initParam } from "./initial_weights.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
@@ -178,6 +178,21 @@ export const jointParams = {
     "Losses of the two heads. Rows without a head's label do not count for it",
   ),
 };
+
+/** Returns the parameters that optimizer or schedule leave without effect, with the reason. */
+export function unusedTraining(
+  { optimizer, schedule = "constant" }: { optimizer?: Choice; schedule?: Choice },
+): Record<string, string> {
+  const [optimizerName, scheduleName] = [optimizer, schedule].map((choice) =>
+    typeof choice === "object" ? choice.use : choice
+  );
+  return {
+    ...optimizerName === "adam" ? { weightDecay: "with optimizer: adam; adamw has it" } : {},
+    ...["constant", "step", "exponential"].includes(scheduleName!)
+      ? { warmup: `with schedule: ${scheduleName}` }
+      : {},
+  };
+}
 
 /** Second spellings of the parameters of the joint network. */
 export const jointAliases = {

@@ -3,7 +3,7 @@ import { dirname, extname, join } from "node:path";
 import { readCsv } from "./csv.ts";
 import { NpyFile } from "./npy.ts";
 import { readParquet } from "./parquet.ts";
-import { RandomAccessFile } from "./random_access_file.ts";
+import { byteCount, RandomAccessFile } from "./random_access_file.ts";
 import { scanTar } from "./tar.ts";
 
 /** Number of checked bytes of a CSV: its header and first rows. */
@@ -67,7 +67,7 @@ async function checkJson(path: string): Promise<void> {
     for (const name of paths) size += (await Deno.stat(join(dirname(path), name))).size;
     if (size !== expected) {
       throw new Error(
-        `Cannot use "${path}": its weights take ${expected.toLocaleString("en")} bytes, ` +
+        `Cannot use "${path}": its weights take ${byteCount(expected)}, ` +
           `${paths.join(", ")} has ${size.toLocaleString("en")}.`,
       );
     }

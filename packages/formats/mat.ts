@@ -6,6 +6,7 @@
  * Files are not trusted: every length is compared with the remaining bytes before memory is allocated,
  * and all compressed data together may unpack to `limit` bytes.
  */
+import { byteCount } from "./random_access_file.ts";
 import { inflateSync } from "node:zlib";
 import { ByteReader } from "./mat/byte_reader.ts";
 import { count, MatError, MatSource } from "./mat/source.ts";
@@ -123,7 +124,9 @@ function inflate(
   };
   // The first bytes hold the unpacked size. Z_SYNC_FLUSH allows incomplete input.
   const peek = unzip(packed.subarray(0, 1024), { finishFlush: 2, maxOutputLength: 2 ** 21 }).buffer;
-  if (peek.length < 8) throw file.error(at, `unpacks to ${peek.length} bytes, less than a tag`);
+  if (peek.length < 8) {
+    throw file.error(at, `unpacks to ${byteCount(peek.length)}, less than a tag`);
+  }
   const total = 8 + new DataView(peek.buffer, peek.byteOffset).getUint32(4, file.little);
   checkClaim(file, at, size, total, budget);
   // One chunk of the complete size: no chunks to join, and half the memory.
@@ -134,8 +137,8 @@ function inflate(
   if (buffer.length !== total || engine.bytesWritten !== size) {
     throw file.error(
       at,
-      `unpacks to ${count(buffer.length)} bytes of ${count(total)} claimed, ` +
-        `from ${count(engine.bytesWritten)} bytes of ${count(size)}`,
+      `unpacks to ${byteCount(buffer.length)} of ${count(total)} claimed, ` +
+        `from ${byteCount(engine.bytesWritten)} of ${count(size)}`,
     );
   }
   return buffer;
@@ -152,13 +155,13 @@ function checkClaim(
   if (total > size * MAX_RATIO) {
     throw file.error(
       at,
-      `holds ${count(size)} bytes that claim to unpack to ${count(total)}, which cannot be`,
+      `holds ${byteCount(size)} that claim to unpack to ${count(total)}, which cannot be`,
     );
   }
   if (total > budget) {
     throw file.error(
       at,
-      `claims to unpack to ${count(total)} bytes, the limit leaves ${count(budget)}`,
+      `claims to unpack to ${byteCount(total)}, the limit leaves ${count(budget)}`,
     );
   }
 }
@@ -212,7 +215,7 @@ export async function readMatStruct(
     try {
       const head = await stream.peek(HEAD);
       const top = new MatSource(head, inner);
-      if (head.length < 8) throw error(0, `unpacks to ${head.length} bytes, less than a tag`);
+      if (head.length < 8) throw error(0, `unpacks to ${byteCount(head.length)}, less than a tag`);
       const size = 8 + top.view.getUint32(4, little);
       if (packed) checkClaim(new MatSource(new Uint8Array(), place), 0, tag.size, size, limit);
       const header = headOf(() => top.headerWithin(0, size), error);
@@ -234,7 +237,7 @@ export async function readMatStruct(
         await stream.skip(next);
         await readFields(stream, names, size, inner, take);
         if (!await stream.ended()) {
-          throw error(0, `unpacks to more than the ${count(size)} bytes that it claims`);
+          throw error(0, `unpacks to more than the ${byteCount(size)} that it claims`);
         }
         return names;
       }
@@ -293,7 +296,7 @@ function headOf<T>(read: () => T, error: (at: number, why: string, cause: unknow
     return read();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw error(0, `has no complete header in its first ${count(HEAD)} bytes`, cause);
+    throw error(0, `has no complete header in its first ${byteCount(HEAD)}`, cause);
   }
 }
 

@@ -2,6 +2,7 @@
  * Values of a MATLAB level-5 file. Cells and structs hold the positions of their parts and decode them
  * on demand; `strings()`, `texts()` and `numbers()` decode a whole column at once.
  */
+import { byteCount } from "./random_access_file.ts";
 import {
   type ArrayHeader,
   convert,
@@ -84,7 +85,7 @@ export function structFields(
   if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
     throw source.error(
       data,
-      `should give the length of field names: ${count(step)} for ${count(size)} bytes`,
+      `should give the length of field names: ${count(step)} for ${byteCount(size)}`,
     );
   }
   const names = Array.from({ length: size / step }, (_, i) => {

@@ -2,7 +2,7 @@
  * Reads and writes NumPy's .npy files: little-endian, row-major arrays of numbers.
  * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { RandomAccessFile, writeAllSync } from "./random_access_file.ts";
+import { byteCount, RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 const dtypes = {
   uint8: { descr: "|u1", array: Uint8Array },
@@ -187,7 +187,7 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
   const prefix = major === 1 ? 10 : 12;
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > Math.min(65_536, file.size - prefix)) {
-    throw fail(`its header claims ${length.toLocaleString("en")} bytes`);
+    throw fail(`its header claims ${byteCount(length)}`);
   }
   const text = new TextDecoder().decode(file.read(prefix, length));
   const descr = /'descr':\s*'([^']*)'/.exec(text)?.[1];
@@ -209,7 +209,7 @@ function parseHeader(file: RandomAccessFile): { dtype: Dtype; shape: number[]; s
   const expected = product(shape) * dtypes[dtype].array.BYTES_PER_ELEMENT;
   if (file.size - start !== expected) {
     throw fail(
-      `shape [${shape.join(", ")}] of ${dtype} needs ${expected.toLocaleString("en")} bytes, ` +
+      `shape [${shape.join(", ")}] of ${dtype} needs ${byteCount(expected)}, ` +
         `it has ${(file.size - start).toLocaleString("en")}`,
     );
   }

@@ -57,7 +57,7 @@ export class RandomAccessFile implements Disposable {
   #check(offset: number, length: number): void {
     if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
     throw new Error(
-      `Cannot read ${length.toLocaleString("en")} bytes at byte ${offset.toLocaleString("en")} ` +
+      `Cannot read ${byteCount(length)} at byte ${offset.toLocaleString("en")} ` +
         `of "${this.path}": it ends at ${this.size.toLocaleString("en")}.`,
     );
   }
@@ -73,4 +73,9 @@ export class RandomAccessFile implements Disposable {
     }
     return target;
   }
+}
+
+/** Returns "1 byte" or "2,000 bytes". */
+export function byteCount(n: number): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? "byte" : "bytes"}`;
 }

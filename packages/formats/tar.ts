@@ -5,7 +5,7 @@
  * earlier file that it names. Symbolic links, devices and paths that lead outside are errors.
  */
 import { Buffer } from "node:buffer";
-import { type RandomAccessFile, writeAllSync } from "./random_access_file.ts";
+import { byteCount, type RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 /** A file in an archive: `size` bytes from `offset` on. */
 export interface TarEntry {
@@ -66,7 +66,7 @@ export function* scanTar(
       : number(header, 124, 12, fail);
     if (size > archive.size - position) {
       throw fail(
-        `the entry claims ${count(size)} bytes, ${count(archive.size - position)} remain; ` +
+        `the entry claims ${byteCount(size)}, ${count(archive.size - position)} remain; ` +
           "it is truncated or damaged; download it again",
       );
     }
@@ -74,7 +74,7 @@ export function* scanTar(
     position += Math.ceil(size / BLOCK) * BLOCK;
 
     if ("xgLK".includes(type)) {
-      if (size > MAX_EXTENSION) throw fail(`a header of ${count(size)} bytes is too large`);
+      if (size > MAX_EXTENSION) throw fail(`a header of ${byteCount(size)} is too large`);
       const data = archive.read(offset, size);
       if (type === "x") pax = { ...globals, ...paxRecords(data, fail) };
       else if (type === "g") pax = globals = { ...globals, ...paxRecords(data, fail) };

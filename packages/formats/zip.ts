@@ -3,7 +3,7 @@
  * methods other than store and deflate, are errors.
  */
 import { crc32 } from "node:zlib";
-import { RandomAccessFile, writeAllSync } from "./random_access_file.ts";
+import { byteCount, RandomAccessFile, writeAllSync } from "./random_access_file.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -75,7 +75,7 @@ export class ZipFile implements Disposable {
         sum = crc32(piece, sum);
         length += piece.length;
         if (length > size) {
-          throw damaged(`it unpacks to more than ${size.toLocaleString("en")} bytes`);
+          throw damaged(`it unpacks to more than ${byteCount(size)}`);
         }
         if (last !== undefined) yield last;
         last = piece;
@@ -86,7 +86,7 @@ export class ZipFile implements Disposable {
     }
     if (length !== size) {
       throw damaged(
-        `it unpacks to ${length.toLocaleString("en")} of ${size.toLocaleString("en")} bytes`,
+        `it unpacks to ${length.toLocaleString("en")} of ${byteCount(size)}`,
       );
     }
     if (sum !== crc) throw damaged("its checksum is wrong");

@@ -152,7 +152,7 @@ type InputArtifacts<I extends Inputs> = {
 export interface Progress {
   /** @param done items that an earlier attempt finished. Default: 0 */
   start(total: number, unit: string, done?: number): void;
-  /** @param items finished items. Default: 1; @param note shown beside the bar */
+  /** Reports finished items (default: 1), with a note beside the bar. */
   advance(items?: number, note?: string): void;
 }
 
@@ -312,7 +312,7 @@ export interface Stage {
   /** True for a service, which runs until it is stopped: `serve` starts it, `run` does not. */
   readonly service: boolean;
   /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
-  external(params: unknown): Promise<Record<string, string>>;
+  external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
   /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
   run(
@@ -341,7 +341,11 @@ export interface StageDefinition<
   compute?: boolean | ((params: z.output<P>) => boolean);
   lineage?: boolean;
   service?: boolean;
-  external?: (params: z.output<P>) => Promise<Record<string, string>>;
+  /** @param place folder of all artifacts */
+  external?: (
+    params: z.output<P>,
+    place: { artifacts: string },
+  ) => Promise<Record<string, string>>;
   part?: UnitRunner;
   run(
     inputs: InputArtifacts<I>,
@@ -383,8 +387,8 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     seeded: decide(seeded),
     canBeSeeded: seeded !== false,
     compute: decide(compute),
-    external: (params: unknown) =>
-      definition.external?.(params as z.output<P>) ?? Promise.resolve({}),
+    external: (params: unknown, place = { artifacts: "" }) =>
+      definition.external?.(params as z.output<P>, place) ?? Promise.resolve({}),
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });

@@ -32,7 +32,7 @@ export async function serve<Opening, Task, Answer>(
         reply({ answer }, bytes);
       }
     } catch (error) {
-      const { message, stack } = error as Error;
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
       reply({ error: message, stack });
     }
   }

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readConfig } from "../../packages/pipeline/config/config.ts";
+import { Registry } from "../../packages/pipeline/registry.ts";
+import { stages } from "../../stages/mod.ts";
 import inception from "../../plugins/inception.ts";
 import trainJoint from "../../stages/trainJoint.ts";
 import { testContext } from "../context.ts";
@@ -25,4 +29,14 @@ Deno.test("trainJoint trains a plugin's network and writes a model of each task"
     assert.deepEqual(JSON.parse(text).params.network, { use: "inception", modules: [8, 8] });
     assert.match(await Deno.readTextFile(join(context.outputs[task], "model.json")), /module2_5x5/);
   }
+});
+
+Deno.test("tests/pipelines/inception.yaml names the plugin's network", async () => {
+  const project = fileURLToPath(new URL("../../", import.meta.url));
+  const { stages: configured } = await readConfig(join(project, "tests/pipelines/inception.yaml"), {
+    ...{ project, cwd: project, registry: new Registry().add(stages), overrides: [] },
+  });
+  const { extensions, params } = configured.find(({ id }) => id === "trainJoint")!;
+  assert.deepEqual(extensions.map(({ name }) => name), ["inception"]);
+  assert.deepEqual(params.network, { use: "inception", modules: [32, 64, 96] });
 });

@@ -238,7 +238,7 @@ Deno.test("download says what a folder lacks", async () => {
     await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\n");
     await rejects(
       run(folder),
-      /none of the 1 photos in "l.csv" can be read, such as a.jpg \(line 2\)/,
+      /none of 1 photo in "l.csv" can be read, such as a.jpg \(line 2\)/,
     );
     await write(folder, "m.csv", "");
     await rejects(run(folder), /it has 2 CSVs \(l.csv, m.csv\); select one with "labels"/);

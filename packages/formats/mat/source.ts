@@ -2,6 +2,7 @@
  * Tags, array headers, numbers and text of MATLAB level-5 files. Each length is compared with the
  * remaining bytes before it is used.
  */
+import { byteCount } from "../random_access_file.ts";
 import { Buffer } from "node:buffer";
 
 /** A file that cannot be read: the reason, with the position. */
@@ -99,14 +100,14 @@ export class MatSource {
     if (small !== 0) {
       // Up to four bytes sit in the tag itself.
       if (small > 4) {
-        throw this.error(at, `claims ${count(small)} bytes in a small element, which holds 4`);
+        throw this.error(at, `claims ${byteCount(small)} in a small element, which holds 4`);
       }
       return { type: word & 0xffff, size: small, data: at + 4, next: at + 8 };
     }
     const size = this.view.getUint32(at + 4, this.little);
     const data = at + 8;
     if (size > end - data) {
-      throw this.error(at, `claims ${count(size)} bytes, ${count(end - data)} remain`);
+      throw this.error(at, `claims ${byteCount(size)}, ${count(end - data)} remain`);
     }
     return { type: word, size, data, next: Math.min(data + Math.ceil(size / 8) * 8, end) };
   }
@@ -139,7 +140,7 @@ export class MatSource {
         shape.type !== 5 && shape.type !== 6 || !Number.isInteger(rank) || rank < 2 ||
         rank > MAX_DIMENSIONS
       ) {
-        throw this.error(next, `claims ${count(shape.size)} bytes of dimensions`);
+        throw this.error(next, `claims ${byteCount(shape.size)} of dimensions`);
       }
       dims = new Array<number>(rank);
       product = 1;
@@ -181,7 +182,7 @@ export class MatSource {
     if (tag.size !== length * width) {
       throw this.error(
         at,
-        `holds ${count(tag.size)} bytes, ` +
+        `holds ${byteCount(tag.size)}, ` +
           `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
       );
     }
@@ -202,7 +203,7 @@ export class MatSource {
     if (length * width <= MAX_DECODED) return;
     throw this.error(
       at,
-      `would take ${count(length * width)} bytes of memory, more than ${count(MAX_DECODED)}`,
+      `would take ${byteCount(length * width)} of memory, more than ${count(MAX_DECODED)}`,
     );
   }
 
@@ -241,7 +242,7 @@ export class MatSource {
         return (this.little ? utf16le : utf16be).decode(bytes);
       case 6:
       case 18:
-        if (size % 4 !== 0) throw this.error(at, `holds ${count(size)} bytes of 4-byte characters`);
+        if (size % 4 !== 0) throw this.error(at, `holds ${byteCount(size)} of 4-byte characters`);
         return decodeUtf32(bytes, this.little);
       default:
         throw this.error(at, `is of storage type ${type}, which holds no text`);
@@ -255,7 +256,7 @@ export class MatSource {
       throw this.error(
         at,
         `should be the first of ${count(length)} arrays, which do not fit in ` +
-          `the ${count(end - at)} bytes that remain`,
+          `the ${byteCount(end - at)} that remain`,
       );
     }
     const positions = new Uint32Array(length);

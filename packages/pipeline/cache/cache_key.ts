@@ -55,7 +55,7 @@ export async function cacheKeyInputsOf(
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
-    external: withoutSecrets(await stage.stage.external(stage.params)),
+    external: withoutSecrets(await stage.stage.external(stage.params, plan)),
     ...(stage.stage.lineage
       ? {
         pipeline: plan.name,

@@ -2,7 +2,7 @@
 import type { Metrics } from "../stage.ts";
 import { formatNumber } from "../format.ts";
 
-/** "trainGender accuracy 0.681, trainAge mae 11.4": metrics of the test set, or of the last one. */
+/** "train accuracy 0.681, again loss 11.4": metrics of the test set, or of the last one. */
 export function formatMetrics(metrics: Metrics): string {
   return Object.entries(metrics).map(([stage, splits]) => {
     const split = splits.test ?? Object.values(splits).at(-1) ?? {};

@@ -19,7 +19,7 @@ export default async function serve(call: CommandContext): Promise<number> {
   }
   if (services.length === 0) {
     const { text } = planned.source.at(["stages"], true);
-    throw new UsageError(`${text}: the pipeline has no service; add "webcamServe:" to its stages`);
+    throw new UsageError(`${text}: the pipeline has no service; add a stage that is one`);
   }
   using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
   const context = await createRunContext(planned.artifacts, call, interrupt.signal);

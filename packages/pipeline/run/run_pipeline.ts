@@ -198,9 +198,11 @@ class Run {
   }
 
   /** Returns the place of an error in a plugin, on a line of its own. */
-  #placeOf(error: unknown, { plugin, module, use }: PlannedStage): string {
-    if (!plugin || error instanceof RunError) return "";
-    const place = error instanceof Error ? placeIn(error, module) : `"${use}" of ${module}`;
+  #placeOf(error: unknown, { plugin, module, use, extensions }: PlannedStage): string {
+    if (error instanceof RunError) return "";
+    if (plugin && !(error instanceof Error)) return `\n  at "${use}" of ${module}`;
+    const modules = [...plugin ? [module] : [], ...extensions.map(({ module }) => module)];
+    const place = modules.map((module) => placeIn(error, module)).find(Boolean);
     return place ? `\n  at ${place}` : "";
   }
 

@@ -1,4 +1,4 @@
-/** The grid of a sweep: `sweep: { trainGender.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
+/** The grid of a sweep: `sweep: { train.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
 import { readConfig } from "../config/config.ts";
 import { ConfigError, type Location, type Problem, quote } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
@@ -11,7 +11,7 @@ import type { ConfigSource } from "../config/config_source.ts";
 
 /** A varied value. */
 export interface Axis {
-  /** As written: "seed", "trainGender.learningRate". */
+  /** As written: "seed", "train.learningRate". */
   readonly key: string;
   readonly values: readonly Override[];
 }
@@ -121,7 +121,7 @@ export async function pointsOf(axes: readonly Axis[], call: CommandContext): Pro
   return points;
 }
 
-/** Returns "trainGender.learningRate=0.001 seed=2". */
+/** Returns "train.learningRate=0.001 seed=2". */
 export function formatValues(values: Readonly<Record<string, unknown>>): string {
   return Object.entries(values).map(([key, value]) =>
     `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`

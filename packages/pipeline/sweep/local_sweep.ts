@@ -9,14 +9,15 @@ import type { SweepOptions } from "./run_sweep.ts";
 /**
  * Runs the runs concurrently. A failed run does not end the others.
  * @param common ids of the stages that all runs share, which are cached
+ * @param cautions of those stages, which are printed already
  */
 export async function runLocal(
   points: readonly SweepPoint[],
   call: CommandContext,
-  common: readonly string[],
+  { common, cautions }: { common: readonly string[]; cautions: readonly string[] },
   { jobs, signal, onKill }: Pick<SweepOptions, "jobs" | "signal" | "onKill">,
 ): Promise<SweepRunResult[]> {
-  const progress = new SweepProgress(points, call.reporter);
+  const progress = new SweepProgress(points, call.reporter, cautions);
   const running = new Set<Child>();
   onKill(() => running.forEach((child) => child.kill()));
   const stop = () => running.forEach((child) => child.stop());

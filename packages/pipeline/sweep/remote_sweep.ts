@@ -17,6 +17,8 @@ export interface RemoteSweepOptions {
   readonly selection: Selection;
   /** Ids of the shared stages, which are cached. */
   readonly common: readonly string[];
+  /** Cautions of the shared stages, which are printed already. */
+  readonly cautions: readonly string[];
   /** Predicted fingerprints of each point; see `predictFingerprints`. */
   readonly identities: readonly ReadonlyMap<string, string>[];
   readonly context: RunContext;
@@ -44,7 +46,7 @@ export async function checkWorkersReachable(
 export async function runRemote(
   points: readonly SweepPoint[],
   { reporter, runRemotely }: CommandContext,
-  { selection, common, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
+  { selection, common, cautions, identities, context, remoteWorkers, signal }: RemoteSweepOptions,
 ): Promise<SweepRunResult[]> {
   if (!runRemotely) {
     throw new Error("Cannot send runs to other machines: the app does not.");
@@ -56,7 +58,7 @@ export async function runRemote(
   );
   const given = await finishedResults(first, same, context);
   const own = { ...selection, force: selection.force?.filter((id) => !common.includes(id)) };
-  const progress = new SweepProgress(points, reporter);
+  const progress = new SweepProgress(points, reporter, cautions);
   const orders: RemoteRun[] = [];
   /** Index of each order's point. */
   const indices: number[] = [];

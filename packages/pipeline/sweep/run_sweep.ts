@@ -76,10 +76,12 @@ export async function runSweep(
   const wait = () => log("results are being removed; waiting for the end of it");
   using _held = await context.store.lockShared(wait, signal);
   let prepared: StageReport[] = [];
+  let cautions: readonly string[] = [];
   if (common.length > 0) {
     const once = { ...selection, until: common };
     const { report: made } = await runPlan(first, once, context, { part: true });
     prepared = made.stages.filter(({ id }) => common.includes(id));
+    cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }
   const left = joinWords(selected.filter((id) => !common.includes(id))) || "nothing";
@@ -87,9 +89,10 @@ export async function runSweep(
   log(`${runText} with ${left}`);
   const runs = first.remoteWorkers
     ? await runRemote(points, call, {
-      ...{ selection, signal, common, identities, context, remoteWorkers: first.remoteWorkers },
+      ...{ selection, signal, common, cautions, identities, context },
+      remoteWorkers: first.remoteWorkers,
     })
-    : await runLocal(points, call, common, options);
+    : await runLocal(points, call, { common, cautions }, options);
   const ok = runs.length === points.length && runs.every(({ ok }) => ok);
   const result = report(prepared, ok, runs);
   if (result.summary.length > 0) {
@@ -117,7 +120,7 @@ async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map
   return names;
 }
 
-/** Returns "trainGender.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
+/** Returns "train.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
 function axesText(points: readonly SweepPoint[]): string {
   return Object.keys(points[0]!.values).map((key) => {
     const values = new Set(points.map(({ values }) => JSON.stringify(values[key])));

@@ -18,9 +18,11 @@ export class SweepProgress {
   readonly #began = new Map<number, number>();
   readonly #runs: (SweepRunResult | undefined)[];
   /** Cautions that were logged. */
-  readonly #cautions = new Set<string>();
+  readonly #cautions: Set<string>;
 
-  constructor(points: readonly SweepPoint[], reporter: Reporter) {
+  /** @param cautions those that are printed already */
+  constructor(points: readonly SweepPoint[], reporter: Reporter, cautions: readonly string[]) {
+    this.#cautions = new Set(cautions);
     this.#points = points;
     this.#reporter = reporter;
     this.#runs = points.map(() => undefined);

@@ -52,7 +52,7 @@ Deno.test("measureBackend() returns why a backend is not usable, with the way ou
     assert.ok(!finding.usable && !finding.missing);
     assert.match(
       finding.why,
-      /^".*tfjs_binding\.node" does not load \(.*\)\. Install it again: deno/,
+      /^cannot load ".*tfjs_binding\.node" \(.*\)\. Install it again: deno/,
     );
   });
 });

@@ -6,6 +6,16 @@ import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { pipelineJsonSchema } from "../../../packages/pipeline/config/json_schema.ts";
 import { parseOverride } from "../../../packages/pipeline/config/override.ts";
 import { ConfigError } from "../../../packages/pipeline/errors.ts";
+import { classHead } from "../../../faces/training/losses.ts";
+import {
+  defineLoss,
+  defineOptimizer,
+  defineSampling,
+  defineSchedule,
+} from "../../../faces/training/training_definitions.ts";
+import { z } from "zod";
+import { testContext } from "../../context.ts";
+import { writeDataset, writeSplits } from "../../stages/training_data.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
 import trainGender from "../../../stages/trainGender.ts";
@@ -115,6 +125,66 @@ Deno.test("trainJoint's heads have losses, and weights under two spellings", asy
     await mistakes("trainJoint", "{ heads: { gender: { loss: mse } } }"),
     /heads\.gender\.loss: expected "crossEntropy" or "focal" or .*got "mse"/,
   );
+});
+
+Deno.test("a parameter without effect beside a choice is refused", async () => {
+  assert.match(
+    await mistakes("trainGender", "{ optimizer: adam, weightDecay: 0.1 }"),
+    /trainGender\.weightDecay: expected to be left out with optimizer: adam; adamw has it/,
+  );
+  for (const schedule of ["constant", "{ use: step, every: 3 }"]) {
+    assert.match(
+      await mistakes("trainAge", `{ schedule: ${schedule}, warmup: 0.1 }`),
+      /trainAge\.warmup: expected to be left out with schedule: (constant|step)/,
+    );
+  }
+  await read("trainJoint", "{ optimizer: adam, schedule: constant }");
+});
+
+Deno.test("stages use a plugin's optimizer, schedule, loss and sampling", async () => {
+  const calls = { optimizer: 0, schedule: 0, loss: 0, sampling: 0 };
+  const params = z.strictObject({});
+  const definitions = [
+    defineOptimizer({
+      ...{ name: "sign", summary: "Signs", params, state: [] },
+      prepare: ({ learningRate }, tf) => (gradient) => {
+        calls.optimizer++;
+        return { change: tf.mul(tf.sign(gradient), learningRate), state: [] };
+      },
+    }),
+    defineSchedule({
+      ...{ name: "half", summary: "Half", params },
+      factor: () => () => (calls.schedule++, 0.5),
+    }),
+    defineLoss({
+      ...{ name: "half", summary: "Half the cross-entropy", params, of: ["classes"] },
+      head: ({ classes, weight }) => ({
+        ...{ ...classHead(classes!, weight), loss: "half", builtIn: false },
+        rowLosses(tf, logits, labels) {
+          calls.loss++;
+          return tf.mul(tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), -1)), 0.5);
+        },
+      }),
+    }),
+    defineSampling({
+      ...{ name: "asTheyAre", summary: "In order", params },
+      order: (rows) => (calls.sampling++, rows),
+    }),
+  ];
+  const extensions = definitions.map((definition) => ({
+    ...{ kind: definition.extends, name: definition.name, summary: definition.summary },
+    ...{ module: "plugins/all.ts", definition },
+  }));
+  using context = testContext(trainGender, { extensions });
+  const people = Array.from({ length: 12 }, (_, i) => ({ age: i, gender: i % 2 }));
+  await context.run({
+    dataset: await writeDataset(join(context.folder, "dataset"), people),
+    splits: await writeSplits(join(context.folder, "splits"), { train: 8, validation: 4, test: 0 }),
+  }, {
+    ...{ optimizer: "sign", schedule: "half", loss: "half", sampling: "asTheyAre" },
+    ...{ epochs: 1, batchSize: 4, network: { use: "plain", blocks: [[4]], dense: [] } },
+  });
+  assert.ok(Object.values(calls).every((count) => count > 0), JSON.stringify(calls));
 });
 
 Deno.test("a wrong choice is an error with its place and the nearest name", async () => {

@@ -66,12 +66,47 @@ Deno.test("init: starts from a trained model's layers, and freezes some", async 
 Deno.test("init: counts in the cache key by the bytes of the model", async () => {
   using trained = (await train(trainGender, {})).context;
   const from = trained.outputs.model;
-  const facts = await initFacts(from);
-  assert.deepEqual(await initFacts({ from }), facts);
+  const facts = await initFacts(from, "");
+  assert.deepEqual(await initFacts({ from }, ""), facts);
   await Deno.writeFile(join(from, "weights.bin"), new Uint8Array(4), { append: true });
-  assert.notDeepEqual(await initFacts(from), facts);
-  assert.deepEqual(Object.values(await initFacts(join(from, "nothing"))), ["missing"]);
-  assert.deepEqual(await initFacts(undefined), {});
+  assert.notDeepEqual(await initFacts(from, ""), facts);
+  assert.deepEqual(Object.values(await initFacts(join(from, "nothing"), "")), ["missing"]);
+  assert.deepEqual(await initFacts(undefined, ""), {});
+});
+
+Deno.test("init: names a run, and one of its models", async () => {
+  const artifacts = await Deno.makeTempDir({ prefix: "init-" });
+  const fingerprint = "0123456789abcdef".repeat(4);
+  const stages = ["gender", "age"].map((id) => ({
+    ...{ id, use: id, fingerprint, status: "ran", seconds: 1, why: "", outputs: {} },
+  }));
+  await Deno.mkdir(join(artifacts, "runs"));
+  await Deno.writeTextFile(
+    join(artifacts, "runs", "2026-01-01T00-00-00Z-test-1a2b3c4d.json"),
+    JSON.stringify({
+      ...{ id: "1a2b3c4d", pipeline: "test", at: "2026-01-01T00:00:00Z", seconds: 1, seed: 1 },
+      ...{ ok: true, metrics: {}, stages },
+    }),
+  );
+  for (const id of ["gender", "age"]) {
+    const folder = join(artifacts, id, fingerprint.slice(0, 16), "model");
+    await Deno.mkdir(folder, { recursive: true });
+    for (const file of ["model.json", "weights.bin"]) {
+      await Deno.writeTextFile(join(folder, file), id);
+    }
+  }
+  const [[name]] = Object.entries(await initFacts("/yaml/1a2b3c4d/age", artifacts));
+  assert.equal(name, `init ${join(artifacts, "age", fingerprint.slice(0, 16), "model")}`);
+  assert.deepEqual(
+    await initFacts("/yaml/1a2b/age.model", artifacts),
+    await initFacts("/yaml/1a2b3c4d/age", artifacts),
+  );
+  await assert.rejects(
+    initFacts("/yaml/1a2b3c4d", artifacts),
+    /it names 2 models. The run has 1a2b3c4d\/gender.model, 1a2b3c4d\/age.model/,
+  );
+  assert.deepEqual(Object.values(await initFacts("/yaml/99999999/age", artifacts)), ["missing"]);
+  await Deno.remove(artifacts, { recursive: true });
 });
 
 Deno.test("init: names what does not fit", async () => {

@@ -4,6 +4,7 @@
  * both integers; a string is its length and bytes; a bool is the character "1" or "0"; the numbers of
  * a tensor are float32, little-endian. http://dlib.net/dlib/serialize_abstract.h.html
  */
+import { counted } from "../../../../packages/pipeline/causes.ts";
 
 /** A damaged model file. */
 export class ModelFormatError extends Error {
@@ -111,7 +112,7 @@ export class Stream {
     if (shape.some((size) => size < 0)) this.fail(`the size of ${what} is below zero`, start);
     const count = shape.reduce((a, b) => a * b);
     if (count * 4 > this.rest) {
-      this.fail(`${what} claims ${count} numbers, and ${this.rest} bytes remain`, start);
+      this.fail(`${what} claims ${count} numbers, with ${counted(this.rest, "byte")} left`, start);
     }
     const at = this.#at;
     this.#take(count * 4, what);
@@ -129,7 +130,7 @@ export class Stream {
 
   #take(count: number, what: string): Uint8Array {
     if (count > this.rest) {
-      this.fail(`${what} needs ${count} bytes, and ${this.rest} remain`);
+      this.fail(`${what} needs ${counted(count, "byte")}, and ${this.rest} remain`);
     }
     return this.bytes.subarray(this.#at, this.#at += count);
   }

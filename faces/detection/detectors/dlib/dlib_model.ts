@@ -3,6 +3,7 @@
  * 2015). The file holds the loss with the detector's window, then the nested layers from last to first,
  * then the image pyramid, which is the input.
  */
+import { counted } from "../../../../packages/pipeline/causes.ts";
 import { Stream } from "./deserialize.ts";
 
 /** A convolution with its batch normalization folded in, and a relu except on the last one. */
@@ -70,7 +71,9 @@ export function readModel(bytes: Uint8Array, source: string): Model {
     readState(stream, 1);
     return folded;
   });
-  if (stream.rest > 0) stream.fail(`the file should end, and ${stream.rest} bytes follow`);
+  if (stream.rest > 0) {
+    stream.fail(`the file should end here, but has ${counted(stream.rest, "byte")} more`);
+  }
   return { ...loss, ...input, layers };
 }
 

@@ -336,13 +336,17 @@ export default defineStage({
     /^All of these runs: The numbers are made up\.\nrun /,
   );
   const sweep = await project.cli("run", "pipeline", "--sweep", "seed=1,2");
-  assert.match(sweep.out, /runs goes on with [^\n]*\nThe numbers are made up\.\n✓ /);
+  assert.match(sweep.out, /runs continue with [^\n]*\nThe numbers are made up\.\n✓ /);
   assert.equal(sweep.out.split("made up").length, 2, sweep.out);
+  await project.write({ "shared.yaml": "plugins: [invent.ts]\nstages: { invent: , draw: }" });
+  const shared = await project.cli("run", "shared", "--sweep", "draw.seed=1,2");
+  assert.equal(shared.code, 0, shared.err);
+  assert.equal(shared.out.split("made up").length, 2, shared.out);
   await project.write({ "other.yaml": "stages: { count: }" });
   await project.cli("run", "other");
   const { out: listed } = await project.cli("runs");
   assert.match(
     listed,
-    /^[0-9a-f]{8}, [0-9a-f]{8} and [0-9a-f]{8}: The numbers are made up\.\nrun /,
+    /^([0-9a-f]{8}, )+[0-9a-f]{8} and [0-9a-f]{8}: The numbers are made up\.\nrun /,
   );
 });

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openModel } from "../../../faces/detection/detectors.ts";
+import { fromFileUrl } from "../../../packages/pipeline/paths.ts";
+
+const root = fromFileUrl(new URL("../../../", import.meta.url));
+
+/** Returns a plugin's module with a detector whose `open()` has this body. */
+const plugin = (open: string) =>
+  `import { defineDetector } from ${JSON.stringify(join(root, "faces/detection/detector.ts"))};
+export default defineDetector({ name: "bad", summary: "Is bad",
+  async open() { ${open} },
+});
+`;
+
+const detects = (body: string) => `return { async detect() { ${body} }, close() {} };`;
+
+Deno.test("openModel() checks what a plugin's detector returns", async () => {
+  const folder = await Deno.makeTempDir();
+  const image = { data: new Uint8Array(3), width: 1, height: 1 };
+  const cases: [open: string, message: RegExp][] = [
+    ["return undefined;", /bad" of the plugin ".*0\.ts": open\(\) returned no \{ detect, close \}/],
+    ["return { detect() {} };", /returned no \{ detect, close \}/],
+    [detects("return undefined;"), /detect\(\) returned undefined\. Return a list of \{ box/],
+    [detects("return [{}];"), /detect\(\) returned \[\{\}\]/],
+    [
+      detects("return [{ box: { x: NaN, y: 0, width: 1, height: 1 }, score: 1 }];"),
+      /"x":null.*with finite numbers/,
+    ],
+    [detects("return [{ box: { x: 0, y: 0, width: 0, height: 1 }, score: 1 }];"), /"width":0/],
+    [detects("throw 'no luck';"), /it threw no luck/],
+    ["return { detect() { throw 'no luck'; }, close() {} };", /it threw no luck/],
+    [detects("throw new RangeError('no luck');"), /^RangeError: no luck$/],
+  ];
+  try {
+    for (const [i, [open, message]] of cases.entries()) {
+      const module = join(folder, `${i}.ts`);
+      await Deno.writeTextFile(module, plugin(open));
+      const use = async () => (await openModel("bad", { module, minConfidence: 0 })).detect(image);
+      await assert.rejects(use(), message, open);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("an error in a plugin's detector, which runs in a worker, is reported with its place", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    await Deno.writeTextFile(join(folder, "bad.ts"), plugin("\n  throw new Error('no luck');"));
+    await Deno.writeTextFile(
+      join(folder, "p.yaml"),
+      "artifacts: ./out\nplugins: [./bad.ts]\nstages: { download: { sampleFaces: 1 }, matParse: , " +
+        "faceCrop: { detector: bad, workers: 1 } }\n",
+    );
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-prompt", "-A", "main.ts", "run", join(folder, "p.yaml")],
+      cwd: root,
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert.equal(code, 1, text);
+    assert.ok(text.includes(`failed: no luck\n  at ${join(folder, "bad.ts")}:4:9\n`), text);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
