@@ -55,7 +55,7 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
     },
     async predict() {
       await Deno.mkdir(join(folder, "photos"));
-      match(await run("predict", ["photos", "--model", "p.yaml"]), /0 faces in 0 pictures/);
+      match(await run("predict", ["photos", "--model", "p.yaml"]), /0 faces in 0 photos/);
     },
     async serve() {
       const process = await start("serve", ["p.yaml"]);
