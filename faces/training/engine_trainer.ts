@@ -15,6 +15,8 @@ import { type ImageSource, readBytes } from "./image_source.ts";
 import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { toEngineNetwork } from "./to_engine_network.ts";
+import { defaultOptimizer } from "./optimizer.ts";
+import type { OptimizerDefinition } from "./training_definitions.ts";
 import { isBuiltIn, type Objective, scoresOf } from "./objective.ts";
 import {
   type BatchResult,
@@ -26,25 +28,25 @@ import {
 
 export class EngineTrainer extends Trainer {
   readonly #engine: Engine;
+  readonly #definition: OptimizerDefinition;
 
   private constructor(options: TrainerOptions, engine: Engine) {
     super(options);
     this.#engine = engine;
+    this.#definition = (options.optimizer ?? defaultOptimizer).definition;
   }
 
   /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
     const { model, objective, learningRate, weightDecay = 0, batchSize, optimizer } = options;
-    if (optimizer && (!optimizer.definition.engine || optimizer.clipNorm !== undefined)) {
-      throw new UnsupportedNetwork(
-        optimizer.clipNorm === undefined
-          ? `The fast engine has no optimizer "${optimizer.definition.name}"`
-          : "The fast engine does not clip gradients",
-      );
+    const { definition, options: own, clipNorm } = optimizer ?? defaultOptimizer;
+    if (!definition.engine) {
+      throw new UnsupportedNetwork(`The fast engine has no optimizer "${definition.name}"`);
     }
     const network = toEngineNetwork(model, engineLoss(objective));
     const engine = await Engine.compile(network, {
       ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
+      ...{ ...own, optimizer: definition.engine, clipNorm: clipNorm ?? Infinity },
     });
     const trainer = new EngineTrainer(options, engine);
     // dataSync copies on the wasm backend, but returns the tensor's own data on the cpu backend.
@@ -119,15 +121,22 @@ export class EngineTrainer extends Trainer {
   }
 
   protected optimizerState(): Promise<Record<string, Float32Array[]>> {
-    const { m, v } = this.#engine.optimizerState();
-    const all = (moments: Tensors) =>
-      this.model.trainableWeights.map(({ originalName }) => moments.get(originalName)!.data);
-    return Promise.resolve({ "adam/mean": all(m), "adam/square": all(v) });
+    const state = this.#engine.optimizerState();
+    return Promise.resolve(Object.fromEntries(
+      this.#definition.state.map((name) => [
+        name,
+        this.model.trainableWeights.map(({ originalName }) =>
+          state[momentOf(name)].get(originalName)!.data
+        ),
+      ]),
+    ));
   }
 
   protected setOptimizerState(step: number, state: (name: string) => Float32Array[]): void {
-    const moments = (name: string) => named(this.model.trainableWeights, state(name));
-    this.#engine.setOptimizerState({ step, m: moments("adam/mean"), v: moments("adam/square") });
+    const moments = this.#definition.state.map((name) =>
+      [momentOf(name), named(this.model.trainableWeights, state(name))] as const
+    );
+    this.#engine.setOptimizerState({ step, ...Object.fromEntries(moments) });
   }
 
   copyWeightsToModel(): void {
@@ -165,6 +174,9 @@ export class EngineTrainer extends Trainer {
     return { loss: all, metric: whole, heads: scores };
   }
 }
+
+/** Returns the engine's place of a part of an optimizer's state: mean squares are its second moment. */
+const momentOf = (name: string) => name.endsWith("/square") ? "v" : "m";
 
 /** Converts an objective's loss, or that of its heads, to the engine's. */
 export function engineLoss(objective: Objective): Loss {

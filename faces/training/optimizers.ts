@@ -19,7 +19,7 @@ const momentum = z.number().min(0).lt(1).default(0).describe(
 const adamRule: Pick<OptimizerDefinition, "params" | "state" | "engine" | "prepare"> = {
   params: z.strictObject({}),
   state: ["adam/mean", "adam/square"],
-  engine: true,
+  engine: "adam",
   prepare({ learningRate, step }, tf) {
     const rate = learningRate * Math.sqrt(1 - BETA2 ** step) / (1 - BETA1 ** step);
     // Tensors, because a number would be converted again for each variable.
@@ -59,6 +59,7 @@ const sgd = defineOptimizer({
     nesterov: z.boolean().default(false).describe("Nesterov momentum"),
   }),
   state: ["sgd/velocity"],
+  engine: "sgd",
   prepare: ({ learningRate, momentum, nesterov }, tf) => (gradient, [old]) => {
     const step = tf.mul(gradient, learningRate);
     const velocity = tf.add(tf.mul(old, momentum), step);
@@ -76,6 +77,7 @@ const rmsprop = defineOptimizer({
     rho: z.number().gt(0).lt(1).default(0.9).describe("Decay of the moving average"),
   }),
   state: ["rmsprop/square", "rmsprop/velocity"],
+  engine: "rmsprop",
   prepare({ learningRate, momentum, rho }, tf) {
     const share = tf.scalar(1 - rho);
     return (gradient, [oldSquare, oldVelocity]) => {

@@ -83,8 +83,8 @@ export interface OptimizerDefinition<P extends z.ZodObject = z.ZodObject> extend
   readonly state: readonly string[];
   /** Default decoupled weight decay of kernels. Default: 0; null: the rule has none. */
   readonly weightDecay?: number | null;
-  /** True if the engine computes it. */
-  readonly engine?: boolean;
+  /** The engine's name of it, with equal options; `state` is then of "mean" and "square" in some order. */
+  readonly engine?: "adam" | "sgd" | "rmsprop";
   /**
    * Prepares a step, from 1. Returns a function from a weight's gradient and state to the difference
    * that is subtracted from the weight, and the new state.

@@ -38,8 +38,6 @@ export class Engine {
   #bytes: Uint8Array;
   #step = 0;
   #penalty: number | undefined;
-  /** Average of all trainable weights, padding included; empty without `averaging` and before a step. */
-  #average = new Float32Array();
   /** May change between steps. */
   learningRate: number;
 
@@ -70,10 +68,10 @@ export class Engine {
       beta1: 0.9,
       beta2: 0.999,
       momentum: 0,
+      nesterov: false,
       rho: 0.9,
       epsilon: 1e-7,
       clipNorm: Infinity,
-      averaging: 0,
       weightDecay: 0,
       keepGradients: false,
       relaxed: true,
@@ -111,6 +109,7 @@ export class Engine {
     floats[Control.beta1 / 4] = 1 - all.beta1;
     floats[Control.beta2 / 4] = 1 - (all.optimizer === "rmsprop" ? all.rho : all.beta2);
     floats[Control.momentum / 4] = all.momentum;
+    ints[Control.nesterov / 4] = Number(all.nesterov && all.optimizer === "sgd");
     floats[Control.clipNorm / 4] = all.clipNorm;
     floats[Control.epsilon / 4] = all.epsilon;
     const started = threads === 0
@@ -163,7 +162,6 @@ export class Engine {
     }
     this.#step = t;
     this.#penalty = undefined;
-    this.#follow(t);
     return this.#sums(rows, this.#penalties(), custom);
   }
 
@@ -229,38 +227,14 @@ export class Engine {
 
   optimizerState(): OptimizerState {
     const [m, v] = this.#plan.moments;
-    const state = { step: this.#step, m: this.#trainable(m), v: this.#trainable(v) };
-    if (this.#average.length === 0) return state;
-    this.#swap();
-    const average = this.#trainable(0);
-    this.#swap();
-    return { ...state, average };
+    return { step: this.#step, m: this.#trainable(m), v: this.#trainable(v) };
   }
 
-  setOptimizerState({ step, m, v, average }: OptimizerState): void {
+  /** @param state what `optimizerState` returned; a part that the optimizer lacks may be missing */
+  setOptimizerState({ step, m = new Map(), v = new Map() }: Partial<OptimizerState>): void {
     this.#write(m, this.#plan.moments[0]);
     this.#write(v, this.#plan.moments[1]);
-    this.#step = step;
-    this.#average = new Float32Array();
-    if (average === undefined) return;
-    const weights = this.#trainable(0);
-    this.#write(average, 0);
-    this.#average = this.#trained().slice();
-    this.#write(weights, 0);
-  }
-
-  /**
-   * Runs `work` with the average of the weights in place of the last ones; statistics of batch
-   * normalization stay. Without `averaging`, or before the first step, with the weights as they are.
-   */
-  async withAverage<T>(work: () => T | Promise<T>): Promise<T> {
-    if (this.#average.length === 0) return await work();
-    this.#swap();
-    try {
-      return await work();
-    } finally {
-      this.#swap();
-    }
+    this.#step = step ?? 0;
   }
 
   /** Returns the gradients of the last step, L2 included; requires `keepGradients`. */
@@ -308,29 +282,6 @@ export class Engine {
   #trainable(byteOffset: number): Tensors {
     const trainable = this.#plan.tensors.filter((tensor) => tensor.trainable);
     return readTensors(trainable, this.#floats, byteOffset);
-  }
-
-  /** All trainable weights, which lie one after the other. */
-  #trained(): Float32Array {
-    const start = this.#plan.tensors[0]!.address / 4;
-    return this.#floats.subarray(start, start + this.#plan.moments[0] / 4);
-  }
-
-  #swap(): void {
-    const weights = this.#trained(), last = weights.slice();
-    weights.set(this.#average);
-    this.#average = last;
-    this.#penalty = undefined;
-  }
-
-  /** Moves the average toward the weights of step `t`. */
-  #follow(t: number): void {
-    const { averaging } = this.#options;
-    if (averaging === 0) return;
-    const weights = this.#trained();
-    if (this.#average.length === 0) this.#average = weights.slice();
-    const average = this.#average, rate = 1 - Math.min(averaging, (1 + t) / (10 + t));
-    for (let i = 0; i < average.length; i++) average[i] += rate * (weights[i] - average[i]);
   }
 
   #penalties(): number {

@@ -20,17 +20,14 @@ export interface EngineOptions {
   beta2?: number;
   /** Momentum of "sgd" and "rmsprop". Default: 0. */
   momentum?: number;
+  /** Nesterov momentum of "sgd". Default: false. */
+  nesterov?: boolean;
   /** Decay rate of RMSprop's mean square. Default: 0.9. */
   rho?: number;
   /** Added to the root of Adam's second moment, or to RMSprop's mean square. Default: 1e-7. */
   epsilon?: number;
   /** Maximum norm of the gradient over all weights. Default: none. */
   clipNorm?: number;
-  /**
-   * Decay rate of an exponential moving average of the weights, see `withAverage`. It warms up as in
-   * TensorFlow: at step t it is at most (1 + t) / (10 + t). Default: no average.
-   */
-  averaging?: number;
   /** Decoupled weight decay (as in AdamW), applied to kernels only. Default: 0. */
   weightDecay?: number;
   /** Keeps the gradients of each step, L2 included, for `gradients()`. */
@@ -60,6 +57,4 @@ export interface OptimizerState {
   step: number;
   m: Tensors;
   v: Tensors;
-  /** Average of the weights, with `averaging`. */
-  average?: Tensors;
 }

@@ -249,14 +249,12 @@ Deno.test("what the engine lacks trains on TensorFlow.js, and the record names i
   };
   assert.match(await by({ optimizer: "adam", schedule: "linear", augment: {} }), /^engine/);
   assert.match(await by({ optimizer: { averaging: 0.9 } }), /^engine/);
-  assert.match(
-    await by({ optimizer: "sgd" }),
-    /^TensorFlow.js .*: The fast engine has no optimizer "sgd"/,
-  );
-  assert.match(
-    await by({ optimizer: { clipNorm: 1 } }),
-    /^TensorFlow.js .* does not clip gradients/,
-  );
+  for (const optimizer of [{ use: "sgd", momentum: 0.9, nesterov: true }, "rmsprop"]) {
+    assert.match(await by({ optimizer }), /^engine/);
+  }
+  assert.match(await by({ optimizer: { clipNorm: 1 } }), /^engine/);
+  const layers = [{ flatten: {} }, { dense: { units: 4, activation: "tanh" } }];
+  assert.match(await by({ network: { use: "layers", layers } }), /^TensorFlow.js .*: .*tanh/);
 });
 
 Deno.test("trainAge trains each variant", async () => {

@@ -13,7 +13,7 @@ export enum Control {
   rows = 1220,
   /** Two words, which key the dropout masks. */
   key = 1224,
-  /** f32: learning rate, bias-corrected. */
+  /** f32: learning rate; Adam's is bias-corrected. */
   rate = 1232,
   /** f32: 1 - beta1. */
   beta1 = 1236,
@@ -35,6 +35,8 @@ export enum Control {
   clipNorm = 1288,
   /** f32: factor of the gradient after clipping. */
   scale = 1292,
+  /** i32: 1 for Nesterov momentum. */
+  nesterov = 1296,
 }
 
 export enum Optimizer {

@@ -80,8 +80,8 @@ export function update(
 }
 
 /**
- * Steps as Keras's Adam does, `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`,
- * or as TensorFlow's Momentum, `m = momentum * m + g; w -= rate * m`, or its RMSprop,
+ * Steps as Keras does: Adam, `w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)`; SGD,
+ * `m = momentum * m + rate * g; w -= m`, with Nesterov's `w -= momentum * m + rate * g`; RMSprop,
  * `m = momentum * m + rate * g / sqrt(v + epsilon); w -= m`. The gradient includes that of the L2
  * penalty. Weights that decay shrink by their share first, as in Keras's AdamW (Loshchilov and
  * Hutter, "Decoupled weight decay").
@@ -95,6 +95,7 @@ function step(
   const rate = f32x4.splat(load<f32>(Control.rate)), epsilon = f32x4.splat(load<f32>(Control.epsilon));
   const take1 = f32x4.splat(load<f32>(Control.beta1)), take2 = f32x4.splat(load<f32>(Control.beta2));
   const momentum = f32x4.splat(load<f32>(Control.momentum));
+  const nesterov = load<i32>(Control.nesterov) != 0;
   const kind = load<i32>(Control.optimizer), keep = load<i32>(Control.keepGradients) != 0;
   const decay = word(entry, 6) != 0 ? load<f32>(Control.decay) : 0;
   for (let at = start; at < end; at += 16) {
@@ -106,9 +107,10 @@ function step(
     let m = v128.load(at + toM), v = v128.load(at + toV);
     if (kind == Optimizer.adam) m = madd(f32x4.sub(g, m), take1, m);
     if (kind != Optimizer.sgd) v = madd(f32x4.sub(f32x4.mul(g, g), v), take2, v);
-    if (kind == Optimizer.sgd) m = madd(m, momentum, g);
+    const plain = f32x4.mul(rate, g); // of SGD
+    if (kind == Optimizer.sgd) m = madd(m, momentum, plain);
     if (kind == Optimizer.rmsprop) {
-      m = madd(m, momentum, f32x4.div(f32x4.mul(rate, g), f32x4.sqrt(f32x4.add(v, epsilon))));
+      m = madd(m, momentum, f32x4.div(plain, f32x4.sqrt(f32x4.add(v, epsilon))));
     }
     v128.store(at + toM, m);
     v128.store(at + toV, v);
@@ -116,7 +118,7 @@ function step(
     if (kind == Optimizer.adam) {
       w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
     } else {
-      w = f32x4.sub(w, kind == Optimizer.sgd ? f32x4.mul(rate, m) : m);
+      w = f32x4.sub(w, nesterov ? madd(m, momentum, plain) : m);
     }
     v128.store(at, w);
   }

@@ -8,6 +8,7 @@ import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { classHead, quantityHead } from "../../../faces/training/losses.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
+import { optimizers } from "../../../faces/training/optimizers.ts";
 import { toEngineNetwork } from "../../../faces/training/to_engine_network.ts";
 import {
   classification,
@@ -67,28 +68,42 @@ Deno.test("EngineTrainer tracks Keras: same weights, same batches, same losses",
   }
 });
 
-Deno.test("EngineTrainer, interrupted, ends bit for bit where it would have", async () => {
-  await openBackend("wasm");
-  const whole = await run("gender");
-  const folder = await Deno.makeTempDir({ prefix: "resume-" });
-  try {
-    const checkpoint = join(folder, "checkpoint.safetensors");
-    const abort = new AbortController();
-    let done = 0;
-    const progress = {
-      start: () => {},
-      advance: (items = 1) => {
-        if ((done += items) === 8) abort.abort(new Error("killed"));
-      },
-    };
-    await assert.rejects(run("gender", { checkpoint, progress, signal: abort.signal }), /killed/);
-    const resumed = await run("gender", { checkpoint });
-    assert.deepEqual(resumed.history, whole.history);
-    assert.deepEqual(resumed.weights, whole.weights);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+for (
+  const [name, optimizer] of [
+    ["adam", undefined],
+    ["sgd", { momentum: 0.9, nesterov: true }],
+    ["rmsprop", { momentum: 0.5, rho: 0.9 }],
+  ] as const
+) {
+  Deno.test(`EngineTrainer, interrupted, ends bit for bit where it would have: ${name}`, async () => {
+    await openBackend("wasm");
+    const definition = optimizers.find((one) => one.name === name)!;
+    const chosen = optimizer &&
+      { optimizer: { definition, options: optimizer, clipNorm: 0.5 } };
+    const whole = await run("gender", chosen);
+    const folder = await Deno.makeTempDir({ prefix: "resume-" });
+    try {
+      const checkpoint = join(folder, "checkpoint.safetensors");
+      const abort = new AbortController();
+      let done = 0;
+      const progress = {
+        start: () => {},
+        advance: (items = 1) => {
+          if ((done += items) === 8) abort.abort(new Error("killed"));
+        },
+      };
+      await assert.rejects(
+        run("gender", { ...chosen, checkpoint, progress, signal: abort.signal }),
+        /killed/,
+      );
+      const resumed = await run("gender", { ...chosen, checkpoint });
+      assert.deepEqual(resumed.history, whole.history);
+      assert.deepEqual(resumed.weights, whole.weights);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
 
 Deno.test("networkOf() says which layer the engine lacks", () => {
   const refused = (

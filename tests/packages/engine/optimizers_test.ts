@@ -15,6 +15,11 @@ const cases: [string, EngineOptions, () => tf.Optimizer][] = [
     () => tf.train.momentum(0.01, 0.9),
   ],
   [
+    "sgd with Nesterov momentum",
+    { batch: 9, optimizer: "sgd", learningRate: 0.01, momentum: 0.9, nesterov: true },
+    () => tf.train.momentum(0.01, 0.9, true),
+  ],
+  [
     "rmsprop",
     { batch: 9, optimizer: "rmsprop", learningRate: 0.003, rho: 0.95, momentum: 0.8 },
     () => tf.train.rmsprop(0.003, 0.95, 0.8, 1e-7),
@@ -106,31 +111,10 @@ Deno.test("Engine with a limit that is never reached trains as without one", asy
   await free.return(undefined);
 });
 
-Deno.test("Engine averages the weights of all steps", async () => {
-  let average: Map<string, Float32Array> | undefined;
-  for await (const { what, engine } of steps({ batch: 9, averaging: 0.3 })) {
-    const weights = engine.weights(), t = engine.steps;
-    const keys = engine.gradients().keys().toArray();
-    const rate = 1 - Math.min(0.3, (1 + t) / (10 + t));
-    average = t === 1
-      ? new Map(keys.map((key) => [key, weights.get(key)!.data]))
-      : new Map(keys.map((key) => {
-        const now = weights.get(key)!.data;
-        return [key, average!.get(key)!.map((w, i) => w + rate * (now[i] - w))];
-      }));
-    await engine.withAverage(() => {
-      for (const key of keys) {
-        close(`${what}: ${key}`, engine.weights().get(key)!.data, average!.get(key)!);
-      }
-    });
-    deepEqual(engine.weights(), weights);
-  }
-});
-
 Deno.test("Engine resumes every optimizer as if it had never stopped, on any threads", async () => {
   const options: EngineOptions[] = [
-    { batch: 9, optimizer: "sgd", momentum: 0.9, clipNorm: 0.1, averaging: 0.99, weightDecay: 0.1 },
-    { batch: 9, optimizer: "rmsprop", momentum: 0.5, clipNorm: 0.1, averaging: 0.9 },
+    { batch: 9, optimizer: "sgd", momentum: 0.9, clipNorm: 0.1, weightDecay: 0.1 },
+    { batch: 9, optimizer: "rmsprop", momentum: 0.5, clipNorm: 0.1 },
   ];
   for (const option of options) {
     const network = drawNetwork(random(8, "resume"));
