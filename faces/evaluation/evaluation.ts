@@ -95,14 +95,23 @@ export async function evaluate(
     const { report, predictions } = await evaluateModel(model, data, examples, context);
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
+    const scored = bySplit((split) => {
+      const of = <T>(column: readonly T[]) => Array.from(rows[split], (row) => column[row]);
+      const { gender, age } = people;
+      return { ...predictions[split], classes: classes?.length, gender: of(gender), age: of(age) };
+    });
     for (const split of splitNames) {
-      const at = Array.from(rows[split]);
-      const gender = at.map((row) => people.gender[row]), age = at.map((row) => people.age[row]);
-      const scored = { ...predictions[split], classes: classes?.length, gender, age };
-      const values = fitting.map(({ name, compute }) => [name, compute(scored)]);
+      const values = fitting.map(({ name, compute }) => [name, compute(scored[split])]);
       Object.assign(report.metrics[split], Object.fromEntries(values));
     }
-    if (fitting.length > 0) report.further = fitting;
+    if (fitting.length > 0) {
+      report.metrics.further = fitting.map(({ name, title, unit, decimals, interval }) => ({
+        ...{ name, title, unit, decimals },
+        intervals: bySplit((split) =>
+          interval(scored[split], Array.from(rows[split], (row) => people.identity[row]))
+        ),
+      }));
+    }
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });

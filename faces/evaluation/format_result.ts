@@ -1,7 +1,7 @@
 /** A model's results, counts and durations as text. */
 import { counted } from "../../packages/pipeline/causes.ts";
 import { formatInterval, formatMetric, type MetricName, METRICS } from "./metrics.ts";
-import type { ModelMetrics, Scores } from "./score_model.ts";
+import type { FurtherMetric, ModelMetrics, Scores, SplitName } from "./score_model.ts";
 
 /** Formats an integer: "1,204". */
 export function count(n: number): string {
@@ -67,6 +67,23 @@ export function summary(metrics: ModelMetrics): string {
   } of the test set (95\u00a0% CI ${formatInterval(interval, metric)}). Constant baseline ${
     formatMetric(metricOf(baseline.test, metric), metric)
   }: ${describeBaseline(metrics)}.`;
+}
+
+/** Formats a further metric of a split and its interval, without the unit. */
+export function formatFurther(
+  { name, decimals, intervals }: FurtherMetric,
+  metrics: ModelMetrics,
+  split: SplitName,
+): { value: string; interval?: string } {
+  // metrics.json has null for NaN.
+  const show = (value: number | null) => (value ?? NaN).toFixed(decimals).replace("-", "−");
+  const interval = intervals[split];
+  return {
+    value: show((metrics[split] as Record<string, number>)[name]),
+    ...(interval && {
+      interval: show(interval.low) + (interval.low < 0 ? " to " : "–") + show(interval.high),
+    }),
+  };
 }
 
 /** Compares the interval with the constant baseline, in words. */

@@ -10,7 +10,11 @@ import {
   median,
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
-import { rocCurve } from "../../packages/statistics/roc.ts";
+import {
+  type Interval,
+  statisticInterval,
+} from "../../packages/statistics/confidence_intervals.ts";
+import { aucInterval, meanAucInterval, rocCurve } from "../../packages/statistics/roc.ts";
 
 /** A model's predictions of one split. */
 export interface ScoredPredictions {
@@ -38,6 +42,15 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
   readonly better?: "more" | "less";
   readonly decimals: number;
   compute(predictions: ScoredPredictions, options: z.output<P>): number;
+  /**
+   * Computes the 95 % interval; undefined with too few images. Default: percentile bootstrap of
+   * `compute` over people if they repeat, else over images.
+   */
+  interval?(
+    predictions: ScoredPredictions,
+    options: z.output<P>,
+    people?: readonly unknown[],
+  ): Interval | undefined;
 }
 
 /**
@@ -102,6 +115,13 @@ export const furtherMetrics: readonly MetricDefinition[] = [
       );
       return mean(areas.filter((area) => !Number.isNaN(area)));
     },
+    interval({ truth, probabilities, classes }, _, people) {
+      const rows = probabilities!;
+      if (classes !== 2 || new Set(Array.from(truth)).size < 2) {
+        return meanAucInterval(truth, rows, classes!, people);
+      }
+      return aucInterval(truth, rows.map((row) => row[1]), people);
+    },
   }),
   defineMetric({
     ...{ ...ofClasses, name: "oneOff", title: "1-off accuracy" },
@@ -157,6 +177,21 @@ export interface ChosenMetric extends Pick<MetricDefinition, "of" | "title" | "u
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
   compute(predictions: ScoredPredictions): number;
+  interval(predictions: ScoredPredictions, people?: readonly unknown[]): Interval | undefined;
+}
+
+/** Selects rows, which may repeat. */
+function select(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
+  const of = (values: ArrayLike<number>) => {
+    const selected = new Float64Array(rows.length);
+    for (let i = 0; i < rows.length; i++) selected[i] = values[rows[i]];
+    return selected;
+  };
+  const { truth, prediction, probabilities, classes, gender, age } = all;
+  return {
+    ...{ truth: of(truth), prediction: of(prediction), gender: of(gender), age: of(age), classes },
+    ...(probabilities && { probabilities: Array.from(rows, (row) => probabilities[row]) }),
+  };
 }
 
 /**
@@ -176,6 +211,12 @@ export function chooseMetrics(
     return {
       ...{ name, of, title, unit, decimals },
       compute: (predictions) => definition.compute(predictions, options),
+      interval: (all, people) =>
+        definition.interval ? definition.interval(all, options, people) : statisticInterval(
+          all.truth.length,
+          (rows) => definition.compute(select(all, rows), options),
+          { share: unit === "", people },
+        ),
     };
   });
   const twice = metrics.find(({ name }, i) => metrics.findIndex((one) => one.name === name) < i);

@@ -1,6 +1,5 @@
 /** Content of the report page. */
 import type { Lineage } from "../../packages/pipeline/stage.ts";
-import type { ChosenMetric } from "./further_metrics.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
@@ -71,8 +70,6 @@ export interface ModelReport {
   /** Id of the training stage, followed by the output's name if it has several. */
   id: string;
   metrics: ModelMetrics;
-  /** Metrics beside the primary one; their values are in `metrics` under their names. */
-  further?: readonly Pick<ChosenMetric, "name" | "title" | "unit" | "decimals">[];
   network: Network;
   /** Loss and metric by epoch, on the training and validation set. */
   curves: readonly Curve[];

@@ -72,6 +72,16 @@ export interface ReferenceScores {
 /** `accuracy` of a classifier, or `mae` in years. */
 export type Scores = { [metric in MetricName]?: number };
 
+/** A metric beside the primary one: its formatting and 95 % intervals, absent with too few images. */
+export interface FurtherMetric {
+  /** Key in each split's scores. */
+  name: string;
+  title: string;
+  unit: string;
+  decimals: number;
+  intervals: { [split in SplitName]?: Interval };
+}
+
 /** Metrics of one model in metrics.json. */
 export interface ModelMetrics {
   task: string;
@@ -110,6 +120,8 @@ export interface ModelMetrics {
   bias?: { value: number; interval: Interval };
   /** The test metric by gender, and by gender and age band. */
   groups?: Group[];
+  /** Metrics that `evaluate.metrics` names; their values are in each split's scores. */
+  further?: FurtherMetric[];
   /** Pretrained networks on the test set, for comparison. */
   others?: ReferenceScores[];
 }

@@ -82,6 +82,40 @@ export function meanIntervalOfEnough(
 }
 
 /**
+ * Computes the interval of any statistic of n images by the percentile bootstrap. Returns undefined
+ * with fewer than `MIN_COUNT` images or people, and for NaN.
+ * @param statistic computes the statistic from indices of images, which may repeat
+ * @param share true for a share: if all resamples are 0 or all are 1, a Wilson interval is returned
+ * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const errors = [3, 1, 4, 1, 5, 9, 2, 6];
+ * const largest = (rows: ArrayLike<number>) => Math.max(...Array.from(rows, (i) => errors[i]));
+ * assert.equal(statisticInterval(8, largest)!.high, 9);
+ * ```
+ */
+export function statisticInterval(
+  n: number,
+  statistic: (rows: ArrayLike<number>) => number,
+  { share = false, people }: { share?: boolean; people?: readonly unknown[] } = {},
+): Interval | undefined {
+  const groups = groupsOf(n, people);
+  const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
+  if (groups.length < MIN_COUNT || Number.isNaN(value)) return undefined;
+  const unit = groups.length === n ? "image" : "person";
+  const values = bootstrap(
+    groups.length,
+    // Most often a group is one image.
+    (drawn) => statistic(unit === "image" ? drawn : Array.from(drawn, (g) => groups[g]).flat()),
+  );
+  const { low, high } = percentileInterval(values);
+  return share && low === high && (low === 0 || low === 1)
+    ? { ...wilson(low, groups.length), level: LEVEL, method: "wilson", unit }
+    : { low, high, level: LEVEL, method: "bootstrap", unit };
+}
+
+/**
  * Computes the Wilson score interval of a share of n trials. Unlike share ± 2 standard errors, its
  * coverage holds near 0 and 1 and for small n.
  * E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, (4).

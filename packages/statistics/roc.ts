@@ -8,6 +8,7 @@ import {
   percentileInterval,
   wilson,
 } from "./confidence_intervals.ts";
+import { mean } from "./prediction_metrics.ts";
 
 /** An ROC curve with its area. */
 export interface Roc {
@@ -73,13 +74,57 @@ export function aucInterval(
     );
     return { ...wilson(auc, pairs), level: LEVEL, method: "wilson", unit };
   }
+  const area = resampledAuc(truth, scores, groups);
+  const times = new Int32Array(groups.length);
+  const areas = bootstrap(groups.length, (drawn) => area(countDraws(drawn, times)));
+  return { ...percentileInterval(areas), level: LEVEL, method: "bootstrap", unit };
+}
+
+/**
+ * Computes the interval of the mean AUC of several classes, each against the rest, as `aucInterval`.
+ * Classes that a resample lacks are left out of its mean.
+ * @param truth class index of each image
+ * @param probabilities of the classes, for each image
+ */
+export function meanAucInterval(
+  truth: ArrayLike<number>,
+  probabilities: readonly ArrayLike<number>[],
+  classes: number,
+  people?: readonly unknown[],
+): Interval | undefined {
+  const groups = groupsOf(truth.length, people);
+  if (groups.length < MIN_COUNT || new Set(Array.from(truth)).size < 2) return undefined;
+  const unit = groups.length === truth.length ? "image" : "person";
+  const areas = Array.from({ length: classes }, (_, c) =>
+    resampledAuc(
+      Array.from(truth, (label) => Number(label === c)),
+      probabilities.map((row) => row[c]),
+      groups,
+    ));
+  const times = new Int32Array(groups.length);
+  const means = bootstrap(groups.length, (drawn) => {
+    countDraws(drawn, times);
+    return mean(areas.map((area) => area(times)).filter((area) => !Number.isNaN(area)));
+  });
+  return { ...percentileInterval(means), level: LEVEL, method: "bootstrap", unit };
+}
+
+function countDraws(drawn: Int32Array, times: Int32Array): Int32Array {
+  times.fill(0);
+  for (let i = 0; i < drawn.length; i++) times[drawn[i]]++;
+  return times;
+}
+
+/** Returns the AUC as a function of how often each group occurs. */
+function resampledAuc(
+  truth: ArrayLike<number>,
+  scores: ArrayLike<number>,
+  groups: readonly (readonly number[])[],
+): (times: Int32Array) => number {
   const groupOf = new Int32Array(truth.length);
   groups.forEach((group, g) => group.forEach((i) => groupOf[i] = g));
   const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const times = new Int32Array(groups.length);
-  const areas = bootstrap(groups.length, (drawn) => {
-    times.fill(0);
-    for (let i = 0; i < drawn.length; i++) times[drawn[i]]++;
+  return (times) => {
     // Counts the pairs in which the positive scores higher, and half of the ties.
     let [above, hits, alarms, area] = [0, 0, 0, 0];
     for (let at = 0; at < order.length;) {
@@ -95,6 +140,5 @@ export function aucInterval(
       alarms += negatives;
     }
     return area / (hits * alarms);
-  });
-  return { ...percentileInterval(areas), level: LEVEL, method: "bootstrap", unit };
+  };
 }

@@ -78,14 +78,18 @@ export async function compareRuns(
   );
   const metrics = metricRows(runs, names, subjects).map((row) => {
     const models = named.map((models) => models.get(row.model))
-      .map((model) => model?.metric === row.metric ? model : undefined);
+      .map((model) =>
+        model?.metric === row.metric || model?.further.has(row.metric) ? model : undefined
+      );
     if (row.split !== "test" || models.every((model) => !model)) return row;
     return {
       ...row,
       intervals: models.map((model) => {
         if (!model) return undefined;
-        const { low, high } = meanInterval(model.scores, model.people);
-        return { low, high };
+        const interval = model.metric === row.metric
+          ? meanInterval(model.scores, model.people)
+          : model.further.get(row.metric);
+        return interval && { low: interval.low, high: interval.high };
       }),
     };
   });

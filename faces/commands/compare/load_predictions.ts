@@ -4,6 +4,7 @@ import { readParquet } from "../../../packages/formats/parquet.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
@@ -16,6 +17,8 @@ export interface TestedModel {
   readonly variant?: string;
   readonly metric: MetricName;
   readonly classes?: readonly string[];
+  /** 95 % intervals of further metrics, by name, as `evaluate` computed them. */
+  readonly further: ReadonlyMap<string, Interval | undefined>;
   /** 1 or 0 for a correct or wrong class, or the absolute error in years. */
   readonly scores: Float64Array;
   /** Data set and path. */
@@ -80,7 +83,7 @@ async function readModels(report: string, dataset: string): Promise<TestedModel[
   const table = await readParquet(join(dataset, "table.parquet"), {
     ...{ dataset: "string", path: "string", identity: "string?" },
   });
-  return Object.entries(models).map(([id, { task, variant, metric, classes }]) => {
+  return Object.entries(models).map(([id, { task, variant, metric, classes, further = [] }]) => {
     const lines = all.stage.flatMap((stage, i) =>
       stage === id && all.split[i] === "test" ? [i] : []
     );
@@ -89,6 +92,7 @@ async function readModels(report: string, dataset: string): Promise<TestedModel[
     const prediction = Float64Array.from(lines, (i) => all.prediction[i]);
     return {
       ...{ id, task, variant, metric, classes, truth },
+      further: new Map(further.map(({ name, intervals }) => [name, intervals.test])),
       scores: METRICS[metric].each(truth, prediction),
       images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),
       people: rows.map((row) => table.identity[row]),

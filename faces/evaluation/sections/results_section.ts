@@ -13,7 +13,14 @@ import { type ModelMetrics, splitNames } from "../score_model.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import { className, confusionTable, table, withRange } from "../tables.ts";
-import { count, describeBaseline, faces, groupName, metricOf } from "../format_result.ts";
+import {
+  count,
+  describeBaseline,
+  faces,
+  formatFurther,
+  groupName,
+  metricOf,
+} from "../format_result.ts";
 import {
   formatInterval,
   formatMetric,
@@ -27,7 +34,7 @@ import {
 
 export function resultsSection(model: ModelReport): Html {
   const { metrics } = model;
-  return html`${comparison(metrics, model.further)}
+  return html`${comparison(metrics)}
 <div class="columns">
 ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
@@ -40,8 +47,8 @@ ${model.examples.map(examples)}`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */
-function comparison(metrics: ModelMetrics, further: ModelReport["further"] = []): Html {
-  const { metric, baseline, counts, interval, intervals, others = [] } = metrics;
+function comparison(metrics: ModelMetrics): Html {
+  const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
   const report = published(metrics);
@@ -54,11 +61,12 @@ function comparison(metrics: ModelMetrics, further: ModelReport["further"] = [])
         html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
-    ...further.map(({ name, title, unit, decimals }) => [
-      unit ? `${title}, ${unit}` : title,
-      ...splitNames.map((split) =>
-        (metrics[split] as Record<string, number>)[name].toFixed(decimals)
-      ),
+    ...further.map((one) => [
+      one.unit ? `${one.title}, ${one.unit}` : one.title,
+      ...splitNames.map((split) => {
+        const { value, interval } = formatFurther(one, metrics, split);
+        return withRange(value, interval);
+      }),
     ]),
     ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [

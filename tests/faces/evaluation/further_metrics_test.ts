@@ -7,6 +7,11 @@ import {
   type ScoredPredictions,
 } from "../../../faces/evaluation/further_metrics.ts";
 import { METRIC_DIRECTIONS } from "../../../faces/evaluation/metrics.ts";
+import { readMetrics } from "../../../faces/evaluation/score_model.ts";
+import {
+  meanInterval,
+  statisticInterval,
+} from "../../../packages/statistics/confidence_intervals.ts";
 import { z } from "zod";
 import evaluate from "../../../stages/evaluate.ts";
 import trainGender from "../../../stages/trainGender.ts";
@@ -57,6 +62,58 @@ Deno.test("further metrics of years follow their formulas", () => {
   near(compute("macroMae", all, { ageBand: 50 }), (2 + 10 + 6) / 3);
 });
 
+Deno.test("intervals of further metrics are bootstraps of their computation", () => {
+  const errors = Array.from({ length: 40 }, (_, i) => ((i * 17) % 23) - 8);
+  const truth = errors.map((_, i) => 20 + i);
+  const all = {
+    ...{ truth, prediction: errors.map((error, i) => truth[i] + error) },
+    ...{ gender: truth.map((_, i) => i % 2), age: truth },
+  };
+  const interval = (name: string, given: ScoredPredictions, people?: string[]) =>
+    chooseMetrics([name], [])[0].interval(given, people);
+  const people = truth.map((_, i) => `p${i >> 1}`);
+  for (const [ids, unit] of [[undefined, "image"], [people, "person"]] as const) {
+    // The bias is a mean, and the RMSE the root of one: their quantiles are those of the mean.
+    const bias = meanInterval(errors, ids);
+    const { low, high, ...how } = interval("bias", all, ids)!;
+    near(low, bias.low);
+    near(high, bias.high);
+    assert.deepEqual(how, { level: 0.95, method: "bootstrap", unit });
+    const squares = meanInterval(errors.map((error) => error ** 2), ids);
+    const rmse = interval("rmse", all, ids)!;
+    assert.ok(Math.abs(rmse.low - Math.sqrt(squares.low)) < 1e-3);
+    assert.ok(Math.abs(rmse.high - Math.sqrt(squares.high)) < 1e-3);
+  }
+  // All right: a resample has no spread, so Wilson's interval, 1 / (1 + z² / n) to 1.
+  const right = interval("cs", { ...all, prediction: truth })!;
+  near(right.low, 1 / (1 + 1.959963984540054 ** 2 / 40));
+  assert.equal(right.high, 1);
+  const few = { truth: [1], prediction: [2], gender: [0], age: [1] };
+  assert.equal(interval("rmse", few), undefined);
+});
+
+Deno.test("the interval of the AUC resamples classes and people", () => {
+  const truth = Array.from({ length: 60 }, (_, i) => i % 3);
+  const rows = truth.map((label, i) =>
+    [0, 1, 2].map((c) => (Number(c === label) + ((i * 7 + c * 5) % 11) / 5) / 10)
+  );
+  const all = { truth, prediction: truth, probabilities: rows, classes: 3, gender: [], age: [] };
+  const [auc] = chooseMetrics(["auc"], []);
+  const found = auc.interval({ ...all, gender: truth, age: truth })!;
+  // The plain way: the computation on each resample.
+  const plain = statisticInterval(60, (drawn) =>
+    auc.compute({
+      ...all,
+      truth: Array.from(drawn, (i) => truth[i]),
+      probabilities: Array.from(drawn, (i) => rows[i]),
+    }))!;
+  near(found.low, plain.low);
+  near(found.high, plain.high);
+  const one = { ...all, truth: truth.map(() => 1) };
+  assert.equal(auc.interval(one), undefined);
+  assert.equal(auc.interval({ ...one, classes: 2 }), undefined);
+});
+
 Deno.test("metrics have their direction for sweeps, and a name once", () => {
   for (const { name, better } of furtherMetrics) assert.equal(METRIC_DIRECTIONS[name], better);
   assert.throws(() => chooseMetrics(["rmse", { use: "rmse" }], []), /metrics names "rmse" twice/);
@@ -89,5 +146,14 @@ Deno.test("evaluate computes further metrics on every split, also a plugin's", a
     ]);
   }
   const report = await Deno.readTextFile(join(context.outputs.report, "report.html"));
-  assert.match(report, /balanced accuracy/);
+  const { models } = await readMetrics(context.outputs.report);
+  const [balanced] = models.trainGender.further!;
+  const { low, high } = balanced.intervals.test!;
+  const value = scores.test.balancedAccuracy;
+  assert.ok(low <= value && value <= high);
+  const range = `${low.toFixed(3)}–${high.toFixed(3)}`;
+  assert.match(
+    report.replace(/<[^>]*>|\s+/g, " "),
+    new RegExp(`balanced accuracy .*${value.toFixed(3)} +${range} +always`),
+  );
 });
