@@ -99,7 +99,8 @@ export const report = defineKind({
     "metrics.json":
       "per model: loss, accuracy or MAE on train, validation and test, 95 % confidence " +
       "interval of the test metric, constant baseline and references, confusion matrix, " +
-      "precision and recall, calibration or error by age band, metric by gender and age band",
+      "precision and recall, calibration or error by age band, metric by gender and age " +
+      "band, further metrics with their intervals",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
     "report.html": "one self-contained page",

@@ -63,6 +63,18 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
 });
 
+Deno.test("compare prints the intervals of further metrics", async () => {
+  await using shop = await workshop([
+    { models: { trainGender: { skill: 0.6, f1: 0.5 } } },
+    { models: { trainGender: { skill: 0.6, f1: 0.75 } } },
+    { models: { trainGender: { skill: 0.6 } } },
+  ]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  const row = comparison.metrics.find(({ metric }) => metric === "f1")!;
+  assert.deepEqual([row.values, row.best], [[0.5, 0.75, undefined], 1]);
+  assert.deepEqual(row.intervals, [{ low: 0.4, high: 0.6 }, { low: 0.65, high: 0.85 }, undefined]);
+});
+
 Deno.test("compare begins with the cautions on the runs", async () => {
   const models = { trainAge: { error: 20 } };
   await using shop = await workshop([{ models, cautions: ["Drawn."] }, { models }]);

@@ -21,6 +21,8 @@ interface Fake {
   readonly skill?: number;
   /** Of an age, years. */
   readonly error?: number;
+  /** Test F1, whose interval is 0.1 to both sides. */
+  readonly f1?: number;
 }
 
 /** A run to be. */
@@ -131,7 +133,14 @@ export async function workshop(fakes: readonly FakeRun[]) {
       stage,
       scoreModel({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
     ]));
-    for (const [id, { use = id, params = {} }] of Object.entries(models)) {
+    for (const [id, { use = id, params = {}, f1 }] of Object.entries(models)) {
+      if (f1 !== undefined) {
+        const interval = { level: 0.95, method: "bootstrap", unit: "image" } as const;
+        const test = { low: f1 - 0.1, high: f1 + 0.1, ...interval };
+        const how = { name: "f1", title: "F1", unit: "", decimals: 3 };
+        Object.assign(judged[id].test, { f1 });
+        judged[id].further = [{ ...how, intervals: { test } }];
+      }
       const inputs = { dataset: "the images" };
       stages.push(await keep(id, use, number, params, inputs, {}, () => Promise.resolve()));
     }
