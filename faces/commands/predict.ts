@@ -62,7 +62,12 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
 
     const { findModels } = await import("./predict/find_models.ts");
-    const { origin, models, cautions, compute } = await findModels(values.model, artifacts, tools);
+    const { origin, models, cautions, compute } = await findModels(
+      values.model,
+      artifacts,
+      tools,
+      values.artifacts !== undefined,
+    );
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");

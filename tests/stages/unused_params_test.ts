@@ -80,6 +80,13 @@ Deno.test("an option without effect may have its default, which an extended file
   assert.doesNotMatch(message, /upsample|minFace/);
 });
 
+Deno.test("a number that is no multiple is refused in words", async () => {
+  assert.match(
+    await errorsOf("stages:\n  faceCrop: { inputSizes: [65] }"),
+    /:28: faceCrop\.inputSizes\.0: expected a multiple of 32, got 65\.$/m,
+  );
+});
+
 Deno.test("a plugin's detector takes minConfidence and inputSizes, and nothing of dlib's", async () => {
   const plugin = join(project, "plugins/skinColour.ts");
   const yaml = (more: string) =>

@@ -44,12 +44,14 @@ interface Found {
  * @param wanted id of a run or the beginning of one, a pipeline (its newest models), or the folder
  *   of a model
  * @param artifacts folder of the runs
+ * @param given true if the folder counts for a pipeline too, in place of its own
  * @throws {UsageError} if there are none
  */
 export async function findModels(
   wanted: string,
   artifacts: string,
   tools: CommandContext,
+  given = false,
 ): Promise<Found> {
   const folder = resolve(tools.cwd, wanted);
   const runs = await new History(artifacts).list();
@@ -94,7 +96,7 @@ export async function findModels(
         `(${error.problems[0].message})`,
     );
   });
-  const store = new ArtifactStore(plan.artifacts);
+  const store = new ArtifactStore(given ? artifacts : plan.artifacts);
   const trained = plan.stages.filter(({ stage }) =>
     Object.values(stage.outputs).some(({ kind }) => kind === "model")
   );

@@ -112,6 +112,8 @@ function expectation(issue: z.core.$ZodIssue): string {
       return `expected ${
         bound(issue.origin, issue.inclusive ? "at most" : "less than", issue.maximum)
       }`;
+    case "not_multiple_of":
+      return `expected a multiple of ${issue.divisor}`;
     case "invalid_union": {
       // No errors: the discriminating key has none of the members' values.
       const ways = issue.errors.length > 0

@@ -241,6 +241,9 @@ Deno.test("predict", async (t) => {
     for (const wanted of ["abcd0001", "p", folderOfModel]) {
       deepStrictEqual((await find(wanted)).cautions, ["Drawn."], wanted);
     }
+    const elsewhere = join(folder, "elsewhere");
+    await rejects(findModels("p", elsewhere, tools, true), /has trained none yet/);
+    strictEqual((await findModels("p", elsewhere, tools)).models.length, 2);
     await rejects(find("abcd0"), /"abcd0" begins the ids of 2 runs; write more of it/);
     await rejects(find("abcd01"), /run abcd0102 has no model: it trained none/);
     for (const name of ["weights.bin", "history.csv", "model.json", "training.json"]) {
