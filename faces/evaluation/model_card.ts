@@ -5,7 +5,7 @@
 import { counted } from "../../packages/pipeline/causes.ts";
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
-import { count, faces, groupName, subject, summary } from "./format_result.ts";
+import { count, faces, formatFurther, groupName, subject, summary } from "./format_result.ts";
 import { type Html, html } from "./html.ts";
 import {
   formatInterval,
@@ -85,6 +85,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
       "MAE is an average: the error of a single face may be zero or several times as large. The " +
         "probabilities of classes are the network's own; networks are often overconfident.",
     ),
+    ...further(models),
     ...models.flatMap(groups),
     heading("Data and licenses"),
     ...terms(datasets).map(text),
@@ -110,6 +111,20 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     ),
     ...(facts.privacy === undefined ? [] : [heading("Privacy"), text(facts.privacy)]),
   ];
+}
+
+/** Returns the test values of the metrics that `evaluate.metrics` names. */
+function further(models: readonly CardModel[]): Block[] {
+  const rows = models.flatMap(({ id, title, metrics }) =>
+    (metrics?.further ?? []).map((metric) => {
+      const { value, interval = "too few faces" } = formatFurther(metric, metrics!, "test");
+      const name = metric.unit ? `${metric.title}, ${metric.unit}` : metric.title;
+      return [`${title} (${id})`, name, value, interval];
+    })
+  );
+  return rows.length === 0
+    ? []
+    : [heading("Further metrics"), { head: ["Task", "Metric", "Test set", "95 % CI"], rows }];
 }
 
 /** Returns the metrics of each subgroup of the test set, if the model was tested. */

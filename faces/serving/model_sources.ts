@@ -69,6 +69,12 @@ export async function readSources(
 
 function testOf(metrics?: ModelMetrics): ServedModel["test"] {
   if (!metrics) return null;
-  const { metric, test, interval: { low, high }, baseline, counts } = metrics;
-  return { images: counts.test, value: test[metric]!, low, high, guess: baseline.test[metric]! };
+  const { metric, test, interval: { low, high }, baseline, counts, further = [] } = metrics;
+  return {
+    ...{ images: counts.test, value: test[metric]!, low, high, guess: baseline.test[metric]! },
+    metrics: further.map(({ name, title, unit, intervals }) => ({
+      ...{ name, title, unit, value: (test as Record<string, number | null>)[name] },
+      ...{ low: intervals.test?.low ?? null, high: intervals.test?.high ?? null },
+    })),
+  };
 }

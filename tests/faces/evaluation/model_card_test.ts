@@ -27,6 +27,28 @@ Deno.test("modelCard() states purpose, limits, data and its terms, and results b
   assert.ok(card.includes(`| men | ${men.count} | ${men.value.toFixed(3)} | `));
 });
 
+Deno.test("modelCard() has the further metrics of each model with their intervals", async () => {
+  const report = await madeUpReport();
+  assert.doesNotMatch(modelCard(report), /Further metrics/);
+  const { metrics } = report.models.find(({ id }) => id === "trainAge")!;
+  Object.assign(metrics.test, { bias: -1.234, rmse: 6 });
+  const interval = {
+    low: -2.5,
+    high: 0.5,
+    level: 0.95,
+    method: "bootstrap",
+    unit: "image",
+  } as const;
+  const years = { unit: "years", decimals: 1 };
+  metrics.further = [
+    { ...years, name: "bias", title: "bias", intervals: { test: interval } },
+    { ...years, name: "rmse", title: "RMSE", intervals: {} },
+  ];
+  const card = modelCard(report);
+  assert.ok(card.includes("| Age in years (trainAge) | bias, years | −1.2 | −2.5 to 0.5 |"), card);
+  assert.ok(card.includes("| Age in years (trainAge) | RMSE, years | 6.0 | too few faces |"), card);
+});
+
 Deno.test("toMarkdown() keeps text from the data text, in one cell and one line", () => {
   const text = toMarkdown("Card", [{ head: ["a|b"], rows: [["<img src=x>\n# *x* [y](z)"]] }]);
   assert.equal(

@@ -14,6 +14,7 @@ import { drawTraits, type Gender } from "../../../faces/synthetic/traits.ts";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { serve, type ServeOptions, type Serving } from "../../../faces/serving/service.ts";
 import { readReports, readSources } from "../../../faces/serving/model_sources.ts";
+import type { MetricsFile } from "../../../faces/evaluation/score_model.ts";
 import { saveModel } from "../../../faces/training/model_files.ts";
 import { type TrainingRecord, writeRecord } from "../../../faces/training/training_record.ts";
 import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
@@ -105,8 +106,13 @@ export interface Service extends Serving, AsyncDisposable {
 
 /** Starts a service of untrained networks on a free port. */
 export async function startService(
-  { models = ["ageRegression", "gender"], changes = {}, ...options }:
-    & { models?: readonly ModelName[]; changes?: Partial<Preprocessing> }
+  { models = ["ageRegression", "gender"], changes = {}, reports = {}, ...options }:
+    & {
+      models?: readonly ModelName[];
+      changes?: Partial<Preprocessing>;
+      /** Metrics of models, by name. */
+      reports?: MetricsFile["models"];
+    }
     & Partial<ServeOptions> = {},
 ): Promise<Service> {
   const folder = await Deno.makeTempDir({ prefix: "serving-" });
@@ -116,7 +122,7 @@ export async function startService(
     await writeModel(path, name, changes);
     made.push({ stage: name, path });
   }
-  const reported = await readReports([]);
+  const reported = { ...await readReports([]), models: reports };
   const warnings: string[] = [];
   const serving = await serve({
     host: "127.0.0.1",

@@ -1,9 +1,34 @@
 /** All routes except POST /predict, and the headers of every response. */
 import assert from "node:assert/strict";
 import * as z from "zod";
+import { scoreModel } from "../../../faces/evaluation/score_model.ts";
 import { health, service } from "../../../faces/serving/api.ts";
 import { analysisOf, problemOf } from "./answers.ts";
 import { drawnFace, startService } from "./fixture.ts";
+
+Deno.test("GET /model and the card have the further metrics of the test", async () => {
+  const one = (low: number) => ({ rows: [0, 1], truth: [low, 1], prediction: [1, 1], loss: 1 });
+  const scored = scoreModel({ task: "age", classes: ["a", "b"] }, {
+    ...{ train: one(0), validation: one(0), test: one(0) },
+  });
+  const test = { low: 0.25, high: 0.75, level: 0.95, method: "bootstrap", unit: "image" } as const;
+  const f1 = { name: "f1", title: "F1, macro", unit: "" };
+  const reports = {
+    ageBinary: {
+      ...{ ...scored, test: { ...scored.test, f1: 0.5 } },
+      further: [{ ...f1, decimals: 3, intervals: { test } }],
+    },
+  };
+  await using server = await startService({ models: ["ageBinary"], reports });
+  const { models } = z.strictObject(service.shape).parse(
+    await (await server.get("/model")).json(),
+  );
+  assert.deepEqual(models[0].test!.metrics, [{ ...f1, value: 0.5, low: 0.25, high: 0.75 }]);
+  const card = (await (await server.get("/card")).text()).replace(/\s*<[^>]*>\s*/g, "|");
+  assert.match(card, /\|F1, macro\|+0\.500\|+0\.250–0\.750\|/);
+  const { components } = await (await server.get("/openapi.json")).json();
+  assert.match(JSON.stringify(components.schemas.ServedModel), /named by evaluate\.metrics/);
+});
 
 Deno.test("the other routes", async (t) => {
   await using server = await startService({
