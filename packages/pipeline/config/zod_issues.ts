@@ -22,7 +22,10 @@ export function toProblems(
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
     if (issue.code === "unrecognized_keys") {
-      const known = [...keysAt(schema, inner), ...(inner.length === 0 ? more : [])];
+      const written = valueAt(source.values, base);
+      const known = [
+        ...new Set([...keysAt(schema, inner, written), ...(inner.length === 0 ? more : [])]),
+      ];
       return issue.keys.map((key) => ({
         at: source.at([...path, key], true),
         message: `${name || "a pipeline"} has no ${quote(key)}.${didYouMean(key, known)} ` +
@@ -55,15 +58,21 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 }
 
 /** Returns the keys of a schema at a path, through optionals, defaults, lists and unions. */
-function keysAt(schema: z.ZodType, path: Path): string[] {
+function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
   const { innerType, options, element, shape } = partsOf(schema);
-  if (innerType) return keysAt(innerType, path);
-  if (options) return options.flatMap((option) => keysAt(option, path));
-  if (element && path.length > 0) return keysAt(element, path.slice(1));
+  if (innerType) return keysAt(innerType, path, value);
+  if (options) {
+    // Of the maps that a choice takes, the one that is named.
+    const { use } = (value ?? {}) as { use?: unknown };
+    const named = options.filter((option) => partsOf(option).shape?.use?.safeParse(use).success);
+    return (named.length > 0 ? named : options).flatMap((option) => keysAt(option, path, value));
+  }
+  const inside = (value as Record<string | number, unknown> | null | undefined)?.[path[0]!];
+  if (element && path.length > 0) return keysAt(element, path.slice(1), inside);
   if (!shape) return [];
   if (path.length === 0) return Object.keys(shape);
   const next = shape[path[0]!];
-  return next ? keysAt(next, path.slice(1)) : [];
+  return next ? keysAt(next, path.slice(1), inside) : [];
 }
 
 /** Suggests by the schema's own `mistaken` values (written → meant), else by the spelling. */

@@ -201,6 +201,10 @@ Deno.test("a wrong choice is an error with its place and the nearest name", asyn
     /7:41: trainGender\.network has no "kernelsize"\. Did you mean "kernelSize"\?/,
   );
   assert.match(
+    await mistakes("trainGender", "{ network: { use: plain, filters: 16 } }"),
+    /trainGender\.network has no "filters"\. It has use, blocks, kernelSize, (?!.*leaveOut)/,
+  );
+  assert.match(
     await mistakes("trainGender", "{ network: { use: plain, kernelSize: 50 } }"),
     /7:\d+: trainGender\.network\.kernelSize: expected at most 7, got 50/,
   );
