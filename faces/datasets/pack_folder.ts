@@ -1,4 +1,5 @@
 /** Packs a local folder of photos into an archive, as in the downloaded data sets. */
+import { counted } from "../../packages/pipeline/causes.ts";
 import { basename, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
@@ -156,13 +157,15 @@ export async function packFolder(
     if (paths.length === 0) continue;
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
-    warn(`${nameOf(dataset)}: ${paths.length} of ${lines.size} photos ${how}: ${some}`);
+    warn(`${nameOf(dataset)}: ${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`);
   }
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
     throw new Error(
-      `Cannot use the folder "${folder}": none of the ${lines.size} photos in "${name}" can ` +
+      `Cannot use the folder "${folder}": none of ${
+        counted(lines.size, "photo")
+      } in "${name}" can ` +
         `be read${all.length > 0 ? `, such as ${all[0]}` : ""}. Paths are relative to the folder.`,
     );
   }
