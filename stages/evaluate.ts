@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { furtherMetrics } from "../faces/evaluation/further_metrics.ts";
+import { furtherMetrics } from "../faces/training/further_metrics.ts";
 import { definedChoice } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";

@@ -73,7 +73,8 @@ export const model = defineKind({
     "model.json": "topology and weight manifest of a tf.LayersModel",
     "weights.bin": "its weights",
     "model.onnx": "the model as ONNX, if export includes it",
-    "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate",
+    "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate; further columns " +
+      "val_NAME for the stage's `metrics`",
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
   },

@@ -1,6 +1,6 @@
 /** The stage `evaluate`: metrics, predictions, model card and report of all models. */
 import type { Choice } from "../../packages/pipeline/define.ts";
-import { chooseMetrics } from "./further_metrics.ts";
+import { chooseMetrics, decodeOutputs } from "../training/further_metrics.ts";
 import { join } from "node:path";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Backend } from "../../packages/compute/backends.ts";
@@ -275,16 +275,11 @@ function interpret(
   { classes }: PredictionTask,
   penalty: number,
 ): Predictions {
-  if (!classes) {
-    return { rows, truth, prediction: outputs, loss: meanAbsoluteError(truth, outputs) + penalty };
-  }
-  const probabilities = truth.map((_, i) =>
-    outputs.subarray(i * classes.length, (i + 1) * classes.length)
-  );
-  // The first of equal probabilities, as in argMax.
-  const prediction = probabilities.map((row) => row.indexOf(row.reduce((a, b) => Math.max(a, b))));
-  const loss = crossEntropy(truth, probabilities) + penalty;
-  return { rows, truth, prediction, probabilities, loss };
+  const decoded = decodeOutputs(outputs, classes?.length);
+  const loss = decoded.probabilities
+    ? crossEntropy(truth, decoded.probabilities)
+    : meanAbsoluteError(truth, outputs);
+  return { rows, truth, ...decoded, loss: loss + penalty };
 }
 
 /** Computes the L2 penalty, which is part of the loss in training. */

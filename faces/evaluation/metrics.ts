@@ -5,7 +5,7 @@ import {
   meanInterval,
   meanIntervalOfEnough,
 } from "../../packages/statistics/confidence_intervals.ts";
-import { furtherMetrics } from "./further_metrics.ts";
+import { furtherMetrics } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
 /** Name of a primary metric, as in metrics.json. */

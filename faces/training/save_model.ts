@@ -6,7 +6,7 @@ import type { Compared, TrainingContext, TrainingInputs } from "./training_data.
 import { multiplyAdds } from "./build_network.ts";
 import { saveModel } from "./model_files.ts";
 import type { ExportFormat } from "./training_params.ts";
-import { type EpochRecord, type TrainingRecord, writeRecord } from "./training_record.ts";
+import { type FullEpoch, type TrainingRecord, writeRecord } from "./training_record.ts";
 import type { TrainingResult } from "./train.ts";
 
 /** Task, parameters and baseline of a trained network. */
@@ -29,7 +29,7 @@ export async function saveTrained(
     TrainingResult,
     "stoppedEarly" | "bestEpoch" | "weightsOfEpoch"
   >,
-  history: readonly EpochRecord[],
+  history: readonly FullEpoch[],
   { size, rows, preprocessing, datasets }: TrainingInputs,
   { seed, compute: backend }: TrainingContext,
 ): Promise<void> {

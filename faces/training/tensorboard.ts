@@ -1,7 +1,7 @@
 /** Learning curves for TensorBoard, in the layout of Keras's TensorBoard callback. */
 import { join } from "node:path";
 import { eventFile, events } from "../../packages/formats/tfevents.ts";
-import type { EpochRecord } from "./training_record.ts";
+import type { FullEpoch } from "./training_record.ts";
 
 /** Folder in a model's folder; pass it, or any parent, to `tensorboard --logdir`. */
 export const tensorboardFolder = "tensorboard";
@@ -10,7 +10,7 @@ const fileName = "events.out.tfevents.0000000000.faces.v2";
 /**
  * Writes `tensorboard/train` and `tensorboard/validation` into a model's folder, each with an event
  * file of `epoch_loss` and `epoch_accuracy` or `epoch_mae`, in `train` also of
- * `epoch_learning_rate`. As in Keras, the first epoch is step 0.
+ * `epoch_learning_rate`, in `validation` of further metrics. As in Keras, the first epoch is step 0.
  *
  * Wall times are not recorded, so equal trainings give equal bytes: epoch n has the time of n seconds
  * after 1970-01-01.
@@ -19,20 +19,29 @@ const fileName = "events.out.tfevents.0000000000.faces.v2";
 export async function writeTensorboard(
   folder: string,
   metric: string,
-  history: readonly EpochRecord[],
+  history: readonly FullEpoch[],
   done = 0,
 ): Promise<void> {
   const runs = {
-    train: ({ loss, metric: value, learning_rate: rate }: EpochRecord) => ({ loss, value, rate }),
-    validation: (epoch: EpochRecord) => ({ loss: epoch.val_loss, value: epoch.val_metric }),
+    train: ({ loss, metric: value, learning_rate: rate }: FullEpoch) => ({ loss, value, rate }),
+    validation: ({ val_loss: loss, val_metric: value, further }: FullEpoch) => ({
+      ...{ loss, value, further },
+    }),
   };
   for (const [run, of] of Object.entries(runs)) {
     const scalars = history.slice(done).flatMap((record) => {
-      const { loss, value, rate }: { loss: number; value: number; rate?: number } = of(record);
+      const { loss, value, rate, further = {} }: Partial<FullEpoch> & {
+        loss: number;
+        value: number;
+        rate?: number;
+      } = of(record);
       const at = { step: record.epoch - 1, wallTime: record.epoch };
       return [
         { tag: "epoch_loss", value: loss, ...at },
         { tag: `epoch_${metric}`, value, ...at },
+        ...Object.entries(further).map(([name, value]) => ({
+          ...{ tag: name.replace("val_", "epoch_"), value: value ?? NaN, ...at },
+        })),
         ...(rate === undefined ? [] : [{ tag: "epoch_learning_rate", value: rate, ...at }]),
       ];
     });

@@ -50,6 +50,11 @@ export interface TrainOptions extends TrainerOptions {
    * @param best true if the monitored value is the best so far
    */
   onEpoch?: (history: readonly JointEpoch[], best: boolean) => Promise<void>;
+  /**
+   * Computes further validation metrics of each head, by column of history.csv. Called after each
+   * epoch with its weights in the model.
+   */
+  furtherMetrics?: () => Promise<Record<string, number | null>[]>;
   signal: AbortSignal;
   /** Logs the removal of a damaged checkpoint. */
   info?(message: string): void;
@@ -172,6 +177,13 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
       }
       const scores = recordOf(mean.result, validation);
       history.push({ epoch, ...scores, learning_rate: trainer.learningRate });
+      if (options.furtherMetrics) {
+        trainer.copyWeightsToModel();
+        const further = await options.furtherMetrics();
+        const { heads } = scores;
+        if (further.length === 1) history.at(-1)!.further = further[0];
+        if (heads) { for (const [h, head] of heads.entries()) head.further = further[h]; }
+      }
       const better = stopper.update(history.at(-1)!);
       if (better) best = await trainer.weights();
       if (weights) trainer.setWeights(weights);
@@ -317,7 +329,13 @@ export function epochLine(
     `loss ${short(whole.loss)}`,
     ...parts.map(({ name, metric }) => `${name} ${short(metric)}`),
     `val_loss ${short(whole.val_loss)}`,
-    ...parts.map(({ name, val_metric }) => `val_${name} ${short(val_metric)}`),
+    ...parts.flatMap(({ name, val_metric, further = {} }) => [
+      `val_${name} ${short(val_metric)}`,
+      ...Object.entries(further).map(([column, value]) => {
+        const head = parts.length > 1 ? `val_${name.replace(/[^_]*$/, "")}` : "val_";
+        return `${column.replace("val_", head)} ${short(value ?? NaN)}`;
+      }),
+    ]),
     `learning_rate ${Number(learning_rate!.toPrecision(3))}`,
     ...(best ? ["best"] : []),
   ].join(" ");

@@ -28,6 +28,9 @@ import type {
   SamplingDefinition,
   ScheduleDefinition,
 } from "./training_definitions.ts";
+import { chooseMetrics, decodeOutputs } from "./further_metrics.ts";
+import { predictRows } from "./predict_rows.ts";
+import { openPredictor } from "./predictor.ts";
 import { type Person, targetOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
@@ -83,6 +86,8 @@ export interface ModelTraining {
     export: readonly ExportFormat[];
     /** Test-time augmentation. */
     mirror?: boolean;
+    /** Further metrics of the validation set after each epoch. Default: none. */
+    metrics?: readonly Choice[];
   };
 }
 
@@ -125,6 +130,16 @@ export async function trainModel(
   const objective = made ? jointHead(made, masked) : training.objective ??
     (classes === null ? regression() : classification(classes.length));
   const heads = made ?? [objective as SingleObjective];
+  const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
+  const unfit = metrics.find(({ of }) =>
+    tasks.every(([, { classes }]) => of !== (classes ? "classes" : "years"))
+  );
+  if (unfit) {
+    throw new Error(
+      `Cannot train ${taskNames}: metrics names "${unfit.name}", which is of ${unfit.of}, and the ` +
+        "network predicts none. Remove it.",
+    );
+  }
   const earlyStopping = params.earlyStopping ??
     { monitor: "val_loss", patience: params.epochs, restoreBest: false };
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
@@ -153,6 +168,33 @@ export async function trainModel(
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
     }
+    /** Computes further metrics of a task on the validation set. */
+    const furtherOf = async (i: number): Promise<Record<string, number | null>> => {
+      const classes = tasks[i][1].classes?.length;
+      const fitting = metrics.filter(({ of }) => of === (classes ? "classes" : "years"));
+      const at = rows.validation.filter((row) => !Number.isNaN(labels[i][row]));
+      const all = Array.from(at);
+      let outputs: Float32Array = new Float32Array();
+      if (fitting.length > 0) {
+        await withNetwork(i, async (network) => {
+          const { signal } = context;
+          // The predictor's engine does not take frozen layers.
+          if (init?.frozen.length) outputs = await predictRows(network, images, at, { signal });
+          else {
+            await using predictor = await openPredictor(network);
+            outputs = await predictor.predict(images, at, { signal });
+          }
+        });
+      }
+      const scored = {
+        ...{ truth: all.map((row) => labels[i][row]), ...decodeOutputs(outputs, classes), classes },
+        ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
+      };
+      return Object.fromEntries(fitting.map(({ name, compute }) => {
+        const value = compute(scored);
+        return [`val_${name}`, Number.isNaN(value) ? null : value];
+      }));
+    };
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
       targets: people.flatMap((_, i) => labels.map((of) => of[i])),
@@ -182,6 +224,11 @@ export async function trainModel(
         params.epochs,
         tasks.map(([output], i) => ({ output, ...heads[i] })),
       ),
+      furtherMetrics: metrics.length === 0 ? undefined : async () => {
+        const further = [];
+        for (const i of tasks.keys()) further.push(await furtherOf(i));
+        return further;
+      },
       signal: context.signal,
       info: (message) => context.info(message),
       progress: context.progress,

@@ -7,7 +7,7 @@ import { median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
-import { type EpochRecord, type JointEpoch, liveCurves } from "./training_record.ts";
+import { type FullEpoch, type JointEpoch, liveCurves } from "./training_record.ts";
 import type { Person } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
@@ -128,7 +128,7 @@ export function follow(
 }
 
 /** Returns the records of one head, or of a network without several, epoch by epoch. */
-export function headHistory(history: readonly JointEpoch[], head: number): EpochRecord[] {
+export function headHistory(history: readonly JointEpoch[], head: number): FullEpoch[] {
   return history.map(({ heads, ...whole }) => ({ ...whole, ...heads?.[head] }));
 }
 
@@ -159,7 +159,7 @@ export function compareWithConstant(
     metric: "accuracy" | "mae";
     learningRate: number;
   },
-  { epoch, val_metric }: Pick<EpochRecord, "epoch" | "val_metric">,
+  { epoch, val_metric }: Pick<FullEpoch, "epoch" | "val_metric">,
   targets: readonly number[],
   { train, validation }: TrainingInputs["rows"],
   { warn }: Pick<TrainingContext, "warn">,

@@ -1,6 +1,7 @@
 /** Parameters of the training stages. */
 import { z } from "zod";
 import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
+import { furtherMetrics } from "./further_metrics.ts";
 import { initParam } from "./initial_weights.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
@@ -90,6 +91,10 @@ const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().des
 const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
   "Order in which an epoch takes the training images. Default: shuffle",
 );
+const metrics = z.array(definedChoice("metric", furtherMetrics)).optional().describe(
+  "Further metrics of the validation set after each epoch: columns val_NAME of history.csv, in " +
+    "epoch lines and TensorBoard's curves, without test-time augmentation. Default: none",
+);
 const augment = z.union([z.literal(false), augmentation]);
 const AUGMENT =
   "Data augmentation: limits of uniformly drawn changes of each training image; false " +
@@ -117,6 +122,7 @@ export const singleParams = {
   init: initParam,
   optimizer,
   sampling,
+  metrics,
   weightDecay: weightDecay.optional(),
   schedule: definedChoice("schedule", schedules, "constant").optional().describe(
     "Learning rate schedule. Default: constant",
@@ -165,6 +171,7 @@ export const jointParams = {
   init: initParam,
   optimizer,
   sampling,
+  metrics,
   heads: z.strictObject({
     gender: z.strictObject({
       loss: lossParam(classLosses, "crossEntropy").describe("Loss. Default: crossEntropy"),

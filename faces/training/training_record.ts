@@ -20,10 +20,16 @@ export interface EpochRecord {
   learning_rate?: number;
 }
 
+/** An epoch with the further metrics that a training stage names. */
+export interface FullEpoch extends EpochRecord {
+  /** Validation metrics by column, val_NAME; null for NaN. */
+  further?: Record<string, number | null>;
+}
+
 /** An epoch of a network with one or several heads. */
-export interface JointEpoch extends EpochRecord {
+export interface JointEpoch extends FullEpoch {
   /** Losses and metrics of each head, without penalties. */
-  heads?: Omit<EpochRecord, "epoch" | "learning_rate">[];
+  heads?: Omit<FullEpoch, "epoch" | "learning_rate">[];
 }
 
 /** Content of training.json. Reproducible: equal for equal trainings. */
@@ -75,7 +81,7 @@ const columns = ["epoch", "loss", "metric", "val_loss", "val_metric", "learning_
 export async function writeRecord(
   folder: string,
   record: TrainingRecord,
-  history: readonly EpochRecord[],
+  history: readonly FullEpoch[],
 ): Promise<void> {
   await Deno.writeTextFile(join(folder, "training.json"), JSON.stringify(record, null, 2) + "\n");
   await writeCurves(folder, record.metric, history);
@@ -88,13 +94,19 @@ export async function writeRecord(
 async function writeCurves(
   folder: string,
   metric: string,
-  history: readonly EpochRecord[],
+  history: readonly FullEpoch[],
   done = 0,
 ): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const given = columns.filter((name) => history.every((epoch) => epoch[name] !== undefined));
-  const lines = history.slice(done).map((epoch) => given.map((name) => epoch[name]).join(","));
-  const text = [...(done === 0 ? [given] : []), ...lines, ""].join("\n");
+  const lines = history.slice(done).map((epoch) =>
+    [
+      ...given.map((name) => epoch[name]),
+      ...Object.values(epoch.further ?? {}).map((value) => value ?? NaN),
+    ].join(",")
+  );
+  const header = [...given, ...Object.keys(history[0]?.further ?? {})];
+  const text = [...(done === 0 ? [header] : []), ...lines, ""].join("\n");
   await Deno.writeTextFile(join(folder, "history.csv"), text, { append: done > 0 });
   await writeTensorboard(folder, metric, history, done);
 }
@@ -103,7 +115,7 @@ async function writeCurves(
 export function liveCurves(
   folder: string,
   metric: string,
-): (history: readonly EpochRecord[]) => Promise<void> {
+): (history: readonly FullEpoch[]) => Promise<void> {
   let done = 0;
   return async (history) => {
     await writeCurves(folder, metric, history, done);

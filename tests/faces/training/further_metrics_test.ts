@@ -5,7 +5,7 @@ import {
   defineMetric,
   furtherMetrics,
   type ScoredPredictions,
-} from "../../../faces/evaluation/further_metrics.ts";
+} from "../../../faces/training/further_metrics.ts";
 import { METRIC_DIRECTIONS } from "../../../faces/evaluation/metrics.ts";
 import { readMetrics } from "../../../faces/evaluation/score_model.ts";
 import {
@@ -14,6 +14,13 @@ import {
 } from "../../../packages/statistics/confidence_intervals.ts";
 import { z } from "zod";
 import evaluate from "../../../stages/evaluate.ts";
+import { readHistory } from "../../../faces/training/training_record.ts";
+import {
+  absoluteErrors,
+  isCorrect,
+  mean,
+} from "../../../packages/statistics/prediction_metrics.ts";
+import trainJoint from "../../../stages/trainJoint.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import { testContext } from "../../context.ts";
 import { testArtifact } from "../../context.ts";
@@ -155,5 +162,90 @@ Deno.test("evaluate computes further metrics on every split, also a plugin's", a
   assert.match(
     report.replace(/<[^>]*>|\s+/g, " "),
     new RegExp(`balanced accuracy .*${value.toFixed(3)} +${range} +always`),
+  );
+});
+
+Deno.test("training stages compute further metrics of the validation set after each epoch", async () => {
+  // Accuracy and MAE once more, so that the column has to equal val_metric.
+  const again = (of: "classes" | "years") =>
+    defineMetric({
+      ...{ name: `${of}Again`, summary: "", title: "", of, unit: "", decimals: 2 },
+      params: z.strictObject({}),
+      compute: ({ truth, prediction }) =>
+        mean((of === "classes" ? isCorrect : absoluteErrors)(truth, prediction)),
+    });
+  const extensions = [again("classes"), again("years")].map((definition) => ({
+    ...{ kind: "metric", name: definition.name, summary: "", module: "plugins/again.ts" },
+    definition,
+  }));
+  const people = Array.from({ length: 40 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
+  const run = async (stage: typeof trainGender, params: object, options: object = {}) => {
+    const context = testContext(stage as never, { extensions, ...options });
+    // A killed training keeps its checkpoint.
+    using _folder = "signal" in options ? undefined : context;
+    const dataset = await writeDataset(join(context.folder, "dataset"), people);
+    const counts = { train: 20, validation: 15, test: 5 };
+    const splits = await writeSplits(join(context.folder, "splits"), counts);
+    const conv2d = { filters: 4, kernelSize: 3, strides: 4, activation: "relu" };
+    const network = { use: "layers", layers: [{ conv2d }, { flatten: {} }] };
+    const quick = { epochs: 2, batchSize: 10, network };
+    await context.run({ dataset, splits }, { ...quick, ...params });
+    const outputs = Object.values(context.outputs);
+    const texts = await Promise.all(
+      outputs.map((folder) => Deno.readTextFile(join(folder, "history.csv"))),
+    );
+    const epochs = (await Promise.all(outputs.map(readHistory))) as unknown as Record<
+      string,
+      number
+    >[][];
+    const events = await Promise.all(outputs.map((folder) =>
+      Array.fromAsync(
+        Deno.readDir(join(folder, "tensorboard/validation")),
+        ({ name }) => Deno.readTextFile(join(folder, "tensorboard/validation", name)),
+      )
+    ));
+    return { texts, epochs, infos: context.infos.join("\n"), events: events.flat().join("\n") };
+  };
+  const columns = "epoch,loss,metric,val_loss,val_metric,learning_rate";
+  const plain = await run(trainGender, {});
+  const averaged = { optimizer: { averaging: 0.9 } };
+  for (const [params, options] of [[{}], [averaged], [{}, { compute: "cpu" }]]) {
+    const chosen = { ...params, metrics: ["auc", "classesAgain"] };
+    const { texts: [text], epochs: [epochs], infos, events } = await run(
+      ...[trainGender, chosen, options] as const,
+    );
+    assert.equal(text.split("\n")[0], `${columns},val_auc,val_classesAgain`);
+    assert.equal(epochs.length, 2);
+    for (const epoch of epochs) near(epoch.val_classesAgain, epoch.val_metric);
+    assert.match(infos, /val_accuracy \S+ val_auc \S+ val_classesAgain \S+ learning_rate/);
+    assert.match(events, /epoch_auc[^]*epoch_classesAgain/);
+    if (params === averaged || options) continue;
+    const first = text.split("\n").map((line) => line.split(",").slice(0, 6).join(","));
+    assert.equal(first.join("\n"), plain.texts[0]);
+  }
+  // A training that resumes reads the first epoch's metrics from its checkpoint.
+  const whole = await run(trainGender, { metrics: ["auc"] });
+  const abort = new AbortController();
+  let steps = 0;
+  const onAdvance = () => ++steps === 3 && abort.abort(new Error("killed"));
+  const folder = await Deno.makeTempDir({ prefix: "killed-" });
+  const killed = { folder, signal: abort.signal, onAdvance };
+  await assert.rejects(run(trainGender, { metrics: ["auc"] }, killed), /killed/);
+  const resumed = await run(trainGender, { metrics: ["auc"] }, { folder });
+  assert.deepEqual(resumed.texts, whole.texts);
+  const joint = await run(trainJoint as never, { metrics: ["classesAgain", "yearsAgain"] });
+  const [gender, age] = joint.epochs;
+  for (const epoch of gender) near(epoch.val_classesAgain, epoch.val_metric);
+  for (const epoch of age) {
+    assert.ok(Math.abs(epoch.val_yearsAgain - epoch.val_metric) < 1e-3 * epoch.val_metric);
+  }
+  assert.deepEqual(joint.texts.map((text) => text.split("\n")[0]), [
+    `${columns},val_classesAgain`,
+    `${columns},val_yearsAgain`,
+  ]);
+  assert.match(joint.infos, /val_gender_classesAgain .*val_age_yearsAgain/);
+  await assert.rejects(
+    run(trainGender, { metrics: ["rmse"] }),
+    /Cannot train gender: metrics names "rmse", which is of years/,
   );
 });

@@ -1,4 +1,4 @@
-/** Metrics beside the primary ones, for the parameter `metrics` of evaluate. */
+/** Metrics beside the primary ones, for the parameter `metrics` of evaluate and training stages. */
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 import {
@@ -28,6 +28,24 @@ export interface ScoredPredictions {
   /** 1 male, 0 female. */
   readonly gender: ArrayLike<number>;
   readonly age: ArrayLike<number>;
+}
+
+/**
+ * Decodes a network's outputs.
+ * @param outputs [rows, classes] probabilities, or [rows, 1] years if `classes` is undefined
+ */
+export function decodeOutputs(
+  outputs: Float32Array,
+  classes: number | undefined,
+): { prediction: ArrayLike<number>; probabilities?: Float32Array[] } {
+  if (classes === undefined) return { prediction: outputs };
+  const probabilities = Array.from(
+    { length: outputs.length / classes },
+    (_, i) => outputs.subarray(i * classes, (i + 1) * classes),
+  );
+  // The first of equal probabilities, as in argMax.
+  const prediction = probabilities.map((row) => row.indexOf(row.reduce((a, b) => Math.max(a, b))));
+  return { prediction, probabilities };
 }
 
 /** A metric of all predictions of a split. */
@@ -220,6 +238,8 @@ export function chooseMetrics(
     };
   });
   const twice = metrics.find(({ name }, i) => metrics.findIndex((one) => one.name === name) < i);
-  if (twice) throw new Error(`Cannot evaluate: metrics names "${twice.name}" twice. Remove one.`);
+  if (twice) {
+    throw new Error(`Cannot compute metrics: metrics names "${twice.name}" twice. Remove one.`);
+  }
   return metrics;
 }
