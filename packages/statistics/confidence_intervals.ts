@@ -177,15 +177,24 @@ export function bootstrapMeans(
  * A. Davison, D. Hinkley (1997), Bootstrap Methods and their Application, 3.8.
  * @param statistic computes the statistic of a resample, given as group indices. NaN draws another
  *   resample
+ * @throws {RangeError} if nearly all resamples give NaN
  */
 export function bootstrap(n: number, statistic: (drawn: Int32Array) => number): Float64Array {
   const rng = random(SEED, "bootstrap");
   const found = new Float64Array(RESAMPLES);
   const drawn = new Int32Array(n);
-  for (let resample = 0; resample < RESAMPLES;) {
+  for (let resample = 0, failed = 0; resample < RESAMPLES;) {
     for (let i = 0; i < n; i++) drawn[i] = Math.floor(rng.next() * n);
     const value = statistic(drawn);
     if (!Number.isNaN(value)) found[resample++] = value;
+    else if (++failed > 100 * RESAMPLES) {
+      throw new RangeError(
+        `Cannot compute an interval: the statistic of ${
+          failed.toLocaleString("en")
+        } resamples is ` +
+          "NaN.",
+      );
+    }
   }
   return found.sort();
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { random } from "../../../packages/random/random.ts";
 import {
   accuracyInterval,
+  bootstrap,
   meanInterval,
   wilson,
 } from "../../../packages/statistics/confidence_intervals.ts";
@@ -90,4 +91,10 @@ Deno.test("meanInterval() holds the true mean in about 95 of 100 samples", () =>
 Deno.test("meanInterval() is the same each time", () => {
   const values = statistics.ages.truth;
   assert.deepEqual(meanInterval(values), meanInterval(values));
+});
+
+Deno.test("bootstrap() ends where no resample has the statistic", () => {
+  assert.throws(() => bootstrap(3, () => NaN), /the statistic of 200,001 resamples is NaN/);
+  let call = 0;
+  assert.ok(bootstrap(3, () => ++call % 2 ? NaN : 1).every((value) => value === 1));
 });
