@@ -54,7 +54,7 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
         );
         assert.match(
           report.text,
-          /\nnext: deno task serve pipeline --set artifacts=.+ --seed \d+\n +deno task predict FOLDER --model [0-9a-f]{8} --artifacts .+\n +deno task compare [0-9a-f]{8} RUN --artifacts .+\n$/,
+          /\nnext: deno task serve pipeline --set '?artifacts=.+ --seed \d+\n +deno task predict FOLDER --model [0-9a-f]{8} --artifacts .+\n +deno task compare [0-9a-f]{8} RUN --artifacts .+\n$/,
         );
       });
     }
