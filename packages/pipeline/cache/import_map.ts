@@ -17,9 +17,26 @@ interface Scope {
 
 export type Resolved = { readonly path: string } | { readonly package: string };
 
+/** A scope, prepared for thousands of lookups in each run. */
+interface PreparedScope extends Scope {
+  /** Start of the paths of its modules. */
+  readonly prefix: string;
+  /** Start of the specifiers that a name covers, and the name; the longest first. */
+  readonly bases: readonly (readonly [start: string, name: string])[];
+}
+
 export class ImportMap {
+  readonly #scopes: readonly PreparedScope[];
+
   /** @param scopes members of the workspace, then the project: the first that has a name wins */
-  constructor(readonly scopes: readonly Scope[]) {}
+  constructor(scopes: readonly Scope[]) {
+    this.#scopes = scopes.map((scope) => ({
+      ...scope,
+      prefix: join(scope.folder, "/"),
+      bases: Object.keys(scope.imports).sort((a, b) => b.length - a.length)
+        .map((name) => [name.endsWith("/") ? name : `${name}/`, name] as const),
+    }));
+  }
 
   /**
    * Reads the project's deno.json and, of each workspace member, its exported names and its imports.
@@ -30,8 +47,9 @@ export class ImportMap {
     const members = "members" in workspace ? workspace.members ?? [] : workspace as string[];
     const scopes: Scope[] = [];
     const names: Record<string, string> = {};
-    for (const folder of members.map((member) => join(project, member))) {
-      const { name, exports = {}, imports = {} } = await readConfig(folder);
+    const folders = members.map((member) => join(project, member));
+    for (const [i, config] of (await Promise.all(folders.map(readConfig))).entries()) {
+      const { name, exports = {}, imports = {} } = config, folder = folders[i]!;
       scopes.push({ folder, imports });
       if (name === undefined) continue;
       const entries = typeof exports === "string" ? { ".": exports } : exports;
@@ -44,7 +62,7 @@ export class ImportMap {
 
   /** Returns what the project declares for a name; another specifier as it is. */
   mapped(specifier: string): string {
-    return lookUp(specifier, this.scopes.slice(-1))?.target ?? specifier;
+    return lookUp(specifier, this.#scopes.slice(-1))?.target ?? specifier;
   }
 
   /**
@@ -52,10 +70,10 @@ export class ImportMap {
    * @returns a file, a package, or undefined for what is no part of the code (`node:`, `data:`)
    */
   resolve(specifier: string, from: string): Resolved | undefined {
-    const last = this.scopes.length - 1;
+    const last = this.#scopes.length - 1;
     const found = lookUp(
       specifier,
-      this.scopes.filter(({ folder }, i) => i === last || from.startsWith(join(folder, "/"))),
+      this.#scopes.filter(({ prefix }, i) => i === last || from.startsWith(prefix)),
     );
     const target = found?.target ?? specifier;
     if (target.startsWith("/")) return { path: target };
@@ -71,18 +89,17 @@ async function readConfig(folder: string): Promise<DenoConfig> {
 
 function lookUp(
   specifier: string,
-  scopes: readonly Scope[],
+  scopes: readonly PreparedScope[],
 ): { target: string; folder: string } | undefined {
-  for (const { folder, imports } of scopes) {
+  for (const { folder, imports, bases } of scopes) {
     const exact = imports[specifier];
     if (exact !== undefined) return { target: exact, folder };
     // "sharp/lib/x" is under "sharp" in the import map, "@/x.ts" under "@/".
-    const base = Object.keys(imports)
-      .filter((key) => specifier.startsWith(key.endsWith("/") ? key : `${key}/`))
-      .sort((a, b) => b.length - a.length)[0];
+    const base = bases.find(([start]) => specifier.startsWith(start));
     if (base === undefined) continue;
-    const rest = base.endsWith("/") ? specifier.slice(base.length) : "";
-    return { target: imports[base]! + rest, folder };
+    const [, name] = base;
+    const rest = name.endsWith("/") ? specifier.slice(name.length) : "";
+    return { target: imports[name]! + rest, folder };
   }
   return undefined;
 }
