@@ -231,10 +231,12 @@ export class Engine {
   }
 
   /** @param state what `optimizerState` returned; a part that the optimizer lacks may be missing */
-  setOptimizerState({ step, m = new Map(), v = new Map() }: Partial<OptimizerState>): void {
+  setOptimizerState(
+    { step, m = new Map(), v = new Map() }: Pick<OptimizerState, "step"> & Partial<OptimizerState>,
+  ): void {
     this.#write(m, this.#plan.moments[0]);
     this.#write(v, this.#plan.moments[1]);
-    this.#step = step ?? 0;
+    this.#step = step;
   }
 
   /** Returns the gradients of the last step, L2 included; requires `keepGradients`. */

@@ -45,7 +45,7 @@ export enum Optimizer {
   rmsprop,
 }
 
-/** What a record of `updateWeights` asks for. */
+/** Operations of the kernel `updateWeights`. */
 export enum Update {
   step,
   penaltyOnly,

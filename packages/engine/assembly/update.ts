@@ -105,21 +105,19 @@ function step(
     if (l2 != 0) g = madd(w, double, g);
     if (keep) v128.store(at + toG, g);
     let m = v128.load(at + toM), v = v128.load(at + toV);
-    if (kind == Optimizer.adam) m = madd(f32x4.sub(g, m), take1, m);
+    if (decay != 0) w = f32x4.sub(w, f32x4.mul(w, f32x4.splat(decay)));
     if (kind != Optimizer.sgd) v = madd(f32x4.sub(f32x4.mul(g, g), v), take2, v);
-    const plain = f32x4.mul(rate, g); // of SGD
-    if (kind == Optimizer.sgd) m = madd(m, momentum, plain);
-    if (kind == Optimizer.rmsprop) {
-      m = madd(m, momentum, f32x4.div(plain, f32x4.sqrt(f32x4.add(v, epsilon))));
+    if (kind == Optimizer.adam) {
+      m = madd(f32x4.sub(g, m), take1, m);
+      w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
+    } else {
+      g = f32x4.mul(rate, g);
+      if (kind == Optimizer.rmsprop) g = f32x4.div(g, f32x4.sqrt(f32x4.add(v, epsilon)));
+      m = madd(m, momentum, g);
+      w = f32x4.sub(w, nesterov ? madd(m, momentum, g) : m);
     }
     v128.store(at + toM, m);
     v128.store(at + toV, v);
-    if (decay != 0) w = f32x4.sub(w, f32x4.mul(w, f32x4.splat(decay)));
-    if (kind == Optimizer.adam) {
-      w = f32x4.sub(w, f32x4.div(f32x4.mul(rate, m), f32x4.add(f32x4.sqrt(v), epsilon)));
-    } else {
-      w = f32x4.sub(w, nesterov ? madd(m, momentum, plain) : m);
-    }
     v128.store(at, w);
   }
 }
