@@ -73,6 +73,18 @@ const manifestShape = z.looseObject({
   })).length(1),
 });
 
+/** Reads which file has the weights of a model, and which weights they are. */
+async function readManifest(model: string) {
+  const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
+    ...[
+      model,
+      manifestShape,
+      "Name the folder of a `model` artifact, its model.json, or a run",
+    ] as const,
+  );
+  return { file, weights };
+}
+
 /** Returns the digest of the model that `init` names, for the cache key; none without `init`. */
 export async function initFacts(
   init: Init | undefined,
@@ -81,7 +93,9 @@ export async function initFacts(
   if (init === undefined) return {};
   const { folder, model } = await locate(init, artifacts);
   const hash = createHash("sha256");
-  for (const path of [model, join(folder, "weights.bin")]) {
+  // A model that cannot be read is refused when training starts.
+  const file = await readManifest(model).then(({ file }) => file, () => "weights.bin");
+  for (const path of [model, join(folder, file)]) {
     try {
       hash.update(await Deno.readFile(path));
     } catch (error) {
@@ -104,13 +118,7 @@ export async function applyInit(
   tf: Tf,
 ): Promise<{ frozen: string[]; summary: string }> {
   const { folder, model } = await locate(init, artifacts);
-  const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
-    ...[
-      model,
-      manifestShape,
-      "Name the folder of a `model` artifact, its model.json, or a run",
-    ] as const,
-  );
+  const { file, weights } = await readManifest(model);
   const bytes = await Deno.readFile(join(folder, file));
   const values = new Map<string, { shape: number[]; data: Float32Array }>();
   let at = 0;

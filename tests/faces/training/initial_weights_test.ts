@@ -74,6 +74,18 @@ Deno.test("init: counts in the cache key by the bytes of the model", async () =>
   assert.deepEqual(await initFacts(undefined, ""), {});
 });
 
+Deno.test("init: counts the weights in the file that model.json names", async () => {
+  using trained = (await train(trainGender, {})).context;
+  const from = trained.outputs.model, model = join(from, "model.json");
+  await Deno.rename(join(from, "weights.bin"), join(from, "other.bin"));
+  const text = await Deno.readTextFile(model);
+  await Deno.writeTextFile(model, text.replace("weights.bin", "other.bin"));
+  const facts = await initFacts(from, "");
+  assert.notDeepEqual(Object.values(facts), ["missing"]);
+  await Deno.writeFile(join(from, "other.bin"), new Uint8Array(4), { append: true });
+  assert.notDeepEqual(await initFacts(from, ""), facts);
+});
+
 Deno.test("init: names a run, and one of its models", async () => {
   const artifacts = await Deno.makeTempDir({ prefix: "init-" });
   const fingerprint = "0123456789abcdef".repeat(4);
