@@ -120,7 +120,6 @@ function toJson(schema: z.ZodType): Json {
     io: "input",
     target: "draft-7",
     override({ jsonSchema }) {
-      if (jsonSchema.choice !== undefined) acceptPlugins(jsonSchema);
       delete jsonSchema.path;
       delete jsonSchema.choice;
       delete jsonSchema.mistaken;
@@ -128,19 +127,6 @@ function toJson(schema: z.ZodType): Json {
       delete jsonSchema.chooses;
     },
   });
-}
-
-/** Lets a choice name what a plugin adds, which only the runner can check. */
-function acceptPlugins(schema: Json): void {
-  const members = (schema.anyOf as Json[] | undefined) ?? [{ type: "string", enum: schema.enum }];
-  delete schema.type;
-  delete schema.enum;
-  const known = members.flatMap((member) => member.enum as string[] ?? []);
-  const name = { type: "string", pattern: "^[a-z][A-Za-z0-9]*$", not: { enum: known } };
-  schema.anyOf = [...members, { ...name, description: "What a plugin adds" }];
-  if (members.length > 1) {
-    (schema.anyOf as Json[]).push({ type: "object", properties: { use: name }, required: ["use"] });
-  }
 }
 
 /** Returns the schema of a stage's parameters, all of them optional. */
@@ -349,15 +335,13 @@ function parameterRows(name: string, schema: Json, required: boolean): string[] 
 /** Returns the maps among the alternatives of a list's items. */
 function formsOf(items: Json | undefined): Json[] {
   if (items?.properties) return [items];
-  const forms = (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
-  return forms.filter(({ properties }) => !(properties as { use?: Json }).use?.not);
+  return (items?.anyOf as Json[] | undefined ?? []).flatMap(formsOf);
 }
 
 /** Formats the values that a schema allows: "number, more than 0, less than 1". */
 function values(schema: Json): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(" ");
   if (schema.const !== undefined) return `\`${schema.const}\``;
-  if (schema.not !== undefined) return "a plugin's";
   const choices = optionsOf(schema);
   if (choices.length > 0) {
     const names = choices.map(({ use }) => use.const ?? (use.enum as string[])[0]);
