@@ -33,7 +33,7 @@ export const trainingParams = {
   ),
   epochs: z.int().min(1).max(10_000).default(20).describe("Maximum number of epochs"),
   learningRate: z.number().gt(0).max(1).default(0.001).describe(
-    "Learning rate of Adam; the peak of a schedule. 0.001 is the default of Keras; the 2021 paper " +
+    "Learning rate; the peak of a schedule. 0.001 is Keras's default for Adam; the 2021 paper " +
       "does not state one",
   ),
   earlyStopping: earlyStopping.prefault({}).describe("Early stopping"),
@@ -86,7 +86,7 @@ const warmup = z.number().min(0).max(0.5).describe(
   "cosine, linear: warmup steps, as a share of all steps",
 );
 const optimizer = definedChoice("optimizer", optimizers, "adamw").optional().describe(
-  "Optimizer. Default: adamw with `weightDecay`",
+  "Optimizer. Default: adam; adamw if `weightDecay` is set",
 );
 const sampling = definedChoice("sampling", samplings, "shuffle").optional().describe(
   "Order in which an epoch takes the training images. Default: shuffle",
