@@ -82,7 +82,7 @@ Deno.test("run --json", async (t) => {
 
 Deno.test("a stage checks its parameters before anything runs, also in a dry run and a sweep", async () => {
   await using project = await Project.make({
-    "checked.ts": `import { z } from "npm:zod"; import { defineStage } from "${stageUrl}";
+    "checked.ts": `import { z } from "zod"; import { defineStage } from "${stageUrl}";
       export default defineStage({
         name: "checked", summary: "A stage that checks a file", inputs: {}, outputs: {},
         params: z.strictObject({ from: z.string() }),
