@@ -174,10 +174,14 @@ export async function trainModel(
       network.dispose();
     }
   };
+  const initHeads = training.build ? [] : tasks.map(([, task], i) => ({
+    ...task,
+    columns: made?.[i].columns ?? task.classes?.length ?? 1,
+  }));
   try {
     const init = params.init === undefined
       ? undefined
-      : await applyInit(model, params.init, artifacts, tf);
+      : await applyInit(model, params.init, initHeads, artifacts, tf);
     if (init) context.info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
