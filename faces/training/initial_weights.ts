@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { readTextIfExists } from "../../packages/pipeline/paths.ts";
 import type { ClassRecord } from "./targets.ts";
 import { type ModelParams, modelsNamed, readManifest } from "./trained_models.ts";
@@ -50,8 +51,8 @@ export async function applyInit(
   const record = await readTextIfExists(join(dirname(model), "training.json"));
   const theirs: Partial<InitHead> | undefined = record && JSON.parse(record);
   /** Returns the values of a weight of the heads: trained ones where a head is the same. */
-  const headOf = (name: string, current: Tensor) => {
-    const shape = current.shape, all = Float32Array.from(current.dataSync());
+  const headOf = async (name: string, current: Tensor) => {
+    const shape = current.shape, all = Float32Array.from(await readTensor(current));
     const columns = shape.at(-1)!;
     let start = 0, same = 0;
     for (const head of heads) {
@@ -74,7 +75,7 @@ export async function applyInit(
   for (const layer of network.layers) {
     for (const weight of layer.weights) {
       const found = theirs && heads.length > 0 && HEAD_LAYERS.includes(layer.name)
-        ? headOf(weight.originalName, weight.read())
+        ? await headOf(weight.originalName, weight.read())
         : values.get(weight.originalName);
       if (!found || `${found.shape}` !== `${weight.shape}`) {
         fresh.push(weight.originalName);
