@@ -6,7 +6,7 @@ import { dropoutSalt } from "./dense_layers.ts";
 import { WINDOW_BYTES, WINOGRAD_TILES } from "./layout.ts";
 import type { collectParameters, Parts } from "./parameters.ts";
 import { type KernelRecord, overItems, record, type Stage, type Word } from "./program.ts";
-import { Buffer, type Operation, type Schedule } from "./schedule.ts";
+import { Buffer, type Operation, type Schedule } from "./operations.ts";
 import { extent, product, tileSides, upTo8 } from "./shapes.ts";
 
 /** A layer with all its inputs, and an activation that is fused with it. */

@@ -7,7 +7,7 @@ import { chunksOf, type PlanOptions } from "./layout.ts";
 import { lossRecords } from "./dense_layers.ts";
 import { collectParameters, optimizerTable } from "./parameters.ts";
 import { overItems, type Plan, record, type Stage, writePrograms } from "./program.ts";
-import { Buffer, Schedule } from "./schedule.ts";
+import { Buffer, Schedule } from "./operations.ts";
 import { product } from "./shapes.ts";
 
 /** Lays out memory and writes the programs. @throws {UnsupportedNetwork} */
