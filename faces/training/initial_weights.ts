@@ -1,24 +1,40 @@
 /** Initial weights from a trained model: the parameter `init`. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { readTensor } from "../../packages/compute/read_tensor.ts";
+import { readTextIfExists } from "../../packages/pipeline/paths.ts";
+import type { ClassRecord } from "./targets.ts";
 import { type ModelParams, modelsNamed, readManifest } from "./trained_models.ts";
 import type { Tf } from "./training_definitions.ts";
 
+/** A head of a network: columns of its last dense layer, in order. */
+export interface InitHead {
+  task: string;
+  classes: readonly ClassRecord[] | null;
+  columns: number;
+}
+
+/** Names of last dense layers: of several heads, of one of classes, of one of years. */
+const HEAD_LAYERS = ["heads", "logits", "years"];
+
 /**
  * Gives a network the weights of the model that `init` names, and freezes layers.
+ * @param heads its heads; columns of one are taken from a head of the same task, classes and shape
  * @returns the frozen layers' names, and a sentence about the weights
  * @throws if the model does not exist or no layer matches
  */
 export async function applyInit(
   network: LayersModel,
   init: NonNullable<ModelParams["init"]>,
+  heads: readonly InitHead[],
   artifacts: string,
   tf: Tf,
 ): Promise<{ frozen: string[]; summary: string }> {
   const [model] = await modelsNamed("init", { init }, artifacts);
   const { file, weights } = await readManifest(model);
   const bytes = await Deno.readFile(file);
-  const values = new Map<string, { shape: number[]; data: Float32Array }>();
+  const values = new Map<string, { shape: number[]; data: Float32Array; whole: boolean }>();
   let at = 0;
   for (const { name, shape, dtype } of weights) {
     const size = shape.reduce((product, n) => product * n, 1);
@@ -28,16 +44,46 @@ export async function applyInit(
           "Expected float32 within the file; train the model again.",
       );
     }
-    values.set(name, { shape, data: new Float32Array(bytes.slice(at, at += size * 4).buffer) });
+    const data = new Float32Array(bytes.slice(at, at += size * 4).buffer);
+    values.set(name, { shape, data, whole: true });
   }
   const matched = new Set<string>(), fresh: string[] = [];
+  const record = await readTextIfExists(join(dirname(model), "training.json"));
+  const theirs: Partial<InitHead> | undefined = record && JSON.parse(record);
+  /** Returns the values of a weight of the heads: trained ones where a head is the same. */
+  const headOf = async (name: string, current: Tensor) => {
+    const shape = current.shape, all = Float32Array.from(await readTensor(current));
+    const columns = shape.at(-1)!;
+    let start = 0, same = 0;
+    for (const head of heads) {
+      const layers = [theirs!.task, ...HEAD_LAYERS].map((layer) =>
+        values.get(name.replace(/^[^/]*/, String(layer)))
+      );
+      const wanted = [...shape.slice(0, -1), head.columns];
+      const found = layers.find((one) => one && `${one.shape}` === `${wanted}`);
+      if (found && isSameHead(head, theirs!)) {
+        same++;
+        for (const [i, value] of found.data.entries()) {
+          const row = Math.floor(i / head.columns);
+          all[row * columns + start + i % head.columns] = value;
+        }
+      }
+      start += head.columns;
+    }
+    return same > 0 ? { shape, data: all, whole: same === heads.length } : undefined;
+  };
   for (const layer of network.layers) {
     for (const weight of layer.weights) {
-      const found = values.get(weight.originalName);
-      if (found && `${found.shape}` === `${weight.shape}`) {
-        tf.tidy(() => void weight.write(tf.tensor(found.data, found.shape)));
-        matched.add(layer.name);
-      } else fresh.push(weight.originalName);
+      const found = theirs && heads.length > 0 && HEAD_LAYERS.includes(layer.name)
+        ? await headOf(weight.originalName, weight.read())
+        : values.get(weight.originalName);
+      if (!found || `${found.shape}` !== `${weight.shape}`) {
+        fresh.push(weight.originalName);
+        continue;
+      }
+      tf.tidy(() => void weight.write(tf.tensor(found.data, found.shape)));
+      if (found.whole) matched.add(layer.name);
+      else fresh.push(`part of ${weight.originalName}`);
     }
   }
   const kernels = network.weights.filter(({ originalName }) => /kernel$/.test(originalName));
@@ -72,6 +118,11 @@ export async function applyInit(
       (fresh.length > 0 ? `; new: ${fresh.join(", ")}` : "") +
       (frozen.length > 0 ? `; frozen: ${frozen.join(", ")}` : ""),
   };
+}
+
+function isSameHead(a: InitHead, b: Partial<InitHead>): boolean {
+  const labels = ({ classes }: Partial<InitHead>) => classes?.map(({ label }) => label).join();
+  return a.task === b.task && labels(a) === labels(b);
 }
 
 function globPattern(glob: string): RegExp {

@@ -142,23 +142,36 @@ export interface HeadTeacher {
 export interface JointOptions {
   /** True if labels may be missing (NaN); such rows do not count for the head. Default: false */
   masked?: boolean;
-  /** For each head, undefined without one. Its values follow the labels of all heads. */
+  /**
+   * For each head, true if ages may be intervals: such a row has no label (NaN), and its first and
+   * last year follow the labels of all heads; NaN without. They count for the loss, not the metric.
+   */
+  intervals?: readonly boolean[];
+  /** For each head, undefined without one. Its values follow the labels and intervals. */
   teachers?: readonly (HeadTeacher | undefined)[];
 }
 
 /**
  * Combines heads into an objective: the weighted sum of their losses. Targets of an image: a label per
- * head, then the values of the teachers.
+ * head, then the intervals, then the values of the teachers.
  */
 export function jointHead(
   heads: readonly Head[],
-  { masked = false, teachers = [] }: JointOptions = {},
+  { masked = false, intervals = [], teachers = [] }: JointOptions = {},
 ): JointObjective {
   const columns = heads.reduce((sum, head) => sum + head.columns, 0);
   const starts = heads.map((_, h) =>
     heads.slice(0, h).reduce((sum, head) => sum + head.columns, 0)
   );
   let width = heads.length;
+  const spans = heads.map(({ loss, reading, interval }, h) => {
+    if (!intervals[h]) return undefined;
+    if (interval || reading === "quantity") return (width += 2) - 2;
+    throw new Error(
+      `Cannot train with loss "${loss}": it takes no ages that are intervals. Use ageDistribution, ` +
+        "ordinal, mae, mse or huber.",
+    );
+  });
   const lessons = heads.map((_, h) => {
     const teacher = teachers[h], from = width;
     width += teacher?.values ?? 0;
@@ -196,6 +209,26 @@ export function jointHead(
     for (let row = 0; row < rows; row++) write(targets[row * width + from], truth, row * columns);
     return tf.mean(rowLosses(tf, part(output, h), tf.tensor2d(truth, [rows, columns])));
   };
+  /** Computes the losses of one head's rows against intervals; those of rows without one are finite. */
+  const intervalLosses = (
+    output: tf.Tensor,
+    known: readonly (readonly [low: number, high: number] | undefined)[],
+    h: number,
+  ): tf.Tensor => {
+    const { columns, interval, rowLosses } = heads[h], own = part(output, h);
+    if (interval) {
+      const truth = new Float32Array(known.length * columns);
+      for (const [row, span] of known.entries()) {
+        if (span) interval.write(...span, truth, row * columns);
+      }
+      return interval.rowLosses(tf, own, tf.tensor2d(truth, [known.length, columns]));
+    }
+    // The label is the year of the interval that is nearest to the output.
+    const [low, high] = [0, 1].map((end) =>
+      tf.tensor2d(known.map((span) => [span?.[end] ?? 0]), [known.length, 1])
+    );
+    return rowLosses(tf, own, tf.minimum(tf.maximum(own, low), high));
+  };
   /** Computes the mean loss of one head against its labels; `truth` as returned by `labels`. */
   const labelLoss = (
     output: tf.Tensor,
@@ -209,7 +242,15 @@ export function jointHead(
     const own = targetsOf(targets, h);
     const weights = own.map((target) => Number.isNaN(target) ? 0 : rowWeight?.(target) ?? 1);
     const count = own.filter((target) => !Number.isNaN(target)).length;
-    return tf.div(tf.sum(tf.mul(rows, tf.tensor1d(weights))), Math.max(1, count));
+    const sum = tf.sum(tf.mul(rows, tf.tensor1d(weights))), from = spans[h];
+    if (from === undefined) return tf.div(sum, Math.max(1, count));
+    const known = own.map((_, row) => {
+      const [low, high] = targets.slice(row * width + from, row * width + from + 2);
+      return Number.isNaN(low) ? undefined : [low, high] as const;
+    });
+    const those = tf.tensor1d(known.map((span) => span ? 1 : 0));
+    const all = tf.add(sum, tf.sum(tf.mul(intervalLosses(output, known, h), those)));
+    return tf.div(all, Math.max(1, count + known.filter(Boolean).length));
   };
   /** Computes the mean loss of one head. */
   const lossOf: typeof labelLoss = (output, truth, targets, h) => {

@@ -8,6 +8,7 @@ import { type Choice, chosen, type Definition } from "../../packages/pipeline/de
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
 import { applyInit } from "./initial_weights.ts";
+import { quantityHead } from "./losses.ts";
 import { classification, jointHead, regression, type SingleObjective } from "./objective.ts";
 import {
   type ChosenNetwork,
@@ -32,7 +33,7 @@ import { predictRows } from "./predict_rows.ts";
 import { openPredictor } from "./predictor.ts";
 import { askTeachers } from "./teacher.ts";
 import type { ModelParams } from "./trained_models.ts";
-import { type Person, targetOf } from "./targets.ts";
+import { labelOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
   artifactsOf,
@@ -115,7 +116,13 @@ export async function trainModel(
   const { images, size, people } = opened;
   const tasks = Object.entries(training.tasks);
   const labels = tasks.map(([, task]) => people.map((person) => labelOf(task, person)));
-  const labelled = (row: number) => !Number.isNaN(labels[0][row]);
+  /** Ages of each image that are intervals, of a task in years. */
+  const intervals = tasks.map(([, { task, classes }]) =>
+    task === "age" && !classes && people.some(({ ageInterval }) => ageInterval)
+      ? people.map(({ ageInterval }) => ageInterval)
+      : undefined
+  );
+  const labelled = (row: number) => !Number.isNaN(labels[0][row]) || intervals[0]?.[row];
   // A single head trains on rows that have its label, or a teacher; of several, each is masked.
   const rows = tasks.length > 1 ? opened.rows : {
     train: params.teacher ? opened.rows.train : opened.rows.train.filter(labelled),
@@ -125,9 +132,9 @@ export async function trainModel(
   for (const [i, [, { task }]] of tasks.entries()) {
     for (const [set, at] of Object.entries(rows)) {
       if (at.length === 0 || at.some((row) => !Number.isNaN(labels[i][row]))) continue;
-      throw new Error(
-        `Cannot train ${task}: no image of the ${set} set has a label of it. Add some.`,
-      );
+      if (set === "train" && intervals[i]?.some((interval) => interval)) continue;
+      const what = intervals[i] ? "an exact label of it, only intervals" : "a label of it";
+      throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
     }
   }
   const [[, { classes }]] = tasks;
@@ -142,9 +149,11 @@ export async function trainModel(
     Int32Array.from([...rows.train, ...rows.validation]),
     { artifacts, signal: context.signal, info: (message) => context.info(message) },
   );
-  const objective = made ? jointHead(made, { masked, teachers }) : training.objective ??
-    (classes === null ? regression() : classification(classes.length));
-  const heads = made ?? [objective as SingleObjective];
+  const joint = made ?? (intervals[0] && [quantityHead(1)]);
+  const objective = joint
+    ? jointHead(joint, { masked, teachers, intervals: intervals.map((of) => of !== undefined) })
+    : training.objective ?? (classes === null ? regression() : classification(classes.length));
+  const heads = joint ?? [objective as SingleObjective];
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
   const unfit = metrics.find(({ of }) =>
     tasks.every(([, { classes }]) => of !== (classes ? "classes" : "years"))
@@ -174,10 +183,14 @@ export async function trainModel(
       network.dispose();
     }
   };
+  const initHeads = training.build ? [] : tasks.map(([, task], i) => ({
+    ...task,
+    columns: made?.[i].columns ?? task.classes?.length ?? 1,
+  }));
   try {
     const init = params.init === undefined
       ? undefined
-      : await applyInit(model, params.init, artifacts, tf);
+      : await applyInit(model, params.init, initHeads, artifacts, tf);
     if (init) context.info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
@@ -213,6 +226,7 @@ export async function trainModel(
       ...{ model, objective, images, rows },
       targets: people.flatMap((_, i) => [
         ...labels.map((of) => of[i]),
+        ...intervals.flatMap((of) => of ? of[i] ?? [NaN, NaN] : []),
         ...teachers.flatMap((one) =>
           one ? Array.from(one.outputs.subarray(i * one.values, (i + 1) * one.values)) : []
         ),
@@ -260,7 +274,7 @@ export async function trainModel(
       const history = headHistory(result.history, i), kept = history[result.weightsOfEpoch - 1];
       const compared = compareWithConstant(
         { task: task.task, metric, learningRate: params.learningRate },
-        ...[kept, labels[i], rows, context] as const,
+        ...[kept, labels[i], rows, context, intervals[i]] as const,
       );
       const recorded = params.weightDecay === undefined
         ? params
@@ -294,12 +308,6 @@ export async function trainModel(
   } finally {
     model.dispose();
   }
-}
-
-/** Returns a person's target; NaN if the label is missing (gender neither 0 nor 1, age negative). */
-function labelOf(task: Task, person: Person): number {
-  const known = task.task === "gender" ? [0, 1].includes(person.gender) : person.age >= 0;
-  return known ? targetOf(task, person) : NaN;
 }
 
 function buildModel(

@@ -51,11 +51,15 @@ Deno.test("init: starts from a trained model's layers, and freezes some", async 
     }
   }
   const line = still.infos.find((text) => text.startsWith("initial weights: "))!;
-  assert.match(line, /^initial weights: 18 of 20 from .*; new: logits\/kernel, logits\/bias$/);
+  assert.match(line, /^initial weights: 20 of 20 from .*gender$/);
 
   const init = { from: join(from, "model.json"), freeze: ["conv*", "norm1_1"] };
   const tuned = await train(trainAge, { init, network, learningRate: 0.01 });
   using context = tuned.context;
+  assert.match(
+    tuned.context.infos.find((text) => text.startsWith("initial weights: "))!,
+    /^initial weights: 18 of 20 from .*; new: years\/kernel, years\/bias; frozen: conv1_1, /,
+  );
   assert.match(tuned.computedBy, /^TensorFlow.js .*layer "conv1_1": it is frozen/);
   const fine = await weightsOf(context.outputs.model);
   for (const name of ["conv1_1/kernel", "conv2_1/bias", "norm1_1/moving_mean"]) {
@@ -66,6 +70,30 @@ Deno.test("init: starts from a trained model's layers, and freezes some", async 
     await Deno.readTextFile(join(context.outputs.model, "model.json")),
     /"trainable":false/,
   );
+});
+
+Deno.test("init: keeps a head of the same task, classes and loss kind, and draws others anew", async () => {
+  const loss = "ageDistribution", still = { learningRate: 1e-12, optimizer: "adam" };
+  using trained = (await train(trainAge, { loss, network, epochs: 2 })).context;
+  const from = trained.outputs.model, before = await weightsOf(from);
+  const head = async (stage: Stage, params: object, output: string, layer: string) => {
+    using context = (await train(stage, { ...still, network, init: from, ...params })).context;
+    const weights = await weightsOf(context.outputs[output]);
+    return [...weights[`${layer}/kernel`], ...weights[`${layer}/bias`]];
+  };
+  const kept = [...before["age/kernel"], ...before["age/bias"]];
+  const near = (values: number[]) =>
+    values.length === kept.length && values.every((value, i) => Math.abs(value - kept[i]) < 1e-6);
+  assert.ok(near(await head(trainAge, { loss }, "model", "age")));
+  assert.ok(near(await head(trainJoint, {}, "age", "age")), "beside a new head of gender");
+  assert.ok(!near(await head(trainAge, { loss: "ordinal" }, "model", "age")));
+  // Two classes, as of gender; other ones.
+  using bands = (await train(trainAge, { variant: "binary", epochs: 2 })).context;
+  const init = bands.outputs.model, logits = (await weightsOf(init))["logits/kernel"];
+  const gender = await head(trainGender, { init }, "model", "logits");
+  assert.ok(logits.some((value, i) => Math.abs(value - gender[i]) > 1e-3));
+  const same = await head(trainAge, { init, variant: "binary" }, "model", "logits");
+  assert.ok(logits.every((value, i) => Math.abs(value - same[i]) < 1e-6));
 });
 
 Deno.test("init: counts in the cache key by the bytes of the model", async () => {
