@@ -41,11 +41,8 @@ export const app: App = {
     const { runSweepRemotely } = await import("./packages/pipeline/remote_workers.ts");
     yield* runSweepRemotely(settings, work, orders, app);
   },
-  resolveCompute: async (wanted, measure = true) => {
-    if (wanted === "auto") {
-      const { chooseAuto, recallAuto } = await import("./faces/commands/auto_backend.ts");
-      return measure ? chooseAuto(console.error) : recallAuto();
-    }
+  resolveCompute: async (wanted) => {
+    if (wanted === "auto") return { backend: "wasm", why: "auto: it runs everywhere" };
     await (await import("./packages/compute/backends.ts")).requireBackend(wanted);
     // Fetched here and now: the processes that find faces may not use the network.
     if (wanted === "webgpu") {

@@ -52,8 +52,8 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
   );
   const table = await readParquet(join(dataset, "table.parquet"), {
-    age: "int32",
-    gender: "int32",
+    age: "int32?",
+    gender: "int32?",
     dataset: "string",
   });
   const rows = {
@@ -64,7 +64,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
   return {
     images,
     size: images.shape[1],
-    people: table.age.map((age, i) => ({ age, gender: table.gender[i] })),
+    people: table.age.map((age, i) => ({ age: age ?? NaN, gender: table.gender[i] ?? NaN })),
     rows,
     preprocessing,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),

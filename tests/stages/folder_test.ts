@@ -14,6 +14,8 @@ import download from "../../stages/download.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import matParse from "../../stages/matParse.ts";
 import { stages } from "../../stages/mod.ts";
+import blur from "../../plugins/blur.ts";
+import shuffleLabels from "../../plugins/shuffleLabels.ts";
 import resize32 from "../../stages/resize32.ts";
 import split from "../../stages/split.ts";
 import { gradient } from "../faces/detection/fixture.ts";
@@ -187,6 +189,65 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
     using divided = testContext(split);
     const shares = { by: "identity", test: 0.3, validation: 0.3 };
     await divided.run({ dataset: scaled.artifact("dataset") }, shares);
+  });
+});
+
+Deno.test("attributes, intervals and missing labels reach every table", async () => {
+  const pictures = Object.fromEntries(
+    await Promise.all([0, 1, 2, 3, 4].map(async (i) => [`${i}.jpg`, await gradient(i)] as const)),
+  );
+  const csv = "path,age,ethnicity,glasses,photo\n0.jpg,20-29,Black,1,p\n1.jpg,30,White,0,q\n" +
+    "2.jpg,31,,1,r\n3.jpg,,Asian,1,s\n4.jpg,200,White,1,t\n";
+  await withFolder({ ...pictures, "l.csv": csv }, async (folder) => {
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder, layout: "crop" }] });
+    const archives = loaded.artifact("archives");
+    const kept = async (params: Record<string, unknown>) => {
+      using parsed = testContext(matParse);
+      await parsed.run({ archives }, params);
+      const { full_path } = await readParquet(join(parsed.outputs.table, "table.parquet"));
+      return full_path.map((path) => String(path)[0]).join("");
+    };
+    strictEqual(await kept({}), "012", "gender has no column, so it is not required");
+    strictEqual(await kept({ require: [] }), "0123");
+    strictEqual(await kept({ require: ["ethnicity"] }), "013");
+    strictEqual(await kept({ minAge: 25 }), "012", "a part of the interval suffices");
+    strictEqual(await kept({ minAge: 30 }), "12");
+    await rejects(
+      () => kept({ require: ["mood"] }),
+      /4 of 5: without a required attribute - short/,
+    );
+
+    using parsed = testContext(matParse);
+    await parsed.run({ archives }, { require: [] });
+    using cut = testContext(faceCrop);
+    const inputs = { archives, table: parsed.artifact("table") };
+    await cut.run(inputs, { detector: "metadata", workers: 1 });
+    using blurred = testContext(blur);
+    await blurred.run({ faces: cut.artifact("faces") }, {});
+    using scaled = testContext(resize32);
+    await scaled.run({ faces: blurred.artifact("faces") }, {});
+    const table = await readParquet(join(scaled.outputs.dataset, "table.parquet"));
+    const { age, gender, age_low, age_high, ethnicity, glasses, photo_ } = table;
+    deepStrictEqual({ age, gender, age_low, age_high, ethnicity, glasses, photo_ }, {
+      age: [null, 30, 31, null],
+      gender: [null, null, null, null],
+      age_low: [20, null, null, null],
+      age_high: [29, null, null, null],
+      ethnicity: ["Black", "White", null, "Asian"],
+      glasses: [1, 0, 1, 1],
+      photo_: ["p", "q", "r", "s"],
+    });
+    using shuffled = testContext(shuffleLabels);
+    const dataset = scaled.artifact("dataset");
+    await shuffled.run({ dataset });
+    const after = await readParquet(join(shuffled.outputs.dataset, "table.parquet"));
+    for (const row of [0, 1, 2, 3]) {
+      const from = table.photo_.indexOf(after.photo_[row]);
+      for (const name of ["age", "age_low", "age_high", "ethnicity"]) {
+        strictEqual(after[name][row], table[name][from], "all labels of a row move together");
+      }
+    }
   });
 });
 

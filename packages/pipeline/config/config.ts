@@ -46,7 +46,7 @@ export const pipelineSchema = z.strictObject({
     .describe("All randomness stems from it: same seed, same result"),
   compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
     .describe(
-      "Compute backend. auto: the fastest of this machine; deno task compute lists them",
+      "Compute backend. auto: wasm; deno task compute measures them",
     )
     .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
   executor: z.enum(["local", "bullmq"]).default("local")

@@ -1,7 +1,7 @@
 /** From a command's words to a plan, and to all that running it takes. */
 import { join, resolve } from "node:path";
 import { type ConfigOptions, readConfig } from "../config/config.ts";
-import { UsageError } from "../errors.ts";
+import { ConfigError, type Problem, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { findByIdPrefix, History } from "../history.ts";
@@ -39,6 +39,26 @@ export async function loadPlan(
 ): Promise<Plan> {
   const { file, options } = await configOptions(call);
   return createPlan(await readConfig(file, options));
+}
+
+/**
+ * Checks parameters of stages that are to run against what exists.
+ * @throws {ConfigError} with all errors, each at its place
+ */
+export async function checkParams(
+  plans: readonly Plan[],
+  selected: ReadonlySet<string>,
+): Promise<void> {
+  const problems = new Map<string, Problem>(); // combinations of a sweep share some
+  for (const { stages, source, artifacts } of plans) {
+    for (const { id, stage, params } of stages.filter(({ id }) => selected.has(id))) {
+      for (const { path, message } of await stage.check?.(params, { artifacts }) ?? []) {
+        const at = source.at(["stages", id, ...path]);
+        problems.set(`${at.text} ${message}`, { at, message });
+      }
+    }
+  }
+  if (problems.size > 0) throw new ConfigError([...problems.values()]);
 }
 
 /**
