@@ -4,7 +4,7 @@ import type { Box, Image } from "../images/image.ts";
 import { resize } from "../images/resize.ts";
 import type { Point } from "./landmarks.ts";
 
-/** Crops faces of a preprocessing, aligned by their landmarks if it says so. */
+/** Crops faces of a preprocessing, aligned by landmarks if it asks for that. */
 export interface Cropper {
   /** @throws {ImageError} if the square is too large */
   crop(image: Image, box: Box): Promise<Image>;

@@ -14,7 +14,7 @@ export interface Model extends OutputSpec {
   /** Averages predictions over the image and its mirror image (test-time augmentation). */
   readonly mirror?: boolean;
   readonly preprocessing: Preprocessing;
-  /** Of its preprocessing. */
+  /** Crops as its preprocessing does. */
   readonly cropper: Cropper;
 }
 
