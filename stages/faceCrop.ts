@@ -43,7 +43,9 @@ export default defineStage({
       align: z.enum(["none", "eyes", "template"]).default("none").describe(
         "Alignment by face-api's 68 landmarks, in training and serving. eyes: turns the box until" +
           " the eyes are level; template: turns, moves and scales the crop so eyes, nose and " +
-          "mouth are where ArcFace's template has them, independent of the detector's box",
+          "mouth are where ArcFace's template has them, independent of the detector's box. Photos" +
+          " of a data set with layout: aligned are taken as they are; align and margin then state" +
+          " how to crop a new photo so that it looks like them",
       ),
       maxSize: z.int().min(0).default(128).describe(
         "Maximum side of a crop in pixels; larger crops are downscaled, to keep the artifact " +

@@ -6,8 +6,11 @@ import type { Point } from "./landmarks.ts";
 
 /** Crops faces of a preprocessing, aligned by landmarks if it asks for that. */
 export interface Cropper {
-  /** @throws {ImageError} if the square is too large */
-  crop(image: Image, box: Box): Promise<Image>;
+  /**
+   * @param whole takes the box as it is: neither a margin nor an alignment. Default: false
+   * @throws {ImageError} if the square is too large
+   */
+  crop(image: Image, box: Box, whole?: boolean): Promise<Image>;
   close(): void;
 }
 
@@ -77,13 +80,14 @@ const MAX_ANGLE = Math.PI / 3, MAX_RATIO = 2;
 /** Opens what a preprocessing needs to crop: the landmark network, if it aligns. */
 export async function openCropper(options: CropOptions): Promise<Cropper> {
   const { align } = options;
-  if (align === undefined) {
-    return { crop: (image, box) => crop(image, box, options), close: () => {} };
-  }
+  const plain = (image: Image, box: Box, whole = false) =>
+    crop(image, box, whole ? { ...options, margin: 0 } : options);
+  if (align === undefined) return { crop: plain, close: () => {} };
   const { INPUT_SIZE, openLandmarkNet } = await import("./landmarks.ts");
   const net = await openLandmarkNet();
   return {
-    async crop(image, box) {
+    async crop(image, box, whole) {
+      if (whole) return await plain(image, box, whole);
       const { x, y, width: side } = cropSquare(box, 0);
       const face = await crop(image, box, { margin: 0, maxSize: 0 });
       const pixels = await resize(face, INPUT_SIZE, INPUT_SIZE, "linear");
@@ -93,7 +97,7 @@ export async function openCropper(options: CropOptions): Promise<Cropper> {
       const ratio = square.side / side;
       const astray = !(Math.abs(square.angle) <= MAX_ANGLE) ||
         !(ratio <= MAX_RATIO && ratio >= 1 / MAX_RATIO);
-      return astray ? await crop(image, box, options) : await cropTurned(image, square, options);
+      return astray ? await plain(image, box) : await cropTurned(image, square, options);
     },
     close: () => net.close(),
   };

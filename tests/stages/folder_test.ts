@@ -315,9 +315,14 @@ Deno.test("a pipeline names folders beside other data sets, and the schema agree
     "[sample, { folder: mine, name: ours, labels: l.csv, layout: crop }, wiki_crop]": null,
     "[{ foldr: mine }]": /download.datasets.0.folder: expected a text, it is missing/,
     "[sample, { folder: mine, nam: x }]":
-      /datasets.1 has no "nam". Did you mean "name"\? It has folder, labels, name and layout/,
+      /datasets.1 has no "nam". Did you mean "name"\? It has folder, labels, name, layout and preset/,
     "[{ folder: mine, layout: ful }]": /datasets.0.layout: .*Did you mean "full"/,
     "[wiki_cop]": /Did you mean "wiki_crop"/,
+    "[{ folder: mine, preset: utkface }]": null,
+    "[{ folder: mine, preset: { photos: '(?<age>\\d+)_.*', layout: aligned } }]": null,
+    "[{ folder: mine, preset: { use: fairface, margin: 1.25 } }]": null,
+    "[{ folder: mine, preset: utkfase }]": /Did you mean "utkface"/,
+    "[{ folder: mine, preset: { photo: x } }]": /no "photo". Did you mean "photos"/,
     "[{ folder: 3 }]": /datasets.0.folder: expected a text, got 3/,
   };
   await withFolder({}, async (folder) => {

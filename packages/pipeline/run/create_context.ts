@@ -10,7 +10,7 @@ import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import { parseOverride } from "../config/override.ts";
-import { fromFileUrl, invocationDir, readTextIfExists } from "../paths.ts";
+import { invocationDir, readTextIfExists } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { hiddenIn } from "../secrets.ts";
@@ -107,7 +107,8 @@ export async function createRunContext(
     store: new ArtifactStore(artifacts),
     moduleHasher: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
     denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
-    excludedFolders: [fromFileUrl(new URL("../", import.meta.url))],
+    // Loaded from a registry, the runner is a package with a version like others.
+    excludedFolders: import.meta.dirname ? [join(import.meta.dirname, "../")] : [],
     resolveCompute,
     connectWorkers,
     checkFile,

@@ -106,3 +106,15 @@ Deno.test("findLabelledFace() finds nothing where the data set names a place out
   const face = await findLabelledFace(await gradient(1, 100), { stored }, finder(), cropper);
   assert.equal(face.crop, undefined);
 });
+
+Deno.test("findLabelledFace() takes a photo of the layout aligned as it is", async () => {
+  await openBackend("wasm");
+  const photo = await gradient(1, 100);
+  const given = { middle: 1, given: true } as const;
+  const plain = await findLabelledFace(photo, given, finder(), cropper);
+  const aligning = await openCropper({ margin: 0.4, maxSize: 0, align: "template" });
+  const face = await findLabelledFace(photo, given, finder(), aligning);
+  aligning.close();
+  assert.deepEqual([face.crop?.width, face.crop?.height], [100, 100]);
+  assert.deepEqual(face, plain);
+});

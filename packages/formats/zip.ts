@@ -1,0 +1,198 @@
+/**
+ * Reads zip archives (PKWARE's APPNOTE 6.3) by offset, zip64 included. Encrypted and split archives, and
+ * methods other than store and deflate, are errors.
+ */
+import { crc32 } from "node:zlib";
+import { byteCount, RandomAccessFile, writeAllSync } from "./random_access_file.ts";
+
+/** A file in an archive. */
+export interface ZipEntry {
+  /** With forward slashes. */
+  readonly name: string;
+  /** Unpacked bytes. */
+  readonly size: number;
+  readonly packedSize: number;
+  readonly crc: number;
+  readonly method: number;
+  /** Position of its local header. */
+  readonly offset: number;
+}
+
+const STORED = 0, DEFLATED = 8;
+const PIECE = 1 << 20;
+
+/**
+ * An open archive.
+ *
+ * @example
+ * ```ts ignore
+ * using archive = new ZipFile("package.whl");
+ * for (const entry of archive.entries) await archive.extract(entry, `out/${entry.name}`);
+ * ```
+ */
+export class ZipFile implements Disposable {
+  readonly entries: readonly ZipEntry[];
+  readonly #file: RandomAccessFile;
+
+  /** @throws if it is not a zip archive, or is not supported */
+  constructor(path: string) {
+    this.#file = new RandomAccessFile(path);
+    try {
+      this.entries = readDirectory(this.#file);
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+  }
+
+  /** Unpacks a file in chunks. Yields the last one only if length and checksum are right. */
+  async *read(entry: ZipEntry): AsyncGenerator<Uint8Array> {
+    const { name, size, packedSize, crc, method, offset } = entry;
+    const damaged = (why: string) =>
+      new Error(`Cannot unpack "${name}" of "${this.#file.path}": ${why}. The archive is damaged.`);
+    const head = inside(this.#file, offset, 30) ? view(this.#file.read(offset, 30)) : undefined;
+    if (head?.getUint32(0, true) !== 0x04034b50) {
+      throw damaged("there is no header at its position");
+    }
+    const start = offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
+    if (!inside(this.#file, start, packedSize)) throw damaged("its data is outside of the archive");
+    let at = 0;
+    const packed = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: (controller) => {
+        const length = Math.min(PIECE, packedSize - at);
+        if (length === 0) return controller.close();
+        controller.enqueue(this.#file.read(start + at, length));
+        at += length;
+      },
+    });
+    const plain = method === STORED
+      ? packed
+      : packed.pipeThrough(new DecompressionStream("deflate-raw"));
+    let sum = 0, length = 0;
+    let last: Uint8Array | undefined;
+    try {
+      for await (const piece of plain) {
+        sum = crc32(piece, sum);
+        length += piece.length;
+        if (length > size) {
+          throw damaged(`it unpacks to more than ${byteCount(size)}`);
+        }
+        if (last !== undefined) yield last;
+        last = piece;
+      }
+    } catch (error) {
+      // The decompressor throws a TypeError for damaged data.
+      throw error instanceof TypeError ? damaged(error.message) : error;
+    }
+    if (length !== size) {
+      throw damaged(
+        `it unpacks to ${length.toLocaleString("en")} of ${byteCount(size)}`,
+      );
+    }
+    if (sum !== crc) throw damaged("its checksum is wrong");
+    if (last !== undefined) yield last;
+  }
+
+  /** Unpacks one file to a path. */
+  async extract(entry: ZipEntry, path: string): Promise<void> {
+    using file = await Deno.open(path, { write: true, create: true, truncate: true });
+    for await (const piece of this.read(entry)) {
+      writeAllSync(file, piece);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function readDirectory(file: RandomAccessFile): ZipEntry[] {
+  const bad = (why: string) => new Error(`Cannot read "${file.path}" as a zip archive: ${why}.`);
+  const { count, size, offset } = findDirectory(file, bad);
+  if (!inside(file, offset, size)) throw bad("its directory is outside of the file");
+  const directory = view(file.read(offset, size));
+  const entries: ZipEntry[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > size || directory.getUint32(at, true) !== 0x02014b50) {
+      throw bad("its directory is damaged");
+    }
+    const short = (place: number) => directory.getUint16(at + place, true);
+    const long = (place: number) => directory.getUint32(at + place, true);
+    const [nameLength, extraLength, commentLength] = [short(28), short(30), short(32)];
+    if (at + 46 + nameLength + extraLength > size) throw bad("its directory is damaged");
+    const name = new TextDecoder().decode(
+      new Uint8Array(directory.buffer, directory.byteOffset + at + 46, nameLength),
+    );
+    if (short(8) & 1) throw bad(`"${name}" is encrypted`);
+    const method = short(10);
+    if (method !== STORED && method !== DEFLATED) {
+      throw bad(`"${name}" is packed by method ${method}, not stored or deflated`);
+    }
+    const sizes = { size: long(24), packedSize: long(20), offset: long(42) };
+    if (
+      !widen(sizes, directory, at + 46 + nameLength, extraLength) ||
+      !Object.values(sizes).every(Number.isSafeInteger)
+    ) throw bad(`the sizes of "${name}" are damaged`);
+    // Folders have entries too.
+    if (!name.endsWith("/")) entries.push({ name, method, crc: long(16), ...sizes });
+    at += 46 + nameLength + extraLength + commentLength;
+  }
+  return entries;
+}
+
+/** Finds the directory by the end record, or by the zip64 record that a locator points to. */
+function findDirectory(file: RandomAccessFile, bad: (why: string) => Error) {
+  // The end record has 22 bytes, followed by a comment of at most 65,535.
+  const length = Math.min(file.size, 22 + 0xffff);
+  const tail = view(file.read(file.size - length, length));
+  let end = length - 22;
+  while (end >= 0 && tail.getUint32(end, true) !== 0x06054b50) end--;
+  if (end < 0) throw bad("it has no directory at its end; it is truncated, or another format");
+  const count = tail.getUint16(end + 10, true);
+  const size = tail.getUint32(end + 12, true);
+  const offset = tail.getUint32(end + 16, true);
+  const locator = end - 20;
+  if (locator < 0 || tail.getUint32(locator, true) !== 0x07064b50) return { count, size, offset };
+  const place = Number(tail.getBigUint64(locator + 8, true));
+  if (!inside(file, place, 56)) throw bad("its zip64 directory is outside of the file");
+  const wide = view(file.read(place, 56));
+  if (wide.getUint32(0, true) !== 0x06064b50) throw bad("its zip64 directory is damaged");
+  const at = (place: number) => Number(wide.getBigUint64(place, true));
+  return { count: at(32), size: at(40), offset: at(48) };
+}
+
+/** Returns true if a range is inside of the file. */
+function inside({ size }: RandomAccessFile, offset: number, length: number): boolean {
+  return offset >= 0 && length >= 0 && offset + length <= size;
+}
+
+/**
+ * Reads the sizes of an entry that exceed 32 bits from its zip64 field.
+ * @returns false if one is missing
+ */
+function widen(
+  sizes: { size: number; packedSize: number; offset: number },
+  directory: DataView,
+  start: number,
+  length: number,
+): boolean {
+  for (let at = start; at + 4 <= start + length;) {
+    const [id, fieldLength] = [directory.getUint16(at, true), directory.getUint16(at + 2, true)];
+    if (id === 1) {
+      let value = at + 4;
+      for (const key of ["size", "packedSize", "offset"] as const) {
+        if (sizes[key] !== 0xffffffff) continue;
+        if (value + 8 > Math.min(at + 4 + fieldLength, start + length)) return false;
+        sizes[key] = Number(directory.getBigUint64(value, true));
+        value += 8;
+      }
+    }
+    at += 4 + fieldLength;
+  }
+  return true;
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { random } from "../../../packages/random/random.ts";
+import { ZipFile } from "../../../packages/formats/zip.ts";
+
+const fixtures = fileURLToPath(new URL("./fixtures/", import.meta.url));
+const text = Array.from({ length: 2000 }, (_, n) => `line ${n}\n`).join("");
+
+/** The files of an archive, unpacked. */
+async function contents(path: string): Promise<Record<string, string>> {
+  using archive = new ZipFile(path);
+  const files: Record<string, string> = {};
+  for (const entry of archive.entries) {
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    for await (const piece of archive.read(entry)) pieces.push(Uint8Array.from(piece));
+    files[entry.name] = await new Blob(pieces).text();
+  }
+  return files;
+}
+
+Deno.test("ZipFile reads what Python's zipfile wrote: streamed, stored, deflated, zip64", async () => {
+  for (const name of ["archive.zip", "archive64.zip"]) {
+    assert.deepEqual(await contents(join(fixtures, name)), {
+      "folder/packed.txt": text,
+      "stored.txt": "stored.txt",
+      "grüße.txt": "grüße.txt",
+      empty: "",
+    }, name);
+  }
+});
+
+Deno.test("ZipFile extracts a file to a path", async () => {
+  using archive = new ZipFile(join(fixtures, "archive.zip"));
+  const path = await Deno.makeTempFile();
+  await archive.extract(archive.entries.find(({ name }) => name === "folder/packed.txt")!, path);
+  assert.equal(await Deno.readTextFile(path), text);
+  await Deno.remove(path);
+});
+
+Deno.test("ZipFile says what it cannot read", async () => {
+  assert.throws(
+    () => new ZipFile(join(fixtures, "bzip2.zip")),
+    /Cannot read ".*bzip2\.zip" as a zip archive: "a\.txt" is packed by method 12/,
+  );
+  const good = await Deno.readFile(join(fixtures, "archive64.zip"));
+  const path = await Deno.makeTempFile();
+  const damage = async (change: (bytes: Uint8Array) => Uint8Array, message: RegExp) => {
+    await Deno.writeFile(path, change(good.slice()));
+    await assert.rejects(contents(path), message);
+  };
+  await damage((bytes) => bytes.subarray(0, bytes.length - 40), /no directory at its end/);
+  await damage((bytes) => bytes.subarray(0, 10), /no directory at its end/);
+  const middle = (bytes: Uint8Array) => {
+    bytes[200] ^= 0xff;
+    return bytes;
+  };
+  await damage(middle, /Cannot unpack "folder\/packed\.txt" of ".*": .*The archive is damaged/);
+  const stored = (bytes: Uint8Array) => {
+    const at = new TextDecoder("latin1").decode(bytes).indexOf("stored.txt", 300);
+    const data = new TextDecoder("latin1").decode(bytes).indexOf("stored.txt", at + 10);
+    bytes[data] ^= 1;
+    return bytes;
+  };
+  await damage(stored, /Cannot unpack "stored\.txt" of ".*": its checksum is wrong/);
+  await Deno.remove(path);
+});
+
+Deno.test("ZipFile meets thousands of mutated archives with files or a clear error", async () => {
+  const path = await Deno.makeTempFile();
+  const wholes = ["archive.zip", "archive64.zip"].map((name) =>
+    Deno.readFileSync(join(fixtures, name))
+  );
+  const rng = random(35, "mutated zips");
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const whole = wholes[round % 2];
+    const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
+    for (let i = rng.int(6); i >= 0 && bytes.length > 0; i--) {
+      // Half of it in the directory.
+      const tail = rng.int(Math.min(500, bytes.length));
+      const at = rng.int(2) === 0 ? rng.int(bytes.length) : bytes.length - 1 - tail;
+      bytes.fill(rng.pick([0, 1, 127, 128, 255, rng.int(256)]), at, at + 1 + rng.int(4));
+    }
+    Deno.writeFileSync(path, bytes);
+    await contents(path).catch((error: Error) => {
+      assert.equal(error.constructor, Error, error.stack);
+      assert.match(
+        error.message,
+        /^Cannot (read ".*" as a zip archive|unpack ".*" of ".*"): .*\.$/s,
+      );
+      refused++;
+    });
+  }
+  await Deno.remove(path);
+  assert.ok(refused > 1000, `${refused} of 3000 were refused`);
+});
