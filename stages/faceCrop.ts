@@ -17,6 +17,9 @@ import { chosen, definedChoice, withAliases } from "../packages/pipeline/define.
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives, faces, table } from "./kinds.ts";
 
+/** Margin of each coverage. */
+const COVERAGE = { face: 0, head: 0.3, shoulders: 0.6 };
+
 export default defineStage({
   name: "faceCrop",
   summary: "Detect the labelled face of each photo and crop it",
@@ -39,6 +42,17 @@ export default defineStage({
             "informative for age and gender. 0: the box alone; 0.4: the whole photo of a _crop " +
             "archive",
         ),
+        coverage: z.enum(["face", "head", "shoulders"]).optional().describe(
+          "Named margin. face: brows to chin (0); head: hair and chin (0.3); shoulders: the head " +
+            "and its background (0.6). docs/guide/training.md shows each",
+        ),
+        align: z.enum(["none", "eyes", "template"]).default("none").describe(
+          "Alignment by face-api's 68 landmarks, in training and serving. eyes: turns the box until" +
+            " the eyes are level; template: turns, moves and scales the crop so eyes, nose and " +
+            "mouth are where ArcFace's template has them, independent of the detector's box. Photos" +
+            " of a data set with layout: aligned are taken as they are; align and margin then state" +
+            " how to crop a new photo so that it looks like them",
+        ),
         maxSize: z.int().min(0).default(128).describe(
           "Maximum side of a crop in pixels; larger crops are downscaled, to keep the artifact " +
             "small. 0: no limit. Choose at least the input size of the networks",
@@ -56,12 +70,15 @@ export default defineStage({
             "a multi-threaded backend. Does not affect the result",
         ),
       }),
-      ({ detector }) => unusedOptions(detectorName(detector)),
+      ({ detector, coverage }) => ({
+        ...unusedOptions(detectorName(detector)),
+        ...(coverage && { margin: `with coverage: ${coverage}, which sets it` }),
+      }),
     ),
     detectorAliases,
   ),
   ignoreInCacheKey: ["workers"],
-  compute: ({ detector }) => usesTensorFlow(detectorName(detector)),
+  compute: ({ detector, align }) => usesTensorFlow(detectorName(detector)) || align !== "none",
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detectorName(detector) === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
   part: cropUnit,
@@ -72,17 +89,20 @@ export default defineStage({
     const all = [...detectors, ...context.definitions("detector")];
     const { definition, options } = chosen(params.detector, all, DEFAULT_DETECTOR);
     const { name } = definition, given = { ...options, ...params };
-    const { margin, maxSize, shardSize, photoSeconds, workers } = params;
+    const { align, coverage, maxSize, shardSize, photoSeconds, workers } = params;
+    const margin = coverage ? COVERAGE[coverage] : params.margin;
     const preprocessing: CropPreprocessing = {
       detector: configureDetector(
         ...[name, given, context.extension("detector", name), definition.params] as const,
       ),
-      crop: { margin, maxSize },
+      crop: { margin, maxSize, ...(align !== "none" && { align }) },
       background: "#ffffff",
       steps: [],
     };
     const { detector, crop } = preprocessing;
-    const backend = usesTensorFlow(name) ? { backend: context.compute as Backend } : {};
+    const backend = usesTensorFlow(name) || align !== "none"
+      ? { backend: context.compute as Backend }
+      : {};
     const opening = { detector, crop, photoSeconds, ...backend };
     const rows = await readTable(table.path);
     const job = { archives: archives.path, rows, opening, shardSize };
