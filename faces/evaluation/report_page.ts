@@ -31,7 +31,7 @@ export function reportPage(unordered: Report): string {
       <main>
       ${cards(report)}
       ${dataSection(report.data)}
-      ${report.models.map((model, i) => modelSection(model, i + 2))}
+      ${report.models.map(modelSection)}
       ${provenanceSection(report)}
       </main>
       <footer>${glossarySection(report)}</footer>
