@@ -10,6 +10,7 @@ export const app: App = {
   tasks: [
     "predict FOLDER    predict gender and age for every face of a folder of photos",
     "compare RUN RUN   print the differences between runs, and whether they are real",
+    "ui [PIPELINE]     show runs in a browser: live, compared, and their files",
     "worker            process shards and runs of sweeps for other machines",
     "compute           list what this machine can compute on, and how fast; install TensorFlow",
   ],
@@ -19,6 +20,7 @@ export const app: App = {
   commands: {
     predict: () => import("./faces/commands/predict.ts"),
     compare: () => import("./faces/commands/compare.ts"),
+    ui: () => import("./faces/commands/ui.ts"),
     worker: () => import("./packages/pipeline/worker_command.ts"),
   },
   reference: async () => await (await import("./faces/commands/reference_sections.ts")).reference(),
