@@ -40,7 +40,14 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       ...{ artifacts, pipelines, warn },
       async compare(runs) {
         const { compareRuns } = await import("./compare/compare_runs.ts");
-        return await compareRuns(runs, new ArtifactStore(artifacts));
+        const { formatComparison, sentence } = await import("./compare/format_comparison.ts");
+        const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
+        return {
+          ...comparison,
+          sentences: comparison.tests.map(sentence),
+          markdown: formatComparison(comparison, "markdown"),
+          latex: formatComparison(comparison, "latex"),
+        };
       },
       explain: (pipeline) => dryRun(pipeline, tools),
     });
@@ -60,7 +67,7 @@ export default command;
 async function dryRun(pipeline: string, { project, cwd }: Parameters<Command["run"]>[1]) {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-q", "--no-prompt", "-P=read", "main.ts"],
+      ...["run", "-q", "--no-prompt", "-P=ui", "main.ts"],
       ...["run", pipeline, "--dry-run", "--json"],
     ],
     cwd: project,

@@ -84,11 +84,11 @@ export class RunFiles {
     const models = this.outputs.filter(({ kind }) => kind === "model");
     const curves = await Promise.all(models.map(async ({ stage, path }): Promise<UiCurve[]> => {
       try {
-        const { metric, weightsOfEpoch: kept } = await readTraining(path);
+        const { metric, weightsOfEpoch: kept, weights } = await readTraining(path);
         const epochs = await readHistory(path);
         const columns = Object.keys(epochs[0] ?? {});
         const rows = epochs.map((epoch) => Object.values(epoch) as number[]);
-        return [{ model: stage, metric, kept, columns, epochs: rows }];
+        return [{ model: stage, metric, kept, weights, columns, epochs: rows }];
       } catch (error) {
         problems.push(`${stage}: ${(error as Error).message}`);
         return [];
@@ -132,7 +132,15 @@ export class RunFiles {
     const { report, data } = this.#report();
     const evaluated = await this.evaluation();
     const models = Object.keys(evaluated);
-    const model = query.model && models.includes(query.model) ? query.model : models[0]!;
+    const wanted = models.includes(query.model!) ? query.model : undefined;
+    if (other && wanted === undefined) {
+      // The first model on which they disagree.
+      for (const model of models.slice(0, -1)) {
+        const found = await this.faces({ ...query, model }, other);
+        if (found.total > 0) return found;
+      }
+    }
+    const model = wanted ?? models.at(other ? -1 : 0)!;
     const { classes, metric } = evaluated[model]!;
     const split = query.split ?? "test";
     const own = await predictionsOf(report.path, model, split);

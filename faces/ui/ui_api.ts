@@ -43,6 +43,8 @@ export interface UiCurve {
   readonly metric: string;
   /** The epoch whose weights were kept. */
   readonly kept: number;
+  /** Number of parameters. */
+  readonly weights: number;
   readonly columns: readonly string[];
   readonly epochs: readonly (readonly number[])[];
 }
@@ -81,7 +83,6 @@ export interface UiStep {
   readonly title: string;
   readonly text: string;
   readonly image?: string;
-  /** Box in shares of the image: x, y, width, height. */
   readonly values?: Readonly<Record<string, unknown>>;
 }
 
@@ -96,4 +97,31 @@ export interface UiLayer {
   readonly type: string;
   readonly settings: string;
   readonly weights: number;
+}
+
+/** Part of the result of `deno task compare --json`, with its text. */
+export interface UiComparison {
+  readonly parameters: readonly { readonly name: string; readonly values: readonly unknown[] }[];
+  readonly metrics: readonly {
+    readonly model: string;
+    readonly split: string;
+    readonly metric: string;
+    readonly values: readonly (number | undefined)[];
+    readonly best?: number;
+    readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
+  }[];
+  readonly cautions: readonly string[];
+  readonly notes: readonly string[];
+  /** Significance tests. */
+  readonly sentences: readonly string[];
+  readonly markdown: string;
+  readonly latex: string;
+}
+
+/** An output of a stage: its folder from the artifacts, and its files. */
+export interface UiOutput {
+  readonly stage: string;
+  readonly kind: string;
+  readonly place: string;
+  readonly files: Readonly<Record<string, { readonly size: number }>>;
 }

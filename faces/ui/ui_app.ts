@@ -12,6 +12,7 @@ import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
+import type { UiComparison } from "./ui_api.ts";
 import { RunIndex } from "./run_index.ts";
 import { style as uiStyle } from "./ui_style.ts";
 
@@ -20,7 +21,7 @@ export interface UiOptions {
   /** Pipelines whose dry run the page may request. */
   readonly pipelines: readonly string[];
   /** Compares runs, as `deno task compare --json` does. */
-  compare(runs: readonly RunRecord[]): Promise<unknown>;
+  compare(runs: readonly RunRecord[]): Promise<UiComparison>;
   /** Returns the output of a dry run as JSON. */
   explain(pipeline: string): Promise<unknown>;
   warn(message: string): void;

@@ -14,7 +14,7 @@ header, main { max-width: 1500px }
 .bar nav { display: flex; flex-wrap: wrap; gap: 4px }
 .bar nav a { padding: 6px 12px; border-radius: 8px; color: var(--ink); text-decoration: none }
 .bar nav a:hover { background: var(--bar) }
-.bar nav a[aria-current] { background: var(--ink); color: var(--paper); font-weight: 600 }
+.bar nav a[aria-current="page"] { background: var(--ink); color: var(--paper); font-weight: 600 }
 #theme { margin: 0 }
 main { padding-bottom: 40px }
 main > * + * { margin-top: 12px }
@@ -78,7 +78,58 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .state.running { color: var(--accent); font-weight: 600 }
 .sparks { display: inline-flex; gap: 8px }
 .spark { fill: none; stroke: var(--accent); stroke-width: 1.5 }
-.spark circle { fill: var(--c1); stroke: none }
+.spark .dot { stroke: var(--c1); stroke-width: 5.2; stroke-linecap: round; }
+.graph { position: relative; overflow-x: auto; padding: 2px; }
+.graph svg { display: block; fill: none; stroke: var(--muted); stroke-width: 1.3; }
+.graph ul { position: absolute; inset: 2px; margin: 0; padding: 0; list-style: none; }
+.stage-box {
+  position: absolute; width: 148px; height: 58px; padding: 6px 11px; overflow: hidden;
+  border: 1px solid var(--line); border-left: 5px solid var(--muted); border-radius: 9px;
+  background: var(--card); line-height: 1.3; white-space: nowrap;
+}
+.stage-box span { display: block; font-size: 0.8rem; color: var(--muted); }
+.stage-box:is(.ran, .cached) { border-left-color: var(--good); }
+.stage-box:is(.running, .runs) { border-color: var(--accent); }
+.stage-box.failed { border-color: var(--bad); }
+.stage-box progress { display: block; width: 100%; height: 5px; margin-top: 3px; }
+progress { accent-color: var(--accent); }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 360px), 1fr)); gap: 14px; }
+figure { margin: 0; min-width: 0; }
+figcaption { margin: 0 0 4px; font-size: 0.9rem; color: var(--ink); font-weight: 600; overflow-wrap: anywhere; }
+.plot {
+  display: block; width: 100%; height: auto; overflow: visible; background: none;
+  font-family: system-ui, sans-serif; font-size: 11px; --plot-background: var(--card);
+}
+.plot text { white-space: pre; }
+.legend { margin: 4px 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 14px; list-style: none; font-size: 0.8rem; }
+.legend li { overflow-wrap: anywhere; }
+.legend svg { margin-right: 6px; stroke-width: 2.5; }
+pre {
+  max-height: 320px; padding: 10px 12px; overflow: auto; border: 1px solid var(--line);
+  border-radius: 10px; background: var(--card); font-size: 0.8rem; line-height: 1.45; white-space: pre-wrap;
+}
+h2 { margin-top: 22px; }
+.swatch { display: inline-block; width: 12px; height: 12px; margin-right: 5px; border-radius: 3px; }
+.runs-line { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
+.faces-grid { margin: 0; padding: 0; display: grid; gap: 12px; list-style: none;
+  grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
+.faces-grid li { display: grid; font-size: 0.82rem; line-height: 1.35; overflow-wrap: anywhere; }
+.faces-grid img, .way img { border-radius: 8px; background: var(--bar); image-rendering: pixelated; }
+.faces-grid img { display: block; width: 96px; height: 96px; }
+.way { margin: 0; padding: 0; display: grid; gap: 14px; list-style: none;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 260px), 1fr)); }
+.way img { width: 100%; max-width: 240px; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; font-size: 0.86rem; }
+dl > * { overflow-wrap: anywhere; }
+dt { color: var(--muted); }
+.confusion td { text-align: right; }
+.heat1 { background: rgb(0 114 178 / 10%); }
+.heat2 { background: rgb(0 114 178 / 18%); }
+.heat3 { background: rgb(0 114 178 / 26%); }
+.heat4 { background: rgb(0 114 178 / 34%); }
+.heat5 { background: rgb(0 114 178 / 42%); }
+details { margin-top: 8px; }
+summary { cursor: pointer; }
 dialog {
   width: min(760px, calc(100vw - 28px)); max-height: calc(100vh - 40px); margin: auto; padding:
   20px; border: 1px solid var(--line); border-radius: 14px; background: var(--paper); color:

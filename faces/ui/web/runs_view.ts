@@ -52,7 +52,10 @@ export const runsView: View = {
         change({ show: [...show].join() });
       })
     );
-    const folded = checkbox("fold seeds", fold, (on) => change({ fold: (fold = on) ? "" : "0" }));
+    const folded = checkbox("fold seeds", fold, (on) => {
+      fold = on;
+      change({ fold: on ? "" : "0" });
+    });
     const search = ({ target }: Event) => change({ q: query = (target as HTMLInputElement).value });
     root.append(dom`<h1 class="unseen">Runs</h1>
       <div class="tools"><input type="search" id="search" aria-label="Filter" value="${query}"
@@ -214,7 +217,9 @@ function stagesCell({ first }: Row): Node {
   const ids = ran.map(({ id, status }) => status === "failed" ? `${id} failed` : id);
   const line = first.problem ?? (ids.length > 3 ? `${ids.length} ran` : ids.join(", "));
   const reasons = ran.map(({ id, why }) => `${id}: ${why}`).join("\n");
-  return dom`<span class="why" title="${reasons}">${line || "all cached"}</span>`;
+  return dom`<span class="why" title="${reasons}">${
+    line || (first.state === "running" ? "at work" : "all cached")
+  }</span>`;
 }
 
 function draw(): void {

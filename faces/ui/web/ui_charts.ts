@@ -26,7 +26,7 @@ function draw(label: string, options: Plot.PlotOptions, legend: readonly Series[
   chart.querySelector("style")?.remove();
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
-  const keys = legend.map(({ name, color, dashed }) =>
+  const keys = legend.filter(({ name }) => name !== "").map(({ name, color, dashed }) =>
     dom`<li><svg width="22" height="8" aria-hidden="true"><line x2="22" y1="4" y2="4"
       stroke="${color}" stroke-dasharray="${dashed ? "4 3" : "none"}"/></svg>${name}</li>`
   );
@@ -93,27 +93,13 @@ export function sparkline(label: string, series: readonly { values: number[]; ke
   const [width, height] = [84, 26];
   const all = series.flatMap(({ values }) => values).filter(Number.isFinite);
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const place = (values: readonly number[], i: number) => [
-    3 + i * (width - 6) / Math.max(1, values.length - 1),
-    height - 4 - (values[i]! - low) * (height - 8) / (high - low || 1),
-  ];
+  const place = (values: readonly number[], i: number) => {
+    const x = 3 + i * (width - 6) / Math.max(1, values.length - 1);
+    const y = height - 4 - ((values[i] ?? low) - low) * (height - 8) / (high - low || 1);
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  };
+  const paths = series.map(({ values }) => `M${values.map((_, i) => place(values, i)).join("L")}`);
+  const dots = series.map(({ values, kept }) => `M${place(values, kept - 1)}h0`);
   return dom`<svg class="spark" width="${width}" height="${height}" role="img" aria-label="${label}">
-    ${
-    series.map(({ values, kept }) => {
-      const [x, y] = place(values, kept - 1);
-      const points = values.map((_, i) => place(values, i).map((at) => at!.toFixed(1)).join());
-      return drawing(
-        `<polyline points="${points.join(" ")}"/><circle cx="${x}" cy="${y}" r="2.6"/>`,
-      );
-    })
-  }</svg>`;
-}
-
-/** Parses SVG markup of numbers. */
-function drawing(markup: string): DocumentFragment {
-  const fragment = document.createDocumentFragment();
-  const { firstElementChild } = dom`<svg></svg>`;
-  firstElementChild!.innerHTML = markup;
-  fragment.append(...firstElementChild!.childNodes);
-  return fragment;
+    <path d="${paths.join("")}"/><path class="dot" d="${dots.join("")}"/></svg>`;
 }

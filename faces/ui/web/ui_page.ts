@@ -3,11 +3,15 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
+import { compareView } from "./compare_view.ts";
+import { insideView } from "./inside_view.ts";
+import { liveView, whyView } from "./live_view.ts";
 import { runsView } from "./runs_view.ts";
+import { sweepsView } from "./sweeps_view.ts";
 import { type About, store, type View } from "./ui_store.ts";
 import { dom, get, stored } from "./ui_dom.ts";
 
-const views: View[] = [runsView];
+const views: View[] = [runsView, liveView, compareView, sweepsView, insideView];
 /** Interval of requests while the page is visible, ms. */
 const POLL_MS = 2500;
 
@@ -35,7 +39,11 @@ function show(): void {
 async function poll(): Promise<void> {
   let pause = POLL_MS;
   try {
-    if (document.visibilityState === "visible" && await store.load()) current?.update?.();
+    const partial = store.left > 0;
+    if (document.visibilityState === "visible" && await store.load()) {
+      if (current?.update) current.update();
+      else if (partial) show();
+    }
     if (store.left > 0) pause = 50;
     document.body.classList.remove("offline");
   } catch {
@@ -62,6 +70,7 @@ function chooseTheme(): void {
 
 chooseTheme();
 store.about = await get<About>("/api/about");
+if (store.about.pipelines.length > 0) views.push(whyView);
 addEventListener("hashchange", show);
 await store.load();
 show();
