@@ -3,7 +3,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
-import type { LiveEvent, LiveLine } from "../../../packages/pipeline/run/live_log.ts";
+import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
 import { type GraphStage, stageGraph } from "./stage_graph.ts";
 import { color, lines } from "./ui_charts.ts";
 import { dom, duration, get, later } from "./ui_dom.ts";
