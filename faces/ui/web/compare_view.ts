@@ -77,9 +77,11 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
   );
   return dom`${cautions.map((caution) => dom`<p class="bad">${caution}</p>`)}
     <h2>Parameters that differ</h2>
-    ${parts.length > 0 ? table("Parameters", ["", ...head(runs)], parts) : dom`<p>None.</p>`}
+    ${
+    parts.length > 0 ? table("Parameters", ["parameter", ...head(runs)], parts) : dom`<p>None.</p>`
+  }
     <h2>Metrics that differ</h2>
-    ${rows.length > 0 ? table("Metrics", ["", ...head(runs)], rows) : dom`<p>None.</p>`}
+    ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">★ best value; 95 % bootstrap intervals of the test set.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
     ${notes.map((note) => dom`<p class="muted">${note}</p>`)}${copy}`;
@@ -121,6 +123,7 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
     });
     return [dots(`${model} against its size`, "parameters", curves[0]!.metric, points)];
   });
+  if (charts.length === 0) return dom``;
   return dom`<h2>Curves that differ</h2><div class="grid">${charts}${sizes}</div>
     <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>`;
 }
@@ -159,7 +162,8 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
     <div class="grid">${confusions}</div>`
   }
     ${
-    groups.length > 0 && dom`<h2>By group</h2>${table("By group", ["", ...head(runs)], groups)}`
+    groups.length > 0 &&
+    dom`<h2>By group</h2>${table("By group", ["group", ...head(runs)], groups)}`
   }`;
 }
 
@@ -176,7 +180,7 @@ function confusion(title: Node, classes: readonly string[], counts: number[][]):
     }</tr>`;
   });
   return dom`<figure class="card"><figcaption>${title}</figcaption><div class="wide" tabindex="0"
-    role="region" aria-label="Confusion"><table class="confusion"><thead><tr><th scope="col">
+    role="region" aria-label="Confusion: ${title.textContent}"><table class="confusion"><thead><tr><th scope="col">
     <small>true, predicted</small></th>${classes.map((name) => dom`<th scope="col">${name}</th>`)}
     </tr></thead><tbody>${rows}</tbody></table></div></figure>`;
 }

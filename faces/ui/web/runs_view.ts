@@ -5,7 +5,7 @@
 /// <reference lib="esnext" />
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
-import { date, dom, duration, number, stored, table, text } from "./ui_dom.ts";
+import { date, dom, duration, number, part, stored, table, text } from "./ui_dom.ts";
 import {
   detailsOf,
   metricsOf,
@@ -35,6 +35,8 @@ interface Column {
 
 let query = "", sort = "-ended", fold = true, active = 0;
 let show = new Set<string>(), picked = new Set<string>();
+/** Scroll position that rows were last drawn for. */
+let drawnAt = 0;
 let rows: Row[] = [], columns: Column[] = [];
 const byId = (id: string) => document.getElementById(id)!;
 
@@ -65,7 +67,10 @@ export const runsView: View = {
       <div class="wide runs" id="box" tabindex="0" role="region" aria-label="Table of runs"></div>
       <p class="muted small desk">Keys: / filter, ↑ ↓ move, space choose, p pin, Enter details,
         c compare.</p>`);
-    byId("box").addEventListener("scroll", () => requestAnimationFrame(fillRows));
+    byId("box").addEventListener("scroll", () => {
+      // Eight rows are drawn in advance.
+      if (Math.abs(byId("box").scrollTop - drawnAt) > 5 * ROW) refill();
+    });
     runsView.update!();
   },
   update() {
@@ -174,20 +179,20 @@ function textOf(run: UiRun): string {
 function metricCell(row: Row, path: readonly string[], best: number | undefined): unknown {
   const stats = statsOf(row, path);
   if (!stats) return "–";
-  const interval = detailsOf(row.first, fillRows)?.intervals[`${path[0]} ${path[1]}`];
+  const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.sd !== undefined
     ? `± ${number(stats.sd)}, ${stats.n} seeds`
     : interval && /^(accuracy|mae)$/.test(path[2]!)
     ? `${number(interval.low)} to ${number(interval.high)}`
     : "";
   const value = number(stats.mean);
-  const marked = stats.mean === best ? dom`<b title="best on validation">★ ${value}</b>` : value;
-  return dom`<span class="number">${marked}<small>${spread}</small></span>`;
+  const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;
+  return part`<span class="number">${marked}<small>${spread}</small></span>`;
 }
 
-function curveCell({ runs }: Row): Node {
-  const all = runs.slice(0, 5).flatMap((run) => detailsOf(run, fillRows)?.curves ?? []);
-  return dom`<span class="sparks">${
+function curveCell({ runs }: Row): unknown {
+  const all = runs.slice(0, 5).flatMap((run) => detailsOf(run, refill)?.curves ?? []);
+  return part`<span class="sparks">${
     [...Map.groupBy(all, ({ model }) => model)].map(([model, curves]) => {
       const label = `${model}: validation ${curves[0]!.metric} by epoch`;
       return sparkline(
@@ -200,10 +205,10 @@ function curveCell({ runs }: Row): Node {
   }</span>`;
 }
 
-function stateCell({ runs, first: { state, problem = "" } }: Row): Node {
+function stateCell({ runs, first: { state, problem = "" } }: Row): unknown {
   const others = runs.filter((run) => run.state !== state).length;
-  return dom`<span class="state ${state}" title="${problem}">${MARKS[state]} ${state}${
-    others > 0 && dom` <small>${others} other</small>`
+  return part`<span class="state ${state}" title="${problem}">${MARKS[state]} ${state}${
+    others > 0 && part` <small>${others} other</small>`
   }</span>`;
 }
 
@@ -212,17 +217,18 @@ const secondsOf = (run: UiRun) =>
 const ranOf = ({ stages }: UiRun) =>
   stages.filter(({ status }) => status === "ran" || status === "failed");
 
-function stagesCell({ first }: Row): Node {
+function stagesCell({ first }: Row): unknown {
   const ran = ranOf(first);
   const ids = ran.map(({ id, status }) => status === "failed" ? `${id} failed` : id);
   const line = first.problem ?? (ids.length > 3 ? `${ids.length} ran` : ids.join(", "));
   const reasons = ran.map(({ id, why }) => `${id}: ${why}`).join("\n");
-  return dom`<span class="why" title="${reasons}">${
+  return part`<span class="why" title="${reasons}">${
     line || (first.state === "running" ? "at work" : "all cached")
   }</span>`;
 }
 
 function draw(): void {
+  const held = document.activeElement?.closest("tr[data-row]");
   const runs = rows.reduce((sum, row) => sum + row.runs.length, 0);
   const left = store.left > 0 && `; ${number(store.left)} more records are being read`;
   const cautions = new Set(rows.slice(0, 50).flatMap(({ first }) => first.cautions));
@@ -244,6 +250,7 @@ function draw(): void {
     <thead><tr><th scope="col">run</th>${heads}</tr></thead>
     <tbody @keydown=${press}></tbody></table>`);
   fillRows();
+  if (held) focusRow(active);
   const n = picked.size;
   const clear = () => {
     picked.clear();
@@ -257,36 +264,39 @@ function draw(): void {
   );
 }
 
+const refill = () => void requestAnimationFrame(fillRows);
+
 /** Draws the rows in view. */
 function fillRows(): void {
   const box = document.getElementById("box");
   const body = box?.querySelector("tbody");
   if (!box || !body) return;
   const held = document.activeElement?.closest("tr")?.dataset.row;
-  const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 6);
-  const last = Math.min(rows.length, first + Math.ceil((box.clientHeight || 700) / ROW) + 12);
+  drawnAt = box.scrollTop;
+  const first = Math.max(0, Math.floor(drawnAt / ROW) - 8);
+  const last = Math.min(rows.length, first + Math.ceil((box.clientHeight || 700) / ROW) + 16);
   const space = (n: number) =>
-    dom`<tr aria-hidden="true" class="space"><td colspan="${columns.length + 1}"
+    part`<tr aria-hidden="true" class="space"><td colspan="${columns.length + 1}"
       height="${n * ROW}"></td></tr>`;
   const shown = rows.slice(first, last).map((row, i) => rowElement(row, first + i));
-  body.replaceChildren(space(first), ...shown, space(rows.length - last));
+  body.replaceChildren(dom`${space(first)}${shown}${space(rows.length - last)}`);
   if (held !== undefined) focusRow(Number(held));
 }
 
-function rowElement(row: Row, i: number): Node {
+function rowElement(row: Row, i: number): unknown {
   const { key, first: { id, group }, runs } = row;
   const pinned = pins.value.includes(key), note = notes.value[group];
   const cells = columns.map(({ value, cell }) =>
-    dom`<td>${cell ? cell(row) : text(value(row))}</td>`
+    part`<td>${cell ? cell(row) : text(value(row))}</td>`
   );
-  return dom`<tr tabindex="${i === active ? 0 : -1}" data-row="${i}" aria-rowindex="${i + 2}"
+  return part`<tr tabindex="${i === active ? 0 : -1}" data-row="${i}" aria-rowindex="${i + 2}"
     class="${pinned && "pinned"} ${picked.has(id) && "picked"}" @focus=${() => active = i}>
     <th scope="row"><button class="pick" tabindex="-1" role="checkbox" aria-label="Choose ${id}"
       aria-checked="${String(picked.has(id))}" @click=${() => choose(row)}></button>
     <button class="link" tabindex="-1" @click=${() => details(row)}>${id.slice(-8)}</button>
-    ${runs.length > 1 && dom`<small>+${runs.length - 1}</small>`}
-    ${pinned && dom`<small>pinned</small>`}
-    ${note && dom`<small class="note" title="${note}">${note}</small>`}</th>${cells}</tr>`;
+    ${runs.length > 1 && part`<small>+${runs.length - 1}</small>`}
+    ${pinned && part`<small>pinned</small>`}
+    ${note && part`<small class="note" title="${note}">${note}</small>`}</th>${cells}</tr>`;
 }
 
 function focusRow(i: number): void {

@@ -4,7 +4,7 @@
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
 import * as Plot from "@observablehq/plot";
-import { dom } from "./ui_dom.ts";
+import { dom, part } from "./ui_dom.ts";
 
 export const color = (i: number) => `var(--c${i % 8})`;
 
@@ -24,6 +24,8 @@ function draw(label: string, options: Plot.PlotOptions, legend: readonly Series[
   const chart = Plot.plot({ width: 420, height: 240, ...margins, className: "plot", ...options });
   // The page's style sheet has its rules; the page's policy forbids another one.
   chart.querySelector("style")?.remove();
+  // One image to screen readers: parts of an image have no names.
+  for (const part of chart.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
   const keys = legend.filter(({ name }) => name !== "").map(({ name, color, dashed }) =>
@@ -100,6 +102,6 @@ export function sparkline(label: string, series: readonly { values: number[]; ke
   };
   const paths = series.map(({ values }) => `M${values.map((_, i) => place(values, i)).join("L")}`);
   const dots = series.map(({ values, kept }) => `M${place(values, kept - 1)}h0`);
-  return dom`<svg class="spark" width="${width}" height="${height}" role="img" aria-label="${label}">
+  return part`<svg class="spark" width="${width}" height="${height}" role="img" aria-label="${label}">
     <path d="${paths.join("")}"/><path class="dot" d="${dots.join("")}"/></svg>`;
 }

@@ -6,6 +6,15 @@
 
 const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
+/** A template that becomes a part of another one, parsed with it. */
+class Part {
+  constructor(readonly parts: readonly string[], readonly values: readonly unknown[]) {}
+}
+
+/** Like `dom`, for parts of a large template: one parse is faster than hundreds. */
+export const part = (parts: TemplateStringsArray, ...values: readonly unknown[]) =>
+  new Part(parts, values);
+
 /**
  * Parses HTML with values in it: text is escaped, nodes and lists of nodes take their place, and
  * `@click=${fn}` listens to an event. false and undefined are left out.
@@ -13,15 +22,18 @@ const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;"
 export function dom(parts: TemplateStringsArray, ...values: readonly unknown[]): DocumentFragment {
   const held: unknown[] = [];
   const hold = (value: unknown) => held.push(value) - 1;
+  const join = ({ parts, values }: Part): string =>
+    parts.map((part, i) => part + write(values[i])).join("");
   const write = (value: unknown): string => {
     if (value === false || value === undefined || value === null) return "";
     if (typeof value === "function") return `"${hold(value)}"`;
+    if (value instanceof Part) return join(value);
     if (value instanceof Node) return `<!--${hold(value)}-->`;
     if (Array.isArray(value)) return value.map(write).join("");
     return String(value).replace(/[&<>"]/g, (char) => ESCAPES[char]!);
   };
   const template = document.createElement("template");
-  template.innerHTML = parts.map((part, i) => part + write(values[i])).join("");
+  template.innerHTML = join({ parts, values });
   const walker = document.createTreeWalker(template.content, NodeFilter.SHOW_COMMENT);
   const slots: Comment[] = [];
   while (walker.nextNode()) slots.push(walker.currentNode as Comment);

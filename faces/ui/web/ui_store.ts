@@ -40,7 +40,10 @@ export const store = {
 };
 
 const details = new Map<string, UiDetails | null>();
-let wanted = new Set<string>();
+/** Run → key of its details. */
+let wanted = new Map<string, string>();
+/** Maximum number of runs in a request for details. */
+const MAX_IDS = 60;
 
 /** Returns files of a run; without them, requests those of all runs that are wanted together. */
 export function detailsOf(run: UiRun, loaded: () => void): UiDetails | undefined {
@@ -49,8 +52,10 @@ export function detailsOf(run: UiRun, loaded: () => void): UiDetails | undefined
   if (known !== undefined) return known ?? undefined;
   if (wanted.size === 0) {
     setTimeout(async () => {
-      const ids = [...wanted];
-      wanted = new Set();
+      // Rows that were scrolled past are requested when they are shown again.
+      const ids = [...wanted.keys()].slice(-MAX_IDS);
+      for (const [id, key] of wanted) if (!ids.includes(id)) details.delete(key);
+      wanted = new Map();
       const all = await get<Record<string, UiDetails>>("/api/details", { ids: ids.join(",") })
         .catch(() => ({} as Record<string, UiDetails>));
       for (const run of store.runs) {
@@ -59,7 +64,7 @@ export function detailsOf(run: UiRun, loaded: () => void): UiDetails | undefined
       loaded();
     }, 80);
   }
-  wanted.add(run.id);
+  wanted.set(run.id, key);
   details.set(key, null);
   return undefined;
 }
