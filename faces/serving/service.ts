@@ -8,11 +8,9 @@ import { InferencePool } from "./inference_pool.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
-import { MemoryBudget } from "./read_image.ts";
 import { createApp } from "./routes.ts";
 import { isLocal } from "./security.ts";
 import { listen, type Server } from "./server.ts";
-import { createServiceMetrics } from "./service_metrics.ts";
 
 export interface ServeOptions {
   readonly sources: readonly Source[];
@@ -47,8 +45,6 @@ export interface Serving extends Server {
   readonly service: Service;
 }
 
-/** Number of images of the maximum size that fit into memory. */
-const MAX_IMAGES = 8;
 /** Connections beside those of live views and waiting requests. */
 const SPARE_CONNECTIONS = 256;
 /**
@@ -61,7 +57,6 @@ const MAX_MEMORY = 600e6;
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { sources, reported, mode, host, timeoutSeconds: timeout, viewers, warn } = options;
   const local = isLocal(host);
-  warnAbout(sources, local || options.tls !== undefined, options);
   const [{ preprocessing }] = sources;
   const config = (name?: string) => [name, name && options.moduleOf?.(name)] as const;
   const detectors = {
@@ -81,10 +76,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
     mode,
-    cautions: [...options.cautions ?? []],
+    cautions: [...options.cautions ?? [], ...useless(sources, reported)],
     report: reported.page !== undefined,
     maxBodyBytes,
   };
+  warnAbout(sources, local || options.tls !== undefined, options);
+  service.cautions.forEach(warn);
   const setup: Setup = {
     backend: options.backend,
     detectors,
@@ -95,16 +92,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const name = Deno.hostname();
   let opened: InferencePool | undefined;
   const pool = () => opened;
-  const metrics = createServiceMetrics(pool);
-  const live = createLiveViews({ pool, metrics, viewers, warn });
+  const live = createLiveViews({ pool, viewers, warn });
   const app = createApp({
     pool,
     service,
     assets: await buildAssets({ service, local, setup, preprocessing, reported }),
     live,
-    metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
-    memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
     names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });
@@ -127,10 +121,24 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return { urls: server.urls, service, stop };
 }
 
+/** Returns a caution for each model that is no better than the constant baseline. */
+function useless(sources: readonly Source[], { models }: ReportedMetrics): string[] {
+  return sources.flatMap(({ id, record }) => {
+    const metrics = models[id];
+    const bad = metrics ? metrics.verdict !== "better" : record.constantBaseline !== undefined;
+    if (!bad) return [];
+    const on = metrics ? "the test set" : "the validation set";
+    return [
+      `The predictions of "${id}" are of no use: on ${on}, this network is not better than the ` +
+      "same answer for every face.",
+    ];
+  });
+}
+
 function warnAbout(
   sources: readonly Source[],
   secure: boolean,
-  { host, cautions = [], warn }: ServeOptions,
+  { host, warn }: ServeOptions,
 ): void {
   for (const { id, description: { steps } } of sources) {
     if (steps.length === 0) continue;
@@ -147,7 +155,6 @@ function warnAbout(
         "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
     );
   }
-  cautions.forEach(warn);
 }
 
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */
