@@ -8,6 +8,7 @@ export const app: App = {
   name: "faces",
   summary: "Reproducible experiments on faces, from a YAML file.",
   tasks: [
+    "data FOLDER       look at a data set: propose a pipeline, write a page of what it holds",
     "predict FOLDER    predict gender and age for every face of a folder of photos",
     "compare RUN RUN   print the differences between runs, and whether they are real",
     "worker            process shards and runs of sweeps for other machines",
@@ -17,6 +18,7 @@ export const app: App = {
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
   commands: {
+    data: () => import("./faces/commands/data.ts"),
     predict: () => import("./faces/commands/predict.ts"),
     compare: () => import("./faces/commands/compare.ts"),
     worker: () => import("./packages/pipeline/worker_command.ts"),
@@ -41,11 +43,8 @@ export const app: App = {
     const { runSweepRemotely } = await import("./packages/pipeline/remote_workers.ts");
     yield* runSweepRemotely(settings, work, orders, app);
   },
-  resolveCompute: async (wanted, measure = true) => {
-    if (wanted === "auto") {
-      const { chooseAuto, recallAuto } = await import("./faces/commands/auto_backend.ts");
-      return measure ? chooseAuto(console.error) : recallAuto();
-    }
+  resolveCompute: async (wanted) => {
+    if (wanted === "auto") return { backend: "wasm", why: "auto: it runs everywhere" };
     await (await import("./packages/compute/backends.ts")).requireBackend(wanted);
     // Fetched here and now: the processes that find faces may not use the network.
     if (wanted === "webgpu") {

@@ -27,30 +27,35 @@ export default defineStage({
   seeded: true,
   async run({ dataset }, _params, context) {
     const { readParquet, writeParquet } = await import("../packages/formats/parquet.ts");
+    const { attributeColumns, labelColumn, readRowAttributes } = await import(
+      "../faces/datasets/attributes.ts"
+    );
     const from = (file: string) => join(dataset.path, file);
     const to = (file: string) => join(context.outputs.dataset, file);
     const { age, gender, name, identity, dataset: source, path } = await readParquet(
       from("table.parquet"),
       {
         name: "string?",
-        age: "int32",
-        gender: "int32",
+        age: "int32?",
+        gender: "int32?",
         identity: "string?",
         dataset: "string",
         path: "string",
       },
     );
-    // Age and gender stay together. Names and identities stay with the images, so that a split by
+    const attributes = await readRowAttributes(from("table.parquet"));
+    // Age, gender and attributes stay together. Names and identities stay with the images, so that a split by
     // identity still keeps all images of a person on one side.
     const owner = Int32Array.from(age, (_, row) => row);
     random(context.seed, "labels").shuffle(owner);
     await writeParquet(to("table.parquet"), {
       name: { type: "string", values: name, nullable: true },
-      age: { type: "int32", values: Array.from(owner, (row) => age[row]) },
-      gender: { type: "int32", values: Array.from(owner, (row) => gender[row]) },
+      age: labelColumn(Array.from(owner, (row) => age[row])),
+      gender: labelColumn(Array.from(owner, (row) => gender[row])),
       identity: { type: "string", values: identity, nullable: true },
       dataset: { type: "string", values: source },
       path: { type: "string", values: path },
+      ...attributeColumns(Array.from(owner, attributes)),
     });
     await Deno.copyFile(from("images.npy"), to("images.npy"));
     await Deno.copyFile(from("preprocessing.json"), to("preprocessing.json"));

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { OWN_PRESET, presets } from "../faces/datasets/presets.ts";
 import { datasetNames, nameOf } from "../faces/datasets/sources.ts";
+import { definedChoice } from "../packages/pipeline/define.ts";
 import { defineStage, pathParam, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives } from "./kinds.ts";
 
@@ -7,9 +9,9 @@ const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digi
 
 const folder = z.strictObject({
   folder: pathParam().describe(
-    "Folder of photos with a CSV of labels. Columns: path (relative to the folder), age " +
+    "Folder of photos, or a .zip, .tar or .tar.gz of one, with a CSV of labels. Columns: path (relative to the folder), age " +
       "(years) or born and taken (1980-03-01 or 1980), gender (1, m, male or 0, f, female)," +
-      " and optionally identity and name",
+      " and optionally identity, name and attributes",
   ),
   labels: z.string().min(1).optional().describe(
     "Path of the CSV, relative to the folder. Default: the only CSV in it",
@@ -18,9 +20,14 @@ const folder = z.strictObject({
     .describe(
       "Name of the data set in reports. Default: the folder's name",
     ),
-  layout: z.enum(["full", "crop"]).default("full").describe(
+  layout: z.enum(["full", "crop", "aligned"]).optional().describe(
     "full: original photos; crop: photos cut around the face, whose box is their middle " +
-      "1/1.8, as in the _crop archives",
+      "1/1.8, as in the _crop archives; aligned: the photo is the face, and no detector runs. " +
+      "Default: the preset's, or full",
+  ),
+  preset: definedChoice("preset", presets, OWN_PRESET).optional().describe(
+    "Layout of a published data set, or a map with a preset of your own: which files hold which " +
+      "labels. Default: a CSV of the columns above",
   ),
 });
 

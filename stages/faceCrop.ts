@@ -13,6 +13,9 @@ import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import { choice, defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives, faces, table } from "./kinds.ts";
 
+/** Margin of each coverage. */
+const COVERAGE = { face: 0, head: 0.3, shoulders: 0.6 };
+
 export default defineStage({
   name: "faceCrop",
   summary: "Detect the labelled face of each photo and crop it",
@@ -33,6 +36,17 @@ export default defineStage({
           "informative for age and gender. 0: the box alone; 0.4: the whole photo of a _crop " +
           "archive",
       ),
+      coverage: z.enum(["face", "head", "shoulders"]).optional().describe(
+        "Named margin. face: brows to chin (0); head: hair and chin (0.3); shoulders: the head " +
+          "and its background (0.6). docs/guide/training.md shows each",
+      ),
+      align: z.enum(["none", "eyes", "template"]).default("none").describe(
+        "Alignment by face-api's 68 landmarks, in training and serving. eyes: turns the box until" +
+          " the eyes are level; template: turns, moves and scales the crop so eyes, nose and " +
+          "mouth are where ArcFace's template has them, independent of the detector's box. Photos" +
+          " of a data set with layout: aligned are taken as they are; align and margin then state" +
+          " how to crop a new photo so that it looks like them",
+      ),
       maxSize: z.int().min(0).default(128).describe(
         "Maximum side of a crop in pixels; larger crops are downscaled, to keep the artifact " +
           "small. 0: no limit. Choose at least the input size of the networks",
@@ -50,10 +64,13 @@ export default defineStage({
           "a multi-threaded backend. Does not affect the result",
       ),
     }),
-    ({ detector }) => unusedOptions(detector),
+    ({ detector, coverage }) => ({
+      ...unusedOptions(detector),
+      ...(coverage && { margin: `with coverage: ${coverage}, which sets it` }),
+    }),
   ),
   ignoreInCacheKey: ["workers"],
-  compute: ({ detector }) => usesTensorFlow(detector),
+  compute: ({ detector, align }) => usesTensorFlow(detector) || align !== "none",
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detector === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
   part: cropUnit,
@@ -61,15 +78,18 @@ export default defineStage({
     const { readTable } = await import("../faces/detection/faces_artifact.ts");
     const { cropFaces } = await import("../faces/detection/crop_faces.ts");
     const { writeFaces } = await import("../faces/detection/write_faces.ts");
-    const { detector: name, margin, maxSize, shardSize, photoSeconds, workers } = params;
+    const { detector: name, align, coverage, maxSize, shardSize, photoSeconds, workers } = params;
+    const margin = coverage ? COVERAGE[coverage] : params.margin;
     const preprocessing: CropPreprocessing = {
       detector: configureDetector(name, params, context.extension("detector", name)),
-      crop: { margin, maxSize },
+      crop: { margin, maxSize, ...(align !== "none" && { align }) },
       background: "#ffffff",
       steps: [],
     };
     const { detector, crop } = preprocessing;
-    const backend = usesTensorFlow(name) ? { backend: context.compute as Backend } : {};
+    const backend = usesTensorFlow(name) || align !== "none"
+      ? { backend: context.compute as Backend }
+      : {};
     const opening = { detector, crop, photoSeconds, ...backend };
     const rows = await readTable(table.path);
     const job = { archives: archives.path, rows, opening, shardSize };

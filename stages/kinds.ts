@@ -21,7 +21,8 @@ export const table = defineKind({
   summary: "One row per photo: name, identity, age, gender, face location",
   files: {
     "table.parquet":
-      "full_path, dataset, age, gender (1 male, 0 female), name, identity, face_location",
+      "full_path, dataset, age, gender (1 male, 0 female), name, identity, face_location; " +
+      "age_low and age_high where an age is an interval; attributes: further columns of labels",
     "summary.json": "per data set: rows read, kept, and dropped by reason",
   },
 });
@@ -48,7 +49,9 @@ export const dataset = defineKind({
   summary: "All faces as one array of images, and their labels",
   files: {
     "images.npy": "uint8 [N, size, size, 3], RGB",
-    "table.parquet": "name, age, gender, identity, dataset, path: row i describes image i",
+    "table.parquet":
+      "name, age, gender, identity, dataset, path, further columns of the table: row " +
+      "i describes image i",
     "preprocessing.json": "all parameters from photo to image",
   },
 });

@@ -28,6 +28,7 @@ export default defineStage({
       "../faces/images/preprocessing.ts"
     );
     const { FIT, KERNEL } = await import("../faces/images/resize.ts");
+    const { attributeColumns, labelColumn } = await import("../faces/datasets/attributes.ts");
     const { NpyWriter } = await import("../packages/formats/npy.ts");
     const { writeParquet } = await import("../packages/formats/parquet.ts");
     const output = context.outputs.dataset;
@@ -61,11 +62,12 @@ export default defineStage({
 
     await writeParquet(join(output, "table.parquet"), {
       name: { type: "string", values: rows.map(({ name }) => name), nullable: true },
-      age: { type: "int32", values: rows.map(({ age }) => age) },
-      gender: { type: "int32", values: rows.map(({ gender }) => gender) },
+      age: labelColumn(rows.map(({ age }) => age)),
+      gender: labelColumn(rows.map(({ gender }) => gender)),
       identity: { type: "string", values: rows.map(({ identity }) => identity), nullable: true },
       dataset: { type: "string", values: rows.map(({ dataset }) => dataset) },
       path: { type: "string", values: rows.map(({ full_path }) => full_path) },
+      ...attributeColumns(rows.map(({ attributes }) => attributes)),
     });
     await writePreprocessing(output, {
       ...await readCropPreprocessing(input.path),

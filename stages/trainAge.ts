@@ -10,7 +10,7 @@ import {
   trainingParams,
   unusedTraining,
 } from "../faces/training/training_params.ts";
-import { initFacts } from "../faces/training/initial_weights.ts";
+import { checkModels, modelFacts } from "../faces/training/trained_models.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -68,7 +68,8 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
-  external: ({ init }, { artifacts }) => initFacts(init, artifacts),
+  external: modelFacts,
+  check: checkModels,
   async run({ dataset, splits }, params, context) {
     const { singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");

@@ -7,7 +7,7 @@ import {
   jointParams,
   unusedTraining,
 } from "../faces/training/training_params.ts";
-import { initFacts } from "../faces/training/initial_weights.ts";
+import { checkModels, modelFacts } from "../faces/training/trained_models.ts";
 import { networks } from "../models/mod.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
@@ -48,7 +48,8 @@ export default defineStage({
   ),
   seeded: true,
   compute: true,
-  external: ({ init }, { artifacts }) => initFacts(init, artifacts),
+  external: modelFacts,
+  check: checkModels,
   async run({ dataset, splits }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { jointTraining } = await import("../faces/training/stage_training.ts");

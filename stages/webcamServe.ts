@@ -79,7 +79,7 @@ export default defineStage({
     });
     try {
       const names = sources.map(({ id }) => id).join(", ");
-      context.info(`${names} at ${urls.join(" and ")} (Ctrl-C stops)`);
+      context.info(`open ${urls.join(" or ")} in a browser (${names}; Ctrl-C stops)`);
       if (!context.signal.aborted) await once(context.signal, "abort");
     } finally {
       await stop();

@@ -8,10 +8,9 @@ import {
 } from "../../packages/compute/backends.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
-import { broken, formatTable } from "../../packages/pipeline/format.ts";
+import { formatTable } from "../../packages/pipeline/format.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
-import { formatMs, loadBenchmark, pickFastest, saveBenchmark } from "./auto_backend.ts";
 import { type BackendStatus, lookForGpu, measureBackend } from "./compute/measure_backend.ts";
 
 /** Help of `deno task compute`. */
@@ -25,12 +24,10 @@ export const HELP = `List, measure and install compute backends.
   deno task compute uninstall BACKEND   remove it
 
   --json                list: print one JSON object to stdout; all else goes to stderr
-  --again               list: measure again
   --tensorflow VERSION  install: version of TensorFlow. Default: 2.21
   --help
 
-compute: auto in a pipeline chooses the fastest. It is measured once and kept until the machine,
-Deno, the project's packages or the installed backends change.`;
+compute: auto in a pipeline is wasm. Set the fastest: compute: webgpu.`;
 
 export async function main(args: string[]): Promise<number> {
   try {
@@ -44,7 +41,6 @@ export async function main(args: string[]): Promise<number> {
 async function run(args: string[]): Promise<number> {
   const { values, positionals: [command, name, ...rest] } = parseOptions("compute", args, {
     json: { type: "boolean" },
-    again: { type: "boolean" },
     tensorflow: { type: "string" },
     help: { type: "boolean", short: "h" },
   });
@@ -52,7 +48,7 @@ async function run(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  if (command === undefined) return await list(values.json ?? false, values.again ?? false);
+  if (command === undefined) return await list(values.json ?? false);
   if ((command !== "install" && command !== "uninstall") || rest.length > 0) {
     throw new UsageError(
       `there is no "deno task compute ${[command, name, ...rest].join(" ").trim()}": expected ` +
@@ -69,10 +65,8 @@ async function run(args: string[]): Promise<number> {
     : await uninstall(backend);
 }
 
-async function list(json: boolean, again: boolean): Promise<number> {
+async function list(json: boolean): Promise<number> {
   const reporter = createReporter(standardOutput("stderr"));
-  const { environment, current } = await loadBenchmark();
-  const known = again ? [] : current?.findings.filter(({ usable }) => usable) ?? [];
   const names = Object.keys(backends) as Backend[];
   const progress = reporter.startProgress("measuring");
   progress.start(names.length, "backends");
@@ -80,61 +74,48 @@ async function list(json: boolean, again: boolean): Promise<number> {
   const findings: BackendStatus[] = [];
   for (const name of names) {
     progress.advance(0, name);
-    findings.push(
-      known.find((finding) => finding.name === name) ?? await measureBackend(name, gpu),
-    );
+    findings.push(await measureBackend(name, gpu));
     progress.advance(1);
   }
   progress.end();
-  const chosen = pickFastest(findings);
-  await saveBenchmark(environment, chosen, findings);
   if (json) {
     const listed = findings.map((finding) => ({ msPerStep: null, ...finding }));
-    console.log(JSON.stringify({ backends: listed, auto: chosen }));
+    console.log(JSON.stringify({ backends: listed }));
     return 0;
   }
   const rows = findings.map((finding) => {
     const { name, usable, why } = finding;
     const notes = usable ? [finding.version, why].filter(Boolean).join("; ") : `Not usable: ${why}`;
     const time = usable ? `${formatMs(finding.msPerStep)} ms` : "-";
-    return [`${name === chosen.backend ? "*" : " "} ${name}`, time, `${backends[name]}. ${notes}`];
+    return [name, time, `${backends[name]}. ${notes}`];
   });
   formatTable(rows, [1], 80).forEach((line) => console.log(line));
-  const meaning = "Duration of one training step: 2021 gender network, 64 images. " +
-    `* compute: auto chooses ${chosen.backend}: ${chosen.why}.`;
-  console.log(`\n${broken(meaning, 80).join("\n")}`);
+  console.log("\nDuration of one training step: 2021 gender network, 64 images.");
   return 0;
 }
 
-async function install(backend: OptionalBackend, tensorflow?: string): Promise<number> {
+/** Formats milliseconds: "14.0", "120". */
+function formatMs(ms: number): string {
+  return ms < 100 ? ms.toFixed(1) : ms.toFixed(0);
+}
+
+async function install(
+  backend: OptionalBackend,
+  tensorflow: string | undefined,
+): Promise<number> {
   const { installNode, usualTensorflow } = await import("../../packages/compute/install_node.ts");
-  const reporter = createReporter(standardOutput("stdout"));
   const abort = new AbortController();
-  const stop = () => abort.abort(new Error("interrupted; the next attempt resumes here"));
-  const progress = reporter.startProgress(backend);
-  let made;
-  try {
-    using _listening = onStopSignal(stop);
-    made = await installNode(backend, tensorflow ?? usualTensorflow, {
-      signal: abort.signal,
-      progress,
-      line: reporter.log,
-    });
-  } finally {
-    progress.end();
-  }
+  using _listening = onStopSignal(() => abort.abort(new Error("interrupted")));
+  await installNode(backend, tensorflow ?? usualTensorflow, abort.signal);
   const finding = await measureBackend(backend, undefined);
   if (!finding.usable) {
-    throw new Error(
-      `${backend} with TensorFlow ${made.tensorflow} is installed, but does not run: ${finding.why}`,
-    );
+    throw new Error(`${backend} is installed, but does not run: ${finding.why}`);
   }
-  reporter.log(
-    `${backend} with TensorFlow ${made.tensorflow} is installed: ${
+  console.log(
+    `${backend} with ${finding.version} is installed: ${
       formatMs(finding.msPerStep)
-    } ms ` +
-      `per step. deno task compute compares backends; deno task compute uninstall ${backend} ` +
-      "removes it.",
+    } ms per step. ` +
+      `deno task compute compares backends; deno task compute uninstall ${backend} removes it.`,
   );
   return 0;
 }

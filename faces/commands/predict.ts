@@ -95,8 +95,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     let pool: Awaited<ReturnType<typeof open>> | undefined;
     if (compute !== "wasm") {
       try {
-        // Measuring needs permissions and time that a prediction is not worth.
-        const { backend } = await tools.resolveCompute(compute, false);
+        const { backend } = await tools.resolveCompute(compute);
         if (backend !== "wasm") pool = await open(backend as Backend);
       } catch (error) {
         warn(`${(error as Error).message} Predicting on wasm instead.`);

@@ -4,6 +4,8 @@ import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { byteCount, RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 
+import type { Layout } from "./sources.ts";
+
 /** Content of `archives.json`. */
 export interface ArchivesDescription {
   readonly datasets: readonly ArchivedDataset[];
@@ -11,8 +13,16 @@ export interface ArchivesDescription {
 
 export interface ArchivedDataset {
   readonly name: string;
-  /** "crop": photos cropped to the face and a margin; "full": original photos. */
-  readonly layout: "crop" | "full";
+  /** full: original photos; crop: the face and a margin; aligned: the face alone. */
+  readonly layout: Layout;
+  /** crop: margin on each side, as a share of the face. Default: 0.4. */
+  readonly margin?: number;
+  /** False if the layout gives the position of the face, without a detector. Default: true. */
+  readonly detect?: false;
+  /** License or terms, if the data set's preset has them. */
+  readonly terms?: string;
+  /** True if the terms exclude commercial use. */
+  readonly nonCommercial?: true;
   readonly tars: readonly {
     readonly file: string;
     /** The downloaded file: the archive itself, or the compressed one it was extracted from. */

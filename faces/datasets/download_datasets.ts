@@ -54,7 +54,8 @@ export async function downloadDatasets(
       sizes.push(size);
     }
     const metadata = { ...contents.metadata, ...fetched.labels };
-    datasets.push({ name, layout: fetched.layout, tars: fetched.tars, metadata });
+    const { layout, tars: archived, framing } = fetched;
+    datasets.push({ name, layout, ...framing, tars: archived, metadata });
     context.info(`${name}: ${counted(contents.places.size, "file")} in the archives.`);
     if (contents.repeated > 0) {
       const repeated = counted(contents.repeated, "path");
@@ -80,15 +81,19 @@ export async function downloadDatasets(
     await Deno.link(from, to).catch(() => Deno.rename(from, to));
   }
   const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
+  const cautions = [
+    ...params.datasets.includes("sample")
+      ? [`${faces} are synthetic: scores and predictions do not carry over to real people.`]
+      : [],
+    ...datasets.flatMap(({ name, terms, nonCommercial }) =>
+      nonCommercial ? [`No commercial use: trained on ${name} (${terms ?? "see its terms"}).`] : []
+    ),
+  ];
   return {
     ...(mirror && Object.keys(mirror.origins).length > 0
       ? { observed: { downloads: mirror.origins } }
       : {}),
-    ...(params.datasets.includes("sample")
-      ? {
-        caution: `${faces} are synthetic: scores and predictions do not carry over to real people.`,
-      }
-      : {}),
+    ...(cautions.length > 0 ? { caution: cautions.join(" ") } : {}),
   };
 }
 
@@ -129,13 +134,27 @@ async function fetchDataset(
 ): Promise<{
   tars: Tars;
   layout: ArchivedDataset["layout"];
+  framing?: Pick<ArchivedDataset, "margin" | "detect" | "terms" | "nonCommercial">;
   file: string;
   labels: { variable: string } | { csv: true };
 }> {
   if (typeof dataset === "object") {
     const tar = `folder_${nameOf(dataset)}.tar`; // IMDB-WIKI's files have other names
-    const file = await packFolder(dataset, join(context.scratch, tar), context);
-    return { tars: [ownArchive(tar)], layout: dataset.layout, file, labels: { csv: true } };
+    const { file, preset } = await packFolder(dataset, join(context.scratch, tar), {
+      ...{ scratch: context.scratch, signal: context.signal, progress: context.progress },
+      warn: (message) => context.warn(message),
+      // An undeclared read would throw.
+      ...dataset.preset !== undefined && { definitions: (kind) => context.definitions(kind) },
+    });
+    const layout = dataset.layout ?? preset?.layout ?? "full";
+    const { margin, terms, nonCommercial } = preset ?? {};
+    const framing = {
+      ...layout === "crop" && margin !== undefined && { margin },
+      ...(layout === "aligned" || layout === "crop" && preset) && { detect: false as const },
+      ...terms !== undefined && { terms },
+      ...nonCommercial && { nonCommercial },
+    };
+    return { tars: [ownArchive(tar)], layout, framing, file, labels: { csv: true } };
   }
   if (dataset === "sample") {
     const tars = [ownArchive(await drawSample(params, context))];

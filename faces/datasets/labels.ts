@@ -1,9 +1,17 @@
 /** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
 import { ageAtDate, parseDay } from "./age.ts";
+import { type Attribute, attributeName, type Attributes, INTERVAL } from "./attributes.ts";
 
-/** Names of the columns, in any case and order. `path`, `gender` and an age are required. */
-const labelColumns = ["path", "age", "gender", "identity", "name", "born", "taken"] as const;
+/** Sides of the face's box in a CSV, in pixels of the stored photo from 0. */
+export const BOX = ["left", "top", "right", "bottom"] as const;
+
+/** Names of the columns, in any case and order. `path` and a label are required. */
+const labelColumns = [
+  ...["path", "age", "gender", "identity", "name", "born", "taken"] as const,
+  ...INTERVAL,
+  ...BOX,
+] as const;
 type LabelColumn = typeof labelColumns[number];
 
 /** Labels of one photo. */
@@ -17,10 +25,16 @@ export interface Label {
   /** Null if unknown. */
   readonly identity: string | null;
   readonly name: string | null;
+  /** As `BOX`; null if unknown. */
+  readonly box: readonly number[] | null;
+  /** Other columns, and the interval of an age that is not known exactly. */
+  readonly attributes?: Attributes;
   readonly line: number;
 }
 
 export interface Labels {
+  /** The labels that the CSV has columns of. */
+  readonly columns: { readonly gender: boolean; readonly age: boolean };
   readonly rows: readonly Label[];
   /** Values that could not be parsed and are treated as unknown. */
   readonly doubts: readonly { line: number; column: string; value: string }[];
@@ -43,12 +57,13 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
   const problems: string[] = [], outside: string[] = [];
   const table = readCsv(bytes, source, problems);
   const columns = findColumns(table, problems);
+  const attributesOf = parseAttributes(table);
   const doubts: Labels["doubts"][number][] = [];
   const rows = table.rows.map(({ values, line }): Label => {
     const text = (column: LabelColumn) => values[columns.get(column) ?? -1] ?? "";
     const read = (column: LabelColumn, parse: (text: string) => number) => {
       const value = text(column);
-      if (unknown.has(value.toLowerCase())) return NaN;
+      if (isUnknown(value)) return NaN;
       const number = parse(value);
       if (Number.isNaN(number)) doubts.push({ line, column, value });
       return number;
@@ -59,10 +74,19 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
         `on line ${line} the path ${JSON.stringify(text("path"))} leads outside of the folder`,
       );
     }
+    const gender = read("gender", (value) => genders[value.toLowerCase()] ?? NaN);
+    const { age, interval } = ageOf(read);
+    const box = BOX.map((side) => read(side, decimal));
+    const attributes = {
+      ...interval && { [INTERVAL[0]]: interval[0], [INTERVAL[1]]: interval[1] },
+      ...attributesOf(values),
+    };
     return {
       path: path ?? "",
-      gender: read("gender", (value) => genders[value.toLowerCase()] ?? NaN),
-      age: ageOf(read),
+      gender,
+      age,
+      box: box.every(Number.isFinite) ? box : null,
+      ...Object.keys(attributes).length > 0 && { attributes },
       identity: text("identity") || null,
       name: text("name") || null,
       line,
@@ -74,15 +98,58 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     problems.push(...outside);
   }
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
-  return { rows, doubts };
+  const has = (...names: LabelColumn[]) => names.every((name) => columns.has(name));
+  const age = has("age") || has("born", "taken") || has(...INTERVAL);
+  return { rows, doubts, columns: { gender: has("gender"), age } };
 }
 
-/** Returns the age in whole years: the given one, else from birth to photo. */
-function ageOf(read: (column: LabelColumn, parse: (text: string) => number) => number): number {
-  const given = read("age", (value) => decimal(value));
-  if (!Number.isNaN(given)) return Math.floor(given);
+/** Returns the age in whole years, given or from birth to photo, or its interval. */
+function ageOf(
+  read: (column: LabelColumn, parse: (text: string) => number) => number,
+): { age: number; interval?: readonly [low: number, high: number] } {
+  const about = ([low, high]: readonly [number, number]) =>
+    low === high ? { age: low } : { age: NaN, interval: [low, high] as const };
+  let interval: readonly [number, number] | undefined;
+  const given = read("age", (value) => {
+    interval = parseInterval(value);
+    return interval?.[0] ?? decimal(value);
+  });
+  if (interval) return about(interval);
+  if (!Number.isNaN(given)) return { age: Math.floor(given) };
+  const [low, high] = INTERVAL.map((column) => Math.floor(read(column, decimal)));
+  if (low <= high) return about([low, high]);
   const born = read("born", parseDay);
-  return ageAtDate(born, read("taken", parseDay));
+  return { age: ageAtDate(born, read("taken", parseDay)) };
+}
+
+/** Last year of an interval without one, such as 70+. */
+const OLDEST = 100;
+
+/** Parses an interval of years: 25-32, (25, 32), 25;32, 25 to 32, 70+, more than 70. */
+function parseInterval(text: string): readonly [low: number, high: number] | undefined {
+  const open = /^(?:more than|over|from)\s+(\d+)$|^(\d+)\s*\+$/i.exec(text);
+  if (open) return [Number(open[1] ?? open[2]), OLDEST];
+  const [, low, high] = /^[([]\s*(\d+)\s*[,;-]\s*(\d+)\s*[)\]]$/.exec(text) ??
+    /^(\d+)\s*(?:[-–;]|to)\s*(\d+)$/.exec(text) ?? [];
+  return Number(low) <= Number(high) ? [Number(low), Number(high)] : undefined;
+}
+
+/** Returns a function that reads the other columns of a row: numbers where all values are, else text. */
+function parseAttributes({ header, rows }: CsvTable): (values: readonly string[]) => Attributes {
+  const others = header.flatMap((written, i) => {
+    if (written === "" || labelColumns.includes(written.toLowerCase() as LabelColumn)) return [];
+    const known = rows.map(({ values }) => values[i]).filter((value) => !isUnknown(value));
+    // Longer digits, such as time stamps, and leading zeros are names.
+    const numeric = known.every((value) => /^-?(?:0|[1-9]\d{0,14})(?:\.\d+)?$/.test(value));
+    const read = (value: string): Attribute =>
+      isUnknown(value) ? null : numeric ? Number(value) : value;
+    return [{ i, name: attributeName(written), read }];
+  });
+  return (values) => Object.fromEntries(others.map(({ i, name, read }) => [name, read(values[i])]));
+}
+
+function isUnknown(value: string): boolean {
+  return unknown.has(value.toLowerCase());
 }
 
 /** Parses a number with a decimal point or comma. */
@@ -94,14 +161,18 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
   const found = new Map<LabelColumn, number>();
   for (const [i, written] of header.entries()) {
     const name = written.toLowerCase() as LabelColumn;
-    if (!labelColumns.includes(name)) continue; // additional columns are allowed
+    if (!labelColumns.includes(name)) continue; // an attribute
     if (found.has(name)) problems.push(`it has two columns "${written}"`);
     found.set(name, i);
   }
-  const missing = (["path", "gender"] as const).filter((name) => !found.has(name))
-    .map((name) => `it has no column "${name}"`);
-  if (!found.has("age") && !(found.has("born") && found.has("taken"))) {
-    missing.push('it has no column "age", nor "born" and "taken"');
+  const missing = found.has("path") ? [] : ['it has no column "path"'];
+  const attributes = header.some((name) =>
+    name !== "" && !labelColumns.includes(name.toLowerCase() as LabelColumn)
+  );
+  const dated = found.has("born") && found.has("taken") ||
+    INTERVAL.every((name) => found.has(name));
+  if (!found.has("gender") && !found.has("age") && !dated && !attributes) {
+    missing.push('it has no labels: no column "age", nor "born" and "taken", nor "gender"');
   }
   if (missing.length > 0) {
     const has = `its first line has ${header.map((name) => `"${name}"`).join(", ")}`;

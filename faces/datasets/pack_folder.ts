@@ -1,37 +1,51 @@
-/** Packs a local folder of photos into an archive, as in the downloaded data sets. */
+/** Packs a local folder or archive of photos into an archive, as in the downloaded data sets. */
 import { counted } from "../../packages/pipeline/causes.ts";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
+import type { Definition } from "../../packages/pipeline/define.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
+import { applyPreset } from "./apply_preset.ts";
 import { type Labels, parseLabels } from "./labels.ts";
+import {
+  archivesIn,
+  describeFiles,
+  isArchive,
+  isFile,
+  type Lack,
+  locate,
+  openPhotoFiles,
+  type PhotoFiles,
+  walk,
+} from "./photo_files.ts";
+import { choosePreset, type Preset } from "./presets.ts";
 import { type FolderDataset, nameOf } from "./sources.ts";
+
+/** The labels of a data set, and the CSV that has them. */
+interface OpenedLabels {
+  name: string;
+  bytes: Uint8Array;
+  labels: Labels;
+}
+
+function cannotUse(folder: string, why: string, cause?: unknown): Error {
+  return new Error(`Cannot use the folder "${folder}": ${why}.`, { cause });
+}
 
 /** Reads a folder's CSV. @throws if there is none, or if it is invalid */
 async function openLabels(
   { folder, labels }: Pick<FolderDataset, "folder" | "labels">,
-): Promise<{ name: string; bytes: Uint8Array; labels: Labels }> {
-  const fail = (why: string, cause?: unknown) =>
-    new Error(`Cannot use the folder "${folder}": ${why}.`, { cause });
+): Promise<OpenedLabels> {
   let tables: string[];
   try {
     // Skips hidden files of macOS, lock files of spreadsheets, and folders named x.csv.
     tables = Array.from(Deno.readDirSync(folder), ({ name }) => name)
-      .filter((name) => /^(?!\.|~\$).*\.csv$/i.test(name) && isFile(join(folder, name))).sort();
+      .filter((name) => isTable(name) && isFile(join(folder, name))).sort();
   } catch (cause) {
     const missing = cause instanceof Deno.errors.NotFound;
-    throw fail(missing ? "there is no such folder" : (cause as Error).message, cause);
+    throw cannotUse(folder, missing ? "there is no such folder" : (cause as Error).message, cause);
   }
-  if (labels === undefined && tables.length !== 1) {
-    throw fail(
-      tables.length === 0
-        ? "it has no CSV of labels (columns path, age, gender)"
-        : `it has ${tables.length} CSVs (${
-          tables.slice(0, 5).join(", ")
-        }); select one with "labels"`,
-    );
-  }
-  const given = labels ?? tables[0];
+  const given = labels ?? onlyTable(folder, tables);
   const path = locate(folder)(given);
   let bytes: Uint8Array;
   try {
@@ -41,41 +55,46 @@ async function openLabels(
     const why = cause instanceof Deno.errors.NotFound
       ? `it has no "${given}"; it has ${tables.join(", ") || "no CSV"}`
       : `"${given}" cannot be read (${(cause as Error).message})`;
-    throw fail(why, cause);
+    throw cannotUse(folder, why, cause);
   }
   return { name: basename(given), bytes, labels: parseLabels(bytes, path) };
 }
 
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false; // a broken link
-  }
+function isTable(name: string): boolean {
+  return /^(?!\.|~\$)[^/]*\.csv$/i.test(name);
 }
 
-/**
- * Returns a function that finds a file in a folder in any Unicode normalization form: file systems
- * store é as one code point or as two.
- */
-function locate(folder: string): (path: string) => string {
-  const listings = new Map<string, Map<string, string>>();
-  const list = (place: string) => {
-    try {
-      return new Map(Array.from(Deno.readDirSync(place), ({ name }) => [name.normalize(), name]));
-    } catch {
-      return new Map<string, string>(); // reading the file reports the cause
-    }
-  };
-  return (path) => {
-    const plain = resolve(folder, path);
-    if (/^[\0-\x7f]*$/.test(path) || isFile(plain)) return plain;
-    return path.split("/").reduce((place, name) => {
-      const names = listings.get(place) ?? list(place);
-      listings.set(place, names);
-      return join(place, names.get(name.normalize()) ?? name);
-    }, folder);
-  };
+function onlyTable(folder: string, tables: readonly string[]): string {
+  if (tables.length === 1) return tables[0];
+  throw cannotUse(
+    folder,
+    tables.length === 0
+      ? "it has no CSV of labels (columns path, age, gender). A preset reads other layouts: set " +
+        "preset, or look at it with deno task data"
+      : `it has ${tables.length} CSVs (${tables.slice(0, 5).join(", ")}); select one with "labels"`,
+  );
+}
+
+/** Reads the labels of opened files: by a preset, or an archive's CSV. */
+async function readLabels(
+  { folder, labels: given, preset }: FolderDataset & { preset?: Preset | undefined },
+  files: PhotoFiles,
+  warn: (message: string) => void,
+): Promise<OpenedLabels> {
+  if (!preset) {
+    const name = given ?? onlyTable(folder, files.paths.filter(isTable));
+    const bytes = await files.read(name);
+    if (!(bytes instanceof Uint8Array)) throw cannotUse(folder, `"${name}": such files ${bytes}`);
+    return { name: basename(name), bytes, labels: parseLabels(bytes, `${folder}/${name}`) };
+  }
+  const { name, csv, unmatched } = await applyPreset(preset, files, given).catch((error) => {
+    throw cannotUse(folder, (error as Error).message, error);
+  });
+  if (unmatched.length > 0) {
+    const some = unmatched.slice(0, MAX_EXAMPLES).join(", ");
+    warn(`${counted(unmatched.length, "photo")} without a label in the path, such as ${some}`);
+  }
+  return { name, bytes: csv, labels: parseLabels(csv, `${folder}/${name}`) };
 }
 
 /**
@@ -84,55 +103,82 @@ function locate(folder: string): (path: string) => string {
  * stages do not run.
  */
 export async function describeFolder(dataset: FolderDataset): Promise<Record<string, string>> {
+  const { folder } = dataset, id = nameOf(dataset);
+  const digest = (text: string) => createHash("sha256").update(text).digest("hex");
+  if (isArchive(folder)) return { [`the archive ${id}`]: digest(describeFiles([folder])) };
+  if (dataset.preset !== undefined && isFolder(folder)) {
+    const paths = walk(folder);
+    const seen = describeFiles(paths.map((path) => join(folder, path)).filter(isFile));
+    return { [`a file of ${id}`]: digest(paths.join("\0") + seen) };
+  }
   const { name, bytes, labels } = await openLabels(dataset);
   const pictures = createHash("sha256");
-  const find = locate(dataset.folder);
+  const find = locate(folder);
+  let absent = false;
   for (const { path } of labels.rows) {
     let seen = "absent";
     try {
       const { size, mtime } = Deno.statSync(find(path));
       seen = `${size} ${mtime?.getTime()}`;
     } catch {
-      // Packing reports missing photos, with the reason.
+      absent = true; // packing reports missing photos, with the reason
     }
     pictures.update(`${path}\0${seen}\0`);
   }
-  const id = nameOf(dataset);
+  if (absent) pictures.update(describeFiles(archivesIn(folder)));
   return {
     [`${id}'s ${name}`]: createHash("sha256").update(bytes).digest("hex"),
     [`a picture of ${id}`]: pictures.digest("hex"),
   };
 }
 
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
 interface Context {
+  readonly scratch: string;
   readonly signal: AbortSignal;
   readonly progress: {
     start(total: number, unit: string): void;
     advance(items?: number, note?: string): void;
   };
   warn(message: string): void;
+  /** Presets of plugins. Default: none. */
+  definitions?(kind: string): readonly Definition[];
 }
 
 /** Number of examples in a message. */
 const MAX_EXAMPLES = 3;
 
 /**
- * Packs the photos of the CSV, in its order, and the CSV itself. Warns about photos that are missing
+ * Packs the photos of the labels, in their order, and the CSV. Warns about photos that are missing
  * or cannot be read; later stages list them.
- * @returns the CSV's name in the archive
+ * @returns the CSV's name in the archive, and the preset
  */
 export async function packFolder(
   dataset: FolderDataset,
   to: string,
-  { signal, progress, warn }: Context,
-): Promise<string> {
-  const { name, bytes, labels } = await openLabels(dataset);
+  { signal, progress, warn, scratch, definitions }: Context,
+): Promise<{ file: string; preset?: Preset | undefined }> {
   const { folder } = dataset;
+  const preset = dataset.preset === undefined
+    ? undefined
+    : choosePreset(dataset.preset, definitions?.("preset"));
+  const note = (message: string) => warn(`${nameOf(dataset)}: ${message}`);
+  // Before the folder is walked, as it may hold other things.
+  const own = preset || isArchive(folder) ? undefined : await openLabels(dataset);
+  if (!isArchive(folder) && !isFolder(folder)) throw cannotUse(folder, "there is no such folder");
+  await using files = await openPhotoFiles(folder, scratch, signal);
+  const { name, bytes, labels } = own ?? await readLabels({ ...dataset, preset }, files, note);
   const lines = new Map<string, number>();
   for (const { path, line } of labels.rows) {
     if (path !== "" && !lines.has(path)) lines.set(path, line);
   }
-  const find = locate(folder);
   const lacking: Record<Lack, string[]> = {
     "are missing": [],
     "cannot be read": [],
@@ -145,7 +191,7 @@ export async function packFolder(
     using tar = new TarWriter(part);
     for (const [path, line] of lines) {
       signal.throwIfAborted();
-      const photo = await readPhoto(find(path));
+      const photo = await files.read(path);
       if (photo instanceof Uint8Array) tar.add(`pictures/${path}`, photo);
       else lacking[photo].push(`${path} (line ${line})`);
       progress.advance(1, path);
@@ -157,7 +203,7 @@ export async function packFolder(
     if (paths.length === 0) continue;
     const some = paths.slice(0, MAX_EXAMPLES).join(", ") +
       (paths.length > MAX_EXAMPLES ? ", ..." : "");
-    warn(`${nameOf(dataset)}: ${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`);
+    note(`${paths.length} of ${counted(lines.size, "photo")} ${how}: ${some}`);
   }
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {
@@ -170,23 +216,5 @@ export async function packFolder(
     );
   }
   await moveDurably(part, to);
-  return name;
-}
-
-/** Maximum size of a photo's file: bounds the memory. */
-const MAX_PHOTO_BYTES = 2 ** 30;
-
-/** Reason why a photo is not packed. */
-type Lack = "are missing" | "cannot be read" | "are not regular files" | "are larger than 1 GiB";
-
-async function readPhoto(path: string): Promise<Uint8Array | Lack> {
-  try {
-    const { isFile, size } = await Deno.stat(path);
-    if (!isFile) return "are not regular files"; // a pipe may have no end
-    return size <= MAX_PHOTO_BYTES ? await Deno.readFile(path) : "are larger than 1 GiB";
-  } catch (error) {
-    const absent = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    return absent ? "are missing" : "cannot be read";
-  }
+  return { file: name, preset };
 }

@@ -1,5 +1,7 @@
 /** Rows of a data set, and their filter. */
 
+import { type Attributes, INTERVAL } from "./attributes.ts";
+
 /** Reasons to drop a row, for messages; the first that applies counts. */
 export const reasons = {
   noFace: "without a face",
@@ -10,6 +12,7 @@ export const reasons = {
   ageOutside: "outside the age range",
   noPath: "without a path",
   repeated: "with the photo of an earlier row",
+  noAttribute: "without a required attribute",
 } as const;
 export type Reason = keyof typeof reasons;
 
@@ -24,6 +27,10 @@ export interface Rows {
   readonly gender: Float64Array;
   /** Whole years. */
   readonly age: Float64Array;
+  /** Labels that it has columns of. Default: both. */
+  readonly columns?: { readonly gender: boolean; readonly age: boolean };
+  /** Attributes, and the interval of an age that is not known exactly. */
+  attributes?(row: number): Attributes | undefined;
   /** Keeps only the first row of a photo that passes the filter. */
   readonly photosOnce?: true;
   hasPath(row: number): boolean;
@@ -40,6 +47,8 @@ export interface Filter {
   allowSecondFace: boolean;
   minAge: number;
   maxAge: number;
+  /** Labels that a row must have. Default: gender and age, where the data set has them. */
+  require?: readonly string[] | undefined;
 }
 
 /** Filters rows. Returns the indices of those that pass, and counts of the others by reason. */
@@ -47,7 +56,10 @@ export function filterRows(
   rows: Rows,
   filter: Filter,
 ): { kept: number[]; dropped: Record<Reason, number> } {
-  const dropped = Object.fromEntries(Object.keys(reasons).map((reason) => [reason, 0])) as Record<
+  const possible = Object.keys(reasons).filter((reason) =>
+    reason !== "noAttribute" || filter.require !== undefined
+  );
+  const dropped = Object.fromEntries(possible.map((reason) => [reason, 0])) as Record<
     Reason,
     number
   >;
@@ -77,9 +89,17 @@ function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined
   if (!filter.allowSecondFace && rows.secondFaceScore && Number.isFinite(rows.secondFaceScore[i])) {
     return "secondFace";
   }
-  if (rows.gender[i] !== 0 && rows.gender[i] !== 1) return "unknownGender";
-  if (!Number.isFinite(rows.age[i])) return "unknownAge";
-  if (rows.age[i] < filter.minAge || rows.age[i] > filter.maxAge) return "ageOutside";
+  const { columns = { gender: true, age: true } } = rows;
+  const { minAge, maxAge, require } = filter;
+  const needs = (label: "gender" | "age") => require ? require.includes(label) : columns[label];
+  if (needs("gender") && rows.gender[i] !== 0 && rows.gender[i] !== 1) return "unknownGender";
+  const attributes = rows.attributes?.(i);
+  const exact = Number.isFinite(rows.age[i]) ? rows.age[i] : undefined;
+  const [low, high] = INTERVAL.map((column) => Number(exact ?? attributes?.[column] ?? NaN));
+  if (needs("age") && Number.isNaN(low)) return "unknownAge";
+  if (high < minAge || low > maxAge) return "ageOutside";
+  const lacks = (name: string) => !["gender", "age"].includes(name) && attributes?.[name] == null;
+  if (require?.some(lacks)) return "noAttribute";
   if (!rows.hasPath(i)) return "noPath";
   return undefined;
 }

@@ -1,24 +1,32 @@
 /** Data sets: names, and IMDB-WIKI's files with their addresses and checksums. */
 
+import type { Choice } from "../../packages/pipeline/define.ts";
+
 export const datasetNames = ["sample", "wiki_crop", "imdb_crop", "wiki", "imdb"] as const;
 export type DatasetName = (typeof datasetNames)[number];
 
 /** A local data set, as configured. */
 export interface FolderDataset {
-  /** Absolute. */
+  /** A folder or an archive; absolute. */
   readonly folder: string;
   /** Path of the CSV, relative to the folder. Default: the only CSV in it. */
   readonly labels?: string | undefined;
   /** Default: the folder's name. */
   readonly name?: string | undefined;
-  readonly layout: "full" | "crop";
+  /** Default: the preset's, or full. */
+  readonly layout?: Layout | undefined;
+  readonly preset?: Choice | undefined;
 }
+
+/** Framing of photos: original, the face in the middle, or the face alone. */
+export type Layout = "full" | "crop" | "aligned";
 
 /** Returns the name of a data set, as used in the table and in all later stages. */
 export function nameOf(dataset: DatasetName | Pick<FolderDataset, "folder" | "name">): string {
   if (typeof dataset === "string") return dataset;
   const last = dataset.folder.split(/[\\/]/).filter(Boolean).at(-1) ?? "folder";
-  return dataset.name ?? last.replaceAll(/[^\w.-]+/g, "_");
+  return dataset.name ??
+    last.replace(/\.(zip|tar|tar\.gz|tgz)$/i, "").replaceAll(/[^\w.-]+/g, "_");
 }
 
 export interface Source {

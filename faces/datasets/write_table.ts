@@ -4,6 +4,7 @@ import { causeLines, counted } from "../../packages/pipeline/causes.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { random } from "../../packages/random/random.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
+import { attributeColumns, labelColumn } from "./attributes.ts";
 import { type ArchivedDataset, type Archives, openArchives } from "./archives.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { readMatRows } from "./mat_rows.ts";
@@ -85,8 +86,8 @@ export async function writeTable(
   await writeParquet(join(context.outputs.table, "table.parquet"), {
     full_path: { type: "string", values: column((rows, row) => rows.path(row)) },
     dataset: { type: "string", values: column((_rows, _row, dataset) => dataset) },
-    age: { type: "int32", values: column((rows, row) => rows.age[row]) },
-    gender: { type: "int32", values: column((rows, row) => rows.gender[row]) },
+    age: labelColumn(sources.map(({ rows }, i) => rows.age[indices[i]])),
+    gender: labelColumn(sources.map(({ rows }, i) => rows.gender[indices[i]])),
     name: { type: "string", values: column((rows, row) => rows.name(row)), nullable: true },
     identity: { type: "string", values: column((rows, row) => rows.identity(row)), nullable: true },
     face_location: {
@@ -94,6 +95,7 @@ export async function writeTable(
       values: column((rows, row) => rows.location(row)),
       nullable: true,
     },
+    ...attributeColumns(sources.map(({ rows }, i) => rows.attributes?.(indices[i]))),
   });
   const summary = {
     read: sum(counts, ({ read }) => read),
@@ -118,9 +120,11 @@ async function readRows(
     return { rows: await readMatRows(file, metadata.path, metadata.variable), doubts: [] };
   }
   const source = `${name}/${metadata.path.split("/").at(-1)}`;
-  const { rows: labels, doubts } = parseLabels(files.metadata(dataset), source);
+  const { rows: labels, doubts, columns } = parseLabels(files.metadata(dataset), source);
   const rows: Rows = {
     length: labels.length,
+    columns,
+    attributes: (i) => labels[i].attributes,
     gender: Float64Array.from(labels, ({ gender }) => gender),
     age: Float64Array.from(labels, ({ age }) => age),
     hasPath: (i) => labels[i].path !== "",
@@ -129,7 +133,8 @@ async function readRows(
     name: (i) => labels[i].name,
     // The prefix keeps identities of different data sets apart.
     identity: (i) => labels[i].identity === null ? null : `${name}:${labels[i].identity}`,
-    location: () => null,
+    // 1-based, as in MATLAB.
+    location: (i) => labels[i].box?.map((side) => side + 1) ?? null,
   };
   return { rows, doubts };
 }
@@ -159,6 +164,7 @@ function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter)
     ageOutside: [`widen matParse.minAge and maxAge (${filter.minAge} to ${filter.maxAge})`],
     noPath: ["fill in the column path"],
     repeated: ["keep one row per photo"],
+    noAttribute: [`shorten matParse.require (${filter.require?.join(", ")})`],
   };
   return new Error(
     `Cannot create the table: none of ${counted(read, "row")} passes the filter.` +
@@ -166,7 +172,7 @@ function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter)
         read,
         (Object.keys(reasons) as Reason[]).map((reason) => {
           const [wayOut, example = ""] = causes[reason];
-          const count = sum(counts, ({ dropped }) => dropped[reason]);
+          const count = sum(counts, ({ dropped }) => dropped[reason] ?? 0);
           return { count, cause: reasons[reason] + example, wayOut };
         }),
       ),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { onGpu } from "../../packages/compute/backends.ts";
 import type { StageContext, UnitContext, WorkerPool } from "../../packages/pipeline/stage.ts";
 import { defaultPoolSize } from "../../packages/workers/process_pool.ts";
-import { openArchives } from "../datasets/archives.ts";
+import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
 import { cropShards, openCropWorkers, shardCount, shardRows } from "./crop_shards.ts";
 import type { CropUnit } from "./crop_unit.ts";
 import type { CropInit } from "./crop_worker.ts";
@@ -78,7 +78,7 @@ export async function* cropLocally(
     () => Promise.resolve(openCropWorkers({ opening, workers: size })),
   );
   using photos = await openArchives({ path });
-  const layouts = new Map(photos.datasets.map(({ name, layout }) => [name, layout]));
+  const datasets = new Map(photos.datasets.map((dataset) => [dataset.name, dataset]));
   const photo = (row: number) => {
     const { dataset, full_path } = rows[row];
     const place = photos.find(dataset, full_path);
@@ -86,7 +86,7 @@ export async function* cropLocally(
       file: join(path, place.tar),
       offset: place.offset,
       size: place.size,
-      known: expectedFace(rows[row], layouts.get(dataset) === "crop"),
+      known: expectedFace(rows[row], datasets.get(dataset)!),
     };
   };
   const work = { folder, shardSize, photos: rows.length, photo, opening, workers: size };
@@ -125,9 +125,13 @@ export async function* cropRemotely(
  */
 function expectedFace(
   { face_location: place }: TableRow,
-  cropped: boolean,
+  { layout, margin, detect }: Pick<ArchivedDataset, "layout" | "margin" | "detect">,
 ): ExpectedFace | undefined {
-  if (cropped) return { middle: FACE_SHARE };
+  const given = detect === false ? { given: true } as const : {};
+  if (layout === "aligned") return { middle: 1, ...given };
+  if (layout === "crop") {
+    return { middle: margin === undefined ? FACE_SHARE : 1 / (1 + 2 * margin), ...given };
+  }
   if (place?.length !== 4 || !place.every(Number.isFinite)) return undefined;
   const [left, top, right, bottom] = place;
   return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };

@@ -4,6 +4,12 @@ import { type Column, readParquet, writeParquet } from "../../packages/formats/p
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import type { StageContext } from "../../packages/pipeline/stage.ts";
+import {
+  attributeColumns,
+  type Attributes,
+  labelColumn,
+  readRowAttributes,
+} from "../datasets/attributes.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import {
   readCropPreprocessing,
@@ -15,8 +21,8 @@ import {
 export const tableColumns = {
   full_path: "string",
   dataset: "string",
-  age: "int32",
-  gender: "int32",
+  age: "int32?",
+  gender: "int32?",
   name: "string?",
   identity: "string?",
   face_location: "float64[]?",
@@ -49,26 +55,26 @@ type Row<Columns extends Record<string, string>> = {
 };
 
 /** A photo's row in the table. */
-export type TableRow = Row<typeof tableColumns>;
+export type TableRow = Row<typeof tableColumns> & { readonly attributes?: Attributes };
 /** A face's row in faces.parquet. */
-export type FaceRow = Row<typeof columns>;
+export type FaceRow = Row<typeof columns> & { readonly attributes?: Attributes };
 
 /** Reads the rows of an artifact `table`. */
 export async function readTable(folder: string): Promise<TableRow[]> {
-  return rowsOf(await readParquet(join(folder, "table.parquet"), tableColumns));
+  return await readRows(join(folder, "table.parquet"), tableColumns);
 }
 
 /** Writes faces.parquet. */
 export async function writeFaceRows(folder: string, rows: readonly FaceRow[]): Promise<void> {
   const written: Record<string, Column> = {};
   for (const [name, type] of Object.entries(columns)) {
-    written[name] = {
-      type: type.replace("?", ""),
-      nullable: type.endsWith("?"),
-      values: rows.map((row) => row[name as keyof FaceRow]),
-    } as Column;
+    const values = rows.map((row) => row[name as keyof typeof columns]);
+    written[name] = type === "int32?"
+      ? labelColumn(values as (number | null)[])
+      : { type: type.replace("?", ""), nullable: type.endsWith("?"), values } as Column;
   }
-  await writeParquet(join(folder, "faces.parquet"), written);
+  const attributes = attributeColumns(rows.map(({ attributes }) => attributes));
+  await writeParquet(join(folder, "faces.parquet"), { ...written, ...attributes });
 }
 
 /** Returns the file name of a shard. */
@@ -90,7 +96,7 @@ export interface Faces extends Disposable {
 
 /** Opens an artifact `faces`. */
 export async function openFaces(folder: string): Promise<Faces> {
-  const rows: FaceRow[] = rowsOf(await readParquet(join(folder, "faces.parquet"), columns));
+  const rows: FaceRow[] = await readRows(join(folder, "faces.parquet"), columns);
   const shards = new Map<string, RandomAccessFile>();
   return {
     rows,
@@ -177,11 +183,17 @@ export async function mapFaces(
   });
 }
 
-/** Converts columns to rows. */
-function rowsOf<T>(table: { readonly [K in keyof T]: readonly T[K][] }): T[] {
-  const names = Object.keys(table) as (keyof T)[];
-  return Array.from(
-    { length: table[names[0]].length },
-    (_, i) => Object.fromEntries(names.map((name) => [name, table[name][i]])) as T,
-  );
+/** Reads a table by rows, with its attributes. */
+async function readRows<T>(
+  path: string,
+  spec: typeof tableColumns | typeof columns,
+): Promise<T[]> {
+  const table: Record<string, unknown[]> = await readParquet(path, spec);
+  const attributesOf = await readRowAttributes(path);
+  const names = Object.keys(table);
+  return Array.from({ length: table[names[0]].length }, (_, i) => {
+    const row = Object.fromEntries(names.map((name) => [name, table[name][i]]));
+    const attributes = attributesOf(i);
+    return { ...row, ...attributes && { attributes } } as T;
+  });
 }

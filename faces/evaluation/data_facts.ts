@@ -50,6 +50,7 @@ export async function gatherData(
   const names = [...sets.keys()]; // in row order, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
+    terms: Object.assign({}, ...await Promise.all(archives.map(readTerms))),
     splits: bySplit((name) => group(name, labels, splits[name])),
     selection: await Promise.all(tables.map(readSelection)),
     ...(made && { photos: await readPhotos(made) }),
@@ -65,6 +66,13 @@ function group(name: string, { age, gender }: Labels, rows: ArrayLike<number>): 
     ages: Array.from(rows, (row) => age[row]),
     genders: Array.from(rows, (row) => gender[row]),
   };
+}
+
+async function readTerms(artifact: Artifact): Promise<Record<string, string>> {
+  using opened = await openArchives(artifact, { photos: false });
+  return Object.fromEntries(
+    opened.datasets.flatMap(({ name, terms }) => terms === undefined ? [] : [[name, terms]]),
+  );
 }
 
 async function readSelection({ stage, path }: Artifact): Promise<Selection> {

@@ -22,6 +22,8 @@ export interface ModelCardData {
   readonly models: readonly CardModel[];
   /** Training data sets. */
   readonly datasets: readonly string[];
+  /** Data set → its license or terms. Default: none. */
+  readonly terms?: Readonly<Record<string, string>> | undefined;
   /** Mirror that the data sets were downloaded from, if not from their authors. */
   readonly mirror?: string;
   readonly preprocessing: Preprocessing;
@@ -88,7 +90,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
     ...further(models),
     ...models.flatMap(groups),
     heading("Data and licenses"),
-    ...terms(datasets).map(text),
+    ...terms(datasets, facts.terms).map(text),
     ...(mirror === undefined ? [] : [
       text(`The files were downloaded from ${mirror}. Its own terms apply.`),
     ]),
@@ -163,7 +165,8 @@ function groups({ title, id, metrics }: CardModel): Block[] {
   ];
 }
 
-function terms(datasets: readonly string[]): string[] {
+function terms(all: readonly string[], known: Readonly<Record<string, string>> = {}): string[] {
+  const datasets = all.filter((name) => known[name] === undefined);
   const [imdbWiki, others] = [true, false].map((wanted) =>
     datasets.filter((name) => name !== "sample" && /^(wiki|imdb)(_crop)?$/.test(name) === wanted)
       .join(", ")
@@ -171,6 +174,7 @@ function terms(datasets: readonly string[]): string[] {
   return [
     datasets.includes("sample") &&
     "sample: synthetic faces, drawn by this project. They show no real person.",
+    ...all.flatMap((name) => known[name] === undefined ? [] : [`${name}: ${known[name]}.`]),
     imdbWiki &&
     `${imdbWiki}: IMDB-WIKI (Rothe, Timofte, Van Gool: Deep expectation of real and apparent age ` +
       "from a single image), for academic research only. Its labels were crawled from the web, " +
@@ -253,6 +257,7 @@ export function modelCard({ pipeline, models, data, made: { lineage } }: Report)
           `${count(network.weights)} parameters`,
       })),
       datasets: data.datasets.map(({ name }) => name),
+      terms: data.terms,
       ...(typeof mirror === "string" ? { mirror } : {}),
       preprocessing: data.preprocessing as Preprocessing,
     }),

@@ -15,6 +15,8 @@ export interface Report {
 
 export interface DataReport {
   datasets: readonly FaceGroup[];
+  /** Data set → its license or terms, if known. Default: none. */
+  terms?: Readonly<Record<string, string>>;
   splits: Record<SplitName, FaceGroup>;
   /** Rows kept and dropped, for each table. */
   selection: readonly Selection[];

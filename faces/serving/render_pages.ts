@@ -27,6 +27,7 @@ export function renderPage(
       ? "Photos are analyzed on this computer and not stored."
       : "Photos are sent to the server, analyzed there and not stored.",
     notice: cautions.map((caution) => html`<p class="notice">${caution}</p>`),
+    judged: models.some(({ test }) => test) ? "test" : "validation",
     models: models.map((model) =>
       html`
         <article class="card">

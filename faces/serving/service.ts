@@ -61,7 +61,6 @@ const MAX_MEMORY = 600e6;
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { sources, reported, mode, host, timeoutSeconds: timeout, viewers, warn } = options;
   const local = isLocal(host);
-  warnAbout(sources, local || options.tls !== undefined, options);
   const [{ preprocessing }] = sources;
   const config = (name?: string) => [name, name && options.moduleOf?.(name)] as const;
   const detectors = {
@@ -81,10 +80,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     models: sources.map(({ description }) => description),
     detectors: { photo: detectors.photo.name, live: detectors.live.name },
     mode,
-    cautions: [...options.cautions ?? []],
+    cautions: [...options.cautions ?? [], ...useless(sources, reported)],
     report: reported.page !== undefined,
     maxBodyBytes,
   };
+  warnAbout(sources, local || options.tls !== undefined, options);
+  service.cautions.forEach(warn);
   const setup: Setup = {
     backend: options.backend,
     detectors,
@@ -127,10 +128,24 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return { urls: server.urls, service, stop };
 }
 
+/** Returns a caution for each model that is no better than the constant baseline. */
+function useless(sources: readonly Source[], { models }: ReportedMetrics): string[] {
+  return sources.flatMap(({ id, record }) => {
+    const metrics = models[id];
+    const bad = metrics ? metrics.verdict !== "better" : record.constantBaseline !== undefined;
+    if (!bad) return [];
+    const on = metrics ? "the test set" : "the validation set";
+    return [
+      `The predictions of "${id}" are of no use: on ${on}, this network is not better than the ` +
+      "same answer for every face.",
+    ];
+  });
+}
+
 function warnAbout(
   sources: readonly Source[],
   secure: boolean,
-  { host, cautions = [], warn }: ServeOptions,
+  { host, warn }: ServeOptions,
 ): void {
   for (const { id, description: { steps } } of sources) {
     if (steps.length === 0) continue;
@@ -147,7 +162,6 @@ function warnAbout(
         "-newkey rsa:2048 -nodes -days 30 -subj /CN=faces -keyout key.pem -out cert.pem",
     );
   }
-  cautions.forEach(warn);
 }
 
 /** Returns the detector of the training data, or ssdMobilenetv1 where the data set has boxes. */

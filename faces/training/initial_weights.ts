@@ -1,126 +1,40 @@
 /** Initial weights from a trained model: the parameter `init`. */
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { z } from "zod";
-import { readJson } from "../../packages/formats/read_json.ts";
-import { findByIdPrefix, History } from "../../packages/pipeline/history.ts";
-import { pathParam } from "../../packages/pipeline/stage.ts";
+import { readTensor } from "../../packages/compute/read_tensor.ts";
+import { readTextIfExists } from "../../packages/pipeline/paths.ts";
+import type { ClassRecord } from "./targets.ts";
+import { type ModelParams, modelsNamed, readManifest } from "./trained_models.ts";
 import type { Tf } from "./training_definitions.ts";
 
-/** Parameter of training stages. */
-export const initParam = z.union([
-  pathParam(),
-  z.strictObject({
-    from: pathParam().describe(
-      "Folder of a model, its model.json, or a run (RUN, RUN/STAGE, RUN/STAGE.OUTPUT)",
-    ),
-    freeze: z.union([z.literal("matched"), z.array(z.string().min(1)).min(1)]).optional().describe(
-      "Layers that training leaves as they are: names, `*` stands for any characters; matched: all " +
-        "that got weights. Default: none",
-    ),
-  }),
-]).optional().describe(
-  "Trained model whose weights training starts from (folder, model.json, or RUN/STAGE of an earlier " +
-    "run): layers are matched by name and shape, others, " +
-    "such as heads of another task, get new weights. Use a lower learningRate. Default: new weights",
-);
-
-type Init = NonNullable<z.output<typeof initParam>>;
-
-/** A trained model on disk. */
-interface ModelPaths {
-  folder: string;
-  model: string;
+/** A head of a network: columns of its last dense layer, in order. */
+export interface InitHead {
+  task: string;
+  classes: readonly ClassRecord[] | null;
+  columns: number;
 }
 
-/** Finds the model that `init` names: a path, or `RUN` or `RUN/STAGE` in the artifacts folder. */
-async function locate(init: Init, artifacts: string): Promise<ModelPaths> {
-  const from = typeof init === "string" ? init : init.from;
-  if (from.endsWith(".json")) return { folder: dirname(from), model: from };
-  const given = { folder: from, model: join(from, "model.json") };
-  const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
-  const [, id, wanted] = from.match(/[\\/]([0-9a-f]{4,})(?:[\\/]([\w.-]+))?$/) ?? [];
-  if (id === undefined || await exists(given.model)) return given;
-  const run = findByIdPrefix(id, await new History(artifacts).list());
-  if (!run) return given;
-  const found: (ModelPaths & { names: string[] })[] = [];
-  for (const { id, use, fingerprint } of run.stages) {
-    const place = join(artifacts, use, fingerprint?.slice(0, 16) ?? "");
-    if (!fingerprint || !await exists(place)) continue;
-    for (const { name } of [...Deno.readDirSync(place)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-      const folder = join(place, name), model = join(folder, "model.json");
-      if (await exists(model)) found.push({ folder, model, names: [id, `${id}.${name}`] });
-    }
-  }
-  const fitting = found.filter(({ names }) => wanted === undefined || names.includes(wanted));
-  if (fitting.length === 1) return fitting[0];
-  const names = found.map(({ names }) => `${run.id}/${names[1]}`).join(", ") || "no model";
-  throw new Error(
-    `Cannot start from run "${
-      wanted ? `${id}/${wanted}` : id
-    }": it names ${fitting.length} models. ` +
-      `The run has ${names}.`,
-  );
-}
-
-const manifestShape = z.looseObject({
-  weightsManifest: z.array(z.looseObject({
-    paths: z.array(z.string()).length(1),
-    weights: z.array(
-      z.looseObject({ name: z.string(), shape: z.array(z.number()), dtype: z.string() }),
-    ),
-  })).length(1),
-});
-
-/** Reads which file has the weights of a model, and which weights they are. */
-async function readManifest(model: string) {
-  const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
-    ...[
-      model,
-      manifestShape,
-      "Name the folder of a `model` artifact, its model.json, or a run",
-    ] as const,
-  );
-  return { file, weights };
-}
-
-/** Returns the digest of the model that `init` names, for the cache key; none without `init`. */
-export async function initFacts(
-  init: Init | undefined,
-  artifacts: string,
-): Promise<Record<string, string>> {
-  if (init === undefined) return {};
-  const { folder, model } = await locate(init, artifacts);
-  const hash = createHash("sha256");
-  // A model that cannot be read is refused when training starts.
-  const file = await readManifest(model).then(({ file }) => file, () => "weights.bin");
-  for (const path of [model, join(folder, file)]) {
-    try {
-      hash.update(await Deno.readFile(path));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      return { [`init ${folder}`]: "missing" };
-    }
-  }
-  return { [`init ${folder}`]: hash.digest("hex") };
-}
+/** Names of last dense layers: of several heads, of one of classes, of one of years. */
+const HEAD_LAYERS = ["heads", "logits", "years"];
 
 /**
  * Gives a network the weights of the model that `init` names, and freezes layers.
+ * @param heads its heads; columns of one are taken from a head of the same task, classes and shape
  * @returns the frozen layers' names, and a sentence about the weights
  * @throws if the model does not exist or no layer matches
  */
 export async function applyInit(
   network: LayersModel,
-  init: Init,
+  init: NonNullable<ModelParams["init"]>,
+  heads: readonly InitHead[],
   artifacts: string,
   tf: Tf,
 ): Promise<{ frozen: string[]; summary: string }> {
-  const { folder, model } = await locate(init, artifacts);
+  const [model] = await modelsNamed("init", { init }, artifacts);
   const { file, weights } = await readManifest(model);
-  const bytes = await Deno.readFile(join(folder, file));
-  const values = new Map<string, { shape: number[]; data: Float32Array }>();
+  const bytes = await Deno.readFile(file);
+  const values = new Map<string, { shape: number[]; data: Float32Array; whole: boolean }>();
   let at = 0;
   for (const { name, shape, dtype } of weights) {
     const size = shape.reduce((product, n) => product * n, 1);
@@ -130,16 +44,46 @@ export async function applyInit(
           "Expected float32 within the file; train the model again.",
       );
     }
-    values.set(name, { shape, data: new Float32Array(bytes.slice(at, at += size * 4).buffer) });
+    const data = new Float32Array(bytes.slice(at, at += size * 4).buffer);
+    values.set(name, { shape, data, whole: true });
   }
   const matched = new Set<string>(), fresh: string[] = [];
+  const record = await readTextIfExists(join(dirname(model), "training.json"));
+  const theirs: Partial<InitHead> | undefined = record && JSON.parse(record);
+  /** Returns the values of a weight of the heads: trained ones where a head is the same. */
+  const headOf = async (name: string, current: Tensor) => {
+    const shape = current.shape, all = Float32Array.from(await readTensor(current));
+    const columns = shape.at(-1)!;
+    let start = 0, same = 0;
+    for (const head of heads) {
+      const layers = [theirs!.task, ...HEAD_LAYERS].map((layer) =>
+        values.get(name.replace(/^[^/]*/, String(layer)))
+      );
+      const wanted = [...shape.slice(0, -1), head.columns];
+      const found = layers.find((one) => one && `${one.shape}` === `${wanted}`);
+      if (found && isSameHead(head, theirs!)) {
+        same++;
+        for (const [i, value] of found.data.entries()) {
+          const row = Math.floor(i / head.columns);
+          all[row * columns + start + i % head.columns] = value;
+        }
+      }
+      start += head.columns;
+    }
+    return same > 0 ? { shape, data: all, whole: same === heads.length } : undefined;
+  };
   for (const layer of network.layers) {
     for (const weight of layer.weights) {
-      const found = values.get(weight.originalName);
-      if (found && `${found.shape}` === `${weight.shape}`) {
-        tf.tidy(() => void weight.write(tf.tensor(found.data, found.shape)));
-        matched.add(layer.name);
-      } else fresh.push(weight.originalName);
+      const found = theirs && heads.length > 0 && HEAD_LAYERS.includes(layer.name)
+        ? await headOf(weight.originalName, weight.read())
+        : values.get(weight.originalName);
+      if (!found || `${found.shape}` !== `${weight.shape}`) {
+        fresh.push(weight.originalName);
+        continue;
+      }
+      tf.tidy(() => void weight.write(tf.tensor(found.data, found.shape)));
+      if (found.whole) matched.add(layer.name);
+      else fresh.push(`part of ${weight.originalName}`);
     }
   }
   const kernels = network.weights.filter(({ originalName }) => /kernel$/.test(originalName));
@@ -170,10 +114,15 @@ export async function applyInit(
   const total = network.weights.length;
   return {
     frozen,
-    summary: `initial weights: ${total - fresh.length} of ${total} from ${folder}` +
+    summary: `initial weights: ${total - fresh.length} of ${total} from ${dirname(model)}` +
       (fresh.length > 0 ? `; new: ${fresh.join(", ")}` : "") +
       (frozen.length > 0 ? `; frozen: ${frozen.join(", ")}` : ""),
   };
+}
+
+function isSameHead(a: InitHead, b: Partial<InitHead>): boolean {
+  const labels = ({ classes }: Partial<InitHead>) => classes?.map(({ label }) => label).join();
+  return a.task === b.task && labels(a) === labels(b);
 }
 
 function globPattern(glob: string): RegExp {

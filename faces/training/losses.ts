@@ -64,7 +64,7 @@ export function distributionHead(
       weight,
       reading,
     },
-    ...{ builtIn: true, rowLosses: crossEntropies },
+    ...{ builtIn: true, rowLosses: crossEntropies, interval: intervalOfDistribution },
     write(target, into, at) {
       let sum = 0;
       for (const [bin, age] of ageBins.entries()) {
@@ -85,6 +85,20 @@ export function distributionHead(
   };
 }
 
+/** Negative logarithm of the probability of an interval: ages from half a year before to half after. */
+const intervalOfDistribution: Head["interval"] = {
+  /** Writes the logarithm of each bin's share in the interval. */
+  write(low, high, into, at) {
+    const half = (ageBins[1] - ageBins[0]) / 2;
+    for (const [bin, age] of ageBins.entries()) {
+      const inside = Math.min(age + half, high + 0.5) - Math.max(age - half, low - 0.5);
+      into[at + bin] = inside > 0 ? Math.log(inside / (2 * half)) : -1e9;
+    }
+  },
+  rowLosses: (tf, logits, shares) =>
+    tf.sub(tf.logSumExp(logits, -1), tf.logSumExp(tf.add(logits, shares), -1)),
+};
+
 /**
  * Returns an ordinal head: each column is the probability of being older than an age. Niu et al.,
  * "Ordinal regression with multiple output CNN for age estimation" (2016).
@@ -99,6 +113,18 @@ function ordinalHead(weight: number): Head {
       for (let c = 0; c < columns; c++) {
         into[at + c] = Math.min(1, Math.max(0, (target - ageBins[c]) / step));
       }
+    },
+    interval: {
+      // 1: older for certain, 0: not older, -1: unknown, which has no loss.
+      write(low, high, into, at) {
+        for (let c = 0; c < columns; c++) {
+          into[at + c] = low >= ageBins[c + 1] ? 1 : high <= ageBins[c] ? 0 : -1;
+        }
+      },
+      rowLosses(tf, logits, labels) {
+        const losses = tf.sub(tf.softplus(logits), tf.mul(labels, logits));
+        return tf.sum(tf.mul(losses, tf.cast(tf.greaterEqual(labels, 0), "float32")), -1);
+      },
     },
     read: (outputs, at) =>
       outputs.subarray(at, at + columns).reduce((years, older) => years + step * older, ageBins[0]),

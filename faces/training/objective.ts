@@ -17,7 +17,7 @@ interface Common {
   readonly higherIsBetter: boolean;
   /** Number of outputs per image. */
   readonly outputs: number;
-  /** Number of targets per image: one per head. */
+  /** Number of targets per image: one per head, and further ones of a joint objective. */
   readonly targets: number;
   /**
    * Computes the differentiable mean loss of a batch.
@@ -128,21 +128,61 @@ export function regression(): SingleObjective & { loss: LossName; metric: "mae" 
   });
 }
 
+/** Outputs of trained models that a head learns beside its labels. */
+export interface HeadTeacher {
+  /** Share of the head's loss. */
+  weight: number;
+  /** Divides the logits of classes; the teacher's probabilities are at the same temperature. */
+  temperature: number;
+  /** Number of values per image: probabilities of classes, or 1 for years. */
+  values: number;
+}
+
+/** Targets of a joint objective beside one label per head. */
+export interface JointOptions {
+  /** True if labels may be missing (NaN); such rows do not count for the head. Default: false */
+  masked?: boolean;
+  /**
+   * For each head, true if ages may be intervals: such a row has no label (NaN), and its first and
+   * last year follow the labels of all heads; NaN without. They count for the loss, not the metric.
+   */
+  intervals?: readonly boolean[];
+  /** For each head, undefined without one. Its values follow the labels and intervals. */
+  teachers?: readonly (HeadTeacher | undefined)[];
+}
+
 /**
- * Combines heads into an objective: the weighted sum of their losses. One target per head.
- * @param masked true if targets may be missing (NaN); such rows do not count for the head
+ * Combines heads into an objective: the weighted sum of their losses. Targets of an image: a label per
+ * head, then the intervals, then the values of the teachers.
  */
-export function jointHead(heads: readonly Head[], masked = false): JointObjective {
+export function jointHead(
+  heads: readonly Head[],
+  { masked = false, intervals = [], teachers = [] }: JointOptions = {},
+): JointObjective {
   const columns = heads.reduce((sum, head) => sum + head.columns, 0);
   const starts = heads.map((_, h) =>
     heads.slice(0, h).reduce((sum, head) => sum + head.columns, 0)
   );
+  let width = heads.length;
+  const spans = heads.map(({ loss, reading, interval }, h) => {
+    if (!intervals[h]) return undefined;
+    if (interval || reading === "quantity") return (width += 2) - 2;
+    throw new Error(
+      `Cannot train with loss "${loss}": it takes no ages that are intervals. Use ageDistribution, ` +
+        "ordinal, mae, mse or huber.",
+    );
+  });
+  const lessons = heads.map((_, h) => {
+    const teacher = teachers[h], from = width;
+    width += teacher?.values ?? 0;
+    return teacher && { ...teacher, from };
+  });
   const labels = (targets: readonly number[]): Float32Array => {
-    const rows = targets.length / heads.length;
+    const rows = targets.length / width;
     const all = new Float32Array(rows * columns);
     for (let row = 0; row < rows; row++) {
       for (const [h, head] of heads.entries()) {
-        const target = targets[row * heads.length + h];
+        const target = targets[row * width + h];
         if (!Number.isNaN(target)) head.write(target, all, row * columns + starts[h]);
       }
     }
@@ -150,12 +190,47 @@ export function jointHead(heads: readonly Head[], masked = false): JointObjectiv
   };
   /** Returns the targets of one head. */
   const targetsOf = (targets: readonly number[], h: number) =>
-    targets.filter((_, i) => i % heads.length === h);
+    targets.filter((_, i) => i % width === h);
   /** Slices a head's columns of a tensor [rows, columns]. */
   const part = (x: tf.Tensor, h: number) =>
     tf.slice(x as tf.Tensor2D, [0, starts[h]], [-1, heads[h].columns]);
-  /** Computes the mean loss of one head; `truth` as returned by `labels`. */
-  const lossOf = (
+  /** Computes the mean loss of one head against its teacher. */
+  const lessonLoss = (output: tf.Tensor, targets: readonly number[], h: number): tf.Scalar => {
+    const { columns, reading, write, rowLosses } = heads[h];
+    const { from, values, temperature } = lessons[h]!, rows = targets.length / width;
+    if (reading === "classes") {
+      const soft = targets.filter((_, i) => i % width >= from && i % width < from + values);
+      const logs = tf.logSoftmax(tf.div(part(output, h), temperature));
+      const rows = tf.sum(tf.mul(tf.tensor2d(soft, [soft.length / values, values]), logs), -1);
+      // The gradient of soft labels is smaller by the square.
+      return tf.mul(tf.neg(tf.mean(rows)), temperature ** 2);
+    }
+    const truth = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) write(targets[row * width + from], truth, row * columns);
+    return tf.mean(rowLosses(tf, part(output, h), tf.tensor2d(truth, [rows, columns])));
+  };
+  /** Computes the losses of one head's rows against intervals; those of rows without one are finite. */
+  const intervalLosses = (
+    output: tf.Tensor,
+    known: readonly (readonly [low: number, high: number] | undefined)[],
+    h: number,
+  ): tf.Tensor => {
+    const { columns, interval, rowLosses } = heads[h], own = part(output, h);
+    if (interval) {
+      const truth = new Float32Array(known.length * columns);
+      for (const [row, span] of known.entries()) {
+        if (span) interval.write(...span, truth, row * columns);
+      }
+      return interval.rowLosses(tf, own, tf.tensor2d(truth, [known.length, columns]));
+    }
+    // The label is the year of the interval that is nearest to the output.
+    const [low, high] = [0, 1].map((end) =>
+      tf.tensor2d(known.map((span) => [span?.[end] ?? 0]), [known.length, 1])
+    );
+    return rowLosses(tf, own, tf.minimum(tf.maximum(own, low), high));
+  };
+  /** Computes the mean loss of one head against its labels; `truth` as returned by `labels`. */
+  const labelLoss = (
     output: tf.Tensor,
     truth: tf.Tensor,
     targets: readonly number[],
@@ -167,10 +242,27 @@ export function jointHead(heads: readonly Head[], masked = false): JointObjectiv
     const own = targetsOf(targets, h);
     const weights = own.map((target) => Number.isNaN(target) ? 0 : rowWeight?.(target) ?? 1);
     const count = own.filter((target) => !Number.isNaN(target)).length;
-    return tf.div(tf.sum(tf.mul(rows, tf.tensor1d(weights))), Math.max(1, count));
+    const sum = tf.sum(tf.mul(rows, tf.tensor1d(weights))), from = spans[h];
+    if (from === undefined) return tf.div(sum, Math.max(1, count));
+    const known = own.map((_, row) => {
+      const [low, high] = targets.slice(row * width + from, row * width + from + 2);
+      return Number.isNaN(low) ? undefined : [low, high] as const;
+    });
+    const those = tf.tensor1d(known.map((span) => span ? 1 : 0));
+    const all = tf.add(sum, tf.sum(tf.mul(intervalLosses(output, known, h), those)));
+    return tf.div(all, Math.max(1, count + known.filter(Boolean).length));
+  };
+  /** Computes the mean loss of one head. */
+  const lossOf: typeof labelLoss = (output, truth, targets, h) => {
+    const loss = labelLoss(output, truth, targets, h), lesson = lessons[h];
+    if (!lesson) return loss;
+    return tf.add(
+      tf.mul(loss, 1 - lesson.weight),
+      tf.mul(lessonLoss(output, targets, h), lesson.weight),
+    );
   };
   const truthOf = (targets: readonly number[]) =>
-    tf.tensor2d(labels(targets), [targets.length / heads.length, columns]);
+    tf.tensor2d(labels(targets), [targets.length / width, columns]);
   const scores = (outputs: Float32Array, targets: readonly number[], losses: readonly number[]) =>
     heads.map(({ metric, read }, h): Score => {
       let sum = 0, count = 0;
@@ -187,7 +279,7 @@ export function jointHead(heads: readonly Head[], masked = false): JointObjectiv
     ...{ loss: "joint", outputs: columns, heads },
     metric: heads.length === 1 ? heads[0].metric : "loss",
     higherIsBetter: heads.length === 1 && heads[0].metric === "accuracy",
-    targets: heads.length,
+    targets: width,
     labels,
     lossOf: (output, targets) =>
       tf.addN(
@@ -214,6 +306,7 @@ export function jointHead(heads: readonly Head[], masked = false): JointObjectiv
       }
     },
   };
-  const builtIn = !masked && heads.every((head) => head.builtIn && !head.rowWeight);
+  const builtIn = !masked && width === heads.length &&
+    heads.every((head) => head.builtIn && !head.rowWeight);
   return builtIn ? markBuiltIn(objective) : objective;
 }

@@ -68,25 +68,31 @@ export async function openPredictor(
 }
 
 /**
- * Opens an engine for the layers up to the first softmax, or for all layers without one. Returns it
- * with the remaining layers, or undefined if the engine does not support a layer.
+ * Opens an engine for a sequence up to its first softmax, or for all layers. Returns it with the
+ * remaining layers, or undefined if the engine does not support a layer.
  */
 async function enginePart(
   model: LayersModel,
   options: EngineOptions,
 ): Promise<{ engine: Engine; rest: layers.Layer[] } | undefined> {
   const softmax = model.layers.findIndex(isSoftmax);
-  const end = softmax < 0 ? model.layers.length : softmax + 1;
-  const first = model.layers.slice(0, end), rest = model.layers.slice(end);
-  if (rest.length > 0 && model.getClassName() !== "Sequential") return undefined;
+  // A sequence is cut there, a graph is computed as a whole.
+  const cut = softmax >= 0 && model.getClassName() === "Sequential" ? softmax + 1 : undefined;
+  const first = cut === undefined ? model.layers : model.layers.slice(0, cut);
+  const rest = model.layers.slice(first.length);
   const weights: Tensors = new Map();
   for (const weight of first.flatMap((layer) => layer.weights)) {
     const data = Float32Array.from(await readTensor(weight.read()));
     weights.set(weight.originalName, { shape: weight.shape as number[], data });
   }
-  const loss = softmax < 0 ? "meanAbsoluteError" : "categoricalCrossentropy";
+  const last = rest.length > 0 ? first.at(-1)! : model.outputs[0].sourceLayer;
+  const ends = model.outputs.length === 1 && isSoftmax(last);
+  const loss = ends ? "categoricalCrossentropy" : "meanAbsoluteError";
   try {
-    const engine = await Engine.compile(toEngineNetwork(model, loss, first), options);
+    const engine = await Engine.compile(
+      toEngineNetwork(model, loss, cut === undefined ? undefined : first),
+      options,
+    );
     engine.setWeights(weights);
     return { engine, rest };
   } catch (error) {

@@ -27,12 +27,12 @@ export function singleTraining(
   },
 ): ModelTraining {
   const all = [...networks, ...context.definitions("network") as NetworkDefinition[]];
-  const { loss } = params;
+  const { loss, teacher } = params;
   return {
     tasks: { model: task },
     params,
     network: chooseNetwork(params.network, all, network, params),
-    heads: loss === undefined
+    heads: loss === undefined && teacher === undefined
       ? undefined
       : ([targets]) => [headOf({ loss, task, weight: 1, context }, targets)],
   };
@@ -78,7 +78,8 @@ export function jointTraining(
 /** Returns the head of a loss that a parameter names. */
 function headOf(
   { loss, task: { task, classes }, weight, context, defaults }: {
-    loss: Choice;
+    /** Default: crossEntropy or mae. */
+    loss?: Choice;
     task: Task;
     weight: number;
     context: StageTraining["context"];

@@ -17,11 +17,13 @@ export const ageClasses = {
   binary: bands([60], 0),
 } satisfies Record<string, readonly ClassRecord[]>;
 
-/** Labels of an image. */
+/** Labels of an image; NaN if unknown. */
 export interface Person {
   age: number;
   /** 1 male, 0 female. */
   gender: number;
+  /** First and last year of an age that is known as an interval; `age` is then NaN. */
+  ageInterval?: readonly [low: number, high: number];
 }
 
 /**
@@ -42,6 +44,22 @@ export function targetOf(
     throw new Error(`Cannot find the class of age ${person.age}: the classes are ${labels}.`);
   }
   return index;
+}
+
+/**
+ * Returns a person's target; NaN if the label is missing (gender neither 0 nor 1, age negative), or an
+ * age is an interval that is not within one class.
+ */
+export function labelOf(
+  task: { task: "gender" | "age"; classes: readonly ClassRecord[] | null },
+  person: Person,
+): number {
+  if (task.task === "gender") return [0, 1].includes(person.gender) ? person.gender : NaN;
+  if (person.ageInterval && task.classes) {
+    const [low, high] = person.ageInterval.map((age) => targetOf(task, { ...person, age }));
+    return low === high ? low : NaN;
+  }
+  return person.age >= 0 ? targetOf(task, person) : NaN;
 }
 
 /** Builds a class up to each age of `upTo`, and one above the last. */

@@ -2,6 +2,7 @@
 import { layers, type LayersModel, regularizers } from "@tensorflow/tfjs-layers";
 import { isSoftmax } from "./forward.ts";
 import {
+  Activation,
   type Layer,
   type Loss,
   type Network,
@@ -20,20 +21,12 @@ export function toEngineNetwork(
   first: readonly layers.Layer[] = model.layers,
 ): Network {
   const described: Layer[] = [];
-  let previous: layers.Layer | undefined;
+  /** Index of the engine's layer that computes each tensor. */
+  const places = new Map<number, number>([[model.inputs[0].id, -1]]);
   for (const layer of first) {
-    if (layer.getClassName() === "InputLayer") {
-      previous = layer;
-      continue;
-    }
-    const nodes = layer.inboundNodes;
-    const sources = nodes[0]?.inputTensors.map(({ sourceLayer }) => sourceLayer) ?? [];
-    if (
-      nodes.length !== 1 || sources.length !== 1 ||
-      (previous !== undefined && sources[0] !== previous)
-    ) {
-      throw unsupported(layer, "does not simply follow the layer before it");
-    }
+    if (layer.getClassName() === "InputLayer") continue;
+    const [node, ...others] = layer.inboundNodes;
+    if (others.length > 0) throw unsupported(layer, "is used more than once");
     const moving = layer.getClassName() === "BatchNormalization" ? 2 : 0;
     if (!layer.trainable || layer.trainableWeights.length !== layer.weights.length - moving) {
       throw unsupported(layer, "is frozen");
@@ -42,7 +35,14 @@ export function toEngineNetwork(
       throw unsupported(layer, "has a constraint");
     }
     const config = layer.getConfig();
-    described.push(...describe(layer, config));
+    const inputs = node.inputTensors.map(({ id }) => places.get(id)!);
+    const own = describe(layer, config);
+    for (const [n, one] of own.entries()) {
+      const from = n === 0 ? inputs : [described.length - 1];
+      const follows = from.length === 1 && from[0] === described.length - 1;
+      described.push(follows ? one : { ...one, inputs: from });
+    }
+    places.set(node.outputTensors[0].id, own.length === 0 ? inputs[0] : described.length - 1);
     // Any other loss was added by custom code.
     const penalties = Object.entries(config).filter(([key, value]) =>
       value != null && key.endsWith("Regularizer")
@@ -50,7 +50,6 @@ export function toEngineNetwork(
     if (layer.losses.length !== penalties.length) {
       throw unsupported(layer, "adds a loss of its own");
     }
-    previous = layer;
   }
   const [, height, width, channels] = model.inputs[0].shape;
   if (model.inputs.length !== 1 || !height || !width || !channels) {
@@ -58,7 +57,13 @@ export function toEngineNetwork(
       `The fast engine cannot train "${model.name}": its input is not images of a fixed size`,
     );
   }
-  return { input: [height, width, channels], layers: described, loss };
+  const ends = first === model.layers ? model.outputs.map(({ id }) => places.get(id)!) : [];
+  return {
+    ...{ input: [height, width, channels], layers: described, loss },
+    ...(ends.length > 1 || ends.some((end) => end !== described.length - 1)
+      ? { outputs: ends }
+      : {}),
+  };
 }
 
 /** One layer of each supported class: a custom class of the same name may compute something else. */
@@ -67,7 +72,11 @@ const layersOfTfjs: Record<string, layers.Layer> = Object.fromEntries(
     ...[layers.conv2d({ filters: 1, kernelSize: 1 }), layers.dense({ units: 1 })],
     ...[layers.batchNormalization(), layers.maxPooling2d({}), layers.flatten()],
     ...[layers.reLU(), layers.leakyReLU(), layers.softmax(), layers.dropout({ rate: 0 })],
-    layers.activation({ activation: "relu" }),
+    ...[layers.activation({ activation: "relu" }), layers.prelu(), layers.elu()],
+    ...[layers.depthwiseConv2d({ kernelSize: 1 }), layers.layerNormalization()],
+    ...[layers.separableConv2d({ filters: 1, kernelSize: 1 }), layers.averagePooling2d({})],
+    ...[layers.globalAveragePooling2d({}), layers.globalMaxPooling2d({}), layers.add()],
+    ...[layers.multiply(), layers.concatenate(), layers.reshape({ targetShape: [1] })],
   ].map((layer) => [layer.getClassName(), layer]),
 );
 const l2 = regularizers.l2();
@@ -82,80 +91,117 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
   }
   if (config.dataFormat === "channelsFirst") throw unsupported(layer, "has its channels first");
   switch (className) {
-    case "Conv2D": {
-      const [dilationY, dilationX] = pair(config.dilationRate);
-      if (dilationY !== 1 || dilationX !== 1) throw unsupported(layer, "is dilated");
-      if (config.padding !== "same" && config.padding !== "valid") {
-        throw unsupported(layer, `pads "${config.padding}"`);
-      }
+    case "Conv2D":
       return [{
-        kind: "conv2d",
-        name,
-        filters: config.filters as number,
-        kernelSize: pair(config.kernelSize),
-        strides: pair(config.strides),
-        padding: config.padding,
-        bias: config.useBias !== false,
-        l2: penalties(layer, config),
+        ...{ kind: "conv2d", name, filters: config.filters as number },
+        ...{ kernelSize: pair(config.kernelSize), ...windows(layer, config) },
+        ...{ bias: config.useBias !== false, l2: penalties(layer, config) },
       }, ...activation(layer, config.activation)];
+    case "DepthwiseConv2D":
+    case "SeparableConv2D": {
+      refuseMore(layer, config, [
+        "depthwiseRegularizer",
+        "pointwiseRegularizer",
+        "biasRegularizer",
+      ]);
+      const bias = config.useBias !== false, separable = className === "SeparableConv2D";
+      const each: Layer = {
+        ...{ kind: "depthwiseConv2d", name, bias: bias && !separable },
+        ...{ kernelSize: pair(config.kernelSize), ...windows(layer, config) },
+        depthMultiplier: config.depthMultiplier as number,
+      };
+      const joined: Layer = {
+        ...{ kind: "conv2d", name, filters: config.filters as number, kernel: "pointwise_kernel" },
+        ...{ kernelSize: [1, 1], strides: [1, 1], padding: "valid", bias },
+      };
+      return [each, ...(separable ? [joined] : []), ...activation(layer, config.activation)];
     }
     case "Dense":
       return [{
-        kind: "dense",
-        name,
-        units: config.units as number,
-        bias: config.useBias !== false,
-        l2: penalties(layer, config),
+        ...{ kind: "dense", name, units: config.units as number },
+        ...{ bias: config.useBias !== false, l2: penalties(layer, config) },
       }, ...activation(layer, config.activation)];
-    case "BatchNormalization": {
-      const { rank } = layer.inboundNodes[0].inputTensors[0];
-      const { axis, center, scale, betaRegularizer, gammaRegularizer } = config;
-      if (axis !== -1 && axis !== rank - 1) {
+    case "BatchNormalization":
+    case "LayerNormalization": {
+      const { center, scale, momentum, epsilon } = config;
+      if (!isLast(layer, config.axis)) {
         throw unsupported(layer, "normalizes another axis than the last");
       }
       if (!center || !scale) throw unsupported(layer, "does not both center and scale");
-      if (betaRegularizer || gammaRegularizer) throw unsupported(layer, "is regularized");
-      return [{
-        kind: "batchNorm",
-        name,
-        momentum: config.momentum as number,
-        epsilon: config.epsilon as number,
-      }];
+      refuseMore(layer, config, ["betaRegularizer", "gammaRegularizer"]);
+      return className === "LayerNormalization"
+        ? [{ kind: "layerNorm", name, epsilon: epsilon as number }]
+        : [{ kind: "batchNorm", name, momentum: momentum as number, epsilon: epsilon as number }];
     }
     case "MaxPooling2D":
-      if (config.padding !== "same" && config.padding !== "valid") {
-        throw unsupported(layer, `pads "${config.padding}"`);
-      }
+    case "AveragePooling2D":
       return [{
-        kind: "maxPool",
-        poolSize: pair(config.poolSize),
-        strides: pair(config.strides),
-        padding: config.padding,
+        kind: className === "MaxPooling2D" ? "maxPool" : "averagePool",
+        ...{ poolSize: pair(config.poolSize), ...windows(layer, config) },
       }];
+    case "GlobalAveragePooling2D":
+      return [{ kind: "globalAveragePool" }];
+    case "GlobalMaxPooling2D":
+      return [{ kind: "globalMaxPool" }];
     case "ReLU":
-      if (config.maxValue != null) throw unsupported(layer, "has a greatest value");
-      return [{ kind: "relu" }];
+      if (config.maxValue == null) return [{ kind: "relu" }];
+      return [{ kind: "activation", function: "relu6", alpha: config.maxValue as number }];
     case "LeakyReLU":
       return [{ kind: "leakyRelu", alpha: config.alpha as number }];
+    case "PReLU": {
+      refuseMore(layer, config, ["alphaRegularizer"]);
+      return [{ kind: "prelu", name, shape: layer.weights[0].shape as number[] }];
+    }
+    case "ELU":
+      if (config.alpha !== 1) throw unsupported(layer, `has the alpha ${config.alpha}`);
+      return [{ kind: "activation", function: "elu" }];
     case "Softmax":
       if (!isSoftmax(layer)) throw unsupported(layer, "normalizes another axis than the last");
       return [{ kind: "softmax" }];
     case "Activation":
       return activation(layer, config.activation);
+    case "Add":
+      return [{ kind: "add" }];
+    case "Multiply":
+      return [{ kind: "multiply" }];
+    case "Concatenate":
+      if (!isLast(layer, config.axis)) throw unsupported(layer, "joins another axis than the last");
+      return [{ kind: "concatenate" }];
     case "Flatten":
       return [{ kind: "flatten" }];
-    case "Dropout":
-      if (config.noiseShape != null) throw unsupported(layer, "has a noise shape");
-      return [{ kind: "dropout", rate: config.rate as number }];
+    case "Reshape":
+      return [{ kind: "reshape", shape: (layer.outputShape as number[]).slice(1) }];
+    case "Dropout": {
+      const { rate, noiseShape } = config as { rate: number; noiseShape?: (number | null)[] };
+      return [{ kind: "dropout", rate, ...(noiseShape ? { noiseShape } : {}) }];
+    }
     default:
       throw unsupported(layer, `is a ${layer.getClassName()}`);
   }
 }
 
+/** Strides and padding. */
+function windows(layer: layers.Layer, config: Config) {
+  const { padding, strides, dilationRate = 1 } = config;
+  if (pair(dilationRate).some((rate) => rate !== 1)) throw unsupported(layer, "is dilated");
+  if (padding !== "same" && padding !== "valid") throw unsupported(layer, `pads "${padding}"`);
+  return { strides: pair(strides), padding } as const;
+}
+
+function isLast(layer: layers.Layer, axis: unknown): boolean {
+  const axes = [axis].flat(), { rank } = layer.inboundNodes[0].inputTensors[0];
+  return axes.length === 1 && [-1, rank - 1].includes(axes[0] as number);
+}
+
+function refuseMore(layer: layers.Layer, config: Config, keys: readonly string[]): void {
+  if (keys.some((key) => config[key] != null)) throw unsupported(layer, "is regularized");
+}
+
 function activation(layer: layers.Layer, name: unknown): Layer[] {
   if (name == null || name === "linear") return [];
   if (name === "relu" || name === "softmax") return [{ kind: name }];
-  throw unsupported(layer, `has the activation ${name}`);
+  if (!(String(name) in Activation)) throw unsupported(layer, `has the activation ${name}`);
+  return [{ kind: "activation", function: name as keyof typeof Activation }];
 }
 
 function penalties(layer: layers.Layer, config: Config): { kernel: number; bias: number } {

@@ -2,13 +2,13 @@
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import type { z } from "zod";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
 import { type Choice, chosen, type Definition } from "../../packages/pipeline/define.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { augment, type Augmentation } from "./augment.ts";
-import { applyInit, type initParam } from "./initial_weights.ts";
+import { applyInit } from "./initial_weights.ts";
+import { quantityHead } from "./losses.ts";
 import { classification, jointHead, regression, type SingleObjective } from "./objective.ts";
 import {
   type ChosenNetwork,
@@ -31,7 +31,9 @@ import type {
 import { chooseMetrics, decodeOutputs } from "./further_metrics.ts";
 import { predictRows } from "./predict_rows.ts";
 import { openPredictor } from "./predictor.ts";
-import { type Person, targetOf } from "./targets.ts";
+import { askTeachers } from "./teacher.ts";
+import type { ModelParams } from "./trained_models.ts";
+import { labelOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
   artifactsOf,
@@ -65,13 +67,12 @@ export interface ModelTraining {
   heads?(targets: readonly (readonly number[])[]): Head[];
   /** Loss and metric of a network that `build` returns. Default: as for `heads`. */
   objective?: SingleObjective;
-  params: {
+  /** `init`: default new weights; `teacher`: default none, otherwise with `heads`. */
+  params: ModelParams & {
     batchSize: number;
     epochs: number;
     learningRate: number;
     weightDecay?: number;
-    /** Default: new weights. */
-    init?: z.output<typeof initParam>;
     /** Default: adamw. */
     optimizer?: Choice;
     /** Default: shuffle. */
@@ -115,21 +116,44 @@ export async function trainModel(
   const { images, size, people } = opened;
   const tasks = Object.entries(training.tasks);
   const labels = tasks.map(([, task]) => people.map((person) => labelOf(task, person)));
-  const labelled = (row: number) => !Number.isNaN(labels[0][row]);
-  // A single head trains on rows that have its label; of several, each is masked.
+  /** Ages of each image that are intervals, of a task in years. */
+  const intervals = tasks.map(([, { task, classes }]) =>
+    task === "age" && !classes && people.some(({ ageInterval }) => ageInterval)
+      ? people.map(({ ageInterval }) => ageInterval)
+      : undefined
+  );
+  const labelled = (row: number) => !Number.isNaN(labels[0][row]) || intervals[0]?.[row];
+  // A single head trains on rows that have its label, or a teacher; of several, each is masked.
   const rows = tasks.length > 1 ? opened.rows : {
-    train: opened.rows.train.filter(labelled),
+    train: params.teacher ? opened.rows.train : opened.rows.train.filter(labelled),
     validation: opened.rows.validation.filter(labelled),
   };
   const inputs = { ...opened, rows };
+  for (const [i, [, { task }]] of tasks.entries()) {
+    for (const [set, at] of Object.entries(rows)) {
+      if (at.length === 0 || at.some((row) => !Number.isNaN(labels[i][row]))) continue;
+      if (set === "train" && intervals[i]?.some((interval) => interval)) continue;
+      const what = intervals[i] ? "an exact label of it, only intervals" : "a label of it";
+      throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
+    }
+  }
   const [[, { classes }]] = tasks;
   const made = training.heads?.(
     labels.map((of) => Array.from(rows.train, (row) => of[row]).filter((label) => label >= 0)),
   );
   const masked = labels.some((of) => [...rows.train, ...rows.validation].some((i) => isNaN(of[i])));
-  const objective = made ? jointHead(made, masked) : training.objective ??
-    (classes === null ? regression() : classification(classes.length));
-  const heads = made ?? [objective as SingleObjective];
+  await openBackend(context.compute as Backend);
+  const artifacts = artifactsOf(context) ?? "";
+  const teachers = params.teacher === undefined ? [] : await askTeachers(
+    ...[params.teacher, Object.values(training.tasks), images] as const,
+    Int32Array.from([...rows.train, ...rows.validation]),
+    { artifacts, signal: context.signal, info: (message) => context.info(message) },
+  );
+  const joint = made ?? (intervals[0] && [quantityHead(1)]);
+  const objective = joint
+    ? jointHead(joint, { masked, teachers, intervals: intervals.map((of) => of !== undefined) })
+    : training.objective ?? (classes === null ? regression() : classification(classes.length));
+  const heads = joint ?? [objective as SingleObjective];
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
   const unfit = metrics.find(({ of }) =>
     tasks.every(([, { classes }]) => of !== (classes ? "classes" : "years"))
@@ -145,7 +169,6 @@ export async function trainModel(
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
-  await openBackend(context.compute as Backend);
   const model = buildModel(training, made, size, context.seed);
   /** Calls `use` with the network of one task. */
   const withNetwork = async (i: number, use: (network: LayersModel) => unknown) => {
@@ -160,10 +183,14 @@ export async function trainModel(
       network.dispose();
     }
   };
+  const initHeads = training.build ? [] : tasks.map(([, task], i) => ({
+    ...task,
+    columns: made?.[i].columns ?? task.classes?.length ?? 1,
+  }));
   try {
     const init = params.init === undefined
       ? undefined
-      : await applyInit(model, params.init, artifactsOf(context) ?? "", tf);
+      : await applyInit(model, params.init, initHeads, artifacts, tf);
     if (init) context.info(init.summary);
     for (const i of tasks.keys()) {
       await withNetwork(i, (network) => checkExports(network, params.export));
@@ -197,7 +224,13 @@ export async function trainModel(
     };
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
-      targets: people.flatMap((_, i) => labels.map((of) => of[i])),
+      targets: people.flatMap((_, i) => [
+        ...labels.map((of) => of[i]),
+        ...intervals.flatMap((of) => of ? of[i] ?? [NaN, NaN] : []),
+        ...teachers.flatMap((one) =>
+          one ? Array.from(one.outputs.subarray(i * one.values, (i + 1) * one.values)) : []
+        ),
+      ]),
       ...params,
       earlyStopping,
       ...optimizing,
@@ -241,7 +274,7 @@ export async function trainModel(
       const history = headHistory(result.history, i), kept = history[result.weightsOfEpoch - 1];
       const compared = compareWithConstant(
         { task: task.task, metric, learningRate: params.learningRate },
-        ...[kept, labels[i], rows, context] as const,
+        ...[kept, labels[i], rows, context, intervals[i]] as const,
       );
       const recorded = params.weightDecay === undefined
         ? params
@@ -275,12 +308,6 @@ export async function trainModel(
   } finally {
     model.dispose();
   }
-}
-
-/** Returns a person's target; NaN if the label is missing (gender neither 0 nor 1, age negative). */
-function labelOf(task: Task, person: Person): number {
-  const known = task.task === "gender" ? [0, 1].includes(person.gender) : person.age >= 0;
-  return known ? targetOf(task, person) : NaN;
 }
 
 function buildModel(

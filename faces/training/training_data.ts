@@ -3,8 +3,9 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Definition } from "../../packages/pipeline/define.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
-import { median } from "../../packages/statistics/prediction_metrics.ts";
+import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { INTERVAL, readAttributes } from "../datasets/attributes.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
 import { type FullEpoch, type JointEpoch, liveCurves } from "./training_record.ts";
@@ -51,9 +52,11 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
   const preprocessing: Preprocessing = JSON.parse(
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
   );
-  const table = await readParquet(join(dataset, "table.parquet"), {
-    age: "int32",
-    gender: "int32",
+  const path = join(dataset, "table.parquet"), attributes = await readAttributes(path);
+  const [lows, highs] = INTERVAL.map((name) => attributes[name]);
+  const table = await readParquet(path, {
+    age: "int32?",
+    gender: "int32?",
     dataset: "string",
   });
   const rows = {
@@ -64,7 +67,14 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
   return {
     images,
     size: images.shape[1],
-    people: table.age.map((age, i) => ({ age, gender: table.gender[i] })),
+    people: table.age.map((age, i) => {
+      const low = lows?.[i] ?? null, high = highs?.[i] ?? null;
+      const interval = age === null && low !== null && high !== null;
+      return {
+        ...{ age: age ?? NaN, gender: table.gender[i] ?? NaN },
+        ...(interval && { ageInterval: [Number(low), Number(high)] as const }),
+      };
+    }),
     rows,
     preprocessing,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),
@@ -152,6 +162,7 @@ export type FitObserved = {
  * Compares the kept epoch with the constant baseline (majority class or median of the training set),
  * and warns if it is worse.
  * @param targets class or quantity of each image
+ * @param intervals ages of images that have an interval, whose middle counts for the median
  */
 export function compareWithConstant(
   { task, metric, learningRate }: {
@@ -163,9 +174,13 @@ export function compareWithConstant(
   targets: readonly number[],
   { train, validation }: TrainingInputs["rows"],
   { warn }: Pick<TrainingContext, "warn">,
+  intervals: readonly (readonly [low: number, high: number] | undefined)[] = [],
 ): Compared {
   const known = (rows: Int32Array) => rows.filter((row) => !Number.isNaN(targets[row]));
-  const trained = Array.from(known(train), (row) => targets[row]);
+  const trained = [
+    ...Array.from(known(train), (row) => targets[row]),
+    ...Array.from(train, (row) => intervals[row]).flatMap((span) => span ? [mean(span)] : []),
+  ];
   const accuracy = metric === "accuracy";
   const constant = accuracy
     // The lowest class on a tie.

@@ -183,6 +183,15 @@ export interface Head {
   rowLosses(tf: Tf, outputs: Tensor, labels: Tensor): Tensor;
   /** Encodes a target (class or age) as `columns` numbers from `at` on, which are 0 before. */
   write(target: number, into: Float32Array, at: number): void;
+  /**
+   * Encoding and loss of ages that are intervals of years, `low` to `high` inclusive. Default, of a
+   * quantity: the loss of the nearest year of the interval.
+   */
+  readonly interval?: {
+    write(low: number, high: number, into: Float32Array, at: number): void;
+    /** As the above; rows that are not intervals have labels of 0, and finite losses. */
+    rowLosses(tf: Tf, outputs: Tensor, labels: Tensor): Tensor;
+  };
   /** Decodes outputs (probabilities or a quantity) to a class or an age. */
   read(outputs: Float32Array, at: number): number;
 }

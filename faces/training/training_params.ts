@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { type Choice, definedChoice } from "../../packages/pipeline/define.ts";
 import { furtherMetrics } from "./further_metrics.ts";
-import { initParam } from "./initial_weights.ts";
 import { losses } from "./losses.ts";
 import { initializers } from "./network_options.ts";
 import { optimizers } from "./optimizers.ts";
 import { samplings } from "./sampling.ts";
 import { schedules } from "./schedule.ts";
+import { initParam, teacherParam } from "./trained_models.ts";
 
 const earlyStopping = z.strictObject({
   monitor: z.enum(["val_loss", "loss", "val_metric", "metric"]).default("val_loss").describe(
@@ -120,6 +120,7 @@ export const anyLoss = lossParam(losses, "").describe(
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
   init: initParam,
+  teacher: teacherParam,
   optimizer,
   sampling,
   metrics,
@@ -169,6 +170,7 @@ export const jointParams = {
   batchNormMomentum: trainingParams.batchNormMomentum.default(0.9),
   dropout: trainingParams.dropout.default(0.3),
   init: initParam,
+  teacher: teacherParam,
   optimizer,
   sampling,
   metrics,

@@ -31,8 +31,6 @@ export interface Installation {
   readonly folder: string;
   /** Path of the native binding, linked with TensorFlow. */
   readonly binding: string;
-  /** Changes with every installation. */
-  readonly signature: string;
 }
 
 /** Folders to search: the project's root with its node_modules, and the cache. */
@@ -71,24 +69,16 @@ export async function findInstallation(
   { root, cache }: Places = defaultPlaces(),
 ): Promise<Installation | undefined> {
   const compiled = installFolder(backend, cache);
-  const made = await textOf(join(compiled, "installation.json"));
-  if (made !== undefined) {
+  if (await isFile(join(compiled, "installation.json"))) {
     return {
       from: "compiled",
       folder: join(compiled, "package"),
       binding: join(compiled, "tensorflow", "tfjs_binding.node"),
-      signature: made,
     };
   }
   const folder = join(root, "node_modules", optionalPackages[backend]);
-  const described = await Deno.stat(join(folder, "package.json")).catch(absent);
-  if (described === undefined) return undefined;
-  return {
-    from: "npm",
-    folder,
-    binding: join(folder, "lib", "napi-v8", "tfjs_binding.node"),
-    signature: `npm ${described.mtime?.getTime()}`,
-  };
+  if (!await isFile(join(folder, "package.json"))) return undefined;
+  return { from: "npm", folder, binding: join(folder, "lib", "napi-v8", "tfjs_binding.node") };
 }
 
 /** Returns the folder in which `deno task compute install` installs a backend. */
@@ -114,13 +104,10 @@ export function notInstalled(backend: OptionalBackend): Error {
   );
 }
 
-async function textOf(path: string): Promise<string | undefined> {
-  return await Deno.readTextFile(path).catch(absent);
-}
-
-function absent(error: unknown): undefined {
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-    return undefined;
-  }
-  throw error;
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, (error) => {
+    const { NotFound, NotADirectory } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotADirectory) return false;
+    throw error;
+  });
 }

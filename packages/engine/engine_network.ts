@@ -1,4 +1,7 @@
-/** Description of a sequential network that the engine can train. */
+/** Description of a network that the engine can train. */
+import { Activation } from "./assembly/abi.ts";
+
+export { Activation };
 
 /** L2 penalties: their sum of squares times this is part of the loss, as in Keras. */
 export interface Penalty {
@@ -6,30 +9,61 @@ export interface Penalty {
   bias?: number;
 }
 
+/** A window that moves over an image. */
+interface Window {
+  strides: readonly [number, number];
+  padding: "same" | "valid";
+}
+
 export type Layer =
-  | {
-    kind: "conv2d";
-    name: string;
-    filters: number;
-    kernelSize: readonly [number, number];
-    strides: readonly [number, number];
-    padding: "same" | "valid";
-    bias: boolean;
-    l2?: Penalty;
+  & {
+    /** Indices of the layers it reads; -1: the images. Default: the layer before. */
+    inputs?: readonly number[];
   }
-  | { kind: "dense"; name: string; units: number; bias: boolean; l2?: Penalty }
-  | { kind: "relu" }
-  | { kind: "leakyRelu"; alpha: number }
-  | { kind: "batchNorm"; name: string; momentum: number; epsilon: number }
-  | {
-    kind: "maxPool";
-    poolSize: readonly [number, number];
-    strides: readonly [number, number];
-    padding: "same" | "valid";
-  }
-  | { kind: "flatten" }
-  | { kind: "dropout"; rate: number }
-  | { kind: "softmax" };
+  & (
+    | (Window & {
+      kind: "conv2d";
+      name: string;
+      filters: number;
+      kernelSize: readonly [number, number];
+      bias: boolean;
+      l2?: Penalty;
+      /** Name of the kernel's weights. Default: "kernel". */
+      kernel?: string;
+    })
+    /** Convolves each channel by itself, to `depthMultiplier` channels. */
+    | (Window & {
+      kind: "depthwiseConv2d";
+      name: string;
+      kernelSize: readonly [number, number];
+      depthMultiplier: number;
+      bias: boolean;
+    })
+    | { kind: "dense"; name: string; units: number; bias: boolean; l2?: Penalty }
+    | { kind: "relu" }
+    | { kind: "leakyRelu"; alpha: number }
+    /** `alpha` is the maximum of relu6. Default: 6. */
+    | { kind: "activation"; function: keyof typeof Activation; alpha?: number }
+    /** A slope for negative values per channel, or per position and channel. */
+    | { kind: "prelu"; name: string; shape: readonly number[] }
+    | { kind: "batchNorm"; name: string; momentum: number; epsilon: number }
+    /** Normalizes the channels of each position. */
+    | { kind: "layerNorm"; name: string; epsilon: number }
+    | (Window & { kind: "maxPool"; poolSize: readonly [number, number] })
+    | (Window & { kind: "averagePool"; poolSize: readonly [number, number] })
+    | { kind: "globalAveragePool" }
+    | { kind: "globalMaxPool" }
+    /** Inputs of one shape, or of one value per channel for all positions. */
+    | { kind: "add" }
+    | { kind: "multiply" }
+    /** Joins channels. */
+    | { kind: "concatenate" }
+    | { kind: "flatten" }
+    | { kind: "reshape"; shape: readonly number[] }
+    /** The mask is shared along axes where `noiseShape`, which has the batch first, is 1. */
+    | { kind: "dropout"; rate: number; noiseShape?: readonly (number | null)[] }
+    | { kind: "softmax" }
+  );
 
 /**
  * One head: some columns of the last dense layer. Heads own the columns in order.
@@ -67,6 +101,8 @@ export interface Network {
   /** Height, width, channels. */
   readonly input: readonly [number, number, number];
   readonly layers: readonly Layer[];
+  /** Layers whose outputs, side by side, are the network's. Default: the last. */
+  readonly outputs?: readonly number[];
   readonly loss: Loss;
 }
 
@@ -85,9 +121,15 @@ export interface Block {
   readonly dropout: number;
 }
 
-/** Groups layers into the blocks of the kernels. @throws {UnsupportedNetwork} */
+/**
+ * Groups the layers of a sequence into blocks, which have kernels of their own. Any other network is
+ * planned as a graph. @throws {UnsupportedNetwork} if the layers do not form blocks
+ */
 export function groupIntoBlocks(network: Network): Block[] {
   const { layers, loss } = network;
+  if (network.outputs || layers.some(({ inputs }) => inputs)) {
+    throw new UnsupportedNetwork("The network is no sequence");
+  }
   const blocks: Block[] = [];
   let at = 0;
   let flat = false;

@@ -154,6 +154,15 @@ export async function readParquet(path: string, spec?: Spec): Promise<Record<str
   }
 }
 
+/** Returns the names of a table's columns. */
+export function parquetColumns(path: string): string[] {
+  try {
+    return [...readFooter(readWhole(path)).leaves.keys()];
+  } catch (cause) {
+    throw new Error(`Cannot read "${path}": ${(cause as Error).message}.`, { cause });
+  }
+}
+
 /** Describes a column in the schema of the file. */
 function elements(name: string, { type, nullable }: Column): SchemaElement[] {
   const repetition_type = nullable ? "OPTIONAL" : "REQUIRED";

@@ -50,11 +50,8 @@ export interface App {
   readonly stages: readonly LazyStage[];
   /** Metric → whether higher or lower values are better. Summaries mark the best of these. */
   readonly better?: Readonly<Record<string, "more" | "less">>;
-  /**
-   * Resolves the configured compute backend to an available one.
-   * @param measure whether `auto` may measure, which starts processes and writes. Default: true
-   */
-  resolveCompute(wanted: Compute, measure?: boolean): Promise<ResolvedBackend>;
+  /** Resolves the configured compute backend to an available one. */
+  resolveCompute(wanted: Compute): Promise<ResolvedBackend>;
   /** Connects to workers on other machines. */
   connectWorkers?(settings: BullmqSettings, work: ShardedWork): WorkerPool;
   /** @throws if a file is not of the format that its name promises */

@@ -91,9 +91,16 @@ export function parsePositiveInt<Name extends string>(
 }
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
+type Parsed<O extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: O; allowPositionals: true }>
+>;
 
 /** Reads options and other words. @throws {UsageError} on an option that the command does not have */
-export function parseOptions<const O extends Options>(command: string, args: string[], options: O) {
+export function parseOptions<const O extends Options>(
+  command: string,
+  args: string[],
+  options: O,
+): Parsed<O> {
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (cause) {

@@ -12,7 +12,7 @@ export const disk = {
   write: (path: string, data: Uint8Array): Promise<void> => Deno.writeFile(path, data),
   rename: (from: string, to: string): Promise<void> => Deno.rename(from, to),
   /** Flushes the bytes of a file, or the names in a folder. */
-  async flush(path: string): Promise<void> {
+  flush: async (path: string): Promise<void> => {
     const { isDirectory } = await Deno.lstat(path);
     if (isDirectory && Deno.build.os === "windows") return; // it flushes names by itself
     // Windows flushes only what is open for writing.

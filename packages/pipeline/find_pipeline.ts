@@ -36,7 +36,11 @@ export async function findPipeline(name: string, cwd: string, project: string): 
 }
 
 /** Returns the identity of the pipeline whose file a name is; undefined if there is none. */
-export async function identityNamed(name: string, cwd: string, project: string) {
+export async function identityNamed(
+  name: string,
+  cwd: string,
+  project: string,
+): Promise<string | undefined> {
   const path = await fileNamed(name, cwd, project);
   return path && await identityOf(path, project);
 }

@@ -3,40 +3,49 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { quote } from "./errors.ts";
 
-/** Type of the values that a schema of stored state admits; they are never modified. */
-export type Stored<Schema extends z.ZodType> = DeepReadonly<z.output<Schema>>;
+/** Fields of the zod object for a type: `z.object<Shape<T>>()` admits neither fewer nor others. */
+export type Shape<T> = { readonly [Key in keyof T]-?: z.ZodType<T[Key]> };
 
-type DeepReadonly<T> = T extends readonly (infer Item)[] ? readonly DeepReadonly<Item>[]
-  : T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-  : T;
-
-const text = z.string();
-const texts = z.record(text, text);
+type Texts = Readonly<Record<string, string>>;
 
 /** Everything that a result depends on. Two stages with equal inputs make equal results. */
-export const cacheKeySchema = z.object({
-  use: text,
+export interface CacheKeyInputs {
+  readonly use: string;
   /** Without those that cannot affect the result. */
-  params: z.record(text, z.unknown()),
+  readonly params: Readonly<Record<string, unknown>>;
   /** Input → digest; for an input that takes all of a kind, stage id → digest. */
+  readonly inputs: Readonly<Record<string, string | Texts>>;
+  readonly seed?: number;
+  readonly compute?: string;
+  /** Path from the project → hash of the code without types, comments and formatting. */
+  readonly modules: Texts;
+  /** Package → locked version. */
+  readonly packages: Texts;
+  /** Facts from outside, such as the size and date of a local file. */
+  readonly external: Texts;
+  /** For a stage that declares `lineage`: the pipeline's name, */
+  readonly pipeline?: string;
+  /** its file (records of earlier versions have none), */
+  readonly file?: string;
+  /** and the fingerprints of all stages before it, by id. */
+  readonly lineage?: Texts;
+}
+
+const text = z.string(), texts = z.record(text, text);
+
+export const cacheKeySchema: z.ZodObject<Shape<CacheKeyInputs>> = z.object<Shape<CacheKeyInputs>>({
+  use: text,
+  params: z.record(text, z.unknown()),
   inputs: z.record(text, z.union([text, texts])),
   seed: z.number().optional(),
   compute: text.optional(),
-  /** Path from the project → hash of the code without types, comments and formatting. */
   modules: texts,
-  /** Package → locked version. */
   packages: texts,
-  /** Facts from outside, such as the size and date of a local file. */
   external: texts,
-  /** For a stage that declares `lineage`: the pipeline's name, */
   pipeline: text.optional(),
-  /** its file (records of earlier versions have none), */
   file: text.optional(),
-  /** and the fingerprints of all stages before it, by id. */
   lineage: texts.optional(),
 });
-
-export type CacheKeyInputs = Stored<typeof cacheKeySchema>;
 
 /** Returns the SHA-256 of a cache key, in hex. */
 export function fingerprint(dependencies: CacheKeyInputs): string {

@@ -5,53 +5,85 @@ import { z } from "zod";
 import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
-import { cacheKeySchema, canonicalJson, type Stored } from "./fingerprint.ts";
+import { type CacheKeyInputs, cacheKeySchema, canonicalJson, type Shape } from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
 import { Lock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
+import type { Metrics } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { readState, type State, writeState } from "./state.ts";
 
-const text = z.string();
-const runSchema = z.object({
-  /** Eight hexadecimal digits; runs of earlier versions have none. */
-  id: text.optional(),
+export interface RecordedStage {
+  readonly id: string;
+  readonly use: string;
+  readonly why: string;
+  readonly seconds: number;
+  readonly status: "ran" | "cached" | "skipped" | "failed";
+  readonly outputs: Readonly<Record<string, string>>;
+  /** Set for a stage that has a result, like the next three. */
+  readonly fingerprint?: string;
+  readonly dependencies?: CacheKeyInputs;
+  readonly warnings?: readonly string[];
+  /** Ids of the stages that its inputs come from; records of earlier versions have none. */
+  readonly after?: readonly string[];
+}
+
+export interface RunRecord {
+  /** Eight hexadecimal digits. */
+  readonly id: string;
   /** Its end, or its start if it has not ended; ISO 8601. */
+  readonly at: string;
+  readonly startedAt?: string;
+  readonly pipeline: string;
+  /** Identity of its pipeline; runs of earlier versions have the name alone. */
+  readonly file?: string;
+  readonly ok: boolean;
+  /** Set for a run that has not ended, by its process: alive or not. */
+  readonly state?: "running" | "interrupted";
+  readonly seconds: number;
+  readonly seed: number;
+  /** Values in place of the YAML's, those of a sweep among them; see `Config`. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  /** The varied values of a run of a sweep, key → value. */
+  readonly point?: Readonly<Record<string, unknown>>;
+  readonly compute?: { readonly backend: string; readonly why: string };
+  readonly deno?: string;
+  readonly platform?: string;
+  readonly metrics: Metrics;
+  readonly cautions?: readonly string[];
+  readonly stages: readonly RecordedStage[];
+}
+
+const text = z.string();
+/** Runs of earlier versions have no id. */
+const runSchema = z.object<Shape<Omit<RunRecord, "id"> & { readonly id?: string }>>({
+  id: text.optional(),
   at: text,
   startedAt: text.optional(),
   pipeline: text,
-  /** Identity of its pipeline; runs of earlier versions have the name alone. */
   file: text.optional(),
   ok: z.boolean(),
-  /** Set for a run that has not ended, by its process: alive or not. */
   state: z.enum(["running", "interrupted"]).optional(),
   seconds: z.number(),
   seed: z.number(),
-  /** Values in place of the YAML's, those of a sweep among them; see `Config`. */
   overrides: z.record(text, z.unknown()).optional(),
-  /** The varied values of a run of a sweep, key → value. */
   point: z.record(text, z.unknown()).optional(),
   compute: z.object({ backend: text, why: text }).optional(),
   deno: text.optional(),
   platform: text.optional(),
   metrics: metricsSchema,
   cautions: z.array(text).optional(),
-  stages: z.array(z.object({
+  stages: z.array(z.object<Shape<RecordedStage>>({
     ...{ id: text, use: text, why: text, seconds: z.number() },
     status: z.enum(["ran", "cached", "skipped", "failed"]),
     outputs: z.record(text, text),
-    /** Set for a stage that has a result, like the next three. */
     fingerprint: text.optional(),
     dependencies: cacheKeySchema.optional(),
     warnings: z.array(text).optional(),
-    /** Ids of the stages that its inputs come from; records of earlier versions have none. */
     after: z.array(text).optional(),
   })),
 });
-
-export type RunRecord = Stored<typeof runSchema> & { readonly id: string };
-export type RecordedStage = RunRecord["stages"][number];
 
 /** Reads a run's record. */
 async function readRun(path: string): Promise<State<RunRecord>> {
@@ -80,7 +112,7 @@ export class History {
   }
 
   /** Gives a run its id, and lists it as running where the folder is writable. */
-  async begin(run: Beginning, startedAt = new Date().toISOString()): Promise<Begun> {
+  async begin(run: Beginning, startedAt: string = new Date().toISOString()): Promise<Begun> {
     // The process distinguishes runs that begin at the same time.
     const id = hash(`${startedAt} ${run.pipeline} ${Deno.pid} ${performance.now()}`);
     const time = startedAt.replaceAll(":", "-").replace(/\.\d+/, "");

@@ -1,5 +1,5 @@
 /** Ctrl-C as an AbortSignal. */
-import { onStopSignal } from "../workers/stop_signals.ts";
+import { onStopSignal } from "@reproducible/workers/stop_signals";
 import type { Reporter } from "./reporter.ts";
 
 interface Interrupt extends Disposable {

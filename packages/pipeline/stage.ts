@@ -273,6 +273,13 @@ export interface EarlierResult {
 /** Stage id → part of the data ("train", "validation", "test") → metric → value. */
 export type Metrics = Record<string, Record<string, Record<string, number>>>;
 
+/** An error of a parameter that validation alone cannot find. */
+export interface ParamProblem {
+  /** Place of the value in the parameters. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
 /** Optional facts about a stage's result, beside its artifacts. */
 export interface StageResult {
   metrics?: Metrics;
@@ -313,6 +320,8 @@ export interface Stage {
   readonly service: boolean;
   /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
   external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
+  /** Finds errors of parameters before anything runs, such as a file that does not exist. */
+  check?(params: unknown, place: { artifacts: string }): Promise<readonly ParamProblem[]>;
   /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
   run(
@@ -346,6 +355,11 @@ export interface StageDefinition<
     params: z.output<P>,
     place: { artifacts: string },
   ) => Promise<Record<string, string>>;
+  /** @param place folder of all artifacts */
+  check?: (
+    params: z.output<P>,
+    place: { artifacts: string },
+  ) => Promise<readonly ParamProblem[]>;
   part?: UnitRunner;
   run(
     inputs: InputArtifacts<I>,
@@ -389,6 +403,7 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     compute: decide(compute),
     external: (params: unknown, place = { artifacts: "" }) =>
       definition.external?.(params as z.output<P>, place) ?? Promise.resolve({}),
+    check: definition.check as Stage["check"],
     // The runner wires inputs by kind and validates parameters before it calls.
     run: definition.run as Stage["run"],
   });

@@ -1,9 +1,45 @@
 /** `record.json`: everything that a result was made of, and what came out. */
 import { join } from "node:path";
 import { z } from "zod";
-import { cacheKeySchema, fingerprint, type Stored } from "./fingerprint.ts";
+import { type CacheKeyInputs, cacheKeySchema, fingerprint, type Shape } from "./fingerprint.ts";
 import type { Metrics } from "./stage.ts";
 import { readState, type State, stateText } from "./state.ts";
+
+/** An output as it was recorded. */
+export interface OutputRecord {
+  readonly kind: string;
+  readonly digest: string;
+  readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
+}
+
+export interface StageRecord {
+  readonly version: 1;
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly dependencies: CacheKeyInputs;
+  readonly outputs: Readonly<Record<string, OutputRecord>>;
+  readonly metrics?: Metrics;
+  readonly show?: readonly string[];
+  /** See StageResult. */
+  readonly caution?: string;
+  readonly warnings: readonly string[];
+  readonly pipeline: string;
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly deno: string;
+  readonly platform: string;
+  readonly machine?: {
+    readonly processor: string;
+    readonly cores: number;
+    readonly memory: number;
+    readonly system: string;
+  };
+  readonly observed?: Readonly<Record<string, unknown>>;
+  /** Damage of the files that was found later: the result has to be made again. */
+  readonly damage?: string;
+  /** SHA-256 of all the above but the damage; records of earlier versions have none. */
+  readonly checksum?: string;
+}
 
 const text = z.string();
 const whole = z.int().min(0);
@@ -14,13 +50,13 @@ export const metricsSchema = z.record(
   z.record(text, z.record(text, z.number().nullable())),
 ) as unknown as z.ZodType<Metrics>;
 
-const outputSchema = z.object({
+const outputSchema = z.object<Shape<OutputRecord>>({
   kind: text,
   digest: text,
   files: z.record(text, z.object({ size: whole, sha256: text })),
 });
 
-const recordSchema = z.object({
+const recordSchema = z.object<Shape<StageRecord>>({
   version: z.literal(1),
   id: text,
   fingerprint: text,
@@ -28,7 +64,6 @@ const recordSchema = z.object({
   outputs: z.record(text, outputSchema),
   metrics: metricsSchema.optional(),
   show: z.array(text).optional(),
-  /** See StageResult. */
   caution: text.optional(),
   warnings: z.array(text),
   pipeline: text,
@@ -38,16 +73,9 @@ const recordSchema = z.object({
   platform: text,
   machine: z.object({ processor: text, cores: whole, memory: whole, system: text }).optional(),
   observed: z.record(text, z.unknown()).optional(),
-  /** Damage of the files that was found later: the result has to be made again. */
   damage: text.optional(),
-  /** SHA-256 of all the above but the damage; records of earlier versions have none. */
   checksum: text.optional(),
 });
-
-/** An output as it was recorded. */
-export type OutputRecord = Stored<typeof outputSchema>;
-
-export type StageRecord = Stored<typeof recordSchema>;
 
 /** The part of a record that its stage determines, besides the outputs. */
 export type StageOutcome = Omit<

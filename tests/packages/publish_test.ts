@@ -4,19 +4,30 @@
  */
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const config = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
 const members: string[] = config.workspace;
 
-async function deno(args: string[], cwd: string) {
-  const env = { NO_COLOR: "1" };
+const examplesOf = async (member: string) =>
+  [...(await Deno.readTextFile(join(root, member, "README.md"))).matchAll(/```ts\n([^]*?)```/g)]
+    .map(([, code]) => code!);
+
+async function deno(args: string[], cwd: string, added: Record<string, string> = {}) {
+  const env = { NO_COLOR: "1", ...added };
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd, env })
     .output();
   const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assert.ok(success, text);
   return text;
+}
+
+/** A comment behind console.log() is what it prints. */
+function assertPrinted(code: string, printed: string) {
+  for (const [, says] of code.matchAll(/console\.log\(.*\); \/\/ = (.*)$/gm)) {
+    assert.ok(printed.includes(says!), `${says} is not in:\n${printed}`);
+  }
 }
 
 Deno.test("the packages could be published, and their README's example runs with their files", async (t) => {
@@ -44,21 +55,41 @@ Deno.test("the packages could be published, and their README's example runs with
     }
     for (const member of members) {
       await t.step(member, async () => {
-        const readme = await Deno.readTextFile(join(root, member, "README.md"));
-        const examples = [...readme.matchAll(/```ts\n([^]*?)```/g)];
+        const examples = await examplesOf(member);
         assert.ok(examples.length > 0, "no example");
-        for (const [i, [, code]] of examples.entries()) {
+        for (const [i, code] of examples.entries()) {
           const file = join(outside, `${member.replace("/", "_")}_${i}.ts`);
-          await Deno.writeTextFile(file, code!);
+          await Deno.writeTextFile(file, code);
           const printed = await deno(["run", "--check", "--allow-all", "--no-lock", file], outside);
-          // A comment behind console.log() is what it prints.
-          for (const [, says] of code!.matchAll(/console\.log\(.*\); \/\/ = (.*)$/gm)) {
-            assert.ok(printed.includes(says!), `${says} is not in:\n${printed}`);
-          }
+          assertPrinted(code, printed);
         }
       });
     }
-    assert.ok(!files.some((file) => pathToFileURL(file).href.includes("bullmq")));
+    await t.step("packages/pipeline from a server, as a registry is", async () => {
+      await using server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen() {} },
+        (request) => {
+          const path = join(outside, decodeURIComponent(new URL(request.url).pathname));
+          const headers = { "content-type": "text/typescript" };
+          return Deno.readFile(path).then((bytes) => new Response(bytes, { headers }));
+        },
+      );
+      const project = join(outside, "from a server");
+      await Deno.mkdir(join(project, "cache"), { recursive: true });
+      const { denoDir } = JSON.parse(await deno(["info", "--json"], root));
+      await Deno.symlink(join(denoDir, "npm"), join(project, "cache/npm"));
+      const served = Object.entries(imports).map(([name, target]) => [
+        ...[name, target.replace(/^\.(?=\/)/, `http://127.0.0.1:${server.addr.port}`)],
+      ]);
+      const text = JSON.stringify({ imports: Object.fromEntries(served) });
+      await Deno.writeTextFile(join(project, "deno.json"), text);
+      const [code] = await examplesOf("packages/pipeline");
+      await Deno.writeTextFile(join(project, "example.ts"), code!);
+      const env = { DENO_DIR: join(project, "cache") };
+      const args = ["run", "--allow-all", "--no-lock", "example.ts"];
+      assertPrinted(code!, await deno(args, project, env));
+    });
+    assert.ok(!files.some((file) => /bullmq|worker_command/.test(file)), "needs BullMQ");
   } finally {
     await Deno.remove(outside, { recursive: true });
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../faces/detection/detectors.ts";
+import { openCropper } from "../../faces/detection/cropper.ts";
 import { findFaces, openTrainingDetector } from "../../faces/detection/find_faces.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
@@ -70,7 +71,12 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
     });
     const detector = await openTrainingDetector(preprocessing);
     const resize = { size: 32, kernel: "lanczos3", fit: "fill" } as const;
-    const [face] = await findFaces(await patch(), { ...preprocessing, resize }, detector);
+    const [face] = await findFaces(
+      await patch(),
+      { ...preprocessing, resize },
+      detector,
+      await openCropper(preprocessing.crop),
+    );
     assert.deepEqual(face.box, box);
   }
   assert.deepEqual(results, [Object.values(box), Object.values(box)]);

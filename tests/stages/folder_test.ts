@@ -14,6 +14,8 @@ import download from "../../stages/download.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import matParse from "../../stages/matParse.ts";
 import { stages } from "../../stages/mod.ts";
+import blur from "../../plugins/blur.ts";
+import shuffleLabels from "../../plugins/shuffleLabels.ts";
 import resize32 from "../../stages/resize32.ts";
 import split from "../../stages/split.ts";
 import { gradient } from "../faces/detection/fixture.ts";
@@ -190,6 +192,65 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
   });
 });
 
+Deno.test("attributes, intervals and missing labels reach every table", async () => {
+  const pictures = Object.fromEntries(
+    await Promise.all([0, 1, 2, 3, 4].map(async (i) => [`${i}.jpg`, await gradient(i)] as const)),
+  );
+  const csv = "path,age,ethnicity,glasses,photo\n0.jpg,20-29,Black,1,p\n1.jpg,30,White,0,q\n" +
+    "2.jpg,31,,1,r\n3.jpg,,Asian,1,s\n4.jpg,200,White,1,t\n";
+  await withFolder({ ...pictures, "l.csv": csv }, async (folder) => {
+    using loaded = testContext(download);
+    await loaded.run({}, { datasets: [{ folder, layout: "crop" }] });
+    const archives = loaded.artifact("archives");
+    const kept = async (params: Record<string, unknown>) => {
+      using parsed = testContext(matParse);
+      await parsed.run({ archives }, params);
+      const { full_path } = await readParquet(join(parsed.outputs.table, "table.parquet"));
+      return full_path.map((path) => String(path)[0]).join("");
+    };
+    strictEqual(await kept({}), "012", "gender has no column, so it is not required");
+    strictEqual(await kept({ require: [] }), "0123");
+    strictEqual(await kept({ require: ["ethnicity"] }), "013");
+    strictEqual(await kept({ minAge: 25 }), "012", "a part of the interval suffices");
+    strictEqual(await kept({ minAge: 30 }), "12");
+    await rejects(
+      () => kept({ require: ["mood"] }),
+      /4 of 5: without a required attribute - short/,
+    );
+
+    using parsed = testContext(matParse);
+    await parsed.run({ archives }, { require: [] });
+    using cut = testContext(faceCrop);
+    const inputs = { archives, table: parsed.artifact("table") };
+    await cut.run(inputs, { detector: "metadata", workers: 1 });
+    using blurred = testContext(blur);
+    await blurred.run({ faces: cut.artifact("faces") }, {});
+    using scaled = testContext(resize32);
+    await scaled.run({ faces: blurred.artifact("faces") }, {});
+    const table = await readParquet(join(scaled.outputs.dataset, "table.parquet"));
+    const { age, gender, age_low, age_high, ethnicity, glasses, photo_ } = table;
+    deepStrictEqual({ age, gender, age_low, age_high, ethnicity, glasses, photo_ }, {
+      age: [null, 30, 31, null],
+      gender: [null, null, null, null],
+      age_low: [20, null, null, null],
+      age_high: [29, null, null, null],
+      ethnicity: ["Black", "White", null, "Asian"],
+      glasses: [1, 0, 1, 1],
+      photo_: ["p", "q", "r", "s"],
+    });
+    using shuffled = testContext(shuffleLabels);
+    const dataset = scaled.artifact("dataset");
+    await shuffled.run({ dataset });
+    const after = await readParquet(join(shuffled.outputs.dataset, "table.parquet"));
+    for (const row of [0, 1, 2, 3]) {
+      const from = table.photo_.indexOf(after.photo_[row]);
+      for (const name of ["age", "age_low", "age_high", "ethnicity"]) {
+        strictEqual(after[name][row], table[name][from], "all labels of a row move together");
+      }
+    }
+  });
+});
+
 Deno.test("download.external tells a folder's content from another's", async () => {
   const files = { "a.jpg": "A", "b.jpg": "B", "l.csv": "path,age,gender\na.jpg,1,m\nb.jpg,2,f\n" };
   await withFolder(files, async (folder) => {
@@ -254,9 +315,14 @@ Deno.test("a pipeline names folders beside other data sets, and the schema agree
     "[sample, { folder: mine, name: ours, labels: l.csv, layout: crop }, wiki_crop]": null,
     "[{ foldr: mine }]": /download.datasets.0.folder: expected a text, it is missing/,
     "[sample, { folder: mine, nam: x }]":
-      /datasets.1 has no "nam". Did you mean "name"\? It has folder, labels, name and layout/,
+      /datasets.1 has no "nam". Did you mean "name"\? It has folder, labels, name, layout and preset/,
     "[{ folder: mine, layout: ful }]": /datasets.0.layout: .*Did you mean "full"/,
     "[wiki_cop]": /Did you mean "wiki_crop"/,
+    "[{ folder: mine, preset: utkface }]": null,
+    "[{ folder: mine, preset: { photos: '(?<age>\\d+)_.*', layout: aligned } }]": null,
+    "[{ folder: mine, preset: { use: fairface, margin: 1.25 } }]": null,
+    "[{ folder: mine, preset: utkfase }]": /Did you mean "utkface"/,
+    "[{ folder: mine, preset: { photo: x } }]": /no "photo". Did you mean "photos"/,
     "[{ folder: 3 }]": /datasets.0.folder: expected a text, got 3/,
   };
   await withFolder({}, async (folder) => {

@@ -276,7 +276,7 @@ Deno.test("matParse quotes the labels that it does not understand where nothing 
   try {
     await Deno.writeTextFile(
       join(folder, "labels.csv"),
-      "path,age,gender\na.jpg,20-29,f\nb.jpg,(25;32),m\nc.jpg,30,divers\n",
+      "path,age,gender\na.jpg,twenties,f\nb.jpg,adult,m\nc.jpg,30,divers\n",
     );
     for (const name of "abc") {
       await Deno.writeFile(join(folder, `${name}.jpg`), await gradient(1, 8));
@@ -285,7 +285,7 @@ Deno.test("matParse quotes the labels that it does not understand where nothing 
     await downloaded.run({}, { datasets: [{ folder }] });
     await rejects(() => parse(downloaded.artifact("archives")), {
       message: "Cannot create the table: none of 3 rows passes the filter." +
-        '\n  2 of 3: of unknown age (such as "20-29") - label them with an age in years, or with ' +
+        '\n  2 of 3: of unknown age (such as "twenties") - label them with an age in years, or with ' +
         "born and taken" +
         '\n  1 of 3: of unknown gender (such as "divers") - label them: 1, m, male or 0, f, female',
     });

@@ -254,7 +254,11 @@ Deno.test("what the engine lacks trains on TensorFlow.js, and the record names i
   }
   assert.match(await by({ optimizer: { clipNorm: 1 } }), /^engine/);
   const layers = [{ flatten: {} }, { dense: { units: 4, activation: "tanh" } }];
-  assert.match(await by({ network: { use: "layers", layers } }), /^TensorFlow.js .*: .*tanh/);
+  const network = (...first: object[]) => ({
+    network: { use: "layers", layers: [...first, ...layers] },
+  });
+  assert.match(await by(network()), /^engine/);
+  assert.match(await by(network({ zeroPadding2d: {} })), /^TensorFlow.js .*: .*ZeroPadding2D/);
 });
 
 Deno.test("trainAge trains each variant", async () => {

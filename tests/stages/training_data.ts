@@ -1,6 +1,7 @@
 /** A small dataset and its splits as artifacts, to train on. */
 import { join } from "node:path";
 import { random } from "../../packages/random/random.ts";
+import { attributeColumns, labelColumn } from "../../faces/datasets/attributes.ts";
 import type { Preprocessing } from "../../faces/images/preprocessing.ts";
 import { writeNpy } from "../../packages/formats/npy.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
@@ -16,9 +17,11 @@ export const preprocessing: Preprocessing = {
 };
 
 export interface Person {
+  /** Its brightness; unknown where there is an interval. */
   age: number;
   gender: number;
   identity?: string | null;
+  ageInterval?: readonly [low: number, high: number];
 }
 
 /** An artifact `dataset` of noise that is brighter for men and the older the person. */
@@ -37,7 +40,7 @@ export async function writeDataset(folder: string, people: readonly Person[]): P
   const strings = (text: (i: number) => string) => people.map((_, i) => text(i));
   await writeParquet(join(folder, "table.parquet"), {
     name: { type: "string", values: strings((i) => `Person ${i}`), nullable: true },
-    age: { type: "int32", values: people.map(({ age }) => age) },
+    age: labelColumn(people.map(({ age, ageInterval }) => ageInterval ? NaN : age)),
     gender: { type: "int32", values: people.map(({ gender }) => gender) },
     identity: {
       type: "string",
@@ -46,6 +49,11 @@ export async function writeDataset(folder: string, people: readonly Person[]): P
     },
     dataset: { type: "string", values: strings(() => "test") },
     path: { type: "string", values: strings((i) => `${i}.jpg`) },
+    ...attributeColumns(
+      people.map(({ ageInterval }) =>
+        ageInterval && { age_low: ageInterval[0], age_high: ageInterval[1] }
+      ),
+    ),
   });
   await Deno.writeTextFile(join(folder, "preprocessing.json"), JSON.stringify(preprocessing));
   return testArtifact(folder, "dataset");

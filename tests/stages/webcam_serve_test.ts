@@ -64,7 +64,8 @@ Deno.test("webcamServe serves until it is stopped", async (t) => {
   using context = testContext(webcamServe, { signal: stop.signal, lineage });
   const run = context.run(made.inputs, { port: 0, workers: 1 });
   await until(() => context.infos.length > 0);
-  const [, url] = /^age, gender at (http:\/\/127\.0\.0\.1:\d+) /.exec(context.infos[0])!;
+  const [, url] = /^open (http:\/\/127\.0\.0\.1:\d+) in a browser \(age, gender; Ctrl-C stops\)$/
+    .exec(context.infos[0])!;
 
   await t.step("warns about a preprocessing step that it does not apply", () => {
     assert.equal(context.warnings.length, 2);

@@ -7,6 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
+import { median } from "../../../packages/statistics/prediction_metrics.ts";
 import type { Backend } from "../../../packages/compute/backends.ts";
 import { buildGender2021 } from "../../../models/build_2021.ts";
 import { EngineTrainer } from "../../training/engine_trainer.ts";
@@ -26,19 +27,15 @@ const WARM_UP = 5, SECONDS = 2;
 async function probe(backend: Backend): Promise<Timing> {
   await openBackend(backend);
   if (backend !== "cpu") {
-    const [best, median] = await time(backend, BATCH);
-    return { version: version(), batch: BATCH, msPerStep: median, bestMsPerStep: best };
+    return { version: version(), batch: BATCH, msPerStep: await time(backend, BATCH) };
   }
   const [few, fewest] = [await time(backend, FEW), await time(backend, FEWEST)];
-  const [best, median] = few.map((ms, i) => {
-    const image = Math.max(0, ms - fewest[i]) / (FEW - FEWEST);
-    return ms + (BATCH - FEW) * image;
-  });
-  return { version: version(), batch: FEW, msPerStep: median, bestMsPerStep: best };
+  const image = Math.max(0, few - fewest) / (FEW - FEWEST);
+  return { version: version(), batch: FEW, msPerStep: few + (BATCH - FEW) * image };
 }
 
-/** Returns the shortest and the median duration of a step, ms. */
-async function time(backend: Backend, batch: number): Promise<[number, number]> {
+/** Returns the median duration of a step, ms. */
+async function time(backend: Backend, batch: number): Promise<number> {
   const rng = random(1, "probe");
   const images = Uint8Array.from({ length: batch * 32 * 32 * 3 }, () => rng.int(256));
   const targets = Array.from({ length: batch }, () => rng.int(2));
@@ -59,8 +56,7 @@ async function time(backend: Backend, batch: number): Promise<[number, number]> 
   while (times.length < 3 || timeLeft()) times.push(await step());
   await trainer.close();
   model.dispose();
-  times.sort((a, b) => a - b);
-  return [times[0], times[times.length >> 1]];
+  return median(times);
 }
 
 /** Returns the version of TensorFlow, if the backend uses it, or else of TensorFlow.js. */

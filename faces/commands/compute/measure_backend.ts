@@ -16,28 +16,12 @@ export interface Timing {
   batch: number;
   /** Median duration of a step of 64 images, ms, extrapolated from a smaller `batch`. */
   msPerStep: number;
-  /** Shortest duration, ms, the least disturbed by other processes. */
-  bestMsPerStep: number;
 }
 
-/** A backend on this machine. */
+/** A backend on this machine; `why` has notes, or the reason and the way out. */
 export type BackendStatus =
-  & { readonly name: Backend }
-  & (
-    | ({
-      readonly usable: true;
-      readonly why: string;
-      /** A GPU emulated on the CPU. */
-      readonly software?: true;
-    } & Timing)
-    | {
-      readonly usable: false;
-      /** Reason and way out. */
-      readonly why: string;
-      /** Not installed, rather than failing. */
-      readonly missing?: true;
-    }
-  );
+  & { readonly name: Backend; readonly why: string }
+  & ({ readonly usable: true } & Timing | { readonly usable: false });
 
 /** Timeout of a probe, seconds. */
 const TIMEOUT = 120;
@@ -58,27 +42,23 @@ export async function measureBackend(
   gpu: AdapterDescription | undefined,
 ): Promise<BackendStatus> {
   if (name === "webgpu" && gpu === undefined) {
-    const why = `${noAdapter} Then: deno task compute --again`;
-    return { name, usable: false, missing: true, why };
+    return { name, usable: false, why: noAdapter };
   }
   if (isOptional(name) && !await findInstallation(name)) {
-    const why = withoutHead(notInstalled(name).message);
-    return { name, usable: false, missing: true, why };
+    return { name, usable: false, why: withoutHead(notInstalled(name).message) };
   }
   const script = new URL("./backend_probe.ts", import.meta.url);
   const { answer, failure } = await runScript(script, [name], TIMEOUT);
   if (answer === undefined) return { name, usable: false, why: failure! };
   const found = answer as Timing | { error: string };
   if ("error" in found) return { name, usable: false, why: withoutHead(found.error) };
-  const software = name === "webgpu" && gpu!.software;
   const notes = [
     name === "webgpu" ? gpu!.name : "",
-    software ? "a GPU emulated on the CPU" : "",
+    name === "webgpu" && gpu!.software ? "a GPU emulated on the CPU" : "",
     name === "wasm" ? "trains on the project's engine" : "",
     found.batch < 64 ? `extrapolated from batches of at most ${found.batch}` : "",
   ];
-  const why = notes.filter(Boolean).join("; ");
-  return { name, usable: true, why, ...(software ? { software } : {}), ...found };
+  return { name, usable: true, why: notes.filter(Boolean).join("; "), ...found };
 }
 
 /** Removes the backend from a message, as the table has it beside. */

@@ -16,18 +16,12 @@ import {
   type RunRecord,
 } from "../../../packages/pipeline/history.ts";
 import { commandOf, fileNameOf } from "../../../packages/pipeline/pipeline_identity.ts";
-import { outputName } from "../../../packages/pipeline/plan.ts";
 import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { cautionsOf } from "../../../packages/pipeline/stage.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
-import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
+import { assertIntact } from "../../../packages/pipeline/verify_results.ts";
 import { readRecord } from "../../../packages/pipeline/stage_record.ts";
-
-/** A model artifact: id of its stage, and its folder. */
-interface FoundModel {
-  readonly stage: string;
-  readonly path: string;
-}
+import { type FoundModel, modelsOf, resultsOf } from "../../training/trained_models.ts";
 
 interface Found {
   readonly models: readonly FoundModel[];
@@ -137,33 +131,6 @@ export async function findModels(
     ...{ models, origin: `pipeline ${wanted}`, compute: plan.compute },
     cautions: cautionsOf(latest.map(({ record }) => record ?? {})),
   };
-}
-
-function resultsOf({ stages }: RunRecord): { id: string; use: string; fingerprint: string }[] {
-  return stages.flatMap(({ id, use, fingerprint }) =>
-    fingerprint ? [{ id, use, fingerprint }] : []
-  );
-}
-
-/** Returns the models among results. @throws if one is damaged */
-async function modelsOf(
-  store: ArtifactStore,
-  results: readonly { id: string; use: string; fingerprint: string }[],
-): Promise<FoundModel[]> {
-  const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
-    const { record, damage } = await store.find(use, fingerprint);
-    if (damage !== undefined) throw damagedError(store.pathOf(use, fingerprint), damage);
-    const wires = Object.entries(record?.outputs ?? {})
-      .filter(([, { kind }]) => kind === "model")
-      .map(([output]) => ({ stage: id, output }));
-    // A stage may train several models, as trainJoint does.
-    return await Promise.all(wires.map(async (wire) => {
-      const { path } = store.artifact(record!, wire.output, id);
-      await assertIntact(path, record!.outputs[wire.output]);
-      return { stage: outputName(wire, wires), path };
-    }));
-  }));
-  return found.flat();
 }
 
 /** Lists known runs, for a message. */

@@ -151,7 +151,8 @@ function some(n: number): string {
   return n === 1 ? "one" : count(n);
 }
 
-function sheet(title: string, note: string, images: readonly NamedImage[]): Html {
+/** Renders a contact sheet. */
+export function sheet(title: string, note: string, images: readonly NamedImage[]): Html {
   return html`<h3 class="row">${title} <small>${note}</small></h3>
 <ul class="sheet">${
     images.map(({ image, name }) =>

@@ -186,23 +186,28 @@ async function open(photo: File | undefined, missing: string): Promise<void> {
   const bitmap = await createImageBitmap(photo).catch(() => undefined);
   if (mine !== action) return;
   showStill(bitmap);
-  await analyze(photo);
+  // The server reads formats that the browser does not, such as HEIC.
+  if (!await analyze(photo) && !bitmap && !camera) enter("idle");
 }
 
-async function analyze(photo: Blob): Promise<void> {
+/** @returns true unless the photo cannot be read, or another action began */
+async function analyze(photo: Blob): Promise<boolean> {
   const mine = ++action;
   clearResults();
   updateButtons();
   setStatus("Detecting faces ...");
   try {
     const analysis = await predictor.photo(photo);
-    if (mine !== action) return;
+    if (mine !== action) return true;
     showBoxes(analysis.faces, analysis);
     showResults(analysis);
     setStatus(announcement(analysis.faces));
   } catch (error) {
-    if (mine === action) setStatus((error as Error).message, true);
+    if (mine !== action) return true;
+    setStatus((error as Error).message, true);
+    return false;
   }
+  return true;
 }
 
 // ---- Events

@@ -1,6 +1,7 @@
 /** Area of the video or the photo, with boxes over its faces. */
 import type { Face } from "../api.ts";
 import { byId, element } from "./dom.ts";
+import { placeLabels } from "./place_labels.ts";
 import { caption } from "./wording.ts";
 
 export type State = "idle" | "starting" | "live" | "still";
@@ -15,6 +16,8 @@ const overlay = byId("overlay");
 const still = byId<HTMLCanvasElement>("still");
 export const video = byId<HTMLVideoElement>("video");
 
+/** Width of a box's border in pixels, as in style.css. */
+const BORDER = 2;
 /** Maximum width and height of a shown photo: more pixels than a screen has only take memory. */
 const MAX_SIZE = 2048;
 
@@ -56,30 +59,37 @@ export function showBoxes(faces: readonly Face[], size: Size = { width: 1, heigh
   while (overlay.children.length > faces.length) overlay.lastElementChild!.remove();
   // Sorted from left to right, a box belongs to the same face from frame to frame.
   const sorted = live ? faces.toSorted((a, b) => a.box.x - b.box.x) : faces;
-  for (const [i, face] of sorted.entries()) {
+  const boxes = sorted.map(({ box: { x, y, width: w, height: h } }) => ({
+    x: (mirrored ? width - x - w : x) * scale,
+    y: y * scale,
+    width: w * scale,
+    height: h * scale,
+  }));
+  const labels = sorted.map((face, i) => {
     const box = overlay.children[i] as HTMLElement ??
       overlay.appendChild(element("div", { className: "box" }, element("span")));
-    const x = mirrored ? width - face.box.x - face.box.width : face.box.x;
+    const { x, y, width: w, height: h } = boxes[i];
     Object.assign(box.style, {
-      left: `${100 * x / width}%`,
-      top: `${100 * face.box.y / height}%`,
-      width: `${100 * face.box.width / width}%`,
-      height: `${100 * face.box.height / height}%`,
+      left: `${100 * x / (width * scale)}%`,
+      top: `${100 * y / (height * scale)}%`,
+      width: `${100 * w / (width * scale)}%`,
+      height: `${100 * h / (height * scale)}%`,
     });
-    const above = face.box.y / height > 0.1;
-    const below = (face.box.y + face.box.height) / height < 0.9;
-    box.classList.toggle("low", !above && below);
-    box.classList.toggle("inside", !above && !below);
     const label = box.firstElementChild as HTMLElement;
     label.textContent = !live && faces.length > 1 ? String(i + 1) : caption(face);
-    keepInside(label, x + face.box.width / 2, width);
+    return label;
+  });
+  const sizes = labels.map(({ offsetWidth, offsetHeight }) => ({
+    width: offsetWidth,
+    height: offsetHeight,
+  }));
+  const area = { width: width * scale, height: height * scale };
+  for (const [i, at] of placeLabels(boxes, sizes, area).entries()) {
+    const { style } = labels[i];
+    style.visibility = at ? "" : "hidden";
+    if (at) {
+      style.left = `${at.x - boxes[i].x - BORDER}px`;
+      style.top = `${at.y - boxes[i].y - BORDER}px`;
+    }
   }
-}
-
-/** Moves a label sideways so it stays in the image. */
-function keepInside(label: HTMLElement, center: number, width: number): void {
-  const pixels = overlay.clientWidth;
-  const at = center / width * pixels, half = label.offsetWidth / 2 + 4;
-  const wanted = Math.min(Math.max(at, half), Math.max(half, pixels - half));
-  label.style.marginLeft = `${wanted - at}px`;
 }

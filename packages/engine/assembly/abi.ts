@@ -55,10 +55,42 @@ export enum Update {
   apply,
 }
 
+/** Functions of one number; alpha is the slope of leakyRelu and the maximum of relu6. */
+export enum Activation {
+  linear,
+  relu,
+  leakyRelu,
+  relu6,
+  elu,
+  selu,
+  swish,
+  gelu,
+  mish,
+  tanh,
+  sigmoid,
+  hardSigmoid,
+  softplus,
+  softsign,
+}
+
+/** What `combine` computes of two tensors: their sum, their product, or a multiple of the second. */
+export enum Combine {
+  add,
+  multiply,
+  copy,
+}
+
+/** `everyMax`: the gradient goes to all equal maxima, not to the first. */
+export enum Pool {
+  max,
+  average,
+  everyMax,
+}
+
 /** Words in a record. */
 export const RECORD = 32;
 
-/** Kernels over images below 16, over items from there on. */
+/** Kernels over images below 16 and from 64 on, the others over items. */
 export enum Kernel {
   inputBytes = 1,
   inputFloats,
@@ -86,4 +118,25 @@ export enum Kernel {
   headAbsoluteError,
   denseUpdate,
   clip,
+  map = 64,
+  mapGradient,
+  affineGradient,
+  place,
+  combine,
+  reduce,
+  copyChannels,
+  repack,
+  repeat,
+  repeatGradient,
+  poolAny,
+  poolAnyGradient,
+  softmax,
+  softmaxGradient,
+  layerNorm,
+  layerNormGradient,
+  dropout,
+  prelu,
+  preluGradient,
+  depthwise,
+  depthwiseGradient,
 }

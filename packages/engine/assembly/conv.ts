@@ -89,7 +89,8 @@ export function convolve(r: usize, from: i32, to: i32, thread: i32): void {
   const runs = word(r, 7), run = word(r, 8), jump = <usize> word(r, 9);
   const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
   const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
-  const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
+  const outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
+  const out = ofThread(address(r, 16), <usize> word(r, 30), thread, from, outImage);
   const outStep = <usize> word(r, 19), kind = word(r, 20), alpha = real(r, 21);
   const x = ofThread(address(r, 3), <usize> word(r, 22), thread, from, xImage);
   const panelBytes = <usize> (runs * run) << 5;

@@ -22,12 +22,17 @@ import { turn8, update } from "./update";
   return v128.xor(x, i32x4.shr_u(x, 15));
 }
 
-/** Keeps a lane where its random word reaches `threshold` = rate * 2^32. */
+/** Counters of a row's units from byte `at` on. */
 // @ts-ignore: decorator
-@inline function drop(
-  x: v128, element: i32, key0: v128, key1: v128, threshold: v128, factor: v128,
+@inline function counters(row: i32, at: usize): v128 {
+  return i32x4.add(i32x4.splat((row << 16) | <i32> (at >> 2)), i32x4(0, 1, 2, 3));
+}
+
+/** Keeps a lane where the random word of its counter reaches `threshold` = rate * 2^32. */
+// @ts-ignore: decorator
+@inline export function drop(
+  x: v128, counter: v128, key0: v128, key1: v128, threshold: v128, factor: v128,
 ): v128 {
-  const counter = i32x4.add(i32x4.splat(element), i32x4(0, 1, 2, 3));
   return v128.and(f32x4.mul(x, factor), i32x4.ge_u(hash(counter, key0, key1), threshold));
 }
 
@@ -114,7 +119,7 @@ export function denseForward(r: usize, item: i32): void {
       const at = <usize> i * rowBytes + half;
       let y = v128.load(activated + at);
       if (gamma != 0) y = madd(y, scale, shift);
-      if (dropout) y = drop(y, (i << 16) | <i32> (half >> 2), key0, key1, threshold, factor);
+      if (dropout) y = drop(y, counters(i, half), key0, key1, threshold, factor);
       v128.store(out + at, y);
     }
   }
@@ -144,7 +149,7 @@ export function denseBackward(r: usize, item: i32): void {
         const at = <usize> i * rowBytes + half;
         let g = v128.load(d + at);
         if (dropout) {
-          g = drop(g, (i << 16) | <i32> (half >> 2), key0, key1, threshold, factor);
+          g = drop(g, counters(i, half), key0, key1, threshold, factor);
           v128.store(d + at, g);
         }
         sum = f32x4.add(sum, g);

@@ -13,6 +13,12 @@ import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./
 import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { absoluteError, crossEntropy, headAbsoluteError, softCrossEntropy } from "./losses";
 import { clip, turn, updateWeights } from "./update";
+import { depthwise, depthwiseGradient } from "./depthwise";
+import {
+  affineGradient, combine, copyChannels, dropout, layerNorm, layerNormGradient, map, mapGradient, place,
+  poolAny, poolAnyGradient, prelu, preluGradient, reduce, repack, repeat, repeatGradient, softmax,
+  softmaxGradient,
+} from "./graph";
 
 // @ts-ignore: decorator
 @inline const SPINS = 20000;
@@ -57,6 +63,27 @@ function overImages(
     case Kernel.winograd: return winograd(r, from, to, thread);
     case Kernel.winogradGradient: return winogradGradient(r, from, to, thread, chunk, fresh, last);
     case Kernel.pool: return pool(r, from, to);
+    case Kernel.map: return map(r, from, to, thread);
+    case Kernel.mapGradient: return mapGradient(r, from, to, thread);
+    case Kernel.affineGradient: return affineGradient(r, from, to, thread);
+    case Kernel.place: return place(r, from, to, thread);
+    case Kernel.combine: return combine(r, from, to, thread);
+    case Kernel.reduce: return reduce(r, from, to, thread);
+    case Kernel.copyChannels: return copyChannels(r, from, to, thread);
+    case Kernel.repack: return repack(r, from, to, thread);
+    case Kernel.repeat: return repeat(r, from, to, thread);
+    case Kernel.repeatGradient: return repeatGradient(r, from, to, thread);
+    case Kernel.poolAny: return poolAny(r, from, to, thread);
+    case Kernel.poolAnyGradient: return poolAnyGradient(r, from, to, thread);
+    case Kernel.softmax: return softmax(r, from, to, thread);
+    case Kernel.softmaxGradient: return softmaxGradient(r, from, to, thread);
+    case Kernel.layerNorm: return layerNorm(r, from, to, thread);
+    case Kernel.layerNormGradient: return layerNormGradient(r, from, to, thread, chunk, fresh);
+    case Kernel.dropout: return dropout(r, from, to, thread);
+    case Kernel.prelu: return prelu(r, from, to, thread);
+    case Kernel.preluGradient: return preluGradient(r, from, to, thread, chunk, fresh);
+    case Kernel.depthwise: return depthwise(r, from, to, thread);
+    case Kernel.depthwiseGradient: return depthwiseGradient(r, from, to, thread, chunk, fresh);
     default: unreachable();
   }
 }

@@ -86,7 +86,8 @@ export function winograd(r: usize, from: i32, to: i32, thread: i32): void {
   const xImage = <usize> word(r, 4), xRow = <usize> word(r, 5), xStep = <usize> word(r, 6);
   const height = word(r, 10), width = word(r, 11), panels = word(r, 12);
   const weights = address(r, 13), biases = address(r, 14), biasStep = <usize> word(r, 15);
-  const out = address(r, 16), outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
+  const outImage = <usize> word(r, 17), outRow = <usize> word(r, 18);
+  const out = ofThread(address(r, 16), <usize> word(r, 30), thread, from, outImage);
   const outStep = <usize> word(r, 19), kind = word(r, 20), slope = f32x4.splat(real(r, 21));
   const x = ofThread(address(r, 3), <usize> word(r, 22), thread, from, xImage);
   const n = word(r, 27), planes = n * n, outputs = outputsOf(n);
@@ -158,7 +159,10 @@ function transformGradient(
   v128.store(bias, total);
 }
 
-/** As `filterGradient` in conv.ts, whose words it takes. `last` at the chunk's last range. */
+/**
+ * As `filterGradient` in conv.ts, whose words it takes. `last` at the chunk's last range. The sums of
+ * the transformed gradients are behind the tiles, or where words 25 and 26 put them.
+ */
 export function winogradGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
 ): void {
@@ -173,7 +177,9 @@ export function winogradGradient(
   const n = word(r, 24), planes = n * n, outputs = outputsOf(n), taps = tapsOf(n);
   const v = address(r, 21) + <usize> thread * <usize> word(r, 22);
   const plane = <usize> word(r, 23), m = v + <usize> planes * plane;
-  const sums = m + <usize> planes * plane;
+  const sums = word(r, 25) == 0
+    ? m + <usize> planes * plane
+    : address(r, 25) + <usize> thread * <usize> word(r, 26);
   const channels = <i32> (xStep >> 2);
   const tap = <usize> channels << 5, sumPlane = tap * <usize> panels;
   const bias = out + <usize> (taps * taps) * sumPlane;

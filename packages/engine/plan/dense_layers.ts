@@ -77,20 +77,40 @@ export function denseUpdate(
 
 /** Loss, metric and outputs; in training also the gradient of the last layer's sums. None of the caller's. */
 export function loss(layout: Layout, training: boolean): KernelRecord[] {
-  const { network, head, heads, outColumns, labels, outputs, headLosses } = layout;
+  const { network, head, outColumns, labels, outputs, headLosses } = layout;
   const { activated, gradient } = head.m, row = rowBytes(head.d.columns) / 4;
-  if (typeof network.loss === "function") return [];
-  if (typeof network.loss === "string") {
-    return [record(lossKernel(network.loss), 0, 1, [
-      ...[activated, row, outColumns, labels, outputs, training ? gradient : 0],
+  const places = { activated, row, labels, outputs, headLosses, gradient: training ? gradient : 0 };
+  return lossRecords(network.loss, outColumns, places);
+}
+
+/** Addresses of the last layer's values, `row` floats per image, and of all that a loss computes. */
+interface LossPlaces {
+  readonly activated: number;
+  readonly row: number;
+  readonly labels: number;
+  readonly outputs: number;
+  /** 0: not wanted. */
+  readonly gradient: number;
+  readonly headLosses: number;
+}
+
+/** Kernel records of a loss. */
+export function lossRecords(
+  loss: Loss,
+  outColumns: number,
+  { activated, row, labels, outputs, gradient, headLosses }: LossPlaces,
+): KernelRecord[] {
+  if (typeof loss === "function") return [];
+  if (typeof loss === "string") {
+    return [record(lossKernel(loss), 0, 1, [
+      ...[activated, row, outColumns, labels, outputs, gradient],
     ])];
   }
-  return heads.map(({ loss, columns, weight }, n) => {
-    const at = heads.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
-    return record(headKernel(loss), 0, 1, [
-      ...[activated + at, row, columns, labels + at, outputs + at],
-      training ? gradient + at : 0,
-      ...[outColumns, [weight] as const, headLosses + n * 8],
+  return loss.map((head, n) => {
+    const at = loss.slice(0, n).reduce((sum, { columns }) => sum + columns, 0) * 4;
+    return record(headKernel(head.loss), 0, 1, [
+      ...[activated + at, row, head.columns, labels + at, outputs + at, gradient && gradient + at],
+      ...[outColumns, [head.weight] as const, headLosses + n * 8],
     ]);
   });
 }

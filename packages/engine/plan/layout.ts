@@ -3,14 +3,7 @@ import type { Block, Network } from "../engine_network.ts";
 import { Allocator } from "./allocator.ts";
 import { layOutParameters, optimizerTable, type Parameters, type Places } from "./parameters.ts";
 import { bits } from "./program.ts";
-import {
-  type ConvSizes,
-  type DenseSizes,
-  product,
-  rowBytes,
-  shapesOf,
-  type SizedBlock,
-} from "./shapes.ts";
+import { type ConvSizes, type DenseSizes, product, rowBytes, type SizedBlock } from "./shapes.ts";
 
 export interface PlanOptions {
   /** Maximum number of rows in a batch. */
@@ -28,13 +21,13 @@ export interface PlanOptions {
  */
 const CHUNKS = { least: 8, images: 8, most: 16 };
 /** Equal to the constant in winograd.ts. */
-const WINOGRAD_TILES = 32;
+export const WINOGRAD_TILES = 32;
 /** What windows are packed in at most, but for a row that has more: CACHE in conv.ts. */
-const WINDOW_BYTES = 27 * 1024;
+export const WINDOW_BYTES = 27 * 1024;
 /** Images that pass through all convolutions at once where nothing needs the whole batch. */
 export const INFERENCE_RANGE = 2;
 /** Maximum working set of a range of images, bytes: fits a core's private cache. */
-const RANGE_BYTES = 384 * 1024;
+export const RANGE_BYTES = 384 * 1024;
 
 /** A convolution: sizes, memory and weights. */
 export interface ConvLayer {
@@ -71,13 +64,19 @@ interface Shared {
 
 export type Layout = ReturnType<typeof layOut>;
 
-/** Lays out memory for a network. @throws {UnsupportedNetwork} */
-export function layOut(network: Network, { batch, threads, divisor, clips = false }: PlanOptions) {
-  const blocks = shapesOf(network);
-  const chunks = Math.min(
-    batch,
-    Math.max(CHUNKS.least, Math.min(Math.floor(batch / CHUNKS.images), CHUNKS.most)),
-  );
+/** Returns the number of chunks of a batch. */
+export function chunksOf(batch: number): number {
+  const wanted = Math.min(Math.floor(batch / CHUNKS.images), CHUNKS.most);
+  return Math.min(batch, Math.max(CHUNKS.least, wanted));
+}
+
+/** Lays out memory for a network. */
+export function layOut(
+  network: Network,
+  blocks: readonly SizedBlock[],
+  { batch, threads, divisor, clips = false }: PlanOptions,
+) {
+  const chunks = chunksOf(batch);
   const memory = new Allocator();
   const parameters = layOutParameters(memory, blocks);
   const widest = Math.max(...blocks.map(({ conv, dense }) => (dense ?? conv).columns));
@@ -112,9 +111,20 @@ export function layOut(network: Network, { batch, threads, divisor, clips = fals
   return {
     ...{ network, divisor, ...shared, ...parameters, input, convs, denses, head, ...scratch },
     ...{ outColumns, labels, outputs, heads, headLosses },
-    ...optimizerTable(memory, parameters.parameters, convs, chunks, clips),
+    ...optimizerTable(memory, parameters.parameters, partsIn(convs), chunks, clips),
   };
 }
+
+/** Finds the parts of a convolution's gradients: of the kernel, and behind it of the bias. */
+const partsIn = (convs: readonly ConvLayer[]) => (address: number) => {
+  const owner = convs.find(({ p }) => p.kernel === address || p.bias === address);
+  if (!owner) return undefined;
+  const { c, m: { parts, partBytes }, p } = owner;
+  return {
+    address: parts + (p.bias === address ? partBytes - c.columns * 4 : 0),
+    bytes: partBytes,
+  };
+};
 
 /** Batch statistics of a layer, convolutional or dense. */
 function commonMemory({ memory, parameters }: Shared, { block, conv, dense }: SizedBlock) {

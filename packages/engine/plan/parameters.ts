@@ -1,23 +1,7 @@
 /** Weights, gradients and moments, and the optimizer's table. */
-import type { ConvLayer } from "./layout.ts";
 import type { Allocator } from "./allocator.ts";
-import { bits } from "./program.ts";
+import { bits, type Tensor } from "./program.ts";
 import { type SizedBlock, upTo8 } from "./shapes.ts";
-
-/** A named weight and its memory. */
-export interface Tensor {
-  /** `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/beta`, `layer/moving_mean`, `layer/moving_variance`. */
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Trainable tensors have a gradient and moments at fixed byte offsets. */
-  readonly trainable: boolean;
-  readonly address: number;
-  /** Groups of rows (taps, positions), rows per group, padded rows, and columns. */
-  readonly groups: number;
-  readonly rows: number;
-  readonly paddedRows: number;
-  readonly columns: number;
-}
 
 /** Addresses of a block's weights; 0 if absent. */
 export interface Places {
@@ -27,7 +11,7 @@ export interface Places {
   readonly beta: number;
 }
 
-interface Parameter {
+export interface Parameter {
   address: number;
   floats: number;
   l2: number;
@@ -35,6 +19,12 @@ interface Parameter {
   decays: boolean;
   /** Block and rows of a dense kernel. */
   dense?: { b: number; rows: number };
+}
+
+/** Where the chunks of a batch leave their parts of a gradient, `bytes` apart. */
+export interface Parts {
+  address: number;
+  bytes: number;
 }
 
 export interface Parameters {
@@ -47,8 +37,8 @@ export interface Parameters {
   readonly gradient: number;
 }
 
-/** Allocates all weights contiguously, then moments and gradients in the same order. */
-export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[]): Parameters {
+/** Allocates weights contiguously; `end` allocates moments and gradients in the same order. */
+export function collectParameters(memory: Allocator) {
   const tensors: Tensor[] = [];
   const parameters: Parameter[] = [];
   const start = memory.end;
@@ -61,9 +51,20 @@ export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[
     const floats = groups * paddedRows * upTo8(columns);
     const address = memory.allocate(floats * 4);
     tensors.push({ name, shape, trainable: true, address, groups, rows, paddedRows, columns });
-    parameters.push({ address, floats, l2, decays: name.endsWith("/kernel") });
+    parameters.push({ address, floats, l2, decays: name.endsWith("kernel") });
     return address;
   };
+  const end = () => {
+    const span = memory.end - start;
+    memory.allocate(3 * span);
+    return { moments: [span, 2 * span] as const, gradient: 3 * span };
+  };
+  return { tensors, parameters, parameter, end };
+}
+
+/** Allocates the weights of all blocks. */
+export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[]): Parameters {
+  const { tensors, parameters, parameter, end } = collectParameters(memory);
   const places = blocks.map(({ b, block: { linear, norm }, conv, dense }) => {
     const columns = linear.kind === "dense" ? linear.units : linear.filters;
     const name = `${linear.name}/kernel`, l2 = linear.l2?.kernel;
@@ -88,9 +89,7 @@ export function layOutParameters(memory: Allocator, blocks: readonly SizedBlock[
     const beta = norm ? vector("beta", norm.name) : 0;
     return { kernel, bias, gamma, beta };
   });
-  const span = memory.end - start;
-  memory.allocate(3 * span);
-  return { tensors, places, parameters, moments: [span, 2 * span], gradient: 3 * span };
+  return { tensors, places, parameters, ...end() };
 }
 
 /** Number of floats updated by one item of the optimizer's stage. */
@@ -98,13 +97,13 @@ const UPDATE = 4096;
 
 /**
  * Builds the table of packages/engine/assembly/update.ts: each item's weights, and the partial
- * gradients of a convolution's chunks. Dense kernels come last, an item a panel; `panels`
+ * gradients of chunks. Dense kernels come last, an item a panel; `panels`
  * has the first of each block's.
  */
 export function optimizerTable(
   memory: Allocator,
   parameters: readonly Parameter[],
-  convs: readonly ConvLayer[],
+  partsOf: (address: number) => Parts | undefined,
   chunks: number,
   clips: boolean,
 ): {
@@ -121,19 +120,16 @@ export function optimizerTable(
     ...parameters.filter(({ dense }) => dense),
   ];
   for (const { address, floats, l2, decays, dense } of ordered) {
-    const owner = convs.find(({ p }) => p.kernel === address || p.bias === address);
-    const part = owner === undefined
-      ? 0
-      : owner.m.parts + (owner.p.bias === address ? owner.m.partBytes - owner.c.columns * 4 : 0);
+    const part = partsOf(address);
     const most = dense ? dense.rows * 8 : UPDATE;
     if (dense) panels.set(dense.b, items.length / 8);
     for (let done = 0; done < floats; done += most) {
       items.push(
         address + done * 4,
         Math.min(most, floats - done),
-        part && part + done * 4,
-        owner?.m.partBytes ?? 0,
-        owner ? chunks : 0,
+        part ? part.address + done * 4 : 0,
+        part?.bytes ?? 0,
+        part ? chunks : 0,
         bits([l2]),
         Number(decays),
         0,

@@ -1,6 +1,58 @@
 /** Encoding of programs for the kernels' interpreter (packages/engine/assembly/index.ts). */
 import { Kernel, RECORD } from "../assembly/abi.ts";
+import type { Network } from "../engine_network.ts";
 import type { Allocator } from "./allocator.ts";
+
+/** A named weight and its memory. */
+export interface Tensor {
+  /** `layer/kernel`, `layer/bias`, `layer/gamma`, `layer/beta`, `layer/moving_mean`, `layer/moving_variance`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Trainable tensors have a gradient and moments at fixed byte offsets. */
+  readonly trainable: boolean;
+  readonly address: number;
+  /** Groups of rows (taps, positions), rows per group, padded rows, and columns. */
+  readonly groups: number;
+  readonly rows: number;
+  readonly paddedRows: number;
+  readonly columns: number;
+}
+
+/** A compiled network: addresses of everything that the engine reads and writes, and the programs. */
+export interface Plan {
+  readonly network: Network;
+  readonly batch: number;
+  readonly threads: number;
+  readonly bytes: number;
+  readonly programs: {
+    /** A whole step, or its part up to a custom loss. */
+    readonly train: number;
+    /** The part of a step after a custom loss. */
+    readonly back?: number;
+    readonly infer: number;
+    /** L2 penalties only. */
+    readonly penalty: number;
+  };
+  readonly tensors: readonly Tensor[];
+  /** Byte offsets from a trainable tensor to its moments and gradient. */
+  readonly moments: readonly [number, number];
+  readonly gradient: number;
+  readonly input: { readonly address: number; readonly bytes: number; readonly floats: boolean };
+  readonly labels: number;
+  /** `row`: bytes between rows; `gradient`: address of a custom loss's gradient. */
+  readonly outputs: {
+    readonly address: number;
+    readonly columns: number;
+    readonly row: number;
+    readonly gradient: number;
+  };
+  /** Sum of each head's losses over the rows, 8 bytes each. */
+  readonly heads: { readonly address: number; readonly count: number };
+  readonly penalties: { readonly address: number; readonly count: number };
+  readonly counters: { readonly address: number; readonly count: number };
+  /** Words of the programs, and other nonzero initial values. */
+  readonly words: readonly (readonly [address: number, words: Int32Array])[];
+}
 
 /** A word of a record: an integer, or `[x]` for the bits of a float. */
 export type Word = number | readonly [number];

@@ -1,5 +1,5 @@
 /** Shapes of a network's blocks. */
-import { type Block, groupIntoBlocks, type Network } from "../engine_network.ts";
+import type { Block, Network } from "../engine_network.ts";
 
 /** A convolution with its pooling. Strides between pixels are in floats. */
 export interface ConvSizes {
@@ -62,18 +62,18 @@ export function product(sizes: readonly number[]): number {
 }
 
 /** Returns output size and leading padding, as in TensorFlow. */
-function extent(size: number, window: number, stride: number, padding: "same" | "valid") {
+export function extent(size: number, window: number, stride: number, padding: "same" | "valid") {
   if (padding === "valid") return { size: Math.floor((size - window) / stride) + 1, before: 0 };
   const out = Math.ceil(size / stride);
   return { size: out, before: Math.max((out - 1) * stride + window - size, 0) >> 1 };
 }
 
-/** Computes the shapes of a network's blocks. @throws {UnsupportedNetwork} */
-export function shapesOf(network: Network): SizedBlock[] {
+/** Computes the shapes of a network's blocks. */
+export function shapesOf(network: Network, blocks: readonly Block[]): SizedBlock[] {
   let [height, width, channels] = network.input;
   let stride = channels; // floats from pixel to pixel
   let flat = 0; // floats in a row of a dense layer's input
-  return groupIntoBlocks(network).map((block, b) => {
+  return blocks.map((block, b) => {
     const inHeight = height, inWidth = width, inChannels = channels, inStride = stride;
     if (block.linear.kind === "dense") {
       const columns = upTo8(block.linear.units);
@@ -120,7 +120,7 @@ export function shapesOf(network: Network): SizedBlock[] {
  * Chooses Winograd tile sizes for windows of `taps` at stride 1. Larger tiles save more products. In
  * small images, the cost of transforming the weights, which grows with the tiles, outweighs that.
  */
-function tileSides(
+export function tileSides(
   fits: boolean,
   taps: number,
   height: number,

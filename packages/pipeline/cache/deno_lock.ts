@@ -1,35 +1,40 @@
 /** deno.lock: which version of a package is installed, and of all that it needs in turn. */
 import { createHash } from "node:crypto";
 
+type Packages = Record<
+  string,
+  { integrity?: string; dependencies?: string[]; optionalDependencies?: string[] }
+>;
+
 interface LockFile {
   specifiers?: Record<string, string>;
-  npm?: Record<
-    string,
-    { integrity?: string; dependencies?: string[]; optionalDependencies?: string[] }
-  >;
+  npm?: Packages;
+  jsr?: Packages;
 }
 
 /** Versions as locked, with the packages beneath. */
 export class DenoLock {
   readonly #lock: LockFile;
+  readonly #packages: Packages;
   readonly #closures = new Map<string, string>();
 
   /** @param text deno.lock; without it packages count by the specifier alone */
   constructor(text: string | undefined) {
     this.#lock = text === undefined ? {} : JSON.parse(text);
+    this.#packages = { ...this.#lock.npm, ...this.#lock.jsr };
   }
 
   /**
    * Package → version, each with a hash of what it depends on.
-   * @param specifiers such as "npm:sharp@0.35.5"
+   * @param specifiers such as "npm:sharp@0.35.5" and "jsr:@std/csv@1"
    */
   versions(specifiers: readonly string[]): Record<string, string> {
     return Object.fromEntries(specifiers.map((specifier) => {
-      const plain = specifier.replace(/^npm:\/?/, "");
+      const [, registry = "npm", plain] = specifier.match(/^(?:(npm|jsr):\/?)?(.*)$/)!;
       // A subpath belongs to its package: npm:@scope/name@1.0.0/file.js
-      const [, id = plain, name = plain, wanted = ""] =
-        plain.match(/^((@[^/]+\/[^@/]+|[^@/]+)(?:@([^/]+))?)/) ?? [];
-      const version = this.#lock.specifiers?.[`npm:${id}`] ?? wanted;
+      const [, id = plain!, name = plain!, wanted = ""] =
+        plain!.match(/^((@[^/]+\/[^@/]+|[^@/]+)(?:@([^/]+))?)/) ?? [];
+      const version = this.#lock.specifiers?.[`${registry}:${id}`] ?? wanted;
       const below = this.#closure(`${name}@${version}`);
       return [
         name,
@@ -45,7 +50,7 @@ export class DenoLock {
     const found = new Set<string>();
     const queue = [key];
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      const entry = this.#lock.npm?.[next];
+      const entry = this.#packages[next];
       for (const name of [...entry?.dependencies ?? [], ...entry?.optionalDependencies ?? []]) {
         const full = this.#fullKey(name);
         if (!found.has(full)) {
@@ -63,8 +68,11 @@ export class DenoLock {
 
   /** The lock names a dependency without its version where only one version is there. */
   #fullKey(name: string): string {
-    const npm = this.#lock.npm ?? {};
-    if (name in npm) return name;
-    return Object.keys(npm).find((key) => key.startsWith(`${name}@`)) ?? name;
+    if (name in this.#packages) return name;
+    // A dependency of a JSR package is a specifier: jsr:@std/streams@^1.0.9
+    const plain = name.replace(/^(npm|jsr):/, "");
+    const version = this.#lock.specifiers?.[name];
+    if (version !== undefined) return plain.replace(/(?<=.)@.*/, `@${version}`);
+    return Object.keys(this.#packages).find((key) => key.startsWith(`${plain}@`)) ?? name;
   }
 }

@@ -4,6 +4,7 @@ import { remove } from "../cache/attempt_files.ts";
 import { UsageError } from "../errors.ts";
 import { findUnreferenced, interrupted, type Removable } from "../cache/garbage.ts";
 import { pipelinesOf, type RunRecord } from "../history.ts";
+import { removeStaleLogs } from "../run/live_log.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";
@@ -26,6 +27,10 @@ export default async function gc(call: CommandContext): Promise<number> {
         `${displayPath(path, invocationDir())} has no valid record of a result; it is left alone`,
       );
     const runs = await listRuns(folder, tell, (text) => unread.push(text));
+    if (!values["dry-run"]) {
+      const alive = runs.filter(({ state }) => state === "running").map(({ id }) => id);
+      await removeStaleLogs(folder, new Set(alive));
+    }
     const forgotten = keep === undefined ? [] : allButLast(runs, keep);
     const left = runs.filter((run) => !forgotten.includes(run));
     return {

@@ -4,7 +4,7 @@ import { didYouMean, joinWords, UsageError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { commandOf, shellQuote } from "../pipeline_identity.ts";
 import { abortOnSignal } from "../interrupt.ts";
-import { createRunContext, loadPlan } from "../run/create_context.ts";
+import { checkParams, createRunContext, loadPlan } from "../run/create_context.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { INTERRUPTED } from "../run/run_report.ts";
 import { formatDuration, type Reporter } from "../reporter.ts";
@@ -42,6 +42,7 @@ export interface Swept {
 export async function runOne(planned: Plan, call: CommandContext, swept?: Swept): Promise<number> {
   const { values, reporter } = call;
   const selection = selectionOf(call, planned);
+  await checkParams([planned], select(planned, selection));
   using interrupt = swept?.attached
     ? (await import("../sweep/child_process.ts")).followParent()
     : abortOnSignal(reporter, EXIT.interrupted);

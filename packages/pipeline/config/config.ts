@@ -1,6 +1,7 @@
 /** YAML → validated pipeline. Everything is checked before anything runs; all errors are reported. */
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import type { Shape } from "../fingerprint.ts";
 import { ConfigError, formatError, MAX_PROBLEMS, type Problem } from "../errors.ts";
 import { wiringProblems } from "../plan.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
@@ -14,7 +15,14 @@ import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
 import { type Path, YamlFile } from "./yaml_file.ts";
 
 /** Connection to workers on other machines. */
-export const bullmqSchema = z.strictObject({
+export interface BullmqSettings {
+  readonly redis?: string;
+  readonly ca?: string;
+  readonly prefix?: string;
+  readonly localToo: boolean;
+}
+
+export const bullmqSchema = z.strictObject<Shape<BullmqSettings>>({
   redis: z.string().optional()
     .describe(
       "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
@@ -28,7 +36,8 @@ export const bullmqSchema = z.strictObject({
     .describe("This machine is a worker as well"),
 });
 
-export type BullmqSettings = z.output<typeof bullmqSchema>;
+const BACKENDS = ["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"] as const;
+export type Compute = (typeof BACKENDS)[number];
 
 /** Suggested for names of a GPU, which are near "cpu" in letters alone. */
 const GPU = '"webgpu" or "node-gpu"';
@@ -44,9 +53,9 @@ export const pipelineSchema = z.strictObject({
     .describe("Label of the pipeline in its report. Default: its file's name"),
   seed: seedSchema.default(42)
     .describe("All randomness stems from it: same seed, same result"),
-  compute: z.enum(["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"]).default("auto")
+  compute: z.enum(BACKENDS).default("auto")
     .describe(
-      "Compute backend. auto: the fastest of this machine; deno task compute lists them",
+      "Compute backend. auto: wasm; deno task compute measures them",
     )
     .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
   executor: z.enum(["local", "bullmq"]).default("local")
@@ -68,8 +77,6 @@ export const pipelineSchema = z.strictObject({
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),
 });
-
-export type Compute = z.output<typeof pipelineSchema>["compute"];
 
 export interface Config {
   /** Absolute path of the YAML. */

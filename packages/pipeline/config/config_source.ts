@@ -26,7 +26,11 @@ export class ConfigSource {
    * Reads a pipeline's file and those that it extends.
    * @param cwd folder that paths in messages start from
    */
-  static async read(path: string, cwd: string, overrides: readonly Override[] = []) {
+  static async read(
+    path: string,
+    cwd: string,
+    overrides: readonly Override[] = [],
+  ): Promise<ConfigSource> {
     return new ConfigSource(await readExtendsChain(path, cwd), overrides);
   }
 

@@ -66,8 +66,14 @@ function widened(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType
 }
 
 function copyOf(schema: z.ZodType, extensions: readonly Extension[]): z.ZodType {
-  const { innerType, element, shape } = partsOf(schema);
+  const { innerType, element, shape, options } = partsOf(schema);
   const kind = schema.meta()?.choice;
+  if (kind === undefined && options) {
+    const wider = options.map((form) => widened(form, extensions));
+    return wider.every((form, i) => form === options[i])
+      ? schema
+      : cloned(schema, { options: wider });
+  }
   if (innerType) {
     const wider = widened(innerType, extensions);
     return wider === innerType ? schema : cloned(schema, { innerType: wider });

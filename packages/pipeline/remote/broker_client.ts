@@ -1,5 +1,5 @@
 /** Client of a broker process. */
-import { type Reply, startChild } from "../../workers/child.ts";
+import { type Reply, startChild } from "@reproducible/workers/child";
 import { UsageError } from "../errors.ts";
 import type { BrokerInit, RedisAddress } from "./protocol.ts";
 

@@ -1,6 +1,7 @@
 /** Validation of what travels between machines: paths, plugins, versions of code. */
 import { isAbsolute, join, relative, sep } from "node:path";
 import { z } from "zod";
+import type { Shape } from "../fingerprint.ts";
 
 /** Path below a folder, with forward slashes; machines may have the folder in different places. */
 export const relativePathSchema = z.string().refine(
@@ -54,16 +55,21 @@ export async function assertPluginsInProject(
 }
 
 /** Code and platform that produce a result. */
-export const codeSchema = z.strictObject({
+export interface CodeVersion {
   /** Path from the project → hash of a module's behavior. */
-  modules: z.record(z.string(), z.string()),
+  readonly modules: Readonly<Record<string, string>>;
   /** Package → version. */
+  readonly packages: Readonly<Record<string, string>>;
+  readonly deno: string;
+  readonly platform: string;
+}
+
+export const codeSchema = z.strictObject<Shape<CodeVersion>>({
+  modules: z.record(z.string(), z.string()),
   packages: z.record(z.string(), z.string()),
   deno: z.string(),
   platform: z.string(),
 });
-
-export type CodeVersion = z.output<typeof codeSchema>;
 
 /** Returns the version of modules and packages on this machine. */
 export function localCodeVersion(

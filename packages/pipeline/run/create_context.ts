@@ -1,7 +1,7 @@
 /** From a command's words to a plan, and to all that running it takes. */
 import { join, resolve } from "node:path";
 import { type ConfigOptions, readConfig } from "../config/config.ts";
-import { UsageError } from "../errors.ts";
+import { ConfigError, type Problem, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
 import { findByIdPrefix, History } from "../history.ts";
@@ -10,7 +10,7 @@ import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import { parseOverride } from "../config/override.ts";
-import { fromFileUrl, invocationDir, readTextIfExists } from "../paths.ts";
+import { invocationDir, readTextIfExists } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { hiddenIn } from "../secrets.ts";
@@ -39,6 +39,26 @@ export async function loadPlan(
 ): Promise<Plan> {
   const { file, options } = await configOptions(call);
   return createPlan(await readConfig(file, options));
+}
+
+/**
+ * Checks parameters of stages that are to run against what exists.
+ * @throws {ConfigError} with all errors, each at its place
+ */
+export async function checkParams(
+  plans: readonly Plan[],
+  selected: ReadonlySet<string>,
+): Promise<void> {
+  const problems = new Map<string, Problem>(); // combinations of a sweep share some
+  for (const { stages, source, artifacts } of plans) {
+    for (const { id, stage, params } of stages.filter(({ id }) => selected.has(id))) {
+      for (const { path, message } of await stage.check?.(params, { artifacts }) ?? []) {
+        const at = source.at(["stages", id, ...path]);
+        problems.set(`${at.text} ${message}`, { at, message });
+      }
+    }
+  }
+  if (problems.size > 0) throw new ConfigError([...problems.values()]);
 }
 
 /**
@@ -87,7 +107,8 @@ export async function createRunContext(
     store: new ArtifactStore(artifacts),
     moduleHasher: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
     denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
-    excludedFolders: [fromFileUrl(new URL("../", import.meta.url))],
+    // Loaded from a registry, the runner is a package with a version like others.
+    excludedFolders: import.meta.dirname ? [join(import.meta.dirname, "../")] : [],
     resolveCompute,
     connectWorkers,
     checkFile,

@@ -19,6 +19,7 @@ import {
   WOULD_RUN,
 } from "./run_report.ts";
 import { formatDuration } from "../reporter.ts";
+import { LiveLog } from "./live_log.ts";
 import { select, type Selection } from "./selection.ts";
 import { cautionsOf, type Metrics } from "../stage.ts";
 import type { ResolvedBackend, RunContext } from "./run_context.ts";
@@ -47,11 +48,13 @@ export interface RunOptions {
 export async function runPlan(
   plan: Plan,
   selection: Selection,
-  context: RunContext,
+  given: RunContext,
   options: RunOptions = {},
 ): Promise<RunResult> {
   const { dryRun = false, services = false, part, point } = options;
   const began = performance.now();
+  const live = part || dryRun ? undefined : new LiveLog(given.store.folder);
+  const context = live ? { ...given, reporter: live.reporter(given.reporter) } : given;
   const wait = () => context.reporter.log("results are being removed; waiting for the end of it");
   using _held = dryRun ? undefined : await context.store.lockShared(wait, context.signal);
   const history = new History(context.store.folder);
@@ -60,13 +63,19 @@ export async function runPlan(
   const startedAt = new Date().toISOString();
   let begun: Begun | undefined;
   // Listed from its first work on: a run with nothing to do writes nothing.
-  const begin = async () => begun ??= await history.begin(beginning, startedAt);
-  const run = new Run(plan, selection, context, options, part || dryRun ? undefined : begin);
+  const begin = async () => {
+    if (!begun) live?.open((begun = await history.begin(beginning, startedAt)).id);
+    return begun!;
+  };
+  const run = new Run(plan, selection, context, options, live && begin, live);
+  const stages = plan.stages.map(({ id, use, after }) => ({ id, use, after }));
+  live?.add({ type: "run", pipeline, startedAt, stages });
   const reportNow = () => run.report((performance.now() - began) / 1000);
   let id: string | undefined, settled = false;
   const settle = async () => {
     if (begun && id !== begun.id && !settled) await history.drop(begun);
     settled = true;
+    await live?.close();
   };
   try {
     if (services && !dryRun) await begin();
@@ -107,6 +116,7 @@ class Run {
   /** Lists the run in the history, if it is to be listed. */
   readonly #begin: (() => Promise<Begun>) | undefined;
   readonly #given: NonNullable<RunOptions["given"]>;
+  readonly #live: LiveLog | undefined;
   #compute: ResolvedBackend | undefined;
   ok = true;
   /** True if a result was made, or a stage failed. */
@@ -124,8 +134,10 @@ class Run {
     context: RunContext,
     options: RunOptions,
     begin?: () => Promise<Begun>,
+    live?: LiveLog,
   ) {
     this.#begin = begin;
+    this.#live = live;
     this.#part = options.part ?? false;
     this.#given = options.given ?? new Map();
     this.#plan = plan;
@@ -182,6 +194,7 @@ class Run {
         this.#pending.add(id);
         return this.#finish(stage, "skipped", WOULD_RUN + decision.why);
       }
+      this.#live?.add({ type: "stage", id, status: "running", why: decision.why });
       await this.#make(await this.#ready(stage, dependencies), decision.why, seconds);
     } catch (error) {
       this.ok = false;
@@ -249,6 +262,7 @@ class Run {
 
   #finish(stage: PlannedStage, status: Status, why: string, seconds = 0): void {
     const { id, use } = stage;
+    this.#live?.add({ type: "stage", id, status, why, seconds });
     const record = this.#records.get(id);
     const outputs = Object.fromEntries(
       Object.keys(record ? stage.stage.outputs : {}).map((name) => {

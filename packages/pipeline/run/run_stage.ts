@@ -126,8 +126,13 @@ export async function serve(
   const { stage, inputs } = ready;
   const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
   const progress = reporter.startProgress(stage.id);
-  const info = (message: string) => reporter.log(`  ${stage.id}: ${message}`);
-  const warn = (message: string) => info(reporter.paint.yellow(message));
+  const { bold, green, yellow } = reporter.paint;
+  // The address of a service is what its user looks for.
+  const info = (message: string) =>
+    reporter.log(
+      `  ${stage.id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`,
+    );
+  const warn = (message: string) => reporter.log(`  ${stage.id}: ${yellow(message)}`);
   const earlierResults = () => store.resultsOf(stage.use);
   const rest = { outputs: {}, scratch, earlierResults, signal, progress, info, warn };
   try {

@@ -1,5 +1,5 @@
 /** A run of a sweep as a process of its own: a failure or crash ends only that run. */
-import { onStopSignal } from "../../workers/stop_signals.ts";
+import { onStopSignal } from "@reproducible/workers/stop_signals";
 import { TextLineStream } from "../text_line_stream.ts";
 import type { RunReport } from "../run/run_report.ts";
 

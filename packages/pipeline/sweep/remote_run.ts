@@ -5,7 +5,7 @@
  */
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
+import { type Compute, pipelineSchema, pluginSpecifier, readConfig } from "../config/config.ts";
 import { cacheKeyInputsOf } from "../cache/cache_key.ts";
 import {
   type CacheKeyInputs,
@@ -13,6 +13,7 @@ import {
   canonicalJson,
   explainChanges,
   fingerprint,
+  type Shape,
 } from "../fingerprint.ts";
 import { ancestors, createPlan, type Plan } from "../plan.ts";
 import { displayPath, fromFileUrl, invocationDir, toFileUrl } from "../paths.ts";
@@ -24,6 +25,7 @@ import type { ArtifactStore, Used } from "../artifact_store.ts";
 import {
   assertSameCode,
   codeSchema,
+  type CodeVersion,
   IncompatibleWorkerError,
   localCodeVersion,
   relativePathSchema,
@@ -32,6 +34,39 @@ import {
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
+type Values = Record<string, unknown>;
+
+export interface RemoteRun {
+  /** Path of the YAML, relative to the project if inside; for messages only. */
+  readonly file: string;
+  /** Identity and name of the pipeline. */
+  readonly identity: string;
+  readonly name: string;
+  /** Values that replace the YAML's. */
+  readonly overrides: Values;
+  readonly seed: number;
+  readonly compute: Compute;
+  /** Paths relative to the project; no packages or URLs. */
+  readonly plugins: readonly string[];
+  /** Id → configuration of the stage, with all defaults. */
+  readonly stages: Readonly<Record<string, Values>>;
+  /** Varied values: key → value. */
+  readonly point: Values;
+  readonly selection: {
+    readonly until?: readonly string[];
+    readonly from?: string;
+    readonly only?: string;
+    readonly force?: readonly string[];
+  };
+  /** Id → shared result. */
+  readonly given: Used;
+  readonly code: CodeVersion;
+  /** Id → expected cache key inputs of each result that is not given. */
+  readonly needs: Record<string, Omit<CacheKeyInputs, "modules" | "packages">>;
+  /** Compute backend, if a stage uses one, with the reason for its choice. */
+  readonly backend?: ResolvedBackend;
+}
+
 const values = z.record(z.string(), z.unknown());
 
 /** Cache key inputs of a result without its code; inputs are named by the stages that make them. */
@@ -39,23 +74,17 @@ const needSchema = z.strictObject(cacheKeySchema.omit({ modules: true, packages:
 
 const { seed, compute } = pipelineSchema.shape;
 
-export const orderSchema = z.strictObject({
-  /** Path of the YAML, relative to the project if inside; for messages only. */
+export const orderSchema: z.ZodType<RemoteRun> = z.strictObject<Shape<RemoteRun>>({
   file: z.string(),
-  /** Identity and name of the pipeline. */
   identity: z.string(),
   name: z.string(),
-  /** Values that replace the YAML's. */
   overrides: values,
   seed,
   compute,
-  /** Paths relative to the project; no packages or URLs. */
   plugins: z.array(
     relativePathSchema.refine((path) => !path.includes(":"), "expected a file of the project"),
   ),
-  /** Id → configuration of the stage, with all defaults. */
   stages: z.record(z.string(), values),
-  /** Varied values: key → value. */
   point: values,
   selection: z.strictObject({
     until: z.array(z.string()).optional(),
@@ -63,7 +92,6 @@ export const orderSchema = z.strictObject({
     only: z.string().optional(),
     force: z.array(z.string()).optional(),
   }),
-  /** Id → shared result. */
   given: z.record(
     z.string(),
     z.strictObject({
@@ -72,13 +100,9 @@ export const orderSchema = z.strictObject({
     }),
   ),
   code: codeSchema,
-  /** Id → expected cache key inputs of each result that is not given. */
   needs: z.record(z.string(), needSchema),
-  /** Compute backend, if a stage uses one, with the reason for its choice. */
   backend: z.strictObject({ backend: z.string(), why: z.string() }).optional(),
 });
-
-export type RemoteRun = z.output<typeof orderSchema>;
 
 type Tools = Pick<
   RunContext,

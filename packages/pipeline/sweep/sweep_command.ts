@@ -7,6 +7,8 @@ import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { PARENT_ENV } from "./child_process.ts";
 import { axesOf, pointsOf } from "./grid.ts";
+import { checkParams } from "../run/create_context.ts";
+import { select } from "../run/selection.ts";
 import { runSweep } from "./run_sweep.ts";
 
 /** Default limit of concurrent runs, each of which has images in memory. */
@@ -37,6 +39,7 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
   const jobs = Math.min(parsePositiveInt("jobs", values) ?? most, points.length);
   const dryRun = values["dry-run"] ?? false;
   const selection = selectionOf(call, points[0]!.plan);
+  await checkParams(points.map(({ plan }) => plan), select(points[0]!.plan, selection));
   let kill = () => {};
   using interrupt = abortOnSignal(reporter, EXIT.interrupted, () => kill());
   const { signal } = interrupt;

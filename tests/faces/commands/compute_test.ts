@@ -24,11 +24,11 @@ async function withCache(
   }
 }
 
-Deno.test("measureBackend() measures wasm: a step of 64 images, the median and the best", async () => {
+Deno.test("measureBackend() measures wasm: a step of 64 images", async () => {
   const finding = await measureBackend("wasm", undefined);
   assert.ok(finding.usable, finding.why);
   assert.deepEqual([finding.batch, finding.version], [64, "TensorFlow.js 4.22.0"]);
-  assert.ok(finding.bestMsPerStep > 0 && finding.bestMsPerStep <= finding.msPerStep);
+  assert.ok(finding.msPerStep > 0);
 });
 
 Deno.test("measureBackend() returns why a backend is not usable, with the way out", async () => {
@@ -39,8 +39,8 @@ Deno.test("measureBackend() returns why a backend is not usable, with the way ou
       /^@tensorflow\/tfjs-node-gpu is not installed.*deno task compute install/,
     );
     const blind = await measureBackend("webgpu", undefined);
-    assert.match(blind.why, /^there is no GPU that Deno can use\. Linux needs.*compute --again$/);
-    for (const { usable, ...rest } of [gone, blind]) assert.ok(!usable && "missing" in rest);
+    assert.match(blind.why, /^there is no GPU that Deno can use\. Linux needs/);
+    assert.ok(!gone.usable && !blind.usable);
   });
   const broken = {
     "node/installation.json": "{}",
@@ -49,7 +49,7 @@ Deno.test("measureBackend() returns why a backend is not usable, with the way ou
   };
   await withCache(broken, async () => {
     const finding = await measureBackend("node", undefined);
-    assert.ok(!finding.usable && !finding.missing);
+    assert.ok(!finding.usable);
     assert.match(
       finding.why,
       /^cannot load ".*tfjs_binding\.node" \(.*\)\. Install it again: deno/,

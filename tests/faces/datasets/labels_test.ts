@@ -40,9 +40,9 @@ Deno.test("parseLabels() lists what it does not understand, and takes it for unk
 
 Deno.test("parseLabels() refuses what cannot be meant, and says where", async () => {
   const refused = (text: string, why: RegExp) => rejects(Promise.try(() => labels(text)), why);
-  await refused("path,age\n", /"mine\/people.csv": it has no column "gender"; .* "path", "age"/);
+  await refused("path,name\n", /"mine\/people.csv": it has no labels: .* "path", "name"/);
   await refused("file,age,gender\n", /it has no column "path"/);
-  await refused("path,gender,born\n", /it has no column "age", nor "born" and "taken"/);
+  await refused("path,born\n", /no column "age", nor "born" and "taken", nor "gender"/);
   await refused("path,age,gender,Age\n", /it has two columns "Age"/);
   for (const path of ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "..\\x.jpg"]) {
     await refused(
@@ -53,7 +53,7 @@ Deno.test("parseLabels() refuses what cannot be meant, and says where", async ()
 });
 
 Deno.test("parseLabels() tells all structural mistakes at once", async () => {
-  const table = "path,gender\n../x.jpg,m\na.jpg,m,1\n/y.jpg,f\nb.jpg\nc.jpg,f,,\n";
+  const table = "path,name\n../x.jpg,m\na.jpg,m,1\n/y.jpg,f\nb.jpg\nc.jpg,f,,\n";
   await rejects(
     Promise.try(() => labels(table)),
     ({ message }: Error) => {
@@ -61,7 +61,8 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
         'Cannot use "mine/people.csv": 5 errors:',
         "line 3 has 3 values, the header 2",
         "line 5 has 1 value, the header 2; quote values that contain a separator",
-        'it has no column "age", nor "born" and "taken"; its first line has "path", "gender"',
+        'it has no labels: no column "age", nor "born" and "taken", nor "gender"; its first line has ' +
+        '"path", "name"',
         'on line 2 the path "../x.jpg" leads outside of the folder',
         'on line 4 the path "/y.jpg" leads outside of the folder. Paths are relative to the folder; put ' +
         "the photo, or a link to it, there.",
@@ -74,4 +75,35 @@ Deno.test("parseLabels() tells all structural mistakes at once", async () => {
     Promise.try(() => labels("path,age,gender\n" + many)),
     /100 errors:\n {2}line 2 has 1 .*\n {2}line 21 has 1 value, the header 3\n {2}and 80 more\.$/s,
   );
+});
+
+Deno.test("parseLabels() keeps intervals, boxes and other columns", () => {
+  const { rows, columns, doubts } = labels(
+    "path,age,age_low,age_high,Ethnicity,score,time,left,top,right,bottom,\n" +
+      'a,"(25, 32)",,,East Asian,0.5,20170109150557335,1,2,3,4,0\n' +
+      "b,20-29,,,,-1,0012,,,,,1\n" +
+      "c,more than 70,,,?,0.25,1,,2,3,4,2\n" +
+      "d,,4,6,White,3,2,,,,,3\n" +
+      "e,7-7,,,White,,,,,,,4\nf,60+,,,White,,,,,,,4\ng,9-7,,,,,,,,,,\n",
+  );
+  deepStrictEqual(columns, { gender: false, age: true });
+  deepStrictEqual(rows.map(({ age }) => age), [NaN, NaN, NaN, NaN, 7, NaN, NaN]);
+  deepStrictEqual(
+    rows.map(({ attributes = {} }) => [attributes.age_low, attributes.age_high]),
+    [[25, 32], [20, 29], [70, 100], [4, 6], [undefined, undefined], [60, 100], [
+      undefined,
+      undefined,
+    ]],
+  );
+  deepStrictEqual(
+    rows.slice(0, 3).map(({ attributes }) => ({ ...attributes, age_low: 0, age_high: 0 })),
+    [
+      { age_low: 0, age_high: 0, Ethnicity: "East Asian", score_: 0.5, time: "20170109150557335" },
+      { age_low: 0, age_high: 0, Ethnicity: null, score_: -1, time: "0012" },
+      { age_low: 0, age_high: 0, Ethnicity: null, score_: 0.25, time: "1" },
+    ],
+    "numbers where all values are; a column of the project's tables gets another name",
+  );
+  deepStrictEqual(rows.map(({ box }) => box).slice(0, 3), [[1, 2, 3, 4], null, null]);
+  deepStrictEqual(doubts, [{ line: 8, column: "age", value: "9-7" }]);
 });

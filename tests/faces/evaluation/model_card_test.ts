@@ -80,5 +80,9 @@ Deno.test("cardBlocks() documents the origin of data", async () => {
   assert.equal(toMarkdown("Card", notices(["a", "b"])), "# Card\n\n**a**\n\n**b**\n");
   assert.match(card(["sample"]), /sample: synthetic faces, drawn by this project/);
   assert.match(card(["mine"]), /mine: images provided by the user/);
+  const known = { faces: "FairFace, CC BY 4.0" };
+  const blocks = cardBlocks({ models: [], datasets: ["faces"], terms: known, preprocessing });
+  assert.match(toMarkdown("Card", blocks), /faces: FairFace, CC BY 4.0\./);
+  assert.doesNotMatch(toMarkdown("Card", blocks), /provided by the user/);
   assert.match(card(["wiki"], "/mnt/faces"), /The files were downloaded from \/mnt\/faces/);
 });

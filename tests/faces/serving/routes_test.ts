@@ -24,6 +24,10 @@ Deno.test("GET /model and the card have the further metrics of the test", async 
     await (await server.get("/model")).json(),
   );
   assert.deepEqual(models[0].test!.metrics, [{ ...f1, value: 0.5, low: 0.25, high: 0.75 }]);
+  const useless =
+    /predictions of .{0,6}ageBinary.{0,6} are of no use: on the test set, this network/;
+  assert.match(await (await server.get("/")).text(), useless);
+  assert.ok(server.warnings.some((text) => useless.test(text)));
   const card = (await (await server.get("/card")).text()).replace(/\s*<[^>]*>\s*/g, "|");
   assert.match(card, /\|F1, macro\|+0\.500\|+0\.250–0\.750\|/);
   const { components } = await (await server.get("/openapi.json")).json();

@@ -121,7 +121,6 @@ Deno.test("networkOf() says which layer the engine lacks", () => {
     layers.conv2d({ name: "conv", inputShape: [8, 8, 3], filters: 2, kernelSize: 2, ...options });
   for (
     const [layer, message] of [
-      [conv({ activation: "tanh" }), /train layer "conv": it has the activation tanh/],
       [conv({ dilationRate: 2 }), /train layer "conv": it is dilated/],
       [conv({ kernelConstraint: "unitNorm" }), /"conv": it has a constraint/],
       [conv({ kernelRegularizer: "l1l2" }), /"conv": it has a penalty other than L2/],

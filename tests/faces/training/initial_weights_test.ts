@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { initFacts } from "../../../faces/training/initial_weights.ts";
+import { checkModels, modelFacts } from "../../../faces/training/trained_models.ts";
 import { loadModel } from "../../../faces/training/predict_rows.ts";
 import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import trainJoint from "../../../stages/trainJoint.ts";
+import { digestFolder } from "../../../packages/pipeline/digest.ts";
+import { History } from "../../../packages/pipeline/history.ts";
 import type { Stage } from "../../../packages/pipeline/stage.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
 import { testContext } from "../../context.ts";
 import { writeDataset, writeSplits } from "../../stages/training_data.ts";
 
+const initFacts = (init: string | { from: string } | undefined, artifacts: string) =>
+  modelFacts({ init }, { artifacts });
 const people = Array.from({ length: 24 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
 const network = { use: "plain", blocks: [[4], [6]], dense: [8] };
 const quick = { network, epochs: 1, batchSize: 8, batchNormMomentum: 0.5 };
@@ -46,11 +51,15 @@ Deno.test("init: starts from a trained model's layers, and freezes some", async 
     }
   }
   const line = still.infos.find((text) => text.startsWith("initial weights: "))!;
-  assert.match(line, /^initial weights: 18 of 20 from .*; new: logits\/kernel, logits\/bias$/);
+  assert.match(line, /^initial weights: 20 of 20 from .*gender$/);
 
   const init = { from: join(from, "model.json"), freeze: ["conv*", "norm1_1"] };
   const tuned = await train(trainAge, { init, network, learningRate: 0.01 });
   using context = tuned.context;
+  assert.match(
+    tuned.context.infos.find((text) => text.startsWith("initial weights: "))!,
+    /^initial weights: 18 of 20 from .*; new: years\/kernel, years\/bias; frozen: conv1_1, /,
+  );
   assert.match(tuned.computedBy, /^TensorFlow.js .*layer "conv1_1": it is frozen/);
   const fine = await weightsOf(context.outputs.model);
   for (const name of ["conv1_1/kernel", "conv2_1/bias", "norm1_1/moving_mean"]) {
@@ -63,6 +72,30 @@ Deno.test("init: starts from a trained model's layers, and freezes some", async 
   );
 });
 
+Deno.test("init: keeps a head of the same task, classes and loss kind, and draws others anew", async () => {
+  const loss = "ageDistribution", still = { learningRate: 1e-12, optimizer: "adam" };
+  using trained = (await train(trainAge, { loss, network, epochs: 2 })).context;
+  const from = trained.outputs.model, before = await weightsOf(from);
+  const head = async (stage: Stage, params: object, output: string, layer: string) => {
+    using context = (await train(stage, { ...still, network, init: from, ...params })).context;
+    const weights = await weightsOf(context.outputs[output]);
+    return [...weights[`${layer}/kernel`], ...weights[`${layer}/bias`]];
+  };
+  const kept = [...before["age/kernel"], ...before["age/bias"]];
+  const near = (values: number[]) =>
+    values.length === kept.length && values.every((value, i) => Math.abs(value - kept[i]) < 1e-6);
+  assert.ok(near(await head(trainAge, { loss }, "model", "age")));
+  assert.ok(near(await head(trainJoint, {}, "age", "age")), "beside a new head of gender");
+  assert.ok(!near(await head(trainAge, { loss: "ordinal" }, "model", "age")));
+  // Two classes, as of gender; other ones.
+  using bands = (await train(trainAge, { variant: "binary", epochs: 2 })).context;
+  const init = bands.outputs.model, logits = (await weightsOf(init))["logits/kernel"];
+  const gender = await head(trainGender, { init }, "model", "logits");
+  assert.ok(logits.some((value, i) => Math.abs(value - gender[i]) > 1e-3));
+  const same = await head(trainAge, { init, variant: "binary" }, "model", "logits");
+  assert.ok(logits.every((value, i) => Math.abs(value - same[i]) < 1e-6));
+});
+
 Deno.test("init: counts in the cache key by the bytes of the model", async () => {
   using trained = (await train(trainGender, {})).context;
   const from = trained.outputs.model;
@@ -70,7 +103,7 @@ Deno.test("init: counts in the cache key by the bytes of the model", async () =>
   assert.deepEqual(await initFacts({ from }, ""), facts);
   await Deno.writeFile(join(from, "weights.bin"), new Uint8Array(4), { append: true });
   assert.notDeepEqual(await initFacts(from, ""), facts);
-  assert.deepEqual(Object.values(await initFacts(join(from, "nothing"), "")), ["missing"]);
+  await assert.rejects(initFacts(join(from, "nothing"), ""), /nothing" has no model.json/);
   assert.deepEqual(await initFacts(undefined, ""), {});
 });
 
@@ -81,43 +114,61 @@ Deno.test("init: counts the weights in the file that model.json names", async ()
   const text = await Deno.readTextFile(model);
   await Deno.writeTextFile(model, text.replace("weights.bin", "other.bin"));
   const facts = await initFacts(from, "");
-  assert.notDeepEqual(Object.values(facts), ["missing"]);
   await Deno.writeFile(join(from, "other.bin"), new Uint8Array(4), { append: true });
   assert.notDeepEqual(await initFacts(from, ""), facts);
 });
 
-Deno.test("init: names a run, and one of its models", async () => {
-  const artifacts = await Deno.makeTempDir({ prefix: "init-" });
-  const fingerprint = "0123456789abcdef".repeat(4);
-  const stages = ["gender", "age"].map((id) => ({
-    ...{ id, use: id, fingerprint, status: "ran", seconds: 1, why: "", outputs: {} },
-  }));
-  await Deno.mkdir(join(artifacts, "runs"));
-  await Deno.writeTextFile(
-    join(artifacts, "runs", "2026-01-01T00-00-00Z-test-1a2b3c4d.json"),
-    JSON.stringify({
-      ...{ id: "1a2b3c4d", pipeline: "test", at: "2026-01-01T00:00:00Z", seconds: 1, seed: 1 },
-      ...{ ok: true, metrics: {}, stages },
-    }),
-  );
-  for (const id of ["gender", "age"]) {
-    const folder = join(artifacts, id, fingerprint.slice(0, 16), "model");
-    await Deno.mkdir(folder, { recursive: true });
-    for (const file of ["model.json", "weights.bin"]) {
-      await Deno.writeTextFile(join(folder, file), id);
+/** An artifact folder with a run of two stages, of which one trained two models. */
+async function recordedRun(model: string) {
+  const artifacts = await Deno.makeTempDir({ prefix: "init-" }), stages = [];
+  const empty = { params: {}, inputs: {}, modules: {}, packages: {}, external: {} };
+  const about = { warnings: [], pipeline: "", startedAt: "", seconds: 1, deno: "", platform: "" };
+  for (const [id, names] of [["old", ["model"]], ["joint", ["gender", "age"]]] as const) {
+    const fingerprint = names.length.toString().padStart(64, "0");
+    const place = join(artifacts, id, fingerprint.slice(0, 16));
+    const outputs: Record<string, object> = {};
+    for (const name of names) {
+      await Deno.mkdir(join(place, name), { recursive: true });
+      for (const { name: file, isFile } of Deno.readDirSync(model)) {
+        if (isFile) await Deno.copyFile(join(model, file), join(place, name, file));
+      }
+      outputs[name] = { kind: "model", ...await digestFolder(join(place, name)) };
     }
+    const dependencies = { use: id, ...empty };
+    const record = { version: 1, id, fingerprint, dependencies, outputs, ...about };
+    await writeState(join(place, "record.json"), record);
+    const report = { status: "ran" as const, seconds: 1, why: "", outputs: {} };
+    stages.push({ id, use: id, fingerprint, dependencies, ...report });
   }
-  const [[name]] = Object.entries(await initFacts("/yaml/1a2b3c4d/age", artifacts));
-  assert.equal(name, `init ${join(artifacts, "age", fingerprint.slice(0, 16), "model")}`);
-  assert.deepEqual(
-    await initFacts("/yaml/1a2b/age.model", artifacts),
-    await initFacts("/yaml/1a2b3c4d/age", artifacts),
+  const run = { pipeline: "test", seed: 1, ok: true, seconds: 1, metrics: {}, stages };
+  return { artifacts, run: await new History(artifacts).add(run), stages };
+}
+
+Deno.test("init: names a run, and one of its models", async () => {
+  using trained = (await train(trainGender, {})).context;
+  const { artifacts, run, stages } = await recordedRun(trained.outputs.model);
+  const folder = (i: number, output: string) =>
+    join(artifacts, stages[i].id, stages[i].fingerprint.slice(0, 16), output);
+  const found = async (name: string) => Object.keys(await initFacts(`/yaml/${name}`, artifacts));
+  assert.deepEqual(await found(`${run.id}/old`), [`init ${folder(0, "model")}`]);
+  assert.deepEqual(await found(`${run.id}/joint.age`), [`init ${folder(1, "age")}`]);
+  assert.deepEqual(await found(`${run.id.slice(0, 6)}/old.model`), await found(`${run.id}/old`));
+  await assert.rejects(found(`${run.id}/joint`), /it names 2 models: .*gender and .*age. Name one/);
+  const teacher = await modelFacts({ teacher: `/yaml/${run.id}` }, { artifacts });
+  assert.equal(Object.keys(teacher).length, 3);
+  const problems = async (from: string) => {
+    const [{ path, message }] = await checkModels({ init: { from } }, { artifacts });
+    assert.deepEqual(path, ["init", "from"]);
+    return message;
+  };
+  assert.match(
+    await problems(`/yaml/${run.id}/jiont.age`),
+    new RegExp(`"jiont.age". Did you mean "joint.age"\\? It has ${run.id}/old, ${run.id}/joint`),
   );
-  await assert.rejects(
-    initFacts("/yaml/1a2b3c4d", artifacts),
-    /it names 2 models. The run has 1a2b3c4d\/gender.model, 1a2b3c4d\/age.model/,
-  );
-  assert.deepEqual(Object.values(await initFacts("/yaml/99999999/age", artifacts)), ["missing"]);
+  const near = `${run.id.slice(0, 7)}${run.id[7] === "0" ? "1" : "0"}`;
+  assert.match(await problems(`/yaml/${near}/old`), new RegExp(`Did you mean "${run.id}"\\?`));
+  await Deno.writeFile(join(folder(0, "model"), "weights.bin"), new Uint8Array(4));
+  assert.match(await problems(`/yaml/${run.id}/old`), /has another size/);
   await Deno.remove(artifacts, { recursive: true });
 });
 
@@ -127,7 +178,10 @@ Deno.test("init: names what does not fit", async () => {
   const fails = async (params: object, message: RegExp) => {
     await assert.rejects(train(trainGender, params), message);
   };
-  await fails({ init: join(from, "nothing") }, /Cannot read .*nothing/);
+  await fails(
+    { init: join(from, "nothing") },
+    /nothing" has no model.json, and no run has this id/,
+  );
   await fails({ init: from, network: "residual" }, /Cannot start "residual" from .*no kernel has/);
   await fails(
     { init: { from, freeze: ["conv9"] } },

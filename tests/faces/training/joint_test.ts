@@ -9,7 +9,7 @@ import { ageBins } from "../../../faces/training/network_options.ts";
 import { augment } from "../../../faces/training/augment.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
-import { jointHead } from "../../../faces/training/objective.ts";
+import { jointHead, type JointOptions } from "../../../faces/training/objective.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { cosine } from "../../../faces/training/schedule.ts";
@@ -37,15 +37,22 @@ const bytes = Uint8Array.from({ length: count * size * size * 3 }, (_, i) => {
   return random(1, "pixel", i).int(80) + age + (top && gender === 1 ? 60 : 0);
 });
 
-async function run(heads: Parameters<typeof jointHead>[0], options: Partial<TrainOptions> = {}) {
+async function run(
+  heads: Parameters<typeof jointHead>[0],
+  options: Partial<TrainOptions> = {},
+  teachers: JointOptions["teachers"] = undefined,
+) {
   const folder = await Deno.makeTempDir({ prefix: "joint-" });
-  const objective = jointHead(heads);
+  const objective = jointHead(heads, { teachers });
   const model = multiHeadModel("test", trunk, objective.outputs, "glorotUniform", 1);
   try {
     const result = await train({
       ...{ model, objective, batchSize: 16, epochs: 4, learningRate: 0.01, weightDecay: 0.05 },
       images: imagesInMemory(bytes, size),
-      targets: people.flatMap(({ gender, age }) => [gender, age]),
+      targets: people.flatMap(({ gender, age }) => [
+        ...[gender, age],
+        ...(teachers ? [gender ? 0.3 : 0.6, gender ? 0.7 : 0.4, age + 3] : []),
+      ]),
       rows: {
         train: Int32Array.from({ length: 40 }, (_, i) => i),
         validation: Int32Array.from({ length: 20 }, (_, i) => 40 + i),
@@ -71,10 +78,20 @@ const both = {
   years: [classHead(2, 1), quantityHead(0.05)],
 };
 
-for (const [name, heads] of Object.entries(both)) {
+const taught = [
+  { weight: 0.5, temperature: 2, values: 2 },
+  { weight: 0.3, temperature: 2, values: 1 },
+];
+const cases = [
+  ...Object.entries(both).map(([name, heads]) => ({ name, heads, teachers: undefined })),
+  { name: "with teachers", heads: both.distribution, teachers: taught },
+];
+
+for (const { name, heads, teachers } of cases) {
   Deno.test(`train() with heads (${name}) is the same on TensorFlow.js and on the engine`, async () => {
     await openBackend("wasm");
-    const theirs = await run(heads), ours = await run(heads, { trainer: EngineTrainer.open });
+    const theirs = await run(heads, {}, teachers);
+    const ours = await run(heads, { trainer: EngineTrainer.open }, teachers);
     for (const [i, expected] of theirs.history.entries()) {
       const got = ours.history[i];
       for (

@@ -130,7 +130,7 @@ Deno.test("a missing label counts for its head neither in the loss nor in the me
   await openBackend("cpu");
   const heads = [head("crossEntropy", {}, [], 2), head("mae")];
   const outputs = [[1, 2, 30], [3, 1, 50], [0, 0, 20]];
-  const masked = jointHead(heads, true);
+  const masked = jointHead(heads, { masked: true });
   const targets = [1, 33, NaN, 40, 0, NaN];
   const scores = await masked.scoresOf(tf.tensor2d(outputs), targets);
   assert.deepEqual(scores.map(({ count }) => count), [2, 2]);

@@ -108,6 +108,7 @@ Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and ot
   const pooled = sequential({
     layers: [
       layers.conv2d({ inputShape: [size, size, 3], filters: 4, kernelSize: 3 }),
+      layers.zeroPadding2d(),
       layers.globalAveragePooling2d({}),
       layers.dense({ units: 2, activation: "softmax" }),
     ],

@@ -3,6 +3,7 @@ import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import {
   dropoutMask,
   Engine,
+  type Layer,
   type Network,
   type Tensors,
 } from "../../../packages/engine/engine.ts";
@@ -133,11 +134,24 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
     loss: "meanAbsoluteError",
   });
   const dense = { kind: "dense", name: "d", units: 1, bias: true } as const;
+  const conv = (side: number): Layer => ({
+    ...{ kind: "conv2d", name: "c", filters: 2, kernelSize: [side, side], strides: [1, 1] },
+    ...{ padding: "valid", bias: true },
+  });
   const options = { batch: 1, threads: 1, divisor: 255 };
-  throws(() => plan(network([dense]), options), /layer 1 \(dense\) is dense but nothing before it/);
+  throws(() => plan(network([dense]), options), /its end has the shape 8 x 8 x 1, not one axis/);
   throws(
-    () => plan(network([{ kind: "flatten" }, { kind: "relu" }, dense]), options),
-    /layer 2 \(relu\) does not follow/,
+    () => plan(network([conv(9)]), options),
+    /Cannot compile "c": nothing is left of its 8x8 input/,
+  );
+  throws(
+    () => plan(network([{ kind: "flatten" }, conv(1)]), options),
+    /layer "c" \(conv2d\): it needs images, not the shape 192/,
+  );
+  const add = { kind: "add", inputs: [-1, 0] } as const;
+  throws(
+    () => plan(network([conv(2), add, { kind: "flatten" }, dense]), options),
+    /layer add: it joins 8 x 8 x 3 and 7 x 7 x 2/,
   );
   throws(
     () => plan(network([{ kind: "flatten" }, dense, { kind: "softmax" }]), options),

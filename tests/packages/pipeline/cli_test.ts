@@ -1,6 +1,6 @@
 /** The program as a process: words in, exit code, stdout and stderr out. */
 import assert from "node:assert/strict";
-import { Project } from "./toy/project.ts";
+import { Project, stageUrl } from "./toy/project.ts";
 
 const CHAIN = `stages:
   count: { to: 4 }
@@ -78,6 +78,31 @@ Deno.test("run --json", async (t) => {
     assert.match(error, /^bad\.yaml:1:11: /);
     assert.deepEqual(report, { pipeline: "bad", ok: false, seconds: 0, stages: [], metrics: {} });
   });
+});
+
+Deno.test("a stage checks its parameters before anything runs, also in a dry run and a sweep", async () => {
+  await using project = await Project.make({
+    "checked.ts": `import { z } from "zod"; import { defineStage } from "${stageUrl}";
+      export default defineStage({
+        name: "checked", summary: "A stage that checks a file", inputs: {}, outputs: {},
+        params: z.strictObject({ from: z.string() }),
+        check: ({ from }, { artifacts }) => Promise.resolve(
+          from === "here" && artifacts ? [] : [{ path: ["from"], message: from + " is missing" }],
+        ),
+        run: () => Promise.resolve(),
+      });`,
+    "p.yaml": "plugins: [./checked.ts]\nstages:\n  count: {}\n  checked: { from: there }\n",
+  });
+  const at = /^error: p\.yaml:4:20: there is missing\n {6}checked: \{ from: there \}\n/;
+  for (const options of [[], ["--dry-run"]]) {
+    const { code, err } = await project.cli("run", "p", ...options);
+    assert.equal(code, 2);
+    assert.match(err, at);
+  }
+  const values = ["--sweep", "checked.from=here,nowhere"];
+  const swept = await project.cli("run", "p", ...values);
+  assert.match(swept.err, /^error: --sweep checked.from=.*: nowhere is missing/);
+  assert.equal((await project.cli("run", "p", "--until", "count")).code, 0);
 });
 
 Deno.test("a wrong config or command line ends with 2 and tells the way out", async (t) => {

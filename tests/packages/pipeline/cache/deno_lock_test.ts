@@ -37,6 +37,32 @@ Deno.test("versions() change with a package far below, and with that alone", () 
   assert.equal(now.alone, before.alone);
 });
 
+Deno.test("versions() of JSR packages are those of the lock, and of what they need", () => {
+  const asked = ["jsr:@std/csv@1/parse", "jsr:@std/path@^1"];
+  const versions = (streams: string, wasm = "1.0.0") =>
+    new DenoLock(JSON.stringify({
+      specifiers: {
+        "jsr:@std/csv@1": "1.0.6",
+        "jsr:@std/path@^1": "1.0.8",
+        "jsr:@std/streams@^1.0.9": streams,
+        "jsr:@std/streams@0.2": "0.2.0",
+        "npm:wasm@1": wasm,
+      },
+      jsr: {
+        "@std/csv@1.0.6": { dependencies: ["jsr:@std/streams@^1.0.9"] },
+        "@std/path@1.0.8": {},
+        "@std/streams@0.2.0": {},
+        [`@std/streams@${streams}`]: { dependencies: ["npm:wasm"] },
+      },
+      npm: { [`wasm@${wasm}`]: {} },
+    })).versions(asked);
+  const before = versions("1.0.10");
+  assert.match(before["@std/csv"]!, /^1\.0\.6 \(with [0-9a-f]{8}\)$/);
+  assert.equal(before["@std/path"], "1.0.8");
+  assert.notEqual(versions("1.0.11")["@std/csv"], before["@std/csv"]);
+  assert.notEqual(versions("1.0.10", "1.0.1")["@std/csv"], before["@std/csv"]);
+});
+
 Deno.test("versions() without a lock are what was asked for", () => {
   assert.deepEqual(
     new DenoLock(undefined).versions(["npm:sharp@0.35.5", "npm:a@^1/b.js", "npm:c"]),

@@ -1,0 +1,214 @@
+/** Reads the labels of a data set by its preset, and writes them as a CSV of the project's columns. */
+import { readCsv } from "../../packages/formats/csv.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
+import { BOX } from "./labels.ts";
+import type { Lack, PhotoFiles } from "./photo_files.ts";
+import type { Preset } from "./presets.ts";
+
+/** Values of a row by column. */
+type Row = Readonly<Record<string, string>>;
+
+/** Labels that a preset found. */
+export interface PresetLabels {
+  /** Name of the CSV. */
+  readonly name: string;
+  readonly csv: Uint8Array<ArrayBuffer>;
+  /** Photos that the pattern does not fit. */
+  readonly unmatched: readonly string[];
+}
+
+/**
+ * Applies a preset to files.
+ * @param only the table, in place of the preset's
+ * @throws if no file fits, with what the preset expects
+ */
+export async function applyPreset(
+  preset: Preset,
+  files: PhotoFiles,
+  only?: string,
+): Promise<PresetLabels> {
+  const unmatched: string[] = [];
+  const rows = preset.photos === undefined || only !== undefined
+    ? await readTables(preset, files, only)
+    : matchPhotos(preset.photos, files.paths, unmatched);
+  const find = suffixIndex(files.paths);
+  const mapped = rows.map((row) => {
+    const { path = "", ...rest } = mapRow(row, preset);
+    return { path: find(path) ?? path, ...rest };
+  });
+  const table = preset.join ? joined(mapped) : mapped;
+  const header = [...new Set(table.flatMap((row) => Object.keys(row)))];
+  const lines = [header, ...table.map((row: Row) => header.map((name) => row[name] ?? ""))];
+  const text = lines.map((values) => values.map(quote).join(",") + "\n").join("");
+  return { name: "labels.csv", csv: new TextEncoder().encode(text), unmatched };
+}
+
+function quote(value: string): string {
+  return /[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+}
+
+/** Returns an expression that fits the end of a path, from the start of a name on, in any case. */
+function ending(pattern: string): RegExp {
+  return new RegExp(`(?:^|/)(?:${pattern})$`, "iu");
+}
+
+/** Returns a row per photo whose path fits. */
+function matchPhotos(pattern: string, paths: readonly string[], unmatched: string[]): Row[] {
+  const fits = ending(pattern);
+  const rows = paths.flatMap((path) => {
+    const found = fits.exec(path);
+    if (found) return [{ ...defined(found.groups), path }];
+    if (/\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path)) unmatched.push(path);
+    return [];
+  });
+  if (rows.length === 0) throw nothingFits("photo", pattern, paths);
+  return rows;
+}
+
+function defined(groups: Readonly<Record<string, string | undefined>> = {}): Row {
+  return Object.fromEntries(
+    Object.entries(groups).flatMap(([name, value]) => value === undefined ? [] : [[name, value]]),
+  );
+}
+
+function nothingFits(what: string, pattern: string, paths: readonly string[]): Error {
+  const held = paths.slice(0, 3).map((path) => JSON.stringify(path)).join(", ");
+  return new Error(
+    `no ${what} fits its preset's ${JSON.stringify(pattern)}: of ${
+      counted(paths.length, "file")
+    }, ` +
+      `the first are ${held || "none"}. Set preset to what the files are`,
+  );
+}
+
+/** Reads all rows of the tables. */
+async function readTables(preset: Preset, files: PhotoFiles, only?: string): Promise<Row[]> {
+  const { labels = String.raw`[^\/]+\.csv` } = preset;
+  const tables: { files: string; header?: string[] | undefined; skip: number }[] =
+    typeof labels === "string" ? [{ files: labels, skip: 0 }] : labels;
+  const rows: Row[] = [];
+  for (const { files: pattern, header, skip } of tables) {
+    const fits = ending(pattern);
+    const matching = files.paths.filter((path) =>
+      only === undefined ? fits.test(path) : path === only
+    );
+    if (matching.length === 0) throw nothingFits("table", only ?? pattern, files.paths);
+    for (const path of matching) {
+      const bytes = await files.read(path);
+      if (!(bytes instanceof Uint8Array)) {
+        throw new Error(`${path}: tables ${bytes satisfies Lack}`);
+      }
+      const groups = defined(fits.exec(path)?.groups);
+      for (const row of parseTable(bytes, path, header, skip)) rows.push({ ...row, ...groups });
+    }
+  }
+  return rows;
+}
+
+/** Parses a JSON list or map of objects, a CSV, or columns between blanks. */
+function parseTable(
+  bytes: Uint8Array,
+  path: string,
+  header: readonly string[] | undefined,
+  skip: number,
+): Row[] {
+  if (path.endsWith(".json")) {
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder().decode(bytes));
+    } catch (cause) {
+      throw new Error(`"${path}" is not valid JSON (${(cause as Error).message})`, { cause });
+    }
+    return Object.values(value ?? {}).filter((one) => typeof one === "object" && one !== null)
+      .map((one) =>
+        Object.fromEntries(
+          Object.entries(one as object).map(([name, value]) => [
+            name,
+            value === null ? "" : Array.isArray(value) ? value.flat(3).join(" ") : String(value),
+          ]),
+        )
+      );
+  }
+  const named = header ? [header.join(",")] : [];
+  const lines = skip === 0 && !header
+    ? undefined
+    : new TextDecoder().decode(bytes).split(/\r\n|\r|\n/).slice(skip);
+  const first = lines?.[0] ??
+    new TextDecoder().decode(bytes.subarray(0, 4096)).split(/[\r\n]/, 1)[0];
+  if (!/[,;\t]/.test(first) && /\S\s+\S/.test(first)) {
+    const all = (lines ?? new TextDecoder().decode(bytes).split(/\r\n|\r|\n/))
+      .map((line) => line.trim().split(/\s+/)).filter(([value]) => value !== "");
+    const names = header ?? all.shift()!;
+    // A header without a name of the first column, as CelebA's.
+    const columns = all[0]?.length === names.length + 1 ? ["path", ...names] : names;
+    return all.map((values) =>
+      Object.fromEntries(columns.map((name, i) => [name, values[i] ?? ""]))
+    );
+  }
+  const source = lines ? new TextEncoder().encode([...named, ...lines].join("\n")) : bytes;
+  const { header: columns, rows } = readCsv(source, path);
+  return rows.map(({ values }) => Object.fromEntries(columns.map((name, i) => [name, values[i]])));
+}
+
+/** Maps a data set's columns to those of the project. */
+function mapRow(given: Row, { match = {}, columns = {}, omit = [], values = {} }: Preset): Row {
+  let row = given;
+  for (const [column, pattern] of Object.entries(match)) {
+    const found = new RegExp(`^(?:${pattern})$`, "u").exec(row[column] ?? "");
+    row = { ...row, ...defined(found?.groups) };
+  }
+  const used = new Set(omit);
+  const mapped: Record<string, string> = {};
+  for (const [ours, theirs] of Object.entries(columns)) {
+    const template = theirs.includes("{") ? theirs : `{${theirs}}`;
+    mapped[ours] = template.replaceAll(/\{([^}]+)\}/g, (_, name) => {
+      used.add(name);
+      return row[name] ?? "";
+    });
+  }
+  const others = Object.entries(row).filter(([name]) => !used.has(name) && !(name in mapped));
+  const result: Record<string, string> = { ...mapped, ...Object.fromEntries(others) };
+  for (const [name, map] of Object.entries(values)) {
+    const value = map[result[name] ?? ""];
+    if (value !== undefined) result[name] = String(value);
+  }
+  const { quad, ...rest } = result;
+  return quad === undefined ? rest : { ...rest, ...uprightBox(quad) };
+}
+
+/** Returns the upright square of a rotated box's corners: the same center and mean side. */
+function uprightBox(quad: string): Row {
+  const numbers = quad.match(/-?\d+(?:\.\d+)?(?:e-?\d+)?/gi)?.map(Number) ?? [];
+  if (numbers.length !== 8) return {};
+  const corner = (i: number) => [numbers[2 * (i % 4)], numbers[2 * (i % 4) + 1]];
+  const mean = (axis: number) => [0, 1, 2, 3].reduce((sum, i) => sum + corner(i)[axis], 0) / 4;
+  const side = [0, 1, 2, 3].reduce((sum, i) => {
+    const [[x, y], [nextX, nextY]] = [corner(i), corner(i + 1)];
+    return sum + Math.hypot(nextX - x, nextY - y);
+  }, 0) / 4;
+  const box = [-1, -1, 1, 1].map((sign, i) => mean(i % 2) + sign * side / 2);
+  return Object.fromEntries(BOX.map((name, i) => [name, String(Math.round(box[i] * 100) / 100)]));
+}
+
+/** Returns a function that finds a file by the end of its path; undefined if none or several fit. */
+export function suffixIndex(paths: readonly string[]): (path: string) => string | undefined {
+  const all = new Set(paths);
+  const byName = Map.groupBy(paths, (path) => path.slice(path.lastIndexOf("/") + 1));
+  return (path) => {
+    if (all.has(path)) return path;
+    const clean = path.replaceAll("\\", "/").replace(/^(?:\.?\/+)+/, "");
+    const found = byName.get(clean.slice(clean.lastIndexOf("/") + 1))
+      ?.filter((one) => one === clean || one.endsWith(`/${clean}`));
+    return found?.length === 1 ? found[0] : undefined;
+  };
+}
+
+/** Joins rows of the same path; of two values the later counts. */
+function joined(rows: readonly (Row & { path: string })[]): (Row & { path: string })[] {
+  const byPath = new Map<string, Row & { path: string }>();
+  for (const row of rows) {
+    const known = Object.fromEntries(Object.entries(row).filter(([, value]) => value !== ""));
+    byPath.set(row.path, { ...byPath.get(row.path), ...known, path: row.path });
+  }
+  return [...byPath.values()];
+}

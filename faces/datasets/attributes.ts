@@ -1,0 +1,77 @@
+/**
+ * Columns of labels that stages pass on: attributes of a data set, such as ethnicity, and intervals of
+ * ages. Every stage that rewrites a table reads and writes them here.
+ */
+import { type Column, parquetColumns, readParquet } from "../../packages/formats/parquet.ts";
+
+/** Columns of the project's tables. */
+const OWN = [
+  ...["path", "full_path", "dataset", "age", "gender", "name", "identity", "face_location"],
+  ...["photo", "box_x", "box_y", "box_width", "box_height", "score", "shard", "offset", "size"],
+];
+
+/** First and last year of an age that is known as an interval; `age` is then null. */
+export const INTERVAL = ["age_low", "age_high"] as const;
+
+/** A value: text, a number, or null if it is missing. */
+export type Attribute = string | number | null;
+
+/** Column → values, one per row. */
+export type AttributeColumns = Readonly<Record<string, readonly Attribute[]>>;
+
+/** Values of one row, by column. */
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+/** Returns a name that no column of the project's tables has: `score` becomes `score_`. */
+export function attributeName(name: string): string {
+  return OWN.includes(name) ? `${name}_` : name;
+}
+
+/**
+ * Reads the attributes and intervals of a table.
+ * @returns no columns if the data sets have none
+ */
+export async function readAttributes(path: string): Promise<AttributeColumns> {
+  const names = parquetColumns(path).filter((name) => !OWN.includes(name));
+  if (names.length === 0) return {};
+  const columns = await readParquet(path);
+  return Object.fromEntries(names.map((name) => [name, columns[name] as Attribute[]]));
+}
+
+/** Reads the attributes and intervals of a table by row; undefined for a table without any. */
+export async function readRowAttributes(
+  path: string,
+): Promise<(row: number) => Attributes | undefined> {
+  const columns = Object.entries(await readAttributes(path));
+  return (row) =>
+    columns.length === 0
+      ? undefined
+      : Object.fromEntries(columns.map(([name, values]) => [name, values[row]]));
+}
+
+/** Returns the columns to write for rows, which are nullable: text, or numbers. */
+export function attributeColumns(
+  rows: readonly (Attributes | undefined)[],
+): Record<string, Column> {
+  const columns: Record<string, Column> = {};
+  for (const name of new Set(rows.flatMap((row) => Object.keys(row ?? {})))) {
+    const values = rows.map((row) => row?.[name] ?? null);
+    const text = values.some((value) => typeof value === "string") ||
+      values.every((v) => v === null);
+    columns[name] = text
+      ? { type: "string", nullable: true, values: values.map((v) => v === null ? v : String(v)) }
+      : { type: "float64", nullable: true, values: values as (number | null)[] };
+  }
+  return columns;
+}
+
+/**
+ * Returns a column of ages or genders: integers, nullable only where one is unknown, so that tables of
+ * complete labels stay as they are.
+ */
+export function labelColumn(values: ArrayLike<number | null>): Column {
+  const known = Array.from(values, (value) => Number.isNaN(value) ? null : value);
+  return known.includes(null)
+    ? { type: "int32", nullable: true, values: known }
+    : { type: "int32", values: known as number[] };
+}

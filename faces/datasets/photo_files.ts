@@ -1,0 +1,181 @@
+/** Reads the files of a data set: a folder, and the zip and tar archives that it is or holds. */
+import { basename, join, resolve } from "node:path";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { scanTar } from "../../packages/formats/tar.ts";
+import { ZipFile } from "../../packages/formats/zip.ts";
+import { gunzipFile } from "./local_files.ts";
+
+/** Reason why a photo cannot be used. */
+export type Lack =
+  | "are missing"
+  | "cannot be read"
+  | "are not regular files"
+  | "are larger than 1 GiB";
+
+/** Files by their path, with forward slashes. Archives in the folder count as unpacked there. */
+export interface PhotoFiles extends AsyncDisposable {
+  /** All files, sorted; hidden ones are left out. */
+  readonly paths: readonly string[];
+  read(path: string): Promise<Uint8Array | Lack>;
+}
+
+/** Maximum size of a photo's file: bounds the memory. */
+const MAX_PHOTO_BYTES = 2 ** 30;
+
+/** Returns true for the name of an archive that can be read. */
+export function isArchive(path: string): boolean {
+  return /\.(zip|tar|tar\.gz|tgz)$/i.test(path) && isFile(path);
+}
+
+export function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // a broken link
+  }
+}
+
+/** Returns the archives directly in a folder. */
+export function archivesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), ({ name }) => join(folder, name))
+    .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();
+}
+
+/** Describes files by size and date, for the cache key. */
+export function describeFiles(paths: readonly string[]): string {
+  return paths.map((path) => {
+    const { size, mtime } = Deno.statSync(path);
+    return `${path}\0${size} ${mtime?.getTime()}\0`;
+  }).join("");
+}
+
+/** Lists the files of a folder and of those below, sorted. */
+export function walk(folder: string, below = ""): string[] {
+  return Array.from(Deno.readDirSync(join(folder, below))).toSorted((a, b) =>
+    a.name < b.name ? -1 : 1
+  )
+    .flatMap(({ name, isDirectory }) => {
+      const path = below === "" ? name : `${below}/${name}`;
+      if (isHidden(path)) return [];
+      return isDirectory ? walk(folder, path) : [path];
+    });
+}
+
+/** Returns true for hidden files and what macOS adds. */
+function isHidden(path: string): boolean {
+  return path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX");
+}
+
+/**
+ * Opens a folder or an archive.
+ * @param scratch folder for unpacked .tar.gz files, which are removed at the end
+ */
+export async function openPhotoFiles(
+  place: string,
+  scratch: string,
+  signal?: AbortSignal,
+): Promise<PhotoFiles> {
+  await using stack = new AsyncDisposableStack();
+  const archived = new Map<string, () => Promise<Uint8Array | Lack>>();
+  const archives = isArchive(place) ? [place] : archivesIn(place);
+  for (const archive of archives) {
+    const entries = await openArchive(archive, scratch, stack, signal);
+    // A single folder around all files is left out of an archive that is opened by itself.
+    const [first] = entries.keys();
+    const around = first?.includes("/") ? first.slice(0, first.indexOf("/") + 1) : undefined;
+    const common = archive === place && around !== undefined &&
+      entries.keys().every((path) => path.startsWith(around));
+    for (const [path, read] of entries) {
+      archived.set(common ? path.slice(around.length) : path, read);
+    }
+  }
+  const folder = archives[0] === place ? undefined : place;
+  const find = locate(place);
+  let paths: readonly string[] | undefined;
+  const owned = stack.move();
+  return {
+    get paths() {
+      const own = folder === undefined ? [] : walk(folder);
+      return paths ??= [...new Set([...own, ...archived.keys()])].sort();
+    },
+    async read(path) {
+      const photo = folder === undefined ? "are missing" : await readPhoto(find(path));
+      return photo === "are missing" ? await archived.get(path)?.() ?? photo : photo;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Opens an archive. Returns its files by path. */
+async function openArchive(
+  archive: string,
+  scratch: string,
+  stack: AsyncDisposableStack,
+  signal?: AbortSignal,
+): Promise<Map<string, () => Promise<Uint8Array | Lack>>> {
+  const entries = new Map<string, () => Promise<Uint8Array | Lack>>();
+  const add = (path: string, size: number, read: () => Promise<Uint8Array>) => {
+    if (isHidden(path)) return;
+    entries.set(
+      path,
+      () => size > MAX_PHOTO_BYTES ? Promise.resolve("are larger than 1 GiB") : read(),
+    );
+  };
+  if (/\.zip$/i.test(archive)) {
+    const zip = stack.use(new ZipFile(archive));
+    for (const entry of zip.entries) {
+      add(entry.name, entry.size, async () => {
+        const parts = await Array.fromAsync(zip.read(entry));
+        return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+      });
+    }
+    return entries;
+  }
+  let tar = archive;
+  if (/gz$/i.test(archive)) {
+    tar = join(scratch, `${basename(archive)}.unpacked.tar`);
+    stack.defer(() => Deno.remove(tar).catch(() => {}));
+    await gunzipFile(archive, tar, signal ? { signal } : {});
+  }
+  const file = stack.use(new RandomAccessFile(tar));
+  for (const { path, offset, size } of scanTar(file)) {
+    add(path, size, () => Promise.resolve(file.read(offset, size)));
+  }
+  return entries;
+}
+
+/**
+ * Returns a function that finds a file in a folder in any Unicode normalization form: file systems
+ * store é as one code point or as two.
+ */
+export function locate(folder: string): (path: string) => string {
+  const listings = new Map<string, Map<string, string>>();
+  const list = (place: string) => {
+    try {
+      return new Map(Array.from(Deno.readDirSync(place), ({ name }) => [name.normalize(), name]));
+    } catch {
+      return new Map<string, string>(); // reading the file reports the cause
+    }
+  };
+  return (path) => {
+    const plain = resolve(folder, path);
+    if (/^[\0-\x7f]*$/.test(path) || isFile(plain)) return plain;
+    return path.split("/").reduce((place, name) => {
+      const names = listings.get(place) ?? list(place);
+      listings.set(place, names);
+      return join(place, names.get(name.normalize()) ?? name);
+    }, folder);
+  };
+}
+
+async function readPhoto(path: string): Promise<Uint8Array | Lack> {
+  try {
+    const { isFile, size } = await Deno.stat(path);
+    if (!isFile) return "are not regular files"; // a pipe may have no end
+    return size <= MAX_PHOTO_BYTES ? await Deno.readFile(path) : "are larger than 1 GiB";
+  } catch (error) {
+    const absent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    return absent ? "are missing" : "cannot be read";
+  }
+}

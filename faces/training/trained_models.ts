@@ -1,0 +1,219 @@
+/** Trained models that parameters name: a folder, a `model.json`, or models of an earlier run. */
+import { createHash } from "node:crypto";
+import { basename, dirname, join } from "node:path";
+import { z } from "zod";
+import { readJson } from "../../packages/formats/read_json.ts";
+import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import { didYouMean, formatError, joinWords } from "../../packages/pipeline/errors.ts";
+import { findByIdPrefix, History, type RunRecord } from "../../packages/pipeline/history.ts";
+import { outputName } from "../../packages/pipeline/plan.ts";
+import { assertIntact, damagedError } from "../../packages/pipeline/verify_results.ts";
+import { type ParamProblem, pathParam } from "../../packages/pipeline/stage.ts";
+
+const MODEL =
+  "Folder of a model, its model.json, or an earlier run: RUN, RUN/STAGE, RUN/STAGE.OUTPUT";
+
+/** Parameter of training stages: where training starts. */
+export const initParam = z.union([
+  pathParam(),
+  z.strictObject({
+    from: pathParam().describe(MODEL),
+    freeze: z.union([z.literal("matched"), z.array(z.string().min(1)).min(1)]).optional().describe(
+      "Layers that training leaves as they are: names, `*` stands for any characters; matched: all " +
+        "that got weights. Default: none",
+    ),
+  }),
+]).optional().describe(
+  "Trained model whose weights training starts from (folder, model.json, or RUN/STAGE of an earlier " +
+    "run): layers are matched by name and shape, others, " +
+    "such as heads of another task or loss, get new weights. Use a lower learningRate. Default: new " +
+    "weights",
+);
+
+/** Parameter of training stages: models whose outputs are learned beside the labels. */
+export const teacherParam = z.union([
+  pathParam(),
+  z.strictObject({
+    from: z.union([pathParam(), z.array(pathParam()).min(1)]).describe(
+      `${MODEL}; of several models for one task, the mean is learned`,
+    ),
+    weight: z.number().gt(0).max(1).default(0.5).describe(
+      "Share of the loss that the teacher's outputs have; the labels have the rest",
+    ),
+    temperature: z.number().min(1).max(20).default(2).describe(
+      "Classes: exponents of teacher's and network's probabilities are divided by it, which shows " +
+        "more of the unlikely classes",
+    ),
+  }),
+]).optional().describe(
+  "Trained models whose outputs training learns beside the labels, and alone on images without a " +
+    "label (folder, model.json, or RUN/STAGE of an earlier run). They predict each image and its " +
+    "mirror image once, without augmentation. Default: none",
+);
+
+/** Parameters that name trained models, as validated. */
+export type ModelParams = {
+  init?: z.output<typeof initParam>;
+  teacher?: z.output<typeof teacherParam>;
+};
+
+/** Returns the models that `init` and `teacher` name, each with its place in the parameters. */
+function sourcesOf(params: ModelParams) {
+  return (["init", "teacher"] as const).flatMap((name) => {
+    const value = params[name];
+    if (value === undefined) return [];
+    if (typeof value === "string") return [{ name, from: value, path: [name] }];
+    if (typeof value.from === "string") return [{ name, from: value.from, path: [name, "from"] }];
+    return value.from.map((from, i) => ({ name, from, path: [name, "from", i] }));
+  });
+}
+
+/** A model artifact: the stage that trained it, with the output of several, and its folder. */
+export interface FoundModel {
+  readonly stage: string;
+  readonly path: string;
+}
+
+/** A stage's result in a run. */
+interface Result {
+  id: string;
+  use: string;
+  fingerprint: string;
+}
+
+/** Returns the results of a run. */
+export function resultsOf({ stages }: RunRecord): Result[] {
+  return stages.flatMap(({ id, use, fingerprint }) =>
+    fingerprint ? [{ id, use, fingerprint }] : []
+  );
+}
+
+/** Returns the models among results. @throws if one is damaged */
+export async function modelsOf(
+  store: ArtifactStore,
+  results: readonly Result[],
+): Promise<FoundModel[]> {
+  const found = await Promise.all(results.map(async ({ id, use, fingerprint }) => {
+    const { record, damage } = await store.find(use, fingerprint);
+    if (damage !== undefined) throw damagedError(store.pathOf(use, fingerprint), damage);
+    const wires = Object.entries(record?.outputs ?? {})
+      .filter(([, { kind }]) => kind === "model")
+      .map(([output]) => ({ stage: id, output }));
+    // A stage may train several models, as trainJoint does.
+    return await Promise.all(wires.map(async (wire) => {
+      const { path } = store.artifact(record!, wire.output, id);
+      await assertIntact(path, record!.outputs[wire.output]);
+      return { stage: outputName(wire, wires), path };
+    }));
+  }));
+  return found.flat();
+}
+
+/**
+ * Finds models.
+ * @param from folder of a model, its model.json, or `RUN`, `RUN/STAGE` or `RUN/STAGE.OUTPUT`, as an
+ *   absolute path
+ * @param artifacts folder of the runs
+ * @returns paths of their model.json, at least one
+ */
+export async function findTrained(from: string, artifacts: string): Promise<string[]> {
+  const file = from.endsWith(".json") ? from : join(from, "model.json");
+  if (await Deno.stat(file).then(() => true, () => false)) return [file];
+  const runs = await new History(artifacts).list();
+  const [, id = "", wanted] = from.match(/[\\/]([0-9a-f]{4,8})(?:[\\/]([\w.-]+))?$/) ?? [];
+  const run = id === "" ? undefined : findByIdPrefix(id, runs);
+  if (!run) {
+    const known = runs.map(({ id }) => id), named = basename(wanted ? dirname(from) : from);
+    throw new Error(
+      `"${from}" has no model.json, and no run has this id.${didYouMean(named, known)} ` +
+        "Name the folder of a `model` artifact, its model.json, or RUN/STAGE; " +
+        "deno task runs lists the runs.",
+    );
+  }
+  const models = await modelsOf(new ArtifactStore(artifacts), resultsOf(run));
+  const fitting = models.filter(({ stage, path }) =>
+    wanted === undefined || [stage, `${stage}.${basename(path)}`].includes(wanted) ||
+    stage.startsWith(`${wanted}.`)
+  );
+  if (fitting.length > 0) return fitting.map(({ path }) => join(path, "model.json"));
+  const names = models.map(({ stage }) => stage);
+  throw new Error(
+    `run ${run.id} has no model${wanted === undefined ? "" : ` "${wanted}"`}.` +
+      didYouMean(wanted ?? "", names) +
+      ` It has ${joinWords(names.map((name) => `${run.id}/${name}`)) || "none"}.`,
+  );
+}
+
+/** Returns the paths of the model.json that `init` or `teacher` names; `init` names one. */
+export async function modelsNamed(
+  name: "init" | "teacher",
+  params: ModelParams,
+  artifacts: string,
+): Promise<string[]> {
+  const found = [];
+  for (const { from } of sourcesOf(params).filter((source) => source.name === name)) {
+    found.push(...await findTrained(from, artifacts));
+  }
+  if (name === "teacher" || found.length === 1) return found;
+  throw new Error(
+    `it names ${found.length} models: ${joinWords(found.map(dirname))}. ` +
+      "Name one, as in RUN/STAGE.OUTPUT.",
+  );
+}
+
+const manifestShape = z.looseObject({
+  weightsManifest: z.array(z.looseObject({
+    paths: z.array(z.string()).length(1),
+    weights: z.array(
+      z.looseObject({ name: z.string(), shape: z.array(z.number()), dtype: z.string() }),
+    ),
+  })).length(1),
+});
+
+/** Reads which file has the weights of a model, and which weights they are. */
+export async function readManifest(model: string) {
+  const { weightsManifest: [{ paths: [file], weights }] } = await readJson(
+    ...[
+      model,
+      manifestShape,
+      "Name the folder of a `model` artifact, its model.json, or a run",
+    ] as const,
+  );
+  return { file: join(dirname(model), file), weights };
+}
+
+/** Returns the digests of the models that parameters name, for the cache key. */
+export async function modelFacts(
+  params: ModelParams,
+  { artifacts }: { artifacts: string },
+): Promise<Record<string, string>> {
+  const facts: Record<string, string> = {};
+  for (const name of ["init", "teacher"] as const) {
+    if (params[name] === undefined) continue;
+    for (const model of await modelsNamed(name, params, artifacts)) {
+      const folder = dirname(model), hash = createHash("sha256");
+      const others = name === "teacher" ? [join(folder, "training.json")] : [];
+      for (const path of [model, (await readManifest(model)).file, ...others]) {
+        hash.update(await Deno.readFile(path));
+      }
+      facts[`${name} ${folder}`] = hash.digest("hex");
+    }
+  }
+  return facts;
+}
+
+/** Finds the parameters that name no usable model. */
+export async function checkModels(
+  params: ModelParams,
+  place: { artifacts: string },
+): Promise<ParamProblem[]> {
+  const problems: ParamProblem[] = [];
+  for (const { name, from, path } of sourcesOf(params)) {
+    try {
+      await modelFacts({ [name]: from }, place);
+    } catch (error) {
+      problems.push({ path, message: `Cannot use ${name}: ${formatError(error)}` });
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,258 @@
+/** Each built-in preset on a drawn folder in its layout, through the stages up to the dataset. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import sharp from "sharp";
+import { definePreset } from "../../../faces/datasets/presets.ts";
+import { openFaces } from "../../../faces/detection/faces_artifact.ts";
+import { TarWriter } from "../../../packages/formats/tar.ts";
+import { readParquet } from "../../../packages/formats/parquet.ts";
+import download from "../../../stages/download.ts";
+import faceCrop from "../../../stages/faceCrop.ts";
+import matParse from "../../../stages/matParse.ts";
+import resize32 from "../../../stages/resize32.ts";
+import { testContext } from "../../context.ts";
+import * as folders from "./preset_folders.ts";
+
+/** Writes files to a folder, which is removed at the end. */
+async function withFiles(files: folders.Files, test: (folder: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [path, data] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      await Deno.writeFile(
+        join(folder, path),
+        typeof data === "string" ? new TextEncoder().encode(data) : data,
+      );
+    }
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+interface Made {
+  table: Record<string, unknown[]>;
+  archives: { layout: string; detect?: boolean; terms?: string; nonCommercial?: boolean };
+  warnings: string[];
+  problems: string;
+  /** Box of each face, and side of its crop. */
+  crops: number[][];
+}
+
+/** Runs the stages up to resize32. */
+async function make(
+  dataset: Record<string, unknown>,
+  { parse, crop }: { [stage in "parse" | "crop"]?: Record<string, unknown> } = {},
+): Promise<Made> {
+  using loaded = testContext(download);
+  await loaded.run({}, { datasets: [dataset] });
+  const archives = loaded.artifact("archives");
+  const { datasets } = JSON.parse(await Deno.readTextFile(join(archives.path, "archives.json")));
+  using parsed = testContext(matParse);
+  await parsed.run({ archives }, parse);
+  using cut = testContext(faceCrop);
+  const inputs = { archives, table: parsed.artifact("table") };
+  await cut.run(inputs, { detector: "metadata", workers: 1, margin: 0.1, maxSize: 0, ...crop });
+  using scaled = testContext(resize32);
+  await scaled.run({ faces: cut.artifact("faces") }, {});
+  using faces = await openFaces(cut.outputs.faces);
+  return {
+    table: await readParquet(join(scaled.outputs.dataset, "table.parquet")),
+    archives: datasets[0],
+    warnings: [...loaded.warnings, ...parsed.warnings],
+    problems: await Deno.readTextFile(join(cut.outputs.faces, "problems.csv")),
+    crops: await Promise.all(faces.rows.map(async (row) => [
+      ...[row.box_x, row.box_y, row.box_width, row.box_height].map(Math.round),
+      (await sharp(faces.png(row)).metadata()).width,
+    ])),
+  };
+}
+
+Deno.test("utkface: labels from names, in the project's codes; the photo is the face", async () => {
+  await withFiles(await folders.utkface(), async (folder) => {
+    const { table, archives, warnings, crops } = await make(
+      { folder, preset: "utkface", name: "utk" },
+      { parse: { require: ["age"] }, crop: { detector: "ssdMobilenetv1" } },
+    );
+    deepStrictEqual(table.age, [26, 26, 53, 5, 61], "110 is above matParse.maxAge");
+    deepStrictEqual(table.gender, [1, 1, null, 0, 0]);
+    deepStrictEqual(table.ethnicity, ["Black", "Black", "White", "Asian", null]);
+    deepStrictEqual(Object.keys(table).sort(), [
+      ...["age", "dataset", "ethnicity", "gender", "identity", "name", "path"],
+    ]);
+    deepStrictEqual([archives.layout, archives.nonCommercial], ["aligned", true]);
+    match(warnings[0], /1 photo without a label in the path, such as UTKFace\/contact.jpg/);
+    deepStrictEqual(crops[0], [0, 0, 64, 64, 64], "no detector, and no margin");
+  });
+});
+
+Deno.test("fairface: bins stay intervals, parts become a column, the margin is known", async () => {
+  await withFiles(await folders.fairface(), async (folder) => {
+    const { table, archives, crops } = await make({ folder, preset: "fairface" });
+    deepStrictEqual(table.age, [null, null, null, null, null]);
+    deepStrictEqual([table.age_low, table.age_high], [[50, 3, 70, 10, 0], [59, 9, 100, 19, 2]]);
+    deepStrictEqual(table.part, ["train", "train", "train", "val", "val"]);
+    deepStrictEqual(table.ethnicity.slice(0, 2), ["East Asian", "Latino_Hispanic"]);
+    deepStrictEqual(table.gender, [1, 0, 0, 1, 0]);
+    deepStrictEqual([archives.layout, archives.nonCommercial], ["crop", undefined]);
+    deepStrictEqual(crops[0], [11, 11, 43, 43, 51], "the middle 1/1.5, and faceCrop's margin");
+  });
+});
+
+Deno.test("adience: folds, bands with the odd ages of the labels, albums", async () => {
+  await withFiles(await folders.adience(), async (folder) => {
+    const { table } = await make({ folder, preset: "adience" }, { parse: { require: [] } });
+    deepStrictEqual([table.age_low, table.age_high], [
+      [25, 25, 38, null, 60],
+      [32, 32, 43, null, 100],
+    ]);
+    deepStrictEqual(table.gender, [0, 1, null, 0, null]);
+    deepStrictEqual([table.part[0], table.part[4], table.fold[4]], ["fold_0", "fold_1", 1]);
+    deepStrictEqual(table.album[0], "30601258@N03");
+    deepStrictEqual(table.identity[0], null);
+    ok(!("dx" in table) && !("face_id" in table));
+  });
+});
+
+Deno.test("imdbClean: boxes of whole photos, people of the file names", async () => {
+  await withFiles(await folders.imdbClean(), async (folder) => {
+    const { table, crops } = await make({ folder, preset: "imdbClean", name: "clean" });
+    deepStrictEqual(table.age, [21, 69, 30]);
+    deepStrictEqual(table.part, ["test", "train", "val"]);
+    deepStrictEqual(table.identity[0], "clean:nm0000003");
+    deepStrictEqual(crops[0].slice(0, 4), [57, 57, 142, 142]);
+  });
+});
+
+Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", async () => {
+  await withFiles(await folders.benchmark2024(), async (folder) => {
+    const { table, crops } = await make({ folder, preset: "benchmark2024", name: "b" }, {
+      parse: { require: [] },
+    });
+    deepStrictEqual(table.age, [30, 31, null, 33]);
+    deepStrictEqual(table.gender, [1, 0, 0, null]);
+    deepStrictEqual([table.part, table.folder], [["train", "val", "test", "test"], [0, 7, 9, 8]]);
+    deepStrictEqual(table.identity[0], "b:p0");
+    deepStrictEqual(crops[0].slice(0, 4), [57, 57, 142, 142], "center and side of the corners");
+    deepStrictEqual(crops[1].slice(0, 4), [0, 0, 256, 256], "cut at the photo's border");
+  });
+});
+
+Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in one", async () => {
+  const face = await folders.drawFace(30, true);
+  const celeba = {
+    "list_attr_celeba.txt": "2\nMale Smiling\n000001.jpg  1 -1\n000002.jpg -1  1\n",
+    "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 2\n",
+    "identity_CelebA.txt": "000001.jpg 2880\n000002.jpg 2937\n",
+    "img_align_celeba/000001.jpg": face,
+    "img_align_celeba/000002.jpg": face,
+  };
+  await withFiles(celeba, async (folder) => {
+    const preset = {
+      labels: [
+        { files: "list_attr_celeba\\.txt", skip: 1 },
+        { files: "list_eval_partition\\.txt", header: ["path", "part"] },
+        { files: "identity_CelebA\\.txt", header: ["path", "identity"] },
+      ],
+      join: true,
+      columns: { gender: "Male" },
+      values: { gender: { "-1": "female" }, part: { "0": "train", "1": "val", "2": "test" } },
+      layout: "aligned",
+    };
+    const { table } = await make({ folder, name: "celeba", preset });
+    deepStrictEqual(table.gender, [1, 0]);
+    deepStrictEqual(table.part, ["train", "test"]);
+    deepStrictEqual(table.Smiling, [-1, 1]);
+    deepStrictEqual(table.identity, ["celeba:2880", "celeba:2937"]);
+    await rejects(
+      make({ folder, preset: "fairface" }),
+      /Cannot use the folder.*: no table fits its preset's.*fairface_label.*"identity_CelebA\.txt"/s,
+    );
+    await rejects(make({ folder, preset: { photos: "x(?<age>\\d+)" } }), /no photo fits/);
+  });
+  await withFiles(await folders.utkface(), async (folder) => {
+    using loaded = testContext(download);
+    const preset = { use: "utkface", layout: "full", values: { ethnicity: { "4": "Latin" } } };
+    const result = await loaded.run({}, { datasets: [{ folder, preset, name: "utk" }] });
+    match(result!.caution!, /^No commercial use: trained on utk \(UTKFace, for non-commercial/);
+    const text = await Deno.readTextFile(join(loaded.outputs.archives, "archives.json"));
+    const [{ layout, detect, terms }] = JSON.parse(text).datasets;
+    deepStrictEqual([layout, detect], ["full", undefined], "a detector runs");
+    match(terms, /^UTKFace/);
+  });
+});
+
+Deno.test("archives are read as they were downloaded", async () => {
+  const files = await folders.utkface();
+  await withFiles({ "empty/x": "" }, async (folder) => {
+    const tar = join(folder, "UTKFace.tar");
+    {
+      using writer = new TarWriter(tar);
+      for (const [path, data] of Object.entries(files)) {
+        writer.add(path, typeof data === "string" ? new TextEncoder().encode(data) : data);
+      }
+      writer.close();
+    }
+    const gz = join(folder, "UTKFace.tar.gz");
+    const packed = new Blob([await Deno.readFile(tar)]).stream()
+      .pipeThrough(new CompressionStream("gzip"));
+    await Deno.writeFile(gz, packed);
+    const ages = [26, 26, 53, 5, 61];
+    const options = { parse: { require: ["age"] } };
+    for (const path of [tar, gz]) {
+      const { table } = await make({ folder: path, preset: "utkface" }, options);
+      deepStrictEqual(table.age, ages);
+      deepStrictEqual(table.dataset[0], "UTKFace", "named after the archive");
+    }
+    await Deno.remove(tar);
+    const beside = await make({ folder, preset: "utkface" }, options);
+    deepStrictEqual(beside.table.age, ages, "an archive in the folder");
+    deepStrictEqual(beside.table.path[3], "UTKFace/5_1_2_2017011915163112 .jpg.chip.jpg");
+    deepStrictEqual([...Deno.readDirSync(folder)].length, 2, "nothing is unpacked there");
+  });
+});
+
+Deno.test({
+  name: "a zip with a CSV of the project's columns is a data set",
+  async fn() {
+    const face = await folders.drawFace(30, true);
+    await withFiles(
+      { "mine/a.jpg": face, "mine/l.csv": "path,age\na.jpg,30\n" },
+      async (folder) => {
+        const { stderr, success } = await new Deno.Command("python3", {
+          args: ["-m", "zipfile", "-c", "mine.zip", "mine"],
+          cwd: folder,
+        }).output();
+        ok(success, new TextDecoder().decode(stderr));
+        await Deno.remove(join(folder, "mine"), { recursive: true });
+        const { table } = await make({ folder: join(folder, "mine.zip"), layout: "aligned" });
+        deepStrictEqual([table.age, table.path, table.dataset], [[30], ["a.jpg"], ["mine"]]);
+        // Photos in an archive beside their CSV.
+        await Deno.writeTextFile(join(folder, "l.csv"), "path,age\nmine/a.jpg,31\n");
+        const beside = await make({ folder, name: "b", layout: "aligned" });
+        deepStrictEqual([beside.table.age, beside.table.path], [[31], ["mine/a.jpg"]]);
+      },
+    );
+  },
+});
+
+Deno.test("a plugin's preset is found, and its folder is described without it", async () => {
+  const mine = definePreset({
+    name: "mine",
+    summary: "Photos named AGE_GENDER.jpg",
+    preset: { photos: "(?<age>\\d+)_(?<gender>[mf])\\.jpg", layout: "aligned" },
+  });
+  await withFiles({ "31_m.jpg": await folders.drawFace(31, true) }, async (folder) => {
+    const params = { datasets: [{ folder, preset: "mine" }] };
+    const extension = { ...{ kind: "preset", module: "mine.ts", definition: mine }, ...mine };
+    using loaded = testContext(download, { extensions: [extension] });
+    await loaded.run({}, params);
+    const { datasets } = JSON.parse(
+      await Deno.readTextFile(join(loaded.outputs.archives, "archives.json")),
+    );
+    strictEqual(datasets[0].layout, "aligned");
+    const facts = await download.external(params);
+    await Deno.writeTextFile(join(folder, "32_f.jpg"), "new");
+    ok(JSON.stringify(await download.external(params)) !== JSON.stringify(facts));
+  });
+});
