@@ -85,6 +85,7 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
     compute: () => run("compute", ["--help"]),
     worker: () => run("worker", ["--help"]),
     bench: () => run("bench", ["--help"]),
+    data: () => run("data", ["--help"]),
     test: () => run("test", [], "tests/packages/pipeline/errors_test.ts"),
   };
   try {
