@@ -45,6 +45,7 @@ ${
     )
   }
 ${noFaces(noFace)}
+${copiesSheet(data.copies)}
 <h3 class="row">Preprocessing</h3>
 ${settingsList(effective(preprocessing))}
 </section>`;
@@ -143,6 +144,15 @@ ${
 function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
   const note = shown.length < n ? `${shown.length} of ${count(n)}, drawn at random` : some(n);
   return n > 0 && sheet("Photos without a detected face", note, shown);
+}
+
+/** Renders copies beside their originals. */
+function copiesSheet(copies: DataReport["copies"]): Html | undefined {
+  return copies && sheet(
+    "Copies",
+    `${count(copies.count)}, each in the set of its original; pairs, other labels first`,
+    copies.shown,
+  );
 }
 
 function some(n: number): string {
