@@ -12,7 +12,7 @@ import { nameOf } from "../../datasets/sources.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { ImageError } from "../../images/decode_image.ts";
 
-/** What a data set holds. */
+/** Contents of a data set. */
 export interface DataFound {
   readonly folder: string;
   readonly name: string;
