@@ -52,7 +52,7 @@ export const reportSections: readonly ReportSectionDefinition[] = [
     async render({ models }) {
       const { modelSection } = await import("./sections/model_section.ts");
       const { html } = await import("./html.ts");
-      return html`${models.map((model, i) => modelSection(model, i + 2))}`;
+      return html`${models.map(modelSection)}`;
     },
   }),
   defineReportSection({
