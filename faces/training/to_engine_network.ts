@@ -108,7 +108,7 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       const each: Layer = {
         ...{ kind: "depthwiseConv2d", name, bias: bias && !separable },
         ...{ kernelSize: pair(config.kernelSize), ...windows(layer, config) },
-        depthMultiplier: config.depthMultiplier as number,
+        depthMultiplier: layer.weights[0].shape[3] as number,
       };
       const joined: Layer = {
         ...{ kind: "conv2d", name, filters: config.filters as number, kernel: "pointwise_kernel" },

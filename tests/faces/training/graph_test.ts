@@ -3,12 +3,21 @@ import assert from "node:assert/strict";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
-import { Engine, type EngineOptions } from "../../../packages/engine/engine.ts";
-import { random } from "../../../packages/random/random.ts";
+import {
+  dropoutMask,
+  Engine,
+  type EngineOptions,
+  type Network,
+} from "../../../packages/engine/engine.ts";
+import { random, type Rng } from "../../../packages/random/random.ts";
 import { chooseNetwork, singleHeadModel } from "../../../faces/training/build_network.ts";
 import { forward } from "../../../faces/training/forward.ts";
 import { toEngineNetwork } from "../../../faces/training/to_engine_network.ts";
+import { initialize } from "../../../faces/training/initialize.ts";
+import { Optimizer } from "../../../faces/training/optimizer.ts";
+import { optimizers } from "../../../faces/training/optimizers.ts";
 import { networks } from "../../../models/mod.ts";
+import { drawModel } from "./drawn_models.ts";
 
 /** Largest difference, as a share of the largest value or of 1. */
 function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -32,9 +41,30 @@ async function compile(model: LayersModel, options: EngineOptions): Promise<Engi
   return engine;
 }
 
-/** Compares outputs, loss and all gradients of a network with two classes. */
-async function compare(what: string, model: LayersModel, options: EngineOptions): Promise<void> {
+const key = [5, 7] as const;
+
+/** Draws the engine's dropout masks, in place of random numbers. */
+function masks({ layers }: Network, model: LayersModel): (layer: string) => Rng {
+  const places = layers.flatMap(({ kind }, n) => kind === "dropout" ? [n] : []);
+  const names = model.layers.filter((layer) => layer.getClassName() === "Dropout")
+    .map(({ name }) => name);
+  return (name) => {
+    const place = places[names.indexOf(name)], { rate } = layers[place] as { rate: number };
+    const mask = dropoutMask(key, place, rate, 1, 60000);
+    let n = 0;
+    return { next: () => mask[n++] } as Rng;
+  };
+}
+
+/** Compares outputs, loss and all gradients of a network with two classes, then some steps. */
+async function compare(
+  what: string,
+  model: LayersModel,
+  options: EngineOptions,
+  steps = 1,
+): Promise<void> {
   const [, height, width, channels] = model.inputs[0].shape as number[], rows = options.batch - 1;
+  const network = toEngineNetwork(model, "categoricalCrossentropy");
   const rng = random(3, "images", what), engine = await compile(model, options);
   try {
     const images = Uint8Array.from(
@@ -49,21 +79,54 @@ async function compare(what: string, model: LayersModel, options: EngineOptions)
     const x = tf.div(tf.tensor4d(images, [rows, height, width, channels]), 255);
     near("outputs", await engine.predict(images), tf.softmax(forward(model, x)).dataSync());
     const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const { value, grads } = tf.variableGrads(() =>
-      tf.losses.softmaxCrossEntropy(
-        tf.oneHot(tf.tensor1d(labels, "int32"), 2),
-        forward(model, x, { random: (layer) => random(1, layer), report() {} }),
-      ) as tf.Scalar, variables);
-    near("loss", [(await engine.step(images, labels)).loss / rows], value.dataSync());
+    const definition = optimizers.find(({ name }) => name === (options.optimizer ?? "adam"))!;
+    const own = { momentum: 0.9, nesterov: true, rho: 0.9 };
+    const reference = new Optimizer(variables, engine.learningRate, { definition, options: own });
+    const drawn = masks(network, model);
+    /** Elements whose gradient is no rounding error in any step. */
+    const firm = variables.map(({ size }) => new Uint8Array(size).fill(1));
+    for (let step = 1; step <= steps; step++) {
+      const { value, grads } = tf.variableGrads(() =>
+        tf.losses.softmaxCrossEntropy(
+          tf.oneHot(tf.tensor1d(labels, "int32"), 2),
+          forward(model, x, { random: drawn, report() {} }),
+        ) as tf.Scalar, variables);
+      const { loss } = await engine.step(images, labels, key);
+      near(`loss of step ${step}`, [loss / rows], value.dataSync());
+      const gradients = engine.gradients();
+      for (const [i, { originalName }] of model.trainableWeights.entries()) {
+        const expected = grads[variables[i].name].dataSync();
+        if (step === 1) near(originalName, gradients.get(originalName)!.data, expected);
+        for (const [n, g] of expected.entries()) if (Math.abs(g) < 1e-3) firm[i][n] = 0;
+      }
+      reference.step(variables.map(({ name }) => grads[name]));
+    }
     for (const [i, { originalName }] of model.trainableWeights.entries()) {
-      const got = engine.gradients().get(originalName)!.data;
-      near(originalName, got, grads[variables[i].name].dataSync());
+      const keep = (values: ArrayLike<number>) => Array.from(values).filter((_, n) => firm[i][n]);
+      const got = engine.weights().get(originalName)!.data;
+      near(`${originalName} after ${steps} steps`, keep(got), keep(variables[i].dataSync()));
     }
   } finally {
     await engine.close();
     tf.disposeVariables();
   }
 }
+
+/** More where the environment says so. */
+const COUNT = Number(Deno.env.get("DRAWN_NETWORKS") ?? 30);
+
+Deno.test(`the engine trains ${COUNT} drawn networks as TensorFlow.js does`, async () => {
+  await openBackend("cpu");
+  for (let n = 0; n < COUNT; n++) {
+    const rng = random(21, "network", n), model = drawModel(rng, `drawn${n}`);
+    initialize(model, n);
+    const optimizer = (["adam", "sgd", "rmsprop"] as const)[n % 3];
+    await compare(`network ${n}`, model, {
+      ...{ batch: 5 + rng.int(6), threads: 1 + n % 3, relaxed: n % 4 > 0, keepGradients: true },
+      ...{ optimizer, momentum: 0.9, nesterov: true, rho: 0.9, learningRate: 0.001 },
+    }, 3);
+  }
+});
 
 Deno.test("the engine computes residual and mobile networks as TensorFlow.js does", async () => {
   await openBackend("cpu");
