@@ -7,8 +7,10 @@ import {
   dropoutMask,
   Engine,
   type EngineOptions,
+  type Layer,
   type Network,
 } from "../../../packages/engine/engine.ts";
+import { Activation } from "../../../packages/engine/engine_network.ts";
 import { random, type Rng } from "../../../packages/random/random.ts";
 import { chooseNetwork, singleHeadModel } from "../../../faces/training/build_network.ts";
 import { forward } from "../../../faces/training/forward.ts";
@@ -72,9 +74,14 @@ async function compare(
       () => rng.int(256),
     );
     const labels = Array.from({ length: rows }, () => rng.int(2));
-    const near = (part: string, got: ArrayLike<number>, expected: ArrayLike<number>) => {
+    const near = (
+      part: string,
+      got: ArrayLike<number>,
+      expected: ArrayLike<number>,
+      noise = 0,
+    ) => {
       const far = difference(got, expected);
-      assert.ok(far < 1e-4, `${what}: ${part} differs by ${far}`);
+      assert.ok(far < Math.max(1e-4, noise), `${what}: ${part} differs by ${far}`);
     };
     const x = tf.div(tf.tensor4d(images, [rows, height, width, channels]), 255);
     near("outputs", await engine.predict(images), tf.softmax(forward(model, x)).dataSync());
@@ -85,18 +92,28 @@ async function compare(
     const drawn = masks(network, model);
     /** Elements whose gradient is no rounding error in any step. */
     const firm = variables.map(({ size }) => new Uint8Array(size).fill(1));
-    for (let step = 1; step <= steps; step++) {
-      const { value, grads } = tf.variableGrads(() =>
+    const losses = (x: tf.Tensor) =>
+      tf.variableGrads(() =>
         tf.losses.softmaxCrossEntropy(
           tf.oneHot(tf.tensor1d(labels, "int32"), 2),
           forward(model, x, { random: drawn, report() {} }),
         ) as tf.Scalar, variables);
+    const rounded = () => {
+      const { grads } = losses(tf.mul(x, 1 + 2e-7));
+      return variables.map(({ name }) => grads[name].dataSync());
+    };
+    for (let step = 1; step <= steps; step++) {
+      const { value, grads } = losses(x);
       const { loss } = await engine.step(images, labels, key);
       near(`loss of step ${step}`, [loss / rows], value.dataSync());
       const gradients = engine.gradients();
       for (const [i, { originalName }] of model.trainableWeights.entries()) {
         const expected = grads[variables[i].name].dataSync();
-        if (step === 1) near(originalName, gradients.get(originalName)!.data, expected);
+        const got = gradients.get(originalName)!.data;
+        // At a kink, rounding decides. What the last bits of the images decide is not compared.
+        if (step === 1 && difference(got, expected) > 1e-4) {
+          near(originalName, got, expected, 10 * difference(rounded()[i], expected));
+        }
         for (const [n, g] of expected.entries()) if (Math.abs(g) < 1e-3) firm[i][n] = 0;
       }
       reference.step(variables.map(({ name }) => grads[name]));
@@ -111,6 +128,137 @@ async function compare(
     tf.disposeVariables();
   }
 }
+
+Deno.test("the engine trains beside frozen layers as TensorFlow.js does", async () => {
+  await openBackend("cpu");
+  const network = chooseNetwork(
+    { use: "mobile", stem: 5, filters: [9, 12], blocks: 1, squeezeExcitation: true } as never,
+    ...[networks, "mobile", { dropout: 0 }] as const,
+  );
+  for (const freeze of [/^stem|block1_1_pointwise/, /^block2/, /norm$|reduce$/]) {
+    const model = singleHeadModel("mobile", network.trunk(12), 2, network.initializer, 1);
+    for (const layer of model.layers) layer.trainable = !freeze.test(layer.name);
+    assert.ok(toEngineNetwork(model, "categoricalCrossentropy").layers.some((one) => one.frozen));
+    await compare(`all but ${freeze}`, model, { batch: 6, threads: 2, keepGradients: true }, 2);
+  }
+});
+
+Deno.test("graphs give the same bytes on any threads, and after a resume", async () => {
+  const rng = random(4, "drawn"), model = drawModel(rng, "drawn");
+  initialize(model, 1);
+  const [, height, width, channels] = model.inputs[0].shape as number[];
+  const train = async (threads: number, resume = false) => {
+    const options = { batch: 21, threads, clipNorm: 0.5, learningRate: 0.01 };
+    let engine = await compile(model, options);
+    for (let step = 0; step < 4; step++) {
+      const rows = step % 2 ? 13 : 21, rng = random(4, "batch", step);
+      const images = Uint8Array.from(
+        { length: rows * height * width * channels },
+        () => rng.int(256),
+      );
+      await engine.step(images, Array.from({ length: rows }, () => rng.int(2)), [step, 3]);
+      if (!resume || step !== 1) continue;
+      const weights = engine.weights(), state = engine.optimizerState();
+      await engine.close();
+      engine = await compile(model, options);
+      engine.setWeights(weights);
+      engine.setOptimizerState(state);
+    }
+    const { m, v } = engine.optimizerState();
+    const all = [engine.weights(), m, v].flatMap((tensors) =>
+      [...tensors.values()].map(({ data }) => new Int32Array(data.buffer))
+    );
+    await engine.close();
+    return all;
+  };
+  const expected = await train(1);
+  for (const other of [train(2), train(3), train(0), train(2, true)]) {
+    assert.deepEqual(await other, expected);
+  }
+});
+
+Deno.test("each kernel has the gradient that finite differences have", async () => {
+  const name = "own", window = { strides: [2, 1], padding: "same" } as const;
+  const kinds: Layer[] = [
+    ...Object.keys(Activation).filter((name) => isNaN(Number(name))).map((name): Layer => ({
+      kind: "activation",
+      function: name as keyof typeof Activation,
+      alpha: 0.3,
+    })),
+    { kind: "conv2d", name, filters: 3, kernelSize: [3, 2], bias: true, ...window },
+    {
+      kind: "depthwiseConv2d",
+      name,
+      kernelSize: [4, 3],
+      depthMultiplier: 2,
+      bias: true,
+      ...window,
+    },
+    { kind: "dense", name, units: 5, bias: true },
+    { kind: "prelu", name, shape: [5, 7, 3] },
+    { kind: "prelu", name, shape: [1, 1, 3] },
+    { kind: "batchNorm", name, momentum: 0.9, epsilon: 0.01 },
+    { kind: "layerNorm", name, epsilon: 0.01 },
+    { kind: "maxPool", poolSize: [3, 2], ...window },
+    { kind: "averagePool", poolSize: [3, 2], ...window },
+    ...[{ kind: "globalAveragePool" }, { kind: "globalMaxPool" }] as const,
+    ...[{ kind: "softmax" }, { kind: "reshape", shape: [7, 15] }] as const,
+    ...[{ kind: "dropout", rate: 0.5, noiseShape: [null, 5, 1, 3] }] as const,
+    ...[{ kind: "add", inputs: [0, 0, 1] }, { kind: "multiply", inputs: [0, 1] }] as const,
+    { kind: "concatenate", inputs: [0, 1] },
+  ];
+  for (const kind of kinds) {
+    const first = { strides: [1, 1], padding: "same", bias: true, kernelSize: [2, 2] } as const;
+    const engine = await Engine.compile({
+      input: [5, 7, 3],
+      layers: [
+        { kind: "conv2d", name: "first", filters: 3, ...first },
+        { kind: "conv2d", name: "other", filters: 3, ...first, inputs: [-1] },
+        { ...kind, inputs: kind.inputs ?? [0] },
+        { kind: "flatten" },
+        ...[{ kind: "activation", function: "tanh" }, {
+          kind: "dense",
+          name: "last",
+          units: 2,
+          bias: true,
+        }] as const,
+        { kind: "softmax" },
+      ],
+      loss: "categoricalCrossentropy",
+    }, { batch: 6, threads: 0, learningRate: 0, keepGradients: true });
+    const rng = random(6, JSON.stringify(kind)), all = engine.weights();
+    for (const [name, { data }] of all) {
+      for (let i = 0; i < data.length; i++) {
+        data[i] = /gamma|variance/.test(name) ? 0.5 + rng.next() : rng.next() - 0.5;
+      }
+    }
+    const images = Uint8Array.from({ length: 6 * 105 }, () => rng.int(256));
+    const lossAt = async (change: number) => {
+      engine.setWeights(
+        new Map([...all].map(([name, { shape, data }]) => {
+          const way = random(7, name);
+          return [name, { shape, data: data.map((w) => w + change * (way.next() - 0.5)) }];
+        })),
+      );
+      return (await engine.step(images, [0, 1, 1, 0, 1, 0], key)).loss / 6;
+    };
+    // A step may cross a kink, but hardly each of three.
+    const slopes: number[] = [];
+    for (const h of [2e-3, 5e-4, 1e-4]) slopes.push((await lossAt(h) - await lossAt(-h)) / (2 * h));
+    await lossAt(0);
+    let along = 0;
+    for (const [name, { data }] of engine.gradients()) {
+      const way = random(7, name);
+      for (const g of data) along += g * (way.next() - 0.5);
+    }
+    const far = Math.min(...slopes.map((slope) => Math.abs(slope - along)));
+    assert.ok(
+      far < 2e-3 * Math.max(0.2, Math.abs(along)),
+      `${JSON.stringify(kind)}: ${along}, ${slopes}`,
+    );
+    await engine.close();
+  }
+});
 
 /** More where the environment says so. */
 const COUNT = Number(Deno.env.get("DRAWN_NETWORKS") ?? 30);
