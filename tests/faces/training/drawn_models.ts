@@ -9,12 +9,16 @@ export const activations = [
 ];
 
 /** Draws a network from images of an odd size to two logits and a softmax. */
-export function drawModel(rng: Rng, name: string): LayersModel {
+export function drawModel(
+  rng: Rng,
+  name: string,
+  shape = [7 + rng.int(6), 7 + rng.int(6), rng.pick([1, 3, 3, 8])],
+): LayersModel {
   let count = 0;
   const named = () => ({ name: `layer${++count}` });
   const pair = (most: number) => [1 + rng.int(most), 1 + rng.int(most)] as [number, number];
   const padding = () => rng.pick(["same", "valid"] as const);
-  const image = tfjs.input({ shape: [7 + rng.int(6), 7 + rng.int(6), rng.pick([1, 3, 3, 8])] });
+  const image = tfjs.input({ shape });
   const values: SymbolicTensor[] = [image];
   const unread = new Set<SymbolicTensor>();
   const put = (layer: layers.Layer, ...from: SymbolicTensor[]): SymbolicTensor => {
@@ -53,7 +57,11 @@ export function drawModel(rng: Rng, name: string): LayersModel {
     if (shape.length !== 3 || rng.int(3) === 0) return put(anywhere(shape), x);
     const { name } = named(), strides = pair(2), most = Math.min(7, height, width);
     const kernelSize = pair(most);
-    const joins = () => values.filter((y) => `${y.shape.slice(0, 3)}` === `${x.shape.slice(0, 3)}`);
+    // TensorFlow.js itself fails to predict where a layer takes one value twice.
+    const joins = values.filter((y) =>
+      y !== x && `${y.shape.slice(0, 3)}` === `${x.shape.slice(0, 3)}`
+    );
+    if (joins.length === 0) joins.push(put(anywhere(shape), x));
     const same = (y: SymbolicTensor) =>
       y.shape[3] === channels
         ? y
@@ -94,9 +102,9 @@ export function drawModel(rng: Rng, name: string): LayersModel {
         ),
       // TensorFlow.js divides the gradient by the whole window at borders that "same" pads.
       () => put(layers.averagePooling2d({ name, poolSize: pair(Math.min(3, most)), strides }), x),
-      () => put(layers.add({ name }), x, ...[rng.pick(joins()), rng.pick(joins())].map(same)),
-      () => put(layers.multiply({ name }), x, same(rng.pick(joins()))),
-      () => put(layers.concatenate({ name }), x, rng.pick(joins())),
+      () => put(layers.add({ name }), x, ...joins.slice(-2).map(same)),
+      () => put(layers.multiply({ name }), x, same(rng.pick(joins))),
+      () => put(layers.concatenate({ name }), x, rng.pick(joins)),
       () => put(layers.reshape({ name, targetShape: [width, height, channels] }), x),
       () => put(layers.reshape({ name, targetShape: [height * width, channels] }), x),
       () => {
