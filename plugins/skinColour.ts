@@ -5,27 +5,31 @@
  * ```yaml
  * plugins: [./plugins/skinColour.ts]
  * stages:
- *   faceCrop: { detector: skinColour }
+ *   faceCrop: { detector: { use: skinColour, cell: 4 } }
  *   webcamServe: { detector: skinColour }
  * ```
  *
  * Workers, the service and `deno task predict` open it by its entry in preprocessing.json.
  */
-import { defineDetector } from "../faces/detection/detector.ts";
-
-/** Side of a cell of the search grid, in pixels. */
-const CELL = 8;
+import { z } from "zod";
+import { defineDetector, pluginOptions } from "../faces/detection/detector.ts";
 
 export default defineDetector({
   name: "skinColour",
   summary: "Take the largest patch of skin's colors for a face",
-  open({ minConfidence }) {
+  params: z.strictObject({
+    ...pluginOptions.shape,
+    cell: z.int().min(2).max(64).default(8).describe(
+      "Side of a cell of the search grid, in pixels",
+    ),
+  }),
+  open({ minConfidence, cell }) {
     return Promise.resolve({
       detect({ data, width, height }) {
-        const columns = Math.floor(width / CELL), rows = Math.floor(height / CELL);
+        const columns = Math.floor(width / cell), rows = Math.floor(height / cell);
         const skin = new Uint8Array(columns * rows);
         for (let i = 0; i < skin.length; i++) {
-          const x = i % columns * CELL + CELL / 2, y = Math.floor(i / columns) * CELL + CELL / 2;
+          const x = i % columns * cell + cell / 2, y = Math.floor(i / columns) * cell + cell / 2;
           const [r, g, b] = data.subarray((y * width + x) * 3);
           // The rule of Kovač, Peer and Solina (2003) for daylight.
           const wide = Math.max(r, g, b) - Math.min(r, g, b) > 15;
@@ -35,12 +39,12 @@ export default defineDetector({
         if (!patch) return Promise.resolve([]);
         const { left, top, right, bottom, count } = patch;
         const box = {
-          x: left * CELL,
-          y: top * CELL,
-          width: (right - left + 1) * CELL,
-          height: (bottom - top + 1) * CELL,
+          x: left * cell,
+          y: top * cell,
+          width: (right - left + 1) * cell,
+          height: (bottom - top + 1) * cell,
         };
-        const score = count * CELL * CELL / (box.width * box.height); // how full the box is
+        const score = count * cell * cell / (box.width * box.height); // how full the box is
         return Promise.resolve(score > minConfidence ? [{ box, score }] : []);
       },
       close() {},

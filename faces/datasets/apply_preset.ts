@@ -47,9 +47,9 @@ function quote(value: string): string {
   return /[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
-/** Returns an expression that fits the end of a path, from the start of a name on. */
+/** Returns an expression that fits the end of a path, from the start of a name on, in any case. */
 function ending(pattern: string): RegExp {
-  return new RegExp(`(?:^|/)(?:${pattern})$`, "u");
+  return new RegExp(`(?:^|/)(?:${pattern})$`, "iu");
 }
 
 /** Returns a row per photo whose path fits. */
@@ -191,7 +191,7 @@ function uprightBox(quad: string): Row {
 }
 
 /** Returns a function that finds a file by the end of its path; undefined if none or several fit. */
-function suffixIndex(paths: readonly string[]): (path: string) => string | undefined {
+export function suffixIndex(paths: readonly string[]): (path: string) => string | undefined {
   const all = new Set(paths);
   const byName = Map.groupBy(paths, (path) => path.slice(path.lastIndexOf("/") + 1));
   return (path) => {

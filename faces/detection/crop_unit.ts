@@ -13,7 +13,11 @@ const unitData = z.strictObject({
       module: z.undefined().optional(),
       weights: z.undefined().optional(),
     }),
-    crop: z.strictObject({ margin: z.number().min(0), maxSize: z.int().min(0) }),
+    crop: z.strictObject({
+      margin: z.number().min(0),
+      maxSize: z.int().min(0),
+      align: z.enum(["eyes", "template"]).optional(),
+    }),
     photoSeconds: z.number().positive().optional(),
     backend: z.enum(["wasm", "webgpu", "node", "node-gpu", "cpu"]).optional(),
   }),

@@ -4,6 +4,7 @@ import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import type { CropOptions } from "../images/crop.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
+import { openCropper } from "./cropper.ts";
 import { openDetector } from "./detectors.ts";
 import {
   cropLabelledFace,
@@ -16,7 +17,7 @@ import {
 export interface CropInit {
   readonly detector: DetectorConfig;
   readonly crop: CropOptions;
-  /** Backend of the detector, if it uses TensorFlow.js. */
+  /** Backend of the detector and of the alignment, if one uses TensorFlow.js. */
   readonly backend?: Backend;
   /** Timeout per photo in seconds. */
   readonly photoSeconds?: number;
@@ -43,6 +44,7 @@ await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, ba
   sharp.cache(false);
   if (backend) await (await import("../../packages/compute/open_backend.ts")).openBackend(backend);
   const detector = await openDetector(options.name, options);
+  const cropper = await openCropper(crop);
   const archives = new Map<string, RandomAccessFile>();
   return async ({ file, offset, size, known }) => {
     if (size > MAX_BYTES) {
@@ -51,7 +53,7 @@ await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, ba
     }
     if (!archives.has(file)) archives.set(file, new RandomAccessFile(file));
     const photo = archives.get(file)!.read(offset, size);
-    const outcome = await cropLabelledFace(photo, known, detector, crop);
+    const outcome = await cropLabelledFace(photo, known, detector, cropper);
     if ("problem" in outcome) return { answer: outcome };
     const { png, ...answer } = outcome;
     return { answer, bytes: png };

@@ -1,5 +1,6 @@
 /** The contract of detectors. `detectors.ts` lists the built-in ones and opens them. */
 import { z } from "zod";
+import { define, type Definition } from "../../packages/pipeline/define.ts";
 import type { Box, Image } from "../images/image.ts";
 
 /** A detected face. */
@@ -28,28 +29,27 @@ export interface Detector extends DetectorModel {
 }
 
 /** Option: detections with a lower score are dropped. */
-export const minConfidence = z.number();
+export const minConfidence = z.number().describe("Detections with a lower score are dropped");
 
 /**
  * Option: sides in pixels of the square input to which an image is letterboxed; tried in order until
  * a face is detected. Empty: the model receives the image at its own size.
  */
-export const inputSizes = z.array(z.int().min(64).max(1280).multipleOf(32)).max(4);
+export const inputSizes = z.array(z.int().min(64).max(1280).multipleOf(32)).max(4).describe(
+  "Sides in pixels of the square network input to which photos are letterboxed, tried in order until " +
+    "a face is detected; empty: the photo's own size",
+);
 
 /** Options of a plugin's detector that declares none. */
-export const pluginOptions = z.object({
+export const pluginOptions = z.strictObject({
   minConfidence: minConfidence.default(0),
   inputSizes: inputSizes.default([]),
 });
 
 /** Definition of a detector, as its author writes it. */
-export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> {
-  /** Name in YAML, in camelCase. */
-  readonly name: string;
-  /** One line in the imperative. */
-  readonly summary: string;
+export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> extends Definition {
   /** Options and their defaults. Default: `minConfidence` (0) and `inputSizes` (empty). */
-  readonly options?: Options;
+  readonly params?: Options;
   /** True if the caller must open a TensorFlow.js backend first. Default: false. */
   readonly tensorFlow?: boolean;
   /** True if it only returns the boxes of the data set. Default: false. */
@@ -60,7 +60,8 @@ export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> {
 
 /**
  * Defines a detector. A plugin's module has it as default export; a pipeline that lists the module
- * under `plugins` selects it with `faceCrop: { detector: name }`.
+ * under `plugins` selects it with `faceCrop: { detector: name }`, or
+ * `{ detector: { use: name, ...options } }`.
  *
  * @example
  * ```ts
@@ -77,8 +78,7 @@ export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> {
  * ```
  */
 export function defineDetector<Options extends z.ZodObject = typeof pluginOptions>(
-  definition: DetectorDefinition<Options>,
-): DetectorDefinition<Options> & { readonly extends: "detector"; readonly options: Options } {
-  const options = definition.options ?? pluginOptions as z.ZodObject as Options;
-  return Object.freeze({ extends: "detector", ...definition, options });
+  detector: Omit<DetectorDefinition<Options>, "extends">,
+): DetectorDefinition & { readonly params: Options } {
+  return define({ kind: "detector", params: pluginOptions, ...detector }) as never;
 }

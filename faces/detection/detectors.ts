@@ -1,5 +1,6 @@
 /** The built-in detectors; opens a detector by its name. */
-import type { z } from "zod";
+import { z } from "zod";
+import type { Choice } from "../../packages/pipeline/define.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
   type Detection,
@@ -15,7 +16,8 @@ import metadata from "./detectors/metadata.ts";
 import ssdMobilenetv1 from "./detectors/ssd_mobilenetv1.ts";
 import tinyFaceDetector from "./detectors/tiny_face_detector.ts";
 
-const builtIn: readonly DetectorDefinition[] = [
+/** The built-in detectors. */
+export const detectors: readonly DetectorDefinition[] = [
   ssdMobilenetv1,
   tinyFaceDetector,
   dlibCnn,
@@ -23,15 +25,15 @@ const builtIn: readonly DetectorDefinition[] = [
 ];
 
 /** Names of the built-in detectors. */
-export const detectorNames = builtIn.map(({ name }) => name);
+export const detectorNames = detectors.map(({ name }) => name);
 /** Names of the built-in detectors that work without labels. */
-export const networkNames = builtIn.filter((one) => !one.needsLabels).map(({ name }) => name);
+export const networkNames = detectors.filter((one) => !one.needsLabels).map(({ name }) => name);
 
 const defaultsOf = {
-  ssd: ssdMobilenetv1.options.parse({}),
-  tiny: tinyFaceDetector.options.parse({}),
+  ssd: ssdMobilenetv1.params.parse({}),
+  tiny: tinyFaceDetector.params.parse({}),
 };
-const { minConfidence: _, ...dlibParams } = dlibCnn.options.shape;
+const { minConfidence: _, ...dlibParams } = dlibCnn.params.shape;
 
 /** The options of all detectors, as parameters of a stage. */
 export const detectorParams = {
@@ -60,19 +62,45 @@ export function unusedOptions(name: string): Record<string, string> {
   );
 }
 
-/** Returns a detector's configuration; its defaults where `options` has no value. */
+/** The name of a detector without `use`. */
+export const DEFAULT_DETECTOR = "ssdMobilenetv1";
+
+/** Options of detectors as parameters → places in the choice. */
+export const detectorAliases = Object.fromEntries(
+  Object.keys(detectorParams).map((option) => [option, `detector.${option}`]),
+);
+
+/** Returns the name of a chosen detector. */
+export function detectorName(choice: Choice | undefined): string {
+  return (typeof choice === "object" ? choice.use : choice) ?? DEFAULT_DETECTOR;
+}
+
+/**
+ * Returns a detector's configuration; its defaults where `options` has no value.
+ * @param params its options, of a detector that is not built in
+ */
 export function configureDetector(
   name: string,
   options: Readonly<Record<string, unknown>> = {},
   module?: string,
+  params = optionsOf(name),
 ): DetectorConfig {
   return {
     name,
     ...(module === undefined ? {} : { module }),
     // Recorded of every detector. Serving takes the confidence for the detector in metadata's place.
     ...{ minConfidence: defaultsOf.ssd.minConfidence, inputSizes: [] },
-    ...optionsOf(name).parse(options),
+    ...params.parse(ownOptions(params, options)),
   };
+}
+
+/** Returns the options that a detector has. */
+function ownOptions({ shape }: z.ZodObject, options: Readonly<Record<string, unknown>>) {
+  return Object.fromEntries(
+    Object.keys(shape).flatMap((name) =>
+      options[name] === undefined ? [] : [[name, options[name]]]
+    ),
+  );
 }
 
 /** Returns whether a detector computes with TensorFlow.js. */
@@ -81,12 +109,12 @@ export function usesTensorFlow(name: string): boolean {
 }
 
 function find(name: string): DetectorDefinition | undefined {
-  return builtIn.find((one) => one.name === name);
+  return detectors.find((one) => one.name === name);
 }
 
 /** Returns the options of a built-in detector or, of another, those of a plugin's. */
 function optionsOf(name: string): z.ZodObject {
-  return find(name)?.options ?? pluginOptions;
+  return find(name)?.params ?? pluginOptions;
 }
 
 /** Options to open a detector with. */
@@ -111,7 +139,8 @@ export async function openModel(name: string, options: DetectorOptions): Promise
         "nor from a known plugin. List its plugin under plugins.",
     );
   }
-  const parsed = (definition.options ?? pluginOptions).safeParse(options);
+  const { params = pluginOptions } = definition;
+  const parsed = params.safeParse(ownOptions(params, options));
   if (parsed.success) return await definition.open(parsed.data);
   const [{ path, message }] = parsed.error.issues;
   throw new Error(`Cannot open the detector "${name}": ${path.join(".")}: ${message}.`, {

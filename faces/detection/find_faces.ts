@@ -2,8 +2,8 @@
  * Detects and crops the faces of a photo, identically for training and serving. `findFaces` (serving)
  * returns tensors; the stages store the crops as lossless PNG.
  */
-import { crop } from "../images/crop.ts";
 import { decode } from "../images/decode_image.ts";
+import type { Cropper } from "./cropper.ts";
 import type { Detector } from "./detector.ts";
 import { configureDetector, openDetector } from "./detectors.ts";
 import type { Box, Image } from "../images/image.ts";
@@ -32,17 +32,19 @@ export function openTrainingDetector({ detector }: CropPreprocessing): Promise<D
 
 /**
  * Detects all faces in a photo, highest score first.
+ * @param cropper of the preprocessing's `crop`
  * @throws {ImageError} if the photo cannot be decoded
  */
 export async function findFaces(
   photo: Uint8Array,
-  { crop: options, resize }: Preprocessing,
+  { resize }: Preprocessing,
   detector: Detector,
+  cropper: Cropper,
 ): Promise<Face[]> {
   const image = await decode(photo);
   const faces: Face[] = [];
   for (const { box, score } of await detector.detect(image)) {
-    const cut = await crop(image, box, options);
+    const cut = await cropper.crop(image, box);
     faces.push({ box, score, crop: cut, tensor: await toNetworkInput(cut, resize.size) });
   }
   return faces;

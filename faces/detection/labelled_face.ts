@@ -1,8 +1,8 @@
 /** Crops the labelled face of a photo to a PNG. */
 import { encodePng } from "../../packages/formats/png.ts";
-import { crop, type CropOptions } from "../images/crop.ts";
 import { decode, type Decoded, ImageError, turnUpright } from "../images/decode_image.ts";
 import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
+import type { Cropper } from "./cropper.ts";
 import type { Detection, Detector } from "./detector.ts";
 
 /** Expected position of the labelled face, from the data set. */
@@ -32,7 +32,7 @@ export async function findLabelledFace(
   photo: Uint8Array,
   known: ExpectedFace | undefined,
   detector: Detector,
-  options: CropOptions,
+  cropper: Cropper,
 ): Promise<LabelledFace | { crop: undefined; found: number }> {
   const image = await decode(photo);
   const place = known && clip(placeOf(known, image), image);
@@ -40,8 +40,9 @@ export async function findLabelledFace(
   const found = given ? [{ box: place, score: 1 }] : await detector.detect(image, place);
   const face = place ? closest(found, place) : found[0];
   if (!face) return { crop: undefined, found: found.length };
-  const framing = given && known.middle === 1 ? { ...options, margin: 0 } : options;
-  return { ...face, crop: await crop(image, face.box, framing), found: found.length };
+  // With layout: aligned, the picture is the face; margin and align frame the photos of serving.
+  const whole = given && known.middle === 1;
+  return { ...face, crop: await cropper.crop(image, face.box, whole), found: found.length };
 }
 
 /** Returns the detection with the highest IoU; of equal ones that with the highest score. */
@@ -77,10 +78,10 @@ export async function cropLabelledFace(
   photo: Uint8Array,
   known: ExpectedFace | undefined,
   detector: Detector,
-  options: CropOptions,
+  cropper: Cropper,
 ): Promise<CroppedFace | CropProblem> {
   try {
-    const { crop, ...face } = await findLabelledFace(photo, known, detector, options);
+    const { crop, ...face } = await findLabelledFace(photo, known, detector, cropper);
     if (crop && "box" in face) return { png: encodePng(crop), ...face };
     return { problem: "no_face", detail: noFace(detector.name, face.found) };
   } catch (error) {

@@ -9,6 +9,19 @@ export interface CropOptions {
   readonly margin: number;
   /** Maximum side in pixels; larger crops are downscaled. 0: no limit. */
   readonly maxSize: number;
+  /** Alignment by landmarks; see `alignedSquare`. Default: none. */
+  readonly align?: "eyes" | "template";
+}
+
+/** A turned square in an image. */
+export interface Turned {
+  /** Center in pixels. */
+  readonly x: number;
+  readonly y: number;
+  /** In pixels. */
+  readonly side: number;
+  /** Clockwise, radians. */
+  readonly angle: number;
 }
 
 /** Returns the square to crop, around the box's center: (1 + 2 × margin) times its longer side. */
@@ -37,12 +50,7 @@ export function cropSquare(box: Box, margin: number): Box {
  */
 export async function crop(image: Image, box: Box, options: CropOptions): Promise<Image> {
   const { x, y, width: side } = cropSquare(box, options.margin);
-  if (side * side > MAX_PIXELS) {
-    throw new ImageError(
-      `the face and its margin take ${side} × ${side} pixels, ` +
-        `the maximum is ${MAX_PIXELS / 1e6} million`,
-    );
-  }
+  checkSide(side);
   const data = new Uint8Array(side * side * 3);
   // Pixels inside the image are copied by rows, border pixels one by one.
   const left = Math.min(side, Math.max(0, -x));
@@ -59,10 +67,56 @@ export async function crop(image: Image, box: Box, options: CropOptions): Promis
       data.set(image.data.subarray(pixel, pixel + 3), (to + column) * 3);
     }
   }
-  const size = options.maxSize;
-  if (size === 0 || side <= size) return { data, width: side, height: side };
-  const reduced = await resize({ data, width: side, height: side }, size, size, "lanczos3");
-  return { data: reduced, width: size, height: size };
+  return await limit({ data, width: side, height: side }, options);
+}
+
+/**
+ * Crops a turned square and its margin: bilinear at the image's own resolution, then as `crop`.
+ * @throws {ImageError} if the square is too large
+ */
+export async function cropTurned(
+  image: Image,
+  { x, y, side: face, angle }: Turned,
+  options: CropOptions,
+): Promise<Image> {
+  const side = Math.max(1, Math.round(face * (1 + 2 * options.margin)));
+  checkSide(side);
+  const { width, height, data: from } = image;
+  const data = new Uint8Array(side * side * 3);
+  const cos = Math.cos(angle), sin = Math.sin(angle), middle = (side - 1) / 2;
+  for (let row = 0, to = 0; row < side; row++) {
+    for (let column = 0; column < side; column++) {
+      const u = column - middle, v = row - middle;
+      // Centers of pixels are at halves.
+      const px = Math.min(width - 1, Math.max(0, x - 0.5 + cos * u - sin * v));
+      const py = Math.min(height - 1, Math.max(0, y - 0.5 + sin * u + cos * v));
+      const left = Math.floor(px), top = Math.floor(py);
+      const right = Math.min(left + 1, width - 1), bottom = Math.min(top + 1, height - 1);
+      const a = px - left, b = py - top;
+      const [p, q] = [(top * width + left) * 3, (top * width + right) * 3];
+      const [r, s] = [(bottom * width + left) * 3, (bottom * width + right) * 3];
+      for (let c = 0; c < 3; c++) {
+        const above = from[p + c] * (1 - a) + from[q + c] * a;
+        const below = from[r + c] * (1 - a) + from[s + c] * a;
+        data[to++] = above * (1 - b) + below * b + 0.5;
+      }
+    }
+  }
+  return await limit({ data, width: side, height: side }, options);
+}
+
+/** Downscales a square to the maximum side. */
+async function limit(image: Image, { maxSize: size }: CropOptions): Promise<Image> {
+  if (size === 0 || image.width <= size) return image;
+  return { data: await resize(image, size, size, "lanczos3"), width: size, height: size };
+}
+
+function checkSide(side: number): void {
+  if (side * side <= MAX_PIXELS) return;
+  throw new ImageError(
+    `the face and its margin take ${side} × ${side} pixels, ` +
+      `the maximum is ${MAX_PIXELS / 1e6} million`,
+  );
 }
 
 function clamp(position: number, size: number): number {

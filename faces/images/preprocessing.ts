@@ -17,7 +17,11 @@ export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weight
 
 const cropPreprocessing = z.object({
   detector: detectorConfig,
-  crop: z.object({ margin: z.number().min(0), maxSize: z.int().min(0) }),
+  crop: z.object({
+    margin: z.number().min(0),
+    maxSize: z.int().min(0),
+    align: z.enum(["eyes", "template"]).optional(),
+  }),
   background: z.literal("#ffffff"),
   /** Steps of other stages on the crops, in order, such as "blur sigma=1.5". */
   steps: z.array(z.string()),

@@ -1,4 +1,5 @@
 /** Detects the faces of a photo and predicts for each. Shared by server and page. */
+import type { Cropper } from "../detection/cropper.ts";
 import type { Detection, Detector } from "../detection/detector.ts";
 import { findFaces } from "../detection/find_faces.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
@@ -13,6 +14,8 @@ export interface Model extends OutputSpec {
   /** Averages predictions over the image and its mirror image (test-time augmentation). */
   readonly mirror?: boolean;
   readonly preprocessing: Preprocessing;
+  /** Crops as its preprocessing does. */
+  readonly cropper: Cropper;
 }
 
 /** An analysis without its time in the queue. */
@@ -54,8 +57,10 @@ export async function analyzePhoto(
   let crops: string[] | undefined;
   let predict = 0, encoding = 0;
   for (const group of groups.values()) {
-    const { preprocessing } = group[0];
-    const tensors = (await findFaces(photo, preprocessing, once)).map(({ tensor }) => tensor);
+    const { preprocessing, cropper } = group[0];
+    const tensors = (await findFaces(photo, preprocessing, once, cropper)).map(({ tensor }) =>
+      tensor
+    );
     const started = performance.now();
     for (const model of group) outputs.set(model, await predictAll(model, tensors));
     const predicted = performance.now();

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getMimeType } from "hono/utils/mime";
+import { LANDMARK_WEIGHTS } from "../detection/landmarks.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { bundle, bundleCompute } from "./bundle.ts";
@@ -9,6 +10,7 @@ import type { DetectorConfig } from "../images/preprocessing.ts";
 import type { Setup } from "./inference_session.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 import { renderCard, renderPage } from "./render_pages.ts";
+import { REPORT_POLICY } from "./security.ts";
 
 export interface Asset {
   readonly body: string | Uint8Array<ArrayBuffer>;
@@ -27,10 +29,6 @@ export interface AssetOptions {
   /** True if the server accepts local requests only. */
   readonly local: boolean;
 }
-
-/** Policy of the report, which contains its style and needs nothing else. */
-const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const web = new URL("./web/", import.meta.url);
 
@@ -73,6 +71,9 @@ async function inferenceAssets(setup: Setup): Promise<Assets> {
     }
     models.push({ ...model, path: folder });
   }
+  if (setup.models.some(({ preprocessing: { crop } }) => crop.align !== undefined)) {
+    for (const file of await weightFiles(LANDMARK_WEIGHTS)) await add("/detectors", file);
+  }
   const served = async (detector: DetectorConfig): Promise<DetectorConfig> => {
     const { weights, ...rest } = detector;
     for (const file of await detectorFiles(detector)) await add("/detectors", file);
@@ -96,7 +97,12 @@ async function detectorFiles({ name, weights }: DetectorConfig): Promise<string[
     return files.map((file) => fileOf(`../detection/detectors/dlib/${file}`));
   }
   const model = name === "ssdMobilenetv1" ? "ssd_mobilenetv1" : "tiny_face_detector";
-  const manifest = fileOf(`@vladmandic/face-api/model/${model}_model-weights_manifest.json`);
+  return await weightFiles(`@vladmandic/face-api/model/${model}_model-weights_manifest.json`);
+}
+
+/** Returns the files of weights beside a manifest. */
+async function weightFiles(specifier: string): Promise<string[]> {
+  const manifest = fileOf(specifier);
   const groups: { paths: string[] }[] = JSON.parse(await Deno.readTextFile(manifest));
   return groups.flatMap(({ paths }) => paths.map((path) => join(dirname(manifest), path)));
 }

@@ -3,6 +3,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
+import { openCropper } from "../detection/cropper.ts";
 import type { Detection, Detector, DetectorModel } from "../detection/detector.ts";
 import { openDetector, openModel } from "../detection/detectors.ts";
 import { hasCenterIn, iou } from "../images/image.ts";
@@ -42,7 +43,8 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
     const { model: network, record } = await loadModel(model.path);
     networks.push(network);
     const predictor = await openPredictor(network, { batch: 8, threads: 0 }); // a few faces at once
-    ready.push({ ...model, predictor, mirror: record.input.mirror });
+    const cropper = await openCropper(model.preprocessing.crop);
+    ready.push({ ...model, predictor, cropper, mirror: record.input.mirror });
   }
   return {
     /** @throws {ImageError} if the photo cannot be decoded */
@@ -50,7 +52,10 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
       analyzePhoto(photo, opened.by[view], ready, crops ? dataUrl : undefined),
     close(): void {
       opened.close();
-      ready.forEach(({ predictor }) => void predictor[Symbol.asyncDispose]());
+      ready.forEach(({ predictor, cropper }) => {
+        cropper.close();
+        void predictor[Symbol.asyncDispose]();
+      });
       networks.forEach((network) => network.dispose());
     },
   };

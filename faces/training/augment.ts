@@ -1,4 +1,4 @@
-/** Data augmentation: flip, translation, color jitter, random erasing. */
+/** Data augmentation: geometry, resolution, color, noise, random erasing. */
 import type { Rng } from "../../packages/random/random.ts";
 
 /** Limits of augmentation. Each change is drawn uniformly from [-limit, limit]. */
@@ -15,11 +15,24 @@ export interface Augmentation {
   saturation: number;
   /** Random erasing: maximum side of the erased square, as a share of the width. */
   erase: number;
+  /** Relative change of scale. */
+  zoom: number;
+  /** Rotation in degrees. */
+  rotate: number;
+  /** Maximum reduction of the resolution: the image is scaled down and up again. */
+  lowResolution: number;
+  /** Share of the images without color. */
+  grayscale: number;
+  /** Maximum standard deviation of Gaussian noise, as a share of white. */
+  noise: number;
 }
 
+/** A map of pixels, row by row: x' = a x + b y + c, y' = d x + e y + f. */
+type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
+
 /**
- * Augments images in place, each independently. No scaling or rotation: interpolation would blur
- * small images.
+ * Augments images in place, each independently. Scaling and rotation interpolate, which blurs small
+ * images.
  * @param images bytes of RGB images, [n, size, size, 3]
  * @param random source of all changes
  */
@@ -30,16 +43,35 @@ export function augment(images: Uint8Array, size: number, limits: Augmentation, 
     const image = new Uint8ClampedArray(images.buffer, images.byteOffset + at, length);
     source.set(image);
     const within = (limit: number) => (2 * random.next() - 1) * limit;
-    // All are drawn for any limits, so that one limit does not affect the other changes.
+    // These are drawn for any limits, so that one limit does not affect the other changes.
     const mirror = random.next() < 0.5 && limits.flip;
     const right = Math.round(within(limits.shift) * size);
     const down = Math.round(within(limits.shift) * size);
     const light = within(limits.light) * 255, contrast = 1 + within(limits.contrast);
     const saturation = 1 + within(limits.saturation);
-    if (mirror || right !== 0 || down !== 0) move(source, image, size, mirror, right, down);
-    jitterColor(image, light, contrast, saturation);
     const side = Math.round(random.next() * limits.erase * size);
     const left = random.int(size), top = random.int(size);
+    // The others are drawn only if they are used, so that results without them stay the same.
+    const zoom = limits.zoom > 0 ? 1 + within(limits.zoom) : 1;
+    const angle = limits.rotate > 0 ? within(limits.rotate) * Math.PI / 180 : 0;
+    const reduction = limits.lowResolution > 0 ? random.next() * limits.lowResolution : 0;
+    const gray = limits.grayscale > 0 && random.next() < limits.grayscale;
+    if (zoom !== 1 || angle !== 0) {
+      const center = (size - 1) / 2, sign = mirror ? -1 : 1;
+      const cos = Math.cos(angle) / zoom, sin = Math.sin(angle) / zoom;
+      const x = -right - center, y = -down - center; // of the first pixel, from the center
+      sample(source, size, image, size, [
+        ...[sign * cos, -sign * sin, center + sign * (cos * x - sin * y)] as const,
+        ...[sin, cos, center + sin * x + cos * y] as const,
+      ]);
+    } else if (mirror || right !== 0 || down !== 0) move(source, image, size, mirror, right, down);
+    const reduced = Math.round(size * (1 - reduction));
+    if (reduced < size) reduceResolution(image, size, reduced);
+    jitterColor(image, light, contrast, gray ? 0 : saturation);
+    if (limits.noise > 0) {
+      const deviation = random.next() * limits.noise * 255;
+      for (let i = 0; i < length; i++) image[i] += deviation * random.normal();
+    }
     if (side > 0) eraseSquare(image, size, { left, top, side }, random);
   }
 }
@@ -64,6 +96,45 @@ function move(
       image[to + 2] = source[at + 2];
     }
   }
+}
+
+/**
+ * Interpolates an image linearly at the map of each pixel of `target`; border pixels are replicated.
+ * @param from width of `source`
+ * @param size width of `target`
+ */
+export function sample(
+  source: ArrayLike<number>,
+  from: number,
+  target: Uint8ClampedArray,
+  size: number,
+  [a, b, c, d, e, f]: Affine,
+): void {
+  const clamp = (value: number) => Math.min(Math.max(value, 0), from - 1);
+  for (let y = 0, to = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const sx = clamp(a * x + b * y + c), sy = clamp(d * x + e * y + f);
+      const left = Math.floor(sx), top = Math.floor(sy), u = sx - left, v = sy - top;
+      const right = u > 0 ? 3 : 0, below = v > 0 ? 3 * from : 0;
+      for (let at = 3 * (top * from + left), end = at + 3; at < end; at++) {
+        const upper = source[at] + u * (source[at + right] - source[at]);
+        const under = at + below;
+        const lower = source[under] + u * (source[under + right] - source[under]);
+        target[to++] = upper + v * (lower - upper);
+      }
+    }
+  }
+}
+
+/** Scales an image down to `reduced` pixels a side and up again. */
+export function reduceResolution(image: Uint8ClampedArray, size: number, reduced: number): void {
+  const small = new Uint8ClampedArray(reduced * reduced * 3);
+  const scale = (ratio: number): Affine => {
+    const offset = (ratio - 1) / 2; // the centers of the corner pixels
+    return [ratio, 0, offset, 0, ratio, offset];
+  };
+  sample(image, size, small, reduced, scale(size / reduced));
+  sample(small, reduced, image, size, scale(reduced / size));
 }
 
 function jitterColor(

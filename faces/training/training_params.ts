@@ -77,6 +77,15 @@ const augmentation = z.strictObject({
   erase: share(1).default(0).describe(
     "Random erasing: maximum side of the erased square, as a share of the width",
   ),
+  zoom: share(0.5).default(0).describe("Maximum relative change of scale"),
+  rotate: share(45).default(0).describe("Maximum rotation, degrees"),
+  lowResolution: share(0.5).default(0).describe(
+    "Maximum reduction of the resolution, as a share of the width: scaled down and up again",
+  ),
+  grayscale: share(1).default(0).describe("Share of the images without color"),
+  noise: share(0.5).default(0).describe(
+    "Maximum standard deviation of Gaussian noise, as a share of white",
+  ),
 });
 
 const weightDecay = z.number().min(0).max(1).describe(

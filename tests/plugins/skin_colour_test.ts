@@ -4,10 +4,12 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../faces/detection/detectors.ts";
+import { openCropper } from "../../faces/detection/cropper.ts";
 import { findFaces, openTrainingDetector } from "../../faces/detection/find_faces.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
+import skinColour from "../../plugins/skinColour.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import { stages } from "../../stages/mod.ts";
 import { testContext } from "../context.ts";
@@ -33,10 +35,10 @@ const box = { x: 64, y: 48, width: 80, height: 96 };
 Deno.test("a pipeline may name a plugin's detector once it lists the plugin", async () => {
   const folder = await Deno.makeTempDir();
   const file = join(folder, "pipeline.yaml");
-  const read = async (plugins: string) => {
+  const read = async (plugins: string, detector = "skinColour") => {
     await Deno.writeTextFile(
       file,
-      `${plugins}stages:\n  download:\n  matParse:\n  faceCrop: { detector: skinColour }\n`,
+      `${plugins}stages:\n  download:\n  matParse:\n  faceCrop: { detector: ${detector} }\n`,
     );
     const registry = new Registry().add(stages);
     return await readConfig(file, { project, cwd: folder, registry, overrides: [] });
@@ -47,6 +49,14 @@ Deno.test("a pipeline may name a plugin's detector once it lists the plugin", as
   assert.equal(stage.params.detector, "skinColour");
   assert.deepEqual(stage.extensions.map(({ name }) => name), ["skinColour"]);
   assert.equal(stage.stage.compute(stage.params), false);
+  const paramsOf = async (detector: string) => (await read("", detector)).stages[2].params;
+  const { detector, upsample } = await paramsOf("{ use: dlibCnn, upsample: 1 }");
+  assert.deepEqual([detector, upsample], ["dlibCnn", 1]);
+  assert.deepEqual((await paramsOf("{ inputSizes: [512] }")).inputSizes, [512]);
+  await assert.rejects(
+    paramsOf("{ use: dlibCnn, inputSizes: [512] }"),
+    /faceCrop.detector: unknown option "inputSizes"|faceCrop.*inputSizes/,
+  );
   await assert.rejects(read(""), /faceCrop\.detector: expected .*"dlibCnn".*got "skinColour"/);
 });
 
@@ -54,11 +64,13 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
   const results = [];
   for (const workers of [1, 2]) {
     using context = testContext(faceCrop, {
-      extensions: [{ kind: "detector", name: "skinColour", summary: "Skin", module }],
+      extensions: [
+        { kind: "detector", name: "skinColour", summary: "Skin", module, definition: skinColour },
+      ],
     });
     const photos = [{ path: "a.png", bytes: await patch() }];
     const input = await photoArtifacts(join(context.folder, "in"), photos);
-    await context.run({ ...input }, { detector: "skinColour", workers });
+    await context.run({ ...input }, { detector: { use: "skinColour", cell: 16 }, workers });
     const faces = context.outputs.faces;
     using opened = await openFaces(faces);
     const [row] = opened.rows;
@@ -66,11 +78,16 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
     const preprocessing = await readCropPreprocessing(faces);
     assert.deepEqual(preprocessing.detector, {
       name: "skinColour",
-      ...{ module, minConfidence: 0, inputSizes: [] },
+      ...{ module, minConfidence: 0, inputSizes: [], cell: 16 },
     });
     const detector = await openTrainingDetector(preprocessing);
     const resize = { size: 32, kernel: "lanczos3", fit: "fill" } as const;
-    const [face] = await findFaces(await patch(), { ...preprocessing, resize }, detector);
+    const [face] = await findFaces(
+      await patch(),
+      { ...preprocessing, resize },
+      detector,
+      await openCropper(preprocessing.crop),
+    );
     assert.deepEqual(face.box, box);
   }
   assert.deepEqual(results, [Object.values(box), Object.values(box)]);

@@ -12,7 +12,11 @@ import { cards, inChromium, material, open, patience } from "./page.ts";
 
 inChromium("mode browser: no photo leaves it, and it predicts as the server does", async (t) => {
   await using files = await material();
-  await using server = await startService({ mode: "browser", detector: "ssdMobilenetv1" });
+  await using server = await startService({
+    mode: "browser",
+    detector: "ssdMobilenetv1",
+    changes: { crop: { margin: 0.2, maxSize: 128, align: "template" } },
+  });
   const browser = await openChromium({ clip: files.clip });
   try {
     const { page, wrong, requests } = await open(browser, server.url);

@@ -18,7 +18,7 @@ const MAX_PIXELS = 3_000_000;
 export default defineDetector({
   name: "dlibCnn",
   summary: "Detect faces with dlib's CNN, also face_recognition's: detects most faces",
-  options: z.object({
+  params: z.strictObject({
     minConfidence: minConfidence.default(0),
     upsample: z.int().min(0).max(2).default(0).describe(
       "Only dlibCnn: number of times the photo is upsampled by 2 before detection. The " +

@@ -4,7 +4,7 @@ import { defineDetector } from "../detector.ts";
 export default defineDetector({
   name: "metadata",
   summary: "Take the face position of the data set, without detection",
-  options: z.object({}),
+  params: z.strictObject({}),
   needsLabels: true,
   open: () =>
     Promise.resolve({

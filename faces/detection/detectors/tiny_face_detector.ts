@@ -4,7 +4,7 @@ import { defineDetector, inputSizes, minConfidence } from "../detector.ts";
 export default defineDetector({
   name: "tinyFaceDetector",
   summary: "Detect faces with face-api's tiny face detector: faster, and misses more faces",
-  options: z.object({
+  params: z.strictObject({
     minConfidence: minConfidence.default(0.4),
     inputSizes: inputSizes.default([224, 96, 416]),
   }),

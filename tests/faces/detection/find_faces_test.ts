@@ -4,6 +4,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { findFaces, openTrainingDetector } from "../../../faces/detection/find_faces.ts";
 import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
+import { openCropper } from "../../../faces/detection/cropper.ts";
 import type { Detector } from "../../../faces/detection/detector.ts";
 import { readPreprocessing } from "../../../faces/images/preprocessing.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";
@@ -25,8 +26,14 @@ function finder(...boxes: [x: number, y: number, size: number][]): Detector {
 }
 
 const options = { margin: 0, maxSize: 0 };
+const cropper = await openCropper(options);
 
-Deno.test("findFaces() gives byte for byte the tensors that the stages give", async () => {
+for (const align of ["none", "eyes", "template"] as const) {
+  Deno.test(`findFaces() gives byte for byte the stages' tensors, align: ${align}`, () =>
+    sameTensors(align));
+}
+
+async function sameTensors(align: "none" | "eyes" | "template"): Promise<void> {
   const names = ["sample1.jpg", "sample2.jpg", "sample4.jpg"];
   const demo = import.meta.resolve("@vladmandic/face-api/package.json");
   const photos = await Promise.all(names.map(async (path) => ({
@@ -37,7 +44,7 @@ Deno.test("findFaces() gives byte for byte the tensors that the stages give", as
   using cropping = testContext(faceCrop);
   await cropping.run(
     { ...await photoArtifacts(join(cropping.folder, "in"), photos, "full") },
-    { detector: "tinyFaceDetector", inputSizes: [416], workers: 1 },
+    { detector: "tinyFaceDetector", inputSizes: [416], workers: 1, align },
   );
   using resizing = testContext(resize32);
   await resizing.run({ faces: cropping.artifact("faces") });
@@ -48,16 +55,19 @@ Deno.test("findFaces() gives byte for byte the tensors that the stages give", as
   const { data, shape } = readNpy(join(dataset, "images.npy"), "uint8");
   assert.deepEqual(shape, [names.length, 32, 32, 3]);
   using stored = await openFaces(cropping.outputs.faces);
+  assert.equal(preprocessing.crop.align ?? "none", align);
+  const cropper = await openCropper(preprocessing.crop);
   const detector = await openTrainingDetector(preprocessing);
   for (const [i, { bytes }] of photos.entries()) {
-    const found = await findFaces(bytes, preprocessing, detector);
+    const found = await findFaces(bytes, preprocessing, detector, cropper);
     const { box_x, box_y } = stored.rows[i];
     const same = found.find(({ box }) => box.x === box_x && box.y === box_y);
     assert.ok(same, `the face of ${names[i]} is among the ${found.length} that serving finds`);
     assert.deepEqual([...same.tensor], [...data.subarray(i * 3072, (i + 1) * 3072)]);
   }
   detector.close();
-});
+  cropper.close();
+}
 
 Deno.test("openDetectorOf() puts a detector where the data set said where the faces are", async () => {
   await openBackend("wasm");
@@ -75,24 +85,36 @@ Deno.test("findLabelledFace() takes the face that agrees best with the data set"
   const photo = await gradient(1, 100);
   const known = { middle: 0.5 }; // 25 to 75
   const found = finder([0, 0, 30], [60, 60, 20], [28, 28, 45], [70, 70, 30]);
-  const face = await findLabelledFace(photo, known, found, options);
+  const face = await findLabelledFace(photo, known, found, cropper);
   assert.deepEqual(face.crop && [face.box.x, face.found], [28, 4]);
 });
 
 Deno.test("findLabelledFace() does not take somebody else's face", async () => {
   const photo = await gradient(1, 100);
-  const face = await findLabelledFace(photo, { middle: 0.5 }, finder([0, 0, 40]), options);
+  const face = await findLabelledFace(photo, { middle: 0.5 }, finder([0, 0, 40]), cropper);
   assert.deepEqual(face, { crop: undefined, found: 1 });
 });
 
 Deno.test("findLabelledFace() takes the surest when the data set does not say", async () => {
   const photo = await gradient(1, 100);
-  const face = await findLabelledFace(photo, undefined, finder([7, 7, 9], [40, 40, 20]), options);
+  const face = await findLabelledFace(photo, undefined, finder([7, 7, 9], [40, 40, 20]), cropper);
   assert.deepEqual(face.crop && face.box.x, 7);
 });
 
 Deno.test("findLabelledFace() finds nothing where the data set names a place outside", async () => {
   const stored = { x: 200, y: 0, width: 10, height: 10 };
-  const face = await findLabelledFace(await gradient(1, 100), { stored }, finder(), options);
+  const face = await findLabelledFace(await gradient(1, 100), { stored }, finder(), cropper);
   assert.equal(face.crop, undefined);
+});
+
+Deno.test("findLabelledFace() takes a photo of the layout aligned as it is", async () => {
+  await openBackend("wasm");
+  const photo = await gradient(1, 100);
+  const given = { middle: 1, given: true } as const;
+  const plain = await findLabelledFace(photo, given, finder(), cropper);
+  const aligning = await openCropper({ margin: 0.4, maxSize: 0, align: "template" });
+  const face = await findLabelledFace(photo, given, finder(), aligning);
+  aligning.close();
+  assert.deepEqual([face.crop?.width, face.crop?.height], [100, 100]);
+  assert.deepEqual(face, plain);
 });

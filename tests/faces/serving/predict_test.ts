@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { openDetector } from "../../../faces/detection/detectors.ts";
+import { openCropper } from "../../../faces/detection/cropper.ts";
 import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
@@ -65,6 +66,7 @@ Deno.test("POST /predict", async (t) => {
 
   await step("gives the networks the same bytes as training", async (server) => {
     const detector = await openDetector("tinyFaceDetector", preprocessing.detector);
+    const cropper = await openCropper(preprocessing.crop);
     for (const seed of [1, 2, 3]) {
       const photo = await drawnFace(seed, 20 + seed * 15, seed % 2 ? "female" : "male");
       // The training path: the labelled face, its crop as it is kept on disk, its tensor.
@@ -72,7 +74,7 @@ Deno.test("POST /predict", async (t) => {
         photo,
         { middle: 1 / 1.8 },
         detector,
-        preprocessing.crop,
+        cropper,
       );
       assert.ok(labelled.crop);
       const tensor = Uint8Array.from(await toNetworkInput(labelled.crop, 32));
@@ -88,6 +90,7 @@ Deno.test("POST /predict", async (t) => {
       model.dispose();
     }
     detector.close();
+    cropper.close();
   });
 
   await step(
@@ -199,15 +202,15 @@ Deno.test("POST /predict", async (t) => {
         Buffer.from(`\r\n--${boundary}${after}\r\n`),
       ]);
     const form = "multipart/form-data; boundary=b0undary";
-    const disposition = 'Content-Disposition: form-data; name="image"';
+    const disposition = 'Content-Disposition: form-data; name="image"; filename="me.png"';
     const field = '--b0undary\r\nContent-Disposition: form-data; name="note"\r\n\r\nhi\r\n';
     const forms: [Uint8Array, string | undefined][] = [
-      [part(`${disposition}; filename="photo.jpg"`), form],
-      [part(`${disposition}; filename="é.webp"\r\nContent-Type: application/octet-stream`), form],
+      [part(disposition), form],
+      [part(`${disposition}\r\nContent-Type: application/octet-stream`), form],
       [part(`content-type: image/svg+xml\r\n${disposition.toLowerCase()}`), form],
-      [part(`${disposition.replace("image", "file")}; filename=a.png`, "b0undary", field), form],
+      [part(disposition.replace("image", "file"), "b0undary", field), form],
       [
-        part("Content-Disposition: form-data; name=image"),
+        part("Content-Disposition: form-data; name=image; filename=a"),
         'multipart/form-data; boundary="b0undary"',
       ],
       [part(disposition, "b0undary", "preamble\r\n"), form],
@@ -246,9 +249,7 @@ Deno.test("POST /predict", async (t) => {
       ["<svg/>", "image/svg+xml", /none of/],
       ["data:text/html;base64,PGI+", "text/plain", /none of/],
       ["<!--ftyp--><svg xmlns='http://www.w3.org/2000/svg'/>", "image/png", /none of/],
-      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /cut short/],
-      ["--x\r\nContent-Disposition: form-data; name=image", "multipart/form-data", /cut short/],
-      ["--y--\r\n", "multipart/form-data; boundary=x", /boundary does not occur/],
+      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /no file/],
       ["--x--\r\n", "multipart/form-data; boundary=x", /no file/],
       ["hello", "text/plain", /Expected a data URL/],
       ["data:image/png;base64,!!", "text/plain", /not base64/],

@@ -6,7 +6,7 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
-import { augment } from "../../../faces/training/augment.ts";
+import { augment, reduceResolution, sample } from "../../../faces/training/augment.ts";
 import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
 import { jointHead, type JointOptions } from "../../../faces/training/objective.ts";
@@ -72,7 +72,14 @@ async function run(
   }
 }
 
-const moderate = { flip: true, shift: 0.1, light: 0.1, contrast: 0.2, saturation: 0.2, erase: 0.2 };
+const none = {
+  ...{ flip: false, shift: 0, light: 0, contrast: 0, saturation: 0, erase: 0 },
+  ...{ zoom: 0, rotate: 0, lowResolution: 0, grayscale: 0, noise: 0 },
+};
+const moderate = {
+  ...none,
+  ...{ flip: true, shift: 0.1, light: 0.1, contrast: 0.2, saturation: 0.2, erase: 0.2 },
+};
 const both = {
   distribution: [classHead(2, 1), distributionHead(4, 0.7)],
   years: [classHead(2, 1), quantityHead(0.05)],
@@ -247,7 +254,6 @@ Deno.test("cosine() rises, then falls to nothing", () => {
   assert.equal(cosine(0)(0, 10), 1);
 });
 
-const none = { flip: false, shift: 0, light: 0, contrast: 0, saturation: 0, erase: 0 };
 const colours = Uint8Array.from(
   { length: 6 * 4 * 4 * 3 },
   (_, i) => random(2, "colour", i).int(256),
@@ -311,6 +317,72 @@ Deno.test("augment() changes light, contrast and saturation by their formulas, a
   const blotted = changed({ erase: 0.5 }, 4);
   const different = colours.filter((byte, i) => byte !== blotted[i]).length;
   assert.ok(different > 0 && different <= 6 * 4 * 3, `${different}`);
+});
+
+Deno.test("augment() scales and rotates within its limits", () => {
+  const size = 16;
+  const ramp = Uint8Array.from(
+    { length: 200 * size * size * 3 },
+    (_, i) => [8 * (Math.floor(i / 3) % size), 8 * (Math.floor(i / 3 / size) % size), 0][i % 3],
+  );
+  const slopes = (limits: Partial<typeof none>) => {
+    const images = ramp.slice();
+    augment(images, size, { ...none, ...limits }, random(3, "augment"));
+    return Array.from({ length: 200 }, (_, i) => {
+      const at = (y: number, x: number) => images[((i * size + y) * size + x) * 3];
+      return [at(8, 10) - at(8, 5), at(10, 8) - at(5, 8)].map((rise) => rise / 40);
+    });
+  };
+  const lengths = slopes({ zoom: 0.25 }).map(([x, y]) => Math.hypot(x, y));
+  assert.ok(lengths.every((length) => length > 0.76 && length < 1.37));
+  assert.ok(Math.min(...lengths) < 0.84 && Math.max(...lengths) > 1.25);
+  const turned = slopes({ rotate: 20 });
+  assert.ok(turned.every(([x, y]) => Math.abs(Math.hypot(x, y) - 1) < 0.04));
+  const angles = turned.map(([x, y]) => Math.atan2(y, x) * 180 / Math.PI);
+  assert.ok(Math.min(...angles) < -17 && Math.min(...angles) > -22, `${Math.min(...angles)}`);
+  assert.ok(Math.max(...angles) > 17 && Math.max(...angles) < 22, `${Math.max(...angles)}`);
+});
+
+Deno.test("sample() agrees with TensorFlow.js", async () => {
+  await openBackend("cpu");
+  const from = 9, to = 7;
+  const source = Uint8Array.from({ length: from * from * 3 }, (_, i) => random(4, i).int(256));
+  const near = (got: Uint8ClampedArray, expected: tf.Tensor) => {
+    const wanted = expected.dataSync();
+    assert.equal(got.length, wanted.length);
+    got.forEach((byte, i) =>
+      assert.ok(Math.abs(byte - wanted[i]) <= 0.501, `${byte} ${wanted[i]}`)
+    );
+  };
+  tf.tidy(() => {
+    const images = tf.tensor4d(Float32Array.from(source), [1, from, from, 3]);
+    const map = [0.8, 0.3, -0.7, -0.4, 1.1, 1.9] as const;
+    const turned = new Uint8ClampedArray(to * to * 3);
+    sample(source, from, turned, to, map);
+    const transform = tf.tensor2d([[...map, 0, 0]]);
+    near(turned, tf.image.transform(images, transform, "bilinear", "nearest", 0, [to, to]));
+    const reduced = new Uint8ClampedArray(source);
+    reduceResolution(reduced, from, to);
+    const small = tf.image.resizeBilinear(images, [to, to], false, true);
+    near(reduced, tf.image.resizeBilinear(tf.round(small), [from, from], false, true));
+  });
+});
+
+Deno.test("augment() removes color and adds noise by their limits", () => {
+  const gray = changed({ grayscale: 1 });
+  for (let i = 0; i < gray.length; i += 3) {
+    assert.ok(gray[i] === gray[i + 1] && gray[i] === gray[i + 2]);
+    const luma = 0.299 * colours[i] + 0.587 * colours[i + 1] + 0.114 * colours[i + 2];
+    assert.ok(Math.abs(gray[i] - luma) <= 0.501);
+  }
+  const noisy = changed({ noise: 0.2 }, 1, new Uint8Array(600 * 48).fill(128));
+  const deviations = Array.from({ length: 600 }, (_, i) => {
+    const squares = image(noisy, i).map((byte) => (byte - 128) ** 2);
+    return Math.sqrt(squares.reduce((sum, square) => sum + square) / 48) / 255;
+  });
+  assert.ok(Math.max(...deviations) < 0.27 && Math.max(...deviations) > 0.15);
+  const mean = deviations.reduce((sum, deviation) => sum + deviation) / 600;
+  assert.ok(Math.abs(mean - 0.1) < 0.01, `${mean}`);
 });
 
 Deno.test("joint() leaks no tensors", async () => {

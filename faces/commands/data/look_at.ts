@@ -1,0 +1,197 @@
+/** Finds out what a folder or archive of photos holds, and which labels it has. */
+import { createHash } from "node:crypto";
+import { parse as parseYaml } from "yaml";
+import { readCsv } from "../../../packages/formats/csv.ts";
+import { counted } from "../../../packages/pipeline/causes.ts";
+import { random } from "../../../packages/random/random.ts";
+import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
+import { type Labels, parseLabels } from "../../datasets/labels.ts";
+import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
+import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
+import { nameOf } from "../../datasets/sources.ts";
+import type { DataFound } from "../../evaluation/data_page.ts";
+import { thumbnail } from "../../evaluation/image_data_urls.ts";
+import { ImageError } from "../../images/decode_image.ts";
+
+/** Fixed, so the same data show the same photos. */
+const SEED = 20210;
+/** Maximum number of photos on the contact sheet. */
+const MAX_SHOWN = 60;
+/** Side of a thumbnail, pixels: twice its size on the page. */
+const THUMBNAIL = 112;
+
+/** Layouts of names without a preset of their own. */
+const NAMES: readonly Preset[] = [
+  {
+    photos: String.raw`(?<age>\d{1,3})\/(?<gender>11[12])\/(?<identity>\d+)-\d+\.jpe?g`,
+    values: { gender: { "111": "male", "112": "female" } },
+  },
+  { photos: String.raw`\d+_(?<identity>[^\/]+)_(?<age>\d{1,3})_(?<gender>[mf])\.jpe?g` },
+  { photos: String.raw`(?<identity>\d+)_\d+(?<gender>[MF])(?<age>\d{1,3})\.jpe?g` },
+  { photos: String.raw`(?<identity>\d{3})A(?<age>\d{2})[a-z]?\.jpe?g` },
+  { photos: String.raw`(?<age>\d{1,3})_(?<gender>[01mfMF])_[^\/]*\.(?:jpe?g|png|webp)` },
+];
+
+/** Looks at a data set. @param options.photos maximum number of photos to open */
+export async function lookAt(
+  folder: string,
+  options: { preset?: string | undefined; photos: number; signal: AbortSignal },
+): Promise<DataFound> {
+  const scratch = await Deno.makeTempDir();
+  try {
+    await using files = await openPhotoFiles(folder, scratch, options.signal).catch((cause) => {
+      throw new Error(`Cannot look at "${folder}": ${(cause as Error).message}.`, { cause });
+    });
+    const photos = files.paths.filter((path) => /\.(jpe?g|png|webp|gif|avif|tiff?)$/i.test(path));
+    const found = await findLabels(files, photos, options.preset);
+    const rows = found?.labels.rows ?? [];
+    const all = new Set(files.paths), named = new Set(rows.map(({ path }) => path));
+    const present = rows.filter(({ path }) => all.has(path));
+    return {
+      ...{ folder, name: nameOf({ folder }), files: files.paths.length, photos, ...found },
+      present: present.length,
+      missing: rows.filter(({ path }) => !all.has(path)).map(({ path }) => path),
+      unlabelled: photos.filter((path) => !named.has(path)),
+      ...await openPhotos(files, present.length > 0 ? present.map(({ path }) => path) : photos, {
+        ...options,
+        captionOf: captions(found?.labels),
+      }),
+      summary: `${counted(photos.length, "photo")} in ${counted(files.paths.length, "file")}; ` +
+        (found ? `${counted(present.length, "row")} of labels with a photo.` : "no labels found."),
+    };
+  } finally {
+    await Deno.remove(scratch, { recursive: true }).catch(() => {});
+  }
+}
+
+type FoundLabels = Pick<DataFound, "preset"> & { labels: Labels };
+
+/** Finds the preset that labels most photos. */
+async function findLabels(
+  files: PhotoFiles,
+  photos: readonly string[],
+  wanted: string | undefined,
+): Promise<FoundLabels | undefined> {
+  const all = new Set(files.paths);
+  const read = async (preset: string | Preset, fields: Preset): Promise<FoundLabels> => {
+    const { csv } = await applyPreset(fields, files);
+    return { preset, labels: parseLabels(csv, "labels.csv") };
+  };
+  if (wanted !== undefined) {
+    const value = wanted.startsWith("{") ? parseYaml(wanted) : wanted;
+    return await read(value, choosePreset(value));
+  }
+  const attempts: (() => Promise<FoundLabels>)[] = [
+    async () => {
+      const [path, ...others] = files.paths.filter((path) => /^[^/]*\.csv$/i.test(path));
+      if (others.length > 0) throw new Error("several tables");
+      return { labels: parseLabels(await bytesOf(files, path), path) };
+    },
+    ...presets.filter(({ name }) => name !== OWN_PRESET).map(({ name, preset }) => () =>
+      read(name, preset)
+    ),
+    ...NAMES.map((preset) => () => read(preset, preset)),
+    ...(await guessTables(files)).map((preset) => () => read(preset, preset)),
+  ];
+  let best: FoundLabels | undefined, most = 0;
+  for (const attempt of attempts) {
+    // An attempt fails where its files are not there, or are of another form.
+    const found = await attempt().catch(() => undefined);
+    const score = found?.labels.rows.filter(({ path, age, gender, attributes }) =>
+      all.has(path) && (age >= 0 || gender >= 0 || attributes !== undefined)
+    ).length ?? 0;
+    // Names that a pattern fits by chance are few.
+    if (score > most && (score >= photos.length / 10 || typeof found!.preset !== "object")) {
+      [best, most] = [found, score];
+    }
+  }
+  return best;
+}
+
+async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
+  const bytes = await files.read(path);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new Error(`${path}: such files ${bytes}`);
+}
+
+/** Maximum number of tables to read, and of rows to guess from. */
+const MAX_TABLES = 20, MAX_ROWS = 200;
+
+/** Guesses which columns of tables are path, age, gender and identity. */
+async function guessTables(files: PhotoFiles): Promise<Preset[]> {
+  const find = suffixIndex(files.paths);
+  const guesses: Preset[] = [];
+  for (
+    const path of files.paths.filter((path) => /\.(csv|tsv)$/i.test(path)).slice(0, MAX_TABLES)
+  ) {
+    try {
+      const { header, rows } = readCsv(await bytesOf(files, path), path);
+      const some = rows.slice(0, MAX_ROWS);
+      const named = (pattern: RegExp) => header.find((name) => pattern.test(name));
+      const photo = header.find((_, i) =>
+        2 * some.filter(({ values }) => find(values[i]) !== undefined).length > some.length
+      );
+      const age = named(/^(?:real_?)?age$/i) ?? named(/(?:^|_)age(?:_|$)|^age/i);
+      const gender = named(/^(?:gender|sex)$/i) ?? named(/gender|sex|^male$/i);
+      const identity = named(/^(?:identity|person|subject|celeb)(?:_?(?:id|num))?$|^id_num$/i);
+      if (photo === undefined) continue;
+      const columns = Object.fromEntries(
+        Object.entries({ path: photo, age, gender, identity })
+          .filter(([ours, theirs]) => theirs !== undefined && ours !== theirs),
+      ) as Record<string, string>;
+      guesses.push({ labels: path.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"), columns });
+    } catch {
+      continue; // another kind of table
+    }
+  }
+  return guesses;
+}
+
+/** Returns a function that describes a photo's labels. */
+function captions(labels?: Labels): (path: string) => string {
+  const byPath = new Map(labels?.rows.map((row) => [row.path, row]));
+  return (path) => {
+    const { age = NaN, gender = NaN, attributes: { age_low, age_high, ...rest } = {} } =
+      byPath.get(path) ?? {};
+    const years = age >= 0 ? String(age) : age_low == null ? "" : `${age_low}–${age_high}`;
+    const others = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
+    return [path, years, ["female", "male"][gender] ?? "", ...others].filter(Boolean).join(", ");
+  };
+}
+
+/** Opens a random subset of photos: copies, damage and thumbnails. */
+async function openPhotos(
+  files: PhotoFiles,
+  paths: readonly string[],
+  { photos, signal, captionOf }: {
+    photos: number;
+    signal: AbortSignal;
+    captionOf: (path: string) => string;
+  },
+): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "shown">> {
+  const order = [...new Set(paths)];
+  random(SEED, "data").shuffle(order);
+  const digests = new Map<string, string[]>();
+  const unreadable: DataFound["unreadable"][number][] = [],
+    shown: DataFound["shown"][number][] = [];
+  const chosen = order.slice(0, photos);
+  for (const path of chosen) {
+    signal.throwIfAborted();
+    const bytes = await files.read(path);
+    if (!(bytes instanceof Uint8Array)) {
+      unreadable.push({ path, why: `such files ${bytes}` });
+      continue;
+    }
+    const digest = createHash("sha256").update(bytes).digest("hex");
+    digests.set(digest, [...digests.get(digest) ?? [], path]);
+    try {
+      const image = await thumbnail(bytes, THUMBNAIL);
+      if (shown.length < MAX_SHOWN) shown.push({ image, name: captionOf(path) });
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      unreadable.push({ path, why: error.reason });
+    }
+  }
+  const copies = [...digests.values()].filter(({ length }) => length > 1);
+  return { opened: chosen.length, unreadable, copies, shown };
+}

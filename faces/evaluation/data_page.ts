@@ -1,0 +1,143 @@
+/** Renders what a data set holds as one self-contained HTML page. */
+import { ageHistogram, genderShares } from "./charts/data_charts.ts";
+import { count } from "./format_result.ts";
+import { document, type Html, html, trusted } from "./html.ts";
+import { style } from "./report_style.ts";
+import { sheet } from "./sections/data_section.ts";
+import { table } from "./tables.ts";
+import { INTERVAL } from "../datasets/attributes.ts";
+import type { Labels } from "../datasets/labels.ts";
+import type { Preset } from "../datasets/presets.ts";
+
+/** Findings on a data set's files and labels. */
+export interface DataFound {
+  readonly folder: string;
+  readonly name: string;
+  /** One sentence. */
+  readonly summary: string;
+  readonly files: number;
+  /** Paths of all images. */
+  readonly photos: readonly string[];
+  /** Name or fields of the preset; undefined if a CSV has the project's columns. */
+  readonly preset?: string | Preset;
+  /** Undefined if none were found. */
+  readonly labels?: Labels;
+  /** Rows whose photo is there. */
+  readonly present: number;
+  /** Paths of rows without a photo, and photos without a row. */
+  readonly missing: readonly string[];
+  readonly unlabelled: readonly string[];
+  /** Photos that were opened, and those that cannot be read, with the reason. */
+  readonly opened: number;
+  readonly unreadable: readonly { readonly path: string; readonly why: string }[];
+  /** Groups of photos with the same bytes. */
+  readonly copies: readonly (readonly string[])[];
+  /** Photos to show. */
+  readonly shown: readonly { readonly image: string; readonly name: string }[];
+}
+
+/** Maximum number of paths in a list, and of values in a table. */
+const MAX_LISTED = 50, MAX_VALUES = 12;
+
+/** Renders the page. All text from data is escaped. */
+export function dataPage(found: DataFound): string {
+  const { name, folder, summary, labels, preset, photos, present, missing, unlabelled } = found;
+  const rows = labels?.rows ?? [];
+  const ages = rows.map(({ age }) => age).filter((age) => age >= 0);
+  const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
+  const bands = rows.filter(({ attributes }) => attributes?.age_low != null);
+  const attributes = [...new Set(rows.flatMap(({ attributes = {} }) => Object.keys(attributes)))]
+    .filter((column) => !INTERVAL.some((edge) => edge === column));
+  const lacking = (known: number) => count(rows.length - known);
+  return document(
+    `${name}: data`,
+    html`<style>${trusted(style)}</style>`,
+    html`
+      <header>
+        <p class="over">${folder}</p>
+        <h1>${name}</h1>
+        <p class="lead">${summary}</p>
+      </header>
+      <main>
+        <section>
+        <div class="columns">
+          <div class="card"><h3>Understood</h3>${table(["", "count"], [
+            ["photos", count(photos.length)],
+            ["rows of labels", count(rows.length)],
+            ["rows with a photo", count(present)],
+            ["rows without an age", lacking(ages.length + bands.length)],
+            ["ages known as an interval", count(bands.length)],
+            ["rows without a gender", lacking(genders.length)],
+            ["people", count(new Set(rows.flatMap(({ identity }) => identity ?? [])).size)],
+          ])}<p class="note">Preset: ${labels
+            ? preset === undefined ? "none, the CSV has the project's columns" : show(preset)
+            : "none fits"}</p></div>
+          <div class="card"><h3>Problems</h3>${table(["", "count"], [
+            ["rows whose photo is missing", count(missing.length)],
+            ["photos without a row", count(unlabelled.length)],
+            [`unreadable, of ${count(found.opened)} opened`, count(found.unreadable.length)],
+            ["groups of exact copies among them", count(found.copies.length)],
+            ["values not understood", count(labels?.doubts.length ?? 0)],
+          ])}</div>
+          ${ages.length > 0 && html`
+            <figure
+              class="card"><figcaption><b>Ages</b>${count(
+                ages.length,
+              )} rows, bins of five years</figcaption>${ageHistogram(ages, `in ${name}`)}</figure>
+          `}
+          ${genders.length > 0 && html`
+            <figure
+              class="card"><figcaption><b>Women and men</b>${count(
+                genders.length,
+              )} rows</figcaption>${genderShares([{ name, genders }])}</figure>
+          `}
+          ${bands.length > 0 &&
+            valuesCard(
+              "Intervals of ages",
+              bands.map(({ attributes }) => `${attributes!.age_low}–${attributes!.age_high}`),
+            )}
+          ${attributes.map((column) =>
+            valuesCard(column, rows.map(({ attributes }) => attributes?.[column] ?? "missing"))
+          )}
+        </div>
+        ${sheet("Contact sheet", "drawn at random", found.shown)}
+        ${list("Missing photos", missing)}
+        ${list("Photos without a row", unlabelled)}
+        ${list("Unreadable", found.unreadable.map(({ path, why }) => `${path}: ${why}`))}
+        ${list("Exact copies", found.copies.map((paths) => paths.join(" = ")))}
+        ${list(
+          "Values not understood",
+          (labels?.doubts ?? []).map(({ line, column, value }) =>
+            `line ${line} ${column}: ${value}`
+          ),
+        )}
+        </section>
+      </main>
+    `,
+  );
+}
+
+function show(preset: unknown): string {
+  return typeof preset === "string" ? preset : JSON.stringify(preset);
+}
+
+/** Renders the counts of a column's values. */
+function valuesCard(title: string, values: readonly (string | number)[]): Html {
+  const counts = [...Map.groupBy(values, String)].map(([value, all]) =>
+    [value, all.length] as const
+  )
+    .sort(([, a], [, b]) => b - a);
+  const rest = counts.length - MAX_VALUES;
+  return html`<div class="card"><h3>${title}</h3>${
+    table(["value", "rows"], counts.slice(0, MAX_VALUES).map(([value, n]) => [value, count(n)]))
+  }${rest > 0 && html`<p class="note">and ${count(rest)} more values</p>`}</div>`;
+}
+
+function list(title: string, items: readonly string[]): Html | false {
+  const rest = items.length - MAX_LISTED;
+  return items.length > 0 &&
+    html`<h3 class="row">${title} <small>${count(items.length)}</small></h3>
+<ul>${items.slice(0, MAX_LISTED).map((item) => html`<li>${item}</li>`)}${
+      rest > 0 && html`<li>and ${count(rest)} more</li>`
+    }</ul>`;
+}

@@ -1,0 +1,115 @@
+/** `deno task data`: what it understands, proposes and shows. */
+import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { lookAt } from "../../../faces/commands/data/look_at.ts";
+import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.ts";
+import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { Registry } from "../../../packages/pipeline/registry.ts";
+import { stages } from "../../../stages/mod.ts";
+import { drawFace, fairface, type Files, utkface } from "../datasets/preset_folders.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+async function withFiles(files: Files, test: (folder: string) => Promise<void>): Promise<void> {
+  const parent = await Deno.makeTempDir(), folder = join(parent, "mine");
+  try {
+    for (const [path, data] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+      await Deno.writeFile(join(folder, path), bytes);
+    }
+    await test(folder);
+  } finally {
+    await Deno.remove(parent, { recursive: true });
+  }
+}
+
+const look = (folder: string) =>
+  lookAt(folder, { photos: 100, signal: new AbortController().signal });
+
+Deno.test("data prints a pipeline that is valid, and writes a page of what it found", async () => {
+  await withFiles(await utkface(), async (folder) => {
+    await Deno.writeTextFile(join(folder, "UTKFace/9_0_0_20170116174525125.jpg"), "broken <b>");
+    const run = async (...more: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["task", "-q", "data", folder, ...more],
+        cwd: root,
+        env: { NO_COLOR: "1" },
+      }).output();
+      const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+      return { code, out, errors };
+    };
+    const page = join(folder, "page.html");
+    const { code, out, errors } = await run("--page", page);
+    strictEqual(code, 0, errors);
+    match(errors, /8 photos in 8 files; 7 rows of labels with a photo/);
+    const file = join(folder, "p.yaml");
+    await Deno.writeTextFile(file, out);
+    const registry = new Registry().add(stages);
+    const config = await readConfig(file, { project: root, cwd: root, registry });
+    const { datasets } = config.stages.find(({ id }) => id === "download")!.params as {
+      datasets: unknown[];
+    };
+    deepStrictEqual(datasets, [{ folder, preset: "utkface" }]);
+    deepStrictEqual(config.stages.find(({ id }) => id === "matParse")!.params.require, [
+      "gender",
+      "age",
+    ]);
+    const html = await Deno.readTextFile(page);
+    match(html, /photos without a row<\/th><td>1</);
+    match(html, /unreadable, of 7 opened<\/th><td>1</);
+    match(html, /groups of exact copies among them<\/th><td>1</);
+    match(html, /UTKFace\/26_0_1_20170116174525125.* = UTKFace\/26_0_1_201701161745251253/);
+    match(html, /<h3>ethnicity<\/h3>.*Black<\/th><td>2</s);
+    strictEqual([...html.matchAll(/<img src="data:image\/jpeg/g)].length, 6);
+    doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/, "self-contained");
+
+    await Deno.remove(join(folder, "UTKFace"), { recursive: true });
+    const empty = await run("--page", page);
+    strictEqual(empty.code, 1, "no labels");
+    match(empty.out, /# Write a CSV with the columns path, age and gender/);
+    strictEqual((await run("--photos", "x")).code, 2);
+  });
+});
+
+Deno.test("lookAt() takes the preset that fits, and proposes no regression of intervals", async () => {
+  await withFiles(await fairface(), async (folder) => {
+    const found = await look(folder);
+    deepStrictEqual([found.preset, found.present], ["fairface", 5]);
+    const yaml = proposePipeline(found);
+    match(yaml, /trainGender/);
+    doesNotMatch(yaml, /trainAge:/);
+  });
+});
+
+Deno.test("lookAt() guesses columns of other tables and labels in names", async () => {
+  const face = await drawFace(30, true);
+  const table = "id,img_name,Age_years,sex,subject_id\n7,0001.png,31,F,a\n8,0002.png,32,M,b\n";
+  const files = { "list.csv": table, "img/0001.png": face, "img/0002.png": face };
+  await withFiles(files, async (folder) => {
+    const { labels, preset, copies } = await look(folder);
+    deepStrictEqual(preset, {
+      labels: "list\\.csv",
+      columns: { path: "img_name", age: "Age_years", gender: "sex", identity: "subject_id" },
+    });
+    deepStrictEqual(labels!.rows.map(({ age, gender }) => [age, gender]), [[31, 0], [32, 1]]);
+    deepStrictEqual(copies.map(({ length }) => length), [2]);
+  });
+  for (
+    const [name, age, gender, identity] of [
+      ["AFAD/18/112/460087-0.jpg", 18, 0, "460087"],
+      ["0_MariaCallas_35_f.jpg", 35, 0, "MariaCallas"],
+      ["009055_1M54.JPG", 54, 1, "009055"],
+      ["001A02.JPG", 2, NaN, "001"],
+    ] as const
+  ) {
+    await withFiles({ [name]: face }, async (folder) => {
+      const [row] = (await look(folder)).labels!.rows;
+      deepStrictEqual([row.age, row.gender, row.identity], [age, gender, identity], name);
+    });
+  }
+  await withFiles({ "l.csv": "path,age\na.jpg,30\n", "a.jpg": face }, async (folder) => {
+    strictEqual((await look(folder)).preset, undefined, "the project's columns need no preset");
+  });
+});
