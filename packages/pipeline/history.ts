@@ -297,7 +297,11 @@ export function settingsOf(
     if (dependencies.seed !== undefined && dependencies.seed !== seed) {
       settings.set(`${stage}.seed`, { value: dependencies.seed, seed: true, stage });
     }
-    for (const [path, value] of leaves(dependencies.params)) put(`${stage}.${path}`, value);
+    for (const [path, value] of leaves(dependencies.params)) {
+      // A fold repeats an experiment as a seed does.
+      const name = `${stage}.${path}`;
+      settings.set(name, { value, stage, ...(path.endsWith(".fold") && { seed: true }) });
+    }
     put(`${stage}: inputs`, after?.map(nameOf));
     put(`${stage}: data`, digits(dependencies.external));
     put(`${stage}: code`, digits(dependencies.modules));
