@@ -2,11 +2,8 @@
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 import { subject } from "./format_result.ts";
-import { type Html, html } from "./html.ts";
+import type { Html } from "./html.ts";
 import type { Report } from "./report_data.ts";
-import { dataSection } from "./sections/data_section.ts";
-import { modelSection } from "./sections/model_section.ts";
-import { provenanceSection } from "./sections/provenance_section.ts";
 
 /** A section of the report. */
 export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
@@ -14,7 +11,7 @@ export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> ex
   /** Returns the anchors that the contents link to, each with its title. */
   links(report: Report): readonly (readonly [id: string, title: string])[];
   /** Renders the section, with the anchors as `id` of its headings. */
-  render(report: Report, options: z.output<P>): Html;
+  render(report: Report, options: z.output<P>): Html | Promise<Html>;
 }
 
 /**
@@ -40,22 +37,30 @@ export function defineReportSection<P extends z.ZodObject>(
 
 const params = z.strictObject({});
 
-/** The built-in sections, in their usual order. */
+/** The built-in sections, in their usual order. Their modules load when a report is written. */
 export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
     links: () => [["faces", "Data"]],
-    render: ({ data }) => dataSection(data),
+    async render({ data }) {
+      return (await import("./sections/data_section.ts")).dataSection(data);
+    },
   }),
   defineReportSection({
     ...{ name: "models", summary: "Results, training and network of each model", params },
     links: ({ models }) => models.map(({ id, metrics }) => [id, subject(metrics)]),
-    render: ({ models }) => html`${models.map((model, i) => modelSection(model, i + 2))}`,
+    async render({ models }) {
+      const { modelSection } = await import("./sections/model_section.ts");
+      const { html } = await import("./html.ts");
+      return html`${models.map(modelSection)}`;
+    },
   }),
   defineReportSection({
     ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },
     links: () => [["made", "Provenance"]],
-    render: (report) => provenanceSection(report),
+    async render(report) {
+      return (await import("./sections/provenance_section.ts")).provenanceSection(report);
+    },
   }),
 ];
 
@@ -65,7 +70,7 @@ export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 /** A section with its options. */
 export interface ChosenSection {
   links: ReportSectionDefinition["links"];
-  render(report: Report): Html;
+  render(report: Report): Html | Promise<Html>;
 }
 
 /** Returns the sections that a parameter names. @param plugins definitions that plugins brought */

@@ -100,15 +100,13 @@ ${
 </div>`;
 }
 
-/** Renders figure 1, the histogram of all ages, and one per data set if there are several. */
+/** Renders the histogram of all ages, and one per data set if there are several. */
 function histograms(datasets: readonly FaceGroup[]): Html[] {
   const ages = datasets.flatMap(({ ages }) => Array.from(ages));
   const all = datasets.length > 1 ? [{ name: "all data sets", ages }, ...datasets] : datasets;
-  return all.map(({ name, ages }, i) =>
+  return all.map(({ name, ages }) =>
     html`<figure class="card">
-<figcaption><b>Ages in ${name}</b>${i === 0 && "Figure 1: "}${
-      faces(ages.length)
-    }, bins of five years</figcaption>
+<figcaption><b>Ages in ${name}</b>${faces(ages.length)}, bins of five years</figcaption>
 ${ageHistogram(ages, `in ${name}`)}
 </figure>`
   );
