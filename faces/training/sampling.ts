@@ -25,8 +25,8 @@ export const samplings = [
     order(rows, { person, random, tasks }, { by = tasks, ageBand }) {
       const groups = new Map<string, number[]>();
       for (const row of rows) {
-        const { gender, age, ageInterval: [low, high] = [age, age] } = person(row);
-        const values = { gender, age: Math.floor((low + high) / 2 / ageBand) };
+        const one = person(row), [low, high] = one.ageInterval ?? [one.age, one.age];
+        const values = { gender: one.gender, age: Math.floor((low + high) / 2 / ageBand) };
         const key = by.map((label) => values[label]).join(" ");
         const group = groups.get(key);
         if (group) group.push(row);
