@@ -20,6 +20,10 @@ export default defineStage({
       "Unit of the split: image, as in the 2021 paper, or identity, which keeps all images " +
         "of a person in one set. An image without an identity counts as a person of its own",
     ),
+    copies: z.enum(["group", "ignore"]).default("group").describe(
+      "Copies among the images: the same photo, resized, recompressed, mirrored or slightly cropped. " +
+        "group: they are in one set, listed in copies.csv and the report; ignore: not looked for",
+    ),
     sample: z.int().min(3).optional().describe(
       "Use at most this many images, a random subset. Default: all",
     ),

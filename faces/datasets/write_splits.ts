@@ -3,8 +3,11 @@ import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { random } from "../../packages/random/random.ts";
-import { writeNpy } from "../../packages/formats/npy.ts";
+import { csvLine } from "../../packages/formats/csv_write.ts";
+import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { resize } from "../images/resize.ts";
+import { type Copy, COPY_SIZE, findCopies, lowFrequencies } from "./copies.ts";
 
 /** Parameters of the stage. */
 export interface SplitParams {
@@ -12,6 +15,7 @@ export interface SplitParams {
   readonly validation: number;
   readonly by: "image" | "identity";
   readonly sample?: number | undefined;
+  readonly copies: "group" | "ignore";
 }
 
 /** Fills the artifact `splits`. @throws if a set would be empty */
@@ -35,7 +39,8 @@ export async function writeSplits(
   }
 
   const byPerson = params.by === "identity";
-  const groups = byPerson ? people(rows, identity) : [...rows].map((row) => [row]);
+  const copies = params.copies === "ignore" ? [] : await copiesOf(dataset.path, rows, context);
+  const groups = grouped(rows, byPerson ? identity : undefined, copies);
   random(context.seed, "split").shuffle(groups);
   const [test, rest] = take(groups, Math.round(rows.length * params.test));
   const left = rest.reduce((sum, group) => sum + group.length, 0);
@@ -60,26 +65,82 @@ export async function writeSplits(
   }
   await Deno.writeTextFile(
     join(context.outputs.splits, "summary.json"),
-    JSON.stringify({ by: params.by, images: rows.length, ...counts }, null, 2) + "\n",
+    JSON.stringify(
+      {
+        by: params.by,
+        images: rows.length,
+        ...counts,
+        ...copies.length > 0 && { copies: copies.length },
+      },
+      null,
+      2,
+    ) + "\n",
   );
+  if (copies.length > 0) {
+    const lines = copies.map(({ image, of, correlation, mirrored }) =>
+      csvLine([image, of, correlation.toFixed(4), String(mirrored)])
+    );
+    await Deno.writeTextFile(
+      join(context.outputs.splits, "copies.csv"),
+      csvLine(["row", "of", "correlation", "mirrored"]) + lines.join(""),
+    );
+    context.info(
+      `${counted(copies.length, "image")} of ${rows.length} are copies of others, exact or near ` +
+        "(copies.csv); copies are in one set. copies: ignore splits them like others",
+    );
+  }
   context.info(`train ${counts.train}, validation ${counts.validation}, test ${counts.test}`);
 }
 
-/** Groups rows by identity; a row without an identity is a group of its own. */
-function people(rows: Int32Array, identity: (string | null)[]): number[][] {
-  const known = new Map<string, number[]>();
-  const groups: number[][] = [];
+/** Finds copies among rows of a dataset; numbers are those of rows. */
+async function copiesOf(
+  dataset: string,
+  rows: Int32Array,
+  { signal }: Pick<StageContext, "signal">,
+): Promise<Copy[]> {
+  using images = new NpyFile(join(dataset, "images.npy"), "uint8");
+  const [, height, width] = images.shape;
+  const frequencies: Float32Array[] = [];
   for (const row of rows) {
-    const name = identity[row];
-    const group = name === null ? undefined : known.get(name);
-    if (group !== undefined) {
-      group.push(row);
-      continue;
+    if (frequencies.length % 1000 === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal.throwIfAborted();
     }
-    groups.push([row]);
-    if (name !== null) known.set(name, groups.at(-1)!);
+    const image = { data: images.read(row, 1), width, height };
+    frequencies.push(lowFrequencies(await resize(image, COPY_SIZE, COPY_SIZE, "lanczos3")));
   }
-  return groups;
+  const copies = await findCopies(frequencies);
+  return copies.map(({ image, of, ...how }) => ({ image: rows[image], of: rows[of], ...how }));
+}
+
+/**
+ * Groups rows that belong into one set: those of a person, if identities are given, and copies. Other
+ * rows are groups of their own. Groups have the order of their first rows.
+ */
+function grouped(
+  rows: Int32Array,
+  identity: readonly (string | null)[] | undefined,
+  copies: readonly Copy[],
+): number[][] {
+  const parents = new Map<number, number>();
+  const root = (row: number): number => {
+    const parent = parents.get(row) ?? row;
+    return parent === row ? row : root(parent);
+  };
+  /** The lower row is the root. */
+  const join = (a: number, b: number) => {
+    const [low, high] = [root(a), root(b)].sort((a, b) => a - b);
+    if (low !== high) parents.set(high, low);
+  };
+  const people = new Map<string, number>();
+  for (const row of rows) {
+    const name = identity?.[row] ?? null;
+    if (name === null) continue;
+    if (people.has(name)) join(people.get(name)!, row);
+    else people.set(name, row);
+  }
+  for (const { image, of } of copies) join(image, of);
+  return [...Map.groupBy(rows, root).values()];
 }
 
 /**

@@ -50,7 +50,7 @@ export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     ...{ name: "models", summary: "Results, training and network of each model", params },
     links: ({ models }) => models.map(({ id, metrics }) => [id, subject(metrics)]),
-    render: ({ models }) => html`${models.map((model, i) => modelSection(model, i + 2))}`,
+    render: ({ models }) => html`${models.map(modelSection)}`,
   }),
   defineReportSection({
     ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { random } from "../../packages/random/random.ts";
-import { readNpy } from "../../packages/formats/npy.ts";
+import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import split from "../../stages/split.ts";
 import { testArtifact, testContext } from "../context.ts";
@@ -119,8 +119,72 @@ Deno.test("split takes many people in its stride", async () => {
     identity: { type: "string", values: identities, nullable: true },
   });
   for (const by of ["identity", "image"]) {
-    await context.run({ dataset: testArtifact(folder, "dataset") }, { by });
+    await context.run({ dataset: testArtifact(folder, "dataset") }, { by, copies: "ignore" });
     const { shape } = readNpy(join(context.outputs.splits, "test.npy"), "int32");
     assert.deepEqual(shape, [12_000]);
   }
+});
+
+/** A smooth image of some waves, [size, size, 3]; other numbers give others. */
+function waves(number: number, size = 32, { mirror = false, brighter = 0 } = {}): Uint8Array {
+  const rng = random(3, "waves", number);
+  const all = Array.from(
+    { length: 12 },
+    () => [5 * rng.next(), 5 * rng.next(), 6 * rng.next()],
+  );
+  return Uint8Array.from({ length: size * size * 3 }, (_, i) => {
+    const column = Math.floor(i / 3) % size, y = Math.floor(i / 3 / size) / size;
+    const x = (mirror ? size - 1 - column : column) / size;
+    return 128 + brighter +
+      all.reduce((sum, [u, v, at]) => sum + 9 * Math.sin(u * x + v * y + at), 0);
+  });
+}
+
+Deno.test("split keeps copies in one set, lists them, and changes nothing without any", async () => {
+  const count = 60;
+  const splits = async (copied: boolean, params: Record<string, unknown> = {}) => {
+    using context = testContext(split);
+    const people = Array.from(
+      { length: count },
+      (_, i) => ({ age: 30, gender: 0, identity: `p${i}` }),
+    );
+    const dataset = await writeDataset(join(context.folder, "dataset"), people);
+    const images = Array.from({ length: count }, (_, i) => {
+      const of = copied && i >= 40 ? i - 40 : i;
+      const how = { mirror: of === 1, brighter: of === 2 ? 10 : 0 };
+      return waves(of, 32, of === i ? {} : how);
+    });
+    writeNpy(
+      join(dataset.path, "images.npy"),
+      Uint8Array.from(images.flatMap((image) => [...image])),
+      [count, 32, 32, 3],
+    );
+    await context.run({ dataset }, params);
+    const names = ["train", "validation", "test"];
+    const sets = names.map((
+      name,
+    ) => [...readNpy(join(context.outputs.splits, `${name}.npy`), "int32").data]);
+    const listed = await Deno.readTextFile(join(context.outputs.splits, "copies.csv")).catch(() =>
+      ""
+    );
+    return { sets, listed, infos: context.infos };
+  };
+  const plain = await splits(false);
+  assert.equal(plain.listed, "", "different images are no copies");
+  assert.deepEqual((await splits(false, { copies: "ignore" })).sets, plain.sets);
+
+  for (const by of ["image", "identity"]) {
+    const { sets, listed, infos } = await splits(true, { by });
+    for (let i = 0; i < 20; i++) {
+      const set = sets.findIndex((rows) => rows.includes(i));
+      assert.ok(sets[set].includes(i + 40), `images ${i} and ${i + 40} are in one set, by ${by}`);
+    }
+    const lines = listed.trim().split("\n");
+    assert.equal(lines.length, 21);
+    assert.deepEqual(lines.slice(1, 3), ["40,0,1.0000,false", "41,1,1.0000,true"]);
+    assert.match(lines[3], /^42,2,(0.99|1.00)\d\d,false$/);
+    assert.match(infos.join(), /20 images of 60 are copies of others/);
+  }
+  const ignored = await splits(true, { copies: "ignore" });
+  assert.deepEqual([ignored.sets, ignored.listed], [plain.sets, ""]);
 });
