@@ -145,7 +145,7 @@ export async function evaluate(
       },
     },
   };
-  await write("report.html", reportPage(whole, chosenSections));
+  await write("report.html", await reportPage(whole, chosenSections));
   await write("MODEL_CARD.md", modelCard(whole));
   return {
     metrics: byModel((metrics) =>

@@ -14,11 +14,12 @@ import { style } from "./report_style.ts";
  * Renders the report as HTML. All text from data is escaped.
  * @param sections Default: the built-in ones
  */
-export function reportPage(
+export async function reportPage(
   unordered: Report,
   sections: readonly ChosenSection[] = chooseSections(),
-): string {
+): Promise<string> {
   const report = { ...unordered, models: sortModels(unordered.models) };
+  const rendered = await Promise.all(sections.map((section) => section.render(report)));
   return document(
     `${report.pipeline}: gender and age from faces`,
     html`<style>${trusted(style)}</style>`,
@@ -34,7 +35,7 @@ export function reportPage(
       </header>
       <main>
       ${cards(report)}
-      ${sections.map((section) => section.render(report))}
+      ${rendered}
       </main>
       <footer>${glossarySection(report)}</footer>
     `,

@@ -1,12 +1,9 @@
-/** Sections of the report, for the parameter `sections` of evaluate. */
+/** Sections of the report, for the parameter `sections` of evaluate; what renders them loads when used. */
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 import { subject } from "./format_result.ts";
-import { type Html, html } from "./html.ts";
+import type { Html } from "./html.ts";
 import type { Report } from "./report_data.ts";
-import { dataSection } from "./sections/data_section.ts";
-import { modelSection } from "./sections/model_section.ts";
-import { provenanceSection } from "./sections/provenance_section.ts";
 
 /** A section of the report. */
 export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
@@ -14,7 +11,7 @@ export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> ex
   /** Returns the anchors that the contents link to, each with its title. */
   links(report: Report): readonly (readonly [id: string, title: string])[];
   /** Renders the section, with the anchors as `id` of its headings. */
-  render(report: Report, options: z.output<P>): Html;
+  render(report: Report, options: z.output<P>): Html | Promise<Html>;
 }
 
 /**
@@ -23,6 +20,7 @@ export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> ex
  * @example
  * ```ts
  * import { z } from "zod";
+ * import { html } from "./html.ts";
  * const contact = defineReportSection({
  *   name: "contact", summary: "Whom to ask",
  *   params: z.strictObject({ address: z.email().describe("E-mail address") }),
@@ -45,17 +43,22 @@ export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
     links: () => [["faces", "Data"]],
-    render: ({ data }) => dataSection(data),
+    render: async ({ data }) => (await import("./sections/data_section.ts")).dataSection(data),
   }),
   defineReportSection({
     ...{ name: "models", summary: "Results, training and network of each model", params },
     links: ({ models }) => models.map(({ id, metrics }) => [id, subject(metrics)]),
-    render: ({ models }) => html`${models.map(modelSection)}`,
+    render: async ({ models }) => {
+      const { html } = await import("./html.ts");
+      const { modelSection } = await import("./sections/model_section.ts");
+      return html`${models.map(modelSection)}`;
+    },
   }),
   defineReportSection({
     ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },
     links: () => [["made", "Provenance"]],
-    render: (report) => provenanceSection(report),
+    render: async (report) =>
+      (await import("./sections/provenance_section.ts")).provenanceSection(report),
   }),
 ];
 
@@ -65,7 +68,7 @@ export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 /** A section with its options. */
 export interface ChosenSection {
   links: ReportSectionDefinition["links"];
-  render(report: Report): Html;
+  render(report: Report): Html | Promise<Html>;
 }
 
 /** Returns the sections that a parameter names. @param plugins definitions that plugins brought */

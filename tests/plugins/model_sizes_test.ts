@@ -25,13 +25,13 @@ Deno.test("evaluate takes a plugin's section of the report, with its options", a
   const { params, extensions } = await read("[provenance, { use: modelSizes, title: Weights }]");
   assert.deepEqual(extensions.map(({ name }) => name), ["modelSizes"]);
   const report = await madeUpReport();
-  const page = reportPage(report, chooseSections(params.sections as string[], [modelSizes]));
+  const page = await reportPage(report, chooseSections(params.sections as string[], [modelSizes]));
   assert.match(page, /<a href="#made">Provenance<\/a>\s*<a href="#sizes">/);
   assert.doesNotMatch(page, /id="faces"/);
   assert.ok(page.indexOf('id="made"') < page.indexOf('<h2 id="sizes">Weights</h2>'));
   const count = report.models[0].network.weights.toLocaleString("en");
   assert.ok(page.slice(page.indexOf('id="sizes"')).includes(`<td>${count}</td>`));
   await assert.rejects(read("[modelSize]"), /Did you mean "modelSizes"/);
-  assert.match(reportPage(report), /id="faces"[^]*id="made"/);
+  assert.match(await reportPage(report), /id="faces"[^]*id="made"/);
   await Deno.remove(folder, { recursive: true });
 });
