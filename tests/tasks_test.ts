@@ -80,6 +80,21 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
       );
       await run("compare", [a, b, "--artifacts", "artifacts"]);
     },
+    async ui() {
+      const process = await start("ui", ["--port", "0", "--artifacts", "artifacts"]);
+      let text = "";
+      for await (const bytes of process.stderr) {
+        text += new TextDecoder().decode(bytes);
+        const url = text.match(/http:\/\/\S+/)?.[0];
+        if (url === undefined) continue;
+        const health = await fetch(`${url}/health`);
+        deepStrictEqual(await health.json(), { status: "ready" });
+        break;
+      }
+      process.kill("SIGINT");
+      await Promise.all([process.status, process.stdout.cancel()]);
+      match(text, /http:\/\//);
+    },
     verify: () => run("verify", ["p.yaml"]),
     gc: () => run("gc", ["--artifacts", "artifacts"]),
     compute: () => run("compute", ["--help"]),

@@ -8,12 +8,20 @@ import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { resize } from "../images/resize.ts";
 import { type Copy, COPY_SIZE, findCopies, lowFrequencies } from "./copies.ts";
+import {
+  type Columns,
+  describeSelection,
+  type Selection,
+  selectRows,
+  strataOf,
+} from "./select_rows.ts";
 
 /** Parameters of the stage. */
 export interface SplitParams {
-  readonly test: number;
-  readonly validation: number;
+  readonly test: Selection;
+  readonly validation: Selection;
   readonly by: "image" | "identity";
+  readonly stratify: readonly string[];
   readonly sample?: number | undefined;
   readonly copies: "group" | "ignore";
 }
@@ -42,9 +50,13 @@ export async function writeSplits(
   const copies = params.copies === "ignore" ? [] : await copiesOf(dataset.path, rows, context);
   const groups = grouped(rows, byPerson ? identity : undefined, copies);
   random(context.seed, "split").shuffle(groups);
-  const [test, rest] = take(groups, Math.round(rows.length * params.test));
-  const left = rest.reduce((sum, group) => sum + group.length, 0);
-  const [validation, train] = take(rest, Math.round(left * params.validation));
+  const columns = await columnsFor(dataset.path, params);
+  const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
+  const select = (set: "test" | "validation", all: readonly (readonly number[])[]) =>
+    selectRows(set, params[set], all, columns, strata, take);
+  const { taken: test, rest, leftOut: besideTest } = select("test", groups);
+  const { taken: validation, rest: train, leftOut: beside } = select("validation", rest);
+  const leftOut = besideTest + beside;
 
   const counts: Record<string, number> = {};
   for (const [name, part] of Object.entries({ train, validation, test })) {
@@ -55,7 +67,7 @@ export async function writeSplits(
           byPerson ? ` of ${groups.length} people` : ""
         }: ` +
           `the ${name} set is empty. Add data, or change the shares (test ` +
-          `${params.test}, validation ${params.validation})${
+          `${describeSelection(params.test)}, validation ${describeSelection(params.validation)})${
             byPerson ? ", or split by image" : ""
           }.`,
       );
@@ -71,6 +83,7 @@ export async function writeSplits(
         images: rows.length,
         ...counts,
         ...copies.length > 0 && { copies: copies.length },
+        ...leftOut > 0 && { leftOut },
       },
       null,
       2,
@@ -89,7 +102,24 @@ export async function writeSplits(
         "(copies.csv); copies are in one set. copies: ignore splits them like others",
     );
   }
+  if (leftOut > 0) {
+    context.info(
+      `${counted(leftOut, "image")} of people or copies in the test or validation set ` +
+        `${leftOut === 1 ? "is" : "are"} in no set`,
+    );
+  }
   context.info(`train ${counts.train}, validation ${counts.validation}, test ${counts.test}`);
+}
+
+/** Reads the columns that select and stratify. */
+async function columnsFor(
+  dataset: string,
+  { test, validation, stratify }: SplitParams,
+): Promise<Columns> {
+  if (stratify.length === 0 && [test, validation].every((one) => typeof one === "number")) {
+    return {};
+  }
+  return await readParquet(join(dataset, "table.parquet")) as Columns;
 }
 
 /** Finds copies among rows of a dataset; numbers are those of rows. */

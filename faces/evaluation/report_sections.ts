@@ -1,4 +1,4 @@
-/** Sections of the report, for the parameter `sections` of evaluate; what renders them loads when used. */
+/** Sections of the report, for the parameter `sections` of evaluate. */
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
 import { subject } from "./format_result.ts";
@@ -20,7 +20,6 @@ export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> ex
  * @example
  * ```ts
  * import { z } from "zod";
- * import { html } from "./html.ts";
  * const contact = defineReportSection({
  *   name: "contact", summary: "Whom to ask",
  *   params: z.strictObject({ address: z.email().describe("E-mail address") }),
@@ -38,27 +37,30 @@ export function defineReportSection<P extends z.ZodObject>(
 
 const params = z.strictObject({});
 
-/** The built-in sections, in their usual order. */
+/** The built-in sections, in their usual order. Their modules load when a report is written. */
 export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
     ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
     links: () => [["faces", "Data"]],
-    render: async ({ data }) => (await import("./sections/data_section.ts")).dataSection(data),
+    async render({ data }) {
+      return (await import("./sections/data_section.ts")).dataSection(data);
+    },
   }),
   defineReportSection({
     ...{ name: "models", summary: "Results, training and network of each model", params },
     links: ({ models }) => models.map(({ id, metrics }) => [id, subject(metrics)]),
-    render: async ({ models }) => {
-      const { html } = await import("./html.ts");
+    async render({ models }) {
       const { modelSection } = await import("./sections/model_section.ts");
+      const { html } = await import("./html.ts");
       return html`${models.map(modelSection)}`;
     },
   }),
   defineReportSection({
     ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },
     links: () => [["made", "Provenance"]],
-    render: async (report) =>
-      (await import("./sections/provenance_section.ts")).provenanceSection(report),
+    async render(report) {
+      return (await import("./sections/provenance_section.ts")).provenanceSection(report);
+    },
   }),
 ];
 
