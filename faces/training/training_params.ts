@@ -126,6 +126,8 @@ export const anyLoss = lossParam(losses, "").describe(
   "Loss. Default: mae for regression, crossEntropy for classes",
 );
 
+export const quantityLoss = lossParam(yearLosses, "mae").describe("Loss. Default: mae");
+
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
   init: initParam,
