@@ -329,7 +329,6 @@ inChromium("2,000 runs stay smooth: a frame while scrolling, a filter, a sort", 
     const text = JSON.stringify({ scroll, filter, sort, elements });
     assert.ok(elements < 80, `only rows in view are in the page: ${text}`);
     assert.ok(scroll < 80 && filter < 300 && sort < 300, `ms: ${text}`);
-    if (Deno.env.get("MEASURE")) console.error(text);
     assert.deepEqual(wrong, []);
   } finally {
     await browser.close();
