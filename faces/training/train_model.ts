@@ -190,6 +190,17 @@ export async function trainModel(
   }
   const earlyStopping = params.earlyStopping ??
     { monitor: "val_loss", patience: params.epochs, restoreBest: false };
+  const monitored = metrics.find(({ name }) => earlyStopping.monitor === `val_${name}`);
+  if (monitored ? !monitored.better : !/^(val_)?(loss|metric)$/.test(earlyStopping.monitor)) {
+    const names = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
+    throw new Error(
+      `Cannot stop early by "${earlyStopping.monitor}": it is no metric of this training with a ` +
+        `better direction. Name one of ${
+          ["val_loss", "val_metric", ...names].join(", ")
+        }, or add ` +
+        "it to metrics.",
+    );
+  }
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
@@ -256,7 +267,10 @@ export async function trainModel(
         ),
       ]),
       ...params,
-      earlyStopping,
+      earlyStopping: {
+        ...earlyStopping,
+        ...(monitored && { higherIsBetter: monitored.better === "more" }),
+      },
       ...optimizing,
       order: (rows, random) => {
         const data = { person: (row: number) => people[row], random, tasks: taskNames };

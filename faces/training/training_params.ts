@@ -10,8 +10,11 @@ import { schedules } from "./schedule.ts";
 import { initParam, teacherParam } from "./trained_models.ts";
 
 const earlyStopping = z.strictObject({
-  monitor: z.enum(["val_loss", "loss", "val_metric", "metric"]).default("val_loss").describe(
-    "Monitored column of history.csv",
+  monitor: z.union([
+    z.enum(["val_loss", "loss", "val_metric", "metric"]),
+    z.string().regex(/^val_\w+$/, "expected val_ and the name of one of `metrics`"),
+  ]).default("val_loss").describe(
+    "Monitored column of history.csv; val_NAME: one of `metrics`",
   ),
   patience: z.int().min(1).default(3).describe(
     "Epochs without improvement before training stops; `epochs` disables early stopping",
