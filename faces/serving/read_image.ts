@@ -1,5 +1,6 @@
 /** Reads the image out of a request, however it was sent, with bounded time and memory. */
 import { Buffer } from "node:buffer";
+import { z } from "zod";
 import { identifyImage } from "../../packages/formats/image_format.ts";
 import { Problem } from "./problem.ts";
 
@@ -12,6 +13,8 @@ export interface BodyLimits {
   /** Timeout of an upload in seconds. */
   readonly seconds: number;
 }
+
+const jsonBody = z.strictObject({ image: z.string() });
 
 /**
  * Returns the bytes of the image in a request. The bytes decide its format, not the content type.
@@ -30,12 +33,17 @@ export async function readImage(
   if (type === "multipart/form-data" || /^--\S+\r\ncontent-/i.test(start)) {
     return fromForm(body, header);
   }
+  if (type === "application/json" || start.startsWith("{")) {
+    return checked(fromDataUrl(fromJson(text(body))));
+  }
+  if (type === "text/plain" || /^data:/i.test(start)) return checked(fromDataUrl(text(body)));
   if (!identifyImage(body) && !/^(image\/.*|application\/octet-stream|)$/.test(type)) {
     throw new Problem(
       415,
       "wrong_type",
       `Cannot read a body of type ${JSON.stringify(header.slice(0, 80))}: expected an image ` +
-        `(${IMAGE_TYPES.join(", ")}), or multipart/form-data with a file.`,
+        `(${IMAGE_TYPES.join(", ")}), multipart/form-data with a file, or a data URL, as text or ` +
+        'as JSON: {"image": "data:image/jpeg;base64,..."}.',
     );
   }
   return checked(body);
@@ -66,13 +74,35 @@ async function fromForm(
       const message = `Cannot read the body as multipart/form-data: ${error.message}.`;
       throw new Problem(400, "malformed", message);
     });
-  const files = [form.get("image"), ...form.values()];
-  const image = files.find((value) => value instanceof File);
+  const image = form.get("image") ?? [...form.values()].find((value) => value instanceof File);
   if (!image) {
     const message = 'The form has no file. Send the image as its field "image".';
     throw new Problem(400, "no_picture", message);
   }
-  return checked(await image.bytes());
+  return checked(image instanceof File ? await image.bytes() : fromDataUrl(image));
+}
+
+/** Returns the data URL of {"image": "data:..."}. */
+function fromJson(json: string): string {
+  try {
+    return jsonBody.parse(JSON.parse(json)).image;
+  } catch {
+    throw new Problem(400, "malformed", 'The body is not JSON as {"image": "data:..."}.');
+  }
+}
+
+function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
+  const match = /^\s*data:([^,]{0,200}),/i.exec(url.slice(0, 1000));
+  if (!match || !/;\s*base64\s*$/i.test(match[1])) {
+    const got = JSON.stringify(url.slice(0, 40));
+    const expected = 'Expected a data URL such as "data:image/jpeg;base64,..."';
+    throw new Problem(400, "malformed", `${expected}, got ${got}.`);
+  }
+  try {
+    return Uint8Array.fromBase64(url.slice(match[0].length));
+  } catch {
+    throw new Problem(400, "malformed", "The data URL is not base64.");
+  }
 }
 
 /** Reads the body; fails as soon as it is too large or too slow. */
