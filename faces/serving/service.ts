@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly queue: number;
   readonly viewers: number;
   readonly timeoutSeconds: number;
+  /** Timeout in ms of a request's head. */
+  readonly headMs?: number;
   warn(message: string): void;
 }
 
@@ -43,6 +45,8 @@ export interface Serving extends Server {
   readonly service: Service;
 }
 
+/** Connections beside those of live views and waiting requests. */
+const SPARE_CONNECTIONS = 256;
 /**
  * Maximum memory of an analysis in bytes. A JPEG of 64 megapixels takes 200 MB, a progressive one
  * 400 MB. An AVIF takes 18 bytes per pixel, though a flat one is 1.5 KB.
@@ -100,8 +104,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   });
   const tls = options.tls &&
     { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
+  const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
-  const server = listen(app, { ...options, tls });
+  const server = listen(app, { ...options, tls, connections });
   const stop = async () => {
     const closing = opened?.close();
     live.close();

@@ -50,16 +50,20 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
 
 Deno.test("a slow upload times out: 408", async () => {
   await using server = await startService({ models: ["gender"], timeoutSeconds: 1 });
-  const { port, host } = new URL(server.url);
-  using connection = await Deno.connect({ port: Number(port) });
-  const head = `POST /predict HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1000\r\n\r\nhalf`;
-  await connection.write(new TextEncoder().encode(head));
-  const buffer = new Uint8Array(4096);
-  const answer = new TextDecoder().decode(
-    buffer.subarray(0, await connection.read(buffer) ?? 0),
-  );
-  assert.match(answer, /^HTTP\/1\.1 408 /);
-  assert.match(answer, /did not arrive within 1 s/);
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const slow = new ReadableStream({
+    start(controller) {
+      timer = setInterval(() => controller.enqueue(new Uint8Array(10)), 200);
+    },
+    cancel: () => clearInterval(timer),
+  });
+  try {
+    const response = await server.predict(slow, "image/png");
+    assert.equal(response.status, 408);
+    assert.match((await response.json()).error.message, /did not arrive within 1 s/);
+  } finally {
+    clearInterval(timer);
+  }
 });
 
 Deno.test("clients that disconnect halfway cause no internal error", async () => {
@@ -153,7 +157,7 @@ Deno.test("stop() during analyses answers each with 200 or 503, and frees the po
   Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close();
 });
 
-/** Sends bytes over a connection of its own; returns the response. */
+/** Sends bytes over a connection of its own; returns what comes until the server closes it. */
 async function raw(url: string, text: string): Promise<string> {
   using connection = await Deno.connect({ port: Number(new URL(url).port) });
   await connection.write(new TextEncoder().encode(text));
@@ -161,7 +165,7 @@ async function raw(url: string, text: string): Promise<string> {
   let answer = "";
   for (let n; (n = await connection.read(buffer).catch(() => null)) !== null;) {
     answer += new TextDecoder().decode(buffer.subarray(0, n));
-    if (answer.startsWith("HTTP/1.1 101") || /\r\n\r\n.*\}$/s.test(answer)) break;
+    if (answer.startsWith("HTTP/1.1 101")) break;
   }
   return answer;
 }
@@ -191,7 +195,7 @@ Deno.test("a malformed Host is answered with 400 and in JSON", async () => {
 });
 
 Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
-  await using server = await startService({ models: ["gender"] });
+  await using server = await startService({ models: ["gender"], headMs: 300 });
   const { host } = new URL(server.url);
   const good = [
     "Connection: Upgrade",
@@ -221,6 +225,46 @@ Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
     }
   }
   assert.deepEqual(server.warnings, []);
+});
+
+Deno.test("a request's head that does not arrive times out, also the next one", async () => {
+  await using server = await startService({ models: ["gender"], headMs: 300 });
+  assert.equal(await raw(server.url, "GET / HTTP/1.1\r\nHost: a\r\n"), "");
+  const { host } = new URL(server.url);
+  const first = `GET /health HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  assert.match(await raw(server.url, `${first}GET / HT`), /^HTTP\/1\.1 200 .*"ready"\}$/s);
+  // A body may take longer than a head.
+  const face = await drawnFace();
+  const slow = new ReadableStream({
+    async start(controller) {
+      for (let at = 0; at < face.length; at += 10_000) {
+        controller.enqueue(face.subarray(at, at + 10_000));
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      controller.close();
+    },
+  });
+  const response = await server.predict(slow, "image/png");
+  assert.equal(response.status, 200, await response.text());
+});
+
+Deno.test("the port that requests are forwarded to answers no other process", async () => {
+  await using server = await startService({ models: ["gender"] });
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", "cat /proc/net/tcp"],
+    stderr: "null",
+  }).output();
+  const { port } = new URL(server.url);
+  const listening = [
+    ...new TextDecoder().decode(stdout).matchAll(/ 0100007F:([\dA-F]{4}) .{13} 0A /g),
+  ]
+    .map(([, hex]) => String(parseInt(hex, 16)));
+  assert.ok(Deno.build.os !== "linux" || listening.includes(port));
+  for (const other of listening.filter((other) => other !== port)) {
+    const answer = await fetch(`http://127.0.0.1:${other}/health`).catch(() => undefined);
+    const text = await answer?.text();
+    assert.ok(!text?.includes("ready"), `port ${other}: ${text}`);
+  }
 });
 
 Deno.test("a server on the network accepts known names only", async () => {
