@@ -108,6 +108,13 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
         summary: "Check whether /predict can answer",
         responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
       }),
+      "/metrics": get({
+        operationId: "metrics",
+        summary: "Counters and histograms for Prometheus",
+        responses: {
+          200: { description: "Text exposition format", content: { "text/plain": {} } },
+        },
+      }),
     },
     components: { schemas: components },
   };

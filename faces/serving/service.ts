@@ -8,9 +8,11 @@ import { InferencePool } from "./inference_pool.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
+import { MemoryBudget } from "./read_image.ts";
 import { createApp } from "./routes.ts";
 import { isLocal } from "./security.ts";
 import { listen, type Server } from "./server.ts";
+import { createServiceMetrics } from "./service_metrics.ts";
 
 export interface ServeOptions {
   readonly sources: readonly Source[];
@@ -45,6 +47,8 @@ export interface Serving extends Server {
   readonly service: Service;
 }
 
+/** Number of images of the maximum size that fit into memory. */
+const MAX_IMAGES = 8;
 /** Connections beside those of live views and waiting requests. */
 const SPARE_CONNECTIONS = 256;
 /**
@@ -92,13 +96,16 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const name = Deno.hostname();
   let opened: InferencePool | undefined;
   const pool = () => opened;
-  const live = createLiveViews({ pool, viewers, warn });
+  const metrics = createServiceMetrics(pool);
+  const live = createLiveViews({ pool, metrics, viewers, warn });
   const app = createApp({
     pool,
     service,
     assets: await buildAssets({ service, local, setup, preprocessing, reported }),
     live,
+    metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
+    memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
     names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });

@@ -199,15 +199,15 @@ Deno.test("POST /predict", async (t) => {
         Buffer.from(`\r\n--${boundary}${after}\r\n`),
       ]);
     const form = "multipart/form-data; boundary=b0undary";
-    const disposition = 'Content-Disposition: form-data; name="image"; filename="me.png"';
+    const disposition = 'Content-Disposition: form-data; name="image"';
     const field = '--b0undary\r\nContent-Disposition: form-data; name="note"\r\n\r\nhi\r\n';
     const forms: [Uint8Array, string | undefined][] = [
-      [part(disposition), form],
-      [part(`${disposition}\r\nContent-Type: application/octet-stream`), form],
+      [part(`${disposition}; filename="photo.jpg"`), form],
+      [part(`${disposition}; filename="é.webp"\r\nContent-Type: application/octet-stream`), form],
       [part(`content-type: image/svg+xml\r\n${disposition.toLowerCase()}`), form],
-      [part(disposition.replace("image", "file"), "b0undary", field), form],
+      [part(`${disposition.replace("image", "file")}; filename=a.png`, "b0undary", field), form],
       [
-        part("Content-Disposition: form-data; name=image; filename=a"),
+        part("Content-Disposition: form-data; name=image"),
         'multipart/form-data; boundary="b0undary"',
       ],
       [part(disposition, "b0undary", "preamble\r\n"), form],
@@ -246,7 +246,9 @@ Deno.test("POST /predict", async (t) => {
       ["<svg/>", "image/svg+xml", /none of/],
       ["data:text/html;base64,PGI+", "text/plain", /none of/],
       ["<!--ftyp--><svg xmlns='http://www.w3.org/2000/svg'/>", "image/png", /none of/],
-      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /no file/],
+      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /cut short/],
+      ["--x\r\nContent-Disposition: form-data; name=image", "multipart/form-data", /cut short/],
+      ["--y--\r\n", "multipart/form-data; boundary=x", /boundary does not occur/],
       ["--x--\r\n", "multipart/form-data; boundary=x", /no file/],
       ["hello", "text/plain", /Expected a data URL/],
       ["data:image/png;base64,!!", "text/plain", /not base64/],

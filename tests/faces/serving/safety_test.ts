@@ -81,6 +81,32 @@ Deno.test("clients that disconnect halfway cause no internal error", async () =>
   assert.deepEqual(server.warnings, []);
 });
 
+Deno.test("many large uploads are refused before they fill the memory", async () => {
+  await using server = await startService({
+    models: ["gender"],
+    maxBodyMegabytes: 2,
+    timeoutSeconds: 5,
+  });
+  // Sixteen clients that have sent most of 2 MB and keep the rest: eight times 2 MB are too much.
+  // Some are turned away at once; their room is enough for the others, who run out of time.
+  const clients = Array.from({ length: 16 }, async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        for (let i = 0; i < 19; i++) controller.enqueue(new Uint8Array(100_000));
+      },
+    });
+    const response = await server.predict(body, "image/png");
+    await response.body?.cancel();
+    return response.status;
+  });
+  const statuses = await Promise.all(clients);
+  assert.deepEqual([...new Set(statuses)].sort(), [408, 429]);
+  // All is given back.
+  const response = await server.predict(await drawnFace(), "image/png");
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+});
+
 Deno.test("thousands of malformed requests: it answers, and its memory does not grow", async () => {
   await using server = await startService({ models: ["gender"], queue: 64 });
   const face = await drawnFace();
@@ -282,6 +308,30 @@ Deno.test("a server on the network accepts known names only", async () => {
     const answer = await raw(server.url, head(name));
     assert.match(answer, /^HTTP\/1\.1 403 .*"code":"wrong_host".*webcamServe\.names/s, name);
   }
+});
+
+/** Bodies of 20 MB that took seconds and gigabytes when they were parsed. */
+Deno.test("a large body of many small things is refused without being parsed", async () => {
+  await using server = await startService({ models: ["gender"], maxBodyMegabytes: 20 });
+  const part = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n";
+  const bodies: [string, string, RegExp][] = [
+    ["[".repeat(19e6), "application/json", /not JSON as/],
+    ['{"image":' + "[{},".repeat(4.5e6), "application/json", /not JSON as/],
+    ['{"image":"x",' + '"a":1,'.repeat(3e6) + '"image":"x"}', "application/json", /not JSON as/],
+    [part.repeat(380_000) + "--x--", "multipart/form-data; boundary=x", /more than 100 parts/],
+    ["--x\r\n".repeat(3.9e6), "multipart/form-data; boundary=x", /cut short/],
+    [" ".repeat(19e6), "text/plain", /Expected a data URL/],
+  ];
+  const before = Deno.memoryUsage().rss;
+  let most = 0;
+  const timer = setInterval(() => most = Math.max(most, Deno.memoryUsage().rss - before), 5);
+  for (const [body, type, message] of bodies) {
+    const response = await server.predict(body, type);
+    assert.match(await response.text(), message);
+    assert.equal(response.status, 400);
+  }
+  clearInterval(timer);
+  assert.ok(most < 500e6, `it took ${(most / 1e6).toFixed(0)} MB`);
 });
 
 /** Returns the ids of Deno processes that this one started. */
