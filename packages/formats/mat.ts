@@ -4,20 +4,79 @@
  * Format: MathWorks, "MAT-File Format", chapter 1, level 5.
  *
  * Files are not trusted: every length is compared with the remaining bytes before memory is allocated,
- * and compressed data may unpack to `limit` bytes.
+ * and all compressed data together may unpack to `limit` bytes.
  */
 import { byteCount } from "./random_access_file.ts";
+import { inflateSync } from "node:zlib";
 import { ByteReader } from "./mat/byte_reader.ts";
 import { count, MatError, MatSource } from "./mat/source.ts";
-import { kindOf, MatField, structFields } from "./mat_values.ts";
+import {
+  fieldOf,
+  kindOf,
+  type MatField,
+  type MatValue,
+  structFields,
+  valueAt,
+} from "./mat_values.ts";
 
-export { MatError, MatField };
+export { MatError };
+export type * from "./mat_values.ts";
 
 const HEADER = 128;
 const miMATRIX = 14;
 const miCOMPRESSED = 15;
 /** Maximum compression ratio of Deflate. */
 const MAX_RATIO = 1032;
+
+export interface MatOptions {
+  /** Name of the file, for messages. */
+  source: string;
+  /** Maximum bytes that all compressed data may unpack to. Default: 512 MiB. */
+  limit?: number;
+}
+
+/**
+ * Reads the variables of a file by name.
+ * @throws {MatError} if it is damaged
+ *
+ * @example
+ * ```ts
+ * import { writeMat } from "@reproducible/formats/mat_write";
+ * const bytes = writeMat("wiki", { dob: [723671], name: { cell: ["Ada"] } });
+ * const wiki = readMat(bytes, { source: "wiki.mat" }).get("wiki");
+ * if (wiki?.kind === "struct") console.log(wiki.numbers("dob"), wiki.cell("name").strings());
+ * ```
+ */
+export function readMat(
+  bytes: Uint8Array<ArrayBuffer>,
+  { source, limit = 2 ** 29 }: MatOptions,
+): Map<string, MatValue> {
+  const variables = new Map<string, MatValue>();
+  const add = (source: MatSource, at: number, end: number) => {
+    const { name } = source.header(at, end);
+    // Variables without a name hold parts of objects.
+    if (name !== "") variables.set(name, valueAt(source, at, end));
+  };
+  const little = byteOrder(bytes, source);
+  const file = new MatSource(bytes, { little, file: source });
+  let budget = limit;
+  for (let at = HEADER; at < bytes.length;) {
+    const tag = file.tag(at, bytes.length);
+    if (tag.type === miCOMPRESSED) {
+      const data = inflate(file, at, tag.data, tag.size, budget);
+      budget -= data.length;
+      const unpacked = new MatSource(data, { little, file: source, unpackedFrom: at });
+      add(unpacked, 0, data.length);
+      at = tag.data + tag.size; // compressed elements are not padded
+    } else if (tag.type === miMATRIX) {
+      add(file, at, bytes.length);
+      at = tag.next;
+    } else {
+      throw file.error(at, `is of type ${tag.type}; a variable was expected`);
+    }
+  }
+  return variables;
+}
 
 /** Checks the file's header of 128 bytes. Returns true if the file is little-endian. */
 function byteOrder(bytes: Uint8Array<ArrayBuffer>, source: string): boolean {
@@ -41,6 +100,48 @@ function byteOrder(bytes: Uint8Array<ArrayBuffer>, source: string): boolean {
   }
   if (version !== 0x0100) throw fail(`its version is 0x${version.toString(16)}, known is 0x100`);
   return little;
+}
+
+/** Unpacks a compressed element, which must hold one array of the size that its tag claims. */
+function inflate(
+  file: MatSource,
+  at: number,
+  start: number,
+  size: number,
+  budget: number,
+): Uint8Array<ArrayBuffer> {
+  const packed = file.bytes.subarray(start, start + size);
+  const unzip = (input: Uint8Array, options: Parameters<typeof inflateSync>[1]) => {
+    try {
+      // With `info`, the engine reports the number of input bytes that it used.
+      return inflateSync(input, { ...options, info: true }) as unknown as {
+        buffer: Uint8Array<ArrayBuffer>;
+        engine: { bytesWritten: number };
+      };
+    } catch (cause) {
+      throw file.error(at, `cannot be unpacked (${(cause as Error).message})`, cause);
+    }
+  };
+  // The first bytes hold the unpacked size. Z_SYNC_FLUSH allows incomplete input.
+  const peek = unzip(packed.subarray(0, 1024), { finishFlush: 2, maxOutputLength: 2 ** 21 }).buffer;
+  if (peek.length < 8) {
+    throw file.error(at, `unpacks to ${byteCount(peek.length)}, less than a tag`);
+  }
+  const total = 8 + new DataView(peek.buffer, peek.byteOffset).getUint32(4, file.little);
+  checkClaim(file, at, size, total, budget);
+  // One chunk of the complete size: no chunks to join, and half the memory.
+  const { buffer, engine } = unzip(packed, {
+    maxOutputLength: total,
+    chunkSize: Math.max(64, total),
+  });
+  if (buffer.length !== total || engine.bytesWritten !== size) {
+    throw file.error(
+      at,
+      `unpacks to ${byteCount(buffer.length)} of ${count(total)} claimed, ` +
+        `from ${byteCount(engine.bytesWritten)} of ${count(size)}`,
+    );
+  }
+  return buffer;
 }
 
 /** @throws if compressed data claims to unpack to more than is possible or allowed */
@@ -72,13 +173,9 @@ export interface MatFile {
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
 }
 
-export interface MatStructOptions {
-  /** Name of the file, for messages. */
-  source: string;
+export interface MatStructOptions extends MatOptions {
   /** Name of the struct. */
   variable: string;
-  /** Maximum bytes that its compressed data may unpack to. Default: 1 GiB. */
-  limit?: number;
 }
 
 /** Bytes of the file to read at once. */
@@ -91,19 +188,6 @@ const HEAD = 1 << 16;
  * as a whole. Calls the function of each field in `take`, in the order of the file.
  * @returns the names of all fields
  * @throws {MatError} if the file is damaged or has no such struct
- *
- * @example
- * ```ts
- * import { RandomAccessFile } from "@reproducible/formats/random_access_file";
- * import { writeMat } from "@reproducible/formats/mat_write";
- * const path = await Deno.makeTempFile();
- * await Deno.writeFile(path, writeMat("wiki", { dob: [723671], name: { cell: ["Ada"] } }));
- * using file = new RandomAccessFile(path);
- * await readMatStruct(file, { source: "wiki.mat", variable: "wiki" }, {
- *   dob: (field) => console.log(field.numbers()),
- *   name: (field) => console.log(field.cell().texts().at(0)),
- * });
- * ```
  */
 export async function readMatStruct(
   file: MatFile,
@@ -194,7 +278,8 @@ async function readFields(
     }
     const bytes = await stream.take(next);
     if (!bytes) throw short(here);
-    use(new MatField(name, new MatSource(bytes, here), next));
+    const source = new MatSource(bytes, here);
+    use(fieldOf(name, valueAt(source, 0, next, 1), source, 0));
   }
 }
 

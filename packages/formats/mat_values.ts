@@ -1,24 +1,77 @@
-/** Columns of a struct in a MATLAB level-5 file: rows of numbers, and cells of texts or numbers. */
+/**
+ * Values of a MATLAB level-5 file. Cells and structs hold the positions of their parts and decode them
+ * on demand; `strings()`, `texts()` and `numbers()` decode a whole column at once.
+ */
 import { byteCount } from "./random_access_file.ts";
-import { type ArrayHeader, count, decodeUtf8, type MatSource, mxOPAQUE } from "./mat/source.ts";
+import {
+  type ArrayHeader,
+  convert,
+  count,
+  decodeUtf8,
+  type MatSource,
+  mxOPAQUE,
+  type NumericConstructor,
+  type NumericData,
+} from "./mat/source.ts";
 
-const mxCELL = 1, mxCHAR = 4, mxFUNCTION = 16;
+const mxCELL = 1, mxSTRUCT = 2, mxCHAR = 4, mxFUNCTION = 16;
+const MAX_DEPTH = 100;
 const none = new Uint8Array();
 
-/** Array classes ("mx...") without numbers. */
-const KINDS: Record<number, string> = {
-  ...{ [mxCELL]: "cell", 2: "struct", 3: "object", [mxCHAR]: "char", 5: "sparse matrix" },
-  ...{ [mxFUNCTION]: "function handle", [mxOPAQUE]: "object" },
+/** Array classes ("mx...") that hold numbers. */
+const numeric: Record<number, { name: NumericClass; array: NumericConstructor }> = {
+  6: { name: "double", array: Float64Array },
+  7: { name: "single", array: Float32Array },
+  8: { name: "int8", array: Int8Array },
+  9: { name: "uint8", array: Uint8Array },
+  10: { name: "int16", array: Int16Array },
+  11: { name: "uint16", array: Uint16Array },
+  12: { name: "int32", array: Int32Array },
+  13: { name: "uint32", array: Uint32Array },
+  14: { name: "int64", array: BigInt64Array },
+  15: { name: "uint64", array: BigUint64Array },
 };
 
-/** Returns true for the classes double, single and integers. */
-function isNumeric(kind: number): boolean {
-  return kind >= 6 && kind <= 15;
+/** Classes that are recognized but not decoded. */
+const unsupported: Record<number, string> = {
+  3: "object",
+  5: "sparse matrix",
+  [mxFUNCTION]: "function handle",
+  [mxOPAQUE]: "object",
+};
+
+export type NumericClass =
+  | ("double" | "single" | "logical" | "int8" | "uint8" | "int16" | "uint16")
+  | ("int32" | "uint32" | "int64" | "uint64");
+
+export type MatValue = MatNumeric | MatChar | MatCell | MatStruct | MatUnsupported;
+
+/** Reads the value at `at`. */
+export function valueAt(source: MatSource, at: number, end: number, depth = 0): MatValue {
+  const header = source.header(at, end);
+  if (depth > MAX_DEPTH) {
+    throw source.error(at, `is nested more than ${MAX_DEPTH} cells and structs deep`);
+  }
+  if (header.class === mxCELL) return new MatCell(source, header, depth);
+  if (header.class === mxSTRUCT) return new MatStruct(source, header, depth);
+  if (header.class === mxCHAR) return new MatChar(source, header);
+  if (header.class in numeric) return new MatNumeric(source, header);
+  if (header.class in unsupported) {
+    return new MatUnsupported(unsupported[header.class], header.dims);
+  }
+  throw source.error(at, `is of class ${header.class}, which is unknown`);
 }
 
-/** Describes the class of an array. */
-export function kindOf({ class: kind }: Pick<ArrayHeader, "class">): string {
-  return isNumeric(kind) ? "numeric" : KINDS[kind] ?? `class ${kind}`;
+/** Returns the kind of value that an array is read as. */
+export function kindOf({ class: of }: Pick<ArrayHeader, "class">): MatValue["kind"] {
+  if (of in numeric) return "numeric";
+  return of === mxCELL
+    ? "cell"
+    : of === mxSTRUCT
+    ? "struct"
+    : of === mxCHAR
+    ? "char"
+    : "unsupported";
 }
 
 /** Reads the names of a struct's fields. Returns them, and the position of the first value. */
@@ -42,48 +95,98 @@ export function structFields(
   return { names, next };
 }
 
-/** A field of a struct. Its values are decoded on demand. */
-export class MatField {
-  #source: MatSource;
-  #header: ArrayHeader;
+/** Numbers in column-major order, in the typed array of their class. */
+export class MatNumeric {
+  readonly kind = "numeric";
+  readonly class: NumericClass;
+  readonly dims: readonly number[];
+  readonly data: NumericData;
+  readonly imaginary?: NumericData;
 
-  constructor(readonly name: string, source: MatSource, end: number) {
-    this.#source = source;
-    this.#header = source.header(0, end);
+  constructor(source: MatSource, header: ArrayHeader) {
+    const { name, array } = numeric[header.class];
+    this.class = header.logical ? "logical" : name;
+    this.dims = header.dims;
+    if (header.data === header.end && header.count === 0) {
+      this.data = new array(0);
+      return;
+    }
+    this.data = source.numbers(header.data, header.end, header.count, array);
+    if (header.complex) {
+      const real = source.tag(header.data, header.end);
+      this.imaginary = source.numbers(real.next, header.end, header.count, array);
+    }
   }
 
-  /** Decodes real numbers as float64. @throws {MatError} if it holds others */
-  numbers(): Float64Array {
-    const { class: kind, complex, data, end, count } = this.#header;
-    if (!isNumeric(kind) || complex) throw this.#unlike("real numbers");
-    if (data === end && count === 0) return new Float64Array();
-    return this.#source.numbers(data, end, count);
+  /** Converts the numbers to float64. */
+  float64(): Float64Array {
+    return this.data instanceof Float64Array
+      ? this.data
+      : convert(this.data, Float64Array) as Float64Array;
+  }
+}
+
+/** Text: one row of characters, or several rows of equal length. */
+export class MatChar {
+  readonly kind = "char";
+  readonly dims: readonly number[];
+  readonly rows: readonly string[];
+
+  constructor(source: MatSource, header: ArrayHeader) {
+    this.dims = header.dims;
+    const [height] = header.dims;
+    const text = header.data === header.end ? "" : source.text(header.data, header.end);
+    if (height <= 1 || header.count === 0) {
+      this.rows = [text];
+      return;
+    }
+    // Column-major. MATLAB counts UTF-16 units; some writers count code points.
+    const units = [...text].length === header.count ? [...text] : text.split("");
+    if (units.length !== header.count) {
+      throw source.error(
+        header.at,
+        `holds ${count(units.length)} characters, its dimensions are ${header.dims.join(" × ")}`,
+      );
+    }
+    const rows = new Array<string>(height).fill("");
+    for (let i = 0; i < units.length; i++) rows[i % height] += units[i];
+    this.rows = rows;
   }
 
-  /** Returns its cell. @throws {MatError} if it holds none */
-  cell(): MatCell {
-    if (this.#header.class !== mxCELL) throw this.#unlike("a cell");
-    return new MatCell(this.#source, this.#header);
-  }
-
-  #unlike(wanted: string) {
-    const kind = kindOf(this.#header);
-    return this.#source.error(0, `has field "${this.name}" of kind ${kind}, expected ${wanted}`);
+  /** The rows, joined by newlines. */
+  get text(): string {
+    return this.rows.join("\n");
   }
 }
 
 /** An array of arrays. */
-class MatCell {
+export class MatCell {
+  readonly kind = "cell";
+  readonly dims: readonly number[];
   readonly length: number;
   #source: MatSource;
   #header: ArrayHeader;
   #positions: Uint32Array;
+  #depth: number;
 
-  constructor(source: MatSource, header: ArrayHeader) {
+  constructor(source: MatSource, header: ArrayHeader, depth: number) {
+    this.dims = header.dims;
     this.length = header.count;
     this.#source = source;
     this.#header = header;
+    this.#depth = depth;
     this.#positions = source.children(header.data, header.end, header.count);
+  }
+
+  /** Decodes part `i`, in column-major order. */
+  at(i: number): MatValue {
+    return valueAt(this.#source, this.#positions[i], this.#header.end, this.#depth + 1);
+  }
+
+  /** Decodes every part as text; an empty array becomes the empty string. */
+  strings(): string[] {
+    const texts = this.texts();
+    return Array.from({ length: this.length }, (_, i) => texts.at(i));
   }
 
   /** Decodes every part as text into one buffer, for columns of which only some rows are used. */
@@ -113,15 +216,99 @@ class MatCell {
     for (let i = 0; i < this.length; i++) {
       const at = this.#positions[i];
       const header = source.header(at, this.#header.end);
-      if (isNumeric(header.class) && header.count === width) {
+      if (header.class in numeric && header.count === width) {
         source.floatsInto(result, i * width, header.data, header.end, width);
-      } else if (isNumeric(header.class) && header.count === 0) {
+      } else if (header.class in numeric && header.count === 0) {
         result.fill(NaN, i * width, (i + 1) * width);
       } else {
         throw source.error(at, `, part ${count(i)} of a cell, is not ${width} numbers`);
       }
     }
     return result;
+  }
+}
+
+/** A struct, or an array of structs with the same fields. */
+export class MatStruct {
+  readonly kind = "struct";
+  readonly dims: readonly number[];
+  readonly length: number;
+  readonly fields: readonly string[];
+  #source: MatSource;
+  #header: ArrayHeader;
+  #positions: Uint32Array;
+  #depth: number;
+
+  constructor(source: MatSource, header: ArrayHeader, depth: number) {
+    const { names, next } = structFields(source, header);
+    this.dims = header.dims;
+    this.length = header.count;
+    this.fields = names;
+    this.#source = source;
+    this.#header = header;
+    this.#depth = depth;
+    this.#positions = source.children(next, header.end, this.length * this.fields.length);
+  }
+
+  /** Decodes a field of the struct, or of struct `index` of an array, in column-major order. */
+  get(field: string, index = 0): MatValue {
+    const column = this.fields.indexOf(field);
+    if (column < 0 || !(index >= 0 && index < this.length)) {
+      throw this.#source.error(
+        this.#header.at,
+        column < 0
+          ? `has no field "${field}", only ${this.fields.join(", ")}`
+          : `has ${count(this.length)} structs, number ${index} is not one of them`,
+      );
+    }
+    const at = this.#positions[index * this.fields.length + column];
+    return valueAt(this.#source, at, this.#header.end, this.#depth + 1);
+  }
+
+  /** Decodes a field of real numbers as float64. */
+  numbers(field: string): Float64Array {
+    return fieldOf(field, this.get(field), this.#source, this.#header.at).numbers();
+  }
+
+  /** Decodes a field that holds a cell. */
+  cell(field: string): MatCell {
+    return fieldOf(field, this.get(field), this.#source, this.#header.at).cell();
+  }
+}
+
+/** A field of a struct. */
+export interface MatField {
+  /** Decodes real numbers as float64. @throws {MatError} if it holds others */
+  numbers(): Float64Array;
+  /** Returns its cell. @throws {MatError} if it holds none */
+  cell(): MatCell;
+}
+
+/** Checks the kind of a field's value when it is used. */
+export function fieldOf(name: string, value: MatValue, source: MatSource, at: number): MatField {
+  const unlike = (wanted: string) => {
+    const kind = value.kind === "unsupported" ? value.class : value.kind;
+    return source.error(at, `has field "${name}" of kind ${kind}, expected ${wanted}`);
+  };
+  return {
+    numbers() {
+      if (value.kind === "numeric" && !value.imaginary) return value.float64();
+      throw unlike("real numbers");
+    },
+    cell() {
+      if (value.kind === "cell") return value;
+      throw unlike("a cell");
+    },
+  };
+}
+
+/** A value of a class that is not decoded. */
+export class MatUnsupported {
+  readonly kind = "unsupported";
+  readonly class: string;
+
+  constructor(name: string, readonly dims: readonly number[]) {
+    this.class = name;
   }
 }
 

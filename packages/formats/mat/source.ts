@@ -29,6 +29,7 @@ interface Tag {
 export interface ArrayHeader {
   readonly class: number;
   readonly complex: boolean;
+  readonly logical: boolean;
   readonly dims: readonly number[];
   /** Product of the dimensions. */
   readonly count: number;
@@ -39,9 +40,10 @@ export interface ArrayHeader {
   readonly end: number;
 }
 
-const empty: Pick<ArrayHeader, "class" | "complex" | "dims" | "count" | "name"> = {
+const empty: Pick<ArrayHeader, "class" | "complex" | "logical" | "dims" | "count" | "name"> = {
   class: 6,
   complex: false,
+  logical: false,
   dims: [0, 0],
   count: 0,
   name: "",
@@ -156,6 +158,7 @@ export class MatSource {
     return {
       class: kind,
       complex: (word & 0x0800) !== 0,
+      logical: (word & 0x0200) !== 0,
       dims,
       count: product,
       name: this.#ascii(name),
@@ -170,24 +173,29 @@ export class MatSource {
     return decodeUtf8(this.bytes.subarray(data, data + size)).replace(/\0.*$/s, "");
   }
 
-  /** Reads `length` numbers from the tag at `at` as float64. */
-  numbers(at: number, end: number, length: number): Float64Array {
+  /** Reads `length` numbers from the tag at `at` into the array type of their class. */
+  numbers(at: number, end: number, length: number, target: NumericConstructor): NumericData {
     const tag = this.tag(at, end);
     const stored = STORAGE[tag.type];
     if (!stored) throw this.error(at, `is of storage type ${tag.type}, which holds no numbers`);
-    const width = stored.BYTES_PER_ELEMENT;
+    const width = stored.array.BYTES_PER_ELEMENT;
     if (tag.size !== length * width) {
       throw this.error(
         at,
-        `holds ${byteCount(tag.size)}, ${count(length)} numbers of ${byteCount(width)} take ` +
-          count(length * width),
+        `holds ${byteCount(tag.size)}, ` +
+          `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
       );
     }
-    this.afford(at, length, Float64Array.BYTES_PER_ELEMENT);
+    this.afford(at, length, target.BYTES_PER_ELEMENT);
     const raw = this.bytes.slice(tag.data, tag.data + tag.size);
     if (!this.little && width > 1) swap(raw, width);
-    const data = new stored(raw.buffer);
-    return data instanceof Float64Array ? data : Float64Array.from(data, Number);
+    const data = new stored.array(raw.buffer);
+    if (stored.array === target) return data;
+    const result = convert(data, target);
+    if (result === undefined) {
+      throw this.error(at, `holds a number that ${target.name.replace("Array", "")} cannot`);
+    }
+    return result;
   }
 
   /** @throws if an array would take too much memory */
@@ -207,7 +215,7 @@ export class MatSource {
         target[start + i] = this.view.getFloat64(data + 8 * i, this.little);
       }
     } else {
-      target.set(this.numbers(at, end, length), start);
+      target.set(this.numbers(at, end, length, Float64Array) as Float64Array, start);
     }
   }
 
@@ -264,14 +272,53 @@ export class MatSource {
   }
 }
 
-/** Storage types ("mi...") of numbers, independent of their class. */
-const STORAGE: Record<
-  number,
-  { BYTES_PER_ELEMENT: number; new (buffer: ArrayBuffer): ArrayLike<number | bigint> }
-> = {
-  ...{ 1: Int8Array, 2: Uint8Array, 3: Int16Array, 4: Uint16Array, 5: Int32Array, 6: Uint32Array },
-  ...{ 7: Float32Array, 9: Float64Array, 12: BigInt64Array, 13: BigUint64Array },
+/** Storage types ("mi..."): types of numbers in the file, independent of their class. */
+const STORAGE: Record<number, { name: string; array: NumericConstructor }> = {
+  1: { name: "int8", array: Int8Array },
+  2: { name: "uint8", array: Uint8Array },
+  3: { name: "int16", array: Int16Array },
+  4: { name: "uint16", array: Uint16Array },
+  5: { name: "int32", array: Int32Array },
+  6: { name: "uint32", array: Uint32Array },
+  7: { name: "single", array: Float32Array },
+  9: { name: "double", array: Float64Array },
+  12: { name: "int64", array: BigInt64Array },
+  13: { name: "uint64", array: BigUint64Array },
 };
+
+export type NumericData =
+  | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
+  | (Float32Array | Float64Array | BigInt64Array | BigUint64Array);
+
+export interface NumericConstructor {
+  readonly name: string;
+  readonly BYTES_PER_ELEMENT: number;
+  new (length: number): NumericData;
+  new (buffer: ArrayBuffer): NumericData;
+}
+
+/**
+ * Converts numbers to another type. Floats may lose precision.
+ * @returns undefined if another number would change
+ */
+export function convert(data: NumericData, target: NumericConstructor): NumericData | undefined {
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  if (target === BigInt64Array || target === BigUint64Array) {
+    const result = new target(data.length);
+    for (let i = 0; i < data.length; i++) {
+      if (!big && !Number.isInteger(data[i])) return undefined;
+      result[i] = BigInt(data[i]);
+      if (result[i] !== BigInt(data[i])) return undefined;
+    }
+    return result;
+  }
+  const numbers = big ? Float64Array.from(data as BigInt64Array, Number) : data as Float64Array;
+  const result = new (target as typeof Float64Array)(numbers);
+  if (target !== Float64Array && target as unknown !== Float32Array) {
+    for (let i = 0; i < result.length; i++) if (result[i] !== numbers[i]) return undefined;
+  }
+  return result;
+}
 
 /** Reverses the bytes of each number, in place. */
 function swap(bytes: Uint8Array, width: number): void {

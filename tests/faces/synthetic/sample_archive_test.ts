@@ -1,6 +1,6 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
 import sharp from "sharp";
-import { type MatField, readMatStruct } from "../../../packages/formats/mat.ts";
+import { readMat } from "../../../packages/formats/mat.ts";
 import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../../packages/formats/tar.ts";
 import { drawSample, sampleArchive } from "../../../faces/synthetic/sample_archive.ts";
@@ -36,29 +36,24 @@ Deno.test("drawSample() writes IMDB-WIKI's layout, the flaws where the plan has 
       const { offset, size } = files.get(`sample_crop/${path}`)!;
       return tar.read(offset, size);
     };
-    const mat = bytes("sample.mat"), read: Record<string, unknown> = {};
-    const strings = (name: string) => [name, (field: MatField) => {
-      const texts = field.cell().texts();
-      read[name] = Array.from({ length: texts.length }, (_, i) => texts.at(i));
-    }];
-    const numbers = (name: string) => [name, (field: MatField) => {
-      read[name] = [...field.numbers()];
-    }];
-    const file = { size: mat.length, read: (at: number, n: number) => mat.slice(at, at + n) };
-    const fields = await readMatStruct(file, { source: "sample.mat", variable: "sample" }, {
-      ...Object.fromEntries(["full_path", "name"].map(strings)),
-      ...Object.fromEntries(["dob", "gender", "face_score"].map(numbers)),
-      face_location: (field) => equal(field.cell().numbers(4).length, 4 * rows.length),
-    });
-    deepStrictEqual(fields, [
-      ...["dob", "photo_taken", "full_path", "gender", "name", "face_location", "face_score"],
+    const sample = readMat(bytes("sample.mat"), { source: "sample.mat" }).get("sample")!;
+    ok(sample.kind === "struct");
+    deepStrictEqual([...sample.fields], [
+      "dob",
+      "photo_taken",
+      "full_path",
+      "gender",
+      "name",
+      "face_location",
+      "face_score",
       "second_face_score",
     ]);
-    deepStrictEqual(read, {
-      ...{ full_path: rows.map(({ path }) => path), name: rows.map(({ name }) => name) },
-      ...{ dob: rows.map(({ dob }) => dob), gender: rows.map(({ gender }) => gender) },
-      face_score: rows.map(({ score }) => score),
-    });
+    deepStrictEqual(sample.cell("full_path").strings(), rows.map(({ path }) => path));
+    deepStrictEqual(sample.cell("name").strings(), rows.map(({ name }) => name));
+    deepStrictEqual([...sample.numbers("dob")], rows.map(({ dob }) => dob));
+    deepStrictEqual([...sample.numbers("gender")], rows.map(({ gender }) => gender));
+    deepStrictEqual([...sample.numbers("face_score")], rows.map(({ score }) => score));
+    equal(sample.cell("face_location").numbers(4).length, 4 * rows.length);
 
     equal(files.size, 1 + rows.length - 1); // the .mat, and all rows but the missing one
     for (const { kind, path } of rows) {

@@ -1,13 +1,9 @@
-/** Reading a struct field by field, in small pieces. */
+/** Reading a struct field by field, held against the reader that has it all in memory. */
 import { deepStrictEqual, match, ok, rejects } from "node:assert/strict";
 import { deflateSync, inflateSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
-import {
-  MatError,
-  type MatField,
-  type MatFile,
-  readMatStruct,
-} from "../../../packages/formats/mat.ts";
+import { MatError, readMat } from "../../../packages/formats/mat.ts";
+import { type MatField, type MatFile, readMatStruct } from "../../../packages/formats/mat.ts";
 import { writeMat } from "../../../packages/formats/mat_write.ts";
 
 const fixtures = new URL("./fixtures/", import.meta.url);
@@ -26,16 +22,12 @@ function fileOf(bytes: Uint8Array<ArrayBuffer>): MatFile & { largest: number } {
   };
 }
 
-const strings = (field: MatField) => {
-  const texts = field.cell().texts();
-  return Array.from({ length: texts.length }, (_, i) => texts.at(i));
-};
-
 /** All fields of IMDB-WIKI's struct. */
 async function readAll(file: MatFile, limit?: number, variable = "wiki") {
   const found: Record<string, unknown> = {};
   const numbers = (name: string) => [name, (f: MatField) => found[name] = f.numbers()] as const;
-  const texts = (name: string) => [name, (f: MatField) => found[name] = strings(f)] as const;
+  const texts = (name: string) =>
+    [name, (f: MatField) => found[name] = f.cell().strings()] as const;
   const options = { source: "x.mat", variable, ...(limit ? { limit } : {}) };
   const names = await readMatStruct(
     file,
@@ -49,7 +41,7 @@ async function readAll(file: MatFile, limit?: number, variable = "wiki") {
   return { names, found };
 }
 
-Deno.test("readMatStruct() reads SciPy's files and others", async () => {
+Deno.test("readMatStruct() gives what readMat() gives, of SciPy's files and others", async () => {
   const files: [name: string, variable: string][] = [
     ...["scipy.mat", "scipy_compressed.mat"].map((name): [string, string] => [name, "record"]),
     ...["big.mat", "big_compressed.mat", "little.mat"].map((
@@ -58,21 +50,14 @@ Deno.test("readMatStruct() reads SciPy's files and others", async () => {
   ];
   for (const [name, variable] of files) {
     const bytes = fixture(name);
+    const struct = readMat(bytes, { source: name }).get(variable);
+    ok(struct?.kind === "struct", name);
     const { names, found } = await readAll(fileOf(bytes), undefined, variable);
-    const wiki = variable === "wiki";
-    deepStrictEqual(
-      names,
-      wiki ? ["dob", "name", "face_location"] : ["name", "dob", "inner"],
-      name,
-    );
-    deepStrictEqual(
-      found.dob,
-      wiki ? Float64Array.of(711724, 712703) : Float64Array.of(1, 2),
-      name,
-    );
-    deepStrictEqual(found.name, wiki ? ["x", ""] : ["Ada", "Émile"], name);
-    if (wiki) {
-      deepStrictEqual(found.face_location, Float64Array.of(1, 2, 300, 400, 1, 2, 300, 400), name);
+    deepStrictEqual(names, struct.fields, name);
+    deepStrictEqual(found.dob, struct.numbers("dob"), name);
+    deepStrictEqual(found.name, struct.cell("name").strings(), name);
+    if (variable === "wiki") {
+      deepStrictEqual(found.face_location, struct.cell("face_location").numbers(4), name);
     }
     await rejects(
       readAll(fileOf(bytes), undefined, "x"),
@@ -147,7 +132,7 @@ Deno.test("readMatStruct() says that a struct array is one, and how to make colu
   );
 });
 
-Deno.test("readMatStruct() takes dimensions that are stored unsigned, as SciPy does", async () => {
+Deno.test("readMat() and readMatStruct() take dimensions that are stored unsigned, as SciPy does", async () => {
   // SciPy 1.17.1's struct of dob [1, 2] and gender [0, 1], every miINT32 made miUINT32; its own
   // loadmat() gives the same of it.
   const unsigned = withHeader(inflateSync(Uint8Array.fromBase64(
@@ -156,6 +141,9 @@ Deno.test("readMatStruct() takes dimensions that are stored unsigned, as SciPy d
   )));
   const { found } = await readAll(fileOf(unsigned));
   deepStrictEqual(found, { dob: Float64Array.of(1, 2), gender: Float64Array.of(0, 1) });
+  const wiki = readMat(unsigned, { source: "x.mat" }).get("wiki");
+  ok(wiki?.kind === "struct");
+  deepStrictEqual(wiki.numbers("gender"), Float64Array.of(0, 1));
 });
 
 Deno.test("readMatStruct() meets thousands of mutated files with fields or an error of ours", async () => {
@@ -163,6 +151,8 @@ Deno.test("readMatStruct() meets thousands of mutated files with fields or an er
   const small = unpacked(
     writeMat("wiki", { dob: [1, 2], full_path: { cell: ["x", "yé"] }, gender: [0, 1] }),
   );
+  const inside = readMat(small, { source: "x.mat" }).size;
+  ok(inside > 0);
   let refused = 0;
   for (let round = 0; round < 3000; round++) {
     let bytes = small.slice();
