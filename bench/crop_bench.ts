@@ -1,13 +1,15 @@
 /** Speedup of faceCrop by workers; time per photo and memory by number of photos. */
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
 import { scanTar } from "../packages/formats/tar.ts";
 import { faceSvg } from "../faces/synthetic/drawn_face.ts";
 import { drawTraits } from "../faces/synthetic/traits.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
+import { barChart } from "./bar_chart.ts";
 import { median } from "../packages/statistics/prediction_metrics.ts";
-import { megabytes, readOptions, table, thousands } from "./options_table.ts";
+import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench crop [options]
 
@@ -21,62 +23,103 @@ repeat a few hundred.
   --photos LIST     photos per run, for each detector (4000,400)
   --count N         photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
   --faces DIR       photos of its wiki_crop.tar (default: synthetic ones)
+  --chart PATH      writes a chart of the scale as SVG
+  --json            one JSON object on stdout, and the rest on stderr
 `;
 
 const root = new URL("../", import.meta.url);
 
-const PARTS = ["cores", "scale"];
+/** Seconds of faceCrop with one worker, and with one per core, in each round. */
+export interface CoresRow {
+  detector: string;
+  photos: number;
+  one: number[];
+  all: number[];
+  /** Median over the rounds of one / all. */
+  ratio: number;
+}
+
+export interface CropRow {
+  photos: number;
+  /** Seconds. */
+  faceCrop: number;
+  resize32: number;
+  photosPerSecond: number;
+  /** Processor time per photo in ms, over all processes and stages. */
+  work: number | null;
+  /** Peak memory of all processes together, in bytes. */
+  memory: number | null;
+}
+
+export interface CropReport {
+  machine: ReturnType<typeof machine>;
+  cores: CoresRow[];
+  scale: CropRow[];
+}
 
 export async function bench(args: string[]): Promise<void> {
-  const options = readOptions(help, args, {
-    ...{ parts: PARTS, detectors: ["metadata", "tinyFaceDetector"], rounds: 3 },
-    ...{ photos: [4000, 400], count: 100_000, faces: "" },
-  }, { parts: PARTS });
-  if (!options) return;
-  const { parts, detectors, rounds, photos, count, faces } = options;
+  const { values } = parseArgs({
+    args,
+    options: {
+      parts: { type: "string", default: "cores,scale" },
+      detectors: { type: "string", default: "metadata,tinyFaceDetector" },
+      rounds: { type: "string", default: "3" },
+      photos: { type: "string", default: "4000,400" },
+      count: { type: "string", default: "100000" },
+      faces: { type: "string" },
+      chart: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  const parts = values.parts.split(",");
+  const wrong = parts.find((part) => part !== "cores" && part !== "scale");
+  if (wrong !== undefined) throw new Error(`Cannot measure "${wrong}": it is cores or scale.`);
+  const photos = values.photos.split(",").map((text) => whole("photos", text));
+  const rounds = whole("rounds", values.rounds), count = whole("count", values.count);
+  const say = (line: string) => console.error(line);
+
   const folder = await Deno.makeTempDir({ prefix: "bench-crop-" });
+  const report: CropReport = { machine: machine(), cores: [], scale: [] };
   try {
-    const pictures = await somePictures(faces);
+    const pictures = await somePictures(values.faces);
     if (parts.includes("cores")) {
-      const head = [
-        "detector",
-        "photos",
-        "1 worker, per photo",
-        "1 per core, per photo",
-        "speedup",
-      ];
-      const rows = [];
-      for (const [d, detector] of detectors.entries()) {
-        const many = photos[d] ?? photos.at(-1)!;
-        rows.push(await cores(join(folder, detector), pictures, detector, many, rounds));
-        await Deno.remove(join(folder, detector), { recursive: true });
-      }
-      console.log(`\n${table(head, rows)}`);
-    }
-    if (parts.includes("scale")) {
-      const head = ["photos", "faceCrop", "resize32", "photos/s", "work per photo", "peak memory"];
-      const rows = [];
-      for (const share of [0.1, 0.3, 1]) {
-        const here = join(folder, "scale"), many = Math.max(1, Math.round(count * share));
-        rows.push(await scale(here, pictures, many));
-        console.error(rows.at(-1)!.join("  "));
+      for (const [d, detector] of values.detectors.split(",").entries()) {
+        const here = join(folder, detector);
+        const row = await cores(here, pictures, detector, photos[d] ?? photos.at(-1)!, rounds);
+        say(`${detector}: ${row.ratio.toFixed(2)} times one worker`);
+        report.cores.push(row);
         await Deno.remove(here, { recursive: true });
       }
-      console.log(`\n${table(head, rows)}`);
+    }
+    if (parts.includes("scale")) {
+      for (const share of [0.1, 0.3, 1]) {
+        const here = join(folder, "scale"), many = Math.max(1, Math.round(count * share));
+        const row = await scale(here, pictures, many);
+        say(
+          `${thousands(many)} photos: ${thousands(row.photosPerSecond)} a second` +
+            (row.memory === null ? "" : `, ${thousands(row.memory / 1e6)} MB`),
+        );
+        report.scale.push(row);
+        await Deno.remove(here, { recursive: true });
+      }
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+  if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(report.scale));
+  printReport(toMarkdown(report), values.json, { crop: report });
 }
 
-/** Measures one worker and one per core, in turns. Returns a row of the table. */
+/** Measures one worker and one per core, in turns. */
 async function cores(
   folder: string,
   pictures: readonly Uint8Array[],
   detector: string,
   photos: number,
   rounds: number,
-): Promise<string[]> {
+): Promise<CoresRow> {
   await prepare(folder, pictures, photos, detector);
   await run(folder, ["--until", "matParse"]);
   const turn = async (workers: number) => {
@@ -89,26 +132,19 @@ async function cores(
     one.push(await turn(1));
     all.push(await turn(navigator.hardwareConcurrency));
   }
-  return [
-    ...[detector, thousands(photos)],
-    ...[one, all].map((times) => `${(median(times) / photos * 1000).toFixed(2)} ms`),
-    median(one.map((time, i) => time / all[i])).toFixed(2),
-  ];
+  return { detector, photos, one, all, ratio: median(one.map((time, i) => time / all[i])) };
 }
 
 async function scale(
   folder: string,
   pictures: readonly Uint8Array[],
   photos: number,
-): Promise<string[]> {
+): Promise<CropRow> {
   await prepare(folder, pictures, photos, "metadata");
   const { seconds: { faceCrop, resize32 }, busy, memory } = await run(folder, []);
-  return [
-    ...[thousands(photos), `${faceCrop.toFixed(1)} s`, `${resize32.toFixed(1)} s`],
-    thousands(photos / (faceCrop + resize32)),
-    busy > 0 ? `${(busy / photos * 1000).toFixed(2)} ms` : "–",
-    megabytes(memory),
-  ];
+  const photosPerSecond = photos / (faceCrop + resize32);
+  const work = busy && busy / photos * 1000;
+  return { photos, faceCrop, resize32, photosPerSecond, work, memory };
 }
 
 async function prepare(
@@ -133,7 +169,7 @@ stages:
 async function run(
   folder: string,
   args: readonly string[],
-): Promise<{ seconds: Record<string, number>; busy: number; memory: number }> {
+): Promise<{ seconds: Record<string, number>; busy: number | null; memory: number | null }> {
   const main = new URL("main.ts", root);
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -164,9 +200,56 @@ async function run(
   );
   return {
     seconds: Object.fromEntries(stages.map(({ id, seconds }) => [id, seconds])),
-    busy: seen.seconds,
-    memory: seen.bytes,
+    busy: seen.seconds || null,
+    memory: seen.bytes || null,
   };
+}
+
+export function toMarkdown({ cores, scale }: CropReport): string {
+  const parts: string[] = [];
+  if (cores.length > 0) {
+    parts.push(table(
+      ["detector", "photos", "1 worker", "a worker a core", "times"],
+      cores.map(({ detector, photos, one, all, ratio }) => [
+        ...[detector, thousands(photos)],
+        ...[one, all].map((times) => `${(median(times) / photos * 1000).toFixed(2)} ms a photo`),
+        ratio.toFixed(2),
+      ]),
+    ));
+  }
+  if (scale.length > 0) {
+    parts.push(table(
+      ["photos", "faceCrop", "resize32", "photos/s", "work a photo", "peak memory"],
+      scale.map(({ photos, faceCrop, resize32, photosPerSecond, work, memory }) => [
+        thousands(photos),
+        `${faceCrop.toFixed(1)} s`,
+        `${resize32.toFixed(1)} s`,
+        thousands(photosPerSecond),
+        work === null ? "–" : `${work.toFixed(2)} ms`,
+        memory === null ? "–" : `${thousands(memory / 1e6)} MB`,
+      ]),
+    ));
+  }
+  return parts.join("\n\n");
+}
+
+/** Processors' time for a photo and memory, as an SVG. */
+export function chart(rows: readonly CropRow[]): string {
+  const labels = rows.map(({ photos }) => `${thousands(photos)} photos`);
+  return barChart("Processors' time for a photo, and memory, by the number of photos", labels, [
+    {
+      title: "ms of a core for a photo, from its archive to 32 × 32",
+      values: rows.map(({ work }) => work ?? 0),
+      show: (value) => value > 0 ? value.toFixed(2) : "unknown",
+      fill: "#4269d0",
+    },
+    {
+      title: "peak memory of all processes, MB",
+      values: rows.map(({ memory }) => (memory ?? 0) / 1e6),
+      show: (value) => value > 0 ? thousands(value) : "unknown",
+      fill: "#a463f2",
+    },
+  ]);
 }
 
 /** Number of different photos; more are links to these. */
@@ -176,8 +259,8 @@ const LEAST = 2000;
 const seed = 1;
 
 /** Returns JPEGs of a folder's wiki_crop.tar, or synthetic ones. */
-async function somePictures(faces: string): Promise<Uint8Array[]> {
-  return faces === "" ? await drawnOnes() : fromArchive(join(faces, "wiki_crop.tar"));
+export async function somePictures(faces: string | undefined): Promise<Uint8Array[]> {
+  return faces === undefined ? await drawnOnes() : fromArchive(join(faces, "wiki_crop.tar"));
 }
 
 async function drawnOnes(): Promise<Uint8Array[]> {

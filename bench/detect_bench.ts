@@ -1,12 +1,13 @@
 /** Speed and recall of the detectors beside dlib, image by image. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { agreement, formatAgreement, formatRows, rows, type Said } from "./detect_stats.ts";
+import { parseArgs } from "node:util";
+import { agreement, type DetectReport, rows, type Said, toMarkdown } from "./detect_stats.ts";
 import { drawn, folder, photos, type Picture, type Pictures } from "./detect_photos.ts";
 import { ResultLog } from "./result_log.ts";
 import { type DetectOrder, Peer } from "./peer.ts";
-import { pythonFor } from "./python.ts";
-import { readOptions } from "./options_table.ts";
+import { packages, pythonFor } from "./python.ts";
+import { machine, printReport, whole } from "./machine_table.ts";
 
 /** Variants of the detectors: options besides the defaults, by name. */
 const variants: Readonly<Record<string, { name: string; minFace?: number }>> = {
@@ -31,28 +32,49 @@ reports the agreement of dlibCnn with dlib.
   --keep FILE       log of the detections; a later run resumes from it
   --without-dlib    only the project's own
   --python PATH     a Python that has dlib-bin and numpy
+  --json            one JSON object on stdout, and the rest on stderr
 `;
 
 export async function bench(args: string[]): Promise<void> {
-  const options = readOptions(help, args, {
-    ...{ detectors: known, count: 40, faces: "", all: false, keep: "" },
-    ...{ "without-dlib": false, python: "" },
-  }, { detectors: known });
-  if (!options) return;
-  const { detectors, count, faces, all } = options;
-  if (all && !faces) throw new Error("Cannot take --all pictures without --faces DIR.");
-  const kept = new ResultLog<Said>(options.keep || undefined);
+  const { values } = parseArgs({
+    args,
+    options: {
+      detectors: { type: "string", default: known.join(",") },
+      count: { type: "string", default: "40" },
+      faces: { type: "string" },
+      all: { type: "boolean", default: false },
+      keep: { type: "string" },
+      "without-dlib": { type: "boolean", default: false },
+      python: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  const detectors = values.detectors.split(",");
+  for (const name of detectors) {
+    if (!Object.hasOwn(variants, name)) {
+      throw new Error(`Cannot measure "${name}": it is none of ${known.join(", ")}.`);
+    }
+  }
+  const count = whole("count", values.count);
+  if (values.all && !values.faces) {
+    throw new Error("Cannot take --all pictures without --faces DIR.");
+  }
+  const kept = new ResultLog<Said>(values.keep);
   const groups = [
-    ...[drawn(count), photos()],
-    ...faces ? await folder(faces, all ? Infinity : count) : [],
+    drawn(count),
+    photos(),
+    ...values.faces ? await folder(values.faces, values.all ? Infinity : count) : [],
   ];
-  const peers = await open(detectors, options["without-dlib"] ? undefined : options.python);
+  const peers = await open(detectors, values["without-dlib"] ? undefined : values.python ?? "");
+  const say = (line: string) => console.error(line);
   const seen: { group: Pictures; picture: Omit<Picture, "image">; said: Record<string, Said> }[] =
     [];
   const folderPath = await Deno.makeTempDir({ prefix: "bench-" });
   try {
     for (const group of groups) {
-      console.error(`${group.count} pictures: ${group.title}`);
+      say(`${group.count} pictures: ${group.title}`);
       for await (const { image, ...picture } of group.read()) {
         const file = join(folderPath, "picture.rgb");
         await Deno.writeFile(file, image.data);
@@ -73,16 +95,18 @@ export async function bench(args: string[]): Promise<void> {
     await Deno.remove(folderPath, { recursive: true });
   }
   const names = peers.map(([name]) => name);
-  for (const group of groups) {
-    const those = seen.filter((one) => one.group === group);
-    const count = those.reduce((sum, { picture }) => sum + picture.faces.length, 0);
-    console.log(`\n${those.length} ${group.title}; ${count} faces\n`);
-    console.log(formatRows(rows(names, those)));
-  }
-  console.log(`\nAll\n\n${formatRows(rows(names, seen))}`);
-  if (names.includes("dlib") && names.includes("dlibCnn")) {
-    console.log(`\n${formatAgreement(agreement(seen))}`);
-  }
+  const report: DetectReport = {
+    machine: machine(),
+    packages: { dlib: packages.dlib },
+    pictures: groups.map((group) => {
+      const those = seen.filter((one) => one.group === group);
+      const faces = those.reduce((sum, { picture }) => sum + picture.faces.length, 0);
+      return { title: group.title, pictures: those.length, faces, detect: rows(names, those) };
+    }),
+    detect: rows(names, seen),
+    agreement: names.includes("dlib") && names.includes("dlibCnn") ? agreement(seen) : null,
+  };
+  printReport(toMarkdown(report), values.json, report);
 }
 
 async function ask(peer: Peer, order: DetectOrder): Promise<Said> {
@@ -104,8 +128,14 @@ async function open(detectors: readonly string[], python?: string): Promise<[str
   const script = import.meta.resolve("./peers/detector_peer.ts");
   const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-ffi"];
   for (const name of detectors) {
-    const options = JSON.stringify(variants[name]);
-    const args = ["run", "--quiet", "--no-prompt", ...flags, script, options];
+    const args = [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...flags,
+      script,
+      JSON.stringify(variants[name]),
+    ];
     peers.push([name, pinned(name, Deno.execPath(), args)]);
   }
   return peers;

@@ -1,6 +1,6 @@
 /** Statistics and tables of the detector benchmark. */
 import { type Box, hasCenterIn } from "../faces/images/image.ts";
-import { table } from "./options_table.ts";
+import { type machine, table } from "./machine_table.ts";
 
 /** Detections in an image: x, y, width, height and score of each face. */
 export interface Said {
@@ -31,6 +31,14 @@ export interface Agreement {
   mostScore: number;
   /** The pictures that differ. */
   others: string[];
+}
+
+export interface DetectReport {
+  machine: ReturnType<typeof machine>;
+  packages: Record<string, readonly string[]>;
+  pictures: { title: string; pictures: number; faces: number; detect: DetectRow[] }[];
+  detect: DetectRow[];
+  agreement: Agreement | null;
 }
 
 type Seen = readonly {
@@ -96,23 +104,29 @@ function toBox([x, y, width, height]: readonly number[]): Box {
   return { x, y, width, height };
 }
 
-/** Formats rows as a Markdown table. */
-export function formatRows(rows: readonly DetectRow[]): string {
-  return table(
-    ["detector", "pictures/s", "times dlib", "found", "false finds"],
-    rows.map(({ detector, picturesPerSecond, found, falseFinds, timesDlib }) => [
-      detector,
-      picturesPerSecond.toFixed(picturesPerSecond < 10 ? 2 : 1),
-      timesDlib?.toFixed(1) ?? "–",
-      String(found),
-      String(falseFinds),
-    ]),
+export function toMarkdown({ pictures, detect, agreement }: DetectReport): string {
+  const head = ["detector", "pictures/s", "times dlib", "found", "false finds"];
+  const of = (rows: readonly DetectRow[]) =>
+    table(
+      head,
+      rows.map(({ detector, picturesPerSecond, found, falseFinds, timesDlib }) => [
+        detector,
+        picturesPerSecond.toFixed(picturesPerSecond < 10 ? 2 : 1),
+        timesDlib?.toFixed(1) ?? "–",
+        String(found),
+        String(falseFinds),
+      ]),
+    );
+  const parts = pictures.map(({ title, pictures, faces, detect }) =>
+    `${pictures} ${title}; ${faces} faces\n\n${of(detect)}`
   );
-}
-
-export function formatAgreement(told: Agreement): string {
-  const { same, pictures, mostPixels, mostScore, others } = told;
-  return `dlibCnn and dlib detect the same in ${same} of ${pictures} pictures: boxes within ` +
-    `${mostPixels} pixels, scores within ${mostScore.toFixed(5)}` +
-    (others.length > 0 ? `. Except ${others.join(", ")}` : "");
+  parts.push(`All\n\n${of(detect)}`);
+  if (agreement) {
+    parts.push(
+      `dlibCnn and dlib detect the same in ${agreement.same} of ${agreement.pictures} pictures: boxes ` +
+        `within ${agreement.mostPixels} pixels, scores within ${agreement.mostScore.toFixed(5)}` +
+        (agreement.others.length > 0 ? `. Except ${agreement.others.join(", ")}` : ""),
+    );
+  }
+  return parts.join("\n\n");
 }

@@ -1,11 +1,14 @@
 /**
  * The stage matParse beside SciPy's loadmat, on a MATLAB file with as many rows as IMDB's, which SciPy
- * writes. Each round starts both anew, in turns.
+ * writes. Each round starts both anew, in turns:
+ *
+ *     deno task bench mat [--rows 460723] [--rounds 3] [--python PATH] [--json]
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { median } from "../packages/statistics/prediction_metrics.ts";
-import { readOptions, table, thousands } from "./options_table.ts";
+import { machine, table, thousands } from "./machine_table.ts";
 import { pythonFor } from "./python.ts";
 
 /** Measurements of one process. */
@@ -18,34 +21,52 @@ interface Measured {
 }
 
 export async function bench(args: string[]): Promise<void> {
-  const help = "deno task bench mat [--rows 460723] [--rounds 3] [--python PATH]";
-  const options = readOptions(help, args, { rows: 460_723, rounds: 3, python: "" });
-  if (!options) return;
-  const python = options.python || await pythonFor("scipy");
+  const { values } = parseArgs({
+    args,
+    options: {
+      rows: { type: "string", default: "460723" },
+      rounds: { type: "string", default: "3" },
+      python: { type: "string" },
+      json: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) {
+    console.log("deno task bench mat [--rows 460723] [--rounds 3] [--python PATH] [--json]");
+    return;
+  }
+  const python = values.python ?? await pythonFor("scipy");
   const peer = fileURLToPath(new URL("./peers/mat_peer.py", import.meta.url));
   const ours = fileURLToPath(new URL("./peers/mat_parse_peer.ts", import.meta.url));
   const folder = await Deno.makeTempDir({ prefix: "bench-mat-" });
   try {
     const mat = join(folder, "imdb.mat");
-    console.error(`SciPy writes ${thousands(options.rows)} rows, which takes half a minute ...`);
-    await run(python, [peer, "write", mat, String(options.rows)]);
+    console.error(
+      `SciPy writes ${thousands(Number(values.rows))} rows, which takes half a minute ...`,
+    );
+    await run(python, [peer, "write", mat, values.rows]);
     const found: Record<"matParse" | "scipy", Measured[]> = { matParse: [], scipy: [] };
-    for (let round = 0; round < options.rounds; round++) {
+    for (let round = 0; round < Number(values.rounds); round++) {
       found.scipy.push(JSON.parse(await run(python, [peer, "load", mat])));
-      const order = ["run", "--quiet", "--no-prompt", "--allow-all", ours, mat];
-      found.matParse.push(JSON.parse(await run(Deno.execPath(), order)));
+      const options = ["run", "--quiet", "--no-prompt", "--allow-all", ours, mat];
+      found.matParse.push(JSON.parse(await run(Deno.execPath(), options)));
     }
     const middle = (of: Measured[], key: "seconds" | "bytes") => median(of.map((m) => m[key]));
+    const result = Object.entries(found).map(([reader, of]) => ({
+      reader,
+      rows: of[0].rows,
+      seconds: middle(of, "seconds"),
+      bytes: middle(of, "bytes"),
+      timesSeconds: middle(of, "seconds") / middle(found.scipy, "seconds"),
+      timesBytes: middle(of, "bytes") / middle(found.scipy, "bytes"),
+    }));
+    if (values.json) return console.log(JSON.stringify({ mat: result, machine: machine() }));
     console.log(table(
       ["reader", "rows", "s", "of SciPy", "MB", "of SciPy"],
-      Object.entries(found).map(([reader, of]) => {
-        const [seconds, bytes] = [middle(of, "seconds"), middle(of, "bytes")];
-        return [
-          ...[reader, thousands(of[0].rows)],
-          ...[seconds.toFixed(2), (seconds / middle(found.scipy, "seconds")).toFixed(2)],
-          ...[thousands(bytes / 1e6), (bytes / middle(found.scipy, "bytes")).toFixed(2)],
-        ];
-      }),
+      result.map(({ reader, rows, seconds, bytes, timesSeconds, timesBytes }) => [
+        ...[reader, thousands(rows), seconds.toFixed(2), timesSeconds.toFixed(2)],
+        ...[thousands(bytes / 1e6), timesBytes.toFixed(2)],
+      ]),
     ));
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -6,7 +6,7 @@ interface Bench {
 
 const benches: Record<string, Bench> = {
   train: {
-    summary: "a training step, whole trainings, predictions and memory, beside Keras",
+    summary: "a training step, whole trainings, predictions and memory, beside Keras and others",
     load: () => import("./train_bench.ts"),
   },
   parity: {
@@ -16,6 +16,10 @@ const benches: Record<string, Bench> = {
   scale: {
     summary: "an epoch of 10,000, 100,000 and 460,000 images: time of a step, memory",
     load: () => import("./scale_bench.ts"),
+  },
+  profile: {
+    summary: "the time of each kernel of a training step",
+    load: () => import("./profile_bench.ts"),
   },
   detect: {
     summary: "speed and recall of each detector, beside dlib",

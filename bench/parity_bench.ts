@@ -1,13 +1,14 @@
 /** The same trainings here and in Keras over several seeds: metrics and speed. */
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../packages/formats/npy.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
 import { denoPeer, type LearnOrder, Peer, type ReportNetwork } from "./peer.ts";
 import { ResultLog } from "./result_log.ts";
-import { pythonFor } from "./python.ts";
+import { packages, parsePythons, pythonFor } from "./python.ts";
 import { mean, median } from "../packages/statistics/prediction_metrics.ts";
-import { readOptions, table } from "./options_table.ts";
+import { machine, printReport, table, whole } from "./machine_table.ts";
 
 const help = `deno task bench parity [options]
 
@@ -23,6 +24,7 @@ installed in the user's cache folder.
   --keep FILE      write each training's result there as it ends, and take what stands there
                    already: an interrupted benchmark resumes. Remove it when code has changed
   --python PATH    a Python that has the packages
+  --json           one JSON object on stdout, and the rest on stderr
 `;
 
 /** One seed's results. */
@@ -33,12 +35,17 @@ interface Trained {
   secondsPerEpoch: number;
 }
 
-/** A network's results, one per seed. */
-interface Row {
-  network: ReportNetwork;
-  weights: number;
-  ours: Trained[];
-  keras: Trained[];
+/** Output of `--json`. */
+export interface ParityReport {
+  machine: ReturnType<typeof machine>;
+  packages: readonly string[];
+  images: Record<"train" | "validation" | "test", number>;
+  networks: {
+    network: ReportNetwork;
+    weights: number;
+    ours: Trained[];
+    keras: Trained[];
+  }[];
 }
 
 /** As in pipeline.yaml and experiments/faces.yaml, which give the reasons. */
@@ -48,30 +55,46 @@ const settings = {
 };
 
 export async function bench(args: string[]): Promise<void> {
-  const options = readOptions(help, args, {
-    ...{ faces: "", images: 0, seeds: 5, networks: ["gender", "age"], epochs: 20 },
-    ...{ keep: "", python: "" },
-  }, { networks: ["gender", "age"] });
-  if (!options) return;
-  const { seeds, epochs } = options;
-  const python = options.python || await pythonFor("keras");
+  const { values } = parseArgs({
+    args,
+    options: {
+      faces: { type: "string" },
+      images: { type: "string" },
+      seeds: { type: "string", default: "5" },
+      networks: { type: "string", default: "gender,age" },
+      epochs: { type: "string", default: "20" },
+      keep: { type: "string" },
+      python: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  const seeds = whole("seeds", values.seeds), epochs = whole("epochs", values.epochs);
+  const networks = values.networks.split(",").map((name) => {
+    if (name === "gender" || name === "age") return name;
+    throw new Error(`Cannot read "--networks ${values.networks}": take gender, age or both.`);
+  });
+  const python = parsePythons(values.python).keras ?? await pythonFor("keras");
   const folder = await Deno.makeTempDir({ prefix: "parity-" });
   try {
-    const data = await prepare(folder, options.faces, options.images || Infinity);
+    const most = values.images === undefined ? Infinity : whole("images", values.images);
+    const data = await prepare(folder, values.faces, most);
+    const report: ParityReport = {
+      ...{ machine: machine(), packages: packages.keras, images: data.counts, networks: [] },
+    };
     const peers = {
       ours: denoPeer("ours", new URL("./peers/ours_parity.ts", import.meta.url)),
       keras: new Peer("keras", python, [
         fileURLToPath(new URL("./peers/keras_parity.py", import.meta.url)),
       ]),
     };
-    const kept = new ResultLog<Trained & { weights: number }>(options.keep || undefined);
-    const rows = options.networks.map((network): Row => ({
-      ...{ network: network as ReportNetwork, weights: 0, ours: [], keras: [] },
-    }));
+    const kept = new ResultLog<Trained & { weights: number }>(values.keep);
     try {
+      report.networks = networks.map((network) => ({ network, weights: 0, ours: [], keras: [] }));
       // Seeds outermost, so an interrupted benchmark has equal numbers of both.
       for (let seed = 1; seed <= seeds; seed++) {
-        for (const row of rows) {
+        for (const row of report.networks) {
           const { network } = row;
           for (const name of ["ours", "keras"] as const) {
             const setting = { network, seed, epochs, ...data.settings };
@@ -101,7 +124,7 @@ export async function bench(args: string[]): Promise<void> {
     } finally {
       for (const peer of Object.values(peers)) await peer.close();
     }
-    console.log(`\n${toMarkdown(rows, data.counts)}`);
+    printReport(toMarkdown(report), values.json, report);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -117,9 +140,9 @@ async function learn(peer: Peer, order: LearnOrder): Promise<Trained & { weights
 }
 
 /** Runs the pipeline up to dataset and splits, and writes labels for NumPy. */
-async function prepare(folder: string, faces: string, most: number) {
+async function prepare(folder: string, faces: string | undefined, most: number) {
   const root = new URL("../", import.meta.url);
-  const pipeline = faces === ""
+  const pipeline = faces === undefined
     ? ["pipeline"]
     : ["experiments/faces", "--set", `download.mirror=${resolve(faces)}`];
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
@@ -155,7 +178,7 @@ async function prepare(folder: string, faces: string, most: number) {
     images: join(dataset, "images.npy"),
     // The folders of results are named after all that they are made of.
     identity: [dataset, splits].map((path) => basename(dirname(path))),
-    ...{ labels, rows, settings: settings[faces === "" ? "drawn" : "faces"] },
+    ...{ labels, rows, settings: settings[faces === undefined ? "drawn" : "faces"] },
     counts: {
       ...{ train: some.length, validation: count(rows.validation), test: count(rows.test) },
     },
@@ -183,10 +206,7 @@ export function worse(
   return (a.mean - b.mean) * (moreIsBetter ? -1 : 1) > 2 * error;
 }
 
-export function toMarkdown(
-  networks: readonly Row[],
-  { train, validation, test }: Record<"train" | "validation" | "test", number>,
-): string {
+export function toMarkdown({ networks, images }: ParityReport): string {
   const rows = networks.flatMap(({ network, weights, ours, keras }) => {
     const digits = network === "gender" ? 3 : 2;
     const show = (values: number[], digits: number) => {
@@ -207,6 +227,7 @@ export function toMarkdown(
       [`${network}: seconds an epoch`, ...both(({ secondsPerEpoch }) => secondsPerEpoch, 2), ""],
     ];
   });
+  const { train, validation, test } = images;
   return table(["", "here", "Keras", ""], rows) +
     `\n\nMean ± standard deviation over ${networks[0].ours.length} seeds; ${train} images to ` +
     `learn from, ${validation} to validate, ${test} to test.`;

@@ -1,11 +1,13 @@
 /** Time per step and memory by number of images. */
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import { NpyWriter } from "../packages/formats/npy.ts";
+import { barChart } from "./bar_chart.ts";
 import { denoPeer, type ReportNetwork } from "./peer.ts";
 import { quantile } from "../packages/statistics/confidence_intervals.ts";
 import { mean, median } from "../packages/statistics/prediction_metrics.ts";
-import { megabytes, readOptions, table, thousands } from "./options_table.ts";
+import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench scale [options]
 
@@ -15,24 +17,48 @@ per step and the peak memory. The images are drawn once and repeated; each size 
   --sizes LIST    images (10000,100000,460000: 1.4 GB in the folder for temporary files)
   --network NAME  gender or age (gender)
   --batch N       images in a step (64)
+  --chart PATH    writes a chart there, as SVG
+  --json          one JSON object on stdout, and the rest on stderr
 `;
 
 /** Images that are drawn; more are these again. */
 const DRAWN = 10_000;
 const PIXELS = 32 * 32 * 3;
 
+/** One size's figures. */
+export interface ScaleRow {
+  images: number;
+  steps: number;
+  /** Milliseconds, reading the images included. */
+  step: { median: number; p95: number; mean: number };
+  imagesPerSecond: number;
+  /** Bytes: the most that the process held. */
+  memory: number | null;
+}
+
 export async function bench(args: string[]): Promise<void> {
-  const options = readOptions(help, args, {
-    ...{ sizes: [10_000, 100_000, 460_000], network: "gender", batch: 64 },
+  const { values } = parseArgs({
+    args,
+    options: {
+      sizes: { type: "string", default: "10000,100000,460000" },
+      network: { type: "string", default: "gender" },
+      batch: { type: "string", default: "64" },
+      chart: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
   });
-  if (!options) return;
-  const { sizes, batch } = options;
-  if (options.network !== "gender" && options.network !== "age") {
-    throw new Error(`Cannot read "--network ${options.network}": it is gender or age.`);
+  if (values.help) return console.log(help);
+  const sizes = values.sizes.split(",").map((text) => whole("sizes", text));
+  const batch = whole("batch", values.batch);
+  if (values.network !== "gender" && values.network !== "age") {
+    throw new Error(`Cannot read "--network ${values.network}": it is gender or age.`);
   }
-  const network: ReportNetwork = options.network;
+  const network: ReportNetwork = values.network;
+  const say = (line: string) => console.error(line);
+
   const folder = await Deno.makeTempDir({ prefix: "bench-" });
-  const rows: string[][] = [];
+  const rows: ScaleRow[] = [];
   try {
     const file = join(folder, "images.npy");
     // A thousand more, to validate on.
@@ -42,17 +68,22 @@ export async function bench(args: string[]): Promise<void> {
       try {
         const { ms } = await peer.ask({ op: "epoch", network, batch, rows: images, file });
         const { bytes } = await peer.ask({ op: "memory" });
-        rows.push(summary(images, ms as number[], bytes));
-        console.error(rows.at(-1)!.join("  "));
+        rows.push(summary(images, ms as number[], bytes ?? null));
       } finally {
         await peer.close();
       }
+      const { step, memory } = rows.at(-1)!;
+      say(
+        `${thousands(images)} images: ${step.median.toFixed(1)} ms a step` +
+          (memory === null ? "" : `, ${thousands(memory / 1e6)} MB`),
+      );
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-  const head = ["images", "steps", "a step, median", "95 % below", "images/s", "peak memory"];
-  console.log(`\n${table(head, rows)}`);
+  if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(rows));
+  const report = { machine: machine(), network, batch, scale: rows };
+  printReport(toMarkdown(rows), values.json, report);
 }
 
 /** Writes `count` images [32, 32, 3]; the first ten thousand of them differ. */
@@ -66,16 +97,52 @@ export function drawImages(path: string, count: number): void {
   writer.close();
 }
 
-/**
- * Returns a row of the table.
- * @param ms of each step; the last one's has the validation and the checkpoint in it
- */
-export function summary(images: number, ms: readonly number[], memory?: number | null): string[] {
+/** @param ms of each step; the last one's has the validation and the checkpoint in it */
+export function summary(images: number, ms: readonly number[], memory: number | null): ScaleRow {
   const steps = ms.length > 1 ? ms.slice(0, -1) : ms;
-  const p95 = quantile(steps.toSorted((a, b) => a - b), 0.95);
-  return [
-    ...[thousands(images), thousands(ms.length)],
-    ...[median(steps), p95].map((time) => `${time.toFixed(1)} ms`),
-    ...[thousands(images / (mean(steps) * ms.length) * 1000), megabytes(memory)],
-  ];
+  const average = mean(steps);
+  return {
+    images,
+    steps: ms.length,
+    step: {
+      median: median(steps),
+      p95: quantile(steps.toSorted((a, b) => a - b), 0.95),
+      mean: average,
+    },
+    imagesPerSecond: images / (average * ms.length) * 1000,
+    memory,
+  };
+}
+
+export function toMarkdown(rows: readonly ScaleRow[]): string {
+  return table(
+    ["images", "steps", "a step, median", "95 % below", "images/s", "peak memory"],
+    rows.map(({ images, steps, step, imagesPerSecond, memory }) => [
+      thousands(images),
+      thousands(steps),
+      `${step.median.toFixed(1)} ms`,
+      `${step.p95.toFixed(1)} ms`,
+      thousands(imagesPerSecond),
+      memory === null ? "–" : `${thousands(memory / 1e6)} MB`,
+    ]),
+  );
+}
+
+/** Time a step and memory, as an SVG. */
+export function chart(rows: readonly ScaleRow[]): string {
+  const labels = rows.map(({ images }) => `${thousands(images)} images`);
+  return barChart("Time a step and memory, by the number of images", labels, [
+    {
+      title: "ms a step (median)",
+      values: rows.map(({ step }) => step.median),
+      show: (value) => value.toFixed(1),
+      fill: "#4269d0",
+    },
+    {
+      title: "peak memory, MB",
+      values: rows.map(({ memory }) => (memory ?? 0) / 1e6),
+      show: (value) => value > 0 ? thousands(value) : "unknown",
+      fill: "#a463f2",
+    },
+  ]);
 }

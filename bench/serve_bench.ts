@@ -2,6 +2,7 @@
  * Latency of the webcam service and of its steps over HTTP: sequential photos, concurrent clients, and
  * frames of the live view, with the trained models of a pipeline.
  */
+import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { quantile } from "../packages/statistics/confidence_intervals.ts";
 import { median } from "../packages/statistics/prediction_metrics.ts";
@@ -9,21 +10,25 @@ import { random } from "../packages/random/random.ts";
 import { faceSvg } from "../faces/synthetic/drawn_face.ts";
 import { drawTraits } from "../faces/synthetic/traits.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
-import { readOptions } from "./options_table.ts";
 import type { Analysis } from "../faces/serving/api.ts";
+import { whole } from "./machine_table.ts";
 import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 
 const help = `Measure the webcam service, with the trained models of a pipeline.
 
-  deno task bench serve [--pipeline NAME] [--rounds N]     (NAME: pipeline; N: 40)`;
+  deno task bench serve [PIPELINE] [--rounds N]     (PIPELINE: pipeline; N: 40)`;
 
 const detectors = ["tinyFaceDetector", "ssdMobilenetv1", "dlibCnn"] as const;
 const steps = ["decode", "detect", "crop", "predict"] as const;
 
 export async function bench(args: string[]): Promise<void> {
-  const options = readOptions(help, args, { pipeline: "pipeline", rounds: 40 });
-  if (!options) return;
-  const { pipeline, rounds } = options;
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { rounds: { type: "string", default: "40" }, help: { type: "boolean" } },
+  });
+  if (values.help) return console.log(help);
+  const rounds = whole("rounds", values.rounds);
   const portrait = await drawnPortrait();
   const group = await Deno.readFile(
     new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg")),
@@ -32,7 +37,7 @@ export async function bench(args: string[]): Promise<void> {
 
   console.log(`${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; times in ms`);
   for (const detector of detectors) {
-    await using service = await start(pipeline, detector);
+    await using service = await start(positionals[0] ?? "pipeline", detector);
     console.log(`\n${detector}`);
     for (const [name, photo] of photos) {
       for (let i = 0; i < 3; i++) await predict(service.url, photo);

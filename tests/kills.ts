@@ -3,6 +3,7 @@
  * run must complete with the bytes of an undisturbed run. A round has one to three kills.
  */
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import {
   contents,
@@ -12,13 +13,23 @@ import {
   runPipeline,
   stagesOf,
 } from "./crashes.ts";
-import { readOptions, table } from "../bench/options_table.ts";
+import { machine, table } from "../bench/machine_table.ts";
 
 export async function bench(args: string[]): Promise<void> {
-  const help = "deno task bench kills [--rounds 200] [--seed 1]";
-  const options = readOptions(help, args, { rounds: 200, seed: 1 });
-  if (!options) return;
-  const rng = random(options.seed, "kills");
+  const { values } = parseArgs({
+    args,
+    options: {
+      rounds: { type: "string", default: "200" },
+      seed: { type: "string", default: "1" },
+      json: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) {
+    console.log("deno task bench kills [--rounds 200] [--seed 1] [--json]");
+    return;
+  }
+  const rng = random(Number(values.seed), "kills");
   const folder = await Deno.makeTempDir({ prefix: "bench-kills-" });
   const trouble: string[] = [];
   /** Stage → number of kills. */
@@ -30,7 +41,7 @@ export async function bench(args: string[]): Promise<void> {
     if (first.code !== 0) throw new Error(`The undisturbed run failed:\n${first.text}`);
     const expected = await contents(whole);
     const stages = stagesOf(first);
-    while (killed < options.rounds) {
+    while (killed < Number(values.rounds)) {
       const artifacts = join(folder, `round${rounds++}`);
       for (let kills = 1 + rng.int(3); kills > 0; kills--) {
         const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
@@ -50,15 +61,20 @@ export async function bench(args: string[]): Promise<void> {
       ];
       if (wrong.length > 0) trouble.push(`round ${rounds}: ${wrong.join(", ")}`);
       await Deno.remove(artifacts, { recursive: true });
-      console.error(`${killed} of ${options.rounds} kills, ${trouble.length} failed`);
+      console.error(`${killed} of ${values.rounds} kills, ${trouble.length} failed`);
     }
     const counted = [...hit].sort(([, a], [, b]) => b - a);
-    console.log(table(["killed in", "times"], counted.map(([stage, n]) => [stage, String(n)])));
-    console.log(
-      `\n${killed} kills in ${rounds} rounds; all ${expected.size} files the same each time: ` +
-        `${trouble.length === 0 ? "yes" : "NO"}`,
-    );
-    trouble.forEach((text) => console.log(text));
+    if (values.json) {
+      const kills = { killed, rounds, stages: Object.fromEntries(counted), trouble };
+      console.log(JSON.stringify({ kills, files: expected.size, machine: machine() }));
+    } else {
+      console.log(table(["killed in", "times"], counted.map(([stage, n]) => [stage, String(n)])));
+      console.log(
+        `\n${killed} kills in ${rounds} rounds; all ${expected.size} files the same each time: ` +
+          `${trouble.length === 0 ? "yes" : "NO"}`,
+      );
+      trouble.forEach((text) => console.log(text));
+    }
     if (trouble.length > 0) throw new Error(`${trouble.length} of ${rounds} rounds failed.`);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -13,7 +13,7 @@ import {
 } from "../../faces/training/objective.ts";
 import { type Answer, type NetworkName, type Order, servePeer, WARM_UP } from "../peer.ts";
 
-interface Kind {
+export interface Kind {
   build(): LayersModel;
   objective: Objective;
   weightDecay?: number;
@@ -22,7 +22,7 @@ interface Kind {
 }
 
 /** The deep network of experiments/shared/best.yaml. */
-const heads = jointHead([classHead(2, 1), distributionHead(3, 1, "median")]);
+export const heads = jointHead([classHead(2, 1), distributionHead(3, 1, "median")]);
 const trunk = () =>
   deepTrunk({ size: 32, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
 

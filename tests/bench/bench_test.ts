@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
-import { drawImages, summary } from "../../bench/scale_bench.ts";
-import { readOptions, table } from "../../bench/options_table.ts";
-import { compare } from "../../bench/train_bench.ts";
+import { profile } from "../../bench/profile_bench.ts";
+import { parsePythons } from "../../bench/python.ts";
+import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale_bench.ts";
+import { table, whole } from "../../bench/machine_table.ts";
+import { compare, toMarkdown, type TrainReport } from "../../bench/train_bench.ts";
+import { plan } from "../../packages/engine/engine_plan.ts";
 import { NpyFile } from "../../packages/formats/npy.ts";
+import { reportNetwork } from "../packages/engine/networks.ts";
 
 Deno.test("table() aligns numbers to the right", () => {
   assert.equal(
@@ -12,30 +16,41 @@ Deno.test("table() aligns numbers to the right", () => {
   );
 });
 
-Deno.test("compare() takes medians, their ratio and the images per second", () => {
-  const times = { ours: [30, 10, 20], keras: [50, 40, 30] };
-  assert.deepEqual(compare("a step", times, (ms) => `${ms} ms`, 64), [
-    ...["a step", "20 ms", "40 ms", "0.50", "3,200"],
-  ]);
-  assert.equal(compare("memory", times, String).at(-1), "");
+Deno.test("compare() takes medians, and null where a peer is not there", () => {
+  assert.deepEqual(compare({ ours: [3, 1, 2], keras: [5, 4, 3] }), {
+    ...{ ours: 2, keras: 4, torch: null, tfjsNode: null, ratioToKeras: 0.5 },
+  });
+  assert.equal(compare({ ours: [1] }).ratioToKeras, null);
 });
 
-Deno.test("readOptions() reads texts, numbers, flags and lists by their defaults", () => {
-  const of = (...args: string[]) =>
-    readOptions("help", args, {
-      ...{ rounds: 3, sizes: [1, 2], names: ["a", "b"], all: false, python: "" },
-    }, { names: ["a", "b", "c"] });
-  const usual = { rounds: 3, sizes: [1, 2], names: ["a", "b"], all: false, python: "" };
-  assert.deepEqual(of(), usual);
-  assert.deepEqual(
-    of("--rounds", "7", "--sizes", "5,6", "--names", "c", "--all", "--python", "p"),
-    {
-      ...{ rounds: 7, sizes: [5, 6], names: ["c"], all: true, python: "p" },
-    },
+Deno.test("toMarkdown() has a column for each who took part, and why one did not", () => {
+  const report: TrainReport = {
+    machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
+    packages: {},
+    absent: { "tfjs-node": "Cannot find @tensorflow/tfjs-node" },
+    train: [{ network: "age", batch: 64, ...compare({ ours: [10], keras: [20] }) }],
+    ...{ fit: [], infer: [], memory: [] },
+  };
+  const text = toMarkdown(report);
+  assert.match(text, /^\| +\| +ours \| +Keras \| tfjs-node \| ours \/ Keras \| ours, images\/s \|/);
+  assert.match(
+    text,
+    /\| age, batch 64: a step \| 10\.0 ms \| 20\.0 ms \| +– \| +0\.50 \| +6,400 \|/,
   );
-  assert.throws(() => of("--rounds", "0"), /"--rounds": "0" is not a whole number above 0/);
-  assert.throws(() => of("--names", "d"), /"--names d": "d" is not one of a, b, c/);
-  assert.throws(() => of("--round", "7"), /--round/);
+  assert.match(text, /tfjs-node: Cannot find @tensorflow\/tfjs-node$/);
+});
+
+Deno.test("whole() refuses what is no count", () => {
+  assert.equal(whole("rounds", "7"), 7);
+  assert.throws(() => whole("rounds", "0"), /"--rounds": "0" is not a whole number above 0/);
+});
+
+Deno.test("parsePythons() reads one path, or one a peer", () => {
+  assert.deepEqual(parsePythons("/usr/bin/python3"), {
+    ...{ keras: "/usr/bin/python3", torch: "/usr/bin/python3" },
+  });
+  assert.deepEqual(parsePythons("torch=/a=b"), { torch: "/a=b" });
+  assert.throws(() => parsePythons("jax=/a"), /"jax=\/a" is not PEER=PATH with a peer of keras/);
 });
 
 Deno.test("Peer trains one epoch from a file, a step at a time, and tells its memory", async () => {
@@ -81,8 +96,30 @@ Deno.test("ask() of a peer that ended throws with its last output", async () => 
 });
 
 Deno.test("summary() leaves out the step that has the validation in it", () => {
-  assert.deepEqual(summary(256, [10, 12, 14, 500], 2e8), [
-    ...["256", "4", "12.0 ms", "13.8 ms", "5,333", "200 MB"],
-  ]);
-  assert.equal(summary(256, [10], null).at(-1), "–");
+  const row = summary(256, [10, 12, 14, 500], 2e8);
+  assert.deepEqual(row.step, { median: 12, p95: 13.8, mean: 12 });
+  assert.equal(row.steps, 4);
+  assert.match(
+    scaleTable([row]),
+    /\| 256 +\| +4 \| +12\.0 ms \| +13\.8 ms \| +5,333 \| +200 MB \|/,
+  );
+  assert.match(chart([row]), /^<svg .*256 images.*12\.0.*200.*<\/svg>\n$/s);
+});
+
+Deno.test("profile() times every kernel of a step, and counts what the large ones compute", async () => {
+  const batch = 3;
+  const timings = await profile(
+    plan(reportNetwork("gender"), { batch, threads: 1, divisor: 255 }),
+    1,
+  );
+  const of = (kernel: string) => timings.filter(({ kernels }) => kernels.includes(kernel));
+  for (
+    const kernel of ["inputBytes", "winograd", "winogradGradient", "denseBackward", "updateWeights"]
+  ) {
+    assert.ok(of(kernel).length > 0, kernel);
+  }
+  // The first convolution: 12 numbers of each window times 16 filters, once for each pixel.
+  assert.equal(of("convolve")[0].operations, 2 * batch * 32 * 32 * 12 * 16);
+  // The second one: 25 products for each tile of 4x4 outputs, of 16 by 32 channels.
+  assert.equal(of("winograd")[0].operations, 2 * batch * 4 * 4 * 25 * 16 * 32);
 });

@@ -1,6 +1,32 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { writePictures } from "../../bench/crop_bench.ts";
+import { chart, type CropReport, toMarkdown, writePictures } from "../../bench/crop_bench.ts";
+
+const report: CropReport = {
+  machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
+  cores: [{ detector: "metadata", photos: 1000, one: [3, 2, 4], all: [1.5, 1, 1], ratio: 2 }],
+  scale: [
+    { photos: 1000, faceCrop: 4, resize32: 1, photosPerSecond: 200, work: 2.5, memory: 3e8 },
+    { photos: 10_000, faceCrop: 40, resize32: 10, photosPerSecond: 200, work: null, memory: null },
+  ],
+};
+
+Deno.test("toMarkdown() of the bench of crops has a row for each detector and each size", () => {
+  const text = toMarkdown(report);
+  assert.match(
+    text,
+    /\| metadata \| +1,000 \| 3\.00 ms a photo \| +1\.00 ms a photo \| +2\.00 \|/,
+  );
+  assert.match(text, /\| 1,000 +\| +4\.0 s \| +1\.0 s \| +200 \| +2\.50 ms \| +300 MB \|/);
+  assert.match(text, /\| 10,000 +\| +40\.0 s \| +10\.0 s \| +200 \| +– \| +– \|/);
+});
+
+Deno.test("chart() of the bench of crops has a bar for each size and figure", () => {
+  const svg = chart(report.scale);
+  assert.equal(svg.match(/<rect x=/g)?.length, 4);
+  assert.match(svg, />10,000 photos<\/text>/);
+  assert.equal(svg.match(/>unknown<\/text>/g)?.length, 2);
+});
 
 Deno.test("writePictures() gives as many names as are wanted to the pictures", async () => {
   const folder = await Deno.makeTempDir();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { agreement, formatAgreement, formatRows, rows } from "../../bench/detect_stats.ts";
+import { agreement, rows, toMarkdown } from "../../bench/detect_stats.ts";
 import { drawn, photos } from "../../bench/detect_photos.ts";
 import { Peer } from "../../bench/peer.ts";
 import { hasCenterIn } from "../../faces/images/image.ts";
@@ -34,12 +34,16 @@ Deno.test("agreement() names the pictures that differ", () => {
   const { mostScore, ...rest } = agreement(seen);
   assert.ok(Math.abs(mostScore - 0.01) < 1e-9);
   assert.deepEqual(rest, { pictures: 2, same: 1, faces: 1, mostPixels: 1, others: ["none"] });
-  const text = formatRows(rows(["dlib", "dlibCnn"], seen));
-  assert.match(text, /\| dlibCnn +\| +20\.0 \| +10\.0 \| +1 \| +2 \|/);
-  assert.match(
-    formatAgreement(agreement(seen)),
-    /the same in 1 of 2 pictures: boxes within 1 pixels/,
-  );
+  const detect = rows(["dlib", "dlibCnn"], seen);
+  const report = {
+    machine: { cores: 1, os: "linux", arch: "x86_64", load: [] },
+    packages: {},
+    pictures: [],
+    detect,
+    agreement: agreement(seen),
+  };
+  assert.match(toMarkdown(report), /\| dlibCnn +\| +20\.0 \| +10\.0 \| +1 \| +2 \|/);
+  assert.match(toMarkdown(report), /the same in 1 of 2 pictures: boxes within 1 pixels/);
 });
 
 Deno.test("the bench's pictures are found where they say that their faces are", async () => {

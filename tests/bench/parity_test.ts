@@ -41,9 +41,14 @@ Deno.test("worse() holds only what chance does not explain against us, in the me
 Deno.test("parity's table has means and spreads of both, and says which is worse", () => {
   const trained = (metrics: number[]) =>
     metrics.map((metric) => ({ metric, epochs: 10, secondsPerEpoch: 2 }));
-  const text = toMarkdown([{
-    ...{ network: "age", weights: 7, ours: trained([9, 9.1, 8.9]), keras: trained([8, 8, 8.1]) },
-  }], { train: 512, validation: 128, test: 160 });
+  const text = toMarkdown({
+    machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
+    packages: [],
+    images: { train: 512, validation: 128, test: 160 },
+    networks: [{
+      ...{ network: "age", weights: 7, ours: trained([9, 9.1, 8.9]), keras: trained([8, 8, 8.1]) },
+    }],
+  });
   assert.match(text, /age: years off, 7 weights \| 9\.00 ± 0\.10 \| 8\.03 ± 0\.06 \| +worse \|/);
   assert.match(text, /age: seconds an epoch +\| 2\.00 ± 0\.00 \|/);
   assert.match(text, /over 3 seeds; 512 images to learn from/);

@@ -1,0 +1,166 @@
+/** Time of each kernel of a training step of the engine, on one thread. */
+import { parseArgs } from "node:util";
+import { openBackend } from "../packages/compute/open_backend.ts";
+import { random } from "../packages/random/random.ts";
+import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
+import { type Plan, plan } from "../packages/engine/engine_plan.ts";
+import { buildAge2021, buildGender2021 } from "../models/build_2021.ts";
+import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
+import { table, whole } from "./machine_table.ts";
+
+const help = `deno task bench profile [options]
+
+Runs the stages of the engine's training step one by one, on one thread, and prints the least time
+that each kernel took. A kernel that shares images with others in a stage is measured by what the
+stage takes more with it.
+
+  --network NAME  gender or age (gender)
+  --batch N       images in a step (64)
+  --rounds N      how often each is measured (25)
+`;
+
+export async function bench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      network: { type: "string", default: "gender" },
+      batch: { type: "string", default: "64" },
+      rounds: { type: "string", default: "25" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(help);
+  if (values.network !== "gender" && values.network !== "age") {
+    throw new Error(`Cannot read "--network ${values.network}": it is gender or age.`);
+  }
+  const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
+  await openBackend("wasm");
+  const network = values.network === "age"
+    ? toEngineNetwork(buildAge2021({ size: 32, seed: 1 }), "meanAbsoluteError")
+    : toEngineNetwork(
+      buildGender2021({ size: 32, classes: 2, seed: 1 }),
+      "categoricalCrossentropy",
+    );
+  const timings = await profile(plan(network, { batch, threads: 1, divisor: 255 }), rounds);
+  const total = timings.reduce((sum, { ms }) => sum + ms, 0);
+  console.log(table(
+    ["stage and kernel", "ms", "share", "GFLOP/s"],
+    timings.map(({ stage, kernels, ms, operations }) => [
+      `${stage} ${kernels.join(", ")}`,
+      ms.toFixed(3),
+      `${(ms / total * 100).toFixed(1)} %`,
+      operations > 0 ? (operations / ms / 1e6).toFixed(1) : "",
+    ]),
+  ));
+  console.log(`\n${total.toFixed(2)} ms in all`);
+}
+
+export interface Timing {
+  stage: number;
+  /** One, or all that share a stage's items. */
+  kernels: string[];
+  /** The least of all rounds. */
+  ms: number;
+  /** Multiplications and additions; 0 for kernels that hardly have any. */
+  operations: number;
+}
+
+export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
+  const pages = Math.ceil(plan.bytes / 65536) + 1;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const { instance } = await WebAssembly.instantiate(
+    await Deno.readFile(new URL("../packages/engine/engine.wasm", import.meta.url)),
+    { env: { memory } },
+  );
+  const ints = new Int32Array(memory.buffer);
+  fill(plan, memory.buffer);
+  const { counters, batch } = plan;
+  const run = instance.exports.run as (program: number, thread: number) => void;
+  const time = (program: number): number => {
+    ints.fill(0, counters.address / 4, counters.address / 4 + counters.count * 16);
+    const start = performance.now();
+    run(program, 0);
+    return performance.now() - start;
+  };
+  // A program of one stage, and of its first kernels only, is put behind all that the plan uses.
+  const own = (pages - 1) * 65536;
+  const cut = (stage: number, kernels: number): number => {
+    ints.copyWithin(own / 4, stage / 4, stage / 4 + RECORD * (1 + kernels));
+    // What ends a stage is counted as one of its kernels.
+    const before = ints[stage / 4 + 3];
+    ints[own / 4 + 3] = Math.min(kernels, before);
+    ints[own / 4 + 5] = Math.max(kernels - before, 0);
+    ints[own / 4 + RECORD * (1 + kernels)] = 0;
+    return own;
+  };
+  const timings: Timing[] = [];
+  for (let n = 0; n < 10; n++) time(plan.programs.train); // until the runtime has optimised it
+  for (let stage = plan.programs.train, s = 0; ints[stage / 4] !== 0; s++) {
+    const kernels = ints[stage / 4 + 3] + ints[stage / 4 + 5], overImages = ints[stage / 4] === 1;
+    const records = Array.from(
+      { length: kernels },
+      (_, k) => ints.slice(stage / 4 + RECORD * (k + 1), stage / 4 + RECORD * (k + 2)),
+    );
+    let before = 0;
+    for (let k = overImages ? 1 : kernels; k <= kernels; k++) {
+      const of = overImages ? [records[k - 1]] : records;
+      let least = Infinity;
+      for (let round = 0; round < rounds; round++) least = Math.min(least, time(cut(stage, k)));
+      timings.push({
+        ...{ stage: s, kernels: [...new Set(of.map(nameOf))], ms: least - before },
+        operations: of.reduce((sum, record) => sum + operations(record, batch), 0),
+      });
+      before = least;
+    }
+    stage += (1 + kernels) * RECORD * 4;
+  }
+  return timings;
+}
+
+/** Random weights and images, and what else a step needs. */
+function fill({ words, tensors, input, batch }: Plan, buffer: ArrayBufferLike): void {
+  const ints = new Int32Array(buffer), floats = new Float32Array(buffer);
+  for (const [address, values] of words) ints.set(values, address / 4);
+  ints[Control.rows / 4] = batch;
+  floats[Control.rate / 4] = 1e-3;
+  floats[Control.beta1 / 4] = 0.1;
+  floats[Control.beta2 / 4] = 0.001;
+  floats[Control.epsilon / 4] = 1e-7;
+  const rng = random(1, "profile");
+  for (const { address, groups, paddedRows, columns, trainable } of tensors) {
+    const count = groups * paddedRows * Math.ceil(columns / 8) * 8;
+    for (let n = 0; n < count; n++) {
+      floats[address / 4 + n] = trainable ? 0.1 * rng.normal() : 1;
+    }
+  }
+  const images = new Uint8Array(buffer, input.address, input.bytes * batch);
+  for (let n = 0; n < images.length; n++) images[n] = rng.int(256);
+}
+
+function nameOf(record: Int32Array): string {
+  return Kernel[record[0]];
+}
+
+/** Returns the multiplications and additions of a record's kernel. */
+function operations(record: Int32Array, batch: number): number {
+  switch (nameOf(record)) {
+    case "convolve":
+    case "filterGradient": {
+      const [runs, run, , height, width, panels] = record.subarray(7);
+      return 2 * batch * height * width * panels * 8 * runs * run;
+    }
+    case "winograd":
+    case "winogradGradient": {
+      const [step, taps, , , height, width, panels] = record.subarray(6);
+      const side = record[nameOf(record) === "winograd" ? 27 : 24], outputs = side - taps + 1;
+      const tiles = height * width / outputs ** 2;
+      return 2 * batch * tiles * side ** 2 * panels * 8 * (step / 4);
+    }
+    case "denseForward":
+    case "denseInputGradient":
+    case "denseUpdate":
+      return 2 * batch * record[4] * record[2] * 8;
+    default:
+      return 0;
+  }
+}
