@@ -49,7 +49,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       },
       explain: (pipeline) => dryRun(pipeline, tools),
     });
-    const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, warn });
+    const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, connections: 64, warn });
     using interrupt = abortOnSignal({ log: () => {} }, EXIT.ok);
     warn(`${tools.reporter.paint.bold(url)} shows ${artifacts} (Ctrl-C stops)`);
     if (!interrupt.signal.aborted) await once(interrupt.signal, "abort");

@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
+import { openCropper } from "../../../faces/detection/cropper.ts";
 import { openDetector } from "../../../faces/detection/detectors.ts";
 import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
@@ -65,6 +66,7 @@ Deno.test("POST /predict", async (t) => {
 
   await step("gives the networks the same bytes as training", async (server) => {
     const detector = await openDetector("tinyFaceDetector", preprocessing.detector);
+    const cropper = await openCropper(preprocessing.crop);
     for (const seed of [1, 2, 3]) {
       const photo = await drawnFace(seed, 20 + seed * 15, seed % 2 ? "female" : "male");
       // The training path: the labelled face, its crop as it is kept on disk, its tensor.
@@ -72,7 +74,7 @@ Deno.test("POST /predict", async (t) => {
         photo,
         { middle: 1 / 1.8 },
         detector,
-        preprocessing.crop,
+        cropper,
       );
       assert.ok(labelled.crop);
       const tensor = Uint8Array.from(await toNetworkInput(labelled.crop, 32));
