@@ -129,10 +129,10 @@ export async function readTopLevel(
   file: string | YamlFile,
   options: ConfigOptions,
 ): Promise<OpenConfig> {
-  const { cwd, registry, overrides } = options;
+  const { project, cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
     ? new ConfigSource([file], overrides)
-    : await ConfigSource.read(file, cwd, overrides);
+    : await ConfigSource.read(file, cwd, overrides, join(project, "artifacts/.cache"));
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : toProblems(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);

@@ -25,13 +25,15 @@ export class ConfigSource {
   /**
    * Reads a pipeline's file and those that it extends.
    * @param cwd folder that paths in messages start from
+   * @param cache existing folder that keeps the values of unchanged files
    */
   static async read(
     path: string,
     cwd: string,
     overrides: readonly Override[] = [],
+    cache?: string,
   ): Promise<ConfigSource> {
-    return new ConfigSource(await readExtendsChain(path, cwd), overrides);
+    return new ConfigSource(await readExtendsChain(path, cwd, cache), overrides);
   }
 
   #apply(override: Override): void {
