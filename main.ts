@@ -12,9 +12,11 @@ export const app: App = {
   name: "faces",
   summary: "Reproducible experiments on faces, from a YAML file.",
   tasks: [
+    "new KIND NAME     write a plugin, its test and a pipeline that uses it",
     "data FOLDER       look at a data set: propose a pipeline, write a page of what it holds",
     "predict FOLDER    predict gender and age for every face of a folder of photos",
     "compare RUN RUN   print the differences between runs, and whether they are real",
+    "ui [PIPELINE]     show runs in a browser: live, compared, and their files",
     "worker            process shards and runs of sweeps for other machines",
     "compute           list what this machine can compute on, and how fast; install TensorFlow",
   ],
@@ -22,9 +24,11 @@ export const app: App = {
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
   commands: {
+    new: () => import("./faces/commands/new.ts"),
     data: () => import("./faces/commands/data.ts"),
     predict: () => import("./faces/commands/predict.ts"),
     compare: () => import("./faces/commands/compare.ts"),
+    ui: () => import("./faces/commands/ui.ts"),
     worker: () => import("./packages/pipeline/worker_command.ts"),
   },
   reference: async () => await (await import("./faces/commands/reference_sections.ts")).reference(),

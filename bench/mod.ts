@@ -25,6 +25,10 @@ const benches: Record<string, Bench> = {
     summary: "cropping up to 100,000 photos: speedup of workers, time, memory",
     load: () => import("./crop_bench.ts"),
   },
+  copies: {
+    summary: "which changed photos are found as copies, and false alarms",
+    load: () => import("./copies_bench.ts"),
+  },
   mat: {
     summary: "reading IMDB's MATLAB file, beside SciPy",
     load: () => import("./mat_bench.ts"),

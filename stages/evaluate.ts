@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { furtherMetrics } from "../faces/training/further_metrics.ts";
+import { DEFAULT_SECTIONS, reportSections } from "../faces/evaluation/report_sections.ts";
 import { definedChoice } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { archives, dataset, faces, model, reference, report, splits, table } from "./kinds.ts";
@@ -29,6 +30,11 @@ export default defineStage({
     metrics: z.array(definedChoice("metric", furtherMetrics)).default([]).describe(
       "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
         "and `compare`; each applies to models of classes or of years",
+    ),
+    sections: z.array(definedChoice("reportSection", reportSections)).optional().describe(
+      `Sections of the report, in order, between summary and glossary. Default: ${
+        DEFAULT_SECTIONS.join(", ")
+      }`,
     ),
   }),
   compute: true,

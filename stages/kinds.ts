@@ -65,7 +65,11 @@ export const splits = defineKind({
     "validation.npy": "int32 [n], ascending",
     "test.npy": "int32 [n], ascending",
     "summary.json": "counts",
+    "copies.csv":
+      "row, of (an earlier row of which it is a copy), correlation, mirrored; only if " +
+      "there are copies",
   },
+  optional: ["copies.csv"],
 });
 
 /** A trained network. */

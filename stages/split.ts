@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { defineStage } from "../packages/pipeline/stage.ts";
+import { selection } from "../faces/datasets/select_rows.ts";
 import { dataset, splits } from "./kinds.ts";
-
-const share = z.number().gt(0).lt(1);
 
 export default defineStage({
   name: "split",
@@ -10,15 +9,24 @@ export default defineStage({
   inputs: { dataset },
   outputs: { splits },
   params: z.strictObject({
-    test: share.default(0.2).describe(
-      "Share of all images in the test set",
+    test: selection.default(0.2).describe(
+      "Test set: a share of all images, { part: NAME } of the data set's own division, " +
+        "{ dataset: NAME }, or { fold: 1, of: 5 }, which a sweep varies: --sweep split.test.fold=1,2",
     ),
-    validation: share.default(0.2).describe(
-      "Share of the remaining images in the validation set",
+    validation: selection.default(0.2).describe(
+      "Validation set, chosen alike from the remaining images",
+    ),
+    stratify: z.array(z.string().min(1)).default([]).describe(
+      "Columns whose values shares and folds keep in proportion, such as [gender, age]; numbers of " +
+        "many values count by deciles",
     ),
     by: z.enum(["image", "identity"]).default("image").describe(
       "Unit of the split: image, as in the 2021 paper, or identity, which keeps all images " +
         "of a person in one set. An image without an identity counts as a person of its own",
+    ),
+    copies: z.enum(["group", "ignore"]).default("group").describe(
+      "Copies among the images: the same photo, resized, recompressed, mirrored or slightly cropped. " +
+        "group: they are in one set, listed in copies.csv and the report; ignore: not looked for",
     ),
     sample: z.int().min(3).optional().describe(
       "Use at most this many images, a random subset. Default: all",

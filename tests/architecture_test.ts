@@ -29,6 +29,7 @@ const ROOMS = [
   "faces/training",
   "faces/evaluation",
   "faces/serving",
+  "faces/ui",
   "models",
   "stages",
   "plugins",

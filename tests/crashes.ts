@@ -1,8 +1,9 @@
 /** Runs a short pipeline as a process, kills it at random moments, and hashes its results. */
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Rng } from "../packages/random/random.ts";
+import { random, type Rng } from "../packages/random/random.ts";
 import type { Kind } from "../packages/pipeline/stage.ts";
 import * as kinds from "../stages/kinds.ts";
 
@@ -138,4 +139,44 @@ export async function leftovers(artifacts: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(join(artifacts, ".work"))) names.push(`.work/${name}`);
   return names;
+}
+
+/** The files of an undisturbed run, and what it printed. */
+export interface Undisturbed {
+  expected: Map<string, string>;
+  whole: Ended;
+}
+
+/** Runs the pipeline undisturbed. */
+export async function runUndisturbed(artifacts: string): Promise<Undisturbed> {
+  const whole = await runPipeline(artifacts);
+  strictEqual(whole.code, 0, whole.text);
+  const expected = await contents(artifacts);
+  ok(expected.size > 30, `${expected.size} files`);
+  return { expected, whole };
+}
+
+/** Kills runs at random moments; checks that the run after leaves the bytes of an undisturbed one. */
+export async function killRepeatedly(
+  folder: string,
+  times: number,
+  { expected, whole }: Undisturbed,
+): Promise<void> {
+  const rng = random(10, "kills");
+  const stages = stagesOf(whole);
+  strictEqual(stages.length, 8, whole.text);
+  for (let killed = 0, round = 0; killed < times; round++) {
+    const artifacts = join(folder, `round${round}`);
+    for (; killed < times; killed++) {
+      const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
+      if (!run.killed) {
+        strictEqual(run.code, 0, run.text); // it was done before it was hit
+        break;
+      }
+    }
+    const last = await runPipeline(artifacts);
+    strictEqual(last.code, 0, last.text);
+    deepStrictEqual(difference(expected, await contents(artifacts)), []);
+    deepStrictEqual(await leftovers(artifacts), [], "a run that ends well cleans up");
+  }
 }

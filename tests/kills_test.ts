@@ -1,56 +1,26 @@
-/** A whole pipeline, killed at random moments; `deno task bench kills` does it two hundred times. */
+/** A whole pipeline, killed at random moments; tests/long/kills_test.ts has more. */
 import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import {
   contents,
   difference,
-  type Ended,
-  leftovers,
-  randomKillPoint,
+  killRepeatedly,
   runPipeline,
-  stagesOf,
+  runUndisturbed,
+  type Undisturbed,
 } from "./crashes.ts";
-import { random } from "../packages/random/random.ts";
 import { mounted } from "./mount.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "kills-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** What an undisturbed run leaves, and what it says. */
-let undisturbed: Promise<{ expected: Map<string, string>; whole: Ended }> | undefined;
-function reference() {
-  return undisturbed ??= (async () => {
-    const run = await runPipeline(join(folder, "undisturbed"));
-    strictEqual(run.code, 0, run.text);
-    const expected = await contents(join(folder, "undisturbed"));
-    ok(expected.size > 30, `${expected.size} files`);
-    return { expected, whole: run };
-  })();
-}
+let undisturbed: Promise<Undisturbed> | undefined;
+const reference = () => undisturbed ??= runUndisturbed(join(folder, "undisturbed"));
 
 Deno.test({
-  name: "kill -9 ten times in a pipeline: the next run completes, and leaves the same bytes",
+  name: "kill -9 three times in a pipeline: the next run completes, and leaves the same bytes",
   ignore: Deno.build.os === "windows",
-  async fn() {
-    const rng = random(10, "kills");
-    const { expected, whole } = await reference();
-    const stages = stagesOf(whole);
-    strictEqual(stages.length, 8, whole.text);
-    for (let killed = 0, round = 0; killed < 10; round++) {
-      const artifacts = join(folder, `round${round}`);
-      for (; killed < 10; killed++) {
-        const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
-        if (!run.killed) {
-          strictEqual(run.code, 0, run.text); // it was done before it was hit
-          break;
-        }
-      }
-      const last = await runPipeline(artifacts);
-      strictEqual(last.code, 0, last.text);
-      deepStrictEqual(difference(expected, await contents(artifacts)), []);
-      deepStrictEqual(await leftovers(artifacts), [], "a run that ends well cleans up");
-    }
-  },
+  fn: async () => await killRepeatedly(folder, 3, await reference()),
 });
 
 Deno.test("a disk that is full again and again: each run says so, and loses nothing", async () => {

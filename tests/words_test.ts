@@ -20,6 +20,7 @@ const CLEAN: readonly string[] = [
   "faces/synthetic",
   "faces/evaluation",
   "faces/serving",
+  "faces/ui",
   "models",
   "stages",
   "plugins",

@@ -23,6 +23,7 @@ const command: Command = {
   --last N           the last N runs (of these pipelines)
   --json             print one JSON object to stdout
   --markdown         print Markdown, to paste into a report
+  --latex            print LaTeX, with the tables of booktabs
   --artifacts DIR    folder of the runs. Default: the project's artifacts/
   --help
 
@@ -39,12 +40,13 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
       last: { type: "string" },
       json: { type: "boolean" },
       markdown: { type: "boolean" },
+      latex: { type: "boolean" },
       artifacts: { type: "string" },
       help: { type: "boolean", short: "h" },
     });
-    if (values.json && values.markdown) {
-      throw new UsageError("--json and --markdown exclude each other");
-    }
+    const formats = (["json", "markdown", "latex"] as const).filter((name) => values[name]);
+    const [format = "text", another] = formats;
+    if (another) throw new UsageError(`--${format} and --${another} exclude each other`);
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     const warn = (path: string) =>
       tools.reporter.log(`${displayPath(path, tools.cwd)} cannot be read and is skipped`);
@@ -58,9 +60,9 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const { compareRuns } = await import("./compare/compare_runs.ts");
     const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
     const { formatComparison } = await import("./compare/format_comparison.ts");
-    const text = values.json
+    const text = format === "json"
       ? JSON.stringify({ ok: true, ...comparison }) + "\n"
-      : formatComparison(comparison, values.markdown ? "markdown" : "text", tools.columns());
+      : formatComparison(comparison, format, tools.columns());
     await Deno.stdout.write(new TextEncoder().encode(text));
     return 0;
   },

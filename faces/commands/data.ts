@@ -33,7 +33,7 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     }
     const { nameOf } = await import("../datasets/sources.ts");
     const { lookAt } = await import("./data/look_at.ts");
-    const { dataPage } = await import("./data/data_page.ts");
+    const { dataPage } = await import("../evaluation/data_page.ts");
     const { proposePipeline } = await import("./data/propose_pipeline.ts");
     const folder = resolve(cwd, place);
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);

@@ -3,15 +3,27 @@ import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { random } from "../../packages/random/random.ts";
-import { writeNpy } from "../../packages/formats/npy.ts";
+import { csvLine } from "../../packages/formats/csv_write.ts";
+import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { resize } from "../images/resize.ts";
+import { type Copy, COPY_SIZE, findCopies, lowFrequencies } from "./copies.ts";
+import {
+  type Columns,
+  describeSelection,
+  type Selection,
+  selectRows,
+  strataOf,
+} from "./select_rows.ts";
 
 /** Parameters of the stage. */
 export interface SplitParams {
-  readonly test: number;
-  readonly validation: number;
+  readonly test: Selection;
+  readonly validation: Selection;
   readonly by: "image" | "identity";
+  readonly stratify: readonly string[];
   readonly sample?: number | undefined;
+  readonly copies: "group" | "ignore";
 }
 
 /** Fills the artifact `splits`. @throws if a set would be empty */
@@ -35,11 +47,16 @@ export async function writeSplits(
   }
 
   const byPerson = params.by === "identity";
-  const groups = byPerson ? people(rows, identity) : [...rows].map((row) => [row]);
+  const copies = params.copies === "ignore" ? [] : await copiesOf(dataset.path, rows, context);
+  const groups = grouped(rows, byPerson ? identity : undefined, copies);
   random(context.seed, "split").shuffle(groups);
-  const [test, rest] = take(groups, Math.round(rows.length * params.test));
-  const left = rest.reduce((sum, group) => sum + group.length, 0);
-  const [validation, train] = take(rest, Math.round(left * params.validation));
+  const columns = await columnsFor(dataset.path, params);
+  const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
+  const select = (set: "test" | "validation", all: readonly (readonly number[])[]) =>
+    selectRows(set, params[set], all, columns, strata, take);
+  const { taken: test, rest, leftOut: besideTest } = select("test", groups);
+  const { taken: validation, rest: train, leftOut: beside } = select("validation", rest);
+  const leftOut = besideTest + beside;
 
   const counts: Record<string, number> = {};
   for (const [name, part] of Object.entries({ train, validation, test })) {
@@ -50,7 +67,7 @@ export async function writeSplits(
           byPerson ? ` of ${groups.length} people` : ""
         }: ` +
           `the ${name} set is empty. Add data, or change the shares (test ` +
-          `${params.test}, validation ${params.validation})${
+          `${describeSelection(params.test)}, validation ${describeSelection(params.validation)})${
             byPerson ? ", or split by image" : ""
           }.`,
       );
@@ -60,26 +77,100 @@ export async function writeSplits(
   }
   await Deno.writeTextFile(
     join(context.outputs.splits, "summary.json"),
-    JSON.stringify({ by: params.by, images: rows.length, ...counts }, null, 2) + "\n",
+    JSON.stringify(
+      {
+        by: params.by,
+        images: rows.length,
+        ...counts,
+        ...copies.length > 0 && { copies: copies.length },
+        ...leftOut > 0 && { leftOut },
+      },
+      null,
+      2,
+    ) + "\n",
   );
+  if (copies.length > 0) {
+    const lines = copies.map(({ image, of, correlation, mirrored }) =>
+      csvLine([image, of, correlation.toFixed(4), String(mirrored)])
+    );
+    await Deno.writeTextFile(
+      join(context.outputs.splits, "copies.csv"),
+      csvLine(["row", "of", "correlation", "mirrored"]) + lines.join(""),
+    );
+    context.info(
+      `${counted(copies.length, "image")} of ${rows.length} are copies of others, exact or near ` +
+        "(copies.csv); copies are in one set. copies: ignore splits them like others",
+    );
+  }
+  if (leftOut > 0) {
+    context.info(
+      `${counted(leftOut, "image")} of people or copies in the test or validation set ` +
+        `${leftOut === 1 ? "is" : "are"} in no set`,
+    );
+  }
   context.info(`train ${counts.train}, validation ${counts.validation}, test ${counts.test}`);
 }
 
-/** Groups rows by identity; a row without an identity is a group of its own. */
-function people(rows: Int32Array, identity: (string | null)[]): number[][] {
-  const known = new Map<string, number[]>();
-  const groups: number[][] = [];
-  for (const row of rows) {
-    const name = identity[row];
-    const group = name === null ? undefined : known.get(name);
-    if (group !== undefined) {
-      group.push(row);
-      continue;
-    }
-    groups.push([row]);
-    if (name !== null) known.set(name, groups.at(-1)!);
+/** Reads the columns that select and stratify. */
+async function columnsFor(
+  dataset: string,
+  { test, validation, stratify }: SplitParams,
+): Promise<Columns> {
+  if (stratify.length === 0 && [test, validation].every((one) => typeof one === "number")) {
+    return {};
   }
-  return groups;
+  return await readParquet(join(dataset, "table.parquet")) as Columns;
+}
+
+/** Finds copies among rows of a dataset; numbers are those of rows. */
+async function copiesOf(
+  dataset: string,
+  rows: Int32Array,
+  { signal }: Pick<StageContext, "signal">,
+): Promise<Copy[]> {
+  using images = new NpyFile(join(dataset, "images.npy"), "uint8");
+  const [, height, width] = images.shape;
+  const frequencies: Float32Array[] = [];
+  for (const row of rows) {
+    if (frequencies.length % 1000 === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal.throwIfAborted();
+    }
+    const image = { data: images.read(row, 1), width, height };
+    frequencies.push(lowFrequencies(await resize(image, COPY_SIZE, COPY_SIZE, "lanczos3")));
+  }
+  const copies = await findCopies(frequencies);
+  return copies.map(({ image, of, ...how }) => ({ image: rows[image], of: rows[of], ...how }));
+}
+
+/**
+ * Groups rows that belong into one set: those of a person, if identities are given, and copies. Other
+ * rows are groups of their own. Groups have the order of their first rows.
+ */
+function grouped(
+  rows: Int32Array,
+  identity: readonly (string | null)[] | undefined,
+  copies: readonly Copy[],
+): number[][] {
+  const parents = new Map<number, number>();
+  const root = (row: number): number => {
+    const parent = parents.get(row) ?? row;
+    return parent === row ? row : root(parent);
+  };
+  /** The lower row is the root. */
+  const join = (a: number, b: number) => {
+    const [low, high] = [root(a), root(b)].sort((a, b) => a - b);
+    if (low !== high) parents.set(high, low);
+  };
+  const people = new Map<string, number>();
+  for (const row of rows) {
+    const name = identity?.[row] ?? null;
+    if (name === null) continue;
+    if (people.has(name)) join(people.get(name)!, row);
+    else people.set(name, row);
+  }
+  for (const { image, of } of copies) join(image, of);
+  return [...Map.groupBy(rows, root).values()];
 }
 
 /**

@@ -9,6 +9,7 @@ import { ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { readCsv } from "../../packages/formats/csv.ts";
 import { withoutGuard } from "../../packages/formats/csv_write.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { openArchives } from "../datasets/archives.ts";
@@ -39,7 +40,7 @@ export interface Sources {
  * @param shown maximum number of images of each kind
  */
 export async function gatherData(
-  { dataset, faces, tables, archives }: Sources,
+  { dataset, faces, tables, archives, splits: divided }: Sources & { splits?: Artifact },
   labels: Labels,
   splits: Record<SplitName, Int32Array>,
   images: NpyFile<"uint8">,
@@ -56,8 +57,40 @@ export async function gatherData(
     ...(made && { photos: await readPhotos(made) }),
     crops: await drawCrops(made, images, shown.crops),
     noFace: made ? await findNoFace(made, archives, shown.noFace) : { shown: [], count: 0 },
+    ...divided && await readCopies(divided, labels, images, shown.noFace),
     preprocessing: await readPreprocessing(dataset.path),
   };
+}
+
+/** Reads the copies that split found: each image after its original, those of other labels first. */
+async function readCopies(
+  { path }: Artifact,
+  { age, gender }: Labels,
+  images: NpyFile<"uint8">,
+  pairs: number,
+): Promise<Pick<DataReport, "copies">> {
+  const file = join(path, "copies.csv");
+  const bytes = await Deno.readFile(file).catch(ignoreNotFound);
+  if (!bytes) return {};
+  const copies = readCsv(bytes, file).rows.map(({ values: [row, of, correlation, mirrored] }) => ({
+    ...{ row: Number(row), of: Number(of), correlation, mirrored: mirrored === "true" },
+    // Comparisons with NaN, an unknown label, are false.
+    differ: [age, gender].some((label) => Math.abs(label[Number(row)] - label[Number(of)]) > 0),
+  }));
+  const shown = copies.toSorted((a, b) => Number(b.differ) - Number(a.differ)).slice(0, pairs)
+    .flatMap(({ row, of, correlation, mirrored, differ }) => [
+      { row: of, name: `image ${of}` },
+      {
+        row,
+        name: `image ${row}, a copy of ${of}: correlation ${correlation}` +
+          (mirrored ? ", mirrored" : "") + (differ ? ", other labels" : ""),
+      },
+    ]);
+  const pictures = shown.map(async ({ row, name }) => ({
+    image: await imageDataUrl(images, row),
+    name,
+  }));
+  return { copies: { count: copies.length, shown: await Promise.all(pictures) } };
 }
 
 function group(name: string, { age, gender }: Labels, rows: ArrayLike<number>): FaceGroup {

@@ -25,6 +25,7 @@ import { modelCard } from "./model_card.ts";
 import { readReference, type Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport, Report } from "./report_data.ts";
 import { reportPage } from "./report_page.ts";
+import { chooseSections } from "./report_sections.ts";
 import {
   bySplit,
   type MetricsFile,
@@ -57,9 +58,11 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, metrics: written = [] }: {
+  { examples, crops, metrics: written = [], sections }: {
     examples: number;
     crops: number;
+    /** Default: the built-in ones. */
+    sections?: readonly Choice[];
     metrics?: readonly Choice[];
   },
   context: StageContext,
@@ -83,6 +86,7 @@ export async function evaluate(
     );
   }
   const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
+  const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const data: Data = { images, people, rows, references };
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
@@ -131,10 +135,13 @@ export async function evaluate(
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
-      params: { examples, crops, ...(written.length > 0 && { metrics: written }) },
+      params: {
+        ...{ examples, crops, ...(written.length > 0 && { metrics: written }) },
+        ...(sections && { sections }),
+      },
     },
   };
-  await write("report.html", reportPage(whole));
+  await write("report.html", await reportPage(whole, chosenSections));
   await write("MODEL_CARD.md", modelCard(whole));
   return {
     metrics: byModel((metrics) =>

@@ -26,6 +26,8 @@ export interface DataReport {
   crops: readonly string[];
   /** Photos without a detected face: some of them, and their total count. */
   noFace: { shown: readonly NamedImage[]; count: number };
+  /** Images that are copies of others, if any: some of them beside their originals. */
+  copies?: { shown: readonly NamedImage[]; count: number };
   /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }

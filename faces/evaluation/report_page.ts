@@ -5,16 +5,21 @@
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import { document, html, trusted } from "./html.ts";
 import type { ModelReport, Report } from "./report_data.ts";
-import { dataSection } from "./sections/data_section.ts";
+import { chooseSections, type ChosenSection } from "./report_sections.ts";
 import { glossarySection } from "./sections/glossary_section.ts";
-import { provenanceSection } from "./sections/provenance_section.ts";
-import { modelSection } from "./sections/model_section.ts";
 import { cards, contents, opening } from "./sections/summary_section.ts";
 import { style } from "./report_style.ts";
 
-/** Renders the report as HTML. All text from data is escaped. */
-export function reportPage(unordered: Report): string {
+/**
+ * Renders the report as HTML. All text from data is escaped.
+ * @param sections Default: the built-in ones
+ */
+export async function reportPage(
+  unordered: Report,
+  sections: readonly ChosenSection[] = chooseSections(),
+): Promise<string> {
   const report = { ...unordered, models: sortModels(unordered.models) };
+  const rendered = await Promise.all(sections.map((section) => section.render(report)));
   return document(
     `${report.pipeline}: gender and age from faces`,
     html`<style>${trusted(style)}</style>`,
@@ -26,13 +31,11 @@ export function reportPage(unordered: Report): string {
           html`<p class="notice">${caution}</p>`
         )}
         <p class="lead">${opening(report)}</p>
-        ${contents(report)}
+        ${contents(report, sections)}
       </header>
       <main>
       ${cards(report)}
-      ${dataSection(report.data)}
-      ${report.models.map((model, i) => modelSection(model, i + 2))}
-      ${provenanceSection(report)}
+      ${rendered}
       </main>
       <footer>${glossarySection(report)}</footer>
     `,

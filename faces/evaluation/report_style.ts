@@ -83,7 +83,6 @@ b.inline { display: inline; font-size: inherit; }
 p.chart { font-size: .82rem; color: var(--muted); margin: 10px 0 0; }
 .scroll { overflow-x: auto; }
 .network { display: grid; gap: 16px; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); align-items: start; }
-.network > div > * + * { margin-top: 16px; }
 .network dl.params { columns: 1; }
 .comparison { display: grid; gap: 12px 36px; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); margin-bottom: 16px; overflow-x: auto; }
 .comparison .note p { margin: 0 0 8px; }

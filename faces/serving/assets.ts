@@ -10,6 +10,7 @@ import type { DetectorConfig } from "../images/preprocessing.ts";
 import type { Setup } from "./inference_session.ts";
 import type { ReportedMetrics } from "./model_sources.ts";
 import { renderCard, renderPage } from "./render_pages.ts";
+import { REPORT_POLICY } from "./security.ts";
 
 export interface Asset {
   readonly body: string | Uint8Array<ArrayBuffer>;
@@ -28,10 +29,6 @@ export interface AssetOptions {
   /** True if the server accepts local requests only. */
   readonly local: boolean;
 }
-
-/** Policy of the report, which contains its style and needs nothing else. */
-const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const web = new URL("./web/", import.meta.url);
 

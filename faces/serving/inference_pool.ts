@@ -21,7 +21,6 @@ interface Job {
 export class InferencePool {
   readonly #queue: Job[] = [];
   #closed = false;
-  #running = 0;
   /** Moving average of the time of an analysis in ms. */
   #usual = 300;
 
@@ -47,14 +46,6 @@ export class InferencePool {
   /** True if a photo would be analyzed. */
   get ready(): boolean {
     return !this.#closed && this.workers.some(({ open }) => open);
-  }
-
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
-  get running(): number {
-    return this.#running;
   }
 
   /**
@@ -102,7 +93,6 @@ export class InferencePool {
 
   async #run(worker: InferenceWorker, { photo, options, since, answer }: Job): Promise<void> {
     const started = performance.now();
-    this.#running++;
     try {
       const { timings, ...result } = await worker.analyze(photo, options);
       const queue = started - since;
@@ -110,7 +100,6 @@ export class InferencePool {
     } catch (error) {
       answer.reject(error);
     } finally {
-      this.#running--;
       this.#usual += (performance.now() - started - this.#usual) / 8;
     }
   }

@@ -8,11 +8,9 @@
 import type { InferencePool } from "./inference_pool.ts";
 import { busy, notReady, Problem, toProblem } from "./problem.ts";
 import { checked } from "./read_image.ts";
-import type { ServiceMetrics } from "./service_metrics.ts";
 
 export interface LiveOptions {
   pool(): InferencePool | undefined;
-  readonly metrics: ServiceMetrics;
   /** Maximum number of open live views. */
   readonly viewers: number;
   warn(message: string): void;
@@ -30,7 +28,7 @@ const GOING_AWAY = 1001, UNSUPPORTED = 1003, POLICY = 1008, TOO_BIG = 1009;
 
 export type LiveViews = ReturnType<typeof createLiveViews>;
 
-export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
+export function createLiveViews({ pool, viewers, warn }: LiveOptions) {
   const open = new Set<WebSocket>();
   return {
     /** Opens a live view. @throws {Problem} 400, 426, 429 or 503 */
@@ -53,11 +51,7 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
       }
       const { socket, response } = upgrade(request);
       open.add(socket);
-      metrics.viewers = open.size;
-      socket.addEventListener("close", () => {
-        open.delete(socket);
-        metrics.viewers = open.size;
-      });
+      socket.addEventListener("close", () => open.delete(socket));
       // "close" follows; errors of a client are not logged.
       socket.addEventListener("error", (event) => event.preventDefault());
       serveFrames(socket);
@@ -100,7 +94,6 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
       } else if (data.byteLength > MAX_FRAME_BYTES) {
         socket.close(TOO_BIG, `a frame has at most ${MAX_FRAME_BYTES} bytes`);
       } else {
-        if (waiting) metrics.frame("replaced");
         waiting = data;
         if (!running) void run();
       }
@@ -113,11 +106,8 @@ export function createLiveViews({ pool, metrics, viewers, warn }: LiveOptions) {
       const current = pool();
       if (!current) throw notReady();
       const analysis = await current.analyze(checked(image), { view: "live", crops: false });
-      metrics.frame("answered");
-      metrics.analysis("live", analysis);
       return { frame, ...analysis };
     } catch (error) {
-      metrics.frame("failed");
       return { frame, ...toProblem(error, warn).toJSON() };
     }
   }

@@ -17,9 +17,12 @@ const schemas = {
   YearsPrediction: api.yearsPrediction,
 };
 
-const FORBIDDEN = "The host or the origin is not allowed";
 const NOT_READY = "The models are not open";
-const dataUrl = { type: "string", examples: ["data:image/jpeg;base64,..."] };
+const form = {
+  type: "object",
+  properties: { image: { type: "string", contentMediaType: "image/*" } },
+  required: ["image"],
+};
 
 /** Returns an OpenAPI 3.1 document. */
 export function openapi(maxBodyBytes: number): Record<string, unknown> {
@@ -32,6 +35,7 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
     delete schema.$schema;
     delete schema.$id;
   }
+  const problem = response("An error; 429 and 503 have the header Retry-After", "Problem");
   return {
     openapi: "3.1.0",
     info: {
@@ -59,23 +63,12 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
               "the format, not the content type",
             content: {
               ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, {}])),
-              "multipart/form-data": form({ type: "string", contentMediaType: "image/*" }),
-              "text/plain": { schema: dataUrl },
-              "application/json": form(dataUrl, { additionalProperties: false }),
+              "multipart/form-data": { schema: form },
             },
           },
           responses: {
             200: response("The faces, highest score first; the list may be empty", "Analysis"),
-            ...problems({
-              400: "The body is not an image, or the image is damaged or too large",
-              403: FORBIDDEN,
-              408: "The upload timed out",
-              413: "The body is too large",
-              415: "The body is not an image, and its type is not supported",
-              429: "Too many images are waiting",
-              503: NOT_READY,
-              504: "The analysis timed out",
-            }),
+            default: problem,
           },
         },
       },
@@ -88,13 +81,7 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
           "waits, which gets no answer: send the next frame after an answer.",
         responses: {
           101: { description: "The WebSocket is open" },
-          ...problems({
-            400: "The handshake is malformed",
-            403: FORBIDDEN,
-            426: "The request is not a WebSocket handshake",
-            429: "Too many live views are open",
-            503: NOT_READY,
-          }),
+          default: problem,
         },
       }),
       "/model": get({
@@ -107,13 +94,6 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
         summary: "Check whether /predict can answer",
         responses: { 200: response("Ready", "Health"), 503: response(NOT_READY, "Health") },
       }),
-      "/metrics": get({
-        operationId: "metrics",
-        summary: "Counters and histograms for Prometheus",
-        responses: {
-          200: { description: "Text exposition format", content: { "text/plain": {} } },
-        },
-      }),
     },
     components: { schemas: components },
   };
@@ -121,21 +101,7 @@ export function openapi(maxBodyBytes: number): Record<string, unknown> {
 
 const get = (operation: unknown) => ({ get: operation });
 
-function form(image: Record<string, unknown>, more: Record<string, unknown> = {}) {
-  return { schema: { type: "object", properties: { image }, required: ["image"], ...more } };
-}
-
 function response(description: string, schema: keyof typeof schemas) {
   const content = { schema: { $ref: `#/components/schemas/${schema}` } };
   return { description, content: { "application/json": content } };
-}
-
-function problems(descriptions: Readonly<Record<number, string>>) {
-  const seconds = { description: "Seconds until a retry", schema: { type: "integer" } };
-  return Object.fromEntries(
-    Object.entries(descriptions).map(([status, description]) => {
-      const headers = /429|503/.test(status) && { headers: { "Retry-After": seconds } };
-      return [status, { ...response(description, "Problem"), ...headers }];
-    }),
-  );
 }

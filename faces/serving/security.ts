@@ -3,6 +3,10 @@ import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { Problem } from "./problem.ts";
 
+/** Policy of the report, which contains its style and needs nothing else. */
+export const REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /** Sets the security headers. The page may load what this server sends, and nothing else. */
 export const securityHeaders: MiddlewareHandler = secureHeaders({
   contentSecurityPolicy: {

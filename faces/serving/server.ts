@@ -1,4 +1,4 @@
-/** Accepts connections with limits that Deno.serve lacks, and stops cleanly. */
+/** Listens on an address, and stops cleanly. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 
@@ -8,10 +8,6 @@ export interface ListenOptions {
   readonly port: number;
   /** Certificate and private key, PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Maximum number of open connections; more are closed. */
-  readonly connections: number;
-  /** Timeout in ms of a request's head, and of the next request on a connection. */
-  readonly headMs?: number;
   warn(message: string): void;
 }
 
@@ -23,142 +19,38 @@ export interface Server {
 }
 
 const GRACE_MS = 3000;
-const HEAD_MS = 20_000;
-/** Timeout in ms until a response is read. */
-const READ_MS = 120_000;
-
-/** A client's connection, closed at its timeout. */
-class Connection {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #requests = 0;
-
-  constructor(readonly client: Deno.Conn, readonly headMs: number) {
-    this.#closeAfter(headMs);
-  }
-
-  /** Suspends the timeout while a request is processed. */
-  async answer(respond: () => Response | Promise<Response>, completed: Promise<void>) {
-    this.#requests++;
-    clearTimeout(this.#timer);
-    const response = await respond();
-    if (response.status === 101) return response; // live views have limits of their own
-    this.#closeAfter(READ_MS);
-    void completed.catch(() => {}).then(() => {
-      if (--this.#requests === 0) this.#closeAfter(this.headMs);
-    });
-    return response;
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.client[Symbol.dispose]();
-  }
-
-  #closeAfter(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(), ms);
-  }
-}
 
 /**
- * Listens. Deno.serve limits neither the time for a request's head nor the number of connections. It
- * listens on a local port that answers this process only; clients' bytes are forwarded to it.
+ * Listens.
  * @throws if the port is in use or the host is not an address of this machine
  */
-export function listen(
-  app: Hono,
-  { host, port, tls, connections, headMs = HEAD_MS, warn }: ListenOptions,
-): Server {
-  let listener: Deno.Listener<Deno.Conn>;
+export function listen(app: Hono, { host, port, tls, warn }: ListenOptions): Server {
+  let server: Deno.HttpServer<Deno.NetAddr>;
   try {
-    const at = { hostname: host, port };
-    listener = tls ? Deno.listenTls({ ...at, ...tls }) : Deno.listen(at);
+    server = Deno.serve({
+      ...{ hostname: host, port, ...tls, onListen: () => {} },
+      onError(error) {
+        warn(`internal error: ${error instanceof Error ? error.stack : error}`);
+        return new Response("Internal error.", { status: 500 });
+      },
+    }, (request, info) => app.fetch(request, info));
   } catch (cause) {
     const why = reason(cause as Error);
     throw new Error(`Cannot listen on ${host}, port ${port}: ${why}`, { cause });
   }
-  /** Connections by the local port that they are forwarded from. */
-  const forwarded = new Map<number, Connection>();
-  const server = Deno.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    onListen: () => {},
-    onError(error) {
-      warn(`internal error: ${error instanceof Error ? error.stack : error}`);
-      return new Response("Internal error.", { status: 500 });
-    },
-  }, (request, info) => {
-    const connection = forwarded.get(info.remoteAddr.port);
-    if (!connection) return new Response("Forbidden.", { status: 403 });
-    return connection.answer(() => app.fetch(request, info), info.completed);
-  });
-
-  const open = new Set<Promise<void>>();
-  const forward = async (client: Deno.Conn) => {
-    const connection = new Connection(client, headMs);
-    try {
-      const inner = await Deno.connect({ port: server.addr.port });
-      const { port } = inner.localAddr;
-      forwarded.set(port, connection);
-      const up = copy(client, inner);
-      await copy(inner, client);
-      forwarded.delete(port);
-      for (const side of [connection, inner]) side.close();
-      await up;
-    } catch {
-      connection.close(); // no local port is left
-    }
-  };
-  const accepting = (async () => {
-    for (;;) {
-      try {
-        const client = await listener.accept();
-        if (open.size >= connections) client.close();
-        else {
-          const done = forward(client).finally(() => open.delete(done));
-          open.add(done);
-        }
-      } catch (error) {
-        const { BadResource, Interrupted } = Deno.errors;
-        if (error instanceof BadResource || error instanceof Interrupted) return;
-        await delay(50); // such as too many open files
-      }
-    }
-  })();
-
-  const ownPort = (listener.addr as Deno.NetAddr).port;
   const [first, ...others] = addressesOf(host).map((address) => {
     const written = address.includes(":") ? `[${address}]` : address;
-    return `${tls ? "https" : "http"}://${written}:${ownPort}`;
+    return `${tls ? "https" : "http"}://${written}:${server.addr.port}`;
   });
   return {
     urls: [first, ...others],
     async stop() {
-      listener.close();
-      await accepting;
       const grace = new AbortController();
-      await Promise.race([
-        Promise.all([server.shutdown(), ...open]),
-        delay(GRACE_MS, undefined, { signal: grace.signal }).catch(() => {}),
-      ]);
+      const late = delay(GRACE_MS, undefined, { signal: grace.signal }).catch(() => {});
+      await Promise.race([server.shutdown(), late]);
       grace.abort();
-      for (const connection of forwarded.values()) connection.close();
-      await Promise.all(open);
     },
   };
-}
-
-/** Forwards one side's bytes, and its end, to the other. */
-async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
-  const buffer = new Uint8Array(2 ** 15);
-  try {
-    for (let got; (got = await from.read(buffer)) !== null;) {
-      for (let sent = 0; sent < got;) sent += await to.write(buffer.subarray(sent, got));
-    }
-  } catch {
-    // One side left; closing the other reports it.
-  }
-  await to.closeWrite().catch(() => {});
 }
 
 /** Returns the addresses of a host, one of this machine first. */

@@ -8,11 +8,9 @@ import { InferencePool } from "./inference_pool.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
-import { MemoryBudget } from "./read_image.ts";
 import { createApp } from "./routes.ts";
 import { isLocal } from "./security.ts";
 import { listen, type Server } from "./server.ts";
-import { createServiceMetrics } from "./service_metrics.ts";
 
 export interface ServeOptions {
   readonly sources: readonly Source[];
@@ -38,8 +36,6 @@ export interface ServeOptions {
   readonly queue: number;
   readonly viewers: number;
   readonly timeoutSeconds: number;
-  /** Timeout in ms of a request's head. */
-  readonly headMs?: number;
   warn(message: string): void;
 }
 
@@ -47,10 +43,6 @@ export interface Serving extends Server {
   readonly service: Service;
 }
 
-/** Number of images of the maximum size that fit into memory. */
-const MAX_IMAGES = 8;
-/** Connections beside those of live views and waiting requests. */
-const SPARE_CONNECTIONS = 256;
 /**
  * Maximum memory of an analysis in bytes. A JPEG of 64 megapixels takes 200 MB, a progressive one
  * 400 MB. An AVIF takes 18 bytes per pixel, though a flat one is 1.5 KB.
@@ -96,24 +88,20 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const name = Deno.hostname();
   let opened: InferencePool | undefined;
   const pool = () => opened;
-  const metrics = createServiceMetrics(pool);
-  const live = createLiveViews({ pool, metrics, viewers, warn });
+  const live = createLiveViews({ pool, viewers, warn });
   const app = createApp({
     pool,
     service,
     assets: await buildAssets({ service, local, setup, preprocessing, reported }),
     live,
-    metrics,
     limits: { bytes: maxBodyBytes, seconds: timeout },
-    memory: new MemoryBudget(MAX_IMAGES * maxBodyBytes),
     names: local ? undefined : [host, name, `${name}.local`, ...options.names ?? []],
     warn,
   });
   const tls = options.tls &&
     { cert: await readPem(options.tls.cert), key: await readPem(options.tls.key) };
-  const connections = SPARE_CONNECTIONS + viewers + options.queue;
   // Listens before the models are open: /health answers "starting".
-  const server = listen(app, { ...options, tls, connections });
+  const server = listen(app, { ...options, tls });
   const stop = async () => {
     const closing = opened?.close();
     live.close();

@@ -159,6 +159,26 @@ export class History {
     return record;
   }
 
+  /** Lists the names of the records' files. */
+  async names(): Promise<string[]> {
+    return (await entries(this.folder)).filter((name) => name.endsWith(".json"));
+  }
+
+  /** Reads the record in a file. A run whose process does not live is interrupted. */
+  async read(name: string): Promise<State<RunRecord>> {
+    const path = join(this.folder, name);
+    let state = await readRun(path);
+    if (state.value?.state === "running" && !await isAlive(path)) {
+      // It may have ended meanwhile.
+      state = await readRun(path);
+      const { value } = state;
+      if (value?.state === "running") state = { value: { ...value, state: "interrupted" } };
+    }
+    const { value } = state;
+    // Runs of earlier versions had no id.
+    return value ? { ...state, value: { ...value, id: value.id ?? hash(name) } } : state;
+  }
+
   /**
    * Lists all runs, the oldest first.
    * @param unreadable called with the path of each file that is not a valid run
@@ -166,22 +186,10 @@ export class History {
   async list(
     unreadable: (path: string, state: State<RunRecord>) => void = () => {},
   ): Promise<RunRecord[]> {
-    const names = (await entries(this.folder)).filter((name) => name.endsWith(".json"));
-    const runs = await Promise.all(names.map(async (name) => {
-      const path = join(this.folder, name);
-      let state = await readRun(path);
-      if (state.value?.state === "running" && !await isAlive(path)) {
-        // It may have ended meanwhile.
-        state = await readRun(path);
-        const { value } = state;
-        if (value?.state === "running") {
-          state = { value: { ...value, state: "interrupted" } };
-        }
-      }
-      const { value } = state;
-      if (state.problem !== undefined) unreadable(path, state);
-      // Runs of earlier versions had no id.
-      return value ? [{ ...value, id: value.id ?? hash(name) }] : [];
+    const runs = await Promise.all((await this.names()).map(async (name) => {
+      const state = await this.read(name);
+      if (state.problem !== undefined) unreadable(join(this.folder, name), state);
+      return state.value ?? [];
     }));
     return runs.flat().sort(byTime);
   }
@@ -201,7 +209,7 @@ export class History {
 
   /** Removes runs from the list. */
   async remove(ids: ReadonlySet<string>): Promise<void> {
-    for (const name of (await entries(this.folder)).filter((name) => name.endsWith(".json"))) {
+    for (const name of await this.names()) {
       const path = join(this.folder, name);
       const { value } = await readRun(path);
       if (!value || !ids.has(value.id ?? hash(name))) continue;
@@ -289,7 +297,11 @@ export function settingsOf(
     if (dependencies.seed !== undefined && dependencies.seed !== seed) {
       settings.set(`${stage}.seed`, { value: dependencies.seed, seed: true, stage });
     }
-    for (const [path, value] of leaves(dependencies.params)) put(`${stage}.${path}`, value);
+    for (const [path, value] of leaves(dependencies.params)) {
+      // A fold repeats an experiment as a seed does.
+      const name = `${stage}.${path}`;
+      settings.set(name, { value, stage, ...(path.endsWith(".fold") && { seed: true }) });
+    }
     put(`${stage}: inputs`, after?.map(nameOf));
     put(`${stage}: data`, digits(dependencies.external));
     put(`${stage}: code`, digits(dependencies.modules));

@@ -18,7 +18,7 @@ export interface Measured {
   result?(stage: string): string | undefined;
 }
 
-/** A metric over the runs that differ only in seeds. */
+/** A metric over the runs that differ only in seeds or folds. */
 export interface MetricStats {
   readonly stage: string;
   readonly split: string;
@@ -33,19 +33,22 @@ export interface MetricStats {
 }
 
 export interface SummaryRow {
-  /** Key → value, seeds apart. */
+  /** Key → value, seeds and folds apart. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly runs: number;
   readonly metrics: readonly MetricStats[];
 }
 
-/** Returns true for "seed" and the seed of a stage, not for other parameters of that name. */
-const isSeed = (key: string) => /^((stages\.)?[^.]+\.)?seed$/.test(key);
+/**
+ * Returns true for "seed" and the seed of a stage, not for other parameters of that name, and for
+ * folds: what runs repeat, and not what they vary.
+ */
+const isSeed = (key: string) => /^((stages\.)?[^.]+\.)?seed$|\.fold$/.test(key);
 
 const withoutSeeds = (values: Finished["values"]) =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
 
-/** Groups runs that differ only in seeds. */
+/** Groups runs that differ only in seeds or folds. */
 export function summarise(finished: readonly Finished[]): SummaryRow[] {
   const groups = Map.groupBy(finished, ({ values }) => canonicalJson(withoutSeeds(values)));
   return [...groups.values()].map((runs) => ({
@@ -153,7 +156,7 @@ export function summaryLines(
     room,
   );
   const words = [
-    ...(seeds ? ["mean ± standard deviation over seeds"] : []),
+    ...(seeds ? ["mean ± standard deviation over seeds or folds"] : []),
     ...(cells.flat().some((cell) => cell.endsWith("*"))
       ? ["* is the best on validation, which is what to choose by"]
       : []),

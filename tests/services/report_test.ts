@@ -15,7 +15,7 @@ Deno.test({
   async fn(t) {
     const folder = await Deno.makeTempDir({ prefix: "report-" });
     const file = join(folder, "report.html");
-    await Deno.writeTextFile(file, reportPage(await madeUpReport()));
+    await Deno.writeTextFile(file, await reportPage(await madeUpReport()));
     const browser = await openChromium();
     try {
       for (const [name, screen] of Object.entries(screens)) {

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
 import { NpyFile } from "../../packages/formats/npy.ts";
+import { dataSection } from "../../faces/evaluation/sections/data_section.ts";
 import { gatherData } from "../../faces/evaluation/data_facts.ts";
 import faceCrop from "../../stages/faceCrop.ts";
 import resize32 from "../../stages/resize32.ts";
-import { testContext } from "../context.ts";
+import { testArtifact, testContext } from "../context.ts";
 import { gradient, photoArtifacts } from "../faces/detection/fixture.ts";
 
 Deno.test("gatherData() tells of rows, photos, crops and photos without a face, or does without", async () => {
@@ -77,6 +78,22 @@ Deno.test("gatherData() tells of rows, photos, crops and photos without a face, 
   }
   assert.equal(whole.crops.length, 3);
   assert.deepEqual(whole.splits.test, { name: "test", ages: [30], genders: [1] });
+
+  const splitsOf = testArtifact(join(scaled.folder, "splits"), "splits");
+  await Deno.mkdir(splitsOf.path);
+  assert.equal((await gather({ splits: splitsOf })).copies, undefined);
+  await Deno.writeTextFile(
+    join(splitsOf.path, "copies.csv"),
+    "row,of,correlation,mirrored\n1,0,1.0000,false\n3,2,0.9900,true\n",
+  );
+  const { copies } = await gather({ splits: splitsOf });
+  assert.equal(copies!.count, 2);
+  assert.deepEqual(copies!.shown.map(({ name }) => name).sort(), [
+    ...["image 0", "image 1, a copy of 0: correlation 1.0000, other labels", "image 2"],
+    "image 3, a copy of 2: correlation 0.9900, mirrored, other labels",
+  ]);
+  assert.ok(copies!.shown.every(({ image }) => image.startsWith("data:image/png")));
+  assert.match(`${dataSection({ ...whole, ...{ copies } })}`, /Copies <small>2, each in the set/);
 
   const bare = await gather({});
   assert.deepEqual([bare.selection, bare.photos, bare.noFace.count], [[], undefined, 0]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { random } from "../../packages/random/random.ts";
-import { readNpy } from "../../packages/formats/npy.ts";
+import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import split from "../../stages/split.ts";
 import { testArtifact, testContext } from "../context.ts";
@@ -110,6 +110,116 @@ Deno.test("split says when a side stays empty", async () => {
   );
 });
 
+/** Splits rows of these columns; a dataset's images are not read. */
+async function splitBy(
+  columns: Readonly<Record<string, readonly (string | number | null)[]>>,
+  params: Record<string, unknown>,
+): Promise<Parts & { infos: string[] }> {
+  using context = testContext(split);
+  const folder = join(context.folder, "dataset");
+  await Deno.mkdir(folder);
+  const all: typeof columns = { identity: nobody(Object.values(columns)[0].length), ...columns };
+  await writeParquet(
+    join(folder, "table.parquet"),
+    Object.fromEntries(
+      Object.entries(all).map(([name, values]) => [
+        name,
+        typeof values[0] === "number"
+          ? { type: "float64" as const, values: values as number[] }
+          : { type: "string" as const, values: values as string[], nullable: true },
+      ]),
+    ),
+  );
+  await context.run({ dataset: testArtifact(folder, "dataset") }, { copies: "ignore", ...params });
+  const read = (name: string) => [
+    ...readNpy(join(context.outputs.splits, `${name}.npy`), "int32").data,
+  ];
+  return {
+    ...{ train: read("train"), validation: read("validation"), test: read("test") },
+    infos: context.infos,
+  };
+}
+
+Deno.test("split takes the data set's own parts and whole data sets", async () => {
+  const part = ["train", "val", "test", "test"].flatMap((name) => new Array(5).fill(name));
+  const parts = await splitBy({ part }, {
+    test: { part: "test" },
+    validation: { part: ["val"] },
+  });
+  const rows = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+  assert.deepEqual(
+    [parts.train, parts.validation, parts.test],
+    [rows(0, 5), rows(5, 10), rows(10, 20)],
+  );
+  const dataset = [...new Array(12).fill("wiki"), ...new Array(8).fill("imdb")];
+  const sets = await splitBy({ dataset }, { test: { dataset: "imdb" }, validation: 0.25 });
+  assert.deepEqual([sizes(sets), sets.test], [[9, 3, 8], rows(12, 20)]);
+  await assert.rejects(
+    splitBy({ dataset }, { test: { dataset: "wikki" } }),
+    /Cannot select the test set: no image has dataset "wikki"\. There are imdb and wiki\./,
+  );
+  await assert.rejects(
+    splitBy({ dataset }, { test: { part: "test" } }),
+    /Cannot select the test set by part: the data set has no column "part"/,
+  );
+});
+
+Deno.test("split leaves out what belongs to people of a given test set", async () => {
+  const identity = ["a", "a", "b", "b", "c", "c", "d", "e", "f", "g"];
+  const part = ["train", "test", ...new Array(7).fill("train"), "test"];
+  const parts = await splitBy({ identity, part }, { by: "identity", test: { part: "test" } });
+  assert.deepEqual(parts.test, [1, 9]);
+  assert.ok(![...parts.train, ...parts.validation].includes(0));
+  assert.equal(parts.train.length + parts.validation.length, 7);
+  assert.equal(
+    parts.infos[0],
+    "1 image of people or copies in the test or validation set is in no set",
+  );
+});
+
+Deno.test("split's folds hold each image once, people whole, strata in proportion", async () => {
+  const rng = random(5, "folds");
+  const identity = Array.from({ length: 90 }, (_, i) => new Array(1 + rng.int(3)).fill(`p${i}`))
+    .flat();
+  const gender = identity.map((name) => Number(name.slice(1)) % 3 === 0 ? 1 : 0);
+  const seen = new Map<number, number>();
+  const shares: number[] = [];
+  for (const fold of [1, 2, 3]) {
+    const { test, train } = await splitBy({ identity, gender }, {
+      ...{ by: "identity", stratify: ["gender"], test: { fold, of: 3 } },
+    });
+    for (const row of test) seen.set(row, (seen.get(row) ?? 0) + 1);
+    const inTrain = new Set(train.map((row) => identity[row]));
+    assert.ok(test.every((row) => !inTrain.has(identity[row])));
+    shares.push(test.filter((row) => gender[row] === 1).length / test.length);
+    assert.ok(Math.abs(test.length - identity.length / 3) <= 3, `${test.length} images`);
+  }
+  assert.deepEqual([seen.size, new Set(seen.values())], [identity.length, new Set([1])]);
+  const share = gender.filter((one) => one === 1).length / gender.length;
+  assert.ok(shares.every((one) => Math.abs(one - share) < 0.05), shares.join(", "));
+  await assert.rejects(
+    splitBy({ gender }, { test: { fold: 4, of: 3 } }),
+    /Cannot take fold 4 of 3: folds count from 1 to 3\./,
+  );
+});
+
+Deno.test("split stratifies shares, numbers by deciles", async () => {
+  const rng = random(6, "ages");
+  const age = Array.from({ length: 400 }, () => rng.int(80));
+  const gender = age.map((_, i) => i % 4 === 0 ? "f" : "m");
+  const { test, train, validation } = await splitBy({ age, gender }, {
+    stratify: ["age", "gender"],
+  });
+  assert.deepEqual([test.length, validation.length, train.length], [80, 64, 256]);
+  assert.ok(Math.abs(test.filter((row) => gender[row] === "f").length - 20) <= 1);
+  const young = (rows: number[]) => rows.filter((row) => age[row] < 8).length / rows.length;
+  assert.ok(Math.abs(young(test) - young(train)) < 0.03, `${young(test)}, ${young(train)}`);
+  await assert.rejects(
+    splitBy({ age }, { stratify: ["ethnicity"] }),
+    /Cannot stratify by "ethnicity": the data set has no such column\. It has identity and age\./,
+  );
+});
+
 Deno.test("split takes many people in its stride", async () => {
   using context = testContext(split);
   const folder = join(context.folder, "dataset");
@@ -119,8 +229,72 @@ Deno.test("split takes many people in its stride", async () => {
     identity: { type: "string", values: identities, nullable: true },
   });
   for (const by of ["identity", "image"]) {
-    await context.run({ dataset: testArtifact(folder, "dataset") }, { by });
+    await context.run({ dataset: testArtifact(folder, "dataset") }, { by, copies: "ignore" });
     const { shape } = readNpy(join(context.outputs.splits, "test.npy"), "int32");
     assert.deepEqual(shape, [12_000]);
   }
+});
+
+/** A smooth image of some waves, [size, size, 3]; other numbers give others. */
+function waves(number: number, size = 32, { mirror = false, brighter = 0 } = {}): Uint8Array {
+  const rng = random(3, "waves", number);
+  const all = Array.from(
+    { length: 12 },
+    () => [5 * rng.next(), 5 * rng.next(), 6 * rng.next()],
+  );
+  return Uint8Array.from({ length: size * size * 3 }, (_, i) => {
+    const column = Math.floor(i / 3) % size, y = Math.floor(i / 3 / size) / size;
+    const x = (mirror ? size - 1 - column : column) / size;
+    return 128 + brighter +
+      all.reduce((sum, [u, v, at]) => sum + 9 * Math.sin(u * x + v * y + at), 0);
+  });
+}
+
+Deno.test("split keeps copies in one set, lists them, and changes nothing without any", async () => {
+  const count = 60;
+  const splits = async (copied: boolean, params: Record<string, unknown> = {}) => {
+    using context = testContext(split);
+    const people = Array.from(
+      { length: count },
+      (_, i) => ({ age: 30, gender: 0, identity: `p${i}` }),
+    );
+    const dataset = await writeDataset(join(context.folder, "dataset"), people);
+    const images = Array.from({ length: count }, (_, i) => {
+      const of = copied && i >= 40 ? i - 40 : i;
+      const how = { mirror: of === 1, brighter: of === 2 ? 10 : 0 };
+      return waves(of, 32, of === i ? {} : how);
+    });
+    writeNpy(
+      join(dataset.path, "images.npy"),
+      Uint8Array.from(images.flatMap((image) => [...image])),
+      [count, 32, 32, 3],
+    );
+    await context.run({ dataset }, params);
+    const names = ["train", "validation", "test"];
+    const sets = names.map((
+      name,
+    ) => [...readNpy(join(context.outputs.splits, `${name}.npy`), "int32").data]);
+    const listed = await Deno.readTextFile(join(context.outputs.splits, "copies.csv")).catch(() =>
+      ""
+    );
+    return { sets, listed, infos: context.infos };
+  };
+  const plain = await splits(false);
+  assert.equal(plain.listed, "", "different images are no copies");
+  assert.deepEqual((await splits(false, { copies: "ignore" })).sets, plain.sets);
+
+  for (const by of ["image", "identity"]) {
+    const { sets, listed, infos } = await splits(true, { by });
+    for (let i = 0; i < 20; i++) {
+      const set = sets.findIndex((rows) => rows.includes(i));
+      assert.ok(sets[set].includes(i + 40), `images ${i} and ${i + 40} are in one set, by ${by}`);
+    }
+    const lines = listed.trim().split("\n");
+    assert.equal(lines.length, 21);
+    assert.deepEqual(lines.slice(1, 3), ["40,0,1.0000,false", "41,1,1.0000,true"]);
+    assert.match(lines[3], /^42,2,(0.99|1.00)\d\d,false$/);
+    assert.match(infos.join(), /20 images of 60 are copies of others/);
+  }
+  const ignored = await splits(true, { copies: "ignore" });
+  assert.deepEqual([ignored.sets, ignored.listed], [plain.sets, ""]);
 });

@@ -1,4 +1,4 @@
-/** A comparison as text for a terminal, or as Markdown. */
+/** A comparison as text for a terminal, as Markdown or as LaTeX. */
 import { counted } from "../../../packages/pipeline/causes.ts";
 import {
   broken,
@@ -36,13 +36,39 @@ const MARKDOWN: Style = {
   item: (text) => `- ${text}`,
 };
 
+/** Marks a cell that is set in bold once its text is escaped. */
+const BOLD = "\u0001";
+
+/** For the package booktabs. */
+const LATEX: Style = {
+  heading: (text) => ["", `\\subsection*{${tex(text)}}`],
+  table: ([head = [], ...rows]) => {
+    const row = (cells: readonly string[]) => `${cells.map(tex).join(" & ")} \\\\`;
+    return [
+      ...[`\\begin{tabular}{l${"r".repeat(Math.max(0, head.length - 1))}}`, "\\toprule"],
+      ...[row(head), "\\midrule", ...rows.map(row), "\\bottomrule", "\\end{tabular}"],
+    ];
+  },
+  best: (text) => BOLD + text,
+  item: (text) => `${tex(text)}\n`,
+};
+
+function tex(text: string): string {
+  const plain = text.replace(BOLD, "").replace(
+    /[&%$#_{}]|\\/g,
+    (char) => char === "\\" ? "\\textbackslash{}" : `\\${char}`,
+  )
+    .replaceAll("±", "$\\pm$").replaceAll("–", "--").replaceAll("−", "$-$");
+  return text.startsWith(BOLD) ? `\\textbf{${plain}}` : plain;
+}
+
 /** Formats a comparison. @param room columns of the terminal */
 export function formatComparison(
   { runs, parameters, metrics, seeds, tests, cautions, notes }: Comparison,
-  format: "text" | "markdown",
+  format: "text" | "markdown" | "latex",
   room = 80,
 ): string {
-  const style = format === "text" ? textStyle(room) : MARKDOWN;
+  const style = { text: textStyle(room), markdown: MARKDOWN, latex: LATEX }[format];
   const differences = (rows: readonly (readonly string[])[]) =>
     rows.length === 0
       ? [style.item("no differences")]
@@ -113,7 +139,7 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
 }
 
 /** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */
-function sentence(test: ModelTest): string {
+export function sentence(test: ModelTest): string {
   const { model, metric, a, b, difference, interval, better, pictures, unit, wilcoxon } = test;
   const [low, high] = difference < 0
     ? [-interval.high, -interval.low]

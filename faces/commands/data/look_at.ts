@@ -9,35 +9,9 @@ import { type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { nameOf } from "../../datasets/sources.ts";
+import type { DataFound } from "../../evaluation/data_page.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { ImageError } from "../../images/decode_image.ts";
-
-/** What a data set holds. */
-export interface DataFound {
-  readonly folder: string;
-  readonly name: string;
-  /** One sentence. */
-  readonly summary: string;
-  readonly files: number;
-  /** Paths of all images. */
-  readonly photos: readonly string[];
-  /** Name or fields of the preset; undefined if a CSV has the project's columns. */
-  readonly preset?: string | Preset;
-  /** Undefined if none were found. */
-  readonly labels?: Labels;
-  /** Rows whose photo is there. */
-  readonly present: number;
-  /** Paths of rows without a photo, and photos without a row. */
-  readonly missing: readonly string[];
-  readonly unlabelled: readonly string[];
-  /** Photos that were opened, and those that cannot be read, with the reason. */
-  readonly opened: number;
-  readonly unreadable: readonly { readonly path: string; readonly why: string }[];
-  /** Groups of photos with the same bytes. */
-  readonly copies: readonly (readonly string[])[];
-  /** Photos to show. */
-  readonly shown: readonly { readonly image: string; readonly name: string }[];
-}
 
 /** Fixed, so the same data show the same photos. */
 const SEED = 20210;

@@ -2,7 +2,7 @@
 import { stringify } from "yaml";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { choosePreset } from "../../datasets/presets.ts";
-import type { DataFound } from "./look_at.ts";
+import type { DataFound } from "../../evaluation/data_page.ts";
 
 /** Returns a pipeline that reads the data set, with comments on what was found. */
 export function proposePipeline(found: DataFound): string {

@@ -1,4 +1,4 @@
-/** Learning curves and epoch durations. */
+/** Learning curves. */
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
@@ -69,27 +69,6 @@ export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }
         }),
       ]),
       finite.length === 0 ? Plot.text(["no finite value"], { frameAnchor: "middle" }) : null,
-    ],
-  });
-}
-
-/** Renders the duration of each epoch. */
-export function epochSeconds(seconds: readonly number[]): Html {
-  const epochs = seconds.map((took, i) => ({ epoch: i + 1, took }));
-  return draw("Seconds per epoch", {
-    height: 130,
-    x: { label: "epoch", ticks: wholeTicks(epochs.map(({ epoch }) => epoch)), tickFormat: "d" },
-    y: { label: "seconds", grid: true, ticks: 3 },
-    marks: [
-      Plot.rectY(epochs, {
-        x1: ({ epoch }) => epoch - 0.4,
-        x2: ({ epoch }) => epoch + 0.4,
-        y: "took",
-        fill: colors.baseline,
-        fillOpacity: 0.55,
-        title: ({ epoch, took }) => `epoch ${epoch}: ${took} s`,
-      }),
-      Plot.ruleY([0]),
     ],
   });
 }

@@ -45,6 +45,7 @@ ${
     )
   }
 ${noFaces(noFace)}
+${copiesSheet(data.copies)}
 <h3 class="row">Preprocessing</h3>
 ${settingsList(effective(preprocessing))}
 </section>`;
@@ -99,15 +100,13 @@ ${
 </div>`;
 }
 
-/** Renders figure 1, the histogram of all ages, and one per data set if there are several. */
+/** Renders the histogram of all ages, and one per data set if there are several. */
 function histograms(datasets: readonly FaceGroup[]): Html[] {
   const ages = datasets.flatMap(({ ages }) => Array.from(ages));
   const all = datasets.length > 1 ? [{ name: "all data sets", ages }, ...datasets] : datasets;
-  return all.map(({ name, ages }, i) =>
+  return all.map(({ name, ages }) =>
     html`<figure class="card">
-<figcaption><b>Ages in ${name}</b>${i === 0 && "Figure 1: "}${
-      faces(ages.length)
-    }, bins of five years</figcaption>
+<figcaption><b>Ages in ${name}</b>${faces(ages.length)}, bins of five years</figcaption>
 ${ageHistogram(ages, `in ${name}`)}
 </figure>`
   );
@@ -145,6 +144,15 @@ ${
 function noFaces({ shown, count: n }: DataReport["noFace"]): Html | false {
   const note = shown.length < n ? `${shown.length} of ${count(n)}, drawn at random` : some(n);
   return n > 0 && sheet("Photos without a detected face", note, shown);
+}
+
+/** Renders copies beside their originals. */
+function copiesSheet(copies: DataReport["copies"]): Html | undefined {
+  return copies && sheet(
+    "Copies",
+    `${count(copies.count)}, each in the set of its original; pairs, other labels first`,
+    copies.shown,
+  );
 }
 
 function some(n: number): string {

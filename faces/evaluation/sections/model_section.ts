@@ -1,6 +1,5 @@
 /** The report's section on one model: results, training, network. */
-import { networkDiagram } from "../charts/network_diagram.ts";
-import { curves, epochSeconds } from "../charts/training_charts.ts";
+import { curves } from "../charts/training_charts.ts";
 import { type Html, html } from "../html.ts";
 import type { ModelReport } from "../report_data.ts";
 import { settingsList } from "../tables.ts";
@@ -8,11 +7,8 @@ import { count, duration, subject } from "../format_result.ts";
 import { METRICS } from "../metrics.ts";
 import { resultsSection } from "./results_section.ts";
 
-/**
- * Renders the section of one model.
- * @param figure number of the network's figure
- */
-export function modelSection(model: ModelReport, figure: number): Html {
+/** Renders the section of one model. */
+export function modelSection(model: ModelReport): Html {
   const { id, metrics } = model;
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
@@ -23,7 +19,7 @@ ${resultsSection(model)}
 <div class="columns">
 ${learningCurves(model)}
 </div>
-${network(model, figure)}
+${network(model)}
 </section>`;
 }
 
@@ -60,8 +56,8 @@ function trainingSummary({ training, network }: ModelReport): string {
 }
 
 function learningCurves({ curves: all, training }: ModelReport): Html[] {
-  const { weightsOfEpoch: kept, stoppedEarly, epochs, secondsPerEpoch = [] } = training;
-  const figures = all.map(({ name, title, points }) =>
+  const { weightsOfEpoch: kept, stoppedEarly, epochs } = training;
+  return all.map(({ name, title, points }) =>
     html`<figure class="card">
 <figcaption><b>${title} <span class="id">epoch_${name}</span></b>
 <span class="key"><i class="train"></i>train</span>
@@ -69,32 +65,19 @@ function learningCurves({ curves: all, training }: ModelReport): Html[] {
 ${curves(points, name, { kept, ...(stoppedEarly && { stopped: epochs }) })}
 </figure>`
   );
-  if (secondsPerEpoch.length === 0) return figures;
-  const median = secondsPerEpoch.toSorted((a, b) => a - b)[secondsPerEpoch.length >> 1];
-  return [
-    ...figures,
-    html`<figure class="card">
-<figcaption><b>Seconds per epoch</b>Median ${median.toPrecision(2)} s, including validation and
-checkpoint</figcaption>
-${epochSeconds(secondsPerEpoch)}
-</figure>`,
-  ];
 }
 
-function network({ network, params }: ModelReport, figure: number): Html {
+function network({ network, params }: ModelReport): Html {
   const { layers, weights, trainable, input, name } = network;
-  const drawn = networkDiagram(network);
   return html`
-    <h3 class="row">Network <small>Figure ${figure}: <span class="id">${name}</span>,
+    <h3 class="row">Network <small><span class="id">${name}</span>,
     ${count(weights)} parameters, ${count(trainable)} trainable, ${layers
       .length} layers</small></h3>
     <div class="network">
-      <div>${drawn &&
-        html`<figure class="card">
-<figcaption>Blue: feature maps, height by spatial size, width by channels. Orange: vectors.</figcaption>
-${drawn}</figure>`}
-    <div class="card"><h3>Hyperparameters</h3>
-    ${settingsList(params)}</div></div>
+      <div class="card">
+        <h3>Hyperparameters</h3>
+        ${settingsList(params)}
+      </div>
       <div class="card scroll">
         <table class="data layers">
           <thead>

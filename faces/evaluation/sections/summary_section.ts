@@ -26,14 +26,17 @@ export function opening({ models, data: { datasets, splits } }: Report): string 
 }
 
 /** Renders links to the sections. */
-export function contents({ models }: Report): Html {
+export function contents(
+  report: Report,
+  sections: readonly { links(report: Report): readonly (readonly [id: string, title: string])[] }[],
+): Html {
+  const links = sections.flatMap((section) => section.links(report));
   return html`
-    <nav
-      aria-label="Contents"><a href="#faces">Data</a>${models.map(({ id, metrics }) =>
-        html`
-          <a href="#${id}">${subject(metrics)}</a>
-        `
-      )} <a href="#made">Provenance</a> <a href="#words">Glossary</a></nav>
+    <nav aria-label="Contents">${[...links, ["words", "Glossary"]].map(([id, title]) =>
+      html`
+        <a href="#${id}">${title}</a>
+      `
+    )}</nav>
   `;
 }
 

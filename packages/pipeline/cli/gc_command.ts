@@ -4,7 +4,7 @@ import { remove } from "../cache/attempt_files.ts";
 import { UsageError } from "../errors.ts";
 import { findUnreferenced, interrupted, type Removable } from "../cache/garbage.ts";
 import { pipelinesOf, type RunRecord } from "../history.ts";
-import { removeStaleLogs } from "../run/live_log.ts";
+import { removeStaleLogs } from "../live_log.ts";
 import { displayPath, invocationDir } from "../paths.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { formatInteger } from "../reporter.ts";

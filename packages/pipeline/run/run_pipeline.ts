@@ -19,7 +19,7 @@ import {
   WOULD_RUN,
 } from "./run_report.ts";
 import { formatDuration } from "../reporter.ts";
-import { LiveLog } from "./live_log.ts";
+import { LiveLog } from "../live_log.ts";
 import { select, type Selection } from "./selection.ts";
 import { cautionsOf, type Metrics } from "../stage.ts";
 import type { ResolvedBackend, RunContext } from "./run_context.ts";

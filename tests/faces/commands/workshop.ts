@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { random } from "../../../packages/random/random.ts";
 import { type Predictions, scoreModel } from "../../../faces/evaluation/score_model.ts";
 import { writePredictions } from "../../../faces/evaluation/write_predictions.ts";
+import { writeNpy } from "../../../packages/formats/npy.ts";
 import { writeParquet } from "../../../packages/formats/parquet.ts";
 import { History, type RecordedStage, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { OutputRecord, StageRecord } from "../../../packages/pipeline/stage_record.ts";
+import { writeRecord } from "../../../faces/training/training_record.ts";
 import { digestFolder } from "../../../packages/pipeline/digest.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
@@ -23,6 +25,8 @@ interface Fake {
   readonly error?: number;
   /** Test F1, whose interval is 0.1 to both sides. */
   readonly f1?: number;
+  /** Validation metric of each epoch, which a `model` is written with. */
+  readonly curve?: readonly number[];
 }
 
 /** A run to be. */
@@ -87,8 +91,10 @@ export async function workshop(fakes: readonly FakeRun[]) {
     const stages = [
       await keep("resize32", "resize32", number, { size: 32 }, {}, {
         dataset: output("dataset", "the images"),
-      }, (folder) =>
-        writeParquet(join(folder, "table.parquet"), {
+      }, async (folder) => {
+        const pixels = Uint8Array.from({ length: IMAGES * 2 * 2 * 3 }, (_, i) => i % 251);
+        writeNpy(join(folder, "images.npy"), pixels, [IMAGES, 2, 2, 3]);
+        await writeParquet(join(folder, "table.parquet"), {
           dataset: { type: "string", values: all.map(() => "wiki_crop") },
           path: { type: "string", values: all.map((i) => `${i}.jpg`) },
           identity: {
@@ -96,7 +102,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
             values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
             nullable: true,
           },
-        })),
+        });
+      }),
     ];
     const parts = { train: [0], validation: [1], test: all.slice(testFrom, testFrom + 200) };
     const predicted = Object.entries(models).map(([stage, { skill, error }]) => {
@@ -133,7 +140,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       stage,
       scoreModel({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
     ]));
-    for (const [id, { use = id, params = {}, f1 }] of Object.entries(models)) {
+    for (const [id, { use = id, params = {}, f1, curve, skill }] of Object.entries(models)) {
       if (f1 !== undefined) {
         const interval = { level: 0.95, method: "bootstrap", unit: "image" } as const;
         const test = { low: f1 - 0.1, high: f1 + 0.1, ...interval };
@@ -142,7 +149,37 @@ export async function workshop(fakes: readonly FakeRun[]) {
         judged[id].further = [{ ...how, intervals: { test } }];
       }
       const inputs = { dataset: "the images" };
-      stages.push(await keep(id, use, number, params, inputs, {}, () => Promise.resolve()));
+      const made: StageRecord["outputs"] = curve ? { model: output("model") } : {};
+      const metric = skill === undefined ? "mae" : "accuracy";
+      stages.push(
+        await keep(id, use, number, params, inputs, made, async (folder) => {
+          await writeRecord(
+            folder,
+            {
+              ...{
+                task: "gender",
+                variant: "binary",
+                loss: "x",
+                metric,
+                classes: null,
+                seed,
+                params,
+              },
+              ...{ input: { size: 2, channels: "RGB", divisor: 255 }, preprocessing: {} as never },
+              ...{
+                backend: "wasm",
+                counts: { train: 1, validation: 1 },
+                datasets: {},
+                weights: 10,
+              },
+              ...{ epochs: curve!.length, stoppedEarly: false, bestEpoch: 2, weightsOfEpoch: 2 },
+            },
+            curve!.map((value, i) => ({
+              ...{ epoch: i + 1, loss: 1, metric: value, val_loss: 1, val_metric: value },
+            })),
+          );
+        }),
+      );
     }
     stages.push(
       await keep("evaluate", "evaluate", number, {}, { dataset: "the images" }, {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import sharp from "sharp";
 import { random } from "../../../packages/random/random.ts";
-import { build } from "../../../faces/images/resample/build_resample.ts";
 import { type Kernel, resample } from "../../../faces/images/resample.ts";
 import { drawnFace } from "../serving/fixture.ts";
 
@@ -70,15 +69,6 @@ Deno.test("resample() does not depend on the pictures before", async () => {
   const large = { data: new Uint8Array(4200 * 4200 * 3).fill(9), width: 4200, height: 4200 };
   assert.ok(resample(large, 32, 32, "lanczos3").data.every((byte) => byte === 9));
   assert.deepEqual(resample(small, 128, 128, "lanczos3").data, first);
-});
-
-Deno.test("build() gives the committed kernels of scaling, byte for byte", async () => {
-  const file = new URL("../../../faces/images/resample/resample_kernels.ts", import.meta.url);
-  assert.equal(
-    await Deno.readTextFile(file),
-    await build(),
-    "kernels.ts is not what assembly/ compiles to. Run: deno task build:resample",
-  );
 });
 
 Deno.test("resample() enlarges as sharp does, give or take 2 of 255", async () => {

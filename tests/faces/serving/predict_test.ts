@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { openDetector } from "../../../faces/detection/detectors.ts";
+import { openCropper } from "../../../faces/detection/cropper.ts";
 import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
@@ -65,6 +66,7 @@ Deno.test("POST /predict", async (t) => {
 
   await step("gives the networks the same bytes as training", async (server) => {
     const detector = await openDetector("tinyFaceDetector", preprocessing.detector);
+    const cropper = await openCropper(preprocessing.crop);
     for (const seed of [1, 2, 3]) {
       const photo = await drawnFace(seed, 20 + seed * 15, seed % 2 ? "female" : "male");
       // The training path: the labelled face, its crop as it is kept on disk, its tensor.
@@ -72,7 +74,7 @@ Deno.test("POST /predict", async (t) => {
         photo,
         { middle: 1 / 1.8 },
         detector,
-        preprocessing.crop,
+        cropper,
       );
       assert.ok(labelled.crop);
       const tensor = Uint8Array.from(await toNetworkInput(labelled.crop, 32));
@@ -88,34 +90,17 @@ Deno.test("POST /predict", async (t) => {
       model.dispose();
     }
     detector.close();
+    cropper.close();
   });
 
-  await step(
-    "accepts multipart, and a data URL as text, as JSON and as a field",
-    async (server) => {
-      const url = `data:image/png;base64,${face.toBase64()}`;
-      const form = (value: string | File) => {
-        const form = new FormData();
-        if (typeof value === "string") form.append("image", value);
-        else form.append("photo", value);
-        return form;
-      };
-      const bodies: [BodyInit, string?][] = [
-        [face, "image/png"],
-        [form(new File([face], "me.png", { type: "image/png" }))],
-        [form(url)],
-        [url, "text/plain"],
-        [JSON.stringify({ image: url }), "application/json; charset=utf-8"],
-      ];
-      const answers = [];
-      for (const [body, type] of bodies) {
-        const { faces } = await analysisOf(await server.predict(body, type));
-        answers.push(faces);
-      }
-      assert.equal(answers[0].length, 1);
-      for (const answer of answers) assert.deepEqual(answer, answers[0]);
-    },
-  );
+  await step("accepts multipart, by the field or by the file", async (server) => {
+    const { faces } = await analysisOf(await server.predict(face, "image/png"));
+    for (const field of ["image", "photo"]) {
+      const form = new FormData();
+      form.append(field, new File([face], "me.png", { type: "image/png" }));
+      assert.deepEqual((await analysisOf(await server.predict(form))).faces, faces, field);
+    }
+  });
 
   await step("rotates a photo upright and makes transparent pixels white", async (server) => {
     const plain = await analysisOf(await server.predict(face, "image/png", "?crops=true"));
@@ -166,7 +151,12 @@ Deno.test("POST /predict", async (t) => {
   });
 
   await step("415: refuses a body that is no image and has no type of one", async (server) => {
-    for (const [body, type] of [["<html>", "text/html"], ["a=1", undefined]] as const) {
+    for (
+      const [body, type] of [["<html>", "text/html"], ["a=1", undefined], [
+        "{}",
+        "application/json",
+      ]] as const
+    ) {
       const { code, message } = await problemOf(
         await server.predict(new TextEncoder().encode(body), type ?? "application/x-www-form"),
         415,
@@ -178,7 +168,6 @@ Deno.test("POST /predict", async (t) => {
 
   await step("the bytes decide the format of a body, not its type", async (server) => {
     const { faces } = await analysisOf(await server.predict(face, "image/png"));
-    const url = new TextEncoder().encode(`data:image/jpg;base64,${face.toBase64()}`);
     const types = [undefined, "application/octet-stream", "image/jpg", "image/pjpeg", "image/heic"];
     types.push(
       "application/x-www-form-urlencoded",
@@ -189,7 +178,6 @@ Deno.test("POST /predict", async (t) => {
     );
     for (const type of types) {
       assert.deepEqual((await analysisOf(await server.predict(face, type))).faces, faces, type);
-      assert.deepEqual((await analysisOf(await server.predict(url, type))).faces, faces, type);
     }
     // As Python's requests, curl, browsers and PHP write them.
     const part = (head: string, boundary = "b0undary", before = "", after = "--") =>
@@ -199,15 +187,15 @@ Deno.test("POST /predict", async (t) => {
         Buffer.from(`\r\n--${boundary}${after}\r\n`),
       ]);
     const form = "multipart/form-data; boundary=b0undary";
-    const disposition = 'Content-Disposition: form-data; name="image"';
+    const disposition = 'Content-Disposition: form-data; name="image"; filename="me.png"';
     const field = '--b0undary\r\nContent-Disposition: form-data; name="note"\r\n\r\nhi\r\n';
     const forms: [Uint8Array, string | undefined][] = [
-      [part(`${disposition}; filename="photo.jpg"`), form],
-      [part(`${disposition}; filename="é.webp"\r\nContent-Type: application/octet-stream`), form],
+      [part(disposition), form],
+      [part(`${disposition}\r\nContent-Type: application/octet-stream`), form],
       [part(`content-type: image/svg+xml\r\n${disposition.toLowerCase()}`), form],
-      [part(`${disposition.replace("image", "file")}; filename=a.png`, "b0undary", field), form],
+      [part(disposition.replace("image", "file"), "b0undary", field), form],
       [
-        part("Content-Disposition: form-data; name=image"),
+        part("Content-Disposition: form-data; name=image; filename=a"),
         'multipart/form-data; boundary="b0undary"',
       ],
       [part(disposition, "b0undary", "preamble\r\n"), form],
@@ -224,10 +212,6 @@ Deno.test("POST /predict", async (t) => {
         new TextDecoder().decode(body.subarray(0, 99)),
       );
     }
-    const json = JSON.stringify({ image: new TextDecoder().decode(url) });
-    for (const text of [json, json.replaceAll("/", "\\/"), `\n { "image" :\t${json.slice(9)}\n`]) {
-      assert.deepEqual((await analysisOf(await server.predict(text, "a/b"))).faces, faces);
-    }
   });
 
   await step("400: names the format of what does not decode", async (server) => {
@@ -239,20 +223,10 @@ Deno.test("POST /predict", async (t) => {
       ["%PDF-1.4", "image/jpeg", /it is a PDF, and none of/],
       ["\0\0\0\x10ftypheic\0\0\0\0", "a/b", /it is a HEIC.*heif-convert/],
       ["P6\n1 1\n255\nabc", "a/b", /it is a Netpbm.*Convert it/],
-      ["{", "application/json", /not JSON/],
-      ['{"picture": 1}', "application/json", /not JSON as \{"image"/],
-      ['{"image": "data:", "x": "y"}', "application/json", /not JSON as \{"image"/],
-      ['{"image": 1}', "application/json", /not JSON as \{"image"/],
       ["<svg/>", "image/svg+xml", /none of/],
-      ["data:text/html;base64,PGI+", "text/plain", /none of/],
       ["<!--ftyp--><svg xmlns='http://www.w3.org/2000/svg'/>", "image/png", /none of/],
-      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /cut short/],
-      ["--x\r\nContent-Disposition: form-data; name=image", "multipart/form-data", /cut short/],
-      ["--y--\r\n", "multipart/form-data; boundary=x", /boundary does not occur/],
+      ["--x\r\nContent-Disposition: form-data; name=image\r\n\r\nhalf", "a/b", /no file/],
       ["--x--\r\n", "multipart/form-data; boundary=x", /no file/],
-      ["hello", "text/plain", /Expected a data URL/],
-      ["data:image/png;base64,!!", "text/plain", /not base64/],
-      ["data:image/png,abc", "text/plain", /Expected a data URL/],
       ["nothing", "multipart/form-data; boundary=x", /multipart/],
       ["nothing", "multipart/form-data", /multipart/],
     ];
@@ -261,7 +235,7 @@ Deno.test("POST /predict", async (t) => {
     }
     const form = new FormData();
     form.append("name", "no file");
-    assert.match((await problemOf(await server.predict(form), 400)).message, /no file|data URL/);
+    assert.match((await problemOf(await server.predict(form), 400)).message, /no file/);
     await problemOf(await server.predict(face, "image/png", "?crops=maybe"), 400);
     await problemOf(await server.predict(face, "image/png", "?other=1"), 400);
   });

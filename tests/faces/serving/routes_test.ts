@@ -65,30 +65,12 @@ Deno.test("the other routes", async (t) => {
     assert.deepEqual(health.parse(await response.json()), { status: "ready" });
   });
 
-  await t.step("GET /metrics returns Prometheus's text format", async () => {
-    await (await server.get("/no/such/place")).body?.cancel();
-    const response = await server.get("/metrics");
-    assert.match(response.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
-    const text = await response.text();
-    for (const line of text.trimEnd().split("\n")) {
-      assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [0-9.e+-]+)$/);
-    }
-    assert.match(
-      text,
-      /^faces_http_requests_total\{route="\/predict",method="POST",status="200"\} 1$/m,
-    );
-    assert.match(text, /^faces_http_requests_total\{route="other",method="GET",status="404"\} 1$/m);
-    assert.match(text, /^faces_found_total\{view="photo"\} 1$/m);
-    assert.match(text, /^faces_ready 1$/m);
-  });
-
   await t.step("GET /openapi.json describes every route, and no other", async () => {
     const { openapi, paths, components } = await (await server.get("/openapi.json")).json();
     assert.equal(openapi, "3.1.0");
     assert.deepEqual(Object.keys(paths).sort(), [
       "/health",
       "/live",
-      "/metrics",
       "/model",
       "/predict",
     ]);

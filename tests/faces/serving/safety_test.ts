@@ -50,20 +50,16 @@ Deno.test("a worker that exceeds the timeout is replaced", async () => {
 
 Deno.test("a slow upload times out: 408", async () => {
   await using server = await startService({ models: ["gender"], timeoutSeconds: 1 });
-  let timer: ReturnType<typeof setInterval> | undefined;
-  const slow = new ReadableStream({
-    start(controller) {
-      timer = setInterval(() => controller.enqueue(new Uint8Array(10)), 200);
-    },
-    cancel: () => clearInterval(timer),
-  });
-  try {
-    const response = await server.predict(slow, "image/png");
-    assert.equal(response.status, 408);
-    assert.match((await response.json()).error.message, /did not arrive within 1 s/);
-  } finally {
-    clearInterval(timer);
-  }
+  const { port, host } = new URL(server.url);
+  using connection = await Deno.connect({ port: Number(port) });
+  const head = `POST /predict HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1000\r\n\r\nhalf`;
+  await connection.write(new TextEncoder().encode(head));
+  const buffer = new Uint8Array(4096);
+  const answer = new TextDecoder().decode(
+    buffer.subarray(0, await connection.read(buffer) ?? 0),
+  );
+  assert.match(answer, /^HTTP\/1\.1 408 /);
+  assert.match(answer, /did not arrive within 1 s/);
 });
 
 Deno.test("clients that disconnect halfway cause no internal error", async () => {
@@ -79,32 +75,6 @@ Deno.test("clients that disconnect halfway cause no internal error", async () =>
   assert.equal(response.status, 200);
   await response.body?.cancel();
   assert.deepEqual(server.warnings, []);
-});
-
-Deno.test("many large uploads are refused before they fill the memory", async () => {
-  await using server = await startService({
-    models: ["gender"],
-    maxBodyMegabytes: 2,
-    timeoutSeconds: 5,
-  });
-  // Sixteen clients that have sent most of 2 MB and keep the rest: eight times 2 MB are too much.
-  // Some are turned away at once; their room is enough for the others, who run out of time.
-  const clients = Array.from({ length: 16 }, async () => {
-    const body = new ReadableStream({
-      start(controller) {
-        for (let i = 0; i < 19; i++) controller.enqueue(new Uint8Array(100_000));
-      },
-    });
-    const response = await server.predict(body, "image/png");
-    await response.body?.cancel();
-    return response.status;
-  });
-  const statuses = await Promise.all(clients);
-  assert.deepEqual([...new Set(statuses)].sort(), [408, 429]);
-  // All is given back.
-  const response = await server.predict(await drawnFace(), "image/png");
-  assert.equal(response.status, 200);
-  await response.body?.cancel();
 });
 
 Deno.test("thousands of malformed requests: it answers, and its memory does not grow", async () => {
@@ -183,7 +153,7 @@ Deno.test("stop() during analyses answers each with 200 or 503, and frees the po
   Deno.listen({ hostname: "127.0.0.1", port: Number(port) }).close();
 });
 
-/** Sends bytes over a connection of its own; returns what comes until the server closes it. */
+/** Sends bytes over a connection of its own; returns the response. */
 async function raw(url: string, text: string): Promise<string> {
   using connection = await Deno.connect({ port: Number(new URL(url).port) });
   await connection.write(new TextEncoder().encode(text));
@@ -191,7 +161,7 @@ async function raw(url: string, text: string): Promise<string> {
   let answer = "";
   for (let n; (n = await connection.read(buffer).catch(() => null)) !== null;) {
     answer += new TextDecoder().decode(buffer.subarray(0, n));
-    if (answer.startsWith("HTTP/1.1 101")) break;
+    if (answer.startsWith("HTTP/1.1 101") || /\r\n\r\n.*\}$/s.test(answer)) break;
   }
   return answer;
 }
@@ -221,7 +191,7 @@ Deno.test("a malformed Host is answered with 400 and in JSON", async () => {
 });
 
 Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
-  await using server = await startService({ models: ["gender"], headMs: 300 });
+  await using server = await startService({ models: ["gender"] });
   const { host } = new URL(server.url);
   const good = [
     "Connection: Upgrade",
@@ -253,46 +223,6 @@ Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
   assert.deepEqual(server.warnings, []);
 });
 
-Deno.test("a request's head that does not arrive times out, also the next one", async () => {
-  await using server = await startService({ models: ["gender"], headMs: 300 });
-  assert.equal(await raw(server.url, "GET / HTTP/1.1\r\nHost: a\r\n"), "");
-  const { host } = new URL(server.url);
-  const first = `GET /health HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
-  assert.match(await raw(server.url, `${first}GET / HT`), /^HTTP\/1\.1 200 .*"ready"\}$/s);
-  // A body may take longer than a head.
-  const face = await drawnFace();
-  const slow = new ReadableStream({
-    async start(controller) {
-      for (let at = 0; at < face.length; at += 10_000) {
-        controller.enqueue(face.subarray(at, at + 10_000));
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-      controller.close();
-    },
-  });
-  const response = await server.predict(slow, "image/png");
-  assert.equal(response.status, 200, await response.text());
-});
-
-Deno.test("the port that requests are forwarded to answers no other process", async () => {
-  await using server = await startService({ models: ["gender"] });
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", "cat /proc/net/tcp"],
-    stderr: "null",
-  }).output();
-  const { port } = new URL(server.url);
-  const listening = [
-    ...new TextDecoder().decode(stdout).matchAll(/ 0100007F:([\dA-F]{4}) .{13} 0A /g),
-  ]
-    .map(([, hex]) => String(parseInt(hex, 16)));
-  assert.ok(Deno.build.os !== "linux" || listening.includes(port));
-  for (const other of listening.filter((other) => other !== port)) {
-    const answer = await fetch(`http://127.0.0.1:${other}/health`).catch(() => undefined);
-    const text = await answer?.text();
-    assert.ok(!text?.includes("ready"), `port ${other}: ${text}`);
-  }
-});
-
 Deno.test("a server on the network accepts known names only", async () => {
   await using server = await startService({
     models: ["gender"],
@@ -308,30 +238,6 @@ Deno.test("a server on the network accepts known names only", async () => {
     const answer = await raw(server.url, head(name));
     assert.match(answer, /^HTTP\/1\.1 403 .*"code":"wrong_host".*webcamServe\.names/s, name);
   }
-});
-
-/** Bodies of 20 MB that took seconds and gigabytes when they were parsed. */
-Deno.test("a large body of many small things is refused without being parsed", async () => {
-  await using server = await startService({ models: ["gender"], maxBodyMegabytes: 20 });
-  const part = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n";
-  const bodies: [string, string, RegExp][] = [
-    ["[".repeat(19e6), "application/json", /not JSON as/],
-    ['{"image":' + "[{},".repeat(4.5e6), "application/json", /not JSON as/],
-    ['{"image":"x",' + '"a":1,'.repeat(3e6) + '"image":"x"}', "application/json", /not JSON as/],
-    [part.repeat(380_000) + "--x--", "multipart/form-data; boundary=x", /more than 100 parts/],
-    ["--x\r\n".repeat(3.9e6), "multipart/form-data; boundary=x", /cut short/],
-    [" ".repeat(19e6), "text/plain", /Expected a data URL/],
-  ];
-  const before = Deno.memoryUsage().rss;
-  let most = 0;
-  const timer = setInterval(() => most = Math.max(most, Deno.memoryUsage().rss - before), 5);
-  for (const [body, type, message] of bodies) {
-    const response = await server.predict(body, type);
-    assert.match(await response.text(), message);
-    assert.equal(response.status, 400);
-  }
-  clearInterval(timer);
-  assert.ok(most < 500e6, `it took ${(most / 1e6).toFixed(0)} MB`);
 });
 
 /** Returns the ids of Deno processes that this one started. */

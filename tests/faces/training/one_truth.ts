@@ -1,4 +1,5 @@
 /** What every backend has to agree on: each network's outputs, gradients and first ten steps. */
+import assert from "node:assert/strict";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
@@ -12,6 +13,7 @@ import { classification, type Objective, regression } from "../../../faces/train
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
 import type { Trainer, TrainerOptions } from "../../../faces/training/trainer.ts";
+import file from "./cpu_reference.json" with { type: "json" };
 
 export const size = 32;
 const batchSize = 8;
@@ -123,4 +125,49 @@ export async function account(backend: Backend, of: Case, steps = 10): Promise<A
   await trainer.close();
   model.dispose();
   return { outputs: [...outputs], gradients, losses };
+}
+
+/** What TensorFlow.js's plain JavaScript makes of the networks that do not change any more. */
+export const kept = file as unknown as Record<string, Account>;
+
+/**
+ * What counts as rounding, as a share of the largest number. Batch normalisation over eight images
+ * magnifies it, in the gradients and from step to step, the more so the deeper the network.
+ */
+export const tolerances = { outputs: 1e-5, gradients: 2e-3, losses: 2e-3, later: 1e-2 };
+
+export function within(
+  tolerance: number,
+  actual: readonly number[],
+  expected: readonly number[],
+  what: string,
+): void {
+  assert.equal(actual.length, expected.length, what);
+  const largest = Math.max(...expected.map(Math.abs)) || 1;
+  for (const [i, value] of actual.entries()) {
+    const far = Math.abs(value - expected[i]) / largest;
+    assert.ok(far <= tolerance, `${what}: ${value} at ${i}, expected ${expected[i]} (${far})`);
+  }
+}
+
+/** Compares an account with the reference, whose later losses may be missing. */
+export function checkAccount(
+  name: string,
+  { outputs, gradients, losses }: Account,
+  expected: Account,
+  otherLosses: readonly number[] = [],
+): void {
+  within(tolerances.outputs, outputs, expected.outputs, `${name}: outputs`);
+  assert.deepEqual(Object.keys(gradients).sort(), Object.keys(expected.gradients).sort(), name);
+  for (const [weight, { length, some }] of Object.entries(expected.gradients)) {
+    const actual = gradients[weight], what = `${name}: gradient of ${weight}`;
+    within(tolerances.gradients, actual.some, some, what);
+    within(tolerances.gradients, [actual.length], [length], `${what}, length`);
+  }
+  assert.equal(losses.length, 10);
+  for (const [step, loss] of losses.entries()) {
+    const what = `${name}: loss of step ${step + 1}`;
+    const truth = expected.losses[step] ?? otherLosses[step];
+    within(step < 5 ? tolerances.losses : tolerances.later, [loss], [truth], what);
+  }
 }

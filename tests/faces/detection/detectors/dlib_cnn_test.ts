@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { decode } from "../../../../faces/images/decode_image.ts";
 import { openDetector } from "../../../../faces/detection/detectors.ts";
-import { build } from "../../../../faces/detection/detectors/dlib/build_dlib.ts";
 import { decode as toBoxes } from "../../../../faces/detection/detectors/dlib/decode_boxes.ts";
 import { readModel } from "../../../../faces/detection/detectors/dlib/dlib_model.ts";
 import { MmodNetwork } from "../../../../faces/detection/detectors/dlib/dlib_network.ts";
@@ -195,14 +194,4 @@ Deno.test("decode() keeps the surer of two boxes that share much, and both if th
   assert.deepEqual(boxes([10, 10, 0.5], [12, 10, 1]), [1]);
   assert.deepEqual(boxes([10, 10, 0.5], [19, 10, 1]), [1, 0.5]);
   assert.deepEqual(boxes([10, 10, -0.5], [12, 10, NaN]), []);
-});
-
-Deno.test("build() gives dlibCnn's committed kernels, byte for byte", async () => {
-  for (const [name, bytes] of Object.entries(await build())) {
-    assert.deepEqual(
-      await Deno.readFile(new URL(name, folder)),
-      bytes,
-      `${name} is not what assembly/ compiles to. Run: deno task build:dlib`,
-    );
-  }
 });

@@ -283,7 +283,7 @@ Deno.test("summarise() puts together what differs in seeds alone", () => {
     "rate  runs  net validation accuracy  net test accuracy",
     "0.1   2     0.850 ± 0.071 *          0.750 ± 0.071",
     "0.2   1     0.700                    0.600",
-    "mean ± standard deviation over seeds; * is the best on validation, which is what to choose by",
+    "mean ± standard deviation over seeds or folds; * is the best on validation, which is what to choose by",
   ]);
   // Where two are as good, none is marked.
   const equal = summaryLines(summarise([run({ rate: 1 }, 0.5), run({ rate: 2 }, 0.5)]), {

@@ -6,11 +6,11 @@
  */
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { entries } from "../cache/attempt_files.ts";
-import { ignoreNotFound } from "../paths.ts";
-import type { Reporter } from "../reporter.ts";
-import { hideSecrets } from "../secrets.ts";
-import type { Status } from "./run_report.ts";
+import { entries } from "./cache/attempt_files.ts";
+import { ignoreNotFound } from "./paths.ts";
+import type { Reporter } from "./reporter.ts";
+import { hideSecrets } from "./secrets.ts";
+import type { Status } from "./run/run_report.ts";
 
 export type LiveEvent =
   | {

@@ -1,12 +1,40 @@
 /** Renders what a data set holds as one self-contained HTML page. */
-import { ageHistogram, genderShares } from "../../evaluation/charts/data_charts.ts";
-import { count } from "../../evaluation/format_result.ts";
-import { document, type Html, html, trusted } from "../../evaluation/html.ts";
-import { style } from "../../evaluation/report_style.ts";
-import { sheet } from "../../evaluation/sections/data_section.ts";
-import { table } from "../../evaluation/tables.ts";
-import { INTERVAL } from "../../datasets/attributes.ts";
-import type { DataFound } from "./look_at.ts";
+import { ageHistogram, genderShares } from "./charts/data_charts.ts";
+import { count } from "./format_result.ts";
+import { document, type Html, html, trusted } from "./html.ts";
+import { style } from "./report_style.ts";
+import { sheet } from "./sections/data_section.ts";
+import { table } from "./tables.ts";
+import { INTERVAL } from "../datasets/attributes.ts";
+import type { Labels } from "../datasets/labels.ts";
+import type { Preset } from "../datasets/presets.ts";
+
+/** Findings on a data set's files and labels. */
+export interface DataFound {
+  readonly folder: string;
+  readonly name: string;
+  /** One sentence. */
+  readonly summary: string;
+  readonly files: number;
+  /** Paths of all images. */
+  readonly photos: readonly string[];
+  /** Name or fields of the preset; undefined if a CSV has the project's columns. */
+  readonly preset?: string | Preset;
+  /** Undefined if none were found. */
+  readonly labels?: Labels;
+  /** Rows whose photo is there. */
+  readonly present: number;
+  /** Paths of rows without a photo, and photos without a row. */
+  readonly missing: readonly string[];
+  readonly unlabelled: readonly string[];
+  /** Photos that were opened, and those that cannot be read, with the reason. */
+  readonly opened: number;
+  readonly unreadable: readonly { readonly path: string; readonly why: string }[];
+  /** Groups of photos with the same bytes. */
+  readonly copies: readonly (readonly string[])[];
+  /** Photos to show. */
+  readonly shown: readonly { readonly image: string; readonly name: string }[];
+}
 
 /** Maximum number of paths in a list, and of values in a table. */
 const MAX_LISTED = 50, MAX_VALUES = 12;

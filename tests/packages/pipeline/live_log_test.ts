@@ -1,13 +1,9 @@
 /** The log of a run at work: what is in it, how often it is written, and when it goes. */
 import assert from "node:assert/strict";
-import {
-  type LiveLine,
-  LiveLog,
-  removeStaleLogs,
-} from "../../../../packages/pipeline/run/live_log.ts";
-import { createReporter } from "../../../../packages/pipeline/reporter.ts";
-import { History } from "../../../../packages/pipeline/history.ts";
-import { Project } from "../toy/project.ts";
+import { type LiveLine, LiveLog, removeStaleLogs } from "../../../packages/pipeline/live_log.ts";
+import { createReporter } from "../../../packages/pipeline/reporter.ts";
+import { History } from "../../../packages/pipeline/history.ts";
+import { Project } from "./toy/project.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

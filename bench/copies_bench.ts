@@ -1,0 +1,110 @@
+/** Recall of copies under changes of photos, and false alarms among different photos. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import sharp, { type Sharp } from "sharp";
+import { openBackend } from "../packages/compute/open_backend.ts";
+import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
+import { scanTar } from "../packages/formats/tar.ts";
+import { COPY_SIZE, findCopies, lowFrequencies } from "../faces/datasets/copies.ts";
+import { configureDetector, openDetector, usesTensorFlow } from "../faces/detection/detectors.ts";
+import { decode, ImageError } from "../faces/images/decode_image.ts";
+import { crop } from "../faces/images/crop.ts";
+import { type Box, hasCenterIn, iou } from "../faces/images/image.ts";
+import { resize } from "../faces/images/resize.ts";
+
+const HELP = `Measure which copies split finds.
+
+  deno task bench copies --faces DIR [--detector metadata] [--photos 500] [--all 20000]
+
+DIR has wiki_crop.tar and imdb_crop.tar. Changes --photos photos, and compares up to --all photos
+with each other for false alarms.`;
+
+const cut = (share: number) => (photo: Uint8Array, side: number) => {
+  const left = Math.round(share * side), rest = side - 2 * left;
+  return sharp(photo).extract({ left, top: left, width: rest, height: rest }).jpeg();
+};
+const CHANGES: Record<string, (photo: Uint8Array, side: number) => Sharp> = {
+  "equal bytes": (photo) => sharp(photo).png(),
+  "half the size": (photo, side) => sharp(photo).resize(side / 2, side / 2).jpeg(),
+  "twice the size": (photo, side) => sharp(photo).resize(2 * side, 2 * side).jpeg(),
+  "JPEG, quality 50": (photo) => sharp(photo).jpeg({ quality: 50 }),
+  "JPEG, quality 20": (photo) => sharp(photo).jpeg({ quality: 20 }),
+  "mirrored": (photo) => sharp(photo).flop().jpeg(),
+  "15 % brighter": (photo) => sharp(photo).modulate({ brightness: 1.15 }).jpeg(),
+  "2 % cut on each side": cut(0.02),
+  "5 % cut on each side": cut(0.05),
+};
+
+export async function bench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      faces: { type: "string" },
+      detector: { type: "string", default: "metadata" },
+      photos: { type: "string", default: "500" },
+      all: { type: "string", default: "20000" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help || values.faces === undefined) return console.log(HELP);
+  sharp.concurrency(1);
+  const name = values.detector, { name: _, ...options } = configureDetector(name);
+  if (usesTensorFlow(name)) await openBackend("wasm");
+  const detector = await openDetector(name, options);
+  /** Crops the face in the middle as faceCrop does, with its default margin. */
+  const frequenciesOf = async (photo: Uint8Array): Promise<Float32Array | undefined> => {
+    const image = await decode(photo);
+    const [width, height] = [image.width / 1.8, image.height / 1.8];
+    const place: Box = {
+      ...{ x: (image.width - width) / 2, y: (image.height - height) / 2, width, height },
+    };
+    const found = (await detector.detect(image, place)).filter(({ box }) => hasCenterIn(box, place))
+      .toSorted((a, b) => iou(b.box, place) - iou(a.box, place));
+    if (found.length === 0) return undefined;
+    const face = await crop(image, found[0].box, { margin: 0.2, maxSize: 128 });
+    return lowFrequencies(await resize(face, COPY_SIZE, COPY_SIZE, "lanczos3"));
+  };
+  const photos: Uint8Array[] = [], originals: Float32Array[] = [];
+  for (const archive of ["wiki_crop.tar", "imdb_crop.tar"]) {
+    using file = new RandomAccessFile(join(values.faces, archive));
+    for (const { path, offset, size } of scanTar(file)) {
+      if (!path.endsWith(".jpg") || originals.length >= Number(values.all)) continue;
+      const photo = file.read(offset, size);
+      try {
+        const frequencies = await frequenciesOf(photo);
+        // Photos of one color are none.
+        if (!frequencies?.some((value) => value !== 0)) continue;
+        originals.push(frequencies);
+        photos.push(photo);
+      } catch (error) {
+        if (!(error instanceof ImageError)) throw error;
+      }
+    }
+  }
+  const count = originals.length, n = Math.min(Number(values.photos), count);
+  const pairs = count * (count - 1) / 2;
+  const alarms = await findCopies(originals);
+  console.log(
+    `${name}: ${alarms.length} false alarms in ${pairs.toLocaleString("en")} pairs of photos`,
+  );
+  console.log("\n| change | recall | wrong original |\n| --- | --- | --- |");
+  const step = Math.floor(count / n);
+  for (const [change, apply] of Object.entries(CHANGES)) {
+    const changed: Float32Array[] = [], of: number[] = [];
+    for (let i = 0; i < n; i++) {
+      const photo = photos[i * step];
+      const { width } = await sharp(photo).metadata();
+      const made = await apply(photo, width).toBuffer();
+      const frequencies = await frequenciesOf(new Uint8Array(made));
+      if (!frequencies) continue; // no face, so no image
+      changed.push(frequencies);
+      of.push(i * step);
+    }
+    const found = (await findCopies([...originals, ...changed]))
+      .filter(({ image }) => image >= count);
+    const right = found.filter((copy) => copy.of === of[copy.image - count]);
+    const share = (right.length / changed.length).toFixed(3);
+    console.log(`| ${change} | ${share} of ${changed.length} | ${found.length - right.length} |`);
+  }
+  detector.close();
+}

@@ -1,0 +1,74 @@
+/** `deno task new`: writes a plugin, its test and a pipeline that uses it. */
+import { join } from "node:path";
+import { parseOptions } from "../../packages/pipeline/args.ts";
+import { type Command, EXIT } from "../../packages/pipeline/app.ts";
+import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+
+/** Kind → YAML of a pipeline that uses it; NAME stands for the name. */
+const STAGES: Readonly<Record<string, string>> = {
+  stage: "NAME: { replaces: faceCrop }",
+  network: "trainGender: { network: { use: NAME, units: 32 }, epochs: 2 }",
+  detector: "faceCrop: { detector: NAME }",
+  metric: "evaluate: { metrics: [NAME] }",
+  loss: "trainAge: { loss: NAME }",
+};
+
+const kinds = Object.keys(STAGES);
+
+const command: Command = {
+  help: `Write a plugin to start from: its file, its test, and a pipeline that uses it.
+
+  deno task new KIND NAME
+
+  KIND     ${joinWords(kinds, "or")}
+  NAME     in camelCase, such as myStage; its name in YAML
+  --help
+
+Writes plugins/NAME.ts, tests/plugins/NAME_test.ts and experiments/NAME.yaml; existing files are
+never replaced. Each one works as it is: test it, run it, then change it.
+
+Exit codes: 0 written, 2 wrong command line, or a file exists.`,
+  async run(args, { project, reporter }) {
+    const { positionals: [kind, name, ...more] } = parseOptions("new", args, {
+      help: { type: "boolean", short: "h" },
+    });
+    if (kind === undefined || name === undefined || more.length > 0) {
+      throw new UsageError(`expected a kind and a name: deno task new stage myStage`);
+    }
+    if (!Object.hasOwn(STAGES, kind)) {
+      throw new UsageError(
+        `there is no kind "${kind}".${didYouMean(kind, kinds)} Take ${joinWords(kinds, "or")}.`,
+      );
+    }
+    if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) {
+      throw new UsageError(`the name "${name}" is not in camelCase, such as myStage`);
+    }
+    const template = (file: string) =>
+      Deno.readTextFile(new URL(`./templates/${file}.txt`, import.meta.url));
+    const pipeline = `# yaml-language-server: $schema=../pipeline.schema.json
+extends: ../pipeline.yaml
+plugins: [../plugins/NAME.ts]
+stages:
+  ${STAGES[kind]}
+`;
+    const files = {
+      [join("plugins", `${name}.ts`)]: await template(kind),
+      [join("tests", "plugins", `${name}_test.ts`)]: await template(`${kind}_test`),
+      [join("experiments", `${name}.yaml`)]: pipeline,
+    };
+    for (const path of Object.keys(files)) {
+      const exists = await Deno.stat(join(project, path)).then(() => true, () => false);
+      if (exists) throw new UsageError(`${path} exists already: choose another name`);
+    }
+    for (const [path, text] of Object.entries(files)) {
+      const written = text.replaceAll("NAME", name);
+      await Deno.mkdir(join(project, path, ".."), { recursive: true });
+      await Deno.writeTextFile(join(project, path), written, { createNew: true });
+      reporter.log(`wrote ${path}`);
+    }
+    reporter.log(`Next: deno test -A tests/plugins/${name}_test.ts`);
+    reporter.log(`      deno task run experiments/${name}`);
+    return EXIT.ok;
+  },
+};
+export default command;

@@ -1,0 +1,156 @@
+/**
+ * Finds copies among images: the same photo, resized, recompressed, mirrored or slightly cropped.
+ *
+ * Candidates come from a 64-bit perceptual hash (Zauner 2010: signs of low frequencies of the discrete
+ * cosine transform), here against the mean of the data set, as faces are much alike. A candidate is a
+ * copy if the correlation of 255 low frequencies is high enough. docs/results.md has the measured recall
+ * and false alarms.
+ */
+
+/** Height and width of the images that are compared. */
+export const COPY_SIZE = 32;
+/** Low frequencies per axis. */
+const FREQUENCIES = 16;
+/** Bits of the hash, and of each of its keys: copies that differ in few bits share a key nearly. */
+const BITS = 64, KEYS = 4, KEY_BITS = BITS / KEYS;
+/** Maximum number of different bits; every pair with this few has a key with at most one. */
+export const MAX_BITS = 2 * KEYS - 1;
+/** Minimum correlation of copies. */
+export const MIN_CORRELATION = 0.98;
+
+/** Correlation of images that differ by rounding only. */
+const EQUAL = 1 - 1e-6;
+
+/** Two images that are copies, by their numbers. */
+export interface Copy {
+  readonly image: number;
+  /** An earlier image. */
+  readonly of: number;
+  /** Correlation of low frequencies; 1 for equal images. */
+  readonly correlation: number;
+  readonly mirrored: boolean;
+}
+
+/** Cosines of each frequency, [16, 32]. */
+const COSINES = Float64Array.from({ length: FREQUENCIES * COPY_SIZE }, (_, i) => {
+  const u = Math.floor(i / COPY_SIZE), x = i % COPY_SIZE;
+  return (u === 0 ? Math.SQRT1_2 : 1) * Math.cos(Math.PI * (2 * x + 1) * u / (2 * COPY_SIZE));
+});
+
+/** Multiplies rows of 32 values with the cosines; the result is transposed, [16, rows]. */
+function transform(values: Float64Array): Float64Array {
+  const rows = values.length / COPY_SIZE;
+  const result = new Float64Array(rows * FREQUENCIES);
+  for (let row = 0; row < rows; row++) {
+    for (let u = 0; u < FREQUENCIES; u++) {
+      let sum = 0;
+      for (let x = 0; x < COPY_SIZE; x++) {
+        sum += values[row * COPY_SIZE + x] * COSINES[u * COPY_SIZE + x];
+      }
+      result[u * rows + row] = sum;
+    }
+  }
+  return result;
+}
+
+/**
+ * Computes the low frequencies of an image, normalized: brightness and contrast do not count.
+ * @param pixels RGB bytes, [32, 32, 3]
+ * @returns [16, 16], row by row; the mean, [0, 0], is 0
+ */
+export function lowFrequencies(pixels: Uint8Array): Float32Array {
+  const luma = Float64Array.from(
+    { length: COPY_SIZE * COPY_SIZE },
+    (_, i) => 0.299 * pixels[3 * i] + 0.587 * pixels[3 * i + 1] + 0.114 * pixels[3 * i + 2],
+  );
+  const result = transform(transform(luma));
+  result[0] = 0;
+  const norm = Math.hypot(...result);
+  // An image of one color has no frequencies.
+  return Float32Array.from(result, (value) => norm > 1 ? value / norm : 0);
+}
+
+/** Positions of the frequencies of the hash: 8 × 8 without the mean, and the next. */
+const HASHED = [
+  ...Array.from({ length: 63 }, (_, i) => (i + 1 >> 3) * FREQUENCIES + (i + 1 & 7)),
+  8,
+];
+
+/**
+ * Finds copies among images.
+ * @param frequencies of each image, from `lowFrequencies`
+ * @returns at most one per image: the earlier image with the highest correlation
+ */
+export async function findCopies(
+  frequencies: readonly Float32Array[],
+  minCorrelation = MIN_CORRELATION,
+): Promise<Copy[]> {
+  const means = HASHED.map((at) =>
+    frequencies.reduce((sum, values) => sum + values[at], 0) / frequencies.length
+  );
+  const hash = (values: Float32Array, mirrored: boolean): Uint16Array => {
+    const keys = new Uint16Array(KEYS);
+    for (const [bit, at] of HASHED.entries()) {
+      // A mirrored image has the other sign in odd horizontal frequencies.
+      const value = mirrored && at % FREQUENCIES % 2 === 1 ? -values[at] : values[at];
+      if (value > means[bit]) keys[Math.floor(bit / KEY_BITS)] |= 1 << bit % KEY_BITS;
+    }
+    return keys;
+  };
+  const hashes: Uint16Array[] = [];
+  const byKey = Array.from({ length: KEYS }, () => new Map<number, number[]>());
+  const copies: Copy[] = [];
+  for (const [image, values] of frequencies.entries()) {
+    if (image % 1000 === 999) await new Promise((resolve) => setTimeout(resolve, 0));
+    let best: Copy | undefined;
+    for (const mirrored of [false, true]) {
+      const own = hash(values, mirrored);
+      for (const of of near(own, byKey)) {
+        if (distance(own, hashes[of]) > MAX_BITS) continue;
+        const correlation = correlate(values, frequencies[of], mirrored);
+        if (correlation >= Math.max(minCorrelation, (best?.correlation ?? 0) + 1e-9)) {
+          best = { image, of, correlation, mirrored };
+        }
+      }
+    }
+    if (best) copies.push(best);
+    const keys = hash(values, false);
+    hashes.push(keys);
+    // Of equal images one suffices, as there may be thousands.
+    if (best && !best.mirrored && best.correlation > EQUAL) continue;
+    for (const [i, key] of keys.entries()) {
+      const same = byKey[i].get(key);
+      if (same) same.push(image);
+      else byKey[i].set(key, [image]);
+    }
+  }
+  return copies;
+}
+
+/** Returns the images with a key that differs in at most one bit, ascending. */
+function near(keys: Uint16Array, byKey: readonly Map<number, number[]>[]): number[] {
+  const found = new Set<number>();
+  for (const [i, key] of keys.entries()) {
+    for (let bit = -1; bit < KEY_BITS; bit++) {
+      for (const image of byKey[i].get(bit < 0 ? key : key ^ (1 << bit)) ?? []) found.add(image);
+    }
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+function distance(a: Uint16Array, b: Uint16Array): number {
+  let bits = 0;
+  for (let i = 0; i < KEYS; i++) {
+    for (let rest = a[i] ^ b[i]; rest !== 0; rest &= rest - 1) bits++;
+  }
+  return bits;
+}
+
+function correlate(a: Float32Array, b: Float32Array, mirrored: boolean): number {
+  let even = 0, odd = 0;
+  for (let i = 0; i < a.length; i += 2) {
+    even += a[i] * b[i];
+    odd += a[i + 1] * b[i + 1];
+  }
+  return mirrored ? even - odd : even + odd;
+}

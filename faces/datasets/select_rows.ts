@@ -1,0 +1,176 @@
+/** Selects the rows of a set: a share, a part that the data set names, data sets, or a fold. */
+import { z } from "zod";
+import { joinWords } from "../../packages/pipeline/errors.ts";
+import type { Attribute } from "./attributes.ts";
+
+const name = z.string().min(1);
+
+/** Parameter that selects a set. */
+export const selection = z.union([
+  z.number().gt(0).lt(1),
+  z.strictObject({
+    part: z.union([name, z.array(name).min(1)]).describe(
+      "Part or parts as the data set names them, in its column `part`",
+    ),
+  }),
+  z.strictObject({
+    dataset: z.union([name, z.array(name).min(1)]).describe("Name or names of data sets"),
+  }),
+  z.strictObject({
+    fold: z.int().min(1).describe("Number of the fold, from 1"),
+    of: z.int().min(2).max(100).default(5).describe("Number of folds"),
+  }),
+]);
+
+export type Selection = z.output<typeof selection>;
+
+/** Columns of a dataset's table, one value per row. */
+export type Columns = Readonly<Record<string, readonly (Attribute | undefined)[]>>;
+
+/** Rows of a set, and the groups of all others. */
+interface Selected {
+  readonly taken: readonly (readonly number[])[];
+  readonly rest: readonly (readonly number[])[];
+  /** Rows that are in no set, because others of their group are in this one. */
+  readonly leftOut: number;
+}
+
+/**
+ * Selects groups of rows.
+ * @param groups in random order; a group stays together
+ * @param strata number of a group's stratum; each stratum gives its share. Default: one stratum
+ * @param take selects whole groups whose number of rows is closest to a target
+ */
+export function selectRows(
+  set: "test" | "validation",
+  wanted: Selection,
+  groups: readonly (readonly number[])[],
+  columns: Columns,
+  strata: ((group: readonly number[]) => string) | undefined,
+  take: (groups: number[][], target: number) => [number[][], number[][]],
+): Selected {
+  if (typeof wanted !== "number" && !("fold" in wanted)) {
+    const [column, names] = "part" in wanted
+      ? ["part", [wanted.part].flat()] as const
+      : ["dataset", [wanted.dataset].flat()] as const;
+    return named(set, column, names, groups, columns);
+  }
+  const strataOf = Map.groupBy(groups as number[][], strata ?? (() => ""));
+  const buckets = [...strataOf.keys()].sort().map((key) => strataOf.get(key)!);
+  if (typeof wanted !== "number") return { ...fold(wanted, buckets), leftOut: 0 };
+  if (!strata) {
+    const [taken, rest] = take(groups as number[][], Math.round(size(groups) * wanted));
+    return { taken, rest, leftOut: 0 };
+  }
+  let seen = 0, chosen = 0;
+  const taken: number[][] = [], rest: number[][] = [];
+  for (const bucket of buckets) {
+    seen += size(bucket);
+    // Rounding errors of the strata do not add up.
+    const target = Math.max(0, Math.round(seen * wanted) - chosen);
+    const [some, others] = take(bucket, Math.min(target, size(bucket)));
+    chosen += size(some);
+    taken.push(...some);
+    rest.push(...others);
+  }
+  return { taken, rest, leftOut: 0 };
+}
+
+function size(groups: readonly (readonly number[])[]): number {
+  return groups.reduce((sum, group) => sum + group.length, 0);
+}
+
+function named(
+  set: string,
+  column: string,
+  names: readonly string[],
+  groups: readonly (readonly number[])[],
+  columns: Columns,
+): Selected {
+  const values = columns[column];
+  if (!values) {
+    throw new Error(
+      `Cannot select the ${set} set by ${column}: the data set has no column "${column}". ` +
+        "Use a share, or { fold: 1, of: 5 }.",
+    );
+  }
+  const known = [...new Set(values.flatMap((value) => value == null ? [] : String(value)))].sort();
+  const missing = names.find((name) => !known.includes(name));
+  if (missing !== undefined) {
+    throw new Error(
+      `Cannot select the ${set} set: no image has ${column} "${missing}". ` +
+        `There are ${joinWords(known.slice(0, 20)) || "none"}.`,
+    );
+  }
+  const isIn = (row: number) => names.includes(String(values[row]));
+  const [touched, rest] = [true, false].map((wanted) =>
+    groups.filter((group) => group.some(isIn) === wanted)
+  );
+  const taken = touched.map((group) => group.filter(isIn));
+  return { taken, rest, leftOut: size(touched) - size(taken) };
+}
+
+/** Fills folds of equal size, group by group, each into the smallest fold. */
+function fold(
+  { fold, of }: { fold: number; of: number },
+  strata: readonly (readonly (readonly number[])[])[],
+): Pick<Selected, "taken" | "rest"> {
+  if (fold > of) throw new Error(`Cannot take fold ${fold} of ${of}: folds count from 1 to ${of}.`);
+  const folds = Array.from({ length: of }, (): number[][] => []);
+  const sizes = new Array<number>(of).fill(0);
+  for (const group of strata.flat()) {
+    const smallest = sizes.indexOf(Math.min(...sizes));
+    sizes[smallest] += group.length;
+    folds[smallest].push([...group]);
+  }
+  return {
+    taken: folds[fold - 1],
+    rest: folds.flatMap((groups, i) => i === fold - 1 ? [] : groups),
+  };
+}
+
+/** Numbers with more values than this are divided at their deciles. */
+const MAX_VALUES = 20;
+
+/**
+ * Returns the stratum of a group, which is that of its first row: the values of columns, numbers of
+ * many values by deciles.
+ * @throws if the data set lacks a column
+ */
+export function strataOf(
+  names: readonly string[],
+  columns: Columns,
+): (group: readonly number[]) => string {
+  const parts = names.map((name) => {
+    const values = columns[name];
+    if (!values) {
+      throw new Error(
+        `Cannot stratify by "${name}": the data set has no such column. ` +
+          `It has ${joinWords(Object.keys(columns))}.`,
+      );
+    }
+    const numbers = values.filter((value) => typeof value === "number");
+    const few = new Set(values).size <= MAX_VALUES || numbers.length === 0;
+    if (few) return (row: number) => String(values[row] ?? null);
+    const sorted = numbers.toSorted((a, b) => a - b);
+    const limits = Array.from(
+      { length: 9 },
+      (_, i) => sorted[Math.floor(sorted.length * (i + 1) / 10)],
+    );
+    return (row: number) => {
+      const value = values[row];
+      return typeof value === "number"
+        ? String(limits.filter((limit) => value >= limit).length)
+        : String(null);
+    };
+  });
+  return ([row]) => parts.map((part) => part(row)).join("\n");
+}
+
+/** Describes a selection: "0.2", "part test", "fold 1 of 5". */
+export function describeSelection(wanted: Selection): string {
+  if (typeof wanted === "number") return String(wanted);
+  if ("fold" in wanted) return `fold ${wanted.fold} of ${wanted.of}`;
+  const [key, names] = Object.entries(wanted)[0] as [string, string | string[]];
+  return `${key} ${joinWords([names].flat())}`;
+}

@@ -1,0 +1,89 @@
+/** Sections of the report, for the parameter `sections` of evaluate. */
+import { z } from "zod";
+import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import { subject } from "./format_result.ts";
+import type { Html } from "./html.ts";
+import type { Report } from "./report_data.ts";
+
+/** A section of the report. */
+export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
+  readonly params: P;
+  /** Returns the anchors that the contents link to, each with its title. */
+  links(report: Report): readonly (readonly [id: string, title: string])[];
+  /** Renders the section, with the anchors as `id` of its headings. */
+  render(report: Report, options: z.output<P>): Html | Promise<Html>;
+}
+
+/**
+ * Declares a section, for `sections: [NAME]` of evaluate. `html` of `faces/evaluation/html.ts` escapes
+ * all values.
+ * @example
+ * ```ts
+ * import { z } from "zod";
+ * const contact = defineReportSection({
+ *   name: "contact", summary: "Whom to ask",
+ *   params: z.strictObject({ address: z.email().describe("E-mail address") }),
+ *   links: () => [["contact", "Contact"]],
+ *   render: (_, { address }) => html`<section><h2 id="contact">Contact</h2>${address}</section>`,
+ * });
+ * console.assert(contact.extends === "reportSection");
+ * ```
+ */
+export function defineReportSection<P extends z.ZodObject>(
+  section: Omit<ReportSectionDefinition<P>, "extends">,
+): ReportSectionDefinition {
+  return define({ kind: "reportSection", ...section }) as never;
+}
+
+const params = z.strictObject({});
+
+/** The built-in sections, in their usual order. Their modules load when a report is written. */
+export const reportSections: readonly ReportSectionDefinition[] = [
+  defineReportSection({
+    ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
+    links: () => [["faces", "Data"]],
+    async render({ data }) {
+      return (await import("./sections/data_section.ts")).dataSection(data);
+    },
+  }),
+  defineReportSection({
+    ...{ name: "models", summary: "Results, training and network of each model", params },
+    links: ({ models }) => models.map(({ id, metrics }) => [id, subject(metrics)]),
+    async render({ models }) {
+      const { modelSection } = await import("./sections/model_section.ts");
+      const { html } = await import("./html.ts");
+      return html`${models.map(modelSection)}`;
+    },
+  }),
+  defineReportSection({
+    ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },
+    links: () => [["made", "Provenance"]],
+    async render(report) {
+      return (await import("./sections/provenance_section.ts")).provenanceSection(report);
+    },
+  }),
+];
+
+/** Names of the built-in sections. */
+export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
+
+/** A section with its options. */
+export interface ChosenSection {
+  links: ReportSectionDefinition["links"];
+  render(report: Report): Html | Promise<Html>;
+}
+
+/** Returns the sections that a parameter names. @param plugins definitions that plugins brought */
+export function chooseSections(
+  written: readonly Choice[] = DEFAULT_SECTIONS,
+  plugins: readonly Definition[] = [],
+): ChosenSection[] {
+  const all = [...reportSections, ...plugins as ReportSectionDefinition[]];
+  return written.map((choice) => {
+    const { definition, options } = chosen(choice, all, "");
+    return {
+      links: definition.links,
+      render: (report) => definition.render(report, options),
+    };
+  });
+}

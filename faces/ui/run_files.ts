@@ -1,0 +1,385 @@
+/** Files behind a run: curves, metrics, faces and their way, tables, layers. */
+import { join } from "node:path";
+import { readCsv } from "../../packages/formats/csv.ts";
+import { NpyFile } from "../../packages/formats/npy.ts";
+import { readParquet } from "../../packages/formats/parquet.ts";
+import { encodePng } from "../../packages/formats/png.ts";
+import type { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import type { RunRecord } from "../../packages/pipeline/history.ts";
+import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
+import { METRICS } from "../evaluation/metrics.ts";
+import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
+import { Problem } from "../serving/problem.ts";
+import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
+import type { UiCurve, UiDetails, UiFace, UiFaces, UiLayer, UiStep, UiTable } from "./ui_api.ts";
+
+/** An output of a stage, with its folder. */
+interface Output {
+  readonly stage: string;
+  readonly output: string;
+  readonly kind: string;
+  readonly path: string;
+  /** Path of the folder from the artifacts: "resize32/7529df154f46f186/dataset". */
+  readonly place: string;
+  readonly record: StageRecord;
+}
+
+/** Tables in memory, the last ones used. */
+const tables = new Map<string, Record<string, unknown[]>>();
+const MAX_TABLES = 12;
+
+async function readTable(path: string): Promise<Record<string, unknown[]>> {
+  const { mtime, size } = await Deno.stat(path);
+  const key = `${path} ${mtime?.getTime()} ${size}`;
+  const table = tables.get(key) ?? await read(path);
+  tables.delete(key);
+  tables.set(key, table);
+  if (tables.size > MAX_TABLES) tables.delete(tables.keys().next().value!);
+  return table;
+}
+
+async function read(path: string): Promise<Record<string, unknown[]>> {
+  if (path.endsWith(".parquet")) return await readParquet(path);
+  const { header, rows } = readCsv(await Deno.readFile(path), path);
+  return Object.fromEntries(header.map((name, i) => [
+    name,
+    rows.map(({ values }) =>
+      values[i] !== "" && Number.isFinite(+values[i]!) ? +values[i]! : values[i]
+    ),
+  ]));
+}
+
+/** The results of a run that are there. */
+export class RunFiles {
+  private constructor(readonly outputs: readonly Output[], readonly problem: string | undefined) {}
+
+  static async open(run: RunRecord, store: ArtifactStore): Promise<RunFiles> {
+    const outputs: Output[] = [];
+    const problems: string[] = [];
+    for (const { id, use, fingerprint } of run.stages) {
+      if (fingerprint === undefined) continue;
+      const { record, damage } = await store.find(use, fingerprint);
+      if (!record) problems.push(`${id}: ${damage ?? "its result was removed"}`);
+      for (const [output, { kind }] of Object.entries(record?.outputs ?? {})) {
+        const same = Object.values(record!.outputs).filter((other) => other.kind === kind).length;
+        const { path } = store.artifact(record!, output, id);
+        const place = `${use}/${fingerprint.slice(0, 16)}/${output}`;
+        const stage = same > 1 ? `${id}.${output}` : id;
+        outputs.push({ stage, output, kind, path, place, record: record! });
+      }
+    }
+    return new RunFiles(outputs, problems.length > 0 ? problems.join("; ") : undefined);
+  }
+
+  #of(kind: string, digest?: unknown): Output | undefined {
+    return this.outputs.find((one) =>
+      one.kind === kind &&
+      (digest === undefined || one.record.outputs[one.output]!.digest === digest)
+    );
+  }
+
+  /** Curves of all models, and intervals of their metrics. */
+  async details(): Promise<UiDetails> {
+    const problems = this.problem === undefined ? [] : [this.problem];
+    const models = this.outputs.filter(({ kind }) => kind === "model");
+    const curves = await Promise.all(models.map(async ({ stage, path }): Promise<UiCurve[]> => {
+      try {
+        const { metric, weightsOfEpoch: kept, weights } = await readTraining(path);
+        const epochs = await readHistory(path);
+        const columns = Object.keys(epochs[0] ?? {});
+        const rows = epochs.map((epoch) => Object.values(epoch) as number[]);
+        return [{ model: stage, metric, kept, weights, columns, epochs: rows }];
+      } catch (error) {
+        problems.push(`${stage}: ${(error as Error).message}`);
+        return [];
+      }
+    }));
+    const evaluated = await this.evaluation().catch((error: Error) => {
+      problems.push(error.message);
+      return {};
+    });
+    const intervals = Object.fromEntries(
+      Object.entries(evaluated).flatMap(([model, { interval, intervals }]) =>
+        Object.entries({ ...intervals, test: interval }).map(([split, { low, high }]) => [
+          `${model} ${split}`,
+          { low, high },
+        ])
+      ),
+    );
+    const problem = problems.join("; ");
+    return { curves: curves.flat(), intervals, ...(problem && { problem }) };
+  }
+
+  /** Metrics of all models; none if there is no report. */
+  async evaluation(): Promise<Record<string, ModelMetrics>> {
+    const report = this.#of("report");
+    return report ? (await readMetrics(report.path)).models : {};
+  }
+
+  #report(): { report: Output; data: Output } {
+    const report = this.#of("report");
+    const data = report && this.#of("dataset", report.record.dependencies.inputs.dataset);
+    if (report && data) return { report, data };
+    const why = this.problem ?? "it evaluated no model";
+    throw new Problem(404, "no_predictions", `This run has no predictions: ${why}.`);
+  }
+
+  /**
+   * Lists faces of a split with their predictions, the largest errors or disagreements first.
+   * @param other lists the faces on which another run disagrees
+   */
+  async faces(query: Readonly<Record<string, string>>, other?: RunFiles): Promise<UiFaces> {
+    const { report, data } = this.#report();
+    const evaluated = await this.evaluation();
+    const models = Object.keys(evaluated);
+    const wanted = models.includes(query.model!) ? query.model : undefined;
+    if (other && wanted === undefined) {
+      // The first model on which they disagree.
+      for (const model of models.slice(0, -1)) {
+        const found = await this.faces({ ...query, model }, other);
+        if (found.total > 0) return found;
+      }
+    }
+    const model = wanted ?? models.at(other ? -1 : 0)!;
+    const { classes, metric } = evaluated[model]!;
+    const split = query.split ?? "test";
+    const own = await predictionsOf(report.path, model, split);
+    const theirs = other && await other.#byImage(model, split);
+    const images = theirs && await imagesOf(data.path);
+    const matches = (value: number, wanted: string | undefined) =>
+      !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
+    const found = own.flatMap((face): (UiFace & { rank: number })[] => {
+      const { row, truth, prediction, probability } = face;
+      if (!matches(truth, query.label) || !matches(prediction, query.prediction)) return [];
+      const error = METRICS[metric].better === "less"
+        ? Math.abs(truth - prediction)
+        : truth === prediction
+        ? -(probability ?? 0)
+        : probability ?? 1;
+      const correct = classes ? truth === prediction : error < 5;
+      if (query.only === "wrong" ? correct : query.only === "right" && !correct) return [];
+      const second = theirs?.get(images![row]!);
+      if (theirs && (second === undefined || second === prediction)) return [];
+      const rank = second === undefined
+        ? query.sort === "row" ? -row : error
+        : classes
+        ? error
+        : Math.abs(second - prediction);
+      const image = `/image/${data.place}/${row}`;
+      return [{
+        row,
+        truth,
+        prediction,
+        probability,
+        image,
+        rank,
+        ...(theirs && { other: second }),
+      }];
+    }).sort((a, b) => b.rank - a.rank);
+    const from = Number(query.from ?? 0);
+    return {
+      ...{ models, model, classes, total: found.length, all: own.length },
+      faces: found.slice(from, from + 60).map(({ rank: _, ...face }) => face),
+    };
+  }
+
+  /** Returns image → prediction, of the model of a name or else the only one of that task. */
+  async #byImage(model: string, split: string): Promise<Map<string, number>> {
+    const { report, data } = this.#report();
+    const images = await imagesOf(data.path);
+    const own = await predictionsOf(report.path, model, split);
+    return new Map(own.map(({ row, prediction }) => [images[row]!, prediction]));
+  }
+
+  /** Follows a face from its photo to the predictions. */
+  async way(row: number): Promise<UiStep[]> {
+    const { report, data } = this.#report();
+    const steps: UiStep[] = [];
+    const labels = await readTable(join(data.path, "table.parquet"));
+    const values = rowOf(labels, row);
+    if (Object.values(values).every((value) => value === undefined)) {
+      throw new Problem(404, "no_row", `The data set has no row ${row}.`);
+    }
+    const archives = this.#of("archives");
+    if (archives) {
+      const index = await readTable(join(archives.path, "index.parquet"));
+      const at = index.path!.findIndex((path, i) =>
+        path === values.path && index.dataset![i] === values.dataset
+      );
+      if (at >= 0) {
+        const { tar, offset, size } = rowOf(index, at);
+        const image = `/file/${archives.place}/${tar}?offset=${offset}&size=${size}`;
+        steps.push({ title: "Photo", text: `${values.path} in ${tar}, ${size} bytes`, image });
+      }
+    }
+    const crops = this.#of("faces");
+    if (crops) {
+      const table = await readTable(join(crops.path, "faces.parquet"));
+      const at = table.full_path!.findIndex((path, i) =>
+        path === values.path && table.dataset![i] === values.dataset
+      );
+      if (at >= 0) {
+        const { shard, offset, size, box_x, box_y, box_width, box_height, score } = rowOf(
+          table,
+          at,
+        );
+        const image = `/file/${crops.place}/${shard}?offset=${offset}&size=${size}`;
+        const text = "Detected and cropped; the box is in pixels of the photo";
+        const box = { x: box_x, y: box_y, width: box_width, height: box_height, score };
+        steps.push({ title: "Crop", text, image, values: box });
+      }
+    }
+    steps.push({
+      ...{ title: "Image", text: `Row ${row} of the data set, as the networks receive it` },
+      ...{ image: `/image/${data.place}/${row}`, values },
+    });
+    const all = await readTable(join(report.path, "predictions.parquet"));
+    const evaluated = await this.evaluation();
+    all.row!.forEach((one, i) => {
+      if (one !== row) return;
+      const { stage, split, truth, prediction, probability } = rowOf(all, i);
+      const classes = evaluated[String(stage)]?.classes;
+      const nameOf = (value: unknown) => classes?.[Number(value)] ?? round(value);
+      steps.push({
+        title: `Prediction of ${stage}`,
+        text: `Row of the ${split} set`,
+        values: {
+          prediction: nameOf(prediction),
+          truth: nameOf(truth),
+          ...(probability !== null && { probability: round(probability) }),
+        },
+      });
+    });
+    return steps;
+  }
+}
+
+const round = (value: unknown) => typeof value === "number" ? Number(value.toPrecision(4)) : value;
+
+function rowOf(table: Record<string, unknown[]>, row: number): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).map(([name, values]) => [name, values[row]]));
+}
+
+/** "20-30", "20-" or "25". */
+function inRange(value: number, text: string): boolean {
+  const [low = "", high = low] = text.split("-");
+  return value >= Number(low || 0) && (high === "" || Math.floor(value) <= Number(high));
+}
+
+async function predictionsOf(report: string, model: string, split: string) {
+  const all = await readTable(join(report, "predictions.parquet"));
+  return all.stage!.flatMap((stage, i) => {
+    if (stage !== model || (split !== "all" && all.split![i] !== split)) return [];
+    return [{
+      row: all.row![i] as number,
+      truth: all.truth![i] as number,
+      prediction: all.prediction![i] as number,
+      probability: all.probability![i] as number | null,
+    }];
+  });
+}
+
+async function imagesOf(dataset: string): Promise<string[]> {
+  const table = await readTable(join(dataset, "table.parquet"));
+  return table.path!.map((path, row) => `${table.dataset![row]}/${path}`);
+}
+
+/**
+ * Returns the path of a file of a result, as its record lists it.
+ * @throws {Problem} if there is no such file, or it lies outside of the artifacts
+ */
+export async function fileOf(
+  store: ArtifactStore,
+  { use, print, output, file }: Readonly<Record<"use" | "print" | "output" | "file", string>>,
+): Promise<string> {
+  const missing = () =>
+    new Problem(404, "not_found", `No result has a file ${JSON.stringify(file)}.`);
+  if (!/^\w+$/.test(use) || !/^[0-9a-f]{16}$/.test(print)) throw missing();
+  const place = store.pathOf(use, print);
+  const { value, problem } = await readRecord(place);
+  if (problem !== undefined) throw new Problem(409, "damaged", `${use}/${print}: ${problem}.`);
+  const known = value && Object.hasOwn(value.outputs, output) ? value.outputs[output]!.files : {};
+  if (!Object.hasOwn(known, file)) throw missing();
+  const path = await Deno.realPath(join(place, output, file)).catch(() => "");
+  if (!path.startsWith(join(await Deno.realPath(store.folder), "/"))) throw missing();
+  return path;
+}
+
+/** Returns an image of a data set's `images.npy` as PNG. */
+export function imageOf(path: string, row: number): Uint8Array<ArrayBuffer> {
+  using file = new NpyFile(path, "uint8");
+  if (row >= file.rows) throw new Problem(404, "no_row", `The data set has no row ${row}.`);
+  const [, height = 0, width = 0] = file.shape;
+  return encodePng({ data: file.read(row, 1), width, height });
+}
+
+/** Returns a part of a table, filtered and sorted. */
+export async function tableOf(
+  path: string,
+  { q = "", sort = "", from = "0" }: Readonly<Record<string, string>>,
+): Promise<UiTable> {
+  const table = await readTable(path);
+  const columns = Object.keys(table);
+  let rows = [...(table[columns[0]!] ?? []).keys()];
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length > 0) {
+    rows = rows.filter((row) => {
+      const text = columns.map((name) => String(table[name]![row])).join(" ").toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+  }
+  const column = table[sort.replace(/^-/, "")];
+  if (column) {
+    const sign = sort.startsWith("-") ? -1 : 1;
+    rows.sort((a, b) => sign * compare(column[a], column[b]));
+  }
+  const shown = rows.slice(Number(from), Number(from) + 100);
+  const plain = (value: unknown) => typeof value === "bigint" ? Number(value) : value ?? null;
+  return {
+    ...{ columns, total: rows.length },
+    rows: shown.map((row) => columns.map((name) => plain(table[name]![row]))),
+  };
+}
+
+function compare(a: unknown, b: unknown): number {
+  if (a === b) return 0;
+  if (a === null || a === undefined) return 1;
+  if (b === null || b === undefined) return -1;
+  return a < b ? -1 : 1;
+}
+
+interface KerasLayer {
+  class_name: string;
+  config: Record<string, unknown> & { name?: string; layers?: KerasLayer[] };
+}
+
+/** Returns the layers of a `model.json`, with their numbers of weights. */
+export async function layersOf(path: string): Promise<UiLayer[]> {
+  const { modelTopology, weightsManifest } = JSON.parse(await Deno.readTextFile(path)) as {
+    modelTopology: KerasLayer & { model_config?: KerasLayer };
+    weightsManifest: { weights: { name: string; shape: number[] }[] }[];
+  };
+  const { config } = modelTopology.model_config ?? modelTopology;
+  const sizes = Map.groupBy(
+    weightsManifest.flatMap(({ weights }) => weights),
+    ({ name }) => name.split("/")[0]!,
+  );
+  return (config.layers ?? []).map(({ class_name: type, config }) => ({
+    name: config.name ?? "",
+    type,
+    settings: [
+      "filters",
+      "units",
+      "kernel_size",
+      "strides",
+      "pool_size",
+      "padding",
+      "rate",
+      "activation",
+    ]
+      .filter((key) => config[key] !== undefined)
+      .map((key) => `${key.replaceAll("_", " ")} ${[config[key]].flat().join("×")}`).join(", "),
+    weights: (sizes.get(config.name ?? "") ?? [])
+      .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+  }));
+}

@@ -1,0 +1,143 @@
+/** The runs of an artifact folder in the short form of the page, read once per change. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { canonicalJson } from "../../packages/pipeline/fingerprint.ts";
+import {
+  History,
+  nameOf,
+  type RunRecord,
+  type Setting,
+  settingsOf,
+} from "../../packages/pipeline/history.ts";
+import type { UiRun, UiRuns } from "./ui_api.ts";
+
+/** Time in ms after which an answer leaves further records to the next one. */
+const BUDGET_MS = 400;
+
+interface Entry {
+  /** Date and size of the file. */
+  readonly stamp: string;
+  readonly run: UiRun;
+}
+
+export class RunIndex {
+  readonly #history: History;
+  readonly #entries = new Map<string, Entry>();
+  #version = 0;
+  #left = 0;
+  #reading: Promise<void> | undefined;
+  #answer: { version: number; text: string } | undefined;
+
+  constructor(artifacts: string) {
+    this.#history = new History(artifacts);
+  }
+
+  /** Returns the runs as JSON, and a version that changes with them. */
+  async answer(): Promise<{ text: string; version: string }> {
+    await (this.#reading ??= this.#read().finally(() => this.#reading = undefined));
+    if (this.#answer?.version !== this.#version) {
+      const all = [...this.#entries.values()].map(({ run }) => run);
+      const varied = variedSettings(all);
+      const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
+        ...run,
+        settings: Object.fromEntries(
+          Object.entries(run.settings).filter(([name]) => varied.has(name)),
+        ),
+      }));
+      const answer: UiRuns = { runs, left: this.#left };
+      this.#answer = { version: this.#version, text: JSON.stringify(answer) };
+    }
+    return { text: this.#answer!.text, version: `${this.#version}` };
+  }
+
+  /** Returns the record of a run; undefined if there is none. */
+  async record(id: string): Promise<RunRecord | undefined> {
+    await this.answer();
+    const name = [...this.#entries].find(([, { run }]) => run.id === id)?.[0];
+    return name === undefined ? undefined : (await this.#history.read(name)).value;
+  }
+
+  async #read(): Promise<void> {
+    const began = performance.now();
+    // Names begin with the date: the newest first.
+    const names = (await this.#history.names()).sort().reverse();
+    const there = new Set(names);
+    for (const name of this.#entries.keys()) {
+      if (there.has(name)) continue;
+      this.#entries.delete(name);
+      this.#version++;
+    }
+    let left = 0;
+    for (const name of names) {
+      const info = await Deno.stat(join(this.#history.folder, name)).catch(() => undefined);
+      const entry = this.#entries.get(name);
+      const stamp = `${info?.mtime?.getTime()} ${info?.size}`;
+      // A run at work may die without a change of its file.
+      if (entry?.stamp === stamp && entry.run.state !== "running") continue;
+      if (performance.now() - began > BUDGET_MS && !entry) {
+        left++;
+        continue;
+      }
+      const { value, problem } = await this.#history.read(name);
+      if (!value && problem === undefined) continue;
+      const run = value ? shorten(value) : damaged(name, problem!, info?.mtime ?? new Date());
+      if (entry?.stamp === stamp && entry.run.state === run.state) continue;
+      this.#entries.set(name, { stamp, run });
+      this.#version++;
+    }
+    if (left !== this.#left) this.#version++;
+    this.#left = left;
+  }
+}
+
+function shorten(run: RunRecord): UiRun {
+  const settings = [...settingsOf(run)];
+  const pick = (test: (setting: Setting) => boolean) =>
+    Object.fromEntries(
+      settings.filter(([, setting]) => test(setting)).map(([name, { value }]) => [name, value]),
+    );
+  const rest = pick(({ seed }) => !seed);
+  const group = createHash("sha256").update(canonicalJson([nameOf(run), rest])).digest("hex");
+  return {
+    ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
+    state: run.state ?? (run.ok ? "ok" : "failed"),
+    seconds: run.seconds,
+    // A run without results has settings of its own.
+    group: run.ok ? group.slice(0, 12) : run.id,
+    settings: rest,
+    seeds: pick(({ seed }) => seed === true),
+    metrics: run.metrics,
+    stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
+      ...{ id, use, status, why, seconds, after },
+      ...(fingerprint && { result: fingerprint.slice(0, 16) }),
+    })),
+    cautions: run.cautions ?? [],
+  };
+}
+
+function damaged(name: string, problem: string, date: Date): UiRun {
+  const at = date.toISOString();
+  return {
+    ...{ id: name.replace(/\.json$/, ""), name: "?", at, startedAt: at, state: "damaged", problem },
+    ...{ seconds: 0, group: name, settings: {}, seeds: {}, metrics: {}, stages: [], cautions: [] },
+  };
+}
+
+/** Returns the names of settings that not all successful runs share. */
+function variedSettings(runs: readonly UiRun[]): Set<string> {
+  const first = new Map<string, string>();
+  const varied = new Set<string>();
+  const ended = runs.filter(({ state }) => state === "ok");
+  for (const { settings } of ended) {
+    for (const [name, value] of Object.entries(settings)) {
+      if (varied.has(name)) continue;
+      const text = JSON.stringify(value) ?? "";
+      if (!first.has(name)) first.set(name, text);
+      else if (first.get(name) !== text) varied.add(name);
+    }
+  }
+  for (const name of first.keys()) {
+    if (ended.some(({ settings }) => !(name in settings))) varied.add(name);
+  }
+  return varied;
+}

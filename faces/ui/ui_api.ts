@@ -1,0 +1,127 @@
+/** JSON that the server sends to its page. */
+import type { RecordedStage } from "../../packages/pipeline/history.ts";
+import type { Metrics } from "../../packages/pipeline/stage.ts";
+
+export type UiStage = Pick<RecordedStage, "id" | "use" | "status" | "why" | "seconds" | "after"> & {
+  /** Folder of its result: the first 16 digits of the fingerprint. */
+  readonly result?: string;
+};
+
+/** A run, or a record that cannot be read. */
+export interface UiRun {
+  readonly id: string;
+  /** Pipeline, as commands take it. */
+  readonly name: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly startedAt: string;
+  readonly state: "ok" | "failed" | "running" | "interrupted" | "damaged";
+  /** Reason that its record cannot be read. */
+  readonly problem?: string;
+  readonly seconds: number;
+  /** Equal for runs that differ in seeds alone. */
+  readonly group: string;
+  /** Settings that differ between runs. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly seeds: Readonly<Record<string, unknown>>;
+  readonly metrics: Metrics;
+  readonly stages: readonly UiStage[];
+  readonly cautions: readonly string[];
+}
+
+export interface UiRuns {
+  /** The newest first. */
+  readonly runs: readonly UiRun[];
+  /** Number of records that are still to be read. */
+  readonly left: number;
+}
+
+/** Epochs of a model. */
+export interface UiCurve {
+  readonly model: string;
+  /** Name of the columns `metric` and `val_metric`. */
+  readonly metric: string;
+  /** The epoch whose weights were kept. */
+  readonly kept: number;
+  /** Number of parameters. */
+  readonly weights: number;
+  readonly columns: readonly string[];
+  readonly epochs: readonly (readonly number[])[];
+}
+
+/** Files of a run that are read when they are shown. */
+export interface UiDetails {
+  readonly curves: readonly UiCurve[];
+  /** 95 % intervals of the primary metric, by "MODEL SPLIT". */
+  readonly intervals: Readonly<Record<string, { readonly low: number; readonly high: number }>>;
+  readonly problem?: string;
+}
+
+/** A face of a data set, with its prediction. */
+export interface UiFace {
+  readonly row: number;
+  readonly truth: number;
+  readonly prediction: number;
+  readonly probability: number | null;
+  /** Prediction of the other run. */
+  readonly other?: number;
+  readonly image: string;
+}
+
+export interface UiFaces {
+  readonly models: readonly string[];
+  readonly model: string;
+  readonly classes?: readonly string[];
+  /** Number of faces that match, and of all in the split. */
+  readonly total: number;
+  readonly all: number;
+  readonly faces: readonly UiFace[];
+}
+
+/** A step of a face's way: an image, or values. */
+export interface UiStep {
+  readonly title: string;
+  readonly text: string;
+  readonly image?: string;
+  readonly values?: Readonly<Record<string, unknown>>;
+}
+
+export interface UiTable {
+  readonly columns: readonly string[];
+  readonly total: number;
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+export interface UiLayer {
+  readonly name: string;
+  readonly type: string;
+  readonly settings: string;
+  readonly weights: number;
+}
+
+/** Part of the result of `deno task compare --json`, with its text. */
+export interface UiComparison {
+  readonly parameters: readonly { readonly name: string; readonly values: readonly unknown[] }[];
+  readonly metrics: readonly {
+    readonly model: string;
+    readonly split: string;
+    readonly metric: string;
+    readonly values: readonly (number | undefined)[];
+    readonly best?: number;
+    readonly intervals?: readonly ({ readonly low: number; readonly high: number } | undefined)[];
+  }[];
+  readonly cautions: readonly string[];
+  readonly notes: readonly string[];
+  /** Significance tests. */
+  readonly sentences: readonly string[];
+  readonly markdown: string;
+  readonly latex: string;
+}
+
+/** An output of a stage: its folder from the artifacts, and its files. */
+export interface UiOutput {
+  readonly stage: string;
+  readonly kind: string;
+  readonly place: string;
+  readonly files: Readonly<Record<string, { readonly size: number }>>;
+}

@@ -1,0 +1,187 @@
+/** The HTTP application: read-only JSON over the artifacts, and the page. */
+import { join } from "node:path";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { type Context, Hono } from "hono";
+import { getMimeType } from "hono/utils/mime";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import type { RunRecord } from "../../packages/pipeline/history.ts";
+import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
+import { Problem, toProblem } from "../serving/problem.ts";
+import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
+import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
+import type { UiComparison } from "./ui_api.ts";
+import { RunIndex } from "./run_index.ts";
+import { style as uiStyle } from "./ui_style.ts";
+
+export interface UiOptions {
+  readonly artifacts: string;
+  /** Pipelines whose dry run the page may request. */
+  readonly pipelines: readonly string[];
+  /** Compares runs, as `deno task compare --json` does. */
+  compare(runs: readonly RunRecord[]): Promise<UiComparison>;
+  /** Returns the output of a dry run as JSON. */
+  explain(pipeline: string): Promise<unknown>;
+  warn(message: string): void;
+}
+
+const web = new URL("./web/", import.meta.url);
+const MAX_BYTES = 64e6;
+/** Results never change: their folder is named by everything that they depend on. */
+const FOREVER = { "cache-control": "private, max-age=31536000, immutable" };
+
+/** Creates the application. */
+export async function createUi(options: UiOptions): Promise<Hono> {
+  const { artifacts, pipelines, warn } = options;
+  const store = new ArtifactStore(artifacts);
+  const index = new RunIndex(artifacts);
+  const app = new Hono();
+  app.use(securityHeaders, checkHostAndOrigin());
+
+  const record = async (id: string | undefined): Promise<RunRecord> => {
+    const run = id === undefined ? undefined : await index.record(id);
+    if (run) return run;
+    throw new Problem(404, "no_run", `There is no run ${JSON.stringify(id?.slice(0, 40) ?? "")}.`);
+  };
+  const open = async (id: string | undefined) => await RunFiles.open(await record(id), store);
+  const started = crypto.randomUUID();
+
+  app.get("/health", (c) => c.json({ status: "ready" }));
+  app.get("/api/about", (c) => c.json({ artifacts, pipelines, better: METRIC_DIRECTIONS }));
+  app.get("/api/runs", async (c) => {
+    const { text, version } = await index.answer();
+    const etag = `"${started}-${version}"`;
+    if (c.req.header("if-none-match") === etag) return c.body(null, 304, { etag });
+    return c.body(text, 200, { etag, "content-type": "application/json" });
+  });
+  app.get("/api/live/:id{[0-9a-f]{8}}", async (c) => {
+    const path = join(artifacts, ".live", `${c.req.param("id")}.jsonl`);
+    const from = Math.max(0, Number(c.req.query("from")) || 0);
+    const text = await Deno.readTextFile(path).catch(() => "");
+    // A line may be under way.
+    return c.text(text.slice(from, text.lastIndexOf("\n") + 1));
+  });
+  app.get("/api/details", async (c) => {
+    const ids = (c.req.query("ids") ?? "").split(",").filter(Boolean).slice(0, 60);
+    const all = await Promise.all(ids.map(async (id) => {
+      const details = open(id).then((files) => files.details());
+      return [
+        id,
+        await details.catch(({ message }: Error) => ({
+          ...{ curves: [], intervals: {}, problem: message },
+        })),
+      ];
+    }));
+    return c.json(Object.fromEntries(all));
+  });
+  app.get(
+    "/api/evaluation",
+    async (c) => c.json(await (await open(c.req.query("id"))).evaluation()),
+  );
+  app.get("/api/compare", async (c) => {
+    const ids = (c.req.query("ids") ?? "").split(",").slice(0, 20);
+    return c.json(await options.compare(await Promise.all(ids.map(record))));
+  });
+  app.get("/api/faces", async (c) => {
+    const query = c.req.query();
+    const other = query.other ? await open(query.other) : undefined;
+    return c.json(await (await open(query.id)).faces(query, other));
+  });
+  app.get(
+    "/api/way",
+    async (c) => c.json(await (await open(c.req.query("id"))).way(Number(c.req.query("row")))),
+  );
+  app.get("/api/files", async (c) => {
+    const { outputs, problem } = await open(c.req.query("id"));
+    return c.json({
+      problem,
+      outputs: outputs.map(({ stage, kind, place, output, record }) => ({
+        ...{ stage, kind, place, files: record.outputs[output]!.files },
+      })),
+    });
+  });
+  app.get("/api/why", async (c) => {
+    const pipeline = c.req.query("pipeline") ?? "";
+    if (!pipelines.includes(pipeline)) {
+      throw new Problem(404, "no_pipeline", `Start it with deno task ui ${pipeline}.`);
+    }
+    return c.json(await options.explain(pipeline) as object);
+  });
+
+  const pathOf = (c: Context) => {
+    const { use = "", print = "", output = "", file = "images.npy" } = c.req.param();
+    return fileOf(store, { use, print, output, file });
+  };
+  app.get("/image/:use/:print/:output/:row{[0-9]{1,9}}", async (c) => {
+    const png = imageOf(await pathOf(c), Number(c.req.param("row")));
+    return c.body(png, 200, { "content-type": "image/png", ...FOREVER });
+  });
+  app.get(
+    "/api/table/:use/:print/:output/:file{.+}",
+    async (c) => c.json(await tableOf(await pathOf(c), c.req.query())),
+  );
+  app.get(
+    "/api/layers/:use/:print/:output/:file{.+}",
+    async (c) => c.json(await layersOf(await pathOf(c))),
+  );
+  app.get("/file/:use/:print/:output/:file{.+}", async (c) => {
+    using file = new RandomAccessFile(await pathOf(c));
+    const { offset = "0", size = String(file.size) } = c.req.query();
+    if (!(Number(size) <= MAX_BYTES)) throw new Problem(413, "too_large", "The file is too large.");
+    const bytes = file.read(Number(offset), Number(size));
+    const name = c.req.param("file")!;
+    const image = bytes[0] === 0xff ? "image/jpeg" : bytes[0] === 0x89 ? "image/png" : undefined;
+    const type = image ?? (/\.(md|csv|json)$/.test(name) ? "text/plain" : getMimeType(name));
+    return c.body(bytes as Uint8Array<ArrayBuffer>, 200, {
+      "content-type": type ?? "application/octet-stream",
+      ...(type === "text/html" && { "content-security-policy": REPORT_POLICY }),
+      ...FOREVER,
+    });
+  });
+
+  for (const [path, { type, body }] of Object.entries(await pageFiles())) {
+    app.get(path, (c) => c.body(body, 200, { "content-type": type, "cache-control": "no-cache" }));
+  }
+  app.notFound((c) => c.json(new Problem(404, "not_found", "Nothing is here.").toJSON(), 404));
+  app.onError((error, c) => {
+    // Damaged results are no errors of this program, and this page is for their owner.
+    const problem = error instanceof Problem || !/^Cannot /.test(error.message)
+      ? toProblem(error, warn)
+      : new Problem(409, "damaged", error.message);
+    return c.json(problem.toJSON(), problem.status);
+  });
+  return app;
+}
+
+/** Reads the page and bundles its script, with the chart library that the report uses. */
+async function pageFiles() {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL("ui_page.ts", web))],
+    ...{ bundle: true, write: false, minify: true, format: "esm", target: "es2022" },
+    ...{ legalComments: "none", logLevel: "silent" },
+    plugins: [{
+      name: "packages",
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+          if (kind === "entry-point") return undefined;
+          const own = importer.startsWith(fileURLToPath(web));
+          return {
+            path: own
+              ? fileURLToPath(import.meta.resolve(path))
+              : createRequire(importer).resolve(path),
+          };
+        }),
+    }],
+  });
+  const read = (url: URL) => Deno.readTextFile(url);
+  const serving = new URL("../serving/web/", import.meta.url);
+  const style = await read(new URL("style.css", serving)) + uiStyle;
+  return {
+    "/": { type: "text/html; charset=utf-8", body: await read(new URL("index.html", web)) },
+    "/page.js": { type: "text/javascript", body: outputFiles[0]!.text },
+    "/style.css": { type: "text/css", body: style },
+    "/favicon.svg": { type: "image/svg+xml", body: await read(new URL("favicon.svg", serving)) },
+  };
+}

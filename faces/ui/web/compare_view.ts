@@ -1,0 +1,211 @@
+/** Runs side by side: differences, curves, tests, confusion, disagreements, groups. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import type { ModelMetrics } from "../../evaluation/score_model.ts";
+import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
+import { faceCard } from "./inside_view.ts";
+import { color, dots, lines } from "./ui_charts.ts";
+import { dom, get, later, number, table, text } from "./ui_dom.ts";
+import { setParams, store, type View } from "./ui_store.ts";
+
+const MAX_RUNS = 20;
+
+type Evaluation = Readonly<Record<string, ModelMetrics>>;
+
+export const compareView: View = {
+  name: "compare",
+  title: "Compare",
+  show(root, params) {
+    const ids = (params.get("ids") ?? "").split(",").filter(Boolean);
+    const runs = ids.flatMap((id) => store.runs.find((run) => run.id === id) ?? []);
+    root.append(dom`<h1 class="unseen">Compare</h1>`);
+    if (runs.length < 2) {
+      root.append(dom`<p>Choose two or more rows in <a href="#runs">Runs</a>, then Compare.</p>`);
+      return;
+    }
+    // Means over seeds need all runs of a row.
+    const groups = runs.map(({ group }) => store.runs.filter((run) => run.group === group));
+    const all = groups.flat().length <= MAX_RUNS ? groups.flat() : runs;
+    const heads = runs.map(({ id, name }, i) =>
+      dom`${swatch(i)}<a href="#inside?id=${id}">${id}</a>
+      <small>${name}</small>`
+    );
+    root.append(
+      dom`<p class="runs-line">${heads}</p>`,
+      later(differences(runs, all)),
+      later(curves(runs)),
+      dom`<h2>Faces on which they disagree</h2>`,
+      later(disagreements(runs, params)),
+      later(evaluated(runs)),
+    );
+  },
+};
+
+function swatch(i: number): Node {
+  const mark = dom`<i class="swatch"></i>`.firstElementChild as HTMLElement;
+  mark.style.background = color(i);
+  return mark;
+}
+
+const head = (runs: readonly UiRun[]) => runs.map(({ id }, i) => dom`${swatch(i)} ${id}`);
+
+const differ = (values: readonly unknown[]) =>
+  new Set(values.map((one) => JSON.stringify(one))).size > 1;
+
+async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promise<Node> {
+  const ask = (some: readonly UiRun[]) =>
+    get<UiComparison>("/api/compare", { ids: some.map(({ id }) => id).join() });
+  const { parameters, metrics, cautions, notes, sentences } = await ask(runs);
+  const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
+  const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
+    dom`${row.model} ${row.metric} <small>${row.split}</small>`,
+    ...row.values.map((value, i) => {
+      const { low, high } = row.intervals?.[i] ?? {};
+      const best = row.best === i ? "★ " : "";
+      const interval = low !== undefined && dom`<small>${number(low)} to ${number(high)}</small>`;
+      return dom`<span class="number">${best}${number(value)}${interval}</span>`;
+    }),
+  ]);
+  const copy = later(
+    ask(all).then(({ markdown, latex }) => {
+      const block = (name: string, content: string) =>
+        dom`<details><summary>${name}</summary><pre tabindex="0">${content}</pre></details>`;
+      return dom`${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
+    }),
+  );
+  return dom`${cautions.map((caution) => dom`<p class="bad">${caution}</p>`)}
+    <h2>Parameters that differ</h2>
+    ${
+    parts.length > 0 ? table("Parameters", ["parameter", ...head(runs)], parts) : dom`<p>None.</p>`
+  }
+    <h2>Metrics that differ</h2>
+    ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
+    <p class="muted small">★ best value; 95 % bootstrap intervals of the test set.</p>
+    ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
+    ${notes.map((note) => dom`<p class="muted">${note}</p>`)}${copy}`;
+}
+
+async function curves(runs: readonly UiRun[]): Promise<Node> {
+  const ids = runs.map(({ id }) => id).join();
+  const details = await get<Record<string, UiDetails>>("/api/details", { ids });
+  const all = runs.flatMap(({ id }, i) =>
+    details[id]!.curves.map((curve) => ({ ...curve, id, i }))
+  );
+  const groups = [...Map.groupBy(all, ({ model }) => model)]
+    .filter(([, curves]) => curves.length < 2 || differ(curves.map(({ epochs }) => epochs)));
+  const charts = groups.flatMap(([model, curves]) =>
+    ["loss", "metric"].map((column) => {
+      const y = column === "loss" ? "loss" : curves[0]!.metric;
+      const of = (name: string, curve: (typeof curves)[number]) =>
+        curve.epochs.map((epoch) => [epoch[0]!, epoch[curve.columns.indexOf(name)]!] as const);
+      const series = curves.flatMap((curve) => [
+        {
+          name: curve.id,
+          color: color(curve.i),
+          points: of(`val_${column}`, curve),
+          mark: curve.kept,
+        },
+        ...(curves.length > 3
+          ? []
+          : [{ name: "", color: color(curve.i), dashed: true, points: of(column, curve) }]),
+      ]);
+      return lines(`${model}: ${y} of the validation set`, y, series);
+    })
+  );
+  const sizes = groups.flatMap(([model, curves]) => {
+    if (new Set(curves.map(({ weights }) => weights)).size < 2) return [];
+    const points = curves.flatMap(({ id, i, weights, metric }) => {
+      const y = runs[i]!.metrics[model]?.validation?.[metric];
+      const interval = details[id]!.intervals[`${model} validation`];
+      return y === undefined ? [] : [{ x: weights, y, ...interval, title: id, color: color(i) }];
+    });
+    return [dots(`${model} against its size`, "parameters", curves[0]!.metric, points)];
+  });
+  if (charts.length === 0) return dom``;
+  return dom`<h2>Curves that differ</h2><div class="grid">${charts}${sizes}</div>
+    <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>`;
+}
+
+async function evaluated(runs: readonly UiRun[]): Promise<Node> {
+  const all = await Promise.all(
+    runs.map(({ id }) => get<Evaluation>("/api/evaluation", { id }).catch((): Evaluation => ({}))),
+  );
+  const models = [...new Set(all.flatMap(Object.keys))]
+    .filter((model) => differ(all.map((one) => one[model])));
+  const confusions = models.flatMap((model) =>
+    all.flatMap((one, i) => {
+      const { classes, counts } = one[model]?.confusion ?? {};
+      return classes && counts
+        ? [confusion(dom`${swatch(i)} ${model} of ${runs[i]!.id}`, classes, counts)]
+        : [];
+    })
+  );
+  const groups = models.flatMap((model) => {
+    const named = all.map((one) =>
+      new Map((one[model]?.groups ?? []).map((group) => [groupName(group), group]))
+    );
+    const names = [...new Set(named.flatMap((map) => [...map.keys()]))];
+    return names.map((name) => [
+      dom`${model} <small>${name}</small>`,
+      ...named.map((map) => {
+        const { value, count, interval } = map.get(name) ?? {};
+        return dom`<span class="number">${number(value)} <small>${
+          interval ? `${number(interval.low)} to ${number(interval.high)}, ` : ""
+        }n ${number(count)}</small></span>`;
+      }),
+    ]);
+  });
+  return dom`${
+    confusions.length > 0 && dom`<h2>Confusion on the test set</h2>
+    <div class="grid">${confusions}</div>`
+  }
+    ${
+    groups.length > 0 &&
+    dom`<h2>By group</h2>${table("By group", ["group", ...head(runs)], groups)}`
+  }`;
+}
+
+function groupName({ gender, from, to }: NonNullable<ModelMetrics["groups"]>[number]): string {
+  const years = from === undefined ? "" : to === undefined ? ` from ${from}` : ` ${from}–${to}`;
+  return `${gender === undefined ? "all" : gender === 1 ? "male" : "female"}${years}`;
+}
+
+function confusion(title: Node, classes: readonly string[], counts: number[][]): Node {
+  const rows = counts.map((row, i) => {
+    const sum = row.reduce((a, b) => a + b, 0) || 1;
+    return dom`<tr><th scope="row">${classes[i]}</th>${
+      row.map((count) => dom`<td class="heat${Math.round(count / sum * 5)}">${count}</td>`)
+    }</tr>`;
+  });
+  return dom`<figure class="card"><figcaption>${title}</figcaption><div class="wide" tabindex="0"
+    role="region" aria-label="Confusion: ${title.textContent}"><table class="confusion"><thead><tr><th scope="col">
+    <small>true, predicted</small></th>${classes.map((name) => dom`<th scope="col">${name}</th>`)}
+    </tr></thead><tbody>${rows}</tbody></table></div></figure>`;
+}
+
+async function disagreements(runs: readonly UiRun[], params: URLSearchParams): Promise<Node> {
+  const [first, second] = [runs[0]!, runs.find(({ id }) => id === params.get("with")) ?? runs[1]!];
+  const query = { id: first.id, other: second.id, model: params.get("model") ?? "" };
+  const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", query);
+  const choose = (key: string, label: string, options: readonly string[], chosen: string) => {
+    const change = ({ target }: Event) => {
+      setParams({ [key]: (target as HTMLSelectElement).value });
+      dispatchEvent(new Event("hashchange"));
+    };
+    return dom`<label>${label} <select @change=${change}>${
+      options.map((one) =>
+        one === chosen ? dom`<option selected>${one}</option>` : dom`<option>${one}</option>`
+      )
+    }</select></label>`;
+  };
+  const cards = faces.slice(0, 24).map((face) =>
+    faceCard(face, classes, first.id, [first.id, second.id])
+  );
+  return dom`<p class="tools">${choose("model", "Model", models, model)}
+    ${choose("with", `${first.id} and`, runs.slice(1).map(({ id }) => id), second.id)}</p>
+    <p class="muted">They disagree on ${total} of ${all} faces of the test set${
+    total > cards.length && `; the ${cards.length} largest differences`
+  }.</p><ul class="faces-grid">${cards}</ul>`;
+}

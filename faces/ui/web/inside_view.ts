@@ -1,0 +1,167 @@
+/** Files of a run: faces with predictions, a face's way, tables, layers. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import type { UiFace, UiFaces, UiLayer, UiOutput, UiStep, UiTable } from "../ui_api.ts";
+import { date, dom, get, later, number, table, text } from "./ui_dom.ts";
+import { setParams, store, type View } from "./ui_store.ts";
+
+const PAGE = { faces: 60, rows: 100 };
+
+/** Changes the address, and draws the view again. */
+function turn(changes: Record<string, string>): void {
+  setParams(changes);
+  dispatchEvent(new Event("hashchange"));
+}
+
+export const insideView: View = {
+  name: "inside",
+  title: "Look inside",
+  show(root, params) {
+    const id = params.get("id") ?? store.runs.find(({ state }) => state === "ok")?.id ?? "";
+    const run = store.runs.find((one) => one.id === id);
+    root.append(dom`<h1 class="unseen">Look inside</h1>`);
+    if (!run) {
+      root.append(dom`<p>Choose a run in <a href="#runs">Runs</a>.</p>`);
+      return;
+    }
+    const [file, row] = [params.get("file"), params.get("row")];
+    root.append(
+      dom`<p>${run.name} <code>${id}</code>, ${date(run.at)}. ${
+        (file || row) && dom`<a href="#inside?id=${id}">All faces and files</a>`
+      }</p>`,
+    );
+    if (row) root.append(dom`<h2>The way of face ${row}</h2>`, later(way(id, row)));
+    else if (file?.endsWith("model.json")) root.append(dom`<h2>${file}</h2>`, later(layers(file)));
+    else if (file) root.append(dom`<h2>${file}</h2>`, later(sheet(file, params)));
+    else {
+      root.append(dom`<h2>Faces and predictions</h2>`, later(grid(id, params)));
+      root.append(dom`<h2>Files</h2>`, later(files(id)));
+    }
+  },
+};
+
+/** A face with its truth and predictions; the link follows its way. */
+export function faceCard(
+  { row, truth, prediction, probability, other, image }: UiFace,
+  classes: readonly string[] | undefined,
+  id: string,
+  names?: readonly string[],
+): Node {
+  const nameOf = (value: number) => classes?.[value] ?? String(Math.round(value * 10) / 10);
+  const wrong = classes ? truth !== prediction : Math.abs(truth - prediction) >= 5;
+  const line = names
+    ? dom`<span>${names[0]}: ${nameOf(prediction)}</span><span>${names[1]}: ${
+      nameOf(other!)
+    }</span>`
+    : dom`<span class="${wrong && "bad"}">${nameOf(prediction)} ${
+      probability !== null && dom`<small>${Math.round(probability * 100)} %</small>`
+    }</span>`;
+  return dom`<li><a href="#inside?id=${id}&row=${row}"><img src="${image}" width="96" height="96"
+    loading="lazy" alt="Face ${row}"></a><span>true: ${nameOf(truth)}</span>${line}</li>`;
+}
+
+async function grid(id: string, params: URLSearchParams): Promise<Node> {
+  const names = ["model", "split", "label", "prediction", "only", "sort", "from"];
+  const query = Object.fromEntries(names.map((name) => [name, params.get(name) ?? ""]));
+  const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", {
+    id,
+    ...query,
+  });
+  const field = (name: string, options?: readonly string[], chosen = query[name]) => {
+    const change = ({ target }: Event) =>
+      turn({ [name]: (target as HTMLInputElement).value, from: "" });
+    const input = options
+      ? dom`<select @change=${change}>${
+        options.map((one) => {
+          const [value = "", label = value || "any"] = one.split("|");
+          return value === chosen
+            ? dom`<option value="${value}" selected>${label}</option>`
+            : dom`<option value="${value}">${label}</option>`;
+        })
+      }</select>`
+      : dom`<input type="text" size="7" placeholder="20-30" value="${chosen}" @change=${change}>`;
+    return dom`<label>${name} ${input}</label>`;
+  };
+  const labels = classes && ["", ...classes];
+  return dom`<div class="tools">${field("model", models, model)}
+    ${field("split", ["|test", "validation", "train", "all"])}${field("label", labels)}
+    ${field("prediction", labels)}${field("only", ["", "wrong", "right"])}
+    ${field("sort", ["|largest error", "row"])}</div>
+    <p class="muted">${number(total)} of ${number(all)} faces${
+    !classes && "; right: within 5 years"
+  }.</p>
+    <ul class="faces-grid">${faces.map((face) => faceCard(face, classes, id))}</ul>
+    ${pages(total, Number(query.from), PAGE.faces)}`;
+}
+
+function pages(total: number, from: number, size: number): Node {
+  const to = (next: number) => () => turn({ from: next > 0 ? String(next) : "" });
+  const button = (label: string, next: number) =>
+    next < 0 || next >= total ? "" : dom`<button @click=${to(next)}>${label}</button> `;
+  return dom`<p>${button("Previous", from - size)}${button("Next", from + size)}</p>`;
+}
+
+async function way(id: string, row: string): Promise<Node> {
+  const steps = await get<UiStep[]>("/api/way", { id, row });
+  const shown = steps.map(({ title, text: words, image, values = {} }) =>
+    dom`<li class="card">
+    <h3>${title}</h3>${
+      image && dom`<img src="${image}" alt="${title}">`
+    }<p class="muted small">${words}</p>
+    <dl>${
+      Object.entries(values).map(([key, value]) => dom`<dt>${key}</dt><dd>${text(value)}</dd>`)
+    }</dl></li>`
+  );
+  return dom`<ol class="way">${shown}</ol>`;
+}
+
+async function files(id: string): Promise<Node> {
+  const { problem, outputs } = await get<{ problem?: string; outputs: UiOutput[] }>("/api/files", {
+    id,
+  });
+  const rows = outputs.flatMap(({ stage, kind, place, files }) =>
+    Object.entries(files).map(([name, { size }]) => {
+      const inside = /\.(parquet|csv)$|^model\.json$/.test(name);
+      const href = inside ? `#inside?id=${id}&file=${place}/${name}` : `/file/${place}/${name}`;
+      return [
+        stage,
+        kind,
+        dom`<a href="${href}">${name}</a>`,
+        `${number(Math.ceil(size / 1000))} kB`,
+      ];
+    })
+  );
+  return dom`${problem && dom`<p class="notice">${problem}</p>`}${
+    table("Files", ["stage", "kind", "file", "size"], rows)
+  }`;
+}
+
+async function sheet(file: string, params: URLSearchParams): Promise<Node> {
+  const [q, sort, from] = ["q", "sort", "from"].map((name) => params.get(name) ?? "");
+  const { columns, total, rows } = await get<UiTable>(`/api/table/${file}`, { q, sort, from });
+  const head = columns.map((name) => {
+    const sign = sort === name ? "↑" : sort === `-${name}` ? "↓" : "";
+    const click = () => turn({ sort: sort === name ? `-${name}` : name, from: "" });
+    return dom`<button @click=${click}>${name} ${sign}</button>`;
+  });
+  const filter = ({ target }: Event) => turn({ q: (target as HTMLInputElement).value, from: "" });
+  const cell = (value: unknown) =>
+    typeof value === "number" ? text(value) : text(value).slice(0, 80);
+  return dom`<p><input type="search" aria-label="Filter" placeholder="words" value="${q}"
+    @change=${filter}> <span class="muted">${number(total)} rows</span></p>
+    ${table("Table", head, rows.map((row) => row.map(cell)))}${
+    pages(total, Number(from), PAGE.rows)
+  }`;
+}
+
+async function layers(file: string): Promise<Node> {
+  const all = await get<UiLayer[]>(`/api/layers/${file}`);
+  const sum = all.reduce((sum, { weights }) => sum + weights, 0);
+  const rows = all.map((
+    { name, type, settings, weights },
+  ) => [name, type, settings, number(weights)]);
+  return dom`<p>${number(sum)} parameters in ${all.length} layers.</p>
+    ${table("Layers", ["layer", "type", "settings", "parameters"], rows)}`;
+}

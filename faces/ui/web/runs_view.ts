@@ -1,0 +1,399 @@
+/** A table of runs: what varies, metrics with spread or interval, curves, state. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import type { UiRun } from "../ui_api.ts";
+import { sparkline } from "./ui_charts.ts";
+import { date, dom, duration, number, part, stored, table, text } from "./ui_dom.ts";
+import {
+  detailsOf,
+  metricsOf,
+  type Row,
+  rowsOf,
+  setParams,
+  statsOf,
+  store,
+  variedOf,
+  type View,
+} from "./ui_store.ts";
+
+/** Height of a row, fixed in ui_style.ts: only rows in view are drawn. */
+const ROW = 46;
+const SHOWN = { test: "test results", train: "training set", loss: "loss", code: "code and data" };
+const MARKS = { ok: "✓", failed: "✗", running: "▶", interrupted: "!", damaged: "✗" };
+
+const pins = stored<string[]>("pins", []);
+const notes = stored<Record<string, string>>("notes", {});
+
+interface Column {
+  readonly key: string;
+  readonly head?: unknown;
+  value(row: Row): unknown;
+  cell?(row: Row): unknown;
+}
+
+let query = "", sort = "-ended", fold = true, active = 0;
+let show = new Set<string>(), picked = new Set<string>();
+/** Scroll position that rows were last drawn for. */
+let drawnAt = 0;
+let rows: Row[] = [], columns: Column[] = [];
+const byId = (id: string) => document.getElementById(id)!;
+
+export const runsView: View = {
+  name: "runs",
+  title: "Runs",
+  show(root, params) {
+    const list = (name: string) => new Set((params.get(name) ?? "").split(",").filter(Boolean));
+    [query, sort] = [params.get("q") ?? "", params.get("sort") ?? "-ended"];
+    [show, picked, fold, active] = [list("show"), list("pick"), params.get("fold") !== "0", 0];
+    const toggles = Object.entries(SHOWN).map(([key, label]) =>
+      checkbox(label, show.has(key), (on) => {
+        if (on) show.add(key);
+        else show.delete(key);
+        change({ show: [...show].join() });
+      })
+    );
+    const folded = checkbox("fold seeds", fold, (on) => {
+      fold = on;
+      change({ fold: on ? "" : "0" });
+    });
+    const search = ({ target }: Event) => change({ q: query = (target as HTMLInputElement).value });
+    root.append(dom`<h1 class="unseen">Runs</h1>
+      <div class="tools"><input type="search" id="search" aria-label="Filter" value="${query}"
+        placeholder="dropout>0.3 gender state=ok" @input=${search}>${folded}${toggles}
+        <span class="actions" id="actions"></span></div>
+      <p class="muted small" id="count"></p>
+      <div class="wide runs" id="box" tabindex="0" role="region" aria-label="Table of runs"></div>
+      <p class="muted small desk">Keys: / filter, ↑ ↓ move, space choose, p pin, Enter details,
+        c compare.</p>`);
+    byId("box").addEventListener("scroll", () => {
+      // Eight rows are drawn in advance.
+      if (Math.abs(byId("box").scrollTop - drawnAt) > 5 * ROW) refill();
+    });
+    runsView.update!();
+  },
+  update() {
+    arrange();
+    draw();
+  },
+};
+
+function checkbox(label: string, on: boolean, set: (on: boolean) => void): Node {
+  const changed = ({ target }: Event) => set((target as HTMLInputElement).checked);
+  const state = on
+    ? dom`<input type="checkbox" checked @change=${changed}>`
+    : dom`<input type="checkbox" @change=${changed}>`;
+  return dom`<label>${state}${label}</label>`;
+}
+
+function change(changes: Record<string, string>): void {
+  setParams(changes);
+  active = byId("box").scrollTop = 0;
+  runsView.update!();
+}
+
+/** Filters, groups and sorts. */
+function arrange(): void {
+  const runs = store.runs.filter((run) => matches(run, query));
+  rows = rowsOf(runs, fold);
+  const several = new Set(rows.map(({ first }) => first.name)).size > 1;
+  columns = [
+    { key: "ended", value: ({ first }) => first.at, cell: ({ first }) => date(first.at) },
+    ...(several ? [{ key: "pipeline", value: ({ first }: Row) => first.name }] : []),
+    ...variedOf(rows, show.has("code")).map((key): Column => ({
+      ...{ key, head: headOf(key), value: ({ first }) => first.settings[key] },
+    })),
+    ...metricsOf(runs, show).map((path): Column => {
+      const [model, split, metric] = path as [string, string, string];
+      const better = store.about.better[metric];
+      const all = rows.flatMap((row) => statsOf(row, path)?.mean ?? []);
+      const most = (better === "more" ? Math.max : Math.min)(...all);
+      // Of equal values none is the best.
+      const alone = all.length > 1 && all.filter((mean) => mean === most).length === 1;
+      const best = split === "validation" && better && alone ? most : undefined;
+      return {
+        ...{ key: path.join(" "), head: headOf(`${model}.${metric}`, split) },
+        value: (row) => statsOf(row, path)?.mean,
+        cell: (row) => metricCell(row, path, best),
+      };
+    }),
+    { key: "curve", head: "validation curve", value: () => 0, cell: curveCell },
+    { key: "state", value: ({ first }) => first.state, cell: stateCell },
+    {
+      ...{ key: "took", value: ({ first }) => first.seconds },
+      cell: ({ first }) => duration(secondsOf(first)),
+    },
+    { key: "stages", value: ({ first }) => ranOf(first).length, cell: stagesCell },
+  ];
+  const column = columns.find(({ key }) => key === sort.replace(/^-/, "")) ?? columns[0]!;
+  const sign = sort.startsWith("-") ? -1 : 1;
+  const keyed = rows.map((row) => ({
+    ...{ row, pin: pins.value.includes(row.key) ? 0 : 1, value: column.value(row) },
+  }));
+  rows = keyed.sort((a, b) => a.pin - b.pin || order(a.value, b.value, sign)).map(({ row }) => row);
+}
+
+function order(a: unknown, b: unknown, sign: number): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  if (typeof a === "number" && typeof b === "number") return sign * (a - b);
+  return sign * (text(a) < text(b) ? -1 : Number(text(a) !== text(b)));
+}
+
+/** "trainGender.dropout" in two lines. */
+function headOf(name: string, second = ""): unknown {
+  const [, stage, rest] = name.match(/^([^.:]+)[.:] ?(.+)$/) ?? [];
+  return stage === undefined ? name : dom`<small>${stage} ${second}</small><br>${rest}`;
+}
+
+/** Returns true if all words and conditions such as "dropout>0.3" hold. */
+function matches(run: UiRun, query: string): boolean {
+  return query.toLowerCase().split(/\s+/).filter(Boolean).every((term) => {
+    const [, name, sign, wanted] = term.match(/^([^<>=]+)([<>=])(.+)$/) ?? [];
+    if (name === undefined) return textOf(run).includes(term);
+    return pairsOf(run).some(([key, value]) => {
+      if (!key.toLowerCase().endsWith(name)) return false;
+      if (sign === "=") return text(value).toLowerCase() === wanted;
+      return sign === "<" ? Number(value) < Number(wanted) : Number(value) > Number(wanted);
+    });
+  });
+}
+
+function pairsOf({ settings, seeds, state, name, id, metrics }: UiRun): [string, unknown][] {
+  const measured = Object.entries(metrics).flatMap(([model, splits]) =>
+    Object.entries(splits).flatMap(([split, named]) =>
+      Object.entries(named).map(([metric, value]) => [`${model} ${split} ${metric}`, value])
+    )
+  ) as [string, unknown][];
+  return [...Object.entries({ ...settings, ...seeds, state, pipeline: name, id }), ...measured];
+}
+
+const texts = new WeakMap<UiRun, string>();
+function textOf(run: UiRun): string {
+  const { id, name, state, problem = "", at, settings } = run;
+  const words = () => [id, name, state, problem, date(at), ...Object.entries(settings).flat()];
+  if (!texts.has(run)) texts.set(run, words().map(text).join(" ").toLowerCase());
+  return `${texts.get(run)} ${(notes.value[run.group] ?? "").toLowerCase()}`;
+}
+
+function metricCell(row: Row, path: readonly string[], best: number | undefined): unknown {
+  const stats = statsOf(row, path);
+  if (!stats) return "–";
+  const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
+  const spread = stats.sd !== undefined
+    ? `± ${number(stats.sd)}, ${stats.n} seeds`
+    : interval && /^(accuracy|mae)$/.test(path[2]!)
+    ? `${number(interval.low)} to ${number(interval.high)}`
+    : "";
+  const value = number(stats.mean);
+  const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;
+  return part`<span class="number">${marked}<small>${spread}</small></span>`;
+}
+
+function curveCell({ runs }: Row): unknown {
+  const all = runs.slice(0, 5).flatMap((run) => detailsOf(run, refill)?.curves ?? []);
+  return part`<span class="sparks">${
+    [...Map.groupBy(all, ({ model }) => model)].map(([model, curves]) => {
+      const label = `${model}: validation ${curves[0]!.metric} by epoch`;
+      return sparkline(
+        label,
+        curves.map(({ columns, epochs, kept }) => ({
+          ...{ kept, values: epochs.map((epoch) => epoch[columns.indexOf("val_metric")]!) },
+        })),
+      );
+    })
+  }</span>`;
+}
+
+function stateCell({ runs, first: { state, problem = "" } }: Row): unknown {
+  const others = runs.filter((run) => run.state !== state).length;
+  return part`<span class="state ${state}" title="${problem}">${MARKS[state]} ${state}${
+    others > 0 && part` <small>${others} other</small>`
+  }</span>`;
+}
+
+const secondsOf = (run: UiRun) =>
+  run.state === "running" ? (Date.now() - Date.parse(run.startedAt)) / 1000 : run.seconds;
+const ranOf = ({ stages }: UiRun) =>
+  stages.filter(({ status }) => status === "ran" || status === "failed");
+
+function stagesCell({ first }: Row): unknown {
+  const ran = ranOf(first);
+  const ids = ran.map(({ id, status }) => status === "failed" ? `${id} failed` : id);
+  const line = first.problem ?? (ids.length > 3 ? `${ids.length} ran` : ids.join(", "));
+  const reasons = ran.map(({ id, why }) => `${id}: ${why}`).join("\n");
+  return part`<span class="why" title="${reasons}">${
+    line || (first.state === "running" ? "at work" : "all cached")
+  }</span>`;
+}
+
+function draw(): void {
+  const held = document.activeElement?.closest("tr[data-row]");
+  const runs = rows.reduce((sum, row) => sum + row.runs.length, 0);
+  const left = store.left > 0 && `; ${number(store.left)} more records are being read`;
+  const cautions = new Set(rows.slice(0, 50).flatMap(({ first }) => first.cautions));
+  byId("count").replaceChildren(
+    store.runs.length === 0
+      ? dom`Nothing has run yet: deno task run pipeline`
+      : dom`${number(runs)} of ${number(store.runs.length)} runs in ${
+        number(rows.length)
+      } rows${left}
+        <span class="bad">${[...cautions].join(" ")}</span>`,
+  );
+  const heads = columns.map(({ key, head = key }) => {
+    if (key === "curve") return dom`<th scope="col">${head}</th>`;
+    const direction = sort === key ? "ascending" : sort === `-${key}` ? "descending" : "none";
+    const click = () => change({ sort: sort = sort === `-${key}` ? key : `-${key}` });
+    return dom`<th scope="col" aria-sort="${direction}"><button @click=${click}>${head}</button></th>`;
+  });
+  byId("box").replaceChildren(dom`<table aria-rowcount="${rows.length + 1}">
+    <thead><tr><th scope="col">run</th>${heads}</tr></thead>
+    <tbody @keydown=${press}></tbody></table>`);
+  fillRows();
+  if (held) focusRow(active);
+  const n = picked.size;
+  const clear = () => {
+    picked.clear();
+    change({ pick: "" });
+  };
+  byId("actions").replaceChildren(
+    n > 1
+      ? dom`<button @click=${compare}>Compare ${n}</button>`
+      : dom`<button disabled>Compare</button>`,
+    n > 0 ? dom`<button @click=${clear}>Clear</button>` : "",
+  );
+}
+
+const refill = () => void requestAnimationFrame(fillRows);
+
+/** Draws the rows in view. */
+function fillRows(): void {
+  const box = document.getElementById("box");
+  const body = box?.querySelector("tbody");
+  if (!box || !body) return;
+  const held = document.activeElement?.closest("tr")?.dataset.row;
+  drawnAt = box.scrollTop;
+  const first = Math.max(0, Math.floor(drawnAt / ROW) - 8);
+  const last = Math.min(rows.length, first + Math.ceil((box.clientHeight || 700) / ROW) + 16);
+  const space = (n: number) =>
+    part`<tr aria-hidden="true" class="space"><td colspan="${columns.length + 1}"
+      height="${n * ROW}"></td></tr>`;
+  const shown = rows.slice(first, last).map((row, i) => rowElement(row, first + i));
+  body.replaceChildren(dom`${space(first)}${shown}${space(rows.length - last)}`);
+  if (held !== undefined) focusRow(Number(held));
+}
+
+function rowElement(row: Row, i: number): unknown {
+  const { key, first: { id, group }, runs } = row;
+  const pinned = pins.value.includes(key), note = notes.value[group];
+  const cells = columns.map(({ value, cell }) =>
+    part`<td>${cell ? cell(row) : text(value(row))}</td>`
+  );
+  return part`<tr tabindex="${i === active ? 0 : -1}" data-row="${i}" aria-rowindex="${i + 2}"
+    class="${pinned && "pinned"} ${picked.has(id) && "picked"}" @focus=${() => active = i}>
+    <th scope="row"><button class="pick" tabindex="-1" role="checkbox" aria-label="Choose ${id}"
+      aria-checked="${String(picked.has(id))}" @click=${() => choose(row)}></button>
+    <button class="link" tabindex="-1" @click=${() => details(row)}>${id.slice(-8)}</button>
+    ${runs.length > 1 && part`<small>+${runs.length - 1}</small>`}
+    ${pinned && part`<small>pinned</small>`}
+    ${note && part`<small class="note" title="${note}">${note}</small>`}</th>${cells}</tr>`;
+}
+
+function focusRow(i: number): void {
+  const box = byId("box");
+  active = Math.max(0, Math.min(rows.length - 1, i));
+  const top = active * ROW, lowest = top + 3 * ROW - box.clientHeight;
+  if (top < box.scrollTop) box.scrollTop = top;
+  else if (lowest > box.scrollTop) box.scrollTop = lowest;
+  const find = () => box.querySelector<HTMLElement>(`tr[data-row="${active}"]`);
+  if (!find()) fillRows();
+  find()?.focus({ preventScroll: true });
+}
+
+function press(event: KeyboardEvent): void {
+  const row = rows[active];
+  const acts: Record<string, () => void> = {
+    ...{ ArrowDown: () => focusRow(active + 1), ArrowUp: () => focusRow(active - 1) },
+    ...{ j: () => focusRow(active + 1), k: () => focusRow(active - 1) },
+    ...{ Home: () => focusRow(0), End: () => focusRow(rows.length - 1) },
+    ...(row && { " ": () => choose(row), p: () => pin(row), Enter: () => details(row) }),
+  };
+  const act = acts[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey || !act) return;
+  if ((event.target as HTMLElement).tagName !== "TR") return;
+  event.preventDefault();
+  act();
+}
+
+addEventListener("keydown", (event) => {
+  const typing = (event.target as HTMLElement).closest?.("input, textarea, select, dialog");
+  if (typing || event.ctrlKey || event.metaKey || !document.getElementById("box")) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    byId("search").focus();
+  } else if (event.key === "ArrowDown" && document.activeElement === document.body) {
+    focusRow(active);
+  } else if (event.key === "c" && picked.size > 1) compare();
+});
+
+function choose({ first: { id } }: Row): void {
+  if (!picked.delete(id)) picked.add(id);
+  setParams({ pick: [...picked].join() });
+  byId("message").textContent = `${picked.size} chosen`;
+  draw();
+}
+
+function pin({ key }: Row): void {
+  const left = pins.value.filter((one) => one !== key);
+  pins.value = left.length < pins.value.length ? left : [...left, key];
+  pins.save();
+  runsView.update!();
+  focusRow(rows.findIndex((row) => row.key === key));
+}
+
+const compare = () => setParams({ ids: [...picked].join() }, "compare");
+
+/** Opens a dialog on a row: reasons of its stages, its runs, a note. */
+function details(row: Row): void {
+  const { first, runs } = row;
+  const { id, name, state, group, startedAt, stages } = first;
+  const write = ({ target }: Event) => {
+    notes.value[group] = (target as HTMLTextAreaElement).value;
+    notes.save();
+  };
+  const problem = first.problem ?? detailsOf(first, () => {})?.problem;
+  const view = state === "running" ? "live" : "inside";
+  const seeds = (run: UiRun) =>
+    Object.entries(run.seeds).map(([key, seed]) => `${key} ${text(seed)}`);
+  byId("main").append(dom`<dialog aria-label="Run ${id}" @close=${(event: Event) => {
+    (event.target as HTMLElement).remove();
+    draw();
+    focusRow(rows.findIndex(({ key }) => key === row.key));
+  }}>
+    <form method="dialog"><button class="close" aria-label="Close">✕</button></form>
+    <h2>${name} <code>${id}</code></h2>
+    ${problem && dom`<p class="notice">${problem}</p>`}
+    <p>${state}, ${date(startedAt)}, ${duration(secondsOf(first))}. ${
+    stages.length > 0 &&
+    dom`<a href="#${view}?id=${id}">${view === "live" ? "Watch" : "Look inside"}</a>`
+  }</p>
+    <p><label for="note">Note, kept in this browser</label>
+      <textarea id="note" rows="2" @change=${write}>${notes.value[group]}</textarea></p>
+    ${
+    table(
+      "Stages",
+      ["stage", "state", "why", "took"],
+      stages.map(({ id, status, why, seconds }) => [id, status, why, duration(seconds)]),
+    )
+  }${
+    runs.length > 1 && table(
+      "Runs that differ in seeds",
+      ["run", "seeds", "ended", "state"],
+      runs.map((run) => [
+        ...[dom`<a href="#inside?id=${run.id}">${run.id}</a>`, seeds(run).join(", ")],
+        ...[date(run.at), run.state],
+      ]),
+    )
+  }</dialog>`);
+  document.querySelector("dialog")!.showModal();
+}

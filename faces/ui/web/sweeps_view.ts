@@ -1,0 +1,87 @@
+/** A metric against each parameter that varies, over all runs of a pipeline. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import { color, type Dot, dots } from "./ui_charts.ts";
+import { dom, number, table, text } from "./ui_dom.ts";
+import { metricsOf, rowsOf, setParams, statsOf, store, variedOf, type View } from "./ui_store.ts";
+
+export const sweepsView: View = {
+  name: "sweeps",
+  title: "Sweeps",
+  show(root, params) {
+    root.append(dom`<h1 class="unseen">Sweeps</h1>`);
+    const ended = store.runs.filter(({ state }) => state === "ok");
+    const names = [...new Set(ended.map(({ name }) => name))];
+    const pipeline = names.find((name) => name === params.get("pipeline")) ?? names[0];
+    const runs = ended.filter(({ name }) => name === pipeline);
+    const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
+    const path = metrics.find((path) => path.join(" ") === params.get("metric")) ?? metrics.at(-1);
+    const varied = variedOf(rowsOf(runs));
+    if (!path || varied.length === 0) {
+      root.append(dom`<p>No pipeline has runs that differ in a parameter. Vary one:
+        <code>deno task run pipeline --sweep trainGender.dropout=0.1,0.3 --sweep seed=1,2,3</code></p>`);
+      return;
+    }
+    const rows = rowsOf(runs).flatMap((row) => {
+      const stats = statsOf(row, path);
+      return stats ? [{ ...row, stats }] : [];
+    });
+    const [model, split, metric] = path as [string, string, string];
+    const better = store.about.better[metric];
+    const means = rows.map(({ stats }) => stats.mean);
+    const most = (better === "more" ? Math.max : Math.min)(...means);
+    // Choices are made on validation.
+    const best = split === "validation" && better
+      ? rows.find(({ stats }) => stats.mean === most)
+      : undefined;
+    const charts = varied.map((name) => {
+      const points = rows.flatMap((row): Dot[] => {
+        const { stats: { mean, sd, n }, first: { settings } } = row;
+        if (settings[name] === undefined) return [];
+        const spread = sd === undefined ? {} : { low: mean - sd, high: mean + sd };
+        const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
+        return [{
+          ...{ x: settings[name], y: mean, ...spread, best: row === best },
+          ...{ title: `${number(mean)}, n ${n}\n${values}`, color: color(row === best ? 1 : 0) },
+        }];
+      });
+      return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
+    });
+    const choose = (key: string, options: readonly string[], chosen = "") => {
+      const change = ({ target }: Event) => {
+        setParams({ [key]: (target as HTMLSelectElement).value });
+        dispatchEvent(new Event("hashchange"));
+      };
+      return dom`<select aria-label="${key}" @change=${change}>${
+        options.map((one) =>
+          one === chosen ? dom`<option selected>${one}</option>` : dom`<option>${one}</option>`
+        )
+      }</select> `;
+    };
+    const order = rows.toSorted((a, b) =>
+      (a.stats.mean - b.stats.mean) * (better === "more" ? -1 : 1)
+    );
+    root.append(dom`<p class="tools">${choose("pipeline", names, pipeline)}
+      ${choose("metric", metrics.map((one) => one.join(" ")), path.join(" "))}</p>
+      <p class="muted">A point is the mean over seeds, its line one standard deviation${
+      best && "; the star is the best on validation"
+    }.</p><div class="grid">${charts}</div>${
+      table(
+        "Results",
+        [...varied, `${metric} (${split})`, "seeds", "run"],
+        order.slice(0, 50).map((row) => {
+          const { first, stats: { mean, sd, n } } = row;
+          const value = `${row === best ? "★ " : ""}${number(mean)}${
+            sd === undefined ? "" : ` ± ${number(sd)}`
+          }`;
+          return [
+            ...[...varied.map((name) => text(first.settings[name])), value, n],
+            dom`<a href="#inside?id=${first.id}">${first.id}</a>`,
+          ];
+        }),
+      )
+    }`);
+  },
+};

@@ -1,0 +1,107 @@
+/** Charts by the report's library, in the colors of the theme. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import * as Plot from "@observablehq/plot";
+import { dom, part } from "./ui_dom.ts";
+
+export const color = (i: number) => `var(--c${i % 8})`;
+
+export interface Series {
+  readonly name: string;
+  readonly color: string;
+  /** For the training set. */
+  readonly dashed?: boolean;
+  readonly points: readonly (readonly [x: number, y: number])[];
+  /** x of the point to mark. */
+  readonly mark?: number;
+}
+
+/** Draws a chart; the label describes it to screen readers. */
+function draw(label: string, options: Plot.PlotOptions, legend: readonly Series[] = []): Node {
+  const margins = { marginLeft: 48, marginRight: 14, marginTop: 24, marginBottom: 38 };
+  const chart = Plot.plot({ width: 420, height: 240, ...margins, className: "plot", ...options });
+  // The page's style sheet has its rules; the page's policy forbids another one.
+  chart.querySelector("style")?.remove();
+  // One image to screen readers: parts of an image have no names.
+  for (const part of chart.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
+  chart.setAttribute("role", "img");
+  chart.setAttribute("aria-label", label);
+  const keys = legend.filter(({ name }) => name !== "").map(({ name, color, dashed }) =>
+    dom`<li><svg width="22" height="8" aria-hidden="true"><line x2="22" y1="4" y2="4"
+      stroke="${color}" stroke-dasharray="${dashed ? "4 3" : "none"}"/></svg>${name}</li>`
+  );
+  return dom`<figure class="card"><figcaption>${label}</figcaption>${chart}${
+    keys.length > 0 && dom`<ul class="legend">${keys}</ul>`
+  }</figure>`;
+}
+
+/** Lines over epochs, with a dot at the marked one. */
+export function lines(label: string, y: string, series: readonly Series[]): Node {
+  const drawn = series.filter(({ points }) => points.length > 0);
+  const marks = drawn.flatMap(({ color, dashed, points, mark }) => [
+    Plot.lineY(points, {
+      ...{ x: "0", y: "1", stroke: color, strokeWidth: dashed ? 1.4 : 2 },
+      ...(dashed && { strokeDasharray: "4 3" }),
+    }),
+    Plot.dot(points.filter(([x]) => x === mark || points.length === 1), {
+      ...{ x: "0", y: "1", fill: color, r: 4 },
+    }),
+  ]);
+  const x = { label: "epoch", tickFormat: "d", ticks: 6 };
+  return draw(label, { x, y: { label: y, grid: true, nice: true }, marks }, drawn);
+}
+
+export interface Dot {
+  readonly x: unknown;
+  readonly y: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly best?: boolean;
+  readonly title: string;
+  readonly color: string;
+}
+
+/** Points with intervals over a parameter, numeric or not. */
+export function dots(label: string, x: string, y: string, points: readonly Dot[]): Node {
+  const numeric = points.every((point) => typeof point.x === "number");
+  const data = points.map((one) => ({ ...one, x: numeric ? Number(one.x) : String(one.x) }));
+  const ticks = [...new Set(data.map((one) => one.x))];
+  const scale = numeric ? { inset: 16, ...(ticks.length < 8 && { ticks }) } : { type: "point" };
+  const spread = data.filter(({ low }) => low !== undefined);
+  return draw(label, {
+    x: { label: x, ...scale, tickFormat: (value: unknown) => String(value).slice(0, 24) } as never,
+    y: { label: y, grid: true, nice: true },
+    color: { type: "identity" },
+    marks: [
+      Plot.ruleX(spread, { x: "x", y1: "low", y2: "high", stroke: "color", strokeWidth: 1.5 }),
+      Plot.dot(data.filter(({ best }) => !best), {
+        x: "x",
+        y: "y",
+        r: 4,
+        fill: "color",
+        title: "title",
+      }),
+      Plot.dot(data.filter(({ best }) => best), {
+        ...{ x: "x", y: "y", r: 8, symbol: "star", fill: "color", title: "title" },
+      }),
+    ],
+  });
+}
+
+/** Lines without axes, each with a dot at the kept epoch. */
+export function sparkline(label: string, series: readonly { values: number[]; kept: number }[]) {
+  const [width, height] = [84, 26];
+  const all = series.flatMap(({ values }) => values).filter(Number.isFinite);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const place = (values: readonly number[], i: number) => {
+    const x = 3 + i * (width - 6) / Math.max(1, values.length - 1);
+    const y = height - 4 - ((values[i] ?? low) - low) * (height - 8) / (high - low || 1);
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  };
+  const paths = series.map(({ values }) => `M${values.map((_, i) => place(values, i)).join("L")}`);
+  const dots = series.map(({ values, kept }) => `M${place(values, kept - 1)}h0`);
+  return part`<svg class="spark" width="${width}" height="${height}" role="img" aria-label="${label}">
+    <path d="${paths.join("")}"/><path class="dot" d="${dots.join("")}"/></svg>`;
+}

@@ -1,0 +1,77 @@
+/** The page: its views, their addresses, the theme. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import { compareView } from "./compare_view.ts";
+import { insideView } from "./inside_view.ts";
+import { liveView, whyView } from "./live_view.ts";
+import { runsView } from "./runs_view.ts";
+import { sweepsView } from "./sweeps_view.ts";
+import { type About, store, type View } from "./ui_store.ts";
+import { dom, get, stored } from "./ui_dom.ts";
+
+const views: View[] = [runsView, liveView, compareView, sweepsView, insideView];
+/** Interval of requests while the page is visible, ms. */
+const POLL_MS = 2500;
+
+const main = document.getElementById("main")!;
+const nav = document.getElementById("nav")!;
+let current: View | undefined;
+let leave = new AbortController();
+
+function show(): void {
+  const [name, query] = location.hash.slice(1).split("?");
+  const view = views.find((one) => one.name === name) ?? views[0]!;
+  leave.abort();
+  leave = new AbortController();
+  current = view;
+  document.title = `${view.title} · ${store.about.artifacts.split(/[\\/]/).slice(-2).join("/")}`;
+  nav.replaceChildren(
+    ...views.map(({ name, title }) =>
+      dom`<a href="#${name}" aria-current="${name === view.name ? "page" : "false"}">${title}</a>`
+    ),
+  );
+  main.replaceChildren();
+  view.show(main, new URLSearchParams(query), leave.signal);
+}
+
+async function poll(): Promise<void> {
+  let pause = POLL_MS;
+  try {
+    const partial = store.left > 0;
+    if (document.visibilityState === "visible" && await store.load()) {
+      if (current?.update) current.update();
+      else if (partial) show();
+    }
+    if (store.left > 0) pause = 50;
+    document.body.classList.remove("offline");
+  } catch {
+    document.body.classList.add("offline");
+  }
+  setTimeout(poll, pause);
+}
+
+function chooseTheme(): void {
+  const theme = stored("theme", "auto");
+  const names = ["auto", "light", "dark"];
+  const button = document.getElementById("theme")!;
+  const apply = () => {
+    button.textContent = `Theme: ${theme.value}`;
+    document.documentElement.style.colorScheme = theme.value === "auto" ? "" : theme.value;
+  };
+  button.onclick = () => {
+    theme.value = names[(names.indexOf(theme.value) + 1) % 3]!;
+    theme.save();
+    apply();
+  };
+  apply();
+}
+
+chooseTheme();
+store.about = await get<About>("/api/about");
+if (store.about.pipelines.length > 0) views.push(whyView);
+addEventListener("hashchange", show);
+await store.load();
+show();
+setTimeout(poll, store.left > 0 ? 50 : POLL_MS);

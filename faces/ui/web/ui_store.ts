@@ -1,0 +1,146 @@
+/** The runs that the page knows, and their files, loaded when they are shown. */
+/// <reference no-default-lib="true" />
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/// <reference lib="esnext" />
+import type { UiDetails, UiRun, UiRuns } from "../ui_api.ts";
+import { get } from "./ui_dom.ts";
+
+export interface About {
+  readonly artifacts: string;
+  readonly pipelines: readonly string[];
+  readonly better: Readonly<Record<string, "more" | "less">>;
+}
+
+/** A view of the page. */
+export interface View {
+  readonly name: string;
+  readonly title: string;
+  /** Draws into an empty element; `signal` is aborted when another view is shown. */
+  show(root: HTMLElement, params: URLSearchParams, signal: AbortSignal): void;
+  /** Called when runs change. */
+  update?(): void;
+}
+
+export const store = {
+  about: { artifacts: "", pipelines: [], better: {} } as About,
+  runs: [] as readonly UiRun[],
+  left: 0,
+  loaded: false,
+
+  /** Loads the runs; returns true if they have changed. */
+  async load(): Promise<boolean> {
+    const answer = await get<UiRuns>("/api/runs");
+    const text = JSON.stringify(answer);
+    if (text === this.text) return false;
+    Object.assign(this, { text, runs: answer.runs, left: answer.left, loaded: true });
+    return true;
+  },
+  text: "",
+};
+
+const details = new Map<string, UiDetails | null>();
+/** Run → key of its details. */
+let wanted = new Map<string, string>();
+/** Maximum number of runs in a request for details. */
+const MAX_IDS = 60;
+
+/** Returns files of a run; without them, requests those of all runs that are wanted together. */
+export function detailsOf(run: UiRun, loaded: () => void): UiDetails | undefined {
+  const key = `${run.id} ${run.state}`;
+  const known = details.get(key);
+  if (known !== undefined) return known ?? undefined;
+  if (wanted.size === 0) {
+    setTimeout(async () => {
+      // Rows that were scrolled past are requested when they are shown again.
+      const ids = [...wanted.keys()].slice(-MAX_IDS);
+      for (const [id, key] of wanted) if (!ids.includes(id)) details.delete(key);
+      wanted = new Map();
+      const all = await get<Record<string, UiDetails>>("/api/details", { ids: ids.join(",") })
+        .catch(() => ({} as Record<string, UiDetails>));
+      for (const run of store.runs) {
+        if (all[run.id]) details.set(`${run.id} ${run.state}`, all[run.id]!);
+      }
+      loaded();
+    }, 80);
+  }
+  wanted.set(run.id, key);
+  details.set(key, null);
+  return undefined;
+}
+
+/** Changes the view's address. Empty values are left out. */
+export function setParams(changes: Readonly<Record<string, string>>, view?: string): void {
+  const [name = "runs", query] = location.hash.slice(1).split("?");
+  const params = new URLSearchParams(view === undefined ? query : "");
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === "") params.delete(key);
+    else params.set(key, value);
+  }
+  const hash = `#${view ?? name}${params.size > 0 ? `?${params}` : ""}`;
+  if (view === undefined) history.replaceState(null, "", hash);
+  else location.hash = hash;
+}
+
+/** Runs that differ in seeds alone. */
+export interface Row {
+  readonly key: string;
+  /** The newest first. */
+  readonly runs: readonly UiRun[];
+  readonly first: UiRun;
+}
+
+/** Groups runs by everything but their seeds, where `fold` is true. */
+export function rowsOf(runs: readonly UiRun[], fold = true): Row[] {
+  const groups = Map.groupBy(runs, ({ id, group }) => fold ? group : id);
+  return [...groups].map(([key, runs]) => ({ key, runs, first: runs[0]! }));
+}
+
+/** Mean, standard deviation (n - 1) and number of a metric over the runs of a row. */
+export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: readonly string[]) {
+  const values = new Map<string, number>();
+  for (const { id, metrics, stages } of runs) {
+    const value = metrics[model!]?.[split!]?.[metric!];
+    // A result that several runs share counts once.
+    const result = stages.find((stage) => stage.id === model!.split(".")[0])?.result;
+    if (value !== undefined && value !== null) values.set(`${result ?? id} ${value}`, value);
+  }
+  const all = [...values.values()];
+  if (all.length === 0) return undefined;
+  const mean = all.reduce((sum, value) => sum + value, 0) / all.length;
+  const squares = all.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return {
+    mean,
+    n: all.length,
+    ...(all.length > 1 && { sd: Math.sqrt(squares / (all.length - 1)) }),
+  };
+}
+
+/** Settings with several values among rows; code, data and wiring only if asked for. */
+export function variedOf(rows: readonly Row[], code = false): string[] {
+  const values = new Map<string, Set<string>>();
+  for (const { first: { settings } } of rows) {
+    for (const [name, value] of Object.entries(settings)) {
+      if (!code && /: (code|data|packages|inputs)$/.test(name)) continue;
+      if (!values.has(name)) values.set(name, new Set());
+      values.get(name)!.add(JSON.stringify(value));
+    }
+  }
+  return [...values].filter(([, { size }]) => size > 1).map(([name]) => name).sort();
+}
+
+/** Metrics of runs as [model, split, metric]; test, training and losses only if asked for. */
+export function metricsOf(runs: readonly UiRun[], show: ReadonlySet<string>): string[][] {
+  const found = new Set<string>();
+  for (const { metrics } of runs) {
+    for (const [model, splits] of Object.entries(metrics)) {
+      for (const [split, named] of Object.entries(splits)) {
+        if (split !== "validation" && !show.has(split)) continue;
+        for (const metric of Object.keys(named)) {
+          if (metric !== "loss" || show.has("loss")) found.add([model, split, metric].join("\n"));
+        }
+      }
+    }
+  }
+  return [...found].sort().map((key) => key.split("\n"));
+}

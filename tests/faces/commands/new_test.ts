@@ -1,0 +1,69 @@
+/** `deno task new`: everything that it writes passes format, lint, types and its own test. */
+import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import command from "../../../faces/commands/new.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
+import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { Registry } from "../../../packages/pipeline/registry.ts";
+import { stages } from "../../../stages/mod.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+/** So long that lines with it would be broken. */
+const PREFIX = "aPluginWithAVeryLongName";
+const KINDS = ["stage", "network", "detector", "metric", "loss"];
+
+/** A project whose modules are this one's, but plugins, tests and experiments are its own. */
+async function emptyProject(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "new-" });
+  for (const name of ["packages", "faces", "models", "stages", "main.ts", "pipeline.yaml"]) {
+    await Deno.symlink(join(root, name), join(folder, name));
+  }
+  for (const name of ["deno.json", "deno.lock"]) {
+    await Deno.copyFile(join(root, name), join(folder, name));
+  }
+  return folder;
+}
+
+Deno.test("new writes plugins that pass format, lint, types and their tests", async () => {
+  const project = await emptyProject();
+  const lines: string[] = [];
+  const context = { project, reporter: { log: (text: string) => void lines.push(text) } };
+  const write = (kind: string) =>
+    command.run([kind, `${PREFIX}${kind}`], context as unknown as CommandContext);
+  try {
+    for (const kind of KINDS) {
+      strictEqual(await write(kind), 0);
+      const file = join(project, "experiments", `${PREFIX}${kind}.yaml`);
+      const registry = new Registry().add(stages);
+      const config = await readConfig(file, { project, cwd: project, registry });
+      deepStrictEqual(
+        [...config.stages.flatMap((
+          { extensions, use },
+        ) => [...extensions.map(({ name }) => name), use])]
+          .filter((name) => name === `${PREFIX}${kind}`),
+        [`${PREFIX}${kind}`],
+      );
+    }
+    match(lines.at(-1)!, /deno task run experiments\/aPluginWithAVeryLongNameloss/);
+    const deno = async (...args: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        ...{ args, cwd: project, env: { NO_COLOR: "1" } },
+      }).output();
+      strictEqual(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+      return new TextDecoder().decode(stdout);
+    };
+    await deno("fmt", "--check", "plugins", "tests");
+    await deno("lint", "plugins", "tests");
+    match(await deno("test", "-A", "plugins", "tests"), new RegExp(`${KINDS.length} passed`));
+    await rejected(() => write("stage"), /stage\.ts exists already/);
+    await rejected(() => write("stagee"), /Did you mean "stage"/);
+    await rejected(() => command.run(["stage", "My-Stage"], context as never), /camelCase/);
+  } finally {
+    await Deno.remove(project, { recursive: true });
+  }
+});
+
+async function rejected(run: () => Promise<unknown>, pattern: RegExp): Promise<void> {
+  match(await run().then(() => "written", ({ message }: Error) => message), pattern);
+}

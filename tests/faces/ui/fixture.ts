@@ -1,0 +1,54 @@
+/** The page over runs, served from a folder. */
+import assert from "node:assert/strict";
+import { stop as stopEsbuild } from "esbuild";
+import { compareRuns } from "../../../faces/commands/compare/compare_runs.ts";
+import { formatComparison, sentence } from "../../../faces/commands/compare/format_comparison.ts";
+import { listen } from "../../../faces/serving/server.ts";
+import { createUi } from "../../../faces/ui/ui_app.ts";
+import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+
+/** The server over a folder. */
+export async function startUi(artifacts: string) {
+  const warnings: string[] = [];
+  const warn = (message: string) => void warnings.push(message);
+  const app = await createUi({
+    ...{ artifacts, warn, pipelines: ["known"] },
+    async compare(runs) {
+      const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
+      const [markdown, latex] = (["markdown", "latex"] as const)
+        .map((format) => formatComparison(comparison, format)) as [string, string];
+      return { ...comparison, sentences: comparison.tests.map(sentence), markdown, latex };
+    },
+    explain: () =>
+      Promise.resolve({
+        stages: [
+          { id: "split", status: "cached", why: "cached" },
+          { id: "trainGender", status: "skipped", why: "runs: trainGender.dropout changed" },
+        ],
+      }),
+  });
+  await stopEsbuild();
+  const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port: 0, connections: 64, warn });
+  const ask = (path: string, init?: RequestInit) => fetch(url + path, init);
+  const get = async <T>(path: string): Promise<T> => {
+    const response = await ask(path);
+    assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`);
+    return await response.json();
+  };
+  const fails = async (path: string, status: number) => {
+    const response = await ask(path);
+    const text = await response.text();
+    assert.equal(response.status, status, `${path}: ${text}`);
+    return JSON.parse(text).error.message as string;
+  };
+  const dispose = async () => {
+    await stop();
+    assert.deepEqual(warnings, []);
+  };
+  return { url, ask, get, fails, [Symbol.asyncDispose]: dispose };
+}
+
+/** A gender network with curves, of a skill and a dropout rate. */
+export const MODELS = (skill: number, dropout: number, f1?: number) => ({
+  trainGender: { skill, f1, params: { dropout, size: 32 }, curve: [0.5, skill, 0.4] },
+});

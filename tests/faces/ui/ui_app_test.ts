@@ -1,0 +1,264 @@
+/** The server of the page over runs: what it reads, what it refuses, and how fast it is. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type {
+  UiDetails,
+  UiFaces,
+  UiLayer,
+  UiOutput,
+  UiRuns,
+  UiStep,
+  UiTable,
+} from "../../../faces/ui/ui_api.ts";
+import { readNpy } from "../../../packages/formats/npy.ts";
+import { readParquet } from "../../../packages/formats/parquet.ts";
+import { decodePng } from "../../../packages/formats/png.ts";
+import { History } from "../../../packages/pipeline/history.ts";
+import { writeState } from "../../../packages/pipeline/state.ts";
+import { workshop } from "../commands/workshop.ts";
+import { MODELS, startUi as start } from "./fixture.ts";
+
+Deno.test("runs: what varies, groups of seeds, a record that cannot be read, ETag", async () => {
+  await using shop = await workshop([
+    { models: MODELS(0.9, 0.1) },
+    { models: MODELS(0.8, 0.1), seed: 7 },
+    { models: MODELS(0.7, 0.5) },
+  ]);
+  const damaged = join(shop.artifacts, "runs", "2026-01-01T00-00-00Z-faces-0badbad0.json");
+  await Deno.writeTextFile(damaged, "{");
+  await using ui = await start(shop.artifacts);
+  assert.deepEqual(await ui.get("/health"), { status: "ready" });
+  const first = await ui.ask("/api/runs");
+  const { runs, left }: UiRuns = await first.json();
+  assert.equal(left, 0);
+  const [third, second, one] = runs.filter(({ state }) => state === "ok");
+  assert.deepEqual([one!.id, second!.id, third!.id], shop.runs.map(({ id }) => id));
+  assert.deepEqual(third!.settings, { "trainGender.dropout": 0.5 });
+  assert.equal(one!.group, second!.group);
+  assert.notEqual(one!.group, third!.group);
+  assert.deepEqual([one!.seeds, second!.seeds], [{ seed: 42 }, { seed: 7 }]);
+  const bad = runs.find(({ state }) => state === "damaged")!;
+  assert.match(bad.problem!, /0badbad0\.json cannot be read/);
+  const headers = { "if-none-match": first.headers.get("etag")! };
+  assert.equal((await ui.ask("/api/runs", { headers })).status, 304);
+  await new History(shop.artifacts).remove(new Set([one!.id]));
+  const later = await ui.ask("/api/runs", { headers });
+  assert.equal((await later.json() as UiRuns).runs.length, 3);
+});
+
+Deno.test("a running run, its log by offset, and a killed one", async () => {
+  await using shop = await workshop([]);
+  const history = new History(shop.artifacts);
+  const begun = await history.begin({ pipeline: "faces", overrides: {}, seed: 1 });
+  await Deno.mkdir(join(shop.artifacts, ".live"));
+  const log = join(shop.artifacts, ".live", `${begun.id}.jsonl`);
+  await Deno.writeTextFile(log, '{"at":1}\n{"at":2}\n{"a');
+  await using ui = await start(shop.artifacts);
+  const stateOf = async () => (await ui.get<UiRuns>("/api/runs")).runs.map(({ state }) => state);
+  assert.deepEqual(await stateOf(), ["running"]);
+  const text = async (from: number) =>
+    await (await ui.ask(`/api/live/${begun.id}?from=${from}`)).text();
+  assert.equal(await text(0), '{"at":1}\n{"at":2}\n');
+  assert.equal(await text(9), '{"at":2}\n');
+  assert.equal(await text(18), "");
+  begun.lock![Symbol.dispose]();
+  assert.deepEqual(await stateOf(), ["interrupted"]);
+});
+
+Deno.test("files of a run: curves, intervals, tables, images, faces and their way", async () => {
+  await using shop = await workshop([
+    { models: MODELS(0.95, 0.1) },
+    { models: MODELS(0.6, 0.5) },
+  ]);
+  const [a, b] = shop.runs.map(({ id }) => id) as [string, string];
+  await using ui = await start(shop.artifacts);
+  const details = await ui.get<Record<string, UiDetails>>(`/api/details?ids=${a},${b},none`);
+  assert.deepEqual(details[a]!.curves[0]!.epochs.map((epoch) => epoch.at(-1)), [0.5, 0.95, 0.4]);
+  assert.equal(details[a]!.curves[0]!.kept, 2);
+  const { low, high } = details[a]!.intervals["trainGender test"]!;
+  assert.ok(0.85 < low && low < 0.95 && 0.95 < high);
+  assert.match(details.none!.problem!, /no run "none"/);
+
+  const { outputs } = await ui.get<{ outputs: UiOutput[] }>(`/api/files?id=${a}`);
+  const place = (kind: string) => outputs.find((one) => one.kind === kind)!.place;
+  const report = join(shop.artifacts, place("report"));
+  const all = await readParquet(join(report, "predictions.parquet"));
+  const sheet = `/api/table/${place("report")}/predictions.parquet`;
+  const sorted = await ui.get<UiTable>(`${sheet}?sort=-row&q=test`);
+  assert.equal(sorted.total, 200);
+  const column = (name: string) => sorted.rows.map((row) => row[sorted.columns.indexOf(name)]);
+  assert.deepEqual(column("row"), Array.from({ length: 100 }, (_, i) => 199 - i));
+  const curve = await ui.get<UiTable>(`/api/table/${place("model")}/history.csv?sort=-val_metric`);
+  assert.deepEqual(curve.rows.map((row) => row[0]), [2, 1, 3]);
+
+  const image = await ui.ask(`/image/${place("dataset")}/3`);
+  assert.match(image.headers.get("cache-control")!, /immutable/);
+  const pixels = readNpy(join(shop.artifacts, place("dataset"), "images.npy"), "uint8").data;
+  const png = decodePng(new Uint8Array(await image.arrayBuffer()))!;
+  assert.deepEqual([...png.data], [...pixels.subarray(36, 48)]);
+
+  // Against the table itself: rows of the test set that two runs predict differently.
+  const testOf = (table: Record<string, unknown[]>) =>
+    table.row!.flatMap((row, i) => table.split![i] === "test" ? [[row, table.prediction![i]]] : []);
+  const other = await readParquet(join(
+    shop.artifacts,
+    (await ui.get<{ outputs: UiOutput[] }>(`/api/files?id=${b}`)).outputs
+      .find(({ kind }) => kind === "report")!.place,
+    "predictions.parquet",
+  ));
+  const theirs = new Map(testOf(other) as [number, number][]);
+  const expected = (testOf(all) as [number, number][]).filter(([row, own]) =>
+    theirs.get(row) !== own
+  );
+  const found = await ui.get<UiFaces>(`/api/faces?id=${a}&other=${b}`);
+  assert.ok(expected.length > 30);
+  assert.deepEqual([found.total, found.all, found.model], [expected.length, 200, "trainGender"]);
+  for (const face of found.faces) assert.equal(theirs.get(face.row), face.other);
+  const wrong = await ui.get<UiFaces>(`/api/faces?id=${b}&only=wrong&label=male`);
+  assert.ok(
+    wrong.total > 20 && wrong.faces.every((face) => face.truth === 1 && face.prediction === 0),
+  );
+
+  const way = await ui.get<UiStep[]>(`/api/way?id=${a}&row=5`);
+  assert.deepEqual(way.map(({ title }) => title), ["Image", "Prediction of trainGender"]);
+  assert.equal(way[0]!.values!.path, "5.jpg");
+  const comparison = await ui.get<{ parameters: unknown }>(`/api/compare?ids=${a},${b}`);
+  assert.deepEqual(comparison.parameters, [{ name: "trainGender.dropout", values: [0.1, 0.5] }]);
+});
+
+Deno.test("damaged and removed results leave a sentence, and the rest is shown", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }, { models: MODELS(0.9, 0.2) }]);
+  const [a, b] = shop.runs as [(typeof shop.runs)[0], (typeof shop.runs)[0]];
+  const place = (run: typeof a, id: string) => {
+    const { use, fingerprint } = run.stages.find((stage) => stage.id === id)!;
+    return shop.store.pathOf(use, fingerprint!);
+  };
+  await Deno.writeTextFile(join(place(a, "evaluate"), "report", "metrics.json"), "{");
+  await Deno.remove(place(b, "trainGender"), { recursive: true });
+  await using ui = await start(shop.artifacts);
+  const details = await ui.get<Record<string, UiDetails>>(`/api/details?ids=${a.id},${b.id}`);
+  assert.match(details[a.id]!.problem!, /metrics\.json has another size/);
+  assert.equal(details[a.id]!.curves.length, 1);
+  assert.match(details[b.id]!.problem!, /trainGender: its result was removed/);
+  assert.ok(details[b.id]!.intervals["trainGender test"]);
+  assert.match(
+    await ui.fails(`/api/faces?id=${a.id}`, 404),
+    /no predictions: evaluate: .*another size/,
+  );
+});
+
+Deno.test("no path leads out of the artifacts, and nothing but reading is possible", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  const secret = await Deno.makeTempFile();
+  await Deno.writeTextFile(secret, "secret");
+  await using ui = await start(shop.artifacts);
+  const [run] = shop.runs;
+  const { outputs } = await ui.get<{ outputs: UiOutput[] }>(`/api/files?id=${run!.id}`);
+  const { place } = outputs.find(({ kind }) => kind === "report")!;
+  const metrics = await ui.ask(`/file/${place}/metrics.json`);
+  assert.equal(metrics.headers.get("content-type"), "text/plain");
+  assert.match(await metrics.text(), /trainGender/);
+  for (
+    const path of [
+      `/file/${place}/..%2frecord.json`,
+      `/file/${place}/%2fetc%2fpasswd`,
+      `/file/..%2f..%2fetc/0123456789abcdef/x/passwd`,
+      `/file/evaluate/0123456789abcdef/report/metrics.json`,
+      `/file/${place}/constructor`,
+      `/api/table/${place}/..%2f..%2f..%2fruns`,
+      `/image/${place}/0`,
+      `/api/live/..%2f..%2fx`,
+      `/api/why?pipeline=unknown`,
+      `/api/faces?id=..%2f`,
+    ]
+  ) await ui.fails(path, 404);
+  // A link in the place of a recorded file.
+  const file = join(shop.artifacts, place, "metrics.json");
+  await Deno.remove(file);
+  await Deno.symlink(secret, file);
+  await ui.fails(`/file/${place}/metrics.json`, 404);
+  await Deno.remove(secret);
+  for (const method of ["POST", "PUT", "DELETE"]) {
+    const response = await ui.ask("/api/runs", { method });
+    await response.body?.cancel();
+    assert.equal(response.status, 404);
+  }
+  const page = await ui.ask("/");
+  await page.body?.cancel();
+  assert.match(
+    page.headers.get("content-security-policy")!,
+    /default-src 'none'.*script-src 'self'/,
+  );
+  const foreign = await ui.ask("/api/runs", { headers: { origin: "http://example.org" } });
+  await foreign.body?.cancel();
+  assert.equal(foreign.status, 403);
+});
+
+Deno.test("the layers of a model.json, with their numbers of weights", async () => {
+  const file = await Deno.makeTempFile({ suffix: "model.json" });
+  const layer = (class_name: string, config: object) => ({ class_name, config });
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({
+      modelTopology: {
+        config: {
+          layers: [
+            layer("Conv2D", {
+              name: "conv1",
+              filters: 16,
+              kernel_size: [2, 2],
+              activation: "relu",
+            }),
+            layer("Flatten", { name: "flatten" }),
+          ],
+        },
+      },
+      weightsManifest: [{
+        weights: [{ name: "conv1/kernel", shape: [2, 2, 3, 16] }, {
+          name: "conv1/bias",
+          shape: [16],
+        }],
+      }],
+    }),
+  );
+  const { layersOf } = await import("../../../faces/ui/run_files.ts");
+  const expected: UiLayer[] = [
+    {
+      ...{ name: "conv1", type: "Conv2D", weights: 208 },
+      settings: "filters 16, kernel size 2×2, activation relu",
+    },
+    { name: "flatten", type: "Flatten", settings: "", weights: 0 },
+  ];
+  assert.deepEqual(await layersOf(file), expected);
+  await Deno.remove(file);
+});
+
+Deno.test("2,000 runs: the first answer is quick, the rest follows, an unchanged one costs little", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  const [run] = shop.runs;
+  const modules = Object.fromEntries(
+    Array.from({ length: 60 }, (_, i) => [`faces/some/module_${i}.ts`, "0".repeat(64)]),
+  );
+  const stages = run!.stages.map((stage) => ({
+    ...{ ...stage, dependencies: { ...stage.dependencies!, modules } },
+  }));
+  await Promise.all(Array.from({ length: 1999 }, async (_, i) => {
+    const id = (0x10000000 + i).toString(16);
+    const path = join(shop.artifacts, "runs", `2026-01-01T00-00-00Z-faces-${id}.json`);
+    await writeState(path, { version: 1, ...run, id, seed: i % 5, stages });
+  }));
+  await using ui = await start(shop.artifacts);
+  const timed = async () => {
+    const began = performance.now();
+    const { runs, left } = await ui.get<UiRuns>("/api/runs");
+    return { runs: runs.length, left, ms: performance.now() - began };
+  };
+  const first = await timed();
+  assert.ok(first.runs > 10 && first.runs + first.left === 2000);
+  assert.ok(first.ms < 3000, `${first.ms} ms`);
+  let last = first;
+  for (let i = 0; i < 200 && last.left > 0; i++) last = await timed();
+  assert.deepEqual([last.runs, last.left], [2000, 0]);
+  const again = await timed();
+  assert.ok(again.ms < 2000, `${again.ms} ms`);
+});

@@ -1,0 +1,330 @@
+/// <reference lib="dom" />
+/** The page over runs in a real browser: what each view shows, keyboard, speed, axe-core. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import axe from "axe-core";
+import type { Browser, Page } from "puppeteer-core";
+import { openChromium, screens, screenshot } from "./browser.ts";
+import { inChromium, open, patience } from "./page.ts";
+import { MODELS, startUi } from "../faces/ui/fixture.ts";
+import { workshop } from "../faces/commands/workshop.ts";
+import { History, type RunRecord } from "../../packages/pipeline/history.ts";
+import type { LiveLine } from "../../packages/pipeline/live_log.ts";
+import { writeState } from "../../packages/pipeline/state.ts";
+
+/** What axe-core finds: rule and element. */
+async function violations(page: Page): Promise<string[]> {
+  // Past the policy of the page, as a person's tools are.
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.slice(0, 3).map(({ html }) => `${id}: ${html.slice(0, 160)}`)
+    );
+  });
+}
+
+const waitText = (page: Page, pattern: RegExp) =>
+  page.waitForFunction(
+    (source: string) => new RegExp(source).test(document.querySelector("main")!.innerText),
+    patience,
+    pattern.source,
+  );
+
+/** Runs of three settings, one of them with two seeds, a damaged record, and a run at work. */
+async function folder() {
+  const shop = await workshop([
+    { models: MODELS(0.95, 0.1), cautions: ["Drawn faces."] },
+    { models: MODELS(0.9, 0.1), seed: 7 },
+    { models: MODELS(0.7, 0.3) },
+    { models: MODELS(0.6, 0.5), pipeline: "faces" },
+  ]);
+  const broken = join(shop.artifacts, "runs", "2026-01-01T00-00-00Z-faces-0badbad0.json");
+  await Deno.writeTextFile(broken, "{");
+  const begun = await new History(shop.artifacts).begin({
+    pipeline: "faces",
+    overrides: {},
+    seed: 1,
+  });
+  await Deno.mkdir(join(shop.artifacts, ".live"));
+  const log = async (...events: LiveLine["events"]) =>
+    await Deno.writeTextFile(
+      join(shop.artifacts, ".live", `${begun.id}.jsonl`),
+      JSON.stringify({ at: Date.now(), events }) + "\n",
+      { append: true },
+    );
+  await log(
+    {
+      ...{ type: "run", pipeline: "faces", startedAt: begun.startedAt },
+      stages: [
+        { id: "split", use: "split", after: [] },
+        { id: "trainGender", use: "trainGender", after: ["split"] },
+        { id: "evaluate", use: "evaluate", after: ["trainGender", "split"] },
+      ],
+    },
+    { type: "stage", id: "split", status: "cached", why: "cached", seconds: 0 },
+    { type: "stage", id: "trainGender", status: "running", why: "dropout changed" },
+    { type: "progress", id: "trainGender", done: 10, total: 100, unit: "steps" },
+    epoch(1, 0.6),
+  );
+  return { shop, begun, log };
+}
+
+const epoch = (n: number, loss: number) => ({
+  ...{ type: "epoch", id: "trainGender", epoch: n, epochs: 4 } as const,
+  numbers: { loss, accuracy: 1 - loss, val_loss: loss + 0.1, val_accuracy: 0.9 - loss },
+});
+
+inChromium("the page over runs: every view, in light, dark and on a phone", async (t) => {
+  const { shop, begun, log } = await folder();
+  await using _shop = shop;
+  await using ui = await startUi(shop.artifacts);
+  const [first, , , last] = shop.runs as RunRecord[];
+  const browser = await openChromium();
+  try {
+    await t.step("runs: folded seeds, what varies, the best, hidden test columns", async () => {
+      const { page, wrong, requests } = await open(browser, ui.url);
+      await waitText(page, /6 of 6 runs in 5 rows/);
+      const heads = await page.$$eval(".runs thead th", (all) => all.map((th) => th.innerText));
+      assert.ok(heads.some((text) => /trainGender\s+dropout/.test(text)), heads.join());
+      assert.ok(!heads.some((text) => /test/.test(text)), "test columns are hidden");
+      const rows = () =>
+        page.$$eval(".runs tbody tr:not(.space)", (all) => all.map((tr) => tr.innerText));
+      assert.match((await rows()).join("\n"), /0badbad0[^]*damaged/);
+      await page.click(".tools label:nth-of-type(2) input");
+      await waitText(page, /trainGender test/);
+      assert.match(page.url(), /show=test/);
+      // 0.95 and 0.9, within what chance allows.
+      assert.match((await rows()).join("\n"), /0\.9\d+\s+± 0\.0\d+, 2 seeds/);
+      assert.equal(await page.$$eval(".spark", (all) => all.length), 3);
+      await page.type("#search", "dropout>0.2");
+      await waitText(page, /2 of 6 runs in 2 rows/);
+      await page.reload();
+      await waitText(page, /2 of 6 runs in 2 rows/);
+      assert.deepEqual(wrong, []);
+      assert.ok(requests.every(({ url, method }) => method === "GET" && url.startsWith(ui.url)));
+      await page.close();
+    });
+
+    await t.step("the keyboard alone: filter, move, pin, note, choose, compare", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#runs?q=state=ok`);
+      await waitText(page, /4 of 6 runs in 3 rows/);
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("p");
+      await page.waitForSelector("tr.pinned:first-of-type, .space + tr.pinned", patience);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("dialog[open]", patience);
+      assert.match(await page.$eval("dialog", (one) => one.innerText), /trainGender/);
+      await page.type("#note", "look again");
+      await page.keyboard.press("Escape");
+      await page.waitForSelector(".note", patience);
+      await page.keyboard.press("Space");
+      await page.keyboard.press("j");
+      await page.keyboard.press("Space");
+      await page.waitForFunction(() => /pick=\w+/.test(location.hash), patience);
+      await page.keyboard.press("c");
+      await waitText(page, /Parameters that differ/);
+      await page.goto(`${ui.url}/#runs`);
+      await page.reload();
+      await page.waitForSelector(".pinned .note", patience);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    await t.step(
+      "compare: tests, curves, confusion, faces on which they disagree, LaTeX",
+      async () => {
+        const { page, wrong } = await open(
+          browser,
+          `${ui.url}/#compare?ids=${first!.id},${last!.id}`,
+        );
+        await waitText(page, /is significantly better than/);
+        await waitText(page, /They disagree on \d\d+ of 200 faces/);
+        await waitText(page, /Confusion on the test set/);
+        await page.waitForFunction(
+          () => document.querySelectorAll("details").length === 2,
+          patience,
+        );
+        const latex = await page.$eval("details:last-of-type pre", (pre) => pre.textContent!);
+        assert.match(latex, /\\begin\{tabular\}\{lrr?r?\}[^]*\\bottomrule/);
+        assert.match(latex, /\$\\pm\$/);
+        const loaded = await page.$$eval(".faces-grid img", async (all) => {
+          const images = all as HTMLImageElement[];
+          for (const image of images) image.loading = "eager";
+          await Promise.all(images.map((image) => image.decode()));
+          return images.map(({ naturalWidth }) => naturalWidth);
+        });
+        assert.deepEqual([loaded.length, loaded[0]], [24, 2]);
+        // Loss and accuracy, each of two runs, on the training and the validation set.
+        const drawn = await page.$$eval(".plot g[stroke^='var(--c']", (all) => all.length);
+        assert.equal(drawn, 8);
+        assert.deepEqual(wrong, []);
+        await page.close();
+      },
+    );
+
+    await t.step("live: epochs and progress as they come, until the run is over", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#live`);
+      await waitText(page, /trainGender\s+10 %/);
+      await log(epoch(2, 0.4), {
+        type: "progress",
+        id: "trainGender",
+        done: 50,
+        total: 100,
+        unit: "steps",
+      });
+      await waitText(page, /50 % .*left/);
+      await waitText(page, /epoch 2 of 4/);
+      assert.equal(await page.$$eval(".plot", (all) => all.length), 2);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    await t.step("sweeps mark the best; a face's way; tables; a dry run", async () => {
+      const { page, wrong } = await open(browser, `${ui.url}/#sweeps`);
+      await waitText(page, /No pipeline has runs|A point is the mean/);
+      await page.goto(`${ui.url}/#inside?id=${first!.id}`);
+      await waitText(page, /200 of 200 faces/);
+      await page.click(".faces-grid a");
+      await waitText(page, /as the networks receive it/);
+      await page.goBack();
+      await waitText(page, /predictions\.parquet/);
+      await page.evaluate(() => {
+        const links = [...document.querySelectorAll<HTMLAnchorElement>(".wide a")];
+        links.find((link) => link.textContent === "predictions.parquet")!.click();
+      });
+      await waitText(page, /202 rows/);
+      await page.goto(`${ui.url}/#why?pipeline=known`);
+      await waitText(page, /trainGender\s+runs\s+trainGender\.dropout changed/);
+      assert.deepEqual(wrong, []);
+      await page.close();
+    });
+
+    const views = {
+      runs: "runs?show=test",
+      live: "live",
+      compare: `compare?ids=${first!.id},${last!.id}`,
+      sweeps: "sweeps",
+      inside: `inside?id=${first!.id}`,
+      way: `inside?id=${first!.id}&row=3`,
+      why: "why?pipeline=known",
+    };
+    for (const [name, hash] of Object.entries(views)) {
+      for (
+        const [screen, scheme] of [["desktop", "light"], ["desktop", "dark"], ["phone", "light"]]
+      ) {
+        await t.step(
+          `${name}, ${screen}, ${scheme}: axe-core finds nothing, and nothing overflows`,
+          () =>
+            look(
+              browser,
+              `${ui.url}/#${hash}`,
+              `ui-${name}`,
+              screen as keyof typeof screens,
+              scheme!,
+            ),
+        );
+      }
+    }
+
+    await t.step("a run that ends meanwhile is over on the page", async () => {
+      const { page } = await open(browser, `${ui.url}/#live`);
+      await waitText(page, /epoch 2 of 4/);
+      begun.lock![Symbol.dispose]();
+      await waitText(page, /is over/);
+      await page.close();
+    });
+  } finally {
+    await browser.close();
+  }
+});
+
+async function look(
+  browser: Browser,
+  url: string,
+  name: string,
+  screen: keyof typeof screens,
+  scheme: string,
+): Promise<void> {
+  const { page, wrong } = await open(browser, "about:blank", screen);
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await page.goto(url);
+  await page.waitForFunction(() => {
+    const { innerText } = document.querySelector("main")!;
+    return innerText.length > 40 && !/Loading …/.test(innerText);
+  }, patience);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await screenshot(page, `${name}-${screen}-${scheme}`);
+  assert.deepEqual(await violations(page), []);
+  const overflow = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return scrollWidth - clientWidth;
+  });
+  assert.equal(overflow, 0);
+  assert.deepEqual(wrong, []);
+  await page.close();
+}
+
+inChromium("2,000 runs stay smooth: a frame while scrolling, a filter, a sort", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  const [run] = shop.runs;
+  await Promise.all(Array.from({ length: 1999 }, async (_, i) => {
+    const stages = run!.stages.map((stage) => ({
+      ...stage,
+      dependencies: {
+        ...stage.dependencies!,
+        params: { ...stage.dependencies!.params, dropout: i % 400 / 400 },
+      },
+    }));
+    const id = (0x10000000 + i).toString(16);
+    const path = join(shop.artifacts, "runs", `2026-01-01T00-00-00Z-faces-${id}.json`);
+    await writeState(path, { version: 1, ...run, id, seed: i, stages });
+  }));
+  await using ui = await startUi(shop.artifacts);
+  const browser = await openChromium();
+  try {
+    const { page, wrong } = await open(browser, `${ui.url}/#runs?fold=0`);
+    await waitText(page, /2,000 of 2,000 runs in 2,000 rows(?!;)/);
+    // Time of the processor in the page's thread: other programs may share the machine.
+    const session = await page.createCDPSession();
+    await session.send("Performance.enable", { timeDomain: "threadTicks" });
+    const busy = async (act: () => Promise<void>) => {
+      const seconds = async () => {
+        const { metrics } = await session.send("Performance.getMetrics");
+        return metrics.find(({ name }) => name === "TaskDuration")!.value;
+      };
+      const before = await seconds();
+      await page.evaluate(act);
+      return (await seconds() - before) * 1000;
+    };
+    const scroll = await busy(async () => {
+      for (let i = 0; i < 60; i++) {
+        document.getElementById("box")!.scrollTop = i * 1400;
+        for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+      }
+    }) / 60;
+    const filter = await busy(async () => {
+      const search = document.getElementById("search") as HTMLInputElement;
+      search.value = "dropout>0.5";
+      search.dispatchEvent(new Event("input"));
+      await new Promise(requestAnimationFrame);
+    });
+    const sort = await busy(async () => {
+      document.querySelector<HTMLElement>("thead button")!.click();
+      await new Promise(requestAnimationFrame);
+    });
+    await waitText(page, /994 of 2,000 runs/);
+    const elements = await page.$$eval("tr", (all) => all.length);
+    const text = JSON.stringify({ scroll, filter, sort, elements });
+    assert.ok(elements < 80, `only rows in view are in the page: ${text}`);
+    assert.ok(scroll < 80 && filter < 300 && sort < 300, `ms: ${text}`);
+    if (Deno.env.get("MEASURE")) console.error(text);
+    assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+  }
+});
