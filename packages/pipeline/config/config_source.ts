@@ -15,7 +15,7 @@ export class ConfigSource {
   readonly overrides: Override[] = [];
 
   /** @param files the pipeline's own and those that it extends, in this order */
-  constructor(files: readonly YamlFile[], overrides: readonly Override[] = []) {
+  constructor(readonly files: readonly YamlFile[], overrides: readonly Override[] = []) {
     this.file = files[0]!.shown;
     this.#merged = mergeFiles(files);
     this.values = this.#merged.values;
@@ -25,7 +25,7 @@ export class ConfigSource {
   /**
    * Reads a pipeline's file and those that it extends.
    * @param cwd folder that paths in messages start from
-   * @param cache existing folder that keeps the values of unchanged files
+   * @param cache folder that keeps the values of unchanged files
    */
   static async read(
     path: string,

@@ -16,7 +16,7 @@ const OWN = ["extends", "name"];
 /**
  * Reads a pipeline and all files that it extends, itself first.
  * @param cwd folder that paths in messages start from
- * @param cache existing folder that keeps the values of unchanged files
+ * @param cache folder that keeps the values of unchanged files
  */
 export async function readExtendsChain(
   path: string,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, type Location } from "../errors.ts";
+import { withoutSecrets } from "../secrets.ts";
 import { readState, writeState } from "../state.ts";
 
 export type Path = readonly (string | number)[];
@@ -77,24 +78,25 @@ export class YamlFile {
 
   /**
    * Reads a file.
-   * @param cache existing folder that keeps its values: an unchanged text is not parsed again
+   * @param cache folder of `keep()`: an unchanged text is not parsed again
    * @throws {ConfigError} with the place of every error
    */
   static async read(path: string, shown: string, cache?: string): Promise<YamlFile> {
     const text = decode(await Deno.readFile(path), shown);
-    const hash = sha256(text),
-      file = cache && join(cache, `yaml-${sha256(path).slice(0, 16)}.json`);
-    const kept = file &&
-      (await readState<ParsedYaml & { text: string }>(file, { shape: keptSchema }))
-        .value;
-    if (kept && kept.text === hash) return new YamlFile(path, shown, text, kept);
+    const kept = cache && (await readState<Kept>(fileOf(path, cache), { shape: keptSchema })).value;
+    if (kept && kept.text === sha256(text)) return new YamlFile(path, shown, text, kept);
     const { parsePipeline } = await import("./parse_yaml.ts");
-    const parsed = parsePipeline(text, shown);
-    if (file && isJson(parsed.values)) {
-      // Without the folder, or the right to write, the next run parses again.
-      await writeState(file, { format: 1, parser: PARSER, text: hash, ...parsed }).catch(() => {});
-    }
-    return new YamlFile(path, shown, text, parsed);
+    return new YamlFile(path, shown, text, parsePipeline(text, shown));
+  }
+
+  /** Keeps values and places for `read()`, without which the next run parses the file again. */
+  async keep(cache: string): Promise<void> {
+    const { path, parsed: { values, places } } = this;
+    const secret = JSON.stringify(withoutSecrets(values)) !== JSON.stringify(values);
+    if ("text" in this.parsed || !isJson(values) || secret) return;
+    const kept = { format: 1, parser: PARSER, text: sha256(this.text), values, places };
+    // A read-only folder is no reason to fail.
+    await writeState(fileOf(path, cache), kept).catch(() => {});
   }
 
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
@@ -106,6 +108,12 @@ export class YamlFile {
       return locate(this.text, this.shown, key && length === path.length ? name : value);
     }
   }
+}
+
+type Kept = ParsedYaml & { readonly text: string };
+
+function fileOf(path: string, cache: string): string {
+  return join(cache, `yaml-${sha256(path).slice(0, 16)}.json`);
 }
 
 function sha256(text: string): string {
