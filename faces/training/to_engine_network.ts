@@ -28,8 +28,9 @@ export function toEngineNetwork(
     const [node, ...others] = layer.inboundNodes;
     if (others.length > 0) throw unsupported(layer, "is used more than once");
     const moving = layer.getClassName() === "BatchNormalization" ? 2 : 0;
-    if (!layer.trainable || layer.trainableWeights.length !== layer.weights.length - moving) {
-      throw unsupported(layer, "is frozen");
+    const frozen = layer.weights.length > 0 && !layer.trainable;
+    if (!frozen && layer.trainableWeights.length !== layer.weights.length - moving) {
+      throw unsupported(layer, "is frozen in part");
     }
     if (layer.weights.some((weight) => "constraint" in weight && weight.constraint != null)) {
       throw unsupported(layer, "has a constraint");
@@ -40,13 +41,18 @@ export function toEngineNetwork(
     for (const [n, one] of own.entries()) {
       const from = n === 0 ? inputs : [described.length - 1];
       const follows = from.length === 1 && from[0] === described.length - 1;
-      described.push(follows ? one : { ...one, inputs: from });
+      described.push({
+        ...one,
+        ...(follows ? {} : { inputs: from }),
+        ...(frozen && "name" in one ? { frozen } : {}),
+      });
     }
     places.set(node.outputTensors[0].id, own.length === 0 ? inputs[0] : described.length - 1);
     // Any other loss was added by custom code.
     const penalties = Object.entries(config).filter(([key, value]) =>
       value != null && key.endsWith("Regularizer")
     );
+    if (frozen && penalties.length > 0) throw unsupported(layer, "is frozen and regularized");
     if (layer.losses.length !== penalties.length) {
       throw unsupported(layer, "adds a loss of its own");
     }
@@ -108,7 +114,7 @@ function describe(layer: layers.Layer, config: Config): Layer[] {
       const each: Layer = {
         ...{ kind: "depthwiseConv2d", name, bias: bias && !separable },
         ...{ kernelSize: pair(config.kernelSize), ...windows(layer, config) },
-        depthMultiplier: config.depthMultiplier as number,
+        depthMultiplier: layer.weights[0].shape[3] as number,
       };
       const joined: Layer = {
         ...{ kind: "conv2d", name, filters: config.filters as number, kernel: "pointwise_kernel" },

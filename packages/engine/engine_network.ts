@@ -19,6 +19,8 @@ export type Layer =
   & {
     /** Indices of the layers it reads; -1: the images. Default: the layer before. */
     inputs?: readonly number[];
+    /** Its weights do not change; batch normalization uses the moving statistics. */
+    frozen?: boolean;
   }
   & (
     | (Window & {
@@ -127,7 +129,7 @@ export interface Block {
  */
 export function groupIntoBlocks(network: Network): Block[] {
   const { layers, loss } = network;
-  if (network.outputs || layers.some(({ inputs }) => inputs)) {
+  if (network.outputs || layers.some(({ inputs, frozen }) => inputs || frozen)) {
     throw new UnsupportedNetwork("The network is no sequence");
   }
   const blocks: Block[] = [];

@@ -1,4 +1,4 @@
-/** Conversion of layers to ONNX operators. ONNX images are [batch, channels, height, width]. */
+/** Conversion of layers to ONNX operators. Values are [batch, channels, ...] in ONNX. */
 import type { layers } from "@tensorflow/tfjs-layers";
 import type { Attribute } from "../../../packages/formats/onnx.ts";
 
@@ -88,8 +88,14 @@ const converters: Record<string, (call: Call) => string> = {
     return activate(output, config.activation, name, graph);
   },
   Dense({ layer, config, name, input, graph }) {
-    if (input.shape.length !== 1) throw new UnknownLayer("takes more than one axis");
     const [kernel, bias] = layer.getWeights();
+    if (input.shape.length > 1) {
+      const product = [channelsLast(input, name, graph), graph.weight(`${name}.kernel`, kernel)];
+      let sum = graph.add("MatMul", product, `${name}.product`);
+      if (bias) sum = graph.add("Add", [sum, graph.weight(`${name}.bias`, bias)], `${name}.biased`);
+      const first = channelsFirst(sum, input.shape, `${name}.sum`, graph);
+      return activate(first, config.activation, name, graph);
+    }
     const output = graph.add(
       "Gemm",
       [
@@ -164,27 +170,18 @@ const converters: Record<string, (call: Call) => string> = {
     ),
   GlobalAveragePooling2D: (call) => global("GlobalAveragePool", call),
   GlobalMaxPooling2D: (call) => global("GlobalMaxPool", call),
-  Flatten({ input, name, graph }) {
+  Flatten: ({ input, name, graph }) =>
     // TensorFlow.js flattens with channels last, as the next layer's weights expect.
-    const last = input.shape.length === 3
-      ? graph.add("Transpose", [input.name], `${name}.last`, { perm: [0, 2, 3, 1] })
-      : input.name;
-    return graph.add("Flatten", [last], name, { axis: 1 });
-  },
+    graph.add("Flatten", [channelsLast(input, name, graph)], name, { axis: 1 }),
   Reshape({ layer, input, name, graph }) {
     const shape = (layer.outputShape as number[]).slice(1);
-    const to = (name: string, ...sizes: number[]) =>
-      graph.constant(
-        name,
-        [sizes.length + 1],
-        () => Promise.resolve(BigInt64Array.from([-1, ...sizes], BigInt)),
-      );
-    const last = input.shape.length === 3
-      ? graph.add("Transpose", [input.name], `${name}.last`, { perm: [0, 2, 3, 1] })
-      : input.name;
-    const reshaped = graph.add("Reshape", [last, to(`${name}.shape`, ...shape)], `${name}.values`);
-    if (shape.length !== 3) return reshaped;
-    return graph.add("Transpose", [reshaped], name, { perm: [0, 3, 1, 2] });
+    const to = graph.constant(
+      `${name}.shape`,
+      [shape.length + 1],
+      () => Promise.resolve(BigInt64Array.from([-1, ...shape], BigInt)),
+    );
+    const values = [channelsLast(input, name, graph), to];
+    return channelsFirst(graph.add("Reshape", values, `${name}.values`), shape, name, graph);
   },
   Activation: ({ config, input, name, graph }) =>
     activate(input.name, config.activation, name, graph),
@@ -221,7 +218,7 @@ const converters: Record<string, (call: Call) => string> = {
     graph.add("Elu", [input.name], name, { alpha: { float: config.alpha as number } }),
   PReLU({ layer, input, name, graph }) {
     const [alpha] = layer.getWeights();
-    const axes = alpha.shape.length === 3 ? [2, 0, 1] : undefined;
+    const axes = alpha.shape.map((_, axis) => axis === 0 ? alpha.shape.length - 1 : axis - 1);
     return graph.add("PRelu", [input.name, graph.weight(`${name}.alpha`, alpha, axes)], name);
   },
   // No-ops in inference.
@@ -230,6 +227,25 @@ const converters: Record<string, (call: Call) => string> = {
   GaussianNoise: ({ input }) => input.name,
   GaussianDropout: ({ input }) => input.name,
 };
+
+/** Transposes values of several axes, whose channels are the first in ONNX. */
+function channelsLast({ name: input, shape }: Value, name: string, graph: Graph): string {
+  if (shape.length === 1) return input;
+  const perm = [0, ...shape.map((_, axis) => (axis + 1) % shape.length + 1)];
+  return graph.add("Transpose", [input], `${name}.last`, { perm });
+}
+
+/** Transposes values whose channels are the last, as in TensorFlow.js. */
+function channelsFirst(
+  input: string,
+  { length }: readonly number[],
+  name: string,
+  graph: Graph,
+): string {
+  if (length === 1) return input;
+  const perm = [0, length, ...Array.from({ length: length - 1 }, (_, axis) => axis + 1)];
+  return graph.add("Transpose", [input], name, { perm });
+}
 
 /** Activation operators by TensorFlow.js name. */
 const functions: Record<string, string> = {
@@ -242,8 +258,10 @@ const functions: Record<string, string> = {
   softsign: "Softsign",
 };
 
-/** Activations of several operators. */
+/** Activations of several operators, or with attributes. */
 const composed: Record<string, (x: string, name: string, graph: Graph) => string> = {
+  hardSigmoid: (x, name, graph) =>
+    graph.add("HardSigmoid", [x], name, { alpha: { float: 0.2 }, beta: { float: 0.5 } }),
   relu6(x, name, graph) {
     const relu = graph.add("Relu", [x], `${name}.relu`);
     return graph.add("Min", [relu, scalar(graph, `${name}.six`, 6)], name);

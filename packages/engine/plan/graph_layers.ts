@@ -124,7 +124,10 @@ export class GraphBuilder {
   }
 
   #declareWeights(layer: GraphLayer, shape: readonly number[], moving: (() => void)[]): Weights {
-    const { parameter, tensors, parameters } = this.#collected;
+    const { tensors, parameters } = this.#collected;
+    const parameter = (
+      ...[name, shape, packing, l2]: Parameters<ReturnType<typeof collectParameters>["parameter"]>
+    ) => this.#collected.parameter(name, shape, packing, l2, !layer.frozen);
     const channels = shape.at(-1)!, padded = upTo8(channels);
     // Of the image, convolutions read the channels as they are.
     const stride = layer.kind === "conv2d" && layer.inputs[0] < 0 ? channels : padded;
@@ -162,7 +165,7 @@ export class GraphBuilder {
           [1, channels, padded, units],
           l2?.kernel,
         );
-        if (isLarge(layer, shape)) {
+        if (isLarge(layer, shape) && !layer.frozen) {
           parameters.at(-1)!.dense = { b: this.#weights.size, rows: padded };
         }
         return {
@@ -256,7 +259,7 @@ export class GraphBuilder {
       case "depthwiseConv2d":
         return this.#depthwise(layer, x, value);
       case "dense":
-        return isLarge(layer, x.shape)
+        return isLarge(layer, x.shape) && !layer.frozen
           ? this.#largeDense(layer, x, value)
           : this.#convolution(layer, x, value);
       case "batchNorm":
@@ -412,7 +415,8 @@ export class GraphBuilder {
     x: GraphTensor,
     value?: Buffer,
   ): GraphTensor {
-    const y = this.#tensor(x.shape, true, value), { positions, step } = x, channels = step / 4;
+    const y = this.#tensor(x.shape, x.trained || !layer.frozen, value);
+    const { positions, step } = x, channels = step / 4;
     const w = this.#weights.get(layer)!, { batch } = this.#sizes;
     const { kind, alpha } = layer.activation ?? linear;
     const m = this.#allocateOnce(layer, {
@@ -424,13 +428,24 @@ export class GraphBuilder {
       this.#add([x.value, ...token], [y.value], () => [
         kernel("map", [x.value, y.value], [...affine, clearedBy(kind, x.channels)]),
       ]);
-    if (!this.#training) {
+    if (!this.#training || layer.frozen) {
       this.#prepared[0].push([(first) =>
         record("movingScale", first, channels / 8, [
           ...[w.gamma, w.beta, w.moving_mean, w.moving_variance],
           ...[[layer.epsilon] as const, m.scale, m.shift],
         ]), channels / 8]);
       forward([]);
+      this.#onBackward(() => {
+        const dx = x.slot.gradient;
+        if (!dx) return;
+        const d = this.#beforeNorm(x, kind, y.slot.gradient!, affine);
+        this.#toGradient(dx, [d, x.value], (add) => {
+          const { zeros } = this.allocateShared();
+          return [kernel("affineGradient", [d, x.value, dx], [
+            ...[positions, step, m.scale, zeros, zeros, zeros, add],
+          ])];
+        });
+      });
       return y;
     }
     const statistics = new Buffer(0), sums = new Buffer(0);
@@ -446,13 +461,7 @@ export class GraphBuilder {
     });
     forward([statistics]);
     this.#onBackward(() => {
-      let d = y.slot.gradient!;
-      if (kind !== Activation.linear) {
-        const after = d, before = d = new Buffer(positions * step);
-        this.#toGradient(before, [after, x.value], () => [
-          kernel("mapGradient", [after, x.value, before], [...affine, 0]),
-        ]);
-      }
+      const d = this.#beforeNorm(x, kind, y.slot.gradient!, affine);
       this.#schedule.add({
         ...{ reads: [d, x.value], writes: [sums] },
         kernels: () => [record("gradientSums", 0, 0, [
@@ -478,19 +487,31 @@ export class GraphBuilder {
     return y;
   }
 
+  /** Returns the gradient of normalized values, before the activation that is fused with them. */
+  #beforeNorm(x: GraphTensor, kind: Activation, d: Buffer, affine: Word[]): Buffer {
+    if (kind === Activation.linear) return d;
+    const before = new Buffer(x.positions * x.step);
+    this.#toGradient(before, [d, x.value], () => [
+      kernel("mapGradient", [d, x.value, before], [...affine, 0]),
+    ]);
+    return before;
+  }
+
   #layerNorm(
     layer: Extract<GraphLayer, { kind: "layerNorm" }>,
     x: GraphTensor,
     value?: Buffer,
   ): GraphTensor {
-    const y = this.#tensor(x.shape, true, value), { gamma, beta } = this.#weights.get(layer)!;
+    const y = this.#tensor(x.shape, x.trained || !layer.frozen, value),
+      { gamma, beta } = this.#weights.get(layer)!;
     const words: Word[] = [x.positions, x.step, x.channels, gamma];
     const parts = this.#parts(layer, { gamma: [gamma, x.step], beta: [beta, x.step] });
     this.#add([x.value], [y.value], () => [
       kernel("layerNorm", [x.value, y.value], [...words, beta, [layer.epsilon]]),
     ]);
     this.#onBackward(() => {
-      const d = y.slot.gradient!, dx = x.slot.gradient ?? new Buffer(x.value.image);
+      const d = y.slot.gradient, dx = x.slot.gradient ?? new Buffer(x.value.image);
+      if (!d) return;
       this.#toGradient(dx, [d, x.value], (add) => [
         kernel("layerNormGradient", [d, x.value, dx], [
           ...[...words, [layer.epsilon] as const, ...parts, add],
@@ -505,12 +526,14 @@ export class GraphBuilder {
     x: GraphTensor,
     value?: Buffer,
   ): GraphTensor {
-    const y = this.#tensor(x.shape, true, value), { alpha, apart } = this.#weights.get(layer)!;
+    const y = this.#tensor(x.shape, x.trained || !layer.frozen, value),
+      { alpha, apart } = this.#weights.get(layer)!;
     const words = [x.positions, x.step, alpha, apart];
     const parts = this.#parts(layer, { alpha: [alpha, apart ? x.positions * x.step : x.step] });
     this.#add([x.value], [y.value], () => [kernel("prelu", [x.value, y.value], words)]);
     this.#onBackward(() => {
-      const d = y.slot.gradient!, dx = x.slot.gradient ?? new Buffer(x.value.image);
+      const d = y.slot.gradient, dx = x.slot.gradient ?? new Buffer(x.value.image);
+      if (!d) return;
       this.#toGradient(dx, [d, x.value], (add) => [
         kernel("preluGradient", [d, x.value, dx], [...words, ...parts, add]),
       ]);
@@ -730,7 +753,7 @@ export class GraphBuilder {
     const shape = layer.kind === "dense"
       ? [...x.shape.slice(0, -1), filters]
       : [c.outHeight, c.outWidth, filters];
-    const y = this.#tensor(shape, true, value), view = this.#view(x, c);
+    const y = this.#tensor(shape, x.trained || !layer.frozen, value), view = this.#view(x, c);
     const { kernel: weights, bias } = this.#weights.get(layer)!;
     const square = kh === kw && stride % 8 === 0;
     const side = tileSides(square && sy === 1 && sx === 1, kh, c.outHeight, c.outWidth);
@@ -781,8 +804,7 @@ export class GraphBuilder {
         ]),
       ];
     });
-    this.#onBackward(() => {
-      const d = this.#beforeActivation(layer, y, y.slot.gradient!);
+    const filterGradient = (d: Buffer) => {
       const kernelBytes = kh * kw * stride * columns * 4, partBytes = kernelBytes + columns * 4;
       const parts = this.#memory.allocate(chunks * partBytes);
       this.parts.set(weights, { address: parts, bytes: partBytes });
@@ -826,6 +848,11 @@ export class GraphBuilder {
             : record("filterGradient", 0, 0, [...common, packs, packStep, panels ? panel : 32]),
         ];
       });
+    };
+    this.#onBackward(() => {
+      if (!y.slot.gradient) return;
+      const d = this.#beforeActivation(layer, y, y.slot.gradient);
+      if (!layer.frozen) filterGradient(d);
       if (x.slot.gradient) {
         this.#prepared[0].push([(first) =>
           record("turn", first, stride / 8, [
@@ -900,7 +927,8 @@ export class GraphBuilder {
   #depthwise(layer: Depthwise, x: GraphTensor, value?: Buffer): GraphTensor {
     if (layer.depthMultiplier > 1) x = this.#repeat(x, layer.depthMultiplier);
     const c = this.#convSizes(layer, x), { kh, kw, sy, sx } = c, { step } = x;
-    const y = this.#tensor([c.outHeight, c.outWidth, x.channels], true, value);
+    const trained = x.trained || !layer.frozen;
+    const y = this.#tensor([c.outHeight, c.outWidth, x.channels], trained, value);
     const view = this.#view(x, c), through = this.#through(view, x);
     const { kernel: weights, bias } = this.#weights.get(layer)!;
     const parts = this.#parts(layer, {
@@ -933,11 +961,14 @@ export class GraphBuilder {
       ]),
     ]);
     this.#onBackward(() => {
-      const d = y.slot.gradient!;
-      this.#add([...through.reads, d], through.writes, () => [
-        ...through.fill(),
-        record("depthwiseGradient", 0, 0, [...windows(d), ...parts]),
-      ]);
+      const d = y.slot.gradient;
+      if (!d) return;
+      if (!layer.frozen) {
+        this.#add([...through.reads, d], through.writes, () => [
+          ...through.fill(),
+          record("depthwiseGradient", 0, 0, [...windows(d), ...parts]),
+        ]);
+      }
       const dx = x.slot.gradient;
       if (!dx) return;
       const dilated = this.#dilated(c, y, d), direct = x.slot.readers === 1 && !dx.lasting;

@@ -47,11 +47,12 @@ export function collectParameters(memory: Allocator) {
     shape: number[],
     [groups, rows, paddedRows, columns]: [number, number, number, number],
     l2 = 0,
+    trainable = true,
   ): number => {
     const floats = groups * paddedRows * upTo8(columns);
     const address = memory.allocate(floats * 4);
-    tensors.push({ name, shape, trainable: true, address, groups, rows, paddedRows, columns });
-    parameters.push({ address, floats, l2, decays: name.endsWith("kernel") });
+    tensors.push({ name, shape, trainable, address, groups, rows, paddedRows, columns });
+    if (trainable) parameters.push({ address, floats, l2, decays: name.endsWith("kernel") });
     return address;
   };
   const end = () => {

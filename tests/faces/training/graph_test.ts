@@ -1,69 +1,149 @@
 /** Networks of any layers on the engine, against TensorFlow.js on `cpu`. */
 import assert from "node:assert/strict";
-import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
-import { Engine, type EngineOptions } from "../../../packages/engine/engine.ts";
+import { Engine, type Layer } from "../../../packages/engine/engine.ts";
+import { Activation } from "../../../packages/engine/engine_network.ts";
 import { random } from "../../../packages/random/random.ts";
 import { chooseNetwork, singleHeadModel } from "../../../faces/training/build_network.ts";
-import { forward } from "../../../faces/training/forward.ts";
 import { toEngineNetwork } from "../../../faces/training/to_engine_network.ts";
+import { initialize } from "../../../faces/training/initialize.ts";
 import { networks } from "../../../models/mod.ts";
+import { compare, compareDrawn, compile, KEY } from "./compare_networks.ts";
+import { drawModel } from "./drawn_models.ts";
 
-/** Largest difference, as a share of the largest value or of 1. */
-function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let far = 0, most = 1;
-  for (let i = 0; i < expected.length; i++) {
-    const distance = Math.abs(got[i] - expected[i]);
-    far = distance <= far ? far : distance; // NaN stays
-    most = Math.max(most, Math.abs(expected[i]));
-  }
-  return far / most;
-}
-
-async function compile(model: LayersModel, options: EngineOptions): Promise<Engine> {
-  const engine = await Engine.compile(toEngineNetwork(model, "categoricalCrossentropy"), options);
-  engine.setWeights(
-    new Map(model.weights.map((weight) => [weight.originalName, {
-      shape: weight.shape as number[],
-      data: weight.read().dataSync() as Float32Array,
-    }])),
+Deno.test("the engine trains beside frozen layers as TensorFlow.js does", async () => {
+  await openBackend("cpu");
+  const network = chooseNetwork(
+    { use: "mobile", stem: 5, filters: [9, 12], blocks: 1, squeezeExcitation: true } as never,
+    ...[networks, "mobile", { dropout: 0 }] as const,
   );
-  return engine;
-}
-
-/** Compares outputs, loss and all gradients of a network with two classes. */
-async function compare(what: string, model: LayersModel, options: EngineOptions): Promise<void> {
-  const [, height, width, channels] = model.inputs[0].shape as number[], rows = options.batch - 1;
-  const rng = random(3, "images", what), engine = await compile(model, options);
-  try {
-    const images = Uint8Array.from(
-      { length: rows * height * width * channels },
-      () => rng.int(256),
-    );
-    const labels = Array.from({ length: rows }, () => rng.int(2));
-    const near = (part: string, got: ArrayLike<number>, expected: ArrayLike<number>) => {
-      const far = difference(got, expected);
-      assert.ok(far < 1e-4, `${what}: ${part} differs by ${far}`);
-    };
-    const x = tf.div(tf.tensor4d(images, [rows, height, width, channels]), 255);
-    near("outputs", await engine.predict(images), tf.softmax(forward(model, x)).dataSync());
-    const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const { value, grads } = tf.variableGrads(() =>
-      tf.losses.softmaxCrossEntropy(
-        tf.oneHot(tf.tensor1d(labels, "int32"), 2),
-        forward(model, x, { random: (layer) => random(1, layer), report() {} }),
-      ) as tf.Scalar, variables);
-    near("loss", [(await engine.step(images, labels)).loss / rows], value.dataSync());
-    for (const [i, { originalName }] of model.trainableWeights.entries()) {
-      const got = engine.gradients().get(originalName)!.data;
-      near(originalName, got, grads[variables[i].name].dataSync());
-    }
-  } finally {
-    await engine.close();
-    tf.disposeVariables();
+  for (const freeze of [/^stem|block1_1_pointwise/, /^block2/, /norm$|reduce$/]) {
+    const model = singleHeadModel("mobile", network.trunk(12), 2, network.initializer, 1);
+    for (const layer of model.layers) layer.trainable = !freeze.test(layer.name);
+    assert.ok(toEngineNetwork(model, "categoricalCrossentropy").layers.some((one) => one.frozen));
+    await compare(`all but ${freeze}`, model, { batch: 6, threads: 2, keepGradients: true }, 2);
   }
-}
+});
+
+Deno.test("graphs give the same bytes on any threads, and after a resume", async () => {
+  await openBackend("cpu");
+  const rng = random(4, "drawn"), model = drawModel(rng, "drawn");
+  initialize(model, 1);
+  const [, height, width, channels] = model.inputs[0].shape as number[];
+  const train = async (threads: number, resume = false) => {
+    const options = { batch: 21, threads, clipNorm: 0.5, learningRate: 0.01 };
+    let engine = await compile(model, options);
+    for (let step = 0; step < 4; step++) {
+      const rows = step % 2 ? 13 : 21, rng = random(4, "batch", step);
+      const images = Uint8Array.from(
+        { length: rows * height * width * channels },
+        () => rng.int(256),
+      );
+      await engine.step(images, Array.from({ length: rows }, () => rng.int(2)), [step, 3]);
+      if (!resume || step !== 1) continue;
+      const weights = engine.weights(), state = engine.optimizerState();
+      await engine.close();
+      engine = await compile(model, options);
+      engine.setWeights(weights);
+      engine.setOptimizerState(state);
+    }
+    const { m, v } = engine.optimizerState();
+    const all = [engine.weights(), m, v].flatMap((tensors) =>
+      [...tensors.values()].map(({ data }) => new Int32Array(data.buffer))
+    );
+    await engine.close();
+    return all;
+  };
+  const expected = await train(1);
+  for (const other of [train(2), train(3), train(0), train(2, true)]) {
+    assert.deepEqual(await other, expected);
+  }
+});
+
+Deno.test("each kernel has the gradient that finite differences have", async () => {
+  const name = "own", window = { strides: [2, 1], padding: "same" } as const;
+  const kinds: Layer[] = [
+    ...Object.keys(Activation).filter((name) => isNaN(Number(name))).map((name): Layer => ({
+      kind: "activation",
+      function: name as keyof typeof Activation,
+      alpha: 0.3,
+    })),
+    { kind: "conv2d", name, filters: 3, kernelSize: [3, 2], bias: true, ...window },
+    {
+      kind: "depthwiseConv2d",
+      name,
+      kernelSize: [4, 3],
+      depthMultiplier: 2,
+      bias: true,
+      ...window,
+    },
+    { kind: "dense", name, units: 5, bias: true },
+    { kind: "prelu", name, shape: [5, 7, 3] },
+    { kind: "prelu", name, shape: [1, 1, 3] },
+    { kind: "batchNorm", name, momentum: 0.9, epsilon: 0.01 },
+    { kind: "layerNorm", name, epsilon: 0.01 },
+    { kind: "maxPool", poolSize: [3, 2], ...window },
+    { kind: "averagePool", poolSize: [3, 2], ...window },
+    ...[{ kind: "globalAveragePool" }, { kind: "globalMaxPool" }] as const,
+    ...[{ kind: "softmax" }, { kind: "reshape", shape: [7, 15] }] as const,
+    ...[{ kind: "dropout", rate: 0.5, noiseShape: [null, 5, 1, 3] }] as const,
+    ...[{ kind: "add", inputs: [0, 0, 1] }, { kind: "multiply", inputs: [0, 1] }] as const,
+    { kind: "concatenate", inputs: [0, 1] },
+  ];
+  for (const kind of kinds) {
+    const first = { strides: [1, 1], padding: "same", bias: true, kernelSize: [2, 2] } as const;
+    const engine = await Engine.compile({
+      input: [5, 7, 3],
+      layers: [
+        { kind: "conv2d", name: "first", filters: 3, ...first },
+        { kind: "conv2d", name: "other", filters: 3, ...first, inputs: [-1] },
+        { ...kind, inputs: kind.inputs ?? [0] },
+        { kind: "flatten" },
+        ...[{ kind: "activation", function: "tanh" }, {
+          kind: "dense",
+          name: "last",
+          units: 2,
+          bias: true,
+        }] as const,
+        { kind: "softmax" },
+      ],
+      loss: "categoricalCrossentropy",
+    }, { batch: 6, threads: 0, learningRate: 0, keepGradients: true });
+    const rng = random(6, JSON.stringify(kind)), all = engine.weights();
+    for (const [name, { data }] of all) {
+      for (let i = 0; i < data.length; i++) {
+        data[i] = /gamma|variance/.test(name) ? 0.5 + rng.next() : rng.next() - 0.5;
+      }
+    }
+    const images = Uint8Array.from({ length: 6 * 105 }, () => rng.int(256));
+    const lossAt = async (change: number) => {
+      engine.setWeights(
+        new Map([...all].map(([name, { shape, data }]) => {
+          const way = random(7, name);
+          return [name, { shape, data: data.map((w) => w + change * (way.next() - 0.5)) }];
+        })),
+      );
+      return (await engine.step(images, [0, 1, 1, 0, 1, 0], KEY)).loss / 6;
+    };
+    // A step may cross a kink, but hardly each of three.
+    const slopes: number[] = [];
+    for (const h of [2e-3, 5e-4, 1e-4]) slopes.push((await lossAt(h) - await lossAt(-h)) / (2 * h));
+    await lossAt(0);
+    let along = 0;
+    for (const [name, { data }] of engine.gradients()) {
+      const way = random(7, name);
+      for (const g of data) along += g * (way.next() - 0.5);
+    }
+    const far = Math.min(...slopes.map((slope) => Math.abs(slope - along)));
+    assert.ok(
+      far < 2e-3 * Math.max(0.2, Math.abs(along)),
+      `${JSON.stringify(kind)}: ${along}, ${slopes}`,
+    );
+    await engine.close();
+  }
+});
+
+Deno.test("the engine trains drawn networks as TensorFlow.js does", () => compareDrawn(0, 30));
 
 Deno.test("the engine computes residual and mobile networks as TensorFlow.js does", async () => {
   await openBackend("cpu");

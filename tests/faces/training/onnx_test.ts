@@ -28,6 +28,7 @@ import { checkExports, writeExports } from "../../../faces/training/save_model.t
 import { predict } from "../../../faces/training/predict_rows.ts";
 import { genderClasses } from "../../../faces/training/targets.ts";
 import { preprocessing } from "../serving/fixture.ts";
+import { drawModel } from "./drawn_models.ts";
 
 const SIZE = 32, COUNT = 20;
 
@@ -154,6 +155,11 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
     plain: chosen({ use: "plain", blocks: [[6]], normalization: "layer", activation: "gelu" }),
     listed: chosen({ use: "layers", layers: LISTED }),
   };
+  for (let n = 0; n < 12; n++) {
+    const network = drawModel(random(22, "network", n), `drawn${n}`, [SIZE, SIZE, 3]);
+    initialize(network, n);
+    cases[`drawn${n}`] = network;
+  }
   const age = (name: string) => ["reportAge", "ofDistribution"].includes(name);
   const mirror = (name: string) => ["ofDistribution", "mirroredGender"].includes(name);
   try {
@@ -184,7 +190,8 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
         deepStrictEqual(output, age(name) ? "years" : "probabilities");
         deepStrictEqual(values.length, ours.length);
         const spread = Math.max(...ours) - Math.min(...ours);
-        ok(spread > 0.05, `${name} says much the same of all images (${spread})`);
+        // Drawn networks may be dull.
+        ok(spread > 0.05 || /^drawn/.test(name), `${name} says much the same of all (${spread})`);
         const off = Math.max(...values.map((value, at) => Math.abs(value - ours[at])));
         ok(off < 1e-4, `${name} is off by ${off}`);
       });
@@ -238,7 +245,7 @@ Deno.test("checkExports() refuses, before training, what ONNX would lack", async
   );
   refused(layers.batchNormalization({ name: "norm", axis: 1 }), /"norm" normalizes another axis/);
   refused(
-    layers.activation({ name: "a", activation: "hardSigmoid" }),
-    /has the activation hardSig/,
+    layers.activation({ name: "a", activation: "logSoftmax" as "softmax" }),
+    /has the activation logSoftmax/,
   );
 });

@@ -9,6 +9,7 @@ import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { predict, predictRows } from "../../../faces/training/predict_rows.ts";
 import { openPredictor } from "../../../faces/training/predictor.ts";
+import { drawModel } from "./drawn_models.ts";
 
 const size = 32;
 const rng = random(1, "images");
@@ -101,6 +102,22 @@ Deno.test("with mirror, the mean of an image and its mirror image, whoever compu
     }
   }
   model.dispose();
+});
+
+Deno.test("openPredictor() computes drawn networks as TensorFlow.js on wasm, which pages use", async () => {
+  await openBackend("wasm");
+  const few = rows.subarray(0, 9);
+  for (let n = 0; n < 20; n++) {
+    const model = drawModel(random(23, "network", n), "drawn", [size, size, 3]);
+    disturb(model);
+    const expected = await predictRows(model, images, few);
+    await using predictor = await openPredictor(model, { batch: 4, threads: n % 3 });
+    assert.equal(predictor.fast, true);
+    for (const [i, value] of (await predictor.predict(images, few)).entries()) {
+      assert.ok(Math.abs(value - expected[i]) < 1e-4, `network ${n}: ${value}, not ${expected[i]}`);
+    }
+    model.dispose();
+  }
 });
 
 Deno.test("openPredictor() leaves to TensorFlow.js what the engine lacks, and other backends", async () => {
