@@ -19,14 +19,15 @@ const HELP = `Measure which copies split finds.
 DIR has wiki_crop.tar and imdb_crop.tar. Changes --photos photos, and compares up to --all photos
 with each other for false alarms.`;
 
-const cut = (share: number) => (photo: Uint8Array, side: number) => {
-  const left = Math.round(share * side), rest = side - 2 * left;
-  return sharp(photo).extract({ left, top: left, width: rest, height: rest }).jpeg();
+const cut = (share: number) => (photo: Uint8Array, width: number, height: number) => {
+  const [left, top] = [Math.round(share * width), Math.round(share * height)];
+  return sharp(photo).extract({ left, top, width: width - 2 * left, height: height - 2 * top })
+    .jpeg();
 };
-const CHANGES: Record<string, (photo: Uint8Array, side: number) => Sharp> = {
+const CHANGES: Record<string, (photo: Uint8Array, width: number, height: number) => Sharp> = {
   "equal bytes": (photo) => sharp(photo).png(),
-  "half the size": (photo, side) => sharp(photo).resize(side / 2, side / 2).jpeg(),
-  "twice the size": (photo, side) => sharp(photo).resize(2 * side, 2 * side).jpeg(),
+  "half the size": (photo, width) => sharp(photo).resize(Math.round(width / 2)).jpeg(),
+  "twice the size": (photo, width) => sharp(photo).resize(2 * width).jpeg(),
   "JPEG, quality 50": (photo) => sharp(photo).jpeg({ quality: 50 }),
   "JPEG, quality 20": (photo) => sharp(photo).jpeg({ quality: 20 }),
   "mirrored": (photo) => sharp(photo).flop().jpeg(),
@@ -93,8 +94,8 @@ export async function bench(args: string[]): Promise<void> {
     const changed: Float32Array[] = [], of: number[] = [];
     for (let i = 0; i < n; i++) {
       const photo = photos[i * step];
-      const { width } = await sharp(photo).metadata();
-      const made = await apply(photo, width).toBuffer();
+      const { width, height } = await sharp(photo).metadata();
+      const made = await apply(photo, width, height).toBuffer();
       const frequencies = await frequenciesOf(new Uint8Array(made));
       if (!frequencies) continue; // no face, so no image
       changed.push(frequencies);

@@ -71,15 +71,17 @@ export default defineStage({
   external: modelFacts,
   check: checkModels,
   async run({ dataset, splits }, params, context) {
-    const { singleTraining } = await import("../faces/training/stage_training.ts");
+    const { quantityTask, singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { ageClasses } = await import("../faces/training/targets.ts");
     const { variant } = params;
-    const classes = variant === "regression" ? null : [...ageClasses[variant]];
+    const regression = variant === "regression";
     return await trainModel(
       singleTraining({
-        task: { task: "age", variant, classes },
-        network: classes ? "gender2021" : "age2021",
+        task: regression
+          ? quantityTask("age")
+          : { task: "age", variant, classes: [...ageClasses[variant]] },
+        network: regression ? "age2021" : "gender2021",
         networks,
         params,
         context,

@@ -45,12 +45,11 @@ export default defineStage({
   external: modelFacts,
   check: checkModels,
   async run({ dataset, splits }, params, context) {
-    const { singleTraining } = await import("../faces/training/stage_training.ts");
+    const { classTask, singleTraining } = await import("../faces/training/stage_training.ts");
     const { trainModel } = await import("../faces/training/train_model.ts");
-    const { genderClasses } = await import("../faces/training/targets.ts");
     return await trainModel(
       singleTraining({
-        task: { task: "gender", variant: "binary", classes: [...genderClasses] },
+        task: classTask("gender"),
         network: "gender2021",
         networks,
         params,

@@ -2,7 +2,6 @@
 import {
   type Backend,
   backends,
-  findInstallation,
   isOptional,
   type OptionalBackend,
 } from "../../packages/compute/backends.ts";
@@ -126,11 +125,7 @@ async function uninstall(backend: OptionalBackend): Promise<number> {
     console.log(`${backend} is removed`);
     return 0;
   }
-  const other = await findInstallation(backend);
-  const why = other
-    ? `npm installed it in ${other.folder}. Remove that folder.`
-    : "it is not installed.";
-  throw new Error(`Cannot uninstall ${backend}: ${why}`);
+  throw new Error(`Cannot uninstall ${backend}: it is not installed.`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -7,8 +7,6 @@ import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
-const CONNECTIONS = 64;
-
 const command: Command = {
   help: `Show runs in a browser: live, compared, and their files.
 
@@ -51,9 +49,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       },
       explain: (pipeline) => dryRun(pipeline, tools),
     });
-    const { urls: [url], stop } = listen(app, {
-      ...{ host: "127.0.0.1", port, connections: CONNECTIONS, warn },
-    });
+    const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, warn });
     using interrupt = abortOnSignal({ log: () => {} }, EXIT.ok);
     warn(`${tools.reporter.paint.bold(url)} shows ${artifacts} (Ctrl-C stops)`);
     if (!interrupt.signal.aborted) await once(interrupt.signal, "abort");

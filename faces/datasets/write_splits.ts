@@ -98,8 +98,8 @@ export async function writeSplits(
       csvLine(["row", "of", "correlation", "mirrored"]) + lines.join(""),
     );
     context.info(
-      `${counted(copies.length, "image")} of ${rows.length} are copies of others, exact or near ` +
-        "(copies.csv); copies are in one set. copies: ignore splits them like others",
+      `copies of other images, exact or near: ${copies.length} of ${rows.length} (copies.csv); copies ` +
+        "are in one set. copies: ignore splits them like others",
     );
   }
   if (leftOut > 0) {

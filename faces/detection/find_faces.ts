@@ -5,9 +5,8 @@
 import { decode } from "../images/decode_image.ts";
 import type { Cropper } from "./cropper.ts";
 import type { Detector } from "./detector.ts";
-import { configureDetector, openDetector } from "./detectors.ts";
 import type { Box, Image } from "../images/image.ts";
-import type { CropPreprocessing, Preprocessing } from "../images/preprocessing.ts";
+import type { Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/resize.ts";
 
 /** A face in a photo, with the network's input. */
@@ -18,16 +17,6 @@ export interface Face {
   readonly crop: Image;
   /** RGB, [size, size, 3], 0 to 255. */
   readonly tensor: Uint8Array;
-}
-
-/**
- * Opens the detector of a network's training data. `ssdMobilenetv1` replaces `metadata`, which new
- * photos do not have; the detector's `name` is the one in use.
- */
-export function openTrainingDetector({ detector }: CropPreprocessing): Promise<Detector> {
-  if (detector.name !== "metadata") return openDetector(detector.name, detector);
-  const { name, inputSizes } = configureDetector("ssdMobilenetv1");
-  return openDetector(name, { ...detector, inputSizes });
 }
 
 /**

@@ -14,13 +14,13 @@ import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
-import { targetOf } from "../training/targets.ts";
+import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
-import { metricLabel } from "./metrics.ts";
+import { metricLabel, primaryMetric } from "./metrics.ts";
 import { modelCard } from "./model_card.ts";
 import { readReference, type Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport, Report } from "./report_data.ts";
@@ -43,7 +43,8 @@ import { writePredictions } from "./write_predictions.ts";
 interface Data {
   /** [N, size, size, 3] */
   images: NpyFile<"uint8">;
-  /** Columns of the dataset's table, one value per image. */
+  persons: readonly Person[];
+  /** Columns of the dataset's table, one value per image; ages and genders are NaN if unknown. */
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
@@ -70,13 +71,12 @@ export async function evaluate(
   const { dataset, splits, models } = inputs;
   const output = context.outputs.report;
 
-  const people = await readParquet(join(dataset.path, "table.parquet"), {
-    age: "int32",
-    gender: "int32",
-    identity: "string?",
-    dataset: "string",
-    path: "string",
-  });
+  const table = join(dataset.path, "table.parquet"), persons = await readPeople(table);
+  const people = {
+    age: persons.map(({ age }) => age),
+    gender: persons.map(({ gender }) => gender),
+    ...await readParquet(table, { identity: "string?", dataset: "string", path: "string" }),
+  };
   using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
   const rows = bySplit((name) => readNpy(join(splits.path, `${name}.npy`), "int32").data);
   const empty = splitNames.find((name) => rows[name].length === 0);
@@ -88,7 +88,7 @@ export async function evaluate(
   const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
-  const data: Data = { images, people, rows, references };
+  const data: Data = { images, persons, people, rows, references };
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
   context.progress.start(total * models.length, "predictions");
 
@@ -100,7 +100,8 @@ export async function evaluate(
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
-      const of = <T>(column: readonly T[]) => Array.from(rows[split], (row) => column[row]);
+      const of = <T>(column: readonly T[]) =>
+        Array.from(predictions[split].rows, (row) => column[row]);
       const { gender, age } = people;
       return { ...predictions[split], classes: classes?.length, gender: of(gender), age: of(age) };
     });
@@ -110,9 +111,12 @@ export async function evaluate(
     }
     if (fitting.length > 0) {
       report.metrics.further = fitting.map(({ name, title, unit, decimals, interval }) => ({
-        ...{ name, title, unit, decimals },
+        ...{ name, title, unit: report.metrics.metric === "error" ? "" : unit, decimals },
         intervals: bySplit((split) =>
-          interval(scored[split], Array.from(rows[split], (row) => people.identity[row]))
+          interval(
+            scored[split],
+            Array.from(predictions[split].rows, (row) => people.identity[row]),
+          )
         ),
       }));
     }
@@ -161,13 +165,22 @@ async function evaluateModel(
   examples: number,
   { lineage, signal, progress }: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
-  const { images, people, rows } = data;
+  const { images, persons, people } = data;
   const { model, record } = await loadModel(path);
   const subject: PredictionTask = {
     task: record.task,
     variant: record.variant,
     ...(record.classes && { classes: record.classes.map(({ label }) => label) }),
   };
+  const labels = persons.map((person) => labelOf(record, person));
+  const rows = bySplit((name) => data.rows[name].filter((row) => !Number.isNaN(labels[row])));
+  const unlabelled = bySplit((name) => data.rows[name].length - rows[name].length);
+  const empty = splitNames.find((name) => rows[name].length === 0);
+  if (empty !== undefined) {
+    throw new Error(
+      `Cannot evaluate ${id}: no image of the ${empty} set has a label of ${record.task}. Add some.`,
+    );
+  }
   const predictions: Partial<Record<SplitName, Predictions>> = {};
   let network: Network;
   try {
@@ -176,10 +189,7 @@ async function evaluateModel(
     const { mirror } = record.input;
     await using predictor = await openPredictor(model);
     for (const name of splitNames) {
-      const truth = Array.from(
-        rows[name],
-        (row) => targetOf(record, { age: people.age[row], gender: people.gender[row] }),
-      );
+      const truth = Array.from(rows[name], (row) => labels[row]);
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
@@ -212,18 +222,23 @@ async function evaluateModel(
     predictions: all,
     report: {
       id,
-      metrics: scoreModel(
-        subject,
-        all,
-        bySplit((name) => ({
-          age: select(people.age, name),
-          gender: select(people.gender, name),
-          identity: select(people.identity, name),
-        })),
-        data.references.map((one) => toReferencePredictions(one, record, data)),
-      ),
+      metrics: {
+        ...scoreModel(
+          subject,
+          all,
+          bySplit((name) => ({
+            age: select(people.age, name),
+            gender: select(people.gender, name),
+            identity: select(people.identity, name),
+          })),
+          ["gender", "age"].includes(record.task)
+            ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
+            : [],
+        ),
+        ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
+      },
       network,
-      curves: curves(await readHistory(path), record.metric),
+      curves: curves(await readHistory(path), record),
       training: {
         ...{ epochs, weightsOfEpoch, stoppedEarly, backend, seed, datasets },
         ...(secondsPerEpoch && { secondsPerEpoch }),
@@ -243,7 +258,8 @@ async function evaluateModel(
 function toReferencePredictions(
   { name, of }: Reference,
   record: TrainingRecord,
-  { people: { dataset, path }, rows }: Data,
+  { dataset, path }: Data["people"],
+  rows: Data["rows"],
 ): ReferencePredictions {
   const found = Array.from(rows.test, (row) => of(dataset[row], path[row]))
     .flatMap((one, position) => one ? [{ position, ...one }] : []);
@@ -253,12 +269,15 @@ function toReferencePredictions(
     prediction: found.map(({ age: years, male }) => {
       // Age classes cover completed years.
       const age = record.classes === null ? years : Math.max(0, Math.floor(years));
-      return targetOf(record, { age, gender: male > 0.5 ? 1 : 0 });
+      return labelOf(record, { age, gender: male > 0.5 ? 1 : 0 });
     }),
   };
 }
 
-function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"]): Curve[] {
+function curves(
+  history: readonly EpochRecord[],
+  { task, metric }: Pick<TrainingRecord, "task" | "metric">,
+): Curve[] {
   type Score = Exclude<keyof EpochRecord, "learning_rate">;
   const of = (train: Score, validation: Score) =>
     history.map((epoch) => ({
@@ -268,7 +287,11 @@ function curves(history: readonly EpochRecord[], metric: TrainingRecord["metric"
     }));
   return [
     { name: "loss", title: "Loss", points: of("loss", "val_loss") },
-    { name: metric, title: metricLabel(metric, "title"), points: of("metric", "val_metric") },
+    {
+      name: metric,
+      title: metricLabel(primaryMetric(task, metric), "title"),
+      points: of("metric", "val_metric"),
+    },
   ];
 }
 

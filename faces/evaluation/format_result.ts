@@ -53,10 +53,10 @@ export function groupName(
 }
 
 /** Describes the constant baseline, without its score. */
-export function describeBaseline({ classes, baseline }: ModelMetrics): string {
+export function describeBaseline({ metric, classes, baseline }: ModelMetrics): string {
   return classes
     ? `the majority class of the training set, “${baseline.guess}”`
-    : `the median of the training set, ${baseline.guess} years`;
+    : `the median of the training set, ${baseline.guess}${METRICS[metric].unit}`;
 }
 
 /** Summarizes test metric, interval and constant baseline in two sentences. */

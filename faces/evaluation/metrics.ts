@@ -9,7 +9,7 @@ import { furtherMetrics } from "../training/further_metrics.ts";
 import { absoluteErrors, isCorrect } from "../../packages/statistics/prediction_metrics.ts";
 
 /** Name of a primary metric, as in metrics.json. */
-export type MetricName = "accuracy" | "mae";
+export type MetricName = "accuracy" | "mae" | "error";
 
 /** Metric of single predictions; a model's metric is their mean. */
 export interface Metric {
@@ -31,7 +31,7 @@ export interface Metric {
   groupInterval(each: ArrayLike<number>, people?: readonly unknown[]): Interval | undefined;
 }
 
-/** Primary metrics: accuracy of classes and MAE of ages. */
+/** Primary metrics: accuracy of classes, MAE of ages, and MAE of other numbers. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
   accuracy: {
     ...{ name: "accuracy", title: "Accuracy", unit: "", better: "more", decimals: 3 },
@@ -42,13 +42,23 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
     ...{ name: "MAE", title: "MAE", unit: "\u00a0years", better: "less", decimals: 1 },
     ...{ each: absoluteErrors, interval: meanInterval, groupInterval: meanIntervalOfEnough },
   },
+  error: {
+    ...{ name: "MAE", title: "MAE", unit: "", better: "less", decimals: 2 },
+    ...{ each: absoluteErrors, interval: meanInterval, groupInterval: meanIntervalOfEnough },
+  },
 };
+
+/** Returns the primary metric of a task, given its metric in training.json. */
+export function primaryMetric(task: string, metric: "accuracy" | "mae"): MetricName {
+  return metric === "mae" && task !== "age" ? "error" : metric;
+}
 
 /** Metric → whether higher or lower values are better. */
 export const METRIC_DIRECTIONS: Readonly<Record<string, "more" | "less">> = {
   accuracy: METRICS.accuracy.better,
   loss: "less",
   mae: METRICS.mae.better,
+  error: METRICS.error.better,
   ...Object.fromEntries(
     furtherMetrics.flatMap(({ name, former = [], better }) =>
       better ? [name, ...former].map((key) => [key, better]) : []

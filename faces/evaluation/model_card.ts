@@ -141,7 +141,7 @@ function groups({ title, id, metrics }: CardModel): Block[] {
     {
       head: [
         ...["Group", "Faces", metricLabel(metric, "title"), "95 % CI"],
-        ...(metric === "mae" ? ["Bias, years", "95 % CI"] : []),
+        ...(metric === "accuracy" ? [] : [metric === "mae" ? "Bias, years" : "Bias", "95 % CI"]),
       ],
       rows: groups.map(({ count: n, value, interval, bias, biasInterval, ...group }) => [
         ...[groupName(group), count(n), formatMetricValue(value, metric)],

@@ -16,7 +16,7 @@ import {
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
-import { type MetricName, METRICS } from "./metrics.ts";
+import { type MetricName, METRICS, primaryMetric } from "./metrics.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
 /** Names of the splits. */
@@ -69,7 +69,7 @@ export interface ReferenceScores {
   model: number;
 }
 
-/** `accuracy` of a classifier, or `mae` in years. */
+/** `accuracy` of a classifier, `mae` in years, or `error`, the MAE of another number. */
 export type Scores = { [metric in MetricName]?: number };
 
 /** A metric beside the primary one: its formatting and 95 % intervals, absent with too few images. */
@@ -88,6 +88,8 @@ export interface ModelMetrics {
   variant?: string;
   /** The primary metric. */
   metric: MetricName;
+  /** Images of each split without a label of the task, which no metric counts. */
+  unlabelled?: Record<SplitName, number>;
   classes?: readonly string[];
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
@@ -116,7 +118,7 @@ export interface ModelMetrics {
   calibration?: Calibration;
   /** Age in years only: errors on the test set by age band. */
   byAgeBand?: AgeBand[];
-  /** Age in years only: mean of prediction - truth on the test set, with its interval. */
+  /** Numbers only: mean of prediction - truth on the test set, with its interval. */
   bias?: { value: number; interval: Interval };
   /** The test metric by gender, and by gender and age band. */
   groups?: Group[];
@@ -169,7 +171,7 @@ export function scoreModel(
 ): ModelMetrics {
   const { train, test } = predictions;
   const { classes } = subject;
-  const metric: MetricName = classes ? "accuracy" : "mae";
+  const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
   const { each, interval: intervalOf, better } = METRICS[metric];
   const constant = classes ? majorityClass(train.truth, classes.length) : median(train.truth);
   const tested = people?.test;
@@ -199,7 +201,9 @@ export function scoreModel(
     ...{ interval, intervals },
     baseline: { guess: classes ? classes[constant] : constant, ...constants },
     verdict,
-    ...(classes ? classMetrics(classes, test, tested) : ageMetrics(test, constant, tested)),
+    ...(classes
+      ? classMetrics(classes, test, tested)
+      : quantityMetrics(subject.task, test, constant, tested)),
     ...(tested && {
       groups: scoreGroups(
         metric,
@@ -252,14 +256,17 @@ function classMetrics(
   };
 }
 
-function ageMetrics(
+function quantityMetrics(
+  task: string,
   { truth, prediction }: Predictions,
   constant: number,
   people?: People,
 ): Partial<ModelMetrics> {
   const signed = signedErrors(truth, prediction);
   return {
-    byAgeBand: errorByAgeBand(truth, prediction, constant, people?.identity),
+    ...(task === "age" && {
+      byAgeBand: errorByAgeBand(truth, prediction, constant, people?.identity),
+    }),
     bias: { value: mean(signed), interval: meanInterval(signed, people?.identity) },
   };
 }

@@ -104,7 +104,7 @@ export function scoreGroups(
       ...(biasInterval && { biasInterval }),
     }];
   };
-  const highest = all.reduce((highest, i) => Math.max(highest, age[i]), 0);
+  const highest = all.reduce((highest, i) => Math.max(highest, age[i] || 0), 0);
   const bands = Array.from({ length: Math.floor(highest / width) + 1 }, (_, i) => i * width);
   return [0, 1].flatMap((gender) => {
     const same = all.filter((i) => genders[i] === gender);

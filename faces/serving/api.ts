@@ -26,7 +26,14 @@ export const yearsPrediction = z.object({
   error: z.number().min(0).describe("MAE on the model's validation set, in years"),
 });
 
-export const prediction = z.union([yearsPrediction, classPrediction]);
+/** Predicted number of another column of the labels. */
+export const valuePrediction = z.object({
+  model,
+  value: z.number().describe("In the unit of the labels"),
+  error: z.number().min(0).describe("MAE on the model's validation set"),
+});
+
+export const prediction = z.union([yearsPrediction, valuePrediction, classPrediction]);
 
 export const box = z.object({
   x: z.number(),
@@ -68,9 +75,11 @@ export const analysis = z.object({
 
 export const servedModel = z.object({
   id: z.string().describe("Id of the stage that trained it"),
-  task: z.enum(["gender", "age"]),
+  task: z.string().describe("gender, age, or another column of the labels"),
   variant: z.enum(["binary", "multiclass", "regression"]),
-  classes: z.array(z.string()).nullable().describe("null: predicts an age in years"),
+  classes: z.array(z.string()).nullable().describe(
+    "null: predicts an age in years, or another number",
+  ),
   trained: z.object({
     at: z.string().describe("ISO 8601"),
     images: z.int(),
@@ -80,7 +89,7 @@ export const servedModel = z.object({
     backend: z.string(),
     weights: z.int().describe("Number of parameters"),
   }),
-  metric: z.enum(["accuracy", "mae"]).describe("mae: mean absolute error in years"),
+  metric: z.enum(["accuracy", "mae"]).describe("mae: mean absolute error, of ages in years"),
   validation: z.object({ images: z.int(), value: z.number() }),
   test: z.object({
     images: z.int(),

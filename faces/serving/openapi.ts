@@ -14,6 +14,7 @@ const schemas = {
   ServedModel: api.servedModel,
   Service: api.service,
   Timings: api.timings,
+  ValuePrediction: api.valuePrediction,
   YearsPrediction: api.yearsPrediction,
 };
 

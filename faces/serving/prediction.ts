@@ -5,19 +5,23 @@ import type { ClassPrediction, Prediction } from "./api.ts";
 /** Meaning of a model's outputs. */
 export interface OutputSpec {
   readonly id: string;
-  readonly task: "gender" | "age";
-  /** Classes in the order of the outputs; null for an age in years. */
+  /** gender, age, or another column of the labels. */
+  readonly task: string;
+  /** Classes in the order of the outputs; null for a number, such as an age in years. */
   readonly classes: readonly ClassRecord[] | null;
-  /** MAE on the validation set, for an age in years. */
+  /** MAE on the validation set, for a number. */
   readonly error: number;
 }
 
 /** Converts the outputs of one model for one face. Negative ages become 0. */
 export function readOutputs(
-  { id: model, classes, error }: OutputSpec,
+  { id: model, task, classes, error }: OutputSpec,
   outputs: ArrayLike<number>,
 ): Prediction {
-  if (classes === null) return { model, years: Math.max(0, outputs[0]), error };
+  if (classes === null) {
+    const [value] = Array.from(outputs);
+    return task === "age" ? { model, years: Math.max(0, value), error } : { model, value, error };
+  }
   // Rounding errors may exceed the range of a probability.
   const probability = (i: number) => Math.min(1, Math.max(0, outputs[i]));
   const all = classes.map((name, i) => ({ ...name, probability: probability(i) }));

@@ -191,7 +191,8 @@ export const furtherMetrics: readonly MetricDefinition[] = [
 ];
 
 /** A metric that a parameter names, with its options. */
-export interface ChosenMetric extends Pick<MetricDefinition, "of" | "title" | "unit" | "decimals"> {
+export interface ChosenMetric
+  extends Pick<MetricDefinition, "of" | "title" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
   compute(predictions: ScoredPredictions): number;
@@ -224,10 +225,10 @@ export function chooseMetrics(
   const all = [...furtherMetrics, ...plugins as MetricDefinition[]];
   const metrics = written.map((choice): ChosenMetric => {
     const { definition, options } = chosen(choice, all, "");
-    const { of, title, unit, decimals } = definition;
+    const { of, title, unit, better, decimals } = definition;
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
-      ...{ name, of, title, unit, decimals },
+      ...{ name, of, title, unit, better, decimals },
       compute: (predictions) => definition.compute(predictions, options),
       interval: (all, people) =>
         definition.interval ? definition.interval(all, options, people) : statisticInterval(

@@ -17,16 +17,24 @@ export const samplings = [
     name: "balanced",
     summary: "As many images per epoch, the same number from each group; small groups repeat",
     params: z.strictObject({
-      by: z.array(z.enum(["gender", "age"])).min(1).optional().describe(
-        "Labels that make the groups. Default: the stage's tasks",
+      by: z.array(z.string().min(1)).min(1).optional().describe(
+        "Labels that make the groups: gender, age or another column. Default: the stage's tasks",
       ),
       ageBand: z.int().min(1).max(100).default(10).describe("Years of a group of ages"),
     }),
     order(rows, { person, random, tasks }, { by = tasks, ageBand }) {
       const groups = new Map<string, number[]>();
       for (const row of rows) {
-        const { gender, age, ageInterval: [low, high] = [age, age] } = person(row);
-        const values = { gender, age: Math.floor((low + high) / 2 / ageBand) };
+        const one = person(row), [low, high] = one.ageInterval ?? [one.age, one.age];
+        const values: Readonly<Record<string, string | number | null>> = {
+          ...one.attributes,
+          ...{ gender: one.gender, age: Math.floor((low + high) / 2 / ageBand) },
+        };
+        const unknown = by.find((label) => values[label] === undefined);
+        if (unknown !== undefined) {
+          const names = Object.keys(values).join(", ");
+          throw new Error(`Cannot balance by "${unknown}": the labels have ${names}. Name one.`);
+        }
         const key = by.map((label) => values[label]).join(" ");
         const group = groups.get(key);
         if (group) group.push(row);

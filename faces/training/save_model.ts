@@ -70,15 +70,19 @@ export async function writeExports(
   const { task, classes, input, preprocessing } = record;
   const { size, divisor, mirror } = input;
   const bytes = await toOnnx(model, {
-    description: `${task === "gender" ? "Gender" : "Age"} of a face, from RGB bytes of ` +
+    description: `${task[0].toUpperCase()}${task.slice(1)} of a face, from RGB bytes of ` +
       `${size} x ${size} pixels`,
     divisor,
     mirror,
     outputs: [
-      classes === null ? { name: "years", description: "Age in years; what is below 0 means 0" } : {
-        name: "probabilities",
-        description: `Of the classes ${classes.map(({ label }) => `"${label}"`).join(", ")}`,
-      },
+      classes === null
+        ? task === "age"
+          ? { name: "years", description: "Age in years; what is below 0 means 0" }
+          : { name: "value", description: `${task}, in the unit of its labels` }
+        : {
+          name: "probabilities",
+          description: `Of the classes ${classes.map(({ label }) => `"${label}"`).join(", ")}`,
+        },
     ],
     metadata: {
       task,

@@ -6,7 +6,7 @@ import { chooseNetwork } from "./build_network.ts";
 import { losses } from "./losses.ts";
 import type { Initializer } from "./network_options.ts";
 import { genderClasses } from "./targets.ts";
-import type { ModelTraining, Task } from "./train_model.ts";
+import type { ModelTraining, Task, ValuesTask } from "./train_model.ts";
 import type { Head, LossDefinition, NetworkDefinition } from "./training_definitions.ts";
 import type { jointParams } from "./training_params.ts";
 
@@ -17,10 +17,22 @@ interface StageTraining {
   context: Pick<StageContext, "definitions">;
 }
 
+/** Returns the task of a column's classes. */
+export function classTask(target: string): Task | ValuesTask {
+  return target === "gender"
+    ? { task: "gender", variant: "binary", classes: [...genderClasses] }
+    : { task: target, classes: "values" };
+}
+
+/** Returns the task of a column's numbers. */
+export function quantityTask(target: string): Task {
+  return { task: target, variant: "regression", classes: null };
+}
+
 /** Returns the training of a network for one task. */
 export function singleTraining(
   { task, network, networks, params, context }: StageTraining & {
-    task: Task;
+    task: Task | ValuesTask;
     /** Default network. */
     network: string;
     params: ModelTraining["params"] & { network?: Choice; loss?: Choice };
@@ -34,7 +46,7 @@ export function singleTraining(
     network: chooseNetwork(params.network, all, network, params),
     heads: loss === undefined && teacher === undefined
       ? undefined
-      : ([targets]) => [headOf({ loss, task, weight: 1, context }, targets)],
+      : ([targets], [task]) => [headOf({ loss, task, weight: 1, context }, targets)],
   };
 }
 
@@ -48,8 +60,7 @@ export function jointTraining(
   },
 ): ModelTraining {
   const all = [...networks, ...context.definitions("network") as NetworkDefinition[]];
-  const gender: Task = { task: "gender", variant: "binary", classes: [...genderClasses] };
-  const age: Task = { task: "age", variant: "regression", classes: null };
+  const gender = classTask("gender") as Task, age = quantityTask("age");
   const { weights, heads } = params;
   const ageLoss = params.age === "years" ? "mae" : "ageDistribution";
   const defaults = { spread: params.ageSpread, reading: params.ageReading };
@@ -96,6 +107,11 @@ function headOf(
     throw new Error(
       `Cannot train ${task} with loss "${definition.name}": it is a loss of ` +
         `${definition.of.join(" or ")}, and the network predicts ${wanted}. Use one of ${fitting}.`,
+    );
+  }
+  if (task !== "age" && ["ageDistribution", "ordinal"].includes(definition.name)) {
+    throw new Error(
+      `Cannot train ${task} with loss "${definition.name}": it is of ages. Use mae, mse or huber.`,
     );
   }
   const own = definition.name === "ageDistribution" ? { ...defaults, ...options } : options;

@@ -1,4 +1,6 @@
 /** Classes and training targets. */
+import { readParquet } from "../../packages/formats/parquet.ts";
+import { INTERVAL, readAttributes } from "../datasets/attributes.ts";
 
 /** A class, in the order of a network's outputs. */
 export interface ClassRecord {
@@ -24,42 +26,95 @@ export interface Person {
   gender: number;
   /** First and last year of an age that is known as an interval; `age` is then NaN. */
   ageInterval?: readonly [low: number, high: number];
+  /** Further columns of the labels; null if unknown. */
+  attributes?: Readonly<Record<string, string | number | null>>;
+}
+
+/** Reads the labels of a dataset's table, row by row. */
+export async function readPeople(path: string): Promise<Person[]> {
+  const attributes = await readAttributes(path);
+  const names = Object.keys(attributes).filter((name) => !INTERVAL.includes(name as never));
+  const [lows, highs] = INTERVAL.map((name) => attributes[name]);
+  const table = await readParquet(path, { age: "int32?", gender: "int32?" });
+  return table.age.map((age, i) => {
+    const low = lows?.[i] ?? null, high = highs?.[i] ?? null;
+    const interval = age === null && low !== null && high !== null;
+    return {
+      ...{ age: age ?? NaN, gender: table.gender[i] ?? NaN },
+      ...(interval && { ageInterval: [Number(low), Number(high)] as const }),
+      ...(names.length > 0 && {
+        attributes: Object.fromEntries(names.map((name) => [name, attributes[name][i]])),
+      }),
+    };
+  });
+}
+
+/** What a network predicts: `gender`, `age`, or another column of the labels. */
+interface Target {
+  task: string;
+  classes: readonly ClassRecord[] | null;
 }
 
 /**
- * Returns the training target of a person: a class index, or the age in years if `classes` is null.
+ * Returns the training target of a person: a class index, or a quantity if `classes` is null. NaN if
+ * the label is missing (gender neither 0 nor 1, age negative), is of no class of the training set, or
+ * is an interval of ages that is not within one class.
  * @throws if no class covers the person's age
  */
-export function targetOf(
-  task: { task: "gender" | "age"; classes: readonly ClassRecord[] | null },
-  person: Person,
-): number {
-  if (task.task === "gender") return person.gender;
-  if (task.classes === null) return person.age;
-  const index = task.classes.findIndex(({ minAge = -Infinity, maxAge = Infinity }) =>
-    person.age >= minAge && person.age <= maxAge
+export function labelOf({ task, classes }: Target, person: Person): number {
+  const { gender, age, ageInterval, attributes } = person;
+  if (task === "gender") return [0, 1].includes(gender) ? gender : NaN;
+  if (task !== "age") {
+    const value = attributes?.[task] ?? null;
+    if (value === null) return NaN;
+    if (classes === null) return typeof value === "number" ? value : NaN;
+    const index = classes.findIndex(({ label }) => label === String(value));
+    return index < 0 ? NaN : index;
+  }
+  if (classes === null) return age >= 0 ? age : NaN;
+  if (ageInterval) {
+    const [low, high] = ageInterval.map((age) => ageClass(classes, age));
+    return low === high ? low : NaN;
+  }
+  return age >= 0 ? ageClass(classes, age) : NaN;
+}
+
+function ageClass(classes: readonly ClassRecord[], age: number): number {
+  const index = classes.findIndex(({ minAge = -Infinity, maxAge = Infinity }) =>
+    age >= minAge && age <= maxAge
   );
   if (index < 0) {
-    const labels = task.classes.map(({ label }) => label).join(", ");
-    throw new Error(`Cannot find the class of age ${person.age}: the classes are ${labels}.`);
+    const labels = classes.map(({ label }) => label).join(", ");
+    throw new Error(`Cannot find the class of age ${age}: the classes are ${labels}.`);
   }
   return index;
 }
 
+/** Number of classes above which a column is rather a name or a quantity. */
+const MAX_CLASSES = 100;
+
 /**
- * Returns a person's target; NaN if the label is missing (gender neither 0 nor 1, age negative), or an
- * age is an interval that is not within one class.
+ * Returns the classes of a column: its values in the training set, sorted.
+ * @throws if there are fewer than 2 or more than 100
  */
-export function labelOf(
-  task: { task: "gender" | "age"; classes: readonly ClassRecord[] | null },
-  person: Person,
-): number {
-  if (task.task === "gender") return [0, 1].includes(person.gender) ? person.gender : NaN;
-  if (person.ageInterval && task.classes) {
-    const [low, high] = person.ageInterval.map((age) => targetOf(task, { ...person, age }));
-    return low === high ? low : NaN;
+export function classesOf(column: string, people: readonly Person[]): ClassRecord[] {
+  const values = new Set(people.map(({ attributes }) => attributes?.[column] ?? null));
+  values.delete(null);
+  if (values.size >= 2 && values.size <= MAX_CLASSES) {
+    const sorted = [...values].sort((a, b) => a! < b! ? -1 : 1);
+    return sorted.map((value) => ({ label: String(value) }));
   }
-  return person.age >= 0 ? targetOf(task, person) : NaN;
+  const names = new Set(people.flatMap(({ attributes = {} }) => Object.keys(attributes)));
+  const why = !names.has(column)
+    ? `the labels have no such column; they have ${["gender", ...names].join(", ")}`
+    : values.size < 2
+    ? `it has ${
+      values.size === 0 ? "no value" : `a single value, "${[...values]}",`
+    } in the training set`
+    : `it has ${
+      values.size.toLocaleString("en")
+    } different values, at most ${MAX_CLASSES} are classes`;
+  throw new Error(`Cannot train classes of "${column}": ${why}. Name another column as target.`);
 }
 
 /** Builds a class up to each age of `upTo`, and one above the last. */

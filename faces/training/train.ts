@@ -66,7 +66,10 @@ export interface TrainOptions extends TrainerOptions {
 
 /** Options of early stopping. */
 export interface EarlyStoppingOptions {
-  monitor: "loss" | "val_loss" | "metric" | "val_metric";
+  /** loss, val_loss, metric, val_metric, or val_NAME of a further metric. */
+  monitor: string;
+  /** For a further metric: true if higher values are better. */
+  higherIsBetter?: boolean;
   /** Epochs without improvement before training stops. */
   patience: number;
   /** True to restore the weights of the best epoch. */
@@ -282,19 +285,28 @@ export interface EarlyStoppingState {
 /** Monitors a value and stops training when it no longer improves. */
 export class EarlyStopping {
   state: EarlyStoppingState = { best: null, bestEpoch: 0, wait: 0, stopped: false };
-  readonly #monitor: EarlyStoppingOptions["monitor"];
+  readonly #monitor: string;
   readonly #patience: number;
   readonly #sign: 1 | -1;
 
-  constructor({ monitor, patience }: EarlyStoppingOptions, metricHigherIsBetter: boolean) {
+  constructor(
+    { monitor, patience, higherIsBetter }: EarlyStoppingOptions,
+    metricHigherIsBetter: boolean,
+  ) {
     this.#monitor = monitor;
     this.#patience = patience;
-    this.#sign = this.#monitor.endsWith("metric") && metricHigherIsBetter ? -1 : 1;
+    const higher = higherIsBetter ?? (/^(val_)?metric$/.test(monitor) && metricHigherIsBetter);
+    this.#sign = higher ? -1 : 1;
   }
 
   /** Updates the state with an epoch; returns true if it is the best so far. */
-  update(epoch: EpochRecord): boolean {
-    const value = this.#sign * epoch[this.#monitor];
+  update(epoch: JointEpoch): boolean {
+    const further = [epoch, ...epoch.heads ?? []].find(({ further }) =>
+      further && this.#monitor in further
+    )?.further;
+    const column = further ? further[this.#monitor] : epoch[this.#monitor as keyof EpochRecord];
+    // JSON has no infinity for a metric that is not defined.
+    const value = column == null ? Number.MAX_VALUE : this.#sign * column;
     const { best, wait } = this.state;
     if (best === null || value < best) {
       this.state = { best: value, bestEpoch: epoch.epoch, wait: 0, stopped: false };

@@ -33,7 +33,7 @@ import { predictRows } from "./predict_rows.ts";
 import { openPredictor } from "./predictor.ts";
 import { askTeachers } from "./teacher.ts";
 import type { ModelParams } from "./trained_models.ts";
-import { labelOf } from "./targets.ts";
+import { classesOf, labelOf } from "./targets.ts";
 import { type EarlyStoppingOptions, train } from "./train.ts";
 import {
   artifactsOf,
@@ -49,13 +49,19 @@ import {
 import type { ExportFormat } from "./training_params.ts";
 import type { TrainingRecord } from "./training_record.ts";
 
-/** A task that a network learns; `classes` is null for age in years. */
+/** A task that a network learns; `classes` is null for a quantity, such as age in years. */
 export type Task = Pick<TrainingRecord, "task" | "variant" | "classes">;
+
+/** A task whose classes are the values of its column in the training set. */
+export interface ValuesTask {
+  task: string;
+  classes: "values";
+}
 
 /** Network, tasks and parameters of a training. */
 export interface ModelTraining {
   /** Output of the stage → task, in the order of the heads. */
-  tasks: Readonly<Record<string, Task>>;
+  tasks: Readonly<Record<string, Task | ValuesTask>>;
   /** Builds the whole network of one task, with its initial weights, for images of `size`. */
   build?(size: number): LayersModel;
   /** In place of `build`: the layers before the heads. */
@@ -64,7 +70,7 @@ export interface ModelTraining {
    * Returns a head for each task, given the targets of its training set. Default, for one task:
    * classification() or regression().
    */
-  heads?(targets: readonly (readonly number[])[]): Head[];
+  heads?(targets: readonly (readonly number[])[], tasks: readonly Task[]): Head[];
   /** Loss and metric of a network that `build` returns. Default: as for `heads`. */
   objective?: SingleObjective;
   /** `init`: default new weights; `teacher`: default none, otherwise with `heads`. */
@@ -114,7 +120,12 @@ export async function trainModel(
   const taskNames = Object.values(training.tasks).map(({ task }) => task);
   using opened = await openTrainingData(folders);
   const { images, size, people } = opened;
-  const tasks = Object.entries(training.tasks);
+  const tasks = Object.entries(training.tasks).map(([output, { task, ...rest }]) => {
+    if (rest.classes !== "values") return [output, { task, ...rest } as Task] as const;
+    const classes = classesOf(task, Array.from(opened.rows.train, (row) => people[row]));
+    const variant = classes.length === 2 ? "binary" as const : "multiclass" as const;
+    return [output, { task, variant, classes }] as const;
+  });
   const labels = tasks.map(([, task]) => people.map((person) => labelOf(task, person)));
   /** Ages of each image that are intervals, of a task in years. */
   const intervals = tasks.map(([, { task, classes }]) =>
@@ -129,23 +140,36 @@ export async function trainModel(
     validation: opened.rows.validation.filter(labelled),
   };
   const inputs = { ...opened, rows };
+  const [all, used] = [opened.rows, rows].map(({ train, validation }) =>
+    train.length + validation.length
+  );
+  if (used < all) {
+    const out = counted(all - used, "image");
+    context.info(`${out} of ${all} without a label of ${taskNames[0]} are left out`);
+  }
   for (const [i, [, { task }]] of tasks.entries()) {
     for (const [set, at] of Object.entries(rows)) {
-      if (at.length === 0 || at.some((row) => !Number.isNaN(labels[i][row]))) continue;
+      if (opened.rows[set as keyof typeof rows].length === 0) continue;
+      if (at.some((row) => !Number.isNaN(labels[i][row]))) continue;
       if (set === "train" && intervals[i]?.some((interval) => interval)) continue;
-      const what = intervals[i] ? "an exact label of it, only intervals" : "a label of it";
+      const what = intervals[i]
+        ? "an exact label of it, only intervals"
+        : tasks[i][1].classes === null
+        ? "a number of it"
+        : "a label of it";
       throw new Error(`Cannot train ${task}: no image of the ${set} set has ${what}. Add some.`);
     }
   }
   const [[, { classes }]] = tasks;
   const made = training.heads?.(
-    labels.map((of) => Array.from(rows.train, (row) => of[row]).filter((label) => label >= 0)),
+    labels.map((of) => Array.from(rows.train, (row) => of[row]).filter((label) => !isNaN(label))),
+    tasks.map(([, task]) => task),
   );
   const masked = labels.some((of) => [...rows.train, ...rows.validation].some((i) => isNaN(of[i])));
   await openBackend(context.compute as Backend);
   const artifacts = artifactsOf(context) ?? "";
   const teachers = params.teacher === undefined ? [] : await askTeachers(
-    ...[params.teacher, Object.values(training.tasks), images] as const,
+    ...[params.teacher, tasks.map(([, task]) => task), images] as const,
     Int32Array.from([...rows.train, ...rows.validation]),
     { artifacts, signal: context.signal, info: (message) => context.info(message) },
   );
@@ -166,10 +190,21 @@ export async function trainModel(
   }
   const earlyStopping = params.earlyStopping ??
     { monitor: "val_loss", patience: params.epochs, restoreBest: false };
+  const monitored = metrics.find(({ name }) => earlyStopping.monitor === `val_${name}`);
+  if (monitored ? !monitored.better : !/^(val_)?(loss|metric)$/.test(earlyStopping.monitor)) {
+    const names = metrics.flatMap(({ name, better }) => better ? [`val_${name}`] : []);
+    throw new Error(
+      `Cannot stop early by "${earlyStopping.monitor}": it is no metric of this training with a ` +
+        `better direction. Name one of ${
+          ["val_loss", "val_metric", ...names].join(", ")
+        }, or add ` +
+        "it to metrics.",
+    );
+  }
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
-  const model = buildModel(training, made, size, context.seed);
+  const model = buildModel(training, classes, made, size, context.seed);
   /** Calls `use` with the network of one task. */
   const withNetwork = async (i: number, use: (network: LayersModel) => unknown) => {
     if (!made) return void await use(model);
@@ -232,7 +267,10 @@ export async function trainModel(
         ),
       ]),
       ...params,
-      earlyStopping,
+      earlyStopping: {
+        ...earlyStopping,
+        ...(monitored && { higherIsBetter: monitored.better === "more" }),
+      },
       ...optimizing,
       order: (rows, random) => {
         const data = { person: (row: number) => people[row], random, tasks: taskNames };
@@ -311,7 +349,8 @@ export async function trainModel(
 }
 
 function buildModel(
-  { tasks, build, network }: ModelTraining,
+  { build, network }: ModelTraining,
+  classes: Task["classes"],
   heads: readonly Head[] | undefined,
   size: number,
   seed: number,
@@ -320,8 +359,7 @@ function buildModel(
   if (!network) throw new Error("Cannot train: the training has neither build nor network.");
   const { name, trunk, initializer } = network;
   if (!heads) {
-    const classes = Object.values(tasks)[0].classes?.length ?? null;
-    return singleHeadModel(name, trunk(size), classes, initializer, seed);
+    return singleHeadModel(name, trunk(size), classes?.length ?? null, initializer, seed);
   }
   const columns = heads.reduce((sum, head) => sum + head.columns, 0);
   return multiHeadModel(name, trunk(size), columns, initializer, seed);

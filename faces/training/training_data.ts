@@ -5,11 +5,10 @@ import type { Preprocessing } from "../images/preprocessing.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { mean, median } from "../../packages/statistics/prediction_metrics.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
-import { INTERVAL, readAttributes } from "../datasets/attributes.ts";
 import { UnsupportedNetwork } from "../../packages/engine/engine.ts";
 import { EngineTrainer } from "./engine_trainer.ts";
 import { type FullEpoch, type JointEpoch, liveCurves } from "./training_record.ts";
-import type { Person } from "./targets.ts";
+import { type Person, readPeople } from "./targets.ts";
 import { TfjsTrainer } from "./tfjs_trainer.ts";
 import { epochLine, type TrainOptions } from "./train.ts";
 import type { Trainer, TrainerOptions } from "./trainer.ts";
@@ -52,13 +51,8 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
   const preprocessing: Preprocessing = JSON.parse(
     await Deno.readTextFile(join(dataset, "preprocessing.json")),
   );
-  const path = join(dataset, "table.parquet"), attributes = await readAttributes(path);
-  const [lows, highs] = INTERVAL.map((name) => attributes[name]);
-  const table = await readParquet(path, {
-    age: "int32?",
-    gender: "int32?",
-    dataset: "string",
-  });
+  const path = join(dataset, "table.parquet");
+  const table = await readParquet(path, { dataset: "string" });
   const rows = {
     train: readNpy(join(splits, "train.npy"), "int32").data,
     validation: readNpy(join(splits, "validation.npy"), "int32").data,
@@ -67,14 +61,7 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
   return {
     images,
     size: images.shape[1],
-    people: table.age.map((age, i) => {
-      const low = lows?.[i] ?? null, high = highs?.[i] ?? null;
-      const interval = age === null && low !== null && high !== null;
-      return {
-        ...{ age: age ?? NaN, gender: table.gender[i] ?? NaN },
-        ...(interval && { ageInterval: [Number(low), Number(high)] as const }),
-      };
-    }),
+    people: await readPeople(path),
     rows,
     preprocessing,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),

@@ -239,7 +239,7 @@ export interface SamplingDefinition<P extends z.ZodObject = z.ZodObject> extends
   /** Returns the rows of an epoch; images may be absent or repeated, and their number stays. */
   order(
     rows: Int32Array,
-    data: { person(row: number): Person; random: Rng; tasks: ("gender" | "age")[] },
+    data: { person(row: number): Person; random: Rng; tasks: readonly string[] },
     options: z.output<P>,
   ): Int32Array;
 }

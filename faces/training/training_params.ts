@@ -10,8 +10,11 @@ import { schedules } from "./schedule.ts";
 import { initParam, teacherParam } from "./trained_models.ts";
 
 const earlyStopping = z.strictObject({
-  monitor: z.enum(["val_loss", "loss", "val_metric", "metric"]).default("val_loss").describe(
-    "Monitored column of history.csv",
+  monitor: z.union([
+    z.enum(["val_loss", "loss", "val_metric", "metric"]),
+    z.string().regex(/^val_\w+$/, "expected val_ and the name of one of `metrics`"),
+  ]).default("val_loss").describe(
+    "Monitored column of history.csv; val_NAME: one of `metrics`",
   ),
   patience: z.int().min(1).default(3).describe(
     "Epochs without improvement before training stops; `epochs` disables early stopping",
@@ -125,6 +128,8 @@ export const classLoss = lossParam(classLosses, "crossEntropy").describe(
 export const anyLoss = lossParam(losses, "").describe(
   "Loss. Default: mae for regression, crossEntropy for classes",
 );
+
+export const quantityLoss = lossParam(yearLosses, "mae").describe("Loss. Default: mae");
 
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {

@@ -34,12 +34,13 @@ export interface JointEpoch extends FullEpoch {
 
 /** Content of training.json. Reproducible: equal for equal trainings. */
 export interface TrainingRecord {
-  task: "gender" | "age";
+  /** gender, age, or another column of the labels. */
+  task: string;
   variant: "binary" | "multiclass" | "regression";
   loss: string;
   /** The metric in history.csv. */
   metric: "accuracy" | "mae";
-  /** Classes in the order of the outputs; null for age in years. */
+  /** Classes in the order of the outputs; null for a quantity, such as age in years. */
   classes: ClassRecord[] | null;
   /** The network's input: RGB bytes of images of this size, divided by `divisor`. */
   input: {
@@ -125,7 +126,7 @@ export function liveCurves(
 
 /** The fields that readers rely on. */
 const recordShape = z.looseObject({
-  task: z.enum(["gender", "age"]),
+  task: z.string().min(1),
   variant: z.enum(["binary", "multiclass", "regression"]),
   metric: z.enum(["accuracy", "mae"]),
   classes: z.array(z.looseObject({ label: z.string() })).nullable(),

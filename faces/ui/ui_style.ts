@@ -54,7 +54,6 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .runs :is(tbody th, thead th:first-child) { position: sticky; left: 0; background: var(--card) }
 .runs thead th:first-child { z-index: 2 }
 .runs tbody th > * + * { margin-left: 7px }
-.runs tbody tr:hover > *, .pinned > * { background: var(--bar) }
 .runs tr:focus-visible { outline-offset: -3px }
 .runs .note {
   display: inline-block; max-width: 130px; overflow: hidden; text-overflow: ellipsis; vertical-
@@ -63,14 +62,16 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .pick { width: 20px; height: 20px; padding: 0; border: 1.5px solid var(--muted); border-radius: 5px; }
 .pick[aria-checked="true"] { border-color: var(--accent); background: var(--accent) content-box; padding: 3px; }
 .runs tbody th > * { vertical-align: middle; }
-.picked > *, .picked > th { background: var(--bar); }
+.runs tbody tr:is(.picked, .pinned, :hover) > * {
+  background: color-mix(in srgb, var(--accent) 6%, var(--card));
+}
 .link {
   padding: 0; border: 0; background: none; color: var(--accent); font: 0.9rem ui-monospace, Menlo,
   Consolas, monospace; text-decoration: underline;
 }
 .number { display: grid; line-height: 1.25 }
 .why {
-  display: inline-block; max-width: 240px; overflow: hidden; text-overflow: ellipsis; vertical-
+  display: block; max-width: 240px; overflow: hidden; text-overflow: ellipsis; vertical-
   align: middle;
 }
 .state.ok { color: var(--good) }
@@ -113,7 +114,7 @@ h2 { margin-top: 22px; }
 .runs-line { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
 .faces-grid { margin: 0; padding: 0; display: grid; gap: 12px; list-style: none;
   grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
-.faces-grid li { display: grid; font-size: 0.82rem; line-height: 1.35; overflow-wrap: anywhere; }
+.faces-grid li { display: grid; align-content: start; font-size: 0.82rem; line-height: 1.35; overflow-wrap: anywhere; }
 .faces-grid img, .way img { border-radius: 8px; background: var(--bar); image-rendering: pixelated; }
 .faces-grid img { display: block; width: 96px; height: 96px; }
 .way { margin: 0; padding: 0; display: grid; gap: 14px; list-style: none;
@@ -128,6 +129,9 @@ dt { color: var(--muted); }
 .heat3 { background: rgb(0 114 178 / 26%); }
 .heat4 { background: rgb(0 114 178 / 34%); }
 .heat5 { background: rgb(0 114 178 / 42%); }
+@media (max-width: 560px) {
+  .bar nav a { padding: 5px 7px; font-size: 0.92rem; }
+}
 details { margin-top: 8px; }
 summary { cursor: pointer; }
 dialog {

@@ -1,6 +1,6 @@
 /**
  * Installs the backends `node` and `node-gpu` with a current TensorFlow: compiles the binding of tfjs-node
- * against TensorFlow from PyPI, which pip downloads. npm installs TensorFlow 2.9 (2022, CUDA 11.2).
+ * against TensorFlow from PyPI, which pip downloads. The package itself downloads TensorFlow 2.9 (2022, CUDA 11.2).
  */
 import { dirname, join } from "node:path";
 import { installFolder, type OptionalBackend } from "./backends.ts";
@@ -25,8 +25,7 @@ export async function installNode(
 ): Promise<void> {
   if (Deno.build.os !== "linux") {
     throw new Error(
-      `Cannot compile "${backend}" on ${Deno.build.os}: only Linux is supported. npm's package may ` +
-        "run there, see deno task compute.",
+      `Cannot compile "${backend}" on ${Deno.build.os}: only Linux is supported. Choose compute: wasm.`,
     );
   }
   if (!/^\d+(\.\d+){1,2}$/.test(tensorflow)) {

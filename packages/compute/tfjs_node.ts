@@ -6,12 +6,7 @@ import Module, { createRequire } from "node:module";
 import * as nodeUtil from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
-import {
-  type Installation,
-  installCommands,
-  type OptionalBackend,
-  optionalPackages,
-} from "./backends.ts";
+import type { Installation, OptionalBackend } from "./backends.ts";
 
 /** The used part of the native binding. */
 interface Binding {
@@ -26,12 +21,11 @@ interface Binding {
  * @throws if it cannot be loaded
  */
 export function loadNode(backend: OptionalBackend, { folder, binding }: Installation): string {
-  const { ours, npm } = installCommands(backend);
-  const way = `Install it again: ${ours}, or ${npm}. Or choose compute: wasm.`;
+  const way = `Install it again: deno task compute install ${backend}. Or choose compute: wasm.`;
   prepare();
   let native: Binding;
   try {
-    native = loadPackage(Deno.realPathSync(folder), binding, optionalPackages[backend]);
+    native = loadPackage(Deno.realPathSync(folder), binding);
   } catch (cause) {
     const line = (cause as Error).message.split("\n")[0].trim();
     throw new Error(
@@ -72,7 +66,7 @@ type Load = (request: string, parent: { filename?: string } | undefined, main: b
  * - "@tensorflow/tfjs" is the project's tfjs-core and tfjs-layers;
  * - protocol buffers, which write TensorBoard's files, are omitted.
  */
-function loadPackage(folder: string, binding: string, name: string): Binding {
+function loadPackage(folder: string, binding: string): Binding {
   const { default: util } = nodeUtil as unknown as { default: Record<string, unknown> };
   const patchedUtil = {
     ...util,
@@ -95,7 +89,10 @@ function loadPackage(folder: string, binding: string, name: string): Binding {
     const native = require(binding) as Binding;
     const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js");
     require("./dist/register_all_kernels.js");
-    tf.registerBackend("tensorflow", () => new NodeJSKernelBackend(native, name));
+    tf.registerBackend(
+      "tensorflow",
+      () => new NodeJSKernelBackend(native, "@tensorflow/tfjs-node"),
+    );
     return native;
   } finally {
     loader._load = load;

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { openFaces } from "../../faces/detection/faces_artifact.ts";
 import { openDetector } from "../../faces/detection/detectors.ts";
 import { openCropper } from "../../faces/detection/cropper.ts";
-import { findFaces, openTrainingDetector } from "../../faces/detection/find_faces.ts";
+import { findFaces } from "../../faces/detection/find_faces.ts";
 import { readCropPreprocessing } from "../../faces/images/preprocessing.ts";
 import { readConfig } from "../../packages/pipeline/config/config.ts";
 import { Registry } from "../../packages/pipeline/registry.ts";
@@ -80,7 +80,7 @@ Deno.test("faceCrop finds faces with a plugin's detector, in any number of worke
       name: "skinColour",
       ...{ module, minConfidence: 0, inputSizes: [], cell: 16 },
     });
-    const detector = await openTrainingDetector(preprocessing);
+    const detector = await openDetector(preprocessing.detector.name, preprocessing.detector);
     const resize = { size: 32, kernel: "lanczos3", fit: "fill" } as const;
     const [face] = await findFaces(
       await patch(),

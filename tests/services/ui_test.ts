@@ -37,10 +37,10 @@ const waitText = (page: Page, pattern: RegExp) =>
 /** Runs of three settings, one of them with two seeds, a damaged record, and a run at work. */
 async function folder() {
   const shop = await workshop([
-    { models: MODELS(0.95, 0.1), cautions: ["Drawn faces."] },
-    { models: MODELS(0.9, 0.1), seed: 7 },
-    { models: MODELS(0.7, 0.3) },
-    { models: MODELS(0.6, 0.5), pipeline: "faces" },
+    { models: MODELS(0.95, 0.1), cautions: ["Drawn faces."], validation: true },
+    { models: MODELS(0.9, 0.1), seed: 7, validation: true },
+    { models: MODELS(0.7, 0.3), validation: true },
+    { models: MODELS(0.6, 0.5), validation: true },
   ]);
   const broken = join(shop.artifacts, "runs", "2026-01-01T00-00-00Z-faces-0badbad0.json");
   await Deno.writeTextFile(broken, "{");
@@ -91,6 +91,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       const heads = await page.$$eval(".runs thead th", (all) => all.map((th) => th.innerText));
       assert.ok(heads.some((text) => /trainGender\s+dropout/.test(text)), heads.join());
       assert.ok(!heads.some((text) => /test/.test(text)), "test columns are hidden");
+      await waitText(page, /★ 0\.9/);
       const rows = () =>
         page.$$eval(".runs tbody tr:not(.space)", (all) => all.map((tr) => tr.innerText));
       assert.match((await rows()).join("\n"), /0badbad0[^]*damaged/);
@@ -119,6 +120,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.keyboard.press("Enter");
       await page.waitForSelector("dialog[open]", patience);
       assert.match(await page.$eval("dialog", (one) => one.innerText), /trainGender/);
+      assert.deepEqual(await violations(page), []);
       await page.type("#note", "look again");
       await page.keyboard.press("Escape");
       await page.waitForSelector(".note", patience);
@@ -186,7 +188,12 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
 
     await t.step("sweeps mark the best; a face's way; tables; a dry run", async () => {
       const { page, wrong } = await open(browser, `${ui.url}/#sweeps`);
-      await waitText(page, /No pipeline has runs|A point is the mean/);
+      await waitText(page, /the star is the best on validation/);
+      await waitText(page, /0\.1\s+★ 0\.9\d+ ± 0\.0\d+\s+2/);
+      assert.equal(
+        await page.$$eval(".plot circle, .plot [fill] path", (all) => all.length > 2),
+        true,
+      );
       await page.goto(`${ui.url}/#inside?id=${first!.id}`);
       await waitText(page, /200 of 200 faces/);
       await page.click(".faces-grid a");
@@ -322,7 +329,6 @@ inChromium("2,000 runs stay smooth: a frame while scrolling, a filter, a sort", 
     const text = JSON.stringify({ scroll, filter, sort, elements });
     assert.ok(elements < 80, `only rows in view are in the page: ${text}`);
     assert.ok(scroll < 80 && filter < 300 && sort < 300, `ms: ${text}`);
-    if (Deno.env.get("MEASURE")) console.error(text);
     assert.deepEqual(wrong, []);
   } finally {
     await browser.close();

@@ -54,10 +54,10 @@ const LATEX: Style = {
 };
 
 function tex(text: string): string {
-  const plain = text.replace(BOLD, "").replace(
-    /[&%$#_{}]|\\/g,
-    (char) => char === "\\" ? "\\textbackslash{}" : `\\${char}`,
-  )
+  const plain = text.replace(BOLD, "")
+    .replace(/[&%$#_{}]/g, "\\$&")
+    .replace(/\\(?![&%$#_{}])/g, "\\textbackslash{}")
+    .replace(/[~^]/g, "\\$&{}")
     .replaceAll("±", "$\\pm$").replaceAll("–", "--").replaceAll("−", "$-$");
   return text.startsWith(BOLD) ? `\\textbf{${plain}}` : plain;
 }

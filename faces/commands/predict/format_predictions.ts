@@ -6,6 +6,7 @@ import type { OutputSpec } from "../../serving/prediction.ts";
 type Face = Result["faces"][number];
 type Prediction = Face["predictions"][number];
 type Years = Extract<Prediction, { years: number }>;
+type Value = Extract<Prediction, { value: number }>;
 
 /** Formats one photo after the other. */
 export interface Lines {
@@ -31,11 +32,14 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
   for (const [i, { id, task, classes }] of models.entries()) {
     const name = models.filter((other) => other.task === task).length === 1 ? task : id;
     if (classes === null) {
-      columns[name] = ({ predictions }) => (predictions[i] as Years).years.toFixed(1);
+      columns[name] = ({ predictions }) => {
+        const one = predictions[i] as Years | Value;
+        return "years" in one ? one.years.toFixed(1) : one.value.toFixed(4);
+      };
       continue;
     }
-    const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years>;
-    if (task === "gender") columns[name] = (face) => chosen(face).label;
+    const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years | Value>;
+    if (task !== "age") columns[name] = (face) => chosen(face).label;
     else {
       // Two numbers, because spreadsheets read "3-9" as a date.
       columns[`${name}_from`] = (face) => chosen(face).minAge;

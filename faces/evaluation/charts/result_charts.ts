@@ -129,16 +129,21 @@ function bandChart(title: string, label: string, bands: readonly AgeBand[], part
 }
 
 /** Renders a scatter plot of predicted against true age, one dot per face. */
-export function scatter(truth: ArrayLike<number>, prediction: ArrayLike<number>): Html {
+export function scatter(
+  truth: ArrayLike<number>,
+  prediction: ArrayLike<number>,
+  name = "age, years",
+): Html {
   const points = Array.from(truth, (age, i) => ({ age, predicted: prediction[i] }));
   // Multiples of ten, the same on both axes.
-  const highest = Math.ceil(Math.max(10, ...points.flatMap(Object.values)) / 10) * 10;
-  const lowest = Math.floor(Math.min(0, ...points.map(({ predicted }) => predicted)) / 10) * 10;
+  const all = points.flatMap(Object.values), age = name.startsWith("age");
+  const highest = age ? Math.ceil(Math.max(10, ...all) / 10) * 10 : Math.max(...all);
+  const lowest = age ? Math.floor(Math.min(0, ...all) / 10) * 10 : Math.min(...all);
   const domain = [lowest, highest];
-  return draw("Predicted age against true age", {
+  return draw(`Predicted against true ${name}`, {
     height: 320,
-    x: { label: "true age, years", domain },
-    y: { label: "predicted age, years", domain, grid: true },
+    x: { label: `true ${name}`, domain },
+    y: { label: `predicted ${name}`, domain, grid: true },
     marks: [
       diagonal(domain),
       Plot.dot(points, {
@@ -214,7 +219,7 @@ export function groupValues(groups: readonly Group[], metric: MetricName): Html 
   const label = metricLabel(metric);
   const { domain: limits } = METRICS[metric];
   return draw(`${label} by gender and age band`, {
-    x: { type: "point", label: "true age, years", domain, padding: 0.6, labelArrow: "right" },
+    x: { type: "point", label: `true ${name}`, domain, padding: 0.6, labelArrow: "right" },
     y: { label, grid: true, ...(limits ? { domain: limits } : { nice: true, zero: true }) },
     marks: [
       ...[

@@ -13,7 +13,7 @@ export function modelSection(model: ModelReport): Html {
   return html`<section class="model">
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
 ${worseThanConstant(model)}
-<p>${trainingSummary(model)}</p>
+<p>${trainingSummary(model)}${unlabelled(metrics)}</p>
 ${resultsSection(model)}
 <h3 class="row">Training</h3>
 <div class="columns">
@@ -33,6 +33,12 @@ function worseThanConstant({ training, metrics }: ModelReport): Html | "" {
 On validation, the weights of epoch ${weightsOfEpoch} are worse than the constant baseline:
 ${name} ${constantBaseline.toFixed(3)}${unit} by the ${of} of the training set.
 Lower the learning rate, or train for more epochs.</p>`;
+}
+
+function unlabelled({ unlabelled }: ModelReport["metrics"]): string {
+  if (!unlabelled) return "";
+  const parts = Object.entries(unlabelled).map(([split, n]) => `${count(n)} of ${split}`);
+  return ` Faces without an exact label of it are left out: ${parts.join(", ")}.`;
 }
 
 function trainingSummary({ training, network }: ModelReport): string {

@@ -40,8 +40,8 @@ ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
 ${metrics.calibration && calibrationFigure(metrics)}
 ${metrics.byAgeBand && ageErrors(metrics)}
-${model.scatter && scatterFigure(model.scatter)}
-${metrics.groups && groups(metrics)}
+${model.scatter && scatterFigure(model.scatter, metrics)}
+${(metrics.groups?.length ?? 0) > 0 && groups(metrics)}
 </div>
 ${model.examples.map(examples)}`;
 }
@@ -195,13 +195,16 @@ ${table(["age", "faces", "MAE", "baseline", "bias"], rows)}
 </div>`;
 }
 
-function scatterFigure({ truth, prediction, of }: NonNullable<ModelReport["scatter"]>): Html {
+function scatterFigure(
+  { truth, prediction, of }: NonNullable<ModelReport["scatter"]>,
+  { task }: ModelMetrics,
+): Html {
   const which = truth.length < of
     ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
     : `${faces(of)} of the test set.`;
   return html`<figure class="card">
-<figcaption><b>Predicted and true age</b>${which} Dashed line: prediction equals truth.</figcaption>
-${scatter(truth, prediction)}
+<figcaption><b>Predicted and true ${task}</b>${which} Dashed line: prediction equals truth.</figcaption>
+${scatter(truth, prediction, task === "age" ? undefined : task)}
 </figure>`;
 }
 
@@ -222,7 +225,7 @@ ${groupValues(groups, metric)}
 <div class="card">
 <h3>${title} by gender and age</h3>
 <p class="note">Test set. Small print: 95 % CI.</p>
-${table(["", "faces", name, ...(metric === "mae" ? ["bias"] : [])], rows)}
+${table(["", "faces", name, ...(metric === "accuracy" ? [] : ["bias"])], rows)}
 </div>`;
 }
 

@@ -56,6 +56,9 @@ function show(prediction: Prediction): HTMLElement[] {
       element("p", { className: "scale", ariaHidden: "true" }, ...ticks),
     ];
   }
+  if ("value" in prediction) {
+    return [element("p", { className: "prediction" }, formatPrediction(prediction))];
+  }
   const { probability, classes } = prediction;
   const small = element("small", {}, percent(probability));
   const bars = classes.flatMap((one) => {

@@ -4,6 +4,9 @@ import type { Face, Prediction } from "../api.ts";
 
 /** Formats a prediction: "female 93 %", "34 ± 8 years", "33 to 44 years 61 %". */
 export function formatPrediction(prediction: Prediction): string {
+  if ("value" in prediction) {
+    return `${prediction.value.toFixed(2)} ± ${prediction.error.toFixed(2)}`;
+  }
   return "years" in prediction
     ? `${prediction.years.toFixed(0)} ± ${prediction.error.toFixed(0)} years`
     : `${label(prediction)} ${percent(prediction.probability)}`;

@@ -7,8 +7,8 @@ import type { ModelMetrics } from "../../evaluation/score_model.ts";
 import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
 import { faceCard } from "./inside_view.ts";
 import { color, dots, lines } from "./ui_charts.ts";
-import { dom, get, later, number, table, text } from "./ui_dom.ts";
-import { setParams, store, type View } from "./ui_store.ts";
+import { dom, get, later, number, select, table, text } from "./ui_dom.ts";
+import { store, turn, type View } from "./ui_store.ts";
 
 const MAX_RUNS = 20;
 
@@ -189,22 +189,12 @@ async function disagreements(runs: readonly UiRun[], params: URLSearchParams): P
   const [first, second] = [runs[0]!, runs.find(({ id }) => id === params.get("with")) ?? runs[1]!];
   const query = { id: first.id, other: second.id, model: params.get("model") ?? "" };
   const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", query);
-  const choose = (key: string, label: string, options: readonly string[], chosen: string) => {
-    const change = ({ target }: Event) => {
-      setParams({ [key]: (target as HTMLSelectElement).value });
-      dispatchEvent(new Event("hashchange"));
-    };
-    return dom`<label>${label} <select @change=${change}>${
-      options.map((one) =>
-        one === chosen ? dom`<option selected>${one}</option>` : dom`<option>${one}</option>`
-      )
-    }</select></label>`;
-  };
+  const others = runs.slice(1).map(({ id }) => id);
   const cards = faces.slice(0, 24).map((face) =>
     faceCard(face, classes, first.id, [first.id, second.id])
   );
-  return dom`<p class="tools">${choose("model", "Model", models, model)}
-    ${choose("with", `${first.id} and`, runs.slice(1).map(({ id }) => id), second.id)}</p>
+  return dom`<p class="tools">${select("Model", models, model, (model) => turn({ model }))}
+    ${select(`${first.id} and`, others, second.id, (id) => turn({ with: id }))}</p>
     <p class="muted">They disagree on ${total} of ${all} faces of the test set${
     total > cards.length && `; the ${cards.length} largest differences`
   }.</p><ul class="faces-grid">${cards}</ul>`;

@@ -4,20 +4,14 @@
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiStep, UiTable } from "../ui_api.ts";
-import { date, dom, get, later, number, table, text } from "./ui_dom.ts";
-import { setParams, store, type View } from "./ui_store.ts";
+import { date, dom, get, later, number, select, table, text } from "./ui_dom.ts";
+import { store, turn, type View } from "./ui_store.ts";
 
 const PAGE = { faces: 60, rows: 100 };
 
-/** Changes the address, and draws the view again. */
-function turn(changes: Record<string, string>): void {
-  setParams(changes);
-  dispatchEvent(new Event("hashchange"));
-}
-
 export const insideView: View = {
   name: "inside",
-  title: "Look inside",
+  title: "Inside",
   show(root, params) {
     const id = params.get("id") ?? store.runs.find(({ state }) => state === "ok")?.id ?? "";
     const run = store.runs.find((one) => one.id === id);
@@ -69,20 +63,12 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
     id,
     ...query,
   });
-  const field = (name: string, options?: readonly string[], chosen = query[name]) => {
-    const change = ({ target }: Event) =>
-      turn({ [name]: (target as HTMLInputElement).value, from: "" });
-    const input = options
-      ? dom`<select @change=${change}>${
-        options.map((one) => {
-          const [value = "", label = value || "any"] = one.split("|");
-          return value === chosen
-            ? dom`<option value="${value}" selected>${label}</option>`
-            : dom`<option value="${value}">${label}</option>`;
-        })
-      }</select>`
-      : dom`<input type="text" size="7" placeholder="20-30" value="${chosen}" @change=${change}>`;
-    return dom`<label>${name} ${input}</label>`;
+  const field = (name: string, options?: readonly string[], chosen = query[name]!) => {
+    const change = (value: string) => turn({ [name]: value, from: "" });
+    if (options) return select(name, options, chosen, change);
+    const changed = ({ target }: Event) => change((target as HTMLInputElement).value);
+    return dom`<label>${name} <input type="text" size="7" placeholder="20-30" value="${chosen}"
+      @change=${changed}></label>`;
   };
   const labels = classes && ["", ...classes];
   return dom`<div class="tools">${field("model", models, model)}

@@ -6,7 +6,7 @@
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
 import { type GraphStage, stageGraph } from "./stage_graph.ts";
 import { color, lines } from "./ui_charts.ts";
-import { dom, duration, get, later } from "./ui_dom.ts";
+import { dom, duration, get, later, text } from "./ui_dom.ts";
 import { store, type View } from "./ui_store.ts";
 
 const POLL_MS = 1000;
@@ -31,13 +31,13 @@ class Watched {
   /** Reads on; returns true if there was something new. */
   async load(): Promise<boolean> {
     const response = await fetch(`/api/live/${this.id}?from=${this.read}`);
-    const text = response.ok ? await response.text() : "";
-    this.read += text.length;
-    for (const line of text.split("\n").filter(Boolean)) {
+    const added = response.ok ? await response.text() : "";
+    this.read += added.length;
+    for (const line of added.split("\n").filter(Boolean)) {
       const { at, events } = JSON.parse(line) as LiveLine;
       for (const event of events) this.#take(event, at);
     }
-    return text !== "";
+    return added !== "";
   }
 
   #take(event: LiveEvent, at: number): void {
@@ -46,7 +46,9 @@ class Watched {
     else if (event.type === "log") this.log.push(event.text);
     else if (event.type === "epoch") {
       this.epochs.set(event.id, [...this.epochs.get(event.id) ?? [], event]);
-      const numbers = Object.entries(event.numbers).flat().join(" ");
+      const numbers = Object.entries(event.numbers).map(([name, n]) => `${name} ${text(n)}`).join(
+        " ",
+      );
       this.log.push(`  ${event.id}: epoch ${event.epoch}/${event.epochs} ${numbers}`);
     } else {
       const old = this.progress.get(event.id);

@@ -81,10 +81,7 @@ export const runsView: View = {
 
 function checkbox(label: string, on: boolean, set: (on: boolean) => void): Node {
   const changed = ({ target }: Event) => set((target as HTMLInputElement).checked);
-  const state = on
-    ? dom`<input type="checkbox" checked @change=${changed}>`
-    : dom`<input type="checkbox" @change=${changed}>`;
-  return dom`<label>${state}${label}</label>`;
+  return dom`<label><input type="checkbox" ${on && "checked"} @change=${changed}>${label}</label>`;
 }
 
 function change(changes: Record<string, string>): void {
@@ -97,7 +94,8 @@ function change(changes: Record<string, string>): void {
 function arrange(): void {
   const runs = store.runs.filter((run) => matches(run, query));
   rows = rowsOf(runs, fold);
-  const several = new Set(rows.map(({ first }) => first.name)).size > 1;
+  const names = rows.flatMap(({ first: { state, name } }) => state === "damaged" ? [] : name);
+  const several = new Set(names).size > 1;
   columns = [
     { key: "ended", value: ({ first }) => first.at, cell: ({ first }) => date(first.at) },
     ...(several ? [{ key: "pipeline", value: ({ first }: Row) => first.name }] : []),

@@ -4,8 +4,8 @@
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
 import { color, type Dot, dots } from "./ui_charts.ts";
-import { dom, number, table, text } from "./ui_dom.ts";
-import { metricsOf, rowsOf, setParams, statsOf, store, variedOf, type View } from "./ui_store.ts";
+import { dom, number, select, table, text } from "./ui_dom.ts";
+import { metricsOf, rowsOf, statsOf, store, turn, variedOf, type View } from "./ui_store.ts";
 
 export const sweepsView: View = {
   name: "sweeps",
@@ -14,8 +14,10 @@ export const sweepsView: View = {
     root.append(dom`<h1 class="unseen">Sweeps</h1>`);
     const ended = store.runs.filter(({ state }) => state === "ok");
     const names = [...new Set(ended.map(({ name }) => name))];
-    const pipeline = names.find((name) => name === params.get("pipeline")) ?? names[0];
-    const runs = ended.filter(({ name }) => name === pipeline);
+    const of = (pipeline?: string) => ended.filter(({ name }) => name === pipeline);
+    const pipeline = names.find((name) => name === params.get("pipeline")) ??
+      names.find((name) => variedOf(rowsOf(of(name))).length > 0);
+    const runs = of(pipeline);
     const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
     const path = metrics.find((path) => path.join(" ") === params.get("metric")) ?? metrics.at(-1);
     const varied = variedOf(rowsOf(runs));
@@ -49,39 +51,31 @@ export const sweepsView: View = {
       });
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
     });
-    const choose = (key: string, options: readonly string[], chosen = "") => {
-      const change = ({ target }: Event) => {
-        setParams({ [key]: (target as HTMLSelectElement).value });
-        dispatchEvent(new Event("hashchange"));
-      };
-      return dom`<select aria-label="${key}" @change=${change}>${
-        options.map((one) =>
-          one === chosen ? dom`<option selected>${one}</option>` : dom`<option>${one}</option>`
-        )
-      }</select> `;
-    };
+    const paths = metrics.map((one) => one.join(" "));
     const order = rows.toSorted((a, b) =>
       (a.stats.mean - b.stats.mean) * (better === "more" ? -1 : 1)
     );
-    root.append(dom`<p class="tools">${choose("pipeline", names, pipeline)}
-      ${choose("metric", metrics.map((one) => one.join(" ")), path.join(" "))}</p>
+    root.append(
+      dom`<p class="tools">${select("Pipeline", names, pipeline!, (pipeline) => turn({ pipeline }))}
+      ${select("Metric", paths, path.join(" "), (metric) => turn({ metric }))}</p>
       <p class="muted">A point is the mean over seeds, its line one standard deviation${
-      best && "; the star is the best on validation"
-    }.</p><div class="grid">${charts}</div>${
-      table(
-        "Results",
-        [...varied, `${metric} (${split})`, "seeds", "run"],
-        order.slice(0, 50).map((row) => {
-          const { first, stats: { mean, sd, n } } = row;
-          const value = `${row === best ? "★ " : ""}${number(mean)}${
-            sd === undefined ? "" : ` ± ${number(sd)}`
-          }`;
-          return [
-            ...[...varied.map((name) => text(first.settings[name])), value, n],
-            dom`<a href="#inside?id=${first.id}">${first.id}</a>`,
-          ];
-        }),
-      )
-    }`);
+        best && "; the star is the best on validation"
+      }.</p><div class="grid">${charts}</div>${
+        table(
+          "Results",
+          [...varied, `${metric} (${split})`, "seeds", "run"],
+          order.slice(0, 50).map((row) => {
+            const { first, stats: { mean, sd, n } } = row;
+            const value = `${row === best ? "★ " : ""}${number(mean)}${
+              sd === undefined ? "" : ` ± ${number(sd)}`
+            }`;
+            return [
+              ...[...varied.map((name) => text(first.settings[name])), value, n],
+              dom`<a href="#inside?id=${first.id}">${first.id}</a>`,
+            ];
+          }),
+        )
+      }`,
+    );
   },
 };

@@ -49,7 +49,9 @@ export function lines(label: string, y: string, series: readonly Series[]): Node
       ...{ x: "0", y: "1", fill: color, r: 4 },
     }),
   ]);
-  const x = { label: "epoch", tickFormat: "d", ticks: 6 };
+  const last = Math.max(1, ...drawn.flatMap(({ points }) => points.map(([x]) => x)));
+  const ticks = last > 10 ? 6 : Array.from({ length: last }, (_, i) => i + 1);
+  const x = { label: "epoch", tickFormat: "d", ticks };
   return draw(label, { x, y: { label: y, grid: true, nice: true }, marks }, drawn);
 }
 

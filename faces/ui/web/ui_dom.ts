@@ -127,3 +127,18 @@ export function table(label: string, head: readonly unknown[], rows: readonly un
     <tbody>${rows.map((row) => dom`<tr>${row.map((cell) => dom`<td>${cell}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
+
+/** A choice of options, "VALUE" or "VALUE|LABEL". */
+export function select(
+  label: string,
+  options: readonly string[],
+  chosen: string,
+  change: (value: string) => void,
+): Node {
+  const listed = options.map((one) => {
+    const [value = "", text = value || "any"] = one.split("|");
+    return part`<option value="${value}" ${value === chosen && "selected"}>${text}</option>`;
+  });
+  const changed = ({ target }: Event) => change((target as HTMLSelectElement).value);
+  return dom`<label>${label} <select @change=${changed}>${listed}</select></label>`;
+}

@@ -82,6 +82,12 @@ export function setParams(changes: Readonly<Record<string, string>>, view?: stri
   else location.hash = hash;
 }
 
+/** Changes the address, and draws the view again. */
+export function turn(changes: Readonly<Record<string, string>>): void {
+  setParams(changes);
+  dispatchEvent(new Event("hashchange"));
+}
+
 /** Runs that differ in seeds alone. */
 export interface Row {
   readonly key: string;

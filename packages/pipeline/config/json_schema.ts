@@ -348,7 +348,9 @@ function values(schema: Json): string {
     return `${names.map((name) => `\`${name}\``).join(" ")} or \`{ use, ...options }\``;
   }
   if (Array.isArray(schema.anyOf)) return (schema.anyOf as Json[]).map(values).join(" or ");
-  if (schema.type === "array") return `list of ${values(schema.items as Json)}`;
+  const items = schema.prefixItems ?? schema.items;
+  if (Array.isArray(items)) return `list of ${items.length}, each ${values(items[0] as Json)}`;
+  if (schema.type === "array") return `list of ${values(items as Json)}`;
   const bounds = [
     schema.minimum !== undefined && `at least ${schema.minimum}`,
     schema.exclusiveMinimum !== undefined && `more than ${schema.exclusiveMinimum}`,

@@ -61,6 +61,14 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   const markdown = formatComparison(comparison, "markdown");
   assert.match(markdown, /\n\| trainGender\.leaveOut \| \[512\] \| \[\] \|\n/);
   assert.match(markdown, /\| \*\*0\.\d+ \(0\.\d+ to 0\.\d+\)\*\* \|\n/);
+  const latex = formatComparison(comparison, "latex");
+  assert.match(latex, /& \\textbf\{0\.\d+ \(0\.\d+ to 0\.\d+\)\} \\\\\n/);
+  assert.match(latex, /95 \\% bootstrap CI/);
+  assert.doesNotMatch(latex, /[^\\][%_#]|\u0001/);
+  assert.equal(
+    latex.match(/\\begin\{tabular\}/g)!.length,
+    latex.match(/\\end\{tabular\}/g)!.length,
+  );
 });
 
 Deno.test("compare prints the intervals of further metrics", async () => {
@@ -280,6 +288,7 @@ Deno.test("compare's command line", async () => {
     [["one", "tow"], /^error: there is no run "tow"\. Did you mean "two"\?/],
     [["--last", "x"], /^error: --last x: expected a whole number, at least 1\n$/],
     [["one", "two", "--json", "--markdown"], /^error: --json and --markdown exclude each other\n/],
+    [["one", "two", "--latex", "--json"], /^error: --json and --latex exclude each other\n/],
   ];
   const json = await compare("one", "two", "--json");
   assert.deepEqual([json.code, json.err], [0, ""]);

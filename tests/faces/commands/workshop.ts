@@ -39,6 +39,8 @@ export interface FakeRun {
   /** Images per person. */
   readonly repeat?: number;
   readonly cautions?: readonly string[];
+  /** True if the run has metrics of the validation set as well. */
+  readonly validation?: boolean;
 }
 
 /** An artifact folder with runs in it, as `run` and `evaluate` leave them. */
@@ -83,7 +85,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
   }
 
   async function makeRun(
-    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1, cautions }: FakeRun,
+    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1, cautions, validation }:
+      FakeRun,
     number: number,
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
@@ -195,6 +198,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
         {
           train: { ...train } as Record<string, number>,
           test: { ...test } as Record<string, number>,
+          ...(validation && { validation: { ...test } as Record<string, number> }),
         },
       ]),
     );

@@ -1,7 +1,12 @@
 /** Each built-in preset on a drawn folder in its layout, through the stages up to the dataset. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { parse } from "yaml";
+import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { Registry } from "../../../packages/pipeline/registry.ts";
+import { stages } from "../../../stages/mod.ts";
 import { definePreset } from "../../../faces/datasets/presets.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
@@ -30,6 +35,23 @@ async function withFiles(files: folders.Files, test: (folder: string) => Promise
   }
 }
 
+/** Returns the pipelines of docs/guide/data.md. */
+async function guide(): Promise<string[]> {
+  const text = await Deno.readTextFile(new URL("../../../docs/guide/data.md", import.meta.url));
+  return [...text.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml]) => yaml);
+}
+
+/** Returns the presets of the guide that are maps, by the folder's name. */
+async function recipes(): Promise<Record<string, unknown>> {
+  const datasets = (await guide()).flatMap((yaml) => parse(yaml).stages.download.datasets);
+  return Object.fromEntries(
+    datasets.map(({ folder, preset }: { folder: string; preset: unknown }) => [
+      folder.split("/").at(-1),
+      preset,
+    ]),
+  );
+}
+
 interface Made {
   table: Record<string, unknown[]>;
   archives: { layout: string; detect?: boolean; terms?: string; nonCommercial?: boolean };
@@ -42,14 +64,14 @@ interface Made {
 /** Runs the stages up to resize32. */
 async function make(
   dataset: Record<string, unknown>,
-  { parse, crop }: { [stage in "parse" | "crop"]?: Record<string, unknown> } = {},
+  { parse: filter, crop }: { [stage in "parse" | "crop"]?: Record<string, unknown> } = {},
 ): Promise<Made> {
   using loaded = testContext(download);
   await loaded.run({}, { datasets: [dataset] });
   const archives = loaded.artifact("archives");
   const { datasets } = JSON.parse(await Deno.readTextFile(join(archives.path, "archives.json")));
   using parsed = testContext(matParse);
-  await parsed.run({ archives }, parse);
+  await parsed.run({ archives }, filter);
   using cut = testContext(faceCrop);
   const inputs = { archives, table: parsed.artifact("table") };
   await cut.run(inputs, { detector: "metadata", workers: 1, margin: 0.1, maxSize: 0, ...crop });
@@ -148,17 +170,7 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     "img_align_celeba/000002.jpg": face,
   };
   await withFiles(celeba, async (folder) => {
-    const preset = {
-      labels: [
-        { files: "list_attr_celeba\\.txt", skip: 1 },
-        { files: "list_eval_partition\\.txt", header: ["path", "part"] },
-        { files: "identity_CelebA\\.txt", header: ["path", "identity"] },
-      ],
-      join: true,
-      columns: { gender: "Male" },
-      values: { gender: { "-1": "female" }, part: { "0": "train", "1": "val", "2": "test" } },
-      layout: "aligned",
-    };
+    const preset = (await recipes()).celeba;
     const { table } = await make({ folder, name: "celeba", preset });
     deepStrictEqual(table.gender, [1, 0]);
     deepStrictEqual(table.part, ["train", "test"]);
@@ -180,6 +192,58 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     deepStrictEqual([layout, detect], ["full", undefined], "a detector runs");
     match(terms, /^UTKFace/);
   });
+});
+
+Deno.test("the guide's other recipes read drawn folders of these layouts", async () => {
+  const face = await folders.drawFace(30, false);
+  const all = await recipes();
+  const read = async (name: string, files: folders.Files) => {
+    let table: Record<string, unknown[]> = {};
+    await withFiles(files, async (folder) => {
+      using loaded = testContext(download);
+      await loaded.run({}, { datasets: [{ folder, name, preset: all[name] }] });
+      using parsed = testContext(matParse);
+      await parsed.run({ archives: loaded.artifact("archives") }, {});
+      table = await readParquet(join(parsed.outputs.table, "table.parquet"));
+    });
+    return table;
+  };
+  const afad = await read("AFAD-Full", { "AFAD-Full/18/112/460087-0.jpg": face });
+  deepStrictEqual([afad.age, afad.gender, afad.identity], [[18], [0], ["AFAD-Full:460087"]]);
+  const appa = await read("appa-real", {
+    "gt_avg_train.csv": "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n" +
+      "000000.jpg,36,5.05,1.6,4\n",
+    "gt_avg_valid.csv": "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n" +
+      "004113.jpg,40,30.5,2.5,31\n",
+    ...{ "train/000000.jpg_face.jpg": face, "valid/004113.jpg_face.jpg": face },
+  });
+  deepStrictEqual([appa.age, appa.part], [[4, 31], ["train", "val"]]);
+  deepStrictEqual(appa.apparent_age_avg, [5.05, 30.5]);
+  const lagenda = await read("lagenda", {
+    "lagenda_annotation.csv": "img_name,age,gender,face_x0,face_y0,face_x1,face_y1,person_x0\n" +
+      "a.jpg,30,F,10,10,50,50,0\nb.jpg,25;32,M,10,10,50,50,0\nc.jpg,-1,F,10,10,50,50,0\n",
+    ...{ "images/a.jpg": face, "images/b.jpg": face, "images/c.jpg": face },
+  });
+  deepStrictEqual([lagenda.age, lagenda.age_high], [[30, null], [null, 32]]);
+  const morph = await read("morph2", { "Album2/009055_1M54.JPG": face });
+  deepStrictEqual([morph.age, morph.gender, morph.identity], [[54], [1], ["morph2:009055"]]);
+  const agedb = await read("agedb", { "0_MariaCallas_35_f.jpg": face });
+  deepStrictEqual([agedb.age, agedb.gender, agedb.identity], [[35], [0], ["agedb:MariaCallas"]]);
+});
+
+Deno.test("every pipeline of the guide is valid", async () => {
+  const registry = new Registry().add(stages);
+  const folder = await Deno.makeTempDir(), file = join(folder, "p.yaml");
+  const base = fileURLToPath(new URL("../../../experiments/faces.yaml", import.meta.url));
+  try {
+    for (const yaml of await guide()) {
+      await Deno.writeTextFile(file, `extends: ${base}\n${yaml}`);
+      const { stages } = await readConfig(file, { project: folder, cwd: folder, registry });
+      ok(stages.length > 0);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("archives are read as they were downloaded", async () => {

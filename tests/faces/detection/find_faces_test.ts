@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
-import { findFaces, openTrainingDetector } from "../../../faces/detection/find_faces.ts";
+import { openDetector } from "../../../faces/detection/detectors.ts";
+import { findFaces } from "../../../faces/detection/find_faces.ts";
 import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
 import { openCropper } from "../../../faces/detection/cropper.ts";
 import type { Detector } from "../../../faces/detection/detector.ts";
@@ -57,7 +58,7 @@ async function sameTensors(align: "none" | "eyes" | "template"): Promise<void> {
   using stored = await openFaces(cropping.outputs.faces);
   assert.equal(preprocessing.crop.align ?? "none", align);
   const cropper = await openCropper(preprocessing.crop);
-  const detector = await openTrainingDetector(preprocessing);
+  const detector = await openDetector(preprocessing.detector.name, preprocessing.detector);
   for (const [i, { bytes }] of photos.entries()) {
     const found = await findFaces(bytes, preprocessing, detector, cropper);
     const { box_x, box_y } = stored.rows[i];
@@ -68,18 +69,6 @@ async function sameTensors(align: "none" | "eyes" | "template"): Promise<void> {
   detector.close();
   cropper.close();
 }
-
-Deno.test("openDetectorOf() puts a detector where the data set said where the faces are", async () => {
-  await openBackend("wasm");
-  const detector = await openTrainingDetector({
-    detector: { name: "metadata", minConfidence: 0.4, inputSizes: [] },
-    crop: options,
-    background: "#ffffff",
-    steps: [],
-  });
-  assert.equal(detector.name, "ssdMobilenetv1");
-  detector.close();
-});
 
 Deno.test("findLabelledFace() takes the face that agrees best with the data set", async () => {
   const photo = await gradient(1, 100);

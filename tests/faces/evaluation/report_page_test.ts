@@ -49,7 +49,7 @@ Deno.test("reportPage() draws data, curves, errors and faces", async () => {
   assert.equal(count(/^mae by epoch/), 1);
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
-  assert.equal(count(/^Predicted age against true age$/), 1);
+  assert.equal(count(/^Predicted against true age, years$/), 1);
   assert.equal(count(/^ROC curve of “male”$/), 1);
   assert.equal(count(/^Calibration of /), 2);
   assert.equal(count(/^(accuracy|MAE, years) by gender and age band$/), 3);

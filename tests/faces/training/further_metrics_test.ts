@@ -170,6 +170,7 @@ Deno.test("training stages compute further metrics of the validation set after e
   const again = (of: "classes" | "years") =>
     defineMetric({
       ...{ name: `${of}Again`, summary: "", title: "", of, unit: "", decimals: 2 },
+      better: of === "classes" ? "more" : "less",
       params: z.strictObject({}),
       compute: ({ truth, prediction }) =>
         mean((of === "classes" ? isCorrect : absoluteErrors)(truth, prediction)),
@@ -244,6 +245,22 @@ Deno.test("training stages compute further metrics of the validation set after e
     `${columns},val_yearsAgain`,
   ]);
   assert.match(joint.infos, /val_gender_classesAgain .*val_age_yearsAgain/);
+  // Early stopping by a further metric is that by the equal primary one; of the worst, the other way.
+  const stopping = async (monitor: string, metrics: string[], stage: unknown = trainGender) => {
+    const earlyStopping = { monitor, patience: 1, restoreBest: true };
+    const params = { epochs: 8, optimizer: { learningRate: 0.03 }, metrics, earlyStopping };
+    const { texts: [text] } = await run(stage as never, params);
+    return text.trimEnd().split("\n").map((line) => line.split(",").slice(0, 6).join(","));
+  };
+  const primary = await stopping("val_metric", []);
+  assert.deepEqual(await stopping("val_classesAgain", ["classesAgain"]), primary);
+  assert.ok(primary.length < 9, "stopped early");
+  await stopping("val_rmse", ["rmse"], trainJoint);
+  await assert.rejects(stopping("val_auc", ["f1"]), /Cannot stop early by "val_auc": .*val_f1, or/);
+  await assert.rejects(
+    stopping("val_bias", ["bias"], trainJoint),
+    /Cannot stop early by "val_bias"/,
+  );
   await assert.rejects(
     run(trainGender, { metrics: ["rmse"] }),
     /Cannot train gender: metrics names "rmse", which is of years/,

@@ -26,7 +26,7 @@ import { checkTrainable, forward } from "../../../faces/training/forward.ts";
 import { NpyFile, writeNpy } from "../../../packages/formats/npy.ts";
 import { imagesInMemory, readBatch, readBytes } from "../../../faces/training/image_source.ts";
 import { classification, regression } from "../../../faces/training/objective.ts";
-import { ageClasses, genderClasses, targetOf } from "../../../faces/training/targets.ts";
+import { ageClasses, genderClasses, labelOf } from "../../../faces/training/targets.ts";
 
 function closeTo(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   assert.equal(actual.length, expected.length);
@@ -176,9 +176,9 @@ Deno.test("writeCheckpoint(), readCheckpoint() give back what was written, whole
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("targetOf() puts people into the report's classes", () => {
+Deno.test("labelOf() puts people into the report's classes", () => {
   const age = (variant: keyof typeof ageClasses, age: number) =>
-    ageClasses[variant][targetOf({ task: "age", classes: ageClasses[variant] }, { age, gender: 0 })]
+    ageClasses[variant][labelOf({ task: "age", classes: ageClasses[variant] }, { age, gender: 0 })]
       .label;
   assert.deepEqual(
     [0, 1, 20, 21, 32, 44, 56, 68, 80, 81, 92, 93, 120].map((years) => age("multiclass", years)),
@@ -193,13 +193,15 @@ Deno.test("targetOf() puts people into the report's classes", () => {
   ]);
   const man = { age: 50, gender: 1 };
   assert.equal(
-    genderClasses[targetOf({ task: "gender", classes: genderClasses }, man)].label,
+    genderClasses[labelOf({ task: "gender", classes: genderClasses }, man)].label,
     "male",
   );
-  assert.equal(targetOf({ task: "age", classes: null }, man), 50);
+  assert.equal(labelOf({ task: "age", classes: null }, man), 50);
+  assert.ok(Number.isNaN(labelOf({ task: "age", classes: null }, { age: -1, gender: 0 })));
   assert.throws(
-    () => targetOf({ task: "age", classes: ageClasses.binary }, { age: -1, gender: 0 }),
-    /Cannot find the class of age -1: the classes are up to 60, above 60/,
+    () =>
+      labelOf({ task: "age", classes: [{ label: "up to 60", maxAge: 60 }] }, { ...man, age: 61 }),
+    /Cannot find the class of age 61: the classes are up to 60/,
   );
 });
 

@@ -10,6 +10,8 @@ import {
 } from "../../../../packages/pipeline/stage.ts";
 import type { LazyStage } from "../../../../packages/pipeline/registry.ts";
 
+const side = z.int().min(1).max(9);
+
 export const numbers = defineKind({
   kind: "numbers",
   summary: "Some numbers",
@@ -303,6 +305,7 @@ const tune = defineStage({
     size: z.union([z.int(), z.literal("auto")]).default("auto").describe("How large"),
     on: z.boolean().default(true).describe("Whether"),
     text: z.string().optional().describe("Any"),
+    sides: z.union([side, z.tuple([side, side])]).optional().describe("Pixels"),
     weights: z.record(z.string(), z.number()).default({}).describe("Name → weight"),
   }),
   async run(_, { rate }, { outputs }) {

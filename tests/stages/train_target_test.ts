@@ -1,0 +1,168 @@
+/** Training on any column of the labels: trainClassifier and trainRegressor. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import type { Stage } from "../../packages/pipeline/stage.ts";
+import { attributeColumns } from "../../faces/datasets/attributes.ts";
+import { readOutputs } from "../../faces/serving/prediction.ts";
+import { readSources } from "../../faces/serving/model_sources.ts";
+import evaluate from "../../stages/evaluate.ts";
+import trainAge from "../../stages/trainAge.ts";
+import trainClassifier from "../../stages/trainClassifier.ts";
+import trainGender from "../../stages/trainGender.ts";
+import trainRegressor from "../../stages/trainRegressor.ts";
+import { testContext } from "../context.ts";
+import { writeDataset, writeSplits } from "./training_data.ts";
+
+const people = Array.from({ length: 80 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
+const counts = { train: 40, validation: 20, test: 20 };
+const quick = {
+  ...{ network: { use: "plain", blocks: [[6], [8]], dense: [12] }, batchSize: 10 },
+  ...{ batchNormMomentum: 0.5, epochs: 12, optimizer: { learningRate: 0.03 } },
+  earlyStopping: { patience: 12 },
+};
+/** Follows the brightness of the images, as ages do; every eighth is unknown. */
+const attributes = people.map(({ age }, i) => ({
+  tone: i % 8 === 0 ? null : age < 30 ? "dark" : age < 60 ? "medium" : "bright",
+  shade: i % 8 === 0 ? null : age / 20,
+  name: `person ${i}`,
+  ones: 1,
+}));
+
+async function inputsIn(folder: string) {
+  const dataset = await writeDataset(join(folder, "dataset"), people);
+  const path = join(dataset.path, "table.parquet");
+  const table = await readParquet(path, {
+    ...{ name: "string?", age: "int32", gender: "int32", identity: "string?" },
+    ...{ dataset: "string", path: "string" },
+  });
+  await writeParquet(path, {
+    name: { type: "string", values: table.name, nullable: true },
+    identity: { type: "string", values: table.identity, nullable: true },
+    age: { type: "int32", values: table.age },
+    gender: { type: "int32", values: table.gender },
+    dataset: { type: "string", values: table.dataset },
+    path: { type: "string", values: table.path },
+    ...attributeColumns(
+      attributes.map(({ name, ...rest }) => ({ ...rest, label_name: name })),
+    ),
+  });
+  return { dataset, splits: await writeSplits(join(folder, "splits"), counts) };
+}
+
+async function train(stage: Stage, params: object) {
+  const context = testContext(stage);
+  const inputs = await inputsIn(context.folder);
+  await context.run(inputs, { ...quick, ...params });
+  const record = JSON.parse(
+    await Deno.readTextFile(join(context.outputs.model, "training.json")),
+  );
+  return { context, inputs, record };
+}
+
+Deno.test("trainClassifier learns a column's classes: report, predictions and ONNX have them", async () => {
+  const { context, inputs, record } = await train(trainClassifier, {
+    ...{ target: "tone", export: ["onnx"], metrics: ["balancedAccuracy"] },
+    sampling: { use: "balanced" },
+  });
+  using trained = context;
+  assert.deepEqual(
+    [record.task, record.variant, record.classes.map(({ label }: { label: string }) => label)],
+    ["tone", "multiclass", ["bright", "dark", "medium"]],
+  );
+  assert.deepEqual(record.counts, { train: 35, validation: 17 });
+  assert.ok(trained.infos.includes("8 images of 60 without a label of tone are left out"));
+  assert.ok((await Deno.stat(join(trained.outputs.model, "model.onnx"))).size > 1000);
+
+  using judged = testContext(evaluate);
+  const references = { references: [], faces: [], tables: [], archives: [] };
+  const models = [{ ...trained.artifact("model"), stage: "trainClassifier" }];
+  await judged.run({ ...inputs, models, ...references }, { metrics: ["f1", "rmse"] });
+  const { models: { trainClassifier: metrics } } = JSON.parse(
+    await Deno.readTextFile(join(judged.outputs.report, "metrics.json")),
+  );
+  assert.deepEqual([metrics.task, metrics.metric], ["tone", "accuracy"]);
+  assert.deepEqual(metrics.counts, { train: 35, validation: 17, test: 18 });
+  assert.deepEqual(metrics.unlabelled, { train: 5, validation: 3, test: 2 });
+  assert.ok(metrics.test.accuracy > metrics.baseline.test.accuracy, "better than the majority");
+  assert.ok("f1" in metrics.test && !("rmse" in metrics.test));
+  const page = await Deno.readTextFile(join(judged.outputs.report, "report.html"));
+  assert.match(page, /tone, multiclass/);
+  assert.match(page, /left out: 5 of train, 3 of validation, 2 of test\./);
+
+  const [source] = await readSources([{ stage: "a", path: trained.outputs.model }], {});
+  const face = readOutputs(source, [0.1, 0.7, 0.2]);
+  assert.ok("label" in face && face.label === "dark");
+});
+
+Deno.test("trainRegressor learns a column's numbers", async () => {
+  const { context, inputs, record } = await train(trainRegressor, {
+    ...{ target: "shade", loss: "mse", metrics: ["rmse"] },
+  });
+  using trained = context;
+  assert.deepEqual([record.task, record.classes, record.metric], ["shade", null, "mae"]);
+  using judged = testContext(evaluate);
+  const references = { references: [], faces: [], tables: [], archives: [] };
+  const models = [{ ...trained.artifact("model"), stage: "trainRegressor" }];
+  await judged.run({ ...inputs, models, ...references }, {});
+  const { models: { trainRegressor: metrics } } = JSON.parse(
+    await Deno.readTextFile(join(judged.outputs.report, "metrics.json")),
+  );
+  assert.equal(metrics.metric, "error");
+  assert.ok(metrics.test.error < metrics.baseline.test.error, "better than the median");
+  assert.equal(metrics.byAgeBand, undefined);
+  const page = await Deno.readTextFile(join(judged.outputs.report, "report.html"));
+  assert.match(page, /Predicted and true shade/);
+  assert.doesNotMatch(page, /MAE, years/);
+  const [source] = await readSources([{ stage: "a", path: trained.outputs.model }], {});
+  const { error } = source;
+  assert.deepEqual(readOutputs(source, [-2.5]), { model: "a", value: -2.5, error });
+});
+
+Deno.test("trainGender and trainAge are trainClassifier and trainRegressor of their columns", async () => {
+  const bytes = async (stage: Stage, params: object) => {
+    using context = (await train(stage, { epochs: 1, ...params })).context;
+    return await Promise.all(
+      ["weights.bin", "history.csv", "model.json"].map((name) =>
+        Deno.readFile(join(context.outputs.model, name))
+      ),
+    );
+  };
+  assert.deepEqual(
+    await bytes(trainClassifier, { target: "gender", initializer: "glorotUniform" }),
+    await bytes(trainGender, {}),
+  );
+  assert.deepEqual(await bytes(trainRegressor, { target: "age" }), await bytes(trainAge, {}));
+});
+
+Deno.test("trainClassifier and trainRegressor name what is wrong with a column", async () => {
+  const fails = async (stage: Stage, params: object, message: RegExp) =>
+    await assert.rejects(train(stage, params), message);
+  await fails(
+    trainClassifier,
+    { target: "tones" },
+    /Cannot train classes of "tones": the labels have no such column; they have gender, tone/,
+  );
+  await fails(
+    trainClassifier,
+    { target: "ones" },
+    /it has a single value, "1", in the training set/,
+  );
+  await fails(
+    trainRegressor,
+    { target: "tone" },
+    /no image of the train set has a number of it/,
+  );
+  await fails(trainClassifier, { target: "age" }, /expected another column; trainAge has variant/);
+  await fails(trainRegressor, { target: "gender" }, /trainGender trains classes/);
+  await fails(
+    trainRegressor,
+    { target: "shade", loss: "ordinal" },
+    /Cannot train shade with loss "ordinal": it is of ages. Use mae, mse or huber/,
+  );
+  await fails(
+    trainClassifier,
+    { target: "tone", sampling: { use: "balanced", by: ["ton"] } },
+    /Cannot balance by "ton": the labels have tone, shade, ones, label_name, gender, age/,
+  );
+});
