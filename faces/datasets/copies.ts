@@ -79,11 +79,12 @@ const HASHED = [
 /**
  * Finds copies among images.
  * @param frequencies of each image, from `lowFrequencies`
+ * @param options.allPairs compares all pairs without a hash, for few images, whose mean is no measure
  * @returns at most one per image: the earlier image with the highest correlation
  */
 export async function findCopies(
   frequencies: readonly Float32Array[],
-  minCorrelation = MIN_CORRELATION,
+  { minCorrelation = MIN_CORRELATION, allPairs = false } = {},
 ): Promise<Copy[]> {
   const means = HASHED.map((at) =>
     frequencies.reduce((sum, values) => sum + values[at], 0) / frequencies.length
@@ -105,8 +106,8 @@ export async function findCopies(
     let best: Copy | undefined;
     for (const mirrored of [false, true]) {
       const own = hash(values, mirrored);
-      for (const of of near(own, byKey)) {
-        if (distance(own, hashes[of]) > MAX_BITS) continue;
+      for (const of of allPairs ? Array(image).keys() : near(own, byKey)) {
+        if (!allPairs && distance(own, hashes[of]) > MAX_BITS) continue;
         const correlation = correlate(values, frequencies[of], mirrored);
         if (correlation >= Math.max(minCorrelation, (best?.correlation ?? 0) + 1e-9)) {
           best = { image, of, correlation, mirrored };

@@ -32,6 +32,8 @@ export interface DataFound {
   readonly unreadable: readonly { readonly path: string; readonly why: string }[];
   /** Groups of photos with the same bytes. */
   readonly copies: readonly (readonly string[])[];
+  /** Pairs of near copies of whole photos, as lines. */
+  readonly near: readonly string[];
   /** Photos to show. */
   readonly shown: readonly { readonly image: string; readonly name: string }[];
 }
@@ -77,6 +79,7 @@ export function dataPage(found: DataFound): string {
             ["photos without a row", count(unlabelled.length)],
             [`unreadable, of ${count(found.opened)} opened`, count(found.unreadable.length)],
             ["groups of exact copies among them", count(found.copies.length)],
+            ["near copies among them", count(found.near.length)],
             ["values not understood", count(labels?.doubts.length ?? 0)],
           ])}</div>
           ${ages.length > 0 && html`

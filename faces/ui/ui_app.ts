@@ -137,7 +137,8 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     return c.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       "content-type": type ?? "application/octet-stream",
       ...(type === "text/html" && { "content-security-policy": REPORT_POLICY }),
-      ...FOREVER,
+      // A report has durations: it differs when a damaged result is made again.
+      ...(c.req.query("offset") ? FOREVER : { "cache-control": "no-cache" }),
     });
   });
 

@@ -5,18 +5,22 @@ import { readCsv } from "../../../packages/formats/csv.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
+import { COPY_SIZE, findCopies, lowFrequencies } from "../../datasets/copies.ts";
 import { type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
 import { nameOf } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
-import { ImageError } from "../../images/decode_image.ts";
+import { decode, ImageError } from "../../images/decode_image.ts";
+import { resize } from "../../images/resize.ts";
 
 /** Fixed, so the same data show the same photos. */
 const SEED = 20210;
 /** Maximum number of photos on the contact sheet. */
 const MAX_SHOWN = 60;
+/** Maximum number of photos of which all pairs are compared. */
+const MAX_PAIRED = 200;
 /** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
@@ -168,13 +172,14 @@ async function openPhotos(
     signal: AbortSignal;
     captionOf: (path: string) => string;
   },
-): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "shown">> {
+): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "near" | "shown">> {
   const order = [...new Set(paths)];
   random(SEED, "data").shuffle(order);
   const digests = new Map<string, string[]>();
   const unreadable: DataFound["unreadable"][number][] = [],
     shown: DataFound["shown"][number][] = [];
   const chosen = order.slice(0, photos);
+  const compared: string[] = [], frequencies: Float32Array[] = [];
   for (const path of chosen) {
     signal.throwIfAborted();
     const bytes = await files.read(path);
@@ -183,15 +188,26 @@ async function openPhotos(
       continue;
     }
     const digest = createHash("sha256").update(bytes).digest("hex");
-    digests.set(digest, [...digests.get(digest) ?? [], path]);
+    const equal = digests.get(digest);
+    digests.set(digest, [...equal ?? [], path]);
     try {
-      const image = await thumbnail(bytes, THUMBNAIL);
-      if (shown.length < MAX_SHOWN) shown.push({ image, name: captionOf(path) });
+      if (shown.length < MAX_SHOWN) {
+        shown.push({ image: await thumbnail(bytes, THUMBNAIL), name: captionOf(path) });
+      }
+      if (equal) continue;
+      const small = await resize(await decode(bytes), COPY_SIZE, COPY_SIZE, "lanczos3");
+      compared.push(path);
+      frequencies.push(lowFrequencies(small));
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
       unreadable.push({ path, why: error.reason });
     }
   }
   const copies = [...digests.values()].filter(({ length }) => length > 1);
-  return { opened: chosen.length, unreadable, copies, shown };
+  const near = (await findCopies(frequencies, {
+    allPairs: frequencies.length <= MAX_PAIRED,
+  })).map(({ image, of, mirrored }) =>
+    `${compared[of]} ≈ ${compared[image]}${mirrored ? ", mirrored" : ""}`
+  );
+  return { opened: chosen.length, unreadable, copies, near, shown };
 }

@@ -2,6 +2,7 @@
 import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import sharp from "sharp";
 import { lookAt } from "../../../faces/commands/data/look_at.ts";
 import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
@@ -95,6 +96,13 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
     });
     deepStrictEqual(labels!.rows.map(({ age, gender }) => [age, gender]), [[31, 0], [32, 1]]);
     deepStrictEqual(copies.map(({ length }) => length), [2]);
+  });
+  const mirrored = new Uint8Array(await sharp(face).resize(90).flop().jpeg().toBuffer());
+  const csv = "path,age\na.jpg,30\nb.jpg,30\n";
+  await withFiles({ "l.csv": csv, "a.jpg": face, "b.jpg": mirrored }, async (folder) => {
+    const { near, copies } = await look(folder);
+    match(near.join(), /^[ab]\.jpg ≈ [ab]\.jpg, mirrored$/);
+    deepStrictEqual(copies, []);
   });
   for (
     const [name, age, gender, identity] of [
