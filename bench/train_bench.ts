@@ -8,8 +8,8 @@ import { megabytes, readOptions, table, thousands } from "./options_table.ts";
 
 const help = `deno task bench train [options]
 
-Trains the report's networks, and the best one, with this project's engine and with Keras, in turns,
-and prints medians, after three seconds of warming up. The first time, Keras is installed in the
+Trains the report's networks, the best one, a residual and a mobile one with this project's engine
+and with Keras, in turns, and prints medians, after three seconds of warming up. The first time, Keras is installed in the
 user's cache folder.
 
   --networks LIST    of ${NETWORKS.join(", ")} (all)
