@@ -7,8 +7,9 @@ import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 
 /** The report's networks. */
 export type ReportNetwork = "gender" | "age";
-/** Those, and the best network, which has a head for each task. */
-export type NetworkName = ReportNetwork | "best";
+/** Those, the best network, which has a head for each task, and the other built-in ones for gender. */
+export const NETWORKS = ["gender", "age", "best", "residual", "mobile"] as const;
+export type NetworkName = typeof NETWORKS[number];
 
 /** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
 export const WARM_UP = 3000;

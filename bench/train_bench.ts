@@ -2,20 +2,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { denoPeer, type NetworkName, type Order, Peer } from "./peer.ts";
+import { denoPeer, type NetworkName, NETWORKS, type Order, Peer } from "./peer.ts";
 import { packages, parsePythons, pythonFor, type PythonPeer } from "./python.ts";
 import { median } from "../packages/statistics/prediction_metrics.ts";
 import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench train [options]
 
-Trains the report's networks, and the best one, with this project's engine and with its peers, in
-turns, and prints medians, after three seconds of warming up. The first time, the peers' Python
-packages are installed in the user's cache folder.
+Trains the report's networks, the best one, a residual and a mobile one, with this project's engine
+and with its peers, in turns, and prints medians, after three seconds of warming up. The first time,
+the peers' Python packages are installed in the user's cache folder.
 
   --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
                      deno task compute install node
-  --networks LIST    of gender, age, best (all)
+  --networks LIST    of ${NETWORKS.join(", ")} (all); torch has the first three
   --batches LIST     images in a step (16,64,256)
   --rounds N         how often each takes its turn (9)
   --turn MS          how long a turn takes; five steps at least (400)
@@ -63,7 +63,7 @@ export async function bench(args: string[]): Promise<void> {
     args,
     options: {
       peers: { type: "string", default: "keras" },
-      networks: { type: "string", default: "gender,age,best" },
+      networks: { type: "string", default: NETWORKS.join() },
       batches: { type: "string", default: "16,64,256" },
       rounds: { type: "string", default: "9" },
       turn: { type: "string", default: "400" },
@@ -74,8 +74,11 @@ export async function bench(args: string[]): Promise<void> {
     },
   });
   if (values.help) return console.log(help);
-  const networks = oneOf("networks", values.networks, ["gender", "age", "best"] as const);
+  const networks = oneOf("networks", values.networks, NETWORKS);
   const wanted = oneOf("peers", values.peers, known);
+  if (wanted.includes("torch") && networks.some((name) => /residual|mobile/.test(name))) {
+    throw new Error("torch has no residual or mobile: choose --networks gender,age,best.");
+  }
   const batches = values.batches.split(",").map((text) => whole("batches", text));
   const rounds = whole("rounds", values.rounds), turn = whole("turn", values.turn);
   const say = (line: string) => console.error(line);

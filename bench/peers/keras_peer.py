@@ -41,9 +41,53 @@ def best(momentum):
     return model
 
 
+def unit(x, convolution, momentum):
+    return layers.BatchNormalization(momentum=momentum)(convolution(x))
+
+
+def convolution(filters, size, strides=1):
+    return layers.Conv2D(
+        filters, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )
+
+
+def residual(momentum):
+    image = layers.Input((32, 32, 3))
+    x = layers.ReLU()(unit(image, convolution(32, 3), momentum))
+    for group, filters in enumerate((32, 64, 128)):
+        for block in range(2):
+            strides = 2 if group > 0 and block == 0 else 1
+            change = strides > 1 or x.shape[-1] != filters
+            skip = unit(x, convolution(filters, 1, strides), momentum) if change else x
+            y = layers.ReLU()(unit(x, convolution(filters, 3, strides), momentum))
+            y = unit(y, convolution(filters, 3), momentum)
+            x = layers.ReLU()(layers.Add()([y, skip]))
+    return classifier(image, x)
+
+
+def mobile(momentum):
+    image = layers.Input((32, 32, 3))
+    x = layers.ReLU()(unit(image, convolution(16, 3), momentum))
+    for filters in (32, 64, 128):
+        for block in range(2):
+            each = layers.DepthwiseConv2D(
+                3, 2 if block == 0 else 1, padding="same", use_bias=False
+            )
+            x = layers.ReLU()(unit(x, each, momentum))
+            x = layers.ReLU()(unit(x, convolution(filters, 1), momentum))
+    return classifier(image, x)
+
+
+def classifier(image, x):
+    x = layers.Dropout(0.25)(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(image, layers.Dense(2, activation="softmax")(x))
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def build(network, momentum=0.99):
-    if network == "best":
-        return best(momentum)
+    if network in ("best", "residual", "mobile"):
+        return {"best": best, "residual": residual, "mobile": mobile}[network](momentum)
     if network == "gender":
         parts = blocks(momentum)
         for units in (512, 256, 128):
@@ -81,7 +125,7 @@ def data(network, rows):
     if network == "best":
         gender, age = best_targets(labels)
         return images.astype("float32") / 255, (keras.utils.to_categorical(gender, 2), age)
-    targets = keras.utils.to_categorical(labels, 2) if network == "gender" else labels[:, None]
+    targets = keras.utils.to_categorical(labels, 2) if network != "age" else labels[:, None]
     return images.astype("float32") / 255, targets.astype("float32")
 
 

@@ -16,7 +16,7 @@ def draw(network, rows):
     """Images as bytes, and labels."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8)
-    return images, rng.integers(0, 2 if network == "gender" else 90, rows)
+    return images, rng.integers(0, 90 if network in ("age", "best") else 2, rows)
 
 
 def best_targets(labels):

@@ -2,7 +2,12 @@
 import process from "node:process";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
-import { multiHeadModel } from "../../faces/training/build_network.ts";
+import {
+  chooseNetwork,
+  multiHeadModel,
+  singleHeadModel,
+} from "../../faces/training/build_network.ts";
+import { networks } from "../../models/mod.ts";
 import { buildAge2021, buildGender2021, deepTrunk } from "../../models/build_2021.ts";
 import { classHead, distributionHead } from "../../faces/training/losses.ts";
 import {
@@ -39,7 +44,18 @@ export const kinds: Record<NetworkName, Kind> = {
     build: () => multiHeadModel("best", trunk, heads.outputs, "glorotUniform", 1),
     ...{ objective: heads, weightDecay: 0.05, draw: (rng) => [rng.int(2), rng.int(90)] },
   },
+  residual: builtIn("residual"),
+  mobile: builtIn("mobile"),
 };
+
+/** A built-in network for gender, with its default options. */
+function builtIn(name: string): Kind {
+  const build = () => {
+    const { trunk, initializer } = chooseNetwork(undefined, networks, name, {});
+    return singleHeadModel(name, trunk(32), 2, initializer, 1);
+  };
+  return { build, objective: classification(2), draw: (rng) => [rng.int(2)] };
+}
 
 /** Draws random images, [rows, 32, 32, 3], and labels. */
 export function draw(network: NetworkName, rows: number) {

@@ -72,7 +72,9 @@ export function definedChoice(
   const all = (only: (definition: Definition) => boolean) =>
     definitions.filter(only).flatMap(({ name, former = [] }) => [name, ...former]);
   // Options that are required leave no short form.
-  const short = all(({ params = NO_OPTIONS }) => params.safeParse({}).success);
+  const short = all(({ params = NO_OPTIONS }) =>
+    Object.values(params.shape as Record<string, z.ZodType>).every((field) => field.isOptional())
+  );
   const members = definitions.map(({ name, former = [], summary, params = NO_OPTIONS }) => {
     const use = z.enum([name, ...former]);
     return z.strictObject({

@@ -1,5 +1,4 @@
 /** Errors that a user can fix, and their formatting. */
-import { closest, distance } from "fastest-levenshtein";
 import { fromFileUrl } from "./paths.ts";
 import { hideSecrets } from "./secrets.ts";
 
@@ -53,12 +52,11 @@ function describe({ at, message }: Problem): string {
 /** Returns ` Did you mean "split"?`, or nothing when no known name is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
   if (known.length === 0) return "";
-  const best = closest(name.toLowerCase(), known.map((k) => k.toLowerCase()));
-  const near = known.find((k) => k.toLowerCase() === best)!;
+  const distances = known.map((k) => distance(name.toLowerCase(), k.toLowerCase()));
+  const away = Math.min(...distances), near = known[distances.indexOf(away)]!;
   // "drop" is far from "dropout" in letters, and still likely.
   const longer = known.filter((k) => k.toLowerCase().startsWith(name.toLowerCase()));
   if (name.length > 2 && longer.length === 1) return ` Did you mean "${longer[0]}"?`;
-  const away = distance(name.toLowerCase(), best);
   // "tset" is near "test"; "q" is near nothing, though one change makes it "a".
   const limit = Math.min(
     Math.max(2, Math.floor(near.length / 3)),
@@ -66,6 +64,19 @@ export function didYouMean(name: string, known: readonly string[]): string {
     name.length - 1,
   );
   return away <= limit ? ` Did you mean "${near}"?` : "";
+}
+
+/** Levenshtein distance: insertions, deletions and substitutions from one text to the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (a[i] === b[j] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
 }
 
 /** Returns "a, b and c"; of very many names the first and the number of the others. */

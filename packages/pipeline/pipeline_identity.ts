@@ -1,7 +1,6 @@
 /** Identity of a pipeline: the path of its file. Its name is a label, not unique. */
 import { createHash } from "node:crypto";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
-import { parse } from "yaml";
 
 /** Returns the path of a pipeline's file: from the project where it lies in it, else absolute. */
 export async function identityOf(file: string, project: string): Promise<string> {
@@ -28,16 +27,13 @@ export function fileNameOf(identity: string): string {
   return `${formerName(identity).slice(-60)}-${hash}`;
 }
 
+/** Text that YAML reads as itself without quotes; what is doubtful is left out. */
+const PLAIN =
+  /^(?!(true|false|null)$)(\.{0,2}\/)?[\p{L}_/$]((?!: | #)[\p{L}\p{N}\p{P}\p{S} ])*(?<![: ])$/iu;
+
 /** Returns a value as `--set KEY=` takes it. */
 export function argument(value: unknown): string {
-  if (typeof value !== "string") return JSON.stringify(value ?? null);
-  let same = false;
-  try {
-    same = parse(value) === value;
-  } catch {
-    // It is no YAML as it stands.
-  }
-  return same ? value : JSON.stringify(value);
+  return typeof value === "string" && PLAIN.test(value) ? value : JSON.stringify(value ?? null);
 }
 
 /** Quotes a word for a shell where it needs it. */

@@ -27,6 +27,7 @@ interface PreparedScope extends Scope {
 
 export class ImportMap {
   readonly #scopes: readonly PreparedScope[];
+  readonly #mapsRelative: boolean;
 
   /** @param scopes members of the workspace, then the project: the first that has a name wins */
   constructor(scopes: readonly Scope[]) {
@@ -36,6 +37,9 @@ export class ImportMap {
       bases: Object.keys(scope.imports).sort((a, b) => b.length - a.length)
         .map((name) => [name.endsWith("/") ? name : `${name}/`, name] as const),
     }));
+    this.#mapsRelative = scopes.some(({ imports }) =>
+      Object.keys(imports).some((name) => name.startsWith("."))
+    );
   }
 
   /**
@@ -70,6 +74,10 @@ export class ImportMap {
    * @returns a file, a package, or undefined for what is no part of the code (`node:`, `data:`)
    */
   resolve(specifier: string, from: string): Resolved | undefined {
+    // Most specifiers of a project, and few are mapped.
+    if (specifier.startsWith(".") && !this.#mapsRelative) {
+      return { path: join(dirname(from), specifier) };
+    }
     const last = this.#scopes.length - 1;
     const found = lookUp(
       specifier,

@@ -6,7 +6,6 @@
  * nothing to do parses nothing.
  */
 import { createHash } from "node:crypto";
-import { type Stats, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { Metafile } from "esbuild";
 import { z } from "zod";
@@ -131,8 +130,8 @@ export class ModuleHasher {
 
   async #read(path: string): Promise<ModuleNode | undefined> {
     // Hundreds of files take a few ms this way, and some 100 ms asynchronously.
-    const info = statSync(path, { throwIfNoEntry: false });
-    if (!info?.isFile()) return undefined;
+    const info = fileInfo(path);
+    if (!info) return undefined;
     const { hash, imports, assets } = await this.#factsOf(path, info);
     const targets = imports.flatMap((specifier) => this.imports.resolve(specifier, path) ?? []);
     return {
@@ -145,9 +144,9 @@ export class ModuleHasher {
     };
   }
 
-  async #factsOf(path: string, info: Stats): Promise<ModuleFacts> {
+  async #factsOf(path: string, info: Deno.FileInfo): Promise<ModuleFacts> {
     // The time of the last change of any kind (ctime) also reveals a copy that kept its dates.
-    const times = [info.mtime, info.ctime].map((time) => time.getTime());
+    const times = [info.mtime!, info.ctime!].map((time) => time.getTime());
     const stamp = [info.size, ...times, info.ino].join(" ");
     const known = this.#facts[path];
     if (known?.stamp === stamp) return known;
@@ -157,6 +156,17 @@ export class ModuleHasher {
     this.#facts[path] = facts;
     this.#changed = true;
     return facts;
+  }
+}
+
+function fileInfo(path: string): Deno.FileInfo | undefined {
+  try {
+    const info = Deno.statSync(path);
+    return info.isFile ? info : undefined;
+  } catch (error) {
+    const { NotFound, NotADirectory } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotADirectory) return undefined;
+    throw error;
   }
 }
 

@@ -11,6 +11,7 @@ import { formatDuration, type Reporter } from "../reporter.ts";
 import { runPlan, type RunResult } from "../run/run_pipeline.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
+import { yamlCache } from "../config/config.ts";
 import { PARENT_ENV } from "../sweep/child_process.ts";
 
 export default async function run(call: CommandContext): Promise<number> {
@@ -51,6 +52,10 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   const ended = await runPlan(planned, selection, context, { dryRun, point: swept?.point });
   if (values.json) {
     console.log(JSON.stringify({ ...ended.report, ...(swept?.attached && { run: ended.id }) }));
+  }
+  // A run with nothing to do writes nothing.
+  if (ended.id !== undefined) {
+    await Promise.all(planned.source.files.map((file) => file.keep(yamlCache(call.project))));
   }
   const interrupted = interrupt.signal.aborted;
   if (!dryRun) {

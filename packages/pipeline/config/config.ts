@@ -120,6 +120,11 @@ interface OpenConfig {
   readonly incomplete: boolean;
 }
 
+/** Returns the folder that keeps the values of unchanged YAML. */
+export function yamlCache(project: string): string {
+  return join(project, "artifacts", ".cache");
+}
+
 /**
  * Reads a pipeline's top level and loads its plugins.
  * @param file its path, or its content
@@ -129,10 +134,10 @@ export async function readTopLevel(
   file: string | YamlFile,
   options: ConfigOptions,
 ): Promise<OpenConfig> {
-  const { cwd, registry, overrides } = options;
+  const { project, cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
     ? new ConfigSource([file], overrides)
-    : await ConfigSource.read(file, cwd, overrides);
+    : await ConfigSource.read(file, cwd, overrides, yamlCache(project));
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : toProblems(parsed.error, source, [], pipelineSchema, []);
   const top = parsed.data ?? validParts(source.values);

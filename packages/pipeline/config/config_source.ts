@@ -15,7 +15,7 @@ export class ConfigSource {
   readonly overrides: Override[] = [];
 
   /** @param files the pipeline's own and those that it extends, in this order */
-  constructor(files: readonly YamlFile[], overrides: readonly Override[] = []) {
+  constructor(readonly files: readonly YamlFile[], overrides: readonly Override[] = []) {
     this.file = files[0]!.shown;
     this.#merged = mergeFiles(files);
     this.values = this.#merged.values;
@@ -25,13 +25,15 @@ export class ConfigSource {
   /**
    * Reads a pipeline's file and those that it extends.
    * @param cwd folder that paths in messages start from
+   * @param cache folder that keeps the values of unchanged files
    */
   static async read(
     path: string,
     cwd: string,
     overrides: readonly Override[] = [],
+    cache?: string,
   ): Promise<ConfigSource> {
-    return new ConfigSource(await readExtendsChain(path, cwd), overrides);
+    return new ConfigSource(await readExtendsChain(path, cwd, cache), overrides);
   }
 
   #apply(override: Override): void {

@@ -8,7 +8,7 @@
 import { dirname, resolve } from "node:path";
 import { ConfigError, didYouMean, quote } from "../errors.ts";
 import { displayPath } from "../paths.ts";
-import { type Path, YamlFile } from "./yaml_file.ts";
+import { nameOf, type Path, YamlFile } from "./yaml_file.ts";
 
 /** Keys that a file does not pass on to the files that extend it. */
 const OWN = ["extends", "name"];
@@ -16,11 +16,16 @@ const OWN = ["extends", "name"];
 /**
  * Reads a pipeline and all files that it extends, itself first.
  * @param cwd folder that paths in messages start from
+ * @param cache folder that keeps the values of unchanged files
  */
-export async function readExtendsChain(path: string, cwd: string): Promise<YamlFile[]> {
+export async function readExtendsChain(
+  path: string,
+  cwd: string,
+  cache?: string,
+): Promise<YamlFile[]> {
   const files: YamlFile[] = [];
   for (let next: string | undefined = path; next !== undefined;) {
-    const file: YamlFile = await readFile(next, cwd, files.at(-1));
+    const file: YamlFile = await readFile(next, cwd, cache, files.at(-1));
     files.push(file);
     const base = file.values.extends;
     if (base === undefined) break;
@@ -41,10 +46,15 @@ export async function readExtendsChain(path: string, cwd: string): Promise<YamlF
   return files;
 }
 
-async function readFile(path: string, cwd: string, from?: YamlFile): Promise<YamlFile> {
+async function readFile(
+  path: string,
+  cwd: string,
+  cache?: string,
+  from?: YamlFile,
+): Promise<YamlFile> {
   const shown = displayPath(path, cwd);
   const there = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
-  if (there) return new YamlFile(path, shown, await Deno.readFile(path));
+  if (there) return await YamlFile.read(path, shown, cache);
   if (!from) throw new ConfigError([{ at: { text: path }, message: "no such file" }]);
   const folder = dirname(path);
   const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).catch(() => []);
@@ -125,8 +135,4 @@ function sameStage(id: string, maps: readonly MapPart[]): readonly MapPart[] {
 
 function isMapPart(part: Part): part is MapPart {
   return typeof part.value === "object" && part.value !== null && !Array.isArray(part.value);
-}
-
-function nameOf(path: Path): string {
-  return JSON.stringify(path.map(String));
 }

@@ -1,6 +1,6 @@
 /** `--set split.test=0.1`, taken apart. */
 import { ConfigError, type Location } from "../errors.ts";
-import { parseYaml } from "./yaml_file.ts";
+import { parseYaml } from "./parse_yaml.ts";
 
 /** A value that takes the place of the YAML's. */
 export interface Override {

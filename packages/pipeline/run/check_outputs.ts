@@ -1,5 +1,4 @@
 /** Checks what a stage wrote against the declarations of its kinds, before it becomes artifacts. */
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listFiles } from "../digest.ts";
 import type { Kind, Outputs } from "../stage.ts";
@@ -35,6 +34,7 @@ async function problemsOf(
   folder: string,
   checkFile?: (path: string) => Promise<void>,
 ): Promise<string[]> {
+  const { stat } = await import("node:fs/promises"); // not loaded by a run with nothing to do
   const there = await listFiles(folder);
   const problems: string[] = [];
   for (const [name, what] of Object.entries(files)) {

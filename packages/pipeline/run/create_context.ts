@@ -9,13 +9,16 @@ import { argument } from "../pipeline_identity.ts";
 import { DenoLock } from "../cache/deno_lock.ts";
 import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
-import { parseOverride } from "../config/override.ts";
+import type { Override } from "../config/override.ts";
 import { invocationDir, readTextIfExists } from "../paths.ts";
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import { hiddenIn } from "../secrets.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import type { RunContext } from "./run_context.ts";
+
+/** Brings the parser of YAML, which an unchanged pipeline does without. */
+const loadOverride = () => import("../config/override.ts");
 
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
@@ -24,10 +27,14 @@ export async function configOptions(
     "names" | "values" | "project" | "stages"
   >,
 ): Promise<{ file: string; options: ConfigOptions }> {
-  const overrides = (values.set ?? []).map(parseOverride);
-  if (values.seed !== undefined) {
-    const at = { text: `--seed ${values.seed}` };
-    overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
+  const overrides: Override[] = [];
+  if (values.set || values.seed !== undefined) {
+    const { parseOverride } = await loadOverride();
+    overrides.push(...(values.set ?? []).map(parseOverride));
+    if (values.seed !== undefined) {
+      const at = { text: `--seed ${values.seed}` };
+      overrides.push({ ...parseOverride(`seed=${values.seed}`), at });
+    }
   }
   const cwd = invocationDir();
   const file = await findPipeline(names[0]!, cwd, project);
@@ -73,6 +80,7 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
   if (await identityNamed(name, invocationDir(), project) !== undefined) return call;
   const run = findByIdPrefix(name, await new History(join(project, "artifacts")).list());
   if (!run) return call;
+  const { parseOverride } = await loadOverride();
   const typedKeys = (values.set ?? []).map((text) => parseOverride(text).path.join("."));
   const given = Object.entries(run.overrides ?? run.point ?? {})
     .filter(([key]) => !typedKeys.includes(key) && !(key === "seed" && values.seed !== undefined));

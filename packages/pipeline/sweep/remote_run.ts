@@ -32,6 +32,7 @@ import {
   toRelative,
 } from "../remote/compatibility.ts";
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
+import { parsePipeline } from "../config/parse_yaml.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
 type Values = Record<string, unknown>;
@@ -216,7 +217,8 @@ export async function planOf(
   const values = { seed, compute, plugins, stages: written, artifacts };
   const file = resolve(project, order.file); // may be missing
   try {
-    const text = new YamlFile(file, order.file, JSON.stringify(values));
+    const json = JSON.stringify(values);
+    const text = new YamlFile(file, order.file, json, parsePipeline(json, order.file));
     const registry = new Registry().add(stages);
     const config = await readConfig(text, { project, cwd: project, registry });
     return createPlan({ ...config, identity, name, former: name, overrides });

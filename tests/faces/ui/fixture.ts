@@ -28,7 +28,7 @@ export async function startUi(artifacts: string) {
       }),
   });
   await stopEsbuild();
-  const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port: 0, warn });
+  const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port: 0, connections: 64, warn });
   const ask = (path: string, init?: RequestInit) => fetch(url + path, init);
   const get = async <T>(path: string): Promise<T> => {
     const response = await ask(path);

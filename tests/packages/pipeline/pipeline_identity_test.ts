@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { History } from "../../../packages/pipeline/history.ts";
-import { commandOf, fileNameOf, identityOf } from "../../../packages/pipeline/pipeline_identity.ts";
+import {
+  argument,
+  commandOf,
+  fileNameOf,
+  identityOf,
+} from "../../../packages/pipeline/pipeline_identity.ts";
+import { parse } from "yaml";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { formatTable } from "../../../packages/pipeline/format.ts";
 import { ended, Project } from "./toy/project.ts";
@@ -41,6 +47,54 @@ Deno.test("commandOf() is read by a shell as it was meant", async () => {
     ...["exp 1", "--set", "a.b=it's $HOME `x`", "--set", 'c.d=[1,"two 2"]'],
     ...["--set", 'e.f="1"', "--seed", "3"],
   ]);
+});
+
+Deno.test("argument() is read as the same value, without quotes where that is plain", () => {
+  const plain = [
+    "deep",
+    "./a b.csv",
+    "/x/y",
+    "it's",
+    "顔/1",
+    "https://a.org/x?y=1#z",
+    "a, b",
+    "nullx",
+  ];
+  const quoted = [
+    "",
+    " a",
+    "a ",
+    "1",
+    "1e3",
+    ".5",
+    ".inf",
+    "true",
+    "No: 1",
+    "a #b",
+    "a:",
+    "-a",
+    "*a",
+  ];
+  const more = [
+    "&a",
+    "!a",
+    "%a",
+    "@a",
+    "`a`",
+    "{a",
+    "[a",
+    "? a",
+    "'a",
+    '"a',
+    "a\nb",
+    "~",
+    "NULL",
+    "\t",
+  ];
+  for (const text of [...plain, ...quoted, ...more]) {
+    assert.equal(parse(argument(text)), text, text);
+  }
+  assert.deepEqual(plain.map(argument), plain);
 });
 
 Deno.test("pipelines of one name keep apart", async (t) => {

@@ -29,7 +29,7 @@ async function statesOf(project: Project) {
     record: join(store.pathOf(use, fingerprint), "record.json"),
     latest: find(/^\.latest\//),
     run: find(new RegExp(`^runs/.*${id}`)),
-    modules: find(/^\.cache\//),
+    modules: find(/^\.cache\/modules/),
   };
 }
 

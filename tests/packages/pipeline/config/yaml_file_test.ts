@@ -1,7 +1,9 @@
 /** YAML that is no pipeline: aliases, merge keys, encodings, and the place of each error. */
 import assert from "node:assert/strict";
 import { ConfigError } from "../../../../packages/pipeline/errors.ts";
-import { YamlFile } from "../../../../packages/pipeline/config/yaml_file.ts";
+import { parsePipeline } from "../../../../packages/pipeline/config/parse_yaml.ts";
+import { PARSER, YamlFile } from "../../../../packages/pipeline/config/yaml_file.ts";
+import { writeState } from "../../../../packages/pipeline/state.ts";
 import { Project } from "../toy/project.ts";
 
 /** YAML, and the beginning of each error. */
@@ -45,7 +47,7 @@ const MISTAKES: Record<string, [yaml: string, ...errors: string[]]> = {
 
 for (const [name, [yaml, ...errors]] of Object.entries(MISTAKES)) {
   Deno.test(`YamlFile places ${name}`, () => {
-    assert.throws(() => new YamlFile("/p.yaml", "p.yaml", yaml), (error) => {
+    assert.throws(() => parsePipeline(yaml, "p.yaml"), (error) => {
       assert.ok(error instanceof ConfigError, String(error));
       assert.equal(error.problems.length, errors.length, error.message);
       error.problems.forEach(({ at, message }, i) => {
@@ -58,17 +60,15 @@ for (const [name, [yaml, ...errors]] of Object.entries(MISTAKES)) {
 }
 
 Deno.test("YamlFile takes many aliases of small values", () => {
-  const { values } = new YamlFile("/p", "p", `a: &a [1]\nb: [${"*a, ".repeat(2000)}]`);
+  const { values } = parsePipeline(`a: &a [1]\nb: [${"*a, ".repeat(2000)}]`, "p");
   assert.equal((values.b as unknown[]).length, 2000);
 });
 
 Deno.test("YamlFile applies merge keys, and places each value where it is written", () => {
-  const file = new YamlFile(
-    "/p",
-    "p",
+  const yaml =
     "a: &a { x: 1, y: 2 }\nb: &b { y: 3, z: 4 }\nc:\n  <<: [*a, *b]\n  x: 5\nd:\n  <<: *a\n" +
-      "e: &e\n  <<: *b\n  w: 6\nf: { <<: *e }\ng: *e\nh: { '<<': 7 }\n",
-  );
+    "e: &e\n  <<: *b\n  w: 6\nf: { <<: *e }\ng: *e\nh: { '<<': 7 }\n";
+  const file = new YamlFile("/p", "p", yaml, parsePipeline(yaml, "p"));
   const { c, d, f, g, h } = file.values;
   assert.deepEqual({ c, d, f, g, h }, {
     c: { x: 5, y: 2, z: 4 },
@@ -142,4 +142,48 @@ Deno.test("a file's encoding: UTF-8 and UTF-16 with their marks, no other", asyn
       message: expected,
     });
   }
+});
+
+Deno.test("an unchanged file is not parsed again, and its values and places are the same", async () => {
+  await using project = await Project.make({ "cache/x": "" });
+  const yaml = "# 顔\na: &a { x: 1, y: [2, { z: 3 }], e: }\nb: { <<: *a, y: *a }\nc: .inf\n";
+  const path = project.path("p.yaml"), cache = project.path("cache");
+  const files = async () => {
+    const names = await Array.fromAsync(Deno.readDir(cache), ({ name }) => name);
+    return names.filter((name) => name.startsWith("yaml-"));
+  };
+  const read = async (text: string) => {
+    await project.write({ "p.yaml": text });
+    const file = await YamlFile.read(path, "p.yaml", cache);
+    await file.keep(cache);
+    return file;
+  };
+  await read(yaml);
+  await read("a: https://user:secret@example.org/\n");
+  assert.deepEqual(await files(), [], "JSON has no infinity, and secrets are not kept");
+  const text = yaml.replace(".inf", "1e3");
+  const parsed = await read(text), kept = await read(text);
+  assert.equal((await files()).length, 1);
+  assert.deepEqual(kept.values, parsed.values);
+  for (const key of [true, false]) {
+    for (
+      const at of [[], ["a"], ["a", "x"], ["a", "y", 1, "z"], ["a", "e"], ["b", "x"], ["b", "none"]]
+    ) {
+      assert.deepEqual(kept.at(at, key), parsed.at(at, key), at.join("."));
+    }
+  }
+  // A value that no parser could find shows where it comes from.
+  const file = `${cache}/${(await files())[0]}`;
+  const state = JSON.parse(await Deno.readTextFile(file));
+  await writeState(file, { ...state, values: { a: "kept" } });
+  assert.deepEqual((await read(text)).values, { a: "kept" });
+  assert.deepEqual((await read(text.replace("1e3", "1e4"))).values.c, 1e4);
+  for (const damaged of ["", "{}", JSON.stringify(state).replace("1", "2")]) {
+    await Deno.writeTextFile(file, damaged);
+    assert.deepEqual((await read(text)).values, parsed.values);
+  }
+  const { imports } = JSON.parse(
+    await Deno.readTextFile(new URL("../../../../deno.json", import.meta.url)),
+  );
+  assert.equal(imports.yaml, `npm:${PARSER}`);
 });
