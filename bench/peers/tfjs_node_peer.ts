@@ -18,6 +18,8 @@ function build(network: NetworkName): LayersModel {
     ).reduce((sum, loss) => tf.add(sum, loss)) as tf.Tensor;
   const losses = {
     gender: "categoricalCrossentropy",
+    residual: "categoricalCrossentropy",
+    mobile: "categoricalCrossentropy",
     age: "meanAbsoluteError",
     best: both,
   } as const;
@@ -30,7 +32,7 @@ function data(network: NetworkName, rows: number): { x: tf.Tensor4D; y: tf.Tenso
   const { images, targets } = draw(network, rows);
   const x = tf.tensor4d(Float32Array.from(images, (byte) => byte / 255), [rows, 32, 32, 3]);
   if (network === "age") return { x, y: tf.tensor2d(targets, [rows, 1]) };
-  const [width, labels] = network === "gender" ? [2, 1] : [heads.outputs, 2];
+  const [width, labels] = network === "best" ? [heads.outputs, 2] : [2, 1];
   const y = new Float32Array(rows * width);
   targets.forEach((target, i) => {
     const bin = i % labels === 0 ? target : 2 + target % (width - 2);
