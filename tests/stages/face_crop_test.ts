@@ -228,7 +228,7 @@ Deno.test("faceCrop finds faces with dlibCnn, with any number of workers and no 
     });
   }
   assert.deepEqual(results[1], results[0]);
-  assert.equal(faceCrop.compute({ detector: "dlibCnn" }), false);
+  assert.equal(faceCrop.compute(faceCrop.params.parse({ detector: "dlibCnn" })), false);
 });
 
 Deno.test("faceCrop depends on the contents of dlibCnn's weights, and says if they are missing", async () => {
