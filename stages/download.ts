@@ -62,7 +62,7 @@ const params = refuseUnused(
         "overrides them. false: verify none",
     ),
     sampleFaces: z.int().min(1).max(100_000).default(400).describe(
-      "Number of valid synthetic faces. Some invalid rows are added, as in real data",
+      "Number of valid synthetic faces. Invalid rows and damaged photos are added on purpose, one for about ten faces",
     ),
   }),
   ({ datasets }): Record<string, string> =>

@@ -52,8 +52,8 @@ Deno.test("pipeline.yaml has the stages under their own names", async () => {
   assert.deepEqual(ids.sort(), names.sort());
 });
 
-/** What the report says: data, faces, network. */
-const REPORT: Record<string, [datasets: string[], faces: number, use: string, variant?: string]> = {
+/** Data, faces and network of the paper. */
+const PAPER: Record<string, [datasets: string[], faces: number, use: string, variant?: string]> = {
   gender: [["wiki_crop"], 42255, "trainGender"],
   age_wiki: [["wiki_crop"], 42255, "trainAge", "regression"],
   age_regression: [["wiki_crop", "imdb_crop"], 100122, "trainAge", "regression"],
@@ -61,8 +61,8 @@ const REPORT: Record<string, [datasets: string[], faces: number, use: string, va
   age_binary: [["wiki_crop", "imdb_crop"], 100122, "trainAge", "binary"],
 };
 
-Deno.test("experiments/gender.yaml and age_*.yaml are faithful to the report's numbers", async () => {
-  for (const [name, [datasets, faces, use, variant]] of Object.entries(REPORT)) {
+Deno.test("experiments/gender.yaml and age_*.yaml are faithful to the paper's numbers", async () => {
+  for (const [name, [datasets, faces, use, variant]] of Object.entries(PAPER)) {
     const { stages } = await planOf(`experiments/${name}.yaml`);
     const params = (use: string) =>
       stages.find((stage) => stage.use === use)!.params as Record<string, unknown>;
@@ -85,7 +85,7 @@ Deno.test("experiments/gender.yaml and age_*.yaml are faithful to the report's n
   }
 });
 
-Deno.test("experiments/joint.yaml has the report's faces, network and settings", async () => {
+Deno.test("experiments/joint.yaml has the paper's faces, network and settings", async () => {
   const { stages } = await planOf("experiments/joint.yaml");
   const params = (use: string) =>
     stages.find((stage) => stage.use === use)!.params as Record<string, unknown>;
@@ -94,7 +94,7 @@ Deno.test("experiments/joint.yaml has the report's faces, network and settings",
   const { network, age, augment, weightDecay, schedule, initializer, ...joint } = params(
     "trainJoint",
   );
-  assert.deepEqual([network, age, augment, weightDecay], ["report", "years", false, 0]);
+  assert.deepEqual([network, age, augment, weightDecay], ["gender2021", "years", false, 0]);
   assert.deepEqual([schedule, initializer], ["constant", undefined]);
   const { batchSize, epochs, learningRate, batchNormMomentum, dropout, earlyStopping } = joint;
   assert.deepEqual([batchSize, epochs, learningRate], [64, 20, 0.001]);
