@@ -100,7 +100,7 @@ function readItem(map: z.output<typeof layer>, i: number) {
   return {
     ...{ kind, options, name: name as string, input: input as string | undefined },
     inputs: inputs as string[] | undefined,
-    /** Where the inputs are written. */
+    /** Path of the inputs within the list. */
     path: [i, kind, ...Array.isArray(written) ? [] : [inputs ? "inputs" : "input"]],
   };
 }
