@@ -46,7 +46,12 @@ export function toProblems(
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
-    const hint = typeof value === "string" ? suggestion(schema, inner, value, choices(issue)) : "";
+    const hint = typeof value !== "string"
+      ? ""
+      : issue.code === "invalid_type" && issue.expected === "object" &&
+          keysAt(schema, inner, valueAt(source.values, base)).includes(value)
+      ? ` Write ${value}: {}`
+      : suggestion(schema, inner, value, choices(issue));
     return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
   });
 }
