@@ -3,6 +3,7 @@ import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/s
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import data from "../../../faces/commands/data.ts";
 import { lookAt } from "../../../faces/commands/data/look_at.ts";
 import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
@@ -82,6 +83,18 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const nowhere = await run();
     strictEqual(nowhere.code, 2);
     match(nowhere.errors, /^error: there is no such folder or archive: /);
+  });
+});
+
+Deno.test("data writes the page into the project's artifacts", async () => {
+  await withFiles({ "photos/notes.txt": "none" }, async (folder) => {
+    const lines: string[] = [];
+    const reporter = { log: (line: string) => lines.push(line) };
+    const context = { cwd: folder, project: folder, reporter } as unknown;
+    strictEqual(await data.run(["photos"], context as Parameters<typeof data.run>[1]), 1);
+    const page = join(folder, "artifacts", "data", "photos.html");
+    match(await Deno.readTextFile(page), /<html/);
+    strictEqual(lines.at(-1), `Page: ${page}`);
   });
 });
 
