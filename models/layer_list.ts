@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { layers, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { defineNetwork } from "../faces/training/training_definitions.ts";
 import { initializers } from "../faces/training/network_options.ts";
+import { joinWords } from "../packages/pipeline/errors.ts";
 
 const count = z.int().min(1).max(4096);
 const sides = z.union([count, z.tuple([count, count])]);
@@ -90,32 +91,64 @@ const layer = z.strictObject(
   "expected one layer per item, as in - flatten: {}",
 );
 
+/** Returns the parts of an item; a layer without a name has its kind's and its position's. */
+function readItem(map: z.output<typeof layer>, i: number) {
+  const [[kind, written]] = Object.entries(map) as [LayerName, Record<string, unknown>][];
+  const { name = `${kind}${i + 1}`, input, inputs, ...options } = Array.isArray(written)
+    ? { inputs: written } as Record<string, unknown>
+    : written;
+  return {
+    ...{ kind, options, name: name as string, input: input as string | undefined },
+    inputs: inputs as string[] | undefined,
+    /** Path of the inputs within the list. */
+    path: [i, kind, ...Array.isArray(written) ? [] : [inputs ? "inputs" : "input"]],
+  };
+}
+
+/** Refuses inputs that are no layers above, names that occur twice, and an end without features. */
+const list = z.array(layer).min(1).superRefine((items, context) => {
+  const ranks = new Map<string, number | undefined>([["image", 3]]);
+  let last = "image";
+  const refuse = (path: PropertyKey[], message: string) =>
+    context.addIssue({ code: "custom", path, message });
+  for (const [i, map] of items.entries()) {
+    const { kind, name, input, inputs, options, path } = readItem(map, i);
+    for (const [j, of] of (inputs ?? [input ?? last]).entries()) {
+      if (ranks.has(of)) continue;
+      const above = joinWords([...ranks.keys()], "or");
+      refuse(inputs ? [...path, j] : path, `expected a layer above it, ${above}`);
+    }
+    if (ranks.has(name)) refuse([i, kind, "name"], "expected a name that no layer above has");
+    const rank = ranks.get(inputs?.[0] ?? input ?? last);
+    if (rank !== undefined && rank !== 3 && /2d$/i.test(kind)) {
+      refuse([i], "expected a layer of features, as it follows features");
+    }
+    const shape = options.targetShape as number[] | undefined;
+    ranks.set(name, /^(flatten|global.*)$/.test(kind) ? 1 : shape?.length ?? rank);
+    last = name;
+  }
+  if ((ranks.get(last) ?? 1) !== 1) {
+    refuse(
+      [items.length - 1],
+      "expected flatten or globalAveragePooling2d below it, because heads need [batch, n]",
+    );
+  }
+});
+
 export const layerList = defineNetwork({
   name: "layers",
   summary: "Layers of TensorFlow.js, one by one; the stage appends the head",
   params: z.strictObject({
-    layers: z.array(layer).min(1).describe(
+    layers: list.describe(
       "One-key maps: layer → its options. A layer follows the one above, or the one that `input` " +
         "names; add, multiply and concatenate take a list of names",
     ),
   }),
-  trunk({ layers: list, batchNormMomentum, initializer }, tfjs, image) {
+  trunk({ layers: items, batchNormMomentum, initializer }, tfjs, image) {
     const values = new Map<string, SymbolicTensor>([["image", image]]);
     let last = image;
-    for (const [i, map] of list.entries()) {
-      const [[kind, written]] = Object.entries(map) as [LayerName, Record<string, unknown>][];
-      const { name = `${kind}${i + 1}`, input, inputs, l2, ...options } = Array.isArray(written)
-        ? { inputs: written } as Record<string, unknown>
-        : written;
-      const at = `layer ${i + 1} (${kind})`;
-      const find = (of: string) => {
-        const value = values.get(of);
-        if (value) return value;
-        throw new Error(
-          `Cannot build the network: ${at} follows "${of}", which is no layer above it. There are ` +
-            `${[...values.keys()].join(", ")}.`,
-        );
-      };
+    for (const [i, map] of items.entries()) {
+      const { kind, name, input, inputs, options: { l2, ...options } } = readItem(map, i);
       const random = Object.keys(kinds[kind] instanceof z.ZodObject ? kinds[kind].shape : {})
         .filter((key) => key.endsWith("Initializer"));
       const create = tfjs.layers[kind] as (config: object) => layers.Layer;
@@ -127,20 +160,17 @@ export const layerList = defineNetwork({
         ...(l2 ? { kernelRegularizer: tfjs.regularizers.l2({ l2: l2 as number }) } : {}),
       };
       const from = inputs
-        ? (inputs as string[]).map(find)
+        ? inputs.map((of) => values.get(of)!)
         : input === undefined
         ? last
-        : find(input as string);
-      if (values.has(name as string)) {
-        throw new Error(`Cannot build the network: ${at} has the name "${name}" of another layer.`);
-      }
+        : values.get(input)!;
       try {
         last = create(config).apply(from) as SymbolicTensor;
       } catch (cause) {
-        const reason = (cause as Error).message;
+        const at = `layer ${i + 1} (${kind})`, reason = (cause as Error).message;
         throw new Error(`Cannot build the network: ${at} does not fit: ${reason}`, { cause });
       }
-      values.set(name as string, last);
+      values.set(name, last);
     }
     return last;
   },

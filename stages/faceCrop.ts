@@ -43,7 +43,7 @@ export default defineStage({
             "archive",
         ),
         coverage: z.enum(["face", "head", "shoulders"]).optional().describe(
-          "Named margin. face: brows to chin (0); head: hair and chin (0.3); shoulders: the head " +
+          "Named margin, in place of margin. face: brows to chin (0); head: hair and chin (0.3); shoulders: the head " +
             "and its background (0.6). docs/guide/training.md shows each",
         ),
         align: z.enum(["none", "eyes", "template"]).default("none").describe(

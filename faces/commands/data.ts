@@ -1,8 +1,8 @@
 /** `deno task data`: looks at a data set, proposes a pipeline, and writes a page of what it found. */
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions, parsePositiveInt } from "../../packages/pipeline/args.ts";
-import { UsageError } from "../../packages/pipeline/errors.ts";
+import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
 const command: Command = {
@@ -13,14 +13,14 @@ const command: Command = {
   --preset NAME   take this preset. Default: the one that labels most photos, else columns and
                   names that look like labels
   --photos N      photos to open, a random subset: damage, copies, contact sheet. Default: 2000
-  --page FILE     the page. Default: data_NAME.html in the current folder
+  --page FILE     the page. Default: artifacts/data/NAME.html of the project
   --help
 
 Prints YAML to standard output. The page shows what was understood: counts, ages, attributes,
 problems (missing, unreadable, without labels, copies) and a contact sheet.
 
 Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrupted.`,
-  async run(args, { cwd, reporter }) {
+  async run(args, { cwd, project, reporter }) {
     const { values, positionals } = parseOptions("data", args, {
       preset: { type: "string" },
       photos: { type: "string" },
@@ -35,18 +35,32 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
     const { lookAt } = await import("./data/look_at.ts");
     const { dataPage } = await import("../evaluation/data_page.ts");
     const { proposePipeline } = await import("./data/propose_pipeline.ts");
-    const folder = resolve(cwd, place);
+    const { OWN_PRESET, presets } = await import("../datasets/presets.ts");
+    const folder = resolve(cwd, place), { preset } = values;
+    if (!await Deno.stat(folder).catch(() => undefined)) {
+      throw new UsageError(`there is no such folder or archive: "${place}". Looked for ${folder}`);
+    }
+    const names = presets.map(({ name }) => name).filter((name) => name !== OWN_PRESET);
+    if (preset !== undefined && !preset.startsWith("{") && !names.includes(preset)) {
+      throw new UsageError(
+        `there is no preset "${preset}".${didYouMean(preset, names)} ` +
+          `Take ${joinWords(names, "or")}, or a map: '{photos: ...}'`,
+      );
+    }
     using interrupt = abortOnSignal(reporter, EXIT.interrupted);
     const found = await lookAt(folder, {
-      preset: values.preset,
+      preset,
       photos: parsePositiveInt("photos", values) ?? 2000,
       signal: interrupt.signal,
     });
-    const page = resolve(cwd, values.page ?? join(cwd, `data_${nameOf({ folder })}.html`));
+    const file = `${nameOf({ folder })}.html`;
+    const page = resolve(cwd, values.page ?? join(project, "artifacts", "data", file));
+    await Deno.mkdir(dirname(page), { recursive: true });
     await Deno.writeTextFile(page, await dataPage(found));
     reporter.log(found.summary);
     reporter.log(`Page: ${page}`);
     await Deno.stdout.write(new TextEncoder().encode(proposePipeline(found)));
+    if (found.labels) reporter.log("Next: deno task run experiments/mine");
     return found.labels ? EXIT.ok : EXIT.failed;
   },
 };

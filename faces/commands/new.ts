@@ -45,7 +45,7 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
     }
     const template = (file: string) =>
       Deno.readTextFile(new URL(`./templates/${file}.txt`, import.meta.url));
-    const pipeline = `# yaml-language-server: $schema=../pipeline.schema.json
+    const pipeline = `# yaml-language-server: $schema=./NAME.schema.json
 extends: ../pipeline.yaml
 plugins: [../plugins/NAME.ts]
 stages:
@@ -67,6 +67,7 @@ stages:
       reporter.log(`wrote ${path}`);
     }
     reporter.log(`Next: deno test -A tests/plugins/${name}_test.ts`);
+    reporter.log(`      deno task schema experiments/${name}`);
     reporter.log(`      deno task run experiments/${name}`);
     return EXIT.ok;
   },

@@ -5,6 +5,7 @@ import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
+import { findPipeline } from "../../packages/pipeline/find_pipeline.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
 const command: Command = {
@@ -30,6 +31,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
     if (!Number.isInteger(port) || port < 0 || port > 65535) {
       throw new UsageError(`--port ${values.port}: expected a whole number from 0 to 65535`);
     }
+    for (const name of pipelines) await findPipeline(name, tools.cwd, tools.project);
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     const { createUi } = await import("../ui/ui_app.ts");
     const { listen } = await import("../serving/server.ts");

@@ -19,6 +19,9 @@ export const selection = z.union([
   z.strictObject({
     fold: z.int().min(1).describe("Number of the fold, from 1"),
     of: z.int().min(2).max(100).default(5).describe("Number of folds"),
+  }).refine(({ fold, of }) => fold <= of, {
+    path: ["fold"],
+    error: ({ input }) => `expected at most ${(input as { of: number }).of}, the number of folds`,
   }),
 ]);
 
@@ -115,7 +118,6 @@ function fold(
   { fold, of }: { fold: number; of: number },
   strata: readonly (readonly (readonly number[])[])[],
 ): Pick<Selected, "taken" | "rest"> {
-  if (fold > of) throw new Error(`Cannot take fold ${fold} of ${of}: folds count from 1 to ${of}.`);
   const folds = Array.from({ length: of }, (): number[][] => []);
   const sizes = new Array<number>(of).fill(0);
   for (const group of strata.flat()) {

@@ -22,7 +22,12 @@ sharp.unblock({
   ),
 });
 
-const SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF and AVIF are supported";
+/** Formats that are decoded, in words. */
+export const FORMATS = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
+const SUPPORTED = `${FORMATS} are supported`;
+
+/** Reason of a file of no known format. Results have it as a value. */
+export const UNKNOWN_FORMAT = "it is no picture that is known";
 
 /** Background of transparent pixels. */
 export const BACKGROUND = "#ffffff";
@@ -55,7 +60,7 @@ export class ImageError extends Error {
 export async function decode(bytes: Uint8Array): Promise<Decoded> {
   if (bytes.length === 0) throw new ImageError("it is empty (0 bytes)");
   const known = identifyImage(bytes);
-  if (known === undefined) throw new ImageError("it is no picture that is known");
+  if (known === undefined) throw new ImageError(UNKNOWN_FORMAT);
   const { name, kind, convert } = known;
   if (kind !== "decoded") {
     const way = convert ? `; convert it, such as with ${convert}` : "";
@@ -142,7 +147,7 @@ async function readHeader(bytes: Uint8Array): Promise<Header> {
  */
 function reason(error: Error): string {
   return /contains unsupported image format/.test(error.message)
-    ? "it is no picture that is known"
+    ? UNKNOWN_FORMAT
     : "it is damaged or cut short";
 }
 

@@ -70,7 +70,11 @@ export function parseArguments(
   const values = parsed.values as Values;
   const names = parsed.positionals;
   if (takes.names === "any") return { values, names };
-  if (names.length > 1) throw new UsageError(`one pipeline at a time; got ${joinWords(names)}`);
+  if (names.length > 1) {
+    const cut = values.set?.find((text) => !text.includes("="));
+    const hint = cut ? `. Write --set ${cut}=${args[args.indexOf(cut) + 1]}` : "";
+    throw new UsageError(`one pipeline at a time; got ${joinWords(names)}${hint}`);
+  }
   if (names.length === 0 && takes.names === "pipeline" && !values.help) {
     throw new UsageError("which pipeline? deno task run pipeline runs pipeline.yaml");
   }

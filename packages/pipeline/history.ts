@@ -434,9 +434,14 @@ export function cautionLines(runs: readonly Pick<RunRecord, "id" | "cautions">[]
     runs.flatMap(({ id, cautions = [] }) => cautions.map((caution) => ({ id, caution }))),
     ({ caution }) => caution,
   );
-  return [...about].map(([caution, ids]) =>
-    `${
-      ids.length === runs.length ? "All of these runs" : joinWords(ids.map(({ id }) => id))
-    }: ${caution}`
-  );
+  return [...about].map(([caution, such]) => {
+    const ids = such.map(({ id }) => id);
+    const others = runs.map(({ id }) => id).filter((id) => !ids.includes(id));
+    const which = others.length === 0
+      ? "All of these runs"
+      : 2 * others.length < ids.length
+      ? `All but ${joinWords(others)}`
+      : joinWords(ids);
+    return `${which}: ${caution}`;
+  });
 }

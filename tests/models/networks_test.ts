@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { chooseNetwork, multiHeadModel, multiplyAdds } from "../../faces/training/build_network.ts";
 import { checkExports } from "../../faces/training/save_model.ts";
+import { defineNetwork } from "../../faces/training/training_definitions.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 import { networks } from "../../models/mod.ts";
 import { openBackend } from "../../packages/compute/open_backend.ts";
@@ -81,18 +82,20 @@ Deno.test("layers: names the item that cannot follow", async () => {
   await openBackend("wasm");
   const fails = (message: RegExp, ...layers: object[]) =>
     assert.throws(() => build({ use: "layers", layers }), message);
-  fails(/layer 1 \(flatten\) follows "nowhere", which is no layer above it/, {
-    flatten: { input: "nowhere" },
-  });
-  fails(/layer 2 \(dense\) has the name "a" of another layer/, { flatten: { name: "a" } }, {
-    dense: { name: "a", units: 1 },
-  });
   fails(/layer 2 \(add\) does not fit/, { conv2d: { name: "a", filters: 2, kernelSize: 3 } }, {
     add: ["image", "a"],
+  }, { flatten: {} });
+  const flat = defineNetwork({
+    ...{ name: "flat", summary: "Images", params: z.strictObject({}) },
+    trunk: ({ size }, { layers }) => [
+      layers.conv2d({ inputShape: [size, size, 3], filters: 2, kernelSize: 3 }),
+    ],
   });
-  fails(/heads need \[batch, n\]. End it with flatten or globalAveragePooling2d/, {
-    conv2d: { filters: 2, kernelSize: 3 },
-  });
+  const { trunk, initializer } = chooseNetwork("flat", [flat], "", {});
+  assert.throws(
+    () => multiHeadModel("flat", trunk(16), 2, initializer, 1),
+    /heads need \[batch, n\]. End it with flatten or globalAveragePooling2d/,
+  );
   const parse = (item: object) =>
     z.parse(trainGender.params, { network: { use: "layers", layers: [item] } });
   assert.throws(() => parse({ conv2d: { filters: 2, kernelsize: 3 } }), /kernelsize/);

@@ -8,7 +8,7 @@ import {
 } from "../../../packages/statistics/paired_tests.ts";
 import { mean } from "../../../packages/statistics/prediction_metrics.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
-import { cautionLines, type RunRecord } from "../../../packages/pipeline/history.ts";
+import { cautionLines, nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import {
@@ -99,7 +99,10 @@ export async function compareRuns(
   );
   const seeds = statsOverSeeds(runs, names);
   return {
-    runs: runs.map(({ id, pipeline, at, seconds, ok }) => ({ id, pipeline, at, seconds, ok })),
+    runs: runs.map((run) => {
+      const { id, at, seconds, ok } = run;
+      return { id, pipeline: nameOf(run), at, seconds, ok };
+    }),
     ...{ parameters: parameterRows(runs, names), metrics },
     ...(seeds && { seeds }),
     ...{ tests, cautions: cautionLines(runs), notes },

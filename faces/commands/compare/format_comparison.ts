@@ -98,7 +98,10 @@ export function formatComparison(
   ];
   if (metrics.length > 0) {
     const mark = format === "text" ? "*" : "Bold";
-    lines.push("", style.item(`${mark}: best value. In brackets: 95 % bootstrap CI, test set.`));
+    const brackets = metrics.some(({ intervals }) => intervals?.some(Boolean))
+      ? " In brackets: 95 % bootstrap CI, test set."
+      : "";
+    lines.push("", style.item(`${mark}: best value.${brackets}`));
   }
   if (seeds) lines.push(...style.heading("Over seeds"), ...style.table(seedRows(seeds)));
   if (tests.length > 0) {

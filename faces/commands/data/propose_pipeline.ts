@@ -39,6 +39,7 @@ export function proposePipeline(found: DataFound): string {
   if (layout === undefined) {
     notes.push("layout: full: a detector finds the faces; aligned: the photos are faces already.");
   }
+  const trains = known.gender > 0 || exact;
   const training = { batchSize: 32, batchNormMomentum: 0.9 };
   const stopping = { earlyStopping: { patience: 5, restoreBest: true } };
   const pipeline = {
@@ -53,11 +54,11 @@ export function proposePipeline(found: DataFound): string {
       split: people > 1 ? { by: "identity" } : null,
       ...known.gender > 0 && { trainGender: { ...training, ...stopping } },
       ...exact && { trainAge: { variant: "regression", ...training, ...stopping } },
-      evaluate: null,
-      webcamServe: null,
+      ...trains && { evaluate: null, webcamServe: null },
     },
   };
   const yaml = stringify(pipeline, { lineWidth: 100, nullStr: "", aliasDuplicateObjects: false })
     .replaceAll(/ +$/gm, "");
-  return notes.map((note) => `# ${note}\n`).join("") + yaml;
+  const header = ["yaml-language-server: $schema=../pipeline.schema.json", ...notes];
+  return header.map((line) => `# ${line}\n`).join("") + yaml;
 }

@@ -4,7 +4,7 @@ import { type CommandContext, EXIT } from "../../../packages/pipeline/app.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
-import { ImageError } from "../../images/decode_image.ts";
+import { FORMATS, ImageError, UNKNOWN_FORMAT } from "../../images/decode_image.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
 import type { Lines } from "./format_predictions.ts";
 import { listPhotos } from "./list_photos.ts";
@@ -107,7 +107,9 @@ export async function predictPhoto(
       return await pool.analyze(bytes, { view: "photo", crops: false }, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      if (error instanceof ImageError) return error.reason;
+      if (error instanceof ImageError) {
+        return error.reason === UNKNOWN_FORMAT ? `it is none of ${FORMATS}` : error.reason;
+      }
       // An error of the program, not of the photo.
       if (/^(Type|Range)Error$/.test((error as Error).name)) throw error;
       if (--tries === 0) return (error as Error).message;

@@ -139,7 +139,10 @@ export async function readTopLevel(
     ? new ConfigSource([file], overrides)
     : await ConfigSource.read(file, cwd, overrides, yamlCache(project));
   const parsed = pipelineSchema.safeParse(source.values);
-  const problems = parsed.success ? [] : toProblems(parsed.error, source, [], pipelineSchema, []);
+  const problems = parsed.success ? [] : toProblems(
+    ...[parsed.error, source, [], pipelineSchema, []] as const,
+    await parametersOfStages(source, registry),
+  );
   const top = parsed.data ?? validParts(source.values);
   let incomplete = false;
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
@@ -154,6 +157,22 @@ export async function readTopLevel(
     }
   }
   return { source, registry: registry.freeze(), top, problems, incomplete };
+}
+
+/** Returns parameter → where the pipeline's stages have it, such as `trainGender.epochs`. */
+async function parametersOfStages(
+  { values: { stages } }: ConfigSource,
+  registry: Registry,
+): Promise<Map<string, string[]>> {
+  const places = new Map<string, string[]>();
+  for (const [id, written] of Object.entries(stages ?? {})) {
+    const { use = id } = (written ?? {}) as { use?: string };
+    if (!registry.has(use)) continue;
+    for (const key of Object.keys((await registry.get(use)).stage.params.shape)) {
+      places.set(key, [...places.get(key) ?? [], `${id}.${key}`]);
+    }
+  }
+  return places;
 }
 
 /** Returns the valid top-level values, so that one error does not hide others. */

@@ -9,6 +9,7 @@ import type { Path } from "./yaml_file.ts";
  * Returns zod's issues as problems with place, expected values and the nearest name.
  * @param base path of the validated value in the YAML
  * @param more further names that its top level may have
+ * @param meant unknown key of the top level → what it may mean
  */
 export function toProblems(
   error: z.ZodError,
@@ -16,6 +17,7 @@ export function toProblems(
   base: Path,
   schema: z.ZodObject,
   more: readonly string[],
+  meant?: ReadonlyMap<string, readonly string[]>,
 ): Problem[] {
   return error.issues.flatMap(likelyUnionMember).flatMap((issue): Problem[] => {
     const inner = issue.path.map((part) => part as string | number);
@@ -26,11 +28,17 @@ export function toProblems(
       const known = [
         ...new Set([...keysAt(schema, inner, written), ...(inner.length === 0 ? more : [])]),
       ];
-      return issue.keys.map((key) => ({
-        at: source.at([...path, key], true),
-        message: `${name || "a pipeline"} has no ${quote(key)}.${didYouMean(key, known)} ` +
-          (known.length > 0 ? `It has ${joinWords(known)}.` : ""),
-      }));
+      return issue.keys.map((key) => {
+        const meanings = inner.length === 0 && meant?.get(key);
+        const hint = meanings
+          ? ` Did you mean ${joinWords(meanings, "or")}?`
+          : didYouMean(key, known);
+        return {
+          at: source.at([...path, key], true),
+          message: `${name || "a pipeline"} has no ${quote(key)}.${hint} ` +
+            (known.length > 0 ? `It has ${joinWords(known)}.` : ""),
+        };
+      });
     }
     const value = valueAt(source.values, path);
     const got = value === undefined
@@ -38,7 +46,12 @@ export function toProblems(
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
-    const hint = typeof value === "string" ? suggestion(schema, inner, value, choices(issue)) : "";
+    const hint = typeof value !== "string"
+      ? ""
+      : issue.code === "invalid_type" && issue.expected === "object" &&
+          keysAt(schema, inner, valueAt(source.values, base)).includes(value)
+      ? ` Write ${value}: {}`
+      : suggestion(schema, inner, value, choices(issue));
     return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
   });
 }

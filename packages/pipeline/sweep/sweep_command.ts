@@ -49,8 +49,8 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
   });
   if (values.json) console.log(JSON.stringify(report));
   if (!dryRun) {
-    const failed = report.runs.filter(({ ok }) => !ok).length;
-    const done = report.runs.length - failed;
+    const done = report.runs.filter(({ ok }) => ok).length;
+    const failed = (signal.aborted ? points : report.runs).length - done;
     reporter.log(outcomeLine(report, signal.aborted, reporter, [
       [done, `${done === 1 ? "run" : "runs"} done`],
       [failed, signal.aborted ? "not done" : "failed"],

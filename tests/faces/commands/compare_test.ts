@@ -49,6 +49,14 @@ Deno.test("compare prints the parameters and metrics that differ, and nothing el
   assert.ok(test!.difference < 0 && test!.interval.high < 0);
   assert.deepEqual(comparison.notes, []);
   const text = formatComparison(comparison, "text");
+  assert.match(text, /\*: best value\. In brackets: 95 % bootstrap CI, test set\.\n/);
+  const bare = comparison.metrics.map(({ intervals: _, ...row }) => row);
+  assert.match(formatComparison({ ...comparison, metrics: bare }, "text"), /\*: best value\.\n/);
+  const placed = await compareRuns(
+    shop.runs.map((run) => ({ ...run, file: "experiments/dropout.yaml" })),
+    shop.store,
+  );
+  assert.equal(placed.runs[0]!.pipeline, "experiments/dropout");
   assert.match(
     text,
     /trainGender test accuracy +0\.\d+ \(0\.\d+ to 0\.\d+\) +0\.\d+ \(0.\d+ to 0.\d+\) \*\n/,

@@ -3,6 +3,7 @@ import { deepStrictEqual, doesNotMatch, match, strictEqual } from "node:assert/s
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import data from "../../../faces/commands/data.ts";
 import { lookAt } from "../../../faces/commands/data/look_at.ts";
 import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
@@ -45,6 +46,11 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const { code, out, errors } = await run("--page", page);
     strictEqual(code, 0, errors);
     match(errors, /8 photos in 8 files; 7 rows of labels with a photo/);
+    match(errors, /\nNext: deno task run experiments\/mine\n$/);
+    match(out, /^# yaml-language-server: \$schema=\.\.\/pipeline\.schema\.json\n/);
+    const typo = await run("--preset", "utkfce");
+    strictEqual(typo.code, 2);
+    match(typo.errors, /no preset "utkfce"\. Did you mean "utkface"\? Take utkface, fairface, /);
     const file = join(folder, "p.yaml");
     await Deno.writeTextFile(file, out);
     const registry = new Registry().add(stages);
@@ -70,7 +76,25 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     const empty = await run("--page", page);
     strictEqual(empty.code, 1, "no labels");
     match(empty.out, /# Write a CSV with the columns path, age and gender/);
+    doesNotMatch(empty.out, /evaluate|webcamServe/, "nothing is trained");
+    doesNotMatch(empty.errors, /Next:/);
     strictEqual((await run("--photos", "x")).code, 2);
+    await Deno.remove(folder, { recursive: true });
+    const nowhere = await run();
+    strictEqual(nowhere.code, 2);
+    match(nowhere.errors, /^error: there is no such folder or archive: /);
+  });
+});
+
+Deno.test("data writes the page into the project's artifacts", async () => {
+  await withFiles({ "photos/notes.txt": "none" }, async (folder) => {
+    const lines: string[] = [];
+    const reporter = { log: (line: string) => lines.push(line) };
+    const context = { cwd: folder, project: folder, reporter } as unknown;
+    strictEqual(await data.run(["photos"], context as Parameters<typeof data.run>[1]), 1);
+    const page = join(folder, "artifacts", "data", "photos.html");
+    match(await Deno.readTextFile(page), /<html/);
+    strictEqual(lines.at(-1), `Page: ${page}`);
   });
 });
 

@@ -35,6 +35,7 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
     for (const kind of KINDS) {
       strictEqual(await write(kind), 0);
       const file = join(project, "experiments", `${PREFIX}${kind}.yaml`);
+      match(await Deno.readTextFile(file), new RegExp(`=\\./${PREFIX}${kind}.schema.json\n`));
       const registry = new Registry().add(stages);
       const config = await readConfig(file, { project, cwd: project, registry });
       deepStrictEqual(
@@ -45,6 +46,7 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
         [`${PREFIX}${kind}`],
       );
     }
+    match(lines.at(-2)!, /deno task schema experiments\/aPluginWithAVeryLongNameloss/);
     match(lines.at(-1)!, /deno task run experiments\/aPluginWithAVeryLongNameloss/);
     const deno = async (...args: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

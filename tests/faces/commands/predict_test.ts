@@ -131,13 +131,13 @@ Deno.test("predict", async (t) => {
     const args = ["photos", "--model", "abcd000", "--artifacts", "results", "--json"];
     const one = await predict(folder, ...args, "--workers", "1");
     strictEqual(one.code, 1, one.err);
-    match(one.err, /cannot read b\/bad.png: it is no picture that is known\n/);
+    match(one.err, /cannot read b\/bad.png: it is none of JPEG, PNG, .* and AVIF\n/);
     match(one.err, /; 1 photo without a face; 1 file could not be read; 1 file is no photo\n$/);
     const said = one.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     deepStrictEqual(said.map(({ path }) => path), [
       ...["a.JPG", "b/bad.png", 'b/grey, "x".png', "b/two.png"],
     ]);
-    match(said[1].error, /no picture/);
+    match(said[1].error, /it is none of JPEG/);
     deepStrictEqual(said[2].faces, []);
     deepStrictEqual(said[3].faces.map(({ face }: { face: number }) => face), [1, 2]);
     const three = await predict(folder, ...args, "--workers", "3");
@@ -151,7 +151,7 @@ Deno.test("predict", async (t) => {
     await Deno.writeFile(join(place, "=1+1.png"), await drawnGroup(group.slice(1)));
     const { err, out, code } = await predict(folder, "named", "--model", "p");
     strictEqual(code, 1);
-    match(err, /cannot read \\x1b\]0;title\\x07\\nok.png: it is no picture/);
+    match(err, /cannot read \\x1b\]0;title\\x07\\nok.png: it is none of JPEG/);
     // deno-lint-ignore no-control-regex -- it must not be there
     ok(!/[\x00-\x09\x0b-\x1f]/.test(err), JSON.stringify(err));
     match(out, /\n'=1\+1.png,1,/);

@@ -243,3 +243,39 @@ Deno.test("choices are in the JSON Schema: names, options, keys of a sweep", () 
   assert.ok(keys.includes("trainGender.network") && keys.includes("trainGender.network.filters"));
   assert.doesNotMatch(JSON.stringify(schema), /"(choice|chooses|aliases)":/);
 });
+
+Deno.test("layers: inputs, names and the end are checked before anything runs, at their line", async () => {
+  const check = async (pattern: RegExp, ...items: string[]) => {
+    const layers = items.map((item) => `\n        - ${item}`).join("");
+    const params = `\n      network:\n       use: layers\n       layers:${layers}`;
+    assert.match(await mistakes("trainGender", params), pattern);
+  };
+  const conv = "conv2d: { name: a, filters: 2, kernelSize: 3 }";
+  await check(
+    /pipeline\.yaml:12:20: trainGender\.network\.layers\.1\.add\.1: expected a layer above it, image or a, got "zz"\./,
+    ...[conv, "add: [a, zz]", "flatten: {}"],
+  );
+  await check(/:11:29: .*expected a layer above it, image, got "b"/, "flatten: { input: b }");
+  await check(/:12:35: .*expected a layer above .*"b"/, conv, "concatenate: { inputs: [b, a] }");
+  await check(
+    /:12:28: .*expected a name that no layer above has, got "a"/,
+    conv,
+    "flatten: { name: a }",
+  );
+  await check(/:11:11: .*expected flatten or globalAveragePooling2d below it, because heads/, conv);
+  await check(/:12:11: .*expected a layer of features/, "flatten: {}", conv);
+  await check(
+    /:11:11: .*expected a map of names to values, got "flatten". Write flatten: {}/,
+    "flatten",
+  );
+  const { params } = await read(
+    ...[
+      "trainGender",
+      `{ network: { use: layers, layers: [reshape: { targetShape: [3072] }] } }`,
+    ] as const,
+  );
+  assert.deepEqual(params.network, {
+    use: "layers",
+    layers: [{ reshape: { targetShape: [3072] } }],
+  });
+});

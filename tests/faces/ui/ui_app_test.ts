@@ -10,6 +10,7 @@ import type {
   UiStep,
   UiTable,
 } from "../../../faces/ui/ui_api.ts";
+import ui from "../../../faces/commands/ui.ts";
 import { readNpy } from "../../../packages/formats/npy.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import { decodePng } from "../../../packages/formats/png.ts";
@@ -261,4 +262,13 @@ Deno.test("2,000 runs: the first answer is quick, the rest follows, an unchanged
   assert.deepEqual([last.runs, last.left], [2000, 0]);
   const again = await timed();
   assert.ok(again.ms < 2000, `${again.ms} ms`);
+});
+
+Deno.test("ui refuses a pipeline that is not there", async () => {
+  const folder = Deno.cwd();
+  const context = { cwd: folder, project: folder } as Parameters<typeof ui.run>[1];
+  await assert.rejects(() => ui.run(["pipelin", "--port", "0"], context), {
+    name: "ConfigError",
+    message: /^pipelin: there is no such pipeline\. Did you mean "pipeline"\?/,
+  });
 });

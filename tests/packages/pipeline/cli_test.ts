@@ -115,6 +115,14 @@ Deno.test("a wrong config or command line ends with 2 and tells the way out", as
     [["run", "pipelin"], /^error: pipelin: there is no such pipeline\. Did you mean "pipeline"\?/],
     [["run"], /^error: which pipeline\? deno task run pipeline runs pipeline\.yaml\n$/],
     [["run", "a", "b"], /^error: one pipeline at a time; got a and b\n$/],
+    [
+      ["run", "pipeline", "--set", "count.to", "3"],
+      /^error: one pipeline at a time; got pipeline and 3\. Write --set count\.to=3\n$/,
+    ],
+    [
+      ["run", "pipeline", "--set", "to=3"],
+      /^error: --set to=3: a pipeline has no "to"\. Did you mean count\.to\? It has /,
+    ],
     [["rnu", "pipeline"], /^error: there is no command "rnu"\. Did you mean "run"\?\n$/],
     [
       ["run", "pipeline", "--dryrun"],

@@ -1,6 +1,11 @@
 /** Which runs are listed, by which names they are found, and what is removed when. */
 import assert from "node:assert/strict";
-import { findRun, History, runsOfPipeline } from "../../../packages/pipeline/history.ts";
+import {
+  cautionLines,
+  findRun,
+  History,
+  runsOfPipeline,
+} from "../../../packages/pipeline/history.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 import { ended, Project } from "./toy/project.ts";
 
@@ -36,6 +41,14 @@ Deno.test("a run is listed when it made something, failed, or used other results
   const failed = (await history.list()).at(-1)!;
   assert.deepEqual([failed.id, failed.ok], [id, false]);
   assert.equal((await project.run({ dryRun: true })).id, undefined);
+});
+
+Deno.test("cautionLines() names the fewer runs", () => {
+  const runs = ["a", "b", "c", "d"].map((id) => ({ id, cautions: ["Drawn."] }));
+  const clean = { id: "e", cautions: [] };
+  assert.deepEqual(cautionLines(runs), ["All of these runs: Drawn."]);
+  assert.deepEqual(cautionLines([...runs, clean]), ["All but e: Drawn."]);
+  assert.deepEqual(cautionLines([runs[0]!, runs[1]!, clean]), ["a and b: Drawn."]);
 });
 
 Deno.test("findRun() takes ids, the beginning of one, and pipelines", async () => {

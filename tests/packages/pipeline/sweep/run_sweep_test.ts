@@ -220,7 +220,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     await using project = await Project.make({
-      "pipeline.yaml": "sweep: { count.to: [400, 401] }\n" +
+      "pipeline.yaml": "sweep: { count.to: [400, 401, 402] }\n" +
         "stages: { count: , slow: { inputs: { numbers: count }, ms: 60 } }",
     });
     const child = project.spawn(["run", "pipeline", "--jobs", "2"]);
@@ -231,8 +231,9 @@ Deno.test({
     assert.match(out, /stopping after the step at hand/);
     assert.match(
       out,
-      /! [12]\/2 {2}count\.to=40[01] {2}interrupted; the next sweep resumes here\n/,
+      /! [12]\/3 {2}count\.to=40[01] {2}interrupted; the next sweep resumes here\n/,
     );
+    assert.match(out, /\ninterrupted after .*: 3 not done\n$/);
     const next = await project.cli("run", "pipeline", "--set", "slow.ms=0", "--json");
     assert.equal(next.code, 0, next.err);
     assert.match(
