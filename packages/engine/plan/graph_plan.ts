@@ -86,6 +86,8 @@ export function planGraph(network: Network, options: PlanOptions): Plan {
     record("updateWeights", 0, count, [
       ...[table, ...moments, gradient, penalties.address, kind, norms],
     ]);
+  // Gives buffers their addresses, which the updates of dense layers read.
+  const stages = arena.train.stages(start);
   const updates = overItems([
     update(others, norms === 0 ? Update.step : Update.gather),
     ...builder.denseUpdates(others, {
@@ -96,8 +98,7 @@ export function planGraph(network: Network, options: PlanOptions): Plan {
       panels,
     }),
   ], norms === 0 ? [] : [record("clip", 0, 1, [norms, penalties.count])]);
-  const stages = arena.train.stages(start),
-    whole = (stages: Stage[]) => stages.filter(({ count }) => count > 0);
+  const whole = (stages: Stage[]) => stages.filter(({ count }) => count > 0);
   const ahead = whole([...train.prepared.stages(), ...stages.slice(0, train.ahead).flat()]);
   const behind = whole([
     ...stages.slice(train.ahead).flat(),

@@ -1,5 +1,7 @@
 /** Networks of any layers on the engine, against TensorFlow.js on `cpu`. */
 import assert from "node:assert/strict";
+import * as tf from "@tensorflow/tfjs-layers";
+import type { SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { Engine, type Layer } from "../../../packages/engine/engine.ts";
 import { Activation } from "../../../packages/engine/engine_network.ts";
@@ -22,6 +24,32 @@ Deno.test("the engine trains beside frozen layers as TensorFlow.js does", async 
     for (const layer of model.layers) layer.trainable = !freeze.test(layer.name);
     assert.ok(toEngineNetwork(model, "categoricalCrossentropy").layers.some((one) => one.frozen));
     await compare(`all but ${freeze}`, model, { batch: 6, threads: 2, keepGradients: true }, 2);
+  }
+});
+
+Deno.test("large dense layers of a graph train as on TensorFlow.js", async () => {
+  await openBackend("cpu");
+  const { layers } = tf;
+  for (const [depth, frozen, threads] of [[1, false, 0], [2, false, 2], [2, true, 1]] as const) {
+    const image = tf.input({ shape: [24, 24, 3] }), window = { poolSize: 2 };
+    const first = layers.conv2d({ filters: 4, kernelSize: 3, padding: "same", trainable: !frozen });
+    const x = first.apply(image) as SymbolicTensor;
+    const pools = [layers.maxPooling2d(window), layers.averagePooling2d(window)]
+      .map((pool) => pool.apply(x) as SymbolicTensor);
+    let y = layers.flatten().apply(layers.add().apply(pools)) as SymbolicTensor;
+    const flat = y;
+    for (let i = 0; i < depth; i++) {
+      y = layers.dense({ units: 136, activation: "relu" }).apply(y) as SymbolicTensor;
+    }
+    // The flat values have a second reader.
+    const small = layers.dense({ units: 5 }).apply(flat) as SymbolicTensor;
+    y = layers.concatenate().apply([y, small]) as SymbolicTensor;
+    y = layers.dense({ units: 2 }).apply(y) as SymbolicTensor;
+    const outputs = layers.activation({ activation: "softmax" }).apply(y) as SymbolicTensor;
+    const model = tf.model({ inputs: image, outputs });
+    initialize(model, 1);
+    const options = { batch: 11, threads, keepGradients: true };
+    await compare(`${depth} large, frozen ${frozen}`, model, options, 3);
   }
 });
 
