@@ -70,25 +70,19 @@ export default defineStage({
   compute: true,
   external: modelFacts,
   check: checkModels,
-  async run({ dataset, splits }, params, context) {
-    const { quantityTask, singleTraining } = await import("../faces/training/stage_training.ts");
-    const { trainModel } = await import("../faces/training/train_model.ts");
+  async run(inputs, params, context) {
+    const { quantityTask, trainSingle } = await import("../faces/training/stage_training.ts");
     const { ageClasses } = await import("../faces/training/targets.ts");
     const { variant } = params;
     const regression = variant === "regression";
-    return await trainModel(
-      singleTraining({
-        task: regression
-          ? quantityTask("age")
-          : { task: "age", variant, classes: [...ageClasses[variant]] },
-        network: regression ? "age2021" : "gender2021",
-        networks,
-        params,
-        context,
-      }),
-      { dataset: dataset.path, splits: splits.path },
-      context.outputs,
+    return await trainSingle(inputs, {
+      task: regression
+        ? quantityTask("age")
+        : { task: "age", variant, classes: [...ageClasses[variant]] },
+      network: regression ? "age2021" : "gender2021",
+      networks,
+      params,
       context,
-    );
+    });
   },
 });

@@ -43,20 +43,14 @@ export default defineStage({
   compute: true,
   external: modelFacts,
   check: checkModels,
-  async run({ dataset, splits }, params, context) {
-    const { singleTraining, classTask } = await import("../faces/training/stage_training.ts");
-    const { trainModel } = await import("../faces/training/train_model.ts");
-    return await trainModel(
-      singleTraining({
-        task: classTask(params.target),
-        network: "plain",
-        networks,
-        params,
-        context,
-      }),
-      { dataset: dataset.path, splits: splits.path },
-      context.outputs,
+  async run(inputs, params, context) {
+    const { trainSingle, classTask } = await import("../faces/training/stage_training.ts");
+    return await trainSingle(inputs, {
+      task: classTask(params.target),
+      network: "plain",
+      networks,
+      params,
       context,
-    );
+    });
   },
 });

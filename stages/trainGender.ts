@@ -44,20 +44,14 @@ export default defineStage({
   compute: true,
   external: modelFacts,
   check: checkModels,
-  async run({ dataset, splits }, params, context) {
-    const { classTask, singleTraining } = await import("../faces/training/stage_training.ts");
-    const { trainModel } = await import("../faces/training/train_model.ts");
-    return await trainModel(
-      singleTraining({
-        task: classTask("gender"),
-        network: "gender2021",
-        networks,
-        params,
-        context,
-      }),
-      { dataset: dataset.path, splits: splits.path },
-      context.outputs,
+  async run(inputs, params, context) {
+    const { classTask, trainSingle } = await import("../faces/training/stage_training.ts");
+    return await trainSingle(inputs, {
+      task: classTask("gender"),
+      network: "gender2021",
+      networks,
+      params,
       context,
-    );
+    });
   },
 });

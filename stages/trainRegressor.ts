@@ -42,20 +42,14 @@ export default defineStage({
   compute: true,
   external: modelFacts,
   check: checkModels,
-  async run({ dataset, splits }, params, context) {
-    const { singleTraining, quantityTask } = await import("../faces/training/stage_training.ts");
-    const { trainModel } = await import("../faces/training/train_model.ts");
-    return await trainModel(
-      singleTraining({
-        task: quantityTask(params.target),
-        network: "plain",
-        networks,
-        params,
-        context,
-      }),
-      { dataset: dataset.path, splits: splits.path },
-      context.outputs,
+  async run(inputs, params, context) {
+    const { trainSingle, quantityTask } = await import("../faces/training/stage_training.ts");
+    return await trainSingle(inputs, {
+      task: quantityTask(params.target),
+      network: "plain",
+      networks,
+      params,
       context,
-    );
+    });
   },
 });

@@ -1,12 +1,12 @@
 /** Trainings of the stages: their networks and heads, from their parameters. */
 import type { z } from "zod";
 import { type Choice, chosen } from "../../packages/pipeline/define.ts";
-import type { StageContext } from "../../packages/pipeline/stage.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { chooseNetwork } from "./build_network.ts";
 import { losses } from "./losses.ts";
 import type { Initializer } from "./network_options.ts";
 import { genderClasses } from "./targets.ts";
-import type { ModelTraining, Task, ValuesTask } from "./train_model.ts";
+import { type ModelTraining, type Task, trainModel, type ValuesTask } from "./train_model.ts";
 import type { Head, LossDefinition, NetworkDefinition } from "./training_definitions.ts";
 import type { jointParams } from "./training_params.ts";
 
@@ -29,18 +29,20 @@ export function quantityTask(target: string): Task {
   return { task: target, variant: "regression", classes: null };
 }
 
-/** Returns the training of a network for one task. */
-export function singleTraining(
+/** Trains a network for one task and writes the stage's model. */
+export async function trainSingle(
+  { dataset, splits }: { readonly dataset: Artifact; readonly splits: Artifact },
   { task, network, networks, params, context }: StageTraining & {
     task: Task | ValuesTask;
     /** Default network. */
     network: string;
     params: ModelTraining["params"] & { network?: Choice; loss?: Choice };
+    context: StageContext;
   },
-): ModelTraining {
+): ReturnType<typeof trainModel> {
   const all = [...networks, ...context.definitions("network") as NetworkDefinition[]];
   const { loss, teacher } = params;
-  return {
+  const training: ModelTraining = {
     tasks: { model: task },
     params,
     network: chooseNetwork(params.network, all, network, params),
@@ -48,6 +50,8 @@ export function singleTraining(
       ? undefined
       : ([targets], [task]) => [headOf({ loss, task, weight: 1, context }, targets)],
   };
+  const folders = { dataset: dataset.path, splits: splits.path };
+  return await trainModel(training, folders, context.outputs, context);
 }
 
 /** Returns the training of a network with a head for gender and one for age. */

@@ -49,7 +49,7 @@ export async function readPeople(path: string): Promise<Person[]> {
   });
 }
 
-/** What a network predicts: `gender`, `age`, or another column of the labels. */
+/** Target of a network: `gender`, `age`, or another column of the labels. */
 interface Target {
   task: string;
   classes: readonly ClassRecord[] | null;

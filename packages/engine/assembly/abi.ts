@@ -73,7 +73,7 @@ export enum Activation {
   softsign,
 }
 
-/** What `combine` computes of two tensors: their sum, their product, or a multiple of the second. */
+/** Result of `combine` for two tensors: their sum, their product, or a multiple of the second. */
 export enum Combine {
   add,
   multiply,

@@ -21,7 +21,7 @@ export interface Parameter {
   dense?: { b: number; rows: number };
 }
 
-/** Where the chunks of a batch leave their parts of a gradient, `bytes` apart. */
+/** Places of the parts of a gradient that chunks of a batch compute, `bytes` apart. */
 export interface Parts {
   address: number;
   bytes: number;
