@@ -3,7 +3,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import type { Backend } from "../../packages/compute/backends.ts";
-import { openCropper } from "../detection/cropper.ts";
+import { type Cropper, openCropper } from "../detection/cropper.ts";
 import type { Detection, Detector, DetectorModel } from "../detection/detector.ts";
 import { openDetector, openModel } from "../detection/detectors.ts";
 import { hasCenterIn, iou } from "../images/image.ts";
@@ -39,11 +39,15 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
   const opened = await openDetectors(detectors);
   const networks: LayersModel[] = [];
   const ready: Model[] = [];
+  /** By their options: models with equal crops share the landmark network. */
+  const croppers = new Map<string, Cropper>();
   for (const model of models) {
     const { model: network, record } = await loadModel(model.path);
     networks.push(network);
     const predictor = await openPredictor(network, { batch: 8, threads: 0 }); // a few faces at once
-    const cropper = await openCropper(model.preprocessing.crop);
+    const { crop } = model.preprocessing, key = JSON.stringify(crop);
+    const cropper = croppers.get(key) ?? await openCropper(crop);
+    croppers.set(key, cropper);
     ready.push({ ...model, predictor, cropper, mirror: record.input.mirror });
   }
   return {
@@ -52,10 +56,8 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
       analyzePhoto(photo, opened.by[view], ready, crops ? dataUrl : undefined),
     close(): void {
       opened.close();
-      ready.forEach(({ predictor, cropper }) => {
-        cropper.close();
-        void predictor[Symbol.asyncDispose]();
-      });
+      croppers.forEach((cropper) => cropper.close());
+      ready.forEach(({ predictor }) => void predictor[Symbol.asyncDispose]());
       networks.forEach((network) => network.dispose());
     },
   };
