@@ -53,10 +53,11 @@ const remoteUrl = z.string()
 
 export const remoteSchema = z.strictObject<Shape<RemoteSettings>>({
   url: remoteUrl,
-  endpoint: z.url({ protocol: /^https?$/ }).optional().describe(
-    "Server of a bucket that is not at Amazon, such as http://127.0.0.1:9000. Default: the " +
-      "environment variable AWS_ENDPOINT_URL, or Amazon's server",
-  ),
+  endpoint: z.string().regex(/^https?:\/\/[^/]/, "expected http://HOST or https://HOST").optional()
+    .describe(
+      "Server of a bucket that is not at Amazon, such as http://127.0.0.1:9000. Default: the " +
+        "environment variable AWS_ENDPOINT_URL, or Amazon's server",
+    ),
   region: z.string().min(1).optional()
     .describe("Default: the environment variable AWS_REGION, or us-east-1"),
   pathStyle: z.boolean().optional().describe(

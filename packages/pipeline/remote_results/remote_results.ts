@@ -107,7 +107,7 @@ export class RemoteResults {
           if ((await digestFile(path)).sha256 !== sha256) {
             await remove(path);
             throw new RemoteError(
-              `${output}/${name} has other bytes there than its record says. Remove ` +
+              `${output}/${name} has other bytes there than were recorded. Remove ` +
                 `${OBJECTS}${sha256}.* there, and push it again`,
               false,
             );

@@ -122,7 +122,7 @@ Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
         key.includes("objects") && request.method === "GET"
           ? new Response(new Uint8Array(good.get(key)!.length))
           : undefined,
-      /count: .*: numbers\/numbers.txt has other bytes there than its record says. Remove v1\/objects\//,
+      /count: .*: numbers\/numbers.txt has other bytes there than were recorded. Remove v1\/objects\//,
     ],
     "sends too many bytes": [
       (_, key) => key.includes("objects") ? new Response(new Uint8Array(1e5)) : undefined,
