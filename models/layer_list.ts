@@ -153,7 +153,7 @@ function fits(kind: LayerName, a: number[], b: number[]): boolean {
 
 /**
  * Refuses inputs that are no layers above, names that occur twice, merged layers whose shapes differ
- * whatever the size of the images, and an end without features.
+ * at every size of the images, and an end without features.
  */
 const list = z.array(layer).min(1).superRefine((items, context) => {
   /** Shapes by layer, one per size; undefined where they are not known. */
