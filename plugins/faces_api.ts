@@ -1,6 +1,6 @@
 /** Argument of a plugin's `export default (api) => ...`: it then needs no import of the project. */
 export * from "../packages/pipeline/plugin_api.ts";
-export * as kinds from "./kinds.ts";
+export * as kinds from "../stages/kinds.ts";
 export { definePreset } from "../faces/datasets/presets.ts";
 export { defineDetector } from "../faces/detection/detector.ts";
 export { html } from "../faces/evaluation/html.ts";
