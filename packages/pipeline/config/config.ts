@@ -143,6 +143,8 @@ export interface ConfigOptions {
   cwd: string;
   registry: Registry;
   overrides?: readonly Override[];
+  /** See `App`. */
+  pluginApi?: string | undefined;
 }
 
 /** A pipeline's YAML with its plugins; its stages are not read yet. */
@@ -185,7 +187,7 @@ export async function readTopLevel(
     const path = ["plugins", i];
     try {
       const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? cwd);
-      const { stages, extensions } = await loadPlugin(specifier);
+      const { stages, extensions } = await loadPlugin(specifier, options.pluginApi);
       registry.add(stages).extend(extensions);
     } catch (error) {
       incomplete = true;
