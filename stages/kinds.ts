@@ -111,9 +111,13 @@ export const report = defineKind({
       "band, further metrics with their intervals",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
+    "sensitivity.json":
+      "per model: its metric on a sample of the test set, and on the same images " +
+      "blurred, compressed, brighter, darker, shifted and rotated",
     "report.html": "one self-contained page",
     "MODEL_CARD.md": "intended and prohibited uses, results by subgroup",
   },
+  optional: ["sensitivity.json"],
   // They contain durations and the machine's properties.
   volatile: ["report.html", "MODEL_CARD.md"],
 });

@@ -11,6 +11,7 @@ import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import {
   crossEntropy,
+  mean,
   meanAbsoluteError,
   median,
 } from "../../packages/statistics/prediction_metrics.ts";
@@ -25,7 +26,7 @@ import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
-import { metricLabel, primaryMetric } from "./metrics.ts";
+import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import { modelCard } from "./model_card.ts";
 import { readReference, type Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport, Report } from "./report_data.ts";
@@ -42,6 +43,7 @@ import {
   type SplitName,
   splitNames,
 } from "./score_model.ts";
+import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 import { writePredictions } from "./write_predictions.ts";
 
 /** Dataset, splits and reference predictions. */
@@ -64,8 +66,9 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, metrics: written = [], sections }: {
+  { examples, crops, sensitivity = 0, metrics: written = [], sections }: {
     examples: number;
+    sensitivity?: number;
     crops: number;
     /** Default: the built-in ones. */
     sections?: readonly Choice[];
@@ -101,7 +104,12 @@ export async function evaluate(
   const reports: ModelReport[] = [];
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
-    const { report, predictions } = await evaluateModel(model, data, examples, context);
+    const { report, predictions } = await evaluateModel(
+      model,
+      data,
+      { examples, sensitivity },
+      context,
+    );
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -135,6 +143,10 @@ export async function evaluate(
   const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
   await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  if (sensitivity > 0) {
+    const measured = reports.map(({ id, sensitivity }) => [id, sensitivity]);
+    await write("sensitivity.json", JSON.stringify(Object.fromEntries(measured), null, 2) + "\n");
+  }
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
@@ -145,7 +157,7 @@ export async function evaluate(
       id: context.id,
       use: "evaluate",
       params: {
-        ...{ examples, crops, ...(written.length > 0 && { metrics: written }) },
+        ...{ examples, crops, sensitivity, ...(written.length > 0 && { metrics: written }) },
         ...(sections && { sections }),
       },
     },
@@ -162,12 +174,12 @@ export async function evaluate(
 
 /**
  * Loads a model, predicts all splits and computes its metrics.
- * @param examples number of example faces of each kind
+ * @param examples number of example faces of each kind, and of images to measure sensitivity with
  */
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  examples: number,
+  { examples, sensitivity: most }: { examples: number; sensitivity: number },
   { lineage, signal, progress }: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, persons, people } = data;
@@ -187,7 +199,7 @@ async function evaluateModel(
     );
   }
   const predictions: Partial<Record<SplitName, Predictions>> = {};
-  let network: Network;
+  let network: Network, sensitivity: Sensitivity | undefined;
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
@@ -198,6 +210,16 @@ async function evaluateModel(
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
+    }
+    if (most > 0) {
+      const { each } = METRICS[primaryMetric(record.task, record.metric)];
+      const limits = { most, multiplyAdds: record.multiplyAdds };
+      sensitivity = await measureSensitivity(images, rows.test, limits, async (changed, some) => {
+        const all = Int32Array.from(some.keys());
+        const outputs = await predictor.predict(changed, all, { mirror, signal });
+        const { prediction } = decodeOutputs(outputs, subject.classes?.length);
+        return mean(each(Array.from(some, (row) => labels[row]), prediction));
+      });
     }
   } finally {
     model.dispose();
@@ -258,6 +280,7 @@ async function evaluateModel(
       ...(!subject.classes && { scatter: dots(test) }),
       ...(record.task === "age" && !subject.classes &&
         { errors: errorCurves(test, median(all.train.truth)) }),
+      ...(sensitivity && { sensitivity }),
       examples: await Promise.all(shown),
     },
   };

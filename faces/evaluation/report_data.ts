@@ -3,6 +3,7 @@ import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves } from "./error_curves.ts";
+import type { Sensitivity } from "./sensitivity.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
 export interface Report {
@@ -101,6 +102,8 @@ export interface ModelReport {
   scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
   /** Age in years only: errors of the test set. */
   errors?: ErrorCurves;
+  /** Absent if it was not measured. */
+  sensitivity?: Sensitivity;
   examples: readonly Examples[];
 }
 

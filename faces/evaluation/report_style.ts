@@ -51,7 +51,7 @@ a { color: var(--train); }
 .grid { display: grid; gap: 16px; margin-top: 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
 .columns { display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); margin-bottom: 16px; }
 .columns > :last-child:nth-child(odd) { grid-column: 1 / -1; }
-.columns > figure:last-child:nth-child(odd) { display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.columns > figure:last-child:nth-child(odd) { display: grid; gap: 16px; align-items: center; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 .card {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 16px; margin: 0; min-width: 0; break-inside: avoid;
