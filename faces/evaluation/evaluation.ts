@@ -25,6 +25,7 @@ import { describeNetwork, type Network } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
+import { compareFraming } from "./framing.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import { modelCard } from "./model_card.ts";
@@ -66,8 +67,9 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, sensitivity = 0, metrics: written = [], sections }: {
+  { examples, crops, sensitivity = 0, framing: photos = 0, metrics: written = [], sections }: {
     examples: number;
+    framing?: number;
     sensitivity?: number;
     crops: number;
     /** Default: the built-in ones. */
@@ -143,6 +145,14 @@ export async function evaluate(
   const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
   await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  const framing = photos > 0
+    ? await compareFraming(inputs, images, rows, people, photos)
+    : undefined;
+  if (framing) {
+    for (const warning of framing.warnings) context.warn(warning);
+    const { rows: _, ...numbers } = framing;
+    await write("framing.json", JSON.stringify(numbers, null, 2) + "\n");
+  }
   if (sensitivity > 0) {
     const measured = reports.map(({ id, sensitivity }) => [id, sensitivity]);
     await write("sensitivity.json", JSON.stringify(Object.fromEntries(measured), null, 2) + "\n");
@@ -150,14 +160,23 @@ export async function evaluate(
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
-    data: await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+    data: {
+      ...await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+      ...(framing && { framing }),
+    },
     models: reports,
     made: {
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
       params: {
-        ...{ examples, crops, sensitivity, ...(written.length > 0 && { metrics: written }) },
+        ...{
+          examples,
+          crops,
+          sensitivity,
+          framing: photos,
+          ...(written.length > 0 && { metrics: written }),
+        },
         ...(sections && { sections }),
       },
     },

@@ -1,6 +1,7 @@
 /** Content of the report page. */
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
+import type { Framing } from "./framing.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves } from "./error_curves.ts";
 import type { Sensitivity } from "./sensitivity.ts";
@@ -30,6 +31,8 @@ export interface DataReport {
   noFace: { shown: readonly NamedImage[]; count: number };
   /** Images that are copies of others, if any: some of them beside their originals. */
   copies?: { shown: readonly NamedImage[]; count: number };
+  /** Absent if it was not compared. */
+  framing?: Framing;
   /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }
