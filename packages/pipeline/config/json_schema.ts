@@ -119,12 +119,14 @@ function toJson(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, {
     io: "input",
     target: "draft-7",
-    override({ jsonSchema }) {
-      delete jsonSchema.path;
-      delete jsonSchema.choice;
-      delete jsonSchema.mistaken;
-      delete jsonSchema.aliases;
-      delete jsonSchema.chooses;
+    override({ zodSchema, jsonSchema }) {
+      const { innerType } = partsOf(zodSchema as z.ZodType);
+      const renamed = innerType && choosesOf(innerType)?.definitions
+        .find(({ former }) => former?.includes(jsonSchema.default as string));
+      if (renamed) jsonSchema.default = renamed.name;
+      for (const key of ["path", "choice", "mistaken", "aliases", "chooses"]) {
+        delete jsonSchema[key];
+      }
     },
   });
 }
