@@ -54,7 +54,7 @@ export function partsOf(schema: z.ZodType): {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly options?: readonly z.ZodType[]; // of a union
 } {
-  return (schema instanceof z.ZodLazy ? schema.unwrap() : schema).def as never;
+  return schema instanceof z.ZodLazy ? partsOf(schema.unwrap() as z.ZodType) : schema.def as never;
 }
 
 const NO_OPTIONS = z.strictObject({});

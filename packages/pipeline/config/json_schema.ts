@@ -120,7 +120,7 @@ function toJson(schema: z.ZodType): Json {
     io: "input",
     target: "draft-7",
     override({ zodSchema, jsonSchema }) {
-      const { innerType } = partsOf(zodSchema as z.ZodType);
+      const { innerType } = partsOf(zodSchema as never);
       const renamed = innerType && choosesOf(innerType)?.definitions
         .find(({ former }) => former?.includes(jsonSchema.default as string));
       if (renamed) jsonSchema.default = renamed.name;
