@@ -16,6 +16,7 @@ import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
@@ -120,6 +121,14 @@ export async function evaluate(
         ),
       }));
     }
+    const tested = Array.from(predictions.test.rows);
+    report.fairness = modelFairness(
+      report.metrics,
+      predictions.test,
+      tested.map((row) => persons[row]),
+      tested.map((row) => people.identity[row]),
+      fitting,
+    );
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });
@@ -129,7 +138,12 @@ export async function evaluate(
     Object.fromEntries(reports.map(({ id, metrics }) => [id, of(metrics)]));
   const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
-  await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  const writeJson = (name: string, value: unknown) =>
+    write(name, JSON.stringify(value, null, 2) + "\n");
+  await writeJson("metrics.json", metrics);
+  const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
+  adjustAll(fairness.map(([, one]) => one));
+  await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,

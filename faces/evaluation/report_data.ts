@@ -1,4 +1,5 @@
 /** Content of the report page. */
+import type { Fairness } from "./fairness.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
@@ -17,6 +18,8 @@ export interface DataReport {
   datasets: readonly FaceGroup[];
   /** Data set → its license or terms, if known. Default: none. */
   terms?: Readonly<Record<string, string>>;
+  /** Data set → source of its labels, a phrase, if known. Default: none. */
+  labelledBy?: Readonly<Record<string, string>>;
   splits: Record<SplitName, FaceGroup>;
   /** Rows kept and dropped, for each table. */
   selection: readonly Selection[];
@@ -99,6 +102,8 @@ export interface ModelReport {
   /** Age in years only: the test set, or a random subset of its `of` faces. */
   scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
   examples: readonly Examples[];
+  /** Metrics by groups of the test set. */
+  fairness?: Fairness;
 }
 
 export interface Curve {

@@ -56,6 +56,14 @@ export const reportSections: readonly ReportSectionDefinition[] = [
     },
   }),
   defineReportSection({
+    ...{ name: "fairness", summary: "Metrics by groups of people, and differences", params },
+    links: ({ models }) =>
+      models.some(({ fairness }) => fairness) ? [["fairness", "Fairness"]] : [],
+    async render(report) {
+      return (await import("./sections/fairness_section.ts")).fairnessSection(report);
+    },
+  }),
+  defineReportSection({
     ...{ name: "provenance", summary: "Stages, parameters, packages and machine", params },
     links: () => [["made", "Provenance"]],
     async render(report) {
