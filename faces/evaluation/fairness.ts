@@ -52,7 +52,7 @@ interface GroupDifference {
 export interface MetricByGroup extends GroupDifference {
   overall: number;
   by_group: Record<string, GroupValue>;
-  /** Of age-standardized values; `covered` is the share of faces in strata that all groups have. */
+  /** The same of age-standardized values; `covered` is the share of faces in strata that all groups have. */
   standardized?: GroupDifference & { covered: number };
   /** Permutation test of the difference, the standardized one if there is one. */
   p?: number;
