@@ -9,7 +9,11 @@ import { readScalar } from "../../packages/compute/read_tensor.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
-import { crossEntropy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
+import {
+  crossEntropy,
+  meanAbsoluteError,
+  median,
+} from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
@@ -18,6 +22,7 @@ import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
 import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
+import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
@@ -213,6 +218,7 @@ async function evaluateModel(
   }
   const all = predictions as Record<SplitName, Predictions>;
   const { test } = all;
+  const suspects = suspectLabels(subject, test);
   const shown = chooseExamples(subject, test, examples).map(async (
     { title, positions },
   ): Promise<Examples> => ({
@@ -221,6 +227,7 @@ async function evaluateModel(
       image: await imageDataUrl(images, test.rows[i]),
       row: test.rows[i],
       ...caption(subject, test, i),
+      suspect: suspects[i],
     }))),
   }));
   const select = <T>(values: readonly T[], name: SplitName) =>
@@ -263,6 +270,8 @@ async function evaluateModel(
       ...(subject.classes?.length === 2 &&
         { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
       ...(!subject.classes && { scatter: dots(test) }),
+      ...(record.task === "age" && !subject.classes &&
+        { errors: errorCurves(test, median(all.train.truth)) }),
       examples: await Promise.all(shown),
     },
   };

@@ -3,6 +3,7 @@ import type { Fairness } from "./fairness.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
+import type { ErrorCurves } from "./error_curves.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
 export interface Report {
@@ -101,6 +102,8 @@ export interface ModelReport {
   roc?: Roc["points"];
   /** Age in years only: the test set, or a random subset of its `of` faces. */
   scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
+  /** Age in years only: errors of the test set. */
+  errors?: ErrorCurves;
   examples: readonly Examples[];
   /** Metrics by groups of the test set. */
   fairness?: Fairness;
@@ -122,5 +125,7 @@ export interface Examples {
     row: number;
     truth: string;
     prediction: string;
+    /** True if the predictions contradict the label; see `suspectLabels`. */
+    suspect?: boolean;
   }[];
 }

@@ -51,13 +51,14 @@ Deno.test("reportPage() draws data, curves, errors and faces", async () => {
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted against true age, years$/), 1);
+  assert.equal(count(/^Cumulative score$|^Mean signed error by true age$/), 2);
   assert.equal(count(/^ROC curve of “male”$/), 1);
   assert.equal(count(/^Calibration of /), 2);
   assert.equal(count(/^(accuracy|MAE, years) by gender and age band$/), 3);
   const faces = [...document.getElementsByTagName("ul")].map((list) =>
     `${list.getAttribute("class")} ${list.getElementsByTagName("img").length}`
   );
-  assert.deepEqual(faces, ["sheet 30", "sheet 1", ...new Array(5).fill("faces 12")]);
+  assert.deepEqual(faces, [...new Array(5).fill("faces 12"), "sheet 30", "sheet 1"]);
 });
 
 Deno.test("reportPage() reports kept and dropped rows and photos", async () => {
@@ -130,12 +131,39 @@ Deno.test("reportPage() shows every layer, what it takes from elsewhere, and its
 
 Deno.test("reportPage() marks the epoch whose weights were kept, and that of the stop", async () => {
   const html = await reportPage(await madeUpReport());
-  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
-  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
+  assert.equal(html.match(/<g [^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
+  assert.equal(html.match(/<g [^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
   assert.match(
     text(html),
     /Early stopping after epoch 14, in 29 s, restoring the weights of epoch 11/,
   );
+});
+
+Deno.test("reportPage() opens with run, overrides and protocol, and tells equal tasks apart", async () => {
+  const report = await madeUpReport();
+  const [groups, age, gender] = report.models;
+  const params = { ...gender!.params, init: { from: "shared/model" } };
+  const seed = { ...gender!.training, seed: 7 };
+  const twin = { ...gender!, id: "genderTwin", params, training: seed };
+  const html = text(await reportPage({ ...report, models: [groups!, age!, gender!, twin] }));
+  assert.match(html, /Run 1a2b3c4d, 2026-11-24 05:41 UTC[^]*--set split\.test=0\.1\s+--seed 42/);
+  for (
+    const fact of [
+      /Copies\s+each in the set of its original; 0 found/,
+      /People\s+split by image: sets may share people/,
+      /Framing\s+box of metadata, alignment none, margin 0\.2/,
+      /Pixels\s+32×32, RGB; blur sigma=1\.5/,
+      /Pretraining\s+genderTwin: init \{"from":"shared\/model"\}; trainGender: none;/,
+      /Seeds\s+42; training: genderTwin: 7; trainGender: 42;/,
+      /Comparable with\s+results on the same test set: equal data and split \(01234567\)/,
+      /Protocol\s+Gender \(genderTwin\)\s+Gender \(trainGender\)\s+Age in years\s/,
+    ]
+  ) assert.match(html, fact);
+  const { made } = report;
+  const bare = { ...made, lineage: { ...made.lineage, command: "deno task run x", stages: [] } };
+  const plain = text(await reportPage({ ...report, made: bare }));
+  assert.match(plain, /without overrides\./);
+  assert.doesNotMatch(plain, /Copies\s+each/);
 });
 
 Deno.test("reportPage() begins with the cautions of the lineage", async () => {
@@ -189,6 +217,7 @@ Deno.test("reportPage() reports its provenance and how to reproduce it", async (
     stages: {
       matParse: { minAge: 0, note: "" },
       ageGroups: { use: "trainAge" },
+      split: { by: "image", copies: "group", test: 0.2, stratify: [""] },
       evaluate: { examples: 12 },
     },
   });
@@ -239,7 +268,7 @@ Deno.test("reportPage() escapes all text from data", async () => {
   assert.deepEqual(names(attacked), names(benign));
   assert.doesNotMatch(html, /<script/);
   assert.equal(
-    attacked.getElementsByTagName("h2")[3].getElementsByTagName("span")[0].textContent,
+    attacked.getElementsByTagName("h2")[4].getElementsByTagName("span")[0].textContent,
     `ageGroups${suffix}`,
   );
 });
