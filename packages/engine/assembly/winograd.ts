@@ -160,8 +160,7 @@ function transformGradient(
 }
 
 /**
- * As `filterGradient` in conv.ts, whose words it takes. `last` at the chunk's last range. The sums of
- * the transformed gradients are behind the tiles, or where words 25 and 26 put them.
+ * As `filterGradient` in conv.ts, whose words it takes. `last` at the chunk's last range.
  */
 export function winogradGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool, last: bool,
@@ -177,9 +176,7 @@ export function winogradGradient(
   const n = word(r, 24), planes = n * n, outputs = outputsOf(n), taps = tapsOf(n);
   const v = address(r, 21) + <usize> thread * <usize> word(r, 22);
   const plane = <usize> word(r, 23), m = v + <usize> planes * plane;
-  const sums = word(r, 25) == 0
-    ? m + <usize> planes * plane
-    : address(r, 25) + <usize> thread * <usize> word(r, 26);
+  const sums = address(r, 25) + <usize> thread * <usize> word(r, 26);
   const channels = <i32> (xStep >> 2);
   const tap = <usize> channels << 5, sumPlane = tap * <usize> panels;
   const bias = out + <usize> (taps * taps) * sumPlane;

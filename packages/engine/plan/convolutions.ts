@@ -91,7 +91,7 @@ export function filterGradient({ packs, packStep, tiles }: Layout, conv: ConvLay
     ...windows(conv),
     ...[...sumsGradient(conv), m.parts, m.partBytes, m.xStep],
     ...(c.winograd > 0
-      ? [tiles.scratch, tiles.step, tiles.plane, c.winogradGradient]
+      ? [tiles.scratch, tiles.step, tiles.plane, c.winogradGradient, tiles.sums, tiles.step]
       : [packs, packStep, m.dPanel]),
   ]);
 }

@@ -13,6 +13,8 @@ export interface PlanOptions {
   divisor?: number;
   /** True if gradients are clipped, which takes all of them before the first step. */
   clips?: boolean;
+  /** True if moving averages of the weights are kept. */
+  averages?: boolean;
 }
 
 /**
@@ -246,7 +248,8 @@ function threadScratch(
         ),
       );
   const packs = memory.allocate(threads * packStep);
-  // The transforms of some tiles: of inputs, of outputs, and the sums of the weights' gradients.
+  // The transforms of some tiles, of inputs and of outputs, and behind those of any layer the sums of
+  // the weights' gradients: they last from range to range, between which other kernels have tiles.
   const tiled = convs.filter(({ c }) => c.winograd > 0).flatMap(({ c }) =>
     [c.winograd, c.winogradGradient].map((side) => ({
       planes: side ** 2,
@@ -256,10 +259,9 @@ function threadScratch(
     }))
   );
   const plane = Math.max(0, ...tiled.map(({ plane }) => plane));
-  const step = 64 + Math.max(0, ...tiled.map(({ planes, sums }) => 2 * planes * plane + sums));
-  const tiles = {
-    scratch: tiled.length > 0 ? memory.allocate(threads * step) : 0,
-    ...{ step, plane },
-  };
+  const sums = 2 * plane * Math.max(0, ...tiled.map(({ planes }) => planes));
+  const step = 64 + sums + Math.max(0, ...tiled.map(({ sums }) => sums));
+  const scratch = tiled.length > 0 ? memory.allocate(threads * step) : 0;
+  const tiles = { scratch, step, plane, sums: scratch + sums };
   return { packs, packStep, tiles };
 }

@@ -55,6 +55,39 @@ Deno.test("Engine convolves as tfjs does where Winograd's algorithm saves produc
   }
 });
 
+Deno.test("Engine keeps sums of Winograd's algorithm while a chunk has several ranges of images", async () => {
+  // 8×8 positions have large tiles forward and small ones for the weights' gradients.
+  const conv = (name: string) => ({
+    ...{ kind: "conv2d", name, filters: 96, kernelSize: [3, 3], strides: [1, 1] },
+    ...{ padding: "same", bias: true },
+  });
+  const network = {
+    ...{ input: [8, 8, 3], loss: "meanAbsoluteError" },
+    layers: [
+      ...[conv("first"), conv("second"), { kind: "flatten" }],
+      { kind: "dense", name: "last", units: 1, bias: true },
+    ],
+  } as Network;
+  const rng = random(5, "ranges"), rows = 48, part = 8; // chunks of six images, and of one
+  const { images, labels } = drawBatch(network, rows, rng);
+  const engine = await Engine.compile(network, {
+    ...{ batch: rows, threads: 1, learningRate: 0, keepGradients: true },
+  });
+  try {
+    engine.setWeights(drawWeights(engine.weights(), rng));
+    const mean = new Float64Array(9 * 96 * 96), size = 8 * 8 * 3;
+    for (let n = 0; n < rows; n += part) {
+      await engine.step(images.subarray(n * size, (n + part) * size), labels.slice(n, n + part));
+      const { data } = engine.gradients().get("second/kernel")!;
+      for (const [i, g] of data.entries()) mean[i] += g * part / rows;
+    }
+    await engine.step(images, labels);
+    close("gradient of the whole", engine.gradients().get("second/kernel")!.data, mean);
+  } finally {
+    await engine.close();
+  }
+});
+
 Deno.test("Engine pools before it normalises as tfjs does after, whatever the sign of gamma", async () => {
   const momenta = { momentum: 0.9, epsilon: 1e-3 };
   // Halves, which have a kernel of their own; the same with a rest; windows that overlap.
