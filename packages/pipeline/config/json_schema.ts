@@ -121,6 +121,7 @@ function toJson(schema: z.ZodType): Json {
     target: "draft-7",
     override({ jsonSchema }) {
       delete jsonSchema.path;
+      delete jsonSchema.byContent;
       delete jsonSchema.choice;
       delete jsonSchema.mistaken;
       delete jsonSchema.aliases;
