@@ -158,8 +158,8 @@ const compare = defineStage({
   summary: "Put all totals side by side",
   inputs: { totals: all(total) },
   outputs: { comparison },
-  params: z.strictObject({}),
-  async run({ totals }, _, { outputs }) {
+  params: z.strictObject({ part: z.enum(["test", "validation"]).default("test") }),
+  async run({ totals }, { part }, { outputs }) {
     const lines = await Promise.all(
       totals.map(async ({ stage, path }) =>
         `${stage} ${await Deno.readTextFile(join(path, "total.txt"))}`
@@ -167,7 +167,9 @@ const compare = defineStage({
     );
     await Deno.writeTextFile(join(outputs.comparison, "comparison.txt"), lines.join("\n"));
     const metrics = Object.fromEntries(
-      lines.map((line) => line.split(" ")).map(([id, value]) => [id, { test: { loss: +value! } }]),
+      lines.map((line) => line.split(" ")).map((
+        [id, value],
+      ) => [id, { [part]: { loss: +value! } }]),
     );
     return { metrics, show: ["comparison/comparison.txt"] };
   },
