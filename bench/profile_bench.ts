@@ -4,9 +4,11 @@ import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
 import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
 import { type Plan, plan } from "../packages/engine/engine_plan.ts";
-import { buildAge2021, buildGender2021 } from "../models/build_2021.ts";
+import { engineLoss } from "../faces/training/engine_trainer.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
 import { table, whole } from "./machine_table.ts";
+import { type NetworkName, NETWORKS } from "./peer.ts";
+import { kinds } from "./peers/networks.ts";
 
 const help = `deno task bench profile [options]
 
@@ -14,7 +16,7 @@ Runs the stages of the engine's training step one by one, on one thread, and pri
 that each kernel took. A kernel that shares images with others in a stage is measured by what the
 stage takes more with it.
 
-  --network NAME  gender or age (gender)
+  --network NAME  ${NETWORKS.join(", ")} (gender)
   --batch N       images in a step (64)
   --rounds N      how often each is measured (25)
 `;
@@ -30,17 +32,13 @@ export async function bench(args: string[]): Promise<void> {
     },
   });
   if (values.help) return console.log(help);
-  if (values.network !== "gender" && values.network !== "age") {
-    throw new Error(`Cannot read "--network ${values.network}": it is gender or age.`);
+  const { build, objective } = kinds[values.network as NetworkName] ?? {};
+  if (!build) {
+    throw new Error(`Cannot read "--network ${values.network}": it is one of ${NETWORKS.join(", ")}.`);
   }
   const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
   await openBackend("wasm");
-  const network = values.network === "age"
-    ? toEngineNetwork(buildAge2021({ size: 32, seed: 1 }), "meanAbsoluteError")
-    : toEngineNetwork(
-      buildGender2021({ size: 32, classes: 2, seed: 1 }),
-      "categoricalCrossentropy",
-    );
+  const network = toEngineNetwork(build(), engineLoss(objective));
   const timings = await profile(plan(network, { batch, threads: 1, divisor: 255 }), rounds);
   const total = timings.reduce((sum, { ms }) => sum + ms, 0);
   console.log(table(

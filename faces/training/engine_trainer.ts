@@ -39,13 +39,14 @@ export class EngineTrainer extends Trainer {
   /** Opens the engine. @throws {UnsupportedNetwork} naming the unsupported feature */
   static async open(options: TrainerOptions): Promise<EngineTrainer> {
     const { model, objective, learningRate, weightDecay = 0, batchSize, optimizer } = options;
+    const { averaging = 0 } = options;
     const { definition, options: own, clipNorm } = optimizer ?? defaultOptimizer;
     if (!definition.engine) {
       throw new UnsupportedNetwork(`The fast engine has no optimizer "${definition.name}"`);
     }
     const network = toEngineNetwork(model, engineLoss(objective));
     const engine = await Engine.compile(network, {
-      ...{ batch: batchSize, threads: cores(), learningRate, weightDecay },
+      ...{ batch: batchSize, threads: cores(), learningRate, weightDecay, averaging },
       ...{ ...own, optimizer: definition.engine, clipNorm: clipNorm ?? Infinity },
     });
     const trainer = new EngineTrainer(options, engine);
@@ -111,9 +112,16 @@ export class EngineTrainer extends Trainer {
     return Promise.resolve(this.#weights());
   }
 
-  #weights(): Float32Array[] {
-    const weights = this.#engine.weights();
-    return this.model.weights.map(({ originalName }) => weights.get(originalName)!.data);
+  #weights(values = this.#engine.weights()): Float32Array[] {
+    return this.model.weights.map(({ originalName }) => values.get(originalName)!.data);
+  }
+
+  override averages(): Float32Array[] {
+    return this.#weights(this.#engine.averages());
+  }
+
+  override setAverages(values: readonly Float32Array[]): void {
+    this.#engine.setAverages(named(this.model.weights, values));
   }
 
   setWeights(weights: readonly Float32Array[]): void {

@@ -32,8 +32,6 @@ export interface TrainOptions extends TrainerOptions {
   epochs: number;
   /** Default: constant. */
   schedule?: Schedule;
-  /** Decay of the moving average of the weights that is validated and kept. Default: none. */
-  averaging?: number;
   /** Returns the rows of an epoch, as many as there are. Default: all in random order. */
   order?: (rows: Int32Array, rng: Rng) => Int32Array;
   /** Augments a batch, [batch, height, width, 3], in place. */
@@ -120,7 +118,9 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
   const stopper = new EarlyStopping(earlyStopping, objective.higherIsBetter);
   const open = options.trainer ?? ((options) => Promise.resolve(new TfjsTrainer(options)));
   const { weightDecay, optimizer, order: orderOf = shuffled } = options;
-  const trainer = await open({ model, objective, learningRate, weightDecay, optimizer, batchSize });
+  const trainer = await open({
+    ...{ model, objective, learningRate, weightDecay, optimizer, batchSize, averaging },
+  });
   const history: JointEpoch[] = [];
   const seconds: number[] = [];
   let best: Float32Array[] = [];
@@ -168,12 +168,12 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
         const result = await running;
         if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, step, options);
         mean.add(result, batch.rows);
-        await average?.update(trainer);
+        await average?.update();
         if (step < stepsPerEpoch - 1) progress.advance();
         signal.throwIfAborted();
       }
 
-      const weights = await average?.use(trainer);
+      const weights = await average?.use();
       const validation = await trainer.validate(images, targets, rows.validation, signal);
       if (!Number.isFinite(validation.loss)) {
         throw diverged(validation.loss, epoch, stepsPerEpoch - 1, options);
@@ -201,7 +201,7 @@ export async function train(options: TrainOptions): Promise<TrainingResult> {
 
     const { restoreBest } = earlyStopping;
     if (restoreBest) trainer.setWeights(best);
-    else await average?.use(trainer);
+    else await average?.use();
     trainer.copyWeightsToModel();
     return {
       history,
@@ -229,9 +229,10 @@ function shuffled(rows: Int32Array, rng: Rng): Int32Array {
  */
 class WeightAverage {
   private constructor(
+    readonly trainer: Trainer,
     readonly decay: number,
     readonly names: readonly string[],
-    readonly values: readonly Float32Array[],
+    readonly own: readonly Float32Array[],
   ) {}
 
   static async open(
@@ -242,25 +243,33 @@ class WeightAverage {
   ): Promise<WeightAverage> {
     const names = model.weights.map(({ originalName }) => `average/${originalName}`);
     const values = saved ? names.map((name) => saved[name]) : await trainer.weights();
-    return new WeightAverage(decay, names, values.map((array) => array.slice()));
+    trainer.setAverages?.(values);
+    return new WeightAverage(trainer, decay, names, values.map((array) => array.slice()));
+  }
+
+  get values(): readonly Float32Array[] {
+    return this.trainer.averages?.() ?? this.own;
   }
 
   get arrays(): Record<string, Float32Array> {
-    return Object.fromEntries(this.names.map((name, i) => [name, this.values[i]]));
+    const { values } = this;
+    return Object.fromEntries(this.names.map((name, i) => [name, values[i]]));
   }
 
-  async update(trainer: Trainer): Promise<void> {
-    const share = 1 - Math.min(this.decay, (1 + trainer.steps) / (10 + trainer.steps));
+  async update(): Promise<void> {
+    const { trainer, decay, own } = this;
+    if (trainer.averages) return;
+    const share = 1 - Math.min(decay, (1 + trainer.steps) / (10 + trainer.steps));
     for (const [w, weights] of (await trainer.weights()).entries()) {
-      const average = this.values[w];
+      const average = own[w];
       for (let i = 0; i < average.length; i++) average[i] += share * (weights[i] - average[i]);
     }
   }
 
   /** Gives the average to the trainer; returns the weights that it had. */
-  async use(trainer: Trainer): Promise<Float32Array[]> {
-    const weights = await trainer.weights();
-    trainer.setWeights(this.values);
+  async use(): Promise<Float32Array[]> {
+    const weights = await this.trainer.weights();
+    this.trainer.setWeights(this.values);
     return weights.map((array) => array.slice());
   }
 }

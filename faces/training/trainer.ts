@@ -16,6 +16,8 @@ export interface TrainerOptions {
   weightDecay?: number;
   /** Default: Adam. */
   optimizer?: ChosenOptimizer;
+  /** Decay of the moving average of the weights. Default: none. */
+  averaging?: number;
   /** Maximum number of images per step. */
   batchSize: number;
 }
@@ -64,6 +66,9 @@ export abstract class Trainer {
   /** Returns all weights, in the model's order. */
   abstract weights(): Promise<Float32Array[]>;
   abstract setWeights(weights: readonly Float32Array[]): void;
+  /** Returns and sets the moving averages of all weights, if the trainer updates them at each step. */
+  averages?(): Float32Array[];
+  setAverages?(values: readonly Float32Array[]): void;
   /** Returns the optimizer's state: arrays of each trainable weight, by name of the state. */
   protected abstract optimizerState(): Promise<Record<string, Float32Array[]>>;
   protected abstract setOptimizerState(

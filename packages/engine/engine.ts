@@ -73,6 +73,7 @@ export class Engine {
       epsilon: 1e-7,
       clipNorm: Infinity,
       weightDecay: 0,
+      averaging: 0,
       keepGradients: false,
       relaxed: true,
       ...options,
@@ -89,6 +90,7 @@ export class Engine {
       threads: Math.max(1, threads),
       divisor: all.divisor ?? undefined,
       clips: all.clipNorm < Infinity,
+      averages: all.averaging > 0,
     });
     const pages = Math.ceil(compiled.bytes / 65536);
     if (pages > 65535) {
@@ -142,11 +144,12 @@ export class Engine {
     key: readonly [number, number] = [0, this.#step],
   ): Promise<Sums> {
     const rows = this.#load(images, labels);
-    const { optimizer, beta1, beta2, weightDecay } = this.#options;
+    const { optimizer, beta1, beta2, weightDecay, averaging } = this.#options;
     const t = this.#step + 1;
     const correction = optimizer === "adam" ? Math.sqrt(1 - beta2 ** t) / (1 - beta1 ** t) : 1;
     this.#floats[Control.rate / 4] = this.learningRate * correction;
     this.#floats[Control.decay / 4] = this.learningRate * weightDecay;
+    this.#doubles[Control.share / 8] = 1 - Math.min(averaging, (1 + t) / (10 + t));
     this.#ints[Control.key / 4] = key[0];
     this.#ints[Control.key / 4 + 1] = key[1];
     const { programs: { train, back }, outputs: { columns, row, gradient: at } } = this.#plan;
@@ -223,6 +226,16 @@ export class Engine {
   setWeights(weights: Tensors): void {
     this.#write(weights, 0);
     this.#penalty = undefined;
+  }
+
+  /** Returns the moving averages of all weights, which are zero until `setAverages`. */
+  averages(): Tensors {
+    return readTensors(this.#plan.averages, this.#floats, 0);
+  }
+
+  setAverages(values: Tensors): void {
+    this.#threads.assertIdle();
+    writeTensors(values, this.#plan.averages, this.#floats, 0);
   }
 
   optimizerState(): OptimizerState {

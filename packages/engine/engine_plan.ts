@@ -10,6 +10,7 @@
 import { type Block, groupIntoBlocks, type Network, UnsupportedNetwork } from "./engine_network.ts";
 import { planGraph } from "./plan/graph_plan.ts";
 import { layOut, type PlanOptions } from "./plan/layout.ts";
+import { layOutAverages } from "./plan/parameters.ts";
 import { type Plan, writePrograms } from "./plan/program.ts";
 import { product, rowBytes, shapesOf } from "./plan/shapes.ts";
 import { inference, penalties, trainingBackward, trainingForward } from "./plan/programs.ts";
@@ -30,7 +31,8 @@ export function plan(network: Network, options: PlanOptions): Plan {
   const layout = layOut(network, shapesOf(network, blocks), options);
   const { memory, input, tensors, moments, gradient, labels, head, outColumns: columns } = layout;
   const outside = typeof network.loss === "function";
-  const ahead = trainingForward(layout), behind = trainingBackward(layout);
+  const { averages, stages } = layOutAverages(memory, options.averages ? tensors : []);
+  const ahead = trainingForward(layout), behind = [...trainingBackward(layout), ...stages];
   const { addresses: [train, infer, penalty, back], counters } = writePrograms(memory, [
     outside ? ahead : [...ahead, ...behind],
     inference(layout),
@@ -39,7 +41,7 @@ export function plan(network: Network, options: PlanOptions): Plan {
   ]);
   return {
     ...{ network, batch: options.batch, threads: options.threads, bytes: memory.end },
-    ...{ tensors, moments, gradient, labels, penalties: layout.penalties, counters },
+    ...{ tensors, averages, moments, gradient, labels, penalties: layout.penalties, counters },
     programs: { train, infer, penalty, back },
     input: { ...input, bytes: product(network.input) * (input.floats ? 4 : 1) },
     outputs: {

@@ -30,6 +30,11 @@ export interface EngineOptions {
   clipNorm?: number;
   /** Decoupled weight decay (as in AdamW), applied to kernels only. Default: 0. */
   weightDecay?: number;
+  /**
+   * Decay of an exponential moving average of all weights, lower in the first steps as in
+   * tf.train.ExponentialMovingAverage. Default: 0, no average.
+   */
+  averaging?: number;
   /** Keeps the gradients of each step, L2 included, for `gradients()`. */
   keepGradients?: boolean;
   /** Uses relaxed SIMD (fused multiply-add) if supported. Default: true. */

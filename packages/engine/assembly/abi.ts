@@ -37,6 +37,8 @@ export enum Control {
   scale = 1292,
   /** i32: 1 for Nesterov momentum. */
   nesterov = 1296,
+  /** f64: share of the weights in their moving average. */
+  share = 1304,
 }
 
 export enum Optimizer {
@@ -118,6 +120,7 @@ export enum Kernel {
   headAbsoluteError,
   denseUpdate,
   clip,
+  average,
   map = 64,
   mapGradient,
   affineGradient,

@@ -12,7 +12,7 @@ import { normalize, pool, preActivationGradient } from "./pool";
 import { denseBackward, denseForward, denseInputGradient, denseUpdate } from "./dense";
 import { transformWeights, winograd, winogradGradient } from "./winograd";
 import { absoluteError, crossEntropy, headAbsoluteError, softCrossEntropy } from "./losses";
-import { clip, turn, updateWeights } from "./update";
+import { average, clip, turn, updateWeights } from "./update";
 import { depthwise, depthwiseGradient } from "./depthwise";
 import {
   affineGradient, combine, copyChannels, dropout, layerNorm, layerNormGradient, map, mapGradient, place,
@@ -105,6 +105,7 @@ function overItems(r: usize, item: i32, thread: i32): void {
     case Kernel.softCrossEntropy: return softCrossEntropy(r);
     case Kernel.headAbsoluteError: return headAbsoluteError(r);
     case Kernel.clip: return clip(r);
+    case Kernel.average: return average(r, item);
     case Kernel.denseUpdate: return denseUpdate(r, item, thread);
     default: unreachable();
   }

@@ -28,6 +28,19 @@ export function clip(r: usize): void {
   store<f32>(Control.scale, norm > most ? <f32> (most / norm) : 1);
 }
 
+/** Moving average of an entry's weights, in f64. The table holds for each: weights, floats, averages. */
+export function average(r: usize, item: i32): void {
+  const entry = address(r, 3) + <usize> item * 12, end = address(entry, 0) + (<usize> word(entry, 1) << 2);
+  const share = f64x2.splat(load<f64>(Control.share));
+  let to = address(entry, 2);
+  for (let at = address(entry, 0); at < end; at += 8) {
+    const old = f64x2.promote_low_f32x4(v128.load64_zero(to));
+    const far = f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(at)), old);
+    v128.store64_lane(to, f32x4.demote_f64x2_zero(f64x2.add(old, f64x2.mul(share, far))), 0);
+    to += 8;
+  }
+}
+
 /** The L2 penalty of an entry's weights. */
 function penaltyOf(entry: usize): f64 {
   const l2 = real(entry, 5);

@@ -5,7 +5,7 @@ import { Allocator } from "./allocator.ts";
 import { activationOf, GraphBuilder, type GraphLayer, type GraphTensor } from "./graph_layers.ts";
 import { chunksOf, type PlanOptions } from "./layout.ts";
 import { lossRecords } from "./dense_layers.ts";
-import { collectParameters, optimizerTable } from "./parameters.ts";
+import { collectParameters, layOutAverages, optimizerTable } from "./parameters.ts";
 import { overItems, type Plan, record, type Stage, writePrograms } from "./program.ts";
 import { Buffer, Schedule } from "./operations.ts";
 import { product } from "./shapes.ts";
@@ -98,12 +98,17 @@ export function planGraph(network: Network, options: PlanOptions): Plan {
       panels,
     }),
   ], norms === 0 ? [] : [record("clip", 0, 1, [norms, penalties.count])]);
+  const { averages, stages: averaging } = layOutAverages(
+    memory,
+    options.averages ? weights.tensors : [],
+  );
   const whole = (stages: Stage[]) => stages.filter(({ count }) => count > 0);
   const ahead = whole([...train.prepared.stages(), ...stages.slice(0, train.ahead).flat()]);
   const behind = whole([
     ...stages.slice(train.ahead).flat(),
     updates,
     ...(norms === 0 ? [] : [overItems([update(penalties.count, Update.apply)])]),
+    ...averaging,
   ]);
   const { addresses: [trainAt, inferAt, penalty, back], counters } = writePrograms(memory, [
     outside ? ahead : [...ahead, ...behind],
@@ -113,7 +118,7 @@ export function planGraph(network: Network, options: PlanOptions): Plan {
   ]);
   return {
     ...{ network, batch, threads, bytes: memory.end, tensors: weights.tensors, moments, gradient },
-    ...{ labels, penalties, counters, words: memory.words },
+    ...{ averages, labels, penalties, counters, words: memory.words },
     programs: { train: trainAt, infer: inferAt, penalty, back },
     input: { ...input, bytes: pixels * (floats ? 4 : 1) },
     outputs: {

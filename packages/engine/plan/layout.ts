@@ -13,6 +13,8 @@ export interface PlanOptions {
   divisor?: number;
   /** True if gradients are clipped, which takes all of them before the first step. */
   clips?: boolean;
+  /** True if moving averages of the weights are kept. */
+  averages?: boolean;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Weights, gradients and moments, and the optimizer's table. */
 import type { Allocator } from "./allocator.ts";
-import { bits, type Tensor } from "./program.ts";
+import { bits, overItems, record, type Stage, type Tensor } from "./program.ts";
 import { type SizedBlock, upTo8 } from "./shapes.ts";
 
 /** Addresses of a block's weights; 0 if absent. */
@@ -141,4 +141,23 @@ export function optimizerTable(
   const table = memory.place(Int32Array.from(items));
   const penalties = { address: memory.allocate(count * 8), count };
   return { table, penalties, norms: clips ? memory.allocate(count * 8) : 0, panels };
+}
+
+/** Allocates moving averages of all weights, and writes the stage that updates them. */
+export function layOutAverages(memory: Allocator, tensors: readonly Tensor[]) {
+  const items: number[] = [];
+  const averages = tensors.map((tensor): Tensor => {
+    const floats = tensor.groups * tensor.paddedRows * upTo8(tensor.columns);
+    const address = memory.allocate(floats * 4);
+    for (let done = 0; done < floats; done += UPDATE) {
+      const at = done * 4;
+      items.push(tensor.address + at, Math.min(UPDATE, floats - done), address + at);
+    }
+    return { ...tensor, address };
+  });
+  const table = memory.place(Int32Array.from(items));
+  const stages: Stage[] = items.length > 0
+    ? [overItems([record("average", 0, items.length / 3, [table])])]
+    : [];
+  return { averages, stages };
 }

@@ -34,6 +34,8 @@ export interface Plan {
     readonly penalty: number;
   };
   readonly tensors: readonly Tensor[];
+  /** Moving averages of the tensors, or none. */
+  readonly averages: readonly Tensor[];
   /** Byte offsets from a trainable tensor to its moments and gradient. */
   readonly moments: readonly [number, number];
   readonly gradient: number;

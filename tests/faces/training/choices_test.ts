@@ -263,6 +263,17 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
     "flatten: { name: a }",
   );
   await check(/:11:11: .*expected flatten or globalAveragePooling2d below it, because heads/, conv);
+  const half = "conv2d: { name: b, input: image, filters: 2, kernelSize: 3, strides: 2 }";
+  const shapes = '"a" has 62 x 62 x 2 and "b" has 31 x 31 x 2';
+  for (const merge of ["add", "multiply", "concatenate"]) {
+    await check(
+      new RegExp(
+        `:13:2\\d: .*${merge}.1: expected layers of one shape: of images of 64 x 64, ${shapes}`,
+      ),
+      ...[conv, half, `${merge}: [a, b]`, "flatten: {}"],
+    );
+  }
+  await check(/:12:24: .*"image" has 64 x 64 x 3 and "a" has 62/, conv, "add: [image, a]");
   await check(/:12:11: .*expected a layer of features/, "flatten: {}", conv);
   await check(
     /:11:11: .*expected a map of names to values, got "flatten". Write flatten: {}/,

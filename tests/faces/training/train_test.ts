@@ -7,6 +7,7 @@ import { random } from "../../../packages/random/random.ts";
 import { initialize, keepWeights } from "../../../faces/training/initialize.ts";
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { classification } from "../../../faces/training/objective.ts";
+import { EngineTrainer } from "../../../faces/training/engine_trainer.ts";
 import { TfjsTrainer } from "../../../faces/training/tfjs_trainer.ts";
 import type { TrainerOptions } from "../../../faces/training/trainer.ts";
 import type { EpochRecord } from "../../../faces/training/training_record.ts";
@@ -188,12 +189,14 @@ Deno.test("train() validates and keeps the average of the weights, and resumes i
       assert.equal(averaged.weights[w][j], spied.weights[w][j]);
     }
   }
-  const folder = await Deno.makeTempDir({ prefix: "resume-" });
-  const checkpoint = join(folder, "checkpoint.safetensors");
-  await run({ epochs: 1, averaging, checkpoint });
-  const resumed = await run({ epochs: 2, averaging, checkpoint });
-  assert.deepEqual(resumed.weights, (await run({ epochs: 2, averaging })).weights);
-  await Deno.remove(folder, { recursive: true });
+  for (const trainer of [undefined, EngineTrainer.open]) {
+    const folder = await Deno.makeTempDir({ prefix: "resume-" });
+    const checkpoint = join(folder, "checkpoint.safetensors");
+    await run({ epochs: 1, averaging, checkpoint, trainer });
+    const resumed = await run({ epochs: 2, averaging, checkpoint, trainer });
+    assert.deepEqual(resumed.weights, (await run({ epochs: 2, averaging, trainer })).weights);
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("train() stops early with the last weights, or with the best", async () => {

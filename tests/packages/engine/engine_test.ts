@@ -56,6 +56,27 @@ Deno.test("Engine goes on from weights and optimiser state as if it had never st
   for (const engine of [whole, half, rest]) await engine.close();
 });
 
+Deno.test("Engine averages weights as numbers of double precision do", async () => {
+  const sequence = reportNetwork("age");
+  for (const network of [sequence, { ...sequence, outputs: [sequence.layers.length - 1] }]) {
+    const engine = await Engine.compile(network, { batch: 4, threads: 2, averaging: 0.3 });
+    engine.setWeights(drawWeights(engine.weights(), random(11, "weights")));
+    engine.setAverages(engine.weights());
+    const expected = engine.weights();
+    for (let step = 1; step <= 4; step++) {
+      const { images, labels } = drawBatch(network, 4, random(11, "batch", step));
+      await engine.step(images, labels);
+      const share = 1 - Math.min(0.3, (1 + step) / (10 + step));
+      for (const [name, { data }] of engine.weights()) {
+        const average = expected.get(name)!.data;
+        for (let i = 0; i < data.length; i++) average[i] += share * (data[i] - average[i]);
+      }
+    }
+    deepEqual(engine.averages(), expected);
+    await engine.close();
+  }
+});
+
 Deno.test("Engine lets NaN and infinity through to the loss", async () => {
   for (const bad of [NaN, Infinity]) {
     const network = reportNetwork("age", 0);
