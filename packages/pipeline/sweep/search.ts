@@ -54,7 +54,7 @@ export function drawTrials(axes: readonly Axis[], trials: number, seed: number):
 /** @param share position in the range, 0 to 1 */
 function drawValue({ from, to, scale, step }: Range, share: number): number {
   const value = scale === "log" ? from * (to / from) ** share : from + (to - from) * share;
-  const rounded = step === undefined ? value : Math.round(value / step) * step;
+  const rounded = step === undefined ? value : from + Math.round((value - from) / step) * step;
   // Four digits suffice, and are legible in names and tables.
   return Math.min(Math.max(Number(rounded.toPrecision(step === undefined ? 4 : 12)), from), to);
 }

@@ -130,7 +130,7 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
   const axes = (max: string) =>
     `trials: 3, count.to: { from: 1, to: 900, scale: log, step: 1 }, few.max: ${max}, seed: [1, 2]`;
   const stages = "stages: { count: , few: { use: clamp, inputs: { numbers: count } }, " +
-    "sum: { inputs: { numbers: few } }, compare: { part: validation } }\n";
+    "sum: { inputs: { numbers: few } }, judge: }\n";
   await using project = await Project.make({
     "search.yaml": `sweep: { ${axes("{ from: 1, to: 9, step: 2 }")} }\n${stages}`,
     "longer.yaml": "extends: search.yaml\n" +
@@ -154,7 +154,7 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
     assert.equal(new Set(drawn.map((values) => JSON.stringify(values))).size, 3);
     for (const { "count.to": to, "few.max": max } of drawn) {
       assert.ok(Number.isInteger(to) && to! >= 1 && to! <= 900, `${to}`);
-      assert.ok([1, 2, 4, 6, 8, 9].includes(max!), `${max}`);
+      assert.ok([1, 3, 5, 7, 9].includes(max!), `${max}`);
     }
   });
   await t.step("the same each time, and the first of a longer search", async () => {

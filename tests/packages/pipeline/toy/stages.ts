@@ -158,8 +158,8 @@ const compare = defineStage({
   summary: "Put all totals side by side",
   inputs: { totals: all(total) },
   outputs: { comparison },
-  params: z.strictObject({ part: z.enum(["test", "validation"]).default("test") }),
-  async run({ totals }, { part }, { outputs }) {
+  params: z.strictObject({}),
+  async run({ totals }, _, { outputs }) {
     const lines = await Promise.all(
       totals.map(async ({ stage, path }) =>
         `${stage} ${await Deno.readTextFile(join(path, "total.txt"))}`
@@ -167,11 +167,25 @@ const compare = defineStage({
     );
     await Deno.writeTextFile(join(outputs.comparison, "comparison.txt"), lines.join("\n"));
     const metrics = Object.fromEntries(
-      lines.map((line) => line.split(" ")).map((
-        [id, value],
-      ) => [id, { [part]: { loss: +value! } }]),
+      lines.map((line) => line.split(" ")).map(([id, value]) => [id, { test: { loss: +value! } }]),
     );
     return { metrics, show: ["comparison/comparison.txt"] };
+  },
+});
+
+const judge = defineStage({
+  name: "judge",
+  summary: "Judge each total on the validation set",
+  inputs: { totals: all(total) },
+  outputs: { comparison },
+  params: z.strictObject({}),
+  async run({ totals }, _, { outputs }) {
+    await Deno.writeTextFile(join(outputs.comparison, "comparison.txt"), "judged");
+    const metrics = await Promise.all(totals.map(async ({ stage, path }) => {
+      const loss = Number(await Deno.readTextFile(join(path, "total.txt")));
+      return [stage, { validation: { loss } }];
+    }));
+    return { metrics: Object.fromEntries(metrics) };
   },
 });
 
@@ -332,7 +346,7 @@ const greet = defineStage({
 });
 
 const list = [
-  ...[count, add, clamp, sum, draw, sneak, crunch, readFile, compare],
+  ...[count, add, clamp, sum, draw, sneak, crunch, readFile, compare, judge],
   ...[slow, broken, chance, both, tell, retell, tune, greet],
 ];
 
