@@ -23,6 +23,7 @@ export const app: App = {
   better: METRIC_DIRECTIONS,
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
+  pluginApi: import.meta.resolve("./plugins/faces_api.ts"),
   commands: {
     new: () => import("./faces/commands/new.ts"),
     data: () => import("./faces/commands/data.ts"),

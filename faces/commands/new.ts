@@ -1,5 +1,5 @@
-/** `deno task new`: writes a plugin, its test and a pipeline that uses it. */
-import { join } from "node:path";
+/** `deno task new`: writes a plugin, its test and a pipeline that uses it; or the types of the API. */
+import { join, resolve } from "node:path";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { didYouMean, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
@@ -11,6 +11,7 @@ const STAGES: Readonly<Record<string, string>> = {
   detector: "faceCrop: { detector: NAME }",
   metric: "evaluate: { metrics: [NAME] }",
   loss: "trainAge: { loss: NAME }",
+  preset: "download: { datasets: [{ folder: ../photos, preset: NAME }], sampleFaces: 400 }",
 };
 
 const kinds = Object.keys(STAGES);
@@ -19,25 +20,40 @@ const command: Command = {
   help: `Write a plugin to start from: its file, its test, and a pipeline that uses it.
 
   deno task new KIND NAME
+  deno task new types [FOLDER]
 
   KIND     ${joinWords(kinds, "or")}
   NAME     in camelCase, such as myStage; its name in YAML
+  FOLDER   where the plugin is written. Default: the current folder
   --help
 
-Writes plugins/NAME.ts, tests/plugins/NAME_test.ts and experiments/NAME.yaml; existing files are
-never replaced. Each one works as it is: test it, run it, then change it.
+new types writes plugin_api.d.ts: the types of the argument of export default (api) => ..., for a
+plugin that lies elsewhere. It needs no file of this project beside it.
+
+new KIND writes plugins/NAME.ts, tests/plugins/NAME_test.ts and experiments/NAME.yaml; existing files are
+never replaced. Each one works as it is: test it, run it, then change it. A preset is run on your
+own folder of photos.
 
 Exit codes: 0 written, 2 wrong command line, or a file exists.`,
-  async run(args, { project, reporter }) {
+  async run(args, { project, reporter, pluginApi, cwd }) {
     const { positionals: [kind, name, ...more] } = parseOptions("new", args, {
       help: { type: "boolean", short: "h" },
     });
+    if (kind === "types" && more.length === 0) {
+      const { pluginTypes } = await import("./plugin_types.ts");
+      const { imports } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
+      const path = resolve(cwd, name ?? ".", "plugin_api.d.ts");
+      await Deno.writeTextFile(path, await pluginTypes(await import(pluginApi!), imports));
+      reporter.log(`wrote ${path}`);
+      return EXIT.ok;
+    }
     if (kind === undefined || name === undefined || more.length > 0) {
       throw new UsageError(`expected a kind and a name: deno task new stage myStage`);
     }
     if (!Object.hasOwn(STAGES, kind)) {
       throw new UsageError(
-        `there is no kind "${kind}".${didYouMean(kind, kinds)} Take ${joinWords(kinds, "or")}.`,
+        `there is no kind "${kind}".${didYouMean(kind, [...kinds, "types"])} ` +
+          `Take ${joinWords(kinds, "or")}, or types.`,
       );
     }
     if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) {

@@ -134,7 +134,7 @@ async function fetchDataset(
 ): Promise<{
   tars: Tars;
   layout: ArchivedDataset["layout"];
-  framing?: Pick<ArchivedDataset, "margin" | "detect" | "terms" | "nonCommercial">;
+  framing?: Pick<ArchivedDataset, "margin" | "detect" | "terms" | "labelledBy" | "nonCommercial">;
   file: string;
   labels: { variable: string } | { csv: true };
 }> {
@@ -147,11 +147,12 @@ async function fetchDataset(
       ...dataset.preset !== undefined && { definitions: (kind) => context.definitions(kind) },
     });
     const layout = dataset.layout ?? preset?.layout ?? "full";
-    const { margin, terms, nonCommercial } = preset ?? {};
+    const { margin, terms, labelledBy, nonCommercial } = preset ?? {};
     const framing = {
       ...layout === "crop" && margin !== undefined && { margin },
       ...(layout === "aligned" || layout === "crop" && preset) && { detect: false as const },
       ...terms !== undefined && { terms },
+      ...labelledBy !== undefined && { labelledBy },
       ...nonCommercial && { nonCommercial },
     };
     return { tars: [ownArchive(tar)], layout, framing, file, labels: { csv: true } };

@@ -48,6 +48,11 @@ export interface App {
   /** Folder of deno.json. */
   readonly project: string;
   readonly stages: readonly LazyStage[];
+  /**
+   * URL of the module whose exports a plugin's `export default (api) => ...` receives. Default:
+   * `packages/pipeline/plugin_api.ts`
+   */
+  readonly pluginApi?: string;
   /** Metric → whether higher or lower values are better. Summaries mark the best of these. */
   readonly better?: Readonly<Record<string, "more" | "less">>;
   /** Resolves the configured compute backend to an available one. */

@@ -1,12 +1,13 @@
 /**
  * Stages from outside, and what is added to their choices: a file or an npm package whose default
- * export is a stage or an extension, or a list of them.
+ * export is a stage or an extension, a list of them, or a function of the API that returns these.
  */
 import type { z } from "zod";
 import { placeIn } from "../errors.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { fromFileUrl } from "../paths.ts";
 import type { LazyStage } from "../registry.ts";
+import { apiVersion } from "../plugin_api.ts";
 import type { All, Kind, Stage } from "../stage.ts";
 import { RESERVED } from "./stage_config.ts";
 
@@ -18,19 +19,32 @@ export interface Plugin {
 /**
  * Imports a plugin and lists its stages and extensions.
  * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
+ * @param api URL of the module whose exports a default export that is a function receives
  */
-export async function loadPlugin(specifier: string): Promise<Plugin> {
+export async function loadPlugin(
+  specifier: string,
+  api = import.meta.resolve("../plugin_api.ts"),
+): Promise<Plugin> {
   const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
-  let module: { default?: unknown };
+  let exported: unknown[];
   try {
-    module = await import(specifier);
+    const module = await import(specifier) as PluginModule;
+    const make = typeof module.default === "function" ? module.default : undefined;
+    const version = module.apiVersion ??
+      (make && !specifier.startsWith("file:") ? "none" : apiVersion);
+    if (version !== apiVersion) {
+      throw new Error(
+        `its apiVersion is ${version}, and this is version ${apiVersion}. ` +
+          `Take another version of the plugin, or write: export const apiVersion = ${apiVersion};`,
+      );
+    }
+    exported = [make ? await make(await import(api)) : module.default].flat();
   } catch (cause) {
     const place = placeIn(cause, specifier);
     throw new Error(`cannot load plugin "${name}"${place ? `, which throws at ${place}` : ""}`, {
       cause,
     });
   }
-  const exported = [module.default].flat() as unknown[];
   if (exported.length === 0) throw new Error(`plugin "${name}" has no stages in its list`);
   const extensions = exported.filter(isExtension).map((definition) => ({
     ...{ kind: definition.extends, name: definition.name, summary: definition.summary },
@@ -41,6 +55,11 @@ export async function loadPlugin(specifier: string): Promise<Plugin> {
   return { stages, extensions };
 }
 
+interface PluginModule {
+  readonly default?: unknown;
+  readonly apiVersion?: unknown;
+}
+
 function isKind(value: unknown): value is Kind {
   return typeof (value as Partial<Kind> | undefined)?.kind === "string";
 }
@@ -49,7 +68,7 @@ function stageOf(stage: Stage, name: string, specifier: string): LazyStage {
   if (typeof stage?.name !== "string" || typeof stage?.run !== "function") {
     throw new Error(
       `plugin "${name}" has no stage as its default export. ` +
-        "Write: export default defineStage({ ... }).",
+        "Write: export default (api) => api.defineStage({ ... }).",
     );
   }
   // Without TypeScript anything may be exported; `defineStage` fills in what is left out.

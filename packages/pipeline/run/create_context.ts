@@ -22,9 +22,9 @@ const loadOverride = () => import("../config/override.ts");
 
 /** The YAML that a command names, and how to read it. */
 export async function configOptions(
-  { names, values, project, stages }: Pick<
+  { names, values, project, stages, pluginApi }: Pick<
     CommandContext,
-    "names" | "values" | "project" | "stages"
+    "names" | "values" | "project" | "stages" | "pluginApi"
   >,
 ): Promise<{ file: string; options: ConfigOptions }> {
   const overrides: Override[] = [];
@@ -38,7 +38,8 @@ export async function configOptions(
   }
   const cwd = invocationDir();
   const file = await findPipeline(names[0]!, cwd, project);
-  return { file, options: { project, cwd, registry: new Registry().add(stages), overrides } };
+  const registry = new Registry().add(stages);
+  return { file, options: { project, cwd, registry, overrides, pluginApi } };
 }
 
 export async function loadPlan(

@@ -206,9 +206,10 @@ async function modulesOfPlugins(
 /** Creates the plan of a run that another machine described. @throws {IncompatibleWorkerError} */
 export async function planOf(
   order: RemoteRun,
-  { project, stages, artifacts }: {
+  { project, stages, artifacts, pluginApi }: {
     readonly project: string;
     readonly stages: readonly LazyStage[];
+    readonly pluginApi?: string | undefined;
     readonly artifacts: string;
   },
 ): Promise<Plan> {
@@ -220,7 +221,7 @@ export async function planOf(
     const json = JSON.stringify(values);
     const text = new YamlFile(file, order.file, json, parsePipeline(json, order.file));
     const registry = new Registry().add(stages);
-    const config = await readConfig(text, { project, cwd: project, registry });
+    const config = await readConfig(text, { project, cwd: project, registry, pluginApi });
     return createPlan({ ...config, identity, name, former: name, overrides });
   } catch (cause) {
     throw new IncompatibleWorkerError(

@@ -11,7 +11,7 @@ import { stages } from "../../../stages/mod.ts";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** So long that lines with it would be broken. */
 const PREFIX = "aPluginWithAVeryLongName";
-const KINDS = ["stage", "network", "detector", "metric", "loss"];
+const KINDS = ["stage", "network", "detector", "metric", "loss", "preset"];
 
 /** A project whose modules are this one's, but plugins, tests and experiments are its own. */
 async function emptyProject(): Promise<string> {
@@ -46,8 +46,8 @@ Deno.test("new writes plugins that pass format, lint, types and their tests", as
         [`${PREFIX}${kind}`],
       );
     }
-    match(lines.at(-2)!, /deno task schema experiments\/aPluginWithAVeryLongNameloss/);
-    match(lines.at(-1)!, /deno task run experiments\/aPluginWithAVeryLongNameloss/);
+    match(lines.at(-2)!, /deno task schema experiments\/aPluginWithAVeryLongNamepreset/);
+    match(lines.at(-1)!, /deno task run experiments\/aPluginWithAVeryLongNamepreset/);
     const deno = async (...args: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         ...{ args, cwd: project, env: { NO_COLOR: "1" } },

@@ -111,6 +111,31 @@ Deno.test("plugins", async (t) => {
     await says("plugins: [plugins/loose.ts]\nstages: { count: }", told);
     await says("plugins: [plugins/old.ts]\nstages: { count: }", told);
   });
+  await t.step("may be a function of the API, without an import", async () => {
+    const made = `api.defineStage({
+      name: "twice", summary: "Twice", inputs: {}, params: api.z.strictObject({}), async run() {},
+      outputs: { n: api.defineKind({ kind: "n", summary: "N", files: { "n.txt": "n" } }) },
+    })`;
+    await project.write({
+      "plugins/api.js": `export const apiVersion = 1; export default async (api) => [${made}];`,
+      "plugins/plain.js": `export default (api) => ${made}`,
+      "plugins/later.js": `export const apiVersion = 2; export default (api) => ${made}`,
+      "plugins/throwing.js": `export default (api) => api.defineNothing()`,
+      "pipeline.yaml": "plugins: [plugins/api.js]\nstages: { twice: }",
+    });
+    for (const name of ["api", "plain"]) {
+      const { stages } = await project.config("pipeline.yaml", [`plugins=[plugins/${name}.js]`]);
+      assert.equal(stages[0]!.use, "twice");
+    }
+    await says(
+      "plugins: [plugins/later.js]\nstages: { twice: }",
+      /1:11: cannot load plugin ".*later.js"\n.*because: its apiVersion is 2, and this is version 1/,
+    );
+    await says(
+      "plugins: [plugins/throwing.js]\nstages: { twice: }",
+      /cannot load plugin ".*", which throws at .*throwing.js:1:29\n/,
+    );
+  });
   await t.step("cannot take a name twice", () =>
     says(
       "plugins: [./plugins/again.ts]\nstages:\n  count:",
