@@ -109,6 +109,8 @@ export const report = defineKind({
       "interval of the test metric, constant baseline and references, confusion matrix, " +
       "precision and recall, calibration or error by age band, metric by gender and age " +
       "band, further metrics with their intervals",
+    "fairness.json": "per model: metrics by gender, age band, attributes and crossings of two, " +
+      "differences raw and age-standardized, permutation tests; names as in Fairlearn",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
     "sensitivity.json":
@@ -120,7 +122,7 @@ export const report = defineKind({
     "report.html": "one self-contained page",
     "MODEL_CARD.md": "intended and prohibited uses, results by subgroup",
   },
-  optional: ["sensitivity.json", "framing.json"],
+  optional: ["fairness.json", "sensitivity.json", "framing.json"],
   // They contain durations and the machine's properties.
   volatile: ["report.html", "MODEL_CARD.md"],
 });

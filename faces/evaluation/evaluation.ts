@@ -21,11 +21,13 @@ import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
+import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
-import { compareFraming } from "./framing.ts";
+import { compareFraming } from "./compare_framing.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import { modelCard } from "./model_card.ts";
@@ -67,15 +69,17 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, sensitivity = 0, framing: photos = 0, metrics: written = [], sections }: {
-    examples: number;
-    framing?: number;
-    sensitivity?: number;
-    crops: number;
-    /** Default: the built-in ones. */
-    sections?: readonly Choice[];
-    metrics?: readonly Choice[];
-  },
+  { examples, crops, sensitivity = 0, framing: photos = 0, metrics: written = [], gate, sections }:
+    {
+      examples: number;
+      framing?: number;
+      sensitivity?: number;
+      crops: number;
+      /** Default: the built-in ones. */
+      sections?: readonly Choice[];
+      metrics?: readonly Choice[];
+      gate?: Gate;
+    },
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
@@ -106,12 +110,8 @@ export async function evaluate(
   const reports: ModelReport[] = [];
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
-    const { report, predictions } = await evaluateModel(
-      model,
-      data,
-      { examples, sensitivity },
-      context,
-    );
+    const options = { examples, sensitivity, gate };
+    const { report, predictions } = await evaluateModel(model, data, options, context);
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -135,6 +135,14 @@ export async function evaluate(
         ),
       }));
     }
+    const tested = Array.from(predictions.test.rows);
+    report.fairness = modelFairness(
+      report.metrics,
+      predictions.test,
+      tested.map((row) => persons[row]),
+      tested.map((row) => people.identity[row]),
+      fitting,
+    );
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });
@@ -144,18 +152,25 @@ export async function evaluate(
     Object.fromEntries(reports.map(({ id, metrics }) => [id, of(metrics)]));
   const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
-  await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  const writeJson = (name: string, value: unknown) =>
+    write(name, JSON.stringify(value, null, 2) + "\n");
+  await writeJson("metrics.json", metrics);
+  const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
+  adjustAll(fairness.map(([, one]) => one));
+  await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
   const framing = photos > 0
     ? await compareFraming(inputs, images, rows, people, photos)
     : undefined;
   if (framing) {
     for (const warning of framing.warnings) context.warn(warning);
     const { rows: _, ...numbers } = framing;
-    await write("framing.json", JSON.stringify(numbers, null, 2) + "\n");
+    await writeJson("framing.json", numbers);
   }
   if (sensitivity > 0) {
-    const measured = reports.map(({ id, sensitivity }) => [id, sensitivity]);
-    await write("sensitivity.json", JSON.stringify(Object.fromEntries(measured), null, 2) + "\n");
+    await writeJson(
+      "sensitivity.json",
+      Object.fromEntries(reports.map(({ id, sensitivity }) => [id, sensitivity])),
+    );
   }
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
@@ -177,6 +192,7 @@ export async function evaluate(
           framing: photos,
           ...(written.length > 0 && { metrics: written }),
         },
+        ...(gate && { gate }),
         ...(sections && { sections }),
       },
     },
@@ -198,7 +214,11 @@ export async function evaluate(
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  { examples, sensitivity: most }: { examples: number; sensitivity: number },
+  { examples, sensitivity: most, gate }: {
+    examples: number;
+    sensitivity: number;
+    gate: Gate | undefined;
+  },
   { lineage, signal, progress }: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, persons, people } = data;
@@ -218,7 +238,7 @@ async function evaluateModel(
     );
   }
   const predictions: Partial<Record<SplitName, Predictions>> = {};
-  let network: Network, sensitivity: Sensitivity | undefined;
+  let network: Network, gated: AgeGate | undefined, sensitivity: Sensitivity | undefined;
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
@@ -239,6 +259,18 @@ async function evaluateModel(
         const { prediction } = decodeOutputs(outputs, subject.classes?.length);
         return mean(each(Array.from(some, (row) => labels[row]), prediction));
       });
+    }
+    if (gate && subject.task === "age" && !subject.classes) {
+      // Faces whose age is an interval have no error, but most are on one side of the threshold.
+      const others = data.rows.test.filter((row) => persons[row].ageInterval);
+      const ages = await predictor.predict(images, others, { mirror, signal });
+      const tested = [...rows.test, ...others];
+      gated = ageGate(
+        gate,
+        [...Array.from(predictions.test!.prediction), ...ages],
+        tested.map((row) => persons[row]),
+        tested.map((row) => people.identity[row]),
+      );
     }
   } finally {
     model.dispose();
@@ -283,6 +315,7 @@ async function evaluateModel(
             ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
             : [],
         ),
+        ...(gated && { gate: gated }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
       },
       network,

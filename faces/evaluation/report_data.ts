@@ -1,7 +1,8 @@
 /** Content of the report page. */
+import type { Fairness } from "./fairness.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
-import type { Framing } from "./framing.ts";
+import type { Framing } from "./compare_framing.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves } from "./error_curves.ts";
 import type { Sensitivity } from "./sensitivity.ts";
@@ -20,6 +21,8 @@ export interface DataReport {
   datasets: readonly FaceGroup[];
   /** Data set → its license or terms, if known. Default: none. */
   terms?: Readonly<Record<string, string>>;
+  /** Data set → source of its labels, a phrase, if known. Default: none. */
+  labelledBy?: Readonly<Record<string, string>>;
   splits: Record<SplitName, FaceGroup>;
   /** Rows kept and dropped, for each table. */
   selection: readonly Selection[];
@@ -108,6 +111,8 @@ export interface ModelReport {
   /** Absent if it was not measured. */
   sensitivity?: Sensitivity;
   examples: readonly Examples[];
+  /** Metrics by groups of the test set. */
+  fairness?: Fairness;
 }
 
 export interface Curve {

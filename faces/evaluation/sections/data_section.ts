@@ -4,7 +4,7 @@ import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
 import { type SplitName, splitNames } from "../score_model.ts";
 import type { DataReport, FaceGroup, NamedImage, PhotoCounts } from "../report_data.ts";
-import { type Framing, MIN_SERVED } from "../framing.ts";
+import { type Framing, MIN_SERVED } from "../compare_framing.ts";
 import { settingsList, table } from "../tables.ts";
 import { count, faces, percent } from "../format_result.ts";
 

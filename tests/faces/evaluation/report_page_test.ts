@@ -4,6 +4,7 @@ import { DOMParser } from "@xmldom/xmldom";
 import { parse as parseYaml } from "yaml";
 import { reportPage } from "../../../faces/evaluation/report_page.ts";
 import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
+import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { madeUpReport } from "./fixture.ts";
 
 Deno.test("reportPage() opens with every model's metric, interval and constant baseline, in words", async () => {
@@ -352,4 +353,31 @@ Deno.test("reportPage() omits what a pipeline lacks", async () => {
     made: { ...report.made, lineage: { ...report.made.lineage, stages: [] } },
   });
   assert.doesNotMatch(html, /NaN|undefined|Infinity|face-api’s|Rows kept/);
+});
+
+Deno.test("reportPage() compares groups: raw, standardized, tested, with who labelled them", async () => {
+  const report = await madeUpReport({ suffix: "<b>" });
+  assert.doesNotMatch(text(await reportPage(report)), /labelled gender/);
+  report.data.labelledBy = { "wiki_crop<b>": "by crowd workers" };
+  const all = Array.from({ length: 120 }, (_, i) => i);
+  const persons = all.map((i) => ({
+    ...{ age: i % 60, gender: i % 2 },
+    attributes: { "hair<b>": i % 3 === 0 ? "dark<b>" : "fair", name: i },
+  }));
+  const truth = all.map((i) => i % 60);
+  const prediction = truth.map((age, i) => age + (i % 2 === 1 ? 4 : -1));
+  const model = report.models[1];
+  model.fairness = modelFairness(model.metrics, { rows: all, truth, prediction, loss: 0 }, persons);
+  adjustAll([model.fairness]);
+  const page = await reportPage(report);
+  assert.doesNotMatch(page, /<b>"|(hair|dark)<b>/);
+  const html = text(page).replace(/\s+/g, " ");
+  assert.match(
+    html,
+    /Labels of wiki_crop<b>: by crowd workers\. Labels of imdb_crop<b>: by an unknown/,
+  );
+  assert.match(html, /Groups of fewer than 10 faces are hidden/);
+  assert.match(html, /labelled gender ?MAE ?3\.0 ?3\.0 ?100\D+of faces ?male ?0\.0\d\d/);
+  assert.match(html, /labelled gender × hair<b>/);
+  assert.match(html, /too many values: name \(120 values\)/);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import sharp from "sharp";
-import { compareFraming, MIN_SERVED } from "../../../faces/evaluation/framing.ts";
+import { compareFraming, MIN_SERVED } from "../../../faces/evaluation/compare_framing.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
