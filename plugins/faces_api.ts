@@ -19,5 +19,7 @@ export {
 
 // Not awaited: that module waits for this one.
 if (import.meta.main) {
-  void import("../packages/pipeline/plugin_process.ts").then(({ servePlugin }) => servePlugin(api));
+  void import("../packages/pipeline/plugin_process.ts").then(async ({ servePlugin }) =>
+    servePlugin(api, (await import("../stages/mod.ts")).stages)
+  );
 }

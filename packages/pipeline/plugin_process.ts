@@ -1,48 +1,52 @@
 /** The program that runs a third-party plugin with few rights: see `sandbox.ts`. */
 import { z } from "zod";
 import { serve } from "@reproducible/workers/worker_main";
-import { loadPlugin } from "./config/plugins.ts";
+import { usedExtensions } from "./config/extension.ts";
+import { loadPlugin, type Plugin } from "./config/plugins.ts";
 import { formatError } from "./errors.ts";
-import type { Artifact, ParamProblem, Stage, StageContext } from "./stage.ts";
+import { type LazyStage, Registry } from "./registry.ts";
+import type { Artifact, ParamProblem, StageContext } from "./stage.ts";
 import type { Call } from "./third_party.ts";
 
-/** Serves the runner. @param api argument of the plugin's function */
-export async function servePlugin(api: object): Promise<never> {
+/**
+ * Serves the runner.
+ * @param api argument of the plugin's function
+ * @param builtIn stages that plugins' definitions take part in
+ */
+export async function servePlugin(
+  api: object,
+  builtIn: readonly LazyStage[] = [],
+): Promise<never> {
   // They would keep data in Deno's own folder.
   for (const name of ["localStorage", "caches"]) {
     delete (globalThis as Record<string, unknown>)[name];
   }
-  const explained = (error: unknown) => {
-    const { stack } = error as Error;
-    return Object.assign(new Error(formatError(error)), { stack });
+  // Only the message and the stack reach the runner.
+  const whole = (error: unknown) => {
+    throw Object.assign(new Error(formatError(error)), { stack: (error as Error)?.stack });
   };
-  return await serve<{ specifier: string }, Call, unknown>(async ({ specifier }, send) => {
-    const load = () => loadPlugin(specifier, () => Promise.resolve(api));
-    const { stages: lazy, extensions } = await load().catch((error) => {
-      throw explained(error);
-    });
-    const stages = await Promise.all(lazy.map(async (one) => (await one.load()).default));
-    return async (call) => {
-      if ("declare" in call) return { answer: declarations(stages, extensions) };
-      try {
-        return {
-          answer: await answer(stages.find(({ name }) => name === call.stage)!, call, send),
-        };
-      } catch (error) {
-        throw explained(error);
-      }
+  return await serve<{ plugins: string[] }, Call, unknown>(async ({ plugins }, send) => {
+    const registry = new Registry().add(builtIn);
+    const load = async (specifier: string) => {
+      const plugin = await loadPlugin(specifier, () => Promise.resolve(api));
+      registry.add(plugin.stages).extend(plugin.extensions);
+      return plugin;
     };
+    const [own] = await Promise.all(plugins.map(load)).catch(whole) as [Plugin];
+    return (call) =>
+      ("declare" in call ? declarations(own) : answer(registry, call, send)).then(
+        (answer) => ({ answer }),
+        whole,
+      ) as Promise<{ answer: unknown }>;
   });
 }
 
-function declarations(
-  stages: readonly Stage[],
-  extensions: Awaited<ReturnType<typeof loadPlugin>>["extensions"],
-): object {
+async function declarations({ stages, extensions }: Plugin): Promise<object> {
   const schema = (params: z.ZodObject) =>
-    z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as Record<string, unknown>;
+    z.toJSONSchema(params, { io: "input", unrepresentable: "any" });
+  const loaded = await Promise.all(stages.map(async ({ load }) => (await load()).default));
   return {
-    stages: stages.map((stage) => ({
+    stages: loaded.map((stage) => ({
       ...{ name: stage.name, summary: stage.summary, inputs: stage.inputs, outputs: stage.outputs },
       ...{ params: schema(stage.params), ignoreInCacheKey: stage.ignoreInCacheKey },
       ...{ seeded: stage.canBeSeeded, compute: stage.canCompute ?? false },
@@ -52,15 +56,17 @@ function declarations(
     definitions: extensions.map(({ definition }) => ({
       ...definition!,
       ...(definition!.params && { params: schema(definition!.params) }),
+      isData: Object.values(definition!).every((part) => typeof part !== "function"),
     })),
   };
 }
 
 async function answer(
-  stage: Stage,
+  registry: Registry,
   call: Exclude<Call, { declare: true }>,
   send: (event: unknown) => void,
 ): Promise<unknown> {
+  const { stage } = await registry.get(call.stage);
   const params = stage.params.parse(call.params);
   if ("external" in call) return await stage.external(params, call.external);
   if ("check" in call) {
@@ -68,6 +74,7 @@ async function answer(
     return found;
   }
   const { inputs, context: { id, outputs, scratch, ...declared } } = call.run;
+  const used = usedExtensions(params, stage.params, registry.extensions);
   const undeclared = (name: string, flag: string) => {
     throw new Error(
       `Stage "${stage.name}" reads context.${name} without declaring it: add ${flag}: true to its ` +
@@ -85,8 +92,8 @@ async function answer(
     get lineage() {
       return declared.lineage ?? undeclared("lineage", "lineage");
     },
-    extension: () => undefined,
-    definitions: () => [],
+    extension: (kind, name) => used.find((one) => one.kind === kind && one.name === name)?.module,
+    definitions: (kind) => used.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     earlierResults: () => Promise.resolve([]),
     signal: new AbortController().signal, // the runner ends the process
     progress: {

@@ -12,6 +12,8 @@ import { fromFileUrl } from "./paths.ts";
 export interface Sandbox {
   /** File URL or package. */
   readonly specifier: string;
+  /** Folder of the project. */
+  readonly project: string;
   /** URL of the program that runs it; see `App.pluginApi`. */
   readonly api: string;
   /** Granted rights, as in the YAML. */
@@ -27,17 +29,18 @@ export interface Sandbox {
 export interface CallOptions {
   readonly read?: readonly string[];
   readonly write?: readonly string[];
+  /** Environment variables. */
+  readonly env?: readonly string[];
+  /** Further modules that the process loads. */
+  readonly plugins?: readonly string[];
   readonly signal?: AbortSignal;
   /** True for a service, whose time is not bounded. */
   readonly endless?: boolean;
   onEvent?(event: unknown): void;
 }
 
-/** Number of events after which a plugin counts as runaway. */
-const MAX_EVENTS = 100_000;
-
-/** Kinds of rights, and the flags of Deno that grant them. */
-export const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
+/** A right in the YAML: a flag of Deno, and its value. */
+const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
 
 /** Ends a process ($1) whose resident memory exceeds a limit ($2, in kB). */
 const WATCHER = `while sleep 0.2; do
@@ -59,10 +62,9 @@ export async function callPlugin(
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const fail = (why: string) =>
     reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
-  let events = 0;
   const child = startChild({
     module: new URL(api),
-    opening: { specifier },
+    opening: { plugins: [specifier, ...options.plugins ?? []] },
     heap: Math.ceil(memory * 1000),
     flags: await flagsOf(sandbox, options),
   }, {
@@ -70,7 +72,6 @@ export async function callPlugin(
       if ("error" in reply) reject(explained(reply.error, reply.stack));
       else if ("ready" in reply) child.send(task);
       else if (!reply.event) resolve(withoutPrototypes(reply.answer));
-      else if (++events > MAX_EVENTS) fail("sends messages without end");
       else {
         try {
           onEvent?.(withoutPrototypes(reply.answer));
@@ -120,14 +121,17 @@ function withoutPrototypes(value: unknown): unknown {
 function explained(message: string, stack?: string): Error {
   const [, kind, rest = ""] = message.match(/Requires (\w+) access(?: to (.*?))?, run again/) ?? [];
   const quoted = rest.match(/^"(.*)"$/)?.[1];
-  const right = message.includes("Deno.symlink()")
-    ? "all" // a link reaches everywhere
+  const host = message.match(/getaddrinfo EPERM (\S+)/)?.[1];
+  const right = host !== undefined
+    ? `net:${host}`
+    : kind === "import" || message.includes("Deno.symlink()")
+    ? "all" // other code, or a link to everywhere
     : kind && (quoted === undefined ? kind : `${kind}:${quoted}`);
   const error = right === undefined ? new Error(message) : new RunError(
     `it has no right to that: ${
       message.replace(/, run again[^]*/, "")
     }. If you trust the plugin, ` +
-      `add to its line of plugins: allow: ["${right === "import" ? "all" : right}"]`,
+      `add to its line of plugins: allow: ["${right}"]`,
   );
   error.stack = stack ?? error.stack!;
   return error;
@@ -136,9 +140,9 @@ function explained(message: string, stack?: string): Error {
 /** Returns Deno's flags for a call. */
 async function flagsOf(
   { specifier, allow, modules }: Sandbox,
-  { read = [], write = [] }: CallOptions,
+  { read = [], write = [], env = [] }: CallOptions,
 ): Promise<string[]> {
-  const own = { read: [await packageFolder(specifier), ...modules, ...read, ...write], write };
+  const own = { env, read: [await packageFolder(specifier), ...modules, ...read, ...write], write };
   const rights = new Map<string, string[]>(Object.entries(own).map(([k, v]) => [k, [...v]]));
   for (const right of allow) {
     const [, kind, value] = right.match(RIGHT)!;
@@ -184,6 +188,11 @@ async function npmFolder(specifier: string): Promise<string> {
     folder = dirname(folder);
   }
   return folder;
+}
+
+/** Returns the folder of all packages in Deno's cache. */
+export async function packagesFolder(): Promise<string> {
+  return JSON.parse(await deno("info", "--json")).npmCache;
 }
 
 async function deno(...args: string[]): Promise<string> {

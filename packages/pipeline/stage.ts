@@ -107,6 +107,8 @@ export interface StageProvenance {
   readonly deno: string;
   readonly platform: string;
   readonly machine?: Machine;
+  /** Granted rights, if code of a third-party plugin took part. */
+  readonly rights?: readonly string[];
   /** See StageResult, as for the next. */
   readonly observed: Readonly<Record<string, unknown>>;
   readonly caution?: string;

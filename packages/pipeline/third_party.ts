@@ -3,17 +3,18 @@
  * rights, once for each content; their stages run in processes too.
  */
 import { createHash } from "node:crypto";
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DenoLock } from "./cache/deno_lock.ts";
 import { ImportMap } from "./cache/import_map.ts";
 import { ModuleHasher } from "./cache/module_graph.ts";
+import type { Extension } from "./config/extension.ts";
 import type { Plugin } from "./config/plugins.ts";
 import type { Definition } from "./define.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import { fromFileUrl, readTextIfExists } from "./paths.ts";
 import { apiVersion } from "./plugin_api.ts";
-import { callPlugin, nameOf, type Sandbox } from "./sandbox.ts";
+import { type CallOptions, callPlugin, nameOf, packagesFolder, type Sandbox } from "./sandbox.ts";
 import type { Artifact, Lineage, Stage, StageContext } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { readState, writeState } from "./state.ts";
@@ -36,6 +37,9 @@ export type Call =
         };
       }
     );
+
+/** Number of lines that a stage may log. */
+const MAX_LINES = 10_000;
 
 /** Names that become folders. */
 const name = z.string().regex(/^[a-zA-Z][\w-]*$/);
@@ -62,7 +66,7 @@ const declarationsSchema = z.strictObject({
   })),
   definitions: z.array(z.looseObject({
     ...{ extends: name, name, summary: line },
-    ...{ former: z.array(name).optional(), params: params.optional() },
+    ...{ former: z.array(name).optional(), params: params.optional(), isData: z.boolean() },
   })),
 });
 
@@ -92,14 +96,18 @@ const problemsSchema = z.array(z.strictObject({
 /** Reads a plugin's declarations, by a process or from the last time. */
 export async function loadThirdParty(
   given: Omit<Sandbox, "modules">,
-  project: string,
 ): Promise<Plugin> {
-  const { specifier } = given;
+  const { specifier, project } = given;
   refuseSharedFolder(specifier, project);
-  const cache = join(project, "artifacts", ".cache");
-  const before = await contentOf(specifier, project, cache);
-  const sandbox = { ...given, modules: before.modules };
-  const file = join(cache, "plugins", `${sha256(specifier).slice(0, 16)}.json`);
+  const before = await contentOf(specifier, project);
+  const sandbox = { ...given, modules: before.files };
+  const file = join(
+    project,
+    "artifacts",
+    ".cache",
+    "plugins",
+    `${sha256(specifier).slice(0, 16)}.json`,
+  );
   const { value } = await readState<z.output<typeof cacheSchema>>(file, { shape: cacheSchema });
   let declarations = value?.key === before.key ? value.declarations : undefined;
   if (!declarations) {
@@ -114,7 +122,7 @@ export async function loadThirdParty(
     declarations = validated(declarationsSchema, answer, specifier);
     await Deno.mkdir(dirname(file), { recursive: true });
     // A download may have locked the package.
-    const { key } = await contentOf(specifier, project, cache);
+    const { key } = await contentOf(specifier, project);
     await writeState(file, { key, declarations }).catch(() => {}); // a read-only folder
   }
   return {
@@ -122,10 +130,10 @@ export async function loadThirdParty(
       ...{ name: stage.name, module: specifier, plugin: true },
       load: () => Promise.resolve({ default: stageOf(stage, sandbox) }),
     })),
-    extensions: declarations.definitions.map(({ params, ...one }) => ({
+    extensions: declarations.definitions.map(({ params, isData, ...one }) => ({
       ...{ kind: one.extends, name: one.name, summary: one.summary, module: specifier },
       definition: { ...one, ...(params && { params: toZod(params) }) } as Definition,
-      sandbox,
+      ...(!isData && { sandbox }),
     })),
   };
 }
@@ -146,23 +154,23 @@ function refuseSharedFolder(specifier: string, project: string): void {
   );
 }
 
-/** Returns a hash of a plugin's code, and the modules of the project that it imports. */
+/** Returns a hash of a module's code, and the files of the project that are part of it. */
 async function contentOf(
   specifier: string,
   project: string,
-  cache: string,
-): Promise<{ key: string; modules: string[] }> {
+): Promise<{ key: string; files: string[] }> {
   const imports = await ImportMap.read(project);
-  const hasher = new ModuleHasher(project, join(cache, "plugin_modules.json"), imports);
+  const cache = join(project, "artifacts", ".cache", "plugin_modules.json");
+  const hasher = new ModuleHasher(project, cache, imports);
   const graph = await hasher.graph(specifier, []);
   await hasher.close();
   const lock = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
   const packages = lock.versions(graph.packages);
   const content = { ...{ apiVersion, deno: Deno.version.deno }, modules: graph.modules, packages };
-  const modules = Object.keys(graph.modules)
-    .filter((path) => /^(?!\.\.|\/|artifacts\/)/.test(path) && /^\.[cm]?[jt]s$/.test(extname(path)))
+  const files = Object.keys(graph.modules)
+    .filter((path) => /^(?!\.|\/|artifacts\/).*\.([cm]?[jt]s|wasm)$/.test(path))
     .map((path) => join(project, path));
-  return { key: sha256(canonicalJson(content)), modules };
+  return { key: sha256(canonicalJson(content)), files };
 }
 
 function sha256(text: string): string {
@@ -183,20 +191,14 @@ function validated<T>(schema: z.ZodType<T>, value: unknown, specifier: string): 
 
 /** Returns a stage whose functions run in processes. */
 function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): Stage {
-  const { name, seeded, compute, lineage, service, external, check, ...rest } = declared;
-  const call = <T>(
-    schema: z.ZodType<T>,
-    ...given: Parameters<typeof callPlugin> extends [
-      unknown,
-      ...infer Rest,
-    ] ? Rest
-      : never
-  ) => callPlugin(sandbox, ...given).then((answer) => validated(schema, answer, sandbox.specifier));
-  return Object.freeze<Stage>({
-    ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey">,
-    ...{ name, lineage, service, rights: sandbox.allow, params: toZod(declared.params) },
+  const { name, seeded, compute, external, check, params: schema, ...rest } = declared;
+  const call = async <T>(schema: z.ZodType<T>, task: Call): Promise<T> =>
+    validated(schema, await callPlugin(sandbox, task), sandbox.specifier);
+  return Object.freeze({
+    ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey" | "lineage">,
+    ...{ name, service: declared.service, rights: sandbox.allow, params: toZod(schema) },
     ...{ seeded: () => seeded, canBeSeeded: seeded, compute: () => compute },
-    external: async (params, place = { artifacts: "" }) =>
+    external: async (params: unknown, place = { artifacts: "" }) =>
       external
         ? await call(z.record(z.string(), z.string()), { stage: name, params, external: place })
         : {},
@@ -204,31 +206,86 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
       check: (params: unknown, place: { artifacts: string }) =>
         call(problemsSchema, { stage: name, params, check: place }),
     }),
-    async run(inputs, params, context) {
-      const { id, outputs, scratch, signal, progress } = context;
-      const onEvent = (event: unknown) => {
-        const message = validated(eventSchema, event, sandbox.specifier);
-        if (message[0] === "start") progress.start(...message.slice(1) as [number, string, number]);
-        else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
-        else context[message[0]](message[1]);
-      };
-      const result = await call(resultSchema, {
-        ...{ stage: name, params },
-        run: {
-          inputs,
-          context: {
-            ...{ id, outputs, scratch },
-            ...(seeded && { seed: context.seed }),
-            ...(compute && { compute: context.compute }),
-            ...(lineage && { lineage: context.lineage }),
-          },
-        },
-      }, {
-        read: Object.values(inputs).flat().map(({ path }) => path),
-        write: [...Object.values(outputs), scratch],
-        ...{ signal, endless: service, onEvent },
-      });
-      return result as Awaited<ReturnType<Stage["run"]>> ?? undefined;
-    },
+    run: runner(declared, sandbox),
   });
+}
+
+/** Returns a stage that runs as a whole in a process, since definitions of plugins take part. */
+export function inProcess(stage: Stage, module: string, extensions: readonly Extension[]): Stage {
+  const sandboxes = extensions.flatMap(({ sandbox }) => sandbox ?? []);
+  const [first, ...others] = new Map(sandboxes.map((one) => [one.specifier, one])).values();
+  if (!first) return stage;
+  if (others.length > 0) {
+    throw new Error(
+      `it takes from two third-party plugins, "${first.specifier}" and ` +
+        `"${others[0]!.specifier}", which would share their rights. Use one at a time`,
+    );
+  }
+  const plugins = [...new Set(extensions.map(({ module }) => module))]
+    .filter((one) => one !== first.specifier);
+  const options = async (): Promise<CallOptions> => {
+    const graphs = await Promise.all(
+      [module, ...plugins].map((one) => contentOf(one, first.project)),
+    );
+    const files = graphs.flatMap(({ files }) => files);
+    return { plugins, env: ENV, read: [...files, await packagesFolder()] };
+  };
+  const run = (...[inputs, params, context]: Parameters<Stage["run"]>) =>
+    options().then((more) =>
+      runner(
+        {
+          ...{ name: stage.name, lineage: stage.lineage, service: stage.service },
+          ...{ seeded: stage.seeded(params), compute: stage.compute(params) },
+        },
+        first,
+        more,
+      )(inputs, params, context)
+    );
+  return Object.freeze({ ...stage, rights: first.allow, run });
+}
+
+/** Environment variables that built-in stages read. */
+const ENV = ["CORES"];
+
+/** Returns a function that runs a stage in a process. */
+function runner(
+  { name, seeded, compute, lineage, service }: Pick<
+    Declarations["stages"][number],
+    "name" | "seeded" | "compute" | "lineage" | "service"
+  >,
+  sandbox: Sandbox,
+  more: CallOptions = {},
+): Stage["run"] {
+  return async (inputs, params, context) => {
+    const { id, outputs, scratch, signal, progress } = context;
+    let lines = 0;
+    const onEvent = (event: unknown) => {
+      const message = validated(eventSchema, event, sandbox.specifier);
+      if (message[0] === "start") progress.start(message[1], message[2], message[3]);
+      else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
+      else if (++lines <= MAX_LINES) context[message[0]](message[1]);
+      else {throw new Error(
+          `plugin "${nameOf(sandbox.specifier)}" logs more than ${MAX_LINES} lines`,
+        );}
+    };
+    const task: Call = {
+      ...{ stage: name, params },
+      run: {
+        inputs,
+        context: {
+          ...{ id, outputs, scratch },
+          ...(seeded && { seed: context.seed }),
+          ...(compute && { compute: context.compute }),
+          ...(lineage && { lineage: context.lineage }),
+        },
+      },
+    };
+    const answer = await callPlugin(sandbox, task, {
+      ...{ ...more, signal, endless: service, onEvent },
+      read: [...Object.values(inputs).flat().map(({ path }) => path), ...more.read ?? []],
+      write: [...Object.values(outputs), scratch],
+    });
+    const result = validated(resultSchema, answer, sandbox.specifier);
+    return result as Awaited<ReturnType<Stage["run"]>> ?? undefined;
+  };
 }

@@ -219,7 +219,7 @@ async function loadWithin(
     fromFileUrl(specifier).startsWith(join(project, "/"));
   if (own || limits.allow.includes("all")) return await loadPlugin(specifier, () => import(api));
   const { loadThirdParty } = await import("../third_party.ts");
-  return await loadThirdParty({ ...limits, specifier, api }, project);
+  return await loadThirdParty({ ...limits, specifier, api, project });
 }
 
 /** Returns the specifier of a plugin: a package as it is, a file as URL. */

@@ -54,9 +54,8 @@ const ENDED: Record<string, RegExp> = {
   loop: /took more than 0\.05 minutes\. Set minutes: on its line of plugins/,
   memory: /took more than 0\.4 GB of memory\. Set memory: on its line of plugins/,
   channel: /the process of plugin ".*hostile\.js" ended: SIGKILL/,
-  flood: /sends messages without end/,
+  flood: /logs more than 10000 lines/,
   exit: /ended: exit code 3/,
-  pollute: /answered what is not valid/,
   escape: /answered what is not valid/,
 };
 
