@@ -4,9 +4,16 @@ import { serve } from "@reproducible/workers/worker_main";
 import { usedExtensions } from "./config/extension.ts";
 import { loadPlugin, type Plugin } from "./config/plugins.ts";
 import { formatError } from "./errors.ts";
+import { moduleName } from "./run/lineage.ts";
 import { type LazyStage, Registry } from "./registry.ts";
 import type { Artifact, ParamProblem, StageContext } from "./stage.ts";
 import type { Call } from "./third_party.ts";
+
+interface Opening {
+  /** File URLs or packages; the first is the third-party plugin. */
+  readonly plugins: readonly string[];
+  readonly project: string;
+}
 
 /**
  * Serves the runner.
@@ -25,7 +32,7 @@ export async function servePlugin(
   const whole = (error: unknown) => {
     throw Object.assign(new Error(formatError(error)), { stack: (error as Error)?.stack });
   };
-  return await serve<{ plugins: string[] }, Call, unknown>(async ({ plugins }, send) => {
+  return await serve<Opening, Call, unknown>(async ({ plugins, project }, send) => {
     const registry = new Registry().add(builtIn);
     const load = async (specifier: string) => {
       const plugin = await loadPlugin(specifier, () => Promise.resolve(api));
@@ -34,7 +41,7 @@ export async function servePlugin(
     };
     const [own] = await Promise.all(plugins.map(load)).catch(whole) as [Plugin];
     return (call) =>
-      ("declare" in call ? declarations(own) : answer(registry, call, send)).then(
+      ("declare" in call ? declarations(own) : answer(registry, project, call, send)).then(
         (answer) => ({ answer }),
         whole,
       ) as Promise<{ answer: unknown }>;
@@ -63,6 +70,7 @@ async function declarations({ stages, extensions }: Plugin): Promise<object> {
 
 async function answer(
   registry: Registry,
+  project: string,
   call: Exclude<Call, { declare: true }>,
   send: (event: unknown) => void,
 ): Promise<unknown> {
@@ -92,7 +100,10 @@ async function answer(
     get lineage() {
       return declared.lineage ?? undeclared("lineage", "lineage");
     },
-    extension: (kind, name) => used.find((one) => one.kind === kind && one.name === name)?.module,
+    extension(kind, name) {
+      const found = used.find((one) => one.kind === kind && one.name === name);
+      return found && moduleName(found.module, project);
+    },
     definitions: (kind) => used.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
     earlierResults: () => Promise.resolve([]),
     signal: new AbortController().signal, // the runner ends the process

@@ -56,7 +56,7 @@ export async function callPlugin(
   task: unknown,
   options: CallOptions = {},
 ): Promise<unknown> {
-  const { specifier, api, memory, minutes } = sandbox;
+  const { specifier, project, api, memory, minutes } = sandbox;
   const { signal, endless = false, onEvent } = options;
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -64,7 +64,7 @@ export async function callPlugin(
     reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
   const child = startChild({
     module: new URL(api),
-    opening: { plugins: [specifier, ...options.plugins ?? []] },
+    opening: { plugins: [specifier, ...options.plugins ?? []], project },
     heap: Math.ceil(memory * 1000),
     flags: await flagsOf(sandbox, options),
   }, {
