@@ -21,6 +21,8 @@ stages:
   webcamServe: { port: 0 }
 `;
 
+const SHARED = ["--remote", "shared", "--artifacts", "artifacts"];
+
 Deno.test("every task has the permissions that it needs where nothing is cached", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "tasks-" });
   /** A task's command with an empty cache; a path may stand in for its last word. */
@@ -97,6 +99,9 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
     },
     verify: () => run("verify", ["p.yaml"]),
     gc: () => run("gc", ["--artifacts", "artifacts"]),
+    push: () => run("push", ["p.yaml", ...SHARED]),
+    pull: () => run("pull", ["p.yaml", ...SHARED]),
+    remote: () => run("remote", ["status", ...SHARED]),
     compute: () => run("compute", ["--help"]),
     worker: () => run("worker", ["--help"]),
     bench: () => run("bench", ["--help"]),

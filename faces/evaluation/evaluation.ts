@@ -9,14 +9,20 @@ import { readScalar } from "../../packages/compute/read_tensor.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
-import { crossEntropy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
+import {
+  crossEntropy,
+  meanAbsoluteError,
+  median,
+} from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
+import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
@@ -120,6 +126,14 @@ export async function evaluate(
         ),
       }));
     }
+    const tested = Array.from(predictions.test.rows);
+    report.fairness = modelFairness(
+      report.metrics,
+      predictions.test,
+      tested.map((row) => persons[row]),
+      tested.map((row) => people.identity[row]),
+      fitting,
+    );
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });
@@ -129,7 +143,12 @@ export async function evaluate(
     Object.fromEntries(reports.map(({ id, metrics }) => [id, of(metrics)]));
   const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
-  await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  const writeJson = (name: string, value: unknown) =>
+    write(name, JSON.stringify(value, null, 2) + "\n");
+  await writeJson("metrics.json", metrics);
+  const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
+  adjustAll(fairness.map(([, one]) => one));
+  await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
@@ -199,6 +218,7 @@ async function evaluateModel(
   }
   const all = predictions as Record<SplitName, Predictions>;
   const { test } = all;
+  const suspects = suspectLabels(subject, test);
   const shown = chooseExamples(subject, test, examples).map(async (
     { title, positions },
   ): Promise<Examples> => ({
@@ -207,6 +227,7 @@ async function evaluateModel(
       image: await imageDataUrl(images, test.rows[i]),
       row: test.rows[i],
       ...caption(subject, test, i),
+      suspect: suspects[i],
     }))),
   }));
   const select = <T>(values: readonly T[], name: SplitName) =>
@@ -249,6 +270,8 @@ async function evaluateModel(
       ...(subject.classes?.length === 2 &&
         { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
       ...(!subject.classes && { scatter: dots(test) }),
+      ...(record.task === "age" && !subject.classes &&
+        { errors: errorCurves(test, median(all.train.truth)) }),
       examples: await Promise.all(shown),
     },
   };

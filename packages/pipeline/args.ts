@@ -23,6 +23,7 @@ const OPTIONS = {
   interrupted: { type: "boolean" },
   yes: { type: "boolean", short: "y" },
   artifacts: { type: "string" },
+  remote: { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
 
 export type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
@@ -51,6 +52,9 @@ export const COMMANDS = {
     options: ["help", "keep", "interrupted", "dry-run", "yes", "json", "artifacts"],
     names: "any",
   },
+  push: { options: ["help", "remote", "artifacts"], names: "any" },
+  pull: { options: ["help", "remote", "artifacts"], names: "any" },
+  remote: { options: ["help", "remote", "artifacts"], names: "any" },
 } as const satisfies Record<string, CommandSpec>;
 
 export type Command = keyof typeof COMMANDS;

@@ -174,7 +174,7 @@ export class ArtifactStore {
    * @param waiting called once if it waits
    */
   async attempt(
-    stage: Stage,
+    stage: Pick<Stage, "name" | "outputs">,
     dependencies: CacheKeyInputs,
     waiting: () => void,
     signal: AbortSignal,
@@ -185,8 +185,32 @@ export class ArtifactStore {
       ...{ stage, dependencies, waiting, signal, patience: this.options.patience },
       work: this.#work(stage.name, hash),
       place: this.pathOf(stage.name, hash),
+      pulled: this.#work(`pulled-${stage.name}`, hash),
       find: async () => (await this.find(stage.name, hash, Object.keys(stage.outputs))).record,
     });
+  }
+
+  /**
+   * Publishes a result that was made elsewhere, unless another run makes it meanwhile.
+   * @param fill writes its files; its `scratch` is for what an interrupted pull resumes from
+   */
+  async adopt(
+    record: StageRecord,
+    fill: (outputs: Attempt["outputs"], scratch: string) => Promise<void>,
+    waiting: () => void,
+    signal: AbortSignal,
+  ): Promise<StageRecord> {
+    const { fingerprint, dependencies, dependencies: { use: name } } = record;
+    const outputs = Object.fromEntries(
+      Object.entries(record.outputs).map((
+        [name, { kind }],
+      ) => [name, { kind, summary: "", files: {} }]),
+    );
+    await using attempt = await this.attempt({ name, outputs }, dependencies, waiting, signal);
+    const there = await this.find(name, fingerprint, Object.keys(outputs));
+    if (there.record) return there.record;
+    await fill(attempt.outputs, this.#work(`pulled-${name}`, fingerprint));
+    return await attempt.adopt(record);
   }
 
   /**

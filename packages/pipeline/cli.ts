@@ -25,6 +25,9 @@ const MAIN: Record<BuiltIn, () => Promise<{ default: CommandHandler }>> = {
   runs: () => import("./cli/runs_command.ts"),
   verify: () => import("./cli/verify_command.ts"),
   gc: () => import("./cli/gc_command.ts"),
+  push: async () => ({ default: (await import("./cli/remote_commands.ts")).push }),
+  pull: async () => ({ default: (await import("./cli/remote_commands.ts")).pull }),
+  remote: async () => ({ default: (await import("./cli/remote_commands.ts")).remoteStatus }),
 };
 
 /** Runs a command line and returns its exit code. */

@@ -12,7 +12,7 @@ import { ignoreNotFound } from "./paths.ts";
 import type { Metrics } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { withoutSecrets } from "./secrets.ts";
-import { readState, type State, writeState } from "./state.ts";
+import { parseState, readState, type State, writeState } from "./state.ts";
 
 export interface RecordedStage {
   readonly id: string;
@@ -84,6 +84,11 @@ const runSchema = z.object<Shape<Omit<RunRecord, "id"> & { readonly id?: string 
     after: z.array(text).optional(),
   })),
 });
+
+/** Reads a run's record of this version from its bytes. */
+export function parseRun(bytes: Uint8Array, name: string): State<RunRecord> {
+  return parseState(bytes, name, { shape: runSchema });
+}
 
 /** Reads a run's record. */
 async function readRun(path: string): Promise<State<RunRecord>> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type CacheKeyInputs, cacheKeySchema, fingerprint, type Shape } from "./fingerprint.ts";
 import type { Metrics } from "./stage.ts";
-import { readState, type State, stateText } from "./state.ts";
+import { parseState, readState, type State, stateText } from "./state.ts";
 
 /** An output as it was recorded. */
 export interface OutputRecord {
@@ -85,6 +85,11 @@ export type StageOutcome = Omit<
   StageRecord,
   "version" | "fingerprint" | "dependencies" | "outputs" | "damage" | "checksum"
 >;
+
+/** Reads a record of this version from its bytes. */
+export function parseRecord(bytes: Uint8Array): State<StageRecord> {
+  return parseState(bytes, "record.json", { shape: recordSchema });
+}
 
 /** Reads the record of the result in a folder. */
 export async function readRecord(place: string): Promise<State<StageRecord>> {

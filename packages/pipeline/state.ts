@@ -45,8 +45,17 @@ export async function readState<T extends object>(path: string, form: Form): Pro
     if (error instanceof NotCapable) throw error;
     return { problem: `${basename(path)} cannot be read: ${(error as Error).message}` };
   }
+  return parseState(bytes, basename(path), form);
+}
+
+/** Does the same with the bytes of a state. @param name for the problem */
+export function parseState<T extends object>(
+  bytes: Uint8Array,
+  name: string,
+  form: Form,
+): State<T> {
   const text = new TextDecoder().decode(bytes);
-  const bad = (why: string) => ({ problem: `${basename(path)} ${why}`, text });
+  const bad = (why: string) => ({ problem: `${name} ${why}`, text });
   let value: Record<string, unknown>;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));

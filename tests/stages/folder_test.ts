@@ -261,6 +261,8 @@ Deno.test("download.external tells a folder's content from another's", async () 
     deepStrictEqual(await external(), before);
     await write(folder, "b.jpg", "BB");
     const after = await external();
+    Deno.utimeSync(join(folder, "b.jpg"), 1, 1);
+    deepStrictEqual(await external(), after, "whatever its dates");
     strictEqual(after["mine's l.csv"], before["mine's l.csv"]);
     ok(after["a picture of mine"] !== before["a picture of mine"]);
     await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\nb.jpg,3,f\n");

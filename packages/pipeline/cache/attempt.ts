@@ -19,15 +19,19 @@ export interface Attempt {
   readonly resumed: boolean;
   /** Publishes all outputs at once. */
   commit(outcome: StageOutcome): Promise<StageRecord>;
+  /** Publishes outputs that were made elsewhere, with their record. */
+  adopt(record: StageRecord): Promise<StageRecord>;
   /** Releases the folders. `scratch` stays for the next attempt unless this one was committed. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 interface AttemptOptions {
-  readonly stage: Stage;
+  readonly stage: Pick<Stage, "outputs">;
   readonly dependencies: CacheKeyInputs;
   /** Folder to work in; the lock is beside it. */
   readonly work: string;
+  /** Folder of what an interrupted pull left. */
+  readonly pulled: string;
   /** Folder of the published result. */
   readonly place: string;
   /** Returns the published result, if there is a complete one. */
@@ -41,7 +45,7 @@ interface AttemptOptions {
 
 /** Opens an attempt. Waits while another run makes the same result. */
 export async function openAttempt(wanted: AttemptOptions): Promise<Attempt> {
-  const { stage, dependencies, place, find } = wanted;
+  const { stage, dependencies, place, pulled, find } = wanted;
   const { work, lock } = await acquireWorkDir(wanted);
   const [scratch, result] = [join(work, "scratch"), join(work, "result")];
   const release = async () => {
@@ -62,10 +66,14 @@ export async function openAttempt(wanted: AttemptOptions): Promise<Attempt> {
       outputs[name] = join(result, name);
       await Deno.mkdir(outputs[name]);
     }
+    const adopt = async (record: StageRecord) => {
+      const there = await find();
+      const published = await publish(record, there, result, place, `${work}.old`);
+      for (const path of [scratch, pulled]) await remove(path);
+      return published;
+    };
     return {
-      outputs,
-      scratch,
-      resumed,
+      ...{ outputs, scratch, resumed, adopt },
       commit: async (outcome) => {
         const recorded: Record<string, OutputRecord> = {};
         for (const [name, { kind, volatile }] of Object.entries(stage.outputs)) {
@@ -73,13 +81,7 @@ export async function openAttempt(wanted: AttemptOptions): Promise<Attempt> {
         }
         const hash = fingerprint(dependencies);
         const made = { fingerprint: hash, dependencies, outputs: recorded };
-        const record = await publish(
-          { version: 1, ...outcome, ...made },
-          await find(),
-          ...[result, place, `${work}.old`] as const,
-        );
-        await remove(scratch);
-        return record;
+        return await adopt({ version: 1, ...outcome, ...made });
       },
       [Symbol.asyncDispose]: release,
     };

@@ -12,12 +12,24 @@ export function mainHelp({ summary, tasks = [] }: App): string {
   deno task runs [PIPELINE]   list runs with date, duration and metrics
   deno task verify [PIPELINE] read every result and report damage
   deno task gc                remove results that no listed run needs
+  deno task push [RUN]        copy a run and its results to the pipeline's remote
+  deno task pull [RUN]        copy a run and its results from there
+  deno task remote status     list what is there
 ${tasks.map((line) => `  deno task ${line}\n`).join("")}  deno task test              run the tests
 
 Each takes --help. A PIPELINE is a YAML file: "pipeline" is pipeline.yaml, "experiments/first" is
 experiments/first.yaml; or a run's id, for "run", "serve", "graph" and "verify": its pipeline
 with the values that it was given.`;
 }
+
+const REMOTE_OPTIONS =
+  `  --remote URL             s3://bucket/prefix or a folder, in place of the YAML's remote
+  --artifacts FOLDER       another folder than artifacts/ in the project
+  --help
+
+The keys of a bucket are read from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN;
+AWS_REGION and AWS_ENDPOINT_URL name its region and server.
+Exit codes: 0 all is there, 1 something is not, 2 the command line is wrong, 130 interrupted.`;
 
 export const HELP = {
   run: `Run a pipeline: every stage whose result is not there yet.
@@ -108,4 +120,25 @@ used last stay, listed or not, and those that live runs may need.
   --json                   print one JSON object to stdout
   --artifacts FOLDER       another folder than artifacts/ in the project
   --help`,
+  push:
+    `Copy a run's results to the remote of its pipeline, and list the run there. What is there already
+is not copied again; an interrupted push resumes. A result of the same inputs that someone else
+pushed before stays.
+
+  deno task push [RUN] [OPTIONS]            (default RUN: the newest of pipeline.yaml)
+
+${REMOTE_OPTIONS}`,
+  pull:
+    `Copy a run's results from the remote of its pipeline, and list the run here: to predict, compare,
+evaluate and serve as if it had run here. Each file is compared with its digest. An interrupted pull
+resumes.
+
+  deno task pull [RUN] [OPTIONS]            (default RUN: the newest of pipeline.yaml there)
+
+${REMOTE_OPTIONS}`,
+  remote: `List the runs at the remote of a pipeline, and whether the last run here is there.
+
+  deno task remote status [PIPELINE] [OPTIONS]     (default PIPELINE: pipeline)
+
+${REMOTE_OPTIONS}`,
 } as const;

@@ -7,7 +7,7 @@ import { wiringProblems } from "../plan.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
 import type { Override } from "./override.ts";
 import { formerName, identityOf } from "../pipeline_identity.ts";
-import { displayPath, fromFileUrl, isUrl, toFileUrl } from "../paths.ts";
+import { displayPath, fromFileUrl, isUrl, resolveFrom, toFileUrl } from "../paths.ts";
 import { loadPlugin, type Plugin } from "./plugins.ts";
 import type { Registry } from "../registry.ts";
 import { ConfigSource } from "./config_source.ts";
@@ -34,6 +34,35 @@ export const bullmqSchema = z.strictObject<Shape<BullmqSettings>>({
     .describe("Begins all keys in Redis, and separates workers. Default: the name of the app"),
   localToo: z.boolean().default(false)
     .describe("This machine is a worker as well"),
+});
+
+/** A place where results are shared. */
+export interface RemoteSettings {
+  readonly url: string;
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly pathStyle?: boolean;
+}
+
+const remoteUrl = z.string()
+  .regex(
+    /^(s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
+    "expected s3://bucket/prefix or a folder",
+  )
+  .describe("s3://bucket/prefix, or a folder that all machines see");
+
+export const remoteSchema = z.strictObject<Shape<RemoteSettings>>({
+  url: remoteUrl,
+  endpoint: z.string().regex(/^https?:\/\/[^/]/, "expected http://HOST or https://HOST").optional()
+    .describe(
+      "Server of a bucket that is not at Amazon, such as http://127.0.0.1:9000. Default: the " +
+        "environment variable AWS_ENDPOINT_URL, or Amazon's server",
+    ),
+  region: z.string().min(1).optional()
+    .describe("Default: the environment variable AWS_REGION, or us-east-1"),
+  pathStyle: z.boolean().optional().describe(
+    "true: https://server/bucket; false: https://bucket.server. Default: true with an endpoint",
+  ),
 });
 
 const BACKENDS = ["auto", "wasm", "webgpu", "node", "node-gpu", "cpu"] as const;
@@ -81,6 +110,11 @@ export const pipelineSchema = z.strictObject({
     ),
   bullmq: bullmqSchema.default(bullmqSchema.parse({}))
     .describe("Connection to the workers of executor: bullmq"),
+  remote: z.union([remoteUrl, remoteSchema]).optional().describe(
+    "Results shared with others: a run takes what it lacks from there before it computes; deno " +
+      "task push and pull copy a run's results. The keys of a bucket are read from the " +
+      "environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
+  ),
   artifacts: z.string().min(1).optional()
     .describe("Folder for results. Default: artifacts/ in the project"),
   plugins: z.array(z.union([
@@ -112,6 +146,8 @@ export interface Config {
   readonly compute: Compute;
   /** Connection to workers on other machines, if configured. */
   readonly remoteWorkers?: BullmqSettings;
+  /** Place where results are shared. */
+  readonly remote?: RemoteSettings;
   /** Absolute path of the artifact folder. */
   readonly artifacts: string;
   readonly stages: readonly ConfiguredStage[];
@@ -285,6 +321,8 @@ export async function readConfig(
   const { seed, compute, executor, bullmq } = pipelineSchema.parse({ ...top, stages: {} });
   const ca = bullmq.ca && resolve(scope.folderOf(["bullmq", "ca"]), bullmq.ca);
   const remoteWorkers = executor === "bullmq" ? { ...bullmq, ca } : undefined;
+  const { remote: place } = top, given = typeof place === "string" ? { url: place } : place;
+  const remote = given && { ...given, url: resolveFrom(given.url, scope.folderOf(["remote"])) };
   return {
     ...{
       file,
@@ -295,6 +333,7 @@ export async function readConfig(
       seed,
       compute,
       remoteWorkers,
+      remote,
       artifacts,
       stages,
       source,

@@ -5,11 +5,13 @@ import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
 import { executeStage, prepareStage, serve, type StageExecution } from "./run_stage.ts";
-import type { CacheKeyInputs } from "../fingerprint.ts";
+import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
+import { formatBytes } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
 import { type Begun, History } from "../history.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
 import { displayPath } from "../paths.ts";
+import type { RemoteResults } from "../remote_results/remote_results.ts";
 import type { StageRecord } from "../stage_record.ts";
 import {
   INTERRUPTED,
@@ -118,8 +120,9 @@ class Run {
   readonly #given: NonNullable<RunOptions["given"]>;
   readonly #live: LiveLog | undefined;
   #compute: ResolvedBackend | undefined;
+  #remote: RemoteResults | "failed" | undefined;
   ok = true;
-  /** True if a result was made, or a stage failed. */
+  /** True if a result was made or pulled, or a stage failed. */
   #did = false;
   /** True if other results are used than last time. */
   #usesOthers = false;
@@ -183,6 +186,7 @@ class Run {
         pending: this.#pending,
       });
       if ("record" in decision) return this.#takeCached(stage, decision.record);
+      if (await this.#pull(stage, dependencies, dryRun)) return;
       if (!this.#selected.has(id)) {
         throw new RunError(
           `${id} has to run first (${decision.why}), and the command line leaves it out. ` +
@@ -226,6 +230,61 @@ class Run {
     this.#useResult(stage, record);
     this.#log(paint.dim("·"), stage.id, paint.dim("cached"));
     this.#finish(stage, "cached", "cached");
+  }
+
+  /** Takes a missing result from the remote, if it has it. Its failures are logged. */
+  async #pull(
+    stage: PlannedStage,
+    dependencies: CacheKeyInputs,
+    dryRun: boolean,
+  ): Promise<boolean> {
+    const { id, use, after } = stage;
+    const { store, signal, reporter: { log, paint, startProgress } } = this.#context;
+    const { remote } = this.#plan;
+    if (!remote || this.#isForced(id) || after.some((other) => this.#pending.has(other))) {
+      return false;
+    }
+    const { bytesOf, madeElsewhere, RemoteError, RemoteResults } = await import(
+      "../remote_results/remote_results.ts"
+    );
+    const began = performance.now();
+    const progress = startProgress(id);
+    try {
+      this.#remote ??= new RemoteResults(remote, signal);
+      if (this.#remote === "failed") return false;
+      const { place } = this.#remote;
+      const found = await this.#remote.find(use, fingerprint(dependencies));
+      if (!found) return false;
+      const size = formatBytes(bytesOf(found));
+      const origin = [`${size} from ${place.url}`, madeElsewhere(found)].filter(Boolean).join("; ");
+      if (dryRun) {
+        this.#log(paint.bold(">"), id, `would pull ${origin}`);
+        this.#finish(stage, "skipped", `${WOULD_RUN}it would be pulled`);
+        // Later stages are compared with what it will be.
+        this.#records.set(id, found);
+        return true;
+      }
+      this.#live?.add({ type: "stage", id, status: "running", why: "it is pulled" });
+      progress.start(bytesOf(found), "bytes");
+      const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
+      const onBytes = (bytes: number) => progress.advance(bytes);
+      const record = await this.#remote.pull(found, store, { waiting, signal, onBytes });
+      this.#useResult(stage, record);
+      await this.#setCurrent();
+      this.#did = true;
+      this.#log(paint.dim("·"), id, `pulled ${origin}`);
+      this.#finish(stage, "cached", `pulled from ${place.url}`, (performance.now() - began) / 1000);
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      const lasting = error instanceof RemoteError && error.lasting;
+      if (lasting) this.#remote = "failed";
+      const rest = lasting ? ". This run no longer asks it" : "";
+      log(paint.yellow(`  ${id}: nothing is pulled from the remote: ${formatError(error)}${rest}`));
+      return false;
+    } finally {
+      progress.end();
+    }
   }
 
   async #make(ready: StageExecution, why: string, seconds: () => number): Promise<void> {

@@ -4,11 +4,15 @@ import { Project } from "../toy/project.ts";
 
 /** A pipeline that is wrong, and the whole of what is said, place by place. */
 const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }> = {
+  "a remote that is none": {
+    yaml: "remote: ftp://x/y\nstages: { count: }",
+    says: ["pipeline.yaml:1:9: remote: expected s3://bucket/prefix or a folder"],
+  },
   "an unknown key at the top": {
     yaml: "seeds: 3\nstages: { count: }",
     says: [
       'pipeline.yaml:1:1: a pipeline has no "seeds". Did you mean "seed"? ' +
-      "It has extends, name, seed, compute, executor, bullmq, artifacts, plugins, sweep and stages.\n    seeds: 3\n    ^",
+      "It has extends, name, seed, compute, executor, bullmq, remote, artifacts, plugins, sweep and stages.\n    seeds: 3\n    ^",
     ],
   },
   "an unknown parameter": {

@@ -1,0 +1,204 @@
+/** deno task push, pull and remote: results shared with others. */
+import { basename, join } from "node:path";
+import { mapOrdered } from "@reproducible/workers/ordered_map";
+import { type CommandContext, EXIT } from "../app.ts";
+import { ArtifactStore } from "../artifact_store.ts";
+import { counted } from "../causes.ts";
+import type { RemoteSettings } from "../config/config.ts";
+import { ensureFolder, writeFileAtomic } from "../durable.ts";
+import { formatError, UsageError } from "../errors.ts";
+import { identityNamed } from "../find_pipeline.ts";
+import { formatBytes, formatTable, formatTimestamp } from "../format.ts";
+import { byTime, findRun, History, nameOf, noteOf, parseRun, type RunRecord } from "../history.ts";
+import { abortOnSignal } from "../interrupt.ts";
+import { invocationDir, resolveFrom } from "../paths.ts";
+import {
+  bytesOf,
+  madeElsewhere,
+  MAX_RECORD,
+  RemoteResults,
+  RUNS,
+} from "../remote_results/remote_results.ts";
+import { loadPlan } from "../run/create_context.ts";
+import type { StageRecord } from "../stage_record.ts";
+import { artifactsOf } from "./runs_command.ts";
+
+/** Everything that the three commands need. */
+interface Sharing {
+  readonly store: ArtifactStore;
+  readonly history: History;
+  readonly remote: RemoteResults;
+  readonly signal: AbortSignal;
+}
+
+/** Opens the remote, runs the command and returns its exit code. */
+async function sharing(
+  call: CommandContext,
+  pipeline: string,
+  command: (sharing: Sharing) => Promise<boolean>,
+): Promise<number> {
+  using interrupt = abortOnSignal(call.reporter, EXIT.interrupted);
+  const { signal } = interrupt;
+  const settings = await settingsOf(call, pipeline);
+  const store = new ArtifactStore(artifactsOf(call));
+  const remote = new RemoteResults(settings, signal), history = new History(store.folder);
+  const waiting = () => call.reporter.log("results are being removed; waiting");
+  try {
+    using _held = await store.lockShared(waiting, signal);
+    return await command({ store, history, remote, signal }) ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    if (signal.aborted) return EXIT.interrupted;
+    if (error instanceof UsageError) throw error;
+    call.reporter.log(`Cannot share with ${remote.place.url}: ${formatError(error)}.`);
+    return EXIT.failed;
+  }
+}
+
+/** Returns the remote of `--remote`, or else of a pipeline. */
+async function settingsOf(call: CommandContext, pipeline: string): Promise<RemoteSettings> {
+  if (call.values.remote !== undefined) {
+    return { url: resolveFrom(call.values.remote, invocationDir()) };
+  }
+  const { remote } = await loadPlan({ ...call, names: [pipeline] });
+  if (remote) return remote;
+  throw new UsageError(
+    `"${pipeline}" has no remote. Write remote: s3://bucket/prefix or a folder into its YAML, or ` +
+      "add --remote URL.",
+  );
+}
+
+/** Finds a run as other commands do. */
+async function runNamed({ names, project }: CommandContext, all: readonly RunRecord[]) {
+  const [name = "pipeline", ...others] = names;
+  if (others.length > 0) throw new UsageError(`one run at a time; got ${names.join(" and ")}`);
+  const identity = await identityNamed(name, invocationDir(), project);
+  return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded" });
+}
+
+/** The results of a run. */
+function resultsOf({ stages }: RunRecord) {
+  return stages.flatMap(({ id, use, fingerprint }) =>
+    fingerprint === undefined ? [] : [{ id, use, fingerprint }]
+  );
+}
+
+/** Copies each result of a run, with a line and a progress bar. Returns false if some failed. */
+async function each(
+  { reporter }: CommandContext,
+  run: RunRecord,
+  signal: AbortSignal,
+  copy: (
+    result: ReturnType<typeof resultsOf>[0],
+    start: (record: StageRecord) => (bytes: number) => void,
+  ) => Promise<string>,
+): Promise<boolean> {
+  let ok = true;
+  for (const result of resultsOf(run)) {
+    const progress = reporter.startProgress(result.id);
+    try {
+      const text = await copy(result, (record) => {
+        progress.start(bytesOf(record), "bytes");
+        return (bytes) => progress.advance(bytes);
+      });
+      reporter.log(`${reporter.paint.green("✓")} ${result.id}  ${text}`);
+    } catch (error) {
+      signal.throwIfAborted();
+      ok = false;
+      reporter.log(`${reporter.paint.red("✗")} ${result.id}  ${formatError(error)}`);
+      if ((error as { lasting?: boolean }).lasting) break;
+    } finally {
+      progress.end();
+    }
+  }
+  return ok;
+}
+
+export async function push(call: CommandContext): Promise<number> {
+  const { log } = call.reporter;
+  const run = await runNamed(call, await new History(artifactsOf(call)).list());
+  return await sharing(call, nameOf(run), async ({ store, history, remote, signal }) => {
+    const ok = await each(call, run, signal, async ({ use, fingerprint }, start) => {
+      const { record, damage = "it is gone" } = await store.find(use, fingerprint);
+      if (!record) throw new Error(`its result cannot be pushed: ${damage}`);
+      const place = store.pathOf(use, fingerprint);
+      const other = await remote.push(record, place, { signal, onBytes: start(record) });
+      if (!other) return `${formatBytes(bytesOf(record))} are there`;
+      const maker = madeElsewhere(other) ?? "made by this kind of machine";
+      return `another result of the same inputs is there and stays (${maker}); yours stays here`;
+    });
+    if (!ok) return false;
+    const name = (await history.names()).find((name) => name.endsWith(`-${run.id}.json`))!;
+    await remote.place.put(RUNS + name, await Deno.readFile(join(history.folder, name)));
+    log(`pushed run ${run.id} to ${remote.place.url}`);
+    return true;
+  });
+}
+
+/** Returns the runs at the remote, the oldest first, and the bytes of their records by id. */
+async function runsAt({ place }: RemoteResults, log: (text: string) => void) {
+  const runs: RunRecord[] = [], files = new Map<string, { name: string; bytes: Uint8Array }>();
+  const keys = (await place.list(RUNS)).map(({ key }) => key);
+  const read = async (key: string) => ({ key, bytes: await place.get(key, MAX_RECORD) });
+  for await (const { key, bytes } of mapOrdered(keys, 6, read)) {
+    const name = basename(key), { value, problem } = parseRun(bytes ?? new Uint8Array(), name);
+    const right = value && /^[\w.-]+\.json$/.test(name) && name.endsWith(`-${value.id}.json`);
+    const stray = value?.stages.some(({ use, fingerprint = "0" }) =>
+      !/^\w[\w.-]*$/.test(use) || !/^[0-9a-f]+$/.test(fingerprint)
+    );
+    if (!right || stray) log(`${problem ?? `${key} is not that run's`}; it is passed over`);
+    else files.set(value.id, { name, bytes: bytes! }) && runs.push(value);
+  }
+  return { runs: runs.sort(byTime), files };
+}
+
+export async function pull(call: CommandContext): Promise<number> {
+  const { log } = call.reporter;
+  // The YAML of a name has its remote; an id is at that of pipeline.yaml.
+  const [name = "pipeline"] = call.names;
+  const known = await identityNamed(name, invocationDir(), call.project);
+  return await sharing(call, known ?? "pipeline", async ({ store, history, remote, signal }) => {
+    const { runs, files } = await runsAt(remote, log);
+    const run = await runNamed(call, runs);
+    const records = new Map<string, StageRecord>();
+    const ok = await each(call, run, signal, async ({ id, use, fingerprint }, start) => {
+      const { record } = await store.find(use, fingerprint);
+      const found = record ?? await remote.find(use, fingerprint);
+      if (!found) throw new Error(`${remote.place.url} does not have its result`);
+      const waiting = () => log(`  ${id}: another run is making this; waiting for it`);
+      if (!record) await remote.pull(found, store, { waiting, signal, onBytes: start(found) });
+      records.set(id, found);
+      const origin = madeElsewhere(found);
+      const text = record ? "was here" : formatBytes(bytesOf(found));
+      return text + (origin ? `; ${origin}` : "");
+    });
+    if (!ok) return false;
+    const { name, bytes } = files.get(run.id)!;
+    await ensureFolder(history.folder);
+    await writeFileAtomic(join(history.folder, name), bytes);
+    await store.setCurrent(noteOf(run), records);
+    log(`pulled run ${run.id} of ${nameOf(run)}`);
+    return true;
+  });
+}
+
+export async function remoteStatus(call: CommandContext): Promise<number> {
+  const { names: [what = "status", pipeline = "pipeline", ...others], reporter: { log } } = call;
+  if (what !== "status" || others.length > 0) {
+    throw new UsageError("expected deno task remote status [PIPELINE]");
+  }
+  return await sharing(call, pipeline, async ({ history, remote }) => {
+    const { runs } = await runsAt(remote, log);
+    const { results, bytes } = await remote.total();
+    log(`${remote.place.url}: ${counted(results, "result")}, ${formatBytes(bytes)}`);
+    const rows = runs.map((run) => [run.id, formatTimestamp(run.at), nameOf(run)]);
+    if (rows.length > 0) formatTable([["run", "ended", "pipeline"], ...rows]).forEach(log);
+    const own = (await history.list()).findLast(({ ok }) => ok);
+    if (own) {
+      const all = resultsOf(own), there = await remote.count(all);
+      log(
+        `your last run, ${own.id} of ${nameOf(own)}: ${there} of ${all.length} results are there`,
+      );
+    }
+    return true;
+  });
+}

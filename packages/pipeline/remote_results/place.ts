@@ -1,0 +1,253 @@
+/** Places where results are shared: a bucket of S3, or a folder. */
+import { dirname, join } from "node:path";
+import { AwsClient } from "aws4fetch";
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { RemoteSettings } from "../config/config.ts";
+import { listFiles } from "../digest.ts";
+import { ensureFolder, writeFileAtomic } from "../durable.ts";
+import { formatError } from "../errors.ts";
+import { fromFileUrl, ignoreNotFound, isUrl } from "../paths.ts";
+import { hideUrl } from "../secrets.ts";
+
+/** Objects by their keys, such as `runs/a.json`. All throw {RemoteError}. */
+export interface Place {
+  /** Its URL, without secrets. */
+  readonly url: string;
+  /**
+   * Reads an object; undefined if there is none.
+   * @param most bytes that it may have
+   */
+  get(key: string, most: number): Promise<Uint8Array | undefined>;
+  /** Returns an object's size; undefined if there is none. */
+  sizeOf(key: string): Promise<number | undefined>;
+  /**
+   * Writes an object.
+   * @param replace true to replace one. Default: false, which leaves it and returns false
+   */
+  put(key: string, bytes: Uint8Array<ArrayBuffer>, replace?: boolean): Promise<boolean>;
+  /** Lists the objects whose keys begin so, sorted. */
+  list(prefix: string): Promise<{ key: string; size: number }[]>;
+}
+
+/** A remote that does not do what it is asked for. */
+export class RemoteError extends Error {
+  override readonly name = "RemoteError";
+  /** @param lasting true if other requests would fail as well */
+  constructor(message: string, readonly lasting: boolean, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** Limits of requests; tests shorten them. */
+export interface Patience {
+  /** Number of attempts while the server is busy or the connection fails. */
+  readonly attempts: number;
+  /** Ms before the second attempt; doubles with each further one. */
+  readonly delay: number;
+  /** Ms that a request may take, besides the time for its bytes. */
+  readonly timeout: number;
+}
+
+const PATIENCE: Patience = { attempts: 4, delay: 500, timeout: 20_000 };
+
+/** Bytes per ms below which a transfer counts as stalled: 200 kB/s. */
+const SLOWEST = 200;
+/** Ms to wait at most, also if the server asks for more. */
+const LONGEST_WAIT = 10_000;
+/** Size of a list of objects or of an error at most. */
+const MAX_TEXT = 1 << 22;
+
+/** Opens the place that a pipeline's `remote` names. */
+export function openPlace(
+  settings: RemoteSettings,
+  signal: AbortSignal,
+  patience: Partial<Patience> = {},
+): Place {
+  const { url } = settings;
+  if (/^s3:/i.test(url)) return new Bucket(settings, signal, { ...PATIENCE, ...patience });
+  return new Folder(isUrl(url) ? fromFileUrl(url) : url);
+}
+
+class Folder implements Place {
+  constructor(readonly url: string) {}
+
+  get(key: string, most: number): Promise<Uint8Array | undefined> {
+    return this.#try(async () => {
+      const size = await this.sizeOf(key);
+      if (size === undefined || size <= most) return await Deno.readFile(join(this.url, key));
+      throw new Error(`${key} is too large`);
+    });
+  }
+
+  sizeOf(key: string): Promise<number | undefined> {
+    return this.#try(async () => (await Deno.stat(join(this.url, key))).size);
+  }
+
+  async put(key: string, bytes: Uint8Array, replace = false): Promise<boolean> {
+    const path = join(this.url, key), aside = `${path}.${crypto.randomUUID()}`;
+    return await this.#try(async () => {
+      await ensureFolder(dirname(path));
+      if (replace) return (await writeFileAtomic(path, bytes), true);
+      await writeFileAtomic(aside, bytes);
+      try {
+        await Deno.link(aside, path);
+        return true;
+      } catch (error) {
+        if (error instanceof Deno.errors.AlreadyExists) return false;
+        throw error;
+      } finally {
+        await Deno.remove(aside);
+      }
+    }) ?? false;
+  }
+
+  async list(prefix: string): Promise<{ key: string; size: number }[]> {
+    const names = await this.#try(() => listFiles(join(this.url, prefix))) ?? [];
+    return await Promise.all(names.map(async (name) => ({
+      key: prefix + name,
+      size: await this.sizeOf(prefix + name) ?? 0,
+    })));
+  }
+
+  async #try<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return ignoreNotFound(error);
+      throw new RemoteError(formatError(error), true, { cause: error });
+    }
+  }
+}
+
+/** A request to a bucket. */
+interface Ask {
+  readonly method: "GET" | "HEAD" | "PUT";
+  readonly key?: string;
+  readonly query?: string;
+  readonly body?: Uint8Array<ArrayBuffer>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Size of the response at most. */
+  readonly most?: number;
+}
+
+class Bucket implements Place {
+  readonly url: string;
+  readonly #base: string;
+  readonly #prefix: string;
+  /** Signs requests; undefined for a public bucket. */
+  readonly #client: AwsClient | undefined;
+
+  constructor(
+    { url, endpoint, region, pathStyle }: RemoteSettings,
+    readonly signal: AbortSignal,
+    readonly patience: Patience,
+  ) {
+    const env = (name: string) => Deno.env.get(name) || undefined;
+    const [, bucket, path = ""] = url.match(/^s3:\/\/([^/]+)(?:\/(.*))?$/i)!;
+    const where = region ?? env("AWS_REGION") ?? env("AWS_DEFAULT_REGION") ?? "us-east-1";
+    const server = endpoint ?? env("AWS_ENDPOINT_URL");
+    const base = new URL(server ?? `https://s3.${where}.amazonaws.com`);
+    if (!(pathStyle ?? server !== undefined)) base.hostname = `${bucket}.${base.hostname}`;
+    else base.pathname = `${base.pathname.replace(/\/$/, "")}/${bucket}`;
+    this.#base = base.href.replace(/\/$/, "");
+    this.#prefix = path.replace(/\/+$/, "") + (/[^/]/.test(path) ? "/" : "");
+    this.url = hideUrl(url);
+    const accessKeyId = env("AWS_ACCESS_KEY_ID"), secretAccessKey = env("AWS_SECRET_ACCESS_KEY");
+    this.#client = accessKeyId && secretAccessKey
+      ? new AwsClient({
+        ...{ accessKeyId, secretAccessKey, service: "s3", region: where },
+        sessionToken: env("AWS_SESSION_TOKEN"),
+      })
+      : undefined;
+  }
+
+  async get(key: string, most: number): Promise<Uint8Array | undefined> {
+    return (await this.#send({ method: "GET", key, most }))?.bytes;
+  }
+
+  async sizeOf(key: string): Promise<number | undefined> {
+    const found = await this.#send({ method: "HEAD", key });
+    return found && Number(found.headers.get("content-length"));
+  }
+
+  async put(key: string, body: Uint8Array<ArrayBuffer>, replace = false): Promise<boolean> {
+    const headers = {
+      ...!replace && { "if-none-match": "*" },
+      // The server compares it with what arrives.
+      "x-amz-content-sha256": createHash("sha256").update(body).digest("hex"),
+    };
+    return (await this.#send({ method: "PUT", key, body, headers }))?.status !== 412;
+  }
+
+  async list(prefix: string): Promise<{ key: string; size: number }[]> {
+    const found: { key: string; size: number }[] = [];
+    for (let token: string | undefined = "", more = ""; token !== undefined;) {
+      const query = `?list-type=2&prefix=${encodeURIComponent(this.#prefix + prefix)}${more}`;
+      const answer = await this.#send({ method: "GET", query, most: MAX_TEXT });
+      const text = new TextDecoder().decode(answer?.bytes);
+      const field = (xml: string, name: string) =>
+        xml.match(`<${name}>([^<]*)</${name}>`)?.[1]?.replaceAll("&amp;", "&");
+      for (const [, xml = ""] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+        const key = field(xml, "Key")!.slice(this.#prefix.length);
+        found.push({ key, size: Number(field(xml, "Size")) });
+      }
+      token = field(text, "NextContinuationToken");
+      more = `&continuation-token=${encodeURIComponent(token ?? "")}`;
+    }
+    return found;
+  }
+
+  /** Sends a request, again while the server is busy. Returns undefined if there is no such object. */
+  async #send(
+    ask: Ask,
+  ): Promise<{ status: number; headers: Headers; bytes: Uint8Array } | undefined> {
+    const { attempts, delay: first } = this.patience;
+    for (let attempt = 1;; attempt++) {
+      let why: string, wait = first * 2 ** (attempt - 1);
+      try {
+        const { status, headers, bytes } = await this.#once(ask);
+        if (status < 300 || status === 412) return { status, headers, bytes };
+        const text = new TextDecoder().decode(bytes);
+        const code = text.match(/<Code>([^<]*)<\/Code>/)?.[1];
+        if (status === 404 && code !== "NoSuchBucket") return undefined;
+        const message = text.match(/<Message>([^<]*)<\/Message>/)?.[1];
+        const region = headers.get("x-amz-bucket-region");
+        why = [`it answered ${status}`, code, message, region && `its region is ${region}`]
+          .filter(Boolean).join(", ");
+        if (![409, 429, 500, 502, 503, 504].includes(status)) throw new RemoteError(why, true);
+        wait = Math.min(Number(headers.get("retry-after") ?? 0) * 1000 || wait, LONGEST_WAIT);
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (error instanceof RemoteError) throw error;
+        if ((error as Error).name === "TimeoutError") {
+          throw new RemoteError("it is too slow or does not answer", true, { cause: error });
+        }
+        const { cause, message } = error as Error;
+        why = (cause instanceof Error ? cause.message : message).replace(/ for url \(.*?\)/, "");
+      }
+      if (attempt >= attempts) throw new RemoteError(`${why} (${attempts} attempts)`, true);
+      await delay(wait, undefined, { signal: this.signal });
+    }
+  }
+
+  async #once({ method, key, query = "", body, headers, most = MAX_TEXT }: Ask) {
+    const path = key === undefined ? "" : `/${encodeURI(this.#prefix + key)}`;
+    const init = { method, headers, body };
+    const url = this.#base + (path || "/") + query;
+    const request = await this.#client?.sign(url, init) ?? new Request(url, init);
+    const ms = this.patience.timeout + (body?.length ?? most) / SLOWEST;
+    const signal = AbortSignal.any([this.signal, AbortSignal.timeout(ms)]);
+    const response = await fetch(request, { signal, redirect: "manual" });
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    let size = 0;
+    for await (const part of response.body ?? []) {
+      parts.push(part);
+      if ((size += part.length) > Math.max(most, response.ok ? 0 : MAX_TEXT)) {
+        throw new RemoteError(`it sends more than the ${most} bytes of ${key}`, false);
+      }
+    }
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    return { status: response.status, headers: response.headers, bytes };
+  }
+}

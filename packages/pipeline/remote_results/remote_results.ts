@@ -1,0 +1,230 @@
+/**
+ * Results that are shared. A record names the result by the hash of all that it is made of, and its
+ * files by their content, in parts:
+ *
+ *     v1/results/<stage>/<fingerprint>.json   the record; the first complete one wins
+ *     v1/objects/<sha256>.<n>                 part n of a file
+ *     v1/runs/<name>.json                     a run's record
+ */
+import { join } from "node:path";
+import { mapOrdered } from "@reproducible/workers/ordered_map";
+import type { ArtifactStore } from "../artifact_store.ts";
+import { remove } from "../cache/attempt_files.ts";
+import type { RemoteSettings } from "../config/config.ts";
+import { digestFile } from "../digest.ts";
+import { ensureFolder } from "../durable.ts";
+import { canonicalJson, fingerprint } from "../fingerprint.ts";
+import { describeMachine } from "../run/lineage.ts";
+import { parseRecord, type StageRecord } from "../stage_record.ts";
+import { stateText } from "../state.ts";
+import { openPlace, type Patience, type Place, RemoteError } from "./place.ts";
+
+export { RemoteError };
+
+const RESULTS = "v1/results/", OBJECTS = "v1/objects/";
+export const RUNS = "v1/runs/";
+
+/** Bytes of a part. Another size takes another version of the keys. */
+export const PART = 1 << 23;
+/** Number of concurrent requests. */
+const PARALLEL = 6;
+/** Maximum size of a record. */
+export const MAX_RECORD = 1 << 26;
+
+/** A part of a result's file, here and there. */
+interface Part {
+  readonly key: string;
+  readonly path: string;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** A file of a result. */
+interface ResultFile {
+  readonly output: string;
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export class RemoteResults {
+  readonly place: Place;
+
+  constructor(settings: RemoteSettings, signal: AbortSignal, patience?: Partial<Patience>) {
+    this.place = openPlace(settings, signal, patience);
+  }
+
+  /** Returns the record of a result, if it is there. @throws {RemoteError} if it is another one */
+  async find(use: string, hash: string): Promise<StageRecord | undefined> {
+    const key = keyOf(use, hash);
+    const bytes = await this.place.get(key, MAX_RECORD);
+    if (!bytes) return undefined;
+    const { value, problem } = parseRecord(bytes);
+    const wrong = problem ?? problemOf(value!, use, hash);
+    if (wrong !== undefined) throw new RemoteError(`${key} there is no record (${wrong})`, false);
+    return value;
+  }
+
+  /** Reads the files of a result, compares them with their digests and publishes it in the store. */
+  async pull(
+    record: StageRecord,
+    store: ArtifactStore,
+    { waiting, signal, onBytes }: {
+      waiting: () => void;
+      signal: AbortSignal;
+      onBytes: (bytes: number) => void;
+    },
+  ): Promise<StageRecord> {
+    return await store.adopt(
+      record,
+      async (folders, scratch) => {
+        await ensureFolder(scratch);
+        const files = filesOf(record);
+        const parts: Part[] = [];
+        for (const [i, file] of files.entries()) {
+          const path = join(scratch, `${i}-${file.sha256}`);
+          using open = await Deno.open(path, { create: true, write: true });
+          // Resumes after the last whole part.
+          const { size } = await open.stat();
+          const have = size === file.size ? size : size < file.size ? size - size % PART : 0;
+          await open.truncate(have);
+          onBytes(have);
+          parts.push(...partsOf(file, path).filter(({ at }) => at >= have));
+        }
+        const read = async (part: Part) => {
+          signal.throwIfAborted();
+          const bytes = await this.place.get(part.key, part.length);
+          if (bytes?.length === part.length) return { part, bytes };
+          const what = bytes ? `has ${bytes.length} of ${part.length} bytes` : "is missing";
+          throw new RemoteError(`the result there is incomplete: ${part.key} ${what}`, false);
+        };
+        for await (const { part, bytes } of mapOrdered(parts, PARALLEL, read)) {
+          await Deno.writeFile(part.path, bytes, { append: true });
+          onBytes(bytes.length);
+        }
+        for (const [i, { output, name, sha256 }] of files.entries()) {
+          const path = join(scratch, `${i}-${sha256}`), to = join(folders[output]!, name);
+          if ((await digestFile(path)).sha256 !== sha256) {
+            await remove(path);
+            throw new RemoteError(
+              `${output}/${name} has other bytes there than were recorded. Remove ` +
+                `${OBJECTS}${sha256}.* there, and push it again`,
+              false,
+            );
+          }
+          await ensureFolder(join(to, ".."));
+          await Deno.rename(path, to);
+        }
+      },
+      waiting,
+      signal,
+    );
+  }
+
+  /**
+   * Writes a result's files, then its record if there is none.
+   * @returns the record there, if it is of another content
+   * @throws {RemoteError}
+   */
+  async push(
+    record: StageRecord,
+    folder: string,
+    { signal, onBytes }: { signal: AbortSignal; onBytes: (bytes: number) => void },
+  ): Promise<StageRecord | undefined> {
+    const { use } = record.dependencies;
+    const other = async () => {
+      const there = await this.find(use, record.fingerprint);
+      return there && digests(there) !== digests(record) ? there : undefined;
+    };
+    const first = await other();
+    if (first) return first;
+    const parts: Part[] = [];
+    for (const file of filesOf(record)) {
+      const path = join(folder, file.output, file.name);
+      // Its name is the digest: nothing else may be there under it.
+      if ((await digestFile(path)).sha256 !== file.sha256) {
+        throw new RemoteError(`${path} is damaged. Run deno task verify`, false);
+      }
+      parts.push(...partsOf(file, path));
+    }
+    const write = async ({ key, path, at, length }: Part) => {
+      signal.throwIfAborted();
+      // Left by an interrupted push, or of another result.
+      if (await this.place.sizeOf(key) !== length) {
+        using file = await Deno.open(path);
+        await file.seek(at, Deno.SeekMode.Start);
+        const bytes = new Uint8Array(length);
+        for (let n = 0; n < length;) n += await file.read(bytes.subarray(n)) ?? length;
+        await this.place.put(key, bytes, true);
+      }
+      onBytes(length);
+    };
+    for await (const _ of mapOrdered(parts, PARALLEL, write));
+    const bytes = new TextEncoder().encode(stateText(record));
+    return await this.place.put(keyOf(use, record.fingerprint), bytes) ? undefined : await other();
+  }
+
+  /** Returns which of some results are there. */
+  async count(results: readonly { use: string; fingerprint: string }[]): Promise<number> {
+    let there = 0;
+    const sizeOf = (result: typeof results[0]) =>
+      this.place.sizeOf(keyOf(result.use, result.fingerprint));
+    for await (const size of mapOrdered(results, PARALLEL, sizeOf)) if (size !== undefined) there++;
+    return there;
+  }
+
+  /** Returns the number of results and of their bytes. */
+  async total(): Promise<{ results: number; bytes: number }> {
+    const [results, objects] = [await this.place.list(RESULTS), await this.place.list(OBJECTS)];
+    return { results: results.length, bytes: objects.reduce((sum, { size }) => sum + size, 0) };
+  }
+}
+
+function keyOf(use: string, hash: string): string {
+  return `${RESULTS}${use}/${hash}.json`;
+}
+
+function filesOf({ outputs }: StageRecord): ResultFile[] {
+  return Object.entries(outputs).flatMap(([output, { files }]) =>
+    Object.entries(files).map(([name, file]) => ({ output, name, ...file }))
+  );
+}
+
+/** Returns the number of bytes of a result's files. */
+export function bytesOf(record: StageRecord): number {
+  return filesOf(record).reduce((sum, { size }) => sum + size, 0);
+}
+
+function partsOf({ size, sha256 }: ResultFile, path: string): Part[] {
+  return Array.from({ length: Math.ceil(size / PART) }, (_, n) => ({
+    ...{ key: `${OBJECTS}${sha256}.${n}`, path, at: n * PART },
+    length: Math.min(PART, size - n * PART),
+  }));
+}
+
+function digests({ outputs }: StageRecord): string {
+  return canonicalJson(Object.entries(outputs).map(([name, { digest }]) => [name, digest]));
+}
+
+/** Returns the reason not to take a record: it names another result, or files outside of it. */
+function problemOf(record: StageRecord, use: string, hash: string): string | undefined {
+  const { dependencies, damage } = record;
+  if (
+    record.fingerprint !== hash || dependencies.use !== use || fingerprint(dependencies) !== hash
+  ) {
+    return "it is that of another result";
+  }
+  const odd = filesOf(record).find(({ output, name, sha256 }) =>
+    !/^[\w.-]+(\/[^\\:\0/]+)*$/.test(`${output}/${name}`) || !/^[0-9a-f]{64}$/.test(sha256) ||
+    `${output}/${name}`.split("/").some((part) => part === "." || part === "..")
+  );
+  return odd ? `it names the file ${JSON.stringify(odd.name)}` : damage;
+}
+
+/** Returns the machine that made a result, if it differs from this one. */
+export function madeElsewhere({ deno, platform, machine }: StageRecord): string | undefined {
+  const here = [Deno.version.deno, Deno.build.target, describeMachine().processor];
+  const there = [deno, platform, machine?.processor ?? "an unknown processor"];
+  if (canonicalJson(here) === canonicalJson(there)) return undefined;
+  return `made by Deno ${deno} for ${platform} on ${there[2]}`;
+}

@@ -1,0 +1,270 @@
+/** Results that are shared: through a folder, and through a bucket that fails in many ways. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import type { CacheKeyInputs } from "../../../../packages/pipeline/fingerprint.ts";
+import {
+  PART,
+  RemoteResults,
+} from "../../../../packages/pipeline/remote_results/remote_results.ts";
+import type { StageRecord } from "../../../../packages/pipeline/stage_record.ts";
+import { withChecksum } from "../../../../packages/pipeline/state.ts";
+import { Project } from "../toy/project.ts";
+import { error, FakeS3, type Fault } from "./fake_s3.ts";
+
+const CHAIN = `stages:
+  count: { to: 4 }
+  add: { by: 2 }
+  sum: { inputs: { numbers: add } }
+`;
+
+async function texts(project: Project): Promise<Record<string, string>> {
+  const names = (await project.files()).filter((name) => !/^(\.|runs\/)/.test(name));
+  const all = names.map(async (name) =>
+    [name, await Deno.readTextFile(project.path("artifacts", name))] as const
+  );
+  return Object.fromEntries(await Promise.all(all));
+}
+
+Deno.test("a run that was pushed into a folder", async (t) => {
+  await using first = await Project.make({ "pipeline.yaml": `remote: ./shared\n${CHAIN}` });
+  await using second = await Project.make();
+  await second.write({ "pipeline.yaml": `remote: ${first.path("shared")}\n${CHAIN}` });
+  const { id } = await first.run();
+  await t.step("is there", async () => {
+    const { code, out } = await first.cli("push");
+    assert.equal(code, 0, out);
+    assert.match(out, /✓ count {2}7 B are there\n.*\n.*\npushed run [0-9a-f]{8} to \/.*shared\n$/);
+    const status = await first.cli("remote", "status");
+    assert.match(status.out, /shared: 3 results, \d+ B\nrun +ended +pipeline\n/);
+    assert.match(status.out, new RegExp(`\\n${id} .* pipeline\n.*: 3 of 3 results are there\n$`));
+  });
+  await t.step("is taken before a run computes", async () => {
+    const dry = await second.run({ dryRun: true });
+    assert.match(dry.text, /^> count {2}would pull 7 B from .*shared\n> add {4}would pull/);
+    assert.deepEqual(await second.files(), [".cache/modules.json"]);
+    const { text, statuses, id } = await second.run();
+    assert.deepEqual(statuses, { count: "cached", add: "cached", sum: "cached" });
+    assert.match(text, /^· count {2}pulled 7 B from .*shared\n· add/);
+    assert.ok(id, "it is listed");
+    assert.deepEqual(await texts(second), await texts(first));
+  });
+  await t.step("is listed where it was pulled, and all there is to it", async () => {
+    await using third = await Project.make({ "pipeline.yaml": CHAIN });
+    const remote = ["--remote", first.path("shared")];
+    const { code, out } = await third.cli("pull", id!.slice(0, 5), ...remote);
+    assert.equal(code, 0, out);
+    assert.match(out, /✓ sum {2}2 B\npulled run [0-9a-f]{8} of pipeline\n$/);
+    assert.deepEqual(await texts(third), await texts(first));
+    const { statuses, id: again } = await third.run();
+    assert.deepEqual([Object.values(statuses), again], [["cached", "cached", "cached"], undefined]);
+    assert.match((await third.cli("runs")).out, new RegExp(`\n${id} `));
+    const wrong = await third.cli("pull");
+    assert.match(wrong.err, /^error: "pipeline.yaml" has no remote\. Write remote: s3:/);
+    assert.equal(wrong.code, 2);
+  });
+  await t.step("is not asked for what is forced", async () => {
+    const { statuses } = await second.run({ force: ["sum"] });
+    assert.equal(statuses.sum, "ran");
+  });
+});
+
+Deno.test("the first of two results of the same inputs stays; who comes later learns it", async () => {
+  await using one = await Project.make();
+  await using other = await Project.make();
+  const yaml = `remote: ${one.path("shared")}\nstages: { chance: }\n`;
+  for (const project of [one, other]) {
+    await project.write({ "pipeline.yaml": "stages: { chance: }" });
+    await project.run();
+    await project.write({ "pipeline.yaml": yaml });
+  }
+  assert.equal((await one.cli("push")).code, 0);
+  const own = await texts(other), { code, out } = await other.cli("push");
+  assert.match(out, /✓ chance {2}another result of the same inputs is there and stays \(made by /);
+  assert.deepEqual([code, await texts(other)], [0, own]);
+  await other.write({ "pipeline.yaml": `artifacts: other\n${yaml}` });
+  const taken = await other.run(), number = await other.output(taken, "chance", "numbers.txt");
+  assert.ok(Object.values(await texts(one)).includes(number), "the first one's");
+});
+
+Deno.test("a faulty bucket costs a line, and the run computes", async (t) => {
+  await using server = new FakeS3();
+  const { url, endpoint } = server.settings;
+  const remote = `remote: { url: ${url}, endpoint: "${endpoint}" }\n`;
+  await using maker = await Project.make({ "pipeline.yaml": remote + CHAIN });
+  const made = await maker.run();
+  assert.equal((await maker.cli("push")).code, 0);
+  const good = new Map(server.objects);
+  const object = [...good.keys()].filter((key) => key.includes("objects")).sort()[0]!;
+  const record = [...good.keys()].find((key) => key.includes("results/count"))!;
+  const parse = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)) as StageRecord;
+  const forged = (change: (record: StageRecord) => StageRecord): Fault => (_, key) =>
+    key === record
+      ? new Response(JSON.stringify(withChecksum(change(parse(good.get(key)!))), null, 2) + "\n")
+      : undefined;
+  const file = parse(good.get(record)!).outputs.numbers!.files["numbers.txt"]!;
+  const cases: Record<string, [Fault, RegExp]> = {
+    "denies": [
+      () => error(403, "AccessDenied"),
+      /count: nothing .*: it answered 403, AccessDenied, Told by a test\.\. This run no longer asks/,
+    ],
+    "is of another region": [
+      () => error(301, "PermanentRedirect", { "x-amz-bucket-region": "eu-west-1" }),
+      /its region is eu-west-1\. This/,
+    ],
+    "throttles for good": [
+      () => error(503, "SlowDown", { "retry-after": "0.01" }),
+      /it answered 503, SlowDown, Told by a test\. \(4 attempts\)\. This run/,
+    ],
+    "lacks the bucket": [() => error(404, "NoSuchBucket"), /404, NoSuchBucket.* This run/],
+    "sends other bytes": [
+      (request, key) =>
+        key.includes("objects") && request.method === "GET"
+          ? new Response(new Uint8Array(good.get(key)!.length))
+          : undefined,
+      /count: .*: numbers\/numbers.txt has other bytes there than were recorded. Remove v1\/objects\//,
+    ],
+    "sends too many bytes": [
+      (_, key) => key.includes("objects") ? new Response(new Uint8Array(1e5)) : undefined,
+      /count: .*: it sends more than the 7 bytes of v1\/objects\//,
+    ],
+    "is half written": [
+      (_, key) => key === object ? error(404, "NoSuchKey") : undefined,
+      /the result there is incomplete: v1\/objects\/[0-9a-f]{64}\.0 is missing/,
+    ],
+    "sends half a record": [
+      (_, key) => key === record ? new Response(good.get(key)!.slice(0, 99)) : undefined,
+      /v1\/results\/count\/.*\.json there is no record \(record\.json cannot be read\)/,
+    ],
+    "sends another record": [
+      (_, key) =>
+        key === record
+          ? new Response([...good].find(([other]) => other.includes("results/add"))![1])
+          : undefined,
+      /there is no record \(it is that of another result\)/,
+    ],
+    "names a file outside": [
+      forged((record) => ({
+        ...record,
+        outputs: { numbers: { ...record.outputs.numbers!, files: { "../../../x": file } } },
+      })),
+      /there is no record \(it names the file "\.\.\/\.\.\/\.\.\/x"\)/,
+    ],
+  };
+  for (const [name, [fault, told]] of Object.entries(cases)) {
+    await t.step(`one that ${name}`, async () => {
+      server.fault = fault;
+      await using project = await Project.make({ "pipeline.yaml": remote + CHAIN });
+      const { report, text, statuses } = await project.run();
+      assert.ok(report.ok, text);
+      assert.match(text, told);
+      const lasting = /This run no longer asks it/.test(text);
+      if (lasting) {
+        assert.equal(text.match(/nothing is pulled/g)?.length, 1, text);
+        assert.deepEqual(Object.values(statuses), ["ran", "ran", "ran"]);
+      }
+      assert.equal(
+        await project.output({ report }, "sum", "total.txt"),
+        await maker.output(made, "sum", "total.txt"),
+      );
+      // A result that was half there leaves nothing.
+      assert.ok(!(await project.files()).some((name) => /^(x|\.work)/.test(name)));
+    });
+  }
+  await t.step("one that throttles a while is waited for", async () => {
+    let busy = 3;
+    server.fault = () => busy-- > 0 ? error(503, "SlowDown", { "retry-after": "0.01" }) : undefined;
+    await using project = await Project.make({ "pipeline.yaml": remote + CHAIN });
+    assert.deepEqual(Object.values((await project.run()).statuses), ["cached", "cached", "cached"]);
+  });
+  await t.step("one that is read-only refuses a push with its reason", async () => {
+    server.fault = ({ method }) => method === "PUT" ? error(403, "AccessDenied") : undefined;
+    server.objects.clear();
+    const { code, out } = await maker.cli("push");
+    assert.match(out, /^✗ count {2}it answered 403, AccessDenied, Told by a test\.\n$/);
+    assert.equal(code, 1);
+    server.fault = () => undefined;
+    assert.equal((await maker.cli("push")).code, 0);
+    assert.deepEqual([...server.objects.keys()].sort(), [...good.keys()].sort());
+  });
+});
+
+Deno.test("a large result is copied in parts, and resumes", async () => {
+  await using server = new FakeS3();
+  const folder = await Deno.makeTempDir({ prefix: "remote-" });
+  try {
+    const { signal } = new AbortController();
+    const rest = { waiting: () => {}, signal };
+    const [here, there] = ["here", "there"].map((name) => new ArtifactStore(join(folder, name)));
+    const dependencies: CacheKeyInputs = {
+      ...{ use: "large", params: {}, inputs: {}, modules: {}, packages: {}, external: {} },
+    };
+    const outputs = { out: { kind: "large", summary: "", files: {} } };
+    await using attempt = await here!.attempt(
+      { name: "large", outputs },
+      dependencies,
+      () => {},
+      signal,
+    );
+    const content = new Uint8Array(3 * PART + 5).map((_, i) => i >> 12);
+    await Deno.writeFile(join(attempt.outputs.out!, "a.bin"), content);
+    await Deno.writeFile(join(attempt.outputs.out!, "empty"), new Uint8Array());
+    const record = await attempt.commit({
+      ...{ id: "large", warnings: [], pipeline: "p", startedAt: "", seconds: 1 },
+      ...{ deno: "1.0.0", platform: "moon" },
+    });
+    const remote = new RemoteResults(server.settings, signal, { attempts: 1, timeout: 300 });
+    const place = here!.pathOf("large", record.fingerprint);
+    let puts = 0;
+    const hang = () =>
+      new Promise<Response>((resolve) => setTimeout(resolve, 700, error(500, "x")));
+    const count = (method: string) =>
+      server.requests.filter((r) => r.startsWith(`${method} team/v1/o`)).length;
+    server.fault = ({ method }) =>
+      method === "PUT" && ++puts > 2 ? error(507, "QuotaExceeded") : undefined;
+    const push = () => remote.push(record, place, { signal, onBytes: () => {} });
+    await assert.rejects(push, /^RemoteError: it answered 507, QuotaExceeded/);
+    assert.equal(server.objects.size, 2, "without a record");
+    server.fault = () => undefined;
+    server.requests.length = 0;
+    assert.equal(await push(), undefined);
+    assert.deepEqual([count("HEAD"), count("PUT")], [4, 2], "what is there is not sent again");
+
+    let gets = 0, bytes = 0;
+    server.fault = ({ method }, key) =>
+      method === "GET" && key.includes("objects") && ++gets > 2 ? hang() : undefined;
+    const pull = async () => {
+      bytes = 0;
+      const found = (await remote.find("large", record.fingerprint))!;
+      return await remote.pull(found, there!, { ...rest, onBytes: (n) => bytes += n });
+    };
+    // A part of 8 MiB may take 42 s; the last one has 5 bytes.
+    await assert.rejects(pull, /^RemoteError: it answered 500|too slow/);
+    server.fault = () => undefined;
+    server.requests.length = 0;
+    assert.deepEqual(await pull(), record);
+    assert.equal(count("GET"), 2, "what came is not asked for again");
+    assert.equal(bytes, content.length);
+    const copied = await Deno.readFile(
+      join(there!.pathOf("large", record.fingerprint), "out", "a.bin"),
+    );
+    assert.ok(copied.every((byte, i) => byte === content[i]));
+    assert.equal(
+      (await there!.find("large", record.fingerprint, ["out"])).record?.platform,
+      "moon",
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a remote that does not answer is left after its timeout", async () => {
+  await using server = new FakeS3();
+  const late = Promise.withResolvers<Response>();
+  server.fault = () => late.promise;
+  // Time for the bytes of a record is added.
+  const settings = { attempts: 1, timeout: -335_400 };
+  const remote = new RemoteResults(server.settings, new AbortController().signal, settings);
+  await assert.rejects(remote.find("count", "0".repeat(64)), /too slow or does not answer/);
+  late.resolve(error(404, "NoSuchKey"));
+});
