@@ -1,6 +1,4 @@
 /** Argument of a plugin's `export default (api) => ...`: it then needs no import of the project. */
-import * as api from "./faces_api.ts";
-
 export * from "../packages/pipeline/plugin_api.ts";
 export * as kinds from "../stages/kinds.ts";
 export { definePreset } from "../faces/datasets/presets.ts";
@@ -16,10 +14,3 @@ export {
   defineSampling,
   defineSchedule,
 } from "../faces/training/training_definitions.ts";
-
-// Not awaited: that module waits for this one.
-if (import.meta.main) {
-  void import("../packages/pipeline/plugin_process.ts").then(async ({ servePlugin }) =>
-    servePlugin(api, (await import("../stages/mod.ts")).stages)
-  );
-}

@@ -25,7 +25,7 @@ export interface Sandbox {
   readonly modules: readonly string[];
 }
 
-/** What a call may touch beside the package, and who follows it. */
+/** Rights of a call beside the package, and its observer. */
 export interface CallOptions {
   readonly read?: readonly string[];
   readonly write?: readonly string[];

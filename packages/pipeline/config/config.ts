@@ -249,11 +249,13 @@ function validParts(values: Record<string, unknown>): Partial<z.output<typeof pi
 async function loadWithin(
   specifier: string,
   limits: Omit<z.output<typeof pluginEntry>, "use">,
-  { project, pluginApi: api = import.meta.resolve("../plugin_api.ts") }: ConfigOptions,
+  { project, pluginApi: api = import.meta.resolve("../serve_plugin.ts") }: ConfigOptions,
 ): Promise<Plugin> {
   const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
     fromFileUrl(specifier).startsWith(join(project, "/"));
-  if (own || limits.allow.includes("all")) return await loadPlugin(specifier, () => import(api));
+  if (own || limits.allow.includes("all")) {
+    return await loadPlugin(specifier, async () => (await import(api)).api);
+  }
   const { loadThirdParty } = await import("../third_party.ts");
   return await loadThirdParty({ ...limits, specifier, api, project });
 }

@@ -6,6 +6,7 @@ import { loadPlugin, type Plugin } from "./config/plugins.ts";
 import { formatError } from "./errors.ts";
 import { moduleName } from "./run/lineage.ts";
 import { type LazyStage, Registry } from "./registry.ts";
+import * as api from "./plugin_api.ts";
 import type { Artifact, ParamProblem, StageContext } from "./stage.ts";
 import type { Call } from "./third_party.ts";
 
@@ -116,3 +117,7 @@ async function answer(
   };
   return await stage.run(inputs as Record<string, Artifact>, params, context);
 }
+
+export { api };
+
+if (import.meta.main) await servePlugin(api);
