@@ -112,11 +112,14 @@ export const report = defineKind({
       "interval of the test metric, constant baseline and references, confusion matrix, " +
       "precision and recall, calibration or error by age band, metric by gender and age " +
       "band, further metrics with their intervals",
+    "fairness.json": "per model: metrics by gender, age band, attributes and crossings of two, " +
+      "differences raw and age-standardized, permutation tests; names as in Fairlearn",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
     "report.html": "one self-contained page",
     "MODEL_CARD.md": "intended and prohibited uses, results by subgroup",
   },
+  optional: ["fairness.json"],
   // They contain durations and the machine's properties.
   volatile: ["report.html", "MODEL_CARD.md"],
 });

@@ -21,6 +21,8 @@ export interface ArchivedDataset {
   readonly detect?: false;
   /** License or terms, if the data set's preset has them. */
   readonly terms?: string;
+  /** Source of the labels, if the data set's preset has it. */
+  readonly labelledBy?: string;
   /** True if the terms exclude commercial use. */
   readonly nonCommercial?: true;
   readonly tars: readonly {

@@ -23,10 +23,14 @@ type Context = StageContext<{ archives: unknown } & Record<string, never>>;
 type Tars = ArchivedDataset["tars"];
 
 /** Describes the sources of data sets for the cache key, without reading the photos. */
-export async function describeSources(params: DownloadParams): Promise<Record<string, string>> {
-  const facts = await describeMirror(params.mirror, filesOf(params).map(({ name }) => name));
+export async function describeSources(
+  params: DownloadParams,
+  { artifacts }: { artifacts: string },
+): Promise<Record<string, string>> {
+  const files = filesOf(params).map(({ name }) => name);
+  const facts = await describeMirror(params.mirror, files, artifacts);
   for (const dataset of params.datasets) {
-    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset));
+    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset, artifacts));
   }
   return facts;
 }
@@ -134,7 +138,7 @@ async function fetchDataset(
 ): Promise<{
   tars: Tars;
   layout: ArchivedDataset["layout"];
-  framing?: Pick<ArchivedDataset, "margin" | "detect" | "terms" | "nonCommercial">;
+  framing?: Pick<ArchivedDataset, "margin" | "detect" | "terms" | "labelledBy" | "nonCommercial">;
   file: string;
   labels: { variable: string } | { csv: true };
 }> {
@@ -147,11 +151,12 @@ async function fetchDataset(
       ...dataset.preset !== undefined && { definitions: (kind) => context.definitions(kind) },
     });
     const layout = dataset.layout ?? preset?.layout ?? "full";
-    const { margin, terms, nonCommercial } = preset ?? {};
+    const { margin, terms, labelledBy, nonCommercial } = preset ?? {};
     const framing = {
       ...layout === "crop" && margin !== undefined && { margin },
       ...(layout === "aligned" || layout === "crop" && preset) && { detect: false as const },
       ...terms !== undefined && { terms },
+      ...labelledBy !== undefined && { labelledBy },
       ...nonCommercial && { nonCommercial },
     };
     return { tars: [ownArchive(tar)], layout, framing, file, labels: { csv: true } };

@@ -48,6 +48,7 @@ const fields = {
     "crop: margin around the face on each side, as a share of the face. Default: 0.4",
   ),
   terms: z.string().optional().describe("License or terms, a phrase for the model card"),
+  labelledBy: z.string().optional().describe("Source of the labels, a phrase for the report"),
   nonCommercial: z.boolean().optional().describe("Whether the terms exclude commercial use"),
 };
 
@@ -124,6 +125,7 @@ export const presets: readonly PresetDefinition[] = [
       values: { gender: { "0": "male", "1": "female" }, ethnicity: ETHNICITY },
       layout: "aligned",
       terms: "UTKFace, for non-commercial research only",
+      labelledBy: "estimated by the network DEX, checked by a person",
       nonCommercial: true,
     },
   }),
@@ -138,6 +140,7 @@ export const presets: readonly PresetDefinition[] = [
       layout: "crop",
       margin: 0.25,
       terms: "FairFace (Kärkkäinen and Joo, 2021), CC BY 4.0",
+      labelledBy: "by three crowd workers per photo, from its looks",
     },
   }),
   definePreset({
@@ -160,6 +163,7 @@ export const presets: readonly PresetDefinition[] = [
       layout: "aligned",
       terms:
         "Adience (Eidinger, Enbar and Hassner, 2014), for research; photos under Creative Commons",
+      labelledBy: "by the data set's authors, from photo and album",
       nonCommercial: true,
     },
   }),
@@ -173,6 +177,7 @@ export const presets: readonly PresetDefinition[] = [
       values: { part: { valid: "val" } },
       layout: "full",
       terms: "IMDB-Clean (Lin et al., 2022) of IMDB-WIKI, for academic research only",
+      labelledBy: "from profiles on IMDb, cleaned automatically",
       nonCommercial: true,
     },
   }),

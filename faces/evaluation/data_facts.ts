@@ -12,7 +12,7 @@ import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
-import { openArchives } from "../datasets/archives.ts";
+import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
 import { reasons } from "../datasets/rows.ts";
 
 /** Fixed, so the same data show the same images. */
@@ -51,7 +51,12 @@ export async function gatherData(
   const names = [...sets.keys()]; // in row order, which is that of the pipeline
   return {
     datasets: names.map((name) => group(name, labels, sets.get(name)!)),
-    terms: Object.assign({}, ...await Promise.all(archives.map(readTerms))),
+    terms: await readDescriptions(archives, ({ terms }) => terms),
+    labelledBy: await readDescriptions(
+      archives,
+      ({ labelledBy, metadata }) =>
+        labelledBy ?? ("variable" in metadata ? LABELLED_BY[metadata.variable] : undefined),
+    ),
     splits: bySplit((name) => group(name, labels, splits[name])),
     selection: await Promise.all(tables.map(readSelection)),
     ...(made && { photos: await readPhotos(made) }),
@@ -101,11 +106,26 @@ function group(name: string, { age, gender }: Labels, rows: ArrayLike<number>): 
   };
 }
 
-async function readTerms(artifact: Artifact): Promise<Record<string, string>> {
-  using opened = await openArchives(artifact, { photos: false });
-  return Object.fromEntries(
-    opened.datasets.flatMap(({ name, terms }) => terms === undefined ? [] : [[name, terms]]),
-  );
+/** Variable of a MATLAB file → source of its labels. */
+const LABELLED_BY: Readonly<Record<string, string>> = {
+  wiki: "from Wikipedia: dates of birth and the year of the photo",
+  imdb: "from profiles on IMDb: dates of birth and the year of the photo",
+  sample: "drawn by this project",
+};
+
+/** Returns a phrase of each data set that has it. */
+async function readDescriptions(
+  artifacts: readonly Artifact[],
+  of: (dataset: ArchivedDataset) => string | undefined,
+): Promise<Record<string, string>> {
+  const found = await Promise.all(artifacts.map(async (artifact) => {
+    using opened = await openArchives(artifact, { photos: false });
+    return opened.datasets.flatMap((dataset) => {
+      const text = of(dataset);
+      return text === undefined ? [] : [[dataset.name, text]];
+    });
+  }));
+  return Object.fromEntries(found.flat());
 }
 
 async function readSelection({ stage, path }: Artifact): Promise<Selection> {

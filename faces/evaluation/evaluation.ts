@@ -10,7 +10,11 @@ import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
-import { crossEntropy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
+import {
+  crossEntropy,
+  meanAbsoluteError,
+  median,
+} from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
@@ -18,7 +22,10 @@ import { type EpochRecord, readHistory, type TrainingRecord } from "../training/
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { readTrainedOn } from "../training/trained_on.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
+import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
+import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
@@ -64,12 +71,13 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, metrics: written = [], sections }: {
+  { examples, crops, metrics: written = [], gate, sections }: {
     examples: number;
     crops: number;
     /** Default: the built-in ones. */
     sections?: readonly Choice[];
     metrics?: readonly Choice[];
+    gate?: Gate;
   },
   context: StageContext,
 ): Promise<StageResult> {
@@ -101,7 +109,7 @@ export async function evaluate(
   const reports: ModelReport[] = [];
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
-    const { report, predictions } = await evaluateModel(model, data, examples, context);
+    const { report, predictions } = await evaluateModel(model, data, { examples, gate }, context);
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -127,6 +135,14 @@ export async function evaluate(
         ])),
       }));
     }
+    const tested = Array.from(predictions.test.rows);
+    report.fairness = modelFairness(
+      report.metrics,
+      predictions.test,
+      tested.map((row) => persons[row]),
+      tested.map((row) => people.identity[row]),
+      fitting,
+    );
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });
@@ -136,7 +152,12 @@ export async function evaluate(
     Object.fromEntries(reports.map(({ id, metrics }) => [id, of(metrics)]));
   const metrics: MetricsFile = { models: byModel((metrics) => metrics) };
   const write = (name: string, text: string) => Deno.writeTextFile(join(output, name), text);
-  await write("metrics.json", JSON.stringify(metrics, null, 2) + "\n");
+  const writeJson = (name: string, value: unknown) =>
+    write(name, JSON.stringify(value, null, 2) + "\n");
+  await writeJson("metrics.json", metrics);
+  const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
+  adjustAll(fairness.map(([, one]) => one));
+  await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
@@ -148,6 +169,7 @@ export async function evaluate(
       use: "evaluate",
       params: {
         ...{ examples, crops, ...(written.length > 0 && { metrics: written }) },
+        ...(gate && { gate }),
         ...(sections && { sections }),
       },
     },
@@ -171,7 +193,7 @@ export async function evaluate(
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  examples: number,
+  { examples, gate }: { examples: number; gate: Gate | undefined },
   context: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, persons, people } = data, { lineage, signal, progress } = context;
@@ -209,7 +231,7 @@ async function evaluateModel(
   }
   rows.test = unseen;
   const predictions: Partial<Record<SplitName, Predictions>> = {};
-  let network: Network;
+  let network: Network, gated: AgeGate | undefined;
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
@@ -221,11 +243,24 @@ async function evaluateModel(
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
     }
+    if (gate && subject.task === "age" && !subject.classes) {
+      // Faces whose age is an interval have no error, but most are on one side of the threshold.
+      const others = data.rows.test.filter((row) => persons[row].ageInterval);
+      const ages = await predictor.predict(images, others, { mirror, signal });
+      const tested = [...rows.test, ...others];
+      gated = ageGate(
+        gate,
+        [...Array.from(predictions.test!.prediction), ...ages],
+        tested.map((row) => persons[row]),
+        tested.map((row) => people.identity[row]),
+      );
+    }
   } finally {
     model.dispose();
   }
   const all = predictions as Record<SplitName, Predictions>;
   const { test } = all;
+  const suspects = suspectLabels(subject, test);
   const shown = chooseExamples(subject, test, examples).map(async (
     { title, positions },
   ): Promise<Examples> => ({
@@ -234,6 +269,7 @@ async function evaluateModel(
       image: await imageDataUrl(images, test.rows[i]),
       row: test.rows[i],
       ...caption(subject, test, i),
+      suspect: suspects[i],
     }))),
   }));
   const select = <T>(values: readonly T[], name: SplitName) =>
@@ -262,6 +298,7 @@ async function evaluateModel(
             ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
             : [],
         ),
+        ...(gated && { gate: gated }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
         ...(imported && { trainedOn: seen ? trainedOn : null }),
       },
@@ -277,6 +314,10 @@ async function evaluateModel(
       ...(subject.classes?.length === 2 &&
         { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
       ...(!subject.classes && { scatter: dots(test) }),
+      ...(record.task === "age" && !subject.classes &&
+        {
+          errors: errorCurves(test, median((all.train.truth.length > 0 ? all.train : test).truth)),
+        }),
       examples: await Promise.all(shown),
     },
   };

@@ -45,6 +45,15 @@ export function subject(
   return classes ? `Age in ${classes.length} groups` : "Age in years";
 }
 
+/** Names a model: its task and, if several have the same, its id. */
+export function modelTitle(
+  { id, metrics }: { id: string; metrics: ModelMetrics },
+  all: readonly { metrics: ModelMetrics }[],
+): string {
+  const same = all.filter((other) => subject(other.metrics) === subject(metrics)).length;
+  return subject(metrics) + (same > 1 ? ` (${id})` : "");
+}
+
 /** Names a subgroup of the test set: "men", "women, 20–39". */
 export function groupName(
   { gender, from, to }: { gender?: number; from?: number; to?: number },
@@ -99,6 +108,23 @@ export function verdict({ verdict }: ModelMetrics): string {
     worse: "Worse than the constant baseline",
     unclear: "Not significantly better than the constant baseline",
   }[verdict];
+}
+
+/** Test error over training error from which a network overfits, if their intervals are disjoint. */
+export const OVERFITTING = 1.25;
+
+/** Describes overfitting; undefined if there is none. */
+export function overfitting(metrics: ModelMetrics): string | undefined {
+  const { metric, interval, intervals } = metrics;
+  if (!intervals.train) return undefined;
+  const [train, test] = [metricOf(metrics.train, metric), metricOf(metrics.test, metric)];
+  const more = METRICS[metric].better === "more";
+  const worse = more ? interval.high < intervals.train.low : interval.low > intervals.train.high;
+  const [fitted, held] = more ? [1 - train, 1 - test] : [train, test];
+  if (!worse || held < OVERFITTING * fitted) return undefined;
+  return `Overfitting: ${METRICS[metric].name} ${
+    formatMetric(train, metric)
+  } on the training set, ${formatMetric(test, metric)} on the test set`;
 }
 
 /** Formats a model's test metric as one line for the terminal. */

@@ -1,7 +1,9 @@
 /** Content of the report page. */
+import type { Fairness } from "./fairness.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
 import type { Network } from "./describe_network.ts";
+import type { ErrorCurves } from "./error_curves.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
 export interface Report {
@@ -17,6 +19,8 @@ export interface DataReport {
   datasets: readonly FaceGroup[];
   /** Data set → its license or terms, if known. Default: none. */
   terms?: Readonly<Record<string, string>>;
+  /** Data set → source of its labels, a phrase, if known. Default: none. */
+  labelledBy?: Readonly<Record<string, string>>;
   splits: Record<SplitName, FaceGroup>;
   /** Rows kept and dropped, for each table. */
   selection: readonly Selection[];
@@ -98,7 +102,11 @@ export interface ModelReport {
   roc?: Roc["points"];
   /** Age in years only: the test set, or a random subset of its `of` faces. */
   scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
+  /** Age in years only: errors of the test set. */
+  errors?: ErrorCurves;
   examples: readonly Examples[];
+  /** Metrics by groups of the test set. */
+  fairness?: Fairness;
 }
 
 export interface Curve {
@@ -117,5 +125,7 @@ export interface Examples {
     row: number;
     truth: string;
     prediction: string;
+    /** True if the predictions contradict the label; see `suspectLabels`. */
+    suspect?: boolean;
   }[];
 }

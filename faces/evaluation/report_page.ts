@@ -2,11 +2,11 @@
  * The report as one self-contained HTML page. Its times come from the records of the stages before
  * it, so the same results of the same run give the same bytes.
  */
-import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import { document, html, trusted } from "./html.ts";
 import type { ModelReport, Report } from "./report_data.ts";
 import { chooseSections, type ChosenSection } from "./report_sections.ts";
 import { glossarySection } from "./sections/glossary_section.ts";
+import { protocolSection, runFacts } from "./sections/protocol_section.ts";
 import { cards, contents, opening } from "./sections/summary_section.ts";
 import { style } from "./report_style.ts";
 
@@ -27,14 +27,13 @@ export async function reportPage(
       <header>
         <p class="over">${report.pipeline}</p>
         <h1>Gender and age from faces</h1>
-        ${cautionsOf(report.made.lineage.stages).map((caution) =>
-          html`<p class="notice">${caution}</p>`
-        )}
+        ${runFacts(report)}
         <p class="lead">${opening(report)}</p>
         ${contents(report, sections)}
       </header>
       <main>
       ${cards(report)}
+      ${protocolSection(report)}
       ${rendered}
       </main>
       <footer>${glossarySection(report)}</footer>

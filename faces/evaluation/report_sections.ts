@@ -1,7 +1,7 @@
 /** Sections of the report, for the parameter `sections` of evaluate. */
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
-import { subject } from "./format_result.ts";
+import { modelTitle } from "./format_result.ts";
 import type { Html } from "./html.ts";
 import type { Report } from "./report_data.ts";
 
@@ -40,19 +40,34 @@ const params = z.strictObject({});
 /** The built-in sections, in their usual order. Their modules load when a report is written. */
 export const reportSections: readonly ReportSectionDefinition[] = [
   defineReportSection({
-    ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
-    links: () => [["faces", "Data"]],
-    async render({ data }) {
-      return (await import("./sections/data_section.ts")).dataSection(data);
-    },
-  }),
-  defineReportSection({
     ...{ name: "models", summary: "Results, training and network of each model", params },
-    links: ({ models }) => models.map(({ id, metrics }) => [id, subject(metrics)]),
+    links: ({ models }) => models.map((model) => [model.id, modelTitle(model, models)]),
     async render({ models }) {
       const { modelSection } = await import("./sections/model_section.ts");
       const { html } = await import("./html.ts");
       return html`${models.map(modelSection)}`;
+    },
+  }),
+  defineReportSection({
+    ...{ name: "fairness", summary: "Metrics by groups of people, and differences", params },
+    links: ({ models }) =>
+      models.some(({ fairness }) => fairness) ? [["fairness", "Fairness"]] : [],
+    async render(report) {
+      return (await import("./sections/fairness_section.ts")).fairnessSection(report);
+    },
+  }),
+  defineReportSection({
+    ...{ name: "gate", summary: "Errors of the age gate that evaluate.gate sets", params },
+    links: ({ models }) => models.some(({ metrics }) => metrics.gate) ? [["gate", "Age gate"]] : [],
+    async render(report) {
+      return (await import("./sections/gate_section.ts")).gateSection(report);
+    },
+  }),
+  defineReportSection({
+    ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
+    links: () => [["faces", "Data"]],
+    async render({ data }) {
+      return (await import("./sections/data_section.ts")).dataSection(data);
     },
   }),
   defineReportSection({

@@ -34,6 +34,7 @@ h2 {
 h3 { font-size: 1rem; margin: 0 0 2px; }
 h3.row { margin: 28px 0 10px; }
 h3 small { font-weight: 400; font-size: .86rem; color: var(--muted); margin-left: 6px; }
+.unseen { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .over { color: var(--muted); font-size: .9rem; margin: 0 0 4px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: .92rem; margin-top: 14px; }
 nav a { text-decoration: none; }
@@ -48,13 +49,17 @@ code, .id { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; fo
 .id { color: var(--muted); font-weight: 400; }
 a { color: var(--train); }
 .grid { display: grid; gap: 16px; margin-top: 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
-.columns { columns: 3 330px; column-gap: 16px; }
+.columns { display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); margin-bottom: 16px; }
+.columns > :last-child:nth-child(odd) { grid-column: 1 / -1; }
+.columns > figure:last-child:nth-child(odd) { display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 .card {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 16px; margin: 0; min-width: 0; break-inside: avoid;
 }
-.columns > .card { margin-bottom: 16px; }
 .columns > div.card { overflow-x: auto; }
+.wide { display: grid; gap: 0 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 185px), 1fr)); }
+.wide > figcaption { grid-column: 1 / -1; }
+.over code { display: inline-block; }
 .columns .data { font-size: .84rem; }
 .columns .data :is(th, td) { padding-right: 5px; }
 .columns .data :is(th, td):first-child { white-space: normal; }
@@ -68,7 +73,7 @@ a { color: var(--train); }
 .verdict.better { background: var(--good-back); color: var(--good); }
 figure > figcaption { margin: 0 0 8px; }
 figure > figcaption b { color: var(--ink); font-size: .95rem; display: block; }
-svg.plot { display: block; width: 100%; max-width: 440px; height: auto; overflow: visible; font: 12px system-ui, sans-serif; }
+svg.plot { display: block; width: 100%; max-width: 520px; height: auto; overflow: visible; font: 9.5px system-ui, sans-serif; }
 svg.plot text { white-space: pre; }
 svg.plot + p { margin-top: 10px; }
 .key { white-space: nowrap; }
@@ -107,7 +112,7 @@ tr.strong td, tr.strong th { font-weight: 650; }
 .data { width: 100%; }
 .data tbody :is(th, td) { vertical-align: baseline; }
 small.range { display: block; color: var(--muted); font-size: .76rem; font-weight: 400; line-height: 1.1; }
-.columns small.range { font-size: .68rem; letter-spacing: -.01em; }
+.columns small.range { display: inline; margin-left: 6px; }
 .confusion { margin-top: 4px; width: 100%; table-layout: fixed; }
 .confusion th, .confusion td { white-space: normal; padding: 6px 3px; text-align: center; border: 1px solid var(--card); font-size: .86rem; }
 .confusion tbody th { text-align: right; padding-right: 8px; font-weight: 500; font-size: .82rem; }
@@ -119,7 +124,14 @@ small.range { display: block; color: var(--muted); font-size: .76rem; font-weigh
 .faces { display: grid; gap: 12px 10px; grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)); padding: 0; margin: 0; list-style: none; }
 .faces li { font-size: .8rem; line-height: 1.3; break-inside: avoid; }
 .faces img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; margin-bottom: 4px; image-rendering: pixelated; }
+.faces em { display: block; font-style: normal; font-weight: 600; color: var(--bad); }
 .faces span { color: var(--muted); display: block; }
+.protocol { margin-top: 16px; }
+.protocol h2 { font-size: 1rem; margin: 0 0 6px; padding: 0; border: 0; }
+.protocol dl { columns: 2 400px; column-gap: 36px; margin: 0; font-size: .88rem; }
+.protocol dl div { display: flex; gap: 10px; padding: 3px 0; break-inside: avoid; }
+.protocol dt { flex: none; width: 8.5em; color: var(--muted); }
+.protocol dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 dl.params { columns: 3 210px; column-gap: 28px; margin: 0; font-size: .88rem; }
 dl.params div { display: flex; gap: 10px; justify-content: space-between; border-bottom: 1px solid var(--line); padding: 3px 0; break-inside: avoid; }
 dl.params dt { color: var(--muted); overflow-wrap: break-word; }
@@ -127,7 +139,11 @@ dl.params dd { margin: 0; text-align: right; }
 dl.words dt { font-weight: 600; }
 dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
 @media (max-width: 820px) {
-  .network, .comparison { grid-template-columns: minmax(0, 1fr); }
+  .network, .comparison, .columns, .columns > figure:last-child:nth-child(odd) { grid-template-columns: minmax(0, 1fr); }
+  svg.plot { font-size: 12px; }
+}
+@media (max-width: 520px), print {
+  .columns small.range { display: block; font-size: .68rem; letter-spacing: -.01em; margin: 0; }
 }
 @media (max-width: 520px) {
   main, header, footer { padding-left: 14px; padding-right: 14px; }
@@ -153,10 +169,17 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   body { font-size: 9.5pt; }
   main, header, footer { max-width: none; padding: 0; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .grid { grid-template-columns: repeat(2, 1fr); }
-  .columns { columns: 2; }
+  .grid { grid-template-columns: repeat(auto-fit, minmax(30%, 1fr)); gap: 8px; }
+  /* Chromium divides rows of a grid between pages, but no inline block. */
+  .columns { display: block; orphans: 1; widows: 1; }
+  .model > p { break-after: avoid; }
+  .columns > .card { display: inline-block; width: 49%; vertical-align: top; margin-bottom: 8px; }
+  .columns > .card:last-child:nth-child(odd) { width: 98.6%; }
+  .columns > figure:last-child:nth-child(odd) { display: inline-grid; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .card { padding: 10px; }
+  svg.plot { font-size: 11px; }
+  .protocol dl { columns: 2; }
   h2, h3, figcaption, dl.words dt { break-after: avoid; }
-  .model { break-before: page; }
   .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }
   .comparison { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }

@@ -11,7 +11,9 @@ export function table(
   return html`
     <table class="data">
       <thead>
-        <tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr>
+        <tr>${columns.map((column) =>
+          column === "" ? html`<td></td>` : html`<th scope="col">${column}</th>`
+        )}</tr>
       </thead>
       <tbody>${rows.map(([name, ...cells], i) =>
         html`<tr class="${strongLast && i === last && "strong"}"><th scope="row">${name}</th>${

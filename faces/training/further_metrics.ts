@@ -200,7 +200,7 @@ export interface ChosenMetric
 }
 
 /** Selects rows, which may repeat. */
-function select(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
+export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
   const of = (values: ArrayLike<number>) => {
     const selected = new Float64Array(rows.length);
     for (let i = 0; i < rows.length; i++) selected[i] = values[rows[i]];
@@ -233,7 +233,7 @@ export function chooseMetrics(
       interval: (all, people) =>
         definition.interval ? definition.interval(all, options, people) : statisticInterval(
           all.truth.length,
-          (rows) => definition.compute(select(all, rows), options),
+          (rows) => definition.compute(selectRows(all, rows), options),
           { share: unit === "", people },
         ),
     };

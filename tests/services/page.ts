@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 /** The page in a real browser, and what there is to show it. */
 import { join } from "node:path";
+import axe from "axe-core";
 import type { Browser, Page } from "puppeteer-core";
 import { chromium, screens } from "./browser.ts";
 import { drawnGroup, writeClip } from "../faces/serving/fixture.ts";
@@ -85,4 +86,19 @@ export async function material() {
     text,
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
+}
+
+/** What axe-core finds: rule and element. */
+export async function violations(page: Page): Promise<string[]> {
+  // Past the policy of the page, as a person's tools are.
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.slice(0, 3).map(({ html }) => `${id}: ${html.slice(0, 160)}`)
+    );
+  });
 }

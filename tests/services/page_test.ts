@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import puppeteer from "puppeteer-core";
 import { firefox, openChromium, screenshot } from "./browser.ts";
 import { startService } from "../faces/serving/fixture.ts";
-import { cards, inChromium, material, message, open, patience, upload } from "./page.ts";
+import { cards, inChromium, material, message, open, patience, upload, violations } from "./page.ts";
 
 inChromium("the page: live view, shutter, photos, keyboard, themes, phone", async (t) => {
   await using files = await material();
@@ -29,6 +29,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       assert.match(text, /Take a photo/);
       assert.ok(await page.$('a[href="/card"]'));
       await screenshot(page, "desktop-light-idle");
+      assert.deepEqual(await violations(page), []);
     });
 
     await t.step("boxes follow the face in the video", async () => {
@@ -58,6 +59,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       assert.match(hud, /^\d+ frames\/s · tinyFaceDetector/);
       await message(page, /^1 face: (female|male) \d+ %, \d+ ± 8 years\.$/);
       await screenshot(page, "desktop-light-live");
+      assert.deepEqual(await violations(page), []);
     });
 
     await t.step("the space bar takes a photo, and leads back", async () => {
@@ -76,6 +78,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
         alt: "Face 1 as the networks receive it",
       });
       await screenshot(page, "desktop-light-photo");
+      assert.deepEqual(await violations(page), []);
       await page.keyboard.press("Space"); // the focus is on the way back
       await page.waitForSelector('#stage[data-state="live"] .box', patience);
       assert.equal((await page.$$(".face")).length, 0);
@@ -93,6 +96,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
         "2",
       ]);
       await screenshot(page, "desktop-light-group");
+      assert.deepEqual(await violations(page), []);
       await upload(page, files.landscape);
       await message(page, /^No face detected: come closer, or add light\.$/);
       assert.equal((await page.$$(".face")).length, 0);
@@ -104,6 +108,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
         "status of 400 (Bad Request)",
       ]);
       await screenshot(page, "desktop-light-no-picture");
+      assert.deepEqual(await violations(page), []);
     });
 
     await t.step("a photo that is pasted or dropped", async () => {
@@ -144,6 +149,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       const paper = () => page.$eval("body", (body) => getComputedStyle(body).backgroundColor);
       const dark = await paper();
       await screenshot(page, "desktop-dark-idle");
+      assert.deepEqual(await violations(page), []);
       await page.click("#theme");
       assert.match(await page.$eval("#theme", (button) => button.textContent!), /light/);
       assert.notEqual(await paper(), dark);
@@ -154,6 +160,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await upload(page, files.group);
       await cards(page, 2);
       await screenshot(page, "desktop-dark-group");
+      assert.deepEqual(await violations(page), []);
     });
 
     await t.step("sends requests to the server only", () => {
@@ -166,6 +173,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       const { page: phone, wrong } = await open(browser, server.url, "phone");
       // A screenshot of the whole page resizes the viewport, which moves things.
       await screenshot(phone, "phone-light-idle");
+      assert.deepEqual(await violations(phone), []);
       await phone.reload();
       await phone.evaluate(() => {
         type Shift = {
@@ -192,6 +200,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       );
       const sum = shifts.reduce((sum, [value]) => sum + value, 0);
       await screenshot(phone, "phone-light-live");
+      assert.deepEqual(await violations(phone), []);
       assert.ok(sum < 0.02, `it moves: ${shifts.join("\n")}`);
       const overflow = await phone.evaluate(() =>
         document.documentElement.scrollWidth - document.documentElement.clientWidth
@@ -201,6 +210,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       await cards(phone, 1);
       await phone.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
       await screenshot(phone, "phone-dark-photo");
+      assert.deepEqual(await violations(phone), []);
       assert.deepEqual(wrong, []);
     });
 
@@ -210,6 +220,7 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
       assert.match(text, /Out-of-scope use/);
       assert.match(text, /Age in years \(ageRegression\)/);
       await screenshot(page, "desktop-light-card");
+      assert.deepEqual(await violations(page), []);
       assert.deepEqual(wrong, []);
     });
   } finally {

@@ -2,11 +2,21 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { reportPage as reportPage } from "../../faces/evaluation/report_page.ts";
+import { reportPage } from "../../faces/evaluation/report_page.ts";
 import { chromium, openChromium, screens, screenshot } from "./browser.ts";
+import { violations } from "./page.ts";
 import { madeUpReport } from "../faces/evaluation/fixture.ts";
 
-const sections = ["faces", "trainGender", "trainAge", "ageGroups", "made", "words"];
+const sections = [
+  "summary",
+  "protocol",
+  "trainGender",
+  "trainAge",
+  "ageGroups",
+  "faces",
+  "made",
+  "words",
+];
 
 Deno.test({
   name: "the report in Chromium" +
@@ -52,6 +62,24 @@ Deno.test({
                   return image.complete && image.naturalWidth === 0;
                 }).length,
                 charts,
+                // Cards fill their row, and words are above the frame of a chart.
+                holes: [...document.querySelectorAll(".columns")].filter((columns) => {
+                  const cards = [...columns.children].map((card) => card.getBoundingClientRect());
+                  const rows = Map.groupBy(cards, ({ top }) => Math.round(top));
+                  return [...rows.values()].some((row) =>
+                    row.at(-1)!.right < columns.getBoundingClientRect().right - 1 ||
+                    row.some(({ bottom }) => Math.abs(bottom - row[0]!.bottom) > 1)
+                  );
+                }).length,
+                covered: [...document.querySelectorAll("svg")].filter((svg) => {
+                  const kept = [...svg.querySelectorAll("text")].filter(({ textContent }) =>
+                    /kept|stopped/.test(textContent!)
+                  );
+                  const rule = svg.querySelector('g[stroke-dasharray="2 3"]')
+                    ?.getBoundingClientRect();
+                  return kept.some((one) => one.getBoundingClientRect().bottom > rule!.top + 1);
+                }).length,
+                text: document.body.innerText,
                 cut: [...document.querySelectorAll(".columns .card")].filter((card) =>
                   card.scrollWidth > card.clientWidth
                 ).length,
@@ -59,11 +87,15 @@ Deno.test({
               };
             });
             await screenshot(page, `report-${name}-${scheme}`);
+            assert.deepEqual(await violations(page), []);
             await page.close();
             assert.deepEqual(wrong, []);
             assert.deepEqual(asked, [url]);
             assert.equal(seen.overflow, 0);
             assert.equal(seen.cut, 0, `${seen.cut} cards hold more than is seen`);
+            assert.equal(seen.holes, 0, "cards leave holes");
+            assert.equal(seen.covered, 0, "words cover a curve");
+            assert.doesNotMatch(seen.text, /Figure \d/);
             assert.deepEqual(seen.ids, sections);
             assert.ok(seen.links.length > 5 && seen.links.every(Boolean));
             assert.equal(seen.broken, 0);
@@ -83,6 +115,13 @@ Deno.test({
         assert.equal(await visible(), false);
         await page.emulateMediaType("print");
         assert.equal(await visible(), true);
+        // A4 in CSS pixels, less the margins of 13 mm.
+        const [width, height] = [695, 1024];
+        await page.setViewport({ width, height });
+        const pages = await page.evaluate((height) => document.body.scrollHeight / height, height);
+        const printed = new TextDecoder("latin1").decode(await page.pdf({ format: "A4" }));
+        const count = printed.match(/\/Type \/Page\b/g)!.length;
+        assert.ok(count <= Math.ceil(1.3 * pages), `${count} pages for ${pages} of content`);
         await page.close();
       });
     } finally {

@@ -2,30 +2,14 @@
 /** The page over runs in a real browser: what each view shows, keyboard, speed, axe-core. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import axe from "axe-core";
 import type { Browser, Page } from "puppeteer-core";
 import { openChromium, screens, screenshot } from "./browser.ts";
-import { inChromium, open, patience } from "./page.ts";
+import { inChromium, open, patience, violations } from "./page.ts";
 import { MODELS, startUi } from "../faces/ui/fixture.ts";
 import { workshop } from "../faces/commands/workshop.ts";
 import { History, type RunRecord } from "../../packages/pipeline/history.ts";
 import type { LiveLine } from "../../packages/pipeline/live_log.ts";
 import { writeState } from "../../packages/pipeline/state.ts";
-
-/** What axe-core finds: rule and element. */
-async function violations(page: Page): Promise<string[]> {
-  // Past the policy of the page, as a person's tools are.
-  await page.evaluate(axe.source);
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.slice(0, 3).map(({ html }) => `${id}: ${html.slice(0, 160)}`)
-    );
-  });
-}
 
 const waitText = (page: Page, pattern: RegExp) =>
   page.waitForFunction(

@@ -44,7 +44,13 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
   const text = new XMLSerializer().serializeToString(
     figure as unknown as Parameters<XMLSerializer["serializeToString"]>[0],
   );
-  return trusted(text.replace(/ (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g, shorten));
+  // An image has no parts with names of their own.
+  return trusted(
+    text.replace(/<g aria-label="[^"]*"/g, "<g").replace(
+      / (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g,
+      shorten,
+    ),
+  );
 }
 
 /** Rounds to two decimals: more only increase the size of the page. */

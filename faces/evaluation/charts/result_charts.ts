@@ -7,6 +7,7 @@ import type { Interval } from "../../../packages/statistics/confidence_intervals
 import type { Roc } from "../../../packages/statistics/roc.ts";
 import { faces } from "../format_result.ts";
 import { formatMetricValue, metricLabel, type MetricName, METRICS } from "../metrics.ts";
+import type { ErrorCurves } from "../error_curves.ts";
 import type { AgeBand, Group } from "../subgroups.ts";
 
 /** A test metric, its confidence interval and its constant baseline. */
@@ -133,6 +134,7 @@ export function scatter(
   truth: ArrayLike<number>,
   prediction: ArrayLike<number>,
   name = "age, years",
+  line?: ErrorCurves["line"],
 ): Html {
   const points = Array.from(truth, (age, i) => ({ age, predicted: prediction[i] }));
   // Multiples of ten, the same on both axes.
@@ -153,8 +155,16 @@ export function scatter(
         fill: colors.train,
         fillOpacity: Math.max(0.25, Math.min(0.7, 120 / points.length)),
       }),
+      line && Plot.line(ends(points.map(({ age }) => age), line.slope, line.intercept), {
+        ...{ stroke: colors.ink, strokeWidth: 1.5 },
+      }),
     ],
   });
+}
+
+/** Returns both ends of a line over some values. */
+function ends(values: readonly number[], slope: number, intercept: number): [number, number][] {
+  return [Math.min(...values), Math.max(...values)].map((x) => [x, intercept + slope * x]);
 }
 
 function diagonal([low, high]: readonly number[]): Plot.Markish {
@@ -209,6 +219,39 @@ export function reliability(bins: readonly CalibrationBin[], of: string): Html {
   });
 }
 
+/** Renders the cumulative score of the network and of the constant baseline. */
+export function cumulativeScore(points: ErrorCurves["cumulative"]): Html {
+  return draw("Cumulative score", {
+    x: { label: "absolute error at most, years" },
+    y: { label: "share of faces", domain: [0, 1], grid: true },
+    marks: [
+      Plot.line(points, { x: "error", y: "baseline", stroke: colors.baseline, strokeWidth: 2 }),
+      Plot.line(points, { x: "error", y: "share", stroke: colors.train, strokeWidth: 2.5 }),
+    ],
+  });
+}
+
+/** Renders the bias of each true age, and the line that all predictions follow. */
+export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"]): Html {
+  return draw("Mean signed error by true age", {
+    x: { label: "true age, years" },
+    y: { label: "bias, years", grid: true, nice: true },
+    r: { range: [2, 8] },
+    marks: [
+      Plot.ruleY([0]),
+      Plot.line(ends(points.map(({ truth }) => truth), line.slope - 1, line.intercept), {
+        ...{ stroke: colors.ink, strokeWidth: 1.5 },
+      }),
+      Plot.dot(points, {
+        ...{ x: "truth", y: "bias", r: "count", fillOpacity: 0.6 },
+        fill: ({ bias }) => bias > 0 ? colors.validation : colors.train,
+        title: ({ truth, bias, count }) =>
+          `${truth}: bias ${bias.toFixed(1)} years, ${faces(count)}`,
+      }),
+    ],
+  });
+}
+
 /** Renders a metric by gender and age band, with confidence intervals. */
 export function groupValues(groups: readonly Group[], metric: MetricName): Html {
   const bands = groups.filter((group) => group.from !== undefined)
@@ -219,7 +262,7 @@ export function groupValues(groups: readonly Group[], metric: MetricName): Html 
   const label = metricLabel(metric);
   const { domain: limits } = METRICS[metric];
   return draw(`${label} by gender and age band`, {
-    x: { type: "point", label: `true ${name}`, domain, padding: 0.6, labelArrow: "right" },
+    x: { type: "point", label: "true age, years", domain, padding: 0.6, labelArrow: "right" },
     y: { label, grid: true, ...(limits ? { domain: limits } : { nice: true, zero: true }) },
     marks: [
       ...[

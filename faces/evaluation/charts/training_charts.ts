@@ -35,6 +35,8 @@ export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }
     Number.isFinite(value)
   );
   return draw(`${name} by epoch on the training and validation set`, {
+    // The words are above the curves, and the axis label above these.
+    marginTop: 26 + 12 * marks.length,
     x: { label: "epoch", ticks: wholeTicks(epochs.map(({ epoch }) => epoch)), tickFormat: "d" },
     y: { label: name, grid: true, nice: true },
     marks: [
@@ -45,11 +47,11 @@ export function curves(epochs: readonly Epoch[], name: string, { kept, stopped }
           x: (x) => x,
           text: () => word,
           frameAnchor: "top",
+          lineAnchor: "bottom",
           textAnchor: epoch > last / 2 ? "end" : "start",
           dx: epoch > last / 2 ? -4 : 4,
-          dy: 12 * i,
+          dy: -6 - 12 * i,
           fill: colors.baseline,
-          fontSize: 10.5,
         }),
       ]),
       ...series.flatMap(({ points, stroke, dash }) => [

@@ -17,25 +17,25 @@ ${rowsTable(data)}
 ${photosTable(data)}
 ${histograms(datasets)}
 <figure class="card">
-<figcaption><b>Age by split</b>bins of five years</figcaption>
-${
-    splitNames.filter((name) => splits[name].ages.length > 0).map((name) =>
-      html`<p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
-${
-        ageHistogram(splits[name].ages, `of the ${name} set`, {
-          color: colors[name],
-          height: 132,
-        })
-      }`
-    )
-  }
-</figure>
-<figure class="card">
 <figcaption><b>Women and men</b>by data set and by split</figcaption>
 ${genderShares([...datasets, ...splitNames.map((name) => splits[name])])}
 </figure>
 ${splitsTable(splits)}
 </div>
+<figure class="card wide">
+<figcaption><b>Age by split</b>bins of five years</figcaption>
+${
+    splitNames.filter((name) => splits[name].ages.length > 0).map((name) =>
+      html`<div><p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
+${
+        ageHistogram(splits[name].ages, `of the ${name} set`, {
+          color: colors[name],
+          height: 160,
+        })
+      }</div>`
+    )
+  }
+</figure>
 ${
     crops.length > 0 &&
     sheet(

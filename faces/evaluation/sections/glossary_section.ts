@@ -1,5 +1,6 @@
 /** The report's glossary. */
 import { type Html, html } from "../html.ts";
+import { OVERFITTING } from "../format_result.ts";
 import type { Report } from "../report_data.ts";
 
 export function glossarySection({ models }: Report): Html {
@@ -25,7 +26,18 @@ export function glossarySection({ models }: Report): Html {
       <dd>Training values are averaged over the epoch, while the weights change, and with dropout. They
     can therefore be worse than validation values. The table evaluates the final weights on both.</dd>
       <dt>Overfitting</dt>
-      <dd>The gap between the training metric and the validation or test metric.</dd>
+      <dd>The gap between the training metric and the validation or test metric. The summary names it
+    where the error on the test set is at least ${OVERFITTING} times that on the training set and their
+    95 % intervals are disjoint.</dd>
+      <dt>Cumulative score</dt>
+      <dd>Share of the faces whose absolute error is at most a number of years.</dd>
+      <dt>Regression to the mean</dt>
+      <dd>Predictions vary less than the truth: the young are overestimated, the old underestimated. A
+    slope of 1 is none; the constant baseline has slope 0.</dd>
+      <dt>Suspect label</dt>
+      <dd>The predictions contradict the label. Classes: another class is as probable as it is on average
+    for faces labelled so (confident learning). Ages: the prediction is more than 4 robust standard
+    deviations from the line of predictions. The label may be right; look at the photo.</dd>
       <dt>face-api</dt>
       <dd>A library for the browser with a pretrained network for age and gender. It gets the same crops
     without their margin, at 112 × 112 pixels, and was not trained on synthetic faces.</dd>

@@ -14,11 +14,10 @@ export function modelSection(model: ModelReport): Html {
 <h2 id="${id}">${subject(metrics)} <span class="id">${id}</span></h2>
 ${worseThanConstant(model)}
 <p>${trainingSummary(model)}${unlabelled(metrics)}</p>
-${resultsSection(model)}
-<h3 class="row">Training</h3>
 <div class="columns">
 ${learningCurves(model)}
 </div>
+${resultsSection(model)}
 ${network(model)}
 </section>`;
 }
@@ -73,7 +72,7 @@ ${curves(points, name, { kept, ...(stoppedEarly && { stopped: epochs }) })}
   );
 }
 
-function network({ network, params }: ModelReport): Html {
+function network({ id, network, params }: ModelReport): Html {
   const { layers, weights, trainable, input, name } = network;
   return html`
     <h3 class="row">Network <small><span class="id">${name}</span>,
@@ -84,7 +83,7 @@ function network({ network, params }: ModelReport): Html {
         <h3>Hyperparameters</h3>
         ${settingsList(params)}
       </div>
-      <div class="card scroll">
+      <div class="card scroll" tabindex="0" role="region" aria-label="Layers of ${id}">
         <table class="data layers">
           <thead>
             <tr>

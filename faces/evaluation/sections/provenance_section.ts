@@ -44,7 +44,8 @@ ${
   }
 </dl>
 ${
-    stages.length > 0 && html`<div class="card scroll">${
+    stages.length > 0 &&
+    html`<div class="card scroll" tabindex="0" role="region" aria-label="Stages">${
       table(
         ["stage", "date", "duration", "fingerprint"],
         stages.map(({ id, use, startedAt, seconds, fingerprint }) => [

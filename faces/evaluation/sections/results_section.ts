@@ -2,6 +2,8 @@
 import {
   bandBias,
   bandErrors,
+  biasByYear,
+  cumulativeScore,
   groupValues,
   reliability,
   roc,
@@ -10,6 +12,7 @@ import {
 import { type Child, type Html, html } from "../html.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import { type ModelMetrics, usedSplits } from "../score_model.ts";
+import type { ErrorCurves } from "../error_curves.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import { className, confusionTable, table, withRange } from "../tables.ts";
@@ -20,6 +23,7 @@ import {
   formatFurther,
   groupName,
   metricOf,
+  percent,
 } from "../format_result.ts";
 import {
   formatInterval,
@@ -40,9 +44,10 @@ ${metrics.confusion && confusion(metrics)}
 ${model.roc && metrics.auc !== undefined && rocFigure(model.roc, metrics)}
 ${metrics.calibration && calibrationFigure(metrics)}
 ${metrics.byAgeBand && ageErrors(metrics)}
-${model.scatter && scatterFigure(model.scatter, metrics)}
-${(metrics.groups?.length ?? 0) > 0 && groups(metrics)}
+${model.scatter && scatterFigure(model.scatter, metrics, model.errors)}
+${model.errors && errorFigures(model.errors)}
 </div>
+${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns">${groups(metrics)}</div>`}
 ${model.examples.map(examples)}`;
 }
 
@@ -201,13 +206,38 @@ ${table(["age", "faces", "MAE", "baseline", "bias"], rows)}
 function scatterFigure(
   { truth, prediction, of }: NonNullable<ModelReport["scatter"]>,
   { task }: ModelMetrics,
+  errors: ModelReport["errors"],
 ): Html {
   const which = truth.length < of
     ? `${count(truth.length)} of the ${faces(of)} of the test set, sampled at random.`
     : `${faces(of)} of the test set.`;
   return html`<figure class="card">
-<figcaption><b>Predicted and true ${task}</b>${which} Dashed line: prediction equals truth.</figcaption>
-${scatter(truth, prediction, task === "age" ? undefined : task)}
+<figcaption><b>Predicted and true ${task}</b>${which} Dashed line: prediction equals truth.${
+    errors && html`
+      Solid line: least squares, slope <b
+        class="inline">${errors.line.slope.toFixed(
+          2,
+        )}</b>; a slope below 1 is regression to the mean.
+    `
+  }</figcaption>
+${scatter(truth, prediction, task === "age" ? undefined : task, errors?.line)}
+</figure>`;
+}
+
+function errorFigures({ cumulative, bias, line }: ErrorCurves): Html {
+  const within = [5, 10].map((error) =>
+    `${percent(cumulative[error].share)} within ${error} years`
+  );
+  return html`<figure class="card">
+<figcaption><b>Cumulative score</b>Share of the test set by maximum error: ${within.join(", ")}.<br>
+<span class="key"><i class="train"></i>network</span>
+<span class="key"><i class="baseline"></i>constant baseline</span></figcaption>
+${cumulativeScore(cumulative)}
+</figure>
+<figure class="card">
+<figcaption><b>Bias by year</b>Mean of predicted minus true age. A dot for each true age, its size by
+the number of faces. Line: regression to the mean, by the slope of all predictions.</figcaption>
+${biasByYear(bias, line)}
 </figure>`;
 }
 
@@ -241,9 +271,13 @@ function examples({ title, faces }: Examples): Html {
   }
   return html`<h3 class="row">${title}</h3>
 <ul class="faces">${
-    faces.map(({ image, row, truth, prediction }) =>
-      html`<li title="row ${row} of the dataset"><img src="${image}" width="32" height="32"
-alt="Face, true label ${truth}"><b>${truth}</b><span>pred. ${prediction}</span></li>`
+    faces.map(({ image, row, truth, prediction, suspect }) =>
+      html`
+        <li class="${suspect && "suspect"}"
+          title="row ${row} of the dataset"><img src="${image}" width="32" height="32"
+        alt="Face, true label ${truth}"><b>${truth}</b><span>pred. ${prediction}</span>${suspect &&
+          html`<em>suspect label</em>`}</li>
+      `
     )
   }</ul>`;
 }

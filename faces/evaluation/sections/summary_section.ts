@@ -3,7 +3,15 @@ import { intervalChart } from "../charts/result_charts.ts";
 import { type Html, html } from "../html.ts";
 import { published } from "../published_2021.ts";
 import type { ModelReport, Report } from "../report_data.ts";
-import { count, faces, metricOf, subject, summary, verdict } from "../format_result.ts";
+import {
+  count,
+  faces,
+  metricOf,
+  overfitting,
+  subject,
+  summary,
+  verdict,
+} from "../format_result.ts";
 import { formatMetric, METRICS } from "../metrics.ts";
 
 /** Number words of the first sentence. */
@@ -35,8 +43,9 @@ export function contents(
   sections: readonly { links(report: Report): readonly (readonly [id: string, title: string])[] }[],
 ): Html {
   const links = sections.flatMap((section) => section.links(report));
+  const own = [["protocol", "Protocol"] as const, ...links, ["words", "Glossary"] as const];
   return html`
-    <nav aria-label="Contents">${[...links, ["words", "Glossary"]].map(([id, title]) =>
+    <nav aria-label="Contents">${own.map(([id, title]) =>
       html`
         <a href="#${id}">${title}</a>
       `
@@ -48,20 +57,27 @@ export function contents(
 export function cards({ models }: Report): Html {
   return html`
     <section aria-label="Summary">
+      <h2 id="summary" class="unseen">Summary</h2>
       <div class="grid">${models.map(card)}</div>
     </section>
   `;
 }
 
-function card({ id, metrics }: ModelReport): Html {
+function card({ id, metrics, network }: ModelReport): Html {
   const { metric, test, interval, baseline } = metrics;
   const value = metricOf(test, metric);
+  const gap = overfitting(metrics);
   return html`<article class="card">
 <h3><a href="#${id}">${subject(metrics)}</a> <span class="id">${id}</span></h3>
 <p class="figure">${formatMetric(value, metric)} <small>${METRICS[metric].name}</small></p>
 ${intervalChart({ metric, value, ...interval, baseline: metricOf(baseline.test, metric) })}
 <p class="note">${summary(metrics)}${compared(metrics)}</p>
-<p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>
+<p class="note"><span class="id">${network.name}</span>, ${count(network.weights)} parameters</p>
+<p class="verdict ${metrics.verdict}">${verdict(metrics)}</p>${
+    gap && html`
+      <p class="verdict">${gap}</p>
+    `
+  }
 </article>`;
 }
 

@@ -7,6 +7,7 @@ import {
   type SplitName,
   splitNames,
 } from "../../../faces/evaluation/score_model.ts";
+import { errorCurves } from "../../../faces/evaluation/error_curves.ts";
 import { rocCurve } from "../../../packages/statistics/roc.ts";
 import type { Examples, ModelReport, Report } from "../../../faces/evaluation/report_data.ts";
 import type { StageProvenance } from "../../../packages/pipeline/stage.ts";
@@ -94,7 +95,11 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
         compute: "auto",
         command: `deno task run experiments/made-up${suffix} --set split.test=0.1 --seed 42`,
         run: { id: "1a2b3c4d", startedAt: "2026-11-24T05:41:07.000Z" },
-        stages: [origin("matParse", { minAge: 0, note: suffix }), origin("ageGroups", {})],
+        stages: [
+          origin("matParse", { minAge: 0, note: suffix }),
+          origin("ageGroups", {}),
+          origin("split", { by: "image", copies: "group", test: 0.2, stratify: [suffix] }),
+        ],
       },
     },
     models: [
@@ -168,6 +173,7 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       training: training(),
       params: { variant: "regression", batchSize: 64, l2: 0.1, note: suffix, leaveOut: [] },
       scatter: { truth, prediction, of: truth.length },
+      errors: errorCurves({ truth, prediction }, 38),
       examples: [await examples("Error of at most 5 years", "34", "31.2"), {
         title: "Error above 10 years",
         faces: [],
@@ -212,9 +218,7 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
   async function examples(title: string, truth: string, prediction: string): Promise<Examples> {
     const faces = range(12).map(async (row) => ({
       image: await smiley(rng.next(), rng.next()),
-      row,
-      truth,
-      prediction,
+      ...{ row, truth, prediction, suspect: row === 3 },
     }));
     return { title, faces: await Promise.all(faces) };
   }

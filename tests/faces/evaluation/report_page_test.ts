@@ -4,6 +4,7 @@ import { DOMParser } from "@xmldom/xmldom";
 import { parse as parseYaml } from "yaml";
 import { reportPage } from "../../../faces/evaluation/report_page.ts";
 import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
+import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { madeUpReport } from "./fixture.ts";
 
 Deno.test("reportPage() opens with every model's metric, interval and constant baseline, in words", async () => {
@@ -50,13 +51,14 @@ Deno.test("reportPage() draws data, curves, errors and faces", async () => {
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted against true age, years$/), 1);
+  assert.equal(count(/^Cumulative score$|^Mean signed error by true age$/), 2);
   assert.equal(count(/^ROC curve of “male”$/), 1);
   assert.equal(count(/^Calibration of /), 2);
   assert.equal(count(/^(accuracy|MAE, years) by gender and age band$/), 3);
   const faces = [...document.getElementsByTagName("ul")].map((list) =>
     `${list.getAttribute("class")} ${list.getElementsByTagName("img").length}`
   );
-  assert.deepEqual(faces, ["sheet 30", "sheet 1", ...new Array(5).fill("faces 12")]);
+  assert.deepEqual(faces, [...new Array(5).fill("faces 12"), "sheet 30", "sheet 1"]);
 });
 
 Deno.test("reportPage() reports kept and dropped rows and photos", async () => {
@@ -77,8 +79,8 @@ Deno.test("reportPage() compares every metric with the constant baseline, face-a
   const range = ({ low, high }: Interval) => `${shown(low)}–${shown(high)}`;
   row(
     "this network",
-    ...[of(metrics.train), range(metrics.intervals.train)],
-    ...[of(metrics.validation), range(metrics.intervals.validation)],
+    ...[of(metrics.train), range(metrics.intervals.train!)],
+    ...[of(metrics.validation), range(metrics.intervals.validation!)],
     ...[of(metrics.test), range(metrics.interval)],
   );
   row("constant baseline", of(metrics.baseline.train), of(metrics.baseline.validation));
@@ -129,12 +131,39 @@ Deno.test("reportPage() shows every layer, what it takes from elsewhere, and its
 
 Deno.test("reportPage() marks the epoch whose weights were kept, and that of the stop", async () => {
   const html = await reportPage(await madeUpReport());
-  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
-  assert.equal(html.match(/aria-label="rule"[^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
+  assert.equal(html.match(/<g [^>]*stroke-dasharray="2 3"/g)?.length, 2 * 3);
+  assert.equal(html.match(/<g [^>]*stroke-dasharray="6 3"/g)?.length, 2 * 3);
   assert.match(
     text(html),
     /Early stopping after epoch 14, in 29 s, restoring the weights of epoch 11/,
   );
+});
+
+Deno.test("reportPage() opens with run, overrides and protocol, and tells equal tasks apart", async () => {
+  const report = await madeUpReport();
+  const [groups, age, gender] = report.models;
+  const params = { ...gender!.params, init: { from: "shared/model" } };
+  const seed = { ...gender!.training, seed: 7 };
+  const twin = { ...gender!, id: "genderTwin", params, training: seed };
+  const html = text(await reportPage({ ...report, models: [groups!, age!, gender!, twin] }));
+  assert.match(html, /Run 1a2b3c4d, 2026-11-24 05:41 UTC[^]*--set split\.test=0\.1\s+--seed 42/);
+  for (
+    const fact of [
+      /Copies\s+each in the set of its original; 0 found/,
+      /People\s+split by image: sets may share people/,
+      /Framing\s+box of metadata, alignment none, margin 0\.2/,
+      /Pixels\s+32×32, RGB; blur sigma=1\.5/,
+      /Pretraining\s+genderTwin: init \{"from":"shared\/model"\}; trainGender: none;/,
+      /Seeds\s+42; training: genderTwin: 7; trainGender: 42;/,
+      /Comparable with\s+results on the same test set: equal data and split \(01234567\)/,
+      /Protocol\s+Gender \(genderTwin\)\s+Gender \(trainGender\)\s+Age in years\s/,
+    ]
+  ) assert.match(html, fact);
+  const { made } = report;
+  const bare = { ...made, lineage: { ...made.lineage, command: "deno task run x", stages: [] } };
+  const plain = text(await reportPage({ ...report, made: bare }));
+  assert.match(plain, /without overrides\./);
+  assert.doesNotMatch(plain, /Copies\s+each/);
 });
 
 Deno.test("reportPage() begins with the cautions of the lineage", async () => {
@@ -188,6 +217,7 @@ Deno.test("reportPage() reports its provenance and how to reproduce it", async (
     stages: {
       matParse: { minAge: 0, note: "" },
       ageGroups: { use: "trainAge" },
+      split: { by: "image", copies: "group", test: 0.2, stratify: [""] },
       evaluate: { examples: 12 },
     },
   });
@@ -238,7 +268,7 @@ Deno.test("reportPage() escapes all text from data", async () => {
   assert.deepEqual(names(attacked), names(benign));
   assert.doesNotMatch(html, /<script/);
   assert.equal(
-    attacked.getElementsByTagName("h2")[3].getElementsByTagName("span")[0].textContent,
+    attacked.getElementsByTagName("h2")[4].getElementsByTagName("span")[0].textContent,
     `ageGroups${suffix}`,
   );
 });
@@ -323,4 +353,31 @@ Deno.test("reportPage() omits what a pipeline lacks", async () => {
     made: { ...report.made, lineage: { ...report.made.lineage, stages: [] } },
   });
   assert.doesNotMatch(html, /NaN|undefined|Infinity|face-api’s|Rows kept/);
+});
+
+Deno.test("reportPage() compares groups: raw, standardized, tested, with who labelled them", async () => {
+  const report = await madeUpReport({ suffix: "<b>" });
+  assert.doesNotMatch(text(await reportPage(report)), /labelled gender/);
+  report.data.labelledBy = { "wiki_crop<b>": "by crowd workers" };
+  const all = Array.from({ length: 120 }, (_, i) => i);
+  const persons = all.map((i) => ({
+    ...{ age: i % 60, gender: i % 2 },
+    attributes: { "hair<b>": i % 3 === 0 ? "dark<b>" : "fair", name: i },
+  }));
+  const truth = all.map((i) => i % 60);
+  const prediction = truth.map((age, i) => age + (i % 2 === 1 ? 4 : -1));
+  const model = report.models[1];
+  model.fairness = modelFairness(model.metrics, { rows: all, truth, prediction, loss: 0 }, persons);
+  adjustAll([model.fairness]);
+  const page = await reportPage(report);
+  assert.doesNotMatch(page, /<b>"|(hair|dark)<b>/);
+  const html = text(page).replace(/\s+/g, " ");
+  assert.match(
+    html,
+    /Labels of wiki_crop<b>: by crowd workers\. Labels of imdb_crop<b>: by an unknown/,
+  );
+  assert.match(html, /Groups of fewer than 10 faces are hidden/);
+  assert.match(html, /labelled gender ?MAE ?3\.0 ?3\.0 ?100\D+of faces ?male ?0\.0\d\d/);
+  assert.match(html, /labelled gender × hair<b>/);
+  assert.match(html, /too many values: name \(120 values\)/);
 });

@@ -1,0 +1,318 @@
+/**
+ * Fairness of a model: its metrics by groups of the test set and their differences, with the names of
+ * Fairlearn (S. Bird et al., 2020). It is the content of `fairness.json`.
+ */
+import {
+  type Interval,
+  meanIntervalOfEnough,
+} from "../../packages/statistics/confidence_intervals.ts";
+import {
+  difference,
+  type Grouping,
+  groupMeans,
+  groupMeansOf,
+  permutationTest,
+  ratio,
+} from "../../packages/statistics/group_gaps.ts";
+import { holm } from "../../packages/statistics/paired_tests.ts";
+import { mean, signedErrors } from "../../packages/statistics/prediction_metrics.ts";
+import { type ChosenMetric, selectRows } from "../training/further_metrics.ts";
+import { genderClasses, type Person } from "../training/targets.ts";
+import { METRICS } from "./metrics.ts";
+import type { ModelMetrics, Predictions } from "./score_model.ts";
+
+/** Faces below which a group's values are hidden: they would be noise, and describe few people. */
+export const MINIMUM = 10;
+/** Faces of each group that an age stratum must have to count. */
+export const LEAST = 5;
+/** Width of an age stratum, and of a group of ages, years. */
+const STRATUM = 10, AGE_BAND = 20;
+/** Number of values above which a column is rather a name or a quantity. */
+const MAX_VALUES = 12;
+
+/** A metric in one group. */
+export interface GroupValue {
+  /** Faces of the group that the metric applies to. */
+  count: number;
+  value: number;
+  interval?: Interval;
+  /** The value with the ages of the whole test set. */
+  standardized?: number;
+}
+
+/** Differences of a metric between groups. */
+interface GroupDifference {
+  difference: number;
+  /** Smallest over largest value; not of a bias, which has signs. */
+  ratio?: number;
+  worst_group?: string;
+}
+
+/** A metric by group. */
+export interface MetricByGroup extends GroupDifference {
+  overall: number;
+  by_group: Record<string, GroupValue>;
+  /** The same of age-standardized values; `covered` is the share of faces in strata that all groups have. */
+  standardized?: GroupDifference & { covered: number };
+  /** Permutation test of the difference, the standardized one if there is one. */
+  p?: number;
+  /** `p` adjusted by Holm's method for all tests of all models. */
+  p_holm?: number;
+}
+
+/** Metrics by the groups of one attribute, or of two crossed. */
+export interface FairnessBy {
+  by: string[];
+  /** Groups that are too small, and their faces. */
+  hidden: { groups: number; faces: number };
+  /** Faces without a label of the attributes. */
+  unknown: number;
+  metrics: Record<string, MetricByGroup>;
+  demographic_parity_difference?: number;
+  equalized_odds_difference?: number;
+}
+
+/** Fairness of one model. */
+export interface Fairness {
+  groupings: FairnessBy[];
+  /** Columns without groups, such as names: their number of values. */
+  left_out: Record<string, number>;
+}
+
+/** Values of a metric, which is their mean; NaN: it does not apply. */
+interface Measured {
+  values: ArrayLike<number>;
+  /** Undefined: neither; zero: near 0. */
+  better?: "more" | "less" | "zero";
+  interval: typeof meanIntervalOfEnough;
+}
+
+/**
+ * Computes a model's metrics by gender, age band and every attribute of the labels, and by crossings of
+ * two, on the test set.
+ * @param persons labels of each image of the test set
+ * @param people person of each image
+ * @param minimum images below which a group is hidden
+ */
+export function modelFairness(
+  metrics: Pick<ModelMetrics, "task" | "metric" | "classes">,
+  test: Predictions,
+  persons: readonly Person[],
+  people?: readonly unknown[],
+  further: readonly ChosenMetric[] = [],
+  minimum = MINIMUM,
+): Fairness {
+  const { groupings, left_out } = divisions(persons);
+  const strata = persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
+  return {
+    left_out,
+    groupings: groupings.map(({ by, groups, unknown }) => {
+      const measured = measure(metrics, test, by.includes(metrics.task));
+      // Groups of ages have different ages.
+      const same = !by.includes("age") && { strata };
+      return byGroup({ by, groups, unknown, measured, minimum, people, ...same }, {
+        ...{ metrics: further, classes: metrics.classes?.length, test, persons },
+      });
+    }),
+  };
+}
+
+/** Groups of people by an attribute, or by two crossed. */
+interface Division {
+  by: string[];
+  /** Name and members of each group. */
+  groups: (readonly [name: string, members: number[]])[];
+  /** Number of people without a label of the attributes. */
+  unknown: number;
+}
+
+/** Divides people by gender, age band and attributes, and by crossings of two. */
+export function divisions(
+  persons: readonly Person[],
+): { groupings: Division[]; left_out: Fairness["left_out"] } {
+  const { attributes, left_out } = attributesOf(persons);
+  const names = Object.keys(attributes);
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  const groupings = names.flatMap((a, i) => [[a], ...names.slice(i + 1).map((b) => [a, b])])
+    .toSorted((a, b) => a.length - b.length)
+    .map((by): Division => {
+      const members = Map.groupBy(persons.keys(), (i) => {
+        const values = by.map((name) => attributes[name][i]);
+        return values.includes(null) ? null : values.join(", ");
+      });
+      const unknown = members.get(null)?.length ?? 0;
+      members.delete(null);
+      const groups = [...members as Map<string, number[]>].sort(([a], [b]) => compare(a, b));
+      return { by, groups, unknown };
+    });
+  return { groupings, left_out };
+}
+
+/** Adjusts the p-values of all tests of all models. */
+export function adjustAll(models: readonly Fairness[]): void {
+  const tests = models.flatMap(({ groupings }) =>
+    groupings.flatMap(({ metrics }) => Object.values(metrics).filter(({ p }) => p !== undefined))
+  );
+  holm(tests.map(({ p }) => p!)).forEach((p, i) => tests[i].p_holm = p);
+}
+
+function attributesOf(persons: readonly Person[]) {
+  const attributes: Record<string, (string | null)[]> = {
+    gender: persons.map(({ gender }) => genderClasses[gender]?.label ?? null),
+    age: persons.map(({ age }) => {
+      const from = Math.floor(age / AGE_BAND) * AGE_BAND;
+      return age >= 0 ? `${from}–${from + AGE_BAND - 1}` : null;
+    }),
+  };
+  const left_out: Fairness["left_out"] = {};
+  for (const name of Object.keys(persons[0]?.attributes ?? {})) {
+    const values = persons.map(({ attributes }) => attributes?.[name] ?? null);
+    const { size } = new Set(values.filter((value) => value !== null));
+    if (size > MAX_VALUES) left_out[name] = size;
+    else attributes[name] = values.map((value) => value === null ? null : String(value));
+  }
+  return { attributes, left_out };
+}
+
+/** Returns the metrics of single predictions. @param own true for groups of the target itself */
+function measure(
+  { metric, classes }: Pick<ModelMetrics, "metric" | "classes">,
+  { truth, prediction }: Predictions,
+  own: boolean,
+): Record<string, Measured> {
+  const { better, each, groupInterval: interval } = METRICS[metric];
+  const primary = { [metric]: { values: each(truth, prediction), better, interval } };
+  const signed = signedErrors(truth, prediction);
+  const bias: Measured = { values: signed, better: "zero", interval: meanIntervalOfEnough };
+  if (!classes) return { ...primary, bias };
+  if (classes.length > 2 || own) return primary;
+  const rate = (label?: number) => ({
+    values: Array.from(prediction, (p, i) => label === undefined || truth[i] === label ? p : NaN),
+    interval,
+  });
+  return {
+    ...{ ...primary, bias, selection_rate: rate() },
+    true_positive_rate: { ...rate(1), better: "more" },
+    false_positive_rate: { ...rate(0), better: "less" },
+  };
+}
+
+function byGroup(
+  { by, groups, unknown, measured, minimum, people, strata }: Division & {
+    measured: Record<string, Measured>;
+    minimum: number;
+    people: readonly unknown[] | undefined;
+    strata?: readonly number[];
+  },
+  further: {
+    metrics: readonly ChosenMetric[];
+    classes: number | undefined;
+    test: Predictions;
+    persons: readonly Person[];
+  },
+): FairnessBy {
+  const large = groups.filter(([, rows]) => rows.length >= minimum);
+  const small = groups.filter(([, rows]) => rows.length < minimum);
+  const names = large.map(([name]) => name);
+  const indices = new Int32Array(further.persons.length).fill(-1);
+  large.forEach(([, rows], group) => rows.forEach((i) => indices[i] = group));
+  const grouping: Grouping = {
+    ...{ groups: indices, count: large.length },
+    ...strata && { strata, least: LEAST },
+  };
+  const metrics: FairnessBy["metrics"] = {};
+  const tests: { metric: MetricByGroup; of(groups: Int32Array): number }[] = [];
+  for (const [name, { values, better, interval }] of Object.entries(measured)) {
+    const applying = large.map(([, rows]) => rows.filter((i) => !Number.isNaN(values[i])));
+    const among = [...names.keys()].filter((group) => applying[group].length >= minimum);
+    if (among.length < 2) continue;
+    const raw = groupMeans(values, { ...grouping, strata: undefined } as Grouping, among);
+    const { means, covered } = groupMeans(values, grouping, among);
+    const standardize = strata !== undefined && covered > 0;
+    const describe = (means: readonly number[]): GroupDifference => ({
+      difference: difference(means),
+      ...better !== "zero" && { ratio: ratio(means) },
+      ...better && { worst_group: names[among[worst(means, better)]] },
+    });
+    metrics[name] = {
+      overall: mean(Array.from(values).filter((value) => !Number.isNaN(value))),
+      ...describe(raw.means),
+      ...standardize && { standardized: { ...describe(means), covered } },
+      by_group: Object.fromEntries(among.map((group, k) => {
+        const own = applying[group];
+        const range = interval(
+          own.map((i) => values[i]),
+          people && own.map((i) => people[i]),
+        );
+        return [names[group], {
+          ...{ count: own.length, value: raw.means[k], ...range && { interval: range } },
+          ...standardize && { standardized: means[k] },
+        }];
+      })),
+    };
+    const meansOf = groupMeansOf(
+      values,
+      standardize ? grouping : { count: names.length },
+      among,
+    );
+    tests.push({
+      metric: metrics[name],
+      of: (groups) => difference(meansOf(groups).means),
+    });
+  }
+  const ps = tests.length === 0
+    ? []
+    : permutationTest(grouping, (groups) => tests.map(({ of }) => of(groups)), people);
+  ps.forEach((p, i) => tests[i].metric.p = p);
+  Object.assign(metrics, furtherByGroup(large, further, people));
+  const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
+    .map((name) => metrics[`${name}_rate`]?.difference);
+  return {
+    ...{ by, unknown, metrics },
+    hidden: {
+      groups: small.length,
+      faces: small.reduce((sum, [, rows]) => sum + rows.length, 0),
+    },
+    ...selection !== undefined && { demographic_parity_difference: selection },
+    ...positives !== undefined && negatives !== undefined && {
+      equalized_odds_difference: Math.max(positives, negatives),
+    },
+  };
+}
+
+function worst(means: readonly number[], better: NonNullable<Measured["better"]>): number {
+  const bad = means.map((mean) =>
+    better === "more" ? -mean : better === "less" ? mean : Math.abs(mean)
+  );
+  return bad.indexOf(Math.max(...bad));
+}
+
+/** Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. */
+function furtherByGroup(
+  large: Division["groups"],
+  { metrics, classes, test, persons }: Parameters<typeof byGroup>[1],
+  people?: readonly unknown[],
+): FairnessBy["metrics"] {
+  const scored = {
+    ...{ ...test, classes },
+    ...{ gender: persons.map(({ gender }) => gender), age: persons.map(({ age }) => age) },
+  };
+  return Object.fromEntries(metrics.flatMap((metric) => {
+    const groups = large.flatMap(([name, rows]) => {
+      const own = selectRows(scored, rows);
+      const value = metric.compute(own);
+      const interval = metric.interval(own, people && rows.map((i) => people[i]));
+      return Number.isNaN(value)
+        ? []
+        : [[name, { count: rows.length, value, ...interval && { interval } }] as const];
+    });
+    if (groups.length < 2) return [];
+    const values = groups.map(([, { value }]) => value), { better = "zero" } = metric;
+    return [[metric.name, {
+      ...{ overall: metric.compute(scored), by_group: Object.fromEntries(groups) },
+      difference: difference(values),
+      ...better !== "zero" && { ratio: ratio(values) },
+      worst_group: groups[worst(values, better)][0],
+    }]];
+  }));
+}

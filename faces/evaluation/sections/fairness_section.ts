@@ -1,0 +1,132 @@
+/** The report's section on differences between groups of people. */
+import { count, faces, percent, subject } from "../format_result.ts";
+import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.ts";
+import { type Html, html } from "../html.ts";
+import { type MetricName, METRICS } from "../metrics.ts";
+import type { ModelReport, Report } from "../report_data.ts";
+import { table, withRange } from "../tables.ts";
+
+/** Renders the metrics of all models by groups, and the differences between them. */
+export function fairnessSection({ models, data }: Report): Html {
+  const tested = models.filter(({ fairness }) => fairness);
+  if (tested.length === 0) return html``;
+  const tests =
+    tested.flatMap(({ fairness }) =>
+      fairness!.groupings.flatMap(({ metrics }) => Object.values(metrics))
+    ).filter(({ p }) => p !== undefined).length;
+  return html`<section>
+<h2 id="fairness">Fairness</h2>
+<p>Test set, by group. Gender is labelled gender: what the data set states, not what a person is.
+${labelSources(data.datasets.map(({ name }) => name), data.labelledBy)}</p>
+<p class="note">Groups of fewer than ${MINIMUM} faces are hidden. Difference: largest minus smallest
+value of the groups. Standardized: each group with the ages of the whole test set, by strata of 10
+years in which every group has at least ${LEAST} faces; “of faces” is the share in these strata.
+p: permutation test within age strata, adjusted by Holm's method for all ${
+    count(tests)
+  } tests of this
+page. Where there is no common stratum, and for groups of ages, it tests the raw difference. Ratios and
+all numbers are in fairness.json.</p>
+${tested.map(modelFairnessSection)}
+</section>`;
+}
+
+/** Returns who labelled the data sets, in sentences. */
+function labelSources(names: readonly string[], known: Readonly<Record<string, string>> = {}) {
+  return names.map((name) => `Labels of ${name}: ${known[name] ?? "by an unknown source"}.`)
+    .join(" ");
+}
+
+function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
+  const { groupings, left_out } = fairness!;
+  const shown = groupings.filter(({ metrics }) => Object.keys(metrics).length > 0);
+  const hidden = groupings.reduce((sum, { hidden }) => sum + hidden.groups, 0);
+  const left = Object.entries(left_out).map(([name, values]) =>
+    `${name} (${count(values)} values)`
+  );
+  const rows = shown.flatMap(({ by, metrics: all }) =>
+    Object.entries(all).map(([name, metric]) => {
+      const { standardized, p_holm: p, worst_group: worst = "" } = metric;
+      return [
+        ...[groupingName(by), metricName(name, metrics), show(name, metric.difference)],
+        standardized
+          ? withRange(
+            show(name, standardized.difference),
+            `${percent(standardized.covered, 0)} of faces`,
+          )
+          : "–",
+        ...[worst, p === undefined ? "–" : p.toFixed(3)],
+      ];
+    })
+  );
+  return html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>
+<div class="card scroll">
+${
+    table(["groups", "metric", "difference", "standardized", "worst group", "p, adjusted"], rows)
+  }</div>
+<details><summary>Values by group</summary>
+${
+    shown.map(({ by, metrics: all, unknown, hidden }) =>
+      html`<h3 class="row">${groupingName(by)}</h3>
+<p class="note">${faces(unknown)} without a label; hidden: ${hidden.groups} small groups of ${
+        faces(hidden.faces)
+      }.</p>
+<div class="card scroll">${groupTable(all, metrics)}</div>`
+    )
+  }</details>
+<p class="note">${count(hidden)} small groups are hidden.${
+    left.length > 0 && ` Not compared, since they have too many values: ${left.join(", ")}.`
+  }</p>`;
+}
+
+export function groupingName(by: Fairness["groupings"][number]["by"]): string {
+  return by.map((name) =>
+    name === "gender" ? "labelled gender" : name === "age" ? "age band" : name
+  )
+    .join(" × ");
+}
+
+/** Renders a row for each group, and two columns for each metric. */
+function groupTable(all: Readonly<Record<string, MetricByGroup>>, metrics: ModelReport["metrics"]) {
+  const columns = Object.entries(all);
+  const groups = [...new Set(columns.flatMap(([, { by_group }]) => Object.keys(by_group)))];
+  const standardized = columns.some(([, metric]) => metric.standardized);
+  return table(
+    [
+      "",
+      ...columns.flatMap((
+        [name],
+      ) => ["faces", metricName(name, metrics), ...standardized ? ["standardized"] : []]),
+    ],
+    groups.map((group) => [
+      group,
+      ...columns.flatMap(([name, { by_group: { [group]: value } }]) => {
+        if (!value) return ["–", "–", ...standardized ? ["–"] : []];
+        const { interval, standardized: adjusted } = value;
+        return [
+          count(value.count),
+          withRange(
+            show(name, value.value),
+            interval && `${show(name, interval.low)} to ${show(name, interval.high)}`,
+          ),
+          ...standardized ? [adjusted === undefined ? "–" : show(name, adjusted)] : [],
+        ];
+      }),
+    ]),
+  );
+}
+
+const RATES: Readonly<Record<string, string>> = {
+  selection_rate: "selection rate",
+  true_positive_rate: "true positive rate",
+  false_positive_rate: "false positive rate",
+};
+
+function metricName(name: string, { further = [] }: ModelReport["metrics"]): string {
+  return RATES[name] ?? METRICS[name as MetricName]?.name ??
+    further.find((one) => one.name === name)?.title ?? name;
+}
+
+function show(name: string, value: number): string {
+  const decimals = METRICS[name as MetricName]?.decimals ?? (name in RATES ? 3 : 2);
+  return value.toFixed(decimals).replace("-", "−");
+}

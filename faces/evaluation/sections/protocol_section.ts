@@ -1,0 +1,118 @@
+/** The report's head: which run it is of, and the protocol that comparable results share. */
+import { cautionsOf } from "../../../packages/pipeline/stage.ts";
+import { count, faces } from "../format_result.ts";
+import { type Child, type Html, html } from "../html.ts";
+import type { ModelReport, Report } from "../report_data.ts";
+import { splitNames } from "../score_model.ts";
+
+/** Renders cautions, run, date and overrides. */
+export function runFacts({ made: { lineage } }: Report): Html {
+  const { command, run, stages } = lineage;
+  // The command ends with the overrides: deno task run PIPELINE --set ...
+  const overrides = / (--(?:set|seed) .*)$/s.exec(command)?.[1];
+  return html`${cautionsOf(stages).map((caution) => html`<p class="notice">${caution}</p>`)}
+<p class="over">${
+    run && html`
+      Run <code>${run.id}</code>, ${run.startedAt.slice(0, 16).replace("T", " ")} UTC.
+    `
+  }${
+    overrides === undefined
+      ? html`<span class="id">${lineage.file}</span> without overrides.`
+      : html`<span class="id">${lineage.file}</span> with ${
+        overrides.split(/ (?=--)/).map((one) =>
+          html`
+            <code>${one}</code>
+          `
+        )
+      }`
+  }</p>`;
+}
+
+/** Renders everything that another result must share to be compared with this one. */
+export function protocolSection({ data, models, made: { lineage } }: Report): Html {
+  const { splits, datasets, copies, preprocessing } = data;
+  const stage = lineage.stages.find(({ use }) => use === "split");
+  const { by, copies: policy, stratify, test } = (stage?.params ?? {}) as Record<string, unknown>;
+  const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
+  const drawn = cautionsOf(lineage.stages).length > 0;
+  const share = typeof test === "object" && test !== null ? JSON.stringify(test) : undefined;
+  const facts: readonly (readonly [string, Child])[] = [
+    ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
+    [
+      "Sets",
+      splitNames.map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
+      (share ? `; test set: ${share}` : "") +
+      (Array.isArray(stratify) && stratify.length > 0 ? `; stratified by ${stratify.join()}` : ""),
+    ],
+    [
+      "People",
+      by === "identity"
+        ? "all images of a person are in one set"
+        : by === "image"
+        ? "split by image: sets may share people, which raises scores"
+        : undefined,
+    ],
+    [
+      "Copies",
+      policy === "group"
+        ? `each in the set of its original; ${count(copies?.count ?? 0)} found`
+        : policy === "ignore"
+        ? "not looked for: sets may share photos, which raises scores"
+        : undefined,
+    ],
+    [
+      "Framing",
+      crop &&
+      html`box of ${detector?.name}, alignment ${crop.align ?? "none"}, margin ${crop.margin}`,
+    ],
+    [
+      "Pixels",
+      resize &&
+      html`${resize.size}×${resize.size}, RGB${
+        Array.isArray(steps) && steps.length > 0 && `; ${steps.join(", ")}`
+      }`,
+    ],
+    ["Pretraining", perModel(models, ({ params }) => pretraining(params))],
+    ["Parameters", perModel(models, ({ network }) => count(network.weights))],
+    [
+      "Seeds",
+      `${lineage.seed}; training: ${perModel(models, ({ training }) => String(training.seed))}`,
+    ],
+    [
+      "Comparable with",
+      (stage
+        ? `results on the same test set: equal data and split (${stage.fingerprint.slice(0, 8)})`
+        : "results on the same test set") +
+      (drawn ? ", which is no set of photos of people. " : ". ") +
+      "Results of other data, sets, framing, pixels or pretraining differ for these reasons too",
+    ],
+  ];
+  return html`
+    <section class="card protocol" aria-labelledby="protocol">
+      <h2 id="protocol">Protocol</h2>
+      <dl>${facts.map(([name, value]) =>
+        value !== undefined && html`
+          <div>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>
+        `
+      )}</dl>
+    </section>
+  `;
+}
+
+/** Joins a fact of all models, named only where they differ. */
+function perModel(models: readonly ModelReport[], of: (model: ModelReport) => string): string {
+  const values = models.map(of);
+  return new Set(values).size === 1
+    ? values[0]
+    : models.map(({ id }, i) => `${id}: ${values[i]}`).join("; ");
+}
+
+function pretraining({ init, teacher }: ModelReport["params"]): string {
+  const named = Object.entries({ init, teacher }).filter(([, value]) => value != null);
+  return named.map(([name, value]) =>
+    `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`
+  ).join(", ") || "none";
+}

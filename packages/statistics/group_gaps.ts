@@ -1,0 +1,143 @@
+/** Gaps between groups: means by group, standardized by strata, and permutation tests within strata. */
+import { random } from "@reproducible/random/random";
+import { groupsOf } from "./confidence_intervals.ts";
+
+const PERMUTATIONS = 2000;
+/** Fixed, so equal predictions have equal p-values with any seed of the pipeline. */
+const SEED = 20210;
+
+/** Group and stratum of each image. */
+export interface Grouping {
+  /** Index of the group from 0; -1: in no group. */
+  readonly groups: ArrayLike<number>;
+  /** Number of groups. */
+  readonly count: number;
+  /** Index of the stratum from 0; -1: unknown. Default: one stratum. */
+  readonly strata?: ArrayLike<number>;
+  /** Images of each group that a stratum must have to count. Default: 1. */
+  readonly least?: number;
+}
+
+/** Means by group. */
+export interface GroupMeans {
+  /** NaN for a group without values, and for all groups without a common stratum. */
+  readonly means: number[];
+  /** Share of the values whose stratum counts. */
+  readonly covered: number;
+}
+
+/**
+ * Returns the mean of each group, directly standardized: the mean of its strata, weighted by their
+ * share of all values. Only strata that all groups have count, so that groups are comparable.
+ * L. Naing (2000), Easy way to learn standardization: direct and indirect methods.
+ * @param values one per image; NaN: none
+ * @param among groups to compute. Default: all
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const groups = [0, 0, 0, 1, 1, 1], strata = [0, 0, 1, 0, 1, 1], values = [0, 0, 1, 0, 1, 1];
+ * assert.deepEqual(groupMeans(values, { groups, count: 2 }).means, [1 / 3, 2 / 3]);
+ * assert.deepEqual(groupMeans(values, { groups, count: 2, strata }).means, [0.5, 0.5]);
+ * ```
+ */
+export function groupMeans(
+  values: ArrayLike<number>,
+  grouping: Grouping,
+  among?: readonly number[],
+): GroupMeans {
+  return groupMeansOf(values, grouping, among)(grouping.groups);
+}
+
+/** Prepares `groupMeans` for many divisions into groups. */
+export function groupMeansOf(
+  values: ArrayLike<number>,
+  { count, strata, least = 1 }: Pick<Grouping, "count" | "strata" | "least">,
+  among: readonly number[] = Array.from({ length: count }, (_, group) => group),
+): (groups: ArrayLike<number>) => GroupMeans {
+  const known = Int32Array.from(Array.from(values).keys()).filter((i) => !Number.isNaN(values[i]));
+  const rows = strata ? known.filter((i) => strata[i] >= 0) : known;
+  const of = (i: number) => strata ? strata[i] : 0;
+  const weights = new Int32Array(1 + rows.reduce((highest, i) => Math.max(highest, of(i)), 0));
+  for (const i of rows) weights[of(i)]++;
+  const own = Float64Array.from(rows, (i) => values[i]);
+  // The first cell of each stratum is of images in no group.
+  const first = Int32Array.from(rows, (i) => of(i) * (count + 1) + 1);
+  const sums = new Float64Array(weights.length * (count + 1)), sizes = new Int32Array(sums.length);
+  return (groups) => {
+    sums.fill(0);
+    sizes.fill(0);
+    for (let k = 0; k < rows.length; k++) {
+      const cell = first[k] + groups[rows[k]];
+      sums[cell] += own[k];
+      sizes[cell]++;
+    }
+    const means = new Array<number>(among.length).fill(0);
+    let covered = 0;
+    weights.forEach((weight, s) => {
+      const cells = among.map((group) => s * (count + 1) + 1 + group);
+      // Without strata, a group without values leaves the others as they are.
+      if (strata && cells.some((cell) => sizes[cell] < least)) return;
+      covered += weight;
+      cells.forEach((cell, k) => means[k] += weight * sums[cell] / sizes[cell]);
+    });
+    return { means: means.map((sum) => sum / covered), covered: covered / known.length };
+  };
+}
+
+/** Returns the largest minus the smallest of some means, as Fairlearn's `difference()`. */
+export function difference(means: readonly number[]): number {
+  const known = means.filter((mean) => !Number.isNaN(mean));
+  return Math.max(...known) - Math.min(...known);
+}
+
+/** Returns the smallest over the largest of some means, as Fairlearn's `ratio()`. */
+export function ratio(means: readonly number[]): number {
+  const known = means.filter((mean) => !Number.isNaN(mean));
+  return Math.min(...known) / Math.max(...known);
+}
+
+/**
+ * Permutation tests of statistics of groups, all on the same permutations: groups are exchanged among
+ * the images of a stratum. Images of one person in a group and stratum are exchanged together.
+ * B. Phipson, G. Smyth (2010), Permutation p-values should never be zero.
+ * @param statistics larger values contradict the hypothesis; NaN counts as such
+ * @param people person of each image; without it, all are distinct
+ * @returns one-sided p-values
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const values = [1, 1, 1, 1, 1, 0, 0, 0, 0, 0];
+ * const groups = values.map((value) => 1 - value);
+ * const gap = (groups: ArrayLike<number>) => difference(groupMeans(values, { groups, count: 2 }).means);
+ * // 2 of the 252 divisions have such a gap.
+ * assert.ok(Math.abs(permutationTest({ groups, count: 2 }, (g) => [gap(g)])[0] - 2 / 252) < 0.006);
+ * ```
+ */
+export function permutationTest(
+  { groups, strata }: Grouping,
+  statistics: (groups: Int32Array) => readonly number[],
+  people?: readonly unknown[],
+): number[] {
+  const permuted = Int32Array.from(groups);
+  const observed = statistics(permuted);
+  const blocks = groupsOf(groups.length, people).flatMap((person) => [
+    ...Map.groupBy(person, (i) => `${strata?.[i] ?? 0} ${groups[i]}`).values(),
+  ]).filter(([i]) => groups[i] >= 0 && (strata?.[i] ?? 0) >= 0);
+  const exchangeable = [...Map.groupBy(blocks, ([i]) => strata?.[i] ?? 0).values()]
+    .map((blocks) => ({ blocks, labels: Int32Array.from(blocks, ([i]) => groups[i]) }));
+  const rng = random(SEED, "permutation");
+  const extreme = observed.map(() => 1);
+  for (let n = 0; n < PERMUTATIONS; n++) {
+    for (const { blocks, labels } of exchangeable) {
+      rng.shuffle(labels);
+      blocks.forEach((block, b) => {
+        for (const i of block) permuted[i] = labels[b];
+      });
+    }
+    // Sums in another order differ by rounding errors.
+    statistics(permuted).forEach((value, s) => {
+      if (!(value < observed[s] - 1e-12)) extreme[s]++;
+    });
+  }
+  return extreme.map((count) => count / (PERMUTATIONS + 1));
+}

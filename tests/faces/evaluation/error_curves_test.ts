@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { errorCurves, suspectLabels } from "../../../faces/evaluation/error_curves.ts";
+import { modelTitle, overfitting } from "../../../faces/evaluation/format_result.ts";
+import { scoreModel } from "../../../faces/evaluation/score_model.ts";
+
+Deno.test("errorCurves() counts errors, biases by year, and fits SciPy's line", () => {
+  const truth = [20, 30, 40, 50, 60, 20], prediction = [27, 31, 44, 46, 52, 22.5];
+  const { cumulative, bias, line } = errorCurves({ truth, prediction }, 35);
+  assert.deepEqual(cumulative[4], { error: 4, share: 4 / 6, baseline: 0 });
+  assert.deepEqual(cumulative[15], { error: 15, share: 1, baseline: 5 / 6 });
+  assert.deepEqual(bias.slice(0, 2), [
+    { truth: 20, bias: 4.75, count: 2 },
+    { truth: 30, bias: 1, count: 1 },
+  ]);
+  // scipy.stats.linregress([20, 30, 40, 50, 60, 20], [27, 31, 44, 46, 52, 22.5])
+  assert.ok(Math.abs(line.slope - 0.70625) < 1e-12 && Math.abs(line.intercept - 11.1875) < 1e-12);
+});
+
+Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside its diagonal", () => {
+  const truth = Array.from({ length: 40 }, (_, i) => i * 7 % 3);
+  const probabilities = truth.map((label, i) => {
+    const raw = [0, 1, 2].map((k) => 1 + (i * k * 13) % 11 + (label === k ? 1 : 0));
+    return (i === 5 ? [1, 1, 20].map((p, k) => k === label ? 1 : p) : raw)
+      .map((p, _, all) => p / all.reduce((a, b) => a + b));
+  });
+  const prediction = probabilities.map((p) => p.indexOf(Math.max(...p)));
+  const subject = { task: "x", classes: ["a", "b", "c"] };
+  const found = suspectLabels(subject, { rows: [], truth, prediction, probabilities, loss: 0 });
+  // cleanlab 2.9.0: compute_confident_joint(labels, pred_probs, calibrate=False,
+  //   return_indices_of_off_diagonals=True)[1]
+  assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [
+    1,
+    3,
+    5,
+    7,
+    9,
+    12,
+    13,
+    14,
+    15,
+    18,
+    19,
+    20,
+    21,
+    24,
+    26,
+    30,
+    32,
+    34,
+    36,
+  ]);
+});
+
+Deno.test("suspectLabels() finds ages far from the line of predictions", () => {
+  const truth = Array.from({ length: 50 }, (_, i) => 20 + i);
+  const prediction = truth.map((age, i) => 15 + 0.6 * age + (i % 5) - 2);
+  prediction[7] += 30;
+  const found = suspectLabels({ task: "age" }, { rows: [], truth, prediction, loss: 0 });
+  assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [7]);
+});
+
+Deno.test("overfitting() needs a gap of the errors and disjoint intervals", () => {
+  const split = (n: number, wrong: number) => ({
+    rows: Array.from({ length: n }, (_, i) => i),
+    truth: Array.from({ length: n }, (_, i) => i % 2),
+    prediction: Array.from({ length: n }, (_, i) => i < wrong ? 1 - i % 2 : i % 2),
+    loss: 0,
+  });
+  const score = (trained: number, n: number, tested: number) => {
+    const train = split(1000, trained), test = split(n, tested);
+    const subject = { task: "gender", classes: ["female", "male"] };
+    return scoreModel(subject, { train, validation: test, test });
+  };
+  assert.match(overfitting(score(10, 200, 40))!, /accuracy 0\.990 on the training set, 0\.800 on/);
+  assert.equal(overfitting(score(190, 200, 40)), undefined);
+  assert.equal(overfitting(score(100, 20, 4)), undefined, "too few to decide");
+  const models = [{ id: "a", metrics: score(10, 200, 40) }, { id: "b", metrics: score(1, 20, 4) }];
+  assert.equal(modelTitle(models[0]!, models), "Gender (a)");
+  assert.equal(modelTitle(models[0]!, models.slice(0, 1)), "Gender");
+});

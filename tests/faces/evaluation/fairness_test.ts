@@ -1,0 +1,153 @@
+/**
+ * Fairness against Fairlearn 0.15.0, pandas 2 and NumPy 2, computed once with
+ *
+ *     n = 240
+ *     i = np.arange(n)
+ *     age = i * 37 % 80
+ *     gender = i * 5 % 7 % 2
+ *     group = np.array(["a", "b", "c"])[i * i % 11 % 3]
+ *     truth = i * 13 % 5 % 2
+ *     pred = np.where(i * 29 % 17 < 4 + 2 * gender, 1 - truth, truth)
+ *     df = pd.DataFrame(dict(age=age, gender=gender, group=group, truth=truth, pred=pred))
+ *     f = MetricFrame(metrics=dict(accuracy=accuracy_score, selection_rate=selection_rate,
+ *         true_positive_rate=true_positive_rate, false_positive_rate=false_positive_rate),
+ *         y_true=truth, y_pred=pred, sensitive_features=df[["gender", "group"]])
+ *     print(f.by_group, f.difference(), f.ratio())
+ *     s = df[["gender"]]
+ *     print(demographic_parity_difference(truth, pred, sensitive_features=s))
+ *     print(equalized_odds_difference(truth, pred, sensitive_features=s))
+ *     df["hit"] = (truth == pred) * 1.0; df["stratum"] = df.age // 10
+ *     cell = df.groupby(["gender", "stratum"]).hit.mean().unstack()
+ *     print((cell * df.stratum.value_counts(normalize=True).sort_index()).sum(axis=1))
+ *     rng = np.random.default_rng(1)
+ *     idx = [np.flatnonzero(df.stratum == s) for s in range(8)]
+ *     hit = df.hit.to_numpy()
+ *     def gap(g):
+ *         m = [[hit[k][g[k] == v].mean() for v in (0, 1)] for k in idx]
+ *         return abs(np.dot([len(k) / n for k in idx], np.diff(m, axis=1)[:, 0]))
+ *     extreme = 0
+ *     for _ in range(20000):
+ *         g = gender.copy()
+ *         for k in idx: g[k] = rng.permutation(g[k])
+ *         extreme += gap(g) >= gap(gender) - 1e-12
+ *     print(gap(gender), extreme / 20000)
+ */
+import assert from "node:assert/strict";
+import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
+import { holm } from "../../../packages/statistics/paired_tests.ts";
+import {
+  difference,
+  groupMeans,
+  permutationTest,
+} from "../../../packages/statistics/group_gaps.ts";
+
+const all = Array.from({ length: 240 }, (_, i) => i);
+const truth = all.map((i) => i * 13 % 5 % 2);
+const persons = all.map((i) => ({
+  ...{ age: i * 37 % 80, gender: i * 5 % 7 % 2 },
+  attributes: { group: "abc"[i * i % 11 % 3], name: `Subject ${i}` },
+}));
+const prediction = all.map((i) =>
+  i * 29 % 17 < 4 + 2 * persons[i].gender ? 1 - truth[i] : truth[i]
+);
+const test = { rows: all, truth, prediction, loss: 0 };
+const smiles = { task: "smile", metric: "accuracy", classes: ["no", "yes"] } as const;
+
+function close(actual: number | undefined, wanted: number, digits = 1e-6) {
+  assert.ok(Math.abs(actual! - wanted) < digits, `${actual} is not ${wanted}`);
+}
+
+Deno.test("modelFairness() agrees with Fairlearn's MetricFrame, on crossings too", () => {
+  const { groupings, left_out } = modelFairness(smiles, test, persons, undefined, [], 1);
+  assert.deepEqual(left_out, { name: 240 });
+  assert.deepEqual(groupings.map(({ by }) => by.join()), [
+    ...["gender", "age", "group", "gender,age", "gender,group", "age,group"],
+  ]);
+  const { metrics } = groupings[4];
+  const expected = {
+    accuracy: [0.777778, 0.729167, 0.769231, 0.617021, 0.684211, 0.666667],
+    selection_rate: [0.333333, 0.520833, 0.538462, 0.617021, 0.394737, 0.277778],
+    true_positive_rate: [0.64, 0.8, 0.9, 0.789474, 0.6, 0.428571],
+    false_positive_rate: [0.131579, 0.321429, 0.3125, 0.5, 0.26087, 0.181818],
+  };
+  const differences = { accuracy: 0.160757, selection_rate: 0.339243 };
+  const rates = { true_positive_rate: 0.471429, false_positive_rate: 0.368421 };
+  const ratios = { accuracy: 0.793313, false_positive_rate: 0.263158 };
+  for (const [name, values] of Object.entries(expected)) {
+    const { by_group } = metrics[name];
+    assert.deepEqual(Object.keys(by_group), [
+      ...["female, a", "female, b", "female, c", "male, a", "male, b", "male, c"],
+    ]);
+    Object.values(by_group).forEach(({ value }, i) => close(value, values[i]));
+  }
+  for (const [name, value] of Object.entries({ ...differences, ...rates })) {
+    close(metrics[name].difference, value);
+  }
+  for (const [name, value] of Object.entries(ratios)) close(metrics[name].ratio, value);
+  assert.equal(metrics.accuracy.worst_group, "male, a");
+  assert.deepEqual(Object.values(metrics.accuracy.by_group).map(({ count }) => count), [
+    ...[63, 48, 26, 47, 38, 18],
+  ]);
+  close(groupings[0].demographic_parity_difference, 0.03777195096024377, 1e-12);
+  close(groupings[0].equalized_odds_difference, 0.12313139260424863, 1e-12);
+});
+
+Deno.test("modelFairness() standardizes by age and tests within its strata", () => {
+  const fairness = modelFairness(smiles, test, persons);
+  const [gender, age] = fairness.groupings;
+  const { by_group, standardized, difference, p } = gender.metrics.accuracy;
+  close(by_group.female.standardized, 0.755437);
+  close(by_group.male.standardized, 0.638122);
+  close(standardized?.difference, 0.755437 - 0.638122, 2e-6);
+  assert.equal(standardized?.covered, 1);
+  assert.notEqual(difference, standardized?.difference);
+  close(p, 0.0434, 0.012);
+  assert.equal(age.metrics.accuracy.standardized, undefined);
+  adjustAll([fairness]);
+  const tests = fairness.groupings.flatMap(({ metrics }) => Object.values(metrics));
+  assert.deepEqual(tests.map(({ p_holm }) => p_holm), holm(tests.map(({ p }) => p!)));
+});
+
+Deno.test("modelFairness() hides groups of few faces and counts faces without a label", () => {
+  const few = persons.map((person, i) => ({
+    ...person,
+    attributes: { group: i < 9 ? "rare" : i < 30 ? null : "common", name: null },
+  }));
+  const { groupings } = modelFairness(smiles, test, few);
+  const { metrics, hidden, unknown } = groupings.find(({ by }) => by.join() === "group")!;
+  assert.deepEqual({ hidden, unknown }, { hidden: { groups: 1, faces: 9 }, unknown: 21 });
+  assert.deepEqual(metrics, {});
+});
+
+Deno.test("modelFairness() reports no rates by the target itself, and a signed bias of ages", () => {
+  const own = modelFairness({ ...smiles, task: "gender" }, test, persons).groupings[0];
+  assert.deepEqual(Object.keys(own.metrics), ["accuracy"]);
+  const older = { ...test, truth: persons.map(({ age }) => age) };
+  const errors = { ...older, prediction: persons.map(({ age, gender }) => age + 5 - 10 * gender) };
+  const { metrics } = modelFairness({ task: "age", metric: "mae" }, errors, persons).groupings[0];
+  assert.deepEqual(Object.keys(metrics), ["mae", "bias"]);
+  assert.equal(metrics.bias.by_group.male.value, -5);
+  assert.deepEqual([metrics.mae.difference, metrics.bias.difference], [0, 10]);
+  assert.ok(metrics.mae.p === 1 && metrics.bias.p! < 0.001);
+});
+
+Deno.test("groupMeans() takes the strata that all groups have", () => {
+  const groups = [0, 0, 1, 1, 0], strata = [0, 0, 0, 1, -1], values = [1, 0, 1, 1, 1];
+  assert.deepEqual(groupMeans(values, { groups, strata, count: 2 }), {
+    means: [0.5, 1],
+    covered: 3 / 5,
+  });
+  const { means, covered } = groupMeans(values, { groups, strata, count: 2, least: 3 });
+  assert.ok(means.every(Number.isNaN) && covered === 0);
+});
+
+Deno.test("permutationTest() exchanges people, not their images", () => {
+  // Two people of 20 equal images each: one division in two is as extreme.
+  const groups = Array.from({ length: 40 }, (_, i) => i < 20 ? 0 : 1);
+  const gap = (groups: ArrayLike<number>) => [
+    difference(groupMeans(groups0, { groups, count: 2 }).means),
+  ];
+  const groups0 = [...groups];
+  assert.deepEqual(permutationTest({ groups, count: 2 }, gap, groups), [1]);
+  assert.ok(permutationTest({ groups, count: 2 }, gap)[0] < 0.001);
+});
