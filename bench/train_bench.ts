@@ -15,7 +15,7 @@ the peers' Python packages are installed in the user's cache folder.
 
   --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
                      deno task compute install node
-  --networks LIST    of ${NETWORKS.join(", ")} (all); torch has the first three
+  --networks LIST    of ${NETWORKS.join(", ")} (all)
   --batches LIST     images in a step (16,64,256)
   --rounds N         how often each takes its turn (9)
   --turn MS          how long a turn takes; five steps at least (400)
@@ -76,9 +76,6 @@ export async function bench(args: string[]): Promise<void> {
   if (values.help) return console.log(help);
   const networks = oneOf("networks", values.networks, NETWORKS);
   const wanted = oneOf("peers", values.peers, known);
-  if (wanted.includes("torch") && networks.some((name) => /residual|mobile/.test(name))) {
-    throw new Error("torch has no residual or mobile: choose --networks gender,age,best.");
-  }
   const batches = values.batches.split(",").map((text) => whole("batches", text));
   const rounds = whole("rounds", values.rounds), turn = whole("turn", values.turn);
   const say = (line: string) => console.error(line);

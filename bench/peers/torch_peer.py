@@ -50,10 +50,54 @@ def best():
     return parts + [nn.Linear(128, 2 + AGE_BINS)]
 
 
+def unit(channels, filters, size, stride=1, groups=1):
+    """Convolution with TensorFlow's `same` padding, and normalization."""
+    inside = size // 2 if stride == 1 else 0
+    convolution = nn.Conv2d(channels, filters, size, stride, inside, groups=groups, bias=False)
+    # Images of even size: one row below, one column right.
+    pad = nn.ZeroPad2d((0, 1, 0, 1)) if size > stride > 1 else nn.Identity()
+    return nn.Sequential(pad, convolution, nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01))
+
+
+class Block(nn.Module):
+    def __init__(self, channels, filters, stride):
+        super().__init__()
+        change = stride > 1 or channels != filters
+        self.skip = unit(channels, filters, 1, stride) if change else nn.Identity()
+        first = unit(channels, filters, 3, stride)
+        self.body = nn.Sequential(first, nn.ReLU(), unit(filters, filters, 3))
+
+    def forward(self, x):
+        return F.relu(self.body(x) + self.skip(x))
+
+
+def residual():
+    parts, channels = [unit(3, 32, 3), nn.ReLU()], 32
+    for group, filters in enumerate((32, 64, 128)):
+        for block in range(2):
+            parts.append(Block(channels, filters, 2 if group > 0 and block == 0 else 1))
+            channels = filters
+    return parts + classifier()
+
+
+def mobile():
+    parts, channels = [unit(3, 16, 3), nn.ReLU()], 16
+    for filters in (32, 64, 128):
+        for block in range(2):
+            parts += [unit(channels, channels, 3, 2 if block == 0 else 1, channels), nn.ReLU()]
+            parts += [unit(channels, filters, 1), nn.ReLU()]
+            channels = filters
+    return parts + classifier()
+
+
+def classifier():
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.25), nn.Linear(128, 2)]
+
+
 def build(network):
     parts, features = blocks(), 512
-    if network == "best":
-        parts = best()
+    if network in ("best", "residual", "mobile"):
+        parts = {"best": best, "residual": residual, "mobile": mobile}[network]()
     elif network == "gender":
         for units in (512, 256, 128, 64):
             parts += [
@@ -99,7 +143,7 @@ class Trainer:
             loss = F.cross_entropy(out[:, :2], y[:, 0].long())
             loss = loss + F.cross_entropy(out[:, 2:], y[:, 1:])
         else:
-            loss = F.cross_entropy(out, y) if self.network == "gender" else F.l1_loss(out, y)
+            loss = F.cross_entropy(out, y) if self.network != "age" else F.l1_loss(out, y)
         for weights, factor in self.penalties:
             loss = loss + factor * weights.square().sum()
         return loss
@@ -117,12 +161,12 @@ def data(network, rows):
     """Images of 0 to 1, channels last in memory, and targets as PyTorch wants them."""
     images, labels = draw(network, rows)
     x = torch.from_numpy(images.astype(np.float32) / 255).permute(0, 3, 1, 2)
-    if network == "gender":
-        return x, torch.from_numpy(labels)
+    if network == "age":
+        return x, torch.from_numpy(labels[:, None].astype(np.float32))
     if network == "best":
         gender, age = best_targets(labels)
         return x, torch.from_numpy(np.concatenate([gender[:, None], age], 1).astype(np.float32))
-    return x, torch.from_numpy(labels[:, None].astype(np.float32))
+    return x, torch.from_numpy(labels)
 
 
 def prepare(network, batch):

@@ -84,7 +84,7 @@ export function depthwise(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Gradient of weights and bias, summed over a chunk. Words: as `depthwise` to 17 with d in y's place, then chunks' gradients, bytes between them. */
+/** Gradient of weights and bias, summed over a chunk. Words: as `depthwise` to 17 with d in y's place, then chunks' gradients, bytes between them, and between d's rows and pixels. */
 export function depthwiseGradient(
   r: usize, from: i32, to: i32, thread: i32, chunk: i32, fresh: bool,
 ): void {
@@ -92,7 +92,7 @@ export function depthwiseGradient(
   const step = <usize> word(r, 13), kh = word(r, 14), kw = word(r, 15), jump = <usize> word(r, 16);
   const pixel = <usize> word(r, 17), panel = <usize> (kh * kw) << 5;
   const out = address(r, 18) + <usize> chunk * <usize> word(r, 19);
-  const biases = out + (step >> 5) * panel;
+  const biases = out + (step >> 5) * panel, dRow = <usize> word(r, 20), dStep = <usize> word(r, 21);
   if (fresh) memory.fill(out, 0, <usize> word(r, 19));
   for (let i = from; i < to; ++i) {
     const x = operand(r, 3, thread, from, i), d = operand(r, 8, thread, from, i);
@@ -106,14 +106,14 @@ export function depthwiseGradient(
           let s0 = v128.load(o), s1 = v128.load(o, 32), s2 = v128.load(o, 64);
           for (let row = 0; row < height; ++row) {
             let at = x + <usize> row * xRow + <usize> ky * jump + <usize> kx * pixel + c;
-            let g = d + <usize> (row * width) * step + c;
+            let g = d + <usize> row * dRow + c;
             for (let column = 0; column < width; ++column) {
               const v = v128.load(g);
               s0 = madd(v128.load(at), v, s0);
               s1 = madd(v128.load(at + pixel), v, s1);
               s2 = madd(v128.load(at + 2 * pixel), v, s2);
               at += xStep;
-              g += step;
+              g += dStep;
             }
           }
           v128.store(o, s0);
@@ -125,21 +125,23 @@ export function depthwiseGradient(
           let sum = v128.load(o);
           for (let row = 0; row < height; ++row) {
             let at = x + <usize> row * xRow + <usize> ky * jump + <usize> kx * pixel + c;
-            let g = d + <usize> (row * width) * step + c;
+            let g = d + <usize> row * dRow + c;
             for (let column = 0; column < width; ++column) {
               sum = madd(v128.load(at), v128.load(g), sum);
               at += xStep;
-              g += step;
+              g += dStep;
             }
           }
           v128.store(o, sum);
           o += 32;
         }
       }
-      let g = d + c;
-      for (let p = height * width; p > 0; --p) {
-        total = f32x4.add(total, v128.load(g));
-        g += step;
+      for (let row = 0; row < height; ++row) {
+        let g = d + <usize> row * dRow + c;
+        for (let p = width; p > 0; --p) {
+          total = f32x4.add(total, v128.load(g));
+          g += dStep;
+        }
       }
       v128.store(biases + c, total);
     }

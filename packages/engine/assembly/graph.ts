@@ -41,6 +41,27 @@ function clearPadding(at: usize, positions: i32, step: usize, channels: i32): vo
   }
 }
 
+/** Positions that pass at once for each four channels, whose coefficients stay in registers. */
+// @ts-ignore: decorator
+@inline const BLOCK = 16;
+
+/** y = activation(scale * x + shift) of some positions, `xStep` and `yStep` bytes apart. */
+// @ts-ignore: decorator
+@inline function affineRow(
+  x: usize, xStep: usize, y: usize, yStep: usize, positions: i32, bytes: usize, kind: i32, alpha: v128,
+  scale: usize, shift: usize,
+): void {
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const s = v128.load(scale + c), h = v128.load(shift + c);
+    let a = x + c, o = y + c;
+    for (let p = positions; p > 0; --p) {
+      v128.store(o, apply(kind, madd(v128.load(a), s, h), alpha));
+      a += xStep;
+      o += yStep;
+    }
+  }
+}
+
 // @ts-ignore: decorator
 @inline function mapImage(
   x: usize, y: usize, positions: i32, step: usize, kind: i32, alpha: v128, scale: usize, shift: usize,
@@ -53,13 +74,10 @@ function clearPadding(at: usize, positions: i32, step: usize, channels: i32): vo
     }
     return;
   }
-  for (let p = 0; p < positions; ++p) {
-    for (let c: usize = 0; c < step; c += 16) {
-      const v = madd(v128.load(x + c), v128.load(scale + c), v128.load(shift + c));
-      v128.store(y + c, apply(kind, v, alpha));
-    }
-    x += step;
-    y += step;
+  for (let p = 0; p < positions; p += BLOCK) {
+    affineRow(x, step, y, step, min(BLOCK, positions - p), step, kind, alpha, scale, shift);
+    x += BLOCK * step;
+    y += BLOCK * step;
   }
 }
 
@@ -90,14 +108,20 @@ export function map(r: usize, from: i32, to: i32, thread: i32): void {
     }
     return;
   }
-  for (let p = 0; p < positions; ++p) {
+  for (let p = 0; p < positions; p += BLOCK) {
+    const few = min(BLOCK, positions - p);
     for (let c: usize = 0; c < step; c += 16) {
-      const v = madd(v128.load(x + c), v128.load(scale + c), v128.load(shift + c));
-      put(dx + c, applyGradient(kind, v128.load(d + c), v, alpha), add);
+      const k = v128.load(scale + c), h = v128.load(shift + c);
+      let at = c;
+      for (let n = few; n > 0; --n) {
+        const v = madd(v128.load(x + at), k, h);
+        put(dx + at, applyGradient(kind, v128.load(d + at), v, alpha), add);
+        at += step;
+      }
     }
-    d += step;
-    x += step;
-    dx += step;
+    d += BLOCK * step;
+    x += BLOCK * step;
+    dx += BLOCK * step;
   }
 }
 
@@ -116,40 +140,61 @@ export function mapGradient(r: usize, from: i32, to: i32, thread: i32): void {
   }
 }
 
-/** Batch normalization: dx = scale * d + slope * (x - mean) + offset. Words: d, x, dx, positions, step, scale, slope, offset, mean, add. */
+/**
+ * Batch normalization: dx = scale * d + slope * (x - mean) + offset. Words: d, x, dx (its first pixel),
+ * height, width, step, scale, slope, offset, mean, add, bytes between dx's rows, pixels, and panels of
+ * eight channels.
+ */
 export function affineGradient(r: usize, from: i32, to: i32, thread: i32): void {
-  const positions = word(r, 12), step = size(r, 13), scale = address(r, 14), slope = address(r, 15);
-  const offset = address(r, 16), mean = address(r, 17), add = word(r, 18) != 0;
+  const height = word(r, 12), width = word(r, 13), step = size(r, 14), scale = address(r, 15);
+  const slope = address(r, 16), offset = address(r, 17), mean = address(r, 18), add = word(r, 19) != 0;
+  const dxRow = size(r, 20), dxStep = size(r, 21), panel = size(r, 22);
   for (let i = from; i < to; ++i) {
     let d = operand(r, 3, thread, from, i), x = operand(r, 6, thread, from, i);
     let dx = operand(r, 9, thread, from, i);
-    for (let p = 0; p < positions; ++p) {
-      for (let c: usize = 0; c < step; c += 16) {
-        const e = f32x4.sub(v128.load(x + c), v128.load(mean + c));
-        const rest = madd(e, v128.load(slope + c), v128.load(offset + c));
-        put(dx + c, madd(v128.load(d + c), v128.load(scale + c), rest), add);
+    for (let y = 0; y < height; ++y) {
+      for (let done = 0; done < width; done += BLOCK) {
+        const few = min(BLOCK, width - done);
+        for (let c: usize = 0; c < step; c += 16) {
+          const s = v128.load(scale + c), a = v128.load(slope + c), b = v128.load(offset + c);
+          const m = v128.load(mean + c);
+          let at = c, o = dx + <usize> done * dxStep + (c >> 5) * panel + (c & 31);
+          for (let n = few; n > 0; --n) {
+            const rest = madd(f32x4.sub(v128.load(x + at), m), a, b);
+            put(o, madd(v128.load(d + at), s, rest), add);
+            at += step;
+            o += dxStep;
+          }
+        }
+        d += <usize> few * step;
+        x += <usize> few * step;
       }
-      d += step;
-      x += step;
-      dx += step;
+      dx += dxRow;
     }
   }
 }
 
 /**
  * Copies an image's pixels to places apart: into a padded or dilated image, or back. Words: x, y (at
- * the first pixel's place), height, width, bytes of a pixel, x's row, y's row, y's step, add, and
- * bytes of y to zero before.
+ * the first pixel's place), height, width, bytes of a pixel, x's row, y's row, y's step, add, bytes of y
+ * to zero before; scale (0: none), shift, kind and alpha as of `map`.
  */
 export function place(r: usize, from: i32, to: i32, thread: i32): void {
   const height = word(r, 9), width = word(r, 10), pixel = size(r, 11), xRow = size(r, 12);
   const yRow = size(r, 13), yStep = size(r, 14), add = word(r, 15) != 0, clear = size(r, 16);
+  const scale = address(r, 17), shift = address(r, 18), kind = word(r, 19), alpha = f32x4.splat(real(r, 20));
   const close = yStep == pixel, run = close ? pixel * <usize> width : pixel, runs = close ? 1 : width;
   for (let i = from; i < to; ++i) {
     const x = operand(r, 3, thread, from, i), y = operand(r, 6, thread, from, i);
     if (clear != 0) memory.fill(y, 0, clear);
     for (let row = 0; row < height; ++row) {
       let a = x + <usize> row * xRow, o = y + <usize> row * yRow;
+      if (scale != 0) {
+        if (kind == Activation.linear) affineRow(a, pixel, o, yStep, width, pixel, 0, alpha, scale, shift);
+        else if (kind == Activation.relu) affineRow(a, pixel, o, yStep, width, pixel, 1, alpha, scale, shift);
+        else affineRow(a, pixel, o, yStep, width, pixel, kind, alpha, scale, shift);
+        continue;
+      }
       for (let n = 0; n < runs; ++n) {
         let at: usize = 0;
         for (; at + 16 <= run; at += 16) put(o + at, v128.load(a + at), add);

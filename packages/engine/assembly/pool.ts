@@ -131,20 +131,17 @@ export function normalize(r: usize, from: i32, to: i32, thread: i32): void {
   let at = z + <usize> (from * height * width) * step;
   for (let i = from; i < to; ++i) {
     for (let y = 0; y < height; ++y) {
-      let o = out + <usize> i * outImage + <usize> y * outRow;
-      for (let x = 0; x < width; ++x) {
-        for (let c: usize = 0; c < step; c += 32) {
-          v128.store(
-            o + c, madd(v128.load(at + c), v128.load(scale + c), v128.load(shift + c)),
-          );
-          v128.store(
-            o + c,
-            madd(v128.load(at + c, 16), v128.load(scale + c, 16), v128.load(shift + c, 16)), 16,
-          );
+      const row = out + <usize> i * outImage + <usize> y * outRow;
+      for (let c: usize = 0; c < step; c += 16) {
+        const k = v128.load(scale + c), h = v128.load(shift + c);
+        let from = at + c, o = row + c;
+        for (let x = 0; x < width; ++x) {
+          v128.store(o, madd(v128.load(from), k, h));
+          from += step;
+          o += step;
         }
-        at += step;
-        o += step;
       }
+      at += <usize> width * step;
     }
   }
 }
@@ -215,6 +212,26 @@ export function preActivationGradient(r: usize, from: i32, to: i32, thread: i32)
             o += 2 * outStep;
             dAt += step;
             placeAt += step >> 2;
+          }
+        }
+      }
+    }
+    return;
+  }
+  if (slope != 0 && single) {
+    for (let i = from; i < to; ++i) {
+      for (let y = 0; y < height; ++y) {
+        const first = z + (<usize> i * height + y) * row, dFirst = d + <usize> i * dImage + <usize> y * row;
+        for (let c: usize = 0; c < step; c += 16) {
+          const m = v128.load(mean + c), a = v128.load(slope + c), b = v128.load(offset + c);
+          const times = v128.load(scale + c);
+          let at = c, o = out + <usize> i * outImage + <usize> y * outRow + inPanel(c, panel);
+          for (let x = 0; x < width; ++x) {
+            const v = v128.load(first + at);
+            const g = madd(v128.load(dFirst + at), times, madd(f32x4.sub(v, m), a, b));
+            v128.store(o, activateGradient(g, v, kind, alpha));
+            at += step;
+            o += outStep;
           }
         }
       }

@@ -21,6 +21,31 @@ export type GraphLayer = Layer & {
 interface Slot {
   gradient?: Buffer;
   readers: number;
+  /** Where the gradient of a convolution's output is used, if that is not `gradient`. */
+  view?: GradientView;
+}
+
+/** Places of a gradient's pixels: panels of eight channels, or room around and between the pixels. */
+interface GradientView {
+  readonly buffer: Buffer;
+  readonly height: number;
+  readonly width: number;
+  /** Offset of the first pixel, and bytes between rows, pixels, and panels of eight channels. */
+  readonly places: readonly [first: number, row: number, pixel: number, panel: number];
+  /** True once a normalization has written it. */
+  filled?: boolean;
+  /** True if only the layer itself writes it. */
+  own?: boolean;
+}
+
+/** A normalization that its readers compute where they need it. */
+interface Lazy {
+  readonly x: GraphTensor;
+  readonly reads: readonly Buffer[];
+  /** Scale, shift, activation and its parameter. */
+  readonly words: Word[];
+  /** Stores its values, once. */
+  store?: () => void;
 }
 
 /** Values of a layer: positions with channels, `step` bytes per position. */
@@ -33,6 +58,7 @@ export interface GraphTensor {
   readonly slot: Slot;
   /** True if weights before it are trained. */
   readonly trained: boolean;
+  readonly lazy?: Lazy;
 }
 
 /** Numbers of a dense kernel from which on an item is a panel of weights, not an image. */
@@ -48,8 +74,10 @@ interface View {
   readonly buffer: Buffer;
   readonly row: number;
   readonly pixel: number;
-  /** Copies the input into the padding; undefined: no padding is needed. */
-  readonly fill?: () => KernelRecord;
+  /** Copies the input into the padding. */
+  readonly fill: () => KernelRecord[];
+  readonly reads: Buffer[];
+  readonly writes: Buffer[];
 }
 
 /** A kernel that prepares weights, from its first item, and the number of its items. */
@@ -250,6 +278,9 @@ export class GraphBuilder {
 
   /** Adds a layer's operations. @param value where its output goes, for the last layer */
   forward(layer: GraphLayer, inputs: GraphTensor[], value?: Buffer): GraphTensor {
+    const windows = layer.kind === "conv2d" ||
+      layer.kind === "depthwiseConv2d" && layer.depthMultiplier === 1;
+    if (!windows) { for (const { lazy } of inputs) lazy?.store?.(); }
     const taken = layer.kind === "conv2d" ? inputs : inputs.map((x) => this.#pad(x));
     for (const { slot } of taken) slot.readers++;
     const [x] = taken;
@@ -424,17 +455,28 @@ export class GraphBuilder {
       partial: batch * step * 2,
     });
     const affine: Word[] = [positions, step, kind, [alpha], m.scale, m.shift];
-    const forward = (token: Buffer[]) =>
-      this.#add([x.value, ...token], [y.value], () => [
-        kernel("map", [x.value, y.value], [...affine, clearedBy(kind, x.channels)]),
-      ]);
+    const cleared = clearedBy(kind, x.channels);
+    const normalized = (reads: Buffer[]): GraphTensor => {
+      const store = () => {
+        lazy.store = undefined;
+        this.#add(
+          reads,
+          [y.value],
+          () => [kernel("map", [x.value, y.value], [...affine, cleared])],
+        );
+      };
+      const lazy: Lazy = { x, reads, words: [m.scale, m.shift, kind, [alpha]], store };
+      if (!value && cleared === 0) return { ...y, lazy };
+      store();
+      return y;
+    };
     if (!this.#training || layer.frozen) {
       this.#prepared[0].push([(first) =>
         record("movingScale", first, channels / 8, [
           ...[w.gamma, w.beta, w.moving_mean, w.moving_variance],
           ...[[layer.epsilon] as const, m.scale, m.shift],
         ]), channels / 8]);
-      forward([]);
+      const result = normalized([x.value]);
       this.#onBackward(() => {
         const dx = x.slot.gradient;
         if (!dx) return;
@@ -442,11 +484,11 @@ export class GraphBuilder {
         this.#toGradient(dx, [d, x.value], (add) => {
           const { zeros } = this.allocateShared();
           return [kernel("affineGradient", [d, x.value, dx], [
-            ...[positions, step, m.scale, zeros, zeros, zeros, add],
+            ...[1, positions, step, m.scale, zeros, zeros, zeros, add, 0, step, 32],
           ])];
         });
       });
-      return y;
+      return result;
     }
     const statistics = new Buffer(0), sums = new Buffer(0);
     this.#schedule.add({
@@ -459,7 +501,7 @@ export class GraphBuilder {
         ...[m.scale, m.shift, m.mean, m.deviation],
       ])],
     });
-    forward([statistics]);
+    const result = normalized([x.value, statistics]);
     this.#onBackward(() => {
       const d = this.#beforeNorm(x, kind, y.slot.gradient!, affine);
       this.#schedule.add({
@@ -478,13 +520,25 @@ export class GraphBuilder {
         this.#add([d, x.value, sums], [], () => []);
         return;
       }
+      const { view, readers } = x.slot, through = [m.scale, m.slope, m.offset, m.mean];
+      if (view && !view.own && readers === 1 && view.height * view.width === positions) {
+        view.filled = true;
+        this.#add([d, x.value, sums], [view.buffer], () => {
+          const [first, ...places] = view.places;
+          return [record("affineGradient", 0, 0, [
+            ...[...d.words, ...x.value.words, ...shifted(view.buffer, first)],
+            ...[view.height, view.width, step, ...through, 0, ...places],
+          ])];
+        });
+        return;
+      }
       this.#toGradient(dx, [d, x.value, sums], (add) => [
         kernel("affineGradient", [d, x.value, dx], [
-          ...[positions, step, m.scale, m.slope, m.offset, m.mean, add],
+          ...[1, positions, step, ...through, add, 0, step, 32],
         ]),
       ]);
     });
-    return y;
+    return result;
   }
 
   /** Returns the gradient of normalized values, before the activation that is fused with them. */
@@ -724,27 +778,25 @@ export class GraphBuilder {
   #view(x: GraphTensor, c: ConvSizes): View {
     const height = Math.max((c.outHeight - 1) * c.sy + c.kh, c.top + c.inHeight);
     const width = Math.max((c.outWidth - 1) * c.sx + c.kw, c.left + c.inWidth);
-    const pixel = x.step, row = width * pixel;
-    if (height === c.inHeight && width === c.inWidth) return { buffer: x.value, row, pixel };
-    const buffer = new Buffer(height * row, "local");
+    const pixel = x.step, row = width * pixel, whole = height === c.inHeight && width === c.inWidth;
+    const lazy = x.lazy?.store && x.lazy, { value } = lazy?.x ?? x;
+    if (whole && !lazy) {
+      return { buffer: value, row, pixel, reads: [value], writes: [], fill: () => [] };
+    }
+    const buffer = new Buffer(height * row, whole ? undefined : "local");
     return {
-      ...{ buffer, row, pixel },
-      fill: () =>
-        record("place", 0, 0, [
-          ...[...x.value.words, ...shifted(buffer, c.top * row + c.left * pixel)],
-          ...[c.inHeight, c.inWidth, pixel, c.inWidth * pixel, row, pixel, 0, 0],
-        ]),
+      ...{ buffer, row, pixel, reads: [...lazy?.reads ?? [value]], writes: [buffer] },
+      fill: () => [record("place", 0, 0, [
+        ...[...value.words, ...shifted(buffer, c.top * row + c.left * pixel)],
+        ...[c.inHeight, c.inWidth, pixel, c.inWidth * pixel, row, pixel, 0, 0],
+        ...lazy?.words ?? [],
+      ])],
     };
   }
 
-  /** Buffers and kernels of a view. */
-  #through(
-    view: View,
-    x: GraphTensor,
-  ): { reads: Buffer[]; writes: Buffer[]; fill: () => KernelRecord[] } {
-    return view.fill
-      ? { reads: [x.value], writes: [view.buffer], fill: () => [view.fill!()] }
-      : { reads: [view.buffer], writes: [], fill: () => [] };
+  /** Returns the same view for the backward pass: what has no padding is in memory of the stage. */
+  #again(view: View, x: GraphTensor, c: ConvSizes): View {
+    return view.buffer.lasting ? view : this.#view(x, c);
   }
 
   #convolution(layer: Conv | Dense, x: GraphTensor, value?: Buffer): GraphTensor {
@@ -756,12 +808,15 @@ export class GraphBuilder {
     const y = this.#tensor(shape, x.trained || !layer.frozen, value), view = this.#view(x, c);
     const { kernel: weights, bias } = this.#weights.get(layer)!;
     const square = kh === kw && stride % 8 === 0;
-    const side = tileSides(square && sy === 1 && sx === 1, kh, c.outHeight, c.outWidth);
+    const { winograd, winogradGradient } = tileSides(
+      square && sy === 1 && sx === 1,
+      ...[kh, c.outHeight, c.outWidth] as const,
+    );
     // The gradient of the input is a convolution at stride 1, of a dilated image.
     const back = tileSides(square, kh, c.inHeight, c.inWidth).winograd;
     const { kind, alpha } = layer.activation ?? linear;
     const transformed = this.#allocateOnce(layer, {
-      transformed: side.winograd ** 2 * stride * columns * 4,
+      transformed: winograd ** 2 * stride * columns * 4,
       turned: x.trained ? kh * kw * stride * columns * 4 : 0,
       turnedTransformed: x.trained ? back ** 2 * stride * columns * 4 : 0,
     });
@@ -773,7 +828,7 @@ export class GraphBuilder {
       ];
     };
     const { batch, chunks } = this.#sizes;
-    this.#needs(side.winograd, kh, c.outWidth, stride, columns);
+    this.#needs(winograd, kh, c.outWidth, stride, columns);
     this.#needs(back, kh, c.inWidth, stride, columns);
     this.#scratch.pack = Math.max(
       ...[this.#scratch.pack, c.outHeight * c.outWidth * 32, WINDOW_BYTES],
@@ -785,73 +840,53 @@ export class GraphBuilder {
           record("transformWeights", first, columns / 8, [from, rows, columns / 8, to, side]),
         columns / 8,
       ] as Preparation;
-    if (side.winograd > 0) {
+    if (winograd > 0) {
       this.#prepared[0].push(
-        transform(weights, stride, columns, transformed.transformed, side.winograd),
+        transform(weights, stride, columns, transformed.transformed, winograd),
       );
     }
-    const through = this.#through(view, x);
-    this.#add(through.reads, [...through.writes, y.value], () => {
+    this.#add(view.reads, [...view.writes, y.value], () => {
       const { zeros } = this.allocateShared();
-      const winograd = side.winograd > 0;
       return [
-        ...through.fill(),
-        record(winograd ? "winograd" : "convolve", 0, 0, [
-          ...[...windows(view), winograd ? transformed.transformed : weights],
+        ...view.fill(),
+        record(winograd > 0 ? "winograd" : "convolve", 0, 0, [
+          ...[...windows(view), winograd > 0 ? transformed.transformed : weights],
           ...[bias || zeros, bias ? 32 : 0, y.value.address, y.value.image],
           ...[c.outWidth * y.step, y.step, kind, [alpha] as const],
-          ...[view.buffer.step, ...this.#scratchWords(side.winograd), y.value.step],
+          ...[view.buffer.step, ...this.#scratchWords(winograd), y.value.step],
         ]),
       ];
     });
-    const filterGradient = (d: Buffer) => {
+    const filterGradient = ({ buffer: d, places: [first, row, pixel, panel] }: GradientView) => {
       const kernelBytes = kh * kw * stride * columns * 4, partBytes = kernelBytes + columns * 4;
       const parts = this.#memory.allocate(chunks * partBytes);
       this.parts.set(weights, { address: parts, bytes: partBytes });
       if (bias) this.parts.set(bias, { address: parts + kernelBytes, bytes: partBytes });
-      // Windows of few channels are packed, and with them the gradients in panels of eight channels.
-      const packs = (kw * stride & 3) !== 0, panel = c.outHeight * c.outWidth * 32;
-      const panels = packs ? new Buffer(panel * columns / 8) : undefined;
-      const sums = side.winogradGradient > 0
-        ? this.#sumsAt(side.winogradGradient ** 2 * stride * columns * 4, [d, ...through.reads])
+      const again = this.#again(view, x, c), side = winogradGradient;
+      const sums = side > 0
+        ? this.#sumsAt(side ** 2 * stride * columns * 4, [d, ...again.reads])
         : 0;
-      this.#add([...through.reads, d], [...through.writes, ...(panels ? [panels] : [])], () => {
+      this.#add([...again.reads, d], again.writes, () => {
         const { packs, packStep, sums: places } = this.allocateShared();
-        const gradient: Word[] = panels
-          ? [panels.address, panels.step, panels.image, c.outWidth * 32, 32]
-          : [d.address, d.step, d.image, c.outWidth * y.step, y.step];
-        const common = [...windows(view), ...gradient, parts, partBytes, view.buffer.step];
+        const gradient = [d.address + first, d.step, d.image, row, pixel];
+        const common = [...windows(again), ...gradient, parts, partBytes, again.buffer.step];
         return [
-          ...through.fill(),
-          ...(panels
-            ? Array.from({ length: columns / 8 }, (_, n) =>
-              record("copyChannels", 0, 0, [
-                ...[
-                  ...d.words,
-                  ...panels.words,
-                  panel / 32,
-                  y.step,
-                  32,
-                  n * 32,
-                  n * panel,
-                  32,
-                  0,
-                  0,
-                ],
-              ]))
-            : []),
-          side.winogradGradient > 0
+          ...again.fill(),
+          side > 0
             ? record("winogradGradient", 0, 0, [
-              ...[...common, ...this.#scratchWords(0).slice(0, 3), side.winogradGradient],
+              ...[...common, ...this.#scratchWords(0).slice(0, 3), side],
               ...[places[sums].address, places[sums].step],
             ])
-            : record("filterGradient", 0, 0, [...common, packs, packStep, panels ? panel : 32]),
+            : record("filterGradient", 0, 0, [...common, packs, packStep, panel]),
         ];
       });
     };
+    // Windows of few channels are packed, and with them the gradients in panels of eight channels.
+    const packs = (kw * stride & 3) !== 0;
+    this.#offerView(layer, c, x, y, packs);
     this.#onBackward(() => {
       if (!y.slot.gradient) return;
-      const d = this.#beforeActivation(layer, y, y.slot.gradient);
+      const d = this.#filled(layer, y, c);
       if (!layer.frozen) filterGradient(d);
       if (x.slot.gradient) {
         this.#prepared[0].push([(first) =>
@@ -876,30 +911,28 @@ export class GraphBuilder {
   #inputGradient(
     c: ConvSizes,
     y: GraphTensor,
-    d: Buffer,
+    { buffer: d, places: [, down] }: GradientView,
     x: GraphTensor,
     { weights, side }: { weights: number; side: number },
   ): void {
     const { kh, kw, sy, sx } = c, dx = x.slot.gradient!, sparse = kh * kw === 1 && sy * sx > 1;
     // A window of one pixel needs no dilation: its gradients go to every stride-th pixel.
     const [height, width] = sparse ? [c.outHeight, c.outWidth] : [c.inHeight, c.inWidth];
-    const dilated = kh * kw > 1 ? this.#dilated(c, y, d) : undefined;
     const direct = !sparse && x.slot.readers === 1 && dx.lasting === undefined;
     const result = direct ? dx : new Buffer(height * width * x.step);
-    const from = dilated?.buffer ?? d, row = dilated?.row ?? c.outWidth * y.step;
+    const row = kh * kw > 1 ? down / sy : down;
     const operation = () => {
       const { zeros } = this.allocateShared();
       return [
-        ...(dilated ? [dilated.fill()] : []),
         record(side > 0 ? "winograd" : "convolve", 0, 0, [
-          ...[from.address, from.image, row, y.step, kh, kw * y.step / 4, row],
+          ...[d.address, d.image, row, y.step, kh, kw * y.step / 4, row],
           ...[height, width, x.step / 32, weights, zeros, 0],
           ...[result.address, result.image, width * x.step, x.step, 0, [0] as const],
-          ...[from.step, ...this.#scratchWords(side), result.step],
+          ...[d.step, ...this.#scratchWords(side), result.step],
         ]),
       ];
     };
-    this.#add([d], [result, ...(dilated ? [dilated.buffer] : [])], operation);
+    this.#add([d], [result], operation);
     if (direct) return;
     this.#toGradient(dx, [result], (add) => [
       sparse
@@ -911,17 +944,64 @@ export class GraphBuilder {
     ]);
   }
 
-  /** The gradients of a convolution's outputs, apart by the strides, with room around. */
-  #dilated(c: ConvSizes, y: GraphTensor, d: Buffer) {
-    const row = (c.inWidth + c.kw - 1) * y.step;
-    const buffer = new Buffer((c.inHeight + c.kh - 1) * row, "local");
-    const first = (c.kh - 1 - c.top) * row + (c.kw - 1 - c.left) * y.step;
-    const fill = () =>
-      record("place", 0, 0, [
-        ...[...d.words, ...shifted(buffer, first), c.outHeight, c.outWidth, y.step],
-        ...[c.outWidth * y.step, row * c.sy, y.step * c.sx, 0, 0],
-      ]);
-    return { buffer, row, fill };
+  /**
+   * Lays out the gradient of a convolution's outputs where it is used: in panels, or apart by the
+   * strides with room around, for the gradient of the input.
+   */
+  #offerView(
+    layer: GraphLayer,
+    c: ConvSizes,
+    x: GraphTensor,
+    y: GraphTensor,
+    packs: boolean,
+  ): void {
+    const { kh, kw, outHeight: height, outWidth: width } = c;
+    if (packs) {
+      const panel = height * width * 32, buffer = new Buffer(panel * y.step / 32);
+      y.slot.view = { buffer, height, width, places: [0, width * 32, 32, panel] };
+    } else if (x.trained && (kh * kw > 1 || layer.kind === "depthwiseConv2d")) {
+      const row = (c.inWidth + kw - 1) * y.step;
+      const first = (kh - 1 - c.top) * row + (kw - 1 - c.left) * y.step;
+      const buffer = new Buffer((c.inHeight + kh - 1) * row, "local");
+      y.slot.view = { buffer, height, width, places: [first, row * c.sy, y.step * c.sx, 32] };
+    }
+    // A normalization that follows writes there, unless an activation lies between.
+    if (y.slot.view && layer.activation) y.slot.view.own = true;
+  }
+
+  /** Returns the gradient of a convolution's outputs where it is used. */
+  #filled(layer: GraphLayer, y: GraphTensor, { outHeight: height, outWidth: width }: ConvSizes) {
+    const { view } = y.slot;
+    if (view?.filled) return view;
+    const d = this.#beforeActivation(layer, y, y.slot.gradient!), row = width * y.step;
+    if (!view) return { buffer: d, height, width, places: [0, row, y.step, 32] } as GradientView;
+    const { buffer, places: [first, down, across, panel] } = view;
+    this.#add(
+      [d],
+      [buffer],
+      () =>
+        panel > 32
+          ? Array.from({ length: y.step / 32 }, (_, n) =>
+            record("copyChannels", 0, 0, [
+              ...[
+                ...d.words,
+                ...buffer.words,
+                height * width,
+                y.step,
+                32,
+                n * 32,
+                n * panel,
+                32,
+                0,
+                0,
+              ],
+            ]))
+          : [record("place", 0, 0, [
+            ...[...d.words, ...shifted(buffer, first), height, width, y.step],
+            ...[row, down, across, 0, 0],
+          ])],
+    );
+    return view;
   }
 
   #depthwise(layer: Depthwise, x: GraphTensor, value?: Buffer): GraphTensor {
@@ -929,55 +1009,44 @@ export class GraphBuilder {
     const c = this.#convSizes(layer, x), { kh, kw, sy, sx } = c, { step } = x;
     const trained = x.trained || !layer.frozen;
     const y = this.#tensor([c.outHeight, c.outWidth, x.channels], trained, value);
-    const view = this.#view(x, c), through = this.#through(view, x);
+    const view = this.#view(x, c);
     const { kernel: weights, bias } = this.#weights.get(layer)!;
     const parts = this.#parts(layer, {
       kernel: [weights, kh * kw * step],
       bias: [bias, step],
     });
-    const windows = (y: Buffer): Word[] => [
-      ...[
-        ...view.buffer.words,
-        sy * view.row,
-        sx * step,
-        ...y.words,
-        c.outHeight,
-        c.outWidth,
-        step,
-      ],
+    const windows = (view: View, y: Word[]): Word[] => [
+      ...[...view.buffer.words, sy * view.row, sx * step, ...y, c.outHeight, c.outWidth, step],
       ...[kh, kw, view.row, step],
     ];
-    this.#add(through.reads, [...through.writes, y.value], () => [
-      ...through.fill(),
+    this.#add(view.reads, [...view.writes, y.value], () => [
+      ...view.fill(),
       record("depthwise", 0, 0, [
-        ...[
-          ...windows(y.value),
-          weights,
-          32,
-          kh * kw,
-          bias || this.allocateShared().zeros,
-          bias ? 1 : 0,
-        ],
+        ...[...windows(view, y.value.words), weights, 32, kh * kw],
+        ...[bias || this.allocateShared().zeros, bias ? 1 : 0],
       ]),
     ]);
+    this.#offerView(layer, c, x, y, false);
     this.#onBackward(() => {
-      const d = y.slot.gradient;
-      if (!d) return;
+      if (!y.slot.gradient) return;
+      const { buffer: d, places: [first, row, pixel] } = this.#filled(layer, y, c);
       if (!layer.frozen) {
-        this.#add([...through.reads, d], through.writes, () => [
-          ...through.fill(),
-          record("depthwiseGradient", 0, 0, [...windows(d), ...parts]),
+        const again = this.#again(view, x, c);
+        this.#add([...again.reads, d], again.writes, () => [
+          ...again.fill(),
+          record("depthwiseGradient", 0, 0, [
+            ...[...windows(again, shifted(d, first)), ...parts, row, pixel],
+          ]),
         ]);
       }
       const dx = x.slot.gradient;
       if (!dx) return;
-      const dilated = this.#dilated(c, y, d), direct = x.slot.readers === 1 && !dx.lasting;
+      const direct = x.slot.readers === 1 && !dx.lasting, down = row / sy;
       const result = direct ? dx : new Buffer(dx.image);
-      this.#add([d], [dilated.buffer, result], () => [
-        dilated.fill(),
+      this.#add([d], [result], () => [
         record("depthwise", 0, 0, [
-          ...[...dilated.buffer.words, dilated.row, step, ...result.words, c.inHeight, c.inWidth],
-          ...[step, kh, kw, dilated.row, step, weights + (kh * kw - 1) * 32, -32, kh * kw],
+          ...[...d.words, down, step, ...result.words, c.inHeight, c.inWidth],
+          ...[step, kh, kw, down, step, weights + (kh * kw - 1) * 32, -32, kh * kw],
           ...[this.allocateShared().zeros, 0],
         ]),
       ]);
