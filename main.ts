@@ -1,12 +1,8 @@
 /** The app: the runner, and the stages it is given. */
-import { z } from "zod";
 import { type App, main } from "./packages/pipeline/cli.ts";
 import { fromFileUrl } from "./packages/pipeline/paths.ts";
 import { METRIC_DIRECTIONS } from "./faces/evaluation/metrics.ts";
 import { stages } from "./stages/mod.ts";
-
-// Schemas are used once or twice in a run, so compiling them costs more than it saves.
-z.config({ jitless: true });
 
 export const app: App = {
   name: "faces",

@@ -8,7 +8,7 @@ import { archives } from "./kinds.ts";
 const md5 = z.string().regex(/^[0-9a-fA-F]{32}$/, "an MD5 is 32 hexadecimal digits");
 
 const folder = z.strictObject({
-  folder: pathParam().describe(
+  folder: pathParam({ byContent: true }).describe(
     "Folder of photos, or a .zip, .tar or .tar.gz of one, with a CSV of labels. Columns: path (relative to the folder), age " +
       "(years) or born and taken (1980-03-01 or 1980), gender (1, m, male or 0, f, female)," +
       " and optionally identity, name and attributes",
@@ -78,8 +78,13 @@ export default defineStage({
   // The mirror's location does not change the result; `external` identifies its files.
   ignoreInCacheKey: ["mirror"],
   seeded: ({ datasets }) => datasets.includes("sample"),
-  async external(params) {
-    return await (await import("../faces/datasets/download_datasets.ts")).describeSources(params);
+  async external(params, place) {
+    // Without the modules of a download, for a run with nothing to do.
+    if (params.mirror === undefined && params.datasets.every((one) => typeof one === "string")) {
+      return {};
+    }
+    const { describeSources } = await import("../faces/datasets/download_datasets.ts");
+    return await describeSources(params, place);
   },
   async run(_inputs, params, context) {
     const { downloadDatasets } = await import("../faces/datasets/download_datasets.ts");

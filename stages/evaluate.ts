@@ -31,6 +31,15 @@ export default defineStage({
       "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
         "and `compare`; each applies to models of classes or of years",
     ),
+    gate: z.strictObject({
+      threshold: z.number().min(1).max(120).default(18).describe("Legal age, years"),
+      limit: z.number().min(1).max(120).describe(
+        "Estimated age from which a person is let in, years; above the threshold, errors let fewer " +
+          "minors in",
+      ),
+    }).optional().describe(
+      "Age gate: shares of models of years that let in or refuse wrongly, by true age and group",
+    ),
     sections: z.array(definedChoice("reportSection", reportSections)).optional().describe(
       `Sections of the report, in order, between summary and glossary. Default: ${
         DEFAULT_SECTIONS.join(", ")

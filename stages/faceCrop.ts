@@ -80,7 +80,7 @@ export default defineStage({
   ignoreInCacheKey: ["workers"],
   compute: ({ detector, align }) => usesTensorFlow(detectorName(detector)) || align !== "none",
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
-    detectorName(detector) === "dlibCnn" && weights ? { [weights]: await digestOf(weights) } : {},
+    detectorName(detector) === "dlibCnn" && weights ? { weights: await digestOf(weights) } : {},
   part: cropUnit,
   async run({ archives, table }, params, context) {
     const { readTable } = await import("../faces/detection/faces_artifact.ts");

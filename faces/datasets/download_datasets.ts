@@ -23,10 +23,14 @@ type Context = StageContext<{ archives: unknown } & Record<string, never>>;
 type Tars = ArchivedDataset["tars"];
 
 /** Describes the sources of data sets for the cache key, without reading the photos. */
-export async function describeSources(params: DownloadParams): Promise<Record<string, string>> {
-  const facts = await describeMirror(params.mirror, filesOf(params).map(({ name }) => name));
+export async function describeSources(
+  params: DownloadParams,
+  { artifacts }: { artifacts: string },
+): Promise<Record<string, string>> {
+  const files = filesOf(params).map(({ name }) => name);
+  const facts = await describeMirror(params.mirror, files, artifacts);
   for (const dataset of params.datasets) {
-    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset));
+    if (typeof dataset === "object") Object.assign(facts, await describeFolder(dataset, artifacts));
   }
   return facts;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { counted } from "../../packages/pipeline/causes.ts";
+import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { hideUrl, type StageContext } from "../../packages/pipeline/stage.ts";
 import { fetchFile, fetchText, fetchVersion } from "../../packages/download/http.ts";
 import { digestFile } from "../../packages/pipeline/digest.ts";
@@ -214,20 +215,21 @@ export async function gunzipOnce(name: string, context: Context): Promise<string
   return tar;
 }
 
-/** Describes a mirror's files without reading them, for the cache key: sizes and dates, or the URL. */
+/** Describes a mirror's files for the cache key: by their content, or the URL. */
 export async function describeMirror(
   mirror: string | undefined,
   files: readonly string[],
+  artifacts: string,
 ): Promise<Record<string, string>> {
   if (mirror === undefined || files.length === 0) return {};
   const folder = localFolder(mirror);
   if (folder === undefined) return { mirror: hideUrl(mirror) };
   const facts: Record<string, string> = {};
   for (const name of [...files, "MD5SUMS"]) {
-    const info = await Deno.stat(join(folder, name)).catch(() => undefined);
+    const path = join(folder, name), there = await exists(path);
     // A dry run fails where a run would.
-    if (!info && name !== "MD5SUMS") throw await missing(name, folder);
-    if (info) facts[`mirror's ${name}`] = `${info.size} bytes of ${info.mtime?.toISOString()}`;
+    if (!there && name !== "MD5SUMS") throw await missing(name, folder);
+    if (there) facts[`mirror's ${name}`] = await contentDigest([path], artifacts);
   }
   return facts;
 }

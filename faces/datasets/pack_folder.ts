@@ -1,5 +1,6 @@
 /** Packs a local folder or archive of photos into an archive, as in the downloaded data sets. */
 import { counted } from "../../packages/pipeline/causes.ts";
+import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
@@ -9,7 +10,6 @@ import { applyPreset } from "./apply_preset.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import {
   archivesIn,
-  describeFiles,
   isArchive,
   isFile,
   type Lack,
@@ -97,38 +97,33 @@ async function readLabels(
   return { name, bytes: csv, labels: parseLabels(csv, `${folder}/${name}`) };
 }
 
-/**
- * Describes a folder's content for the cache key without reading the photos: the CSV's content, and
- * size and date of each photo in it. If only dates changed, packing produces the same archive and later
- * stages do not run.
- */
-export async function describeFolder(dataset: FolderDataset): Promise<Record<string, string>> {
+/** Describes a folder's content for the cache key: names and bytes of the files that it is packed from. */
+export async function describeFolder(
+  dataset: FolderDataset,
+  artifacts: string,
+): Promise<Record<string, string>> {
   const { folder } = dataset, id = nameOf(dataset);
   const digest = (text: string) => createHash("sha256").update(text).digest("hex");
-  if (isArchive(folder)) return { [`the archive ${id}`]: digest(describeFiles([folder])) };
+  const content = (paths: readonly string[]) => contentDigest(paths, artifacts);
+  if (isArchive(folder)) return { [`the archive ${id}`]: await content([folder]) };
   if (dataset.preset !== undefined && isFolder(folder)) {
     const paths = walk(folder);
-    const seen = describeFiles(paths.map((path) => join(folder, path)).filter(isFile));
+    const seen = await content(paths.map((path) => join(folder, path)).filter(isFile));
     return { [`a file of ${id}`]: digest(paths.join("\0") + seen) };
   }
   const { name, bytes, labels } = await openLabels(dataset);
-  const pictures = createHash("sha256");
   const find = locate(folder);
-  let absent = false;
+  const names: string[] = [], there: string[] = [];
   for (const { path } of labels.rows) {
-    let seen = "absent";
-    try {
-      const { size, mtime } = Deno.statSync(find(path));
-      seen = `${size} ${mtime?.getTime()}`;
-    } catch {
-      absent = true; // packing reports missing photos, with the reason
-    }
-    pictures.update(`${path}\0${seen}\0`);
+    const file = find(path), found = isFile(file);
+    names.push(`${path}\0${found}`);
+    if (found) there.push(file);
   }
-  if (absent) pictures.update(describeFiles(archivesIn(folder)));
+  // Packing looks for missing photos there.
+  if (there.length < names.length) there.push(...archivesIn(folder));
   return {
     [`${id}'s ${name}`]: createHash("sha256").update(bytes).digest("hex"),
-    [`a picture of ${id}`]: pictures.digest("hex"),
+    [`a picture of ${id}`]: digest(names.join("\0") + await content(there)),
   };
 }
 

@@ -41,14 +41,6 @@ export function archivesIn(folder: string): string[] {
     .filter((path) => !basename(path).startsWith(".") && isArchive(path)).sort();
 }
 
-/** Describes files by size and date, for the cache key. */
-export function describeFiles(paths: readonly string[]): string {
-  return paths.map((path) => {
-    const { size, mtime } = Deno.statSync(path);
-    return `${path}\0${size} ${mtime?.getTime()}\0`;
-  }).join("");
-}
-
 /** Lists the files of a folder and of those below, sorted. */
 export function walk(folder: string, below = ""): string[] {
   return Array.from(Deno.readDirSync(join(folder, below))).toSorted((a, b) =>

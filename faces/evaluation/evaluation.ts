@@ -20,6 +20,7 @@ import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
 import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
@@ -65,12 +66,13 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, metrics: written = [], sections }: {
+  { examples, crops, metrics: written = [], gate, sections }: {
     examples: number;
     crops: number;
     /** Default: the built-in ones. */
     sections?: readonly Choice[];
     metrics?: readonly Choice[];
+    gate?: Gate;
   },
   context: StageContext,
 ): Promise<StageResult> {
@@ -102,7 +104,7 @@ export async function evaluate(
   const reports: ModelReport[] = [];
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
-    const { report, predictions } = await evaluateModel(model, data, examples, context);
+    const { report, predictions } = await evaluateModel(model, data, { examples, gate }, context);
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -160,6 +162,7 @@ export async function evaluate(
       use: "evaluate",
       params: {
         ...{ examples, crops, ...(written.length > 0 && { metrics: written }) },
+        ...(gate && { gate }),
         ...(sections && { sections }),
       },
     },
@@ -181,7 +184,7 @@ export async function evaluate(
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  examples: number,
+  { examples, gate }: { examples: number; gate: Gate | undefined },
   { lineage, signal, progress }: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, persons, people } = data;
@@ -201,7 +204,7 @@ async function evaluateModel(
     );
   }
   const predictions: Partial<Record<SplitName, Predictions>> = {};
-  let network: Network;
+  let network: Network, gated: AgeGate | undefined;
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
@@ -212,6 +215,18 @@ async function evaluateModel(
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
+    }
+    if (gate && subject.task === "age" && !subject.classes) {
+      // Faces whose age is an interval have no error, but most are on one side of the threshold.
+      const others = data.rows.test.filter((row) => persons[row].ageInterval);
+      const ages = await predictor.predict(images, others, { mirror, signal });
+      const tested = [...rows.test, ...others];
+      gated = ageGate(
+        gate,
+        [...Array.from(predictions.test!.prediction), ...ages],
+        tested.map((row) => persons[row]),
+        tested.map((row) => people.identity[row]),
+      );
     }
   } finally {
     model.dispose();
@@ -256,6 +271,7 @@ async function evaluateModel(
             ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
             : [],
         ),
+        ...(gated && { gate: gated }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
       },
       network,

@@ -16,6 +16,7 @@ import {
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
+import type { AgeGate } from "./age_gate.ts";
 import { type MetricName, METRICS, primaryMetric } from "./metrics.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
@@ -124,6 +125,8 @@ export interface ModelMetrics {
   groups?: Group[];
   /** Metrics that `evaluate.metrics` names; their values are in each split's scores. */
   further?: FurtherMetric[];
+  /** Error rates of the gate that `evaluate.gate` sets. */
+  gate?: AgeGate;
   /** Pretrained networks on the test set, for comparison. */
   others?: ReferenceScores[];
 }

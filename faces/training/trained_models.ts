@@ -1,6 +1,6 @@
 /** Trained models that parameters name: a folder, a `model.json`, or models of an earlier run. */
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
@@ -15,9 +15,9 @@ const MODEL =
 
 /** Parameter of training stages: where training starts. */
 export const initParam = z.union([
-  pathParam(),
+  pathParam({ byContent: true }),
   z.strictObject({
-    from: pathParam().describe(MODEL),
+    from: pathParam({ byContent: true }).describe(MODEL),
     freeze: z.union([z.literal("matched"), z.array(z.string().min(1)).min(1)]).optional().describe(
       "Layers that training leaves as they are: names, `*` stands for any characters; matched: all " +
         "that got weights. Default: none",
@@ -32,11 +32,12 @@ export const initParam = z.union([
 
 /** Parameter of training stages: models whose outputs are learned beside the labels. */
 export const teacherParam = z.union([
-  pathParam(),
+  pathParam({ byContent: true }),
   z.strictObject({
-    from: z.union([pathParam(), z.array(pathParam()).min(1)]).describe(
-      `${MODEL}; of several models for one task, the mean is learned`,
-    ),
+    from: z.union([pathParam({ byContent: true }), z.array(pathParam({ byContent: true })).min(1)])
+      .describe(
+        `${MODEL}; of several models for one task, the mean is learned`,
+      ),
     weight: z.number().gt(0).max(1).default(0.5).describe(
       "Share of the loss that the teacher's outputs have; the labels have the rest",
     ),
@@ -196,7 +197,8 @@ export async function modelFacts(
       for (const path of [model, (await readManifest(model)).file, ...others]) {
         hash.update(await Deno.readFile(path));
       }
-      facts[`${name} ${folder}`] = hash.digest("hex");
+      const inside = artifacts === "" ? ".." : relative(artifacts, folder).replaceAll("\\", "/");
+      facts[`${name} ${inside.startsWith("..") ? folder : inside}`] = hash.digest("hex");
     }
   }
   return facts;

@@ -427,6 +427,8 @@ export function choice(kind: string, values: readonly string[]): z.ZodEnum<Recor
 /**
  * Declares a parameter that is a file, a folder or a URL, which the stage gets as absolute. Relative
  * paths count from the YAML's folder, or on the command line from the current folder.
+ * @param options.byContent true if the stage's `external` has the content's digest: the cache key then
+ *   has the last part of the path only, so results count wherever the data lies. Default: false
  *
  * @example
  * ```ts
@@ -435,8 +437,8 @@ export function choice(kind: string, values: readonly string[]): z.ZodEnum<Recor
  * const params = z.strictObject({ folder: pathParam().describe("Folder of the photos") });
  * ```
  */
-export function pathParam(): z.ZodString {
-  return z.string().min(1).meta({ path: true });
+export function pathParam({ byContent = false } = {}): z.ZodString {
+  return z.string().min(1).meta({ path: true, ...byContent && { byContent } });
 }
 
 /**

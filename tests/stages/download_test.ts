@@ -426,7 +426,7 @@ Deno.test("download stops when it is told to", async () => {
   });
 });
 
-Deno.test("download.external tells a mirror's files apart by size and date", async () => {
+Deno.test("download.external tells a mirror's files apart by their content, whatever their dates", async () => {
   await withMirror(async (mirror) => {
     const path = join(mirror, "wiki_crop.tar");
     tar(path, wikiCrop);
@@ -436,6 +436,9 @@ Deno.test("download.external tells a mirror's files apart by size and date", asy
     deepStrictEqual(Object.keys(before), ["mirror's wiki_crop.tar"]);
     deepStrictEqual(await external(["wiki_crop"], mirror), before);
     Deno.utimeSync(path, 1, 1);
+    deepStrictEqual(await external(["wiki_crop"], mirror), before);
+    using file = await Deno.open(path, { write: true });
+    await file.write(new Uint8Array([1]));
     ok(JSON.stringify(await external(["wiki_crop"], mirror)) !== JSON.stringify(before));
     deepStrictEqual(await external(["wiki_crop"]), {});
     deepStrictEqual(await external(["sample"], mirror), {}, "takes nothing from it");

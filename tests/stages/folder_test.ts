@@ -261,6 +261,8 @@ Deno.test("download.external tells a folder's content from another's", async () 
     deepStrictEqual(await external(), before);
     await write(folder, "b.jpg", "BB");
     const after = await external();
+    Deno.utimeSync(join(folder, "b.jpg"), 1, 1);
+    deepStrictEqual(await external(), after, "whatever its dates");
     strictEqual(after["mine's l.csv"], before["mine's l.csv"]);
     ok(after["a picture of mine"] !== before["a picture of mine"]);
     await write(folder, "l.csv", "path,age,gender\na.jpg,1,m\nb.jpg,3,f\n");
@@ -308,8 +310,7 @@ Deno.test("download says what a folder lacks", async () => {
 });
 
 Deno.test("a pipeline names folders beside other data sets, and the schema agrees", async (t) => {
-  const sources = await Promise.all(stages.map(async ({ load }) => (await load()).default));
-  const valid = new Ajv({ strict: false }).compile(pipelineJsonSchema(sources));
+  const valid = new Ajv({ strict: false }).compile(pipelineJsonSchema([download]));
   const cases: Record<string, RegExp | null> = {
     "[{ folder: mine }]": null,
     "[sample, { folder: mine, name: ours, labels: l.csv, layout: crop }, wiki_crop]": null,

@@ -32,7 +32,7 @@ export default defineDetector({
         "faces are searched only if no larger one is detected, which saves time. Faces in the" +
         " _crop archives are at 0.55; 0.45 saves nearly half the time",
     ),
-    weights: pathParam().optional().describe(
+    weights: pathParam({ byContent: true }).optional().describe(
       "Only dlibCnn: path of a mmod_human_face_detector.dat. Default: the weights in the " +
         "project",
     ),

@@ -1,5 +1,9 @@
 /** Collects the cache key of a planned stage. */
-import type { CacheKeyInputs } from "../fingerprint.ts";
+import { basename } from "node:path";
+import { mapPaths } from "../config/stage_config.ts";
+import { formatError } from "../errors.ts";
+import { type CacheKeyInputs, canonicalJson } from "../fingerprint.ts";
+import { fileNameOf } from "../pipeline_identity.ts";
 import { ancestors, type Edge, outputName, type Plan, type PlannedStage } from "../plan.ts";
 import { withoutSecrets } from "../secrets.ts";
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
@@ -22,17 +26,34 @@ export function modulesOf({ module, extensions }: PlannedStage): string[] {
 export async function cacheKeyInputsOf(
   stage: PlannedStage,
   plan: Plan,
-  { moduleHasher, denoLock, excludedFolders }: Pick<
-    RunContext,
-    "moduleHasher" | "denoLock" | "excludedFolders"
-  >,
+  { moduleHasher, denoLock, excludedFolders, store, reporter }:
+    & Pick<RunContext, "moduleHasher" | "denoLock" | "excludedFolders">
+    & Partial<Pick<RunContext, "store" | "reporter">>,
   { digest, fingerprintOf, backend }: RuntimeFacts,
 ): Promise<CacheKeyInputs> {
-  const params = Object.fromEntries(
-    Object.entries(stage.params).filter(([name, value]) =>
+  const located = mapPaths(
+    stage.params,
+    stage.stage.params,
+    [],
+    (text, _, schema) => schema.meta()?.byContent === true ? basename(text) : text,
+  ) as PlannedStage["params"];
+  const params = withoutSecrets(Object.fromEntries(
+    Object.entries(located).filter(([name, value]) =>
       value !== undefined && !stage.stage.ignoreInCacheKey.includes(name)
     ),
-  );
+  ));
+  const external = async () => {
+    try {
+      return withoutSecrets(await stage.stage.external(stage.params, plan));
+    } catch (error) {
+      // The data is not here, as after a pull: what the pipeline used last counts.
+      const last = await store?.latest(fileNameOf(plan.identity), stage.id, plan.former);
+      const known = last?.record?.dependencies;
+      if (!known || canonicalJson(known.params) !== canonicalJson(params)) throw error;
+      reporter?.log(`  ${stage.id}: its data counts as it last did: ${formatError(error)}`);
+      return known.external;
+    }
+  };
   const inputs = Object.fromEntries(
     Object.entries(stage.wires).map(([name, wired]) => [
       name,
@@ -49,13 +70,13 @@ export async function cacheKeyInputsOf(
   const packages = new Set(graphs.flatMap((graph) => graph.packages));
   return {
     use: stage.use,
-    params: withoutSecrets(params),
+    params,
     inputs,
     ...(stage.stage.seeded(stage.params) ? { seed: stage.seed ?? plan.seed } : {}),
     ...(stage.stage.compute(stage.params) ? { compute: (await backend()).backend } : {}),
     modules: Object.assign({}, ...graphs.map((graph) => graph.modules)),
     packages: denoLock.versions([...packages].map((name) => moduleHasher.imports.mapped(name))),
-    external: withoutSecrets(await stage.stage.external(stage.params, plan)),
+    external: await external(),
     ...(stage.stage.lineage
       ? {
         pipeline: plan.name,

@@ -175,8 +175,7 @@ export async function pull(call: CommandContext): Promise<number> {
     const { name, bytes } = files.get(run.id)!;
     await ensureFolder(history.folder);
     await writeFileAtomic(join(history.folder, name), bytes);
-    const used = await store.currentOf(noteOf(run));
-    if (Object.keys(used).length === 0) await store.setCurrent(noteOf(run), records);
+    await store.setCurrent(noteOf(run), records);
     log(`pulled run ${run.id} of ${nameOf(run)}`);
     return true;
   });

@@ -12,6 +12,7 @@ import { loadPlugin } from "./plugins.ts";
 import type { Registry } from "../registry.ts";
 import { ConfigSource } from "./config_source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
+import { sweepSchema } from "./sweep_schema.ts";
 import { type Path, YamlFile } from "./yaml_file.ts";
 
 /** Connection to workers on other machines. */
@@ -103,10 +104,11 @@ export const pipelineSchema = z.strictObject({
     .describe("Folder for results. Default: artifacts/ in the project"),
   plugins: z.array(z.string().min(1)).default([])
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
-  sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
+  sweep: sweepSchema.optional()
     .describe(
       "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
-        "seed varies everything random, split.seed only what that stage draws",
+        "seed varies everything random, split.seed only what that stage draws. " +
+        "{ trials: 30, trainGender.dropout: { from: 0, to: 0.5 } } draws 30",
     ),
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),

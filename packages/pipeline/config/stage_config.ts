@@ -95,7 +95,8 @@ export async function readStage(
   if (!drawn.success) {
     problems.push(...toProblems(drawn.error, source, [...path, "seed"], NO_KEYS, []));
   }
-  const parsed = stage.params.safeParse(withPaths(raw, stage.params, path, folderOf));
+  const absolute = mapPaths(raw, stage.params, path, (text, at) => resolveFrom(text, folderOf(at)));
+  const parsed = stage.params.safeParse(absolute);
   if (!parsed.success) {
     const issues = parsed.error.issues.filter(({ path: [key] }) =>
       !(incomplete && kindOf(stage.params.shape[String(key)]) !== undefined)
@@ -125,26 +126,26 @@ const NO_KEYS = z.strictObject({});
 
 const inputsSchema = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 
-/** Returns a value with absolute paths where `pathParam()` declares one. */
-function withPaths(
+/** Returns a value with other texts where `pathParam()` declares a path. */
+export function mapPaths(
   value: unknown,
   schema: z.ZodType,
   path: Path,
-  folderOf: StageScope["folderOf"],
+  change: (text: string, path: Path, schema: z.ZodType) => string,
 ): unknown {
   const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
-    return form ? withPaths(value, form, path, folderOf) : value;
+    return form ? mapPaths(value, form, path, change) : value;
   }
   if (typeof value === "string") {
-    if (schema.meta()?.path === true) return resolveFrom(value, folderOf(path));
-    return innerType ? withPaths(value, innerType, path, folderOf) : value;
+    if (schema.meta()?.path === true) return change(value, path, schema);
+    return innerType ? mapPaths(value, innerType, path, change) : value;
   }
   if (typeof value !== "object" || value === null) return value;
-  if (innerType) return withPaths(value, innerType, path, folderOf);
+  if (innerType) return mapPaths(value, innerType, path, change);
   const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
-    of ? withPaths(part, of, [...path, key], folderOf) : part;
+    of ? mapPaths(part, of, [...path, key], change) : part;
   if (Array.isArray(value)) return value.map((item, i) => inside(i, item, element));
   return Object.fromEntries(
     Object.entries(value).map(([key, part]) => [key, inside(key, part, shape?.[key] ?? valueType)]),

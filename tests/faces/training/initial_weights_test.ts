@@ -148,7 +148,7 @@ Deno.test("init: names a run, and one of its models", async () => {
   using trained = (await train(trainGender, {})).context;
   const { artifacts, run, stages } = await recordedRun(trained.outputs.model);
   const folder = (i: number, output: string) =>
-    join(artifacts, stages[i].id, stages[i].fingerprint.slice(0, 16), output);
+    join(stages[i].id, stages[i].fingerprint.slice(0, 16), output);
   const found = async (name: string) => Object.keys(await initFacts(`/yaml/${name}`, artifacts));
   assert.deepEqual(await found(`${run.id}/old`), [`init ${folder(0, "model")}`]);
   assert.deepEqual(await found(`${run.id}/joint.age`), [`init ${folder(1, "age")}`]);
@@ -167,7 +167,7 @@ Deno.test("init: names a run, and one of its models", async () => {
   );
   const near = `${run.id.slice(0, 7)}${run.id[7] === "0" ? "1" : "0"}`;
   assert.match(await problems(`/yaml/${near}/old`), new RegExp(`Did you mean "${run.id}"\\?`));
-  await Deno.writeFile(join(folder(0, "model"), "weights.bin"), new Uint8Array(4));
+  await Deno.writeFile(join(artifacts, folder(0, "model"), "weights.bin"), new Uint8Array(4));
   assert.match(await problems(`/yaml/${run.id}/old`), /has another size/);
   await Deno.remove(artifacts, { recursive: true });
 });

@@ -1,0 +1,59 @@
+/** Digests of files outside of the project, remembered by path, size and dates. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { digestFile } from "./digest.ts";
+import { ensureFolder } from "./durable.ts";
+import { readState, writeState } from "./state.ts";
+
+const shape = z.object({ digests: z.record(z.string(), z.string()) });
+/** Number of remembered digests. */
+const MAX_DIGESTS = 1000;
+/** Upper bound of the resolution of file times, in ms. */
+const MTIME_RESOLUTION_MS = 100;
+
+/**
+ * Returns the SHA-256 of the contents of files, in this order, for the `external` of a stage. Files that
+ * did not change since are not read again.
+ * @param artifacts folder of all artifacts, which remembers the digest; empty: it is not remembered
+ *
+ * @example
+ * ```ts
+ * const external = async ({ file }: { file: string }, { artifacts }: { artifacts: string }) =>
+ *   ({ "the file": await contentDigest([file], artifacts) });
+ * console.log(Object.keys(await external({ file: "deno.json" }, { artifacts: "" })));
+ * ```
+ */
+export async function contentDigest(paths: readonly string[], artifacts: string): Promise<string> {
+  const stamp = createHash("sha256");
+  let latest = 0;
+  for (const path of paths) {
+    const { size, mtime, ctime, ino } = Deno.statSync(path);
+    const times = [mtime, ctime].map((time) => time?.getTime() ?? 0);
+    stamp.update(`${path}\0${[size, ...times, ino]}\0`);
+    latest = Math.max(latest, ...times);
+  }
+  const key = stamp.digest("hex"),
+    cache = join(artifacts, ".cache"),
+    file = join(cache, "contents.json");
+  const read = async () =>
+    artifacts === ""
+      ? {}
+      : (await readState<z.output<typeof shape>>(file, { shape })).value?.digests ?? {};
+  const known = (await read())[key];
+  if (known !== undefined) return known;
+  const began = Date.now(), content = createHash("sha256");
+  for (const path of paths) {
+    // The stage reports a file that cannot be read.
+    content.update(await digestFile(path).then(({ sha256 }) => sha256, () => "unreadable"));
+  }
+  const digest = content.digest("hex");
+  // A file of this very moment can change once more within the resolution of its times.
+  if (artifacts !== "" && began - latest > MTIME_RESOLUTION_MS) {
+    const digests = Object.entries({ ...await read(), [key]: digest }).slice(-MAX_DIGESTS);
+    // A read-only folder or a full disk: the next run reads the files again.
+    await ensureFolder(cache).then(() => writeState(file, { digests: Object.fromEntries(digests) }))
+      .catch(() => {});
+  }
+  return digest;
+}
