@@ -5,7 +5,7 @@
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { registerTrainingKernels } from "../../../../packages/compute/kernels/mod.ts";
+import { registerTrainingKernels } from "../../../../packages/compute/wasm_kernels.ts";
 import { predictRows } from "../../../training/predict_rows.ts";
 import type { Predictor } from "../../../training/predictor.ts";
 
