@@ -20,7 +20,7 @@ export const app: App = {
   better: METRIC_DIRECTIONS,
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
-  pluginApi: import.meta.resolve("./plugins/faces_api.ts"),
+  pluginApi: import.meta.resolve("./plugins/plugin_process.ts"),
   commands: {
     new: () => import("./faces/commands/new.ts"),
     data: () => import("./faces/commands/data.ts"),

@@ -102,6 +102,20 @@ export const reference = defineKind({
   },
 });
 
+/** Labels ranked by out-of-fold predictions. */
+export const audit = defineKind({
+  kind: "audit",
+  summary: "Labels that are probably wrong, and a page to judge them",
+  files: {
+    "labels.csv":
+      "every audited label, the most suspicious first: row (of the dataset), dataset, " +
+      "path, label, suggested (by the network), score, suspect",
+    "predictions.parquet": "row, truth, prediction, probabilities (of all classes), out of fold",
+    "judge.html": "one self-contained page, which downloads verdicts.csv for matParse",
+    "summary.json": "counts, classes, out-of-fold accuracy or MAE",
+  },
+});
+
 /** Evaluation results. */
 export const report = defineKind({
   kind: "report",

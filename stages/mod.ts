@@ -10,6 +10,7 @@ export const stages: readonly LazyStage[] = [
   stage("matParse", () => import("./matParse.ts")),
   stage("faceCrop", () => import("./faceCrop.ts")),
   stage("resize32", () => import("./resize32.ts")),
+  stage("auditLabels", () => import("./auditLabels.ts")),
   stage("split", () => import("./split.ts")),
   stage("trainGender", () => import("./trainGender.ts")),
   stage("trainAge", () => import("./trainAge.ts")),
