@@ -17,8 +17,8 @@ export interface Framing {
   rows: readonly { name: string; count: number; images: readonly string[] }[];
   /** Median correlation of test images with the same photos served; undefined without photos. */
   served?: number;
-  /** Correlation of the mean faces of training and test. */
-  means: number;
+  /** Correlation of the mean faces of training and test; undefined without training images. */
+  means?: number;
   photos: number;
   withoutFace: number;
   warnings: readonly string[];
@@ -65,7 +65,7 @@ export async function compareFraming(
     { name: "Serving", all: [...served.values()], three: examples.map((row) => served.get(row)!) },
   ].filter(({ all }) => all.length > 0);
   const faces = parts.map(({ all }) => meanFace(all));
-  const means = correlation(faces[0], faces[1]);
+  const means = train.length > 0 ? correlation(faces[0], faces[1]) : undefined;
   const similarity = pairs.length > 0 ? median(pairs) : undefined;
   const warnings = [
     similarity !== undefined && similarity < MIN_SERVED &&
@@ -77,7 +77,8 @@ export async function compareFraming(
     asked > 0 && withoutFace > asked / 2 &&
     `Serving finds no face in ${withoutFace} of ${asked} test photos. Predictions need photos with ` +
       "more background, or another detector.",
-    Math.min(train.length, test.length) >= MIN_MEANS && means < MIN_MEAN &&
+    means !== undefined && means < MIN_MEAN &&
+    Math.min(train.length, test.length) >= MIN_MEANS &&
     `Training and test sets frame faces differently: the correlation of their mean faces is ` +
       `${means.toFixed(2)}, below ${MIN_MEAN}.`,
   ].filter((warning) => warning !== false);
@@ -88,7 +89,8 @@ export async function compareFraming(
       ...{ name, count: all.length, images: await urls([faces[i], ...three]) },
     }))),
     ...(similarity !== undefined && { served: similarity }),
-    ...{ means, photos: asked, withoutFace, warnings },
+    ...(means !== undefined && { means }),
+    ...{ photos: asked, withoutFace, warnings },
   };
 }
 

@@ -26,7 +26,7 @@ ${splitsTable(splits)}
 <figure class="card wide">
 <figcaption><b>Age by split</b>bins of five years</figcaption>
 ${
-    splitNames.map((name) =>
+    splitNames.filter((name) => splits[name].ages.length > 0).map((name) =>
       html`<div><p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
 ${
         ageHistogram(splits[name].ages, `of the ${name} set`, {
@@ -177,9 +177,8 @@ function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Fra
       `Median correlation with their test images: ${
         served.toFixed(2)
       }, at least ${MIN_SERVED} where the framing is the same. `}${withoutFace > 0 &&
-      `No face in ${withoutFace} of ${
-        count(photos)
-      } photos. `}Correlation of the mean faces of training and test: ${means.toFixed(2)}.</p>
+      `No face in ${withoutFace} of ${count(photos)} photos. `}${means !== undefined &&
+      `Correlation of the mean faces of training and test: ${means.toFixed(2)}.`}</p>
   `;
 }
 
