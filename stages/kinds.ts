@@ -64,12 +64,13 @@ export const splits = defineKind({
     "train.npy": "int32 [n], ascending",
     "validation.npy": "int32 [n], ascending",
     "test.npy": "int32 [n], ascending",
+    "calibration.npy": "int32 [n], ascending; only with split.calibration",
     "summary.json": "counts",
     "copies.csv":
       "row, of (an earlier row of which it is a copy), correlation, mirrored; only if " +
       "there are copies",
   },
-  optional: ["copies.csv"],
+  optional: ["calibration.npy", "copies.csv"],
 });
 
 /** A trained network. */
@@ -84,8 +85,10 @@ export const model = defineKind({
       "val_NAME for the stage's `metrics`",
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
+    "trained_on.parquet": "photos (digest of the archives), dataset, path, image (digest of its " +
+      "pixels) of the images that an imported model was trained on",
   },
-  optional: ["model.onnx", "tensorboard/*/events.out.tfevents.*"],
+  optional: ["model.onnx", "trained_on.parquet", "tensorboard/*/events.out.tfevents.*"],
 });
 
 /** Predictions of a third-party network for test faces. */

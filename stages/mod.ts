@@ -17,6 +17,7 @@ export const stages: readonly LazyStage[] = [
   stage("trainJoint", () => import("./trainJoint.ts")),
   stage("trainClassifier", () => import("./trainClassifier.ts")),
   stage("trainRegressor", () => import("./trainRegressor.ts")),
+  stage("importModel", () => import("./importModel.ts")),
   stage("faceApi", () => import("./faceApi.ts")),
   stage("evaluate", () => import("./evaluate.ts")),
   stage("webcamServe", () => import("./webcamServe.ts")),
