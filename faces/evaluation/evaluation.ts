@@ -289,7 +289,7 @@ async function evaluateModel(
     }
     if (gate && subject.task === "age" && !subject.classes) {
       // Faces whose age is an interval have no error, but most are on one side of the threshold.
-      const others = data.rows.test.filter((row) => persons[row].ageInterval);
+      const others = data.rows.test.filter((row) => persons[row].ageInterval && !seen?.(row));
       const ages = await predictor.predict(images, others, { mirror, signal });
       const tested = [...rows.test, ...others];
       gated = ageGate(
