@@ -84,6 +84,8 @@ export interface UiStep {
   readonly text: string;
   readonly image?: string;
   readonly values?: Readonly<Record<string, unknown>>;
+  /** Of a prediction: its model. */
+  readonly model?: string;
 }
 
 export interface UiTable {
