@@ -1,5 +1,5 @@
 /** The project's figures, each measured beside its peer in one run: `deno task bench --help`. */
-const benches: Record<string, string> = {
+export const benches: Record<string, string> = {
   train: "a training step, whole trainings, predictions and memory, beside Keras and others",
   parity: "the same networks trained here and in Keras: accuracy and MAE",
   scale: "an epoch of 10,000, 100,000 and 460,000 images: time of a step, memory",
@@ -18,6 +18,9 @@ const shared: Record<string, string> = {
   same: "../tests/same_results.ts",
 };
 
+/** Returns the module of a bench, from this folder. */
+export const moduleOf = (name: string) => shared[name] ?? `./${name}_bench.ts`;
+
 const help = `Measure the project beside its peers.
 
   deno task bench BENCH [OPTIONS]           (deno task bench BENCH --help lists its options)
@@ -35,7 +38,7 @@ if (import.meta.main) {
     console.error(`Cannot measure "${name}": there is no such bench. Take one of ${known}.`);
     Deno.exit(2);
   }
-  const { bench } = await import(shared[name] ?? `./${name}_bench.ts`);
+  const { bench } = await import(moduleOf(name));
   await bench(args).catch((error: Error) => {
     console.error(error.message);
     Deno.exit(1);
