@@ -9,6 +9,7 @@ import { readScalar } from "../../packages/compute/read_tensor.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
 import {
   crossEntropy,
   meanAbsoluteError,
@@ -19,6 +20,7 @@ import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
+import { readTrainedOn } from "../training/trained_on.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
 import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
 import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
@@ -43,6 +45,7 @@ import {
   scoreModel,
   type SplitName,
   splitNames,
+  usedSplits,
 } from "./score_model.ts";
 import { writePredictions } from "./write_predictions.ts";
 
@@ -55,6 +58,8 @@ interface Data {
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
+  /** Digests of the archives. */
+  archives: readonly string[];
 }
 
 interface Inputs extends Sources {
@@ -87,16 +92,16 @@ export async function evaluate(
   };
   using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
   const rows = bySplit((name) => readNpy(join(splits.path, `${name}.npy`), "int32").data);
-  const empty = splitNames.find((name) => rows[name].length === 0);
-  if (empty !== undefined) {
+  if (rows.test.length === 0) {
     throw new Error(
-      `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
+      `Cannot evaluate: the test set of "${splits.stage}" is empty. Change its shares.`,
     );
   }
   const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
-  const data: Data = { images, persons, people, rows, references };
+  const archives = inputs.archives.map(({ digest }) => digest);
+  const data: Data = { images, persons, people, rows, references, archives };
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
   context.progress.start(total * models.length, "predictions");
 
@@ -113,19 +118,21 @@ export async function evaluate(
       const { gender, age } = people;
       return { ...predictions[split], classes: classes?.length, gender: of(gender), age: of(age) };
     });
-    for (const split of splitNames) {
+    const used = usedSplits(report.metrics);
+    for (const split of used) {
       const values = fitting.map(({ name, compute }) => [name, compute(scored[split])]);
       Object.assign(report.metrics[split], Object.fromEntries(values));
     }
     if (fitting.length > 0) {
       report.metrics.further = fitting.map(({ name, title, unit, decimals, interval }) => ({
         ...{ name, title, unit: report.metrics.metric === "error" ? "" : unit, decimals },
-        intervals: bySplit((split) =>
+        intervals: Object.fromEntries(used.map((split) => [
+          split,
           interval(
             scored[split],
             Array.from(predictions[split].rows, (row) => people.identity[row]),
-          )
-        ),
+          ),
+        ])),
       }));
     }
     const tested = Array.from(predictions.test.rows);
@@ -171,7 +178,9 @@ export async function evaluate(
   await write("MODEL_CARD.md", modelCard(whole));
   return {
     metrics: byModel((metrics) =>
-      bySplit((name) => ({ ...metrics[name] } as Record<string, number>))
+      Object.fromEntries(
+        usedSplits(metrics).map((name) => [name, { ...metrics[name] } as Record<string, number>]),
+      )
     ),
     show: ["report/report.html", "report/MODEL_CARD.md"],
   };
@@ -185,9 +194,9 @@ async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
   { examples, gate }: { examples: number; gate: Gate | undefined },
-  { lineage, signal, progress }: StageContext,
+  context: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
-  const { images, persons, people } = data;
+  const { images, persons, people } = data, { lineage, signal, progress } = context;
   const { model, record } = await loadModel(path);
   const subject: PredictionTask = {
     task: record.task,
@@ -197,12 +206,30 @@ async function evaluateModel(
   const labels = persons.map((person) => labelOf(record, person));
   const rows = bySplit((name) => data.rows[name].filter((row) => !Number.isNaN(labels[row])));
   const unlabelled = bySplit((name) => data.rows[name].length - rows[name].length);
-  const empty = splitNames.find((name) => rows[name].length === 0);
+  const empty = splitNames.find((name) =>
+    rows[name].length === 0 && (name === "test" || data.rows[name].length > 0)
+  );
   if (empty !== undefined) {
     throw new Error(
       `Cannot evaluate ${id}: no image of the ${empty} set has a label of ${record.task}. Add some.`,
     );
   }
+  const imported = lineage.stages.find((stage) => stage.id === id)?.use === "importModel";
+  const seen = await readTrainedOn(path, images, people, data.archives);
+  const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
+  const trainedOn = rows.test.length - unseen.length;
+  if (unseen.length === 0) {
+    throw new Error(
+      `Cannot evaluate ${id}: it was trained on all ${
+        counted(trainedOn, "image")
+      } of the test set. ` +
+        "Evaluate it on others.",
+    );
+  }
+  if (trainedOn > 0) {
+    context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);
+  }
+  rows.test = unseen;
   const predictions: Partial<Record<SplitName, Predictions>> = {};
   let network: Network, gated: AgeGate | undefined;
   try {
@@ -273,6 +300,7 @@ async function evaluateModel(
         ),
         ...(gated && { gate: gated }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
+        ...(imported && { trainedOn: seen ? trainedOn : null }),
       },
       network,
       curves: curves(await readHistory(path), record),
@@ -287,7 +315,9 @@ async function evaluateModel(
         { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
       ...(!subject.classes && { scatter: dots(test) }),
       ...(record.task === "age" && !subject.classes &&
-        { errors: errorCurves(test, median(all.train.truth)) }),
+        {
+          errors: errorCurves(test, median((all.train.truth.length > 0 ? all.train : test).truth)),
+        }),
       examples: await Promise.all(shown),
     },
   };

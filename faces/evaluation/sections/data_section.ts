@@ -25,7 +25,7 @@ ${splitsTable(splits)}
 <figure class="card wide">
 <figcaption><b>Age by split</b>bins of five years</figcaption>
 ${
-    splitNames.map((name) =>
+    splitNames.filter((name) => splits[name].ages.length > 0).map((name) =>
       html`<div><p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
 ${
         ageHistogram(splits[name].ages, `of the ${name} set`, {

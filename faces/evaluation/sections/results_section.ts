@@ -11,7 +11,7 @@ import {
 } from "../charts/result_charts.ts";
 import { type Child, type Html, html } from "../html.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
-import { type ModelMetrics, splitNames } from "../score_model.ts";
+import { type ModelMetrics, usedSplits } from "../score_model.ts";
 import type { ErrorCurves } from "../error_curves.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
@@ -56,33 +56,36 @@ function comparison(metrics: ModelMetrics): Html {
   const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
-  const report = published(metrics);
+  const report = published(metrics), names = usedSplits(metrics);
   const rows: Child[][] = [
-    ["faces", ...splitNames.map((name) => count(counts[name]))],
-    ["loss", ...splitNames.map((name) => metrics[name].loss.toFixed(3))],
+    ["faces", ...names.map((name) => count(counts[name]))],
+    ["loss", ...names.map((name) => metrics[name].loss.toFixed(3))],
     [
       html`<b>this network</b>`,
-      ...splitNames.map((name) =>
+      ...names.map((name) =>
         html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
     ...further.map((one) => [
       one.unit ? `${one.title}, ${one.unit}` : one.title,
-      ...splitNames.map((split) => {
+      ...names.map((split) => {
         const { value, interval } = formatFurther(one, metrics, split);
         return withRange(value, interval);
       }),
     ]),
-    ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
+    ["constant baseline", ...names.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
-      ...[name, "", "", valueCell(value, metric, interval)],
+      name,
+      ...names.map((split) => split === "test" && valueCell(value, metric, interval)),
     ]),
-    ...(report ? [["2021 network", report.train, report.validation, ""]] : []),
+    ...(report
+      ? [["2021 network", ...names.map((name) => name === "test" ? "" : report[name])]]
+      : []),
   ];
   return html`
     <div class="card comparison">
       <div><h3>${metricLabel(metric, "title")}</h3>
-    ${table(["", ...splitNames], rows)}</div>
+    ${table(["", ...names], rows)}</div>
       <div class="note"><p>Small print: 95 % CI. The constant baseline is ${describeBaseline(
         metrics,
       )}.</p>

@@ -9,8 +9,11 @@ import {
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { conv2DBackpropFilterConfig, conv2DBackpropInputConfig } from "./conv2d_backprop.ts";
-import { depthwiseBackpropConfigs } from "./depthwise_backprop.ts";
+import {
+  conv2DBackpropFilterConfig,
+  conv2DBackpropInputConfig,
+} from "./kernels/conv2d_backprop.ts";
+import { depthwiseBackpropConfigs } from "./kernels/depthwise_backprop.ts";
 import {
   allocate,
   type ConvolutionAttributes,
@@ -19,8 +22,8 @@ import {
   type KernelCall,
   runKernel,
   view,
-} from "./heap.ts";
-import { maxPoolGradConfig } from "./max_pool_grad.ts";
+} from "./kernels/heap.ts";
+import { maxPoolGradConfig } from "./kernels/max_pool_grad.ts";
 
 let registered = false;
 
