@@ -7,6 +7,7 @@ export const benches: Record<string, string> = {
   detect: "speed and recall of each detector, beside dlib",
   crop: "cropping up to 100,000 photos: speedup of workers, time, memory",
   copies: "which changed photos are found as copies, and false alarms",
+  labels: "precision of the audit on flipped labels, beside Cleanlab",
   mat: "reading IMDB's MATLAB file, beside SciPy",
   serve: "the web server: photos, and the live view",
   kills: "a pipeline killed at random moments leaves the same bytes",

@@ -111,6 +111,7 @@ export async function executeStage(
       deno: Deno.version.deno,
       platform: Deno.build.target,
       machine: describeMachine(),
+      ...(stage.stage.rights && { rights: stage.stage.rights }),
     });
     return { record, made: true };
   } finally {

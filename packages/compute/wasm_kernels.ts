@@ -8,8 +8,8 @@ import {
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { conv2DBackpropConfigs } from "./conv2d_backprop.ts";
-import { depthwiseBackpropConfigs } from "./depthwise_backprop.ts";
+import { conv2DBackpropConfigs } from "./kernels/conv2d_backprop.ts";
+import { depthwiseBackpropConfigs } from "./kernels/depthwise_backprop.ts";
 import {
   allocate,
   type ConvolutionAttributes,
@@ -19,8 +19,8 @@ import {
   runKernel,
   view,
   wasmKernel,
-} from "./heap.ts";
-import { maxPoolGradConfig } from "./max_pool_grad.ts";
+} from "./kernels/heap.ts";
+import { maxPoolGradConfig } from "./kernels/max_pool_grad.ts";
 
 let registered = false;
 
