@@ -84,7 +84,7 @@ export interface UiStep {
   readonly text: string;
   readonly image?: string;
   readonly values?: Readonly<Record<string, unknown>>;
-  /** Of a prediction: its model. */
+  /** Model of a prediction. */
   readonly model?: string;
 }
 
