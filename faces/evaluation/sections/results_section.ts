@@ -13,6 +13,7 @@ import { type Child, type Html, html } from "../html.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import { type ModelMetrics, usedSplits } from "../score_model.ts";
 import type { ErrorCurves } from "../error_curves.ts";
+import { uncertaintyCards } from "./uncertainty_cards.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import { className, confusionTable, table, withRange } from "../tables.ts";
@@ -48,6 +49,7 @@ ${model.scatter && scatterFigure(model.scatter, metrics, model.errors)}
 ${model.errors && errorFigures(model.errors)}
 </div>
 ${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns">${groups(metrics)}</div>`}
+${uncertaintyCards(metrics)}
 ${model.examples.map(examples)}`;
 }
 
