@@ -130,10 +130,16 @@ export const report = defineKind({
       "differences raw and age-standardized, permutation tests; names as in Fairlearn",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
+    "sensitivity.json":
+      "per model: its metric on a sample of the test set, and on the same images " +
+      "blurred, compressed, brighter, darker, shifted and rotated",
+    "framing.json":
+      "correlation of test images with the same photos served, and of the mean faces " +
+      "of training and test",
     "report.html": "one self-contained page",
     "MODEL_CARD.md": "intended and prohibited uses, results by subgroup",
   },
-  optional: ["fairness.json"],
+  optional: ["fairness.json", "sensitivity.json", "framing.json"],
   // They contain durations and the machine's properties.
   volatile: ["report.html", "MODEL_CARD.md"],
 });

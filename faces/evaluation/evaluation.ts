@@ -12,6 +12,7 @@ import type { Artifact, StageContext, StageResult } from "../../packages/pipelin
 import { counted } from "../../packages/pipeline/causes.ts";
 import {
   crossEntropy,
+  mean,
   meanAbsoluteError,
   median,
 } from "../../packages/statistics/prediction_metrics.ts";
@@ -28,8 +29,9 @@ import { describeNetwork, type Network } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
+import { compareFraming } from "./compare_framing.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
-import { metricLabel, primaryMetric } from "./metrics.ts";
+import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import { modelCard } from "./model_card.ts";
 import { readReference, type Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport, Report } from "./report_data.ts";
@@ -47,6 +49,7 @@ import {
   splitNames,
   usedSplits,
 } from "./score_model.ts";
+import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 import { writePredictions } from "./write_predictions.ts";
 
 /** Dataset, splits and reference predictions. */
@@ -71,14 +74,17 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, metrics: written = [], gate, sections }: {
-    examples: number;
-    crops: number;
-    /** Default: the built-in ones. */
-    sections?: readonly Choice[];
-    metrics?: readonly Choice[];
-    gate?: Gate;
-  },
+  { examples, crops, sensitivity = 0, framing: photos = 0, metrics: written = [], gate, sections }:
+    {
+      examples: number;
+      framing?: number;
+      sensitivity?: number;
+      crops: number;
+      /** Default: the built-in ones. */
+      sections?: readonly Choice[];
+      metrics?: readonly Choice[];
+      gate?: Gate;
+    },
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
@@ -109,7 +115,8 @@ export async function evaluate(
   const reports: ModelReport[] = [];
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
-    const { report, predictions } = await evaluateModel(model, data, { examples, gate }, context);
+    const options = { examples, sensitivity, gate };
+    const { report, predictions } = await evaluateModel(model, data, options, context);
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -158,17 +165,40 @@ export async function evaluate(
   const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
   adjustAll(fairness.map(([, one]) => one));
   await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
+  const framing = photos > 0
+    ? await compareFraming(inputs, images, rows, people, photos)
+    : undefined;
+  if (framing) {
+    for (const warning of framing.warnings) context.warn(warning);
+    const { rows: _, ...numbers } = framing;
+    await writeJson("framing.json", numbers);
+  }
+  if (sensitivity > 0) {
+    await writeJson(
+      "sensitivity.json",
+      Object.fromEntries(reports.map(({ id, sensitivity }) => [id, sensitivity])),
+    );
+  }
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
-    data: await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+    data: {
+      ...await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+      ...(framing && { framing }),
+    },
     models: reports,
     made: {
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
       params: {
-        ...{ examples, crops, ...(written.length > 0 && { metrics: written }) },
+        ...{
+          examples,
+          crops,
+          sensitivity,
+          framing: photos,
+          ...(written.length > 0 && { metrics: written }),
+        },
         ...(gate && { gate }),
         ...(sections && { sections }),
       },
@@ -188,12 +218,16 @@ export async function evaluate(
 
 /**
  * Loads a model, predicts all splits and computes its metrics.
- * @param examples number of example faces of each kind
+ * @param examples number of example faces of each kind, and of images to measure sensitivity with
  */
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  { examples, gate }: { examples: number; gate: Gate | undefined },
+  { examples, sensitivity: most, gate }: {
+    examples: number;
+    sensitivity: number;
+    gate: Gate | undefined;
+  },
   context: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
   const { images, persons, people } = data, { lineage, signal, progress } = context;
@@ -231,7 +265,7 @@ async function evaluateModel(
   }
   rows.test = unseen;
   const predictions: Partial<Record<SplitName, Predictions>> = {};
-  let network: Network, gated: AgeGate | undefined;
+  let network: Network, gated: AgeGate | undefined, sensitivity: Sensitivity | undefined;
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
@@ -242,6 +276,16 @@ async function evaluateModel(
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
+    }
+    if (most > 0) {
+      const { each } = METRICS[primaryMetric(record.task, record.metric)];
+      const limits = { most, multiplyAdds: record.multiplyAdds };
+      sensitivity = await measureSensitivity(images, rows.test, limits, async (changed, some) => {
+        const all = Int32Array.from(some.keys());
+        const outputs = await predictor.predict(changed, all, { mirror, signal });
+        const { prediction } = decodeOutputs(outputs, subject.classes?.length);
+        return mean(each(Array.from(some, (row) => labels[row]), prediction));
+      });
     }
     if (gate && subject.task === "age" && !subject.classes) {
       // Faces whose age is an interval have no error, but most are on one side of the threshold.
@@ -318,6 +362,7 @@ async function evaluateModel(
         {
           errors: errorCurves(test, median((all.train.truth.length > 0 ? all.train : test).truth)),
         }),
+      ...(sensitivity && { sensitivity }),
       examples: await Promise.all(shown),
     },
   };

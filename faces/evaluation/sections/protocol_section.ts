@@ -40,7 +40,8 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
       "Sets",
-      splitNames.map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
+      splitNames.filter((name) => splits[name].ages.length > 0)
+        .map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
       (share ? `; test set: ${share}` : "") +
       (Array.isArray(stratify) && stratify.length > 0 ? `; stratified by ${stratify.join()}` : ""),
     ],
