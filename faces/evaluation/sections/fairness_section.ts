@@ -1,5 +1,6 @@
 /** The report's section on differences between groups of people. */
 import { count, faces, percent, subject } from "../format_result.ts";
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.ts";
 import { type Html, html } from "../html.ts";
 import { type MetricName, METRICS } from "../metrics.ts";
@@ -41,7 +42,7 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const shown = groupings.filter(({ metrics }) => Object.keys(metrics).length > 0);
   const hidden = groupings.reduce((sum, { hidden }) => sum + hidden.groups, 0);
   const left = Object.entries(left_out).map(([name, values]) =>
-    `${name} (${count(values)} values)`
+    `${name} (${counted(values, "value")})`
   );
   const rows = shown.flatMap(({ by, metrics: all }) =>
     Object.entries(all).map(([name, metric]) => {
@@ -76,7 +77,7 @@ ${
     )
   }</details>
 <p class="note">${count(hidden)} small groups are hidden.${
-    left.length > 0 && ` Not compared, since they have too many values: ${left.join(", ")}.`
+    left.length > 0 && ` Not compared: ${left.join(", ")}.`
   }</p>`;
 }
 
