@@ -11,6 +11,7 @@ export const app: App = {
     "new KIND NAME     write a plugin, its test and a pipeline that uses it",
     "data FOLDER       look at a data set: propose a pipeline, write a page of what it holds",
     "predict FOLDER    predict gender and age for every face of a folder of photos",
+    "evaluate MODEL    evaluate trained models on any data: --on PIPELINE_OR_FOLDER",
     "compare RUN RUN   print the differences between runs, and whether they are real",
     "ui [PIPELINE]     show runs in a browser: live, compared, and their files",
     "worker            process shards and runs of sweeps for other machines",
@@ -23,6 +24,7 @@ export const app: App = {
   commands: {
     new: () => import("./faces/commands/new.ts"),
     data: () => import("./faces/commands/data.ts"),
+    evaluate: () => import("./faces/commands/evaluate_command.ts"),
     predict: () => import("./faces/commands/predict.ts"),
     compare: () => import("./faces/commands/compare.ts"),
     ui: () => import("./faces/commands/ui.ts"),

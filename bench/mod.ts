@@ -33,6 +33,10 @@ const benches: Record<string, Bench> = {
     summary: "which changed photos are found as copies, and false alarms",
     load: () => import("./copies_bench.ts"),
   },
+  labels: {
+    summary: "precision of the audit on flipped labels, beside Cleanlab",
+    load: () => import("./labels_bench.ts"),
+  },
   mat: {
     summary: "reading IMDB's MATLAB file, beside SciPy",
     load: () => import("./mat_bench.ts"),

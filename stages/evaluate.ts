@@ -27,6 +27,14 @@ export default defineStage({
     crops: z.int().min(0).max(500).default(48).describe(
       "Random crops to show",
     ),
+    sensitivity: z.int().min(0).max(10000).default(200).describe(
+      "Test images, drawn at random, on which each model's metric is measured again after blur, JPEG " +
+        "compression, changes of brightness, shift and rotation; fewer for large networks. 0: none",
+    ),
+    framing: z.int().min(0).max(1000).default(8).describe(
+      "Test photos, drawn at random, that are detected and cropped as serving does, to compare the " +
+        "framing of training, test and serving. 0: none",
+    ),
     metrics: z.array(definedChoice("metric", furtherMetrics)).default([]).describe(
       "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
         "and `compare`; each applies to models of classes or of years",

@@ -39,6 +39,9 @@ export interface CallOptions {
   onEvent?(event: unknown): void;
 }
 
+/** Maximum bytes of an answer: this process must hold it. */
+const MAX_MESSAGE = 16e6;
+
 /** A right in the YAML: a flag of Deno, and its value. */
 const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
 
@@ -66,6 +69,7 @@ export async function callPlugin(
     module: new URL(api),
     opening: { plugins: [specifier, ...options.plugins ?? []], project },
     heap: Math.ceil(memory * 1000),
+    maxMessage: MAX_MESSAGE,
     flags: await flagsOf(sandbox, options),
   }, {
     reply(reply) {

@@ -14,6 +14,8 @@ export interface WorkerSpec {
   readonly network?: boolean;
   /** Deno's flags in place of those rights. */
   readonly flags?: readonly string[];
+  /** Maximum length in bytes of a message of it. A longer one ends it. */
+  readonly maxMessage?: number;
   /** A deno.json of its own. */
   readonly config?: URL;
 }
@@ -69,7 +71,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   let closed = false;
 
   const listening = (async () => {
-    const frames: AsyncIterable<Frame> = decodeFrames(process.stdout);
+    const frames: AsyncIterable<Frame> = decodeFrames(process.stdout, kind.maxMessage);
     for await (const { message, bytes } of frames) {
       if (!closed) listener.reply(message as Reply, bytes);
     }

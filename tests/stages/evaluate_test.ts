@@ -77,6 +77,26 @@ Deno.test("evaluate scores a model and the constant baseline of the training set
   );
 });
 
+Deno.test("evaluate measures sensitivity on a sample, or not at all", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  await context.run(inputs);
+  const file = join(context.outputs.report, "sensitivity.json");
+  const { trainAge, trainGender } = JSON.parse(await Deno.readTextFile(file));
+  assert.equal(trainGender.count, 8);
+  assert.equal(trainGender.unchanged, 7 / 8);
+  const of = (model: typeof trainAge, change: string) =>
+    model.changes.find(({ name }: { name: string }) => name === change).value;
+  // Faces are of one brightness: only changes of light change their age, brightness / 2.
+  close(of(trainAge, "rotation by 15°"), 3);
+  close(of(trainAge, "shift by 10 %"), 3);
+  assert.ok(of(trainAge, "brightness × 0.6") > 5);
+  assert.match(await Deno.readTextFile(join(context.outputs.report, "report.html")), /Most harm/);
+  using without = testContext(evaluate);
+  await without.run(await artifacts(without.folder, people()), { sensitivity: 0 });
+  await assert.rejects(Deno.stat(join(without.outputs.report, "sensitivity.json")));
+});
+
 Deno.test("evaluate counts the L2 penalty in the loss, as training does", async () => {
   using context = testContext(evaluate);
   const inputs = await artifacts(context.folder, people());

@@ -207,11 +207,16 @@ export async function readTopLevel(
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
+      const folder = source.folderOf(path) ?? cwd;
       const { use, ...limits } = typeof plugin === "string"
         ? pluginEntry.parse({ use: plugin })
         : plugin;
-      const specifier = pluginSpecifier(use, source.folderOf(path) ?? cwd);
-      const { stages, extensions } = await loadWithin(specifier, limits, options);
+      const specifier = pluginSpecifier(use, folder);
+      const allow = limits.allow.map((right) => {
+        const [, kind, file] = right.match(/^(read|write):(.+)$/) ?? [];
+        return file === undefined ? right : `${kind}:${resolveFrom(file, folder)}`;
+      });
+      const { stages, extensions } = await loadWithin(specifier, { ...limits, allow }, options);
       registry.add(stages).extend(extensions);
     } catch (error) {
       incomplete = true;

@@ -7,7 +7,9 @@ export const rangeSchema = z.strictObject({
   scale: z.enum(["linear", "log"]).default("linear").describe(
     "Distribution: uniform, or uniform in the logarithm",
   ),
-  step: z.number().positive().optional().describe("Distance of the values: from, from + step and so on"),
+  step: z.number().positive().optional().describe(
+    "Distance of the values: from, from + step and so on",
+  ),
 }).refine(({ from, to }) => from < to, "expected from to be less than to")
   .refine(({ from, scale }) => scale === "linear" || from > 0, "scale: log needs from above 0");
 

@@ -26,6 +26,7 @@ const ATTEMPTS = {
   memory: () => Array.from({ length: 100 }, () => new Uint8Array(1e8).fill(1)),
   channel: () => Deno.stdout.writeSync(new Uint8Array(64).fill(255)),
   flood: ({ info }) => Array.from({ length: 200_000 }, () => info("again")),
+  huge: () => ({ observed: { text: "x".repeat(5e7) } }),
   exit: () => Deno.exit(3),
   pollute: () => ({ metrics: JSON.parse(`{ "__proto__": { "polluted": { "x": 1 } } }`) }),
   escape: () => ({ show: ["../../../../etc/passwd"] }),

@@ -57,6 +57,7 @@ const ENDED: Record<string, RegExp> = {
   memory: /took more than 0\.4 GB of memory\. Set memory: on its line of plugins/,
   channel: /the process of plugin ".*hostile\.js" ended: SIGKILL/,
   flood: /logs more than 10000 lines/,
+  huge: /ended: SIGKILL/,
   exit: /ended: exit code 3/,
   escape: /answered what is not valid/,
 };
@@ -141,6 +142,11 @@ Deno.test("rights of a third-party plugin", async (t) => {
     const ran = await project.run({ set: ["hostile.attempt=env"] });
     assert.equal(ran.statuses.hostile, "ran", ran.text);
     assert.match(ran.text, /third-party code, allow: \[env:HOME\]\n/);
+    // Paths count from the YAML.
+    const file = ", allow: [read:secret.txt]";
+    await project.write({ "secret.txt": "s", "own/p.yaml": pipeline(plugin, file) });
+    const { stage } = (await project.plan("own/p.yaml")).stages[1]!;
+    assert.deepEqual(stage.rights, [`read:${project.path("own/secret.txt")}`]);
   });
   await t.step("cost nothing where nothing runs", async () => {
     const before = starts.count;
