@@ -78,8 +78,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function must(command: string, args: string[]): Promise<void> {
   // To stderr, all of it: stdout may be read as JSON.
-  const why = await new Deno.Command(command, { args, stdout: "null", stderr: "inherit" })
-    .output()
+  const why = await new Deno.Command(command, { args, stdout: "null", stderr: "inherit" }).output()
     .then(({ success }) => success ? undefined : "it failed, see above", String);
   if (why !== undefined) {
     throw new Error(

@@ -27,7 +27,7 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
   const folder = await Deno.makeTempDir({ prefix: "tasks-" });
   /** A task's command with an empty cache; a path may stand in for the tests that it names. */
   const start = async (task: string, args: readonly string[], path?: string) => {
-    const all = tasks[task]!.command.split(" && ")[0]!.split(" ");
+    const all = tasks[task]!.command.split(/ &+ /)[0]!.split(" ");
     // With a path of its own: among those of the task is this test, which would start itself.
     const words = path === undefined
       ? all

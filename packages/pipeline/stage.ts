@@ -359,15 +359,9 @@ export interface StageDefinition<
   lineage?: boolean;
   service?: boolean;
   /** @param place folder of all artifacts */
-  external?: (
-    params: z.output<P>,
-    place: { artifacts: string },
-  ) => Promise<Record<string, string>>;
+  external?: (params: z.output<P>, place: { artifacts: string }) => Promise<Record<string, string>>;
   /** @param place folder of all artifacts */
-  check?: (
-    params: z.output<P>,
-    place: { artifacts: string },
-  ) => Promise<readonly ParamProblem[]>;
+  check?: (params: z.output<P>, place: { artifacts: string }) => Promise<readonly ParamProblem[]>;
   part?: UnitRunner;
   run(
     inputs: InputArtifacts<I>,

@@ -24,17 +24,14 @@ export interface BullmqSettings {
 }
 
 export const bullmqSchema = z.strictObject<Shape<BullmqSettings>>({
-  redis: z.string().optional()
-    .describe(
-      "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
-        "the environment variable REDIS_URL, or redis://127.0.0.1:6379",
-    ),
-  ca: z.string().min(1).optional()
-    .describe("Certificate (PEM) of a private certificate authority"),
+  redis: z.string().optional().describe(
+    "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
+      "the environment variable REDIS_URL, or redis://127.0.0.1:6379",
+  ),
+  ca: z.string().min(1).optional().describe("Certificate (PEM) of a private certificate authority"),
   prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Begins all keys in Redis, and separates workers. Default: the name of the app"),
-  localToo: z.boolean().default(false)
-    .describe("This machine is a worker as well"),
+  localToo: z.boolean().default(false).describe("This machine is a worker as well"),
 });
 
 /** A place where results are shared. */
@@ -45,11 +42,10 @@ export interface RemoteSettings {
   readonly pathStyle?: boolean;
 }
 
-const remoteUrl = z.string()
-  .regex(
-    /^(s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
-    "expected s3://bucket/prefix or a folder",
-  )
+const remoteUrl = z.string().regex(
+  /^(s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
+  "expected s3://bucket/prefix or a folder",
+)
   .describe("s3://bucket/prefix, or a folder that all machines see");
 
 export const remoteSchema = z.strictObject<Shape<RemoteSettings>>({
@@ -90,25 +86,21 @@ const pluginEntry = z.strictObject({
 
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
-  extends: z.string().min(1).optional()
-    .describe(
-      "Another YAML that this one is written over: maps are merged key by key, everything else " +
-        "takes the place of what it has there, and an empty value leaves it",
-    ),
+  extends: z.string().min(1).optional().describe(
+    "Another YAML that this one is written over: maps are merged key by key, everything else " +
+      "takes the place of what it has there, and an empty value leaves it",
+  ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Label of the pipeline in its report. Default: its file's name"),
-  seed: seedSchema.default(42)
-    .describe("All randomness stems from it: same seed, same result"),
-  compute: z.enum(BACKENDS).default("auto")
-    .describe(
-      "Compute backend. auto: wasm; deno task compute measures them",
-    )
+  seed: seedSchema.default(42).describe("All randomness stems from it: same seed, same result"),
+  compute: z.enum(BACKENDS).default("auto").describe(
+    "Compute backend. auto: wasm; deno task compute measures them",
+  )
     .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
-  executor: z.enum(["local", "bullmq"]).default("local")
-    .describe(
-      "Where shards and runs of a sweep are executed: on this machine, or by workers on " +
-        "others (deno task worker). The result is the same",
-    ),
+  executor: z.enum(["local", "bullmq"]).default("local").describe(
+    "Where shards and runs of a sweep are executed: on this machine, or by workers on " +
+      "others (deno task worker). The result is the same",
+  ),
   bullmq: bullmqSchema.default(bullmqSchema.parse({}))
     .describe("Connection to the workers of executor: bullmq"),
   remote: z.union([remoteUrl, remoteSchema]).optional().describe(
@@ -123,12 +115,11 @@ export const pipelineSchema = z.strictObject({
     pluginEntry,
   ])).default([])
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
-  sweep: sweepSchema.optional()
-    .describe(
-      "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
-        "seed varies everything random, split.seed only what that stage draws. " +
-        "{ trials: 30, trainGender.dropout: { from: 0, to: 0.5 } } draws 30",
-    ),
+  sweep: sweepSchema.optional().describe(
+    "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
+      "seed varies everything random, split.seed only what that stage draws. " +
+      "{ trials: 30, trainGender.dropout: { from: 0, to: 0.5 } } draws 30",
+  ),
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),
 });

@@ -102,10 +102,7 @@ function sweepable(stages: readonly Stage[]): Json {
     const list = { type: "array", minItems: 1, items };
     const number = ["number", "integer"].includes(String(items.type)) && !key.endsWith("seed");
     const { description = "Seeds to try" } = items;
-    return [key, {
-      description,
-      ...number ? { anyOf: [list, reference("range")] } : list,
-    }];
+    return [key, { description, ...number ? { anyOf: [list, reference("range")] } : list }];
   }));
 }
 

@@ -168,8 +168,7 @@ function expectation(issue: z.core.$ZodIssue): string {
 
 function bound(origin: string, relation: string, limit: number | bigint): string {
   const [one, many] =
-    { string: [" character", " characters"], array: [" item", " items"] }[origin] ??
-      ["", ""];
+    { string: [" character", " characters"], array: [" item", " items"] }[origin] ?? ["", ""];
   return `${relation} ${limit}${limit === 1 ? one : many}`;
 }
 

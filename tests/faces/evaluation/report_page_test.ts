@@ -3,7 +3,10 @@ import type { Interval } from "../../../packages/statistics/confidence_intervals
 import { DOMParser } from "@xmldom/xmldom";
 import { parse as parseYaml } from "yaml";
 import { reportPage } from "../../../faces/evaluation/report_page.ts";
-import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
+import {
+  configuration,
+  provenanceSection,
+} from "../../../faces/evaluation/sections/provenance_section.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { madeUpReport } from "./fixture.ts";
 
@@ -248,10 +251,15 @@ Deno.test("configuration() names plugins where they lie", async () => {
         replaces: "faceCrop",
       },
       { ...stage, id: "more", use: "more", module: "npm:more@1.0.0" },
+      { ...stage, id: "web", use: "web", module: "npm:web@1.0.0", rights: ["net:example.org"] },
     ],
   };
   const { plugins, stages } = parseYaml(configuration({ ...made, lineage }));
-  assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0"]);
+  const granted = { use: "npm:web@1.0.0", allow: ["net:example.org"] };
+  assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0", granted]);
+  const report = { ...await madeUpReport(), made: { ...made, lineage } };
+  const text = parse(`${await provenanceSection(report)}`).documentElement!.textContent!;
+  assert.match(text, /third-party code\s+web \(allow: \[net:example\.org\]\)/);
   assert.deepEqual(stages.blur.inputs, { faces: "faceCrop" });
   assert.equal(stages.blur.replaces, "faceCrop");
 });
