@@ -106,6 +106,7 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
     worker: () => run("worker", ["--help"]),
     bench: () => run("bench", ["--help"]),
     data: () => run("data", ["--help"]),
+    kit: () => run("kit", ["--help"]),
     new: () => run("new", ["--help"]),
     test: () => run("test", [], "tests/packages/pipeline/errors_test.ts"),
   };
