@@ -19,9 +19,15 @@ export DENO_DIR="$here/${KIT}/cache" DENO_NO_UPDATE_CHECK=1
 exec "$here/${KIT}/deno" "$@"
 `;
 
-/** Files of packages that nothing loads: source maps, and TensorFlow.js in other bundles. */
-const UNUSED =
-  /\.map$|\/@tensorflow\/.*(\.min\.js|\.es2017\.js|\.fesm\.js|\/miniprogram\/.*|_test\.(js|d\.ts))$/;
+/** Files of packages that nothing loads: source maps, other bundles of TensorFlow.js, other models. */
+const UNUSED = new RegExp(
+  [
+    String.raw`\.map$`,
+    String
+      .raw`/@tensorflow/.*(\.min\.js|\.es2017\.js|\.fesm\.js|/miniprogram/.*|_test\.(js|d\.ts))$`,
+    String.raw`/@vladmandic/face-api/[^/]+/(dist|src|types|model/face_(recognition|expression))`,
+  ].join("|"),
+);
 
 /** Folders of a project that are made anew. */
 const LEFT_OUT = [".git", "artifacts", "node_modules", KIT];
@@ -116,7 +122,7 @@ const gzip = () => createGzip({ level: 9 });
 const zstd = () =>
   createZstdCompress({
     params: {
-      [constants.ZSTD_c_compressionLevel]: 19,
+      [constants.ZSTD_c_compressionLevel]: 16,
       [constants.ZSTD_c_enableLongDistanceMatching]: 1,
       [constants.ZSTD_c_windowLog]: 27,
     },
