@@ -1,12 +1,8 @@
 /** The app: the runner, and the stages it is given. */
-import { z } from "zod";
 import { type App, main } from "./packages/pipeline/cli.ts";
 import { fromFileUrl } from "./packages/pipeline/paths.ts";
 import { METRIC_DIRECTIONS } from "./faces/evaluation/metrics.ts";
 import { stages } from "./stages/mod.ts";
-
-// Schemas are used once or twice in a run, so compiling them costs more than it saves.
-z.config({ jitless: true });
 
 export const app: App = {
   name: "faces",
@@ -15,6 +11,7 @@ export const app: App = {
     "new KIND NAME     write a plugin, its test and a pipeline that uses it",
     "data FOLDER       look at a data set: propose a pipeline, write a page of what it holds",
     "predict FOLDER    predict gender and age for every face of a folder of photos",
+    "evaluate MODEL    evaluate trained models on any data: --on PIPELINE_OR_FOLDER",
     "compare RUN RUN   print the differences between runs, and whether they are real",
     "ui [PIPELINE]     show runs in a browser: live, compared, and their files",
     "kit --out FILE    write all that a machine without Deno and internet needs",
@@ -24,10 +21,11 @@ export const app: App = {
   better: METRIC_DIRECTIONS,
   project: fromFileUrl(new URL(".", import.meta.url)).replace(/[\\/]$/, ""),
   stages,
-  pluginApi: import.meta.resolve("./plugins/faces_api.ts"),
+  pluginApi: import.meta.resolve("./plugins/plugin_process.ts"),
   commands: {
     new: () => import("./faces/commands/new.ts"),
     data: () => import("./faces/commands/data.ts"),
+    evaluate: () => import("./faces/commands/evaluate_command.ts"),
     predict: () => import("./faces/commands/predict.ts"),
     compare: () => import("./faces/commands/compare.ts"),
     ui: () => import("./faces/commands/ui.ts"),

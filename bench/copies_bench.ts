@@ -1,6 +1,5 @@
 /** Recall of copies under changes of photos, and false alarms among different photos. */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import sharp, { type Sharp } from "sharp";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
@@ -11,6 +10,7 @@ import { decode, ImageError } from "../faces/images/decode_image.ts";
 import { crop } from "../faces/images/crop.ts";
 import { type Box, hasCenterIn, iou } from "../faces/images/image.ts";
 import { resize } from "../faces/images/resize.ts";
+import { parseOptions } from "./machine_table.ts";
 
 const HELP = `Measure which copies split finds.
 
@@ -37,17 +37,14 @@ const CHANGES: Record<string, (photo: Uint8Array, width: number, height: number)
 };
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      faces: { type: "string" },
-      detector: { type: "string", default: "metadata" },
-      photos: { type: "string", default: "500" },
-      all: { type: "string", default: "20000" },
-      help: { type: "boolean" },
-    },
+  const values = parseOptions(args, HELP, {
+    faces: undefined,
+    detector: "metadata",
+    photos: "500",
+    all: "20000",
   });
-  if (values.help || values.faces === undefined) return console.log(HELP);
+  if (!values) return;
+  if (values.faces === undefined) return console.log(HELP);
   sharp.concurrency(1);
   const name = values.detector, { name: _, ...options } = configureDetector(name);
   if (usesTensorFlow(name)) await openBackend("wasm");

@@ -1,6 +1,5 @@
 /** Speedup of faceCrop by workers; time per photo and memory by number of photos. */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
 import { scanTar } from "../packages/formats/tar.ts";
@@ -9,7 +8,7 @@ import { drawTraits } from "../faces/synthetic/traits.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import { barChart } from "./bar_chart.ts";
 import { median } from "../packages/statistics/prediction_metrics.ts";
-import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
+import { machine, parseOptions, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench crop [options]
 
@@ -58,21 +57,17 @@ export interface CropReport {
 }
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      parts: { type: "string", default: "cores,scale" },
-      detectors: { type: "string", default: "metadata,tinyFaceDetector" },
-      rounds: { type: "string", default: "3" },
-      photos: { type: "string", default: "4000,400" },
-      count: { type: "string", default: "100000" },
-      faces: { type: "string" },
-      chart: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, help, {
+    parts: "cores,scale",
+    detectors: "metadata,tinyFaceDetector",
+    rounds: "3",
+    photos: "4000,400",
+    count: "100000",
+    faces: undefined,
+    chart: undefined,
+    json: false,
   });
-  if (values.help) return console.log(help);
+  if (!values) return;
   const parts = values.parts.split(",");
   const wrong = parts.find((part) => part !== "cores" && part !== "scale");
   if (wrong !== undefined) throw new Error(`Cannot measure "${wrong}": it is cores or scale.`);

@@ -1,13 +1,12 @@
 /** Speed and recall of the detectors beside dlib, image by image. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { agreement, type DetectReport, rows, type Said, toMarkdown } from "./detect_stats.ts";
 import { drawn, folder, photos, type Picture, type Pictures } from "./detect_photos.ts";
 import { ResultLog } from "./result_log.ts";
 import { type DetectOrder, Peer } from "./peer.ts";
 import { packages, pythonFor } from "./python.ts";
-import { machine, printReport, whole } from "./machine_table.ts";
+import { machine, parseOptions, printReport, whole } from "./machine_table.ts";
 
 /** Variants of the detectors: options besides the defaults, by name. */
 const variants: Readonly<Record<string, { name: string; minFace?: number }>> = {
@@ -36,21 +35,17 @@ reports the agreement of dlibCnn with dlib.
 `;
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      detectors: { type: "string", default: known.join(",") },
-      count: { type: "string", default: "40" },
-      faces: { type: "string" },
-      all: { type: "boolean", default: false },
-      keep: { type: "string" },
-      "without-dlib": { type: "boolean", default: false },
-      python: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, help, {
+    detectors: known.join(","),
+    count: "40",
+    faces: undefined,
+    all: false,
+    keep: undefined,
+    "without-dlib": false,
+    python: undefined,
+    json: false,
   });
-  if (values.help) return console.log(help);
+  if (!values) return;
   const detectors = values.detectors.split(",");
   for (const name of detectors) {
     if (!Object.hasOwn(variants, name)) {

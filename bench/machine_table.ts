@@ -1,4 +1,5 @@
 /** Options, tables and the machine of a benchmark. */
+import { parseArgs } from "node:util";
 import { formatTable } from "../packages/pipeline/format.ts";
 
 /** Returns a Markdown table; all columns but the first are right-aligned. */
@@ -26,6 +27,31 @@ export function machine(): { cores: number; os: string; arch: string; load: numb
     arch: Deno.build.arch,
     load: Deno.loadavg(),
   };
+}
+
+type Defaults = Readonly<Record<string, string | false | undefined>>;
+type Values<D extends Defaults> = {
+  [K in keyof D]: D[K] extends string ? string : D[K] extends false ? boolean : string | undefined;
+};
+
+/**
+ * Parses options. `--help` prints the help, and nothing is returned.
+ * @param defaults of each option: a text, false for a flag, undefined for a text that may be missing
+ */
+export function parseOptions<const D extends Defaults>(
+  args: string[],
+  help: string,
+  defaults: D,
+): Values<D> | undefined {
+  const options = Object.entries(defaults).map(([name, value]) => [
+    name,
+    value === undefined ? { type: "string" } : { type: typeof value, default: value },
+  ]);
+  const { values } = parseArgs({
+    args,
+    options: { ...Object.fromEntries(options), help: { type: "boolean", short: "h" } },
+  });
+  return "help" in values ? console.log(help) as undefined : values as never;
 }
 
 /** Parses a positive integer of an option. */

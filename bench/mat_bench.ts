@@ -6,10 +6,11 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { median } from "../packages/statistics/prediction_metrics.ts";
-import { machine, table, thousands } from "./machine_table.ts";
+import { machine, parseOptions, table, thousands } from "./machine_table.ts";
 import { pythonFor } from "./python.ts";
+
+const HELP = "deno task bench mat [--rows 460723] [--rounds 3] [--python PATH] [--json]";
 
 /** Measurements of one process. */
 interface Measured {
@@ -21,20 +22,13 @@ interface Measured {
 }
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      rows: { type: "string", default: "460723" },
-      rounds: { type: "string", default: "3" },
-      python: { type: "string" },
-      json: { type: "boolean" },
-      help: { type: "boolean", short: "h" },
-    },
+  const values = parseOptions(args, HELP, {
+    rows: "460723",
+    rounds: "3",
+    python: undefined,
+    json: false,
   });
-  if (values.help) {
-    console.log("deno task bench mat [--rows 460723] [--rounds 3] [--python PATH] [--json]");
-    return;
-  }
+  if (!values) return;
   const python = values.python ?? await pythonFor("scipy");
   const peer = fileURLToPath(new URL("./peers/mat_peer.py", import.meta.url));
   const ours = fileURLToPath(new URL("./peers/mat_parse_peer.ts", import.meta.url));

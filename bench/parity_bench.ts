@@ -1,14 +1,13 @@
 /** The same trainings here and in Keras over several seeds: metrics and speed. */
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../packages/formats/npy.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
 import { denoPeer, type LearnOrder, Peer, type ReportNetwork } from "./peer.ts";
 import { ResultLog } from "./result_log.ts";
 import { packages, parsePythons, pythonFor } from "./python.ts";
 import { mean, median } from "../packages/statistics/prediction_metrics.ts";
-import { machine, printReport, table, whole } from "./machine_table.ts";
+import { machine, parseOptions, printReport, table, whole } from "./machine_table.ts";
 
 const help = `deno task bench parity [options]
 
@@ -40,12 +39,7 @@ export interface ParityReport {
   machine: ReturnType<typeof machine>;
   packages: readonly string[];
   images: Record<"train" | "validation" | "test", number>;
-  networks: {
-    network: ReportNetwork;
-    weights: number;
-    ours: Trained[];
-    keras: Trained[];
-  }[];
+  networks: { network: ReportNetwork; weights: number; ours: Trained[]; keras: Trained[] }[];
 }
 
 /** As in pipeline.yaml and experiments/faces.yaml, which give the reasons. */
@@ -55,21 +49,17 @@ const settings = {
 };
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      faces: { type: "string" },
-      images: { type: "string" },
-      seeds: { type: "string", default: "5" },
-      networks: { type: "string", default: "gender,age" },
-      epochs: { type: "string", default: "20" },
-      keep: { type: "string" },
-      python: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, help, {
+    faces: undefined,
+    images: undefined,
+    seeds: "5",
+    networks: "gender,age",
+    epochs: "20",
+    keep: undefined,
+    python: undefined,
+    json: false,
   });
-  if (values.help) return console.log(help);
+  if (!values) return;
   const seeds = whole("seeds", values.seeds), epochs = whole("epochs", values.epochs);
   const networks = values.networks.split(",").map((name) => {
     if (name === "gender" || name === "age") return name;

@@ -80,9 +80,7 @@ export class Peer {
       ...{ args, stdin: "piped", stdout: "piped", stderr: "piped" },
       env: { TF_CPP_MIN_LOG_LEVEL: "3", CUDA_VISIBLE_DEVICES: "" },
     }).spawn();
-    this.#lines = this.#process.stdout
-      .pipeThrough(new TextLineStream())
-      .getReader();
+    this.#lines = this.#process.stdout.pipeThrough(new TextLineStream()).getReader();
     this.#writer = this.#process.stdin.getWriter();
     this.#heard = this.#listen();
   }

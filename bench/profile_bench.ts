@@ -34,7 +34,9 @@ export async function bench(args: string[]): Promise<void> {
   if (values.help) return console.log(help);
   const { build, objective } = kinds[values.network as NetworkName] ?? {};
   if (!build) {
-    throw new Error(`Cannot read "--network ${values.network}": it is one of ${NETWORKS.join(", ")}.`);
+    throw new Error(
+      `Cannot read "--network ${values.network}": it is one of ${NETWORKS.join(", ")}.`,
+    );
   }
   const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
   await openBackend("wasm");

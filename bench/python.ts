@@ -1,7 +1,7 @@
 /** Pythons of the bench's own, one a peer, with pinned packages, in the user's cache folder. */
 import { join } from "node:path";
 
-export type PythonPeer = "keras" | "torch" | "scipy" | "dlib";
+export type PythonPeer = "keras" | "torch" | "scipy" | "dlib" | "cleanlab";
 
 /** TensorFlow's build for processors alone is published for these. */
 const slim = Deno.build.arch === "x86_64" && Deno.build.os !== "darwin";
@@ -11,6 +11,7 @@ export const packages: Record<PythonPeer, readonly string[]> = {
   keras: ["keras==3.15.1", `${slim ? "tensorflow-cpu" : "tensorflow"}==2.21.0`, "numpy==2.4.6"],
   torch: ["torch==2.15.0", "numpy==2.4.6"],
   scipy: ["scipy==1.17.1", "numpy==2.4.6"],
+  cleanlab: ["cleanlab==2.9.0"],
   dlib: ["dlib-bin==20.0.1.post1", "numpy==2.4.6"],
 };
 
@@ -77,8 +78,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function must(command: string, args: string[]): Promise<void> {
   // To stderr, all of it: stdout may be read as JSON.
-  const why = await new Deno.Command(command, { args, stdout: "null", stderr: "inherit" })
-    .output()
+  const why = await new Deno.Command(command, { args, stdout: "null", stderr: "inherit" }).output()
     .then(({ success }) => success ? undefined : "it failed, see above", String);
   if (why !== undefined) {
     throw new Error(

@@ -1,13 +1,12 @@
 /** Time per step and memory by number of images. */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import { NpyWriter } from "../packages/formats/npy.ts";
 import { barChart } from "./bar_chart.ts";
 import { denoPeer, type ReportNetwork } from "./peer.ts";
 import { quantile } from "../packages/statistics/confidence_intervals.ts";
 import { mean, median } from "../packages/statistics/prediction_metrics.ts";
-import { machine, printReport, table, thousands, whole } from "./machine_table.ts";
+import { machine, parseOptions, printReport, table, thousands, whole } from "./machine_table.ts";
 
 const help = `deno task bench scale [options]
 
@@ -37,18 +36,14 @@ export interface ScaleRow {
 }
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      sizes: { type: "string", default: "10000,100000,460000" },
-      network: { type: "string", default: "gender" },
-      batch: { type: "string", default: "64" },
-      chart: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, help, {
+    sizes: "10000,100000,460000",
+    network: "gender",
+    batch: "64",
+    chart: undefined,
+    json: false,
   });
-  if (values.help) return console.log(help);
+  if (!values) return;
   const sizes = values.sizes.split(",").map((text) => whole("sizes", text));
   const batch = whole("batch", values.batch);
   if (values.network !== "gender" && values.network !== "age") {

@@ -75,8 +75,7 @@ async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
   const face = await drawSvg(svg).resize(400).png().toBuffer();
   const wall = { width: 640, height: 480, channels: 3, background: "#7d8a94" } as const;
   return Uint8Array.from(
-    await sharp({ create: wall })
-      .composite([{ input: face, left: 120, top: 50 }])
+    await sharp({ create: wall }).composite([{ input: face, left: 120, top: 50 }])
       .jpeg({ quality: 85 })
       .toBuffer(),
   );

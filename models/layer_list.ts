@@ -83,9 +83,7 @@ const kinds = {
 type LayerName = keyof typeof kinds;
 
 const layer = z.strictObject(
-  Object.fromEntries(
-    Object.entries(kinds).map(([name, options]) => [name, options.optional()]),
-  ),
+  Object.fromEntries(Object.entries(kinds).map(([name, options]) => [name, options.optional()])),
 ).refine(
   (map) => Object.keys(map).length === 1,
   "expected one layer per item, as in - flatten: {}",

@@ -79,6 +79,10 @@ export default defineStage({
   ignoreInCacheKey: ["mirror"],
   seeded: ({ datasets }) => datasets.includes("sample"),
   async external(params, place) {
+    // Without the modules of a download, for a run with nothing to do.
+    if (params.mirror === undefined && params.datasets.every((one) => typeof one === "string")) {
+      return {};
+    }
     const { describeSources } = await import("../faces/datasets/download_datasets.ts");
     return await describeSources(params, place);
   },

@@ -27,9 +27,26 @@ export default defineStage({
     crops: z.int().min(0).max(500).default(48).describe(
       "Random crops to show",
     ),
+    sensitivity: z.int().min(0).max(10000).default(200).describe(
+      "Test images, drawn at random, on which each model's metric is measured again after blur, JPEG " +
+        "compression, changes of brightness, shift and rotation; fewer for large networks. 0: none",
+    ),
+    framing: z.int().min(0).max(1000).default(8).describe(
+      "Test photos, drawn at random, that are detected and cropped as serving does, to compare the " +
+        "framing of training, test and serving. 0: none",
+    ),
     metrics: z.array(definedChoice("metric", furtherMetrics)).default([]).describe(
       "Metrics beside accuracy and MAE, on every split, in metrics.json, the report, runs, sweeps " +
         "and `compare`; each applies to models of classes or of years",
+    ),
+    gate: z.strictObject({
+      threshold: z.number().min(1).max(120).default(18).describe("Legal age, years"),
+      limit: z.number().min(1).max(120).describe(
+        "Estimated age from which a person is let in, years; above the threshold, errors let fewer " +
+          "minors in",
+      ),
+    }).optional().describe(
+      "Age gate: shares of models of years that let in or refuse wrongly, by true age and group",
     ),
     sections: z.array(definedChoice("reportSection", reportSections)).optional().describe(
       `Sections of the report, in order, between summary and glossary. Default: ${

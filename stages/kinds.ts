@@ -64,12 +64,13 @@ export const splits = defineKind({
     "train.npy": "int32 [n], ascending",
     "validation.npy": "int32 [n], ascending",
     "test.npy": "int32 [n], ascending",
+    "calibration.npy": "int32 [n], ascending; only with split.calibration",
     "summary.json": "counts",
     "copies.csv":
       "row, of (an earlier row of which it is a copy), correlation, mirrored; only if " +
       "there are copies",
   },
-  optional: ["copies.csv"],
+  optional: ["calibration.npy", "copies.csv"],
 });
 
 /** A trained network. */
@@ -84,8 +85,10 @@ export const model = defineKind({
       "val_NAME for the stage's `metrics`",
     "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
+    "trained_on.parquet": "photos (digest of the archives), dataset, path, image (digest of its " +
+      "pixels) of the images that an imported model was trained on",
   },
-  optional: ["model.onnx", "tensorboard/*/events.out.tfevents.*"],
+  optional: ["model.onnx", "trained_on.parquet", "tensorboard/*/events.out.tfevents.*"],
 });
 
 /** Predictions of a third-party network for test faces. */
@@ -96,6 +99,20 @@ export const reference = defineKind({
     "predictions.parquet": "dataset, path (as in the dataset's table), age (years), male " +
       "(probability)",
     "reference.json": "name of the network",
+  },
+});
+
+/** Labels ranked by out-of-fold predictions. */
+export const audit = defineKind({
+  kind: "audit",
+  summary: "Labels that are probably wrong, and a page to judge them",
+  files: {
+    "labels.csv":
+      "every audited label, the most suspicious first: row (of the dataset), dataset, " +
+      "path, label, suggested (by the network), score, suspect",
+    "predictions.parquet": "row, truth, prediction, probabilities (of all classes), out of fold",
+    "judge.html": "one self-contained page, which downloads verdicts.csv for matParse",
+    "summary.json": "counts, classes, out-of-fold accuracy or MAE",
   },
 });
 
@@ -113,10 +130,16 @@ export const report = defineKind({
       "differences raw and age-standardized, permutation tests; names as in Fairlearn",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
       "or years), probability (of the prediction), probabilities (of all classes)",
+    "sensitivity.json":
+      "per model: its metric on a sample of the test set, and on the same images " +
+      "blurred, compressed, brighter, darker, shifted and rotated",
+    "framing.json":
+      "correlation of test images with the same photos served, and of the mean faces " +
+      "of training and test",
     "report.html": "one self-contained page",
     "MODEL_CARD.md": "intended and prohibited uses, results by subgroup",
   },
-  optional: ["fairness.json"],
+  optional: ["fairness.json", "sensitivity.json", "framing.json"],
   // They contain durations and the machine's properties.
   volatile: ["report.html", "MODEL_CARD.md"],
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineStage } from "../packages/pipeline/stage.ts";
+import { defineStage, pathParam } from "../packages/pipeline/stage.ts";
 import { archives, table } from "./kinds.ts";
 
 export default defineStage({
@@ -27,7 +27,17 @@ export default defineStage({
     sample: z.int().min(1).optional().describe(
       "Keep at most this many rows, a random subset of those that pass the filter",
     ),
+    verdicts: pathParam().optional().describe(
+      "verdicts.csv of the page of auditLabels: labels judged wrong get their correction, or their " +
+        "rows are dropped",
+    ),
   }),
+  // `external` identifies the content.
+  ignoreInCacheKey: ["verdicts"],
+  async external({ verdicts }) {
+    if (verdicts === undefined) return {};
+    return await (await import("../faces/datasets/verdicts.ts")).verdictFacts(verdicts);
+  },
   seeded: ({ sample }) => sample !== undefined,
   async run({ archives }, params, context) {
     const { writeTable } = await import("../faces/datasets/write_table.ts");

@@ -16,6 +16,10 @@ export default defineStage({
     validation: selection.default(0.2).describe(
       "Validation set, chosen alike from the remaining images",
     ),
+    calibration: z.number().gt(0).lt(1).optional().describe(
+      "Calibration set: a share of the images that test and validation leave. Models of years then " +
+        "predict intervals that contain the age with the stated probability. Default: none",
+    ),
     stratify: z.array(z.string().min(1)).default([]).describe(
       "Columns whose values shares and folds keep in proportion, such as [gender, age]; numbers of " +
         "many values count by deciles",
@@ -30,6 +34,10 @@ export default defineStage({
     ),
     sample: z.int().min(3).optional().describe(
       "Use at most this many images, a random subset. Default: all",
+    ),
+    only: z.enum(["all", "train", "validation", "test"]).optional().describe(
+      "Use these images alone, as the test set: all, or a set as divided without this. Nothing is " +
+        "left to train on: for evaluations of imported models",
     ),
   }),
   seeded: true,

@@ -20,8 +20,7 @@ export default defineStage({
     refuseUnused(
       z.strictObject({
         network: definedChoice("network", networks, "deep").default("best").describe(
-          "Network, which ends in one head for gender and one for age. best: the network deep; report: " +
-            "gender2021",
+          "Network, which ends in one head for gender and one for age",
         ),
         ...jointParams,
         initializer: initializerParam.optional().describe(

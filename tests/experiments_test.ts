@@ -1,8 +1,6 @@
 /** Every pipeline that comes with the project is valid, and says what it was written for. */
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
-import { Ajv } from "ajv";
-import { parse } from "yaml";
 import { app } from "../main.ts";
 import { readConfig } from "../packages/pipeline/config/config.ts";
 import { createPlan } from "../packages/pipeline/plan.ts";
@@ -23,24 +21,6 @@ for await (const { name } of Deno.readDir(join(project, "experiments"))) {
     assert.equal(planned.stages[0]!.id, "download");
   });
 }
-
-Deno.test("pipeline.schema.json takes every experiment, and what they have in common", async () => {
-  const schema = JSON.parse(await Deno.readTextFile(join(project, "pipeline.schema.json")));
-  const style = { strict: true, strictTypes: false, strictRequired: false };
-  const validate = new Ajv(style).compile(schema);
-  for (const folder of ["experiments", "experiments/shared"]) {
-    for await (const { name } of Deno.readDir(join(project, folder))) {
-      if (!name.endsWith(".yaml")) continue;
-      const text = await Deno.readTextFile(join(project, folder, name));
-      assert.match(
-        text,
-        /^# yaml-language-server: \$schema=(\.\.\/)+pipeline\.schema\.json\n/,
-        name,
-      );
-      assert.equal(validate(parse(text)), true, `${name} ${JSON.stringify(validate.errors)}`);
-    }
-  }
-});
 
 Deno.test("pipeline.yaml has the stages under their own names", async () => {
   const ids = (await planOf("pipeline.yaml")).stages.map((

@@ -2,14 +2,18 @@
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
 import { checkLearning, project, run, statuses } from "./project_run.ts";
+import { LONG } from "./rounds.ts";
+
+/** Half of the faces are drawn in half of the time. */
+const faces = LONG ? [] : ["--set", "download.sampleFaces=400"];
 
 Deno.test("pipeline.yaml on drawn faces", async (t) => {
   const artifacts = await Deno.makeTempDir({ prefix: "artifacts-" });
   try {
-    await t.step("learns gender and age", () => checkLearning(artifacts, 42));
+    await t.step("learns gender and age", () => checkLearning(artifacts, 42, ...faces));
 
     await t.step("is cached the second time", async () => {
-      const report = await run(artifacts, "pipeline");
+      const report = await run(artifacts, "pipeline", ...faces);
       const { webcamServe, ...others } = statuses(report);
       assert.equal(webcamServe, "skipped");
       assert.deepEqual(new Set(Object.values(others)), new Set(["cached"]));
@@ -17,7 +21,7 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
     });
 
     await t.step("is cached for the configuration that the report tells, too", async () => {
-      const { stages } = await run(artifacts, "pipeline");
+      const { stages } = await run(artifacts, "pipeline", ...faces);
       const { report } = stages.find(({ id }) => id === "evaluate")!.outputs;
       const html = await Deno.readTextFile(resolve(project, report!, "report.html"));
       const again = join(artifacts, "again.yaml");
@@ -30,14 +34,21 @@ Deno.test("pipeline.yaml on drawn faces", async (t) => {
     });
 
     await t.step("runs what a parameter changes, and says why", async () => {
-      const report = await run(artifacts, "pipeline", "--set", "split.test=0.3", "--dry-run");
+      const report = await run(
+        artifacts,
+        "pipeline",
+        ...faces,
+        "--set",
+        "split.test=0.3",
+        "--dry-run",
+      );
       assert.equal(report.code, 0);
       assert.match(report.text, /split +runs: split.test changed from 0.2 to 0.3\n/);
       assert.match(report.text, /resize32 +cached\n/);
     });
 
     await t.step("shares its faces with a pipeline of the same parameters", async () => {
-      const { text } = await run(artifacts, "tests/pipelines/shuffled", "--dry-run");
+      const { text } = await run(artifacts, "tests/pipelines/shuffled", ...faces, "--dry-run");
       assert.match(text, /resize32 +cached\n/);
       assert.match(text, /shuffleLabels +runs/);
     });

@@ -41,12 +41,19 @@ export const statuses = ({ stages }: RunReport) =>
   Object.fromEntries(stages.map(({ id, status }) => [id, status]));
 
 /** Runs the default pipeline and checks that both networks learn, and what it prints. */
-export async function checkLearning(artifacts: string, seed: number): Promise<void> {
-  const report = await run(artifacts, "pipeline", "--seed", String(seed));
+export async function checkLearning(
+  artifacts: string,
+  seed: number,
+  ...args: string[]
+): Promise<void> {
+  const report = await run(artifacts, "pipeline", "--seed", String(seed), ...args);
   assert.equal(report.code, 0, report.text);
   const { trainGender, trainAge } = report.metrics;
   const guess = (await metricsOf(report)).trainAge!.baseline.test.mae!;
-  assert.ok(trainGender!.test!.accuracy! >= 0.8, `accuracy ${trainGender!.test!.accuracy}`);
+  assert.ok(
+    trainGender!.test!.accuracy! >= (args.length > 0 ? 0.7 : 0.8),
+    `accuracy ${trainGender!.test!.accuracy}`,
+  );
   assert.ok(trainAge!.test!.mae! <= 0.7 * guess, `${trainAge!.test!.mae} of ${guess} years`);
   const [first] = report.text.split(/ on test \(/);
   assert.match(

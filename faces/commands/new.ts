@@ -43,7 +43,7 @@ Exit codes: 0 written, 2 wrong command line, or a file exists.`,
       const { pluginTypes } = await import("./plugin_types.ts");
       const { imports } = JSON.parse(await Deno.readTextFile(join(project, "deno.json")));
       const path = resolve(cwd, name ?? ".", "plugin_api.d.ts");
-      await Deno.writeTextFile(path, await pluginTypes(await import(pluginApi!), imports));
+      await Deno.writeTextFile(path, await pluginTypes((await import(pluginApi!)).api, imports));
       reporter.log(`wrote ${path}`);
       return EXIT.ok;
     }

@@ -84,10 +84,18 @@ export async function downloadDatasets(
     // A link keeps the file for the next attempt if this one crashes; not all file systems have them.
     await Deno.link(from, to).catch(() => Deno.rename(from, to));
   }
+  const imdbWiki = params.datasets.filter((name) => typeof name === "string" && name !== "sample");
   const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
   const cautions = [
     ...params.datasets.includes("sample")
       ? [`${faces} are synthetic: scores and predictions do not carry over to real people.`]
+      : [],
+    ...imdbWiki.length > 0
+      ? [
+        `No commercial use: trained on ${
+          imdbWiki.join(", ")
+        } (IMDB-WIKI, for academic research only).`,
+      ]
       : [],
     ...datasets.flatMap(({ name, terms, nonCommercial }) =>
       nonCommercial ? [`No commercial use: trained on ${name} (${terms ?? "see its terms"}).`] : []

@@ -13,6 +13,7 @@ export const reasons = {
   noPath: "without a path",
   repeated: "with the photo of an earlier row",
   noAttribute: "without a required attribute",
+  judgedWrong: "with a label judged wrong",
 } as const;
 export type Reason = keyof typeof reasons;
 
@@ -47,6 +48,8 @@ export interface Filter {
   allowSecondFace: boolean;
   minAge: number;
   maxAge: number;
+  /** Rows with a label that was judged wrong. Default: none. */
+  wrong?: ReadonlySet<number> | undefined;
   /** Labels that a row must have. Default: gender and age, where the data set has them. */
   require?: readonly string[] | undefined;
 }
@@ -57,7 +60,9 @@ export function filterRows(
   filter: Filter,
 ): { kept: number[]; dropped: Record<Reason, number> } {
   const possible = Object.keys(reasons).filter((reason) =>
-    reason !== "noAttribute" || filter.require !== undefined
+    reason === "noAttribute"
+      ? filter.require !== undefined
+      : reason !== "judgedWrong" || filter.wrong !== undefined
   );
   const dropped = Object.fromEntries(possible.map((reason) => [reason, 0])) as Record<
     Reason,
@@ -101,5 +106,6 @@ function reasonToDrop(rows: Rows, i: number, filter: Filter): Reason | undefined
   const lacks = (name: string) => !["gender", "age"].includes(name) && attributes?.[name] == null;
   if (require?.some(lacks)) return "noAttribute";
   if (!rows.hasPath(i)) return "noPath";
+  if (filter.wrong?.has(i)) return "judgedWrong";
   return undefined;
 }

@@ -45,7 +45,7 @@ interface Selected {
  * @param take selects whole groups whose number of rows is closest to a target
  */
 export function selectRows(
-  set: "test" | "validation",
+  set: "test" | "validation" | "calibration",
   wanted: Selection,
   groups: readonly (readonly number[])[],
   columns: Columns,

@@ -25,8 +25,7 @@ export type Layout = "full" | "crop" | "aligned";
 export function nameOf(dataset: DatasetName | Pick<FolderDataset, "folder" | "name">): string {
   if (typeof dataset === "string") return dataset;
   const last = dataset.folder.split(/[\\/]/).filter(Boolean).at(-1) ?? "folder";
-  return dataset.name ??
-    last.replace(/\.(zip|tar|tar\.gz|tgz)$/i, "").replaceAll(/[^\w.-]+/g, "_");
+  return dataset.name ?? last.replace(/\.(zip|tar|tar\.gz|tgz)$/i, "").replaceAll(/[^\w.-]+/g, "_");
 }
 
 export interface Source {

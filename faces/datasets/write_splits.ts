@@ -19,11 +19,13 @@ import {
 /** Parameters of the stage. */
 export interface SplitParams {
   readonly test: Selection;
+  readonly calibration?: number | undefined;
   readonly validation: Selection;
   readonly by: "image" | "identity";
   readonly stratify: readonly string[];
   readonly sample?: number | undefined;
   readonly copies: "group" | "ignore";
+  readonly only?: "all" | "train" | "validation" | "test" | undefined;
 }
 
 /** Fills the artifact `splits`. @throws if a set would be empty */
@@ -52,16 +54,25 @@ export async function writeSplits(
   random(context.seed, "split").shuffle(groups);
   const columns = await columnsFor(dataset.path, params);
   const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
-  const select = (set: "test" | "validation", all: readonly (readonly number[])[]) =>
-    selectRows(set, params[set], all, columns, strata, take);
-  const { taken: test, rest, leftOut: besideTest } = select("test", groups);
-  const { taken: validation, rest: train, leftOut: beside } = select("validation", rest);
-  const leftOut = besideTest + beside;
+  let train: readonly (readonly number[])[] = groups, leftOut = 0;
+  const sets: Record<string, typeof train> = {};
+  for (const set of ["test", "validation", "calibration"] as const) {
+    const wanted = params[set];
+    if (wanted === undefined || params.only === "all") continue;
+    const selected = selectRows(set, wanted, train, columns, strata, take);
+    sets[set] = selected.taken;
+    train = selected.rest;
+    leftOut += selected.leftOut;
+  }
+  const { test = [], validation = [], calibration } = sets, { only } = params;
+  const parts = only
+    ? { train: [], validation: [], test: { train, validation, test, all: groups }[only] }
+    : { train, validation, test, ...calibration && { calibration } };
 
   const counts: Record<string, number> = {};
-  for (const [name, part] of Object.entries({ train, validation, test })) {
+  for (const [name, part] of Object.entries(parts)) {
     const members = Int32Array.from(part.flat()).sort();
-    if (members.length === 0) {
+    if (members.length === 0 && (!only || name === "test")) {
       throw new Error(
         `Cannot split ${counted(rows.length, "image")}${
           byPerson ? ` of ${groups.length} people` : ""
@@ -108,7 +119,7 @@ export async function writeSplits(
         `${leftOut === 1 ? "is" : "are"} in no set`,
     );
   }
-  context.info(`train ${counts.train}, validation ${counts.validation}, test ${counts.test}`);
+  context.info(Object.entries(counts).map(([name, n]) => `${name} ${n}`).join(", "));
 }
 
 /** Reads the columns that select and stratify. */

@@ -8,6 +8,7 @@ import { attributeColumns, labelColumn } from "./attributes.ts";
 import { type ArchivedDataset, type Archives, openArchives } from "./archives.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import { readMatRows } from "./mat_rows.ts";
+import { judgeRows, readVerdicts } from "./verdicts.ts";
 import { type Filter, filterRows, type Reason, reasons, type Rows } from "./rows.ts";
 
 type Doubts = Labels["doubts"];
@@ -17,6 +18,8 @@ interface Counts {
   read: number;
   kept: number;
   dropped: Record<Reason, number>;
+  /** Labels corrected by verdicts. */
+  corrected?: number;
   /** The first invalid values of a CSV. */
   notUnderstood?: Doubts;
 }
@@ -27,7 +30,10 @@ const MAX_LISTED = 1000;
 /** Fills the artifact `table`. @throws if no row passes the filter */
 export async function writeTable(
   archives: Artifact,
-  params: Filter & { readonly sample?: number | undefined },
+  params: Filter & {
+    readonly sample?: number | undefined;
+    readonly verdicts?: string | undefined;
+  },
   context: StageContext<{ table: unknown } & Record<string, never>>,
 ): Promise<void> {
   using files = await openArchives(archives, { photos: false });
@@ -35,11 +41,14 @@ export async function writeTable(
   // Per row of the table: its data set, and its row in it. Objects would take more memory.
   let sources: { readonly name: string; readonly rows: Rows }[] = [], indices: number[] = [];
   const counts: Record<string, Counts> = {};
+  const verdicts = params.verdicts === undefined ? undefined : await readVerdicts(params.verdicts);
   for (const dataset of files.datasets) {
     const { name } = dataset;
     context.signal.throwIfAborted();
-    const { rows, doubts } = await readRows(files, dataset);
-    const { kept, dropped } = filterRows(rows, params);
+    const { rows: read, doubts } = await readRows(files, dataset);
+    const judged = verdicts && judgeRows(name, read, verdicts, context);
+    const rows = judged?.rows ?? read;
+    const { kept, dropped } = filterRows(rows, { ...params, wrong: judged?.wrong });
     const source = { name, rows };
     for (const row of kept) {
       sources.push(source);
@@ -49,6 +58,7 @@ export async function writeTable(
       read: rows.length,
       kept: kept.length,
       dropped,
+      ...(judged && { corrected: judged.corrected }),
       ...(doubts.length > 0 ? { notUnderstood: doubts.slice(0, MAX_LISTED) } : {}),
     };
     const why = (Object.keys(reasons) as Reason[]).filter((reason) => dropped[reason] > 0)
@@ -164,6 +174,7 @@ function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter)
     ageOutside: [`widen matParse.minAge and maxAge (${filter.minAge} to ${filter.maxAge})`],
     noPath: ["fill in the column path"],
     repeated: ["keep one row per photo"],
+    judgedWrong: ["shorten matParse.verdicts"],
     noAttribute: [`shorten matParse.require (${filter.require?.join(", ")})`],
   };
   return new Error(

@@ -177,10 +177,7 @@ export async function mapFaces(
     await Deno.copyFile(join(input, name), join(output, name));
   }
   const preprocessing = await readCropPreprocessing(input);
-  await writePreprocessing(output, {
-    ...preprocessing,
-    steps: [...preprocessing.steps, step],
-  });
+  await writePreprocessing(output, { ...preprocessing, steps: [...preprocessing.steps, step] });
 }
 
 /** Reads a table by rows, with its attributes. */

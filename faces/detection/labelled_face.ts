@@ -47,8 +47,7 @@ export async function findLabelledFace(
 
 /** Returns the detection with the highest IoU; of equal ones that with the highest score. */
 function closest(found: readonly Detection[], place: Box): Detection | undefined {
-  return found
-    .filter(({ box }) => hasCenterIn(box, place))
+  return found.filter(({ box }) => hasCenterIn(box, place))
     .toSorted((a, b) => iou(b.box, place) - iou(a.box, place))
     .at(0);
 }

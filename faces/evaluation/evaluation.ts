@@ -9,8 +9,10 @@ import { readScalar } from "../../packages/compute/read_tensor.ts";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import type { Artifact, StageContext, StageResult } from "../../packages/pipeline/stage.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
 import {
   crossEntropy,
+  mean,
   meanAbsoluteError,
   median,
 } from "../../packages/statistics/prediction_metrics.ts";
@@ -19,14 +21,17 @@ import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
+import { readTrainedOn } from "../training/trained_on.ts";
 import { gatherData, type Labels, type Sources } from "./data_facts.ts";
+import { type AgeGate, ageGate, type Gate } from "./age_gate.ts";
 import { adjustAll, type Fairness, MINIMUM, modelFairness } from "./fairness.ts";
 import { describeNetwork, type Network } from "./describe_network.ts";
 import { errorCurves, suspectLabels } from "./error_curves.ts";
 import { caption, chooseExamples, dots } from "./examples.ts";
 import { line } from "./format_result.ts";
+import { compareFraming } from "./compare_framing.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
-import { metricLabel, primaryMetric } from "./metrics.ts";
+import { metricLabel, METRICS, primaryMetric } from "./metrics.ts";
 import { modelCard } from "./model_card.ts";
 import { readReference, type Reference } from "./reference_predictions.ts";
 import type { Curve, Examples, ModelReport, Report } from "./report_data.ts";
@@ -42,7 +47,9 @@ import {
   scoreModel,
   type SplitName,
   splitNames,
+  usedSplits,
 } from "./score_model.ts";
+import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
 import { writePredictions } from "./write_predictions.ts";
 
 /** Dataset, splits and reference predictions. */
@@ -54,6 +61,8 @@ interface Data {
   people: Labels & { identity: (string | null)[]; path: string[] };
   rows: Record<SplitName, Int32Array>;
   references: readonly Reference[];
+  /** Digests of the archives. */
+  archives: readonly string[];
 }
 
 interface Inputs extends Sources {
@@ -65,13 +74,17 @@ interface Inputs extends Sources {
 /** Evaluates every model on all splits and writes the artifact `report`. */
 export async function evaluate(
   inputs: Inputs,
-  { examples, crops, metrics: written = [], sections }: {
-    examples: number;
-    crops: number;
-    /** Default: the built-in ones. */
-    sections?: readonly Choice[];
-    metrics?: readonly Choice[];
-  },
+  { examples, crops, sensitivity = 0, framing: photos = 0, metrics: written = [], gate, sections }:
+    {
+      examples: number;
+      framing?: number;
+      sensitivity?: number;
+      crops: number;
+      /** Default: the built-in ones. */
+      sections?: readonly Choice[];
+      metrics?: readonly Choice[];
+      gate?: Gate;
+    },
   context: StageContext,
 ): Promise<StageResult> {
   const { dataset, splits, models } = inputs;
@@ -85,16 +98,16 @@ export async function evaluate(
   };
   using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
   const rows = bySplit((name) => readNpy(join(splits.path, `${name}.npy`), "int32").data);
-  const empty = splitNames.find((name) => rows[name].length === 0);
-  if (empty !== undefined) {
+  if (rows.test.length === 0) {
     throw new Error(
-      `Cannot evaluate: the ${empty} set of "${splits.stage}" is empty. Change its shares.`,
+      `Cannot evaluate: the test set of "${splits.stage}" is empty. Change its shares.`,
     );
   }
   const further = chooseMetrics(written, written.length > 0 ? context.definitions("metric") : []);
   const chosenSections = chooseSections(sections, context.definitions("reportSection"));
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
-  const data: Data = { images, persons, people, rows, references };
+  const archives = inputs.archives.map(({ digest }) => digest);
+  const data: Data = { images, persons, people, rows, references, archives };
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
   context.progress.start(total * models.length, "predictions");
 
@@ -102,7 +115,8 @@ export async function evaluate(
   const reports: ModelReport[] = [];
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
-    const { report, predictions } = await evaluateModel(model, data, examples, context);
+    const options = { examples, sensitivity, gate };
+    const { report, predictions } = await evaluateModel(model, data, options, context);
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -111,19 +125,21 @@ export async function evaluate(
       const { gender, age } = people;
       return { ...predictions[split], classes: classes?.length, gender: of(gender), age: of(age) };
     });
-    for (const split of splitNames) {
+    const used = usedSplits(report.metrics);
+    for (const split of used) {
       const values = fitting.map(({ name, compute }) => [name, compute(scored[split])]);
       Object.assign(report.metrics[split], Object.fromEntries(values));
     }
     if (fitting.length > 0) {
       report.metrics.further = fitting.map(({ name, title, unit, decimals, interval }) => ({
         ...{ name, title, unit: report.metrics.metric === "error" ? "" : unit, decimals },
-        intervals: bySplit((split) =>
+        intervals: Object.fromEntries(used.map((split) => [
+          split,
           interval(
             scored[split],
             Array.from(predictions[split].rows, (row) => people.identity[row]),
-          )
-        ),
+          ),
+        ])),
       }));
     }
     const tested = Array.from(predictions.test.rows);
@@ -149,17 +165,41 @@ export async function evaluate(
   const fairness = reports.map(({ id, fairness }): [string, Fairness] => [id, fairness!]);
   adjustAll(fairness.map(([, one]) => one));
   await writeJson("fairness.json", { minimum: MINIMUM, models: Object.fromEntries(fairness) });
+  const framing = photos > 0
+    ? await compareFraming(inputs, images, rows, people, photos)
+    : undefined;
+  if (framing) {
+    for (const warning of framing.warnings) context.warn(warning);
+    const { rows: _, ...numbers } = framing;
+    await writeJson("framing.json", numbers);
+  }
+  if (sensitivity > 0) {
+    await writeJson(
+      "sensitivity.json",
+      Object.fromEntries(reports.map(({ id, sensitivity }) => [id, sensitivity])),
+    );
+  }
   await writePredictions(join(output, "predictions.parquet"), predicted);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
-    data: await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+    data: {
+      ...await gatherData(inputs, people, rows, images, { crops, noFace: examples }),
+      ...(framing && { framing }),
+    },
     models: reports,
     made: {
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
       params: {
-        ...{ examples, crops, ...(written.length > 0 && { metrics: written }) },
+        ...{
+          examples,
+          crops,
+          sensitivity,
+          framing: photos,
+          ...(written.length > 0 && { metrics: written }),
+        },
+        ...(gate && { gate }),
         ...(sections && { sections }),
       },
     },
@@ -168,7 +208,9 @@ export async function evaluate(
   await write("MODEL_CARD.md", modelCard(whole));
   return {
     metrics: byModel((metrics) =>
-      bySplit((name) => ({ ...metrics[name] } as Record<string, number>))
+      Object.fromEntries(
+        usedSplits(metrics).map((name) => [name, { ...metrics[name] } as Record<string, number>]),
+      )
     ),
     show: ["report/report.html", "report/MODEL_CARD.md"],
   };
@@ -176,15 +218,19 @@ export async function evaluate(
 
 /**
  * Loads a model, predicts all splits and computes its metrics.
- * @param examples number of example faces of each kind
+ * @param examples number of example faces of each kind, and of images to measure sensitivity with
  */
 async function evaluateModel(
   { stage: id, path }: Artifact,
   data: Data,
-  examples: number,
-  { lineage, signal, progress }: StageContext,
+  { examples, sensitivity: most, gate }: {
+    examples: number;
+    sensitivity: number;
+    gate: Gate | undefined;
+  },
+  context: StageContext,
 ): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
-  const { images, persons, people } = data;
+  const { images, persons, people } = data, { lineage, signal, progress } = context;
   const { model, record } = await loadModel(path);
   const subject: PredictionTask = {
     task: record.task,
@@ -194,14 +240,32 @@ async function evaluateModel(
   const labels = persons.map((person) => labelOf(record, person));
   const rows = bySplit((name) => data.rows[name].filter((row) => !Number.isNaN(labels[row])));
   const unlabelled = bySplit((name) => data.rows[name].length - rows[name].length);
-  const empty = splitNames.find((name) => rows[name].length === 0);
+  const empty = splitNames.find((name) =>
+    rows[name].length === 0 && (name === "test" || data.rows[name].length > 0)
+  );
   if (empty !== undefined) {
     throw new Error(
       `Cannot evaluate ${id}: no image of the ${empty} set has a label of ${record.task}. Add some.`,
     );
   }
+  const imported = lineage.stages.find((stage) => stage.id === id)?.use === "importModel";
+  const seen = await readTrainedOn(path, images, people, data.archives);
+  const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
+  const trainedOn = rows.test.length - unseen.length;
+  if (unseen.length === 0) {
+    throw new Error(
+      `Cannot evaluate ${id}: it was trained on all ${
+        counted(trainedOn, "image")
+      } of the test set. ` +
+        "Evaluate it on others.",
+    );
+  }
+  if (trainedOn > 0) {
+    context.info(`${id} was trained on ${trainedOn} of ${rows.test.length} images: left out`);
+  }
+  rows.test = unseen;
   const predictions: Partial<Record<SplitName, Predictions>> = {};
-  let network: Network;
+  let network: Network, gated: AgeGate | undefined, sensitivity: Sensitivity | undefined;
   try {
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
@@ -212,6 +276,28 @@ async function evaluateModel(
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
       predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
+    }
+    if (most > 0) {
+      const { each } = METRICS[primaryMetric(record.task, record.metric)];
+      const limits = { most, multiplyAdds: record.multiplyAdds };
+      sensitivity = await measureSensitivity(images, rows.test, limits, async (changed, some) => {
+        const all = Int32Array.from(some.keys());
+        const outputs = await predictor.predict(changed, all, { mirror, signal });
+        const { prediction } = decodeOutputs(outputs, subject.classes?.length);
+        return mean(each(Array.from(some, (row) => labels[row]), prediction));
+      });
+    }
+    if (gate && subject.task === "age" && !subject.classes) {
+      // Faces whose age is an interval have no error, but most are on one side of the threshold.
+      const others = data.rows.test.filter((row) => persons[row].ageInterval && !seen?.(row));
+      const ages = await predictor.predict(images, others, { mirror, signal });
+      const tested = [...rows.test, ...others];
+      gated = ageGate(
+        gate,
+        [...Array.from(predictions.test!.prediction), ...ages],
+        tested.map((row) => persons[row]),
+        tested.map((row) => people.identity[row]),
+      );
     }
   } finally {
     model.dispose();
@@ -256,7 +342,9 @@ async function evaluateModel(
             ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
             : [],
         ),
+        ...(gated && { gate: gated }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
+        ...(imported && { trainedOn: seen ? trainedOn : null }),
       },
       network,
       curves: curves(await readHistory(path), record),
@@ -271,7 +359,10 @@ async function evaluateModel(
         { roc: rocCurve(test.truth, test.probabilities!.map((row) => row[1])).points }),
       ...(!subject.classes && { scatter: dots(test) }),
       ...(record.task === "age" && !subject.classes &&
-        { errors: errorCurves(test, median(all.train.truth)) }),
+        {
+          errors: errorCurves(test, median((all.train.truth.length > 0 ? all.train : test).truth)),
+        }),
+      ...(sensitivity && { sensitivity }),
       examples: await Promise.all(shown),
     },
   };

@@ -102,24 +102,48 @@ export function modelFairness(
   further: readonly ChosenMetric[] = [],
   minimum = MINIMUM,
 ): Fairness {
-  const { attributes, left_out } = attributesOf(persons);
+  const { groupings, left_out } = divisions(persons);
   const strata = persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
+  return {
+    left_out,
+    groupings: groupings.map(({ by, groups, unknown }) => {
+      const measured = measure(metrics, test, by.includes(metrics.task));
+      // Groups of ages have different ages.
+      const same = !by.includes("age") && { strata };
+      return byGroup({ by, groups, unknown, measured, minimum, people, ...same }, {
+        ...{ metrics: further, classes: metrics.classes?.length, test, persons },
+      });
+    }),
+  };
+}
+
+/** Groups of people by an attribute, or by two crossed. */
+interface Division {
+  by: string[];
+  /** Name and members of each group. */
+  groups: (readonly [name: string, members: number[]])[];
+  /** Number of people without a label of the attributes. */
+  unknown: number;
+}
+
+/** Divides people by gender, age band and attributes, and by crossings of two. */
+export function divisions(
+  persons: readonly Person[],
+): { groupings: Division[]; left_out: Fairness["left_out"] } {
+  const { attributes, left_out } = attributesOf(persons);
   const names = Object.keys(attributes);
+  const { compare } = new Intl.Collator("en", { numeric: true });
   const groupings = names.flatMap((a, i) => [[a], ...names.slice(i + 1).map((b) => [a, b])])
     .toSorted((a, b) => a.length - b.length)
-    .map((by) => {
-      const keys = persons.map((_, i) => {
+    .map((by): Division => {
+      const members = Map.groupBy(persons.keys(), (i) => {
         const values = by.map((name) => attributes[name][i]);
         return values.includes(null) ? null : values.join(", ");
       });
-      const measured = measure(metrics, test, by.includes(metrics.task));
-      // Groups of ages have different ages.
-      return byGroup(
-        { by, keys, measured, minimum, people, ...!by.includes("age") && { strata } },
-        {
-          ...{ metrics: further, classes: metrics.classes?.length, test, persons },
-        },
-      );
+      const unknown = members.get(null)?.length ?? 0;
+      members.delete(null);
+      const groups = [...members as Map<string, number[]>].sort(([a], [b]) => compare(a, b));
+      return { by, groups, unknown };
     });
   return { groupings, left_out };
 }
@@ -174,10 +198,7 @@ function measure(
 }
 
 function byGroup(
-  { by, keys, measured, minimum, people, strata }: {
-    by: string[];
-    /** Group of each image; null: unknown. */
-    keys: readonly (string | null)[];
+  { by, groups, unknown, measured, minimum, people, strata }: Division & {
     measured: Record<string, Measured>;
     minimum: number;
     people: readonly unknown[] | undefined;
@@ -190,23 +211,19 @@ function byGroup(
     persons: readonly Person[];
   },
 ): FairnessBy {
-  const members = Map.groupBy(keys.keys(), (i) => keys[i]);
-  const unknown = members.get(null)?.length ?? 0;
-  members.delete(null);
-  const { compare } = new Intl.Collator("en", { numeric: true });
-  const all = [...members.keys() as MapIterator<string>].sort(compare);
-  const names = all.filter((name) => members.get(name)!.length >= minimum);
-  const small = all.filter((name) => !names.includes(name));
+  const large = groups.filter(([, rows]) => rows.length >= minimum);
+  const small = groups.filter(([, rows]) => rows.length < minimum);
+  const names = large.map(([name]) => name);
+  const indices = new Int32Array(further.persons.length).fill(-1);
+  large.forEach(([, rows], group) => rows.forEach((i) => indices[i] = group));
   const grouping: Grouping = {
-    ...{ groups: keys.map((key) => key === null ? -1 : names.indexOf(key)), count: names.length },
+    ...{ groups: indices, count: large.length },
     ...strata && { strata, least: LEAST },
   };
   const metrics: FairnessBy["metrics"] = {};
   const tests: { metric: MetricByGroup; of(groups: Int32Array): number }[] = [];
   for (const [name, { values, better, interval }] of Object.entries(measured)) {
-    const applying = names.map((group) =>
-      members.get(group)!.filter((i) => !Number.isNaN(values[i]))
-    );
+    const applying = large.map(([, rows]) => rows.filter((i) => !Number.isNaN(values[i])));
     const among = [...names.keys()].filter((group) => applying[group].length >= minimum);
     if (among.length < 2) continue;
     const raw = groupMeans(values, { ...grouping, strata: undefined } as Grouping, among);
@@ -247,14 +264,14 @@ function byGroup(
     ? []
     : permutationTest(grouping, (groups) => tests.map(({ of }) => of(groups)), people);
   ps.forEach((p, i) => tests[i].metric.p = p);
-  Object.assign(metrics, furtherByGroup(names, members as Map<string, number[]>, further, people));
+  Object.assign(metrics, furtherByGroup(large, further, people));
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
     .map((name) => metrics[`${name}_rate`]?.difference);
   return {
     ...{ by, unknown, metrics },
     hidden: {
       groups: small.length,
-      faces: small.reduce((sum, name) => sum + members.get(name)!.length, 0),
+      faces: small.reduce((sum, [, rows]) => sum + rows.length, 0),
     },
     ...selection !== undefined && { demographic_parity_difference: selection },
     ...positives !== undefined && negatives !== undefined && {
@@ -272,8 +289,7 @@ function worst(means: readonly number[], better: NonNullable<Measured["better"]>
 
 /** Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. */
 function furtherByGroup(
-  names: readonly string[],
-  members: ReadonlyMap<string, number[]>,
+  large: Division["groups"],
   { metrics, classes, test, persons }: Parameters<typeof byGroup>[1],
   people?: readonly unknown[],
 ): FairnessBy["metrics"] {
@@ -282,8 +298,8 @@ function furtherByGroup(
     ...{ gender: persons.map(({ gender }) => gender), age: persons.map(({ age }) => age) },
   };
   return Object.fromEntries(metrics.flatMap((metric) => {
-    const groups = names.flatMap((name) => {
-      const rows = members.get(name)!, own = selectRows(scored, rows);
+    const groups = large.flatMap(([name, rows]) => {
+      const own = selectRows(scored, rows);
       const value = metric.compute(own);
       const interval = metric.interval(own, people && rows.map((i) => people[i]));
       return Number.isNaN(value)

@@ -63,19 +63,25 @@ export function groupName(
 
 /** Describes the constant baseline, without its score. */
 export function describeBaseline({ metric, classes, baseline }: ModelMetrics): string {
+  const of = baseline.of ?? "training";
   return classes
-    ? `the majority class of the training set, “${baseline.guess}”`
-    : `the median of the training set, ${baseline.guess}${METRICS[metric].unit}`;
+    ? `the majority class of the ${of} set, “${baseline.guess}”`
+    : `the median of the ${of} set, ${baseline.guess}${METRICS[metric].unit}`;
 }
 
 /** Summarizes test metric, interval and constant baseline in two sentences. */
 export function summary(metrics: ModelMetrics): string {
-  const { metric, test, interval, baseline, counts } = metrics;
+  const { metric, test, interval, baseline, counts, trainedOn } = metrics;
+  const seen = trainedOn === null
+    ? " Images that it was trained on may be among them: they are not known."
+    : trainedOn === undefined
+    ? ""
+    : ` ${faces(trainedOn)} that it was trained on ${trainedOn === 1 ? "is" : "are"} left out.`;
   return `${METRICS[metric].title} ${formatMetric(metricOf(test, metric), metric)} on the ${
     faces(counts.test)
   } of the test set (95\u00a0% CI ${formatInterval(interval, metric)}). Constant baseline ${
     formatMetric(metricOf(baseline.test, metric), metric)
-  }: ${describeBaseline(metrics)}.`;
+  }: ${describeBaseline(metrics)}.${seen}`;
 }
 
 /** Formats a further metric of a split and its interval, without the unit. */
@@ -110,6 +116,7 @@ export const OVERFITTING = 1.25;
 /** Describes overfitting; undefined if there is none. */
 export function overfitting(metrics: ModelMetrics): string | undefined {
   const { metric, interval, intervals } = metrics;
+  if (!intervals.train) return undefined;
   const [train, test] = [metricOf(metrics.train, metric), metricOf(metrics.test, metric)];
   const more = METRICS[metric].better === "more";
   const worse = more ? interval.high < intervals.train.low : interval.low > intervals.train.high;

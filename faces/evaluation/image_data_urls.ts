@@ -1,10 +1,10 @@
 /** Images as `data:` URLs. */
 import sharp from "sharp";
 import { decode } from "../images/decode_image.ts";
-import type { NpyFile } from "../../packages/formats/npy.ts";
+import type { ImageSource } from "../training/image_source.ts";
 
 /** Encodes an image of the dataset as PNG, without loss. */
-export async function imageDataUrl(images: NpyFile<"uint8">, row: number): Promise<string> {
+export async function imageDataUrl(images: ImageSource, row: number): Promise<string> {
   const [, height, width] = images.shape;
   const png = await sharp(images.read(row, 1), { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 9 }).toBuffer();

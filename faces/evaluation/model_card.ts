@@ -234,6 +234,10 @@ export function toHtml(blocks: readonly Block[]): Html[] {
   });
 }
 
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
 /** Renders the model card of a report as Markdown, the content of MODEL_CARD.md. */
 export function modelCard({ pipeline, models, data, made: { lineage } }: Report): string {
   const mirror = lineage.stages.map(({ params }) => params.mirror).find((from) => from);
@@ -252,7 +256,9 @@ export function modelCard({ pipeline, models, data, made: { lineage } }: Report)
       models: models.map(({ id, metrics, training, network }) => ({
         ...{ id, metrics, title: subject(metrics), worth: summary(metrics) },
         origin:
-          `${faces(metrics.counts.train)} of ${Object.keys(training.datasets).join(" and ")}; ` +
+          `${faces(metrics.counts.train || sumOf(training.datasets))} of ${
+            Object.keys(training.datasets).join(" and ")
+          }; ` +
           `${counted(training.epochs, "epoch")}, seed ${training.seed}, ` +
           `${count(network.weights)} parameters`,
       })),

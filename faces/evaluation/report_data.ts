@@ -2,8 +2,10 @@
 import type { Fairness } from "./fairness.ts";
 import type { Lineage } from "../../packages/pipeline/stage.ts";
 import type { ModelMetrics, SplitName } from "./score_model.ts";
+import type { Framing } from "./compare_framing.ts";
 import type { Network } from "./describe_network.ts";
 import type { ErrorCurves } from "./error_curves.ts";
+import type { Sensitivity } from "./sensitivity.ts";
 import type { Roc } from "../../packages/statistics/roc.ts";
 
 export interface Report {
@@ -32,6 +34,8 @@ export interface DataReport {
   noFace: { shown: readonly NamedImage[]; count: number };
   /** Images that are copies of others, if any: some of them beside their originals. */
   copies?: { shown: readonly NamedImage[]; count: number };
+  /** Absent if it was not compared. */
+  framing?: Framing;
   /** Settings of preprocessing. */
   preprocessing: Readonly<Record<string, unknown>>;
 }
@@ -104,6 +108,8 @@ export interface ModelReport {
   scatter?: { truth: ArrayLike<number>; prediction: ArrayLike<number>; of: number };
   /** Age in years only: errors of the test set. */
   errors?: ErrorCurves;
+  /** Absent if it was not measured. */
+  sensitivity?: Sensitivity;
   examples: readonly Examples[];
   /** Metrics by groups of the test set. */
   fairness?: Fairness;

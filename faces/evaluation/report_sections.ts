@@ -57,6 +57,13 @@ export const reportSections: readonly ReportSectionDefinition[] = [
     },
   }),
   defineReportSection({
+    ...{ name: "gate", summary: "Errors of the age gate that evaluate.gate sets", params },
+    links: ({ models }) => models.some(({ metrics }) => metrics.gate) ? [["gate", "Age gate"]] : [],
+    async render(report) {
+      return (await import("./sections/gate_section.ts")).gateSection(report);
+    },
+  }),
+  defineReportSection({
     ...{ name: "data", summary: "Data sets, splits, crops and photos without a face", params },
     links: () => [["faces", "Data"]],
     async render({ data }) {

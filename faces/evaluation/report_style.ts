@@ -51,7 +51,7 @@ a { color: var(--train); }
 .grid { display: grid; gap: 16px; margin-top: 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
 .columns { display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); margin-bottom: 16px; }
 .columns > :last-child:nth-child(odd) { grid-column: 1 / -1; }
-.columns > figure:last-child:nth-child(odd) { display: grid; gap: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+.columns > figure:last-child:nth-child(odd) { display: grid; gap: 16px; align-items: center; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 .card {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 16px; margin: 0; min-width: 0; break-inside: avoid;
@@ -96,6 +96,10 @@ p.chart { font-size: .82rem; color: var(--muted); margin: 10px 0 0; }
 .layers th, .layers td { padding-top: 2px; padding-bottom: 2px; }
 .sheet { display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); padding: 0; margin: 0; list-style: none; }
 .sheet img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 5px; }
+.framing { display: grid; gap: 8px; grid-template-columns: 8em repeat(4, minmax(0, 112px)); align-items: center; }
+.framing p { margin: 0; }
+.framing small { display: block; color: var(--muted); }
+.framing img { width: 100%; height: auto; border-radius: 5px; image-rendering: pixelated; }
 .facts { columns: 1 !important; max-width: 100ch; margin: 0 0 16px !important; }
 .facts dt { flex: none; width: 9em; }
 .facts dd { text-align: left !important; flex: 1; }
@@ -148,6 +152,7 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
 @media (max-width: 520px) {
   main, header, footer { padding-left: 14px; padding-right: 14px; }
   header { padding-top: 24px; }
+  .framing { grid-template-columns: 5.5em repeat(4, minmax(0, 112px)); gap: 5px; }
   h1 { font-size: 1.6rem; }
   h2 { margin-top: 40px; }
   .card { padding: 12px; }

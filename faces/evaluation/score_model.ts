@@ -16,6 +16,7 @@ import {
   signedErrors,
 } from "../../packages/statistics/prediction_metrics.ts";
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
+import type { AgeGate } from "./age_gate.ts";
 import { type MetricName, METRICS, primaryMetric } from "./metrics.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
@@ -26,6 +27,11 @@ export type SplitName = (typeof splitNames)[number];
 /** Computes a value for each split. */
 export function bySplit<T>(compute: (name: SplitName) => T): Record<SplitName, T> {
   return { train: compute("train"), validation: compute("validation"), test: compute("test") };
+}
+
+/** Returns the names of the splits that have images: of an imported model, only test. */
+export function usedSplits({ counts }: Pick<ModelMetrics, "counts">): SplitName[] {
+  return splitNames.filter((name) => counts[name] > 0);
 }
 
 /** Predictions of a model on one split. */
@@ -90,6 +96,11 @@ export interface ModelMetrics {
   metric: MetricName;
   /** Images of each split without a label of the task, which no metric counts. */
   unlabelled?: Record<SplitName, number>;
+  /**
+   * Imported models only: images of the test set that the model was trained on, which are left out;
+   * null if that is not known.
+   */
+  trainedOn?: number | null;
   classes?: readonly string[];
   /** Number of images in each split. */
   counts: Record<SplitName, number>;
@@ -98,10 +109,13 @@ export interface ModelMetrics {
   test: { loss: number } & Scores;
   /** 95 % confidence interval of the test metric. */
   interval: Interval;
-  /** 95 % confidence intervals on the other splits. */
-  intervals: Record<Exclude<SplitName, "test">, Interval>;
-  /** Constant baseline: majority class or median of the training set, and its score on each split. */
-  baseline: { guess: string | number } & Record<SplitName, Scores>;
+  /** 95 % confidence intervals on the other splits that have images. */
+  intervals: { [split in Exclude<SplitName, "test">]?: Interval };
+  /**
+   * Constant baseline: majority class or median of the training set, and its score on each split. `of`:
+   * without a training set, of the test set.
+   */
+  baseline: { guess: string | number; of?: "test" } & Record<SplitName, Scores>;
   /** Position of the whole interval relative to the constant baseline; unclear if it contains it. */
   verdict: "better" | "worse" | "unclear";
   /** Confusion matrix of the test set. Rows: true class, columns: predicted class. */
@@ -124,6 +138,8 @@ export interface ModelMetrics {
   groups?: Group[];
   /** Metrics that `evaluate.metrics` names; their values are in each split's scores. */
   further?: FurtherMetric[];
+  /** Error rates of the gate that `evaluate.gate` sets. */
+  gate?: AgeGate;
   /** Pretrained networks on the test set, for comparison. */
   others?: ReferenceScores[];
 }
@@ -173,7 +189,8 @@ export function scoreModel(
   const { classes } = subject;
   const metric = primaryMetric(subject.task, classes ? "accuracy" : "mae");
   const { each, interval: intervalOf, better } = METRICS[metric];
-  const constant = classes ? majorityClass(train.truth, classes.length) : median(train.truth);
+  const known = train.truth.length > 0 ? train : test;
+  const constant = classes ? majorityClass(known.truth, classes.length) : median(known.truth);
   const tested = people?.test;
   const scores = bySplit((name) => {
     const { truth, prediction, loss } = predictions[name];
@@ -181,8 +198,10 @@ export function scoreModel(
   });
   const { test: interval, ...intervals } = bySplit((name) => {
     const { truth, prediction } = predictions[name];
-    return intervalOf(each(truth, prediction), people?.[name].identity);
+    const values = each(truth, prediction);
+    return values.length > 0 ? intervalOf(values, people?.[name].identity) : undefined;
   });
+  if (!interval) throw new Error("Cannot score predictions: the test set is empty.");
   const constants = bySplit((name): Scores => {
     const { truth } = predictions[name];
     return { [metric]: mean(each(truth, new Float64Array(truth.length).fill(constant))) };
@@ -199,7 +218,11 @@ export function scoreModel(
     counts: bySplit((name) => predictions[name].truth.length),
     ...scores,
     ...{ interval, intervals },
-    baseline: { guess: classes ? classes[constant] : constant, ...constants },
+    baseline: {
+      guess: classes ? classes[constant] : constant,
+      ...(train.truth.length === 0 && { of: "test" as const }),
+      ...constants,
+    },
     verdict,
     ...(classes
       ? classMetrics(classes, test, tested)

@@ -96,8 +96,7 @@ export async function decode(bytes: Uint8Array): Promise<Decoded> {
 
 async function decodePixels(bytes: Uint8Array) {
   // Warnings, such as stray bytes between two JPEG markers, are ignored; a truncated file fails.
-  return await sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS })
-    .autoOrient()
+  return await sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS }).autoOrient()
     .toColorspace("srgb")
     .flatten({ background: BACKGROUND })
     .raw({ depth: "uchar" })

@@ -43,8 +43,7 @@ export function renderPage(
   };
   // "<" would allow "</script>" in a text.
   const facts = JSON.stringify(service).replaceAll("<", "\\u003c");
-  return template
-    .replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.toString())
+  return template.replace(/\{\{ (\w+) \}\}/g, (_, name: string) => html`${parts[name]}`.toString())
     .replace('"{{service}}"', () => facts);
 }
 

@@ -95,10 +95,7 @@ export const hairArrangements: Record<HairStyle, (head: Head, rng: Rng) => Style
     const part = (head.traits.hair.part < 0 ? -1 : 1) *
       lerp(16, 27, Math.abs(head.traits.hair.part));
     const tip = head.eyes.y + lerp(4, 14, head.traits.hair.length);
-    return {
-      behind: [],
-      front: parted(head, rng, { part, tip, cover: -1, flare: 0, turnIn: 3 }),
-    };
+    return { behind: [], front: parted(head, rng, { part, tip, cover: -1, flare: 0, turnIn: 3 }) };
   },
   crop(head, rng) {
     const { top, side } = volume(head);

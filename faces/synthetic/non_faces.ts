@@ -69,10 +69,7 @@ function drawFruit(d: Drawing, rng: Rng): void {
     const y = height + 3 * rng.normal();
     const color = rng.pick(fruits);
     const r = 20 + 4 * rng.next();
-    const stops = [[0, shift(color, 0.13, 0.8)], [0.5, color], [
-      1,
-      shift(color, -0.22),
-    ]] as const;
+    const stops = [[0, shift(color, 0.13, 0.8)], [0.5, color], [1, shift(color, -0.22)]] as const;
     d.circle([x, y], r, d.radial(stops, { cx: 0.36, cy: 0.3, r: 0.75 }));
     d.glow([x - r * 0.35, y - r * 0.4], r * 0.3, r * 0.22, lch(0.99, 0, 0), 0.7);
     d.line(`M${x.toFixed(1)} ${(y - r * 0.85).toFixed(1)}q2 -6 5 -8`, lch(0.35, 0.05, 70), 2);

@@ -107,13 +107,13 @@ async function couple(row: Row, rng: Rng): Promise<Sharp> {
   const one = photograph(rng, row.person, row.age);
   const other = drawTraits(rng, 18 + 50 * rng.next(), rng.pick(["female", "male"]));
   const half = IMAGE_SIZE / 2;
-  const [left, right] = await Promise.all([one, other].map((traits) =>
-    render(faceSvg(traits))
-      .extract({ left: half / 2, top: 0, width: half, height: IMAGE_SIZE })
-      .png().toBuffer()
-  ));
-  return sharp(left)
-    .extend({ right: half, background: "#000000" })
+  const [left, right] = await Promise.all(
+    [one, other].map((traits) =>
+      render(faceSvg(traits)).extract({ left: half / 2, top: 0, width: half, height: IMAGE_SIZE })
+        .png().toBuffer()
+    ),
+  );
+  return sharp(left).extend({ right: half, background: "#000000" })
     .composite([{ input: right, left: half, top: 0 }]);
 }
 

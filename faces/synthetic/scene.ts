@@ -81,7 +81,5 @@ export function drawLight(d: Drawing, { light }: Traits): void {
     fill: d.radial([[0, white, 0.45], [0.7, white, 0]], { cx, cy: 0.25, r: 0.8 }),
     style: "mix-blend-mode:soft-light",
   });
-  d.cover({
-    fill: d.radial([[0.55, black, 0], [1, black, 0.24]], { cx: 0.5, cy: 0.45, r: 0.78 }),
-  });
+  d.cover({ fill: d.radial([[0.55, black, 0], [1, black, 0.24]], { cx: 0.5, cy: 0.45, r: 0.78 }) });
 }

@@ -51,12 +51,7 @@ export function drawFace(d: Drawing, head: Head, rng: Rng): void {
       [0.42, skin.base],
       [0.78, mix(skin.base, skin.shade, 0.38)],
       [1, mix(skin.base, skin.shade, 0.85)],
-    ], {
-      gradientUnits: "userSpaceOnUse",
-      cx: faceX + 12 * light.side,
-      cy: faceY - 8,
-      r: 94,
-    }),
+    ], { gradientUnits: "userSpaceOnUse", cx: faceX + 12 * light.side, cy: faceY - 8, r: 94 }),
   });
 
   d.group({ "clip-path": d.clip(outline) }, () => {

@@ -25,6 +25,9 @@ export type Trunk = () => layers.Layer[] | { image: SymbolicTensor; features: Sy
 
 /** A network that a parameter names. */
 export interface ChosenNetwork {
+  /** Name in YAML. */
+  readonly use: string;
+  /** Name of the model, which is stored. */
   readonly name: string;
   trunk(size: number): Trunk;
   /** Initial weights of heads. */
@@ -47,6 +50,7 @@ export function chooseNetwork(
   const all = { dropout: 0.25, batchNormMomentum: 0.99, ...defined(options), ...defined(own) };
   const initializer = all.initializer ?? heNormal;
   return {
+    use: definition.name,
     name: definition.modelName?.(heads) ?? definition.name,
     trunk: (size) => () => {
       const image = tfjs.input({ shape: [size, size, 3], name: "image" });

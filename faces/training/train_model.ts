@@ -284,7 +284,9 @@ export async function trainModel(
       trainer: async (options) => {
         const trainer = await chooseTrainer(context)(options);
         context.info(
-          `network ${model.name}: ${model.countParams().toLocaleString("en")} parameters, ` +
+          `network ${training.network?.use ?? model.name}: ${
+            model.countParams().toLocaleString("en")
+          } parameters, ` +
             `${multiplyAdds(model).toLocaleString("en")} multiply-adds per image`,
         );
         return trainer;

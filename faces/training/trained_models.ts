@@ -155,7 +155,16 @@ export async function modelsNamed(
   for (const { from } of sourcesOf(params).filter((source) => source.name === name)) {
     found.push(...await findTrained(from, artifacts));
   }
-  if (name === "teacher" || found.length === 1) return found;
+  return name === "teacher" ? found : [theOne(found)];
+}
+
+/** Returns the folder of the one model that a parameter names. @throws if there is none, or several */
+export async function importedFolder(from: string, artifacts: string): Promise<string> {
+  return dirname(theOne(await findTrained(from, artifacts)));
+}
+
+function theOne(found: readonly string[]): string {
+  if (found.length === 1) return found[0];
   throw new Error(
     `it names ${found.length} models: ${joinWords(found.map(dirname))}. ` +
       "Name one, as in RUN/STAGE.OUTPUT.",

@@ -51,7 +51,7 @@ const load: Record<Backend, () => Promise<void>> = {
     setWasmPaths(fileURLToPath(new URL("./", import.meta.resolve(name))));
     // Its threads are workers from a blob, which Deno's node:worker_threads does not support.
     tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-    const { registerTrainingKernels } = await import("./kernels/mod.ts");
+    const { registerTrainingKernels } = await import("./wasm_kernels.ts");
     registerTrainingKernels();
   },
   async webgpu() {

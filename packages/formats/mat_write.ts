@@ -6,9 +6,9 @@ import { Buffer } from "node:buffer";
 import { deflateSync } from "node:zlib";
 
 /** A field: a 1×N row of doubles, or a 1×N cell of texts or rows of doubles. */
-export type MatField =
-  | ArrayLike<number>
-  | { readonly cell: readonly (string | ArrayLike<number>)[] };
+export type MatField = ArrayLike<number> | {
+  readonly cell: readonly (string | ArrayLike<number>)[];
+};
 
 const mi = { int8: 1, int32: 5, uint32: 6, double: 9, matrix: 14, compressed: 15, utf8: 16 };
 const mx = { cell: 1, struct: 2, char: 4, double: 6 };

@@ -88,9 +88,7 @@ export function* scanTar(
     const folder = type === "5" || (type === "0" && path.endsWith("/"));
     if (!folder && !"017".includes(type)) {
       const kind = kinds[type] ?? `an entry of type ${JSON.stringify(type)}`;
-      throw fail(
-        `"${path}" is ${kind}; only files and folders are supported; ${repack}`,
-      );
+      throw fail(`"${path}" is ${kind}; only files and folders are supported; ${repack}`);
     }
     if (!folder) {
       let entry: TarEntry = { path, offset, size };

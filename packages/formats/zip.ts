@@ -85,9 +85,7 @@ export class ZipFile implements Disposable {
       throw error instanceof TypeError ? damaged(error.message) : error;
     }
     if (length !== size) {
-      throw damaged(
-        `it unpacks to ${length.toLocaleString("en")} of ${byteCount(size)}`,
-      );
+      throw damaged(`it unpacks to ${length.toLocaleString("en")} of ${byteCount(size)}`);
     }
     if (sum !== crc) throw damaged("its checksum is wrong");
     if (last !== undefined) yield last;

@@ -49,8 +49,9 @@ export interface App {
   readonly project: string;
   readonly stages: readonly LazyStage[];
   /**
-   * URL of the module whose exports a plugin's `export default (api) => ...` receives. Default:
-   * `packages/pipeline/plugin_api.ts`
+   * URL of a module whose export `api` is the argument of a plugin's `export default (api) => ...`.
+   * As a program, it calls `servePlugin` for a third-party plugin. Default:
+   * `packages/pipeline/serve_plugin.ts`
    */
   readonly pluginApi?: string;
   /** Metric → whether higher or lower values are better. Summaries mark the best of these. */

@@ -1,4 +1,5 @@
 /** The command line: words in, exit code out. */
+import "./jitless.ts"; // before all modules with schemas
 import { type Command as BuiltIn, COMMANDS, isCommand, parseArguments } from "./args.ts";
 import {
   ConfigError,

@@ -54,7 +54,7 @@ export function partsOf(schema: z.ZodType): {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly options?: readonly z.ZodType[]; // of a union
 } {
-  return schema.def as never;
+  return schema instanceof z.ZodLazy ? partsOf(schema.unwrap() as z.ZodType) : schema.def as never;
 }
 
 const NO_OPTIONS = z.strictObject({});
@@ -69,20 +69,21 @@ export function definedChoice(
   definitions: readonly Definition[],
   fallback?: string,
 ): z.ZodType<Choice> {
-  const all = (only: (definition: Definition) => boolean) =>
-    definitions.filter(only).flatMap(({ name, former = [] }) => [name, ...former]);
   // Options that are required leave no short form.
-  const short = all(({ params = NO_OPTIONS }) =>
-    Object.values(params.shape as Record<string, z.ZodType>).every((field) => field.isOptional())
-  );
-  const members = definitions.map(({ name, former = [], summary, params = NO_OPTIONS }) => {
-    const use = z.enum([name, ...former]);
-    return z.strictObject({
-      use: (name === fallback ? use.optional() : use).describe(summary),
-      ...params.shape,
+  const short = () =>
+    definitions.filter(({ params = NO_OPTIONS }) =>
+      Object.values(params.shape as Record<string, z.ZodType>).every((field) => field.isOptional())
+    ).flatMap(({ name, former = [] }) => [name, ...former]);
+  const members = () =>
+    definitions.map(({ name, former = [], summary, params = NO_OPTIONS }) => {
+      const use = z.enum([name, ...former]);
+      return z.strictObject({
+        use: (name === fallback ? use.optional() : use).describe(summary),
+        ...params.shape,
+      });
     });
-  });
-  return z.union([z.enum(short), z.discriminatedUnion("use", members as never)])
+  // Built when a value is parsed: most parameters of a pipeline are left out.
+  return z.lazy(() => z.union([z.enum(short()), z.discriminatedUnion("use", members() as never)]))
     .meta({ choice: kind, chooses: { definitions, fallback } satisfies Chooses }) as never;
 }
 

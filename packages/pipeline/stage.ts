@@ -107,6 +107,8 @@ export interface StageProvenance {
   readonly deno: string;
   readonly platform: string;
   readonly machine?: Machine;
+  /** Granted rights, if code of a third-party plugin took part. */
+  readonly rights?: readonly string[];
   /** See StageResult, as for the next. */
   readonly observed: Readonly<Record<string, unknown>>;
   readonly caution?: string;
@@ -314,12 +316,18 @@ export interface Stage {
   readonly canBeSeeded: boolean;
   /** True if the result depends on the compute backend. */
   compute(params: unknown): boolean;
+  /** True if it does so for some parameters. */
+  readonly canCompute?: boolean;
   /** True if the result depends on the lineage of its inputs. */
   readonly lineage: boolean;
   /** True for a service, which runs until it is stopped: `serve` starts it, `run` does not. */
   readonly service: boolean;
   /** Facts outside the pipeline that the result depends on, such as a local file's size and date. */
   external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
+  /** True if it declares such facts. */
+  readonly hasExternal?: boolean;
+  /** Set for a stage of a third-party plugin: the rights that its YAML line grants. */
+  readonly rights?: readonly string[];
   /** Finds errors of parameters before anything runs, such as a file that does not exist. */
   check?(params: unknown, place: { artifacts: string }): Promise<readonly ParamProblem[]>;
   /** For work that can be distributed to other machines. */
@@ -351,15 +359,9 @@ export interface StageDefinition<
   lineage?: boolean;
   service?: boolean;
   /** @param place folder of all artifacts */
-  external?: (
-    params: z.output<P>,
-    place: { artifacts: string },
-  ) => Promise<Record<string, string>>;
+  external?: (params: z.output<P>, place: { artifacts: string }) => Promise<Record<string, string>>;
   /** @param place folder of all artifacts */
-  check?: (
-    params: z.output<P>,
-    place: { artifacts: string },
-  ) => Promise<readonly ParamProblem[]>;
+  check?: (params: z.output<P>, place: { artifacts: string }) => Promise<readonly ParamProblem[]>;
   part?: UnitRunner;
   run(
     inputs: InputArtifacts<I>,
@@ -401,6 +403,8 @@ export function defineStage<I extends Inputs, O extends Outputs, P extends z.Zod
     seeded: decide(seeded),
     canBeSeeded: seeded !== false,
     compute: decide(compute),
+    canCompute: compute !== false,
+    hasExternal: definition.external !== undefined,
     external: (params: unknown, place = { artifacts: "" }) =>
       definition.external?.(params as z.output<P>, place) ?? Promise.resolve({}),
     check: definition.check as Stage["check"],

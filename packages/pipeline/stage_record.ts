@@ -35,6 +35,8 @@ export interface StageRecord {
     readonly system: string;
   };
   readonly observed?: Readonly<Record<string, unknown>>;
+  /** Granted rights, if code of a third-party plugin took part. */
+  readonly rights?: readonly string[];
   /** Damage of the files that was found later: the result has to be made again. */
   readonly damage?: string;
   /** SHA-256 of all the above but the damage; records of earlier versions have none. */
@@ -73,6 +75,7 @@ const recordSchema = z.object<Shape<StageRecord>>({
   platform: text,
   machine: z.object({ processor: text, cores: whole, memory: whole, system: text }).optional(),
   observed: z.record(text, z.unknown()).optional(),
+  rights: z.array(text).optional(),
   damage: text.optional(),
   checksum: text.optional(),
 });

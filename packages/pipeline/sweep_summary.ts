@@ -43,7 +43,7 @@ export interface SummaryRow {
  * Returns true for "seed" and the seed of a stage, not for other parameters of that name, and for
  * folds: what runs repeat, and not what they vary.
  */
-const isSeed = (key: string) => /^((stages\.)?[^.]+\.)?seed$|\.fold$/.test(key);
+export const isSeed = (key: string): boolean => /^((stages\.)?[^.]+\.)?seed$|\.fold$/.test(key);
 
 const withoutSeeds = (values: Finished["values"]) =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));

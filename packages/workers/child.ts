@@ -12,6 +12,10 @@ export interface WorkerSpec {
   readonly heap?: number;
   /** Allows network access. Reading files and loading native code is always allowed. */
   readonly network?: boolean;
+  /** Deno's flags in place of those rights. */
+  readonly flags?: readonly string[];
+  /** Maximum length in bytes of a message of it. A longer one ends it. */
+  readonly maxMessage?: number;
   /** A deno.json of its own. */
   readonly config?: URL;
 }
@@ -19,7 +23,8 @@ export interface WorkerSpec {
 /** Message of a worker: ready, an answer, or an error. */
 export type Reply =
   | { readonly ready: true }
-  | { readonly answer: unknown }
+  /** The answer of a task, or an event before it. */
+  | { readonly answer: unknown; readonly event?: true }
   | { readonly error: string; readonly stack?: string };
 
 /** Callbacks of a worker; none is called after `crashed`. */
@@ -31,6 +36,7 @@ export interface Listener {
 
 /** A worker process. */
 export interface Child {
+  readonly pid: number;
   /** Sends a task. @param bytes sent beside the JSON unchanged */
   send(task: unknown, bytes?: Uint8Array): void;
   /** Kills the process; `crashed` follows. */
@@ -48,7 +54,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt", `--v8-flags=--max-old-space-size=${kind.heap ?? HEAP}`],
-      ...["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"],
+      ...kind.flags ?? ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"],
       ...kind.network ? ["--allow-net"] : [],
       ...kind.config ? ["--config", fileURLToPath(kind.config)] : [],
       kind.module.protocol === "file:" ? fileURLToPath(kind.module) : kind.module.href,
@@ -65,7 +71,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   let closed = false;
 
   const listening = (async () => {
-    const frames: AsyncIterable<Frame> = decodeFrames(process.stdout);
+    const frames: AsyncIterable<Frame> = decodeFrames(process.stdout, kind.maxMessage);
     for await (const { message, bytes } of frames) {
       if (!closed) listener.reply(message as Reply, bytes);
     }
@@ -88,6 +94,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
   };
   send({ opening: kind.opening });
   return {
+    pid: process.pid,
     send: (task, bytes) => send({ task }, bytes),
     kill,
     async close() {

@@ -32,6 +32,7 @@ export function encodeFrame(message: unknown, bytes: Uint8Array = none): Uint8Ar
 /** Decodes the frames of a stream, independent of its chunks. Drops an incomplete last frame. */
 export async function* decodeFrames(
   stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  maxLength = MAX_LENGTH,
 ): AsyncGenerator<Frame> {
   const decoder = new TextDecoder();
   /** Chunks of an incomplete frame; joined once when it is complete, which keeps large ones cheap. */
@@ -46,7 +47,7 @@ export async function* decodeFrames(
     wanted = HEADER;
     while (data.length - at >= HEADER) {
       const json = view.getUint32(at, true), bytes = view.getUint32(at + 4, true);
-      if (json > MAX_LENGTH || bytes > MAX_LENGTH) {
+      if (json > maxLength || bytes > maxLength) {
         throw new Error(`Cannot read a message: it claims ${json} and ${bytes} bytes.`);
       }
       wanted = HEADER + json + bytes;

@@ -11,11 +11,13 @@ export interface Done<Answer> {
 
 /**
  * Serves the parent process.
- * @param open called once with the parameters of the pool; returns the function that runs a task
+ * @param open called once with the parameters of the pool; returns the function that runs a task.
+ * Events that it sends reach the parent before the task's answer
  */
 export async function serve<Opening, Task, Answer>(
   open: (
     opening: Opening,
+    send: (event: unknown) => void,
   ) => Promise<(task: Task, bytes: Uint8Array<ArrayBuffer>) => Promise<Done<Answer>>>,
 ): Promise<never> {
   onStopSignal(() => {}); // the parent decides when to stop
@@ -25,7 +27,10 @@ export async function serve<Opening, Task, Answer>(
   for await (const { message, bytes: sent } of decodeFrames(Deno.stdin.readable)) {
     try {
       if (work === undefined) {
-        work = await open((message as { opening: Opening }).opening);
+        work = await open(
+          (message as { opening: Opening }).opening,
+          (event) => reply({ answer: event, event: true }),
+        );
         reply({ ready: true });
       } else {
         const { answer, bytes } = await work((message as { task: Task }).task, sent);

@@ -5,7 +5,11 @@ import { join } from "node:path";
 import type { Page } from "puppeteer-core";
 import sharp from "sharp";
 import type { Analysis } from "../../faces/serving/api.ts";
+import { chooseNetwork, singleHeadModel } from "../../faces/training/build_network.ts";
+import { imagesInMemory } from "../../faces/training/image_source.ts";
 import { loadModel, predict } from "../../faces/training/predict_rows.ts";
+import { openPredictor } from "../../faces/training/predictor.ts";
+import { networks } from "../../models/mod.ts";
 import { openChromium, screenshot } from "./browser.ts";
 import { drawnFace, type Service, startService } from "../faces/serving/fixture.ts";
 import { cards, inChromium, material, open, patience } from "./page.ts";
@@ -91,6 +95,55 @@ inChromium("mode browser: dlibCnn detects the same faces as on the server", asyn
     assert.deepEqual(wrong, []);
   } finally {
     await browser.close();
+  }
+});
+
+inChromium("mode browser: a graph of layers predicts in the page as the engine does", async () => {
+  const conv = (name: string, filters: number, rest: object) => ({
+    conv2d: { name, filters, kernelSize: 3, padding: "same", activation: "swish", ...rest },
+  });
+  const network = {
+    use: "layers",
+    layers: [
+      ...[conv("a", 12, {}), { batchNormalization: {} }, { prelu: { name: "slopes" } }],
+      { separableConv2d: { name: "b", filters: 12, kernelSize: 3, padding: "same" } },
+      ...[{ add: ["slopes", "b"] }, { layerNormalization: { name: "sum" } }],
+      ...[{ globalAveragePooling2d: {} }, { dense: { units: 12, activation: "sigmoid" } }],
+      { reshape: { name: "weights", targetShape: [1, 1, 12] } },
+      ...[{ multiply: { name: "c", inputs: ["sum", "weights"] } }, { averagePooling2d: {} }],
+      { depthwiseConv2d: { name: "d", kernelSize: 5, strides: 2, padding: "same" } },
+      ...[conv("e", 10, { input: "c", strides: 4, activation: "elu" }), {
+        concatenate: ["d", "e"],
+      }],
+      ...[{ globalMaxPooling2d: {} }, { dropout: { rate: 0.1 } }],
+      { dense: { units: 8, activation: "gelu" } },
+    ],
+  };
+  const build = () => {
+    const { name, trunk, initializer } = chooseNetwork(network, networks, "", {});
+    return singleHeadModel(name, trunk(32), 2, initializer, 3);
+  };
+  await using server = await startService({ mode: "browser", models: ["gender"], build });
+  const { model } = await loadModel(join(server.folder, "gender"));
+  const browser = await openChromium();
+  try {
+    await using engine = await openPredictor(model, { threads: 1 });
+    assert.ok(engine.fast);
+    const { page, wrong } = await open(browser, server.url);
+    const seen = new Set<number>();
+    for (const seed of [2, 3]) {
+      const { faces: [face] } = await inPage(page, await drawnFace(seed, 50, "male"));
+      const images = imagesInMemory(await pixels(face.crop!), 32);
+      const [female] = await engine.predict(images, Int32Array.of(0));
+      const [{ probability }] = face.gender!.classes;
+      assert.ok(Math.abs(probability - female) < 1e-4, `${probability}, ${female}`);
+      seen.add(Math.round(probability * 1000));
+    }
+    assert.equal(seen.size, 2, "faces differ");
+    assert.deepEqual(wrong, []);
+  } finally {
+    await browser.close();
+    model.dispose();
   }
 });
 

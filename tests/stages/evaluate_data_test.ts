@@ -62,6 +62,17 @@ Deno.test("gatherData() tells of rows, photos, crops and photos without a face, 
       dropped: [["without a face", 11], ["odd", 1]],
     }],
   }]);
+  assert.deepEqual(whole.labelledBy, {});
+  const file = join(archives.path, "archives.json"), described = await Deno.readTextFile(file);
+  const { datasets: [only] } = JSON.parse(described);
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({ datasets: [{ ...only, labelledBy: "by three persons" }] }),
+  );
+  assert.deepEqual((await gather({ archives: [archives] })).labelledBy, {
+    photos: "by three persons",
+  });
+  await Deno.writeTextFile(file, described);
   const { photos: read, faces: kept, problems } = whole.photos!.photos;
   assert.deepEqual([read, kept], [8, 4]);
   assert.equal(problems["no face found"], 3);

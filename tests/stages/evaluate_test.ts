@@ -77,6 +77,26 @@ Deno.test("evaluate scores a model and the constant baseline of the training set
   );
 });
 
+Deno.test("evaluate measures sensitivity on a sample, or not at all", async () => {
+  using context = testContext(evaluate);
+  const inputs = await artifacts(context.folder, people());
+  await context.run(inputs);
+  const file = join(context.outputs.report, "sensitivity.json");
+  const { trainAge, trainGender } = JSON.parse(await Deno.readTextFile(file));
+  assert.equal(trainGender.count, 8);
+  assert.equal(trainGender.unchanged, 7 / 8);
+  const of = (model: typeof trainAge, change: string) =>
+    model.changes.find(({ name }: { name: string }) => name === change).value;
+  // Faces are of one brightness: only changes of light change their age, brightness / 2.
+  close(of(trainAge, "rotation by 15°"), 3);
+  close(of(trainAge, "shift by 10 %"), 3);
+  assert.ok(of(trainAge, "brightness × 0.6") > 5);
+  assert.match(await Deno.readTextFile(join(context.outputs.report, "report.html")), /Most harm/);
+  using without = testContext(evaluate);
+  await without.run(await artifacts(without.folder, people()), { sensitivity: 0 });
+  await assert.rejects(Deno.stat(join(without.outputs.report, "sensitivity.json")));
+});
+
 Deno.test("evaluate counts the L2 penalty in the loss, as training does", async () => {
   using context = testContext(evaluate);
   const inputs = await artifacts(context.folder, people());
@@ -206,6 +226,41 @@ Deno.test("evaluate stops when it is told to", async () => {
   });
   const inputs = await artifacts(context.folder, people());
   await assert.rejects(context.run(inputs), /stopped by the test/);
+});
+
+Deno.test("evaluate lets ages through a gate, intervals on one side of it too", async () => {
+  using context = testContext(evaluate);
+  const data = people(), n = data.age.length;
+  const inputs = await artifacts(context.folder, data);
+  const { path } = inputs.dataset as Artifact;
+  // Of the test set, row 19 is known to be 12 to 17 years old and row 18 to be 15 to 20.
+  const column = (values: (number | null)[]) =>
+    ({ type: "int32", nullable: true, values }) as const;
+  const only = (row: Record<number, number>) => data.age.map((_, i) => row[i] ?? null);
+  await writeParquet(join(path, "table.parquet"), {
+    age: column(data.age.map((age, i) => i < n - 2 ? age : null)),
+    gender: column(data.gender),
+    age_low: column(only({ 18: 15, 19: 12 })),
+    age_high: column(only({ 18: 20, 19: 17 })),
+    ...{ identity: { type: "string", values: data.identity, nullable: true } },
+    ...{ dataset: { type: "string", values: data.dataset } },
+    path: { type: "string", values: data.age.map((_, i) => `${i}.png`) },
+  });
+  await context.run({ ...inputs, models: (inputs.models as Artifact[]).slice(1) }, {
+    gate: { threshold: 18, limit: 18 },
+  });
+  const { trainAge, trainGender } = (await metricsOf(context.outputs.report)).models;
+  assert.equal(trainGender.gate, undefined);
+  const { false_accept, false_reject, left_out } = trainAge.gate!;
+  // The network is 3 years below the truth.
+  const ages = data.age.slice(12, 18);
+  assert.equal(left_out, 1);
+  assert.equal(false_accept!.count, 1 + ages.filter((age) => age < 18).length);
+  const refused = ages.filter((age) => age >= 18 && age - 3 < 18).length;
+  assert.equal(false_reject!.value, refused / ages.filter((age) => age >= 18).length);
+  const html = await Deno.readTextFile(join(context.outputs.report, "report.html"));
+  assert.match(html, /id="gate"/);
+  assert.match(html, /1 face left out/);
 });
 
 /** 20 people, of whom rows 0-7 are for training, 8-11 for validation, 12-19 for the test. */

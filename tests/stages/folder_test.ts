@@ -310,8 +310,7 @@ Deno.test("download says what a folder lacks", async () => {
 });
 
 Deno.test("a pipeline names folders beside other data sets, and the schema agrees", async (t) => {
-  const sources = await Promise.all(stages.map(async ({ load }) => (await load()).default));
-  const valid = new Ajv({ strict: false }).compile(pipelineJsonSchema(sources));
+  const valid = new Ajv({ strict: false }).compile(pipelineJsonSchema([download]));
   const cases: Record<string, RegExp | null> = {
     "[{ folder: mine }]": null,
     "[sample, { folder: mine, name: ours, labels: l.csv, layout: crop }, wiki_crop]": null,

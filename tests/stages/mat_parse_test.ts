@@ -106,6 +106,7 @@ async function parse(archives: Artifact, params: Record<string, unknown> = {}, s
     table: await readParquet(join(folder, "table.parquet"), columns),
     summary: JSON.parse(await Deno.readTextFile(join(folder, "summary.json"))),
     infos: context.infos,
+    warnings: context.warnings,
   };
 }
 
@@ -332,4 +333,48 @@ Deno.test({
       }
     }
   },
+});
+
+Deno.test("matParse corrects or drops labels that were judged wrong, and counts them", async () => {
+  const rows = ["a", "b", "c", "d"].map((name) => ({ ...good, full_path: `${name}.jpg`, name }));
+  await withArchives(wiki(rows), async (archives) => {
+    const folder = await Deno.makeTempDir(), verdicts = join(folder, "verdicts.csv");
+    const write = (...lines: string[]) =>
+      Deno.writeTextFile(
+        verdicts,
+        ["dataset,path,column,label,verdict,correction", ...lines].join("\n"),
+      );
+    try {
+      await write(
+        "wiki_crop,a.jpg,gender,male,wrong,female",
+        "wiki_crop,b.jpg,age,30,wrong,",
+        "wiki_crop,c.jpg,gender,male,right,",
+        "wiki_crop,c.jpg,age,30,wrong,31",
+        "wiki_crop,d.jpg,age,77,wrong,31", // another label than the row's
+        "other,d.jpg,age,30,wrong,31",
+      );
+      const facts = await matParse.external({ verdicts });
+      const { table, summary, warnings } = await parse(archives, { verdicts });
+      deepStrictEqual(table.full_path, ["a.jpg", "c.jpg", "d.jpg"]);
+      deepStrictEqual([table.gender, table.age], [[0, 1, 1], [30, 31, 30]]);
+      const { dropped, corrected } = summary.datasets.wiki_crop;
+      deepStrictEqual([dropped.judgedWrong, corrected], [1, 2]);
+      match(warnings.join(), /1 verdict without a row of that path and label/);
+      await write();
+      ok((await matParse.external({ verdicts })).verdicts !== facts.verdicts);
+      await Deno.writeTextFile(verdicts, "path,verdict\n");
+      await rejects(
+        parse(archives, { verdicts }),
+        /has no column dataset, column, label, correction/,
+      );
+      await rejects(
+        matParse.external({ verdicts: join(folder, "none.csv") }),
+        /Cannot read matParse.verdicts/,
+      );
+      const without = (await parse(archives)).summary.datasets.wiki_crop;
+      strictEqual("corrected" in without || "judgedWrong" in without.dropped, false);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
 });

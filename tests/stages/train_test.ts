@@ -315,6 +315,7 @@ Deno.test("trainJoint trains the report's layers, and says of age what evaluate 
     ...{ network: "report", age: "years", weights: { age: 0.05 }, schedule: "constant" },
     ...{ epochs: 1, batchSize: 16, mirror: false },
   });
+  assert.match(context.infos.join("\n"), /^network gender2021: [\d,]+ parameters/m);
   using judged = testContext(evaluate);
   const inputs = join(context.folder, "dataset");
   await judged.run({

@@ -77,10 +77,9 @@ export async function compareRuns(
     new Map(Array.from(models, ([name, model]) => [name, subjectOf(model)]))
   );
   const metrics = metricRows(runs, names, subjects).map((row) => {
-    const models = named.map((models) => models.get(row.model))
-      .map((model) =>
-        model?.metric === row.metric || model?.further.has(row.metric) ? model : undefined
-      );
+    const models = named.map((models) => models.get(row.model)).map((model) =>
+      model?.metric === row.metric || model?.further.has(row.metric) ? model : undefined
+    );
     if (row.split !== "test" || models.every((model) => !model)) return row;
     return {
       ...row,

@@ -54,8 +54,7 @@ const LATEX: Style = {
 };
 
 function tex(text: string): string {
-  const plain = text.replace(BOLD, "")
-    .replace(/[&%$#_{}]/g, "\\$&")
+  const plain = text.replace(BOLD, "").replace(/[&%$#_{}]/g, "\\$&")
     .replace(/\\(?![&%$#_{}])/g, "\\textbackslash{}")
     .replace(/[~^]/g, "\\$&{}")
     .replaceAll("±", "$\\pm$").replaceAll("–", "--").replaceAll("−", "$-$");

@@ -8,6 +8,7 @@ import type { Roc } from "../../../packages/statistics/roc.ts";
 import { faces } from "../format_result.ts";
 import { formatMetricValue, metricLabel, type MetricName, METRICS } from "../metrics.ts";
 import type { ErrorCurves } from "../error_curves.ts";
+import type { Sensitivity } from "../sensitivity.ts";
 import type { AgeBand, Group } from "../subgroups.ts";
 
 /** A test metric, its confidence interval and its constant baseline. */
@@ -248,6 +249,30 @@ export function biasByYear(points: ErrorCurves["bias"], line: ErrorCurves["line"
         title: ({ truth, bias, count }) =>
           `${truth}: bias ${bias.toFixed(1)} years, ${faces(count)}`,
       }),
+    ],
+  });
+}
+
+/** Renders a metric on changed images, beside that on unchanged ones. */
+export function sensitivityChart({ unchanged, changes }: Sensitivity, metric: MetricName): Html {
+  const show = (value: number) => formatMetricValue(value, metric);
+  return draw(changes.map(({ name, value }) => `${name}: ${show(value)}`).join(", "), {
+    ...{ height: 60 + 20 * changes.length, marginLeft: 128, marginRight: 46, marginTop: 8 },
+    x: { label: metricLabel(metric), domain: METRICS[metric].domain, ticks: 5, zero: true },
+    y: { label: null, domain: changes.map(({ name }) => name), tickSize: 0 },
+    marks: [
+      Plot.barX(changes, {
+        x: "value",
+        y: "name",
+        fill: colors.train,
+        insetTop: 2,
+        insetBottom: 2,
+      }),
+      Plot.text(changes, {
+        ...{ x: (METRICS[metric].domain ?? [])[1], y: "name", frameAnchor: "right" as const },
+        ...{ text: ({ value }) => show(value), textAnchor: "start" as const, dx: 8 },
+      }),
+      Plot.ruleX([unchanged], { stroke: colors.ink, strokeWidth: 1.5, strokeDasharray: "3 2" }),
     ],
   });
 }

@@ -4,6 +4,7 @@ import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
 import { type SplitName, splitNames } from "../score_model.ts";
 import type { DataReport, FaceGroup, NamedImage, PhotoCounts } from "../report_data.ts";
+import { type Framing, MIN_SERVED } from "../compare_framing.ts";
 import { settingsList, table } from "../tables.ts";
 import { count, faces, percent } from "../format_result.ts";
 
@@ -25,7 +26,7 @@ ${splitsTable(splits)}
 <figure class="card wide">
 <figcaption><b>Age by split</b>bins of five years</figcaption>
 ${
-    splitNames.map((name) =>
+    splitNames.filter((name) => splits[name].ages.length > 0).map((name) =>
       html`<div><p class="chart">${name}, ${faces(splits[name].ages.length)}</p>
 ${
         ageHistogram(splits[name].ages, `of the ${name} set`, {
@@ -44,6 +45,7 @@ ${
       crops.map((image) => ({ image, name: "A crop" })),
     )
   }
+${data.framing && framingGrid(data.framing)}
 ${noFaces(noFace)}
 ${copiesSheet(data.copies)}
 <h3 class="row">Preprocessing</h3>
@@ -153,6 +155,31 @@ function copiesSheet(copies: DataReport["copies"]): Html | undefined {
     `${count(copies.count)}, each in the set of its original; pairs, other labels first`,
     copies.shown,
   );
+}
+
+/** Renders mean faces and examples of training, test and serving. */
+function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Framing): Html {
+  return html`
+    <h3 class="row">Framing <small>mean face, and three examples</small></h3>
+    ${warnings.map((warning) => html`<p class="notice">${warning}</p>`)}
+    <div class="card framing">${rows.map(({ name, count: n, images }) =>
+      html`<p><b>${name}</b> <small>${faces(n)}</small></p>${
+        images.map((image, i) =>
+          html`<img src="${image}" width="112" height="112" alt="${name}, ${
+            i === 0 ? "mean face" : `example ${i}`
+          }">`
+        )
+      }`
+    )}</div>
+    <p
+      class="note">Serving: test photos, detected and cropped as predict and the webcam page do, the same
+    examples as of the test set. ${served !== undefined &&
+      `Median correlation with their test images: ${
+        served.toFixed(2)
+      }, at least ${MIN_SERVED} where the framing is the same. `}${withoutFace > 0 &&
+      `No face in ${withoutFace} of ${count(photos)} photos. `}${means !== undefined &&
+      `Correlation of the mean faces of training and test: ${means.toFixed(2)}.`}</p>
+  `;
 }
 
 function some(n: number): string {

@@ -78,7 +78,7 @@ ${
   }</p>`;
 }
 
-function groupingName(by: Fairness["groupings"][number]["by"]): string {
+export function groupingName(by: Fairness["groupings"][number]["by"]): string {
   return by.map((name) =>
     name === "gender" ? "labelled gender" : name === "age" ? "age band" : name
   )

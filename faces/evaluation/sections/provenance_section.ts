@@ -42,6 +42,13 @@ ${
         .join(", "),
     )
   }
+${
+    fact(
+      "third-party code",
+      stages.flatMap(({ id, rights }) => rights ? `${id} (allow: [${rights.join(", ")}])` : [])
+        .join(", "),
+    )
+  }
 </dl>
 ${
     stages.length > 0 &&
@@ -91,9 +98,11 @@ function describe({ processor, cores, memory, system }: Machine): string {
 /** Returns the pipeline as YAML, with every parameter of these results. */
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
   const { pipeline, seed, compute, stages } = lineage;
-  const plugins = stages.map(({ use, module }) => ({ use, module }))
-    .filter(({ use, module }) => module !== `stages/${use}.ts`)
-    .map(({ module }) => /^(npm:|@|\/)/.test(module) ? module : `./${module}`);
+  const plugins = stages.filter(({ use, module }) => module !== `stages/${use}.ts`)
+    .map(({ module, rights = [] }) => {
+      const name = /^(npm:|@|\/)/.test(module) ? module : `./${module}`;
+      return rights.length > 0 ? { use: name, allow: rights } : name;
+    });
   const entries = [
     ...stages.map((stage) => [stage.id, {
       ...(stage.use === stage.id ? {} : { use: stage.use }),

@@ -8,13 +8,15 @@ import {
   reliability,
   roc,
   scatter,
+  sensitivityChart,
 } from "../charts/result_charts.ts";
 import { type Child, type Html, html } from "../html.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
-import { type ModelMetrics, splitNames } from "../score_model.ts";
+import { type ModelMetrics, usedSplits } from "../score_model.ts";
 import type { ErrorCurves } from "../error_curves.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
+import type { Sensitivity } from "../sensitivity.ts";
 import { className, confusionTable, table, withRange } from "../tables.ts";
 import {
   count,
@@ -46,6 +48,7 @@ ${metrics.calibration && calibrationFigure(metrics)}
 ${metrics.byAgeBand && ageErrors(metrics)}
 ${model.scatter && scatterFigure(model.scatter, metrics, model.errors)}
 ${model.errors && errorFigures(model.errors)}
+${model.sensitivity && sensitivityFigure(model.sensitivity, metrics)}
 </div>
 ${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns">${groups(metrics)}</div>`}
 ${model.examples.map(examples)}`;
@@ -56,33 +59,36 @@ function comparison(metrics: ModelMetrics): Html {
   const { metric, baseline, counts, interval, intervals, further = [], others = [] } = metrics;
   const ranges = { ...intervals, test: interval };
   const show = (value: number) => formatMetricValue(value, metric);
-  const report = published(metrics);
+  const report = published(metrics), names = usedSplits(metrics);
   const rows: Child[][] = [
-    ["faces", ...splitNames.map((name) => count(counts[name]))],
-    ["loss", ...splitNames.map((name) => metrics[name].loss.toFixed(3))],
+    ["faces", ...names.map((name) => count(counts[name]))],
+    ["loss", ...names.map((name) => metrics[name].loss.toFixed(3))],
     [
       html`<b>this network</b>`,
-      ...splitNames.map((name) =>
+      ...names.map((name) =>
         html`<b>${valueCell(metricOf(metrics[name], metric), metric, ranges[name])}</b>`
       ),
     ],
     ...further.map((one) => [
       one.unit ? `${one.title}, ${one.unit}` : one.title,
-      ...splitNames.map((split) => {
+      ...names.map((split) => {
         const { value, interval } = formatFurther(one, metrics, split);
         return withRange(value, interval);
       }),
     ]),
-    ["constant baseline", ...splitNames.map((name) => show(metricOf(baseline[name], metric)))],
+    ["constant baseline", ...names.map((name) => show(metricOf(baseline[name], metric)))],
     ...others.map(({ name, value, interval }) => [
-      ...[name, "", "", valueCell(value, metric, interval)],
+      name,
+      ...names.map((split) => split === "test" && valueCell(value, metric, interval)),
     ]),
-    ...(report ? [["2021 network", report.train, report.validation, ""]] : []),
+    ...(report
+      ? [["2021 network", ...names.map((name) => name === "test" ? "" : report[name])]]
+      : []),
   ];
   return html`
     <div class="card comparison">
       <div><h3>${metricLabel(metric, "title")}</h3>
-    ${table(["", ...splitNames], rows)}</div>
+    ${table(["", ...names], rows)}</div>
       <div class="note"><p>Small print: 95 % CI. The constant baseline is ${describeBaseline(
         metrics,
       )}.</p>
@@ -235,6 +241,23 @@ ${cumulativeScore(cumulative)}
 <figcaption><b>Bias by year</b>Mean of predicted minus true age. A dot for each true age, its size by
 the number of faces. Line: regression to the mean, by the slope of all predictions.</figcaption>
 ${biasByYear(bias, line)}
+</figure>`;
+}
+
+function sensitivityFigure(sensitivity: Sensitivity, { metric }: ModelMetrics): Html {
+  const { unchanged, changes } = sensitivity;
+  const sign = METRICS[metric].better === "more" ? 1 : -1;
+  const worst = changes.reduce((a, b) => sign * b.value < sign * a.value ? b : a);
+  return html`<figure class="card">
+<figcaption><b>Sensitivity</b>${METRICS[metric].title} on ${
+    faces(sensitivity.count)
+  } of the test set,
+each image changed. Dashed line: the same images unchanged, <b class="inline">${
+    formatMetricValue(unchanged, metric)
+  }</b>. Most harm: <b class="inline">${worst.name}</b>, ${
+    formatMetricValue(worst.value, metric)
+  }. Changes are of the network's input; photos change before their faces are detected.</figcaption>
+${sensitivityChart(sensitivity, metric)}
 </figure>`;
 }
 

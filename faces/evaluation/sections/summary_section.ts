@@ -27,9 +27,13 @@ export function opening({ models, data: { datasets, splits } }: Report): string 
     : better === n
     ? [n === 2 ? "Both" : "All", "are"]
     : [better === 0 ? "None" : `${better} of them`, better <= 1 ? "is" : "are"];
-  return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, trained on ` +
-    `${count(splits.train.ages.length)} of ${faces(all)} and tested on ` +
-    `${count(splits.test.ages.length)} held-out faces. ` +
+  const [trained, tested] = [splits.train, splits.test].map(({ ages }) => ages.length);
+  return `${NUMBERS[n] ?? count(n)} ${n === 1 ? "network" : "networks"}, ` +
+    (trained > 0
+      ? `trained on ${count(trained)} of ${faces(all)} and tested on ${
+        count(tested)
+      } held-out faces. `
+      : `trained elsewhere and tested on ${count(tested)} of ${faces(all)}. `) +
     `${who} ${verb} significantly better than the constant baseline.`;
 }
 

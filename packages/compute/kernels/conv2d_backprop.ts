@@ -2,7 +2,7 @@
  * Gradients of convolutions by matrix products of XNNPACK: that of the filter, which TensorFlow.js lacks on
  * wasm, and that of the input, where its kernel is a plain loop.
  */
-import type { KernelConfig, KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
+import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
   allocate,
   type ConvolutionAttributes,
@@ -11,6 +11,7 @@ import {
   type KernelCall,
   runKernel,
   view,
+  wasmKernel,
 } from "./heap.ts";
 
 type FilterCall = KernelCall<
@@ -74,12 +75,6 @@ function conv2DBackpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall)
   return { ...out, shape: attrs.filterShape };
 }
 
-export const conv2DBackpropFilterConfig: KernelConfig = {
-  kernelName: "Conv2DBackpropFilter",
-  backendName: "wasm",
-  kernelFunc: conv2DBackpropFilter as unknown as KernelFunc,
-};
-
 /** Multiplies the gradient of the output by the filter, and adds the resulting patches. */
 function conv2DBackpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): TensorInfo {
   const info = convolutionInfo("Conv2DBackpropInput", attrs.inputShape, filter.shape, attrs);
@@ -121,8 +116,7 @@ function conv2DBackpropInput({ inputs: { dy, filter }, backend, attrs }: InputCa
   return out;
 }
 
-export const conv2DBackpropInputConfig: KernelConfig = {
-  kernelName: "Conv2DBackpropInput",
-  backendName: "wasm",
-  kernelFunc: conv2DBackpropInput as unknown as KernelFunc,
-};
+export const conv2DBackpropConfigs = [
+  wasmKernel("Conv2DBackpropFilter", conv2DBackpropFilter),
+  wasmKernel("Conv2DBackpropInput", conv2DBackpropInput),
+];

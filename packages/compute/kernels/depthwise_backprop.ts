@@ -1,31 +1,22 @@
 /** Gradients of a depthwise convolution, which tfjs lacks on wasm: by its input and by its filter. */
+import type { TensorInfo } from "@tensorflow/tfjs-core";
 import {
-  backend_util,
-  type KernelConfig,
-  type KernelFunc,
-  type TensorInfo,
-} from "@tensorflow/tfjs-core";
-import { allocate, type KernelCall, view } from "./heap.ts";
-
-interface Attributes {
-  strides: [number, number] | number;
-  dilations: [number, number] | number;
-  pad: "valid" | "same" | number | backend_util.ExplicitPadding;
-  dimRoundingMode?: "floor" | "round" | "ceil";
-}
-type Shape4 = [number, number, number, number];
+  allocate,
+  type ConvolutionAttributes,
+  convolutionInfo,
+  type KernelCall,
+  view,
+  wasmKernel,
+} from "./heap.ts";
 
 /** Calls `visit` with the addresses of each product: input, filter, output. */
 function walk(
   inputShape: number[],
   filterShape: number[],
-  { strides, dilations, pad, dimRoundingMode }: Attributes,
+  attributes: ConvolutionAttributes,
   visit: (input: number, filter: number, output: number) => void,
 ): void {
-  const info = backend_util.computeConv2DInfo(
-    ...[inputShape as Shape4, filterShape as Shape4, strides, dilations ?? 1] as const,
-    ...[pad, dimRoundingMode, true] as const,
-  );
+  const info = convolutionInfo("DepthwiseConv2dNative", inputShape, filterShape, attributes, true);
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
   const multiplier = outChannels / inChannels;
   for (let n = 0, output = 0; n < batchSize; n++) {
@@ -55,7 +46,7 @@ function walk(
 
 type InputCall = KernelCall<
   { dy: TensorInfo; filter: TensorInfo },
-  Attributes & { inputShape: number[] }
+  ConvolutionAttributes & { inputShape: number[] }
 >;
 
 function backpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): TensorInfo {
@@ -70,7 +61,7 @@ function backpropInput({ inputs: { dy, filter }, backend, attrs }: InputCall): T
 
 type FilterCall = KernelCall<
   { x: TensorInfo; dy: TensorInfo },
-  Attributes & { filterShape: number[] }
+  ConvolutionAttributes & { filterShape: number[] }
 >;
 
 function backpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall): TensorInfo {
@@ -83,11 +74,7 @@ function backpropFilter({ inputs: { x, dy }, backend, attrs }: FilterCall): Tens
   return out;
 }
 
-const configs = {
-  DepthwiseConv2dNativeBackpropInput: backpropInput,
-  DepthwiseConv2dNativeBackpropFilter: backpropFilter,
-};
-
-export const depthwiseBackpropConfigs: KernelConfig[] = Object.entries(configs).map((
-  [kernelName, kernelFunc],
-) => ({ kernelName, backendName: "wasm", kernelFunc: kernelFunc as unknown as KernelFunc }));
+export const depthwiseBackpropConfigs = [
+  wasmKernel("DepthwiseConv2dNativeBackpropInput", backpropInput),
+  wasmKernel("DepthwiseConv2dNativeBackpropFilter", backpropFilter),
+];

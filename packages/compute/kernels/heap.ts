@@ -1,5 +1,12 @@
 /** Tensors on the heap of the wasm backend, for the kernels in this folder. */
-import { backend_util, type DataType, getKernel, type TensorInfo } from "@tensorflow/tfjs-core";
+import {
+  backend_util,
+  type DataType,
+  getKernel,
+  type KernelConfig,
+  type KernelFunc,
+  type TensorInfo,
+} from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 
 /** Arguments of a kernel. */
@@ -7,6 +14,18 @@ export interface KernelCall<Inputs, Attributes> {
   inputs: Inputs;
   backend: BackendWasm;
   attrs: Attributes;
+}
+
+/** Declares a kernel of the wasm backend. @param original the one that it replaces, with its setup */
+export function wasmKernel<I, A>(
+  kernelName: string,
+  kernelFunc: (call: KernelCall<I, A>) => TensorInfo,
+  original?: KernelConfig,
+): KernelConfig {
+  return {
+    ...original,
+    ...{ kernelName, backendName: "wasm", kernelFunc: kernelFunc as unknown as KernelFunc },
+  };
 }
 
 /** Allocates a tensor without initializing its memory. */
@@ -41,9 +60,9 @@ export function free(backend: BackendWasm, ...tensors: TensorInfo[]): void {
 export interface ConvolutionAttributes {
   strides: [number, number] | number;
   pad: "valid" | "same" | number | backend_util.ExplicitPadding;
-  dataFormat: "NHWC" | "NCHW";
+  dataFormat?: "NHWC" | "NCHW";
   dimRoundingMode?: "floor" | "round" | "ceil";
-  /** Dilations of the convolution itself; TensorFlow.js has no gradients of dilated ones. */
+  /** Dilations of the convolution itself; TensorFlow.js has gradients of depthwise dilated ones only. */
   dilations?: [number, number] | number;
 }
 
@@ -52,7 +71,8 @@ export function convolutionInfo(
   kernel: string,
   inputShape: number[],
   filterShape: number[],
-  { strides, pad, dataFormat, dimRoundingMode, dilations = 1 }: ConvolutionAttributes,
+  { strides, pad, dataFormat = "NHWC", dimRoundingMode, dilations = 1 }: ConvolutionAttributes,
+  depthwise = false,
 ): backend_util.Conv2DInfo {
   const format = backend_util.convertConv2DDataFormat(dataFormat);
   if (format !== "channelsLast") {
@@ -60,14 +80,9 @@ export function convolutionInfo(
       `Cannot compute ${kernel} of data format "${dataFormat}" on wasm: only "NHWC" is supported.`,
     );
   }
+  type Shape = [number, number, number, number];
   return backend_util.computeConv2DInfo(
-    inputShape as [number, number, number, number],
-    filterShape as [number, number, number, number],
-    strides,
-    dilations,
-    pad,
-    dimRoundingMode,
-    false,
-    format,
+    ...[inputShape as Shape, filterShape as Shape, strides, dilations, pad] as const,
+    ...[dimRoundingMode, depthwise, format] as const,
   );
 }

@@ -1,32 +1,18 @@
 /** Gradient of max pooling: the first maximum of each window receives the gradient of the output. */
-import {
-  backend_util,
-  type KernelConfig,
-  type KernelFunc,
-  type TensorInfo,
-} from "@tensorflow/tfjs-core";
-import { allocate, type KernelCall, view } from "./heap.ts";
+import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
+import { allocate, type ConvolutionAttributes, type KernelCall, view, wasmKernel } from "./heap.ts";
 
 type Call = KernelCall<
   { dy: TensorInfo; input: TensorInfo; output: TensorInfo },
-  {
-    filterSize: [number, number] | number;
-    strides: [number, number] | number;
-    pad: "valid" | "same" | number | backend_util.ExplicitPadding;
-    dimRoundingMode?: "floor" | "round" | "ceil";
-  }
+  ConvolutionAttributes & { filterSize: [number, number] | number }
 >;
 
 function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): TensorInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attrs;
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, ...info } = backend_util
     .computePool2DInfo(
-      input.shape as [number, number, number, number],
-      filterSize,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
+      ...[input.shape as [number, number, number, number], filterSize, strides] as const,
+      ...[1, pad, dimRoundingMode] as const,
     );
   const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
 
@@ -62,8 +48,4 @@ function maxPoolGrad({ inputs: { dy, input, output }, backend, attrs }: Call): T
   return out;
 }
 
-export const maxPoolGradConfig: KernelConfig = {
-  kernelName: "MaxPoolGrad",
-  backendName: "wasm",
-  kernelFunc: maxPoolGrad as unknown as KernelFunc,
-};
+export const maxPoolGradConfig = wasmKernel("MaxPoolGrad", maxPoolGrad);

@@ -7,11 +7,12 @@ import { wiringProblems } from "../plan.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
 import type { Override } from "./override.ts";
 import { formerName, identityOf } from "../pipeline_identity.ts";
-import { displayPath, isUrl, resolveFrom, toFileUrl } from "../paths.ts";
-import { loadPlugin } from "./plugins.ts";
+import { displayPath, fromFileUrl, isUrl, resolveFrom, toFileUrl } from "../paths.ts";
+import { loadPlugin, type Plugin } from "./plugins.ts";
 import type { Registry } from "../registry.ts";
 import { ConfigSource } from "./config_source.ts";
 import { type ConfiguredStage, readStage, seedSchema } from "./stage_config.ts";
+import { sweepSchema } from "./sweep_schema.ts";
 import { type Path, YamlFile } from "./yaml_file.ts";
 
 /** Connection to workers on other machines. */
@@ -23,17 +24,14 @@ export interface BullmqSettings {
 }
 
 export const bullmqSchema = z.strictObject<Shape<BullmqSettings>>({
-  redis: z.string().optional()
-    .describe(
-      "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
-        "the environment variable REDIS_URL, or redis://127.0.0.1:6379",
-    ),
-  ca: z.string().min(1).optional()
-    .describe("Certificate (PEM) of a private certificate authority"),
+  redis: z.string().optional().describe(
+    "Redis or Valkey: redis://host:6379, with TLS rediss://user:password@host:6379. Default: " +
+      "the environment variable REDIS_URL, or redis://127.0.0.1:6379",
+  ),
+  ca: z.string().min(1).optional().describe("Certificate (PEM) of a private certificate authority"),
   prefix: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Begins all keys in Redis, and separates workers. Default: the name of the app"),
-  localToo: z.boolean().default(false)
-    .describe("This machine is a worker as well"),
+  localToo: z.boolean().default(false).describe("This machine is a worker as well"),
 });
 
 /** A place where results are shared. */
@@ -44,11 +42,10 @@ export interface RemoteSettings {
   readonly pathStyle?: boolean;
 }
 
-const remoteUrl = z.string()
-  .regex(
-    /^(s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
-    "expected s3://bucket/prefix or a folder",
-  )
+const remoteUrl = z.string().regex(
+  /^(s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?|file:\/\/\/.+|(?![a-z][a-z0-9+.-]*:\/\/).+)$/i,
+  "expected s3://bucket/prefix or a folder",
+)
   .describe("s3://bucket/prefix, or a folder that all machines see");
 
 export const remoteSchema = z.strictObject<Shape<RemoteSettings>>({
@@ -71,27 +68,39 @@ export type Compute = (typeof BACKENDS)[number];
 /** Suggested for names of a GPU, which are near "cpu" in letters alone. */
 const GPU = '"webgpu" or "node-gpu"';
 
+/** A plugin, with the rights and limits of one that is not of the project. */
+const pluginEntry = z.strictObject({
+  use: z.string().min(1).describe("The file or package"),
+  allow: z.array(
+    z.string().regex(
+      /^(all|(net|env|sys|read|write|run|ffi)(:.+)?)$/,
+      "expected all, or net, env, sys, read, write, run or ffi, as in net:example.org",
+    ),
+  ).default([]).describe(
+    "Rights of a plugin from npm or outside the project beside reading its inputs and writing " +
+      "its outputs: net:example.org, read:/data, ffi. run, ffi and all have no limits",
+  ),
+  memory: z.number().gt(0).default(4).describe("Maximum memory of its processes, in GB"),
+  minutes: z.number().gt(0).default(60).describe("Maximum time of a stage of it, in minutes"),
+});
+
 /** The top level of a pipeline's YAML. */
 export const pipelineSchema = z.strictObject({
-  extends: z.string().min(1).optional()
-    .describe(
-      "Another YAML that this one is written over: maps are merged key by key, everything else " +
-        "takes the place of what it has there, and an empty value leaves it",
-    ),
+  extends: z.string().min(1).optional().describe(
+    "Another YAML that this one is written over: maps are merged key by key, everything else " +
+      "takes the place of what it has there, and an empty value leaves it",
+  ),
   name: z.string().regex(/^[\w.-]+$/, "expected letters, digits, '-', '_' and '.'").optional()
     .describe("Label of the pipeline in its report. Default: its file's name"),
-  seed: seedSchema.default(42)
-    .describe("All randomness stems from it: same seed, same result"),
-  compute: z.enum(BACKENDS).default("auto")
-    .describe(
-      "Compute backend. auto: wasm; deno task compute measures them",
-    )
+  seed: seedSchema.default(42).describe("All randomness stems from it: same seed, same result"),
+  compute: z.enum(BACKENDS).default("auto").describe(
+    "Compute backend. auto: wasm; deno task compute measures them",
+  )
     .meta({ mistaken: Object.fromEntries(["gpu", "cuda", "metal"].map((name) => [name, GPU])) }),
-  executor: z.enum(["local", "bullmq"]).default("local")
-    .describe(
-      "Where shards and runs of a sweep are executed: on this machine, or by workers on " +
-        "others (deno task worker). The result is the same",
-    ),
+  executor: z.enum(["local", "bullmq"]).default("local").describe(
+    "Where shards and runs of a sweep are executed: on this machine, or by workers on " +
+      "others (deno task worker). The result is the same",
+  ),
   bullmq: bullmqSchema.default(bullmqSchema.parse({}))
     .describe("Connection to the workers of executor: bullmq"),
   remote: z.union([remoteUrl, remoteSchema]).optional().describe(
@@ -101,13 +110,16 @@ export const pipelineSchema = z.strictObject({
   ),
   artifacts: z.string().min(1).optional()
     .describe("Folder for results. Default: artifacts/ in the project"),
-  plugins: z.array(z.string().min(1)).default([])
+  plugins: z.array(z.union([
+    z.string().min(1),
+    pluginEntry,
+  ])).default([])
     .describe("Stages of your own: files (./plugins/blur.ts) or npm packages (npm:name@1.0.0)"),
-  sweep: z.record(z.string(), z.array(z.unknown()).min(1)).optional()
-    .describe(
-      "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
-        "seed varies everything random, split.seed only what that stage draws",
-    ),
+  sweep: sweepSchema.optional().describe(
+    "Values to try: { split.test: [0.1, 0.2], seed: [1, 2, 3] } makes six runs. " +
+      "seed varies everything random, split.seed only what that stage draws. " +
+      "{ trials: 30, trainGender.dropout: { from: 0, to: 0.5 } } draws 30",
+  ),
   stages: z.record(z.string(), z.unknown())
     .describe("Stage id → its parameters. The order does not matter"),
 });
@@ -186,8 +198,16 @@ export async function readTopLevel(
   for (const [i, plugin] of (top.plugins ?? []).entries()) {
     const path = ["plugins", i];
     try {
-      const specifier = pluginSpecifier(plugin, source.folderOf(path) ?? cwd);
-      const { stages, extensions } = await loadPlugin(specifier, options.pluginApi);
+      const folder = source.folderOf(path) ?? cwd;
+      const { use, ...limits } = typeof plugin === "string"
+        ? pluginEntry.parse({ use: plugin })
+        : plugin;
+      const specifier = pluginSpecifier(use, folder);
+      const allow = limits.allow.map((right) => {
+        const [, kind, file] = right.match(/^(read|write):(.+)$/) ?? [];
+        return file === undefined ? right : `${kind}:${resolveFrom(file, folder)}`;
+      });
+      const { stages, extensions } = await loadWithin(specifier, { ...limits, allow }, options);
       registry.add(stages).extend(extensions);
     } catch (error) {
       incomplete = true;
@@ -221,6 +241,21 @@ function validParts(values: Record<string, unknown>): Partial<z.output<typeof pi
       return success ? [[key, data]] : [];
     }),
   );
+}
+
+/** Loads a plugin here if it is the user's own or has all rights, else in processes of few rights. */
+async function loadWithin(
+  specifier: string,
+  limits: Omit<z.output<typeof pluginEntry>, "use">,
+  { project, pluginApi: api = import.meta.resolve("../serve_plugin.ts") }: ConfigOptions,
+): Promise<Plugin> {
+  const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
+    fromFileUrl(specifier).startsWith(join(project, "/"));
+  if (own || limits.allow.includes("all")) {
+    return await loadPlugin(specifier, async () => (await import(api)).api);
+  }
+  const { loadThirdParty } = await import("../third_party.ts");
+  return await loadThirdParty({ ...limits, specifier, api, project });
 }
 
 /** Returns the specifier of a plugin: a package as it is, a file as URL. */

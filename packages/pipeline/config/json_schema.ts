@@ -5,6 +5,7 @@ import { pipelineSchema } from "./config.ts";
 import { turnedBy } from "../plan.ts";
 import type { Kind, Stage } from "../stage.ts";
 import { seedSchema, STAGE_ID } from "./stage_config.ts";
+import { rangeSchema } from "./sweep_schema.ts";
 
 type Json = Record<string, unknown>;
 
@@ -41,7 +42,10 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     title: "Pipeline",
     properties: {
       ...top.properties as Json,
-      sweep: { ...(top.properties as Record<string, Json>).sweep, properties: sweepable(stages) },
+      sweep: {
+        ...sweepSchemaOf(top),
+        properties: { ...sweepSchemaOf(top).properties as Json, ...sweepable(stages) },
+      },
       stages: { description: STAGES },
     },
     // A file over another one need not repeat what is written there.
@@ -50,6 +54,7 @@ export function pipelineJsonSchema(stages: readonly Stage[]): Json {
     else: { required: ["stages"], properties: { stages: stagesSchema(true) } },
     definitions: {
       ...Object.fromEntries(stages.map((stage) => [stage.name, stageSchema(stage)])),
+      range: toJson(rangeSchema),
       named: {
         type: "object",
         description: "A stage under an id of your own; use names the stage",
@@ -93,11 +98,15 @@ function sweepable(stages: readonly Stage[]): Json {
     walk(stage.name, (toJson(stage.params).properties ?? {}) as Record<string, Json>);
     if (stage.canBeSeeded) found.push([`${stage.name}.seed`, toJson(seedSchema)]);
   }
-  return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => [
-    key,
-    { type: "array", minItems: 1, items, description: items.description ?? "Seeds to try" },
-  ]));
+  return Object.fromEntries(found.map(([key, { $schema: _, default: __, ...items }]) => {
+    const list = { type: "array", minItems: 1, items };
+    const number = ["number", "integer"].includes(String(items.type)) && !key.endsWith("seed");
+    const { description = "Seeds to try" } = items;
+    return [key, { description, ...number ? { anyOf: [list, reference("range")] } : list }];
+  }));
 }
+
+const sweepSchemaOf = (top: Json) => (top.properties as Record<string, Json>).sweep as Json;
 
 /** Returns the options of each definition that a choice can name. */
 function optionsOf(schema: Json): Record<string, Json>[] {
@@ -119,13 +128,14 @@ function toJson(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, {
     io: "input",
     target: "draft-7",
-    override({ jsonSchema }) {
-      delete jsonSchema.path;
-      delete jsonSchema.byContent;
-      delete jsonSchema.choice;
-      delete jsonSchema.mistaken;
-      delete jsonSchema.aliases;
-      delete jsonSchema.chooses;
+    override({ zodSchema, jsonSchema }) {
+      const { innerType } = partsOf(zodSchema as never);
+      const renamed = innerType && choosesOf(innerType)?.definitions
+        .find(({ former }) => former?.includes(jsonSchema.default as string));
+      if (renamed) jsonSchema.default = renamed.name;
+      for (const key of ["path", "byContent", "choice", "mistaken", "aliases", "chooses"]) {
+        delete jsonSchema[key];
+      }
     },
   });
 }

@@ -19,11 +19,11 @@ export interface Plugin {
 /**
  * Imports a plugin and lists its stages and extensions.
  * @param specifier a file URL, or an npm package (`npm:name@1.2.3`, or a bare name of deno.json)
- * @param api URL of the module whose exports a default export that is a function receives
+ * @param api returns what a default export that is a function receives
  */
 export async function loadPlugin(
   specifier: string,
-  api = import.meta.resolve("../plugin_api.ts"),
+  api: () => Promise<object> = () => import("../plugin_api.ts"),
 ): Promise<Plugin> {
   const name = specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
   let exported: unknown[];
@@ -38,7 +38,7 @@ export async function loadPlugin(
           `Take another version of the plugin, or write: export const apiVersion = ${apiVersion};`,
       );
     }
-    exported = [make ? await make(await import(api)) : module.default].flat();
+    exported = [make ? await make(await api()) : module.default].flat();
   } catch (cause) {
     const place = placeIn(cause, specifier);
     throw new Error(`cannot load plugin "${name}"${place ? `, which throws at ${place}` : ""}`, {

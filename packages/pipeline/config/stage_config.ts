@@ -117,8 +117,14 @@ export async function readStage(
   }
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
-  const rest = { inputs: checked.data, replaces, seed: drawn.data };
-  return { id, use, stage, module, plugin, params, extensions, ...rest };
+  const rest = { inputs: checked.data, replaces, seed: drawn.data, module, plugin, params };
+  if (extensions.every(({ sandbox }) => !sandbox)) return { id, use, stage, extensions, ...rest };
+  const { inProcess } = await import("../third_party.ts");
+  try {
+    return { id, use, stage: inProcess(stage, module, extensions), extensions, ...rest };
+  } catch (error) {
+    return report(path, (error as Error).message, true);
+  }
 }
 
 /** For values that have no names in them. */

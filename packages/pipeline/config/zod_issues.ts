@@ -1,6 +1,6 @@
 /** Errors of zod in the words of YAML. */
 import type { z } from "zod";
-import { partsOf } from "../define.ts";
+import { choosesOf, partsOf } from "../define.ts";
 import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Path } from "./yaml_file.ts";
@@ -19,8 +19,9 @@ export function toProblems(
   more: readonly string[],
   meant?: ReadonlyMap<string, readonly string[]>,
 ): Problem[] {
-  return error.issues.flatMap(likelyUnionMember).flatMap((issue): Problem[] => {
-    const inner = issue.path.map((part) => part as string | number);
+  return error.issues.flatMap(likelyUnionMember).flatMap((found): Problem[] => {
+    const inner = found.path.map((part) => part as string | number);
+    const issue = withoutNames(found, formerNames(schema.shape[String(inner[0])]));
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
     if (issue.code === "unrecognized_keys") {
@@ -98,6 +99,23 @@ function suggestion(schema: z.ZodType, path: Path, value: string, known: string[
   return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
 }
 
+/** Returns the earlier names of all that a parameter can name. */
+function formerNames(schema: z.ZodType | undefined): string[] {
+  if (!schema) return [];
+  const chooses = choosesOf(schema), { innerType, element, shape, options } = partsOf(schema);
+  if (chooses) return chooses.definitions.flatMap(({ former = [] }) => former);
+  return [innerType, element, ...Object.values(shape ?? {}), ...options ?? []].flatMap(formerNames);
+}
+
+/** Returns an issue that does not list some of the valid values. */
+function withoutNames(issue: z.core.$ZodIssue, hidden: readonly unknown[]): z.core.$ZodIssue {
+  const shown = <T>(values: readonly T[] = []) => values.filter((one) => !hidden.includes(one));
+  if (issue.code === "invalid_value") return { ...issue, values: shown(issue.values) };
+  if (issue.code !== "invalid_union") return issue;
+  const errors = issue.errors.map((issues) => issues.map((one) => withoutNames(one, hidden)));
+  return { ...issue, errors, options: shown("options" in issue ? issue.options : []) } as never;
+}
+
 /** Returns the valid values. */
 function choices(issue: z.core.$ZodIssue): string[] {
   if (issue.code === "invalid_value") return issue.values.map(String);
@@ -150,8 +168,7 @@ function expectation(issue: z.core.$ZodIssue): string {
 
 function bound(origin: string, relation: string, limit: number | bigint): string {
   const [one, many] =
-    { string: [" character", " characters"], array: [" item", " items"] }[origin] ??
-      ["", ""];
+    { string: [" character", " characters"], array: [" item", " items"] }[origin] ?? ["", ""];
   return `${relation} ${limit}${limit === 1 ? one : many}`;
 }
 

@@ -34,7 +34,7 @@ export function lineageOf(
         const record = records.get(id)!;
         const { fingerprint, dependencies, startedAt, seconds, deno, platform } = record;
         const { compute, packages } = dependencies;
-        const { machine, caution } = record;
+        const { machine, caution, rights } = record;
         return {
           ...{ id, use, params: withoutSecrets(params), inputs, after, fingerprint },
           ...{ startedAt, seconds, deno, platform, module: moduleName(module, project) },
@@ -43,6 +43,7 @@ export function lineageOf(
           ...(compute !== undefined && { compute }),
           packages,
           ...(machine && { machine }),
+          ...(rights && { rights }),
           observed: withoutSecrets(record.observed ?? {}),
           ...(caution !== undefined && { caution }),
         };

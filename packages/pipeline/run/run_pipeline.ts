@@ -193,10 +193,12 @@ class Run {
             `Run it with --until ${id}.`,
         );
       }
-      this.#log(paint.bold(">"), id, `runs: ${decision.why}`);
+      const { rights } = stage.stage;
+      const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
+      this.#log(paint.bold(">"), id, `runs: ${decision.why}${granted}`);
       if (dryRun) {
         this.#pending.add(id);
-        return this.#finish(stage, "skipped", WOULD_RUN + decision.why);
+        return this.#finish(stage, "skipped", WOULD_RUN + decision.why + granted);
       }
       this.#live?.add({ type: "stage", id, status: "running", why: decision.why });
       await this.#make(await this.#ready(stage, dependencies), decision.why, seconds);

@@ -111,6 +111,7 @@ export async function executeStage(
       deno: Deno.version.deno,
       platform: Deno.build.target,
       machine: describeMachine(),
+      ...(stage.stage.rights && { rights: stage.stage.rights }),
     });
     return { record, made: true };
   } finally {
@@ -129,9 +130,7 @@ export async function serve(
   const { bold, green, yellow } = reporter.paint;
   // The address of a service is what its user looks for.
   const info = (message: string) =>
-    reporter.log(
-      `  ${stage.id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`,
-    );
+    reporter.log(`  ${stage.id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`);
   const warn = (message: string) => reporter.log(`  ${stage.id}: ${yellow(message)}`);
   const earlierResults = () => store.resultsOf(stage.use);
   const rest = { outputs: {}, scratch, earlierResults, signal, progress, info, warn };

@@ -1,4 +1,4 @@
-/** The grid of a sweep: `sweep: { train.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
+/** The points of a sweep: `sweep: { train.learningRate: [1e-3, 3e-4], seed: [1, 2] }` → its runs. */
 import { readConfig } from "../config/config.ts";
 import { ConfigError, type Location, type Problem, quote } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
@@ -8,13 +8,8 @@ import { type Override, parseOverride, parseValue } from "../config/override.ts"
 import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import type { ConfigSource } from "../config/config_source.ts";
-
-/** A varied value. */
-export interface Axis {
-  /** As written: "seed", "train.learningRate". */
-  readonly key: string;
-  readonly values: readonly Override[];
-}
+import { type Best, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
+import { type Axis, bestPoints, drawTrials, grid, isRepeated, requireTrials } from "./search.ts";
 
 /** One combination of values, and the pipeline with them. */
 export interface SweepPoint {
@@ -26,34 +21,56 @@ export interface SweepPoint {
 /** Top-level keys that are equal for all runs. */
 const FIXED = ["extends", "sweep", "stages", "name", "artifacts", "plugins", "executor", "bullmq"];
 
+/** A sweep as written: what it varies, and how combinations are chosen. */
+interface Sweep {
+  readonly axes: readonly Axis[];
+  readonly trials?: number;
+  readonly best?: Best;
+}
+
 /**
- * Returns the axes of a pipeline's YAML and command line. `--sweep` replaces the YAML's values of its
+ * Returns the sweep of a pipeline's YAML and command line. `--sweep` replaces the YAML's values of its
  * key; `--set` and `--seed` fix theirs.
  */
-export function axesOf(source: ConfigSource, { values }: Pick<CommandContext, "values">): Axis[] {
+export function readSweep(source: ConfigSource, { values }: Pick<CommandContext, "values">): Sweep {
   const typed = new Map((values.sweep ?? []).map((text) => {
-    const axis = parseAxis(text);
-    return [axis.key, axis];
+    const parsed = parseAxis(text);
+    return [parsed.key, parsed];
   }));
+  const { trials, best, ...varied } = (source.values.sweep ?? {}) as Record<string, unknown>;
+  const how = sweepSchema.pick({ trials: true, best: true }).safeParse({
+    ...{ trials: typed.get("trials")?.values[0]?.value ?? trials },
+    ...{ best: typed.get("best")?.values[0]?.value ?? best },
+  });
+  if (how.error) {
+    const { path, message } = how.error.issues[0]!;
+    const at = typed.get(String(path[0]))?.at ?? source.at(["sweep", ...path.map(String)]);
+    throw new ConfigError([{ at, message: `${path.join(".")}: ${message}` }]);
+  }
+  typed.delete("trials");
+  typed.delete("best");
   const set = new Set((values.set ?? []).map((text) => keyOf(parseOverride(text).path)));
   if (values.seed !== undefined) set.add("seed");
-  const written = Object.entries((source.values.sweep ?? {}) as Record<string, unknown[]>);
+  const written = Object.entries(varied);
   const axes = written.filter(([key]) => !set.has(keyOf(key.split("."))) || typed.has(key))
-    .map(([key, list]) => typed.get(key) ?? axisOf(source, key, list));
+    .map(([key, tried]) => typed.get(key) ?? axisOf(source, key, tried));
   const more = [...typed.values()].filter(({ key }) => !written.some(([other]) => other === key));
-  return [...axes, ...more];
+  return { axes: [...axes, ...more], ...how.data };
 }
 
-function axisOf(source: ConfigSource, key: string, list: readonly unknown[]): Axis {
+function axisOf(source: ConfigSource, key: string, tried: unknown): Axis {
   const folder = source.folderOf(["sweep", key]);
-  const keyAt = source.at(["sweep", key], true);
-  const values = list.map((value, i): Override => ({
-    ...{ path: key.split("."), value, folder, keyAt, at: source.at(["sweep", key, i]) },
+  const at = source.at(["sweep", key], true);
+  if (!Array.isArray(tried)) {
+    return validate({ key, at, values: [], range: rangeSchema.parse(tried) });
+  }
+  const values = tried.map((value, i): Override => ({
+    ...{ path: key.split("."), value, folder, keyAt: at, at: source.at(["sweep", key, i]) },
   }));
-  return validate({ key, values }, keyAt);
+  return validate({ key, values, at });
 }
 
-/** Parses `KEY=V1,V2`; the values are YAML. */
+/** Parses `KEY=V1,V2` or `KEY={ from: A, to: B }`; the values are YAML. */
 function parseAxis(text: string): Axis {
   const at = { text: `--sweep ${text}` };
   const equals = text.indexOf("=");
@@ -63,18 +80,24 @@ function parseAxis(text: string): Axis {
     throw new ConfigError([{ at, message }]);
   }
   const list = parseValue(`[${text.slice(equals + 1)}]`, at) as unknown[];
-  return validate({ key, values: list.map((value) => ({ path: key.split("."), value, at })) }, at);
+  const [range] = list.length === 1 ? list as (object | null)[] : [];
+  if (typeof range === "object" && range && "from" in range && "to" in range) {
+    const { data, error } = rangeSchema.safeParse(range);
+    if (data) return validate({ key, at, values: [], range: data });
+    throw new ConfigError([{ at, message: `${key}: ${error!.issues[0]!.message}` }]);
+  }
+  return validate({ key, at, values: list.map((value) => ({ path: key.split("."), value, at })) });
 }
 
-function validate(axis: Axis, at: Location): Axis {
-  const { key, values } = axis;
+function validate(axis: Axis): Axis {
+  const { key, values, at, range } = axis;
   const fail = (at: Location, message: string) => {
     throw new ConfigError([{ at, message }]);
   };
   if (FIXED.includes(key.split(".")[0]!) && !key.startsWith("stages.")) {
     fail(at, `${key} is the same for all runs of a sweep`);
   }
-  if (values.length === 0) fail(at, `${key}: expected values to try, as in [1, 2, 3]`);
+  if (!range && values.length === 0) fail(at, `${key}: expected values to try, as in [1, 2, 3]`);
   const seen = new Set<string>();
   for (const { value, at } of values) {
     const text = canonicalJson(value ?? null);
@@ -90,14 +113,20 @@ function keyOf(path: readonly string[]): string {
 }
 
 /**
- * Returns every combination, the last key varying fastest, each validated like a YAML.
- * @throws {ConfigError} with all problems of all combinations
+ * Returns the points of a sweep, each validated like a YAML.
+ * @param base the pipeline without the sweep
+ * @throws {ConfigError} with all problems of all points
  */
-export async function pointsOf(axes: readonly Axis[], call: CommandContext): Promise<SweepPoint[]> {
+export async function pointsOf(
+  sweep: Sweep,
+  { seed, artifacts }: Pick<Plan, "seed" | "artifacts">,
+  call: CommandContext,
+): Promise<SweepPoint[]> {
   const { file, options } = await configOptions(call);
-  const combinations = axes.reduce<readonly (readonly Override[])[]>(
-    (rows, { values }) => rows.flatMap((row) => values.map((value) => [...row, value])),
-    [[]],
+  const combinations = await combine(
+    sweep,
+    seed,
+    () => bestPoints(sweep.best!, artifacts, call.better),
   );
   const points: SweepPoint[] = [];
   const problems = new Map<string, Problem>();
@@ -106,7 +135,7 @@ export async function pointsOf(axes: readonly Axis[], call: CommandContext): Pro
     const overrides = [...options.overrides ?? [], ...combination];
     try {
       points.push({
-        values: Object.fromEntries(axes.map(({ key }, i) => [key, combination[i]!.value])),
+        values: Object.fromEntries(combination.map(({ path, value }) => [path.join("."), value])),
         plan: createPlan(await readConfig(file, { ...options, registry, overrides })),
       });
     } catch (error) {
@@ -119,6 +148,32 @@ export async function pointsOf(axes: readonly Axis[], call: CommandContext): Pro
   }
   if (problems.size > 0) throw new ConfigError([...problems.values()]);
   return points;
+}
+
+/** @param best reads the best points of `sweep.best` */
+async function combine(
+  { axes, trials, best }: Sweep,
+  seed: number,
+  readBest: () => Promise<Record<string, unknown>[]>,
+): Promise<(readonly Override[])[]> {
+  if (best) {
+    const at = { text: `sweep.best of ${best.of}` };
+    const chosen = (await readBest()).map((values) =>
+      Object.entries(values).map(([key, value]) => ({ path: key.split("."), value, at }))
+    );
+    // An extended search still names what it varied.
+    const taken = new Set(chosen.flatMap((row) => row.map(({ path }) => keyOf(path))));
+    const others = axes.filter(({ key }) => !taken.has(keyOf(key.split("."))));
+    requireTrials(others);
+    return chosen.flatMap((row) => grid(others).map((more) => [...row, ...more]));
+  }
+  if (trials === undefined) {
+    requireTrials(axes);
+    return grid(axes);
+  }
+  const drawn = drawTrials(axes.filter((axis) => !isRepeated(axis)), trials, seed);
+  const repeated = grid(axes.filter(isRepeated));
+  return drawn.flatMap((row) => repeated.map((more) => [...row, ...more]));
 }
 
 /** Returns "train.learningRate=0.001 seed=2". */

@@ -62,9 +62,5 @@ async function childArgs(
       [option === "force" ? force ?? [] : values[option] ?? []].flat()
         .map((value) => `--${option}=${value}`)
     );
-  return [
-    ...await denoArgs(),
-    ...["run", names[0]!, "--json", `--point=${index + 1}`],
-    ...options,
-  ];
+  return [...await denoArgs(), ...["run", names[0]!, "--json", `--point=${index + 1}`], ...options];
 }

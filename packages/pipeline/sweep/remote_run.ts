@@ -144,8 +144,9 @@ export async function describeRemoteRun(
 
 /** Returns the plugins' paths relative to the project. @throws if one lies outside */
 export function pluginsOf({ source }: Plan, project: string): string[] {
-  const written = (source.values.plugins ?? []) as string[];
-  return written.map((plugin, i) => {
+  const written = (source.values.plugins ?? []) as (string | { readonly use: string })[];
+  return written.map((entry, i) => {
+    const plugin = typeof entry === "string" ? entry : entry.use;
     const specifier = pluginSpecifier(plugin, source.folderOf(["plugins", i]) ?? invocationDir());
     const path = specifier.startsWith("file:")
       ? toRelative(fromFileUrl(specifier), project)

@@ -6,7 +6,7 @@ import type { Plan } from "../plan.ts";
 import { abortOnSignal } from "../interrupt.ts";
 import { type CommandContext, EXIT } from "../app.ts";
 import { PARENT_ENV } from "./child_process.ts";
-import { axesOf, pointsOf } from "./grid.ts";
+import { pointsOf, readSweep } from "./grid.ts";
 import { checkParams } from "../run/create_context.ts";
 import { select } from "../run/selection.ts";
 import { runSweep } from "./run_sweep.ts";
@@ -17,10 +17,10 @@ const MAX_JOBS = 4;
 /** @param base the pipeline with its own values in place of those to try */
 export async function sweep(base: Plan, call: CommandContext, one: typeof runOne): Promise<number> {
   const { values, reporter } = call;
-  const axes = axesOf(base.source, call);
+  const written = readSweep(base.source, call);
   // --set and --seed fixed all of them.
-  if (axes.length === 0) return await one(base, call);
-  const points = await pointsOf(axes, call);
+  if (written.axes.length === 0 && !written.best) return await one(base, call);
+  const points = await pointsOf(written, base, call);
   const number = parsePositiveInt("point", values);
   if (number !== undefined) {
     const point = points[number - 1];

@@ -188,9 +188,10 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     const result = await loaded.run({}, { datasets: [{ folder, preset, name: "utk" }] });
     match(result!.caution!, /^No commercial use: trained on utk \(UTKFace, for non-commercial/);
     const text = await Deno.readTextFile(join(loaded.outputs.archives, "archives.json"));
-    const [{ layout, detect, terms }] = JSON.parse(text).datasets;
+    const [{ layout, detect, terms, labelledBy }] = JSON.parse(text).datasets;
     deepStrictEqual([layout, detect], ["full", undefined], "a detector runs");
     match(terms, /^UTKFace/);
+    match(labelledBy, /network DEX/);
   });
 });
 

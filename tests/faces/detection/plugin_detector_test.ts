@@ -44,13 +44,28 @@ Deno.test("openModel() checks what a plugin's detector returns", async () => {
   }
 });
 
+Deno.test("openModel() opens the detector of a plugin that takes the API", async () => {
+  const folder = await Deno.makeTempDir();
+  const module = join(folder, "api.js");
+  await Deno.writeTextFile(
+    module,
+    `export default ({ defineDetector, kinds }) => [defineDetector({
+      name: kinds.faces.kind, summary: "Find nothing",
+      open: () => Promise.resolve({ detect: () => Promise.resolve([]), close() {} }),
+    })];`,
+  );
+  const model = await openModel("faces", { module, minConfidence: 0 });
+  assert.deepEqual(await model.detect({ data: new Uint8Array(3), width: 1, height: 1 }), []);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("an error in a plugin's detector, which runs in a worker, is reported with its place", async () => {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
     await Deno.writeTextFile(join(folder, "bad.ts"), plugin("\n  throw new Error('no luck');"));
     await Deno.writeTextFile(
       join(folder, "p.yaml"),
-      "artifacts: ./out\nplugins: [./bad.ts]\nstages: { download: { sampleFaces: 1 }, matParse: , " +
+      "artifacts: ./out\nplugins: [{ use: ./bad.ts, allow: [all] }]\nstages: { download: { sampleFaces: 1 }, matParse: , " +
         "faceCrop: { detector: bad, workers: 1 } }\n",
     );
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {

@@ -79,8 +79,8 @@ Deno.test("reportPage() compares every metric with the constant baseline, face-a
   const range = ({ low, high }: Interval) => `${shown(low)}–${shown(high)}`;
   row(
     "this network",
-    ...[of(metrics.train), range(metrics.intervals.train)],
-    ...[of(metrics.validation), range(metrics.intervals.validation)],
+    ...[of(metrics.train), range(metrics.intervals.train!)],
+    ...[of(metrics.validation), range(metrics.intervals.validation!)],
     ...[of(metrics.test), range(metrics.interval)],
   );
   row("constant baseline", of(metrics.baseline.train), of(metrics.baseline.validation));

@@ -42,3 +42,16 @@ Deno.test("parsePreprocessing() says what is wrong and where it came from", () =
     /Cannot use the preprocessing in "training\.json": resize\.kernel: .*--force faceCrop/,
   );
 });
+
+Deno.test("parsePreprocessing() trusts modules of the project only", () => {
+  const moduleOf = (module: string) =>
+    parsePreprocessing({ ...value, detector: { ...value.detector, module } }, "").detector.module;
+  for (const own of ["plugins/skinColour.ts", "mine.js"]) assert.equal(moduleOf(own), own);
+  for (
+    const other of [
+      ...["npm:evil@1.0.0", "evil", "/tmp/evil.js", "../evil.js", "plugins/../../evil.js"],
+      ...["data:text/javascript,evil.js", "https://evil.org/a.js", "artifacts/a/b/evil.js"],
+      ...[".work/evil.js", "results/.work/evil.js", "\\\\host\\evil.js", "C:\\evil.js"],
+    ]
+  ) assert.equal(moduleOf(other), undefined, other);
+});

@@ -33,11 +33,12 @@ export const preprocessing: Preprocessing = {
 
 export type ModelName = "gender" | "ageRegression" | "ageMulticlass" | "ageBinary";
 
-/** Writes a `model` artifact of an untrained network. */
+/** Writes a `model` artifact of an untrained network. @param build a network for gender */
 export async function writeModel(
   folder: string,
   name: ModelName,
   changes: Partial<Preprocessing> = {},
+  build: () => LayersModel = () => buildGender2021(options(2)),
 ): Promise<void> {
   await openBackend("wasm");
   await Deno.mkdir(folder, { recursive: true });
@@ -52,7 +53,7 @@ export async function writeModel(
     ? null
     : ageClasses[variant];
   const network = name === "gender"
-    ? buildGender2021(options(2))
+    ? build()
     : variant === "regression"
     ? buildAge2021(options(1))
     : buildGender2021(options(classes!.length));
@@ -106,8 +107,10 @@ export interface Service extends Serving, AsyncDisposable {
 
 /** Starts a service of untrained networks on a free port. */
 export async function startService(
-  { models = ["ageRegression", "gender"], changes = {}, reports = {}, ...options }:
+  { models = ["ageRegression", "gender"], changes = {}, reports = {}, build, ...options }:
     & {
+      /** Builds the network for gender. Default: that of 2021. */
+      build?: () => LayersModel;
       models?: readonly ModelName[];
       changes?: Partial<Preprocessing>;
       /** Metrics of models, by name. */
@@ -119,7 +122,7 @@ export async function startService(
   const made = [];
   for (const name of models) {
     const path = join(folder, name);
-    await writeModel(path, name, changes);
+    await writeModel(path, name, changes, build);
     made.push({ stage: name, path });
   }
   const reported = { ...await readReports([]), models: reports };

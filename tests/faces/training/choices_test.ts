@@ -208,6 +208,12 @@ Deno.test("a wrong choice is an error with its place and the nearest name", asyn
     await mistakes("trainGender", "{ network: { use: plain, kernelSize: 50 } }"),
     /7:\d+: trainGender\.network\.kernelSize: expected at most 7, got 50/,
   );
+  for (const written of ["foo", "{ use: foo }", "{ use: plain }, metrics: [foo]"]) {
+    assert.doesNotMatch(
+      await mistakes("trainGender", `{ network: ${written} }`),
+      /"(report|best|cs5)"/,
+    );
+  }
   assert.match(
     await mistakes("trainGender", "{ network: layers }"),
     /trainGender\.network: expected/,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
 import { NpyFile, NpyWriter, readNpy, writeNpy } from "../../../packages/formats/npy.ts";
+import { rounds } from "../../rounds.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
@@ -99,7 +100,7 @@ Deno.test("readNpy() meets thousands of mutated files with an array or a clear e
     const whole = Deno.readFileSync(path);
     const rng = random(4, "mutated arrays");
     let refused = 0;
-    for (let round = 0; round < 3000; round++) {
+    for (let round = 0; round < rounds(3000); round++) {
       const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
       for (let i = rng.int(4); i >= 0 && bytes.length > 0; i--) {
         bytes[rng.int(Math.min(75, bytes.length))] = rng.int(2) === 0
@@ -115,6 +116,6 @@ Deno.test("readNpy() meets thousands of mutated files with an array or a clear e
         refused++;
       }
     }
-    ok(refused > 2000, `${refused} of 3000 were refused`);
+    ok(refused > rounds(2000), `${refused} of ${rounds(3000)} were refused`);
   });
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { random } from "../../../packages/random/random.ts";
 import { readParquet, writeParquet } from "../../../packages/formats/parquet.ts";
+import { rounds } from "../../rounds.ts";
 
 const fixture = fileURLToPath(new URL("./fixtures/pyarrow.parquet", import.meta.url));
 
@@ -120,7 +121,7 @@ Deno.test("readParquet() meets thousands of mutated files with a table or a clea
     const wholes = [Deno.readFileSync(path), Deno.readFileSync(fixture)];
     const rng = random(33, "mutated tables");
     let refused = 0;
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < rounds(4000); round++) {
       const whole = wholes[round % 2];
       const bytes = whole.slice(0, rng.int(10) === 0 ? rng.int(whole.length) : undefined);
       for (let i = rng.int(8); i >= 0 && bytes.length > 0; i--) {
@@ -136,7 +137,7 @@ Deno.test("readParquet() meets thousands of mutated files with a table or a clea
         refused++;
       });
     }
-    ok(refused > 2000, `${refused} of 4000 were refused`);
+    ok(refused > rounds(2000), `${refused} of ${rounds(4000)} were refused`);
   });
 });
 

@@ -60,8 +60,7 @@ function same(a: Rect, b: Rect, { overlap, covered }: Model["sameFace"]): boolea
     Math.max(a.right, b.right),
     Math.max(a.bottom, b.bottom),
   );
-  return shared / around > overlap ||
-    shared / area(a.left, a.top, a.right, a.bottom) > covered ||
+  return shared / around > overlap || shared / area(a.left, a.top, a.right, a.bottom) > covered ||
     shared / area(b.left, b.top, b.right, b.bottom) > covered;
 }
 

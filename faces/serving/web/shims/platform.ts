@@ -5,6 +5,7 @@
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { registerTrainingKernels } from "../../../../packages/compute/wasm_kernels.ts";
 import { predictRows } from "../../../training/predict_rows.ts";
 import type { Predictor } from "../../../training/predictor.ts";
 
@@ -13,6 +14,8 @@ export async function openBackend(): Promise<void> {
   // Threads need a page that is isolated from other origins, and workers made from blobs.
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   if (!await tf.setBackend("wasm")) throw new Error("This browser does not run WebAssembly.");
+  // Those of TensorFlow.js are wrong where a stride exceeds a kernel, as in residual networks.
+  registerTrainingKernels();
 }
 
 /** Opens a predictor without the engine, whose shared memory needs an isolated page. */

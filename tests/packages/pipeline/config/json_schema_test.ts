@@ -160,7 +160,7 @@ Deno.test("pipelineJsonSchema() describes everything that can be written", () =>
   assert.doesNotMatch(JSON.stringify(schema), /"path"/);
 });
 
-Deno.test("pipeline.schema.json takes the project's own pipelines and refuses mistakes", async () => {
+Deno.test("pipeline.schema.json takes pipeline.yaml and every experiment, and refuses mistakes", async () => {
   const root = new URL("../../../../", import.meta.url);
   const own = JSON.parse(await Deno.readTextFile(new URL("pipeline.schema.json", root)));
   const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false }).compile(
@@ -173,6 +173,15 @@ Deno.test("pipeline.schema.json takes the project's own pipelines and refuses mi
   ) {
     assert.ok(text.includes(right!));
     assert.equal(validate(parse(text.replace(right!, wrong!))), false, wrong);
+  }
+  for (const folder of ["experiments/", "experiments/shared/"]) {
+    for await (const { name } of Deno.readDir(new URL(folder, root))) {
+      if (!name.endsWith(".yaml")) continue;
+      const text = await Deno.readTextFile(new URL(folder + name, root));
+      const first = /^# yaml-language-server: \$schema=(\.\.\/)+pipeline\.schema\.json\n/;
+      assert.match(text, first, name);
+      assert.equal(validate(parse(text)), true, `${name} ${JSON.stringify(validate.errors)}`);
+    }
   }
   const names = builtIn.map(({ name }) => name);
   assert.deepEqual(Object.keys(own.else.properties.stages.properties), names);

@@ -126,6 +126,65 @@ Deno.test("the command line varies, replaces and fixes", async (t) => {
   );
 });
 
+Deno.test("a search draws from ranges, and a second sweep takes its best points", async (t) => {
+  const axes = (max: string) =>
+    `trials: 3, count.to: { from: 1, to: 900, scale: log, step: 1 }, few.max: ${max}, seed: [1, 2]`;
+  const stages = "stages: { count: , few: { use: clamp, inputs: { numbers: count } }, " +
+    "sum: { inputs: { numbers: few } }, judge: }\n";
+  await using project = await Project.make({
+    "search.yaml": `sweep: { ${axes("{ from: 1, to: 9, step: 2 }")} }\n${stages}`,
+    "longer.yaml": "extends: search.yaml\n" +
+      "sweep: { best: { of: search, by: sum.loss, share: 0.5 } }\n" +
+      "stages: { sum: { double: true } }\n",
+  });
+  interface Run {
+    values: Record<string, number>;
+    metrics: { sum: { validation: { loss: number } } };
+  }
+  const run = async (...args: string[]) => {
+    const { code, out, err } = await project.cli("run", ...args, "--json");
+    assert.equal(code, 0, err);
+    return JSON.parse(out).runs as Run[];
+  };
+  const points = (runs: Run[]) => runs.map(({ values }) => values);
+  const runs = await run("search", "--jobs=2");
+  await t.step("each drawn combination with each seed", () => {
+    assert.deepEqual(runs.map(({ values }) => values.seed), [1, 2, 1, 2, 1, 2]);
+    const drawn = points(runs).filter(({ seed }) => seed === 1);
+    assert.equal(new Set(drawn.map((values) => JSON.stringify(values))).size, 3);
+    for (const { "count.to": to, "few.max": max } of drawn) {
+      assert.ok(Number.isInteger(to) && to! >= 1 && to! <= 900, `${to}`);
+      assert.ok([1, 3, 5, 7, 9].includes(max!), `${max}`);
+    }
+  });
+  await t.step("the same each time, and the first of a longer search", async () => {
+    const more = await run("search", "--sweep", "trials=4", "--dry-run");
+    assert.deepEqual(points(more).slice(0, 6), points(runs));
+    const other = await run("search", "--seed=7", "--dry-run");
+    assert.notDeepEqual(points(other)[0], points(runs)[0]);
+  });
+  await t.step("the best half, again over the seeds of the YAML", async () => {
+    const better = runs.filter(({ values }) => values.seed === 1)
+      .toSorted((a, b) => a.metrics.sum.validation.loss - b.metrics.sum.validation.loss).slice(
+        0,
+        2,
+      );
+    assert.deepEqual(
+      points(await run("longer", "--dry-run")),
+      better.flatMap(({ values: { seed: _, ...values } }) =>
+        [1, 2].map((seed) => ({ ...values, seed }))
+      ),
+    );
+    const { code, err } = await project.cli(
+      ...["run", "longer", "--sweep", "best={of: search, by: sum.los}"],
+    );
+    assert.deepEqual([code, /has sum\.los on validation\. They have sum\.loss/.test(err)], [
+      2,
+      true,
+    ]);
+  });
+});
+
 Deno.test("a sweep is validated like everything", async () => {
   await using project = await Project.make();
   const cases: [string, string[], string][] = [
@@ -136,8 +195,16 @@ Deno.test("a sweep is validated like everything", async () => {
       [],
       "pipeline.yaml:1:24: count.to: expected at least 1, got 0.",
     ],
-    ["sweep: { count.to: 3 }", [], "pipeline.yaml:1:20: sweep.count.to: expected a list, got 3."],
+    [
+      "sweep: { count.to: 3 }",
+      [],
+      "pipeline.yaml:1:20: sweep.count.to: expected a list or a map of",
+    ],
     ["sweep: { count.to: [] }", [], "sweep.count.to: expected at least 1 item, got []."],
+    ["sweep: { count.to: { from: 1, to: 5 } }", [], "1:10: count.to: a range needs the number of"],
+    ["sweep: { trials: 2, count.to: { from: 5, to: 1 } }", [], "expected from to be less than to"],
+    ["sweep: { trials: 0, seed: [1, 2] }", [], "sweep.trials: expected at least 1, got 0"],
+    ["sweep: { best: { of: other, by: sum.loss } }", [], 'no run of a pipeline "other" is listed'],
     ["sweep: { count.to: [2, 2] }", [], "pipeline.yaml:1:24: count.to: 2 is there twice"],
     ["sweep: { name: [a] }", [], "pipeline.yaml:1:10: name is the same for all runs of a sweep"],
     ["", ["--sweep", "count.to"], "--sweep count.to: expected key=value,value, as in --sweep se"],

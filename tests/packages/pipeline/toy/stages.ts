@@ -173,6 +173,22 @@ const compare = defineStage({
   },
 });
 
+const judge = defineStage({
+  name: "judge",
+  summary: "Judge each total on the validation set",
+  inputs: { totals: all(total) },
+  outputs: { comparison },
+  params: z.strictObject({}),
+  async run({ totals }, _, { outputs }) {
+    await Deno.writeTextFile(join(outputs.comparison, "comparison.txt"), "judged");
+    const metrics = await Promise.all(totals.map(async ({ stage, path }) => {
+      const loss = Number(await Deno.readTextFile(join(path, "total.txt")));
+      return [stage, { validation: { loss } }];
+    }));
+    return { metrics: Object.fromEntries(metrics) };
+  },
+});
+
 const slow = defineStage({
   name: "slow",
   summary: "Take its time, and go on where it was stopped",
@@ -330,7 +346,7 @@ const greet = defineStage({
 });
 
 const list = [
-  ...[count, add, clamp, sum, draw, sneak, crunch, readFile, compare],
+  ...[count, add, clamp, sum, draw, sneak, crunch, readFile, compare, judge],
   ...[slow, broken, chance, both, tell, retell, tune, greet],
 ];
 

@@ -3,14 +3,13 @@ import {
   type DataType,
   getKernel,
   type KernelConfig,
-  type KernelFunc,
   registerKernel,
   type TensorInfo,
   unregisterKernel,
 } from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { conv2DBackpropFilterConfig, conv2DBackpropInputConfig } from "./conv2d_backprop.ts";
-import { depthwiseBackpropConfigs } from "./depthwise_backprop.ts";
+import { conv2DBackpropConfigs } from "./kernels/conv2d_backprop.ts";
+import { depthwiseBackpropConfigs } from "./kernels/depthwise_backprop.ts";
 import {
   allocate,
   type ConvolutionAttributes,
@@ -19,8 +18,9 @@ import {
   type KernelCall,
   runKernel,
   view,
-} from "./heap.ts";
-import { maxPoolGradConfig } from "./max_pool_grad.ts";
+  wasmKernel,
+} from "./kernels/heap.ts";
+import { maxPoolGradConfig } from "./kernels/max_pool_grad.ts";
 
 let registered = false;
 
@@ -31,10 +31,9 @@ export function registerTrainingKernels(): void {
   const kernels: KernelConfig[] = [
     batchMatMulConfig(),
     castConfig(),
-    conv2DBackpropFilterConfig,
-    conv2DBackpropInputConfig,
+    ...conv2DBackpropConfigs,
     ...depthwiseBackpropConfigs,
-    identityConfig,
+    wasmKernel("Identity", share),
     maxPoolGradConfig,
     samePaddingConfig("Conv2D"),
     samePaddingConfig("FusedConv2D"),
@@ -67,12 +66,12 @@ function batchMatMulConfig(): KernelConfig {
       inputs: { a, b },
       backend,
       attrs: { transposeA: false, transposeB: false },
-    });
+    }) as TensorInfo;
     if (transposeA) free(backend, a);
     if (transposeB) free(backend, b);
     return out;
   };
-  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+  return wasmKernel("BatchMatMul", kernelFunc, original);
 }
 
 /** Swaps the last two axes. */
@@ -88,20 +87,14 @@ function share({ inputs: { x }, backend }: CastCall): TensorInfo {
   return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
 }
 
-const identityConfig: KernelConfig = {
-  kernelName: "Identity",
-  backendName: "wasm",
-  kernelFunc: share as unknown as KernelFunc,
-};
-
 /** Casts to the dtype of the tensor itself copy nothing. */
 function castConfig(): KernelConfig {
   const original = getKernel("Cast", "wasm");
   const kernelFunc = (call: CastCall) =>
     call.inputs.x.dtype === call.attrs.dtype && call.attrs.dtype !== "string"
       ? share(call)
-      : original.kernelFunc(call as never);
-  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+      : original.kernelFunc(call as never) as TensorInfo;
+  return wasmKernel("Cast", kernelFunc, original);
 }
 
 /**
@@ -119,12 +112,12 @@ function samePaddingConfig(kernelName: "Conv2D" | "FusedConv2D"): KernelConfig {
       if (strideHeight > effectiveFilterHeight || strideWidth > effectiveFilterWidth) {
         const { top, bottom, left, right } = info.padInfo;
         const pad = [[0, 0], [top, bottom], [left, right], [0, 0]];
-        return original.kernelFunc({ ...call, attrs: { ...attrs, pad } } as never);
+        return original.kernelFunc({ ...call, attrs: { ...attrs, pad } } as never) as TensorInfo;
       }
     }
-    return original.kernelFunc(call as never);
+    return original.kernelFunc(call as never) as TensorInfo;
   };
-  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+  return wasmKernel(kernelName, kernelFunc, original);
 }
 
 /**
@@ -152,5 +145,5 @@ function sumConfig(): KernelConfig {
     view(backend, out).set(sums);
     return out;
   };
-  return { ...original, kernelFunc: kernelFunc as unknown as KernelFunc };
+  return wasmKernel("Sum", kernelFunc, original);
 }

@@ -1,0 +1,254 @@
+/** `deno task evaluate`: the whole report of trained models on any data, as a run of its own. */
+import { createHash } from "node:crypto";
+import { basename, join, resolve } from "node:path";
+import { parse, stringify } from "yaml";
+import { parseOptions } from "../../packages/pipeline/args.ts";
+import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
+import { main } from "../../packages/pipeline/cli.ts";
+import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
+import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
+import { ancestors } from "../../packages/pipeline/plan.ts";
+import { withoutSecrets } from "../../packages/pipeline/secrets.ts";
+import type { Preprocessing } from "../images/preprocessing.ts";
+import type { FoundModel } from "../training/trained_models.ts";
+import { readRecord } from "../training/training_record.ts";
+
+const SETS = ["train", "validation", "test"];
+
+const command: Command = {
+  help: `Evaluate trained models on any data, with the whole report.
+
+  deno task evaluate MODEL ... --on PIPELINE_OR_FOLDER [OPTIONS]
+
+  --on NAME          the data: a pipeline, whose stages up to the dataset are used, or a folder or
+                     archive of photos with labels, as deno task data reads it
+  --part NAME        of a pipeline: train, validation or test, its own split; of a folder: a part
+                     that its labels name. Default: all images
+  --preset NAME      preset of the folder. Default: the one that labels most photos
+  --layout NAME      full, crop or aligned: what the folder's photos show. Default: its preset's, or full
+  --json             print one JSON object to stdout
+  --artifacts DIR    folder of the models' runs. Default: the project's artifacts/
+  --help
+
+MODEL is a run or the beginning of its id, RUN/STAGE for one of its models, a pipeline (its newest
+models), or the folder of a model. Faces are cropped and resized as for the models' training. Images
+that a model was trained on are counted and left out, as far as its dataset is still stored.
+
+The pipeline that is run is kept in artifacts/evaluations/, and its run is listed, compared and shown
+like any other.
+
+Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted.`,
+  async run(args, tools) {
+    const { values, positionals } = parseOptions("evaluate", args, {
+      on: { type: "string" },
+      part: { type: "string" },
+      preset: { type: "string" },
+      layout: { type: "string" },
+      json: { type: "boolean" },
+      artifacts: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    });
+    const { on, part, preset, layout } = values;
+    if (positionals.length === 0) {
+      throw new UsageError("missing MODEL: deno task evaluate RUN --on FOLDER; deno task runs");
+    }
+    if (on === undefined) {
+      throw new UsageError("missing --on: a pipeline, or a folder of photos with labels");
+    }
+    const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
+    const models: FoundModel[] = [];
+    for (const name of positionals) {
+      models.push(...await modelsNamed(name, artifacts, tools, values.artifacts !== undefined));
+    }
+    const framing = await framingOf(models);
+    // Where the models are: artifacts/STAGE/FINGERPRINT/model.
+    const store = resolve(models[0].path, "../../..");
+    const own = values.artifacts === undefined &&
+      await Deno.stat(join(store, "runs")).then(() => true, () => false);
+    const folder = resolve(tools.cwd, on);
+    const isFolder = await identityNamed(on, tools.cwd, tools.project) === undefined &&
+      await Deno.stat(folder).then(() => true, () => false);
+    for (const [option, value] of Object.entries({ preset, layout })) {
+      if (value === undefined || isFolder) continue;
+      throw new UsageError(`--${option} is of a folder, and "${on}" is none`);
+    }
+    const data = isFolder
+      ? await folderData(folder, { preset, layout, part }, framing, tools.project)
+      : await pipelineData(on, part, tools);
+    const ids = models.map(({ stage }, i) => {
+      const same = models.slice(0, i).filter((other) => other.stage === stage).length;
+      return stage.replaceAll(".", "-") + (same > 0 ? `-${same + 1}` : "");
+    });
+    const clash = ids.find((id) => Object.hasOwn(data.stages, id));
+    if (clash !== undefined) throw new UsageError(`"${on}" has a stage "${clash}" for its data`);
+    const { crop, resize } = framing;
+    const text = stringify({
+      name: slug([...ids, "on", slug([basename(on, ".yaml")]), ...part ? [part] : []]),
+      ...{ ...data, evaluate: undefined },
+      artifacts: own ? store : artifacts,
+      stages: {
+        ...Object.fromEntries(
+          Object.entries(data.stages).map(([id, stage]) => [id, framed(id, stage, crop, resize)]),
+        ),
+        ...Object.fromEntries(
+          models.map(({ path }, i) => [ids[i], { use: "importModel", model: path }]),
+        ),
+        evaluate: data.evaluate ?? {},
+      },
+    }, { lineWidth: 100, aliasDuplicateObjects: false });
+    const digest = createHash("sha256").update(text).digest("hex").slice(0, 6);
+    const places = join(own ? store : artifacts, "evaluations");
+    await Deno.mkdir(places, { recursive: true });
+    const file = join(places, `${parse(text).name}-${digest}.yaml`);
+    await Deno.writeTextFile(
+      file,
+      `# ${displayPath(file, tools.project)}: deno task evaluate\n${text}`,
+    );
+    return await main(["run", file, ...values.json ? ["--json"] : []], tools);
+  },
+};
+export default command;
+
+/** A stage as YAML has it. */
+type Written = Record<string, unknown> & { use?: string };
+interface Data {
+  seed?: number;
+  compute?: string;
+  plugins?: string[];
+  stages: Record<string, Written>;
+  /** Parameters of evaluate. */
+  evaluate?: Written;
+}
+
+function slug(words: readonly string[]): string {
+  return words.join("-").replace(/[^\w.-]+/g, "-").replace(/^-+|-+$/g, "");
+}
+
+/** Returns the models that a word names: those of `predict`, or RUN/STAGE. */
+async function modelsNamed(
+  name: string,
+  artifacts: string,
+  tools: CommandContext,
+  given: boolean,
+): Promise<readonly FoundModel[]> {
+  const { findModels } = await import("./predict/find_models.ts");
+  const [, run, wanted] = name.match(/^([0-9a-f]{4,8})\/([\w.-]+)$/) ?? [];
+  const { models } = await findModels(run ?? name, artifacts, tools, given);
+  const fitting = models.filter(({ stage }) =>
+    wanted === undefined || stage === wanted || stage.startsWith(`${wanted}.`)
+  );
+  if (fitting.length > 0) return fitting;
+  throw new UsageError(
+    `run ${run} has no model "${wanted}". It has ${joinWords(models.map(({ stage }) => stage))}.`,
+  );
+}
+
+/** Returns the preprocessing of models. @throws {UsageError} if they need different images */
+async function framingOf(models: readonly FoundModel[]): Promise<Preprocessing> {
+  const each = await Promise.all(
+    models.map(async ({ path }) => (await readRecord(path)).preprocessing),
+  );
+  const framing = ({ crop, steps, resize: { size } }: Preprocessing) =>
+    JSON.stringify({ ...crop, size, steps });
+  const other = each.findIndex((one) => framing(one) !== framing(each[0]));
+  if (other < 0) return each[0];
+  throw new UsageError(
+    `${models[0].stage} and ${models[other].stage} take different images ` +
+      `(${framing(each[0])} and ${framing(each[other])}). Evaluate them one by one`,
+  );
+}
+
+/** Returns a stage with the models' framing and size in place of its own. */
+function framed(
+  id: string,
+  { use = id, ...params }: Written,
+  { margin, maxSize, align }: Preprocessing["crop"],
+  { size }: Preprocessing["resize"],
+): Written {
+  const { coverage: _, ...others } = params;
+  const named = use === id ? {} : { use };
+  if (use === "faceCrop") return { ...named, ...others, margin, maxSize, align: align ?? "none" };
+  return use === "resize32" ? { ...named, ...params, size } : { ...named, ...params };
+}
+
+/** Returns the stages of a pipeline up to its dataset, and a split. */
+async function pipelineData(
+  name: string,
+  part: string | undefined,
+  tools: CommandContext,
+): Promise<Data> {
+  if (part !== undefined && !SETS.includes(part)) {
+    throw new UsageError(`--part ${part}: of a pipeline, take ${joinWords(SETS, "or")}`);
+  }
+  const plan = await tools.openPlan(name);
+  const report = plan.stages.find(({ use }) => use === "evaluate");
+  const user = report ?? plan.stages.find(({ wires }) => "dataset" in wires && "splits" in wires);
+  const [dataset, splits] = ["dataset", "splits"].map((input) => {
+    const wire = user?.wires[input];
+    return wire && "stage" in wire ? wire.stage : undefined;
+  });
+  if (dataset === undefined || splits === undefined) {
+    throw new UsageError(`pipeline "${name}" trains and evaluates nothing, so it names no dataset`);
+  }
+  const wanted = new Set([...ancestors(plan, dataset), ...part ? ancestors(plan, splits) : []]);
+  const used = plan.stages.filter(({ id }) => wanted.has(id));
+  const modules = [...used, ...report ? [report] : []].flatMap(({ plugin, module, extensions }) => [
+    ...plugin ? [module] : [],
+    ...extensions.map((one) => one.module),
+  ]);
+  const stages: Data["stages"] = {};
+  for (const { id, use, params, inputs, replaces, seed } of used) {
+    stages[id] = {
+      ...use !== id && { use },
+      ...withoutSecrets(params),
+      ...Object.keys(inputs).length > 0 && { inputs },
+      ...replaces !== undefined && { replaces },
+      ...seed !== undefined && { seed },
+      ...id === splits && { only: part },
+    };
+  }
+  return {
+    ...{ seed: plan.seed, compute: plan.compute },
+    plugins: [...new Set(modules)].map((one) => one.startsWith("file:") ? fromFileUrl(one) : one),
+    stages: { ...stages, ...!part && { split: { only: "all", copies: "ignore" } } },
+    ...report && { evaluate: report.params },
+  };
+}
+
+/** Returns stages that read a folder, as `deno task data` proposes them. */
+async function folderData(
+  folder: string,
+  { preset, layout, part }: { preset?: string; layout?: string; part?: string },
+  { detector: { name, module, ...options } }: Preprocessing,
+  project: string,
+): Promise<Data> {
+  const { lookAt } = await import("./data/look_at.ts");
+  const { proposePipeline } = await import("./data/propose_pipeline.ts");
+  const signal = new AbortController().signal;
+  const found = await lookAt(folder, { preset, photos: 0, signal });
+  if (!found.labels) {
+    throw new UsageError(
+      `"${folder}" has no labels to evaluate with: ${found.summary} ` +
+        "Write a CSV with the columns path, age and gender; deno task data shows what is there",
+    );
+  }
+  const { download } = parse(proposePipeline(found)).stages;
+  if (layout !== undefined) download.datasets[0].layout = layout;
+  const { inputSizes, ...others } = options;
+  const detector = { use: name, ...others, ...inputSizes.length > 0 && { inputSizes } };
+  return {
+    ...module !== undefined && {
+      plugins: [/\.[cm]?[jt]sx?$/.test(module) ? resolve(project, module) : module],
+    },
+    stages: {
+      download,
+      matParse: { require: [] },
+      faceCrop: name === "metadata" ? {} : { detector },
+      resize32: {},
+      split: part === undefined
+        ? { only: "all", copies: "ignore" }
+        : { only: "test", copies: "ignore", test: { part } },
+    },
+  };
+}

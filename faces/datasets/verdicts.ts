@@ -1,0 +1,100 @@
+/** Verdicts on labels, from the page of `auditLabels`. */
+import { createHash } from "node:crypto";
+import { readCsv } from "../../packages/formats/csv.ts";
+import { withoutGuard } from "../../packages/formats/csv_write.ts";
+import { counted } from "../../packages/pipeline/causes.ts";
+import { formatError } from "../../packages/pipeline/errors.ts";
+import type { Rows } from "./rows.ts";
+
+/** Columns of verdicts.csv. */
+export const VERDICT_COLUMNS = ["dataset", "path", "column", "label", "verdict", "correction"];
+
+/** A judged label. */
+type Verdict = Readonly<Record<string, string>>;
+
+/** Identifies verdicts by their content. */
+export async function verdictFacts(path: string): Promise<Record<string, string>> {
+  return { verdicts: createHash("sha256").update(await read(path)).digest("hex") };
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  return await Deno.readFile(path).catch((cause) => {
+    throw new Error(
+      `Cannot read matParse.verdicts "${path}": ${
+        formatError(cause)
+      }. Download verdicts.csv from ` +
+        "judge.html of auditLabels.",
+      { cause },
+    );
+  });
+}
+
+/** Reads verdicts.csv. @throws if columns are missing */
+export async function readVerdicts(path: string): Promise<Verdict[]> {
+  const { header, rows } = readCsv(await read(path), path);
+  const missing = VERDICT_COLUMNS.filter((name) => !header.includes(name));
+  if (missing.length > 0) {
+    throw new Error(
+      `Cannot use verdicts "${path}": it has no column ${missing.join(", ")}. It needs ${
+        VERDICT_COLUMNS.join(", ")
+      }.`,
+    );
+  }
+  return rows.map(({ values }) =>
+    Object.fromEntries(header.map((name, i) => [name, withoutGuard(values[i])]))
+  );
+}
+
+/**
+ * Applies verdicts to a data set's rows: a label judged wrong takes its correction. Without one, its
+ * row is in `wrong`.
+ */
+export function judgeRows(
+  dataset: string,
+  rows: Rows,
+  verdicts: readonly Verdict[],
+  { warn }: { warn(message: string): void },
+): { rows: Rows; wrong: Set<number>; corrected: number } {
+  const own = verdicts.filter((one) => one.dataset === dataset && one.verdict === "wrong");
+  const byPath = Map.groupBy(own, ({ path }) => path);
+  const gender = rows.gender.slice(), age = rows.age.slice();
+  const attributes = new Map<number, Record<string, string>>();
+  const wrong = new Set<number>(), used = new Set<Verdict>();
+  let corrected = 0;
+  for (let i = 0; i < rows.length && own.length > 0; i++) {
+    if (!rows.hasPath(i)) continue;
+    for (const verdict of byPath.get(rows.path(i)) ?? []) {
+      const { column, label, correction } = verdict;
+      const now = column === "gender"
+        ? ["female", "male"][gender[i]]
+        : column === "age"
+        ? String(age[i])
+        : String(rows.attributes?.(i)?.[column] ?? "");
+      if (now !== label) continue;
+      used.add(verdict);
+      if (correction === "") {
+        wrong.add(i);
+        continue;
+      }
+      corrected++;
+      if (column === "gender") {
+        gender[i] = correction === "male" ? 1 : correction === "female" ? 0 : NaN;
+      } else if (column === "age") age[i] = Math.round(Number(correction));
+      else attributes.set(i, { ...attributes.get(i), [column]: correction });
+    }
+  }
+  if (used.size < own.length) {
+    const lost = counted(own.length - used.size, "verdict");
+    warn(`${dataset}: ${lost} without a row of that path and label. Audit the labels again.`);
+  }
+  const judged: Rows = Object.create(rows, {
+    ...{ gender: { value: gender }, age: { value: age } },
+    attributes: {
+      value: (i: number) =>
+        attributes.has(i)
+          ? { ...rows.attributes?.(i), ...attributes.get(i) }
+          : rows.attributes?.(i),
+    },
+  });
+  return { rows: judged, wrong, corrected };
+}

@@ -1,0 +1,193 @@
+/** The stage `auditLabels`: ranks labels by the predictions of networks that were not trained on them. */
+import { join } from "node:path";
+import type { Backend } from "../../packages/compute/backends.ts";
+import { openBackend } from "../../packages/compute/open_backend.ts";
+import { csvLine } from "../../packages/formats/csv_write.ts";
+import { NpyFile, readNpy, writeNpy } from "../../packages/formats/npy.ts";
+import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
+import type { Choice } from "../../packages/pipeline/define.ts";
+import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
+import { random } from "../../packages/random/random.ts";
+import { groupsOf } from "../../packages/statistics/confidence_intervals.ts";
+import { normalizedMargins, residualScores } from "../../packages/statistics/label_quality.ts";
+import { accuracy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
+import { selectRows } from "../datasets/select_rows.ts";
+import { findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
+import { decodeOutputs } from "../training/further_metrics.ts";
+import { loadModel } from "../training/model_files.ts";
+import { openPredictor } from "../training/predictor.ts";
+import { classTask, quantityTask, trainSingle } from "../training/stage_training.ts";
+import { classesOf, labelOf, readPeople } from "../training/targets.ts";
+import type { ModelTraining, Task } from "../training/train_model.ts";
+import type { NetworkDefinition } from "../training/training_definitions.ts";
+import { suspectLabels } from "./error_curves.ts";
+import { imageDataUrl, thumbnail } from "./image_data_urls.ts";
+import { judgePage } from "./judge_page.ts";
+
+interface AuditParams extends Omit<ModelTraining["params"], "export"> {
+  target: string;
+  folds: number;
+  list: number;
+  network: Choice;
+  networks: readonly NetworkDefinition[];
+}
+
+/** Side of an image on the page, pixels. */
+const THUMBNAIL = 160;
+
+/** Trains a network for each fold and fills the artifact `audit`. @throws if labels are missing */
+export async function auditLabels(
+  { dataset, faces }: { dataset: Artifact; faces: readonly Artifact[] },
+  { target, folds, list, ...params }: AuditParams,
+  context: StageContext,
+): Promise<void> {
+  const table = join(dataset.path, "table.parquet"), people = await readPeople(table);
+  const columns = await readParquet(table, {
+    identity: "string?",
+    dataset: "string",
+    path: "string",
+  });
+  const task: Task = target === "age"
+    ? quantityTask("age")
+    : target === "gender"
+    ? classTask("gender") as Task
+    : { task: target, variant: "multiclass", classes: classesOf(target, people) };
+  const labels = people.map((person) => labelOf(task, person));
+  const rows = [...labels.keys()].filter((row) => !Number.isNaN(labels[row]));
+  const groups = groupsOf(rows.length, rows.map((row) => columns.identity[row]))
+    .map((group) => group.map((i) => rows[i]));
+  if (groups.length < 2 * folds) {
+    throw new Error(
+      `Cannot audit labels of ${target}: ${groups.length} people or images have one, and ${folds} ` +
+        `folds need ${2 * folds}. Name another target, or lower auditLabels.folds.`,
+    );
+  }
+  random(context.seed, "auditLabels").shuffle(groups);
+  const stratum = ([row]: readonly number[]) =>
+    String(task.classes ? labels[row] : Math.floor(labels[row] / 10));
+  using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
+  await openBackend(context.compute as Backend);
+  const width = task.classes?.length ?? 1, outputs = new Float32Array(labels.length * width);
+  for (let fold = 1; fold <= folds; fold++) {
+    const wanted = { fold, of: folds };
+    const { taken, rest } = selectRows("test", wanted, groups, {}, stratum, () => [[], []]);
+    const test = Int32Array.from(taken.flat()).sort();
+    context.info(`fold ${fold} of ${folds}: ${test.length} labels`);
+    const predicted = await predictFold(
+      fold,
+      { test, rest, images, dataset, task, params },
+      context,
+    );
+    test.forEach((row, i) =>
+      outputs.set(predicted.subarray(i * width, (i + 1) * width), row * width)
+    );
+  }
+  const own = Float32Array.from(rows.flatMap((row) => [
+    ...outputs.subarray(row * width, (row + 1) * width),
+  ]));
+  const { prediction, probabilities } = decodeOutputs(own, task.classes?.length);
+  const truth = rows.map((row) => labels[row]);
+  const scores = probabilities
+    ? normalizedMargins(truth, probabilities)
+    : residualScores(truth, prediction);
+  const classes = task.classes?.map(({ label }) => label);
+  const suspect = suspectLabels({ task: target, ...classes && { classes } }, {
+    ...{ rows, truth, prediction, ...probabilities && { probabilities }, loss: NaN },
+  });
+  const name = (value: number) => classes?.[value] ?? String(Math.round(value));
+  const order = [...rows.keys()].sort((a, b) =>
+    (probabilities ? scores[a] - scores[b] : scores[b] - scores[a]) || a - b
+  );
+  const ranked = order.map((i) => ({
+    ...{ row: rows[i], dataset: columns.dataset[rows[i]], path: columns.path[rows[i]] },
+    ...{ label: name(truth[i]), suggested: name(prediction[i]) },
+    ...{ score: scores[i], suspect: suspect[i] },
+  }));
+  const output = (file: string) => join(context.outputs.audit, file);
+  const header = ["row", "dataset", "path", "label", "suggested", "score", "suspect"];
+  await Deno.writeTextFile(
+    output("labels.csv"),
+    [header, ...ranked.map((one) => Object.values({ ...one, score: one.score.toFixed(6) }))]
+      .map((line) => csvLine(line.map(String))).join(""),
+  );
+  await writeParquet(output("predictions.parquet"), {
+    row: { type: "int32", values: rows },
+    truth: { type: "float64", values: truth },
+    prediction: { type: "float64", values: Array.from(prediction) },
+    probabilities: {
+      ...{ type: "float64[]", nullable: true },
+      values: rows.map((_, i) => probabilities ? Array.from(probabilities[i]) : null),
+    },
+  });
+  const made = await findSourceFaces(dataset.path, faces);
+  using crops = made && await openFaces(made.path);
+  const whole = crops?.rows.length === labels.length ? crops : undefined;
+  const shown = ranked.slice(0, list).map(async ({ row, score: _, suspect: __, ...one }) => ({
+    ...one,
+    image: whole
+      ? await thumbnail(whole.png(whole.rows[row]), THUMBNAIL)
+      : await imageDataUrl(images, row),
+  }));
+  await Deno.writeTextFile(
+    output("judge.html"),
+    judgePage({
+      ...{ column: target, correct: task.classes !== null, suspects: await Promise.all(shown) },
+      title: `Labels of ${target} that are probably wrong`,
+    }),
+  );
+  const summary = {
+    ...{ target, classes, labels: rows.length, suspect: suspect.filter(Boolean).length },
+    ...classes
+      ? { accuracy: accuracy(truth, prediction) }
+      : { mae: meanAbsoluteError(truth, prediction) },
+  };
+  await Deno.writeTextFile(output("summary.json"), JSON.stringify(summary, null, 2) + "\n");
+  context.info(`${summary.suspect} of ${rows.length} labels of ${target} are suspect: judge.html`);
+}
+
+/** Trains without a fold and returns its predictions. Resumes a training, and keeps finished folds. */
+async function predictFold(
+  fold: number,
+  { test, rest, images, dataset, task, params }: {
+    test: Int32Array;
+    rest: readonly (readonly number[])[];
+    images: NpyFile<"uint8">;
+    dataset: Artifact;
+    task: Task;
+    params: Omit<AuditParams, "target" | "folds" | "list">;
+  },
+  context: StageContext,
+): Promise<Float32Array> {
+  const folder = join(context.scratch, `fold-${fold}`), done = `${folder}.npy`;
+  if (await Deno.stat(done).catch(ignoreNotFound)) return readNpy(done, "float32").data;
+  const model = join(folder, "model");
+  await Deno.mkdir(model, { recursive: true });
+  // Every tenth group validates; groups are in the order of their strata.
+  const [validation, train] = [true, false].map((wanted) =>
+    Int32Array.from(rest.filter((_, i) => (i % 10 === 0) === wanted).flat()).sort()
+  );
+  writeNpy(join(folder, "train.npy"), train, [train.length]);
+  writeNpy(join(folder, "validation.npy"), validation, [validation.length]);
+  const { networks, ...options } = params;
+  await trainSingle({ dataset, splits: { ...dataset, path: folder } }, {
+    ...{ task, network: "plain", networks, params: { ...options, export: [] } },
+    context: {
+      ...{ scratch: folder, outputs: { model }, seed: context.seed, compute: context.compute },
+      ...{ signal: context.signal, progress: context.progress },
+      definitions: (kind: string) => context.definitions(kind),
+      info: (message: string) => context.info(message),
+      warn: (message: string) => context.warn(message),
+    } as unknown as StageContext,
+  });
+  const loaded = await loadModel(model);
+  try {
+    await using predictor = await openPredictor(loaded.model);
+    const outputs = await predictor.predict(images, test, { signal: context.signal });
+    writeNpy(`${done}.part`, Float32Array.from(outputs), [outputs.length]);
+    await Deno.rename(`${done}.part`, done);
+    return outputs;
+  } finally {
+    loaded.model.dispose();
+  }
+}

@@ -1,0 +1,156 @@
+/** Framing of training, test and serving: mean faces, examples, and whether they differ. */
+import { random } from "../../packages/random/random.ts";
+import type { Artifact } from "../../packages/pipeline/stage.ts";
+import { median } from "../../packages/statistics/prediction_metrics.ts";
+import { openArchives } from "../datasets/archives.ts";
+import { openCropper } from "../detection/cropper.ts";
+import { configureDetector, DEFAULT_DETECTOR, openDetector } from "../detection/detectors.ts";
+import { findFaces } from "../detection/find_faces.ts";
+import { ImageError } from "../images/decode_image.ts";
+import { readPreprocessing } from "../images/preprocessing.ts";
+import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
+import { imageDataUrl } from "./image_data_urls.ts";
+
+/** Framing of a data set: where its images and the photos of serving show a face. */
+export interface Framing {
+  /** Training, test, serving: the mean face, and three examples; those of test are served too. */
+  rows: readonly { name: string; count: number; images: readonly string[] }[];
+  /** Median correlation of test images with the same photos served; undefined without photos. */
+  served?: number;
+  /** Correlation of the mean faces of training and test; undefined without training images. */
+  means?: number;
+  photos: number;
+  withoutFace: number;
+  warnings: readonly string[];
+}
+
+/** Fixed, so the same data show the same images. */
+const SEED = 20210;
+/** Images of a mean face at most, and at least where means are compared. */
+const MEAN_OF = 500, MIN_MEANS = 50;
+/** Correlations below which framings differ: of pairs of images, and of mean faces. */
+export const MIN_SERVED = 0.7, MIN_MEAN = 0.9;
+
+/** Compares framings. @param photos maximum number of test photos to serve */
+export async function compareFraming(
+  { dataset, archives }: { dataset: Artifact; archives: readonly Artifact[] },
+  images: ImageSource,
+  rows: Readonly<Record<"train" | "test", Int32Array>>,
+  labels: { dataset: readonly string[]; path: readonly string[] },
+  photos: number,
+): Promise<Framing> {
+  const size = images.shape[1], length = size * size * 3;
+  const draw = (name: "train" | "test") => {
+    const drawn = rows[name].slice();
+    random(SEED, `framing ${name}`).shuffle(drawn);
+    return drawn.subarray(0, MEAN_OF);
+  };
+  const read = (some: ArrayLike<number>) => {
+    const bytes = readBytes(images, some);
+    return Array.from(some, (_, i) => bytes.subarray(i * length, (i + 1) * length));
+  };
+  const train = draw("train"), test = draw("test");
+  const { served, asked, withoutFace } = await serve(
+    dataset,
+    archives,
+    labels,
+    test.subarray(0, photos),
+  );
+  const pairs = [...served].map(([row, tensor]) => correlation(read([row])[0], tensor));
+  const examples = [...served.keys()].slice(0, 3);
+  const shown = examples.length > 0 ? examples : test.subarray(0, 3);
+  const parts = [
+    { name: "Training", all: read(train), three: read(train.subarray(0, 3)) },
+    { name: "Test", all: read(test), three: read(shown) },
+    { name: "Serving", all: [...served.values()], three: examples.map((row) => served.get(row)!) },
+  ].filter(({ all }) => all.length > 0);
+  const faces = parts.map(({ all }) => meanFace(all));
+  const means = train.length > 0 ? correlation(faces[0], faces[1]) : undefined;
+  const similarity = pairs.length > 0 ? median(pairs) : undefined;
+  const warnings = [
+    similarity !== undefined && similarity < MIN_SERVED &&
+    `Serving frames faces differently from the test set: the median correlation of the same photos is ` +
+      `${
+        similarity.toFixed(2)
+      }, below ${MIN_SERVED}. Predictions for photos are worse than these ` +
+      "metrics. Set margin and align of faceCrop so that both look alike.",
+    asked > 0 && withoutFace > asked / 2 &&
+    `Serving finds no face in ${withoutFace} of ${asked} test photos. Predictions need photos with ` +
+      "more background, or another detector.",
+    means !== undefined && means < MIN_MEAN &&
+    Math.min(train.length, test.length) >= MIN_MEANS &&
+    `Training and test sets frame faces differently: the correlation of their mean faces is ` +
+      `${means.toFixed(2)}, below ${MIN_MEAN}.`,
+  ].filter((warning) => warning !== false);
+  const urls = async (all: readonly Uint8Array[]) =>
+    await Promise.all(all.map((one) => imageDataUrl(imagesInMemory(one, size), 0)));
+  return {
+    rows: await Promise.all(parts.map(async ({ name, all, three }, i) => ({
+      ...{ name, count: all.length, images: await urls([faces[i], ...three]) },
+    }))),
+    ...(similarity !== undefined && { served: similarity }),
+    ...(means !== undefined && { means }),
+    ...{ photos: asked, withoutFace, warnings },
+  };
+}
+
+/** Detects and crops the photos of rows as `predict` and the service do: network inputs by row. */
+async function serve(
+  dataset: Artifact,
+  archives: readonly Artifact[],
+  labels: { dataset: readonly string[]; path: readonly string[] },
+  rows: Int32Array,
+): Promise<{ served: Map<number, Uint8Array>; asked: number; withoutFace: number }> {
+  const served = new Map<number, Uint8Array>();
+  let asked = 0, withoutFace = 0;
+  if (archives.length === 0 || rows.length === 0) return { served, asked, withoutFace };
+  const preprocessing = await readPreprocessing(dataset.path);
+  const own = preprocessing.detector;
+  const { name, ...options } = own.name === "metadata" ? configureDetector(DEFAULT_DETECTOR) : own;
+  const detector = await openDetector(name, options);
+  const cropper = await openCropper(preprocessing.crop);
+  try {
+    for (const artifact of archives) {
+      using photos = await openArchives(artifact);
+      const known = new Set(photos.datasets.map(({ name }) => name));
+      for (const row of rows) {
+        const set = labels.dataset[row];
+        const photo = known.has(set) && photos.read(set, labels.path[row]);
+        if (!photo) continue;
+        asked++;
+        const [face] = await findFaces(photo, preprocessing, detector, cropper).catch((error) => {
+          if (error instanceof ImageError) return [];
+          throw error;
+        });
+        if (face) served.set(row, face.tensor);
+        else withoutFace++;
+      }
+    }
+  } finally {
+    detector.close();
+    cropper.close();
+  }
+  return { served, asked, withoutFace };
+}
+
+function meanFace(all: readonly Uint8Array[]): Uint8Array {
+  const sum = new Float64Array(all[0].length);
+  for (const one of all) one.forEach((value, i) => sum[i] += value);
+  return Uint8Array.from(sum, (value) => Math.round(value / all.length));
+}
+
+/** Computes the correlation of the luma of two images; 0 if one is of one brightness. */
+function correlation(a: Uint8Array, b: Uint8Array): number {
+  const [x, y] = [a, b].map((image) => {
+    // Luma of Rec. 601.
+    const luma = Float64Array.from(
+      { length: image.length / 3 },
+      (_, i) => 0.299 * image[3 * i] + 0.587 * image[3 * i + 1] + 0.114 * image[3 * i + 2],
+    );
+    const mean = luma.reduce((p, q) => p + q) / luma.length;
+    return luma.map((value) => value - mean);
+  });
+  const dot = (p: Float64Array, q: Float64Array) => p.reduce((sum, v, i) => sum + v * q[i], 0);
+  const norm = Math.sqrt(dot(x, x) * dot(y, y));
+  return norm === 0 ? 0 : dot(x, y) / norm;
+}

@@ -1,0 +1,81 @@
+/** The page of `auditLabels`: shows one image after the other and downloads verdicts.csv. */
+import { document, html, trusted } from "./html.ts";
+import { press, type Suspect, verdictsCsv } from "./judging.ts";
+import { style } from "./report_style.ts";
+
+/** Renders the page. All text from data is escaped. */
+export function judgePage(
+  { column, correct, suspects, title }: {
+    column: string;
+    /** True if a wrong label becomes the suggested one. */
+    correct: boolean;
+    suspects: readonly (Suspect & { image: string })[];
+    title: string;
+  },
+): string {
+  const data = JSON.stringify({ column, correct, suspects }).replaceAll("<", "\\u003c");
+  return document(
+    title,
+    html`<style>${trusted(style)}
+#image { width: min(70vw, 320px); aspect-ratio: 1; border-radius: 10px; }
+button { font: inherit; padding: 8px 14px; margin: 0 8px 8px 0; }</style>`,
+    html`
+      <header>
+        <h1>${title}</h1>
+        <p class="lead">Is the label right? Keys: y yes, n no, s skip, ← back.</p>
+      </header>
+      <main>
+        <p id="place" aria-live="polite"></p>
+        <img id="image" alt="Face to judge">
+        <p><b id="label"></b> <span id="suggested" class="note"></span></p>
+        <p><button data-key="y">Yes (y)</button><button data-key="n">No (n)</button><button
+          data-key="s">Skip (s)</button><button data-key="ArrowLeft">Back (←)</button></p>
+        <p><button id="download">Download verdicts.csv</button></p>
+        <p class="note">${correct
+          ? "With matParse.verdicts, a wrong label becomes the suggested one."
+          : "With matParse.verdicts, rows with a wrong label are dropped; write a value into the column " +
+            "correction to keep one."}</p>
+      </main>
+      <script type="application/json" id="data">${trusted(data)}</script>
+      <script>${trusted(`${press}\n${verdictsCsv}\n${GLUE}`)}</script>
+    `,
+  );
+}
+
+/** Connects the functions with the page. Verdicts survive a reload. */
+const GLUE = `
+const { column, correct, suspects } = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id), place = "verdicts " + location.pathname;
+let state = { at: 0, verdicts: [] };
+try { state = JSON.parse(localStorage.getItem(place)) ?? state; } catch {}
+function show() {
+  const one = suspects[state.at], judged = state.verdicts.filter((one) => one).length;
+  byId("place").textContent = one
+    ? "Label " + (state.at + 1) + " of " + suspects.length + ", " + judged + " judged"
+    : "All judged: download verdicts.csv";
+  byId("image").hidden = !one;
+  if (one) byId("image").src = one.image;
+  byId("label").textContent = one ? column + ": " + one.label : "";
+  byId("suggested").textContent = one ? "network: " + one.suggested : "";
+}
+function act(key) {
+  state = press(state, key, suspects.length);
+  try { localStorage.setItem(place, JSON.stringify(state)); } catch {}
+  show();
+}
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === " " && event.target.tagName === "BUTTON") return;
+  act(event.key);
+});
+for (const button of document.querySelectorAll("[data-key]")) {
+  button.onclick = () => act(button.dataset.key);
+}
+byId("download").onclick = () => {
+  const csv = new Blob([verdictsCsv(suspects, state.verdicts, column, correct)], { type: "text/csv" });
+  const link = Object.assign(document.createElement("a"), {
+    href: URL.createObjectURL(csv), download: "verdicts.csv",
+  });
+  link.click();
+};
+show();`;

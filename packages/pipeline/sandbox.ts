@@ -1,0 +1,214 @@
+/**
+ * The process of a third-party plugin. Deno's permissions are the boundary: it may read the plugin's
+ * package, its inputs and what it writes, and has the rights that the pipeline grants.
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startChild } from "@reproducible/workers/child";
+import { RunError } from "./errors.ts";
+import { fromFileUrl } from "./paths.ts";
+
+/** A third-party plugin, and the limits of its processes. */
+export interface Sandbox {
+  /** File URL or package. */
+  readonly specifier: string;
+  /** Folder of the project. */
+  readonly project: string;
+  /** URL of the program that runs it; see `App.pluginApi`. */
+  readonly api: string;
+  /** Granted rights, as in the YAML. */
+  readonly allow: readonly string[];
+  /** Maximum memory of a process in GB, and time of a call in minutes. */
+  readonly memory: number;
+  readonly minutes: number;
+  /** Modules of the project that it imports. */
+  readonly modules: readonly string[];
+}
+
+/** Rights of a call beside the package, and its observer. */
+export interface CallOptions {
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  /** Environment variables. */
+  readonly env?: readonly string[];
+  /** Further modules that the process loads. */
+  readonly plugins?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** True for a service, whose time is not bounded. */
+  readonly endless?: boolean;
+  onEvent?(event: unknown): void;
+}
+
+/** Maximum bytes of an answer: this process must hold it. */
+const MAX_MESSAGE = 16e6;
+
+/** A right in the YAML: a flag of Deno, and its value. */
+const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
+
+/** Ends a process ($1) whose resident memory exceeds a limit ($2, in kB). */
+const WATCHER = `while sleep 0.2; do
+  if [ -r /proc/$1/statm ]; then read -r _ pages _ < /proc/$1/statm; rss=$((pages * 4))
+  else rss=$(ps -o rss= -p $1); fi
+  [ -z "$rss" ] && exit
+  [ $rss -gt $2 ] && kill -9 $1 && echo over && exit
+done 2> /dev/null`;
+
+/** Calls a function of a plugin in a new process, and returns its answer as parsed JSON. */
+export async function callPlugin(
+  sandbox: Sandbox,
+  task: unknown,
+  options: CallOptions = {},
+): Promise<unknown> {
+  const { specifier, project, api, memory, minutes } = sandbox;
+  const { signal, endless = false, onEvent } = options;
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const fail = (why: string) =>
+    reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
+  const child = startChild({
+    module: new URL(api),
+    opening: { plugins: [specifier, ...options.plugins ?? []], project },
+    heap: Math.ceil(memory * 1000),
+    maxMessage: MAX_MESSAGE,
+    flags: await flagsOf(sandbox, options),
+  }, {
+    reply(reply) {
+      if ("error" in reply) reject(explained(reply.error, reply.stack));
+      else if ("ready" in reply) child.send(task);
+      else if (!reply.event) resolve(withoutPrototypes(reply.answer));
+      else {
+        try {
+          onEvent?.(withoutPrototypes(reply.answer));
+        } catch (error) {
+          reject(error);
+        }
+      }
+    },
+    crashed: (how) => fail(`ended: ${how}`),
+  });
+  const abort = () => reject(signal!.reason);
+  signal?.addEventListener("abort", abort);
+  const timer = endless ? undefined : setTimeout(
+    () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
+    minutes * 60_000,
+  );
+  const watching = watch(child.pid, memory).then((over) =>
+    over && fail(`took more than ${memory} GB of memory. Set memory: on its line of plugins`)
+  );
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+    await child.close();
+    await watching;
+  }
+}
+
+/** Resolves to true if a process was ended for its memory, to false if it ended otherwise. */
+async function watch(pid: number, gigabytes: number): Promise<boolean> {
+  if (Deno.build.os === "windows") return false;
+  const args = ["-c", WATCHER, "sh", `${pid}`, `${Math.ceil(gigabytes * 1e6)}`];
+  const { stdout } = await new Deno.Command("sh", { args, stderr: "null" }).output();
+  return new TextDecoder().decode(stdout).includes("over");
+}
+
+/** Returns a copy of JSON without keys that could change the prototype of what it is merged into. */
+function withoutPrototypes(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value ?? null),
+    (key, part) => key === "__proto__" ? undefined : part,
+  );
+}
+
+/** Returns an error of the process, with the right that it lacks. */
+function explained(message: string, stack?: string): Error {
+  const [, kind, rest = ""] = message.match(/Requires (\w+) access(?: to (.*?))?, run again/) ?? [];
+  const quoted = rest.match(/^"(.*)"$/)?.[1];
+  const host = message.match(/getaddrinfo EPERM (\S+)/)?.[1];
+  const right = host !== undefined
+    ? `net:${host}`
+    : kind === "import" || message.includes("Deno.symlink()")
+    ? "all" // other code, or a link to everywhere
+    : kind && (quoted === undefined ? kind : `${kind}:${quoted}`);
+  const error = right === undefined ? new Error(message) : new RunError(
+    `it has no right to that: ${
+      message.replace(/, run again[^]*/, "")
+    }. If you trust the plugin, ` +
+      `add to its line of plugins: allow: ["${right}"]`,
+  );
+  error.stack = stack ?? error.stack!;
+  return error;
+}
+
+/** Returns Deno's flags for a call. */
+async function flagsOf(
+  { specifier, allow, modules }: Sandbox,
+  { read = [], write = [], env = [] }: CallOptions,
+): Promise<string[]> {
+  const own = { env, read: [await packageFolder(specifier), ...modules, ...read, ...write], write };
+  const rights = new Map<string, string[]>(Object.entries(own).map(([k, v]) => [k, [...v]]));
+  for (const right of allow) {
+    const [, kind, value] = right.match(RIGHT)!;
+    if (!rights.has(kind!)) rights.set(kind!, []);
+    rights.get(kind!)!.push(value?.slice(1) ?? "");
+  }
+  // Nothing is fetched: an import would reach any host of a registry.
+  return ["--cached-only", "--no-remote", "--deny-import"].concat(
+    [...rights].flatMap(([kind, values]) => {
+      if (values.length === 0) return [];
+      const list = values.map((value) => value.replaceAll(",", ",,")).join(",");
+      return values.includes("") ? `--allow-${kind}` : `--allow-${kind}=${list}`;
+    }),
+  );
+}
+
+/** Returns the folder of a plugin's package. @throws if it has more in it than the plugin */
+async function packageFolder(specifier: string): Promise<string> {
+  if (!specifier.startsWith("file:")) return await npmFolder(specifier);
+  const folder = dirname(fromFileUrl(specifier));
+  await refuseLinks(folder, folder);
+  return folder;
+}
+
+/** Links would lead out of the folder, since Deno checks the path that is written. */
+async function refuseLinks(folder: string, root: string): Promise<void> {
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) await refuseLinks(path, root);
+    if (!isSymlink) continue;
+    const target = await Deno.realPath(path).catch(() => "nothing");
+    if (target.startsWith(join(await Deno.realPath(root), "/"))) continue;
+    throw new RunError(`the plugin's folder has a link to elsewhere: ${path}. Remove it`);
+  }
+}
+
+/** Downloads a package, which runs nothing of it, and returns its folder in Deno's cache. */
+async function npmFolder(specifier: string): Promise<string> {
+  const code = `console.log(import.meta.resolve(${JSON.stringify(specifier)}))`;
+  await deno("cache", "--quiet", specifier);
+  let folder = dirname(fileURLToPath((await deno("eval", "--quiet", code)).trim()));
+  while (!await Deno.stat(join(folder, "package.json")).then(() => true, () => false)) {
+    folder = dirname(folder);
+  }
+  return folder;
+}
+
+/** Returns the folder of all packages in Deno's cache. */
+export async function packagesFolder(): Promise<string> {
+  return JSON.parse(await deno("info", "--json")).npmCache;
+}
+
+async function deno(...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (!success) throw new RunError(new TextDecoder().decode(stderr).trim());
+  return new TextDecoder().decode(stdout);
+}
+
+/** Returns a plugin's path or package. */
+export function nameOf(specifier: string): string {
+  return specifier.startsWith("file:") ? fromFileUrl(specifier) : specifier;
+}

@@ -1,0 +1,123 @@
+/** The program that runs a third-party plugin with few rights: see `sandbox.ts`. */
+import { z } from "zod";
+import { serve } from "@reproducible/workers/worker_main";
+import { usedExtensions } from "./config/extension.ts";
+import { loadPlugin, type Plugin } from "./config/plugins.ts";
+import { formatError } from "./errors.ts";
+import { moduleName } from "./run/lineage.ts";
+import { type LazyStage, Registry } from "./registry.ts";
+import * as api from "./plugin_api.ts";
+import type { Artifact, ParamProblem, StageContext } from "./stage.ts";
+import type { Call } from "./third_party.ts";
+
+interface Opening {
+  /** File URLs or packages; the first is the third-party plugin. */
+  readonly plugins: readonly string[];
+  readonly project: string;
+}
+
+/**
+ * Serves the runner.
+ * @param api argument of the plugin's function
+ * @param builtIn stages that plugins' definitions take part in
+ */
+export async function servePlugin(
+  api: object,
+  builtIn: readonly LazyStage[] = [],
+): Promise<never> {
+  // They would keep data in Deno's own folder.
+  for (const name of ["localStorage", "caches"]) {
+    delete (globalThis as Record<string, unknown>)[name];
+  }
+  // Only the message and the stack reach the runner.
+  const whole = (error: unknown) => {
+    throw Object.assign(new Error(formatError(error)), { stack: (error as Error)?.stack });
+  };
+  return await serve<Opening, Call, unknown>(async ({ plugins, project }, send) => {
+    const registry = new Registry().add(builtIn);
+    const load = async (specifier: string) => {
+      const plugin = await loadPlugin(specifier, () => Promise.resolve(api));
+      registry.add(plugin.stages).extend(plugin.extensions);
+      return plugin;
+    };
+    const [own] = await Promise.all(plugins.map(load)).catch(whole) as [Plugin];
+    return (call) =>
+      ("declare" in call ? declarations(own) : answer(registry, project, call, send)).then(
+        (answer) => ({ answer }),
+        whole,
+      ) as Promise<{ answer: unknown }>;
+  });
+}
+
+async function declarations({ stages, extensions }: Plugin): Promise<object> {
+  const schema = (params: z.ZodObject) =>
+    z.toJSONSchema(params, { io: "input", unrepresentable: "any" });
+  const loaded = await Promise.all(stages.map(async ({ load }) => (await load()).default));
+  return {
+    stages: loaded.map((stage) => ({
+      ...{ name: stage.name, summary: stage.summary, inputs: stage.inputs, outputs: stage.outputs },
+      ...{ params: schema(stage.params), ignoreInCacheKey: stage.ignoreInCacheKey },
+      ...{ seeded: stage.canBeSeeded, compute: stage.canCompute ?? false },
+      ...{ lineage: stage.lineage, service: stage.service },
+      ...{ external: stage.hasExternal ?? false, check: stage.check !== undefined },
+    })),
+    definitions: extensions.map(({ definition }) => ({
+      ...definition!,
+      ...(definition!.params && { params: schema(definition!.params) }),
+      isData: Object.values(definition!).every((part) => typeof part !== "function"),
+    })),
+  };
+}
+
+async function answer(
+  registry: Registry,
+  project: string,
+  call: Exclude<Call, { declare: true }>,
+  send: (event: unknown) => void,
+): Promise<unknown> {
+  const { stage } = await registry.get(call.stage);
+  const params = stage.params.parse(call.params);
+  if ("external" in call) return await stage.external(params, call.external);
+  if ("check" in call) {
+    const found: readonly ParamProblem[] = await stage.check?.(params, call.check) ?? [];
+    return found;
+  }
+  const { inputs, context: { id, outputs, scratch, ...declared } } = call.run;
+  const used = usedExtensions(params, stage.params, registry.extensions);
+  const undeclared = (name: string, flag: string) => {
+    throw new Error(
+      `Stage "${stage.name}" reads context.${name} without declaring it: add ${flag}: true to its ` +
+        "definition.",
+    );
+  };
+  const context: StageContext = {
+    ...{ id, outputs, scratch },
+    get seed() {
+      return declared.seed ?? undeclared("seed", "seeded");
+    },
+    get compute() {
+      return declared.compute ?? undeclared("compute", "compute");
+    },
+    get lineage() {
+      return declared.lineage ?? undeclared("lineage", "lineage");
+    },
+    extension(kind, name) {
+      const found = used.find((one) => one.kind === kind && one.name === name);
+      return found && moduleName(found.module, project);
+    },
+    definitions: (kind) => used.flatMap((one) => one.kind === kind ? one.definition ?? [] : []),
+    earlierResults: () => Promise.resolve([]),
+    signal: new AbortController().signal, // the runner ends the process
+    progress: {
+      start: (total, unit, done = 0) => send(["start", total, unit, done]),
+      advance: (items = 1, note = "") => send(["advance", items, note]),
+    },
+    info: (message) => send(["info", message]),
+    warn: (message) => send(["warn", message]),
+  };
+  return await stage.run(inputs as Record<string, Artifact>, params, context);
+}
+
+export { api };
+
+if (import.meta.main) await servePlugin(api);

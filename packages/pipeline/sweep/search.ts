@@ -1,0 +1,113 @@
+/**
+ * Sweeps that search: values drawn from ranges, and the best values of an earlier sweep. They make
+ * points like a grid's, so they run, resume and are summarised like it.
+ */
+import { random } from "../../random/random.ts";
+import type { App } from "../app.ts";
+import type { Override } from "../config/override.ts";
+import type { Best, Range } from "../config/sweep_schema.ts";
+import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
+import { canonicalJson } from "../fingerprint.ts";
+import { History, runsOfPipeline } from "../history.ts";
+import { isSeed, summarise } from "../sweep_summary.ts";
+
+/** A varied value: its list, or the range that its values are drawn from. */
+export interface Axis {
+  /** As written: "seed", "train.learningRate". */
+  readonly key: string;
+  readonly values: readonly Override[];
+  readonly range?: Range;
+  readonly at: Location;
+}
+
+type Row = readonly Override[];
+
+/** Returns every combination, the last axis varying fastest. */
+export function grid(axes: readonly Axis[]): Row[] {
+  return axes.reduce<Row[]>(
+    (rows, { values }) => rows.flatMap((row) => values.map((value) => [...row, value])),
+    [[]],
+  );
+}
+
+/**
+ * Draws combinations: each axis by itself, from its range or list. The first of them are the same for
+ * any number, so that a search can be extended.
+ * @param seed the pipeline's
+ * @returns distinct combinations, fewer if there are no more
+ */
+export function drawTrials(axes: readonly Axis[], trials: number, seed: number): Row[] {
+  const rows = new Map<string, Row>();
+  // A trial that has been drawn before is drawn again, which ends where lists have too few values.
+  for (let i = 0; i < 20 * trials && rows.size < trials; i++) {
+    const row = axes.map(({ key, values, range, at }) => {
+      const source = random(seed, "sweep", key, i);
+      if (!range) return source.pick(values);
+      return { path: key.split("."), value: drawValue(range, source.next()), at };
+    });
+    const text = canonicalJson(row.map(({ value }) => value ?? null));
+    if (!rows.has(text)) rows.set(text, row);
+  }
+  return [...rows.values()];
+}
+
+/** @param share position in the range, 0 to 1 */
+function drawValue({ from, to, scale, step }: Range, share: number): number {
+  const value = scale === "log" ? from * (to / from) ** share : from + (to - from) * share;
+  const rounded = step === undefined ? value : from + Math.round((value - from) / step) * step;
+  // Four digits suffice, and are legible in names and tables.
+  return Math.min(Math.max(Number(rounded.toPrecision(step === undefined ? 4 : 12)), from), to);
+}
+
+/**
+ * Returns the values of the best points of an earlier sweep, the best first. Points that differ in
+ * seeds or folds count as one, by their mean.
+ * @param artifacts folder of its runs
+ * @throws {UsageError} if there is no such sweep or metric
+ */
+export async function bestPoints(
+  { of, by, share }: Best,
+  artifacts: string,
+  better: App["better"] = {},
+): Promise<Record<string, unknown>[]> {
+  const listed = runsOfPipeline(of, await new History(artifacts).list());
+  const finished = listed.filter(({ ok, point }) => ok && point).map((run) => ({
+    ...run,
+    values: run.point!,
+  }));
+  const dot = by.lastIndexOf("."), stage = by.slice(0, dot), metric = by.slice(dot + 1);
+  const rows = summarise(finished).flatMap(({ values, metrics }) => {
+    const found = metrics.find((one) =>
+      one.stage === stage && one.metric === metric && one.split === "validation"
+    );
+    return found ? [{ values, mean: found.mean }] : [];
+  });
+  if (rows.length === 0) {
+    const known = new Set(
+      summarise(finished).flatMap(({ metrics }) =>
+        metrics.filter(({ split }) => split === "validation").map((m) => `${m.stage}.${m.metric}`)
+      ),
+    );
+    throw new UsageError(
+      finished.length === 0
+        ? `sweep.best: no run of a sweep of "${of}" has finished. Run that sweep first.`
+        : `sweep.best: no run of "${of}" has ${by} on validation. ` +
+          (known.size > 0 ? `They have ${joinWords([...known])}.` : "They have no such metric."),
+    );
+  }
+  const sign = (better[metric] ?? (metric === "loss" ? "less" : undefined)) === "less" ? 1 : -1;
+  rows.sort((a, b) => sign * (a.mean - b.mean));
+  return rows.slice(0, Math.ceil(share * rows.length)).map(({ values }) => values);
+}
+
+/** Returns true for an axis that each drawn combination is repeated over. */
+export const isRepeated = ({ key }: Axis): boolean => isSeed(key);
+
+/** @throws {ConfigError} at ranges that nothing is drawn from */
+export function requireTrials(axes: readonly Axis[]): void {
+  const problems = axes.filter(({ range }) => range).map(({ key, at }) => ({
+    at,
+    message: `${key}: a range needs the number of values to draw, as in sweep: { trials: 30, … }`,
+  }));
+  if (problems.length > 0) throw new ConfigError(problems);
+}

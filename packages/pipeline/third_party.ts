@@ -1,0 +1,291 @@
+/**
+ * Plugins from npm or from outside the project. Their declarations are read in a process without
+ * rights, once for each content; their stages run in processes too.
+ */
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { DenoLock } from "./cache/deno_lock.ts";
+import { ImportMap } from "./cache/import_map.ts";
+import { ModuleHasher } from "./cache/module_graph.ts";
+import type { Extension } from "./config/extension.ts";
+import type { Plugin } from "./config/plugins.ts";
+import type { Definition } from "./define.ts";
+import { canonicalJson } from "./fingerprint.ts";
+import { fromFileUrl, readTextIfExists } from "./paths.ts";
+import { apiVersion } from "./plugin_api.ts";
+import { type CallOptions, callPlugin, nameOf, packagesFolder, type Sandbox } from "./sandbox.ts";
+import type { Artifact, Lineage, Stage, StageContext } from "./stage.ts";
+import { metricsSchema } from "./stage_record.ts";
+import { readState, writeState } from "./state.ts";
+
+/** A call of the process. */
+export type Call =
+  | { readonly declare: true }
+  | { readonly stage: string; readonly params: unknown }
+    & (
+      | { readonly external: { artifacts: string } }
+      | { readonly check: { artifacts: string } }
+      | {
+        readonly run: {
+          readonly inputs: Readonly<Record<string, Artifact | readonly Artifact[]>>;
+          readonly context: Pick<StageContext, "id" | "outputs" | "scratch"> & {
+            readonly seed?: number;
+            readonly compute?: string;
+            readonly lineage?: Lineage;
+          };
+        };
+      }
+    );
+
+/** Number of lines that a stage may log. */
+const MAX_LINES = 10_000;
+
+/** Names that become folders. */
+const name = z.string().regex(/^[a-zA-Z][\w-]*$/);
+const line = z.string().max(500);
+const kind = z.strictObject({
+  kind: name,
+  summary: line,
+  files: z.record(z.string().regex(/^(?!.*\.\.)[^\\/].*$/), line),
+  optional: z.array(line).optional(),
+  volatile: z.array(line).optional(),
+});
+const params = z.record(z.string(), z.unknown());
+
+const declarationsSchema = z.strictObject({
+  stages: z.array(z.strictObject({
+    name,
+    summary: line,
+    inputs: z.record(name, z.union([kind, z.strictObject({ all: kind, orNone: z.boolean() })])),
+    outputs: z.record(name, kind),
+    params,
+    ignoreInCacheKey: z.array(line),
+    ...{ seeded: z.boolean(), compute: z.boolean(), lineage: z.boolean(), service: z.boolean() },
+    ...{ external: z.boolean(), check: z.boolean() },
+  })),
+  definitions: z.array(z.looseObject({
+    ...{ extends: name, name, summary: line },
+    ...{ former: z.array(name).optional(), params: params.optional(), isData: z.boolean() },
+  })),
+});
+
+/** A plugin's stages and definitions as JSON. */
+export type Declarations = z.output<typeof declarationsSchema>;
+
+const cacheSchema = z.object({ key: z.string(), declarations: declarationsSchema });
+
+const eventSchema = z.union([
+  z.tuple([z.literal("start"), z.number().min(0), line, z.number().min(0)]),
+  z.tuple([z.literal("advance"), z.number(), line]),
+  z.tuple([z.enum(["info", "warn"]), z.string().max(10_000)]),
+]);
+
+const resultSchema = z.strictObject({
+  metrics: metricsSchema.optional(),
+  show: z.array(z.string().regex(/^(?!.*\.\.)[^\\/].*$/)).optional(),
+  observed: z.record(z.string(), z.unknown()).optional(),
+  caution: line.optional(),
+}).nullable();
+
+const problemsSchema = z.array(z.strictObject({
+  path: z.array(z.union([z.string(), z.number()])),
+  message: z.string(),
+}));
+
+/** Reads a plugin's declarations, by a process or from the last time. */
+export async function loadThirdParty(
+  given: Omit<Sandbox, "modules">,
+): Promise<Plugin> {
+  const { specifier, project } = given;
+  refuseSharedFolder(specifier, project);
+  const before = await contentOf(specifier, project);
+  const sandbox = { ...given, modules: before.files };
+  const file = join(
+    project,
+    "artifacts",
+    ".cache",
+    "plugins",
+    `${sha256(specifier).slice(0, 16)}.json`,
+  );
+  const { value } = await readState<z.output<typeof cacheSchema>>(file, { shape: cacheSchema });
+  let declarations = value?.key === before.key ? value.declarations : undefined;
+  if (!declarations) {
+    const answer = await callPlugin({ ...sandbox, allow: [] }, { declare: true }).catch((cause) => {
+      if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+      throw new Error(
+        "its declarations are read by a process, which this command may not start. Run the " +
+          "pipeline with --dry-run once",
+        { cause },
+      );
+    });
+    declarations = validated(declarationsSchema, answer, specifier);
+    await Deno.mkdir(dirname(file), { recursive: true });
+    // A download may have locked the package.
+    const { key } = await contentOf(specifier, project);
+    await writeState(file, { key, declarations }).catch(() => {}); // a read-only folder
+  }
+  return {
+    stages: declarations.stages.map((stage) => ({
+      ...{ name: stage.name, module: specifier, plugin: true },
+      load: () => Promise.resolve({ default: stageOf(stage, sandbox) }),
+    })),
+    extensions: declarations.definitions.map(({ params, isData, ...one }) => ({
+      ...{ kind: one.extends, name: one.name, summary: one.summary, module: specifier },
+      definition: { ...one, ...(params && { params: toZod(params) }) } as Definition,
+      ...(!isData && { sandbox }),
+    })),
+  };
+}
+
+/** The plugin may read its folder, which must be its own. */
+function refuseSharedFolder(specifier: string, project: string): void {
+  if (!specifier.startsWith("file:")) return;
+  const folder = dirname(fromFileUrl(specifier));
+  const shared = [project, Deno.env.get("HOME")].find((other) =>
+    other !== undefined && join(other, "/").startsWith(join(folder, "/"))
+  );
+  if (shared === undefined) return;
+  throw new Error(
+    `plugin "${
+      nameOf(specifier)
+    }" lies in "${folder}", which has ${shared} in it, and it may read ` +
+      "its folder. Move it into a folder of its own",
+  );
+}
+
+/** Returns a hash of a module's code, and the files of the project that are part of it. */
+async function contentOf(
+  specifier: string,
+  project: string,
+): Promise<{ key: string; files: string[] }> {
+  const imports = await ImportMap.read(project);
+  const cache = join(project, "artifacts", ".cache", "plugin_modules.json");
+  const hasher = new ModuleHasher(project, cache, imports);
+  const graph = await hasher.graph(specifier, []);
+  await hasher.close();
+  const lock = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
+  const packages = lock.versions(graph.packages);
+  const content = { ...{ apiVersion, deno: Deno.version.deno }, modules: graph.modules, packages };
+  const files = Object.keys(graph.modules)
+    .filter((path) => /^(?!\.|\/|artifacts\/).*\.([cm]?[jt]s|wasm)$/.test(path))
+    .map((path) => join(project, path));
+  return { key: sha256(canonicalJson(content)), files };
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function toZod(schema: Record<string, unknown>): z.ZodObject {
+  return z.fromJSONSchema(schema) as unknown as z.ZodObject;
+}
+
+function validated<T>(schema: z.ZodType<T>, value: unknown, specifier: string): T {
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return data;
+  throw new Error(
+    `plugin "${nameOf(specifier)}" answered what is not valid: ${z.prettifyError(error)}`,
+  );
+}
+
+/** Returns a stage whose functions run in processes. */
+function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): Stage {
+  const { name, seeded, compute, external, check, params: schema, ...rest } = declared;
+  const call = async <T>(schema: z.ZodType<T>, task: Call): Promise<T> =>
+    validated(schema, await callPlugin(sandbox, task), sandbox.specifier);
+  return Object.freeze({
+    ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey" | "lineage">,
+    ...{ name, service: declared.service, rights: sandbox.allow, params: toZod(schema) },
+    ...{ seeded: () => seeded, canBeSeeded: seeded, compute: () => compute },
+    external: async (params: unknown, place = { artifacts: "" }) =>
+      external
+        ? await call(z.record(z.string(), z.string()), { stage: name, params, external: place })
+        : {},
+    ...(check && {
+      check: (params: unknown, place: { artifacts: string }) =>
+        call(problemsSchema, { stage: name, params, check: place }),
+    }),
+    run: runner(declared, sandbox),
+  });
+}
+
+/** Returns a stage that runs as a whole in a process, since definitions of plugins take part. */
+export function inProcess(stage: Stage, module: string, extensions: readonly Extension[]): Stage {
+  const sandboxes = extensions.flatMap(({ sandbox }) => sandbox ?? []);
+  const [first, ...others] = new Map(sandboxes.map((one) => [one.specifier, one])).values();
+  if (!first) return stage;
+  if (others.length > 0) {
+    throw new Error(
+      `it takes from two third-party plugins, "${first.specifier}" and ` +
+        `"${others[0]!.specifier}", which would share their rights. Use one at a time`,
+    );
+  }
+  const plugins = [...new Set(extensions.map(({ module }) => module))]
+    .filter((one) => one !== first.specifier);
+  const options = async (): Promise<CallOptions> => {
+    const graphs = await Promise.all(
+      [module, ...plugins].map((one) => contentOf(one, first.project)),
+    );
+    const files = graphs.flatMap(({ files }) => files);
+    return { plugins, env: ENV, read: [...files, await packagesFolder()] };
+  };
+  const run = (...[inputs, params, context]: Parameters<Stage["run"]>) =>
+    options().then((more) =>
+      runner(
+        {
+          ...{ name: stage.name, lineage: stage.lineage, service: stage.service },
+          ...{ seeded: stage.seeded(params), compute: stage.compute(params) },
+        },
+        first,
+        more,
+      )(inputs, params, context)
+    );
+  return Object.freeze({ ...stage, rights: first.allow, run });
+}
+
+/** Environment variables that built-in stages read. */
+const ENV = ["CORES"];
+
+/** Returns a function that runs a stage in a process. */
+function runner(
+  { name, seeded, compute, lineage, service }: Pick<
+    Declarations["stages"][number],
+    "name" | "seeded" | "compute" | "lineage" | "service"
+  >,
+  sandbox: Sandbox,
+  more: CallOptions = {},
+): Stage["run"] {
+  return async (inputs, params, context) => {
+    const { id, outputs, scratch, signal, progress } = context;
+    let lines = 0;
+    const onEvent = (event: unknown) => {
+      const message = validated(eventSchema, event, sandbox.specifier);
+      if (message[0] === "start") progress.start(message[1], message[2], message[3]);
+      else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
+      else if (++lines <= MAX_LINES) context[message[0]](message[1]);
+      else {throw new Error(
+          `plugin "${nameOf(sandbox.specifier)}" logs more than ${MAX_LINES} lines`,
+        );}
+    };
+    const task: Call = {
+      ...{ stage: name, params },
+      run: {
+        inputs,
+        context: {
+          ...{ id, outputs, scratch },
+          ...(seeded && { seed: context.seed }),
+          ...(compute && { compute: context.compute }),
+          ...(lineage && { lineage: context.lineage }),
+        },
+      },
+    };
+    const answer = await callPlugin(sandbox, task, {
+      ...{ ...more, signal, endless: service, onEvent },
+      read: [...Object.values(inputs).flat().map(({ path }) => path), ...more.read ?? []],
+      write: [...Object.values(outputs), scratch],
+    });
+    const result = validated(resultSchema, answer, sandbox.specifier);
+    return result as Awaited<ReturnType<Stage["run"]>> ?? undefined;
+  };
+}

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { importedFolder } from "../faces/training/trained_models.ts";
+import { formatError } from "../packages/pipeline/errors.ts";
+import { cautionsOf, defineStage, pathParam } from "../packages/pipeline/stage.ts";
+import { model } from "./kinds.ts";
+
+/** Returns true if a model brings the list of what it was trained on. */
+async function isImported(folder: string): Promise<boolean> {
+  return await Deno.stat(`${folder}/trained_on.parquet`).then(() => true, () => false);
+}
+
+export default defineStage({
+  name: "importModel",
+  summary: "Take a model that was trained before, to evaluate or serve it",
+  inputs: {},
+  outputs: { model },
+  params: z.strictObject({
+    model: pathParam().describe(
+      "Folder of a model, its model.json, or RUN/STAGE of an earlier run. `deno task evaluate` " +
+        "writes such a pipeline",
+    ),
+  }),
+  async external({ model }, { artifacts }) {
+    const { digestFolder } = await import("../packages/pipeline/digest.ts");
+    return { model: (await digestFolder(await importedFolder(model, artifacts))).digest };
+  },
+  async check({ model }, { artifacts }) {
+    try {
+      await importedFolder(model, artifacts);
+      return [];
+    } catch (error) {
+      return [{ path: ["model"], message: `Cannot import the model: ${formatError(error)}` }];
+    }
+  },
+  async run(_inputs, { model }, context) {
+    const { artifactsOf } = await import("../faces/training/training_data.ts");
+    const { recordsBehind, writeTrainedOn } = await import("../faces/training/trained_on.ts");
+    const { cp } = await import("node:fs/promises");
+    const folder = await importedFolder(model, artifactsOf(context) ?? "");
+    await cp(folder, context.outputs.model, { recursive: true });
+    const records = await recordsBehind(folder);
+    const images = await writeTrainedOn(context.outputs.model, folder, records);
+    if (images === undefined && !await isImported(folder)) {
+      context.warn(
+        `it is not known which images "${folder}" was trained on: its dataset and splits are not ` +
+          "stored beside it. An evaluation cannot leave them out",
+      );
+    }
+    const [caution] = cautionsOf(records);
+    return caution === undefined ? {} : { caution };
+  },
+});

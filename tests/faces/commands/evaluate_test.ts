@@ -1,0 +1,160 @@
+/** `deno task evaluate`: trained models on other data, and on their own. */
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { join, resolve } from "node:path";
+import sharp from "sharp";
+import command from "../../../faces/commands/evaluate_command.ts";
+import { app } from "../../../main.ts";
+import { readParquet } from "../../../packages/formats/parquet.ts";
+import type { CommandContext } from "../../../packages/pipeline/app.ts";
+import { UsageError } from "../../../packages/pipeline/errors.ts";
+import { History } from "../../../packages/pipeline/history.ts";
+import { random } from "../../../packages/random/random.ts";
+import { project, run } from "../../project_run.ts";
+
+/** A folder of aligned photos with a CSV, brighter for men and the older the person. */
+async function photos(folder: string, n: number, seed: number): Promise<void> {
+  await Deno.mkdir(folder);
+  const lines = ["path,age,gender,part"];
+  const rng = random(seed, "photos");
+  for (let i = 0; i < n; i++) {
+    const age = 20 + rng.int(50), male = i % 2;
+    const pixels = Uint8Array.from(
+      { length: 40 * 40 * 3 },
+      (_, j) => rng.int(60) + age + (male && j % 3 === 0 ? 90 : 0),
+    );
+    const png = await sharp(pixels, { raw: { width: 40, height: 40, channels: 3 } }).png()
+      .toBuffer();
+    await Deno.writeFile(join(folder, `${i}.png`), png);
+    lines.push(`${i}.png,${age},${male ? "m" : "f"},${i < 6 ? "test" : "train"}`);
+  }
+  await Deno.writeTextFile(join(folder, "labels.csv"), lines.join("\n") + "\n");
+}
+
+async function evaluate(folder: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "-P=compute", "main.ts", "evaluate", ...args],
+    cwd: project,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out, err };
+}
+
+Deno.test("evaluate", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "evaluate-" });
+  try {
+    await photos(join(folder, "mine"), 30, 1);
+    await photos(join(folder, "theirs"), 12, 2);
+    // A photo of the training, under another name and label.
+    await Deno.copyFile(join(folder, "mine", "29.png"), join(folder, "theirs", "11.png"));
+    const training = { epochs: 1, batchSize: 8, batchNormMomentum: 0.9 };
+    const artifacts = join(folder, "results");
+    const stages = {
+      download: { datasets: [{ folder: "mine", layout: "aligned" }] },
+      ...{ matParse: null, faceCrop: { margin: 0.1, detector: "tinyFaceDetector" } },
+      ...{ resize32: { size: 24 }, split: { test: { part: "test" } } },
+      ...{ trainGender: training, trainAge: { ...training, variant: "regression" } },
+      evaluate: { metrics: ["f1"], examples: 2 },
+    };
+    await Deno.writeTextFile(join(folder, "p.yaml"), JSON.stringify({ name: "p", stages }));
+    const trained = await run(artifacts, join(folder, "p.yaml"));
+    strictEqual(trained.code, 0, trained.text);
+
+    const [{ id }] = await new History(artifacts).list();
+    const report = async (text: string) => {
+      const { stages, metrics } = JSON.parse(text);
+      const place = resolve(
+        project,
+        stages.find(({ id }: { id: string }) => id === "evaluate").outputs.report,
+      );
+      const models = JSON.parse(await Deno.readTextFile(join(place, "metrics.json"))).models;
+      const html = await Deno.readTextFile(join(place, "report.html"));
+      return { place, metrics, models, html };
+    };
+
+    await t.step("scores a folder with the models' own framing", async () => {
+      const args = [id, "--on", "theirs", "--layout", "aligned", "--artifacts", "results"];
+      const { code, out, err } = await evaluate(folder, ...args, "--json");
+      strictEqual(code, 0, err);
+      const { place, metrics, models, html } = await report(out);
+      deepStrictEqual(Object.keys(models), ["trainAge", "trainGender"]);
+      deepStrictEqual(models.trainAge.counts, { train: 0, validation: 0, test: 11 });
+      deepStrictEqual(Object.keys(metrics.trainAge), ["test"]);
+      strictEqual(models.trainAge.trainedOn, 1);
+      strictEqual(models.trainAge.baseline.of, "test");
+      match(html, /trained elsewhere and tested on 12 of 12 faces/);
+      match(html, /1 face that it was trained on is left out/);
+      const said = await readParquet(join(place, "predictions.parquet"), {
+        ...{ stage: "string", split: "string", row: "int32" },
+        ...{ truth: "float64", prediction: "float64" },
+      });
+      const of = (stage: string, error: (difference: number) => number) => {
+        const rows = said.stage.flatMap((one, i) => one === stage ? [i] : []);
+        strictEqual(rows.length, 11);
+        const errors = rows.map((i) => error(said.truth[i] - said.prediction[i]));
+        return errors.reduce((sum, value) => sum + value, 0) / 11;
+      };
+      ok(Math.abs(of("trainAge", Math.abs) - models.trainAge.test.mae) < 1e-9);
+      ok(
+        Math.abs(of("trainGender", (d) => Number(d === 0)) - models.trainGender.test.accuracy) <
+          1e-9,
+      );
+      const [data] = await Array.fromAsync(Deno.readDir(join(artifacts, "evaluations")));
+      const yaml = await Deno.readTextFile(join(artifacts, "evaluations", data.name));
+      match(yaml, /faceCrop:[^]*margin: 0\.1\n[^]*resize32:\n +size: 24\n/);
+    });
+
+    await t.step("leaves out training images of its own pipeline", async () => {
+      const args = [`${id}/trainAge`, "--on", "p", "--artifacts", "results", "--json"];
+      const all = await evaluate(folder, ...args);
+      strictEqual(all.code, 0, all.err);
+      match(all.err, /trainAge was trained on 24 of 30 images: left out/);
+      const { models } = await report(all.out);
+      deepStrictEqual(models.trainAge.counts, { train: 0, validation: 0, test: 6 });
+      // The same six images as in the training's own report.
+      const own = await report(JSON.stringify({ ...trained, metrics: {} }));
+      strictEqual(models.trainAge.test.mae, own.models.trainAge.test.mae);
+      const part = await evaluate(folder, ...args, "--part", "test");
+      strictEqual((await report(part.out)).models.trainAge.trainedOn, 0);
+    });
+
+    await t.step("refuses what it cannot evaluate", async () => {
+      await Deno.mkdir(join(folder, "empty"));
+      await Deno.writeFile(
+        join(folder, "empty", "a.png"),
+        await Deno.readFile(join(folder, "mine", "0.png")),
+      );
+      const cases = {
+        "--on theirs": /missing MODEL/,
+        [`${id}`]: /missing --on/,
+        [`${id}/trainAgee --on theirs`]:
+          /has no model "trainAgee"\. It has trainGender and trainAge/,
+        [`${id} --on empty`]: /has no labels to evaluate with: 1 photo in 1 file; no labels found/,
+        [`${id} --on p --part tset`]: /--part tset: of a pipeline, take train, validation or test/,
+        [`${id} --on p --preset utkface`]: /--preset is of a folder, and "p" is none/,
+        [`${id} --on theirs --prat test`]: /--prat/,
+      };
+      const tools = { ...app, cwd: folder } as unknown as CommandContext;
+      for (const [line, message] of Object.entries(cases)) {
+        const args = [...line.split(" "), "--artifacts", "results"];
+        await rejects(command.run(args, tools), (error) => {
+          ok(error instanceof UsageError, `${line}: ${error}`);
+          match(error.message, message);
+          return true;
+        });
+      }
+      const { code, err } = await evaluate(
+        folder,
+        "ffff",
+        "--on",
+        "mine",
+        "--artifacts",
+        "results",
+      );
+      strictEqual(code, 2);
+      match(err, /"ffff" is no run, pipeline or folder of a model/);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

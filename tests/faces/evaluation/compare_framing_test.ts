@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import sharp from "sharp";
+import { compareFraming, MIN_SERVED } from "../../../faces/evaluation/compare_framing.ts";
+import { openFaces } from "../../../faces/detection/faces_artifact.ts";
+import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { NpyFile } from "../../../packages/formats/npy.ts";
+import { readParquet } from "../../../packages/formats/parquet.ts";
+import faceCrop from "../../../stages/faceCrop.ts";
+import resize32 from "../../../stages/resize32.ts";
+import { testContext } from "../../context.ts";
+import { photoArtifacts } from "../detection/fixture.ts";
+import { drawnGroup } from "../serving/fixture.ts";
+
+const AGES = [8, 25, 40, 60, 80];
+
+/** Crops photos and compares the framing, with parameters of faceCrop and changes of what serves. */
+async function framed(
+  photos: readonly Uint8Array<ArrayBuffer>[],
+  params: Record<string, unknown>,
+  { layout, margins }: { layout?: "aligned"; margins: readonly number[] },
+) {
+  using cropped = testContext(faceCrop);
+  using scaled = testContext(resize32);
+  const rows = photos.map((bytes, i) => ({ path: `${i}.png`, bytes, age: AGES[i], gender: i % 2 }));
+  const { archives, table } = await photoArtifacts(join(cropped.folder, "in"), rows, "full");
+  if (layout) {
+    const file = join(archives.path, "archives.json");
+    const description = JSON.parse(await Deno.readTextFile(file));
+    Object.assign(description.datasets[0], { layout, detect: false });
+    await Deno.writeTextFile(file, JSON.stringify(description));
+  }
+  await cropped.run({ archives, table }, { detector: "tinyFaceDetector", workers: 1, ...params });
+  await scaled.run({ faces: cropped.artifact("faces") });
+  const dataset = scaled.artifact("dataset");
+  using images = new NpyFile(join(dataset.path, "images.npy"), "uint8");
+  const labels = await readParquet(join(dataset.path, "table.parquet"), {
+    ...{ dataset: "string", path: "string" } as const,
+  });
+  const splits = { train: Int32Array.of(0, 1), test: Int32Array.of(2, 3, 4) };
+  const file = join(dataset.path, "preprocessing.json");
+  const results = [];
+  for (const margin of margins) {
+    const preprocessing = JSON.parse(await Deno.readTextFile(file));
+    preprocessing.crop.margin = margin;
+    await Deno.writeTextFile(file, JSON.stringify(preprocessing));
+    results.push(
+      await compareFraming({ dataset, archives: [archives] }, images, splits, labels, 9),
+    );
+  }
+  using faces = await openFaces(cropped.artifact("faces").path);
+  const crops = faces.rows.map((row) => faces.png(row));
+  const bare = await compareFraming({ dataset, archives: [] }, images, splits, labels, 9);
+  return { results, crops, bare };
+}
+
+Deno.test("compareFraming() serves test photos, and warns of another margin", async () => {
+  await openBackend("wasm");
+  const people = AGES.map((age, seed) => ({ seed, age, gender: "female", left: 90, top: 40 }));
+  const photos = await Promise.all(people.map((person) => drawnGroup([person as never])));
+  const { results, crops, bare } = await framed(photos, { margin: 0.4 }, { margins: [0.4, 0] });
+  const [same, other] = results;
+  assert.deepEqual([same!.photos, same!.withoutFace, same!.warnings], [3, 0, []]);
+  assert.ok(same!.served! > 0.999, `${same!.served}`);
+  assert.deepEqual(
+    same!.rows.map(({ name, count, images }) => [name, count, images.length]),
+    [["Training", 2, 3], ["Test", 3, 4], ["Serving", 3, 4]],
+  );
+  // The examples are the same photos.
+  assert.deepEqual(same!.rows[1]!.images, same!.rows[2]!.images);
+  assert.ok(other!.served! < MIN_SERVED);
+  assert.match(other!.warnings.join(), /Serving frames faces differently.* is 0\.\d\d, below 0\.7/);
+  assert.equal(bare.served, undefined);
+  assert.equal(bare.rows.length, 2);
+
+  // Chips of margin 0.4: declared so, a photo is framed as they are; without a margin, it is not.
+  const chips = await Promise.all(
+    crops.map((png) => sharp(png).png().toBuffer().then((bytes) => new Uint8Array(bytes))),
+  );
+  const aligned = await framed(chips, { margin: 0.4 }, { layout: "aligned", margins: [0.4, 0] });
+  const [declared, undeclared] = aligned.results;
+  assert.ok(declared!.served! > MIN_SERVED, `${declared!.served}`);
+  assert.deepEqual(declared!.warnings, []);
+  assert.ok(undeclared!.served! < MIN_SERVED, `${undeclared!.served}`);
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { readCsv } from "../../../packages/formats/csv.ts";
+import { judgePage } from "../../../faces/evaluation/judge_page.ts";
+import { type Judging, press, verdictsCsv } from "../../../faces/evaluation/judging.ts";
+
+const suspects = [
+  { dataset: "a", path: "x, y.jpg", label: "male", suggested: "female" },
+  { dataset: "a", path: '=2"</script>.jpg', label: "female", suggested: "male" },
+  { dataset: "b", path: "z.jpg", label: "male", suggested: "female" },
+];
+const after = (...keys: string[]) =>
+  keys.reduce<Judging>((state, key) => press(state, key, 3), { at: 0, verdicts: [] });
+
+Deno.test("press() judges by y, n and s, goes back, and ends after the last label", () => {
+  assert.deepEqual(after("y", "N", "s", "y"), { at: 3, verdicts: ["right", "wrong", "skip"] });
+  assert.deepEqual(after("y", "ArrowLeft", "n"), { at: 1, verdicts: ["wrong"] });
+  assert.deepEqual(after("Backspace", "x", "Enter"), { at: 0, verdicts: [] });
+});
+
+Deno.test("verdictsCsv() lists verdicts, and corrections only of wrong labels", () => {
+  const csv = (correct: boolean) =>
+    readCsv(
+      new TextEncoder().encode(
+        verdictsCsv(suspects, after("y", "n", "s").verdicts, "gender", correct),
+      ),
+      "",
+    ).rows.map(({ values }) => values.join("|"));
+  assert.deepEqual(csv(true), [
+    "a|x, y.jpg|gender|male|right|",
+    `a|'=2"</script>.jpg|gender|female|wrong|male`,
+  ]);
+  assert.deepEqual(csv(false)[1].split("|").at(-1), "");
+});
+
+Deno.test("judgePage() holds data and functions of its own, and escapes text from data", () => {
+  const image = "data:image/png;base64,AA";
+  const page = judgePage({
+    ...{ column: "gender", correct: true, title: "Labels <b>" },
+    suspects: suspects.map((one) => ({ ...one, image })),
+  });
+  assert.ok(page.includes("Labels &lt;b&gt;") && !page.includes("</script>.jpg"));
+  const scripts = [...page.matchAll(/<script([^>]*)>([^]*?)<\/script>/g)];
+  assert.deepEqual(JSON.parse(scripts[0][2]).suspects[1].path, suspects[1].path);
+  // Valid JavaScript without types; the functions of the page are those tested above.
+  const inPage = new Function(`${scripts[1][2].split("const { column")[0]}; return verdictsCsv`)();
+  assert.equal(
+    inPage(suspects, ["wrong"], "gender", true),
+    verdictsCsv(suspects, ["wrong"], "gender", true),
+  );
+  new Function(scripts[1][2]);
+  assert.doesNotMatch(page, /(src|href)="http/);
+});

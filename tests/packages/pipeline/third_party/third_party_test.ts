@@ -1,0 +1,224 @@
+/** Third-party plugins: what they may do, what is refused, and what that costs. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { StageContext } from "../../../../packages/pipeline/stage.ts";
+import { mapOrdered } from "../../../../packages/workers/ordered_map.ts";
+import { Project } from "../toy/project.ts";
+
+const HOSTILE = new URL("./hostile.js", import.meta.url);
+
+/** A project, and a plugin in a folder beside it. */
+async function beside(files: Record<string, string | URL>) {
+  const outside = await Deno.realPath(await Deno.makeTempDir({ prefix: "third-" }));
+  await Deno.mkdir(join(outside, "plugin"));
+  for (const [name, text] of Object.entries(files)) {
+    const content = typeof text === "string" ? text : await Deno.readTextFile(text);
+    await Deno.writeTextFile(join(outside, name), content);
+  }
+  const project = await Project.make();
+  return {
+    project,
+    outside,
+    plugin: join(outside, "plugin", "hostile.js"),
+    async [Symbol.asyncDispose]() {
+      await project[Symbol.asyncDispose]();
+      await Deno.remove(outside, { recursive: true });
+    },
+  };
+}
+
+const SECRETS = { "secret.txt": "a secret", "secret.json": '{ "a": "secret" }' };
+
+/** Attempt → the right that the message names. */
+const REFUSED: Record<string, string> = {
+  home: 'read:OUTSIDE"',
+  above: 'read:OUTSIDE/secret.txt"',
+  json: 'read:OUTSIDE/secret.json"',
+  node: 'read:/etc/passwd"',
+  link: 'all"',
+  hardLink: 'read:/etc/passwd"',
+  proc: 'read:/proc/self/environ"',
+  input: "write:",
+  net: 'net:example.org:80"',
+  dns: "net:",
+  nodeDns: 'net:example.org"',
+  https: 'all"',
+  env: 'env:HOME"',
+  run: 'run:ls"',
+  kill: 'run"',
+  ffi: "ffi:",
+};
+
+/** Attempt → the message of another kind. */
+const ENDED: Record<string, RegExp> = {
+  npm: /not found in cache/,
+  storage: /localStorage is not defined|setItem/,
+  loop: /took more than 0\.03 minutes\. Set minutes: on its line of plugins/,
+  memory: /took more than 0\.4 GB of memory\. Set memory: on its line of plugins/,
+  channel: /the process of plugin ".*hostile\.js" ended: SIGKILL/,
+  flood: /logs more than 10000 lines/,
+  huge: /ended: SIGKILL/,
+  exit: /ended: exit code 3/,
+  escape: /answered what is not valid/,
+};
+
+const pipeline = (plugin: string, rest: string) => `
+plugins: [{ use: ${plugin}${rest} }]
+stages:
+  count: { to: 3 }
+  hostile: { replaces: count }
+`;
+
+Deno.test("a hostile plugin is refused everything, and costs its stage only", async (t) => {
+  await using place = await beside({ "plugin/hostile.js": HOSTILE, ...SECRETS });
+  const { project, outside, plugin } = place;
+  await project.write({ "pipeline.yaml": pipeline(plugin, "") });
+  await t.step("does its work within its rights", async () => {
+    const dry = await project.run({ dryRun: true });
+    assert.match(dry.text, /hostile +runs: .*; third-party code, allow: \[\]\n/);
+    const ran = await project.run({ set: ["hostile.times=2"] });
+    assert.equal(await project.output(ran, "hostile", "numbers.txt"), "2\n4\n6", ran.text);
+    assert.match(ran.text, /hostile: seed 42/);
+    const [folder] = Object.values(ran.report.stages[1]!.outputs);
+    const record = await Deno.readTextFile(project.path(folder!, "../record.json"));
+    assert.deepEqual(JSON.parse(record).rights, []);
+  });
+  await t.step("costs its stage only", async () => {
+    const { statuses, why } = await project.run({ set: ["hostile.attempt=exit"] });
+    assert.deepEqual(statuses, { count: "cached", hostile: "failed" });
+    assert.match(why.hostile!, /^the process of plugin ".*hostile\.js" ended: exit code 3/);
+  });
+  const limited = async (limits: string) => {
+    await project.write({ "limited.yaml": pipeline(plugin, limits) });
+    return (await project.plan("limited.yaml")).stages[1]!.stage;
+  };
+  const { stage } = (await project.plan()).stages[1]!;
+  const stages: Record<string, typeof stage> = {
+    loop: await limited(", minutes: 0.03"),
+    memory: await limited(", memory: 0.4"),
+  };
+  /** Runs an attempt, and returns its message. */
+  const attempt = async (name: string) => {
+    const folder = await Deno.makeTempDir({ dir: project.folder });
+    const context = {
+      ...{ id: "hostile", seed: 1, scratch: folder, outputs: { numbers: folder } },
+      ...{ signal: new AbortController().signal, progress: { start() {}, advance() {} } },
+      ...{ info() {}, warn() {} },
+    } as unknown as StageContext;
+    const params = { attempt: name, home: outside, times: 1 };
+    const path = join(outside, "input");
+    const inputs = { numbers: { kind: "numbers", stage: "count", digest: "", path } };
+    return await (stages[name] ?? stage).run(inputs, params, context).then(
+      () => "no error",
+      (error: Error) => error.message,
+    );
+  };
+  await Deno.mkdir(join(outside, "input"));
+  await Deno.writeTextFile(join(outside, "input", "numbers.txt"), "1");
+  const messages = new Map<string, string>();
+  for await (
+    const [name, message] of mapOrdered(
+      Object.keys({ ...REFUSED, ...ENDED }),
+      4,
+      async (name): Promise<[string, string]> => [name, await attempt(name)],
+    )
+  ) messages.set(name, message);
+  for (const [name, right] of Object.entries(REFUSED)) {
+    const told = `allow: ["${right.replace("OUTSIDE", outside)}`;
+    assert.ok(messages.get(name)!.includes(told), `${name}: ${messages.get(name)}`);
+  }
+  for (const [name, message] of Object.entries(ENDED)) {
+    assert.match(messages.get(name)!, message, name);
+  }
+  assert.equal(({} as Record<string, unknown>).polluted, undefined);
+});
+
+Deno.test("rights of a third-party plugin", async (t) => {
+  await using place = await beside({ "plugin/hostile.js": HOSTILE });
+  const { project, outside, plugin } = place;
+  const starts = countStarts();
+  await t.step("are granted by the line of the pipeline", async () => {
+    await project.write({ "pipeline.yaml": pipeline(plugin, ", allow: [env:HOME]") });
+    const ran = await project.run({ set: ["hostile.attempt=env"] });
+    assert.equal(ran.statuses.hostile, "ran", ran.text);
+    assert.match(ran.text, /third-party code, allow: \[env:HOME\]\n/);
+    // Paths count from the YAML.
+    const file = ", allow: [read:secret.txt]";
+    await project.write({ "secret.txt": "s", "own/p.yaml": pipeline(plugin, file) });
+    const { stage } = (await project.plan("own/p.yaml")).stages[1]!;
+    assert.deepEqual(stage.rights, [`read:${project.path("own/secret.txt")}`]);
+  });
+  await t.step("cost nothing where nothing runs", async () => {
+    const before = starts.count;
+    const { statuses } = await project.run({ set: ["hostile.attempt=env"] });
+    assert.deepEqual(statuses, { count: "cached", hostile: "cached" });
+    assert.equal(starts.count, before);
+    await Deno.writeTextFile(plugin, (await Deno.readTextFile(plugin)).replace("Try what", "Try"));
+    await project.plan();
+    assert.ok(starts.count > before);
+  });
+  await t.step("leave messages about parameters at the YAML's lines", async () => {
+    const wrong = (rest: string) =>
+      project.mistakes(pipeline(plugin, "").replace("replaces: count", `replaces: count, ${rest}`));
+    assert.match(
+      await wrong("times: 12"),
+      /^pipeline\.yaml:5:38: hostile\.times: expected at most 9, got 12/,
+    );
+    assert.match(await wrong("time: 1"), /5:31: hostile has no "time". Did you mean "times"\?/);
+    assert.match(
+      await wrong("attempt: kil"),
+      /5:40: hostile\.attempt: expected .* Did you mean "kill"/,
+    );
+    const unknown = await project.mistakes(pipeline(plugin, ", allow: [internet]"));
+    assert.match(unknown, /pipeline\.yaml:2:.*expected all, or net, env, sys/);
+  });
+  await t.step("are not there while its declarations are read", async () => {
+    const reads = `const home = Deno.env.get("HOME");\n${await Deno.readTextFile(HOSTILE)}`;
+    await Deno.writeTextFile(plugin, reads);
+    assert.match(
+      await project.mistakes(pipeline(plugin, ", allow: [env]")),
+      /2:11: it has no right to that: [^]*which throws at .*hostile\.js:1:23[^]*env access to "HOME"/,
+    );
+    await Deno.writeTextFile(plugin, "while (true);");
+    assert.match(
+      await project.mistakes(pipeline(plugin, ", minutes: 0.02")),
+      /2:11: the process of plugin ".*" took more than 0\.02 minutes/,
+    );
+  });
+  await t.step("do not reach through links", async () => {
+    await Deno.copyFile(HOSTILE, plugin);
+    await Deno.symlink("/etc", join(outside, "plugin", "etc"));
+    assert.match(
+      await project.mistakes(pipeline(plugin, "")),
+      /the plugin's folder has a link to elsewhere: .*plugin\/etc\. Remove it/,
+    );
+  });
+  await t.step("need a folder of its own", async () => {
+    const beside = join(project.folder, "..", `${crypto.randomUUID()}.js`);
+    await Deno.copyFile(HOSTILE, beside);
+    assert.match(await project.mistakes(pipeline(beside, "")), /Move it into a folder of its own/);
+    await Deno.remove(beside);
+  });
+  await t.step("are all there for files of the project", async () => {
+    await project.write({ "plugins/hostile.js": await Deno.readTextFile(HOSTILE) });
+    const before = starts.count;
+    await project.write({ "pipeline.yaml": pipeline("./plugins/hostile.js", "") });
+    const { statuses, text } = await project.run({ set: ["hostile.attempt=env"] });
+    assert.equal(statuses.hostile, "ran", text);
+    assert.equal(starts.count, before);
+  });
+  starts.restore();
+});
+
+/** Counts the processes that this one starts. */
+function countStarts() {
+  const { Command } = Deno;
+  const starts = { count: 0, restore: () => void (Deno.Command = Command) };
+  Deno.Command = class extends Command {
+    constructor(...args: ConstructorParameters<typeof Command>) {
+      starts.count++;
+      super(...args);
+    }
+  };
+  return starts;
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { readCsv } from "../../packages/formats/csv.ts";
+import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
+import auditLabels from "../../stages/auditLabels.ts";
+import { testContext } from "../context.ts";
+import { writeDataset } from "./training_data.ts";
+
+const people = Array.from({ length: 80 }, (_, i) => ({ age: (i * 37) % 90, gender: i % 2 }));
+const quick = {
+  ...{ network: { use: "plain", blocks: [[6], [8]], dense: [12] }, batchSize: 10, folds: 2 },
+  ...{ batchNormMomentum: 0.5, epochs: 10, learningRate: 0.03, earlyStopping: { patience: 10 } },
+};
+const FLIPPED = [5, 30, 61];
+
+async function audit(params: Record<string, unknown> = {}, folder?: string) {
+  const context = testContext(auditLabels, { compute: "wasm", ...folder && { folder } });
+  const dataset = await writeDataset(
+    join(context.folder, "dataset"),
+    people,
+  );
+  const table = join(dataset.path, "table.parquet");
+  const { gender, age, ...rest } = await readParquet(table);
+  // The images show the labels before some of them are flipped.
+  await writeParquet(table, {
+    ...{
+      gender: {
+        type: "int32",
+        values: gender.map((g, i) => FLIPPED.includes(i) ? 1 - Number(g) : Number(g)),
+      },
+    },
+    age: { type: "int32", values: age.map(Number) },
+    ...Object.fromEntries(["name", "identity", "dataset", "path"].map((name) => [
+      name,
+      {
+        ...{ type: "string", values: rest[name] as string[] },
+        ...["name", "identity"].includes(name) && { nullable: true },
+      },
+    ])),
+  } as never);
+  await context.run({ dataset, faces: [] }, { ...quick, ...params });
+  const file = (name: string) => Deno.readTextFile(join(context.outputs.audit, name));
+  return { context, file, csv: await file("labels.csv") };
+}
+
+const ranks = (csv: string) =>
+  readCsv(new TextEncoder().encode(csv), "labels.csv").rows.map(({ values }) => values);
+
+Deno.test("auditLabels ranks flipped labels first, and resumes after a kill", async () => {
+  const { context, file, csv } = await audit();
+  const rows = ranks(csv);
+  assert.equal(rows.length, 80);
+  assert.deepEqual(rows.slice(0, 3).map(([row]) => Number(row)).sort((a, b) => a - b), FLIPPED);
+  for (const [, , path, label, suggested, score, suspect] of rows.slice(0, 3)) {
+    assert.notEqual(label, suggested);
+    assert.ok(Number(score) < 0.5 && suspect === "true" && path.endsWith(".jpg"));
+  }
+  const { labels, accuracy, suspect } = JSON.parse(await file("summary.json"));
+  assert.ok(labels === 80 && accuracy > 0.9 && suspect >= 3);
+  assert.equal((await file("judge.html")).match(/data:image/g)?.length, 80);
+  const { row } = await readParquet(join(context.outputs.audit, "predictions.parquet"));
+  assert.equal(row.length, 80);
+  // The second fold is trained again, the first is read; its images would now be others.
+  await Deno.remove(join(context.folder, "scratch", "fold-2.npy"));
+  const again = await audit({}, context.folder);
+  assert.equal(again.csv, csv);
+  assert.equal(again.context.infos.filter((line) => line.startsWith("training on")).length, 1);
+  context[Symbol.dispose]();
+});
+
+Deno.test("auditLabels ranks ages by residual, and refuses unknown columns", async () => {
+  const { context, csv } = await audit({ target: "age", list: 5 });
+  const scores = ranks(csv).map((values) => Number(values[5]));
+  assert.deepEqual(scores, scores.toSorted((a, b) => b - a));
+  context[Symbol.dispose]();
+  await assert.rejects(audit({ folds: 20, target: "hair" }), /labels have no such column/);
+});
