@@ -83,7 +83,8 @@ export const model = defineKind({
     "model.onnx": "the model as ONNX, if export includes it",
     "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate; further columns " +
       "val_NAME for the stage's `metrics`",
-    "training.json": "task, classes, parameters, epochs, seed, backend, counts, preprocessing",
+    "training.json":
+      "task, classes, parameters, epochs, seed, backend, counts, interval, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
     "trained_on.parquet": "photos (digest of the archives), dataset, path, image (digest of its " +
       "pixels) of the images that an imported model was trained on",
@@ -129,7 +130,8 @@ export const report = defineKind({
     "fairness.json": "per model: metrics by gender, age band, attributes and crossings of two, " +
       "differences raw and age-standardized, permutation tests; names as in Fairlearn",
     "predictions.parquet": "stage, row (of the dataset), split, truth, prediction (class numbers " +
-      "or years), probability (of the prediction), probabilities (of all classes)",
+      "or years), probability (of the prediction), probabilities (of all classes), low and high (of " +
+      "the interval, with a calibration set)",
     "sensitivity.json":
       "per model: its metric on a sample of the test set, and on the same images " +
       "blurred, compressed, brighter, darker, shifted and rotated",

@@ -18,6 +18,8 @@ import {
 } from "../../packages/statistics/prediction_metrics.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
+import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
+import { withDistribution } from "../training/with_distribution.ts";
 import { openPredictor } from "../training/predictor.ts";
 import { type EpochRecord, readHistory, type TrainingRecord } from "../training/training_record.ts";
 import { labelOf, type Person, readPeople } from "../training/targets.ts";
@@ -50,6 +52,7 @@ import {
   usedSplits,
 } from "./score_model.ts";
 import { measureSensitivity, type Sensitivity } from "./sensitivity.ts";
+import { scoreIntervals } from "./uncertainty.ts";
 import { writePredictions } from "./write_predictions.ts";
 
 /** Dataset, splits and reference predictions. */
@@ -270,12 +273,21 @@ async function evaluateModel(
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
     const { mirror } = record.input;
-    await using predictor = await openPredictor(model);
+    const { interval } = record;
+    const whole = interval?.of === "distribution" ? withDistribution(model) : model;
+    await using predictor = await openPredictor(whole);
+    /** Returns the predictions alone. */
+    const first = (outputs: Float32Array, n: number) =>
+      whole === model ? outputs : Float32Array.from(rowsOf(outputs, n), ([value]) => value);
     for (const name of splitNames) {
       const truth = Array.from(rows[name], (row) => labels[row]);
       const onBatch = (n: number) => progress.advance(n, id);
       const outputs = await predictor.predict(images, rows[name], { mirror, signal, onBatch });
-      predictions[name] = interpret(outputs, { rows: rows[name], truth }, subject, penalty);
+      const n = truth.length;
+      predictions[name] = {
+        ...interpret(first(outputs, n), { rows: rows[name], truth }, subject, penalty),
+        ...(interval && { bounds: rowsOf(outputs, n).map((row) => boundsOf(interval, row)) }),
+      };
     }
     if (most > 0) {
       const { each } = METRICS[primaryMetric(record.task, record.metric)];
@@ -283,14 +295,15 @@ async function evaluateModel(
       sensitivity = await measureSensitivity(images, rows.test, limits, async (changed, some) => {
         const all = Int32Array.from(some.keys());
         const outputs = await predictor.predict(changed, all, { mirror, signal });
-        const { prediction } = decodeOutputs(outputs, subject.classes?.length);
+        const { prediction } = decodeOutputs(first(outputs, all.length), subject.classes?.length);
         return mean(each(Array.from(some, (row) => labels[row]), prediction));
       });
     }
     if (gate && subject.task === "age" && !subject.classes) {
       // Faces whose age is an interval have no error, but most are on one side of the threshold.
       const others = data.rows.test.filter((row) => persons[row].ageInterval && !seen?.(row));
-      const ages = await predictor.predict(images, others, { mirror, signal });
+      const outputs = await predictor.predict(images, others, { mirror, signal });
+      const ages = first(outputs, others.length);
       const tested = [...rows.test, ...others];
       gated = ageGate(
         gate,
@@ -343,6 +356,13 @@ async function evaluateModel(
             : [],
         ),
         ...(gated && { gate: gated }),
+        ...(record.interval && {
+          coverage: scoreIntervals(record.interval, test.bounds!, test.truth, {
+            age: select(people.age, "test"),
+            gender: select(people.gender, "test"),
+            identity: select(people.identity, "test"),
+          }),
+        }),
         ...(splitNames.some((name) => unlabelled[name] > 0) && { unlabelled }),
         ...(imported && { trainedOn: seen ? trainedOn : null }),
       },

@@ -18,6 +18,8 @@ import {
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
 import type { AgeGate } from "./age_gate.ts";
 import { type MetricName, METRICS, primaryMetric } from "./metrics.ts";
+import type { Bounds } from "../training/prediction_interval.ts";
+import { type Abstention, type Coverage, scoreAbstention } from "./uncertainty.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
 /** Names of the splits. */
@@ -43,6 +45,8 @@ export interface Predictions {
   prediction: ArrayLike<number>;
   /** Classifiers only: the class probabilities of each row. */
   probabilities?: readonly ArrayLike<number>[];
+  /** Numbers only: the model's interval of each row, if it was calibrated. */
+  bounds?: readonly Bounds[];
   /** The training loss, L2 penalty included. */
   loss: number;
 }
@@ -136,6 +140,10 @@ export interface ModelMetrics {
   bias?: { value: number; interval: Interval };
   /** The test metric by gender, and by gender and age band. */
   groups?: Group[];
+  /** Numbers of a calibrated model only: its intervals on the test set. */
+  coverage?: Coverage;
+  /** Classes only: accuracy on the test set if unsure predictions are withheld. */
+  abstention?: Abstention;
   /** Metrics that `evaluate.metrics` names; their values are in each split's scores. */
   further?: FurtherMetric[];
   /** Error rates of the gate that `evaluate.gate` sets. */
@@ -276,6 +284,11 @@ function classMetrics(
     ...(two && both && { auc: rocCurve(labels, scores).auc }),
     ...(area && { aucInterval: area }),
     calibration: calibration(labels, scores, who),
+    abstention: scoreAbstention(
+      Array.from(probabilities, (row, i) => row[prediction[i]]),
+      isCorrect(truth, prediction),
+      who,
+    ),
   };
 }
 

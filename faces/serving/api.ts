@@ -19,11 +19,18 @@ export const classPrediction = z.object({
   ),
 });
 
+const interval = z.object({
+  low: z.number(),
+  high: z.number(),
+  level: z.number().describe("Share of true values that are inside"),
+}).optional().describe("Present if the model was calibrated, on a set of its own");
+
 /** Predicted age in years. */
 export const yearsPrediction = z.object({
   model,
   years: z.number().min(0),
   error: z.number().min(0).describe("MAE on the model's validation set, in years"),
+  interval,
 });
 
 /** Predicted number of another column of the labels. */
@@ -31,6 +38,7 @@ export const valuePrediction = z.object({
   model,
   value: z.number().describe("In the unit of the labels"),
   error: z.number().min(0).describe("MAE on the model's validation set"),
+  interval,
 });
 
 export const prediction = z.union([yearsPrediction, valuePrediction, classPrediction]);

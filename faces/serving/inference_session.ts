@@ -10,6 +10,7 @@ import { hasCenterIn, iou } from "../images/image.ts";
 import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import { loadModel } from "../training/model_files.ts";
 import { openPredictor } from "../training/predictor.ts";
+import { withDistribution } from "../training/with_distribution.ts";
 import { analyzePhoto, type Model, type Result } from "./analyze_photo.ts";
 import type { OutputSpec } from "./prediction.ts";
 
@@ -44,7 +45,8 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
   for (const model of models) {
     const { model: network, record } = await loadModel(model.path);
     networks.push(network);
-    const predictor = await openPredictor(network, { batch: 8, threads: 0 }); // a few faces at once
+    const whole = record.interval?.of === "distribution" ? withDistribution(network) : network;
+    const predictor = await openPredictor(whole, { batch: 8, threads: 0 }); // a few faces at once
     const { crop } = model.preprocessing, key = JSON.stringify(crop);
     const cropper = croppers.get(key) ?? await openCropper(crop);
     croppers.set(key, cropper);

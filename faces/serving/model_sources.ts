@@ -63,7 +63,11 @@ export async function readSources(
       input: record.input.size,
       steps: preprocessing.steps,
     };
-    return { id, task, classes, error: validation, path, preprocessing, record, description };
+    const { interval } = record;
+    return {
+      ...{ id, task, classes, error: validation, path, preprocessing, record, description },
+      ...(interval && { interval }),
+    };
   }));
 }
 

@@ -1,4 +1,5 @@
 /** Converts a network's outputs to predictions of the API. Shared by server and page. */
+import { boundsOf, type PredictionInterval } from "../training/prediction_interval.ts";
 import type { ClassRecord } from "../training/targets.ts";
 import type { ClassPrediction, Prediction } from "./api.ts";
 
@@ -11,16 +12,31 @@ export interface OutputSpec {
   readonly classes: readonly ClassRecord[] | null;
   /** MAE on the validation set, for a number. */
   readonly error: number;
+  /** Intervals of a calibrated model. */
+  readonly interval?: PredictionInterval;
 }
 
 /** Converts the outputs of one model for one face. Negative ages become 0. */
 export function readOutputs(
-  { id: model, task, classes, error }: OutputSpec,
+  { id: model, task, classes, error, interval }: OutputSpec,
   outputs: ArrayLike<number>,
 ): Prediction {
   if (classes === null) {
-    const [value] = Array.from(outputs);
-    return task === "age" ? { model, years: Math.max(0, value), error } : { model, value, error };
+    const value = outputs[0], least = task === "age" ? 0 : -Infinity;
+    const bounds = interval && boundsOf(interval, outputs);
+    const rest = {
+      error,
+      ...(bounds && interval && {
+        interval: {
+          level: interval.level,
+          low: Math.max(least, bounds.low),
+          high: Math.max(least, bounds.high),
+        },
+      }),
+    };
+    return task === "age"
+      ? { model, years: Math.max(0, value), ...rest }
+      : { model, value, ...rest };
   }
   // Rounding errors may exceed the range of a probability.
   const probability = (i: number) => Math.min(1, Math.max(0, outputs[i]));

@@ -89,8 +89,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const setup: Setup = {
     backend: options.backend,
     detectors,
-    models: sources.map(({ id, task, classes, error, path, preprocessing }) => ({
-      ...{ id, task, classes, error, path, preprocessing },
+    models: sources.map(({ id, task, classes, error, interval, path, preprocessing }) => ({
+      ...{ id, task, classes, error, path, preprocessing, ...(interval && { interval }) },
     })),
   };
   const name = Deno.hostname();

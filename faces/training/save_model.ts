@@ -11,7 +11,7 @@ import type { TrainingResult } from "./train.ts";
 
 /** Task, parameters and baseline of a trained network. */
 export type TrainedSpec =
-  & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes">
+  & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes" | "interval">
   & {
     params: TrainingRecord["params"] & { export: readonly ExportFormat[]; mirror?: boolean };
     compared: Compared;

@@ -30,6 +30,8 @@ import type {
 } from "./training_definitions.ts";
 import { chooseMetrics, decodeOutputs } from "./further_metrics.ts";
 import { predictRows } from "./predict_rows.ts";
+import { calibrate, rowsOf } from "./prediction_interval.ts";
+import { hasDistribution, withDistribution } from "./with_distribution.ts";
 import { openPredictor } from "./predictor.ts";
 import { askTeachers } from "./teacher.ts";
 import type { ModelParams } from "./trained_models.ts";
@@ -257,6 +259,24 @@ export async function trainModel(
         return [`val_${name}`, Number.isNaN(value) ? null : value];
       }));
     };
+    /** Calibrates the intervals of a task's network, if it predicts numbers. */
+    const intervalOf = async (i: number, network: LayersModel) => {
+      const at = opened.calibration.filter((row) => !Number.isNaN(labels[i][row]));
+      if (tasks[i][1].classes || opened.calibration.length === 0) return undefined;
+      const whole = hasDistribution(network) ? withDistribution(network) : network;
+      await using predictor = await openPredictor(whole);
+      const { signal } = context;
+      const said = await predictor.predict(images, at, { mirror: params.mirror, signal });
+      const truth = Array.from(at, (row) => labels[i][row]);
+      const interval = calibrate(rowsOf(said, at.length), truth);
+      if (!interval) {
+        context.warn(
+          `${counted(at.length, "image")} of the calibration set with an exact ` +
+            `${tasks[i][1].task} are too few for intervals; raise split.calibration`,
+        );
+      }
+      return interval;
+    };
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
       targets: people.flatMap((_, i) => [
@@ -326,10 +346,11 @@ export async function trainModel(
           : { task: task.task, variant: task.variant, params: recorded, loss, metric }),
         ...{ ...task, loss, metric, params: recorded, compared },
       };
-      await withNetwork(
-        i,
-        (network) => saveTrained(network, outputs[output], spec, result, history, inputs, context),
-      );
+      await withNetwork(i, async (network) => {
+        const interval = await intervalOf(i, network);
+        const whole = { ...spec, ...(interval && { interval }) };
+        await saveTrained(network, outputs[output], whole, result, history, inputs, context);
+      });
       validation[task.task] = compared;
     }
     const { history, stoppedEarly, weightsOfEpoch } = result;

@@ -40,6 +40,8 @@ export interface TrainingInputs extends Disposable {
   /** Age and gender of each image. */
   people: readonly Person[];
   rows: { train: Int32Array; validation: Int32Array };
+  /** Rows of the calibration set, if there is one. */
+  calibration: Int32Array;
   preprocessing: Preprocessing;
   /** Number of training images by data set. */
   datasets: Record<string, number>;
@@ -58,11 +60,16 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
     validation: readNpy(join(splits, "validation.npy"), "int32").data,
   };
   const images = new NpyFile(join(dataset, "images.npy"), "uint8");
+  const calibration = join(splits, "calibration.npy");
   return {
     images,
     size: images.shape[1],
     people: await readPeople(path),
     rows,
+    calibration: await Deno.stat(calibration).then(
+      () => readNpy(calibration, "int32").data,
+      () => new Int32Array(),
+    ),
     preprocessing,
     datasets: Object.fromEntries(countBy(Array.from(rows.train, (row) => table.dataset[row]))),
     [Symbol.dispose]: () => images[Symbol.dispose](),

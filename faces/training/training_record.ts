@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
+import type { PredictionInterval } from "./prediction_interval.ts";
 import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
 
@@ -50,6 +51,8 @@ export interface TrainingRecord {
     /** Test-time augmentation: averages predictions over the image and its mirror image. */
     mirror?: boolean;
   };
+  /** Intervals of a predicted number, with a calibration set. */
+  interval?: PredictionInterval;
   /** Preprocessing from photo to input image. */
   preprocessing: Preprocessing;
   params: Record<string, unknown>;

@@ -62,7 +62,7 @@ export async function writeDataset(folder: string, people: readonly Person[]): P
 /** An artifact `splits` of consecutive rows. */
 export async function writeSplits(
   folder: string,
-  counts: { train: number; validation: number; test: number },
+  counts: { train: number; validation: number; test: number; calibration?: number },
 ): Promise<Artifact> {
   await Deno.mkdir(folder, { recursive: true });
   let next = 0;

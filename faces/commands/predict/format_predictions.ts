@@ -29,13 +29,19 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
     height: ({ box }) => box.height.toFixed(1),
     score: ({ score }) => score.toFixed(4),
   };
-  for (const [i, { id, task, classes }] of models.entries()) {
+  for (const [i, { id, task, classes, interval }] of models.entries()) {
     const name = models.filter((other) => other.task === task).length === 1 ? task : id;
     if (classes === null) {
-      columns[name] = ({ predictions }) => {
-        const one = predictions[i] as Years | Value;
-        return "years" in one ? one.years.toFixed(1) : one.value.toFixed(4);
+      const number = (face: Face) => face.predictions[i] as Years | Value;
+      const decimals = task === "age" ? 1 : 4;
+      columns[name] = (face) => {
+        const one = number(face);
+        return ("years" in one ? one.years : one.value).toFixed(decimals);
       };
+      if (interval) {
+        columns[`${name}_low`] = (face) => number(face).interval!.low.toFixed(decimals);
+        columns[`${name}_high`] = (face) => number(face).interval!.high.toFixed(decimals);
+      }
       continue;
     }
     const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years | Value>;

@@ -3,6 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.ts";
 import { colors, draw } from "./draw.ts";
 import type { CalibrationBin } from "../../../packages/statistics/calibration.ts";
+import type { RiskPoint } from "../../../packages/statistics/conformal.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import type { Roc } from "../../../packages/statistics/roc.ts";
 import { faces } from "../format_result.ts";
@@ -228,6 +229,17 @@ export function cumulativeScore(points: ErrorCurves["cumulative"]): Html {
     marks: [
       Plot.line(points, { x: "error", y: "baseline", stroke: colors.baseline, strokeWidth: 2 }),
       Plot.line(points, { x: "error", y: "share", stroke: colors.train, strokeWidth: 2.5 }),
+    ],
+  });
+}
+
+/** Renders the share of wrong predictions by the share kept. */
+export function riskCurve(points: readonly RiskPoint[]): Html {
+  return draw("Risk-coverage curve", {
+    x: { label: "share kept", domain: [0, 1] },
+    y: { label: "share wrong", grid: true, zero: true },
+    marks: [
+      Plot.line(points, { x: "coverage", y: "risk", stroke: colors.train, strokeWidth: 2.5 }),
     ],
   });
 }

@@ -14,6 +14,7 @@ import { type Child, type Html, html } from "../html.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
 import { type ModelMetrics, usedSplits } from "../score_model.ts";
 import type { ErrorCurves } from "../error_curves.ts";
+import { uncertaintyCards } from "./uncertainty_cards.ts";
 import { published } from "../published_2021.ts";
 import type { Examples, ModelReport } from "../report_data.ts";
 import type { Sensitivity } from "../sensitivity.ts";
@@ -51,6 +52,7 @@ ${model.errors && errorFigures(model.errors)}
 ${model.sensitivity && sensitivityFigure(model.sensitivity, metrics)}
 </div>
 ${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns">${groups(metrics)}</div>`}
+${uncertaintyCards(metrics)}
 ${model.examples.map(examples)}`;
 }
 

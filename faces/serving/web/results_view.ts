@@ -43,11 +43,11 @@ function card(face: Face, i: number, count: number): HTMLElement {
 /** Shows a prediction as text, and as bars of all classes or on an age axis. */
 function show(prediction: Prediction): HTMLElement[] {
   if ("years" in prediction) {
-    const { years, error } = prediction;
+    const { years, error, interval = { low: years - error, high: years + error } } = prediction;
     const share = (age: number) => 100 * Math.min(1, Math.max(0, age / MAX_AGE));
     const band = element("i"), mark = element("b");
-    band.style.left = `${share(years - error)}%`;
-    band.style.right = `${100 - share(years + error)}%`;
+    band.style.left = `${share(interval.low)}%`;
+    band.style.right = `${100 - share(interval.high)}%`;
     mark.style.left = `${share(years)}%`;
     const ticks = [0, 25, 50, 75, 100].map((age) => element("span", {}, String(age)));
     return [

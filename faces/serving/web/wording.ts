@@ -4,6 +4,14 @@ import type { Face, Prediction } from "../api.ts";
 
 /** Formats a prediction: "female 93 %", "34 ± 8 years", "33 to 44 years 61 %". */
 export function formatPrediction(prediction: Prediction): string {
+  if ("interval" in prediction && prediction.interval) {
+    const { low, high, level } = prediction.interval;
+    const [value, decimals, unit] = "years" in prediction
+      ? [prediction.years, 0, " years"] as const
+      : [prediction.value, 2, ""] as const;
+    const [at, from, to] = [value, low, high].map((one) => one.toFixed(decimals));
+    return `${at}${unit}, ${percent(level)} ${from} to ${to}`;
+  }
   if ("value" in prediction) {
     return `${prediction.value.toFixed(2)} ± ${prediction.error.toFixed(2)}`;
   }

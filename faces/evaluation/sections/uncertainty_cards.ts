@@ -1,0 +1,68 @@
+/** The report's cards on prediction intervals and on withheld predictions. */
+import { riskCurve } from "../charts/result_charts.ts";
+import { count, groupName, percent } from "../format_result.ts";
+import { type Html, html } from "../html.ts";
+import { formatInterval, formatMetricValue } from "../metrics.ts";
+import type { ModelMetrics } from "../score_model.ts";
+import { table, withRange } from "../tables.ts";
+
+export function uncertaintyCards({ coverage, abstention, task }: ModelMetrics): Html | undefined {
+  if (!coverage && !abstention) return undefined;
+  return html`<div class="columns">
+${coverage && coverageCard(coverage, task === "age" ? " years" : "")}
+${abstention && abstentionCards(abstention)}
+</div>`;
+}
+
+function coverageCard(
+  { level, of, images, coverage, interval, width, groups = [] }: NonNullable<
+    ModelMetrics["coverage"]
+  >,
+  unit: string,
+): Html {
+  const share = (value: number, range: typeof groups[number]["interval"]) =>
+    withRange(formatMetricValue(value, "accuracy"), range && formatInterval(range, "accuracy"));
+  return html`<div class="card">
+<h3>Prediction intervals</h3>
+<p class="note">Of all true values, ${percent(level, 0)} are meant to lie inside: split-conformal,
+from the ${of === "distribution" ? "predicted age distribution" : "absolute errors"} of the ${
+    count(images)
+  } images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
+${
+    table(["", "faces", "coverage", `mean width${unit && ","}${unit}`], [
+      ["all", "", share(coverage, interval), width.toFixed(1)],
+      ...groups.map(({ count: n, value, interval, width, ...group }) => [
+        groupName(group),
+        count(n),
+        share(value, interval),
+        width.toFixed(1),
+      ]),
+    ])
+  }
+</div>`;
+}
+
+function abstentionCards({ aurc, at, curve }: NonNullable<ModelMetrics["abstention"]>): Html {
+  return html`<figure class="card">
+<figcaption><b>Risk and coverage</b>Share of wrong predictions among those kept, if the least
+confident are withheld. Area under the curve (AURC): <b class="inline">${
+    aurc.toFixed(3)
+  }</b>; lower is
+better.</figcaption>
+${riskCurve(curve)}
+</figure>
+<div class="card">
+<h3>Accuracy of confident predictions</h3>
+<p class="note">Predictions below a probability are withheld. Small print: 95 % CI.</p>
+${
+    table(
+      ["at least", "kept", "accuracy"],
+      at.map(({ confidence, kept, accuracy, interval }) => [
+        percent(confidence, 0),
+        percent(kept),
+        withRange(formatMetricValue(accuracy, "accuracy"), formatInterval(interval, "accuracy")),
+      ]),
+    )
+  }
+</div>`;
+}

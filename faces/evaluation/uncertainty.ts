@@ -1,0 +1,74 @@
+/** Coverage of prediction intervals, and accuracy if unsure predictions are withheld. */
+import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
+import { riskCoverage, type RiskPoint } from "../../packages/statistics/conformal.ts";
+import { mean } from "../../packages/statistics/prediction_metrics.ts";
+import type { Bounds, PredictionInterval } from "../training/prediction_interval.ts";
+import { METRICS } from "./metrics.ts";
+import { type Group, type People, scoreGroups } from "./subgroups.ts";
+
+/** Prediction intervals on the test set. */
+export interface Coverage extends PredictionInterval {
+  /** Share of truths inside, and its 95 % confidence interval. */
+  coverage: number;
+  interval: Interval;
+  /** Mean width. */
+  width: number;
+  /** By gender, and by gender and age band: coverage as `value`, and mean width. */
+  groups?: (Omit<Group, "bias" | "biasInterval"> & { width: number })[];
+}
+
+/** Scores prediction intervals. */
+export function scoreIntervals(
+  how: PredictionInterval,
+  bounds: readonly Bounds[],
+  truth: ArrayLike<number>,
+  people?: People,
+): Coverage {
+  const inside = bounds.map(({ low, high }, i) => Number(low <= truth[i] && truth[i] <= high));
+  const widths = bounds.map(({ low, high }) => high - low);
+  return {
+    ...how,
+    coverage: mean(inside),
+    interval: METRICS.accuracy.interval(inside, people?.identity),
+    width: mean(widths),
+    ...(people && {
+      groups: scoreGroups("accuracy", inside, people, widths)
+        .map(({ bias, biasInterval: _, ...group }) => ({ ...group, width: bias! })),
+    }),
+  };
+}
+
+/** Accuracy if predictions below a confidence are withheld. */
+export interface Abstention {
+  /** Area under the risk-coverage curve. */
+  aurc: number;
+  /** At some confidences, each with the share of predictions kept and their accuracy. */
+  at: { confidence: number; kept: number; accuracy: number; interval: Interval }[];
+  /** At most 100 points of the curve. */
+  curve: RiskPoint[];
+}
+
+const CONFIDENCES = [0.6, 0.7, 0.8, 0.9, 0.95];
+
+/** Scores classes by the probability of the predicted one. */
+export function scoreAbstention(
+  confidence: readonly number[],
+  correct: ArrayLike<number>,
+  people?: readonly unknown[],
+): Abstention {
+  const { points, aurc } = riskCoverage(confidence, Array.from(correct, (one) => 1 - one));
+  const step = Math.ceil(points.length / 100);
+  return {
+    aurc,
+    at: CONFIDENCES.flatMap((least) => {
+      const kept = confidence.flatMap((one, i) => one >= least ? [i] : []);
+      if (kept.length === 0) return [];
+      const values = kept.map((i) => correct[i]);
+      return [{
+        ...{ confidence: least, kept: kept.length / confidence.length, accuracy: mean(values) },
+        interval: METRICS.accuracy.interval(values, people && kept.map((i) => people[i])),
+      }];
+    }),
+    curve: points.filter((_, i) => (points.length - 1 - i) % step === 0),
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * Intervals of predicted numbers, by split-conformal prediction from the calibration set: of the age
+ * distribution, if the network has one, else of absolute errors. Independent of TensorFlow.js.
+ */
+import { conformalQuantile } from "../../packages/statistics/conformal.ts";
+import { ageBins } from "./network_options.ts";
+
+/** How a model's intervals are computed, in training.json. */
+export interface PredictionInterval {
+  /** Share of truths that are inside. */
+  readonly level: number;
+  /**
+   * error: prediction ± margin. distribution: quantiles of the age distribution, widened by the margin
+   * on both sides (Romano et al., "Conformalized quantile regression", 2019).
+   */
+  readonly of: "error" | "distribution";
+  readonly margin: number;
+  /** Number of images in the calibration set. */
+  readonly images: number;
+}
+
+/** Probability of all intervals. */
+const LEVEL = 0.9;
+
+export interface Bounds {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Reads a prediction and its interval.
+ * @param outputs the prediction, followed by the age distribution if the interval is of it
+ */
+export function boundsOf(
+  { of, level, margin }: Pick<PredictionInterval, "of" | "level" | "margin">,
+  outputs: ArrayLike<number>,
+): Bounds {
+  const value = outputs[0];
+  if (of === "error") return { value, low: value - margin, high: value + margin };
+  const shares = Array.from(outputs).slice(1);
+  // A negative margin may leave the prediction outside.
+  return {
+    value,
+    low: Math.min(value, ageQuantile(shares, (1 - level) / 2) - margin),
+    high: Math.max(value, ageQuantile(shares, (1 + level) / 2) + margin),
+  };
+}
+
+/** Returns a quantile of a distribution over the age bins, linear within a bin. */
+function ageQuantile(shares: readonly number[], share: number): number {
+  const step = ageBins[1] - ageBins[0];
+  let below = 0;
+  for (const [bin, part] of shares.entries()) {
+    if (below + part >= share && part > 0) {
+      return ageBins[bin] + step * ((share - below) / part - 0.5);
+    }
+    below += part;
+  }
+  return ageBins.at(-1)! + step / 2;
+}
+
+/**
+ * Calibrates intervals.
+ * @param outputs of the calibration set, row by row, as `boundsOf` reads them
+ * @returns undefined with too few images
+ */
+export function calibrate(
+  outputs: readonly ArrayLike<number>[],
+  truth: readonly number[],
+  level = LEVEL,
+): PredictionInterval | undefined {
+  const of = outputs[0]?.length > 1 ? "distribution" : "error";
+  // Distance of the truth to the interval without a margin, negative inside.
+  const scores = outputs.map((row, i) => {
+    if (of === "error") return Math.abs(truth[i] - row[0]);
+    const shares = Array.from(row).slice(1);
+    return Math.max(
+      ageQuantile(shares, (1 - level) / 2) - truth[i],
+      truth[i] - ageQuantile(shares, (1 + level) / 2),
+    );
+  });
+  const margin = conformalQuantile(scores, level);
+  return Number.isFinite(margin) ? { level, of, margin, images: truth.length } : undefined;
+}
+
+/** Returns the rows of outputs. */
+export function rowsOf(outputs: Float32Array, rows: number): Float32Array[] {
+  const each = outputs.length / rows;
+  return Array.from({ length: rows }, (_, i) => outputs.subarray(i * each, (i + 1) * each));
+}

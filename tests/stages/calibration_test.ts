@@ -1,0 +1,84 @@
+/** A calibration set from split to training, report, API and predictions. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { csvLines } from "../../faces/commands/predict/format_predictions.ts";
+import type { MetricsFile } from "../../faces/evaluation/score_model.ts";
+import { readSources } from "../../faces/serving/model_sources.ts";
+import { readOutputs } from "../../faces/serving/prediction.ts";
+import { formatPrediction } from "../../faces/serving/web/wording.ts";
+import { readRecord } from "../../faces/training/training_record.ts";
+import { readNpy } from "../../packages/formats/npy.ts";
+import { readParquet } from "../../packages/formats/parquet.ts";
+import { random } from "../../packages/random/random.ts";
+import evaluate from "../../stages/evaluate.ts";
+import split from "../../stages/split.ts";
+import trainAge from "../../stages/trainAge.ts";
+import { testArtifact, testContext } from "../context.ts";
+import { writeDataset } from "./training_data.ts";
+
+const people = Array.from({ length: 80 }, (_, i) => {
+  const rng = random(1, "person", i);
+  return { age: rng.int(100), gender: rng.int(2) };
+});
+
+for (const loss of ["mae", "ageDistribution"]) {
+  Deno.test(`trainAge with ${loss} predicts intervals, from split.calibration`, async () => {
+    using dividing = testContext(split);
+    const dataset = await writeDataset(join(dividing.folder, "dataset"), people);
+    const shares = { test: 0.25, validation: 0.2, calibration: 0.5, copies: "ignore" };
+    await dividing.run({ dataset }, shares);
+    const splits = dividing.artifact("splits");
+    const rows = (name: string) => readNpy(join(splits.path, `${name}.npy`), "int32").data;
+    const each = ["train", "validation", "test", "calibration"].map(rows);
+    assert.deepEqual(each.map(({ length }) => length), [24, 12, 20, 24]);
+    assert.equal(new Set(each.flatMap((set) => [...set])).size, 80);
+    assert.deepEqual(dividing.infos, ["train 24, validation 12, test 20, calibration 24"]);
+
+    using training = testContext(trainAge, { id: "trainAge" });
+    const params = { network: "plain", loss, epochs: 1, batchSize: 8, batchNormMomentum: 0.5 };
+    await training.run({ dataset, splits }, { ...params, earlyStopping: { patience: 1 } });
+    const model = testArtifact(training.outputs.model, "model", "trainAge");
+    const { interval } = await readRecord(model.path);
+    const { of, level, images } = interval!;
+    const expected = loss === "mae" ? "error" : "distribution";
+    assert.deepEqual({ of, level, images }, { of: expected, level: 0.9, images: 24 });
+
+    using evaluating = testContext(evaluate);
+    const others = { references: [], faces: [], tables: [], archives: [] };
+    await evaluating.run({ dataset, splits, models: [model], ...others }, { examples: 1 });
+    const { report } = evaluating.outputs;
+    const metrics: MetricsFile = JSON.parse(await Deno.readTextFile(join(report, "metrics.json")));
+    const { coverage, width, groups } = metrics.models.trainAge.coverage!;
+    const said = await readParquet(join(report, "predictions.parquet"), {
+      ...{ row: "int32", split: "string", truth: "float64", prediction: "float64" },
+      ...{ low: "float64?", high: "float64?" },
+    });
+    const lines = said.split.flatMap((name, i) => name === "test" ? [i] : []);
+    const inside = lines.filter((i) =>
+      said.low[i]! <= said.truth[i] && said.truth[i] <= said.high[i]!
+    );
+    assert.equal(coverage, inside.length / 20);
+    const widths = lines.map((i) => said.high[i]! - said.low[i]!);
+    assert.ok(Math.abs(width - widths.reduce((a, b) => a + b) / 20) < 1e-9);
+    assert.equal(groups!.filter(({ from }) => from === undefined).length, 2);
+    const html = await Deno.readTextFile(join(report, "report.html"));
+    assert.match(html, /<h3>Prediction intervals<\/h3>[^]*absolute errors|age distribution/);
+
+    const [source] = await readSources([{ stage: "trainAge", path: model.path }], {});
+    const shares_ = loss === "mae" ? [] : Array.from({ length: 62 }, (_, i) => Number(i === 26));
+    const prediction = readOutputs(source, [40, ...shares_]);
+    assert.ok("years" in prediction && prediction.interval);
+    const { low, high } = prediction.interval;
+    assert.ok(0 <= low && low <= 40 && 40 <= high);
+    assert.equal(
+      formatPrediction(prediction),
+      `40 years, 90 % ${low.toFixed(0)} to ${high.toFixed(0)}`,
+    );
+    const csv = csvLines([source]);
+    assert.match(csv.head, /,age,age_low,age_high\n$/);
+    const box = { x: 0, y: 0, width: 9, height: 9 };
+    const face = { box, score: 1, predictions: [prediction] };
+    const line = csv.photo("a.png", { width: 9, height: 9, faces: [face] });
+    assert.ok(line.endsWith(`,40.0,${low.toFixed(1)},${high.toFixed(1)}\n`), line);
+  });
+}
