@@ -1,4 +1,5 @@
 /** Time of each kernel of a training step of the engine, on one thread. */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
@@ -12,9 +13,11 @@ import { kinds } from "./peers/networks.ts";
 
 const help = `deno task bench profile [options]
 
-Runs the stages of the engine's training step one by one, on one thread, and prints the least time
-that each kernel took. A kernel that shares images with others in a stage is measured by what the
-stage takes more with it.
+Runs the stages of the engine's training step one by one, on one thread, and prints the least
+processor time that each kernel took. A kernel that shares images with others in a stage is measured
+by what the stage takes more with it. The roofline is what bounds a step: products at the rate of
+the first convolution, transforms of Winograd's algorithm and packing around them, passes over memory, and
+barriers, after each of which threads wait for one another.
 
   --network NAME  ${NETWORKS.join(", ")} (gender)
   --batch N       images in a step (64)
@@ -41,7 +44,8 @@ export async function bench(args: string[]): Promise<void> {
   const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
   await openBackend("wasm");
   const network = toEngineNetwork(build(), engineLoss(objective));
-  const timings = await profile(plan(network, { batch, threads: 1, divisor: 255 }), rounds);
+  const compiled = plan(network, { batch, threads: 1, divisor: 255 });
+  const timings = await profile(compiled, rounds);
   const total = timings.reduce((sum, { ms }) => sum + ms, 0);
   console.log(table(
     ["stage and kernel", "ms", "share", "GFLOP/s"],
@@ -52,7 +56,37 @@ export async function bench(args: string[]): Promise<void> {
       operations > 0 ? (operations / ms / 1e6).toFixed(1) : "",
     ]),
   ));
-  console.log(`\n${total.toFixed(2)} ms in all`);
+  console.log(`\n${total.toFixed(2)} ms in all\n\n${roofline(compiled, timings)}`);
+}
+
+/** Divides a step's time by what bounds it, as a Markdown table. */
+export function roofline(
+  { bytes, batch }: Pick<Plan, "bytes" | "batch">,
+  timings: readonly Timing[],
+) {
+  const sum = (some: readonly Timing[], key: "ms" | "operations") =>
+    some.reduce((sum, timing) => sum + timing[key], 0);
+  // The first convolution has no transforms.
+  const stem = timings.find(({ kernels }) => kernels.includes("convolve"));
+  const rate = stem ? stem.operations / stem.ms : Infinity;
+  const multiplies = timings.filter(({ operations }) => operations > 0);
+  const products = sum(multiplies, "operations") / rate, all = sum(timings, "ms");
+  const parts: [string, number][] = [
+    ["products", products],
+    ["transforms, packing", sum(multiplies, "ms") - products],
+    ["passes over memory", all - sum(multiplies, "ms")],
+  ];
+  return table(["bound", "ms per image", "share"], [
+    ...parts.map((
+      [name, ms],
+    ) => [name, (ms / batch).toFixed(3), `${(ms / all * 100).toFixed(0)} %`]),
+    ["all", (all / batch).toFixed(3), ""],
+  ]) +
+    `\n\n${(sum(timings, "operations") / batch / 1e6).toFixed(1)} million operations per image, ` +
+    `${(rate / 1e6).toFixed(1)} GFLOP/s, ${
+      new Set(timings.map(({ stage }) => stage)).size
+    } barriers, ` +
+    `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
 export interface Timing {
@@ -78,9 +112,10 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
   const run = instance.exports.run as (program: number, thread: number) => void;
   const time = (program: number): number => {
     ints.fill(0, counters.address / 4, counters.address / 4 + counters.count * 16);
-    const start = performance.now();
+    const before = process.cpuUsage();
     run(program, 0);
-    return performance.now() - start;
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
   };
   // A program of one stage, and of its first kernels only, is put behind all that the plan uses.
   const own = (pages - 1) * 65536;

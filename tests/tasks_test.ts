@@ -109,6 +109,7 @@ Deno.test("every task has the permissions that it needs where nothing is cached"
     worker: () => run("worker", ["--help"]),
     bench: () => run("bench", ["--help"]),
     data: () => run("data", ["--help"]),
+    kit: () => run("kit", ["--help"]),
     evaluate: () => run("evaluate", ["p.yaml", "--on", "p.yaml"]),
     new: () => run("new", ["--help"]),
     test: () => run("test", [], "tests/packages/pipeline/errors_test.ts"),

@@ -6,6 +6,7 @@ import { parseOptions } from "../../packages/pipeline/args.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { findPipeline } from "../../packages/pipeline/find_pipeline.ts";
+import type { UiStep } from "../ui/ui_api.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
 
 const command: Command = {
@@ -53,6 +54,7 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
         };
       },
       explain: (pipeline) => dryRun(pipeline, tools),
+      occlude: (...args) => occlude(args.map(String), tools.project),
     });
     const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, connections: 64, warn });
     using interrupt = abortOnSignal({ log: () => {} }, EXIT.ok);
@@ -63,6 +65,22 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
   },
 };
 export default command;
+
+/** Returns an occlusion map; a process of its own computes it. */
+async function occlude(args: string[], project: string): Promise<UiStep> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "--no-prompt", "-P=ui", "faces/ui/occlusion_process.ts", ...args],
+    ...{
+      cwd: project,
+      stdin: "null",
+      env: { NO_COLOR: "1" },
+      signal: AbortSignal.timeout(120_000),
+    },
+  }).output();
+  if (success) return JSON.parse(new TextDecoder().decode(stdout));
+  const log = new TextDecoder().decode(stderr).trim().slice(-500);
+  throw new Error(`Cannot compute the occlusion map: ${log || "it took over two minutes"}`);
+}
 
 /** Returns what a dry run of a pipeline prints as JSON; its code runs in a process of its own. */
 async function dryRun(pipeline: string, { project, cwd }: Parameters<Command["run"]>[1]) {

@@ -57,7 +57,7 @@ a { color: var(--train); }
   padding: 16px; margin: 0; min-width: 0; break-inside: avoid;
 }
 .columns > div.card { overflow-x: auto; }
-.wide { display: grid; gap: 0 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 185px), 1fr)); }
+.wide { display: grid; gap: 0 16px; grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .wide > figcaption { grid-column: 1 / -1; }
 .over code { display: inline-block; }
 .columns .data { font-size: .84rem; }
@@ -96,7 +96,8 @@ p.chart { font-size: .82rem; color: var(--muted); margin: 10px 0 0; }
 .layers th, .layers td { padding-top: 2px; padding-bottom: 2px; }
 .sheet { display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); padding: 0; margin: 0; list-style: none; }
 .sheet img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 5px; }
-.framing { display: grid; gap: 8px; grid-template-columns: 8em repeat(4, minmax(0, 112px)); align-items: center; }
+.framing { display: grid; gap: 8px; grid-template-columns: 7em repeat(4, minmax(0, 112px)) minmax(0, 1fr); align-items: center; }
+.framing .note { grid-column: 6; grid-row: 1 / span 3; padding-left: 20px; }
 .framing p { margin: 0; }
 .framing small { display: block; color: var(--muted); }
 .framing img { width: 100%; height: auto; border-radius: 5px; image-rendering: pixelated; }
@@ -145,6 +146,8 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
 @media (max-width: 820px) {
   .network, .comparison, .columns, .columns > figure:last-child:nth-child(odd) { grid-template-columns: minmax(0, 1fr); }
   svg.plot { font-size: 12px; }
+  .framing { grid-template-columns: 5.5em repeat(4, minmax(0, 112px)); gap: 5px; }
+  .framing .note { grid-column: 1 / -1; grid-row: auto; padding: 0; }
 }
 @media (max-width: 520px), print {
   .columns small.range { display: block; font-size: .68rem; letter-spacing: -.01em; margin: 0; }
@@ -152,7 +155,7 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
 @media (max-width: 520px) {
   main, header, footer { padding-left: 14px; padding-right: 14px; }
   header { padding-top: 24px; }
-  .framing { grid-template-columns: 5.5em repeat(4, minmax(0, 112px)); gap: 5px; }
+  .wide { grid-template-columns: minmax(0, 1fr); }
   h1 { font-size: 1.6rem; }
   h2 { margin-top: 40px; }
   .card { padding: 12px; }

@@ -191,6 +191,17 @@ export class RunFiles {
     return new Map(own.map(({ row, prediction }) => [images[row]!, prediction]));
   }
 
+  /** Returns the folder of a model and the images that it predicted. */
+  modelOf(stage: string, row: number): { folder: string; images: string } {
+    const images = join(this.#report().data.path, "images.npy");
+    const folder = this.outputs.find((one) => one.kind === "model" && one.stage === stage)?.path;
+    if (folder === undefined) {
+      throw new Problem(404, "no_model", `This run has no model ${JSON.stringify(stage)}.`);
+    }
+    imageOf(images, row);
+    return { folder, images };
+  }
+
   /** Follows a face from its photo to the predictions. */
   async way(row: number): Promise<UiStep[]> {
     const { report, data } = this.#report();
@@ -242,6 +253,7 @@ export class RunFiles {
       const nameOf = (value: unknown) => classes?.[Number(value)] ?? round(value);
       steps.push({
         title: `Prediction of ${stage}`,
+        model: String(stage),
         text: `Row of the ${split} set`,
         values: {
           prediction: nameOf(prediction),

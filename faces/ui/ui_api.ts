@@ -84,6 +84,8 @@ export interface UiStep {
   readonly text: string;
   readonly image?: string;
   readonly values?: Readonly<Record<string, unknown>>;
+  /** Model of a prediction. */
+  readonly model?: string;
 }
 
 export interface UiTable {

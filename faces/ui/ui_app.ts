@@ -12,7 +12,7 @@ import { METRIC_DIRECTIONS } from "../evaluation/metrics.ts";
 import { Problem, toProblem } from "../serving/problem.ts";
 import { checkHostAndOrigin, REPORT_POLICY, securityHeaders } from "../serving/security.ts";
 import { fileOf, imageOf, layersOf, RunFiles, tableOf } from "./run_files.ts";
-import type { UiComparison } from "./ui_api.ts";
+import type { UiComparison, UiStep } from "./ui_api.ts";
 import { RunIndex } from "./run_index.ts";
 import { style as uiStyle } from "./ui_style.ts";
 
@@ -24,6 +24,8 @@ export interface UiOptions {
   compare(runs: readonly RunRecord[]): Promise<UiComparison>;
   /** Returns the output of a dry run as JSON. */
   explain(pipeline: string): Promise<unknown>;
+  /** Returns what an image's prediction hung on, given the paths of the model and of the images. */
+  occlude(model: string, images: string, row: number): Promise<UiStep>;
   warn(message: string): void;
 }
 
@@ -93,6 +95,15 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     "/api/way",
     async (c) => c.json(await (await open(c.req.query("id"))).way(Number(c.req.query("row")))),
   );
+  let queue: Promise<unknown> = Promise.resolve();
+  app.get("/api/occlusion", async (c) => {
+    const { id, row, model = "" } = c.req.query();
+    const { folder, images } = (await open(id)).modelOf(model, Number(row));
+    // One process at a time.
+    const step = queue.then(() => options.occlude(folder, images, Number(row)));
+    queue = step.catch(() => {});
+    return c.json(await step);
+  });
   app.get("/api/files", async (c) => {
     const { outputs, problem } = await open(c.req.query("id"));
     return c.json({

@@ -117,6 +117,7 @@ h2 { margin-top: 22px; }
 .faces-grid li { display: grid; align-content: start; font-size: 0.82rem; line-height: 1.35; overflow-wrap: anywhere; }
 .faces-grid img, .way img { border-radius: 8px; background: var(--bar); image-rendering: pixelated; }
 .faces-grid img { display: block; width: 96px; height: 96px; }
+h2 { overflow-wrap: anywhere; }
 .way { margin: 0; padding: 0; display: grid; gap: 14px; list-style: none;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 260px), 1fr)); }
 .way img { width: 100%; max-width: 240px; }

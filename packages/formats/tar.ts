@@ -260,7 +260,7 @@ export class TarWriter implements Disposable {
   }
 
   /** Appends a file. Returns its position. */
-  add(path: string, data: Uint8Array): TarEntry {
+  add(path: string, data: Uint8Array, executable = false): TarEntry {
     const name = new TextEncoder().encode(path);
     const fail = (why: string) => new Error(`Cannot add "${path}" to an archive: ${why}.`);
     if (path === "" || safePath(path, fail as Fail) !== path || path.endsWith("/")) {
@@ -270,7 +270,12 @@ export class TarWriter implements Disposable {
       // Longer or not ASCII: a PAX header holds the complete name.
       this.#entry("x", "pax", paxRecord("path", path));
     }
-    const offset = this.#entry("0", name.subarray(0, 100), data);
+    const offset = this.#entry(
+      "0",
+      name.subarray(0, 100),
+      data,
+      executable ? "0000755" : "0000644",
+    );
     return { path, offset, size: data.length };
   }
 
@@ -288,12 +293,12 @@ export class TarWriter implements Disposable {
     this.#open = false;
   }
 
-  #entry(type: string, name: Uint8Array | string, data: Uint8Array): number {
+  #entry(type: string, name: Uint8Array | string, data: Uint8Array, mode = "0000644"): number {
     const header = new Uint8Array(BLOCK);
     const put = (value: string, start: number) =>
       header.set(new TextEncoder().encode(value), start);
     header.set(typeof name === "string" ? new TextEncoder().encode(name) : name);
-    put("0000644\0" + "0000000\0" + "0000000\0", 100); // mode, owner, group
+    put(`${mode}\0` + "0000000\0" + "0000000\0", 100); // mode, owner, group
     put(data.length.toString(8).padStart(11, "0") + "\0", 124);
     put("00000000000\0", 136); // date
     put("        ", 148);

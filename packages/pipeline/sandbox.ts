@@ -183,10 +183,14 @@ async function refuseLinks(folder: string, root: string): Promise<void> {
   }
 }
 
-/** Downloads a package, which runs nothing of it, and returns its folder in Deno's cache. */
+/** Downloads a plugin's packages, which runs nothing of them. */
+export async function cachePackages(specifier: string, project: string): Promise<void> {
+  await deno("cache", "--quiet", "--config", join(project, "deno.json"), specifier);
+}
+
+/** Returns a package's folder in Deno's cache. */
 async function npmFolder(specifier: string): Promise<string> {
   const code = `console.log(import.meta.resolve(${JSON.stringify(specifier)}))`;
-  await deno("cache", "--quiet", specifier);
   let folder = dirname(fileURLToPath((await deno("eval", "--quiet", code)).trim()));
   while (!await Deno.stat(join(folder, "package.json")).then(() => true, () => false)) {
     folder = dirname(folder);

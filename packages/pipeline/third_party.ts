@@ -14,7 +14,14 @@ import type { Definition } from "./define.ts";
 import { canonicalJson } from "./fingerprint.ts";
 import { fromFileUrl, readTextIfExists } from "./paths.ts";
 import { apiVersion } from "./plugin_api.ts";
-import { type CallOptions, callPlugin, nameOf, packagesFolder, type Sandbox } from "./sandbox.ts";
+import {
+  cachePackages,
+  type CallOptions,
+  callPlugin,
+  nameOf,
+  packagesFolder,
+  type Sandbox,
+} from "./sandbox.ts";
 import type { Artifact, Lineage, Stage, StageContext } from "./stage.ts";
 import { metricsSchema } from "./stage_record.ts";
 import { readState, writeState } from "./state.ts";
@@ -37,6 +44,9 @@ export type Call =
         };
       }
     );
+
+/** Minutes that reading declarations may take. */
+const MAX_MINUTES = 1;
 
 /** Number of lines that a stage may log. */
 const MAX_LINES = 10_000;
@@ -94,36 +104,40 @@ const problemsSchema = z.array(z.strictObject({
 }));
 
 /** Reads a plugin's declarations, by a process or from the last time. */
-export async function loadThirdParty(
-  given: Omit<Sandbox, "modules">,
-): Promise<Plugin> {
+export async function loadThirdParty(given: Omit<Sandbox, "modules">): Promise<Plugin> {
+  try {
+    return await load(given);
+  } catch (cause) {
+    const { state } = await Deno.permissions.query({ name: "run" });
+    if (state === "granted") throw cause;
+    throw new Error(
+      `plugin "${
+        nameOf(given.specifier)
+      }" is read by a process, which this command may not start. ` +
+        "Run the pipeline with --dry-run once",
+      { cause },
+    );
+  }
+}
+
+async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
   const { specifier, project } = given;
-  refuseSharedFolder(specifier, project);
+  await refuseSharedFolder(specifier, project);
   const before = await contentOf(specifier, project);
   const sandbox = { ...given, modules: before.files };
-  const file = join(
-    project,
-    "artifacts",
-    ".cache",
-    "plugins",
-    `${sha256(specifier).slice(0, 16)}.json`,
-  );
+  const file = join(project, "artifacts/.cache/plugins", `${sha256(specifier).slice(0, 16)}.json`);
   const { value } = await readState<z.output<typeof cacheSchema>>(file, { shape: cacheSchema });
   let declarations = value?.key === before.key ? value.declarations : undefined;
   if (!declarations) {
-    const answer = await callPlugin({ ...sandbox, allow: [] }, { declare: true }).catch((cause) => {
-      if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
-      throw new Error(
-        "its declarations are read by a process, which this command may not start. Run the " +
-          "pipeline with --dry-run once",
-        { cause },
-      );
-    });
+    const bare = { ...sandbox, allow: [], minutes: Math.min(given.minutes, MAX_MINUTES) };
+    if (before.packages.length > 0) await cachePackages(specifier, project);
+    const answer = await callPlugin(bare, { declare: true });
     declarations = validated(declarationsSchema, answer, specifier);
-    await Deno.mkdir(dirname(file), { recursive: true });
     // A download may have locked the package.
     const { key } = await contentOf(specifier, project);
-    await writeState(file, { key, declarations }).catch(() => {}); // a read-only folder
+    await Deno.mkdir(dirname(file), { recursive: true })
+      .then(() => writeState(file, { key, declarations }))
+      .catch(() => {}); // a read-only folder
   }
   return {
     stages: declarations.stages.map((stage) => ({
@@ -139,9 +153,10 @@ export async function loadThirdParty(
 }
 
 /** The plugin may read its folder, which must be its own. */
-function refuseSharedFolder(specifier: string, project: string): void {
+async function refuseSharedFolder(specifier: string, project: string): Promise<void> {
   if (!specifier.startsWith("file:")) return;
-  const folder = dirname(fromFileUrl(specifier));
+  const written = dirname(fromFileUrl(specifier));
+  const folder = await Deno.realPath(written).catch(() => written);
   const shared = [project, Deno.env.get("HOME")].find((other) =>
     other !== undefined && join(other, "/").startsWith(join(folder, "/"))
   );
@@ -158,7 +173,7 @@ function refuseSharedFolder(specifier: string, project: string): void {
 async function contentOf(
   specifier: string,
   project: string,
-): Promise<{ key: string; files: string[] }> {
+): Promise<{ key: string; files: string[]; packages: readonly string[] }> {
   const imports = await ImportMap.read(project);
   const cache = join(project, "artifacts", ".cache", "plugin_modules.json");
   const hasher = new ModuleHasher(project, cache, imports);
@@ -170,7 +185,7 @@ async function contentOf(
   const files = Object.keys(graph.modules)
     .filter((path) => /^(?!\.|\/|artifacts\/).*\.([cm]?[jt]s|wasm)$/.test(path))
     .map((path) => join(project, path));
-  return { key: sha256(canonicalJson(content)), files };
+  return { key: sha256(canonicalJson(content)), files, packages: graph.packages };
 }
 
 function sha256(text: string): string {

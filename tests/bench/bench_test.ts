@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
-import { profile } from "../../bench/profile_bench.ts";
+import { profile, roofline } from "../../bench/profile_bench.ts";
 import { parsePythons } from "../../bench/python.ts";
 import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale_bench.ts";
 import { table, whole } from "../../bench/machine_table.ts";
@@ -104,6 +104,19 @@ Deno.test("summary() leaves out the step that has the validation in it", () => {
     /\| 256 +\| +4 \| +12\.0 ms \| +13\.8 ms \| +5,333 \| +200 MB \|/,
   );
   assert.match(chart([row]), /^<svg .*256 images.*12\.0.*200.*<\/svg>\n$/s);
+});
+
+Deno.test("roofline() divides a step into products, transforms and passes", () => {
+  const of = (stage: number, ms: number, operations: number) => ({
+    ...{ stage, kernels: ["convolve"], ms, operations },
+  });
+  // At 40 GFLOP/s, the products of all take 1.2 ms of 2.1; the rest has none.
+  const timings = [of(0, 0.5, 2e7), of(1, 1.5, 2e7), of(1, 1, 0), of(2, 0.1, 8e6)];
+  const text = roofline({ bytes: 3e6, batch: 2 }, timings);
+  assert.match(text, /products +\| +0\.600 \| +39 %/);
+  assert.match(text, /transforms, packing \| +0\.450 \| +29 %/);
+  assert.match(text, /passes over memory +\| +0\.500 \| +32 %/);
+  assert.match(text, /24\.0 million operations per image, 40\.0 GFLOP\/s, 3 barriers, 3 MB/);
 });
 
 Deno.test("profile() times every kernel of a step, and counts what the large ones compute", async () => {

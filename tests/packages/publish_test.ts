@@ -47,6 +47,8 @@ Deno.test("the packages could be published, and their README's example runs with
       }
     }
     await Deno.writeTextFile(join(outside, "deno.json"), JSON.stringify({ imports }));
+    // Else versions are looked up at the registry.
+    await Deno.copyFile(join(root, "deno.lock"), join(outside, "deno.lock"));
     for (const file of files) {
       const copy = join(outside, relative(root, file));
       await Deno.mkdir(dirname(copy), { recursive: true });
@@ -60,7 +62,7 @@ Deno.test("the packages could be published, and their README's example runs with
         for (const [i, code] of examples.entries()) {
           const file = join(outside, `${member.replace("/", "_")}_${i}.ts`);
           await Deno.writeTextFile(file, code);
-          const printed = await deno(["run", "--check", "--allow-all", "--no-lock", file], outside);
+          const printed = await deno(["run", "--check", "--allow-all", file], outside);
           assertPrinted(code, printed);
         }
       });
@@ -83,10 +85,11 @@ Deno.test("the packages could be published, and their README's example runs with
       ]);
       const text = JSON.stringify({ imports: Object.fromEntries(served) });
       await Deno.writeTextFile(join(project, "deno.json"), text);
+      await Deno.copyFile(join(root, "deno.lock"), join(project, "deno.lock"));
       const [code] = await examplesOf("packages/pipeline");
       await Deno.writeTextFile(join(project, "example.ts"), code!);
       const env = { DENO_DIR: join(project, "cache") };
-      const args = ["run", "--allow-all", "--no-lock", "example.ts"];
+      const args = ["run", "--allow-all", "example.ts"];
       assertPrinted(code!, await deno(args, project, env));
     });
     assert.ok(!files.some((file) => /bullmq|worker_command/.test(file)), "needs BullMQ");

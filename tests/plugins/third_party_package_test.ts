@@ -82,6 +82,13 @@ Deno.test("a plugin of npm runs with the rights of a third party", async () => {
       /p\.yaml:1:11: .*\n.*its apiVersion is none, and this is version 1/,
     );
     const text = await run("1.0.0");
+    const graph = ["run", "-q", "--no-prompt", "-P=read", "main.ts", "graph", "experiments/p"];
+    assert.match(await deno(graph, project), /fromPackage/);
+    await Deno.remove(join(project, "artifacts", ".cache", "plugins"), { recursive: true });
+    assert.match(
+      await deno(graph, project),
+      /may not start\. Run the pipeline with --dry-run once/,
+    );
     assert.match(text, /fromPackage +runs: it has not run yet; third-party code, allow: \[\]\n/);
     assert.match(text, /1 ran/);
     assert.match(await run("1.0.0"), /1 cached/);

@@ -7,7 +7,16 @@ import assert from "node:assert/strict";
 import puppeteer from "puppeteer-core";
 import { firefox, openChromium, screenshot } from "./browser.ts";
 import { startService } from "../faces/serving/fixture.ts";
-import { cards, inChromium, material, message, open, patience, upload, violations } from "./page.ts";
+import {
+  cards,
+  inChromium,
+  material,
+  message,
+  open,
+  patience,
+  upload,
+  violations,
+} from "./page.ts";
 
 inChromium("the page: live view, shutter, photos, keyboard, themes, phone", async (t) => {
   await using files = await material();

@@ -182,6 +182,9 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /200 of 200 faces/);
       await page.click(".faces-grid a");
       await waitText(page, /as the networks receive it/);
+      await page.click(".way button");
+      await waitText(page, /Orange[^]*images\.npy/);
+      assert.deepEqual(await violations(page), []);
       await page.goBack();
       await waitText(page, /predictions\.parquet/);
       await page.evaluate(() => {
@@ -195,7 +198,10 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await page.close();
     });
 
+    const files = await (await fetch(`${ui.url}/api/files?id=${first!.id}`)).json();
+    const { place } = files.outputs.find(({ kind }: { kind: string }) => kind === "report");
     const views = {
+      table: `inside?id=${first!.id}&file=${place}/predictions.parquet`,
       runs: "runs?show=test",
       live: "live",
       compare: `compare?ids=${first!.id},${last!.id}`,

@@ -162,23 +162,22 @@ function framingGrid({ rows, served, means, photos, withoutFace, warnings }: Fra
   return html`
     <h3 class="row">Framing <small>mean face, and three examples</small></h3>
     ${warnings.map((warning) => html`<p class="notice">${warning}</p>`)}
-    <div class="card framing">${rows.map(({ name, count: n, images }) =>
-      html`<p><b>${name}</b> <small>${faces(n)}</small></p>${
-        images.map((image, i) =>
-          html`<img src="${image}" width="112" height="112" alt="${name}, ${
-            i === 0 ? "mean face" : `example ${i}`
-          }">`
-        )
-      }`
-    )}</div>
-    <p
-      class="note">Serving: test photos, detected and cropped as predict and the webcam page do, the same
+    <div
+      class="card framing">${rows.map(({ name, count: n, images }) =>
+        html`<p><b>${name}</b> <small>${faces(n)}</small></p>${
+          images.map((image, i) =>
+            html`<img src="${image}" width="112" height="112" alt="${name}, ${
+              i === 0 ? "mean face" : `example ${i}`
+            }">`
+          )
+        }`
+      )}<p class="note">Serving: test photos, detected and cropped as predict and the webcam page do, the same
     examples as of the test set. ${served !== undefined &&
       `Median correlation with their test images: ${
         served.toFixed(2)
       }, at least ${MIN_SERVED} where the framing is the same. `}${withoutFace > 0 &&
       `No face in ${withoutFace} of ${count(photos)} photos. `}${means !== undefined &&
-      `Correlation of the mean faces of training and test: ${means.toFixed(2)}.`}</p>
+      `Correlation of the mean faces of training and test: ${means.toFixed(2)}.`}</p></div>
   `;
 }
 

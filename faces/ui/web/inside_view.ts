@@ -91,16 +91,23 @@ function pages(total: number, from: number, size: number): Node {
 
 async function way(id: string, row: string): Promise<Node> {
   const steps = await get<UiStep[]>("/api/way", { id, row });
-  const shown = steps.map(({ title, text: words, image, values = {} }) =>
-    dom`<li class="card">
-    <h3>${title}</h3>${
-      image && dom`<img src="${image}" alt="${title}">`
-    }<p class="muted small">${words}</p>
-    <dl>${
-      Object.entries(values).map(([key, value]) => dom`<dt>${key}</dt><dd>${text(value)}</dd>`)
-    }</dl></li>`
+  const hungOn = (model: string) => ({ target }: Event) => {
+    const asked = get<UiStep>("/api/occlusion", { id, row, model });
+    (target as HTMLElement).replaceWith(later(asked.then(stepOf)));
+  };
+  const shown = steps.map((step) =>
+    dom`<li class="card"><h3>${step.title}</h3>${stepOf(step)}${
+      step.model && dom`<button @click=${hungOn(step.model)}>What it hung on</button>`
+    }</li>`
   );
   return dom`<ol class="way">${shown}</ol>`;
+}
+
+function stepOf({ title, text: words, image, values = {} }: UiStep): Node {
+  return dom`${image && dom`<img src="${image}" alt="${title}">`}<p class="muted small">${words}</p>
+    <dl>${
+    Object.entries(values).map(([key, value]) => dom`<dt>${key}</dt><dd>${text(value)}</dd>`)
+  }</dl>`;
 }
 
 async function files(id: string): Promise<Node> {

@@ -295,14 +295,23 @@ export class GraphBuilder {
           : this.#convolution(layer, x, value);
       case "batchNorm":
         return this.#batchNorm(layer, x, value);
-      case "layerNorm":
-        return this.#layerNorm(layer, x, value);
+      case "layerNorm": {
+        const { gamma, beta } = this.#weights.get(layer)!, epsilon: Word = [layer.epsilon];
+        const words: Word[] = [x.positions, x.step, x.channels, gamma];
+        const parts = this.#parts(layer, { gamma: [gamma, x.step], beta: [beta, x.step] });
+        const ahead = [...words, beta, epsilon], behind = [...words, epsilon, ...parts];
+        return this.#weighted("layerNorm", layer, x, value, ahead, behind);
+      }
       case "relu":
       case "leakyRelu":
       case "activation":
         return this.#activation(activationOf(layer)!, x, value);
-      case "prelu":
-        return this.#prelu(layer, x, value);
+      case "prelu": {
+        const { alpha, apart } = this.#weights.get(layer)!;
+        const words = [x.positions, x.step, alpha, apart];
+        const parts = this.#parts(layer, { alpha: [alpha, apart ? x.positions * x.step : x.step] });
+        return this.#weighted("prelu", layer, x, value, words, [...words, ...parts]);
+      }
       case "add":
       case "multiply":
         return taken.slice(1).reduce((a, b, n) => {
@@ -389,13 +398,8 @@ export class GraphBuilder {
       x.step === x.channels * 4 && channels % 8 === 0;
     if (same && !value) {
       x.slot.readers--;
-      return {
-        ...x,
-        shape,
-        channels,
-        positions: product(shape.slice(0, -1)),
-        step: upTo8(channels) * 4,
-      };
+      const positions = product(shape.slice(0, -1));
+      return { ...x, shape, channels, positions, step: upTo8(channels) * 4 };
     }
     const y = this.#tensor(shape, x.trained, value);
     const words = [product(shape)];
@@ -423,17 +427,14 @@ export class GraphBuilder {
     );
   }
 
-  /** Returns the gradient of what precedes a fused activation of which `y` is the output. */
-  #beforeActivation(
-    { activation }: GraphLayer,
-    y: GraphTensor,
-    d: Buffer,
-  ): Buffer {
-    if (!activation) return d;
-    const before = new Buffer(y.positions * y.step);
-    this.#toGradient(before, [d, y.value], () => [
-      kernel("mapGradient", [d, y.value, before], [
-        ...[y.positions, y.step, activation.kind, [activation.alpha] as const, 0, 0, 0],
+  /** Returns the gradient before an activation of `scale * x + shift`, or whose output `x` is. */
+  #before(d: Buffer, x: GraphTensor, fused = linear, scale = 0, shift = 0): Buffer {
+    const { kind, alpha } = fused, { positions, step, value } = x;
+    if (kind === Activation.linear) return d;
+    const before = new Buffer(positions * step);
+    this.#toGradient(before, [d, value], () => [
+      kernel("mapGradient", [d, value, before], [
+        ...[positions, step, kind, [alpha] as const, scale, shift, 0],
       ]),
     ]);
     return before;
@@ -455,141 +456,88 @@ export class GraphBuilder {
       partial: batch * step * 2,
     });
     const affine: Word[] = [positions, step, kind, [alpha], m.scale, m.shift];
-    const cleared = clearedBy(kind, x.channels);
-    const normalized = (reads: Buffer[]): GraphTensor => {
-      const store = () => {
-        lazy.store = undefined;
-        this.#add(
-          reads,
-          [y.value],
-          () => [kernel("map", [x.value, y.value], [...affine, cleared])],
-        );
-      };
-      const lazy: Lazy = { x, reads, words: [m.scale, m.shift, kind, [alpha]], store };
-      if (!value && cleared === 0) return { ...y, lazy };
-      store();
-      return y;
-    };
-    if (!this.#training || layer.frozen) {
+    const cleared = clearedBy(kind, x.channels), learns = this.#training && !layer.frozen;
+    const statistics = new Buffer(0), sums = new Buffer(0);
+    if (learns) {
+      this.#schedule.add({
+        ...{ reads: [x.value], writes: [statistics] },
+        kernels:
+          () => [record("statistics", 0, 0, [x.value.address, positions, channels, m.partial])],
+        endings: () => [record("finishStatistics", 0, channels / 8, [
+          ...[m.partial, positions, channels, w.gamma, w.beta, w.moving_mean, w.moving_variance],
+          ...[[layer.momentum] as const, [layer.epsilon] as const],
+          ...[m.scale, m.shift, m.mean, m.deviation],
+        ])],
+      });
+    } else {
       this.#prepared[0].push([(first) =>
         record("movingScale", first, channels / 8, [
           ...[w.gamma, w.beta, w.moving_mean, w.moving_variance],
           ...[[layer.epsilon] as const, m.scale, m.shift],
         ]), channels / 8]);
-      const result = normalized([x.value]);
-      this.#onBackward(() => {
-        const dx = x.slot.gradient;
-        if (!dx) return;
-        const d = this.#beforeNorm(x, kind, y.slot.gradient!, affine);
-        this.#toGradient(dx, [d, x.value], (add) => {
-          const { zeros } = this.allocateShared();
-          return [kernel("affineGradient", [d, x.value, dx], [
-            ...[1, positions, step, m.scale, zeros, zeros, zeros, add, 0, step, 32],
-          ])];
-        });
-      });
-      return result;
     }
-    const statistics = new Buffer(0), sums = new Buffer(0);
-    this.#schedule.add({
-      ...{ reads: [x.value], writes: [statistics] },
-      kernels:
-        () => [record("statistics", 0, 0, [x.value.address, positions, channels, m.partial])],
-      endings: () => [record("finishStatistics", 0, channels / 8, [
-        ...[m.partial, positions, channels, w.gamma, w.beta, w.moving_mean, w.moving_variance],
-        ...[[layer.momentum] as const, [layer.epsilon] as const],
-        ...[m.scale, m.shift, m.mean, m.deviation],
-      ])],
-    });
-    const result = normalized([x.value, statistics]);
+    const reads = [x.value, ...(learns ? [statistics] : [])];
+    const lazy: Lazy = { x, reads, words: [m.scale, m.shift, kind, [alpha]] };
+    lazy.store = () => {
+      lazy.store = undefined;
+      this.#add(reads, [y.value], () => [kernel("map", [x.value, y.value], [...affine, cleared])]);
+    };
+    if (value || cleared > 0) lazy.store();
     this.#onBackward(() => {
-      const d = this.#beforeNorm(x, kind, y.slot.gradient!, affine);
-      this.#schedule.add({
-        ...{ reads: [d, x.value], writes: [sums] },
-        kernels: () => [record("gradientSums", 0, 0, [
-          ...[d.address, x.value.address, positions, channels, m.mean, m.partial, d.image],
-        ])],
-        endings: () => [record("finishGradient", 0, channels / 8, [
-          ...[m.partial, positions, channels, m.deviation, m.scale],
-          ...[w.gamma + this.gradientOffset, w.beta + this.gradientOffset, m.slope, m.offset],
-        ])],
-      });
       const dx = x.slot.gradient;
-      if (!dx) {
-        // What another level reads is in memory of the whole batch, as the sums need it.
-        this.#add([d, x.value, sums], [], () => []);
-        return;
-      }
-      const { view, readers } = x.slot, through = [m.scale, m.slope, m.offset, m.mean];
-      if (view && !view.own && readers === 1 && view.height * view.width === positions) {
-        view.filled = true;
-        this.#add([d, x.value, sums], [view.buffer], () => {
-          const [first, ...places] = view.places;
-          return [record("affineGradient", 0, 0, [
-            ...[...d.words, ...x.value.words, ...shifted(view.buffer, first)],
-            ...[view.height, view.width, step, ...through, 0, ...places],
-          ])];
+      if (!dx && !learns) return;
+      const d = this.#before(y.slot.gradient!, x, layer.activation, m.scale, m.shift);
+      const reads = [d, x.value, ...(learns ? [sums] : [])];
+      if (learns) {
+        this.#schedule.add({
+          ...{ reads: [d, x.value], writes: [sums] },
+          kernels: () => [record("gradientSums", 0, 0, [
+            ...[d.address, x.value.address, positions, channels, m.mean, m.partial, d.image],
+          ])],
+          endings: () => [record("finishGradient", 0, channels / 8, [
+            ...[m.partial, positions, channels, m.deviation, m.scale],
+            ...[w.gamma + this.gradientOffset, w.beta + this.gradientOffset, m.slope, m.offset],
+          ])],
         });
+      }
+      // What another level reads is in memory of the whole batch, as the sums need it.
+      if (!dx) return void this.#add(reads, [], () => []);
+      const write = (to: Word[], height: number, width: number, places: number[], add: number) => {
+        const { zeros } = this.allocateShared();
+        const rest = learns ? [m.slope, m.offset, m.mean] : [zeros, zeros, zeros];
+        return [record("affineGradient", 0, 0, [
+          ...[...d.words, ...x.value.words, ...to, height, width, step, m.scale, ...rest, add],
+          ...places,
+        ])];
+      };
+      const { view, readers } = x.slot;
+      if (view && !view.own && readers === 1 && view.height * view.width === positions) {
+        const { buffer, height, width, places: [first, ...places] } = view;
+        view.filled = true;
+        this.#add(reads, [buffer], () => write(shifted(buffer, first), height, width, places, 0));
         return;
       }
-      this.#toGradient(dx, [d, x.value, sums], (add) => [
-        kernel("affineGradient", [d, x.value, dx], [
-          ...[1, positions, step, ...through, add, 0, step, 32],
-        ]),
-      ]);
+      this.#toGradient(dx, reads, (add) => write(dx.words, 1, positions, [0, step, 32], add));
     });
-    return result;
+    return { ...y, lazy };
   }
 
-  /** Returns the gradient of normalized values, before the activation that is fused with them. */
-  #beforeNorm(x: GraphTensor, kind: Activation, d: Buffer, affine: Word[]): Buffer {
-    if (kind === Activation.linear) return d;
-    const before = new Buffer(x.positions * x.step);
-    this.#toGradient(before, [d, x.value], () => [
-      kernel("mapGradient", [d, x.value, before], [...affine, 0]),
-    ]);
-    return before;
-  }
-
-  #layerNorm(
-    layer: Extract<GraphLayer, { kind: "layerNorm" }>,
+  /** A layer with weights of its own: kernels of its name, forward and backward. */
+  #weighted(
+    name: "layerNorm" | "prelu",
+    layer: GraphLayer,
     x: GraphTensor,
-    value?: Buffer,
+    value: Buffer | undefined,
+    forward: Word[],
+    backward: Word[],
   ): GraphTensor {
-    const y = this.#tensor(x.shape, x.trained || !layer.frozen, value),
-      { gamma, beta } = this.#weights.get(layer)!;
-    const words: Word[] = [x.positions, x.step, x.channels, gamma];
-    const parts = this.#parts(layer, { gamma: [gamma, x.step], beta: [beta, x.step] });
-    this.#add([x.value], [y.value], () => [
-      kernel("layerNorm", [x.value, y.value], [...words, beta, [layer.epsilon]]),
-    ]);
+    const y = this.#tensor(x.shape, x.trained || !layer.frozen, value);
+    this.#add([x.value], [y.value], () => [kernel(name, [x.value, y.value], forward)]);
     this.#onBackward(() => {
       const d = y.slot.gradient, dx = x.slot.gradient ?? new Buffer(x.value.image);
       if (!d) return;
       this.#toGradient(dx, [d, x.value], (add) => [
-        kernel("layerNormGradient", [d, x.value, dx], [
-          ...[...words, [layer.epsilon] as const, ...parts, add],
-        ]),
-      ]);
-    });
-    return y;
-  }
-
-  #prelu(
-    layer: Extract<GraphLayer, { kind: "prelu" }>,
-    x: GraphTensor,
-    value?: Buffer,
-  ): GraphTensor {
-    const y = this.#tensor(x.shape, x.trained || !layer.frozen, value),
-      { alpha, apart } = this.#weights.get(layer)!;
-    const words = [x.positions, x.step, alpha, apart];
-    const parts = this.#parts(layer, { alpha: [alpha, apart ? x.positions * x.step : x.step] });
-    this.#add([x.value], [y.value], () => [kernel("prelu", [x.value, y.value], words)]);
-    this.#onBackward(() => {
-      const d = y.slot.gradient, dx = x.slot.gradient ?? new Buffer(x.value.image);
-      if (!d) return;
-      this.#toGradient(dx, [d, x.value], (add) => [
-        kernel("preluGradient", [d, x.value, dx], [...words, ...parts, add]),
+        kernel(`${name}Gradient`, [d, x.value, dx], [...backward, add]),
       ]);
     });
     return y;
@@ -694,21 +642,12 @@ export class GraphBuilder {
 
   #globalAverage(x: GraphTensor, value?: Buffer): GraphTensor {
     const y = this.#tensor([x.channels], x.trained, value), { positions, step } = x;
+    const none = [0, 0, 0], mean: Word = [1 / positions];
     return this.#unary(
       x,
       y,
       () => [record("reduce", 0, 0, [
-        ...[
-          ...x.value.words,
-          0,
-          0,
-          0,
-          ...y.value.words,
-          positions,
-          step,
-          [1 / positions] as const,
-          0,
-        ],
+        ...[...x.value.words, ...none, ...y.value.words, positions, step, mean, 0],
       ])],
       (d, dx, add) => [copy(d, dx, positions, step, 0, 1 / positions, add)],
       { reads: [] },
@@ -918,8 +857,7 @@ export class GraphBuilder {
     const { kh, kw, sy, sx } = c, dx = x.slot.gradient!, sparse = kh * kw === 1 && sy * sx > 1;
     // A window of one pixel needs no dilation: its gradients go to every stride-th pixel.
     const [height, width] = sparse ? [c.outHeight, c.outWidth] : [c.inHeight, c.inWidth];
-    const direct = !sparse && x.slot.readers === 1 && dx.lasting === undefined;
-    const result = direct ? dx : new Buffer(height * width * x.step);
+    const result = this.#resultFor(x, height * width * x.step, !sparse);
     const row = kh * kw > 1 ? down / sy : down;
     const operation = () => {
       const { zeros } = this.allocateShared();
@@ -933,15 +871,24 @@ export class GraphBuilder {
       ];
     };
     this.#add([d], [result], operation);
-    if (direct) return;
-    this.#toGradient(dx, [result], (add) => [
-      sparse
-        ? record("place", 0, 0, [
-          ...[...result.words, ...dx.words, height, width, x.step, width * x.step],
-          ...[c.inWidth * x.step * sy, x.step * sx, add, add ? 0 : dx.image],
-        ])
-        : copy(result, dx, x.positions, x.step, x.step, 1, add),
-    ]);
+    if (!sparse) return this.#addResult(x, result);
+    this.#toGradient(dx, [result], (add) => [record("place", 0, 0, [
+      ...[...result.words, ...dx.words, height, width, x.step, width * x.step],
+      ...[c.inWidth * x.step * sy, x.step * sx, add, add ? 0 : dx.image],
+    ])]);
+  }
+
+  /** Returns the gradient of `x` where one operation alone writes it, or a buffer beside it. */
+  #resultFor({ slot }: GraphTensor, bytes: number, direct = true): Buffer {
+    const own = direct && slot.readers === 1 && !slot.gradient!.lasting;
+    return own ? slot.gradient! : new Buffer(bytes);
+  }
+
+  /** Adds a buffer of `#resultFor` to the gradient of `x`, if it is beside it. */
+  #addResult({ slot, positions, step }: GraphTensor, result: Buffer): void {
+    const dx = slot.gradient!;
+    if (result === dx) return;
+    this.#toGradient(dx, [result], (add) => [copy(result, dx, positions, step, step, 1, add)]);
   }
 
   /**
@@ -973,7 +920,7 @@ export class GraphBuilder {
   #filled(layer: GraphLayer, y: GraphTensor, { outHeight: height, outWidth: width }: ConvSizes) {
     const { view } = y.slot;
     if (view?.filled) return view;
-    const d = this.#beforeActivation(layer, y, y.slot.gradient!), row = width * y.step;
+    const d = this.#before(y.slot.gradient!, y, layer.activation), row = width * y.step;
     if (!view) return { buffer: d, height, width, places: [0, row, y.step, 32] } as GradientView;
     const { buffer, places: [first, down, across, panel] } = view;
     this.#add(
@@ -1041,8 +988,7 @@ export class GraphBuilder {
       }
       const dx = x.slot.gradient;
       if (!dx) return;
-      const direct = x.slot.readers === 1 && !dx.lasting, down = row / sy;
-      const result = direct ? dx : new Buffer(dx.image);
+      const result = this.#resultFor(x, dx.image), down = row / sy;
       this.#add([d], [result], () => [
         record("depthwise", 0, 0, [
           ...[...d.words, down, step, ...result.words, c.inHeight, c.inWidth],
@@ -1050,8 +996,7 @@ export class GraphBuilder {
           ...[this.allocateShared().zeros, 0],
         ]),
       ]);
-      if (direct) return;
-      this.#toGradient(dx, [result], (add) => [copy(result, dx, x.positions, step, step, 1, add)]);
+      this.#addResult(x, result);
     });
     return y;
   }
@@ -1083,7 +1028,7 @@ export class GraphBuilder {
       ])],
     });
     this.#onBackward(() => {
-      const d = this.#beforeActivation(layer, y, y.slot.gradient!);
+      const d = this.#before(y.slot.gradient!, y, layer.activation);
       this.#denses.push({ layer, x: x.value, d, inner, columns });
       if (bias) {
         this.#schedule.add({
@@ -1093,9 +1038,8 @@ export class GraphBuilder {
           ])],
         });
       }
-      const dx = x.slot.gradient;
-      if (!dx) return;
-      const direct = x.slot.readers === 1 && !dx.lasting, result = direct ? dx : new Buffer(x.step);
+      if (!x.slot.gradient) return;
+      const result = this.#resultFor(x, x.step);
       this.#schedule.add({
         ...{ reads: [d], writes: [result] },
         items: (first) => {
@@ -1106,8 +1050,7 @@ export class GraphBuilder {
           ])];
         },
       });
-      if (direct) return;
-      this.#toGradient(dx, [result], (add) => [copy(result, dx, 1, x.step, x.step, 1, add)]);
+      this.#addResult(x, result);
     });
     return y;
   }
@@ -1189,12 +1132,9 @@ export class GraphBuilder {
       };
       const packed = apart(pack), tiles = apart(2 * planes * plane);
       return {
-        ...{
-          zeros: this.#memory.allocate(widest * 4),
-          packs: packed.address,
-          packStep: packed.step,
-        },
-        ...{ tiles: tiles.address, tileStep: tiles.step, plane, sums: sums.map(apart) },
+        ...{ zeros: this.#memory.allocate(widest * 4), packs: packed.address },
+        ...{ packStep: packed.step, tiles: tiles.address, tileStep: tiles.step, plane },
+        sums: sums.map(apart),
       };
     };
     return this.#shared ??= allocate();

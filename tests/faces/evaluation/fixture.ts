@@ -76,6 +76,14 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
         shown: [{ image: await smiley(0, 0), name: `wiki_crop: 01/7_1990.jpg${suffix}` }],
         count: 110,
       },
+      framing: {
+        rows: await Promise.all(["Training", "Test", "Serving"].map(async (name) => ({
+          ...{ name, count: 40 },
+          images: await Promise.all(range(4).map(() => smiley(rng.next(), rng.next()))),
+        }))),
+        ...{ served: 0.61, means: 0.97, photos: 8, withoutFace: 1 },
+        warnings: [`Serving frames faces differently${suffix}`],
+      },
       preprocessing: {
         detector: { name: "metadata", minConfidence: 0.3 },
         crop: { margin: 0.2, maxSize: 256 },
@@ -174,6 +182,10 @@ export async function madeUpReport({ suffix = "", seed = 1 }: FixtureOptions = {
       params: { variant: "regression", batchSize: 64, l2: 0.1, note: suffix, leaveOut: [] },
       scatter: { truth, prediction, of: truth.length },
       errors: errorCurves({ truth, prediction }, 38),
+      sensitivity: {
+        ...{ count: 200, unchanged: 6.3 },
+        changes: [{ name: "blur", value: 9.1 }, { name: `shift${suffix}`, value: 7 }],
+      },
       examples: [await examples("Error of at most 5 years", "34", "31.2"), {
         title: "Error above 10 years",
         faces: [],

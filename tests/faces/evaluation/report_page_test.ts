@@ -3,7 +3,10 @@ import type { Interval } from "../../../packages/statistics/confidence_intervals
 import { DOMParser } from "@xmldom/xmldom";
 import { parse as parseYaml } from "yaml";
 import { reportPage } from "../../../faces/evaluation/report_page.ts";
-import { configuration } from "../../../faces/evaluation/sections/provenance_section.ts";
+import {
+  configuration,
+  provenanceSection,
+} from "../../../faces/evaluation/sections/provenance_section.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { madeUpReport } from "./fixture.ts";
 
@@ -51,6 +54,7 @@ Deno.test("reportPage() draws data, curves, errors and faces", async () => {
   assert.equal(count(/^Mean absolute error by age band$/), 1);
   assert.equal(count(/^Mean signed error by age band$/), 1);
   assert.equal(count(/^Predicted against true age, years$/), 1);
+  assert.equal(count(/^blur: 9\.1, shift: 7\.0$/), 1);
   assert.equal(count(/^Cumulative score$|^Mean signed error by true age$/), 2);
   assert.equal(count(/^ROC curve of “male”$/), 1);
   assert.equal(count(/^Calibration of /), 2);
@@ -168,7 +172,7 @@ Deno.test("reportPage() opens with run, overrides and protocol, and tells equal 
 
 Deno.test("reportPage() begins with the cautions of the lineage", async () => {
   const report = await madeUpReport();
-  assert.doesNotMatch(await reportPage(report), /<p class="notice">/);
+  assert.equal((await reportPage(report)).match(/<p class="notice">/g)?.length, 1, "framing");
   const [stage, ...others] = report.made.lineage.stages;
   const stages = [{ ...stage!, caution: "Faces are <drawn>." }, ...others];
   const html = await reportPage({
@@ -248,10 +252,15 @@ Deno.test("configuration() names plugins where they lie", async () => {
         replaces: "faceCrop",
       },
       { ...stage, id: "more", use: "more", module: "npm:more@1.0.0" },
+      { ...stage, id: "web", use: "web", module: "npm:web@1.0.0", rights: ["net:example.org"] },
     ],
   };
   const { plugins, stages } = parseYaml(configuration({ ...made, lineage }));
-  assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0"]);
+  const granted = { use: "npm:web@1.0.0", allow: ["net:example.org"] };
+  assert.deepEqual(plugins, ["./plugins/blur.ts", "npm:more@1.0.0", granted]);
+  const report = { ...await madeUpReport(), made: { ...made, lineage } };
+  const text = parse(`${await provenanceSection(report)}`).documentElement!.textContent!;
+  assert.match(text, /third-party code\s+web \(allow: \[net:example\.org\]\)/);
   assert.deepEqual(stages.blur.inputs, { faces: "faceCrop" });
   assert.equal(stages.blur.replaces, "faceCrop");
 });

@@ -32,6 +32,8 @@ export async function startUi(artifacts: string) {
           { id: "trainGender", status: "skipped", why: "runs: trainGender.dropout changed" },
         ],
       }),
+    occlude: (model, images, row) =>
+      Promise.resolve({ title: "Occlusion", text: "Orange", values: { model, images, row } }),
   });
   await stopEsbuild();
   const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port: 0, connections: 64, warn });

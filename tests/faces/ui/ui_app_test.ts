@@ -123,6 +123,12 @@ Deno.test("files of a run: curves, intervals, tables, images, faces and their wa
   const way = await ui.get<UiStep[]>(`/api/way?id=${a}&row=5`);
   assert.deepEqual(way.map(({ title }) => title), ["Image", "Prediction of trainGender"]);
   assert.equal(way[0]!.values!.path, "5.jpg");
+  assert.equal(way[1]!.model, "trainGender");
+  const asked = await ui.get<UiStep>(`/api/occlusion?id=${a}&row=5&model=trainGender`);
+  assert.match(String(asked.values!.model), /trainGender.*model$/);
+  assert.match(String(asked.values!.images), /images\.npy$/);
+  await ui.fails(`/api/occlusion?id=${a}&row=5&model=other`, 404);
+  await ui.fails(`/api/occlusion?id=${a}&row=100000&model=trainGender`, 404);
   const comparison = await ui.get<{ parameters: unknown }>(`/api/compare?ids=${a},${b}`);
   assert.deepEqual(comparison.parameters, [{ name: "trainGender.dropout", values: [0.1, 0.5] }]);
 });

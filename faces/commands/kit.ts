@@ -1,0 +1,147 @@
+/** `deno task kit`: an archive of all that a machine without Deno and internet needs. */
+import { createReadStream, createWriteStream } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { TarWriter } from "../../packages/formats/tar.ts";
+import { type Command, EXIT } from "../../packages/pipeline/app.ts";
+import { parseOptions } from "../../packages/pipeline/args.ts";
+import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
+import { formatBytes } from "../../packages/pipeline/format.ts";
+
+/** Folder of Deno and the packages in an unpacked kit. */
+const KIT = ".kit";
+
+/** Starts Deno with the packages beside it. */
+const SCRIPT = `#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+export DENO_DIR="$here/${KIT}/cache" DENO_NO_UPDATE_CHECK=1
+exec "$here/${KIT}/deno" "$@"
+`;
+
+/** Files of packages that nothing loads: source maps, other bundles of TensorFlow.js, other models. */
+const UNUSED = new RegExp(
+  [
+    String.raw`\.map$`,
+    String
+      .raw`/@tensorflow/.*(\.min\.js|\.es2017\.js|\.fesm\.js|/miniprogram/.*|_test\.(js|d\.ts))$`,
+    String.raw`/@vladmandic/face-api/[^/]+/(dist|src|types|model/face_(recognition|expression))`,
+  ].join("|"),
+);
+
+/** Folders of a project that are made anew. */
+const LEFT_OUT = [".git", "artifacts", "node_modules", KIT];
+
+const command: Command = {
+  help:
+    `Write an archive of Deno, all packages with their models, and this project, for a machine that
+has neither Deno nor internet, of the same kind as this one.
+
+  deno task kit --out FILE [--with synthetic | FOLDER]
+
+  --out FILE               kit.tar, or compressed: kit.tar.gz or kit.tar.zst
+  --with synthetic         also the drawn faces of pipeline.yaml
+  --with FOLDER            also a folder of photos, as data/FOLDER
+  --help
+
+There: tar xf kit.tar.zst && cd kit && ./deno task run pipeline. The same files give the same archive.
+
+Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
+  async run(args, { project, reporter, cwd, denoArgs }) {
+    const { values: { out, with: data } } = parseOptions("kit", args, {
+      help: { type: "boolean", short: "h" },
+      out: { type: "string" },
+      with: { type: "string" },
+    });
+    if (out === undefined || !/\.tar(\.gz|\.zst)?$/.test(out)) {
+      throw new UsageError("expected --out kit.tar, kit.tar.gz or kit.tar.zst");
+    }
+    const path = resolve(cwd, out), folder = data && resolve(cwd, data);
+    if (folder !== undefined && data !== "synthetic" && !await isFolder(folder)) {
+      throw new UsageError(`--with ${data}: there is no such folder; or write synthetic`);
+    }
+    const temporary = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kit-" });
+    try {
+      const deno = async (args: readonly string[], DENO_DIR?: string) => {
+        const env = DENO_DIR === undefined ? undefined : { DENO_DIR };
+        const { success } = await new Deno.Command(Deno.execPath(), {
+          ...{ args: [...args], env, cwd: project, stdout: "null", stderr: "inherit" },
+        }).output();
+        if (!success) throw new RunError(`Cannot make the kit: deno ${args.join(" ")} failed.`);
+      };
+      reporter.log("fetching packages");
+      const cache = join(temporary, "cache"), artifacts = join(temporary, "artifacts");
+      await deno(["install", "--quiet", "--frozen"], cache);
+      const places = [
+        ...(await filesIn(
+          project,
+          (name) => LEFT_OUT.includes(name) || resolve(project, name) === path,
+        ))
+          .map((file) => [file, join(project, file)]),
+        ...(await filesIn(join(cache, "npm"))).filter((file) => !UNUSED.test(file))
+          .map((file) => [`${KIT}/cache/npm/${file}`, join(cache, "npm", file)]),
+        [`${KIT}/deno`, Deno.execPath()],
+      ];
+      if (data === "synthetic") {
+        await deno([
+          ...[...await denoArgs(), "run", "pipeline", "--until", "download"],
+          ...["--set", `artifacts=${artifacts}`],
+        ]);
+        const made = await filesIn(artifacts, (name) => name.startsWith("."));
+        places.push(...made.map((file) => [`artifacts/${file}`, join(artifacts, file)]));
+      } else if (folder !== undefined) {
+        const files = await filesIn(folder);
+        places.push(
+          ...files.map((file) => [`data/${basename(folder)}/${file}`, join(folder, file)]),
+        );
+      }
+      reporter.log("writing the archive");
+      const tar = join(temporary, "kit.tar");
+      using writer = new TarWriter(tar);
+      writer.add("kit/deno", new TextEncoder().encode(SCRIPT), true);
+      for (const [name, from] of places.sort(([a], [b]) => a! < b! ? -1 : 1)) {
+        const executable = ((await Deno.stat(from!)).mode ?? 0) & 0o100;
+        writer.add(`kit/${name}`, await Deno.readFile(from!), executable !== 0);
+      }
+      writer.close();
+      const [pack] = [/\.gz$/.test(out) && gzip(), /\.zst$/.test(out) && zstd()].filter(Boolean);
+      if (pack) await pipeline(createReadStream(tar), pack, createWriteStream(path));
+      else await Deno.rename(tar, path);
+      const { size } = await Deno.stat(path);
+      reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes(size)}`);
+      return EXIT.ok;
+    } finally {
+      await Deno.remove(temporary, { recursive: true });
+    }
+  },
+};
+
+export default command;
+
+const gzip = () => createGzip({ level: 9 });
+const zstd = () =>
+  createZstdCompress({
+    params: {
+      [constants.ZSTD_c_compressionLevel]: 16,
+      [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+      [constants.ZSTD_c_windowLog]: 27,
+    },
+  });
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+}
+
+/** Lists the files below a folder, without what `leave` returns true for at its top. */
+async function filesIn(
+  folder: string,
+  leave: (name: string) => boolean = () => false,
+): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (leave(name) || name.startsWith(".kit-")) continue;
+    if (!isDirectory) files.push(name);
+    else files.push(...(await filesIn(join(folder, name))).map((file) => `${name}/${file}`));
+  }
+  return files;
+}
