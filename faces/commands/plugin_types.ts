@@ -37,8 +37,6 @@ const OWN: Readonly<Record<string, string>> = {
   Report: `/** Everything that the report shows. */
 export type Report = any;`,
   Html: "/** Escaped markup. */\nexport type Html = string & { readonly isEscaped: true };",
-  all: `/** Declares an input that takes all artifacts of a kind. */
-export declare function all<K extends Kind>(kind: K, options?: { orNone?: boolean }): All<K>;`,
   html: "export declare function html(parts: TemplateStringsArray, ...values: unknown[]): Html;",
 };
 
@@ -104,5 +102,6 @@ const kindMember = ({ kind, summary }: Kind) =>
 /** Returns a statement as a declaration: a function without its body, a comment without examples. */
 function declared(statement: string): string {
   return statement.replace(/^ \* @example\n(?: \*(?!\/).*\n)*/m, "")
+    .replace(/\{ (\w+) = (?:true|false) \} = \{\}/g, "options?: { $1?: boolean }")
     .replace(/^(?:export )?function ([^]*) \{$/m, "export declare function $1;");
 }

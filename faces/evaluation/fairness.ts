@@ -75,7 +75,7 @@ export interface FairnessBy {
 /** Fairness of one model. */
 export interface Fairness {
   groupings: FairnessBy[];
-  /** Columns without groups, such as names: their number of values. */
+  /** Columns of one value or too many, such as names: their number of values. */
   left_out: Record<string, number>;
 }
 
@@ -157,18 +157,21 @@ export function adjustAll(models: readonly Fairness[]): void {
 }
 
 function attributesOf(persons: readonly Person[]) {
-  const attributes: Record<string, (string | null)[]> = {
+  const all: Record<string, (string | number | null)[]> = {
     gender: persons.map(({ gender }) => genderClasses[gender]?.label ?? null),
     age: persons.map(({ age }) => {
       const from = Math.floor(age / AGE_BAND) * AGE_BAND;
       return age >= 0 ? `${from}–${from + AGE_BAND - 1}` : null;
     }),
   };
-  const left_out: Fairness["left_out"] = {};
   for (const name of Object.keys(persons[0]?.attributes ?? {})) {
-    const values = persons.map(({ attributes }) => attributes?.[name] ?? null);
+    all[name] = persons.map(({ attributes }) => attributes?.[name] ?? null);
+  }
+  const attributes: Record<string, (string | null)[]> = {}, left_out: Fairness["left_out"] = {};
+  for (const [name, values] of Object.entries(all)) {
     const { size } = new Set(values.filter((value) => value !== null));
-    if (size > MAX_VALUES) left_out[name] = size;
+    // A crossing with a single value would repeat the other attribute.
+    if (size < 2 || size > MAX_VALUES) left_out[name] = size;
     else attributes[name] = values.map((value) => value === null ? null : String(value));
   }
   return { attributes, left_out };

@@ -185,6 +185,7 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   .columns > .card:last-child:nth-child(odd) { width: 98.6%; }
   .columns > figure:last-child:nth-child(odd) { display: inline-grid; grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .card { padding: 10px; }
+  .groups small.range { display: inline; margin-left: 4px; }
   svg.plot { font-size: 11px; }
   .protocol dl { columns: 2; }
   h2, h3, figcaption, dl.words dt { break-after: avoid; }

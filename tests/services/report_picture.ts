@@ -23,11 +23,11 @@ try {
     const element = await page.$(selector) as ElementHandle;
     return (await element.boundingBox())!;
   };
-  const cards = await box("section[aria-label=Summary]");
+  const protocol = await box("section.protocol");
   const chapter = await box("section.model:has(#trainGender)");
-  const results = await box("section.model:has(#trainGender) > .columns");
+  const results = await box("section.model:has(#trainGender) > .columns:nth-of-type(3)");
   const clips = [
-    { y: 0, height: cards.y + cards.height + 24 },
+    { y: 0, height: protocol.y + protocol.height + 24 },
     { y: chapter.y, height: results.y + results.height - chapter.y + 24 },
   ];
   let height = 0;
@@ -42,7 +42,7 @@ try {
   }
   await sharp({ create: { width: 1120, height, channels: 3, background: "white" } })
     .composite(parts).png({ palette: true })
-    .toFile(fileURLToPath(new URL("./report.png", import.meta.url)));
+    .toFile(fileURLToPath(new URL("../../docs/report.png", import.meta.url)));
 } finally {
   await browser.close();
 }

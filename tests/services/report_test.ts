@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { reportPage } from "../../faces/evaluation/report_page.ts";
 import { chromium, openChromium, screens, screenshot } from "./browser.ts";
 import { violations } from "./page.ts";
-import { madeUpReport } from "../faces/evaluation/fixture.ts";
+import { madeUpReport, withGroups } from "../faces/evaluation/fixture.ts";
 
 const sections = [
   "summary",
@@ -13,6 +13,8 @@ const sections = [
   "trainGender",
   "trainAge",
   "ageGroups",
+  "fairness",
+  "gate",
   "faces",
   "made",
   "words",
@@ -25,7 +27,7 @@ Deno.test({
   async fn(t) {
     const folder = await Deno.makeTempDir({ prefix: "report-" });
     const file = join(folder, "report.html");
-    await Deno.writeTextFile(file, await reportPage(await madeUpReport()));
+    await Deno.writeTextFile(file, await reportPage(withGroups(await madeUpReport())));
     const browser = await openChromium();
     try {
       for (const [name, screen] of Object.entries(screens)) {

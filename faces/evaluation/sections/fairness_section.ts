@@ -1,5 +1,6 @@
 /** The report's section on differences between groups of people. */
 import { count, faces, percent, subject } from "../format_result.ts";
+import { counted } from "../../../packages/pipeline/causes.ts";
 import { type Fairness, LEAST, type MetricByGroup, MINIMUM } from "../fairness.ts";
 import { type Html, html } from "../html.ts";
 import { type MetricName, METRICS } from "../metrics.ts";
@@ -41,7 +42,7 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const shown = groupings.filter(({ metrics }) => Object.keys(metrics).length > 0);
   const hidden = groupings.reduce((sum, { hidden }) => sum + hidden.groups, 0);
   const left = Object.entries(left_out).map(([name, values]) =>
-    `${name} (${count(values)} values)`
+    `${name} (${counted(values, "value")})`
   );
   const rows = shown.flatMap(({ by, metrics: all }) =>
     Object.entries(all).map(([name, metric]) => {
@@ -59,22 +60,24 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
     })
   );
   return html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>
-<div class="card scroll">
+<div class="card scroll" tabindex="0" role="region" aria-label="Differences of ${id}">
 ${
     table(["groups", "metric", "difference", "standardized", "worst group", "p, adjusted"], rows)
   }</div>
 <details><summary>Values by group</summary>
 ${
     shown.map(({ by, metrics: all, unknown, hidden }) =>
-      html`<h3 class="row">${groupingName(by)}</h3>
-<p class="note">${faces(unknown)} without a label; hidden: ${hidden.groups} small groups of ${
-        faces(hidden.faces)
-      }.</p>
-<div class="card scroll">${groupTable(all, metrics)}</div>`
+      html`
+        <h3 class="row">${groupingName(by)}</h3>
+        <p class="note">${faces(unknown)} without a label; hidden: ${hidden
+          .groups} small groups of ${faces(hidden.faces)}.</p>
+        <div class="card scroll" tabindex="0" role="region"
+          aria-label="${groupingName(by)}, ${id}">${groupTable(all, metrics)}</div>
+      `
     )
   }</details>
 <p class="note">${count(hidden)} small groups are hidden.${
-    left.length > 0 && ` Not compared, since they have too many values: ${left.join(", ")}.`
+    left.length > 0 && ` Not compared: ${left.join(", ")}.`
   }</p>`;
 }
 
@@ -85,32 +88,38 @@ export function groupingName(by: Fairness["groupings"][number]["by"]): string {
     .join(" × ");
 }
 
-/** Renders a row for each group, and two columns for each metric. */
+/** Renders a row for each group. A metric of other faces than the first one has their number. */
 function groupTable(all: Readonly<Record<string, MetricByGroup>>, metrics: ModelReport["metrics"]) {
-  const columns = Object.entries(all);
-  const groups = [...new Set(columns.flatMap(([, { by_group }]) => Object.keys(by_group)))];
-  const standardized = columns.some(([, metric]) => metric.standardized);
+  const [[, first]] = Object.entries(all);
+  const columns = Object.entries(all).map(([name, metric], i) => {
+    const { by_group: groups } = metric;
+    const counted = i === 0 ||
+      Object.entries(groups).some(([group, { count }]) => count !== first.by_group[group]?.count);
+    return { name, groups, counted, standardized: metric.standardized !== undefined };
+  });
+  const names = [...new Set(columns.flatMap(({ groups }) => Object.keys(groups)))];
   return table(
     [
       "",
-      ...columns.flatMap((
-        [name],
-      ) => ["faces", metricName(name, metrics), ...standardized ? ["standardized"] : []]),
+      ...columns.flatMap(({ name, counted, standardized }) => [
+        ...counted ? ["faces"] : [],
+        metricName(name, metrics),
+        ...standardized ? ["standardized"] : [],
+      ]),
     ],
-    groups.map((group) => [
+    names.map((group) => [
       group,
-      ...columns.flatMap(([name, { by_group: { [group]: value } }]) => {
-        if (!value) return ["–", "–", ...standardized ? ["–"] : []];
-        const { interval, standardized: adjusted } = value;
-        return [
-          count(value.count),
-          withRange(
+      ...columns.flatMap(({ name, groups: { [group]: value }, counted, standardized }) => [
+        ...counted ? [value ? count(value.count) : "–"] : [],
+        value
+          ? withRange(
             show(name, value.value),
-            interval && `${show(name, interval.low)} to ${show(name, interval.high)}`,
-          ),
-          ...standardized ? [adjusted === undefined ? "–" : show(name, adjusted)] : [],
-        ];
-      }),
+            value.interval &&
+              `${show(name, value.interval.low)} to ${show(name, value.interval.high)}`,
+          )
+          : "–",
+        ...standardized ? [value ? show(name, value.standardized!) : "–"] : [],
+      ]),
     ]),
   );
 }

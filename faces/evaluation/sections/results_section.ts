@@ -51,7 +51,7 @@ ${model.scatter && scatterFigure(model.scatter, metrics, model.errors)}
 ${model.errors && errorFigures(model.errors)}
 ${model.sensitivity && sensitivityFigure(model.sensitivity, metrics)}
 </div>
-${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns">${groups(metrics)}</div>`}
+${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns groups">${groups(metrics)}</div>`}
 ${uncertaintyCards(metrics)}
 ${model.examples.map(examples)}`;
 }

@@ -8,12 +8,36 @@ import {
   splitNames,
 } from "../../../faces/evaluation/score_model.ts";
 import { errorCurves } from "../../../faces/evaluation/error_curves.ts";
+import { ageGate } from "../../../faces/evaluation/age_gate.ts";
+import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
 import { rocCurve } from "../../../packages/statistics/roc.ts";
 import type { Examples, ModelReport, Report } from "../../../faces/evaluation/report_data.ts";
 import type { StageProvenance } from "../../../packages/pipeline/stage.ts";
 
 const sizes: Record<SplitName, number> = { train: 640, validation: 160, test: 200 };
 const groups = ["1 to 20", "21 to 32", "33 to 44", "45 to 56", "57 to 68", "69 to 80", "81 to 92"];
+
+/** Adds the sections on fairness and the age gate to a report. */
+export function withGroups(report: Report): Report {
+  const all = range(1200);
+  const hair = ["light or grey hair", "dark_hair", "none"];
+  const persons = all.map((i) => ({
+    ...{ age: i * 7 % 70, gender: i % 2 },
+    attributes: { hair: hair[i * i % 7 % 3], name: i },
+  }));
+  for (const model of report.models) {
+    const { classes } = model.metrics;
+    const truth = persons.map(({ age }, i) => classes ? i % classes.length : age);
+    const prediction = truth.map((t, i) =>
+      classes ? (i * 31 % 17 < 5 ? (t + 1) % classes.length : t) : t + i * 37 % 23 - 8
+    );
+    const test = { rows: all, truth, prediction, loss: 0 };
+    model.fairness = modelFairness(model.metrics, test, persons);
+    if (!classes) model.metrics.gate = ageGate({ threshold: 18, limit: 23 }, prediction, persons);
+  }
+  adjustAll(report.models.map(({ fairness }) => fairness!));
+  return report;
+}
 
 export interface FixtureOptions {
   /** Comes after whatever text may come from data. */

@@ -8,8 +8,8 @@ import {
   runPipeline,
   runUndisturbed,
   type Undisturbed,
-} from "./crashes.ts";
-import { mounted } from "./mount.ts";
+} from "../crashes.ts";
+import { mounted } from "../mount.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "kills-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

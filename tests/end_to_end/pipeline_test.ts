@@ -1,8 +1,8 @@
 /** The whole, as a stranger runs it. */
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
-import { checkLearning, project, run, statuses } from "./project_run.ts";
-import { LONG } from "./rounds.ts";
+import { checkLearning, project, run, statuses } from "../project_run.ts";
+import { LONG } from "../rounds.ts";
 
 /** Half of the faces are drawn in half of the time. */
 const faces = LONG ? [] : ["--set", "download.sampleFaces=400"];
