@@ -19,13 +19,16 @@ export DENO_DIR="$here/${KIT}/cache" DENO_NO_UPDATE_CHECK=1
 exec "$here/${KIT}/deno" "$@"
 `;
 
-/** Files of packages that nothing loads: source maps, other bundles of TensorFlow.js, other models. */
+/** Files of packages that nothing loads: source maps, other bundles, sources, other models. */
 const UNUSED = new RegExp(
   [
     String.raw`\.map$`,
     String
       .raw`/@tensorflow/.*(\.min\.js|\.es2017\.js|\.fesm\.js|/miniprogram/.*|_test\.(js|d\.ts))$`,
-    String.raw`/@vladmandic/face-api/[^/]+/(dist|src|types|model/face_(recognition|expression))`,
+    String.raw`/@tensorflow/[^/]+/[^/]+/dist/tf-[a-z-]+\.js$`,
+    String
+      .raw`/@vladmandic/face-api/[^/]+/(dist|src|types|demo/screen|model/face_(recognition|expression))`,
+    String.raw`/(@observablehq/plot/[^/]+/dist|zod/[^/]+/src)/`,
   ].join("|"),
 );
 

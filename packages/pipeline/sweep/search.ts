@@ -2,7 +2,7 @@
  * Sweeps that search: values drawn from ranges, and the best values of an earlier sweep. They make
  * points like a grid's, so they run, resume and are summarised like it.
  */
-import { random } from "../../random/random.ts";
+import { random } from "@reproducible/random/random";
 import type { App } from "../app.ts";
 import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/sweep_schema.ts";
