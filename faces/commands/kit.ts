@@ -125,7 +125,7 @@ const gzip = () => createGzip({ level: 9 });
 const zstd = () =>
   createZstdCompress({
     params: {
-      [constants.ZSTD_c_compressionLevel]: 16,
+      [constants.ZSTD_c_compressionLevel]: 19,
       [constants.ZSTD_c_enableLongDistanceMatching]: 1,
       [constants.ZSTD_c_windowLog]: 27,
     },
