@@ -5,7 +5,7 @@ import { parse, stringify } from "yaml";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
 import { main } from "../../packages/pipeline/cli.ts";
-import { joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { ConfigError, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
 import { ancestors } from "../../packages/pipeline/plan.ts";
@@ -181,7 +181,12 @@ async function pipelineData(
   if (part !== undefined && !SETS.includes(part)) {
     throw new UsageError(`--part ${part}: of a pipeline, take ${joinWords(SETS, "or")}`);
   }
-  const plan = await tools.openPlan(name);
+  const plan = await tools.openPlan(name).catch((error) => {
+    if (!(error instanceof ConfigError) || !/there is no such pipeline/.test(error.message)) {
+      throw error;
+    }
+    throw new UsageError(`--on: there is no folder and no pipeline "${name}"`);
+  });
   const report = plan.stages.find(({ use }) => use === "evaluate");
   const user = report ?? plan.stages.find(({ wires }) => "dataset" in wires && "splits" in wires);
   const [dataset, splits] = ["dataset", "splits"].map((input) => {

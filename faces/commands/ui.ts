@@ -41,11 +41,14 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       ...{ artifacts, pipelines, warn },
       async compare(runs) {
         const { compareRuns } = await import("./compare/compare_runs.ts");
-        const { formatComparison, sentence } = await import("./compare/format_comparison.ts");
+        const { formatComparison, pooledSentence, sentence } = await import(
+          "./compare/format_comparison.ts"
+        );
         const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
         return {
           ...comparison,
           sentences: comparison.tests.map(sentence),
+          pooled: (comparison.pooled ?? []).map(pooledSentence),
           markdown: formatComparison(comparison, "markdown"),
           latex: formatComparison(comparison, "latex"),
         };

@@ -116,6 +116,8 @@ export interface UiComparison {
   readonly notes: readonly string[];
   /** Significance tests. */
   readonly sentences: readonly string[];
+  /** Metrics over the test sets of all folds. */
+  readonly pooled: readonly string[];
   readonly markdown: string;
   readonly latex: string;
 }

@@ -32,11 +32,26 @@ export interface Comparison {
   })[];
   /** Means over runs that differ in seeds alone, if there are any. */
   readonly seeds?: OverSeeds;
+  /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
+  readonly pooled?: readonly Pooled[];
   readonly tests: readonly ModelTest[];
   /** Cautions on the metrics of runs, such as that their data is synthetic. */
   readonly cautions: readonly string[];
   /** Models that could not be compared, with the reason. */
   readonly notes: readonly string[];
+}
+
+/** A test metric over the images of several runs. */
+export interface Pooled {
+  readonly model: string;
+  readonly metric: MetricName;
+  /** Ids of the runs. */
+  readonly runs: readonly string[];
+  readonly images: number;
+  readonly value: number;
+  /** 95 % interval. */
+  readonly low: number;
+  readonly high: number;
 }
 
 /** Significance test of two models on the same images. */
@@ -97,6 +112,11 @@ export async function compareRuns(
     testModels(label, runs, named.map((models) => models.get(label)), notes)
   );
   const seeds = statsOverSeeds(runs, names);
+  const pooled = labels.flatMap((label) =>
+    (seeds?.groups ?? []).flatMap((group) =>
+      pool(label, group, (id) => named[runs.findIndex((run) => run.id === id)]!.get(label)) ?? []
+    )
+  );
   return {
     runs: runs.map((run) => {
       const { id, at, seconds, ok } = run;
@@ -104,8 +124,23 @@ export async function compareRuns(
     }),
     ...{ parameters: parameterRows(runs, names), metrics },
     ...(seeds && { seeds }),
+    ...(pooled.length > 0 && { pooled }),
     ...{ tests, cautions: cautionLines(runs), notes },
   };
+}
+
+/** Pools the predictions of runs that differ in seeds or folds, if no image is in two test sets. */
+function pool(
+  label: string,
+  runs: readonly string[],
+  modelOf: (id: string) => TestedModel | undefined,
+): Pooled | undefined {
+  const models = runs.flatMap((id) => modelOf(id) ?? []);
+  const images = models.flatMap((model) => model.images);
+  if (models.length < Math.max(2, runs.length) || new Set(images).size < images.length) return;
+  const { metric } = models[0]!, scores = models.flatMap((model) => [...model.scores]);
+  const { low, high } = METRICS[metric].interval(scores, models.flatMap(({ people }) => people));
+  return { model: label, metric, runs, images: images.length, value: mean(scores), low, high };
 }
 
 /** Identifies a prediction task. */

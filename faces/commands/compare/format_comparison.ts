@@ -8,7 +8,7 @@ import {
   formatValue,
 } from "../../../packages/pipeline/format.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
-import type { Comparison, ModelTest } from "./compare_runs.ts";
+import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
 import type { OverSeeds } from "./differences.ts";
 
 interface Style {
@@ -63,7 +63,7 @@ function tex(text: string): string {
 
 /** Formats a comparison. @param room columns of the terminal */
 export function formatComparison(
-  { runs, parameters, metrics, seeds, tests, cautions, notes }: Comparison,
+  { runs, parameters, metrics, seeds, pooled, tests, cautions, notes }: Comparison,
   format: "text" | "markdown" | "latex",
   room = 80,
 ): string {
@@ -103,6 +103,12 @@ export function formatComparison(
     lines.push("", style.item(`${mark}: best value.${brackets}`));
   }
   if (seeds) lines.push(...style.heading("Over seeds"), ...style.table(seedRows(seeds)));
+  if (pooled) {
+    lines.push(
+      ...style.heading("Pooled over folds"),
+      ...pooled.map((one) => style.item(pooledSentence(one))),
+    );
+  }
   if (tests.length > 0) {
     lines.push(
       ...style.heading("Significance"),
@@ -138,6 +144,15 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
       }),
     ]),
   ];
+}
+
+/** "trainAge: MAE 5.43 (95 % CI 5.31 to 5.55) on the 17,000 test images of 1a2b3c4d and 4 more". */
+export function pooledSentence({ model, metric, runs, images, value, low, high }: Pooled): string {
+  return `${model}: ${METRICS[metric].name} ${formatNumber(value)} (95 % CI ${
+    formatNumber(low)
+  } to ` +
+    `${formatNumber(high)}) on the ${images.toLocaleString("en")} test images of ${runs[0]} and ` +
+    `${runs.length - 1} more`;
 }
 
 /** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */

@@ -69,10 +69,11 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
     }),
   ]);
   const copy = later(
-    ask(all).then(({ markdown, latex }) => {
+    ask(all).then(({ markdown, latex, pooled }) => {
       const block = (name: string, content: string) =>
         dom`<details><summary>${name}</summary><pre tabindex="0">${content}</pre></details>`;
-      return dom`${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
+      return dom`${pooled.map((one) => dom`<p>Pooled over folds: ${one}.</p>`)}
+        ${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
     }),
   );
   return dom`${cautions.map((caution) => dom`<p class="bad">${caution}</p>`)}

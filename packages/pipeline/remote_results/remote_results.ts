@@ -164,7 +164,7 @@ export class RemoteResults {
     return await this.place.put(keyOf(use, record.fingerprint), bytes) ? undefined : await other();
   }
 
-  /** Returns which of some results are there. */
+  /** Returns the number of these results that are there. */
   async count(results: readonly { use: string; fingerprint: string }[]): Promise<number> {
     let there = 0;
     const sizeOf = (result: typeof results[0]) =>

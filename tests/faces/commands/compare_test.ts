@@ -155,6 +155,37 @@ Deno.test("compare takes the mean over runs that differ in seeds alone", async (
   assert.equal((await compareRuns([first!, other!], shop.store)).seeds, undefined);
 });
 
+Deno.test("compare pools the predictions of folds, whose test sets are disjoint", async () => {
+  const fold = (testFrom: number): FakeRun => ({
+    testFrom,
+    seed: testFrom,
+    models: { trainAge: { error: 10 }, trainGender: { skill: 0.8 } },
+  });
+  await using shop = await workshop([fold(0), fold(200)]);
+  const comparison = await compareRuns(shop.runs, shop.store);
+  const ids = shop.runs.map(({ id }) => id);
+  const [age, gender] = comparison.pooled!;
+  const [one, two] = shop.runs.map(({ metrics }) => metrics);
+  assert.deepEqual([age!.model, age!.images, age!.runs], ["trainAge", 400, ids]);
+  assert.ok(
+    Math.abs(age!.value - (one!.trainAge!.test!.mae! + two!.trainAge!.test!.mae!) / 2) < 1e-9,
+  );
+  // The interval is narrower than that of a fold, by about the root of two.
+  const [interval] = comparison.metrics.find(({ split, metric }) =>
+    split === "test" && metric === "mae"
+  )!.intervals!;
+  const ratio = (interval!.high - interval!.low) / (age!.high - age!.low);
+  assert.ok(ratio > 1.2 && ratio < 1.7, `${ratio}`);
+  assert.equal(gender!.metric, "accuracy");
+  assert.match(
+    formatComparison(comparison, "markdown"),
+    new RegExp(`trainAge: MAE \\S+ \\(95 % CI .* on the 400 test images of ${ids[0]} and 1 more`),
+  );
+  // Overlapping test sets are not pooled.
+  await using other = await workshop([fold(0), fold(150)]);
+  assert.equal((await compareRuns(other.runs, other.store)).pooled, undefined);
+});
+
 Deno.test("compare does not test equal models", async () => {
   // An error of nothing, whatever the luck.
   const trainAge = { error: 0 };

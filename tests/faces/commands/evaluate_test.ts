@@ -153,6 +153,9 @@ Deno.test("evaluate", async (t) => {
       );
       strictEqual(code, 2);
       match(err, /"ffff" is no run, pipeline or folder of a model/);
+      const nowhere = await evaluate(folder, id, "--on", "nowhere", "--artifacts", "results");
+      strictEqual(nowhere.code, 2);
+      match(nowhere.err, /there is no folder and no pipeline "nowhere"/);
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -17,7 +17,13 @@ export async function startUi(artifacts: string) {
       const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
       const [markdown, latex] = (["markdown", "latex"] as const)
         .map((format) => formatComparison(comparison, format)) as [string, string];
-      return { ...comparison, sentences: comparison.tests.map(sentence), markdown, latex };
+      return {
+        ...comparison,
+        sentences: comparison.tests.map(sentence),
+        pooled: [],
+        markdown,
+        latex,
+      };
     },
     explain: () =>
       Promise.resolve({
