@@ -180,12 +180,12 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   .grid { grid-template-columns: repeat(auto-fit, minmax(30%, 1fr)); gap: 8px; }
   /* Chromium divides rows of a grid between pages, but no inline block. */
   .columns { display: block; orphans: 1; widows: 1; }
-  .model > p { break-after: avoid; }
+  .model > p { break-after: avoid; break-inside: avoid; }
   .columns > .card { display: inline-block; width: 49%; vertical-align: top; margin-bottom: 8px; }
   .columns > .card:last-child:nth-child(odd) { width: 98.6%; }
   .columns > figure:last-child:nth-child(odd) { display: inline-grid; grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .card { padding: 10px; }
-  .groups small.range { display: inline; margin-left: 4px; }
+  .groups td:nth-child(3):last-child small.range { display: inline; margin-left: 4px; }
   svg.plot { font-size: 11px; }
   .protocol dl { columns: 2; }
   h2, h3, figcaption, dl.words dt { break-after: avoid; }
