@@ -59,7 +59,8 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const artifacts = resolve(tools.cwd, values.artifacts ?? join(tools.project, "artifacts"));
     const models: FoundModel[] = [];
     for (const name of positionals) {
-      models.push(...await modelsNamed(name, artifacts, tools, values.artifacts !== undefined));
+      const named = await modelsNamed(name, artifacts, tools, values.artifacts !== undefined);
+      models.push(...named.filter(({ path }) => !models.some((one) => one.path === path)));
     }
     const framing = await framingOf(models);
     // Where the models are: artifacts/STAGE/FINGERPRINT/model.
@@ -76,9 +77,13 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
     const data = isFolder
       ? await folderData(folder, { preset, layout, part }, framing, tools.project)
       : await pipelineData(on, part, tools);
-    const ids = models.map(({ stage }, i) => {
-      const same = models.slice(0, i).filter((other) => other.stage === stage).length;
-      return stage.replaceAll(".", "-") + (same > 0 ? `-${same + 1}` : "");
+    // A copied model is named by its folder, which may have any name.
+    const names = models.map(({ stage }) =>
+      stage.replace(/^[^a-z]+/i, "").replace(/[^\w-]+/g, "-") || "model"
+    );
+    const ids = names.map((name, i) => {
+      const same = names.slice(0, i).filter((other) => other === name).length;
+      return name + (same > 0 ? `-${same + 1}` : "");
     });
     const clash = ids.find((id) => Object.hasOwn(data.stages, id));
     if (clash !== undefined) throw new UsageError(`"${on}" has a stage "${clash}" for its data`);

@@ -63,6 +63,9 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
     if (folder !== undefined && data !== "synthetic" && !await isFolder(folder)) {
       throw new UsageError(`--with ${data}: there is no such folder; or write synthetic`);
     }
+    if (!await isFolder(dirname(path)) || await isFolder(path)) {
+      throw new UsageError(`--out ${out}: expected a file in a folder that exists`);
+    }
     const temporary = await Deno.makeTempDir({ dir: dirname(path), prefix: ".kit-" });
     try {
       const deno = async (args: readonly string[], DENO_DIR?: string) => {
@@ -108,8 +111,9 @@ Exit codes: 0 written, 1 packages could not be fetched, 2 wrong command line.`,
       }
       writer.close();
       const [pack] = [/\.gz$/.test(out) && gzip(), /\.zst$/.test(out) && zstd()].filter(Boolean);
-      if (pack) await pipeline(createReadStream(tar), pack, createWriteStream(path));
-      else await Deno.rename(tar, path);
+      const packed = pack ? `${tar}.packed` : tar;
+      if (pack) await pipeline(createReadStream(tar), pack, createWriteStream(packed));
+      await Deno.rename(packed, path);
       const { size } = await Deno.stat(path);
       reporter.log(`wrote ${relative(cwd, path)}: ${formatBytes(size)}`);
       return EXIT.ok;

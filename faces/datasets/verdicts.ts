@@ -40,9 +40,26 @@ export async function readVerdicts(path: string): Promise<Verdict[]> {
       }.`,
     );
   }
-  return rows.map(({ values }) =>
-    Object.fromEntries(header.map((name, i) => [name, withoutGuard(values[i])]))
-  );
+  return rows.map(({ values, line }) => {
+    const verdict = Object.fromEntries(header.map((name, i) => [name, withoutGuard(values[i])]));
+    const wrong = problemOf(verdict);
+    if (wrong === undefined) return verdict;
+    throw new Error(`Cannot use verdicts "${path}": line ${line} has the ${wrong}. Correct it.`);
+  });
+}
+
+/** Returns what is wrong with a verdict: otherwise its row would lose its label, or keep it. */
+function problemOf({ column, verdict, correction }: Verdict): string | undefined {
+  if (!["right", "wrong", "skip", ""].includes(verdict)) {
+    return `verdict "${verdict}", not right or wrong`;
+  }
+  if (correction === "") return undefined;
+  if (column === "gender" && !["female", "male"].includes(correction)) {
+    return `correction "${correction}" of a gender, not female or male`;
+  }
+  if (column === "age" && !/^\d{1,3}(\.\d+)?$/.test(correction)) {
+    return `correction "${correction}" of an age, not a number of years`;
+  }
 }
 
 /**

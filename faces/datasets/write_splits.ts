@@ -78,9 +78,9 @@ export async function writeSplits(
           byPerson ? ` of ${groups.length} people` : ""
         }: ` +
           `the ${name} set is empty. Add data, or change the shares (test ` +
-          `${describeSelection(params.test)}, validation ${describeSelection(params.validation)})${
-            byPerson ? ", or split by image" : ""
-          }.`,
+          `${describeSelection(params.test)}, validation ${describeSelection(params.validation)}${
+            params.calibration === undefined ? "" : `, calibration ${params.calibration}`
+          })${byPerson ? ", or split by image" : ""}.`,
       );
     }
     writeNpy(join(context.outputs.splits, `${name}.npy`), members, [members.length]);

@@ -371,6 +371,16 @@ Deno.test("matParse corrects or drops labels that were judged wrong, and counts 
         matParse.external({ verdicts: join(folder, "none.csv") }),
         /Cannot read matParse.verdicts/,
       );
+      for (
+        const [line, problem] of [
+          ["c.jpg,gender,male,wrong,Female", /line 2 has the correction "Female" of a gender/],
+          ["c.jpg,age,30,wrong,thirty", /line 2 has the correction "thirty" of an age/],
+          ["c.jpg,age,30,Wrong,31", /line 2 has the verdict "Wrong", not right or wrong/],
+        ] as const
+      ) {
+        await write(`wiki_crop,${line}`);
+        await rejects(parse(archives, { verdicts }), problem);
+      }
       const without = (await parse(archives)).summary.datasets.wiki_crop;
       strictEqual("corrected" in without || "judgedWrong" in without.dropped, false);
     } finally {

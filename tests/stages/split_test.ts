@@ -108,6 +108,10 @@ Deno.test("split says when a side stays empty", async () => {
     splitOf(nobody(3), { test: 0.01 }),
     /Cannot split 3 images: the test set is empty. Add data, or change the shares/,
   );
+  await assert.rejects(
+    splitOf(nobody(30), { calibration: 0.99 }),
+    /the train set is empty\. .*\(test 0\.2, validation 0\.2, calibration 0\.99\)/,
+  );
 });
 
 /** Splits rows of these columns; a dataset's images are not read. */

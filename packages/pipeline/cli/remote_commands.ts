@@ -4,7 +4,7 @@ import { mapOrdered } from "@reproducible/workers/ordered_map";
 import { type CommandContext, EXIT } from "../app.ts";
 import { ArtifactStore } from "../artifact_store.ts";
 import { counted } from "../causes.ts";
-import type { RemoteSettings } from "../config/config.ts";
+import { remoteSchema, type RemoteSettings } from "../config/config.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
 import { formatError, UsageError } from "../errors.ts";
 import { identityNamed } from "../find_pipeline.ts";
@@ -56,8 +56,11 @@ async function sharing(
 
 /** Returns the remote of `--remote`, or else of a pipeline. */
 async function settingsOf(call: CommandContext, pipeline: string): Promise<RemoteSettings> {
-  if (call.values.remote !== undefined) {
-    return { url: resolveFrom(call.values.remote, invocationDir()) };
+  const { remote: url } = call.values;
+  if (url !== undefined) {
+    const { error } = remoteSchema.safeParse({ url });
+    if (error) throw new UsageError(`--remote "${url}": ${error.issues[0]!.message}`);
+    return { url: resolveFrom(url, invocationDir()) };
   }
   const { remote } = await loadPlan({ ...call, names: [pipeline] });
   if (remote) return remote;

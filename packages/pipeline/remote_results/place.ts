@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { RemoteSettings } from "../config/config.ts";
 import { listFiles } from "../digest.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
-import { formatError } from "../errors.ts";
+import { formatError, UsageError } from "../errors.ts";
 import { fromFileUrl, ignoreNotFound, isUrl } from "../paths.ts";
 import { hideUrl } from "../secrets.ts";
 
@@ -76,7 +76,7 @@ class Folder implements Place {
     return this.#try(async () => {
       const size = await this.sizeOf(key);
       if (size === undefined || size <= most) return await Deno.readFile(join(this.url, key));
-      throw new Error(`${key} is too large`);
+      throw new RemoteError(`${key} there has ${size} bytes, not ${most}. Push it again`, false);
     });
   }
 
@@ -115,6 +115,7 @@ class Folder implements Place {
       return await work();
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return ignoreNotFound(error);
+      if (error instanceof RemoteError) throw error;
       throw new RemoteError(formatError(error), true, { cause: error });
     }
   }
@@ -147,6 +148,9 @@ class Bucket implements Place {
     const [, bucket, path = ""] = url.match(/^s3:\/\/([^/]+)(?:\/(.*))?$/i)!;
     const where = region ?? env("AWS_REGION") ?? env("AWS_DEFAULT_REGION") ?? "us-east-1";
     const server = endpoint ?? env("AWS_ENDPOINT_URL");
+    if (server !== undefined && !/^https?:\/\/[^/]/.test(server)) {
+      throw new UsageError(`AWS_ENDPOINT_URL "${server}": expected http://HOST or https://HOST`);
+    }
     const base = new URL(server ?? `https://s3.${where}.amazonaws.com`);
     if (!(pathStyle ?? server !== undefined)) base.hostname = `${bucket}.${base.hostname}`;
     else base.pathname = `${base.pathname.replace(/\/$/, "")}/${bucket}`;

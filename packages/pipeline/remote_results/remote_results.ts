@@ -61,7 +61,10 @@ export class RemoteResults {
     if (!bytes) return undefined;
     const { value, problem } = parseRecord(bytes);
     const wrong = problem ?? problemOf(value!, use, hash);
-    if (wrong !== undefined) throw new RemoteError(`${key} there is no record (${wrong})`, false);
+    if (wrong !== undefined) {
+      const wayOut = "Remove it there, and push the result again";
+      throw new RemoteError(`${key} there is no record (${wrong}). ${wayOut}`, false);
+    }
     return value;
   }
 

@@ -118,6 +118,28 @@ Deno.test("evaluate", async (t) => {
       strictEqual((await report(part.out)).models.trainAge.trainedOn, 0);
     });
 
+    await t.step(
+      "takes a copied model from a folder of any name, and each model once",
+      async () => {
+        const [{ stages }] = await new History(artifacts).list();
+        const { fingerprint } = stages.find(({ id }) => id === "trainAge")!;
+        const copy = join(folder, "1 copied model", "x");
+        await Deno.mkdir(join(copy, "model"), { recursive: true });
+        const from = join(artifacts, "trainAge", fingerprint!.slice(0, 16), "model");
+        for await (const { name } of Deno.readDir(from)) {
+          await Deno.copyFile(join(from, name), join(copy, "model", name));
+        }
+        const models = [`${id}/trainAge`, `${id}/trainAge`, join(copy, "model")];
+        const { code, out, err } = await evaluate(
+          folder,
+          ...models,
+          ...["--on", "p", "--part", "test", "--artifacts", "results", "--json"],
+        );
+        strictEqual(code, 0, err);
+        deepStrictEqual(Object.keys((await report(out)).models), ["copied-model", "trainAge"]);
+      },
+    );
+
     await t.step("refuses what it cannot evaluate", async () => {
       await Deno.mkdir(join(folder, "empty"));
       await Deno.writeFile(

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
 import type { CacheKeyInputs } from "../../../../packages/pipeline/fingerprint.ts";
+import { openPlace } from "../../../../packages/pipeline/remote_results/place.ts";
 import {
   PART,
   RemoteResults,
@@ -62,6 +63,43 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const wrong = await third.cli("pull");
     assert.match(wrong.err, /^error: "pipeline.yaml" has no remote\. Write remote: s3:/);
     assert.equal(wrong.code, 2);
+  });
+  await t.step("names what is no place", async () => {
+    for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {
+      const { code, err } = await first.cli("push", "--remote", url);
+      assert.deepEqual([code, err], [
+        2,
+        `error: --remote "${url}": expected s3://bucket/prefix or a folder\n`,
+      ]);
+    }
+    assert.throws(
+      () => openPlace({ url: "s3://bucket", endpoint: "host" }, new AbortController().signal),
+      /AWS_ENDPOINT_URL "host": expected http:\/\/HOST/,
+    );
+  });
+  await t.step("names the way out of damage there", async () => {
+    const there = first.path("shared", "v1");
+    const damage = async (folder: string, text: string) => {
+      const [{ name }] = await Array.fromAsync(Deno.readDir(join(there, folder)));
+      const path = join(there, folder, name), whole = await Deno.readFile(path);
+      await Deno.writeTextFile(path, text, { append: folder === "objects" });
+      return () => Deno.writeFile(path, whole);
+    };
+    const damaged = await damage("results/sum", "half a rec");
+    const push = await first.cli("push");
+    assert.equal(push.code, 1);
+    assert.match(push.out, /✗ sum .*\. Remove it there, and push the result again\n/);
+    await damaged();
+    await using third = await Project.make();
+    await damage("objects", "more");
+    const pull = await third.cli("pull", id!, "--remote", first.path("shared"));
+    assert.match(
+      pull.out,
+      /✗ \w+ {2}v1\/objects\/.* there has \d+ bytes, not \d\. Push it again\n/,
+    );
+    assert.match(pull.out, /✓ \w+ .*\n/, "the others are pulled");
+    assert.equal((await first.cli("push")).code, 0);
+    assert.equal((await third.cli("pull", id!, "--remote", first.path("shared"))).code, 0);
   });
   await t.step("is not asked for what is forced", async () => {
     const { statuses } = await second.run({ force: ["sum"] });

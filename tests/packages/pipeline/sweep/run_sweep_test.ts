@@ -1,6 +1,7 @@
 /** Grids of runs: shared results, reports, and runs that fail or are killed. */
 import assert from "node:assert/strict";
 import { ArtifactStore } from "../../../../packages/pipeline/artifact_store.ts";
+import { drawTrials } from "../../../../packages/pipeline/sweep/search.ts";
 import { summarise, summaryLines } from "../../../../packages/pipeline/sweep_summary.ts";
 import { ended, Project, reading } from "../toy/project.ts";
 
@@ -124,6 +125,17 @@ Deno.test("the command line varies, replaces and fixes", async (t) => {
     "all of them, so that one run is left",
     async () => assert.match((await first("--seed=2", "--set=few.max=9"))!, /^> count/),
   );
+});
+
+Deno.test("steps end at the last one within the range", () => {
+  const drawn = (from: number, to: number, step: number) => {
+    const range = { from, to, step, scale: "linear" as const };
+    const rows = drawTrials([{ key: "a.b", values: [], range, at: { text: "" } }], 20, 1);
+    return rows.map(([one]) => one!.value).sort();
+  };
+  assert.deepEqual(drawn(1, 9, 5), [1, 6]);
+  assert.deepEqual(drawn(0.1, 0.4, 0.1), [0.1, 0.2, 0.3, 0.4]);
+  assert.deepEqual(drawn(0.1, 0.5, 0.9), [0.1]);
 });
 
 Deno.test("a search draws from ranges, and a second sweep takes its best points", async (t) => {
