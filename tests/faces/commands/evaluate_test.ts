@@ -126,7 +126,8 @@ Deno.test("evaluate", async (t) => {
         const copy = join(folder, "1 copied model", "x");
         await Deno.mkdir(join(copy, "model"), { recursive: true });
         const from = join(artifacts, "trainAge", fingerprint!.slice(0, 16), "model");
-        for await (const { name } of Deno.readDir(from)) {
+        for await (const { name, isFile } of Deno.readDir(from)) {
+          if (!isFile) continue;
           await Deno.copyFile(join(from, name), join(copy, "model", name));
         }
         const models = [`${id}/trainAge`, `${id}/trainAge`, join(copy, "model")];
