@@ -31,5 +31,6 @@ export default defineStage({
   async run(inputs, params, context) {
     const { auditLabels } = await import("../faces/evaluation/audit_labels.ts");
     await auditLabels(inputs, { ...params, networks }, context);
+    return { show: ["audit/judge.html"] };
   },
 });

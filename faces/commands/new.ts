@@ -30,9 +30,9 @@ const command: Command = {
 new types writes plugin_api.d.ts: the types of the argument of export default (api) => ..., for a
 plugin that lies elsewhere. It needs no file of this project beside it.
 
-new KIND writes plugins/NAME.ts, tests/plugins/NAME_test.ts and experiments/NAME.yaml; existing files are
-never replaced. Each one works as it is: test it, run it, then change it. A preset is run on your
-own folder of photos.
+new KIND writes plugins/NAME.ts, tests/plugins/NAME_test.ts and experiments/NAME.yaml; existing files
+are never replaced. Each one works as it is: test it, run it, then change it. A preset is run on
+your own folder of photos.
 
 Exit codes: 0 written, 2 wrong command line, or a file exists.`,
   async run(args, { project, reporter, pluginApi, cwd }) {

@@ -92,13 +92,13 @@ export async function downloadDatasets(
       : [],
     ...imdbWiki.length > 0
       ? [
-        `No commercial use: trained on ${
+        `No commercial use: data of ${
           imdbWiki.join(", ")
         } (IMDB-WIKI, for academic research only).`,
       ]
       : [],
     ...datasets.flatMap(({ name, terms, nonCommercial }) =>
-      nonCommercial ? [`No commercial use: trained on ${name} (${terms ?? "see its terms"}).`] : []
+      nonCommercial ? [`No commercial use: data of ${name} (${terms ?? "see its terms"}).`] : []
     ),
   ];
   return {

@@ -65,7 +65,8 @@ export async function writeTable(
       .map((reason) => `${number(dropped[reason])} ${reasons[reason]}`);
     context.info(
       `${name}: kept ${number(kept.length)} of ${counted(rows.length, "row")}` +
-        (why.length > 0 ? `; dropped ${why.join(", ")}.` : "."),
+        (why.length > 0 ? `; dropped ${why.join(", ")}` : "") +
+        (judged?.corrected ? `; corrected ${counted(judged.corrected, "label")}.` : "."),
     );
     if (doubts.length > 0) context.warn(`${name}: ${formatDoubts(doubts)}`);
     context.progress.advance(1, name);

@@ -143,7 +143,9 @@ export async function auditLabels(
       : { mae: meanAbsoluteError(truth, prediction) },
   };
   await Deno.writeTextFile(output("summary.json"), JSON.stringify(summary, null, 2) + "\n");
-  context.info(`${summary.suspect} of ${rows.length} labels of ${target} are suspect: judge.html`);
+  context.info(
+    `${summary.suspect} of ${rows.length} labels of ${target} are suspect; judge them in judge.html`,
+  );
 }
 
 /** Trains without a fold and returns its predictions. Resumes a training, and keeps finished folds. */

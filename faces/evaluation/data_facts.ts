@@ -62,7 +62,11 @@ export async function gatherData(
     ...(made && { photos: await readPhotos(made) }),
     crops: await drawCrops(made, images, shown.crops),
     noFace: made ? await findNoFace(made, archives, shown.noFace) : { shown: [], count: 0 },
-    ...divided && await readCopies(divided, labels, images, shown.noFace),
+    ...divided && {
+      ...await readCopies(divided, labels, images, shown.noFace),
+      calibration:
+        JSON.parse(await Deno.readTextFile(join(divided.path, "summary.json"))).calibration,
+    },
     preprocessing: await readPreprocessing(dataset.path),
   };
 }

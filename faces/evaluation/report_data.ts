@@ -24,6 +24,8 @@ export interface DataReport {
   /** Data set → source of its labels, a phrase, if known. Default: none. */
   labelledBy?: Readonly<Record<string, string>>;
   splits: Record<SplitName, FaceGroup>;
+  /** Number of images of the calibration set, if there is one. */
+  calibration?: number;
   /** Rows kept and dropped, for each table. */
   selection: readonly Selection[];
   /** Photos and faces of the kept rows, by data set. */

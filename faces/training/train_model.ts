@@ -272,7 +272,9 @@ export async function trainModel(
       if (!interval) {
         context.warn(
           `${counted(at.length, "image")} of the calibration set with an exact ` +
-            `${tasks[i][1].task} are too few for intervals; raise split.calibration`,
+            `${
+              tasks[i][1].task
+            } are too few for intervals: at least 9 are needed; raise split.calibration`,
         );
       }
       return interval;

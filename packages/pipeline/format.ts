@@ -36,10 +36,10 @@ export function formatTable(
   });
 }
 
-/** Each row but the first as its first cell and, below it, the others with their names. */
-function stacked([head = [], ...rows]: readonly (readonly string[])[], room: number): string[] {
+/** Each row but the first as its first cell and, below it, the others, all with their names. */
+function stacked([head = [""], ...rows]: readonly (readonly string[])[], room: number): string[] {
   return rows.flatMap(([first = "", ...cells]) => [
-    ...broken(first, room),
+    ...broken(`${head[0]} ${first}`.trim(), room),
     ...cells.flatMap((cell, i) => {
       const text = `${head[i + 1] ?? ""} ${cell}`.trim();
       return cell === ""

@@ -343,6 +343,8 @@ interface Wanted {
   /** Required property of a run, and its words: "has evaluated a model". */
   readonly has?: (run: RunRecord) => boolean;
   readonly what?: string;
+  /** Command that lists the runs. Default: deno task runs. */
+  readonly listedBy?: string;
 }
 
 /**
@@ -354,7 +356,7 @@ interface Wanted {
 export function findRun(
   name: string,
   runs: readonly RunRecord[],
-  { identity, has = () => true, what = "is listed" }: Wanted = {},
+  { identity, has = () => true, what = "is listed", listedBy = "deno task runs" }: Wanted = {},
 ): RunRecord {
   const found = runs.find(({ id }) => id === name);
   if (found) return found;
@@ -373,7 +375,7 @@ export function findRun(
   }
   throw new UsageError(
     `there is no run "${name}".${didYouMean(name, namesOf(runs.filter(has)))} A run is named by ` +
-      "its id, the beginning of it, or its pipeline's name; deno task runs lists them.",
+      `its id, the beginning of it, or its pipeline's name; ${listedBy} lists them.`,
   );
 }
 

@@ -14,7 +14,7 @@ export const missing = await new Deno.Command("moto_server", {
 export type Harm = (
   method: string,
   path: string,
-) => "throttle" | "stall" | "cut" | "lie" | undefined;
+) => "throttle" | "throttleLate" | "stall" | "cut" | "lie" | undefined;
 
 export class S3 implements AsyncDisposable {
   harm: Harm = () => undefined;
@@ -53,10 +53,12 @@ export class S3 implements AsyncDisposable {
   async #forward(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
     const harm = this.harm(request.method, pathname);
-    if (harm === "throttle") {
+    if (harm === "stall" || harm === "throttleLate") {
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+    }
+    if (harm === "throttle" || harm === "throttleLate") {
       return new Response("<Error><Code>SlowDown</Code></Error>", { status: 503 });
     }
-    if (harm === "stall") await new Promise((resolve) => setTimeout(resolve, 3000));
     this.requests.push(`${request.method} ${pathname}`);
     const body = request.body && await request.arrayBuffer();
     // The signature covers the address of the proxy.

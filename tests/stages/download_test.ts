@@ -492,7 +492,7 @@ Deno.test("download cautions against what is learned from drawn faces", async ()
     match((await caution("sample", "wiki_crop"))!, /^Some of the faces are synthetic/);
     match(
       (await caution("wiki_crop"))!,
-      /^No commercial use: trained on wiki_crop \(IMDB-WIKI, for/,
+      /^No commercial use: data of wiki_crop \(IMDB-WIKI, for/,
     );
     strictEqual(await caution({ folder: photos }), undefined);
   });

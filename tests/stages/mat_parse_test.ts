@@ -354,11 +354,12 @@ Deno.test("matParse corrects or drops labels that were judged wrong, and counts 
         "other,d.jpg,age,30,wrong,31",
       );
       const facts = await matParse.external({ verdicts });
-      const { table, summary, warnings } = await parse(archives, { verdicts });
+      const { table, summary, infos, warnings } = await parse(archives, { verdicts });
       deepStrictEqual(table.full_path, ["a.jpg", "c.jpg", "d.jpg"]);
       deepStrictEqual([table.gender, table.age], [[0, 1, 1], [30, 31, 30]]);
       const { dropped, corrected } = summary.datasets.wiki_crop;
       deepStrictEqual([dropped.judgedWrong, corrected], [1, 2]);
+      match(infos.join(), /1 with a label judged wrong; corrected 2 labels\./);
       match(warnings.join(), /1 verdict without a row of that path and label/);
       await write();
       ok((await matParse.external({ verdicts })).verdicts !== facts.verdicts);

@@ -2,7 +2,7 @@
 import { ageHistogram, genderShares } from "../charts/data_charts.ts";
 import { colors } from "../charts/draw.ts";
 import { type Html, html } from "../html.ts";
-import { type SplitName, splitNames } from "../score_model.ts";
+import { splitNames } from "../score_model.ts";
 import type { DataReport, FaceGroup, NamedImage, PhotoCounts } from "../report_data.ts";
 import { type Framing, MIN_SERVED } from "../compare_framing.ts";
 import { settingsList, table } from "../tables.ts";
@@ -21,7 +21,7 @@ ${histograms(datasets)}
 <figcaption><b>Women and men</b>by data set and by split</figcaption>
 ${genderShares([...datasets, ...splitNames.map((name) => splits[name])])}
 </figure>
-${splitsTable(splits)}
+${splitsTable(data)}
 </div>
 <figure class="card wide">
 <figcaption><b>Age by split</b>bins of five years</figcaption>
@@ -124,20 +124,18 @@ function effective({ detector, ...rest }: DataReport["preprocessing"]): Record<s
   return { detector: { name, ...own, ...others }, ...rest };
 }
 
-function splitsTable(splits: Record<SplitName, FaceGroup>): Html {
-  const all = splitNames.reduce((sum, name) => sum + splits[name].ages.length, 0);
+function splitsTable({ splits, calibration = 0 }: DataReport): Html {
+  const sizes = splitNames.map((name): [string, number] => [name, splits[name].ages.length]);
+  if (calibration > 0) sizes.push(["calibration", calibration]);
+  const all = sizes.reduce((sum, [, size]) => sum + size, 0);
   return html`<div class="card">
 <h3>Splits</h3>
 <p class="note">Training set: fits the weights. Validation set: early stopping and model selection.
-Test set: final metrics.</p>
+Test set: final metrics.${calibration > 0 && " Calibration set: prediction intervals."}</p>
 ${
     table(
       ["split", "faces", "share"],
-      splitNames.map((name) => [
-        name,
-        count(splits[name].ages.length),
-        percent(splits[name].ages.length / all),
-      ]),
+      sizes.map(([name, size]) => [name, count(size), percent(size / all)]),
     )
   }
 </div>`;

@@ -59,7 +59,13 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
       ];
     })
   );
-  return html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>
+  const heading = html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>`;
+  if (rows.length === 0) {
+    return html`${heading}<p class="note">No groups to compare: all ${
+      count(hidden)
+    } are hidden as small.</p>`;
+  }
+  return html`${heading}
 <div class="card scroll" tabindex="0" role="region" aria-label="Differences of ${id}">
 ${
     table(["groups", "metric", "difference", "standardized", "worst group", "p, adjusted"], rows)

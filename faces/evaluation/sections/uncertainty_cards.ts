@@ -6,10 +6,12 @@ import { formatInterval, formatMetricValue } from "../metrics.ts";
 import type { ModelMetrics } from "../score_model.ts";
 import { table, withRange } from "../tables.ts";
 
-export function uncertaintyCards({ coverage, abstention, task }: ModelMetrics): Html | undefined {
+export function uncertaintyCards(
+  { coverage, abstention, task, counts }: ModelMetrics,
+): Html | undefined {
   if (!coverage && !abstention) return undefined;
   return html`<div class="columns">
-${coverage && coverageCard(coverage, task === "age" ? " years" : "")}
+${coverage && coverageCard(coverage, counts.test, task === "age" ? " years" : "")}
 ${abstention && abstentionCards(abstention)}
 </div>`;
 }
@@ -18,6 +20,7 @@ function coverageCard(
   { level, of, images, coverage, interval, width, groups = [] }: NonNullable<
     ModelMetrics["coverage"]
   >,
+  tested: number,
   unit: string,
 ): Html {
   const share = (value: number, range: typeof groups[number]["interval"]) =>
@@ -30,7 +33,7 @@ from the ${of === "distribution" ? "predicted age distribution" : "absolute erro
   } images of the calibration set. That holds on average, not for each group. Small print: 95 % CI.</p>
 ${
     table(["", "faces", "coverage", `mean width${unit && ","}${unit}`], [
-      ["all", "", share(coverage, interval), width.toFixed(1)],
+      ["all", count(tested), share(coverage, interval), width.toFixed(1)],
       ...groups.map(({ count: n, value, interval, width, ...group }) => [
         groupName(group),
         count(n),
@@ -55,7 +58,7 @@ ${riskCurve(curve)}
 <h3>Accuracy of confident predictions</h3>
 <p class="note">Predictions below a probability are withheld. Small print: 95 % CI.</p>
 ${
-    table(
+    at.length === 0 ? html`<p>No prediction is that confident.</p>` : table(
       ["at least", "kept", "accuracy"],
       at.map(({ confidence, kept, accuracy, interval }) => [
         percent(confidence, 0),

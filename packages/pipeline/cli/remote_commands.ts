@@ -71,11 +71,15 @@ async function settingsOf(call: CommandContext, pipeline: string): Promise<Remot
 }
 
 /** Finds a run as other commands do. */
-async function runNamed({ names, project }: CommandContext, all: readonly RunRecord[]) {
+async function runNamed(
+  { names, project }: CommandContext,
+  all: readonly RunRecord[],
+  listedBy?: string,
+) {
   const [name = "pipeline", ...others] = names;
   if (others.length > 0) throw new UsageError(`one run at a time; got ${names.join(" and ")}`);
   const identity = await identityNamed(name, invocationDir(), project);
-  return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded" });
+  return findRun(name, all, { identity, has: ({ ok }) => ok, what: "succeeded", listedBy });
 }
 
 /** The results of a run. */
@@ -161,7 +165,7 @@ export async function pull(call: CommandContext): Promise<number> {
   const known = await identityNamed(name, invocationDir(), call.project);
   return await sharing(call, known ?? "pipeline", async ({ store, history, remote, signal }) => {
     const { runs, files } = await runsAt(remote, log);
-    const run = await runNamed(call, runs);
+    const run = await runNamed(call, runs, `deno task remote status --remote ${remote.place.url}`);
     const records = new Map<string, StageRecord>();
     const ok = await each(call, run, signal, async ({ id, use, fingerprint }, start) => {
       const { record } = await store.find(use, fingerprint);

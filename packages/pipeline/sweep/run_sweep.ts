@@ -84,9 +84,9 @@ export async function runSweep(
     cautions = made.cautions ?? [];
     if (!made.ok) return report(prepared, false, []);
   }
-  const left = joinWords(selected.filter((id) => !common.includes(id))) || "nothing";
+  const left = joinWords(selected.filter((id) => !common.includes(id)));
   const runText = points.length === 1 ? "the run continues" : `${points.length} runs continue`;
-  log(`${runText} with ${left}`);
+  log(left === "" ? "all stages have run; collecting results" : `${runText} with ${left}`);
   const runs = first.remoteWorkers
     ? await runRemote(points, call, {
       ...{ selection, signal, common, cautions, identities, context },
@@ -120,12 +120,15 @@ async function predictFingerprints(plan: Plan, context: RunContext): Promise<Map
   return names;
 }
 
-/** Returns "train.learningRate 0.001, 0.0003 × seed 1, 2, 3". */
+/** Returns "train.learningRate 0.001, 0.0003 × seed 1, 2, 3"; with ";" where not all are combined. */
 function axesText(points: readonly SweepPoint[]): string {
-  return Object.keys(points[0]!.values).map((key) => {
-    const values = new Set(points.map(({ values }) => JSON.stringify(values[key])));
-    return `${key} ${[...values].join(", ")}`;
-  }).join(" × ");
+  const axes = Object.keys(points[0]!.values).map((key) => ({
+    key,
+    values: [...new Set(points.map(({ values }) => JSON.stringify(values[key])))],
+  }));
+  const all = axes.reduce((product, { values }) => product * values.length, 1);
+  return axes.map(({ key, values }) => `${key} ${values.join(", ")}`)
+    .join(all === points.length ? " × " : "; ");
 }
 
 /** Logs what would run: the shared stages once, then the others of each run. */

@@ -186,7 +186,7 @@ Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in
     using loaded = testContext(download);
     const preset = { use: "utkface", layout: "full", values: { ethnicity: { "4": "Latin" } } };
     const result = await loaded.run({}, { datasets: [{ folder, preset, name: "utk" }] });
-    match(result!.caution!, /^No commercial use: trained on utk \(UTKFace, for non-commercial/);
+    match(result!.caution!, /^No commercial use: data of utk \(UTKFace, for non-commercial/);
     const text = await Deno.readTextFile(join(loaded.outputs.archives, "archives.json"));
     const [{ layout, detect, terms, labelledBy }] = JSON.parse(text).datasets;
     deepStrictEqual([layout, detect], ["full", undefined], "a detector runs");

@@ -8,7 +8,7 @@ import {
   provenanceSection,
 } from "../../../faces/evaluation/sections/provenance_section.ts";
 import { adjustAll, modelFairness } from "../../../faces/evaluation/fairness.ts";
-import { madeUpReport } from "./fixture.ts";
+import { madeUpReport, withGroups } from "./fixture.ts";
 
 Deno.test("reportPage() opens with every model's metric, interval and constant baseline, in words", async () => {
   const html = text(await reportPage(await madeUpReport()));
@@ -70,6 +70,20 @@ Deno.test("reportPage() reports kept and dropped rows and photos", async () => {
   assert.match(html, /without a face\s*60\s*60/);
   assert.match(html, /no face found\s*110\s*510/);
   assert.match(html, /Photos without a detected face\s*1 of 110, drawn at random/);
+});
+
+Deno.test("reportPage() counts calibration images, and has no table without rows", async () => {
+  const report = withGroups(await madeUpReport());
+  report.data.calibration = 250;
+  const [first, ...others] = report.models;
+  for (const one of first.fairness!.groupings) Object.assign(one, { metrics: {} });
+  for (const { metrics: { abstention } } of report.models) if (abstention) abstention.at = [];
+  const page = await reportPage(report), html = text(page);
+  assert.match(html, /train\s*640\s*51\.2 %.*calibration\s*250\s*20\.0 %/);
+  assert.equal(html.match(/No groups to compare: all \d+ are hidden as small/g)?.length, 1);
+  assert.equal(html.match(/No prediction is that confident/g)?.length, 2);
+  assert.equal(page.match(/Differences of /g)?.length, others.length);
+  assert.doesNotMatch(page, /<tbody>\s*<\/tbody>/);
 });
 
 Deno.test("reportPage() compares every metric with the constant baseline, face-api and the 2021 networks", async () => {

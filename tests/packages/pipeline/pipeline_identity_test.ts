@@ -227,7 +227,7 @@ Deno.test("table() breaks between words, and stacks what is too wide even so", (
     for (const word of words.slice(1)) assert.ok(seen.includes(word), `${room}: ${word}`);
   }
   assert.deepEqual(formatTable(rows, [], 20), [
-    "0a1b2c3d",
+    "run 0a1b2c3d",
     "  ended 2026-11-28",
     "    01:53",
     "  result",

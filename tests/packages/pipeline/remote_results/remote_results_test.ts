@@ -63,6 +63,10 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     const wrong = await third.cli("pull");
     assert.match(wrong.err, /^error: "pipeline.yaml" has no remote\. Write remote: s3:/);
     assert.equal(wrong.code, 2);
+    assert.match(
+      (await third.cli("pull", "zzz", ...remote)).err,
+      /^error: there is no run "zzz"\..*; deno task remote status --remote .*shared lists them\.$/m,
+    );
   });
   await t.step("names what is no place", async () => {
     for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {

@@ -174,6 +174,8 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
     assert.deepEqual(points(more).slice(0, 6), points(runs));
     const other = await run("search", "--seed=7", "--dry-run");
     assert.notDeepEqual(points(other)[0], points(runs)[0]);
+    const { out } = await project.cli("run", "search", "--dry-run");
+    assert.match(out, /^6 runs: count\.to [\d, ]+; few\.max [\d, ]+; seed 1, 2\n/);
   });
   await t.step("the best half, again over the seeds of the YAML", async () => {
     const better = runs.filter(({ values }) => values.seed === 1)
