@@ -45,8 +45,9 @@ const MAX_MESSAGE = 16e6;
 /** A right in the YAML: a flag of Deno, and its value. */
 const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
 
-/** Ends a process ($1) whose resident memory exceeds a limit ($2, in kB). */
+/** Ends a process ($1) whose resident memory exceeds a limit ($2, in kB), or whose parent is gone. */
 const WATCHER = `while sleep 0.2; do
+  kill -0 $PPID || { kill -9 $1; exit; }
   if [ -r /proc/$1/statm ]; then read -r _ pages _ < /proc/$1/statm; rss=$((pages * 4))
   else rss=$(ps -o rss= -p $1); fi
   [ -z "$rss" ] && exit

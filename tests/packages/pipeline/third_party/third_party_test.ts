@@ -1,6 +1,7 @@
 /** Third-party plugins: what they may do, what is refused, and what that costs. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { StageContext } from "../../../../packages/pipeline/stage.ts";
 import { mapOrdered } from "../../../../packages/workers/ordered_map.ts";
 import { Project } from "../toy/project.ts";
@@ -131,6 +132,44 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
     assert.match(messages.get(name)!, message, name);
   }
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
+});
+
+Deno.test({
+  name: "a plugin that loops ends with a killed run",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using place = await beside({ "plugin/hostile.js": "" });
+    const pid = join(place.outside, "pid");
+    await Deno.writeTextFile(
+      place.plugin,
+      `Deno.writeTextFileSync(${JSON.stringify(pid)}, String(Deno.pid)); for (;;);`,
+    );
+    const sandbox = {
+      ...{ specifier: pathToFileURL(place.plugin).href, project: place.project.folder },
+      api: import.meta.resolve("../../../../plugins/plugin_process.ts"),
+      ...{ allow: ["write"], memory: 4, minutes: 1, modules: [] },
+    };
+    const module = import.meta.resolve("../../../../packages/pipeline/sandbox.ts");
+    const code = `import { callPlugin } from ${JSON.stringify(module)};
+      await callPlugin(${JSON.stringify(sandbox)}, { declare: true });`;
+    const run = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", code],
+      cwd: new URL("../../../..", import.meta.url),
+      stderr: "null",
+    }).spawn();
+    const until = async (done: () => Promise<unknown>) => {
+      for (let i = 0; !await done(); i++) {
+        assert.ok(i < 1000, "the plugin is still running");
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    await until(() => Deno.readTextFile(pid).catch(() => ""));
+    run.kill("SIGKILL");
+    await run.status;
+    const plugin = await Deno.readTextFile(pid);
+    const alive = () => new Deno.Command("kill", { args: ["-0", plugin], stderr: "null" }).output();
+    await until(async () => !(await alive()).success);
+  },
 });
 
 Deno.test("rights of a third-party plugin", async (t) => {
