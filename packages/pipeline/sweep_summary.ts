@@ -45,7 +45,7 @@ export interface SummaryRow {
  */
 export const isSeed = (key: string): boolean => /^((stages\.)?[^.]+\.)?seed$|\.fold$/.test(key);
 
-const withoutSeeds = (values: Finished["values"]) =>
+export const withoutSeeds = (values: Finished["values"]): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !isSeed(key)));
 
 /** Groups runs that differ only in seeds or folds. */

@@ -101,7 +101,7 @@ export async function bestPoints(
   }
   const sign = (better[metric] ?? (metric === "loss" ? "less" : undefined)) === "less" ? 1 : -1;
   rows.sort((a, b) => sign * (a.mean - b.mean));
-  return rows.slice(0, Math.ceil(share * rows.length)).map(({ values }) => values);
+  return rows.slice(0, Math.ceil(share * rows.length - 1e-9)).map(({ values }) => values);
 }
 
 /** Returns true for an axis that each drawn combination is repeated over. */

@@ -10,6 +10,7 @@ import { pointsOf, readSweep } from "./grid.ts";
 import { checkParams } from "../run/create_context.ts";
 import { select } from "../run/selection.ts";
 import { runSweep } from "./run_sweep.ts";
+import { withoutSeeds } from "../sweep_summary.ts";
 
 /** Default limit of concurrent runs, each of which has images in memory. */
 const MAX_JOBS = 4;
@@ -19,8 +20,17 @@ export async function sweep(base: Plan, call: CommandContext, one: typeof runOne
   const { values, reporter } = call;
   const written = readSweep(base.source, call);
   // --set and --seed fixed all of them.
-  if (written.axes.length === 0 && !written.best) return await one(base, call);
+  if (written.axes.length === 0 && !written.best) {
+    if (written.trials === undefined || call.values.set) return await one(base, call);
+    throw new UsageError("sweep.trials: nothing is varied; add a range, as { from: 0, to: 1 }");
+  }
   const points = await pointsOf(written, base, call);
+  if (written.trials !== undefined && !written.best) {
+    const drawn = new Set(points.map(({ values }) => JSON.stringify(withoutSeeds(values)))).size;
+    if (drawn < written.trials) {
+      reporter.log(`trials: ${written.trials}: there are no more than ${drawn} combinations`);
+    }
+  }
   const number = parsePositiveInt("point", values);
   if (number !== undefined) {
     const point = points[number - 1];
