@@ -1,10 +1,10 @@
 /** Style of the page, after the webcam page's style sheet, whose colors and buttons it shares. */
 export const style = `
 :root {
-  --c0: light-dark(#0072b2, #56b4e9); --c1: light-dark(#c24e00, #f0a04b); --c2: light-
-  dark(#00795c, #3fc29c); --c3: light-dark(#a0527f, #d993bc); --c4: light-dark(#86602b, #d3b57c);
-  --c5: light-dark(#5d5a9c, #a9a5e6); --c6: light-dark(#4d7c0f, #a3d65c); --c7: light-
-  dark(#5c6068, #c3c6cc); --good: light-dark(#00694f, #66d6b2);
+  --c0: light-dark(#0072b2, #56b4e9); --c1: light-dark(#c24e00, #f0a04b);
+  --c2: light-dark(#00795c, #3fc29c); --c3: light-dark(#a0527f, #d993bc); --c4: light-dark(#86602b, #d3b57c);
+  --c5: light-dark(#5d5a9c, #a9a5e6); --c6: light-dark(#4d7c0f, #a3d65c);
+  --c7: light-dark(#5c6068, #c3c6cc); --good: light-dark(#00694f, #66d6b2);
 }
 header, main { max-width: 1500px }
 .bar {
@@ -37,8 +37,8 @@ table { min-width: 0 }
 :is(th, td) { padding: 6px 12px; font-weight: inherit }
 tr:last-child > * { border-bottom: 0 }
 thead th {
-  position: sticky; top: 0; z-index: 1; background: var(--card); font-weight: 600; vertical-align:
-  bottom; box-shadow: 0 1px 0 var(--line);
+  position: sticky; top: 0; z-index: 1; background: var(--card); font-weight: 600;
+  vertical-align: bottom; box-shadow: 0 1px 0 var(--line);
 }
 thead button { padding: 0; border: 0; background: none; font: inherit; text-align: left }
 :is(th, td) small { color: var(--muted); font-weight: 400; font-size: 0.8rem }
@@ -49,6 +49,7 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .runs tbody tr:not(.space) > * {
   height: 46px; padding-block: 0; white-space: nowrap; vertical-align: middle;
 }
+.runs tbody td { max-width: 300px; overflow: hidden; text-overflow: ellipsis }
 .runs .space > td { padding: 0; border: 0 }
 .runs thead th { white-space: nowrap }
 .runs :is(tbody th, thead th:first-child) { position: sticky; left: 0; background: var(--card) }
@@ -56,8 +57,8 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .runs tbody th > * + * { margin-left: 7px }
 .runs tr:focus-visible { outline-offset: -3px }
 .runs .note {
-  display: inline-block; max-width: 130px; overflow: hidden; text-overflow: ellipsis; vertical-
-  align: bottom;
+  display: inline-block; max-width: 130px; overflow: hidden; text-overflow: ellipsis;
+  vertical-align: bottom;
 }
 .pick { width: 20px; height: 20px; padding: 0; border: 1.5px solid var(--muted); border-radius: 5px; }
 .pick[aria-checked="true"] { border-color: var(--accent); background: var(--accent) content-box; padding: 3px; }
@@ -71,8 +72,8 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 }
 .number { display: grid; line-height: 1.25 }
 .why {
-  display: block; max-width: 240px; overflow: hidden; text-overflow: ellipsis; vertical-
-  align: middle;
+  display: block; max-width: 240px; overflow: hidden; text-overflow: ellipsis;
+  vertical-align: middle;
 }
 .state.ok { color: var(--good) }
 .state:is(.failed, .damaged, .interrupted) { color: var(--bad) }

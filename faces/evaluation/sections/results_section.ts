@@ -250,15 +250,18 @@ function sensitivityFigure(sensitivity: Sensitivity, { metric }: ModelMetrics): 
   const { unchanged, changes } = sensitivity;
   const sign = METRICS[metric].better === "more" ? 1 : -1;
   const worst = changes.reduce((a, b) => sign * b.value < sign * a.value ? b : a);
+  const harm = sign * worst.value < sign * unchanged
+    ? html`Most harm: <b class="inline">${worst.name}</b>, ${
+      formatMetricValue(worst.value, metric)
+    }.`
+    : "None of the changes does harm.";
   return html`<figure class="card">
 <figcaption><b>Sensitivity</b>${METRICS[metric].title} on ${
     faces(sensitivity.count)
   } of the test set,
 each image changed. Dashed line: the same images unchanged, <b class="inline">${
     formatMetricValue(unchanged, metric)
-  }</b>. Most harm: <b class="inline">${worst.name}</b>, ${
-    formatMetricValue(worst.value, metric)
-  }. Changes are of the network's input; photos change before their faces are detected.</figcaption>
+  }</b>. ${harm} Changes are of the network's input; photos change before their faces are detected.</figcaption>
 ${sensitivityChart(sensitivity, metric)}
 </figure>`;
 }

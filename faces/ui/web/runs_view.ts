@@ -284,9 +284,10 @@ function fillRows(): void {
 function rowElement(row: Row, i: number): unknown {
   const { key, first: { id, group }, runs } = row;
   const pinned = pins.value.includes(key), note = notes.value[group];
-  const cells = columns.map(({ value, cell }) =>
-    part`<td>${cell ? cell(row) : text(value(row))}</td>`
-  );
+  const cells = columns.map(({ value, cell }) => {
+    const written = cell ? undefined : text(value(row));
+    return part`<td title="${written}">${cell ? cell(row) : written}</td>`;
+  });
   return part`<tr tabindex="${i === active ? 0 : -1}" data-row="${i}" aria-rowindex="${i + 2}"
     class="${pinned && "pinned"} ${picked.has(id) && "picked"}" @focus=${() => active = i}>
     <th scope="row"><button class="pick" tabindex="-1" role="checkbox" aria-label="Choose ${id}"
