@@ -71,5 +71,6 @@ export async function writeSplits(
       count,
     ]);
   }
+  await Deno.writeTextFile(join(folder, "summary.json"), JSON.stringify(counts));
   return testArtifact(folder, "splits");
 }
