@@ -64,11 +64,16 @@ export async function gatherData(
     noFace: made ? await findNoFace(made, archives, shown.noFace) : { shown: [], count: 0 },
     ...divided && {
       ...await readCopies(divided, labels, images, shown.noFace),
-      calibration:
-        JSON.parse(await Deno.readTextFile(join(divided.path, "summary.json"))).calibration,
+      ...await readCalibration(divided),
     },
     preprocessing: await readPreprocessing(dataset.path),
   };
+}
+
+/** Reads the size of the calibration set; there is none in results of earlier versions. */
+async function readCalibration({ path }: Artifact): Promise<Pick<DataReport, "calibration">> {
+  const text = await Deno.readTextFile(join(path, "summary.json")).catch(ignoreNotFound);
+  return text ? { calibration: JSON.parse(text).calibration } : {};
 }
 
 /** Reads the copies that split found: each image after its original, those of other labels first. */
