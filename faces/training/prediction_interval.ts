@@ -5,7 +5,7 @@
 import { conformalQuantile } from "../../packages/statistics/conformal.ts";
 import { ageBins } from "./network_options.ts";
 
-/** How a model's intervals are computed, in training.json. */
+/** Computation of a model's intervals, in training.json. */
 export interface PredictionInterval {
   /** Share of truths that are inside. */
   readonly level: number;

@@ -49,7 +49,12 @@ export const cacheKeySchema: z.ZodObject<Shape<CacheKeyInputs>> = z.object<Shape
 
 /** Returns the SHA-256 of a cache key, in hex. */
 export function fingerprint(dependencies: CacheKeyInputs): string {
-  return createHash("sha256").update(canonicalJson(dependencies)).digest("hex");
+  return sha256(canonicalJson(dependencies));
+}
+
+/** Returns the SHA-256 of a text, as 64 hexadecimal digits. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** Returns JSON with sorted keys: equal values have equal text. */

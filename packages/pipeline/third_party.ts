@@ -2,7 +2,6 @@
  * Plugins from npm or from outside the project. Their declarations are read in a process without
  * rights, once for each content; their stages run in processes too.
  */
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DenoLock } from "./cache/deno_lock.ts";
@@ -11,7 +10,7 @@ import { ModuleHasher } from "./cache/module_graph.ts";
 import type { Extension } from "./config/extension.ts";
 import type { Plugin } from "./config/plugins.ts";
 import type { Definition } from "./define.ts";
-import { canonicalJson } from "./fingerprint.ts";
+import { canonicalJson, sha256 } from "./fingerprint.ts";
 import { fromFileUrl, readTextIfExists } from "./paths.ts";
 import { apiVersion } from "./plugin_api.ts";
 import {
@@ -125,7 +124,11 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
   await refuseSharedFolder(specifier, project);
   const before = await contentOf(specifier, project);
   const sandbox = { ...given, modules: before.files };
-  const file = join(project, "artifacts/.cache/plugins", `${sha256(specifier).slice(0, 16)}.json`);
+  const file = join(
+    project,
+    "artifacts/.cache/plugins",
+    `${sha256(specifier).slice(0, 16)}.json`,
+  );
   const { value } = await readState<z.output<typeof cacheSchema>>(file, { shape: cacheSchema });
   let declarations = value?.key === before.key ? value.declarations : undefined;
   if (!declarations) {
@@ -186,10 +189,6 @@ async function contentOf(
     .filter((path) => /^(?!\.|\/|artifacts\/).*\.([cm]?[jt]s|wasm)$/.test(path))
     .map((path) => join(project, path));
   return { key: sha256(canonicalJson(content)), files, packages: graph.packages };
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 function toZod(schema: Record<string, unknown>): z.ZodObject {
@@ -279,9 +278,10 @@ function runner(
       if (message[0] === "start") progress.start(message[1], message[2], message[3]);
       else if (message[0] === "advance") progress.advance(message[1], message[2] || undefined);
       else if (++lines <= MAX_LINES) context[message[0]](message[1]);
-      else {throw new Error(
-          `plugin "${nameOf(sandbox.specifier)}" logs more than ${MAX_LINES} lines`,
-        );}
+      else {
+        const name = nameOf(sandbox.specifier);
+        throw new Error(`plugin "${name}" logs more than ${MAX_LINES} lines`);
+      }
     };
     const task: Call = {
       ...{ stage: name, params },

@@ -88,7 +88,7 @@ export async function material() {
   };
 }
 
-/** What axe-core finds: rule and element. */
+/** Returns what axe-core finds: rule and element. */
 export async function violations(page: Page): Promise<string[]> {
   // Past the policy of the page, as a person's tools are.
   await page.evaluate(axe.source);

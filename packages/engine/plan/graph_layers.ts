@@ -21,7 +21,7 @@ export type GraphLayer = Layer & {
 interface Slot {
   gradient?: Buffer;
   readers: number;
-  /** Where the gradient of a convolution's output is used, if that is not `gradient`. */
+  /** Place from which the gradient of a convolution's output is read. Default: `gradient` */
   view?: GradientView;
 }
 

@@ -1,8 +1,8 @@
 /** One YAML file: its values and their places. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, type Location } from "../errors.ts";
+import { sha256 } from "../fingerprint.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { readState, writeState } from "../state.ts";
 
@@ -114,10 +114,6 @@ type Kept = ParsedYaml & { readonly text: string };
 
 function fileOf(path: string, cache: string): string {
   return join(cache, `yaml-${sha256(path).slice(0, 16)}.json`);
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** Returns true if JSON holds the same value: it has neither NaN nor -0. */

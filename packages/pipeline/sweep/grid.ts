@@ -9,7 +9,8 @@ import type { CommandContext } from "../app.ts";
 import { Registry } from "../registry.ts";
 import type { ConfigSource } from "../config/config_source.ts";
 import { type Best, rangeSchema, sweepSchema } from "../config/sweep_schema.ts";
-import { type Axis, bestPoints, drawTrials, grid, isRepeated, requireTrials } from "./search.ts";
+import { type Axis, bestPoints, drawTrials, grid, requireTrials } from "./search.ts";
+import { isSeed } from "../sweep_summary.ts";
 
 /** One combination of values, and the pipeline with them. */
 export interface SweepPoint {
@@ -171,8 +172,9 @@ async function combine(
     requireTrials(axes);
     return grid(axes);
   }
-  const drawn = drawTrials(axes.filter((axis) => !isRepeated(axis)), trials, seed);
-  const repeated = grid(axes.filter(isRepeated));
+  const drawn = drawTrials(axes.filter(({ key }) => !isSeed(key)), trials, seed);
+  // Each drawn combination is tried with every seed and fold.
+  const repeated = grid(axes.filter(({ key }) => isSeed(key)));
   return drawn.flatMap((row) => repeated.map((more) => [...row, ...more]));
 }
 

@@ -9,7 +9,7 @@ import type { Best, Range } from "../config/sweep_schema.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
 import { History, runsOfPipeline } from "../history.ts";
-import { isSeed, summarise } from "../sweep_summary.ts";
+import { summarise } from "../sweep_summary.ts";
 
 /** A varied value: its list, or the range that its values are drawn from. */
 export interface Axis {
@@ -75,23 +75,22 @@ export async function bestPoints(
   better: App["better"] = {},
 ): Promise<Record<string, unknown>[]> {
   const listed = runsOfPipeline(of, await new History(artifacts).list());
-  const finished = listed.filter(({ ok, point }) => ok && point).map((run) => ({
-    ...run,
-    values: run.point!,
+  const finished = listed.flatMap(({ ok, point, metrics, stages }) =>
+    ok && point ? [{ values: point, metrics, stages }] : []
+  );
+  const measured = summarise(finished).map(({ values, metrics }) => ({
+    values,
+    metrics: new Map(
+      metrics.filter(({ split }) => split === "validation")
+        .map(({ stage, metric, mean }) => [`${stage}.${metric}`, mean]),
+    ),
   }));
-  const dot = by.lastIndexOf("."), stage = by.slice(0, dot), metric = by.slice(dot + 1);
-  const rows = summarise(finished).flatMap(({ values, metrics }) => {
-    const found = metrics.find((one) =>
-      one.stage === stage && one.metric === metric && one.split === "validation"
-    );
-    return found ? [{ values, mean: found.mean }] : [];
+  const rows = measured.flatMap(({ values, metrics }) => {
+    const mean = metrics.get(by);
+    return mean === undefined ? [] : [{ values, mean }];
   });
   if (rows.length === 0) {
-    const known = new Set(
-      summarise(finished).flatMap(({ metrics }) =>
-        metrics.filter(({ split }) => split === "validation").map((m) => `${m.stage}.${m.metric}`)
-      ),
-    );
+    const known = new Set(measured.flatMap(({ metrics }) => [...metrics.keys()]));
     throw new UsageError(
       finished.length === 0
         ? `sweep.best: no run of a sweep of "${of}" has finished. Run that sweep first.`
@@ -99,13 +98,11 @@ export async function bestPoints(
           (known.size > 0 ? `They have ${joinWords([...known])}.` : "They have no such metric."),
     );
   }
-  const sign = (better[metric] ?? (metric === "loss" ? "less" : undefined)) === "less" ? 1 : -1;
+  const metric = by.slice(by.lastIndexOf(".") + 1);
+  const sign = (better[metric] ?? (metric === "loss" ? "less" : "more")) === "less" ? 1 : -1;
   rows.sort((a, b) => sign * (a.mean - b.mean));
   return rows.slice(0, Math.ceil(share * rows.length - 1e-9)).map(({ values }) => values);
 }
-
-/** Returns true for an axis that each drawn combination is repeated over. */
-export const isRepeated = ({ key }: Axis): boolean => isSeed(key);
 
 /** @throws {ConfigError} at ranges that nothing is drawn from */
 export function requireTrials(axes: readonly Axis[]): void {
