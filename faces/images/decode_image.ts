@@ -14,12 +14,14 @@ export const MAX_PIXELS = 64e6;
 const PIXELS_PER_BYTE = 1000, ALWAYS_TAKEN = 4e6;
 
 // The other loaders of libvips open further files, inflate or render untrusted content. They are
-// blocked in every process that decodes, independent of signatures.
-sharp.block({ operation: ["VipsForeignLoad"] });
-sharp.unblock({
-  operation: ["Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif"].map((name) =>
-    `VipsForeignLoad${name}`
-  ),
+// blocked in every process that decodes, independent of signatures. Each by its name: blocking all and
+// unblocking those above would stop a photo that another thread decodes at that moment, since a process
+// has one list. SVG stays, for the synthetic faces; `inference_process.ts` blocks it, too.
+sharp.block({
+  operation: (
+    "Analyze Archive Csv Dcraw Fits Jp2k Jxl Magick Magick7 Mat Matrix Nifti OpenExr Openslide Pdf " +
+    "Ppm Rad Raw Uhdr Vips"
+  ).split(" ").map((name) => `VipsForeignLoad${name}`),
 });
 
 /** Formats that are decoded, in words. */

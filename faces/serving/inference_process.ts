@@ -18,6 +18,7 @@ const INTERVAL_MS = 20;
 
 await serve<ProcessSetup, AnalyzeOptions, Outcome>(async ({ maxMemory = Infinity, ...setup }) => {
   sharp.cache(false); // no photo comes twice
+  sharp.block({ operation: ["VipsForeignLoadSvg"] }); // the other loaders: see decode_image.ts
   const session = await openInferenceSession(setup);
   const analyze = async (photo: Uint8Array, options: AnalyzeOptions): Promise<Outcome> => {
     try {

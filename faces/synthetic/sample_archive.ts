@@ -121,9 +121,8 @@ function render(svg: string): Sharp {
   return drawSvg(svg).removeAlpha();
 }
 
-/** Renders an SVG of the project. Others are refused: `faces/images/decode_image.ts` blocks the loader. */
+/** Renders an SVG of the project. Others are refused: see `faces/images/decode_image.ts`. */
 export function drawSvg(svg: string): Sharp {
-  sharp.unblock({ operation: ["VipsForeignLoadSvg"] });
   return sharp(new TextEncoder().encode(svg));
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
+import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import sharp from "sharp";
 import { decode, ImageError, turnUpright } from "../../../faces/images/decode_image.ts";
 import { gradient } from "../detection/fixture.ts";
@@ -180,7 +181,43 @@ Deno.test("decode() lets no SVG through, whatever another signature makes of it"
   await refused(text(`RIFF0000WEBPVP8 ${svg}`), /damaged|no picture/);
   await refused(text(`GIF89a${svg}`), /damaged|no picture/);
   await refused(text(`\0\0\0\x10ftypavif\0\0\0\0${svg}`), /damaged|no picture/);
-  await assert.rejects(sharp(text(svg)).metadata(), /unsupported image format/, "shut for all");
+});
+
+Deno.test("decode() leaves open the loaders of its formats and of drawings alone", async () => {
+  const open = Object.values(sharp.format).filter(({ input }) => input.buffer).map(({ id }) => id);
+  assert.deepStrictEqual(
+    open.toSorted(),
+    ["gif", "heif", "jpeg", "png", "raw", "svg", "tiff", "webp"], // raw pixels have no loader
+    "a new loader of libvips: block it in decode_image.ts, or decode it",
+  );
+  for (const foreign of ["P6 1 1 255\nabc", "%PDF-1.4\n", "#?RADIANCE\n", "1 1\n7\n"]) {
+    const bytes = new TextEncoder().encode(foreign);
+    await assert.rejects(sharp(bytes).metadata(), /unsupported image format/, foreign);
+  }
+});
+
+Deno.test("decode()'s module can be loaded while other threads decode and draw", async () => {
+  // The loaders that libvips may use are one list for all threads of a process.
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>`;
+  const photo = new Uint8Array(await drawSvg(svg).flatten().jpeg().toBuffer());
+  const module = import.meta.resolve("../../../faces/images/decode_image.ts");
+  const code = `import ${JSON.stringify(module)}; postMessage(0);`;
+  const url = URL.createObjectURL(new Blob([code], { type: "text/typescript" }));
+  let loading = 3;
+  const loads = Array.from({ length: loading }, async () => {
+    const worker = new Worker(url, { type: "module" });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    worker.onmessage = () => resolve();
+    worker.onerror = (event) => reject(new Error(event.message));
+    await promise;
+    worker.terminate();
+    loading--;
+  });
+  while (loading > 0) {
+    await Promise.all([drawSvg(svg).png().toBuffer(), decode(photo)]);
+  }
+  await Promise.all(loads);
+  URL.revokeObjectURL(url);
 });
 
 Deno.test("decode() reads AVIF by its brands, as libavif writes them", async () => {
