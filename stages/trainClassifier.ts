@@ -2,6 +2,7 @@ import { z } from "zod";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
+  abstain,
   classLoss,
   initializerParam,
   singleParams,
@@ -33,6 +34,7 @@ export default defineStage({
         ),
         network: definedChoice("network", networks, "plain").default("plain").describe("Network"),
         ...singleParams,
+        abstain,
         loss: classLoss,
       }),
       unusedTraining,

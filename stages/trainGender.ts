@@ -3,6 +3,7 @@ import { genderDenseUnits } from "../faces/training/network_options.ts";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
+  abstain,
   classLoss,
   initializerParam,
   singleParams,
@@ -34,6 +35,7 @@ export default defineStage({
           "Network. Default: gender2021",
         ),
         ...singleParams,
+        abstain,
         loss: classLoss,
       }),
       unusedTraining,

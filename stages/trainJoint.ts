@@ -2,6 +2,7 @@ import { z } from "zod";
 import { definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import {
+  abstain,
   initializerParam,
   jointAliases,
   jointParams,
@@ -23,6 +24,7 @@ export default defineStage({
           "Network, which ends in one head for gender and one for age",
         ),
         ...jointParams,
+        abstain,
         initializer: initializerParam.optional().describe(
           "Distribution of the initial weights. Default: heNormal before ReLU and glorotUniform, " +
             "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",
