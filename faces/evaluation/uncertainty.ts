@@ -52,7 +52,7 @@ interface Kept {
 
 /** Accuracy if predictions below a confidence are withheld. */
 export interface Abstention {
-  /** Of a model trained with `abstain`: predictions that are not uncertain. */
+  /** Threshold of a model trained with `abstain`, and the predictions that are not uncertain. */
   threshold?: AbstentionThreshold & (Kept | { kept: 0 });
   /** Area under the risk-coverage curve. */
   aurc: number;

@@ -53,7 +53,7 @@ export interface TrainingRecord {
   };
   /** Intervals of a predicted number, with a calibration set. */
   interval?: PredictionInterval;
-  /** Of predicted classes, with a calibration set and `abstain`. */
+  /** Threshold of predicted classes, with a calibration set and `abstain`. */
   abstention?: AbstentionThreshold;
   /** Preprocessing from photo to input image. */
   preprocessing: Preprocessing;

@@ -38,9 +38,12 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
         /in this browser.*ssdMobilenetv1/,
       );
       const texts = await page.$$eval(".prediction", (all) => all.map((one) => one.textContent!));
-      assert.match(texts.join("\n"), RegExp(
-        String.raw`^(\d+ years, 90 % \d+ to \d+\n){2}uncertain \((fe)?male\) \d+ %$`,
-      ));
+      assert.match(
+        texts.join("\n"),
+        RegExp(
+          String.raw`^(\d+ years, 90 % \d+ to \d+\n){2}uncertain \((fe)?male\) \d+ %$`,
+        ),
+      );
       await screenshot(page, "browser-mode-photo");
     });
 

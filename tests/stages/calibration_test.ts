@@ -136,7 +136,7 @@ Deno.test("trainGender with abstain: uncertain below the threshold, from trainin
     right.length / sure.length,
   ]);
   const sentence =
-    /Below \d+\.\d\s%, a prediction is uncertain: chosen for errors of at most 20\s%/;
+    /Below \d+\.\d\s%, a prediction is uncertain: chosen for errors of at most 20\.0\s%/;
   assert.match(await Deno.readTextFile(join(report, "report.html")), sentence);
   assert.match(await Deno.readTextFile(join(report, "MODEL_CARD.md")), sentence);
 

@@ -22,15 +22,15 @@ export function thresholdText(
     NonNullable<ModelMetrics["abstention"]>["threshold"]
   >,
 ): string {
-  const aim = `errors of at most ${percent(error, 0)} on the ${count(images)} images of the ` +
+  const aim = `errors of at most ${percent(error)} on the ${count(images)} images of the ` +
     "calibration set";
   if (confidence === null) return `All predictions are uncertain: no probability gives ${aim}.`;
   return `Below ${percent(confidence)}, a prediction is uncertain: chosen for ${aim}. ` +
-    (on.kept === 0
-      ? "All of the test set are."
-      : `The other ${percent(on.kept)} of the test set have an accuracy of ` +
+    ("accuracy" in on
+      ? `The other ${percent(on.kept)} of the test set have an accuracy of ` +
         `${formatMetricValue(on.accuracy, "accuracy")} (95 % CI ` +
-        `${formatInterval(on.interval, "accuracy")}).`);
+        `${formatInterval(on.interval, "accuracy")}).`
+      : "All of the test set are.");
 }
 
 function coverageCard(
