@@ -34,7 +34,7 @@ export default defineTraining({
   network: networkParam("age2021").optional().describe(
     "Network. Default: age2021 for regression, gender2021 for classes",
   ),
-  loss: anyLoss,
+  last: { loss: anyLoss },
   aliases: {
     leaveOut: "network.leaveOut",
     convolutionL2: "network.convolutionL2",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { classLoss } from "../faces/training/training_params.ts";
+import { abstain, classLoss } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
 export default defineTraining({
@@ -14,6 +14,6 @@ export default defineTraining({
     ),
   },
   network: networkParam("plain").default("plain").describe("Network"),
-  loss: classLoss,
+  last: { abstain, loss: classLoss },
   learn: ({ target }, { classTask }) => ({ task: classTask(target), network: "plain" }),
 });

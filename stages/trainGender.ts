@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { genderDenseUnits } from "../faces/training/network_options.ts";
-import { classLoss, initializerParam } from "../faces/training/training_params.ts";
+import { abstain, classLoss, initializerParam } from "../faces/training/training_params.ts";
 import { defineTraining, networkParam } from "./training_stage.ts";
 
 export default defineTraining({
@@ -17,7 +17,7 @@ export default defineTraining({
     ),
   },
   network: networkParam("gender2021").optional().describe("Network. Default: gender2021"),
-  loss: classLoss,
+  last: { abstain, loss: classLoss },
   aliases: { leaveOut: "network.leaveOut" },
   learn: (_, { classTask }) => ({ task: classTask("gender"), network: "gender2021" }),
 });

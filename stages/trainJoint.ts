@@ -1,5 +1,10 @@
 import { z } from "zod";
-import { initializerParam, jointAliases, jointParams } from "../faces/training/training_params.ts";
+import {
+  abstain,
+  initializerParam,
+  jointAliases,
+  jointParams,
+} from "../faces/training/training_params.ts";
 import { networks } from "../models/mod.ts";
 import { defineStage } from "../packages/pipeline/stage.ts";
 import { model } from "./kinds.ts";
@@ -16,6 +21,7 @@ export default defineStage({
         "Network, which ends in one head for gender and one for age",
       ),
       ...jointParams,
+      abstain,
       initializer: initializerParam.optional().describe(
         "Distribution of the initial weights. Default: heNormal before ReLU and glorotUniform, " +
           "Keras's default, in the heads; for gender2021, glorotUniform; for age2021, heNormal",

@@ -11,6 +11,6 @@ export default defineTraining({
     }).describe("Column of numbers, such as age. Images without a number are left out"),
   },
   network: networkParam("plain").default("plain").describe("Network"),
-  loss: quantityLoss,
+  last: { loss: quantityLoss },
   learn: ({ target }, { quantityTask }) => ({ task: quantityTask(target), network: "plain" }),
 });

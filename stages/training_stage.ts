@@ -46,7 +46,7 @@ export function trainingStageParams<P extends z.ZodObject>(
 
 /** Declares a stage that trains a network for one task. */
 export function defineTraining<F extends z.ZodRawShape>(
-  { name, summary, first, initializer, options, network, loss, aliases, unused, learn }: {
+  { name, summary, first, initializer, options, network, last, aliases, unused, learn }: {
     name: string;
     summary: string;
     /** Parameters of the stage alone; the order of all is that of training.json. */
@@ -56,7 +56,8 @@ export function defineTraining<F extends z.ZodRawShape>(
     /** Options of the default network. */
     options?: z.ZodRawShape;
     network: z.ZodType;
-    loss: z.ZodType;
+    /** Loss, and parameters of what is predicted. */
+    last: z.ZodRawShape;
     aliases?: Aliases;
     unused?(params: z.output<z.ZodObject<F>> & { network?: Choice }): Record<string, string>;
     /** Returns the task, and the network that is meant without one. */
@@ -76,7 +77,7 @@ export function defineTraining<F extends z.ZodRawShape>(
     ...options,
     network,
     ...singleParams,
-    loss,
+    ...last,
   });
   return defineStage({
     ...{ ...trainingStage, name, summary, outputs: { model } },
