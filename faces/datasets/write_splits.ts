@@ -7,6 +7,7 @@ import { csvLine } from "../../packages/formats/csv_write.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { resize } from "../images/resize.ts";
+import { photoOf } from "./rows.ts";
 import { type Copy, COPY_SIZE, findCopies, lowFrequencies } from "./copies.ts";
 import {
   type Columns,
@@ -34,8 +35,8 @@ export async function writeSplits(
   params: SplitParams,
   context: StageContext<{ splits: unknown } & Record<string, never>>,
 ): Promise<void> {
-  const { identity } = await readParquet(join(dataset.path, "table.parquet"), {
-    identity: "string?",
+  const { identity, ...photos } = await readParquet(join(dataset.path, "table.parquet"), {
+    ...{ identity: "string?", dataset: "string", path: "string" },
   });
   let rows = Int32Array.from(identity, (_, row) => row);
   if (params.sample !== undefined) {
@@ -50,7 +51,7 @@ export async function writeSplits(
 
   const byPerson = params.by === "identity";
   const copies = params.copies === "ignore" ? [] : await copiesOf(dataset.path, rows, context);
-  const groups = grouped(rows, byPerson ? identity : undefined, copies);
+  const groups = groupRows(rows, { ...photos, ...byPerson && { identity } }, copies);
   random(context.seed, "split").shuffle(groups);
   const columns = await columnsFor(dataset.path, params);
   const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
@@ -134,9 +135,9 @@ async function columnsFor(
 }
 
 /** Finds copies among rows of a dataset; numbers are those of rows. */
-async function copiesOf(
+export async function copiesOf(
   dataset: string,
-  rows: Int32Array,
+  rows: ArrayLike<number> & Iterable<number>,
   { signal }: Pick<StageContext, "signal">,
 ): Promise<Copy[]> {
   using images = new NpyFile(join(dataset, "images.npy"), "uint8");
@@ -155,12 +156,16 @@ async function copiesOf(
 }
 
 /**
- * Groups rows that belong into one set: those of a person, if identities are given, and copies. Other
- * rows are groups of their own. Groups have the order of their first rows.
+ * Groups rows that belong into one set: those of a person, if identities are given, faces of one photo,
+ * and copies. Other rows are groups of their own. Groups have the order of their first rows.
  */
-function grouped(
-  rows: Int32Array,
-  identity: readonly (string | null)[] | undefined,
+export function groupRows(
+  rows: Iterable<number>,
+  { identity, dataset, path }: {
+    identity?: readonly (string | null)[];
+    dataset: readonly string[];
+    path: readonly string[];
+  },
   copies: readonly Copy[],
 ): number[][] {
   const parents = new Map<number, number>();
@@ -173,12 +178,15 @@ function grouped(
     const [low, high] = [root(a), root(b)].sort((a, b) => a - b);
     if (low !== high) parents.set(high, low);
   };
-  const people = new Map<string, number>();
+  const first = new Map<string, number>();
   for (const row of rows) {
-    const name = identity?.[row] ?? null;
-    if (name === null) continue;
-    if (people.has(name)) join(people.get(name)!, row);
-    else people.set(name, row);
+    const person = identity?.[row];
+    const keys = [`photo\n${dataset[row]}\n${photoOf(path[row])}`, person && `person\n${person}`];
+    for (const key of keys) {
+      if (!key) continue;
+      if (first.has(key)) join(first.get(key)!, row);
+      else first.set(key, row);
+    }
   }
   for (const { image, of } of copies) join(image, of);
   return [...Map.groupBy(rows, root).values()];

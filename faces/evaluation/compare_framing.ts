@@ -104,6 +104,11 @@ async function serve(
   const served = new Map<number, Uint8Array>();
   let asked = 0, withoutFace = 0;
   if (archives.length === 0 || rows.length === 0) return { served, asked, withoutFace };
+  const several = new Set(
+    labels.path.flatMap((path, row) =>
+      photoOf(path) === path ? [] : `${labels.dataset[row]}\n${photoOf(path)}`
+    ),
+  );
   const preprocessing = await readPreprocessing(dataset.path);
   const own = preprocessing.detector;
   const { name, ...options } = own.name === "metadata" ? configureDetector(DEFAULT_DETECTOR) : own;
@@ -115,6 +120,8 @@ async function serve(
       const known = new Set(photos.datasets.map(({ name }) => name));
       for (const row of rows) {
         const set = labels.dataset[row];
+        // Serving does not know which of several faces the row is.
+        if (several.has(`${set}\n${photoOf(labels.path[row])}`)) continue;
         const photo = known.has(set) && photos.read(set, labels.path[row]);
         if (!photo) continue;
         asked++;

@@ -122,7 +122,13 @@ async function splitBy(
   using context = testContext(split);
   const folder = join(context.folder, "dataset");
   await Deno.mkdir(folder);
-  const all: typeof columns = { identity: nobody(Object.values(columns)[0].length), ...columns };
+  const count = Object.values(columns)[0].length;
+  const all: typeof columns = {
+    identity: nobody(count),
+    dataset: Array(count).fill("test"),
+    path: Array.from({ length: count }, (_, i) => `${i}.jpg`),
+    ...columns,
+  };
   await writeParquet(
     join(folder, "table.parquet"),
     Object.fromEntries(
@@ -220,7 +226,7 @@ Deno.test("split stratifies shares, numbers by deciles", async () => {
   assert.ok(Math.abs(young(test) - young(train)) < 0.03, `${young(test)}, ${young(train)}`);
   await assert.rejects(
     splitBy({ age }, { stratify: ["ethnicity"] }),
-    /Cannot stratify by "ethnicity": the data set has no such column\. It has identity and age\./,
+    /Cannot stratify by "ethnicity": the data set has no such column\. It has identity, dataset, path and age\./,
   );
 });
 
@@ -231,6 +237,8 @@ Deno.test("split takes many people in its stride", async () => {
   const identities = Array.from({ length: 60_000 }, (_, i) => `p${Math.floor(i / 20)}`);
   await writeParquet(join(folder, "table.parquet"), {
     identity: { type: "string", values: identities, nullable: true },
+    dataset: { type: "string", values: identities },
+    path: { type: "string", values: identities.map((_, i) => `${i}.jpg`) },
   });
   for (const by of ["identity", "image"]) {
     await context.run({ dataset: testArtifact(folder, "dataset") }, { by, copies: "ignore" });
