@@ -38,7 +38,11 @@ const THUMBNAIL = 160;
 
 /** Trains a network for each fold and fills the artifact `audit`. @throws if labels are missing */
 export async function auditLabels(
-  { dataset, faces }: { dataset: Artifact; faces: readonly Artifact[] },
+  { dataset, faces, archives }: {
+    dataset: Artifact;
+    faces: readonly Artifact[];
+    archives: readonly Artifact[];
+  },
   { target, folds, list, ...params }: AuditParams,
   context: StageContext,
 ): Promise<void> {
@@ -55,7 +59,7 @@ export async function auditLabels(
     : { task: target, variant: "multiclass", classes: classesOf(target, people) };
   const labels = people.map((person) => labelOf(task, person));
   const rows = [...labels.keys()].filter((row) => !Number.isNaN(labels[row]));
-  const copies = await copiesOf(dataset.path, rows, context);
+  const copies = await copiesOf({ dataset, archives }, rows, context);
   // The label of a copy would confirm its own.
   const groups = groupRows(rows, columns, copies);
   if (groups.length < 2 * folds) {

@@ -3,6 +3,7 @@ import { random } from "../../packages/random/random.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
 import { openArchives } from "../datasets/archives.ts";
+import { photoOf } from "../datasets/rows.ts";
 import { openCropper } from "../detection/cropper.ts";
 import { configureDetector, DEFAULT_DETECTOR, openDetector } from "../detection/detectors.ts";
 import { findFaces } from "../detection/find_faces.ts";

@@ -48,7 +48,7 @@ async function audit(
       },
     ])),
   } as never);
-  await context.run({ dataset, faces: [] }, { ...quick, ...params });
+  await context.run({ dataset, faces: [], archives: [] }, { ...quick, ...params });
   const file = (name: string) => Deno.readTextFile(join(context.outputs.audit, name));
   return { context, file, csv: await file("labels.csv") };
 }

@@ -18,7 +18,7 @@ async function splitOf(
   using context = testContext(split, { seed });
   const people = identities.map((identity) => ({ age: 30, gender: 0, identity }));
   const dataset = await writeDataset(join(context.folder, "dataset"), people);
-  await context.run({ dataset }, params);
+  await context.run({ dataset, archives: [] }, params);
   const read = (name: string) => {
     const { data, shape } = readNpy(join(context.outputs.splits, `${name}.npy`), "int32");
     assert.deepEqual(shape, [data.length]);
@@ -140,7 +140,10 @@ async function splitBy(
       ]),
     ),
   );
-  await context.run({ dataset: testArtifact(folder, "dataset") }, { copies: "ignore", ...params });
+  await context.run({ dataset: testArtifact(folder, "dataset"), archives: [] }, {
+    copies: "ignore",
+    ...params,
+  });
   const read = (name: string) => [
     ...readNpy(join(context.outputs.splits, `${name}.npy`), "int32").data,
   ];
@@ -241,7 +244,10 @@ Deno.test("split takes many people in its stride", async () => {
     path: { type: "string", values: identities.map((_, i) => `${i}.jpg`) },
   });
   for (const by of ["identity", "image"]) {
-    await context.run({ dataset: testArtifact(folder, "dataset") }, { by, copies: "ignore" });
+    await context.run({ dataset: testArtifact(folder, "dataset"), archives: [] }, {
+      by,
+      copies: "ignore",
+    });
     const { shape } = readNpy(join(context.outputs.splits, "test.npy"), "int32");
     assert.deepEqual(shape, [12_000]);
   }
@@ -281,7 +287,7 @@ Deno.test("split keeps copies in one set, lists them, and changes nothing withou
       Uint8Array.from(images.flatMap((image) => [...image])),
       [count, 32, 32, 3],
     );
-    await context.run({ dataset }, params);
+    await context.run({ dataset, archives: [] }, params);
     const names = ["train", "validation", "test"];
     const sets = names.map((
       name,

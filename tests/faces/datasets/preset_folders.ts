@@ -1,4 +1,5 @@
 /** Tiny drawn folders in the layouts of published data sets, with their quirks. */
+import { Buffer } from "node:buffer";
 import sharp from "sharp";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
@@ -126,7 +127,9 @@ export async function benchmark2024(): Promise<Files> {
   const two = await Promise.all([drawFace(60, true, true), drawFace(24, false, true)]);
   const empty = { create: { width: 512, height: 256, channels: 3, background: "#567" } } as const;
   files["photos/UTKFace/two.jpg"] = new Uint8Array(
-    await sharp(empty).composite(two.map((input, i) => ({ input, left: 256 * i, top: 0 })))
+    await sharp(empty).composite(
+      two.map((face, i) => ({ input: Buffer.from(face), left: 256 * i, top: 0 })),
+    )
       .jpeg().toBuffer(),
   );
   return files;

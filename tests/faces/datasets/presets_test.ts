@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { parse } from "yaml";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
 import { definePreset } from "../../../faces/datasets/presets.ts";
@@ -63,6 +64,8 @@ interface Made {
   crops: number[][];
   /** Rows of the sets of each seed. */
   sets: number[][][];
+  /** copies.csv of the last seed, without the photos and with them. */
+  copies: (string | undefined)[];
 }
 
 /** Runs the stages up to resize32. */
@@ -85,9 +88,16 @@ async function make(
   await scaled.run({ faces: cut.artifact("faces") }, {});
   using faces = await openFaces(cut.outputs.faces);
   const sets: number[][][] = [];
+  let copies: Made["copies"] = [];
   for (const seed of seeds) {
     using divided = testContext(split, { seed });
-    await divided.run({ dataset: scaled.artifact("dataset") }, { test: 0.3, validation: 0.3 });
+    copies = [];
+    for (const photos of [[], [archives]]) {
+      await divided.run({ dataset: scaled.artifact("dataset"), archives: photos }, {
+        ...{ test: 0.3, validation: 0.3 },
+      });
+      copies.push(await readTextIfExists(join(divided.outputs.splits, "copies.csv")));
+    }
     sets.push(
       ["train", "validation", "test"].map((name) => [
         ...readNpy(join(divided.outputs.splits, `${name}.npy`), "int32").data,
@@ -96,6 +106,7 @@ async function make(
   }
   return {
     sets,
+    copies,
     table: await readParquet(join(scaled.outputs.dataset, "table.parquet")),
     archives: datasets[0],
     warnings: [...loaded.warnings, ...parsed.warnings],
@@ -204,6 +215,36 @@ Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", asy
     ok(Math.abs(left - 128) < 30 && Math.abs(right - 384) < 30, `${left}, ${right}`);
     match(found.problems, /two\.jpg,several_faces,2 detected.*\n.*two\.jpg#face2,several_faces/);
   });
+});
+
+Deno.test("copies are found by their photos where a detector places the boxes", async () => {
+  const faces = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => folders.drawFace(20 + 3 * i, i % 2 === 0, true)),
+  );
+  const changed = await Promise.all([
+    sharp(faces[0]).flop().jpeg().toBuffer(),
+    sharp(faces[1]).resize(150).jpeg().toBuffer(),
+    sharp(faces[2]).jpeg({ quality: 20 }).toBuffer(),
+    sharp(faces[3]).modulate({ brightness: 1.15 }).jpeg().toBuffer(),
+  ]);
+  const photos = [...faces, ...changed].map((face, i) => [`${i}.jpg`, new Uint8Array(face)]);
+  const labels = photos.map((_, i) => `${i}.jpg,30,m\n`).join("");
+  await withFiles(
+    { ...Object.fromEntries(photos), "labels.csv": `path,age,gender\n${labels}` },
+    async (folder) => {
+      const { copies: [crops = "", both = ""], sets: [parts] } = await make(
+        { folder, name: "drawn" },
+        { crop: { detector: "tinyFaceDetector", margin: 0.2 }, seeds: [1] },
+      );
+      const pairs = (csv: string) =>
+        csv.trim().split("\n").slice(1).map((line) => line.split(",").slice(0, 2).join());
+      deepStrictEqual(pairs(both), ["12,0", "13,1", "14,2", "15,3"]);
+      ok(pairs(crops).length < 4, "crops alone do not show them");
+      for (let i = 0; i < 4; i++) {
+        ok(parts.some((rows) => rows.includes(i) && rows.includes(12 + i)));
+      }
+    },
+  );
 });
 
 Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in one", async () => {
