@@ -179,7 +179,9 @@ export async function trainModel(
   await openBackend(context.compute as Backend);
   const artifacts = artifactsOf(context) ?? "";
   const teachers = params.teacher === undefined ? [] : await askTeachers(
-    ...[params.teacher, tasks.map(([, task]) => task), images] as const,
+    params.teacher,
+    tasks.map(([, task], i) => ({ ...task, reading: made?.[i].reading })),
+    images,
     Int32Array.from([...rows.train, ...rows.validation]),
     { artifacts, signal: context.signal, info: (message) => context.info(message) },
   );

@@ -223,9 +223,8 @@ export function unusedTraining(
   };
 }
 
-/** Second spellings of the parameters of the joint network. */
+/** Second spellings of the parameters of the joint network alone. */
 export const jointAliases = {
-  ...trainingAliases,
   "weights.gender": "heads.gender.weight",
   "weights.age": "heads.age.weight",
   ageSpread: "heads.age.loss.spread",
