@@ -138,7 +138,9 @@ Deno.test("utkface: labels from names, in the project's codes; the photo is the 
 
 Deno.test("fairface: bins stay intervals, parts become a column, the margin is known", async () => {
   await withFiles(await folders.fairface(), async (folder) => {
-    const { table, archives, crops } = await make({ folder, preset: "fairface" });
+    const preset = (await recipes()).fairface;
+    const { table, archives, crops } = await make({ folder, preset });
+    deepStrictEqual(table.bin, ["50-59", "3-9", "more than 70", "10-19", "0-2"]);
     deepStrictEqual(table.age, [null, null, null, null, null]);
     deepStrictEqual([table.age_low, table.age_high], [[50, 3, 70, 10, 0], [59, 9, 100, 19, 2]]);
     deepStrictEqual(table.part, ["train", "train", "train", "val", "val"]);
