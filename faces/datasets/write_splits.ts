@@ -142,7 +142,7 @@ async function columnsFor(
 /** Inputs of a search for copies. */
 interface Compared {
   readonly dataset: Artifact;
-  /** Where the photos are. */
+  /** Sources of the photos. */
   readonly archives: readonly Artifact[];
 }
 
