@@ -54,18 +54,36 @@ const WATCHER = `while sleep 0.2; do
   [ $rss -gt $2 ] && kill -9 $1 && echo over && exit
 done 2> /dev/null`;
 
+/** The process of a plugin, which answers one call after the other. */
+export interface PluginProcess extends AsyncDisposable {
+  /** @param bytes sent beside the task @returns the answer as parsed JSON */
+  call(task: unknown, bytes?: Uint8Array): Promise<unknown>;
+}
+
 /** Calls a function of a plugin in a new process, and returns its answer as parsed JSON. */
 export async function callPlugin(
   sandbox: Sandbox,
   task: unknown,
   options: CallOptions = {},
 ): Promise<unknown> {
+  await using process = await openPlugin(sandbox, options);
+  return await process.call(task);
+}
+
+/** Starts the process of a plugin. */
+export async function openPlugin(
+  sandbox: Sandbox,
+  options: CallOptions = {},
+): Promise<PluginProcess> {
   const { specifier, project, api, memory, minutes } = sandbox;
   const { signal, endless = false, onEvent } = options;
   signal?.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const ready = Promise.withResolvers<unknown>();
+  let current = ready;
+  const end = Promise.withResolvers<never>();
+  for (const { promise } of [ready, end]) promise.catch(() => {}); // reported by a call
   const fail = (why: string) =>
-    reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
+    end.reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
   const child = startChild({
     module: new URL(api),
     opening: { plugins: [specifier, ...options.plugins ?? []], project },
@@ -74,36 +92,48 @@ export async function callPlugin(
     flags: await flagsOf(sandbox, options),
   }, {
     reply(reply) {
-      if ("error" in reply) reject(explained(reply.error, reply.stack));
-      else if ("ready" in reply) child.send(task);
-      else if (!reply.event) resolve(withoutPrototypes(reply.answer));
+      if ("error" in reply) current.reject(explained(reply.error, reply.stack));
+      else if ("ready" in reply) current.resolve(undefined);
+      else if (!reply.event) current.resolve(withoutPrototypes(reply.answer));
       else {
         try {
           onEvent?.(withoutPrototypes(reply.answer));
         } catch (error) {
-          reject(error);
+          end.reject(error);
         }
       }
     },
     crashed: (how) => fail(`ended: ${how}`),
   });
-  const abort = () => reject(signal!.reason);
+  const abort = () => end.reject(signal!.reason);
   signal?.addEventListener("abort", abort);
-  const timer = endless ? undefined : setTimeout(
-    () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
-    minutes * 60_000,
-  );
   const watching = watch(child.pid, memory).then((over) =>
     over && fail(`took more than ${memory} GB of memory. Set memory: on its line of plugins`)
   );
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-    await child.close();
-    await watching;
-  }
+  const call = async (task: unknown, bytes?: Uint8Array) => {
+    const timer = endless ? undefined : setTimeout(
+      () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
+      minutes * 60_000,
+    );
+    try {
+      await Promise.race([end.promise, ready.promise]);
+      current = Promise.withResolvers();
+      child.send(task, bytes);
+      return await Promise.race([end.promise, current.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    call: (task, bytes) => last = last.catch(() => {}).then(() => call(task, bytes)),
+    async [Symbol.asyncDispose]() {
+      signal?.removeEventListener("abort", abort);
+      fail("has ended");
+      await child.close();
+      await watching;
+    },
+  };
 }
 
 /** Resolves to true if a process was ended for its memory, to false if it ended otherwise. */
