@@ -31,6 +31,8 @@ export interface CallOptions {
   readonly write?: readonly string[];
   /** Environment variables. */
   readonly env?: readonly string[];
+  /** Allows WebGPU, for which Deno asks no right though it loads the machine's drivers. */
+  readonly gpu?: boolean;
   /** Further modules that the process loads. */
   readonly plugins?: readonly string[];
   readonly signal?: AbortSignal;
@@ -75,21 +77,22 @@ export async function openPlugin(
   sandbox: Sandbox,
   options: CallOptions = {},
 ): Promise<PluginProcess> {
-  const { specifier, project, api, memory, minutes } = sandbox;
+  const { specifier, project, api, allow, memory, minutes } = sandbox;
   const { signal, endless = false, onEvent } = options;
   signal?.throwIfAborted();
   const ready = Promise.withResolvers<unknown>();
   let current = ready;
   const end = Promise.withResolvers<never>();
   for (const { promise } of [ready, end]) promise.catch(() => {}); // reported by a call
-  const fail = (why: string) =>
-    end.reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
+  const name = nameOf(specifier);
+  const fail = (why: string) => end.reject(new RunError(`the process of plugin "${name}" ${why}`));
   const child = startChild({
     module: new URL(api),
     opening: { plugins: [specifier, ...options.plugins ?? []], project },
     heap: Math.ceil(memory * 1000),
     maxMessage: MAX_MESSAGE,
     flags: await flagsOf(sandbox, options),
+    env: options.gpu || allow.includes("ffi") ? {} : { DENO_WEBGPU_BACKEND: "none" },
   }, {
     reply(reply) {
       if ("error" in reply) current.reject(explained(reply.error, reply.stack));
@@ -103,7 +106,7 @@ export async function openPlugin(
         }
       }
     },
-    crashed: (how) => fail(`ended: ${how}`),
+    crashed: (how) => end.reject(explained(`the process of plugin "${name}" ended: ${how}`)),
   });
   const abort = () => end.reject(signal!.reason);
   signal?.addEventListener("abort", abort);
@@ -156,13 +159,14 @@ function withoutPrototypes(value: unknown): unknown {
 function explained(message: string, stack?: string): Error {
   const [, kind, rest = ""] = message.match(/Requires (\w+) access(?: to (.*?))?, run again/) ?? [];
   const quoted = rest.match(/^"(.*)"$/)?.[1];
-  const host = message.match(/getaddrinfo EPERM (\S+)/)?.[1];
+  const host = message.match(/(?:getaddrinfo EPERM|query\w+ UNKNOWN) (\S+)/)?.[1];
   const right = host !== undefined
     ? `net:${host}`
-    : kind === "import" || message.includes("Deno.symlink()")
+    : kind === "import" || /Deno\.symlink(Sync)?\(\)/.test(message)
     ? "all" // other code, or a link to everywhere
     : kind && (quoted === undefined ? kind : `${kind}:${quoted}`);
-  const error = right === undefined ? new Error(message) : new RunError(
+  const Plain = stack === undefined ? RunError : Error;
+  const error = right === undefined ? new Plain(message) : new RunError(
     `it has no right to that: ${
       message.replace(/, run again[^]*/, "")
     }. If you trust the plugin, ` +

@@ -344,6 +344,7 @@ function runner(
     };
     const answer = await callPlugin(sandbox, task, {
       ...{ ...more, signal, endless: service, onEvent },
+      gpu: compute && context.compute === "webgpu",
       read: [...Object.values(inputs).flat().map(({ path }) => path), ...more.read ?? []],
       write: [...Object.values(outputs), scratch],
     });

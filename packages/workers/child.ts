@@ -14,6 +14,8 @@ export interface WorkerSpec {
   readonly network?: boolean;
   /** Allows it to start processes. */
   readonly run?: boolean;
+  /** Further environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Deno's flags in place of those rights. */
   readonly flags?: readonly string[];
   /** Maximum length in bytes of a message of it. A longer one ends it. */
@@ -62,7 +64,7 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
       ...kind.config ? ["--config", fileURLToPath(kind.config)] : [],
       kind.module.protocol === "file:" ? fileURLToPath(kind.module) : kind.module.href,
     ],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...kind.env },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
