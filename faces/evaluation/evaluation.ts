@@ -277,7 +277,7 @@ async function evaluateModel(
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
     const { mirror } = record.input;
-    const { interval } = record;
+    const { interval, abstention } = record;
     const whole = interval?.of === "distribution" ? withDistribution(model) : model;
     await using predictor = await openPredictor(whole);
     /** Returns the predictions alone. */
@@ -291,6 +291,7 @@ async function evaluateModel(
       predictions[name] = {
         ...interpret(first(outputs, n), { rows: rows[name], truth }, subject, penalty),
         ...(interval && { bounds: rowsOf(outputs, n).map((row) => boundsOf(interval, row)) }),
+        ...(abstention && { abstention }),
       };
     }
     if (most > 0) {
