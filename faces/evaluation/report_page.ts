@@ -10,7 +10,7 @@ import { protocolSection, runFacts } from "./sections/protocol_section.ts";
 import { cards, contents, opening } from "./sections/summary_section.ts";
 import { style } from "./report_style.ts";
 
-/** Of a report with a section of a third-party plugin: no scripts, and nothing leaves the page. */
+/** Policy of a report with a third-party section: no scripts, and nothing leaves the page. */
 const POLICY = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` +
   `style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'">\n`;
 
