@@ -8,7 +8,7 @@ import { openCropper } from "../detection/cropper.ts";
 import { configureDetector, DEFAULT_DETECTOR, openDetector } from "../detection/detectors.ts";
 import { findFaces } from "../detection/find_faces.ts";
 import { ImageError } from "../images/decode_image.ts";
-import { readPreprocessing } from "../images/preprocessing.ts";
+import { hasForeignModule, readPreprocessing } from "../images/preprocessing.ts";
 import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 
@@ -111,6 +111,7 @@ async function serve(
     ),
   );
   const preprocessing = await readPreprocessing(dataset.path);
+  if (hasForeignModule(preprocessing)) return { served, asked, withoutFace };
   const own = preprocessing.detector;
   const { name, ...options } = own.name === "metadata" ? configureDetector(DEFAULT_DETECTOR) : own;
   const detector = await openDetector(name, options);
