@@ -3,7 +3,7 @@ import { Pool } from "../../assembly/abi.ts";
 import { copy, kernel } from "../graph_tensor.ts";
 import { record, type Word } from "../program.ts";
 import { product } from "../shapes.ts";
-import type { LayerDeclaration } from "./graph_layer.ts";
+import { type LayerDeclaration, refuse } from "./graph_layer.ts";
 import { outputOf, sizesOf, type Window } from "./windows.ts";
 
 export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool"> = {
@@ -50,7 +50,11 @@ export const globalAveragePool: LayerDeclaration<"globalAveragePool"> = {
 };
 
 export const reshape: LayerDeclaration<"flatten" | "reshape"> = {
-  shape: (layer, [shape]) => layer.kind === "reshape" ? layer.shape : [product(shape)],
+  shape(layer, [shape]) {
+    if (layer.kind === "flatten") return [product(shape)];
+    if (product(layer.shape) === product(shape)) return layer.shape;
+    return refuse(layer, `makes ${layer.shape.join(" x ")} of ${shape.join(" x ")}`);
+  },
   operations: (graph, layer, [x], _, value) =>
     graph.repack(x, reshape.shape!(layer, [x.shape]), value),
 };
