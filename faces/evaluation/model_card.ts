@@ -195,6 +195,10 @@ function groups({ title, id, metrics }: CardModel): Block[] {
   ];
 }
 
+/**
+ * Returns the terms of data sets. Those named as IMDB-WIKI's have its terms, from any mirror: other files
+ * of these names get a caution too many, but IMDB-WIKI's never one too few.
+ */
 function terms(all: readonly string[], known: Readonly<Record<string, string>> = {}): string[] {
   const datasets = all.filter((name) => known[name] === undefined);
   const [imdbWiki, others] = [true, false].map((wanted) =>

@@ -266,10 +266,12 @@ export async function trainModel(
         ...{ truth: all.map((row) => labels[i][row]), ...decodeOutputs(outputs, classes), classes },
         ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
       };
-      return Object.fromEntries(fitting.map(({ name, compute }) => {
-        const value = compute(scored);
-        return [`val_${name}`, Number.isNaN(value) ? null : value];
-      }));
+      const values: Record<string, number | null> = {};
+      for (const { name, compute } of fitting) {
+        const value = await compute(scored);
+        values[`val_${name}`] = Number.isNaN(value) ? null : value;
+      }
+      return values;
     };
     /** Calibrates the intervals of a task's network, or chooses the threshold of its classes. */
     const calibrated = async (

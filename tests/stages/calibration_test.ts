@@ -27,7 +27,7 @@ for (const loss of ["mae", "ageDistribution"]) {
     using dividing = testContext(split);
     const dataset = await writeDataset(join(dividing.folder, "dataset"), people);
     const shares = { test: 0.25, validation: 0.2, calibration: 0.5, copies: "ignore" };
-    await dividing.run({ dataset }, shares);
+    await dividing.run({ dataset, archives: [] }, shares);
     const splits = dividing.artifact("splits");
     const rows = (name: string) => readNpy(join(splits.path, `${name}.npy`), "int32").data;
     const each = ["train", "validation", "test", "calibration"].map(rows);
