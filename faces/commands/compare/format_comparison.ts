@@ -63,10 +63,11 @@ function tex(text: string): string {
 
 /** Formats a comparison. @param room columns of the terminal */
 export function formatComparison(
-  { runs, parameters, metrics, seeds, pooled, tests, cautions, notes }: Comparison,
+  comparison: Comparison,
   format: "text" | "markdown" | "latex",
   room = 80,
 ): string {
+  const { runs, parameters, metrics, seeds, pooled, tests, cautions, notes } = comparison;
   const style = { text: textStyle(room), markdown: MARKDOWN, latex: LATEX }[format];
   const differences = (rows: readonly (readonly string[])[]) =>
     rows.length === 0
@@ -114,6 +115,11 @@ export function formatComparison(
       ...style.heading("Significance"),
       ...tests.map((test) => style.item(sentence(test))),
     );
+    const further = differenceRows(comparison);
+    if (further.length > 1) {
+      lines.push(...style.heading("Further metrics"), ...style.table(further), "");
+      lines.push(style.item(FURTHER));
+    }
     lines.push(
       style.item("These tests compare trained models. To compare settings, sweep over seeds."),
     );
@@ -173,6 +179,23 @@ export function sentence(test: ModelTest): string {
   return better === undefined
     ? `${model}: no significant difference between ${a} and ${b}, ${size}; ${how}`
     : `${model}: ${better} is significantly better than ${better === a ? b : a} by ${size}; ${how}`;
+}
+
+/** Note below the table of further metrics. */
+export const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
+  "Paired bootstrap, 95 % CI; p with Holm's correction over all rows.";
+
+/** Returns a table of the differences of further metrics, its head first. */
+export function differenceRows({ differences, runs }: Comparison): string[][] {
+  const pairs = runs.length > 2;
+  return [
+    ["", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],
+    ...differences.map(({ model, title, a, b, difference, interval, corrected, better }) => [
+      ...[`${model} ${title}`, ...(pairs ? [`${a}, ${b}`] : []), signed(difference)],
+      ...[`${signed(interval.low)} to ${signed(interval.high)}`],
+      ...[formatP(corrected).replace("p = ", "").replace("p ", ""), better ?? "–"],
+    ]),
+  ];
 }
 
 function formatP(p: number): string {

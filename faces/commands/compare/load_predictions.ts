@@ -5,9 +5,17 @@ import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
+import type { Choice } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
+import {
+  chooseMetrics,
+  type ChosenMetric,
+  furtherMetrics,
+  type ScoredPredictions,
+} from "../../training/further_metrics.ts";
+import { readPeople } from "../../training/targets.ts";
 
 /** A model of a run and its results, with one value per test image. */
 export interface TestedModel {
@@ -25,8 +33,10 @@ export interface TestedModel {
   readonly images: readonly string[];
   /** Identity of the person, if known. */
   readonly people: readonly (string | null)[];
-  /** True class index or age. */
-  readonly truth: Float64Array;
+  /** Predictions of the test set, from which any metric can be computed. */
+  readonly scored: ScoredPredictions;
+  /** The metrics that can be: those that evaluate names, and the other built-in ones. */
+  readonly computable: readonly ChosenMetric[];
 }
 
 /** Loads the models of a run; `missing` is the reason if there are none. */
@@ -71,27 +81,59 @@ export async function loadPredictions(
   }
   await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
   await assertIntact(data.path, data.made, ["table.parquet"]);
-  return { models: await readModels(report.path, data.path) };
+  const { metrics = [] } = report.record.dependencies.params as { metrics?: Choice[] };
+  return { models: await readModels(report.path, data.path, builtIn(metrics)) };
 }
 
-async function readModels(report: string, dataset: string): Promise<TestedModel[]> {
+/** Returns the built-in metrics: as written, and with their defaults. Plugins are not loaded. */
+function builtIn(written: readonly Choice[]): ChosenMetric[] {
+  const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
+  const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
+    [name, ...former].includes(nameOf(choice)!);
+  return chooseMetrics([
+    ...written.filter((choice) => furtherMetrics.some((metric) => isOf(metric, choice))),
+    ...furtherMetrics.filter((metric) => !written.some((choice) => isOf(metric, choice)))
+      .map(({ name }) => name),
+  ], []);
+}
+
+async function readModels(
+  report: string,
+  dataset: string,
+  metrics: readonly ChosenMetric[],
+): Promise<TestedModel[]> {
   const { models } = await readMetrics(report);
-  const all = await readParquet(join(report, "predictions.parquet"), {
-    ...{ stage: "string", row: "int32", split: "string" },
-    ...{ truth: "float64", prediction: "float64" },
-  });
+  // Predictions of earlier versions have no probabilities.
+  const all = await readParquet(join(report, "predictions.parquet")) as
+    & {
+      [column in "row" | "truth" | "prediction"]: number[];
+    }
+    & { stage: string[]; split: string[]; probabilities?: (number[] | null)[] };
   const table = await readParquet(join(dataset, "table.parquet"), {
     ...{ dataset: "string", path: "string", identity: "string?" },
   });
+  const persons = await readPeople(join(dataset, "table.parquet"));
   return Object.entries(models).map(([id, { task, variant, metric, classes, further = [] }]) => {
     const lines = all.stage.flatMap((stage, i) =>
       stage === id && all.split[i] === "test" ? [i] : []
     );
-    const rows = lines.map((i) => all.row[i]);
-    const truth = Float64Array.from(lines, (i) => all.truth[i]);
-    const prediction = Float64Array.from(lines, (i) => all.prediction[i]);
+    const rows = lines.map((i) => all.row[i]!);
+    const truth = Float64Array.from(lines, (i) => all.truth[i]!);
+    const prediction = Float64Array.from(lines, (i) => all.prediction[i]!);
+    const probabilities = classes && all.probabilities;
+    const scored: ScoredPredictions = {
+      ...{ truth, prediction, classes: classes?.length },
+      ...(probabilities && { probabilities: lines.map((i) => probabilities[i]!) }),
+      gender: rows.map((row) => persons[row]!.gender),
+      age: rows.map((row) => persons[row]!.age),
+    };
     return {
-      ...{ id, task, variant, metric, classes, truth },
+      ...{ id, task, variant, metric, classes, scored },
+      computable: metrics.filter(({ name, of }) =>
+        of === (classes ? "classes" : "years") && (name !== "auc" || probabilities) &&
+        // Of two classes all are neighbors.
+        (name !== "oneOff" || classes!.length > 2)
+      ),
       further: new Map(further.map(({ name, intervals }) => [name, intervals.test])),
       scores: METRICS[metric].each(truth, prediction),
       images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),

@@ -100,6 +100,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
         await writeParquet(join(folder, "table.parquet"), {
           dataset: { type: "string", values: all.map(() => "wiki_crop") },
           path: { type: "string", values: all.map((i) => `${i}.jpg`) },
+          age: { type: "int32", values: all.map((i) => i % 70), nullable: true },
+          gender: { type: "int32", values: all.map((i) => i % 2), nullable: true },
           identity: {
             type: "string",
             values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
