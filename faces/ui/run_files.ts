@@ -84,11 +84,11 @@ export class RunFiles {
     const models = this.outputs.filter(({ kind }) => kind === "model");
     const curves = await Promise.all(models.map(async ({ stage, path }): Promise<UiCurve[]> => {
       try {
-        const { metric, weightsOfEpoch: kept, weights } = await readTraining(path);
+        const { metric, weightsOfEpoch: kept, weights, multiplyAdds } = await readTraining(path);
         const epochs = await readHistory(path);
         const columns = Object.keys(epochs[0] ?? {});
         const rows = epochs.map((epoch) => Object.values(epoch) as number[]);
-        return [{ model: stage, metric, kept, weights, columns, epochs: rows }];
+        return [{ model: stage, metric, kept, weights, multiplyAdds, columns, epochs: rows }];
       } catch (error) {
         problems.push(`${stage}: ${(error as Error).message}`);
         return [];

@@ -92,7 +92,9 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const notes: string[] = [];
   const tested = await Promise.all(runs.map(async (run) => {
-    const { models, missing } = await loadPredictions(run, store);
+    // The best of many is tested against each: all metrics would take minutes.
+    const further = runs.length === 2 ? "all" : "named";
+    const { models, missing } = await loadPredictions(run, store, further);
     if (missing !== undefined) notes.push(missing);
     return models;
   }));

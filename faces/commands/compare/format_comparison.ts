@@ -9,6 +9,7 @@ import {
 } from "../../../packages/pipeline/format.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
+import type { UiComparison } from "../../ui/ui_api.ts";
 import type { OverSeeds } from "./differences.ts";
 
 interface Style {
@@ -128,6 +129,19 @@ export function formatComparison(
   return lines.join("\n").replace(/^\n/, "") + "\n";
 }
 
+/** Formats a comparison for the page over runs. */
+export function pageComparison(comparison: Comparison): UiComparison {
+  const further = differenceRows(comparison);
+  return {
+    ...comparison,
+    sentences: comparison.tests.map(sentence),
+    further: further.length > 1 ? { rows: further, note: FURTHER } : undefined,
+    pooled: (comparison.pooled ?? []).map(pooledSentence),
+    markdown: formatComparison(comparison, "markdown"),
+    latex: formatComparison(comparison, "latex"),
+  };
+}
+
 /** Returns a column for each group of runs that differ in seeds alone: mean ± standard deviation. */
 function seedRows({ groups, rows }: OverSeeds): string[][] {
   // A result that several runs share counts once.
@@ -153,7 +167,7 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
 }
 
 /** "trainAge: MAE 5.43 (95 % CI 5.31 to 5.55) on the 17,000 test images of 1a2b3c4d and 4 more". */
-export function pooledSentence({ model, metric, runs, images, value, low, high }: Pooled): string {
+function pooledSentence({ model, metric, runs, images, value, low, high }: Pooled): string {
   return `${model}: ${METRICS[metric].name} ${formatNumber(value)} (95 % CI ${
     formatNumber(low)
   } to ` +
@@ -162,7 +176,7 @@ export function pooledSentence({ model, metric, runs, images, value, low, high }
 }
 
 /** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */
-export function sentence(test: ModelTest): string {
+function sentence(test: ModelTest): string {
   const { model, metric, a, b, difference, interval, better, pictures, unit, wilcoxon } = test;
   const [low, high] = difference < 0
     ? [-interval.high, -interval.low]
@@ -182,11 +196,11 @@ export function sentence(test: ModelTest): string {
 }
 
 /** Note below the table of further metrics. */
-export const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
+const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
   "Paired bootstrap, 95 % CI; p with Holm's correction over all rows.";
 
 /** Returns a table of the differences of further metrics, its head first. */
-export function differenceRows({ differences, runs }: Comparison): string[][] {
+function differenceRows({ differences, runs }: Comparison): string[][] {
   const pairs = runs.length > 2;
   return [
     ["", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],

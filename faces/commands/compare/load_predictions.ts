@@ -35,14 +35,18 @@ export interface TestedModel {
   readonly people: readonly (string | null)[];
   /** Predictions of the test set, from which any metric can be computed. */
   readonly scored: ScoredPredictions;
-  /** The metrics that can be: those that evaluate names, and the other built-in ones. */
+  /** Metrics to compare models by, beside the primary one. */
   readonly computable: readonly ChosenMetric[];
 }
 
-/** Loads the models of a run; `missing` is the reason if there are none. */
+/**
+ * Loads the models of a run; `missing` is the reason if there are none.
+ * @param further the further metrics to compute: those that evaluate names, or all built-in ones
+ */
 export async function loadPredictions(
   run: RunRecord,
   store: ArtifactStore,
+  further: "named" | "all",
 ): Promise<{ models: TestedModel[]; missing?: string }> {
   const records = new Map<string, StageRecord>();
   const damaged: Error[] = [];
@@ -82,17 +86,19 @@ export async function loadPredictions(
   await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
   await assertIntact(data.path, data.made, ["table.parquet"]);
   const { metrics = [] } = report.record.dependencies.params as { metrics?: Choice[] };
-  return { models: await readModels(report.path, data.path, builtIn(metrics)) };
+  return { models: await readModels(report.path, data.path, builtIn(metrics, further)) };
 }
 
-/** Returns the built-in metrics: as written, and with their defaults. Plugins are not loaded. */
-function builtIn(written: readonly Choice[]): ChosenMetric[] {
+/** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
+function builtIn(written: readonly Choice[], further: "named" | "all"): ChosenMetric[] {
   const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
   const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
     [name, ...former].includes(nameOf(choice)!);
   return chooseMetrics([
     ...written.filter((choice) => furtherMetrics.some((metric) => isOf(metric, choice))),
-    ...furtherMetrics.filter((metric) => !written.some((choice) => isOf(metric, choice)))
+    ...furtherMetrics.filter((metric) =>
+      further === "all" && !written.some((choice) => isOf(metric, choice))
+    )
       .map(({ name }) => name),
   ], []);
 }

@@ -57,7 +57,7 @@ const differ = (values: readonly unknown[]) =>
 async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promise<Node> {
   const ask = (some: readonly UiRun[]) =>
     get<UiComparison>("/api/compare", { ids: some.map(({ id }) => id).join() });
-  const { parameters, metrics, cautions, notes, sentences } = await ask(runs);
+  const { parameters, metrics, cautions, notes, sentences, further } = await ask(runs);
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
     dom`${row.model} ${row.metric} <small>${row.split}</small>`,
@@ -85,6 +85,11 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">★ best value; 95 % bootstrap intervals of the test set.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
+    ${
+    further && dom`<h2>Differences of further metrics</h2>
+      ${table("Differences of further metrics", further.rows[0]!, further.rows.slice(1))}
+      <p class="muted small">${further.note}</p>`
+  }
     ${notes.map((note) => dom`<p class="muted">${note}</p>`)}${copy}`;
 }
 
@@ -115,18 +120,29 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
       return lines(`${model}: ${y} of the validation set`, y, series);
     })
   );
-  const sizes = groups.flatMap(([model, curves]) => {
-    if (new Set(curves.map(({ weights }) => weights)).size < 2) return [];
-    const points = curves.flatMap(({ id, i, weights, metric }) => {
-      const y = runs[i]!.metrics[model]?.validation?.[metric];
-      const interval = details[id]!.intervals[`${model} validation`];
-      return y === undefined ? [] : [{ x: weights, y, ...interval, title: id, color: color(i) }];
-    });
-    return [dots(`${model} against its size`, "parameters", curves[0]!.metric, points)];
-  });
+  // Multiply-adds and not seconds, which depend on the machine.
+  const sizes = groups.flatMap(([model, curves]) =>
+    (["parameters", "multiply-adds"] as const).flatMap((size) => {
+      const points = curves.flatMap(({ id, i, weights, multiplyAdds, metric }) => {
+        const x = size === "parameters" ? weights : multiplyAdds;
+        const y = runs[i]!.metrics[model]?.validation?.[metric];
+        const interval = details[id]!.intervals[`${model} validation`];
+        const title = `${id}: ${number(y)}, ${number(x)} ${size}`;
+        return x === undefined || y === undefined
+          ? []
+          : [{ x, y, ...interval, title, color: color(i) }];
+      });
+      if (new Set(points.map(({ x }) => x)).size < 2) return [];
+      const metric = curves[0]!.metric;
+      return [dots(`${model}: ${metric} against ${size}`, size, `${metric} (validation)`, points)];
+    })
+  );
   if (charts.length === 0) return dom``;
-  return dom`<h2>Curves that differ</h2><div class="grid">${charts}${sizes}</div>
-    <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>`;
+  return dom`<h2>Curves that differ</h2><div class="grid">${charts}</div>
+    <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>${
+    sizes.length > 0 && dom`<h2>Metric against size</h2><div class="grid">${sizes}</div>
+    <p class="muted small">A dot for each run, with its 95 % interval on validation.</p>`
+  }`;
 }
 
 async function evaluated(runs: readonly UiRun[]): Promise<Node> {

@@ -78,6 +78,10 @@ export function number(value: number | null | undefined): string {
   return value.toFixed(size < 2 ? 3 : size < 100 ? 2 : 1);
 }
 
+/** "68k", "1.2M". */
+export const short = (value: number) =>
+  value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
+
 /** Formats a setting or a cell of a table. */
 export function text(value: unknown): string {
   if (value === undefined || value === null) return "–";

@@ -39,6 +39,8 @@ export interface FakeRun {
   /** Images per person. */
   readonly repeat?: number;
   readonly cautions?: readonly string[];
+  /** As `evaluate.metrics`. */
+  readonly metrics?: readonly unknown[];
   /** True if the run has metrics of the validation set as well. */
   readonly validation?: boolean;
 }
@@ -85,8 +87,16 @@ export async function workshop(fakes: readonly FakeRun[]) {
   }
 
   async function makeRun(
-    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1, cautions, validation }:
-      FakeRun,
+    {
+      pipeline = "faces",
+      seed = 42,
+      models,
+      testFrom = 0,
+      repeat = 1,
+      cautions,
+      metrics: further,
+      validation,
+    }: FakeRun,
     number: number,
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
@@ -187,7 +197,9 @@ export async function workshop(fakes: readonly FakeRun[]) {
       );
     }
     stages.push(
-      await keep("evaluate", "evaluate", number, {}, { dataset: "the images" }, {
+      await keep("evaluate", "evaluate", number, further ? { metrics: further } : {}, {
+        dataset: "the images",
+      }, {
         report: output("report", `report ${number}`),
       }, async (folder) => {
         await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models: judged }));
