@@ -10,6 +10,7 @@ import { readRecord, type StageRecord } from "../../packages/pipeline/stage_reco
 import { METRICS } from "../evaluation/metrics.ts";
 import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
+import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
 import type { UiCurve, UiDetails, UiFace, UiFaces, UiLayer, UiStep, UiTable } from "./ui_api.ts";
 
@@ -220,7 +221,7 @@ export class RunFiles {
       if (at >= 0) {
         const { tar, offset, size } = rowOf(index, at);
         const image = `/file/${archives.place}/${tar}?offset=${offset}&size=${size}`;
-        steps.push({ title: "Photo", text: `${values.path} in ${tar}, ${size} bytes`, image });
+        steps.push({ title: "Photo", text: `${values.path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`, image });
       }
     }
     const crops = this.#of("faces");
@@ -236,13 +237,17 @@ export class RunFiles {
         );
         const image = `/file/${crops.place}/${shard}?offset=${offset}&size=${size}`;
         const text = "Detected and cropped; the box is in pixels of the photo";
-        const box = { x: box_x, y: box_y, width: box_width, height: box_height, score };
+        const all = { x: box_x, y: box_y, width: box_width, height: box_height, score };
+        const box = Object.fromEntries(
+          Object.entries(all).map(([name, value]) => [name, round(value)]),
+        );
         steps.push({ title: "Crop", text, image, values: box });
       }
     }
     steps.push({
       ...{ title: "Image", text: `Row ${row} of the data set, as the networks receive it` },
-      ...{ image: `/image/${data.place}/${row}`, values },
+      image: `/image/${data.place}/${row}`,
+      values: { ...values, gender: genderClasses[Number(values.gender)]?.label ?? values.gender },
     });
     const all = await readTable(join(report.path, "predictions.parquet"));
     const evaluated = await this.evaluation();

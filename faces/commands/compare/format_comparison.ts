@@ -203,7 +203,7 @@ const FURTHER = "Difference: first run minus second, on the images in both test 
 function differenceRows({ differences, runs }: Comparison): string[][] {
   const pairs = runs.length > 2;
   return [
-    ["", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],
+    ["metric", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],
     ...differences.map(({ model, title, a, b, difference, interval, corrected, better }) => [
       ...[`${model} ${title}`, ...(pairs ? [`${a}, ${b}`] : []), signed(difference)],
       ...[`${signed(interval.low)} to ${signed(interval.high)}`],

@@ -64,8 +64,9 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
     ...row.values.map((value, i) => {
       const { low, high } = row.intervals?.[i] ?? {};
       const best = row.best === i ? "★ " : "";
-      const interval = low !== undefined && dom`<small>${number(low)} to ${number(high)}</small>`;
-      return dom`<span class="number">${best}${number(value)}${interval}</span>`;
+      const interval = low !== undefined &&
+        dom`<small>${number(low, false)} to ${number(high, false)}</small>`;
+      return dom`<span class="number">${best}${number(value, false)}${interval}</span>`;
     }),
   ]);
   const copy = later(
@@ -151,26 +152,29 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
   );
   const models = [...new Set(all.flatMap(Object.keys))]
     .filter((model) => differ(all.map((one) => one[model])));
-  const confusions = models.flatMap((model) =>
-    all.flatMap((one, i) => {
+  const confusions = models.flatMap((model) => {
+    if (!differ(all.map((one) => one[model]?.confusion))) return [];
+    return all.flatMap((one, i) => {
       const { classes, counts } = one[model]?.confusion ?? {};
       return classes && counts
         ? [confusion(dom`${swatch(i)} ${model} of ${runs[i]!.id}`, classes, counts)]
         : [];
-    })
-  );
+    });
+  });
   const groups = models.flatMap((model) => {
     const named = all.map((one) =>
       new Map((one[model]?.groups ?? []).map((group) => [groupName(group), group]))
     );
     const names = [...new Set(named.flatMap((map) => [...map.keys()]))];
-    return names.map((name) => [
+    return names.filter((name) => differ(named.map((map) => map.get(name)))).map((name) => [
       dom`${model} <small>${name}</small>`,
       ...named.map((map) => {
         const { value, count, interval } = map.get(name) ?? {};
-        return dom`<span class="number">${number(value)} <small>${
-          interval ? `${number(interval.low)} to ${number(interval.high)}, ` : ""
-        }n ${number(count)}</small></span>`;
+        const range = interval &&
+          `${number(interval.low, false)} to ${number(interval.high, false)}, `;
+        return dom`<span class="number">${number(value, false)} <small>${range}n ${
+          number(count)
+        }</small></span>`;
       }),
     ]);
   });
@@ -180,7 +184,7 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
   }
     ${
     groups.length > 0 &&
-    dom`<h2>By group</h2>${table("By group", ["group", ...head(runs)], groups)}`
+    dom`<h2>Groups that differ</h2>${table("By group", ["group", ...head(runs)], groups)}`
   }`;
 }
 
@@ -208,7 +212,7 @@ async function disagreements(runs: readonly UiRun[], params: URLSearchParams): P
   const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", query);
   const others = runs.slice(1).map(({ id }) => id);
   const cards = faces.slice(0, 24).map((face) =>
-    faceCard(face, classes, first.id, [first.id, second.id])
+    faceCard(face, classes, first.id, [first, second].map((run) => swatch(runs.indexOf(run))))
   );
   return dom`<p class="tools">${select("Model", models, model, (model) => turn({ model }))}
     ${select(`${first.id} and`, others, second.id, (id) => turn({ with: id }))}</p>

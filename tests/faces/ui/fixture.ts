@@ -47,5 +47,8 @@ export async function startUi(artifacts: string) {
 
 /** A gender network with curves, of a skill and a dropout rate. */
 export const MODELS = (skill: number, dropout: number, f1?: number) => ({
-  trainGender: { skill, f1, params: { dropout, size: 32 }, curve: [0.5, skill, 0.4] },
+  trainGender: {
+    ...{ skill, f1, params: { dropout, size: 32 }, curve: [0.5, skill, 0.4] },
+    weights: Math.round(1000 ** (1 + dropout)),
+  },
 });
