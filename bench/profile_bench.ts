@@ -5,6 +5,7 @@ import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
 import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
 import { type Plan, plan } from "../packages/engine/engine_plan.ts";
+import { Threads } from "../packages/engine/run/threads.ts";
 import { engineLoss } from "../faces/training/engine_trainer.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
 import { table, whole } from "./machine_table.ts";
@@ -16,10 +17,11 @@ const help = `deno task bench profile [options]
 Runs the stages of the engine's training step one by one, on one thread, and prints the least
 processor time that each kernel took. A kernel that shares images with others in a stage is measured
 by what the stage takes more with it. The roofline is what bounds a step: products at the rate of
-the first convolution, transforms of Winograd's algorithm and packing around them, passes over memory, and
-barriers, after each of which threads wait for one another.
+the first convolution, transforms of Winograd's algorithm and packing around them, and passes over
+memory. Waits are what two threads lose at barriers, measured on top: twice their time, less that of
+one. They take an idle machine to measure.
 
-  --network NAME  ${NETWORKS.join(", ")} (gender)
+  --network NAME  ${NETWORKS.join(", ")}, or all: one table (gender)
   --batch N       images in a step (64)
   --rounds N      how often each is measured (25)
 `;
@@ -35,58 +37,94 @@ export async function bench(args: string[]): Promise<void> {
     },
   });
   if (values.help) return console.log(help);
-  const { build, objective } = kinds[values.network as NetworkName] ?? {};
-  if (!build) {
+  const names = values.network === "all" ? NETWORKS : [values.network as NetworkName];
+  if (!names.every((name) => name in kinds)) {
     throw new Error(
-      `Cannot read "--network ${values.network}": it is one of ${NETWORKS.join(", ")}.`,
+      `Cannot read "--network ${values.network}": it is all, or one of ${NETWORKS.join(", ")}.`,
     );
   }
   const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
   await openBackend("wasm");
-  const network = toEngineNetwork(build(), engineLoss(objective));
-  const compiled = plan(network, { batch, threads: 1, divisor: 255 });
-  const timings = await profile(compiled, rounds);
-  const total = timings.reduce((sum, { ms }) => sum + ms, 0);
-  console.log(table(
-    ["stage and kernel", "ms", "share", "GFLOP/s"],
-    timings.map(({ stage, kernels, ms, operations }) => [
-      `${stage} ${kernels.join(", ")}`,
-      ms.toFixed(3),
-      `${(ms / total * 100).toFixed(1)} %`,
-      operations > 0 ? (operations / ms / 1e6).toFixed(1) : "",
-    ]),
-  ));
-  console.log(`\n${total.toFixed(2)} ms in all\n\n${roofline(compiled, timings)}`);
+  const profiled: Profile[] = [];
+  for (const name of names) {
+    const { build, objective } = kinds[name],
+      network = toEngineNetwork(build(), engineLoss(objective));
+    const [alone, both] = [1, 2].map((threads) => plan(network, { batch, threads, divisor: 255 }));
+    const timings = await profile(alone, rounds);
+    profiled.push({ name, plan: alone, timings, waits: await measureWaits([alone, both], rounds) });
+    const total = timings.reduce((sum, { ms }) => sum + ms, 0);
+    if (names.length > 1) continue;
+    console.log(table(
+      ["stage and kernel", "ms", "share", "GFLOP/s"],
+      timings.map(({ stage, kernels, ms, operations }) => [
+        `${stage} ${kernels.join(", ")}`,
+        ms.toFixed(3),
+        `${(ms / total * 100).toFixed(1)} %`,
+        operations > 0 ? (operations / ms / 1e6).toFixed(1) : "",
+      ]),
+    ));
+    console.log(`\n${total.toFixed(2)} ms in all\n`);
+  }
+  console.log(roofline(profiled));
 }
 
-/** Divides a step's time by what bounds it, as a Markdown table. */
-export function roofline(
-  { bytes, batch }: Pick<Plan, "bytes" | "batch">,
-  timings: readonly Timing[],
-) {
-  const sum = (some: readonly Timing[], key: "ms" | "operations") =>
-    some.reduce((sum, timing) => sum + timing[key], 0);
-  // The first convolution has no transforms.
-  const stem = timings.find(({ kernels }) => kernels.includes("convolve"));
-  const rate = stem ? stem.operations / stem.ms : Infinity;
-  const multiplies = timings.filter(({ operations }) => operations > 0);
-  const products = sum(multiplies, "operations") / rate, all = sum(timings, "ms");
-  const parts: [string, number][] = [
-    ["products", products],
-    ["transforms, packing", sum(multiplies, "ms") - products],
-    ["passes over memory", all - sum(multiplies, "ms")],
-  ];
-  return table(["bound", "ms per image", "share"], [
-    ...parts.map((
-      [name, ms],
-    ) => [name, (ms / batch).toFixed(3), `${(ms / all * 100).toFixed(0)} %`]),
-    ["all", (all / batch).toFixed(3), ""],
-  ]) +
-    `\n\n${(sum(timings, "operations") / batch / 1e6).toFixed(1)} million operations per image, ` +
-    `${(rate / 1e6).toFixed(1)} GFLOP/s, ${
-      new Set(timings.map(({ stage }) => stage)).size
-    } barriers, ` +
-    `${(bytes / 1e6).toFixed(0)} MB`;
+/** Timings of a network's step; `waits`: milliseconds that two threads wait for each other. */
+export interface Profile {
+  readonly name: string;
+  readonly plan: Pick<Plan, "bytes" | "batch">;
+  readonly timings: readonly Timing[];
+  readonly waits: number;
+}
+
+/** Divides the steps of networks by what bounds them, as a Markdown table. */
+export function roofline(profiles: readonly Profile[]): string {
+  const rows = profiles.map(({ name, plan: { bytes, batch }, timings, waits }) => {
+    const sum = (some: readonly Timing[], key: "ms" | "operations") =>
+      some.reduce((sum, timing) => sum + timing[key], 0);
+    // The first convolution has no transforms.
+    const stem = timings.find(({ kernels }) => kernels.includes("convolve"));
+    const rate = stem ? stem.operations / stem.ms : Infinity;
+    const multiplies = timings.filter(({ operations }) => operations > 0);
+    const products = sum(multiplies, "operations") / rate, all = sum(timings, "ms");
+    const transforms = sum(multiplies, "ms") - products, passes = all - sum(multiplies, "ms");
+    return [
+      ...[name, (sum(timings, "operations") / batch / 1e6).toFixed(1), (rate / 1e6).toFixed(1)],
+      ...[`${new Set(timings.map(({ stage }) => stage)).size}`, `${(bytes / 1e6).toFixed(0)} MB`],
+      (all / batch).toFixed(3),
+      ...[products, transforms, passes, waits].map((ms) => `${(ms / all * 100).toFixed(0)} %`),
+    ];
+  });
+  return table([
+    ...["network", "million operations", "GFLOP/s", "barriers", "memory", "ms per image"],
+    ...["products", "transforms", "passes", "waits"],
+  ], rows);
+}
+
+/** Measures how long two threads wait at barriers, in turns with one thread: the least of rounds. */
+export async function measureWaits(plans: readonly Plan[], rounds: number): Promise<number> {
+  const module = new WebAssembly.Module(await Deno.readFile(KERNELS));
+  const runners = await Promise.all(plans.map(async (plan) => {
+    const memory = memoryOf(plan);
+    fill(plan, memory.buffer);
+    return await Threads.start(plan.threads, module, memory, plan.counters);
+  }));
+  const least = plans.map(() => Infinity);
+  for (let round = -5; round < rounds; round++) {
+    for (const [i, runner] of runners.entries()) {
+      const before = performance.now();
+      await runner.run(plans[i].programs.train, plans[i].batch);
+      if (round >= 0) least[i] = Math.min(least[i], performance.now() - before);
+    }
+  }
+  for (const runner of runners) await runner.close();
+  return Math.max(0, 2 * least[1] - least[0]);
+}
+
+const KERNELS = new URL("../packages/engine/engine.wasm", import.meta.url);
+
+function memoryOf({ bytes }: Plan): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / 65536) + 1;
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 export interface Timing {
@@ -100,12 +138,10 @@ export interface Timing {
 }
 
 export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
-  const pages = Math.ceil(plan.bytes / 65536) + 1;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const { instance } = await WebAssembly.instantiate(
-    await Deno.readFile(new URL("../packages/engine/engine.wasm", import.meta.url)),
-    { env: { memory } },
-  );
+  const memory = memoryOf(plan);
+  const { instance } = await WebAssembly.instantiate(await Deno.readFile(KERNELS), {
+    env: { memory },
+  });
   const ints = new Int32Array(memory.buffer);
   fill(plan, memory.buffer);
   const { counters, batch } = plan;
@@ -118,7 +154,7 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
     return (user + system) / 1000;
   };
   // A program of one stage, and of its first kernels only, is put behind all that the plan uses.
-  const own = (pages - 1) * 65536;
+  const own = memory.buffer.byteLength - 65536;
   const cut = (stage: number, kernels: number): number => {
     ints.copyWithin(own / 4, stage / 4, stage / 4 + RECORD * (1 + kernels));
     // What ends a stage is counted as one of its kernels.

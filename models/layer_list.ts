@@ -86,7 +86,10 @@ const layer = z.strictObject(
   Object.fromEntries(Object.entries(kinds).map(([name, options]) => [name, options.optional()])),
 ).refine(
   (map) => Object.keys(map).length === 1,
-  "expected one layer per item, as in - flatten: {}",
+  {
+    message: "expected one layer per item, as in - flatten: {}",
+    when: ({ issues }) => issues.length === 0, // unknown names are refused by themselves
+  },
 );
 
 /** Returns the parts of an item; a layer without a name has its kind's and its position's. */
@@ -154,6 +157,7 @@ function fits(kind: LayerName, a: number[], b: number[]): boolean {
  * at every size of the images, and an end without features.
  */
 const list = z.array(layer).min(1).superRefine((items, context) => {
+  if (items.some((map) => Object.keys(map).length !== 1)) return; // refused already
   /** Shapes by layer, one per size; undefined where they are not known. */
   const shapes = new Map<string, (number[] | undefined)[]>([
     ["image", SIDES.map((side) => [side, side, 3])],
@@ -231,11 +235,26 @@ export const layerList = defineNetwork({
         : input === undefined
         ? last
         : values.get(input)!;
+      const refuse = (reason: string, cause?: unknown): never => {
+        throw new Error(`Cannot build the network: layer ${i + 1} (${kind}) ${reason}`, { cause });
+      };
       try {
         last = create(config).apply(from) as SymbolicTensor;
       } catch (cause) {
-        const at = `layer ${i + 1} (${kind})`, reason = (cause as Error).message;
-        throw new Error(`Cannot build the network: ${at} does not fit: ${reason}`, { cause });
+        refuse(`does not fit: ${(cause as Error).message}`, cause);
+      }
+      const [before, after] = [[from].flat()[0], last].map(({ shape }) =>
+        shape.slice(1) as number[]
+      );
+      if (after.some((size) => size < 1)) {
+        refuse(
+          `leaves nothing of the ${before.join(" x ")} before it. Use a smaller window, smaller ` +
+            "strides before it, or padding: same.",
+        );
+      }
+      const [given, asked] = [before, after].map((shape) => shape.reduce((a, b) => a * b, 1));
+      if (kind === "reshape" && given !== asked) {
+        refuse(`makes ${asked} numbers of ${given}. Change its targetShape.`);
       }
       values.set(name, last);
     }

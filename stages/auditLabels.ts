@@ -3,14 +3,18 @@ import { initializerParam, trainingParams } from "../faces/training/training_par
 import { definedChoice } from "../packages/pipeline/define.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { networks } from "../models/mod.ts";
-import { audit, dataset, faces } from "./kinds.ts";
+import { archives, audit, dataset, faces } from "./kinds.ts";
 
 const { export: _, ...training } = trainingParams;
 
 export default defineStage({
   name: "auditLabels",
   summary: "Rank the labels that are probably wrong, by networks that were not trained on them",
-  inputs: { dataset, faces: all(faces, { orNone: true }) },
+  inputs: {
+    dataset,
+    faces: all(faces, { orNone: true }),
+    archives: all(archives, { orNone: true }),
+  },
   outputs: { audit },
   params: z.strictObject({
     target: z.string().min(1).default("gender").describe(

@@ -56,6 +56,7 @@ export default defineStage({
   }),
   compute: true,
   lineage: true,
+  callsPlugins: true,
   async run(inputs, params, context) {
     const { evaluate } = await import("../faces/evaluation/evaluation.ts");
     return await evaluate(inputs, params, context);

@@ -9,9 +9,11 @@ import {
   detectorName,
   detectorParams,
   detectors,
+  ownOptions,
   unusedOptions,
   usesTensorFlow,
 } from "../faces/detection/detectors.ts";
+import { pluginOptions } from "../faces/detection/detector.ts";
 import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import { chosen, definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
@@ -82,6 +84,7 @@ export default defineStage({
   external: async ({ detector, weights }): Promise<Record<string, string>> =>
     detectorName(detector) === "dlibCnn" && weights ? { weights: await digestOf(weights) } : {},
   part: cropUnit,
+  callsPlugins: true,
   async run({ archives, table }, params, context) {
     const { readTable } = await import("../faces/detection/faces_artifact.ts");
     const { cropFaces } = await import("../faces/detection/crop_faces.ts");
@@ -103,7 +106,9 @@ export default defineStage({
     const backend = usesTensorFlow(name) || align !== "none"
       ? { backend: context.compute as Backend }
       : {};
-    const opening = { detector, crop, photoSeconds, ...backend };
+    const { sandbox, params: own = pluginOptions } = definition;
+    const plugin = sandbox && { sandbox, options: ownOptions(own, given) };
+    const opening = { detector, crop, photoSeconds, plugin, ...backend };
     const rows = await readTable(table.path);
     const job = { archives: archives.path, rows, opening, shardSize };
     const shards = await cropFaces(job, workers, context);

@@ -18,11 +18,11 @@ export const archives = defineKind({
 /** One row per photo that passed the filter. */
 export const table = defineKind({
   kind: "table",
-  summary: "One row per photo: name, identity, age, gender, face location",
+  summary: "One row per labelled face: name, identity, age, gender, face location",
   files: {
     "table.parquet":
-      "full_path, dataset, age, gender (1 male, 0 female), name, identity, face_location; " +
-      "age_low and age_high where an age is an interval; attributes: further columns of labels",
+      "full_path (of further faces of a photo: PATH#face2), dataset, age, gender (1 male, 0 female), " +
+      "name, identity, face_location; age_low and age_high where an age is an interval; attributes: further columns of labels",
     "summary.json": "per data set: rows read, kept, and dropped by reason",
   },
 });
@@ -84,7 +84,7 @@ export const model = defineKind({
     "history.csv": "epoch, loss, metric, val_loss, val_metric, learning_rate; further columns " +
       "val_NAME for the stage's `metrics`",
     "training.json":
-      "task, classes, parameters, epochs, seed, backend, counts, interval, preprocessing",
+      "task, classes, parameters, epochs, seed, backend, counts, interval, abstention, preprocessing",
     "tensorboard/*/events.out.tfevents.*": "the history for TensorBoard, train and validation",
     "trained_on.parquet": "photos (digest of the archives), dataset, path, image (digest of its " +
       "pixels) of the images that an imported model was trained on",

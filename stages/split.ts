@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { defineStage } from "../packages/pipeline/stage.ts";
+import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { selection } from "../faces/datasets/select_rows.ts";
-import { dataset, splits } from "./kinds.ts";
+import { archives, dataset, splits } from "./kinds.ts";
 
 export default defineStage({
   name: "split",
   summary: "Divide the dataset into train, validation and test sets",
-  inputs: { dataset },
+  inputs: { dataset, archives: all(archives, { orNone: true }) },
   outputs: { splits },
   params: z.strictObject({
     test: selection.default(0.2).describe(
@@ -29,7 +29,8 @@ export default defineStage({
         "of a person in one set. An image without an identity counts as a person of its own",
     ),
     copies: z.enum(["group", "ignore"]).default("group").describe(
-      "Copies among the images: the same photo, resized, recompressed, mirrored or slightly cropped. " +
+      "Copies among the images: the same photo, resized, recompressed, mirrored or slightly cropped; " +
+        "after a detector, photos are compared as well. " +
         "group: they are in one set, listed in copies.csv and the report; ignore: not looked for",
     ),
     sample: z.int().min(3).optional().describe(
@@ -41,8 +42,8 @@ export default defineStage({
     ),
   }),
   seeded: true,
-  async run({ dataset }, params, context) {
+  async run(inputs, params, context) {
     const { writeSplits } = await import("../faces/datasets/write_splits.ts");
-    await writeSplits(dataset, params, context);
+    await writeSplits(inputs, params, context);
   },
 });

@@ -36,6 +36,7 @@ const OWN: Readonly<Record<string, string>> = {
 }, z.core.$strict>;`,
   Report: `/** Everything that the report shows. */
 export type Report = any;`,
+  Sandbox: "/** Set by the runner. */\nexport type Sandbox = object;",
   Html: "/** Escaped markup. */\nexport type Html = string & { readonly isEscaped: true };",
   html: "export declare function html(parts: TemplateStringsArray, ...values: unknown[]): Html;",
 };

@@ -4,6 +4,7 @@ import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
 import { byteCount, RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 
+import { photoOf } from "./rows.ts";
 import type { Layout } from "./sources.ts";
 
 /** Content of `archives.json`. */
@@ -77,11 +78,11 @@ export class Archives implements Disposable {
 
   /**
    * Finds a photo.
-   * @param path full_path of the MATLAB file or path of the CSV
+   * @param path full_path of the table
    * @returns undefined if the archives do not have it
    */
   find(dataset: string, path: string): FilePlace | undefined {
-    return this.#dataset(dataset).get(path);
+    return this.#dataset(dataset).get(photoOf(path));
   }
 
   /** Reads a photo; returns undefined if the archives do not have it. */

@@ -7,6 +7,9 @@
  * and false alarms.
  */
 
+import type { Image } from "../images/image.ts";
+import { resize } from "../images/resize.ts";
+
 /** Height and width of the images that are compared. */
 export const COPY_SIZE = 32;
 /** Low frequencies per axis. */
@@ -68,6 +71,11 @@ export function lowFrequencies(pixels: Uint8Array): Float32Array {
   const norm = Math.hypot(...result);
   // An image of one color has no frequencies.
   return Float32Array.from(result, (value) => norm > 1 ? value / norm : 0);
+}
+
+/** Computes the low frequencies of an image of any size. */
+export async function frequenciesOf(image: Image): Promise<Float32Array> {
+  return lowFrequencies(await resize(image, COPY_SIZE, COPY_SIZE, "lanczos3"));
 }
 
 /** Positions of the frequencies of the hash: 8 × 8 without the mean, and the next. */

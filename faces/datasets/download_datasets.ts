@@ -84,6 +84,7 @@ export async function downloadDatasets(
     // A link keeps the file for the next attempt if this one crashes; not all file systems have them.
     await Deno.link(from, to).catch(() => Deno.rename(from, to));
   }
+  // By name, from any mirror: what a mirror has under IMDB-WIKI's names is taken for it.
   const imdbWiki = params.datasets.filter((name) => typeof name === "string" && name !== "sample");
   const faces = params.datasets.length === 1 ? "The faces" : "Some of the faces";
   const cautions = [

@@ -54,6 +54,26 @@ export interface Filter {
   require?: readonly string[] | undefined;
 }
 
+/**
+ * Returns the path of each label's face: that of the photo, for further faces, by their boxes, with
+ * their number in the photo.
+ */
+export function facePaths(labels: readonly { path: string; box: unknown }[]): string[] {
+  const photos = new Map<string, string[]>();
+  return labels.map(({ path, box }) => {
+    const key = path.normalize(), face = box ? String(box) : "", faces = photos.get(key) ?? [];
+    photos.set(key, faces);
+    if (face !== "" && !faces.includes(face)) faces.push(face);
+    const number = faces.indexOf(face) + 1;
+    return number > 1 ? `${path}#face${number}` : path;
+  });
+}
+
+/** Returns the photo of a face's path. */
+export function photoOf(path: string): string {
+  return path.replace(/#face\d+$/, "");
+}
+
 /** Filters rows. Returns the indices of those that pass, and counts of the others by reason. */
 export function filterRows(
   rows: Rows,

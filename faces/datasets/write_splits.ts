@@ -6,8 +6,12 @@ import { random } from "../../packages/random/random.ts";
 import { csvLine } from "../../packages/formats/csv_write.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
-import { resize } from "../images/resize.ts";
-import { type Copy, COPY_SIZE, findCopies, lowFrequencies } from "./copies.ts";
+import { mapOrdered } from "../../packages/workers/ordered_map.ts";
+import { decode, ImageError } from "../images/decode_image.ts";
+import { readPreprocessing } from "../images/preprocessing.ts";
+import { openArchives } from "./archives.ts";
+import { type Copy, findCopies, frequenciesOf } from "./copies.ts";
+import { photoOf } from "./rows.ts";
 import {
   type Columns,
   describeSelection,
@@ -30,12 +34,13 @@ export interface SplitParams {
 
 /** Fills the artifact `splits`. @throws if a set would be empty */
 export async function writeSplits(
-  dataset: Artifact,
+  inputs: Compared,
   params: SplitParams,
   context: StageContext<{ splits: unknown } & Record<string, never>>,
 ): Promise<void> {
-  const { identity } = await readParquet(join(dataset.path, "table.parquet"), {
-    identity: "string?",
+  const { dataset } = inputs;
+  const { identity, ...photos } = await readParquet(join(dataset.path, "table.parquet"), {
+    ...{ identity: "string?", dataset: "string", path: "string" },
   });
   let rows = Int32Array.from(identity, (_, row) => row);
   if (params.sample !== undefined) {
@@ -49,8 +54,9 @@ export async function writeSplits(
   }
 
   const byPerson = params.by === "identity";
-  const copies = params.copies === "ignore" ? [] : await copiesOf(dataset.path, rows, context);
-  const groups = grouped(rows, byPerson ? identity : undefined, copies);
+  const copies = params.copies === "ignore" ? [] : await copiesOf(inputs, rows, context);
+  const copied = new Set(copies.map(({ image }) => image)).size;
+  const groups = groupRows(rows, { ...photos, ...byPerson && { identity } }, copies);
   random(context.seed, "split").shuffle(groups);
   const columns = await columnsFor(dataset.path, params);
   const strata = params.stratify.length > 0 ? strataOf(params.stratify, columns) : undefined;
@@ -93,7 +99,7 @@ export async function writeSplits(
         by: params.by,
         images: rows.length,
         ...counts,
-        ...copies.length > 0 && { copies: copies.length },
+        ...copied > 0 && { copies: copied },
         ...leftOut > 0 && { leftOut },
       },
       null,
@@ -109,7 +115,7 @@ export async function writeSplits(
       csvLine(["row", "of", "correlation", "mirrored"]) + lines.join(""),
     );
     context.info(
-      `copies of other images, exact or near: ${copies.length} of ${rows.length} (copies.csv); copies ` +
+      `copies of other images, exact or near: ${copied} of ${rows.length} (copies.csv); copies ` +
         "are in one set. copies: ignore splits them like others",
     );
   }
@@ -133,34 +139,84 @@ async function columnsFor(
   return await readParquet(join(dataset, "table.parquet")) as Columns;
 }
 
-/** Finds copies among rows of a dataset; numbers are those of rows. */
-async function copiesOf(
-  dataset: string,
-  rows: Int32Array,
+/** Inputs of a search for copies. */
+interface Compared {
+  readonly dataset: Artifact;
+  /** Sources of the photos. */
+  readonly archives: readonly Artifact[];
+}
+
+/**
+ * Finds copies among rows of a dataset; numbers are those of rows. Where a detector placed the boxes,
+ * which it does differently on a changed photo, whole photos are compared as well.
+ */
+export async function copiesOf(
+  { dataset: { path: folder }, archives }: Compared,
+  rows: ArrayLike<number> & Iterable<number>,
   { signal }: Pick<StageContext, "signal">,
 ): Promise<Copy[]> {
-  using images = new NpyFile(join(dataset, "images.npy"), "uint8");
+  using images = new NpyFile(join(folder, "images.npy"), "uint8");
   const [, height, width] = images.shape;
-  const frequencies: Float32Array[] = [];
+  const crops: Compare[] = [], photos: Compare[] = [];
   for (const row of rows) {
-    if (frequencies.length % 1000 === 0) {
+    if (crops.length % 1000 === 0) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       signal.throwIfAborted();
     }
     const image = { data: images.read(row, 1), width, height };
-    frequencies.push(lowFrequencies(await resize(image, COPY_SIZE, COPY_SIZE, "lanczos3")));
+    crops.push({ row, frequencies: await frequenciesOf(image) });
   }
-  const copies = await findCopies(frequencies);
-  return copies.map(({ image, of, ...how }) => ({ image: rows[image], of: rows[of], ...how }));
+  const { detector } = await readPreprocessing(folder);
+  if (detector.name !== "metadata") {
+    const { dataset, path } = await readParquet(join(folder, "table.parquet"), {
+      ...{ dataset: "string", path: "string" },
+    });
+    // Faces of one photo are no copies of each other.
+    const once = Map.groupBy(rows, (row) => `${dataset[row]}\n${photoOf(path[row])}`).values()
+      .map(([first]) => first).toArray();
+    for (const artifact of archives) {
+      using files = await openArchives(artifact);
+      const names = files.datasets.filter(({ detect }) => detect !== false).map(({ name }) => name);
+      const own = once.filter((row) => names.includes(dataset[row]));
+      const read = mapOrdered(own, 4, async (row) => {
+        signal.throwIfAborted();
+        const bytes = files.read(dataset[row], path[row]);
+        const photo = bytes && await decode(bytes).catch((error) => {
+          if (!(error instanceof ImageError)) throw error;
+        });
+        return photo && { row, frequencies: await frequenciesOf(photo) };
+      });
+      for await (const photo of read) if (photo) photos.push(photo);
+    }
+  }
+  const found = new Map<string, Copy>();
+  for (const compared of [photos, crops]) {
+    const copies = await findCopies(compared.map(({ frequencies }) => frequencies));
+    for (const { image, of, ...how } of copies) {
+      const pair = { image: compared[image].row, of: compared[of].row };
+      found.set(`${pair.image} ${pair.of}`, { ...pair, ...how });
+    }
+  }
+  return [...found.values()].sort((a, b) => a.image - b.image);
+}
+
+/** A row and the low frequencies of its image or photo. */
+interface Compare {
+  readonly row: number;
+  readonly frequencies: Float32Array;
 }
 
 /**
- * Groups rows that belong into one set: those of a person, if identities are given, and copies. Other
- * rows are groups of their own. Groups have the order of their first rows.
+ * Groups rows that belong into one set: those of a person, if identities are given, faces of one photo,
+ * and copies. Other rows are groups of their own. Groups have the order of their first rows.
  */
-function grouped(
-  rows: Int32Array,
-  identity: readonly (string | null)[] | undefined,
+export function groupRows(
+  rows: Iterable<number>,
+  { identity, dataset, path }: {
+    identity?: readonly (string | null)[];
+    dataset: readonly string[];
+    path: readonly string[];
+  },
   copies: readonly Copy[],
 ): number[][] {
   const parents = new Map<number, number>();
@@ -173,12 +229,15 @@ function grouped(
     const [low, high] = [root(a), root(b)].sort((a, b) => a - b);
     if (low !== high) parents.set(high, low);
   };
-  const people = new Map<string, number>();
+  const first = new Map<string, number>();
   for (const row of rows) {
-    const name = identity?.[row] ?? null;
-    if (name === null) continue;
-    if (people.has(name)) join(people.get(name)!, row);
-    else people.set(name, row);
+    const person = identity?.[row];
+    const keys = [`photo\n${dataset[row]}\n${photoOf(path[row])}`, person && `person\n${person}`];
+    for (const key of keys) {
+      if (!key) continue;
+      if (first.has(key)) join(first.get(key)!, row);
+      else first.set(key, row);
+    }
   }
   for (const { image, of } of copies) join(image, of);
   return [...Map.groupBy(rows, root).values()];

@@ -9,7 +9,7 @@ import { type ArchivedDataset, type Archives, openArchives } from "./archives.ts
 import { type Labels, parseLabels } from "./labels.ts";
 import { readMatRows } from "./mat_rows.ts";
 import { judgeRows, readVerdicts } from "./verdicts.ts";
-import { type Filter, filterRows, type Reason, reasons, type Rows } from "./rows.ts";
+import { facePaths, type Filter, filterRows, type Reason, reasons, type Rows } from "./rows.ts";
 
 type Doubts = Labels["doubts"];
 
@@ -132,6 +132,8 @@ async function readRows(
   }
   const source = `${name}/${metadata.path.split("/").at(-1)}`;
   const { rows: labels, doubts, columns } = parseLabels(files.metadata(dataset), source);
+  // In other layouts, the photo shows one face.
+  const paths = dataset.layout === "full" ? facePaths(labels) : labels.map(({ path }) => path);
   const rows: Rows = {
     length: labels.length,
     columns,
@@ -140,7 +142,7 @@ async function readRows(
     age: Float64Array.from(labels, ({ age }) => age),
     hasPath: (i) => labels[i].path !== "",
     photosOnce: true,
-    path: (i) => labels[i].path,
+    path: (i) => paths[i],
     name: (i) => labels[i].name,
     // The prefix keeps identities of different data sets apart.
     identity: (i) => labels[i].identity === null ? null : `${name}:${labels[i].identity}`,

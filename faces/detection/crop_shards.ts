@@ -49,7 +49,8 @@ export function openCropWorkers(
   >,
   signal?: AbortSignal,
 ): CropWorkers {
-  return openPool({ module, opening, workers, seconds: opening.photoSeconds }, signal);
+  const run = opening.plugin !== undefined;
+  return openPool({ module, opening, workers, run, seconds: opening.photoSeconds }, signal);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { CropOptions } from "../images/crop.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import { openCropper } from "./cropper.ts";
-import { openDetector } from "./detectors.ts";
+import { type ForeignDetector, openDetector, openForeign } from "./detectors.ts";
 import {
   cropLabelledFace,
   type CroppedFace,
@@ -21,6 +21,8 @@ export interface CropInit {
   readonly backend?: Backend;
   /** Timeout per photo in seconds. */
   readonly photoSeconds?: number;
+  /** Set for the detector of a third-party plugin, which detects in a process of its own. */
+  readonly plugin?: ForeignDetector;
 }
 
 /** A photo: a byte range of an archive, and the expected position of the labelled face. */
@@ -37,25 +39,30 @@ export type CropAnswer = CropProblem | Omit<CroppedFace, "png">;
 /** Maximum size of a photo's file; bounds the memory if an archive's index is damaged. */
 const MAX_BYTES = 2 ** 28;
 
-await serve<CropInit, CropTask, CropAnswer>(async ({ detector: options, crop, backend }) => {
-  const { default: sharp } = await import("sharp");
-  // The other workers use the other cores, and no photo is decoded twice.
-  sharp.concurrency(1);
-  sharp.cache(false);
-  if (backend) await (await import("../../packages/compute/open_backend.ts")).openBackend(backend);
-  const detector = await openDetector(options.name, options);
-  const cropper = await openCropper(crop);
-  const archives = new Map<string, RandomAccessFile>();
-  return async ({ file, offset, size, known }) => {
-    if (size > MAX_BYTES) {
-      const detail = `its file has ${size} bytes, the maximum is ${MAX_BYTES}`;
-      return { answer: { problem: "unreadable", detail } };
+await serve<CropInit, CropTask, CropAnswer>(
+  async ({ detector: options, crop, backend, plugin }) => {
+    const { default: sharp } = await import("sharp");
+    // The other workers use the other cores, and no photo is decoded twice.
+    sharp.concurrency(1);
+    sharp.cache(false);
+    if (backend) {
+      await (await import("../../packages/compute/open_backend.ts")).openBackend(backend);
     }
-    if (!archives.has(file)) archives.set(file, new RandomAccessFile(file));
-    const photo = archives.get(file)!.read(offset, size);
-    const outcome = await cropLabelledFace(photo, known, detector, cropper);
-    if ("problem" in outcome) return { answer: outcome };
-    const { png, ...answer } = outcome;
-    return { answer, bytes: png };
-  };
-});
+    const open = plugin && ((name: string) => openForeign(name, plugin));
+    const detector = await openDetector(options.name, options, open);
+    const cropper = await openCropper(crop);
+    const archives = new Map<string, RandomAccessFile>();
+    return async ({ file, offset, size, known }) => {
+      if (size > MAX_BYTES) {
+        const detail = `its file has ${size} bytes, the maximum is ${MAX_BYTES}`;
+        return { answer: { problem: "unreadable", detail } };
+      }
+      if (!archives.has(file)) archives.set(file, new RandomAccessFile(file));
+      const photo = archives.get(file)!.read(offset, size);
+      const outcome = await cropLabelledFace(photo, known, detector, cropper);
+      if ("problem" in outcome) return { answer: outcome };
+      const { png, ...answer } = outcome;
+      return { answer, bytes: png };
+    };
+  },
+);

@@ -1,6 +1,7 @@
 /** The built-in detectors; opens a detector by its name. */
 import { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
+import type { Sandbox } from "../../packages/pipeline/sandbox.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
   type Detection,
@@ -95,7 +96,7 @@ export function configureDetector(
 }
 
 /** Returns the options that a detector has. */
-function ownOptions({ shape }: z.ZodObject, options: Readonly<Record<string, unknown>>) {
+export function ownOptions({ shape }: z.ZodObject, options: Readonly<Record<string, unknown>>) {
   return Object.fromEntries(
     Object.keys(shape).flatMap((name) =>
       options[name] === undefined ? [] : [[name, options[name]]]
@@ -179,6 +180,32 @@ export async function openDetector(
     },
     close,
   };
+}
+
+/** The detector of a third-party plugin, with its own options. */
+export interface ForeignDetector {
+  readonly sandbox: Sandbox;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Opens the detector of a third-party plugin in a process of its own. */
+export async function openForeign(
+  definition: string,
+  { sandbox, options: of }: ForeignDetector,
+): Promise<DetectorModel> {
+  const { nameOf, openPlugin } = await import("../../packages/pipeline/sandbox.ts");
+  const { callDefinition } = await import("../../packages/pipeline/third_party.ts");
+  const process = await openPlugin(sandbox);
+  const call = { kind: "detector", definition, method: "detect", of };
+  const open = () =>
+    Promise.resolve(
+      {
+        detect: (...args) => callDefinition(process, call, args) as Promise<Detection[]>,
+        close: () => void process[Symbol.asyncDispose](),
+      } satisfies DetectorModel,
+    );
+  const shown = `the detector "${definition}" of the plugin "${nameOf(sandbox.specifier)}"`;
+  return await checked({ open } as unknown as DetectorDefinition, shown).open({});
 }
 
 const project = new URL("../../", import.meta.url);

@@ -38,7 +38,8 @@ export async function findLabelledFace(
   const place = known && clip(placeOf(known, image), image);
   const given = place && known && "given" in known;
   const found = given ? [{ box: place, score: 1 }] : await detector.detect(image, place);
-  const face = place ? closest(found, place) : found[0];
+  // A box outside of the photo has no face.
+  const face = place ? closest(found, place) : known ? undefined : found[0];
   if (!face) return { crop: undefined, found: found.length };
   // With layout: aligned, the picture is the face; margin and align frame the photos of serving.
   const whole = given && known.middle === 1;

@@ -9,10 +9,10 @@ import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { random } from "../../packages/random/random.ts";
-import { groupsOf } from "../../packages/statistics/confidence_intervals.ts";
 import { normalizedMargins, residualScores } from "../../packages/statistics/label_quality.ts";
 import { accuracy, meanAbsoluteError } from "../../packages/statistics/prediction_metrics.ts";
 import { selectRows } from "../datasets/select_rows.ts";
+import { copiesOf, groupRows } from "../datasets/write_splits.ts";
 import { findSourceFaces, openFaces } from "../detection/faces_artifact.ts";
 import { decodeOutputs } from "../training/further_metrics.ts";
 import { loadModel } from "../training/model_files.ts";
@@ -38,7 +38,11 @@ const THUMBNAIL = 160;
 
 /** Trains a network for each fold and fills the artifact `audit`. @throws if labels are missing */
 export async function auditLabels(
-  { dataset, faces }: { dataset: Artifact; faces: readonly Artifact[] },
+  { dataset, faces, archives }: {
+    dataset: Artifact;
+    faces: readonly Artifact[];
+    archives: readonly Artifact[];
+  },
   { target, folds, list, ...params }: AuditParams,
   context: StageContext,
 ): Promise<void> {
@@ -55,8 +59,9 @@ export async function auditLabels(
     : { task: target, variant: "multiclass", classes: classesOf(target, people) };
   const labels = people.map((person) => labelOf(task, person));
   const rows = [...labels.keys()].filter((row) => !Number.isNaN(labels[row]));
-  const groups = groupsOf(rows.length, rows.map((row) => columns.identity[row]))
-    .map((group) => group.map((i) => rows[i]));
+  const copies = await copiesOf({ dataset, archives }, rows, context);
+  // The label of a copy would confirm its own.
+  const groups = groupRows(rows, columns, copies);
   if (groups.length < 2 * folds) {
     throw new Error(
       `Cannot audit labels of ${target}: ${groups.length} people or images have one, and ${folds} ` +

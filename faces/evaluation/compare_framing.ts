@@ -3,11 +3,12 @@ import { random } from "../../packages/random/random.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { median } from "../../packages/statistics/prediction_metrics.ts";
 import { openArchives } from "../datasets/archives.ts";
+import { photoOf } from "../datasets/rows.ts";
 import { openCropper } from "../detection/cropper.ts";
 import { configureDetector, DEFAULT_DETECTOR, openDetector } from "../detection/detectors.ts";
 import { findFaces } from "../detection/find_faces.ts";
 import { ImageError } from "../images/decode_image.ts";
-import { readPreprocessing } from "../images/preprocessing.ts";
+import { hasForeignModule, readPreprocessing } from "../images/preprocessing.ts";
 import { imagesInMemory, type ImageSource, readBytes } from "../training/image_source.ts";
 import { imageDataUrl } from "./image_data_urls.ts";
 
@@ -105,7 +106,13 @@ async function serve(
   const served = new Map<number, Uint8Array>();
   let asked = 0, withoutFace = 0;
   if (archives.length === 0 || rows.length === 0) return { served, asked, withoutFace };
+  const several = new Set(
+    labels.path.flatMap((path, row) =>
+      photoOf(path) === path ? [] : `${labels.dataset[row]}\n${photoOf(path)}`
+    ),
+  );
   const preprocessing = await readPreprocessing(dataset.path);
+  if (hasForeignModule(preprocessing)) return { served, asked, withoutFace };
   const own = preprocessing.detector;
   const { name, ...options } = own.name === "metadata" ? configureDetector(DEFAULT_DETECTOR) : own;
   const detector = await openDetector(name, options);
@@ -116,6 +123,8 @@ async function serve(
       const known = new Set(photos.datasets.map(({ name }) => name));
       for (const row of rows) {
         const set = labels.dataset[row];
+        // Serving does not know which of several faces the row is.
+        if (several.has(`${set}\n${photoOf(labels.path[row])}`)) continue;
         const photo = known.has(set) && photos.read(set, labels.path[row]);
         if (!photo) continue;
         asked++;

@@ -16,6 +16,7 @@ import {
   meanAbsoluteError,
   median,
 } from "../../packages/statistics/prediction_metrics.ts";
+import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { rocCurve } from "../../packages/statistics/roc.ts";
 import { loadModel } from "../training/model_files.ts";
 import { boundsOf, rowsOf } from "../training/prediction_interval.ts";
@@ -136,23 +137,26 @@ export async function evaluate(
     });
     const used = usedSplits(report.metrics);
     for (const split of used) {
-      const values = fitting.map(({ name, compute }) => [name, compute(scored[split])]);
-      Object.assign(report.metrics[split], Object.fromEntries(values));
+      for (const { name, compute } of fitting) {
+        Object.assign(report.metrics[split], { [name]: await compute(scored[split]) });
+      }
     }
     if (fitting.length > 0) {
-      report.metrics.further = fitting.map(({ name, title, unit, decimals, interval }) => ({
-        ...{ name, title, unit: report.metrics.metric === "error" ? "" : unit, decimals },
-        intervals: Object.fromEntries(used.map((split) => [
-          split,
-          interval(
-            scored[split],
-            Array.from(predictions[split].rows, (row) => people.identity[row]),
-          ),
-        ])),
-      }));
+      report.metrics.further = [];
+      for (const { name, title, unit, decimals, interval } of fitting) {
+        const intervals: Partial<Record<SplitName, Interval>> = {};
+        for (const split of used) {
+          const identities = Array.from(predictions[split].rows, (row) => people.identity[row]);
+          intervals[split] = await interval(scored[split], identities);
+        }
+        report.metrics.further.push({
+          ...{ name, title, unit: report.metrics.metric === "error" ? "" : unit, decimals },
+          intervals,
+        });
+      }
     }
     const tested = Array.from(predictions.test.rows);
-    report.fairness = modelFairness(
+    report.fairness = await modelFairness(
       report.metrics,
       predictions.test,
       tested.map((row) => persons[row]),
@@ -279,7 +283,7 @@ async function evaluateModel(
     network = describeNetwork(model);
     const penalty = await l2Penalty(model);
     const { mirror } = record.input;
-    const { interval } = record;
+    const { interval, abstention } = record;
     const whole = interval?.of === "distribution" ? withDistribution(model) : model;
     await using predictor = await openPredictor(whole);
     /** Returns the predictions alone. */
@@ -293,6 +297,7 @@ async function evaluateModel(
       predictions[name] = {
         ...interpret(first(outputs, n), { rows: rows[name], truth }, subject, penalty),
         ...(interval && { bounds: rowsOf(outputs, n).map((row) => boundsOf(interval, row)) }),
+        ...(abstention && { abstention }),
       };
     }
     if (most > 0) {

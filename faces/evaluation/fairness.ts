@@ -94,26 +94,26 @@ interface Measured {
  * @param people person of each image
  * @param minimum images below which a group is hidden
  */
-export function modelFairness(
+export async function modelFairness(
   metrics: Pick<ModelMetrics, "task" | "metric" | "classes">,
   test: Predictions,
   persons: readonly Person[],
   people?: readonly unknown[],
   further: readonly ChosenMetric[] = [],
   minimum = MINIMUM,
-): Fairness {
+): Promise<Fairness> {
   const { groupings, left_out } = divisions(persons);
   const strata = persons.map(({ age }) => age >= 0 ? Math.floor(age / STRATUM) : -1);
   return {
     left_out,
-    groupings: groupings.map(({ by, groups, unknown }) => {
+    groupings: await Promise.all(groupings.map(({ by, groups, unknown }) => {
       const measured = measure(metrics, test, by.includes(metrics.task));
       // Groups of ages have different ages.
       const same = !by.includes("age") && { strata };
       return byGroup({ by, groups, unknown, measured, minimum, people, ...same }, {
         ...{ metrics: further, classes: metrics.classes?.length, test, persons },
       });
-    }),
+    })),
   };
 }
 
@@ -200,7 +200,7 @@ function measure(
   };
 }
 
-function byGroup(
+async function byGroup(
   { by, groups, unknown, measured, minimum, people, strata }: Division & {
     measured: Record<string, Measured>;
     minimum: number;
@@ -213,7 +213,7 @@ function byGroup(
     test: Predictions;
     persons: readonly Person[];
   },
-): FairnessBy {
+): Promise<FairnessBy> {
   const large = groups.filter(([, rows]) => rows.length >= minimum);
   const small = groups.filter(([, rows]) => rows.length < minimum);
   const names = large.map(([name]) => name);
@@ -267,7 +267,7 @@ function byGroup(
     ? []
     : permutationTest(grouping, (groups) => tests.map(({ of }) => of(groups)), people);
   ps.forEach((p, i) => tests[i].metric.p = p);
-  Object.assign(metrics, furtherByGroup(large, further, people));
+  Object.assign(metrics, await furtherByGroup(large, further, people));
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]
     .map((name) => metrics[`${name}_rate`]?.difference);
   return {
@@ -291,31 +291,32 @@ function worst(means: readonly number[], better: NonNullable<Measured["better"]>
 }
 
 /** Returns the metrics of `evaluate.metrics`, which are no means: without standardization and test. */
-function furtherByGroup(
+async function furtherByGroup(
   large: Division["groups"],
   { metrics, classes, test, persons }: Parameters<typeof byGroup>[1],
   people?: readonly unknown[],
-): FairnessBy["metrics"] {
+): Promise<FairnessBy["metrics"]> {
   const scored = {
     ...{ ...test, classes },
     ...{ gender: persons.map(({ gender }) => gender), age: persons.map(({ age }) => age) },
   };
-  return Object.fromEntries(metrics.flatMap((metric) => {
-    const groups = large.flatMap(([name, rows]) => {
+  const found: FairnessBy["metrics"] = {};
+  for (const metric of metrics) {
+    const all = await Promise.all(large.map(async ([name, rows]) => {
       const own = selectRows(scored, rows);
-      const value = metric.compute(own);
-      const interval = metric.interval(own, people && rows.map((i) => people[i]));
-      return Number.isNaN(value)
-        ? []
-        : [[name, { count: rows.length, value, ...interval && { interval } }] as const];
-    });
-    if (groups.length < 2) return [];
+      const value = await metric.compute(own);
+      const interval = await metric.interval(own, people && rows.map((i) => people[i]));
+      return [name, { count: rows.length, value, ...interval && { interval } }] as const;
+    }));
+    const groups = all.filter(([, { value }]) => !Number.isNaN(value));
+    if (groups.length < 2) continue;
     const values = groups.map(([, { value }]) => value), { better = "zero" } = metric;
-    return [[metric.name, {
-      ...{ overall: metric.compute(scored), by_group: Object.fromEntries(groups) },
+    found[metric.name] = {
+      ...{ overall: await metric.compute(scored), by_group: Object.fromEntries(groups) },
       difference: difference(values),
       ...better !== "zero" && { ratio: ratio(values) },
       worst_group: groups[worst(values, better)][0],
-    }]];
-  }));
+    };
+  }
+  return found;
 }

@@ -5,7 +5,15 @@
 import { counted } from "../../packages/pipeline/causes.ts";
 import { cautionsOf } from "../../packages/pipeline/stage.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
-import { count, faces, formatFurther, groupName, subject, summary } from "./format_result.ts";
+import {
+  count,
+  faces,
+  formatFurther,
+  groupName,
+  percent,
+  subject,
+  summary,
+} from "./format_result.ts";
 import { type Html, html } from "./html.ts";
 import {
   formatInterval,
@@ -16,6 +24,7 @@ import {
 } from "./metrics.ts";
 import type { Report } from "./report_data.ts";
 import type { ModelMetrics } from "./score_model.ts";
+import { thresholdText } from "./sections/uncertainty_cards.ts";
 
 /** Content of a model card. */
 export interface ModelCardData {
@@ -88,6 +97,7 @@ export function cardBlocks(facts: ModelCardData): Block[] {
         "probabilities of classes are the network's own; networks are often overconfident.",
     ),
     ...further(models),
+    ...uncertainty(models),
     ...models.flatMap(groups),
     heading("Data and licenses"),
     ...terms(datasets, facts.terms).map(text),
@@ -129,6 +139,26 @@ function further(models: readonly CardModel[]): Block[] {
     : [heading("Further metrics"), { head: ["Task", "Metric", "Test set", "95 % CI"], rows }];
 }
 
+/** Returns the coverage of prediction intervals, and the thresholds of uncertain predictions. */
+function uncertainty(models: readonly CardModel[]): Block[] {
+  const lines = models.flatMap(({ id, title, metrics: { task, coverage, abstention } = {} }) => {
+    const told = [];
+    if (coverage) {
+      const { level, images, coverage: share, interval, width } = coverage;
+      told.push(
+        `Prediction intervals are meant to contain ${percent(level, 0)} of true values, by ` +
+          `${count(images)} images of the calibration set. The share on the test set is ` +
+          `${formatMetricValue(share, "accuracy")} (95 % CI ` +
+          `${formatInterval(interval, "accuracy")}); mean width ${width.toFixed(1)}` +
+          `${task === "age" ? " years" : ""}.`,
+      );
+    }
+    if (abstention?.threshold) told.push(thresholdText(abstention.threshold));
+    return told.map((line) => text(`${title} (${id}): ${line}`));
+  });
+  return lines.length === 0 ? [] : [heading("Uncertainty"), ...lines];
+}
+
 /** Returns the metrics of each subgroup of the test set, if the model was tested. */
 function groups({ title, id, metrics }: CardModel): Block[] {
   if (!metrics?.groups) return [];
@@ -165,6 +195,10 @@ function groups({ title, id, metrics }: CardModel): Block[] {
   ];
 }
 
+/**
+ * Returns the terms of data sets. Those named as IMDB-WIKI's have its terms, from any mirror: other files
+ * of these names get a caution too many, but IMDB-WIKI's never one too few.
+ */
 function terms(all: readonly string[], known: Readonly<Record<string, string>> = {}): string[] {
   const datasets = all.filter((name) => known[name] === undefined);
   const [imdbWiki, others] = [true, false].map((wanted) =>

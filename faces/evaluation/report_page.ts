@@ -10,6 +10,10 @@ import { protocolSection, runFacts } from "./sections/protocol_section.ts";
 import { cards, contents, opening } from "./sections/summary_section.ts";
 import { style } from "./report_style.ts";
 
+/** Policy of a report with a third-party section: no scripts, and nothing leaves the page. */
+const POLICY = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` +
+  `style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'">\n`;
+
 /**
  * Renders the report as HTML. All text from data is escaped.
  * @param sections Default: the built-in ones
@@ -20,16 +24,18 @@ export async function reportPage(
 ): Promise<string> {
   const report = { ...unordered, models: sortModels(unordered.models) };
   const rendered = await Promise.all(sections.map((section) => section.render(report)));
+  const links = await Promise.all(sections.map((section) => section.links(report)));
+  const policy = sections.some(({ foreign }) => foreign) && trusted(POLICY);
   return document(
     `${report.pipeline}: gender and age from faces`,
-    html`<style>${trusted(style)}</style>`,
+    html`${policy}<style>${trusted(style)}</style>`,
     html`
       <header>
         <p class="over">${report.pipeline}</p>
         <h1>Gender and age from faces</h1>
         ${runFacts(report)}
         <p class="lead">${opening(report)}</p>
-        ${contents(report, sections)}
+        ${contents(links.flat())}
       </header>
       <main>
       ${cards(report)}

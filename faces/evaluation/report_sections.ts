@@ -5,11 +5,14 @@ import { modelTitle } from "./format_result.ts";
 import type { Html } from "./html.ts";
 import type { Report } from "./report_data.ts";
 
+/** Anchors, each with its title. */
+export type Links = readonly (readonly [id: string, title: string])[];
+
 /** A section of the report. */
 export interface ReportSectionDefinition<P extends z.ZodObject = z.ZodObject> extends Definition {
   readonly params: P;
   /** Returns the anchors that the contents link to, each with its title. */
-  links(report: Report): readonly (readonly [id: string, title: string])[];
+  links(report: Report): Links;
   /** Renders the section, with the anchors as `id` of its headings. */
   render(report: Report, options: z.output<P>): Html | Promise<Html>;
 }
@@ -84,9 +87,16 @@ export const DEFAULT_SECTIONS = reportSections.map(({ name }) => name);
 
 /** A section with its options. */
 export interface ChosenSection {
-  links: ReportSectionDefinition["links"];
+  links(report: Report): Links | Promise<Links>;
   render(report: Report): Html | Promise<Html>;
+  /** True if a third-party plugin renders it. */
+  readonly foreign: boolean;
 }
+
+const linksSchema = z.array(z.tuple([z.string().regex(/^[\w.-]+$/), z.string()]));
+
+/** A page's policy blocks scripts, but not a redirect. */
+const htmlSchema = z.string().refine((text) => !/<meta/i.test(text), "has a <meta>");
 
 /** Returns the sections that a parameter names. @param plugins definitions that plugins brought */
 export function chooseSections(
@@ -96,9 +106,18 @@ export function chooseSections(
   const all = [...reportSections, ...plugins as ReportSectionDefinition[]];
   return written.map((choice) => {
     const { definition, options } = chosen(choice, all, "");
+    const { call } = definition;
+    if (!call) {
+      const render = (report: Report) => definition.render(report, options);
+      return { links: definition.links, render, foreign: false };
+    }
     return {
-      links: definition.links,
-      render: (report) => definition.render(report, options),
+      links: async (report) => linksSchema.parse(await call("links", report)),
+      render: async (report) => {
+        const text = htmlSchema.parse(await call("render", report, options));
+        return (await import("./html.ts")).trusted(text);
+      },
+      foreign: true,
     };
   });
 }

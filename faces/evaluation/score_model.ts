@@ -18,7 +18,7 @@ import {
 import { aucInterval, rocCurve } from "../../packages/statistics/roc.ts";
 import type { AgeGate } from "./age_gate.ts";
 import { type MetricName, METRICS, primaryMetric } from "./metrics.ts";
-import type { Bounds } from "../training/prediction_interval.ts";
+import type { AbstentionThreshold, Bounds } from "../training/prediction_interval.ts";
 import { type Abstention, type Coverage, scoreAbstention } from "./uncertainty.ts";
 import { type AgeBand, errorByAgeBand, type Group, type People, scoreGroups } from "./subgroups.ts";
 
@@ -47,6 +47,8 @@ export interface Predictions {
   probabilities?: readonly ArrayLike<number>[];
   /** Numbers only: the model's interval of each row, if it was calibrated. */
   bounds?: readonly Bounds[];
+  /** Classifiers only: the model's threshold, if it has one. */
+  abstention?: AbstentionThreshold;
   /** The training loss, L2 penalty included. */
   loss: number;
 }
@@ -262,7 +264,7 @@ export function scoreModel(
 
 function classMetrics(
   classes: readonly string[],
-  { truth, prediction, probabilities }: Predictions,
+  { truth, prediction, probabilities, abstention }: Predictions,
   people?: People,
 ): Partial<ModelMetrics> {
   const who = people?.identity;
@@ -288,6 +290,7 @@ function classMetrics(
       Array.from(probabilities, (row, i) => row[prediction[i]]),
       isCorrect(truth, prediction),
       who,
+      abstention,
     ),
   };
 }

@@ -2,7 +2,12 @@
 import type { Interval } from "../../packages/statistics/confidence_intervals.ts";
 import { riskCoverage, type RiskPoint } from "../../packages/statistics/conformal.ts";
 import { mean } from "../../packages/statistics/prediction_metrics.ts";
-import type { Bounds, PredictionInterval } from "../training/prediction_interval.ts";
+import {
+  type AbstentionThreshold,
+  type Bounds,
+  isUncertain,
+  type PredictionInterval,
+} from "../training/prediction_interval.ts";
 import { METRICS } from "./metrics.ts";
 import { type Group, type People, scoreGroups } from "./subgroups.ts";
 
@@ -38,12 +43,21 @@ export function scoreIntervals(
   };
 }
 
+/** Share of predictions that are kept, and their accuracy; none with too few. */
+interface Kept {
+  kept: number;
+  accuracy: number;
+  interval: Interval;
+}
+
 /** Accuracy if predictions below a confidence are withheld. */
 export interface Abstention {
+  /** Threshold of a model trained with `abstain`, and the predictions that are not uncertain. */
+  threshold?: AbstentionThreshold & (Kept | { kept: 0 });
   /** Area under the risk-coverage curve. */
   aurc: number;
   /** At some confidences, each with the share of predictions kept and their accuracy. */
-  at: { confidence: number; kept: number; accuracy: number; interval: Interval }[];
+  at: ({ confidence: number } & Kept)[];
   /** At most 100 points of the curve. */
   curve: RiskPoint[];
 }
@@ -55,19 +69,30 @@ export function scoreAbstention(
   confidence: readonly number[],
   correct: ArrayLike<number>,
   people?: readonly unknown[],
+  threshold?: AbstentionThreshold,
 ): Abstention {
+  const keep = (sure: (one: number) => boolean): Kept | undefined => {
+    const kept = confidence.flatMap((one, i) => sure(one) ? [i] : []);
+    if (kept.length === 0) return undefined;
+    const values = kept.map((i) => correct[i]);
+    return {
+      ...{ kept: kept.length / confidence.length, accuracy: mean(values) },
+      interval: METRICS.accuracy.interval(values, people && kept.map((i) => people[i])),
+    };
+  };
   const { points, aurc } = riskCoverage(confidence, Array.from(correct, (one) => 1 - one));
   const step = Math.ceil(points.length / 100);
   return {
+    ...threshold && {
+      threshold: {
+        ...threshold,
+        ...keep((one) => !isUncertain(threshold, one)) ?? { kept: 0 as const },
+      },
+    },
     aurc,
     at: CONFIDENCES.flatMap((least) => {
-      const kept = confidence.flatMap((one, i) => one >= least ? [i] : []);
-      if (kept.length === 0) return [];
-      const values = kept.map((i) => correct[i]);
-      return [{
-        ...{ confidence: least, kept: kept.length / confidence.length, accuracy: mean(values) },
-        interval: METRICS.accuracy.interval(values, people && kept.map((i) => people[i])),
-      }];
+      const kept = keep((one) => one >= least);
+      return kept ? [{ confidence: least, ...kept }] : [];
     }),
     curve: points.filter((_, i) => (points.length - 1 - i) % step === 0),
   };

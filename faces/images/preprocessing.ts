@@ -54,15 +54,20 @@ export async function readPreprocessing(folder: string): Promise<Preprocessing> 
   return await readJson(join(folder, FILE), preprocessing, WAY_OUT);
 }
 
-/** Paths of the project's code: relative, not hidden, and no results. */
-const OWN_MODULE = /^(?!artifacts\/)(?!.*(?:^|\/)\.)[^:\\/][^:\\]*\.[cm]?[jt]sx?$/;
+/** Paths of the project's code: relative, not hidden, without escapes, no package and no result. */
+const OWN_MODULE =
+  /^(?!artifacts\/)(?!.*(?:^|\/)(?:\.|node_modules\/|[0-9a-f]{16}\/))[^:\\/%][^:\\%]*\.[cm]?[jt]sx?$/;
+
+/** A third-party stage can have written a preprocessing, and its modules must not run with all rights. */
+export function hasForeignModule({ detector: { module } }: CropPreprocessing): boolean {
+  return module !== undefined && !OWN_MODULE.test(module);
+}
 
 /** Validates the steps in a JSON value, such as of a model's training.json. */
 export function parsePreprocessing(value: unknown, source: string): Preprocessing {
   const { data, error } = preprocessing.safeParse(value);
   if (!error) {
-    // A third-party stage can have written it, and its modules must not run with all rights.
-    if (!OWN_MODULE.test(data.detector.module ?? "")) delete data.detector.module;
+    if (hasForeignModule(data)) delete data.detector.module;
     return data;
   }
   const [{ path, message }] = error.issues;

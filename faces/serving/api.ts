@@ -14,6 +14,10 @@ const model = z.string().describe("Id of the model");
 export const classPrediction = z.object({
   model,
   ...classShape,
+  uncertain: z.boolean().optional().describe(
+    "Present if the model was trained with abstain; true: the probability is below its threshold, so " +
+      "do not use the label",
+  ),
   classes: z.array(z.object(classShape)).describe(
     "All classes in the order of the network's outputs; their probabilities sum to 1",
   ),

@@ -63,10 +63,11 @@ export async function readSources(
       input: record.input.size,
       steps: preprocessing.steps,
     };
-    const { interval } = record;
+    const { interval, abstention } = record;
     return {
       ...{ id, task, classes, error: validation, path, preprocessing, record, description },
       ...(interval && { interval }),
+      ...(abstention && { abstention }),
     };
   }));
 }

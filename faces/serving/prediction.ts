@@ -1,5 +1,10 @@
 /** Converts a network's outputs to predictions of the API. Shared by server and page. */
-import { boundsOf, type PredictionInterval } from "../training/prediction_interval.ts";
+import {
+  type AbstentionThreshold,
+  boundsOf,
+  isUncertain,
+  type PredictionInterval,
+} from "../training/prediction_interval.ts";
 import type { ClassRecord } from "../training/targets.ts";
 import type { ClassPrediction, Prediction } from "./api.ts";
 
@@ -14,11 +19,13 @@ export interface OutputSpec {
   readonly error: number;
   /** Intervals of a calibrated model. */
   readonly interval?: PredictionInterval;
+  /** Threshold of a model trained with `abstain`. */
+  readonly abstention?: AbstentionThreshold;
 }
 
 /** Converts the outputs of one model for one face. Negative ages become 0. */
 export function readOutputs(
-  { id: model, task, classes, error, interval }: OutputSpec,
+  { id: model, task, classes, error, interval, abstention }: OutputSpec,
   outputs: ArrayLike<number>,
 ): Prediction {
   if (classes === null) {
@@ -42,7 +49,8 @@ export function readOutputs(
   const probability = (i: number) => Math.min(1, Math.max(0, outputs[i]));
   const all = classes.map((name, i) => ({ ...name, probability: probability(i) }));
   const best = all.reduce((a, b) => b.probability > a.probability ? b : a);
-  return { model, ...best, classes: all };
+  const uncertain = abstention && { uncertain: isUncertain(abstention, best.probability) };
+  return { model, ...best, ...uncertain, classes: all };
 }
 
 /** Selects the predictions shown for a face; ages in years, then the most age groups, win. */

@@ -89,9 +89,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const setup: Setup = {
     backend: options.backend,
     detectors,
-    models: sources.map(({ id, task, classes, error, interval, path, preprocessing }) => ({
-      ...{ id, task, classes, error, path, preprocessing, ...(interval && { interval }) },
-    })),
+    models: sources.map(({ record: _, description: __, ...model }) => model),
   };
   const name = Deno.hostname();
   let opened: InferencePool | undefined;

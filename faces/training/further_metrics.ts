@@ -64,7 +64,7 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
    * Computes the 95 % interval; undefined with too few images. Default: percentile bootstrap of
    * `compute` over people if they repeat, else over images.
    */
-  interval?(
+  interval(
     predictions: ScoredPredictions,
     options: z.output<P>,
     people?: readonly unknown[],
@@ -86,9 +86,15 @@ export interface MetricDefinition<P extends z.ZodObject = z.ZodObject> extends D
  * ```
  */
 export function defineMetric<P extends z.ZodObject>(
-  metric: Omit<MetricDefinition<P>, "extends">,
+  metric: Omit<MetricDefinition<P>, "extends" | "interval"> & Partial<MetricDefinition<P>>,
 ): MetricDefinition {
-  return define({ kind: "metric", ...metric }) as never;
+  const interval: MetricDefinition<P>["interval"] = (all, options, people) =>
+    statisticInterval(
+      all.truth.length,
+      (rows) => metric.compute(selectRows(all, rows), options),
+      { share: metric.unit === "", people },
+    );
+  return define({ kind: "metric", interval, ...metric }) as never;
 }
 
 const none = z.strictObject({});
@@ -195,9 +201,17 @@ export interface ChosenMetric
   extends Pick<MetricDefinition, "of" | "title" | "unit" | "better" | "decimals"> {
   /** Name as written, which is its key in metrics.json. */
   readonly name: string;
-  compute(predictions: ScoredPredictions): number;
-  interval(predictions: ScoredPredictions, people?: readonly unknown[]): Interval | undefined;
+  compute(predictions: ScoredPredictions): Promise<number>;
+  interval(
+    predictions: ScoredPredictions,
+    people?: readonly unknown[],
+  ): Promise<Interval | undefined>;
 }
+
+const intervalSchema = z.strictObject({
+  ...{ low: z.number(), high: z.number(), level: z.number() },
+  ...{ method: z.enum(["wilson", "bootstrap"]), unit: z.enum(["image", "person"]) },
+}).nullable();
 
 /** Selects rows, which may repeat. */
 export function selectRows(all: ScoredPredictions, rows: ArrayLike<number>): ScoredPredictions {
@@ -229,13 +243,16 @@ export function chooseMetrics(
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       ...{ name, of, title, unit, better, decimals },
-      compute: (predictions) => definition.compute(predictions, options),
-      interval: (all, people) =>
-        definition.interval ? definition.interval(all, options, people) : statisticInterval(
-          all.truth.length,
-          (rows) => definition.compute(selectRows(all, rows), options),
-          { share: unit === "", people },
-        ),
+      // JSON has no NaN.
+      compute: async (all) =>
+        definition.call
+          ? z.number().nullable().parse(await definition.call("compute", all, options)) ?? NaN
+          : definition.compute(all, options),
+      interval: async (all, people) =>
+        definition.call
+          ? intervalSchema.parse(await definition.call("interval", all, options, people)) ??
+            undefined
+          : definition.interval(all, options, people),
     };
   });
   const twice = metrics.find(({ name }, i) => metrics.findIndex((one) => one.name === name) < i);

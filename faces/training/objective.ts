@@ -134,7 +134,7 @@ export interface HeadTeacher {
   weight: number;
   /** Divides the logits of classes; the teacher's probabilities are at the same temperature. */
   temperature: number;
-  /** Number of values per image: probabilities of classes, or 1 for years. */
+  /** Number of values per image: probabilities of classes or of ages' bins, or 1 for years. */
   values: number;
 }
 
@@ -198,15 +198,16 @@ export function jointHead(
   const lessonLoss = (output: tf.Tensor, targets: readonly number[], h: number): tf.Scalar => {
     const { columns, reading, write, rowLosses } = heads[h];
     const { from, values, temperature } = lessons[h]!, rows = targets.length / width;
+    const said = targets.filter((_, i) => i % width >= from && i % width < from + values);
+    const soft = tf.tensor2d(said, [rows, values]);
     if (reading === "classes") {
-      const soft = targets.filter((_, i) => i % width >= from && i % width < from + values);
       const logs = tf.logSoftmax(tf.div(part(output, h), temperature));
-      const rows = tf.sum(tf.mul(tf.tensor2d(soft, [soft.length / values, values]), logs), -1);
       // The gradient of soft labels is smaller by the square.
-      return tf.mul(tf.neg(tf.mean(rows)), temperature ** 2);
+      return tf.mul(tf.neg(tf.mean(tf.sum(tf.mul(soft, logs), -1))), temperature ** 2);
     }
+    if (values > 1) return tf.mean(rowLosses(tf, part(output, h), soft)); // a distribution
     const truth = new Float32Array(rows * columns);
-    for (let row = 0; row < rows; row++) write(targets[row * width + from], truth, row * columns);
+    for (let row = 0; row < rows; row++) write(said[row], truth, row * columns);
     return tf.mean(rowLosses(tf, part(output, h), tf.tensor2d(truth, [rows, columns])));
   };
   /** Computes the losses of one head's rows against intervals; those of rows without one are finite. */

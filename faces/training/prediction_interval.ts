@@ -1,8 +1,9 @@
 /**
  * Intervals of predicted numbers, by split-conformal prediction from the calibration set: of the age
- * distribution, if the network has one, else of absolute errors. Independent of TensorFlow.js.
+ * distribution, if the network has one, else of absolute errors; and the probability below which
+ * predicted classes are uncertain. Independent of TensorFlow.js.
  */
-import { conformalQuantile } from "../../packages/statistics/conformal.ts";
+import { abstentionThreshold, conformalQuantile } from "../../packages/statistics/conformal.ts";
 import { ageBins } from "./network_options.ts";
 
 /** Computation of a model's intervals, in training.json. */
@@ -17,6 +18,33 @@ export interface PredictionInterval {
   readonly margin: number;
   /** Number of images in the calibration set. */
   readonly images: number;
+}
+
+/** Probability of a predicted class below which it is uncertain, in training.json. */
+export interface AbstentionThreshold {
+  /** Maximum share of wrong predictions among the others. */
+  readonly error: number;
+  /** null: all are uncertain, as no probability kept the share. */
+  readonly confidence: number | null;
+  /** Number of images in the calibration set. */
+  readonly images: number;
+}
+
+/** Chooses the threshold of predicted classes. @param probabilities of the classes, row by row */
+export function chooseThreshold(
+  probabilities: readonly ArrayLike<number>[],
+  truth: readonly number[],
+  error: number,
+): AbstentionThreshold {
+  const best = probabilities.map((row) => Math.max(...Array.from(row)));
+  const wrong = probabilities.map((row, i) => Number(row[truth[i]] < best[i]));
+  const confidence = abstentionThreshold(best, wrong, error);
+  return { error, confidence: confidence < Infinity ? confidence : null, images: truth.length };
+}
+
+/** Returns true if a class of this probability is uncertain. */
+export function isUncertain({ confidence }: AbstentionThreshold, probability: number): boolean {
+  return confidence === null || probability < confidence;
 }
 
 /** Probability of all intervals. */

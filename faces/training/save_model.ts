@@ -11,7 +11,10 @@ import type { TrainingResult } from "./train.ts";
 
 /** Task, parameters and baseline of a trained network. */
 export type TrainedSpec =
-  & Pick<TrainingRecord, "task" | "variant" | "loss" | "metric" | "classes" | "interval">
+  & Pick<
+    TrainingRecord,
+    "task" | "variant" | "loss" | "metric" | "classes" | "interval" | "abstention"
+  >
   & {
     params: TrainingRecord["params"] & { export: readonly ExportFormat[]; mirror?: boolean };
     compared: Compared;

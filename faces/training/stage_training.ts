@@ -5,7 +5,7 @@ import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { chooseNetwork } from "./build_network.ts";
 import { losses } from "./losses.ts";
 import type { Initializer } from "./network_options.ts";
-import { genderClasses } from "./targets.ts";
+import { ageClasses, genderClasses } from "./targets.ts";
 import { type ModelTraining, type Task, trainModel, type ValuesTask } from "./train_model.ts";
 import type { Head, LossDefinition, NetworkDefinition } from "./training_definitions.ts";
 import type { jointParams } from "./training_params.ts";
@@ -27,6 +27,12 @@ export function classTask(target: string): Task | ValuesTask {
 /** Returns the task of a column's numbers. */
 export function quantityTask(target: string): Task {
   return { task: target, variant: "regression", classes: null };
+}
+
+/** Returns the task of ages: years, or bands of them. */
+export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
+  if (variant === "regression") return quantityTask("age");
+  return { task: "age", variant, classes: [...ageClasses[variant]] };
 }
 
 /** Trains a network for one task and writes the stage's model. */

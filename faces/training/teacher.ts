@@ -3,28 +3,42 @@
  * the knowledge in a neural network" (2015).
  */
 import { dirname } from "node:path";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { readTensor } from "../../packages/compute/read_tensor.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { ImageSource } from "./image_source.ts";
+import { ageBins, ageReadings } from "./network_options.ts";
 import type { HeadTeacher } from "./objective.ts";
 import { loadModel } from "./predict_rows.ts";
 import { openPredictor } from "./predictor.ts";
 import type { ClassRecord } from "./targets.ts";
 import { type ModelParams, modelsNamed } from "./trained_models.ts";
+import type { Head } from "./training_definitions.ts";
+import type { TrainingRecord } from "./training_record.ts";
+import { hasDistribution, withDistribution } from "./with_distribution.ts";
 
 /** Outputs of the teachers of a head, [images, values], of the rows that were asked for. */
 export interface Lessons extends HeadTeacher {
   outputs: Float32Array;
 }
 
+/** A task, and how its head is read. Default: as classes or years */
+export interface TaughtTask {
+  readonly task: string;
+  readonly classes: readonly ClassRecord[] | null;
+  readonly reading?: Head["reading"];
+}
+
 /**
- * Predicts images by the models that `teacher` names, once each, averaged with their mirror images.
+ * Predicts images by the models that `teacher` names, once each, averaged with their mirror images. A
+ * head that estimates an age from a distribution gets distributions if all its teachers have one.
  * @param rows images to predict; outputs of others are 0
  * @returns for each task the mean of its models' outputs, undefined if none has the task
- * @throws if no model has one of the tasks, or one has other classes or another image size
+ * @throws if no model has one of the tasks, or one has other classes, bins or another image size
  */
 export async function askTeachers(
   teacher: NonNullable<ModelParams["teacher"]>,
-  tasks: readonly { task: string; classes: readonly ClassRecord[] | null }[],
+  tasks: readonly TaughtTask[],
   images: ImageSource,
   rows: Int32Array,
   { artifacts, signal, info }: {
@@ -34,60 +48,85 @@ export async function askTeachers(
   },
 ): Promise<(Lessons | undefined)[]> {
   const { weight = 0.5, temperature = 2 } = typeof teacher === "string" ? {} : teacher;
-  const sums = tasks.map((): Float64Array | undefined => undefined), counts = tasks.map(() => 0);
-  const others = new Set<string>();
-  for (const path of await modelsNamed("teacher", { teacher }, artifacts)) {
-    const { model, record } = await loadModel(dirname(path));
-    try {
-      const t = tasks.findIndex(({ task }) => task === record.task);
-      others.add(record.task);
-      if (t < 0) continue;
-      const labels = (classes: readonly ClassRecord[] | null) =>
-        classes ? classes.map(({ label }) => label).join(", ") : "years";
-      const [theirs, ours] = [labels(record.classes), labels(tasks[t].classes)];
-      const [, size] = images.shape;
-      if (theirs !== ours || record.input.size !== size) {
-        throw new Error(
-          `Cannot learn from "${dirname(path)}": it predicts ${theirs} from images of ` +
-            `${record.input.size} pixels, and this training ${ours} from ${size}. Name a model of ` +
-            "the same classes and size.",
-        );
+  const models: { path: string; model: LayersModel; record: TrainingRecord }[] = [];
+  try {
+    for (const path of await modelsNamed("teacher", { teacher }, artifacts)) {
+      models.push({ path: dirname(path), ...await loadModel(dirname(path)) });
+    }
+    const lessons: (Lessons | undefined)[] = [], infos: string[] = [];
+    for (const { task, classes, reading } of tasks) {
+      const own = models.filter(({ record }) => record.task === task);
+      for (const { path, record } of own) {
+        const labels = (classes: readonly ClassRecord[] | null) =>
+          classes ? classes.map(({ label }) => label).join(", ") : "years";
+        const [theirs, ours] = [labels(record.classes), labels(classes)], [, size] = images.shape;
+        if (theirs !== ours || record.input.size !== size) {
+          throw new Error(
+            `Cannot learn from "${path}": it predicts ${theirs} from images of ` +
+              `${record.input.size} pixels, and this training ${ours} from ${size}. Name a model ` +
+              "of the same classes and size.",
+          );
+        }
       }
-      await using predictor = await openPredictor(model);
-      const said = await predictor.predict(images, rows, { mirror: true, signal });
-      const sum = sums[t] ??= new Float64Array(said.length);
-      for (const [i, value] of said.entries()) sum[i] += value;
-      counts[t]++;
-    } finally {
-      model.dispose();
-    }
-  }
-  const taught = tasks.filter((_, t) => counts[t] > 0);
-  if (taught.length === 0) {
-    throw new Error(
-      `Cannot learn ${tasks.map(({ task }) => task).join(" and ")} from the teacher: it predicts ` +
-        `${[...others].join(" and ")}. Name a model of this task.`,
-    );
-  }
-  info(
-    "teacher: " +
-      tasks.flatMap(({ task }, t) =>
-        counts[t] > 0 ? [`${counted(counts[t], "model")} of ${task}`] : []
-      ).join(", "),
-  );
-  return sums.map((sum, t) => {
-    if (!sum) return undefined;
-    const values = sum.length / rows.length;
-    const outputs = new Float32Array(images.shape[0] * values);
-    for (const [i, row] of rows.entries()) {
-      const mean = Array.from(
-        sum.subarray(i * values, (i + 1) * values),
-        (value) => value / counts[t],
+      if (own.length === 0) {
+        lessons.push(undefined);
+        continue;
+      }
+      const distributions = reading !== undefined && reading in ageReadings &&
+        own.every(({ model }) => hasDistribution(model));
+      const sum: number[] = [];
+      for (const { path, model } of own) {
+        if (distributions) await checkBins(model, path);
+        await using predictor = await openPredictor(
+          distributions ? withDistribution(model) : model,
+        );
+        const said = await predictor.predict(images, rows, { mirror: true, signal });
+        for (const [i, value] of said.entries()) sum[i] = (sum[i] ?? 0) + value;
+      }
+      const columns = sum.length / rows.length;
+      const values = distributions ? columns - 1 : columns; // without the age
+      const outputs = new Float32Array(images.shape[0] * values);
+      for (const [i, row] of rows.entries()) {
+        const mean = sum.slice((i + 1) * columns - values, (i + 1) * columns)
+          .map((value) => value / own.length);
+        outputs.set(classes ? softened(mean, temperature) : mean, row * values);
+      }
+      lessons.push({ weight, temperature, values, outputs });
+      infos.push(
+        `${counted(own.length, "model")} of ${task}${distributions ? ", its distribution" : ""}`,
       );
-      outputs.set(tasks[t].classes ? softened(mean, temperature) : mean, row * values);
     }
-    return { weight, temperature, values, outputs };
-  });
+    if (infos.length === 0) {
+      const others = new Set(models.map(({ record }) => record.task));
+      throw new Error(
+        `Cannot learn ${
+          tasks.map(({ task }) => task).join(" and ")
+        } from the teacher: it predicts ` +
+          `${[...others].join(" and ")}. Name a model of this task.`,
+      );
+    }
+    info(`teacher: ${infos.join(", ")}`);
+    return lessons;
+  } finally {
+    for (const { model } of models) model.dispose();
+  }
+}
+
+/** Compares the bins of a teacher's distribution with those of a head. @throws if they differ */
+async function checkBins(model: LayersModel, path: string): Promise<void> {
+  const [step, first] = await Promise.all(
+    model.getLayer("years").getWeights().map(async (weight) => [...await readTensor(weight)]),
+  );
+  const bins = [...first, ...step].map((_, i) => first[0] + i * step[0]);
+  if (step.every((one) => one === step[0]) && String(bins) === String(ageBins)) return;
+  const described = (all: readonly number[]) =>
+    `${all.length} bins from ${all[0]} to ${all.at(-1)}`;
+  throw new Error(
+    `Cannot learn the age distribution of "${path}": it has ${described(bins)} years, and this ` +
+      `training ${
+        described(ageBins)
+      }. Use a loss of years, such as mae, or a model of the same bins.`,
+  );
 }
 
 /** Returns probabilities at another temperature. */

@@ -30,7 +30,7 @@ import type {
 } from "./training_definitions.ts";
 import { chooseMetrics, decodeOutputs } from "./further_metrics.ts";
 import { predictRows } from "./predict_rows.ts";
-import { calibrate, rowsOf } from "./prediction_interval.ts";
+import { calibrate, chooseThreshold, rowsOf } from "./prediction_interval.ts";
 import { hasDistribution, withDistribution } from "./with_distribution.ts";
 import { openPredictor } from "./predictor.ts";
 import { askTeachers } from "./teacher.ts";
@@ -95,6 +95,8 @@ export interface ModelTraining {
     export: readonly ExportFormat[];
     /** Test-time augmentation. */
     mirror?: boolean;
+    /** Maximum share of errors among predicted classes that are not uncertain. Default: none is. */
+    abstain?: number;
     /** Further metrics of the validation set after each epoch. Default: none. */
     metrics?: readonly Choice[];
   };
@@ -122,6 +124,12 @@ export async function trainModel(
   const taskNames = Object.values(training.tasks).map(({ task }) => task);
   using opened = await openTrainingData(folders);
   const { images, size, people } = opened;
+  if (params.abstain !== undefined && opened.calibration.length === 0) {
+    throw new Error(
+      `Cannot choose the threshold of abstain ${params.abstain}: it comes from a calibration set, and ` +
+        "the splits have none. Set split.calibration, such as 0.2, or remove abstain.",
+    );
+  }
   const tasks = Object.entries(training.tasks).map(([output, { task, ...rest }]) => {
     if (rest.classes !== "values") return [output, { task, ...rest } as Task] as const;
     const classes = classesOf(task, Array.from(opened.rows.train, (row) => people[row]));
@@ -171,7 +179,9 @@ export async function trainModel(
   await openBackend(context.compute as Backend);
   const artifacts = artifactsOf(context) ?? "";
   const teachers = params.teacher === undefined ? [] : await askTeachers(
-    ...[params.teacher, tasks.map(([, task]) => task), images] as const,
+    params.teacher,
+    tasks.map(([, task], i) => ({ ...task, reading: made?.[i].reading })),
+    images,
     Int32Array.from([...rows.train, ...rows.validation]),
     { artifacts, signal: context.signal, info: (message) => context.info(message) },
   );
@@ -254,30 +264,47 @@ export async function trainModel(
         ...{ truth: all.map((row) => labels[i][row]), ...decodeOutputs(outputs, classes), classes },
         ...{ gender: all.map((row) => people[row].gender), age: all.map((row) => people[row].age) },
       };
-      return Object.fromEntries(fitting.map(({ name, compute }) => {
-        const value = compute(scored);
-        return [`val_${name}`, Number.isNaN(value) ? null : value];
-      }));
+      const values: Record<string, number | null> = {};
+      for (const { name, compute } of fitting) {
+        const value = await compute(scored);
+        values[`val_${name}`] = Number.isNaN(value) ? null : value;
+      }
+      return values;
     };
-    /** Calibrates the intervals of a task's network, if it predicts numbers. */
-    const intervalOf = async (i: number, network: LayersModel) => {
+    /** Calibrates the intervals of a task's network, or chooses the threshold of its classes. */
+    const calibrated = async (
+      i: number,
+      network: LayersModel,
+    ): Promise<Pick<TrainingRecord, "interval" | "abstention">> => {
       const at = opened.calibration.filter((row) => !Number.isNaN(labels[i][row]));
-      if (tasks[i][1].classes || opened.calibration.length === 0) return undefined;
+      const { abstain } = params, { task, classes } = tasks[i][1];
+      if (opened.calibration.length === 0 || (classes && abstain === undefined)) return {};
       const whole = hasDistribution(network) ? withDistribution(network) : network;
       await using predictor = await openPredictor(whole);
       const { signal } = context;
       const said = await predictor.predict(images, at, { mirror: params.mirror, signal });
       const truth = Array.from(at, (row) => labels[i][row]);
+      if (classes) {
+        const abstention = chooseThreshold(rowsOf(said, at.length), truth, abstain!);
+        if (abstention.confidence === null) {
+          context.warn(
+            `all predictions of ${task} count as uncertain: on the ${
+              counted(at.length, "image")
+            } of the ` +
+              `calibration set, no probability keeps errors at abstain ${abstain}. Raise abstain or ` +
+              "split.calibration",
+          );
+        }
+        return { abstention };
+      }
       const interval = calibrate(rowsOf(said, at.length), truth);
       if (!interval) {
         context.warn(
           `${counted(at.length, "image")} of the calibration set with an exact ` +
-            `${
-              tasks[i][1].task
-            } are too few for intervals: at least 9 are needed; raise split.calibration`,
+            `${task} are too few for intervals: at least 9 are needed; raise split.calibration`,
         );
       }
-      return interval;
+      return interval ? { interval } : {};
     };
     const { seconds: secondsPerEpoch, computedBy, ...result } = await train({
       ...{ model, objective, images, rows },
@@ -349,8 +376,7 @@ export async function trainModel(
         ...{ ...task, loss, metric, params: recorded, compared },
       };
       await withNetwork(i, async (network) => {
-        const interval = await intervalOf(i, network);
-        const whole = { ...spec, ...(interval && { interval }) };
+        const whole = { ...spec, ...await calibrated(i, network) };
         await saveTrained(network, outputs[output], whole, result, history, inputs, context);
       });
       validation[task.task] = compared;

@@ -6,6 +6,7 @@ import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
+import { photoOf } from "../datasets/rows.ts";
 import type { ImageSource } from "./image_source.ts";
 
 const FILE = "trained_on.parquet";
@@ -93,8 +94,9 @@ export async function readTrainedOn(
   const digests = new Set(seen.image);
   const photos = new Set(
     seen.path.flatMap((path, i) =>
-      archives.includes(seen.photos[i] ?? "") ? `${seen.dataset[i]}\n${path}` : []
+      archives.includes(seen.photos[i] ?? "") ? `${seen.dataset[i]}\n${photoOf(path)}` : []
     ),
   );
-  return (row) => photos.has(`${dataset[row]}\n${path[row]}`) || digests.has(digestOf(images, row));
+  return (row) =>
+    photos.has(`${dataset[row]}\n${photoOf(path[row])}`) || digests.has(digestOf(images, row));
 }

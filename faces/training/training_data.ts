@@ -78,15 +78,16 @@ export async function openTrainingData({ dataset, splits }: InputFolders): Promi
 
 /**
  * Chooses the trainer for a backend: the engine on `wasm` if it supports the network, else
- * TensorFlow.js. Logs the choice and the TensorBoard command.
+ * TensorFlow.js. Logs the choice and, for a stage's own model, the TensorBoard command.
  */
 export function chooseTrainer(context: TrainingContext): NonNullable<TrainOptions["trainer"]> {
   return async (options) => {
     const trainer = await openTrainer(options, context);
     // The folder of all artifacts contains the curves of this attempt, and later those of the model.
-    const logs = artifactsOf(context) ?? context.scratch;
+    const logs = artifactsOf(context);
     context.info(
-      `training on ${trainer.computedBy}; learning curves: tensorboard --logdir "${logs}"`,
+      `training on ${trainer.computedBy}` +
+        (logs === undefined ? "" : `; learning curves: tensorboard --logdir "${logs}"`),
     );
     return trainer;
   };

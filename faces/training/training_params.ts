@@ -131,6 +131,12 @@ export const anyLoss = lossParam(losses, "").describe(
 
 export const quantityLoss = lossParam(yearLosses, "mae").describe("Loss. Default: mae");
 
+/** Threshold of stages that predict classes. */
+export const abstain = z.number().gt(0).lt(1).optional().describe(
+  "Maximum share of errors among predicted classes that are not called uncertain. The threshold on " +
+    "their probability comes from the calibration set (split.calibration). Default: none is uncertain",
+);
+
 /** Training parameters of one task beside those of every training; absent ones have no effect. */
 export const singleParams = {
   init: initParam,
@@ -217,9 +223,8 @@ export function unusedTraining(
   };
 }
 
-/** Second spellings of the parameters of the joint network. */
+/** Second spellings of the parameters of the joint network alone. */
 export const jointAliases = {
-  ...trainingAliases,
   "weights.gender": "heads.gender.weight",
   "weights.age": "heads.age.weight",
   ageSpread: "heads.age.loss.spread",

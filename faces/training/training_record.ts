@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../packages/formats/read_json.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
-import type { PredictionInterval } from "./prediction_interval.ts";
+import type { AbstentionThreshold, PredictionInterval } from "./prediction_interval.ts";
 import type { ClassRecord } from "./targets.ts";
 import { writeTensorboard } from "./tensorboard.ts";
 
@@ -53,6 +53,8 @@ export interface TrainingRecord {
   };
   /** Intervals of a predicted number, with a calibration set. */
   interval?: PredictionInterval;
+  /** Threshold of predicted classes, with a calibration set and `abstain`. */
+  abstention?: AbstentionThreshold;
   /** Preprocessing from photo to input image. */
   preprocessing: Preprocessing;
   params: Record<string, unknown>;

@@ -7,6 +7,7 @@ import { encodePng } from "../../packages/formats/png.ts";
 import type { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
+import { photoOf } from "../datasets/rows.ts";
 import { METRICS } from "../evaluation/metrics.ts";
 import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
@@ -216,7 +217,7 @@ export class RunFiles {
     if (archives) {
       const index = await readTable(join(archives.path, "index.parquet"));
       const at = index.path!.findIndex((path, i) =>
-        path === values.path && index.dataset![i] === values.dataset
+        path === photoOf(String(values.path)) && index.dataset![i] === values.dataset
       );
       if (at >= 0) {
         const { tar, offset, size } = rowOf(index, at);

@@ -3,6 +3,7 @@
  * like a plugin's, and a parameter takes `NAME` or `{ use: NAME, ...options }`.
  */
 import { z } from "zod";
+import type { Sandbox } from "./sandbox.ts";
 
 /** Something that a parameter can name, with its own options. */
 export interface Definition {
@@ -16,6 +17,13 @@ export interface Definition {
   readonly former?: readonly string[];
   /** Its options: a `z.strictObject`. Default: none. */
   readonly params?: z.ZodObject;
+  /** Set by the runner for one of a third-party plugin, whose functions run in another process. */
+  readonly sandbox?: Sandbox;
+  /**
+   * Set by the runner within a stage that declares `callsPlugins`: calls a function in that process.
+   * @returns its answer as JSON, which the caller validates
+   */
+  call?(method: string, ...args: readonly unknown[]): Promise<unknown>;
 }
 
 /**

@@ -31,6 +31,8 @@ export interface CallOptions {
   readonly write?: readonly string[];
   /** Environment variables. */
   readonly env?: readonly string[];
+  /** Allows WebGPU, for which Deno asks no right though it loads the machine's drivers. */
+  readonly gpu?: boolean;
   /** Further modules that the process loads. */
   readonly plugins?: readonly string[];
   readonly signal?: AbortSignal;
@@ -54,56 +56,87 @@ const WATCHER = `while sleep 0.2; do
   [ $rss -gt $2 ] && kill -9 $1 && echo over && exit
 done 2> /dev/null`;
 
+/** The process of a plugin, which answers one call after the other. */
+export interface PluginProcess extends AsyncDisposable {
+  /** @param bytes sent beside the task @returns the answer as parsed JSON */
+  call(task: unknown, bytes?: Uint8Array): Promise<unknown>;
+}
+
 /** Calls a function of a plugin in a new process, and returns its answer as parsed JSON. */
 export async function callPlugin(
   sandbox: Sandbox,
   task: unknown,
   options: CallOptions = {},
 ): Promise<unknown> {
-  const { specifier, project, api, memory, minutes } = sandbox;
+  await using process = await openPlugin(sandbox, options);
+  return await process.call(task);
+}
+
+/** Starts the process of a plugin. */
+export async function openPlugin(
+  sandbox: Sandbox,
+  options: CallOptions = {},
+): Promise<PluginProcess> {
+  const { specifier, project, api, allow, memory, minutes } = sandbox;
   const { signal, endless = false, onEvent } = options;
   signal?.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const fail = (why: string) =>
-    reject(new RunError(`the process of plugin "${nameOf(specifier)}" ${why}`));
+  const ready = Promise.withResolvers<unknown>();
+  let current = ready;
+  const end = Promise.withResolvers<never>();
+  for (const { promise } of [ready, end]) promise.catch(() => {}); // reported by a call
+  const name = nameOf(specifier);
+  const fail = (why: string) => end.reject(new RunError(`the process of plugin "${name}" ${why}`));
   const child = startChild({
     module: new URL(api),
     opening: { plugins: [specifier, ...options.plugins ?? []], project },
     heap: Math.ceil(memory * 1000),
     maxMessage: MAX_MESSAGE,
     flags: await flagsOf(sandbox, options),
+    env: options.gpu || allow.includes("ffi") ? {} : { DENO_WEBGPU_BACKEND: "none" },
   }, {
     reply(reply) {
-      if ("error" in reply) reject(explained(reply.error, reply.stack));
-      else if ("ready" in reply) child.send(task);
-      else if (!reply.event) resolve(withoutPrototypes(reply.answer));
+      if ("error" in reply) current.reject(explained(reply.error, reply.stack));
+      else if ("ready" in reply) current.resolve(undefined);
+      else if (!reply.event) current.resolve(withoutPrototypes(reply.answer));
       else {
         try {
           onEvent?.(withoutPrototypes(reply.answer));
         } catch (error) {
-          reject(error);
+          end.reject(error);
         }
       }
     },
-    crashed: (how) => fail(`ended: ${how}`),
+    crashed: (how) => end.reject(explained(`the process of plugin "${name}" ended: ${how}`)),
   });
-  const abort = () => reject(signal!.reason);
+  const abort = () => end.reject(signal!.reason);
   signal?.addEventListener("abort", abort);
-  const timer = endless ? undefined : setTimeout(
-    () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
-    minutes * 60_000,
-  );
   const watching = watch(child.pid, memory).then((over) =>
     over && fail(`took more than ${memory} GB of memory. Set memory: on its line of plugins`)
   );
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-    await child.close();
-    await watching;
-  }
+  const call = async (task: unknown, bytes?: Uint8Array) => {
+    const timer = endless ? undefined : setTimeout(
+      () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
+      minutes * 60_000,
+    );
+    try {
+      await Promise.race([end.promise, ready.promise]);
+      current = Promise.withResolvers();
+      child.send(task, bytes);
+      return await Promise.race([end.promise, current.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    call: (task, bytes) => last = last.catch(() => {}).then(() => call(task, bytes)),
+    async [Symbol.asyncDispose]() {
+      signal?.removeEventListener("abort", abort);
+      fail("has ended");
+      await child.close();
+      await watching;
+    },
+  };
 }
 
 /** Resolves to true if a process was ended for its memory, to false if it ended otherwise. */
@@ -126,13 +159,14 @@ function withoutPrototypes(value: unknown): unknown {
 function explained(message: string, stack?: string): Error {
   const [, kind, rest = ""] = message.match(/Requires (\w+) access(?: to (.*?))?, run again/) ?? [];
   const quoted = rest.match(/^"(.*)"$/)?.[1];
-  const host = message.match(/getaddrinfo EPERM (\S+)/)?.[1];
+  const host = message.match(/(?:getaddrinfo EPERM|query\w+ UNKNOWN) (\S+)/)?.[1];
   const right = host !== undefined
     ? `net:${host}`
-    : kind === "import" || message.includes("Deno.symlink()")
+    : kind === "import" || /Deno\.symlink(Sync)?\(\)/.test(message)
     ? "all" // other code, or a link to everywhere
     : kind && (quoted === undefined ? kind : `${kind}:${quoted}`);
-  const error = right === undefined ? new Error(message) : new RunError(
+  const Plain = stack === undefined ? RunError : Error;
+  const error = right === undefined ? new Plain(message) : new RunError(
     `it has no right to that: ${
       message.replace(/, run again[^]*/, "")
     }. If you trust the plugin, ` +

@@ -1,4 +1,5 @@
 /** The program that runs a third-party plugin with few rights: see `sandbox.ts`. */
+import { deserialize } from "node:v8";
 import { z } from "zod";
 import { serve } from "@reproducible/workers/worker_main";
 import { usedExtensions } from "./config/extension.ts";
@@ -41,13 +42,28 @@ export async function servePlugin(
       return plugin;
     };
     const [own] = await Promise.all(plugins.map(load)).catch(whole) as [Plugin];
-    return (call) =>
-      ("declare" in call ? declarations(own) : answer(registry, project, call, send)).then(
-        (answer) => ({ answer }),
-        whole,
-      ) as Promise<{ answer: unknown }>;
+    const models = new Map<string, unknown>();
+    const answerOf = async (call: Call, bytes: Uint8Array): Promise<unknown> => {
+      if ("declare" in call) return await declarations(own);
+      if ("stage" in call) return await answer(registry, project, call, send);
+      const { kind, definition: name, method, of } = call;
+      let target = own.extensions.find((one) => one.kind === kind && one.name === name)!
+        .definition as unknown as Opens;
+      if (of !== undefined) {
+        const key = JSON.stringify([kind, name, of]);
+        if (!models.has(key)) models.set(key, await target.open(target.params?.parse(of) ?? of));
+        target = models.get(key) as Opens;
+      }
+      return await target[method]!(...deserialize(bytes));
+    };
+    return (call, bytes) => answerOf(call, bytes).then((answer) => ({ answer }), whole);
   });
 }
+
+/** A definition or its model, as far as it is called. */
+type Opens = {
+  readonly [method: string]: (...args: unknown[]) => unknown;
+} & { readonly params?: z.ZodObject };
 
 async function declarations({ stages, extensions }: Plugin): Promise<object> {
   const schema = (params: z.ZodObject) =>
@@ -72,7 +88,7 @@ async function declarations({ stages, extensions }: Plugin): Promise<object> {
 async function answer(
   registry: Registry,
   project: string,
-  call: Exclude<Call, { declare: true }>,
+  call: Extract<Call, { stage: string }>,
   send: (event: unknown) => void,
 ): Promise<unknown> {
   const { stage } = await registry.get(call.stage);

@@ -332,6 +332,11 @@ export interface Stage {
   check?(params: unknown, place: { artifacts: string }): Promise<readonly ParamProblem[]>;
   /** For work that can be distributed to other machines. */
   readonly part?: UnitRunner;
+  /**
+   * True if it calls third-party definitions by their `call` or `sandbox` only. Any other stage that
+   * names one runs as a whole in that plugin's process.
+   */
+  readonly callsPlugins?: boolean;
   run(
     inputs: Record<string, Artifact | readonly Artifact[]>,
     params: unknown,
@@ -363,6 +368,7 @@ export interface StageDefinition<
   /** @param place folder of all artifacts */
   check?: (params: z.output<P>, place: { artifacts: string }) => Promise<readonly ParamProblem[]>;
   part?: UnitRunner;
+  callsPlugins?: boolean;
   run(
     inputs: InputArtifacts<I>,
     params: z.output<P>,

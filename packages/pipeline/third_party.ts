@@ -3,6 +3,7 @@
  * rights, once for each content; their stages run in processes too.
  */
 import { dirname, join } from "node:path";
+import { serialize } from "node:v8";
 import { z } from "zod";
 import { DenoLock } from "./cache/deno_lock.ts";
 import { ImportMap } from "./cache/import_map.ts";
@@ -18,7 +19,9 @@ import {
   type CallOptions,
   callPlugin,
   nameOf,
+  openPlugin,
   packagesFolder,
+  type PluginProcess,
   type Sandbox,
 } from "./sandbox.ts";
 import type { Artifact, Lineage, Stage, StageContext } from "./stage.ts";
@@ -28,6 +31,8 @@ import { readState, writeState } from "./state.ts";
 /** A call of the process. */
 export type Call =
   | { readonly declare: true }
+  /** With its arguments as bytes; `of`: the options of its `open()`, whose result has the method. */
+  | { readonly definition: string; readonly kind: string; readonly method: string; of?: unknown }
   | { readonly stage: string; readonly params: unknown }
     & (
       | { readonly external: { artifacts: string } }
@@ -149,8 +154,10 @@ async function load(given: Omit<Sandbox, "modules">): Promise<Plugin> {
     })),
     extensions: declarations.definitions.map(({ params, isData, ...one }) => ({
       ...{ kind: one.extends, name: one.name, summary: one.summary, module: specifier },
-      definition: { ...one, ...(params && { params: toZod(params) }) } as Definition,
-      ...(!isData && { sandbox }),
+      definition: {
+        ...{ ...one, ...(params && { params: toZod(params) }), call: undefined },
+        sandbox: isData ? undefined : sandbox,
+      } as Definition,
     })),
   };
 }
@@ -225,9 +232,8 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
 }
 
 /** Returns a stage that runs as a whole in a process, since definitions of plugins take part. */
-export function inProcess(stage: Stage, module: string, extensions: readonly Extension[]): Stage {
-  const sandboxes = extensions.flatMap(({ sandbox }) => sandbox ?? []);
-  const [first, ...others] = new Map(sandboxes.map((one) => [one.specifier, one])).values();
+export function inProcess(stage: Stage, extensions: readonly Extension[], module: string): Stage {
+  const [first, ...others] = sandboxesOf(extensions);
   if (!first) return stage;
   if (others.length > 0) {
     throw new Error(
@@ -256,6 +262,47 @@ export function inProcess(stage: Stage, module: string, extensions: readonly Ext
       )(inputs, params, context)
     );
   return Object.freeze({ ...stage, rights: first.allow, run });
+}
+
+function sandboxesOf(extensions: readonly Extension[]): Sandbox[] {
+  const all = extensions.flatMap(({ definition }) => definition?.sandbox ?? []);
+  return [...new Map(all.map((one) => [one.specifier, one])).values()];
+}
+
+/** Returns a stage that runs here, whose calls of plugins' functions go to a process of each. */
+export function callingPlugins(stage: Stage, extensions: readonly Extension[]): Stage {
+  const run = async (...[inputs, params, context]: Parameters<Stage["run"]>) => {
+    await using open = new AsyncDisposableStack();
+    const processes = new Map<string, Promise<PluginProcess>>();
+    const start = async (sandbox: Sandbox) =>
+      open.use(await openPlugin(sandbox, { signal: context.signal }));
+    const withCall = (one: Definition): Definition => {
+      const { sandbox, extends: kind, name: definition } = one;
+      if (!sandbox) return one;
+      const call = async (method: string, ...args: readonly unknown[]) => {
+        const { specifier } = sandbox;
+        if (!processes.has(specifier)) processes.set(specifier, start(sandbox));
+        const process = await processes.get(specifier)!;
+        return await callDefinition(process, { kind, definition, method }, args);
+      };
+      return { ...one, call };
+    };
+    const definitions = (kind: string) => context.definitions(kind).map(withCall);
+    // Its getters throw for what the stage does not declare.
+    const inner = Object.create(context, { definitions: { value: definitions } });
+    return await stage.run(inputs, params, inner);
+  };
+  const rights = [...new Set(sandboxesOf(extensions).flatMap(({ allow }) => allow))];
+  return Object.freeze({ ...stage, rights, run });
+}
+
+/** Calls a function of a definition. @returns its answer as JSON */
+export async function callDefinition(
+  process: PluginProcess,
+  call: Extract<Call, { definition: string }>,
+  args: readonly unknown[],
+): Promise<unknown> {
+  return await process.call(call, serialize(args));
 }
 
 /** Environment variables that built-in stages read. */
@@ -297,6 +344,7 @@ function runner(
     };
     const answer = await callPlugin(sandbox, task, {
       ...{ ...more, signal, endless: service, onEvent },
+      gpu: compute && context.compute === "webgpu",
       read: [...Object.values(inputs).flat().map(({ path }) => path), ...more.read ?? []],
       write: [...Object.values(outputs), scratch],
     });

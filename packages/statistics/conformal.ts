@@ -46,3 +46,20 @@ export function riskCoverage(
   }
   return { points, aurc: area / n };
 }
+
+/**
+ * Returns the lowest confidence from which on at most a share of the predictions is wrong, with one wrong
+ * prediction added to those seen, as in conformal risk control (Angelopoulos et al. 2022). Choosing among
+ * all confidences makes it no guarantee: measure the share on other data.
+ * @returns Infinity if there is none
+ */
+export function abstentionThreshold(
+  confidences: ArrayLike<number>,
+  wrong: ArrayLike<number>,
+  share: number,
+): number {
+  return riskCoverage(confidences, wrong).points.findLast(({ coverage, risk }) => {
+    const kept = coverage * confidences.length;
+    return risk * kept + 1 <= share * (kept + 1) + 1e-9;
+  })?.confidence ?? Infinity;
+}

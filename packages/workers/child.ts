@@ -12,6 +12,10 @@ export interface WorkerSpec {
   readonly heap?: number;
   /** Allows network access. Reading files and loading native code is always allowed. */
   readonly network?: boolean;
+  /** Allows it to start processes. */
+  readonly run?: boolean;
+  /** Further environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Deno's flags in place of those rights. */
   readonly flags?: readonly string[];
   /** Maximum length in bytes of a message of it. A longer one ends it. */
@@ -56,10 +60,11 @@ export function startChild(kind: WorkerSpec, listener: Listener): Child {
       ...["run", "--quiet", "--no-prompt", `--v8-flags=--max-old-space-size=${kind.heap ?? HEAP}`],
       ...kind.flags ?? ["--allow-read", "--allow-env", "--allow-sys", "--allow-ffi"],
       ...kind.network ? ["--allow-net"] : [],
+      ...kind.run ? ["--allow-run"] : [],
       ...kind.config ? ["--config", fileURLToPath(kind.config)] : [],
       kind.module.protocol === "file:" ? fileURLToPath(kind.module) : kind.module.href,
     ],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...kind.env },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
-import { profile, roofline } from "../../bench/profile_bench.ts";
+import { measureWaits, profile, roofline } from "../../bench/profile_bench.ts";
 import { parsePythons } from "../../bench/python.ts";
 import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale_bench.ts";
 import { table, whole } from "../../bench/machine_table.ts";
@@ -106,17 +106,20 @@ Deno.test("summary() leaves out the step that has the validation in it", () => {
   assert.match(chart([row]), /^<svg .*256 images.*12\.0.*200.*<\/svg>\n$/s);
 });
 
-Deno.test("roofline() divides a step into products, transforms and passes", () => {
+Deno.test("roofline() divides steps into products, transforms and passes, with waits", () => {
   const of = (stage: number, ms: number, operations: number) => ({
     ...{ stage, kernels: ["convolve"], ms, operations },
   });
   // At 40 GFLOP/s, the products of all take 1.2 ms of 2.1; the rest has none.
   const timings = [of(0, 0.5, 2e7), of(1, 1.5, 2e7), of(1, 1, 0), of(2, 0.1, 8e6)];
-  const text = roofline({ bytes: 3e6, batch: 2 }, timings);
-  assert.match(text, /products +\| +0\.600 \| +39 %/);
-  assert.match(text, /transforms, packing \| +0\.450 \| +29 %/);
-  assert.match(text, /passes over memory +\| +0\.500 \| +32 %/);
-  assert.match(text, /24\.0 million operations per image, 40\.0 GFLOP\/s, 3 barriers, 3 MB/);
+  const text = roofline([
+    { name: "a", plan: { bytes: 3e6, batch: 2 }, timings, waits: 0.31 },
+    { name: "b", plan: { bytes: 3e6, batch: 2 }, timings, waits: 0 },
+  ]);
+  const [, , a, b] = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  const shares = ["39 %", "29 %", "32 %"];
+  assert.deepEqual(a, ["", "a", "24.0", "40.0", "3", "3 MB", "1.550", ...shares, "10 %", ""]);
+  assert.deepEqual(b.slice(1, -1), ["b", ...a.slice(2, 10), "0 %"]);
 });
 
 Deno.test("profile() times every kernel of a step, and counts what the large ones compute", async () => {
@@ -125,6 +128,13 @@ Deno.test("profile() times every kernel of a step, and counts what the large one
     plan(reportNetwork("gender"), { batch, threads: 1, divisor: 255 }),
     1,
   );
+  const plans = [1, 2].map((threads) =>
+    plan(reportNetwork("gender"), { batch, threads, divisor: 255 })
+  );
+  const [alone, twoAlone] = [plans, [plans[0], plans[0]]].map((of) => measureWaits(of, 2));
+  assert.ok(await alone >= 0 && await alone < 60_000);
+  // The same plan twice: what one thread takes, as two of them would if one did nothing.
+  assert.ok(await twoAlone > 0);
   const of = (kernel: string) => timings.filter(({ kernels }) => kernels.includes(kernel));
   for (
     const kernel of ["inputBytes", "winograd", "winogradGradient", "denseBackward", "updateWeights"]

@@ -89,6 +89,16 @@ Deno.test("layers: names the item that cannot follow", async () => {
     /layer 3 \(add\) does not fit/,
     ...[{ conv2d: conv }, { maxPooling2d: pool }, { add: ["a", "b"] }, { flatten: {} }],
   );
+  const wide = { conv2d: { filters: 2, kernelSize: 14 } };
+  fails(
+    /layer 2 \(conv2d\) leaves nothing of the 3 x 3 x 2 before it. Use a smaller window/,
+    ...[wide, wide, { flatten: {} }],
+  );
+  const reshape = { reshape: { targetShape: [7, 7] } };
+  fails(
+    /layer 2 \(reshape\) makes 49 numbers of 768. Change its targetShape/,
+    ...[{ flatten: {} }, reshape, { flatten: {} }],
+  );
   const flat = defineNetwork({
     ...{ name: "flat", summary: "Images", params: z.strictObject({}) },
     trunk: ({ size }, { layers }) => [

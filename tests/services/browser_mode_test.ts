@@ -19,6 +19,8 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
   await using server = await startService({
     mode: "browser",
     detector: "ssdMobilenetv1",
+    models: ["ageDistribution", "ageRegression", "gender"],
+    calibrated: true,
     changes: { crop: { margin: 0.2, maxSize: 128, align: "template" } },
   });
   const browser = await openChromium({ clip: files.clip });
@@ -34,6 +36,13 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
       assert.match(
         await page.$eval("#timings", (timings) => timings.textContent!),
         /in this browser.*ssdMobilenetv1/,
+      );
+      const texts = await page.$$eval(".prediction", (all) => all.map((one) => one.textContent!));
+      assert.match(
+        texts.join("\n"),
+        RegExp(
+          String.raw`^(\d+ years, 90 % \d+ to \d+\n){2}uncertain \((fe)?male\) \d+ %$`,
+        ),
       );
       await screenshot(page, "browser-mode-photo");
     });
@@ -59,8 +68,15 @@ inChromium("mode browser: no photo leaves it, and it predicts as the server does
           assert.ok(off / tensor.length < 0.1, `crops differ by ${off / tensor.length} of 255`);
           const probability = other.gender!.classes[0].probability;
           assert.ok(Math.abs(face.gender!.classes[0].probability - probability) < 1e-3);
-          assert.ok("years" in face.age! && "years" in other.age!);
-          assert.ok(Math.abs(face.age.years - other.age.years) < 0.05);
+          assert.equal(face.gender!.uncertain, other.gender!.uncertain);
+          const ages = [face, other].map(({ predictions }) =>
+            predictions.flatMap((one) => "years" in one ? [one.years, one.interval!] : [])
+              .flatMap((one) => typeof one === "number" ? one : [one.low, one.high])
+          );
+          assert.equal(ages[0].length, 6);
+          const [wide, narrow] = [ages[0][2] - ages[0][1], ages[0][5] - ages[0][4]];
+          assert.ok(Math.abs(narrow - 14) < 1e-6 && wide > 20, `${wide}, ${narrow}`);
+          ages[0].forEach((age, k) => assert.ok(Math.abs(age - ages[1][k]) < 0.05, `${ages}`));
         }
       }
       model.dispose();

@@ -27,7 +27,7 @@ Deno.test({
   async fn(t) {
     const folder = await Deno.makeTempDir({ prefix: "report-" });
     const file = join(folder, "report.html");
-    await Deno.writeTextFile(file, await reportPage(withGroups(await madeUpReport())));
+    await Deno.writeTextFile(file, await reportPage(await withGroups(await madeUpReport())));
     const browser = await openChromium();
     try {
       for (const [name, screen] of Object.entries(screens)) {

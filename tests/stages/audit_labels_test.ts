@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readCsv } from "../../packages/formats/csv.ts";
+import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import auditLabels from "../../stages/auditLabels.ts";
 import { testContext } from "../context.ts";
@@ -13,12 +14,21 @@ const quick = {
 };
 const FLIPPED = [5, 30, 61];
 
-async function audit(params: Record<string, unknown> = {}, folder?: string) {
+async function audit(
+  params: Record<string, unknown> = {},
+  folder?: string,
+  change?: (images: Uint8Array, each: number) => void,
+) {
   const context = testContext(auditLabels, { compute: "wasm", ...folder && { folder } });
   const dataset = await writeDataset(
     join(context.folder, "dataset"),
     people,
   );
+  if (change) {
+    const file = join(dataset.path, "images.npy"), { data, shape } = readNpy(file, "uint8");
+    change(data, data.length / people.length);
+    writeNpy(file, data, shape);
+  }
   const table = join(dataset.path, "table.parquet");
   const { gender, age, ...rest } = await readParquet(table);
   // The images show the labels before some of them are flipped.
@@ -38,7 +48,7 @@ async function audit(params: Record<string, unknown> = {}, folder?: string) {
       },
     ])),
   } as never);
-  await context.run({ dataset, faces: [] }, { ...quick, ...params });
+  await context.run({ dataset, faces: [], archives: [] }, { ...quick, ...params });
   const file = (name: string) => Deno.readTextFile(join(context.outputs.audit, name));
   return { context, file, csv: await file("labels.csv") };
 }
@@ -60,6 +70,7 @@ Deno.test("auditLabels ranks flipped labels first, and resumes after a kill", as
   assert.equal((await file("judge.html")).match(/data:image/g)?.length, 80);
   const { row } = await readParquet(join(context.outputs.audit, "predictions.parquet"));
   assert.equal(row.length, 80);
+  assert.doesNotMatch(context.infos.join("\n"), /tensorboard|scratch/);
   // The second fold is trained again, the first is read; its images would now be others.
   await Deno.remove(join(context.folder, "scratch", "fold-2.npy"));
   const again = await audit({}, context.folder);
@@ -74,4 +85,24 @@ Deno.test("auditLabels ranks ages by residual, and refuses unknown columns", asy
   assert.deepEqual(scores, scores.toSorted((a, b) => b - a));
   context[Symbol.dispose]();
   await assert.rejects(audit({ folds: 20, target: "hair" }), /labels have no such column/);
+});
+
+Deno.test("auditLabels predicts copies in one fold, so that no copy confirms a label", async () => {
+  // Copies of images 30 to 39, brighter, are images 40 to 49: pairs with equal wrong labels.
+  const { context } = await audit({ epochs: 1, list: 1 }, undefined, (images, each) => {
+    for (let i = 30 * each; i < 40 * each; i++) {
+      images[i + 10 * each] = Math.min(255, images[i] + 9);
+    }
+  });
+  const folds = [1, 2].map((fold) =>
+    ["train", "validation"].flatMap((set) => [
+      ...readNpy(join(context.folder, "scratch", `fold-${fold}`, `${set}.npy`), "int32").data,
+    ])
+  );
+  for (let row = 30; row < 40; row++) {
+    for (const known of folds) {
+      assert.equal(known.includes(row), known.includes(row + 10), `${row}`);
+    }
+  }
+  context[Symbol.dispose]();
 });

@@ -13,8 +13,9 @@ import { random } from "../../packages/random/random.ts";
 import evaluate from "../../stages/evaluate.ts";
 import split from "../../stages/split.ts";
 import trainAge from "../../stages/trainAge.ts";
+import trainGender from "../../stages/trainGender.ts";
 import { testArtifact, testContext } from "../context.ts";
-import { writeDataset } from "./training_data.ts";
+import { writeDataset, writeSplits } from "./training_data.ts";
 
 const people = Array.from({ length: 80 }, (_, i) => {
   const rng = random(1, "person", i);
@@ -26,7 +27,7 @@ for (const loss of ["mae", "ageDistribution"]) {
     using dividing = testContext(split);
     const dataset = await writeDataset(join(dividing.folder, "dataset"), people);
     const shares = { test: 0.25, validation: 0.2, calibration: 0.5, copies: "ignore" };
-    await dividing.run({ dataset }, shares);
+    await dividing.run({ dataset, archives: [] }, shares);
     const splits = dividing.artifact("splits");
     const rows = (name: string) => readNpy(join(splits.path, `${name}.npy`), "int32").data;
     const each = ["train", "validation", "test", "calibration"].map(rows);
@@ -61,6 +62,13 @@ for (const loss of ["mae", "ageDistribution"]) {
     const widths = lines.map((i) => said.high[i]! - said.low[i]!);
     assert.ok(Math.abs(width - widths.reduce((a, b) => a + b) / 20) < 1e-9);
     assert.equal(groups!.filter(({ from }) => from === undefined).length, 2);
+    const card = await Deno.readTextFile(join(report, "MODEL_CARD.md"));
+    assert.match(
+      card,
+      new RegExp(
+        `The share on the test set is ${coverage.toFixed(3)} .* ${width.toFixed(1)} years`,
+      ),
+    );
     const html = await Deno.readTextFile(join(report, "report.html"));
     assert.match(html, /<h3>Prediction intervals<\/h3>[^]*absolute errors|age distribution/);
 
@@ -82,3 +90,71 @@ for (const loss of ["mae", "ageDistribution"]) {
     assert.ok(line.endsWith(`,40.0,${low.toFixed(1)},${high.toFixed(1)}\n`), line);
   });
 }
+
+Deno.test("trainGender with abstain: uncertain below the threshold, from training to every output", async () => {
+  using training = testContext(trainGender, { id: "trainGender" });
+  const dataset = await writeDataset(join(training.folder, "dataset"), people);
+  const params = {
+    network: "plain",
+    epochs: 6,
+    batchSize: 8,
+    batchNormMomentum: 0.5,
+    abstain: 0.2,
+  };
+  const without = await writeSplits(join(training.folder, "without"), {
+    ...{ train: 30, validation: 10, test: 40 },
+  });
+  await assert.rejects(
+    training.run({ dataset, splits: without }, params),
+    /Cannot choose the threshold of abstain 0\.2: .*Set split\.calibration/,
+  );
+  const splits = await writeSplits(join(training.folder, "splits"), {
+    ...{ train: 30, validation: 10, test: 20, calibration: 20 },
+  });
+  await training.run({ dataset, splits }, params);
+  const model = testArtifact(training.outputs.model, "model", "trainGender");
+  const { abstention, interval } = await readRecord(model.path);
+  assert.deepEqual([interval, abstention!.error, abstention!.images], [undefined, 0.2, 20]);
+  const least = abstention!.confidence!;
+  assert.ok(0.5 <= least && least <= 1, `${least}`);
+
+  using evaluating = testContext(evaluate);
+  const others = { references: [], faces: [], tables: [], archives: [] };
+  await evaluating.run({ dataset, splits, models: [model], ...others }, { examples: 1 });
+  const { report } = evaluating.outputs;
+  const metrics: MetricsFile = JSON.parse(await Deno.readTextFile(join(report, "metrics.json")));
+  const said = await readParquet(join(report, "predictions.parquet"), {
+    ...{ split: "string", truth: "float64", prediction: "float64", probability: "float64?" },
+  });
+  const tested = said.split.flatMap((name, i) => name === "test" ? [i] : []);
+  const sure = tested.filter((i) => said.probability[i]! >= least);
+  const right = sure.filter((i) => said.truth[i] === said.prediction[i]);
+  const { threshold } = metrics.models.trainGender.abstention!;
+  assert.ok(threshold && threshold.kept > 0 && "accuracy" in threshold);
+  assert.deepEqual([threshold.kept, threshold.accuracy], [
+    sure.length / 20,
+    right.length / sure.length,
+  ]);
+  const sentence =
+    /Below \d+\.\d\s%, a prediction is uncertain: chosen for errors of at most 20\.0\s%/;
+  assert.match(await Deno.readTextFile(join(report, "report.html")), sentence);
+  assert.match(await Deno.readTextFile(join(report, "MODEL_CARD.md")), sentence);
+
+  const [source] = await readSources([{ stage: "trainGender", path: model.path }], {});
+  const csv = csvLines([source]);
+  const box = { x: 0, y: 0, width: 9, height: 9 };
+  const cases = [[Math.max(0.5, least - 0.01), true], [least, false]] as const;
+  for (const [probability, uncertain] of cases) {
+    const prediction = readOutputs(source, [probability, 1 - probability]);
+    assert.ok("label" in prediction && prediction.uncertain === uncertain && prediction.label);
+    assert.match(formatPrediction(prediction), uncertain ? /^uncertain \(female\)/ : /^female/);
+    const face = { box, score: 1, predictions: [prediction] };
+    const line = csv.photo("a.png", { width: 9, height: 9, faces: [face] });
+    const name = uncertain ? "uncertain" : "female";
+    assert.ok(line.endsWith(`,${name},${probability.toFixed(4)}\n`), line);
+  }
+  const all = readOutputs({ ...source, abstention: { ...abstention!, confidence: null } }, [1, 0]);
+  assert.ok("label" in all && all.uncertain);
+  const before = readOutputs({ ...source, abstention: undefined }, [0.5, 0.5]);
+  assert.ok(!("uncertain" in before));
+});

@@ -188,7 +188,7 @@ Deno.test("download, matParse, faceCrop, resize32 and split take a folder like a
 
     using divided = testContext(split);
     const shares = { by: "identity", test: 0.3, validation: 0.3 };
-    await divided.run({ dataset: scaled.artifact("dataset") }, shares);
+    await divided.run({ dataset: scaled.artifact("dataset"), archives: [] }, shares);
   });
 });
 

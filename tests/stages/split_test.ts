@@ -18,7 +18,7 @@ async function splitOf(
   using context = testContext(split, { seed });
   const people = identities.map((identity) => ({ age: 30, gender: 0, identity }));
   const dataset = await writeDataset(join(context.folder, "dataset"), people);
-  await context.run({ dataset }, params);
+  await context.run({ dataset, archives: [] }, params);
   const read = (name: string) => {
     const { data, shape } = readNpy(join(context.outputs.splits, `${name}.npy`), "int32");
     assert.deepEqual(shape, [data.length]);
@@ -122,7 +122,13 @@ async function splitBy(
   using context = testContext(split);
   const folder = join(context.folder, "dataset");
   await Deno.mkdir(folder);
-  const all: typeof columns = { identity: nobody(Object.values(columns)[0].length), ...columns };
+  const count = Object.values(columns)[0].length;
+  const all: typeof columns = {
+    identity: nobody(count),
+    dataset: Array(count).fill("test"),
+    path: Array.from({ length: count }, (_, i) => `${i}.jpg`),
+    ...columns,
+  };
   await writeParquet(
     join(folder, "table.parquet"),
     Object.fromEntries(
@@ -134,7 +140,10 @@ async function splitBy(
       ]),
     ),
   );
-  await context.run({ dataset: testArtifact(folder, "dataset") }, { copies: "ignore", ...params });
+  await context.run({ dataset: testArtifact(folder, "dataset"), archives: [] }, {
+    copies: "ignore",
+    ...params,
+  });
   const read = (name: string) => [
     ...readNpy(join(context.outputs.splits, `${name}.npy`), "int32").data,
   ];
@@ -220,7 +229,7 @@ Deno.test("split stratifies shares, numbers by deciles", async () => {
   assert.ok(Math.abs(young(test) - young(train)) < 0.03, `${young(test)}, ${young(train)}`);
   await assert.rejects(
     splitBy({ age }, { stratify: ["ethnicity"] }),
-    /Cannot stratify by "ethnicity": the data set has no such column\. It has identity and age\./,
+    /Cannot stratify by "ethnicity": the data set has no such column\. It has identity, dataset, path and age\./,
   );
 });
 
@@ -231,9 +240,14 @@ Deno.test("split takes many people in its stride", async () => {
   const identities = Array.from({ length: 60_000 }, (_, i) => `p${Math.floor(i / 20)}`);
   await writeParquet(join(folder, "table.parquet"), {
     identity: { type: "string", values: identities, nullable: true },
+    dataset: { type: "string", values: identities },
+    path: { type: "string", values: identities.map((_, i) => `${i}.jpg`) },
   });
   for (const by of ["identity", "image"]) {
-    await context.run({ dataset: testArtifact(folder, "dataset") }, { by, copies: "ignore" });
+    await context.run({ dataset: testArtifact(folder, "dataset"), archives: [] }, {
+      by,
+      copies: "ignore",
+    });
     const { shape } = readNpy(join(context.outputs.splits, "test.npy"), "int32");
     assert.deepEqual(shape, [12_000]);
   }
@@ -273,7 +287,7 @@ Deno.test("split keeps copies in one set, lists them, and changes nothing withou
       Uint8Array.from(images.flatMap((image) => [...image])),
       [count, 32, 32, 3],
     );
-    await context.run({ dataset }, params);
+    await context.run({ dataset, archives: [] }, params);
     const names = ["train", "validation", "test"];
     const sets = names.map((
       name,

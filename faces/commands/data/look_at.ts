@@ -5,7 +5,7 @@ import { readCsv } from "../../../packages/formats/csv.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
-import { COPY_SIZE, findCopies, lowFrequencies } from "../../datasets/copies.ts";
+import { findCopies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
@@ -13,7 +13,6 @@ import { nameOf } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
 import { decode, ImageError } from "../../images/decode_image.ts";
-import { resize } from "../../images/resize.ts";
 
 /** Fixed, so the same data show the same photos. */
 const SEED = 20210;
@@ -195,9 +194,8 @@ async function openPhotos(
         shown.push({ image: await thumbnail(bytes, THUMBNAIL), name: captionOf(path) });
       }
       if (equal) continue;
-      const small = await resize(await decode(bytes), COPY_SIZE, COPY_SIZE, "lanczos3");
+      frequencies.push(await frequenciesOf(await decode(bytes)));
       compared.push(path);
-      frequencies.push(lowFrequencies(small));
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
       unreadable.push({ path, why: error.reason });

@@ -45,8 +45,9 @@ export function csvLines(models: readonly OutputSpec[]): Lines {
       continue;
     }
     const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years | Value>;
-    if (task !== "age") columns[name] = (face) => chosen(face).label;
-    else {
+    if (task !== "age") {
+      columns[name] = (face) => chosen(face).uncertain ? "uncertain" : chosen(face).label;
+    } else {
       // Two numbers, because spreadsheets read "3-9" as a date.
       columns[`${name}_from`] = (face) => chosen(face).minAge;
       columns[`${name}_to`] = (face) => chosen(face).maxAge;

@@ -13,6 +13,7 @@ import {
   verdict,
 } from "../format_result.ts";
 import { formatMetric, METRICS } from "../metrics.ts";
+import type { Links } from "../report_sections.ts";
 
 /** Number words of the first sentence. */
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
@@ -38,11 +39,7 @@ export function opening({ models, data: { datasets, splits } }: Report): string 
 }
 
 /** Renders links to the sections. */
-export function contents(
-  report: Report,
-  sections: readonly { links(report: Report): readonly (readonly [id: string, title: string])[] }[],
-): Html {
-  const links = sections.flatMap((section) => section.links(report));
+export function contents(links: Links): Html {
   const own = [["protocol", "Protocol"] as const, ...links, ["words", "Glossary"] as const];
   return html`
     <nav aria-label="Contents">${own.map(([id, title]) =>

@@ -16,6 +16,23 @@ ${abstention && abstentionCards(abstention)}
 </div>`;
 }
 
+/** Describes a model's threshold, and its result on the test set. */
+export function thresholdText(
+  { error, confidence, images, ...on }: NonNullable<
+    NonNullable<ModelMetrics["abstention"]>["threshold"]
+  >,
+): string {
+  const aim = `errors of at most ${percent(error)} on the ${count(images)} images of the ` +
+    "calibration set";
+  if (confidence === null) return `All predictions are uncertain: no probability gives ${aim}.`;
+  return `Below ${percent(confidence)}, a prediction is uncertain: chosen for ${aim}. ` +
+    ("accuracy" in on
+      ? `The other ${percent(on.kept)} of the test set have an accuracy of ` +
+        `${formatMetricValue(on.accuracy, "accuracy")} (95 % CI ` +
+        `${formatInterval(on.interval, "accuracy")}).`
+      : "All of the test set are.");
+}
+
 function coverageCard(
   { level, of, images, coverage, interval, width, groups = [] }: NonNullable<
     ModelMetrics["coverage"]
@@ -45,7 +62,9 @@ ${
 </div>`;
 }
 
-function abstentionCards({ aurc, at, curve }: NonNullable<ModelMetrics["abstention"]>): Html {
+function abstentionCards(
+  { aurc, at, curve, threshold }: NonNullable<ModelMetrics["abstention"]>,
+): Html {
   return html`<figure class="card">
 <figcaption><b>Risk and coverage</b>Share of wrong predictions among those kept, if the least
 confident are withheld. Area under the curve (AURC): <b class="inline">${
@@ -56,7 +75,9 @@ ${riskCurve(curve)}
 </figure>
 <div class="card">
 <h3>Accuracy of confident predictions</h3>
-<p class="note">Predictions below a probability are withheld. Small print: 95 % CI.</p>
+<p class="note">Predictions below a probability are withheld. ${
+    threshold && thresholdText(threshold)
+  } Small print: 95 % CI.</p>
 ${
     at.length === 0 ? html`<p>No prediction is that confident.</p>` : table(
       ["at least", "kept", "accuracy"],

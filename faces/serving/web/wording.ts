@@ -1,8 +1,8 @@
 /** Texts of the page about predictions and errors of the camera. */
 import { counted } from "../../../packages/pipeline/causes.ts";
-import type { Face, Prediction } from "../api.ts";
+import type { ClassPrediction, Face, Prediction } from "../api.ts";
 
-/** Formats a prediction: "female 93 %", "34 ± 8 years", "33 to 44 years 61 %". */
+/** Formats a prediction: "female 93 %", "34 ± 8 years", "uncertain (male) 61 %". */
 export function formatPrediction(prediction: Prediction): string {
   if ("interval" in prediction && prediction.interval) {
     const { low, high, level } = prediction.interval;
@@ -20,9 +20,15 @@ export function formatPrediction(prediction: Prediction): string {
     : `${label(prediction)} ${percent(prediction.probability)}`;
 }
 
-/** Returns the name of a class; age groups have their unit. */
-export function label(one: { label: string; minAge?: number; maxAge?: number }): string {
-  return one.minAge === undefined && one.maxAge === undefined ? one.label : `${one.label} years`;
+/** Returns the name of a predicted class; age groups have their unit. */
+export function label(
+  { label, minAge, maxAge, uncertain }: Pick<
+    ClassPrediction,
+    "label" | "minAge" | "maxAge" | "uncertain"
+  >,
+): string {
+  const name = minAge === undefined && maxAge === undefined ? label : `${label} years`;
+  return uncertain ? `uncertain (${name})` : name;
 }
 
 /** Returns the label of a box: "female 93 %, 34 ± 8 years". */

@@ -2,7 +2,10 @@
 import { Activation, Update } from "../assembly/abi.ts";
 import { type Network, UnsupportedNetwork } from "../engine_network.ts";
 import { Allocator } from "./allocator.ts";
-import { activationOf, GraphBuilder, type GraphLayer, type GraphTensor } from "./graph_layers.ts";
+import { GraphBuilder } from "./graph_builder.ts";
+import type { GraphLayer, GraphTensor } from "./graph_tensor.ts";
+import { activationOf } from "./layers/pointwise.ts";
+import { denseUpdates } from "./layers/dense_layer.ts";
 import { chunksOf, type PlanOptions } from "./layout.ts";
 import { lossRecords } from "./dense_layers.ts";
 import { collectParameters, layOutAverages, optimizerTable } from "./parameters.ts";
@@ -67,7 +70,7 @@ export function planGraph(network: Network, options: PlanOptions): Plan {
   };
   const train = build(true), infer = build(false);
   const sizes = { batch, threads, chunks };
-  builder.allocateShared();
+  builder.shared; // is allocated before the arena
   const arena = {
     train: train.schedule.place(memory, sizes),
     infer: infer.schedule.place(memory, sizes),
@@ -90,7 +93,7 @@ export function planGraph(network: Network, options: PlanOptions): Plan {
   const stages = arena.train.stages(start);
   const updates = overItems([
     update(others, norms === 0 ? Update.step : Update.gather),
-    ...builder.denseUpdates(others, {
+    ...denseUpdates(builder, others, {
       table,
       moments,
       penalties: penalties.address,

@@ -3,7 +3,6 @@
  * plugin's default export has `extends: "detector"`, a name, and further fields for the stage.
  */
 import { z } from "zod";
-import type { Sandbox } from "../sandbox.ts";
 import { choosesOf, definedChoice, type Definition, partsOf } from "../define.ts";
 
 export interface Extension {
@@ -15,8 +14,6 @@ export interface Extension {
   readonly module: string;
   /** The plugin's export. */
   readonly definition?: Definition;
-  /** Set for a third-party plugin, whose functions run in a process of their own. */
-  readonly sandbox?: Sandbox;
 }
 
 export function isExtension(value: unknown): value is Definition {

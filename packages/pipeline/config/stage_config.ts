@@ -118,10 +118,13 @@ export async function readStage(
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
   const rest = { inputs: checked.data, replaces, seed: drawn.data, module, plugin, params };
-  if (extensions.every(({ sandbox }) => !sandbox)) return { id, use, stage, extensions, ...rest };
-  const { inProcess } = await import("../third_party.ts");
+  if (extensions.every(({ definition }) => !definition?.sandbox)) {
+    return { id, use, stage, extensions, ...rest };
+  }
+  const { callingPlugins, inProcess } = await import("../third_party.ts");
+  const bounded = stage.callsPlugins ? callingPlugins : inProcess;
   try {
-    return { id, use, stage: inProcess(stage, module, extensions), extensions, ...rest };
+    return { id, use, stage: bounded(stage, extensions, module), extensions, ...rest };
   } catch (error) {
     return report(path, (error as Error).message, true);
   }

@@ -24,11 +24,13 @@ export function toProblems(
     const issue = withoutNames(found, formerNames(schema.shape[String(inner[0])]));
     const path = [...base, ...inner];
     const name = [...base.slice(1), ...inner].join(".");
-    if (issue.code === "unrecognized_keys") {
-      const written = valueAt(source.values, base);
-      const known = [
-        ...new Set([...keysAt(schema, inner, written), ...(inner.length === 0 ? more : [])]),
-      ];
+    const maps = mapsAt(schema, inner, valueAt(source.values, base));
+    const known = [...new Set([...maps.flat(), ...(inner.length === 0 ? more : [])])];
+    const value = valueAt(source.values, path);
+    const mixed = maps.length > 1 && isMap(value) &&
+      (issue.code === "invalid_union" ||
+        issue.code === "unrecognized_keys" && issue.keys.some((key) => known.includes(key)));
+    if (issue.code === "unrecognized_keys" && !mixed) {
       return issue.keys.map((key) => {
         const meanings = inner.length === 0 && meant?.get(key);
         const hint = meanings
@@ -41,7 +43,9 @@ export function toProblems(
         };
       });
     }
-    const value = valueAt(source.values, path);
+    const expected = mixed
+      ? `expected ${joinWords(maps.map((keys) => `{ ${keys.join(", ")} }`), "or")}`
+      : expectation(issue);
     const got = value === undefined
       ? "it is missing"
       : value === null
@@ -50,10 +54,10 @@ export function toProblems(
     const hint = typeof value !== "string"
       ? ""
       : issue.code === "invalid_type" && issue.expected === "object" &&
-          keysAt(schema, inner, valueAt(source.values, base)).includes(value)
+          known.includes(value)
       ? ` Write ${value}: {}`
       : suggestion(schema, inner, value, choices(issue));
-    return [{ at: source.at(path), message: `${name}: ${expectation(issue)}, ${got}.${hint}` }];
+    return [{ at: source.at(path), message: `${name}: ${expected}, ${got}.${hint}` }];
   });
 }
 
@@ -71,22 +75,26 @@ function likelyUnionMember(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   );
 }
 
-/** Returns the keys of a schema at a path, through optionals, defaults, lists and unions. */
-function keysAt(schema: z.ZodType, path: Path, value: unknown): string[] {
+function isMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Returns the keys of each map that is valid at a path, through optionals, defaults, lists and unions. */
+function mapsAt(schema: z.ZodType, path: Path, value: unknown): string[][] {
   const { innerType, options, element, shape } = partsOf(schema);
-  if (innerType) return keysAt(innerType, path, value);
+  if (innerType) return mapsAt(innerType, path, value);
   if (options) {
     // Of the maps that a choice takes, the one that is named.
     const { use } = (value ?? {}) as { use?: unknown };
     const named = options.filter((option) => partsOf(option).shape?.use?.safeParse(use).success);
-    return (named.length > 0 ? named : options).flatMap((option) => keysAt(option, path, value));
+    return (named.length > 0 ? named : options).flatMap((option) => mapsAt(option, path, value));
   }
   const inside = (value as Record<string | number, unknown> | null | undefined)?.[path[0]!];
-  if (element && path.length > 0) return keysAt(element, path.slice(1), inside);
+  if (element && path.length > 0) return mapsAt(element, path.slice(1), inside);
   if (!shape) return [];
-  if (path.length === 0) return Object.keys(shape);
+  if (path.length === 0) return [Object.keys(shape)];
   const next = shape[path[0]!];
-  return next ? keysAt(next, path.slice(1), inside) : [];
+  return next ? mapsAt(next, path.slice(1), inside) : [];
 }
 
 /** Suggests by the schema's own `mistaken` values (written → meant), else by the spelling. */

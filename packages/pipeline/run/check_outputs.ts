@@ -1,12 +1,14 @@
 /** Checks what a stage wrote against the declarations of its kinds, before it becomes artifacts. */
 import { join } from "node:path";
 import { listFiles } from "../digest.ts";
+import { ignoreNotFound } from "../paths.ts";
 import type { Kind, Outputs } from "../stage.ts";
 
 /**
  * Checks that each output holds the files of its kind, readable and not empty.
  * @param id the stage's id in the pipeline
  * @param folders output → its folder
+ * @param foreign true to refuse links and files that are not declared, as of a third-party stage
  * @param checkFile throws if a file is not of the format of its name
  * @throws {Error} with stage, output and file of every problem
  */
@@ -15,10 +17,11 @@ export async function checkOutputs(
   outputs: Outputs,
   folders: Readonly<Record<string, string>>,
   checkFile?: (path: string) => Promise<void>,
+  foreign = false,
 ): Promise<void> {
   const wrong: string[] = [];
   for (const [output, kind] of Object.entries(outputs)) {
-    for (const problem of await problemsOf(kind, folders[output]!, checkFile)) {
+    for (const problem of await problemsOf(kind, folders[output]!, foreign, checkFile)) {
       wrong.push(`output "${output}": ${problem}`);
     }
   }
@@ -32,11 +35,18 @@ export async function checkOutputs(
 async function problemsOf(
   { files, optional = [] }: Kind,
   folder: string,
+  foreign: boolean,
   checkFile?: (path: string) => Promise<void>,
 ): Promise<string[]> {
-  const { stat } = await import("node:fs/promises"); // not loaded by a run with nothing to do
-  const there = await listFiles(folder);
+  const { lstat, stat } = await import("node:fs/promises"); // not loaded by a run with nothing to do
+  const there = await listFiles(folder).catch(ignoreNotFound);
+  if (!there) return ["its folder is gone"];
   const problems: string[] = [];
+  for (const file of foreign ? there : []) {
+    if ((await lstat(join(folder, file))).isSymbolicLink()) return [`"${file}" is a link`];
+    const declared = Object.keys(files).some((name) => pattern(name).test(file));
+    if (!declared) problems.push(`"${file}" is not declared`);
+  }
   for (const [name, what] of Object.entries(files)) {
     const matches = there.filter((file) => pattern(name).test(file));
     if (matches.length === 0 && !optional.includes(name)) {

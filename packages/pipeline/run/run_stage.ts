@@ -101,7 +101,8 @@ export async function executeStage(
     });
     const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
     signal.throwIfAborted();
-    await checkOutputs(stage.id, stage.stage.outputs, attempt.outputs, checkFile);
+    const foreign = stage.stage.rights !== undefined && !stage.stage.callsPlugins;
+    await checkOutputs(stage.id, stage.stage.outputs, attempt.outputs, checkFile, foreign);
     const record = await attempt.commit({
       id: stage.id,
       ...withoutSecrets({ ...result, warnings }),

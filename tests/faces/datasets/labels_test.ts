@@ -1,6 +1,7 @@
 /** Labels of a folder of photos. */
 import { deepStrictEqual, rejects } from "node:assert/strict";
 import { parseLabels } from "../../../faces/datasets/labels.ts";
+import { facePaths, photoOf } from "../../../faces/datasets/rows.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const labels = (text: string) => parseLabels(bytes(text), "mine/people.csv");
@@ -106,4 +107,18 @@ Deno.test("parseLabels() keeps intervals, boxes and other columns", () => {
   );
   deepStrictEqual(rows.map(({ box }) => box).slice(0, 3), [[1, 2, 3, 4], null, null]);
   deepStrictEqual(doubts, [{ line: 8, column: "age", value: "9-7" }]);
+});
+
+Deno.test("facePaths() numbers the faces of a photo by their boxes", () => {
+  const { rows } = labels(
+    "path,age,left,top,right,bottom\n" +
+      "a.jpg,30,1,1,5,5\na.jpg,31,7,1,9,5\nb.jpg,32,,,,\na.jpg,33,1,1,5,5\na.jpg,34,,,,\n" +
+      "b.jpg,35,1,1,5,5\na.jpg,36,2,9,5,12\n",
+  );
+  const paths = facePaths(rows);
+  // A row with the box of an earlier one, or without any, has that one's photo.
+  deepStrictEqual(paths, [
+    ...["a.jpg", "a.jpg#face2", "b.jpg", "a.jpg", "a.jpg", "b.jpg", "a.jpg#face3"],
+  ]);
+  deepStrictEqual(paths.map(photoOf), rows.map(({ path }) => path));
 });

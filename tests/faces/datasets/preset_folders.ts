@@ -1,4 +1,6 @@
 /** Tiny drawn folders in the layouts of published data sets, with their quirks. */
+import { Buffer } from "node:buffer";
+import sharp from "sharp";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
 import { drawTraits } from "../../../faces/synthetic/traits.ts";
@@ -99,7 +101,13 @@ export async function benchmark2024(): Promise<Files> {
       cy + half * (x * Math.sin(turn) + y * Math.cos(turn)),
     ]);
   const row = (i: number, age: number, gender: string, folder: number, box: number[][]) => ({
-    ...{ img_path: `UTKFace/${i}.jpg`, id_num: `p${i}`, age, gender, database: "UTKFace" },
+    ...{
+      img_path: `UTKFace/${i < 4 ? i : "two"}.jpg`,
+      id_num: `p${i}`,
+      age,
+      gender,
+      database: "UTKFace",
+    },
     ...{ folder, aligned_bbox: box },
   });
   const rows = [
@@ -107,10 +115,22 @@ export async function benchmark2024(): Promise<Files> {
     row(1, 31, "F", 7, corners(128, 128, 140, -0.2)),
     row(2, -1, "F", 9, corners(128, 128, 71, 0)),
     row(3, 33, "U", 8, corners(128, 128, 71, 0)),
+    // Two people of one photo, and the first of them again.
+    row(4, 60, "M", 1, corners(128, 128, 71, 0)),
+    row(5, 24, "F", 1, corners(128 + 256, 128, 71, 0.3)),
+    row(6, 60, "M", 1, corners(128, 128, 71, 0)),
   ];
   const files: Files = { "databases/UTKFace.json": JSON.stringify(rows) };
-  for (const { img_path, age, gender } of rows) {
+  for (const { img_path, age, gender } of rows.slice(0, 4)) {
     files[`photos/${img_path}`] = await drawFace(Math.max(20, age), gender === "M", true);
   }
+  const two = await Promise.all([drawFace(60, true, true), drawFace(24, false, true)]);
+  const empty = { create: { width: 512, height: 256, channels: 3, background: "#567" } } as const;
+  files["photos/UTKFace/two.jpg"] = new Uint8Array(
+    await sharp(empty).composite(
+      two.map((face, i) => ({ input: Buffer.from(face), left: 256 * i, top: 0 })),
+    )
+      .jpeg().toBuffer(),
+  );
   return files;
 }

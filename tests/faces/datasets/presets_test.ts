@@ -5,16 +5,19 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { parse } from "yaml";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { readTextIfExists } from "../../../packages/pipeline/paths.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
 import { definePreset } from "../../../faces/datasets/presets.ts";
 import { openFaces } from "../../../faces/detection/faces_artifact.ts";
 import { TarWriter } from "../../../packages/formats/tar.ts";
+import { readNpy } from "../../../packages/formats/npy.ts";
 import { readParquet } from "../../../packages/formats/parquet.ts";
 import download from "../../../stages/download.ts";
 import faceCrop from "../../../stages/faceCrop.ts";
 import matParse from "../../../stages/matParse.ts";
 import resize32 from "../../../stages/resize32.ts";
+import split from "../../../stages/split.ts";
 import { testContext } from "../../context.ts";
 import * as folders from "./preset_folders.ts";
 
@@ -59,12 +62,18 @@ interface Made {
   problems: string;
   /** Box of each face, and side of its crop. */
   crops: number[][];
+  /** Rows of the sets of each seed. */
+  sets: number[][][];
+  /** copies.csv of the last seed, without the photos and with them. */
+  copies: (string | undefined)[];
 }
 
 /** Runs the stages up to resize32. */
 async function make(
   dataset: Record<string, unknown>,
-  { parse: filter, crop }: { [stage in "parse" | "crop"]?: Record<string, unknown> } = {},
+  { parse: filter, crop, seeds = [] }:
+    & { [stage in "parse" | "crop"]?: Record<string, unknown> }
+    & { seeds?: readonly number[] } = {},
 ): Promise<Made> {
   using loaded = testContext(download);
   await loaded.run({}, { datasets: [dataset] });
@@ -78,7 +87,26 @@ async function make(
   using scaled = testContext(resize32);
   await scaled.run({ faces: cut.artifact("faces") }, {});
   using faces = await openFaces(cut.outputs.faces);
+  const sets: number[][][] = [];
+  let copies: Made["copies"] = [];
+  for (const seed of seeds) {
+    using divided = testContext(split, { seed });
+    copies = [];
+    for (const photos of [[], [archives]]) {
+      await divided.run({ dataset: scaled.artifact("dataset"), archives: photos }, {
+        ...{ test: 0.3, validation: 0.3 },
+      });
+      copies.push(await readTextIfExists(join(divided.outputs.splits, "copies.csv")));
+    }
+    sets.push(
+      ["train", "validation", "test"].map((name) => [
+        ...readNpy(join(divided.outputs.splits, `${name}.npy`), "int32").data,
+      ]),
+    );
+  }
   return {
+    sets,
+    copies,
     table: await readParquet(join(scaled.outputs.dataset, "table.parquet")),
     archives: datasets[0],
     warnings: [...loaded.warnings, ...parsed.warnings],
@@ -110,7 +138,9 @@ Deno.test("utkface: labels from names, in the project's codes; the photo is the 
 
 Deno.test("fairface: bins stay intervals, parts become a column, the margin is known", async () => {
   await withFiles(await folders.fairface(), async (folder) => {
-    const { table, archives, crops } = await make({ folder, preset: "fairface" });
+    const preset = (await recipes()).fairface;
+    const { table, archives, crops } = await make({ folder, preset });
+    deepStrictEqual(table.bin, ["50-59", "3-9", "more than 70", "10-19", "0-2"]);
     deepStrictEqual(table.age, [null, null, null, null, null]);
     deepStrictEqual([table.age_low, table.age_high], [[50, 3, 70, 10, 0], [59, 9, 100, 19, 2]]);
     deepStrictEqual(table.part, ["train", "train", "train", "val", "val"]);
@@ -148,16 +178,75 @@ Deno.test("imdbClean: boxes of whole photos, people of the file names", async ()
 
 Deno.test("benchmark2024: folders become parts, rotated boxes upright ones", async () => {
   await withFiles(await folders.benchmark2024(), async (folder) => {
-    const { table, crops } = await make({ folder, preset: "benchmark2024", name: "b" }, {
+    const { table, crops, sets } = await make({ folder, preset: "benchmark2024", name: "b" }, {
       parse: { require: [] },
+      seeds: [1, 2, 3, 4, 5, 6],
     });
-    deepStrictEqual(table.age, [30, 31, null, 33]);
-    deepStrictEqual(table.gender, [1, 0, 0, null]);
-    deepStrictEqual([table.part, table.folder], [["train", "val", "test", "test"], [0, 7, 9, 8]]);
+    deepStrictEqual(table.age, [30, 31, null, 33, 60, 24]);
+    deepStrictEqual(table.gender, [1, 0, 0, null, 1, 0]);
+    deepStrictEqual([table.part, table.folder], [
+      ["train", "val", "test", "test", "train", "train"],
+      [0, 7, 9, 8, 1, 1],
+    ]);
     deepStrictEqual(table.identity[0], "b:p0");
     deepStrictEqual(crops[0].slice(0, 4), [57, 57, 142, 142], "center and side of the corners");
     deepStrictEqual(crops[1].slice(0, 4), [0, 0, 256, 256], "cut at the photo's border");
+    // Two faces of a photo, each with its label and box; its third row repeats the first.
+    deepStrictEqual(table.path.slice(4), [
+      "photos/UTKFace/two.jpg",
+      "photos/UTKFace/two.jpg#face2",
+    ]);
+    deepStrictEqual(table.identity.slice(4), ["b:p4", "b:p5"]);
+    deepStrictEqual([crops[4].slice(0, 4), crops[5].slice(0, 4)], [
+      [57, 57, 142, 142],
+      [313, 57, 142, 142],
+    ]);
+    // No copies of each other, but in one set.
+    for (const parts of sets) {
+      deepStrictEqual(parts.flat().length, 6);
+      ok(parts.every((rows) => rows.includes(4) === rows.includes(5)));
+    }
+    ok(new Set(sets.map((parts) => parts.findIndex((rows) => rows.includes(4)))).size > 1);
+    // A detector's faces are matched by overlap.
+    const found = await make({ folder, preset: "benchmark2024", name: "b" }, {
+      parse: { require: ["gender", "age"] },
+      crop: { detector: "tinyFaceDetector" },
+    });
+    deepStrictEqual(found.table.age.slice(-2), [60, 24]);
+    const [left, right] = found.crops.slice(-2).map(([x, , width]) => x + width / 2);
+    ok(Math.abs(left - 128) < 30 && Math.abs(right - 384) < 30, `${left}, ${right}`);
+    match(found.problems, /two\.jpg,several_faces,2 detected.*\n.*two\.jpg#face2,several_faces/);
   });
+});
+
+Deno.test("copies are found by their photos where a detector places the boxes", async () => {
+  const faces = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => folders.drawFace(20 + 3 * i, i % 2 === 0, true)),
+  );
+  const changed = await Promise.all([
+    sharp(faces[0]).flop().jpeg().toBuffer(),
+    sharp(faces[1]).resize(150).jpeg().toBuffer(),
+    sharp(faces[2]).jpeg({ quality: 20 }).toBuffer(),
+    sharp(faces[3]).modulate({ brightness: 1.15 }).jpeg().toBuffer(),
+  ]);
+  const photos = [...faces, ...changed].map((face, i) => [`${i}.jpg`, new Uint8Array(face)]);
+  const labels = photos.map((_, i) => `${i}.jpg,30,m\n`).join("");
+  await withFiles(
+    { ...Object.fromEntries(photos), "labels.csv": `path,age,gender\n${labels}` },
+    async (folder) => {
+      const { copies: [crops = "", both = ""], sets: [parts] } = await make(
+        { folder, name: "drawn" },
+        { crop: { detector: "tinyFaceDetector", margin: 0.2 }, seeds: [1] },
+      );
+      const pairs = (csv: string) =>
+        csv.trim().split("\n").slice(1).map((line) => line.split(",").slice(0, 2).join());
+      deepStrictEqual(pairs(both), ["12,0", "13,1", "14,2", "15,3"]);
+      ok(pairs(crops).length < 4, "crops alone do not show them");
+      for (let i = 0; i < 4; i++) {
+        ok(parts.some((rows) => rows.includes(i) && rows.includes(12 + i)));
+      }
+    },
+  );
 });
 
 Deno.test("a preset of the pipeline's own joins tables, and overrides a built-in one", async () => {

@@ -92,7 +92,12 @@ Deno.test("findLabelledFace() takes the surest when the data set does not say", 
 
 Deno.test("findLabelledFace() finds nothing where the data set names a place outside", async () => {
   const stored = { x: 200, y: 0, width: 10, height: 10 };
-  const face = await findLabelledFace(await gradient(1, 100), { stored }, finder(), cropper);
+  const face = await findLabelledFace(
+    await gradient(1, 100),
+    { stored },
+    finder([7, 7, 9]),
+    cropper,
+  );
   assert.equal(face.crop, undefined);
 });
 

@@ -18,7 +18,7 @@ const sizes: Record<SplitName, number> = { train: 640, validation: 160, test: 20
 const groups = ["1 to 20", "21 to 32", "33 to 44", "45 to 56", "57 to 68", "69 to 80", "81 to 92"];
 
 /** Adds the sections on fairness and the age gate to a report. */
-export function withGroups(report: Report): Report {
+export async function withGroups(report: Report): Promise<Report> {
   const all = range(1200);
   const hair = ["light or grey hair", "dark_hair", "none"];
   const persons = all.map((i) => ({
@@ -32,7 +32,7 @@ export function withGroups(report: Report): Report {
       classes ? (i * 31 % 17 < 5 ? (t + 1) % classes.length : t) : t + i * 37 % 23 - 8
     );
     const test = { rows: all, truth, prediction, loss: 0 };
-    model.fairness = modelFairness(model.metrics, test, persons);
+    model.fairness = await modelFairness(model.metrics, test, persons);
     if (!classes) model.metrics.gate = ageGate({ threshold: 18, limit: 23 }, prediction, persons);
   }
   adjustAll(report.models.map(({ fairness }) => fairness!));

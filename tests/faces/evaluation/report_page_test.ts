@@ -73,7 +73,7 @@ Deno.test("reportPage() reports kept and dropped rows and photos", async () => {
 });
 
 Deno.test("reportPage() counts calibration images, and has no table without rows", async () => {
-  const report = withGroups(await madeUpReport());
+  const report = await withGroups(await madeUpReport());
   report.data.calibration = 250;
   const [first, ...others] = report.models;
   for (const one of first.fairness!.groupings) Object.assign(one, { metrics: {} });
@@ -390,7 +390,11 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   const truth = all.map((i) => i % 60);
   const prediction = truth.map((age, i) => age + (i % 2 === 1 ? 4 : -1));
   const model = report.models[1];
-  model.fairness = modelFairness(model.metrics, { rows: all, truth, prediction, loss: 0 }, persons);
+  model.fairness = await modelFairness(
+    model.metrics,
+    { rows: all, truth, prediction, loss: 0 },
+    persons,
+  );
   adjustAll([model.fairness]);
   const page = await reportPage(report);
   assert.doesNotMatch(page, /<b>"|(hair|dark)<b>/);

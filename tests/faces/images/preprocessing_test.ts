@@ -51,6 +51,8 @@ Deno.test("parsePreprocessing() trusts modules of the project only", () => {
     const other of [
       ...["npm:evil@1.0.0", "evil", "/tmp/evil.js", "../evil.js", "plugins/../../evil.js"],
       ...["data:text/javascript,evil.js", "https://evil.org/a.js", "artifacts/a/b/evil.js"],
+      ...["plugins/%2e%2e/%2e%2e/evil.js", "node_modules/evil/evil.js", "a/node_modules/evil.js"],
+      ...["out/stage/0123456789abcdef/text/evil.js"],
       ...[".work/evil.js", "results/.work/evil.js", "\\\\host\\evil.js", "C:\\evil.js"],
     ]
   ) assert.equal(moduleOf(other), undefined, other);

@@ -8,15 +8,17 @@ import { openBackend } from "../../../packages/compute/open_backend.ts";
 import { random } from "../../../packages/random/random.ts";
 import { configureDetector } from "../../../faces/detection/detectors.ts";
 import type { Preprocessing } from "../../../faces/images/preprocessing.ts";
-import { buildAge2021, buildGender2021 } from "../../../models/build_2021.ts";
+import { buildAge2021, buildGender2021, deepTrunk } from "../../../models/build_2021.ts";
 import { faceSvg } from "../../../faces/synthetic/drawn_face.ts";
 import { drawTraits, type Gender } from "../../../faces/synthetic/traits.ts";
 import { drawSvg } from "../../../faces/synthetic/sample_archive.ts";
 import { serve, type ServeOptions, type Serving } from "../../../faces/serving/service.ts";
 import { readReports, readSources } from "../../../faces/serving/model_sources.ts";
 import type { MetricsFile } from "../../../faces/evaluation/score_model.ts";
+import { extractHead, multiHeadModel } from "../../../faces/training/build_network.ts";
 import { saveModel } from "../../../faces/training/model_files.ts";
 import { type TrainingRecord, writeRecord } from "../../../faces/training/training_record.ts";
+import { ageBins } from "../../../faces/training/network_options.ts";
 import { ageClasses, genderClasses } from "../../../faces/training/targets.ts";
 
 export const preprocessing: Preprocessing = {
@@ -31,7 +33,19 @@ export const preprocessing: Preprocessing = {
   resize: { size: 32, kernel: "lanczos3", fit: "fill" },
 };
 
-export type ModelName = "gender" | "ageRegression" | "ageMulticlass" | "ageBinary";
+export type ModelName =
+  | "gender"
+  | "ageRegression"
+  | "ageDistribution"
+  | "ageMulticlass"
+  | "ageBinary";
+
+/** Interval or threshold of each model, as of a calibration set. */
+const calibrations: Partial<Record<ModelName, Partial<TrainingRecord>>> = {
+  gender: { abstention: { error: 0.05, confidence: 0.9, images: 100 } },
+  ageRegression: { interval: { level: 0.9, of: "error", margin: 7, images: 100 } },
+  ageDistribution: { interval: { level: 0.9, of: "distribution", margin: 2, images: 100 } },
+};
 
 /** Writes a `model` artifact of an untrained network. @param build a network for gender */
 export async function writeModel(
@@ -39,12 +53,13 @@ export async function writeModel(
   name: ModelName,
   changes: Partial<Preprocessing> = {},
   build: () => LayersModel = () => buildGender2021(options(2)),
+  calibrated = false,
 ): Promise<void> {
   await openBackend("wasm");
   await Deno.mkdir(folder, { recursive: true });
   const variant = name === "ageMulticlass"
     ? "multiclass"
-    : name === "ageRegression"
+    : name === "ageRegression" || name === "ageDistribution"
     ? "regression"
     : "binary";
   const classes = name === "gender"
@@ -54,10 +69,12 @@ export async function writeModel(
     : ageClasses[variant];
   const network = name === "gender"
     ? build()
+    : name === "ageDistribution"
+    ? distribution()
     : variant === "regression"
     ? buildAge2021(options(1))
     : buildGender2021(options(classes!.length));
-  if (variant === "regression") centre(network, 34);
+  if (name === "ageRegression") centre(network, 34);
   await saveModel(network, folder);
   const record: TrainingRecord = {
     task: name === "gender" ? "gender" : "age",
@@ -77,11 +94,21 @@ export async function writeModel(
     stoppedEarly: false,
     bestEpoch: 1,
     weightsOfEpoch: 1,
+    ...calibrated && calibrations[name],
   };
   const metric = classes ? 0.75 : 8.25;
   const epoch = { epoch: 1, loss: 1.5, metric, val_loss: 1.6, val_metric: metric };
   await writeRecord(folder, record, [epoch]);
   network.dispose();
+}
+
+/** A network of ages that are the median of its distribution. */
+function distribution(): LayersModel {
+  const trunk = () =>
+    deepTrunk({ size: 32, dropout: 0, batchNormMomentum: 0.9, initializer: "heNormal" });
+  const both = multiHeadModel("both", trunk, ageBins.length, "glorotUniform", 7);
+  const slice = { name: "age", start: 0, columns: ageBins.length, reading: "median" } as const;
+  return extractHead(both, trunk, slice);
 }
 
 function options(classes: number) {
@@ -107,11 +134,20 @@ export interface Service extends Serving, AsyncDisposable {
 
 /** Starts a service of untrained networks on a free port. */
 export async function startService(
-  { models = ["ageRegression", "gender"], changes = {}, reports = {}, build, ...options }:
+  {
+    models = ["ageRegression", "gender"],
+    changes = {},
+    reports = {},
+    build,
+    calibrated,
+    ...options
+  }:
     & {
       /** Builds the network for gender. Default: that of 2021. */
       build?: () => LayersModel;
       models?: readonly ModelName[];
+      /** Default: false. */
+      calibrated?: boolean;
       changes?: Partial<Preprocessing>;
       /** Metrics of models, by name. */
       reports?: MetricsFile["models"];
@@ -122,7 +158,7 @@ export async function startService(
   const made = [];
   for (const name of models) {
     const path = join(folder, name);
-    await writeModel(path, name, changes, build);
+    await writeModel(path, name, changes, build, calibrated);
     made.push({ stage: name, path });
   }
   const reported = { ...await readReports([]), models: reports };

@@ -282,6 +282,11 @@ Deno.test("layers: inputs, names and the end are checked before anything runs, a
   await check(/:12:24: .*"image" has 64 x 64 x 3 and "a" has 62/, conv, "add: [image, a]");
   await check(/:12:11: .*expected a layer of features/, "flatten: {}", conv);
   await check(
+    /:11:11: .*layers.0 has no "conv2D". Did you mean "conv2d"\?(?![^]*expected)/,
+    ...["conv2D: { filters: 2, kernelSize: 3 }", "add: [conv2D1, b]"],
+  );
+  await check(/:11:11: .*expected one layer per item/, "{}");
+  await check(
     /:11:11: .*expected a map of names to values, got "flatten". Write flatten: {}/,
     "flatten",
   );

@@ -2,10 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { classHead, quantityHead } from "../../../faces/training/losses.ts";
+import { classHead, distributionHead, quantityHead } from "../../../faces/training/losses.ts";
 import { jointHead } from "../../../faces/training/objective.ts";
 import { loadModel, predictRows } from "../../../faces/training/predict_rows.ts";
+import { ageBins } from "../../../faces/training/network_options.ts";
+import { askTeachers } from "../../../faces/training/teacher.ts";
 import { modelFacts } from "../../../faces/training/trained_models.ts";
+import { withDistribution } from "../../../faces/training/with_distribution.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
 import type { Stage } from "../../../packages/pipeline/stage.ts";
@@ -86,6 +89,75 @@ Deno.test("teacher: the loss is the weighted sum of the labels' and the teacher'
   close(scores[1].loss, yearLoss);
   close(whole, classLoss + 0.5 * yearLoss);
   assert.deepEqual(scores.map(({ count, metric }) => [count, metric]), [[1, 1], [1, 10]]);
+});
+
+Deno.test("teacher: a distribution is learned by its cross-entropy", async () => {
+  await openBackend("cpu");
+  const bins = ageBins.length, weight = 0.25;
+  const objective = jointHead([distributionHead(4, 1, "median")], {
+    masked: true,
+    teachers: [{ weight, temperature: 3, values: bins }],
+  });
+  // The teacher hesitates between two ages; its years alone would be between them, at 32.
+  const said = ageBins.map((age) => age === 20 ? 0.75 : age === 68 ? 0.25 : 0);
+  const targets = [NaN, ...said];
+  const lossAt = (logits: readonly number[]) =>
+    tf.tidy(() => objective.lossOf(tf.tensor2d([...logits], [1, bins]), targets).dataSync()[0]);
+  // Equal logits: ln 62; one of ln 3: ln(61 + 3) - 0.75 ln 3, whatever the temperature.
+  close(lossAt(ageBins.map(() => 0)), weight * 4.1271344);
+  close(lossAt(ageBins.map((age) => age === 20 ? Math.log(3) : 0)), weight * 3.3349239);
+  const logits = ageBins.map((_, i) => Math.sin(i));
+  const gradient = tf.tidy(() =>
+    tf.grad((z) => objective.lossOf(z, targets))(tf.tensor2d(logits, [1, bins])).dataSync()
+  );
+  for (const i of [0, 16, 40, 61]) {
+    const [more, less] = [0.05, -0.05].map((h) => lossAt(logits.with(i, logits[i] + h)));
+    close(gradient[i], (more - less) / 0.1, 1e-4);
+  }
+  const soft = logits.map(Math.exp), sum = soft.reduce((a, b) => a + b, 0);
+  for (const i of soft.keys()) close(gradient[i], weight * (soft[i] / sum - said[i]));
+});
+
+Deno.test("teacher: models with a distribution teach it to heads that estimate one", async () => {
+  const params = { epochs: 1, loss: "ageDistribution" };
+  using taught = (await train(trainAge, params)).context;
+  using years = (await train(trainAge, { epochs: 1, network })).context;
+  const from = taught.outputs.model, info: string[] = [];
+  using images = new NpyFile(join(taught.folder, "dataset", "images.npy"), "uint8");
+  const rows = Int32Array.from(people, (_, i) => i);
+  const { signal } = new AbortController();
+  const ask = async (from: string[], reading: "median" | "quantity") => {
+    const tasks = [{ task: "age", classes: null, reading }];
+    const place = { artifacts: "", signal, info: (text: string) => void info.push(text) };
+    return (await askTeachers({ from, weight: 1, temperature: 2 }, tasks, images, rows, place))[0]!;
+  };
+  const { model } = await loadModel(from);
+  const own = await predictRows(withDistribution(model), images, rows, { mirror: true });
+  model.dispose();
+  const { values, outputs } = await ask([from, from], "median");
+  assert.equal(values, ageBins.length);
+  for (const [i, value] of outputs.entries()) {
+    close(value, own[Math.floor(i / values) * (values + 1) + 1 + i % values]);
+  }
+  // Years: from a head that learns years, or a teacher that has only these.
+  assert.deepEqual((await ask([from], "quantity")).values, 1);
+  assert.deepEqual((await ask([from, years.outputs.model], "median")).values, 1);
+  assert.deepEqual(info, [
+    ...["teacher: 2 models of age, its distribution", "teacher: 1 model of age"],
+    "teacher: 2 models of age",
+  ]);
+  using student = (await train(trainAge, { ...params, teacher: from })).context;
+  assert.ok(student.infos.includes("teacher: 1 model of age, its distribution"));
+
+  // Another first bin: the bias of the layer that adds up the years is among the last weights.
+  const file = join(from, "weights.bin"), bytes = await Deno.readFile(file);
+  const floats = new Float32Array(bytes.buffer);
+  floats[floats.lastIndexOf(ageBins[0])] = 0;
+  await Deno.writeFile(file, bytes);
+  await assert.rejects(
+    ask([from], "median"),
+    /Cannot learn the age distribution of ".*": it has 62 bins from 0 to 122 years, and this training 62 bins from -12 to 110\. Use a loss/,
+  );
 });
 
 Deno.test("teacher: a network without labels learns the teacher", async () => {

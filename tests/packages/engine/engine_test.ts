@@ -169,6 +169,10 @@ Deno.test("plan() refuses what the kernels lack, and says what", () => {
     () => plan(network([{ kind: "flatten" }, conv(1)]), options),
     /layer "c" \(conv2d\): it needs images, not the shape 192/,
   );
+  throws(
+    () => plan(network([{ kind: "reshape", shape: [7, 7] }, { kind: "flatten" }, dense]), options),
+    /layer reshape: it makes 7 x 7 of 8 x 8 x 3/,
+  );
   const add = { kind: "add", inputs: [-1, 0] } as const;
   throws(
     () => plan(network([conv(2), add, { kind: "flatten" }, dense]), options),

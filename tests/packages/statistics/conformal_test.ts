@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { random } from "../../../packages/random/random.ts";
-import { conformalQuantile, riskCoverage } from "../../../packages/statistics/conformal.ts";
+import {
+  abstentionThreshold,
+  conformalQuantile,
+  riskCoverage,
+} from "../../../packages/statistics/conformal.ts";
 
 const x = Array.from({ length: 60 }, (_, i) => (i * 37 % 101) / 101);
 
@@ -30,6 +34,31 @@ Deno.test("riskCoverage() withholds equal confidences together", () => {
   const { points, aurc } = riskCoverage([0.9, 0.5, 0.5, 0.5], [0, 1, 0, 0]);
   assert.deepEqual(points.map(({ coverage, risk }) => [coverage, risk]), [[0.25, 0], [1, 0.25]]);
   assert.equal(aurc, (0 + 3 * 0.25) / 4);
+});
+
+Deno.test("abstentionThreshold() agrees with Python, and keeps the share of errors of new draws", () => {
+  // o = sorted(range(n), key=lambda i: -x[i]); e = [sum(wrong[i] for i in o[:k + 1]) for k in range(n)]
+  // [x[i] for k, i in enumerate(o) if (e[k] + 1) / (k + 2) <= share][-1], in Python
+  const wrong = x.map((one, i) => Number(i % 7 < 2 && one < 0.8));
+  const expected = { 0.1: 0.7623762376237624, 0.15: 0.6534653465346535, 0.2: 0.39603960396039606 };
+  for (const [share, value] of Object.entries(expected)) {
+    assert.ok(Math.abs(abstentionThreshold(x, wrong, Number(share)) - value) < 1e-12, share);
+  }
+  assert.equal(abstentionThreshold(x, wrong, 0.01), Infinity);
+  // Calibrated classes: a prediction of confidence c is right with probability c.
+  const rng = random(7, "classes"), share = 0.1;
+  const draw = (n: number) => {
+    const confidence = Array.from({ length: n }, () => 0.5 + 0.5 * rng.next());
+    return { confidence, wrong: confidence.map((one) => Number(rng.next() > one)) };
+  };
+  const errors = Array.from({ length: 200 }, () => {
+    const known = draw(300), fresh = draw(300);
+    const least = abstentionThreshold(known.confidence, known.wrong, share);
+    const kept = fresh.wrong.filter((_, i) => fresh.confidence[i] >= least);
+    return kept.reduce((a, b) => a + b, 0) / Math.max(1, kept.length);
+  });
+  const mean = errors.reduce((a, b) => a + b) / errors.length;
+  assert.ok(0.08 < mean && mean < 0.105, `${mean}`);
 });
 
 Deno.test("conformal intervals cover new draws within binomial bounds", () => {

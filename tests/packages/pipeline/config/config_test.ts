@@ -29,6 +29,13 @@ const MISTAKES: Record<string, { yaml: string; set?: string[]; says: string[] }>
       "It has monitor and patience.",
     ],
   },
+  "a map that mixes two": {
+    yaml: "stages:\n  tune: { part: { name: a, fold: 1 } }",
+    says: [
+      "pipeline.yaml:2:17: tune.part: expected { name } or { fold, of }, " +
+      'got {"name":"a","fold":1}.',
+    ],
+  },
   "values of the wrong type": {
     yaml: `seed: 1.5
 stages:

@@ -222,6 +222,7 @@ Have many parameters (takes [numbers](#kind-numbers); makes [total](#kind-total)
 | \`size\` | whole number or \`auto\` | \`"auto"\` | How large |
 | \`on\` | boolean | \`true\` | Whether |
 | \`text\` | string |  | Any |
+| \`part\` | \`{ name }\` or \`{ fold, of }\` |  | Which part |
 | \`sides\` | whole number, at least 1, at most 9 or list of 2, each whole number, at least 1, at most 9 |  | Pixels |
 | \`weights\` | object | \`{}\` | Name → weight |
 

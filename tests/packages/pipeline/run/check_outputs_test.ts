@@ -132,3 +132,22 @@ Deno.test("every kind of the project refuses an empty folder, naming its files",
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a third-party stage leaves no link and no file that is not declared", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const text = defineKind({ kind: "text", summary: "Texts", files: { "*.txt": "a text" } });
+    const check = (foreign?: boolean) =>
+      checkOutputs("writes", { text }, { text: folder }, undefined, foreign);
+    await Deno.writeTextFile(join(folder, "a.txt"), "a");
+    await check(true);
+    await Deno.writeTextFile(join(folder, "a.sh"), "a");
+    await check();
+    await rejects(check(true), /output "text": "a\.sh" is not declared/);
+    await Deno.remove(join(folder, "a.sh"));
+    await Deno.symlink("/etc/hostname", join(folder, "b.txt"));
+    await rejects(check(true), /"b\.txt" is a link/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

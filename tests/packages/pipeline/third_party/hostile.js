@@ -7,12 +7,19 @@ const ATTEMPTS = {
   json: () => import("../secret.json", { with: { type: "json" } }),
   node: async () => (await import("node:fs")).readFileSync("/etc/passwd"),
   link: ({ outputs, home }) => Deno.symlink(home, `${outputs.numbers}/home`),
+  nodeLink: async ({ outputs, home }) =>
+    (await import("node:fs")).symlinkSync(home, `${outputs.numbers}/home`),
   hardLink: ({ outputs }) => Deno.link("/etc/passwd", `${outputs.numbers}/numbers.txt`),
   proc: () => Deno.readTextFile("/proc/self/environ"),
   input: ({ numbers }) => Deno.writeTextFile(`${numbers.path}/numbers.txt`, "0"),
   net: () => fetch("http://example.org/"),
   dns: () => Deno.resolveDns("example.org", "A"),
   nodeDns: async () => await (await import("node:dns/promises")).lookup("example.org"),
+  resolve: async () => await (await import("node:dns/promises")).resolve4("example.org"),
+  datagram: async () => {
+    const socket = (await import("node:dgram")).createSocket("udp4");
+    await new Promise((done) => socket.send("a", 53, "192.0.2.1", done));
+  },
   https: () => import("https://" + "esm.sh/leak"),
   npm: () => import("npm:" + "leak-of-a-secret@1.0.0"),
   env: () => void Deno.env.get("HOME"),
@@ -29,6 +36,12 @@ const ATTEMPTS = {
   huge: () => ({ observed: { text: "x".repeat(5e7) } }),
   exit: () => Deno.exit(3),
   pollute: () => ({ metrics: JSON.parse(`{ "__proto__": { "polluted": { "x": 1 } } }`) }),
+  gpu: async () => {
+    if (await navigator.gpu?.requestAdapter()) return;
+    throw new Error("no adapter");
+  },
+  undeclared: ({ outputs }) => Deno.writeTextFile(`${outputs.numbers}/more.sh`, "echo"),
+  gone: ({ outputs }) => Deno.remove(outputs.numbers, { recursive: true }),
   escape: () => ({ show: ["../../../../etc/passwd"] }),
 };
 

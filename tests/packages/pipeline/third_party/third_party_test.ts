@@ -37,12 +37,15 @@ const REFUSED: Record<string, string> = {
   json: 'read:OUTSIDE/secret.json"',
   node: 'read:/etc/passwd"',
   link: 'all"',
+  nodeLink: 'all"',
   hardLink: 'read:/etc/passwd"',
   proc: 'read:/proc/self/environ"',
   input: "write:",
   net: 'net:example.org:80"',
   dns: "net:",
   nodeDns: 'net:example.org"',
+  resolve: 'net:example.org"',
+  datagram: 'net:0.0.0.0:0"',
   https: 'all"',
   env: 'env:HOME"',
   run: 'run:ls"',
@@ -60,6 +63,7 @@ const ENDED: Record<string, RegExp> = {
   flood: /logs more than 10000 lines/,
   huge: /ended: SIGKILL/,
   exit: /ended: exit code 3/,
+  gpu: /no adapter/,
   escape: /answered what is not valid/,
 };
 
@@ -88,6 +92,12 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
     const { statuses, why } = await project.run({ set: ["hostile.attempt=exit"] });
     assert.deepEqual(statuses, { count: "cached", hostile: "failed" });
     assert.match(why.hostile!, /^the process of plugin ".*hostile\.js" ended: exit code 3/);
+  });
+  await t.step("writes what it declares, and nothing else", async () => {
+    const keep = async (attempt: string) =>
+      (await project.run({ set: [`hostile.attempt=${attempt}`] })).why.hostile;
+    assert.match((await keep("undeclared"))!, /^Cannot keep .*"more\.sh" is not declared/);
+    assert.match((await keep("gone"))!, /^Cannot keep .* its folder is gone/);
   });
   const limited = async (limits: string) => {
     await project.write({ "limited.yaml": pipeline(plugin, limits) });

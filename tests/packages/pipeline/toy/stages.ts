@@ -321,6 +321,11 @@ const tune = defineStage({
     size: z.union([z.int(), z.literal("auto")]).default("auto").describe("How large"),
     on: z.boolean().default(true).describe("Whether"),
     text: z.string().optional().describe("Any"),
+    part: z.union([
+      z.strictObject({ name: z.string() }),
+      z.strictObject({ fold: z.int(), of: z.int() }),
+    ])
+      .optional().describe("Which part"),
     sides: z.union([side, z.tuple([side, side])]).optional().describe("Pixels"),
     weights: z.record(z.string(), z.number()).default({}).describe("Name → weight"),
   }),

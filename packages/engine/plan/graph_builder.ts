@@ -1,0 +1,377 @@
+/** Builds the operations of a graph: what its layers share. */
+import { Activation, type Kernel } from "../assembly/abi.ts";
+import type { Layer } from "../engine_network.ts";
+import type { Allocator } from "./allocator.ts";
+import {
+  copy,
+  type GraphLayer,
+  type GraphTensor,
+  kernel,
+  linear,
+  type Shape,
+} from "./graph_tensor.ts";
+import type { LargeDense } from "./layers/dense_layer.ts";
+import type { LayerDeclaration, WeightDeclarer, Weights } from "./layers/graph_layer.ts";
+import { layerDeclarations } from "./layers/mod.ts";
+import { Buffer, type Operation, type Schedule } from "./operations.ts";
+import type { collectParameters, Parts } from "./parameters.ts";
+import { type KernelRecord, overItems, record, type Stage, type Word } from "./program.ts";
+import { product, upTo8 } from "./shapes.ts";
+
+/** A kernel with the words behind its operands. Backward, it also reads `reads`, and `add` follows. */
+type Forward = [name: keyof typeof Kernel, words: readonly Word[]] | (() => KernelRecord[]);
+type Backward =
+  | [name: keyof typeof Kernel, words: readonly Word[], reads?: readonly Buffer[]]
+  | ((d: Buffer, dx: Buffer, add: number) => KernelRecord[]);
+
+/** A kernel over items that prepares weights. */
+type Preparation = [name: keyof typeof Kernel, count: number, words: readonly Word[]];
+
+/** Memory of each thread, and zeros. */
+interface SharedMemory {
+  readonly zeros: number;
+  readonly packs: number;
+  readonly packStep: number;
+  readonly tiles: number;
+  readonly tileStep: number;
+  readonly plane: number;
+  readonly sums: readonly { address: number; step: number }[];
+}
+
+/** Largest needs of all layers, bytes; floats of the widest position. */
+interface Scratch {
+  pack: number;
+  plane: number;
+  planes: number;
+  widest: number;
+}
+
+/** Returns what the engine needs of a layer's kind. */
+const declarationOf = ({ kind }: Layer) => layerDeclarations[kind] as LayerDeclaration;
+
+export class GraphBuilder {
+  /** Shape of each layer's output, without the batch. */
+  readonly shapes: Shape[] = [];
+  /** Parts of the gradients of weights, by the weights' address. */
+  readonly parts = new Map<number, Parts>();
+  readonly denses: LargeDense[] = [];
+  /** Bytes from a weight to its gradient. */
+  gradientOffset = 0;
+  schedule!: Schedule;
+  training = false;
+  readonly #memory: Allocator;
+  readonly #collected: ReturnType<typeof collectParameters>;
+  readonly #weights = new Map<GraphLayer, Weights>();
+  readonly #memoryOf = new Map<GraphLayer, Weights>();
+  #backward: (() => void)[] = [];
+  /** Kernels that prepare weights: for the forward pass, then for the backward pass. */
+  #prepared: Preparation[][] = [[], []];
+  #padded: GraphTensor | undefined;
+  readonly #scratch: Scratch = { pack: 0, plane: 0, planes: 0, widest: 8 };
+  readonly #sums: number[] = [];
+  /** Gradient sums of Winograd's algorithm in use, by level. */
+  readonly #sumsOfLevel = new Map<number, number>();
+  #shared: SharedMemory | undefined;
+
+  constructor(
+    memory: Allocator,
+    collected: ReturnType<typeof collectParameters>,
+    readonly sizes: { batch: number; threads: number; chunks: number },
+  ) {
+    this.#memory = memory;
+    this.#collected = collected;
+  }
+
+  /** Computes shapes and allocates weights. */
+  declare(input: Shape, layers: readonly GraphLayer[]): void {
+    const { tensors, parameters, parameter } = this.#collected, later: (() => void)[] = [];
+    for (const [index, layer] of layers.entries()) {
+      const shapes = layer.inputs.map((n) => n < 0 ? input : this.shapes[n]);
+      const { shape, weights } = declarationOf(layer);
+      this.shapes.push(shape?.(layer, shapes) ?? shapes[0]);
+      const own: WeightDeclarer["parameter"] = (name, shape, packing, l2) =>
+        parameter(name, shape, packing, l2, !layer.frozen);
+      const made = weights?.(layer, shapes[0], {
+        parameter: own,
+        vector: (name, length, l2) => own(name, [length], [1, 1, 1, length], l2),
+        panels(rows) {
+          parameters.at(-1)!.dense = { b: index, rows };
+          return index;
+        },
+        moving: (weights, name, suffixes, channels) =>
+          // In the order of the other planner: moving statistics after the weights.
+          void later.push(() => {
+            for (const suffix of suffixes) {
+              const address = weights[suffix] = this.#memory.allocate(upTo8(channels) * 4);
+              tensors.push({
+                ...{ name: `${name}/${suffix}`, shape: [channels], trainable: false, address },
+                ...{ groups: 1, rows: 1, paddedRows: 1, columns: channels },
+              });
+            }
+          }),
+      });
+      this.#weights.set(layer, made ?? {});
+    }
+    for (const allocate of later) allocate();
+  }
+
+  /** Begins a pass; returns the stages that prepare the weights for it. */
+  start(schedule: Schedule, training: boolean): { stages(): Stage[] } {
+    this.schedule = schedule;
+    this.training = training;
+    this.#padded = undefined;
+    const prepared: Preparation[][] = this.#prepared = [[], []];
+    return {
+      stages: () =>
+        prepared.map((kernels) => {
+          let first = 0;
+          return overItems(kernels.map(([name, count, words]) => {
+            first += count;
+            return record(name, first - count, count, words);
+          }));
+        }),
+    };
+  }
+
+  /** Adds a kernel that prepares weights for a pass. */
+  prepare(
+    pass: "forward" | "backward",
+    name: keyof typeof Kernel,
+    count: number,
+    words: readonly Word[],
+  ): void {
+    this.#prepared[Number(pass === "backward")].push([name, count, words]);
+  }
+
+  /** Runs the backward pass of all layers, in reverse. */
+  backward(): void {
+    for (const step of this.#backward.reverse()) step();
+    this.#backward = [];
+    this.schedule.base = this.schedule.depth;
+    this.schedule.add({ reads: this.denses.flatMap(({ x, d }) => [x, d]), writes: [] });
+  }
+
+  readInput(
+    { address, floats, divisor }: { address: number; floats: boolean; divisor?: number },
+    [height, width, channels]: Shape,
+  ): GraphTensor {
+    const image = this.tensor([height, width, channels], false, undefined, channels * 4);
+    const row = width * channels;
+    this.add([], [image.value], () => {
+      const [first, step, bytes] = image.value.words;
+      return [record(floats ? "inputFloats" : "inputBytes", 0, 0, [
+        ...[address, row, height, first, bytes, row * 4, step],
+        [divisor ?? 1],
+      ])];
+    });
+    return image;
+  }
+
+  /** Adds a layer's operations. @param value where its output goes, for the last layer */
+  forward(layer: GraphLayer, inputs: GraphTensor[], value?: Buffer): GraphTensor {
+    const { normalizes, operations } = declarationOf(layer);
+    if (!normalizes?.(layer)) { for (const { lazy } of inputs) lazy?.store?.(); }
+    // Only convolutions read the image as it is.
+    const taken = layer.kind === "conv2d"
+      ? inputs
+      : inputs.map((x) =>
+        x.step === upTo8(x.channels) * 4 ? x : this.#padded ??= this.repack(x, x.shape)
+      );
+    for (const { slot } of taken) slot.readers++;
+    return operations(this, layer, taken, this.#weights.get(layer)!, value);
+  }
+
+  // Building blocks of layers.
+
+  tensor(
+    shape: Shape,
+    trained: boolean,
+    value?: Buffer,
+    step = upTo8(shape.at(-1)!) * 4,
+  ): GraphTensor {
+    const positions = product(shape.slice(0, -1));
+    this.reserve({ widest: step / 4 });
+    const gradient = trained && this.training ? new Buffer(positions * step) : undefined;
+    return {
+      ...{ shape, channels: shape.at(-1)!, positions, step, trained },
+      ...{ value: value ?? new Buffer(positions * step), slot: { gradient, readers: 0 } },
+    };
+  }
+
+  add(reads: readonly Buffer[], writes: Buffer[], kernels: () => KernelRecord[]): Operation {
+    return this.schedule.add({ reads, writes, kernels });
+  }
+
+  /** Adds an operation that writes a gradient; `add` is 1 if another one has written it before. */
+  toGradient(
+    target: Buffer,
+    reads: readonly Buffer[],
+    kernels: (add: number) => KernelRecord[],
+  ): void {
+    const operation = this.add(
+      [...reads],
+      [target],
+      () => kernels(Number(target.first !== operation)),
+    );
+  }
+
+  onBackward(step: () => void): void {
+    if (this.training) this.#backward.push(step);
+  }
+
+  /**
+   * Adds a layer of one input: kernels forward, and backward to the gradient of its input.
+   * @param options.reads further operands of a function `backward`
+   * @param options.learns true if it has weights: then it learns even if no weights before it do
+   */
+  unary(
+    x: GraphTensor,
+    y: GraphTensor,
+    forward: Forward,
+    backward: Backward,
+    { reads = [], learns = false }: { reads?: readonly Buffer[]; learns?: boolean } = {},
+  ): GraphTensor {
+    const call = typeof backward === "function" ? undefined : backward;
+    const operands = call?.[2] ?? reads;
+    this.add(
+      [x.value],
+      [y.value],
+      typeof forward === "function"
+        ? forward
+        : () => [kernel(forward[0], [x.value, y.value], forward[1])],
+    );
+    this.onBackward(() => {
+      const d = y.slot.gradient;
+      const dx = x.slot.gradient ?? (learns ? new Buffer(x.value.image) : undefined);
+      if (!d || !dx) return;
+      this.toGradient(
+        dx,
+        [d, ...operands],
+        (add) =>
+          typeof backward === "function"
+            ? backward(d, dx, add)
+            : [kernel(backward[0], [d, ...operands, dx], [...backward[1], add])],
+      );
+    });
+    return y;
+  }
+
+  /** Returns the same numbers in another shape, or where `value` says. */
+  repack(x: GraphTensor, shape: Shape, value?: Buffer): GraphTensor {
+    const channels = shape.at(-1)!;
+    const same = x.step === upTo8(channels) * 4 && channels === x.channels ||
+      x.step === x.channels * 4 && channels % 8 === 0;
+    if (same && !value) {
+      x.slot.readers--;
+      const positions = product(shape.slice(0, -1));
+      return { ...x, shape, channels, positions, step: upTo8(channels) * 4 };
+    }
+    const y = this.tensor(shape, x.trained, value), count = product(shape);
+    const ours = [x.channels, x.step], theirs = [channels, y.step];
+    return this.unary(
+      ...[x, y] as const,
+      ["repack", [count, ...ours, ...theirs, 0]],
+      ["repack", [count, ...theirs, ...ours]],
+    );
+  }
+
+  /** Returns the gradient before an activation of `scale * x + shift`, or whose output `x` is. */
+  before(d: Buffer, x: GraphTensor, fused = linear, scale = 0, shift = 0): Buffer {
+    const { kind, alpha } = fused, { positions, step, value } = x;
+    if (kind === Activation.linear) return d;
+    const before = new Buffer(positions * step);
+    this.toGradient(before, [d, value], () => [
+      kernel("mapGradient", [d, value, before], [
+        ...[positions, step, kind, [alpha] as const, scale, shift, 0],
+      ]),
+    ]);
+    return before;
+  }
+
+  /** Returns the gradient of `x` where one operation alone writes it, or a buffer beside it. */
+  resultFor({ slot }: GraphTensor, bytes: number, direct = true): Buffer {
+    const own = direct && slot.readers === 1 && !slot.gradient!.lasting;
+    return own ? slot.gradient! : new Buffer(bytes);
+  }
+
+  /** Adds a buffer of `resultFor` to the gradient of `x`, if it is beside it. */
+  addResult({ slot, positions, step }: GraphTensor, result: Buffer): void {
+    const dx = slot.gradient!;
+    if (result === dx) return;
+    this.toGradient(dx, [result], (add) => [copy(result, dx, positions, step, step, 1, add)]);
+  }
+
+  // Memory.
+
+  /** Allocates a layer's own memory, by name, once for training and inference. */
+  allocateOnce<Name extends string>(layer: GraphLayer, bytes: Record<Name, number>) {
+    let known = this.#memoryOf.get(layer);
+    if (!known) {
+      known = Object.fromEntries(
+        Object.entries<number>(bytes).map(([name, size]) => [
+          name,
+          size > 0 ? this.#memory.allocate(size) : 0,
+        ]),
+      );
+      this.#memoryOf.set(layer, known);
+    }
+    return known as Record<Name, number>;
+  }
+
+  /**
+   * Allocates the chunks' parts of some gradients side by side, in training; returns address and bytes
+   * of a chunk.
+   * @param weights the weights' addresses, or 0, and the bytes of their gradients
+   */
+  gradientParts(weights: readonly (readonly [address: number, bytes: number])[]): number[] {
+    if (!this.training) return [];
+    const bytes = weights.reduce((sum, [, bytes]) => sum + bytes, 0);
+    const parts = this.#memory.allocate(this.sizes.chunks * bytes);
+    let at = parts;
+    for (const [address, size] of weights) {
+      if (address) this.parts.set(address, { address: at, bytes });
+      at += size;
+    }
+    return [parts, bytes];
+  }
+
+  /** Reserves memory that layers share, at least so much. */
+  reserve(needs: Partial<Scratch>): void {
+    for (const [name, size] of Object.entries(needs)) {
+      const key = name as keyof typeof needs;
+      this.#scratch[key] = Math.max(this.#scratch[key], size);
+    }
+  }
+
+  /** Reserves gradient sums of Winograd's algorithm; those of one level are apart. */
+  sumsAt(bytes: number, reads: readonly Buffer[]): number {
+    const level = Math.max(this.schedule.base, ...reads.map(({ level }) => level));
+    const n = this.#sumsOfLevel.get(level) ?? 0;
+    this.#sumsOfLevel.set(level, n + 1);
+    this.#sums[n] = Math.max(this.#sums[n] ?? 0, bytes);
+    return n;
+  }
+
+  /** What all layers share, allocated when their needs are known. */
+  get shared(): SharedMemory {
+    const allocate = () => {
+      const { pack, plane, planes, widest } = this.#scratch, { threads } = this.sizes;
+      const apart = (bytes: number) => {
+        const step = Math.ceil((bytes + 64) / 64) * 64;
+        return { address: this.#memory.allocate(threads * step), step };
+      };
+      const packed = apart(pack), tiles = apart(2 * planes * plane);
+      return {
+        ...{ zeros: this.#memory.allocate(widest * 4), packs: packed.address },
+        ...{ packStep: packed.step, tiles: tiles.address, tileStep: tiles.step, plane },
+        sums: this.#sums.map(apart),
+      };
+    };
+    return this.#shared ??= allocate();
+  }
+
+  scratchWords(side: number): number[] {
+    const { tiles, tileStep, plane, zeros, packs, packStep } = this.shared;
+    return [tiles, tileStep, plane, zeros, side, packs, packStep];
+  }
+}

@@ -1,0 +1,93 @@
+/** Values of a graph's layers, and records of kernels over them. */
+import { Activation, Combine, type Kernel } from "../assembly/abi.ts";
+import type { Layer } from "../engine_network.ts";
+import type { Buffer } from "./operations.ts";
+import { type KernelRecord, record, type Word } from "./program.ts";
+
+/** A layer with all its inputs, and an activation that is fused with it. */
+export type GraphLayer = Layer & {
+  inputs: readonly number[];
+  activation?: { kind: Activation; alpha: number };
+  /** Keys the dropout mask: the layer's index in the network. */
+  salt?: number;
+};
+
+/** A layer of some kinds. */
+export type LayerOf<K extends Layer["kind"]> = Extract<GraphLayer, { kind: K }>;
+
+/** Shape of an output, without the batch. */
+export type Shape = readonly number[];
+
+/** Shared by a tensor and others that are the same numbers in memory. */
+interface Slot {
+  gradient?: Buffer;
+  readers: number;
+  /** Place from which the gradient of a convolution's output is read. Default: `gradient` */
+  view?: GradientView;
+}
+
+/** Places of a gradient's pixels: panels of eight channels, or room around and between the pixels. */
+export interface GradientView {
+  readonly buffer: Buffer;
+  readonly height: number;
+  readonly width: number;
+  /** Offset of the first pixel, and bytes between rows, pixels, and panels of eight channels. */
+  readonly places: readonly [first: number, row: number, pixel: number, panel: number];
+  /** True once a normalization has written it. */
+  filled?: boolean;
+  /** True if only the layer itself writes it. */
+  own?: boolean;
+}
+
+/** A normalization that its readers compute where they need it. */
+export interface Lazy {
+  readonly x: GraphTensor;
+  readonly reads: readonly Buffer[];
+  /** Scale, shift, activation and its parameter. */
+  readonly words: Word[];
+  /** Stores its values, once. */
+  store?: () => void;
+}
+
+/** Values of a layer: positions with channels, `step` bytes per position. */
+export interface GraphTensor {
+  readonly shape: Shape;
+  readonly channels: number;
+  readonly positions: number;
+  readonly step: number;
+  readonly value: Buffer;
+  readonly slot: Slot;
+  /** True if weights before it are trained. */
+  readonly trained: boolean;
+  readonly lazy?: Lazy;
+}
+
+/** Default of a fused activation. */
+export const linear = { kind: Activation.linear, alpha: 0 };
+
+/** Returns a record whose operands are buffers. */
+export function kernel(
+  name: keyof typeof Kernel,
+  operands: readonly Buffer[],
+  words: readonly Word[],
+): KernelRecord {
+  return record(name, 0, 0, [...operands.flatMap((buffer) => buffer.words), ...words]);
+}
+
+/** dx (+)= factor * d; with a step of 0, d has one position. */
+export function copy(
+  d: Buffer,
+  dx: Buffer,
+  positions: number,
+  step: number,
+  dStep: number,
+  factor: number,
+  add: number,
+): KernelRecord {
+  return kernel("combine", [d, d, dx], [positions, step, Combine.copy, dStep, [factor], add]);
+}
+
+/** Words of an operand some bytes further. */
+export function shifted(buffer: Buffer, bytes: number): Word[] {
+  return [buffer.address + bytes, buffer.step, buffer.image];
+}

@@ -1,0 +1,87 @@
+import type { GraphBuilder } from "../graph_builder.ts";
+import { type GraphTensor, shifted } from "../graph_tensor.ts";
+import { record, type Word } from "../program.ts";
+import type { LayerDeclaration } from "./graph_layer.ts";
+import {
+  filledView,
+  offerView,
+  outputOf,
+  sizesOf,
+  type View,
+  viewAgain,
+  viewOf,
+} from "./windows.ts";
+
+export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
+  shape: (layer, [shape]) =>
+    outputOf(layer, layer.kernelSize, shape, shape.at(-1)! * layer.depthMultiplier),
+  weights({ name, kernelSize: [kh, kw], depthMultiplier, bias }, shape, { parameter, vector }) {
+    const channels = shape.at(-1)!, columns = channels * depthMultiplier;
+    return {
+      kernel: parameter(
+        `${name}/depthwise_kernel`,
+        [kh, kw, channels, depthMultiplier],
+        [kh * kw, 1, 1, columns],
+      ),
+      bias: bias ? vector(`${name}/bias`, columns) : 0,
+    };
+  },
+  normalizes: ({ depthMultiplier }) => depthMultiplier === 1,
+  operations(graph, layer, [input], { kernel: weights, bias }, value) {
+    const x = layer.depthMultiplier > 1 ? repeat(graph, input, layer.depthMultiplier) : input;
+    const c = sizesOf(layer, layer.kernelSize, x.shape), { kh, kw, sy, sx } = c, { step } = x;
+    const trained = x.trained || !layer.frozen;
+    const y = graph.tensor([c.outHeight, c.outWidth, x.channels], trained, value);
+    const view = viewOf(x, c);
+    const parts = graph.gradientParts([[weights, kh * kw * step], [bias, step]]);
+    const windows = (view: View, y: Word[]): Word[] => [
+      ...[...view.buffer.words, sy * view.row, sx * step, ...y, c.outHeight, c.outWidth, step],
+      ...[kh, kw, view.row, step],
+    ];
+    graph.add(view.reads, [...view.writes, y.value], () => [
+      ...view.fill(),
+      record("depthwise", 0, 0, [
+        ...[...windows(view, y.value.words), weights, 32, kh * kw],
+        ...[bias || graph.shared.zeros, bias ? 1 : 0],
+      ]),
+    ]);
+    offerView(layer, c, x, y, false);
+    graph.onBackward(() => {
+      if (!y.slot.gradient) return;
+      const { buffer: d, places: [first, row, pixel] } = filledView(graph, layer, y, c);
+      if (!layer.frozen) {
+        const again = viewAgain(view, x, c);
+        graph.add([...again.reads, d], again.writes, () => [
+          ...again.fill(),
+          record("depthwiseGradient", 0, 0, [
+            ...[...windows(again, shifted(d, first)), ...parts, row, pixel],
+          ]),
+        ]);
+      }
+      const dx = x.slot.gradient;
+      if (!dx) return;
+      const result = graph.resultFor(x, dx.image), down = row / sy;
+      graph.add([d], [result], () => [
+        record("depthwise", 0, 0, [
+          ...[...d.words, down, step, ...result.words, c.inHeight, c.inWidth],
+          ...[step, kh, kw, down, step, weights + (kh * kw - 1) * 32, -32, kh * kw],
+          ...[graph.shared.zeros, 0],
+        ]),
+      ]);
+      graph.addResult(x, result);
+    });
+    return y;
+  },
+};
+
+/** Repeats each channel. */
+function repeat(graph: GraphBuilder, x: GraphTensor, times: number): GraphTensor {
+  const y = graph.tensor([...x.shape.slice(0, -1), x.channels * times], x.trained);
+  y.slot.readers++;
+  const words = [x.positions, x.channels, times];
+  return graph.unary(
+    ...[x, y] as const,
+    ["repeat", [...words, x.step, y.step]],
+    ["repeatGradient", [...words, y.step, x.step]],
+  );
+}

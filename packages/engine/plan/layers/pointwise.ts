@@ -1,0 +1,63 @@
+/** Functions of single numbers, with and without weights. */
+import { Activation } from "../../assembly/abi.ts";
+import type { Layer } from "../../engine_network.ts";
+import type { Word } from "../program.ts";
+import { product } from "../shapes.ts";
+import { type LayerDeclaration, refuse } from "./graph_layer.ts";
+
+/** Returns the activation of a layer, and its parameter. */
+export function activationOf(layer: Layer): { kind: Activation; alpha: number } | undefined {
+  if (layer.kind === "relu") return { kind: Activation.relu, alpha: 0 };
+  if (layer.kind === "leakyRelu") return { kind: Activation.leakyRelu, alpha: layer.alpha };
+  if (layer.kind !== "activation") return undefined;
+  return { kind: Activation[layer.function], alpha: layer.alpha ?? 6 };
+}
+
+/** Channels after which an activation's output is cleared: where it does not keep the padding zero. */
+export function clearedBy(kind: Activation, channels: number): number {
+  const { sigmoid, hardSigmoid, softplus } = Activation;
+  return channels % 8 > 0 && [sigmoid, hardSigmoid, softplus].includes(kind) ? channels : 0;
+}
+
+export const activation: LayerDeclaration<"relu" | "leakyRelu" | "activation"> = {
+  operations(graph, layer, [x], _, value) {
+    const { kind, alpha } = activationOf(layer)!;
+    const words: Word[] = [x.positions, x.step, kind, [alpha], 0, 0];
+    return graph.unary(
+      ...[x, graph.tensor(x.shape, x.trained, value)] as const,
+      ["map", [...words, clearedBy(kind, x.channels)]],
+      ["mapGradient", words, [x.value]],
+    );
+  },
+};
+
+export const prelu: LayerDeclaration<"prelu"> = {
+  weights(layer, shape, { parameter }) {
+    const { name, shape: own } = layer, channels = shape.at(-1)!;
+    const positions = product(own.slice(0, -1));
+    if (own.at(-1) !== channels || ![1, product(shape.slice(0, -1))].includes(positions)) {
+      refuse(layer, `has slopes of ${own.join(" x ")} for ${shape.join(" x ")}`);
+    }
+    return {
+      alpha: parameter(`${name}/alpha`, [...own], [positions, 1, 1, channels]),
+      apart: positions > 1 ? 32 : 0,
+    };
+  },
+  operations(graph, layer, [x], { alpha, apart }, value) {
+    const words = [x.positions, x.step, alpha, apart];
+    const parts = graph.gradientParts([[alpha, apart ? x.positions * x.step : x.step]]);
+    return graph.unary(
+      ...[x, graph.tensor(x.shape, x.trained || !layer.frozen, value)] as const,
+      ["prelu", words],
+      ["preluGradient", [...words, ...parts], [x.value]],
+      { learns: true },
+    );
+  },
+};
+
+export const softmax: LayerDeclaration<"softmax"> = {
+  operations(graph, _layer, [x], _, value) {
+    const y = graph.tensor(x.shape, x.trained, value), words = [x.positions, x.step, x.channels];
+    return graph.unary(x, y, ["softmax", words], ["softmaxGradient", words, [y.value]]);
+  },
+};

@@ -1,0 +1,92 @@
+/** Declaration of training stages: all that they share. */
+import { z } from "zod";
+import {
+  initializerParam,
+  singleParams,
+  trainingAliases,
+  trainingParams,
+  unusedTraining,
+} from "../faces/training/training_params.ts";
+import { checkModels, modelFacts } from "../faces/training/trained_models.ts";
+import type { Task, ValuesTask } from "../faces/training/train_model.ts";
+import { networks } from "../models/mod.ts";
+import {
+  type Aliases,
+  type Choice,
+  definedChoice,
+  withAliases,
+} from "../packages/pipeline/define.ts";
+import { defineStage, refuseUnused, type Stage } from "../packages/pipeline/stage.ts";
+import { dataset, model, splits } from "./kinds.ts";
+
+/** Properties of every training stage. */
+export const trainingStage = {
+  inputs: { dataset, splits },
+  seeded: true,
+  compute: true,
+  external: (params: object, place: { artifacts: string }) => modelFacts(params, place),
+  check: (params: object, place: { artifacts: string }) => checkModels(params, place),
+};
+
+/** Parameter that names a network. @param fallback whose options are meant without `use` */
+export const networkParam = (fallback: string) => definedChoice("network", networks, fallback);
+
+/**
+ * Lets parameters of a training stage have second spellings, and refuses those without effect.
+ * @param unused such parameters of the stage alone, with the reason
+ */
+export function trainingStageParams<P extends z.ZodObject>(
+  params: P,
+  aliases: Aliases = {},
+  unused: (params: z.output<P>) => Record<string, string> = () => ({}),
+): P {
+  const all = (given: z.output<P>) => ({ ...unused(given), ...unusedTraining(given) });
+  return withAliases(refuseUnused(params, all), { ...trainingAliases, ...aliases });
+}
+
+/** Declares a stage that trains a network for one task. */
+export function defineTraining<F extends z.ZodRawShape>(
+  { name, summary, first, initializer, options, network, last, aliases, unused, learn }: {
+    name: string;
+    summary: string;
+    /** Parameters of the stage alone; the order of all is that of training.json. */
+    first: F;
+    /** Default: that of the network. */
+    initializer?: z.ZodType;
+    /** Options of the default network. */
+    options?: z.ZodRawShape;
+    network: z.ZodType;
+    /** Loss, and parameters of what is predicted. */
+    last: z.ZodRawShape;
+    aliases?: Aliases;
+    unused?(params: z.output<z.ZodObject<F>> & { network?: Choice }): Record<string, string>;
+    /** Returns the task, and the network that is meant without one. */
+    learn(
+      params: z.output<z.ZodObject<F>>,
+      tasks: typeof import("../faces/training/stage_training.ts"),
+    ): { task: Task | ValuesTask; network: string };
+  },
+): Stage {
+  const params = z.strictObject({
+    ...first,
+    ...trainingParams,
+    initializer: initializer ??
+      initializerParam.optional().describe(
+        "Distribution of the initial weights. Default: that of the network",
+      ),
+    ...options,
+    network,
+    ...singleParams,
+    ...last,
+  });
+  return defineStage({
+    ...{ ...trainingStage, name, summary, outputs: { model } },
+    params: trainingStageParams(params, aliases, unused as never),
+    async run(inputs, params, context) {
+      const training = await import("../faces/training/stage_training.ts");
+      const { task, network } = learn(params as never, training);
+      const options = { task, network, networks, params: params as never, context };
+      return await training.trainSingle(inputs, options);
+    },
+  });
+}

@@ -1,0 +1,84 @@
+/**
+ * A detector, a metric and a report section from outside the project: their functions run in a process
+ * of few rights, the stages that call them do not.
+ */
+import assert from "node:assert/strict";
+import { join, resolve } from "node:path";
+import { project, run } from "../project_run.ts";
+
+const JUDGES = new URL("../fixtures/third_party/judges.js", import.meta.url);
+
+Deno.test("third-party detectors, metrics and sections compute in processes of their own", async (t) => {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "judges-" }));
+  try {
+    await Deno.mkdir(join(folder, "plugin"));
+    await Deno.copyFile(JUDGES, join(folder, "plugin", "judges.js"));
+    const write = (name: string, allow: string) =>
+      Deno.writeTextFile(
+        join(folder, name),
+        `
+extends: ${join(project, "tests/pipelines/kills.yaml")}
+plugins: [{ use: ./plugin/judges.js${allow} }]
+stages:
+  faceCrop: { detector: middle }
+  trainGender: { epochs: 1 }
+  evaluate: { metrics: [sure, auc], sections: [models, contact] }
+`,
+      );
+    await write("bounded.yaml", "");
+    await write("free.yaml", ", allow: [all]");
+    const outputs = async (name: string) => {
+      const { code, text, stages } = await run(join(folder, name), join(folder, `${name}.yaml`));
+      assert.equal(code, 0, text);
+      const of = (id: string) => stages.find((stage) => stage.id === id)!.outputs;
+      const [faces, report] = [of("faceCrop").faces!, of("evaluate").report!];
+      const read = (path: string) => Deno.readTextFile(resolve(project, path));
+      return {
+        text,
+        metrics: await read(`${report}/metrics.json`),
+        fairness: await read(`${report}/fairness.json`),
+        html: await read(`${report}/report.html`),
+        rights: JSON.parse(await read(`${report}/../record.json`)).rights,
+        digest: JSON.parse(await read(`${faces}/../record.json`)).outputs.faces.digest,
+      };
+    };
+    const bounded = await outputs("bounded"), free = await outputs("free");
+    await t.step("as if they were the project's own", () => {
+      assert.equal(bounded.metrics, free.metrics);
+      assert.equal(bounded.fairness, free.fairness);
+      assert.match(bounded.metrics, /"sure": 0\.\d+/);
+      assert.match(bounded.metrics, /"name": "sure"[^]*"low": 0\.\d+/);
+      assert.match(bounded.text, /faceCrop +.*third-party code, allow: \[\]/);
+      assert.match(bounded.text, /evaluate +.*third-party code, allow: \[\]/);
+      assert.deepEqual(bounded.rights, []);
+      assert.equal(free.rights, undefined);
+    });
+    await t.step("in a page without their scripts", () => {
+      const policy = /<meta http-equiv="Content-Security-Policy" content="default-src 'none'/;
+      assert.match(bounded.html.slice(0, 800), policy);
+      assert.doesNotMatch(free.html.slice(0, 800), policy);
+      assert.ok(bounded.html.includes('<a href="#contact">Contact &amp; more</a>'));
+      assert.ok(bounded.html.includes("<p>trainGender & <script>")); // blocked by the policy
+    });
+    await t.step("which costs their stage only, and names the right", async () => {
+      const refused = async (stage: string, set: string) => {
+        const given = ["--set", set, "--only", stage];
+        const { code, stages } = await run(
+          ...[join(folder, "bounded"), join(folder, "bounded.yaml"), ...given] as const,
+        );
+        assert.equal(code, 1);
+        return stages.find(({ id }) => id === stage)!.why;
+      };
+      const right =
+        /no right to that: .*add to its line of plugins: allow: \["read:\/etc\/passwd"\]/;
+      const reads = 'reads: "/etc/passwd"';
+      assert.match(await refused("faceCrop", `faceCrop.detector={ use: middle, ${reads} }`), right);
+      const sets = [`metrics=[{ use: sure, ${reads} }]`, `sections=[{ use: contact, ${reads} }]`];
+      for (const set of sets) assert.match(await refused("evaluate", `evaluate.${set}`), right);
+      const redirects = "evaluate.sections=[{ use: contact, redirects: true }]";
+      assert.match(await refused("evaluate", redirects), /has a <meta>/);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
