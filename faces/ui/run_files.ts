@@ -222,7 +222,11 @@ export class RunFiles {
       if (at >= 0) {
         const { tar, offset, size } = rowOf(index, at);
         const image = `/file/${archives.place}/${tar}?offset=${offset}&size=${size}`;
-        steps.push({ title: "Photo", text: `${values.path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`, image });
+        steps.push({
+          title: "Photo",
+          text: `${values.path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`,
+          image,
+        });
       }
     }
     const crops = this.#of("faces");

@@ -5,17 +5,21 @@ import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
-import type { Choice } from "../../../packages/pipeline/define.ts";
+import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
 import {
-  chooseMetrics,
-  type ChosenMetric,
   furtherMetrics,
+  type MetricDefinition,
   type ScoredPredictions,
 } from "../../training/further_metrics.ts";
 import { readPeople } from "../../training/targets.ts";
+
+/** A further metric with its options. */
+interface ComputableMetric extends Pick<MetricDefinition, "name" | "of" | "title" | "better"> {
+  compute(predictions: ScoredPredictions): number;
+}
 
 /** A model of a run and its results, with one value per test image. */
 export interface TestedModel {
@@ -36,7 +40,7 @@ export interface TestedModel {
   /** Predictions of the test set, from which any metric can be computed. */
   readonly scored: ScoredPredictions;
   /** Metrics to compare models by, beside the primary one. */
-  readonly computable: readonly ChosenMetric[];
+  readonly computable: readonly ComputableMetric[];
 }
 
 /**
@@ -90,23 +94,26 @@ export async function loadPredictions(
 }
 
 /** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
-function builtIn(written: readonly Choice[], further: "named" | "all"): ChosenMetric[] {
+function builtIn(written: readonly Choice[], further: "named" | "all"): ComputableMetric[] {
   const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
   const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
     [name, ...former].includes(nameOf(choice)!);
-  return chooseMetrics([
-    ...written.filter((choice) => furtherMetrics.some((metric) => isOf(metric, choice))),
-    ...furtherMetrics.filter((metric) =>
-      further === "all" && !written.some((choice) => isOf(metric, choice))
-    )
-      .map(({ name }) => name),
-  ], []);
+  const choices = furtherMetrics.flatMap((metric): Choice[] => {
+    const named = written.filter((choice) => isOf(metric, choice));
+    return named.length > 0 || further === "named" ? named : [metric.name];
+  });
+  return choices.map((choice) => {
+    const { definition, options } = chosen(choice, furtherMetrics, "");
+    const { of, title, better } = definition;
+    const compute = (all: ScoredPredictions) => definition.compute(all, options);
+    return { ...{ of, title, better, compute }, name: nameOf(choice)! };
+  });
 }
 
 async function readModels(
   report: string,
   dataset: string,
-  metrics: readonly ChosenMetric[],
+  metrics: readonly ComputableMetric[],
 ): Promise<TestedModel[]> {
   const { models } = await readMetrics(report);
   // Predictions of earlier versions have no probabilities.

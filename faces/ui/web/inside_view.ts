@@ -27,8 +27,9 @@ export const insideView: View = {
       }</p>`,
     );
     if (row) root.append(dom`<h2>The way of face ${row}</h2>`, later(way(id, row)));
-    else if (file?.endsWith("model.json")) root.append(dom`<h2>${titleOf(file)}</h2>`, later(layers(file)));
-    else if (file) root.append(dom`<h2>${titleOf(file)}</h2>`, later(sheet(file, params)));
+    else if (file?.endsWith("model.json")) {
+      root.append(dom`<h2>${titleOf(file)}</h2>`, later(layers(file)));
+    } else if (file) root.append(dom`<h2>${titleOf(file)}</h2>`, later(sheet(file, params)));
     else {
       root.append(dom`<h2>Faces and predictions</h2>`, later(grid(id, params)));
       root.append(dom`<h2>Files</h2>`, later(files(id)));

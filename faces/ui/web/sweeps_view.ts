@@ -46,7 +46,10 @@ export const sweepsView: View = {
         const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
         return [{
           ...{ x: settings[name], y: mean, ...spread, best: row === best },
-          ...{ title: `${number(mean, false)}, n ${n}\n${values}`, color: color(row === best ? 1 : 0) },
+          ...{
+            title: `${number(mean, false)}, n ${n}\n${values}`,
+            color: color(row === best ? 1 : 0),
+          },
         }];
       });
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);

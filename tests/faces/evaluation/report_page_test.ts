@@ -419,7 +419,7 @@ Deno.test("a network no better than the baseline says why it marks no suspect la
 });
 
 Deno.test("the section on an age gate warns of a limit below the legal age", async () => {
-  const report = withGroups(await madeUpReport());
+  const report = await withGroups(await madeUpReport());
   const warning = "The limit is below the legal age";
   assert.ok(!(await reportPage(report)).includes(warning));
   for (const { metrics } of report.models) if (metrics.gate) metrics.gate.limit = 17;

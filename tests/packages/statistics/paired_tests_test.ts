@@ -9,7 +9,7 @@ import {
   twoSided,
   wilcoxon,
 } from "../../../packages/statistics/paired_tests.ts";
-import { chooseMetrics, selectRows } from "../../../faces/training/further_metrics.ts";
+import { furtherMetrics, selectRows } from "../../../faces/training/further_metrics.ts";
 import { close } from "./close.ts";
 import expected from "./paired.json" with { type: "json" };
 
@@ -111,12 +111,12 @@ Deno.test("compareStatistics() agrees with scikit-learn and NumPy, over people a
     prediction: classes ? scores.map((score) => Number(score > 0.5)) : scores,
     probabilities: scores.map((score) => [1 - score, score]),
   });
-  for (const { name, of, compute } of chooseMetrics(["auc", "f1", "rmse"], [])) {
+  for (const [name, [difference, low, high]] of Object.entries(SKLEARN)) {
+    const { of, compute } = furtherMetrics.find((metric) => metric.name === name)!;
     const [a, b] = models.map((scores) => {
       const scored = predictions(scores, of === "classes" ? 2 : undefined);
-      return (rows: ArrayLike<number>) => compute(selectRows(scored, rows));
+      return (rows: ArrayLike<number>) => compute(selectRows(scored, rows), {});
     });
-    const [difference, low, high] = SKLEARN[name as keyof typeof SKLEARN];
     const found = compareStatistics(300, a!, b!)!;
     close(found.difference, difference!, 1e-12);
     const width = high! - low!;
