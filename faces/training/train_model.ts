@@ -64,17 +64,13 @@ export interface ValuesTask {
 export interface ModelTraining {
   /** Output of the stage → task, in the order of the heads. */
   tasks: Readonly<Record<string, Task | ValuesTask>>;
-  /** Builds the whole network of one task, with its initial weights, for images of `size`. */
-  build?(size: number): LayersModel;
-  /** In place of `build`: the layers before the heads. */
-  network?: ChosenNetwork;
+  /** The layers before the heads. */
+  network: ChosenNetwork;
   /**
    * Returns a head for each task, given the targets of its training set. Default, for one task:
    * classification() or regression().
    */
   heads?(targets: readonly (readonly number[])[], tasks: readonly Task[]): Head[];
-  /** Loss and metric of a network that `build` returns. Default: as for `heads`. */
-  objective?: SingleObjective;
   /** `init`: default new weights; `teacher`: default none, otherwise with `heads`. */
   params: ModelParams & {
     batchSize: number;
@@ -113,7 +109,7 @@ export async function trainModel(
   outputs: Readonly<Record<string, string>>,
   context: TrainingContext,
 ): Promise<{ observed: FitObserved }> {
-  const { params } = training, { augment: limits, warmup } = params;
+  const { params, network } = training, { augment: limits, warmup } = params;
   const optimizing = chooseOptimizer(params, context);
   const schedule = chosen(params.schedule, [
     ...schedules,
@@ -188,7 +184,9 @@ export async function trainModel(
   const joint = made ?? (intervals[0] && [quantityHead(1)]);
   const objective = joint
     ? jointHead(joint, { masked, teachers, intervals: intervals.map((of) => of !== undefined) })
-    : training.objective ?? (classes === null ? regression() : classification(classes.length));
+    : classes === null
+    ? regression()
+    : classification(classes.length);
   const heads = joint ?? [objective as SingleObjective];
   const metrics = chooseMetrics(params.metrics ?? [], pluginsOf(context, "metric"));
   const unfit = metrics.find(({ of }) =>
@@ -216,21 +214,25 @@ export async function trainModel(
   const warning = batchNormWarmupWarning({ ...params, earlyStopping }, rows.train.length);
   if (warning !== undefined) context.warn(warning);
 
-  const model = buildModel(training, classes, made, size, context.seed);
+  const { name, initializer } = network, trunk = network.trunk(size), { seed } = context;
+  const columns = made?.reduce((sum, head) => sum + head.columns, 0);
+  const model = columns === undefined
+    ? singleHeadModel(name, trunk, classes?.length ?? null, initializer, seed)
+    : multiHeadModel(name, trunk, columns, initializer, seed);
   /** Calls `use` with the network of one task. */
   const withNetwork = async (i: number, use: (network: LayersModel) => unknown) => {
     if (!made) return void await use(model);
     const start = made.slice(0, i).reduce((sum, { columns }) => sum + columns, 0);
     const { columns, reading } = made[i];
     const slice = { name: tasks[i][1].task, start, columns, reading };
-    const network = extractHead(model, training.network!.trunk(size), slice);
+    const network = extractHead(model, trunk, slice);
     try {
       await use(network);
     } finally {
       network.dispose();
     }
   };
-  const initHeads = training.build ? [] : tasks.map(([, task], i) => ({
+  const initHeads = tasks.map(([, task], i) => ({
     ...task,
     columns: made?.[i].columns ?? task.classes?.length ?? 1,
   }));
@@ -333,9 +335,7 @@ export async function trainModel(
       trainer: async (options) => {
         const trainer = await chooseTrainer(context)(options);
         context.info(
-          `network ${training.network?.use ?? model.name}: ${
-            model.countParams().toLocaleString("en")
-          } parameters, ` +
+          `network ${network.use}: ${model.countParams().toLocaleString("en")} parameters, ` +
             `${multiplyAdds(model).toLocaleString("en")} multiply-adds per image`,
         );
         return trainer;
@@ -397,23 +397,6 @@ export async function trainModel(
   } finally {
     model.dispose();
   }
-}
-
-function buildModel(
-  { build, network }: ModelTraining,
-  classes: Task["classes"],
-  heads: readonly Head[] | undefined,
-  size: number,
-  seed: number,
-): LayersModel {
-  if (build) return build(size);
-  if (!network) throw new Error("Cannot train: the training has neither build nor network.");
-  const { name, trunk, initializer } = network;
-  if (!heads) {
-    return singleHeadModel(name, trunk(size), classes?.length ?? null, initializer, seed);
-  }
-  const columns = heads.reduce((sum, head) => sum + head.columns, 0);
-  return multiHeadModel(name, trunk(size), columns, initializer, seed);
 }
 
 /** Returns definitions of a kind that plugins brought. */

@@ -2,21 +2,23 @@
 import { Activation, type Kernel } from "../assembly/abi.ts";
 import type { Layer } from "../engine_network.ts";
 import type { Allocator } from "./allocator.ts";
-import {
-  copy,
-  type GraphLayer,
-  type GraphTensor,
-  kernel,
-  linear,
-  type Shape,
-} from "./graph_tensor.ts";
 import type { LargeDense } from "./layers/dense_layer.ts";
-import type { LayerDeclaration, WeightDeclarer, Weights } from "./layers/graph_layer.ts";
 import { layerDeclarations } from "./layers/mod.ts";
 import { Buffer, type Operation, type Schedule } from "./operations.ts";
 import type { collectParameters, Parts } from "./parameters.ts";
 import { type KernelRecord, overItems, record, type Stage, type Word } from "./program.ts";
 import { product, upTo8 } from "./shapes.ts";
+import {
+  copy,
+  type GraphLayer,
+  type GraphTensor,
+  kernel,
+  type LayerDeclaration,
+  linear,
+  type Shape,
+  type WeightDeclarer,
+  type Weights,
+} from "./graph_layer.ts";
 
 /** A kernel with the words behind its operands. Backward, it also reads `reads`, and `add` follows. */
 type Forward = [name: keyof typeof Kernel, words: readonly Word[]] | (() => KernelRecord[]);
@@ -36,14 +38,6 @@ interface SharedMemory {
   readonly tileStep: number;
   readonly plane: number;
   readonly sums: readonly { address: number; step: number }[];
-}
-
-/** Largest needs of all layers, bytes; floats of the widest position. */
-interface Scratch {
-  pack: number;
-  plane: number;
-  planes: number;
-  widest: number;
 }
 
 /** Returns what the engine needs of a layer's kind. */
@@ -67,7 +61,8 @@ export class GraphBuilder {
   /** Kernels that prepare weights: for the forward pass, then for the backward pass. */
   #prepared: Preparation[][] = [[], []];
   #padded: GraphTensor | undefined;
-  readonly #scratch: Scratch = { pack: 0, plane: 0, planes: 0, widest: 8 };
+  /** Largest needs of all layers, bytes; floats of the widest position. */
+  readonly scratch = { pack: 0, plane: 0, planes: 0, widest: 8 };
   readonly #sums: number[] = [];
   /** Gradient sums of Winograd's algorithm in use, by level. */
   readonly #sumsOfLevel = new Map<number, number>();
@@ -305,16 +300,12 @@ export class GraphBuilder {
 
   /** Allocates a layer's own memory, by name, once for training and inference. */
   allocateOnce<Name extends string>(layer: GraphLayer, bytes: Record<Name, number>) {
-    let known = this.#memoryOf.get(layer);
-    if (!known) {
-      known = Object.fromEntries(
-        Object.entries<number>(bytes).map(([name, size]) => [
-          name,
-          size > 0 ? this.#memory.allocate(size) : 0,
-        ]),
+    const all = () =>
+      Object.entries<number>(bytes).map(([name, size]) =>
+        [name, size > 0 ? this.#memory.allocate(size) : 0] as const
       );
-      this.#memoryOf.set(layer, known);
-    }
+    const known = this.#memoryOf.get(layer) ?? Object.fromEntries(all());
+    this.#memoryOf.set(layer, known);
     return known as Record<Name, number>;
   }
 
@@ -336,10 +327,9 @@ export class GraphBuilder {
   }
 
   /** Reserves memory that layers share, at least so much. */
-  reserve(needs: Partial<Scratch>): void {
-    for (const [name, size] of Object.entries(needs)) {
-      const key = name as keyof typeof needs;
-      this.#scratch[key] = Math.max(this.#scratch[key], size);
+  reserve(needs: Partial<GraphBuilder["scratch"]>): void {
+    for (const name of Object.keys(needs) as (keyof typeof needs)[]) {
+      this.scratch[name] = Math.max(this.scratch[name], needs[name]!);
     }
   }
 
@@ -355,7 +345,7 @@ export class GraphBuilder {
   /** What all layers share, allocated when their needs are known. */
   get shared(): SharedMemory {
     const allocate = () => {
-      const { pack, plane, planes, widest } = this.#scratch, { threads } = this.sizes;
+      const { pack, plane, planes, widest } = this.scratch, { threads } = this.sizes;
       const apart = (bytes: number) => {
         const step = Math.ceil((bytes + 64) / 64) * 64;
         return { address: this.#memory.allocate(threads * step), step };

@@ -3,7 +3,6 @@ import { Activation, Update } from "../assembly/abi.ts";
 import { type Network, UnsupportedNetwork } from "../engine_network.ts";
 import { Allocator } from "./allocator.ts";
 import { GraphBuilder } from "./graph_builder.ts";
-import type { GraphLayer, GraphTensor } from "./graph_tensor.ts";
 import { activationOf } from "./layers/pointwise.ts";
 import { denseUpdates } from "./layers/dense_layer.ts";
 import { chunksOf, type PlanOptions } from "./layout.ts";
@@ -12,6 +11,7 @@ import { collectParameters, layOutAverages, optimizerTable } from "./parameters.
 import { overItems, type Plan, record, type Stage, writePrograms } from "./program.ts";
 import { Buffer, Schedule } from "./operations.ts";
 import { product } from "./shapes.ts";
+import type { GraphLayer, GraphTensor } from "./graph_layer.ts";
 
 /** Lays out memory and writes the programs. @throws {UnsupportedNetwork} */
 export function planGraph(network: Network, options: PlanOptions): Plan {

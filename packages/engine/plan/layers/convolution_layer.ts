@@ -1,22 +1,27 @@
 /** Convolutions, and dense layers of each position as convolutions of one pixel. */
 import type { GraphBuilder } from "../graph_builder.ts";
-import { type GradientView, type GraphTensor, type LayerOf, linear } from "../graph_tensor.ts";
 import { WINDOW_BYTES, WINOGRAD_TILES } from "../layout.ts";
 import type { Buffer } from "../operations.ts";
 import { record, type Word } from "../program.ts";
 import { tileSides, upTo8 } from "../shapes.ts";
-import type { LayerDeclaration, Weights } from "./graph_layer.ts";
 import {
   filledView,
   offerView,
   outputOf,
   sizesOf,
   type View,
-  viewAgain,
   viewOf,
   type Window,
   type WindowSizes,
 } from "./windows.ts";
+import {
+  type GradientView,
+  type GraphTensor,
+  type LayerDeclaration,
+  type LayerOf,
+  linear,
+  type Weights,
+} from "../graph_layer.ts";
 
 export const conv2d: LayerDeclaration<"conv2d"> = {
   shape: (layer, [shape]) => outputOf(layer, layer.kernelSize, shape, layer.filters),
@@ -117,7 +122,7 @@ function convolution(
   const filterGradient = ({ buffer: d, places: [first, row, pixel, panel] }: GradientView) => {
     const bytes = kh * kw * stride * columns * 4;
     const [parts, partBytes] = graph.gradientParts([[weights, bytes], [bias, columns * 4]]);
-    const again = viewAgain(view, x, c), side = winogradGradient;
+    const again = viewOf(x, c, view), side = winogradGradient;
     const sums = side > 0 ? graph.sumsAt(side ** 2 * stride * columns * 4, [d, ...again.reads]) : 0;
     graph.add([...again.reads, d], again.writes, () => {
       const { packs, packStep, sums: places } = graph.shared;

@@ -1,10 +1,16 @@
 import type { GraphBuilder } from "../graph_builder.ts";
-import { type GraphTensor, type LayerOf, linear, type Shape } from "../graph_tensor.ts";
 import type { Buffer } from "../operations.ts";
 import { type KernelRecord, record } from "../program.ts";
 import { upTo8 } from "../shapes.ts";
 import { denseOfPositions } from "./convolution_layer.ts";
-import type { LayerDeclaration, Weights } from "./graph_layer.ts";
+import {
+  type GraphTensor,
+  type LayerDeclaration,
+  type LayerOf,
+  linear,
+  type Shape,
+  type Weights,
+} from "../graph_layer.ts";
 
 /** Numbers of a kernel from which on an item is a panel of weights, not an image. */
 const LARGE = 16384;

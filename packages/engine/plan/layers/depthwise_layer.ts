@@ -1,16 +1,7 @@
 import type { GraphBuilder } from "../graph_builder.ts";
-import { type GraphTensor, shifted } from "../graph_tensor.ts";
 import { record, type Word } from "../program.ts";
-import type { LayerDeclaration } from "./graph_layer.ts";
-import {
-  filledView,
-  offerView,
-  outputOf,
-  sizesOf,
-  type View,
-  viewAgain,
-  viewOf,
-} from "./windows.ts";
+import { filledView, offerView, outputOf, sizesOf, type View, viewOf } from "./windows.ts";
+import { type GraphTensor, type LayerDeclaration, shifted } from "../graph_layer.ts";
 
 export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
   shape: (layer, [shape]) =>
@@ -50,7 +41,7 @@ export const depthwiseConv2d: LayerDeclaration<"depthwiseConv2d"> = {
       if (!y.slot.gradient) return;
       const { buffer: d, places: [first, row, pixel] } = filledView(graph, layer, y, c);
       if (!layer.frozen) {
-        const again = viewAgain(view, x, c);
+        const again = viewOf(x, c, view);
         graph.add([...again.reads, d], again.writes, () => [
           ...again.fill(),
           record("depthwiseGradient", 0, 0, [

@@ -1,11 +1,17 @@
 /** Layers of several inputs. */
 import { Combine } from "../../assembly/abi.ts";
 import type { GraphBuilder } from "../graph_builder.ts";
-import { copy, type GraphTensor, kernel, type LayerOf } from "../graph_tensor.ts";
 import type { Buffer } from "../operations.ts";
 import { record } from "../program.ts";
 import { product } from "../shapes.ts";
-import { type LayerDeclaration, refuse } from "./graph_layer.ts";
+import {
+  copy,
+  type GraphTensor,
+  kernel,
+  type LayerDeclaration,
+  type LayerOf,
+  refuse,
+} from "../graph_layer.ts";
 
 export const combine: LayerDeclaration<"add" | "multiply"> = {
   shape: (_, inputs) => inputs.reduce((most, one) => product(one) > product(most) ? one : most),

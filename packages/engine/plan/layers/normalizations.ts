@@ -1,8 +1,7 @@
 import { Buffer } from "../operations.ts";
-import { kernel, type Lazy, linear, shifted } from "../graph_tensor.ts";
 import { record, type Word } from "../program.ts";
 import { clearedBy } from "./pointwise.ts";
-import type { LayerDeclaration } from "./graph_layer.ts";
+import { kernel, type LayerDeclaration, type Lazy, linear, shifted } from "../graph_layer.ts";
 
 export const layerNorm: LayerDeclaration<"layerNorm"> = {
   weights: ({ name }, shape, { vector }) => ({

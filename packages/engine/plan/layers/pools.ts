@@ -1,10 +1,9 @@
 /** Layers without weights over windows or positions. */
 import { Pool } from "../../assembly/abi.ts";
-import { copy, kernel } from "../graph_tensor.ts";
 import { record, type Word } from "../program.ts";
 import { product } from "../shapes.ts";
-import { type LayerDeclaration, refuse } from "./graph_layer.ts";
 import { outputOf, sizesOf, type Window } from "./windows.ts";
+import { copy, kernel, type LayerDeclaration, refuse } from "../graph_layer.ts";
 
 export const pool: LayerDeclaration<"maxPool" | "averagePool" | "globalMaxPool"> = {
   shape: (layer, [shape]) =>

@@ -1,18 +1,18 @@
 /** Windows that move over images: sizes, padded inputs, and where gradients of outputs lie. */
 import type { Layer } from "../../engine_network.ts";
 import type { GraphBuilder } from "../graph_builder.ts";
+import { Buffer } from "../operations.ts";
+import { type KernelRecord, record } from "../program.ts";
+import { extent } from "../shapes.ts";
 import {
   type GradientView,
   type GraphTensor,
   kernel,
   type LayerOf,
+  refuse,
   type Shape,
   shifted,
-} from "../graph_tensor.ts";
-import { Buffer } from "../operations.ts";
-import { type KernelRecord, record } from "../program.ts";
-import { extent } from "../shapes.ts";
-import { refuse } from "./graph_layer.ts";
+} from "../graph_layer.ts";
 
 export interface Window {
   readonly strides: readonly [number, number];
@@ -61,8 +61,12 @@ export interface View {
   readonly writes: Buffer[];
 }
 
-/** Returns the input of windows inside their padding; it may be the tensor itself. */
-export function viewOf(x: GraphTensor, c: WindowSizes): View {
+/**
+ * Returns the input of windows inside their padding; it may be the tensor itself.
+ * @param before the view of the forward pass, which has memory of its own if there is padding
+ */
+export function viewOf(x: GraphTensor, c: WindowSizes, before?: View): View {
+  if (before?.buffer.lasting) return before;
   const height = Math.max((c.outHeight - 1) * c.sy + c.kh, c.top + c.inHeight);
   const width = Math.max((c.outWidth - 1) * c.sx + c.kw, c.left + c.inWidth);
   const pixel = x.step, row = width * pixel, whole = height === c.inHeight && width === c.inWidth;
@@ -79,11 +83,6 @@ export function viewOf(x: GraphTensor, c: WindowSizes): View {
       ...lazy?.words ?? [],
     ])],
   };
-}
-
-/** Returns the same view for the backward pass: what has no padding is in memory of the stage. */
-export function viewAgain(view: View, x: GraphTensor, c: WindowSizes): View {
-  return view.buffer.lasting ? view : viewOf(x, c);
 }
 
 type Windowed = LayerOf<"conv2d" | "depthwiseConv2d" | "dense">;
