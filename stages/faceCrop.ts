@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Backend } from "../packages/compute/backends.ts";
 import { cropUnit } from "../faces/detection/crop_unit.ts";
@@ -16,6 +15,7 @@ import {
 import { pluginOptions } from "../faces/detection/detector.ts";
 import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import { chosen, definedChoice, withAliases } from "../packages/pipeline/define.ts";
+import { sha256 } from "../packages/pipeline/fingerprint.ts";
 import { defineStage, refuseUnused } from "../packages/pipeline/stage.ts";
 import { archives, faces, table } from "./kinds.ts";
 
@@ -120,7 +120,7 @@ export default defineStage({
 /** Returns the SHA-256 of a detector's weights, which is part of the cache key. */
 async function digestOf(path: string): Promise<string> {
   try {
-    return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
+    return sha256(await Deno.readFile(path));
   } catch (cause) {
     const why = `${JSON.stringify(path)} (${(cause as Error).message})`;
     throw new Error(

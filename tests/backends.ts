@@ -5,10 +5,14 @@ import {
   findInstallation,
   isOptional,
 } from "../packages/compute/backends.ts";
+import { webGpuModule } from "../packages/compute/npm_package.ts";
 import { lookForGpu } from "../faces/commands/compute/measure_backend.ts";
 
 async function lack(backend: Backend): Promise<string | undefined> {
-  if (backend === "webgpu") return await lookForGpu() ? undefined : "no GPU, not even in software";
+  if (backend === "webgpu") {
+    if (!await lookForGpu()) return "no GPU, not even in software";
+    return await webGpuModule().then(() => undefined, () => "its package cannot be fetched");
+  }
   if (isOptional(backend) && !await findInstallation(backend)) return "not installed";
   return undefined;
 }

@@ -1,11 +1,11 @@
 /** `deno task evaluate`: the whole report of trained models on any data, as a run of its own. */
-import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { type Command, type CommandContext } from "../../packages/pipeline/app.ts";
 import { main } from "../../packages/pipeline/cli.ts";
 import { ConfigError, joinWords, UsageError } from "../../packages/pipeline/errors.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { identityNamed } from "../../packages/pipeline/find_pipeline.ts";
 import { displayPath, fromFileUrl } from "../../packages/pipeline/paths.ts";
 import { ancestors } from "../../packages/pipeline/plan.ts";
@@ -102,7 +102,7 @@ Exit codes: 0 evaluated, 1 a stage failed, 2 wrong command line, 130 interrupted
         evaluate: data.evaluate ?? {},
       },
     }, { lineWidth: 100, aliasDuplicateObjects: false });
-    const digest = createHash("sha256").update(text).digest("hex").slice(0, 6);
+    const digest = sha256(text).slice(0, 6);
     const places = join(own ? store : artifacts, "evaluations");
     await Deno.mkdir(places, { recursive: true });
     const file = join(places, `${parse(text).name}-${digest}.yaml`);

@@ -2,10 +2,10 @@
 import { counted } from "../../packages/pipeline/causes.ts";
 import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { basename, join } from "node:path";
-import { createHash } from "node:crypto";
 import { TarWriter } from "../../packages/formats/tar.ts";
 import type { Definition } from "../../packages/pipeline/define.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { applyPreset } from "./apply_preset.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import {
@@ -103,13 +103,12 @@ export async function describeFolder(
   artifacts: string,
 ): Promise<Record<string, string>> {
   const { folder } = dataset, id = nameOf(dataset);
-  const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   const content = (paths: readonly string[]) => contentDigest(paths, artifacts);
   if (isArchive(folder)) return { [`the archive ${id}`]: await content([folder]) };
   if (dataset.preset !== undefined && isFolder(folder)) {
     const paths = walk(folder);
     const seen = await content(paths.map((path) => join(folder, path)).filter(isFile));
-    return { [`a file of ${id}`]: digest(paths.join("\0") + seen) };
+    return { [`a file of ${id}`]: sha256(paths.join("\0") + seen) };
   }
   const { name, bytes, labels } = await openLabels(dataset);
   const find = locate(folder);
@@ -122,8 +121,8 @@ export async function describeFolder(
   // Packing looks for missing photos there.
   if (there.length < names.length) there.push(...archivesIn(folder));
   return {
-    [`${id}'s ${name}`]: createHash("sha256").update(bytes).digest("hex"),
-    [`a picture of ${id}`]: digest(names.join("\0") + await content(there)),
+    [`${id}'s ${name}`]: sha256(bytes),
+    [`a picture of ${id}`]: sha256(names.join("\0") + await content(there)),
   };
 }
 

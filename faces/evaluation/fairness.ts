@@ -263,9 +263,7 @@ async function byGroup(
       of: (groups) => difference(meansOf(groups).means),
     });
   }
-  const ps = tests.length === 0
-    ? []
-    : permutationTest(grouping, (groups) => tests.map(({ of }) => of(groups)), people);
+  const ps = tests.length === 0 ? [] : permutationTest(grouping, tests.map(({ of }) => of), people);
   ps.forEach((p, i) => tests[i].metric.p = p);
   Object.assign(metrics, await furtherByGroup(large, further, people));
   const [selection, positives, negatives] = ["selection", "true_positive", "false_positive"]

@@ -14,7 +14,14 @@ export interface Report {
   data: DataReport;
   models: readonly ModelReport[];
   /** Provenance. The report's own stage is not part of `lineage`. */
-  made: { lineage: Lineage; id: string; use: string; params: Readonly<Record<string, unknown>> };
+  made: {
+    lineage: Lineage;
+    id: string;
+    use: string;
+    params: Readonly<Record<string, unknown>>;
+    /** Granted rights, if a third-party plugin has some of its metrics or sections. */
+    rights?: readonly string[];
+  };
 }
 
 export interface DataReport {

@@ -4,8 +4,8 @@
  *
  * The header begins with a SHA-256 of the whole file, taken with 64 zeros in its own place.
  */
-import { createHash } from "node:crypto";
 import { disk, moveDurably } from "../../packages/pipeline/durable.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { removeDamaged } from "../../packages/pipeline/state.ts";
 
 /** Header bytes before the checksum. */
@@ -41,7 +41,7 @@ export async function writeCheckpoint<State>(
     numbers.set(array, at);
     at += array.length;
   }
-  const sum = createHash("sha256").update(bytes).digest("hex");
+  const sum = sha256(bytes);
   bytes.set(new TextEncoder().encode(sum), CHECKSUM.from);
   const aside = `${path}.part`;
   await disk.write(aside, bytes);
@@ -67,7 +67,7 @@ export async function readCheckpoint<State>(
   const { from, to } = CHECKSUM;
   const sum = new TextDecoder().decode(bytes.subarray(from, to));
   bytes.fill(0x30, from, to);
-  if (createHash("sha256").update(bytes).digest("hex") !== sum) {
+  if (sha256(bytes) !== sum) {
     await removeDamaged(path, info);
     return undefined;
   }

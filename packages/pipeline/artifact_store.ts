@@ -22,11 +22,17 @@ import type { Artifact, EarlierResult, Stage } from "./stage.ts";
 import { readState, type State, writeState } from "./state.ts";
 
 /** Stage id → a result, named by its stage and fingerprint. */
-export type Used = Record<string, { readonly use: string; readonly fingerprint: string }>;
+export type Used = Record<
+  string,
+  { readonly use: string; readonly fingerprint: string; readonly pulled?: boolean }
+>;
 
 const usedSchema = z.record(
   z.string(),
-  z.looseObject({ use: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.looseObject({
+    ...{ use: z.string(), fingerprint: z.string().regex(/^[0-9a-f]{64}$/) },
+    pulled: z.boolean().optional(),
+  }),
 );
 const latestSchema = z.object({ version: z.literal(1), used: usedSchema });
 
@@ -84,31 +90,37 @@ export class ArtifactStore {
   /**
    * Returns the result that a pipeline used last for a stage.
    * @param former see `currentOf`
-   * @returns undefined when it used none; no record when that result is gone
+   * @returns undefined when it used none; no record when that result is gone; `pulled`: whether a
+   * pull brought it
    */
   async latest(
     pipeline: string,
     id: string,
     former?: string,
-  ): Promise<{ record?: StageRecord } | undefined> {
+  ): Promise<{ record?: StageRecord; pulled?: boolean } | undefined> {
     const used = (await this.currentOf(pipeline, former))[id];
-    return used && { record: (await readRecord(this.pathOf(used.use, used.fingerprint))).value };
+    if (!used) return undefined;
+    const { value: record } = await readRecord(this.pathOf(used.use, used.fingerprint));
+    return { record, ...used.pulled && { pulled: true } };
   }
 
   /**
    * Stores which results a pipeline uses.
    * @param former see `currentOf`
+   * @param pulled true if a pull brought them
    * @returns true if they differ from those that it used last
    */
   async setCurrent(
     pipeline: string,
     records: ReadonlyMap<string, StageRecord>,
     former?: string,
+    pulled = false,
   ): Promise<boolean> {
     const before = await this.currentOf(pipeline, former);
     const now = { ...before };
     for (const [id, { dependencies, fingerprint }] of records) {
-      now[id] = { use: dependencies.use, fingerprint };
+      if (before[id]?.fingerprint === fingerprint && before[id].use === dependencies.use) continue;
+      now[id] = { use: dependencies.use, fingerprint, ...pulled && { pulled } };
     }
     if (canonicalJson(before) === canonicalJson(now)) return false;
     await this.#noteUsed(pipeline, now);

@@ -52,9 +52,9 @@ export function fingerprint(dependencies: CacheKeyInputs): string {
   return sha256(canonicalJson(dependencies));
 }
 
-/** Returns the SHA-256 of a text, as 64 hexadecimal digits. */
-export function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+/** Returns the SHA-256 of a text or of bytes, as 64 hexadecimal digits. */
+export function sha256(content: string | Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** Returns JSON with sorted keys: equal values have equal text. */

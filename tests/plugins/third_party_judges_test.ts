@@ -22,7 +22,7 @@ plugins: [{ use: ./plugin/judges.js${allow} }]
 stages:
   faceCrop: { detector: middle }
   trainGender: { epochs: 1 }
-  evaluate: { metrics: [sure, auc], sections: [models, contact] }
+  evaluate: { metrics: [sure, auc], sections: [models, contact, provenance] }
 `,
       );
     await write("bounded.yaml", "");
@@ -51,6 +51,10 @@ stages:
       assert.match(bounded.text, /faceCrop +.*third-party code, allow: \[\]/);
       assert.match(bounded.text, /evaluate +.*third-party code, allow: \[\]/);
       assert.deepEqual(bounded.rights, []);
+      assert.match(
+        bounded.html.replace(/\s+/g, " "),
+        /third-party code<\/dt> <dd>faceCrop \(allow: \[\]\), evaluate \(allow: \[\]\)</,
+      );
       assert.equal(free.rights, undefined);
     });
     await t.step("in a page without their scripts", () => {

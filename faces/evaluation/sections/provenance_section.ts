@@ -45,7 +45,9 @@ ${
 ${
     fact(
       "third-party code",
-      stages.flatMap(({ id, rights }) => rights ? `${id} (allow: [${rights.join(", ")}])` : [])
+      [...stages, made].flatMap(({ id, rights }) =>
+        rights ? `${id} (allow: [${rights.join(", ")}])` : []
+      )
         .join(", "),
     )
   }

@@ -46,11 +46,11 @@ export async function cacheKeyInputsOf(
     try {
       return withoutSecrets(await stage.stage.external(stage.params, plan));
     } catch (error) {
-      // The data is not here, as after a pull: what the pipeline used last counts.
+      // After a pull the data is not here: what was pulled counts.
       const last = await store?.latest(fileNameOf(plan.identity), stage.id, plan.former);
-      const known = last?.record?.dependencies;
+      const known = last?.pulled ? last.record?.dependencies : undefined;
       if (!known || canonicalJson(known.params) !== canonicalJson(params)) throw error;
-      reporter?.log(`  ${stage.id}: its data counts as it last did: ${formatError(error)}`);
+      reporter?.log(`  ${stage.id}: its data counts as it was pulled: ${formatError(error)}`);
       return known.external;
     }
   };

@@ -128,8 +128,8 @@ export async function push(call: CommandContext): Promise<number> {
       const { record, damage = "it is gone" } = await store.find(use, fingerprint);
       if (!record) throw new Error(`its result cannot be pushed: ${damage}`);
       const place = store.pathOf(use, fingerprint);
-      const other = await remote.push(record, place, { signal, onBytes: start(record) });
-      if (!other) return `${formatBytes(bytesOf(record))} are there`;
+      const { other, made } = await remote.push(record, place, { signal, onBytes: start(record) });
+      if (!other) return made ? formatBytes(bytesOf(record)) : "was there";
       const maker = madeElsewhere(other) ?? "made by this kind of machine";
       return `another result of the same inputs is there and stays (${maker}); yours stays here`;
     });
@@ -182,7 +182,7 @@ export async function pull(call: CommandContext): Promise<number> {
     const { name, bytes } = files.get(run.id)!;
     await ensureFolder(history.folder);
     await writeFileAtomic(join(history.folder, name), bytes);
-    await store.setCurrent(noteOf(run), records);
+    await store.setCurrent(noteOf(run), records, undefined, true);
     log(`pulled run ${run.id} of ${nameOf(run)}`);
     return true;
   });

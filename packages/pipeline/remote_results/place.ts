@@ -103,6 +103,9 @@ class Folder implements Place {
   }
 
   async list(prefix: string): Promise<{ key: string; size: number }[]> {
+    if (!await this.#try(() => Deno.stat(this.url))) {
+      throw new RemoteError("there is no such folder. Push a run, or name another", true);
+    }
     const names = await this.#try(() => listFiles(join(this.url, prefix))) ?? [];
     return await Promise.all(names.map(async (name) => ({
       key: prefix + name,

@@ -126,21 +126,22 @@ export class RemoteResults {
 
   /**
    * Writes a result's files, then its record if there is none.
-   * @returns the record there, if it is of another content
+   * @returns the record there, if it is of another content; whether something was written
    * @throws {RemoteError}
    */
   async push(
     record: StageRecord,
     folder: string,
     { signal, onBytes }: { signal: AbortSignal; onBytes: (bytes: number) => void },
-  ): Promise<StageRecord | undefined> {
+  ): Promise<{ other?: StageRecord; made: boolean }> {
     const { use } = record.dependencies;
     const other = async () => {
       const there = await this.find(use, record.fingerprint);
       return there && digests(there) !== digests(record) ? there : undefined;
     };
     const first = await other();
-    if (first) return first;
+    if (first) return { other: first, made: false };
+    let made = false;
     const parts: Part[] = [];
     for (const file of filesOf(record)) {
       const path = join(folder, file.output, file.name);
@@ -159,12 +160,14 @@ export class RemoteResults {
         const bytes = new Uint8Array(length);
         for (let n = 0; n < length;) n += await file.read(bytes.subarray(n)) ?? length;
         await this.place.put(key, bytes, true);
+        made = true;
       }
       onBytes(length);
     };
     for await (const _ of mapOrdered(parts, PARALLEL, write));
     const bytes = new TextEncoder().encode(stateText(record));
-    return await this.place.put(keyOf(use, record.fingerprint), bytes) ? undefined : await other();
+    if (await this.place.put(keyOf(use, record.fingerprint), bytes)) return { made: true };
+    return { other: await other(), made };
   }
 
   /** Returns the number of these results that are there. */

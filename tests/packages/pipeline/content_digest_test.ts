@@ -57,6 +57,8 @@ Deno.test("results count wherever their data lies, and without it after a pull",
   const remote = `remote: ${maker.path("shared")}\n`;
   await maker.write({ "pipeline.yaml": remote + yaml("moved") });
   assert.deepEqual((await maker.run()).statuses, { own: "cached", sum: "cached" });
+  const mistyped = await maker.run({ set: ["own.file=movd/n.txt"] });
+  assert.match(mistyped.why.own!, /No such file.*movd/);
   const pushed = await maker.cli("push");
   assert.equal(pushed.code, 0, pushed.out + pushed.err);
 
@@ -68,7 +70,7 @@ Deno.test("results count wherever their data lies, and without it after a pull",
   assert.equal(pulled.code, 0, pulled.out + pulled.err);
   const { text, statuses } = await puller.run();
   assert.deepEqual(statuses, { own: "cached", sum: "cached" });
-  assert.match(text, /^ {2}own: its data counts as it last did: .*No such file/);
+  assert.match(text, /^ {2}own: its data counts as it was pulled: .*No such file/);
   // The parameters are no longer those of the pulled result.
   const other = await puller.run({ set: ["own.by=1"] });
   assert.match(other.why.own!, /No such file/);

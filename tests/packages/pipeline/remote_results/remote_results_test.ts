@@ -35,7 +35,8 @@ Deno.test("a run that was pushed into a folder", async (t) => {
   await t.step("is there", async () => {
     const { code, out } = await first.cli("push");
     assert.equal(code, 0, out);
-    assert.match(out, /✓ count {2}7 B are there\n.*\n.*\npushed run [0-9a-f]{8} to \/.*shared\n$/);
+    assert.match(out, /✓ count {2}7 B\n.*\n.*\npushed run [0-9a-f]{8} to \/.*shared\n$/);
+    assert.match((await first.cli("push")).out, /✓ count {2}was there\n/);
     const status = await first.cli("remote", "status");
     assert.match(status.out, /shared: 3 results, \d+ B\nrun +ended +pipeline\n/);
     assert.match(status.out, new RegExp(`\\n${id} .* pipeline\n.*: 3 of 3 results are there\n$`));
@@ -69,6 +70,9 @@ Deno.test("a run that was pushed into a folder", async (t) => {
     );
   });
   await t.step("names what is no place", async () => {
+    const nowhere = await first.cli("pull", "--remote", first.path("shard"));
+    assert.equal(nowhere.code, 1);
+    assert.match(nowhere.out, /^Cannot share with .*shard: there is no such folder\. Push a run/);
     for (const url of ["http://host/x", "gs://bucket", "s3://", ""]) {
       const { code, err } = await first.cli("push", "--remote", url);
       assert.deepEqual([code, err], [
@@ -269,7 +273,7 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
     assert.equal(server.objects.size, 2, "without a record");
     server.fault = () => undefined;
     server.requests.length = 0;
-    assert.equal(await push(), undefined);
+    assert.deepEqual(await push(), { made: true });
     assert.deepEqual([count("HEAD"), count("PUT")], [4, 2], "what is there is not sent again");
 
     let gets = 0, bytes = 0;
