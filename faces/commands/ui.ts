@@ -41,17 +41,8 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
       ...{ artifacts, pipelines, warn },
       async compare(runs) {
         const { compareRuns } = await import("./compare/compare_runs.ts");
-        const { formatComparison, pooledSentence, sentence } = await import(
-          "./compare/format_comparison.ts"
-        );
-        const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
-        return {
-          ...comparison,
-          sentences: comparison.tests.map(sentence),
-          pooled: (comparison.pooled ?? []).map(pooledSentence),
-          markdown: formatComparison(comparison, "markdown"),
-          latex: formatComparison(comparison, "latex"),
-        };
+        const { pageComparison } = await import("./compare/format_comparison.ts");
+        return pageComparison(await compareRuns(runs, new ArtifactStore(artifacts)));
       },
       explain: (pipeline) => dryRun(pipeline, tools),
       occlude: (...args) => occlude(args.map(String), tools.project),

@@ -74,7 +74,8 @@ export async function compareFraming(
       `${
         similarity.toFixed(2)
       }, below ${MIN_SERVED}. Predictions for photos are worse than these ` +
-      "metrics. Set margin and align of faceCrop so that both look alike.",
+      "metrics. Train with margin and align of faceCrop so that both look alike; deno task evaluate " +
+      "takes both from the model.",
     asked > 0 && withoutFace > asked / 2 &&
     `Serving finds no face in ${withoutFace} of ${asked} test photos. Predictions need photos with ` +
       "more background, or another detector.",

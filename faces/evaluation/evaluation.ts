@@ -112,6 +112,12 @@ export async function evaluate(
   const references = await Promise.all(inputs.references.map(({ path }) => readReference(path)));
   const archives = inputs.archives.map(({ digest }) => digest);
   const data: Data = { images, persons, people, rows, references, archives };
+  if (gate && gate.limit < gate.threshold) {
+    context.warn(
+      `gate.limit ${gate.limit} is below gate.threshold ${gate.threshold}: the gate lets in people ` +
+        "that it estimates as minors. Set a limit at or above the threshold.",
+    );
+  }
   const total = splitNames.reduce((sum, name) => sum + rows[name].length, 0);
   context.progress.start(total * models.length, "predictions");
 
@@ -325,7 +331,22 @@ async function evaluateModel(
   }
   const all = predictions as Record<SplitName, Predictions>;
   const { test } = all;
-  const suspects = suspectLabels(subject, test);
+  const select = <T>(values: readonly T[], name: SplitName) =>
+    Array.from(rows[name], (row) => values[row]);
+  const scores = scoreModel(
+    subject,
+    all,
+    bySplit((name) => ({
+      age: select(people.age, name),
+      gender: select(people.gender, name),
+      identity: select(people.identity, name),
+    })),
+    ["gender", "age"].includes(record.task)
+      ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
+      : [],
+  );
+  // A network that has learned nothing contradicts labels by chance.
+  const suspects = scores.verdict === "better" ? suspectLabels(subject, test) : undefined;
   const shown = chooseExamples(subject, test, examples).map(async (
     { title, positions },
   ): Promise<Examples> => ({
@@ -334,11 +355,9 @@ async function evaluateModel(
       image: await imageDataUrl(images, test.rows[i]),
       row: test.rows[i],
       ...caption(subject, test, i),
-      suspect: suspects[i],
+      suspect: suspects?.[i],
     }))),
   }));
-  const select = <T>(values: readonly T[], name: SplitName) =>
-    Array.from(rows[name], (row) => values[row]);
   // With several outputs, the id includes the output: trainJoint.age.
   const { secondsPerEpoch, computedBy } =
     (lineage.stages.find((stage) => stage.id === id.split(".")[0])?.observed ?? {}) as Partial<
@@ -351,18 +370,7 @@ async function evaluateModel(
     report: {
       id,
       metrics: {
-        ...scoreModel(
-          subject,
-          all,
-          bySplit((name) => ({
-            age: select(people.age, name),
-            gender: select(people.gender, name),
-            identity: select(people.identity, name),
-          })),
-          ["gender", "age"].includes(record.task)
-            ? data.references.map((one) => toReferencePredictions(one, record, people, rows))
-            : [],
-        ),
+        ...scores,
         ...(gated && { gate: gated }),
         ...(record.interval && {
           coverage: scoreIntervals(record.interval, test.bounds!, test.truth, {

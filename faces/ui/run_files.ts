@@ -11,6 +11,7 @@ import { photoOf } from "../datasets/rows.ts";
 import { METRICS } from "../evaluation/metrics.ts";
 import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
+import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
 import type { UiCurve, UiDetails, UiFace, UiFaces, UiLayer, UiStep, UiTable } from "./ui_api.ts";
 
@@ -85,11 +86,11 @@ export class RunFiles {
     const models = this.outputs.filter(({ kind }) => kind === "model");
     const curves = await Promise.all(models.map(async ({ stage, path }): Promise<UiCurve[]> => {
       try {
-        const { metric, weightsOfEpoch: kept, weights } = await readTraining(path);
+        const { metric, weightsOfEpoch: kept, weights, multiplyAdds } = await readTraining(path);
         const epochs = await readHistory(path);
         const columns = Object.keys(epochs[0] ?? {});
         const rows = epochs.map((epoch) => Object.values(epoch) as number[]);
-        return [{ model: stage, metric, kept, weights, columns, epochs: rows }];
+        return [{ model: stage, metric, kept, weights, multiplyAdds, columns, epochs: rows }];
       } catch (error) {
         problems.push(`${stage}: ${(error as Error).message}`);
         return [];
@@ -221,7 +222,11 @@ export class RunFiles {
       if (at >= 0) {
         const { tar, offset, size } = rowOf(index, at);
         const image = `/file/${archives.place}/${tar}?offset=${offset}&size=${size}`;
-        steps.push({ title: "Photo", text: `${values.path} in ${tar}, ${size} bytes`, image });
+        steps.push({
+          title: "Photo",
+          text: `${values.path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`,
+          image,
+        });
       }
     }
     const crops = this.#of("faces");
@@ -237,13 +242,17 @@ export class RunFiles {
         );
         const image = `/file/${crops.place}/${shard}?offset=${offset}&size=${size}`;
         const text = "Detected and cropped; the box is in pixels of the photo";
-        const box = { x: box_x, y: box_y, width: box_width, height: box_height, score };
+        const all = { x: box_x, y: box_y, width: box_width, height: box_height, score };
+        const box = Object.fromEntries(
+          Object.entries(all).map(([name, value]) => [name, round(value)]),
+        );
         steps.push({ title: "Crop", text, image, values: box });
       }
     }
     steps.push({
       ...{ title: "Image", text: `Row ${row} of the data set, as the networks receive it` },
-      ...{ image: `/image/${data.place}/${row}`, values },
+      image: `/image/${data.place}/${row}`,
+      values: { ...values, gender: genderClasses[Number(values.gender)]?.label ?? values.gender },
     });
     const all = await readTable(join(report.path, "predictions.parquet"));
     const evaluated = await this.evaluation();

@@ -43,8 +43,9 @@ export interface UiCurve {
   readonly metric: string;
   /** The epoch whose weights were kept. */
   readonly kept: number;
-  /** Number of parameters. */
+  /** Number of parameters, and of multiply-adds of a prediction, if recorded. */
   readonly weights: number;
+  readonly multiplyAdds?: number;
   readonly columns: readonly string[];
   readonly epochs: readonly (readonly number[])[];
 }
@@ -118,6 +119,8 @@ export interface UiComparison {
   readonly sentences: readonly string[];
   /** Metrics over the test sets of all folds. */
   readonly pooled: readonly string[];
+  /** Differences of further metrics, the head of the table first. */
+  readonly further?: { readonly rows: readonly string[][]; readonly note: string };
   readonly markdown: string;
   readonly latex: string;
 }

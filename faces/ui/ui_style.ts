@@ -44,7 +44,7 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 :is(th, td) small { color: var(--muted); font-weight: 400; font-size: 0.8rem }
 [aria-sort="ascending"] button::after { content: " ↑" }
 [aria-sort="descending"] button::after { content: " ↓" }
-.runs { max-height: calc(100vh - 210px); min-height: 120px }
+.wide.runs { max-height: calc(100vh - 210px); min-height: 120px }
 .runs tbody tr:not(.space) { height: 46px }
 .runs tbody tr:not(.space) > * {
   height: 46px; padding-block: 0; white-space: nowrap; vertical-align: middle;
@@ -116,6 +116,7 @@ h2 { margin-top: 22px; }
 .faces-grid { margin: 0; padding: 0; display: grid; gap: 12px; list-style: none;
   grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
 .faces-grid li { display: grid; align-content: start; font-size: 0.82rem; line-height: 1.35; overflow-wrap: anywhere; }
+.line { white-space: nowrap }
 .faces-grid img, .way img { border-radius: 8px; background: var(--bar); image-rendering: pixelated; }
 .faces-grid img { display: block; width: 96px; height: 96px; }
 h2 { overflow-wrap: anywhere; }

@@ -107,6 +107,9 @@ export function createReporter(output: Output, now: () => number = Date.now): Re
   };
 }
 
+/** Items per second below which no rate is shown. */
+const SLOW = 0.05;
+
 /** Counts items, and computes rate and remaining time. */
 export class ProgressMeter {
   #total = 0;
@@ -114,6 +117,7 @@ export class ProgressMeter {
   #unit = "";
   #note = "";
   #began = 0;
+  #counted = 0;
   #from = 0;
 
   constructor(readonly now: () => number = Date.now) {}
@@ -124,12 +128,13 @@ export class ProgressMeter {
 
   start(total: number, unit: string, done: number): void {
     [this.#total, this.#unit, this.#done, this.#from] = [total, unit, done, done];
-    this.#began = this.now();
+    this.#began = this.#counted = this.now();
     this.#note = "";
   }
 
   advance(items: number, note?: string): void {
     this.#done = Math.min(this.#done + items, this.#total);
+    if (items > 0) this.#counted = this.now();
     // Before a cut, which may remove the end of a URL's user.
     if (note !== undefined) this.#note = hideSecrets(note);
   }
@@ -141,16 +146,24 @@ export class ProgressMeter {
 
   #parts(): string[] {
     const seconds = (this.now() - this.#began) / 1000;
-    const rate = seconds > 0 ? (this.#done - this.#from) / seconds : 0;
+    let rate = seconds > 0 ? (this.#done - this.#from) / seconds : 0, waited = 0;
+    const slow = rate < SLOW;
+    if (slow) { // such as the runs of a sweep: until the next one counts, time left goes down
+      waited = (this.now() - this.#counted) / 1000;
+      rate = (this.#done - this.#from) / (seconds - waited) || 0;
+    }
     const bytes = this.#unit === "bytes";
     const amount = (n: number) => bytes ? megabytes(n) : formatInteger(n);
     const unit = this.#total === 1 ? this.#unit.replace(/s$/, "") : this.#unit;
     const parts = [`${amount(this.#done)}/${amount(this.#total)}${bytes ? "" : ` ${unit}`}`];
     if (rate > 0) {
-      parts.push(
-        `${bytes ? megabytes(rate) : rate < 10 ? rate.toFixed(1) : formatInteger(rate)}/s`,
-      );
-      if (!this.finished) parts.push(`${formatDuration((this.#total - this.#done) / rate)} left`);
+      if (!slow) {
+        parts.push(
+          `${bytes ? megabytes(rate) : rate < 10 ? rate.toFixed(1) : formatInteger(rate)}/s`,
+        );
+      }
+      const left = (this.#total - this.#done) / rate - waited;
+      if (left > 0) parts.push(`${formatDuration(left)} left`);
     }
     if (this.#note) parts.push(this.#note);
     return parts;

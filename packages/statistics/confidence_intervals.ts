@@ -104,15 +104,23 @@ export function statisticInterval(
   const value = statistic(Int32Array.from({ length: n }, (_, i) => i));
   if (groups.length < MIN_COUNT || Number.isNaN(value)) return undefined;
   const unit = groups.length === n ? "image" : "person";
-  const values = bootstrap(
-    groups.length,
-    // Most often a group is one image.
-    (drawn) => statistic(unit === "image" ? drawn : Array.from(drawn, (g) => groups[g]).flat()),
-  );
-  const { low, high } = percentileInterval(values);
+  const { low, high } = percentileInterval(bootstrapRows(n, groups, statistic));
   return share && low === high && (low === 0 || low === 1)
     ? { ...wilson(low, groups.length), level: LEVEL, method: "wilson", unit }
     : { low, high, level: LEVEL, method: "bootstrap", unit };
+}
+
+/** Returns a statistic of n images in resamples of their groups, sorted; see `bootstrap`. */
+export function bootstrapRows(
+  n: number,
+  groups: readonly (readonly number[])[],
+  statistic: (rows: ArrayLike<number>) => number,
+): Float64Array {
+  return bootstrap(
+    groups.length,
+    // Most often a group is one image.
+    (drawn) => statistic(groups.length === n ? drawn : Array.from(drawn, (g) => groups[g]).flat()),
+  );
 }
 
 /**

@@ -4,8 +4,10 @@
  */
 import {
   bootstrapMeans,
+  bootstrapRows,
   groupsOf,
   type Interval,
+  MIN_COUNT,
   percentileInterval,
 } from "./confidence_intervals.ts";
 import { mean } from "./prediction_metrics.ts";
@@ -44,11 +46,9 @@ export function compareHits(
   b: ArrayLike<number>,
   people?: readonly unknown[],
 ): PairedTest {
-  const { p, ...paired } = comparePairs(a, b, people);
+  const test = comparePairs(a, b, people);
   // McNemar's test assumes independent images, which images of one person are not.
-  return paired.unit === "person"
-    ? { ...paired, test: "bootstrap", p }
-    : { ...paired, test: "mcnemar", p: mcnemar(a, b) };
+  return test.unit === "person" ? test : { ...test, test: "mcnemar", p: mcnemar(a, b) };
 }
 
 /**
@@ -60,11 +60,39 @@ export function compareErrors(
   b: ArrayLike<number>,
   people?: readonly unknown[],
 ): PairedTest {
-  const paired = comparePairs(a, b, people);
-  if (paired.unit === "person") return { ...paired, test: "bootstrap" };
+  const test = comparePairs(a, b, people);
+  if (test.unit === "person") return test;
   // Rounded to 1e-9 years, so that equal differences tie despite rounding errors.
   const differences = Float64Array.from(a, (value, i) => Math.round((value - b[i]) * 1e9) / 1e9);
-  return { ...paired, test: "bootstrap", wilcoxon: wilcoxon(differences) };
+  return { ...test, wilcoxon: wilcoxon(differences) };
+}
+
+/**
+ * Compares two models by any statistic of their predictions, by a paired percentile bootstrap.
+ * Returns undefined with fewer than five images or people, and for NaN.
+ * @param n number of images
+ * @param a computes the statistic of model a from indices of images, which may repeat; b likewise
+ * @param people person of each image; without it, all are distinct
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const of = (errors: number[]) => (rows: ArrayLike<number>) =>
+ *   Math.max(...Array.from(rows, (i) => errors[i]));
+ * const test = compareStatistics(5, of([3, 1, 4, 1, 5]), of([1, 0, 2, 0, 2]));
+ * assert.deepEqual([test!.difference, test!.interval.high], [3, 3]);
+ * ```
+ */
+export function compareStatistics(
+  n: number,
+  a: (rows: ArrayLike<number>) => number,
+  b: (rows: ArrayLike<number>) => number,
+  people?: readonly unknown[],
+): PairedTest | undefined {
+  const groups = groupsOf(n, people);
+  const statistic = (rows: ArrayLike<number>) => a(rows) - b(rows);
+  const difference = statistic(Int32Array.from({ length: n }, (_, i) => i));
+  if (groups.length < MIN_COUNT || Number.isNaN(difference)) return undefined;
+  return paired(difference, bootstrapRows(n, groups, statistic), n, groups.length);
 }
 
 /** Computes the mean difference of pairs, its bootstrap interval and its bootstrap p-value. */
@@ -72,20 +100,33 @@ function comparePairs(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
   people?: readonly unknown[],
-): Omit<PairedTest, "test"> {
+): PairedTest {
   if (a.length !== b.length) throw new Error(`Cannot pair ${a.length} values with ${b.length}`);
   const differences = Float64Array.from(a, (value, i) => value - b[i]);
   const groups = groupsOf(differences.length, people);
-  const means = bootstrapMeans(differences, groups);
-  const below = means.filter((value) => value <= 0).length;
-  const above = means.filter((value) => value >= 0).length;
+  return paired(
+    mean(differences),
+    bootstrapMeans(differences, groups),
+    differences.length,
+    groups.length,
+  );
+}
+
+/** @param resampled sorted differences of resamples */
+function paired(
+  difference: number,
+  resampled: Float64Array,
+  pictures: number,
+  groups: number,
+): PairedTest {
+  const below = resampled.filter((value) => value <= 0).length;
+  const above = resampled.filter((value) => value >= 0).length;
   return {
-    pictures: differences.length,
-    unit: groups.length === differences.length ? "image" : "person",
-    difference: mean(differences),
-    interval: percentileInterval(means),
+    ...{ pictures, difference, test: "bootstrap" },
+    unit: groups === pictures ? "image" : "person",
+    interval: percentileInterval(resampled),
     // Plus one, counting the data as a resample: p is never 0.
-    p: Math.min(1, 2 * (Math.min(below, above) + 1) / (means.length + 1)),
+    p: Math.min(1, 2 * (Math.min(below, above) + 1) / (resampled.length + 1)),
   };
 }
 

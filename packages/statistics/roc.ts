@@ -33,20 +33,21 @@ export interface Roc {
  * ```
  */
 export function rocCurve(truth: ArrayLike<number>, scores: ArrayLike<number>): Roc {
-  const order = Array.from(truth, (_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const positives = order.reduce((sum, i) => sum + truth[i], 0);
-  const negatives = order.length - positives;
+  const of = (positive: boolean) =>
+    Float64Array.from(scores).filter((_, i) => (truth[i] === 1) === positive).sort().reverse();
+  const positives = of(true), negatives = of(false);
   const points: Roc["points"] = [[0, 0]];
   let [hits, alarms, auc] = [0, 0, 0];
-  order.forEach((i, at) => {
-    if (truth[i] === 1) hits++;
-    else alarms++;
-    if (at + 1 < order.length && scores[order[at + 1]] === scores[i]) return;
+  while (hits < positives.length || alarms < negatives.length) {
+    const score = Math.max(positives[hits] ?? -Infinity, negatives[alarms] ?? -Infinity);
+    // Negated: NaN passes.
+    while (hits < positives.length && !(positives[hits] < score)) hits++;
+    while (alarms < negatives.length && !(negatives[alarms] < score)) alarms++;
     const [x, y] = points.at(-1)!;
-    const point: [number, number] = [alarms / negatives, hits / positives];
+    const point: [number, number] = [alarms / negatives.length, hits / positives.length];
     auc += (point[0] - x) * (point[1] + y) / 2;
     points.push(point);
-  });
+  }
   return { points, auc };
 }
 

@@ -145,8 +145,20 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
           return images.map(({ naturalWidth }) => naturalWidth);
         });
         assert.deepEqual([loaded.length, loaded[0]], [24, 2]);
+        await waitText(page, /Differences of further metrics[^]*trainGender AUC/);
+        await waitText(page, /accuracy against multiply-adds/);
+        const sizes = await page.$$eval(".plot", (all) =>
+          all.filter((plot) => / against /.test(plot.getAttribute("aria-label")!)).map((plot) => ({
+            dots: plot.querySelectorAll("circle").length,
+            text: plot.textContent,
+          })));
+        assert.deepEqual(sizes.map(({ dots }) => dots), [2, 2]);
+        assert.match(sizes[0]!.text!, /2K[^]*32K|2,000/i);
         // Loss and accuracy, each of two runs, on the training and the validation set.
-        const drawn = await page.$$eval(".plot g[stroke^='var(--c']", (all) => all.length);
+        const drawn = await page.$$eval(
+          ".plot g[stroke^='var(--c'] path",
+          (all) => all.length,
+        );
         assert.equal(drawn, 8);
         assert.deepEqual(wrong, []);
         await page.close();
@@ -199,9 +211,11 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
     });
 
     const files = await (await fetch(`${ui.url}/api/files?id=${first!.id}`)).json();
-    const { place } = files.outputs.find(({ kind }: { kind: string }) => kind === "report");
+    const placeOf = (wanted: string) =>
+      files.outputs.find(({ kind }: { kind: string }) => kind === wanted).place;
     const views = {
-      table: `inside?id=${first!.id}&file=${place}/predictions.parquet`,
+      table: `inside?id=${first!.id}&file=${placeOf("report")}/predictions.parquet`,
+      layers: `inside?id=${first!.id}&file=${placeOf("model")}/model.json`,
       runs: "runs?show=test",
       live: "live",
       compare: `compare?ids=${first!.id},${last!.id}`,

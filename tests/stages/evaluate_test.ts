@@ -252,6 +252,7 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
   await context.run({ ...inputs, models: (inputs.models as Artifact[]).slice(1) }, {
     gate: { threshold: 18, limit: 18 },
   });
+  assert.deepEqual(context.warnings.filter((warning) => warning.startsWith("gate")), []);
   const { trainAge, trainGender } = (await metricsOf(context.outputs.report)).models;
   assert.equal(trainGender.gate, undefined);
   const { false_accept, false_reject, left_out } = trainAge.gate!;
@@ -264,6 +265,10 @@ Deno.test("evaluate lets ages through a gate, intervals on one side of it too", 
   const html = await Deno.readTextFile(join(context.outputs.report, "report.html"));
   assert.match(html, /id="gate"/);
   assert.match(html, /1 face left out/);
+  await context.run({ ...inputs, models: (inputs.models as Artifact[]).slice(1, 2) }, {
+    gate: { threshold: 18, limit: 16 },
+  });
+  assert.match(context.warnings.join(), /gate\.limit 16 is below gate\.threshold 18: /);
 });
 
 /** 20 people, of whom rows 0-7 are for training, 8-11 for validation, 12-19 for the test. */

@@ -3,6 +3,7 @@ import { meanInterval } from "../../../packages/statistics/confidence_intervals.
 import {
   compareErrors,
   compareHits,
+  compareStatistics,
   holm,
   type PairedTest,
 } from "../../../packages/statistics/paired_tests.ts";
@@ -20,6 +21,7 @@ import {
   parameterRows,
   statsOverSeeds,
 } from "./differences.ts";
+import { selectRows } from "../../training/further_metrics.ts";
 import { loadPredictions, type TestedModel } from "./load_predictions.ts";
 
 /** Result of a comparison, as `compare --json` prints it. */
@@ -35,6 +37,8 @@ export interface Comparison {
   /** Test metrics of runs whose test sets are disjoint, such as folds, over all their images. */
   readonly pooled?: readonly Pooled[];
   readonly tests: readonly ModelTest[];
+  /** Differences of further metrics of the same models; p with Holm's correction over all of them. */
+  readonly differences: readonly Difference[];
   /** Cautions on the metrics of runs, such as that their data is synthetic. */
   readonly cautions: readonly string[];
   /** Models that could not be compared, with the reason. */
@@ -69,6 +73,14 @@ export interface ModelTest extends PairedTest {
   readonly better?: string;
 }
 
+/** Difference of a further metric of two models on the same images, by a paired bootstrap. */
+export interface Difference extends Pick<ModelTest, "model" | "a" | "b" | "better">, PairedTest {
+  /** Key, as evaluate.metrics names it. */
+  readonly metric: string;
+  readonly title: string;
+  readonly corrected: number;
+}
+
 /** Minimum number of images in both test sets for a test. */
 const MIN_IMAGES = 20;
 const ALPHA = 0.05;
@@ -80,7 +92,9 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const notes: string[] = [];
   const tested = await Promise.all(runs.map(async (run) => {
-    const { models, missing } = await loadPredictions(run, store);
+    // The best of many is tested against each: all metrics would take minutes.
+    const further = runs.length === 2 ? "all" : "named";
+    const { models, missing } = await loadPredictions(run, store, further);
     if (missing !== undefined) notes.push(missing);
     return models;
   }));
@@ -108,9 +122,10 @@ export async function compareRuns(
     };
   });
   const labels = [...new Set(named.flatMap((models) => [...models.keys()]))];
-  const tests = labels.flatMap((label) =>
-    testModels(label, runs, named.map((models) => models.get(label)), notes)
+  const pairs = labels.flatMap((label) =>
+    pairModels(label, runs, named.map((models) => models.get(label)), notes)
   );
+  const tests = [...Map.groupBy(pairs, ({ model }) => model).values()].flatMap(testModels);
   const seeds = statsOverSeeds(runs, names);
   const pooled = labels.flatMap((label) =>
     (seeds?.groups ?? []).flatMap((group) =>
@@ -125,7 +140,7 @@ export async function compareRuns(
     ...{ parameters: parameterRows(runs, names), metrics },
     ...(seeds && { seeds }),
     ...(pooled.length > 0 && { pooled }),
-    ...{ tests, cautions: cautionLines(runs), notes },
+    ...{ tests, differences: differencesOf(pairs), cautions: cautionLines(runs), notes },
   };
 }
 
@@ -168,48 +183,51 @@ function nameModels(tested: readonly (readonly TestedModel[])[]): Names[] {
   );
 }
 
-/** Tests two models, or the best one against each other one, with Holm's correction. */
-function testModels(
-  label: string,
+/** Two models of the same task, and the rows of each on the images in both test sets. */
+interface Pair {
+  readonly model: string;
+  /** Ids of the runs. */
+  readonly a: string;
+  readonly b: string;
+  readonly models: readonly [TestedModel, TestedModel];
+  readonly rows: readonly [Int32Array, Int32Array];
+}
+
+/** Pairs two models, or the best one with each other one; equal models are no pair. */
+function pairModels(
+  model: string,
   runs: readonly RunRecord[],
   models: readonly (TestedModel | undefined)[],
   notes: string[],
-): ModelTest[] {
+): Pair[] {
   const there = models.flatMap((model, run) => model ? [{ model, run: runs[run]!.id }] : []);
   if (there.length < 2) return [];
   const { metric } = there[0]!.model;
   if (there.some(({ model }) => model.metric !== metric)) {
-    notes.push(`${label}: accuracy and years cannot be compared`);
+    notes.push(`${model}: accuracy and years cannot be compared`);
     return [];
   }
   const sign = METRICS[metric].better === "more" ? 1 : -1;
   const [first, ...rest] = there.length === 2
     ? there
     : there.toSorted((x, y) => (mean(y.model.scores) - mean(x.model.scores)) * sign);
-  const tests = rest.flatMap((other) => {
+  return rest.flatMap((other) => {
     const [a, b] = [first!.run, other.run];
-    const test = testPair(first!.model, other.model);
-    if (test === undefined) return [];
-    if (typeof test !== "string") return [{ test, a, b }];
-    notes.push(`${label}, ${a} and ${b}: ${test}`);
+    const rows = commonRows(first!.model, other.model);
+    if (rows === undefined) return [];
+    if (typeof rows !== "string") {
+      return [{ model, a, b, models: [first!.model, other.model], rows }];
+    }
+    notes.push(`${model}, ${a} and ${b}: ${rows}`);
     return [];
-  });
-  const corrected = holm(tests.map(({ test }) => test.p));
-  return tests.map(({ test, a, b }, i): ModelTest => {
-    const real = corrected[i]! < ALPHA;
-    return {
-      ...{ model: label, metric, a, b, ...test },
-      ...(tests.length > 1 && { corrected: corrected[i] }),
-      ...{ real, ...(real && { better: test.difference * sign > 0 ? a : b }) },
-    };
   });
 }
 
 /**
- * Tests two models on the images in both test sets.
- * @returns the reason if there is no test; undefined for equal models, as of runs that share one
+ * Returns the rows of two models on the images in both test sets.
+ * @returns the reason if there are too few; undefined for equal models, as of runs that share one
  */
-function testPair(a: TestedModel, b: TestedModel): PairedTest | string | undefined {
+function commonRows(a: TestedModel, b: TestedModel): Pair["rows"] | string | undefined {
   const rows = new Map(b.images.map((image, row) => [image, row]));
   const pairs = a.images.flatMap((image, i) => rows.has(image) ? [[i, rows.get(image)!]] : []);
   if (pairs.length < MIN_IMAGES) {
@@ -217,13 +235,54 @@ function testPair(a: TestedModel, b: TestedModel): PairedTest | string | undefin
       counted(pairs.length, "image is", "images are")
     } in both test sets, too few for a test`;
   }
-  if (pairs.some(([i, j]) => a.truth[i!] !== b.truth[j!])) {
+  if (pairs.some(([i, j]) => a.scored.truth[i!] !== b.scored.truth[j!])) {
     return "their labels of the same images differ";
   }
-  const scoresA = pairs.map(([i]) => a.scores[i!]!);
-  const scoresB = pairs.map(([, j]) => b.scores[j!]!);
   const same = a.images.length === pairs.length && b.images.length === pairs.length;
-  if (same && scoresA.every((score, i) => score === scoresB[i])) return undefined;
-  const people = pairs.map(([i]) => a.people[i!]);
-  return (a.metric === "accuracy" ? compareHits : compareErrors)(scoresA, scoresB, people);
+  if (same && pairs.every(([i, j]) => a.scores[i!] === b.scores[j!])) return undefined;
+  return [Int32Array.from(pairs, ([i]) => i!), Int32Array.from(pairs, ([, j]) => j!)];
+}
+
+/** Tests the pairs of a model, with Holm's correction. */
+function testModels(pairs: readonly Pair[]): ModelTest[] {
+  const tests = pairs.map(({ models: [a, b], rows: [own, other] }) =>
+    (a.metric === "accuracy" ? compareHits : compareErrors)(
+      own.values().map((row) => a.scores[row]!).toArray(),
+      other.values().map((row) => b.scores[row]!).toArray(),
+      own.values().map((row) => a.people[row]).toArray(),
+    )
+  );
+  const corrected = holm(tests.map(({ p }) => p));
+  return tests.map((test, i): ModelTest => {
+    const { model, a, b, models: [{ metric }] } = pairs[i]!, real = corrected[i]! < ALPHA;
+    const sign = METRICS[metric].better === "more" ? 1 : -1;
+    return {
+      ...{ model, metric, a, b, ...test },
+      ...(tests.length > 1 && { corrected: corrected[i] }),
+      ...{ real, ...(real && { better: test.difference * sign > 0 ? a : b }) },
+    };
+  });
+}
+
+/** Compares further metrics of all pairs. */
+function differencesOf(pairs: readonly Pair[]): Difference[] {
+  const found = pairs.flatMap(({ model, a, b, models: [first, second], rows: [own, other] }) => {
+    const people = Array.from(own, (row) => first.people[row]);
+    const [x, y] = [selectRows(first.scored, own), selectRows(second.scored, other)];
+    return first.computable.flatMap(({ name: metric, title, compute, better }) => {
+      if (!second.computable.some(({ name }) => name === metric)) return [];
+      const of = (all: typeof x) => (rows: ArrayLike<number>) => compute(selectRows(all, rows));
+      const test = compareStatistics(own.length, of(x), of(y), people);
+      return test ? [{ model, metric, title, a, b, direction: better, ...test }] : [];
+    });
+  });
+  const corrected = holm(found.map(({ p }) => p));
+  return found.map(({ direction, ...one }, i): Difference => {
+    const real = direction !== undefined && corrected[i]! < ALPHA;
+    const first = (direction === "more") === (one.difference > 0);
+    return {
+      ...{ ...one, corrected: corrected[i]! },
+      ...(real && { better: first ? one.a : one.b }),
+    };
+  });
 }

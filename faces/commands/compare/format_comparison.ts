@@ -9,6 +9,7 @@ import {
 } from "../../../packages/pipeline/format.ts";
 import { METRICS } from "../../evaluation/metrics.ts";
 import type { Comparison, ModelTest, Pooled } from "./compare_runs.ts";
+import type { UiComparison } from "../../ui/ui_api.ts";
 import type { OverSeeds } from "./differences.ts";
 
 interface Style {
@@ -63,10 +64,11 @@ function tex(text: string): string {
 
 /** Formats a comparison. @param room columns of the terminal */
 export function formatComparison(
-  { runs, parameters, metrics, seeds, pooled, tests, cautions, notes }: Comparison,
+  comparison: Comparison,
   format: "text" | "markdown" | "latex",
   room = 80,
 ): string {
+  const { runs, parameters, metrics, seeds, pooled, tests, cautions, notes } = comparison;
   const style = { text: textStyle(room), markdown: MARKDOWN, latex: LATEX }[format];
   const differences = (rows: readonly (readonly string[])[]) =>
     rows.length === 0
@@ -114,12 +116,30 @@ export function formatComparison(
       ...style.heading("Significance"),
       ...tests.map((test) => style.item(sentence(test))),
     );
+    const further = differenceRows(comparison);
+    if (further.length > 1) {
+      lines.push(...style.heading("Further metrics"), ...style.table(further), "");
+      lines.push(style.item(FURTHER));
+    }
     lines.push(
       style.item("These tests compare trained models. To compare settings, sweep over seeds."),
     );
   }
   if (notes.length > 0) lines.push(...style.heading("Not compared"), ...notes.map(style.item));
   return lines.join("\n").replace(/^\n/, "") + "\n";
+}
+
+/** Formats a comparison for the page over runs. */
+export function pageComparison(comparison: Comparison): UiComparison {
+  const further = differenceRows(comparison);
+  return {
+    ...comparison,
+    sentences: comparison.tests.map(sentence),
+    further: further.length > 1 ? { rows: further, note: FURTHER } : undefined,
+    pooled: (comparison.pooled ?? []).map(pooledSentence),
+    markdown: formatComparison(comparison, "markdown"),
+    latex: formatComparison(comparison, "latex"),
+  };
 }
 
 /** Returns a column for each group of runs that differ in seeds alone: mean ± standard deviation. */
@@ -147,7 +167,7 @@ function seedRows({ groups, rows }: OverSeeds): string[][] {
 }
 
 /** "trainAge: MAE 5.43 (95 % CI 5.31 to 5.55) on the 17,000 test images of 1a2b3c4d and 4 more". */
-export function pooledSentence({ model, metric, runs, images, value, low, high }: Pooled): string {
+function pooledSentence({ model, metric, runs, images, value, low, high }: Pooled): string {
   return `${model}: ${METRICS[metric].name} ${formatNumber(value)} (95 % CI ${
     formatNumber(low)
   } to ` +
@@ -156,7 +176,7 @@ export function pooledSentence({ model, metric, runs, images, value, low, high }
 }
 
 /** "gender: abcd is significantly better than 1234 by 0.020 in accuracy (95 % CI 0.010 to ...)". */
-export function sentence(test: ModelTest): string {
+function sentence(test: ModelTest): string {
   const { model, metric, a, b, difference, interval, better, pictures, unit, wilcoxon } = test;
   const [low, high] = difference < 0
     ? [-interval.high, -interval.low]
@@ -173,6 +193,23 @@ export function sentence(test: ModelTest): string {
   return better === undefined
     ? `${model}: no significant difference between ${a} and ${b}, ${size}; ${how}`
     : `${model}: ${better} is significantly better than ${better === a ? b : a} by ${size}; ${how}`;
+}
+
+/** Note below the table of further metrics. */
+const FURTHER = "Difference: first run minus second, on the images in both test sets. " +
+  "Paired bootstrap, 95 % CI; p with Holm's correction over all rows.";
+
+/** Returns a table of the differences of further metrics, its head first. */
+function differenceRows({ differences, runs }: Comparison): string[][] {
+  const pairs = runs.length > 2;
+  return [
+    ["metric", ...(pairs ? ["runs"] : []), "difference", "95 % CI", "p", "better"],
+    ...differences.map(({ model, title, a, b, difference, interval, corrected, better }) => [
+      ...[`${model} ${title}`, ...(pairs ? [`${a}, ${b}`] : []), signed(difference)],
+      ...[`${signed(interval.low)} to ${signed(interval.high)}`],
+      ...[formatP(corrected).replace("p = ", "").replace("p ", ""), better ?? "–"],
+    ]),
+  ];
 }
 
 function formatP(p: number): string {

@@ -5,9 +5,21 @@ import type { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts
 import { nameOf, type RunRecord } from "../../../packages/pipeline/history.ts";
 import type { StageRecord } from "../../../packages/pipeline/stage_record.ts";
 import type { Interval } from "../../../packages/statistics/confidence_intervals.ts";
+import { type Choice, chosen } from "../../../packages/pipeline/define.ts";
 import { assertIntact, damagedError } from "../../../packages/pipeline/verify_results.ts";
 import { type MetricName, METRICS } from "../../evaluation/metrics.ts";
 import { readMetrics } from "../../evaluation/score_model.ts";
+import {
+  furtherMetrics,
+  type MetricDefinition,
+  type ScoredPredictions,
+} from "../../training/further_metrics.ts";
+import { readPeople } from "../../training/targets.ts";
+
+/** A further metric with its options. */
+interface ComputableMetric extends Pick<MetricDefinition, "name" | "of" | "title" | "better"> {
+  compute(predictions: ScoredPredictions): number;
+}
 
 /** A model of a run and its results, with one value per test image. */
 export interface TestedModel {
@@ -25,14 +37,20 @@ export interface TestedModel {
   readonly images: readonly string[];
   /** Identity of the person, if known. */
   readonly people: readonly (string | null)[];
-  /** True class index or age. */
-  readonly truth: Float64Array;
+  /** Predictions of the test set, from which any metric can be computed. */
+  readonly scored: ScoredPredictions;
+  /** Metrics to compare models by, beside the primary one. */
+  readonly computable: readonly ComputableMetric[];
 }
 
-/** Loads the models of a run; `missing` is the reason if there are none. */
+/**
+ * Loads the models of a run; `missing` is the reason if there are none.
+ * @param further the further metrics to compute: those that evaluate names, or all built-in ones
+ */
 export async function loadPredictions(
   run: RunRecord,
   store: ArtifactStore,
+  further: "named" | "all",
 ): Promise<{ models: TestedModel[]; missing?: string }> {
   const records = new Map<string, StageRecord>();
   const damaged: Error[] = [];
@@ -71,27 +89,64 @@ export async function loadPredictions(
   }
   await assertIntact(report.path, report.made, ["metrics.json", "predictions.parquet"]);
   await assertIntact(data.path, data.made, ["table.parquet"]);
-  return { models: await readModels(report.path, data.path) };
+  const { metrics = [] } = report.record.dependencies.params as { metrics?: Choice[] };
+  return { models: await readModels(report.path, data.path, builtIn(metrics, further)) };
 }
 
-async function readModels(report: string, dataset: string): Promise<TestedModel[]> {
-  const { models } = await readMetrics(report);
-  const all = await readParquet(join(report, "predictions.parquet"), {
-    ...{ stage: "string", row: "int32", split: "string" },
-    ...{ truth: "float64", prediction: "float64" },
+/** Returns built-in metrics: as written, and all others with their defaults. Plugins are not loaded. */
+function builtIn(written: readonly Choice[], further: "named" | "all"): ComputableMetric[] {
+  const nameOf = (choice: Choice) => typeof choice === "string" ? choice : choice.use;
+  const isOf = ({ name, former = [] }: (typeof furtherMetrics)[number], choice: Choice) =>
+    [name, ...former].includes(nameOf(choice)!);
+  const choices = furtherMetrics.flatMap((metric): Choice[] => {
+    const named = written.filter((choice) => isOf(metric, choice));
+    return named.length > 0 || further === "named" ? named : [metric.name];
   });
+  return choices.map((choice) => {
+    const { definition, options } = chosen(choice, furtherMetrics, "");
+    const { of, title, better } = definition;
+    const compute = (all: ScoredPredictions) => definition.compute(all, options);
+    return { ...{ of, title, better, compute }, name: nameOf(choice)! };
+  });
+}
+
+async function readModels(
+  report: string,
+  dataset: string,
+  metrics: readonly ComputableMetric[],
+): Promise<TestedModel[]> {
+  const { models } = await readMetrics(report);
+  // Predictions of earlier versions have no probabilities.
+  const all = await readParquet(join(report, "predictions.parquet")) as
+    & {
+      [column in "row" | "truth" | "prediction"]: number[];
+    }
+    & { stage: string[]; split: string[]; probabilities?: (number[] | null)[] };
   const table = await readParquet(join(dataset, "table.parquet"), {
     ...{ dataset: "string", path: "string", identity: "string?" },
   });
+  const persons = await readPeople(join(dataset, "table.parquet"));
   return Object.entries(models).map(([id, { task, variant, metric, classes, further = [] }]) => {
     const lines = all.stage.flatMap((stage, i) =>
       stage === id && all.split[i] === "test" ? [i] : []
     );
-    const rows = lines.map((i) => all.row[i]);
-    const truth = Float64Array.from(lines, (i) => all.truth[i]);
-    const prediction = Float64Array.from(lines, (i) => all.prediction[i]);
+    const rows = lines.map((i) => all.row[i]!);
+    const truth = Float64Array.from(lines, (i) => all.truth[i]!);
+    const prediction = Float64Array.from(lines, (i) => all.prediction[i]!);
+    const probabilities = classes && all.probabilities;
+    const scored: ScoredPredictions = {
+      ...{ truth, prediction, classes: classes?.length },
+      ...(probabilities && { probabilities: lines.map((i) => probabilities[i]!) }),
+      gender: rows.map((row) => persons[row]!.gender),
+      age: rows.map((row) => persons[row]!.age),
+    };
     return {
-      ...{ id, task, variant, metric, classes, truth },
+      ...{ id, task, variant, metric, classes, scored },
+      computable: metrics.filter(({ name, of }) =>
+        of === (classes ? "classes" : "years") && (name !== "auc" || probabilities) &&
+        // Of two classes all are neighbors.
+        (name !== "oneOff" || classes!.length > 2)
+      ),
       further: new Map(further.map(({ name, intervals }) => [name, intervals.test])),
       scores: METRICS[metric].each(truth, prediction),
       images: rows.map((row) => `${table.dataset[row]}/${table.path[row]}`),

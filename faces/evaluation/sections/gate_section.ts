@@ -20,6 +20,11 @@ export function gateSection({ models }: Report): Html {
 accept: share of the faces below ${threshold} years that is let in. False reject: share of the others
 that is refused. Test set, 95 % CI.</p>
 ${
+    limit < threshold &&
+    html`<p class="notice">The limit is below the legal age: the gate lets in people
+that it estimates as minors.</p>`
+  }
+${
     gated.map((model) =>
       html`
         <h3 class="row">${modelTitle(model, models)}</h3>

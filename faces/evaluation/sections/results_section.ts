@@ -53,7 +53,12 @@ ${model.sensitivity && sensitivityFigure(model.sensitivity, metrics)}
 </div>
 ${(metrics.groups?.length ?? 0) > 0 && html`<div class="columns groups">${groups(metrics)}</div>`}
 ${uncertaintyCards(metrics)}
-${model.examples.map(examples)}`;
+${model.examples.map(examples)}
+${
+    metrics.verdict !== "better" &&
+    html`<p class="note">Suspect labels are not marked: this network is
+not significantly better than the constant baseline, so it contradicts labels by chance.</p>`
+  }`;
 }
 
 /** Renders the metric on each split: the network's, and those of baselines and other networks. */

@@ -57,15 +57,16 @@ const differ = (values: readonly unknown[]) =>
 async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promise<Node> {
   const ask = (some: readonly UiRun[]) =>
     get<UiComparison>("/api/compare", { ids: some.map(({ id }) => id).join() });
-  const { parameters, metrics, cautions, notes, sentences } = await ask(runs);
+  const { parameters, metrics, cautions, notes, sentences, further } = await ask(runs);
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
     dom`${row.model} ${row.metric} <small>${row.split}</small>`,
     ...row.values.map((value, i) => {
       const { low, high } = row.intervals?.[i] ?? {};
       const best = row.best === i ? "★ " : "";
-      const interval = low !== undefined && dom`<small>${number(low)} to ${number(high)}</small>`;
-      return dom`<span class="number">${best}${number(value)}${interval}</span>`;
+      const interval = low !== undefined &&
+        dom`<small>${number(low, false)} to ${number(high, false)}</small>`;
+      return dom`<span class="number">${best}${number(value, false)}${interval}</span>`;
     }),
   ]);
   const copy = later(
@@ -85,6 +86,11 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
     ${rows.length > 0 ? table("Metrics", ["metric", ...head(runs)], rows) : dom`<p>None.</p>`}
     <p class="muted small">★ best value; 95 % bootstrap intervals of the test set.</p>
     ${sentences.map((sentence) => dom`<p>${sentence}.</p>`)}
+    ${
+    further && dom`<h2>Differences of further metrics</h2>
+      ${table("Differences of further metrics", further.rows[0]!, further.rows.slice(1))}
+      <p class="muted small">${further.note}</p>`
+  }
     ${notes.map((note) => dom`<p class="muted">${note}</p>`)}${copy}`;
 }
 
@@ -115,18 +121,29 @@ async function curves(runs: readonly UiRun[]): Promise<Node> {
       return lines(`${model}: ${y} of the validation set`, y, series);
     })
   );
-  const sizes = groups.flatMap(([model, curves]) => {
-    if (new Set(curves.map(({ weights }) => weights)).size < 2) return [];
-    const points = curves.flatMap(({ id, i, weights, metric }) => {
-      const y = runs[i]!.metrics[model]?.validation?.[metric];
-      const interval = details[id]!.intervals[`${model} validation`];
-      return y === undefined ? [] : [{ x: weights, y, ...interval, title: id, color: color(i) }];
-    });
-    return [dots(`${model} against its size`, "parameters", curves[0]!.metric, points)];
-  });
+  // Multiply-adds and not seconds, which depend on the machine.
+  const sizes = groups.flatMap(([model, curves]) =>
+    (["parameters", "multiply-adds"] as const).flatMap((size) => {
+      const points = curves.flatMap(({ id, i, weights, multiplyAdds, metric }) => {
+        const x = size === "parameters" ? weights : multiplyAdds;
+        const y = runs[i]!.metrics[model]?.validation?.[metric];
+        const interval = details[id]!.intervals[`${model} validation`];
+        const title = `${id}: ${number(y)}, ${number(x)} ${size}`;
+        return x === undefined || y === undefined
+          ? []
+          : [{ x, y, ...interval, title, color: color(i) }];
+      });
+      if (new Set(points.map(({ x }) => x)).size < 2) return [];
+      const metric = curves[0]!.metric;
+      return [dots(`${model}: ${metric} against ${size}`, size, `${metric} (validation)`, points)];
+    })
+  );
   if (charts.length === 0) return dom``;
-  return dom`<h2>Curves that differ</h2><div class="grid">${charts}${sizes}</div>
-    <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>`;
+  return dom`<h2>Curves that differ</h2><div class="grid">${charts}</div>
+    <p class="muted small">Dashed: the training set. The dot is the epoch that was kept.</p>${
+    sizes.length > 0 && dom`<h2>Metric against size</h2><div class="grid">${sizes}</div>
+    <p class="muted small">A dot for each run, with its 95 % interval on validation.</p>`
+  }`;
 }
 
 async function evaluated(runs: readonly UiRun[]): Promise<Node> {
@@ -135,26 +152,29 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
   );
   const models = [...new Set(all.flatMap(Object.keys))]
     .filter((model) => differ(all.map((one) => one[model])));
-  const confusions = models.flatMap((model) =>
-    all.flatMap((one, i) => {
+  const confusions = models.flatMap((model) => {
+    if (!differ(all.map((one) => one[model]?.confusion))) return [];
+    return all.flatMap((one, i) => {
       const { classes, counts } = one[model]?.confusion ?? {};
       return classes && counts
         ? [confusion(dom`${swatch(i)} ${model} of ${runs[i]!.id}`, classes, counts)]
         : [];
-    })
-  );
+    });
+  });
   const groups = models.flatMap((model) => {
     const named = all.map((one) =>
       new Map((one[model]?.groups ?? []).map((group) => [groupName(group), group]))
     );
     const names = [...new Set(named.flatMap((map) => [...map.keys()]))];
-    return names.map((name) => [
+    return names.filter((name) => differ(named.map((map) => map.get(name)))).map((name) => [
       dom`${model} <small>${name}</small>`,
       ...named.map((map) => {
         const { value, count, interval } = map.get(name) ?? {};
-        return dom`<span class="number">${number(value)} <small>${
-          interval ? `${number(interval.low)} to ${number(interval.high)}, ` : ""
-        }n ${number(count)}</small></span>`;
+        const range = interval &&
+          `${number(interval.low, false)} to ${number(interval.high, false)}, `;
+        return dom`<span class="number">${number(value, false)} <small>${range}n ${
+          number(count)
+        }</small></span>`;
       }),
     ]);
   });
@@ -164,7 +184,7 @@ async function evaluated(runs: readonly UiRun[]): Promise<Node> {
   }
     ${
     groups.length > 0 &&
-    dom`<h2>By group</h2>${table("By group", ["group", ...head(runs)], groups)}`
+    dom`<h2>Groups that differ</h2>${table("By group", ["group", ...head(runs)], groups)}`
   }`;
 }
 
@@ -192,7 +212,7 @@ async function disagreements(runs: readonly UiRun[], params: URLSearchParams): P
   const { models, model, classes, total, all, faces } = await get<UiFaces>("/api/faces", query);
   const others = runs.slice(1).map(({ id }) => id);
   const cards = faces.slice(0, 24).map((face) =>
-    faceCard(face, classes, first.id, [first.id, second.id])
+    faceCard(face, classes, first.id, [first, second].map((run) => swatch(runs.indexOf(run))))
   );
   return dom`<p class="tools">${select("Model", models, model, (model) => turn({ model }))}
     ${select(`${first.id} and`, others, second.id, (id) => turn({ with: id }))}</p>

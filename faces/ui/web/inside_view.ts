@@ -27,8 +27,9 @@ export const insideView: View = {
       }</p>`,
     );
     if (row) root.append(dom`<h2>The way of face ${row}</h2>`, later(way(id, row)));
-    else if (file?.endsWith("model.json")) root.append(dom`<h2>${file}</h2>`, later(layers(file)));
-    else if (file) root.append(dom`<h2>${file}</h2>`, later(sheet(file, params)));
+    else if (file?.endsWith("model.json")) {
+      root.append(dom`<h2>${titleOf(file)}</h2>`, later(layers(file)));
+    } else if (file) root.append(dom`<h2>${titleOf(file)}</h2>`, later(sheet(file, params)));
     else {
       root.append(dom`<h2>Faces and predictions</h2>`, later(grid(id, params)));
       root.append(dom`<h2>Files</h2>`, later(files(id)));
@@ -36,20 +37,24 @@ export const insideView: View = {
   },
 };
 
+/** "trainGender/7529df154f46f186/model/model.json" → "model.json of trainGender". */
+function titleOf(file: string): string {
+  const [use, , , ...path] = file.split("/");
+  return `${path.join("/")} of ${use}`;
+}
+
 /** A face with its truth and predictions; the link follows its way. */
 export function faceCard(
   { row, truth, prediction, probability, other, image }: UiFace,
   classes: readonly string[] | undefined,
   id: string,
-  names?: readonly string[],
+  marks?: readonly Node[],
 ): Node {
   const nameOf = (value: number) => classes?.[value] ?? String(Math.round(value * 10) / 10);
   const wrong = classes ? truth !== prediction : Math.abs(truth - prediction) >= 5;
-  const line = names
-    ? dom`<span>${names[0]}: ${nameOf(prediction)}</span><span>${names[1]}: ${
-      nameOf(other!)
-    }</span>`
-    : dom`<span class="${wrong && "bad"}">${nameOf(prediction)} ${
+  const line = marks
+    ? dom`<span>${marks[0]}${nameOf(prediction)}</span><span>${marks[1]}${nameOf(other!)}</span>`
+    : dom`<span class="${wrong && "bad"}">pred. ${nameOf(prediction)} ${
       probability !== null && dom`<small>${Math.round(probability * 100)} %</small>`
     }</span>`;
   return dom`<li><a href="#inside?id=${id}&row=${row}"><img src="${image}" width="96" height="96"
@@ -64,10 +69,11 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
     ...query,
   });
   const field = (name: string, options?: readonly string[], chosen = query[name]!) => {
+    const label = name[0]!.toUpperCase() + name.slice(1);
     const change = (value: string) => turn({ [name]: value, from: "" });
-    if (options) return select(name, options, chosen, change);
+    if (options) return select(label, options, chosen, change);
     const changed = ({ target }: Event) => change((target as HTMLInputElement).value);
-    return dom`<label>${name} <input type="text" size="7" placeholder="20-30" value="${chosen}"
+    return dom`<label>${label} <input type="text" size="7" placeholder="20-30" value="${chosen}"
       @change=${changed}></label>`;
   };
   const labels = classes && ["", ...classes];
@@ -122,7 +128,7 @@ async function files(id: string): Promise<Node> {
         stage,
         kind,
         dom`<a href="${href}">${name}</a>`,
-        `${number(Math.ceil(size / 1000))} kB`,
+        size < 1e6 ? `${Math.ceil(size / 1000)} kB` : `${(size / 1e6).toFixed(1)} MB`,
       ];
     })
   );
@@ -154,7 +160,7 @@ async function layers(file: string): Promise<Node> {
   const sum = all.reduce((sum, { weights }) => sum + weights, 0);
   const rows = all.map((
     { name, type, settings, weights },
-  ) => [name, type, settings, number(weights)]);
+  ) => [name, type, dom`<span class="line">${settings}</span>`, number(weights)]);
   return dom`<p>${number(sum)} parameters in ${all.length} layers.</p>
     ${table("Layers", ["layer", "type", "settings", "parameters"], rows)}`;
 }

@@ -164,7 +164,9 @@ async function dryRun(pipeline: string): Promise<Node> {
     return { id, after, why, status: run ? "runs" : status };
   });
   const rows = all.map(({ id, status, why }) =>
-    dom`<tr><th scope="row">${id}</th><td>${status}</td><td>${why.replace("runs: ", "")}</td></tr>`
+    dom`<tr><th scope="row">${id}</th><td>${status}</td><td>${
+      why !== status && why.replace("runs: ", "")
+    }</td></tr>`
   );
   return dom`<h2>${pipeline}</h2>${stageGraph(all)}<div class="wide"><table>${rows}</table></div>`;
 }

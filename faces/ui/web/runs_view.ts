@@ -179,11 +179,11 @@ function metricCell(row: Row, path: readonly string[], best: number | undefined)
   if (!stats) return "–";
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.sd !== undefined
-    ? `± ${number(stats.sd)}, ${stats.n} seeds`
+    ? `± ${number(stats.sd, false)}, ${stats.n} seeds`
     : interval && /^(accuracy|mae)$/.test(path[2]!)
-    ? `${number(interval.low)} to ${number(interval.high)}`
+    ? `${number(interval.low, false)} to ${number(interval.high, false)}`
     : "";
-  const value = number(stats.mean);
+  const value = number(stats.mean, false);
   const marked = stats.mean === best ? part`<b title="best on validation">★ ${value}</b>` : value;
   return part`<span class="number">${marked}<small>${spread}</small></span>`;
 }

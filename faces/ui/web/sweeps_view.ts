@@ -46,7 +46,10 @@ export const sweepsView: View = {
         const values = varied.map((key) => `${key} ${text(settings[key])}`).join("\n");
         return [{
           ...{ x: settings[name], y: mean, ...spread, best: row === best },
-          ...{ title: `${number(mean)}, n ${n}\n${values}`, color: color(row === best ? 1 : 0) },
+          ...{
+            title: `${number(mean, false)}, n ${n}\n${values}`,
+            color: color(row === best ? 1 : 0),
+          },
         }];
       });
       return dots(`${model} ${metric} by ${name}`, name, `${metric} (${split})`, points);
@@ -66,8 +69,8 @@ export const sweepsView: View = {
           [...varied, `${metric} (${split})`, "seeds", "run"],
           order.slice(0, 50).map((row) => {
             const { first, stats: { mean, sd, n } } = row;
-            const value = `${row === best ? "★ " : ""}${number(mean)}${
-              sd === undefined ? "" : ` ± ${number(sd)}`
+            const value = `${row === best ? "★ " : ""}${number(mean, false)}${
+              sd === undefined ? "" : ` ± ${number(sd, false)}`
             }`;
             return [
               ...[...varied.map((name) => text(first.settings[name])), value, n],

@@ -4,7 +4,7 @@
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
 import * as Plot from "@observablehq/plot";
-import { dom, part } from "./ui_dom.ts";
+import { dom, part, short } from "./ui_dom.ts";
 
 export const color = (i: number) => `var(--c${i % 8})`;
 
@@ -69,11 +69,24 @@ export interface Dot {
 export function dots(label: string, x: string, y: string, points: readonly Dot[]): Node {
   const numeric = points.every((point) => typeof point.x === "number");
   const data = points.map((one) => ({ ...one, x: numeric ? Number(one.x) : String(one.x) }));
-  const ticks = [...new Set(data.map((one) => one.x))];
-  const scale = numeric ? { inset: 16, ...(ticks.length < 8 && { ticks }) } : { type: "point" };
+  const values = numeric
+    ? [...new Set(data.map((one) => Number(one.x)))].sort((a, b) => a - b)
+    : [];
+  const [least = 0, most = 0] = [values[0], values.at(-1)];
+  // Over more than a power of ten, as of sizes of networks, small values would be one dot.
+  const log = least > 0 && most / least > 10;
+  const places = values.map((value) => log ? Math.log(value) : value);
+  const apart = places.every((place, i) =>
+    i === 0 || place - places[i - 1]! > (places.at(-1)! - places[0]!) / 9
+  );
+  const scale = numeric
+    ? { inset: 16, type: log ? "log" : "linear", ticks: apart ? values : 4 }
+    : { type: "point" };
+  const tickFormat = (value: unknown) =>
+    Number(value) >= 10000 ? short(Number(value)) : String(value).slice(0, 24);
   const spread = data.filter(({ low }) => low !== undefined);
   return draw(label, {
-    x: { label: x, ...scale, tickFormat: (value: unknown) => String(value).slice(0, 24) } as never,
+    x: { label: x, ...scale, tickFormat } as never,
     y: { label: y, grid: true, nice: true },
     color: { type: "identity" },
     marks: [

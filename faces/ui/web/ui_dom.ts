@@ -69,14 +69,18 @@ export function later(promise: Promise<Node>): HTMLElement {
   return place;
 }
 
-/** "0.984", "12.7", "1,234". */
-export function number(value: number | null | undefined): string {
+/** "0.984", "12.7", "1,234". @param whole false for a metric: "1.000" */
+export function number(value: number | null | undefined, whole = true): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (whole && Number.isInteger(value)) return value.toLocaleString("en");
   const size = Math.abs(value);
-  if (size < 0.001 || size >= 1e6) return value.toPrecision(3);
+  if ((size > 0 && size < 0.001) || size >= 1e6) return value.toPrecision(3);
   return value.toFixed(size < 2 ? 3 : size < 100 ? 2 : 1);
 }
+
+/** "68k", "1.2M". */
+export const short = (value: number) =>
+  value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 /** Formats a setting or a cell of a table. */
 export function text(value: unknown): string {

@@ -127,7 +127,7 @@ export async function pointsOf(
   const combinations = await combine(
     sweep,
     seed,
-    () => bestPoints(sweep.best!, artifacts, call.better),
+    () => bestPoints(sweep.best!, artifacts, call.better, (line) => call.reporter.log(line)),
   );
   const points: SweepPoint[] = [];
   const problems = new Map<string, Problem>();

@@ -8,7 +8,8 @@ import type { Override } from "../config/override.ts";
 import type { Best, Range } from "../config/sweep_schema.ts";
 import { ConfigError, joinWords, type Location, UsageError } from "../errors.ts";
 import { canonicalJson } from "../fingerprint.ts";
-import { History, runsOfPipeline } from "../history.ts";
+import { byTime, History, type RunRecord, runsOfPipeline, settingsOf } from "../history.ts";
+import { counted } from "../causes.ts";
 import { summarise } from "../sweep_summary.ts";
 
 /** A varied value: its list, or the range that its values are drawn from. */
@@ -65,19 +66,35 @@ function drawValue({ from, to, scale, step }: Range, share: number): number {
 
 /**
  * Returns the values of the best points of an earlier sweep, the best first. Points that differ in
- * seeds or folds count as one, by their mean.
+ * seeds or folds count as one, by their mean. Runs from before an edit of its pipeline do not count.
  * @param artifacts folder of its runs
+ * @param log logs how many do not
  * @throws {UsageError} if there is no such sweep or metric
  */
 export async function bestPoints(
   { of, by, share }: Best,
   artifacts: string,
   better: App["better"] = {},
+  log: (line: string) => void = () => {},
 ): Promise<Record<string, unknown>[]> {
   const listed = runsOfPipeline(of, await new History(artifacts).list());
-  const finished = listed.flatMap(({ ok, point, metrics, stages }) =>
-    ok && point ? [{ values: point, metrics, stages }] : []
-  );
+  const swept = listed.filter(({ ok, point }) => ok && point).sort(byTime);
+  const varied = new Set(swept.flatMap(({ point }) => Object.keys(point!)));
+  const settings = swept.map((run) => unvaried(run, varied));
+  const last = settings.at(-1);
+  const edits = settings.map((one) => {
+    const [edit] = Object.keys(one).filter((name) => one[name] !== (last![name] ?? one[name]));
+    return edit;
+  });
+  const edited = edits.filter((edit) => edit !== undefined);
+  if (edited.length > 0) {
+    log(
+      `sweep.best leaves out ${counted(edited.length, "run")} of "${of}" from before ` +
+        `${joinWords([...new Set(edited)])} changed`,
+    );
+  }
+  const finished = swept.filter((_, i) => edits[i] === undefined)
+    .map(({ point, metrics, stages }) => ({ values: point!, metrics, stages }));
   const measured = summarise(finished).map(({ values, metrics }) => ({
     values,
     metrics: new Map(
@@ -102,6 +119,23 @@ export async function bestPoints(
   const sign = (better[metric] ?? (metric === "loss" ? "less" : "more")) === "less" ? 1 : -1;
   rows.sort((a, b) => sign * (a.mean - b.mean));
   return rows.slice(0, Math.ceil(share * rows.length - 1e-9)).map(({ values }) => values);
+}
+
+/**
+ * Returns a run's settings that no point varies, as JSON. A choice such as an optimizer may move a
+ * varied parameter, or have others of its own: then its name differs, but its stage and ending do not.
+ */
+function unvaried(run: RunRecord, varied: ReadonlySet<string>): Record<string, string> {
+  const keys = [...varied].map((key) => key.replace(/^stages\./, ""));
+  const of = (name: string, key: string) =>
+    name === key || name.startsWith(`${key}.`) ||
+    (name.split(".")[0] === key.split(".")[0] &&
+      name.split(".").at(-1) === key.split(".").at(-1));
+  return Object.fromEntries(
+    [...settingsOf(run)].filter(([name, { seed }]) =>
+      !seed && !/^compute$|: (code|packages)$/.test(name) && !keys.some((key) => of(name, key))
+    ).map(([name, { value }]) => [name, canonicalJson(value ?? null)]),
+  );
 }
 
 /** @throws {ConfigError} at ranges that nothing is drawn from */

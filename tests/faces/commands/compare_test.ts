@@ -92,6 +92,43 @@ Deno.test("compare prints the intervals of further metrics", async () => {
   assert.deepEqual(row.intervals, [{ low: 0.4, high: 0.6 }, { low: 0.65, high: 0.85 }, undefined]);
 });
 
+Deno.test("compare tests further metrics of two runs, and of several those that evaluate names", async () => {
+  const two = [
+    { models: { trainGender: { skill: 0.6 }, trainAge: { error: 20 } } },
+    { models: { trainGender: { skill: 0.9 }, trainAge: { error: 20 } } },
+  ];
+  await using shop = await workshop(two);
+  const { differences } = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(differences.map(({ model, metric }) => `${model} ${metric}`), [
+    ...["trainGender balancedAccuracy", "trainGender f1", "trainGender auc", "trainAge rmse"],
+    ...["trainAge medianError", "trainAge bias", "trainAge cs", "trainAge macroMae"],
+  ]);
+  const [balanced, , auc, rmse] = differences;
+  // Half of the images are of each class, and scores are 0.1 or 0.9: all three are the accuracy.
+  const test = (await compareRuns(shop.runs, shop.store)).tests[0]!;
+  assert.ok(Math.abs(balanced!.difference - test.difference) < 1e-9);
+  assert.ok(Math.abs(auc!.difference - test.difference) < 1e-9);
+  assert.ok(balanced!.interval.high < -0.1 && balanced!.better === shop.runs[1]!.id);
+  assert.ok(rmse!.interval.low < 0 && rmse!.interval.high > 0 && rmse!.better === undefined);
+  assert.ok(differences.every(({ p, corrected }) => p <= corrected));
+  const text = formatComparison(await compareRuns(shop.runs, shop.store), "text", 100);
+  assert.match(
+    text,
+    /\n {2}trainGender AUC +−0\.\d{3} +−0\.\d{3} to −0\.\d{3} +0\.008 +[0-9a-f]{8}\n/,
+  );
+  assert.match(text, /\n {2}trainAge bias +−?\d\.\d+ +−\d\.\d+ to \d\.\d+ +\d\.\d{3} +–\n/);
+
+  await using third = await workshop([
+    ...two.map((run) => ({ ...run, metrics: [{ use: "cs", within: 2 }, "shuffled"] })),
+    { models: { trainGender: { skill: 0.7 }, trainAge: { error: 1 } }, metrics: ["cs"] },
+  ]);
+  const several = await compareRuns(third.runs, third.store);
+  assert.deepEqual(
+    several.differences.map(({ model, metric, a, better }) => [model, metric, a === better]),
+    [["trainAge", "cs", true], ["trainAge", "cs", true]],
+  );
+});
+
 Deno.test("compare begins with the cautions on the runs", async () => {
   const models = { trainAge: { error: 20 } };
   await using shop = await workshop([{ models, cautions: ["Drawn."] }, { models }]);

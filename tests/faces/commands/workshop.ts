@@ -15,6 +15,26 @@ import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
 const IMAGES = 400;
 const GENDERS = ["female", "male"];
 
+const layer = (class_name: string, config: object) => ({ class_name, config });
+
+/** A network of two layers, as `model.json` describes it. */
+export const MODEL_JSON = JSON.stringify({
+  modelTopology: {
+    config: {
+      layers: [
+        layer("Conv2D", { name: "conv1", filters: 16, kernel_size: [2, 2], activation: "relu" }),
+        layer("Flatten", { name: "flatten" }),
+      ],
+    },
+  },
+  weightsManifest: [{
+    weights: [
+      { name: "conv1/kernel", shape: [2, 2, 3, 16] },
+      { name: "conv1/bias", shape: [16] },
+    ],
+  }],
+});
+
 /** A model to be: how many of its predictions are right, or how far off it is. */
 interface Fake {
   readonly use?: string;
@@ -25,6 +45,8 @@ interface Fake {
   readonly error?: number;
   /** Test F1, whose interval is 0.1 to both sides. */
   readonly f1?: number;
+  /** Number of its parameters; its multiply-adds are a hundred times as many. Default: 10 */
+  readonly weights?: number;
   /** Validation metric of each epoch, which a `model` is written with. */
   readonly curve?: readonly number[];
 }
@@ -39,6 +61,8 @@ export interface FakeRun {
   /** Images per person. */
   readonly repeat?: number;
   readonly cautions?: readonly string[];
+  /** As `evaluate.metrics`. */
+  readonly metrics?: readonly unknown[];
   /** True if the run has metrics of the validation set as well. */
   readonly validation?: boolean;
 }
@@ -85,8 +109,16 @@ export async function workshop(fakes: readonly FakeRun[]) {
   }
 
   async function makeRun(
-    { pipeline = "faces", seed = 42, models, testFrom = 0, repeat = 1, cautions, validation }:
-      FakeRun,
+    {
+      pipeline = "faces",
+      seed = 42,
+      models,
+      testFrom = 0,
+      repeat = 1,
+      cautions,
+      metrics: further,
+      validation,
+    }: FakeRun,
     number: number,
   ): Promise<RunRecord> {
     const output = (kind: string, digest = kind) => ({ kind, digest, files: {} });
@@ -100,6 +132,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
         await writeParquet(join(folder, "table.parquet"), {
           dataset: { type: "string", values: all.map(() => "wiki_crop") },
           path: { type: "string", values: all.map((i) => `${i}.jpg`) },
+          age: { type: "int32", values: all.map((i) => i % 70), nullable: true },
+          gender: { type: "int32", values: all.map((i) => i % 2), nullable: true },
           identity: {
             type: "string",
             values: all.map((i) => repeat > 1 ? `person ${Math.floor(i / repeat)}` : null),
@@ -143,7 +177,11 @@ export async function workshop(fakes: readonly FakeRun[]) {
       stage,
       scoreModel({ task: classes ? "gender" : "age", ...(classes && { classes }) }, predictions),
     ]));
-    for (const [id, { use = id, params = {}, f1, curve, skill }] of Object.entries(models)) {
+    for (
+      const [id, { use = id, params = {}, f1, curve, skill, weights = 10 }] of Object.entries(
+        models,
+      )
+    ) {
       if (f1 !== undefined) {
         const interval = { level: 0.95, method: "bootstrap", unit: "image" } as const;
         const test = { low: f1 - 0.1, high: f1 + 0.1, ...interval };
@@ -156,6 +194,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       const metric = skill === undefined ? "mae" : "accuracy";
       stages.push(
         await keep(id, use, number, params, inputs, made, async (folder) => {
+          await Deno.writeTextFile(join(folder, "model.json"), MODEL_JSON);
           await writeRecord(
             folder,
             {
@@ -173,7 +212,8 @@ export async function workshop(fakes: readonly FakeRun[]) {
                 backend: "wasm",
                 counts: { train: 1, validation: 1 },
                 datasets: {},
-                weights: 10,
+                weights,
+                multiplyAdds: 100 * weights,
               },
               ...{ epochs: curve!.length, stoppedEarly: false, bestEpoch: 2, weightsOfEpoch: 2 },
             },
@@ -185,7 +225,9 @@ export async function workshop(fakes: readonly FakeRun[]) {
       );
     }
     stages.push(
-      await keep("evaluate", "evaluate", number, {}, { dataset: "the images" }, {
+      await keep("evaluate", "evaluate", number, further ? { metrics: further } : {}, {
+        dataset: "the images",
+      }, {
         report: output("report", `report ${number}`),
       }, async (folder) => {
         await Deno.writeTextFile(join(folder, "metrics.json"), JSON.stringify({ models: judged }));

@@ -408,3 +408,20 @@ Deno.test("reportPage() compares groups: raw, standardized, tested, with who lab
   assert.match(html, /labelled gender × hair<b>/);
   assert.match(html, /Not compared: name \(120 values\)/);
 });
+
+Deno.test("a network no better than the baseline says why it marks no suspect labels", async () => {
+  const report = await madeUpReport();
+  assert.ok(report.models.every(({ metrics }) => metrics.verdict === "better"));
+  const note = "Suspect labels are not marked";
+  assert.ok(!(await reportPage(report)).includes(note));
+  report.models[1]!.metrics.verdict = "unclear";
+  assert.equal((await reportPage(report)).split(note).length, 2);
+});
+
+Deno.test("the section on an age gate warns of a limit below the legal age", async () => {
+  const report = await withGroups(await madeUpReport());
+  const warning = "The limit is below the legal age";
+  assert.ok(!(await reportPage(report)).includes(warning));
+  for (const { metrics } of report.models) if (metrics.gate) metrics.gate.limit = 17;
+  assert.ok((await reportPage(report)).includes(warning));
+});

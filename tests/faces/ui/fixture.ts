@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { stop as stopEsbuild } from "esbuild";
 import { compareRuns } from "../../../faces/commands/compare/compare_runs.ts";
-import { formatComparison, sentence } from "../../../faces/commands/compare/format_comparison.ts";
+import { pageComparison } from "../../../faces/commands/compare/format_comparison.ts";
 import { listen } from "../../../faces/serving/server.ts";
 import { createUi } from "../../../faces/ui/ui_app.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
@@ -13,18 +13,7 @@ export async function startUi(artifacts: string) {
   const warn = (message: string) => void warnings.push(message);
   const app = await createUi({
     ...{ artifacts, warn, pipelines: ["known"] },
-    async compare(runs) {
-      const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
-      const [markdown, latex] = (["markdown", "latex"] as const)
-        .map((format) => formatComparison(comparison, format)) as [string, string];
-      return {
-        ...comparison,
-        sentences: comparison.tests.map(sentence),
-        pooled: [],
-        markdown,
-        latex,
-      };
-    },
+    compare: async (runs) => pageComparison(await compareRuns(runs, new ArtifactStore(artifacts))),
     explain: () =>
       Promise.resolve({
         stages: [
@@ -58,5 +47,8 @@ export async function startUi(artifacts: string) {
 
 /** A gender network with curves, of a skill and a dropout rate. */
 export const MODELS = (skill: number, dropout: number, f1?: number) => ({
-  trainGender: { skill, f1, params: { dropout, size: 32 }, curve: [0.5, skill, 0.4] },
+  trainGender: {
+    ...{ skill, f1, params: { dropout, size: 32 }, curve: [0.5, skill, 0.4] },
+    weights: Math.round(1000 ** (1 + dropout)),
+  },
 });

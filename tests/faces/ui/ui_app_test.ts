@@ -16,7 +16,7 @@ import { readParquet } from "../../../packages/formats/parquet.ts";
 import { decodePng } from "../../../packages/formats/png.ts";
 import { History } from "../../../packages/pipeline/history.ts";
 import { writeState } from "../../../packages/pipeline/state.ts";
-import { workshop } from "../commands/workshop.ts";
+import { MODEL_JSON, workshop } from "../commands/workshop.ts";
 import { MODELS, startUi as start } from "./fixture.ts";
 
 Deno.test("runs: what varies, groups of seeds, a record that cannot be read, ETag", async () => {
@@ -203,31 +203,7 @@ Deno.test("no path leads out of the artifacts, and nothing but reading is possib
 
 Deno.test("the layers of a model.json, with their numbers of weights", async () => {
   const file = await Deno.makeTempFile({ suffix: "model.json" });
-  const layer = (class_name: string, config: object) => ({ class_name, config });
-  await Deno.writeTextFile(
-    file,
-    JSON.stringify({
-      modelTopology: {
-        config: {
-          layers: [
-            layer("Conv2D", {
-              name: "conv1",
-              filters: 16,
-              kernel_size: [2, 2],
-              activation: "relu",
-            }),
-            layer("Flatten", { name: "flatten" }),
-          ],
-        },
-      },
-      weightsManifest: [{
-        weights: [{ name: "conv1/kernel", shape: [2, 2, 3, 16] }, {
-          name: "conv1/bias",
-          shape: [16],
-        }],
-      }],
-    }),
-  );
+  await Deno.writeTextFile(file, MODEL_JSON);
   const { layersOf } = await import("../../../faces/ui/run_files.ts");
   const expected: UiLayer[] = [
     {

@@ -146,6 +146,10 @@ Deno.test("Meter tells rate and time left of what this run does", () => {
   assert.equal(after(1, 99_999), "10,420/10,420 photos  46/s  imdb");
   meter.start(250_000_000, "bytes", 0);
   assert.equal(after(2, 5_000_000), "5.0 MB/250 MB  2.5 MB/s  1:38 left");
+  meter.start(5, "runs", 0);
+  assert.equal(after(100, 1), "1/5 runs  6:40 left");
+  assert.equal(after(30, 0), "1/5 runs  6:10 left");
+  assert.equal(after(400, 0), "1/5 runs", "longer than the first");
   meter.start(0, "photos", 0);
   assert.equal(meter.text(), "0/0 photos");
 });

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import {
   compareErrors,
   compareHits,
+  compareStatistics,
   holm,
   mcnemar,
   twoSided,
   wilcoxon,
 } from "../../../packages/statistics/paired_tests.ts";
+import { furtherMetrics, selectRows } from "../../../faces/training/further_metrics.ts";
 import { close } from "./close.ts";
 import expected from "./paired.json" with { type: "json" };
 
@@ -79,4 +81,51 @@ Deno.test("two models that say the same do not differ", () => {
   const same = compareHits([1, 0, 1], [1, 0, 1]);
   assert.deepEqual([same.difference, same.p, same.interval], [0, 1, { low: 0, high: 0 }]);
   assert.throws(() => compareHits([1], [1, 0]), /Cannot pair 1 values with 2/);
+});
+
+/*
+ * Differences by NumPy 2 and scikit-learn 1, intervals of 20,000 resamples:
+ * i = np.arange(300); truth = i * 7 % 10 % 2
+ * a = (i * 37 % 101 / 101 + truth) / 2; b = (i * 53 % 103 / 103 + truth * 0.8) / 1.8
+ * of = {"auc": lambda r, s: roc_auc_score(truth[r], s[r]),
+ *       "f1": lambda r, s: f1_score(truth[r], s[r] > 0.5, average="macro"),
+ *       "rmse": lambda r, s: np.sqrt(np.mean((s[r] - truth[r]) ** 2))}
+ * draws = [rng.integers(0, 300, 300) for _ in range(20000)]
+ * f(i, a) - f(i, b), np.percentile([f(r, a) - f(r, b) for r in draws], [2.5, 97.5])
+ */
+const SKLEARN = {
+  auc: [0.017111111111111077, 0.00862, 0.02818],
+  f1: [0.09333437038189318, 0.06013, 0.13001],
+  rmse: [-0.020431981068229743, -0.04234, 0.00141],
+};
+
+Deno.test("compareStatistics() agrees with scikit-learn and NumPy, over people as well", () => {
+  const all = Array.from({ length: 300 }, (_, i) => i);
+  const truth = all.map((i) => i * 7 % 10 % 2);
+  const models = [
+    all.map((i) => ((i * 37 % 101) / 101 + truth[i]!) / 2),
+    all.map((i) => ((i * 53 % 103) / 103 + truth[i]! * 0.8) / 1.8),
+  ];
+  const predictions = (scores: readonly number[], classes: number | undefined) => ({
+    ...{ truth, classes, gender: truth, age: truth },
+    prediction: classes ? scores.map((score) => Number(score > 0.5)) : scores,
+    probabilities: scores.map((score) => [1 - score, score]),
+  });
+  for (const [name, [difference, low, high]] of Object.entries(SKLEARN)) {
+    const { of, compute } = furtherMetrics.find((metric) => metric.name === name)!;
+    const [a, b] = models.map((scores) => {
+      const scored = predictions(scores, of === "classes" ? 2 : undefined);
+      return (rows: ArrayLike<number>) => compute(selectRows(scored, rows), {});
+    });
+    const found = compareStatistics(300, a!, b!)!;
+    close(found.difference, difference!, 1e-12);
+    const width = high! - low!;
+    close(found.interval.low, low!, 0.08 * width);
+    close(found.interval.high, high!, 0.08 * width);
+    assert.equal(found.p < 0.05, low! * high! > 0);
+    assert.deepEqual(compareStatistics(300, a!, b!), found);
+    const people = all.map((i) => `person ${i % 60}`);
+    assert.equal(compareStatistics(300, a!, b!, people)!.unit, "person");
+    assert.equal(compareStatistics(300, a!, b!, all.map((i) => i % 4)), undefined);
+  }
 });

@@ -199,6 +199,32 @@ Deno.test("a search draws from ranges, and a second sweep takes its best points"
   });
 });
 
+Deno.test("sweep.best takes no points from before an edit of the pipeline", async () => {
+  const search = (max: number) =>
+    "sweep: { count.to: [3, 9], seed: [1, 2] }\n" +
+    `stages: { count: , few: { use: clamp, inputs: { numbers: count }, max: ${max} }, ` +
+    "sum: { inputs: { numbers: few } }, judge: }\n";
+  await using project = await Project.make({
+    "search.yaml": search(2),
+    "longer.yaml": "extends: search.yaml\nsweep: { best: { of: search, by: sum.loss } }\n",
+  });
+  const plan = async () => {
+    const { code, out, err } = await project.cli("run", "longer", "--dry-run", "--json");
+    assert.equal(code, 0, err);
+    const { runs } = JSON.parse(out) as { runs: { values: Record<string, number> }[] };
+    return { err, values: runs.map(({ values }) => values["count.to"]) };
+  };
+  await project.cli("run", "search");
+  const { err, values } = await plan();
+  assert.ok(!err.includes("leaves out") && values.length > 0);
+  // Only one of both is run again, with another limit: the other one is not its equal.
+  await project.write({ "search.yaml": search(8).replace("[3, 9]", "[3]") });
+  await project.cli("run", "search");
+  const after = await plan();
+  assert.match(after.err, /sweep\.best leaves out 4 runs of "search" from before few\.max changed/);
+  assert.deepEqual([...new Set(after.values)], [3]);
+});
+
 Deno.test("a sweep is validated like everything", async () => {
   await using project = await Project.make();
   const cases: [string, string[], string][] = [
