@@ -156,7 +156,6 @@ Deno.test("evaluate", async (t) => {
         [`${id} --on p --part tset`]: /--part tset: of a pipeline, take train, validation or test/,
         [`${id} --on p --preset utkface`]: /--preset is of a folder, and "p" is none/,
         [`${id} --on theirs --prat test`]: /--prat/,
-        "ffff --on mine": /"ffff" is no run, pipeline or folder of a model/,
       };
       const tools = { ...app, cwd: folder } as unknown as CommandContext;
       for (const [line, message] of Object.entries(cases)) {
@@ -167,6 +166,16 @@ Deno.test("evaluate", async (t) => {
           return true;
         });
       }
+      const { code, err } = await evaluate(
+        folder,
+        "ffff",
+        "--on",
+        "mine",
+        "--artifacts",
+        "results",
+      );
+      strictEqual(code, 2);
+      match(err, /"ffff" is no run, pipeline or folder of a model/);
       const nowhere = await evaluate(folder, id, "--on", "nowhere", "--artifacts", "results");
       strictEqual(nowhere.code, 2);
       match(nowhere.err, /there is no folder and no pipeline "nowhere"/);
