@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import command from "../../../faces/commands/new.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
+import { needsRegistry } from "../../registry.ts";
 import { app } from "../../../main.ts";
 
 const PLUGIN = `
@@ -64,7 +65,8 @@ export default ({ z, kinds, defineStage, defineNetwork, defineLoss, ...api }: Ap
 ];
 `;
 
-Deno.test("the types of the API are one file, and check what plugins do", async () => {
+const test = needsRegistry("the types of the API are one file, and check what plugins do");
+Deno.test(test, async () => {
   const folder = await Deno.makeTempDir({ prefix: "types-" });
   const context = { ...app, cwd: folder, reporter: { log() {} } } as unknown as CommandContext;
   try {
