@@ -23,7 +23,7 @@ Deno.test("a run with nothing to do starts no process, loads no native code and 
     const dryRun = ["main.ts", "run", "pipeline", "--dry-run", "--set", `artifacts=${artifacts}`];
     const first = await deno(["--allow-all"], ...dryRun);
     assert.equal(first.code, 0, first.text);
-    await Deno.stat(join(artifacts, ".cache/modules.json"));
+    await Deno.stat(join(root, "artifacts/.cache/modules.json"));
     // esbuild is a process, sharp native code; TensorFlow.js asks the system about itself.
     const narrow = ["--allow-read", "--allow-env", "--deny-sys", "--deny-run", "--deny-ffi"];
     const times: Record<string, number[]> = { "nothing to do": [], "an empty .ts": [] };

@@ -188,7 +188,7 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   .groups td:nth-child(3):last-child small.range { display: inline; margin-left: 4px; }
   svg.plot { font-size: 11px; }
   .protocol dl { columns: 2; }
-  h2, h3, figcaption, dl.words dt { break-after: avoid; }
+  h2, h3, h3.row + .note, figcaption, dl.words dt { break-after: avoid; }
   .data th, .data td { padding-top: 2px; padding-bottom: 2px; }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }
   .comparison { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }

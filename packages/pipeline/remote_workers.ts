@@ -80,7 +80,7 @@ async function* withOwnWorker<T>(
       ...{ redis, prefix, name: workerName(), lock: DEFAULT_LOCK_MS, workers: 0, artifacts },
       signal: AbortSignal.any([signal, over.signal]),
       log: () => {},
-      ...await localCapabilities(app, artifacts),
+      ...await localCapabilities(app),
     })
     : undefined;
   // Its errors are thrown at the end; other workers may take its job meanwhile.

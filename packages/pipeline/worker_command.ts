@@ -63,7 +63,7 @@ Exit codes: 0 stopped, 1 failed, 2 the command line is wrong.`,
       workers: whole("workers", values.workers, 0),
       signal: interrupt.signal,
       log: (line) => reporter.log(line),
-      ...await localCapabilities(context, artifacts),
+      ...await localCapabilities(context),
     });
     return EXIT.ok;
   },

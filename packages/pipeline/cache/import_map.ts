@@ -28,6 +28,8 @@ interface PreparedScope extends Scope {
 export class ImportMap {
   readonly #scopes: readonly PreparedScope[];
   readonly #mapsRelative: boolean;
+  /** Relative specifiers behind their folder → path: files of a folder import the same others. */
+  readonly #joined = new Map<string, string>();
 
   /** @param scopes members of the workspace, then the project: the first that has a name wins */
   constructor(scopes: readonly Scope[]) {
@@ -76,7 +78,10 @@ export class ImportMap {
   resolve(specifier: string, from: string): Resolved | undefined {
     // Most specifiers of a project, and few are mapped.
     if (specifier.startsWith(".") && !this.#mapsRelative) {
-      return { path: join(dirname(from), specifier) };
+      const joined = `${dirname(from)}/${specifier}`;
+      let path = this.#joined.get(joined);
+      if (path === undefined) this.#joined.set(joined, path = join(joined));
+      return { path };
     }
     const last = this.#scopes.length - 1;
     const found = lookUp(

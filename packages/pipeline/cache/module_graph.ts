@@ -112,7 +112,8 @@ export class ModuleHasher {
     await (await import("esbuild")).stop();
     try {
       await Deno.mkdir(join(this.cache, ".."), { recursive: true });
-      await writeState(this.cache, { format: CACHE_VERSION, facts: this.#facts });
+      const there = Object.entries(this.#facts).filter(([path]) => fileInfo(path));
+      await writeState(this.cache, { format: CACHE_VERSION, facts: Object.fromEntries(there) });
     } catch {
       // A read-only folder or a full disk: the next run analyzes the files again.
     }

@@ -11,7 +11,7 @@ import { formatDuration, type Reporter } from "../reporter.ts";
 import { runPlan, type RunResult } from "../run/run_pipeline.ts";
 import { withoutSecrets } from "../secrets.ts";
 import { select, type Selection } from "../run/selection.ts";
-import { yamlCache } from "../config/config.ts";
+import { projectCache } from "../config/config.ts";
 import { PARENT_ENV } from "../sweep/child_process.ts";
 
 export default async function run(call: CommandContext): Promise<number> {
@@ -55,7 +55,7 @@ export async function runOne(planned: Plan, call: CommandContext, swept?: Swept)
   }
   // A run with nothing to do writes nothing.
   if (ended.id !== undefined) {
-    await Promise.all(planned.source.files.map((file) => file.keep(yamlCache(call.project))));
+    await Promise.all(planned.source.files.map((file) => file.keep(projectCache(call.project))));
   }
   const interrupted = interrupt.signal.aborted;
   if (!dryRun) {

@@ -170,8 +170,8 @@ interface OpenConfig {
   readonly incomplete: boolean;
 }
 
-/** Returns the folder that keeps the values of unchanged YAML. */
-export function yamlCache(project: string): string {
+/** Returns the folder that keeps what is known of unchanged YAML and modules. */
+export function projectCache(project: string): string {
   return join(project, "artifacts", ".cache");
 }
 
@@ -187,7 +187,7 @@ export async function readTopLevel(
   const { project, cwd, registry, overrides } = options;
   const source = file instanceof YamlFile
     ? new ConfigSource([file], overrides)
-    : await ConfigSource.read(file, cwd, overrides, yamlCache(project));
+    : await ConfigSource.read(file, cwd, overrides, projectCache(project));
   const parsed = pipelineSchema.safeParse(source.values);
   const problems = parsed.success ? [] : toProblems(
     ...[parsed.error, source, [], pipelineSchema, []] as const,

@@ -7,21 +7,19 @@ import { ImportMap } from "../cache/import_map.ts";
 import { ModuleHasher } from "../cache/module_graph.ts";
 import { fromFileUrl, readTextIfExists } from "../paths.ts";
 import type { App } from "../app.ts";
-import type { Compute } from "../config/config.ts";
+import { type Compute, projectCache } from "../config/config.ts";
 import { type CodeVersion, localCodeVersion } from "./compatibility.ts";
 import type { WorkerOptions } from "./worker.ts";
 
-/** @param artifacts folder for the cache of module hashes */
 export async function localCapabilities(
   { project, stages, resolveCompute, denoArgs }: Pick<
     App,
     "project" | "stages" | "resolveCompute" | "denoArgs"
   >,
-  artifacts: string,
 ): Promise<Pick<WorkerOptions, "stage" | "requireBackend" | "project" | "denoArgs">> {
   const imports = await ImportMap.read(project);
   const locked = new DenoLock(await readTextIfExists(join(project, "deno.lock")));
-  const cache = join(artifacts, ".cache", `modules-${hostname()}.json`);
+  const cache = join(projectCache(project), `modules-${hostname()}.json`);
   const known = new Map<string, CodeVersion>();
   const runner = [fromFileUrl(new URL("../", import.meta.url))];
   return {

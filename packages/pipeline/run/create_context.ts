@@ -1,6 +1,6 @@
 /** From a command's words to a plan, and to all that running it takes. */
 import { join, resolve } from "node:path";
-import { type ConfigOptions, readConfig } from "../config/config.ts";
+import { type ConfigOptions, projectCache, readConfig } from "../config/config.ts";
 import { ConfigError, type Problem, UsageError } from "../errors.ts";
 import { findPipeline, identityNamed } from "../find_pipeline.ts";
 import { createPlan, type Plan } from "../plan.ts";
@@ -99,7 +99,7 @@ export async function ofRun(call: CommandContext): Promise<CommandContext> {
 
 /**
  * All that running takes.
- * @param cache name of what is kept of the modules; machines that share a folder have one each
+ * @param cache name of what is kept of the modules; machines that share results have one each
  */
 export async function createRunContext(
   artifacts: string,
@@ -114,7 +114,7 @@ export async function createRunContext(
   return {
     project,
     store: new ArtifactStore(artifacts),
-    moduleHasher: new ModuleHasher(project, join(artifacts, ".cache", `${cache}.json`), imports),
+    moduleHasher: new ModuleHasher(project, join(projectCache(project), `${cache}.json`), imports),
     denoLock: new DenoLock(await readTextIfExists(join(project, "deno.lock"))),
     // Loaded from a registry, the runner is a package with a version like others.
     excludedFolders: import.meta.dirname ? [join(import.meta.dirname, "../")] : [],

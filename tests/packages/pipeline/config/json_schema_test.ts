@@ -163,9 +163,10 @@ Deno.test("pipelineJsonSchema() describes everything that can be written", () =>
 Deno.test("pipeline.schema.json takes pipeline.yaml and every experiment, and refuses mistakes", async () => {
   const root = new URL("../../../../", import.meta.url);
   const own = JSON.parse(await Deno.readTextFile(new URL("pipeline.schema.json", root)));
-  const validate = new Ajv({ strict: true, strictTypes: false, strictRequired: false }).compile(
-    own,
-  );
+  const validate = new Ajv({
+    ...{ strict: true, strictTypes: false, strictRequired: false },
+    inlineRefs: false, // compiles in half of the time
+  }).compile(own);
   const text = await Deno.readTextFile(new URL("pipeline.yaml", root));
   assert.equal(validate(parse(text)), true, JSON.stringify(validate.errors));
   for (

@@ -38,7 +38,7 @@ export class Job implements Disposable {
 
   static async of(photos: readonly Photo[]): Promise<Job> {
     const artifacts = await Deno.makeTempDir({ prefix: "remote-" });
-    const { stage } = await localCapabilities(app, artifacts);
+    const { stage } = await localCapabilities(app);
     const found = await stage("faceCrop");
     return new Job(artifacts, await photoArtifacts(join(artifacts, "in"), photos), found!.code);
   }
