@@ -2,6 +2,7 @@
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
 import { ageAtDate, parseDay } from "./age.ts";
 import { type Attribute, attributeName, type Attributes, INTERVAL } from "./attributes.ts";
+import { photoOf } from "./rows.ts";
 
 /** Sides of the face's box in a CSV, in pixels of the stored photo from 0. */
 export const BOX = ["left", "top", "right", "bottom"] as const;
@@ -72,6 +73,14 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     if (path === undefined) {
       outside.push(
         `on line ${line} the path ${JSON.stringify(text("path"))} leads outside of the folder`,
+      );
+    }
+    if (path && photoOf(path) !== path) {
+      problems.push(
+        `on line ${line} the path ${
+          JSON.stringify(path)
+        } has the ending of a photo's further faces. ` +
+          "Rename the photo; write further faces as rows of one photo, each with its box",
       );
     }
     const gender = read("gender", (value) => genders[value.toLowerCase()] ?? NaN);

@@ -1,6 +1,7 @@
 /** Metrics beside the primary ones, for the parameter `metrics` of evaluate and training stages. */
 import { z } from "zod";
 import { type Choice, chosen, define, type Definition } from "../../packages/pipeline/define.ts";
+import { quote } from "../../packages/pipeline/errors.ts";
 import {
   absoluteErrors,
   accuracy,
@@ -208,8 +209,10 @@ export interface ChosenMetric
   ): Promise<Interval | undefined>;
 }
 
+// JSON has no NaN.
+const bound = z.number().nullable();
 const intervalSchema = z.strictObject({
-  ...{ low: z.number(), high: z.number(), level: z.number() },
+  ...{ low: bound, high: bound, level: z.number() },
   ...{ method: z.enum(["wilson", "bootstrap"]), unit: z.enum(["image", "person"]) },
 }).nullable();
 
@@ -243,16 +246,27 @@ export function chooseMetrics(
     const name = typeof choice === "string" ? choice : choice.use!;
     return {
       ...{ name, of, title, unit, better, decimals },
-      // JSON has no NaN.
-      compute: async (all) =>
-        definition.call
-          ? z.number().nullable().parse(await definition.call("compute", all, options)) ?? NaN
-          : definition.compute(all, options),
-      interval: async (all, people) =>
-        definition.call
-          ? intervalSchema.parse(await definition.call("interval", all, options, people)) ??
-            undefined
-          : definition.interval(all, options, people),
+      compute: async (all) => {
+        const value = definition.call
+          ? await definition.call("compute", bound, all, options)
+          : definition.compute(all, options);
+        if (value === null || typeof value === "number") {
+          return Number.isFinite(value) ? value! : NaN;
+        }
+        throw new Error(
+          `Cannot compute the metric "${name}": compute() returned ${quote(value)}. Return a ` +
+            "number; NaN where it has none.",
+        );
+      },
+      interval: async (all, people) => {
+        const found = definition.call
+          ? await definition.call("interval", intervalSchema, all, options, people)
+          : definition.interval(all, options, people);
+        // Of resamples without a value.
+        return Number.isFinite(found?.low) && Number.isFinite(found?.high)
+          ? found as Interval
+          : undefined;
+      },
     };
   });
   const twice = metrics.find(({ name }, i) => metrics.findIndex((one) => one.name === name) < i);

@@ -37,7 +37,10 @@ export function chooseThreshold(
   error: number,
 ): AbstentionThreshold {
   const best = probabilities.map((row) => Math.max(...Array.from(row)));
-  const wrong = probabilities.map((row, i) => Number(row[truth[i]] < best[i]));
+  // The first of equal probabilities is predicted.
+  const wrong = probabilities.map((row, i) =>
+    Number(Array.from(row).indexOf(best[i]) !== truth[i])
+  );
   const confidence = abstentionThreshold(best, wrong, error);
   return { error, confidence: confidence < Infinity ? confidence : null, images: truth.length };
 }

@@ -21,9 +21,9 @@ export interface Definition {
   readonly sandbox?: Sandbox;
   /**
    * Set by the runner within a stage that declares `callsPlugins`: calls a function in that process.
-   * @returns its answer as JSON, which the caller validates
+   * @returns its answer as JSON, by a schema
    */
-  call?(method: string, ...args: readonly unknown[]): Promise<unknown>;
+  call?<T>(method: string, schema: z.ZodType<T>, ...args: readonly unknown[]): Promise<T>;
 }
 
 /**

@@ -54,7 +54,10 @@ export async function servePlugin(
         if (!models.has(key)) models.set(key, await target.open(target.params?.parse(of) ?? of));
         target = models.get(key) as Opens;
       }
-      return await target[method]!(...deserialize(bytes));
+      if (typeof target?.[method] !== "function") {
+        throw new Error(`Cannot use the ${kind} "${name}": open() returned no ${method}().`);
+      }
+      return await target[method](...deserialize(bytes));
     };
     return (call, bytes) => answerOf(call, bytes).then((answer) => ({ answer }), whole);
   });

@@ -11,6 +11,7 @@ import { ModuleHasher } from "./cache/module_graph.ts";
 import type { Extension } from "./config/extension.ts";
 import type { Plugin } from "./config/plugins.ts";
 import type { Definition } from "./define.ts";
+import { RunError } from "./errors.ts";
 import { canonicalJson, sha256 } from "./fingerprint.ts";
 import { fromFileUrl, readTextIfExists } from "./paths.ts";
 import { apiVersion } from "./plugin_api.ts";
@@ -202,11 +203,11 @@ function toZod(schema: Record<string, unknown>): z.ZodObject {
   return z.fromJSONSchema(schema) as unknown as z.ZodObject;
 }
 
-function validated<T>(schema: z.ZodType<T>, value: unknown, specifier: string): T {
+function validated<T>(schema: z.ZodType<T>, value: unknown, specifier: string, part = ""): T {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;
-  throw new Error(
-    `plugin "${nameOf(specifier)}" answered what is not valid: ${z.prettifyError(error)}`,
+  throw new RunError(
+    `${part}plugin "${nameOf(specifier)}" answered what is not valid: ${z.prettifyError(error)}`,
   );
 }
 
@@ -279,11 +280,12 @@ export function callingPlugins(stage: Stage, extensions: readonly Extension[]): 
     const withCall = (one: Definition): Definition => {
       const { sandbox, extends: kind, name: definition } = one;
       if (!sandbox) return one;
-      const call = async (method: string, ...args: readonly unknown[]) => {
+      const call: Definition["call"] = async (method, schema, ...args) => {
         const { specifier } = sandbox;
         if (!processes.has(specifier)) processes.set(specifier, start(sandbox));
         const process = await processes.get(specifier)!;
-        return await callDefinition(process, { kind, definition, method }, args);
+        const answer = await callDefinition(process, { kind, definition, method }, args);
+        return validated(schema, answer, specifier, `${method}() of ${kind} "${definition}" of `);
       };
       return { ...one, call };
     };

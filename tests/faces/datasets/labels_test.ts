@@ -45,6 +45,10 @@ Deno.test("parseLabels() refuses what cannot be meant, and says where", async ()
   await refused("file,age,gender\n", /it has no column "path"/);
   await refused("path,born\n", /no column "age", nor "born" and "taken", nor "gender"/);
   await refused("path,age,gender,Age\n", /it has two columns "Age"/);
+  await refused(
+    "path,age\na.jpg#face2,1\n",
+    /on line 2 the path "a\.jpg#face2" .* Rename the photo/,
+  );
   for (const path of ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "..\\x.jpg"]) {
     await refused(
       `path,age,gender\na.jpg,1,m\n${path},2,f\n`,

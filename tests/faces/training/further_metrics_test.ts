@@ -126,6 +126,40 @@ Deno.test("the interval of the AUC resamples classes and people", async () => {
   assert.equal(await auc.interval({ ...one, classes: 2 }), undefined);
 });
 
+Deno.test("a plugin's metric without a finite number has no value, one of another type is refused", async () => {
+  const all = { truth: [1], prediction: [1], classes: 2, gender: [0], age: [1] };
+  const odd = (given: unknown, bounds = [0, 1]) => {
+    const answers: Record<string, unknown> = {
+      compute: given,
+      interval: {
+        low: bounds[0],
+        high: bounds[1],
+        level: 0.95,
+        method: "bootstrap",
+        unit: "image",
+      },
+    };
+    const metric = defineMetric({
+      ...{ name: "odd", summary: "Odd", of: "classes", title: "odd", unit: "", decimals: 3 },
+      params: z.strictObject({}),
+      compute: () => given as number,
+    });
+    // JSON as of another process.
+    const call = <T>(method: string, schema: z.ZodType<T>) =>
+      Promise.resolve(schema.parse(JSON.parse(JSON.stringify(answers[method]))));
+    return [metric, { ...metric, call }].map((one) => chooseMetrics(["odd"], [one])[0]);
+  };
+  for (const value of [NaN, Infinity]) {
+    for (const metric of odd(value)) assert.equal(await metric.compute(all), NaN);
+  }
+  const [own, foreign] = odd("0.5", [-Infinity, 1]);
+  await assert.rejects(
+    own.compute(all),
+    /metric "odd": compute\(\) returned "0\.5"\. Return a number/,
+  );
+  assert.equal(await foreign.interval(all), undefined);
+});
+
 Deno.test("metrics have their direction for sweeps, and a name once", () => {
   for (const { name, better } of furtherMetrics) assert.equal(METRIC_DIRECTIONS[name], better);
   assert.throws(() => chooseMetrics(["rmse", { use: "rmse" }], []), /metrics names "rmse" twice/);

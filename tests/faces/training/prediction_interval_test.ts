@@ -5,7 +5,12 @@ import { extractHead, multiHeadModel } from "../../../faces/training/build_netwo
 import { imagesInMemory } from "../../../faces/training/image_source.ts";
 import { ageBins } from "../../../faces/training/network_options.ts";
 import { predictRows } from "../../../faces/training/predict_rows.ts";
-import { boundsOf, calibrate, rowsOf } from "../../../faces/training/prediction_interval.ts";
+import {
+  boundsOf,
+  calibrate,
+  chooseThreshold,
+  rowsOf,
+} from "../../../faces/training/prediction_interval.ts";
 import { openPredictor } from "../../../faces/training/predictor.ts";
 import { hasDistribution, withDistribution } from "../../../faces/training/with_distribution.ts";
 import { deepTrunk } from "../../../models/build_2021.ts";
@@ -71,4 +76,10 @@ Deno.test("withDistribution() keeps the age and adds what it is read from", asyn
     assert.ok(Math.abs(age - ages[i]) < 1e-3);
     assert.ok(Math.abs(shares.reduce((a, b) => a + b) - 1) < 1e-5);
   }
+});
+
+Deno.test("of equal probabilities, the threshold takes the first as predicted, as all outputs do", () => {
+  const rows = Array.from({ length: 40 }, () => [0.5, 0.5]);
+  assert.equal(chooseThreshold(rows, rows.map((_, i) => i % 2), 0.05).confidence, null);
+  assert.equal(chooseThreshold(rows, rows.map(() => 0), 0.05).confidence, 0.5);
 });
