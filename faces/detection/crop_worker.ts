@@ -5,7 +5,8 @@ import type { CropOptions } from "../images/crop.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import { openCropper } from "./cropper.ts";
-import { type ForeignDetector, openDetector, openForeign } from "./detectors.ts";
+import { openDetector } from "./detectors.ts";
+import type { ForeignDetector } from "./foreign_detector.ts";
 import {
   cropLabelledFace,
   type CroppedFace,
@@ -48,7 +49,8 @@ await serve<CropInit, CropTask, CropAnswer>(
     if (backend) {
       await (await import("../../packages/compute/open_backend.ts")).openBackend(backend);
     }
-    const open = plugin && ((name: string) => openForeign(name, plugin));
+    const foreign = plugin && await import("./foreign_detector.ts");
+    const open = foreign && ((name: string) => foreign.openForeign(name, plugin));
     const detector = await openDetector(options.name, options, open);
     const cropper = await openCropper(crop);
     const archives = new Map<string, RandomAccessFile>();

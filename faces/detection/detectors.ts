@@ -1,7 +1,6 @@
 /** The built-in detectors; opens a detector by its name. */
 import { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
-import type { Sandbox } from "../../packages/pipeline/sandbox.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
   type Detection,
@@ -182,32 +181,6 @@ export async function openDetector(
   };
 }
 
-/** The detector of a third-party plugin, with its own options. */
-export interface ForeignDetector {
-  readonly sandbox: Sandbox;
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-/** Opens the detector of a third-party plugin in a process of its own. */
-export async function openForeign(
-  definition: string,
-  { sandbox, options: of }: ForeignDetector,
-): Promise<DetectorModel> {
-  const { nameOf, openPlugin } = await import("../../packages/pipeline/sandbox.ts");
-  const { callDefinition } = await import("../../packages/pipeline/third_party.ts");
-  const process = await openPlugin(sandbox);
-  const call = { kind: "detector", definition, method: "detect", of };
-  const open = () =>
-    Promise.resolve(
-      {
-        detect: (...args) => callDefinition(process, call, args) as Promise<Detection[]>,
-        close: () => void process[Symbol.asyncDispose](),
-      } satisfies DetectorModel,
-    );
-  const shown = `the detector "${definition}" of the plugin "${nameOf(sandbox.specifier)}"`;
-  return await checked({ open } as unknown as DetectorDefinition, shown).open({});
-}
-
 const project = new URL("../../", import.meta.url);
 
 /** Imports the detector of a plugin, such as in a worker or a service. */
@@ -235,7 +208,7 @@ async function importDetector(name: string, module: string): Promise<DetectorDef
 }
 
 /** Returns a detector whose model and detections are checked, as a plugin may lack types. */
-function checked(definition: DetectorDefinition, shown: string): DetectorDefinition {
+export function checked(definition: DetectorDefinition, shown: string): DetectorDefinition {
   return {
     ...definition,
     async open(options): Promise<DetectorModel> {
