@@ -75,18 +75,21 @@ export async function writeSplits(
     ? { train: [], validation: [], test: { train, validation, test, all: groups }[only] }
     : { train, validation, test, ...calibration && { calibration } };
 
+  const together = [...byPerson ? ["people"] : [], ...copied > 0 ? ["copies"] : []].join(" and ");
   const counts: Record<string, number> = {};
   for (const [name, part] of Object.entries(parts)) {
     const members = Int32Array.from(part.flat()).sort();
     if (members.length === 0 && (!only || name === "test")) {
       throw new Error(
         `Cannot split ${counted(rows.length, "image")}${
-          byPerson ? ` of ${groups.length} people` : ""
+          together && ` in ${counted(groups.length, "group")} of ${together}`
         }: ` +
           `the ${name} set is empty. Add data, or change the shares (test ` +
           `${describeSelection(params.test)}, validation ${describeSelection(params.validation)}${
             params.calibration === undefined ? "" : `, calibration ${params.calibration}`
-          })${byPerson ? ", or split by image" : ""}.`,
+          })${byPerson ? ", or split by image" : ""}${
+            copied > 0 ? ", or set copies: ignore" : ""
+          }.`,
       );
     }
     writeNpy(join(context.outputs.splits, `${name}.npy`), members, [members.length]);

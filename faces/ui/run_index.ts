@@ -97,10 +97,12 @@ function shorten(run: RunRecord): UiRun {
       settings.filter(([, setting]) => test(setting)).map(([name, { value }]) => [name, value]),
     );
   const rest = pick(({ seed }) => !seed);
+  const failed = run.stages.filter(({ status }) => status === "failed");
+  const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
   const group = createHash("sha256").update(canonicalJson([nameOf(run), rest])).digest("hex");
   return {
     ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
-    state: run.state ?? (run.ok ? "ok" : "failed"),
+    state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
     group: run.ok ? group.slice(0, 12) : run.id,

@@ -102,7 +102,7 @@ Deno.test("split takes a sample, and says when there were fewer", async () => {
 Deno.test("split says when a side stays empty", async () => {
   await assert.rejects(
     splitOf(new Array(30).fill("one"), { by: "identity" }),
-    /Cannot split 30 images of 1 people: the \w+ set is empty\..*or split by image/,
+    /Cannot split 30 images in 1 group of people: the \w+ set is empty\..*, or split by image\.$/,
   );
   await assert.rejects(
     splitOf(nobody(3), { test: 0.01 }),
@@ -313,6 +313,10 @@ Deno.test("split keeps copies in one set, lists them, and changes nothing withou
     assert.match(lines[3], /^42,2,(0.99|1.00)\d\d,false$/);
     assert.match(infos.join(), /copies of other images, exact or near: 20 of 60/);
   }
+  await assert.rejects(
+    splits(true, { test: 0.001 }),
+    /60 images in 40 groups of copies: the test set is empty\..*, or set copies: ignore\.$/,
+  );
   const ignored = await splits(true, { copies: "ignore" });
   assert.deepEqual([ignored.sets, ignored.listed], [plain.sets, ""]);
 });

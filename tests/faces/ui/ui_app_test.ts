@@ -66,6 +66,18 @@ Deno.test("a running run, its log by offset, and a killed one", async () => {
   assert.deepEqual(await stateOf(), ["interrupted"]);
 });
 
+Deno.test("a run that Ctrl-C ended is interrupted, not failed", async () => {
+  await using shop = await workshop([{ models: MODELS(0.9, 0.1) }]);
+  const history = new History(shop.artifacts), [run] = shop.runs;
+  for (const why of ["interrupted", "out of memory"]) {
+    const stages = [{ ...run!.stages[0]!, status: "failed" as const, why }];
+    await history.add({ ...run!, ok: false, stages });
+  }
+  await using ui = await start(shop.artifacts);
+  const { runs } = await ui.get<UiRuns>("/api/runs");
+  assert.deepEqual(runs.map(({ state }) => state).sort(), ["failed", "interrupted", "ok"]);
+});
+
 Deno.test("files of a run: curves, intervals, tables, images, faces and their way", async () => {
   await using shop = await workshop([
     { models: MODELS(0.95, 0.1) },
