@@ -147,11 +147,16 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
         assert.deepEqual([loaded.length, loaded[0]], [24, 2]);
         await waitText(page, /Differences of further metrics[^]*trainGender AUC/);
         await waitText(page, /accuracy against multiply-adds/);
-        const sizes = await page.$$eval(".plot", (all) =>
-          all.filter((plot) => / against /.test(plot.getAttribute("aria-label")!)).map((plot) => ({
-            dots: plot.querySelectorAll("circle").length,
-            text: plot.textContent,
-          })));
+        const sizes = await page.$$eval(
+          ".plot",
+          (all) =>
+            all.filter((plot) => / against /.test(plot.getAttribute("aria-label")!)).map((
+              plot,
+            ) => ({
+              dots: plot.querySelectorAll("circle").length,
+              text: plot.textContent,
+            })),
+        );
         assert.deepEqual(sizes.map(({ dots }) => dots), [2, 2]);
         assert.match(sizes[0]!.text!, /1995[^]*31\.6K/);
         // Loss and accuracy, each of two runs, on the training and the validation set.
