@@ -342,7 +342,7 @@ export class GraphBuilder {
     return n;
   }
 
-  /** What all layers share, allocated when their needs are known. */
+  /** Memory that all layers share, allocated when their needs are known. */
   get shared(): SharedMemory {
     const allocate = () => {
       const { pack, plane, planes, widest } = this.scratch, { threads } = this.sizes;

@@ -1,4 +1,4 @@
-/** What a layer of a graph declares, its values, and records of kernels over them. */
+/** Declaration of a layer of a graph, its values, and records of kernels over them. */
 import { Activation, Combine, type Kernel } from "../assembly/abi.ts";
 import { type Layer, UnsupportedNetwork } from "../engine_network.ts";
 import type { GraphBuilder } from "./graph_builder.ts";
