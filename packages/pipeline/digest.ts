@@ -1,7 +1,7 @@
 /** Digests of files and folders. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { canonicalJson } from "./fingerprint.ts";
+import { canonicalJson, sha256 } from "./fingerprint.ts";
 import type { OutputRecord } from "./stage_record.ts";
 
 /**
@@ -15,9 +15,7 @@ export async function digestFolder(
   const files: Record<string, { size: number; sha256: string }> = {};
   for (const name of await listFiles(folder)) files[name] = await digestFile(join(folder, name));
   const lasting = Object.entries(files).filter(([name]) => !volatile.includes(name));
-  const digest = createHash("sha256").update(canonicalJson(Object.fromEntries(lasting))).digest(
-    "hex",
-  );
+  const digest = sha256(canonicalJson(Object.fromEntries(lasting)));
   return { digest, files };
 }
 

@@ -1,11 +1,16 @@
 /** `artifacts/runs/`: a record of each run, from which runs are listed and compared. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { entries } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
 import { didYouMean, joinWords, UsageError } from "./errors.ts";
-import { type CacheKeyInputs, cacheKeySchema, canonicalJson, type Shape } from "./fingerprint.ts";
+import {
+  type CacheKeyInputs,
+  cacheKeySchema,
+  canonicalJson,
+  sha256,
+  type Shape,
+} from "./fingerprint.ts";
 import { fileNameOf, formerName, typed } from "./pipeline_identity.ts";
 import { Lock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
@@ -249,7 +254,7 @@ export function byTime(a: RunRecord, b: RunRecord): number {
 }
 
 function hash(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+  return sha256(text).slice(0, 8);
 }
 
 /**
@@ -328,7 +333,7 @@ function* leaves(
 
 /** Returns a short hash of code, packages or data. */
 function digits(parts: Readonly<Record<string, string>>): string {
-  return createHash("sha256").update(canonicalJson(parts)).digest("hex").slice(0, 7);
+  return sha256(canonicalJson(parts)).slice(0, 7);
 }
 
 /** Returns a run's pipeline as commands take it. */

@@ -1,6 +1,6 @@
 /** Identity of a pipeline: the path of its file. Its name is a label, not unique. */
-import { createHash } from "node:crypto";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { sha256 } from "./fingerprint.ts";
 
 /** Returns the path of a pipeline's file: from the project where it lies in it, else absolute. */
 export async function identityOf(file: string, project: string): Promise<string> {
@@ -23,7 +23,7 @@ export function formerName(identity: string): string {
 
 /** Returns a file name for an identity, another for each. */
 export function fileNameOf(identity: string): string {
-  const hash = createHash("sha256").update(identity).digest("hex").slice(0, 16);
+  const hash = sha256(identity).slice(0, 16);
   return `${formerName(identity).slice(-60)}-${hash}`;
 }
 

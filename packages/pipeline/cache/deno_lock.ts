@@ -1,5 +1,5 @@
 /** deno.lock: which version of a package is installed, and of all that it needs in turn. */
-import { createHash } from "node:crypto";
+import { sha256 } from "../fingerprint.ts";
 
 type Packages = Record<
   string,
@@ -59,9 +59,7 @@ export class DenoLock {
         }
       }
     }
-    const hash = found.size === 0
-      ? ""
-      : createHash("sha256").update([...found].sort().join("\n")).digest("hex").slice(0, 8);
+    const hash = found.size === 0 ? "" : sha256([...found].sort().join("\n")).slice(0, 8);
     this.#closures.set(key, hash);
     return hash;
   }

@@ -5,10 +5,10 @@
  * vanish with them. Hashes and imports of unchanged files are kept between runs, so a run with
  * nothing to do parses nothing.
  */
-import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import type { Metafile } from "esbuild";
 import { z } from "zod";
+import { sha256 } from "../fingerprint.ts";
 import type { ImportMap } from "./import_map.ts";
 import { displayPath, fromFileUrl, toFileUrl } from "../paths.ts";
 import { readState, writeState } from "../state.ts";
@@ -175,7 +175,7 @@ async function readFile(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const bytes = await Deno.readFile(path);
   return CODE.has(extname(path))
     ? await analyze(path)
-    : { hash: createHash("sha256").update(bytes).digest("hex"), imports: [], assets: [] };
+    : { hash: sha256(bytes), imports: [], assets: [] };
 }
 
 /** Loaded only when a file has changed since the last run. */
@@ -206,7 +206,7 @@ async function analyze(path: string): Promise<Omit<ModuleFacts, "stamp">> {
   const assets = named(/new URL\("([^"]*[^"/])",import\.meta\.url\)/g)
     .filter((name) => !/^([a-z][a-z0-9+.-]*:|\/\/)/i.test(name));
   return {
-    hash: createHash("sha256").update(code).digest("hex"),
+    hash: sha256(code),
     imports: [...imports].sort(),
     assets: assets.sort(),
   };
