@@ -74,21 +74,24 @@ export async function askTeachers(
       }
       const distributions = reading !== undefined && reading in ageReadings &&
         own.every(({ model }) => hasDistribution(model));
-      const sum: number[] = [];
+      let sum = new Float64Array(0);
       for (const { path, model } of own) {
         if (distributions) await checkBins(model, path);
         await using predictor = await openPredictor(
           distributions ? withDistribution(model) : model,
         );
         const said = await predictor.predict(images, rows, { mirror: true, signal });
-        for (const [i, value] of said.entries()) sum[i] = (sum[i] ?? 0) + value;
+        if (sum.length === 0) sum = new Float64Array(said.length);
+        for (const [i, value] of said.entries()) sum[i] += value;
       }
       const columns = sum.length / rows.length;
       const values = distributions ? columns - 1 : columns; // without the age
       const outputs = new Float32Array(images.shape[0] * values);
       for (const [i, row] of rows.entries()) {
-        const mean = sum.slice((i + 1) * columns - values, (i + 1) * columns)
-          .map((value) => value / own.length);
+        const mean = Array.from(
+          sum.subarray((i + 1) * columns - values, (i + 1) * columns),
+          (value) => value / own.length,
+        );
         outputs.set(classes ? softened(mean, temperature) : mean, row * values);
       }
       lessons.push({ weight, temperature, values, outputs });
