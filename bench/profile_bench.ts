@@ -100,8 +100,15 @@ export function roofline(profiles: readonly Profile[]): string {
   ], rows);
 }
 
-/** Measures how long two threads wait at barriers, in turns with one thread: the least of rounds. */
-export async function measureWaits(plans: readonly Plan[], rounds: number): Promise<number> {
+/**
+ * Measures how long two threads wait at barriers, in turns with one thread: the least of rounds.
+ * `now` returns milliseconds.
+ */
+export async function measureWaits(
+  plans: readonly Plan[],
+  rounds: number,
+  now = () => performance.now(),
+): Promise<number> {
   const module = new WebAssembly.Module(await Deno.readFile(KERNELS));
   const runners = await Promise.all(plans.map(async (plan) => {
     const memory = memoryOf(plan);
@@ -111,9 +118,10 @@ export async function measureWaits(plans: readonly Plan[], rounds: number): Prom
   const least = plans.map(() => Infinity);
   for (let round = -5; round < rounds; round++) {
     for (const [i, runner] of runners.entries()) {
-      const before = performance.now();
+      const before = now();
       await runner.run(plans[i].programs.train, plans[i].batch);
-      if (round >= 0) least[i] = Math.min(least[i], performance.now() - before);
+      const took = now() - before;
+      if (round >= 0) least[i] = Math.min(least[i], took);
     }
   }
   for (const runner of runners) await runner.close();
