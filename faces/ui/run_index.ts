@@ -11,7 +11,7 @@ import {
 } from "../../packages/pipeline/history.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
 
-/** Time in ms after which an answer leaves further records to the next one. */
+/** Time of reading in ms after which an answer leaves further records to the next one. */
 const BUDGET_MS = 400;
 
 interface Entry {
@@ -41,7 +41,9 @@ export class RunIndex {
       const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
         ...run,
         settings: Object.fromEntries(
-          Object.entries(run.settings).filter(([name]) => varied.has(name)),
+          Object.entries(run.settings).filter(([name]) =>
+            varied.has(name) || run.state === "running"
+          ),
         ),
       }));
       const answer: UiRuns = { runs, left: this.#left };
@@ -58,7 +60,6 @@ export class RunIndex {
   }
 
   async #read(): Promise<void> {
-    const began = performance.now();
     // Names begin with the date: the newest first.
     const names = (await this.#history.names()).sort().reverse();
     const there = new Set(names);
@@ -67,18 +68,20 @@ export class RunIndex {
       this.#entries.delete(name);
       this.#version++;
     }
-    let left = 0;
+    let left = 0, spent = 0;
     for (const name of names) {
       const info = await Deno.stat(join(this.#history.folder, name)).catch(() => undefined);
       const entry = this.#entries.get(name);
       const stamp = `${info?.mtime?.getTime()} ${info?.size}`;
       // A run at work may die without a change of its file.
       if (entry?.stamp === stamp && entry.run.state !== "running") continue;
-      if (performance.now() - began > BUDGET_MS && !entry) {
+      if (spent > BUDGET_MS && !entry) {
         left++;
         continue;
       }
+      const began = performance.now();
       const { value, problem } = await this.#history.read(name);
+      spent += performance.now() - began;
       if (!value && problem === undefined) continue;
       const run = value ? shorten(value) : damaged(name, problem!, info?.mtime ?? new Date());
       if (entry?.stamp === stamp && entry.run.state === run.state) continue;
@@ -91,22 +94,29 @@ export class RunIndex {
 }
 
 function shorten(run: RunRecord): UiRun {
-  const settings = [...settingsOf(run)];
+  const settings = settingsOf(run);
   const pick = (test: (setting: Setting) => boolean) =>
     Object.fromEntries(
-      settings.filter(([, setting]) => test(setting)).map(([name, { value }]) => [name, value]),
+      [...settings].filter(([, setting]) => test(setting)).map((
+        [name, { value }],
+      ) => [name, value]),
     );
   const rest = pick(({ seed }) => !seed);
   const failed = run.stages.filter(({ status }) => status === "failed");
   const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
   const group = createHash("sha256").update(canonicalJson([nameOf(run), rest])).digest("hex");
+  // Stages record no paths, only what is in the files; and a run at work has recorded no stage.
+  for (const [name, value] of Object.entries(run.overrides ?? {})) {
+    if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
+    settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
+  }
   return {
     ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
     group: run.ok ? group.slice(0, 12) : run.id,
-    settings: rest,
+    settings: pick(({ seed }) => !seed),
     seeds: pick(({ seed }) => seed === true),
     metrics: run.metrics,
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
