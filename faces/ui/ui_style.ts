@@ -17,7 +17,7 @@ header, main { max-width: 1500px }
 .bar nav a[aria-current="page"] { background: var(--ink); color: var(--paper); font-weight: 600 }
 #theme { margin: 0 }
 main { padding-bottom: 40px }
-main > * + *, main > div > * + * { margin-top: 12px }
+:is(main, .flow) > * + * { margin-top: 12px }
 .offline main { opacity: 0.55 }
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; font-size: 0.9rem }
 .tools label { display: inline-flex; align-items: center; gap: 6px }
@@ -114,6 +114,7 @@ pre {
   border-radius: 10px; background: var(--card); font-size: 0.8rem; line-height: 1.45; white-space: pre-wrap;
 }
 h2 { margin-top: 22px; }
+.notice a { color: inherit; }
 .swatch { display: inline-block; width: 12px; height: 12px; margin-right: 5px; border-radius: 3px; }
 .runs-line { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
 .faces-grid { margin: 0; padding: 0; display: grid; gap: 12px; list-style: none;
