@@ -8,6 +8,7 @@ import {
   type RunRecord,
   type Setting,
   settingsOf,
+  shownSettingsOf,
 } from "../../packages/pipeline/history.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
 
@@ -94,30 +95,25 @@ export class RunIndex {
 }
 
 function shorten(run: RunRecord): UiRun {
-  const settings = settingsOf(run);
-  const pick = (test: (setting: Setting) => boolean) =>
+  const pick = (from: ReadonlyMap<string, Setting>, ofSeed: boolean) =>
     Object.fromEntries(
-      [...settings].filter(([, setting]) => test(setting)).map((
-        [name, { value }],
-      ) => [name, value]),
+      [...from].filter(([, { seed = false }]) => seed === ofSeed)
+        .map(([name, { value }]) => [name, value]),
     );
-  const rest = pick(({ seed }) => !seed);
+  const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
   const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
-  const group = createHash("sha256").update(canonicalJson([nameOf(run), rest])).digest("hex");
-  // Stages record no paths, only what is in the files; and a run at work has recorded no stage.
-  for (const [name, value] of Object.entries(run.overrides ?? {})) {
-    if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
-    settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
-  }
+  const group = createHash("sha256").update(
+    canonicalJson([nameOf(run), pick(settingsOf(run), false)]),
+  ).digest("hex");
   return {
     ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
     group: run.ok ? group.slice(0, 12) : run.id,
-    settings: pick(({ seed }) => !seed),
-    seeds: pick(({ seed }) => seed === true),
+    settings: pick(settings, false),
+    seeds: pick(settings, true),
     metrics: run.metrics,
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       ...{ id, use, status, why, seconds, after },
