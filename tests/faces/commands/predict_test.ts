@@ -175,7 +175,7 @@ Deno.test("predict", async (t) => {
       new Response(process.stderr).text(),
     ]);
     strictEqual(code, 130, err);
-    match(err, /interrupted after \d+ of 3001 photos/);
+    match(err, /interrupted after \d+ of 3,001 photos/);
     const lines = out.split("\n");
     strictEqual(lines.pop(), "");
     ok(lines.every((line) => line.split(",").length === lines[0].split(",").length), out);
