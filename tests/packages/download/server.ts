@@ -40,8 +40,9 @@ export async function serve(answer: Answer): Promise<TestServer> {
     const wanted = client.received + sent.length;
     outgoing.write(sent);
     if (fault.silent) return;
-    do await new Promise((resolve) => setTimeout(resolve, 20));
-    while (client.received < wanted && !outgoing.destroyed);
+    do await new Promise((resolve) => setTimeout(resolve, 20)); while (
+      client.received < wanted && !outgoing.destroyed
+    );
     outgoing.destroy();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
