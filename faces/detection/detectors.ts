@@ -207,6 +207,9 @@ async function importDetector(name: string, module: string): Promise<DetectorDef
   );
 }
 
+/** Maximum number of faces that a plugin's detector may find in an image. */
+const MAX_FACES = 1000;
+
 /** Returns a detector whose model and detections are checked, as a plugin may lack types. */
 export function checked(definition: DetectorDefinition, shown: string): DetectorDefinition {
   return {
@@ -225,10 +228,13 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
                 : new Error(`Cannot use ${shown}: it threw ${error}`);
             },
           );
-          if (Array.isArray(found) && found.every(isDetection)) return found;
-          const got = JSON.stringify(found)?.slice(0, 80) ?? String(found);
+          const many = Array.isArray(found) && found.length > MAX_FACES;
+          if (Array.isArray(found) && !many && found.every(isDetection)) return found;
+          const got = many
+            ? `${found.length} faces`
+            : JSON.stringify(found)?.slice(0, 80) ?? String(found);
           throw new Error(
-            `Cannot use ${shown}: detect() returned ${got}. Return a list of ` +
+            `Cannot use ${shown}: detect() returned ${got}. Return a list of at most ${MAX_FACES} ` +
               "{ box: { x, y, width, height }, score } with finite numbers.",
           );
         },
