@@ -18,8 +18,9 @@ Runs the stages of the engine's training step one by one, on one thread, and pri
 processor time that each kernel took. A kernel that shares images with others in a stage is measured
 by what the stage takes more with it. The roofline is what bounds a step: products at the rate of
 the first convolution, transforms of Winograd's algorithm and packing around them, and passes over
-memory. Waits are what two threads lose at barriers, measured on top: twice their time, less that of
-one. They take an idle machine to measure.
+memory. Bytes are the part of these shares that memory alone takes: reading and writing all of the
+step's memory once, at the rate of a copy. Waits are what two threads lose at barriers, measured on
+top: twice their time, less that of one. They take an idle machine to measure.
 
   --network NAME  ${NETWORKS.join(", ")}, or all: one table (gender)
   --batch N       images in a step (64)
@@ -51,7 +52,11 @@ export async function bench(args: string[]): Promise<void> {
       network = toEngineNetwork(build(), engineLoss(objective));
     const [alone, both] = [1, 2].map((threads) => plan(network, { batch, threads, divisor: 255 }));
     const timings = await profile(alone, rounds);
-    profiled.push({ name, plan: alone, timings, waits: await measureWaits([alone, both], rounds) });
+    const [copy, waits] = [
+      copyTime(alone.bytes, rounds),
+      await measureWaits([alone, both], rounds),
+    ];
+    profiled.push({ name, plan: alone, timings, copy, waits });
     const total = timings.reduce((sum, { ms }) => sum + ms, 0);
     if (names.length > 1) continue;
     console.log(table(
@@ -68,17 +73,21 @@ export async function bench(args: string[]): Promise<void> {
   console.log(roofline(profiled));
 }
 
-/** Timings of a network's step; `waits`: milliseconds that two threads wait for each other. */
+/**
+ * Timings of a network's step; `copy`: milliseconds in which its memory is read and written once;
+ * `waits`: milliseconds that two threads wait for each other.
+ */
 export interface Profile {
   readonly name: string;
   readonly plan: Pick<Plan, "bytes" | "batch">;
   readonly timings: readonly Timing[];
+  readonly copy: number;
   readonly waits: number;
 }
 
 /** Divides the steps of networks by what bounds them, as a Markdown table. */
 export function roofline(profiles: readonly Profile[]): string {
-  const rows = profiles.map(({ name, plan: { bytes, batch }, timings, waits }) => {
+  const rows = profiles.map(({ name, plan: { bytes, batch }, timings, copy, waits }) => {
     const sum = (some: readonly Timing[], key: "ms" | "operations") =>
       some.reduce((sum, timing) => sum + timing[key], 0);
     // The first convolution has no transforms.
@@ -91,13 +100,28 @@ export function roofline(profiles: readonly Profile[]): string {
       ...[name, (sum(timings, "operations") / batch / 1e6).toFixed(1), (rate / 1e6).toFixed(1)],
       ...[`${new Set(timings.map(({ stage }) => stage)).size}`, `${(bytes / 1e6).toFixed(0)} MB`],
       (all / batch).toFixed(3),
-      ...[products, transforms, passes, waits].map((ms) => `${(ms / all * 100).toFixed(0)} %`),
+      ...[products, transforms, passes, copy, waits].map((ms) =>
+        `${(ms / all * 100).toFixed(0)} %`
+      ),
     ];
   });
   return table([
     ...["network", "million operations", "GFLOP/s", "barriers", "memory", "ms per image"],
-    ...["products", "transforms", "passes", "waits"],
+    ...["products", "transforms", "passes", "bytes", "waits"],
   ], rows);
+}
+
+/** Measures how many milliseconds of the processor it takes to read and write `bytes` once. */
+export function copyTime(bytes: number, rounds: number): number {
+  const [from, to] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes)];
+  let least = Infinity;
+  for (let round = 0; round < rounds; round++) {
+    const before = process.cpuUsage();
+    to.set(from);
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
+  }
+  return least;
 }
 
 /**

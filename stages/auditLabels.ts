@@ -1,11 +1,18 @@
 import { z } from "zod";
-import { initializerParam, trainingParams } from "../faces/training/training_params.ts";
-import { definedChoice } from "../packages/pipeline/define.ts";
+import {
+  anyLoss,
+  initializerParam,
+  singleParams,
+  trainingParams,
+} from "../faces/training/training_params.ts";
 import { all, defineStage } from "../packages/pipeline/stage.ts";
 import { networks } from "../models/mod.ts";
 import { archives, audit, dataset, faces } from "./kinds.ts";
+import { networkParam, trainingStageParams } from "./training_stage.ts";
 
 const { export: _, ...training } = trainingParams;
+// A trained model may have seen the labels.
+const { init: __, teacher: ___, ...recipe } = singleParams;
 
 export default defineStage({
   name: "auditLabels",
@@ -16,7 +23,7 @@ export default defineStage({
     archives: all(archives, { orNone: true }),
   },
   outputs: { audit },
-  params: z.strictObject({
+  params: trainingStageParams(z.strictObject({
     target: z.string().min(1).default("gender").describe(
       "Labels to audit: gender, age, or a column of classes",
     ),
@@ -28,8 +35,10 @@ export default defineStage({
     initializer: initializerParam.optional().describe(
       "Distribution of the initial weights. Default: that of the network",
     ),
-    network: definedChoice("network", networks, "plain").default("plain").describe("Network"),
-  }),
+    network: networkParam("plain").default("plain").describe("Network"),
+    ...recipe,
+    loss: anyLoss,
+  })),
   seeded: true,
   compute: true,
   async run(inputs, params, context) {

@@ -59,7 +59,7 @@ export default defineStage({
             "small. 0: no limit. Choose at least the input size of the networks",
         ),
         shardSize: z.int().min(1).default(1000).describe(
-          "Photos per shard. An interrupted run repeats at most one shard",
+          "Photos per shard: a tar, and a job of a worker on another machine",
         ),
         photoSeconds: z.number().min(1).max(86_400).default(300).describe(
           "Timeout per photo in seconds. The worker is then killed and replaced, and the photo " +

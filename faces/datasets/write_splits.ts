@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { Artifact, StageContext } from "../../packages/pipeline/stage.ts";
 import { random } from "../../packages/random/random.ts";
+import { readCsv } from "../../packages/formats/csv.ts";
 import { csvLine } from "../../packages/formats/csv_write.ts";
 import { NpyFile, writeNpy } from "../../packages/formats/npy.ts";
 import { readParquet } from "../../packages/formats/parquet.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import { decode, ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
@@ -54,7 +57,9 @@ export async function writeSplits(
   }
 
   const byPerson = params.by === "identity";
-  const copies = params.copies === "ignore" ? [] : await copiesOf(inputs, rows, context);
+  const copies = params.copies === "ignore"
+    ? []
+    : await earlierCopies(params, context) ?? await copiesOf(inputs, rows, context);
   const copied = new Set(copies.map(({ image }) => image)).size;
   const groups = groupRows(rows, { ...photos, ...byPerson && { identity } }, copies);
   random(context.seed, "split").shuffle(groups);
@@ -114,7 +119,7 @@ export async function writeSplits(
       csvLine([image, of, correlation.toFixed(4), String(mirrored)])
     );
     await Deno.writeTextFile(
-      join(context.outputs.splits, "copies.csv"),
+      join(context.outputs.splits, COPIES),
       csvLine(["row", "of", "correlation", "mirrored"]) + lines.join(""),
     );
     context.info(
@@ -140,6 +145,41 @@ async function columnsFor(
     return {};
   }
   return await readParquet(join(dataset, "table.parquet")) as Columns;
+}
+
+/** Parts of the cache key that copies do not depend on: other seeds and folds have the same. */
+const NO_MATTER = ["test", "validation", "calibration", "stratify", "by", "only"]
+  .map((name) => `params.${name}`);
+
+/** Reads the copies that an earlier split of the same images found; undefined if there is none. */
+async function earlierCopies(
+  { sample }: SplitParams,
+  context: StageContext<{ splits: unknown } & Record<string, never>>,
+): Promise<Copy[] | undefined> {
+  const free = sample === undefined ? [...NO_MATTER, "seed"] : NO_MATTER;
+  for (const { path, outputs, differences } of await context.earlierResults()) {
+    if (differences.some((name) => !free.includes(name))) continue;
+    const { sha256: digest } = outputs.splits.files[COPIES] ?? {};
+    const copies = await readCopies(join(path, "splits"), digest);
+    if (copies || digest === undefined) return copies ?? [];
+  }
+}
+
+const COPIES = "copies.csv";
+
+/**
+ * Reads the copies that a split lists.
+ * @param digest expected SHA-256. Default: any
+ * @returns undefined if there is no such file
+ */
+export async function readCopies(splits: string, digest?: string): Promise<Copy[] | undefined> {
+  const file = join(splits, COPIES);
+  const bytes = await Deno.readFile(file).catch(ignoreNotFound);
+  if (!bytes || sha256(bytes) !== (digest ?? sha256(bytes))) return undefined;
+  return readCsv(bytes, file).rows.map(({ values: [row, of, correlation, mirrored] }) => ({
+    ...{ image: Number(row), of: Number(of), correlation: Number(correlation) },
+    mirrored: mirrored === "true",
+  }));
 }
 
 /** Inputs of a search for copies. */

@@ -35,6 +35,9 @@ export function shardRows(
   return [index * shardSize, Math.min(photos, (index + 1) * shardSize)];
 }
 
+/** Photos after which a part of a shard is saved: an interrupted run repeats at most these. */
+const SAVED = 50;
+
 /** Side in pixels up to which many crops are buffered. */
 const MAX_BUFFERED_SIZE = 512;
 
@@ -69,15 +72,27 @@ export async function* cropShards(
   const ahead = workers * (maxSize > 0 && maxSize <= MAX_BUFFERED_SIZE ? 8 : 2);
   await using own = given ? undefined : openCropWorkers(work, signal);
   const pool = given ?? own!;
+  const begun = new Map<number, ShardWriter>();
   let writer: ShardWriter | undefined;
   try {
-    const outcomes = mapOrdered(rowsOf(work, indices), ahead, async ({ index, row, last }) => {
-      const photo = work.photo(row);
-      return { index, row, last, result: photo && await pool.run(photo) };
-    });
+    const wanted = [...indices];
+    for (const index of wanted) {
+      const resumed = await ShardWriter.resume(work.folder, index);
+      if (!resumed) continue;
+      begun.set(index, resumed);
+      progress.advance(resumed.next - shardRows(work, index)[0]);
+    }
+    const outcomes = mapOrdered(
+      rowsOf(work, wanted, begun),
+      ahead,
+      async ({ index, row, last }) => {
+        const photo = work.photo(row);
+        return { index, row, last, result: photo && await pool.run(photo) };
+      },
+    );
     for await (const { index, row, last, result } of outcomes) {
       signal.throwIfAborted();
-      writer ??= new ShardWriter(work.folder, index);
+      writer ??= begun.get(index) ?? new ShardWriter(work.folder, index);
       if (result === undefined) {
         writer.problem({ row, problem: "missing", detail: "the archive has no such file" });
       } else if ("crashed" in result) {
@@ -98,16 +113,24 @@ export async function* cropShards(
         const shard = await writer.finish();
         writer = undefined;
         yield { index, shard };
+      } else if ((row + 1) % SAVED === 0) {
+        await writer.save(row + 1);
       }
     }
   } finally {
-    writer?.[Symbol.dispose]();
+    for (const open of [writer, ...begun.values()]) open?.[Symbol.dispose]();
   }
 }
 
-function* rowsOf(work: ShardWork, indices: Iterable<number>) {
+function* rowsOf(
+  work: ShardWork,
+  indices: readonly number[],
+  begun: ReadonlyMap<number, ShardWriter>,
+) {
   for (const index of indices) {
     const [from, to] = shardRows(work, index);
-    for (let row = from; row < to; row++) yield { index, row, last: row === to - 1 };
+    for (let row = begun.get(index)?.next ?? from; row < to; row++) {
+      yield { index, row, last: row === to - 1 };
+    }
   }
 }

@@ -13,7 +13,7 @@ import { pngName, shardName } from "./faces_artifact.ts";
 
 const whole = z.number().int().min(0);
 const record = z.looseObject({
-  /** SHA-256 of the tar. */
+  /** SHA-256 of the tar, of a part of a shard as far as it is saved. */
   sha256: z.string(),
   faces: z.array(z.strictObject({
     /** Row of its photo in the table. */
@@ -33,6 +33,8 @@ const record = z.looseObject({
 /** Content of a shard. A photo with the problem `several_faces` is used nevertheless. */
 export type Shard = Readonly<Pick<z.output<typeof record>, "faces" | "problems">>;
 type ShardFace = Shard["faces"][number];
+const part = record.extend({ size: whole, next: whole });
+type Part = Pick<z.output<typeof part>, "faces" | "problems" | "size" | "next">;
 /** A problem with a photo. */
 export type Problem = Shard["problems"][number];
 
@@ -62,14 +64,37 @@ export async function readShard(
 export class ShardWriter implements Disposable {
   readonly #folder: string;
   readonly #index: number;
+  readonly #path: string;
   readonly #tar: TarWriter;
-  readonly #faces: ShardFace[] = [];
-  readonly #problems: Problem[] = [];
+  readonly #faces: ShardFace[];
+  readonly #problems: Problem[];
+  /** First row that was not saved; 0 for a new shard. */
+  readonly next: number;
 
-  constructor(folder: string, index: number) {
+  constructor(folder: string, index: number, saved?: Part) {
     this.#folder = folder;
     this.#index = index;
-    this.#tar = new TarWriter(join(folder, `${shardName(index)}.part`));
+    this.#path = join(folder, `${shardName(index)}.part`);
+    const { size, faces = [], problems = [], next = 0 } = saved ?? {};
+    this.#tar = new TarWriter(this.#path, size);
+    [this.#faces, this.#problems, this.next] = [faces, problems, next];
+  }
+
+  /** Continues a shard that an interrupted attempt saved; undefined if there is none. */
+  static async resume(folder: string, index: number): Promise<ShardWriter | undefined> {
+    const path = join(folder, `${shardName(index)}.part`);
+    const { value } = await readState<z.output<typeof part>>(`${path}.json`, { shape: part });
+    if (!value) return undefined;
+    await Deno.truncate(path, value.size).catch(ignoreNotFound);
+    const there = await digestFile(path).catch(ignoreNotFound);
+    return there?.sha256 === value.sha256 ? new ShardWriter(folder, index, value) : undefined;
+  }
+
+  /** Saves all rows before `next`. */
+  async save(next: number): Promise<void> {
+    const { size, sha256 } = await digestFile(this.#path);
+    const done = { faces: this.#faces, problems: this.#problems };
+    await writeState(`${this.#path}.json`, { sha256, size, next, ...done });
   }
 
   add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
@@ -85,9 +110,10 @@ export class ShardWriter implements Disposable {
     this.#tar.close();
     const shard = { faces: this.#faces, problems: this.#problems };
     const tar = join(this.#folder, shardName(this.#index));
-    await moveDurably(`${tar}.part`, tar);
+    await moveDurably(this.#path, tar);
     const { sha256 } = await digestFile(tar);
     await writeState(recordPath(this.#folder, this.#index), { sha256, ...shard });
+    await Deno.remove(`${this.#path}.json`).catch(ignoreNotFound);
     return shard;
   }
 

@@ -14,6 +14,7 @@ import type { NpyFile } from "../../packages/formats/npy.ts";
 import type { Artifact } from "../../packages/pipeline/stage.ts";
 import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
 import { reasons } from "../datasets/rows.ts";
+import { readCopies } from "../datasets/write_splits.ts";
 
 /** Fixed, so the same data show the same images. */
 const SEED = 20210;
@@ -63,7 +64,7 @@ export async function gatherData(
     crops: await drawCrops(made, images, shown.crops),
     noFace: made ? await findNoFace(made, archives, shown.noFace) : { shown: [], count: 0 },
     ...divided && {
-      ...await readCopies(divided, labels, images, shown.noFace),
+      ...await showCopies(divided, labels, images, shown.noFace),
       ...await readCalibration(divided),
     },
     preprocessing: await readPreprocessing(dataset.path),
@@ -76,27 +77,26 @@ async function readCalibration({ path }: Artifact): Promise<Pick<DataReport, "ca
   return text ? { calibration: JSON.parse(text).calibration } : {};
 }
 
-/** Reads the copies that split found: each image after its original, those of other labels first. */
-async function readCopies(
+/** Shows the copies that split found: each image after its original, those of other labels first. */
+async function showCopies(
   { path }: Artifact,
   { age, gender }: Labels,
   images: NpyFile<"uint8">,
   pairs: number,
 ): Promise<Pick<DataReport, "copies">> {
-  const file = join(path, "copies.csv");
-  const bytes = await Deno.readFile(file).catch(ignoreNotFound);
-  if (!bytes) return {};
-  const copies = readCsv(bytes, file).rows.map(({ values: [row, of, correlation, mirrored] }) => ({
-    ...{ row: Number(row), of: Number(of), correlation, mirrored: mirrored === "true" },
+  const found = await readCopies(path);
+  if (!found) return {};
+  const copies = found.map((copy) => ({
+    ...copy,
     // Comparisons with NaN, an unknown label, are false.
-    differ: [age, gender].some((label) => Math.abs(label[Number(row)] - label[Number(of)]) > 0),
+    differ: [age, gender].some((label) => Math.abs(label[copy.image] - label[copy.of]) > 0),
   }));
   const shown = copies.toSorted((a, b) => Number(b.differ) - Number(a.differ)).slice(0, pairs)
-    .flatMap(({ row, of, correlation, mirrored, differ }) => [
+    .flatMap(({ image: row, of, correlation, mirrored, differ }) => [
       { row: of, name: `image ${of}` },
       {
         row,
-        name: `image ${row}, a copy of ${of}: correlation ${correlation}` +
+        name: `image ${row}, a copy of ${of}: correlation ${correlation.toFixed(4)}` +
           (mirrored ? ", mirrored" : "") + (differ ? ", other labels" : ""),
       },
     ]);

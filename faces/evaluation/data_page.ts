@@ -27,13 +27,17 @@ export interface DataFound {
   /** Paths of rows without a photo, and photos without a row. */
   readonly missing: readonly string[];
   readonly unlabelled: readonly string[];
+  /** Photos that several rows name, as lines. */
+  readonly repeated: readonly string[];
   /** Photos that were opened, and those that cannot be read, with the reason. */
   readonly opened: number;
   readonly unreadable: readonly { readonly path: string; readonly why: string }[];
   /** Groups of photos with the same bytes. */
   readonly copies: readonly (readonly string[])[];
-  /** Pairs of near copies of whole photos, as lines. */
-  readonly near: readonly string[];
+  /** Number of near copies of whole photos. */
+  readonly near: number;
+  /** Pairs of copies, near ones first: some with pictures, all as lines. */
+  readonly pairs: { readonly shown: DataFound["shown"]; readonly lines: readonly string[] };
   /** Photos to show. */
   readonly shown: readonly { readonly image: string; readonly name: string }[];
 }
@@ -77,9 +81,10 @@ export function dataPage(found: DataFound): string {
           <div class="card"><h3>Problems</h3>${table(["", "count"], [
             ["rows whose photo is missing", count(missing.length)],
             ["photos without a row", count(unlabelled.length)],
+            ["photos of several rows, the first of which counts", count(found.repeated.length)],
             [`unreadable, of ${count(found.opened)} opened`, count(found.unreadable.length)],
             ["groups of exact copies among them", count(found.copies.length)],
-            ["near copies among them", count(found.near.length)],
+            ["near copies among them", count(found.near)],
             ["values not understood", count(labels?.doubts.length ?? 0)],
           ])}</div>
           ${ages.length > 0 && html`
@@ -106,8 +111,10 @@ export function dataPage(found: DataFound): string {
         ${sheet("Contact sheet", "drawn at random", found.shown)}
         ${list("Missing photos", missing)}
         ${list("Photos without a row", unlabelled)}
+        ${list("Photos of several rows", found.repeated)}
         ${list("Unreadable", found.unreadable.map(({ path, why }) => `${path}: ${why}`))}
-        ${list("Exact copies", found.copies.map((paths) => paths.join(" = ")))}
+        ${sheet("Copies in pairs", "near ones first", found.pairs.shown)}
+        ${list("Copies", found.pairs.lines)}
         ${list(
           "Values not understood",
           (labels?.doubts ?? []).map(({ line, column, value }) =>

@@ -250,13 +250,14 @@ function safePath(path: string, fail: Fail): string {
 
 /** Writes an archive entry by entry. Equal entries give equal bytes: there are no dates or owners. */
 export class TarWriter implements Disposable {
-  /** Bytes written so far. */
-  size = 0;
   #file: Deno.FsFile;
   #open = true;
 
-  constructor(path: string) {
-    this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  /** @param size bytes written so far: those of an archive to continue. Default: a new archive */
+  constructor(path: string, public size = 0) {
+    this.#file = Deno.openSync(path, { write: true, create: true });
+    this.#file.truncateSync(size);
+    this.#file.seekSync(size, Deno.SeekMode.Start);
   }
 
   /** Appends a file. Returns its position. */

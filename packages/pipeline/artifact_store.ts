@@ -14,7 +14,7 @@ import { z } from "zod";
 import { type Attempt, openAttempt } from "./cache/attempt.ts";
 import { entries, hasScratch, remove, removeLeftovers } from "./cache/attempt_files.ts";
 import { ensureFolder } from "./durable.ts";
-import { type CacheKeyInputs, canonicalJson, fingerprint } from "./fingerprint.ts";
+import { type CacheKeyInputs, canonicalJson, differences, fingerprint } from "./fingerprint.ts";
 import { takeLock, tryLock } from "./cache/file_lock.ts";
 import { ignoreNotFound } from "./paths.ts";
 import { readRecord, type StageRecord } from "./stage_record.ts";
@@ -281,12 +281,14 @@ export class ArtifactStore {
     return places;
   }
 
-  /** Returns the results of a stage whose records can be read. */
-  async resultsOf(use: string): Promise<EarlierResult[]> {
+  /** Returns the results of a stage whose records can be read, beside its present cache key. */
+  async resultsOf(now: CacheKeyInputs): Promise<EarlierResult[]> {
     const results: EarlierResult[] = [];
-    for (const { path } of (await this.storedResults()).filter((result) => result.use === use)) {
+    for (const { path } of (await this.storedResults()).filter(({ use }) => use === now.use)) {
       const { value } = await readRecord(path);
-      if (value) results.push({ path, outputs: value.outputs, observed: value.observed ?? {} });
+      if (!value) continue;
+      const { outputs, observed = {}, dependencies } = value;
+      results.push({ path, outputs, observed, differences: differences(dependencies, now) });
     }
     return results;
   }

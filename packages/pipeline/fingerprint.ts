@@ -52,6 +52,17 @@ export function fingerprint(dependencies: CacheKeyInputs): string {
   return sha256(canonicalJson(dependencies));
 }
 
+/** Returns the names of what differs between two cache keys, such as `seed` and `params.test`. */
+export function differences(before: CacheKeyInputs, now: CacheKeyInputs): string[] {
+  const flat = ({ params, ...rest }: CacheKeyInputs): Record<string, unknown> => ({
+    ...rest,
+    ...Object.fromEntries(Object.entries(params).map(([name, value]) => [`params.${name}`, value])),
+  });
+  const [a, b] = [flat(before), flat(now)];
+  return Object.keys({ ...a, ...b })
+    .filter((name) => canonicalJson(a[name] ?? null) !== canonicalJson(b[name] ?? null));
+}
+
 /** Returns the SHA-256 of a text or of bytes, as 64 hexadecimal digits. */
 export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");

@@ -274,6 +274,8 @@ export interface EarlierResult {
   >;
   /** See `StageResult`. */
   readonly observed: Readonly<Record<string, unknown>>;
+  /** Parts of the cache key that it does not share: `seed`, `inputs`, `modules`, `params.NAME`. */
+  readonly differences: readonly string[];
 }
 
 /** Stage id → part of the data ("train", "validation", "test") → metric → value. */
@@ -455,6 +457,9 @@ export function pathParam({ byContent = false } = {}): z.ZodString {
   return z.string().min(1).meta({ path: true, ...byContent && { byContent } });
 }
 
+/** Begin of the error of a parameter without effect. */
+export const UNUSED = "expected to be left out";
+
 /**
  * Refuses parameters that another parameter's value leaves without effect, instead of ignoring them.
  * A parameter that has its default is not refused.
@@ -469,7 +474,7 @@ export function refuseUnused<P extends z.ZodObject>(
       const field = params.shape[name] as z.ZodType;
       const value = (given as Record<string, unknown>)[name];
       if (JSON.stringify(value) === JSON.stringify(field.safeParse(undefined).data)) continue;
-      const message = `expected to be left out ${reason}`;
+      const message = `${UNUSED} ${reason}`;
       context.addIssue({ code: "custom", path: [name], message });
     }
   });

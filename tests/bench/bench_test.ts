@@ -79,7 +79,7 @@ Deno.test("Peer fits each network, and predicts with it", async () => {
     for (const network of ["gender", "age", "best"] as const) {
       const fit = await peer.ask({ op: "fit", network, batch: 16, rows: 40, epochs: 1 });
       const infer = await peer.ask({ op: "infer", network, rows: 640 });
-      assert.ok(Number(fit.ms) > 0 && Number(infer.ms) > 0, network);
+      assert.ok(Number(fit.ms) >= 0 && Number(infer.ms) >= 0, network);
     }
   } finally {
     await peer.close();
@@ -113,13 +113,14 @@ Deno.test("roofline() divides steps into products, transforms and passes, with w
   // At 40 GFLOP/s, the products of all take 1.2 ms of 2.1; the rest has none.
   const timings = [of(0, 0.5, 2e7), of(1, 1.5, 2e7), of(1, 1, 0), of(2, 0.1, 8e6)];
   const text = roofline([
-    { name: "a", plan: { bytes: 3e6, batch: 2 }, timings, waits: 0.31 },
-    { name: "b", plan: { bytes: 3e6, batch: 2 }, timings, waits: 0 },
+    { name: "a", plan: { bytes: 3e6, batch: 2 }, timings, copy: 0.62, waits: 0.31 },
+    { name: "b", plan: { bytes: 3e6, batch: 2 }, timings, copy: 0, waits: 0 },
   ]);
   const [, , a, b] = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
   const shares = ["39 %", "29 %", "32 %"];
-  assert.deepEqual(a, ["", "a", "24.0", "40.0", "3", "3 MB", "1.550", ...shares, "10 %", ""]);
-  assert.deepEqual(b.slice(1, -1), ["b", ...a.slice(2, 10), "0 %"]);
+  const cells = ["a", "24.0", "40.0", "3", "3 MB", "1.550", ...shares];
+  assert.deepEqual(a.slice(1, -1), [...cells, "20 %", "10 %"]);
+  assert.deepEqual(b.slice(1, -1), ["b", ...cells.slice(1), "0 %", "0 %"]);
 });
 
 Deno.test("profile() times every kernel of a step, and counts what the large ones compute", async () => {

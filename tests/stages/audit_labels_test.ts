@@ -56,6 +56,27 @@ async function audit(
 const ranks = (csv: string) =>
   readCsv(new TextEncoder().encode(csv), "labels.csv").rows.map(({ values }) => values);
 
+Deno.test("auditLabels trains as other stages do: optimizer, schedule, augmentation, loss", async () => {
+  const sgd = { use: "sgd", learningRate: 0.1, momentum: 0.9 };
+  const loss = { use: "crossEntropy", labelSmoothing: 0.1 };
+  const { context } = await audit({
+    ...{ optimizer: sgd, learningRate: undefined, schedule: "cosine", augment: {}, mirror: true },
+    ...{ loss, epochs: 1, metrics: ["balancedAccuracy"] },
+  });
+  const folder = join(context.folder, "scratch", "fold-1", "model");
+  const { params } = JSON.parse(await Deno.readTextFile(join(folder, "training.json")));
+  const { optimizer, learningRate } = params;
+  assert.deepEqual([optimizer.use, optimizer.momentum, learningRate], ["sgd", 0.9, 0.1]);
+  assert.equal(params.loss.labelSmoothing, 0.1);
+  const history = await Deno.readTextFile(join(folder, "history.csv"));
+  assert.match(history, /val_balancedAccuracy/);
+  assert.throws(
+    () => auditLabels.params.parse({ teacher: "elsewhere" }),
+    /teacher/,
+  );
+  context[Symbol.dispose]();
+});
+
 Deno.test("auditLabels ranks flipped labels first, and resumes after a kill", async () => {
   const { context, file, csv } = await audit();
   const rows = ranks(csv);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { random } from "../../packages/random/random.ts";
 import { readNpy, writeNpy } from "../../packages/formats/npy.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import split from "../../stages/split.ts";
 import { testArtifact, testContext } from "../context.ts";
 import { writeDataset } from "./training_data.ts";
@@ -319,4 +320,42 @@ Deno.test("split keeps copies in one set, lists them, and changes nothing withou
   );
   const ignored = await splits(true, { copies: "ignore" });
   assert.deepEqual([ignored.sets, ignored.listed], [plain.sets, ""]);
+});
+
+Deno.test("split takes the copies of an earlier result of the same images, and of no other", async () => {
+  using context = testContext(split);
+  const people = Array.from({ length: 20 }, () => ({ age: 30, gender: 0, identity: null }));
+  const dataset = await writeDataset(join(context.folder, "dataset"), people);
+  // No search would find this pair.
+  const listed = "row,of,correlation,mirrored\n7,3,0.9912,true\n";
+  await Deno.writeTextFile(join(context.outputs.splits, "copies.csv"), listed);
+  const copiesWith = async (
+    differences: string[],
+    params: Record<string, unknown> = {},
+    digest: string | undefined = sha256(listed),
+  ) => {
+    const files: Record<string, { size: number; sha256: string }> = digest === undefined
+      ? {}
+      : { "copies.csv": { size: listed.length, sha256: digest } };
+    const earlier = {
+      path: join(context.outputs.splits, ".."),
+      outputs: { splits: { files } },
+      observed: {},
+    };
+    using now = testContext(split, { earlierResults: [{ ...earlier, differences }] });
+    await now.run({ dataset, archives: [] }, params);
+    const file = join(now.outputs.splits, "copies.csv");
+    return await Deno.readTextFile(file).catch(() => undefined);
+  };
+  const fold = ["seed", "params.test", "params.stratify"];
+  assert.equal(await copiesWith(fold), listed);
+  assert.equal(await copiesWith(["params.by"], { sample: 20 }), listed);
+  const found = await copiesWith(["inputs"]);
+  assert.notEqual(found, listed);
+  for (const part of ["modules", "packages", "params.copies", "params.sample"]) {
+    assert.equal(await copiesWith([part]), found);
+  }
+  assert.equal(await copiesWith(["seed"], { sample: 20 }), found, "another sample");
+  assert.equal(await copiesWith(fold, {}, "0".repeat(64)), found, "damaged");
+  assert.equal(await copiesWith(fold, { copies: "ignore" }), undefined);
 });

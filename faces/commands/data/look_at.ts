@@ -9,6 +9,7 @@ import { findCopies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
+import { facePaths } from "../../datasets/rows.ts";
 import { nameOf } from "../../datasets/sources.ts";
 import type { DataFound } from "../../evaluation/data_page.ts";
 import { thumbnail } from "../../evaluation/image_data_urls.ts";
@@ -20,6 +21,8 @@ const SEED = 20210;
 const MAX_SHOWN = 60;
 /** Maximum number of photos of which all pairs are compared. */
 const MAX_PAIRED = 200;
+/** Maximum number of pairs of copies with pictures. */
+const MAX_PAIRS = 30;
 /** Side of a thumbnail, pixels: twice its size on the page. */
 const THUMBNAIL = 112;
 
@@ -55,6 +58,7 @@ export async function lookAt(
       present: present.length,
       missing: rows.filter(({ path }) => !all.has(path)).map(({ path }) => path),
       unlabelled: photos.filter((path) => !named.has(path)),
+      repeated: found ? repeatedIn(found) : [],
       ...await openPhotos(files, present.length > 0 ? present.map(({ path }) => path) : photos, {
         ...options,
         captionOf: captions(found?.labels),
@@ -109,6 +113,18 @@ async function findLabels(
     }
   }
   return best;
+}
+
+/** Describes photos, or faces of a photo, that several rows name; the first of them counts. */
+function repeatedIn({ labels: { rows }, preset }: FoundLabels): string[] {
+  const { layout = "full" } = preset === undefined ? {} : choosePreset(preset);
+  const faces = layout === "full" ? facePaths(rows) : rows.map(({ path }) => path);
+  const byFace = Map.groupBy(rows.keys(), (i) => faces[i]);
+  byFace.delete("");
+  return [...byFace].filter(([, { length }]) => length > 1).map(([face, same]) => {
+    const labels = new Set(same.map((i) => `${rows[i].age} ${rows[i].gender}`));
+    return `${face}: ${same.length} rows${labels.size > 1 ? " of different labels" : ""}`;
+  });
 }
 
 async function bytesOf(files: PhotoFiles, path: string): Promise<Uint8Array> {
@@ -171,7 +187,7 @@ async function openPhotos(
     signal: AbortSignal;
     captionOf: (path: string) => string;
   },
-): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "near" | "shown">> {
+): Promise<Pick<DataFound, "opened" | "unreadable" | "copies" | "near" | "pairs" | "shown">> {
   const order = [...new Set(paths)];
   random(SEED, "data").shuffle(order);
   const digests = new Map<string, string[]>();
@@ -202,10 +218,25 @@ async function openPhotos(
     }
   }
   const copies = [...digests.values()].filter(({ length }) => length > 1);
-  const near = (await findCopies(frequencies, {
-    allPairs: frequencies.length <= MAX_PAIRED,
-  })).map(({ image, of, mirrored }) =>
-    `${compared[of]} ≈ ${compared[image]}${mirrored ? ", mirrored" : ""}`
-  );
-  return { opened: chosen.length, unreadable, copies, near, shown };
+  const near = await findCopies(frequencies, { allPairs: frequencies.length <= MAX_PAIRED });
+  const pairs = [
+    ...near.map(({ image, of, mirrored }) =>
+      [compared[of], compared[image], mirrored ? "≈ (mirrored)" : "≈"] as const
+    ),
+    ...copies.flatMap(([of, ...same]) => same.map((path) => [of, path, "="] as const)),
+  ];
+  const pictures: DataFound["pairs"]["shown"][number][] = [];
+  for (const [of, path, sign] of pairs.slice(0, MAX_PAIRS)) {
+    for (const [one, name] of [[of, captionOf(of)], [path, `${sign} ${captionOf(path)}`]]) {
+      const image = await thumbnail(await bytesOf(files, one), THUMBNAIL).catch(() => undefined);
+      if (image) pictures.push({ image, name });
+    }
+  }
+  return {
+    ...{ opened: chosen.length, unreadable, copies, near: near.length, shown },
+    pairs: {
+      shown: pictures,
+      lines: pairs.map(([of, path, sign]) => `${of} ${sign} ${path}`),
+    },
+  };
 }

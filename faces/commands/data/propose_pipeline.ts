@@ -30,6 +30,13 @@ export function proposePipeline(found: DataFound): string {
           counted(found.copies.length, "group")
         } of exact copies.`,
     );
+    if (found.repeated.length > 0) {
+      const [first] = found.repeated;
+      notes.push(
+        `${counted(found.repeated.length, "photo")} of several rows, the first of which counts, ` +
+          `such as ${first}.`,
+      );
+    }
     if (partial) {
       notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");
     }

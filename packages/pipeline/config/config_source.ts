@@ -83,6 +83,11 @@ export class ConfigSource {
     return override ? override.folder : dirname(this.#merged.fileOf(path).path);
   }
 
+  /** True for a value of a file that the pipeline's own extends. */
+  isInherited(path: Path): boolean {
+    return !this.#overrideOf(path) && this.#merged.fileOf(path) !== this.files[0];
+  }
+
   /** Returns the place of a value, or with `key` of its name; of a missing one, of its parent. */
   at(path: Path, key = false): Location {
     const override = this.#overrideOf(path);

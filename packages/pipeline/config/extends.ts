@@ -2,7 +2,7 @@
  * `extends: ./base.yaml`: a pipeline that is written over another one.
  *
  * Maps are merged key by key at any depth. Other values, lists too, replace the base's; an empty
- * value (`split:`) keeps it. A stage with another `use` keeps nothing of the base's parameters. The
+ * value (`split:`) keeps it, and that of a parameter leaves the base's out. A stage with another `use` keeps nothing of the base's parameters. The
  * base's name is not inherited.
  */
 import { dirname, resolve } from "node:path";
@@ -117,10 +117,12 @@ function merge(path: Path, parts: readonly Part[], from: Map<string, YamlFile>):
   // The base's order, which is the order in which stages run where they could run in any.
   const keys = new Set(merged.toReversed().flatMap(({ value }) => Object.keys(value)));
   return Object.fromEntries(
-    Array.from(keys, (key) => {
+    [...keys].flatMap((key) => {
       const inner = merged.filter(({ value }) => Object.hasOwn(value, key))
         .map(({ file, value }) => ({ file, value: value[key] }));
-      return [key, merge([...path, key], inner, from)];
+      const parameter = path.length > 1 && path[0] === "stages";
+      const leftOut = parameter && inner.length > 1 && inner[0].value === null;
+      return leftOut ? [] : [[key, merge([...path, key], inner, from)]];
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** Errors of zod in the words of YAML. */
 import type { z } from "zod";
 import { choosesOf, partsOf } from "../define.ts";
+import { UNUSED } from "../stage.ts";
 import { didYouMean, joinWords, type Problem, quote } from "../errors.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { Path } from "./yaml_file.ts";
@@ -51,7 +52,9 @@ export function toProblems(
       : value === null
       ? "it is empty"
       : `got ${quote(value)}`;
-    const hint = typeof value !== "string"
+    const hint = expected.startsWith(UNUSED) && source.isInherited(path)
+      ? ` In ${source.file}, ${path.at(-1)}: without a value leaves it out`
+      : typeof value !== "string"
       ? ""
       : issue.code === "invalid_type" && issue.expected === "object" &&
           known.includes(value)

@@ -75,7 +75,7 @@ export async function executeStage(
     const given = {
       outputs: attempt.outputs,
       scratch: attempt.scratch,
-      earlierResults: () => store.resultsOf(stage.use),
+      earlierResults: () => store.resultsOf(dependencies),
       signal,
       progress,
       info: (message: string) => reporter.log(`  ${stage.id}: ${message}`),
@@ -125,7 +125,7 @@ export async function serve(
   ready: StageExecution,
   { project, reporter, signal, store }: RunContext,
 ): Promise<void> {
-  const { stage, inputs } = ready;
+  const { stage, inputs, dependencies } = ready;
   const scratch = await Deno.makeTempDir({ prefix: `${stage.id}-` });
   const progress = reporter.startProgress(stage.id);
   const { bold, green, yellow } = reporter.paint;
@@ -133,7 +133,7 @@ export async function serve(
   const info = (message: string) =>
     reporter.log(`  ${stage.id}: ${message.replace(/https?:\/\/\S+/g, (url) => bold(green(url)))}`);
   const warn = (message: string) => reporter.log(`  ${stage.id}: ${yellow(message)}`);
-  const earlierResults = () => store.resultsOf(stage.use);
+  const earlierResults = () => store.resultsOf(dependencies);
   const rest = { outputs: {}, scratch, earlierResults, signal, progress, info, warn };
   try {
     await stage.stage.run(inputs, stage.params, contextOf(ready, project, rest));

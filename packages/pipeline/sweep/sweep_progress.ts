@@ -53,8 +53,12 @@ export class SweepProgress {
   finished(index: number, report: ChildReport, interrupted: boolean): void {
     const { log, paint } = this.#reporter;
     const { values } = this.#points[index]!;
-    this.#progress.advance(1, "");
     this.#runs[index] = { values, ...report };
+    const { runs } = this;
+    // Time left is that of runs which compute: cached ones before them take none.
+    if (runs.every(({ ok, stages }) => ok && stages.every(({ status }) => status === "cached"))) {
+      this.#progress.start(this.#points.length, "runs", runs.length);
+    } else this.#progress.advance(1, "");
     const head = `${index + 1}/${this.#points.length}  ${formatValues(values)}`;
     const id = report.run === undefined ? "" : `  ${paint.dim(`run ${report.run}`)}`;
     if (report.ok) {

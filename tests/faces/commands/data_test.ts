@@ -69,7 +69,11 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
     match(html, /groups of exact copies among them<\/th><td>1</);
     match(html, /UTKFace\/26_0_1_20170116174525125.* = UTKFace\/26_0_1_201701161745251253/);
     match(html, /<h3>ethnicity<\/h3>.*Black<\/th><td>2</s);
-    strictEqual([...html.matchAll(/<img src="data:image\/jpeg/g)].length, 6);
+    strictEqual(
+      [...html.matchAll(/<img src="data:image\/jpeg/g)].length,
+      8,
+      "six photos, two of them copies",
+    );
     doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/, "self-contained");
 
     await Deno.remove(join(folder, "UTKFace"), { recursive: true });
@@ -124,9 +128,19 @@ Deno.test("lookAt() guesses columns of other tables and labels in names", async 
   const mirrored = new Uint8Array(await sharp(face).resize(90).flop().jpeg().toBuffer());
   const csv = "path,age\na.jpg,30\nb.jpg,30\n";
   await withFiles({ "l.csv": csv, "a.jpg": face, "b.jpg": mirrored }, async (folder) => {
-    const { near, copies } = await look(folder);
-    match(near.join(), /^[ab]\.jpg ≈ [ab]\.jpg, mirrored$/);
-    deepStrictEqual(copies, []);
+    const { near, copies, pairs } = await look(folder);
+    match(pairs.lines.join(), /^[ab]\.jpg ≈ \(mirrored\) [ab]\.jpg$/);
+    deepStrictEqual([near, copies, pairs.shown.length], [1, [], 2]);
+    match(pairs.shown[1].name, /^≈ \(mirrored\) [ab]\.jpg, 30$/);
+  });
+  const twice = "path,age,gender\na.jpg,30,f\nb.jpg,40,m\n./a.jpg,50,f\nb.jpg,40,m\n,9,f\n,9,f\n";
+  await withFiles({ "l.csv": twice, "a.jpg": face, "b.jpg": mirrored }, async (folder) => {
+    const found = await look(folder);
+    deepStrictEqual(found.repeated, ["a.jpg: 2 rows of different labels", "b.jpg: 2 rows"]);
+    match(
+      proposePipeline(found),
+      /\n# 2 photos of several rows, .* such as a\.jpg: 2 rows of diff/,
+    );
   });
   for (
     const [name, age, gender, identity] of [

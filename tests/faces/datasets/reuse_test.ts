@@ -35,7 +35,8 @@ function asResult({ folder, outputs }: TestContext, result: StageResult | void):
       return [name, { size: bytes.length, sha256: digest("sha256", bytes) }];
     }),
   );
-  return { path: folder, outputs: { archives: { files } }, observed: result?.observed ?? {} };
+  const observed = result?.observed ?? {};
+  return { path: folder, outputs: { archives: { files } }, observed, differences: [] };
 }
 
 const labels = (name: string) => writeMat(name, { dob: [1] });

@@ -71,3 +71,42 @@ Deno.test("cutShards() makes the shards that are asked for, and no others", asyn
   assert.deepEqual(there, ["faces-00002.json", "faces-00002.tar"]);
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("cutShards() resumes within a shard, at the last save that is whole", async () => {
+  const all = (folder: string): ShardWork => ({
+    ...work(folder, 1),
+    ...{ shardSize: 120, photos: 120 },
+    photo: (row) => row % 7 === 0 ? undefined : { file: "photos.tar", offset: 0, size: 1 },
+  });
+  const folders = await Promise.all([1, 2, 3].map(() => Deno.makeTempDir()));
+  const [whole] = await Array.fromAsync(cropShards(all(folders[0]), [0], context));
+  for (const folder of folders.slice(1)) {
+    const stop = new AbortController();
+    let done = 0;
+    const advance = () => ++done === 113 && stop.abort();
+    const stopped = { signal: stop.signal, progress: { start: () => {}, advance } };
+    await assert.rejects(Array.fromAsync(cropShards(all(folder), [0], stopped)));
+    const path = join(folder, `${shardName(0)}.part`);
+    if (folder === folders[2]) {
+      const bytes = await Deno.readFile(path);
+      bytes[700] ^= 1;
+      await Deno.writeFile(path, bytes);
+    }
+    const counts: number[] = [];
+    const counting = { start: () => {}, advance: (items = 1) => counts.push(items) };
+    const [made] = await Array.fromAsync(
+      cropShards(all(folder), [0], { ...context, progress: counting }),
+    );
+    assert.deepEqual(made, whole);
+    assert.deepEqual([counts[0], counts.length], folder === folders[2] ? [1, 120] : [100, 21]);
+    const there = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    assert.deepEqual(there, ["faces-00000.json", "faces-00000.tar"]);
+    for (const name of there) {
+      assert.deepEqual(
+        Deno.readFileSync(join(folder, name)),
+        Deno.readFileSync(join(folders[0], name)),
+      );
+    }
+  }
+  for (const folder of folders) await Deno.remove(folder, { recursive: true });
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   type CacheKeyInputs,
   canonicalJson,
+  differences,
   explainChanges,
   fingerprint,
 } from "../../../packages/pipeline/fingerprint.ts";
@@ -83,7 +84,14 @@ Deno.test("differences() are told in a person's words", () => {
   }
 });
 
-Deno.test("differences() say nothing of inputs that are yet to be made", () => {
+Deno.test("differences() names parameters one by one, and the other parts of the key", () => {
+  assert.deepEqual(differences(BASE, BASE), []);
+  const { compute: _, ...rest } = BASE;
+  const now = { ...rest, seed: 1, params: { ...BASE.params, by: "identity", new: 1 } };
+  assert.deepEqual(differences(BASE, now), ["seed", "compute", "params.by", "params.new"]);
+});
+
+Deno.test("explainChanges() says nothing of inputs that are yet to be made", () => {
   const now = { ...BASE, inputs: { dataset: "not made yet", models: BASE.inputs.models! } };
   assert.deepEqual(explainChanges("data", BASE, now, ["dataset"]), []);
 });

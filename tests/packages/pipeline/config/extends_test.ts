@@ -44,6 +44,25 @@ Deno.test("extends merges maps, replaces everything else, and leaves what is emp
   });
 });
 
+Deno.test("an empty parameter leaves out that of a base, at any depth", async () => {
+  await using project = await Project.make({
+    "base.yaml": BASE,
+    "over.yaml":
+      "extends: base.yaml\nstages:\n  count: { to: }\n  tune: { rates: , stop: { patience: } }\n",
+    "again.yaml": "extends: over.yaml\nstages: { count: { to: 4 } }",
+  });
+  const params = async (name: string) =>
+    Object.fromEntries((await project.config(name)).stages.map(({ id, params }) => [id, params]));
+  const { count, tune } = await params("over.yaml");
+  assert.deepEqual(count, { to: 3, label: "base" });
+  assert.deepEqual([tune.rates, tune.stop, tune.rate], [
+    [1],
+    { monitor: "val_metric", patience: 3 },
+    0.5,
+  ]);
+  assert.deepEqual((await params("again.yaml")).count, { to: 4, label: "base" });
+});
+
 Deno.test("a stage that uses another one than the base's starts anew", async () => {
   await using project = await Project.make({
     "base.yaml":
