@@ -140,7 +140,8 @@ export interface Lineage {
   /** Granted rights, if code of a third-party plugin takes part in the stage itself. */
   readonly rights?: readonly string[];
   /** `plugins:` of the plugins of all these stages, with paths from the project. */
-  readonly plugins?: readonly (string | { readonly use: string; readonly allow: readonly string[] })[];
+  readonly plugins?:
+    readonly (string | { readonly use: string; readonly allow: readonly string[] })[];
   /** In topological order. */
   readonly stages: readonly StageProvenance[];
 }

@@ -119,7 +119,9 @@ export async function readStage(
   }
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
-  const granted = [own, ...extensions.map(({ rights }) => rights)].filter((one) => one !== undefined);
+  const granted = [own, ...extensions.map(({ rights }) => rights)].filter((one) =>
+    one !== undefined
+  );
   const rights = granted.length > 0 ? [...new Set(granted.flat())] : undefined;
   const rest = { inputs: checked.data, replaces, seed: drawn.data, module, plugin, rights, params };
   if (extensions.every(({ definition }) => !definition?.sandbox)) {

@@ -213,6 +213,23 @@ Deno.test(
   },
 );
 
+/** Sends bytes over a connection of its own; returns what comes until the server closes it. */
+async function raw(url: string, text: string): Promise<string> {
+  using connection = await Deno.connect({ port: Number(new URL(url).port) });
+  await connection.write(new TextEncoder().encode(text));
+  const buffer = new Uint8Array(65_536);
+  let answer = "";
+  for (let n; (n = await connection.read(buffer).catch(() => null)) !== null;) {
+    answer += new TextDecoder().decode(buffer.subarray(0, n));
+    if (answer.startsWith("HTTP/1.1 101")) break;
+  }
+  return answer;
+}
+
+const head = (host: string, ...more: string[]) =>
+  ["GET /live HTTP/1.1", ...host === "" ? [] : [`Host: ${host}`], "Connection: close", ...more]
+    .join("\r\n") + "\r\n\r\n";
+
 Deno.test("a malformed Host is answered with 400 and in JSON", async () => {
   await using server = await startService({ models: ["gender"] });
   const { host } = new URL(server.url);
