@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
-import { type Aliases, partsOf } from "../define.ts";
+import { type Aliases, choosesOf, partsOf } from "../define.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -142,6 +142,10 @@ export function mapPaths(
   path: Path,
   change: (text: string, path: Path, schema: z.ZodType) => string,
 ): unknown {
+  // What can hold no path needs no schema, which for a choice would be built.
+  if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object" || value === null) {
+    return value;
+  }
   const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
@@ -151,7 +155,6 @@ export function mapPaths(
     if (schema.meta()?.path === true) return change(value, path, schema);
     return innerType ? mapPaths(value, innerType, path, change) : value;
   }
-  if (typeof value !== "object" || value === null) return value;
   if (innerType) return mapPaths(value, innerType, path, change);
   const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
     of ? mapPaths(part, of, [...path, key], change) : part;
