@@ -142,10 +142,8 @@ export function mapPaths(
   path: Path,
   change: (text: string, path: Path, schema: z.ZodType) => string,
 ): unknown {
-  // What can hold no path needs no schema, which for a choice would be built.
-  if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object" || value === null) {
-    return value;
-  }
+  // No path, so the schema of a choice need not be built.
+  if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object") return value;
   const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
@@ -155,6 +153,7 @@ export function mapPaths(
     if (schema.meta()?.path === true) return change(value, path, schema);
     return innerType ? mapPaths(value, innerType, path, change) : value;
   }
+  if (typeof value !== "object" || value === null) return value;
   if (innerType) return mapPaths(value, innerType, path, change);
   const inside = (key: string | number, part: unknown, of: z.ZodType | undefined) =>
     of ? mapPaths(part, of, [...path, key], change) : part;
