@@ -34,6 +34,7 @@ export function usedExtensions(
   schema: z.ZodType,
   extensions: readonly Extension[],
 ): Extension[] {
+  if (extensions.length === 0) return []; // and no schema of a choice is built
   const { innerType, element, shape, options } = partsOf(schema);
   const kind = schema.meta()?.choice;
   if (kind !== undefined) {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
-import { type Aliases, partsOf } from "../define.ts";
+import { type Aliases, choosesOf, partsOf } from "../define.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -148,6 +148,8 @@ export function mapPaths(
   path: Path,
   change: (text: string, path: Path, schema: z.ZodType) => string,
 ): unknown {
+  // No path, so the schema of a choice need not be built.
+  if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object") return value;
   const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);
