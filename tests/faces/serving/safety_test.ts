@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { random } from "../../../packages/random/random.ts";
 import { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
-import { drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
+import { children, drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
 
 Deno.test({
   name: "a full queue: 429 with Retry-After, the others are answered",
@@ -340,16 +340,6 @@ Deno.test("a large body of many small things is refused without being parsed", a
   clearInterval(timer);
   assert.ok(most < 500e6, `it took ${(most / 1e6).toFixed(0)} MB`);
 });
-
-/** Returns the ids of Deno processes that this one started. */
-async function children(): Promise<number[]> {
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "pid=,comm=", "--ppid", String(Deno.pid)],
-  }).output();
-  return [...new TextDecoder().decode(stdout).matchAll(/(\d+) deno$/gm)].map(([, pid]) =>
-    Number(pid)
-  );
-}
 
 // 7071 × 7071 pixels of one colour, an AVIF; padded, as one that is to look like a photo.
 const flat = Uint8Array.fromBase64(
