@@ -12,6 +12,8 @@ export interface Extension {
   readonly summary: string;
   /** URL of its module, or a package. */
   readonly module: string;
+  /** Granted rights, if a third-party plugin has it and its code runs. */
+  readonly rights?: readonly string[];
   /** The plugin's export. */
   readonly definition?: Definition;
 }

@@ -196,7 +196,7 @@ class Run {
             `Run it with --until ${id}.`,
         );
       }
-      const { rights } = stage.stage;
+      const { rights } = stage;
       const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
       this.#log(paint.bold(">"), id, `runs: ${decision.why}${granted}`);
       if (dryRun) {
