@@ -1,8 +1,4 @@
 /** Runs side by side: differences, curves, tests, confusion, disagreements, groups. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import type { ModelMetrics } from "../../evaluation/score_model.ts";
 import type { UiComparison, UiDetails, UiFaces, UiRun } from "../ui_api.ts";
 import { faceCard } from "./inside_view.ts";

@@ -1,8 +1,4 @@
 /** Files of a run: faces with predictions, a face's way, tables, layers. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
 import { date, dom, get, later, number, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";

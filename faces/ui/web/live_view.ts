@@ -1,8 +1,4 @@
 /** Runs at work: their stages, progress, epochs and log, as they come; and dry runs. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
 import type { UiRun } from "../ui_api.ts";
 import { type GraphStage, stageGraph } from "./stage_graph.ts";

@@ -1,8 +1,4 @@
 /** A table of runs: what varies, metrics with spread or interval, curves, state. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import type { UiRun } from "../ui_api.ts";
 import { sparkline } from "./ui_charts.ts";
 import { date, dom, duration, number, part, stored, table, text } from "./ui_dom.ts";

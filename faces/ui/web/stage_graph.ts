@@ -1,8 +1,4 @@
 /** The stages of a pipeline as a graph, with state and progress. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import { dom, duration } from "./ui_dom.ts";
 
 export interface GraphStage {

@@ -1,8 +1,4 @@
 /** A metric against each parameter that varies, over all runs of a pipeline. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import { color, type Dot, dots } from "./ui_charts.ts";
 import { dom, number, select, table, text } from "./ui_dom.ts";
 import type { UiRun } from "../ui_api.ts";
@@ -21,10 +17,11 @@ import {
 function influencing(runs: readonly UiRun[], model: string): UiRun[] {
   const stages = new Set([model.split(".")[0]!, "compute"]);
   for (const run of runs) {
-    // Records of earlier versions do not name the stages before one.
-    const all = run.stages.map(({ id }) => id);
-    for (const { id, after = all } of run.stages.toReversed()) {
-      if (stages.has(id)) after.forEach((one) => stages.add(one));
+    const ids = run.stages.map(({ id }) => id);
+    for (const { id, after } of run.stages.toReversed()) {
+      if (!stages.has(id)) continue;
+      // Records of earlier versions name no inputs; stages are in the order of execution.
+      for (const one of after ?? ids.slice(0, ids.indexOf(id))) stages.add(one);
     }
   }
   return runs.map((run) => {

@@ -1,8 +1,4 @@
 /** Charts by the report's library, in the colors of the theme. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import * as Plot from "@observablehq/plot";
 import { dom, part, short } from "./ui_dom.ts";
 

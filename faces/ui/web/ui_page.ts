@@ -1,8 +1,4 @@
 /** The page: its views, their addresses, the theme. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import { compareView } from "./compare_view.ts";
 import { insideView } from "./inside_view.ts";
 import { liveView, whyView } from "./live_view.ts";

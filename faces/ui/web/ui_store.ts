@@ -1,8 +1,4 @@
 /** The runs that the page knows, and their files, loaded when they are shown. */
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 import type { UiDetails, UiRun, UiRuns } from "../ui_api.ts";
 import { get } from "./ui_dom.ts";
 
