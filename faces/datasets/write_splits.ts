@@ -13,7 +13,7 @@ import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import { decode, ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { openArchives } from "./archives.ts";
-import { type Copy, findCopies, frequenciesOf } from "./copies.ts";
+import { type Copy, findCopies, type Frequencies, frequenciesOf } from "./copies.ts";
 import { photoOf } from "./rows.ts";
 import {
   type Columns,
@@ -246,7 +246,7 @@ export async function copiesOf(
 /** A row and the low frequencies of its image or photo. */
 interface Compare {
   readonly row: number;
-  readonly frequencies: Float32Array;
+  readonly frequencies: Frequencies;
 }
 
 /**
