@@ -72,6 +72,7 @@ for (;;) {
   const others = all.slice(1).reduce((sum, pid) => sum + residentOf(pid), 0);
   most = Math.max(most, bytes + others);
   for (const pid of all) busy.set(pid, Math.max(busy.get(pid) ?? 0, busyOf(pid)));
+  if (Deno.args[1] === "--once") break;
   await delay(EVERY);
 }
 const seconds = [...busy.values()].reduce((sum, one) => sum + one, 0);

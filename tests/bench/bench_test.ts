@@ -79,7 +79,7 @@ Deno.test("Peer fits each network, and predicts with it", async () => {
     for (const network of ["gender", "age", "best"] as const) {
       const fit = await peer.ask({ op: "fit", network, batch: 16, rows: 40, epochs: 1 });
       const infer = await peer.ask({ op: "infer", network, rows: 640 });
-      assert.ok(Number(fit.ms) > 0 && Number(infer.ms) > 0, network);
+      assert.ok(Number(fit.ms) >= 0 && Number(infer.ms) >= 0, network);
     }
   } finally {
     await peer.close();

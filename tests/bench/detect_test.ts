@@ -60,7 +60,7 @@ Deno.test("the bench's pictures are found where they say that their faces are", 
         const boxes = answer.faces!.map(([x, y, width, height]) => ({ x, y, width, height }));
         assert.equal(boxes.length, faces.length, name);
         assert.ok(faces.every((place) => boxes.some((box) => hasCenterIn(box, place))), name);
-        assert.ok(answer.ms as number > 0);
+        assert.ok(answer.ms as number >= 0);
         count++;
       }
       assert.equal(count, group.count);

@@ -4,22 +4,28 @@ import { InferencePool } from "../../../faces/serving/inference_pool.ts";
 import { Problem } from "../../../faces/serving/problem.ts";
 import { drawnFace, preprocessing, startService, writeModel } from "./fixture.ts";
 
-Deno.test("a full queue: 429 with Retry-After, the others are answered", async () => {
-  await using server = await startService({ models: ["gender"], queue: 2 });
-  const face = await drawnFace();
-  const answers = await Promise.all(
-    Array.from({ length: 12 }, async () => {
+Deno.test({
+  name: "a full queue: 429 with Retry-After, the others are answered",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using server = await startService({ models: ["gender"], queue: 2, timeoutSeconds: 600 });
+    const face = await drawnFace();
+    const [worker] = await children();
+    Deno.kill(worker, "SIGSTOP"); // it takes nothing from the queue
+    const refused: number[] = [], all = Promise.withResolvers<void>();
+    const answers = Array.from({ length: 12 }, async () => {
       const response = await server.predict(face.slice(), "image/png");
       await response.body?.cancel();
-      return { status: response.status, retry: response.headers.get("retry-after") };
-    }),
-  );
-  const refused = answers.filter(({ status }) => status === 429);
-  assert.ok(refused.length >= 1);
-  assert.ok(refused.every(({ retry }) => Number(retry) >= 1));
-  const served = answers.filter(({ status }) => status === 200);
-  assert.ok(served.length >= 3);
-  assert.equal(refused.length + served.length, 12);
+      if (response.status === 429) refused.push(Number(response.headers.get("retry-after")));
+      if (refused.length === 9) all.resolve();
+      return response.status;
+    });
+    await all.promise;
+    Deno.kill(worker, "SIGCONT");
+    assert.ok(refused.every((seconds) => seconds >= 1));
+    const served = (await Promise.all(answers)).filter((status) => status === 200);
+    assert.equal(served.length, 3); // two in the queue, one in work
+  },
 });
 
 Deno.test("a worker that exceeds the timeout is replaced", async () => {
@@ -85,7 +91,7 @@ Deno.test("many large uploads are refused before they fill the memory", async ()
   await using server = await startService({
     models: ["gender"],
     maxBodyMegabytes: 2,
-    timeoutSeconds: 5,
+    timeoutSeconds: 15,
   });
   // Sixteen clients that have sent most of 2 MB and keep the rest: eight times 2 MB are too much.
   // Some are turned away at once; their room is enough for the others, who run out of time.
@@ -221,7 +227,7 @@ Deno.test("a malformed Host is answered with 400 and in JSON", async () => {
 });
 
 Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
-  await using server = await startService({ models: ["gender"], headMs: 300 });
+  await using server = await startService({ models: ["gender"], headMs: 5000 });
   const { host } = new URL(server.url);
   const good = [
     "Connection: Upgrade",
@@ -254,7 +260,8 @@ Deno.test("a malformed WebSocket handshake is answered with 400", async () => {
 });
 
 Deno.test("a request's head that does not arrive times out, also the next one", async () => {
-  await using server = await startService({ models: ["gender"], headMs: 300 });
+  const headMs = 1500;
+  await using server = await startService({ models: ["gender"], headMs });
   assert.equal(await raw(server.url, "GET / HTTP/1.1\r\nHost: a\r\n"), "");
   const { host } = new URL(server.url);
   const first = `GET /health HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
@@ -265,7 +272,7 @@ Deno.test("a request's head that does not arrive times out, also the next one", 
     async start(controller) {
       for (let at = 0; at < face.length; at += 10_000) {
         controller.enqueue(face.subarray(at, at + 10_000));
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await new Promise((resolve) => setTimeout(resolve, 20_000 * headMs / face.length));
       }
       controller.close();
     },
@@ -367,7 +374,7 @@ bomb.set(flat);
 
 Deno.test("too much memory or time kills the process, native code included", async () => {
   const face = await drawnFace();
-  const cases: [number, number, RegExp][] = [[30, 400, /more than 600 MB/], [
+  const cases: [number, number, RegExp][] = [[300, 400, /more than 600 MB/], [
     0.3,
     504,
     /more than 0.3 s/,
@@ -383,7 +390,7 @@ Deno.test("too much memory or time kills the process, native code included", asy
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     // One that comes meanwhile waits for the next process.
-    if (timeout < 30) continue;
+    if (timeout < 1) continue;
     const next = await server.predict(face.slice(), "image/png");
     assert.equal(next.status, 200, await next.text());
   }

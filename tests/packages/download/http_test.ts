@@ -35,7 +35,13 @@ async function withServer(answer: Answer, test: (setting: Setting) => Promise<vo
       path,
       troubles,
       requests: server.requests,
-      get: (options) => fetchFile(url, { path, patience, onTrouble, ...options }),
+      get: (options) => {
+        const onBytes = (n: number) => {
+          server.received += n;
+          options?.onBytes?.(n);
+        };
+        return fetchFile(url, { path, patience, onTrouble, ...options, onBytes });
+      },
       arrived: () => Deno.readFileSync(path),
     });
   } finally {
@@ -305,7 +311,7 @@ Deno.test("fetchFile() leaves a connection on which nothing comes", async () => 
   await withServer(
     (request, n) => n === 0 ? broken(file(request, data), 50_000, true) : file(request, data),
     async ({ get, arrived, troubles }) => {
-      await get({ patience: { ...patience, stall: 300 } });
+      await get({ patience: { ...patience, attempts: 100, stall: 300 } });
       deepStrictEqual(arrived(), data);
       match(troubles[0], /no byte received for 0 s/);
     },

@@ -7,6 +7,8 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
   /** What was asked: the path and, where there was one, the range. */
   readonly requests: string[];
+  /** Bytes that the client has: it counts them, and a connection breaks only once they are there. */
+  received: number;
 }
 
 /** Answers request number `n` (from 0). */
@@ -14,6 +16,7 @@ export type Answer = (request: Request, n: number) => Response | Promise<Respons
 
 export async function serve(answer: Answer): Promise<TestServer> {
   const requests: string[] = [];
+  const client = { received: 0 };
   const server = createServer(async (incoming, outgoing) => {
     const headers = new Headers();
     const { method } = incoming;
@@ -33,15 +36,18 @@ export async function serve(answer: Answer): Promise<TestServer> {
     // Without a Content-Length among the headers, Node sends chunks.
     outgoing.writeHead(response.status, [...response.headers].flat());
     if (!fault) return void outgoing.end(body);
-    outgoing.write(body.subarray(0, fault.after));
-    if (!fault.silent) {
-      await new Promise((resolve) => setTimeout(resolve, 20)); // what was sent is to arrive
-      outgoing.destroy();
-    }
+    const sent = body.subarray(0, fault.after);
+    const wanted = client.received + sent.length;
+    outgoing.write(sent);
+    if (fault.silent) return;
+    do await new Promise((resolve) => setTimeout(resolve, 20)); while (
+      client.received < wanted && !outgoing.destroyed
+    );
+    outgoing.destroy();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return {
+  return Object.assign(client, {
     url: `http://127.0.0.1:${port}/`,
     requests,
     async [Symbol.asyncDispose]() {
@@ -49,7 +55,7 @@ export async function serve(answer: Answer): Promise<TestServer> {
       server.closeAllConnections();
       await closed;
     },
-  };
+  });
 }
 
 const faults = new WeakMap<Response, { after: number; silent: boolean }>();

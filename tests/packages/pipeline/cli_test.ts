@@ -13,7 +13,7 @@ Deno.test("run prints plain lines to stdout when piped", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   const { code, out, err } = await project.cli("run", "pipeline");
   assert.equal(err, "");
-  const plain = out.replace(/\d\.\d s/g, "0.0 s").replace(/[0-9a-f]{16}/, "HASH")
+  const plain = out.replace(/\d+\.\d s/g, "0.0 s").replace(/[0-9a-f]{16}/, "HASH")
     .replace(/run [0-9a-f]{8}\n/, "run ID\n");
   assert.equal(
     plain,
@@ -41,7 +41,7 @@ Deno.test("run --json", async (t) => {
     const { code, out, err } = await project.cli("run", "pipeline", "--json");
     assert.equal(code, 1);
     assert.match(err, /✗ broken {3}failed: Cannot count "4"/);
-    assert.match(err, /\nnot done in \d\.\d s: 3 ran and 1 failed {2}run [0-9a-f]{8}\n$/);
+    assert.match(err, /\nnot done in .+: 3 ran and 1 failed {2}run [0-9a-f]{8}\n$/);
     const report = JSON.parse(out);
     assert.deepEqual(Object.keys(report), ["pipeline", "ok", "seconds", "stages", "metrics"]);
     assert.deepEqual([report.pipeline, report.ok], ["pipeline", false]);

@@ -1,6 +1,11 @@
 /** The log of a run at work: what is in it, how often it is written, and when it goes. */
 import assert from "node:assert/strict";
-import { type LiveLine, LiveLog, removeStaleLogs } from "../../../packages/pipeline/live_log.ts";
+import {
+  type LiveEvent,
+  type LiveLine,
+  LiveLog,
+  removeStaleLogs,
+} from "../../../packages/pipeline/live_log.ts";
 import { createReporter } from "../../../packages/pipeline/reporter.ts";
 import { History } from "../../../packages/pipeline/history.ts";
 import { Project } from "./toy/project.ts";
@@ -8,25 +13,27 @@ import { Project } from "./toy/project.ts";
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function linesOf(path: string): Promise<LiveLine[]> {
-  const text = await Deno.readTextFile(path);
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const text = await Deno.readTextFile(path).catch(() => "");
+  // The last line may not be complete yet.
+  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
 }
 
 Deno.test("a run writes its progress while it works, and nothing is left of it", async () => {
   await using project = await Project.make({
     "pipeline.yaml":
-      "stages:\n  count: { to: 30 }\n  slow: { ms: 60 }\n  sum: { inputs: { numbers: slow } }\n",
+      "stages:\n  count: { to: 30 }\n  slow: { ms: 0, gate: gate }\n  sum: { inputs: { numbers: slow } }\n",
+    gate: "",
   });
   const running = project.run();
-  let lines: LiveLine[] = [];
-  for (let tries = 0; tries < 300 && lines.length < 3; tries++) {
+  let events: LiveEvent[] = [];
+  while (!events.some((event) => event.type === "progress" && event.done === 3)) {
     await pause(20);
     const [name] = await project.files("artifacts/.live");
-    if (name) lines = await linesOf(project.path("artifacts/.live", name));
+    if (!name) continue;
+    events = (await linesOf(project.path("artifacts/.live", name))).flatMap(({ events }) => events);
     const [run] = await new History(project.path("artifacts")).list();
-    if (name) assert.equal(name, `${run!.id}.jsonl`);
+    assert.equal(name, `${run!.id}.jsonl`);
   }
-  const events = lines.flatMap(({ events }) => events);
   const [first] = events;
   assert.ok(first?.type === "run");
   assert.deepEqual(first.stages.map(({ id, after }) => [id, after]), [
@@ -39,8 +46,8 @@ Deno.test("a run writes its progress while it works, and nothing is left of it",
   );
   assert.deepEqual(states, ["count running", "count ran", "slow running"]);
   const progress = events.findLast((event) => event.type === "progress");
-  assert.ok(progress && progress.total === 30 && progress.done > 0 && progress.unit === "numbers");
-  for (const [i, { at }] of lines.entries()) assert.ok(i === 0 || at - lines[i - 1]!.at >= 490);
+  assert.ok(progress && progress.total === 30 && progress.unit === "numbers");
+  await Deno.remove(project.path("gate"));
   const { report } = await running;
   assert.ok(report.ok);
   assert.deepEqual(await project.files("artifacts/.live"), []);
@@ -56,9 +63,12 @@ Deno.test("an epoch is logged with its numbers; secrets and colors are not", asy
     log("  train: epoch 3/20 loss 0.25 val_loss 1e-3 learning_rate 0.001 best");
     log("\x1b[33mfrom https://me:secret@example.org/x\x1b[39m");
     live.open("0123abcd");
-    await pause(800);
-    const [line] = await linesOf(`${folder}/.live/0123abcd.jsonl`);
-    assert.deepEqual(line!.events[0], {
+    let line: LiveLine | undefined;
+    while (!line) {
+      await pause(20);
+      [line] = await linesOf(`${folder}/.live/0123abcd.jsonl`);
+    }
+    assert.deepEqual(line.events[0], {
       ...{ type: "epoch", id: "train", epoch: 3, epochs: 20 },
       numbers: { loss: 0.25, val_loss: 0.001, learning_rate: 0.001 },
     });
@@ -79,13 +89,11 @@ Deno.test("a log that cannot be written disturbs no run", async () => {
 
 Deno.test("the log of a killed run is stale, and gc removes it", async () => {
   await using project = await Project.make({
-    "pipeline.yaml": "stages:\n  count: { to: 100 }\n  slow: { ms: 50 }\n",
+    "pipeline.yaml": "stages:\n  count: { to: 100 }\n  slow: { ms: 0, gate: gate }\n",
+    gate: "",
   });
   const child = project.spawn(["run", "pipeline"]);
-  for (let tries = 0; tries < 500; tries++) {
-    if ((await project.files("artifacts/.live")).length > 0) break;
-    await pause(20);
-  }
+  while ((await project.files("artifacts/.live")).length === 0) await pause(20);
   child.kill("SIGKILL");
   await Promise.all([child.status, child.stdout.cancel(), child.stderr.cancel()]);
   assert.equal((await project.files("artifacts/.live")).length, 1);

@@ -161,10 +161,11 @@ Deno.test("what earlier versions noted by name is found, and counts as the pipel
 Deno.test("a run is listed from its start, and as interrupted when its process is gone", async () => {
   await using project = await Project.make({
     "pipeline.yaml":
-      "stages:\n  count: { to: 30 }\n  slow: { inputs: { numbers: count }, ms: 100 }\n",
+      "stages:\n  count: { to: 30 }\n  slow: { inputs: { numbers: count }, ms: 0, gate: gate }\n",
+    gate: "",
   });
   const child = project.spawn(["run", "pipeline", "--set", "count.to=29"]);
-  await project.underWay(1);
+  await project.atTheGate();
   const [running] = await new History(project.path("artifacts")).list();
   assert.equal(running!.state, "running");
   assert.match((await project.cli("runs")).out, /\n[0-9a-f]{8} .* count\.to=29 +running\n$/);
@@ -173,11 +174,12 @@ Deno.test("a run is listed from its start, and as interrupted when its process i
   child.kill("SIGKILL");
   await ended(child);
   assert.match((await project.cli("runs")).out, / – +count\.to=29 +interrupted\n$/);
-  const { out } = await project.cli("run", running!.id, "--set", "slow.ms=0");
+  await Deno.remove(project.path("gate"));
+  const { out } = await project.cli("run", running!.id, "--set", "slow.ms=1");
   assert.match(out, /of 29 were done\n/);
   const [, run] = await new History(project.path("artifacts")).list();
   assert.deepEqual([run!.state, run!.ok, run!.overrides], [undefined, true, {
-    ...{ "count.to": 29, "slow.ms": 0 },
+    ...{ "count.to": 29, "slow.ms": 1 },
   }]);
   assert.ok(out.includes(`run ${run!.id}`));
   // One that makes nothing new leaves no entry.

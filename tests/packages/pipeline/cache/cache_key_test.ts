@@ -69,21 +69,19 @@ Deno.test("code counts", async (t) => {
 
 Deno.test("code that changes during a run counts in the next", async () => {
   await using project = await Project.make({
-    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 3 }\n  slow: " +
-      "{ inputs: { numbers: count }, ms: 1 }\n  own:\n  sum: { inputs: { numbers: own } }\n",
+    "pipeline.yaml": "plugins: [own.ts]\nstages:\n  count: { to: 4 }\n  slow: " +
+      "{ inputs: { numbers: count }, ms: 0, gate: gate }\n  own:\n  sum: { inputs: { numbers: own } }\n",
     "deno.json": '{"imports":{"zod":"npm:zod@4.6.7"}}',
     "own.ts": PLUGIN,
     "types.ts": "export interface Row { n: number }",
     "lib.ts": "export const many = 3;",
+    gate: "",
   });
   // The edit falls between the start of the run and the stage's turn.
   const running = project.run();
-  const until = Date.now() + 5000;
-  while (Date.now() < until) {
-    if (await Deno.stat(project.path("artifacts/count")).catch(() => undefined)) break;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  await project.atTheGate();
   await project.write({ "lib.ts": "export const many = 33;" });
+  await Deno.remove(project.path("gate"));
   assert.equal((await running).statuses.own, "ran");
   assert.equal((await project.run()).why.own, "lib.ts changed");
 });

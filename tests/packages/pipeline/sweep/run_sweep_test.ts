@@ -329,10 +329,11 @@ Deno.test({
   async fn() {
     await using project = await Project.make({
       "pipeline.yaml": "sweep: { count.to: [400, 401, 402] }\n" +
-        "stages: { count: , slow: { inputs: { numbers: count }, ms: 60 } }",
+        "stages: { count: , slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
+      gate: "",
     });
     const child = project.spawn(["run", "pipeline", "--jobs", "2"]);
-    await project.underWay(2);
+    await project.atTheGate();
     child.kill("SIGINT");
     const { code, out } = await ended(child);
     assert.equal(code, 130, out);
@@ -342,7 +343,8 @@ Deno.test({
       /! [12]\/3 {2}count\.to=40[01] {2}interrupted; the next sweep resumes here\n/,
     );
     assert.match(out, /\ninterrupted after .*: 3 not done\n$/);
-    const next = await project.cli("run", "pipeline", "--set", "slow.ms=0", "--json");
+    await Deno.remove(project.path("gate"));
+    const next = await project.cli("run", "pipeline", "--json");
     assert.equal(next.code, 0, next.err);
     assert.match(
       next.out,
@@ -357,12 +359,13 @@ Deno.test({
   async fn() {
     await using project = await Project.make({
       "pipeline.yaml": "sweep: { count.to: [300, 301] }\n" +
-        "stages: { count: , slow: { inputs: { numbers: count }, ms: 100 } }",
+        "stages: { count: , slow: { inputs: { numbers: count }, ms: 0, gate: gate } }",
+      gate: "",
     });
     const child = project.spawn(["run", "pipeline", "--jobs", "1"]);
     const stdout = reading(child);
     await stdout.until("2 runs continue with count and slow\n");
-    await project.underWay(2);
+    await project.atTheGate();
     child.kill("SIGKILL");
     await stdout.rest();
     // Whoever holds the results is at work.
@@ -372,7 +375,6 @@ Deno.test({
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     lock.close();
-    // It was to take half a minute, and did not.
     assert.deepEqual((await store.storedResults()).map(({ use }) => use), ["count"]);
   },
 });

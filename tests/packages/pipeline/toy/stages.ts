@@ -197,9 +197,10 @@ const slow = defineStage({
   params: z.strictObject({
     ms: z.number().default(20).describe("Time for each number"),
     gate: pathParam().optional().describe("As long as this file is there, it does three numbers"),
+    deaf: z.boolean().default(false).describe("Whether it waits there even if the run is to stop"),
   }),
-  ignoreInCacheKey: ["ms", "gate"],
-  async run(inputs, { ms, gate }, { outputs, scratch, progress, signal, info }) {
+  ignoreInCacheKey: ["ms", "gate", "deaf"],
+  async run(inputs, { ms, gate, deaf }, { outputs, scratch, progress, signal, info }) {
     const values = await read(inputs.numbers);
     const done: number[] = [];
     for await (const { name } of Deno.readDir(scratch)) {
@@ -211,7 +212,7 @@ const slow = defineStage({
     for (const value of values) {
       if (done.includes(value)) continue;
       while (value > 3 && await closed()) {
-        signal.throwIfAborted();
+        if (!deaf) signal.throwIfAborted();
         await pause(20);
       }
       signal.throwIfAborted();
