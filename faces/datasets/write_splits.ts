@@ -158,7 +158,8 @@ async function earlierCopies(
 ): Promise<Copy[] | undefined> {
   const free = sample === undefined ? [...NO_MATTER, "seed"] : NO_MATTER;
   for (const { path, outputs, differences } of await context.earlierResults()) {
-    if (differences.some((name) => !free.includes(name))) continue;
+    // Without a difference it is this result, which is made again.
+    if (differences.length === 0 || differences.some((name) => !free.includes(name))) continue;
     const { sha256: digest } = outputs.splits.files[COPIES] ?? {};
     const copies = await readCopies(join(path, "splits"), digest);
     if (copies || digest === undefined) return copies ?? [];
