@@ -1,11 +1,11 @@
 /** Labels flipped on purpose, and how many of them the audit ranks first, beside Cleanlab. */
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { readCsv } from "../packages/formats/csv.ts";
 import { csvLine } from "../packages/formats/csv_write.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
 import { random } from "../packages/random/random.ts";
+import { parseOptions } from "./machine_table.ts";
 import { pythonFor } from "./python.ts";
 
 const help = `deno task bench labels --faces DIR [options]
@@ -58,17 +58,11 @@ async function run(mirror: string, stage: string, artifact: string, more: string
 }
 
 export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      faces: { type: "string" },
-      share: { type: "string", default: "0.05" },
-      first: { type: "string", default: "200" },
-      python: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
+  const values = parseOptions(args, help, {
+    ...{ faces: undefined, share: "0.05", first: "200", python: undefined },
   });
-  if (values.help || values.faces === undefined) return console.log(help);
+  if (!values) return;
+  if (values.faces === undefined) return console.log(help);
   const mirror = resolve(values.faces), first = Number(values.first);
   const table = await readParquet(join(await run(mirror, "matParse", "table"), "table.parquet"), {
     ...{ full_path: "string", dataset: "string", gender: "int32" },

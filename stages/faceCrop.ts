@@ -8,11 +8,10 @@ import {
   detectorName,
   detectorParams,
   detectors,
-  ownOptions,
   unusedOptions,
   usesTensorFlow,
 } from "../faces/detection/detectors.ts";
-import { pluginOptions } from "../faces/detection/detector.ts";
+import { foreignOf } from "../faces/detection/detector.ts";
 import type { CropPreprocessing } from "../faces/images/preprocessing.ts";
 import { chosen, definedChoice, withAliases } from "../packages/pipeline/define.ts";
 import { sha256 } from "../packages/pipeline/fingerprint.ts";
@@ -106,8 +105,7 @@ export default defineStage({
     const backend = usesTensorFlow(name) || align !== "none"
       ? { backend: context.compute as Backend }
       : {};
-    const { sandbox, params: own = pluginOptions } = definition;
-    const plugin = sandbox && { sandbox, options: ownOptions(own, given) };
+    const plugin = foreignOf(definition);
     const opening = { detector, crop, photoSeconds, plugin, ...backend };
     const rows = await readTable(table.path);
     const job = { archives: archives.path, rows, opening, shardSize };

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { cores } from "../packages/workers/cores.ts";
 import type { Backend } from "../packages/compute/backends.ts";
 import { all, cautionsOf, choice, defineStage, pathParam } from "../packages/pipeline/stage.ts";
+import { foreignOf } from "../faces/detection/detector.ts";
 import { networkNames } from "../faces/detection/detectors.ts";
 import { model, report } from "./kinds.ts";
 
@@ -62,6 +63,7 @@ export default defineStage({
   compute: true,
   service: true,
   lineage: true,
+  callsPlugins: true,
   async run({ models, reports }, params, context) {
     const { serve } = await import("../faces/serving/service.ts");
     const { readReports, readSources } = await import("../faces/serving/model_sources.ts");
@@ -75,6 +77,12 @@ export default defineStage({
       backend: context.compute as Backend,
       workers: params.workers || Math.min(4, cores()),
       moduleOf: (detector) => context.extension("detector", detector),
+      plugins: Object.fromEntries(
+        context.definitions("detector").flatMap((one) => {
+          const plugin = foreignOf(one);
+          return plugin ? [[one.name, plugin]] : [];
+        }),
+      ),
       warn: (message) => context.warn(message),
     });
     try {

@@ -7,7 +7,7 @@ import { insertDiagram, roomsDiagram } from "../docs/architecture.ts";
 import { HELP as computeHelp } from "../faces/commands/compute.ts";
 import { app } from "../main.ts";
 import { HELP } from "../packages/pipeline/cli/help.ts";
-import { markdownFiles, root } from "./markdown.ts";
+import { markdownFiles, root, shellExamples } from "./markdown.ts";
 import { benches, moduleOf } from "../bench/mod.ts";
 
 const files = await markdownFiles();
@@ -166,21 +166,16 @@ Deno.test("every shell example runs, in a scratch copy on tiny settings", async 
       else await Deno.copyFile(join(root, name), join(copy, name));
     }
     await Deno.writeTextFile(join(copy, "pipeline.yaml"), TINY);
-    for (const { path, fences } of files) {
-      for (const { code } of fences.filter(({ info }) => info === "sh")) {
-        for (const line of code.replace(/\\\n\s*/g, " ").split("\n")) {
-          const words = line.replace(/(^| )#.*$/, "").replace(/^npx -y deno@[\d.]+/, "deno").trim()
-            .split(/\s+/);
-          if (words[0] === "" || words[2] === "test") continue; // the tests are running
-          assert.equal(words.slice(0, 2).join(" "), "deno task", `${path}: ${line}`);
-          const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-            args: words.slice(1),
-            cwd: copy,
-            env: { INIT_CWD: copy, NO_COLOR: "1" },
-          }).output();
-          const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
-          assert.ok(success, `${path}: ${line}\n${text}`);
-        }
+    for (const file of files) {
+      for (const { line, words } of shellExamples(file)) {
+        assert.equal(words.slice(0, 2).join(" "), "deno task", `${file.path}: ${line}`);
+        const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: words.slice(1),
+          cwd: copy,
+          env: { INIT_CWD: copy, FACES_CACHE: join(copy, "none"), NO_COLOR: "1" },
+        }).output();
+        const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+        assert.ok(success, `${file.path}: ${line}\n${text}`);
       }
     }
   } finally {

@@ -42,6 +42,18 @@ export async function markdownFiles(): Promise<MarkdownFile[]> {
   );
 }
 
+/** Returns the commands of a document's shell examples that run, `deno task test` apart. */
+export function shellExamples({ fences }: MarkdownFile): { line: string; words: string[] }[] {
+  return fences.filter(({ info }) => info === "sh").flatMap(({ code }) =>
+    code.replace(/\\\n\s*/g, " ").split("\n").map((line) => ({
+      line,
+      words: line.replace(/(^| )#.*$/, "").replace(/^npx -y deno@[\d.]+/, "deno").trim().split(
+        /\s+/,
+      ),
+    }))
+  ).filter(({ words }) => words[0] !== "" && words[2] !== "test"); // the tests are running
+}
+
 const FENCE = /^( *)(`{3,})([^\n]*)\n([\s\S]*?)\n\1\2`*$/gm;
 
 function parse(path: string, text: string): MarkdownFile {

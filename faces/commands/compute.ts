@@ -20,7 +20,6 @@ export const HELP = `List, measure and install compute backends.
   deno task compute install BACKEND     install node (TensorFlow on the CPU) or node-gpu (TensorFlow
                                         on an NVIDIA GPU): compiles tfjs-node against TensorFlow
                                         from PyPI, into your cache folder (Linux)
-  deno task compute uninstall BACKEND   remove it
 
   --json                list: print one JSON object to stdout; all else goes to stderr
   --tensorflow VERSION  install: version of TensorFlow. Default: 2.21
@@ -48,20 +47,17 @@ async function run(args: string[]): Promise<number> {
     return 0;
   }
   if (command === undefined) return await list(values.json ?? false);
-  if ((command !== "install" && command !== "uninstall") || rest.length > 0) {
+  if (command !== "install" || rest.length > 0) {
     throw new UsageError(
       `there is no "deno task compute ${[command, name, ...rest].join(" ").trim()}": expected ` +
-        "install or uninstall, and a backend.",
+        "install and a backend.",
     );
   }
   if (name === undefined || !(name in backends) || !isOptional(name as Backend)) {
     const others = name && name in backends ? ` ${name} needs no installation.` : "";
     throw new UsageError(`missing backend: node or node-gpu.${others}`);
   }
-  const backend = name as OptionalBackend;
-  return command === "install"
-    ? await install(backend, values.tensorflow)
-    : await uninstall(backend);
+  return await install(name as OptionalBackend, values.tensorflow);
 }
 
 async function list(json: boolean): Promise<number> {
@@ -113,19 +109,9 @@ async function install(
   console.log(
     `${backend} with ${finding.version} is installed: ${
       formatMs(finding.msPerStep)
-    } ms per step. ` +
-      `deno task compute compares backends; deno task compute uninstall ${backend} removes it.`,
+    } ms per step. deno task compute compares backends.`,
   );
   return 0;
-}
-
-async function uninstall(backend: OptionalBackend): Promise<number> {
-  const { uninstallNode } = await import("../../packages/compute/install_node.ts");
-  if (await uninstallNode(backend)) {
-    console.log(`${backend} is removed`);
-    return 0;
-  }
-  throw new Error(`Cannot uninstall ${backend}: it is not installed.`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

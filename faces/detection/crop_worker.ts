@@ -5,8 +5,8 @@ import type { CropOptions } from "../images/crop.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import { openCropper } from "./cropper.ts";
-import { openDetector } from "./detectors.ts";
-import type { ForeignDetector } from "./foreign_detector.ts";
+import { openDetector, type openModel } from "./detectors.ts";
+import type { ForeignDetector } from "./detector.ts";
 import {
   cropLabelledFace,
   type CroppedFace,
@@ -50,7 +50,8 @@ await serve<CropInit, CropTask, CropAnswer>(
       await (await import("../../packages/compute/open_backend.ts")).openBackend(backend);
     }
     const foreign = plugin && await import("./foreign_detector.ts");
-    const open = foreign && ((name: string) => foreign.openForeign(name, plugin));
+    const open: typeof openModel | undefined = foreign &&
+      ((name, given) => foreign.openForeign(name, plugin, given));
     const detector = await openDetector(options.name, options, open);
     const cropper = await openCropper(crop);
     const archives = new Map<string, RandomAccessFile>();

@@ -1,6 +1,7 @@
 /** The contract of detectors. `detectors.ts` lists the built-in ones and opens them. */
 import { z } from "zod";
 import { define, type Definition } from "../../packages/pipeline/define.ts";
+import type { Sandbox } from "../../packages/pipeline/sandbox.ts";
 import type { Box, Image } from "../images/image.ts";
 
 /** A detected face. */
@@ -45,6 +46,20 @@ export const pluginOptions = z.strictObject({
   minConfidence: minConfidence.default(0),
   inputSizes: inputSizes.default([]),
 });
+
+/** The detector of a third-party plugin, as JSON. */
+export interface ForeignDetector {
+  readonly sandbox: Sandbox;
+  /** Names of its own options. */
+  readonly own: readonly string[];
+}
+
+/** Returns the detector of a third-party plugin; undefined of another one. */
+export function foreignOf(
+  { sandbox, params = pluginOptions }: Definition,
+): ForeignDetector | undefined {
+  return sandbox && { sandbox, own: Object.keys(params.shape) };
+}
 
 /** Definition of a detector, as its author writes it. */
 export interface DetectorDefinition<Options extends z.ZodObject = z.ZodObject> extends Definition {

@@ -90,16 +90,14 @@ export function configureDetector(
     ...(module === undefined ? {} : { module }),
     // Recorded of every detector. Serving takes the confidence for the detector in metadata's place.
     ...{ minConfidence: defaultsOf.ssd.minConfidence, inputSizes: [] },
-    ...params.parse(ownOptions(params, options)),
+    ...params.parse(ownOptions(Object.keys(params.shape), options)),
   };
 }
 
 /** Returns the options that a detector has. */
-export function ownOptions({ shape }: z.ZodObject, options: Readonly<Record<string, unknown>>) {
+export function ownOptions(own: readonly string[], options: Readonly<Record<string, unknown>>) {
   return Object.fromEntries(
-    Object.keys(shape).flatMap((name) =>
-      options[name] === undefined ? [] : [[name, options[name]]]
-    ),
+    own.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]),
   );
 }
 
@@ -136,11 +134,12 @@ export async function openModel(name: string, options: DetectorOptions): Promise
   if (!definition) {
     throw new Error(
       `Cannot open the detector "${name}": it is neither built in (${networkNames.join(", ")}) ` +
-        "nor from a known plugin. List its plugin under plugins.",
+        "nor from a known plugin. List its plugin under plugins and, if it is third-party, name it " +
+        "as webcamServe.detector; or choose another one.",
     );
   }
   const { params = pluginOptions } = definition;
-  const parsed = params.safeParse(ownOptions(params, options));
+  const parsed = params.safeParse(ownOptions(Object.keys(params.shape), options));
   if (parsed.success) return await definition.open(parsed.data);
   const [{ path, message }] = parsed.error.issues;
   throw new Error(`Cannot open the detector "${name}": ${path.join(".")}: ${message}.`, {
@@ -207,6 +206,9 @@ async function importDetector(name: string, module: string): Promise<DetectorDef
   );
 }
 
+/** Maximum number of faces that a plugin's detector may find in an image. */
+const MAX_FACES = 1000;
+
 /** Returns a detector whose model and detections are checked, as a plugin may lack types. */
 export function checked(definition: DetectorDefinition, shown: string): DetectorDefinition {
   return {
@@ -225,10 +227,13 @@ export function checked(definition: DetectorDefinition, shown: string): Detector
                 : new Error(`Cannot use ${shown}: it threw ${error}`);
             },
           );
-          if (Array.isArray(found) && found.every(isDetection)) return found;
-          const got = JSON.stringify(found)?.slice(0, 80) ?? String(found);
+          const many = Array.isArray(found) && found.length > MAX_FACES;
+          if (Array.isArray(found) && !many && found.every(isDetection)) return found;
+          const got = many
+            ? `${found.length} faces`
+            : JSON.stringify(found)?.slice(0, 80) ?? String(found);
           throw new Error(
-            `Cannot use ${shown}: detect() returned ${got}. Return a list of ` +
+            `Cannot use ${shown}: detect() returned ${got}. Return a list of at most ${MAX_FACES} ` +
               "{ box: { x, y, width, height }, score } with finite numbers.",
           );
         },

@@ -1,29 +1,36 @@
 /** Detectors of third-party plugins. The page of `webcamServe` has none of this. */
-import { nameOf, openPlugin, type Sandbox } from "../../packages/pipeline/sandbox.ts";
+import { nameOf, openPlugin, type PluginProcess } from "../../packages/pipeline/sandbox.ts";
 import { callDefinition } from "../../packages/pipeline/third_party.ts";
-import type { Detection, DetectorDefinition, DetectorModel } from "./detector.ts";
-import { checked } from "./detectors.ts";
+import type { Detection, DetectorDefinition, DetectorModel, ForeignDetector } from "./detector.ts";
+import { checked, type DetectorOptions, ownOptions } from "./detectors.ts";
 
-/** The detector of a third-party plugin, with its own options. */
-export interface ForeignDetector {
-  readonly sandbox: Sandbox;
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-/** Opens the detector of a third-party plugin in a process of its own. */
+/** Opens the detector of a third-party plugin in a process of its own, replaced after an error. */
 export async function openForeign(
   definition: string,
-  { sandbox, options: of }: ForeignDetector,
+  { sandbox, own }: ForeignDetector,
+  options: DetectorOptions,
 ): Promise<DetectorModel> {
-  const process = await openPlugin(sandbox);
+  const of = ownOptions(own, options);
   const call = { kind: "detector", definition, method: "detect", of };
-  const open = () =>
-    Promise.resolve(
-      {
-        detect: (...args) => callDefinition(process, call, args) as Promise<Detection[]>,
-        close: () => void process[Symbol.asyncDispose](),
-      } satisfies DetectorModel,
-    );
+  let process: Promise<PluginProcess> | undefined;
+  const close = async () => {
+    const last = process;
+    process = undefined;
+    await (await last)?.[Symbol.asyncDispose]();
+  };
+  const detect: DetectorModel["detect"] = async (...args) => {
+    try {
+      return await callDefinition(
+        await (process ??= openPlugin(sandbox)),
+        call,
+        args,
+      ) as Detection[];
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  };
+  const open = () => Promise.resolve({ detect, close: () => void close() });
   const shown = `the detector "${definition}" of the plugin "${nameOf(sandbox.specifier)}"`;
   return await checked({ open } as unknown as DetectorDefinition, shown).open({});
 }

@@ -199,8 +199,6 @@ export async function evaluate(
     );
   }
   await writePredictions(join(output, "predictions.parquet"), predicted);
-  const foreign = ["metric", "reportSection"].flatMap((kind) => context.definitions(kind))
-    .flatMap(({ sandbox }) => sandbox ? [sandbox.allow] : []);
   const whole: Report = {
     pipeline: context.lineage.pipeline,
     data: {
@@ -212,7 +210,6 @@ export async function evaluate(
       lineage: context.lineage,
       id: context.id,
       use: "evaluate",
-      ...foreign.length > 0 && { rights: [...new Set(foreign.flat())] },
       params: {
         ...{
           examples,

@@ -19,8 +19,6 @@ export interface Report {
     id: string;
     use: string;
     params: Readonly<Record<string, unknown>>;
-    /** Granted rights, if a third-party plugin has some of its metrics or sections. */
-    rights?: readonly string[];
   };
 }
 

@@ -1,6 +1,8 @@
 /** Process that analyzes photos: see `inference_worker.ts`. */
 import sharp from "sharp";
 import { serve } from "../../packages/workers/worker_main.ts";
+import type { ForeignDetector } from "../detection/detector.ts";
+import { openModel } from "../detection/detectors.ts";
 import { ImageError } from "../images/decode_image.ts";
 import type { Result } from "./analyze_photo.ts";
 import { type AnalyzeOptions, openInferenceSession, type Setup } from "./inference_session.ts";
@@ -8,6 +10,8 @@ import { type AnalyzeOptions, openInferenceSession, type Setup } from "./inferen
 export interface ProcessSetup extends Setup {
   /** Maximum memory of an analysis in bytes. Default: unlimited. */
   readonly maxMemory?: number;
+  /** Name → detector of a third-party plugin. */
+  readonly plugins?: Readonly<Record<string, ForeignDetector>>;
 }
 
 /** Outcome of an analysis. `fatal`: it still runs, so the process must be killed. */
@@ -16,10 +20,16 @@ export type Outcome = { result: Result } | { unreadable: string; fatal?: true };
 /** Interval in ms at which memory is read. */
 const INTERVAL_MS = 20;
 
-await serve<ProcessSetup, AnalyzeOptions, Outcome>(async ({ maxMemory = Infinity, ...setup }) => {
+await serve<ProcessSetup, AnalyzeOptions, Outcome>(async (opening) => {
+  const { maxMemory = Infinity, plugins = {}, ...setup } = opening;
   sharp.cache(false); // no photo comes twice
   sharp.block({ operation: ["VipsForeignLoadSvg"] }); // the other loaders: see decode_image.ts
-  const session = await openInferenceSession(setup);
+  const session = await openInferenceSession(setup, async (name, options) => {
+    const plugin = plugins[name];
+    if (!plugin) return await openModel(name, options);
+    const { openForeign } = await import("../detection/foreign_detector.ts");
+    return await openForeign(name, plugin, options);
+  });
   const analyze = async (photo: Uint8Array, options: AnalyzeOptions): Promise<Outcome> => {
     try {
       return { result: await session.analyze(photo, options) };

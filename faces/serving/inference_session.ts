@@ -34,10 +34,16 @@ export interface AnalyzeOptions {
   readonly crops: boolean;
 }
 
-/** Opens the detectors and models of a setup. */
-export async function openInferenceSession({ backend, detectors, models }: Setup) {
+/**
+ * Opens the detectors and models of a setup.
+ * @param openDetectorModel opens a detector's model. Default: in this thread
+ */
+export async function openInferenceSession(
+  { backend, detectors, models }: Setup,
+  openDetectorModel = openModel,
+) {
   await openBackend(backend);
-  const opened = await openDetectors(detectors);
+  const opened = await openDetectors(detectors, openDetectorModel);
   const networks: LayersModel[] = [];
   const ready: Model[] = [];
   /** By their options: models with equal crops share the landmark network. */
@@ -66,11 +72,11 @@ export async function openInferenceSession({ backend, detectors, models }: Setup
 }
 
 /** Opens both detectors; equal networks at several input sizes share their weights. */
-async function openDetectors({ photo, live }: Setup["detectors"]) {
+async function openDetectors({ photo, live }: Setup["detectors"], open: typeof openModel) {
   const networks = new Map<string, DetectorModel>();
   const shared: typeof openModel = async (name, options) => {
     const key = JSON.stringify([name, options]);
-    const network = networks.get(key) ?? await openModel(name, options);
+    const network = networks.get(key) ?? await open(name, options);
     networks.set(key, network);
     return { detect: (image) => network.detect(image), close: () => {} };
   };

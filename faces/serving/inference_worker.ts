@@ -73,7 +73,8 @@ export class InferenceWorker {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#state = "starting";
     const module = new URL("./inference_process.ts", import.meta.url);
-    this.#child = startChild({ module, opening: this.setup }, {
+    const run = Object.keys(this.setup.plugins ?? {}).length > 0;
+    this.#child = startChild({ module, opening: this.setup, run }, {
       reply: (reply) => {
         if ("ready" in reply) {
           this.#state = "open";

@@ -5,6 +5,7 @@ import type { DetectorConfig, Preprocessing } from "../images/preprocessing.ts";
 import type { Service } from "./api.ts";
 import { buildAssets } from "./assets.ts";
 import { InferencePool } from "./inference_pool.ts";
+import type { ProcessSetup } from "./inference_process.ts";
 import type { Setup } from "./inference_session.ts";
 import { createLiveViews } from "./live.ts";
 import type { ReportedMetrics, Source } from "./model_sources.ts";
@@ -31,6 +32,8 @@ export interface ServeOptions {
   readonly liveDetector: string;
   /** Returns the module of a plugin's detector. */
   moduleOf?(detector: string): string | undefined;
+  /** Name → detector of a third-party plugin. */
+  readonly plugins?: ProcessSetup["plugins"];
   /** Place of the page's inference. */
   readonly mode: Service["mode"];
   readonly maxBodyMegabytes: number;
@@ -118,7 +121,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await Promise.all([closing, server.stop()]);
   };
   try {
-    opened = await InferencePool.open({ ...setup, maxMemory: MAX_MEMORY }, { ...options, timeout });
+    const opening = { ...setup, plugins: options.plugins, maxMemory: MAX_MEMORY };
+    opened = await InferencePool.open(opening, { ...options, timeout });
   } catch (error) {
     await stop();
     throw error;

@@ -126,14 +126,3 @@ async function writePackage(
     await Deno.writeFile(path, bytes);
   }
 }
-
-/** Removes an installation. Returns false if there was none. */
-export async function uninstallNode(backend: OptionalBackend): Promise<boolean> {
-  try {
-    await Deno.remove(installFolder(backend), { recursive: true });
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}

@@ -10,6 +10,8 @@ export interface LazyStage {
   readonly module: string;
   /** Default: false. */
   readonly plugin?: boolean;
+  /** Granted rights, if it is of a third-party plugin. */
+  readonly rights?: readonly string[];
   load(): Promise<{ default: Stage }>;
 }
 
@@ -18,6 +20,7 @@ interface RegisteredStage {
   readonly module: string;
   /** True if a plugin has it: errors then report their place in the module. */
   readonly plugin: boolean;
+  readonly rights?: readonly string[];
 }
 
 type Named = Pick<LazyStage, "name" | "module">;
@@ -81,10 +84,10 @@ export class Registry {
           `${stage?.name ? `stage "${stage.name}"` : "not a stage (use defineStage)"}.`,
       );
     }
-    const { module, plugin = false } = source;
-    if (this.#extensions.length === 0) return { stage, module, plugin };
+    const { module, plugin = false, rights } = source;
+    if (this.#extensions.length === 0) return { stage, module, plugin, rights };
     const params = addChoices(stage.params, this.#extensions);
-    return { stage: Object.freeze({ ...stage, params }), module, plugin };
+    return { stage: Object.freeze({ ...stage, params }), module, plugin, rights };
   }
 
   /** Returns the message that a stage is unknown, with the nearest name and all names. */

@@ -18,8 +18,9 @@ export interface Sandbox {
   readonly api: string;
   /** Granted rights, as in the YAML. */
   readonly allow: readonly string[];
-  /** Maximum memory of a process in GB, and time of a call in minutes. */
+  /** Maximum memory of a process and size of what it writes in GB, and time of a call in minutes. */
   readonly memory: number;
+  readonly disk: number;
   readonly minutes: number;
   /** Modules of the project that it imports. */
   readonly modules: readonly string[];
@@ -47,13 +48,20 @@ const MAX_MESSAGE = 16e6;
 /** A right in the YAML: a flag of Deno, and its value. */
 const RIGHT = /^(net|env|sys|read|write|run|ffi)(:.+)?$/;
 
-/** Ends a process ($1) whose resident memory exceeds a limit ($2, in kB), or whose parent is gone. */
-const WATCHER = `while sleep 0.2; do
-  kill -0 $PPID || { kill -9 $1; exit; }
-  if [ -r /proc/$1/statm ]; then read -r _ pages _ < /proc/$1/statm; rss=$((pages * 4))
-  else rss=$(ps -o rss= -p $1); fi
+/**
+ * Ends a process ($1) whose resident memory exceeds a limit ($2, in kB), whose folders ($4 and others)
+ * exceed another ($3), or whose parent is gone.
+ */
+const WATCHER = `pid=$1 memory=$2 disk=$3 n=0; shift 3
+end() { kill -9 $pid; echo $1; exit; }
+while sleep 0.2; do
+  kill -0 $PPID || end parent
+  if [ -r /proc/$pid/statm ]; then read -r _ pages _ < /proc/$pid/statm; rss=$((pages * 4))
+  else rss=$(ps -o rss= -p $pid); fi
   [ -z "$rss" ] && exit
-  [ $rss -gt $2 ] && kill -9 $1 && echo over && exit
+  [ $rss -gt $memory ] && end memory
+  n=$(((n + 1) % 5))
+  [ $# -gt 0 ] && [ $n = 0 ] && [ $(du -skc "$@" | tail -n 1 | cut -f 1) -gt $disk ] && end disk
 done 2> /dev/null`;
 
 /** The process of a plugin, which answers one call after the other. */
@@ -77,7 +85,7 @@ export async function openPlugin(
   sandbox: Sandbox,
   options: CallOptions = {},
 ): Promise<PluginProcess> {
-  const { specifier, project, api, allow, memory, minutes } = sandbox;
+  const { specifier, project, api, allow, memory, disk, minutes } = sandbox;
   const { signal, endless = false, onEvent } = options;
   signal?.throwIfAborted();
   const ready = Promise.withResolvers<unknown>();
@@ -110,9 +118,12 @@ export async function openPlugin(
   });
   const abort = () => end.reject(signal!.reason);
   signal?.addEventListener("abort", abort);
-  const watching = watch(child.pid, memory).then((over) =>
-    over && fail(`took more than ${memory} GB of memory. Set memory: on its line of plugins`)
-  );
+  const limits = { memory, disk };
+  const watching = watch(child.pid, limits, options.write).then((over) => {
+    if (over === "memory" || over === "disk") {
+      fail(`took more than ${limits[over]} GB of ${over}. Set ${over}: on its line of plugins`);
+    }
+  });
   const call = async (task: unknown, bytes?: Uint8Array) => {
     const timer = endless ? undefined : setTimeout(
       () => fail(`took more than ${minutes} minutes. Set minutes: on its line of plugins`),
@@ -139,12 +150,17 @@ export async function openPlugin(
   };
 }
 
-/** Resolves to true if a process was ended for its memory, to false if it ended otherwise. */
-async function watch(pid: number, gigabytes: number): Promise<boolean> {
-  if (Deno.build.os === "windows") return false;
-  const args = ["-c", WATCHER, "sh", `${pid}`, `${Math.ceil(gigabytes * 1e6)}`];
+/** Watches a process until it ends. Returns the limit for which it was ended, if any. */
+async function watch(
+  pid: number,
+  { memory, disk }: Pick<Sandbox, "memory" | "disk">,
+  folders: readonly string[] = [],
+): Promise<string> {
+  if (Deno.build.os === "windows") return "";
+  const limits = [memory, disk].map((gigabytes) => `${Math.ceil(gigabytes * 1e6)}`);
+  const args = ["-c", WATCHER, "sh", `${pid}`, ...limits, ...folders];
   const { stdout } = await new Deno.Command("sh", { args, stderr: "null" }).output();
-  return new TextDecoder().decode(stdout).includes("over");
+  return new TextDecoder().decode(stdout).trim();
 }
 
 /** Returns a copy of JSON without keys that could change the prototype of what it is merged into. */

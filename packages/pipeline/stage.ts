@@ -137,6 +137,11 @@ export interface Lineage {
   readonly hidden?: readonly string[];
   /** The run that makes the stage: it belongs into volatile files only. */
   readonly run?: { readonly id: string; readonly startedAt: string };
+  /** Granted rights, if code of a third-party plugin takes part in the stage itself. */
+  readonly rights?: readonly string[];
+  /** `plugins:` of the plugins of all these stages, with paths from the project. */
+  readonly plugins?:
+    readonly (string | { readonly use: string; readonly allow: readonly string[] })[];
   /** In topological order. */
   readonly stages: readonly StageProvenance[];
 }
@@ -328,8 +333,8 @@ export interface Stage {
   external(params: unknown, place?: { artifacts: string }): Promise<Record<string, string>>;
   /** True if it declares such facts. */
   readonly hasExternal?: boolean;
-  /** Set for a stage of a third-party plugin: the rights that its YAML line grants. */
-  readonly rights?: readonly string[];
+  /** Set by the runner if it runs in the process of a third-party plugin. */
+  readonly bounded?: boolean;
   /** Finds errors of parameters before anything runs, such as a file that does not exist. */
   check?(params: unknown, place: { artifacts: string }): Promise<readonly ParamProblem[]>;
   /** For work that can be distributed to other machines. */

@@ -218,7 +218,7 @@ function stageOf(declared: Declarations["stages"][number], sandbox: Sandbox): St
     validated(schema, await callPlugin(sandbox, task), sandbox.specifier);
   return Object.freeze({
     ...rest as Pick<Stage, "summary" | "inputs" | "outputs" | "ignoreInCacheKey" | "lineage">,
-    ...{ name, service: declared.service, rights: sandbox.allow, params: toZod(schema) },
+    ...{ name, service: declared.service, bounded: true, params: toZod(schema) },
     ...{ seeded: () => seeded, canBeSeeded: seeded, compute: () => compute },
     external: async (params: unknown, place = { artifacts: "" }) =>
       external
@@ -262,7 +262,7 @@ export function inProcess(stage: Stage, extensions: readonly Extension[], module
         more,
       )(inputs, params, context)
     );
-  return Object.freeze({ ...stage, rights: first.allow, run });
+  return Object.freeze({ ...stage, bounded: true, run });
 }
 
 function sandboxesOf(extensions: readonly Extension[]): Sandbox[] {
@@ -271,7 +271,7 @@ function sandboxesOf(extensions: readonly Extension[]): Sandbox[] {
 }
 
 /** Returns a stage that runs here, whose calls of plugins' functions go to a process of each. */
-export function callingPlugins(stage: Stage, extensions: readonly Extension[]): Stage {
+export function callingPlugins(stage: Stage): Stage {
   const run = async (...[inputs, params, context]: Parameters<Stage["run"]>) => {
     await using open = new AsyncDisposableStack();
     const processes = new Map<string, Promise<PluginProcess>>();
@@ -294,8 +294,7 @@ export function callingPlugins(stage: Stage, extensions: readonly Extension[]): 
     const inner = Object.create(context, { definitions: { value: definitions } });
     return await stage.run(inputs, params, inner);
   };
-  const rights = [...new Set(sandboxesOf(extensions).flatMap(({ allow }) => allow))];
-  return Object.freeze({ ...stage, rights, run });
+  return Object.freeze({ ...stage, run });
 }
 
 /** Calls a function of a definition. @returns its answer as JSON */

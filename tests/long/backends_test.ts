@@ -46,6 +46,14 @@ async function checkAccounts({ accounts, leaked }: Testimony, wasm: Testimony): 
   assert.equal(leaked, 0, "tensors are left behind");
 }
 
+Deno.test("the reference is what cpu gives, and covers each network", async () => {
+  assert.deepEqual([...Object.keys(kept), "best"], Object.keys(cases));
+  const name = "age regression"; // the one with fewest operations
+  const actual = await account("cpu", cases[name], 1);
+  within(1e-6, actual.outputs, kept[name].outputs, "outputs");
+  within(1e-6, actual.losses, kept[name].losses.slice(0, 1), "loss");
+});
+
 const folder = await Deno.makeTempDir({ prefix: "one-truth-" });
 let first: Promise<Testimony> | undefined;
 /** What wasm says, which every machine has, and what it began for the others. */

@@ -4,6 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { openForeign } from "../../faces/detection/foreign_detector.ts";
+import { drawnFace, startService } from "../faces/serving/fixture.ts";
 import { project, run } from "../project_run.ts";
 
 const JUDGES = new URL("../fixtures/third_party/judges.js", import.meta.url);
@@ -55,7 +58,11 @@ stages:
         bounded.html.replace(/\s+/g, " "),
         /third-party code<\/dt> <dd>faceCrop \(allow: \[\]\), evaluate \(allow: \[\]\)</,
       );
-      assert.equal(free.rights, undefined);
+      assert.deepEqual(free.rights, ["all"]);
+      assert.match(free.text, /evaluate +.*third-party code, allow: \[all\]/);
+      const plugins = /plugins:\n {2}- (.*)\n/;
+      assert.match(bounded.html.match(plugins)![1]!, /^\S*\/plugin\/judges\.js$/);
+      assert.match(free.html, /plugins:\n {2}- use: .*judges\.js\n {4}allow:\n {6}- all\n/);
     });
     await t.step("in a page without their scripts", () => {
       const policy = /<meta http-equiv="Content-Security-Policy" content="default-src 'none'/;
@@ -90,6 +97,34 @@ stages:
         /^Cannot use the detector "middle": open\(\) returned no detect\(\)/,
       );
     });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the service finds faces with a third-party plugin's detector", async () => {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "judges-" }));
+  try {
+    await Deno.copyFile(JUDGES, join(folder, "judges.js"));
+    const sandbox = {
+      ...{ specifier: pathToFileURL(join(folder, "judges.js")).href, project },
+      api: import.meta.resolve("../../plugins/plugin_process.ts"),
+      ...{ allow: [], memory: 4, disk: 1, minutes: 1, modules: [] },
+    };
+    const plugin = { sandbox, own: ["reads"] };
+    {
+      await using server = await startService({ detector: "middle", plugins: { middle: plugin } });
+      const answer = await server.predict(await drawnFace(), "image/png");
+      const { detector, faces } = await answer.json();
+      assert.deepEqual([detector, faces.length], ["middle", 9]);
+    }
+    // The second error is not that the process has ended.
+    const model = await openForeign("middle", plugin, { reads: "/etc/passwd", other: 1 });
+    const image = { data: new Uint8Array(27), width: 3, height: 3 };
+    for (const _ of [1, 2]) {
+      await assert.rejects(model.detect(image), /allow: \["read:\/etc\/passwd"\]/);
+    }
+    model.close();
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

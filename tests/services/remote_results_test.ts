@@ -105,10 +105,14 @@ test("S3 keeps the first of two records, and large files resume", async () => {
     assert.deepEqual(both.find(({ other }) => other)!.other, kept);
 
     // The first part has arrived when the others are refused.
+    const arrived = Promise.withResolvers<void>();
+    s3.late = arrived.promise;
+    let bytes = 0;
     s3.harm = (method, path) =>
       method === "GET" && /objects.*\.[12]$/.test(path) ? "throttleLate" : undefined;
     const pull = async () => {
       const found = (await remote.find("large", first.fingerprint))!;
+      const onBytes = (n: number) => (bytes += n) >= PART && arrived.resolve();
       return await remote.pull(found, stores[2]!, { waiting: () => {}, signal, onBytes });
     };
     await assert.rejects(pull, /SlowDown/);

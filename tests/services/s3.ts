@@ -18,6 +18,8 @@ export type Harm = (
 
 export class S3 implements AsyncDisposable {
   harm: Harm = () => undefined;
+  /** Moment of the harm `throttleLate`. */
+  late: Promise<void> = Promise.resolve();
   /** Method and path of each request that reached the server. */
   readonly requests: string[] = [];
   readonly #process: Deno.ChildProcess;
@@ -53,9 +55,8 @@ export class S3 implements AsyncDisposable {
   async #forward(request: Request): Promise<Response> {
     const { pathname, search } = new URL(request.url);
     const harm = this.harm(request.method, pathname);
-    if (harm === "stall" || harm === "throttleLate") {
-      await new Promise((resolve) => setTimeout(resolve, 3000));
-    }
+    if (harm === "stall") await new Promise((resolve) => setTimeout(resolve, 3000));
+    if (harm === "throttleLate") await this.late;
     if (harm === "throttle" || harm === "throttleLate") {
       return new Response("<Error><Code>SlowDown</Code></Error>", { status: 503 });
     }

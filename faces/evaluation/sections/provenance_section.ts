@@ -45,7 +45,7 @@ ${
 ${
     fact(
       "third-party code",
-      [...stages, made].flatMap(({ id, rights }) =>
+      [...stages, { id: made.id, rights: lineage.rights }].flatMap(({ id, rights }) =>
         rights ? `${id} (allow: [${rights.join(", ")}])` : []
       )
         .join(", "),
@@ -99,12 +99,7 @@ function describe({ processor, cores, memory, system }: Machine): string {
 
 /** Returns the pipeline as YAML, with every parameter of these results. */
 export function configuration({ lineage, id, use, params }: Report["made"]): string {
-  const { pipeline, seed, compute, stages } = lineage;
-  const plugins = stages.filter(({ use, module }) => module !== `stages/${use}.ts`)
-    .map(({ module, rights = [] }) => {
-      const name = /^(npm:|@|\/)/.test(module) ? module : `./${module}`;
-      return rights.length > 0 ? { use: name, allow: rights } : name;
-    });
+  const { pipeline, seed, compute, plugins, stages } = lineage;
   const entries = [
     ...stages.map((stage) => [stage.id, {
       ...(stage.use === stage.id ? {} : { use: stage.use }),
@@ -120,7 +115,7 @@ export function configuration({ lineage, id, use, params }: Report["made"]): str
     ...(/^[\w.-]+$/.test(pipeline) ? { name: pipeline } : {}),
     seed,
     compute,
-    ...(plugins.length > 0 ? { plugins: [...new Set(plugins)] } : {}),
+    ...(plugins && { plugins }),
     stages: Object.fromEntries(entries),
   }, { flowCollectionPadding: true, lineWidth: 100 });
 }

@@ -1,5 +1,6 @@
 /** Decides whether a stage must run, with a human-readable reason. */
 import { joinWords } from "../errors.ts";
+import { WAITS } from "../run/run_report.ts";
 import { type CacheKeyInputs, explainChanges, fingerprint } from "../fingerprint.ts";
 import type { Plan, PlannedStage } from "../plan.ts";
 import { fileNameOf } from "../pipeline_identity.ts";
@@ -40,7 +41,7 @@ export async function checkCache(
   if (reasons.length > 0) {
     return { why: reasons.slice(0, 4).join(", ") + more(reasons.length - 4) };
   }
-  if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)} will run before it` };
+  if (waitsFor.length > 0) return { why: `${joinWords(waitsFor)}${WAITS}` };
   if (await store.interrupted(use, hash)) return { why: "an earlier run of it was interrupted" };
   return { why: last ? "its last result is gone" : "it has not run yet" };
 }

@@ -16,12 +16,18 @@ interface LockFile {
 export class DenoLock {
   readonly #lock: LockFile;
   readonly #packages: Packages;
+  /** Name → its first key. */
+  readonly #firstKeys = new Map<string, string>();
   readonly #closures = new Map<string, string>();
 
   /** @param text deno.lock; without it packages count by the specifier alone */
   constructor(text: string | undefined) {
     this.#lock = text === undefined ? {} : JSON.parse(text);
     this.#packages = { ...this.#lock.npm, ...this.#lock.jsr };
+    for (const key of Object.keys(this.#packages)) {
+      const name = key.replace(/(?<=.)@.*/, "");
+      if (!this.#firstKeys.has(name)) this.#firstKeys.set(name, key);
+    }
   }
 
   /**
@@ -71,6 +77,6 @@ export class DenoLock {
     const plain = name.replace(/^(npm|jsr):/, "");
     const version = this.#lock.specifiers?.[name];
     if (version !== undefined) return plain.replace(/(?<=.)@.*/, `@${version}`);
-    return Object.keys(this.#packages).find((key) => key.startsWith(`${plain}@`)) ?? name;
+    return this.#firstKeys.get(plain) ?? name;
   }
 }

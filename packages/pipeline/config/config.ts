@@ -81,6 +81,7 @@ const pluginEntry = z.strictObject({
       "its outputs: net:example.org, read:/data, ffi. run, ffi and all have no limits",
   ),
   memory: z.number().gt(0).default(4).describe("Maximum memory of its processes, in GB"),
+  disk: z.number().gt(0).default(20).describe("Maximum size of what a stage of it writes, in GB"),
   minutes: z.number().gt(0).default(60).describe("Maximum time of a stage of it, in minutes"),
 });
 
@@ -249,13 +250,22 @@ async function loadWithin(
   limits: Omit<z.output<typeof pluginEntry>, "use">,
   { project, pluginApi: api = import.meta.resolve("../serve_plugin.ts") }: ConfigOptions,
 ): Promise<Plugin> {
+  const { allow: rights } = limits, all = rights.includes("all");
   const own = specifier.startsWith("file:") && !specifier.includes("/node_modules/") &&
     fromFileUrl(specifier).startsWith(join(project, "/"));
-  if (own || limits.allow.includes("all")) {
-    return await loadPlugin(specifier, async () => (await import(api)).api);
-  }
-  const { loadThirdParty } = await import("../third_party.ts");
-  return await loadThirdParty({ ...limits, specifier, api, project });
+  const load = async () =>
+    own || all
+      ? await loadPlugin(specifier, async () => (await import(api)).api)
+      : await (await import("../third_party.ts")).loadThirdParty(
+        { ...limits, specifier, api, project },
+      );
+  const { stages, extensions } = await load();
+  if (own) return { stages, extensions };
+  return {
+    stages: stages.map((one) => ({ ...one, rights })),
+    // Presets are data.
+    extensions: extensions.map((one) => all || one.definition?.sandbox ? { ...one, rights } : one),
+  };
 }
 
 /** Returns the specifier of a plugin: a package as it is, a file as URL. */

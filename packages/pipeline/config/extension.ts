@@ -12,6 +12,8 @@ export interface Extension {
   readonly summary: string;
   /** URL of its module, or a package. */
   readonly module: string;
+  /** Granted rights, if a third-party plugin has it and its code runs. */
+  readonly rights?: readonly string[];
   /** The plugin's export. */
   readonly definition?: Definition;
 }
@@ -32,6 +34,7 @@ export function usedExtensions(
   schema: z.ZodType,
   extensions: readonly Extension[],
 ): Extension[] {
+  if (extensions.length === 0) return []; // and no schema of a choice is built
   const { innerType, element, shape, options } = partsOf(schema);
   const kind = schema.meta()?.choice;
   if (kind !== undefined) {

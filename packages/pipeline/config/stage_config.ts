@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Problem, quote } from "../errors.ts";
 import { type Extension, kindOf, usedExtensions } from "./extension.ts";
 import { toProblems, valueAt } from "./zod_issues.ts";
-import { type Aliases, partsOf } from "../define.ts";
+import { type Aliases, choosesOf, partsOf } from "../define.ts";
 import { resolveFrom } from "../paths.ts";
 import type { Registry } from "../registry.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -29,6 +29,8 @@ export interface ConfiguredStage {
   readonly params: Record<string, unknown>;
   /** True if a plugin has it. */
   readonly plugin: boolean;
+  /** Granted rights, if code of third-party plugins takes part. */
+  readonly rights?: readonly string[];
   /** `inputs:` as written: input name → stage id(s). */
   readonly inputs: Readonly<Record<string, string | readonly string[]>>;
   /** Stage, or `stage.output`, whose output it takes and replaces for all other stages. */
@@ -83,7 +85,7 @@ export async function readStage(
     const hint = named ? "" : ` To name a stage freely, name it: ${id}: { use: ... }.`;
     return report(named ? [...path, "use"] : path, registry.unknown(use) + hint, !named);
   }
-  const { stage, module, plugin } = await registry.get(use);
+  const { stage, module, plugin, rights: own } = await registry.get(use);
   const checked = inputsSchema.safeParse(inputs);
   if (!checked.success) {
     return report([...path, "inputs"], "expected input: stage id, as in inputs: { images: blur }");
@@ -117,7 +119,11 @@ export async function readStage(
   }
   const params = parsed.data ?? {};
   const extensions = usedExtensions(params, stage.params, registry.extensions);
-  const rest = { inputs: checked.data, replaces, seed: drawn.data, module, plugin, params };
+  const granted = [own, ...extensions.map(({ rights }) => rights)].filter((one) =>
+    one !== undefined
+  );
+  const rights = granted.length > 0 ? [...new Set(granted.flat())] : undefined;
+  const rest = { inputs: checked.data, replaces, seed: drawn.data, module, plugin, rights, params };
   if (extensions.every(({ definition }) => !definition?.sandbox)) {
     return { id, use, stage, extensions, ...rest };
   }
@@ -142,6 +148,8 @@ export function mapPaths(
   path: Path,
   change: (text: string, path: Path, schema: z.ZodType) => string,
 ): unknown {
+  // No path, so the schema of a choice need not be built.
+  if (typeof value === "string" ? choosesOf(schema) : typeof value !== "object") return value;
   const { innerType, element, valueType, shape, options } = partsOf(schema);
   if (options) {
     const form = options.find((option) => option.safeParse(value).success);

@@ -31,16 +31,21 @@ export function toProblems(
     const mixed = maps.length > 1 && isMap(value) &&
       (issue.code === "invalid_union" ||
         issue.code === "unrecognized_keys" && issue.keys.some((key) => known.includes(key)));
+    // The definition that a value without `use` means.
+    const fallback = inner.length === 1 && isMap(value) && !Object.hasOwn(value as object, "use")
+      ? fallbackOf(schema.shape[String(inner[0])])
+      : undefined;
     if (issue.code === "unrecognized_keys" && !mixed) {
       return issue.keys.map((key) => {
         const meanings = inner.length === 0 && meant?.get(key);
+        const subject = fallback === undefined ? "It" : `As ${fallback}, it`;
         const hint = meanings
           ? ` Did you mean ${joinWords(meanings, "or")}?`
           : didYouMean(key, known);
         return {
           at: source.at([...path, key], true),
           message: `${name || "a pipeline"} has no ${quote(key)}.${hint} ` +
-            (known.length > 0 ? `It has ${joinWords(known)}.` : ""),
+            (known.length > 0 ? `${subject} has ${joinWords(known)}.` : ""),
         };
       });
     }
@@ -108,6 +113,10 @@ function suggestion(schema: z.ZodType, path: Path, value: string, known: string[
   const mistaken = field?.meta()?.mistaken as Record<string, string> | undefined;
   const meant = mistaken?.[value.toLowerCase()];
   return meant === undefined ? didYouMean(value, known) : ` Did you mean ${meant}?`;
+}
+
+function fallbackOf(schema: z.ZodType | undefined): string | undefined {
+  return schema && (choosesOf(schema)?.fallback ?? fallbackOf(partsOf(schema).innerType));
 }
 
 /** Returns the earlier names of all that a parameter can name. */

@@ -155,8 +155,12 @@ class Bucket implements Place {
       throw new UsageError(`AWS_ENDPOINT_URL "${server}": expected http://HOST or https://HOST`);
     }
     const base = new URL(server ?? `https://s3.${where}.amazonaws.com`);
-    if (!(pathStyle ?? server !== undefined)) base.hostname = `${bucket}.${base.hostname}`;
+    const { hostname } = base;
+    if (!(pathStyle ?? server !== undefined)) base.hostname = `${bucket}.${hostname}`;
     else base.pathname = `${base.pathname.replace(/\/$/, "")}/${bucket}`;
+    if (pathStyle === false && base.hostname === hostname) {
+      throw new UsageError(`pathStyle: false needs the name of a host in place of ${hostname}`);
+    }
     this.#base = base.href.replace(/\/$/, "");
     this.#prefix = path.replace(/\/+$/, "") + (/[^/]/.test(path) ? "/" : "");
     this.url = hideUrl(url);

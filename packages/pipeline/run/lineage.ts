@@ -1,6 +1,7 @@
 /** Lineage of a stage's inputs: the stages that produced them, and their records. */
 import { arch, cpus, totalmem, type } from "node:os";
-import { ancestors, type Plan } from "../plan.ts";
+import { isAbsolute } from "node:path";
+import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
 import type { Begun } from "../history.ts";
 import { commandOf } from "../pipeline_identity.ts";
 import { displayPath, fromFileUrl } from "../paths.ts";
@@ -18,6 +19,8 @@ export function lineageOf(
 ): Lineage {
   const before = ancestors(plan, id);
   const stages = plan.stages.filter((stage) => stage.id !== id && before.has(stage.id));
+  const own = plan.stages.find((stage) => stage.id === id)!;
+  const plugins = pluginsOf([...stages, own], project);
   const hidden = hiddenIn(withoutSecrets(
     Object.fromEntries(stages.map(({ id, params }) => [id, params])),
   ));
@@ -29,6 +32,8 @@ export function lineageOf(
     command: commandOf(plan.identity, withoutSecrets(plan.overrides)),
     ...(hidden.length > 0 && { hidden }),
     ...(begun && { run: { id: begun.id, startedAt: begun.startedAt } }),
+    ...(own.rights && { rights: own.rights }),
+    ...(plugins.length > 0 && { plugins }),
     stages: stages.map(
       ({ id, use, module, params, inputs, replaces, after, seed }): StageProvenance => {
         const record = records.get(id)!;
@@ -50,6 +55,18 @@ export function lineageOf(
       },
     ),
   };
+}
+
+/** Returns `plugins:` of the plugins that take part in stages, with paths from the project. */
+function pluginsOf(stages: readonly PlannedStage[], project: string): Lineage["plugins"] & object {
+  const used = stages.flatMap((one) => [...one.plugin ? [one] : [], ...one.extensions]);
+  const lines = used.map(({ module, rights: allow = [] }) => {
+    const seen = moduleName(module, project);
+    const inside = module.startsWith("file:") && !/^\./.test(seen) && !isAbsolute(seen);
+    const use = inside ? `./${seen}` : seen;
+    return [module, allow.length > 0 ? { use, allow } : use] as const;
+  });
+  return [...new Map(lines).values()];
 }
 
 /** Returns a module's path from the project, or its package. */

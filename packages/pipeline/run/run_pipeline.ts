@@ -4,7 +4,7 @@ import { checkCache } from "../cache/check_cache.ts";
 import { cacheKeyInputsOf, modulesOf } from "../cache/cache_key.ts";
 import { assertIntact } from "../verify_results.ts";
 import { formatError, formatErrorWithStack, joinWords, placeIn, RunError } from "../errors.ts";
-import { executeStage, prepareStage, serve, type StageExecution } from "./run_stage.ts";
+import type { StageExecution } from "./run_stage.ts";
 import { type CacheKeyInputs, fingerprint } from "../fingerprint.ts";
 import { formatBytes } from "../format.ts";
 import { ancestors, type Plan, type PlannedStage } from "../plan.ts";
@@ -25,6 +25,9 @@ import { LiveLog } from "../live_log.ts";
 import { select, type Selection } from "./selection.ts";
 import { cautionsOf, type Metrics } from "../stage.ts";
 import type { ResolvedBackend, RunContext } from "./run_context.ts";
+
+/** Loaded by a run that has something to do. */
+const loadRunStage = () => import("./run_stage.ts");
 
 /** A run that is over. */
 export interface RunResult {
@@ -193,7 +196,7 @@ class Run {
             `Run it with --until ${id}.`,
         );
       }
-      const { rights } = stage.stage;
+      const { rights } = stage;
       const granted = rights ? `; third-party code, allow: [${rights.join(", ")}]` : "";
       this.#log(paint.bold(">"), id, `runs: ${decision.why}${granted}`);
       if (dryRun) {
@@ -291,6 +294,7 @@ class Run {
     const { paint } = this.#context.reporter;
     const { stage } = ready;
     const force = this.#isForced(stage.id);
+    const { executeStage } = await loadRunStage();
     const { record, made } = await executeStage(ready, this.#plan, this.#context, force);
     this.#useResult(stage, record);
     await this.#setCurrent();
@@ -381,6 +385,7 @@ class Run {
 
   async #ready(stage: PlannedStage, dependencies: CacheKeyInputs): Promise<StageExecution> {
     const begun = await this.#begin?.();
+    const { prepareStage } = await loadRunStage();
     return prepareStage(stage, dependencies, this.#plan, this.#records, this.#context, begun);
   }
 
@@ -398,6 +403,7 @@ class Run {
           const names = Object.keys(files).filter((name) => files[name].size < MAX_CHECKED);
           await assertIntact(path, { files }, names);
         }
+        const { serve } = await loadRunStage();
         await serve(await this.#ready(stage, dependencies), this.#context);
       } catch (error) {
         if (signal.aborted) return;

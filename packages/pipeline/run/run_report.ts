@@ -19,6 +19,9 @@ export interface StageReport {
   outputs: Record<string, string>;
 }
 
+/** End of the reason of a stage that has none of its own. */
+export const WAITS = " will run before it";
+
 export interface RunReport {
   pipeline: string;
   ok: boolean;

@@ -101,8 +101,8 @@ export async function executeStage(
     });
     const result: StageResult | void = await stage.stage.run(inputs, stage.params, context);
     signal.throwIfAborted();
-    const foreign = stage.stage.rights !== undefined && !stage.stage.callsPlugins;
-    await checkOutputs(stage.id, stage.stage.outputs, attempt.outputs, checkFile, foreign);
+    const { outputs, bounded } = stage.stage;
+    await checkOutputs(stage.id, outputs, attempt.outputs, checkFile, bounded);
     const record = await attempt.commit({
       id: stage.id,
       ...withoutSecrets({ ...result, warnings }),
@@ -112,7 +112,7 @@ export async function executeStage(
       deno: Deno.version.deno,
       platform: Deno.build.target,
       machine: describeMachine(),
-      ...(stage.stage.rights && { rights: stage.stage.rights }),
+      ...(stage.rights && { rights: stage.rights }),
     });
     return { record, made: true };
   } finally {

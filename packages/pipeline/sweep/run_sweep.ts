@@ -5,7 +5,7 @@ import { fingerprint } from "../fingerprint.ts";
 import type { Plan } from "../plan.ts";
 import { createRunContext } from "../run/create_context.ts";
 import type { CommandContext } from "../app.ts";
-import { type RunReport, type StageReport, WOULD_RUN } from "../run/run_report.ts";
+import { type RunReport, type StageReport, WAITS, WOULD_RUN } from "../run/run_report.ts";
 import { runPlan } from "../run/run_pipeline.ts";
 import { select, type Selection } from "../run/selection.ts";
 import type { ResolvedBackend, RunContext } from "../run/run_context.ts";
@@ -151,15 +151,20 @@ async function dryRun(
         seen.add(identities[i]!.get(id)!);
       }
     }
-    const stages = report.stages.flatMap(({ id, status, why }) => {
+    const own: string[] = [], after: string[] = [], earlier: string[] = [], cached: string[] = [];
+    for (const { id, status, why } of report.stages) {
       const name = identities[i]!.get(id)!;
-      if (common.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) return [];
-      const before = seen.has(name);
+      if (common.includes(id) || (status === "skipped" && !why.startsWith(WOULD_RUN))) continue;
+      if (status === "cached") cached.push(id);
+      else if (seen.has(name)) earlier.push(id);
+      else if (why.endsWith(WAITS)) after.push(id);
+      else own.push(`${id} ${why}`);
       seen.add(name);
-      if (status === "cached") return [`${id} cached`];
-      return [before ? `${id} of an earlier run` : `${id} ${why}`];
-    });
-    log(`${paint.bold(">")} ${formatValues(values)}: ${stages.join("; ")}`);
+    }
+    if (after.length > 0) own.push(`then ${joinWords(after)}`);
+    if (earlier.length > 0) own.push(`${joinWords(earlier)} of an earlier run`);
+    if (cached.length > 0) own.push(`${joinWords(cached)} cached`);
+    log(`${paint.bold(">")} ${formatValues(values)}: ${own.join("; ")}`);
   }
   return runs;
 }

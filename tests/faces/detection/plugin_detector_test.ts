@@ -21,13 +21,19 @@ Deno.test("openModel() checks what a plugin's detector returns", async () => {
   const cases: [open: string, message: RegExp][] = [
     ["return undefined;", /bad" of the plugin ".*0\.ts": open\(\) returned no \{ detect, close \}/],
     ["return { detect() {} };", /returned no \{ detect, close \}/],
-    [detects("return undefined;"), /detect\(\) returned undefined\. Return a list of \{ box/],
+    [detects("return undefined;"), /detect\(\) returned undefined\. Return a list of at most 1000 \{ box/],
     [detects("return [{}];"), /detect\(\) returned \[\{\}\]/],
     [
       detects("return [{ box: { x: NaN, y: 0, width: 1, height: 1 }, score: 1 }];"),
       /"x":null.*with finite numbers/,
     ],
     [detects("return [{ box: { x: 0, y: 0, width: 0, height: 1 }, score: 1 }];"), /"width":0/],
+    [
+      detects(
+        "const box = { x: 0, y: 0, width: 1, height: 1 }; return Array(1001).fill({ box, score: 1 });",
+      ),
+      /detect\(\) returned 1001 faces\. Return a list of at most 1000/,
+    ],
     [detects("throw 'no luck';"), /it threw no luck/],
     ["return { detect() { throw 'no luck'; }, close() {} };", /it threw no luck/],
     [detects("throw new RangeError('no luck');"), /^RangeError: no luck$/],

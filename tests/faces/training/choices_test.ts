@@ -205,6 +205,10 @@ Deno.test("a wrong choice is an error with its place and the nearest name", asyn
     /trainGender\.network has no "filters"\. It has use, blocks, kernelSize, (?!.*leaveOut)/,
   );
   assert.match(
+    await mistakes("trainGender", "{ network: { filters: 16 } }"),
+    /trainGender\.network has no "filters"\. As gender2021, it has use, leaveOut, /,
+  );
+  assert.match(
     await mistakes("trainGender", "{ network: { use: plain, kernelSize: 50 } }"),
     /7:\d+: trainGender\.network\.kernelSize: expected at most 7, got 50/,
   );

@@ -301,6 +301,14 @@ Deno.test("a large result is copied in parts, and resumes", async () => {
   }
 });
 
+Deno.test("a bucket in the name of a host needs one", () => {
+  const settings = { url: "s3://bucket/x", endpoint: "http://127.0.0.1:1", pathStyle: false };
+  assert.throws(
+    () => openPlace(settings, new AbortController().signal),
+    /pathStyle: false needs the name of a host in place of 127\.0\.0\.1/,
+  );
+});
+
 Deno.test("a remote that does not answer is left after its timeout", async () => {
   await using server = new FakeS3();
   const late = Promise.withResolvers<Response>();

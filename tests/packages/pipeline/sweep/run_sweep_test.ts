@@ -35,8 +35,11 @@ Deno.test("a sweep runs every combination, and each result once", async (t) => {
     const lines = out.split("\n");
     assert.equal(lines[0], "6 runs: few.max 3, 4 × seed 1, 2, 3");
     assert.equal(lines[1], "  once: count runs: it has not run yet");
-    assert.match(lines[2]!, /^> few\.max=3 seed=1: few runs: count will run before it; draw runs/);
-    assert.match(lines[6]!, /^> few\.max=4 seed=2: few of an earlier run; draw of an earlier run;/);
+    assert.match(lines[2]!, /^> few\.max=3 seed=1: draw runs: it has not run yet; then few, sum, /);
+    assert.match(
+      lines[6]!,
+      /^> few\.max=4 seed=2: then compare; few, draw, sum and luck of an ear/,
+    );
     assert.deepEqual(await project.files(), [".cache/modules.json"]);
   });
   const { code, out, err } = await project.cli("run", "pipeline", "--jobs", "3", "--json");

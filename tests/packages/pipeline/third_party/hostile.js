@@ -31,6 +31,12 @@ const ATTEMPTS = {
     while (true);
   },
   memory: () => Array.from({ length: 100 }, () => new Uint8Array(1e8).fill(1)),
+  disk: async ({ outputs }) => {
+    for (const n of [1, 2, 3]) {
+      await Deno.writeFile(`${outputs.numbers}/${n}`, new Uint8Array(1e6).fill(n));
+    }
+    await new Promise(() => {});
+  },
   channel: () => Deno.stdout.writeSync(new Uint8Array(64).fill(255)),
   flood: ({ info }) => Array.from({ length: 200_000 }, () => info("again")),
   huge: () => ({ observed: { text: "x".repeat(5e7) } }),

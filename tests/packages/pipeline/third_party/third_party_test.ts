@@ -59,6 +59,7 @@ const ENDED: Record<string, RegExp> = {
   storage: /localStorage is not defined|setItem/,
   loop: /took more than 0\.03 minutes\. Set minutes: on its line of plugins/,
   memory: /took more than 0\.4 GB of memory\. Set memory: on its line of plugins/,
+  disk: /took more than 0\.002 GB of disk\. Set disk: on its line of plugins/,
   channel: /the process of plugin ".*hostile\.js" ended: SIGKILL/,
   flood: /logs more than 10000 lines/,
   huge: /ended: SIGKILL/,
@@ -107,6 +108,7 @@ Deno.test("a hostile plugin is refused everything, and costs its stage only", as
   const stages: Record<string, typeof stage> = {
     loop: await limited(", minutes: 0.03"),
     memory: await limited(", memory: 0.4"),
+    disk: await limited(", disk: 0.002"),
   };
   /** Runs an attempt, and returns its message. */
   const attempt = async (name: string) => {
@@ -157,7 +159,7 @@ Deno.test({
     const sandbox = {
       ...{ specifier: pathToFileURL(place.plugin).href, project: place.project.folder },
       api: import.meta.resolve("../../../../plugins/plugin_process.ts"),
-      ...{ allow: ["write"], memory: 4, minutes: 1, modules: [] },
+      ...{ allow: ["write"], memory: 4, disk: 1, minutes: 1, modules: [] },
     };
     const module = import.meta.resolve("../../../../packages/pipeline/sandbox.ts");
     const code = `import { callPlugin } from ${JSON.stringify(module)};
@@ -194,8 +196,8 @@ Deno.test("rights of a third-party plugin", async (t) => {
     // Paths count from the YAML.
     const file = ", allow: [read:secret.txt]";
     await project.write({ "secret.txt": "s", "own/p.yaml": pipeline(plugin, file) });
-    const { stage } = (await project.plan("own/p.yaml")).stages[1]!;
-    assert.deepEqual(stage.rights, [`read:${project.path("own/secret.txt")}`]);
+    const { rights } = (await project.plan("own/p.yaml")).stages[1]!;
+    assert.deepEqual(rights, [`read:${project.path("own/secret.txt")}`]);
   });
   await t.step("cost nothing where nothing runs", async () => {
     const before = starts.count;

@@ -9,7 +9,7 @@ Deno.test("the examples of doc comments run", async () => {
       ...["test", "--doc", "--quiet", "--no-prompt", "--no-check", "--allow-all"],
       ...["packages", "faces", "models", "stages", "plugins"],
     ],
-    cwd: fileURLToPath(new URL("../", import.meta.url)),
+    cwd: fileURLToPath(new URL("../../", import.meta.url)),
     env: { NO_COLOR: "1" },
   }).output();
   const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
