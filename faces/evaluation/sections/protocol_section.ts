@@ -68,7 +68,9 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
     [
       "Framing",
       crop &&
-      html`box of ${detector?.name}, alignment ${crop.align ?? "none"}, margin ${crop.margin}`,
+      html`${
+        Object.entries(data.framedBy ?? {}).map(([name, part]) => `face in ${name}: ${part}; `)
+      }box of ${detector?.name}, alignment ${crop.align ?? "none"}, margin ${crop.margin}`,
     ],
     [
       "Pixels",
