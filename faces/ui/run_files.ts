@@ -226,16 +226,16 @@ export class RunFiles {
     path: unknown,
   ): Promise<{ text: string; image: string } | undefined> {
     const archives = this.#of("archives");
-    const index = archives && await readTable(join(archives.path, "index.parquet"));
-    const at =
-      index?.path!.findIndex((one, i) =>
-        one === photoOf(String(path)) && index.dataset![i] === dataset
-      ) ?? -1;
+    if (!archives) return undefined;
+    const index = await readTable(join(archives.path, "index.parquet"));
+    const at = index.path!.findIndex((one, i) =>
+      one === photoOf(String(path)) && index.dataset![i] === dataset
+    );
     if (at < 0) return undefined;
-    const { tar, offset, size } = rowOf(index!, at);
+    const { tar, offset, size } = rowOf(index, at);
     return {
       text: `${path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`,
-      image: `/file/${archives!.place}/${tar}?offset=${offset}&size=${size}`,
+      image: `/file/${archives.place}/${tar}?offset=${offset}&size=${size}`,
     };
   }
 
