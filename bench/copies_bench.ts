@@ -4,7 +4,7 @@ import sharp, { type Sharp } from "sharp";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
 import { scanTar } from "../packages/formats/tar.ts";
-import { findCopies, frequenciesOf } from "../faces/datasets/copies.ts";
+import { findCopies, type Frequencies, frequenciesOf } from "../faces/datasets/copies.ts";
 import { configureDetector, openDetector, usesTensorFlow } from "../faces/detection/detectors.ts";
 import { decode, ImageError } from "../faces/images/decode_image.ts";
 import { crop } from "../faces/images/crop.ts";
@@ -52,7 +52,7 @@ export async function bench(args: string[]): Promise<void> {
    * Crops the face in the middle as faceCrop does, with its default margin. Returns the frequencies of the
    * crop and, where a detector places the box, of the photo, as split compares them.
    */
-  const framesOf = async (photo: Uint8Array): Promise<Float32Array[] | undefined> => {
+  const framesOf = async (photo: Uint8Array): Promise<Frequencies[] | undefined> => {
     const image = await decode(photo);
     const [width, height] = [image.width / 1.8, image.height / 1.8];
     const place: Box = {
@@ -64,7 +64,7 @@ export async function bench(args: string[]): Promise<void> {
     const face = await crop(image, found[0].box, { margin: 0.2, maxSize: 128 });
     return await Promise.all((name === "metadata" ? [face] : [face, image]).map(frequenciesOf));
   };
-  const photos: Uint8Array[] = [], originals: Float32Array[][] = [];
+  const photos: Uint8Array[] = [], originals: Frequencies[][] = [];
   for (const archive of ["wiki_crop.tar", "imdb_crop.tar"]) {
     using file = new RandomAccessFile(join(values.faces, archive));
     for (const { path, offset, size } of scanTar(file)) {
@@ -73,7 +73,7 @@ export async function bench(args: string[]): Promise<void> {
       try {
         const frames = await framesOf(photo);
         // Photos of one color are none.
-        if (!frames?.[0].some((value) => value !== 0)) continue;
+        if (!frames?.[0][0].some((value) => value !== 0)) continue;
         originals.push(frames);
         photos.push(photo);
       } catch (error) {
@@ -84,7 +84,7 @@ export async function bench(args: string[]): Promise<void> {
   const count = originals.length, n = Math.min(Number(values.photos), count);
   const pairs = count * (count - 1) / 2;
   /** Pairs of copies, by crops or photos. */
-  const pairsOf = async (frames: readonly Float32Array[][]): Promise<[number, number][]> => {
+  const pairsOf = async (frames: readonly Frequencies[][]): Promise<[number, number][]> => {
     const pairs = new Map<string, [number, number]>();
     for (const i of frames[0].keys()) {
       for (const { image, of } of await findCopies(frames.map((frame) => frame[i]))) {
@@ -100,7 +100,7 @@ export async function bench(args: string[]): Promise<void> {
   console.log("\n| change | recall | wrong original |\n| --- | --- | --- |");
   const step = Math.floor(count / n);
   for (const [change, apply] of Object.entries(CHANGES)) {
-    const changed: Float32Array[][] = [], of: number[] = [];
+    const changed: Frequencies[][] = [], of: number[] = [];
     for (let i = 0; i < n; i++) {
       const photo = photos[i * step];
       const { width, height } = await sharp(photo).metadata();

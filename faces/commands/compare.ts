@@ -60,9 +60,9 @@ Exit codes: 0 compared, 1 a result is damaged, 2 wrong command line.`,
     const runs = choose(positionals, parsePositiveInt("last", values), all, identities);
     const { compareRuns } = await import("./compare/compare_runs.ts");
     const comparison = await compareRuns(runs, new ArtifactStore(artifacts));
-    const { formatComparison } = await import("./compare/format_comparison.ts");
+    const { formatComparison, withText } = await import("./compare/format_comparison.ts");
     const text = format === "json"
-      ? JSON.stringify({ ok: true, ...comparison }) + "\n"
+      ? JSON.stringify({ ok: true, ...withText(comparison) }) + "\n"
       : formatComparison(comparison, format, tools.columns());
     await Deno.stdout.write(new TextEncoder().encode(text));
     return 0;

@@ -3,11 +3,12 @@ import { once } from "node:events";
 import { join, resolve } from "node:path";
 import { type Command, EXIT } from "../../packages/pipeline/app.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
-import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { findPipeline } from "../../packages/pipeline/find_pipeline.ts";
-import type { UiStep } from "../ui/ui_api.ts";
 import { abortOnSignal } from "../../packages/pipeline/interrupt.ts";
+
+/** Maximum time of a process that the page waits for, ms. */
+const MAX_MS = 600_000;
 
 const command: Command = {
   help: `Show runs in a browser: live, compared, and their files.
@@ -37,15 +38,19 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
     const { createUi } = await import("../ui/ui_app.ts");
     const { listen } = await import("../serving/server.ts");
     const { log: warn } = tools.reporter;
+    // One process at a time.
+    let last: Promise<unknown> = Promise.resolve();
+    const run = <T>(...args: string[]): Promise<T> => {
+      const next = last.then(() => runProcess(args, tools));
+      last = next.catch(() => {});
+      return next as Promise<T>;
+    };
     const app = await createUi({
       ...{ artifacts, pipelines, warn },
-      async compare(runs) {
-        const { compareRuns } = await import("./compare/compare_runs.ts");
-        const { pageComparison } = await import("./compare/format_comparison.ts");
-        return pageComparison(await compareRuns(runs, new ArtifactStore(artifacts)));
-      },
-      explain: (pipeline) => dryRun(pipeline, tools),
-      occlude: (...args) => occlude(args.map(String), tools.project),
+      compare: (ids) => run("main.ts", "compare", ...ids, "--json", "--artifacts", artifacts),
+      explain: (pipeline) => run("main.ts", "run", pipeline, "--dry-run", "--json"),
+      occlude: (model, images, row) =>
+        run("faces/ui/occlusion_process.ts", model, images, String(row)),
     });
     const { urls: [url], stop } = listen(app, { host: "127.0.0.1", port, connections: 64, warn });
     using interrupt = abortOnSignal({ log: () => {} }, EXIT.ok);
@@ -57,37 +62,26 @@ Exit codes: 0 stopped, 1 it cannot listen, 2 wrong command line.`,
 };
 export default command;
 
-/** Returns an occlusion map; a process of its own computes it. */
-async function occlude(args: string[], project: string): Promise<UiStep> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "--no-prompt", "-P=ui", "faces/ui/occlusion_process.ts", ...args],
-    ...{
-      cwd: project,
-      stdin: "null",
-      env: { NO_COLOR: "1" },
-      signal: AbortSignal.timeout(120_000),
-    },
-  }).output();
-  if (success) return JSON.parse(new TextDecoder().decode(stdout));
-  const log = new TextDecoder().decode(stderr).trim().slice(-500);
-  throw new Error(`Cannot compute the occlusion map: ${log || "it took over two minutes"}`);
-}
-
-/** Returns what a dry run of a pipeline prints as JSON; its code runs in a process of its own. */
-async function dryRun(pipeline: string, { project, cwd }: Parameters<Command["run"]>[1]) {
+/** Runs a program in a process of its own and returns its JSON: meanwhile the page answers. */
+async function runProcess(
+  args: readonly string[],
+  { project, cwd }: Parameters<Command["run"]>[1],
+): Promise<unknown> {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-q", "--no-prompt", "-P=ui", "main.ts"],
-      ...["run", pipeline, "--dry-run", "--json"],
-    ],
+    args: ["run", "-q", "--no-prompt", "-P=ui", ...args],
     cwd: project,
     env: { INIT_CWD: cwd, NO_COLOR: "1" },
     stdin: "null",
+    signal: AbortSignal.timeout(MAX_MS),
   }).output();
-  const [out, log] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  const [out, log] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  let error = log!.slice(-2000) || `it took over ${MAX_MS / 60_000} minutes.`;
   try {
-    return JSON.parse(out!);
+    const value = JSON.parse(out!);
+    if (value.error === undefined) return value;
+    error = value.error;
   } catch {
-    return { ok: false, stages: [], error: log!.trim().slice(-2000) };
+    // Its log has the reason.
   }
+  throw new Error(`Cannot show this: ${error}`);
 }

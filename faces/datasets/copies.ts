@@ -1,5 +1,6 @@
 /**
- * Finds copies among images: the same photo, resized, recompressed, mirrored or slightly cropped.
+ * Finds copies among images: the same photo, resized, recompressed, mirrored, or cut by a few percent
+ * on all sides.
  *
  * Candidates come from a 64-bit perceptual hash (Zauner 2010: signs of low frequencies of the discrete
  * cosine transform), here against the mean of the data set, as faces are much alike. A candidate is a
@@ -73,10 +74,29 @@ export function lowFrequencies(pixels: Uint8Array): Float32Array {
   return Float32Array.from(result, (value) => norm > 1 ? value / norm : 0);
 }
 
+/** Low frequencies of an image, and of its inner part, which a cut copy resembles. */
+export type Frequencies = readonly [whole: Float32Array, inner?: Float32Array];
+
+/** Share of each side that the inner part leaves out. */
+const CUT = 0.04;
+
 /** Computes the low frequencies of an image of any size. */
-export async function frequenciesOf(image: Image): Promise<Float32Array> {
-  return lowFrequencies(await resize(image, COPY_SIZE, COPY_SIZE, "lanczos3"));
+export async function frequenciesOf(image: Image): Promise<Frequencies> {
+  const { data, width, height } = image;
+  const [left, top] = [width, height].map((side) => Math.round(CUT * side));
+  const [innerWidth, innerHeight] = [width - 2 * left, height - 2 * top];
+  const inner = new Uint8Array(3 * innerWidth * innerHeight);
+  for (let y = 0; y < innerHeight; y++) {
+    const from = 3 * ((y + top) * width + left);
+    inner.set(data.subarray(from, from + 3 * innerWidth), 3 * y * innerWidth);
+  }
+  const small = async (image: Image) =>
+    lowFrequencies(await resize(image, COPY_SIZE, COPY_SIZE, "lanczos3"));
+  return [await small(image), await small({ data: inner, width: innerWidth, height: innerHeight })];
 }
+
+/** Compared parts of an image and an earlier one: wholes first, then either inner part. */
+const COMPARED = [[0, 0], [0, 1], [1, 0]] as const;
 
 /** Positions of the frequencies of the hash: 8 × 8 without the mean, and the next. */
 const HASHED = [
@@ -86,16 +106,16 @@ const HASHED = [
 
 /**
  * Finds copies among images.
- * @param frequencies of each image, from `lowFrequencies`
+ * @param frequencies of each image, from `frequenciesOf`
  * @param options.allPairs compares all pairs without a hash, for few images, whose mean is no measure
  * @returns at most one per image: the earlier image with the highest correlation
  */
 export async function findCopies(
-  frequencies: readonly Float32Array[],
+  frequencies: readonly Frequencies[],
   { minCorrelation = MIN_CORRELATION, allPairs = false } = {},
 ): Promise<Copy[]> {
   const means = HASHED.map((at) =>
-    frequencies.reduce((sum, values) => sum + values[at], 0) / frequencies.length
+    frequencies.reduce((sum, [whole]) => sum + whole[at], 0) / frequencies.length
   );
   const hash = (values: Float32Array, mirrored: boolean): Uint16Array => {
     const keys = new Uint16Array(KEYS);
@@ -106,31 +126,39 @@ export async function findCopies(
     }
     return keys;
   };
-  const hashes: Uint16Array[] = [];
-  const byKey = Array.from({ length: KEYS }, () => new Map<number, number[]>());
+  const hashes: Uint16Array[][] = [];
+  const byKey = [0, 1].map(() => Array.from({ length: KEYS }, () => new Map<number, number[]>()));
   const copies: Copy[] = [];
-  for (const [image, values] of frequencies.entries()) {
+  for (const [image, parts] of frequencies.entries()) {
     if (image % 1000 === 999) await new Promise((resolve) => setTimeout(resolve, 0));
     let best: Copy | undefined;
-    for (const mirrored of [false, true]) {
-      const own = hash(values, mirrored);
-      for (const of of allPairs ? Array(image).keys() : near(own, byKey)) {
-        if (!allPairs && distance(own, hashes[of]) > MAX_BITS) continue;
-        const correlation = correlate(values, frequencies[of], mirrored);
-        if (correlation >= Math.max(minCorrelation, (best?.correlation ?? 0) + 1e-9)) {
-          best = { image, of, correlation, mirrored };
+    for (const [part, other] of COMPARED) {
+      const values = parts[part];
+      // Inner parts count where wholes differ.
+      if (!values || best && part !== other) continue;
+      for (const mirrored of [false, true]) {
+        const own = hash(values, mirrored);
+        for (const of of allPairs ? Array(image).keys() : near(own, byKey[other])) {
+          const earlier = frequencies[of][other];
+          if (!earlier || !allPairs && distance(own, hashes[of][other]) > MAX_BITS) continue;
+          const correlation = correlate(values, earlier, mirrored);
+          if (correlation >= Math.max(minCorrelation, (best?.correlation ?? 0) + 1e-9)) {
+            best = { image, of, correlation, mirrored };
+          }
         }
       }
     }
     if (best) copies.push(best);
-    const keys = hash(values, false);
-    hashes.push(keys);
+    const own = parts.map((values) => hash(values!, false));
+    hashes.push(own);
     // Of equal images one suffices, as there may be thousands.
     if (best && !best.mirrored && best.correlation > EQUAL) continue;
-    for (const [i, key] of keys.entries()) {
-      const same = byKey[i].get(key);
-      if (same) same.push(image);
-      else byKey[i].set(key, [image]);
+    for (const [part, keys] of own.entries()) {
+      for (const [i, key] of keys.entries()) {
+        const same = byKey[part][i].get(key);
+        if (same) same.push(image);
+        else byKey[part][i].set(key, [image]);
+      }
     }
   }
   return copies;

@@ -13,7 +13,7 @@ import { mapOrdered } from "../../packages/workers/ordered_map.ts";
 import { decode, ImageError } from "../images/decode_image.ts";
 import { readPreprocessing } from "../images/preprocessing.ts";
 import { openArchives } from "./archives.ts";
-import { type Copy, findCopies, frequenciesOf } from "./copies.ts";
+import { type Copy, findCopies, type Frequencies, frequenciesOf } from "./copies.ts";
 import { photoOf } from "./rows.ts";
 import {
   type Columns,
@@ -158,7 +158,8 @@ async function earlierCopies(
 ): Promise<Copy[] | undefined> {
   const free = sample === undefined ? [...NO_MATTER, "seed"] : NO_MATTER;
   for (const { path, outputs, differences } of await context.earlierResults()) {
-    if (differences.some((name) => !free.includes(name))) continue;
+    // Without a difference it is this result, which is made again.
+    if (differences.length === 0 || differences.some((name) => !free.includes(name))) continue;
     const { sha256: digest } = outputs.splits.files[COPIES] ?? {};
     const copies = await readCopies(join(path, "splits"), digest);
     if (copies || digest === undefined) return copies ?? [];
@@ -246,7 +247,7 @@ export async function copiesOf(
 /** A row and the low frequencies of its image or photo. */
 interface Compare {
   readonly row: number;
-  readonly frequencies: Float32Array;
+  readonly frequencies: Frequencies;
 }
 
 /**

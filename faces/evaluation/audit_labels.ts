@@ -97,9 +97,7 @@ export async function auditLabels(
     ? normalizedMargins(truth, probabilities)
     : residualScores(truth, prediction);
   const classes = task.classes?.map(({ label }) => label);
-  const suspect = suspectLabels({ task: target, ...classes && { classes } }, {
-    ...{ rows, truth, prediction, ...probabilities && { probabilities }, loss: NaN },
-  });
+  const suspect = suspectLabels({ classes }, { truth, prediction, probabilities });
   const name = (value: number) => classes?.[value] ?? String(Math.round(value));
   const order = [...rows.keys()].sort((a, b) =>
     (probabilities ? scores[a] - scores[b] : scores[b] - scores[a]) || a - b

@@ -58,6 +58,11 @@ export async function gatherData(
       ({ labelledBy, metadata }) =>
         labelledBy ?? ("variable" in metadata ? LABELLED_BY[metadata.variable] : undefined),
     ),
+    framedBy: await readDescriptions(
+      archives,
+      ({ layout, detect }) =>
+        layout === "aligned" ? "the whole photo" : detect === false ? "its middle" : undefined,
+    ),
     splits: bySplit((name) => group(name, labels, splits[name])),
     selection: await Promise.all(tables.map(readSelection)),
     ...(made && { photos: await readPhotos(made) }),

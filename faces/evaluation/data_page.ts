@@ -49,6 +49,7 @@ const MAX_LISTED = 50, MAX_VALUES = 12;
 export function dataPage(found: DataFound): string {
   const { name, folder, summary, labels, preset, photos, present, missing, unlabelled } = found;
   const rows = labels?.rows ?? [];
+  const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
   const ages = rows.map(({ age }) => age).filter((age) => age >= 0);
   const genders = rows.map(({ gender }) => gender).filter((gender) => gender >= 0);
   const bands = rows.filter(({ attributes }) => attributes?.age_low != null);
@@ -74,7 +75,7 @@ export function dataPage(found: DataFound): string {
             ["rows without an age", lacking(ages.length + bands.length)],
             ["ages known as an interval", count(bands.length)],
             ["rows without a gender", lacking(genders.length)],
-            ["people", count(new Set(rows.flatMap(({ identity }) => identity ?? [])).size)],
+            ["people", people > 0 ? count(people) : "unknown"],
           ])}<p class="note">Preset: ${labels
             ? preset === undefined ? "none, the CSV has the project's columns" : show(preset)
             : "none fits"}</p></div>

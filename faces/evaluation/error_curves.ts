@@ -57,8 +57,8 @@ const MAX_DEVIATIONS = 4;
  * of these. Numbers: the distance from the least-squares line, in standard deviations by the median.
  */
 export function suspectLabels(
-  { classes }: PredictionTask,
-  { truth, prediction, probabilities }: Predictions,
+  { classes }: Pick<PredictionTask, "classes">,
+  { truth, prediction, probabilities }: Pick<Predictions, "truth" | "prediction" | "probabilities">,
 ): boolean[] {
   const labels = Array.from(truth);
   if (!classes) {

@@ -126,7 +126,9 @@ export async function evaluate(
   const predicted: { stage: string; predictions: Record<SplitName, Predictions> }[] = [];
   for (const model of models) {
     const options = { examples, sensitivity, gate };
-    const { report, predictions } = await evaluateModel(model, data, options, context);
+    const evaluated = await evaluateModel(model, data, options, context, models.length > 1);
+    if (!evaluated) continue;
+    const { report, predictions } = evaluated;
     const { classes } = report.metrics;
     const fitting = further.filter(({ of }) => of === (classes ? "classes" : "years"));
     const scored = bySplit((split) => {
@@ -166,6 +168,10 @@ export async function evaluate(
     context.info(line(model.stage, report.metrics));
     reports.push(report);
     predicted.push({ stage: model.stage, predictions });
+  }
+
+  if (reports.length === 0) {
+    throw new Error("Cannot evaluate: no image has a label of a model's task. Add some.");
   }
 
   const byModel = <T>(of: (metrics: ModelMetrics) => T) =>
@@ -232,6 +238,7 @@ export async function evaluate(
 /**
  * Loads a model, predicts all splits and computes its metrics.
  * @param examples number of example faces of each kind, and of images to measure sensitivity with
+ * @returns undefined for an imported model, one of several, of whose task no image has a label
  */
 async function evaluateModel(
   { stage: id, path }: Artifact,
@@ -242,7 +249,8 @@ async function evaluateModel(
     gate: Gate | undefined;
   },
   context: StageContext,
-): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> }> {
+  several: boolean,
+): Promise<{ report: ModelReport; predictions: Record<SplitName, Predictions> } | undefined> {
   const { images, persons, people } = data, { lineage, signal, progress } = context;
   const { model, record } = await loadModel(path);
   const subject: PredictionTask = {
@@ -256,12 +264,16 @@ async function evaluateModel(
   const empty = splitNames.find((name) =>
     rows[name].length === 0 && (name === "test" || data.rows[name].length > 0)
   );
-  if (empty !== undefined) {
-    throw new Error(
-      `Cannot evaluate ${id}: no image of the ${empty} set has a label of ${record.task}. Add some.`,
-    );
-  }
   const imported = lineage.stages.find((stage) => stage.id === id)?.use === "importModel";
+  if (empty !== undefined) {
+    const bands = record.task === "age" && persons.some(({ ageInterval }) => ageInterval);
+    const why = `no image of the ${empty} set has a label of ${record.task}` +
+      (bands ? " that is a number, only intervals" : "");
+    if (!imported || !several) throw new Error(`Cannot evaluate ${id}: ${why}. Add some.`);
+    model.dispose();
+    context.warn(`${id} is left out: ${why}.`);
+    return undefined;
+  }
   const seen = await readTrainedOn(path, images, people, data.archives);
   const unseen = seen ? rows.test.filter((row) => !seen(row)) : rows.test;
   const trainedOn = rows.test.length - unseen.length;

@@ -28,6 +28,8 @@ export interface DataReport {
   terms?: Readonly<Record<string, string>>;
   /** Data set → source of its labels, a phrase, if known. Default: none. */
   labelledBy?: Readonly<Record<string, string>>;
+  /** Data set → the part of its photos that is the face, where no detector looks for it. */
+  framedBy?: Readonly<Record<string, string>>;
   splits: Record<SplitName, FaceGroup>;
   /** Number of images of the calibration set, if there is one. */
   calibration?: number;

@@ -193,6 +193,10 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }
   .comparison { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
   .scroll { overflow: visible; break-inside: auto; }
+  .scroll .data { font-size: 6.5pt; }
+  .scroll .data :is(th, td) { padding-right: 3px; white-space: normal; }
+  .framing { grid-template-columns: 6em repeat(4, 60px) minmax(0, 1fr); gap: 4px 8px; }
+  .screen { display: none; }
   .data { font-size: 8.5pt; }
   .layers { font-size: 7.5pt; }
   .network dl.params { columns: 1; }

@@ -8,12 +8,22 @@ import type { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
 import type { RunRecord } from "../../packages/pipeline/history.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
 import { photoOf } from "../datasets/rows.ts";
+import { suspectLabels } from "../evaluation/error_curves.ts";
 import { METRICS } from "../evaluation/metrics.ts";
 import { type ModelMetrics, readMetrics } from "../evaluation/score_model.ts";
 import { Problem } from "../serving/problem.ts";
 import { genderClasses } from "../training/targets.ts";
 import { readHistory, readRecord as readTraining } from "../training/training_record.ts";
-import type { UiCurve, UiDetails, UiFace, UiFaces, UiLayer, UiStep, UiTable } from "./ui_api.ts";
+import type {
+  UiCurve,
+  UiDetails,
+  UiFace,
+  UiFaces,
+  UiLayer,
+  UiPhotos,
+  UiStep,
+  UiTable,
+} from "./ui_api.ts";
 
 /** An output of a stage, with its folder. */
 interface Output {
@@ -150,7 +160,11 @@ export class RunFiles {
     const images = theirs && await imagesOf(data.path);
     const matches = (value: number, wanted: string | undefined) =>
       !wanted || (classes ? value === classes.indexOf(wanted) : inRange(value, wanted));
-    const found = own.flatMap((face): (UiFace & { rank: number })[] => {
+    // A network that has learned nothing contradicts labels by chance.
+    const suspects = query.only === "suspect" && evaluated[model]!.verdict === "better"
+      ? suspectLabels({ classes }, columnsOf(own))
+      : undefined;
+    const found = own.flatMap((face, i): (UiFace & { rank: number })[] => {
       const { row, truth, prediction, probability } = face;
       if (!matches(truth, query.label) || !matches(prediction, query.prediction)) return [];
       const error = METRICS[metric].better === "less"
@@ -159,7 +173,9 @@ export class RunFiles {
         ? -(probability ?? 0)
         : probability ?? 1;
       const correct = classes ? truth === prediction : error < 5;
-      if (query.only === "wrong" ? correct : query.only === "right" && !correct) return [];
+      const { only = "" } = query;
+      const shown = { "": true, wrong: !correct, right: correct, suspect: suspects?.[i] ?? false };
+      if (!shown[only as keyof typeof shown]) return [];
       const second = theirs?.get(images![row]!);
       if (theirs && (second === undefined || second === prediction)) return [];
       const rank = second === undefined
@@ -204,6 +220,45 @@ export class RunFiles {
     return { folder, images };
   }
 
+  /** Finds a photo in the archives. */
+  async #photo(
+    dataset: unknown,
+    path: unknown,
+  ): Promise<{ text: string; image: string } | undefined> {
+    const archives = this.#of("archives");
+    const index = archives && await readTable(join(archives.path, "index.parquet"));
+    const at =
+      index?.path!.findIndex((one, i) =>
+        one === photoOf(String(path)) && index.dataset![i] === dataset
+      ) ?? -1;
+    if (at < 0) return undefined;
+    const { tar, offset, size } = rowOf(index!, at);
+    return {
+      text: `${path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`,
+      image: `/file/${archives!.place}/${tar}?offset=${offset}&size=${size}`,
+    };
+  }
+
+  /** Lists photos that became no face, by their problem. */
+  async problems(
+    { problem = "", from = "0" }: Readonly<Record<string, string>>,
+  ): Promise<UiPhotos> {
+    const crops = this.#of("faces");
+    const table = crops && await readTable(join(crops.path, "problems.csv"));
+    const all = (table?.problem ?? []).map((_, i) => rowOf(table!, i));
+    const found = all.filter((one) => problem === "" || one.problem === problem);
+    const shown = found.slice(Number(from), Number(from) + 60).map(async (one) => ({
+      text: `${one.problem} ${one.detail}`.trim(),
+      path: String(one.full_path),
+      image: (await this.#photo(one.dataset, one.full_path))?.image,
+    }));
+    return {
+      problems: [...new Set(all.map((one) => String(one.problem)))],
+      total: found.length,
+      photos: await Promise.all(shown),
+    };
+  }
+
   /** Follows a face from its photo to the predictions. */
   async way(row: number): Promise<UiStep[]> {
     const { report, data } = this.#report();
@@ -213,22 +268,8 @@ export class RunFiles {
     if (Object.values(values).every((value) => value === undefined)) {
       throw new Problem(404, "no_row", `The data set has no row ${row}.`);
     }
-    const archives = this.#of("archives");
-    if (archives) {
-      const index = await readTable(join(archives.path, "index.parquet"));
-      const at = index.path!.findIndex((path, i) =>
-        path === photoOf(String(values.path)) && index.dataset![i] === values.dataset
-      );
-      if (at >= 0) {
-        const { tar, offset, size } = rowOf(index, at);
-        const image = `/file/${archives.place}/${tar}?offset=${offset}&size=${size}`;
-        steps.push({
-          title: "Photo",
-          text: `${values.path} in ${tar}, ${Number(size).toLocaleString("en")} bytes`,
-          image,
-        });
-      }
-    }
+    const photo = await this.#photo(values.dataset, values.path);
+    if (photo) steps.push({ title: "Photo", ...photo });
     const crops = this.#of("faces");
     if (crops) {
       const table = await readTable(join(crops.path, "faces.parquet"));
@@ -264,7 +305,7 @@ export class RunFiles {
       steps.push({
         title: `Prediction of ${stage}`,
         model: String(stage),
-        text: `Row of the ${split} set`,
+        text: `In the ${split} set`,
         values: {
           prediction: nameOf(prediction),
           truth: nameOf(truth),
@@ -288,6 +329,14 @@ function inRange(value: number, text: string): boolean {
   return value >= Number(low || 0) && (high === "" || Math.floor(value) <= Number(high));
 }
 
+function columnsOf(rows: Awaited<ReturnType<typeof predictionsOf>>) {
+  return {
+    truth: rows.map(({ truth }) => truth),
+    prediction: rows.map(({ prediction }) => prediction),
+    probabilities: rows.map(({ probabilities }) => probabilities),
+  };
+}
+
 async function predictionsOf(report: string, model: string, split: string) {
   const all = await readTable(join(report, "predictions.parquet"));
   return all.stage!.flatMap((stage, i) => {
@@ -297,6 +346,7 @@ async function predictionsOf(report: string, model: string, split: string) {
       truth: all.truth![i] as number,
       prediction: all.prediction![i] as number,
       probability: all.probability![i] as number | null,
+      probabilities: all.probabilities?.[i] as number[],
     }];
   });
 }

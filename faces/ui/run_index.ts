@@ -8,10 +8,11 @@ import {
   type RunRecord,
   type Setting,
   settingsOf,
+  shownSettingsOf,
 } from "../../packages/pipeline/history.ts";
 import type { UiRun, UiRuns } from "./ui_api.ts";
 
-/** Time in ms after which an answer leaves further records to the next one. */
+/** Time of reading in ms after which an answer leaves further records to the next one. */
 const BUDGET_MS = 400;
 
 interface Entry {
@@ -41,7 +42,9 @@ export class RunIndex {
       const runs = all.toSorted((a, b) => a.at < b.at ? 1 : -1).map((run) => ({
         ...run,
         settings: Object.fromEntries(
-          Object.entries(run.settings).filter(([name]) => varied.has(name)),
+          Object.entries(run.settings).filter(([name]) =>
+            varied.has(name) || run.state === "running"
+          ),
         ),
       }));
       const answer: UiRuns = { runs, left: this.#left };
@@ -58,7 +61,6 @@ export class RunIndex {
   }
 
   async #read(): Promise<void> {
-    const began = performance.now();
     // Names begin with the date: the newest first.
     const names = (await this.#history.names()).sort().reverse();
     const there = new Set(names);
@@ -67,18 +69,20 @@ export class RunIndex {
       this.#entries.delete(name);
       this.#version++;
     }
-    let left = 0;
+    let left = 0, spent = 0;
     for (const name of names) {
       const info = await Deno.stat(join(this.#history.folder, name)).catch(() => undefined);
       const entry = this.#entries.get(name);
       const stamp = `${info?.mtime?.getTime()} ${info?.size}`;
       // A run at work may die without a change of its file.
       if (entry?.stamp === stamp && entry.run.state !== "running") continue;
-      if (performance.now() - began > BUDGET_MS && !entry) {
+      if (spent > BUDGET_MS && !entry) {
         left++;
         continue;
       }
+      const began = performance.now();
       const { value, problem } = await this.#history.read(name);
+      spent += performance.now() - began;
       if (!value && problem === undefined) continue;
       const run = value ? shorten(value) : damaged(name, problem!, info?.mtime ?? new Date());
       if (entry?.stamp === stamp && entry.run.state === run.state) continue;
@@ -91,23 +95,25 @@ export class RunIndex {
 }
 
 function shorten(run: RunRecord): UiRun {
-  const settings = [...settingsOf(run)];
-  const pick = (test: (setting: Setting) => boolean) =>
+  const pick = (from: ReadonlyMap<string, Setting>, ofSeed: boolean) =>
     Object.fromEntries(
-      settings.filter(([, setting]) => test(setting)).map(([name, { value }]) => [name, value]),
+      [...from].filter(([, { seed = false }]) => seed === ofSeed)
+        .map(([name, { value }]) => [name, value]),
     );
-  const rest = pick(({ seed }) => !seed);
+  const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
   const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
-  const group = createHash("sha256").update(canonicalJson([nameOf(run), rest])).digest("hex");
+  const group = createHash("sha256").update(
+    canonicalJson([nameOf(run), pick(settingsOf(run), false)]),
+  ).digest("hex");
   return {
     ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),
     seconds: run.seconds,
     // A run without results has settings of its own.
     group: run.ok ? group.slice(0, 12) : run.id,
-    settings: rest,
-    seeds: pick(({ seed }) => seed === true),
+    settings: pick(settings, false),
+    seeds: pick(settings, true),
     metrics: run.metrics,
     stages: run.stages.map(({ id, use, status, why, seconds, after, fingerprint }) => ({
       ...{ id, use, status, why, seconds, after },

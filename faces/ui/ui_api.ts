@@ -79,6 +79,17 @@ export interface UiFaces {
   readonly faces: readonly UiFace[];
 }
 
+/** Photos that became no face. */
+export interface UiPhotos {
+  readonly problems: readonly string[];
+  readonly total: number;
+  readonly photos: readonly {
+    readonly text: string;
+    readonly path: string;
+    readonly image?: string;
+  }[];
+}
+
 /** A step of a face's way: an image, or values. */
 export interface UiStep {
   readonly title: string;
@@ -115,10 +126,8 @@ export interface UiComparison {
   }[];
   readonly cautions: readonly string[];
   readonly notes: readonly string[];
-  /** Significance tests. */
+  /** Metrics over the test sets of all folds, and significance tests. */
   readonly sentences: readonly string[];
-  /** Metrics over the test sets of all folds. */
-  readonly pooled: readonly string[];
   /** Differences of further metrics, the head of the table first. */
   readonly further?: { readonly rows: readonly string[][]; readonly note: string };
   readonly markdown: string;

@@ -20,8 +20,8 @@ export interface UiOptions {
   readonly artifacts: string;
   /** Pipelines whose dry run the page may request. */
   readonly pipelines: readonly string[];
-  /** Compares runs, as `deno task compare --json` does. */
-  compare(runs: readonly RunRecord[]): Promise<UiComparison>;
+  /** Compares runs by their ids, as `deno task compare --json` does. */
+  compare(ids: readonly string[]): Promise<UiComparison>;
   /** Returns the output of a dry run as JSON. */
   explain(pipeline: string): Promise<unknown>;
   /** Returns what an image's prediction hung on, given the paths of the model and of the images. */
@@ -84,7 +84,8 @@ export async function createUi(options: UiOptions): Promise<Hono> {
   );
   app.get("/api/compare", async (c) => {
     const ids = (c.req.query("ids") ?? "").split(",").slice(0, 20);
-    return c.json(await options.compare(await Promise.all(ids.map(record))));
+    const runs = await Promise.all(ids.map(record));
+    return c.json(await options.compare(runs.map(({ id }) => id)));
   });
   app.get("/api/faces", async (c) => {
     const query = c.req.query();
@@ -95,14 +96,14 @@ export async function createUi(options: UiOptions): Promise<Hono> {
     "/api/way",
     async (c) => c.json(await (await open(c.req.query("id"))).way(Number(c.req.query("row")))),
   );
-  let queue: Promise<unknown> = Promise.resolve();
+  app.get(
+    "/api/problems",
+    async (c) => c.json(await (await open(c.req.query("id"))).problems(c.req.query())),
+  );
   app.get("/api/occlusion", async (c) => {
     const { id, row, model = "" } = c.req.query();
     const { folder, images } = (await open(id)).modelOf(model, Number(row));
-    // One process at a time.
-    const step = queue.then(() => options.occlude(folder, images, Number(row)));
-    queue = step.catch(() => {});
-    return c.json(await step);
+    return c.json(await options.occlude(folder, images, Number(row)));
   });
   app.get("/api/files", async (c) => {
     const { outputs, problem } = await open(c.req.query("id"));

@@ -17,7 +17,7 @@ header, main { max-width: 1500px }
 .bar nav a[aria-current="page"] { background: var(--ink); color: var(--paper); font-weight: 600 }
 #theme { margin: 0 }
 main { padding-bottom: 40px }
-main > * + * { margin-top: 12px }
+:is(main, .flow) > * + * { margin-top: 12px }
 .offline main { opacity: 0.55 }
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; font-size: 0.9rem }
 .tools label { display: inline-flex; align-items: center; gap: 6px }
@@ -81,6 +81,9 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .sparks { display: inline-flex; gap: 8px }
 .spark { fill: none; stroke: var(--accent); stroke-width: 1.5 }
 .spark .dot { stroke: var(--c1); stroke-width: 5.2; stroke-linecap: round; }
+.at-work { margin: 0; padding: 0; list-style: none; }
+.at-work [aria-current="true"] { color: var(--ink); font-weight: 600; text-decoration: none; }
+.at-work small { color: var(--muted); overflow-wrap: anywhere; }
 .graph { position: relative; overflow-x: auto; padding: 2px; }
 .graph svg { display: block; fill: none; stroke: var(--muted); stroke-width: 1.3; }
 .graph ul { position: absolute; inset: 2px; margin: 0; padding: 0; list-style: none; }
@@ -92,7 +95,7 @@ thead button { padding: 0; border: 0; background: none; font: inherit; text-alig
 .stage-box span { display: block; font-size: 0.8rem; color: var(--muted); }
 .stage-box:is(.ran, .cached) { border-left-color: var(--good); }
 .stage-box:is(.running, .runs) { border-color: var(--accent); }
-.stage-box.failed { border-color: var(--bad); }
+.stage-box:is(.failed, .interrupted) { border-color: var(--bad); }
 .stage-box progress { display: block; width: 100%; height: 5px; margin-top: 3px; }
 progress { accent-color: var(--accent); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 360px), 1fr)); gap: 14px; }
@@ -111,10 +114,12 @@ pre {
   border-radius: 10px; background: var(--card); font-size: 0.8rem; line-height: 1.45; white-space: pre-wrap;
 }
 h2 { margin-top: 22px; }
+.notice a { color: inherit; }
 .swatch { display: inline-block; width: 12px; height: 12px; margin-right: 5px; border-radius: 3px; }
 .runs-line { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; }
 .faces-grid { margin: 0; padding: 0; display: grid; gap: 12px; list-style: none;
-  grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); }
+.faces-grid li small { white-space: nowrap; }
 .faces-grid li { display: grid; align-content: start; font-size: 0.82rem; line-height: 1.35; overflow-wrap: anywhere; }
 .line { white-space: nowrap }
 .faces-grid img, .way img { border-radius: 8px; background: var(--bar); image-rendering: pixelated; }

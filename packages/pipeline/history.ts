@@ -320,6 +320,23 @@ export function settingsOf(
   return settings;
 }
 
+/**
+ * Returns the settings of a run for display: `settingsOf`, and values that it was given but no stage
+ * records, such as paths, of which stages record the content.
+ */
+export function shownSettingsOf(
+  run: RunRecord,
+  nameOf: (id: string) => string = (id) => id,
+): Map<string, Setting> {
+  const settings = settingsOf(run, nameOf);
+  for (const [given, value] of Object.entries(run.overrides ?? {})) {
+    const name = given.replace(/^[^.]+/, nameOf);
+    if (settings.keys().some((one) => one === name || one.startsWith(`${name}.`))) continue;
+    settings.set(name, { value, seed: /(^|\.)(seed|fold)$/.test(name) });
+  }
+  return settings;
+}
+
 function* leaves(
   value: Readonly<Record<string, unknown>>,
   path = "",

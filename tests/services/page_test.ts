@@ -116,6 +116,8 @@ inChromium("the page: live view, shutter, photos, keyboard, themes, phone", asyn
         "Failed to load resource: the server responded with a " +
         "status of 400 (Bad Request)",
       ]);
+      // The camera was on: the invitation starts it again.
+      await page.waitForSelector('#stage[data-state="idle"] .invite', patience);
       await screenshot(page, "desktop-light-no-picture");
       assert.deepEqual(await violations(page), []);
     });

@@ -23,8 +23,8 @@ async function folder() {
   const shop = await workshop([
     { models: MODELS(0.95, 0.1), cautions: ["Drawn faces."], validation: true },
     { models: MODELS(0.9, 0.1), seed: 7, validation: true },
-    { models: MODELS(0.7, 0.3), validation: true },
-    { models: MODELS(0.6, 0.5), validation: true },
+    { models: MODELS(0.7, 0.3), validation: true, metrics: ["f1"] },
+    { models: MODELS(0.6, 0.5), validation: true, metrics: [] },
   ]);
   const broken = join(shop.artifacts, "runs", "2026-01-01T00-00-00Z-faces-0badbad0.json");
   await Deno.writeTextFile(broken, "{");
@@ -74,6 +74,7 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /6 of 6 runs in 5 rows/);
       const heads = await page.$$eval(".runs thead th", (all) => all.map((th) => th.innerText));
       assert.ok(heads.some((text) => /trainGender\s+dropout/.test(text)), heads.join());
+      assert.ok(heads.some((text) => /evaluate\s+metrics/.test(text)), heads.join());
       assert.ok(!heads.some((text) => /test/.test(text)), "test columns are hidden");
       await waitText(page, /★ 0\.9/);
       const rows = () =>
@@ -190,7 +191,9 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
     await t.step("sweeps mark the best; a face's way; tables; a dry run", async () => {
       const { page, wrong } = await open(browser, `${ui.url}/#sweeps`);
       await waitText(page, /the star is the best on validation/);
-      await waitText(page, /0\.1\s+★ 0\.9\d+ ± 0\.0\d+\s+2/);
+      await waitText(page, /0\.1\s+★ 0\.9\d+ ± 0\.0\d+\s+2 seeds/);
+      // Runs has a column of it; it comes after the network.
+      assert.doesNotMatch(await page.$eval("main", (one) => one.innerText), /evaluate/);
       assert.equal(
         await page.$$eval(".plot circle, .plot [fill] path", (all) => all.length > 2),
         true,
@@ -252,6 +255,14 @@ inChromium("the page over runs: every view, in light, dark and on a phone", asyn
       await waitText(page, /epoch 2 of 4/);
       begun.lock![Symbol.dispose]();
       await waitText(page, /is over/);
+      await page.goto(`${ui.url}/#runs?q=state=interrupted`);
+      await page.waitForSelector(".runs .link", patience);
+      await page.click(".runs .link");
+      await page.waitForSelector("dialog[open] a", patience);
+      await page.click("dialog a");
+      await waitText(page, /process ended before the run did[^]*trainGender\s+interrupted/);
+      await waitText(page, /epoch 2 of 4/);
+      assert.deepEqual(await violations(page), []);
       await page.close();
     });
   } finally {

@@ -100,6 +100,28 @@ Deno.test("evaluate measures sensitivity on a sample, or not at all", async () =
   await assert.rejects(Deno.stat(join(without.outputs.report, "sensitivity.json")));
 });
 
+Deno.test("evaluate marks suspect labels only of networks better than the baseline", async () => {
+  const of = async (brightness: Readonly<Record<number, number>>) => {
+    const someone = people();
+    for (const [row, value] of Object.entries(brightness)) someone.brightness[+row] = value;
+    using context = testContext(evaluate);
+    await context.run(await artifacts(context.folder, someone));
+    const { trainGender } = (await metricsOf(context.outputs.report)).models;
+    const page = await Deno.readTextFile(join(context.outputs.report, "report.html"));
+    return {
+      verdict: trainGender.verdict,
+      marked: page.includes("<em>suspect label</em>"),
+      reason: page.includes("Suspect labels are not marked"),
+    };
+  };
+  // A man as dark as no woman is. With two of each gender so, half of the test set is right.
+  assert.deepEqual(await of({ 16: 0 }), { verdict: "better", marked: true, reason: false });
+  assert.deepEqual(
+    await of({ 12: 254, 13: 254, 16: 0, 17: 0 }),
+    { verdict: "unclear", marked: false, reason: true },
+  );
+});
+
 Deno.test("evaluate counts the L2 penalty in the loss, as training does", async () => {
   using context = testContext(evaluate);
   const inputs = await artifacts(context.folder, people());

@@ -352,6 +352,7 @@ Deno.test("split takes the copies of an earlier result of the same images, and o
   assert.equal(await copiesWith(["params.by"], { sample: 20 }), listed);
   const found = await copiesWith(["inputs"]);
   assert.notEqual(found, listed);
+  assert.equal(await copiesWith([]), found, "forced");
   for (const part of ["modules", "packages", "params.copies", "params.sample"]) {
     assert.equal(await copiesWith([part]), found);
   }

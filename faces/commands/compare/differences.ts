@@ -1,6 +1,6 @@
 /** Differences between runs: parameters, metrics, and metrics over seeds. */
 import { canonicalJson } from "../../../packages/pipeline/fingerprint.ts";
-import { type RunRecord, settingsOf } from "../../../packages/pipeline/history.ts";
+import { type RunRecord, settingsOf, shownSettingsOf } from "../../../packages/pipeline/history.ts";
 import type { Metrics } from "../../../packages/pipeline/stage.ts";
 import { type MetricStats, spreads } from "../../../packages/pipeline/sweep_summary.ts";
 import { METRIC_DIRECTIONS } from "../../evaluation/metrics.ts";
@@ -43,7 +43,7 @@ export function parameterRows(
 ): ParameterRow[] {
   const rows = new Map<string, unknown[]>();
   runs.forEach((run, i) => {
-    for (const [name, { value }] of settingsOf(run, (id) => names[i]!.get(id) ?? id)) {
+    for (const [name, { value }] of shownSettingsOf(run, (id) => names[i]!.get(id) ?? id)) {
       const values = rows.get(name) ?? runs.map(() => undefined);
       values[i] = value;
       rows.set(name, values);

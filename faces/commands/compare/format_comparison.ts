@@ -129,14 +129,16 @@ export function formatComparison(
   return lines.join("\n").replace(/^\n/, "") + "\n";
 }
 
-/** Formats a comparison for the page over runs. */
-export function pageComparison(comparison: Comparison): UiComparison {
+/** Adds the text of a comparison, for `--json` and the page over runs. */
+export function withText(comparison: Comparison): Comparison & UiComparison {
   const further = differenceRows(comparison);
+  const pooled = (comparison.pooled ?? []).map((one) =>
+    `Pooled over folds: ${pooledSentence(one)}`
+  );
   return {
     ...comparison,
-    sentences: comparison.tests.map(sentence),
-    further: further.length > 1 ? { rows: further, note: FURTHER } : undefined,
-    pooled: (comparison.pooled ?? []).map(pooledSentence),
+    sentences: [...pooled, ...comparison.tests.map(sentence)],
+    ...(further.length > 1 && { further: { rows: further, note: FURTHER } }),
     markdown: formatComparison(comparison, "markdown"),
     latex: formatComparison(comparison, "latex"),
   };

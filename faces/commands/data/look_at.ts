@@ -5,7 +5,7 @@ import { readCsv } from "../../../packages/formats/csv.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
-import { findCopies, frequenciesOf } from "../../datasets/copies.ts";
+import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
 import { type Labels, parseLabels } from "../../datasets/labels.ts";
 import { openPhotoFiles, type PhotoFiles } from "../../datasets/photo_files.ts";
 import { choosePreset, OWN_PRESET, type Preset, presets } from "../../datasets/presets.ts";
@@ -194,7 +194,7 @@ async function openPhotos(
   const unreadable: DataFound["unreadable"][number][] = [],
     shown: DataFound["shown"][number][] = [];
   const chosen = order.slice(0, photos);
-  const compared: string[] = [], frequencies: Float32Array[] = [];
+  const compared: string[] = [], frequencies: Frequencies[] = [];
   for (const path of chosen) {
     signal.throwIfAborted();
     const bytes = await files.read(path);

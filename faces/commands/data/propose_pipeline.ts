@@ -21,8 +21,13 @@ export function proposePipeline(found: DataFound): string {
   };
   const exact = rows.some(({ age }) => age >= 0);
   const people = new Set(rows.flatMap(({ identity }) => identity ?? [])).size;
-  const partial = known.gender !== rows.length || known.age !== rows.length;
-  const required = (["gender", "age"] as const).filter((label) => known[label] > 0);
+  const trains = known.gender > 0 || exact;
+  // Ages that are intervals, alone, train no network here.
+  const required = [
+    ...known.gender > 0 ? ["gender"] as const : [],
+    ...exact || !trains ? ["age"] as const : [],
+  ];
+  const partial = required.some((label) => known[label] !== rows.length);
   if (labels) {
     notes.push(
       `Ages: ${known.age}, genders: ${known.gender}, people: ${people || "unknown"}; ` +
@@ -37,6 +42,9 @@ export function proposePipeline(found: DataFound): string {
           `such as ${first}.`,
       );
     }
+    if (!exact && known.age > 0) {
+      notes.push("Ages are intervals: docs/guide/data.md trains their classes (FairFace).");
+    }
     if (partial) {
       notes.push("Rows that lack a label of matParse.require are dropped; [] keeps all.");
     }
@@ -46,9 +54,9 @@ export function proposePipeline(found: DataFound): string {
   if (layout === undefined) {
     notes.push("layout: full: a detector finds the faces; aligned: the photos are faces already.");
   }
-  const trains = known.gender > 0 || exact;
   const training = { batchSize: 32, batchNormMomentum: 0.9 };
   const stopping = { earlyStopping: { patience: 5, restoreBest: true } };
+  const division = publishedDivision(new Set(rows.map(({ attributes }) => attributes?.part)));
   const pipeline = {
     seed: 42,
     stages: {
@@ -58,7 +66,7 @@ export function proposePipeline(found: DataFound): string {
       matParse: partial && labels ? { require: required } : null,
       faceCrop: null,
       resize32: null,
-      split: people > 1 ? { by: "identity" } : null,
+      split: people > 1 || division ? { ...division, ...people > 1 && { by: "identity" } } : null,
       ...known.gender > 0 && { trainGender: { ...training, ...stopping } },
       ...exact && { trainAge: { variant: "regression", ...training, ...stopping } },
       ...trains && { evaluate: null, webcamServe: null },
@@ -68,4 +76,13 @@ export function proposePipeline(found: DataFound): string {
     .replaceAll(/ +$/gm, "");
   const header = ["yaml-language-server: $schema=../pipeline.schema.json", ...notes];
   return header.map((line) => `# ${line}\n`).join("") + yaml;
+}
+
+/** Returns the sets of a data set's own parts; results of FairFace are published on val. */
+function publishedDivision(parts: ReadonlySet<unknown>) {
+  const part = (name: string) => parts.has(name) ? { part: name } : undefined;
+  const test = part("test"), val = part("val");
+  if (test) return { test, ...val && { validation: val } };
+  const other = val ?? part("fold_0");
+  return other && { test: other };
 }

@@ -25,8 +25,8 @@ years in which every group has at least ${LEAST} faces; “of faces” is the sh
 p: permutation test within age strata, adjusted by Holm's method for all ${
     count(tests)
   } tests of this
-page. Where there is no common stratum, and for groups of ages, it tests the raw difference. Ratios and
-all numbers are in fairness.json.</p>
+page. Where there is no common stratum, and for groups of ages, it tests the raw difference. Pairs of
+attributes are not printed; ratios and all numbers are in fairness.json.</p>
 ${tested.map(modelFairnessSection)}
 </section>`;
 }
@@ -44,35 +44,36 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
   const left = Object.entries(left_out).map(([name, values]) =>
     `${name} (${counted(values, "value")})`
   );
-  const rows = shown.flatMap(({ by, metrics: all }) =>
-    Object.entries(all).map(([name, metric]) => {
-      const { standardized, p_holm: p, worst_group: worst = "" } = metric;
-      return [
-        ...[groupingName(by), metricName(name, metrics), show(name, metric.difference)],
-        standardized
-          ? withRange(
-            show(name, standardized.difference),
-            `${percent(standardized.covered, 0)} of faces`,
-          )
-          : "–",
-        ...[worst, p === undefined ? "–" : p.toFixed(3)],
-      ];
-    })
-  );
-  const heading = html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>`;
-  if (rows.length === 0) {
-    return html`${heading}<p class="note">No groups to compare: all ${
-      count(hidden)
-    } are hidden as small.</p>`;
-  }
-  return html`${heading}
-<div class="card scroll" tabindex="0" role="region" aria-label="Differences of ${id}">
-${
-    table(["groups", "metric", "difference", "standardized", "worst group", "p, adjusted"], rows)
-  }</div>
-<details><summary>Values by group</summary>
-${
-    shown.map(({ by, metrics: all, unknown, hidden }) =>
+  const differences = (label: string, some: typeof shown) => {
+    const rows = some.flatMap(({ by, metrics: all }) =>
+      Object.entries(all).map(([name, metric]) => {
+        const { standardized, p_holm: p, worst_group: worst = "" } = metric;
+        return [
+          ...[groupingName(by), metricName(name, metrics), show(name, metric.difference)],
+          standardized
+            ? withRange(
+              show(name, standardized.difference),
+              `${percent(standardized.covered, 0)} of faces`,
+            )
+            : "–",
+          ...[worst, p === undefined ? "–" : p.toFixed(3)],
+        ];
+      })
+    );
+    return html`
+      <div class="card scroll" tabindex="0" role="region"
+        aria-label="${label} of ${id}">${table([
+          "groups",
+          "metric",
+          "difference",
+          "standardized",
+          "worst group",
+          "p, adjusted",
+        ], rows)}</div>
+    `;
+  };
+  const values = (some: typeof shown) =>
+    some.map(({ by, metrics: all, unknown, hidden }) =>
       html`
         <h3 class="row">${groupingName(by)}</h3>
         <p class="note">${faces(unknown)} without a label; hidden: ${hidden
@@ -80,8 +81,27 @@ ${
         <div class="card scroll" tabindex="0" role="region"
           aria-label="${groupingName(by)}, ${id}">${groupTable(all, metrics)}</div>
       `
-    )
-  }</details>
+    );
+  const heading = html`<h3 class="row">${subject(metrics)} <small class="id">${id}</small></h3>`;
+  if (shown.length === 0) {
+    return html`${heading}<p class="note">No groups to compare: all ${
+      count(hidden)
+    } are hidden as small.</p>`;
+  }
+  const alone = shown.filter(({ by }) => by.length === 1);
+  const pairs = shown.filter(({ by }) => by.length > 1);
+  return html`${heading}
+${alone.length > 0 && differences("Differences", alone)}
+${alone.length > 0 && html`<details><summary>Values by group</summary>${values(alone)}</details>`}
+${
+    pairs.length > 0 && html`
+      <details
+        class="screen"><summary>Pairs of attributes: ${counted(
+          pairs.length,
+          "grouping",
+        )}</summary>${differences("Differences by pairs", pairs)}${values(pairs)}</details>
+    `
+  }
 <p class="note">${count(hidden)} small groups are hidden.${
     left.length > 0 && ` Not compared: ${left.join(", ")}.`
   }</p>`;

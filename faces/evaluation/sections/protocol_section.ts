@@ -35,7 +35,9 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
   const { by, copies: policy, stratify, test } = (stage?.params ?? {}) as Record<string, unknown>;
   const { crop, resize, detector, steps } = preprocessing as Record<string, Record<string, Child>>;
   const drawn = cautionsOf(lineage.stages).some((caution) => caution.includes("synthetic"));
-  const share = typeof test === "object" && test !== null ? JSON.stringify(test) : undefined;
+  const share = typeof test === "object" && test !== null
+    ? Object.entries(test).map((pair) => pair.join(" ")).join(" ")
+    : undefined;
   const facts: readonly (readonly [string, Child])[] = [
     ["Data", datasets.map(({ name, ages }) => `${name}, ${faces(ages.length)}`).join("; ")],
     [
@@ -43,7 +45,9 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
       splitNames.filter((name) => splits[name].ages.length > 0)
         .map((name) => `${name} ${count(splits[name].ages.length)}`).join(", ") +
       (share ? `; test set: ${share}` : "") +
-      (Array.isArray(stratify) && stratify.length > 0 ? `; stratified by ${stratify.join()}` : ""),
+      (Array.isArray(stratify) && stratify.length > 0
+        ? `; stratified by ${stratify.join(", ")}`
+        : ""),
     ],
     [
       "People",
@@ -64,7 +68,9 @@ export function protocolSection({ data, models, made: { lineage } }: Report): Ht
     [
       "Framing",
       crop &&
-      html`box of ${detector?.name}, alignment ${crop.align ?? "none"}, margin ${crop.margin}`,
+      html`${
+        Object.entries(data.framedBy ?? {}).map(([name, part]) => `face in ${name}: ${part}; `)
+      }box of ${detector?.name}, alignment ${crop.align ?? "none"}, margin ${crop.margin}`,
     ],
     [
       "Pixels",

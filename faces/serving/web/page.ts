@@ -187,7 +187,10 @@ async function open(photo: File | undefined, missing: string): Promise<void> {
   if (mine !== action) return;
   showStill(bitmap);
   // The server reads formats that the browser does not, such as HEIC.
-  if (!await analyze(photo) && !bitmap && !camera) enter("idle");
+  if (await analyze(photo) || bitmap) return;
+  closeCamera(camera);
+  camera = undefined;
+  enter("idle");
 }
 
 /** @returns true unless the photo cannot be read, or another action began */

@@ -57,7 +57,8 @@ const differ = (values: readonly unknown[]) =>
 async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promise<Node> {
   const ask = (some: readonly UiRun[]) =>
     get<UiComparison>("/api/compare", { ids: some.map(({ id }) => id).join() });
-  const { parameters, metrics, cautions, notes, sentences, further } = await ask(runs);
+  const asked = ask(runs);
+  const { parameters, metrics, cautions, notes, sentences, further } = await asked;
   const parts = parameters.map(({ name, values }) => [name, ...values.map(text)]);
   const rows = metrics.filter(({ metric }) => metric !== "loss").map((row) => [
     dom`${row.model} ${row.metric} <small>${row.split}</small>`,
@@ -70,10 +71,13 @@ async function differences(runs: readonly UiRun[], all: readonly UiRun[]): Promi
     }),
   ]);
   const copy = later(
-    ask(all).then(({ markdown, latex, pooled }) => {
+    (all.length === runs.length ? asked : ask(all)).then(({ markdown, latex, sentences }) => {
+      const pooled = all.length === runs.length
+        ? []
+        : sentences.filter((one) => /^Pooled/.test(one));
       const block = (name: string, content: string) =>
         dom`<details><summary>${name}</summary><pre tabindex="0">${content}</pre></details>`;
-      return dom`${pooled.map((one) => dom`<p>Pooled over folds: ${one}.</p>`)}
+      return dom`${pooled.map((one) => dom`<p>${one}.</p>`)}
         ${block("All as Markdown", markdown)}${block("All as LaTeX", latex)}`;
     }),
   );

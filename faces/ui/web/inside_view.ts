@@ -3,7 +3,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
-import type { UiFace, UiFaces, UiLayer, UiOutput, UiStep, UiTable } from "../ui_api.ts";
+import type { UiFace, UiFaces, UiLayer, UiOutput, UiPhotos, UiStep, UiTable } from "../ui_api.ts";
 import { date, dom, get, later, number, select, table, text } from "./ui_dom.ts";
 import { store, turn, type View } from "./ui_store.ts";
 
@@ -32,6 +32,7 @@ export const insideView: View = {
     } else if (file) root.append(dom`<h2>${titleOf(file)}</h2>`, later(sheet(file, params)));
     else {
       root.append(dom`<h2>Faces and predictions</h2>`, later(grid(id, params)));
+      root.append(later(problems(id, params)));
       root.append(dom`<h2>Files</h2>`, later(files(id)));
     }
   },
@@ -79,17 +80,32 @@ async function grid(id: string, params: URLSearchParams): Promise<Node> {
   const labels = classes && ["", ...classes];
   return dom`<div class="tools">${field("model", models, model)}
     ${field("split", ["|test", "validation", "train", "all"])}${field("label", labels)}
-    ${field("prediction", labels)}${field("only", ["", "wrong", "right"])}
+    ${field("prediction", labels)}${field("only", ["", "wrong", "right", "suspect|suspect labels"])}
     ${field("sort", ["|largest error", "row"])}</div>
     <p class="muted">${number(total)} of ${number(all)} faces${
     !classes && "; right: within 5 years"
-  }.</p>
+  }${query.only === "suspect" && ": the predictions contradict their labels"}.</p>
     <ul class="faces-grid">${faces.map((face) => faceCard(face, classes, id))}</ul>
     ${pages(total, Number(query.from), PAGE.faces)}`;
 }
 
-function pages(total: number, from: number, size: number): Node {
-  const to = (next: number) => () => turn({ from: next > 0 ? String(next) : "" });
+/** Photos that became no face. */
+async function problems(id: string, params: URLSearchParams): Promise<Node> {
+  const [problem, from] = ["problem", "photos"].map((name) => params.get(name) ?? "");
+  const { problems, total, photos } = await get<UiPhotos>("/api/problems", { id, problem, from });
+  if (problems.length === 0) return dom``;
+  const cards = photos.map(({ text, path, image }) =>
+    dom`<li>${image && dom`<img src="${image}" width="96" height="96" loading="lazy" alt="">`}
+      <span>${text}</span><small>${path}</small></li>`
+  );
+  return dom`<h2>Photos without a face in the data set</h2><p class="tools">${
+    select("Problem", ["", ...problems], problem!, (problem) => turn({ problem, photos: "" }))
+  }<span class="muted">${number(total)} photos</span></p><ul class="faces-grid">${cards}</ul>
+    ${pages(total, Number(from), PAGE.faces, "photos")}`;
+}
+
+function pages(total: number, from: number, size: number, param = "from"): Node {
+  const to = (next: number) => () => turn({ [param]: next > 0 ? String(next) : "" });
   const button = (label: string, next: number) =>
     next < 0 || next >= total ? "" : dom`<button @click=${to(next)}>${label}</button> `;
   return dom`<p>${button("Previous", from - size)}${button("Next", from + size)}</p>`;

@@ -4,6 +4,7 @@
 /// <reference lib="dom.iterable" />
 /// <reference lib="esnext" />
 import type { LiveEvent, LiveLine } from "../../../packages/pipeline/live_log.ts";
+import type { UiRun } from "../ui_api.ts";
 import { type GraphStage, stageGraph } from "./stage_graph.ts";
 import { color, lines } from "./ui_charts.ts";
 import { dom, duration, get, later, text } from "./ui_dom.ts";
@@ -59,10 +60,12 @@ class Watched {
     if (this.log.length > MAX_LINES) this.log.shift();
   }
 
-  get graph(): GraphStage[] {
+  /** Returns the stages. @param alive false for a run whose process has ended */
+  graph(alive: boolean): GraphStage[] {
     return (this.run?.stages ?? []).map(({ id, after }) => {
       const { status = "waits", why = "", seconds, at = 0 } = this.stages.get(id) ?? {};
       if (status !== "running") return { id, after, status, why, seconds };
+      if (!alive) return { id, after, status: "interrupted", why };
       const part = this.progress.get(id);
       const passed = (Date.now() - at) / 1000;
       if (!part || part.total === 0) return { id, after, status, why, seconds: passed };
@@ -83,7 +86,10 @@ class Watched {
           `${stage}: ${plain.join(", ")}, epoch ${epochs.at(-1)!.epoch} of ${epochs[0]!.epochs}`,
           loss ? "loss" : plain.join(", "),
           chosen.map((name) => ({
-            ...{ name, dashed: !name.startsWith("val_") },
+            name: `${plain.length > 1 ? `${name.replace("val_", "")}, ` : ""}${
+              name.startsWith("val_") ? "validation" : "training"
+            }`,
+            dashed: !name.startsWith("val_"),
             color: color(plain.indexOf(name.replace("val_", ""))),
             points: epochs.map(({ epoch, numbers }) => [epoch, numbers[name]!] as const),
           })),
@@ -97,36 +103,44 @@ export const liveView: View = {
   name: "live",
   title: "Live",
   show(root, params, signal) {
-    let watched: Watched | undefined;
+    let watched: Watched | undefined, drawn = "", stage: string | null | undefined;
     root.append(dom`<h1 class="unseen">Live</h1><div id="live"></div>`);
     const place = root.querySelector("#live")!;
     const tick = async () => {
       if (signal.aborted) return;
       const running = store.runs.filter(({ state }) => state === "running");
-      const id = running.find((run) => run.id === params.get("id"))?.id ?? running[0]?.id;
+      const id = params.get("id") ?? running[0]?.id ?? watched?.id;
       if (id !== undefined && id !== watched?.id) watched = new Watched(id);
-      const changed = id !== undefined && document.visibilityState === "visible" &&
-        await watched!.load().catch(() => false);
+      const changed = document.visibilityState === "visible" &&
+        await watched?.load().catch(() => false);
       if (signal.aborted) return;
-      if (watched && (changed || id === undefined)) {
+      const run = store.runs.find((one) => one.id === id);
+      const state = [...running.map(({ id }) => id), id, run?.state].join();
+      if (watched && (changed || state !== drawn)) {
+        drawn = state;
+        const alive = run?.state === "running";
         const links = running.map((run) =>
-          dom`<a href="#live?id=${run.id}" aria-current="${
-            run.id === id
-          }">${run.name} ${run.id}</a> `
+          dom`<li><a href="#live?id=${run.id}" aria-current="${run.id === id}">${run.name}
+            ${run.id}</a> <small>${settingsOf(run)}</small></li>`
         );
         const held = place.querySelector("pre");
         const bottom = !held || held.scrollTop + held.clientHeight > held.scrollHeight - 30;
         const scrolled = [place.querySelector(".graph")?.scrollLeft ?? 0, held?.scrollTop ?? 0];
-        const ended = id === undefined &&
-          dom`<p class="notice">Run ${watched.id} is over: <a href="#runs">Runs</a> lists it.</p>`;
-        place.replaceChildren(dom`${ended}<p>${links}</p>${stageGraph(watched.graph)}
-          <div class="grid">${watched.charts}</div><h2>Log</h2>
+        const ended = !alive &&
+          dom`<p class="notice">Run ${watched.id} is over: <a href="#runs">Runs</a> lists it.${
+            run?.state === "interrupted" &&
+            ` Its process ended before the run did; deno task run ${run.name} resumes.`
+          }</p>`;
+        place.replaceChildren(dom`${ended}<ul class="at-work">${links}</ul>
+          ${stageGraph(watched.graph(alive))}<div class="grid">${watched.charts}</div><h2>Log</h2>
           <pre tabindex="0">${watched.log.join("\n")}</pre>`);
-        const log = place.querySelector("pre")!;
+        const log = place.querySelector("pre")!, graph = place.querySelector(".graph")!;
         log.scrollTop = bottom ? log.scrollHeight : scrolled[1]!;
-        place.querySelector(".graph")!.scrollLeft = scrolled[0]!;
-        if (id === undefined) watched = undefined;
-      } else if (id === undefined && place.childElementCount === 0) {
+        graph.scrollLeft = scrolled[0]!;
+        const box = graph.querySelector(".running"), now = box?.querySelector("b")?.textContent;
+        if (now !== stage) box?.scrollIntoView({ block: "nearest", inline: "center" });
+        stage = now;
+      } else if (!watched && place.childElementCount === 0) {
         place.append(dom`<p>No run is at work. Start one in a terminal, such as
           <code>deno task run pipeline</code>; it appears here.</p>`);
       }
@@ -135,6 +149,11 @@ export const liveView: View = {
     tick();
   },
 };
+
+/** "trainGender.dropout 0.3, seed 2" */
+const settingsOf = ({ settings, seeds }: UiRun) =>
+  Object.entries({ ...settings, ...seeds }).map(([name, value]) => `${name} ${text(value)}`)
+    .join(", ");
 
 /** Stages that a dry run would run, with the reasons. */
 export const whyView: View = {
@@ -152,10 +171,10 @@ export const whyView: View = {
 };
 
 async function dryRun(pipeline: string): Promise<Node> {
-  const { stages, error } = await get<
-    { stages: { id: string; status: string; why: string; after?: string[] }[]; error?: string }
-  >("/api/why", { pipeline });
-  if (error) throw new Error(error);
+  const { stages } = await get<{ stages: { id: string; status: string; why: string }[] }>(
+    "/api/why",
+    { pipeline },
+  );
   const known = store.runs.find(({ name }) => name === pipeline)?.stages ?? [];
   const all = stages.map(({ id, status, why }, i): GraphStage => {
     const run = why.startsWith("runs: ");

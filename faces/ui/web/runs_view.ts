@@ -9,6 +9,7 @@ import { date, dom, duration, number, part, stored, table, text } from "./ui_dom
 import {
   detailsOf,
   metricsOf,
+  repeatsOf,
   type Row,
   rowsOf,
   setParams,
@@ -38,6 +39,8 @@ let show = new Set<string>(), picked = new Set<string>();
 /** Scroll position that rows were last drawn for. */
 let drawnAt = 0;
 let rows: Row[] = [], columns: Column[] = [];
+/** Keys of rows that differ from a newer one in code or data alone. */
+let older = new Set<string>();
 const byId = (id: string) => document.getElementById(id)!;
 
 export const runsView: View = {
@@ -96,10 +99,17 @@ function arrange(): void {
   rows = rowsOf(runs, fold);
   const names = rows.flatMap(({ first: { state, name } }) => state === "damaged" ? [] : name);
   const several = new Set(names).size > 1;
+  const varied = variedOf(rows, show.has("code"));
+  const alike = Map.groupBy(
+    rows.filter(({ first }) => first.state === "ok"),
+    ({ first: { name, settings } }) => JSON.stringify([name, varied.map((key) => settings[key])]),
+  );
+  older = new Set([...alike.values()].flatMap(([, ...rest]) => rest.map(({ key }) => key)));
   columns = [
-    { key: "ended", value: ({ first }) => first.at, cell: ({ first }) => date(first.at) },
+    { key: "ended", head: "date", value: ({ first }) => first.at, cell: dateCell },
+    { key: "state", value: ({ first }) => first.state, cell: stateCell },
     ...(several ? [{ key: "pipeline", value: ({ first }: Row) => first.name }] : []),
-    ...variedOf(rows, show.has("code")).map((key): Column => ({
+    ...varied.map((key): Column => ({
       ...{ key, head: headOf(key), value: ({ first }) => first.settings[key] },
     })),
     ...metricsOf(runs, show).map((path): Column => {
@@ -117,7 +127,6 @@ function arrange(): void {
       };
     }),
     { key: "curve", head: "validation curve", value: () => 0, cell: curveCell },
-    { key: "state", value: ({ first }) => first.state, cell: stateCell },
     {
       ...{ key: "took", value: ({ first }) => first.seconds },
       cell: ({ first }) => duration(secondsOf(first)),
@@ -174,12 +183,17 @@ function textOf(run: UiRun): string {
   return `${texts.get(run)} ${(notes.value[run.group] ?? "").toLowerCase()}`;
 }
 
+function dateCell({ key, first }: Row): unknown {
+  const note = older.has(key) && part`<small>other code or data</small>`;
+  return part`<span class="number">${date(first.at)}${note}</span>`;
+}
+
 function metricCell(row: Row, path: readonly string[], best: number | undefined): unknown {
   const stats = statsOf(row, path);
   if (!stats) return "–";
   const interval = detailsOf(row.first, refill)?.intervals[`${path[0]} ${path[1]}`];
   const spread = stats.sd !== undefined
-    ? `± ${number(stats.sd, false)}, ${stats.n} seeds`
+    ? `± ${number(stats.sd, false)}, ${stats.n} ${repeatsOf(row)}`
     : interval && /^(accuracy|mae)$/.test(path[2]!)
     ? `${number(interval.low, false)} to ${number(interval.high, false)}`
     : "";
@@ -361,7 +375,9 @@ function details(row: Row): void {
     notes.save();
   };
   const problem = first.problem ?? detailsOf(first, () => {})?.problem;
-  const view = state === "running" ? "live" : "inside";
+  const [view, words] = stages.length > 0
+    ? ["inside", "Look inside"]
+    : ["live", state === "running" ? "Watch" : "Last log"];
   const seeds = (run: UiRun) =>
     Object.entries(run.seeds).map(([key, seed]) => `${key} ${text(seed)}`);
   byId("main").append(dom`<dialog aria-label="Run ${id}" @close=${(event: Event) => {
@@ -373,8 +389,7 @@ function details(row: Row): void {
     <h2>${name} <code>${id}</code></h2>
     ${problem && dom`<p class="notice">${problem}</p>`}
     <p>${state}, ${date(startedAt)}, ${duration(secondsOf(first))}. ${
-    stages.length > 0 &&
-    dom`<a href="#${view}?id=${id}">${view === "live" ? "Watch" : "Look inside"}</a>`
+    state !== "damaged" && dom`<a href="#${view}?id=${id}">${words}</a>`
   }</p>
     <p><label for="note">Note, kept in this browser</label>
       <textarea id="note" rows="2" @change=${write}>${notes.value[group]}</textarea></p>
@@ -382,12 +397,14 @@ function details(row: Row): void {
     table(
       "Stages",
       ["stage", "state", "why", "took"],
-      stages.map(({ id, status, why, seconds }) => [id, status, why, duration(seconds)]),
+      stages.map(({ id, status, why, seconds }) => [
+        ...[id, status, why !== status && why, seconds > 0 && duration(seconds)],
+      ]),
     )
   }${
     runs.length > 1 && table(
-      "Runs that differ in seeds",
-      ["run", "seeds", "ended", "state"],
+      `Runs that differ in ${repeatsOf(row)}`,
+      ["run", "seeds", "date", "state"],
       runs.map((run) => [
         ...[dom`<a href="#inside?id=${run.id}">${run.id}</a>`, seeds(run).join(", ")],
         ...[date(run.at), run.state],

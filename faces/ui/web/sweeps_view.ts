@@ -5,7 +5,35 @@
 /// <reference lib="esnext" />
 import { color, type Dot, dots } from "./ui_charts.ts";
 import { dom, number, select, table, text } from "./ui_dom.ts";
-import { metricsOf, rowsOf, statsOf, store, turn, variedOf, type View } from "./ui_store.ts";
+import type { UiRun } from "../ui_api.ts";
+import {
+  metricsOf,
+  repeatsOf,
+  rowsOf,
+  statsOf,
+  store,
+  turn,
+  variedOf,
+  type View,
+} from "./ui_store.ts";
+
+/** Returns runs with only the settings of a model's stage and of the stages before it. */
+function influencing(runs: readonly UiRun[], model: string): UiRun[] {
+  const stages = new Set([model.split(".")[0]!, "compute"]);
+  for (const run of runs) {
+    // Records of earlier versions do not name the stages before one.
+    const all = run.stages.map(({ id }) => id);
+    for (const { id, after = all } of run.stages.toReversed()) {
+      if (stages.has(id)) after.forEach((one) => stages.add(one));
+    }
+  }
+  return runs.map((run) => {
+    const kept = Object.entries(run.settings).filter(([name]) =>
+      stages.has(name.split(/[.:]/)[0]!)
+    );
+    return { ...run, settings: Object.fromEntries(kept), group: JSON.stringify(kept) };
+  });
+}
 
 export const sweepsView: View = {
   name: "sweeps",
@@ -14,22 +42,26 @@ export const sweepsView: View = {
     root.append(dom`<h1 class="unseen">Sweeps</h1>`);
     const ended = store.runs.filter(({ state }) => state === "ok");
     const names = [...new Set(ended.map(({ name }) => name))];
-    const of = (pipeline?: string) => ended.filter(({ name }) => name === pipeline);
-    const pipeline = names.find((name) => name === params.get("pipeline")) ??
-      names.find((name) => variedOf(rowsOf(of(name))).length > 0);
-    const runs = of(pipeline);
-    const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
-    const path = metrics.find((path) => path.join(" ") === params.get("metric")) ?? metrics.at(-1);
-    const varied = variedOf(rowsOf(runs));
-    if (!path || varied.length === 0) {
-      root.append(dom`<p>No pipeline has runs that differ in a parameter. Vary one:
-        <code>deno task run pipeline --sweep trainGender.dropout=0.1,0.3 --sweep seed=1,2,3</code></p>`);
+    const sweeps = names.flatMap((pipeline) => {
+      const runs = ended.filter(({ name }) => name === pipeline);
+      const metrics = metricsOf(runs, new Set(params.get("test") ? ["test"] : []));
+      const path = metrics.find((one) => one.join(" ") === params.get("metric")) ?? metrics.at(-1);
+      if (!path) return [];
+      const all = rowsOf(influencing(runs, path[0]!)), varied = variedOf(all);
+      const rows = all.flatMap((row) => {
+        const stats = statsOf(row, path);
+        return stats ? [{ ...row, stats }] : [];
+      });
+      return varied.length > 0 ? [{ pipeline, metrics, path, rows, varied }] : [];
+    });
+    const sweep = sweeps.find(({ pipeline }) => pipeline === params.get("pipeline")) ?? sweeps[0];
+    if (!sweep) {
+      root.append(dom`<p>No pipeline has runs that differ in a parameter of a network or of the
+        stages before it. Vary one: <code>deno task run pipeline --sweep
+        trainGender.dropout=0.1,0.3 --sweep seed=1,2,3</code></p>`);
       return;
     }
-    const rows = rowsOf(runs).flatMap((row) => {
-      const stats = statsOf(row, path);
-      return stats ? [{ ...row, stats }] : [];
-    });
+    const { pipeline, metrics, path, rows, varied } = sweep;
     const [model, split, metric] = path as [string, string, string];
     const better = store.about.better[metric];
     const means = rows.map(({ stats }) => stats.mean);
@@ -59,21 +91,29 @@ export const sweepsView: View = {
       (a.stats.mean - b.stats.mean) * (better === "more" ? -1 : 1)
     );
     root.append(
-      dom`<p class="tools">${select("Pipeline", names, pipeline!, (pipeline) => turn({ pipeline }))}
+      dom`<p class="tools">${
+        select(
+          "Pipeline",
+          sweeps.map((one) => one.pipeline),
+          pipeline,
+          (name) => turn({ pipeline: name }),
+        )
+      }
       ${select("Metric", paths, path.join(" "), (metric) => turn({ metric }))}</p>
-      <p class="muted">A point is the mean over seeds, its line one standard deviation${
+      <p class="muted">A point is the mean over seeds or folds, its line one standard deviation${
         best && "; the star is the best on validation"
       }.</p><div class="grid">${charts}</div>${
         table(
           "Results",
-          [...varied, `${metric} (${split})`, "seeds", "run"],
+          [...varied, `${metric} (${split})`, "n", "run"],
           order.slice(0, 50).map((row) => {
             const { first, stats: { mean, sd, n } } = row;
             const value = `${row === best ? "★ " : ""}${number(mean, false)}${
               sd === undefined ? "" : ` ± ${number(sd, false)}`
             }`;
             return [
-              ...[...varied.map((name) => text(first.settings[name])), value, n],
+              ...[...varied.map((name) => text(first.settings[name])), value],
+              n > 1 ? `${n} ${repeatsOf(row)}` : n,
               dom`<a href="#inside?id=${first.id}">${first.id}</a>`,
             ];
           }),

@@ -82,8 +82,13 @@ export function dots(label: string, x: string, y: string, points: readonly Dot[]
   const scale = numeric
     ? { inset: 16, type: log ? "log" : "linear", ticks: apart ? values : 4 }
     : { type: "point" };
-  const tickFormat = (value: unknown) =>
-    Number(value) >= 10000 ? short(Number(value)) : String(value).slice(0, 24);
+  // Of paths, the ends differ.
+  const room = Math.max(8, Math.floor(58 / new Set(data.map(({ x }) => x)).size));
+  const tickFormat = (value: unknown) => {
+    if (Number(value) >= 10000) return short(Number(value));
+    const name = String(value);
+    return name.length > room ? `…${name.slice(1 - room)}` : name;
+  };
   const spread = data.filter(({ low }) => low !== undefined);
   return draw(label, {
     x: { label: x, ...scale, tickFormat } as never,

@@ -63,6 +63,7 @@ export async function get<T>(path: string, query: Record<string, unknown> = {}):
 /** Shows what a promise makes, or its error. */
 export function later(promise: Promise<Node>): HTMLElement {
   const place = document.createElement("div");
+  place.className = "flow";
   place.append(dom`<p class="muted">Loading …</p>`);
   promise.catch(({ message }: Error) => dom`<p class="notice">${message}</p>`)
     .then((node) => place.replaceChildren(node));
@@ -86,6 +87,7 @@ export const short = (value: number) =>
 export function text(value: unknown): string {
   if (value === undefined || value === null) return "–";
   if (typeof value === "number") return String(Number(value.toPrecision(6)));
+  if (Array.isArray(value)) return value.map(text).join(", ") || "none";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

@@ -102,6 +102,15 @@ export function rowsOf(runs: readonly UiRun[], fold = true): Row[] {
   return [...groups].map(([key, runs]) => ({ key, runs, first: runs[0]! }));
 }
 
+/** Names what the runs of a row differ in: "seeds", "folds", or "runs" for both. */
+export function repeatsOf({ runs }: Row): string {
+  const names = Object.keys(runs[0]!.seeds).filter((name) =>
+    new Set(runs.map(({ seeds }) => seeds[name])).size > 1
+  );
+  const folds = names.filter((name) => name.endsWith(".fold"));
+  return folds.length === 0 ? "seeds" : folds.length === names.length ? "folds" : "runs";
+}
+
 /** Mean, standard deviation (n - 1) and number of a metric over the runs of a row. */
 export function statsOf({ runs }: Pick<Row, "runs">, [model, split, metric]: readonly string[]) {
   const values = new Map<string, number>();

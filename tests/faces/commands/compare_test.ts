@@ -14,6 +14,15 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const rows = ({ parameters }: Comparison) =>
   Object.fromEntries(parameters.map(({ name, values }) => [name, values]));
 
+Deno.test("compare names files that runs were given, of which stages record the content", async () => {
+  const given = (verdicts: string) => ({ overrides: { "matParse.verdicts": verdicts } });
+  await using shop = await workshop(["a.csv", "b.csv"].map((path) => ({
+    ...{ models: { trainGender: { skill: 0.9, params: { dropout: 0.1 } } }, ...given(path) },
+  })));
+  const { parameters } = await compareRuns(shop.runs, shop.store);
+  assert.deepEqual(parameters, [{ name: "matParse.verdicts", values: ["a.csv", "b.csv"] }]);
+});
+
 Deno.test("compare prints the parameters and metrics that differ, and nothing else", async () => {
   const params = { epochs: 20, stopping: { patience: 3, monitor: "val_loss" }, leaveOut: [512] };
   await using shop = await workshop([

@@ -9,7 +9,14 @@ import { proposePipeline } from "../../../faces/commands/data/propose_pipeline.t
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
 import { Registry } from "../../../packages/pipeline/registry.ts";
 import { stages } from "../../../stages/mod.ts";
-import { drawFace, fairface, type Files, utkface } from "../datasets/preset_folders.ts";
+import {
+  adience,
+  drawFace,
+  fairface,
+  type Files,
+  imdbClean,
+  utkface,
+} from "../datasets/preset_folders.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -64,6 +71,7 @@ Deno.test("data prints a pipeline that is valid, and writes a page of what it fo
       "age",
     ]);
     const html = await Deno.readTextFile(page);
+    match(html, /people<\/th><td>unknown</);
     match(html, /photos without a row<\/th><td>1</);
     match(html, /unreadable, of 7 opened<\/th><td>1</);
     match(html, /groups of exact copies among them<\/th><td>1</);
@@ -108,7 +116,21 @@ Deno.test("lookAt() takes the preset that fits, and proposes no regression of in
     deepStrictEqual([found.preset, found.present], ["fairface", 5]);
     const yaml = proposePipeline(found);
     match(yaml, /trainGender/);
-    doesNotMatch(yaml, /trainAge:/);
+    match(yaml, /split:\n +test:\n +part: val\n/);
+    match(yaml, /# Ages are intervals/);
+    doesNotMatch(yaml, /trainAge:|require/, "no label of what is trained is missing");
+  });
+});
+
+Deno.test("proposePipeline() takes published divisions, and requires what it trains", async () => {
+  await withFiles(await imdbClean(), async (folder) => {
+    const yaml = proposePipeline(await look(folder));
+    match(yaml, /split:\n +test:\n +part: test\n +validation:\n +part: val\n +by: identity\n/);
+  });
+  await withFiles(await adience(), async (folder) => {
+    const yaml = proposePipeline(await look(folder));
+    match(yaml, /require:\n +- gender\n  faceCrop/);
+    match(yaml, /test:\n +part: fold_0\n/);
   });
 });
 

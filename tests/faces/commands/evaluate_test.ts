@@ -84,6 +84,7 @@ Deno.test("evaluate", async (t) => {
       strictEqual(models.trainAge.baseline.of, "test");
       match(html, /trained elsewhere and tested on 12 of 12 faces/);
       match(html, /1 face that it was trained on is left out/);
+      match(html, /face in theirs: the whole photo; box of tinyFaceDetector, alignment none/);
       const said = await readParquet(join(place, "predictions.parquet"), {
         ...{ stage: "string", split: "string", row: "int32" },
         ...{ truth: "float64", prediction: "float64" },
@@ -102,6 +103,24 @@ Deno.test("evaluate", async (t) => {
       const [data] = await Array.fromAsync(Deno.readDir(join(artifacts, "evaluations")));
       const yaml = await Deno.readTextFile(join(artifacts, "evaluations", data.name));
       match(yaml, /faceCrop:[^]*margin: 0\.1\n[^]*resize32:\n +size: 24\n/);
+    });
+
+    await t.step("leaves out a model of whose task there is no label", async () => {
+      await photos(join(folder, "bands"), 8, 3);
+      const csv = join(folder, "bands", "labels.csv");
+      const lines = await Deno.readTextFile(csv);
+      await Deno.writeTextFile(csv, lines.replaceAll(/,(\d)\d,/g, ",$10-$19,"));
+      const args = ["--on", "bands", "--layout", "aligned", "--artifacts", "results"];
+      const { code, out, err } = await evaluate(folder, id, ...args, "--json");
+      strictEqual(code, 0, err);
+      deepStrictEqual(Object.keys((await report(out)).models), ["trainGender"]);
+      match(err, /trainAge is left out: no image of the test set has .* age .* only intervals/);
+      const alone = await evaluate(folder, `${id}/trainAge`, ...args);
+      strictEqual(alone.code, 1);
+      match(
+        alone.out + alone.err,
+        /Cannot evaluate trainAge: no image .* only intervals\. Add some/,
+      );
     });
 
     await t.step("leaves out training images of its own pipeline", async () => {

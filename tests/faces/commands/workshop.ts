@@ -61,6 +61,7 @@ export interface FakeRun {
   /** Images per person. */
   readonly repeat?: number;
   readonly cautions?: readonly string[];
+  readonly overrides?: Readonly<Record<string, unknown>>;
   /** As `evaluate.metrics`. */
   readonly metrics?: readonly unknown[];
   /** True if the run has metrics of the validation set as well. */
@@ -116,6 +117,7 @@ export async function workshop(fakes: readonly FakeRun[]) {
       testFrom = 0,
       repeat = 1,
       cautions,
+      overrides,
       metrics: further,
       validation,
     }: FakeRun,
@@ -246,6 +248,6 @@ export async function workshop(fakes: readonly FakeRun[]) {
     );
     await new Promise((resolve) => setTimeout(resolve, 5)); // told apart by when they end
     const run = { pipeline, seed, ok: true, seconds: 1, stages, metrics };
-    return await history.add({ ...run, ...(cautions && { cautions }) });
+    return await history.add({ ...run, overrides, ...(cautions && { cautions }) });
   }
 }

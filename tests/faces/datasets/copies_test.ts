@@ -4,9 +4,12 @@ import sharp, { type Sharp } from "sharp";
 import {
   COPY_SIZE,
   findCopies,
+  type Frequencies,
+  frequenciesOf,
   lowFrequencies,
   MIN_CORRELATION,
 } from "../../../faces/datasets/copies.ts";
+import { decode } from "../../../faces/images/decode_image.ts";
 import { random } from "../../../packages/random/random.ts";
 import { drawFace } from "./preset_folders.ts";
 
@@ -55,7 +58,9 @@ Deno.test("findCopies() finds changed photos among drawn faces, and no others", 
   const changed = await Promise.all(
     changes.map((change, i) => pixelsOf(change(faces[i]))),
   );
-  const frequencies = [...originals, ...changed].map(lowFrequencies);
+  const frequencies = [...originals, ...changed].map((pixels): Frequencies => [
+    lowFrequencies(pixels),
+  ]);
   const copies = await findCopies(frequencies);
   deepStrictEqual(
     copies.map(({ image, of, mirrored }) => [image - 30, of, mirrored]),
@@ -65,4 +70,25 @@ Deno.test("findCopies() finds changed photos among drawn faces, and no others", 
   // Of many equal images each is a copy of the first.
   const equal = await findCopies(Array(3000).fill(frequencies[0]));
   deepStrictEqual([equal.length, new Set(equal.map(({ of }) => of)).size], [2999, 1]);
+});
+
+Deno.test("findCopies() finds photos cut by 5 % on all sides, before and after them", async () => {
+  const faces = await Promise.all(
+    Array.from({ length: 30 }, (_, i) => drawFace(20 + 2 * i, i % 2 === 0, true)),
+  );
+  const of = async (face: Uint8Array) => await frequenciesOf(await decode(face));
+  const cut = async (face: Uint8Array, flop: boolean) => {
+    const { width, height } = await sharp(face).metadata();
+    const [left, top] = [width, height].map((side) => Math.round(0.05 * side));
+    const inner = { left, top, width: width - 2 * left, height: height - 2 * top };
+    return await of(new Uint8Array(await sharp(face).extract(inner).flop(flop).jpeg().toBuffer()));
+  };
+  const originals = await Promise.all(faces.map(of));
+  const changed = [await cut(faces[3], false), await cut(faces[8], true)];
+  const pairs = async (all: Frequencies[]) =>
+    (await findCopies(all)).map(({ image, of, mirrored }) => [image, of, mirrored]);
+  deepStrictEqual(await pairs([...originals, ...changed]), [[30, 3, false], [31, 8, true]]);
+  deepStrictEqual(await pairs([...changed, ...originals]), [[5, 0, false], [10, 1, true]]);
+  const wholes = [...originals, ...changed].map(([whole]): Frequencies => [whole]);
+  deepStrictEqual(await pairs(wholes), [], "the inner parts find them");
 });

@@ -54,11 +54,11 @@ Deno.test("cutShards() lists a photo that workers never return from", async () =
   const slow: ShardWork = {
     ...all,
     photo: (row) => ({ file: "photos.tar", offset: row === 1 ? 9 : 0, size: 1 }),
-    opening: { ...all.opening, photoSeconds: 1 },
+    opening: { ...all.opening, photoSeconds: 3 },
   };
   const [{ shard }] = await Array.fromAsync(cropShards(slow, [0], context));
   assert.deepEqual(shard.faces.map(({ row }) => row), [0, 2]);
-  const detail = "two workers crashed on it (no answer within 1 s)";
+  const detail = "two workers crashed on it (no answer within 3 s)";
   assert.deepEqual(shard.problems, [{ row: 1, problem: "crashed", detail }]);
   await Deno.remove(folder, { recursive: true });
 });

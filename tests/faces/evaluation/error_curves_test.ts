@@ -25,7 +25,7 @@ Deno.test("suspectLabels() finds what Cleanlab's confident joint holds beside it
   });
   const prediction = probabilities.map((p) => p.indexOf(Math.max(...p)));
   const subject = { task: "x", classes: ["a", "b", "c"] };
-  const found = suspectLabels(subject, { rows: [], truth, prediction, probabilities, loss: 0 });
+  const found = suspectLabels(subject, { truth, prediction, probabilities });
   // cleanlab 2.9.0: compute_confident_joint(labels, pred_probs, calibrate=False,
   //   return_indices_of_off_diagonals=True)[1]
   assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [
@@ -55,7 +55,7 @@ Deno.test("suspectLabels() finds ages far from the line of predictions", () => {
   const truth = Array.from({ length: 50 }, (_, i) => 20 + i);
   const prediction = truth.map((age, i) => 15 + 0.6 * age + (i % 5) - 2);
   prediction[7] += 30;
-  const found = suspectLabels({ task: "age" }, { rows: [], truth, prediction, loss: 0 });
+  const found = suspectLabels({}, { truth, prediction });
   assert.deepEqual(found.flatMap((suspect, i) => suspect ? i : []), [7]);
 });
 

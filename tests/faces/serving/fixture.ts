@@ -199,6 +199,16 @@ export async function startService(
   };
 }
 
+/** Returns the ids of Deno processes that this one started: its tests must not run beside others. */
+export async function children(): Promise<number[]> {
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "pid=,comm=", "--ppid", String(Deno.pid)],
+  }).output();
+  return [...new TextDecoder().decode(stdout).matchAll(/(\d+) deno$/gm)].map(([, pid]) =>
+    Number(pid)
+  );
+}
+
 /** Faces that are drawn already: it takes a while. */
 const drawn = new Map<string, Promise<Buffer>>();
 

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { stop as stopEsbuild } from "esbuild";
 import { compareRuns } from "../../../faces/commands/compare/compare_runs.ts";
-import { pageComparison } from "../../../faces/commands/compare/format_comparison.ts";
+import { withText } from "../../../faces/commands/compare/format_comparison.ts";
 import { listen } from "../../../faces/serving/server.ts";
+import type { UiRuns } from "../../../faces/ui/ui_api.ts";
 import { createUi } from "../../../faces/ui/ui_app.ts";
 import { ArtifactStore } from "../../../packages/pipeline/artifact_store.ts";
+import { History } from "../../../packages/pipeline/history.ts";
 
 /** The server over a folder. */
 export async function startUi(artifacts: string) {
@@ -13,7 +15,11 @@ export async function startUi(artifacts: string) {
   const warn = (message: string) => void warnings.push(message);
   const app = await createUi({
     ...{ artifacts, warn, pipelines: ["known"] },
-    compare: async (runs) => pageComparison(await compareRuns(runs, new ArtifactStore(artifacts))),
+    compare: async (ids) => {
+      const all = await new History(artifacts).list();
+      const runs = ids.map((id) => all.find((run) => run.id === id)!);
+      return withText(await compareRuns(runs, new ArtifactStore(artifacts)));
+    },
     explain: () =>
       Promise.resolve({
         stages: [
@@ -38,11 +44,18 @@ export async function startUi(artifacts: string) {
     assert.equal(response.status, status, `${path}: ${text}`);
     return JSON.parse(text).error.message as string;
   };
+  /** All runs: under load, the first answers have some of them. */
+  const runs = async () => {
+    for (;;) {
+      const { runs, left } = await get<UiRuns>("/api/runs");
+      if (left === 0) return runs;
+    }
+  };
   const dispose = async () => {
     await stop();
     assert.deepEqual(warnings, []);
   };
-  return { url, ask, get, fails, [Symbol.asyncDispose]: dispose };
+  return { url, ask, get, fails, runs, [Symbol.asyncDispose]: dispose };
 }
 
 /** A gender network with curves, of a skill and a dropout rate. */

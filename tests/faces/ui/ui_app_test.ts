@@ -29,9 +29,7 @@ Deno.test("runs: what varies, groups of seeds, a record that cannot be read, ETa
   await Deno.writeTextFile(damaged, "{");
   await using ui = await start(shop.artifacts);
   assert.deepEqual(await ui.get("/health"), { status: "ready" });
-  const first = await ui.ask("/api/runs");
-  const { runs, left }: UiRuns = await first.json();
-  assert.equal(left, 0);
+  const runs = await ui.runs();
   const [third, second, one] = runs.filter(({ state }) => state === "ok");
   assert.deepEqual([one!.id, second!.id, third!.id], shop.runs.map(({ id }) => id));
   assert.deepEqual(third!.settings, { "trainGender.dropout": 0.5 });
@@ -40,11 +38,37 @@ Deno.test("runs: what varies, groups of seeds, a record that cannot be read, ETa
   assert.deepEqual([one!.seeds, second!.seeds], [{ seed: 42 }, { seed: 7 }]);
   const bad = runs.find(({ state }) => state === "damaged")!;
   assert.match(bad.problem!, /0badbad0\.json cannot be read/);
+  const first = await ui.ask("/api/runs");
+  await first.body?.cancel();
   const headers = { "if-none-match": first.headers.get("etag")! };
   assert.equal((await ui.ask("/api/runs", { headers })).status, 304);
   await new History(shop.artifacts).remove(new Set([one!.id]));
   const later = await ui.ask("/api/runs", { headers });
   assert.equal((await later.json() as UiRuns).runs.length, 3);
+});
+
+Deno.test("a path that a run was given is a setting, and so is all that a run at work was given", async () => {
+  await using shop = await workshop([
+    ...["a.csv", "b.csv"].map((verdicts) => ({
+      models: MODELS(0.9, 0.1),
+      overrides: { "matParse.verdicts": verdicts, "trainGender.dropout": 0.1 },
+    })),
+  ]);
+  const overrides = { "matParse.verdicts": "c.csv", "trainGender.seed": 2 };
+  await new History(shop.artifacts).begin({ pipeline: "faces", overrides, seed: 1 });
+  await using ui = await start(shop.artifacts);
+  const shown = (await ui.runs()).map(({ state, settings, seeds }) => ({ state, settings, seeds }));
+  const recorded = (verdicts: string) => ({
+    ...{ state: "ok", settings: { "matParse.verdicts": verdicts }, seeds: { seed: 42 } },
+  });
+  assert.deepEqual(shown.toSorted((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1), [
+    ...[recorded("a.csv"), recorded("b.csv")],
+    {
+      state: "running",
+      settings: { "matParse.verdicts": "c.csv" },
+      seeds: { seed: 1, "trainGender.seed": 2 },
+    },
+  ]);
 });
 
 Deno.test("a running run, its log by offset, and a killed one", async () => {
@@ -55,7 +79,7 @@ Deno.test("a running run, its log by offset, and a killed one", async () => {
   const log = join(shop.artifacts, ".live", `${begun.id}.jsonl`);
   await Deno.writeTextFile(log, '{"at":1}\n{"at":2}\n{"a');
   await using ui = await start(shop.artifacts);
-  const stateOf = async () => (await ui.get<UiRuns>("/api/runs")).runs.map(({ state }) => state);
+  const stateOf = async () => (await ui.runs()).map(({ state }) => state);
   assert.deepEqual(await stateOf(), ["running"]);
   const text = async (from: number) =>
     await (await ui.ask(`/api/live/${begun.id}?from=${from}`)).text();
@@ -74,8 +98,11 @@ Deno.test("a run that Ctrl-C ended is interrupted, not failed", async () => {
     await history.add({ ...run!, ok: false, stages });
   }
   await using ui = await start(shop.artifacts);
-  const { runs } = await ui.get<UiRuns>("/api/runs");
-  assert.deepEqual(runs.map(({ state }) => state).sort(), ["failed", "interrupted", "ok"]);
+  assert.deepEqual((await ui.runs()).map(({ state }) => state).sort(), [
+    "failed",
+    "interrupted",
+    "ok",
+  ]);
 });
 
 Deno.test("files of a run: curves, intervals, tables, images, faces and their way", async () => {
