@@ -134,8 +134,8 @@ export async function openModel(name: string, options: DetectorOptions): Promise
   if (!definition) {
     throw new Error(
       `Cannot open the detector "${name}": it is neither built in (${networkNames.join(", ")}) ` +
-        "nor from a known plugin. List its plugin under plugins and, if it is third-party, name it " +
-        "as webcamServe.detector; or choose another one.",
+        "nor from a known plugin. List its plugin under plugins and name it as " +
+        "webcamServe.detector, or choose another one (predict: --detector).",
     );
   }
   const { params = pluginOptions } = definition;
