@@ -129,7 +129,7 @@ Deno.test("proposePipeline() takes published divisions, and requires what it tra
   });
   await withFiles(await adience(), async (folder) => {
     const yaml = proposePipeline(await look(folder));
-    match(yaml, /require:\n +- gender\n  faceCrop/);
+    match(yaml, /require:\n +- gender\n {2}faceCrop/);
     match(yaml, /test:\n +part: fold_0\n/);
   });
 });

@@ -21,7 +21,10 @@ Deno.test("openModel() checks what a plugin's detector returns", async () => {
   const cases: [open: string, message: RegExp][] = [
     ["return undefined;", /bad" of the plugin ".*0\.ts": open\(\) returned no \{ detect, close \}/],
     ["return { detect() {} };", /returned no \{ detect, close \}/],
-    [detects("return undefined;"), /detect\(\) returned undefined\. Return a list of at most 1000 \{ box/],
+    [
+      detects("return undefined;"),
+      /detect\(\) returned undefined\. Return a list of at most 1000 \{ box/,
+    ],
     [detects("return [{}];"), /detect\(\) returned \[\{\}\]/],
     [
       detects("return [{ box: { x: NaN, y: 0, width: 1, height: 1 }, score: 1 }];"),
