@@ -33,8 +33,8 @@ Deno.test("a third-party network trains as a whole in a process, within its righ
   const folder = await Deno.makeTempDir({ prefix: "third-" });
   try {
     const params = "network: flat, loss: gentle, variant: , epochs: 1, batchSize: 6";
-    const { stage, params: valid } = await configured(folder, "trainAge", params);
-    assert.deepEqual(stage.rights, []);
+    const { stage, params: valid, rights } = await configured(folder, "trainAge", params);
+    assert.deepEqual(rights, []);
     using context = testContext(stage);
     const people = Array.from({ length: 20 }, (_, i) => ({ age: (i * 7) % 80, gender: i % 2 }));
     const counts = { train: 12, validation: 8, test: 0 };
