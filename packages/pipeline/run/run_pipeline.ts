@@ -173,6 +173,8 @@ class Run {
     const { id } = stage;
     const left = this.#skipReason(stage);
     if (left !== undefined) {
+      const wanted = !stage.stage.service && this.#isNeeded(id);
+      if (this.#context.signal.aborted && wanted) this.ok = false;
       const told = !stage.stage.service && !(this.#part && left === UNSELECTED);
       if (told) this.#log(paint.dim("-"), id, paint.dim(`skipped: ${left}`));
       return this.#finish(stage, "skipped", left);

@@ -240,6 +240,19 @@ Deno.test("a stage that is interrupted goes on where it was", async () => {
   assert.deepEqual((await project.files()).filter((name) => name.startsWith(".work")), []);
 });
 
+Deno.test("a run that is interrupted between two stages is not ok", async () => {
+  const yaml = "stages:\n  count:\n  sum: { inputs: { numbers: count } }\n";
+  await using project = await Project.make({ "pipeline.yaml": yaml });
+  const interrupt = new AbortController();
+  const onText = (text: string) => text.includes("✓ count") && interrupt.abort(new Error("enough"));
+  const first = await project.run({ signal: interrupt.signal, onText });
+  assert.deepEqual(first.statuses, { count: "ran", sum: "skipped" });
+  assert.equal(first.report.ok, false);
+  const second = await project.run();
+  assert.deepEqual(second.statuses, { count: "cached", sum: "ran" });
+  assert.equal(second.report.ok, true);
+});
+
 Deno.test("the record of a run says what it was made of", async () => {
   await using project = await Project.make({ "pipeline.yaml": CHAIN });
   await project.run({ set: ["count.to=950"] });
