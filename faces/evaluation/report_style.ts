@@ -193,9 +193,12 @@ dl.words dd { margin: 0 0 10px; max-width: 72ch; color: var(--muted); }
   .network { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); }
   .comparison { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
   .scroll { overflow: visible; break-inside: auto; }
-  .scroll .data { font-size: 6.5pt; }
+  .scroll .data { font-size: 7.5pt; }
+  .scroll .data :is(thead th, small) { font-size: 6.5pt; }
+  .scroll .data tbody th { font-size: inherit; }
   .scroll .data :is(th, td) { padding-right: 3px; white-space: normal; }
-  .framing { grid-template-columns: 6em repeat(4, 60px) minmax(0, 1fr); gap: 4px 8px; }
+  .framing { grid-template-columns: 6em repeat(4, 60px); gap: 4px 8px; }
+  .framing .note { grid-column: 1 / -1; grid-row: auto; padding: 0; width: 72ch; }
   .screen { display: none; }
   .data { font-size: 8.5pt; }
   .layers { font-size: 7.5pt; }
