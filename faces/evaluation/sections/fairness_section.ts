@@ -76,8 +76,10 @@ function modelFairnessSection({ id, metrics, fairness }: ModelReport): Html {
     some.map(({ by, metrics: all, unknown, hidden }) =>
       html`
         <h3 class="row">${groupingName(by)}</h3>
-        <p class="note">${faces(unknown)} without a label; hidden: ${hidden
-          .groups} small groups of ${faces(hidden.faces)}.</p>
+        ${unknown + hidden.groups > 0 && html`
+          <p class="note">${faces(unknown)} without a label; hidden: ${hidden
+            .groups} small groups of ${faces(hidden.faces)}.</p>
+        `}
         <div class="card scroll" tabindex="0" role="region"
           aria-label="${groupingName(by)}, ${id}">${groupTable(all, metrics)}</div>
       `
