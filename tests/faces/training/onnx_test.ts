@@ -181,7 +181,12 @@ Deno.test("export: [onnx] gives onnxruntime the predictions that we have", async
         ...[join(folder, "images"), String(COUNT), String(SIZE), ...paths],
       ],
     }).output();
-    ok(code === 0, new TextDecoder().decode(stderr));
+    const text = new TextDecoder().decode(stderr);
+    if (text.includes("error sending request for url")) {
+      const name = "skipped: npm, which has onnxruntime-web, does not answer";
+      return void await t.step({ name, ignore: true, fn: () => {} });
+    }
+    ok(code === 0, text);
     const theirs: Record<string, number[]>[] = JSON.parse(new TextDecoder().decode(stdout));
     for (const [i, [name, network]] of Object.entries(cases).entries()) {
       await t.step(name, async () => {

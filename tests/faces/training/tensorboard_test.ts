@@ -80,9 +80,12 @@ async function findPython(): Promise<string | undefined> {
   for (const command of [Deno.env.get("PYTHON"), "python3", "python"]) {
     if (!command) continue;
     const args = ["-c", "import tensorboard.backend.event_processing.event_accumulator"];
-    const found = await new Deno.Command(command, { args, stdout: "null", stderr: "null" })
-      .output().then(({ success }) => success, () => false);
-    if (found) return command;
+    try {
+      const options = { args, stdout: "null", stderr: "null" } as const;
+      if ((await new Deno.Command(command, options).output()).success) return command;
+    } catch { // there is no such command
+      continue;
+    }
   }
   return undefined;
 }
