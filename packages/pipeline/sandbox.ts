@@ -114,7 +114,11 @@ export async function openPlugin(
         }
       }
     },
-    crashed: (how) => end.reject(explained(`the process of plugin "${name}" ended: ${how}`)),
+    // The watcher, which may have ended it, knows the reason.
+    crashed: (how) =>
+      watching.finally(() =>
+        end.reject(explained(`the process of plugin "${name}" ended: ${how}`))
+      ),
   });
   const abort = () => end.reject(signal!.reason);
   signal?.addEventListener("abort", abort);
