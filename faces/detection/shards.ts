@@ -2,6 +2,7 @@
  * Reads and writes shards of crops. A shard holds the faces of a fixed range of table rows and is
  * written atomically to a folder that survives an interrupted run.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { TarWriter } from "../../packages/formats/tar.ts";
@@ -66,6 +67,9 @@ export class ShardWriter implements Disposable {
   readonly #index: number;
   readonly #path: string;
   readonly #tar: TarWriter;
+  /** SHA-256 of the bytes that were read so far. */
+  readonly #hash = createHash("sha256");
+  #hashed = 0;
   readonly #faces: ShardFace[];
   readonly #problems: Problem[];
   /** First row that was not saved; 0 for a new shard. */
@@ -82,19 +86,30 @@ export class ShardWriter implements Disposable {
 
   /** Continues a shard that an interrupted attempt saved; undefined if there is none. */
   static async resume(folder: string, index: number): Promise<ShardWriter | undefined> {
-    const path = join(folder, `${shardName(index)}.part`);
-    const { value } = await readState<z.output<typeof part>>(`${path}.json`, { shape: part });
+    const record = join(folder, `${shardName(index)}.part.json`);
+    const { value } = await readState<z.output<typeof part>>(record, { shape: part });
     if (!value) return undefined;
-    await Deno.truncate(path, value.size).catch(ignoreNotFound);
-    const there = await digestFile(path).catch(ignoreNotFound);
-    return there?.sha256 === value.sha256 ? new ShardWriter(folder, index, value) : undefined;
+    const writer = new ShardWriter(folder, index, value);
+    if (await writer.#digest() === value.sha256) return writer;
+    writer[Symbol.dispose]();
+  }
+
+  /** Returns the SHA-256 of all that is written; reads what has come since the last call. */
+  async #digest(): Promise<string> {
+    using file = await Deno.open(this.#path);
+    await file.seek(this.#hashed, Deno.SeekMode.Start);
+    for await (const chunk of file.readable) {
+      this.#hash.update(chunk);
+      this.#hashed += chunk.length;
+    }
+    return this.#hash.copy().digest("hex");
   }
 
   /** Saves all rows before `next`. */
   async save(next: number): Promise<void> {
-    const { size, sha256 } = await digestFile(this.#path);
     const done = { faces: this.#faces, problems: this.#problems };
-    await writeState(`${this.#path}.json`, { sha256, size, next, ...done });
+    const sha256 = await this.#digest();
+    await writeState(`${this.#path}.json`, { sha256, size: this.#hashed, next, ...done });
   }
 
   add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
@@ -110,8 +125,8 @@ export class ShardWriter implements Disposable {
     this.#tar.close();
     const shard = { faces: this.#faces, problems: this.#problems };
     const tar = join(this.#folder, shardName(this.#index));
+    const sha256 = await this.#digest();
     await moveDurably(this.#path, tar);
-    const { sha256 } = await digestFile(tar);
     await writeState(recordPath(this.#folder, this.#index), { sha256, ...shard });
     await Deno.remove(`${this.#path}.json`).catch(ignoreNotFound);
     return shard;
