@@ -1,9 +1,9 @@
 /** Verdicts on labels, from the page of `auditLabels`. */
-import { createHash } from "node:crypto";
 import { readCsv } from "../../packages/formats/csv.ts";
 import { withoutGuard } from "../../packages/formats/csv_write.ts";
 import { counted } from "../../packages/pipeline/causes.ts";
 import { formatError } from "../../packages/pipeline/errors.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Rows } from "./rows.ts";
 
 /** Columns of verdicts.csv. */
@@ -14,7 +14,7 @@ type Verdict = Readonly<Record<string, string>>;
 
 /** Identifies verdicts by their content. */
 export async function verdictFacts(path: string): Promise<Record<string, string>> {
-  return { verdicts: createHash("sha256").update(await read(path)).digest("hex") };
+  return { verdicts: sha256(await read(path)) };
 }
 
 async function read(path: string): Promise<Uint8Array> {

@@ -1,9 +1,9 @@
 /** `trained_on.parquet`: the images that an imported model was trained on. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
 import { readParquet, writeParquet } from "../../packages/formats/parquet.ts";
 import { ArtifactStore } from "../../packages/pipeline/artifact_store.ts";
+import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { readRecord, type StageRecord } from "../../packages/pipeline/stage_record.ts";
 import { photoOf } from "../datasets/rows.ts";
@@ -72,7 +72,7 @@ export async function writeTrainedOn(
 }
 
 function digestOf(images: ImageSource, row: number): string {
-  return createHash("sha256").update(images.read(row, 1)).digest("hex").slice(0, 32);
+  return sha256(images.read(row, 1)).slice(0, 32);
 }
 
 /**

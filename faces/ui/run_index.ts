@@ -1,7 +1,6 @@
 /** The runs of an artifact folder in the short form of the page, read once per change. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { canonicalJson } from "../../packages/pipeline/fingerprint.ts";
+import { canonicalJson, sha256 } from "../../packages/pipeline/fingerprint.ts";
 import {
   History,
   nameOf,
@@ -103,9 +102,7 @@ function shorten(run: RunRecord): UiRun {
   const settings = shownSettingsOf(run);
   const failed = run.stages.filter(({ status }) => status === "failed");
   const interrupted = failed.length > 0 && failed.every(({ why }) => why === "interrupted");
-  const group = createHash("sha256").update(
-    canonicalJson([nameOf(run), pick(settingsOf(run), false)]),
-  ).digest("hex");
+  const group = sha256(canonicalJson([nameOf(run), pick(settingsOf(run), false)]));
   return {
     ...{ id: run.id, name: nameOf(run), at: run.at, startedAt: run.startedAt ?? run.at },
     state: run.state ?? (run.ok ? "ok" : interrupted ? "interrupted" : "failed"),

@@ -4,12 +4,11 @@
  * The checksum covers every value, and the file must be byte for byte the text written for these
  * values, so every flipped bit is detected.
  */
-import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { z } from "zod";
 import { digestFile } from "./digest.ts";
 import { writeFileAtomic } from "./durable.ts";
-import { canonicalJson } from "./fingerprint.ts";
+import { canonicalJson, sha256 } from "./fingerprint.ts";
 import { ignoreNotFound } from "./paths.ts";
 
 /** The result of a read; empty if there is no such file. */
@@ -95,7 +94,7 @@ export function stateText(value: object): string {
 /** Returns the SHA-256 of all fields but the checksum itself and `damage`, which is added later. */
 function checksumOf(value: object): string {
   const { checksum: _, damage: __, ...rest } = value as Record<string, unknown>;
-  return createHash("sha256").update(canonicalJson(rest)).digest("hex");
+  return sha256(canonicalJson(rest));
 }
 
 const digestSchema = z.object({ size: z.number(), sha256: z.string() });

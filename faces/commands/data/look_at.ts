@@ -1,8 +1,8 @@
 /** Finds out what a folder or archive of photos holds, and which labels it has. */
-import { createHash } from "node:crypto";
 import { parse as parseYaml } from "yaml";
 import { readCsv } from "../../../packages/formats/csv.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
+import { sha256 } from "../../../packages/pipeline/fingerprint.ts";
 import { random } from "../../../packages/random/random.ts";
 import { applyPreset, suffixIndex } from "../../datasets/apply_preset.ts";
 import { findCopies, type Frequencies, frequenciesOf } from "../../datasets/copies.ts";
@@ -202,7 +202,7 @@ async function openPhotos(
       unreadable.push({ path, why: `such files ${bytes}` });
       continue;
     }
-    const digest = createHash("sha256").update(bytes).digest("hex");
+    const digest = sha256(bytes);
     const equal = digests.get(digest);
     digests.set(digest, [...equal ?? [], path]);
     try {

@@ -1,12 +1,12 @@
 /** Places where results are shared: a bucket of S3, or a folder. */
 import { dirname, join } from "node:path";
 import { AwsClient } from "aws4fetch";
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RemoteSettings } from "../config/config.ts";
 import { listFiles } from "../digest.ts";
 import { ensureFolder, writeFileAtomic } from "../durable.ts";
 import { formatError, UsageError } from "../errors.ts";
+import { sha256 } from "../fingerprint.ts";
 import { fromFileUrl, ignoreNotFound, isUrl } from "../paths.ts";
 import { hideUrl } from "../secrets.ts";
 
@@ -186,7 +186,7 @@ class Bucket implements Place {
     const headers = {
       ...!replace && { "if-none-match": "*" },
       // The server compares it with what arrives.
-      "x-amz-content-sha256": createHash("sha256").update(body).digest("hex"),
+      "x-amz-content-sha256": sha256(body),
     };
     return (await this.#send({ method: "PUT", key, body, headers }))?.status !== 412;
   }
