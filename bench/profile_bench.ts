@@ -52,10 +52,7 @@ export async function bench(args: string[]): Promise<void> {
       network = toEngineNetwork(build(), engineLoss(objective));
     const [alone, both] = [1, 2].map((threads) => plan(network, { batch, threads, divisor: 255 }));
     const timings = await profile(alone, rounds);
-    const [copy, waits] = [
-      copyTime(alone.bytes, rounds),
-      await measureWaits([alone, both], rounds),
-    ];
+    const copy = copyTime(alone.bytes, rounds), waits = await measureWaits([alone, both], rounds);
     profiled.push({ name, plan: alone, timings, copy, waits });
     const total = timings.reduce((sum, { ms }) => sum + ms, 0);
     if (names.length > 1) continue;

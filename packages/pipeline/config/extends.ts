@@ -2,8 +2,8 @@
  * `extends: ./base.yaml`: a pipeline that is written over another one.
  *
  * Maps are merged key by key at any depth. Other values, lists too, replace the base's; an empty
- * value (`split:`) keeps it, and that of a parameter leaves the base's out. A stage with another `use` keeps nothing of the base's parameters. The
- * base's name is not inherited.
+ * value (`split:`) keeps it, and that of a parameter leaves the base's out. A stage with another `use`
+ * keeps nothing of the base's parameters. The base's name is not inherited.
  */
 import { dirname, resolve } from "node:path";
 import { ConfigError, didYouMean, quote } from "../errors.ts";
