@@ -1,6 +1,10 @@
 /** Reads the rows of IMDB-WIKI's MATLAB files. */
-import { type MatField, type MatFile, readMatStruct } from "../../packages/formats/mat.ts";
-import type { PackedStrings } from "../../packages/formats/mat_values.ts";
+import {
+  type MatField,
+  type MatFile,
+  type PackedStrings,
+  readMatStruct,
+} from "../../packages/formats/mat.ts";
 import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
 

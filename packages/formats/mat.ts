@@ -1,81 +1,166 @@
 /**
- * Reads MATLAB level-5 files (saved with -v6 or -v7), compressed or not, of either byte order.
+ * Reads structs of columns from MATLAB level-5 files (saved with -v6 or -v7), compressed or not, of
+ * either byte order.
  *
  * Format: MathWorks, "MAT-File Format", chapter 1, level 5.
  *
  * Files are not trusted: every length is compared with the remaining bytes before memory is allocated,
- * and all compressed data together may unpack to `limit` bytes.
+ * and compressed data may unpack to `limit` bytes.
  */
-import { byteCount } from "./random_access_file.ts";
-import { inflateSync } from "node:zlib";
-import { ByteReader } from "./mat/byte_reader.ts";
-import { count, MatError, MatSource } from "./mat/source.ts";
+import { Buffer } from "node:buffer";
 import {
-  fieldOf,
-  kindOf,
-  type MatField,
-  type MatValue,
-  structFields,
-  valueAt,
-} from "./mat_values.ts";
+  type ArrayHeader,
+  count,
+  decodeUtf8,
+  errorAt,
+  HEAD,
+  MatError,
+  MatSource,
+  miMATRIX,
+  mxOPAQUE,
+  type Place,
+} from "./mat/source.ts";
+import { byteCount } from "./random_access_file.ts";
 
 export { MatError };
-export type * from "./mat_values.ts";
 
-const HEADER = 128;
-const miMATRIX = 14;
-const miCOMPRESSED = 15;
-/** Maximum compression ratio of Deflate. */
-const MAX_RATIO = 1032;
+/** A file, or a part of one, for random access. */
+export interface MatFile {
+  readonly size: number;
+  /** Returns a copy of `length` bytes from `offset` on. */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+}
 
-export interface MatOptions {
+export interface MatStructOptions {
   /** Name of the file, for messages. */
   source: string;
-  /** Maximum bytes that all compressed data may unpack to. Default: 512 MiB. */
+  /** Name of the struct. */
+  variable: string;
+  /** Maximum bytes that compressed data may unpack to. Default: 1 GiB. */
   limit?: number;
 }
 
+/** A field of a struct. */
+export interface MatField {
+  /** Decodes real numbers as float64. @throws {MatError} if it holds others */
+  numbers(): Float64Array;
+  /** Returns its cell. @throws {MatError} if it holds none */
+  cell(): MatCell;
+}
+
+const HEADER = 128;
+/** Bytes of the file to read at once. */
+const CHUNK = 1 << 18;
+/** Maximum compression ratio of Deflate. */
+const MAX_RATIO = 1032;
+/** Maximum size of an element. */
+const MAX_ELEMENT = 2 ** 32 + 16;
+
+const miCOMPRESSED = 15;
+const mxCHAR = 4, mxFUNCTION = 16;
+/** Array classes ("mx..."); those of 6 to 15 hold numbers. */
+const CLASSES: Readonly<Record<number, string>> = {
+  1: "cell",
+  2: "struct",
+  3: "object",
+  [mxCHAR]: "char",
+  5: "sparse matrix",
+  [mxFUNCTION]: "function handle",
+  [mxOPAQUE]: "object",
+};
+
 /**
- * Reads the variables of a file by name.
- * @throws {MatError} if it is damaged
+ * Reads one struct field by field while it is unpacked, so neither the file nor the struct is in memory
+ * as a whole. Calls the function of each field in `take`, in the order of the file.
+ * @returns the names of all fields
+ * @throws {MatError} if the file is damaged or has no such struct
  *
  * @example
  * ```ts
+ * import { RandomAccessFile } from "@reproducible/formats/random_access_file";
  * import { writeMat } from "@reproducible/formats/mat_write";
- * const bytes = writeMat("wiki", { dob: [723671], name: { cell: ["Ada"] } });
- * const wiki = readMat(bytes, { source: "wiki.mat" }).get("wiki");
- * if (wiki?.kind === "struct") console.log(wiki.numbers("dob"), wiki.cell("name").strings());
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeFile(path, writeMat("wiki", { dob: [723671], name: { cell: ["Ada"] } }));
+ * using file = new RandomAccessFile(path);
+ * await readMatStruct(file, { source: "wiki.mat", variable: "wiki" }, {
+ *   dob: (field) => console.log(field.numbers()),
+ *   name: (field) => console.log(field.cell().strings()),
+ * });
  * ```
  */
-export function readMat(
-  bytes: Uint8Array<ArrayBuffer>,
-  { source, limit = 2 ** 29 }: MatOptions,
-): Map<string, MatValue> {
-  const variables = new Map<string, MatValue>();
-  const add = (source: MatSource, at: number, end: number) => {
-    const { name } = source.header(at, end);
-    // Variables without a name hold parts of objects.
-    if (name !== "") variables.set(name, valueAt(source, at, end));
-  };
-  const little = byteOrder(bytes, source);
-  const file = new MatSource(bytes, { little, file: source });
-  let budget = limit;
-  for (let at = HEADER; at < bytes.length;) {
-    const tag = file.tag(at, bytes.length);
-    if (tag.type === miCOMPRESSED) {
-      const data = inflate(file, at, tag.data, tag.size, budget);
-      budget -= data.length;
-      const unpacked = new MatSource(data, { little, file: source, unpackedFrom: at });
-      add(unpacked, 0, data.length);
-      at = tag.data + tag.size; // compressed elements are not padded
-    } else if (tag.type === miMATRIX) {
-      add(file, at, bytes.length);
-      at = tag.next;
-    } else {
-      throw file.error(at, `is of type ${tag.type}; a variable was expected`);
+export async function readMatStruct(
+  file: MatFile,
+  { source, variable, limit = 2 ** 30 }: MatStructOptions,
+  take: Readonly<Record<string, (field: MatField) => void>>,
+): Promise<readonly string[]> {
+  const little = byteOrder(file.read(0, Math.min(HEADER, file.size)), source);
+  const notThere = (holds: readonly string[]) =>
+    new Error(
+      `Cannot use "${source}": it has no struct "${variable}"; it holds ` +
+        `${holds.join(", ") || "nothing"}.`,
+    );
+  const others: string[] = [];
+  for (let at = HEADER; at < file.size;) {
+    const place: Place = { little, file: source, offset: at };
+    const remain = file.size - at;
+    const tag = new MatSource(file.read(at, Math.min(8, remain)), place).tag(0, remain);
+    const packed = tag.type === miCOMPRESSED;
+    if (!packed && tag.type !== miMATRIX) {
+      throw errorAt(place, 0, `is of type ${tag.type}; a variable was expected`);
     }
+    const chunks = packed
+      ? unpack(file, at + tag.data, tag.size)
+      : piecesOf(file, at, tag.data + tag.size);
+    await using stream = new ByteReader(chunks);
+    const inner: Place = packed ? { little, file: source, unpackedFrom: at } : place;
+    try {
+      const head = await stream.peek(HEAD);
+      const top = new MatSource(head, inner);
+      if (head.length < 8) {
+        throw top.error(0, `unpacks to ${byteCount(head.length)}, less than a tag`);
+      }
+      const size = 8 + top.view.getUint32(4, little);
+      if (packed && size > tag.size * MAX_RATIO) {
+        throw errorAt(
+          place,
+          0,
+          `holds ${byteCount(tag.size)} that claim to unpack to ${count(size)}, which cannot be`,
+        );
+      }
+      if (packed && size > limit) {
+        throw errorAt(
+          place,
+          0,
+          `claims to unpack to ${byteCount(size)}, the limit leaves ${count(limit)}`,
+        );
+      }
+      const header = top.withinHead(() => top.headerWithin(0, size));
+      const kind = kindOf(header);
+      if (header.name === variable) {
+        if (kind !== "struct") throw notThere([...others, `${variable} (${kind})`]);
+        if (header.count !== 1) {
+          const shape = header.dims.join(" × ");
+          throw new Error(
+            `Cannot use "${source}": its struct "${variable}" is an array of ${shape} structs; ` +
+              `one struct of columns was expected. In MATLAB: ` +
+              `${variable} = table2struct(struct2table(${variable}), 'ToScalar', true).`,
+          );
+        }
+        const { names, next } = top.withinHead(() => top.fieldNames(header));
+        await stream.skip(next);
+        for (const name of names) await readField(stream, name, size, inner, take);
+        if ((await stream.peek(1)).length > 0) {
+          throw top.error(0, `unpacks to more than the ${byteCount(size)} that it claims`);
+        }
+        return names;
+      }
+      if (header.name !== "") others.push(`${header.name} (${kind})`);
+    } catch (cause) {
+      throw cause instanceof Unpacking ? errorAt(place, 0, cause.message, cause) : cause;
+    }
+    at += packed ? tag.data + tag.size : tag.next; // compressed elements are not padded
   }
-  return variables;
+  throw notThere(others);
 }
 
 /** Checks the file's header of 128 bytes. Returns true if the file is little-endian. */
@@ -102,213 +187,216 @@ function byteOrder(bytes: Uint8Array<ArrayBuffer>, source: string): boolean {
   return little;
 }
 
-/** Unpacks a compressed element, which must hold one array of the size that its tag claims. */
-function inflate(
-  file: MatSource,
-  at: number,
-  start: number,
-  size: number,
-  budget: number,
-): Uint8Array<ArrayBuffer> {
-  const packed = file.bytes.subarray(start, start + size);
-  const unzip = (input: Uint8Array, options: Parameters<typeof inflateSync>[1]) => {
-    try {
-      // With `info`, the engine reports the number of input bytes that it used.
-      return inflateSync(input, { ...options, info: true }) as unknown as {
-        buffer: Uint8Array<ArrayBuffer>;
-        engine: { bytesWritten: number };
-      };
-    } catch (cause) {
-      throw file.error(at, `cannot be unpacked (${(cause as Error).message})`, cause);
-    }
-  };
-  // The first bytes hold the unpacked size. Z_SYNC_FLUSH allows incomplete input.
-  const peek = unzip(packed.subarray(0, 1024), { finishFlush: 2, maxOutputLength: 2 ** 21 }).buffer;
-  if (peek.length < 8) {
-    throw file.error(at, `unpacks to ${byteCount(peek.length)}, less than a tag`);
-  }
-  const total = 8 + new DataView(peek.buffer, peek.byteOffset).getUint32(4, file.little);
-  checkClaim(file, at, size, total, budget);
-  // One chunk of the complete size: no chunks to join, and half the memory.
-  const { buffer, engine } = unzip(packed, {
-    maxOutputLength: total,
-    chunkSize: Math.max(64, total),
-  });
-  if (buffer.length !== total || engine.bytesWritten !== size) {
-    throw file.error(
-      at,
-      `unpacks to ${byteCount(buffer.length)} of ${count(total)} claimed, ` +
-        `from ${byteCount(engine.bytesWritten)} of ${count(size)}`,
-    );
-  }
-  return buffer;
-}
-
-/** @throws if compressed data claims to unpack to more than is possible or allowed */
-function checkClaim(
-  file: MatSource,
-  at: number,
-  size: number,
-  total: number,
-  budget: number,
-): void {
-  if (total > size * MAX_RATIO) {
-    throw file.error(
-      at,
-      `holds ${byteCount(size)} that claim to unpack to ${count(total)}, which cannot be`,
-    );
-  }
-  if (total > budget) {
-    throw file.error(
-      at,
-      `claims to unpack to ${byteCount(total)}, the limit leaves ${count(budget)}`,
-    );
-  }
-}
-
-/** A file, or a part of one, for random access. */
-export interface MatFile {
-  readonly size: number;
-  /** Returns a copy of `length` bytes from `offset` on. */
-  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
-}
-
-export interface MatStructOptions extends MatOptions {
-  /** Name of the struct. */
-  variable: string;
-}
-
-/** Bytes of the file to read at once. */
-const CHUNK = 1 << 18;
-/** Maximum bytes of a struct's header and field names. */
-const HEAD = 1 << 16;
-
-/**
- * Reads one struct field by field while it is unpacked, so neither the file nor the struct is in memory
- * as a whole. Calls the function of each field in `take`, in the order of the file.
- * @returns the names of all fields
- * @throws {MatError} if the file is damaged or has no such struct
- */
-export async function readMatStruct(
-  file: MatFile,
-  { source, variable, limit = 2 ** 30 }: MatStructOptions,
-  take: Readonly<Record<string, (field: MatField) => void>>,
-): Promise<readonly string[]> {
-  const little = byteOrder(file.read(0, Math.min(HEADER, file.size)), source);
-  const others: string[] = [];
-  for (let at = HEADER; at < file.size;) {
-    const place = { little, file: source, offset: at };
-    const remain = file.size - at;
-    const tag = new MatSource(file.read(at, Math.min(8, remain)), place).tag(0, remain);
-    if (tag.type !== miCOMPRESSED && tag.type !== miMATRIX) {
-      throw new MatSource(new Uint8Array(), place)
-        .error(0, `is of type ${tag.type}; a variable was expected`);
-    }
-    const packed = tag.type === miCOMPRESSED;
-    const chunks = packed
-      ? unpack(file, at + tag.data, tag.size)
-      : piecesOf(file, at, tag.data + tag.size);
-    await using stream = new ByteReader(chunks);
-    const inner = packed ? { little, file: source, unpackedFrom: at } : place;
-    const error = (where: number, why: string, cause?: unknown) =>
-      new MatSource(new Uint8Array(), inner).error(where, why, cause);
-    try {
-      const head = await stream.peek(HEAD);
-      const top = new MatSource(head, inner);
-      if (head.length < 8) throw error(0, `unpacks to ${byteCount(head.length)}, less than a tag`);
-      const size = 8 + top.view.getUint32(4, little);
-      if (packed) checkClaim(new MatSource(new Uint8Array(), place), 0, tag.size, size, limit);
-      const header = headOf(() => top.headerWithin(0, size), error);
-      const kind = kindOf(header);
-      if (header.name === variable) {
-        if (kind === "struct" && header.count !== 1) {
-          throw new Error(
-            `Cannot use "${source}": its struct "${variable}" is an array of ` +
-              `${
-                header.dims.join(" × ")
-              } structs; one struct of columns was expected. In MATLAB: ` +
-              `${variable} = table2struct(struct2table(${variable}), 'ToScalar', true).`,
-          );
-        }
-        if (kind !== "struct") {
-          throw notThere(source, variable, [...others, `${variable} (${kind})`]);
-        }
-        const { names, next } = headOf(() => structFields(top, header), error);
-        await stream.skip(next);
-        await readFields(stream, names, size, inner, take);
-        if (!await stream.ended()) {
-          throw error(0, `unpacks to more than the ${byteCount(size)} that it claims`);
-        }
-        return names;
-      }
-      if (header.name !== "") others.push(`${header.name} (${kind})`);
-    } catch (cause) {
-      if (!(cause instanceof Unpacking)) throw cause;
-      throw new MatSource(new Uint8Array(), place).error(0, cause.message, cause);
-    }
-    at += packed ? tag.data + tag.size : tag.next;
-  }
-  throw notThere(source, variable, others);
-}
-
-type Place = ConstructorParameters<typeof MatSource>[1];
-
-/** Reads the fields of a struct from the stream. */
-async function readFields(
+/** Reads a field of a struct that ends at `end`, or skips it. */
+async function readField(
   stream: ByteReader,
-  names: readonly string[],
+  name: string,
   end: number,
   place: Place,
   take: Readonly<Record<string, (field: MatField) => void>>,
 ): Promise<void> {
-  for (const name of names) {
-    const at = stream.position;
-    const here = { ...place, offset: at + (place.offset ?? 0) };
-    const tagBytes = await stream.peek(8);
-    const { type, next } = new MatSource(tagBytes, here).tag(0, Math.min(end - at, MAX));
-    if (tagBytes.length < 8) throw short(here);
-    if (type !== miMATRIX) {
-      throw new MatSource(tagBytes, here)
-        .error(0, `is of storage type ${type}, an array was expected`);
+  const here = { ...place, offset: stream.position + (place.offset ?? 0) };
+  const short = () => errorAt(here, 0, "claims more bytes than there are");
+  const tagBytes = await stream.peek(8);
+  const tag = new MatSource(tagBytes, here);
+  const { type, next } = tag.tag(0, Math.min(end - stream.position, MAX_ELEMENT));
+  if (tagBytes.length < 8) throw short();
+  if (type !== miMATRIX) throw tag.noArray(0, type);
+  if (!Object.hasOwn(take, name)) {
+    if (!await stream.skip(next)) throw short();
+    return;
+  }
+  const bytes = await stream.take(next);
+  if (!bytes) throw short();
+  const source = new MatSource(bytes, here);
+  const header = source.header(0, next), kind = kindOf(header);
+  const unlike = (wanted: string) =>
+    source.error(0, `has field "${name}" of kind ${kind}, expected ${wanted}`);
+  take[name]({
+    numbers() {
+      if (kind !== "numeric" || header.complex) throw unlike("real numbers");
+      if (header.data === header.end && header.count === 0) return new Float64Array();
+      return source.numbers(header.data, header.end, header.count);
+    },
+    cell() {
+      if (kind !== "cell") throw unlike("a cell");
+      return new MatCell(source, header);
+    },
+  });
+}
+
+const isNumeric = (header: ArrayHeader) => header.class >= 6 && header.class <= 15;
+
+/** Returns the kind of value of an array. */
+function kindOf(header: ArrayHeader): string {
+  return isNumeric(header) ? "numeric" : CLASSES[header.class] ?? `class ${header.class}`;
+}
+
+/** An array of arrays, which decodes all parts at once. */
+export class MatCell {
+  readonly length: number;
+  #source: MatSource;
+  #header: ArrayHeader;
+  #positions: Uint32Array;
+
+  constructor(source: MatSource, header: ArrayHeader) {
+    this.length = header.count;
+    this.#source = source;
+    this.#header = header;
+    this.#positions = source.children(header.data, header.end, header.count);
+  }
+
+  /** Decodes every part as text; an empty array becomes the empty string. */
+  strings(): string[] {
+    const texts = this.texts();
+    return Array.from({ length: this.length }, (_, i) => texts.at(i));
+  }
+
+  /** Decodes every part as text into one buffer, for columns of which only some rows are used. */
+  texts(): PackedStrings {
+    const source = this.#source;
+    const texts = new PackedStrings(this.length, 32 * this.length);
+    for (const [i, at] of this.#positions.entries()) {
+      const header = source.header(at, this.#header.end);
+      if (header.class === mxCHAR && header.dims[0] === 1) {
+        const bytes = header.data === header.end ? NONE : source.ascii(header.data, header.end);
+        if (bytes) texts.addBytes(bytes);
+        else texts.add(source.text(header.data, header.end));
+      } else if (header.count === 0 && header.class < mxFUNCTION) {
+        texts.addBytes(NONE);
+      } else {
+        throw source.error(at, `, part ${count(i)} of a cell, is not a row of text`);
+      }
     }
-    const use = Object.hasOwn(take, name) ? take[name] : undefined;
-    if (!use) {
-      if (!await stream.skip(next)) throw short(here);
-      continue;
+    return texts;
+  }
+
+  /** Decodes every part as `width` numbers; an empty array becomes `width` times NaN. */
+  numbers(width: number): Float64Array {
+    const source = this.#source;
+    source.afford(this.#header.at, this.length * width);
+    const result = new Float64Array(this.length * width);
+    for (let i = 0; i < this.length; i++) {
+      const at = this.#positions[i];
+      const header = source.header(at, this.#header.end);
+      if (isNumeric(header) && header.count === width) {
+        source.numbersInto(result, i * width, header.data, header.end, width);
+      } else if (isNumeric(header) && header.count === 0) {
+        result.fill(NaN, i * width, (i + 1) * width);
+      } else {
+        throw source.error(at, `, part ${count(i)} of a cell, is not ${width} numbers`);
+      }
     }
-    const bytes = await stream.take(next);
-    if (!bytes) throw short(here);
-    const source = new MatSource(bytes, here);
-    use(fieldOf(name, valueAt(source, 0, next, 1), source, 0));
+    return result;
   }
 }
 
-/** Maximum size of an element. */
-const MAX = 2 ** 32 + 16;
+const NONE = new Uint8Array();
+const encoder = new TextEncoder();
 
-function short(place: Place): MatError {
-  return new MatSource(new Uint8Array(), place).error(0, "claims more bytes than there are");
-}
+/** Strings in one buffer, which takes a fraction of the memory of separate strings. */
+export class PackedStrings {
+  #bytes: Uint8Array;
+  /** End of each string. */
+  #ends: Uint32Array;
+  #used = 0;
+  #count = 0;
 
-/** Runs a read of the first `HEAD` bytes of a struct; reports a header that is longer. */
-function headOf<T>(read: () => T, error: (at: number, why: string, cause: unknown) => MatError): T {
-  try {
-    return read();
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw error(0, `has no complete header in its first ${byteCount(HEAD)}`, cause);
+  /** @param bytes initial capacity for all `length` strings; it grows as needed */
+  constructor(readonly length: number, bytes: number) {
+    this.#bytes = new Uint8Array(bytes);
+    this.#ends = new Uint32Array(length);
+  }
+
+  /** Adds a string of UTF-8 bytes. */
+  addBytes(text: Uint8Array): void {
+    this.#reserve(text.length);
+    this.#bytes.set(text, this.#used);
+    this.#end(text.length);
+  }
+
+  add(text: string): void {
+    this.#reserve(3 * text.length);
+    this.#end(encoder.encodeInto(text, this.#bytes.subarray(this.#used)).written);
+  }
+
+  at(i: number): string {
+    return decodeUtf8(this.#bytes.subarray(this.#start(i), this.#ends[i]));
+  }
+
+  isEmpty(i: number): boolean {
+    return this.#ends[i] === this.#start(i);
+  }
+
+  #start(i: number): number {
+    return i === 0 ? 0 : this.#ends[i - 1];
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#used + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#used + bytes));
+    larger.set(this.#bytes.subarray(0, this.#used));
+    this.#bytes = larger;
+  }
+
+  #end(bytes: number): void {
+    this.#used += bytes;
+    this.#ends[this.#count++] = this.#used;
   }
 }
 
-function notThere(source: string, variable: string, others: readonly string[]): Error {
-  return new Error(
-    `Cannot use "${source}": it has no struct "${variable}"; it holds ` +
-      `${others.join(", ") || "nothing"}.`,
-  );
-}
+/** Takes exact numbers of bytes from a stream of chunks. */
+class ByteReader implements AsyncDisposable {
+  #chunks: AsyncIterator<Uint8Array>;
+  #current: Uint8Array = NONE;
+  /** Bytes taken so far. */
+  position = 0;
 
-/** An error of the decompression. */
-class Unpacking extends Error {}
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** Returns the next `length` bytes, or fewer at the end of the stream, without taking them. */
+  async peek(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const parts = [this.#current];
+    let have = this.#current.length;
+    while (have < length) {
+      const { value, done } = await this.#chunks.next();
+      if (done) break;
+      parts.push(value);
+      have += value.length;
+    }
+    this.#current = Buffer.concat(parts);
+    return Uint8Array.from(this.#current.subarray(0, length));
+  }
+
+  /** Takes a copy of the next `length` bytes; returns undefined if the stream ends before. */
+  async take(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const bytes = new Uint8Array(length);
+    return await this.skip(length, bytes) ? bytes : undefined;
+  }
+
+  /** Skips `length` bytes, or copies them; returns false if the stream ends before. */
+  async skip(length: number, into?: Uint8Array): Promise<boolean> {
+    for (let done = 0; done < length;) {
+      if (this.#current.length === 0) {
+        const next = await this.#chunks.next();
+        if (next.done) return false;
+        this.#current = next.value;
+      }
+      const part = this.#current.subarray(0, length - done);
+      into?.set(part, done);
+      this.#current = this.#current.subarray(part.length);
+      done += part.length;
+      this.position += part.length;
+    }
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#chunks.return?.();
+  }
+}
 
 async function* piecesOf(
   file: MatFile,
@@ -319,6 +407,9 @@ async function* piecesOf(
     yield file.read(start + at, Math.min(CHUNK, size - at));
   }
 }
+
+/** An error of the decompression. */
+class Unpacking extends Error {}
 
 /** Unpacks a part of the file. @throws if it is truncated, or has bytes after its end */
 async function* unpack(file: MatFile, start: number, size: number): AsyncGenerator<Uint8Array> {

@@ -1,35 +1,25 @@
-/**
- * Tags, array headers, numbers and text of MATLAB level-5 files. Each length is compared with the
- * remaining bytes before it is used.
- */
-import { byteCount } from "../random_access_file.ts";
+/** Tags, array headers, numbers and text of MATLAB level-5 files. */
 import { Buffer } from "node:buffer";
+import { byteCount } from "../random_access_file.ts";
 
 /** A file that cannot be read: the reason, with the position. */
 export class MatError extends Error {
   override readonly name = "MatError";
 }
 
+/** Maximum bytes of a struct's header and field names. */
+export const HEAD = 1 << 16;
 /** Objects of newer MATLAB; their headers are shorter. */
 export const mxOPAQUE = 17;
-const miMATRIX = 14;
+export const miMATRIX = 14;
 const MAX_DIMENSIONS = 64;
 /** Maximum bytes of a decoded array: numbers may be stored in an eighth of their decoded size. */
 const MAX_DECODED = 2 ** 30;
-
-/** Type and position of an element. */
-interface Tag {
-  readonly type: number;
-  readonly size: number;
-  readonly data: number;
-  readonly next: number;
-}
 
 /** Header of an array. */
 export interface ArrayHeader {
   readonly class: number;
   readonly complex: boolean;
-  readonly logical: boolean;
   readonly dims: readonly number[];
   /** Product of the dimensions. */
   readonly count: number;
@@ -40,54 +30,65 @@ export interface ArrayHeader {
   readonly end: number;
 }
 
-const empty: Pick<ArrayHeader, "class" | "complex" | "logical" | "dims" | "count" | "name"> = {
-  class: 6,
-  complex: false,
-  logical: false,
-  dims: [0, 0],
-  count: 0,
-  name: "",
-};
-
-/** Bytes to decode: of the file, or unpacked from a compressed element. */
-export class MatSource {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView;
+/** Origin of bytes. */
+export interface Place {
   readonly little: boolean;
   /** Name of the file, for messages. */
   readonly file: string;
-  #unpackedFrom: number | undefined;
-  #offset: number;
+  /** Position of the compressed element in the file. */
+  readonly unpackedFrom?: number;
+  /** Position of the bytes in the file or in the unpacked element. */
+  readonly offset?: number;
+}
 
-  /**
-   * @param options.unpackedFrom position of the compressed element in the file
-   * @param options.offset position of the bytes in the file or in the unpacked element
-   */
-  constructor(
-    bytes: Uint8Array<ArrayBuffer>,
-    options: {
-      little: boolean;
-      file: string;
-      unpackedFrom?: number | undefined;
-      offset?: number | undefined;
-    },
-  ) {
-    // A Node Buffer, whose slices share memory, becomes a plain array.
-    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function errorAt(place: Place, at: number, why: string, cause?: unknown): MatError {
+  const inside = place.unpackedFrom === undefined
+    ? ""
+    : ` of the data unpacked from byte ${count(place.unpackedFrom)}`;
+  return new MatError(
+    `Cannot read "${place.file}": the element at byte ${count(at + (place.offset ?? 0))}` +
+      `${inside} ${why}.`,
+    { cause },
+  );
+}
+
+/** Type and position of an element. */
+interface Tag {
+  readonly type: number;
+  readonly size: number;
+  readonly data: number;
+  readonly next: number;
+}
+
+/**
+ * Tags, array headers, numbers and text in some bytes. Each length is compared with the remaining bytes
+ * before it is used.
+ */
+export class MatSource {
+  readonly view: DataView;
+  readonly #little: boolean;
+
+  constructor(readonly bytes: Uint8Array<ArrayBuffer>, readonly place: Place) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.little = options.little;
-    this.file = options.file;
-    this.#unpackedFrom = options.unpackedFrom;
-    this.#offset = options.offset ?? 0;
+    this.#little = place.little;
   }
 
   error(at: number, why: string, cause?: unknown): MatError {
-    const inside = this.#unpackedFrom === undefined
-      ? ""
-      : ` of the data unpacked from byte ${count(this.#unpackedFrom)}`;
-    const message = `Cannot read "${this.file}": the element at byte ${count(at + this.#offset)}` +
-      `${inside} ${why}.`;
-    return new MatError(message, cause === undefined ? undefined : { cause });
+    return errorAt(this.place, at, why, cause);
+  }
+
+  noArray(at: number, type: number): MatError {
+    return this.error(at, `is of storage type ${type}, an array was expected`);
+  }
+
+  /** Runs a read of the first `HEAD` bytes of a struct; reports a header that is longer. */
+  withinHead<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw this.error(0, `has no complete header in its first ${byteCount(HEAD)}`, cause);
+    }
   }
 
   /** Reads the tag at `at`; checks that its data ends before `end`. */
@@ -95,7 +96,7 @@ export class MatSource {
     if (at + 8 > end) {
       throw this.error(at, `should begin with a tag of 8 bytes, ${count(end - at)} remain`);
     }
-    const word = this.view.getUint32(at, this.little);
+    const word = this.view.getUint32(at, this.#little);
     const small = word >>> 16;
     if (small !== 0) {
       // Up to four bytes sit in the tag itself.
@@ -104,7 +105,7 @@ export class MatSource {
       }
       return { type: word & 0xffff, size: small, data: at + 4, next: at + 8 };
     }
-    const size = this.view.getUint32(at + 4, this.little);
+    const size = this.view.getUint32(at + 4, this.#little);
     const data = at + 8;
     if (size > end - data) {
       throw this.error(at, `claims ${byteCount(size)}, ${count(end - data)} remain`);
@@ -115,18 +116,18 @@ export class MatSource {
   /** Reads the header of the array whose tag is at `at`. */
   header(at: number, limit: number): ArrayHeader {
     const tag = this.tag(at, limit);
-    if (tag.type !== miMATRIX) {
-      throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
-    }
+    if (tag.type !== miMATRIX) throw this.noArray(at, tag.type);
     return this.headerWithin(at, tag.data + tag.size, tag.data);
   }
 
   /** Reads the header of the array at `at` that ends at `end`. */
   headerWithin(at: number, end: number, data = at + 8): ArrayHeader {
-    if (data === end) return { ...empty, at, data: end, end };
+    if (data === end) {
+      return { class: 6, complex: false, dims: [0, 0], count: 0, name: "", at, data, end };
+    }
     const flags = this.tag(data, end);
     if (flags.size !== 8) throw this.error(data, "should hold 8 bytes of array flags");
-    const word = this.view.getUint32(flags.data, this.little);
+    const word = this.view.getUint32(flags.data, this.#little);
     const kind = word & 0xff;
     let next = flags.next;
     let dims: number[] = [];
@@ -145,7 +146,7 @@ export class MatSource {
       dims = new Array<number>(rank);
       product = 1;
       for (let i = 0; i < rank; i++) {
-        const dim = dims[i] = this.view.getInt32(shape.data + 4 * i, this.little);
+        const dim = dims[i] = this.view.getInt32(shape.data + 4 * i, this.#little);
         if (dim < 0) throw this.error(next, `claims a dimension of ${count(dim)}`);
         product *= dim;
       }
@@ -158,23 +159,46 @@ export class MatSource {
     return {
       class: kind,
       complex: (word & 0x0800) !== 0,
-      logical: (word & 0x0200) !== 0,
       dims,
       count: product,
-      name: this.#ascii(name),
+      name: this.#name(name.data, name.size),
       at,
       data: name.next,
       end,
     };
   }
 
-  #ascii({ data, size }: Tag): string {
+  /** Reads the names of a struct's fields. Returns them, and the position of the first value. */
+  fieldNames({ data, end }: ArrayHeader): { names: string[]; next: number } {
+    const width = this.tag(data, end);
+    const step = width.size === 4 ? this.view.getInt32(width.data, this.#little) : 0;
+    const { size, data: start, next } = this.tag(width.next, end);
+    if (width.type !== 5 && width.type !== 6 || step < 1 || size % step !== 0) {
+      throw this.error(
+        data,
+        `should give the length of field names: ${count(step)} for ${byteCount(size)}`,
+      );
+    }
+    const names = Array.from({ length: size / step }, (_, i) => this.#name(start + i * step, step));
+    return { names, next };
+  }
+
+  #name(data: number, size: number): string {
     if (size === 0) return "";
     return decodeUtf8(this.bytes.subarray(data, data + size)).replace(/\0.*$/s, "");
   }
 
-  /** Reads `length` numbers from the tag at `at` into the array type of their class. */
-  numbers(at: number, end: number, length: number, target: NumericConstructor): NumericData {
+  /** @throws if an array of doubles would take too much memory */
+  afford(at: number, length: number): void {
+    if (8 * length <= MAX_DECODED) return;
+    throw this.error(
+      at,
+      `would take ${byteCount(8 * length)} of memory, more than ${count(MAX_DECODED)}`,
+    );
+  }
+
+  /** Reads `length` numbers of any type from the tag at `at`. */
+  numbers(at: number, end: number, length: number): Float64Array {
     const tag = this.tag(at, end);
     const stored = STORAGE[tag.type];
     if (!stored) throw this.error(at, `is of storage type ${tag.type}, which holds no numbers`);
@@ -186,36 +210,26 @@ export class MatSource {
           `${count(length)} numbers of ${stored.name} take ${count(length * width)}`,
       );
     }
-    this.afford(at, length, target.BYTES_PER_ELEMENT);
+    this.afford(at, length);
     const raw = this.bytes.slice(tag.data, tag.data + tag.size);
-    if (!this.little && width > 1) swap(raw, width);
-    const data = new stored.array(raw.buffer);
-    if (stored.array === target) return data;
-    const result = convert(data, target);
-    if (result === undefined) {
-      throw this.error(at, `holds a number that ${target.name.replace("Array", "")} cannot`);
+    if (!this.#little && width > 1) {
+      for (let i = 0; i < raw.length; i += width) raw.subarray(i, i + width).reverse();
     }
-    return result;
+    const data = new stored.array(raw.buffer);
+    if (data instanceof Float64Array) return data;
+    const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
+    return big ? Float64Array.from(data, Number) : new Float64Array(data);
   }
 
-  /** @throws if an array would take too much memory */
-  afford(at: number, length: number, width: number): void {
-    if (length * width <= MAX_DECODED) return;
-    throw this.error(
-      at,
-      `would take ${byteCount(length * width)} of memory, more than ${count(MAX_DECODED)}`,
-    );
-  }
-
-  /** Reads numbers as float64 into a part of an array; doubles without a temporary array. */
-  floatsInto(target: Float64Array, start: number, at: number, end: number, length: number): void {
+  /** Reads numbers into a part of an array; doubles without a temporary array. */
+  numbersInto(target: Float64Array, start: number, at: number, end: number, length: number): void {
     const { type, size, data } = this.tag(at, end);
     if (type === 9 && size === 8 * length) {
       for (let i = 0; i < length; i++) {
-        target[start + i] = this.view.getFloat64(data + 8 * i, this.little);
+        target[start + i] = this.view.getFloat64(data + 8 * i, this.#little);
       }
     } else {
-      target.set(this.numbers(at, end, length, Float64Array) as Float64Array, start);
+      target.set(this.numbers(at, end, length), start);
     }
   }
 
@@ -239,11 +253,17 @@ export class MatSource {
         return decodeUtf8(bytes);
       case 4: // uint16 holds UTF-16 units
       case 17:
-        return (this.little ? utf16le : utf16be).decode(bytes);
-      case 6:
-      case 18:
+        return (this.#little ? utf16le : utf16be).decode(bytes);
+      case 6: // uint32 holds code points
+      case 18: {
         if (size % 4 !== 0) throw this.error(at, `holds ${byteCount(size)} of 4-byte characters`);
-        return decodeUtf32(bytes, this.little);
+        const codes = Array.from(
+          { length: size / 4 },
+          (_, i) => this.view.getUint32(data + 4 * i, this.#little),
+        );
+        return codes.map((code) => code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code))
+          .join("").toWellFormed();
+      }
       default:
         throw this.error(at, `is of storage type ${type}, which holds no text`);
     }
@@ -262,9 +282,7 @@ export class MatSource {
     const positions = new Uint32Array(length);
     for (let i = 0; i < length; i++) {
       const tag = this.tag(at, end);
-      if (tag.type !== miMATRIX) {
-        throw this.error(at, `is of storage type ${tag.type}, an array was expected`);
-      }
+      if (tag.type !== miMATRIX) throw this.noArray(at, tag.type);
       positions[i] = at;
       at = tag.next;
     }
@@ -273,7 +291,7 @@ export class MatSource {
 }
 
 /** Storage types ("mi..."): types of numbers in the file, independent of their class. */
-const STORAGE: Record<number, { name: string; array: NumericConstructor }> = {
+const STORAGE: Readonly<Record<number, { name: string; array: NumericConstructor }>> = {
   1: { name: "int8", array: Int8Array },
   2: { name: "uint8", array: Uint8Array },
   3: { name: "int16", array: Int16Array },
@@ -286,43 +304,9 @@ const STORAGE: Record<number, { name: string; array: NumericConstructor }> = {
   13: { name: "uint64", array: BigUint64Array },
 };
 
-export type NumericData =
-  | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
-  | (Float32Array | Float64Array | BigInt64Array | BigUint64Array);
-
-export interface NumericConstructor {
-  readonly name: string;
+interface NumericConstructor {
   readonly BYTES_PER_ELEMENT: number;
-  new (length: number): NumericData;
-  new (buffer: ArrayBuffer): NumericData;
-}
-
-/**
- * Converts numbers to another type. Floats may lose precision.
- * @returns undefined if another number would change
- */
-export function convert(data: NumericData, target: NumericConstructor): NumericData | undefined {
-  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  if (target === BigInt64Array || target === BigUint64Array) {
-    const result = new target(data.length);
-    for (let i = 0; i < data.length; i++) {
-      if (!big && !Number.isInteger(data[i])) return undefined;
-      result[i] = BigInt(data[i]);
-      if (result[i] !== BigInt(data[i])) return undefined;
-    }
-    return result;
-  }
-  const numbers = big ? Float64Array.from(data as BigInt64Array, Number) : data as Float64Array;
-  const result = new (target as typeof Float64Array)(numbers);
-  if (target !== Float64Array && target as unknown !== Float32Array) {
-    for (let i = 0; i < result.length; i++) if (result[i] !== numbers[i]) return undefined;
-  }
-  return result;
-}
-
-/** Reverses the bytes of each number, in place. */
-function swap(bytes: Uint8Array, width: number): void {
-  for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse();
+  new (buffer: ArrayBuffer): ArrayLike<number> | BigInt64Array | BigUint64Array;
 }
 
 const utf8 = new TextDecoder();
@@ -335,17 +319,6 @@ export function decodeUtf8(bytes: Uint8Array): string {
   if (bytes.length > 256) return utf8.decode(bytes);
   for (let i = 0; i < bytes.length; i++) if (bytes[i] >= 0x80) return utf8.decode(bytes);
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
-}
-
-/** Decodes UTF-32; invalid characters become U+FFFD. */
-function decodeUtf32(bytes: Uint8Array, little: boolean): string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 4) {
-    const code = view.getUint32(i, little);
-    text += code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code);
-  }
-  return text.toWellFormed();
 }
 
 export function count(n: number): string {

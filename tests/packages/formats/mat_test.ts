@@ -1,102 +1,66 @@
-import { deepStrictEqual, match, ok, throws } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, throws } from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { random } from "../../../packages/random/random.ts";
-import { MatError, type MatValue, readMat } from "../../../packages/formats/mat.ts";
+import { MatError, type MatField, readMatStruct } from "../../../packages/formats/mat.ts";
 import { writeMat } from "../../../packages/formats/mat_write.ts";
 
 const folder = new URL("./fixtures/", import.meta.url);
+const names = ["scipy.mat", "scipy_compressed.mat", "little.mat", "big.mat", "big_compressed.mat"];
 const read = (name: string) => Deno.readFileSync(new URL(name, folder));
-const expected: Record<string, Record<string, unknown>> = JSON.parse(
-  Deno.readTextFileSync(new URL("mat.json", folder)),
-);
 
-/** A value in the shape of mat.json. */
-function plain(value: MatValue): unknown {
-  const dims = [...value.dims];
-  switch (value.kind) {
-    case "numeric": {
-      const numbers = (data: ArrayLike<number | bigint>) =>
-        Array.from(data, (x) => {
-          if (typeof x === "number" && !Number.isFinite(x)) return String(x);
-          return Number.isSafeInteger(Number(x)) || typeof x === "number" ? Number(x) : String(x);
-        });
-      return {
-        class: value.class,
-        dims,
-        data: numbers(value.data),
-        ...(value.imaginary && { imaginary: numbers(value.imaginary) }),
-      };
-    }
-    case "char":
-      return { char: dims, rows: [...value.rows] };
-    case "cell":
-      return {
-        cell: dims,
-        parts: Array.from({ length: value.length }, (_, i) => plain(value.at(i))),
-      };
-    case "struct":
-      return {
-        struct: dims,
-        fields: Object.fromEntries(value.fields.map((field) => [
-          field,
-          Array.from({ length: value.length }, (_, i) => plain(value.get(field, i))),
-        ])),
-      };
-    case "unsupported":
-      return { unsupported: value.class };
-  }
+/** Calls `take` with fields of a struct. */
+async function struct(
+  bytes: Uint8Array<ArrayBuffer>,
+  variable: string,
+  take: Record<string, (field: MatField) => void>,
+  limit?: number,
+): Promise<void> {
+  const file = {
+    size: bytes.length,
+    read: (offset: number, length: number) => bytes.slice(offset, offset + length),
+  };
+  await readMatStruct(file, { source: "x.mat", variable, ...limit && { limit } }, take);
 }
 
-for (const [name, variables] of Object.entries(expected)) {
-  Deno.test(`readMat() reads ${name} as it was written`, () => {
-    const found = readMat(read(name), { source: name });
-    for (const variable of Object.keys(variables)) {
-      deepStrictEqual(plain(found.get(variable)!), variables[variable], variable);
-    }
-    if (name.startsWith("scipy")) {
-      deepStrictEqual(plain(found.get("sparse")!), { unsupported: "sparse matrix" });
-    }
-  });
-}
-
-Deno.test("MatCell.strings() and numbers() decode a column at once", () => {
-  for (const name of ["little.mat", "big.mat", "big_compressed.mat"]) {
-    const wiki = readMat(read(name), { source: name }).get("wiki");
-    ok(wiki?.kind === "struct");
-    deepStrictEqual(wiki.cell("name").strings(), ["x", ""]);
-    deepStrictEqual([...wiki.cell("face_location").numbers(4)], [1, 2, 300, 400, 1, 2, 300, 400]);
-    deepStrictEqual(wiki.numbers("dob"), Float64Array.of(711724, 712703));
-    throws(() => wiki.cell("name").numbers(4), /part 0 of a cell, is not 4 numbers/);
-    throws(() => wiki.cell("face_location").strings(), /part 0 of a cell, is not a row of text/);
-    throws(() => wiki.cell("dob"), /field "dob" of kind numeric, expected a cell/);
-    throws(() => wiki.get("age"), /no field "age", only dob, name, face_location/);
+Deno.test("MatCell.strings() and numbers() decode a column at once", async () => {
+  for (const name of names.slice(2)) {
+    await struct(read(name), "wiki", {
+      name(field) {
+        deepStrictEqual(field.cell().strings(), ["x", ""]);
+        throws(() => field.cell().numbers(4), /part 0 of a cell, is not 4 numbers/);
+      },
+      face_location(field) {
+        deepStrictEqual([...field.cell().numbers(4)], [1, 2, 300, 400, 1, 2, 300, 400]);
+        throws(() => field.cell().strings(), /part 0 of a cell, is not a row of text/);
+      },
+      dob(field) {
+        deepStrictEqual(field.numbers(), Float64Array.of(711724, 712703));
+        throws(() => field.cell(), /field "dob" of kind numeric, expected a cell/);
+      },
+    });
   }
 });
 
-Deno.test("writeMat() writes what readMat() reads", () => {
-  const bytes = writeMat("sample", {
+Deno.test("writeMat() writes what readMatStruct() reads", async () => {
+  const columns = {
     dob: [711724, NaN, -Infinity],
     name: { cell: ["Ada", "", "Émile 名 😀"] },
     face_location: { cell: [[1, 2, 3, 4], [], new Float64Array([5, 6, 7, 8])] },
-  });
-  const sample = readMat(bytes, { source: "sample.mat" }).get("sample");
-  ok(sample?.kind === "struct");
-  deepStrictEqual([...sample.numbers("dob")], [711724, NaN, -Infinity]);
-  deepStrictEqual(sample.cell("name").strings(), ["Ada", "", "Émile 名 😀"]);
+  };
+  const bytes = writeMat("sample", columns);
   const four = [NaN, NaN, NaN, NaN];
-  deepStrictEqual(
-    [...sample.cell("face_location").numbers(4)],
-    [1, 2, 3, 4, ...four, 5, 6, 7, 8],
-  );
-  deepStrictEqual(
-    bytes,
-    writeMat("sample", {
-      dob: [711724, NaN, -Infinity],
-      name: { cell: ["Ada", "", "Émile 名 😀"] },
-      face_location: { cell: [[1, 2, 3, 4], [], [5, 6, 7, 8]] },
-    }),
-    "the same values give the same bytes",
-  );
+  let taken = 0;
+  await struct(bytes, "sample", {
+    dob: (field) => deepStrictEqual([...field.numbers()], columns.dob, `${taken++}`),
+    name: (field) => deepStrictEqual(field.cell().strings(), columns.name.cell, `${taken++}`),
+    face_location(field) {
+      taken++;
+      deepStrictEqual([...field.cell().numbers(4)], [1, 2, 3, 4, ...four, 5, 6, 7, 8]);
+    },
+  });
+  deepStrictEqual(taken, 3);
+  const same = { ...columns, face_location: { cell: [[1, 2, 3, 4], [], [5, 6, 7, 8]] } };
+  deepStrictEqual(bytes, writeMat("sample", same), "the same values give the same bytes");
 });
 
 Deno.test("writeMat() refuses names that MATLAB does not know", () => {
@@ -132,17 +96,20 @@ function element(type: number, data: Uint8Array, claimed = data.length): Uint8Ar
   return result;
 }
 
+const ascii = (text: string) => new TextEncoder().encode(text);
+const int32 = (...values: number[]) => new Uint8Array(Int32Array.from(values).buffer);
+
 function matrix(kind: number, dims: number[], ...parts: Uint8Array[]): Uint8Array {
-  const int32 = (...values: number[]) => new Uint8Array(Int32Array.from(values).buffer);
   return element(
     14,
-    join(
-      element(6, int32(kind, 0)),
-      element(5, int32(...dims)),
-      element(1, new TextEncoder().encode("x")),
-      ...parts,
-    ),
+    join(element(6, int32(kind, 0)), element(5, int32(...dims)), element(1, ascii("x")), ...parts),
   );
+}
+
+/** A struct "x" with one field "f". */
+function structOf(value: Uint8Array): Uint8Array {
+  const width = new Uint8Array(Int32Array.of(5 | 4 << 16, 8).buffer);
+  return matrix(2, [1, 1], width, element(1, ascii("f\0\0\0\0\0\0\0")), value);
 }
 
 /** A compressed element, which is not padded. */
@@ -151,80 +118,154 @@ function packed(data: Uint8Array): Uint8Array {
   return element(15, bytes).slice(0, 8 + bytes.length);
 }
 
+const use = (bytes: Uint8Array<ArrayBuffer>, limit?: number) =>
+  struct(bytes, "x", {
+    f(field) {
+      try {
+        field.numbers();
+      } catch {
+        field.cell().strings();
+      }
+    },
+  }, limit);
+
 const refuse = (bytes: Uint8Array<ArrayBuffer>, message: RegExp, limit?: number) =>
-  throws(() => readMat(bytes, { source: "x.mat", ...(limit && { limit }) }), (error) => {
+  rejects(use(bytes, limit), (error: Error) => {
     ok(error instanceof MatError, String(error));
     match(error.message, message);
     return true;
   });
 
-Deno.test("readMat() says what a file is that it cannot read", () => {
-  refuse(new Uint8Array(20), /"x.mat": a MATLAB level-5 file begins with 128 bytes.*it has 20/);
-  refuse(new Uint8Array(200), /not a MATLAB level-5 file.*save it with -v7/);
+Deno.test("readMatStruct() says what a file is that it cannot read", async () => {
+  await refuse(
+    new Uint8Array(20),
+    /"x.mat": a MATLAB level-5 file begins with 128 bytes.*it has 20/,
+  );
+  await refuse(new Uint8Array(200), /not a MATLAB level-5 file.*save it with -v7/);
   const hdf5 = file();
   hdf5.set([0, 2], 124);
-  refuse(hdf5, /version 7.3 \(HDF5\) file; in MATLAB, save it with -v7/);
+  await refuse(hdf5, /version 7.3 \(HDF5\) file; in MATLAB, save it with -v7/);
+  await refuse(file(element(9, new Uint8Array(8))), /is of type 9; a variable was expected/);
 });
 
-Deno.test("readMat() refuses lengths that lie, with the place, the claim and what remains", () => {
-  refuse(
+Deno.test("readMatStruct() reads numbers and text of every storage type", async () => {
+  const numbers = new Map<number, Uint8Array>([
+    [1, Uint8Array.of(255, 7)],
+    [3, new Uint8Array(Int16Array.of(-1, 7).buffer)],
+    [5, int32(-1, 7)],
+    [7, new Uint8Array(Float32Array.of(-1, 7).buffer)],
+    [9, new Uint8Array(Float64Array.of(-1, 7).buffer)],
+    [12, new Uint8Array(BigInt64Array.of(-1n, 7n).buffer)],
+  ]);
+  for (const [type, data] of numbers) {
+    const value = matrix(6, [1, 2], element(type, data));
+    await struct(file(structOf(value)), "x", {
+      f: (field) => deepStrictEqual([...field.numbers()], [-1, 7], `${type}`),
+    });
+  }
+  const texts = new Map<number, Uint8Array>([
+    [2, Uint8Array.of(0xe9, 0x61)],
+    [4, new Uint8Array(Uint16Array.of(0xe9, 0x61).buffer)],
+    [16, new TextEncoder().encode("éa")],
+    [18, int32(0xe9, 0x61)],
+  ]);
+  for (const [type, data] of texts) {
+    const cell = matrix(1, [1, 1], matrix(4, [1, 2], element(type, data)));
+    await struct(file(structOf(cell)), "x", {
+      f: (field) => deepStrictEqual(field.cell().strings(), ["éa"], `${type}`),
+    });
+  }
+});
+
+Deno.test("readMatStruct() refuses lengths that lie, with the place, the claim and what remains", async () => {
+  await refuse(
     file(element(14, new Uint8Array(312), 9_000_000)),
     /element at byte 128 claims 9,000,000 bytes, 312 remain/,
   );
-  refuse(file(matrix(6, [-1, 2])), /element at byte 152 claims a dimension of -1/);
-  refuse(
+  await refuse(file(matrix(6, [-1, 2])), /element at byte 152 claims a dimension of -1/);
+  await refuse(
     file(matrix(6, [2 ** 31 - 1, 2 ** 31 - 1, 2 ** 31 - 1])),
     /claims dimensions 2147483647 × 2147483647/,
   );
-  refuse(
-    file(matrix(6, [1000, 1000], element(9, new Uint8Array(16)))),
-    /holds 16 bytes, 1,000,000 numbers of double take 8,000,000/,
-  );
-  refuse(
-    file(matrix(1, [1, 2 ** 30])),
+  const numbers = matrix(6, [1000, 1000], element(9, new Uint8Array(16)));
+  await struct(file(structOf(numbers)), "x", {
+    f: (field) =>
+      throws(
+        () => field.numbers(),
+        /element at byte 2\d\d holds 16 bytes, 1,000,000 numbers of double take 8,000,000/,
+      ),
+  });
+  await refuse(
+    file(structOf(matrix(1, [1, 2 ** 30]))),
     /first of 1,073,741,824 arrays, which do not fit in the 0 bytes/,
   );
-  refuse(
+  await refuse(
     file(packed(element(14, new Uint8Array(100), 2 ** 31))),
     /claim to unpack to 2,147,483,656, which cannot be/,
   );
-  refuse(
-    file(packed(element(14, new Uint8Array(100), 90))),
-    /cannot be unpacked|claims|unpacks to/,
-  );
+  const lying = structOf(matrix(6, [0, 0]));
+  new DataView(lying.buffer).setUint32(4, lying.length - 16, true);
+  await refuse(file(packed(lying)), /claims|unpacks to more than/);
   const zip = packed(matrix(6, [0, 0]));
-  refuse(file(zip.slice(0, -4)), /claims \d+ bytes, \d+ remain/);
+  await refuse(file(zip.slice(0, -4)), /claims \d+ bytes, \d+ remain/);
 });
 
-Deno.test("readMat() names the place inside compressed data", () => {
-  refuse(
+Deno.test("readMatStruct() names the place inside compressed data", async () => {
+  await refuse(
     file(packed(matrix(6, [-1, 2]))),
     /element at byte 24 of the data unpacked from byte 128 claims a dimension of -1/,
   );
 });
 
-Deno.test("readMat() refuses zip bombs, one by one and all together", () => {
+Deno.test("readMatStruct() refuses a zip bomb", async () => {
   const bomb = packed(matrix(9, [1, 4_000_000], element(2, new Uint8Array(4_000_000))));
   ok(bomb.length < 10_000);
-  refuse(file(bomb), /claims to unpack to 4,000,\d+ bytes, the limit leaves 1,000,000/, 1_000_000);
-  refuse(file(bomb, bomb, bomb), /the limit leaves 1,99\d,\d+/, 10_000_000);
+  await refuse(
+    file(bomb),
+    /claims to unpack to 4,000,\d+ bytes, the limit leaves 1,000,000/,
+    1_000_000,
+  );
 });
 
-Deno.test("MatValue ends deep nesting with an error", () => {
-  let inner = matrix(6, [0, 0]);
-  for (let i = 0; i < 300; i++) inner = matrix(1, [1, 1], inner);
-  let value = readMat(file(inner), { source: "x.mat" }).get("x")!;
-  throws(() => {
-    while (value.kind === "cell") value = value.at(0);
-  }, /nested more than 100 cells and structs deep/);
-});
+const isOurs = (error: Error) =>
+  error instanceof MatError || /^Cannot use "x.mat": /.test(error.message);
 
-Deno.test("readMat() meets thousands of mutated files with values or a MatError", () => {
+/** Reads both structs of the fixtures as far as they go. */
+async function readBoth(bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  const some = (field: MatField) => {
+    try {
+      field.numbers();
+    } catch (error) {
+      if (!isOurs(error as Error)) throw error;
+      try {
+        field.cell().strings();
+      } catch (error) {
+        if (!isOurs(error as Error)) throw error;
+        field.cell().numbers(4);
+      }
+    }
+  };
+  try {
+    for (const variable of ["wiki", "record"]) {
+      await struct(bytes, variable, {
+        ...{ dob: some, name: some, face_location: some },
+      }, 1 << 24).catch((error) => {
+        if (!/it has no struct/.test(error.message)) throw error;
+      });
+    }
+    return true;
+  } catch (error) {
+    if (!isOurs(error as Error)) throw error;
+    match((error as Error).message, /^Cannot (read|use) "x.mat": .+\.$/s);
+    return false;
+  }
+}
+
+Deno.test("readMatStruct() meets thousands of mutated files with values or an error of ours", async () => {
   const rng = random(1, "mutated mat files");
-  const names = Object.keys(expected);
   const files = names.map(read);
   let refused = 0;
-  for (let round = 0; round < 4000; round++) {
+  for (let round = 0; round < 2000; round++) {
     const bytes = files[round % files.length].slice();
     const changes = 1 + rng.int(4);
     for (let i = 0; i < changes; i++) {
@@ -236,37 +277,34 @@ Deno.test("readMat() meets thousands of mutated files with values or a MatError"
       else bytes.copyWithin(at, 128 + rng.int(bytes.length - 128), bytes.length);
     }
     const cut = rng.int(4) === 0 ? bytes.slice(0, rng.int(bytes.length)) : bytes;
-    try {
-      for (const value of readMat(cut, { source: "x.mat", limit: 1 << 24 }).values()) plain(value);
-    } catch (error) {
-      if (!(error instanceof MatError)) throw error;
-      match(error.message, /^Cannot read "x.mat": .+\.$/s);
-      refused++;
-    }
+    if (!await readBoth(cut)) refused++;
   }
-  ok(refused > 1000, `${refused} of 4000 were refused`);
+  ok(refused > 500, `${refused} of 2000 were refused`);
 });
 
-Deno.test("readMat() takes compressed data mutated after unpacking", () => {
+Deno.test("readMatStruct() takes compressed data mutated after unpacking", async () => {
   // Behind the checksum, where the mutations above hardly get.
   const rng = random(2, "mutated mat contents");
-  const plainFile = read("little.mat");
-  for (let round = 0; round < 2000; round++) {
-    const bytes = plainFile.slice(128);
-    for (let i = 0; i < 1 + rng.int(3); i++) bytes[rng.int(bytes.length)] = rng.int(256);
-    const mutated = file(packed(bytes));
-    try {
-      for (const value of readMat(mutated, { source: "x.mat" }).values()) plain(value);
-    } catch (error) {
-      if (!(error instanceof MatError)) throw error;
-    }
+  const whole = read("little.mat");
+  const tags: number[] = [];
+  for (
+    let at = 128;
+    at < whole.length;
+    at += 8 + new DataView(whole.buffer).getUint32(at + 4, true)
+  ) {
+    tags.push(at);
+  }
+  for (let round = 0; round < 1000; round++) {
+    const bytes = whole.slice(tags.at(-1)); // the struct
+    for (let i = 0; i < 1 + rng.int(3); i++) bytes[8 + rng.int(bytes.length - 8)] = rng.int(256);
+    await readBoth(file(packed(bytes)));
   }
 });
 
-Deno.test("readMat() and MatCell.strings() read a hundred thousand paths", () => {
+Deno.test("MatCell.strings() reads a hundred thousand paths", async () => {
   const paths = Array.from({ length: 100_000 }, (_, i) => `17/${i}_1981-05-05_2009.jpg`);
   const bytes = writeMat("wiki", { full_path: { cell: paths } });
-  const wiki = readMat(bytes, { source: "x.mat" }).get("wiki");
-  ok(wiki?.kind === "struct");
-  deepStrictEqual(wiki.cell("full_path").strings(), paths);
+  await struct(bytes, "wiki", {
+    full_path: (field) => deepStrictEqual(field.cell().strings(), paths),
+  });
 });
