@@ -1,14 +1,20 @@
 /** Speedup of faceCrop by workers; time per photo and memory by number of photos. */
 import { join } from "node:path";
-import { random } from "../packages/random/random.ts";
-import { RandomAccessFile } from "../packages/formats/random_access_file.ts";
-import { scanTar } from "../packages/formats/tar.ts";
-import { faceSvg } from "../faces/synthetic/drawn_face.ts";
-import { drawTraits } from "../faces/synthetic/traits.ts";
-import { drawSvg } from "../faces/synthetic/sample_archive.ts";
-import { barChart } from "./bar_chart.ts";
 import { median } from "../packages/statistics/prediction_metrics.ts";
-import { machine, parseOptions, printReport, table, thousands, whole } from "./machine_table.ts";
+import {
+  barChart,
+  defineBench,
+  DENO,
+  megabytes,
+  names,
+  outputOf,
+  runPipeline,
+  table,
+  takeTurns,
+  thousands,
+} from "./harness.ts";
+import { inPeers } from "./peer.ts";
+import { somePhotos } from "./photos.ts";
 
 const help = `deno task bench crop [options]
 
@@ -22,99 +28,47 @@ repeat a few hundred.
   --photos LIST     photos per run, for each detector (4000,400)
   --count N         photos of the scale: a tenth, three tenths, all (100000: 4 GB on disk)
   --faces DIR       photos of its wiki_crop.tar (default: synthetic ones)
-  --chart PATH      writes a chart of the scale as SVG
-  --json            one JSON object on stdout, and the rest on stderr
-`;
+  --chart PATH      writes a chart of the scale as SVG`;
 
-const root = new URL("../", import.meta.url);
+/** Number of different photos; more are links to these. */
+const DIFFERENT = 400;
 
-/** Seconds of faceCrop with one worker, and with one per core, in each round. */
-export interface CoresRow {
-  detector: string;
-  photos: number;
-  one: number[];
-  all: number[];
-  /** Median over the rounds of one / all. */
-  ratio: number;
-}
+export type CoresRow = Awaited<ReturnType<typeof measureCores>>;
+export type CropRow = Awaited<ReturnType<typeof measureScale>>;
 
-export interface CropRow {
-  photos: number;
-  /** Seconds. */
-  faceCrop: number;
-  resize32: number;
-  photosPerSecond: number;
-  /** Processor time per photo in ms, over all processes and stages. */
-  work: number | null;
-  /** Peak memory of all processes together, in bytes. */
-  memory: number | null;
-}
-
-export interface CropReport {
-  machine: ReturnType<typeof machine>;
-  cores: CoresRow[];
-  scale: CropRow[];
-}
-
-export async function bench(args: string[]): Promise<void> {
-  const values = parseOptions(args, help, {
-    parts: "cores,scale",
-    detectors: "metadata,tinyFaceDetector",
-    rounds: "3",
-    photos: "4000,400",
-    count: "100000",
-    faces: undefined,
-    chart: undefined,
-    json: false,
-  });
-  if (!values) return;
-  const parts = values.parts.split(",");
-  const wrong = parts.find((part) => part !== "cores" && part !== "scale");
-  if (wrong !== undefined) throw new Error(`Cannot measure "${wrong}": it is cores or scale.`);
-  const photos = values.photos.split(",").map((text) => whole("photos", text));
-  const rounds = whole("rounds", values.rounds), count = whole("count", values.count);
-  const say = (line: string) => console.error(line);
-
-  const folder = await Deno.makeTempDir({ prefix: "bench-crop-" });
-  const report: CropReport = { machine: machine(), cores: [], scale: [] };
-  try {
-    const pictures = await somePictures(values.faces);
-    if (parts.includes("cores")) {
-      for (const [d, detector] of values.detectors.split(",").entries()) {
-        const here = join(folder, detector);
-        const row = await cores(here, pictures, detector, photos[d] ?? photos.at(-1)!, rounds);
-        say(`${detector}: ${row.ratio.toFixed(2)} times one worker`);
-        report.cores.push(row);
-        await Deno.remove(here, { recursive: true });
-      }
-    }
-    if (parts.includes("scale")) {
-      for (const share of [0.1, 0.3, 1]) {
-        const here = join(folder, "scale"), many = Math.max(1, Math.round(count * share));
-        const row = await scale(here, pictures, many);
-        say(
-          `${thousands(many)} photos: ${thousands(row.photosPerSecond)} a second` +
-            (row.memory === null ? "" : `, ${thousands(row.memory / 1e6)} MB`),
-        );
-        report.scale.push(row);
-        await Deno.remove(here, { recursive: true });
-      }
-    }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+const defaults = {
+  ...{ parts: names(["cores", "scale"]), detectors: "metadata,tinyFaceDetector", rounds: 3 },
+  ...{ photos: [4000, 400], count: 100_000, faces: undefined, chart: undefined } as const,
+};
+export const bench = defineBench(help, defaults, async (values, folder) => {
+  const pictures = await somePhotos(values.faces, DIFFERENT);
+  const cores: CoresRow[] = [], scale: CropRow[] = [];
+  for (const [d, detector] of values.detectors.split(",").entries()) {
+    if (!values.parts.includes("cores")) break;
+    const photos = values.photos[d] ?? values.photos.at(-1)!;
+    cores.push(
+      await measureCores(join(folder, detector), pictures, detector, photos, values.rounds),
+    );
+    console.error(`${detector}: ${cores.at(-1)!.ratio.toFixed(2)} times one worker`);
   }
-  if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(report.scale));
-  printReport(toMarkdown(report), values.json, { crop: report });
-}
+  for (const share of values.parts.includes("scale") ? [0.1, 0.3, 1] : []) {
+    const here = join(folder, "scale"), photos = Math.max(1, Math.round(values.count * share));
+    scale.push(await measureScale(here, pictures, photos));
+    console.error(`${thousands(photos)}: ${thousands(scale.at(-1)!.photosPerSecond)} a second`);
+    await Deno.remove(here, { recursive: true });
+  }
+  if (values.chart !== undefined) await Deno.writeTextFile(values.chart, chart(scale));
+  return { text: toMarkdown(cores, scale), json: { crop: { cores, scale } } };
+});
 
-/** Measures one worker and one per core, in turns. */
-async function cores(
+/** Measures the seconds of faceCrop with one worker and with one per core, in turns. */
+async function measureCores(
   folder: string,
   pictures: readonly Uint8Array[],
   detector: string,
   photos: number,
   rounds: number,
-): Promise<CoresRow> {
+) {
   await prepare(folder, pictures, photos, detector);
   await run(folder, ["--until", "matParse"]);
   const turn = async (workers: number) => {
@@ -122,24 +76,28 @@ async function cores(
     const { seconds } = await run(folder, [...again, "--set", `faceCrop.workers=${workers}`]);
     return seconds.faceCrop;
   };
-  const one: number[] = [], all: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    one.push(await turn(1));
-    all.push(await turn(navigator.hardwareConcurrency));
-  }
+  const { one, all } = await takeTurns(rounds, {
+    one: () => turn(1),
+    all: () => turn(navigator.hardwareConcurrency),
+  });
   return { detector, photos, one, all, ratio: median(one.map((time, i) => time / all[i])) };
 }
 
-async function scale(
-  folder: string,
-  pictures: readonly Uint8Array[],
-  photos: number,
-): Promise<CropRow> {
+/**
+ * Measures the seconds of both stages; `work`: processor time per photo in ms, and `memory`: peak in
+ * bytes, over all processes and stages.
+ */
+async function measureScale(folder: string, pictures: readonly Uint8Array[], photos: number) {
   await prepare(folder, pictures, photos, "metadata");
-  const { seconds: { faceCrop, resize32 }, busy, memory } = await run(folder, []);
+  let watched: Promise<string> | undefined;
+  const { seconds: { faceCrop, resize32 } } = await run(folder, [], (pid) => {
+    const args = [...DENO, inPeers("process_tree.ts"), String(pid)];
+    watched = outputOf(Deno.execPath(), args);
+  });
+  const { bytes, seconds }: { bytes: number; seconds: number } = JSON.parse(await watched!);
   const photosPerSecond = photos / (faceCrop + resize32);
-  const work = busy && busy / photos * 1000;
-  return { photos, faceCrop, resize32, photosPerSecond, work, memory };
+  const work = seconds ? seconds / photos * 1000 : null;
+  return { photos, faceCrop, resize32, photosPerSecond, work, memory: bytes || null };
 }
 
 async function prepare(
@@ -160,72 +118,31 @@ stages:
   await Deno.writeTextFile(join(folder, "crop.yaml"), yaml);
 }
 
-/** Runs the pipeline of a folder. */
-async function run(
-  folder: string,
-  args: readonly string[],
-): Promise<{ seconds: Record<string, number>; busy: number | null; memory: number | null }> {
-  const main = new URL("main.ts", root);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--no-prompt", "--allow-all", main.href],
-      ...["run", join(folder, "crop.yaml"), "--json", ...args],
-    ],
-    cwd: root,
-    env: { INIT_CWD: folder, NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const watch = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--no-prompt", "--allow-all"],
-      ...[new URL("./peers/process_tree.ts", import.meta.url).href, String(child.pid)],
-    ],
-    stderr: "inherit",
-  }).output();
-  const { success, stdout, stderr } = await child.output();
-  const seen: { bytes: number; seconds: number } = JSON.parse(
-    new TextDecoder().decode((await watch).stdout),
-  );
-  if (!success) {
-    throw new Error(`Cannot measure: the run failed.\n${new TextDecoder().decode(stderr)}`);
-  }
-  const { stages }: { stages: { id: string; seconds: number }[] } = JSON.parse(
-    new TextDecoder().decode(stdout),
-  );
-  return {
-    seconds: Object.fromEntries(stages.map(({ id, seconds }) => [id, seconds])),
-    busy: seen.seconds || null,
-    memory: seen.bytes || null,
-  };
-}
+const run = (folder: string, args: readonly string[], watch?: (pid: number) => void) =>
+  runPipeline(join(folder, "crop.yaml"), args, {
+    ...{ env: { INIT_CWD: folder }, ...watch && { watch } },
+  });
 
-export function toMarkdown({ cores, scale }: CropReport): string {
-  const parts: string[] = [];
-  if (cores.length > 0) {
-    parts.push(table(
+export function toMarkdown(cores: readonly CoresRow[], scale: readonly CropRow[]): string {
+  const tables = [
+    cores.length > 0 && table(
       ["detector", "photos", "1 worker", "a worker a core", "times"],
       cores.map(({ detector, photos, one, all, ratio }) => [
         ...[detector, thousands(photos)],
         ...[one, all].map((times) => `${(median(times) / photos * 1000).toFixed(2)} ms a photo`),
         ratio.toFixed(2),
       ]),
-    ));
-  }
-  if (scale.length > 0) {
-    parts.push(table(
+    ),
+    scale.length > 0 && table(
       ["photos", "faceCrop", "resize32", "photos/s", "work a photo", "peak memory"],
       scale.map(({ photos, faceCrop, resize32, photosPerSecond, work, memory }) => [
-        thousands(photos),
-        `${faceCrop.toFixed(1)} s`,
-        `${resize32.toFixed(1)} s`,
-        thousands(photosPerSecond),
-        work === null ? "–" : `${work.toFixed(2)} ms`,
-        memory === null ? "–" : `${thousands(memory / 1e6)} MB`,
+        ...[thousands(photos), `${faceCrop.toFixed(1)} s`, `${resize32.toFixed(1)} s`],
+        ...[thousands(photosPerSecond), work === null ? "–" : `${work.toFixed(2)} ms`],
+        megabytes(memory),
       ]),
-    ));
-  }
-  return parts.join("\n\n");
+    ),
+  ];
+  return tables.filter(Boolean).join("\n\n");
 }
 
 /** Processors' time for a photo and memory, as an SVG. */
@@ -234,48 +151,15 @@ export function chart(rows: readonly CropRow[]): string {
   return barChart("Processors' time for a photo, and memory, by the number of photos", labels, [
     {
       title: "ms of a core for a photo, from its archive to 32 × 32",
-      values: rows.map(({ work }) => work ?? 0),
-      show: (value) => value > 0 ? value.toFixed(2) : "unknown",
-      fill: "#4269d0",
+      values: rows.map(({ work }) => work),
+      show: (value) => value.toFixed(2),
     },
     {
       title: "peak memory of all processes, MB",
-      values: rows.map(({ memory }) => (memory ?? 0) / 1e6),
-      show: (value) => value > 0 ? thousands(value) : "unknown",
-      fill: "#a463f2",
+      values: rows.map(({ memory }) => memory && memory / 1e6),
+      show: thousands,
     },
   ]);
-}
-
-/** Number of different photos; more are links to these. */
-const DIFFERENT = 400;
-/** Minimum size of a photo in bytes. */
-const LEAST = 2000;
-const seed = 1;
-
-/** Returns JPEGs of a folder's wiki_crop.tar, or synthetic ones. */
-export async function somePictures(faces: string | undefined): Promise<Uint8Array[]> {
-  return faces === undefined ? await drawnOnes() : fromArchive(join(faces, "wiki_crop.tar"));
-}
-
-async function drawnOnes(): Promise<Uint8Array[]> {
-  const pictures: Uint8Array[] = [];
-  for (let i = 0; i < DIFFERENT; i++) {
-    const rng = random(seed, "bench", "crop", i);
-    const svg = faceSvg(drawTraits(rng, 3 + rng.int(85), i % 2 === 0 ? "female" : "male"));
-    pictures.push(await drawSvg(svg).flatten().jpeg().toBuffer());
-  }
-  return pictures;
-}
-
-function fromArchive(path: string): Uint8Array[] {
-  using archive = new RandomAccessFile(path);
-  const pictures: Uint8Array[] = [];
-  for (const { path, offset, size } of scanTar(archive)) {
-    if (pictures.length === DIFFERENT) break;
-    if (path.endsWith(".jpg") && size >= LEAST) pictures.push(archive.read(offset, size));
-  }
-  return pictures;
 }
 
 /** Writes photos as a dataset folder with labels; repeats them as hard links. */

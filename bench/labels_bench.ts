@@ -1,12 +1,11 @@
 /** Labels flipped on purpose, and how many of them the audit ranks first, beside Cleanlab. */
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { readCsv } from "../packages/formats/csv.ts";
 import { csvLine } from "../packages/formats/csv_write.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
 import { random } from "../packages/random/random.ts";
-import { parseOptions } from "./machine_table.ts";
-import { pythonFor } from "./python.ts";
+import { defineBench, outputOf, runPipeline } from "./harness.ts";
+import { pythonFor } from "./peer.ts";
 
 const help = `deno task bench labels --faces DIR [options]
 
@@ -16,10 +15,7 @@ most suspicious labels, beside Cleanlab's on the same probabilities.
   --faces DIR      the archives wiki_crop.tar and imdb_crop.tar
   --share S        share of the labels that are flipped (0.05)
   --first N        labels whose precision counts (200)
-  --python PATH    a Python that has Cleanlab
-`;
-
-const ROOT = new URL("../", import.meta.url);
+  --python PATH    a Python that has Cleanlab`;
 
 const CLEANLAB = `
 import json, sys
@@ -30,41 +26,16 @@ print(json.dumps(find_label_issues(
     labels, probabilities, return_indices_ranked_by="normalized_margin").tolist()))
 `;
 
-/** Runs a command in the project's root and returns its output. @throws if it fails */
-async function output(command: string, args: string[], input = ""): Promise<string> {
-  const child = new Deno.Command(command, {
-    ...{ args, cwd: ROOT, stdin: "piped", stdout: "piped", stderr: "inherit" } as const,
-  }).spawn();
-  const written = child.stdin.getWriter();
-  await written.write(new TextEncoder().encode(input));
-  await written.close();
-  const { success, stdout } = await child.output();
-  if (!success) {
-    throw new Error(`Cannot measure: "${command} ${args.join(" ")}" failed, see above.`);
-  }
-  return new TextDecoder().decode(stdout);
-}
-
-/** Runs the experiment and returns the folder of an artifact. */
-async function run(mirror: string, stage: string, artifact: string, more: string[] = []) {
-  const text = await output(Deno.execPath(), [
-    ...["task", "-q", "run", "experiments/audit_labels", "--set", `download.mirror=${mirror}`],
-    ...["--until", stage, "--json", ...more],
-  ]);
-  const { stages } = JSON.parse(text) as {
-    stages: { id: string; outputs: Record<string, string> }[];
+const defaults = { faces: "", share: "0.05", first: 200, python: undefined };
+export const bench = defineBench(help, defaults, async ({ faces, first, ...values }, folder) => {
+  if (faces === "") throw new Error("Cannot measure without --faces DIR.");
+  /** Runs the experiment and returns the folder of an artifact. */
+  const run = async (stage: string, artifact: string, more: string[] = []) => {
+    const mirror = ["--set", `download.mirror=${resolve(faces)}`];
+    return (await runPipeline("experiments/audit_labels", [...mirror, "--until", stage, ...more]))
+      .artifact(stage, artifact);
   };
-  return resolve(fileURLToPath(ROOT), stages.find(({ id }) => id === stage)!.outputs[artifact]);
-}
-
-export async function bench(args: string[]): Promise<void> {
-  const values = parseOptions(args, help, {
-    ...{ faces: undefined, share: "0.05", first: "200", python: undefined },
-  });
-  if (!values) return;
-  if (values.faces === undefined) return console.log(help);
-  const mirror = resolve(values.faces), first = Number(values.first);
-  const table = await readParquet(join(await run(mirror, "matParse", "table"), "table.parquet"), {
+  const table = await readParquet(join(await run("matParse", "table"), "table.parquet"), {
     ...{ full_path: "string", dataset: "string", gender: "int32" },
   });
   const rows = [...table.gender.keys()];
@@ -74,37 +45,37 @@ export async function bench(args: string[]): Promise<void> {
     ...[table.gender[row] === 1 ? "male" : "female", "wrong"],
     table.gender[row] === 1 ? "female" : "male",
   ]);
-  const file = await Deno.makeTempFile({ suffix: ".csv" });
-  try {
-    const header = ["dataset", "path", "column", "label", "verdict", "correction"];
-    await Deno.writeTextFile(file, [header, ...flips].map(csvLine).join(""));
-    const audit = await run(mirror, "auditLabels", "audit", ["--set", `matParse.verdicts=${file}`]);
-    const flipped = new Set(flips.map(([dataset, path]) => `${dataset} ${path}`));
-    const labels = join(audit, "labels.csv");
-    const ranked = readCsv(await Deno.readFile(labels), labels).rows.map(({ values }) => values);
-    const wrong = new Map(ranked.map(([row, dataset, path]) => [
-      Number(row),
-      flipped.has(`${dataset} ${path}`),
-    ]));
-    const { row, truth, probabilities } = await readParquet(join(audit, "predictions.parquet"), {
-      ...{ row: "int32", truth: "float64", probabilities: "float64[]" },
-    });
-    const python = values.python ?? await pythonFor("cleanlab");
-    const theirs: number[] = JSON.parse(
-      await output(python, ["-c", CLEANLAB], JSON.stringify([Array.from(truth), probabilities])),
-    );
-    const precision = (order: readonly number[]) =>
-      order.slice(0, first).filter((row) => wrong.get(row)).length / Math.min(first, order.length);
-    const { accuracy, suspect } = JSON.parse(await Deno.readTextFile(join(audit, "summary.json")));
-    const all = [...wrong.values()].filter(Boolean).length;
-    console.log(
-      `${ranked.length} labels, ${all} of them flipped; out-of-fold accuracy ${accuracy}`,
-    );
-    console.log(`${suspect} suspect here, ${theirs.length} issues of Cleanlab`);
-    console.log(`precision of the first ${first}: by chance ${(all / ranked.length).toFixed(3)}`);
-    console.log(`  auditLabels ${precision(ranked.map(([row]) => Number(row))).toFixed(3)}`);
-    console.log(`  Cleanlab    ${precision(theirs.map((i) => row[i])).toFixed(3)}`);
-  } finally {
-    await Deno.remove(file);
-  }
-}
+  const file = join(folder, "flips.csv");
+  const header = ["dataset", "path", "column", "label", "verdict", "correction"];
+  await Deno.writeTextFile(file, [header, ...flips].map(csvLine).join(""));
+  const audit = await run("auditLabels", "audit", ["--set", `matParse.verdicts=${file}`]);
+  const flipped = new Set(flips.map(([dataset, path]) => `${dataset} ${path}`));
+  const labels = join(audit, "labels.csv");
+  const ranked = readCsv(await Deno.readFile(labels), labels).rows.map(({ values }) => values);
+  const wrong = new Map(ranked.map(([row, dataset, path]) => [
+    Number(row),
+    flipped.has(`${dataset} ${path}`),
+  ]));
+  const { row, truth, probabilities } = await readParquet(join(audit, "predictions.parquet"), {
+    ...{ row: "int32", truth: "float64", probabilities: "float64[]" },
+  });
+  const python = await pythonFor("cleanlab", values.python);
+  const input = JSON.stringify([Array.from(truth), probabilities]);
+  const theirs: number[] = JSON.parse(await outputOf(python, ["-c", CLEANLAB], { input }));
+  const precision = (order: readonly number[]) =>
+    order.slice(0, first).filter((row) => wrong.get(row)).length / Math.min(first, order.length);
+  const { accuracy, suspect } = JSON.parse(await Deno.readTextFile(join(audit, "summary.json")));
+  const all = [...wrong.values()].filter(Boolean).length;
+  const found = {
+    ...{ labels: ranked.length, flipped: all, accuracy, suspect, issues: theirs.length, first },
+    chance: all / ranked.length,
+    auditLabels: precision(ranked.map(([row]) => Number(row))),
+    cleanlab: precision(theirs.map((i) => row[i])),
+  };
+  const text = `${found.labels} labels, ${all} of them flipped; out-of-fold accuracy ${accuracy}
+${suspect} suspect here, ${found.issues} issues of Cleanlab
+precision of the first ${first}: by chance ${found.chance.toFixed(3)}
+  auditLabels ${found.auditLabels.toFixed(3)}
+  Cleanlab    ${found.cleanlab.toFixed(3)}`;
+  return { text, json: { labels: found } };
+});

@@ -1,13 +1,10 @@
 /** The same trainings here and in Keras over several seeds: metrics and speed. */
 import { basename, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { readNpy, writeNpy } from "../packages/formats/npy.ts";
 import { readParquet } from "../packages/formats/parquet.ts";
-import { denoPeer, type LearnOrder, Peer, type ReportNetwork } from "./peer.ts";
-import { ResultLog } from "./result_log.ts";
-import { packages, parsePythons, pythonFor } from "./python.ts";
 import { mean, median } from "../packages/statistics/prediction_metrics.ts";
-import { machine, parseOptions, printReport, table, whole } from "./machine_table.ts";
+import { defineBench, names, ResultLog, runPipeline, table } from "./harness.ts";
+import { denoPeer, inPeers, packages, Peer, pythonFor, type ReportNetwork } from "./peer.ts";
 
 const help = `deno task bench parity [options]
 
@@ -22,9 +19,7 @@ installed in the user's cache folder.
   --epochs N       at most (20)
   --keep FILE      write each training's result there as it ends, and take what stands there
                    already: an interrupted benchmark resumes. Remove it when code has changed
-  --python PATH    a Python that has the packages
-  --json           one JSON object on stdout, and the rest on stderr
-`;
+  --python PATH    a Python that has the packages`;
 
 /** One seed's results. */
 interface Trained {
@@ -34,118 +29,72 @@ interface Trained {
   secondsPerEpoch: number;
 }
 
-/** Output of `--json`. */
-export interface ParityReport {
-  machine: ReturnType<typeof machine>;
-  packages: readonly string[];
-  images: Record<"train" | "validation" | "test", number>;
-  networks: { network: ReportNetwork; weights: number; ours: Trained[]; keras: Trained[] }[];
+export interface Compared {
+  network: ReportNetwork;
+  weights: number;
+  ours: Trained[];
+  keras: Trained[];
 }
 
 /** As in pipeline.yaml and experiments/faces.yaml, which give the reasons. */
-const settings = {
+const SETTINGS = {
   drawn: { batchSize: 16, patience: 8, batchNormMomentum: 0.9 },
   faces: { batchSize: 32, patience: 5, batchNormMomentum: 0.9 },
 };
 
-export async function bench(args: string[]): Promise<void> {
-  const values = parseOptions(args, help, {
-    faces: undefined,
-    images: undefined,
-    seeds: "5",
-    networks: "gender,age",
-    epochs: "20",
-    keep: undefined,
-    python: undefined,
-    json: false,
-  });
-  if (!values) return;
-  const seeds = whole("seeds", values.seeds), epochs = whole("epochs", values.epochs);
-  const networks = values.networks.split(",").map((name) => {
-    if (name === "gender" || name === "age") return name;
-    throw new Error(`Cannot read "--networks ${values.networks}": take gender, age or both.`);
-  });
-  const python = parsePythons(values.python).keras ?? await pythonFor("keras");
-  const folder = await Deno.makeTempDir({ prefix: "parity-" });
-  try {
-    const most = values.images === undefined ? Infinity : whole("images", values.images);
-    const data = await prepare(folder, values.faces, most);
-    const report: ParityReport = {
-      ...{ machine: machine(), packages: packages.keras, images: data.counts, networks: [] },
-    };
-    const peers = {
-      ours: denoPeer("ours", new URL("./peers/ours_parity.ts", import.meta.url)),
-      keras: new Peer("keras", python, [
-        fileURLToPath(new URL("./peers/keras_parity.py", import.meta.url)),
-      ]),
-    };
-    const kept = new ResultLog<Trained & { weights: number }>(values.keep);
-    try {
-      report.networks = networks.map((network) => ({ network, weights: 0, ours: [], keras: [] }));
-      // Seeds outermost, so an interrupted benchmark has equal numbers of both.
-      for (let seed = 1; seed <= seeds; seed++) {
-        for (const row of report.networks) {
-          const { network } = row;
-          for (const name of ["ours", "keras"] as const) {
-            const setting = { network, seed, epochs, ...data.settings };
-            const key = { name, ...setting, data: data.identity, images: data.counts.train };
-            const known = kept.get(key);
-            const trained = known ?? await learn(peers[name], {
-              ...{ op: "learn", ...setting },
-              ...{ images: data.images, labels: data.labels[network], rows: data.rows },
-            });
-            if (!known) kept.add(key, trained);
-            const { weights, ...result } = trained;
-            if (row.weights !== 0 && weights !== row.weights) {
-              throw new Error(
-                `Cannot compare ${network}: ${name} has ${weights} weights, not ${row.weights}.`,
-              );
-            }
-            row.weights = weights;
-            row[name].push(result);
-            console.error(
-              `${network}, seed ${seed}, ${name}: ${result.metric.toFixed(3)} on test after ` +
-                `${result.epochs} epochs of ${result.secondsPerEpoch.toFixed(2)} s` +
-                (known ? " (kept)" : ""),
-            );
-          }
+const defaults = {
+  ...{ faces: undefined, images: 1e9, seeds: 5, networks: names(["gender", "age"]) } as const,
+  ...{ epochs: 20, keep: undefined, python: undefined } as const,
+};
+export const bench = defineBench(help, defaults, async ({ epochs, ...values }, folder) => {
+  const python = await pythonFor("keras", values.python);
+  const data = await prepare(folder, values.faces, values.images);
+  await using ours = denoPeer("ours", "ours_peer.ts");
+  await using keras = new Peer("keras", python, [inPeers("keras_parity.py")]);
+  const kept = new ResultLog<Trained & { weights: number }>(values.keep);
+  const networks = values.networks.map((network): Compared => ({
+    ...{ network, weights: 0, ours: [], keras: [] },
+  }));
+  // Seeds outermost, so an interrupted benchmark has equal numbers of both.
+  for (let seed = 1; seed <= values.seeds; seed++) {
+    for (const row of networks) {
+      for (const [name, peer] of Object.entries({ ours, keras }) as ["ours" | "keras", Peer][]) {
+        const { network } = row;
+        const setting = { network, seed, epochs, ...data.settings };
+        const key = { name, ...setting, data: data.identity, images: data.counts.train };
+        const { weights, ...result } = await kept.take(key, async () => {
+          const { metric, weights, ms } = await peer.ask({
+            ...{ op: "learn", ...setting, images: data.images, rows: data.rows } as const,
+            labels: data.labels[network],
+          });
+          const times = ms as number[], secondsPerEpoch = median(times) / 1000;
+          return { metric: metric!, epochs: times.length, secondsPerEpoch, weights: weights! };
+        });
+        if (row.weights !== 0 && weights !== row.weights) {
+          throw new Error(
+            `Cannot compare ${network}: ${name} has ${weights} weights, not ${row.weights}.`,
+          );
         }
+        row.weights = weights;
+        row[name].push(result);
+        console.error(
+          `${network}, seed ${seed}, ${name}: ${result.metric.toFixed(3)} on test after ` +
+            `${result.epochs} epochs of ${result.secondsPerEpoch.toFixed(2)} s`,
+        );
       }
-    } finally {
-      for (const peer of Object.values(peers)) await peer.close();
     }
-    printReport(toMarkdown(report), values.json, report);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
-}
-
-async function learn(peer: Peer, order: LearnOrder): Promise<Trained & { weights: number }> {
-  const { metric, weights, ms } = await peer.ask(order);
-  const epochs = ms as number[];
-  return {
-    ...{ metric: metric!, epochs: epochs.length, secondsPerEpoch: median(epochs) / 1000 },
-    weights: weights!,
-  };
-}
+  const json = { packages: packages.keras, images: data.counts, networks };
+  return { text: toMarkdown(networks, data.counts), json };
+});
 
 /** Runs the pipeline up to dataset and splits, and writes labels for NumPy. */
 async function prepare(folder: string, faces: string | undefined, most: number) {
-  const root = new URL("../", import.meta.url);
-  const pipeline = faces === undefined
-    ? ["pipeline"]
-    : ["experiments/faces", "--set", `download.mirror=${resolve(faces)}`];
-  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", "run", ...pipeline, "--until", "split", "--json"],
-    ...{ cwd: root, stderr: "inherit" },
-  }).output();
-  if (!success) throw new Error("Cannot make the dataset: the pipeline failed, see above.");
-  const { stages } = JSON.parse(new TextDecoder().decode(stdout)) as {
-    stages: { id: string; outputs: Record<string, string> }[];
-  };
-  const output = (id: string, name: string) =>
-    fileURLToPath(new URL(stages.find((stage) => stage.id === id)!.outputs[name], root));
-  const dataset = output("resize32", "dataset"), splits = output("split", "splits");
+  const { artifact } = await runPipeline(faces === undefined ? "pipeline" : "experiments/faces", [
+    ...faces === undefined ? [] : ["--set", `download.mirror=${resolve(faces)}`],
+    ...["--until", "split"],
+  ]);
+  const dataset = artifact("resize32", "dataset"), splits = artifact("split", "splits");
   const people = await readParquet(join(dataset, "table.parquet"), {
     ...{ gender: "int32", age: "int32" } as const,
   });
@@ -168,7 +117,7 @@ async function prepare(folder: string, faces: string | undefined, most: number) 
     images: join(dataset, "images.npy"),
     // The folders of results are named after all that they are made of.
     identity: [dataset, splits].map((path) => basename(dirname(path))),
-    ...{ labels, rows, settings: settings[faces === undefined ? "drawn" : "faces"] },
+    ...{ labels, rows, settings: SETTINGS[faces === undefined ? "drawn" : "faces"] },
     counts: {
       ...{ train: some.length, validation: count(rows.validation), test: count(rows.test) },
     },
@@ -196,29 +145,31 @@ export function worse(
   return (a.mean - b.mean) * (moreIsBetter ? -1 : 1) > 2 * error;
 }
 
-export function toMarkdown({ networks, images }: ParityReport): string {
+export function toMarkdown(
+  networks: readonly Compared[],
+  images: Record<"train" | "validation" | "test", number>,
+): string {
   const rows = networks.flatMap(({ network, weights, ours, keras }) => {
-    const digits = network === "gender" ? 3 : 2;
-    const show = (values: number[], digits: number) => {
-      const { mean, deviation } = spread(values);
-      return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
-    };
-    const both = (of: (trained: Trained) => number, digits: number) =>
-      [ours, keras].map((trained) => show(trained.map(of), digits));
-    const metrics = [ours, keras].map((trained) => trained.map(({ metric }) => metric));
-    const verdict = worse(metrics[0], metrics[1], network === "gender") ? "worse" : "not worse";
+    const line = (name: string, key: keyof Trained, digits: number, last = "") => [
+      `${network}: ${name}`,
+      ...[ours, keras].map((trained) => {
+        const { mean, deviation } = spread(trained.map((one) => one[key]));
+        return `${mean.toFixed(digits)} ± ${deviation.toFixed(digits)}`;
+      }),
+      last,
+    ];
+    const [a, b] = [ours, keras].map((trained) => trained.map(({ metric }) => metric));
+    const gender = network === "gender", verdict = worse(a, b, gender) ? "worse" : "not worse";
+    const title = `${gender ? "accuracy" : "years off"}, ${weights} weights`;
     return [
-      [
-        `${network}: ${network === "gender" ? "accuracy" : "years off"}, ${weights} weights`,
-        ...both(({ metric }) => metric, digits),
-        verdict,
-      ],
-      [`${network}: epochs`, ...both(({ epochs }) => epochs, 1), ""],
-      [`${network}: seconds an epoch`, ...both(({ secondsPerEpoch }) => secondsPerEpoch, 2), ""],
+      line(title, "metric", gender ? 3 : 2, verdict),
+      line("epochs", "epochs", 1),
+      line("seconds an epoch", "secondsPerEpoch", 2),
     ];
   });
-  const { train, validation, test } = images;
   return table(["", "here", "Keras", ""], rows) +
-    `\n\nMean ± standard deviation over ${networks[0].ours.length} seeds; ${train} images to ` +
-    `learn from, ${validation} to validate, ${test} to test.`;
+    `\n\nMean ± standard deviation over ${
+      networks[0].ours.length
+    } seeds; ${images.train} images to ` +
+    `learn from, ${images.validation} to validate, ${images.test} to test.`;
 }

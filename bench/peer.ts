@@ -1,57 +1,52 @@
 /**
- * A peer is a program that trains the same networks: it reads one order a line, as JSON, and
- * answers each with one line. All peers stay open together and take turns, so that what else the
- * machine does meets them alike.
+ * A peer is a program that computes the same: it reads one order a line, as JSON, and answers each with
+ * one line. All peers stay open together and take turns.
  */
+import { join } from "node:path";
+import { cacheFolder } from "../packages/compute/cache_folder.ts";
 import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
+import { DENO, outputOf } from "./harness.ts";
 
-/** The report's networks. */
+/** The networks of 2021. */
 export type ReportNetwork = "gender" | "age";
 /** Those, the best network, which has a head for each task, and the other built-in ones for gender. */
 export const NETWORKS = ["gender", "age", "best", "residual", "mobile"] as const;
 export type NetworkName = typeof NETWORKS[number];
 
-/** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
-export const WARM_UP = 3000;
-
-/** Orders to a peer. Times in the answers are milliseconds. */
-export type Order =
-  /** Makes the network and a batch, and takes steps for `WARM_UP` milliseconds. → {} */
-  | { op: "prepare"; network: NetworkName; batch: number }
+/** Orders by name. Times in the answers are milliseconds. */
+export interface Orders {
+  /** Makes the network and a batch, and takes steps for some seconds. → {} */
+  prepare: { network: NetworkName; batch: number };
   /** Takes steps, each timed. → { ms: number[] } */
-  | { op: "steps"; network: NetworkName; batch: number; count: number }
+  steps: { network: NetworkName; batch: number; count: number };
   /** Fits, validation and all. → { ms } */
-  | { op: "fit"; network: NetworkName; batch: number; rows: number; epochs: number }
+  fit: { network: NetworkName; batch: number; rows: number; epochs: number };
   /** Predicts. → { ms } */
-  | { op: "infer"; network: NetworkName; rows: number }
-  /** Only in the bench of scale: one epoch on the first rows of a file. → { ms: number[] } */
-  | { op: "epoch"; network: ReportNetwork; batch: number; rows: number; file: string }
-  /** → { bytes: peak memory of the process, or null } */
-  | { op: "memory" };
-
-/** Order to a detector: find faces in a file of RGB bytes. → { ms, faces } */
-export interface DetectOrder {
-  op: "detect";
-  file: string;
-  width: number;
-  height: number;
+  infer: { network: NetworkName; rows: number };
+  /** Trains one epoch on the first rows of a file. → { ms: number[] } */
+  epoch: { network: ReportNetwork; batch: number; rows: number; file: string };
+  /** → { bytes: peak memory of the process } */
+  memory: unknown;
+  /** Finds faces in a file of RGB bytes. → { ms, faces } */
+  detect: { file: string; width: number; height: number };
+  /** Trains a network on a dataset. → { ms: of each epoch, metric, weights } */
+  learn: {
+    network: ReportNetwork;
+    seed: number;
+    /** Paths of .npy files: images, a label for each, and the rows that are for what. */
+    images: string;
+    labels: string;
+    rows: Record<"train" | "validation" | "test", string>;
+    batchSize: number;
+    epochs: number;
+    /** Patience of early stopping on val_loss, which restores the best weights. */
+    patience: number;
+    batchNormMomentum: number;
+  };
 }
 
-/** Order to train a network on a dataset. → { ms: of each epoch, metric, weights } */
-export interface LearnOrder {
-  op: "learn";
-  network: ReportNetwork;
-  seed: number;
-  /** Paths of .npy files: images, a label for each, and the rows that are for what. */
-  images: string;
-  labels: string;
-  rows: Record<"train" | "validation" | "test", string>;
-  batchSize: number;
-  epochs: number;
-  /** Patience of early stopping on val_loss, which restores the best weights. */
-  patience: number;
-  batchNormMomentum: number;
-}
+/** An order: its name, `op`, and the rest. */
+export type Order = { [K in keyof Orders]: { op: K } & Orders[K] }[keyof Orders];
 
 export interface Answer {
   ms?: number | number[];
@@ -59,7 +54,7 @@ export interface Answer {
   metric?: number;
   /** Weights of the network, counted one by one. */
   weights?: number;
-  bytes?: number | null;
+  bytes?: number;
   /** x, y, width, height and score of each. */
   faces?: number[][];
   error?: string;
@@ -68,7 +63,7 @@ export interface Answer {
 /** Number of characters of stderr that are kept. */
 const LAST_WORDS = 2000;
 
-export class Peer {
+export class Peer implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
@@ -86,7 +81,7 @@ export class Peer {
   }
 
   /** @throws if the peer ends, with its last output, or answers with an error */
-  async ask(order: Order | DetectOrder | LearnOrder): Promise<Answer> {
+  async ask(order: Order): Promise<Answer> {
     const line = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
     await this.#writer.write(line).catch(() => {}); // it ended, which the next read reports
     for (;;) {
@@ -105,7 +100,7 @@ export class Peer {
     }
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer.close().catch(() => {}); // it ended by itself
     await this.#lines.cancel();
     await this.#process.status;
@@ -119,18 +114,65 @@ export class Peer {
   }
 }
 
+/** Returns the path of a file in peers/. */
+export const inPeers = (name: string) => join(import.meta.dirname!, "peers", name);
+
 /** A Deno of the same version, for a peer written in TypeScript. */
-export function denoPeer(name: string, script: URL, args: string[] = []): Peer {
-  return new Peer(name, Deno.execPath(), [
-    ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-write", "--allow-env"],
-    ...["--allow-sys", "--allow-ffi", script.href, ...args],
-  ]);
+export function denoPeer(name: string, script: string): Peer {
+  return new Peer(name, Deno.execPath(), [...DENO, inPeers(script)]);
 }
 
 /** A peer's side: answers each order on standard input with one line, errors included. */
-export async function servePeer<Order>(answer: (order: Order) => Promise<unknown>): Promise<void> {
+export async function servePeer(
+  answers: { [K in keyof Orders]?: (order: Orders[K]) => Promise<Answer> },
+): Promise<void> {
   for await (const line of Deno.stdin.readable.pipeThrough(new TextLineStream())) {
-    const result = await answer(JSON.parse(line)).catch((error) => ({ error: String(error) }));
-    console.log(JSON.stringify(result));
+    const { op, ...order }: Order = JSON.parse(line);
+    const answer = answers[op] as (order: unknown) => Promise<Answer>;
+    console.log(JSON.stringify(await answer(order).catch((error) => ({ error: String(error) }))));
   }
+}
+
+/** TensorFlow's build for processors alone is published for these. */
+const slim = Deno.build.arch === "x86_64" && Deno.build.os !== "darwin";
+
+/** Python's packages by peer; exact versions, which reports name. */
+export const packages = {
+  keras: ["keras==3.15.1", `${slim ? "tensorflow-cpu" : "tensorflow"}==2.21.0`, "numpy==2.4.6"],
+  torch: ["torch==2.15.0", "numpy==2.4.6"],
+  scipy: ["scipy==1.17.1", "numpy==2.4.6"],
+  cleanlab: ["cleanlab==2.9.0"],
+  dlib: ["dlib-bin==20.0.1.post1", "numpy==2.4.6"],
+} as const;
+
+/**
+ * Returns the path of a Python that has the peer's packages: `given`, or one in the user's cache folder,
+ * which is made the first time.
+ * @throws if there is no Python 3, or the packages cannot be installed
+ */
+export async function pythonFor(
+  peer: keyof typeof packages,
+  given: string | undefined,
+): Promise<string> {
+  if (given !== undefined) return given;
+  const wanted = packages[peer], windows = Deno.build.os === "windows";
+  const folder = join(cacheFolder(), "../faces-bench", wanted.join("+").replaceAll("==", "-"));
+  const python = join(folder, windows ? "Scripts/python.exe" : "bin/python");
+  const whole = join(folder, "whole"); // written last: without it the folder is made anew
+  if (await Deno.stat(whole).then(() => true, () => false)) return python;
+  console.error(`Installing ${wanted.join(", ")} in ${folder}, once ...`);
+  try {
+    await outputOf(windows ? "python" : "python3", ["-m", "venv", "--clear", folder]);
+    await outputOf(python, ["-m", "pip", "install", "--quiet", ...wanted]);
+  } catch (cause) {
+    throw new Error(
+      `Cannot set up the Python peer. ${
+        (cause as Error).message
+      } It needs Python 3 with venv and ` +
+        "the network; or name a Python that has the packages with --python.",
+      { cause },
+    );
+  }
+  await Deno.writeTextFile(whole, "");
+  return python;
 }

@@ -1,6 +1,5 @@
 /** Time of each kernel of a training step of the engine, on one thread. */
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { openBackend } from "../packages/compute/open_backend.ts";
 import { random } from "../packages/random/random.ts";
 import { Control, Kernel, RECORD } from "../packages/engine/assembly/abi.ts";
@@ -8,7 +7,7 @@ import { type Plan, plan } from "../packages/engine/engine_plan.ts";
 import { Threads } from "../packages/engine/run/threads.ts";
 import { engineLoss } from "../faces/training/engine_trainer.ts";
 import { toEngineNetwork } from "../faces/training/to_engine_network.ts";
-import { table, whole } from "./machine_table.ts";
+import { defineBench, names, table } from "./harness.ts";
 import { type NetworkName, NETWORKS } from "./peer.ts";
 import { kinds } from "./peers/networks.ts";
 
@@ -24,57 +23,44 @@ top: twice their time, less that of one. They take an idle machine to measure.
 
   --network NAME  ${NETWORKS.join(", ")}, or all: one table (gender)
   --batch N       images in a step (64)
-  --rounds N      how often each is measured (25)
-`;
+  --rounds N      how often each is measured (25)`;
 
-export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      network: { type: "string", default: "gender" },
-      batch: { type: "string", default: "64" },
-      rounds: { type: "string", default: "25" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return console.log(help);
-  const names = values.network === "all" ? NETWORKS : [values.network as NetworkName];
-  if (!names.every((name) => name in kinds)) {
-    throw new Error(
-      `Cannot read "--network ${values.network}": it is all, or one of ${NETWORKS.join(", ")}.`,
+const defaults = { network: names([...NETWORKS, "all"], ["gender"]), batch: 64, rounds: 25 };
+export const bench = defineBench(help, defaults, async ({ network, batch, rounds }) => {
+  await openBackend("wasm");
+  const chosen = network.includes("all") ? NETWORKS : network as NetworkName[];
+  const profiled: Profile[] = [], parts: string[] = [];
+  for (const name of chosen) {
+    const { build, objective } = kinds[name];
+    const described = toEngineNetwork(build(), engineLoss(objective));
+    const [alone, both] = [1, 2].map((threads) =>
+      plan(described, { batch, threads, divisor: 255 })
+    );
+    const timings = await profile(alone, rounds), { bytes } = alone;
+    const copy = copyTime(bytes, rounds), waits = await measureWaits([alone, both], rounds);
+    profiled.push({ name, plan: { bytes, batch }, timings, copy, waits });
+    const total = timings.reduce((sum, { ms }) => sum + ms, 0);
+    if (chosen.length > 1) continue;
+    parts.push(
+      table(
+        ["stage and kernel", "ms", "share", "GFLOP/s"],
+        timings.map(({ stage, kernels, ms, operations }) => [
+          ...[`${stage} ${kernels.join(", ")}`, ms.toFixed(3)],
+          `${(ms / total * 100).toFixed(1)} %`,
+          operations > 0 ? (operations / ms / 1e6).toFixed(1) : "",
+        ]),
+      ),
+      `${total.toFixed(2)} ms in all`,
     );
   }
-  const batch = whole("batch", values.batch), rounds = whole("rounds", values.rounds);
-  await openBackend("wasm");
-  const profiled: Profile[] = [];
-  for (const name of names) {
-    const { build, objective } = kinds[name],
-      network = toEngineNetwork(build(), engineLoss(objective));
-    const [alone, both] = [1, 2].map((threads) => plan(network, { batch, threads, divisor: 255 }));
-    const timings = await profile(alone, rounds);
-    const copy = copyTime(alone.bytes, rounds), waits = await measureWaits([alone, both], rounds);
-    profiled.push({ name, plan: alone, timings, copy, waits });
-    const total = timings.reduce((sum, { ms }) => sum + ms, 0);
-    if (names.length > 1) continue;
-    console.log(table(
-      ["stage and kernel", "ms", "share", "GFLOP/s"],
-      timings.map(({ stage, kernels, ms, operations }) => [
-        `${stage} ${kernels.join(", ")}`,
-        ms.toFixed(3),
-        `${(ms / total * 100).toFixed(1)} %`,
-        operations > 0 ? (operations / ms / 1e6).toFixed(1) : "",
-      ]),
-    ));
-    console.log(`\n${total.toFixed(2)} ms in all\n`);
-  }
-  console.log(roofline(profiled));
-}
+  return { text: [...parts, roofline(profiled)].join("\n\n"), json: { profile: profiled } };
+});
 
 /**
  * Timings of a network's step; `copy`: milliseconds in which its memory is read and written once;
  * `waits`: milliseconds that two threads wait for each other.
  */
-export interface Profile {
+interface Profile {
   readonly name: string;
   readonly plan: Pick<Plan, "bytes" | "batch">;
   readonly timings: readonly Timing[];
@@ -108,17 +94,21 @@ export function roofline(profiles: readonly Profile[]): string {
   ], rows);
 }
 
-/** Measures how many milliseconds of the processor it takes to read and write `bytes` once. */
-export function copyTime(bytes: number, rounds: number): number {
-  const [from, to] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes)];
-  let least = Infinity;
-  for (let round = 0; round < rounds; round++) {
+/** Measures the processor time of some work in ms: the least of rounds, each prepared. */
+function leastTime(rounds: number, work: () => void, prepare = () => {}): number {
+  return Math.min(...Array.from({ length: rounds }, () => {
+    prepare();
     const before = process.cpuUsage();
-    to.set(from);
+    work();
     const { user, system } = process.cpuUsage(before);
-    least = Math.min(least, (user + system) / 1000);
-  }
-  return least;
+    return (user + system) / 1000;
+  }));
+}
+
+/** Measures how many milliseconds of the processor it takes to read and write `bytes` once. */
+function copyTime(bytes: number, rounds: number): number {
+  const [from, to] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes)];
+  return leastTime(rounds, () => to.set(from));
 }
 
 /**
@@ -156,7 +146,7 @@ function memoryOf({ bytes }: Plan): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
-export interface Timing {
+interface Timing {
   stage: number;
   /** One, or all that share a stage's items. */
   kernels: string[];
@@ -175,26 +165,20 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
   fill(plan, memory.buffer);
   const { counters, batch } = plan;
   const run = instance.exports.run as (program: number, thread: number) => void;
-  const time = (program: number): number => {
+  const reset = () =>
     ints.fill(0, counters.address / 4, counters.address / 4 + counters.count * 16);
-    const before = process.cpuUsage();
-    run(program, 0);
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1000;
-  };
   // A program of one stage, and of its first kernels only, is put behind all that the plan uses.
   const own = memory.buffer.byteLength - 65536;
-  const cut = (stage: number, kernels: number): number => {
+  const cut = (stage: number, kernels: number) => {
     ints.copyWithin(own / 4, stage / 4, stage / 4 + RECORD * (1 + kernels));
     // What ends a stage is counted as one of its kernels.
     const before = ints[stage / 4 + 3];
     ints[own / 4 + 3] = Math.min(kernels, before);
     ints[own / 4 + 5] = Math.max(kernels - before, 0);
     ints[own / 4 + RECORD * (1 + kernels)] = 0;
-    return own;
   };
   const timings: Timing[] = [];
-  for (let n = 0; n < 10; n++) time(plan.programs.train); // until the runtime has optimised it
+  leastTime(10, () => run(plan.programs.train, 0), reset); // until the runtime has optimised it
   for (let stage = plan.programs.train, s = 0; ints[stage / 4] !== 0; s++) {
     const kernels = ints[stage / 4 + 3] + ints[stage / 4 + 5], overImages = ints[stage / 4] === 1;
     const records = Array.from(
@@ -204,8 +188,10 @@ export async function profile(plan: Plan, rounds: number): Promise<Timing[]> {
     let before = 0;
     for (let k = overImages ? 1 : kernels; k <= kernels; k++) {
       const of = overImages ? [records[k - 1]] : records;
-      let least = Infinity;
-      for (let round = 0; round < rounds; round++) least = Math.min(least, time(cut(stage, k)));
+      const least = leastTime(rounds, () => run(own, 0), () => {
+        cut(stage, k);
+        reset();
+      });
       timings.push({
         ...{ stage: s, kernels: [...new Set(of.map(nameOf))], ms: least - before },
         operations: of.reduce((sum, record) => sum + operations(record, batch), 0),

@@ -1,73 +1,63 @@
-/**
- * Latency of the webcam service and of its steps over HTTP: sequential photos, concurrent clients, and
- * frames of the live view, with the trained models of a pipeline.
- */
-import { parseArgs } from "node:util";
+/** Latency of the webcam service and of its steps, and frames per second of the live view. */
 import sharp from "sharp";
 import { quantile } from "../packages/statistics/confidence_intervals.ts";
-import { median } from "../packages/statistics/prediction_metrics.ts";
+import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
 import { random } from "../packages/random/random.ts";
 import { faceSvg } from "../faces/synthetic/drawn_face.ts";
 import { drawTraits } from "../faces/synthetic/traits.ts";
 import { drawSvg } from "../faces/synthetic/sample_archive.ts";
 import type { Analysis } from "../faces/serving/api.ts";
-import { whole } from "./machine_table.ts";
-import { TextLineStream } from "../packages/pipeline/text_line_stream.ts";
+import { defineBench, medianOf, ROOT } from "./harness.ts";
 
-const help = `Measure the webcam service, with the trained models of a pipeline.
+const help = `deno task bench serve [PIPELINE] [options]
 
-  deno task bench serve [PIPELINE] [--rounds N]     (PIPELINE: pipeline; N: 40)`;
+Measures the webcam service over HTTP, with the trained models of a pipeline: photos one by one, with
+each detector, and frames of the live view.
 
-const detectors = ["tinyFaceDetector", "ssdMobilenetv1", "dlibCnn"] as const;
-const steps = ["decode", "detect", "crop", "predict"] as const;
+  --rounds N   photos, and a quarter of the frames (40)`;
 
-export async function bench(args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { rounds: { type: "string", default: "40" }, help: { type: "boolean" } },
-  });
-  if (values.help) return console.log(help);
-  const rounds = whole("rounds", values.rounds);
+const DETECTORS = ["tinyFaceDetector", "ssdMobilenetv1", "dlibCnn"] as const;
+const STEPS = ["decode", "detect", "crop", "predict"] as const;
+
+export const bench = defineBench(help, { rounds: 40 }, async ({ rounds }, _, [pipeline]) => {
   const portrait = await drawnPortrait();
   const group = await Deno.readFile(
     new URL(import.meta.resolve("@vladmandic/face-api/demo/sample1.jpg")),
   );
   const photos = [["640 × 480, one face", portrait], ["1920 × 1280, three faces", group]] as const;
-
-  console.log(`${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}; times in ms`);
-  for (const detector of detectors) {
-    await using service = await start(positionals[0] ?? "pipeline", detector);
-    console.log(`\n${detector}`);
+  const lines: string[] = [], serve: Record<string, unknown>[] = [];
+  const add = (row: Record<string, unknown>, line: string) => {
+    serve.push(row);
+    lines.push(line);
+    console.error(line);
+  };
+  for (const detector of DETECTORS) {
+    await using service = await start(pipeline ?? "pipeline", detector);
     for (const [name, photo] of photos) {
       for (let i = 0; i < 3; i++) await predict(service.url, photo);
       const told: (Analysis & { wall: number })[] = [];
       for (let i = 0; i < rounds; i++) told.push(await predict(service.url, photo));
-      const walls = told.map(({ wall }) => wall);
-      const parts = steps.map((step) =>
-        `${step} ${show(median(told.map(({ timings }) => timings[step])))}`
+      const ms = p50p95(told.map(({ wall }) => wall)), found = told[0].faces.length;
+      const steps = Object.fromEntries(
+        STEPS.map((step) => [step, medianOf(told, ({ timings }) => timings[step])]),
       );
-      console.log(
-        `  photo ${name}: ${p50p95(walls)} ` +
-          `(${parts.join(", ")}; ${told[0].faces.length} found)`,
+      const parts = STEPS.map((step) => `${step} ${show(steps[step])}`).join(", ");
+      add(
+        { detector, photo: name, ...ms, steps, found },
+        `${detector}, photo ${name}: ${written(ms)} (${parts}; ${found} found)`,
       );
     }
-    const began = performance.now();
-    const clients = Array.from({ length: 4 }, async () => {
-      for (let i = 0; i < Math.ceil(rounds / 4); i++) await predict(service.url, portrait);
-    });
-    await Promise.all(clients);
-    const rate = Math.ceil(rounds / 4) * 4 * 1000 / (performance.now() - began);
-    console.log(`  four clients at once, 640 × 480: ${rate.toFixed(1)} photos/s`);
     // The live view has its own detector.
-    if (detector !== detectors[0]) continue;
+    if (detector !== DETECTORS[0]) continue;
     const { waits, seconds } = await live(service.url, portrait, rounds * 4);
-    console.log(
-      `  live view 640 × 480: ${(waits.length / seconds).toFixed(1)} frames/s, a frame's answer ` +
-        `after ${p50p95(waits)}`,
+    const ms = p50p95(waits), framesPerSecond = waits.length / seconds;
+    add(
+      { live: "640 × 480", framesPerSecond, ...ms },
+      `live view 640 × 480: ${framesPerSecond.toFixed(1)} frames/s, an answer after ${written(ms)}`,
     );
   }
-}
+  return { text: `Times in ms\n\n${lines.join("\n")}`, json: { serve } };
+});
 
 /** A drawn face before a wall, as a webcam would send it. */
 async function drawnPortrait(): Promise<Uint8Array<ArrayBuffer>> {
@@ -87,13 +77,9 @@ async function start(
   detector: string,
 ): Promise<AsyncDisposable & { url: string }> {
   const set = ["port=0", `detector=${detector}`].flatMap((it) => ["--set", `webcamServe.${it}`]);
-  const project = new URL("../", import.meta.url);
   const process = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", "serve", pipeline, ...set],
-    cwd: project,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
+    ...{ cwd: ROOT, stdin: "null", stdout: "piped", stderr: "inherit" },
   }).spawn();
   const lines = process.stdout.pipeThrough(new TextLineStream());
   let url: string | undefined;
@@ -156,11 +142,11 @@ async function live(url: string, frame: Uint8Array, count: number) {
   return { waits, seconds: (performance.now() - began) / 1000 };
 }
 
-function p50p95(times: readonly number[]): string {
+function p50p95(times: readonly number[]) {
   const sorted = times.toSorted((a, b) => a - b);
-  return `p50 ${show(quantile(sorted, 0.5))}, p95 ${show(quantile(sorted, 0.95))}`;
+  return { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
 }
 
-function show(ms: number): string {
-  return ms < 10 ? ms.toFixed(1) : ms.toFixed(0);
-}
+const written = ({ p50, p95 }: ReturnType<typeof p50p95>) => `p50 ${show(p50)}, p95 ${show(p95)}`;
+
+const show = (ms: number) => ms < 10 ? ms.toFixed(1) : ms.toFixed(0);

@@ -3,7 +3,6 @@
  * run must complete with the bytes of an undisturbed run. A round has one to three kills.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { random } from "../packages/random/random.ts";
 import {
   contents,
@@ -13,70 +12,51 @@ import {
   runPipeline,
   stagesOf,
 } from "./crashes.ts";
-import { machine, table } from "../bench/machine_table.ts";
+import { defineBench, table } from "../bench/harness.ts";
 
-export async function bench(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      rounds: { type: "string", default: "200" },
-      seed: { type: "string", default: "1" },
-      json: { type: "boolean" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help) {
-    console.log("deno task bench kills [--rounds 200] [--seed 1] [--json]");
-    return;
-  }
-  const rng = random(Number(values.seed), "kills");
-  const folder = await Deno.makeTempDir({ prefix: "bench-kills-" });
+const help = "deno task bench kills [--rounds 200] [--seed 1]";
+
+export const bench = defineBench(help, { rounds: 200, seed: 1 }, async (values, folder) => {
+  const rng = random(values.seed, "kills");
   const trouble: string[] = [];
   /** Stage → number of kills. */
   const hit = new Map<string, number>();
   let killed = 0, rounds = 0;
-  try {
-    const whole = join(folder, "undisturbed");
-    const first = await runPipeline(whole);
-    if (first.code !== 0) throw new Error(`The undisturbed run failed:\n${first.text}`);
-    const expected = await contents(whole);
-    const stages = stagesOf(first);
-    while (killed < Number(values.rounds)) {
-      const artifacts = join(folder, `round${rounds++}`);
-      for (let kills = 1 + rng.int(3); kills > 0; kills--) {
-        const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
-        const { killed: was, stage, code, text } = run;
-        if (!was && code !== 0) {
-          trouble.push(`round ${rounds}: a run failed without a kill:\n${text}`);
-        }
-        if (!was) break;
-        killed++;
-        hit.set(stage ?? "between stages", (hit.get(stage ?? "between stages") ?? 0) + 1);
+  const whole = join(folder, "undisturbed");
+  const first = await runPipeline(whole);
+  if (first.code !== 0) throw new Error(`The undisturbed run failed:\n${first.text}`);
+  const expected = await contents(whole);
+  const stages = stagesOf(first);
+  while (killed < values.rounds) {
+    const artifacts = join(folder, `round${rounds++}`);
+    for (let kills = 1 + rng.int(3); kills > 0; kills--) {
+      const run = await runPipeline(artifacts, randomKillPoint(stages, rng));
+      const { killed: was, stage, code, text } = run;
+      if (!was && code !== 0) {
+        trouble.push(`round ${rounds}: a run failed without a kill:\n${text}`);
       }
-      const last = await runPipeline(artifacts);
-      if (last.code !== 0) trouble.push(`round ${rounds}: the next run failed:\n${last.text}`);
-      const wrong = [
-        ...difference(expected, await contents(artifacts)),
-        ...(await leftovers(artifacts)).map((name) => `${name} was left`),
-      ];
-      if (wrong.length > 0) trouble.push(`round ${rounds}: ${wrong.join(", ")}`);
-      await Deno.remove(artifacts, { recursive: true });
-      console.error(`${killed} of ${values.rounds} kills, ${trouble.length} failed`);
+      if (!was) break;
+      killed++;
+      hit.set(stage ?? "between stages", (hit.get(stage ?? "between stages") ?? 0) + 1);
     }
-    const counted = [...hit].sort(([, a], [, b]) => b - a);
-    if (values.json) {
-      const kills = { killed, rounds, stages: Object.fromEntries(counted), trouble };
-      console.log(JSON.stringify({ kills, files: expected.size, machine: machine() }));
-    } else {
-      console.log(table(["killed in", "times"], counted.map(([stage, n]) => [stage, String(n)])));
-      console.log(
-        `\n${killed} kills in ${rounds} rounds; all ${expected.size} files the same each time: ` +
-          `${trouble.length === 0 ? "yes" : "NO"}`,
-      );
-      trouble.forEach((text) => console.log(text));
-    }
-    if (trouble.length > 0) throw new Error(`${trouble.length} of ${rounds} rounds failed.`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+    const last = await runPipeline(artifacts);
+    if (last.code !== 0) trouble.push(`round ${rounds}: the next run failed:\n${last.text}`);
+    const wrong = [
+      ...difference(expected, await contents(artifacts)),
+      ...(await leftovers(artifacts)).map((name) => `${name} was left`),
+    ];
+    if (wrong.length > 0) trouble.push(`round ${rounds}: ${wrong.join(", ")}`);
+    await Deno.remove(artifacts, { recursive: true });
+    console.error(`${killed} of ${values.rounds} kills, ${trouble.length} failed`);
   }
-}
+  const counted = [...hit].sort(([, a], [, b]) => b - a);
+  const text = [
+    table(["killed in", "times"], counted.map(([stage, n]) => [stage, String(n)])),
+    `\n${killed} kills in ${rounds} rounds; all ${expected.size} files the same each time: ` +
+    `${trouble.length === 0 ? "yes" : "NO"}`,
+    ...trouble,
+  ].join("\n");
+  if (trouble.length > 0) throw new Error(`${text}\n${trouble.length} of ${rounds} rounds failed.`);
+  const kills = { killed, rounds, stages: Object.fromEntries(counted) };
+  return { text, json: { kills, files: expected.size } };
+});

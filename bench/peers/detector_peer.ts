@@ -5,16 +5,17 @@ import {
   openDetector,
   usesTensorFlow,
 } from "../../faces/detection/detectors.ts";
-import { type Answer, type DetectOrder, servePeer } from "../peer.ts";
+import { servePeer } from "../peer.ts";
 
 const { name, ...options } = JSON.parse(Deno.args[0]);
 if (usesTensorFlow(name)) await openBackend("wasm");
 const detector = await openDetector(name, configureDetector(name, options));
-await servePeer(async ({ file, width, height }: DetectOrder): Promise<Answer> => {
-  const data = await Deno.readFile(file);
-  const began = performance.now();
-  const found = await detector.detect({ data, width, height });
-  const ms = performance.now() - began;
-  const faces = found.map(({ box, score }) => [box.x, box.y, box.width, box.height, score]);
-  return { ms, faces };
+await servePeer({
+  async detect({ file, width, height }) {
+    const data = await Deno.readFile(file);
+    const began = performance.now();
+    const found = await detector.detect({ data, width, height });
+    const ms = performance.now() - began;
+    return { ms, faces: found.map(({ box: b, score }) => [b.x, b.y, b.width, b.height, score]) };
+  },
 });

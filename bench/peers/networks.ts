@@ -1,4 +1,4 @@
-/** The networks of the benchmark, their drawn data, and the protocol of the TypeScript peers. */
+/** The networks of the benchmark, their drawn data, and the steps of the TypeScript peers. */
 import process from "node:process";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
@@ -16,7 +16,7 @@ import {
   type Objective,
   regression,
 } from "../../faces/training/objective.ts";
-import { type Answer, type NetworkName, type Order, servePeer, WARM_UP } from "../peer.ts";
+import type { NetworkName, Orders } from "../peer.ts";
 
 export interface Kind {
   build(): LayersModel;
@@ -66,47 +66,33 @@ export function draw(network: NetworkName, rows: number) {
   };
 }
 
-type Fit = Extract<Order, { op: "fit" }>;
+/** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
+const WARM_UP = 3000;
 
 /**
- * Serves orders until standard input ends.
+ * Returns the answers to orders that concern steps, and the memory.
  * @param prepare returns a function that takes one training step
- * @param fit trains and returns its ms; validates on a fifth more rows
- * @param infer returns the ms of predicting some rows
  */
-export async function serveTraining({ prepare, fit, infer, epoch }: {
-  prepare(network: NetworkName, batch: number): Promise<() => Promise<unknown>>;
-  fit(order: Fit): Promise<number>;
-  infer(network: NetworkName, rows: number): Promise<number>;
-  epoch?(order: Extract<Order, { op: "epoch" }>): Promise<number[]>;
-}): Promise<void> {
+export function stepAnswers(
+  prepare: (network: NetworkName, batch: number) => Promise<() => Promise<unknown>>,
+) {
   const prepared = new Map<string, () => Promise<unknown>>();
-  await servePeer(async (order: Order): Promise<Answer> => {
-    switch (order.op) {
-      case "prepare": {
-        const step = await prepare(order.network, order.batch);
-        prepared.set(`${order.network} ${order.batch}`, step);
-        const end = performance.now() + WARM_UP;
-        while (performance.now() < end) await step();
-        return {};
+  return {
+    async prepare({ network, batch }: Orders["prepare"]) {
+      const step = await prepare(network, batch), end = performance.now() + WARM_UP;
+      prepared.set(`${network} ${batch}`, step);
+      while (performance.now() < end) await step();
+      return {};
+    },
+    async steps({ network, batch, count }: Orders["steps"]) {
+      const step = prepared.get(`${network} ${batch}`)!, ms: number[] = [];
+      for (let n = 0; n < count; n++) {
+        const start = performance.now();
+        await step();
+        ms.push(performance.now() - start);
       }
-      case "steps": {
-        const step = prepared.get(`${order.network} ${order.batch}`)!, ms: number[] = [];
-        for (let n = 0; n < order.count; n++) {
-          const start = performance.now();
-          await step();
-          ms.push(performance.now() - start);
-        }
-        return { ms };
-      }
-      case "fit":
-        return { ms: await fit(order) };
-      case "infer":
-        return { ms: await infer(order.network, order.rows) };
-      case "epoch":
-        return { ms: await epoch!(order) };
-      case "memory":
-        return { bytes: process.resourceUsage().maxRSS * 1024 };
-    }
-  });
+      return { ms };
+    },
+    memory: () => Promise.resolve({ bytes: process.resourceUsage().maxRSS * 1024 }),
+  };
 }

@@ -2,22 +2,24 @@
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { random } from "../../packages/random/random.ts";
 import { Engine } from "../../packages/engine/engine.ts";
-import { NpyFile } from "../../packages/formats/npy.ts";
+import { NpyFile, readNpy } from "../../packages/formats/npy.ts";
+import { mean } from "../../packages/statistics/prediction_metrics.ts";
 import { engineLoss, EngineTrainer } from "../../faces/training/engine_trainer.ts";
-import { imagesInMemory, type ImageSource } from "../../faces/training/image_source.ts";
+import { imagesInMemory } from "../../faces/training/image_source.ts";
+import { classification, regression } from "../../faces/training/objective.ts";
+import { predictRows } from "../../faces/training/predict_rows.ts";
 import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
-import { train } from "../../faces/training/train.ts";
-import type { NetworkName } from "../peer.ts";
-import { draw, kinds, serveTraining } from "./networks.ts";
+import { train, type TrainOptions } from "../../faces/training/train.ts";
+import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
+import { type NetworkName, servePeer } from "../peer.ts";
+import { draw, kinds, stepAnswers } from "./networks.ts";
 
 await openBackend("wasm");
 
 async function open(network: NetworkName, batch: number): Promise<Engine> {
   const { build, objective, weightDecay = 0 } = kinds[network], model = build();
-  const engine = await Engine.compile(toEngineNetwork(model, engineLoss(objective)), {
-    batch,
-    weightDecay,
-  });
+  const description = toEngineNetwork(model, engineLoss(objective));
+  const engine = await Engine.compile(description, { batch, weightDecay });
   engine.setWeights(
     new Map(model.weights.map((weight) => {
       const data = weight.read().dataSync() as Float32Array;
@@ -27,33 +29,15 @@ async function open(network: NetworkName, batch: number): Promise<Engine> {
   return engine;
 }
 
-/** Trains on the first `rows` images, as the stages do, and validates on up to 1,000 after them. */
-async function fit(
-  network: NetworkName,
-  batch: number,
-  images: ImageSource,
-  targets: number[],
-  rows: number,
-  epochs: number,
-): Promise<{ ms: number; steps: number[] }> {
-  const range = (from: number, to: number) =>
-    Int32Array.from({ length: to - from }, (_, i) => from + i);
-  const folder = await Deno.makeTempDir({ prefix: "bench-" });
-  const { build, objective, weightDecay } = kinds[network];
-  const steps: number[] = [];
-  const start = performance.now();
-  let last = start;
+/** Trains as the stages do. Returns the ms of each step, and the seconds of each epoch. */
+async function trained(
+  options: Omit<TrainOptions, "trainer" | "learningRate" | "checkpoint" | "signal" | "progress">,
+) {
+  const folder = await Deno.makeTempDir({ prefix: "bench-" }), steps: number[] = [];
+  let last = 0;
   try {
-    await train({
-      ...{ model: build(), images, targets, epochs, batchSize: batch, objective, weightDecay },
-      trainer: EngineTrainer.open,
-      rows: {
-        train: range(0, rows),
-        validation: range(rows, Math.min(images.shape[0], rows + 1000)),
-      },
-      learningRate: 0.001,
-      earlyStopping: { monitor: "val_loss", patience: epochs, restoreBest: false },
-      seed: 1,
+    const { seconds } = await train({
+      ...{ ...options, trainer: EngineTrainer.open, learningRate: 0.001 },
       checkpoint: `${folder}/checkpoint.safetensors`,
       signal: new AbortController().signal,
       progress: {
@@ -65,15 +49,35 @@ async function fit(
         },
       },
     });
-    return { ms: performance.now() - start, steps };
+    return { steps, seconds };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
+/** Trains on the first `rows` images, and validates on up to 1,000 after them. */
+async function fit(
+  network: NetworkName,
+  data: Pick<TrainOptions, "images" | "targets">,
+  rows: number,
+  options: { batchSize: number; epochs: number },
+) {
+  const range = (from: number, to: number) =>
+    Int32Array.from({ length: to - from }, (_, i) => from + i);
+  const { build, objective, weightDecay } = kinds[network];
+  return await trained({
+    ...{ ...data, ...options, objective, weightDecay, model: build(), seed: 1 },
+    rows: {
+      train: range(0, rows),
+      validation: range(rows, Math.min(data.images.shape[0], rows + 1000)),
+    },
+    earlyStopping: { monitor: "val_loss", patience: options.epochs, restoreBest: false },
+  });
+}
+
 const engines: Engine[] = [];
-await serveTraining({
-  async prepare(network, batch) {
+await servePeer({
+  ...stepAnswers(async (network, batch) => {
     const engine = await open(network, batch);
     engines.push(engine);
     const { images, targets } = draw(network, batch);
@@ -81,18 +85,24 @@ await serveTraining({
     const labels = "heads" in objective ? objective.labels(targets) : targets;
     let step = 0;
     return () => engine.step(images, labels, [1, step++]);
-  },
+  }),
   async fit({ network, batch, rows, epochs }) {
     const { images, targets } = draw(network, rows * 1.2);
-    return (await fit(network, batch, imagesInMemory(images, 32), targets, rows, epochs)).ms;
+    const start = performance.now();
+    const data = { images: imagesInMemory(images, 32), targets };
+    await fit(network, data, rows, { batchSize: batch, epochs });
+    return { ms: performance.now() - start };
   },
   async epoch({ network, batch, rows, file }) {
     using images = new NpyFile(file, "uint8");
     const rng = random(1, "bench", network);
     const targets = Array.from({ length: images.rows }, () => kinds[network].draw(rng)).flat();
-    return (await fit(network, batch, images, targets, rows, 1)).steps;
+    const { steps } = await fit(network, { images, targets }, rows, {
+      ...{ batchSize: batch, epochs: 1 },
+    });
+    return { ms: steps };
   },
-  async infer(network, rows) {
+  async infer({ network, rows }) {
     const engine = await open(network, 64);
     const { images } = draw(network, rows);
     await engine.predict(images.subarray(0, 640 * 3072));
@@ -100,7 +110,33 @@ await serveTraining({
     await engine.predict(images);
     const ms = performance.now() - start;
     await engine.close();
-    return ms;
+    return { ms };
+  },
+  async learn({ network, seed, patience, batchNormMomentum, ...order }) {
+    using images = new NpyFile(order.images, "uint8");
+    const targets = readNpy(order.labels, "int32").data;
+    const [training, validation, test] = (["train", "validation", "test"] as const)
+      .map((part) => readNpy(order.rows[part], "int32").data);
+    const gender = network === "gender";
+    const model = gender
+      ? buildGender2021({ size: 32, classes: 2, seed, batchNormMomentum })
+      : buildAge2021({ size: 32, seed, batchNormMomentum });
+    const { seconds } = await trained({
+      ...{ model, images, targets, seed, batchSize: order.batchSize, epochs: order.epochs },
+      objective: gender ? classification(2) : regression(),
+      rows: { train: training, validation },
+      earlyStopping: { monitor: "val_loss", patience, restoreBest: true },
+    });
+    const said = await predictRows(model, images, test), weights = model.countParams();
+    const scores = Array.from(
+      test,
+      (row, i) =>
+        gender
+          ? Number(Number(said[2 * i + 1] > said[2 * i]) === targets[row])
+          : Math.abs(said[i] - targets[row]),
+    );
+    model.dispose();
+    return { ms: seconds.map((second) => second * 1000), metric: mean(scores), weights };
   },
 });
 for (const engine of engines) await engine.close();

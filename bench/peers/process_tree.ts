@@ -3,7 +3,7 @@
  * bytes (shared pages count for each) and their processor time in seconds; 0 except on Linux. Deno
  * needs all permissions for it.
  *
- *     deno run --allow-all process_tree.ts PID
+ *     deno run --allow-all process_tree.ts PID [--once]
  */
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -14,65 +14,33 @@ const PAGE = 4096;
 /** Linux counts processors' time in hundredths of a second. */
 const TICKS = 100;
 
-/** A process and its descendants. */
-function treeOf(root: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const name of listing("/proc")) {
-    const parent = fieldsOf(Number(name))[1];
-    if (parent) children.set(Number(parent), [...children.get(Number(parent)) ?? [], Number(name)]);
-  }
-  const all = [root];
-  for (const pid of all) all.push(...children.get(pid) ?? []);
-  return all;
-}
-
-/** Returns the fields of /proc/PID/stat from the third on: state, parent, ... */
-function fieldsOf(pid: number): string[] {
-  // The name before it, in brackets, may have spaces.
-  return read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
-}
-
-function residentOf(pid: number): number {
-  return Number(read(`/proc/${pid}/statm`).split(" ")[1] ?? 0) * PAGE;
-}
-
-/** Returns the processor time of a process in seconds: fields 14 (user) and 15 (system). */
-function busyOf(pid: number): number {
-  const fields = fieldsOf(pid);
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS;
-}
-
-// Processes end while they are looked at, and other systems have no /proc.
-function read(path: string): string {
+/** Returns the fields of /proc/PID/stat from the third on; none of a process that has ended. */
+function fieldsOf(pid: string): number[] {
   try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
-}
-
-function listing(path: string): string[] {
-  try {
-    return Array.from(Deno.readDirSync(path), ({ name }) => name).filter((name) =>
-      /^\d+$/.test(name)
-    );
+    // The name before them, in brackets, may have spaces.
+    return Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ").map(Number);
   } catch {
     return [];
   }
 }
 
-const root = Number(Deno.args[0]);
+const [root, once] = Deno.args;
 /** Seconds of each process, when last seen. */
-const busy = new Map<number, number>();
+const busy = new Map<string, number>();
 let most = 0;
-for (;;) {
-  const bytes = residentOf(root); // none of a process that has ended
-  if (bytes === 0) break;
-  const all = treeOf(root);
-  const others = all.slice(1).reduce((sum, pid) => sum + residentOf(pid), 0);
-  most = Math.max(most, bytes + others);
-  for (const pid of all) busy.set(pid, Math.max(busy.get(pid) ?? 0, busyOf(pid)));
-  if (Deno.args[1] === "--once") break;
+while (fieldsOf(root)[21] > 0) {
+  const processes = Array.from(Deno.readDirSync("/proc"), ({ name }) => name)
+    .filter((name) => /^\d+$/.test(name)).map((pid) => ({ pid, fields: fieldsOf(pid) }));
+  const children = Map.groupBy(processes, ({ fields }) => String(fields[1]));
+  const tree = processes.filter(({ pid }) => pid === root);
+  for (const { pid } of tree) tree.push(...children.get(pid) ?? []);
+  let bytes = 0;
+  for (const { pid, fields } of tree) {
+    bytes += (fields[21] || 0) * PAGE;
+    busy.set(pid, Math.max(busy.get(pid) ?? 0, ((fields[11] + fields[12]) || 0) / TICKS));
+  }
+  most = Math.max(most, bytes);
+  if (once === "--once") break;
   await delay(EVERY);
 }
 const seconds = [...busy.values()].reduce((sum, one) => sum + one, 0);

@@ -2,8 +2,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { openBackend } from "../../packages/compute/open_backend.ts";
-import type { NetworkName } from "../peer.ts";
-import { draw, heads, kinds, serveTraining } from "./networks.ts";
+import { type NetworkName, servePeer } from "../peer.ts";
+import { draw, heads, kinds, stepAnswers } from "./networks.ts";
 
 await openBackend("node");
 
@@ -16,14 +16,9 @@ function build(network: NetworkName): LayersModel {
     [[0, 2], [2, heads.outputs - 2]].map(([from, count]) =>
       tf.losses.softmaxCrossEntropy(columns(truth, from, count), columns(logits, from, count))
     ).reduce((sum, loss) => tf.add(sum, loss)) as tf.Tensor;
-  const losses = {
-    gender: "categoricalCrossentropy",
-    residual: "categoricalCrossentropy",
-    mobile: "categoricalCrossentropy",
-    age: "meanAbsoluteError",
-    best: both,
-  } as const;
-  model.compile({ optimizer: "adam", loss: losses[network] });
+  const losses = { age: "meanAbsoluteError", best: both } as const;
+  const loss = network in losses ? losses[network as "age" | "best"] : "categoricalCrossentropy";
+  model.compile({ optimizer: "adam", loss });
   return model;
 }
 
@@ -41,11 +36,11 @@ function data(network: NetworkName, rows: number): { x: tf.Tensor4D; y: tf.Tenso
   return { x, y: tf.tensor2d(y, [rows, width]) };
 }
 
-await serveTraining({
-  prepare(network, batch) {
+await servePeer({
+  ...stepAnswers((network, batch) => {
     const model = build(network), { x, y } = data(network, batch);
     return Promise.resolve(() => model.trainOnBatch(x, y));
-  },
+  }),
   async fit({ network, batch, rows, epochs }) {
     const model = build(network), { x, y } = data(network, rows * 1.2);
     const part = <T extends tf.Tensor>(of: T, from: number, count: number) =>
@@ -55,15 +50,15 @@ await serveTraining({
       ...{ batchSize: batch, epochs, verbose: 0 },
       validationData: [part(x, rows, rows * 0.2), part(y, rows, rows * 0.2)],
     });
-    return performance.now() - start;
+    return { ms: performance.now() - start };
   },
-  async infer(network, rows) {
+  async infer({ network, rows }) {
     const model = build(network), { x } = data(network, rows);
     const predict = (images: tf.Tensor) =>
       (model.predict(images, { batchSize: 256 }) as tf.Tensor).data();
     await predict(tf.slice(x, [0], [640]));
     const start = performance.now();
     await predict(x);
-    return performance.now() - start;
+    return { ms: performance.now() - start };
   },
 });

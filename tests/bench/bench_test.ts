@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { denoPeer } from "../../bench/peer.ts";
 import { measureWaits, profile, roofline } from "../../bench/profile_bench.ts";
-import { parsePythons } from "../../bench/python.ts";
 import { chart, drawImages, summary, toMarkdown as scaleTable } from "../../bench/scale_bench.ts";
-import { table, whole } from "../../bench/machine_table.ts";
-import { compare, toMarkdown, type TrainReport } from "../../bench/train_bench.ts";
+import { names, parseValue, table, takeTurns } from "../../bench/harness.ts";
+import { compare, toMarkdown } from "../../bench/train_bench.ts";
 import { plan } from "../../packages/engine/engine_plan.ts";
 import { NpyFile } from "../../packages/formats/npy.ts";
 import { reportNetwork } from "../packages/engine/networks.ts";
@@ -23,39 +22,44 @@ Deno.test("compare() takes medians, and null where a peer is not there", () => {
   assert.equal(compare({ ours: [1] }).ratioToKeras, null);
 });
 
-Deno.test("toMarkdown() has a column for each who took part, and why one did not", () => {
-  const report: TrainReport = {
-    machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
-    packages: {},
-    absent: { "tfjs-node": "Cannot find @tensorflow/tfjs-node" },
+Deno.test("toMarkdown() has a column for each who took part", () => {
+  const text = toMarkdown({
     train: [{ network: "age", batch: 64, ...compare({ ours: [10], keras: [20] }) }],
-    ...{ fit: [], infer: [], memory: [] },
-  };
-  const text = toMarkdown(report);
-  assert.match(text, /^\| +\| +ours \| +Keras \| tfjs-node \| ours \/ Keras \| ours, images\/s \|/);
-  assert.match(
-    text,
-    /\| age, batch 64: a step \| 10\.0 ms \| 20\.0 ms \| +– \| +0\.50 \| +6,400 \|/,
-  );
-  assert.match(text, /tfjs-node: Cannot find @tensorflow\/tfjs-node$/);
-});
-
-Deno.test("whole() refuses what is no count", () => {
-  assert.equal(whole("rounds", "7"), 7);
-  assert.throws(() => whole("rounds", "0"), /"--rounds": "0" is not a whole number above 0/);
-});
-
-Deno.test("parsePythons() reads one path, or one a peer", () => {
-  assert.deepEqual(parsePythons("/usr/bin/python3"), {
-    ...{ keras: "/usr/bin/python3", torch: "/usr/bin/python3" },
+    fit: [{ network: "age", rows: 10, epochs: 3, ...compare({ ours: [2], keras: [1] }) }],
+    infer: [],
+    memory: [{ network: "age", ...compare({ ours: [2e8], keras: [1e9] }) }],
   });
-  assert.deepEqual(parsePythons("torch=/a=b"), { torch: "/a=b" });
-  assert.throws(() => parsePythons("jax=/a"), /"jax=\/a" is not PEER=PATH with a peer of keras/);
+  assert.match(text, /^\| +\| +ours \| +Keras \| ours \/ Keras \| ours, images\/s \|/);
+  assert.match(text, /\| age, batch 64: a step +\| 10\.0 ms \| +20\.0 ms \| +0\.50 \| +6,400 \|/);
+  assert.match(text, /\| age, 3 epochs of 10 +\| +2\.00 s \| +1\.00 s \| +2\.00 \| +15 \|/);
+  assert.match(text, /\| age, peak memory +\| +200 MB \| 1,000 MB \| +0\.20 \| +\|/);
+});
+
+Deno.test("parseValue() reads an option by its default, and refuses others", () => {
+  assert.equal(parseValue("rounds", 3, undefined), 3);
+  assert.equal(parseValue("rounds", 3, "7"), 7);
+  assert.throws(
+    () => parseValue("rounds", 3, "0"),
+    /"--rounds 0": "0" is not a whole number above 0/,
+  );
+  assert.deepEqual(parseValue("batches", [16], "1,2"), [1, 2]);
+  const peers = names(["keras", "torch"], ["keras"]);
+  assert.deepEqual(parseValue("peers", peers, undefined), ["keras"]);
+  assert.deepEqual(parseValue("peers", peers, "torch,keras"), ["torch", "keras"]);
+  assert.throws(() => parseValue("peers", peers, "jax"), /"jax" is not one of keras, torch/);
+});
+
+Deno.test("takeTurns() lets one after the other take its turn", async () => {
+  const order: string[] = [];
+  const take = (name: string) => () => Promise.resolve(order.push(name));
+  const results = await takeTurns(2, { a: take("a"), b: take("b") });
+  assert.deepEqual(order, ["a", "b", "a", "b"]);
+  assert.deepEqual(results, { a: [1, 3], b: [2, 4] });
 });
 
 Deno.test("Peer trains one epoch from a file, a step at a time, and tells its memory", async () => {
   const folder = await Deno.makeTempDir();
-  const peer = denoPeer("ours", new URL("../../bench/peers/ours_peer.ts", import.meta.url));
+  const peer = denoPeer("ours", "ours_peer.ts");
   try {
     const file = `${folder}/images.npy`;
     drawImages(file, 80);
@@ -68,13 +72,13 @@ Deno.test("Peer trains one epoch from a file, a step at a time, and tells its me
     const { bytes } = await peer.ask({ op: "memory" });
     assert.ok(bytes! > 1e7, `${bytes}`);
   } finally {
-    await peer.close();
+    await peer[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
   }
 });
 
 Deno.test("Peer fits each network, and predicts with it", async () => {
-  const peer = denoPeer("ours", new URL("../../bench/peers/ours_peer.ts", import.meta.url));
+  const peer = denoPeer("ours", "ours_peer.ts");
   try {
     for (const network of ["gender", "age", "best"] as const) {
       const fit = await peer.ask({ op: "fit", network, batch: 16, rows: 40, epochs: 1 });
@@ -82,17 +86,17 @@ Deno.test("Peer fits each network, and predicts with it", async () => {
       assert.ok(Number(fit.ms) >= 0 && Number(infer.ms) >= 0, network);
     }
   } finally {
-    await peer.close();
+    await peer[Symbol.asyncDispose]();
   }
 });
 
 Deno.test("ask() of a peer that ended throws with its last output", async () => {
-  const peer = denoPeer("nobody", new URL("file:///nowhere/nobody.ts"));
+  const peer = denoPeer("nobody", "nobody.ts");
   await assert.rejects(
     peer.ask({ op: "memory" }),
     /Cannot measure nobody: it ended at .*Its last output:\n.*nobody\.ts/s,
   );
-  await peer.close();
+  await peer[Symbol.asyncDispose]();
 });
 
 Deno.test("summary() leaves out the step that has the validation in it", () => {

@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chart, type CropReport, toMarkdown, writePictures } from "../../bench/crop_bench.ts";
+import { chart, type CropRow, toMarkdown, writePictures } from "../../bench/crop_bench.ts";
 
-const report: CropReport = {
-  machine: { cores: 2, os: "linux", arch: "x86_64", load: [0, 0, 0] },
-  cores: [{ detector: "metadata", photos: 1000, one: [3, 2, 4], all: [1.5, 1, 1], ratio: 2 }],
-  scale: [
-    { photos: 1000, faceCrop: 4, resize32: 1, photosPerSecond: 200, work: 2.5, memory: 3e8 },
-    { photos: 10_000, faceCrop: 40, resize32: 10, photosPerSecond: 200, work: null, memory: null },
-  ],
-};
+const cores = [{ detector: "metadata", photos: 1000, one: [3, 2, 4], all: [1.5, 1, 1], ratio: 2 }];
+const scale: CropRow[] = [
+  { photos: 1000, faceCrop: 4, resize32: 1, photosPerSecond: 200, work: 2.5, memory: 3e8 },
+  { photos: 10_000, faceCrop: 40, resize32: 10, photosPerSecond: 200, work: null, memory: null },
+];
 
 Deno.test("toMarkdown() of the bench of crops has a row for each detector and each size", () => {
-  const text = toMarkdown(report);
+  const text = toMarkdown(cores, scale);
   assert.match(
     text,
     /\| metadata \| +1,000 \| 3\.00 ms a photo \| +1\.00 ms a photo \| +2\.00 \|/,
@@ -22,7 +19,7 @@ Deno.test("toMarkdown() of the bench of crops has a row for each detector and ea
 });
 
 Deno.test("chart() of the bench of crops has a bar for each size and figure", () => {
-  const svg = chart(report.scale);
+  const svg = chart(scale);
   assert.equal(svg.match(/<rect x=/g)?.length, 4);
   assert.match(svg, />10,000 photos<\/text>/);
   assert.equal(svg.match(/>unknown<\/text>/g)?.length, 2);

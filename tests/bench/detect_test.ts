@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { agreement, rows, toMarkdown } from "../../bench/detect_stats.ts";
-import { drawn, photos } from "../../bench/detect_photos.ts";
+import { agreement, drawn, photos, rows, toMarkdown } from "../../bench/detect_bench.ts";
 import { Peer } from "../../bench/peer.ts";
 import { hasCenterIn } from "../../faces/images/image.ts";
 
@@ -36,8 +35,6 @@ Deno.test("agreement() names the pictures that differ", () => {
   assert.deepEqual(rest, { pictures: 2, same: 1, faces: 1, mostPixels: 1, others: ["none"] });
   const detect = rows(["dlib", "dlibCnn"], seen);
   const report = {
-    machine: { cores: 1, os: "linux", arch: "x86_64", load: [] },
-    packages: {},
     pictures: [],
     detect,
     agreement: agreement(seen),
@@ -52,7 +49,7 @@ Deno.test("the bench's pictures are found where they say that their faces are", 
   const peer = new Peer("dlibCnn", Deno.execPath(), ["run", "--quiet", "-A", script, options]);
   const file = await Deno.makeTempFile();
   try {
-    for (const group of [drawn(4), photos()]) {
+    for (const [group, pictures] of [[drawn(4), 4], [photos(), 6]] as const) {
       let count = 0;
       for await (const { name, image: { data, width, height }, faces } of group.read()) {
         await Deno.writeFile(file, data);
@@ -63,10 +60,10 @@ Deno.test("the bench's pictures are found where they say that their faces are", 
         assert.ok(answer.ms as number >= 0);
         count++;
       }
-      assert.equal(count, group.count);
+      assert.equal(count, pictures);
     }
   } finally {
-    await peer.close();
+    await peer[Symbol.asyncDispose]();
     await Deno.remove(file);
   }
 });
