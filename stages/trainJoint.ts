@@ -41,12 +41,16 @@ export default defineStage({
       };
     },
   ),
-  async run({ dataset, splits }, params, context) {
+  async run({ dataset, splits, teachers }, params, context) {
     const { trainModel } = await import("../faces/training/train_model.ts");
     const { jointTraining } = await import("../faces/training/stage_training.ts");
     return await trainModel(
       jointTraining({ networks, params, context }),
-      { dataset: dataset.path, splits: splits.path },
+      {
+        dataset: dataset.path,
+        splits: splits.path,
+        teachers: teachers.map(({ path }) => path),
+      },
       context.outputs,
       context,
     );

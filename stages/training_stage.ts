@@ -16,12 +16,13 @@ import {
   definedChoice,
   withAliases,
 } from "../packages/pipeline/define.ts";
-import { defineStage, refuseUnused, type Stage } from "../packages/pipeline/stage.ts";
+import { all, defineStage, refuseUnused, type Stage } from "../packages/pipeline/stage.ts";
 import { dataset, model, splits } from "./kinds.ts";
 
 /** Properties of every training stage. */
 export const trainingStage = {
-  inputs: { dataset, splits },
+  // Models of the same pipeline whose outputs are learned beside the labels, as `teacher` names others.
+  inputs: { dataset, splits, teachers: all(model, { named: true }) },
   seeded: true,
   compute: true,
   external: (params: object, place: { artifacts: string }) => modelFacts(params, place),

@@ -121,7 +121,12 @@ export function testContext(
     run(inputs, params = {}) {
       const parsed = z.parse(addChoices(stage.params, extensions), params);
       declared = { seed: stage.seeded(parsed), compute: stage.compute(parsed) };
-      return stage.run(inputs, parsed, this);
+      const none = Object.entries(stage.inputs).filter(([, of]) => "all" in of && of.named);
+      return stage.run(
+        { ...Object.fromEntries(none.map(([name]) => [name, []])), ...inputs },
+        parsed,
+        this,
+      );
     },
     [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }),
   };

@@ -37,7 +37,11 @@ export function ageTask(variant: "regression" | keyof typeof ageClasses): Task {
 
 /** Trains a network for one task and writes the stage's model. */
 export async function trainSingle(
-  { dataset, splits }: { readonly dataset: Artifact; readonly splits: Artifact },
+  { dataset, splits, teachers = [] }: {
+    readonly dataset: Artifact;
+    readonly splits: Artifact;
+    readonly teachers?: readonly Artifact[];
+  },
   { task, network, networks, params, context }: StageTraining & {
     task: Task | ValuesTask;
     /** Default network. */
@@ -52,11 +56,15 @@ export async function trainSingle(
     tasks: { model: task },
     params,
     network: chooseNetwork(params.network, all, network, params),
-    heads: loss === undefined && teacher === undefined
+    heads: loss === undefined && teacher === undefined && teachers.length === 0
       ? undefined
       : ([targets], [task]) => [headOf({ loss, task, weight: 1, context }, targets)],
   };
-  const folders = { dataset: dataset.path, splits: splits.path };
+  const folders = {
+    dataset: dataset.path,
+    splits: splits.path,
+    teachers: teachers.map(({ path }) => path),
+  };
   return await trainModel(training, folders, context.outputs, context);
 }
 

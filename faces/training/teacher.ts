@@ -1,5 +1,5 @@
 /**
- * Outputs of trained models as further targets: the parameter `teacher`. Hinton et al., "Distilling
+ * Outputs of trained models as further targets: the parameter `teacher`, and the input `teachers`. Hinton et al., "Distilling
  * the knowledge in a neural network" (2015).
  */
 import { dirname } from "node:path";
@@ -30,14 +30,14 @@ export interface TaughtTask {
 }
 
 /**
- * Predicts images by the models that `teacher` names, once each, averaged with their mirror images. A
+ * Predicts images by the models that `teacher` names and those of `folders`, once each, averaged with their mirror images. A
  * head that estimates an age from a distribution gets distributions if all its teachers have one.
  * @param rows images to predict; outputs of others are 0
  * @returns for each task the mean of its models' outputs, undefined if none has the task
  * @throws if no model has one of the tasks, or one has other classes, bins or another image size
  */
 export async function askTeachers(
-  teacher: NonNullable<ModelParams["teacher"]>,
+  { teacher, folders = [] }: Pick<ModelParams, "teacher"> & { folders?: readonly string[] },
   tasks: readonly TaughtTask[],
   images: ImageSource,
   rows: Int32Array,
@@ -47,11 +47,17 @@ export async function askTeachers(
     info(message: string): void;
   },
 ): Promise<(Lessons | undefined)[]> {
-  const { weight = 0.5, temperature = 2 } = typeof teacher === "string" ? {} : teacher;
+  const { weight = 0.5, temperature = 2 } = typeof teacher === "object" ? teacher : {};
   const models: { path: string; model: LayersModel; record: TrainingRecord }[] = [];
   try {
-    for (const path of await modelsNamed("teacher", { teacher }, artifacts)) {
-      models.push({ path: dirname(path), ...await loadModel(dirname(path)) });
+    const named = await modelsNamed("teacher", { teacher }, artifacts);
+    for (const path of [...named.map(dirname), ...folders]) {
+      models.push({ path, ...await loadModel(path) });
+    }
+    if (models.length === 0) {
+      throw new Error(
+        "Cannot learn from a teacher: none is named. Set teacher.from, or inputs: { teachers: STAGE }.",
+      );
     }
     const lessons: (Lessons | undefined)[] = [], infos: string[] = [];
     for (const { task, classes, reading } of tasks) {

@@ -71,7 +71,7 @@ export interface ModelTraining {
    * classification() or regression().
    */
   heads?(targets: readonly (readonly number[])[], tasks: readonly Task[]): Head[];
-  /** `init`: default new weights; `teacher`: default none, otherwise with `heads`. */
+  /** `init`: default new weights; `teacher`: default none; one needs `heads`. */
   params: ModelParams & {
     batchSize: number;
     epochs: number;
@@ -139,10 +139,11 @@ export async function trainModel(
       ? people.map(({ ageInterval }) => ageInterval)
       : undefined
   );
+  const taught = params.teacher !== undefined || (folders.teachers ?? []).length > 0;
   const labelled = (row: number) => !Number.isNaN(labels[0][row]) || intervals[0]?.[row];
   // A single head trains on rows that have its label, or a teacher; of several, each is masked.
   const rows = tasks.length > 1 ? opened.rows : {
-    train: params.teacher ? opened.rows.train : opened.rows.train.filter(labelled),
+    train: taught ? opened.rows.train : opened.rows.train.filter(labelled),
     validation: opened.rows.validation.filter(labelled),
   };
   const inputs = { ...opened, rows };
@@ -174,8 +175,8 @@ export async function trainModel(
   const masked = labels.some((of) => [...rows.train, ...rows.validation].some((i) => isNaN(of[i])));
   await openBackend(context.compute as Backend);
   const artifacts = artifactsOf(context) ?? "";
-  const teachers = params.teacher === undefined ? [] : await askTeachers(
-    params.teacher,
+  const teachers = !taught ? [] : await askTeachers(
+    { teacher: params.teacher, folders: folders.teachers },
     tasks.map(([, task], i) => ({ ...task, reading: made?.[i].reading })),
     images,
     Int32Array.from([...rows.train, ...rows.validation]),

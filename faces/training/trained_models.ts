@@ -35,8 +35,9 @@ export const teacherParam = z.union([
   pathParam({ byContent: true }),
   z.strictObject({
     from: z.union([pathParam({ byContent: true }), z.array(pathParam({ byContent: true })).min(1)])
-      .describe(
-        `${MODEL}; of several models for one task, the mean is learned`,
+      .optional().describe(
+        `${MODEL}; of several models for one task, the mean is learned. Default: none but those of ` +
+          "`inputs: { teachers: STAGE }`, stages of the same pipeline",
       ),
     weight: z.number().gt(0).max(1).default(0.5).describe(
       "Share of the loss that the teacher's outputs have; the labels have the rest",
@@ -64,6 +65,7 @@ function sourcesOf(params: ModelParams) {
     const value = params[name];
     if (value === undefined) return [];
     if (typeof value === "string") return [{ name, from: value, path: [name] }];
+    if (value.from === undefined) return [];
     if (typeof value.from === "string") return [{ name, from: value.from, path: [name, "from"] }];
     return value.from.map((from, i) => ({ name, from, path: [name, "from", i] }));
   });

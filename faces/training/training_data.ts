@@ -17,6 +17,8 @@ import type { Trainer, TrainerOptions } from "./trainer.ts";
 export interface InputFolders {
   dataset: string;
   splits: string;
+  /** Models of the same pipeline whose outputs are learned. Default: none. */
+  teachers?: readonly string[];
 }
 
 /** The subset of a stage's context that training needs. */

@@ -163,12 +163,12 @@ function wire(
       problems.push({ at, message: `${stage.use} takes one ${quote(kind)}, got ${ids.length}.` });
       return undefined;
     }
-    const wires = ids.map((id) => {
+    const wires = ids.flatMap((id) => {
       const [maker, output] = id.split(".");
       const found = makers.filter((source) =>
         source.stage === maker && (output === undefined || source.output === output)
       );
-      if (found.length > 1) {
+      if (found.length > 1 && !takesAll) {
         const meant = found.map(nameOf);
         problems.push({
           at,
@@ -188,11 +188,12 @@ function wire(
           : "";
         problems.push({ at, message: `${reason}${offer}` });
       }
-      return found.length === 1 ? found[0] : undefined;
-    }).filter((found) => found !== undefined);
+      return found.length === 1 || takesAll ? found : [];
+    });
     if (wires.length < ids.length) return undefined;
     return takesAll ? inOrder(wires) : wires[0];
   }
+  if (takesAll && wanted.named) return [];
   const at = source.at(["stages", stage.id], true);
   // What a stage replaces is not taken from its replacement, or it would wait for itself.
   const free = replaced.size === 0 ? makers : makers.filter((other) => {

@@ -49,11 +49,14 @@ export interface All<K extends Kind = Kind> {
   readonly all: K;
   /** True if the list may be empty. */
   readonly orNone: boolean;
+  /** True if it takes only those that `inputs:` names. */
+  readonly named: boolean;
 }
 
 /**
  * Declares an input that takes all artifacts of a kind.
  * @param options.orNone true if the list may be empty. Default: false
+ * @param options.named true to take only those that `inputs:` names, none by default. Default: false
  *
  * @example
  * ```ts
@@ -61,8 +64,8 @@ export interface All<K extends Kind = Kind> {
  * const inputs = { texts: all(text, { orNone: true }) };
  * ```
  */
-export function all<K extends Kind>(kind: K, { orNone = false } = {}): All<K> {
-  return Object.freeze({ all: kind, orNone });
+export function all<K extends Kind>(kind: K, { orNone = false, named = false } = {}): All<K> {
+  return Object.freeze({ all: kind, orNone: orNone || named, named });
 }
 
 /** An artifact on disk: complete, and never to be modified. */

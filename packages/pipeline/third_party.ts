@@ -72,7 +72,10 @@ const declarationsSchema = z.strictObject({
   stages: z.array(z.strictObject({
     name,
     summary: line,
-    inputs: z.record(name, z.union([kind, z.strictObject({ all: kind, orNone: z.boolean() })])),
+    inputs: z.record(
+      name,
+      z.union([kind, z.strictObject({ all: kind, orNone: z.boolean(), named: z.boolean() })]),
+    ),
     outputs: z.record(name, kind),
     params,
     ignoreInCacheKey: z.array(line),

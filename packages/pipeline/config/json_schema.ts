@@ -151,7 +151,9 @@ function stageSchema(stage: Stage): Json {
       name,
       takesAll
         ? {
-          description: `Ids of the stages that make its ${kind.kind}. Default: all that make one`,
+          description: `Ids of the stages that make its ${kind.kind}. Default: ${
+            "named" in input && input.named ? "none" : "all that make one"
+          }`,
           anyOf: [id, { type: "array", items: id }],
         }
         : {
@@ -236,7 +238,11 @@ export function referenceMarkdown({ commands, stages, sections = "" }: Reference
 
 function stageMarkdown(stage: Stage): string {
   const takes = Object.values(stage.inputs).map((input) =>
-    "all" in input ? `every ${kindLink(input.all.kind)}` : kindLink(input.kind)
+    !("all" in input)
+      ? kindLink(input.kind)
+      : input.named
+      ? `any ${kindLink(input.all.kind)} that \`inputs\` names`
+      : `every ${kindLink(input.all.kind)}`
   );
   const makes = Object.values(stage.outputs).map((output) => kindLink(output.kind));
   const wiring = [

@@ -10,12 +10,16 @@ import { askTeachers } from "../../../faces/training/teacher.ts";
 import { modelFacts } from "../../../faces/training/trained_models.ts";
 import { withDistribution } from "../../../faces/training/with_distribution.ts";
 import { NpyFile } from "../../../packages/formats/npy.ts";
+import { app } from "../../../main.ts";
 import { openBackend } from "../../../packages/compute/open_backend.ts";
+import { readConfig } from "../../../packages/pipeline/config/config.ts";
+import { createPlan } from "../../../packages/pipeline/plan.ts";
+import { Registry } from "../../../packages/pipeline/registry.ts";
 import type { Stage } from "../../../packages/pipeline/stage.ts";
 import trainAge from "../../../stages/trainAge.ts";
 import trainGender from "../../../stages/trainGender.ts";
 import trainJoint from "../../../stages/trainJoint.ts";
-import { testContext } from "../../context.ts";
+import { testArtifact, testContext } from "../../context.ts";
 import { type Person, writeDataset, writeSplits } from "../../stages/training_data.ts";
 
 const network = { use: "plain", blocks: [[6], [8]], dense: [12] };
@@ -129,7 +133,13 @@ Deno.test("teacher: models with a distribution teach it to heads that estimate o
   const ask = async (from: string[], reading: "median" | "quantity") => {
     const tasks = [{ task: "age", classes: null, reading }];
     const place = { artifacts: "", signal, info: (text: string) => void info.push(text) };
-    return (await askTeachers({ from, weight: 1, temperature: 2 }, tasks, images, rows, place))[0]!;
+    return (await askTeachers(
+      { teacher: { from, weight: 1, temperature: 2 } },
+      tasks,
+      images,
+      rows,
+      place,
+    ))[0]!;
   };
   const { model } = await loadModel(from);
   const own = await predictRows(withDistribution(model), images, rows, { mirror: true });
@@ -196,6 +206,16 @@ Deno.test("teacher: several models for two heads; resuming equals an uninterrupt
   const weights = (context: typeof whole) =>
     Deno.readFile(join(context.outputs.age, "weights.bin"));
 
+  // The same models as stages of the pipeline, in place of folders.
+  using wired = testContext(trainJoint);
+  const inputs = {
+    dataset: await writeDataset(join(wired.folder, "dataset"), people),
+    splits: await writeSplits(join(wired.folder, "splits"), counts),
+    teachers: teacher.from.map((path) => testArtifact(path, "model")),
+  };
+  await wired.run(inputs, { ...quick, ...params, teacher: { temperature: 3 } });
+  assert.deepEqual(await weights(wired), await weights(whole));
+
   const stop = new AbortController();
   let steps = 0;
   const context = testContext(trainJoint, {
@@ -231,5 +251,37 @@ Deno.test("teacher: counts in the cache key with its training record, and has to
   await assert.rejects(
     train(trainAge, { teacher: bands.outputs.model, epochs: 1 }),
     /it predicts up to 60, above 60 from images of 32 pixels, and this training years from 32/,
+  );
+});
+
+Deno.test("teacher: stages of the same pipeline, only where `inputs` names them", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const yaml = join(folder, "x.yaml");
+    const plans = async (student: string) => {
+      await Deno.writeTextFile(
+        yaml,
+        "stages:\n  download:\n  matParse:\n  faceCrop:\n  resize32:\n  split:\n" +
+          `  first: { use: trainJoint }\n  trainGender: ${student}\n`,
+      );
+      const registry = new Registry().add(app.stages);
+      const config = await readConfig(yaml, { project: app.project, cwd: folder, registry });
+      const { stages } = createPlan(config);
+      return stages.find(({ id }) => id === "trainGender")!.wires.teachers;
+    };
+    assert.deepEqual(await plans("{ epochs: 1 }"), []);
+    assert.deepEqual(
+      await plans("{ inputs: { teachers: first } }"),
+      ["age", "gender"].map((output) => ({ stage: "first", output })),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("teacher: options without a model are an error", async () => {
+  await assert.rejects(
+    train(trainGender, { epochs: 1, teacher: { weight: 1 } }),
+    /Cannot learn from a teacher: none is named\. Set teacher\.from, or inputs: { teachers: STAGE }/,
   );
 });

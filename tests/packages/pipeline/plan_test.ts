@@ -59,6 +59,9 @@ Deno.test("a stage that takes all takes them in order of ids and outputs", async
   assert.deepEqual(await totals(`${TOTALS}  compare:`), all);
   const some = `${TOTALS}  compare: { inputs: { totals: [zeta, both.low, alpha, zeta] } }`;
   assert.deepEqual(await totals(some), [all[0], all[2], all[3]]);
+  // A stage without an output's name: all that it makes.
+  const whole = `${TOTALS}  compare: { inputs: { totals: [both] } }`;
+  assert.deepEqual(await totals(whole), [all[1], all[2]]);
   assert.deepEqual(await totals(`${TOTALS}  compare: { inputs: { totals: zeta } }`), [all[3]]);
 });
 

@@ -138,9 +138,10 @@ stages:
     ],
   },
   "an input that one stage makes twice": {
-    yaml: "stages:\n  count:\n  both:\n  compare: { inputs: { totals: [both] } }",
+    yaml: "stages:\n  count:\n  both: { inputs: { numbers: count } }\n" +
+      "  halve: { inputs: { total: both } }",
     says: [
-      'pipeline.yaml:4:32: stage "both" makes more than one "total". Write both.low or both.high.',
+      'pipeline.yaml:4:29: stage "both" makes more than one "total". Write both.low or both.high.',
     ],
   },
   "inputs that are not there": {

@@ -51,14 +51,14 @@ const ATTEMPTS = {
   escape: () => ({ show: ["../../../../etc/passwd"] }),
 };
 
-export default ({ z, defineKind, defineStage }) => {
+export default ({ all, z, defineKind, defineStage }) => {
   const numbers = defineKind({
     ...{ kind: "numbers", summary: "Some numbers", files: { "numbers.txt": "one a line" } },
   });
   return defineStage({
     name: "hostile",
     summary: "Try what is not allowed",
-    inputs: { numbers },
+    inputs: { numbers, others: all(numbers, { named: true }) },
     outputs: { numbers },
     params: z.strictObject({
       attempt: z.enum(["nothing", ...Object.keys(ATTEMPTS)]).default("nothing").describe("Attempt"),

@@ -273,6 +273,18 @@ const both = defineStage({
   },
 });
 
+const halve = defineStage({
+  name: "halve",
+  summary: "Halve a total",
+  inputs: { total },
+  outputs: { numbers },
+  params: z.strictObject({}),
+  async run(inputs, _, { outputs }) {
+    const text = await Deno.readTextFile(join(inputs.total.path, "total.txt"));
+    await write(outputs.numbers, [Number(text) / 2]);
+  },
+});
+
 /** Files that are no part of what takes the story depends on. */
 export const story = defineKind({
   kind: "story",
@@ -353,7 +365,7 @@ const greet = defineStage({
 
 const list = [
   ...[count, add, clamp, sum, draw, sneak, crunch, readFile, compare, judge],
-  ...[slow, broken, chance, both, tell, retell, tune, greet],
+  ...[slow, broken, chance, both, halve, tell, retell, tune, greet],
 ];
 
 export const stages: LazyStage[] = list.map((stage) => ({
