@@ -252,7 +252,7 @@ export function agreement(seen: Seen) {
   return { ...told, others };
 }
 
-export function toMarkdown({ pictures, detect, agreement: told }: {
+export function toMarkdown({ pictures, detect, agreement: alike }: {
   pictures: { title: string; pictures: number; faces: number; detect: DetectRow[] }[];
   detect: DetectRow[];
   agreement: ReturnType<typeof agreement> | null;
@@ -270,11 +270,11 @@ export function toMarkdown({ pictures, detect, agreement: told }: {
       `${pictures} ${title}; ${faces} faces\n\n${of(detect)}`
     ),
     `All\n\n${of(detect)}`,
-    ...told
+    ...alike
       ? [
-        `dlibCnn and dlib detect the same in ${told.same} of ${told.pictures} pictures: boxes ` +
-        `within ${told.mostPixels} pixels, scores within ${told.mostScore.toFixed(5)}` +
-        (told.others.length > 0 ? `. Except ${told.others.join(", ")}` : ""),
+        `dlibCnn and dlib detect the same in ${alike.same} of ${alike.pictures} pictures: boxes ` +
+        `within ${alike.mostPixels} pixels, scores within ${alike.mostScore.toFixed(5)}` +
+        (alike.others.length > 0 ? `. Except ${alike.others.join(", ")}` : ""),
       ]
       : [],
   ].join("\n\n");

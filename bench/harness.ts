@@ -1,4 +1,4 @@
-/** What benchmarks share: options, turns, child processes, tables, charts, logs and the printed report. */
+/** Options, turns, child processes, tables, charts, logs and printed reports of benchmarks. */
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -35,7 +35,7 @@ type Value<D> = D extends string ? string
   : string | undefined;
 type Values<D> = { [K in keyof D]: Value<D[K]> };
 
-/** What a benchmark found: as text, and as JSON, which names the machine as well. */
+/** Findings of a benchmark: as text, and as JSON, which names the machine as well. */
 interface Found {
   readonly text: string;
   readonly json: Record<string, unknown>;
