@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { counted } from "../../packages/pipeline/causes.ts";
 import type { StageContext, StageResult } from "../../packages/pipeline/stage.ts";
 import { keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
-import { checkSpace, formatGigabytes } from "../../packages/download/disk_space.ts";
+import { checkSpace } from "../../packages/download/http.ts";
+import { formatBytes } from "../../packages/pipeline/format.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
 import type { ArchivedDataset } from "./archives.ts";
 import { indexArchives } from "./index_archives.ts";
@@ -130,8 +131,8 @@ async function prepare(params: DownloadParams, context: Context): Promise<Mirror
   if (bytes === 0) return mirror;
   const free = await checkSpace(context.scratch, bytes, files.map(({ name }) => name).join(", "));
   const unknown = unknownSizes > 0 ? ` and ${counted(unknownSizes, "file")} of unknown size` : "";
-  const room = free === undefined ? "" : `; ${formatGigabytes(free)} are free`;
-  context.info(`${formatGigabytes(bytes)} to download${unknown}${room}.`);
+  const room = free === undefined ? "" : `; ${formatBytes(free)} are free`;
+  context.info(`${formatBytes(bytes)} to download${unknown}${room}.`);
   return mirror;
 }
 

@@ -2,10 +2,11 @@
  * Downloads large files over HTTP. A download resumes where it stopped, also after a crash of the
  * process, and is tried again after dropped or stalled connections and errors of the server.
  */
+import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { formatBytes } from "../pipeline/format.ts";
 import { hideUrl } from "../pipeline/stage.ts";
-import { checkSpace, formatGigabytes, freeBytes } from "./disk_space.ts";
 import { PartialFile } from "./partial_file.ts";
 
 export interface FetchOptions {
@@ -187,20 +188,16 @@ async function receive(
   stall: number,
   options: FetchOptions,
 ): Promise<boolean> {
-  const connection = new AbortController();
-  const aborted = options.signal ?? new AbortController().signal;
+  const stalled = new AbortController();
+  const signal = AbortSignal.any([stalled.signal, ...options.signal ? [options.signal] : []]);
   /** Waits for one step of the transfer; failures become `TransientError`. */
   const guard = async <T>(step: () => Promise<T>, trouble: string): Promise<T> => {
-    let stalled = false;
-    const timer = setTimeout(() => {
-      stalled = true;
-      connection.abort();
-    }, stall);
+    const timer = setTimeout(() => stalled.abort(), stall);
     try {
       return await step();
     } catch (cause) {
-      aborted.throwIfAborted();
-      const why = stalled
+      options.signal?.throwIfAborted();
+      const why = stalled.signal.aborted
         ? `no byte received for ${(stall / 1000).toFixed(0)} s`
         : `${trouble} (${(cause as Error).message})`;
       throw new TransientError(why, undefined, { cause });
@@ -208,49 +205,43 @@ async function receive(
       clearTimeout(timer);
     }
   };
-  const abort = () => connection.abort(aborted.reason);
-  aborted.addEventListener("abort", abort, { once: true });
+  const headers: Record<string, string> = { "accept-encoding": "identity" };
+  // Without an MD5 or a validator, the rest may be of another version.
+  if (!partial.checked && partial.validator === null) await partial.reset();
+  if (partial.size > 0) {
+    headers.range = `bytes=${partial.size}-`;
+    if (partial.validator) headers["if-range"] = partial.validator;
+  }
+  const response = await guard(
+    () => fetch(url, { headers, signal }).catch(withoutAddress),
+    "the connection failed",
+  );
   try {
-    const headers: Record<string, string> = { "accept-encoding": "identity" };
-    // Without an MD5 or a validator, the rest may be of another version.
-    if (!partial.checked && partial.validator === null) await partial.reset();
-    if (partial.size > 0) {
-      headers.range = `bytes=${partial.size}-`;
-      if (partial.validator) headers["if-range"] = partial.validator;
-    }
-    const response = await guard(
-      () => fetch(url, { headers, signal: connection.signal }).catch(withoutAddress),
-      "the connection failed",
-    );
-    try {
-      const total = await accept(partial, response);
-      await checkRoom(partial, total, options);
-      options.onStart?.(total, partial.size);
-      if (response.body && response.status !== 416) {
-        const reader = response.body.getReader();
-        for (let unchecked = 0; total === undefined || partial.size <= total;) {
-          const { done, value } = await guard(() => reader.read(), "the connection dropped");
-          if (done) break;
-          partial.append(value);
-          options.onBytes?.(value.length);
-          if (total !== undefined || (unchecked += value.length) < CHECK_INTERVAL) continue;
-          unchecked = 0;
-          await checkRoom(partial, total, options);
-        }
+    const total = await accept(partial, response);
+    await checkRoom(partial, total, options);
+    options.onStart?.(total, partial.size);
+    if (response.body && response.status !== 416) {
+      const reader = response.body.getReader();
+      for (let unchecked = 0; total === undefined || partial.size <= total;) {
+        const { done, value } = await guard(() => reader.read(), "the connection dropped");
+        if (done) break;
+        partial.append(value);
+        options.onBytes?.(value.length);
+        if (total !== undefined || (unchecked += value.length) < CHECK_INTERVAL) continue;
+        unchecked = 0;
         await checkRoom(partial, total, options);
       }
-      if (total !== undefined && partial.size !== total) {
-        const message = `received ${count(partial.size)} of ${count(total)} bytes`;
-        if (partial.size > total) await partial.reset();
-        throw new TransientError(message);
-      }
-      return total !== undefined;
-    } finally {
-      // Frees the connection if the body was not read to its end.
-      await response.body?.cancel().catch(() => {});
+      await checkRoom(partial, total, options);
     }
+    if (total !== undefined && partial.size !== total) {
+      const message = `received ${count(partial.size)} of ${count(total)} bytes`;
+      if (partial.size > total) await partial.reset();
+      throw new TransientError(message);
+    }
+    return total !== undefined;
   } finally {
-    aborted.removeEventListener("abort", abort);
+    // Frees the connection if the body was not read to its end.
+    await response.body?.cancel().catch(() => {});
   }
 }
 
@@ -273,15 +264,15 @@ async function checkRoom(
   if ((total ?? partial.size) > limit) {
     await partial.reset();
     const what = total === undefined ? "the response has no length and exceeds" : "it exceeds";
-    throw new Error(`${what} the limit of ${formatGigabytes(limit)}`);
+    throw new Error(`${what} the limit of ${formatBytes(limit)}`);
   }
   if (total !== undefined) await checkSpace(folder, total - partial.size, "it", free);
   else if (partial.size >= CHECK_INTERVAL && (await free(folder) ?? Infinity) < RESERVE) {
-    const received = formatGigabytes(partial.size);
+    const received = formatBytes(partial.size);
     await partial.reset();
     throw new Error(
       `the server does not send its length, and after ${received} the disk of "${folder}" has less ` +
-        `than ${formatGigabytes(RESERVE)} left. Free some space, or set another "mirror"`,
+        `than ${formatBytes(RESERVE)} left. Free some space, or set another "mirror"`,
     );
   }
 }
@@ -290,26 +281,27 @@ async function checkRoom(
 async function accept(partial: PartialFile, response: Response): Promise<number | undefined> {
   const { status } = response;
   const answer = `the server responded with ${status} ${response.statusText}`.trim();
+  /** Begins anew: returns the error after which the file is requested again. */
+  const restart = async (message: string, wait?: number) => {
+    await partial.reset();
+    return new TransientError(message, wait);
+  };
   if (status === 206) {
-    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+    const got = response.headers.get("content-range");
+    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(got ?? "");
     const total = range === null || range[2] === "*" ? undefined : Number(range[2]);
     const same = partial.part?.size === null || partial.part?.size === total;
     if (range === null || Number(range[1]) !== partial.size || !same) {
-      const got = response.headers.get("content-range");
-      const asked = partial.size;
-      await partial.reset();
-      throw new TransientError(
-        `the server sent the range "${got}" instead of bytes from ${asked} on`,
+      throw await restart(
+        `the server sent the range "${got}" instead of bytes from ${partial.size} on`,
       );
     }
     // A server may ignore If-Range and send another version.
     const { validator } = partial;
     const now = validator && response.headers.get(validator[0] === '"' ? "etag" : "last-modified");
     // In response to If-Range, the ETag is mandatory and the date is not.
-    const another = now !== validator && (now !== null || validator?.[0] === '"');
-    if (another) {
-      await partial.reset();
-      throw new TransientError(
+    if (now !== validator && (now !== null || validator?.[0] === '"')) {
+      throw await restart(
         `the file changed from version ${validator} to ${now ?? "another"}`,
         0,
       );
@@ -320,8 +312,7 @@ async function accept(partial: PartialFile, response: Response): Promise<number 
     const total = /^bytes \*\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
     // The length is right; the version can only be checked by an MD5.
     if (Number(total ?? NaN) === partial.size && partial.checked) return partial.size;
-    await partial.reset();
-    throw new TransientError("the server's file is not longer than the bytes received so far", 0);
+    throw await restart("the server's file is not longer than the bytes received so far", 0);
   }
   if (status === 200) {
     // The complete file: the server does not support ranges, or the file changed.
@@ -350,4 +341,33 @@ function retryAfter(response: Response): number | undefined {
 
 function count(n: number): string {
   return n.toLocaleString("en");
+}
+
+/** Returns the free bytes of a folder's disk; undefined if the system does not report them. */
+export async function freeBytes(folder: string): Promise<number | undefined> {
+  const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: undefined, bsize: 0 }));
+  return bavail && Number(bavail) * Number(bsize);
+}
+
+/**
+ * Checks that a folder's disk has room for `bytes` more.
+ * @param what name of the files, for the message
+ * @returns the free bytes, if known
+ * @throws if there is too little
+ */
+export async function checkSpace(
+  folder: string,
+  bytes: number,
+  what: string,
+  free = freeBytes,
+): Promise<number | undefined> {
+  const room = await free(folder);
+  if (room === undefined || bytes <= room) return room;
+  throw new Error(
+    `Cannot write ${what}: ${
+      formatBytes(bytes)
+    } more are needed, and the disk of "${folder}" has ` +
+      `${formatBytes(room)} left. Free some space, or store the results elsewhere ` +
+      "(artifacts: FOLDER); partial files are kept.",
+  );
 }

@@ -24,19 +24,15 @@ type Part = Pick<z.output<typeof partShape>, "url" | "validator" | "size">;
 export class PartialFile {
   size = 0;
   part: Part | undefined;
+  readonly #notes: string;
+  readonly #digestsPath: string;
   #file: Deno.FsFile | undefined;
   #digests: Deno.FsFile | undefined;
   #hash: Hash = createHash("md5");
 
   /** @param checked true if the MD5 of the complete file is known and will be compared */
-  constructor(readonly path: string, readonly url: string, readonly checked: boolean) {}
-
-  get #notes(): string {
-    return `${this.path}.json`;
-  }
-
-  get #digestsPath(): string {
-    return `${this.path}.digests`;
+  constructor(readonly path: string, readonly url: string, readonly checked: boolean) {
+    [this.#notes, this.#digestsPath] = [`${path}.json`, `${path}.digests`];
   }
 
   get validator(): string | null {

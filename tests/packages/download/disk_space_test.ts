@@ -1,5 +1,5 @@
 import { ok, rejects, strictEqual } from "node:assert/strict";
-import { checkSpace, freeBytes } from "../../../packages/download/disk_space.ts";
+import { checkSpace, freeBytes } from "../../../packages/download/http.ts";
 
 Deno.test("checkSpace() tells what is needed and what there is", async () => {
   const check = (bytes: number, free?: number) =>
