@@ -1,9 +1,9 @@
 /** Beards, from the shadow after shaving to a full one. */
 import { type Color, lch, mix, shift } from "./color.ts";
-import { along, bend, between, lerp, ribbon, smooth } from "./geometry.ts";
+import { along, bend, between, lerp, type Point, ribbon, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
-import type { Drawing, Point } from "./svg.ts";
+import type { Drawing } from "./svg.ts";
 
 /** A tuft's two borders, in the same direction; hairs grow from the inner to the outer one. */
 type Borders = readonly [outer: readonly Point[], inner: readonly Point[]];

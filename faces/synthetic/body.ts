@@ -1,8 +1,8 @@
 /** Neck, shoulders and clothes; in the head's coordinates. */
 import { lch, mix, shift } from "./color.ts";
-import { bend, lerp, smooth } from "./geometry.ts";
+import { bend, lerp, type Point, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
-import type { Drawing, Point } from "./svg.ts";
+import type { Drawing } from "./svg.ts";
 
 /** Half the neck's width, where the shoulders begin, and how far out they go. */
 interface Frame {

@@ -1,12 +1,10 @@
 /** Draws a face as an SVG document. */
-import { drawEarrings, drawGlasses } from "./accessories.ts";
 import { drawBeard } from "./beard.ts";
 import { drawBody } from "./body.ts";
 import { random } from "../../packages/random/random.ts";
-import { drawEyes } from "./eyes.ts";
+import { drawEarrings, drawEyes, drawGlasses, drawMouth } from "./features.ts";
 import { arrangeHair, drawHairBehind, drawHairFront } from "./hair.ts";
 import { measure } from "./head.ts";
-import { drawMouth } from "./mouth.ts";
 import { drawBackground, drawLight } from "./scene.ts";
 import { drawEars, drawFace } from "./skin.ts";
 import { Drawing } from "./svg.ts";

@@ -1,7 +1,6 @@
 /** A head's measures and colors, from its traits. All other modules draw by them. */
 import { type Color, lch, mix, ramp, shift } from "./color.ts";
-import { ease, lerp, symmetric } from "./geometry.ts";
-import type { Point } from "./svg.ts";
+import { ease, lerp, type Point, symmetric } from "./geometry.ts";
 import type { Traits } from "./traits.ts";
 
 /**

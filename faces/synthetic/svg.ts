@@ -2,8 +2,6 @@
 import { type Color, css } from "./color.ts";
 import { type Point, smooth, taper } from "./geometry.ts";
 
-export type { Point };
-
 /** Position in a gradient, color, opacity. */
 export type Stop = readonly [offset: number, color: Color, opacity?: number];
 

@@ -9,7 +9,7 @@ import {
   hairStyles,
   type Traits,
 } from "../../../faces/synthetic/traits.ts";
-import { viewSvg } from "../../../faces/synthetic/non_faces.ts";
+import { viewSvg } from "../../../faces/synthetic/scene.ts";
 
 const genders: Gender[] = ["female", "male"];
 

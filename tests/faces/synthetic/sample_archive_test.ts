@@ -4,7 +4,7 @@ import { type MatField, readMatStruct } from "../../../packages/formats/mat.ts";
 import { RandomAccessFile } from "../../../packages/formats/random_access_file.ts";
 import { scanTar } from "../../../packages/formats/tar.ts";
 import { drawSample, sampleArchive } from "../../../faces/synthetic/sample_archive.ts";
-import { planSample } from "../../../faces/synthetic/sample_rows.ts";
+import { planSample } from "../../../faces/synthetic/sample_archive.ts";
 
 /** What sharp says of each kind of picture that is damaged on purpose. */
 const damaged: Record<string, RegExp> = {

@@ -1,5 +1,5 @@
 import { deepStrictEqual, equal, match, notDeepStrictEqual, ok } from "node:assert/strict";
-import { planSample, type Row } from "../../../faces/synthetic/sample_rows.ts";
+import { planSample, type Row } from "../../../faces/synthetic/sample_archive.ts";
 import { ageAt as ageFromDates } from "../../../faces/datasets/age.ts";
 
 const rows = planSample(42, 400);

@@ -1,9 +1,9 @@
-/** Eyes and brows. */
+/** Eyes, brows and mouth, glasses and earrings. */
 import { lch, mix, ramp, shift } from "./color.ts";
-import { along, lerp, ribbon } from "./geometry.ts";
+import { along, bend, lerp, type Point, ribbon, smooth } from "./geometry.ts";
 import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
-import type { Drawing, Point } from "./svg.ts";
+import type { Drawing } from "./svg.ts";
 
 const irises = [
   lch(0.3, 0.04, 50),
@@ -162,4 +162,129 @@ function drawBrow(d: Drawing, head: Head, side: -1 | 1, rng: Rng): void {
     }`;
   }
   d.line(strokes, hair.brow, 0.7, strength * 0.6);
+}
+
+const tooth = lch(0.955, 0.012, 85);
+
+export function drawMouth(d: Drawing, head: Head): void {
+  const { traits, mouth, skin, at } = head;
+  const { person, smile, masculinity: m, growth, sag } = traits;
+  const half = mouth.half + 2.6 * Math.max(0, smile);
+  const y = mouth.y;
+  const full = lerp(1.18, 0.76, m) * lerp(1, 0.62, sag) + 0.09 * person.lips;
+  const upper = lerp(3.9, 4.6, growth) * full;
+  const lower = lerp(5, 6.3, growth) * full;
+  const rise = 4.6 * smile - 1.4 * sag;
+  const gap = traits.teeth ? 3.6 + 2 * smile : 0;
+  const corner = (side: number): Point => at(side * half, y - rise);
+  const [left, right] = [corner(-1), corner(1)];
+  // Lines from corner to corner: the lips' outer borders, and where they meet.
+  const line = (far: Point, near: Point, middle: number): Point[] => {
+    const side = (s: number) => [far, near].map(([x, dy]) => at(s * half * x, y + dy));
+    return [left, ...side(-1), at(0, y + middle), ...side(1).reverse(), right];
+  };
+  const top = line([0.55, -upper * 0.62 - rise * 0.35], [0.2, -upper], -upper * 0.72);
+  const meet = (open: number) => line([0.55, open * 0.75 - rise * 0.32], [0.2, open], open + 0.7);
+  const bottom = line(
+    [0.62, gap * 0.8 + lower * 0.62 - rise * 0.25],
+    [0.25, gap + lower * 0.96],
+    gap + lower,
+  );
+
+  const rouge = lch(lerp(0.52, 0.36, person.tone), lerp(0.16, 0.12, person.tone), 18);
+  const lip = mix(skin.lip, rouge, traits.lipTint);
+  const soft = lerp(0.72, 1, traits.lipTint) * lerp(0.8, 1, 1 - m);
+  d.path(ribbon(top, meet(0)), {
+    fill: d.linear([[0, mix(lip, skin.base, 0.25)], [1, shift(lip, -0.07)]]),
+    opacity: soft,
+  });
+  d.path(ribbon(meet(gap), bottom), {
+    fill: d.linear([[0, lip], [0.45, shift(lip, 0.05)], [1, mix(lip, skin.base, 0.4)]]),
+    opacity: soft,
+  });
+  if (gap > 0) {
+    const open = ribbon(meet(-0.2), meet(gap));
+    d.path(open, { fill: lch(0.28, 0.07, 20) });
+    d.group({ "clip-path": d.clip(open) }, () => {
+      const teeth = ribbon(meet(-0.4), meet(gap * 0.78));
+      d.path(teeth, {
+        fill: d.across(
+          [[0, shift(tooth, -0.28)], [0.22, tooth], [0.78, tooth], [1, shift(tooth, -0.28)]],
+        ),
+      });
+      d.path(ribbon(meet(-1), meet(0.8)), { fill: lch(0.3, 0.05, 20), opacity: 0.3 });
+    });
+  } else {
+    d.brush(meet(0.1), 1.9, mix(skin.deep, lch(0.25, 0.07, 20), 0.6), 0.85);
+  }
+  for (const [x, cy] of [left, right]) d.glow([x, cy + 0.5], 3.4, 2.8, skin.deep, 0.5);
+  const shine = at(-1.5 * Math.sign(-traits.light.side), y + gap + lower * 0.5);
+  d.glow(shine, half * 0.36, 1.8, lch(0.98, 0.01, 60), 0.28 + 0.35 * traits.lipTint);
+}
+
+const glass = lch(0.99, 0.004, 90);
+
+export function drawGlasses(d: Drawing, head: Head, rng: Rng): void {
+  const { traits, eyes, at, skull } = head;
+  if (traits.glasses === "none") return;
+  const frame = rng.next() < 0.6
+    ? lch(0.2 + 0.15 * rng.next(), 0.03, 40)
+    : lch(0.45 + 0.3 * rng.next(), 0.06, 360 * rng.next());
+  const width = traits.glasses === "round" ? 1.6 : 1.5 + 1.3 * rng.next();
+  const rx = eyes.half + 5.2;
+  const ry = traits.glasses === "round" ? rx * 0.93 : rx * 0.72;
+  for (const s of [-1, 1] as const) {
+    const [cx, cy] = at(s * (eyes.x + 0.8), eyes.y + 2, 0.05);
+    const corner = traits.glasses === "square" ? 0.9 : 0.76;
+    const rim = traits.glasses === "round"
+      ? Array.from(
+        { length: 12 },
+        (_, i): Point => [cx + rx * Math.cos(i * Math.PI / 6), cy + ry * Math.sin(i * Math.PI / 6)],
+      )
+      : ([
+        [-1, -0.5],
+        [-corner, -0.95],
+        [0, -1.04],
+        [corner, -0.98],
+        [1.03, -0.55],
+        [0.98, 0.25],
+        [corner * 0.86, 0.9],
+        [0, 1.02],
+        [-corner * 0.86, 0.86],
+        [-0.98, 0.25],
+      ] as const)
+        .map(([x, y]): Point => [cx + s * x * rx, cy + y * ry]);
+    const path = smooth(rim, true);
+    const shine = [[0, glass, 0.2], [0.4, glass, 0.03], [1, glass, 0.1]] as const;
+    d.path(path, { fill: d.linear(shine, { x1: 0, y1: 0, x2: 1, y2: 1 }) });
+    d.line(path, head.skin.deep, width, 0.22, { transform: "translate(0 2)" });
+    d.line(path, frame, width);
+    d.stroke(rim.slice(0, 5), shift(frame, 0.25), width * 0.35, 0.6);
+    const ear: Point = [s * (skull.rx + 1), eyes.y - 3];
+    const temple: Point = [cx + s * rx, cy - ry * 0.45];
+    d.stroke([temple, [(cx + s * rx + ear[0]) / 2, cy - ry * 0.5], ear], frame, width * 0.9);
+  }
+  const bridge = at(0, eyes.y, 0.15);
+  const edge = (s: number) => at(s * (eyes.x + 0.8), eyes.y + 2, 0.05)[0] - s * rx;
+  const [x, y] = bridge;
+  d.stroke(bend([edge(-1), y], [x, y - 5], [edge(1), y]), frame, width);
+}
+
+export function drawEarrings(d: Drawing, head: Head, hidden: boolean): void {
+  const { traits, skull, nose } = head;
+  if (traits.earrings === "none" || hidden) return;
+  const metal = traits.strokes % 3 === 0 ? lch(0.86, 0.01, 250) : lch(0.8, 0.11, 85);
+  for (const s of [-1, 1]) {
+    const x = s * (skull.rx + 1) - traits.pose.yaw * 3;
+    const y = nose.y + 2 + 3 * traits.sag;
+    if (traits.earrings === "hoop") {
+      const place = { cx: x, cy: y + 6, rx: 4, ry: 6.5 };
+      d.add("ellipse", { ...place, fill: "none", stroke: metal, "stroke-width": 1.5 });
+    } else {
+      const drop = traits.earrings === "drop" ? 8 : 0;
+      if (drop) d.line(`M${x} ${y}v${drop}`, metal, 0.9);
+      const stops = [[0, shift(metal, 0.12)], [0.6, metal], [1, shift(metal, -0.25)]] as const;
+      d.circle([x, y + drop], drop ? 2.8 : 2.1, d.radial(stops, { cx: 0.35, cy: 0.3, r: 0.8 }));
+    }
+  }
 }
