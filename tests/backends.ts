@@ -6,7 +6,7 @@ import {
   isOptional,
 } from "../packages/compute/backends.ts";
 import { webGpuModule } from "../packages/compute/npm_package.ts";
-import { lookForGpu } from "../faces/commands/compute/measure_backend.ts";
+import { lookForGpu } from "../faces/commands/compute.ts";
 
 async function lack(backend: Backend): Promise<string | undefined> {
   if (backend === "webgpu") {

@@ -1,16 +1,19 @@
 /** `deno task compute`: lists, measures and installs compute backends. */
+import { fileURLToPath } from "node:url";
 import {
   type Backend,
   backends,
+  findInstallation,
   isOptional,
+  notInstalled,
   type OptionalBackend,
 } from "../../packages/compute/backends.ts";
+import { type AdapterDescription, noAdapter } from "../../packages/compute/webgpu_adapter.ts";
 import { parseOptions } from "../../packages/pipeline/args.ts";
 import { UsageError } from "../../packages/pipeline/errors.ts";
 import { formatTable } from "../../packages/pipeline/format.ts";
 import { createReporter, standardOutput } from "../../packages/pipeline/reporter.ts";
 import { onStopSignal } from "../../packages/workers/stop_signals.ts";
-import { type BackendStatus, lookForGpu, measureBackend } from "./compute/measure_backend.ts";
 
 /** Help of `deno task compute`. */
 export const HELP = `List, measure and install compute backends.
@@ -106,12 +109,91 @@ async function install(
   if (!finding.usable) {
     throw new Error(`${backend} is installed, but does not run: ${finding.why}`);
   }
+  const ms = formatMs(finding.msPerStep);
   console.log(
-    `${backend} with ${finding.version} is installed: ${
-      formatMs(finding.msPerStep)
-    } ms per step. deno task compute compares backends.`,
+    `${backend} with ${finding.version} is installed: ${ms} ms per step. ` +
+      "deno task compute compares backends.",
   );
   return 0;
+}
+
+/** Result of a probe. */
+export interface Timing {
+  /** Version of TensorFlow or TensorFlow.js. */
+  version: string;
+  /** Batch size of the timed steps. */
+  batch: number;
+  /** Median duration of a step of 64 images, ms, extrapolated from a smaller `batch`. */
+  msPerStep: number;
+}
+
+/** A backend on this machine; `why` has notes, or the reason and the way out. */
+type BackendStatus =
+  & { readonly name: Backend; readonly why: string }
+  & ({ readonly usable: true } & Timing | { readonly usable: false });
+
+/** Timeout of a probe, seconds. */
+const TIMEOUT = 120;
+
+/** Returns the GPU of WebGPU, if there is one. Takes 0.5 s to load drivers. */
+export async function lookForGpu(): Promise<AdapterDescription | undefined> {
+  const { answer } = await runScript("packages/compute/webgpu_adapter.ts", [], 30);
+  return (answer as AdapterDescription | null) ?? undefined;
+}
+
+/** Measures a backend. */
+export async function measureBackend(
+  name: Backend,
+  gpu: AdapterDescription | undefined,
+): Promise<BackendStatus> {
+  if (name === "webgpu" && gpu === undefined) {
+    return { name, usable: false, why: noAdapter };
+  }
+  if (isOptional(name) && !await findInstallation(name)) {
+    return { name, usable: false, why: withoutHead(notInstalled(name).message) };
+  }
+  const script = "faces/commands/compute/backend_probe.ts";
+  const { answer, failure } = await runScript(script, [name], TIMEOUT);
+  if (answer === undefined) return { name, usable: false, why: failure! };
+  const found = answer as Timing | { error: string };
+  if ("error" in found) return { name, usable: false, why: withoutHead(found.error) };
+  const notes = [
+    name === "webgpu" ? gpu!.name : "",
+    name === "webgpu" && gpu!.software ? "a GPU emulated on the CPU" : "",
+    name === "wasm" ? "trains on the project's engine" : "",
+    found.batch < 64 ? `extrapolated from batches of at most ${found.batch}` : "",
+  ];
+  return { name, usable: true, why: notes.filter(Boolean).join("; "), ...found };
+}
+
+/** Removes the backend from a message, as the table has it beside. */
+function withoutHead(message: string): string {
+  return message.replace(/^Cannot compute on "[^"]+": /, "");
+}
+
+/** Runs a script of the project that prints one line of JSON. */
+async function runScript(
+  script: string,
+  args: string[],
+  seconds: number,
+): Promise<{ answer?: unknown; failure?: string }> {
+  const timeout = AbortSignal.timeout(seconds * 1000);
+  const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--allow-read", "--allow-write", "--allow-env"],
+      ...["--allow-net", "--allow-sys", "--allow-ffi", script, ...args],
+    ],
+    // The folder of deno.json, independent of the working directory.
+    cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    signal: timeout,
+  }).output();
+  if (timeout.aborted) return { failure: `it did not finish within ${seconds} s` };
+  const [line, last] = [stdout, stderr]
+    .map((bytes) => new TextDecoder().decode(bytes).trim().split("\n").at(-1)!);
+  if (code === 0 && /^(\{|null)/.test(line)) return { answer: JSON.parse(line) };
+  return {
+    failure: `it ended with ${signal ?? `exit code ${code}`}; last output: ${last || "none"}`,
+  };
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -32,9 +32,8 @@ Exit codes: 0 labels were found, 1 none were, 2 wrong command line, 130 interrup
       throw new UsageError("expected one folder or archive: deno task data FOLDER");
     }
     const { nameOf } = await import("../datasets/sources.ts");
-    const { lookAt } = await import("./data/look_at.ts");
+    const { lookAt, proposePipeline } = await import("./data/look_at.ts");
     const { dataPage } = await import("../evaluation/data_page.ts");
-    const { proposePipeline } = await import("./data/propose_pipeline.ts");
     const { OWN_PRESET, presets } = await import("../datasets/presets.ts");
     const folder = resolve(cwd, place), { preset } = values;
     if (!await Deno.stat(folder).catch(() => undefined)) {

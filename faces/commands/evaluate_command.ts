@@ -233,8 +233,7 @@ async function folderData(
   { detector: { name, module, ...options } }: Preprocessing,
   project: string,
 ): Promise<Data> {
-  const { lookAt } = await import("./data/look_at.ts");
-  const { proposePipeline } = await import("./data/propose_pipeline.ts");
+  const { lookAt, proposePipeline } = await import("./data/look_at.ts");
   const signal = new AbortController().signal;
   const found = await lookAt(folder, { preset, photos: 0, signal });
   if (!found.labels) {

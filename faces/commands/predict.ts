@@ -73,8 +73,7 @@ Exit codes: 0 all photos were read, 1 some were not, 2 wrong command line, 130 i
     const { readSources } = await import("../serving/model_sources.ts");
     const { photoDetector } = await import("../serving/service.ts");
     const { InferencePool } = await import("../serving/inference_pool.ts");
-    const { csvLines, jsonLines } = await import("./predict/format_predictions.ts");
-    const { predictFolder } = await import("./predict/predict_folder.ts");
+    const { csvLines, jsonLines, predictFolder } = await import("./predict/predict_folder.ts");
     const sources = await readSources(models, {});
     const { reporter } = tools;
     const warn = (message: string) => reporter.log(reporter.paint.yellow(message));

@@ -13,7 +13,7 @@ import { buildGender2021 } from "../../../models/build_2021.ts";
 import { EngineTrainer } from "../../training/engine_trainer.ts";
 import { classification } from "../../training/objective.ts";
 import { TfjsTrainer } from "../../training/tfjs_trainer.ts";
-import type { Timing } from "./measure_backend.ts";
+import type { Timing } from "../compute.ts";
 
 /** Batch size of the measured step. */
 const BATCH = 64;

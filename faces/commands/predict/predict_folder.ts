@@ -1,13 +1,15 @@
 /** Predictions for the photos of a folder, printed to standard output. */
-import { join } from "node:path";
+import { extname, join } from "node:path";
+import { csvLine } from "../../../packages/formats/csv_write.ts";
+import { HEAD_BYTES, identifyImage } from "../../../packages/formats/image_format.ts";
 import { type CommandContext, EXIT } from "../../../packages/pipeline/app.ts";
 import { counted } from "../../../packages/pipeline/causes.ts";
 import { printable } from "../../../packages/pipeline/errors.ts";
 import { mapOrdered } from "../../../packages/workers/ordered_map.ts";
 import { FORMATS, ImageError, UNKNOWN_FORMAT } from "../../images/decode_image.ts";
+import type { Result } from "../../serving/analyze_photo.ts";
 import type { InferencePool } from "../../serving/inference_pool.ts";
-import type { Lines } from "./format_predictions.ts";
-import { listPhotos } from "./list_photos.ts";
+import type { OutputSpec } from "../../serving/prediction.ts";
 
 /** Maximum size of a file: a photo of 64 megapixels, the most that is decoded, is smaller. */
 const MAX_BYTES = 400e6;
@@ -120,4 +122,135 @@ export async function predictPhoto(
 function print(text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+}
+
+/** Extensions of photos, also in formats that are not decoded. Other files are read to decide. */
+const EXTENSIONS = new Set(
+  ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "tif", "tiff", "avif", "heic", "heif"]
+    .map((extension) => `.${extension}`),
+);
+
+/** An entry of a folder. */
+export type Listed =
+  | { readonly photo: string }
+  /** A file of another kind. */
+  | { readonly other: string }
+  | { readonly unreadable: string; readonly reason: string };
+
+/**
+ * Lists a folder: names in the order of their UTF-16 code units, folders among the files. Follows
+ * links to files, but not to folders, which may be circular. Skips names with a leading dot.
+ * @param prefix prefix of the listed paths
+ */
+export function* listPhotos(
+  folder: string,
+  recursive: boolean,
+  prefix = "",
+): Generator<Listed, void, undefined> {
+  let entries: Deno.DirEntry[];
+  try {
+    entries = [...Deno.readDirSync(folder)];
+  } catch (error) {
+    yield { unreadable: prefix || ".", reason: (error as Error).message };
+    return;
+  }
+  entries = entries.filter(({ name }) => !name.startsWith("."))
+    .sort((a, b) => a.name < b.name ? -1 : 1);
+  for (const { name, isDirectory } of entries) {
+    const path = prefix + name;
+    if (isDirectory) {
+      if (recursive) yield* listPhotos(join(folder, name), recursive, `${path}/`);
+    } else if (EXTENSIONS.has(extname(name).toLowerCase()) || holdsPhoto(join(folder, name))) {
+      yield { photo: path };
+    } else yield { other: path };
+  }
+}
+
+/** Returns true if a file begins like a photo, also of a format that is not decoded. */
+function holdsPhoto(path: string): boolean {
+  try {
+    if (!Deno.statSync(path).isFile) return false; // opening a pipe waits for a writer
+    using file = Deno.openSync(path);
+    const head = new Uint8Array(HEAD_BYTES);
+    const kind = identifyImage(head.subarray(0, file.readSync(head) ?? 0))?.kind;
+    return kind === "decoded" || kind === "photo";
+  } catch {
+    return false; // reported only if its extension is a photo's
+  }
+}
+
+type Face = Result["faces"][number];
+type Prediction = Face["predictions"][number];
+type Years = Extract<Prediction, { years: number }>;
+type Value = Extract<Prediction, { value: number }>;
+
+/** Formats one photo after the other. */
+export interface Lines {
+  /** First line, if any. */
+  readonly head: string;
+  photo(path: string, result: Pick<Result, "width" | "height" | "faces">): string;
+  unreadable(path: string, reason: string): string;
+}
+
+/**
+ * Returns CSV with a row for each face: path, number in the photo (from 1, highest score first), box,
+ * score, and each model's prediction. A column is named after the model's task or, if several models
+ * have the same one, after its stage.
+ */
+export function csvLines(models: readonly OutputSpec[]): Lines {
+  const columns: Record<string, (face: Face) => string | number | undefined> = {
+    x: ({ box }) => box.x.toFixed(1),
+    y: ({ box }) => box.y.toFixed(1),
+    width: ({ box }) => box.width.toFixed(1),
+    height: ({ box }) => box.height.toFixed(1),
+    score: ({ score }) => score.toFixed(4),
+  };
+  for (const [i, { id, task, classes, interval }] of models.entries()) {
+    const name = models.filter((other) => other.task === task).length === 1 ? task : id;
+    if (classes === null) {
+      const number = (face: Face) => face.predictions[i] as Years | Value;
+      const decimals = task === "age" ? 1 : 4;
+      columns[name] = (face) => {
+        const one = number(face);
+        return ("years" in one ? one.years : one.value).toFixed(decimals);
+      };
+      if (interval) {
+        columns[`${name}_low`] = (face) => number(face).interval!.low.toFixed(decimals);
+        columns[`${name}_high`] = (face) => number(face).interval!.high.toFixed(decimals);
+      }
+      continue;
+    }
+    const chosen = ({ predictions }: Face) => predictions[i] as Exclude<Prediction, Years | Value>;
+    if (task !== "age") {
+      columns[name] = (face) => chosen(face).uncertain ? "uncertain" : chosen(face).label;
+    } else {
+      // Two numbers, because spreadsheets read "3-9" as a date.
+      columns[`${name}_from`] = (face) => chosen(face).minAge;
+      columns[`${name}_to`] = (face) => chosen(face).maxAge;
+    }
+    columns[`${name}_probability`] = (face) => chosen(face).probability.toFixed(4);
+  }
+  const read = Object.values(columns);
+  return {
+    head: csvLine(["path", "face", ...Object.keys(columns)]),
+    photo: (path, { faces }) =>
+      faces.map((face, i) => csvLine([path, i + 1, ...read.map((column) => column(face))]))
+        .join(""),
+    unreadable: () => "", // logged to standard error
+  };
+}
+
+/** Returns a JSON object for each photo, also for those without a face or that cannot be read. */
+export function jsonLines(): Lines {
+  const line = (value: unknown) => JSON.stringify(value) + "\n";
+  return {
+    head: "",
+    photo: (path, { width, height, faces }) => {
+      const numbered = faces.map(({ box, score, predictions }, i) => ({
+        ...{ face: i + 1, box, score, predictions },
+      }));
+      return line({ path, width, height, faces: numbered });
+    },
+    unreadable: (path, reason) => line({ path, error: reason }),
+  };
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { main } from "../../../faces/commands/compute.ts";
-import { measureBackend } from "../../../faces/commands/compute/measure_backend.ts";
+import { main, measureBackend } from "../../../faces/commands/compute.ts";
 
 /** Runs a test with a cache of its own. */
 async function withCache(

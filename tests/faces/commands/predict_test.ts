@@ -2,9 +2,8 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { predictPhoto } from "../../../faces/commands/predict/predict_folder.ts";
+import { listPhotos, predictPhoto } from "../../../faces/commands/predict/predict_folder.ts";
 import { findModels } from "../../../faces/commands/predict/find_models.ts";
-import { listPhotos } from "../../../faces/commands/predict/list_photos.ts";
 import { ImageError } from "../../../faces/images/decode_image.ts";
 import type { CommandContext } from "../../../packages/pipeline/app.ts";
 import { readConfig } from "../../../packages/pipeline/config/config.ts";
