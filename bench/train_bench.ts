@@ -11,17 +11,13 @@ and with its peers, in turns, and prints medians, after three seconds of warming
 the peers' Python packages are installed in the user's cache folder; PyTorch has CUDA's libraries on
 Linux, some gigabytes, unless --python names a lighter build.
 
-  --peers LIST       of keras, torch, tfjs-node (keras); tfjs-node only where it is installed:
-                     deno task compute install node
+  --peers LIST       of keras and torch (keras)
   --networks LIST    of ${NETWORKS.join(", ")} (all)
   --batches LIST     images in a step (16,64,256)
   --rounds N         how often each takes its turn (9)
   --turn MS          how long a turn takes; five steps at least (400)
   --only-steps       without whole fits, inference and memory
   --python PATH      a Python that has the peers' packages`;
-
-/** Peers by the name on the command line; in JSON they are `keras`, `torch`, `tfjsNode`. */
-const PEERS = ["keras", "torch", "tfjs-node"] as const;
 
 const FIT = { batch: 64, rows: 5000, epochs: 3 } as const;
 const INFER = { rows: 10_000 } as const;
@@ -38,20 +34,21 @@ export type Row = { network: string; batch?: number; rows?: number; epochs?: num
 export type TrainRows = Record<"train" | "fit" | "infer" | "memory", Row[]>;
 
 const defaults = {
-  ...{ peers: names(PEERS, ["keras"]), networks: names(NETWORKS), batches: [16, 64, 256] },
+  ...{
+    peers: names(["keras", "torch"], ["keras"]),
+    networks: names(NETWORKS),
+    batches: [16, 64, 256],
+  },
   ...{ rounds: 9, turn: 400, "only-steps": false, python: undefined } as const,
 };
 export const bench = defineBench(help, defaults, async (values) => {
-  const { networks, rounds, turn } = values,
-    wanted = values.peers.filter((name) => name in packages);
+  const { networks, rounds, turn } = values;
   const pythons = new Map<string, string>();
-  for (const name of wanted as ("keras" | "torch")[]) {
-    pythons.set(name, await pythonFor(name, values.python));
-  }
+  for (const name of values.peers) pythons.set(name, await pythonFor(name, values.python));
   const open = (name: string) =>
-    pythons.has(name)
-      ? new Peer(name, pythons.get(name)!, [inPeers(`${name}_peer.py`)])
-      : denoPeer(name, `${name.replace("-", "_")}_peer.ts`);
+    name === "ours"
+      ? denoPeer(name, "ours_peer.ts")
+      : new Peer(name, pythons.get(name)!, [inPeers(`${name}_peer.py`)]);
   /** Lets each peer carry out an order in turns. Returns medians, in `unit`. */
   const measure = async (peers: readonly Peer[], order: Order, rounds = 1, unit = 1) => {
     const ask = async (peer: Peer) => {
@@ -98,7 +95,7 @@ export const bench = defineBench(help, defaults, async (values) => {
       add("memory", { network, ...await measure(peers, { op: "memory" }) });
     });
   }
-  const used = Object.fromEntries(wanted.map((name) => [name, packages[name as "keras"]]));
+  const used = Object.fromEntries(values.peers.map((name) => [name, packages[name]]));
   return { text: toMarkdown(found), json: { packages: used, ...found } };
 });
 
@@ -106,7 +103,7 @@ export function compare(times: Record<string, readonly number[]>) {
   const of = (name: string) => times[name] ? median(times[name]) : null;
   const ours = median(times.ours), keras = of("keras");
   return {
-    ...{ ours, keras, torch: of("torch"), tfjsNode: of("tfjs-node") },
+    ...{ ours, keras, torch: of("torch") },
     ratioToKeras: keras && ours / keras,
   };
 }
@@ -115,7 +112,7 @@ export function compare(times: Record<string, readonly number[]>) {
 export function toMarkdown(found: TrainRows): string {
   const all = Object.values(found).flat();
   const columns = (
-    [["ours", "ours"], ["keras", "Keras"], ["torch", "PyTorch"], ["tfjsNode", "tfjs-node"]] as const
+    [["ours", "ours"], ["keras", "Keras"], ["torch", "PyTorch"]] as const
   ).filter(([key]) => all.some((row) => row[key] !== null));
   /** One kind of rows: its name, a time as text, and the number of images. */
   const lines = (

@@ -1,5 +1,4 @@
-/** The networks of the benchmark, their drawn data, and the steps of the TypeScript peers. */
-import process from "node:process";
+/** The networks of the benchmark and their drawn data. */
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { random, type Rng } from "../../packages/random/random.ts";
 import {
@@ -16,9 +15,9 @@ import {
   type Objective,
   regression,
 } from "../../faces/training/objective.ts";
-import type { NetworkName, Orders } from "../peer.ts";
+import type { NetworkName } from "../peer.ts";
 
-export interface Kind {
+interface Kind {
   build(): LayersModel;
   objective: Objective;
   weightDecay?: number;
@@ -27,7 +26,7 @@ export interface Kind {
 }
 
 /** The deep network of experiments/shared/best.yaml. */
-export const heads = jointHead([classHead(2, 1), distributionHead(3, 1, "median")]);
+const heads = jointHead([classHead(2, 1), distributionHead(3, 1, "median")]);
 const trunk = () =>
   deepTrunk({ size: 32, dropout: 0.3, batchNormMomentum: 0.9, initializer: "heNormal" });
 
@@ -63,36 +62,5 @@ export function draw(network: NetworkName, rows: number) {
   return {
     images: Uint8Array.from({ length: rows * 3072 }, () => rng.int(256)),
     targets: Array.from({ length: rows }, () => kinds[network].draw(rng)).flat(),
-  };
-}
-
-/** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
-const WARM_UP = 3000;
-
-/**
- * Returns the answers to orders that concern steps, and the memory.
- * @param prepare returns a function that takes one training step
- */
-export function stepAnswers(
-  prepare: (network: NetworkName, batch: number) => Promise<() => Promise<unknown>>,
-) {
-  const prepared = new Map<string, () => Promise<unknown>>();
-  return {
-    async prepare({ network, batch }: Orders["prepare"]) {
-      const step = await prepare(network, batch), end = performance.now() + WARM_UP;
-      prepared.set(`${network} ${batch}`, step);
-      while (performance.now() < end) await step();
-      return {};
-    },
-    async steps({ network, batch, count }: Orders["steps"]) {
-      const step = prepared.get(`${network} ${batch}`)!, ms: number[] = [];
-      for (let n = 0; n < count; n++) {
-        const start = performance.now();
-        await step();
-        ms.push(performance.now() - start);
-      }
-      return { ms };
-    },
-    memory: () => Promise.resolve({ bytes: process.resourceUsage().maxRSS * 1024 }),
   };
 }

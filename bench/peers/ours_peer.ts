@@ -1,4 +1,5 @@
 /** A peer: this project's engine. */
+import process from "node:process";
 import { openBackend } from "../../packages/compute/open_backend.ts";
 import { random } from "../../packages/random/random.ts";
 import { Engine } from "../../packages/engine/engine.ts";
@@ -12,7 +13,7 @@ import { toEngineNetwork } from "../../faces/training/to_engine_network.ts";
 import { train, type TrainOptions } from "../../faces/training/train.ts";
 import { buildAge2021, buildGender2021 } from "../../models/build_2021.ts";
 import { type NetworkName, servePeer } from "../peer.ts";
-import { draw, kinds, stepAnswers } from "./networks.ts";
+import { draw, kinds } from "./networks.ts";
 
 await openBackend("wasm");
 
@@ -75,17 +76,36 @@ async function fit(
   });
 }
 
+/** Milliseconds: runtimes that compile while they run, as V8 does, need as long. */
+const WARM_UP = 3000;
+
 const engines: Engine[] = [];
+/** Functions that take one training step, by network and batch. */
+const steps = new Map<string, () => Promise<unknown>>();
 await servePeer({
-  ...stepAnswers(async (network, batch) => {
+  async prepare({ network, batch }) {
     const engine = await open(network, batch);
     engines.push(engine);
     const { images, targets } = draw(network, batch);
     const { objective } = kinds[network];
     const labels = "heads" in objective ? objective.labels(targets) : targets;
-    let step = 0;
-    return () => engine.step(images, labels, [1, step++]);
-  }),
+    let count = 0;
+    const step = () => engine.step(images, labels, [1, count++]);
+    const end = performance.now() + WARM_UP;
+    while (performance.now() < end) await step();
+    steps.set(`${network} ${batch}`, step);
+    return {};
+  },
+  async steps({ network, batch, count }) {
+    const step = steps.get(`${network} ${batch}`)!, ms: number[] = [];
+    for (let n = 0; n < count; n++) {
+      const start = performance.now();
+      await step();
+      ms.push(performance.now() - start);
+    }
+    return { ms };
+  },
+  memory: () => Promise.resolve({ bytes: process.resourceUsage().maxRSS * 1024 }),
   async fit({ network, batch, rows, epochs }) {
     const { images, targets } = draw(network, rows * 1.2);
     const start = performance.now();
