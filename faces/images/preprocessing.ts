@@ -13,7 +13,7 @@ export const detectorConfig = z.looseObject({
 });
 
 /** A detector and its options. */
-export type DetectorConfig = z.output<typeof detectorConfig> & { readonly weights?: string };
+export type DetectorConfig = z.output<typeof detectorConfig>;
 
 const cropPreprocessing = z.object({
   detector: detectorConfig,
