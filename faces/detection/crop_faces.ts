@@ -1,15 +1,24 @@
 /** Crops faces shard by shard: with worker processes of this machine, or on other machines. */
 import { join } from "node:path";
 import { onGpu } from "../../packages/compute/backends.ts";
-import type { StageContext, UnitContext, WorkerPool } from "../../packages/pipeline/stage.ts";
-import { defaultPoolSize } from "../../packages/workers/process_pool.ts";
+import type {
+  Progress,
+  StageContext,
+  UnitContext,
+  WorkerPool,
+} from "../../packages/pipeline/stage.ts";
+import { mapOrdered } from "../../packages/workers/ordered_map.ts";
+import {
+  defaultPoolSize,
+  openPool,
+  type ProcessPool,
+} from "../../packages/workers/process_pool.ts";
 import { type ArchivedDataset, openArchives } from "../datasets/archives.ts";
-import { cropShards, openCropWorkers, shardCount, shardRows } from "./crop_shards.ts";
 import type { CropUnit } from "./crop_unit.ts";
-import type { CropInit } from "./crop_worker.ts";
+import type { CropAnswer, CropInit, CropTask } from "./crop_worker.ts";
 import type { TableRow } from "./faces_artifact.ts";
-import type { ExpectedFace } from "./labelled_face.ts";
-import { importShard, readShard, type Shard } from "./shards.ts";
+import type { ExpectedFace } from "./find_faces.ts";
+import { importShard, readShard, type Shard, ShardWriter } from "./shards.ts";
 
 /** Photos to crop, and the parameters. */
 export interface CropJob {
@@ -21,10 +30,7 @@ export interface CropJob {
 }
 
 /** A complete shard in its final place. */
-export interface FinishedShard {
-  readonly index: number;
-  readonly shard: Shard;
-}
+type FinishedShard = { readonly index: number; readonly shard: Shard };
 
 /** Side of the face box in a _crop archive, relative to the photo: it has a margin of 40 %. */
 const FACE_SHARE = 1 / 1.8;
@@ -36,9 +42,9 @@ export async function cropFaces(
   context: Pick<StageContext, "scratch" | "signal" | "progress" | "remoteWorkers" | "info">,
 ): Promise<Shard[]> {
   const shards: (Shard | undefined)[] = [];
-  const photos = job.rows.length, count = shardCount({ photos, shardSize: job.shardSize });
+  const photos = job.rows.length;
   const info = (message: string) => context.info(message);
-  while (shards.length < count) {
+  while (shards.length * job.shardSize < photos) {
     shards.push(await readShard(context.scratch, shards.length, info));
   }
   const missing = [...shards.keys()].filter((index) => shards[index] === undefined);
@@ -50,12 +56,14 @@ export async function cropFaces(
   return shards as Shard[]; // complete from here on
 }
 
-/** Returns the number of photos of shards. */
+/** Returns the number of photos of a shard: the last one has the remainder. */
+function sizeOf({ photos, shardSize }: { photos: number; shardSize: number }, index: number) {
+  return Math.min(shardSize, photos - index * shardSize);
+}
+
 function photosIn({ rows, shardSize }: CropJob, indices: readonly number[]): number {
-  return indices.reduce((sum, index) => {
-    const [from, to] = shardRows({ photos: rows.length, shardSize }, index);
-    return sum + to - from;
-  }, 0);
+  const sizes = indices.map((index) => sizeOf({ photos: rows.length, shardSize }, index));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /**
@@ -73,28 +81,26 @@ export async function* cropLocally(
   const { archives: path, rows, opening, shardSize } = job;
   const size = workers ||
     (opening.backend && onGpu(opening.backend) ? 1 : defaultPoolSize(photosIn(job, indices), 32));
-  const kept = await getOrOpen?.(
-    JSON.stringify(opening),
-    () => Promise.resolve(openCropWorkers({ opening, workers: size })),
-  );
   using photos = await openArchives({ path });
   const datasets = new Map(photos.datasets.map((dataset) => [dataset.name, dataset]));
   const photo = (row: number) => {
     const { dataset, full_path } = rows[row];
     const place = photos.find(dataset, full_path);
-    return place && {
-      file: join(path, place.tar),
-      offset: place.offset,
-      size: place.size,
-      known: expectedFace(rows[row], datasets.get(dataset)!),
-    };
+    if (!place) return;
+    const { tar, offset, size } = place;
+    const known = expectedFace(rows[row], datasets.get(dataset)!);
+    return { file: join(path, tar), offset, size, known };
   };
   const work = { folder, shardSize, photos: rows.length, photo, opening, workers: size };
+  const kept = await getOrOpen?.(
+    JSON.stringify(opening),
+    () => Promise.resolve(openCropWorkers(work)),
+  );
   yield* cropShards(work, indices, { signal, progress }, kept);
 }
 
 /** Crops shards on workers of other machines and moves the results to `scratch`. */
-export async function* cropRemotely(
+async function* cropRemotely(
   job: CropJob,
   indices: readonly number[],
   pool: WorkerPool,
@@ -134,4 +140,109 @@ function expectedFace(
   if (place?.length !== 4 || !place.every(Number.isFinite)) return undefined;
   const [left, top, right, bottom] = place;
   return { stored: { x: left - 1, y: top - 1, width: right - left, height: bottom - top } };
+}
+
+/** Photos and parameters of the shards. */
+export interface ShardWork {
+  /** Output folder of the shards. */
+  readonly folder: string;
+  /** Photos per shard; the last shard has the remainder. */
+  readonly shardSize: number;
+  /** Number of rows of the table. */
+  readonly photos: number;
+  /** Returns the photo of a row; undefined if the archives do not have it. */
+  photo(row: number): CropTask | undefined;
+  readonly opening: CropInit;
+  /** Number of workers, if no pool is given. */
+  readonly workers: number;
+  /** Module of the workers. Default: `crop_worker.ts`. */
+  readonly module?: URL;
+}
+
+/** Photos after which a part of a shard is saved: an interrupted run repeats at most these. */
+const SAVED = 50;
+
+/** Side in pixels up to which many crops are buffered. */
+const MAX_BUFFERED_SIZE = 512;
+
+/** Opens a pool. @param signal when it aborts, the workers are killed */
+function openCropWorkers(
+  { module = new URL("./crop_worker.ts", import.meta.url), opening, workers }: ShardWork,
+  signal?: AbortSignal,
+): ProcessPool<CropTask, CropAnswer> {
+  const run = opening.plugin !== undefined;
+  return openPool({ module, opening, workers, run, seconds: opening.photoSeconds }, signal);
+}
+
+/**
+ * Crops shards and yields each when it is complete, in order; workers already process the next one.
+ * The bytes do not depend on the number of workers.
+ * @param given an open pool, which stays open. Default: a pool for these shards only
+ */
+export async function* cropShards(
+  work: ShardWork,
+  indices: readonly number[],
+  { signal, progress }: { readonly signal: AbortSignal; readonly progress: Progress },
+  given?: ProcessPool<CropTask, CropAnswer>,
+): AsyncGenerator<FinishedShard> {
+  const { maxSize } = work.opening.crop;
+  const ahead = work.workers * (maxSize > 0 && maxSize <= MAX_BUFFERED_SIZE ? 8 : 2);
+  await using own = given ? undefined : openCropWorkers(work, signal);
+  const pool = given ?? own!;
+  const begun = new Map<number, ShardWriter>();
+  let writer: ShardWriter | undefined;
+  try {
+    for (const index of indices) {
+      const resumed = await ShardWriter.resume(work.folder, index);
+      if (!resumed) continue;
+      begun.set(index, resumed);
+      progress.advance(resumed.next - index * work.shardSize);
+    }
+    const outcomes = mapOrdered(rowsOf(work, indices, begun), ahead, async (place) => {
+      const photo = work.photo(place.row);
+      return { ...place, result: photo && await pool.run(photo) };
+    });
+    for await (const { index, row, last, result } of outcomes) {
+      signal.throwIfAborted();
+      writer ??= begun.get(index) ?? new ShardWriter(work.folder, index);
+      if (result === undefined) {
+        writer.problem({ row, problem: "missing", detail: "the archive has no such file" });
+      } else if ("crashed" in result) {
+        const detail = `two workers crashed on it (${result.crashed})`;
+        writer.problem({ row, problem: "crashed", detail });
+      } else if ("problem" in result.answer) {
+        writer.problem({ row, ...result.answer });
+      } else {
+        const { box, score, found } = result.answer;
+        writer.add({ row, box, score }, result.bytes);
+        if (found > 1) {
+          const detail = `${found} detected; the best match with the label is used`;
+          writer.problem({ row, problem: "several_faces", detail });
+        }
+      }
+      progress.advance();
+      if (last) {
+        const shard = await writer.finish();
+        writer = undefined;
+        yield { index, shard };
+      } else if ((row + 1) % SAVED === 0) {
+        await writer.save(row + 1);
+      }
+    }
+  } finally {
+    for (const open of [writer, ...begun.values()]) open?.[Symbol.dispose]();
+  }
+}
+
+function* rowsOf(
+  work: ShardWork,
+  indices: readonly number[],
+  begun: ReadonlyMap<number, ShardWriter>,
+) {
+  for (const index of indices) {
+    const from = index * work.shardSize, to = from + sizeOf(work, index);
+    for (let row = begun.get(index)?.next ?? from; row < to; row++) {
+      yield { index, row, last: row === to - 1 };
+    }
+  }
 }

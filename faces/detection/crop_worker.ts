@@ -1,18 +1,15 @@
 /** Worker that crops the labelled faces of photos, one at a time: see `process_pool.ts`. */
 import type { Backend } from "../../packages/compute/backends.ts";
+import { encodePng } from "../../packages/formats/png.ts";
 import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
 import type { CropOptions } from "../images/crop.ts";
+import { ImageError } from "../images/decode_image.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import { serve } from "../../packages/workers/worker_main.ts";
 import { openCropper } from "./cropper.ts";
 import { openDetector, type openModel } from "./detectors.ts";
 import type { ForeignDetector } from "./detector.ts";
-import {
-  cropLabelledFace,
-  type CroppedFace,
-  type CropProblem,
-  type ExpectedFace,
-} from "./labelled_face.ts";
+import { type ExpectedFace, findLabelledFace, type LabelledFace } from "./find_faces.ts";
 
 /** Parameters of the worker. */
 export interface CropInit {
@@ -34,8 +31,10 @@ export interface CropTask {
   readonly known?: ExpectedFace;
 }
 
-/** Result for a photo; the PNG of the crop is sent as bytes. */
-export type CropAnswer = CropProblem | Omit<CroppedFace, "png">;
+/** Result for a photo, or the reason why it has no crop; the PNG of the crop is sent as bytes. */
+export type CropAnswer =
+  | { readonly problem: "no_face" | "unreadable"; readonly detail: string }
+  | Omit<LabelledFace, "crop">;
 
 /** Maximum size of a photo's file; bounds the memory if an archive's index is damaged. */
 const MAX_BYTES = 2 ** 28;
@@ -62,10 +61,22 @@ await serve<CropInit, CropTask, CropAnswer>(
       }
       if (!archives.has(file)) archives.set(file, new RandomAccessFile(file));
       const photo = archives.get(file)!.read(offset, size);
-      const outcome = await cropLabelledFace(photo, known, detector, cropper);
-      if ("problem" in outcome) return { answer: outcome };
-      const { png, ...answer } = outcome;
-      return { answer, bytes: png };
+      try {
+        const { crop, ...face } = await findLabelledFace(photo, known, detector, cropper);
+        if (crop && "box" in face) return { answer: face, bytes: encodePng(crop) };
+        const detail = noFace(detector.name, face.found);
+        return { answer: { problem: "no_face", detail } };
+      } catch (error) {
+        if (!(error instanceof ImageError)) throw error;
+        return { answer: { problem: "unreadable", detail: error.reason } };
+      }
     };
   },
 );
+
+function noFace(detector: string, found: number): string {
+  if (found > 0) return `${found} detected, none at the labelled position`;
+  return detector === "metadata"
+    ? "the data set has no face position, or one outside the photo"
+    : "the detector found none";
+}

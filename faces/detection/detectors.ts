@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Choice } from "../../packages/pipeline/define.ts";
 import type { DetectorConfig } from "../images/preprocessing.ts";
 import {
+  defineDetector,
   type Detection,
   type Detector,
   type DetectorDefinition,
@@ -12,9 +13,43 @@ import {
   pluginOptions,
 } from "./detector.ts";
 import dlibCnn from "./detectors/dlib_cnn.ts";
-import metadata from "./detectors/metadata.ts";
-import ssdMobilenetv1 from "./detectors/ssd_mobilenetv1.ts";
-import tinyFaceDetector from "./detectors/tiny_face_detector.ts";
+
+const ssdMobilenetv1 = defineDetector({
+  name: "ssdMobilenetv1",
+  summary: "Detect faces with face-api's SSD on MobileNet v1",
+  params: z.strictObject({
+    minConfidence: minConfidence.default(0.4),
+    // It detects faces of about 20 to 150 pixels: portraits first, then photos with small faces.
+    inputSizes: inputSizes.default([256, 192, 512]),
+  }),
+  tensorFlow: true,
+  open: async ({ minConfidence }) =>
+    await (await import("./detectors/tfjs/ssd_network.ts")).open(minConfidence),
+});
+
+const tinyFaceDetector = defineDetector({
+  name: "tinyFaceDetector",
+  summary: "Detect faces with face-api's tiny face detector: faster, and misses more faces",
+  params: z.strictObject({
+    minConfidence: minConfidence.default(0.4),
+    inputSizes: inputSizes.default([224, 96, 416]),
+  }),
+  tensorFlow: true,
+  open: async ({ minConfidence }) =>
+    await (await import("./detectors/tfjs/yolo_network.ts")).open(minConfidence),
+});
+
+const metadata = defineDetector({
+  name: "metadata",
+  summary: "Take the face position of the data set, without detection",
+  params: z.strictObject({}),
+  needsLabels: true,
+  open: () =>
+    Promise.resolve({
+      detect: (_image, known) => Promise.resolve(known ? [{ box: known, score: 1 }] : []),
+      close: () => {},
+    }),
+});
 
 /** The built-in detectors. */
 export const detectors: readonly DetectorDefinition[] = [

@@ -1,19 +1,13 @@
-/**
- * Detects and crops the faces of a photo, identically for training and serving. `findFaces` (serving)
- * returns tensors; the stages store the crops as lossless PNG.
- */
-import { decode } from "../images/decode_image.ts";
-import type { Cropper } from "./cropper.ts";
-import type { Detector } from "./detector.ts";
-import type { Box, Image } from "../images/image.ts";
+/** Detects and crops the faces of a photo, identically for training and serving. */
+import { decode, type Decoded, turnUpright } from "../images/decode_image.ts";
+import { type Box, clip, hasCenterIn, type Image, iou } from "../images/image.ts";
 import type { Preprocessing } from "../images/preprocessing.ts";
 import { toNetworkInput } from "../images/resize.ts";
+import type { Cropper } from "./cropper.ts";
+import type { Detection, Detector } from "./detector.ts";
 
 /** A face in a photo, with the network's input. */
-export interface Face {
-  /** In pixels of the upright photo. */
-  readonly box: Box;
-  readonly score: number;
+export interface Face extends Detection {
   readonly crop: Image;
   /** RGB, [size, size, 3], 0 to 255. */
   readonly tensor: Uint8Array;
@@ -37,4 +31,58 @@ export async function findFaces(
     faces.push({ box, score, crop: cut, tensor: await toNetworkInput(cut, resize.size) });
   }
   return faces;
+}
+
+/** Expected position of the labelled face, from the data set. */
+export type ExpectedFace =
+  /**
+   * The middle of the photo: this share of its width and height. `given`: no detector is asked; where
+   * the share is 1, the crop has no margin.
+   */
+  | { readonly middle: number; readonly given?: true }
+  /** A box in stored pixels, before EXIF rotation. */
+  | { readonly stored: Box };
+
+/** The labelled face of a photo. */
+export interface LabelledFace extends Detection {
+  readonly crop: Image;
+  /** Number of faces detected in the photo. */
+  readonly found: number;
+}
+
+/**
+ * Detects the labelled face of a photo: the detection with the highest IoU with the expected box.
+ * A face whose center is outside of that box belongs to another person.
+ * @returns no crop, and the number of detected faces, if none is the labelled one
+ * @throws {ImageError} if the photo cannot be decoded
+ */
+export async function findLabelledFace(
+  photo: Uint8Array,
+  known: ExpectedFace | undefined,
+  detector: Detector,
+  cropper: Cropper,
+): Promise<LabelledFace | { crop: undefined; found: number }> {
+  const image = await decode(photo);
+  const place = known && clip(placeOf(known, image), image);
+  const given = place && known && "given" in known;
+  const found = given ? [{ box: place, score: 1 }] : await detector.detect(image, place);
+  // A box outside of the photo has no face.
+  const face = place ? closest(found, place) : known ? undefined : found[0];
+  if (!face) return { crop: undefined, found: found.length };
+  // With layout: aligned, the picture is the face; margin and align frame the photos of serving.
+  const whole = given && known.middle === 1;
+  return { ...face, crop: await cropper.crop(image, face.box, whole), found: found.length };
+}
+
+/** Returns the detection with the highest IoU; of equal ones that with the highest score. */
+function closest(found: readonly Detection[], place: Box): Detection | undefined {
+  return found.filter(({ box }) => hasCenterIn(box, place))
+    .toSorted((a, b) => iou(b.box, place) - iou(a.box, place))
+    .at(0);
+}
+
+function placeOf(known: ExpectedFace, image: Decoded): Box {
+  if ("stored" in known) return turnUpright(known.stored, image);
+  const width = image.width * known.middle, height = image.height * known.middle;
+  return { x: (image.width - width) / 2, y: (image.height - height) / 2, width, height };
 }

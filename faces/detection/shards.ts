@@ -35,7 +35,6 @@ const record = z.looseObject({
 export type Shard = Readonly<Pick<z.output<typeof record>, "faces" | "problems">>;
 type ShardFace = Shard["faces"][number];
 const part = record.extend({ size: whole, next: whole });
-type Part = Pick<z.output<typeof part>, "faces" | "problems" | "size" | "next">;
 /** A problem with a photo. */
 export type Problem = Shard["problems"][number];
 
@@ -63,25 +62,20 @@ export async function readShard(
 
 /** Writes a shard. It is valid only after `finish`, which writes its record last. */
 export class ShardWriter implements Disposable {
-  readonly #folder: string;
-  readonly #index: number;
   readonly #path: string;
   readonly #tar: TarWriter;
   /** SHA-256 of the bytes that were read so far. */
   readonly #hash = createHash("sha256");
   #hashed = 0;
-  readonly #faces: ShardFace[];
-  readonly #problems: Problem[];
+  readonly #shard: Shard;
   /** First row that was not saved; 0 for a new shard. */
   readonly next: number;
 
-  constructor(folder: string, index: number, saved?: Part) {
-    this.#folder = folder;
-    this.#index = index;
+  constructor(readonly folder: string, readonly index: number, saved?: z.output<typeof part>) {
     this.#path = join(folder, `${shardName(index)}.part`);
-    const { size, faces = [], problems = [], next = 0 } = saved ?? {};
-    this.#tar = new TarWriter(this.#path, size);
-    [this.#faces, this.#problems, this.next] = [faces, problems, next];
+    this.#tar = new TarWriter(this.#path, saved?.size);
+    this.#shard = { faces: saved?.faces ?? [], problems: saved?.problems ?? [] };
+    this.next = saved?.next ?? 0;
   }
 
   /** Continues a shard that an interrupted attempt saved; undefined if there is none. */
@@ -107,29 +101,26 @@ export class ShardWriter implements Disposable {
 
   /** Saves all rows before `next`. */
   async save(next: number): Promise<void> {
-    const done = { faces: this.#faces, problems: this.#problems };
     const sha256 = await this.#digest();
-    await writeState(`${this.#path}.json`, { sha256, size: this.#hashed, next, ...done });
+    await writeState(`${this.#path}.json`, { sha256, size: this.#hashed, next, ...this.#shard });
   }
 
   add(face: Pick<ShardFace, "row" | "box" | "score">, png: Uint8Array): void {
     const { offset, size } = this.#tar.add(pngName(face.row), png);
-    this.#faces.push({ ...face, offset, size });
+    this.#shard.faces.push({ ...face, offset, size });
   }
 
   problem(problem: Problem): void {
-    this.#problems.push(problem);
+    this.#shard.problems.push(problem);
   }
 
   async finish(): Promise<Shard> {
     this.#tar.close();
-    const shard = { faces: this.#faces, problems: this.#problems };
-    const tar = join(this.#folder, shardName(this.#index));
     const sha256 = await this.#digest();
-    await moveDurably(this.#path, tar);
-    await writeState(recordPath(this.#folder, this.#index), { sha256, ...shard });
+    await moveDurably(this.#path, join(this.folder, shardName(this.index)));
+    await writeState(recordPath(this.folder, this.index), { sha256, ...this.#shard });
     await Deno.remove(`${this.#path}.json`).catch(ignoreNotFound);
-    return shard;
+    return this.#shard;
   }
 
   [Symbol.dispose](): void {

@@ -17,11 +17,7 @@ const PROBLEMS: Readonly<Record<Problem["problem"], string>> = {
 };
 
 /** Counts of photos, faces and problems. Photos with several faces are used, other problems are not. */
-interface FaceCounts {
-  photos: number;
-  faces: number;
-  problems: Record<Problem["problem"], number>;
-}
+type FaceCounts = ReturnType<typeof noCounts>;
 
 /**
  * Writes all files of the artifact, and logs the problems of photos.
@@ -45,17 +41,17 @@ export async function writeFaces(
   for (const [index, shard] of shards.entries()) {
     await publishShard(scratch, index, output);
     for (const { row, box, score, offset, size } of shard.faces) {
+      const { x: box_x, y: box_y, width: box_width, height: box_height } = box;
+      const place = { shard: shardName(index), offset, size };
       faces.push({
         ...rows[row],
         photo: row,
-        box_x: box.x,
-        box_y: box.y,
-        box_width: box.width,
-        box_height: box.height,
+        box_x,
+        box_y,
+        box_width,
+        box_height,
         score,
-        shard: shardName(index),
-        offset,
-        size,
+        ...place,
       });
       countsOf(row).forEach((counts) => counts.faces++);
     }
@@ -82,12 +78,9 @@ export async function writeFaces(
   return problems.length;
 }
 
-function noCounts(): FaceCounts {
-  return {
-    photos: 0,
-    faces: 0,
-    problems: { missing: 0, unreadable: 0, crashed: 0, no_face: 0, several_faces: 0 },
-  };
+function noCounts() {
+  const problems = { missing: 0, unreadable: 0, crashed: 0, no_face: 0, several_faces: 0 };
+  return { photos: 0, faces: 0, problems };
 }
 
 /** Returns the error of a run without a face, with the reasons and ways out. */

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { openCropper } from "../../../faces/detection/cropper.ts";
 import { openDetector } from "../../../faces/detection/detectors.ts";
-import { findLabelledFace } from "../../../faces/detection/labelled_face.ts";
+import { findLabelledFace } from "../../../faces/detection/find_faces.ts";
 import { toNetworkInput } from "../../../faces/images/resize.ts";
 import { loadModel, predict } from "../../../faces/training/predict_rows.ts";
 import { analysisOf, problemOf } from "./answers.ts";
