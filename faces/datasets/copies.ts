@@ -112,7 +112,7 @@ const HASHED = [
  */
 export async function findCopies(
   frequencies: readonly Frequencies[],
-  { minCorrelation = MIN_CORRELATION, allPairs = false } = {},
+  { allPairs = false } = {},
 ): Promise<Copy[]> {
   const means = HASHED.map((at) =>
     frequencies.reduce((sum, [whole]) => sum + whole[at], 0) / frequencies.length
@@ -142,7 +142,7 @@ export async function findCopies(
           const earlier = frequencies[of][other];
           if (!earlier || !allPairs && distance(own, hashes[of][other]) > MAX_BITS) continue;
           const correlation = correlate(values, earlier, mirrored);
-          if (correlation >= Math.max(minCorrelation, (best?.correlation ?? 0) + 1e-9)) {
+          if (correlation >= Math.max(MIN_CORRELATION, (best?.correlation ?? 0) + 1e-9)) {
             best = { image, of, correlation, mirrored };
           }
         }

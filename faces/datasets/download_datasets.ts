@@ -6,8 +6,9 @@ import { keepDigest, takeWhole } from "../../packages/pipeline/state.ts";
 import { checkSpace } from "../../packages/download/http.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
 import { writeParquet } from "../../packages/formats/parquet.ts";
-import type { ArchivedDataset } from "./archives.ts";
-import { indexArchives } from "./index_archives.ts";
+import { RandomAccessFile } from "../../packages/formats/random_access_file.ts";
+import { scanTar } from "../../packages/formats/tar.ts";
+import type { ArchivedDataset, FilePlace } from "./archives.ts";
 import { describeMirror, gunzipOnce, type Mirror, openMirror } from "./mirror.ts";
 import { describeFolder, packFolder } from "./pack_folder.ts";
 import { type DatasetName, type FolderDataset, nameOf, sources } from "./sources.ts";
@@ -49,7 +50,7 @@ export async function downloadDatasets(
     const name = nameOf(dataset);
     const fetched = await fetchDataset(dataset, params, mirror, context);
     const files = fetched.tars.map(({ file }) => file);
-    const contents = await indexArchives(context.scratch, files, fetched.file, context)
+    const contents = await indexArchives(context, files, fetched.file)
       .catch((error) => discard(fetched.tars, context, error));
     for (const [path, { tar, offset, size }] of contents.places) {
       names.push(name);
@@ -111,6 +112,62 @@ export async function downloadDatasets(
   };
 }
 
+/**
+ * Lists the files of a dataset's archives; refuses unsafe archives.
+ * @param metadataName name of the file with the labels, without folders: a MATLAB file, or the CSV of
+ * a local folder
+ * @returns position of each file by its path in the MATLAB file, that of the labels, and the number of
+ * paths that occur twice; the later file counts, as in tar
+ */
+async function indexArchives(
+  { scratch, signal }: Pick<Context, "scratch" | "signal">,
+  tars: readonly string[],
+  metadataName: string,
+) {
+  const places = new Map<string, FilePlace>();
+  const matlab = metadataName.endsWith(".mat");
+  const held: string[] = [];
+  let metadata: FilePlace & { path: string } | undefined;
+  let photos = 0, repeated = 0, scanned = 0;
+  for (const tar of tars) {
+    using archive = new RandomAccessFile(join(scratch, tar));
+    for (const { path, offset, size } of scanTar(archive)) {
+      const inner = matlab ? pathInMatlab(path) : path.slice(path.indexOf("/") + 1);
+      // AppleDouble files: macOS packs a file's attributes beside it.
+      if (matlab && /(^|\/)\._[^/]*$/.test(path)) continue;
+      if (/^\d\d\//.test(inner)) photos++;
+      else if (held.length < 3) held.push(JSON.stringify(path));
+      if (places.has(inner)) repeated++;
+      places.set(inner, { tar, offset, size });
+      if (inner.split("/").at(-1) === metadataName) metadata = { tar, offset, size, path };
+      if (++scanned % 2000 === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        signal.throwIfAborted();
+      }
+    }
+  }
+  const cannot = `Cannot use ${tars.map((tar) => `"${tar}"`).join(", ")}`;
+  if (!metadata) {
+    const files = counted(scanned, "file");
+    throw new Error(`${cannot}: none of ${files} is "${metadataName}", which has the labels.`);
+  }
+  if (matlab && photos === 0) {
+    throw new Error(
+      `${cannot}: photos must be in folders of two digits ("17/name.jpg"), but the ${scanned} ` +
+        `files are elsewhere: ${held.join(", ")}. Pack the archive again with these folders.`,
+    );
+  }
+  return { places, metadata, repeated };
+}
+
+/**
+ * Returns the path as in the MATLAB file, which begins with two digits: `wiki_crop/17/x.jpg`,
+ * and `any/folders/wiki_crop/17/x.jpg` of an archive that was packed again, is `17/x.jpg` there.
+ */
+function pathInMatlab(path: string): string {
+  return /(?:^|\/)(\d\d\/[^/]+)$/.exec(path)?.[1] ?? path.slice(path.indexOf("/") + 1);
+}
+
 /** Returns the files to download or to copy from a mirror. */
 function filesOf({ datasets }: DownloadParams) {
   return datasets.flatMap((name) =>
@@ -154,12 +211,7 @@ async function fetchDataset(
 }> {
   if (typeof dataset === "object") {
     const tar = `folder_${nameOf(dataset)}.tar`; // IMDB-WIKI's files have other names
-    const { file, preset } = await packFolder(dataset, join(context.scratch, tar), {
-      ...{ scratch: context.scratch, signal: context.signal, progress: context.progress },
-      warn: (message) => context.warn(message),
-      // An undeclared read would throw.
-      ...dataset.preset !== undefined && { definitions: (kind) => context.definitions(kind) },
-    });
+    const { file, preset } = await packFolder(dataset, join(context.scratch, tar), context);
     const layout = dataset.layout ?? preset?.layout ?? "full";
     const { margin, terms, labelledBy, nonCommercial } = preset ?? {};
     const framing = {

@@ -1,6 +1,5 @@
 /** Parses the CSV with the labels of a local folder; `labelColumns` lists its columns. */
 import { type CsvTable, listProblems, readCsv } from "../../packages/formats/csv.ts";
-import { ageAtDate, parseDay } from "./age.ts";
 import { type Attribute, attributeName, type Attributes, INTERVAL } from "./attributes.ts";
 import { photoOf } from "./rows.ts";
 
@@ -70,17 +69,12 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
       return number;
     };
     const path = inside(text("path"));
-    if (path === undefined) {
-      outside.push(
-        `on line ${line} the path ${JSON.stringify(text("path"))} leads outside of the folder`,
-      );
-    }
+    const where = `on line ${line} the path ${JSON.stringify(path ?? text("path"))}`;
+    if (path === undefined) outside.push(`${where} leads outside of the folder`);
     if (path && photoOf(path) !== path) {
       problems.push(
-        `on line ${line} the path ${
-          JSON.stringify(path)
-        } has the ending of a photo's further faces. ` +
-          "Rename the photo; write further faces as rows of one photo, each with its box",
+        `${where} has the ending of a photo's further faces. Rename the photo; write further ` +
+          "faces as rows of one photo, each with its box",
       );
     }
     const gender = read("gender", (value) => genders[value.toLowerCase()] ?? NaN);
@@ -107,9 +101,13 @@ export function parseLabels(bytes: Uint8Array, source: string): Labels {
     problems.push(...outside);
   }
   if (problems.length > 0) throw new Error(`Cannot use "${source}": ${listProblems(problems)}.`);
-  const has = (...names: LabelColumn[]) => names.every((name) => columns.has(name));
-  const age = has("age") || has("born", "taken") || has(...INTERVAL);
-  return { rows, doubts, columns: { gender: has("gender"), age } };
+  return { rows, doubts, columns: { gender: columns.has("gender"), age: hasAge(columns) } };
+}
+
+function hasAge(columns: ReadonlyMap<LabelColumn, number>): boolean {
+  return [["age"], ["born", "taken"], INTERVAL].some((names) =>
+    names.every((name) => columns.has(name as LabelColumn))
+  );
 }
 
 /** Returns the age in whole years, given or from birth to photo, or its interval. */
@@ -127,8 +125,27 @@ function ageOf(
   if (!Number.isNaN(given)) return { age: Math.floor(given) };
   const [low, high] = INTERVAL.map((column) => Math.floor(read(column, decimal)));
   if (low <= high) return about([low, high]);
-  const born = read("born", parseDay);
-  return { age: ageAtDate(born, read("taken", parseDay)) };
+  const born = read("born", parseDay), taken = read("taken", parseDay);
+  return { age: Math.floor((taken - born) / 10_000) };
+}
+
+/** Month and day of a date with a year only: its MIDDLE. */
+const MIDDLE = { month: 7, day: 1 };
+
+/**
+ * Parses 1980, 1980-03 or 1980-03-01, with or without a time, to the number yyyymmdd, which sorts as
+ * dates do; NaN if it is invalid.
+ */
+function parseDay(text: string): number {
+  const match = /^(\d{4})(?:\.0)?(?:-(\d\d?)(?:-(\d\d?)(?:[T ].*)?)?)?$/.exec(text);
+  if (!match) return NaN;
+  const year = Number(match[1]);
+  const month = match[2] === undefined ? MIDDLE.month : Number(match[2]);
+  const day = match[3] === undefined ? MIDDLE.day : Number(match[3]);
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  const real = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  return real ? year * 10_000 + month * 100 + day : NaN;
 }
 
 /** Last year of an interval without one, such as 70+. */
@@ -178,9 +195,7 @@ function findColumns({ header }: CsvTable, problems: string[]): Map<LabelColumn,
   const attributes = header.some((name) =>
     name !== "" && !labelColumns.includes(name.toLowerCase() as LabelColumn)
   );
-  const dated = found.has("born") && found.has("taken") ||
-    INTERVAL.every((name) => found.has(name));
-  if (!found.has("gender") && !found.has("age") && !dated && !attributes) {
+  if (!found.has("gender") && !hasAge(found) && !attributes) {
     missing.push('it has no labels: no column "age", nor "born" and "taken", nor "gender"');
   }
   if (missing.length > 0) {

@@ -22,12 +22,13 @@ export interface CopyOptions {
 /**
  * Copies a file and computes its MD5. A link would let later changes of the original change the
  * artifact. `to` exists only after a complete copy with the right MD5.
+ * @returns the MD5
  */
 export async function copyFile(
   from: string,
   to: string,
   options: CopyOptions = {},
-): Promise<{ md5: string; size: number }> {
+): Promise<string> {
   using source = new RandomAccessFile(from);
   options.onStart?.(source.size);
   const hash = createHash("md5");
@@ -56,7 +57,7 @@ export async function copyFile(
     );
   }
   await moveDurably(part, to);
-  return { md5, size: source.size };
+  return md5;
 }
 
 /** Computes the MD5 of a file. */

@@ -5,7 +5,6 @@ import {
   type PackedStrings,
   readMatStruct,
 } from "../../packages/formats/mat.ts";
-import { ageAt } from "./age.ts";
 import type { Rows } from "./rows.ts";
 
 /** Numeric fields, one number per row. Only IMDB has `celeb_id`. */
@@ -79,6 +78,22 @@ export async function readMatRows(
       return box.every(Number.isFinite) ? box : null;
     },
   };
+}
+
+/** MATLAB's serial day of 1 January 1970: the ordinal 719,163, and MATLAB counts 366 more. */
+const EPOCH = 719_163 + 366;
+const DAY = 86_400_000;
+
+/**
+ * Returns the whole years from a date of birth, a MATLAB serial day, to 1 July of a year. The calendar
+ * is proleptic Gregorian, as in MATLAB. Returns NaN if either is not a date.
+ */
+export function ageAt(serialDay: number, year: number): number {
+  if (!Number.isInteger(year)) return NaN;
+  const birth = new Date((Math.floor(serialDay) - EPOCH) * DAY);
+  const month = birth.getUTCMonth(); // NaN beyond the range of dates; from 0
+  const hadBirthday = month < 6 || (month === 6 && birth.getUTCDate() === 1);
+  return year - birth.getUTCFullYear() - (hadBirthday ? 0 : 1);
 }
 
 /** Returns the person id that begins a photo's name: IMDB's, or that of the Wikipedia page. */

@@ -31,28 +31,10 @@ const originShape = z.looseObject({
 type Origin = z.output<typeof originShape>;
 
 /** A source of files. */
-export interface Mirror {
-  /** Address and version of each downloaded file without a published MD5, by name. */
-  readonly origins: Readonly<Record<string, Origin>>;
-  /**
-   * Takes files of the stage's earlier results: those with the expected MD5 or, without one, those of
-   * which the server still has the same version.
-   */
-  reuse(files: readonly SourceFile[]): Promise<void>;
-  /** Returns the bytes still to be written, and the number of files of unknown size. */
-  lacking(files: readonly SourceFile[]): Promise<{ bytes: number; unknownSizes: number }>;
-  /**
-   * Downloads or copies a file to `scratch`.
-   * @returns its MD5; `verified` if the expected one is known, from which it does not differ
-   */
-  obtain(file: SourceFile): Promise<{ md5: string; verified: boolean }>;
-}
+export type Mirror = Awaited<ReturnType<typeof openMirror>>;
 
 /** Opens the authors' server or a mirror, and reads its MD5SUMS. */
-export async function openMirror(
-  { mirror, checksums }: Options,
-  context: Context,
-): Promise<Mirror> {
+export async function openMirror({ mirror, checksums }: Options, context: Context) {
   const folder = localFolder(mirror);
   const base = mirror ?? address;
   const sums = mirror === undefined || checksums === false
@@ -62,7 +44,7 @@ export async function openMirror(
       signal: context.signal, // not the whole context: undeclared reads throw
       folder: context.scratch,
     })
-    : await ifThere(Deno.readTextFile(join(folder, "MD5SUMS")));
+    : await Deno.readTextFile(join(folder, "MD5SUMS")).catch(ignoreNotFound);
   const odd: string[] = [];
   const known = parseMd5Sums(sums ?? "", (line) => odd.push(line));
   if (odd.length > 0) {
@@ -87,8 +69,13 @@ export async function openMirror(
   };
 
   return {
-    origins,
-    async reuse(files) {
+    /** Address and version of each downloaded file without a published MD5, by name. */
+    origins: origins as Readonly<typeof origins>,
+    /**
+     * Takes files of the stage's earlier results: those with the expected MD5 or, without one, those
+     * of which the server still has the same version.
+     */
+    async reuse(files: readonly SourceFile[]): Promise<void> {
       for (const result of await context.earlierResults?.() ?? []) {
         const from = join(result.path, "archives");
         const { datasets = [] }: Partial<ArchivesDescription> = JSON.parse(
@@ -121,7 +108,8 @@ export async function openMirror(
       if (reused.size === 0) return;
       context.info(`reuses ${[...reused.keys()].join(", ")} of an earlier result: same checksums`);
     },
-    async lacking(files) {
+    /** Returns the bytes still to be written, and the number of files of unknown size. */
+    async lacking(files: readonly SourceFile[]) {
       let bytes = 0, unknownSizes = 0;
       for (const { name } of files) {
         if (reused.has(name)) continue;
@@ -141,7 +129,11 @@ export async function openMirror(
       }
       return { bytes, unknownSizes };
     },
-    async obtain(source) {
+    /**
+     * Downloads or copies a file to `scratch`.
+     * @returns its MD5; `verified` if the expected one is known, from which it does not differ
+     */
+    async obtain(source: SourceFile) {
       const { name } = source;
       const expected = expectedMd5(source);
       const path = join(context.scratch, name);
@@ -171,7 +163,7 @@ export async function openMirror(
       if (md5 === undefined && folder !== undefined) {
         const from = join(folder, name);
         if (!await exists(from)) throw await missing(name, folder);
-        ({ md5 } = await copyFile(from, path, options));
+        md5 = await copyFile(from, path, options);
         if (expected === undefined) await keepDigest(path);
       } else if (md5 === undefined) {
         const url = addressOf(base, name);
@@ -257,12 +249,5 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function sizeIfThere(path: string): Promise<number | undefined> {
-  return (await ifThere(Deno.stat(path)))?.size;
-}
-
-function ifThere<T>(read: Promise<T>): Promise<T | undefined> {
-  return read.catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
+  return (await Deno.stat(path).catch(ignoreNotFound))?.size;
 }

@@ -3,9 +3,9 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { contentDigest } from "../../packages/pipeline/content_digest.ts";
 import { basename, join } from "node:path";
 import { TarWriter } from "../../packages/formats/tar.ts";
-import type { Definition } from "../../packages/pipeline/define.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 import { sha256 } from "../../packages/pipeline/fingerprint.ts";
+import type { StageContext } from "../../packages/pipeline/stage.ts";
 import { applyPreset } from "./apply_preset.ts";
 import { type Labels, parseLabels } from "./labels.ts";
 import {
@@ -134,18 +134,6 @@ function isFolder(path: string): boolean {
   }
 }
 
-interface Context {
-  readonly scratch: string;
-  readonly signal: AbortSignal;
-  readonly progress: {
-    start(total: number, unit: string): void;
-    advance(items?: number, note?: string): void;
-  };
-  warn(message: string): void;
-  /** Presets of plugins. Default: none. */
-  definitions?(kind: string): readonly Definition[];
-}
-
 /** Number of examples in a message. */
 const MAX_EXAMPLES = 3;
 
@@ -157,17 +145,17 @@ const MAX_EXAMPLES = 3;
 export async function packFolder(
   dataset: FolderDataset,
   to: string,
-  { signal, progress, warn, scratch, definitions }: Context,
+  context: Pick<StageContext, "scratch" | "signal" | "progress" | "warn" | "definitions">,
 ): Promise<{ file: string; preset?: Preset | undefined }> {
-  const { folder } = dataset;
+  const { folder } = dataset, { signal, progress } = context;
   const preset = dataset.preset === undefined
     ? undefined
-    : choosePreset(dataset.preset, definitions?.("preset"));
-  const note = (message: string) => warn(`${nameOf(dataset)}: ${message}`);
+    : choosePreset(dataset.preset, context.definitions("preset"));
+  const note = (message: string) => context.warn(`${nameOf(dataset)}: ${message}`);
   // Before the folder is walked, as it may hold other things.
   const own = preset || isArchive(folder) ? undefined : await openLabels(dataset);
   if (!isArchive(folder) && !isFolder(folder)) throw cannotUse(folder, "there is no such folder");
-  await using files = await openPhotoFiles(folder, scratch, signal);
+  await using files = await openPhotoFiles(folder, context.scratch, signal);
   const { name, bytes, labels } = own ?? await readLabels({ ...dataset, preset }, files, note);
   const lines = new Map<string, number>();
   for (const { path, line } of labels.rows) {
@@ -202,12 +190,9 @@ export async function packFolder(
   const all = Object.values(lacking).flat();
   if (all.length === lines.size) {
     await Deno.remove(part);
-    throw new Error(
-      `Cannot use the folder "${folder}": none of ${
-        counted(lines.size, "photo")
-      } in "${name}" can ` +
-        `be read${all.length > 0 ? `, such as ${all[0]}` : ""}. Paths are relative to the folder.`,
-    );
+    const such = all.length > 0 ? `, such as ${all[0]}` : "";
+    const why = `none of ${counted(lines.size, "photo")} in "${name}" can be read${such}`;
+    throw cannotUse(folder, `${why}. Paths are relative to the folder`);
   }
   await moveDurably(part, to);
   return { file: name, preset };

@@ -1,5 +1,5 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { ageAt } from "../../../faces/datasets/age.ts";
+import { ageAt } from "../../../faces/datasets/mat_rows.ts";
 
 /** A date as MATLAB's datenum gives it. */
 const datenum = (year: number, month: number, day: number) => {

@@ -1,6 +1,6 @@
 import { deepStrictEqual, equal, match, notDeepStrictEqual, ok } from "node:assert/strict";
 import { planSample, type Row } from "../../../faces/synthetic/sample_archive.ts";
-import { ageAt as ageFromDates } from "../../../faces/datasets/age.ts";
+import { ageAt as ageFromDates } from "../../../faces/datasets/mat_rows.ts";
 
 const rows = planSample(42, 400);
 const good = rows.filter(({ kind }) => kind === "good");
