@@ -52,29 +52,17 @@ export interface FilePlace {
   readonly size: number;
 }
 
-/** Columns of `index.parquet`. */
-const indexColumns = {
-  dataset: "string",
-  tar: "string",
-  path: "string",
-  offset: "int64",
-  size: "int64",
-} as const;
-
 /** Maximum size of a photo or MATLAB file: bounds the memory, independent of what an archive claims. */
 const MAX_READ = 2 ** 30;
 
 export class Archives implements Disposable {
   #files = new Map<string, RandomAccessFile>();
-  #places: Map<string, Map<string, FilePlace>>;
 
   constructor(
     readonly folder: string,
     readonly datasets: readonly ArchivedDataset[],
-    places: Map<string, Map<string, FilePlace>>,
-  ) {
-    this.#places = places;
-  }
+    readonly places: ReadonlyMap<string, Map<string, FilePlace>>,
+  ) {}
 
   /**
    * Finds a photo.
@@ -82,7 +70,10 @@ export class Archives implements Disposable {
    * @returns undefined if the archives do not have it
    */
   find(dataset: string, path: string): FilePlace | undefined {
-    return this.#dataset(dataset).get(photoOf(path));
+    const places = this.places.get(dataset);
+    if (places) return places.get(photoOf(path));
+    const known = [...this.places.keys()].join(", ");
+    throw new Error(`Cannot read photos of dataset "${dataset}": the archives hold ${known}.`);
   }
 
   /** Reads a photo; returns undefined if the archives do not have it. */
@@ -97,28 +88,14 @@ export class Archives implements Disposable {
   }
 
   /** Opens the file with a data set's labels for random access. */
-  openMetadata({ metadata }: ArchivedDataset): {
-    size: number;
-    read(offset: number, length: number): Uint8Array<ArrayBuffer>;
-  } {
-    const { tar, offset: start, size } = metadata;
-    return {
-      size,
-      read: (offset, length) =>
-        this.#open(tar).read(start + offset, Math.min(length, size - offset)),
-    };
+  openMetadata({ metadata: { tar, offset: start, size } }: ArchivedDataset) {
+    const read = (offset: number, length: number) =>
+      this.#open(tar).read(start + offset, Math.min(length, size - offset));
+    return { size, read };
   }
 
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) file.close();
-    this.#files.clear();
-  }
-
-  #dataset(name: string): Map<string, FilePlace> {
-    const places = this.#places.get(name);
-    if (places) return places;
-    const known = [...this.#places.keys()].join(", ");
-    throw new Error(`Cannot read photos of dataset "${name}": the archives hold ${known}.`);
   }
 
   #read({ tar, offset, size }: FilePlace): Uint8Array<ArrayBuffer> {
@@ -132,12 +109,10 @@ export class Archives implements Disposable {
   }
 
   #open(tar: string): RandomAccessFile {
-    let file = this.#files.get(tar);
-    if (!file) {
-      file = new RandomAccessFile(join(this.folder, tar));
-      this.#files.set(tar, file);
+    if (!this.#files.has(tar)) {
+      this.#files.set(tar, new RandomAccessFile(join(this.folder, tar)));
     }
-    return file;
+    return this.#files.get(tar)!;
   }
 }
 
@@ -153,14 +128,13 @@ export async function openArchives(
     await Deno.readTextFile(join(artifact.path, "archives.json")),
   );
   if (!photos) return new Archives(artifact.path, datasets, new Map());
-  const index = await readParquet(join(artifact.path, "index.parquet"), indexColumns);
+  const index = await readParquet(join(artifact.path, "index.parquet"), {
+    ...{ dataset: "string", tar: "string", path: "string", offset: "int64", size: "int64" },
+  });
   const places = new Map(datasets.map(({ name }) => [name, new Map<string, FilePlace>()]));
   for (let i = 0; i < index.path.length; i++) {
-    places.get(index.dataset[i])?.set(index.path[i], {
-      tar: index.tar[i],
-      offset: index.offset[i],
-      size: index.size[i],
-    });
+    const place = { tar: index.tar[i], offset: index.offset[i], size: index.size[i] };
+    places.get(index.dataset[i])?.set(index.path[i], place);
   }
   return new Archives(artifact.path, datasets, places);
 }
