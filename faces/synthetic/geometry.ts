@@ -52,6 +52,11 @@ export function pair([x, y]: Point): string {
   return `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
 }
 
+/** Formats a point as path data, with a fixed number of decimals. */
+export function fixed([x, y]: Point, decimals = 1): string {
+  return `${x.toFixed(decimals)} ${y.toFixed(decimals)}`;
+}
+
 /** Interpolates between two values; the share is clipped to 0 to 1. */
 export function lerp(from: number, to: number, share: number): number {
   return from + (to - from) * Math.min(1, Math.max(0, share));

@@ -29,25 +29,17 @@ export class Drawing {
   /** Draws a soft shadow: copies of a path, one per step; faster than a blur. */
   shadow(d: string, color: Color, opacity: number, steps: readonly Point[]): void {
     for (const [x, y] of steps) {
-      this.path(d, {
-        fill: color,
-        opacity: opacity / steps.length,
-        transform: `translate(${x} ${y})`,
-      });
+      const transform = `translate(${x} ${y})`;
+      this.path(d, { fill: color, opacity: opacity / steps.length, transform });
     }
   }
 
   /** Draws a line with round ends. */
   line(d: string, stroke: Color, width: number, opacity = 1, more: Attributes = {}): void {
     this.add("path", {
-      d,
-      fill: "none",
-      stroke,
-      "stroke-width": width,
-      "stroke-linecap": "round",
-      "stroke-linejoin": "round",
-      "stroke-opacity": opacity < 1 ? opacity : undefined,
-      ...more,
+      ...{ d, fill: "none", stroke, "stroke-width": width },
+      ...{ "stroke-linecap": "round", "stroke-linejoin": "round" },
+      ...{ "stroke-opacity": opacity < 1 ? opacity : undefined, ...more },
     });
   }
 
@@ -90,13 +82,7 @@ export class Drawing {
     turn = 0,
   ): void {
     if (opacity < 0.01) return;
-    const fill = this.radial([
-      [0, color, 1],
-      [0.25, color, 0.82],
-      [0.5, color, 0.43],
-      [0.75, color, 0.13],
-      [1, color, 0],
-    ]);
+    const fill = this.radial([1, 0.82, 0.43, 0.13, 0].map((fade, i) => [i / 4, color, fade]));
     const transform = turn ? `rotate(${num(turn)} ${num(cx)} ${num(cy)})` : undefined;
     this.add("ellipse", { cx, cy, rx, ry, fill, "fill-opacity": opacity, transform });
   }
