@@ -6,7 +6,7 @@ import { configureDetector, openDetector, usesTensorFlow } from "../faces/detect
 import { decode } from "../faces/images/decode_image.ts";
 import { crop } from "../faces/images/crop.ts";
 import { hasCenterIn, type Image, iou } from "../faces/images/image.ts";
-import { defineBench, table } from "./harness.ts";
+import { defineBench, table, thousands } from "./harness.ts";
 import { archivePhotos, decodeIfWhole, middle } from "./photos.ts";
 
 const help = `deno task bench copies --faces DIR [options]
@@ -100,10 +100,7 @@ export const bench = defineBench(help, defaults, async ({ faces, detector: name,
       ...[change, `${recall.toFixed(3)} of ${photos}`, String(wrong)],
     ]),
   );
-  return {
-    text: `${name}: ${alarms} false alarms in ${
-      pairs.toLocaleString("en")
-    } pairs of photos\n\n${text}`,
-    json: { copies: { detector: name, alarms, pairs, changes } },
-  };
+  const alarmed = `${name}: ${alarms} false alarms in ${thousands(pairs)} pairs of photos`;
+  const json = { copies: { detector: name, alarms, pairs, changes } };
+  return { text: `${alarmed}\n\n${text}`, json };
 });

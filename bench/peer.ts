@@ -165,13 +165,8 @@ export async function pythonFor(
     await outputOf(windows ? "python" : "python3", ["-m", "venv", "--clear", folder]);
     await outputOf(python, ["-m", "pip", "install", "--quiet", ...wanted]);
   } catch (cause) {
-    throw new Error(
-      `Cannot set up the Python peer. ${
-        (cause as Error).message
-      } It needs Python 3 with venv and ` +
-        "the network; or name a Python that has the packages with --python.",
-      { cause },
-    );
+    const wayOut = "It needs Python 3 with venv and the network; or name a Python with --python.";
+    throw new Error(`Cannot set up the Python peer. ${(cause as Error).message} ${wayOut}`);
   }
   await Deno.writeTextFile(whole, "");
   return python;
