@@ -64,7 +64,6 @@ export const bench = defineBench(help, defaults, async ({ faces, detector: name,
     photos.push(photo);
   }
   const count = originals.length, n = Math.min(values.photos, count);
-  /** Pairs of copies, by crops or photos. */
   const pairsOf = async (frames: readonly Frequencies[][]): Promise<[number, number][]> => {
     const pairs = new Map<string, [number, number]>();
     for (const i of frames[0].keys()) {

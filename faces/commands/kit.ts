@@ -9,7 +9,6 @@ import { parseOptions } from "../../packages/pipeline/args.ts";
 import { RunError, UsageError } from "../../packages/pipeline/errors.ts";
 import { formatBytes } from "../../packages/pipeline/format.ts";
 
-/** Folder of Deno and the packages in an unpacked kit. */
 const KIT = ".kit";
 
 /** Starts Deno with the packages beside it. */

@@ -24,7 +24,6 @@ export function drawBeard(d: Drawing, head: Head, rng: Rng): void {
   }
 }
 
-/** Draws a beard's shade on the skin, shaven or not. */
 function drawShadow(d: Drawing, head: Head, rng: Rng): void {
   const { traits, mouth, nose, chin, hair, skin, at, skull } = head;
   const { style, density } = traits.beard;

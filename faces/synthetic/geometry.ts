@@ -30,12 +30,10 @@ export function symmetric(right: readonly Point[]): Point[] {
   return [...right, ...left];
 }
 
-/** Interpolates between two points. */
 export function between(one: Point, other: Point, share: number): Point {
   return [one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share];
 }
 
-/** Interpolates between two lines with equally many points. */
 export function betweenLines(one: readonly Point[], other: readonly Point[], share: number) {
   return one.map((point, i) => between(point, other[i], share));
 }
@@ -91,7 +89,6 @@ export function offset(points: readonly Point[], by: (i: number) => number): Poi
   });
 }
 
-/** Returns points on a quadratic Bézier curve. */
 export function bend(from: Point, control: Point, to: Point, count = 7): Point[] {
   return Array.from({ length: count }, (_, i) => {
     const t = i / (count - 1);

@@ -17,12 +17,10 @@ import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
 import type { HairStyle } from "./traits.ts";
 
-/** Returns the tufts of the head's style. */
 export function arrangeHair(head: Head, rng: Rng): Style {
   return hairArrangements[head.traits.hair.style](head, rng);
 }
 
-/** Draws the hair behind the neck and shoulders. */
 export function drawHairBehind(d: Drawing, head: Head, style: Style, rng: Rng): void {
   for (const tuft of style.behind ?? []) drawTuft(d, head, tuft, rng);
 }
@@ -318,7 +316,6 @@ function cap(
   return { outline: ribbon(outer, line), strands };
 }
 
-/** Bends a strand by the hair's texture. */
 function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] {
   const texture = head.traits.person.hairTexture;
   if (texture < 0.35) return strand;
@@ -330,7 +327,6 @@ function curl(head: Head, strand: readonly Point[], rng: Rng): readonly Point[] 
   ]);
 }
 
-/** Returns short hair at the sides. */
 function sides(head: Head, rng: Rng, thickness: number, height: number): Tuft[] {
   const { skull, eyes, brow } = head;
   return ([-1, 1] as const).map((side) => {
@@ -387,7 +383,6 @@ function parted(head: Head, rng: Rng, options: Fall): Tuft[] {
   ];
 }
 
-/** Returns a tuft without strands. */
 function plain(outline: string, color: Color): Tuft {
   return { outline, strands: [], color };
 }

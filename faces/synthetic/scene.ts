@@ -68,7 +68,6 @@ export function drawBackground(d: Drawing, { background, light }: Traits, rng: R
   }
 }
 
-/** Draws warmth, exposure and the darker corners of a photo. */
 export function drawLight(d: Drawing, { light }: Traits): void {
   const tint = light.warmth > 0 ? lch(0.75, 0.12, 70) : lch(0.7, 0.09, 245);
   d.cover({ fill: tint, opacity: 0.09 * Math.abs(light.warmth) });

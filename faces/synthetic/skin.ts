@@ -5,7 +5,6 @@ import type { Head } from "./head.ts";
 import type { Rng } from "../../packages/random/random.ts";
 import type { Drawing } from "./svg.ts";
 
-/** Both sides of the face, as signs of x. */
 const sides = [-1, 1] as const;
 
 export function drawEars(d: Drawing, head: Head): void {
@@ -229,7 +228,6 @@ function drawFolds(
   curve([[37, 18], [35, 30], [30, 42]], 1.2, 0.4 * Math.max(0, traits.folds - 0.55));
 }
 
-/** Draws freckles, and age spots on temples and cheeks. */
 function drawMarks(d: Drawing, { traits, skin, at }: Head, rng: Rng): void {
   const count = Math.round(46 * traits.person.freckles);
   for (let i = 0; i < count; i++) {

@@ -5,7 +5,6 @@ import { type Point, smooth, taper } from "./geometry.ts";
 /** Position in a gradient, color, opacity. */
 export type Stop = readonly [offset: number, color: Color, opacity?: number];
 
-/** Attributes of an element. */
 export type Attributes = Record<string, string | number | Color | undefined>;
 
 /** Side of an image in pixels. */
@@ -16,7 +15,6 @@ export class Drawing {
   #ids = new Map<string, string>();
   #body: string[] = [];
 
-  /** Adds an element. */
   add(name: string, attributes: Attributes): void {
     this.#body.push(`<${name}${write(attributes)}/>`);
   }
@@ -34,7 +32,6 @@ export class Drawing {
     }
   }
 
-  /** Draws a line with round ends. */
   line(d: string, stroke: Color, width: number, opacity = 1, more: Attributes = {}): void {
     this.add("path", {
       ...{ d, fill: "none", stroke, "stroke-width": width },
@@ -43,7 +40,6 @@ export class Drawing {
     });
   }
 
-  /** Strokes a smooth line through points. */
   stroke(points: readonly Point[], color: Color, width: number, opacity = 1): void {
     this.line(smooth(points), color, width, opacity);
   }
@@ -67,7 +63,6 @@ export class Drawing {
     this.add("rect", { x, y, width, height, ...attributes });
   }
 
-  /** Covers the whole image. */
   cover(attributes: Attributes): void {
     this.rect(0, 0, IMAGE_SIZE, IMAGE_SIZE, attributes);
   }
@@ -87,7 +82,6 @@ export class Drawing {
     this.add("ellipse", { cx, cy, rx, ry, fill, "fill-opacity": opacity, transform });
   }
 
-  /** Puts everything that `draw` adds into a group. */
   group(attributes: Attributes, draw: () => void): void {
     this.#body.push(`<g${write(attributes)}>`);
     draw();
@@ -109,7 +103,6 @@ export class Drawing {
     return this.linear(stops, { x1: 0, y1: 0, x2: 1, y2: 0 });
   }
 
-  /** Returns a reference to a clip path. */
   clip(d: string): string {
     return this.#define("clipPath", {}, `<path d="${d}"/>`);
   }
@@ -123,7 +116,6 @@ export class Drawing {
     );
   }
 
-  /** Returns the SVG document. */
   toString(): string {
     const size = `width="${IMAGE_SIZE}" height="${IMAGE_SIZE}"`;
     return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ` +

@@ -29,7 +29,6 @@ interface Found {
   readonly origin: string;
   /** Shown before predictions; see StageResult. */
   readonly cautions: readonly string[];
-  /** Compute backend of their pipeline. */
   readonly compute: Parameters<CommandContext["resolveCompute"]>[0];
 }
 
@@ -125,7 +124,6 @@ export async function findModels(
   };
 }
 
-/** Lists known runs, for a message. */
 function knownRuns(runs: readonly RunRecord[], wanted: string): string {
   if (runs.length === 0) return "No run is recorded.";
   const well = runs.filter(({ ok }) => ok);
