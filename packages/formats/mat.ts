@@ -30,7 +30,7 @@ export interface MatFile {
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
 }
 
-export interface MatStructOptions {
+export interface MatOptions {
   /** Name of the file, for messages. */
   source: string;
   /** Name of the struct. */
@@ -76,15 +76,15 @@ const CLASSES: Readonly<Record<number, string>> = {
  * const path = await Deno.makeTempFile();
  * await Deno.writeFile(path, writeMat("wiki", { dob: [723671], name: { cell: ["Ada"] } }));
  * using file = new RandomAccessFile(path);
- * await readMatStruct(file, { source: "wiki.mat", variable: "wiki" }, {
+ * await readMat(file, { source: "wiki.mat", variable: "wiki" }, {
  *   dob: (field) => console.log(field.numbers()),
  *   name: (field) => console.log(field.cell().strings()),
  * });
  * ```
  */
-export async function readMatStruct(
+export async function readMat(
   file: MatFile,
-  { source, variable, limit = 2 ** 30 }: MatStructOptions,
+  { source, variable, limit = 2 ** 30 }: MatOptions,
   take: Readonly<Record<string, (field: MatField) => void>>,
 ): Promise<readonly string[]> {
   const little = byteOrder(file.read(0, Math.min(HEADER, file.size)), source);
