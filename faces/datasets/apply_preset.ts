@@ -73,11 +73,10 @@ function defined(groups: Readonly<Record<string, string | undefined>> = {}): Row
 
 function nothingFits(what: string, pattern: string, paths: readonly string[]): Error {
   const held = paths.slice(0, 3).map((path) => JSON.stringify(path)).join(", ");
+  const files = counted(paths.length, "file");
   return new Error(
-    `no ${what} fits its preset's ${JSON.stringify(pattern)}: of ${
-      counted(paths.length, "file")
-    }, ` +
-      `the first are ${held || "none"}. Set preset to what the files are`,
+    `no ${what} fits its preset's ${JSON.stringify(pattern)}: of ${files}, the first are ` +
+      `${held || "none"}. Set preset to what the files are`,
   );
 }
 

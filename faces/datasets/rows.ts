@@ -84,10 +84,8 @@ export function filterRows(
       ? filter.require !== undefined
       : reason !== "judgedWrong" || filter.wrong !== undefined
   );
-  const dropped = Object.fromEntries(possible.map((reason) => [reason, 0])) as Record<
-    Reason,
-    number
-  >;
+  const none = Object.fromEntries(possible.map((reason) => [reason, 0]));
+  const dropped = none as Record<Reason, number>;
   const kept: number[] = [];
   /** In one Unicode normalization form: file systems treat both forms of é as the same. */
   const seen = new Set<string>();

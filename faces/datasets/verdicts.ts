@@ -7,7 +7,7 @@ import { sha256 } from "../../packages/pipeline/fingerprint.ts";
 import type { Rows } from "./rows.ts";
 
 /** Columns of verdicts.csv. */
-export const VERDICT_COLUMNS = ["dataset", "path", "column", "label", "verdict", "correction"];
+const VERDICT_COLUMNS = ["dataset", "path", "column", "label", "verdict", "correction"];
 
 /** A judged label. */
 type Verdict = Readonly<Record<string, string>>;
@@ -19,13 +19,9 @@ export async function verdictFacts(path: string): Promise<Record<string, string>
 
 async function read(path: string): Promise<Uint8Array> {
   return await Deno.readFile(path).catch((cause) => {
-    throw new Error(
-      `Cannot read matParse.verdicts "${path}": ${
-        formatError(cause)
-      }. Download verdicts.csv from ` +
-        "judge.html of auditLabels.",
-      { cause },
-    );
+    const what = `Cannot read matParse.verdicts "${path}": ${formatError(cause)}`;
+    const wayOut = "Download verdicts.csv from judge.html of auditLabels";
+    throw new Error(`${what}. ${wayOut}.`, { cause });
   });
 }
 
@@ -34,10 +30,9 @@ export async function readVerdicts(path: string): Promise<Verdict[]> {
   const { header, rows } = readCsv(await read(path), path);
   const missing = VERDICT_COLUMNS.filter((name) => !header.includes(name));
   if (missing.length > 0) {
+    const needed = VERDICT_COLUMNS.join(", ");
     throw new Error(
-      `Cannot use verdicts "${path}": it has no column ${missing.join(", ")}. It needs ${
-        VERDICT_COLUMNS.join(", ")
-      }.`,
+      `Cannot use verdicts "${path}": it has no column ${missing.join(", ")}. It needs ${needed}.`,
     );
   }
   return rows.map(({ values, line }) => {
@@ -94,9 +89,8 @@ export function judgeRows(
         continue;
       }
       corrected++;
-      if (column === "gender") {
-        gender[i] = correction === "male" ? 1 : correction === "female" ? 0 : NaN;
-      } else if (column === "age") age[i] = Math.round(Number(correction));
+      if (column === "gender") gender[i] = correction === "male" ? 1 : 0; // checked by problemOf
+      else if (column === "age") age[i] = Math.round(Number(correction));
       else attributes.set(i, { ...attributes.get(i), [column]: correction });
     }
   }

@@ -85,34 +85,28 @@ export async function writeSplits(
   for (const [name, part] of Object.entries(parts)) {
     const members = Int32Array.from(part.flat()).sort();
     if (members.length === 0 && (!only || name === "test")) {
+      const of = together && ` in ${counted(groups.length, "group")} of ${together}`;
+      const shares = (["test", "validation", "calibration"] as const).flatMap((set) =>
+        params[set] === undefined ? [] : [`${set} ${describeSelection(params[set])}`]
+      ).join(", ");
+      const ways = (byPerson ? ", or split by image" : "") +
+        (copied > 0 ? ", or set copies: ignore" : "");
       throw new Error(
-        `Cannot split ${counted(rows.length, "image")}${
-          together && ` in ${counted(groups.length, "group")} of ${together}`
-        }: ` +
-          `the ${name} set is empty. Add data, or change the shares (test ` +
-          `${describeSelection(params.test)}, validation ${describeSelection(params.validation)}${
-            params.calibration === undefined ? "" : `, calibration ${params.calibration}`
-          })${byPerson ? ", or split by image" : ""}${
-            copied > 0 ? ", or set copies: ignore" : ""
-          }.`,
+        `Cannot split ${counted(rows.length, "image")}${of}: the ${name} set is empty. ` +
+          `Add data, or change the shares (${shares})${ways}.`,
       );
     }
     writeNpy(join(context.outputs.splits, `${name}.npy`), members, [members.length]);
     counts[name] = members.length;
   }
+  const summary = {
+    ...{ by: params.by, images: rows.length, ...counts },
+    ...copied > 0 && { copies: copied },
+    ...leftOut > 0 && { leftOut },
+  };
   await Deno.writeTextFile(
     join(context.outputs.splits, "summary.json"),
-    JSON.stringify(
-      {
-        by: params.by,
-        images: rows.length,
-        ...counts,
-        ...copied > 0 && { copies: copied },
-        ...leftOut > 0 && { leftOut },
-      },
-      null,
-      2,
-    ) + "\n",
+    JSON.stringify(summary, null, 2) + "\n",
   );
   if (copies.length > 0) {
     const lines = copies.map(({ image, of, correlation, mirrored }) =>

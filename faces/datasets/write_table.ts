@@ -75,11 +75,8 @@ export async function writeTable(
   if (sources.length === 0) throw nothingPasses(counts, params);
 
   if (params.sample !== undefined && params.sample >= sources.length) {
-    context.info(
-      `sample: ${counted(params.sample, "row")} requested, ${
-        number(sources.length)
-      } pass the filter.`,
-    );
+    const wanted = counted(params.sample, "row");
+    context.info(`sample: ${wanted} requested, ${number(sources.length)} pass the filter.`);
   } else if (params.sample !== undefined) {
     const order = Uint32Array.from(sources, (_, i) => i);
     random(context.seed, "matParse", "sample").shuffle(order);
@@ -94,6 +91,7 @@ export async function writeTable(
     length: sources.length,
     at: (i: number) => read(sources[i].rows, indices[i], sources[i].name),
   });
+  const places = column((rows, row) => rows.location(row));
   await writeParquet(join(context.outputs.table, "table.parquet"), {
     full_path: { type: "string", values: column((rows, row) => rows.path(row)) },
     dataset: { type: "string", values: column((_rows, _row, dataset) => dataset) },
@@ -101,11 +99,7 @@ export async function writeTable(
     gender: labelColumn(sources.map(({ rows }, i) => rows.gender[indices[i]])),
     name: { type: "string", values: column((rows, row) => rows.name(row)), nullable: true },
     identity: { type: "string", values: column((rows, row) => rows.identity(row)), nullable: true },
-    face_location: {
-      type: "float64[]",
-      values: column((rows, row) => rows.location(row)),
-      nullable: true,
-    },
+    face_location: { type: "float64[]", values: places, nullable: true },
     ...attributeColumns(sources.map(({ rows }, i) => rows.attributes?.(indices[i]))),
   });
   const summary = {
@@ -180,16 +174,14 @@ function nothingPasses(counts: Readonly<Record<string, Counts>>, filter: Filter)
     judgedWrong: ["shorten matParse.verdicts"],
     noAttribute: [`shorten matParse.require (${filter.require?.join(", ")})`],
   };
+  const lines = (Object.keys(reasons) as Reason[]).map((reason) => {
+    const [wayOut, example = ""] = causes[reason];
+    const count = sum(counts, ({ dropped }) => dropped[reason] ?? 0);
+    return { count, cause: reasons[reason] + example, wayOut };
+  });
   return new Error(
     `Cannot create the table: none of ${counted(read, "row")} passes the filter.` +
-      causeLines(
-        read,
-        (Object.keys(reasons) as Reason[]).map((reason) => {
-          const [wayOut, example = ""] = causes[reason];
-          const count = sum(counts, ({ dropped }) => dropped[reason] ?? 0);
-          return { count, cause: reasons[reason] + example, wayOut };
-        }),
-      ),
+      causeLines(read, lines),
   );
 }
 

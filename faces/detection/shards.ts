@@ -142,10 +142,8 @@ export async function importShard(from: string, to: string, index: number): Prom
     }
     if (Date.now() - began > VISIBILITY_TIMEOUT_MS) {
       throw new Error(
-        `Cannot import "${
-          shardName(index)
-        }" from "${from}": a worker finished it, but it is missing ` +
-          "or incomplete. Check that all machines share the same artifact folder.",
+        `Cannot import "${shardName(index)}" from "${from}": a worker finished it, but it is ` +
+          "missing or incomplete. Check that all machines share the same artifact folder.",
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -47,25 +47,17 @@ export function decode(
 }
 
 function same(a: Rect, b: Rect, { overlap, covered }: Model["sameFace"]): boolean {
-  const shared = area(
-    Math.max(a.left, b.left),
-    Math.max(a.top, b.top),
-    Math.min(a.right, b.right),
-    Math.min(a.bottom, b.bottom),
-  );
-  if (shared === 0) return false;
-  const around = area(
-    Math.min(a.left, b.left),
-    Math.min(a.top, b.top),
-    Math.max(a.right, b.right),
-    Math.max(a.bottom, b.bottom),
-  );
-  return shared / around > overlap || shared / area(a.left, a.top, a.right, a.bottom) > covered ||
-    shared / area(b.left, b.top, b.right, b.bottom) > covered;
+  const merge = (inner: typeof Math.max, outer: typeof Math.min) => ({
+    ...{ left: inner(a.left, b.left), top: inner(a.top, b.top) },
+    ...{ right: outer(a.right, b.right), bottom: outer(a.bottom, b.bottom) },
+  });
+  const shared = area(merge(Math.max, Math.min));
+  return shared > 0 && (shared / area(merge(Math.min, Math.max)) > overlap ||
+    shared / area(a) > covered || shared / area(b) > covered);
 }
 
 /** Returns the area in pixels; right and bottom are inclusive. */
-function area(left: number, top: number, right: number, bottom: number): number {
+function area({ left, top, right, bottom }: Rect): number {
   return right < left || bottom < top ? 0 : (right - left + 1) * (bottom - top + 1);
 }
 
