@@ -5,12 +5,9 @@ import { BOX } from "./labels.ts";
 import type { Lack, PhotoFiles } from "./photo_files.ts";
 import type { Preset } from "./presets.ts";
 
-/** Values of a row by column. */
 type Row = Readonly<Record<string, string>>;
 
-/** Labels that a preset found. */
 export interface PresetLabels {
-  /** Name of the CSV. */
   readonly name: string;
   readonly csv: Uint8Array<ArrayBuffer>;
   /** Photos that the pattern does not fit. */
@@ -80,7 +77,6 @@ function nothingFits(what: string, pattern: string, paths: readonly string[]): E
   );
 }
 
-/** Reads all rows of the tables. */
 async function readTables(preset: Preset, files: PhotoFiles, only?: string): Promise<Row[]> {
   const { labels = String.raw`[^\/]+\.csv` } = preset;
   const tables: { files: string; header?: string[] | undefined; skip: number }[] =

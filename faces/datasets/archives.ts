@@ -7,7 +7,6 @@ import { byteCount, RandomAccessFile } from "../../packages/formats/random_acces
 import { photoOf } from "./rows.ts";
 import type { Layout } from "./sources.ts";
 
-/** Content of `archives.json`. */
 export interface ArchivesDescription {
   readonly datasets: readonly ArchivedDataset[];
 }
@@ -82,7 +81,6 @@ export class Archives implements Disposable {
     return place && this.#read(place);
   }
 
-  /** Reads the file with a data set's labels. */
   metadata(dataset: ArchivedDataset): Uint8Array<ArrayBuffer> {
     return this.#read(dataset.metadata);
   }

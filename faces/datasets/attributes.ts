@@ -19,7 +19,6 @@ export type Attribute = string | number | null;
 /** Column → values, one per row. */
 export type AttributeColumns = Readonly<Record<string, readonly Attribute[]>>;
 
-/** Values of one row, by column. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** Returns a name that no column of the project's tables has: `score` becomes `score_`. */

@@ -19,7 +19,6 @@ const FREQUENCIES = 16;
 const BITS = 64, KEYS = 4, KEY_BITS = BITS / KEYS;
 /** Maximum number of different bits; every pair with this few has a key with at most one. */
 export const MAX_BITS = 2 * KEYS - 1;
-/** Minimum correlation of copies. */
 export const MIN_CORRELATION = 0.98;
 
 /** Correlation of images that differ by rounding only. */

@@ -13,7 +13,6 @@ import { describeMirror, gunzipOnce, type Mirror, openMirror } from "./mirror.ts
 import { describeFolder, packFolder } from "./pack_folder.ts";
 import { type DatasetName, type FolderDataset, nameOf, sources } from "./sources.ts";
 
-/** Parameters of the stage. */
 export interface DownloadParams {
   readonly datasets: readonly (DatasetName | FolderDataset)[];
   readonly mirror?: string | undefined;

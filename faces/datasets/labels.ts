@@ -14,7 +14,6 @@ const labelColumns = [
 ] as const;
 type LabelColumn = typeof labelColumns[number];
 
-/** Labels of one photo. */
 export interface Label {
   /** Relative to the folder, with forward slashes; empty if missing. */
   readonly path: string;
@@ -22,7 +21,6 @@ export interface Label {
   readonly age: number;
   /** 1 male, 0 female; NaN if unknown. */
   readonly gender: number;
-  /** Null if unknown. */
   readonly identity: string | null;
   readonly name: string | null;
   /** As `BOX`; null if unknown. */
@@ -45,7 +43,6 @@ const genders: Record<string, number> = {
   ...{ "0": 0, "0.0": 0, f: 0, female: 0, woman: 0 },
 };
 
-/** Values that stand for unknown. */
 const unknown = new Set(["", "?", "-", "na", "n/a", "nan", "null", "none", "unknown"]);
 
 /**
@@ -129,7 +126,6 @@ function ageOf(
   return { age: Math.floor((taken - born) / 10_000) };
 }
 
-/** Month and day of a date with a year only: its MIDDLE. */
 const MIDDLE = { month: 7, day: 1 };
 
 /**

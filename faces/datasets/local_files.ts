@@ -7,7 +7,6 @@ import { counted } from "../../packages/pipeline/causes.ts";
 import { RandomAccessFile, writeAllSync } from "../../packages/formats/random_access_file.ts";
 import { moveDurably } from "../../packages/pipeline/durable.ts";
 
-/** Buffer size in bytes. */
 const CHUNK = 1 << 20;
 
 export interface CopyOptions {
@@ -60,7 +59,6 @@ export async function copyFile(
   return md5;
 }
 
-/** Computes the MD5 of a file. */
 export async function md5Of(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("md5");
   for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) {

@@ -10,13 +10,9 @@ import { digestFile } from "../../packages/pipeline/digest.ts";
 import { ignoreNotFound } from "../../packages/pipeline/paths.ts";
 import { keepDigest, readState, takeWhole, writeState } from "../../packages/pipeline/state.ts";
 import type { ArchivesDescription } from "./archives.ts";
+import type { DownloadParams } from "./download_datasets.ts";
 import { copyFile, gunzipFile, md5Of } from "./local_files.ts";
 import { address, addressOf, parseMd5Sums, type SourceFile } from "./sources.ts";
-
-interface Options {
-  readonly mirror?: string | undefined;
-  readonly checksums: boolean | Readonly<Record<string, string>>;
-}
 
 type Context =
   & Pick<StageContext, "scratch" | "signal" | "progress" | "info" | "warn">
@@ -34,7 +30,10 @@ type Origin = z.output<typeof originShape>;
 export type Mirror = Awaited<ReturnType<typeof openMirror>>;
 
 /** Opens the authors' server or a mirror, and reads its MD5SUMS. */
-export async function openMirror({ mirror, checksums }: Options, context: Context) {
+export async function openMirror(
+  { mirror, checksums }: Pick<DownloadParams, "mirror" | "checksums">,
+  context: Context,
+) {
   const folder = localFolder(mirror);
   const base = mirror ?? address;
   const sums = mirror === undefined || checksums === false

@@ -13,7 +13,7 @@ import { facePaths, type Filter, filterRows, type Reason, reasons, type Rows } f
 
 type Doubts = Labels["doubts"];
 
-/** Counts of a data set's rows, as in summary.json. */
+/** Entry of a data set in summary.json. */
 interface Counts {
   read: number;
   kept: number;

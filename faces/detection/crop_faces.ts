@@ -20,7 +20,6 @@ import type { TableRow } from "./faces_artifact.ts";
 import type { ExpectedFace } from "./find_faces.ts";
 import { importShard, readShard, type Shard, ShardWriter } from "./shards.ts";
 
-/** Photos to crop, and the parameters. */
 export interface CropJob {
   /** Folder of the archives. */
   readonly archives: string;

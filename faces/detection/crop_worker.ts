@@ -11,7 +11,6 @@ import { openDetector, type openModel } from "./detectors.ts";
 import type { ForeignDetector } from "./detector.ts";
 import { type ExpectedFace, findLabelledFace, type LabelledFace } from "./find_faces.ts";
 
-/** Parameters of the worker. */
 export interface CropInit {
   readonly detector: DetectorConfig;
   readonly crop: CropOptions;

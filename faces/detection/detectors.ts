@@ -59,7 +59,6 @@ export const detectors: readonly DetectorDefinition[] = [
   metadata,
 ];
 
-/** Names of the built-in detectors. */
 export const detectorNames = detectors.map(({ name }) => name);
 /** Names of the built-in detectors that work without labels. */
 export const networkNames = detectors.filter((one) => !one.needsLabels).map(({ name }) => name);
@@ -97,7 +96,6 @@ export function unusedOptions(name: string): Record<string, string> {
   );
 }
 
-/** The name of a detector without `use`. */
 export const DEFAULT_DETECTOR = "ssdMobilenetv1";
 
 /** Options of detectors as parameters → places in the choice. */
@@ -150,7 +148,6 @@ function optionsOf(name: string): z.ZodObject {
   return find(name)?.params ?? pluginOptions;
 }
 
-/** Options to open a detector with. */
 export interface DetectorOptions {
   /** Path of a plugin's module, relative to the project, or its package. */
   readonly module?: string;

@@ -54,17 +54,13 @@ type Row<Columns extends Record<string, string>> = {
   readonly [Name in keyof Columns]: Value<Columns[Name]>;
 };
 
-/** A photo's row in the table. */
 export type TableRow = Row<typeof tableColumns> & { readonly attributes?: Attributes };
-/** A face's row in faces.parquet. */
 export type FaceRow = Row<typeof columns> & { readonly attributes?: Attributes };
 
-/** Reads the rows of an artifact `table`. */
 export async function readTable(folder: string): Promise<TableRow[]> {
   return await readRows(join(folder, "table.parquet"), tableColumns);
 }
 
-/** Writes faces.parquet. */
 export async function writeFaceRows(folder: string, rows: readonly FaceRow[]): Promise<void> {
   const written: Record<string, Column> = {};
   for (const [name, type] of Object.entries(columns)) {
@@ -77,7 +73,6 @@ export async function writeFaceRows(folder: string, rows: readonly FaceRow[]): P
   await writeParquet(join(folder, "faces.parquet"), { ...written, ...attributes });
 }
 
-/** Returns the file name of a shard. */
 export function shardName(index: number): string {
   return `faces-${String(index).padStart(5, "0")}.tar`;
 }
@@ -180,7 +175,6 @@ export async function mapFaces(
   await writePreprocessing(output, { ...preprocessing, steps: [...preprocessing.steps, step] });
 }
 
-/** Reads a table by rows, with its attributes. */
 async function readRows<T>(
   path: string,
   spec: typeof tableColumns | typeof columns,

@@ -14,21 +14,10 @@ export const INPUT_SIZE = 112;
 /** Mean red, green and blue of the network's training images. */
 const MEAN = [122.782, 117.001, 104.298];
 
-/** A point in pixels. */
 export type Point = readonly [x: number, y: number];
 
-/** The opened network. */
-export interface LandmarkNet {
-  /**
-   * @param pixels RGB bytes of a face's square box, [112, 112, 3]
-   * @returns 68 points as shares of the box's side, in the order of iBUG 300-W
-   */
-  predict(pixels: Uint8Array): Promise<Point[]>;
-  close(): void;
-}
-
 /** Opens the network on the current TensorFlow.js backend. */
-export async function openLandmarkNet(): Promise<LandmarkNet> {
+export async function openLandmarkNet() {
   const { default: manifest } = await import(
     "@vladmandic/face-api/model/face_landmark_68_model-weights_manifest.json",
     { with: { type: "json" } }
@@ -65,7 +54,11 @@ export async function openLandmarkNet(): Promise<LandmarkNet> {
   };
 
   return {
-    async predict(pixels) {
+    /**
+     * @param pixels RGB bytes of a face's square box, [112, 112, 3]
+     * @returns 68 points as shares of the box's side, in the order of iBUG 300-W
+     */
+    async predict(pixels: Uint8Array): Promise<Point[]> {
       const shape: [number, number, number, number] = [1, INPUT_SIZE, INPUT_SIZE, 3];
       const output = tf.tidy(() => forward(tf.tensor4d(Float32Array.from(pixels), shape)));
       const values = await readTensor(output);

@@ -35,7 +35,6 @@ const record = z.looseObject({
 export type Shard = Readonly<Pick<z.output<typeof record>, "faces" | "problems">>;
 type ShardFace = Shard["faces"][number];
 const part = record.extend({ size: whole, next: whole });
-/** A problem with a photo. */
 export type Problem = Shard["problems"][number];
 
 /**

@@ -58,7 +58,6 @@ export function nonMaxSuppression(found: readonly Detection[], limit: number): D
   return kept;
 }
 
-/** The logistic function. */
 export function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }

@@ -7,7 +7,6 @@ import type { Kind, StageContext } from "../../packages/pipeline/stage.ts";
 import { type CropPreprocessing, writePreprocessing } from "../images/preprocessing.ts";
 import { type Problem, publishShard, type Shard } from "./shards.ts";
 
-/** Descriptions of the problems of photos. */
 const PROBLEMS: Readonly<Record<Problem["problem"], string>> = {
   missing: "missing from the archives",
   unreadable: "that cannot be decoded",

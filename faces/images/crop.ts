@@ -3,7 +3,6 @@ import { ImageError, MAX_PIXELS } from "./decode_image.ts";
 import type { Box, Image } from "./image.ts";
 import { resize } from "./resize.ts";
 
-/** Options of a crop. */
 export interface CropOptions {
   /** Margin on every side, as a share of the box's longer side. */
   readonly margin: number;
@@ -13,7 +12,6 @@ export interface CropOptions {
   readonly align?: "eyes" | "template";
 }
 
-/** A turned square in an image. */
 export interface Turned {
   /** Center in pixels. */
   readonly x: number;

@@ -24,14 +24,12 @@ sharp.block({
   ).split(" ").map((name) => `VipsForeignLoad${name}`),
 });
 
-/** Formats that are decoded, in words. */
 export const FORMATS = "JPEG, PNG, WebP, GIF, TIFF and AVIF";
 const SUPPORTED = `${FORMATS} are supported`;
 
 /** Reason of a file of no known format. Results have it as a value. */
 export const UNKNOWN_FORMAT = "it is no picture that is known";
 
-/** Background of transparent pixels. */
 export const BACKGROUND = "#ffffff";
 
 /** A decoded image and its EXIF orientation. */

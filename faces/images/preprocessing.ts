@@ -12,7 +12,6 @@ export const detectorConfig = z.looseObject({
   module: z.string().min(1).optional(),
 });
 
-/** A detector and its options. */
 export type DetectorConfig = z.output<typeof detectorConfig>;
 
 const cropPreprocessing = z.object({
@@ -44,12 +43,10 @@ export type Preprocessing = z.output<typeof preprocessing>;
 const FILE = "preprocessing.json";
 const WAY_OUT = "It may be of another version; recreate it with --force faceCrop";
 
-/** Reads the steps from photo to crop. */
 export async function readCropPreprocessing(folder: string): Promise<CropPreprocessing> {
   return await readJson(join(folder, FILE), cropPreprocessing, WAY_OUT);
 }
 
-/** Reads the steps from photo to tensor. */
 export async function readPreprocessing(folder: string): Promise<Preprocessing> {
   return await readJson(join(folder, FILE), preprocessing, WAY_OUT);
 }
@@ -78,7 +75,6 @@ export function parsePreprocessing(value: unknown, source: string): Preprocessin
   );
 }
 
-/** Writes `preprocessing.json` into an artifact's folder. */
 export async function writePreprocessing(
   folder: string,
   value: CropPreprocessing | Preprocessing,

@@ -137,7 +137,6 @@ const STRIP_ROWS = 16, STRIP_ROWS_AFTER_AVERAGE = 128;
 /** One as a fixed-point number: weights are truncated to 12 bits. */
 const ONE = 2 ** 12;
 
-/** The axis to resize. */
 type Axis = "rows" | "columns";
 
 /** Input pixels and weights of one output pixel. */

@@ -6,11 +6,9 @@ import { serve } from "../../packages/workers/worker_main.ts";
 import type { Image } from "./image.ts";
 import { toNetworkInput } from "./resize.ts";
 
-/** Parameters of the worker. */
 export interface ResizeInit {
   /** Folder of an artifact `faces`. */
   readonly folder: string;
-  /** Width and height of the tensors. */
   readonly size: number;
 }
 

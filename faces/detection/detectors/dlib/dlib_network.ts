@@ -81,7 +81,6 @@ export class MmodNetwork {
     return new MmodNetwork(model, await openKernels(memory, relaxed), memory);
   }
 
-  /** Allocated bytes. */
   get bytes(): number {
     return this.#memory.buffer.byteLength;
   }

@@ -23,14 +23,12 @@ const strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1] as const;
 const FINEST_PAIR = 11;
 /** Epsilon of batch normalization: TensorFlow Object Detection's 0.001. */
 const EPSILON = 0.001;
-/** IoU threshold of non-maximum suppression. */
 const MAX_IOU = 0.5;
 /** Input size for which the anchors are stored. */
 const ANCHOR_INPUT_SIZE = 512;
 /** Side of each predictor's grid at that size, and anchors per cell. */
 const grids = [[32, 3], [16, 6], [8, 6], [4, 6], [2, 6], [1, 6]] as const;
 
-/** Opens the network on the current backend. */
 export async function open(minConfidence: number): Promise<DetectorModel> {
   const { default: manifest } = await import(
     "@vladmandic/face-api/model/ssd_mobilenetv1_model-weights_manifest.json",

@@ -17,10 +17,8 @@ const anchors = [
 ] as const;
 /** Mean red, green and blue of its training images. */
 const mean = [117.001, 114.697, 97.404] as const;
-/** IoU threshold of non-maximum suppression. */
 const MAX_IOU = 0.4;
 
-/** Opens the network on the current backend. */
 export async function open(minConfidence: number): Promise<DetectorModel> {
   const { default: manifest } = await import(
     "@vladmandic/face-api/model/tiny_face_detector_model-weights_manifest.json",
